@@ -1,0 +1,98 @@
+//! The Error of the Tasks API (wire contract, section 1.5): what went wrong, and what to do about it.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+/// An error as tasks, sub-tasks and answers carry it. Empty members are left out.
+#[derive(Clone, Debug, PartialEq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Fault {
+    /// Stable and machine readable, such as `TA_TASK_NOT_FOUND`.
+    pub error_code: String,
+    /// `ERROR` or `WARNING`.
+    #[serde(default = "error_type")]
+    pub error_type: String,
+    /// What the message was made from.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub arguments: Vec<String>,
+    /// Further facts by name.
+    #[serde(default, skip_serializing_if = "Map::is_empty")]
+    pub context: Map<String, Value>,
+    /// For people; always there.
+    pub message: String,
+    /// What to do.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub remediation_message: Option<String>,
+    /// Why, nearest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub causes: Vec<Cause>,
+    /// The errors this one is made of.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub nested_errors: Vec<Fault>,
+    /// Six characters that are in the server's log line too.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reference_token: Option<String>,
+}
+
+fn error_type() -> String {
+    "ERROR".to_owned()
+}
+
+/// One link of a chain of causes.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Cause {
+    /// What kind of thing failed.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// What it said.
+    pub message: String,
+}
+
+impl Fault {
+    /// An error of type `ERROR`.
+    pub fn new(code: impl Into<String>, message: impl Into<String>) -> Self {
+        Fault { error_code: code.into(), error_type: error_type(), message: message.into(), ..Fault::default() }
+    }
+
+    /// With what to do about it.
+    pub fn remedy(mut self, text: impl Into<String>) -> Self {
+        self.remediation_message = Some(text.into());
+        self
+    }
+
+    /// With a cause behind those it has.
+    pub fn cause(mut self, kind: impl Into<String>, message: impl Into<String>) -> Self {
+        self.causes.push(Cause { kind: kind.into(), message: message.into() });
+        self
+    }
+
+    /// With an argument behind those it has.
+    pub fn argument(mut self, argument: impl Into<String>) -> Self {
+        self.arguments.push(argument.into());
+        self
+    }
+
+    /// With a fact by name.
+    pub fn with(mut self, name: &str, value: impl Into<Value>) -> Self {
+        self.context.insert(name.to_owned(), value.into());
+        self
+    }
+}
+
+/// The codes Longhaul gives to failures of its own making.
+pub mod code {
+    /// The outcome of an attempt cannot be known, and the sub-task must not be run again unasked.
+    pub const OUTCOME_UNKNOWN: &str = "OUTCOME_UNKNOWN";
+    /// The attempt ran longer than its timeout.
+    pub const TIMEOUT: &str = "SUB_TASK_TIMEOUT";
+    /// The task ran longer than its timeout.
+    pub const TASK_TIMEOUT: &str = "TASK_TIMEOUT";
+    /// The server or worker that ran the attempt died.
+    pub const LEASE_EXPIRED: &str = "LEASE_EXPIRED";
+    /// The attempt was stopped because the task is cancelled.
+    pub const CANCELLED: &str = "SUB_TASK_CANCELLED";
+    /// An expression of the workflow could not be evaluated.
+    pub const EXPRESSION: &str = "EXPRESSION_ERROR";
+    /// A simulated failure that names no code of its own.
+    pub const SIMULATED: &str = "SIMULATED_FAILURE";
+}

@@ -1,0 +1,19 @@
+//! The pure heart of Longhaul: what tasks and workflows are, and every change of a status as a function of
+//! (task, command, now). No I/O, no clock of its own, nothing asynchronous.
+#![forbid(unsafe_code)]
+
+pub mod env;
+pub mod expr;
+pub mod fault;
+pub mod id;
+pub mod resource;
+pub mod status;
+pub mod time;
+pub mod workflow;
+
+pub use env::Env;
+pub use fault::{Cause, Fault};
+pub use id::{TaskId, Token, WorkflowVersion};
+pub use resource::{LockMode, Resource};
+pub use status::{Resolution, StageStatus, StatusStyle, SubTaskStatus, TaskStatus};
+pub use time::{Span, Timestamp};

@@ -1,0 +1,201 @@
+//! What is wrong with a definition, each thing at its JSON pointer and with what to write instead.
+
+use serde::Serialize;
+use serde_json::Value;
+
+use super::definition::Definition;
+use super::graph::nearest;
+use crate::expr::Expr;
+
+/// One thing that is wrong, or that its author should know.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Problem {
+    /// Whether the definition is refused for it.
+    pub severity: Severity,
+    /// JSON pointer into the definition.
+    pub pointer: String,
+    /// What is wrong.
+    pub message: String,
+    /// What to write instead.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hint: Option<String>,
+}
+
+/// How bad a problem is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Severity {
+    /// The definition is refused.
+    Error,
+    /// It is accepted.
+    Warning,
+}
+
+/// Problems as they are found.
+#[derive(Default)]
+pub(super) struct Problems(pub(super) Vec<Problem>);
+
+impl Problems {
+    pub(super) fn error(&mut self, pointer: String, message: impl Into<String>, hint: Option<String>) {
+        self.0.push(Problem { severity: Severity::Error, pointer, message: message.into(), hint });
+    }
+
+    pub(super) fn warning(&mut self, pointer: String, message: impl Into<String>, hint: Option<String>) {
+        self.0.push(Problem { severity: Severity::Warning, pointer, message: message.into(), hint });
+    }
+
+    pub(super) fn any_error(&self) -> bool {
+        self.0.iter().any(|problem| problem.severity == Severity::Error)
+    }
+}
+
+/// Names, limits and combinations that need no compiling.
+pub(super) fn structure(definition: &Definition, problems: &mut Problems) {
+    let key = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '-' | '_' | '.');
+    if definition.name.is_empty() || definition.name.len() > 100 || !definition.name.chars().all(key) {
+        problems.error(
+            "/name".into(),
+            format!("`{}` is no name", definition.name),
+            Some("use up to 100 lower-case letters, digits, `-`, `_` and `.`".into()),
+        );
+    }
+    for (pointer, text) in [("/type", &definition.kind), ("/title", &definition.title)] {
+        if text.trim().is_empty() {
+            problems.error(pointer.into(), "must not be empty", None);
+        }
+    }
+    if definition.sub_tasks.is_empty() || definition.sub_tasks.len() > 1000 {
+        problems.error("/subTasks".into(), "a workflow has 1 to 1,000 sub-tasks", None);
+    }
+    let mut seen = std::collections::HashMap::new();
+    for (i, sub) in definition.sub_tasks.iter().enumerate() {
+        if sub.name.trim().is_empty() || sub.name.len() > 200 {
+            problems.error(format!("/subTasks/{i}/name"), "a name has 1 to 200 characters", None);
+        }
+        if let Some(first) = seen.insert(sub.name.as_str(), i) {
+            problems.error(
+                format!("/subTasks/{i}/name"),
+                format!("`{}` is the name of sub-task {} already", sub.name, first + 1),
+                Some("names are unique within a workflow".into()),
+            );
+        }
+        if let Some(retry) = &sub.retry {
+            let pointer = format!("/subTasks/{i}/retry");
+            if !(1..=1000).contains(&retry.attempts) {
+                problems.error(format!("{pointer}/attempts"), "attempts are 1 to 1,000", None);
+            }
+            if !(1.0..=100.0).contains(&retry.factor) {
+                problems.error(format!("{pointer}/factor"), "the factor is 1 to 100", None);
+            }
+        }
+    }
+    later(definition, problems);
+}
+
+/// What has its place in the language but is not run by this version: refused, never silently ignored.
+fn later(definition: &Definition, problems: &mut Problems) {
+    let hint = || Some("this version of Longhaul does not run it yet".to_owned());
+    if definition.concurrency.is_some() {
+        problems.error("/concurrency".into(), "`concurrency` is not available", hint());
+    }
+    if definition.on_failure == Some(super::TaskOnFailure::Undo) {
+        problems.error("/onFailure".into(), "`onFailure: undo` is not available", hint());
+    }
+    for (i, sub) in definition.sub_tasks.iter().enumerate() {
+        if matches!(sub.action.kind(), "worker" | "approval" | "task") {
+            let kind = sub.action.kind();
+            problems.error(format!("/subTasks/{i}/action/{kind}"), format!("the action `{kind}` is not available"), hint());
+        }
+        for (name, present) in [
+            ("forEach", sub.for_each.is_some()),
+            ("parallel", sub.parallel.is_some()),
+            ("probe", sub.probe.is_some()),
+            ("undo", sub.undo.is_some()),
+        ] {
+            if present {
+                problems.error(format!("/subTasks/{i}/{name}"), format!("`{name}` is not available"), hint());
+            }
+        }
+    }
+    if definition.resources.iter().any(|resource| resource.lock != crate::resource::LockMode::None) {
+        problems.warning(
+            "/resources".into(),
+            "locks are recorded but not enforced by this version",
+            Some("write `lock: none` where the resource is only named for search".into()),
+        );
+    }
+}
+
+/// What an expression may name at its place.
+pub(super) struct Names<'a> {
+    /// Declared properties of the input; `None` when any is allowed.
+    pub(super) input: Option<Vec<&'a str>>,
+    /// Sub-tasks by name, and whether each has ended by then.
+    pub(super) sub_tasks: Vec<(&'a str, bool)>,
+    /// Further roots, such as `body` in the output of an `http` action.
+    pub(super) roots: &'static [&'static str],
+}
+
+impl Names<'_> {
+    pub(super) fn check(&self, expr: &Expr, pointer: &str, problems: &mut Problems) {
+        for name in expr.names() {
+            let mut parts = name.split('.');
+            let root = parts.next().unwrap_or_default();
+            let mut wrong = |message: String, hint: Option<String>| {
+                problems.error(pointer.to_owned(), format!("`{name}`: {message}"), hint);
+            };
+            match root {
+                "input" => {
+                    if let (Some(known), Some(property)) = (&self.input, parts.next())
+                        && !known.contains(&property)
+                    {
+                        let hint = nearest(property, known.iter().copied())
+                            .or_else(|| Some("declare it under `input: properties:`".into()));
+                        wrong(format!("the input has no property `{property}`"), hint);
+                    }
+                }
+                "subTasks" => {
+                    let Some(sub) = parts.next() else { continue };
+                    match self.sub_tasks.iter().find(|(known, _)| *known == sub) {
+                        None => {
+                            let hint = nearest(sub, self.sub_tasks.iter().map(|(known, _)| *known));
+                            wrong(format!("there is no sub-task `{sub}`"), hint);
+                        }
+                        Some((_, false)) => wrong(
+                            format!("`{sub}` has not ended when this is evaluated"),
+                            Some(format!("add it: `needs: [{sub}]`, or write it further up")),
+                        ),
+                        Some((_, true)) => {
+                            if parts.next().is_some_and(|member| member != "output") {
+                                wrong("a sub-task has only `output`".into(), Some(format!("subTasks.{sub}.output")));
+                            }
+                        }
+                    }
+                }
+                "task" => {
+                    if parts.next().is_some_and(|member| !matches!(member, "id" | "name" | "attempt")) {
+                        wrong("a task has `id`, `name` and `attempt`".into(), None);
+                    }
+                }
+                other if self.roots.contains(&other) => {}
+                other => {
+                    let known = ["input", "subTasks", "task"].into_iter().chain(self.roots.iter().copied());
+                    let hint = nearest(other, known)
+                        .or_else(|| Some("the roots are `input`, `subTasks.<name>.output` and `task`".into()));
+                    wrong(format!("there is no `{other}`"), hint);
+                }
+            }
+        }
+    }
+}
+
+/// The properties that a schema declares, if it allows no others that could be meant.
+pub(super) fn declared(schema: &Value) -> Option<Vec<&str>> {
+    let open = schema.get("additionalProperties").is_some_and(|more| more != &Value::Bool(false))
+        || ["allOf", "anyOf", "oneOf", "$ref", "patternProperties", "if"].iter().any(|key| schema.get(key).is_some());
+    if open {
+        return None;
+    }
+    Some(schema.get("properties")?.as_object()?.keys().map(String::as_str).collect())
+}

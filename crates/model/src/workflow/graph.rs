@@ -1,0 +1,123 @@
+//! Who waits for whom among the sub-tasks.
+
+use std::collections::HashMap;
+
+use super::check::Problems;
+use super::definition::SubTaskDefinition;
+
+/// For each sub-task, the indexes of those it waits for. One without `needs` waits for the one written before it.
+pub(super) fn needs(sub_tasks: &[SubTaskDefinition], problems: &mut Problems) -> Vec<Vec<u32>> {
+    let index: HashMap<&str, u32> = sub_tasks.iter().zip(0..).map(|(sub, i)| (sub.name.as_str(), i)).collect();
+    let mut all = Vec::with_capacity(sub_tasks.len());
+    for (i, sub) in sub_tasks.iter().enumerate() {
+        let Some(names) = &sub.needs else {
+            all.push(i.checked_sub(1).map(|before| before as u32).into_iter().collect());
+            continue;
+        };
+        let mut waits = Vec::with_capacity(names.len());
+        for (n, name) in names.iter().enumerate() {
+            match index.get(name.as_str()) {
+                Some(&other) => waits.push(other),
+                None => problems.error(
+                    format!("/subTasks/{i}/needs/{n}"),
+                    format!("there is no sub-task `{name}`"),
+                    nearest(name, index.keys().copied()),
+                ),
+            }
+        }
+        waits.sort_unstable();
+        waits.dedup();
+        all.push(waits);
+    }
+    if let Some(cycle) = cycle(&all) {
+        let path: Vec<&str> = cycle.iter().map(|&i| sub_tasks[i as usize].name.as_str()).collect();
+        problems.error(
+            format!("/subTasks/{}/needs", cycle[0]),
+            format!("these sub-tasks wait for each other: {} -> {}", path.join(" -> "), path[0]),
+            Some("take one of these names out of its `needs`".to_owned()),
+        );
+    }
+    all
+}
+
+/// For each sub-task, everything that has ended before it starts.
+pub(super) fn before(needs: &[Vec<u32>]) -> Vec<Vec<bool>> {
+    let mut all: Vec<Option<Vec<bool>>> = vec![None; needs.len()];
+    fn visit(i: usize, needs: &[Vec<u32>], all: &mut Vec<Option<Vec<bool>>>) {
+        if all[i].is_some() {
+            return;
+        }
+        all[i] = Some(vec![false; needs.len()]);
+        let mut mine = vec![false; needs.len()];
+        for &other in &needs[i] {
+            let other = other as usize;
+            visit(other, needs, all);
+            mine[other] = true;
+            for (slot, earlier) in mine.iter_mut().zip(all[other].iter().flatten()) {
+                *slot |= *earlier;
+            }
+        }
+        all[i] = Some(mine);
+    }
+    for i in 0..needs.len() {
+        visit(i, needs, &mut all);
+    }
+    all.into_iter().map(Option::unwrap_or_default).collect()
+}
+
+/// The first cycle found, as a path.
+fn cycle(needs: &[Vec<u32>]) -> Option<Vec<u32>> {
+    #[derive(Clone, Copy, PartialEq)]
+    enum Mark {
+        New,
+        Open,
+        Done,
+    }
+    fn visit(at: u32, needs: &[Vec<u32>], marks: &mut [Mark], path: &mut Vec<u32>) -> Option<Vec<u32>> {
+        match marks[at as usize] {
+            Mark::Done => return None,
+            Mark::Open => {
+                let from = path.iter().position(|&i| i == at)?;
+                return Some(path[from..].to_vec());
+            }
+            Mark::New => {}
+        }
+        marks[at as usize] = Mark::Open;
+        path.push(at);
+        for &other in &needs[at as usize] {
+            if let Some(found) = visit(other, needs, marks, path) {
+                return Some(found);
+            }
+        }
+        path.pop();
+        marks[at as usize] = Mark::Done;
+        None
+    }
+    let mut marks = vec![Mark::New; needs.len()];
+    (0..needs.len() as u32).find_map(|i| visit(i, needs, &mut marks, &mut Vec::new()))
+}
+
+/// "did you mean", if a name is close to one that exists.
+pub(super) fn nearest<'a>(wrong: &str, known: impl IntoIterator<Item = &'a str>) -> Option<String> {
+    known
+        .into_iter()
+        .map(|name| (distance(&wrong.to_lowercase(), &name.to_lowercase()), name))
+        .min()
+        .filter(|(far, name)| *far <= 2.max(name.len() / 3))
+        .map(|(_, name)| format!("did you mean `{name}`?"))
+}
+
+/// Edit distance.
+fn distance(a: &str, b: &str) -> usize {
+    let b: Vec<char> = b.chars().collect();
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, x) in a.chars().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = i + 1;
+        for (j, &y) in b.iter().enumerate() {
+            let next = (diagonal + usize::from(x != y)).min(row[j] + 1).min(row[j + 1] + 1);
+            diagonal = std::mem::replace(&mut row[j + 1], next);
+        }
+    }
+    row[b.len()]
+}

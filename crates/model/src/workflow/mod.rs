@@ -1,0 +1,16 @@
+//! Workflows: the definition as written, and what is made of it once so that running it is cheap.
+
+mod check;
+mod compile;
+mod definition;
+mod graph;
+mod route;
+mod schema;
+mod template;
+
+pub use check::{Problem, Severity};
+pub use compile::{CompiledAction, CompiledSubTask, HttpTemplate, SimulateTemplate, WaitTemplate, Workflow};
+pub use definition::*;
+pub use route::{Route, RouteError};
+pub use schema::{InputSchema, Violation};
+pub use template::definition_schema;

@@ -1,0 +1,49 @@
+//! The one place that touches the JSON Schema library: compile once, name every violation by its JSON pointer.
+
+use serde_json::{Value, json};
+
+/// A workflow's input schema, compiled. No reference leaves the document, and patterns run in linear time.
+pub struct InputSchema(jsonschema::Validator);
+
+/// One way in which an input breaks its schema.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Violation {
+    /// JSON pointer of the offending value; empty for the whole input.
+    pub pointer: String,
+    /// What is wrong with it.
+    pub message: String,
+}
+
+impl std::fmt::Debug for InputSchema {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("InputSchema")
+    }
+}
+
+impl InputSchema {
+    /// Compiles a schema (2020-12 unless it says otherwise).
+    pub fn compile(schema: &Value) -> Result<Self, String> {
+        jsonschema::options()
+            .with_pattern_options(jsonschema::PatternOptions::regex())
+            .should_validate_formats(true)
+            .build(schema)
+            .map(InputSchema)
+            .map_err(|e| e.to_string())
+    }
+
+    /// Every violation, in document order; empty when the input is valid.
+    pub fn violations(&self, input: &Value) -> Vec<Violation> {
+        if self.0.is_valid(input) {
+            return Vec::new();
+        }
+        self.0
+            .iter_errors(input)
+            .map(|e| Violation { pointer: e.instance_path().to_string(), message: e.masked().to_string() })
+            .collect()
+    }
+}
+
+/// The schema of a workflow without `input`: an object without members.
+pub(super) fn no_input() -> Value {
+    json!({ "type": "object", "additionalProperties": false })
+}
