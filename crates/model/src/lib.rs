@@ -2,18 +2,26 @@
 //! (task, command, now). No I/O, no clock of its own, nothing asynchronous.
 #![forbid(unsafe_code)]
 
+pub mod command;
 pub mod env;
 pub mod expr;
 pub mod fault;
 pub mod id;
+pub mod invariant;
+mod machine;
+pub mod record;
 pub mod resource;
 pub mod status;
+mod task;
 pub mod time;
 pub mod workflow;
 
+pub use command::{Change, Command, Effect, Failure, Launch, Refused, Verdict};
 pub use env::Env;
 pub use fault::{Cause, Fault};
 pub use id::{TaskId, Token, WorkflowVersion};
+pub use record::{Attempt, Decision, Outcome, Record, Stage, State, StopReason, Stopping, SubTask, WaitingFor};
 pub use resource::{LockMode, Resource};
 pub use status::{Resolution, StageStatus, StatusStyle, SubTaskStatus, TaskStatus};
+pub use task::{Spec, Task};
 pub use time::{Span, Timestamp};

@@ -174,8 +174,8 @@ impl Names<'_> {
                     }
                 }
                 "task" => {
-                    if parts.next().is_some_and(|member| !matches!(member, "id" | "name" | "attempt")) {
-                        wrong("a task has `id`, `name` and `attempt`".into(), None);
+                    if parts.next().is_some_and(|member| !matches!(member, "id" | "name")) {
+                        wrong("a task has `id` and `name`".into(), None);
                     }
                 }
                 other if self.roots.contains(&other) => {}

@@ -277,7 +277,7 @@ impl<'a> Compiler<'a> {
         let definition = self.definition;
         let mut all = Vec::new();
         for (i, resource) in definition.resources.iter().enumerate() {
-            let mut part = |compiler: &mut Self, member: &str, text: &Option<String>| {
+            let part = |compiler: &mut Self, member: &str, text: &Option<String>| {
                 flip(text.as_deref().map(|t| compiler.template(&format!("/resources/{i}/{member}"), t, None, &[])))
             };
             let fqdn = part(self, "fqdn", &resource.fqdn);

@@ -9,7 +9,7 @@ mod schema;
 mod template;
 
 pub use check::{Problem, Severity};
-pub use compile::{CompiledAction, CompiledSubTask, HttpTemplate, SimulateTemplate, WaitTemplate, Workflow};
+pub use compile::{CompiledAction, CommandTemplate, CompiledSubTask, HttpTemplate, SimulateTemplate, WaitTemplate, Workflow};
 pub use definition::*;
 pub use route::{Route, RouteError};
 pub use schema::{InputSchema, Violation};

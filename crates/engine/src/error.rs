@@ -1,0 +1,70 @@
+//! Why the engine did not do what it was asked. No word of HTTP: the server maps each to a status and a code.
+
+use longhaul_model::workflow::{Problem, Violation};
+use longhaul_model::{Refused, TaskId};
+use longhaul_store::StoreError;
+use thiserror::Error;
+
+/// An expected refusal, or a failure of the storage below.
+#[derive(Debug, Error)]
+pub enum EngineError {
+    /// No task of this id.
+    #[error("task with ID {0} not found")]
+    NoTask(TaskId),
+    /// The task has no such sub-task.
+    #[error("task {0} has no sub-task `{1}`")]
+    NoSubTask(TaskId, String),
+    /// No workflow of this name.
+    #[error("there is no workflow `{name}`")]
+    NoWorkflow {
+        /// As asked for.
+        name: String,
+        /// A name that is close.
+        nearest: Option<String>,
+    },
+    /// The workflow has no such version.
+    #[error("the workflow `{0}` has no version {1}")]
+    NoWorkflowVersion(String, u32),
+    /// The input breaks the workflow's schema; every violation.
+    #[error("the input does not match the schema of the workflow `{workflow}`")]
+    InvalidInput {
+        /// The workflow.
+        workflow: String,
+        /// At least one.
+        violations: Vec<Violation>,
+    },
+    /// Name, resources or a description could not be made from the input.
+    #[error("{0}")]
+    Expression(String),
+    /// The definition has mistakes; every problem.
+    #[error("the workflow has {} mistakes", .0.len())]
+    BadWorkflow(Vec<Problem>),
+    /// Another workflow has this route.
+    #[error("the route `{route}` belongs to the workflow `{owner}`")]
+    RouteTaken {
+        /// The route.
+        route: String,
+        /// Whose it is.
+        owner: String,
+    },
+    /// The state of the task rules the command out; nothing changed.
+    #[error("{refused}")]
+    Refused {
+        /// The task.
+        id: TaskId,
+        /// Why.
+        refused: Refused,
+    },
+    /// Imported tasks are history: nothing can be asked of them.
+    #[error("task {0} was imported and cannot be changed")]
+    Imported(TaskId),
+    /// The idempotency key was used for another request.
+    #[error("the idempotency key was used for another request")]
+    KeyReused,
+    /// An imported task cannot be read.
+    #[error("{0}")]
+    BadImport(String),
+    /// The storage failed.
+    #[error(transparent)]
+    Store(StoreError),
+}

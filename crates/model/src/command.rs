@@ -1,0 +1,202 @@
+//! Everything that can be asked of a task, and everything that comes of it.
+
+use serde_json::Value;
+use thiserror::Error;
+
+use crate::expr::Scope;
+use crate::fault::Fault;
+use crate::id::Token;
+use crate::record::{Attempt, Stage};
+use crate::status::TaskStatus;
+use crate::time::{Span, Timestamp};
+use crate::workflow::CompiledAction;
+
+/// What a caller, a timer or a runner asks.
+#[derive(Clone, Debug)]
+pub enum Command {
+    /// The task is accepted: it starts now, or waits for its start time.
+    Begin,
+    /// An attempt succeeded.
+    Complete {
+        /// The sub-task.
+        sub_task: u32,
+        /// The attempt's token.
+        token: Token,
+        /// What it gave.
+        output: Option<Value>,
+    },
+    /// An attempt did not succeed.
+    Fail {
+        /// The sub-task.
+        sub_task: u32,
+        /// The attempt's token.
+        token: Token,
+        /// How.
+        failure: Failure,
+    },
+    /// A running attempt tells how far it is.
+    Report {
+        /// The sub-task.
+        sub_task: u32,
+        /// The attempt's token.
+        token: Token,
+        /// Percent done.
+        progress: Option<u8>,
+        /// All its stages, if they changed.
+        stages: Option<Vec<Stage>>,
+    },
+    /// Time has passed: whatever is due happens.
+    Due,
+    /// The server starts: attempts that were running here are lost.
+    Recover,
+    /// No further attempt starts, running ones are told to stop.
+    Cancel {
+        /// Who asks.
+        by: String,
+        /// How long running attempts have to stop.
+        grace: Span,
+    },
+    /// A failed task goes on from what failed.
+    Retry {
+        /// Who asks.
+        by: String,
+    },
+    /// A failed task goes on without one failed sub-task.
+    Skip {
+        /// The sub-task.
+        sub_task: u32,
+        /// Who decides.
+        by: String,
+        /// Why.
+        reason: String,
+    },
+    /// Somebody dealt with the failure.
+    Resolve {
+        /// Who.
+        by: String,
+        /// How.
+        reason: String,
+        /// What really happened, where that was unknown.
+        verdict: Option<Verdict>,
+    },
+}
+
+/// What an operator found out about a sub-task of unknown outcome.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Verdict {
+    /// The sub-task.
+    pub sub_task: u32,
+    /// True: it was done, and counts as successful. False: it was not, and runs again.
+    pub done: bool,
+    /// Its output, where it was done.
+    pub output: Option<Value>,
+}
+
+/// How an attempt did not succeed.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Failure {
+    /// It says so itself.
+    Error {
+        /// Why.
+        fault: Fault,
+        /// Whether another attempt may do better.
+        retryable: bool,
+    },
+    /// It ran too long.
+    Timeout,
+    /// Whoever ran it died.
+    Lost,
+    /// It stopped because it was told to.
+    Stopped,
+}
+
+/// Why a command changes nothing.
+#[derive(Clone, Debug, Error, PartialEq)]
+pub enum Refused {
+    /// A retry of a task that did not fail.
+    #[error("only a failed task can be retried; this one is {}", .0.display())]
+    NotFailed(TaskStatus),
+    /// A retry that the workflow rules out.
+    #[error("tasks of this workflow cannot be retried")]
+    NotRetryable,
+    /// A retry while an outcome is unknown.
+    #[error("the outcome of the sub-task `{0}` is unknown; it must be decided before the task can go on")]
+    Undecided(String),
+    /// A cancel of a task that ended or is being stopped.
+    #[error("only a pending or running task can be cancelled; this one is {}", .0.display())]
+    NotRunning(TaskStatus),
+    /// A cancel while one is under way.
+    #[error("the task is being stopped already")]
+    Stopping,
+    /// A cancel that the workflow rules out.
+    #[error("tasks of this workflow cannot be cancelled")]
+    NotCancellable,
+    /// A decision about a task that did not fail.
+    #[error("only a failed task needs a decision; this one is {}", .0.display())]
+    NothingToDecide(TaskStatus),
+    /// A decision about a sub-task that did not fail.
+    #[error("the sub-task `{0}` has not failed")]
+    SubTaskNotFailed(String),
+    /// A verdict about a sub-task whose outcome is known.
+    #[error("the outcome of the sub-task `{0}` is known")]
+    OutcomeKnown(String),
+    /// A sub-task that does not exist.
+    #[error("the task has no sub-task `{0}`")]
+    NoSubTask(String),
+    /// A result of an attempt that is not the live one.
+    #[error("the attempt is not the live one of its sub-task")]
+    Stale,
+    /// Nothing is due, nothing was lost, nothing begins.
+    #[error("there is nothing to do")]
+    Nothing,
+}
+
+/// What a command changed. The task's own state always did; the rest is named.
+#[derive(Clone, Debug, Default)]
+pub struct Change {
+    /// The sub-tasks that changed, each once, in no order.
+    pub sub_tasks: Vec<u32>,
+    /// The sub-tasks whose output is new.
+    pub outputs: Vec<u32>,
+    /// Attempts that ended other than well, for the history.
+    pub attempts: Vec<Attempt>,
+    /// What must be done once the change is durable.
+    pub effects: Vec<Effect>,
+}
+
+/// What must be done once a change is durable.
+#[derive(Clone, Debug)]
+pub enum Effect {
+    /// Run an attempt.
+    Start(Launch),
+    /// Tell a running attempt to stop.
+    Stop {
+        /// The sub-task.
+        sub_task: u32,
+        /// The attempt's token.
+        token: Token,
+    },
+    /// Ask again with [`Command::Due`] at this instant.
+    Timer(Timestamp),
+    /// The task ended.
+    Ended(TaskStatus),
+}
+
+/// An attempt to run.
+#[derive(Clone, Debug)]
+pub struct Launch {
+    /// The sub-task.
+    pub sub_task: u32,
+    /// The attempt's token, which its result must carry.
+    pub token: Token,
+    /// Its number over all generations, from 1.
+    pub number: u32,
+    /// The same for an attempt and those that replace it after it was lost: what its effects are known by.
+    pub idempotency_key: String,
+    /// What to run.
+    pub action: CompiledAction,
+    /// How long it may take.
+    pub timeout: Option<Span>,
+    /// What the action's expressions see.
+    pub scope: Scope,
+}

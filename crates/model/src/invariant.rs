@@ -1,0 +1,89 @@
+//! What must be true of every task at every moment, as functions: used by debug assertions, by the property test
+//! and by whoever checks a stored task. The names are those of the reliability goals.
+
+use crate::record::Record;
+use crate::status::{SubTaskStatus, TaskStatus};
+use crate::task::Task;
+
+/// Every rule that a task breaks, in words; empty when it is sound.
+pub fn violations(task: &Task) -> Vec<String> {
+    let mut broken = record_violations(task.record());
+    let counted = Task::load(task.record.clone(), task.spec().clone(), task.outputs.clone()).tally;
+    if counted != task.tally {
+        broken.push(format!("the tally is {:?}, counted are {counted:?}", task.tally));
+    }
+    broken
+}
+
+/// The rules that need the record only.
+pub fn record_violations(record: &Record) -> Vec<String> {
+    let mut broken = Vec::new();
+    let mut rule = |holds: bool, text: &str| {
+        if !holds {
+            broken.push(text.to_owned());
+        }
+    };
+    let state = &record.state;
+    let count = |status: SubTaskStatus| record.sub_tasks.iter().filter(|sub| sub.status == status).count();
+    let (running, pending, skipped) =
+        (count(SubTaskStatus::InProgress), count(SubTaskStatus::Pending), count(SubTaskStatus::Skipped));
+    let failed = |goes_on: bool| {
+        let subs = record.sub_tasks.iter().zip(&record.workflow.sub_tasks);
+        subs.filter(|(sub, def)| sub.status == SubTaskStatus::Failed && def.goes_on == goes_on).count()
+    };
+    let (blocking, passed) = (failed(false), failed(true));
+    let ended = state.status.is_ended();
+
+    rule(record.sub_tasks.len() == record.workflow.sub_tasks.len(), "sub-tasks are those of the workflow");
+    rule(ended == state.completed_at.is_some(), "I11: exactly an ended task has a completion time");
+    rule(state.completed_at.is_none_or(|at| at >= state.created_at), "I11: nothing ends before it is created");
+    rule(!ended || running == 0, "I11: nothing of an ended task runs");
+    rule(!ended || state.deadline.is_none(), "an ended task has no deadline");
+    match state.status {
+        TaskStatus::Pending => rule(
+            record.sub_tasks.iter().all(|sub| sub.status == SubTaskStatus::Pending && sub.attempt == 0),
+            "I11: nothing of a pending task has started",
+        ),
+        TaskStatus::InProgress => rule(
+            running > 0 || record.sub_tasks.iter().any(|sub| sub.due_at.is_some()),
+            "I14: something of a running task runs or has a time at which it will",
+        ),
+        TaskStatus::Successful => {
+            rule(pending + blocking + passed + skipped == 0, "I11: all of a successful task ended well");
+        }
+        TaskStatus::CompletedWithWarning => {
+            rule(pending + blocking == 0 && passed + skipped > 0, "I11: a warning has a reason");
+        }
+        TaskStatus::Failed => rule(!state.errors.is_empty(), "I11: a failed task says why"),
+        TaskStatus::Cancelled | TaskStatus::Skipped => {}
+    }
+    for (sub, definition) in record.sub_tasks.iter().zip(&record.workflow.sub_tasks) {
+        let name = &definition.name;
+        let mut of = |holds: bool, text: &str| {
+            if !holds {
+                broken.push(format!("{name}: {text}"));
+            }
+        };
+        let done = matches!(sub.status, SubTaskStatus::Successful | SubTaskStatus::Failed);
+        of(!done || sub.completed_at >= sub.started_at, "nothing ends before it starts");
+        of(!ended || sub.due_at.is_none(), "nothing of an ended task is due");
+        of(sub.outcome_unknown <= (sub.status == SubTaskStatus::Failed), "an unknown outcome is a failure");
+        of((sub.status == SubTaskStatus::Failed) <= !sub.errors.is_empty(), "a failed sub-task says why");
+        let started = !matches!(sub.status, SubTaskStatus::Pending | SubTaskStatus::NotApplicable);
+        let ready = definition.needs.iter().all(|&need| {
+            let need_status = record.sub_tasks[need as usize].status;
+            let goes_on = record.workflow.sub_tasks[need as usize].goes_on;
+            match need_status {
+                SubTaskStatus::Successful | SubTaskStatus::Skipped | SubTaskStatus::NotApplicable => true,
+                SubTaskStatus::Failed => goes_on,
+                // A retry sends one that was passed over back, while those behind it may have run.
+                SubTaskStatus::Pending | SubTaskStatus::InProgress => goes_on,
+            }
+        });
+        of(!started || ready, "I5: nothing starts before what it needs has ended");
+        if let Some(policy) = &definition.retry {
+            of(sub.tries <= policy.attempts, "I13: no more attempts than the policy allows");
+        }
+    }
+    broken
+}

@@ -1,0 +1,249 @@
+//! What follows from a change: sub-tasks that became ready start, and a task with nothing left to do ends.
+
+use super::Step;
+use crate::command::{Effect, Launch, Refused};
+use crate::expr::Template;
+use crate::fault::{Fault, code};
+use crate::record::Outcome;
+use crate::status::{Resolution, SubTaskStatus, TaskStatus};
+use crate::time::{Span, Timestamp};
+use crate::workflow::{CompiledAction, WaitTemplate};
+
+impl Step<'_> {
+    /// A new task starts, or waits for its start time.
+    pub(super) fn begin(&mut self) -> Result<(), Refused> {
+        let state = &self.task.record.state;
+        if state.status != TaskStatus::Pending || state.stopping.is_some() {
+            return Err(Refused::Nothing);
+        }
+        if let Some(at) = state.not_before.filter(|at| *at > self.now) {
+            self.change.effects.push(Effect::Timer(at));
+            return Ok(());
+        }
+        self.start_task();
+        Ok(())
+    }
+
+    /// PENDING to IN_PROGRESS, or SKIPPED when the workflow's condition is false.
+    pub(super) fn start_task(&mut self) {
+        let workflow = self.task.record.workflow.clone();
+        if let Some(when) = &workflow.when {
+            match when.holds(&self.task.scope()) {
+                Ok(true) => {}
+                Ok(false) => return self.end(TaskStatus::Skipped),
+                Err(e) => {
+                    self.task.record.state.errors = vec![Fault::new(code::EXPRESSION, e.to_string())];
+                    return self.end(TaskStatus::Failed);
+                }
+            }
+        }
+        self.resume();
+    }
+
+    /// The task runs (again): everything that is ready starts.
+    pub(super) fn resume(&mut self) {
+        let state = &mut self.task.record.state;
+        state.status = TaskStatus::InProgress;
+        state.started_at.get_or_insert(self.now);
+        state.completed_at = None;
+        state.errors.clear();
+        state.stopping = None;
+        state.deadline = self.task.record.workflow.definition.timeout.map(|timeout| self.now.after(timeout));
+        if let Some(at) = self.task.record.state.deadline {
+            self.change.effects.push(Effect::Timer(at));
+        }
+        let all = (0..self.task.record.sub_tasks.len() as u32).collect();
+        self.advance(all);
+    }
+
+    /// Starts what is ready among the candidates and what becomes ready by that; ends the task when nothing is
+    /// left. Costs what the candidates cost, not what the task has.
+    pub(super) fn advance(&mut self, mut candidates: Vec<u32>) {
+        // Popped from the back: the order written is the order of starting.
+        candidates.reverse();
+        while let Some(index) = candidates.pop() {
+            if self.may_start() && self.is_ready(index) && self.start(index) {
+                let workflow = self.task.record.workflow.clone();
+                candidates.extend(workflow.sub_tasks[index as usize].dependents.iter().rev());
+            }
+        }
+        self.settle();
+    }
+
+    fn may_start(&self) -> bool {
+        self.task.tally.blocking == 0 && self.task.record.state.stopping.is_none()
+    }
+
+    fn is_ready(&self, index: u32) -> bool {
+        let record = &self.task.record;
+        let sub = &record.sub_tasks[index as usize];
+        sub.status == SubTaskStatus::Pending
+            && sub.due_at.is_none()
+            && record.workflow.sub_tasks[index as usize].needs.iter().all(|&need| self.ended_well(need))
+    }
+
+    /// Whether those that wait for a sub-task may go on.
+    fn ended_well(&self, index: u32) -> bool {
+        match self.task.record.sub_tasks[index as usize].status {
+            SubTaskStatus::Successful | SubTaskStatus::Skipped | SubTaskStatus::NotApplicable => true,
+            SubTaskStatus::Failed => self.task.record.workflow.sub_tasks[index as usize].goes_on,
+            SubTaskStatus::Pending | SubTaskStatus::InProgress => false,
+        }
+    }
+
+    /// Starts one sub-task. True when it ended in the same moment, so that others may be ready.
+    fn start(&mut self, index: u32) -> bool {
+        let workflow = self.task.record.workflow.clone();
+        let definition = &workflow.sub_tasks[index as usize];
+        self.change.sub_tasks.push(index);
+        if let Some(when) = &definition.when {
+            match when.holds(&self.task.scope()) {
+                Ok(true) => {}
+                Ok(false) => {
+                    self.task.set_status(index, SubTaskStatus::NotApplicable);
+                    self.task.sub(index).completed_at = Some(self.now);
+                    return true;
+                }
+                Err(e) => return self.spoiled(index, e.to_string()),
+            }
+        }
+        self.launch(index)
+    }
+
+    /// A sub-task that cannot even start fails; true when the task goes on without it.
+    fn spoiled(&mut self, index: u32, reason: String) -> bool {
+        let now = self.now;
+        let sub = self.task.sub(index);
+        sub.started_at = Some(now);
+        sub.attempt += 1;
+        sub.tries += 1;
+        self.task.set_status(index, SubTaskStatus::InProgress);
+        self.failed_for_good(index, Outcome::Failed, Fault::new(code::EXPRESSION, reason));
+        self.ended_well(index)
+    }
+
+    /// Starts an attempt. True only when that failed at once and the task goes on.
+    pub(super) fn launch(&mut self, index: u32) -> bool {
+        let workflow = self.task.record.workflow.clone();
+        let definition = &workflow.sub_tasks[index as usize];
+        let due_at = match &definition.action {
+            CompiledAction::Wait(wait) => match self.wait_until(wait) {
+                Ok(at) => Some(at),
+                Err(reason) => return self.spoiled(index, reason),
+            },
+            CompiledAction::Http(_) | CompiledAction::Command(_) | CompiledAction::Simulate(_) => None,
+        };
+        let (now, id) = (self.now, self.task.record.id);
+        let generation = self.task.record.state.generation;
+        let sub = self.task.sub(index);
+        sub.started_at = Some(now);
+        sub.completed_at = None;
+        sub.attempt += 1;
+        sub.tries += 1;
+        sub.due_at = due_at;
+        sub.errors.clear();
+        sub.stages.clear();
+        sub.progress = None;
+        let (token, number, runs) = (sub.token(), sub.attempt, sub.tries - sub.lost);
+        self.task.set_status(index, SubTaskStatus::InProgress);
+        self.change.sub_tasks.push(index);
+        self.change.effects.push(match due_at {
+            Some(at) => Effect::Timer(at),
+            None => Effect::Start(Launch {
+                sub_task: index,
+                token,
+                number,
+                idempotency_key: format!("{id}-{index}-{generation}-{runs}"),
+                action: definition.action.clone(),
+                timeout: definition.timeout,
+                scope: self.task.scope(),
+            }),
+        });
+        false
+    }
+
+    fn wait_until(&mut self, wait: &WaitTemplate) -> Result<Timestamp, String> {
+        let text = |step: &mut Self, template: &Template| {
+            template.text(&step.task.scope()).map_err(|e| e.to_string())
+        };
+        match wait {
+            WaitTemplate::For(template) => {
+                let span: Span = text(self, template)?.parse().map_err(|e: crate::time::BadSpan| e.to_string())?;
+                Ok(self.now.after(span))
+            }
+            WaitTemplate::Until(template) => {
+                text(self, template)?.parse().map_err(|e: crate::time::BadTimestamp| e.to_string())
+            }
+        }
+    }
+
+    /// Ends the task if nothing of it runs and nothing can start.
+    pub(super) fn settle(&mut self) {
+        let tally = self.task.tally;
+        if tally.running > 0 || self.task.record.state.status.is_ended() {
+            return;
+        }
+        if let Some(stopping) = &self.task.record.state.stopping {
+            return match stopping.why {
+                crate::record::StopReason::Cancel => self.end(TaskStatus::Cancelled),
+                crate::record::StopReason::Timeout => self.end(TaskStatus::Failed),
+            };
+        }
+        if tally.blocking > 0 {
+            self.end(TaskStatus::Failed);
+        } else if tally.pending == 0 {
+            let clean = tally.warnings == 0;
+            self.end(if clean { TaskStatus::Successful } else { TaskStatus::CompletedWithWarning });
+        }
+    }
+
+    fn end(&mut self, status: TaskStatus) {
+        for index in 0..self.task.record.sub_tasks.len() as u32 {
+            if self.task.sub(index).due_at.take().is_some() {
+                self.change.sub_tasks.push(index);
+            }
+        }
+        let now = self.now;
+        let errors = if status == TaskStatus::Failed { self.task_errors() } else { Vec::new() };
+        let state = &mut self.task.record.state;
+        state.status = status;
+        state.completed_at = Some(now);
+        state.deadline = None;
+        if !errors.is_empty() {
+            state.errors = errors;
+        }
+        let well = matches!(status, TaskStatus::Successful | TaskStatus::CompletedWithWarning);
+        if well && state.generation > 0 {
+            state.resolution = Resolution::Resolved;
+        }
+        self.change.effects.push(Effect::Ended(status));
+    }
+
+    /// The errors of a failed task: the workflow's own, with those of the sub-tasks as what it is made of.
+    fn task_errors(&self) -> Vec<Fault> {
+        let record = &self.task.record;
+        let mut nested: Vec<(String, Fault)> = Vec::new();
+        for (sub, i) in record.sub_tasks.iter().zip(0..) {
+            let blocks = sub.status == SubTaskStatus::Failed && !record.workflow.sub_tasks[i as usize].goes_on;
+            if blocks {
+                nested.extend(sub.errors.iter().map(|e| (record.sub_task_name(i).to_owned(), e.clone())));
+            }
+        }
+        if record.state.stopping.is_some() {
+            let limit = record.workflow.definition.timeout.unwrap_or_default();
+            let fault = Fault::new(code::TASK_TIMEOUT, format!("the task took longer than {limit}"))
+                .remedy("Find out what was slow, then retry the task: it goes on where it stopped");
+            nested.insert(0, (record.name.clone(), fault));
+        }
+        let Some(own) = &record.workflow.definition.error else {
+            return nested.into_iter().map(|(_, fault)| fault).collect();
+        };
+        let mut fault = Fault::new(&own.code, &own.message);
+        fault.remediation_message.clone_from(&own.remediation);
+        for (name, inner) in nested {
+            fault = fault.cause(&inner.error_code, format!("{name}: {}", inner.message));
+            fault.nested_errors.push(inner);
+        }
+        vec![fault]
+    }
+}

@@ -1,0 +1,204 @@
+//! What attempts report: success, failure, progress. A result counts only with the token of the live attempt.
+
+use serde_json::Value;
+
+use super::Step;
+use crate::command::{Effect, Failure, Refused};
+use crate::fault::{Fault, code};
+use crate::id::{TaskId, Token};
+use crate::record::{Attempt, Outcome, Stage};
+use crate::status::{SubTaskStatus, TaskStatus};
+use crate::time::Span;
+use crate::workflow::{CompiledAction, RetryPolicy};
+
+/// How often an attempt may be lost in one generation where no `retry` says otherwise: a sub-task that kills its
+/// server must not do so for ever.
+const LOST_LIMIT: u32 = 10;
+
+impl Step<'_> {
+    pub(super) fn complete(&mut self, index: u32, token: Token, output: Option<Value>) -> Result<(), Refused> {
+        self.check_live(index, token)?;
+        if matches!(self.task.record.workflow.sub_tasks[index as usize].action, CompiledAction::Wait(_)) {
+            return Err(Refused::Stale);
+        }
+        self.succeeded(index, output);
+        Ok(())
+    }
+
+    /// A sub-task ends well, and whoever waits for it may start.
+    pub(super) fn succeeded(&mut self, index: u32, output: Option<Value>) {
+        let now = self.now;
+        self.task.set_status(index, SubTaskStatus::Successful);
+        let sub = self.task.sub(index);
+        sub.completed_at = Some(now.max(sub.started_at.unwrap_or(now)));
+        sub.due_at = None;
+        sub.progress = None;
+        sub.outcome_unknown = false;
+        self.change.sub_tasks.push(index);
+        if let Some(output) = output {
+            self.task.outputs.insert(index, output);
+            self.change.outputs.push(index);
+        }
+        let dependents = self.task.record.workflow.sub_tasks[index as usize].dependents.clone();
+        self.advance(dependents);
+    }
+
+    pub(super) fn fail(&mut self, index: u32, token: Token, failure: Failure) -> Result<(), Refused> {
+        self.check_live(index, token)?;
+        self.attempt_failed(index, failure);
+        self.after_failure(index);
+        Ok(())
+    }
+
+    /// What follows once a failure is recorded: those behind one that goes on start, or the task ends.
+    pub(super) fn after_failure(&mut self, index: u32) {
+        let definition = &self.task.record.workflow.sub_tasks[index as usize];
+        let passed = self.task.record.sub_tasks[index as usize].status == SubTaskStatus::Failed && definition.goes_on;
+        let candidates = if passed { definition.dependents.clone() } else { Vec::new() };
+        self.advance(candidates);
+    }
+
+    /// Decides between another attempt, an unknown outcome and failure for good. Does not look at other sub-tasks.
+    pub(super) fn attempt_failed(&mut self, index: u32, failure: Failure) {
+        let workflow = self.task.record.workflow.clone();
+        let definition = &workflow.sub_tasks[index as usize];
+        let (outcome, fault, retryable) = match failure {
+            Failure::Error { fault, retryable } => (Outcome::Failed, fault, retryable),
+            Failure::Timeout => (Outcome::TimedOut, timed_out(definition.timeout), true),
+            Failure::Lost => (Outcome::Lost, lost(), true),
+            Failure::Stopped => (Outcome::Stopped, stopped(), false),
+        };
+        let unknown = matches!(outcome, Outcome::TimedOut | Outcome::Lost) && !definition.repeatable;
+        if outcome == Outcome::Lost {
+            self.task.sub(index).lost += 1;
+        }
+        let halted = self.task.record.state.stopping.is_some();
+        if unknown {
+            let fault = outcome_unknown(fault);
+            self.failed_for_good(index, outcome, fault);
+            self.task.sub(index).outcome_unknown = true;
+        } else if halted || !retryable || !self.has_attempts_left(index, outcome, definition.retry.as_ref()) {
+            self.failed_for_good(index, outcome, fault);
+        } else {
+            self.again(index, outcome, fault, definition.retry.as_ref());
+        }
+    }
+
+    fn has_attempts_left(&self, index: u32, outcome: Outcome, policy: Option<&RetryPolicy>) -> bool {
+        let sub = &self.task.record.sub_tasks[index as usize];
+        match (policy, outcome) {
+            (Some(policy), _) => sub.tries < policy.attempts,
+            (None, Outcome::Lost) => sub.lost < LOST_LIMIT,
+            (None, _) => false,
+        }
+    }
+
+    /// Back to PENDING: after a pause, or at once when the attempt was lost.
+    fn again(&mut self, index: u32, outcome: Outcome, fault: Fault, policy: Option<&RetryPolicy>) {
+        self.remember(index, outcome, Some(fault));
+        self.task.set_status(index, SubTaskStatus::Pending);
+        self.change.sub_tasks.push(index);
+        if outcome == Outcome::Lost {
+            if self.task.tally.blocking == 0 {
+                self.launch(index);
+            }
+            return;
+        }
+        let sub = &self.task.record.sub_tasks[index as usize];
+        let pause = policy.map_or(Span(0), |policy| policy.pause(sub.tries, self.task.record.id, index));
+        let at = self.now.after(pause);
+        self.task.sub(index).due_at = Some(at);
+        self.change.effects.push(Effect::Timer(at));
+    }
+
+    pub(super) fn failed_for_good(&mut self, index: u32, outcome: Outcome, fault: Fault) {
+        self.remember(index, outcome, Some(fault.clone()));
+        let now = self.now;
+        self.task.set_status(index, SubTaskStatus::Failed);
+        let sub = self.task.sub(index);
+        sub.completed_at = Some(now.max(sub.started_at.unwrap_or(now)));
+        sub.due_at = None;
+        sub.errors = vec![fault];
+        self.change.sub_tasks.push(index);
+    }
+
+    /// Puts the latest attempt into the history.
+    fn remember(&mut self, index: u32, outcome: Outcome, error: Option<Fault>) {
+        let sub = &self.task.record.sub_tasks[index as usize];
+        self.change.attempts.push(Attempt {
+            sub_task: index,
+            number: sub.attempt,
+            generation: self.task.record.state.generation,
+            started_at: sub.started_at.unwrap_or(self.now),
+            ended_at: Some(self.now),
+            outcome,
+            error,
+        });
+    }
+
+    pub(super) fn report(
+        &mut self,
+        index: u32,
+        token: Token,
+        progress: Option<u8>,
+        stages: Option<Vec<Stage>>,
+    ) -> Result<(), Refused> {
+        self.check_live(index, token)?;
+        let sub = self.task.sub(index);
+        if let Some(percent) = progress {
+            sub.progress = Some(percent.min(100));
+        }
+        if let Some(stages) = stages {
+            sub.stages = stages;
+        }
+        self.change.sub_tasks.push(index);
+        Ok(())
+    }
+
+    fn check_live(&self, index: u32, token: Token) -> Result<(), Refused> {
+        let sub = self.task.record.sub_tasks.get(index as usize).ok_or(Refused::Stale)?;
+        let live = sub.status == SubTaskStatus::InProgress
+            && sub.token() == token
+            && self.task.record.state.status == TaskStatus::InProgress;
+        if live { Ok(()) } else { Err(Refused::Stale) }
+    }
+}
+
+impl RetryPolicy {
+    /// The pause after so many tries. Jitter comes from the attempt's identity, so that the machine stays a
+    /// function of its inputs.
+    pub fn pause(&self, tries: u32, task: TaskId, sub_task: u32) -> Span {
+        let grown = self.backoff.0 as f64 * self.factor.powi(tries.saturating_sub(1).min(64) as i32);
+        let pause = grown.min(self.max.0 as f64) as u64;
+        if !self.jitter {
+            return Span(pause);
+        }
+        let mut seed = task.0.as_u128() as u64 ^ (u64::from(sub_task) << 32 | u64::from(tries));
+        seed = (seed ^ (seed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        seed = (seed ^ (seed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        Span(pause + (seed ^ (seed >> 31)) % (pause / 2 + 1))
+    }
+}
+
+fn timed_out(limit: Option<Span>) -> Fault {
+    let limit = limit.unwrap_or_default();
+    Fault::new(code::TIMEOUT, format!("the attempt took longer than {limit}"))
+        .remedy("Look at what it was waiting for, or give the sub-task a longer `timeout`")
+}
+
+fn lost() -> Fault {
+    Fault::new(code::LEASE_EXPIRED, "the process that ran the attempt ended before it reported a result")
+}
+
+fn stopped() -> Fault {
+    Fault::new(code::CANCELLED, "the attempt was stopped with its task")
+}
+
+fn outcome_unknown(why: Fault) -> Fault {
+    Fault::new(code::OUTCOME_UNKNOWN, "whether the attempt did its work is unknown, and a second run may do harm")
+        .cause(why.error_code, why.message)
+        .remedy(
+            "Look at the real world, then resolve the sub-task as done or not done, or skip it \
+             (longhaul task resolve --done | --not-done, longhaul task skip)",
+        )
+}

@@ -1,0 +1,71 @@
+//! Cancel: a barrier. From its commit no attempt starts; those that run are told, and given up after a grace time.
+
+use super::Step;
+use crate::command::{Effect, Failure, Refused};
+use crate::record::{Decision, StopReason, Stopping};
+use crate::status::SubTaskStatus;
+use crate::time::Span;
+
+/// How long running attempts have to stop when a task's timeout passed.
+const TIMEOUT_GRACE: Span = Span(30_000);
+
+impl Step<'_> {
+    pub(super) fn cancel(&mut self, by: String, grace: Span) -> Result<(), Refused> {
+        let record = &self.task.record;
+        if record.state.status.is_ended() {
+            return Err(Refused::NotRunning(record.state.status));
+        }
+        if record.state.stopping.is_some() {
+            return Err(Refused::Stopping);
+        }
+        if !record.workflow.definition.cancellable {
+            return Err(Refused::NotCancellable);
+        }
+        self.decided("cancel", by, None, None);
+        self.stop(StopReason::Cancel, grace);
+        Ok(())
+    }
+
+    /// The task's timeout passed: like a cancel, but it ends FAILED.
+    pub(super) fn out_of_time(&mut self) {
+        self.stop(StopReason::Timeout, TIMEOUT_GRACE);
+    }
+
+    fn stop(&mut self, why: StopReason, grace: Span) {
+        let give_up_at = self.now.after(grace);
+        self.task.record.state.stopping = Some(Stopping { why, at: self.now, give_up_at });
+        for index in 0..self.task.record.sub_tasks.len() as u32 {
+            let sub = &self.task.record.sub_tasks[index as usize];
+            match (sub.status, sub.due_at) {
+                // A timer has nobody to tell: it stops here.
+                (SubTaskStatus::InProgress, Some(_)) => self.attempt_failed(index, Failure::Stopped),
+                (SubTaskStatus::InProgress, None) => {
+                    let token = sub.token();
+                    self.change.effects.push(Effect::Stop { sub_task: index, token });
+                }
+                (SubTaskStatus::Pending, Some(_)) => {
+                    self.task.sub(index).due_at = None;
+                    self.change.sub_tasks.push(index);
+                }
+                (SubTaskStatus::Pending, None)
+                | (
+                    SubTaskStatus::Successful
+                    | SubTaskStatus::Failed
+                    | SubTaskStatus::Skipped
+                    | SubTaskStatus::NotApplicable,
+                    _,
+                ) => {}
+            }
+        }
+        if self.task.tally.running > 0 {
+            self.change.effects.push(Effect::Timer(give_up_at));
+        }
+        self.settle();
+    }
+
+    /// Notes who decided what.
+    pub(super) fn decided(&mut self, what: &str, by: String, sub_task: Option<u32>, reason: Option<String>) {
+        let decision = Decision { at: self.now, what: what.to_owned(), by, sub_task, reason };
+        self.task.record.state.decisions.push(decision);
+    }
+}

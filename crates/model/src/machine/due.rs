@@ -1,0 +1,61 @@
+//! Time: waits end, pauses end, start times come, limits pass. Asked as often as one likes: what is not due stays.
+
+use super::Step;
+use crate::command::{Failure, Refused};
+use crate::record::StopReason;
+use crate::status::{SubTaskStatus, TaskStatus};
+
+impl Step<'_> {
+    pub(super) fn due(&mut self) -> Result<(), Refused> {
+        if self.task.record.due_at().is_none_or(|at| at > self.now) {
+            return Err(Refused::Nothing);
+        }
+        let state = &self.task.record.state;
+        if state.status == TaskStatus::Pending {
+            return self.begin();
+        }
+        if let Some(stopping) = &state.stopping {
+            let why = stopping.why;
+            self.give_up(why);
+            return Ok(());
+        }
+        if state.deadline.is_some_and(|at| at <= self.now) {
+            self.out_of_time();
+            return Ok(());
+        }
+        for index in 0..self.task.record.sub_tasks.len() as u32 {
+            let sub = &self.task.record.sub_tasks[index as usize];
+            if sub.due_at.is_some_and(|at| at <= self.now) {
+                match sub.status {
+                    SubTaskStatus::InProgress => self.succeeded(index, None),
+                    SubTaskStatus::Pending => self.next_attempt(index),
+                    SubTaskStatus::Successful
+                    | SubTaskStatus::Failed
+                    | SubTaskStatus::Skipped
+                    | SubTaskStatus::NotApplicable => {}
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn next_attempt(&mut self, index: u32) {
+        self.task.sub(index).due_at = None;
+        self.change.sub_tasks.push(index);
+        self.advance(vec![index]);
+    }
+
+    /// Attempts that did not stop in time no longer count; their late results are refused.
+    fn give_up(&mut self, why: StopReason) {
+        for index in 0..self.task.record.sub_tasks.len() as u32 {
+            if self.task.record.sub_tasks[index as usize].status == SubTaskStatus::InProgress {
+                // A cancelled task runs nothing again; of a timed out one, the outcome matters to its retry.
+                self.attempt_failed(index, match why {
+                    StopReason::Cancel => Failure::Stopped,
+                    StopReason::Timeout => Failure::Timeout,
+                });
+            }
+        }
+        self.settle();
+    }
+}

@@ -1,0 +1,47 @@
+//! The state machine: the only code that changes a status. One verb a file; [`Task::apply`] is total over the
+//! commands, and a refused command has changed nothing.
+
+mod advance;
+mod attempt;
+mod cancel;
+mod due;
+mod operator;
+mod recover;
+
+use crate::command::{Change, Command, Refused};
+use crate::task::Task;
+use crate::time::Timestamp;
+
+impl Task {
+    /// Applies a command. On `Err` the task is as it was.
+    pub fn apply(&mut self, command: Command, now: Timestamp) -> Result<Change, Refused> {
+        // A wall clock may step back; a task's own times do not.
+        let now = now.max(self.record.state.started_at.unwrap_or(self.record.state.created_at));
+        let mut step = Step { task: self, now, change: Change::default() };
+        match command {
+            Command::Begin => step.begin()?,
+            Command::Complete { sub_task, token, output } => step.complete(sub_task, token, output)?,
+            Command::Fail { sub_task, token, failure } => step.fail(sub_task, token, failure)?,
+            Command::Report { sub_task, token, progress, stages } => step.report(sub_task, token, progress, stages)?,
+            Command::Due => step.due()?,
+            Command::Recover => step.recover()?,
+            Command::Cancel { by, grace } => step.cancel(by, grace)?,
+            Command::Retry { by } => step.retry(by)?,
+            Command::Skip { sub_task, by, reason } => step.skip(sub_task, by, reason)?,
+            Command::Resolve { by, reason, verdict } => step.resolve(by, reason, verdict)?,
+        }
+        let mut change = step.change;
+        change.sub_tasks.sort_unstable();
+        change.sub_tasks.dedup();
+        self.record.state.revision += 1;
+        debug_assert_eq!(crate::invariant::violations(self), Vec::<String>::new());
+        Ok(change)
+    }
+}
+
+/// One command at work on one task.
+struct Step<'a> {
+    task: &'a mut Task,
+    now: Timestamp,
+    change: Change,
+}

@@ -1,0 +1,125 @@
+//! What operators decide about a failed task: retry, skip, resolve.
+
+use super::Step;
+use crate::command::{Refused, Verdict};
+use crate::status::{Resolution, SubTaskStatus, TaskStatus};
+
+impl Step<'_> {
+    /// FAILED sub-tasks go back to PENDING; what succeeded stays, with its output.
+    pub(super) fn retry(&mut self, by: String) -> Result<(), Refused> {
+        let record = &self.task.record;
+        if record.state.status != TaskStatus::Failed {
+            return Err(Refused::NotFailed(record.state.status));
+        }
+        if !record.workflow.definition.retryable {
+            return Err(Refused::NotRetryable);
+        }
+        if let Some(index) = record.undecided() {
+            return Err(Refused::Undecided(record.sub_task_name(index).to_owned()));
+        }
+        self.decided("retry", by, None, None);
+        for index in 0..self.task.record.sub_tasks.len() as u32 {
+            if self.task.record.sub_tasks[index as usize].status == SubTaskStatus::Failed {
+                self.back_to_pending(index);
+            }
+        }
+        self.go_on();
+        Ok(())
+    }
+
+    pub(super) fn skip(&mut self, index: u32, by: String, reason: String) -> Result<(), Refused> {
+        self.check_decidable(index)?;
+        let now = self.now;
+        self.task.set_status(index, SubTaskStatus::Skipped);
+        let sub = self.task.sub(index);
+        sub.completed_at = Some(now);
+        sub.outcome_unknown = false;
+        self.change.sub_tasks.push(index);
+        self.decided("skip", by, Some(index), Some(reason));
+        self.go_on_if_free();
+        Ok(())
+    }
+
+    pub(super) fn resolve(&mut self, by: String, reason: String, verdict: Option<Verdict>) -> Result<(), Refused> {
+        let status = self.task.record.state.status;
+        if status != TaskStatus::Failed {
+            return Err(Refused::NothingToDecide(status));
+        }
+        let Some(Verdict { sub_task, done, output }) = verdict else {
+            self.decided("resolve", by, None, Some(reason));
+            self.task.record.state.resolution = Resolution::Resolved;
+            return Ok(());
+        };
+        self.check_decidable(sub_task)?;
+        if !self.task.record.sub_tasks[sub_task as usize].outcome_unknown {
+            return Err(Refused::OutcomeKnown(self.task.record.sub_task_name(sub_task).to_owned()));
+        }
+        if done {
+            self.decided("done", by, Some(sub_task), Some(reason));
+            let now = self.now;
+            self.task.set_status(sub_task, SubTaskStatus::Successful);
+            let sub = self.task.sub(sub_task);
+            sub.completed_at = Some(now);
+            sub.outcome_unknown = false;
+            sub.errors.clear();
+            self.change.sub_tasks.push(sub_task);
+            if let Some(output) = output {
+                self.task.outputs.insert(sub_task, output);
+                self.change.outputs.push(sub_task);
+            }
+        } else {
+            self.decided("notDone", by, Some(sub_task), Some(reason));
+            self.back_to_pending(sub_task);
+        }
+        self.go_on_if_free();
+        Ok(())
+    }
+
+    fn check_decidable(&self, index: u32) -> Result<(), Refused> {
+        let record = &self.task.record;
+        if record.state.status != TaskStatus::Failed {
+            return Err(Refused::NothingToDecide(record.state.status));
+        }
+        let sub = record.sub_tasks.get(index as usize).ok_or_else(|| Refused::NoSubTask(index.to_string()))?;
+        if sub.status != SubTaskStatus::Failed {
+            return Err(Refused::SubTaskNotFailed(record.sub_task_name(index).to_owned()));
+        }
+        Ok(())
+    }
+
+    fn back_to_pending(&mut self, index: u32) {
+        self.task.set_status(index, SubTaskStatus::Pending);
+        let sub = self.task.sub(index);
+        sub.started_at = None;
+        sub.completed_at = None;
+        sub.errors.clear();
+        sub.stages.clear();
+        sub.progress = None;
+        sub.outcome_unknown = false;
+        self.change.sub_tasks.push(index);
+    }
+
+    /// The task goes on unless another sub-task still stands in its way.
+    fn go_on_if_free(&mut self) {
+        if self.task.tally.blocking == 0 {
+            self.go_on();
+        }
+    }
+
+    fn go_on(&mut self) {
+        for index in 0..self.task.record.sub_tasks.len() as u32 {
+            let sub = self.task.sub(index);
+            if sub.status == SubTaskStatus::Pending && (sub.tries, sub.lost) != (0, 0) {
+                (sub.tries, sub.lost) = (0, 0);
+                self.change.sub_tasks.push(index);
+            }
+        }
+        let state = &mut self.task.record.state;
+        state.generation += 1;
+        state.resolution = Resolution::Unresolved;
+        if state.started_at.is_none() {
+            return self.start_task();
+        }
+        self.resume();
+    }
+}

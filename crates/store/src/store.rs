@@ -1,0 +1,98 @@
+//! The trait.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use longhaul_model::workflow::{Definition, Workflow};
+use longhaul_model::{Attempt, Command, Effect, Spec, Task, TaskId, Timestamp, WorkflowVersion};
+use serde_json::Value;
+
+use crate::error::StoreError;
+use crate::query::TaskQuery;
+use crate::stored::*;
+
+/// A task to be accepted.
+pub struct Submission {
+    /// The task, new; the store sets it going in the transaction that stores it.
+    pub task: Box<Task>,
+    /// The caller's key.
+    pub key: Option<IdempotencyKey>,
+}
+
+/// One durable change.
+#[derive(Debug)]
+pub struct Commit {
+    /// The task.
+    pub id: TaskId,
+    /// What must be done now.
+    pub effects: Vec<Effect>,
+}
+
+/// Who is told of durable changes. Called by the store's writer after each commit: it must not block.
+pub trait CommitSink: Send + Sync {
+    /// These changes are durable, in this order.
+    fn committed(&self, commits: Vec<Commit>);
+}
+
+/// Where tasks live. Reads see every change that was answered before they began.
+#[async_trait]
+pub trait Store: Send + Sync + 'static {
+    /// Names who is told of changes. Before this, effects are lost; call it before [`Store::recover`].
+    fn attach(&self, sink: Arc<dyn CommitSink>);
+
+    /// Accepts a task.
+    /// After Ok: the task is durable and has begun. Crash in the middle: it is there whole or not at all.
+    async fn submit(&self, submission: Submission) -> Result<Submitted, StoreError>;
+
+    /// Applies a command to a task.
+    /// After Ok: the change is durable. Crash in the middle: it happened whole or not at all. Refused: nothing changed.
+    async fn command(&self, id: TaskId, command: Command) -> Result<(), StoreError>;
+
+    /// As [`Store::command`], for callers that need no answer: what becomes of it shows in its effects. A refused
+    /// command is dropped; one that fails for want of storage is repeated until it is durable or the store closes.
+    fn post(&self, id: TaskId, command: Command);
+
+    /// Asks every task that has not ended to recover ([`Command::Recover`]); for the start of a server.
+    /// After Ok: done for all. Crash in the middle: some recovered, which does no harm when repeated.
+    async fn recover(&self) -> Result<u64, StoreError>;
+
+    /// Tasks that have something due by now, oldest first: the sweep behind the timers.
+    async fn due(&self, now: Timestamp, limit: u32) -> Result<Vec<TaskId>, StoreError>;
+
+    /// One task. A point read: quick enough to be called where it stands.
+    fn get(&self, id: TaskId) -> Result<Stored, StoreError>;
+
+    /// A page of tasks and the exact total, both of one moment. May take milliseconds: not for an event loop.
+    fn list(&self, query: &TaskQuery) -> Result<Page, StoreError>;
+
+    /// What a task was asked to do; `None` for an imported one.
+    fn spec(&self, id: TaskId) -> Result<Option<Spec>, StoreError>;
+
+    /// What a task's sub-tasks gave, by index.
+    fn outputs(&self, id: TaskId) -> Result<Vec<(u32, Value)>, StoreError>;
+
+    /// Every attempt of a task, in order of their starts.
+    fn attempts(&self, id: TaskId) -> Result<Vec<Attempt>, StoreError>;
+
+    /// Stores a checked definition as a new version, unless the newest is the same.
+    async fn put_workflow(&self, definition: Definition) -> Result<WorkflowPut, StoreError>;
+
+    /// Takes a workflow's name out of the list; its versions stay for the tasks that ran them.
+    async fn delete_workflow(&self, name: &str) -> Result<(), StoreError>;
+
+    /// A workflow by name, the newest version unless one is given.
+    fn workflow(&self, name: &str, version: Option<WorkflowVersion>) -> Result<Arc<Workflow>, StoreError>;
+
+    /// Every workflow, by name.
+    fn workflows(&self) -> Result<Vec<WorkflowSummary>, StoreError>;
+
+    /// Takes in tasks from elsewhere.
+    /// After Ok: all are durable. Crash in the middle: none is.
+    async fn import(&self, tasks: Vec<ImportedTask>) -> Result<ImportOutcome, StoreError>;
+
+    /// Counts and sizes.
+    fn stats(&self) -> Result<Stats, StoreError>;
+
+    /// Finishes what was accepted and closes. Further calls are refused.
+    async fn close(&self);
+}

@@ -1,0 +1,119 @@
+//! What goes into and comes out of a store.
+
+use std::sync::Arc;
+
+use longhaul_model::{Record, Resource, TaskId, TaskStatus, Timestamp, WorkflowVersion, workflow::Workflow};
+
+/// A task as it is read.
+#[derive(Clone, Debug)]
+pub enum Stored {
+    /// One that Longhaul runs or ran.
+    Own(Box<Record>),
+    /// One that came from elsewhere: it is given back as it came.
+    Imported {
+        /// Its identity.
+        id: TaskId,
+        /// The JSON object, members and their order as they came.
+        json: String,
+    },
+}
+
+impl Stored {
+    /// Its identity.
+    pub fn id(&self) -> TaskId {
+        match self {
+            Stored::Own(record) => record.id,
+            Stored::Imported { id, .. } => *id,
+        }
+    }
+}
+
+/// One page of tasks.
+#[derive(Clone, Debug)]
+pub struct Page {
+    /// The tasks, in the order asked for.
+    pub tasks: Vec<Stored>,
+    /// How many match, exactly, as of the same moment.
+    pub total: u64,
+}
+
+/// An `Idempotency-Key`: the same key and request within its lifetime give the same task.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IdempotencyKey {
+    /// Whose key it is.
+    pub principal: String,
+    /// The key.
+    pub key: String,
+    /// Hash of the request it came with.
+    pub fingerprint: [u8; 32],
+}
+
+/// What became of a submission.
+#[derive(Clone, Debug)]
+pub struct Submitted {
+    /// The task: the new one, or the one that the key made before.
+    pub task: Stored,
+    /// True when the key had been used for the same request before.
+    pub replayed: bool,
+}
+
+/// A task from elsewhere, with what it is found by.
+#[derive(Clone, Debug)]
+pub struct ImportedTask {
+    /// Its identity.
+    pub id: TaskId,
+    /// Its name.
+    pub name: String,
+    /// Its type; empty where it has none.
+    pub kind: String,
+    /// Its status.
+    pub status: TaskStatus,
+    /// When it was created.
+    pub created_at: Timestamp,
+    /// When it ended.
+    pub completed_at: Option<Timestamp>,
+    /// What it worked on.
+    pub resources: Vec<Resource>,
+    /// The JSON object as it came.
+    pub json: String,
+}
+
+/// What became of an import.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ImportOutcome {
+    /// Tasks that are new here.
+    pub imported: u64,
+    /// Tasks that had been imported before and are now as they came this time.
+    pub replaced: u64,
+    /// Tasks with the id of one that Longhaul ran itself: left as they are.
+    pub kept: u64,
+}
+
+/// What became of storing a definition.
+#[derive(Clone, Debug)]
+pub struct WorkflowPut {
+    /// The stored version.
+    pub workflow: Arc<Workflow>,
+    /// False when the newest version was the same already.
+    pub created: bool,
+    /// True when it is the first version of its name.
+    pub first: bool,
+}
+
+/// One line of the list of workflows.
+#[derive(Clone, Debug)]
+pub struct WorkflowSummary {
+    /// The newest version.
+    pub workflow: Arc<Workflow>,
+    /// All versions, oldest first, with the time each was stored.
+    pub versions: Vec<(WorkflowVersion, Timestamp)>,
+}
+
+/// What a store knows about itself.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Stats {
+    /// Tasks by status.
+    pub tasks: Vec<(TaskStatus, u64)>,
+    /// Bytes on disk.
+    pub bytes: u64,
+}
