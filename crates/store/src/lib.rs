@@ -4,7 +4,9 @@
 #![forbid(unsafe_code)]
 
 mod error;
+mod migrate;
 mod query;
+pub mod sqlite;
 mod store;
 mod stored;
 
