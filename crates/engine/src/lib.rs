@@ -2,13 +2,26 @@
 //! Knows the model and the store, nothing of HTTP or SQL.
 #![forbid(unsafe_code)]
 
+pub mod action;
 mod config;
+mod dispatch;
 mod engine;
 mod error;
+mod operate;
+mod read;
+mod routes;
+mod submit;
+mod timers;
+mod watch;
+mod workflows;
 
 pub use config::{CommandConfig, EngineConfig, HttpConfig};
-pub use engine::{Engine, Report, SubmitRequest, VerdictRequest};
+pub use engine::Engine;
 pub use error::EngineError;
 pub use longhaul_store::{
-    ImportOutcome, ImportedTask, OrderBy, Page, Stats, Stored, Submitted, TaskQuery, WorkflowPut, WorkflowSummary,
+    IdempotencyKey, ImportOutcome, ImportedTask, OrderBy, Page, Stats, Stored, StoreError, Submitted, TaskQuery,
+    WorkflowPut, WorkflowSummary,
 };
+pub use operate::VerdictRequest;
+pub use read::Report;
+pub use submit::SubmitRequest;

@@ -3,6 +3,8 @@
 //! changed, so callers never read, change and write.
 #![forbid(unsafe_code)]
 
+#[cfg(feature = "conformance")]
+pub mod conformance;
 mod error;
 mod migrate;
 mod query;

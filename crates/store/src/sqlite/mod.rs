@@ -52,8 +52,11 @@ pub struct Sqlite {
     shared: Arc<Shared>,
     readers: Readers,
     jobs: mpsc::Sender<Job>,
+    /// Tasks before this one were accepted by an earlier process: only those have anything to recover.
+    first_seq: i64,
     threads: Mutex<Vec<JoinHandle<()>>>,
-    _lock: open::DirectoryLock,
+    /// Let go of at the close, so that the next one may open even while somebody still holds this store.
+    lock: Mutex<Option<open::DirectoryLock>>,
 }
 
 impl Sqlite {
@@ -91,8 +94,9 @@ impl Sqlite {
             shared,
             readers: Readers::new(directory.to_owned()),
             jobs,
+            first_seq: next_seq,
             threads: Mutex::new(vec![writer, copier]),
-            _lock: lock,
+            lock: Mutex::new(Some(lock)),
         }))
     }
 
@@ -145,9 +149,9 @@ impl Store for Sqlite {
         loop {
             let tasks: Vec<(i64, TaskId)> = self.readers.with(|connection| {
                 let mut statement = connection
-                    .prepare_cached("SELECT seq, id FROM hot WHERE seq > ? AND status IN (?, ?) ORDER BY seq LIMIT ?")
+                    .prepare_cached("SELECT seq, id FROM hot WHERE seq > ? AND seq < ? AND status IN (?, ?) ORDER BY seq LIMIT ?")
                     .map_err(sql)?;
-                let parameters = rusqlite::params![last, active[0], active[1], RECOVERED_AT_ONCE as i64];
+                let parameters = rusqlite::params![last, self.first_seq, active[0], active[1], RECOVERED_AT_ONCE as i64];
                 let rows = statement
                     .query_map(parameters, |row| Ok((row.get(0)?, TaskId::from_bytes(row.get(1)?))))
                     .map_err(sql)?;
@@ -265,5 +269,7 @@ impl Store for Sqlite {
             }
         });
         let _ = joined.await;
+        *self.shared.sink.write() = None;
+        *self.lock.lock() = None;
     }
 }
