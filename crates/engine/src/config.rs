@@ -41,4 +41,8 @@ pub struct HttpConfig {
 pub struct CommandConfig {
     /// Absolute paths of programs.
     pub allow: Vec<PathBuf>,
+    /// The program that starts them: Longhaul's own binary (`/proc/self/exe`), which then runs
+    /// [`crate::launcher::main`], so that they die with a server that is killed. Without it they are started as they
+    /// are. Set by the binary, not by operators.
+    pub launcher: Option<PathBuf>,
 }

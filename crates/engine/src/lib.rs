@@ -5,8 +5,10 @@
 pub mod action;
 mod config;
 mod dispatch;
+mod egress;
 mod engine;
 mod error;
+pub mod launcher;
 mod operate;
 mod read;
 mod routes;

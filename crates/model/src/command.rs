@@ -109,6 +109,11 @@ pub enum Failure {
         /// Whether another attempt may do better.
         retryable: bool,
     },
+    /// It ended without telling whether it did its work: a connection that broke, a program that was killed.
+    Unknown {
+        /// What is known.
+        fault: Fault,
+    },
     /// It ran too long.
     Timeout,
     /// Whoever ran it died.

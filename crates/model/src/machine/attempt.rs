@@ -6,7 +6,7 @@ use super::Step;
 use crate::command::{Effect, Failure, Refused};
 use crate::fault::{Fault, code};
 use crate::id::{TaskId, Token};
-use crate::record::{Attempt, Outcome, Stage};
+use crate::record::{Attempt, Outcome, Stage, StopReason};
 use crate::status::{SubTaskStatus, TaskStatus};
 use crate::time::Span;
 use crate::workflow::{CompiledAction, RetryPolicy};
@@ -62,13 +62,24 @@ impl Step<'_> {
     pub(super) fn attempt_failed(&mut self, index: u32, failure: Failure) {
         let workflow = self.task.record.workflow.clone();
         let definition = &workflow.sub_tasks[index as usize];
+        let in_doubt = match &failure {
+            Failure::Error { .. } => false,
+            Failure::Unknown { .. } | Failure::Timeout | Failure::Lost => true,
+            // Interrupted in its work by the task's timeout; a retry of the task would repeat it. A timer has no work.
+            Failure::Stopped => {
+                let stopping = self.task.record.state.stopping.as_ref();
+                stopping.is_some_and(|stopping| stopping.why == StopReason::Timeout)
+                    && !matches!(definition.action, CompiledAction::Wait(_))
+            }
+        };
         let (outcome, fault, retryable) = match failure {
             Failure::Error { fault, retryable } => (Outcome::Failed, fault, retryable),
+            Failure::Unknown { fault } => (Outcome::Failed, fault, true),
             Failure::Timeout => (Outcome::TimedOut, timed_out(definition.timeout), true),
             Failure::Lost => (Outcome::Lost, lost(), true),
             Failure::Stopped => (Outcome::Stopped, stopped(), false),
         };
-        let unknown = matches!(outcome, Outcome::TimedOut | Outcome::Lost) && !definition.repeatable;
+        let unknown = in_doubt && !definition.repeatable;
         if outcome == Outcome::Lost {
             self.task.sub(index).lost += 1;
         }

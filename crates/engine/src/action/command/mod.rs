@@ -1,0 +1,197 @@
+//! `command`: a program on the server's machine, if the server's configuration allows that very program. No shell:
+//! every argument arrives as it is, as one argument.
+
+mod capture;
+mod process;
+mod spawner;
+
+use std::ffi::OsStr;
+use std::os::unix::process::ExitStatusExt;
+use std::path::PathBuf;
+
+use longhaul_model::workflow::CommandTemplate;
+use longhaul_model::{Failure, Fault, Launch};
+use nix::sys::signal::Signal;
+use serde_json::{Value, json};
+use tokio_util::sync::CancellationToken;
+
+use super::{ActionsError, bad_expression, may_pass, refuse};
+use crate::{CommandConfig, launcher};
+use capture::Captured;
+use process::Finished;
+use spawner::{Program, Spawner, StartError};
+
+/// How much of what a failed program printed last an error quotes, in characters.
+const QUOTED: usize = 2000;
+
+/// Runs programs.
+#[derive(Debug)]
+pub(super) struct Commands {
+    allow: Vec<PathBuf>,
+    /// Absent where no program is allowed.
+    spawner: Option<Spawner>,
+}
+
+impl Commands {
+    pub(super) fn new(config: &CommandConfig) -> Result<Self, ActionsError> {
+        if let Some(relative) = config.allow.iter().find(|path| !path.is_absolute()) {
+            return Err(ActionsError::CommandAllow(relative.clone()));
+        }
+        let spawner = match config.allow.as_slice() {
+            [] => None,
+            [..] => Some(Spawner::new(config.launcher.clone()).map_err(ActionsError::Thread)?),
+        };
+        Ok(Commands { allow: config.allow.clone(), spawner })
+    }
+
+    pub(super) async fn run(
+        &self,
+        template: &CommandTemplate,
+        launch: &Launch,
+        stop: &CancellationToken,
+    ) -> Result<Option<Value>, Failure> {
+        let program = &template.program;
+        let Some(spawner) = self.spawner.as_ref().filter(|_| self.allows(program)) else {
+            return Err(not_allowed(program));
+        };
+        let start = Program {
+            path: program.into(),
+            arguments: arguments(template, launch)?,
+            env: env(template, launch)?,
+        };
+        let running = spawner.start(start).await.map_err(|e| not_started(program, &e))?;
+        let finished = running.finish(stop).await.map_err(|e| lost_sight(program, &e))?;
+        if finished.stopped {
+            return Err(Failure::Stopped);
+        }
+        judge(program, finished)
+    }
+
+    /// Exactly as listed, byte by byte: `/usr/bin/../bin/x` is another program than `/usr/bin/x`.
+    fn allows(&self, program: &str) -> bool {
+        self.allow.iter().any(|path| path.as_os_str() == OsStr::new(program))
+    }
+}
+
+fn arguments(template: &CommandTemplate, launch: &Launch) -> Result<Vec<String>, Failure> {
+    let evaluated = template.arguments.iter().zip(1..).map(|(argument, n)| {
+        let field = format!("run[{n}]");
+        let text = argument.text(&launch.scope).map_err(|e| bad_expression(&field, &e))?;
+        no_nul(&field, text)
+    });
+    evaluated.collect()
+}
+
+fn env(template: &CommandTemplate, launch: &Launch) -> Result<Vec<(String, String)>, Failure> {
+    let evaluated = template.env.iter().map(|(name, value)| {
+        let field = format!("env.{name}");
+        if name.is_empty() || name.contains(['=', '\0']) {
+            return Err(unusable(&field, "is no name of an environment variable"));
+        }
+        // The dynamic linker's variables run other code than the program that is allowed.
+        if name.starts_with("LD_") {
+            return Err(unusable(&field, "cannot be set: it changes which code the program runs"));
+        }
+        let text = value.text(&launch.scope).map_err(|e| bad_expression(&field, &e))?;
+        Ok((name.clone(), no_nul(&field, text)?))
+    });
+    evaluated.collect()
+}
+
+fn no_nul(field: &str, text: String) -> Result<String, Failure> {
+    if text.contains('\0') {
+        Err(unusable(field, "has a NUL character, which no program can be given"))
+    } else {
+        Ok(text)
+    }
+}
+
+fn unusable(field: &str, reason: &str) -> Failure {
+    refuse(
+        Fault::new("COMMAND_ARGUMENT", format!("`{field}` {reason}"))
+            .remedy(format!("Correct `{field}` of the `command` action, or the values its expressions use")),
+    )
+}
+
+fn not_allowed(program: &str) -> Failure {
+    refuse(
+        Fault::new("COMMAND_NOT_ALLOWED", format!("the server does not allow the program `{program}`"))
+            .argument(program)
+            .remedy(format!(
+                "An operator allows it in the server's configuration: add \"{program}\" to `command.allow`, then retry"
+            )),
+    )
+}
+
+fn not_started(program: &str, error: &StartError) -> Failure {
+    let fault = Fault::new("COMMAND_NOT_STARTED", format!("`{program}` was not started: {error}"));
+    match error {
+        StartError::Writable(mode) => refuse(fault.remedy(format!(
+            "Whoever may write it decides what runs: chmod go-w {program} (its mode is {:o})",
+            mode & 0o7777
+        ))),
+        StartError::NoProgram(_) => refuse(fault.remedy("Install it, or correct `run` and `command.allow`")),
+        // Too many processes, no memory: another time it may go.
+        StartError::System(_) => {
+            may_pass(fault.remedy("Look at the limits of processes and memory on the server"))
+        }
+    }
+}
+
+fn lost_sight(program: &str, error: &std::io::Error) -> Failure {
+    Failure::Unknown {
+        fault: Fault::new("COMMAND_FAILED", format!("how `{program}` ended cannot be found out: {error}")),
+    }
+}
+
+fn judge(program: &str, finished: Finished) -> Result<Option<Value>, Failure> {
+    let Finished { status, stdout, stderr, .. } = finished;
+    match (status.code(), status.signal()) {
+        (Some(0), _) => Ok(Some(output(stdout, stderr))),
+        (Some(launcher::REFUSED), _) if stderr.text.starts_with(launcher::COMPLAINT) => {
+            let reason = stderr.text[launcher::COMPLAINT.len()..].trim();
+            Err(not_started(program, &StartError::NoProgram(reason.to_owned())))
+        }
+        (Some(code), _) => {
+            let fault = Fault::new("COMMAND_FAILED", format!("`{program}` ended with exit code {code}"));
+            let fault = fault.argument(code.to_string()).with("exitCode", code);
+            Err(may_pass(quoting(fault, &stdout, &stderr)))
+        }
+        (None, signal) => {
+            let name = signal.and_then(|n| Signal::try_from(n).ok()).map_or("a signal", Signal::as_str);
+            // Somebody else killed it: how far it had come is not known.
+            let fault = Fault::new("COMMAND_FAILED", format!("`{program}` was ended by {name}"));
+            let fault =
+                fault.remedy("Look in the system's log for who did: memory running out is one reason");
+            Err(Failure::Unknown { fault: quoting(fault, &stdout, &stderr) })
+        }
+    }
+}
+
+/// With the end of what it printed: errors first.
+fn quoting(fault: Fault, stdout: &Captured, stderr: &Captured) -> Fault {
+    let tail = |text: &str| {
+        let text = text.trim_end();
+        let from = text.char_indices().rev().nth(QUOTED - 1).map_or(0, |(at, _)| at);
+        text[from..].to_owned()
+    };
+    match (tail(&stderr.text), tail(&stdout.text)) {
+        (errors, _) if !errors.is_empty() => fault.cause("STDERR", errors),
+        (_, printed) if !printed.is_empty() => fault.cause("STDOUT", printed),
+        (_, _) => fault,
+    }
+}
+
+fn output(stdout: Captured, stderr: Captured) -> Value {
+    let json = if stdout.truncated { None } else { serde_json::from_str::<Value>(&stdout.text).ok() };
+    let mut output = json!({ "exitCode": 0, "stdout": stdout.text, "stderr": stderr.text });
+    if let Some(json) = json {
+        output["json"] = json;
+    }
+    for (name, truncated) in [("stdoutTruncated", stdout.truncated), ("stderrTruncated", stderr.truncated)] {
+        if truncated {
+            output[name] = Value::Bool(true);
+        }
+    }
+    output
+}

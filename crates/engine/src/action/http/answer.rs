@@ -1,0 +1,151 @@
+//! Judges the answer: its status, its body, and what becomes the output.
+
+use std::time::Duration;
+
+use longhaul_model::expr::visible;
+use longhaul_model::workflow::HttpTemplate;
+use longhaul_model::{Failure, Fault, Launch};
+use reqwest::header::{CONTENT_TYPE, HeaderMap, LOCATION};
+use reqwest::{Response, StatusCode};
+use serde_json::{Map, Value, json};
+
+use super::super::{bad_expression, may_pass, refuse};
+use super::failure;
+
+/// The largest body that is read, in bytes.
+const LARGEST_BODY: usize = 10 * 1024 * 1024;
+/// How much of an unexpected answer's body an error quotes, in characters.
+const QUOTED: usize = 500;
+/// How long the body of an unexpected answer is waited for: the status alone is enough to fail.
+const QUOTE_LIMIT: Duration = Duration::from_secs(5);
+
+/// The output of a success; a failure for any status that is not expected.
+pub(super) async fn judge(
+    template: &HttpTemplate,
+    launch: &Launch,
+    what: &str,
+    mut response: Response,
+) -> Result<Option<Value>, Failure> {
+    let status = response.status();
+    let code = status.as_u16();
+    if !template.expect.iter().any(|range| (range.from..=range.to).contains(&code)) {
+        return Err(unexpected(what, response).await);
+    }
+    let bytes = read(what, &mut response).await?;
+    let body = parse(response.headers(), bytes);
+    let Some(output) = &template.output else { return Ok(body.filter(|body| !body.is_null())) };
+    let headers = headers(response.headers());
+    let scope = launch
+        .scope
+        .with("status", visible(&json!(code)))
+        .with("headers", visible(&headers))
+        .with("body", visible(&body.unwrap_or_default()));
+    output.value(&scope).map(Some).map_err(|e| bad_expression("output", &e))
+}
+
+async fn read(what: &str, response: &mut Response) -> Result<Vec<u8>, Failure> {
+    let too_large = || {
+        refuse(
+            Fault::new(
+                "HTTP_BODY",
+                format!("{what}: the answer is larger than {LARGEST_BODY} bytes (10 MiB)"),
+            )
+            .remedy("Ask for less, such as one page, or let a `command` fetch it"),
+        )
+    };
+    let announced = response.content_length().unwrap_or(0);
+    if announced > LARGEST_BODY as u64 {
+        return Err(too_large());
+    }
+    let mut bytes = Vec::with_capacity(announced as usize);
+    while let Some(chunk) = response.chunk().await.map_err(|e| failure::broken(what, e))? {
+        if bytes.len() + chunk.len() > LARGEST_BODY {
+            return Err(too_large());
+        }
+        bytes.extend_from_slice(&chunk);
+    }
+    Ok(bytes)
+}
+
+/// JSON where the answer says so and it is, else a text; `None` without a body. A service that mislabels its text
+/// has done its work all the same, so that is no failure.
+fn parse(headers: &HeaderMap, bytes: Vec<u8>) -> Option<Value> {
+    if bytes.is_empty() {
+        return None;
+    }
+    let kind = headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+    let kind = kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    if (kind.ends_with("/json") || kind.ends_with("+json"))
+        && let Ok(json) = serde_json::from_slice(&bytes)
+    {
+        return Some(json);
+    }
+    Some(Value::String(text(bytes)))
+}
+
+fn text(bytes: Vec<u8>) -> String {
+    String::from_utf8(bytes).unwrap_or_else(|e| String::from_utf8_lossy(e.as_bytes()).into_owned())
+}
+
+/// By lower-case name; one that comes several times is joined with commas.
+fn headers(headers: &HeaderMap) -> Value {
+    let mut all = Map::new();
+    for name in headers.keys() {
+        let values: Vec<_> =
+            headers.get_all(name).iter().map(|v| String::from_utf8_lossy(v.as_bytes())).collect();
+        all.insert(name.as_str().to_owned(), Value::String(values.join(", ")));
+    }
+    Value::Object(all)
+}
+
+async fn unexpected(what: &str, mut response: Response) -> Failure {
+    let status = response.status();
+    let mut fault = Fault::new("HTTP_STATUS", format!("{what} answered {status}"));
+    fault = fault.argument(status.as_str()).with("status", status.as_u16());
+    if let Some(quote) = quote(&mut response).await {
+        fault = fault.cause("HTTP_RESPONSE", quote);
+    }
+    if status.is_redirection() {
+        let target =
+            response.headers().get(LOCATION).and_then(|to| response.url().join(to.to_str().ok()?).ok());
+        if let Some(target) = target {
+            fault.message.push_str(&format!(", a redirect to {}", super::request::shown(&target)));
+        }
+        fault.message.push_str("; redirects are not followed");
+        return refuse(fault.remedy("Write the final address, or add the status to `expect`"));
+    }
+    match status {
+        // A gateway that lost its service does not know what that did.
+        StatusCode::BAD_GATEWAY | StatusCode::GATEWAY_TIMEOUT => Failure::Unknown {
+            fault: fault
+                .remedy("Look whether the service behind the gateway did what it was asked, then retry"),
+        },
+        StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_MANY_REQUESTS => {
+            may_pass(fault.remedy("The service asks to come back later: retry"))
+        }
+        status if status.is_server_error() => {
+            may_pass(fault.remedy("Look at the service's own log, then retry"))
+        }
+        _ => refuse(
+            fault.remedy("Correct the request, or add the status to `expect` if it counts as a success here"),
+        ),
+    }
+}
+
+/// The beginning of a body, if it comes soon.
+async fn quote(response: &mut Response) -> Option<String> {
+    let mut bytes = Vec::new();
+    let reading = async {
+        while bytes.len() < QUOTED * 4 {
+            match response.chunk().await {
+                Ok(Some(chunk)) => bytes.extend_from_slice(&chunk),
+                Ok(None) | Err(_) => break,
+            }
+        }
+    };
+    // What had come by the end of the time is quoted too.
+    let _ = tokio::time::timeout(QUOTE_LIMIT, reading).await;
+    let quote: String = text(bytes).chars().take(QUOTED).collect();
+    let quote = quote.trim();
+    (!quote.is_empty()).then(|| quote.to_owned())
+}

@@ -1,0 +1,70 @@
+//! How requests fail, and what to do about each.
+
+use std::error::Error;
+
+use longhaul_model::{Failure, Fault};
+
+use super::super::{may_pass, refuse};
+use super::CONNECT_LIMIT;
+use crate::egress::Denied;
+
+/// A request that was not sent.
+pub(super) fn denied(method: &str, denied: &Denied) -> Failure {
+    if denied.is_about_address() {
+        return refuse(not_permitted(method, denied));
+    }
+    refuse(
+        Fault::new("HTTP_REQUEST", format!("`url`: {denied}"))
+            .remedy("Write an absolute address such as https://host.example/path"),
+    )
+}
+
+fn not_permitted(what: &str, denied: &Denied) -> Fault {
+    Fault::new("HTTP_DENIED", format!("{what} was not sent: {denied}, and not on the list of permitted ones")).remedy(
+        "Only public addresses may be requested. An operator permits others in the server's configuration under \
+         `http.allow`, by network, address or host name",
+    )
+}
+
+/// A request that got no whole answer.
+pub(super) fn broken(what: &str, error: reqwest::Error) -> Failure {
+    let error = error.without_url();
+    if let Some(denied) = find_denied(&error) {
+        return refuse(not_permitted(what, denied));
+    }
+    let reason = innermost(&error);
+    if error.is_builder() {
+        return refuse(Fault::new("HTTP_REQUEST", format!("{what} could not be made: {reason}")));
+    }
+    if error.is_connect() {
+        let fault = if error.is_timeout() {
+            let limit = CONNECT_LIMIT.as_secs();
+            Fault::new("HTTP_CONNECT", format!("{what}: no connection within {limit} s"))
+        } else {
+            Fault::new("HTTP_CONNECT", format!("{what}: no connection: {reason}"))
+        };
+        return may_pass(fault.remedy("Check that the service runs and can be reached from this server"));
+    }
+    // From here on the request may have been received and carried out.
+    let fault = if error.is_timeout() {
+        Fault::new("HTTP_TIMEOUT", format!("{what} was not answered in time"))
+            .remedy("Find out what the service is waiting for, or give the sub-task a longer `timeout`")
+    } else {
+        Fault::new(
+            "HTTP_INTERRUPTED",
+            format!("{what}: the connection broke before the whole answer came: {reason}"),
+        )
+        .remedy("Look whether the service did what it was asked, then retry")
+    };
+    Failure::Unknown { fault }
+}
+
+fn find_denied<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a Denied> {
+    std::iter::successors(Some(error), |&error| error.source()).find_map(|error| error.downcast_ref())
+}
+
+/// The last link of a chain of errors says what happened; those before it only where.
+fn innermost(error: &(dyn Error + 'static)) -> String {
+    let last = std::iter::successors(Some(error), |&error| error.source()).last();
+    last.map(ToString::to_string).unwrap_or_default()
+}

@@ -1,0 +1,135 @@
+//! The actions that the server runs itself. One file or folder each; here is what they share: the way in, and
+//! the bound on what they give.
+
+mod command;
+mod http;
+mod simulate;
+
+use std::path::PathBuf;
+
+use longhaul_model::expr::ExprError;
+use longhaul_model::fault::code;
+use longhaul_model::workflow::CompiledAction;
+use longhaul_model::{Failure, Fault, Launch};
+use serde_json::Value;
+use thiserror::Error;
+use tokio_util::sync::CancellationToken;
+
+use crate::EngineConfig;
+
+/// The largest output of a sub-task, in bytes of JSON.
+pub const LARGEST_OUTPUT: usize = 1024 * 1024;
+
+/// Runs attempts of built-in actions. Shared by all.
+#[derive(Debug)]
+pub struct Actions {
+    http: http::Http,
+    command: command::Commands,
+}
+
+/// Why the actions cannot be set up as configured.
+#[derive(Debug, Error)]
+pub enum ActionsError {
+    /// An entry of `http.allow` that cannot be read.
+    #[error("http.allow: `{entry}` {reason}")]
+    HttpAllow {
+        /// As written.
+        entry: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// An entry of `command.allow` that is no absolute path.
+    #[error("command.allow: `{}` is not an absolute path; write all of it, such as /usr/bin/uptime", .0.display())]
+    CommandAllow(PathBuf),
+    /// The client could not be made.
+    #[error("the HTTP client cannot be set up: {0}")]
+    HttpClient(String),
+    /// The thread that starts commands could not be made.
+    #[error("the thread that starts commands cannot be set up: {0}")]
+    Thread(std::io::Error),
+}
+
+impl Actions {
+    /// Reads the allow lists and sets up the HTTP client.
+    pub fn new(config: &EngineConfig) -> Result<Actions, ActionsError> {
+        Ok(Actions {
+            http: http::Http::new(&config.http)?,
+            command: command::Commands::new(&config.command)?,
+        })
+    }
+
+    /// Runs one attempt to its end. When `stop` is cancelled it cleans up, killing what it started, and ends as
+    /// stopped; whether that was a cancel or a timeout is the caller's to say.
+    pub async fn run(&self, launch: &Launch, stop: CancellationToken) -> Result<Option<Value>, Failure> {
+        if stop.is_cancelled() {
+            return Err(Failure::Stopped);
+        }
+        let output = match &launch.action {
+            CompiledAction::Simulate(template) => simulate::run(template, launch, &stop).await,
+            // Letting go of a request closes its connection: there is nothing else to clean up.
+            CompiledAction::Http(template) => tokio::select! {
+                biased;
+                output = self.http.run(template, launch) => output,
+                () = stop.cancelled() => Err(Failure::Stopped),
+            },
+            CompiledAction::Command(template) => return self.command.run(template, launch, &stop).await,
+            CompiledAction::Wait(_) => Err(refuse(Fault::new(
+                "ACTION_NOT_RUNNABLE",
+                "a `wait` is a timer of the task itself and has no attempt to run",
+            ))),
+        }?;
+        check_size(output)
+    }
+}
+
+/// Passes an output on if it is small enough to be stored.
+fn check_size(output: Option<Value>) -> Result<Option<Value>, Failure> {
+    let Some(value) = &output else { return Ok(None) };
+    let size = json_size(value);
+    if size <= LARGEST_OUTPUT {
+        return Ok(output);
+    }
+    Err(refuse(
+        Fault::new(
+            "OUTPUT_TOO_LARGE",
+            format!("the output is {size} bytes of JSON; the limit is {LARGEST_OUTPUT} bytes (1 MiB)"),
+        )
+        .remedy("Write an `output:` expression that takes only what later sub-tasks need"),
+    ))
+}
+
+/// How long a value is as JSON, without writing it anywhere.
+fn json_size(value: &Value) -> usize {
+    struct Count(usize);
+    impl std::io::Write for Count {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0 += bytes.len();
+            Ok(bytes.len())
+        }
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+    let mut count = Count(0);
+    // Neither the counter nor a value of JSON can fail.
+    let _ = serde_json::to_writer(&mut count, value);
+    count.0
+}
+
+/// A failure that another attempt would only repeat.
+fn refuse(fault: Fault) -> Failure {
+    Failure::Error { fault, retryable: false }
+}
+
+/// A failure that another attempt may not meet again.
+fn may_pass(fault: Fault) -> Failure {
+    Failure::Error { fault, retryable: true }
+}
+
+/// An expression that could not be evaluated: the input and outputs of an attempt do not change, so neither would
+/// the next one do better.
+fn bad_expression(field: &str, error: &ExprError) -> Failure {
+    refuse(Fault::new(code::EXPRESSION, format!("`{field}`: {error}")).remedy(
+        "Compare the names in the expression with the task's input and the outputs of earlier sub-tasks",
+    ))
+}
