@@ -61,6 +61,9 @@ pub enum EngineError {
     /// The idempotency key was used for another request.
     #[error("the idempotency key was used for another request")]
     KeyReused,
+    /// The engine's settings are wrong.
+    #[error("{0}")]
+    Config(String),
     /// An imported task cannot be read.
     #[error("{0}")]
     BadImport(String),

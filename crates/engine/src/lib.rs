@@ -4,15 +4,26 @@
 
 pub mod action;
 mod config;
+mod dispatch;
 mod egress;
 mod engine;
 mod error;
 pub mod launcher;
+mod operate;
+mod read;
+mod routes;
+mod submit;
+mod timers;
+mod watch;
+mod workflows;
 
 pub use config::{CommandConfig, EngineConfig, HttpConfig};
-pub use engine::{Engine, Report, SubmitRequest, VerdictRequest};
+pub use engine::Engine;
 pub use error::EngineError;
 pub use longhaul_store::{
-    ImportOutcome, ImportedTask, OrderBy, Page, Stats, Stored, Submitted, TaskQuery, WorkflowPut,
-    WorkflowSummary,
+    IdempotencyKey, ImportOutcome, ImportedTask, OrderBy, Page, Stats, Stored, StoreError, Submitted, TaskQuery,
+    WorkflowPut, WorkflowSummary,
 };
+pub use operate::VerdictRequest;
+pub use read::Report;
+pub use submit::SubmitRequest;

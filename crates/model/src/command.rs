@@ -45,6 +45,13 @@ pub enum Command {
         /// All its stages, if they changed.
         stages: Option<Vec<Stage>>,
     },
+    /// An attempt was granted but never begun, as its server is stopping: it does not count, and is due at once.
+    HandBack {
+        /// The sub-task.
+        sub_task: u32,
+        /// The attempt's token.
+        token: Token,
+    },
     /// Time has passed: whatever is due happens.
     Due,
     /// The server starts: attempts that were running here are lost.

@@ -3,8 +3,12 @@
 //! changed, so callers never read, change and write.
 #![forbid(unsafe_code)]
 
+#[cfg(feature = "conformance")]
+pub mod conformance;
 mod error;
+mod migrate;
 mod query;
+pub mod sqlite;
 mod store;
 mod stored;
 

@@ -52,9 +52,9 @@ pub enum OrderBy {
     Id,
     /// By name, as bytes.
     Name,
-    /// By type, as bytes.
+    /// By type, case ignored; then by creation.
     Kind,
-    /// By the status's constant spelling.
+    /// By the status's constant spelling; then by creation.
     Status,
     /// By creation.
     CreatedAt,

@@ -50,7 +50,7 @@ pub trait Store: Send + Sync + 'static {
 
     /// As [`Store::command`], for callers that need no answer: what becomes of it shows in its effects. A refused
     /// command is dropped; one that fails for want of storage is repeated until it is durable or the store closes.
-    fn post(&self, id: TaskId, command: Command);
+    async fn post(&self, id: TaskId, command: Command);
 
     /// Asks every task that has not ended to recover ([`Command::Recover`]); for the start of a server.
     /// After Ok: done for all. Crash in the middle: some recovered, which does no harm when repeated.
@@ -92,6 +92,9 @@ pub trait Store: Send + Sync + 'static {
 
     /// Counts and sizes.
     fn stats(&self) -> Result<Stats, StoreError>;
+
+    /// False once the storage failed so that nothing can be written any more, or is closed.
+    fn is_writable(&self) -> bool;
 
     /// Finishes what was accepted and closes. Further calls are refused.
     async fn close(&self);

@@ -166,6 +166,24 @@ impl Step<'_> {
         Ok(())
     }
 
+    /// The number stays used, so that the token stays rising; the try does not count.
+    pub(super) fn hand_back(&mut self, index: u32, token: Token) -> Result<(), Refused> {
+        self.check_live(index, token)?;
+        self.task.set_status(index, SubTaskStatus::Pending);
+        let now = self.now;
+        let stopping = self.task.record.state.stopping.is_some() || self.task.tally.blocking > 0;
+        let sub = self.task.sub(index);
+        sub.tries -= 1;
+        sub.started_at = None;
+        sub.due_at = (!stopping).then_some(now);
+        self.change.sub_tasks.push(index);
+        if !stopping {
+            self.change.effects.push(Effect::Timer(now));
+        }
+        self.settle();
+        Ok(())
+    }
+
     fn check_live(&self, index: u32, token: Token) -> Result<(), Refused> {
         let sub = self.task.record.sub_tasks.get(index as usize).ok_or(Refused::Stale)?;
         let live = sub.status == SubTaskStatus::InProgress

@@ -4,7 +4,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::definition::Definition;
-use super::graph::nearest;
+use super::graph::did_you_mean;
 use crate::expr::Expr;
 
 /// One thing that is wrong, or that its author should know.
@@ -150,7 +150,7 @@ impl Names<'_> {
                     if let (Some(known), Some(property)) = (&self.input, parts.next())
                         && !known.contains(&property)
                     {
-                        let hint = nearest(property, known.iter().copied())
+                        let hint = did_you_mean(property, known.iter().copied())
                             .or_else(|| Some("declare it under `input: properties:`".into()));
                         wrong(format!("the input has no property `{property}`"), hint);
                     }
@@ -159,7 +159,7 @@ impl Names<'_> {
                     let Some(sub) = parts.next() else { continue };
                     match self.sub_tasks.iter().find(|(known, _)| *known == sub) {
                         None => {
-                            let hint = nearest(sub, self.sub_tasks.iter().map(|(known, _)| *known));
+                            let hint = did_you_mean(sub, self.sub_tasks.iter().map(|(known, _)| *known));
                             wrong(format!("there is no sub-task `{sub}`"), hint);
                         }
                         Some((_, false)) => wrong(
@@ -181,7 +181,7 @@ impl Names<'_> {
                 other if self.roots.contains(&other) => {}
                 other => {
                     let known = ["input", "subTasks", "task"].into_iter().chain(self.roots.iter().copied());
-                    let hint = nearest(other, known)
+                    let hint = did_you_mean(other, known)
                         .or_else(|| Some("the roots are `input`, `subTasks.<name>.output` and `task`".into()));
                     wrong(format!("there is no `{other}`"), hint);
                 }

@@ -362,7 +362,7 @@ impl<'a> Compiler<'a> {
     fn http(&mut self, pointer: &str, http: &HttpAction, ended: &[bool]) -> Option<CompiledAction> {
         const METHODS: [&str; 7] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
         if !METHODS.contains(&http.method.as_str()) {
-            let hint = graph::nearest(&http.method, METHODS);
+            let hint = graph::did_you_mean(&http.method, METHODS);
             self.problems.error(format!("{pointer}/method"), format!("`{}` is no method", http.method), hint);
         }
         let url = self.template(&format!("{pointer}/url"), &http.url, Some(ended), &[]);

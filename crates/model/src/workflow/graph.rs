@@ -21,7 +21,7 @@ pub(super) fn needs(sub_tasks: &[SubTaskDefinition], problems: &mut Problems) ->
                 None => problems.error(
                     format!("/subTasks/{i}/needs/{n}"),
                     format!("there is no sub-task `{name}`"),
-                    nearest(name, index.keys().copied()),
+                    did_you_mean(name, index.keys().copied()),
                 ),
             }
         }
@@ -98,13 +98,18 @@ fn cycle(needs: &[Vec<u32>]) -> Option<Vec<u32>> {
 }
 
 /// "did you mean", if a name is close to one that exists.
-pub(super) fn nearest<'a>(wrong: &str, known: impl IntoIterator<Item = &'a str>) -> Option<String> {
+pub(super) fn did_you_mean<'a>(wrong: &str, known: impl IntoIterator<Item = &'a str>) -> Option<String> {
+    nearest(wrong, known).map(|name| format!("did you mean `{name}`?"))
+}
+
+/// The known name that is closest to a wrong one, if it is close.
+pub fn nearest<'a>(wrong: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     known
         .into_iter()
         .map(|name| (distance(&wrong.to_lowercase(), &name.to_lowercase()), name))
         .min()
         .filter(|(far, name)| *far <= 2.max(name.len() / 3))
-        .map(|(_, name)| format!("did you mean `{name}`?"))
+        .map(|(_, name)| name)
 }
 
 /// Edit distance.

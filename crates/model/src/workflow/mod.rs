@@ -11,6 +11,7 @@ mod template;
 pub use check::{Problem, Severity};
 pub use compile::{CompiledAction, CommandTemplate, CompiledSubTask, HttpTemplate, SimulateTemplate, WaitTemplate, Workflow};
 pub use definition::*;
+pub use graph::nearest;
 pub use route::{Route, RouteError};
 pub use schema::{InputSchema, Violation};
 pub use template::definition_schema;

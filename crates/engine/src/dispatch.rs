@@ -1,0 +1,147 @@
+//! Carrying out effects once they are durable: attempts start and stop, timers are set, those who wait are told.
+//! Called by the store's writer, so it hands work on and never waits.
+
+use std::collections::HashMap;
+use std::panic::AssertUnwindSafe;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use futures_util::FutureExt;
+use longhaul_model::{Command, Effect, Env, Failure, Fault, Launch, TaskId, Token};
+use longhaul_store::{Commit, CommitSink, Store};
+use parking_lot::Mutex;
+use tokio::runtime::Handle;
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::action::Actions;
+use crate::timers::Timers;
+use crate::watch::{Watch, Watches};
+
+/// How long an action may take to clean up once it is told to stop.
+const CLEAN_UP: Duration = Duration::from_secs(10);
+
+pub(crate) struct Dispatcher {
+    this: Weak<Dispatcher>,
+    runtime: Handle,
+    store: Arc<dyn Store>,
+    env: Env,
+    actions: Actions,
+    permits: Semaphore,
+    running: Mutex<HashMap<(TaskId, u32, Token), CancellationToken>>,
+    timers: Arc<Timers>,
+    watches: Arc<Watches>,
+    draining: AtomicBool,
+    attempts: TaskTracker,
+}
+
+impl Dispatcher {
+    pub(crate) fn new(store: Arc<dyn Store>, env: Env, actions: Actions, max_running: usize) -> Arc<Self> {
+        Arc::new_cyclic(|this| Dispatcher {
+            this: this.clone(),
+            runtime: Handle::current(),
+            store,
+            env,
+            actions,
+            permits: Semaphore::new(max_running.clamp(1, Semaphore::MAX_PERMITS)),
+            running: Mutex::new(HashMap::new()),
+            timers: Arc::new(Timers::default()),
+            watches: Arc::new(Watches::default()),
+            draining: AtomicBool::new(false),
+            attempts: TaskTracker::new(),
+        })
+    }
+
+    pub(crate) fn timers(&self) -> Arc<Timers> {
+        self.timers.clone()
+    }
+
+    /// Watches for the end of a task.
+    pub(crate) fn watch(&self, id: TaskId) -> Watch {
+        self.watches.watch(id)
+    }
+
+    /// From here on attempts are handed back instead of started.
+    pub(crate) fn drain(&self) {
+        self.draining.store(true, Ordering::SeqCst);
+    }
+
+    /// Waits until no attempt runs, or the time is over.
+    pub(crate) async fn wait_idle(&self, limit: Duration) {
+        self.attempts.close();
+        if tokio::time::timeout(limit, self.attempts.wait()).await.is_err() {
+            tracing::warn!(attempts = self.attempts.len(), "attempts still run; the next start finds out about them");
+        }
+    }
+
+    fn start(&self, id: TaskId, launch: Launch) {
+        let Some(this) = self.this.upgrade() else { return };
+        let stop = CancellationToken::new();
+        // Before the attempt runs: a stop that follows in the same batch must find it.
+        self.running.lock().insert((id, launch.sub_task, launch.token), stop.clone());
+        self.attempts.spawn_on(async move { this.attempt(id, launch, stop).await }, &self.runtime);
+    }
+
+    async fn attempt(&self, id: TaskId, launch: Launch, stop: CancellationToken) {
+        let (sub_task, token) = (launch.sub_task, launch.token);
+        let permit = self.permits.acquire().await;
+        let command = if self.draining.load(Ordering::SeqCst) {
+            Command::HandBack { sub_task, token }
+        } else {
+            match self.run(&launch, stop).await {
+                Ok(output) => Command::Complete { sub_task, token, output },
+                Err(failure) => Command::Fail { sub_task, token, failure },
+            }
+        };
+        drop(permit);
+        self.running.lock().remove(&(id, sub_task, token));
+        self.store.post(id, command).await;
+    }
+
+    /// Runs an attempt within its time.
+    async fn run(&self, launch: &Launch, stop: CancellationToken) -> Result<Option<serde_json::Value>, Failure> {
+        let action = AssertUnwindSafe(self.actions.run(launch, stop.clone())).catch_unwind();
+        let Some(limit) = launch.timeout else { return caught(action.await) };
+        tokio::pin!(action);
+        match tokio::time::timeout(limit.into(), &mut action).await {
+            Ok(outcome) => caught(outcome),
+            Err(_) => {
+                stop.cancel();
+                // What it still says does not count; it only gets the time to clean up.
+                let _ = tokio::time::timeout(CLEAN_UP, action).await;
+                Err(Failure::Timeout)
+            }
+        }
+    }
+}
+
+type Outcome = Result<Option<serde_json::Value>, Failure>;
+
+fn caught(outcome: std::thread::Result<Outcome>) -> Outcome {
+    outcome.unwrap_or_else(|_| {
+        let fault = Fault::new("ACTION_PANICKED", "the action ended in a way that Longhaul did not foresee")
+            .remedy("Please report this with the server's log of that moment");
+        Err(Failure::Error { fault, retryable: false })
+    })
+}
+
+impl CommitSink for Dispatcher {
+    fn committed(&self, commits: Vec<Commit>) {
+        for Commit { id, effects } in commits {
+            for effect in effects {
+                match effect {
+                    Effect::Start(launch) => self.start(id, launch),
+                    Effect::Stop { sub_task, token } => {
+                        if let Some(stop) = self.running.lock().get(&(id, sub_task, token)) {
+                            stop.cancel();
+                        }
+                    }
+                    Effect::Timer(at) => self.timers.set(at, id, self.env.now()),
+                    Effect::Ended(_) => self.watches.ended(id),
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,63 @@
+//! Reading: lists, attempts, inputs and outputs, counts. What may take milliseconds runs beside the event loop.
+
+use std::sync::Arc;
+
+use longhaul_model::{Attempt, Record, Spec, TaskId};
+use longhaul_store::{ImportOutcome, ImportedTask, Page, Stats, Store, StoreError, Stored, TaskQuery};
+use serde_json::Value;
+
+use crate::engine::Engine;
+use crate::error::EngineError;
+
+/// Everything about the attempts of a task.
+#[derive(Clone, Debug)]
+pub struct Report {
+    /// The task.
+    pub record: Box<Record>,
+    /// Its attempts, in order of their starts.
+    pub attempts: Vec<Attempt>,
+}
+
+impl Engine {
+    /// A page of tasks and the exact total.
+    pub async fn list(&self, query: TaskQuery) -> Result<Page, EngineError> {
+        self.beside(move |store| store.list(&query)).await.map_err(EngineError::Store)
+    }
+
+    /// Every attempt of a task; none for an imported one.
+    pub async fn attempts(&self, id: TaskId) -> Result<Report, EngineError> {
+        let Stored::Own(record) = self.get(id)? else { return Err(EngineError::Imported(id)) };
+        let attempts = self.beside(move |store| store.attempts(id)).await.map_err(|e| Engine::wrong(id, e))?;
+        Ok(Report { record, attempts })
+    }
+
+    /// Input, labels and requester; `None` for an imported task.
+    pub async fn spec(&self, id: TaskId) -> Result<Option<Spec>, EngineError> {
+        self.beside(move |store| store.spec(id)).await.map_err(|e| Engine::wrong(id, e))
+    }
+
+    /// What the sub-tasks gave, by index.
+    pub async fn outputs(&self, id: TaskId) -> Result<Vec<(u32, Value)>, EngineError> {
+        self.beside(move |store| store.outputs(id)).await.map_err(|e| Engine::wrong(id, e))
+    }
+
+    /// Takes in tasks from elsewhere, all or none.
+    pub async fn import(&self, tasks: Vec<ImportedTask>) -> Result<ImportOutcome, EngineError> {
+        self.inner.store.import(tasks).await.map_err(EngineError::Store)
+    }
+
+    /// Counts and sizes.
+    pub async fn stats(&self) -> Result<Stats, EngineError> {
+        self.beside(|store| store.stats()).await.map_err(EngineError::Store)
+    }
+
+    async fn beside<T: Send + 'static>(
+        &self,
+        read: impl FnOnce(&dyn Store) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let stopping = || StoreError::Unavailable("the server is stopping".to_owned());
+        let _turn = self.inner.lists.acquire().await.map_err(|_| stopping())?;
+        let store: Arc<dyn Store> = self.inner.store.clone();
+        tokio::task::spawn_blocking(move || read(&*store)).await.map_err(|_| stopping())?
+    }
+}

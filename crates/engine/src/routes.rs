@@ -1,0 +1,47 @@
+//! The requests that start tasks: a small table in memory, looked through for paths that are not the API's own.
+
+use std::sync::Arc;
+
+use longhaul_model::workflow::Workflow;
+use longhaul_store::WorkflowSummary;
+use parking_lot::RwLock;
+
+pub(crate) struct Routes(RwLock<Vec<Arc<Workflow>>>);
+
+impl Routes {
+    pub(crate) fn new(all: Vec<WorkflowSummary>) -> Self {
+        let bound = all.into_iter().map(|summary| summary.workflow).filter(|workflow| workflow.route.is_some());
+        Routes(RwLock::new(bound.collect()))
+    }
+
+    pub(crate) fn find(&self, method: &str, path: &str) -> Option<(Arc<Workflow>, Vec<(String, String)>)> {
+        self.0.read().iter().find_map(|workflow| {
+            let parameters = workflow.route.as_ref()?.matches(method, path)?;
+            let owned = parameters.into_iter().map(|(name, text)| (name.to_owned(), text.to_owned())).collect();
+            Some((workflow.clone(), owned))
+        })
+    }
+
+    /// Another workflow that would answer the same requests.
+    pub(crate) fn owner_of_overlap(&self, candidate: &Workflow) -> Option<String> {
+        let route = candidate.route.as_ref()?;
+        let bound = self.0.read();
+        let other = bound.iter().find(|workflow| {
+            workflow.definition.name != candidate.definition.name
+                && workflow.route.as_ref().is_some_and(|taken| taken.overlaps(route))
+        })?;
+        Some(other.definition.name.clone())
+    }
+
+    pub(crate) fn set(&self, workflow: Arc<Workflow>) {
+        let mut bound = self.0.write();
+        bound.retain(|known| known.definition.name != workflow.definition.name);
+        if workflow.route.is_some() {
+            bound.push(workflow);
+        }
+    }
+
+    pub(crate) fn remove(&self, name: &str) {
+        self.0.write().retain(|known| known.definition.name != name);
+    }
+}

@@ -1,0 +1,81 @@
+//! Starting tasks, and waiting for their end.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use longhaul_model::{Spec, Task, TaskId, Timestamp, WorkflowVersion};
+use longhaul_store::{IdempotencyKey, Stored, Submission, Submitted};
+use serde_json::Value;
+
+use crate::engine::{Engine, has_ended};
+use crate::error::EngineError;
+
+/// A task to start.
+#[derive(Clone, Debug)]
+pub struct SubmitRequest {
+    /// The workflow's name.
+    pub workflow: String,
+    /// Its version, the newest unless given.
+    pub version: Option<WorkflowVersion>,
+    /// Its input; an empty object unless given.
+    pub input: Value,
+    /// What the task is called, the workflow's title unless given.
+    pub name: Option<String>,
+    /// When it may start.
+    pub not_before: Option<Timestamp>,
+    /// Free words to find it by.
+    pub labels: BTreeMap<String, String>,
+    /// Who asks.
+    pub by: Option<String>,
+    /// The caller's key.
+    pub key: Option<IdempotencyKey>,
+}
+
+impl Engine {
+    /// Accepts a task. After Ok it is durable and has begun.
+    pub async fn submit(&self, request: SubmitRequest) -> Result<Submitted, EngineError> {
+        let id = self.inner.env.new_task_id();
+        self.submit_as(id, request).await
+    }
+
+    /// Accepts a task and answers once it ended, or as it stands when the time is over.
+    pub async fn submit_and_wait(&self, request: SubmitRequest, limit: Duration) -> Result<Submitted, EngineError> {
+        let id = self.inner.env.new_task_id();
+        // Watched before it exists: its end cannot be missed.
+        let watch = self.inner.dispatcher.watch(id);
+        let mut submitted = self.submit_as(id, request).await?;
+        if submitted.replayed {
+            submitted.task = self.wait(submitted.task.id(), limit).await?;
+        } else if !has_ended(&submitted.task) {
+            watch.ended(limit).await;
+            submitted.task = self.get(id)?;
+        }
+        Ok(submitted)
+    }
+
+    /// Answers once a task ended, or as it stands when the time is over.
+    pub async fn wait(&self, id: TaskId, limit: Duration) -> Result<Stored, EngineError> {
+        let watch = self.inner.dispatcher.watch(id);
+        let task = self.get(id)?;
+        if has_ended(&task) || limit.is_zero() {
+            return Ok(task);
+        }
+        watch.ended(limit).await;
+        self.get(id)
+    }
+
+    async fn submit_as(&self, id: TaskId, request: SubmitRequest) -> Result<Submitted, EngineError> {
+        let SubmitRequest { workflow, version, input, name, not_before, labels, by, key } = request;
+        let workflow = self.workflow(&workflow, version)?;
+        let violations = workflow.schema.violations(&input);
+        if !violations.is_empty() {
+            return Err(EngineError::InvalidInput { workflow: workflow.definition.name.clone(), violations });
+        }
+        let spec = Spec { input, labels, requested_by: by };
+        let now = self.inner.env.now();
+        let task = Task::new(id, workflow, spec, name, not_before, now)
+            .map_err(|e| EngineError::Expression(e.to_string()))?;
+        let submission = Submission { task: Box::new(task), key };
+        self.inner.store.submit(submission).await.map_err(|e| Engine::wrong(id, e))
+    }
+}

@@ -1,0 +1,59 @@
+//! Workflow definitions and the requests bound to them.
+
+use std::sync::Arc;
+
+use longhaul_model::WorkflowVersion;
+use longhaul_model::workflow::{Definition, Workflow};
+use longhaul_store::{StoreError, WorkflowPut, WorkflowSummary};
+
+use crate::engine::Engine;
+use crate::error::EngineError;
+
+impl Engine {
+    /// Checks a definition and stores it as a new version, unless the newest is the same.
+    pub async fn put_workflow(&self, definition: Definition) -> Result<WorkflowPut, EngineError> {
+        let checked = Workflow::compile(definition.clone(), 0).map_err(EngineError::BadWorkflow)?;
+        if let Some(owner) = self.inner.routes.owner_of_overlap(&checked) {
+            let route = definition.route.unwrap_or_default();
+            return Err(EngineError::RouteTaken { route, owner });
+        }
+        let put = self.inner.store.put_workflow(definition).await.map_err(EngineError::Store)?;
+        self.inner.routes.set(put.workflow.clone());
+        Ok(put)
+    }
+
+    /// Takes a workflow out of the list. Its tasks go on; its versions stay.
+    pub async fn delete_workflow(&self, name: &str) -> Result<(), EngineError> {
+        self.inner.store.delete_workflow(name).await.map_err(|e| self.no_workflow(name, None, e))?;
+        self.inner.routes.remove(name);
+        Ok(())
+    }
+
+    /// A workflow by name, the newest version unless one is given.
+    pub fn workflow(&self, name: &str, version: Option<WorkflowVersion>) -> Result<Arc<Workflow>, EngineError> {
+        self.inner.store.workflow(name, version).map_err(|e| self.no_workflow(name, version, e))
+    }
+
+    /// Every workflow, by name.
+    pub fn workflows(&self) -> Result<Vec<WorkflowSummary>, EngineError> {
+        self.inner.store.workflows().map_err(EngineError::Store)
+    }
+
+    /// The workflow whose `route:` a request is, with the path's parameters.
+    pub fn route(&self, method: &str, path: &str) -> Option<(Arc<Workflow>, Vec<(String, String)>)> {
+        self.inner.routes.find(method, path)
+    }
+
+    fn no_workflow(&self, name: &str, version: Option<WorkflowVersion>, e: StoreError) -> EngineError {
+        let StoreError::NotFound = e else { return EngineError::Store(e) };
+        if let Some(version) = version
+            && self.inner.store.workflow(name, None).is_ok()
+        {
+            return EngineError::NoWorkflowVersion(name.to_owned(), version);
+        }
+        let known = self.inner.store.workflows().unwrap_or_default();
+        let names = known.iter().map(|summary| summary.workflow.definition.name.as_str());
+        let nearest = longhaul_model::workflow::nearest(name, names).map(str::to_owned);
+        EngineError::NoWorkflow { name: name.to_owned(), nearest }
+    }
+}

@@ -1,0 +1,7 @@
+//! The engine on a real store.
+
+mod it {
+    mod lifecycle;
+    mod recovery;
+    mod support;
+}

@@ -1,0 +1,66 @@
+//! A store in a temporary directory, an engine on it, workflows in a line.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use longhaul_engine::{Engine, EngineConfig, Stored, SubmitRequest};
+use longhaul_model::workflow::Definition;
+use longhaul_model::{Env, Record, TaskId};
+use longhaul_store::sqlite::Sqlite;
+use serde_json::{Value, json};
+
+pub(crate) async fn engine(directory: &Path) -> Engine {
+    let env = Env::real();
+    let store: Arc<Sqlite> = Sqlite::open(directory, env.clone()).unwrap();
+    Engine::start(store, env, EngineConfig::default()).await.unwrap()
+}
+
+/// A workflow of simulated sub-tasks; each is given as what its definition has beyond name and description.
+pub(crate) fn definition(name: &str, sub_tasks: Vec<Value>) -> Definition {
+    let sub_tasks: Vec<Value> = sub_tasks
+        .into_iter()
+        .enumerate()
+        .map(|(i, extra)| {
+            let mut sub = json!({ "name": format!("Step{i}"), "description": "…", "action": { "simulate": {} } });
+            sub.as_object_mut().unwrap().extend(extra.as_object().unwrap().clone());
+            sub
+        })
+        .collect();
+    serde_json::from_value(json!({
+        "name": name, "type": "TEST_RUN", "title": "Test",
+        "input": { "type": "object" },
+        "resources": [{ "type": "HOST", "resourceId": "h1", "lock": "none" }],
+        "subTasks": sub_tasks
+    }))
+    .unwrap()
+}
+
+pub(crate) fn request(workflow: &str) -> SubmitRequest {
+    SubmitRequest {
+        workflow: workflow.to_owned(),
+        version: None,
+        input: json!({}),
+        name: None,
+        not_before: None,
+        labels: Default::default(),
+        by: None,
+        key: None,
+    }
+}
+
+pub(crate) async fn run(engine: &Engine, workflow: &str) -> Record {
+    let submitted = engine.submit_and_wait(request(workflow), Duration::from_secs(10)).await.unwrap();
+    own(submitted.task)
+}
+
+pub(crate) fn own(stored: Stored) -> Record {
+    match stored {
+        Stored::Own(record) => *record,
+        Stored::Imported { .. } => panic!("an own task was expected"),
+    }
+}
+
+pub(crate) async fn ended(engine: &Engine, id: TaskId) -> Record {
+    own(engine.wait(id, Duration::from_secs(10)).await.unwrap())
+}

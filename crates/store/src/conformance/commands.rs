@@ -1,0 +1,167 @@
+//! Changing tasks: whole or not at all, told after the commit, found again however long ago they ended.
+
+use std::sync::Arc;
+
+use longhaul_model::{Command, Effect, Outcome, Refused, Span, SubTaskStatus, TaskStatus, Token};
+use serde_json::json;
+
+use super::support::*;
+use crate::StoreError;
+
+/// A refusal is answered, and nothing changed.
+pub async fn refused_command_changes_nothing(fixture: &mut impl Fixture) {
+    let (store, env) = (fixture.open().await, fixture.env());
+    let workflow = put(&*store, definition("w", "T_RUN", 2)).await;
+    let id = start(&*store, &env, &workflow, "one").await;
+    let before = record(&*store, id);
+    let refused = store.command(id, Command::Retry { by: "me".into() }).await;
+    assert!(matches!(refused, Err(StoreError::Refused(Refused::NotFailed(TaskStatus::InProgress)))));
+    let after = record(&*store, id);
+    assert_eq!((after.state, after.sub_tasks), (before.state, before.sub_tasks));
+    store.close().await;
+}
+
+/// A result of an attempt that is not the live one changes nothing.
+pub async fn stale_token_is_refused(fixture: &mut impl Fixture) {
+    let (store, env) = (fixture.open().await, fixture.env());
+    let workflow = put(&*store, definition("w", "T_RUN", 2)).await;
+    let id = start(&*store, &env, &workflow, "one").await;
+    complete(&*store, id, 0, None).await;
+    let before = record(&*store, id);
+    for (sub_task, token) in [(0, 1), (1, 0), (1, 2), (7, 1)] {
+        let late = Command::Complete { sub_task, token: Token(token), output: None };
+        assert!(matches!(store.command(id, late).await, Err(StoreError::Refused(Refused::Stale))));
+    }
+    assert_eq!(record(&*store, id).state, before.state);
+    store.close().await;
+}
+
+/// Nothing is made of a task that does not exist.
+pub async fn command_on_unknown_task_is_not_found(fixture: &mut impl Fixture) {
+    let (store, env) = (fixture.open().await, fixture.env());
+    let nobody = env.new_task_id();
+    assert!(matches!(store.command(nobody, Command::Due).await, Err(StoreError::NotFound)));
+    assert!(matches!(store.get(nobody), Err(StoreError::NotFound)));
+    assert!(matches!(store.attempts(nobody), Err(StoreError::NotFound)));
+    store.close().await;
+}
+
+/// Each change's effects are told once, in order, not before they can be read.
+pub async fn effects_follow_their_commit(fixture: &mut impl Fixture) {
+    let (store, env) = (fixture.open().await, fixture.env());
+    let sink = Arc::new(Remembering::default());
+    store.attach(sink.clone());
+    let workflow = put(&*store, definition("w", "T_RUN", 2)).await;
+    let id = start(&*store, &env, &workflow, "one").await;
+    complete(&*store, id, 0, None).await;
+    complete(&*store, id, 1, None).await;
+    let told: Vec<String> = sink
+        .0
+        .lock()
+        .iter()
+        .map(|(_, effect)| match effect {
+            Effect::Start(launch) => format!("start {}", launch.sub_task),
+            Effect::Ended(status) => format!("ended {}", status.constant()),
+            other => format!("{other:?}"),
+        })
+        .collect();
+    assert_eq!(told, ["start 0", "start 1", "ended SUCCESSFUL"]);
+    store.close().await;
+}
+
+/// After reopening, what ran is lost and repeated; what ended or waits is left.
+pub async fn recover_asks_active_tasks_only(fixture: &mut impl Fixture) {
+    let (store, env) = (fixture.open().await, fixture.env());
+    let workflow = put(&*store, definition("w", "T_RUN", 1)).await;
+    let done = start(&*store, &env, &workflow, "done").await;
+    complete(&*store, done, 0, None).await;
+    let running = start(&*store, &env, &workflow, "running").await;
+    let later = task(&env, &workflow, "later", Some(env.now().after(Span(60_000))));
+    let waiting = submit(&*store, later, None).await.task.id();
+    store.close().await;
+
+    let store = fixture.open().await;
+    let sink = Arc::new(Remembering::default());
+    store.attach(sink.clone());
+    assert_eq!(store.recover().await.expect("recovered"), 2);
+    let told = sink.0.lock();
+    assert!(told.iter().any(|(id, effect)| *id == running && matches!(effect, Effect::Start(l) if l.token == Token(2))));
+    assert!(told.iter().any(|(id, effect)| *id == waiting && matches!(effect, Effect::Timer(_))));
+    assert!(told.iter().all(|(id, _)| *id != done));
+    drop(told);
+    assert_eq!(store.attempts(running).expect("attempts")[0].outcome, Outcome::Lost);
+    store.close().await;
+}
+
+/// What is due is found by its time, and no sooner.
+pub async fn due_tasks_are_found(fixture: &mut impl Fixture) {
+    let (store, env) = (fixture.open().await, fixture.env());
+    let workflow = put(&*store, definition("w", "T_RUN", 1)).await;
+    let at = env.now().after(Span(60_000));
+    let id = submit(&*store, task(&env, &workflow, "later", Some(at)), None).await.task.id();
+    assert!(store.due(env.now(), 10).await.expect("due").is_empty());
+    assert_eq!(store.due(at, 10).await.expect("due"), [id]);
+    env.advance(Span(60_000));
+    store.command(id, Command::Due).await.expect("begun");
+    assert_eq!(record(&*store, id).state.status, TaskStatus::InProgress);
+    assert!(store.due(at, 10).await.expect("due").is_empty());
+    store.close().await;
+}
+
+/// Outputs are as given, attempts are all there.
+pub async fn outputs_and_attempts_are_kept(fixture: &mut impl Fixture) {
+    let (store, env) = (fixture.open().await, fixture.env());
+    let workflow = put(&*store, definition("w", "T_RUN", 2)).await;
+    let id = start(&*store, &env, &workflow, "one").await;
+    let output = json!({ "z": [1, 2.5, null], "a": "ü" });
+    complete(&*store, id, 0, Some(output.clone())).await;
+    fail(&*store, id, 1).await;
+    assert_eq!(store.outputs(id).expect("outputs"), [(0, output)]);
+    let attempts = store.attempts(id).expect("attempts");
+    let brief: Vec<_> = attempts.iter().map(|a| (a.sub_task, a.number, a.outcome)).collect();
+    assert_eq!(brief, [(0, 1, Outcome::Successful), (1, 1, Outcome::Failed)]);
+    assert_eq!(attempts[1].error.as_ref().map(|e| e.error_code.as_str()), Some("BROKEN"));
+    store.close().await;
+}
+
+/// A task of many sub-tasks is the same after each change and after reopening.
+pub async fn large_task_is_kept_whole(fixture: &mut impl Fixture) {
+    let (store, env) = (fixture.open().await, fixture.env());
+    let workflow = put(&*store, definition("w", "T_RUN", 100)).await;
+    let id = start(&*store, &env, &workflow, "one").await;
+    for sub_task in 0..60 {
+        complete(&*store, id, sub_task, None).await;
+    }
+    let before = record(&*store, id);
+    store.close().await;
+    let store = fixture.open().await;
+    let after = record(&*store, id);
+    assert_eq!(after.sub_tasks, before.sub_tasks);
+    assert_eq!(after.sub_tasks[59].status, SubTaskStatus::Successful);
+    assert_eq!(after.sub_tasks[60].status, SubTaskStatus::InProgress);
+    complete(&*store, id, 60, None).await;
+    assert_eq!(record(&*store, id).sub_tasks[61].status, SubTaskStatus::InProgress);
+    store.close().await;
+}
+
+/// A failed task can be retried however many ended after it.
+pub async fn long_ended_task_is_retried(fixture: &mut impl Fixture) {
+    let (store, env) = (fixture.open().await, fixture.env());
+    let workflow = put(&*store, definition("w", "T_RUN", 1)).await;
+    let id = start(&*store, &env, &workflow, "old one").await;
+    fail(&*store, id, 0).await;
+    for n in 0..3_000 {
+        let other = start(&*store, &env, &workflow, &format!("{n}")).await;
+        complete(&*store, other, 0, None).await;
+    }
+    let by_name = crate::TaskQuery { name_contains: Some("old ONE".into()), ..Default::default() };
+    assert_eq!(store.list(&by_name).expect("a list").total, 1);
+    store.command(id, Command::Retry { by: "me".into() }).await.expect("retried");
+    assert_eq!(record(&*store, id).state.status, TaskStatus::InProgress);
+    assert_eq!(store.list(&by_name).expect("a list").total, 1);
+    store.command(id, Command::Complete { sub_task: 0, token: Token(2), output: None }).await.expect("completed");
+    assert_eq!(record(&*store, id).state.status, TaskStatus::Successful);
+    let all = store.list(&Default::default()).expect("a list").total;
+    assert_eq!(all, 3_001);
+    store.close().await;
+}

@@ -1,0 +1,251 @@
+//! Lists against counting by hand: every filter, order and page of a few thousand tasks, active, ended and imported.
+
+use std::cmp::Ordering;
+
+use longhaul_model::{Command, Resource, Span, TaskId, TaskStatus, Timestamp};
+
+use super::support::*;
+use crate::{ImportOutcome, ImportedTask, OrderBy, Store, Stored, TaskQuery};
+
+/// A task as this test knows it.
+#[derive(Clone, Debug)]
+struct Known {
+    id: TaskId,
+    name: String,
+    kind: String,
+    status: TaskStatus,
+    created_at: Timestamp,
+    completed_at: Option<Timestamp>,
+    resources: Vec<(String, String)>,
+}
+
+impl Known {
+    fn matches(&self, query: &TaskQuery) -> bool {
+        let resource = |id: &Option<String>, kind: &Option<String>| {
+            self.resources.iter().any(|(this_kind, this_id)| {
+                id.as_ref().is_none_or(|id| id == this_id)
+                    && kind.as_ref().is_none_or(|kind| kind.eq_ignore_ascii_case(this_kind))
+            })
+        };
+        let asks = query.resource_id.is_some() || query.resource_kind.is_some();
+        (query.statuses.is_empty() || query.statuses.contains(&self.status))
+            && query.kind.as_ref().is_none_or(|kind| kind.eq_ignore_ascii_case(&self.kind))
+            && (!asks || resource(&query.resource_id, &query.resource_kind))
+            && query.completed_after.is_none_or(|after| {
+                self.status.counts_as_completed() && self.completed_at.is_some_and(|at| at > after)
+            })
+            && query
+                .name_contains
+                .as_ref()
+                .is_none_or(|text| self.name.to_lowercase().contains(&text.to_lowercase()))
+    }
+
+    fn compare(&self, other: &Known, query: &TaskQuery) -> Ordering {
+        let by = match query.order {
+            OrderBy::Id => Ordering::Equal,
+            OrderBy::Name => self.name.cmp(&other.name),
+            OrderBy::Kind => self
+                .kind
+                .to_ascii_lowercase()
+                .cmp(&other.kind.to_ascii_lowercase())
+                .then(self.created_at.cmp(&other.created_at)),
+            OrderBy::Status => self.status.cmp(&other.status).then(self.created_at.cmp(&other.created_at)),
+            OrderBy::CreatedAt => self.created_at.cmp(&other.created_at),
+            OrderBy::CompletedAt => self.completed_at.cmp(&other.completed_at),
+        };
+        let by = by.then(self.id.cmp(&other.id));
+        if query.descending { by.reverse() } else { by }
+    }
+}
+
+/// A few thousand tasks of every kind, and what is known of them.
+async fn populate(store: &dyn Store, env: &longhaul_model::Env) -> Vec<Known> {
+    let mut known = import_many(store, env).await;
+    let mut ids = Vec::new();
+    for (kind, count) in [("HOST_COMMISSION", 1800), ("CREDENTIALS_ROTATE", 900)] {
+        let workflow = put(store, definition(&kind.to_lowercase(), kind, 2)).await;
+        for n in 0..count {
+            env.advance(Span(37_000));
+            let id = start(store, env, &workflow, &format!("Task {n} of {kind}")).await;
+            match n % 9 {
+                0 => {}
+                1 => {
+                    let cancel = Command::Cancel { by: "me".into(), grace: Span(0) };
+                    store.command(id, cancel).await.expect("cancelled");
+                    store.command(id, Command::Due).await.expect("given up");
+                }
+                2 | 3 => fail(store, id, 0).await,
+                _ => {
+                    complete(store, id, 0, None).await;
+                    complete(store, id, 1, None).await;
+                }
+            }
+            ids.push(id);
+        }
+    }
+    known.extend(ids.into_iter().map(|id| {
+        let record = record(store, id);
+        Known {
+            id,
+            name: record.name.clone(),
+            kind: record.workflow.definition.kind.clone(),
+            status: record.state.status,
+            created_at: record.state.created_at,
+            completed_at: record.state.completed_at,
+            resources: record.state.resources.iter().map(|r| (r.kind.clone(), r.resource_id.clone())).collect(),
+        }
+    }));
+    known
+}
+
+async fn import_many(store: &dyn Store, env: &longhaul_model::Env) -> Vec<Known> {
+    let tasks: Vec<ImportedTask> = (0..300).map(|n| imported(env.new_task_id(), n)).collect();
+    store.import(tasks.clone()).await.expect("imported");
+    tasks
+        .into_iter()
+        .map(|task| Known {
+            id: task.id,
+            name: task.name,
+            kind: task.kind,
+            status: task.status,
+            created_at: task.created_at,
+            completed_at: task.completed_at,
+            resources: task.resources.into_iter().map(|r| (r.kind, r.resource_id)).collect(),
+        })
+        .collect()
+}
+
+fn imported(id: TaskId, n: i64) -> ImportedTask {
+    let status = TaskStatus::ALL[n as usize % TaskStatus::ALL.len()];
+    let resource =
+        |kind: &str, id: String| Resource { resource_id: id, kind: kind.into(), fqdn: None, name: None };
+    ImportedTask {
+        id,
+        name: format!("Älterer Task {} \"{n}\"", n % 50),
+        kind: ["Domain_Create", "HOST_COMMISSION", ""][n as usize % 3].into(),
+        status,
+        created_at: Timestamp(START.0 - 86_400_000 * (n % 40)),
+        completed_at: status.is_ended().then_some(Timestamp(START.0 - 86_400_000 * (n % 40) + 1000 * n)),
+        resources: vec![resource("VCENTER", format!("vc-{}", n % 7)), resource("Host", format!("host-{n}"))],
+        json: format!("{{\"id\":\"{id}\",\"n\":{n}}}"),
+    }
+}
+
+fn queries() -> Vec<TaskQuery> {
+    let text = |text: &str| Some(text.to_owned());
+    let filters: Vec<TaskQuery> = vec![
+        TaskQuery::default(),
+        TaskQuery { statuses: vec![TaskStatus::Failed], ..Default::default() },
+        TaskQuery { statuses: vec![TaskStatus::Cancelled, TaskStatus::InProgress], ..Default::default() },
+        TaskQuery { kind: text("host_commission"), ..Default::default() },
+        TaskQuery { kind: text("nothing"), ..Default::default() },
+        TaskQuery { kind: text("CREDENTIALS_ROTATE"), statuses: vec![TaskStatus::Successful], ..Default::default() },
+        TaskQuery { resource_id: text("host-7"), ..Default::default() },
+        TaskQuery { resource_id: text("d1"), resource_kind: text("DOMAIN"), ..Default::default() },
+        TaskQuery { resource_id: text("d1"), resource_kind: text("HOST"), ..Default::default() },
+        TaskQuery { resource_kind: text("vcenter"), ..Default::default() },
+        TaskQuery { resource_kind: text("host"), statuses: vec![TaskStatus::Failed], ..Default::default() },
+        TaskQuery { completed_after: Some(Timestamp(START.0 + 40_000_000)), ..Default::default() },
+        TaskQuery { completed_after: Some(Timestamp(START.0 - 86_400_000 * 17 + 123_456)), ..Default::default() },
+        TaskQuery {
+            completed_after: Some(Timestamp(START.0 + 3_700_001)),
+            statuses: vec![TaskStatus::Failed, TaskStatus::Cancelled],
+            kind: text("HOST_COMMISSION"),
+            ..Default::default()
+        },
+        TaskQuery { completed_after: Some(START), resource_kind: text("domain"), ..Default::default() },
+        TaskQuery { name_contains: text("TASK 17"), ..Default::default() },
+        TaskQuery { name_contains: text("älterer"), ..Default::default() },
+        TaskQuery { name_contains: text("\"3"), ..Default::default() },
+        TaskQuery { name_contains: text("of"), statuses: vec![TaskStatus::Failed], ..Default::default() },
+        TaskQuery { name_contains: text("commission"), resource_id: text("d1"), ..Default::default() },
+        TaskQuery { name_contains: text("rotate"), resource_kind: text("domain"), ..Default::default() },
+        TaskQuery { name_contains: text(""), ..Default::default() },
+    ];
+    let mut all = Vec::new();
+    for filter in filters {
+        for order in OrderBy::ALL {
+            for descending in [false, true] {
+                for (offset, limit) in [(0, 10), (7, 3), (1_234, 25), (100_000, 10)] {
+                    all.push(TaskQuery { order, descending, offset, limit, ..filter.clone() });
+                }
+            }
+        }
+    }
+    all
+}
+
+/// Every query gives the page and the total that counting by hand gives.
+pub async fn lists_agree_with_counting_by_hand(fixture: &mut impl Fixture) {
+    let (store, env) = (fixture.open().await, fixture.env());
+    let known = populate(&*store, &env).await;
+    for query in queries() {
+        let mut expected: Vec<&Known> = known.iter().filter(|task| task.matches(&query)).collect();
+        expected.sort_by(|a, b| a.compare(b, &query));
+        let page = store.list(&query).expect("a page");
+        assert_eq!(page.total, expected.len() as u64, "total of {query:?}");
+        let wanted: Vec<TaskId> =
+            expected.iter().skip(query.offset as usize).take(query.limit as usize).map(|task| task.id).collect();
+        let got: Vec<TaskId> = page.tasks.iter().map(Stored::id).collect();
+        assert_eq!(got, wanted, "page of {query:?}");
+    }
+    let by_status: u64 = store.stats().expect("stats").tasks.iter().map(|(_, n)| n).sum();
+    assert_eq!(by_status, known.len() as u64);
+    store.close().await;
+}
+
+/// Totals are exact at every moment of a task's life.
+pub async fn totals_follow_changes(fixture: &mut impl Fixture) {
+    let (store, env) = (fixture.open().await, fixture.env());
+    let workflow = put(&*store, definition("w", "T_RUN", 1)).await;
+    let id = start(&*store, &env, &workflow, "one").await;
+    let total = |status: TaskStatus| {
+        let query = TaskQuery { statuses: vec![status], completed_after: None, ..Default::default() };
+        store.list(&query).expect("a page").total
+    };
+    let completed = || {
+        let query = TaskQuery { completed_after: Some(Timestamp(0)), ..Default::default() };
+        store.list(&query).expect("a page").total
+    };
+    assert_eq!((total(TaskStatus::InProgress), completed()), (1, 0));
+    fail(&*store, id, 0).await;
+    assert_eq!((total(TaskStatus::InProgress), total(TaskStatus::Failed), completed()), (0, 1, 1));
+    store.command(id, Command::Retry { by: "me".into() }).await.expect("retried");
+    assert_eq!((total(TaskStatus::InProgress), total(TaskStatus::Failed), completed()), (1, 0, 0));
+    store.close().await;
+}
+
+/// Imported tasks are given back to the letter.
+pub async fn imported_tasks_come_back_as_they_came(fixture: &mut impl Fixture) {
+    let (store, env) = (fixture.open().await, fixture.env());
+    let task = imported(env.new_task_id(), 3);
+    store.import(vec![task.clone()]).await.expect("imported");
+    store.close().await;
+    let store = fixture.open().await;
+    let same = |stored: &Stored| matches!(stored, Stored::Imported { json, .. } if *json == task.json);
+    assert!(same(&store.get(task.id).expect("stored")));
+    assert!(same(&store.list(&TaskQuery::default()).expect("a page").tasks[0]));
+    assert_eq!(store.spec(task.id).expect("spec"), None);
+    assert!(store.command(task.id, Command::Retry { by: "me".into() }).await.is_err());
+    assert!(same(&store.get(task.id).expect("stored")));
+    store.close().await;
+}
+
+/// An import can be repeated; a task of our own is never overwritten by one.
+pub async fn import_replaces_imported_and_keeps_own(fixture: &mut impl Fixture) {
+    let (store, env) = (fixture.open().await, fixture.env());
+    let workflow = put(&*store, definition("w", "T_RUN", 1)).await;
+    let own = start(&*store, &env, &workflow, "own").await;
+    let mut tasks = vec![imported(env.new_task_id(), 1), imported(own, 2)];
+    let first = store.import(tasks.clone()).await.expect("imported");
+    assert_eq!(first, ImportOutcome { imported: 1, replaced: 0, kept: 1 });
+    tasks[0].name = "New name".into();
+    let second = store.import(tasks).await.expect("imported");
+    assert_eq!(second, ImportOutcome { imported: 0, replaced: 1, kept: 1 });
+    assert_eq!(record(&*store, own).name, "own");
+    let named = |name: &str| {
+        store.list(&TaskQuery { name_contains: Some(name.into()), ..Default::default() }).expect("a page").total
+    };
+    assert_eq!((named("new name"), named("älterer"), store.list(&TaskQuery::default()).expect("a page").total), (1, 0, 2));
+    store.close().await;
+}

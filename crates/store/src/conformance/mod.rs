@@ -1,0 +1,46 @@
+//! What every engine must do, as tests over the trait. An engine's test file is one line:
+//! `longhaul_store::store_conformance!(open)`, where `open` makes a fresh store, and opens the same again.
+
+pub mod commands;
+pub mod lists;
+pub mod submission;
+pub mod support;
+pub mod workflows;
+
+/// Instantiates the suite for an engine. `$fixture` is a type that implements [`support::Fixture`].
+#[macro_export]
+macro_rules! store_conformance {
+    ($fixture:ty; $($module:ident :: $test:ident),+ $(,)?) => {
+        $(
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $test() {
+                let mut fixture = <$fixture as $crate::conformance::support::Fixture>::new();
+                $crate::conformance::$module::$test(&mut fixture).await;
+            }
+        )+
+    };
+    ($fixture:ty) => {
+        $crate::store_conformance!($fixture;
+            submission::submitted_task_is_read_back,
+            submission::submitted_task_survives_reopening,
+            submission::key_gives_the_same_task_also_after_reopening,
+            submission::key_with_another_request_is_refused,
+            submission::concurrent_submissions_with_one_key_make_one_task,
+            commands::refused_command_changes_nothing,
+            commands::stale_token_is_refused,
+            commands::command_on_unknown_task_is_not_found,
+            commands::effects_follow_their_commit,
+            commands::recover_asks_active_tasks_only,
+            commands::due_tasks_are_found,
+            commands::outputs_and_attempts_are_kept,
+            commands::large_task_is_kept_whole,
+            commands::long_ended_task_is_retried,
+            lists::lists_agree_with_counting_by_hand,
+            lists::totals_follow_changes,
+            lists::imported_tasks_come_back_as_they_came,
+            lists::import_replaces_imported_and_keeps_own,
+            workflows::versions_are_given_and_kept,
+            workflows::deleted_workflow_is_out_of_the_list_only,
+        );
+    };
+}

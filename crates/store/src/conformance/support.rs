@@ -1,0 +1,97 @@
+//! Pieces of the suite: a store to test, tasks in a line, a sink that remembers.
+
+use std::sync::Arc;
+
+use longhaul_model::workflow::{Definition, Workflow};
+use longhaul_model::{Command, Effect, Env, Record, Spec, Task, TaskId, Timestamp, Token};
+use parking_lot::Mutex;
+use serde_json::{Value, json};
+
+use crate::{Commit, CommitSink, IdempotencyKey, Store, Stored, Submission, Submitted};
+
+/// The beginning of time in these tests.
+pub const START: Timestamp = Timestamp(1_700_000_000_000);
+
+/// Makes stores of one engine.
+#[async_trait::async_trait]
+pub trait Fixture: Send {
+    /// A place for one store, empty.
+    fn new() -> Self
+    where
+        Self: Sized;
+    /// Its clock, which stands still.
+    fn env(&self) -> Env;
+    /// The store there, opened for the first time or once more after [`Store::close`].
+    async fn open(&mut self) -> Arc<dyn Store>;
+}
+
+/// A workflow of simulated sub-tasks.
+pub fn definition(name: &str, kind: &str, sub_tasks: usize) -> Definition {
+    let subs: Vec<Value> = (0..sub_tasks)
+        .map(|i| json!({ "name": format!("Step{i}"), "description": "…", "action": { "simulate": {} } }))
+        .collect();
+    serde_json::from_value(json!({
+        "name": name, "type": kind, "title": "{{ input.title }}",
+        "input": { "type": "object" },
+        "resources": [{ "type": "HOST", "resourceId": "{{ input.host }}", "lock": "none" },
+                      { "type": "Domain", "resourceId": "d1", "lock": "none" }],
+        "subTasks": subs
+    }))
+    .expect("a definition")
+}
+
+/// Stores a workflow.
+pub async fn put(store: &dyn Store, definition: Definition) -> Arc<Workflow> {
+    store.put_workflow(definition).await.expect("stored").workflow
+}
+
+/// A new task of a workflow.
+pub fn task(env: &Env, workflow: &Arc<Workflow>, title: &str, not_before: Option<Timestamp>) -> Box<Task> {
+    let input = json!({ "title": title, "host": format!("host-{title}") });
+    let spec = Spec { input, labels: Default::default(), requested_by: None };
+    let id = env.new_task_id();
+    Box::new(Task::new(id, workflow.clone(), spec, None, not_before, env.now()).expect("a task"))
+}
+
+/// Submits a task.
+pub async fn submit(store: &dyn Store, task: Box<Task>, key: Option<IdempotencyKey>) -> Submitted {
+    store.submit(Submission { task, key }).await.expect("submitted")
+}
+
+/// Submits a task and gives its id.
+pub async fn start(store: &dyn Store, env: &Env, workflow: &Arc<Workflow>, title: &str) -> TaskId {
+    submit(store, task(env, workflow, title, None), None).await.task.id()
+}
+
+/// Completes one attempt.
+pub async fn complete(store: &dyn Store, id: TaskId, sub_task: u32, output: Option<Value>) {
+    store.command(id, Command::Complete { sub_task, token: Token(1), output }).await.expect("completed");
+}
+
+/// Fails one attempt for good.
+pub async fn fail(store: &dyn Store, id: TaskId, sub_task: u32) {
+    let failure =
+        longhaul_model::Failure::Error { fault: longhaul_model::Fault::new("BROKEN", "it broke"), retryable: false };
+    store.command(id, Command::Fail { sub_task, token: Token(1), failure }).await.expect("failed");
+}
+
+/// The record of an own task.
+pub fn record(store: &dyn Store, id: TaskId) -> Record {
+    match store.get(id).expect("stored") {
+        Stored::Own(record) => *record,
+        Stored::Imported { .. } => panic!("task {id} is imported"),
+    }
+}
+
+/// Remembers what was committed.
+#[derive(Default)]
+pub struct Remembering(pub Mutex<Vec<(TaskId, Effect)>>);
+
+impl CommitSink for Remembering {
+    fn committed(&self, commits: Vec<Commit>) {
+        let mut all = self.0.lock();
+        for commit in commits {
+            all.extend(commit.effects.into_iter().map(|effect| (commit.id, effect)));
+        }
+    }
+}

@@ -1,0 +1,281 @@
+//! One batch at work: each job runs inside the transaction, its answer waits for the commit.
+
+use longhaul_model::{Command, TaskId, Timestamp};
+use rusqlite::{OptionalExtension, params};
+
+use super::change::{Before, Loaded};
+use super::rows::{self, Place, sql};
+use super::writer::{Job, Writer, effects, refused};
+use super::{import, seal, workflows};
+use crate::error::StoreError;
+use crate::store::{Commit, CommitSink, Submission};
+use crate::stored::{IdempotencyKey, Stored, Submitted};
+
+/// How long an idempotency key is remembered at least, in milliseconds.
+const KEY_LIFE: i64 = 48 * 3_600_000;
+
+type Told = Box<dyn FnOnce(Result<(), &StoreError>, &workflows::Workflows) + Send>;
+
+/// The jobs of one transaction.
+pub(super) struct Batch {
+    now: Timestamp,
+    commits: Vec<Commit>,
+    /// Answers that depend on the commit.
+    told: Vec<Told>,
+    /// Posted commands, to be repeated if the commit fails.
+    posted: Vec<(TaskId, Command)>,
+    /// The storage failed under a job: the batch is over.
+    pub(super) failure: Option<StoreError>,
+}
+
+impl Batch {
+    pub(super) fn new(now: Timestamp) -> Self {
+        Batch { now, commits: Vec::new(), told: Vec::new(), posted: Vec::new(), failure: None }
+    }
+
+    /// Runs one job inside the transaction.
+    pub(super) fn run(&mut self, writer: &mut Writer, job: Job) {
+        match job {
+            Job::Submit(submission, answer) => {
+                let done = self.submit(writer, submission);
+                self.tell(done, answer, |_, _| {});
+            }
+            Job::Command(id, command, Some(answer)) => {
+                let done = self.command(writer, id, command);
+                self.tell(done, answer, |_, _| {});
+            }
+            Job::Command(id, command, None) => {
+                self.posted.push((id, command.clone()));
+                match self.command(writer, id, command) {
+                    Ok(()) | Err(StoreError::Refused(_) | StoreError::NotFound) => {}
+                    Err(e @ StoreError::Corrupt(_)) => {
+                        tracing::error!(task.id = %id, error = %e, "a task cannot be read and is left as it is");
+                    }
+                    Err(e) => self.failure = Some(e),
+                }
+            }
+            Job::PutWorkflow(definition, answer) => {
+                let done = workflows::put(&writer.connection, &writer.shared.workflows, *definition, self.now);
+                let (wid, done) = match done {
+                    Ok((wid, put)) => (wid, Ok(put)),
+                    Err(e) => (0, Err(e)),
+                };
+                self.tell(done, answer, move |put, known| known.committed(wid, &put.workflow));
+            }
+            Job::DeleteWorkflow(name, answer) => {
+                let done = workflows::hide(&writer.connection, &name);
+                self.tell(done, answer, move |(), known| known.removed(&name));
+            }
+            Job::Import(tasks, answer) => {
+                let Writer { connection, counters, next_seq, .. } = writer;
+                let done = import::import(connection, counters, &tasks, || {
+                    *next_seq += 1;
+                    *next_seq - 1
+                });
+                self.tell(done, answer, |_, _| {});
+            }
+            // Taken out by the writer before the batch.
+            Job::Close => {}
+        }
+    }
+
+    /// Keeps an answer until the commit. A refusal is an answer like any other; a failure ends the batch.
+    fn tell<T: Send + 'static>(
+        &mut self,
+        done: Result<T, StoreError>,
+        answer: super::writer::Answer<T>,
+        on_success: impl FnOnce(&T, &workflows::Workflows) + Send + 'static,
+    ) {
+        let done = match done {
+            Err(e @ (StoreError::Unavailable(_) | StoreError::Full)) => {
+                self.failure = Some(copy(&e));
+                Err(e)
+            }
+            other => other,
+        };
+        self.told.push(Box::new(move |commit, known| {
+            let result = match (done, commit) {
+                (Ok(value), Ok(())) => {
+                    on_success(&value, known);
+                    Ok(value)
+                }
+                (Err(refusal), _) => Err(refusal),
+                (Ok(_), Err(e)) => Err(copy(e)),
+            };
+            // Whoever asked may have gone; what was done is done.
+            let _ = answer.send(result);
+        }));
+    }
+
+    fn submit(&mut self, writer: &mut Writer, submission: Submission) -> Result<Submitted, StoreError> {
+        let Submission { mut task, key } = submission;
+        if let Some(key) = &key
+            && let Some(replayed) = self.replay(writer, key)?
+        {
+            return Ok(replayed);
+        }
+        let (wid, _) = {
+            let workflow = &task.record().workflow;
+            let Writer { connection, shared, .. } = writer;
+            shared.workflows.find(connection, &workflow.definition.name, Some(workflow.version))?
+        };
+        let change = task.apply(Command::Begin, self.now).map_err(refused)?;
+        let seq = writer.next_seq;
+        writer.next_seq += 1;
+        let id = task.id();
+        let loaded = Loaded::new(seq, wid, task);
+        loaded.insert(&writer.connection, &change, &mut writer.counters)?;
+        if let Some(key) = key {
+            self.remember_key(writer, &key, seq)?;
+        }
+        let stored = Stored::Own(Box::new(loaded.task.record().clone()));
+        self.keep(writer, id, loaded);
+        self.commits.extend(effects(id, change.effects));
+        Ok(Submitted { task: stored, replayed: false })
+    }
+
+    /// The task that a key made before.
+    fn replay(&self, writer: &Writer, key: &IdempotencyKey) -> Result<Option<Submitted>, StoreError> {
+        let connection = &writer.connection;
+        let found: Option<(Vec<u8>, i64)> = connection
+            .prepare_cached("SELECT fingerprint, seq FROM keys WHERE principal = ? AND key = ?")
+            .and_then(|mut s| {
+                s.query_row(params![key.principal, key.key], |row| Ok((row.get(0)?, row.get(1)?))).optional()
+            })
+            .map_err(sql)?;
+        let Some((fingerprint, seq)) = found else { return Ok(None) };
+        if fingerprint != key.fingerprint {
+            return Err(StoreError::KeyReused);
+        }
+        let hot = connection
+            .prepare_cached("SELECT 1 FROM hot WHERE seq = ?")
+            .and_then(|mut s| s.exists([seq]))
+            .map_err(sql)?;
+        let task = rows::at(connection, hot, seq)?.stored(connection, &writer.shared.workflows)?;
+        Ok(Some(Submitted { task, replayed: true }))
+    }
+
+    fn remember_key(&self, writer: &Writer, key: &IdempotencyKey, seq: i64) -> Result<(), StoreError> {
+        let connection = &writer.connection;
+        connection
+            .prepare_cached("INSERT INTO keys (principal, key, fingerprint, seq, created_at) VALUES (?, ?, ?, ?, ?)")
+            .and_then(|mut s| s.execute(params![key.principal, key.key, &key.fingerprint[..], seq, self.now.0]))
+            .map_err(sql)?;
+        // Two old ones go for each new one: the table stays small without a sweep.
+        connection
+            .prepare_cached(
+                "DELETE FROM keys WHERE (principal, key) IN
+                 (SELECT principal, key FROM keys WHERE created_at < ? ORDER BY created_at LIMIT 2)",
+            )
+            .and_then(|mut s| s.execute([self.now.0 - KEY_LIFE]))
+            .map(|_| ())
+            .map_err(sql)
+    }
+
+    fn command(&mut self, writer: &mut Writer, id: TaskId, command: Command) -> Result<(), StoreError> {
+        let (mut loaded, place) = match writer.cache.take(id) {
+            Some(loaded) => (loaded, Place::Hot),
+            None => load(writer, id)?,
+        };
+        let before = Before::of(loaded.task.record());
+        let change = match loaded.task.apply(command, self.now) {
+            Ok(change) => change,
+            Err(e) => {
+                if place == Place::Hot && !loaded.task.record().state.status.is_ended() {
+                    writer.cache.keep(id, loaded);
+                }
+                return Err(refused(e));
+            }
+        };
+        match place {
+            Place::Hot => loaded.update(&writer.connection, &change, before, &mut writer.counters)?,
+            Place::History | Place::Imported => {
+                seal::unseal(&writer.connection, loaded.seq)?;
+                loaded.insert_row(&writer.connection)?;
+                loaded.write_parts(&writer.connection, &change)?;
+                loaded.recount(before, &mut writer.counters);
+            }
+        }
+        self.keep(writer, id, loaded);
+        self.commits.extend(effects(id, change.effects));
+        Ok(())
+    }
+
+    /// An active task stays at hand; an ended one waits to be sealed.
+    fn keep(&self, writer: &mut Writer, id: TaskId, loaded: Loaded) {
+        if loaded.task.record().state.status.is_ended() {
+            writer.ended.push_back(loaded.seq);
+        } else {
+            writer.cache.keep(id, loaded);
+        }
+    }
+
+    /// The batch is durable: effects go out, then everybody is answered.
+    pub(super) fn succeed(self, known: &workflows::Workflows, sink: Option<&dyn CommitSink>) {
+        if let Some(sink) = sink
+            && !self.commits.is_empty()
+        {
+            sink.committed(self.commits);
+        }
+        for told in self.told {
+            told(Ok(()), known);
+        }
+    }
+
+    /// Nothing of the batch happened. Gives back what must be repeated.
+    pub(super) fn fail(self, e: &StoreError) -> Vec<Job> {
+        tracing::warn!(error = %e, "a batch of changes could not be written");
+        let nothing = workflows::Workflows::default();
+        for told in self.told {
+            told(Err(e), &nothing);
+        }
+        self.posted.into_iter().map(|(id, command)| Job::Command(id, command, None)).collect()
+    }
+
+    /// The batch fails before it came to these: posted ones are repeated with the others.
+    pub(super) fn leave_out(&mut self, jobs: impl Iterator<Item = Job>, e: &StoreError) {
+        for job in jobs {
+            match job {
+                Job::Command(id, command, None) => self.posted.push((id, command)),
+                other => Batch::refuse(vec![other], &e.to_string()),
+            }
+        }
+    }
+
+    /// Answers jobs that will not be run.
+    pub(super) fn refuse(jobs: Vec<Job>, why: &str) {
+        let e = || StoreError::Unavailable(why.to_owned());
+        for job in jobs {
+            // Whoever asked may have gone.
+            match job {
+                Job::Submit(_, answer) => drop(answer.send(Err(e()))),
+                Job::Command(_, _, Some(answer)) | Job::DeleteWorkflow(_, answer) => drop(answer.send(Err(e()))),
+                Job::PutWorkflow(_, answer) => drop(answer.send(Err(e()))),
+                Job::Import(_, answer) => drop(answer.send(Err(e()))),
+                Job::Command(_, _, None) | Job::Close => {}
+            }
+        }
+    }
+}
+
+fn load(writer: &Writer, id: TaskId) -> Result<(Loaded, Place), StoreError> {
+    let row = rows::find(&writer.connection, id)?.ok_or(StoreError::NotFound)?;
+    let (seq, place) = (row.seq, row.place);
+    match row.task(&writer.connection, &writer.shared.workflows)? {
+        Some((wid, task)) => Ok((Loaded::new(seq, wid, Box::new(task)), place)),
+        None => Err(StoreError::NotFound),
+    }
+}
+
+/// Errors are told to many.
+fn copy(e: &StoreError) -> StoreError {
+    match e {
+        StoreError::NotFound => StoreError::NotFound,
+        StoreError::Refused(refused) => StoreError::Refused(refused.clone()),
+        StoreError::KeyReused => StoreError::KeyReused,
+        StoreError::Unavailable(why) => StoreError::Unavailable(why.clone()),
+        StoreError::Full => StoreError::Full,
+        StoreError::Corrupt(why) => StoreError::Corrupt(why.clone()),
+        StoreError::Open(why) => StoreError::Open(why.clone()),
+    }
+}

@@ -1,0 +1,78 @@
+//! The documents in rows: a task's state with its first sub-tasks, and chunks of further sub-tasks, so that a change
+//! writes a bounded piece whatever the size of the task.
+
+use std::sync::Arc;
+
+use longhaul_model::workflow::Workflow;
+use longhaul_model::{Record, State, SubTask, TaskId};
+use serde::{Deserialize, Serialize};
+
+use crate::error::StoreError;
+
+/// Sub-tasks in one chunk.
+pub(super) const CHUNK: usize = 16;
+
+#[derive(Serialize)]
+struct Writing<'a> {
+    w: i64,
+    t: &'a State,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    u: &'a [SubTask],
+}
+
+#[derive(Deserialize)]
+pub(super) struct Reading {
+    /// The workflow version's row.
+    pub(super) w: i64,
+    t: State,
+    #[serde(default)]
+    u: Vec<SubTask>,
+}
+
+/// The document of a task's row.
+pub(super) fn head(wid: i64, record: &Record) -> Result<String, StoreError> {
+    let first = &record.sub_tasks[..record.sub_tasks.len().min(CHUNK)];
+    json(&Writing { w: wid, t: &record.state, u: first })
+}
+
+/// The document of a further chunk.
+pub(super) fn chunk(record: &Record, n: usize) -> Result<String, StoreError> {
+    let from = n * CHUNK;
+    let to = record.sub_tasks.len().min(from + CHUNK);
+    json(&&record.sub_tasks[from..to])
+}
+
+/// How many chunks a task has beyond the first.
+pub(super) fn further_chunks(sub_tasks: usize) -> usize {
+    sub_tasks.div_ceil(CHUNK).saturating_sub(1)
+}
+
+pub(super) fn json<T: Serialize + ?Sized>(value: &T) -> Result<String, StoreError> {
+    serde_json::to_string(value).map_err(|e| StoreError::Corrupt(e.to_string()))
+}
+
+pub(super) fn parse<'a, T: Deserialize<'a>>(text: &'a str) -> Result<T, StoreError> {
+    serde_json::from_str(text).map_err(|e| StoreError::Corrupt(e.to_string()))
+}
+
+/// The record of a row's document and its further chunks.
+pub(super) fn record(
+    id: TaskId,
+    name: String,
+    workflow: Arc<Workflow>,
+    head: Reading,
+    chunks: Vec<String>,
+) -> Result<Record, StoreError> {
+    let mut sub_tasks = head.u;
+    for text in &chunks {
+        sub_tasks.extend(parse::<Vec<SubTask>>(text)?);
+    }
+    if sub_tasks.len() != workflow.sub_tasks.len() {
+        return Err(StoreError::Corrupt(format!(
+            "task {id} has {} sub-tasks, its workflow {}",
+            sub_tasks.len(),
+            workflow.sub_tasks.len()
+        )));
+    }
+    Ok(Record { id, name, workflow, state: head.t, sub_tasks })
+}

@@ -1,0 +1,92 @@
+//! Taking in tasks from elsewhere: straight into history, as they came.
+
+use rusqlite::{Connection, params};
+
+use super::counters::{Counted, Counters};
+use super::functions::pack;
+use super::rows::{self, Place, sql};
+use super::seal;
+use crate::error::StoreError;
+use crate::stored::{ImportOutcome, ImportedTask};
+use longhaul_model::{TaskStatus, Timestamp};
+
+/// Imports inside the writer's transaction; `next` gives the order of acceptance.
+pub(super) fn import(
+    connection: &Connection,
+    counters: &mut Counters,
+    tasks: &[ImportedTask],
+    mut next: impl FnMut() -> i64,
+) -> Result<ImportOutcome, StoreError> {
+    let mut outcome = ImportOutcome::default();
+    for task in tasks {
+        let seq = match rows::find(connection, task.id)? {
+            None => {
+                outcome.imported += 1;
+                let seq = next();
+                connection
+                    .prepare_cached("INSERT INTO ids (id, seq) VALUES (?, ?)")
+                    .and_then(|mut s| s.execute(params![task.id.as_bytes(), seq]))
+                    .map_err(sql)?;
+                seq
+            }
+            Some(row) if row.place == Place::Imported => {
+                outcome.replaced += 1;
+                uncount(connection, counters, row.seq)?;
+                seal::unseal(connection, row.seq)?;
+                row.seq
+            }
+            Some(_) => {
+                outcome.kept += 1;
+                continue;
+            }
+        };
+        insert(connection, counters, task, seq)?;
+    }
+    Ok(outcome)
+}
+
+fn insert(
+    connection: &Connection,
+    counters: &mut Counters,
+    task: &ImportedTask,
+    seq: i64,
+) -> Result<(), StoreError> {
+    let resources = pack(&task.resources);
+    connection
+        .prepare_cached(
+            "INSERT INTO history (seq, id, name, kind, status, created_at, completed_at, origin, resources, doc)
+             VALUES (?, ?, ?, ?, ?, ?, ?, 1, ?, ?)",
+        )
+        .and_then(|mut s| {
+            s.execute(params![
+                seq,
+                task.id.as_bytes(),
+                task.name,
+                task.kind,
+                task.status.code(),
+                task.created_at.0,
+                task.completed_at.map(|at| at.0),
+                resources,
+                task.json
+            ])
+        })
+        .map_err(sql)?;
+    let (name, created_at) = (task.name.as_str(), task.created_at.0);
+    seal::index(connection, &seal::Entry { seq, name, created_at, resources: &resources })?;
+    let (status, completed_at) = (task.status, task.completed_at);
+    counters.add(Counted { kind: &task.kind, status, completed_at, resources: &resources });
+    Ok(())
+}
+
+/// Takes a row of history out of the counters.
+fn uncount(connection: &Connection, counters: &mut Counters, seq: i64) -> Result<(), StoreError> {
+    let (kind, status, completed_at, resources): (String, u8, Option<i64>, String) = connection
+        .prepare_cached("SELECT kind, status, completed_at, resources FROM history WHERE seq = ?")
+        .and_then(|mut s| s.query_row([seq], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))))
+        .map_err(sql)?;
+    let status = TaskStatus::from_code(status)
+        .ok_or_else(|| StoreError::Corrupt(format!("the row {seq} of history has the status {status}")))?;
+    let completed_at = completed_at.map(Timestamp);
+    counters.remove(Counted { kind: &kind, status, completed_at, resources: &resources });
+    Ok(())
+}

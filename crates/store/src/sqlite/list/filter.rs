@@ -1,0 +1,123 @@
+//! A query's filters as SQL conditions. Column names are the same in both sources, so the conditions are, too.
+
+use longhaul_model::TaskStatus;
+use rusqlite::types::Value;
+
+use crate::query::TaskQuery;
+
+/// A query with what is derived from it.
+pub(super) struct Filter<'a> {
+    pub(super) query: &'a TaskQuery,
+    /// The text that names must contain, folded; never empty.
+    pub(super) needle: Option<String>,
+}
+
+/// A piece of SQL with its parameters in order.
+#[derive(Clone, Default)]
+pub(super) struct Sql {
+    pub(super) text: String,
+    pub(super) values: Vec<Value>,
+}
+
+impl Sql {
+    pub(super) fn push(&mut self, text: &str) {
+        self.text.push_str(text);
+    }
+
+    pub(super) fn bind(&mut self, value: impl Into<Value>) {
+        self.text.push('?');
+        self.values.push(value.into());
+    }
+
+    pub(super) fn append(&mut self, other: Sql) {
+        self.text.push_str(&other.text);
+        self.values.extend(other.values);
+    }
+
+    /// `AND name op ?`
+    pub(super) fn and(&mut self, condition: &str, value: impl Into<Value>) {
+        self.push(" AND ");
+        self.push(condition);
+        self.bind(value);
+    }
+}
+
+impl<'a> Filter<'a> {
+    pub(super) fn new(query: &'a TaskQuery) -> Self {
+        let needle = query.name_contains.as_deref().map(str::to_lowercase).filter(|text| !text.is_empty());
+        Filter { query, needle }
+    }
+
+    pub(super) fn has_resource(&self) -> bool {
+        self.query.resource_id.is_some() || self.query.resource_kind.is_some()
+    }
+
+    /// ` AND …` for type, status and completion, which every index of history covers.
+    pub(super) fn plain(&self) -> Sql {
+        let mut sql = Sql::default();
+        if let Some(kind) = &self.query.kind {
+            sql.and("kind = ", kind.clone());
+        }
+        sql.append(self.statuses());
+        if let Some(at) = self.query.completed_after {
+            sql.and("completed_at > ", at.0);
+        }
+        sql
+    }
+
+    /// ` AND status IN (…)`; with a completion time, only statuses that count as completed.
+    pub(super) fn statuses(&self) -> Sql {
+        let mut sql = Sql::default();
+        let asked = &self.query.statuses;
+        let wanted: Vec<TaskStatus> = TaskStatus::ALL
+            .into_iter()
+            .filter(|status| asked.is_empty() || asked.contains(status))
+            .filter(|status| self.query.completed_after.is_none() || status.counts_as_completed())
+            .collect();
+        if wanted.len() < TaskStatus::ALL.len() {
+            // Codes are numbers of ours: written out, so that statements are few.
+            let codes: Vec<String> = wanted.iter().map(|status| status.code().to_string()).collect();
+            sql.push(&format!(" AND status IN ({})", codes.join(", ")));
+        }
+        sql
+    }
+
+    /// ` AND …` for the name, tested row by row.
+    pub(super) fn name(&self) -> Sql {
+        let mut sql = Sql::default();
+        if let Some(needle) = &self.needle {
+            sql.push(" AND contains_folded(name, ");
+            sql.bind(needle.clone());
+            sql.push(")");
+        }
+        sql
+    }
+
+    /// ` AND …` for the resource, tested row by row.
+    pub(super) fn resource(&self) -> Sql {
+        let mut sql = Sql::default();
+        if self.has_resource() {
+            let value = |text: &Option<String>| text.clone().map_or(Value::Null, Value::Text);
+            sql.push(" AND has_resource(resources, ");
+            sql.bind(value(&self.query.resource_id));
+            sql.push(", ");
+            sql.bind(value(&self.query.resource_kind));
+            sql.push(")");
+        }
+        sql
+    }
+
+    /// All of them, for the hot table.
+    pub(super) fn all(&self) -> Sql {
+        let mut sql = self.plain();
+        sql.append(self.name());
+        sql.append(self.resource());
+        sql
+    }
+
+    /// The name as a phrase of the trigram index, if it is long enough for one.
+    pub(super) fn phrase(&self) -> Option<String> {
+        let needle = self.needle.as_deref().filter(|needle| needle.chars().count() >= 3)?;
+        Some(format!("\"{}\"", needle.replace('"', "\"\"")))
+    }
+}

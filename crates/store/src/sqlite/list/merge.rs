@@ -1,0 +1,197 @@
+//! One page out of two sources in one order.
+
+use std::cmp::Ordering;
+
+use rusqlite::types::Value;
+use rusqlite::{Connection, params_from_iter};
+
+use super::count::{MANY_NAMES, count, names_are_few};
+use super::filter::{Filter, Sql};
+use crate::error::StoreError;
+use crate::query::{OrderBy, TaskQuery};
+use crate::sqlite::rows::sql;
+
+/// Matches up to which it is quicker to take them all and sort than to walk along the order.
+const FEW: u64 = 3_000;
+
+/// What a row is sorted by.
+struct Key {
+    values: [Value; 2],
+    id: Vec<u8>,
+    seq: i64,
+}
+
+/// The page's rows: whether each is hot, and its number.
+pub(super) fn page(connection: &Connection, filter: &Filter<'_>, total: u64) -> Result<Vec<(bool, i64)>, StoreError> {
+    let query = filter.query;
+    let end = query.offset.saturating_add(u64::from(query.limit)).min(total);
+    let hot = keys(connection, hot_source(filter), query, 0, end)?;
+    // Of the rows before the page at most all hot ones are hot, so so many of history's can be left out unread.
+    let left_out = query.offset.saturating_sub(hot.len() as u64);
+    let history = keys(connection, history_source(connection, filter, total)?, query, left_out, end - left_out)?;
+    let before = match history.first() {
+        Some(first) if left_out > 0 => hot.iter().take_while(|key| compare(key, first, query).is_lt()).count(),
+        _ => 0,
+    };
+    let skip = ((query.offset - left_out) as usize).saturating_sub(before);
+    Ok(merged(&hot[before..], &history, query).skip(skip).take(query.limit as usize).collect())
+}
+
+fn merged<'a>(
+    hot: &'a [Key],
+    history: &'a [Key],
+    query: &'a TaskQuery,
+) -> impl Iterator<Item = (bool, i64)> + 'a {
+    let (mut a, mut b) = (0, 0);
+    std::iter::from_fn(move || match (hot.get(a), history.get(b)) {
+        (None, None) => None,
+        (Some(x), Some(y)) if compare(x, y, query).is_gt() => {
+            b += 1;
+            Some((false, y.seq))
+        }
+        (Some(x), _) => {
+            a += 1;
+            Some((true, x.seq))
+        }
+        (None, Some(y)) => {
+            b += 1;
+            Some((false, y.seq))
+        }
+    })
+}
+
+/// As SQLite sorts: no value first, then numbers, then texts.
+fn compare(a: &Key, b: &Key, query: &TaskQuery) -> Ordering {
+    let value = |a: &Value, b: &Value| match (a, b) {
+        (Value::Integer(a), Value::Integer(b)) => a.cmp(b),
+        (Value::Text(a), Value::Text(b)) if query.order == OrderBy::Kind => {
+            a.to_ascii_lowercase().cmp(&b.to_ascii_lowercase())
+        }
+        (Value::Text(a), Value::Text(b)) => a.cmp(b),
+        (Value::Null, Value::Null) => Ordering::Equal,
+        (Value::Null, _) => Ordering::Less,
+        (_, Value::Null) => Ordering::Greater,
+        _ => Ordering::Equal,
+    };
+    let order = value(&a.values[0], &b.values[0])
+        .then_with(|| value(&a.values[1], &b.values[1]))
+        .then_with(|| a.id.cmp(&b.id));
+    if query.descending { order.reverse() } else { order }
+}
+
+/// The two columns that come before the id.
+fn columns(order: OrderBy) -> [&'static str; 2] {
+    match order {
+        OrderBy::Id => ["NULL", "NULL"],
+        OrderBy::Name => ["name", "NULL"],
+        OrderBy::Kind => ["kind", "created_at"],
+        OrderBy::Status => ["status", "created_at"],
+        OrderBy::CreatedAt => ["created_at", "NULL"],
+        OrderBy::CompletedAt => ["completed_at", "NULL"],
+    }
+}
+
+fn index(order: OrderBy) -> &'static str {
+    match order {
+        OrderBy::Id => "history_id",
+        OrderBy::Name => "history_name",
+        OrderBy::Kind => "history_kind",
+        OrderBy::Status => "history_status",
+        OrderBy::CreatedAt => "history_created",
+        OrderBy::CompletedAt => "history_completed",
+    }
+}
+
+fn hot_source(filter: &Filter<'_>) -> Sql {
+    let mut source = Sql { text: "hot WHERE 1".into(), values: Vec::new() };
+    source.append(filter.all());
+    source
+}
+
+/// Where to read history: along the order, or along what is rare and then sorted.
+fn history_source(connection: &Connection, filter: &Filter<'_>, total: u64) -> Result<Sql, StoreError> {
+    let query = filter.query;
+    let mut source = Sql::default();
+    if let Some(id) = &query.resource_id {
+        source.push("history WHERE seq IN (SELECT seq FROM history_resources WHERE 1");
+        source.and("resource_id = ", id.clone());
+        if let Some(kind) = &query.resource_kind {
+            source.and("kind = ", kind.clone());
+        }
+        source.push(")");
+        source.append(filter.plain());
+        source.append(filter.name());
+        return Ok(source);
+    }
+    if filter.needle.is_some() && total <= MANY_NAMES && names_are_few(connection, filter)? {
+        source.push("history WHERE seq IN (SELECT rowid FROM history_names WHERE history_names MATCH ");
+        source.bind(filter.phrase().unwrap_or_default());
+        source.push(")");
+        source.append(filter.plain());
+        source.append(filter.resource());
+        return Ok(source);
+    }
+    if let Some(kind) = query.resource_kind.as_ref().filter(|_| total <= FEW || is_rare(connection, filter)) {
+        source.push("history WHERE seq IN (SELECT seq FROM history_resources WHERE leads");
+        source.and("kind = ", kind.clone());
+        source.push(")");
+        source.append(filter.plain());
+        source.append(filter.name());
+        return Ok(source);
+    }
+    source.push("history INDEXED BY ");
+    source.push(along(filter, total));
+    source.push(" WHERE 1");
+    source.append(filter.plain());
+    source.append(filter.name());
+    source.append(filter.resource());
+    Ok(source)
+}
+
+/// Whether the type of resource alone leads to few rows.
+fn is_rare(connection: &Connection, filter: &Filter<'_>) -> bool {
+    let alone = TaskQuery { resource_kind: filter.query.resource_kind.clone(), ..TaskQuery::default() };
+    count(connection, &Filter::new(&alone)).is_ok_and(|all| all <= FEW)
+}
+
+/// The index to walk along. One that filters is taken where it also sorts, or where few rows match.
+fn along(filter: &Filter<'_>, total: u64) -> &'static str {
+    let query = filter.query;
+    let by_created = query.order == OrderBy::CreatedAt;
+    let one_status = query.statuses.len() == 1;
+    match () {
+        () if query.kind.is_some() && (by_created || total <= FEW) => "history_kind",
+        () if one_status && by_created => "history_status",
+        () if !query.statuses.is_empty() && total <= FEW => "history_status",
+        () if query.completed_after.is_some() && total <= FEW => "history_completed",
+        () => index(query.order),
+    }
+}
+
+fn keys(
+    connection: &Connection,
+    source: Sql,
+    query: &TaskQuery,
+    offset: u64,
+    limit: u64,
+) -> Result<Vec<Key>, StoreError> {
+    let [first, second] = columns(query.order);
+    let direction = if query.descending { "DESC" } else { "ASC" };
+    let mut all = Sql { text: format!("SELECT {first}, {second}, id, seq FROM "), values: Vec::new() };
+    all.append(source);
+    all.push(" ORDER BY ");
+    for column in [first, second].into_iter().filter(|column| *column != "NULL") {
+        all.push(&format!("{column} {direction}, "));
+    }
+    all.push(&format!("id {direction} LIMIT "));
+    all.bind(i64::try_from(limit).unwrap_or(i64::MAX));
+    all.push(" OFFSET ");
+    all.bind(i64::try_from(offset).unwrap_or(i64::MAX));
+    let mut statement = connection.prepare_cached(&all.text).map_err(sql)?;
+    let rows = statement
+        .query_map(params_from_iter(&all.values), |row| {
+            Ok(Key { values: [row.get(0)?, row.get(1)?], id: row.get(2)?, seq: row.get(3)? })
+        })
+        .map_err(sql)?;
+    rows.collect::<Result<_, _>>().map_err(sql)
+}

@@ -1,0 +1,45 @@
+//! Lists: a page and the exact total, of one moment. Two sources are merged: the hot table, which is small and
+//! scanned, and history, which is walked along the index that fits.
+
+mod count;
+mod filter;
+mod merge;
+
+use longhaul_model::Timestamp;
+use rusqlite::Connection;
+
+use super::rows;
+use super::workflows::Workflows;
+use crate::error::StoreError;
+use crate::query::TaskQuery;
+use crate::stored::Page;
+
+/// Answers a query inside a read transaction.
+pub(super) fn list(connection: &Connection, workflows: &Workflows, query: &TaskQuery) -> Result<Page, StoreError> {
+    let filter = filter::Filter::new(query);
+    let total = count::count(connection, &filter)?;
+    if total == 0 || query.offset >= total || query.limit == 0 {
+        return Ok(Page { tasks: Vec::new(), total });
+    }
+    let places = merge::page(connection, &filter, total)?;
+    let tasks = places
+        .into_iter()
+        .map(|(hot, seq)| rows::at(connection, hot, seq)?.stored(connection, workflows))
+        .collect::<Result<_, _>>()?;
+    Ok(Page { tasks, total })
+}
+
+/// Tasks that have something due.
+pub(super) fn due(
+    connection: &Connection,
+    now: Timestamp,
+    limit: u32,
+) -> Result<Vec<longhaul_model::TaskId>, StoreError> {
+    let mut statement = connection
+        .prepare_cached("SELECT id FROM hot WHERE due_at <= ? ORDER BY due_at LIMIT ?")
+        .map_err(rows::sql)?;
+    let ids = statement
+        .query_map([now.0, i64::from(limit)], |row| row.get(0).map(longhaul_model::TaskId::from_bytes))
+        .map_err(rows::sql)?;
+    ids.collect::<Result<_, _>>().map_err(rows::sql)
+}

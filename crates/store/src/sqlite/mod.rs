@@ -1,0 +1,275 @@
+//! The embedded engine: SQLite in one file, one writer thread with group commit, readers beside it.
+
+mod attempts;
+mod backup;
+mod batch;
+mod cache;
+mod change;
+mod checkpoint;
+mod counters;
+mod doc;
+mod functions;
+mod import;
+mod list;
+mod open;
+mod readers;
+mod rows;
+mod seal;
+mod workflows;
+mod writer;
+
+use std::collections::VecDeque;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+
+use async_trait::async_trait;
+use longhaul_model::workflow::{Definition, Workflow};
+use longhaul_model::{Attempt, Command, Env, Spec, TaskId, TaskStatus, Timestamp, WorkflowVersion};
+use parking_lot::{Mutex, RwLock};
+use serde_json::Value;
+use tokio::sync::{mpsc, oneshot};
+
+pub use backup::backup;
+
+use crate::error::StoreError;
+use crate::query::TaskQuery;
+use crate::store::{CommitSink, Store, Submission};
+use crate::stored::*;
+use readers::Readers;
+use rows::sql;
+use writer::{Answer, Job, Shared, Writer};
+
+/// Jobs that may wait for the writer; beyond, callers wait.
+const QUEUE: usize = 16_384;
+/// Tasks recovered in one go.
+const RECOVERED_AT_ONCE: usize = 1024;
+
+/// A store in one SQLite file.
+pub struct Sqlite {
+    directory: PathBuf,
+    shared: Arc<Shared>,
+    readers: Readers,
+    jobs: mpsc::Sender<Job>,
+    /// Tasks before this one were accepted by an earlier process: only those have anything to recover.
+    first_seq: i64,
+    threads: Mutex<Vec<JoinHandle<()>>>,
+    /// Let go of at the close, so that the next one may open even while somebody still holds this store.
+    lock: Mutex<Option<open::DirectoryLock>>,
+}
+
+impl Sqlite {
+    /// Opens the store of a data directory, which is made if need be. Refused while another process has it.
+    /// After Ok: on the newest schema. Crash in the middle: each migration happened whole or not at all.
+    pub fn open(directory: &Path, env: Env) -> Result<Arc<Sqlite>, StoreError> {
+        let lock = open::lock(directory)?;
+        let connection = open::writer(directory, env.now())?;
+        let (next_seq, ended) = resume(&connection)?;
+        let shared = Arc::new(Shared {
+            workflows: workflows::Workflows::default(),
+            sink: RwLock::new(None),
+            signals: Arc::new(checkpoint::Signals::default()),
+            broken: AtomicBool::new(false),
+        });
+        let (jobs, queue) = mpsc::channel(QUEUE);
+        let writer = Writer {
+            connection,
+            shared: shared.clone(),
+            env,
+            cache: cache::Cache::default(),
+            counters: counters::Counters::default(),
+            next_seq,
+            ended,
+            sealing: Vec::new(),
+            jobs: queue,
+        };
+        let copier = checkpoint::start(directory, shared.signals.clone())?;
+        let writer = std::thread::Builder::new()
+            .name("writer".into())
+            .spawn(move || writer.run())
+            .map_err(|e| StoreError::Open(format!("no thread for the writer: {e}")))?;
+        Ok(Arc::new(Sqlite {
+            directory: directory.to_owned(),
+            shared,
+            readers: Readers::new(directory.to_owned()),
+            jobs,
+            first_seq: next_seq,
+            threads: Mutex::new(vec![writer, copier]),
+            lock: Mutex::new(Some(lock)),
+        }))
+    }
+
+    async fn ask<T>(&self, job: impl FnOnce(Answer<T>) -> Job) -> Result<T, StoreError> {
+        let closed = || StoreError::Unavailable("the server is stopping".to_owned());
+        let (answer, answered) = oneshot::channel();
+        self.jobs.send(job(answer)).await.map_err(|_| closed())?;
+        answered.await.map_err(|_| closed())?
+    }
+
+    fn seq(connection: &rusqlite::Connection, id: TaskId) -> Result<i64, StoreError> {
+        rows::find(connection, id)?.map(|row| row.seq).ok_or(StoreError::NotFound)
+    }
+}
+
+/// What the writer must know at its start: the next number, and the ended tasks that are hot still.
+fn resume(connection: &rusqlite::Connection) -> Result<(i64, VecDeque<i64>), StoreError> {
+    let largest = |table: &str| -> Result<i64, StoreError> {
+        let statement = format!("SELECT coalesce(max(seq), 0) FROM {table}");
+        connection.query_row(&statement, [], |row| row.get(0)).map_err(sql)
+    };
+    let next = largest("hot")?.max(largest("history")?) + 1;
+    let mut statement = connection.prepare("SELECT seq FROM hot WHERE completed_at IS NOT NULL ORDER BY seq").map_err(sql)?;
+    let ended = statement.query_map([], |row| row.get(0)).map_err(sql)?.collect::<Result<_, _>>().map_err(sql)?;
+    Ok((next, ended))
+}
+
+#[async_trait]
+impl Store for Sqlite {
+    fn attach(&self, sink: Arc<dyn CommitSink>) {
+        *self.shared.sink.write() = Some(sink);
+    }
+
+    async fn submit(&self, submission: Submission) -> Result<Submitted, StoreError> {
+        self.ask(|answer| Job::Submit(submission, answer)).await
+    }
+
+    async fn command(&self, id: TaskId, command: Command) -> Result<(), StoreError> {
+        self.ask(|answer| Job::Command(id, command, Some(answer))).await
+    }
+
+    async fn post(&self, id: TaskId, command: Command) {
+        // Closed: what was not recorded is recovered at the next start.
+        let _ = self.jobs.send(Job::Command(id, command, None)).await;
+    }
+
+    async fn recover(&self) -> Result<u64, StoreError> {
+        let active = [TaskStatus::Pending.code(), TaskStatus::InProgress.code()];
+        let (mut last, mut recovered) = (0, 0);
+        loop {
+            let tasks: Vec<(i64, TaskId)> = self.readers.with(|connection| {
+                let mut statement = connection
+                    .prepare_cached("SELECT seq, id FROM hot WHERE seq > ? AND seq < ? AND status IN (?, ?) ORDER BY seq LIMIT ?")
+                    .map_err(sql)?;
+                let parameters = rusqlite::params![last, self.first_seq, active[0], active[1], RECOVERED_AT_ONCE as i64];
+                let rows = statement
+                    .query_map(parameters, |row| Ok((row.get(0)?, TaskId::from_bytes(row.get(1)?))))
+                    .map_err(sql)?;
+                rows.collect::<Result<_, _>>().map_err(sql)
+            })?;
+            let Some((newest, _)) = tasks.last() else { return Ok(recovered) };
+            last = *newest;
+            let mut answers = Vec::with_capacity(tasks.len());
+            for (_, id) in tasks {
+                let (answer, answered) = oneshot::channel();
+                let job = Job::Command(id, Command::Recover, Some(answer));
+                self.jobs.send(job).await.map_err(|_| StoreError::Unavailable("the server is stopping".into()))?;
+                answers.push((id, answered));
+            }
+            for (id, answered) in answers {
+                match answered.await {
+                    Ok(Ok(())) => recovered += 1,
+                    // Ended meanwhile, or damaged: one bad row never stops the others.
+                    Ok(Err(StoreError::Refused(_) | StoreError::NotFound)) => {}
+                    Ok(Err(e @ StoreError::Corrupt(_))) => {
+                        tracing::error!(task.id = %id, error = %e, "a task cannot be read and is left as it is");
+                    }
+                    Ok(Err(e)) => return Err(e),
+                    Err(_) => return Err(StoreError::Unavailable("the server is stopping".into())),
+                }
+            }
+        }
+    }
+
+    async fn due(&self, now: Timestamp, limit: u32) -> Result<Vec<TaskId>, StoreError> {
+        self.readers.with(|connection| list::due(connection, now, limit))
+    }
+
+    fn get(&self, id: TaskId) -> Result<Stored, StoreError> {
+        self.readers.with(|connection| {
+            let row = rows::find(connection, id)?.ok_or(StoreError::NotFound)?;
+            row.stored(connection, &self.shared.workflows)
+        })
+    }
+
+    fn list(&self, query: &TaskQuery) -> Result<Page, StoreError> {
+        self.readers.snapshot(|connection| list::list(connection, &self.shared.workflows, query))
+    }
+
+    fn spec(&self, id: TaskId) -> Result<Option<Spec>, StoreError> {
+        self.readers.with(|connection| rows::spec(connection, Sqlite::seq(connection, id)?))
+    }
+
+    fn outputs(&self, id: TaskId) -> Result<Vec<(u32, Value)>, StoreError> {
+        self.readers.with(|connection| rows::outputs(connection, Sqlite::seq(connection, id)?))
+    }
+
+    fn attempts(&self, id: TaskId) -> Result<Vec<Attempt>, StoreError> {
+        self.readers.snapshot(|connection| attempts::attempts(connection, &self.shared.workflows, id))
+    }
+
+    async fn put_workflow(&self, definition: Definition) -> Result<WorkflowPut, StoreError> {
+        self.ask(|answer| Job::PutWorkflow(Box::new(definition), answer)).await
+    }
+
+    async fn delete_workflow(&self, name: &str) -> Result<(), StoreError> {
+        self.ask(|answer| Job::DeleteWorkflow(name.to_owned(), answer)).await
+    }
+
+    fn workflow(&self, name: &str, version: Option<WorkflowVersion>) -> Result<Arc<Workflow>, StoreError> {
+        if version.is_none()
+            && let Some(workflow) = self.shared.workflows.newest(name)
+        {
+            return Ok(workflow);
+        }
+        self.readers.with(|connection| Ok(self.shared.workflows.find(connection, name, version)?.1))
+    }
+
+    fn workflows(&self) -> Result<Vec<WorkflowSummary>, StoreError> {
+        self.readers.snapshot(|connection| self.shared.workflows.list(connection))
+    }
+
+    async fn import(&self, tasks: Vec<ImportedTask>) -> Result<ImportOutcome, StoreError> {
+        self.ask(|answer| Job::Import(tasks, answer)).await
+    }
+
+    fn stats(&self) -> Result<Stats, StoreError> {
+        let tasks = self.readers.with(|connection| {
+            let mut statement = connection
+                .prepare_cached("SELECT status, sum(n) FROM counters WHERE resource_kind = '' GROUP BY status")
+                .map_err(sql)?;
+            let rows = statement.query_map([], |row| Ok((row.get::<_, u8>(0)?, row.get::<_, i64>(1)?))).map_err(sql)?;
+            let counts = rows.collect::<Result<Vec<_>, _>>().map_err(sql)?;
+            Ok(counts
+                .into_iter()
+                .filter_map(|(code, n)| Some((TaskStatus::from_code(code)?, n.max(0) as u64)))
+                .collect())
+        })?;
+        let bytes = ["longhaul.db", "longhaul.db-wal"]
+            .iter()
+            .filter_map(|name| std::fs::metadata(self.directory.join(name)).ok())
+            .map(|meta| meta.len())
+            .sum();
+        Ok(Stats { tasks, bytes })
+    }
+
+    fn is_writable(&self) -> bool {
+        !self.shared.broken.load(Ordering::Relaxed) && !self.jobs.is_closed()
+    }
+
+    async fn close(&self) {
+        let _ = self.jobs.send(Job::Close).await;
+        self.shared.signals.stop.store(true, Ordering::Relaxed);
+        let threads = std::mem::take(&mut *self.threads.lock());
+        let joined = tokio::task::spawn_blocking(move || {
+            for thread in threads {
+                if thread.join().is_err() {
+                    tracing::error!("a thread of the store ended early");
+                }
+            }
+        });
+        let _ = joined.await;
+        *self.shared.sink.write() = None;
+        *self.lock.lock() = None;
+    }
+}

@@ -1,0 +1,104 @@
+//! Opening a data directory: one server at a time, a known SQLite, a known schema, the settings that keep promises.
+
+use std::fs::{File, OpenOptions};
+use std::io::{Read, Seek, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use longhaul_model::Timestamp;
+use nix::fcntl::{Flock, FlockArg};
+use rusqlite::{Connection, OpenFlags};
+
+use super::functions;
+use crate::error::StoreError;
+use crate::migrate::{self, Migration};
+
+/// The first SQLite without the WAL-reset corruption.
+const OLDEST_SQLITE: i32 = 3_051_003;
+
+const MIGRATIONS: &[Migration] =
+    &[Migration { number: 1, name: "init", sql: include_str!("migrations/0001_init.sql") }];
+
+/// The database file of a data directory.
+pub(super) fn database(directory: &Path) -> PathBuf {
+    directory.join("longhaul.db")
+}
+
+/// Holds a data directory for this process until dropped; also a crash lets go of it.
+pub(super) struct DirectoryLock {
+    _held: Flock<File>,
+}
+
+/// Makes the directory if need be and takes it.
+pub(super) fn lock(directory: &Path) -> Result<DirectoryLock, StoreError> {
+    let failed = |e: std::io::Error| {
+        StoreError::Open(format!("the data directory {} cannot be used: {e}", directory.display()))
+    };
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(directory).map_err(failed)?;
+    let path = directory.join("longhaul.lock");
+    let file = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o600)
+        .open(&path)
+        .map_err(failed)?;
+    match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
+        Ok(mut held) => {
+            held.set_len(0).map_err(failed)?;
+            held.rewind().map_err(failed)?;
+            write!(held, "{}", std::process::id()).map_err(failed)?;
+            Ok(DirectoryLock { _held: held })
+        }
+        Err((mut file, _)) => {
+            let mut holder = String::new();
+            let _ = file.read_to_string(&mut holder);
+            let holder = holder.trim();
+            let who = if holder.is_empty() { "another process".to_owned() } else { format!("process {holder}") };
+            Err(StoreError::Open(format!(
+                "the data directory {} is in use by {who}: stop that server, or choose another --data-dir",
+                directory.display()
+            )))
+        }
+    }
+}
+
+/// The connection that writes, on the newest schema.
+pub(super) fn writer(directory: &Path, now: Timestamp) -> Result<Connection, StoreError> {
+    if rusqlite::version_number() < OLDEST_SQLITE {
+        return Err(StoreError::Open(format!("SQLite {} is too old to be safe", rusqlite::version())));
+    }
+    let failed = |e: rusqlite::Error| StoreError::Open(format!("the database cannot be opened: {e}"));
+    let path = database(directory);
+    let mut connection = Connection::open(&path).map_err(failed)?;
+    connection
+        .execute_batch(
+            "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 0;
+             PRAGMA cache_size = -65536; PRAGMA temp_store = MEMORY; PRAGMA busy_timeout = 5000;",
+        )
+        .map_err(failed)?;
+    restrict(&path).map_err(|e| StoreError::Open(format!("{}: {e}", path.display())))?;
+    connection.set_prepared_statement_cache_capacity(64);
+    migrate::run(&mut connection, MIGRATIONS, now.0)?;
+    functions::register(&connection).map_err(failed)?;
+    Ok(connection)
+}
+
+fn restrict(path: &Path) -> std::io::Result<()> {
+    use std::os::unix::fs::PermissionsExt;
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600))
+}
+
+/// A connection that only reads.
+pub(super) fn reader(directory: &Path) -> Result<Connection, StoreError> {
+    let failed = |e: rusqlite::Error| StoreError::Unavailable(format!("the database cannot be read: {e}"));
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(database(directory), flags).map_err(failed)?;
+    connection
+        .execute_batch("PRAGMA cache_size = -8192; PRAGMA temp_store = MEMORY; PRAGMA busy_timeout = 5000;")
+        .map_err(failed)?;
+    connection.set_prepared_statement_cache_capacity(64);
+    functions::register(&connection).map_err(failed)?;
+    Ok(connection)
+}

@@ -1,0 +1,45 @@
+//! Connections that only read: as many as are in use at once, kept for the next.
+
+use std::path::PathBuf;
+
+use parking_lot::Mutex;
+use rusqlite::Connection;
+
+use super::open;
+use crate::error::StoreError;
+
+/// Connections kept though nobody uses them.
+const KEPT: usize = 4;
+
+pub(super) struct Readers {
+    directory: PathBuf,
+    idle: Mutex<Vec<Connection>>,
+}
+
+impl Readers {
+    pub(super) fn new(directory: PathBuf) -> Self {
+        Readers { directory, idle: Mutex::new(Vec::new()) }
+    }
+
+    /// Reads with a connection of its own for the time.
+    pub(super) fn with<T>(&self, read: impl FnOnce(&Connection) -> Result<T, StoreError>) -> Result<T, StoreError> {
+        let idle = self.idle.lock().pop();
+        let connection = idle.map_or_else(|| open::reader(&self.directory), Ok)?;
+        let outcome = read(&connection);
+        let mut idle = self.idle.lock();
+        if idle.len() < KEPT && connection.is_autocommit() {
+            idle.push(connection);
+        }
+        outcome
+    }
+
+    /// Reads of one moment, however many statements.
+    pub(super) fn snapshot<T>(&self, read: impl FnOnce(&Connection) -> Result<T, StoreError>) -> Result<T, StoreError> {
+        self.with(|connection| {
+            let transaction = connection.unchecked_transaction().map_err(super::rows::sql)?;
+            let outcome = read(&transaction);
+            drop(transaction);
+            outcome
+        })
+    }
+}

@@ -1,0 +1,148 @@
+//! Reading tasks from rows: the same for the writer and for readers.
+
+use std::collections::BTreeMap;
+
+use longhaul_model::{Spec, Task, TaskId};
+use rusqlite::{Connection, OptionalExtension};
+use serde_json::Value;
+
+use super::doc;
+use super::workflows::Workflows;
+use crate::error::StoreError;
+use crate::stored::Stored;
+
+/// Where a task's row is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Place {
+    /// It is active, or ended lately.
+    Hot,
+    /// It ended, and is sealed.
+    History,
+    /// It came from elsewhere.
+    Imported,
+}
+
+/// A task's row.
+pub(super) struct Row {
+    pub(super) seq: i64,
+    pub(super) place: Place,
+    id: TaskId,
+    name: String,
+    doc: String,
+}
+
+pub(super) fn sql(e: rusqlite::Error) -> StoreError {
+    match e.sqlite_error_code() {
+        Some(rusqlite::ErrorCode::DiskFull) => StoreError::Full,
+        Some(rusqlite::ErrorCode::DatabaseCorrupt | rusqlite::ErrorCode::NotADatabase) => {
+            StoreError::Corrupt(e.to_string())
+        }
+        _ => StoreError::Unavailable(e.to_string()),
+    }
+}
+
+/// Finds a task by id, wherever it is.
+pub(super) fn find(connection: &Connection, id: TaskId) -> Result<Option<Row>, StoreError> {
+    let mut statement = connection
+        .prepare_cached(
+            "SELECT i.seq, a.name, a.doc, h.name, h.doc, h.origin FROM ids i
+             LEFT JOIN hot a ON a.seq = i.seq LEFT JOIN history h ON h.seq = i.seq WHERE i.id = ?",
+        )
+        .map_err(sql)?;
+    statement
+        .query_row([id.as_bytes()], |row| {
+            let seq = row.get(0)?;
+            if let Some(name) = row.get::<_, Option<String>>(1)? {
+                return Ok(Row { seq, place: Place::Hot, id, name, doc: row.get(2)? });
+            }
+            let place = if row.get::<_, i64>(5)? == 0 { Place::History } else { Place::Imported };
+            Ok(Row { seq, place, id, name: row.get(3)?, doc: row.get(4)? })
+        })
+        .optional()
+        .map_err(sql)
+}
+
+/// Reads the row of a known place.
+pub(super) fn at(connection: &Connection, hot: bool, seq: i64) -> Result<Row, StoreError> {
+    let statement = if hot {
+        "SELECT id, name, doc, 0 FROM hot WHERE seq = ?"
+    } else {
+        "SELECT id, name, doc, origin FROM history WHERE seq = ?"
+    };
+    connection
+        .prepare_cached(statement)
+        .and_then(|mut statement| {
+            statement.query_row([seq], |row| {
+                let imported = row.get::<_, i64>(3)? != 0;
+                let place = match (hot, imported) {
+                    (true, _) => Place::Hot,
+                    (false, true) => Place::Imported,
+                    (false, false) => Place::History,
+                };
+                Ok(Row { seq, place, id: TaskId::from_bytes(row.get(0)?), name: row.get(1)?, doc: row.get(2)? })
+            })
+        })
+        .map_err(sql)
+}
+
+impl Row {
+    /// As it is read.
+    pub(super) fn stored(self, connection: &Connection, workflows: &Workflows) -> Result<Stored, StoreError> {
+        if self.place == Place::Imported {
+            return Ok(Stored::Imported { id: self.id, json: self.doc });
+        }
+        let (_, record) = self.record(connection, workflows)?;
+        Ok(Stored::Own(Box::new(record)))
+    }
+
+    fn record(
+        self,
+        connection: &Connection,
+        workflows: &Workflows,
+    ) -> Result<(i64, longhaul_model::Record), StoreError> {
+        let head: doc::Reading = doc::parse(&self.doc)?;
+        let wid = head.w;
+        let workflow = workflows.by_row(connection, wid)?;
+        let chunks = if doc::further_chunks(workflow.sub_tasks.len()) > 0 {
+            texts(connection, "SELECT doc FROM chunks WHERE seq = ? ORDER BY n", self.seq)?
+        } else {
+            Vec::new()
+        };
+        Ok((wid, doc::record(self.id, self.name, workflow, head, chunks)?))
+    }
+
+    /// With everything that commands need; `None` for an imported one. Also the workflow version's row.
+    pub(super) fn task(
+        self,
+        connection: &Connection,
+        workflows: &Workflows,
+    ) -> Result<Option<(i64, Task)>, StoreError> {
+        if self.place == Place::Imported {
+            return Ok(None);
+        }
+        let seq = self.seq;
+        let spec = spec(connection, seq)?.ok_or_else(|| StoreError::Corrupt(format!("task {} has no spec", self.id)))?;
+        let (wid, record) = self.record(connection, workflows)?;
+        let outputs: BTreeMap<u32, Value> = outputs(connection, seq)?.into_iter().collect();
+        Ok(Some((wid, Task::load(record, spec, outputs))))
+    }
+}
+
+pub(super) fn spec(connection: &Connection, seq: i64) -> Result<Option<Spec>, StoreError> {
+    let text = texts(connection, "SELECT doc FROM specs WHERE seq = ?", seq)?;
+    text.first().map(|text| doc::parse(text)).transpose()
+}
+
+pub(super) fn outputs(connection: &Connection, seq: i64) -> Result<Vec<(u32, Value)>, StoreError> {
+    let mut statement =
+        connection.prepare_cached("SELECT sub_task, doc FROM outputs WHERE seq = ? ORDER BY sub_task").map_err(sql)?;
+    let rows = statement.query_map([seq], |row| Ok((row.get(0)?, row.get::<_, String>(1)?))).map_err(sql)?;
+    rows.map(|row| row.map_err(sql).and_then(|(sub_task, text)| Ok((sub_task, doc::parse(&text)?)))).collect()
+}
+
+/// One text column of all rows of a task.
+pub(super) fn texts(connection: &Connection, statement: &str, seq: i64) -> Result<Vec<String>, StoreError> {
+    let mut statement = connection.prepare_cached(statement).map_err(sql)?;
+    let rows = statement.query_map([seq], |row| row.get(0)).map_err(sql)?;
+    rows.collect::<Result<_, _>>().map_err(sql)
+}

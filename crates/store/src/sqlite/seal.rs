@@ -1,0 +1,85 @@
+//! Sealing: tasks that ended move from the hot table to history, a slice at a time, beside the load. Only then do
+//! their names and resources enter the large indexes, whose pages are many: so a change of an active task costs the
+//! same however long the history is.
+
+use rusqlite::{Connection, OptionalExtension, params};
+
+use super::functions::unpack;
+use super::rows::sql;
+use crate::error::StoreError;
+
+/// A row of history by what is found of it.
+pub(super) struct Entry<'a> {
+    pub(super) seq: i64,
+    pub(super) name: &'a str,
+    pub(super) created_at: i64,
+    pub(super) resources: &'a str,
+}
+
+/// Seals those of the given tasks that have ended and are still hot.
+pub(super) fn seal(connection: &Connection, tasks: impl Iterator<Item = i64>) -> Result<(), StoreError> {
+    for seq in tasks {
+        let row: Option<(String, i64, String)> = connection
+            .prepare_cached(
+                "INSERT INTO history (seq, id, name, kind, status, created_at, completed_at, origin, resources, doc)
+                 SELECT seq, id, name, kind, status, created_at, completed_at, 0, resources, doc FROM hot
+                 WHERE seq = ? AND completed_at IS NOT NULL
+                 RETURNING name, created_at, resources",
+            )
+            .and_then(|mut s| {
+                s.query_row([seq], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?))).optional()
+            })
+            .map_err(sql)?;
+        if let Some((name, created_at, resources)) = row {
+            delete(connection, "DELETE FROM hot WHERE seq = ?", seq)?;
+            index(connection, &Entry { seq, name: &name, created_at, resources: &resources })?;
+        }
+    }
+    Ok(())
+}
+
+/// Enters a row of history into the indexes that are kept by hand.
+pub(super) fn index(connection: &Connection, entry: &Entry<'_>) -> Result<(), StoreError> {
+    connection
+        .prepare_cached("INSERT INTO history_names (rowid, name) VALUES (?, ?)")
+        .and_then(|mut s| s.execute(params![entry.seq, entry.name]))
+        .map_err(sql)?;
+    let mut kinds: Vec<&str> = Vec::new();
+    for (kind, id) in unpack(entry.resources) {
+        let leads = !kinds.iter().any(|known| known.eq_ignore_ascii_case(kind));
+        if leads {
+            kinds.push(kind);
+        }
+        connection
+            .prepare_cached(
+                "INSERT OR IGNORE INTO history_resources (resource_id, seq, kind, leads, created_at)
+                 VALUES (?, ?, ?, ?, ?)",
+            )
+            .and_then(|mut s| s.execute(params![id, entry.seq, kind, leads, entry.created_at]))
+            .map_err(sql)?;
+    }
+    Ok(())
+}
+
+/// Takes a row out of history and its indexes: the task runs again, or is imported again.
+pub(super) fn unseal(connection: &Connection, seq: i64) -> Result<(), StoreError> {
+    let (name, resources): (String, String) = connection
+        .prepare_cached("SELECT name, resources FROM history WHERE seq = ?")
+        .and_then(|mut s| s.query_row([seq], |row| Ok((row.get(0)?, row.get(1)?))))
+        .map_err(sql)?;
+    connection
+        .prepare_cached("INSERT INTO history_names (history_names, rowid, name) VALUES ('delete', ?, ?)")
+        .and_then(|mut s| s.execute(params![seq, name]))
+        .map_err(sql)?;
+    for (_, id) in unpack(&resources) {
+        connection
+            .prepare_cached("DELETE FROM history_resources WHERE resource_id = ? AND seq = ?")
+            .and_then(|mut s| s.execute(params![id, seq]))
+            .map_err(sql)?;
+    }
+    delete(connection, "DELETE FROM history WHERE seq = ?", seq)
+}
+
+fn delete(connection: &Connection, statement: &str, seq: i64) -> Result<(), StoreError> {
+    connection.prepare_cached(statement).and_then(|mut s| s.execute([seq])).map(|_| ()).map_err(sql)
+}

@@ -1,0 +1,170 @@
+//! Workflow definitions: compiled once, kept for as long as the process lives.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use longhaul_model::workflow::{Definition, Workflow};
+use longhaul_model::{Timestamp, WorkflowVersion};
+use parking_lot::RwLock;
+use rusqlite::{Connection, OptionalExtension, params};
+
+use super::doc;
+use super::rows::sql;
+use crate::error::StoreError;
+use crate::stored::{WorkflowPut, WorkflowSummary};
+
+/// The compiled versions, by row.
+#[derive(Default)]
+pub(super) struct Workflows {
+    compiled: RwLock<HashMap<i64, Arc<Workflow>>>,
+    /// The newest listed version by name.
+    newest: RwLock<HashMap<String, (i64, Arc<Workflow>)>>,
+    /// Rises with every change of `newest`, so that a reader with an older snapshot does not put back what was
+    /// true before.
+    epoch: AtomicU64,
+}
+
+impl Workflows {
+    /// The version of a row.
+    pub(super) fn by_row(&self, connection: &Connection, wid: i64) -> Result<Arc<Workflow>, StoreError> {
+        if let Some(found) = self.compiled.read().get(&wid) {
+            return Ok(found.clone());
+        }
+        let (text, version): (String, WorkflowVersion) = connection
+            .query_row("SELECT doc, version FROM workflows WHERE wid = ?", [wid], |row| Ok((row.get(0)?, row.get(1)?)))
+            .map_err(sql)?;
+        let compiled = Arc::new(compile(doc::parse(&text)?, version)?);
+        Ok(self.compiled.write().entry(wid).or_insert(compiled).clone())
+    }
+
+    /// The newest listed version, if it is at hand.
+    pub(super) fn newest(&self, name: &str) -> Option<Arc<Workflow>> {
+        self.newest.read().get(name).map(|(_, workflow)| workflow.clone())
+    }
+
+    /// By name: the newest listed, or a version whether listed or not.
+    pub(super) fn find(
+        &self,
+        connection: &Connection,
+        name: &str,
+        version: Option<WorkflowVersion>,
+    ) -> Result<(i64, Arc<Workflow>), StoreError> {
+        if let Some(found) = self.newest.read().get(name)
+            && version.is_none_or(|version| version == found.1.version)
+        {
+            return Ok(found.clone());
+        }
+        let epoch = self.epoch.load(Ordering::SeqCst);
+        let row: Option<i64> = match version {
+            Some(version) => connection.query_row(
+                "SELECT wid FROM workflows WHERE name = ? AND version = ?",
+                params![name, version],
+                |row| row.get(0),
+            ),
+            None => connection.query_row(
+                "SELECT wid FROM workflows WHERE name = ? AND NOT hidden ORDER BY version DESC LIMIT 1",
+                [name],
+                |row| row.get(0),
+            ),
+        }
+        .optional()
+        .map_err(sql)?;
+        let wid = row.ok_or(StoreError::NotFound)?;
+        let workflow = self.by_row(connection, wid)?;
+        let mut newest = self.newest.write();
+        if version.is_none() && self.epoch.load(Ordering::SeqCst) == epoch {
+            newest.insert(name.to_owned(), (wid, workflow.clone()));
+        }
+        Ok((wid, workflow))
+    }
+
+    /// Remembers what was committed.
+    pub(super) fn committed(&self, wid: i64, workflow: &Arc<Workflow>) {
+        self.compiled.write().insert(wid, workflow.clone());
+        let mut newest = self.newest.write();
+        self.epoch.fetch_add(1, Ordering::SeqCst);
+        newest.insert(workflow.definition.name.clone(), (wid, workflow.clone()));
+    }
+
+    /// Forgets a name that was taken out of the list.
+    pub(super) fn removed(&self, name: &str) {
+        let mut newest = self.newest.write();
+        self.epoch.fetch_add(1, Ordering::SeqCst);
+        newest.remove(name);
+    }
+
+    /// Every listed workflow, by name.
+    pub(super) fn list(&self, connection: &Connection) -> Result<Vec<WorkflowSummary>, StoreError> {
+        let mut statement = connection
+            .prepare_cached("SELECT wid, name, version, created_at FROM workflows WHERE NOT hidden ORDER BY name, version")
+            .map_err(sql)?;
+        let rows = statement
+            .query_map([], |row| Ok((row.get(0)?, row.get::<_, String>(1)?, row.get(2)?, Timestamp(row.get(3)?))))
+            .map_err(sql)?;
+        let mut all: Vec<WorkflowSummary> = Vec::new();
+        for row in rows {
+            let (wid, name, version, created_at) = row.map_err(sql)?;
+            let workflow = self.by_row(connection, wid)?;
+            match all.last_mut() {
+                Some(last) if last.workflow.definition.name == name => {
+                    last.versions.push((version, created_at));
+                    last.workflow = workflow;
+                }
+                _ => all.push(WorkflowSummary { workflow, versions: vec![(version, created_at)] }),
+            }
+        }
+        Ok(all)
+    }
+}
+
+/// Stores a definition inside the writer's transaction; the row and what became of it.
+pub(super) fn put(
+    connection: &Connection,
+    workflows: &Workflows,
+    definition: Definition,
+    now: Timestamp,
+) -> Result<(i64, WorkflowPut), StoreError> {
+    let text = doc::json(&definition)?;
+    let newest: Option<(i64, WorkflowVersion, String, bool)> = connection
+        .query_row(
+            "SELECT wid, version, doc, hidden FROM workflows WHERE name = ? ORDER BY version DESC LIMIT 1",
+            [&definition.name],
+            |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)),
+        )
+        .optional()
+        .map_err(sql)?;
+    if let Some((wid, _, stored, hidden)) = &newest
+        && *stored == text
+        && !hidden
+    {
+        let workflow = workflows.by_row(connection, *wid)?;
+        return Ok((*wid, WorkflowPut { workflow, created: false, first: false }));
+    }
+    let version = newest.as_ref().map_or(1, |(_, version, ..)| version + 1);
+    let name = definition.name.clone();
+    let workflow = Arc::new(compile(definition, version)?);
+    connection
+        .execute(
+            "INSERT INTO workflows (name, version, doc, created_at) VALUES (?, ?, ?, ?)",
+            params![name, version, text, now.0],
+        )
+        .map_err(sql)?;
+    let wid = connection.last_insert_rowid();
+    Ok((wid, WorkflowPut { workflow, created: true, first: newest.is_none() }))
+}
+
+/// Takes a name out of the list.
+pub(super) fn hide(connection: &Connection, name: &str) -> Result<(), StoreError> {
+    let changed =
+        connection.execute("UPDATE workflows SET hidden = 1 WHERE name = ? AND NOT hidden", [name]).map_err(sql)?;
+    if changed == 0 { Err(StoreError::NotFound) } else { Ok(()) }
+}
+
+fn compile(definition: Definition, version: WorkflowVersion) -> Result<Workflow, StoreError> {
+    let name = definition.name.clone();
+    Workflow::compile(definition, version).map_err(|problems| {
+        let first = problems.first().map_or_else(String::new, |problem| format!("{}: {}", problem.pointer, problem.message));
+        StoreError::Corrupt(format!("version {version} of the workflow `{name}` does not compile: {first}"))
+    })
+}
