@@ -7,10 +7,12 @@ use std::sync::Arc;
 use longhaul_model::invariant::violations;
 use longhaul_model::workflow::{CompiledAction, Workflow};
 use longhaul_model::{
-    Attempt, Change, Command, Effect, Launch, Record, Refused, Spec, State, SubTask, SubTaskStatus, Task,
-    TaskId, TaskStatus, Timestamp,
+    Attempt, Change, Command, Effect, Failure, Launch, Record, Refused, Spec, State, SubTask, SubTaskStatus,
+    Task, TaskId, TaskStatus, Timestamp,
 };
 use serde_json::Value;
+
+use crate::op::attempts;
 
 /// A task, and all that its past rules out.
 pub(crate) struct Observer {
@@ -26,6 +28,8 @@ pub(crate) struct Observer {
     /// Attempts by sub-task and generation.
     tries: BTreeMap<(u32, u32), u32>,
     timers: BTreeSet<Timestamp>,
+    /// Sub-tasks not to be repeated of which nobody knows what the last attempt did.
+    in_doubt: BTreeSet<u32>,
     cancelled: bool,
 }
 
@@ -48,6 +52,7 @@ impl Observer {
             handed_back: BTreeSet::new(),
             tries: BTreeMap::new(),
             timers: BTreeSet::new(),
+            in_doubt: BTreeSet::new(),
             cancelled: false,
         }
     }
@@ -117,6 +122,7 @@ impl Observer {
             let known = self.history.insert((attempt.sub_task, attempt.number), attempt.clone());
             assert!(known.is_none(), "the history has an attempt twice: {attempt:?}");
         }
+        self.note_doubts(command, before);
         for effect in &change.effects {
             match effect {
                 Effect::Start(launch) => self.check_start(before, &after, launch, change),
@@ -137,6 +143,25 @@ impl Observer {
         self.cancelled |= matches!(command, Command::Cancel { .. });
     }
 
+    fn note_doubts(&mut self, command: &Command, before: &Record) {
+        let repeatable = |i: u32| before.workflow.sub_tasks[i as usize].repeatable;
+        match command {
+            Command::Fail { sub_task, failure, .. } if !repeatable(*sub_task) => {
+                if matches!(failure, Failure::Lost | Failure::Timeout | Failure::Unknown { .. }) {
+                    self.in_doubt.insert(*sub_task);
+                }
+            }
+            Command::Recover => {
+                let lost = attempts(before).into_iter().map(|(i, _)| i);
+                self.in_doubt.extend(lost.filter(|i| !repeatable(*i)));
+            }
+            Command::Resolve { verdict: Some(verdict), .. } => {
+                self.in_doubt.remove(&verdict.sub_task);
+            }
+            _ => {}
+        }
+    }
+
     fn check_start(&mut self, before: &Record, after: &Record, launch: &Launch, change: &Change) {
         let index = launch.sub_task;
         assert!(!self.cancelled, "I6: an attempt started after the cancel");
@@ -145,6 +170,7 @@ impl Observer {
             !self.succeeded.contains_key(&index),
             "I4: an attempt started of a sub-task that had succeeded"
         );
+        assert!(!self.in_doubt.contains(&index), "an attempt was repeated of which nobody knows what it did");
         assert!(change.sub_tasks.contains(&index));
         let definition = &after.workflow.sub_tasks[index as usize];
         for &need in &definition.needs {
@@ -222,6 +248,22 @@ impl Observer {
         let ended = change.effects.iter().filter(|effect| matches!(effect, Effect::Ended(_))).count();
         let ends = new.status.is_ended() && (!old.status.is_ended() || ended == 1 && decides == 1);
         assert_eq!(ended, usize::from(ends), "the end of a task is told once");
+        let decided = match command {
+            Command::Skip { sub_task, .. } => Some(*sub_task),
+            Command::Resolve { verdict: Some(verdict), .. } => Some(verdict.sub_task),
+            _ => None,
+        };
+        if let Some(decided) = decided {
+            let blocks = |i: &u32| {
+                let failed = before.sub_tasks[*i as usize].status == SubTaskStatus::Failed;
+                failed && *i != decided && !before.workflow.sub_tasks[*i as usize].goes_on
+            };
+            let blocked = (0..before.sub_tasks.len() as u32).any(|i| blocks(&i));
+            assert!(
+                !blocked || ended == 0 && new.completed_at == old.completed_at,
+                "it went on while another blocks"
+            );
+        }
         if matches!(command, Command::Cancel { .. }) {
             assert!(new.stopping.is_some() || new.status == TaskStatus::Cancelled);
         }
