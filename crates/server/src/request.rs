@@ -1,5 +1,7 @@
 //! Requests: bodies within their limits, queries by name, ids.
 
+use std::time::Duration;
+
 use axum::body::Body;
 use axum::extract::{FromRequestParts, Path};
 use bytes::Bytes;
@@ -106,16 +108,21 @@ pub(crate) async fn json_body(request: Request<Body>, limits: &Limits, largest: 
         ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, fault)
     };
     let length = request.headers().get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
+    let mut body = request.into_body();
     if length.is_some_and(|length: u64| length > largest as u64) {
+        discard(&mut body).await;
         return Err(too_large());
     }
-    let read = Limited::new(request.into_body(), largest).collect();
+    let read = Limited::new(&mut body, largest).collect();
     let bytes = match tokio::time::timeout(limits.body_time, read).await {
         Err(_) => {
             let fault = Fault::new("REQUEST_TIMEOUT", "the body did not arrive in time");
             return Err(ApiError::new(StatusCode::REQUEST_TIMEOUT, fault));
         }
-        Ok(Err(e)) if e.downcast_ref::<LengthLimitError>().is_some() => return Err(too_large()),
+        Ok(Err(e)) if e.downcast_ref::<LengthLimitError>().is_some() => {
+            discard(&mut body).await;
+            return Err(too_large());
+        }
         Ok(Err(_)) => return Err(ApiError::bad("INVALID_REQUEST", "the body ended early")),
         Ok(Ok(body)) => body.to_bytes(),
     };
@@ -128,6 +135,23 @@ pub(crate) async fn json_body(request: Request<Body>, limits: &Limits, largest: 
         return Err(ApiError::bad("MALFORMED_JSON", message));
     }
     Ok(bytes)
+}
+
+/// Reads on for a while without keeping anything: most clients look at the answer only once they have sent all.
+async fn discard(body: &mut Body) {
+    const MOST: usize = 32 << 20;
+    const LONGEST: Duration = Duration::from_secs(2);
+    let read = async {
+        let mut read = 0;
+        while let Some(Ok(frame)) = body.frame().await {
+            read += frame.data_ref().map_or(0, Bytes::len);
+            if read > MOST {
+                return;
+            }
+        }
+    };
+    // Either way the answer follows.
+    let _ = tokio::time::timeout(LONGEST, read).await;
 }
 
 /// Absent or JSON.
