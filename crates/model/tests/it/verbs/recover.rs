@@ -1,0 +1,67 @@
+//! After a crash.
+
+use longhaul_model::{Command, Outcome, Refused, SubTaskStatus, TaskStatus, Timestamp};
+use serde_json::json;
+
+use crate::example::{START, accepted, begun, cancel, ended, in_turn, launches, starts, sub, timers};
+
+#[test]
+fn recover_runs_again_what_was_running() {
+    let mut task = in_turn(&["a", "b"]);
+    let late = task.complete(0, None);
+    let change = task.apply(Command::Recover);
+    let [launch] = launches(&change).try_into().unwrap();
+    assert_eq!((launch.sub_task, launch.number), (0, 2));
+    assert_eq!(change.attempts[0].outcome, Outcome::Lost);
+    assert_eq!(task.refused(late), Refused::Stale);
+}
+
+#[test]
+fn recover_does_not_run_again_what_succeeded() {
+    let mut task = in_turn(&["a", "b"]);
+    task.apply(task.complete(0, None));
+    assert_eq!(starts(&task.apply(Command::Recover)), [1]);
+    assert_eq!(task.sub(0).attempt, 1);
+}
+
+#[test]
+fn recover_parks_what_is_not_to_be_repeated() {
+    let subs = vec![sub("a", json!({"needs": [], "repeatable": false})), sub("b", json!({"needs": []}))];
+    let mut task = begun(json!({}), subs);
+    let change = task.apply(Command::Recover);
+    assert_eq!((starts(&change), ended(&change)), (vec![], Some(TaskStatus::Failed)));
+    assert_eq!(task.statuses(), [SubTaskStatus::Failed, SubTaskStatus::Pending]);
+    assert!(task.sub(0).outcome_unknown && !task.sub(1).outcome_unknown);
+}
+
+#[test]
+fn recover_arms_timers_again() {
+    let wait = json!({"action": {"wait": {"for": "1h"}}});
+    let mut task = begun(json!({}), vec![sub("a", wait)]);
+    task.elapse(1000);
+    let change = task.apply(Command::Recover);
+    assert_eq!((timers(&change), task.sub(0).attempt), (vec![3_600_000], 1));
+    let mut task = accepted(json!({}), vec![sub("a", json!({}))], Some(Timestamp(START.0 + 7)));
+    assert_eq!(timers(&task.apply(Command::Recover)), [7]);
+}
+
+#[test]
+fn recover_of_a_task_being_cancelled_ends_it() {
+    let mut task = in_turn(&["a"]);
+    task.apply(cancel());
+    assert_eq!(ended(&task.apply(Command::Recover)), Some(TaskStatus::Cancelled));
+}
+
+#[test]
+fn recover_of_an_ended_task_is_refused() {
+    let mut task = in_turn(&["a"]);
+    task.apply(task.complete(0, None));
+    assert_eq!(task.refused(Command::Recover), Refused::Nothing);
+}
+
+#[test]
+fn recover_of_an_accepted_task_leaves_it_to_begin() {
+    let mut task = accepted(json!({}), vec![sub("a", json!({}))], None);
+    task.apply(Command::Recover);
+    assert_eq!(starts(&task.apply(Command::Begin)), [0]);
+}
