@@ -3,6 +3,8 @@
 
 #[path = "it/example.rs"]
 mod example;
+#[path = "it/mistakes.rs"]
+mod mistakes;
 #[path = "it/observer.rs"]
 mod observer;
 #[path = "it/op.rs"]

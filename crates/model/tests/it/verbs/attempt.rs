@@ -7,10 +7,8 @@ use serde_json::json;
 
 use crate::example::{START, begun, broken, cancel, ended, in_turn, launches, starts, sub, timers};
 
-const RETRY: &str = r#"{"attempts": 3, "backoff": "1s", "factor": 2, "jitter": false}"#;
-
 fn retried() -> serde_json::Value {
-    json!({"retry": serde_json::from_str::<serde_json::Value>(RETRY).unwrap()})
+    json!({"retry": {"attempts": 3, "backoff": "1s", "factor": 2, "jitter": false}})
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! What operators decide: retry, skip, resolve.
 
 use longhaul_model::{Failure, Outcome, Refused, Resolution, SubTaskStatus, TaskStatus};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::example::{Example, begun, ended, in_turn, launches, resolve, retry, skip, starts, sub};
 
@@ -18,9 +18,12 @@ fn two_failed() -> Example {
 }
 
 /// A task parked because the outcome of one sub-task is unknown.
-fn parked(more: &Value) -> Example {
-    let mut once = json!({"repeatable": false});
-    once.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+fn parked() -> Example {
+    parked_with("fail")
+}
+
+fn parked_with(on_failure: &str) -> Example {
+    let once = json!({"repeatable": false, "onFailure": on_failure});
     let mut task = begun(json!({}), vec![sub("a", once), sub("b", json!({}))]);
     task.apply(task.fail(0, Failure::Lost));
     task
@@ -102,7 +105,7 @@ fn retry_of_what_cannot_be_retried_is_refused() {
 
 #[test]
 fn retry_with_an_unknown_outcome_is_refused() {
-    assert_eq!(parked(&json!({})).refused(retry()), Refused::Undecided("a".to_owned()));
+    assert_eq!(parked().refused(retry()), Refused::Undecided("a".to_owned()));
 }
 
 #[test]
@@ -137,7 +140,7 @@ fn skip_of_what_did_not_fail_is_refused() {
 
 #[test]
 fn skip_of_an_unknown_outcome_decides_it() {
-    let mut task = parked(&json!({}));
+    let mut task = parked();
     assert_eq!(starts(&task.apply(skip(0))), [1]);
     assert!(!task.sub(0).outcome_unknown);
 }
@@ -155,7 +158,7 @@ fn resolve_without_a_verdict_notes_that_somebody_dealt_with_it() {
 
 #[test]
 fn resolve_as_done_counts_as_success_with_its_output() {
-    let mut task = parked(&json!({}));
+    let mut task = parked();
     let change = task.apply(resolve(Some((0, true, Some(json!("seen"))))));
     assert_eq!((starts(&change), change.outputs.as_slice()), (vec![1], [0].as_slice()));
     assert_eq!((task.sub(0).status, task.task.output(0)), (SubTaskStatus::Successful, Some(&json!("seen"))));
@@ -165,7 +168,7 @@ fn resolve_as_done_counts_as_success_with_its_output() {
 
 #[test]
 fn resolve_as_not_done_runs_it_again() {
-    let mut task = parked(&json!({}));
+    let mut task = parked();
     let change = task.apply(resolve(Some((0, false, None))));
     let [launch] = launches(&change).try_into().unwrap();
     assert_eq!((launch.sub_task, launch.number), (0, 2));
@@ -189,7 +192,7 @@ fn resolve_of_what_did_not_fail_is_refused() {
 
 #[test]
 fn unknown_outcome_of_one_that_goes_on_stops_nothing_and_asks_nobody() {
-    let mut task = parked(&json!({"onFailure": "continue"}));
+    let mut task = parked_with("continue");
     assert_eq!(ended(&task.apply(task.complete(1, None))), Some(TaskStatus::CompletedWithWarning));
     assert_eq!(task.task.record().waiting_for(), None);
 }

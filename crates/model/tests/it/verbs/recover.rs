@@ -3,7 +3,7 @@
 use longhaul_model::{Command, Outcome, Refused, SubTaskStatus, TaskStatus, Timestamp};
 use serde_json::json;
 
-use crate::example::{START, accepted, begun, cancel, ended, in_turn, launches, starts, sub, timers};
+use crate::example::{START, accepted, begun, cancel, ended, in_turn, launches, starts, sub};
 
 #[test]
 fn recover_runs_again_what_was_running() {
@@ -35,14 +35,22 @@ fn recover_parks_what_is_not_to_be_repeated() {
 }
 
 #[test]
-fn recover_arms_timers_again() {
+fn recover_with_timers_only_is_refused_as_they_are_derived_from_what_is_stored() {
     let wait = json!({"action": {"wait": {"for": "1h"}}});
     let mut task = begun(json!({}), vec![sub("a", wait)]);
-    task.elapse(1000);
-    let change = task.apply(Command::Recover);
-    assert_eq!((timers(&change), task.sub(0).attempt), (vec![3_600_000], 1));
+    assert_eq!(task.refused(Command::Recover), Refused::Nothing);
+    assert_eq!(task.task.record().due_at(), Some(Timestamp(START.0 + 3_600_000)));
     let mut task = accepted(json!({}), vec![sub("a", json!({}))], Some(Timestamp(START.0 + 7)));
-    assert_eq!(timers(&task.apply(Command::Recover)), [7]);
+    assert_eq!(task.refused(Command::Recover), Refused::Nothing);
+    assert_eq!(task.task.record().due_at(), Some(Timestamp(START.0 + 7)));
+}
+
+#[test]
+fn recover_leaves_timers_that_run_beside_attempts() {
+    let wait = json!({"needs": [], "action": {"wait": {"for": "1h"}}});
+    let mut task = begun(json!({}), vec![sub("a", wait), sub("b", json!({"needs": []}))]);
+    assert_eq!(starts(&task.apply(Command::Recover)), [1]);
+    assert_eq!((task.sub(0).attempt, task.sub(0).due_at), (1, Some(Timestamp(START.0 + 3_600_000))));
 }
 
 #[test]
@@ -57,11 +65,4 @@ fn recover_of_an_ended_task_is_refused() {
     let mut task = in_turn(&["a"]);
     task.apply(task.complete(0, None));
     assert_eq!(task.refused(Command::Recover), Refused::Nothing);
-}
-
-#[test]
-fn recover_of_an_accepted_task_leaves_it_to_begin() {
-    let mut task = accepted(json!({}), vec![sub("a", json!({}))], None);
-    task.apply(Command::Recover);
-    assert_eq!(starts(&task.apply(Command::Begin)), [0]);
 }
