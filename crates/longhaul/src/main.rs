@@ -1,2 +1,4 @@
 //! stub
-fn main(){}
+mod file;
+mod out;
+fn main(){ println!("{:?}", file::check("a: 1")); }

@@ -1,0 +1,2 @@
+//! How answers are shown.
+pub(crate) mod style;
