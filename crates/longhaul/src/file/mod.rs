@@ -80,3 +80,13 @@ fn unquoted(text: &str, place: Place) -> Option<String> {
     let value = line.split_once(": ").map_or(line.trim_start_matches([' ', '-']), |(_, value)| value).trim();
     value.starts_with("{{").then(|| format!("put the text in quotes: \"{value}\""))
 }
+
+/// A YAML or JSON document as a plain value.
+pub(crate) fn value(text: &str) -> Result<Value, Finding> {
+    Tree::parse(text).map(|tree| tree.value).map_err(|e| Finding::error(e.place, e.message, None))
+}
+
+/// Where a part of a document stands.
+pub(crate) fn place_of(text: &str, pointer: &str) -> Place {
+    Tree::parse(text).map_or(Place::START, |tree| tree.at(pointer))
+}
