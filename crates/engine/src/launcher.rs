@@ -38,6 +38,7 @@ pub(crate) fn arguments(program: &Path) -> [OsString; 4] {
 /// What a binary does whose first argument is [`COMMAND`]: give it the arguments behind that one. Does not return.
 pub fn main(arguments: impl Iterator<Item = OsString>) -> ! {
     let arguments: Vec<OsString> = arguments.collect();
+    close_files();
     let reason = match arguments.as_slice() {
         [only] if only == GUARD => {
             guard(io::stdin().lock());
@@ -49,6 +50,16 @@ pub fn main(arguments: impl Iterator<Item = OsString>) -> ! {
     // Where this goes is the server's pipe; if that is gone there is nobody to tell.
     let _ = writeln!(io::stderr(), "{COMPLAINT}{reason}");
     std::process::exit(REFUSED)
+}
+
+/// Closes what the server itself was started with, such as sockets handed to it: what it opened closes by itself.
+fn close_files() {
+    let Ok(open) = std::fs::read_dir("/proc/self/fd") else { return };
+    let numbers = open.flatten().filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
+    // Collected first: the listing itself is a file that closes in between.
+    for number in numbers.filter(|number| *number > 2).collect::<Vec<_>>() {
+        let _ = nix::unistd::close(number);
+    }
 }
 
 /// Returns only the reason why it could not.

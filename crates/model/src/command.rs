@@ -203,7 +203,8 @@ pub struct Launch {
     pub token: Token,
     /// Its number over all generations, from 1.
     pub number: u32,
-    /// The same for an attempt and those that replace it after it was lost: what its effects are known by.
+    /// What its effects are known by: the same for an attempt and for those that replace it because nobody knows
+    /// whether it did its work.
     pub idempotency_key: String,
     /// What to run.
     pub action: CompiledAction,

@@ -140,10 +140,14 @@ pub struct SubTask {
     /// Attempts started so far, over all generations; the number of the latest one, and its token.
     #[serde(rename = "a", default, skip_serializing_if = "is_zero")]
     pub attempt: u32,
+    /// The generation of the latest attempt.
+    #[serde(rename = "w", default, skip_serializing_if = "is_zero")]
+    pub generation: u32,
     /// Attempts started in this generation.
     #[serde(rename = "t", default, skip_serializing_if = "is_zero")]
     pub tries: u32,
-    /// Attempts lost in this generation.
+    /// Attempts of this generation of which nobody knows whether they did their work: lost, timed out, broken off.
+    /// The next one is known by the same idempotency key.
     #[serde(rename = "l", default, skip_serializing_if = "is_zero")]
     pub lost: u32,
     /// When its timer is due: the end of a wait, or the next automatic attempt.
@@ -292,7 +296,8 @@ impl Record {
     /// What the task waits for, if it waits.
     pub fn waiting_for(&self) -> Option<WaitingFor> {
         if self.state.status.is_ended() {
-            return self.undecided().map(WaitingFor::Decision);
+            let open = self.undecided().filter(|_| self.state.status == TaskStatus::Failed);
+            return open.map(WaitingFor::Decision);
         }
         if let Some(stopping) = &self.state.stopping {
             return Some(WaitingFor::Stop(stopping.give_up_at));
@@ -352,7 +357,7 @@ impl Record {
             Some(Attempt {
                 sub_task,
                 number: sub.attempt,
-                generation: self.state.generation,
+                generation: sub.generation,
                 started_at: sub.started_at?,
                 ended_at: sub.completed_at,
                 outcome,
@@ -370,6 +375,7 @@ impl SubTask {
             started_at: None,
             completed_at: None,
             attempt: 0,
+            generation: 0,
             tries: 0,
             lost: 0,
             due_at: None,

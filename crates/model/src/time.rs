@@ -124,7 +124,7 @@ impl fmt::Display for Span {
         let (name, factor) = UNITS
             .iter()
             .rev()
-            .find(|(_, factor)| self.0 >= *factor && self.0 % factor == 0)
+            .find(|(_, factor)| self.0 >= *factor && self.0.is_multiple_of(*factor))
             .unwrap_or(&UNITS[0]);
         write!(f, "{}{name}", self.0 / factor)
     }

@@ -52,7 +52,7 @@ pub trait Store: Send + Sync + 'static {
     /// command is dropped; one that fails for want of storage is repeated until it is durable or the store closes.
     async fn post(&self, id: TaskId, command: Command);
 
-    /// Asks every task that has not ended to recover ([`Command::Recover`]); for the start of a server.
+    /// Asks every task that was running when the store was opened to recover ([`Command::Recover`]); for the start of a server.
     /// After Ok: done for all. Crash in the middle: some recovered, which does no harm when repeated.
     async fn recover(&self) -> Result<u64, StoreError>;
 

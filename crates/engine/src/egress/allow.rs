@@ -36,7 +36,7 @@ impl Entry {
             return single(address.into(), None);
         }
         if let Some((address, rest)) = text.split_once('/') {
-            let address = address.trim_start_matches('[');
+            let address = address.trim_start_matches('[').trim_end_matches(']');
             let (bits, port) = port_of(rest)?;
             return network(address, bits.trim_end_matches(']'), port);
         }

@@ -112,10 +112,11 @@ impl Step<'_> {
 
     /// A sub-task that cannot even start fails; true when the task goes on without it.
     fn spoiled(&mut self, index: u32, reason: String) -> bool {
-        let now = self.now;
+        let (now, generation) = (self.now, self.task.record.state.generation);
         let sub = self.task.sub(index);
         sub.started_at = Some(now);
         sub.attempt += 1;
+        sub.generation = generation;
         sub.tries += 1;
         self.task.set_status(index, SubTaskStatus::InProgress);
         self.failed_for_good(index, Outcome::Failed, Fault::new(code::EXPRESSION, reason));
@@ -139,6 +140,7 @@ impl Step<'_> {
         sub.started_at = Some(now);
         sub.completed_at = None;
         sub.attempt += 1;
+        sub.generation = generation;
         sub.tries += 1;
         sub.due_at = due_at;
         sub.errors.clear();

@@ -80,7 +80,7 @@ impl Step<'_> {
             Failure::Stopped => (Outcome::Stopped, stopped(), false),
         };
         let unknown = in_doubt && !definition.repeatable;
-        if outcome == Outcome::Lost {
+        if in_doubt {
             self.task.sub(index).lost += 1;
         }
         let halted = self.task.record.state.stopping.is_some();
@@ -136,12 +136,13 @@ impl Step<'_> {
     /// Puts the latest attempt into the history.
     fn remember(&mut self, index: u32, outcome: Outcome, error: Option<Fault>) {
         let sub = &self.task.record.sub_tasks[index as usize];
+        let started_at = sub.started_at.unwrap_or(self.now);
         self.change.attempts.push(Attempt {
             sub_task: index,
             number: sub.attempt,
-            generation: self.task.record.state.generation,
-            started_at: sub.started_at.unwrap_or(self.now),
-            ended_at: Some(self.now),
+            generation: sub.generation,
+            started_at,
+            ended_at: Some(self.now.max(started_at)),
             outcome,
             error,
         });

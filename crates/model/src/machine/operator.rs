@@ -23,6 +23,7 @@ impl Step<'_> {
                 self.back_to_pending(index);
             }
         }
+        self.task.record.state.generation += 1;
         self.go_on();
         Ok(())
     }
@@ -32,7 +33,7 @@ impl Step<'_> {
         let now = self.now;
         self.task.set_status(index, SubTaskStatus::Skipped);
         let sub = self.task.sub(index);
-        sub.completed_at = Some(now);
+        sub.completed_at = Some(now.max(sub.started_at.unwrap_or(now)));
         sub.outcome_unknown = false;
         self.change.sub_tasks.push(index);
         self.decided("skip", by, Some(index), Some(reason));
@@ -59,7 +60,7 @@ impl Step<'_> {
             let now = self.now;
             self.task.set_status(sub_task, SubTaskStatus::Successful);
             let sub = self.task.sub(sub_task);
-            sub.completed_at = Some(now);
+            sub.completed_at = Some(now.max(sub.started_at.unwrap_or(now)));
             sub.outcome_unknown = false;
             sub.errors.clear();
             self.change.sub_tasks.push(sub_task);
@@ -101,6 +102,8 @@ impl Step<'_> {
 
     /// The task goes on unless another sub-task still stands in its way.
     fn go_on_if_free(&mut self) {
+        // Also when it does not: a status that an operator took back is told from one that fell by itself.
+        self.task.record.state.generation += 1;
         if self.task.tally.blocking == 0 {
             self.go_on();
         }
@@ -115,7 +118,6 @@ impl Step<'_> {
             }
         }
         let state = &mut self.task.record.state;
-        state.generation += 1;
         state.resolution = Resolution::Unresolved;
         if state.started_at.is_none() {
             return self.start_task();

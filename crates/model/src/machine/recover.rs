@@ -1,20 +1,18 @@
-//! After a crash: attempts of this server are lost, timers are armed again. The same functions as without a crash
+//! After a crash: attempts of this server are lost. The same functions as without a crash
 //! decide what follows.
 
 use super::Step;
-use crate::command::{Effect, Failure, Refused};
+use crate::command::{Failure, Refused};
+use crate::record::SubTask;
 use crate::status::{SubTaskStatus, TaskStatus};
 
 impl Step<'_> {
     pub(super) fn recover(&mut self) -> Result<(), Refused> {
-        if self.task.record.state.status.is_ended() {
+        let runs = |sub: &SubTask| sub.status == SubTaskStatus::InProgress && sub.due_at.is_none();
+        let record = &self.task.record;
+        if record.state.status != TaskStatus::InProgress || !record.sub_tasks.iter().any(runs) {
+            // Timers need nothing: what is due is derived from what is stored.
             return Err(Refused::Nothing);
-        }
-        if let Some(at) = self.task.record.due_at() {
-            self.change.effects.push(Effect::Timer(at));
-        }
-        if self.task.record.state.status == TaskStatus::Pending {
-            return Ok(());
         }
         for index in 0..self.task.record.sub_tasks.len() as u32 {
             let sub = &self.task.record.sub_tasks[index as usize];

@@ -222,14 +222,17 @@ impl Batch {
         }
     }
 
-    /// Nothing of the batch happened. Gives back what must be repeated.
-    pub(super) fn fail(self, e: &StoreError) -> Vec<Job> {
-        tracing::warn!(error = %e, "a batch of changes could not be written");
+    /// The posted commands, to be repeated: nothing of the batch happened.
+    pub(super) fn posted_jobs(&mut self) -> Vec<Job> {
+        std::mem::take(&mut self.posted).into_iter().map(|(id, command)| Job::Command(id, command, None)).collect()
+    }
+
+    /// Nothing of the batch happened: everybody who waits is told so.
+    pub(super) fn fail(self, e: &StoreError) {
         let nothing = workflows::Workflows::default();
         for told in self.told {
             told(Err(e), &nothing);
         }
-        self.posted.into_iter().map(|(id, command)| Job::Command(id, command, None)).collect()
     }
 
     /// The batch fails before it came to these: posted ones are repeated with the others.

@@ -60,7 +60,8 @@ pub struct Sqlite {
 }
 
 impl Sqlite {
-    /// Opens the store of a data directory, which is made if need be. Refused while another process has it.
+    /// Opens the store of a data directory, which is made if need be. Refused while another process has it. To be
+    /// called on a runtime, whose threads tell callers of their changes.
     /// After Ok: on the newest schema. Crash in the middle: each migration happened whole or not at all.
     pub fn open(directory: &Path, env: Env) -> Result<Arc<Sqlite>, StoreError> {
         let lock = open::lock(directory)?;
@@ -73,6 +74,13 @@ impl Sqlite {
             broken: AtomicBool::new(false),
         });
         let (jobs, queue) = mpsc::channel(QUEUE);
+        let (told, mut finished) = mpsc::unbounded_channel::<writer::Finished>();
+        let telling = shared.clone();
+        tokio::spawn(async move {
+            while let Some(batch) = finished.recv().await {
+                batch.tell(&telling);
+            }
+        });
         let writer = Writer {
             connection,
             shared: shared.clone(),
@@ -83,6 +91,7 @@ impl Sqlite {
             ended,
             sealing: Vec::new(),
             jobs: queue,
+            told,
         };
         let copier = checkpoint::start(directory, shared.signals.clone())?;
         let writer = std::thread::Builder::new()
@@ -144,14 +153,15 @@ impl Store for Sqlite {
     }
 
     async fn recover(&self) -> Result<u64, StoreError> {
-        let active = [TaskStatus::Pending.code(), TaskStatus::InProgress.code()];
+        // Of what has not started nothing can be lost, and the sweep finds what is due.
+        let running = TaskStatus::InProgress.code();
         let (mut last, mut recovered) = (0, 0);
         loop {
             let tasks: Vec<(i64, TaskId)> = self.readers.with(|connection| {
                 let mut statement = connection
-                    .prepare_cached("SELECT seq, id FROM hot WHERE seq > ? AND seq < ? AND status IN (?, ?) ORDER BY seq LIMIT ?")
+                    .prepare_cached("SELECT seq, id FROM hot WHERE seq > ? AND seq < ? AND status = ? ORDER BY seq LIMIT ?")
                     .map_err(sql)?;
-                let parameters = rusqlite::params![last, self.first_seq, active[0], active[1], RECOVERED_AT_ONCE as i64];
+                let parameters = rusqlite::params![last, self.first_seq, running, RECOVERED_AT_ONCE as i64];
                 let rows = statement
                     .query_map(parameters, |row| Ok((row.get(0)?, TaskId::from_bytes(row.get(1)?))))
                     .map_err(sql)?;

@@ -2,7 +2,7 @@
 //! their names and resources enter the large indexes, whose pages are many: so a change of an active task costs the
 //! same however long the history is.
 
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, params};
 
 use super::functions::unpack;
 use super::rows::sql;
@@ -16,26 +16,40 @@ pub(super) struct Entry<'a> {
     pub(super) resources: &'a str,
 }
 
-/// Seals those of the given tasks that have ended and are still hot.
-pub(super) fn seal(connection: &Connection, tasks: impl Iterator<Item = i64>) -> Result<(), StoreError> {
-    for seq in tasks {
-        let row: Option<(String, i64, String)> = connection
-            .prepare_cached(
-                "INSERT INTO history (seq, id, name, kind, status, created_at, completed_at, origin, resources, doc)
-                 SELECT seq, id, name, kind, status, created_at, completed_at, 0, resources, doc FROM hot
-                 WHERE seq = ? AND completed_at IS NOT NULL
-                 RETURNING name, created_at, resources",
-            )
-            .and_then(|mut s| {
-                s.query_row([seq], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?))).optional()
-            })
-            .map_err(sql)?;
-        if let Some((name, created_at, resources)) = row {
-            delete(connection, "DELETE FROM hot WHERE seq = ?", seq)?;
-            index(connection, &Entry { seq, name: &name, created_at, resources: &resources })?;
-        }
+/// Seals those of the given tasks that have ended and are still hot. A few statements for all of them: the index
+/// of names writes a segment for each statement.
+pub(super) fn seal(connection: &Connection, tasks: &[i64]) -> Result<(), StoreError> {
+    let given = numbers(tasks.iter());
+    let mut statement = connection
+        .prepare_cached(
+            "INSERT INTO history (seq, id, name, kind, status, created_at, completed_at, origin, resources, doc)
+             SELECT seq, id, name, kind, status, created_at, completed_at, 0, resources, doc FROM hot
+             WHERE seq IN (SELECT value FROM json_each(?)) AND completed_at IS NOT NULL
+             RETURNING seq, created_at, resources",
+        )
+        .map_err(sql)?;
+    let sealed = statement
+        .query_map([given], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
+        .and_then(Iterator::collect::<Result<Vec<(i64, i64, String)>, _>>)
+        .map_err(sql)?;
+    let sealed_numbers = numbers(sealed.iter().map(|(seq, ..)| seq));
+    for statement in [
+        "INSERT INTO history_names (rowid, name)
+         SELECT seq, name FROM history WHERE seq IN (SELECT value FROM json_each(?))",
+        "DELETE FROM hot WHERE seq IN (SELECT value FROM json_each(?))",
+    ] {
+        connection.prepare_cached(statement).and_then(|mut s| s.execute([&sealed_numbers])).map_err(sql)?;
+    }
+    for (seq, created_at, resources) in &sealed {
+        index_resources(connection, *seq, *created_at, resources)?;
     }
     Ok(())
+}
+
+/// Row numbers as a JSON list, for one statement over many.
+fn numbers<'a>(all: impl Iterator<Item = &'a i64>) -> String {
+    let texts: Vec<String> = all.map(i64::to_string).collect();
+    format!("[{}]", texts.join(","))
 }
 
 /// Enters a row of history into the indexes that are kept by hand.
@@ -44,8 +58,12 @@ pub(super) fn index(connection: &Connection, entry: &Entry<'_>) -> Result<(), St
         .prepare_cached("INSERT INTO history_names (rowid, name) VALUES (?, ?)")
         .and_then(|mut s| s.execute(params![entry.seq, entry.name]))
         .map_err(sql)?;
+    index_resources(connection, entry.seq, entry.created_at, entry.resources)
+}
+
+fn index_resources(connection: &Connection, seq: i64, created_at: i64, resources: &str) -> Result<(), StoreError> {
     let mut kinds: Vec<&str> = Vec::new();
-    for (kind, id) in unpack(entry.resources) {
+    for (kind, id) in unpack(resources) {
         let leads = !kinds.iter().any(|known| known.eq_ignore_ascii_case(kind));
         if leads {
             kinds.push(kind);
@@ -55,7 +73,7 @@ pub(super) fn index(connection: &Connection, entry: &Entry<'_>) -> Result<(), St
                 "INSERT OR IGNORE INTO history_resources (resource_id, seq, kind, leads, created_at)
                  VALUES (?, ?, ?, ?, ?)",
             )
-            .and_then(|mut s| s.execute(params![id, entry.seq, kind, leads, entry.created_at]))
+            .and_then(|mut s| s.execute(params![id, seq, kind, leads, created_at]))
             .map_err(sql)?;
     }
     Ok(())

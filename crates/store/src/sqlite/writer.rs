@@ -64,6 +64,8 @@ pub(super) struct Writer {
     /// Those that the batch at work takes out of there.
     pub(super) sealing: Vec<i64>,
     pub(super) jobs: mpsc::Receiver<Job>,
+    /// Where finished batches go to be told of.
+    pub(super) told: mpsc::UnboundedSender<Finished>,
 }
 
 impl Writer {
@@ -125,14 +127,23 @@ impl Writer {
             Ok(()) => {
                 self.cache.settle();
                 self.sealing.clear();
-                let sink = self.shared.sink.read().clone();
-                batch.succeed(&self.shared.workflows, sink.as_deref());
+                self.hand_over(batch, Ok(()));
                 Vec::new()
             }
             Err(e) => {
+                tracing::warn!(error = %e, "a batch of changes could not be written");
                 self.roll_back();
-                batch.fail(&e)
+                let again = batch.posted_jobs();
+                self.hand_over(batch, Err(e));
+                again
             }
+        }
+    }
+
+    /// Telling wakes many tasks: that is done on the runtime's own threads, while the next batch is written.
+    fn hand_over(&self, batch: Batch, outcome: Result<(), StoreError>) {
+        if let Err(unsent) = self.told.send(Finished { batch, outcome }) {
+            unsent.0.tell(&self.shared);
         }
     }
 
@@ -171,7 +182,7 @@ impl Writer {
         if excess > 0 {
             let slice = excess.min(SLICE + excess / 8);
             self.sealing.extend(self.ended.drain(..slice));
-            seal::seal(&self.connection, self.sealing.iter().copied())?;
+            seal::seal(&self.connection, &self.sealing)?;
         }
         Ok(())
     }
@@ -183,6 +194,25 @@ impl Writer {
         }
         if let Err(e) = self.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())) {
             tracing::warn!(error = %e, "the last checkpoint failed; the next start does without");
+        }
+    }
+}
+
+/// A batch whose outcome is certain.
+pub(super) struct Finished {
+    batch: Batch,
+    outcome: Result<(), StoreError>,
+}
+
+impl Finished {
+    /// Effects go out, then everybody is answered.
+    pub(super) fn tell(self, shared: &Shared) {
+        match self.outcome {
+            Ok(()) => {
+                let sink = shared.sink.read().clone();
+                self.batch.succeed(&shared.workflows, sink.as_deref());
+            }
+            Err(e) => self.batch.fail(&e),
         }
     }
 }

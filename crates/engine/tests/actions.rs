@@ -1,0 +1,20 @@
+//! The built-in actions against the real thing: processes of this machine, a server on its loopback address.
+
+#[path = "actions/command.rs"]
+mod command;
+#[path = "actions/http.rs"]
+mod http;
+#[path = "actions/simulate.rs"]
+mod simulate;
+#[path = "actions/support.rs"]
+mod support;
+
+use longhaul_engine::action::Actions;
+use longhaul_engine::{CommandConfig, EngineConfig, HttpConfig};
+
+/// Actions with these lists of what is allowed.
+pub(crate) fn actions(hosts: &[&str], programs: &[&str]) -> Actions {
+    let http = HttpConfig { allow: hosts.iter().map(|text| (*text).to_owned()).collect() };
+    let command = CommandConfig { allow: programs.iter().map(Into::into).collect(), launcher: None };
+    Actions::new(&EngineConfig { http, command, ..EngineConfig::default() }).expect("good lists")
+}

@@ -1,0 +1,341 @@
+//! Drives a task and remembers what happened to it, to see what must never happen. The names of the rules are those
+//! of the reliability goals.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use longhaul_model::invariant::violations;
+use longhaul_model::workflow::{CompiledAction, Workflow};
+use longhaul_model::{
+    Attempt, Change, Command, Effect, Failure, Launch, Record, Refused, Spec, State, SubTask, SubTaskStatus,
+    Task, TaskId, TaskStatus, Timestamp,
+};
+use serde_json::Value;
+
+use crate::op::attempts;
+
+/// A task, and all that its past rules out.
+pub(crate) struct Observer {
+    pub(crate) task: Task,
+    pub(crate) now: Timestamp,
+    /// Sub-tasks that succeeded, as they were then, with their outputs.
+    succeeded: BTreeMap<u32, (SubTask, Option<Value>)>,
+    /// Attempts by sub-task and number that history was given.
+    history: BTreeMap<(u32, u32), Attempt>,
+    /// Attempts started by number, and those handed back.
+    started: BTreeSet<(u32, u32)>,
+    handed_back: BTreeSet<(u32, u32)>,
+    /// Attempts by sub-task and generation.
+    tries: BTreeMap<(u32, u32), u32>,
+    timers: BTreeSet<Timestamp>,
+    /// Sub-tasks not to be repeated of which nobody knows what the last attempt did.
+    in_doubt: BTreeSet<u32>,
+    cancelled: bool,
+}
+
+impl Observer {
+    pub(crate) fn new(
+        workflow: Arc<Workflow>,
+        input: Value,
+        not_before: Option<Timestamp>,
+        now: Timestamp,
+    ) -> Self {
+        let spec = Spec { input, labels: BTreeMap::new(), requested_by: None };
+        let id = TaskId::from_bytes([7; 16]);
+        let task = Task::new(id, workflow, spec, None, not_before, now).expect("a task");
+        Observer {
+            task,
+            now,
+            succeeded: BTreeMap::new(),
+            history: BTreeMap::new(),
+            started: BTreeSet::new(),
+            handed_back: BTreeSet::new(),
+            tries: BTreeMap::new(),
+            timers: BTreeSet::new(),
+            in_doubt: BTreeSet::new(),
+            cancelled: false,
+        }
+    }
+
+    pub(crate) fn record(&self) -> &Record {
+        self.task.record()
+    }
+
+    /// Applies a command, to the task and to one loaded from its parts, and checks everything.
+    pub(crate) fn apply(&mut self, command: Command) -> Result<Change, Refused> {
+        let before = self.record().clone();
+        let outputs = self.outputs();
+        let mut reloaded = self.reload();
+        let result = self.task.apply(command.clone(), self.now);
+        let again = reloaded.apply(command.clone(), self.now);
+
+        assert_same(&result, &again);
+        assert_equal(self.record(), reloaded.record());
+        assert_eq!(violations(&self.task), Vec::<String>::new());
+        match &result {
+            Err(_) => {
+                assert_equal(&before, self.record());
+                assert_eq!(outputs, self.outputs(), "a refused command changed an output");
+            }
+            Ok(change) => self.observe(&command, &before, &outputs, change),
+        }
+        result
+    }
+
+    /// The task as a store gives it back.
+    pub(crate) fn reload(&self) -> Task {
+        Task::load(self.record().clone(), self.task.spec().clone(), self.outputs())
+    }
+
+    fn outputs(&self) -> BTreeMap<u32, Value> {
+        let all = 0..self.record().sub_tasks.len() as u32;
+        all.filter_map(|i| Some((i, self.task.output(i)?.clone()))).collect()
+    }
+
+    fn observe(
+        &mut self,
+        command: &Command,
+        before: &Record,
+        outputs: &BTreeMap<u32, Value>,
+        change: &Change,
+    ) {
+        let after = self.record().clone();
+        assert_eq!(after.state.revision, before.state.revision + 1);
+        for (i, (old, new)) in before.sub_tasks.iter().zip(&after.sub_tasks).enumerate() {
+            let i = i as u32;
+            assert!(old == new || change.sub_tasks.contains(&i), "a change of sub-task {i} is not named");
+            let same = outputs.get(&i) == self.task.output(i);
+            assert!(same || change.outputs.contains(&i), "a new output of sub-task {i} is not named");
+            self.check_status(command, before, &after, i);
+        }
+        assert_round_trip(&after, change);
+        self.check_task(command, before, &after, change);
+        if let Command::HandBack { sub_task, .. } = command {
+            self.handed_back.insert((*sub_task, after.sub_tasks[*sub_task as usize].attempt));
+            self.tries.entry((*sub_task, after.state.generation)).and_modify(|tries| *tries -= 1);
+        }
+        for attempt in &change.attempts {
+            assert!(
+                attempt.ended_at >= Some(attempt.started_at),
+                "an attempt ends before it starts: {attempt:?}"
+            );
+            let known = self.history.insert((attempt.sub_task, attempt.number), attempt.clone());
+            assert!(known.is_none(), "the history has an attempt twice: {attempt:?}");
+        }
+        self.note_doubts(command, before);
+        for effect in &change.effects {
+            match effect {
+                Effect::Start(launch) => self.check_start(before, &after, launch, change),
+                Effect::Timer(at) => {
+                    self.timers.insert(*at);
+                }
+                Effect::Stop { sub_task, token } => {
+                    assert!(after.state.stopping.is_some() || after.state.status.is_ended());
+                    assert_eq!(after.sub_tasks[*sub_task as usize].token(), *token);
+                }
+                Effect::Ended(status) => assert_eq!(*status, after.state.status),
+            }
+        }
+        if let Some(at) = after.due_at() {
+            assert!(self.timers.contains(&at), "nothing will ask when {at} comes");
+        }
+        self.check_history(&after);
+        self.cancelled |= matches!(command, Command::Cancel { .. });
+    }
+
+    fn note_doubts(&mut self, command: &Command, before: &Record) {
+        let repeatable = |i: u32| before.workflow.sub_tasks[i as usize].repeatable;
+        match command {
+            Command::Fail { sub_task, failure, .. } if !repeatable(*sub_task) => {
+                if matches!(failure, Failure::Lost | Failure::Timeout | Failure::Unknown { .. }) {
+                    self.in_doubt.insert(*sub_task);
+                }
+            }
+            Command::Recover => {
+                let lost = attempts(before).into_iter().map(|(i, _)| i);
+                self.in_doubt.extend(lost.filter(|i| !repeatable(*i)));
+            }
+            Command::Resolve { verdict: Some(verdict), .. } => {
+                self.in_doubt.remove(&verdict.sub_task);
+            }
+            _ => {}
+        }
+    }
+
+    fn check_start(&mut self, before: &Record, after: &Record, launch: &Launch, change: &Change) {
+        let index = launch.sub_task;
+        assert!(!self.cancelled, "I6: an attempt started after the cancel");
+        assert!(after.state.stopping.is_none(), "I6: an attempt started of a task that is being stopped");
+        assert!(
+            !self.succeeded.contains_key(&index),
+            "I4: an attempt started of a sub-task that had succeeded"
+        );
+        assert!(!self.in_doubt.contains(&index), "an attempt was repeated of which nobody knows what it did");
+        assert!(change.sub_tasks.contains(&index));
+        let definition = &after.workflow.sub_tasks[index as usize];
+        for &need in &definition.needs {
+            let status = after.sub_tasks[need as usize].status;
+            let over = match status {
+                SubTaskStatus::Successful | SubTaskStatus::Skipped | SubTaskStatus::NotApplicable => true,
+                SubTaskStatus::Failed => after.workflow.sub_tasks[need as usize].goes_on,
+                SubTaskStatus::Pending | SubTaskStatus::InProgress => false,
+            };
+            assert!(over, "I5: sub-task {index} started while {need}, which it needs, was {status:?}");
+        }
+        let old = &before.sub_tasks[index as usize];
+        assert_eq!(u64::from(launch.number), launch.token.0);
+        assert!(launch.number > old.attempt, "I7: the token did not rise");
+        assert!(self.started.insert((index, launch.number)), "I7: a token was used twice");
+        if let (SubTaskStatus::Pending, Some(due), true) =
+            (old.status, old.due_at, before.state.generation == after.state.generation)
+        {
+            // A task's own time does not step back with the clock.
+            let now = self.now.max(before.state.started_at.unwrap_or(self.now));
+            assert!(now >= due, "I13: an attempt started before its pause was over");
+        }
+        let tries = self.tries.entry((index, after.state.generation)).or_default();
+        *tries += 1;
+        let limit = definition.retry.as_ref().map_or(10, |policy| policy.attempts);
+        assert!(*tries <= limit, "I13: attempt {tries} of at most {limit}");
+    }
+
+    fn check_status(&mut self, command: &Command, before: &Record, after: &Record, i: u32) {
+        use SubTaskStatus::{Failed, InProgress, NotApplicable, Pending, Skipped, Successful};
+        let (old, new) = (&before.sub_tasks[i as usize], &after.sub_tasks[i as usize]);
+        if let Some((then, output)) = self.succeeded.get(&i) {
+            assert_eq!((then, output.as_ref()), (new, self.task.output(i)), "I3: a success changed");
+        }
+        if new.status == Successful && old.status != Successful {
+            self.succeeded.insert(i, (new.clone(), self.task.output(i).cloned()));
+        }
+        let next_generation = after.state.generation > before.state.generation;
+        let allowed = match (old.status, new.status) {
+            (a, b) if a == b => true,
+            (Pending, _) | (InProgress, Pending | Successful | Failed) => true,
+            // Several steps within one command: retried, and over already.
+            (Failed, _) => next_generation,
+            (InProgress, InProgress | Skipped | NotApplicable)
+            | (Successful | Skipped | NotApplicable, _) => false,
+        };
+        assert!(allowed, "I10: sub-task {i} went from {:?} to {:?} by {command:?}", old.status, new.status);
+        assert!(new.attempt >= old.attempt, "I7: the token fell");
+        let pause = new.due_at.filter(|_| new.status == Pending && old.status == InProgress);
+        let policy = after.workflow.sub_tasks[i as usize].retry.as_ref();
+        if let (Some(due), Some(policy), Command::Fail { .. }) = (pause, policy, command) {
+            let grown = policy.backoff.0 as f64 * policy.factor.powi(new.tries as i32 - 1);
+            let shortest = grown.min(policy.max.0 as f64) as i64;
+            assert!(
+                due.0 - self.now.0 >= shortest,
+                "I13: the pause is shorter than the policy's {shortest} ms"
+            );
+        }
+    }
+
+    fn check_task(&self, command: &Command, before: &Record, after: &Record, change: &Change) {
+        let (old, new) = (&before.state, &after.state);
+        let decides = match command {
+            Command::Retry { .. } | Command::Skip { .. } | Command::Resolve { verdict: Some(_), .. } => 1,
+            _ => 0,
+        };
+        assert_eq!(new.generation, old.generation + decides, "the generation rises with decisions only");
+        let allowed = match (old.status, new.status) {
+            (a, b) if a == b => true,
+            (TaskStatus::Pending | TaskStatus::InProgress, b) => b != TaskStatus::Pending,
+            (TaskStatus::Failed, _) => decides == 1,
+            (a, _) => !a.is_ended(),
+        };
+        assert!(allowed, "I10: the task went from {:?} to {:?} by {command:?}", old.status, new.status);
+        let ended = change.effects.iter().filter(|effect| matches!(effect, Effect::Ended(_))).count();
+        let ends = new.status.is_ended() && (!old.status.is_ended() || ended == 1 && decides == 1);
+        assert_eq!(ended, usize::from(ends), "the end of a task is told once");
+        let decided = match command {
+            Command::Skip { sub_task, .. } => Some(*sub_task),
+            Command::Resolve { verdict: Some(verdict), .. } => Some(verdict.sub_task),
+            _ => None,
+        };
+        if let Some(decided) = decided {
+            let blocks = |i: &u32| {
+                let failed = before.sub_tasks[*i as usize].status == SubTaskStatus::Failed;
+                failed && *i != decided && !before.workflow.sub_tasks[*i as usize].goes_on
+            };
+            let blocked = (0..before.sub_tasks.len() as u32).any(|i| blocks(&i));
+            assert!(
+                !blocked || ended == 0 && new.completed_at == old.completed_at,
+                "it went on while another blocks"
+            );
+        }
+        if matches!(command, Command::Cancel { .. }) {
+            assert!(new.stopping.is_some() || new.status == TaskStatus::Cancelled);
+        }
+        if self.cancelled && new.status.is_ended() {
+            assert_eq!(new.status, TaskStatus::Cancelled, "a cancelled task ended otherwise");
+        }
+    }
+
+    /// Every attempt is told exactly once: by the history, or as the latest of its sub-task.
+    fn check_history(&self, after: &Record) {
+        let latest: BTreeMap<(u32, u32), Attempt> =
+            after.latest_attempts().map(|attempt| ((attempt.sub_task, attempt.number), attempt)).collect();
+        for (index, sub) in after.sub_tasks.iter().enumerate() {
+            for number in 1..=sub.attempt {
+                let key = (index as u32, number);
+                // An operator's word makes a success of an attempt that the history has as lost.
+                let told = self.history.contains_key(&key) || latest.contains_key(&key);
+                assert!(told || self.handed_back.contains(&key), "attempt {key:?} is told by nobody");
+            }
+        }
+        for attempt in latest.values() {
+            let key = (attempt.sub_task, attempt.generation);
+            let timer = matches!(after.workflow.sub_tasks[key.0 as usize].action, CompiledAction::Wait(_));
+            let known = timer || self.tries.contains_key(&key);
+            assert!(known, "{attempt:?} belongs to another generation: {:?}", self.tries);
+        }
+    }
+}
+
+fn assert_equal(a: &Record, b: &Record) {
+    assert_eq!(a.state, b.state);
+    assert_eq!(a.sub_tasks, b.sub_tasks);
+    assert_eq!((a.id, &a.name), (b.id, &b.name));
+}
+
+/// What is stored of a task is all there is to it.
+fn assert_round_trip(record: &Record, change: &Change) {
+    let text = serde_json::to_string(&record.state).expect("stored");
+    assert_eq!(serde_json::from_str::<State>(&text).expect("read"), record.state, "{text}");
+    for &i in &change.sub_tasks {
+        let sub = &record.sub_tasks[i as usize];
+        let text = serde_json::to_string(sub).expect("stored");
+        assert_eq!(&serde_json::from_str::<SubTask>(&text).expect("read"), sub, "{text}");
+    }
+    for attempt in &change.attempts {
+        let text = serde_json::to_string(attempt).expect("stored");
+        assert_eq!(&serde_json::from_str::<Attempt>(&text).expect("read"), attempt, "{text}");
+    }
+}
+
+/// A task that was loaded does the same as one that was not.
+fn assert_same(a: &Result<Change, Refused>, b: &Result<Change, Refused>) {
+    match (a, b) {
+        (Err(a), Err(b)) => assert_eq!(a, b),
+        (Ok(a), Ok(b)) => {
+            assert_eq!((&a.sub_tasks, &a.outputs, &a.attempts), (&b.sub_tasks, &b.outputs, &b.attempts));
+            let (a, b): (Vec<_>, Vec<_>) =
+                (a.effects.iter().map(told).collect(), b.effects.iter().map(told).collect());
+            assert_eq!(a, b);
+        }
+        (a, b) => panic!("one did it, the other not: {a:?}, {b:?}"),
+    }
+}
+
+/// An effect as text; of an attempt, what it is given too.
+fn told(effect: &Effect) -> String {
+    let Effect::Start(launch) = effect else { return format!("{effect:?}") };
+    let given = match &launch.action {
+        CompiledAction::Simulate(template) => {
+            template.output.as_ref().map(|output| output.value(&launch.scope))
+        }
+        CompiledAction::Http(_) | CompiledAction::Command(_) | CompiledAction::Wait(_) => None,
+    };
+    format!("{} {:?} {} {} {given:?}", launch.sub_task, launch.token, launch.number, launch.idempotency_key)
+}

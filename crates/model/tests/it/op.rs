@@ -1,0 +1,217 @@
+//! Random operations, and the command that each is for a task as it stands.
+
+use longhaul_model::{
+    Command, Failure, Fault, Record, Stage, StageStatus, SubTaskStatus, Timestamp, Token, Verdict, time::Span,
+};
+use proptest::option::weighted;
+use proptest::prelude::*;
+use serde_json::json;
+
+/// Something that happens. Numbers pick among what there is, modulo.
+#[derive(Clone, Debug)]
+pub(crate) enum Op {
+    Begin,
+    Complete {
+        pick: u8,
+        output: Option<u16>,
+    },
+    Fail {
+        pick: u8,
+        how: How,
+    },
+    HandBack {
+        pick: u8,
+    },
+    Report {
+        pick: u8,
+        progress: Option<u8>,
+        stages: bool,
+    },
+    /// A result with a token that is not the live one.
+    Stale {
+        sub_task: u8,
+        token: u8,
+        what: u8,
+    },
+    /// The clock moves, backwards too.
+    Elapse(i32),
+    /// The clock moves to what is due next, and that happens.
+    Due,
+    /// Asked too early, too late, or just so.
+    DueNow,
+    Recover,
+    Cancel {
+        grace: u64,
+    },
+    Retry,
+    Skip {
+        sub_task: u8,
+    },
+    Resolve,
+    Verdict {
+        sub_task: u8,
+        done: bool,
+        output: bool,
+    },
+}
+
+/// How an attempt fails.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum How {
+    Again,
+    ForGood,
+    Unknown,
+    Timeout,
+    Lost,
+    Stopped,
+}
+
+impl Op {
+    /// The command; `None` where there is nothing to pick. Moves the clock.
+    pub(crate) fn command(&self, record: &Record, now: &mut Timestamp) -> Option<Command> {
+        let by = || "somebody".to_owned();
+        let reason = || "why not".to_owned();
+        // One beyond the last, so that a sub-task that does not exist is asked for as well.
+        let sub = |n: u8| u32::from(n) % (record.sub_tasks.len() as u32 + 1);
+        Some(match *self {
+            Op::Begin => Command::Begin,
+            Op::Complete { pick, output } => {
+                let (sub_task, token) = running(record, pick)?;
+                Command::Complete { sub_task, token, output: output.map(|n| json!(n)) }
+            }
+            Op::Fail { pick, how } => {
+                let (sub_task, token) = running(record, pick)?;
+                Command::Fail { sub_task, token, failure: how.failure() }
+            }
+            Op::HandBack { pick } => {
+                let (sub_task, token) = running(record, pick)?;
+                Command::HandBack { sub_task, token }
+            }
+            Op::Report { pick, progress, stages } => {
+                let (sub_task, token) = running(record, pick)?;
+                Command::Report { sub_task, token, progress, stages: stages.then(|| vec![stage(*now)]) }
+            }
+            Op::Stale { sub_task, token, what } => stale(record, sub(sub_task), token, what),
+            Op::Elapse(ms) => {
+                now.0 += i64::from(ms);
+                return None;
+            }
+            Op::Due => {
+                *now = record.due_at()?.max(*now);
+                Command::Due
+            }
+            Op::DueNow => Command::Due,
+            Op::Recover => Command::Recover,
+            Op::Cancel { grace } => Command::Cancel { by: by(), grace: Span(grace) },
+            Op::Retry => Command::Retry { by: by() },
+            Op::Skip { sub_task } => Command::Skip { sub_task: sub(sub_task), by: by(), reason: reason() },
+            Op::Resolve => Command::Resolve { by: by(), reason: reason(), verdict: None },
+            Op::Verdict { sub_task, done, output } => {
+                // Mostly one that is to be decided.
+                let open: Vec<u32> = indexes(record, |i| record.sub_tasks[i].outcome_unknown);
+                let sub_task = open.get(usize::from(sub_task) % 8).copied().unwrap_or_else(|| sub(sub_task));
+                let verdict = Verdict { sub_task, done, output: output.then(|| json!("seen")) };
+                Command::Resolve { by: by(), reason: reason(), verdict: Some(verdict) }
+            }
+        })
+    }
+}
+
+impl How {
+    pub(crate) fn failure(self) -> Failure {
+        let fault = Fault::new("BROKEN", "it broke");
+        match self {
+            How::Again => Failure::Error { fault, retryable: true },
+            How::ForGood => Failure::Error { fault, retryable: false },
+            How::Unknown => Failure::Unknown { fault },
+            How::Timeout => Failure::Timeout,
+            How::Lost => Failure::Lost,
+            How::Stopped => Failure::Stopped,
+        }
+    }
+}
+
+/// The sub-tasks of a kind.
+pub(crate) fn indexes(record: &Record, is: impl Fn(usize) -> bool) -> Vec<u32> {
+    (0..record.sub_tasks.len()).filter(|&i| is(i)).map(|i| i as u32).collect()
+}
+
+/// The sub-tasks of which an attempt runs somewhere: not timers, which run themselves.
+pub(crate) fn attempts(record: &Record) -> Vec<(u32, Token)> {
+    let runs = |i: usize| {
+        let sub = &record.sub_tasks[i];
+        sub.status == SubTaskStatus::InProgress && sub.due_at.is_none()
+    };
+    indexes(record, runs).into_iter().map(|i| (i, record.sub_tasks[i as usize].token())).collect()
+}
+
+fn running(record: &Record, pick: u8) -> Option<(u32, Token)> {
+    let all = attempts(record);
+    all.get(usize::from(pick) % all.len().max(1)).copied()
+}
+
+fn stage(now: Timestamp) -> Stage {
+    Stage {
+        name: "stage".to_owned(),
+        kind: "STAGE".to_owned(),
+        description: String::new(),
+        status: StageStatus::InProgress,
+        created_at: now,
+        completed_at: None,
+        errors: Vec::new(),
+    }
+}
+
+/// A result for a sub-task that nobody runs, or with another token than that of its live attempt.
+fn stale(record: &Record, sub_task: u32, token: u8, what: u8) -> Command {
+    let live = record.sub_tasks.get(sub_task as usize).map_or(0, |sub| sub.token().0);
+    let runs =
+        record.sub_tasks.get(sub_task as usize).is_some_and(|sub| sub.status == SubTaskStatus::InProgress);
+    let token = match token % 4 {
+        0 if !runs => live,
+        1 => live + 1,
+        2 => u64::MAX,
+        _ => live.wrapping_sub(1),
+    };
+    let token = Token(token);
+    match what % 4 {
+        0 => Command::Complete { sub_task, token, output: Some(json!("stale")) },
+        1 => Command::Fail { sub_task, token, failure: How::Lost.failure() },
+        2 => Command::Report { sub_task, token, progress: Some(1), stages: None },
+        _ => Command::HandBack { sub_task, token },
+    }
+}
+
+fn how() -> impl Strategy<Value = How> {
+    prop_oneof![
+        4 => Just(How::Again),
+        2 => Just(How::ForGood),
+        1 => Just(How::Unknown),
+        1 => Just(How::Timeout),
+        2 => Just(How::Lost),
+        1 => Just(How::Stopped),
+    ]
+}
+
+pub(crate) fn op() -> impl Strategy<Value = Op> {
+    let pick = any::<u8>;
+    prop_oneof![
+        1 => Just(Op::Begin),
+        9 => (pick(), weighted(0.7, any::<u16>())).prop_map(|(pick, output)| Op::Complete { pick, output }),
+        7 => (pick(), how()).prop_map(|(pick, how)| Op::Fail { pick, how }),
+        1 => pick().prop_map(|pick| Op::HandBack { pick }),
+        1 => (pick(), weighted(0.5, any::<u8>()), any::<bool>())
+            .prop_map(|(pick, progress, stages)| Op::Report { pick, progress, stages }),
+        2 => (pick(), pick(), pick()).prop_map(|(sub_task, token, what)| Op::Stale { sub_task, token, what }),
+        3 => (-500..3000_i32).prop_map(Op::Elapse),
+        5 => Just(Op::Due),
+        1 => Just(Op::DueNow),
+        1 => Just(Op::Recover),
+        1 => prop_oneof![Just(0), 1..5000_u64].prop_map(|grace| Op::Cancel { grace }),
+        4 => Just(Op::Retry),
+        1 => pick().prop_map(|sub_task| Op::Skip { sub_task }),
+        1 => Just(Op::Resolve),
+        3 => (pick(), any::<bool>(), any::<bool>())
+            .prop_map(|(sub_task, done, output)| Op::Verdict { sub_task, done, output }),
+    ]
+}
