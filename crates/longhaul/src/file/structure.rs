@@ -86,7 +86,7 @@ impl Walk<'_> {
             schema.get("required").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str)
         {
             if !members.contains_key(name) {
-                let hint = known.get(name).and_then(|schema| about(schema));
+                let hint = known.get(name).and_then(about);
                 self.wrong(pointer, format!("`{name}` is missing"), hint);
             }
         }

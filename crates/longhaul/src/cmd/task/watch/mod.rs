@@ -119,11 +119,12 @@ struct View<'a> {
     lost: bool,
 }
 
+/// How.
 enum Kind {
     /// Redrawn in place.
     Screen(Box<Screen>),
     /// A line a change.
-    Lines(Changes),
+    Lines(Box<Changes>),
     /// The whole task a line, as JSON.
     Json,
 }
@@ -136,7 +137,7 @@ impl<'a> View<'a> {
             OutputFormat::Table | OutputFormat::Wide if out.terminal && !console::is_dumb() => {
                 Kind::Screen(Box::new(Screen::new(out.palette)))
             }
-            OutputFormat::Table | OutputFormat::Wide => Kind::Lines(Changes::new(out.palette)),
+            OutputFormat::Table | OutputFormat::Wide => Kind::Lines(Box::new(Changes::new(out.palette))),
         };
         View { context, kind, lost: false }
     }
