@@ -4,15 +4,22 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::{Context as _, anyhow};
 use longhaul_engine::{CommandConfig, EngineConfig, HttpConfig};
 use longhaul_model::{Span, StatusStyle};
+use longhaul_server::WireConfig;
 use serde::Deserialize;
 
 use crate::cli::{LogFormat, ServeArgs};
 use crate::file::{Finding, Place};
 use crate::out::style::Palette;
+
+/// How long what runs may take to end when the server stops.
+const SHUTDOWN_GRACE: Duration = Duration::from_secs(30);
+/// The same in a demonstration.
+const DEMO_GRACE: Duration = Duration::from_secs(1);
 
 /// Everything that can be set.
 #[derive(Debug)]
@@ -33,6 +40,8 @@ pub(crate) struct Config {
     pub(crate) wire: Wire,
     /// How tasks run.
     pub(crate) engine: EngineConfig,
+    /// How long what runs may take to end when the server stops.
+    pub(crate) shutdown_grace: Duration,
 }
 
 /// The section `[wire]`: for clients that expect one server's habits.
@@ -74,6 +83,21 @@ pub(crate) enum ActionBody {
     Empty,
 }
 
+impl From<Wire> for WireConfig {
+    fn from(wire: Wire) -> Self {
+        WireConfig {
+            status_style: wire.status_style,
+            action_body: match wire.action_body {
+                ActionBody::Task => longhaul_server::ActionBody::Task,
+                ActionBody::Empty => longhaul_server::ActionBody::Empty,
+            },
+            login_status: wire.login_status,
+            default_page_size: wire.default_page_size,
+            extensions: wire.extensions,
+        }
+    }
+}
+
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 struct File {
@@ -92,6 +116,7 @@ struct File {
 #[serde(deny_unknown_fields, default)]
 struct Engine {
     cancel_grace: Option<Span>,
+    shutdown_grace: Option<Span>,
     max_running: Option<usize>,
 }
 
@@ -125,13 +150,16 @@ impl Config {
             None => File::default(),
         };
         let defaults = EngineConfig::default();
+        let demo = args.demo.or(file.demo).unwrap_or_default();
+        // What a demonstration runs is not worth waiting for, and its log not worth reading.
+        let (level, grace) = if demo { ("warn", DEMO_GRACE) } else { ("info", SHUTDOWN_GRACE) };
         Ok(Config {
             data_dir: args.data_dir.or(file.data_dir).unwrap_or_else(|| "./longhaul-data".into()),
             listen: args.listen.or(file.listen).unwrap_or_else(|| (Ipv4Addr::LOCALHOST, 8080).into()),
             workflows: args.workflows.or(file.workflows),
-            demo: args.demo.or(file.demo).unwrap_or_default(),
+            demo,
             log_format: args.log_format.or(file.log_format).unwrap_or_default(),
-            log_level: args.log_level.or(file.log_level).unwrap_or_else(|| "info".to_owned()),
+            log_level: args.log_level.or(file.log_level).unwrap_or_else(|| level.to_owned()),
             wire: file.wire,
             engine: EngineConfig {
                 cancel_grace: file.engine.cancel_grace.unwrap_or(defaults.cancel_grace),
@@ -139,6 +167,7 @@ impl Config {
                 http: HttpConfig { allow: file.actions.http.allow },
                 command: CommandConfig { allow: file.actions.command.allow, ..defaults.command },
             },
+            shutdown_grace: file.engine.shutdown_grace.map_or(grace, |span| Duration::from_millis(span.0)),
         })
     }
 }

@@ -26,7 +26,8 @@ The configuration file is TOML; every key is optional:
   [actions.command]
   allow = [\"/usr/bin/uname\"]         # programs that `command` actions may run
 
-The server stops on SIGTERM or SIGINT once what runs has ended or 30 s are over; a second signal stops it at once.
+The server stops on SIGTERM or SIGINT once what runs has ended or shutdown_grace is over; a second signal stops it at
+once.
 Nothing is lost either way: the next start goes on where this one stopped.
 
 There is no authentication yet, so it listens on this machine only.

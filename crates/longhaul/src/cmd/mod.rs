@@ -7,6 +7,7 @@ mod task;
 mod workflow;
 
 use longhaul_client::Client;
+pub(crate) use workflow::Linted;
 
 use crate::cli::{Command, Global};
 use crate::exit::{Code, Failure};

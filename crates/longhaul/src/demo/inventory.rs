@@ -2,10 +2,11 @@
 //! data centre at hand.
 
 use std::net::{Ipv4Addr, SocketAddr};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use axum::extract::{Path, State};
+use axum::extract::{self, State};
 use axum::http::StatusCode;
 use axum::routing::{get, post};
 use axum::{Json, Router};
@@ -19,10 +20,18 @@ const HOSTS: [(&str, &str, &str); 3] = [
     ("d74692f3-27da-468e-b3a7-bfc37c1d7d87", "sfo01-m01-esx03.rainpole.io", "UNASSIGNED_USEABLE"),
 ];
 
-/// Starts it on a free port of the loopback interface; it ends with the process.
-pub(crate) async fn start() -> std::io::Result<SocketAddr> {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+/// Starts it on a free port of the loopback interface; it ends with the process. The port is kept with the data, so
+/// that tasks which were given it find the service again after a restart.
+pub(super) async fn start(data_dir: &Path) -> std::io::Result<SocketAddr> {
+    let memory = data_dir.join("demo-inventory-port");
+    let before = std::fs::read_to_string(&memory).ok().and_then(|text| text.trim().parse::<u16>().ok());
+    let listener = match TcpListener::bind((Ipv4Addr::LOCALHOST, before.unwrap_or(0))).await {
+        Ok(listener) => listener,
+        Err(_) => TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?,
+    };
     let address = listener.local_addr()?;
+    std::fs::create_dir_all(data_dir)?;
+    std::fs::write(&memory, address.port().to_string())?;
     let reports = Arc::new(AtomicU64::new(0));
     let service = Router::new()
         .route("/hosts", get(hosts))
@@ -46,7 +55,7 @@ async fn hosts() -> Json<Value> {
     Json(json!({ "elements": hosts }))
 }
 
-async fn host(Path(id): Path<String>) -> Result<Json<Value>, StatusCode> {
+async fn host(extract::Path(id): extract::Path<String>) -> Result<Json<Value>, StatusCode> {
     HOSTS.into_iter().find(|(known, ..)| *known == id).map(|host| Json(shown(host))).ok_or(StatusCode::NOT_FOUND)
 }
 

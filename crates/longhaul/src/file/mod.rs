@@ -10,7 +10,7 @@ use longhaul_model::workflow::{Definition, Problem, Workflow};
 use serde_json::Value;
 
 pub(crate) use finding::{Finding, Place};
-pub(crate) use folder::{SourceFile, find};
+pub(crate) use folder::find;
 use tree::Tree;
 
 /// What became of reading a file.
