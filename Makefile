@@ -28,11 +28,11 @@ bench: setup ## measure against the goals (30 minutes; QUICK=1 for a few)
 	$(TARGET)/release/longhaul-bench $(if $(QUICK),--quick) --longhaul $(LONGHAUL)
 
 torture: setup ## kill the server 300 times and at every fsync
-	$(CARGO) build --release --locked -p longhaul -p longhaul-torture
-	$(TARGET)/release/longhaul-torture --longhaul $(LONGHAUL)
+	$(CARGO) build --release --locked -p longhaul -p longhaul-proof
+	$(TARGET)/release/torture --longhaul $(LONGHAUL)
 
 torture-quick: setup ## 20 kills and every tenth fsync
-	$(CARGO) build --release --locked -p longhaul -p longhaul-torture
-	$(TARGET)/release/longhaul-torture --quick --longhaul $(LONGHAUL)
+	$(CARGO) build --release --locked -p longhaul -p longhaul-proof
+	$(TARGET)/release/torture --quick --longhaul $(LONGHAUL)
 
 .PHONY: help setup run test lint bench torture torture-quick

@@ -20,7 +20,7 @@ pub(super) async fn check() -> Result<()> {
     let asked = Command::new("strace").arg("--version").stdout(Stdio::null()).status().await;
     match asked {
         Ok(status) if status.success() => Ok(()),
-        _ => bail!("strace is missing: scripts/torture-tools installs it"),
+        _ => bail!("strace is missing: `make setup` installs it"),
     }
 }
 
