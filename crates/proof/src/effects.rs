@@ -16,6 +16,9 @@ use uuid::Uuid;
 use crate::clock;
 use crate::history::Effect;
 
+/// How long every other effect that must not be repeated takes to answer.
+const ONCE: Duration = Duration::from_millis(60);
+
 /// The running service.
 #[derive(Clone, Debug)]
 pub struct Effects {
@@ -63,16 +66,18 @@ async fn note(
     headers: HeaderMap,
 ) -> StatusCode {
     let key = headers.get("idempotency-key").and_then(|key| key.to_str().ok()).unwrap_or_default().to_owned();
-    let slow = {
+    let pause = {
         let mut seen = effects.seen();
         let life = seen.life;
-        seen.calls.push(Effect { at: clock::now(), life, task, sub, key });
         seen.slow = !seen.slow;
-        seen.slow
+        let pause = if sub == "Once" || sub == "Charge" { ONCE } else { Duration::from_millis(15) };
+        let pause = pause.mul_f64(f64::from(u8::from(seen.slow)));
+        seen.calls.push(Effect { at: clock::now(), life, task, sub, key });
+        pause
     };
-    if slow {
-        // Between effect and answer there must be a time in which kills fall.
-        tokio::time::sleep(Duration::from_millis(15)).await;
+    // Between effect and answer there must be a time in which kills fall.
+    if !pause.is_zero() {
+        tokio::time::sleep(pause).await;
     }
     StatusCode::NO_CONTENT
 }

@@ -80,7 +80,7 @@ fn acked(history: &History) -> Option<Uuid> {
     })
 }
 
-fn task<'a>(dump: &'a mut Dump, id: Option<Uuid>) -> Option<(Uuid, &'a mut Final)> {
+fn task(dump: &mut Dump, id: Option<Uuid>) -> Option<(Uuid, &mut Final)> {
     let id = id?;
     Some((id, dump.tasks.get_mut(&id)?))
 }

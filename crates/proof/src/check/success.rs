@@ -18,7 +18,7 @@ pub(super) fn check(evidence: &Evidence<'_>) -> Verdict {
             verdict
                 .that(successes.len() <= 1, || format!("{id} {name}: succeeded {} times", successes.len()));
             let succeeded = last.status == SubStatus::Successful;
-            verdict.that(succeeded == !successes.is_empty() || (succeeded && done.contains_key(id)), || {
+            verdict.that(succeeded != successes.is_empty() || (succeeded && done.contains_key(id)), || {
                 format!(
                     "{id} {name}: {:?} in the end with {} successful attempts",
                     last.status,

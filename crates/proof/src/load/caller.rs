@@ -1,8 +1,10 @@
 //! One client's calls. Each is recorded as answered, refused, never sent, or unknown.
 
 use std::rc::Rc;
+use std::time::Duration;
 
 use serde_json::{Value, json};
+use tokio::time::sleep;
 use uuid::Uuid;
 
 use super::Shared;
@@ -52,34 +54,41 @@ impl Caller {
         shared.in_flight.set(shared.in_flight.get() + 1);
         let answer = self.client.ask(address, request).await;
         shared.in_flight.set(shared.in_flight.get() - 1);
-        let mut recorder = shared.recorder.borrow_mut();
-        recorder.sent += u64::from(!matches!(answer, Err(NoAnswer::Unsent)));
-        match &answer {
-            Ok(answer) if answer.status < 500 => {}
-            Ok(answer) => {
-                let body = String::from_utf8_lossy(&answer.body).into_owned();
-                recorder.ambiguous += 1;
-                recorder.odd(format!("{} {}: {} {body}", request.method, request.path, answer.status));
+        let ret = clock::now();
+        self.count(request, &answer);
+        if matches!(answer, Err(NoAnswer::Lost)) {
+            // The server may be dead and not yet known to be.
+            let lives = || !shared.dying.get() && shared.address.get() == Some(address);
+            if lives() {
+                sleep(Duration::from_millis(300)).await;
             }
-            Err(NoAnswer::Unsent) => {}
-            Err(e) => {
-                recorder.ambiguous += 1;
-                if matches!(e, NoAnswer::Garbled(_))
-                    || (!shared.dying.get() && shared.address.get() == Some(address))
-                {
-                    let at = format!("{} {}", request.method, request.path);
-                    drop(recorder);
-                    // The server may be dead and not yet known to be.
-                    tokio::time::sleep(std::time::Duration::from_millis(300)).await;
-                    if matches!(e, NoAnswer::Garbled(_))
-                        || (!shared.dying.get() && shared.address.get() == Some(address))
-                    {
-                        shared.recorder.borrow_mut().odd(format!("{at}: {e:?} of a server that lives"));
-                    }
-                }
+            if lives() {
+                let what = format!("{} {}: no answer of a server that lives", request.method, request.path);
+                shared.recorder.borrow_mut().odd(what);
             }
         }
-        (call, answer, clock::now())
+        (call, answer, ret)
+    }
+
+    /// Counts what was sent and what became unknown; notes what no server may answer.
+    fn count(&self, request: &Request<'_>, answer: &Result<Answer, NoAnswer>) {
+        let mut recorder = self.shared.recorder.borrow_mut();
+        let (sent, known) = match answer {
+            Ok(answer) if answer.status >= 500 => {
+                let body = String::from_utf8_lossy(&answer.body);
+                recorder.odd(format!("{} {}: {} {body}", request.method, request.path, answer.status));
+                (true, false)
+            }
+            Ok(_) => (true, true),
+            Err(NoAnswer::Unsent) => (false, true),
+            Err(NoAnswer::Lost) => (true, false),
+            Err(NoAnswer::Garbled(what)) => {
+                recorder.odd(format!("{} {}: {what}", request.method, request.path));
+                (true, false)
+            }
+        };
+        recorder.sent += u64::from(sent);
+        recorder.ambiguous += u64::from(!known);
     }
 
     /// Submits, and records it. Gives the task.

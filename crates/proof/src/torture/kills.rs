@@ -12,8 +12,9 @@ use super::integrity;
 use super::place::Place;
 use crate::check::{self, Evidence};
 use crate::clock;
+use crate::dump::Dump;
 use crate::effects::Effects;
-use crate::history::{History, Life};
+use crate::history::{DecisionAnswer, History, Life, SubmitAnswer, Verb};
 use crate::load::Shared;
 use crate::report::{Report, say};
 use crate::server::{Program, Start};
@@ -50,7 +51,7 @@ pub(super) async fn run(
         // Calm and storm in turn; the budget bounds what the end has to check.
         shared.think.set(Duration::from_secs_f64(log_uniform(&mut rng, 0.0002, 0.02)));
         shared.budget.set(300);
-        let moment = moment(&mut rng);
+        let moment = moment(&mut rng, round);
         let life = one_life(&program, &shared, &effects, round, moment).await?;
         if (round + 1) % 20 == 0 || round + 1 == kills {
             let tasks = shared.recorder.borrow().history.submits.len();
@@ -95,20 +96,23 @@ pub(super) async fn run(
     report.add_noted("F1", "odd", "no answer that no server may give", String::new(), healed.oddities);
     let faults = integrity::faults(&program.data, &place.path("scratch"))?;
     report.add_noted("F1", "db", "PRAGMA integrity_check", format!("{} faults", faults.len()), faults);
+    coverage(&recorder.history, &healed.dump, kills, report);
     let evidence = Evidence::new(&recorder.history, &healed.dump, &shared.catalog);
     report.verdicts("F1", check::all(&evidence));
     report.planted("F1", check::plant::all_planted(&recorder.history, &healed.dump, &shared.catalog));
     Ok(())
 }
 
-/// Half of the kills come uniformly within 3 s of load, half as often within each ten-fold of time from 1 ms on; every
-/// tenth while the server starts.
-fn moment(rng: &mut Rng) -> Moment {
-    match rng.u32(0..20) {
-        0 | 1 => Moment::AfterSpawn(Duration::from_secs_f64(log_uniform(rng, 0.001, 0.2))),
-        2..=10 => Moment::IntoLoad(Duration::from_secs_f64(3.0 * rng.f64())),
-        _ => Moment::IntoLoad(Duration::from_secs_f64(log_uniform(rng, 0.001, 3.0))),
+/// Half of the kills come uniformly within 3 s of load, most others with each ten-fold of time from 1 ms on equally
+/// often; every tenth while the server starts.
+fn moment(rng: &mut Rng, round: usize) -> Moment {
+    if round % 10 == 4 {
+        return Moment::AfterSpawn(Duration::from_secs_f64(log_uniform(rng, 0.001, 0.1)));
     }
+    Moment::IntoLoad(Duration::from_secs_f64(match rng.u32(0..9) {
+        0..5 => 3.0 * rng.f64(),
+        _ => log_uniform(rng, 0.001, 3.0),
+    }))
 }
 
 fn log_uniform(rng: &mut Rng, from: f64, to: f64) -> f64 {
@@ -189,10 +193,45 @@ fn summary(history: &History, kills: usize, report: &mut Report) {
         format!("p50 {half} ms, longest {most} ms, with {acked} tasks"),
         most <= START.as_millis() as u64,
     );
-    let unknown = history
+    let unknown = history.submits.iter().filter(|submit| submit.answer == SubmitAnswer::Ambiguous).count();
+    report.add("F1", "unknown", "submissions of which nobody knew", format!("{unknown}"), true);
+}
+
+/// What the run went through: a check of what never happened proves nothing. A few kills need not meet everything.
+fn coverage(history: &History, dump: &Dump, kills: usize, report: &mut Report) {
+    let attempts = |status: &str| {
+        dump.tasks.values().flat_map(|task| &task.attempts).filter(|a| a.status == status).count()
+    };
+    let unknown = history.polls.iter().flat_map(|poll| &poll.view.subs);
+    let unknown = unknown.filter(|sub| sub.error.as_deref() == Some("OUTCOME_UNKNOWN")).count();
+    let told = |what: Verb| {
+        let told = history.decisions.iter().filter(|decision| decision.what == what);
+        told.filter(|decision| decision.answer == DecisionAnswer::Acked).count()
+    };
+    let replays = history
         .submits
         .iter()
-        .filter(|submit| submit.answer == crate::history::SubmitAnswer::Ambiguous)
-        .count();
-    report.add("F1", "unknown", "submissions of which nobody knew", format!("{unknown}"), true);
+        .filter(|submit| matches!(submit.answer, SubmitAnswer::Acked { replayed: true, .. }));
+    let reused = history.submits.iter().filter(|submit| submit.answer == SubmitAnswer::KeyReused);
+    let parts = [
+        ("attempts lost", attempts("LOST")),
+        ("failed", attempts("FAILED")),
+        ("stopped", attempts("STOPPED")),
+        ("looks at an unknown outcome", unknown),
+        ("verdicts done", told(Verb::Done)),
+        ("not done", told(Verb::NotDone)),
+        ("retries", told(Verb::Retry)),
+        ("cancels", told(Verb::Cancel)),
+        ("replays", replays.count()),
+        ("keys refused", reused.count()),
+        ("effects", history.effects.len()),
+    ];
+    let figure = parts.map(|(name, count)| format!("{count} {name}")).join(", ");
+    report.add(
+        "F1",
+        "seen",
+        "every path was taken",
+        figure,
+        kills < 20 || parts.iter().all(|(_, count)| *count > 0),
+    );
 }

@@ -12,6 +12,8 @@ use tokio::time::timeout;
 
 /// The calls that make data durable.
 pub(super) const SYNCS: &str = "fsync,fdatasync";
+/// The calls that write into the database and its log.
+pub(super) const WRITES: &str = "pwrite64";
 
 /// Fails when there is no strace.
 pub(super) async fn check() -> Result<()> {

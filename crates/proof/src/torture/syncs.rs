@@ -1,4 +1,4 @@
-//! F2: the server is killed at every sync of a small fixed run: while it makes its database, while it takes in its
+//! F2: the server is killed at every sync and at every write of a small fixed run: while it makes its database, while it takes in its
 //! workflows, and while tasks run.
 
 use std::path::Path;
@@ -10,7 +10,8 @@ use super::heal;
 use super::integrity;
 use super::kills::STRAGGLERS;
 use super::place::{Place, copy};
-use super::{scenario, strace};
+use super::scenario;
+use super::strace::{self, SYNCS, WRITES};
 use crate::check::{self, Evidence};
 use crate::clock;
 use crate::effects::Effects;
@@ -19,8 +20,8 @@ use crate::load::{Caller, Shared};
 use crate::report::{Report, say};
 use crate::server::{Program, Server, Start};
 
-/// No run has more syncs of one thread than this.
-const MOST: u32 = 500;
+/// No run has more such calls of one thread than this.
+const MOST: u32 = 2000;
 
 /// From where on syncs are counted.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -37,19 +38,21 @@ pub(super) async fn run(place: &Place, quick: bool, report: &mut Report) -> Resu
     strace::check().await?;
     let effects = Effects::start().await?;
     let base = prepare(place, &effects).await?;
-    for (from, name, what) in [
-        (From::Nothing, "create", "killed at every sync from nothing on"),
-        (From::Empty, "load", "killed at every sync from an empty database on"),
-        (From::Ready, "run", "killed at every sync of the tasks"),
+    for (from, calls, name, what) in [
+        (From::Nothing, SYNCS, "create", "killed at every sync from nothing on"),
+        (From::Empty, SYNCS, "load", "killed at every sync from an empty database on"),
+        (From::Ready, SYNCS, "run", "killed at every sync of the tasks"),
+        (From::Nothing, WRITES, "create-w", "killed at every write from nothing on"),
+        (From::Ready, WRITES, "run-w", "killed at every write of the tasks"),
     ] {
         let step = if quick { 10 } else { 1 };
         let begun = Instant::now();
         let (mut runs, mut fired, mut notes, mut last) = (0, 0, Vec::new(), Vec::new());
         let mut k = 1;
         while k <= MOST {
-            let run = one(place, &base, &effects, from, k).await?;
+            let run = one(place, &base, &effects, from, calls, k).await?;
             runs += 1;
-            notes.extend(run.faults.into_iter().map(|fault| format!("at sync {k}: {fault}")));
+            notes.extend(run.faults.into_iter().map(|fault| format!("at call {k}: {fault}")));
             if !run.fired {
                 last = run.counts;
                 break;
@@ -62,7 +65,7 @@ pub(super) async fn run(place: &Place, quick: bool, report: &mut Report) -> Resu
         }
         say(&format!("F2 {name}: {runs} runs, {fired} kills, {:.0?}", begun.elapsed()));
         let figure = format!(
-            "{fired} kills at syncs 1 to {k} by {step}; without a kill its threads sync {last:?} times"
+            "{fired} kills at calls 1 to {k} by {step}; without a kill its threads make {last:?} of them"
         );
         report.add_noted("F2", name, what, figure, notes);
     }
@@ -88,7 +91,7 @@ struct Run {
     counts: Vec<usize>,
 }
 
-async fn one(place: &Place, base: &Path, effects: &Effects, from: From, k: u32) -> Result<Run> {
+async fn one(place: &Place, base: &Path, effects: &Effects, from: From, calls: &str, k: u32) -> Result<Run> {
     let data = place.fresh("f2")?;
     if from != From::Nothing {
         copy(base, &data)?;
@@ -101,19 +104,20 @@ async fn one(place: &Place, base: &Path, effects: &Effects, from: From, k: u32) 
     // Its end is that of the server it is attached to.
     let mut tracer = None;
     let mut server = match from {
-        From::Nothing | From::Empty => program.start(&strace::under(strace::SYNCS, k, &trace))?,
+        From::Nothing | From::Empty => program.start(&strace::under(calls, k, &trace))?,
         From::Ready => program.start(&[])?,
     };
     let mut ready = None;
     if let Start::Ready(address) = server.up().await? {
         ready = Some(clock::now());
         if from == From::Ready {
-            tracer = Some(strace::attach(strace::SYNCS, k, &trace, server.pid()?).await?);
+            tracer = Some(strace::attach(calls, k, &trace, server.pid()?).await?);
         }
         shared.is_up(address);
+        // At any moment, from here on.
+        shared.dying.set(true);
         scenario::run(&mut Caller::new(shared.clone())).await;
     }
-    shared.dying.set(true);
     let spawned = server.spawned;
     // Its end is part of the run: closing syncs too.
     let fired = ended(server).await?;
