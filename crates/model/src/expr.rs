@@ -74,9 +74,14 @@ impl Expr {
     /// Parses; `{{ … }}` around the whole is allowed and taken off.
     pub fn parse(text: &str) -> Result<Self, ExprError> {
         let trimmed = text.trim();
-        let inner = trimmed.strip_prefix("{{").and_then(|rest| rest.strip_suffix("}}")).unwrap_or(trimmed).trim();
+        let inner =
+            trimmed.strip_prefix("{{").and_then(|rest| rest.strip_suffix("}}")).unwrap_or(trimmed).trim();
         if text.len() > LONGEST_TEMPLATE {
-            return Err(ExprError::new(&inner[..40], format!("longer than {LONGEST_TEMPLATE} bytes")));
+            let start: String = inner.chars().take(40).collect();
+            return Err(ExprError::new(
+                &format!("{start}…"),
+                format!("longer than {LONGEST_TEMPLATE} bytes"),
+            ));
         }
         let compiled = ENGINE
             .compile_expression_owned(inner.to_owned())
@@ -170,7 +175,8 @@ impl Template {
                 pieces.push(Piece::Text(rest[..start].to_owned()));
             }
             let body = &rest[start + 2..];
-            let end = closing(body).ok_or_else(|| ExprError::new(body.trim(), "`}}` is missing at its end"))?;
+            let end =
+                closing(body).ok_or_else(|| ExprError::new(body.trim(), "`}}` is missing at its end"))?;
             pieces.push(Piece::Expr(Expr::parse(&body[..end])?));
             rest = &body[end + 2..];
         }
@@ -299,7 +305,9 @@ impl JsonTemplate {
             JsonTemplate::Plain(_) => Vec::new(),
             JsonTemplate::Text(template) => template.expressions(),
             JsonTemplate::List(items) => items.iter().flat_map(JsonTemplate::expressions).collect(),
-            JsonTemplate::Members(members) => members.iter().flat_map(|(_, value)| value.expressions()).collect(),
+            JsonTemplate::Members(members) => {
+                members.iter().flat_map(|(_, value)| value.expressions()).collect()
+            }
         }
     }
 

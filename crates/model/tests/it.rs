@@ -1,8 +1,21 @@
+//! The model from outside: random sequences of commands against its invariants, each verb by examples, the checking
+//! of workflows, the pauses between attempts.
+
+#[path = "it/example.rs"]
+mod example;
+#[path = "it/mistakes.rs"]
+mod mistakes;
 #[path = "it/observer.rs"]
 mod observer;
 #[path = "it/op.rs"]
 mod op;
+#[path = "it/pause.rs"]
+mod pause;
 #[path = "it/sequences.rs"]
 mod sequences;
 #[path = "it/shape.rs"]
 mod shape;
+#[path = "it/verbs/mod.rs"]
+mod verbs;
+#[path = "it/workflow.rs"]
+mod workflow;

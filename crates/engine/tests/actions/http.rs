@@ -198,6 +198,14 @@ async fn http_without_a_connection_fails_and_may_be_retried() {
 }
 
 #[tokio::test]
+async fn http_to_a_service_that_does_not_speak_tls_fails_to_connect() {
+    let server = Server::start(|_| answer(200, "text/plain", "plain")).await;
+    let action = json!({"http": {"url": format!("https://127.0.0.1:{}/", server.port())}});
+    let (fault, retryable) = error(run(&actions(&["127.0.0.1"], &[]), action, json!({})).await);
+    assert_eq!((fault.error_code.as_str(), retryable), ("HTTP_CONNECT", true), "{}", fault.message);
+}
+
+#[tokio::test]
 async fn http_connection_that_breaks_after_the_request_has_an_unknown_outcome() {
     let server = Server::start(|request| match request.path() {
         "/half" => b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\nhalf".to_vec(),

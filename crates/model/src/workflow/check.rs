@@ -4,7 +4,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::definition::Definition;
-use super::graph::did_you_mean;
+use super::graph::{did_you_mean, one_of};
 use crate::expr::Expr;
 
 /// One thing that is wrong, or that its author should know.
@@ -60,18 +60,27 @@ pub(super) fn structure(definition: &Definition, problems: &mut Problems) {
             Some("use up to 100 lower-case letters, digits, `-`, `_` and `.`".into()),
         );
     }
-    for (pointer, text) in [("/type", &definition.kind), ("/title", &definition.title)] {
+    let (kind, title) = ("such as HOST_COMMISSION", "such as Commission {{ input.fqdn }}");
+    for (pointer, text, hint) in [("/type", &definition.kind, kind), ("/title", &definition.title, title)] {
         if text.trim().is_empty() {
-            problems.error(pointer.into(), "must not be empty", None);
+            problems.error(pointer.into(), "must not be empty", Some(hint.into()));
         }
     }
     if definition.sub_tasks.is_empty() || definition.sub_tasks.len() > 1000 {
-        problems.error("/subTasks".into(), "a workflow has 1 to 1,000 sub-tasks", None);
+        problems.error(
+            "/subTasks".into(),
+            "a workflow has 1 to 1,000 sub-tasks",
+            Some("write at least one, and split what has more".into()),
+        );
     }
     let mut seen = std::collections::HashMap::new();
     for (i, sub) in definition.sub_tasks.iter().enumerate() {
         if sub.name.trim().is_empty() || sub.name.len() > 200 {
-            problems.error(format!("/subTasks/{i}/name"), "a name has 1 to 200 characters", None);
+            problems.error(
+                format!("/subTasks/{i}/name"),
+                "a name has 1 to 200 characters",
+                Some("such as ValidateHost".into()),
+            );
         }
         if let Some(first) = seen.insert(sub.name.as_str(), i) {
             problems.error(
@@ -83,10 +92,18 @@ pub(super) fn structure(definition: &Definition, problems: &mut Problems) {
         if let Some(retry) = &sub.retry {
             let pointer = format!("/subTasks/{i}/retry");
             if !(1..=1000).contains(&retry.attempts) {
-                problems.error(format!("{pointer}/attempts"), "attempts are 1 to 1,000", None);
+                problems.error(
+                    format!("{pointer}/attempts"),
+                    "attempts are 1 to 1,000",
+                    Some("1 is the first attempt, so 3 means two retries".into()),
+                );
             }
             if !(1.0..=100.0).contains(&retry.factor) {
-                problems.error(format!("{pointer}/factor"), "the factor is 1 to 100", None);
+                problems.error(
+                    format!("{pointer}/factor"),
+                    "the factor is 1 to 100",
+                    Some("1 keeps the pause, 2 doubles it each time".into()),
+                );
             }
         }
     }
@@ -105,7 +122,11 @@ fn later(definition: &Definition, problems: &mut Problems) {
     for (i, sub) in definition.sub_tasks.iter().enumerate() {
         if matches!(sub.action.kind(), "worker" | "approval" | "task") {
             let kind = sub.action.kind();
-            problems.error(format!("/subTasks/{i}/action/{kind}"), format!("the action `{kind}` is not available"), hint());
+            problems.error(
+                format!("/subTasks/{i}/action/{kind}"),
+                format!("the action `{kind}` is not available"),
+                hint(),
+            );
         }
         for (name, present) in [
             ("forEach", sub.for_each.is_some()),
@@ -159,7 +180,7 @@ impl Names<'_> {
                     let Some(sub) = parts.next() else { continue };
                     match self.sub_tasks.iter().find(|(known, _)| *known == sub) {
                         None => {
-                            let hint = did_you_mean(sub, self.sub_tasks.iter().map(|(known, _)| *known));
+                            let hint = one_of(sub, self.sub_tasks.iter().map(|(known, _)| *known));
                             wrong(format!("there is no sub-task `{sub}`"), hint);
                         }
                         Some((_, false)) => wrong(
@@ -168,21 +189,25 @@ impl Names<'_> {
                         ),
                         Some((_, true)) => {
                             if parts.next().is_some_and(|member| member != "output") {
-                                wrong("a sub-task has only `output`".into(), Some(format!("subTasks.{sub}.output")));
+                                wrong(
+                                    "a sub-task has only `output`".into(),
+                                    Some(format!("subTasks.{sub}.output")),
+                                );
                             }
                         }
                     }
                 }
                 "task" => {
                     if parts.next().is_some_and(|member| !matches!(member, "id" | "name")) {
-                        wrong("a task has `id` and `name`".into(), None);
+                        wrong("a task has `id` and `name`".into(), Some("task.id or task.name".into()));
                     }
                 }
                 other if self.roots.contains(&other) => {}
                 other => {
                     let known = ["input", "subTasks", "task"].into_iter().chain(self.roots.iter().copied());
-                    let hint = did_you_mean(other, known)
-                        .or_else(|| Some("the roots are `input`, `subTasks.<name>.output` and `task`".into()));
+                    let hint = did_you_mean(other, known).or_else(|| {
+                        Some("the roots are `input`, `subTasks.<name>.output` and `task`".into())
+                    });
                     wrong(format!("there is no `{other}`"), hint);
                 }
             }
@@ -193,7 +218,9 @@ impl Names<'_> {
 /// The properties that a schema declares, if it allows no others that could be meant.
 pub(super) fn declared(schema: &Value) -> Option<Vec<&str>> {
     let open = schema.get("additionalProperties").is_some_and(|more| more != &Value::Bool(false))
-        || ["allOf", "anyOf", "oneOf", "$ref", "patternProperties", "if"].iter().any(|key| schema.get(key).is_some());
+        || ["allOf", "anyOf", "oneOf", "$ref", "patternProperties", "if"]
+            .iter()
+            .any(|key| schema.get(key).is_some());
     if open {
         return None;
     }

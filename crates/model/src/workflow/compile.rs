@@ -141,26 +141,43 @@ impl Workflow {
         let mut problems = Problems::default();
         check::structure(&definition, &mut problems);
         let schema_text = definition.input.clone().unwrap_or_else(no_input);
-        let schema = InputSchema::compile(&schema_text)
-            .map_err(|reason| problems.error("/input".into(), format!("is no JSON Schema: {reason}"), None));
+        let schema = InputSchema::compile(&schema_text).map_err(|reason| {
+            let hint = "write a JSON Schema, such as `type: object` with `properties`".to_owned();
+            problems.error("/input".into(), format!("is no JSON Schema: {reason}"), Some(hint));
+        });
         let route = definition.route.as_deref().and_then(|text| {
-            Route::parse(text).map_err(|e| problems.error("/route".into(), e.to_string(), None)).ok()
+            let hint = || Some("such as `POST /v1/hosts` or `PATCH /v1/hosts/{hostId}`".to_owned());
+            Route::parse(text).map_err(|e| problems.error("/route".into(), e.to_string(), hint())).ok()
         });
         let needs = graph::needs(&definition.sub_tasks, &mut problems);
         if problems.any_error() {
             return Err(problems.0);
         }
-        let mut compiler = Compiler { definition: &definition, input: check::declared(&schema_text), problems };
+        let mut compiler =
+            Compiler { definition: &definition, input: check::declared(&schema_text), problems };
         let title = compiler.template("/title", &definition.title, None, &[]);
         let when = definition.when.as_deref().map(|text| compiler.expr("/when", text, None, &[]));
         let resources = compiler.resources();
         let sub_tasks = compiler.sub_tasks(&needs);
         let problems = compiler.problems;
         match (schema, title, flip(when), resources, sub_tasks) {
-            (Ok(schema), Some(title), Some(when), Some(resources), Some(sub_tasks)) if !problems.any_error() => {
+            (Ok(schema), Some(title), Some(when), Some(resources), Some(sub_tasks))
+                if !problems.any_error() =>
+            {
                 let by_name = sub_tasks.iter().zip(0..).map(|(sub, i)| (sub.name.clone(), i)).collect();
                 let warnings = problems.0;
-                Ok(Workflow { version, definition, route, schema, when, sub_tasks, warnings, title, resources, by_name })
+                Ok(Workflow {
+                    version,
+                    definition,
+                    route,
+                    schema,
+                    when,
+                    sub_tasks,
+                    warnings,
+                    title,
+                    resources,
+                    by_name,
+                })
             }
             _ => Err(problems.0),
         }
@@ -202,6 +219,11 @@ fn flip<T>(value: Option<Option<T>>) -> Option<Option<T>> {
     }
 }
 
+/// A member's name as JSON pointers write it.
+fn escaped(name: &str) -> String {
+    name.replace('~', "~0").replace('/', "~1")
+}
+
 struct Compiler<'a> {
     definition: &'a Definition,
     input: Option<Vec<&'a str>>,
@@ -216,7 +238,9 @@ impl<'a> Compiler<'a> {
     }
 
     fn keep<T>(&mut self, pointer: &str, parsed: Result<T, ExprError>) -> Option<T> {
-        parsed.map_err(|e| self.problems.error(pointer.to_owned(), e.to_string(), None)).ok()
+        let hint =
+            || Some("write it as `{{ input.name }}` or `{{ subTasks.Name.output.member }}`".to_owned());
+        parsed.map_err(|e| self.problems.error(pointer.to_owned(), e.to_string(), hint())).ok()
     }
 
     fn look<'e>(
@@ -268,7 +292,7 @@ impl<'a> Compiler<'a> {
         if let Template::Plain(text) = &template
             && let Err(e) = text.parse::<Span>()
         {
-            self.problems.error(pointer.to_owned(), e.to_string(), None);
+            self.problems.error(pointer.to_owned(), e.to_string(), Some("such as 30s or 5m".into()));
         }
         Some(template)
     }
@@ -278,7 +302,10 @@ impl<'a> Compiler<'a> {
         let mut all = Vec::new();
         for (i, resource) in definition.resources.iter().enumerate() {
             let part = |compiler: &mut Self, member: &str, text: &Option<String>| {
-                flip(text.as_deref().map(|t| compiler.template(&format!("/resources/{i}/{member}"), t, None, &[])))
+                flip(
+                    text.as_deref()
+                        .map(|t| compiler.template(&format!("/resources/{i}/{member}"), t, None, &[])),
+                )
             };
             let fqdn = part(self, "fqdn", &resource.fqdn);
             let name = part(self, "name", &resource.name);
@@ -345,8 +372,12 @@ impl<'a> Compiler<'a> {
             Action::Simulate(simulate) => {
                 let pointer = format!("{pointer}/simulate");
                 let duration = self.span(&format!("{pointer}/duration"), &simulate.duration, ended);
-                let output =
-                    flip(simulate.output.as_ref().map(|value| self.json(&format!("{pointer}/output"), value, ended)));
+                let output = flip(
+                    simulate
+                        .output
+                        .as_ref()
+                        .map(|value| self.json(&format!("{pointer}/output"), value, ended)),
+                );
                 Some(CompiledAction::Simulate(Arc::new(SimulateTemplate {
                     duration: duration?,
                     fail_attempts: simulate.fail_attempts.clone(),
@@ -362,7 +393,7 @@ impl<'a> Compiler<'a> {
     fn http(&mut self, pointer: &str, http: &HttpAction, ended: &[bool]) -> Option<CompiledAction> {
         const METHODS: [&str; 7] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
         if !METHODS.contains(&http.method.as_str()) {
-            let hint = graph::did_you_mean(&http.method, METHODS);
+            let hint = graph::one_of(&http.method, METHODS);
             self.problems.error(format!("{pointer}/method"), format!("`{}` is no method", http.method), hint);
         }
         let url = self.template(&format!("{pointer}/url"), &http.url, Some(ended), &[]);
@@ -379,17 +410,23 @@ impl<'a> Compiler<'a> {
             .headers
             .iter()
             .map(|(name, text)| {
-                let value = self.template(&format!("{pointer}/headers/{name}"), text, Some(ended), &[]);
+                let value =
+                    self.template(&format!("{pointer}/headers/{}", escaped(name)), text, Some(ended), &[]);
                 value.map(|value| (name.clone(), value))
             })
             .collect();
         let body = flip(http.body.as_ref().map(|value| self.json(&format!("{pointer}/body"), value, ended)));
         let roots: &'static [&'static str] = &["status", "headers", "body"];
         let output = flip(
-            http.output.as_deref().map(|text| self.expr(&format!("{pointer}/output"), text, Some(ended), roots)),
+            http.output
+                .as_deref()
+                .map(|text| self.expr(&format!("{pointer}/output"), text, Some(ended), roots)),
         );
-        let expect =
-            if http.expect.is_empty() { vec![StatusRange { from: 200, to: 299 }] } else { http.expect.clone() };
+        let expect = if http.expect.is_empty() {
+            vec![StatusRange { from: 200, to: 299 }]
+        } else {
+            http.expect.clone()
+        };
         Some(CompiledAction::Http(Arc::new(HttpTemplate {
             method: http.method.clone(),
             url: url?,
@@ -402,7 +439,11 @@ impl<'a> Compiler<'a> {
 
     fn command(&mut self, pointer: &str, command: &CommandAction, ended: &[bool]) -> Option<CompiledAction> {
         let Some((program, arguments)) = command.run.split_first() else {
-            self.problems.error(format!("{pointer}/run"), "name a program", Some("run: [/usr/bin/uptime]".into()));
+            self.problems.error(
+                format!("{pointer}/run"),
+                "name a program",
+                Some("run: [/usr/bin/uptime]".into()),
+            );
             return None;
         };
         if !program.starts_with('/') || program.contains("{{") {
@@ -421,7 +462,8 @@ impl<'a> Compiler<'a> {
             .env
             .iter()
             .map(|(name, text)| {
-                let value = self.template(&format!("{pointer}/env/{name}"), text, Some(ended), &[]);
+                let value =
+                    self.template(&format!("{pointer}/env/{}", escaped(name)), text, Some(ended), &[]);
                 value.map(|value| (name.clone(), value))
             })
             .collect();
@@ -440,12 +482,14 @@ impl<'a> Compiler<'a> {
                 if let Template::Plain(text) = &template
                     && let Err(e) = text.parse::<crate::time::Timestamp>()
                 {
-                    self.problems.error(format!("{pointer}/until"), e.to_string(), None);
+                    let hint = "write it in UTC, with `Z` at its end".to_owned();
+                    self.problems.error(format!("{pointer}/until"), e.to_string(), Some(hint));
                 }
                 WaitTemplate::Until(template)
             }
             (Some(_), Some(_)) | (None, None) => {
-                self.problems.error(pointer.to_owned(), "write exactly one of `for` and `until`", None);
+                let hint = "such as `wait: { for: 5m }`".to_owned();
+                self.problems.error(pointer.to_owned(), "write exactly one of `for` and `until`", Some(hint));
                 return None;
             }
         };

@@ -7,7 +7,8 @@ use super::definition::SubTaskDefinition;
 
 /// For each sub-task, the indexes of those it waits for. One without `needs` waits for the one written before it.
 pub(super) fn needs(sub_tasks: &[SubTaskDefinition], problems: &mut Problems) -> Vec<Vec<u32>> {
-    let index: HashMap<&str, u32> = sub_tasks.iter().zip(0..).map(|(sub, i)| (sub.name.as_str(), i)).collect();
+    let index: HashMap<&str, u32> =
+        sub_tasks.iter().zip(0..).map(|(sub, i)| (sub.name.as_str(), i)).collect();
     let mut all = Vec::with_capacity(sub_tasks.len());
     for (i, sub) in sub_tasks.iter().enumerate() {
         let Some(names) = &sub.needs else {
@@ -21,7 +22,7 @@ pub(super) fn needs(sub_tasks: &[SubTaskDefinition], problems: &mut Problems) ->
                 None => problems.error(
                     format!("/subTasks/{i}/needs/{n}"),
                     format!("there is no sub-task `{name}`"),
-                    did_you_mean(name, index.keys().copied()),
+                    one_of(name, sub_tasks.iter().map(|sub| sub.name.as_str())),
                 ),
             }
         }
@@ -100,6 +101,18 @@ fn cycle(needs: &[Vec<u32>]) -> Option<Vec<u32>> {
 /// "did you mean", if a name is close to one that exists.
 pub(super) fn did_you_mean<'a>(wrong: &str, known: impl IntoIterator<Item = &'a str>) -> Option<String> {
     nearest(wrong, known).map(|name| format!("did you mean `{name}`?"))
+}
+
+/// The one that was meant, else the first of those there are.
+pub(super) fn one_of<'a>(
+    wrong: &str,
+    known: impl IntoIterator<Item = &'a str, IntoIter: Clone>,
+) -> Option<String> {
+    let known = known.into_iter();
+    did_you_mean(wrong, known.clone()).or_else(|| {
+        let some: Vec<&str> = known.take(10).collect();
+        Some(format!("write one of {}", some.join(", ")))
+    })
 }
 
 /// The known name that is closest to a wrong one, if it is close.

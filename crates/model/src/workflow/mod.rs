@@ -9,7 +9,9 @@ mod schema;
 mod template;
 
 pub use check::{Problem, Severity};
-pub use compile::{CompiledAction, CommandTemplate, CompiledSubTask, HttpTemplate, SimulateTemplate, WaitTemplate, Workflow};
+pub use compile::{
+    CommandTemplate, CompiledAction, CompiledSubTask, HttpTemplate, SimulateTemplate, WaitTemplate, Workflow,
+};
 pub use definition::*;
 pub use graph::nearest;
 pub use route::{Route, RouteError};

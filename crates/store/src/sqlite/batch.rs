@@ -55,7 +55,8 @@ impl Batch {
                 }
             }
             Job::PutWorkflow(definition, answer) => {
-                let done = workflows::put(&writer.connection, &writer.shared.workflows, *definition, self.now);
+                let done =
+                    workflows::put(&writer.connection, &writer.shared.workflows, *definition, self.now);
                 let (wid, done) = match done {
                     Ok((wid, put)) => (wid, Ok(put)),
                     Err(e) => (0, Err(e)),
@@ -158,8 +159,12 @@ impl Batch {
     fn remember_key(&self, writer: &Writer, key: &IdempotencyKey, seq: i64) -> Result<(), StoreError> {
         let connection = &writer.connection;
         connection
-            .prepare_cached("INSERT INTO keys (principal, key, fingerprint, seq, created_at) VALUES (?, ?, ?, ?, ?)")
-            .and_then(|mut s| s.execute(params![key.principal, key.key, &key.fingerprint[..], seq, self.now.0]))
+            .prepare_cached(
+                "INSERT INTO keys (principal, key, fingerprint, seq, created_at) VALUES (?, ?, ?, ?, ?)",
+            )
+            .and_then(|mut s| {
+                s.execute(params![key.principal, key.key, &key.fingerprint[..], seq, self.now.0])
+            })
             .map_err(sql)?;
         // Two old ones go for each new one: the table stays small without a sweep.
         connection
@@ -224,7 +229,10 @@ impl Batch {
 
     /// The posted commands, to be repeated: nothing of the batch happened.
     pub(super) fn posted_jobs(&mut self) -> Vec<Job> {
-        std::mem::take(&mut self.posted).into_iter().map(|(id, command)| Job::Command(id, command, None)).collect()
+        std::mem::take(&mut self.posted)
+            .into_iter()
+            .map(|(id, command)| Job::Command(id, command, None))
+            .collect()
     }
 
     /// Nothing of the batch happened: everybody who waits is told so.
@@ -252,7 +260,9 @@ impl Batch {
             // Whoever asked may have gone.
             match job {
                 Job::Submit(_, answer) => drop(answer.send(Err(e()))),
-                Job::Command(_, _, Some(answer)) | Job::DeleteWorkflow(_, answer) => drop(answer.send(Err(e()))),
+                Job::Command(_, _, Some(answer)) | Job::DeleteWorkflow(_, answer) => {
+                    drop(answer.send(Err(e())))
+                }
                 Job::PutWorkflow(_, answer) => drop(answer.send(Err(e()))),
                 Job::Import(_, answer) => drop(answer.send(Err(e()))),
                 Job::Command(_, _, None) | Job::Close => {}

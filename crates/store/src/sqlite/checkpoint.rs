@@ -33,7 +33,9 @@ pub(super) fn start(directory: &Path, signals: Arc<Signals>) -> Result<JoinHandl
     let path = open::database(directory);
     let connection = Connection::open(&path)
         .and_then(|connection| {
-            connection.execute_batch("PRAGMA wal_autocheckpoint = 0; PRAGMA synchronous = FULL; PRAGMA cache_size = -512;")?;
+            connection.execute_batch(
+                "PRAGMA wal_autocheckpoint = 0; PRAGMA synchronous = FULL; PRAGMA cache_size = -512;",
+            )?;
             Ok(connection)
         })
         .map_err(|e| StoreError::Open(format!("the database cannot be opened for checkpoints: {e}")))?;

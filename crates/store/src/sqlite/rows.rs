@@ -79,7 +79,13 @@ pub(super) fn at(connection: &Connection, hot: bool, seq: i64) -> Result<Row, St
                     (false, true) => Place::Imported,
                     (false, false) => Place::History,
                 };
-                Ok(Row { seq, place, id: TaskId::from_bytes(row.get(0)?), name: row.get(1)?, doc: row.get(2)? })
+                Ok(Row {
+                    seq,
+                    place,
+                    id: TaskId::from_bytes(row.get(0)?),
+                    name: row.get(1)?,
+                    doc: row.get(2)?,
+                })
             })
         })
         .map_err(sql)
@@ -121,7 +127,8 @@ impl Row {
             return Ok(None);
         }
         let seq = self.seq;
-        let spec = spec(connection, seq)?.ok_or_else(|| StoreError::Corrupt(format!("task {} has no spec", self.id)))?;
+        let spec = spec(connection, seq)?
+            .ok_or_else(|| StoreError::Corrupt(format!("task {} has no spec", self.id)))?;
         let (wid, record) = self.record(connection, workflows)?;
         let outputs: BTreeMap<u32, Value> = outputs(connection, seq)?.into_iter().collect();
         Ok(Some((wid, Task::load(record, spec, outputs))))
@@ -134,8 +141,9 @@ pub(super) fn spec(connection: &Connection, seq: i64) -> Result<Option<Spec>, St
 }
 
 pub(super) fn outputs(connection: &Connection, seq: i64) -> Result<Vec<(u32, Value)>, StoreError> {
-    let mut statement =
-        connection.prepare_cached("SELECT sub_task, doc FROM outputs WHERE seq = ? ORDER BY sub_task").map_err(sql)?;
+    let mut statement = connection
+        .prepare_cached("SELECT sub_task, doc FROM outputs WHERE seq = ? ORDER BY sub_task")
+        .map_err(sql)?;
     let rows = statement.query_map([seq], |row| Ok((row.get(0)?, row.get::<_, String>(1)?))).map_err(sql)?;
     rows.map(|row| row.map_err(sql).and_then(|(sub_task, text)| Ok((sub_task, doc::parse(&text)?)))).collect()
 }

@@ -1,0 +1,8 @@
+//! Each verb by examples: `verb_condition_result`.
+
+mod attempt;
+mod begin;
+mod cancel;
+mod due;
+mod operator;
+mod recover;

@@ -1,0 +1,34 @@
+//! `GET /v1/tasks/{id}/attempts`.
+
+use axum::extract::State;
+use axum::response::Response;
+use http::StatusCode;
+
+use crate::api::App;
+use crate::error::ApiError;
+use crate::request::Id;
+use crate::respond;
+use crate::wire;
+
+/// Every attempt of every sub-task, in order of their starts.
+pub(crate) async fn attempts(State(app): State<App>, Id(id): Id) -> Result<Response, ApiError> {
+    let report = app.engine.attempts(id).await?;
+    let count = report.attempts.len();
+    let size = u32::try_from(count).unwrap_or(u32::MAX);
+    let body = wire::page(&report.attempts, 1, size, count as u64, |json, attempt| {
+        json.object(|json| {
+            json.key("subTask").value(report.record.sub_task_name(attempt.sub_task));
+            json.key("number").value(&attempt.number);
+            json.key("generation").value(&(attempt.generation + 1));
+            json.key("status").value(&attempt.outcome);
+            json.key("creationTimestamp").time(attempt.started_at);
+            if let Some(at) = attempt.ended_at {
+                json.key("completionTimestamp").time(at);
+            }
+            if let Some(error) = &attempt.error {
+                json.key("error").value(error);
+            }
+        });
+    });
+    Ok(respond::json(StatusCode::OK, body))
+}

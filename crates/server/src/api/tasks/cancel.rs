@@ -1,0 +1,21 @@
+//! `DELETE /v1/tasks/{id}`. A body is ignored (wire contract, 8.1).
+
+use axum::extract::State;
+use axum::response::Response;
+use http::StatusCode;
+
+use super::answer;
+use crate::api::{ANONYMOUS, App};
+use crate::config::ActionBody;
+use crate::error::ApiError;
+use crate::request::Id;
+use crate::respond;
+
+/// Cancels a task; answered once no attempt of it can start any more.
+pub(crate) async fn cancel(State(app): State<App>, Id(id): Id) -> Result<Response, ApiError> {
+    let task = app.engine.cancel(id, ANONYMOUS).await?;
+    Ok(match app.config.wire.action_body {
+        ActionBody::Task => answer(&app, &task),
+        ActionBody::Empty => respond::empty(StatusCode::OK),
+    })
+}

@@ -1,0 +1,99 @@
+//! `GET /v1/tasks/{id}`.
+
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+use axum::extract::{RawQuery, State};
+use axum::response::Response;
+use http::header::{self, HeaderValue};
+use http::{HeaderMap, StatusCode};
+use longhaul_engine::Stored;
+
+use super::view::{self, Shown};
+use crate::api::App;
+use crate::error::ApiError;
+use crate::request::{Id, Parameters};
+use crate::respond;
+use crate::wire::{self, Extras, Json};
+
+/// One task; with `wait`, once it ended or the time is over.
+pub(crate) async fn get(
+    State(app): State<App>,
+    Id(id): Id,
+    RawQuery(text): RawQuery,
+    headers: HeaderMap,
+) -> Result<Response, ApiError> {
+    let parameters = Parameters::parse(text.as_deref(), &app.config.limits)?;
+    let shown = view::shown(&parameters, &app.config.wire, false)?;
+    let task = match view::wait(&parameters)? {
+        None => app.engine.get(id)?,
+        Some(limit) => app.engine.wait(id, limit).await?,
+    };
+    let tag = tag(&task, &shown);
+    if matches_tag(&headers, &tag) {
+        return Ok(tagged(respond::empty(StatusCode::NOT_MODIFIED), &tag));
+    }
+    let extras = extras(&app, &task, &shown).await?;
+    let mut json = Json::new(2048);
+    wire::stored(&mut json, &task, shown.view, &extras);
+    Ok(tagged(respond::json(StatusCode::OK, json.finish()), &tag))
+}
+
+async fn extras(app: &App, task: &Stored, shown: &Shown) -> Result<Extras, ApiError> {
+    let mut extras = Extras::default();
+    if let Stored::Imported { .. } = task {
+        return Ok(extras);
+    }
+    if shown.input || shown.labels {
+        let spec = app.engine.spec(task.id()).await?;
+        extras.input = spec.clone().filter(|_| shown.input);
+        extras.labels = spec.filter(|_| shown.labels);
+    }
+    if shown.outputs {
+        extras.outputs = Some(app.engine.outputs(task.id()).await?);
+    }
+    Ok(extras)
+}
+
+/// Changes whenever what is shown may have changed: the revision, and what of the task is shown.
+fn tag(task: &Stored, shown: &Shown) -> String {
+    match task {
+        Stored::Own(record) => {
+            let view = &shown.view;
+            let bits = [
+                view.summary,
+                view.progress,
+                view.waiting_for,
+                view.workflow,
+                view.attempt,
+                view.version,
+                view.sub_tasks,
+                shown.input,
+                shown.labels,
+                shown.outputs,
+            ];
+            let bits = bits.iter().fold(0_u32, |all, bit| all << 1 | u32::from(*bit));
+            format!("\"{}-{bits:x}\"", record.state.revision)
+        }
+        Stored::Imported { json, .. } => {
+            let mut hasher = DefaultHasher::new();
+            json.hash(&mut hasher);
+            format!("\"i{:x}\"", hasher.finish())
+        }
+    }
+}
+
+fn matches_tag(headers: &HeaderMap, tag: &str) -> bool {
+    let given = headers.get(header::IF_NONE_MATCH).and_then(|value| value.to_str().ok());
+    given.is_some_and(|given| {
+        given.split(',').map(str::trim).any(|one| one == "*" || one.trim_start_matches("W/") == tag)
+    })
+}
+
+fn tagged(mut response: Response, tag: &str) -> Response {
+    if let Ok(value) = HeaderValue::from_str(tag) {
+        response.headers_mut().insert(header::ETAG, value);
+    }
+    // A poller may keep the answer, but must ask whether it still holds.
+    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    response
+}

@@ -1,0 +1,36 @@
+//! Tasks.
+
+pub(crate) mod attempts;
+pub(crate) mod cancel;
+pub(crate) mod get;
+pub(crate) mod import;
+pub(crate) mod list;
+pub(crate) mod query;
+pub(crate) mod resolve;
+pub(crate) mod retry;
+pub(crate) mod skip;
+pub(crate) mod submit;
+pub(crate) mod view;
+
+use axum::response::Response;
+use http::StatusCode;
+use longhaul_engine::Stored;
+
+use super::App;
+use crate::respond;
+use crate::wire::{self, Extras, Json, View};
+
+/// A task as JSON, with what one task shows by default.
+pub(crate) fn body(app: &App, task: &Stored) -> Vec<u8> {
+    let wire = &app.config.wire;
+    let view =
+        if wire.extensions { View::extended(wire.status_style) } else { View::documented(wire.status_style) };
+    let mut json = Json::new(2048);
+    wire::stored(&mut json, task, view, &Extras::default());
+    json.finish()
+}
+
+/// 200 with the task.
+pub(crate) fn answer(app: &App, task: &Stored) -> Response {
+    respond::json(StatusCode::OK, body(app, task))
+}

@@ -1,0 +1,176 @@
+//! The query of a task list (wire contract, section 2.2; section 0, rows 1, 4 and 5).
+
+use longhaul_engine::{OrderBy, TaskQuery};
+use longhaul_model::{TaskStatus, Timestamp};
+
+use crate::config::WireConfig;
+use crate::error::ApiError;
+use crate::request::Parameters;
+
+/// The largest page.
+pub(crate) const LARGEST_PAGE: u32 = 100;
+
+/// A list as asked for.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Asked {
+    pub(crate) query: TaskQuery,
+    /// From 1.
+    pub(crate) number: u64,
+    pub(crate) size: u32,
+    /// `limit`: how many elements there are at the most, over all pages.
+    pub(crate) cap: Option<u64>,
+}
+
+/// Reads the parameters. Unknown ones are ignored, malformed values of known ones refused.
+pub(crate) fn read(parameters: &Parameters, wire: &WireConfig) -> Result<Asked, ApiError> {
+    let text = |name: &str| parameters.get(name).map(str::to_owned);
+    let whole = |name: &str| whole_number(parameters, name);
+    let size = match whole("pageSize")? {
+        None | Some(0) => wire.default_page_size,
+        Some(size) => u32::try_from(size).ok().filter(|size| *size <= LARGEST_PAGE).ok_or_else(|| {
+            ApiError::parameter(
+                "pageSize",
+                &size.to_string(),
+                "It takes 1 to 100; ask for further pages by pageNumber",
+            )
+        })?,
+    };
+    let number = whole("pageNumber")?.unwrap_or(1).max(1);
+    let cap = whole("limit")?;
+    let offset = (number - 1).saturating_mul(u64::from(size));
+    let left = cap.map_or(u64::MAX, |cap| cap.saturating_sub(offset));
+    let limit = u32::try_from(left).unwrap_or(u32::MAX).min(size);
+    if let Some(live) = parameters.get("doLiveRefresh")
+        && !live.eq_ignore_ascii_case("true")
+        && !live.eq_ignore_ascii_case("false")
+    {
+        return Err(ApiError::parameter(
+            "doLiveRefresh",
+            live,
+            "It takes `true` or `false`, and changes nothing here",
+        ));
+    }
+    let query = TaskQuery {
+        statuses: statuses(parameters)?,
+        kind: text("taskType"),
+        resource_id: text("resourceId"),
+        resource_kind: text("resourceType"),
+        completed_after: completed_after(parameters)?,
+        name_contains: text("taskName"),
+        order: order(parameters)?,
+        descending: descending(parameters)?,
+        offset,
+        limit,
+    };
+    Ok(Asked { query, number, size, cap })
+}
+
+/// Not negative; the documented type is int32.
+fn whole_number(parameters: &Parameters, name: &str) -> Result<Option<u64>, ApiError> {
+    let Some(text) = parameters.get(name) else { return Ok(None) };
+    let number = text.parse::<i32>().ok().and_then(|number| u64::try_from(number).ok());
+    number
+        .map(Some)
+        .ok_or_else(|| ApiError::parameter(name, text, "It takes a whole number from 0 to 2147483647"))
+}
+
+fn statuses(parameters: &Parameters) -> Result<Vec<TaskStatus>, ApiError> {
+    let Some(text) = parameters.get("taskStatus") else { return Ok(Vec::new()) };
+    text.split(',')
+        .filter(|word| !word.trim().is_empty())
+        .map(|word| {
+            TaskStatus::parse(word).ok_or_else(|| {
+                let known: Vec<&str> = TaskStatus::ALL.iter().map(|status| status.constant()).collect();
+                let allowed = format!("It takes one or more of {}, in any spelling", known.join(", "));
+                ApiError::parameter("taskStatus", word, &allowed)
+            })
+        })
+        .collect()
+}
+
+fn completed_after(parameters: &Parameters) -> Result<Option<Timestamp>, ApiError> {
+    let Some(text) = parameters.get("completedAfter") else { return Ok(None) };
+    let millis = text.parse::<i64>().map_err(|_| {
+        ApiError::parameter("completedAfter", text, "It takes milliseconds since 1970, such as 1767225600000")
+    })?;
+    Ok(Some(Timestamp(millis)))
+}
+
+fn order(parameters: &Parameters) -> Result<OrderBy, ApiError> {
+    let Some(text) = parameters.get("orderBy") else { return Ok(OrderBy::CreatedAt) };
+    OrderBy::ALL.into_iter().find(|order| order.wire_name().eq_ignore_ascii_case(text)).ok_or_else(|| {
+        let known: Vec<&str> = OrderBy::ALL.iter().map(|order| order.wire_name()).collect();
+        ApiError::parameter("orderBy", text, &format!("It takes one of {}", known.join(", ")))
+    })
+}
+
+/// The newest first; with an order of one's own, ascending.
+fn descending(parameters: &Parameters) -> Result<bool, ApiError> {
+    match parameters.get("orderDirection") {
+        None => Ok(parameters.get("orderBy").is_none_or(|by| by.eq_ignore_ascii_case("creationTimestamp"))),
+        Some(text) if text.eq_ignore_ascii_case("asc") => Ok(false),
+        Some(text) if text.eq_ignore_ascii_case("desc") => Ok(true),
+        Some(text) => Err(ApiError::parameter("orderDirection", text, "It takes ASC or DESC")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Limits;
+
+    fn asked(query: &str) -> Result<Asked, ApiError> {
+        read(&Parameters::parse(Some(query), &Limits::default())?, &WireConfig::default())
+    }
+
+    #[test]
+    fn pages_begin_at_one_whatever_is_asked() {
+        for query in ["", "pageNumber=0", "pageNumber=1", "page=7", "pageNumber="] {
+            let asked = asked(query).unwrap();
+            assert_eq!((asked.number, asked.size, asked.query.offset), (1, 10, 0), "{query}");
+        }
+        let third = asked("pageNumber=3&pageSize=100").unwrap();
+        assert_eq!((third.number, third.query.offset, third.query.limit), (3, 200, 100));
+        let huge = asked("pageNumber=2147483647&pageSize=100").unwrap();
+        assert_eq!(huge.query.offset, 214_748_364_600);
+    }
+
+    #[test]
+    fn limit_caps_over_all_pages() {
+        assert_eq!(asked("limit=3").unwrap().query.limit, 3);
+        assert_eq!(asked("limit=12&pageNumber=2").unwrap().query.limit, 2);
+        assert_eq!(asked("limit=12&pageNumber=3").unwrap().query.limit, 0);
+    }
+
+    #[test]
+    fn statuses_are_read_in_every_spelling() {
+        let expected = vec![TaskStatus::InProgress, TaskStatus::Failed];
+        for query in [
+            "taskStatus=In%20Progress,FAILED",
+            "taskStatus=in+progress,Failed",
+            "taskStatus=IN_PROGRESS,failed",
+        ] {
+            assert_eq!(asked(query).unwrap().query.statuses, expected, "{query}");
+        }
+    }
+
+    #[test]
+    fn bad_values_are_refused_by_name() {
+        for (query, name) in [
+            ("pageNumber=-1", "pageNumber"),
+            ("pageNumber=x", "pageNumber"),
+            ("pageNumber=99999999999", "pageNumber"),
+            ("pageSize=101", "pageSize"),
+            ("limit=-1", "limit"),
+            ("taskStatus=RUNNING", "taskStatus"),
+            ("completedAfter=yesterday", "completedAfter"),
+            ("orderBy=size", "orderBy"),
+            ("orderDirection=up", "orderDirection"),
+            ("doLiveRefresh=maybe", "doLiveRefresh"),
+        ] {
+            let e = asked(query).unwrap_err();
+            assert_eq!(e.status, 400, "{query}");
+            assert_eq!(e.fault.arguments[0], name, "{query}");
+        }
+    }
+}

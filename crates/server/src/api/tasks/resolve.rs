@@ -1,0 +1,68 @@
+//! `POST /v1/tasks/{id}/resolve`.
+
+use axum::body::Body;
+use axum::extract::State;
+use axum::response::Response;
+use http::Request;
+use longhaul_engine::VerdictRequest;
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::answer;
+use crate::api::{ANONYMOUS, App};
+use crate::error::ApiError;
+use crate::request::{self, Id};
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct ResolveBody {
+    reason: String,
+    sub_task: Option<String>,
+    outcome: Option<OutcomeBody>,
+    output: Option<Value>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+enum OutcomeBody {
+    Done,
+    NotDone,
+}
+
+/// Marks a failure as dealt with; with a sub-task and its outcome, the task goes on.
+pub(crate) async fn resolve(
+    State(app): State<App>,
+    Id(id): Id,
+    request: Request<Body>,
+) -> Result<Response, ApiError> {
+    let bytes = request::json_body(request, &app.config.limits, app.config.limits.body).await?;
+    let given: ResolveBody = request::parsed(&bytes)?;
+    let reason = reason(&given.reason)?;
+    let verdict = match (given.sub_task, given.outcome) {
+        (Some(sub_task), Some(outcome)) => {
+            let done = outcome == OutcomeBody::Done;
+            if given.output.is_some() && !done {
+                return Err(ApiError::field("/output", "output: only with the outcome `done`"));
+            }
+            Some(VerdictRequest { sub_task, done, output: given.output })
+        }
+        (None, None) if given.output.is_none() => None,
+        (None, _) => {
+            return Err(ApiError::field("/subTask", "subTask: name the sub-task whose outcome this is"));
+        }
+        (Some(_), None) => {
+            return Err(ApiError::field("/outcome", "outcome: say `done` or `notDone` of the sub-task"));
+        }
+    };
+    let task = app.engine.resolve(id, ANONYMOUS, reason, verdict).await?;
+    Ok(answer(&app, &task))
+}
+
+/// A reason that says something.
+pub(crate) fn reason(text: &str) -> Result<&str, ApiError> {
+    let text = text.trim();
+    if text.is_empty() || text.chars().count() > 1000 {
+        return Err(ApiError::field("/reason", "reason: 1 to 1,000 characters, not only spaces"));
+    }
+    Ok(text)
+}

@@ -1,0 +1,21 @@
+//! `PATCH /v1/tasks/{id}`. A body is ignored: clients send nothing, `{}`, `null` or more (wire contract, 8.1).
+
+use axum::extract::State;
+use axum::response::Response;
+use http::StatusCode;
+
+use super::answer;
+use crate::api::{ANONYMOUS, App};
+use crate::config::ActionBody;
+use crate::error::ApiError;
+use crate::request::Id;
+use crate::respond;
+
+/// Retries a failed task; answered once it runs again.
+pub(crate) async fn retry(State(app): State<App>, Id(id): Id) -> Result<Response, ApiError> {
+    let task = app.engine.retry(id, ANONYMOUS).await?;
+    Ok(match app.config.wire.action_body {
+        ActionBody::Task => answer(&app, &task),
+        ActionBody::Empty => respond::empty(StatusCode::OK),
+    })
+}

@@ -1,0 +1,32 @@
+//! `POST /v1/tasks/{id}/subtasks/{name}/skip`.
+
+use axum::body::Body;
+use axum::extract::State;
+use axum::response::Response;
+use http::Request;
+use serde::Deserialize;
+
+use super::answer;
+use super::resolve::reason;
+use crate::api::{ANONYMOUS, App};
+use crate::error::ApiError;
+use crate::request::{self, Id, Named};
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SkipBody {
+    reason: String,
+}
+
+/// A failed task goes on without one failed sub-task.
+pub(crate) async fn skip(
+    State(app): State<App>,
+    Id(id): Id,
+    path: Named,
+    request: Request<Body>,
+) -> Result<Response, ApiError> {
+    let bytes = request::json_body(request, &app.config.limits, app.config.limits.body).await?;
+    let given: SkipBody = request::parsed(&bytes)?;
+    let task = app.engine.skip(id, path.get("name"), ANONYMOUS, reason(&given.reason)?).await?;
+    Ok(answer(&app, &task))
+}

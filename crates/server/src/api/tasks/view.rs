@@ -1,0 +1,71 @@
+//! `view`, `include` and `wait`: what of a task is shown, and when.
+
+use std::time::Duration;
+
+use longhaul_model::Span;
+
+use crate::config::WireConfig;
+use crate::error::ApiError;
+use crate::request::Parameters;
+use crate::wire::View;
+
+/// The longest wait, so that no proxy in between gives up first.
+const LONGEST_WAIT: Span = Span(300_000);
+
+/// What is to be shown.
+pub(crate) struct Shown {
+    pub(crate) view: View,
+    pub(crate) input: bool,
+    pub(crate) labels: bool,
+    pub(crate) outputs: bool,
+}
+
+/// Reads `view` and `include`. One task shows Longhaul's own members by itself, a list only those asked for.
+pub(crate) fn shown(parameters: &Parameters, wire: &WireConfig, list: bool) -> Result<Shown, ApiError> {
+    let mut view = if list || !wire.extensions {
+        View::documented(wire.status_style)
+    } else {
+        View::extended(wire.status_style)
+    };
+    view.summary = match parameters.get("view") {
+        None | Some("full") => false,
+        Some("summary") => true,
+        Some(other) => return Err(ApiError::parameter("view", other, "It takes `full` or `summary`")),
+    };
+    let mut shown = Shown { view, input: false, labels: false, outputs: false };
+    let Some(text) = parameters.get("include") else { return Ok(shown) };
+    for word in text.split(',').map(str::trim).filter(|word| !word.is_empty()) {
+        match word {
+            "all" => {
+                let summary = shown.view.summary;
+                shown.view = View { summary, ..View::extended(wire.status_style) };
+                (shown.input, shown.labels, shown.outputs) = (!list, !list, !list);
+            }
+            "progress" => shown.view.progress = true,
+            "waitingFor" => shown.view.waiting_for = true,
+            "workflow" => shown.view.workflow = true,
+            "attempt" => (shown.view.attempt, shown.view.sub_tasks) = (true, true),
+            "version" => shown.view.version = true,
+            "input" if !list => shown.input = true,
+            "labels" if !list => shown.labels = true,
+            "outputs" if !list => shown.outputs = true,
+            other => {
+                let more = if list { "" } else { ", input, labels, outputs" };
+                let allowed = format!(
+                    "It takes a list of progress, waitingFor, workflow, attempt, version{more}, or all"
+                );
+                return Err(ApiError::parameter("include", other, &allowed));
+            }
+        }
+    }
+    Ok(shown)
+}
+
+/// Reads `wait`.
+pub(crate) fn wait(parameters: &Parameters) -> Result<Option<Duration>, ApiError> {
+    let Some(text) = parameters.get("wait") else { return Ok(None) };
+    let span: Span = text
+        .parse()
+        .map_err(|_| ApiError::parameter("wait", text, "It takes a duration such as 500ms, 30s or 5m"))?;
+    Ok(Some(span.min(LONGEST_WAIT).into()))
+}

@@ -1,0 +1,87 @@
+//! What an operator decides about the API. Each switch of `[wire]` names the clients that need it.
+
+use std::time::Duration;
+
+use longhaul_model::StatusStyle;
+
+/// Settings of the server.
+#[derive(Clone, Debug, Default)]
+pub struct ServerConfig {
+    /// How the Tasks API is spoken.
+    pub wire: WireConfig,
+    /// What one caller may ask for.
+    pub limits: Limits,
+}
+
+/// How the Tasks API is spoken (wire contract, section 0).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WireConfig {
+    /// `display` (`Failed`; most clients) or `constant` (`FAILED`; the `vmware-vcf` package and its Ansible
+    /// wrapper), for workflows that do not say. Default `display`.
+    pub status_style: StatusStyle,
+    /// `task` answers a retry or cancel with the task; `empty` with no body, as the real server does. Default `task`.
+    pub action_body: ActionBody,
+    /// The status of a login, 200 or 201. Default 201.
+    pub login_status: u16,
+    /// `pageSize` where a request has none. Default 10 as documented; 100 for clients that never page (PowerVCF).
+    pub default_page_size: u32,
+    /// Whether tasks carry Longhaul's own members behind the documented ones. Default true.
+    pub extensions: bool,
+}
+
+/// What a retry or cancel is answered with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ActionBody {
+    /// The task.
+    Task,
+    /// Nothing.
+    Empty,
+}
+
+impl Default for WireConfig {
+    fn default() -> Self {
+        WireConfig {
+            status_style: StatusStyle::Display,
+            action_body: ActionBody::Task,
+            login_status: 201,
+            default_page_size: 10,
+            extensions: true,
+        }
+    }
+}
+
+/// What one caller may ask for.
+#[derive(Clone, Debug)]
+pub struct Limits {
+    /// The largest body, in bytes. Default 1 MiB.
+    pub body: usize,
+    /// The largest body of an import, in bytes. Default 16 MiB.
+    pub import: usize,
+    /// The longest query, in bytes. Default 8 KiB.
+    pub query: usize,
+    /// The deepest nesting of a JSON body. Default 64.
+    pub depth: usize,
+    /// Connections at once. Default 16,384.
+    pub connections: usize,
+    /// How long a request's headers may take. Default 10 s.
+    pub header_time: Duration,
+    /// How long a request's body may take. Default 30 s.
+    pub body_time: Duration,
+    /// How long open requests may take to end when the server stops. Default 10 s.
+    pub drain: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Limits {
+            body: 1 << 20,
+            import: 16 << 20,
+            query: 8 << 10,
+            depth: 64,
+            connections: 16_384,
+            header_time: Duration::from_secs(10),
+            body_time: Duration::from_secs(30),
+            drain: Duration::from_secs(10),
+        }
+    }
+}

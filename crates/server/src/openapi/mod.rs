@@ -1,0 +1,263 @@
+//! The OpenAPI 3.1 document, made from the table of routes and the schemas of its bodies.
+
+mod schemas;
+
+use http::Method;
+use serde_json::{Map, Value, json};
+
+use crate::routes::{Role, Route};
+
+/// What the document says of a route.
+pub(crate) struct Doc {
+    id: &'static str,
+    tag: &'static str,
+    summary: &'static str,
+    parameters: Vec<Param>,
+    body: Option<Body>,
+    answers: Vec<Answer>,
+}
+
+/// A body that a route takes.
+pub(crate) enum Body {
+    /// JSON of a schema.
+    Json(&'static str),
+}
+
+/// A parameter.
+pub(crate) struct Param {
+    name: &'static str,
+    place: &'static str,
+    schema: Value,
+    description: String,
+}
+
+/// An answer.
+pub(crate) struct Answer {
+    status: u16,
+    description: &'static str,
+    schema: Option<&'static str>,
+}
+
+impl Doc {
+    pub(crate) fn new(id: &'static str, tag: &'static str, summary: &'static str) -> Self {
+        Doc { id, tag, summary, parameters: Vec::new(), body: None, answers: Vec::new() }
+    }
+
+    pub(crate) fn with(mut self, parameters: Vec<Param>) -> Self {
+        self.parameters = parameters;
+        self
+    }
+
+    pub(crate) fn body(mut self, body: Body) -> Self {
+        self.body = Some(body);
+        self
+    }
+
+    pub(crate) fn answers(mut self, answers: Vec<Answer>) -> Self {
+        self.answers = answers;
+        self
+    }
+}
+
+impl Answer {
+    pub(crate) fn json(status: u16, description: &'static str, schema: &'static str) -> Self {
+        Answer { status, description, schema: Some(schema) }
+    }
+
+    pub(crate) fn empty(status: u16, description: &'static str) -> Self {
+        Answer { status, description, schema: None }
+    }
+
+    pub(crate) fn error(status: u16) -> Self {
+        let description = match status {
+            400 => "The request cannot be read",
+            404 => "There is no such thing",
+            409 => "The state of it rules that out; nothing changed",
+            422 => "The request breaks a rule; every violation is a nested error",
+            _ => "It failed",
+        };
+        Answer { status, description, schema: Some("Error") }
+    }
+}
+
+impl Param {
+    fn query(name: &'static str, schema: Value, description: &str) -> Self {
+        Param { name, place: "query", schema, description: description.to_owned() }
+    }
+
+    fn path(name: &'static str, schema: Value, description: &str) -> Self {
+        Param { name, place: "path", schema, description: description.to_owned() }
+    }
+
+    fn header(name: &'static str, description: &str) -> Self {
+        Param {
+            name,
+            place: "header",
+            schema: json!({ "type": "string" }),
+            description: description.to_owned(),
+        }
+    }
+
+    pub(crate) fn id() -> Self {
+        Param::path("id", json!({ "type": "string", "format": "uuid" }), "ID of the task")
+    }
+
+    pub(crate) fn sub_task() -> Self {
+        Param::path("name", json!({ "type": "string" }), "Name of the sub-task")
+    }
+
+    pub(crate) fn workflow() -> Self {
+        Param::path(
+            "name",
+            json!({ "type": "string", "pattern": "^[a-z0-9._-]{1,100}$" }),
+            "Name of the workflow",
+        )
+    }
+
+    pub(crate) fn version() -> Self {
+        Param::query(
+            "version",
+            json!({ "type": "integer", "minimum": 1 }),
+            "A version; the newest unless given",
+        )
+    }
+
+    pub(crate) fn wait() -> Self {
+        let schema = json!({ "type": "string", "pattern": "^[0-9]+(ms|s|m|h|d)$" });
+        Param::query("wait", schema, "Answer once the task ended, or after this time; at most 5m")
+    }
+
+    pub(crate) fn view() -> Self {
+        let schema = json!({ "type": "string", "enum": ["full", "summary"], "default": "full" });
+        Param::query("view", schema, "`summary` leaves out sub-tasks that have not failed")
+    }
+
+    pub(crate) fn include() -> Self {
+        Param::query(
+            "include",
+            json!({ "type": "string" }),
+            "A list of Longhaul's own members: progress, waitingFor, workflow, attempt, version, or all; for one task also input, labels, outputs",
+        )
+    }
+
+    pub(crate) fn if_none_match() -> Self {
+        Param::header("If-None-Match", "The ETag of what the caller knows")
+    }
+
+    pub(crate) fn idempotency_key() -> Self {
+        Param::header("Idempotency-Key", "The same key and body give the same task, for at least 24 hours")
+    }
+
+    /// Those of the task list.
+    pub(crate) fn list() -> Vec<Self> {
+        let text = || json!({ "type": "string" });
+        let int = |minimum: i64, maximum: i64| json!({ "type": "integer", "format": "int32", "minimum": minimum, "maximum": maximum });
+        let orders = ["id", "name", "type", "status", "creationTimestamp", "completionTimestamp"];
+        vec![
+            Param::query(
+                "limit",
+                int(0, i64::from(i32::MAX)),
+                "How many elements there are at the most, over all pages",
+            ),
+            Param::query("taskStatus", text(), "One or more statuses, in any spelling, separated by commas"),
+            Param::query("taskType", text(), "Type of the tasks, case ignored"),
+            Param::query("resourceId", text(), "ID of a resource of the tasks"),
+            Param::query("resourceType", text(), "Type of a resource of the tasks, case ignored"),
+            Param::query(
+                "completedAfter",
+                json!({ "type": "integer", "format": "int64" }),
+                "Only tasks that succeeded or failed after this instant, in milliseconds since 1970",
+            ),
+            Param::query("pageNumber", int(0, i64::from(i32::MAX)), "The page, from 1; 0 is the first, too"),
+            Param::query(
+                "pageSize",
+                int(0, 100),
+                "Elements of a page; 10 unless the server is set otherwise",
+            ),
+            Param::query("orderDirection", text(), "ASC or DESC"),
+            Param::query(
+                "orderBy",
+                json!({ "type": "string", "enum": orders, "default": "creationTimestamp" }),
+                "What to sort by; the newest come first unless this is given",
+            ),
+            Param::query("taskName", text(), "A text that the name contains, case ignored"),
+            Param::query(
+                "doLiveRefresh",
+                json!({ "type": "boolean", "default": false }),
+                "Accepted, and changes nothing",
+            ),
+            Param::view(),
+            Param::include(),
+        ]
+    }
+
+    fn document(&self) -> Value {
+        json!({
+            "name": self.name, "in": self.place, "required": self.place == "path",
+            "description": self.description, "schema": self.schema,
+        })
+    }
+}
+
+/// The document of a table.
+pub(crate) fn document(table: &[Route]) -> Value {
+    let mut paths: Map<String, Value> = Map::new();
+    for route in table {
+        let Some(doc) = &route.doc else { continue };
+        let operations = paths.entry(route.path.to_owned()).or_insert_with(|| json!({}));
+        operations[method_name(&route.method)] = operation(doc, route.role);
+    }
+    json!({
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Longhaul",
+            "version": env!("CARGO_PKG_VERSION"),
+            "license": { "name": "Apache-2.0", "identifier": "Apache-2.0" },
+            "description": "The Tasks API, and what Longhaul adds to it. A workflow's `route:` adds a call that answers 202 with a task.",
+        },
+        "servers": [{ "url": "/" }],
+        "tags": [
+            { "name": "Tasks", "description": "Look, start, retry, cancel, decide" },
+            { "name": "Workflows", "description": "What tasks are made from" },
+            { "name": "Health", "description": "For who runs the server" },
+        ],
+        "paths": paths,
+        "components": { "schemas": schemas::all() },
+    })
+}
+
+fn method_name(method: &Method) -> String {
+    method.as_str().to_ascii_lowercase()
+}
+
+fn operation(doc: &Doc, role: Role) -> Value {
+    let mut answers: Map<String, Value> =
+        doc.answers.iter().map(|a| (a.status.to_string(), answer(a))).collect();
+    answers.insert(
+        "default".into(),
+        answer(&Answer { status: 0, description: "Any other failure", schema: Some("Error") }),
+    );
+    let mut operation = json!({
+        "operationId": doc.id, "tags": [doc.tag], "summary": doc.summary,
+        "x-longhaul-role": format!("{role:?}").to_ascii_uppercase(),
+    });
+    if !doc.parameters.is_empty() {
+        operation["parameters"] = doc.parameters.iter().map(Param::document).collect();
+    }
+    if let Some(Body::Json(schema)) = &doc.body {
+        operation["requestBody"] = json!({ "required": true, "content": content(schema) });
+    }
+    operation["responses"] = Value::Object(answers);
+    operation
+}
+
+fn answer(answer: &Answer) -> Value {
+    match answer.schema {
+        Some(schema) => json!({ "description": answer.description, "content": content(schema) }),
+        None => json!({ "description": answer.description }),
+    }
+}
+
+fn content(schema: &str) -> Value {
+    json!({ "application/json": { "schema": { "$ref": format!("#/components/schemas/{schema}") } } })
+}

@@ -1,0 +1,195 @@
+//! One task: the documented members in the documented order, Longhaul's own behind them.
+
+use longhaul_engine::Stored;
+use longhaul_model::{Record, Spec, StatusStyle, SubTaskStatus, WaitingFor};
+use serde_json::Value;
+
+use super::Json;
+
+/// What a reader wants to see of a task.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct View {
+    /// The spelling for workflows that do not say.
+    pub(crate) style: StatusStyle,
+    /// Only failed sub-tasks.
+    pub(crate) summary: bool,
+    pub(crate) progress: bool,
+    pub(crate) waiting_for: bool,
+    pub(crate) workflow: bool,
+    pub(crate) attempt: bool,
+    pub(crate) version: bool,
+    /// Own members of sub-tasks.
+    pub(crate) sub_tasks: bool,
+}
+
+impl View {
+    /// The documented members only.
+    pub(crate) fn documented(style: StatusStyle) -> Self {
+        View {
+            style,
+            summary: false,
+            progress: false,
+            waiting_for: false,
+            workflow: false,
+            attempt: false,
+            version: false,
+            sub_tasks: false,
+        }
+    }
+
+    /// With all own members that cost nothing to know.
+    pub(crate) fn extended(style: StatusStyle) -> Self {
+        View {
+            style,
+            summary: false,
+            progress: true,
+            waiting_for: true,
+            workflow: true,
+            attempt: true,
+            version: true,
+            sub_tasks: true,
+        }
+    }
+}
+
+/// What must be read besides the task itself.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Extras {
+    pub(crate) input: Option<Spec>,
+    pub(crate) labels: Option<Spec>,
+    pub(crate) outputs: Option<Vec<(u32, Value)>>,
+}
+
+/// Writes a task, an imported one as it came.
+pub(crate) fn stored(json: &mut Json, task: &Stored, view: View, extras: &Extras) {
+    match task {
+        Stored::Own(record) => own(json, record, view, extras),
+        Stored::Imported { json: text, .. } => json.raw(text),
+    }
+}
+
+fn own(json: &mut Json, record: &Record, view: View, extras: &Extras) {
+    let (state, definition) = (&record.state, &record.workflow.definition);
+    json.object(|json| {
+        json.key("id").value(&record.id);
+        json.key("name").value(&record.name);
+        json.key("type").value(&definition.kind);
+        json.key("status").plain(state.status.spelled(definition.status_style.unwrap_or(view.style)));
+        json.key("creationTimestamp").time(state.created_at);
+        if let Some(at) = state.completed_at {
+            json.key("completionTimestamp").time(at);
+        }
+        let shown = |i: &u32| !view.summary || record.sub_tasks[*i as usize].status == SubTaskStatus::Failed;
+        let shown = (0..record.sub_tasks.len() as u32).filter(shown);
+        json.key("subTasks").list(shown, |json, i| sub_task(json, record, i, view));
+        json.key("errors").value(&state.errors);
+        json.key("resources").value(&state.resources);
+        json.key("resolutionStatus").plain(state.resolution.constant());
+        json.key("isCancellable").value(&record.is_cancellable());
+        json.key("isRetryable").value(&record.is_retryable());
+        extensions(json, record, view, extras);
+    });
+}
+
+fn sub_task(json: &mut Json, record: &Record, index: u32, view: View) {
+    let sub = &record.sub_tasks[index as usize];
+    json.object(|json| {
+        json.key("name").value(record.sub_task_name(index));
+        json.key("description").value(record.sub_task_description(index));
+        json.key("status").plain(sub.status.constant());
+        json.key("creationTimestamp").time(record.state.created_at);
+        if let Some(at) = sub.completed_at {
+            json.key("completionTimestamp").time(at);
+        }
+        if !sub.stages.is_empty() {
+            json.key("stages").list(&sub.stages, stage);
+        }
+        if !sub.errors.is_empty() {
+            json.key("errors").value(&sub.errors);
+        }
+        if view.sub_tasks {
+            if let Some(at) = sub.started_at {
+                json.key("startTimestamp").time(at);
+            }
+            if sub.attempt > 0 {
+                json.key("attempt").value(&sub.attempt);
+            }
+            if let Some(percent) = sub.progress {
+                json.key("progress").value(&percent);
+            }
+        }
+    });
+}
+
+fn stage(json: &mut Json, stage: &longhaul_model::Stage) {
+    json.object(|json| {
+        json.key("name").value(&stage.name);
+        json.key("type").value(&stage.kind);
+        json.key("description").value(&stage.description);
+        json.key("status").plain(stage.status.constant());
+        json.key("creationTimestamp").time(stage.created_at);
+        if let Some(at) = stage.completed_at {
+            json.key("completionTimestamp").time(at);
+        }
+        if !stage.errors.is_empty() {
+            json.key("errors").value(&stage.errors);
+        }
+    });
+}
+
+fn extensions(json: &mut Json, record: &Record, view: View, extras: &Extras) {
+    if view.progress {
+        json.key("progress").value(&record.progress());
+    }
+    if view.waiting_for
+        && let Some(reason) = record.waiting_for()
+    {
+        json.key("waitingFor");
+        waiting_for(json, record, &reason);
+    }
+    if view.workflow {
+        json.key("workflow").object(|json| {
+            json.key("name").value(&record.workflow.definition.name);
+            json.key("version").value(&record.workflow.version);
+        });
+    }
+    if view.attempt {
+        json.key("attempt").value(&(record.state.generation + 1));
+    }
+    if view.version {
+        json.key("version").value(&record.state.revision);
+    }
+    if let Some(spec) = &extras.labels {
+        json.key("labels").value(&spec.labels);
+    }
+    if let Some(spec) = &extras.input {
+        json.key("input").value(&spec.input);
+    }
+    if let Some(outputs) = &extras.outputs {
+        json.key("outputs").object(|json| {
+            for (index, output) in outputs {
+                // Names may hold anything: written as a value, with the comma that `key` would write.
+                json.member(record.sub_task_name(*index)).value(output);
+            }
+        });
+    }
+}
+
+fn waiting_for(json: &mut Json, record: &Record, reason: &WaitingFor) {
+    let (kind, sub_task, until) = match reason {
+        WaitingFor::Start(at) => ("START", None, Some(*at)),
+        WaitingFor::Timer(index, at) => ("TIMER", Some(*index), Some(*at)),
+        WaitingFor::Retry(index, at) => ("RETRY", Some(*index), Some(*at)),
+        WaitingFor::Decision(index) => ("DECISION", Some(*index), None),
+        WaitingFor::Stop(at) => ("STOP", None, Some(*at)),
+    };
+    json.object(|json| {
+        json.key("type").plain(kind);
+        if let Some(index) = sub_task {
+            json.key("subTask").value(record.sub_task_name(index));
+        }
+        if let Some(at) = until {
+            json.key("until").time(at);
+        }
+    });
+}

@@ -1,0 +1,62 @@
+//! Definitions, and the requests bound to them.
+
+use serde_json::json;
+
+use super::support::Running;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn definitions_are_stored_listed_and_taken_out() {
+    let server = Running::start().await;
+    server.workflow("w", vec![json!({})]).await;
+    let got = server.get("/v1/workflows/w").await.json();
+    let same = server.send("PUT", "/v1/workflows/w", Some(got["definition"].clone())).await;
+    assert_eq!((same.status.as_u16(), &same.json()["version"]), (200, &json!(1)));
+    server.workflow("w", vec![json!({}), json!({})]).await;
+    let list = server.get("/v1/workflows").await.json();
+    assert_eq!(list["elements"][0]["versions"], json!([1, 2]));
+    assert_eq!(server.get("/v1/workflows/w?version=1").await.json()["version"], 1);
+    assert_eq!(server.get("/v1/workflows/w?version=9").await.code(), "WORKFLOW_VERSION_NOT_FOUND");
+    assert_eq!(server.send("DELETE", "/v1/workflows/w", None).await.status, 204);
+    assert_eq!(server.get("/v1/workflows/w").await.code(), "WORKFLOW_NOT_FOUND");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn mistakes_of_a_definition_are_all_named() {
+    let server = Running::start().await;
+    let definition = json!({
+        "name": "w", "type": "T", "title": "{{ input.nope }}", "input": { "type": "object", "properties": { "host": {} } },
+        "subTasks": [
+            { "name": "A", "description": "x", "action": { "simulate": {} }, "needs": ["Bee"] },
+            { "name": "Be", "description": "x", "action": { "worker": { "queue": "q" } } }
+        ]
+    });
+    let refused = server.send("PUT", "/v1/workflows/w", Some(definition)).await;
+    assert_eq!((refused.status.as_u16(), refused.code().as_str()), (400, "WORKFLOW_INVALID"));
+    let nested = refused.json()["nestedErrors"].clone();
+    let pointers: Vec<&str> =
+        nested.as_array().unwrap().iter().map(|e| e["context"]["pointer"].as_str().unwrap()).collect();
+    assert!(
+        pointers.contains(&"/subTasks/0/needs/0") && pointers.contains(&"/subTasks/1/action/worker"),
+        "{nested}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn bound_request_starts_a_task() {
+    let server = Running::start().await;
+    let definition = json!({
+        "name": "reboot", "type": "HOST_REBOOT", "title": "Reboot {{ input.hostId }}", "route": "POST /v1/hosts/{hostId}/reboot",
+        "input": { "type": "object", "required": ["hostId", "force"], "properties": { "hostId": { "type": "string" }, "force": { "type": "boolean" } } },
+        "subTasks": [{ "name": "A", "description": "x", "action": { "simulate": {} } }]
+    });
+    assert_eq!(server.send("PUT", "/v1/workflows/reboot", Some(definition.clone())).await.status, 201);
+    let started = server.send("POST", "/v1/hosts/h7/reboot/?wait=5s", Some(json!({ "force": true }))).await;
+    assert_eq!((started.status.as_u16(), &started.json()["name"]), (202, &json!("Reboot h7")));
+    assert!(started.header("location").starts_with("/v1/tasks/"));
+    let refused = server.send("POST", "/v1/hosts/h7/reboot", Some(json!({}))).await;
+    assert_eq!((refused.status.as_u16(), refused.code().as_str()), (422, "INVALID_INPUT"));
+    assert_eq!(server.send("PUT", "/v1/hosts/h7/reboot", Some(json!({}))).await.status, 404);
+    let mut other = definition;
+    other["name"] = json!("other");
+    assert_eq!(server.send("PUT", "/v1/workflows/other", Some(other)).await.code(), "WORKFLOW_ROUTE_TAKEN");
+}
