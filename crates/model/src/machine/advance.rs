@@ -2,7 +2,7 @@
 
 use super::Step;
 use crate::command::{Effect, Launch, Refused};
-use crate::expr::Template;
+use crate::expr::{Scope, Template};
 use crate::fault::{Fault, code};
 use crate::record::Outcome;
 use crate::status::{Resolution, SubTaskStatus, TaskStatus};
@@ -158,7 +158,7 @@ impl Step<'_> {
                 idempotency_key: format!("{id}-{index}-{generation}-{runs}"),
                 action: definition.action.clone(),
                 timeout: definition.timeout,
-                scope: self.task.scope(),
+                scope: if definition.action.is_constant() { Scope::default() } else { self.task.scope() },
             }),
         });
         false

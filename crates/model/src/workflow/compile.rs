@@ -77,6 +77,29 @@ pub enum CompiledAction {
     Simulate(Arc<SimulateTemplate>),
 }
 
+impl CompiledAction {
+    /// Whether it holds no expression, so that nothing need be evaluated for it.
+    pub fn is_constant(&self) -> bool {
+        let plain = |template: &Template| matches!(template, Template::Plain(_));
+        let plain_json = |template: &Option<JsonTemplate>| matches!(template, None | Some(JsonTemplate::Plain(_)));
+        match self {
+            CompiledAction::Http(http) => {
+                plain(&http.url)
+                    && http.headers.iter().all(|(_, text)| plain(text))
+                    && plain_json(&http.body)
+                    && http.output.is_none()
+            }
+            CompiledAction::Command(command) => {
+                command.arguments.iter().all(plain) && command.env.iter().all(|(_, text)| plain(text))
+            }
+            CompiledAction::Wait(wait) => match &**wait {
+                WaitTemplate::For(text) | WaitTemplate::Until(text) => plain(text),
+            },
+            CompiledAction::Simulate(simulate) => plain(&simulate.duration) && plain_json(&simulate.output),
+        }
+    }
+}
+
 /// An `http` action.
 #[derive(Debug)]
 pub struct HttpTemplate {

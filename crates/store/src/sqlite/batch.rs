@@ -24,13 +24,15 @@ pub(super) struct Batch {
     told: Vec<Told>,
     /// Posted commands, to be repeated if the commit fails.
     posted: Vec<(TaskId, Command)>,
+    /// Ended tasks: given back to memory where that keeps nobody waiting.
+    ended: Vec<Loaded>,
     /// The storage failed under a job: the batch is over.
     pub(super) failure: Option<StoreError>,
 }
 
 impl Batch {
     pub(super) fn new(now: Timestamp) -> Self {
-        Batch { now, commits: Vec::new(), told: Vec::new(), posted: Vec::new(), failure: None }
+        Batch { now, commits: Vec::new(), told: Vec::new(), posted: Vec::new(), ended: Vec::new(), failure: None }
     }
 
     /// Runs one job inside the transaction.
@@ -207,9 +209,10 @@ impl Batch {
     }
 
     /// An active task stays at hand; an ended one waits to be sealed.
-    fn keep(&self, writer: &mut Writer, id: TaskId, loaded: Loaded) {
+    fn keep(&mut self, writer: &mut Writer, id: TaskId, loaded: Loaded) {
         if loaded.task.record().state.status.is_ended() {
             writer.ended.push_back(loaded.seq);
+            self.ended.push(loaded);
         } else {
             writer.cache.keep(id, loaded);
         }

@@ -41,22 +41,24 @@ pub(super) fn sql(e: rusqlite::Error) -> StoreError {
     }
 }
 
-/// Finds a task by id, wherever it is.
+/// Finds a task by id, wherever it is. One statement, so one moment; subqueries instead of joins, as a cached
+/// statement that joins on a parameter is prepared anew at each use.
 pub(super) fn find(connection: &Connection, id: TaskId) -> Result<Option<Row>, StoreError> {
     let mut statement = connection
         .prepare_cached(
-            "SELECT i.seq, a.name, a.doc, h.name, h.doc, h.origin FROM ids i
-             LEFT JOIN hot a ON a.seq = i.seq LEFT JOIN history h ON h.seq = i.seq WHERE i.id = ?",
+            "SELECT seq, name, doc, -1 FROM hot WHERE seq = (SELECT seq FROM ids WHERE id = ?1)
+             UNION ALL
+             SELECT seq, name, doc, origin FROM history WHERE seq = (SELECT seq FROM ids WHERE id = ?1)",
         )
         .map_err(sql)?;
     statement
         .query_row([id.as_bytes()], |row| {
-            let seq = row.get(0)?;
-            if let Some(name) = row.get::<_, Option<String>>(1)? {
-                return Ok(Row { seq, place: Place::Hot, id, name, doc: row.get(2)? });
-            }
-            let place = if row.get::<_, i64>(5)? == 0 { Place::History } else { Place::Imported };
-            Ok(Row { seq, place, id, name: row.get(3)?, doc: row.get(4)? })
+            let place = match row.get::<_, i64>(3)? {
+                -1 => Place::Hot,
+                0 => Place::History,
+                _ => Place::Imported,
+            };
+            Ok(Row { seq: row.get(0)?, place, id, name: row.get(1)?, doc: row.get(2)? })
         })
         .optional()
         .map_err(sql)
