@@ -1,6 +1,9 @@
 //! What every measurement needs: how long, how often, against what; medians over rounds.
 
+use std::cell::{Cell, RefCell};
 use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::rc::Rc;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
@@ -48,7 +51,7 @@ impl Bench {
     }
 
     /// A fresh copy of a filled store.
-    pub(crate) fn store(&self, count: u64, name: &str) -> Result<std::path::PathBuf> {
+    pub(crate) fn store(&self, count: u64, name: &str) -> Result<PathBuf> {
         let kept = fill::ensure(&self.places.kept, count)?;
         let directory = self.places.work.join(name);
         fill::copy(&kept, &directory)?;
@@ -92,8 +95,6 @@ pub(crate) fn bodies(later: bool) -> Vec<Vec<u8>> {
 
 /// Runs tasks to their end, `count` of them, and gives their ids.
 pub(crate) fn run_tasks(to: SocketAddr, count: u64) -> Result<Vec<String>> {
-    use std::cell::{Cell, RefCell};
-    use std::rc::Rc;
     let request = crate::load::posts("/v1/tasks?wait=30s", bodies(false));
     on_one_thread(async {
         let (next, ids) = (Rc::new(Cell::new(0)), Rc::new(RefCell::new(Vec::new())));

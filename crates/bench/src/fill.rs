@@ -144,3 +144,16 @@ async fn one(engine: &Engine, n: u64) -> Result<()> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fates_are_spread_as_said() {
+        let share = |is: fn(&Fate) -> bool| (0..10_000).map(fate).filter(is).count();
+        assert!((7_800..8_200).contains(&share(|fate| matches!(fate, Fate::Succeeds))));
+        assert!((1_350..1_650).contains(&share(|fate| matches!(fate, Fate::Fails))));
+        assert!((400..600).contains(&share(|fate| matches!(fate, Fate::IsCancelled | Fate::StaysPending))));
+    }
+}

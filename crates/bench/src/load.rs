@@ -180,3 +180,26 @@ pub(crate) fn posts(path: &str, bodies: Vec<Vec<u8>>) -> Request {
 pub(crate) fn gets(paths: Vec<String>) -> Request {
     Rc::new(move |n, bytes| get(&paths[(n % paths.len() as u64) as usize], bytes))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn head_waits_for_its_end_and_finds_the_length() {
+        assert_eq!(head(b"HTTP/1.1 200 OK\r\ncontent-length: 3\r\n").unwrap(), None);
+        let answer = b"HTTP/1.1 200 OK\r\nServer: x\r\nContent-Length: 3\r\n\r\nabc";
+        assert_eq!(head(answer).unwrap(), Some((answer.len() - 3, 3)));
+        assert!(head(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n").is_err());
+    }
+
+    #[test]
+    fn post_says_how_long_its_body_is() {
+        let mut bytes = Vec::new();
+        post("/v1/tasks", b"{}", &mut bytes);
+        let text = String::from_utf8(bytes).unwrap();
+        assert!(
+            text.starts_with("POST /v1/tasks HTTP/1.1\r\n") && text.ends_with("Content-Length: 2\r\n\r\n{}")
+        );
+    }
+}

@@ -154,6 +154,7 @@ fn run(run: Run) -> Result<()> {
         }
     }
     print(&report::table(&bench.rows));
+    print("Not measured here: P3, P10, P11, P12, and the comparisons with other products in P1, P2 and P4.");
     if !broken.is_empty() {
         bail!("not measured: {}; the servers' logs are in {}", broken.join(", "), work.display());
     }

@@ -88,3 +88,26 @@ pub(crate) fn table(rows: &[Row]) -> String {
     }
     text
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn table_says_what_was_met() {
+        let row = |measure, target| Row {
+            goal: "P1",
+            what: "submissions".into(),
+            ours: "8/s".into(),
+            other: "spike 10/s".into(),
+            measure,
+            target,
+        };
+        let text =
+            table(&[row(0.8, Target::AtLeast(0.8)), row(2.5, Target::AtMost(2.0)), row(1.0, Target::None)]);
+        let lines: Vec<&str> = text.lines().collect();
+        assert!(lines[2].contains(">= 0.80") && lines[2].contains(" met"));
+        assert!(lines[3].contains("<= 2.00") && lines[3].contains("MISSED"));
+        assert!(!lines[4].contains("met"));
+    }
+}
