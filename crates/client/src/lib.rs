@@ -1,1 +1,19 @@
-//! stub
+//! A typed client of Longhaul's HTTP API: tasks and workflows. It speaks HTTP only and shares no code with the server,
+//! so what it can read is what any client can read. Answers are kept as they came ([`serde_json::Value`], member order
+//! included); [`TaskBody`] is a lenient view of those that hold a task.
+#![forbid(unsafe_code)]
+
+mod body;
+mod error;
+mod http;
+mod tasks;
+mod workflows;
+
+pub use body::{
+    AttemptBody, CauseBody, ErrorBody, PageBody, PageMetadata, Phase, ResourceBody, StageBody, SubTaskBody,
+    TaskBody, WaitingForBody, WorkflowRef,
+};
+pub use error::ClientError;
+pub use http::Client;
+pub use tasks::{Imported, Read, ResolveTask, StartTask, Started, TaskFilter, Versioned};
+pub use workflows::WorkflowBody;

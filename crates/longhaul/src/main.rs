@@ -1,2 +1,46 @@
-//! stub
-fn main() {}
+//! The `longhaul` binary: a server and the commands that speak to one.
+#![forbid(unsafe_code)]
+
+mod cli;
+mod cmd;
+mod config;
+mod demo;
+mod exit;
+mod file;
+mod out;
+mod serve;
+#[cfg(test)]
+mod shipped_test;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use longhaul_model::{Env, Timestamp};
+
+fn main() -> ExitCode {
+    let mut arguments = std::env::args_os().skip(1);
+    // Not a command of its own: the server starts programs through its own binary.
+    if arguments.next().is_some_and(|first| first == longhaul_engine::launcher::COMMAND) {
+        longhaul_engine::launcher::main(arguments);
+    }
+    let cli = cli::Cli::parse();
+    let out = out::Out::new(&cli.global);
+    let code = match cmd::run(cli.command, &cli.global, out) {
+        Ok(code) => code,
+        Err(failure) => {
+            failure.say(&out);
+            failure.code()
+        }
+    };
+    ExitCode::from(code as u8)
+}
+
+/// An environment variable, if it is there and readable.
+fn environment(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
+
+/// Now, by this machine's clock.
+fn now() -> Timestamp {
+    Env::real().now()
+}

@@ -1,7 +1,7 @@
 //! `simulate`: takes a while, fails on given attempts, gives a given output. For demonstrations and tests.
 
 use longhaul_model::fault::code;
-use longhaul_model::workflow::SimulateTemplate;
+use longhaul_model::workflow::{FailTemplate, SimulateTemplate};
 use longhaul_model::{Failure, Fault, Launch, Span};
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
@@ -27,11 +27,26 @@ pub(super) async fn run(
             () = stop.cancelled() => return Err(Failure::Stopped),
         }
     }
-    if template.fail_attempts.contains(&launch.number) {
+    if fails(template, launch)? {
         return Err(may_pass(fault(template, launch.number)));
     }
     let output = template.output.as_ref().map(|output| output.value(&launch.scope));
     output.transpose().map_err(|e| bad_expression("output", &e))
+}
+
+fn fails(template: &SimulateTemplate, launch: &Launch) -> Result<bool, Failure> {
+    let expression = match &template.fail_attempts {
+        FailTemplate::These(list) => return Ok(list.contains(&launch.number)),
+        FailTemplate::Expression(expression) => expression,
+    };
+    let value = expression.value(&launch.scope).map_err(|e| bad_expression("failAttempts", &e))?;
+    let list: Vec<u32> = serde_json::from_value(value).map_err(|e| {
+        refuse(
+            Fault::new(code::EXPRESSION, format!("`failAttempts`: {e}"))
+                .remedy("Let the expression give a list of whole numbers, such as [1, 2]"),
+        )
+    })?;
+    Ok(list.contains(&launch.number))
 }
 
 fn fault(template: &SimulateTemplate, number: u32) -> Fault {

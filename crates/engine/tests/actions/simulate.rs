@@ -45,6 +45,10 @@ async fn simulate_of_a_listed_attempt_fails_as_written() {
     assert_eq!(fault.remediation_message.as_deref(), Some("plug it in"));
     let plain = run(&actions, json!({"simulate": {"failAttempts": [1]}}), json!({})).await;
     assert_eq!(error(plain).0.error_code, "SIMULATED_FAILURE");
+    let chosen = json!({"simulate": {"failAttempts": "{{ [1] if input.fail else [] }}"}});
+    let by_input = run(&actions, chosen.clone(), json!({"fail": true})).await;
+    assert_eq!(error(by_input).0.error_code, "SIMULATED_FAILURE");
+    assert_eq!(run(&actions, chosen, json!({"fail": false})).await, Ok(None));
 }
 
 #[tokio::test]
@@ -54,6 +58,7 @@ async fn simulate_with_bad_expressions_fails_for_good() {
         json!({"simulate": {"duration": "{{ input.time }}"}}),
         json!({"simulate": {"duration": "{{ input.missing }}"}}),
         json!({"simulate": {"output": "{{ input.missing }}"}}),
+        json!({"simulate": {"failAttempts": "{{ input.time }}"}}),
     ] {
         let (fault, retryable) = error(run(&actions, action.clone(), json!({"time": "soon"})).await);
         assert_eq!((fault.error_code.as_str(), retryable), ("EXPRESSION_ERROR", false), "{action}");

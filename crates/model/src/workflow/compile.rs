@@ -81,7 +81,8 @@ impl CompiledAction {
     /// Whether it holds no expression, so that nothing need be evaluated for it.
     pub fn is_constant(&self) -> bool {
         let plain = |template: &Template| matches!(template, Template::Plain(_));
-        let plain_json = |template: &Option<JsonTemplate>| matches!(template, None | Some(JsonTemplate::Plain(_)));
+        let plain_json =
+            |template: &Option<JsonTemplate>| matches!(template, None | Some(JsonTemplate::Plain(_)));
         match self {
             CompiledAction::Http(http) => {
                 plain(&http.url)
@@ -95,7 +96,11 @@ impl CompiledAction {
             CompiledAction::Wait(wait) => match &**wait {
                 WaitTemplate::For(text) | WaitTemplate::Until(text) => plain(text),
             },
-            CompiledAction::Simulate(simulate) => plain(&simulate.duration) && plain_json(&simulate.output),
+            CompiledAction::Simulate(simulate) => {
+                plain(&simulate.duration)
+                    && plain_json(&simulate.output)
+                    && matches!(simulate.fail_attempts, FailTemplate::These(_))
+            }
         }
     }
 }
@@ -137,13 +142,22 @@ pub enum WaitTemplate {
     Until(Template),
 }
 
+/// Which attempts of a `simulate` action fail.
+#[derive(Debug)]
+pub enum FailTemplate {
+    /// These.
+    These(Vec<u32>),
+    /// Those that this gives.
+    Expression(Template),
+}
+
 /// A `simulate` action.
 #[derive(Debug)]
 pub struct SimulateTemplate {
     /// How long.
     pub duration: Template,
     /// The attempts that fail.
-    pub fail_attempts: Vec<u32>,
+    pub fail_attempts: FailTemplate,
     /// How.
     pub error: Option<FaultTemplate>,
     /// What a success gives.
@@ -401,9 +415,15 @@ impl<'a> Compiler<'a> {
                         .as_ref()
                         .map(|value| self.json(&format!("{pointer}/output"), value, ended)),
                 );
+                let fail_attempts = match &simulate.fail_attempts {
+                    FailAttempts::These(list) => Some(FailTemplate::These(list.clone())),
+                    FailAttempts::Expression(text) => {
+                        self.fail_attempts(&format!("{pointer}/failAttempts"), text, ended)
+                    }
+                };
                 Some(CompiledAction::Simulate(Arc::new(SimulateTemplate {
                     duration: duration?,
-                    fail_attempts: simulate.fail_attempts.clone(),
+                    fail_attempts: fail_attempts?,
                     error: simulate.error.clone(),
                     output: output?,
                 })))
@@ -411,6 +431,19 @@ impl<'a> Compiler<'a> {
             // Refused by check::structure before anything is compiled.
             Action::Approval(_) | Action::Task(_) | Action::Worker(_) => None,
         }
+    }
+
+    fn fail_attempts(&mut self, pointer: &str, text: &str, ended: &[bool]) -> Option<FailTemplate> {
+        let template = self.template(pointer, text, Some(ended), &[])?;
+        if !matches!(template, Template::Whole(_)) {
+            let hint = Some("write a list, such as [1, 2], or \"{{ input.failAttempts }}\"".to_owned());
+            self.problems.error(
+                pointer.to_owned(),
+                "must be a list, or one expression that gives a list",
+                hint,
+            );
+        }
+        Some(FailTemplate::Expression(template))
     }
 
     fn http(&mut self, pointer: &str, http: &HttpAction, ended: &[bool]) -> Option<CompiledAction> {

@@ -272,9 +272,9 @@ pub struct SimulateAction {
     /// How long an attempt takes: a duration, or an expression that gives one.
     #[serde(default = "no_time")]
     pub duration: String,
-    /// The attempts (1 is the first) that fail.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub fail_attempts: Vec<u32>,
+    /// The attempts (1 is the first) that fail: a list, or an expression that gives one.
+    #[serde(default, skip_serializing_if = "FailAttempts::is_none")]
+    pub fail_attempts: FailAttempts,
     /// How they fail.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<FaultTemplate>,
@@ -285,6 +285,29 @@ pub struct SimulateAction {
 
 fn no_time() -> String {
     "0ms".to_owned()
+}
+
+/// Which attempts of a simulated action fail.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum FailAttempts {
+    /// These.
+    These(Vec<u32>),
+    /// Those that an expression lists, so that the input can choose.
+    Expression(String),
+}
+
+impl Default for FailAttempts {
+    fn default() -> Self {
+        FailAttempts::These(Vec::new())
+    }
+}
+
+impl FailAttempts {
+    /// Whether it is the empty list.
+    pub fn is_none(&self) -> bool {
+        matches!(self, FailAttempts::These(list) if list.is_empty())
+    }
 }
 
 /// `worker`: built later than its type.

@@ -10,7 +10,8 @@ mod template;
 
 pub use check::{Problem, Severity};
 pub use compile::{
-    CommandTemplate, CompiledAction, CompiledSubTask, HttpTemplate, SimulateTemplate, WaitTemplate, Workflow,
+    CommandTemplate, CompiledAction, CompiledSubTask, FailTemplate, HttpTemplate, SimulateTemplate,
+    WaitTemplate, Workflow,
 };
 pub use definition::*;
 pub use graph::nearest;

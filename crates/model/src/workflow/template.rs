@@ -83,7 +83,7 @@ fn action() -> Value {
         "task": object(&["workflow"], json!({ "workflow": text("Another workflow"), "input": {} })),
         "simulate": object(&[], json!({
             "duration": text("How long an attempt takes"),
-            "failAttempts": { "type": "array", "items": { "type": "integer", "minimum": 1 } },
+            "failAttempts": { "type": ["array", "string"], "items": { "type": "integer", "minimum": 1 }, "description": "The attempts that fail, or an expression that lists them" },
             "error": { "$ref": "#/$defs/error" }, "output": {} })),
         "worker": object(&["queue"], json!({ "queue": text("The queue that workers lease from"), "input": {} })),
     });

@@ -88,7 +88,8 @@ pub async fn recover_asks_active_tasks_only(fixture: &mut impl Fixture) {
         let told = sink.0.lock();
         assert!(
             told.iter()
-                .any(|(id, effect)| *id == running && matches!(effect, Effect::Start(l) if l.token == Token(2)))
+                .any(|(id, effect)| *id == running
+                    && matches!(effect, Effect::Start(l) if l.token == Token(2)))
         );
         assert!(told.iter().all(|(id, _)| *id != done && *id != waiting));
     }

@@ -32,7 +32,14 @@ pub(super) struct Batch {
 
 impl Batch {
     pub(super) fn new(now: Timestamp) -> Self {
-        Batch { now, commits: Vec::new(), told: Vec::new(), posted: Vec::new(), ended: Vec::new(), failure: None }
+        Batch {
+            now,
+            commits: Vec::new(),
+            told: Vec::new(),
+            posted: Vec::new(),
+            ended: Vec::new(),
+            failure: None,
+        }
     }
 
     /// Runs one job inside the transaction.

@@ -1,0 +1,324 @@
+//! A lenient view of what servers say: members that are missing or null are empty, unknown ones are passed over.
+
+use serde::{Deserialize, Deserializer};
+use serde_json::{Map, Value};
+
+/// Null counts as missing.
+fn or_default<'de, D: Deserializer<'de>, T: Default + Deserialize<'de>>(
+    deserializer: D,
+) -> Result<T, D::Error> {
+    Ok(Option::deserialize(deserializer)?.unwrap_or_default())
+}
+
+/// A task.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct TaskBody {
+    /// Its identity.
+    #[serde(deserialize_with = "or_default")]
+    pub id: String,
+    /// What it is called.
+    #[serde(deserialize_with = "or_default")]
+    pub name: String,
+    /// `<RESOURCE>_<OPERATION>`.
+    #[serde(rename = "type", deserialize_with = "or_default")]
+    pub kind: String,
+    /// As the server spells it; see [`TaskBody::phase`].
+    #[serde(deserialize_with = "or_default")]
+    pub status: String,
+    /// When it was created.
+    #[serde(deserialize_with = "or_default")]
+    pub creation_timestamp: String,
+    /// When it ended.
+    pub completion_timestamp: Option<String>,
+    /// Its steps.
+    #[serde(deserialize_with = "or_default")]
+    pub sub_tasks: Vec<SubTaskBody>,
+    /// Why it failed.
+    #[serde(deserialize_with = "or_default")]
+    pub errors: Vec<ErrorBody>,
+    /// What it works on.
+    #[serde(deserialize_with = "or_default")]
+    pub resources: Vec<ResourceBody>,
+    /// `RESOLVED` or `UNRESOLVED`.
+    #[serde(deserialize_with = "or_default")]
+    pub resolution_status: String,
+    /// Whether it can be cancelled now.
+    #[serde(deserialize_with = "or_default")]
+    pub is_cancellable: bool,
+    /// Whether it can be retried now.
+    #[serde(deserialize_with = "or_default")]
+    pub is_retryable: bool,
+    /// How much of it is done, 0 to 100.
+    pub progress: Option<f64>,
+    /// What it waits for.
+    pub waiting_for: Option<WaitingForBody>,
+    /// The workflow it is a run of.
+    pub workflow: Option<WorkflowRef>,
+    /// 1, and 1 more with each retry.
+    pub attempt: Option<u64>,
+}
+
+impl TaskBody {
+    /// Where it stands.
+    pub fn phase(&self) -> Phase {
+        Phase::of(&self.status)
+    }
+}
+
+/// A step of a task.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct SubTaskBody {
+    /// What it is called.
+    #[serde(deserialize_with = "or_default")]
+    pub name: String,
+    /// What it does.
+    #[serde(deserialize_with = "or_default")]
+    pub description: String,
+    /// As the server spells it; see [`SubTaskBody::phase`].
+    #[serde(deserialize_with = "or_default")]
+    pub status: String,
+    /// When it first started.
+    pub start_timestamp: Option<String>,
+    /// When it ended.
+    pub completion_timestamp: Option<String>,
+    /// Its stages.
+    #[serde(deserialize_with = "or_default")]
+    pub stages: Vec<StageBody>,
+    /// Why it failed.
+    #[serde(deserialize_with = "or_default")]
+    pub errors: Vec<ErrorBody>,
+    /// What it works on.
+    #[serde(deserialize_with = "or_default")]
+    pub resources: Vec<ResourceBody>,
+    /// Its own steps.
+    #[serde(deserialize_with = "or_default")]
+    pub sub_tasks: Vec<SubTaskBody>,
+    /// How many attempts it has had.
+    pub attempt: Option<u64>,
+    /// How much of it is done, 0 to 100.
+    pub progress: Option<f64>,
+}
+
+impl SubTaskBody {
+    /// Where it stands.
+    pub fn phase(&self) -> Phase {
+        Phase::of(&self.status)
+    }
+}
+
+/// A stage of a sub-task.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct StageBody {
+    /// What it is called.
+    #[serde(deserialize_with = "or_default")]
+    pub name: String,
+    /// What it does.
+    #[serde(deserialize_with = "or_default")]
+    pub description: String,
+    /// As the server spells it.
+    #[serde(deserialize_with = "or_default")]
+    pub status: String,
+}
+
+/// What a task works on.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct ResourceBody {
+    /// Its id.
+    #[serde(deserialize_with = "or_default")]
+    pub resource_id: String,
+    /// What it is.
+    #[serde(rename = "type", deserialize_with = "or_default")]
+    pub kind: String,
+    /// Its fully qualified name.
+    pub fqdn: Option<String>,
+    /// Its display name.
+    pub name: Option<String>,
+}
+
+/// The workflow of a task.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(default)]
+pub struct WorkflowRef {
+    /// Name.
+    pub name: String,
+    /// Version.
+    pub version: u64,
+}
+
+/// What a task waits for.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct WaitingForBody {
+    /// `START`, `TIMER`, `RETRY`, `DECISION` or `STOP`.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// The sub-task that waits.
+    pub sub_task: Option<String>,
+    /// Until when.
+    pub until: Option<String>,
+}
+
+/// An error: of a task, a sub-task or an answer.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct ErrorBody {
+    /// Stable and machine readable.
+    #[serde(deserialize_with = "or_default")]
+    pub error_code: String,
+    /// Facts by name.
+    #[serde(deserialize_with = "or_default")]
+    pub context: Map<String, Value>,
+    /// For people.
+    #[serde(deserialize_with = "or_default")]
+    pub message: String,
+    /// What to do.
+    pub remediation_message: Option<String>,
+    /// Why, nearest first.
+    #[serde(deserialize_with = "or_default")]
+    pub causes: Vec<CauseBody>,
+    /// The errors this one is made of.
+    #[serde(deserialize_with = "or_default")]
+    pub nested_errors: Vec<ErrorBody>,
+    /// What the server's log has too.
+    pub reference_token: Option<String>,
+}
+
+/// One link of a chain of causes.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(default)]
+pub struct CauseBody {
+    /// What kind of thing failed.
+    #[serde(rename = "type", deserialize_with = "or_default")]
+    pub kind: String,
+    /// What it said.
+    #[serde(deserialize_with = "or_default")]
+    pub message: String,
+}
+
+/// One execution of a sub-task.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct AttemptBody {
+    /// The sub-task.
+    pub sub_task: String,
+    /// Counted within a generation, from 1.
+    pub number: u64,
+    /// How often the task had been retried.
+    pub generation: u64,
+    /// `RUNNING`, `SUCCESSFUL`, `FAILED`, `TIMED_OUT`, `LOST` or `STOPPED`.
+    pub status: String,
+    /// When it started.
+    pub creation_timestamp: String,
+    /// When it ended.
+    pub completion_timestamp: Option<String>,
+    /// How it failed.
+    pub error: Option<ErrorBody>,
+}
+
+/// A page of anything.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct PageBody<T> {
+    /// What is on it.
+    pub elements: Vec<T>,
+    /// Which page it is.
+    pub page_metadata: PageMetadata,
+}
+
+/// Which page of how many.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct PageMetadata {
+    /// From 1.
+    pub page_number: u64,
+    /// As asked for.
+    pub page_size: u64,
+    /// All that match.
+    pub total_elements: u64,
+    /// Pages in all.
+    pub total_pages: u64,
+}
+
+/// Where a task or sub-task stands, whichever way its server spells that.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Phase {
+    /// Not started.
+    Pending,
+    /// Running.
+    InProgress,
+    /// Done.
+    Successful,
+    /// Done, not all of it.
+    CompletedWithWarning,
+    /// Failed.
+    Failed,
+    /// Cancelled.
+    Cancelled,
+    /// Left out by decision.
+    Skipped,
+    /// Left out by its condition.
+    NotApplicable,
+    /// A spelling that this client does not know.
+    Unknown,
+}
+
+impl Phase {
+    /// From any spelling: case, `_`, `-` and space do not matter.
+    pub fn of(status: &str) -> Self {
+        let plain: String = status
+            .chars()
+            .filter(|c| !matches!(c, '_' | '-' | ' '))
+            .map(|c| c.to_ascii_uppercase())
+            .collect();
+        match plain.as_str() {
+            "PENDING" => Phase::Pending,
+            "INPROGRESS" => Phase::InProgress,
+            "SUCCESSFUL" => Phase::Successful,
+            "COMPLETEDWITHWARNING" => Phase::CompletedWithWarning,
+            "FAILED" => Phase::Failed,
+            "CANCELLED" => Phase::Cancelled,
+            "SKIPPED" => Phase::Skipped,
+            "NOTAPPLICABLE" => Phase::NotApplicable,
+            _ => Phase::Unknown,
+        }
+    }
+
+    /// Whether nothing more happens by itself.
+    pub fn has_ended(self) -> bool {
+        match self {
+            Phase::Pending | Phase::InProgress | Phase::Unknown => false,
+            Phase::Successful
+            | Phase::CompletedWithWarning
+            | Phase::Failed
+            | Phase::Cancelled
+            | Phase::Skipped
+            | Phase::NotApplicable => true,
+        }
+    }
+
+    /// Whether it ended otherwise than its starter wished.
+    pub fn is_failure(self) -> bool {
+        matches!(self, Phase::Failed | Phase::Cancelled)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_spellings_and_gaps_are_read() {
+        let text = r#"{"id":"a","status":"In Progress","subTasks":[{"name":"x","status":"IN_PROGRESS","errors":null}],
+                       "errors":null,"something":{"new":1},"completionTimestamp":null}"#;
+        let task: TaskBody = serde_json::from_str(text).unwrap();
+        assert_eq!(task.phase(), Phase::InProgress);
+        assert_eq!(task.sub_tasks[0].phase(), Phase::InProgress);
+        assert_eq!(task.completion_timestamp, None);
+        assert!(!Phase::of("RUNNING").has_ended());
+        assert!(Phase::of("completed with warning").has_ended());
+    }
+}

@@ -1,0 +1,231 @@
+//! Tasks.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use reqwest::header::{ETAG, HeaderName, IF_NONE_MATCH};
+use reqwest::{Method, StatusCode};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::error::ClientError;
+use crate::http::{Call, Client};
+
+/// What a list of tasks is asked for. Filters are joined by "and".
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct TaskFilter {
+    /// Any of these statuses, in any spelling.
+    pub status: Vec<String>,
+    /// The task's type.
+    pub kind: Option<String>,
+    /// A resource's id.
+    pub resource_id: Option<String>,
+    /// A resource's type.
+    pub resource_kind: Option<String>,
+    /// The name contains this.
+    pub name: Option<String>,
+    /// Completed after this instant, in milliseconds since 1970.
+    pub completed_after: Option<i64>,
+    /// What to sort by.
+    pub order_by: Option<String>,
+    /// `ASC` or `DESC`.
+    pub order_direction: Option<String>,
+    /// From 1.
+    pub page: Option<u32>,
+    /// Up to 100.
+    pub page_size: Option<u32>,
+    /// Further members of each task.
+    pub include: Vec<String>,
+}
+
+/// How one task is read.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Read {
+    /// Wait this long for its end.
+    pub wait: Option<Duration>,
+    /// Further members.
+    pub include: Vec<String>,
+    /// Without sub-tasks, but for those that failed.
+    pub summary: bool,
+}
+
+/// A task to be started.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct StartTask {
+    /// The workflow's name.
+    pub workflow: String,
+    /// Its version, the newest unless given.
+    pub version: Option<u32>,
+    /// Its input.
+    pub input: Value,
+    /// What the task is called.
+    pub name: Option<String>,
+    /// When it may start.
+    pub not_before: Option<String>,
+    /// Free words to find it by.
+    pub labels: BTreeMap<String, String>,
+    /// The same key and body never start a second task.
+    pub idempotency_key: Option<String>,
+    /// Answer only when the task ended or this time is over.
+    pub wait: Option<Duration>,
+}
+
+/// A task that was started.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Started {
+    /// The task.
+    pub task: Value,
+    /// The key had started it before.
+    pub replayed: bool,
+}
+
+/// What an operator decides about a failed task.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ResolveTask {
+    /// Why, for the record.
+    pub reason: String,
+    /// The sub-task whose outcome was unknown.
+    pub sub_task: Option<String>,
+    /// Whether it was done after all.
+    pub done: Option<bool>,
+    /// Its output, where it was done.
+    pub output: Option<Value>,
+}
+
+/// A task and the tag of what was read.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Versioned {
+    /// The task.
+    pub task: Value,
+    /// Given back with the next question, so that only changes are sent.
+    pub etag: Option<String>,
+}
+
+/// What became of an import.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+pub struct Imported {
+    /// Tasks that are new there.
+    pub imported: u64,
+    /// Tasks that had been imported before.
+    pub replaced: u64,
+    /// Tasks that the server ran itself, left as they are.
+    pub kept: u64,
+}
+
+fn joined(words: &[String]) -> Option<String> {
+    (!words.is_empty()).then(|| words.join(","))
+}
+
+impl Client {
+    /// `GET /v1/tasks`: one page.
+    pub async fn list_tasks(&self, filter: &TaskFilter) -> Result<Value, ClientError> {
+        let call = Call::new(Method::GET, &["v1", "tasks"])
+            .query("taskStatus", joined(&filter.status))
+            .query("taskType", filter.kind.clone())
+            .query("resourceId", filter.resource_id.clone())
+            .query("resourceType", filter.resource_kind.clone())
+            .query("taskName", filter.name.clone())
+            .query("completedAfter", filter.completed_after.map(|at| at.to_string()))
+            .query("orderBy", filter.order_by.clone())
+            .query("orderDirection", filter.order_direction.clone())
+            .query("pageNumber", filter.page.map(|n| n.to_string()))
+            .query("pageSize", filter.page_size.map(|n| n.to_string()))
+            .query("include", joined(&filter.include));
+        self.json(call).await
+    }
+
+    /// `GET /v1/tasks/{id}`.
+    pub async fn get_task(&self, id: &str, read: &Read) -> Result<Value, ClientError> {
+        self.json(get(id, read)).await
+    }
+
+    /// `GET /v1/tasks/{id}`, answered only if it is not what the tag says any more.
+    pub async fn changed_task(
+        &self,
+        id: &str,
+        read: &Read,
+        etag: Option<&str>,
+    ) -> Result<Option<Versioned>, ClientError> {
+        let answer = self.send(get(id, read).header(IF_NONE_MATCH, etag)).await?;
+        if answer.status == StatusCode::NOT_MODIFIED {
+            return Ok(None);
+        }
+        let etag = answer.headers.get(ETAG).and_then(|tag| tag.to_str().ok()).map(str::to_owned);
+        Ok(Some(Versioned { task: self.parsed(&answer.body)?, etag }))
+    }
+
+    /// `POST /v1/tasks`.
+    pub async fn start_task(&self, start: &StartTask) -> Result<Started, ClientError> {
+        let mut body = json!({ "workflow": start.workflow, "input": start.input });
+        if let Some(version) = start.version {
+            body["version"] = version.into();
+        }
+        if let Some(name) = &start.name {
+            body["name"] = name.as_str().into();
+        }
+        if let Some(at) = &start.not_before {
+            body["notBefore"] = at.as_str().into();
+        }
+        if !start.labels.is_empty() {
+            body["labels"] = json!(start.labels);
+        }
+        let key = HeaderName::from_static("idempotency-key");
+        let call = Call::new(Method::POST, &["v1", "tasks"])
+            .header(key, start.idempotency_key.clone())
+            .wait(start.wait)
+            .json(&body);
+        let answer = self.send(call).await?;
+        let replayed = answer.headers.get("idempotency-replayed").is_some_and(|value| value == "true");
+        Ok(Started { task: self.parsed(&answer.body)?, replayed })
+    }
+
+    /// `PATCH /v1/tasks/{id}`: runs a failed task on from where it failed. Null from servers that answer nothing.
+    pub async fn retry_task(&self, id: &str) -> Result<Value, ClientError> {
+        self.json(Call::new(Method::PATCH, &["v1", "tasks", id])).await
+    }
+
+    /// `DELETE /v1/tasks/{id}`: cancels. Null from servers that answer nothing.
+    pub async fn cancel_task(&self, id: &str) -> Result<Value, ClientError> {
+        self.json(Call::new(Method::DELETE, &["v1", "tasks", id])).await
+    }
+
+    /// `POST /v1/tasks/{id}/subtasks/{name}/skip`.
+    pub async fn skip_sub_task(&self, id: &str, sub_task: &str, reason: &str) -> Result<Value, ClientError> {
+        let call = Call::new(Method::POST, &["v1", "tasks", id, "subtasks", sub_task, "skip"]);
+        self.json(call.json(&json!({ "reason": reason }))).await
+    }
+
+    /// `POST /v1/tasks/{id}/resolve`.
+    pub async fn resolve_task(&self, id: &str, resolve: &ResolveTask) -> Result<Value, ClientError> {
+        let mut body = json!({ "reason": resolve.reason });
+        if let Some(sub_task) = &resolve.sub_task {
+            body["subTask"] = sub_task.as_str().into();
+        }
+        if let Some(done) = resolve.done {
+            body["outcome"] = if done { "done" } else { "notDone" }.into();
+        }
+        if let Some(output) = &resolve.output {
+            body["output"] = output.clone();
+        }
+        self.json(Call::new(Method::POST, &["v1", "tasks", id, "resolve"]).json(&body)).await
+    }
+
+    /// `GET /v1/tasks/{id}/attempts`.
+    pub async fn task_attempts(&self, id: &str) -> Result<Value, ClientError> {
+        self.json(Call::new(Method::GET, &["v1", "tasks", id, "attempts"])).await
+    }
+
+    /// `POST /v1/tasks/import`: a task, an array of tasks or a page of tasks, as text.
+    pub async fn import_tasks(&self, body: Vec<u8>) -> Result<Imported, ClientError> {
+        let answer = self.json(Call::new(Method::POST, &["v1", "tasks", "import"]).bytes(body)).await?;
+        serde_json::from_value(answer).map_err(|e| self.protocol(e.to_string()))
+    }
+}
+
+fn get<'a>(id: &'a str, read: &Read) -> Call<'a> {
+    Call::new(Method::GET, &["v1", "tasks", id])
+        .query("view", read.summary.then_some("summary"))
+        .query("include", joined(&read.include))
+        .wait(read.wait)
+}

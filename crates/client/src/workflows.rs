@@ -1,0 +1,55 @@
+//! Workflows.
+
+use reqwest::{Method, StatusCode};
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::error::ClientError;
+use crate::http::{Call, Client};
+
+/// One line of the list of workflows.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct WorkflowBody {
+    /// Its key.
+    pub name: String,
+    /// The type of its tasks.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// What its tasks are called.
+    pub title: String,
+    /// What it is for.
+    pub description: Option<String>,
+    /// The newest version.
+    pub version: u64,
+    /// All versions.
+    pub versions: Vec<u64>,
+    /// The request that starts it.
+    pub route: Option<String>,
+    /// When the newest version was stored.
+    pub creation_timestamp: String,
+}
+
+impl Client {
+    /// `GET /v1/workflows`.
+    pub async fn list_workflows(&self) -> Result<Value, ClientError> {
+        self.json(Call::new(Method::GET, &["v1", "workflows"])).await
+    }
+
+    /// `GET /v1/workflows/{name}`, the newest version unless one is given.
+    pub async fn get_workflow(&self, name: &str, version: Option<u32>) -> Result<Value, ClientError> {
+        let call = Call::new(Method::GET, &["v1", "workflows", name]);
+        self.json(call.query("version", version.map(|n| n.to_string()))).await
+    }
+
+    /// `PUT /v1/workflows/{name}`: true when this made a new version.
+    pub async fn put_workflow(&self, name: &str, definition: &Value) -> Result<(Value, bool), ClientError> {
+        let answer = self.send(Call::new(Method::PUT, &["v1", "workflows", name]).json(definition)).await?;
+        Ok((self.parsed(&answer.body)?, answer.status == StatusCode::CREATED))
+    }
+
+    /// `DELETE /v1/workflows/{name}`.
+    pub async fn delete_workflow(&self, name: &str) -> Result<(), ClientError> {
+        self.send(Call::new(Method::DELETE, &["v1", "workflows", name])).await.map(|_| ())
+    }
+}

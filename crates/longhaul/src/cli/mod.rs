@@ -1,0 +1,158 @@
+//! The command line: its words, their help, nothing else.
+
+mod serve;
+mod task;
+mod workflow;
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
+
+pub(crate) use serve::{LogFormat, ServeArgs};
+pub(crate) use task::{
+    GetArgs, IdArgs, ListArgs, ResolveArgs, RetryArgs, SkipArgs, StartArgs, TaskCommand, WatchArgs,
+};
+pub(crate) use workflow::{ApplyArgs, LintArgs, WorkflowCommand};
+
+use crate::out::style::ColorChoice;
+
+const AFTER_HELP: &str = "\
+Try it:
+  longhaul serve --demo                        start a server with something to look at
+  longhaul task list                           what it has done and does
+  longhaul task start enable-ceip -i status=ENABLE --watch
+
+Exit codes:
+  0    success
+  1    the task failed or was cancelled; the files have mistakes; something local went wrong
+  2    the command line is wrong
+  3    the server refused (4xx)
+  4    the server does not answer
+  5    the server failed (5xx), or its answer is not understood
+  130  interrupted; a task that was watched goes on
+
+Environment:
+  LONGHAUL_SERVER   the server's address, as --server
+  NO_COLOR          no colours, whatever the terminal
+  LONGHAUL_...      every option of `serve`, as its help says";
+
+/// Durable tasks: operations that take minutes or hours, watched, cancelled and retried from where they failed
+#[derive(Debug, Parser)]
+#[command(name = "longhaul", version, after_help = AFTER_HELP, max_term_width = 110)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) global: Global,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// Options of every command.
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Global options")]
+pub(crate) struct Global {
+    /// The server's address
+    #[arg(
+        long,
+        global = true,
+        env = "LONGHAUL_SERVER",
+        default_value = "http://127.0.0.1:8080",
+        value_name = "URL"
+    )]
+    pub(crate) server: String,
+    /// How to print what the server says: json and yaml are exactly that, tables are for people
+    #[arg(short = 'o', long, global = true, value_enum, default_value_t, value_name = "FORMAT")]
+    pub(crate) format: OutputFormat,
+    /// When to colour
+    #[arg(long, global = true, value_enum, default_value_t, value_name = "WHEN")]
+    pub(crate) color: ColorChoice,
+}
+
+/// How answers are printed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum OutputFormat {
+    /// For people
+    #[default]
+    Table,
+    /// For people with wide terminals
+    Wide,
+    /// As the server said it
+    Json,
+    /// The same in YAML
+    Yaml,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run a server
+    Serve(Box<ServeArgs>),
+    /// List, watch, start, retry, cancel tasks
+    #[command(subcommand)]
+    Task(TaskCommand),
+    /// Check, store and show workflows
+    #[command(subcommand)]
+    Workflow(WorkflowCommand),
+    /// Bring in tasks of another server, as its Tasks API returned them
+    Import(ImportArgs),
+    /// Copy the database of a data directory, also while its server runs
+    Backup(BackupArgs),
+    /// Print a completion script for a shell
+    Completions(CompletionsArgs),
+}
+
+/// `import`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+The file holds a task, a list of tasks, a page ({\"elements\": [...]}), or any number of these one after the other
+(so also one task a line). The tasks are kept exactly as they are; importing one again replaces it.
+
+Examples:
+  curl -s https://sfo-vcf01.rainpole.io/v1/tasks -H \"Authorization: Bearer $TOKEN\" > tasks.json
+  longhaul import tasks.json
+  zcat history-*.json.gz | longhaul import -")]
+pub(crate) struct ImportArgs {
+    /// The file; - for standard input
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
+}
+
+/// `backup`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+The copy is one consistent moment, whole or not there at all, and the server goes on meanwhile. To restore: stop the
+server, put the copy into an empty data directory under the name longhaul.db, start the server on that directory.
+
+Example:
+  longhaul backup --data-dir /var/lib/longhaul /backup/longhaul-$(date +%F).db")]
+pub(crate) struct BackupArgs {
+    /// The file to write; it must not exist
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
+    /// The data directory of the server
+    #[arg(long, env = "LONGHAUL_DATA_DIR", default_value = "./longhaul-data", value_name = "DIR")]
+    pub(crate) data_dir: PathBuf,
+}
+
+/// `completions`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  longhaul completions bash > ~/.local/share/bash-completion/completions/longhaul
+  longhaul completions zsh  > ~/.zfunc/_longhaul
+  longhaul completions fish > ~/.config/fish/completions/longhaul.fish")]
+pub(crate) struct CompletionsArgs {
+    /// The shell
+    #[arg(value_enum)]
+    pub(crate) shell: Shell,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        super::Cli::command().debug_assert();
+    }
+}

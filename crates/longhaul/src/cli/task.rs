@@ -1,0 +1,247 @@
+//! `task`.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Subcommand, ValueEnum};
+use longhaul_model::{Span, Timestamp};
+
+/// What to do with tasks.
+#[derive(Debug, Subcommand)]
+#[command(after_help = "\
+A task is named by its id, or by enough of the beginning or the end of its id to mean one of the newest 100.")]
+pub(crate) enum TaskCommand {
+    /// List tasks, newest first
+    #[command(visible_alias = "ls")]
+    List(ListArgs),
+    /// Show a task
+    Get(GetArgs),
+    /// Draw a task's sub-tasks as they go, until it ends
+    Watch(WatchArgs),
+    /// Start a task
+    Start(Box<StartArgs>),
+    /// Run a failed task on from the sub-task that failed
+    Retry(RetryArgs),
+    /// Cancel a task
+    Cancel(IdArgs),
+    /// Go on without a failed sub-task
+    Skip(SkipArgs),
+    /// Say what became of a failed task, or of a sub-task whose outcome is unknown
+    Resolve(ResolveArgs),
+    /// Show every execution of a task's sub-tasks
+    Attempts(IdArgs),
+}
+
+/// A task.
+#[derive(Debug, Args)]
+pub(crate) struct IdArgs {
+    /// The task's id
+    pub(crate) id: String,
+}
+
+/// `task list`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  longhaul task list --status failed,cancelled
+  longhaul task list --name rotate --order-by completionTimestamp
+  longhaul task list --resource-id e43b90cd-e635-4f30-ae49-5d3e72d15212 -o wide
+  longhaul task list --completed-after 2026-01-31T12:00:00Z --page 2 --page-size 100 -o json")]
+pub(crate) struct ListArgs {
+    /// Only tasks of these statuses, in any spelling
+    #[arg(long, value_delimiter = ',', value_name = "STATUS")]
+    pub(crate) status: Vec<String>,
+    /// Only tasks of this type
+    #[arg(long = "type", value_name = "TYPE")]
+    pub(crate) kind: Option<String>,
+    /// Only tasks that work on the resource of this id
+    #[arg(long, value_name = "ID")]
+    pub(crate) resource_id: Option<String>,
+    /// Only tasks that work on a resource of this type
+    #[arg(long, value_name = "TYPE")]
+    pub(crate) resource_type: Option<String>,
+    /// Only tasks whose name contains this
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) name: Option<String>,
+    /// Only tasks that succeeded or failed after this: an instant, or milliseconds since 1970
+    #[arg(long, value_parser = instant, value_name = "WHEN")]
+    pub(crate) completed_after: Option<Timestamp>,
+    /// What to sort by [default: creationTimestamp]
+    #[arg(long, value_enum, value_name = "FIELD")]
+    pub(crate) order_by: Option<OrderField>,
+    /// Largest first (the default)
+    #[arg(long, conflicts_with = "asc")]
+    pub(crate) desc: bool,
+    /// Smallest first
+    #[arg(long)]
+    pub(crate) asc: bool,
+    /// Which page
+    #[arg(long, value_name = "N")]
+    pub(crate) page: Option<u32>,
+    /// How many tasks a page, up to 100
+    #[arg(long, value_name = "N")]
+    pub(crate) page_size: Option<u32>,
+}
+
+/// What a list is sorted by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[value(rename_all = "camelCase")]
+pub(crate) enum OrderField {
+    /// By id
+    Id,
+    /// By name
+    Name,
+    /// By type
+    Type,
+    /// By status
+    Status,
+    /// By the time of its creation
+    #[value(alias = "created")]
+    CreationTimestamp,
+    /// By the time of its end
+    #[value(alias = "completed")]
+    CompletionTimestamp,
+}
+
+/// `task get`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  longhaul task get 0198f3 --include input,outputs -o yaml
+  longhaul task get 0198f3 --wait 10m --exit-status && echo done")]
+pub(crate) struct GetArgs {
+    /// The task's id
+    pub(crate) id: String,
+    /// Further members: input, outputs, labels, ...
+    #[arg(long, value_delimiter = ',', value_name = "MEMBER")]
+    pub(crate) include: Vec<String>,
+    /// Without sub-tasks, but for those that failed
+    #[arg(long)]
+    pub(crate) summary: bool,
+    /// Wait this long for the task's end
+    #[arg(long, value_parser = duration, value_name = "DURATION")]
+    pub(crate) wait: Option<Duration>,
+    /// Exit with 1 if the task failed or was cancelled
+    #[arg(long)]
+    pub(crate) exit_status: bool,
+}
+
+/// `task watch`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+On a terminal the tree is redrawn in place; elsewhere each change is a line. A restart of the server is waited for.
+Ctrl-C ends watching, not the task. The exit code is 0 if the task ended well, 1 if it failed or was cancelled.")]
+pub(crate) struct WatchArgs {
+    /// The task's id
+    pub(crate) id: String,
+}
+
+/// `task start`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+The value of -i is JSON if it can be, else a text: -i retries=3 is a number, -i fqdn=esxi-1.rainpole.io a text,
+-i hosts='[\"a\",\"b\"]' a list, -i port='\"22\"' the text 22. A dot goes into an object: -i owner.name=Ada.
+
+Examples:
+  longhaul task start enable-ceip -i status=ENABLE --watch
+  longhaul task start create-domain --input domain.json -i name=sfo-w01 --label change=CHG0042
+  longhaul task start host-health-report --not-before 2026-12-24T20:00:00Z --idempotency-key health-2026-12-24
+  longhaul task start enable-ceip -i status=ENABLE --wait -o json")]
+pub(crate) struct StartArgs {
+    /// The workflow's name
+    pub(crate) workflow: String,
+    /// A member of the input
+    #[arg(short, long = "set", value_name = "KEY=VALUE")]
+    pub(crate) input_values: Vec<String>,
+    /// The input, a JSON or YAML file; - for standard input. Values of -i are put over it
+    #[arg(long, value_name = "FILE")]
+    pub(crate) input: Option<PathBuf>,
+    /// The workflow's version [default: the newest]
+    #[arg(long, value_name = "N")]
+    pub(crate) version: Option<u32>,
+    /// What the task is called [default: the workflow's title]
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) name: Option<String>,
+    /// A label
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub(crate) label: Vec<String>,
+    /// Start no earlier than this instant
+    #[arg(long, value_name = "WHEN")]
+    pub(crate) not_before: Option<Timestamp>,
+    /// The same key and request never start a second task
+    #[arg(long, value_name = "KEY")]
+    pub(crate) idempotency_key: Option<String>,
+    /// Return only when the task has ended
+    #[arg(long, conflicts_with = "watch")]
+    pub(crate) wait: bool,
+    /// Draw its sub-tasks as they go, as `task watch` does
+    #[arg(long)]
+    pub(crate) watch: bool,
+}
+
+/// `task retry`.
+#[derive(Debug, Args)]
+pub(crate) struct RetryArgs {
+    /// The task's id
+    pub(crate) id: String,
+    /// Draw its sub-tasks as they go, as `task watch` does
+    #[arg(long)]
+    pub(crate) watch: bool,
+}
+
+/// `task skip`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+The task goes on from there and can end no better than Completed With Warning.
+
+Example:
+  longhaul task skip 0198f3 UpdateCeipOnNsxTAction --reason \"NSX is being replaced, CHG0042\"")]
+pub(crate) struct SkipArgs {
+    /// The task's id
+    pub(crate) id: String,
+    /// The failed sub-task's name
+    pub(crate) sub_task: String,
+    /// Why, for the record
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) reason: String,
+}
+
+/// `task resolve`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Without --sub-task the failed task is marked RESOLVED and stays as it is. With it, the sub-task whose outcome is unknown
+counts as done, and the task goes on behind it, or as not done, and a retry runs it again.
+
+Examples:
+  longhaul task resolve 0198f3 --reason \"repaired by hand, CHG0042\"
+  longhaul task resolve 0198f3 --sub-task RotatePassword --done --output '{\"rotated\": true}' --reason \"it can log in\"")]
+pub(crate) struct ResolveArgs {
+    /// The task's id
+    pub(crate) id: String,
+    /// Why, for the record
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) reason: String,
+    /// The sub-task that is decided about
+    #[arg(long, value_name = "NAME")]
+    pub(crate) sub_task: Option<String>,
+    /// It was done
+    #[arg(long, requires = "sub_task", conflicts_with = "not_done")]
+    pub(crate) done: bool,
+    /// It was not done
+    #[arg(long, requires = "sub_task")]
+    pub(crate) not_done: bool,
+    /// Its output, as JSON
+    #[arg(long, requires = "done", value_name = "JSON")]
+    pub(crate) output: Option<String>,
+}
+
+fn instant(text: &str) -> Result<Timestamp, String> {
+    match text.parse::<i64>() {
+        Ok(milliseconds) => Ok(Timestamp(milliseconds)),
+        Err(_) => text.parse::<Timestamp>().map_err(|e| format!("{e}, nor milliseconds since 1970")),
+    }
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    text.parse::<Span>().map(|span| Duration::from_millis(span.0)).map_err(|e| e.to_string())
+}

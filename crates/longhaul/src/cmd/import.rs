@@ -1,0 +1,158 @@
+//! `import`: tasks of another server become searchable here. The file is cut into pieces that the server takes at once;
+//! every task is sent as the text that it is.
+
+use std::io::Read;
+use std::path::Path;
+
+use anyhow::{Context as _, anyhow};
+use indicatif::{ProgressBar, ProgressStyle};
+use longhaul_client::Imported;
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use super::Context;
+use crate::cli::{ImportArgs, OutputFormat};
+use crate::exit::{Code, Failure};
+
+/// The most tasks that one request carries.
+const TASKS: usize = 1000;
+/// The most text that one request carries, unless a single task is larger.
+const BYTES: usize = 4 << 20;
+
+/// Reads the whole file first: a mistake in it is found before anything is sent.
+pub(crate) async fn run(args: &ImportArgs, context: &Context) -> Result<Code, Failure> {
+    let text = read(&args.file)?;
+    let tasks = tasks(&text).with_context(|| name(&args.file))?;
+    if tasks.is_empty() {
+        return Err(anyhow!("{}: there is no task in it", name(&args.file)).into());
+    }
+    let bar = ProgressBar::new(tasks.len() as u64).with_style(
+        ProgressStyle::with_template("{wide_bar} {pos} of {len} tasks, {per_sec}")
+            .map_err(|e| anyhow!(e))?
+            .progress_chars("█▉ "),
+    );
+    let mut sum = Imported::default();
+    for piece in pieces(&tasks) {
+        let body = format!("[{}]", piece.iter().map(|task| task.get()).collect::<Vec<_>>().join(","));
+        let done = match context.client.import_tasks(body.into_bytes()).await {
+            Ok(done) => done,
+            Err(e) => {
+                bar.finish_and_clear();
+                let sent = sum.imported + sum.replaced + sum.kept;
+                if sent > 0 {
+                    context
+                        .out
+                        .remark(&format!("{sent} of {} tasks were imported before this:", tasks.len()))?;
+                }
+                return Err(e.into());
+            }
+        };
+        sum.imported += done.imported;
+        sum.replaced += done.replaced;
+        sum.kept += done.kept;
+        bar.inc(piece.len() as u64);
+    }
+    bar.finish_and_clear();
+    match context.out.format {
+        OutputFormat::Table | OutputFormat::Wide => {
+            let kept = if sum.kept > 0 {
+                format!(", {} of this server's own left as they are", sum.kept)
+            } else {
+                String::new()
+            };
+            context
+                .out
+                .text(&format!("{} tasks imported, {} replaced{kept}\n", sum.imported, sum.replaced))?;
+        }
+        OutputFormat::Json | OutputFormat::Yaml => {
+            let sum =
+                serde_json::json!({ "imported": sum.imported, "replaced": sum.replaced, "kept": sum.kept });
+            context.out.verbatim(&sum)?;
+        }
+    }
+    Ok(Code::Success)
+}
+
+fn name(file: &Path) -> String {
+    if file.as_os_str() == "-" { "standard input".to_owned() } else { file.display().to_string() }
+}
+
+fn read(file: &Path) -> anyhow::Result<String> {
+    if file.as_os_str() == "-" {
+        let mut text = String::new();
+        std::io::stdin().read_to_string(&mut text).context("standard input")?;
+        return Ok(text);
+    }
+    std::fs::read_to_string(file).with_context(|| file.display().to_string())
+}
+
+#[derive(Deserialize)]
+struct Page<'a> {
+    #[serde(borrow)]
+    elements: Option<Vec<&'a RawValue>>,
+}
+
+/// Every task in a text: of pages, of lists, or on its own, any number of them one after the other.
+fn tasks(text: &str) -> anyhow::Result<Vec<&RawValue>> {
+    let mut tasks = Vec::new();
+    for value in serde_json::Deserializer::from_str(text).into_iter::<&RawValue>() {
+        let value = value?;
+        match value.get().as_bytes().first() {
+            Some(b'[') => tasks.extend(serde_json::from_str::<Vec<&RawValue>>(value.get())?),
+            Some(b'{') => match serde_json::from_str::<Page<'_>>(value.get())?.elements {
+                Some(elements) => tasks.extend(elements),
+                None => tasks.push(value),
+            },
+            _ => {
+                return Err(anyhow!(
+                    "`{}` is no task, list of tasks or page of tasks",
+                    value.get().chars().take(40).collect::<String>()
+                ));
+            }
+        }
+    }
+    Ok(tasks)
+}
+
+/// What is sent at once.
+fn pieces<'t, 'a>(tasks: &'t [&'a RawValue]) -> impl Iterator<Item = &'t [&'a RawValue]> {
+    let mut rest = tasks;
+    std::iter::from_fn(move || {
+        let mut bytes = 0;
+        let fits = rest.iter().take(TASKS).take_while(|task| {
+            bytes += task.get().len() + 1;
+            bytes <= BYTES
+        });
+        let count = fits.count().max(1);
+        if rest.is_empty() {
+            return None;
+        }
+        let (piece, more) = rest.split_at(count);
+        rest = more;
+        Some(piece)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_form_of_a_history_is_read() {
+        let text = "{\"id\":1}\n{\"id\": 2}\n[{\"id\":3},{\"id\":4}] {\"elements\":[{\"id\":5}],\"pageMetadata\":{}}\n[]";
+        let found: Vec<&str> = tasks(text).unwrap().iter().map(|task| task.get()).collect();
+        assert_eq!(found, ["{\"id\":1}", "{\"id\": 2}", "{\"id\":3}", "{\"id\":4}", "{\"id\":5}"]);
+        assert!(tasks("[1, 2").is_err());
+        assert!(tasks("\"text\"").unwrap_err().to_string().contains("is no task"));
+    }
+
+    #[test]
+    fn pieces_are_bounded_and_complete() {
+        let text = vec!["{}"; 2500].join("\n");
+        let all = tasks(&text).unwrap();
+        assert_eq!(pieces(&all).map(<[_]>::len).collect::<Vec<_>>(), [1000, 1000, 500]);
+        let large = format!("[\"{}\",1,2]", "x".repeat(BYTES));
+        let all = tasks(&large).unwrap();
+        assert_eq!(pieces(&all).map(<[_]>::len).collect::<Vec<_>>(), [1, 2]);
+    }
+}

@@ -1,0 +1,58 @@
+//! `task …`.
+
+mod attempts;
+mod decide;
+mod get;
+mod id;
+mod input;
+mod list;
+mod start;
+mod watch;
+
+use longhaul_client::{Phase, TaskBody};
+use serde_json::Value;
+
+use super::Context;
+use crate::cli::TaskCommand;
+use crate::exit::{Code, Failure};
+use crate::out::tree;
+
+/// Runs one.
+pub(crate) async fn run(command: TaskCommand, context: &Context) -> Result<Code, Failure> {
+    match command {
+        TaskCommand::List(args) => list::run(&args, context).await,
+        TaskCommand::Get(args) => get::run(&args, context).await,
+        TaskCommand::Watch(args) => watch::run(&args, context).await,
+        TaskCommand::Start(args) => start::run(&args, context).await,
+        TaskCommand::Retry(args) => decide::retry(&args, context).await,
+        TaskCommand::Cancel(args) => decide::cancel(&args, context).await,
+        TaskCommand::Skip(args) => decide::skip(&args, context).await,
+        TaskCommand::Resolve(args) => decide::resolve(&args, context).await,
+        TaskCommand::Attempts(args) => attempts::run(&args, context).await,
+    }
+}
+
+/// The typed view of a task that a server sent.
+fn body(context: &Context, task: &Value) -> Result<TaskBody, Failure> {
+    serde_json::from_value(task.clone()).map_err(|e| {
+        let server = context.client.server().to_owned();
+        longhaul_client::ClientError::Protocol { server, reason: format!("it is no task: {e}") }.into()
+    })
+}
+
+/// Shows a task: as it came, or as a tree.
+fn show(context: &Context, task: &Value) -> Result<(), Failure> {
+    if context.out.verbatim(task)? {
+        return Ok(());
+    }
+    let moment = tree::Moment { now: crate::now(), frame: None, folded: false };
+    let mut text = tree::render(&body(context, task)?, moment, context.out.palette).join("\n");
+    text.push('\n');
+    context.out.text(&text)?;
+    Ok(())
+}
+
+/// The exit code that says how a task ended.
+fn outcome(phase: Phase) -> Code {
+    if phase.is_failure() { Code::Failed } else { Code::Success }
+}

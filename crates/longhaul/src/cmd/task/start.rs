@@ -1,0 +1,52 @@
+//! `task start`.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use longhaul_client::{Read, StartTask};
+
+use super::{Context, input, watch};
+use crate::cli::StartArgs;
+use crate::exit::{Code, Failure};
+
+/// How long one question for the end waits; then it is asked again.
+const WAIT: Duration = Duration::from_secs(30);
+
+/// Starts, and stays to see how it ends if asked to.
+pub(crate) async fn run(args: &StartArgs, context: &Context) -> Result<Code, Failure> {
+    let mut labels = BTreeMap::new();
+    for given in &args.label {
+        let (key, value) = input::pair(given, "--label")?;
+        labels.insert(key.to_owned(), value.to_owned());
+    }
+    let start = StartTask {
+        workflow: args.workflow.clone(),
+        version: args.version,
+        input: input::input(args.input.as_deref(), &args.input_values)?,
+        name: args.name.clone(),
+        not_before: args.not_before.map(|at| at.to_string()),
+        labels,
+        idempotency_key: args.idempotency_key.clone(),
+        wait: args.wait.then_some(WAIT),
+    };
+    let started = context.client.start_task(&start).await?;
+    if started.replayed {
+        context.out.remark("this key had started a task before; this is that task")?;
+    }
+    let mut task = super::body(context, &started.task)?;
+    if args.watch {
+        return watch::follow(context, &task.id).await;
+    }
+    if !args.wait {
+        super::show(context, &started.task)?;
+        return Ok(Code::Success);
+    }
+    let mut last = started.task;
+    while !task.phase().has_ended() {
+        let read = Read { wait: Some(WAIT), ..Read::default() };
+        last = context.client.get_task(&task.id, &read).await?;
+        task = super::body(context, &last)?;
+    }
+    super::show(context, &last)?;
+    Ok(super::outcome(task.phase()))
+}

@@ -1,0 +1,189 @@
+//! `task watch`: polls with the tag of what it knows, so that only changes are sent, and draws them. A server that
+//! restarts is waited for; an interrupt ends the watching, never the task.
+
+mod changes;
+mod screen;
+
+use std::time::Duration;
+
+use longhaul_client::{ClientError, Read, TaskBody};
+use serde_json::Value;
+use tokio::time::{Instant, sleep_until};
+
+use super::{Context, id};
+use crate::cli::{OutputFormat, WatchArgs};
+use crate::exit::{Code, Failure};
+use changes::Changes;
+use screen::Screen;
+
+/// Between two questions while things change.
+const QUICK: Duration = Duration::from_millis(200);
+/// Between two questions while nothing does, and to a server that does not answer.
+const SLOW: Duration = Duration::from_secs(1);
+/// Between two pictures.
+const FRAME: Duration = Duration::from_millis(100);
+
+/// Watches until the task ends.
+pub(crate) async fn run(args: &WatchArgs, context: &Context) -> Result<Code, Failure> {
+    let id = id::whole(context, &args.id).await?;
+    follow(context, &id).await
+}
+
+/// Watches a task by its whole id.
+pub(crate) async fn follow(context: &Context, id: &str) -> Result<Code, Failure> {
+    let mut view = View::new(context);
+    let ended = tokio::select! {
+        ended = poll(context, id, &mut view) => ended?,
+        _ = tokio::signal::ctrl_c() => None,
+    };
+    view.close()?;
+    match ended {
+        Some(task) => {
+            advise(context, &task)?;
+            Ok(super::outcome(task.phase()))
+        }
+        None => {
+            context.out.remark(&format!("the task goes on; to watch it again: longhaul task watch {id}"))?;
+            Ok(Code::Interrupted)
+        }
+    }
+}
+
+/// Asks and draws until the task has ended.
+async fn poll(context: &Context, id: &str, view: &mut View<'_>) -> Result<Option<TaskBody>, Failure> {
+    let mut etag: Option<String> = None;
+    let mut known: Option<TaskBody> = None;
+    let mut pause = QUICK;
+    loop {
+        match context.client.changed_task(id, &Read::default(), etag.as_deref()).await {
+            Ok(Some(read)) => {
+                let task = super::body(context, &read.task)?;
+                etag = read.etag;
+                pause = QUICK;
+                view.reached()?;
+                view.show(&read.task, &task)?;
+                if task.phase().has_ended() {
+                    return Ok(Some(task));
+                }
+                known = Some(task);
+            }
+            Ok(None) => {
+                view.reached()?;
+                pause = (pause * 3 / 2).min(SLOW);
+            }
+            Err(e) if known.is_some() && passes(&e) => {
+                view.lost(&e)?;
+                pause = SLOW;
+            }
+            Err(e) => return Err(e.into()),
+        }
+        let until = Instant::now() + pause;
+        while Instant::now() < until {
+            view.redraw()?;
+            sleep_until(until.min(Instant::now() + FRAME)).await;
+        }
+    }
+}
+
+/// Whether a failure may be that of a server which is being restarted.
+fn passes(error: &ClientError) -> bool {
+    error.is_unreachable() || error.status().is_some_and(|status| status >= 500)
+}
+
+/// What can be done now, for people.
+fn advise(context: &Context, task: &TaskBody) -> Result<(), Failure> {
+    if !context.out.terminal
+        || !task.phase().is_failure()
+        || !matches!(context.out.format, OutputFormat::Table | OutputFormat::Wide)
+    {
+        return Ok(());
+    }
+    let dim = context.out.error_palette.dim();
+    let mut advice = Vec::new();
+    if task.is_retryable {
+        advice.push(format!("longhaul task retry {} --watch", task.id));
+    }
+    if let Some(sub) = task.sub_tasks.iter().find(|sub| sub.phase() == longhaul_client::Phase::Failed) {
+        advice.push(format!("longhaul task skip {} '{}' --reason '...'", task.id, sub.name));
+    }
+    if !advice.is_empty() {
+        context.out.remark(&format!("\n{dim}next: {}{dim:#}", advice.join("\n      ")))?;
+    }
+    Ok(())
+}
+
+/// Where changes are shown.
+struct View<'a> {
+    context: &'a Context,
+    kind: Kind,
+    lost: bool,
+}
+
+enum Kind {
+    /// Redrawn in place.
+    Screen(Box<Screen>),
+    /// A line a change.
+    Lines(Changes),
+    /// The whole task a line, as JSON.
+    Json,
+}
+
+impl<'a> View<'a> {
+    fn new(context: &'a Context) -> Self {
+        let out = &context.out;
+        let kind = match out.format {
+            OutputFormat::Json | OutputFormat::Yaml => Kind::Json,
+            OutputFormat::Table | OutputFormat::Wide if out.terminal && !console::is_dumb() => {
+                Kind::Screen(Box::new(Screen::new(out.palette)))
+            }
+            OutputFormat::Table | OutputFormat::Wide => Kind::Lines(Changes::new(out.palette)),
+        };
+        View { context, kind, lost: false }
+    }
+
+    fn show(&mut self, task: &Value, body: &TaskBody) -> Result<(), Failure> {
+        match &mut self.kind {
+            Kind::Screen(screen) => screen.show(body.clone())?,
+            Kind::Lines(changes) => self.context.out.text(&changes.lines(body, crate::now()))?,
+            Kind::Json => self.context.out.text(&format!("{task}\n"))?,
+        }
+        Ok(())
+    }
+
+    fn redraw(&mut self) -> Result<(), Failure> {
+        if let Kind::Screen(screen) = &mut self.kind {
+            screen.draw()?;
+        }
+        Ok(())
+    }
+
+    fn lost(&mut self, error: &ClientError) -> Result<(), Failure> {
+        if std::mem::replace(&mut self.lost, true) {
+            return Ok(());
+        }
+        let text = format!("{error}; trying again");
+        match &mut self.kind {
+            Kind::Screen(screen) => screen.note(Some(text))?,
+            Kind::Lines(_) | Kind::Json => self.context.out.remark(&text)?,
+        }
+        Ok(())
+    }
+
+    fn reached(&mut self) -> Result<(), Failure> {
+        if !std::mem::replace(&mut self.lost, false) {
+            return Ok(());
+        }
+        match &mut self.kind {
+            Kind::Screen(screen) => screen.note(None)?,
+            Kind::Lines(_) | Kind::Json => self.context.out.remark("the server answers again")?,
+        }
+        Ok(())
+    }
+
+    fn close(&mut self) -> Result<(), Failure> {
+        if let Kind::Screen(screen) = &mut self.kind {
+            screen.close()?;
+        }
+        Ok(())
+    }
+}

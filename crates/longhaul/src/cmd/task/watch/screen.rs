@@ -1,0 +1,103 @@
+//! A picture redrawn in place, on a terminal.
+
+use std::io;
+
+use console::{Term, truncate_str};
+use longhaul_client::TaskBody;
+
+use crate::out::style::Palette;
+use crate::out::tree::{self, Moment};
+
+/// Draws over what it drew before.
+pub(super) struct Screen {
+    term: Term,
+    palette: Palette,
+    task: Option<TaskBody>,
+    note: Option<String>,
+    frame: usize,
+    drawn: usize,
+}
+
+impl Screen {
+    /// Nothing drawn yet.
+    pub(super) fn new(palette: Palette) -> Self {
+        Screen { term: Term::buffered_stdout(), palette, task: None, note: None, frame: 0, drawn: 0 }
+    }
+
+    /// From now on this.
+    pub(super) fn show(&mut self, task: TaskBody) -> io::Result<()> {
+        self.task = Some(task);
+        self.draw()
+    }
+
+    /// A remark below the picture.
+    pub(super) fn note(&mut self, note: Option<String>) -> io::Result<()> {
+        self.note = note;
+        self.draw()
+    }
+
+    /// The next picture.
+    pub(super) fn draw(&mut self) -> io::Result<()> {
+        let (height, width) = self.term.size();
+        // A terminal that knows no size is drawn to as one of the usual.
+        let (height, width) =
+            if height == 0 || width == 0 { (24, 80) } else { (usize::from(height), usize::from(width)) };
+        let room = height.saturating_sub(1).max(1);
+        let mut lines = self.lines(Some(self.frame), false);
+        if lines.len() > room {
+            lines = self.lines(Some(self.frame), true);
+        }
+        if lines.len() > room {
+            let more = lines.len() - room + 1;
+            lines.truncate(room - 1);
+            lines.push(format!("… {more} more lines"));
+        }
+        self.frame += 1;
+        if self.drawn == 0 {
+            self.term.hide_cursor()?;
+        }
+        self.put(lines.iter().map(|line| truncate_str(line, width, "…").into_owned()).collect())
+    }
+
+    /// The last picture, whole, and the terminal as it was.
+    pub(super) fn close(&mut self) -> io::Result<()> {
+        self.note = None;
+        let lines = self.lines(None, false);
+        self.put(lines)?;
+        self.term.show_cursor()?;
+        self.term.flush()
+    }
+
+    fn lines(&self, frame: Option<usize>, folded: bool) -> Vec<String> {
+        let moment = Moment { now: crate::now(), frame, folded };
+        let mut lines =
+            self.task.as_ref().map(|task| tree::render(task, moment, self.palette)).unwrap_or_default();
+        if let Some(note) = &self.note {
+            let warn = self.palette.warn();
+            lines.push(String::new());
+            lines.push(format!("{warn}{note}{warn:#}"));
+        }
+        lines
+    }
+
+    fn put(&mut self, lines: Vec<String>) -> io::Result<()> {
+        if self.drawn > 0 {
+            self.term.move_cursor_up(self.drawn)?;
+        }
+        for line in &lines {
+            // Clearing behind each line instead of before all of them does not flicker.
+            self.term.write_str(&format!("\r{line}\x1b[K\n"))?;
+        }
+        self.term.clear_to_end_of_screen()?;
+        self.drawn = lines.len();
+        self.term.flush()
+    }
+}
+
+impl Drop for Screen {
+    fn drop(&mut self) {
+        // Whatever ended the watching, the terminal must not stay without its cursor.
+        let _ = self.term.show_cursor();
+        let _ = self.term.flush();
+    }
+}

@@ -1,0 +1,273 @@
+//! What `serve` runs with: flags, environment, configuration file and defaults, in that order. A mistake in the file is
+//! shown at its place, with the key that it is about.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context as _, anyhow};
+use longhaul_engine::{CommandConfig, EngineConfig, HttpConfig};
+use longhaul_model::{Span, StatusStyle};
+use longhaul_server::WireConfig;
+use serde::Deserialize;
+
+use crate::cli::{LogFormat, ServeArgs};
+use crate::file::{Finding, Place};
+use crate::out::style::Palette;
+
+/// How long what runs may take to end when the server stops.
+const SHUTDOWN_GRACE: Duration = Duration::from_secs(30);
+/// The same in a demonstration.
+const DEMO_GRACE: Duration = Duration::from_secs(1);
+
+/// Everything that can be set.
+#[derive(Debug)]
+pub(crate) struct Config {
+    /// Where tasks are kept.
+    pub(crate) data_dir: PathBuf,
+    /// The address to listen on.
+    pub(crate) listen: SocketAddr,
+    /// A folder of workflow files.
+    pub(crate) workflows: Option<PathBuf>,
+    /// Whether to show what there is.
+    pub(crate) demo: bool,
+    /// How the log is written.
+    pub(crate) log_format: LogFormat,
+    /// What is logged.
+    pub(crate) log_level: String,
+    /// How the API speaks.
+    pub(crate) wire: Wire,
+    /// How tasks run.
+    pub(crate) engine: EngineConfig,
+    /// How long what runs may take to end when the server stops.
+    pub(crate) shutdown_grace: Duration,
+}
+
+/// The section `[wire]`: for clients that expect one server's habits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Wire {
+    /// How task statuses are spelled unless the workflow says.
+    pub(crate) status_style: StatusStyle,
+    /// What a retry and a cancel answer.
+    pub(crate) action_body: ActionBody,
+    /// What a login answers: 201, or 200.
+    pub(crate) login_status: u16,
+    /// How many tasks a page has unless asked for.
+    pub(crate) default_page_size: u32,
+    /// Whether tasks have members of Longhaul's own.
+    pub(crate) extensions: bool,
+}
+
+impl Default for Wire {
+    fn default() -> Self {
+        Wire {
+            status_style: StatusStyle::Display,
+            action_body: ActionBody::Task,
+            login_status: 201,
+            default_page_size: 10,
+            extensions: true,
+        }
+    }
+}
+
+/// What a retry and a cancel answer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum ActionBody {
+    /// The task.
+    #[default]
+    Task,
+    /// Nothing, as the original does.
+    Empty,
+}
+
+impl From<Wire> for WireConfig {
+    fn from(wire: Wire) -> Self {
+        WireConfig {
+            status_style: wire.status_style,
+            action_body: match wire.action_body {
+                ActionBody::Task => longhaul_server::ActionBody::Task,
+                ActionBody::Empty => longhaul_server::ActionBody::Empty,
+            },
+            login_status: wire.login_status,
+            default_page_size: wire.default_page_size,
+            extensions: wire.extensions,
+        }
+    }
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct File {
+    data_dir: Option<PathBuf>,
+    listen: Option<SocketAddr>,
+    workflows: Option<PathBuf>,
+    demo: Option<bool>,
+    log_format: Option<LogFormat>,
+    log_level: Option<String>,
+    wire: Wire,
+    engine: Engine,
+    actions: Actions,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct Engine {
+    cancel_grace: Option<Span>,
+    shutdown_grace: Option<Span>,
+    max_running: Option<usize>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct Actions {
+    http: Http,
+    command: Command,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct Http {
+    allow: Vec<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct Command {
+    allow: Vec<PathBuf>,
+}
+
+impl Config {
+    /// Flags and environment (the flags know both) over the file over the defaults.
+    pub(crate) fn load(args: ServeArgs) -> anyhow::Result<Config> {
+        let file = match &args.config {
+            Some(path) => {
+                let text = std::fs::read_to_string(path).with_context(|| path.display().to_string())?;
+                parse(path, &text)?
+            }
+            None => File::default(),
+        };
+        let defaults = EngineConfig::default();
+        let demo = args.demo.or(file.demo).unwrap_or_default();
+        // What a demonstration runs is not worth waiting for, and its log not worth reading.
+        let (level, grace) = if demo { ("warn", DEMO_GRACE) } else { ("info", SHUTDOWN_GRACE) };
+        Ok(Config {
+            data_dir: args.data_dir.or(file.data_dir).unwrap_or_else(|| "./longhaul-data".into()),
+            listen: args.listen.or(file.listen).unwrap_or_else(|| (Ipv4Addr::LOCALHOST, 8080).into()),
+            workflows: args.workflows.or(file.workflows),
+            demo,
+            log_format: args.log_format.or(file.log_format).unwrap_or_default(),
+            log_level: args.log_level.or(file.log_level).unwrap_or_else(|| level.to_owned()),
+            wire: file.wire,
+            engine: EngineConfig {
+                cancel_grace: file.engine.cancel_grace.unwrap_or(defaults.cancel_grace),
+                max_running: file.engine.max_running.unwrap_or(defaults.max_running),
+                http: HttpConfig { allow: file.actions.http.allow },
+                command: CommandConfig { allow: file.actions.command.allow, ..defaults.command },
+            },
+            shutdown_grace: file.engine.shutdown_grace.map_or(grace, |span| Duration::from_millis(span.0)),
+        })
+    }
+}
+
+fn parse(path: &Path, text: &str) -> anyhow::Result<File> {
+    let wrong = |key: &str, message: &str, span: Option<Range<usize>>| {
+        let message =
+            if key.is_empty() || key == "." { message.to_owned() } else { format!("{key}: {message}") };
+        let finding = Finding::error(place(text, span.unwrap_or_default()), message, None);
+        anyhow!(
+            "the configuration file is wrong\n{}",
+            finding.render(&path.display().to_string(), text, Palette::plain()).trim_end()
+        )
+    };
+    let document = toml::Deserializer::parse(text).map_err(|e| wrong("", e.message(), e.span()))?;
+    let file: File = serde_path_to_error::deserialize(document).map_err(|e| {
+        let key = e.path().to_string();
+        wrong(&key, e.inner().message(), e.inner().span())
+    })?;
+    if !(1..=100).contains(&file.wire.default_page_size) {
+        return Err(value_error(path, text, "default_page_size", "wire.default_page_size: write 1 to 100"));
+    }
+    if ![200, 201].contains(&file.wire.login_status) {
+        return Err(value_error(path, text, "login_status", "wire.login_status: write 200 or 201"));
+    }
+    if file.engine.max_running == Some(0) {
+        return Err(value_error(path, text, "max_running", "engine.max_running: write 1 or more"));
+    }
+    Ok(file)
+}
+
+/// A value of the right type that makes no sense, shown at its key.
+fn value_error(path: &Path, text: &str, key: &str, message: &str) -> anyhow::Error {
+    let start = text.find(key).unwrap_or_default();
+    let finding = Finding::error(place(text, start..start + key.len()), message, None);
+    anyhow!(
+        "the configuration file is wrong\n{}",
+        finding.render(&path.display().to_string(), text, Palette::plain()).trim_end()
+    )
+}
+
+/// A range of bytes as a place.
+fn place(text: &str, span: Range<usize>) -> Place {
+    let before = text.get(..span.start).unwrap_or(text);
+    let line_start = before.rfind('\n').map_or(0, |at| at + 1);
+    Place {
+        line: before.matches('\n').count() + 1,
+        column: before[line_start..].chars().count() + 1,
+        length: text.get(span).map_or(1, |part| part.chars().count()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn wrong(text: &str) -> String {
+        parse(Path::new("longhaul.toml"), text).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn every_key_is_read() {
+        let text = r#"
+            data_dir = "/data"
+            listen = "127.0.0.1:9000"
+            log_format = "json"
+            [wire]
+            status_style = "constant"
+            action_body = "empty"
+            default_page_size = 100
+            [engine]
+            cancel_grace = "5s"
+            [actions.http]
+            allow = ["10.0.0.0/8"]
+            [actions.command]
+            allow = ["/usr/bin/uname"]
+        "#;
+        let file = parse(Path::new("longhaul.toml"), text).unwrap();
+        assert_eq!(file.wire.status_style, StatusStyle::Constant);
+        assert_eq!(file.wire.action_body, ActionBody::Empty);
+        assert!(file.wire.extensions);
+        assert_eq!(file.engine.cancel_grace, Some(Span(5000)));
+        assert_eq!(file.actions.command.allow, [PathBuf::from("/usr/bin/uname")]);
+    }
+
+    #[test]
+    fn mistakes_name_file_key_and_place() {
+        let text = wrong("listen = \"127.0.0.1:9000\"\n[wire]\nstatusstyle = \"constant\"\n");
+        assert!(
+            text.contains("longhaul.toml:3:1: error: wire.statusstyle: unknown field `statusstyle`"),
+            "{text}"
+        );
+        let text = wrong("[engine]\ncancel_grace = \"soon\"\n");
+        assert!(
+            text.contains("longhaul.toml:2:16: error: engine.cancel_grace: `soon` is not a duration"),
+            "{text}"
+        );
+        let text = wrong("listen = \n");
+        assert!(text.contains("longhaul.toml:1:"), "{text}");
+        let text = wrong("[wire]\ndefault_page_size = 500\n");
+        assert!(text.contains("longhaul.toml:2:1: error: wire.default_page_size: write 1 to 100"), "{text}");
+    }
+}

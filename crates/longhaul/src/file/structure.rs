@@ -1,0 +1,210 @@
+//! The shape of a workflow file: unknown and missing members, wrong types and values, all of them at once. It follows
+//! the published schema of workflow files, so that what editors mark and what this refuses are the same.
+
+use longhaul_model::Span;
+use longhaul_model::workflow::definition_schema;
+use serde_json::{Map, Value};
+
+use super::finding::Finding;
+use super::tree::Tree;
+
+/// Every way in which a document is not shaped like a workflow.
+pub(crate) fn check(tree: &Tree) -> Vec<Finding> {
+    let schema = definition_schema();
+    let mut walk = Walk { root: &schema, tree, findings: Vec::new() };
+    walk.value(&schema, &tree.value, "");
+    walk.findings
+}
+
+struct Walk<'a> {
+    root: &'a Value,
+    tree: &'a Tree,
+    findings: Vec<Finding>,
+}
+
+impl Walk<'_> {
+    fn wrong(&mut self, pointer: &str, message: String, hint: Option<String>) {
+        self.findings.push(Finding::error(self.tree.at(pointer), message, hint));
+    }
+
+    fn value(&mut self, schema: &Value, value: &Value, pointer: &str) {
+        let Some(schema) = self.resolved(schema) else { return };
+        let schema = schema.clone();
+        if !has_type(&schema, value) {
+            let (message, hint) = wrong_type(&schema, value);
+            return self.wrong(pointer, message, hint);
+        }
+        if let Some(allowed) = schema.get("enum").and_then(Value::as_array)
+            && !allowed.contains(value)
+        {
+            let names: Vec<&str> = allowed.iter().filter_map(Value::as_str).collect();
+            let list = names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
+            let hint = value.as_str().and_then(|text| nearest(text, names.iter().copied()));
+            return self.wrong(pointer, format!("{} is not one of {list}", shown(value)), hint);
+        }
+        match value {
+            Value::Object(members) => self.members(&schema, members, pointer),
+            Value::Array(items) => self.items(&schema, items, pointer),
+            Value::String(text) => self.text(&schema, text, pointer),
+            Value::Number(number) => self.number(&schema, number, pointer),
+            Value::Null | Value::Bool(_) => {}
+        }
+    }
+
+    fn resolved<'s>(&'s self, schema: &'s Value) -> Option<&'s Value> {
+        match schema.get("$ref").and_then(Value::as_str) {
+            Some(reference) => self.root.pointer(reference.trim_start_matches('#')),
+            None => Some(schema),
+        }
+    }
+
+    fn members(&mut self, schema: &Value, members: &Map<String, Value>, pointer: &str) {
+        let none = Map::new();
+        let known = schema.get("properties").and_then(Value::as_object).unwrap_or(&none);
+        let closed = schema.get("additionalProperties") == Some(&Value::Bool(false));
+        let mut unknown = false;
+        for (name, value) in members {
+            let inner = format!("{pointer}/{name}");
+            match (known.get(name), schema.get("additionalProperties")) {
+                (Some(schema), _) => self.value(schema, value, &inner),
+                (None, Some(Value::Bool(false))) => {
+                    unknown = true;
+                    let hint = nearest(name, known.keys().map(String::as_str)).or_else(|| {
+                        Some(format!(
+                            "write one of {}",
+                            names(known.keys().filter(|name| !members.contains_key(*name)))
+                        ))
+                    });
+                    let place = self.tree.key(&inner);
+                    self.findings.push(Finding::error(place, format!("`{name}` is not known here"), hint));
+                }
+                (None, Some(schema @ Value::Object(_))) => self.value(schema, value, &inner),
+                (None, _) => {}
+            }
+        }
+        for name in
+            schema.get("required").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str)
+        {
+            if !members.contains_key(name) {
+                let hint = known.get(name).and_then(|schema| about(schema));
+                self.wrong(pointer, format!("`{name}` is missing"), hint);
+            }
+        }
+        let one_of = schema.get("maxProperties").and_then(Value::as_u64) == Some(1) && closed;
+        if one_of && members.len() != 1 && !unknown {
+            let written = if members.is_empty() { "none".to_owned() } else { names(members.keys()) };
+            let hint = format!("write exactly one of {}", names(known.keys()));
+            self.wrong(pointer, format!("one is wanted here, and there is {written}"), Some(hint));
+        }
+    }
+
+    fn items(&mut self, schema: &Value, items: &[Value], pointer: &str) {
+        if let Some(least) = schema.get("minItems").and_then(Value::as_u64)
+            && (items.len() as u64) < least
+        {
+            self.wrong(pointer, format!("at least {least} is wanted here"), about(schema));
+        }
+        if let Some(most) = schema.get("maxItems").and_then(Value::as_u64)
+            && items.len() as u64 > most
+        {
+            self.wrong(pointer, format!("no more than {most} are allowed here"), None);
+        }
+        if let Some(schema) = schema.get("items") {
+            for (n, item) in items.iter().enumerate() {
+                self.value(schema, item, &format!("{pointer}/{n}"));
+            }
+        }
+    }
+
+    /// Of texts, only durations are looked at: names and routes have better words where they are checked.
+    fn text(&mut self, schema: &Value, text: &str, pointer: &str) {
+        if Some(schema) == self.root.pointer("/$defs/duration")
+            && let Err(e) = text.parse::<Span>()
+        {
+            self.wrong(pointer, e.to_string(), None);
+        }
+    }
+
+    fn number(&mut self, schema: &Value, number: &serde_json::Number, pointer: &str) {
+        let number = number.as_f64().unwrap_or(f64::INFINITY);
+        let limit = |name: &str| schema.get(name).and_then(Value::as_f64);
+        let (least, most) = (limit("minimum"), limit("maximum"));
+        if least.is_some_and(|least| number < least) || most.is_some_and(|most| number > most) {
+            let range = match (least, most) {
+                (Some(least), Some(most)) => format!("from {least} to {most}"),
+                (Some(least), None) => format!("{least} or more"),
+                (None, most) => format!("up to {}", most.unwrap_or_default()),
+            };
+            self.wrong(pointer, format!("{number} is not {range}"), None);
+        }
+    }
+}
+
+fn has_type(schema: &Value, value: &Value) -> bool {
+    let is = |name: &str| match name {
+        "object" => value.is_object(),
+        "array" => value.is_array(),
+        "string" => value.is_string(),
+        "boolean" => value.is_boolean(),
+        "integer" => value.is_i64() || value.is_u64(),
+        "number" => value.is_number(),
+        _ => true,
+    };
+    match schema.get("type") {
+        Some(Value::String(name)) => is(name),
+        Some(Value::Array(names)) => names.iter().filter_map(Value::as_str).any(is),
+        _ => true,
+    }
+}
+
+fn wrong_type(schema: &Value, value: &Value) -> (String, Option<String>) {
+    let wanted = match schema.get("type").and_then(Value::as_str) {
+        Some("object") => "members (`name: value`)",
+        Some("array") => "a list",
+        Some("string") => "a text",
+        Some("boolean") => "`true` or `false`",
+        Some("integer") => "a whole number",
+        Some("number") => "a number",
+        _ => "something else",
+    };
+    let found = match value {
+        Value::Null => "nothing",
+        Value::Bool(_) => "`true` or `false`",
+        Value::Number(_) => "a number",
+        Value::String(_) => "a text",
+        Value::Array(_) => "a list",
+        Value::Object(_) => "members",
+    };
+    let hint = match (schema.get("type").and_then(Value::as_str), value) {
+        (Some("string"), Value::Number(_) | Value::Bool(_)) => Some(format!("put it in quotes: \"{value}\"")),
+        (Some("array"), Value::String(text)) => Some(format!("write it as a list: [{text}]")),
+        (Some("boolean"), Value::String(text)) => match text.to_lowercase().as_str() {
+            "yes" | "on" | "y" => Some("write `true`".to_owned()),
+            "no" | "off" | "n" => Some("write `false`".to_owned()),
+            _ => None,
+        },
+        _ => about(schema),
+    };
+    (format!("{wanted} is wanted here, and this is {found}"), hint)
+}
+
+/// The schema's own words.
+fn about(schema: &Value) -> Option<String> {
+    schema.get("description").and_then(Value::as_str).map(str::to_owned)
+}
+
+fn shown(value: &Value) -> String {
+    match value {
+        Value::String(text) => format!("`{text}`"),
+        other => format!("`{other}`"),
+    }
+}
+
+fn names<'a>(names: impl Iterator<Item = &'a String>) -> String {
+    names.map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
+}
+
+/// "did you mean", if a name is close to one that is known.
+fn nearest<'a>(wrong: &str, known: impl Iterator<Item = &'a str>) -> Option<String> {
+    longhaul_model::workflow::nearest(wrong, known).map(|name| format!("did you mean `{name}`?"))
+}

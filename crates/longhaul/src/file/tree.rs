@@ -1,0 +1,248 @@
+//! A YAML or JSON document as a plain value, together with the place of each part of it, so that a mistake found by
+//! anything later can be shown where it stands.
+
+use std::collections::HashMap;
+use std::fmt;
+
+use serde::Deserialize;
+use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
+use serde_json::{Map, Number, Value};
+use serde_saphyr::{Location, Spanned};
+
+use super::finding::Place;
+
+/// A document: its value, and where each part stands, by JSON pointer (names unescaped, as the model writes them).
+#[derive(Debug)]
+pub(crate) struct Tree {
+    /// What it says.
+    pub(crate) value: Value,
+    places: HashMap<String, Places>,
+}
+
+/// Where a member's name and its value stand.
+#[derive(Clone, Copy, Debug)]
+struct Places {
+    key: Option<Place>,
+    value: Place,
+    container: bool,
+}
+
+/// Why a text is no document.
+#[derive(Debug)]
+pub(crate) struct Unreadable {
+    /// Where reading ended.
+    pub(crate) place: Place,
+    /// What is wrong there.
+    pub(crate) message: String,
+}
+
+impl Tree {
+    /// Reads a YAML document; JSON is YAML too.
+    pub(crate) fn parse(text: &str) -> Result<Tree, Unreadable> {
+        let options = serde_saphyr::options! {
+            strict_booleans: true,
+            leading_zero_numbers_as_strings: true,
+            underscored_numbers_as_strings: true,
+            with_snippet: false,
+        };
+        let node: Node = serde_saphyr::from_str_with_options(text, options).map_err(|e| unreadable(&e))?;
+        let mut places = HashMap::new();
+        let value = node.place(String::new(), None, &mut places);
+        Ok(Tree { value, places })
+    }
+
+    /// Where a value stands, or the nearest part of the document that holds it. A list or an object is shown by its
+    /// name, as its own beginning is seldom where one looks.
+    pub(crate) fn at(&self, pointer: &str) -> Place {
+        let mut pointer = pointer;
+        loop {
+            if let Some(found) = self.places.get(pointer) {
+                return match found {
+                    Places { key: Some(key), container: true, .. } => *key,
+                    Places { value, .. } => *value,
+                };
+            }
+            match pointer.rfind('/') {
+                Some(end) => pointer = &pointer[..end],
+                None => return Place::START,
+            }
+        }
+    }
+
+    /// Where a member's name stands.
+    pub(crate) fn key(&self, pointer: &str) -> Place {
+        self.places.get(pointer).and_then(|found| found.key).unwrap_or_else(|| self.at(pointer))
+    }
+}
+
+fn unreadable(error: &serde_saphyr::Error) -> Unreadable {
+    let place = error.location().map_or(Place::START, place);
+    // The library repeats the place at the end of its sentence.
+    let message = error.without_snippet().to_string();
+    let message = match message.rfind(" at line ") {
+        Some(end) => message[..end].to_owned(),
+        None => message,
+    };
+    Unreadable { place, message }
+}
+
+fn place(location: Location) -> Place {
+    Place {
+        line: location.line().max(1) as usize,
+        column: location.column().max(1) as usize,
+        length: location.span().len() as usize,
+    }
+}
+
+type Node = Spanned<Shape>;
+
+#[derive(Debug)]
+enum Shape {
+    Plain(Value),
+    List(Vec<Node>),
+    Members(Vec<(Spanned<String>, Node)>),
+}
+
+trait Placing {
+    fn place(self, pointer: String, key: Option<Place>, places: &mut HashMap<String, Places>) -> Value;
+}
+
+impl Placing for Node {
+    fn place(self, pointer: String, key: Option<Place>, places: &mut HashMap<String, Places>) -> Value {
+        let container = !matches!(self.value, Shape::Plain(_));
+        places.insert(pointer.clone(), Places { key, value: place(self.referenced), container });
+        match self.value {
+            Shape::Plain(value) => value,
+            Shape::List(items) => Value::Array(
+                items
+                    .into_iter()
+                    .enumerate()
+                    .map(|(n, item)| item.place(format!("{pointer}/{n}"), None, places))
+                    .collect(),
+            ),
+            Shape::Members(members) => {
+                let mut object = Map::new();
+                for (name, value) in members {
+                    let inner = format!("{pointer}/{}", name.value);
+                    let value = value.place(inner, Some(place(name.referenced)), places);
+                    object.insert(name.value, value);
+                }
+                Value::Object(object)
+            }
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Shape {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(ShapeVisitor)
+    }
+}
+
+struct ShapeVisitor;
+
+impl<'de> Visitor<'de> for ShapeVisitor {
+    type Value = Shape;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a value")
+    }
+
+    fn visit_unit<E>(self) -> Result<Shape, E> {
+        Ok(Shape::Plain(Value::Null))
+    }
+
+    fn visit_none<E>(self) -> Result<Shape, E> {
+        Ok(Shape::Plain(Value::Null))
+    }
+
+    fn visit_some<D: Deserializer<'de>>(self, deserializer: D) -> Result<Shape, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+
+    fn visit_bool<E>(self, value: bool) -> Result<Shape, E> {
+        Ok(Shape::Plain(Value::Bool(value)))
+    }
+
+    fn visit_i64<E>(self, value: i64) -> Result<Shape, E> {
+        Ok(Shape::Plain(value.into()))
+    }
+
+    fn visit_u64<E>(self, value: u64) -> Result<Shape, E> {
+        Ok(Shape::Plain(value.into()))
+    }
+
+    fn visit_f64<E: serde::de::Error>(self, value: f64) -> Result<Shape, E> {
+        match Number::from_f64(value) {
+            Some(number) => Ok(Shape::Plain(Value::Number(number))),
+            None => Err(E::custom("a number must be finite")),
+        }
+    }
+
+    fn visit_str<E>(self, value: &str) -> Result<Shape, E> {
+        Ok(Shape::Plain(Value::String(value.to_owned())))
+    }
+
+    fn visit_string<E>(self, value: String) -> Result<Shape, E> {
+        Ok(Shape::Plain(Value::String(value)))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut sequence: A) -> Result<Shape, A::Error> {
+        let mut items = Vec::new();
+        while let Some(item) = sequence.next_element()? {
+            items.push(item);
+        }
+        Ok(Shape::List(items))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Shape, A::Error> {
+        let mut members = Vec::new();
+        while let Some(member) = map.next_entry()? {
+            members.push(member);
+        }
+        Ok(Shape::Members(members))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn every_part_has_its_place() {
+        let tree = Tree::parse(
+            "name: a\nlist:\n  - x: 1\n    yes: on\n  - [2, 'q']\nanchor: &a {k: v}\nalias: *a\n",
+        )
+        .unwrap();
+        assert_eq!(
+            tree.value,
+            json!({"name": "a", "list": [{"x": 1, "yes": "on"}, [2, "q"]], "anchor": {"k": "v"}, "alias": {"k": "v"}})
+        );
+        let at = |pointer: &str| (tree.at(pointer).line, tree.at(pointer).column);
+        assert_eq!(at("/name"), (1, 7));
+        assert_eq!(at("/list"), (2, 1), "a list is shown by its name");
+        assert_eq!(at("/list/0"), (3, 5));
+        assert_eq!(at("/list/0/yes"), (4, 10));
+        assert_eq!((tree.key("/list/0/yes").line, tree.key("/list/0/yes").column), (4, 5));
+        assert_eq!(at("/list/1/1"), (5, 9));
+        assert_eq!(at("/list/1/1/deeper/still"), (5, 9), "the nearest part that exists");
+    }
+
+    #[test]
+    fn json_is_read_too() {
+        let text = "{\n\t\"name\": \"a\\u00e9\",\n\t\"n\": [1.5, -2, true, null]\n}\n";
+        let tree = Tree::parse(text).unwrap();
+        assert_eq!(tree.value, json!({"name": "aé", "n": [1.5, -2, true, null]}));
+        assert_eq!((tree.at("/name").line, tree.at("/name").column), (2, 10));
+    }
+
+    #[test]
+    fn what_cannot_be_read_says_where() {
+        for (text, line) in [("a: 1\nb: [1, 2\n", 3), ("a: 1\na: 2\n", 2), ("a: b: c\n", 1), ("a: .inf", 1)] {
+            let error = Tree::parse(text).unwrap_err();
+            assert!(error.place.line.abs_diff(line) <= 1, "{text:?}: {error:?}");
+            assert!(!error.message.is_empty());
+        }
+    }
+}

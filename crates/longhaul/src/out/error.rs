@@ -1,0 +1,59 @@
+//! Errors of tasks and answers, with what to do about them.
+
+use std::fmt::Write as _;
+
+use longhaul_client::{ClientError, ErrorBody};
+
+use super::style::Palette;
+
+/// What went wrong with a call, for standard error.
+pub(crate) fn call(error: &ClientError, palette: Palette) -> String {
+    let (bad, dim) = (palette.bad(), palette.dim());
+    match error {
+        ClientError::Refused { status, error } => {
+            let mut facts = vec![status.to_string()];
+            facts.extend(Some(error.error_code.clone()).filter(|code| !code.is_empty()));
+            facts.extend(error.reference_token.as_ref().map(|token| format!("reference {token}")));
+            let mut out =
+                format!("{bad}error:{bad:#} {} {dim}({}){dim:#}\n", error.message, facts.join(", "));
+            below(&mut out, error, "  ", palette);
+            out
+        }
+        ClientError::Unreachable { .. } => format!(
+            "{bad}error:{bad:#} {error}\n  {}hint:{:#} start one with `longhaul serve`, or name another with --server or LONGHAUL_SERVER\n",
+            palette.strong(),
+            palette.strong(),
+        ),
+        ClientError::Protocol { .. } => {
+            format!("{bad}error:{bad:#} {error}\n  hint: is --server the address of a Longhaul server?\n")
+        }
+        ClientError::Address { .. } => format!("{bad}error:{bad:#} {error}\n"),
+    }
+}
+
+/// An error that a task or sub-task carries: code, message, causes, remedy.
+pub(crate) fn carried(error: &ErrorBody, indent: &str, palette: Palette) -> String {
+    let bad = palette.bad();
+    let code = if error.error_code.is_empty() { "ERROR" } else { &error.error_code };
+    let mut out = format!("{indent}{bad}{code}{bad:#}: {}\n", error.message);
+    below(&mut out, error, &format!("{indent}  "), palette);
+    out
+}
+
+fn below(out: &mut String, error: &ErrorBody, indent: &str, palette: Palette) {
+    let strong = palette.strong();
+    for cause in &error.causes {
+        let _ = writeln!(out, "{indent}because: {}", cause.message);
+    }
+    for nested in &error.nested_errors {
+        let place = nested.context.get("pointer").and_then(|pointer| pointer.as_str()).unwrap_or_default();
+        let colon = if place.is_empty() { "" } else { ": " };
+        let _ = writeln!(out, "{indent}{place}{colon}{}", nested.message);
+        if let Some(remedy) = &nested.remediation_message {
+            let _ = writeln!(out, "{indent}  {strong}hint:{strong:#} {remedy}");
+        }
+    }
+    if let Some(remedy) = &error.remediation_message {
+        let _ = writeln!(out, "{indent}{strong}hint:{strong:#} {remedy}");
+    }
+}

@@ -1,0 +1,78 @@
+//! How answers are shown: as the server said them, as tables, as trees.
+
+pub(crate) mod error;
+pub(crate) mod span;
+pub(crate) mod style;
+pub(crate) mod table;
+pub(crate) mod tree;
+
+use std::io::{self, IsTerminal, Write};
+
+use console::Term;
+use serde_json::Value;
+
+use crate::cli::{Global, OutputFormat};
+use style::Palette;
+
+/// Where and how a command shows what it has to say.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Out {
+    /// The format asked for.
+    pub(crate) format: OutputFormat,
+    /// Colours of standard output.
+    pub(crate) palette: Palette,
+    /// Colours of standard error.
+    pub(crate) error_palette: Palette,
+    /// Whether a person reads standard output.
+    pub(crate) terminal: bool,
+}
+
+impl Out {
+    /// From the options and the environment.
+    pub(crate) fn new(global: &Global) -> Self {
+        let no_color = crate::environment("NO_COLOR").is_some_and(|value| !value.is_empty());
+        let (out, err) = (io::stdout(), io::stderr());
+        Out {
+            format: global.format,
+            palette: Palette::choose(global.color, no_color, &out),
+            error_palette: Palette::choose(global.color, no_color, &err),
+            terminal: out.is_terminal(),
+        }
+    }
+
+    /// How many characters fit on a line; `None` where nobody looks.
+    pub(crate) fn width(&self) -> Option<usize> {
+        self.terminal.then(|| usize::from(Term::stdout().size().1)).filter(|width| *width > 0)
+    }
+
+    /// Writes to standard output.
+    pub(crate) fn text(&self, text: &str) -> io::Result<()> {
+        let mut out = io::stdout().lock();
+        out.write_all(text.as_bytes())?;
+        out.flush()
+    }
+
+    /// Writes a remark to standard error: it is not part of the answer.
+    pub(crate) fn remark(&self, text: &str) -> io::Result<()> {
+        let mut err = io::stderr().lock();
+        writeln!(err, "{text}")
+    }
+
+    /// Writes an answer as the server said it, if that is what was asked for.
+    pub(crate) fn verbatim(&self, answer: &Value) -> io::Result<bool> {
+        match self.format {
+            OutputFormat::Json => self.text(&format!("{answer:#}\n")).map(|()| true),
+            OutputFormat::Yaml => {
+                let text = serde_saphyr::to_string(answer).map_err(io::Error::other)?;
+                let end = if text.ends_with('\n') { "" } else { "\n" };
+                self.text(&format!("{text}{end}")).map(|()| true)
+            }
+            OutputFormat::Table | OutputFormat::Wide => Ok(false),
+        }
+    }
+
+    /// Whether there is room for more columns.
+    pub(crate) fn is_wide(&self) -> bool {
+        self.format == OutputFormat::Wide
+    }
+}

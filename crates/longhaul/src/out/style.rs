@@ -1,0 +1,75 @@
+//! Colours: the sixteen of the terminal, so that its owner's theme decides how they look; none when none are wanted.
+
+use std::io::IsTerminal;
+
+use anstyle::{AnsiColor, Style};
+use clap::ValueEnum;
+
+/// When to colour.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ColorChoice {
+    /// On a terminal, unless NO_COLOR is set
+    #[default]
+    Auto,
+    /// Always
+    Always,
+    /// Never
+    Never,
+}
+
+/// Styles by meaning; all plain when colours are off. Write `{style}text{style:#}`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Palette {
+    on: bool,
+}
+
+impl Palette {
+    /// For what is written to a stream.
+    pub(crate) fn choose(choice: ColorChoice, no_color: bool, stream: &impl IsTerminal) -> Self {
+        let on = match choice {
+            ColorChoice::Always => true,
+            ColorChoice::Never => false,
+            ColorChoice::Auto => !no_color && stream.is_terminal(),
+        };
+        Palette { on }
+    }
+
+    /// Without colours.
+    pub(crate) fn plain() -> Self {
+        Palette { on: false }
+    }
+
+    fn color(self, color: AnsiColor) -> Style {
+        if self.on { Style::new().fg_color(Some(color.into())) } else { Style::new() }
+    }
+
+    /// Went well.
+    pub(crate) fn good(self) -> Style {
+        self.color(AnsiColor::Green)
+    }
+
+    /// Went wrong.
+    pub(crate) fn bad(self) -> Style {
+        if self.on { self.color(AnsiColor::Red).bold() } else { Style::new() }
+    }
+
+    /// Look here.
+    pub(crate) fn warn(self) -> Style {
+        self.color(AnsiColor::Yellow)
+    }
+
+    /// Going on.
+    pub(crate) fn busy(self) -> Style {
+        self.color(AnsiColor::Cyan)
+    }
+
+    /// Less important.
+    pub(crate) fn dim(self) -> Style {
+        if self.on { Style::new().dimmed() } else { Style::new() }
+    }
+
+    /// More important.
+    pub(crate) fn strong(self) -> Style {
+        if self.on { Style::new().bold() } else { Style::new() }
+    }
+}

@@ -1,0 +1,267 @@
+//! A task and its sub-tasks as a tree: what `task get` prints once and `task watch` keeps drawing.
+
+use anstyle::Style;
+use longhaul_client::{Phase, SubTaskBody, TaskBody, WaitingForBody};
+use longhaul_model::Timestamp;
+
+use super::style::Palette;
+use super::{error, span};
+
+/// How wide the bar of a task's progress is.
+const BAR: usize = 30;
+/// Drawn in turn while something runs.
+const SPINNER: [&str; 10] = ["⠋", "⠙", "⠹", "⠸", "⠼", "⠴", "⠦", "⠧", "⠇", "⠏"];
+
+/// A moment of drawing.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Moment {
+    /// Now, for what has not ended.
+    pub(crate) now: Timestamp,
+    /// Which picture of a moving one, if it is redrawn.
+    pub(crate) frame: Option<usize>,
+    /// Whether neighbours that are done, and those to come, are only counted: there are more than fit.
+    pub(crate) folded: bool,
+}
+
+/// The glyph of a status and how it is coloured.
+pub(crate) fn glyph(phase: Phase, frame: Option<usize>, palette: Palette) -> (&'static str, Style) {
+    match phase {
+        Phase::Pending => ("○", palette.dim()),
+        Phase::InProgress => (frame.map_or("●", |n| SPINNER[n % SPINNER.len()]), palette.busy()),
+        Phase::Successful => ("✔", palette.good()),
+        Phase::CompletedWithWarning => ("✔", palette.warn()),
+        Phase::Failed => ("✘", palette.bad()),
+        Phase::Cancelled => ("■", palette.warn()),
+        Phase::Skipped => ("⤳", palette.warn()),
+        Phase::NotApplicable => ("-", palette.dim()),
+        Phase::Unknown => ("?", palette.warn()),
+    }
+}
+
+/// A status in its colour.
+pub(crate) fn status(text: &str, palette: Palette) -> String {
+    let (_, style) = glyph(Phase::of(text), None, palette);
+    format!("{style}{text}{style:#}")
+}
+
+/// The whole picture, a line each.
+pub(crate) fn render(task: &TaskBody, moment: Moment, palette: Palette) -> Vec<String> {
+    let mut lines = head(task, moment, palette);
+    branches(&mut lines, &task.sub_tasks, "", moment, palette);
+    let mut errors = String::new();
+    for error in &task.errors {
+        errors.push_str(&error::carried(error, "", palette));
+    }
+    let failed = task.sub_tasks.iter().filter(|sub| sub.phase() == Phase::Failed);
+    for sub in failed {
+        for error in sub.errors.iter().filter(|error| !task.errors.contains(error)) {
+            let strong = palette.strong();
+            errors.push_str(&format!("{strong}{}{strong:#}\n", sub.name));
+            errors.push_str(&error::carried(error, "  ", palette));
+        }
+    }
+    if !errors.is_empty() {
+        lines.push(String::new());
+        lines.extend(errors.lines().map(str::to_owned));
+    }
+    if let Some(waits) = task.waiting_for.as_ref().and_then(|waiting| waits_for(waiting, moment.now)) {
+        lines.push(String::new());
+        let warn = palette.warn();
+        lines.push(format!("{warn}{waits}{warn:#}"));
+    }
+    lines
+}
+
+fn head(task: &TaskBody, moment: Moment, palette: Palette) -> Vec<String> {
+    let (strong, dim) = (palette.strong(), palette.dim());
+    let (glyph, paint) = glyph(task.phase(), moment.frame, palette);
+    let mut first =
+        format!("{paint}{glyph}{paint:#} {strong}{}{strong:#}  {paint}{}{paint:#}", task.name, task.status);
+    let to = task.completion_timestamp.as_deref();
+    // Of an ended task without an end, nobody knows how long it took.
+    if (to.is_some() || !task.phase().has_ended())
+        && let Some(taken) = span::taken(Some(&task.creation_timestamp), to, moment.now)
+    {
+        first.push_str(&format!("  {dim}{taken}{dim:#}"));
+    }
+    let mut facts = vec![task.id.clone()];
+    facts.extend(Some(task.kind.clone()).filter(|kind| !kind.is_empty()));
+    facts.extend(task.workflow.as_ref().map(|workflow| format!("{} v{}", workflow.name, workflow.version)));
+    facts.extend(task.attempt.filter(|attempt| *attempt > 1).map(|attempt| format!("attempt {attempt}")));
+    if task.resolution_status == "RESOLVED" {
+        facts.push("resolved".to_owned());
+    }
+    let mut lines = vec![first, format!("  {dim}{}{dim:#}", facts.join(" · "))];
+    if !task.resources.is_empty() {
+        let names = task.resources.iter().map(|resource| {
+            let name = resource.fqdn.as_ref().or(resource.name.as_ref()).unwrap_or(&resource.resource_id);
+            format!("{} {name}", resource.kind)
+        });
+        lines.push(format!("  {dim}{}{dim:#}", names.collect::<Vec<_>>().join(", ")));
+    }
+    if let Some(progress) = task.progress {
+        lines.push(format!("  {}", bar(progress, paint, dim)));
+    }
+    lines
+}
+
+fn bar(progress: f64, paint: Style, dim: Style) -> String {
+    let progress = progress.clamp(0.0, 100.0);
+    let full = (progress / 100.0 * BAR as f64).round() as usize;
+    format!("{paint}{}{paint:#}{dim}{}{dim:#} {progress:.0} %", "█".repeat(full), "░".repeat(BAR - full))
+}
+
+fn branches(
+    lines: &mut Vec<String>,
+    sub_tasks: &[SubTaskBody],
+    trunk: &str,
+    moment: Moment,
+    palette: Palette,
+) {
+    let dim = palette.dim();
+    let mut n = 0;
+    while let Some(sub) = sub_tasks.get(n) {
+        let alike = if moment.folded { neighbours(&sub_tasks[n..]) } else { 1 };
+        n += alike;
+        let last = n == sub_tasks.len();
+        let (branch, below) = if last { ("└─", "   ") } else { ("├─", "│  ") };
+        if alike > 1 {
+            let (glyph, paint) = glyph(sub.phase(), None, palette);
+            let what = if sub.phase() == Phase::Pending { "to come" } else { "done" };
+            lines.push(format!(
+                "  {dim}{trunk}{branch}{dim:#} {paint}{glyph}{paint:#} {dim}{alike} {what}{dim:#}"
+            ));
+            continue;
+        }
+        lines.push(format!("  {dim}{trunk}{branch}{dim:#} {}", leaf(sub, moment, palette)));
+        let trunk = format!("{trunk}{below}");
+        for stage in &sub.stages {
+            let (glyph, paint) = glyph(Phase::of(&stage.status), moment.frame, palette);
+            let text = if stage.description.is_empty() { &stage.name } else { &stage.description };
+            lines.push(format!("  {dim}{trunk}{dim:#} {paint}{glyph}{paint:#} {dim}{text}{dim:#}"));
+        }
+        branches(lines, &sub.sub_tasks, &trunk, moment, palette);
+    }
+}
+
+/// How many of the first sub-tasks can be told in one line.
+fn neighbours(sub_tasks: &[SubTaskBody]) -> usize {
+    let kind = |sub: &SubTaskBody| match sub.phase() {
+        Phase::Successful | Phase::NotApplicable => Some(true),
+        Phase::Pending => Some(false),
+        _ => None,
+    };
+    let first = kind(&sub_tasks[0]);
+    let alike = sub_tasks.iter().take_while(|sub| first.is_some() && kind(sub) == first).count();
+    if alike > 2 { alike } else { 1 }
+}
+
+fn leaf(sub: &SubTaskBody, moment: Moment, palette: Palette) -> String {
+    let dim = palette.dim();
+    let phase = sub.phase();
+    let (glyph, paint) = glyph(phase, moment.frame, palette);
+    let mut line = format!("{paint}{glyph}{paint:#} {}", sub.name);
+    let mut facts = Vec::new();
+    let ended = sub.completion_timestamp.as_deref();
+    if phase != Phase::Pending && (ended.is_some() || phase == Phase::InProgress) {
+        facts.extend(span::taken(sub.start_timestamp.as_deref(), ended, moment.now));
+    }
+    facts.extend(sub.attempt.filter(|attempt| *attempt > 1).map(|attempt| format!("attempt {attempt}")));
+    if phase == Phase::InProgress {
+        facts.extend(sub.progress.map(|progress| format!("{progress:.0} %")));
+    }
+    match phase {
+        Phase::Skipped => facts.push("skipped".to_owned()),
+        Phase::NotApplicable => facts.push("not applicable".to_owned()),
+        _ => {}
+    }
+    if !facts.is_empty() {
+        line.push_str(&format!("  {dim}{}{dim:#}", facts.join(" · ")));
+    }
+    line
+}
+
+/// What a task waits for, in words.
+pub(crate) fn waits_for(waiting: &WaitingForBody, now: Timestamp) -> Option<String> {
+    let sub = waiting.sub_task.as_deref().unwrap_or("a sub-task");
+    let until = waiting.until.as_deref().and_then(span::parse).map(|at| {
+        let left = at.0 - now.0;
+        if left > 0 { format!("{at} (in {})", span::duration(left)) } else { format!("{at} (now)") }
+    });
+    Some(match (waiting.kind.as_str(), until) {
+        ("START", Some(until)) => format!("waits for its start at {until}"),
+        ("START", None) => "waits for its start".to_owned(),
+        ("TIMER", Some(until)) => format!("{sub} waits until {until}"),
+        ("RETRY", Some(until)) => format!("{sub} is tried again at {until}"),
+        ("RETRY", None) => format!("{sub} is tried again soon"),
+        ("DECISION", _) => format!("waits for a decision about {sub}: `task resolve` or `task skip`"),
+        ("STOP", Some(until)) => format!("waits for what runs to stop, until {until} at the latest"),
+        ("STOP", None) => "waits for what runs to stop".to_owned(),
+        ("", _) => return None,
+        (other, Some(until)) => format!("waits for {other} of {sub}, until {until}"),
+        (other, None) => format!("waits for {other} of {sub}"),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failed_task_is_drawn_with_what_to_do() {
+        let task: TaskBody = serde_json::from_value(serde_json::json!({
+            "id": "2d6b764b-9e7d-4ce2-99f3-39f33d71ee36", "name": "Enable CEIP", "type": "CEIP_ENABLE", "status": "Failed",
+            "creationTimestamp": "2026-01-01T00:00:00.000Z", "completionTimestamp": "2026-01-01T00:00:12.500Z",
+            "progress": 50, "attempt": 2,
+            "subTasks": [
+                {"name": "Fetch", "status": "SUCCESSFUL", "startTimestamp": "2026-01-01T00:00:00.000Z", "completionTimestamp": "2026-01-01T00:00:01.200Z"},
+                {"name": "Update", "status": "FAILED", "attempt": 3, "errors": [{"errorCode": "BUSY", "message": "the host is busy"}]},
+                {"name": "Save", "status": "PENDING"}],
+            "errors": [{"errorCode": "CEIP", "message": "no luck", "remediationMessage": "retry", "causes": [{"type": "BUSY", "message": "busy"}]}],
+        }))
+        .unwrap();
+        let lines = render(&task, Moment { now: Timestamp(0), frame: None, folded: false }, Palette::plain());
+        assert_eq!(
+            lines.join("\n"),
+            "\
+✘ Enable CEIP  Failed  12s
+  2d6b764b-9e7d-4ce2-99f3-39f33d71ee36 · CEIP_ENABLE · attempt 2
+  ███████████████░░░░░░░░░░░░░░░ 50 %
+  ├─ ✔ Fetch  1.2s
+  ├─ ✘ Update  attempt 3
+  └─ ○ Save
+
+CEIP: no luck
+  because: busy
+  hint: retry
+Update
+  BUSY: the host is busy"
+        );
+    }
+
+    #[test]
+    fn many_neighbours_are_counted_when_folded() {
+        let sub =
+            |status: &str| SubTaskBody { name: "S".into(), status: status.into(), ..SubTaskBody::default() };
+        let mut sub_tasks = vec![sub("SUCCESSFUL"); 40];
+        sub_tasks.push(sub("IN_PROGRESS"));
+        sub_tasks.extend(vec![sub("PENDING"); 30]);
+        let task = TaskBody { sub_tasks, ..TaskBody::default() };
+        let lines = render(&task, Moment { now: Timestamp(0), frame: None, folded: true }, Palette::plain());
+        assert_eq!(lines[2..], ["  ├─ ✔ 40 done", "  ├─ ● S", "  └─ ○ 30 to come"]);
+    }
+
+    #[test]
+    fn waiting_is_explained() {
+        let waiting = |kind: &str, until: Option<&str>| WaitingForBody {
+            kind: kind.into(),
+            sub_task: Some("Pause".into()),
+            until: until.map(str::to_owned),
+        };
+        let now = Timestamp(0);
+        let at = Some("1970-01-01T00:01:30.000Z");
+        let text = |kind, until| waits_for(&waiting(kind, until), now).unwrap();
+        assert_eq!(text("TIMER", at), "Pause waits until 1970-01-01T00:01:30.000Z (in 1m 30s)");
+        assert_eq!(text("DECISION", None), "waits for a decision about Pause: `task resolve` or `task skip`");
+    }
+}
