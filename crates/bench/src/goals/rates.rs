@@ -7,12 +7,15 @@ use crate::load::{Figures, Request, gets, posts};
 use crate::report::{Row, Target, short};
 use crate::{child, say};
 
+/// Makes the request to repeat, from a server that runs.
+type MakeRequest = Box<dyn Fn(&child::Server) -> Result<Request>>;
+
 /// Something both can be asked.
 struct Pair<'a> {
     what: &'a str,
     connections: usize,
     spike: Vec<(&'a str, Request)>,
-    longhaul: Box<dyn Fn(&child::Server) -> Result<Request>>,
+    longhaul: MakeRequest,
 }
 
 impl Bench {
