@@ -15,9 +15,8 @@ run: setup ## build, start a server with demo tasks, and say what to try next
 	$(CARGO) build --release --locked -p longhaul
 	$(LONGHAUL) serve --demo
 
-test: setup ## run every test, then a short run of the torture
+test: setup ## run every test
 	$(CARGO) test --workspace --locked
-	$(MAKE) --no-print-directory torture-quick
 
 lint: ## formatting and clippy, warnings are errors
 	$(CARGO) fmt --all --check
