@@ -63,9 +63,10 @@ impl Dispatcher {
         self.watches.watch(id)
     }
 
-    /// From here on attempts are handed back instead of started.
+    /// From here on attempts are handed back instead of started, and nobody waits for the end of a task.
     pub(crate) fn drain(&self) {
         self.draining.store(true, Ordering::SeqCst);
+        self.watches.release();
     }
 
     /// Waits until no attempt runs, or the time is over.

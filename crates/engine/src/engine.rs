@@ -71,7 +71,8 @@ impl Engine {
         !self.inner.draining.load(Ordering::Relaxed) && self.inner.store.is_writable()
     }
 
-    /// Says that the end is near: [`Engine::is_ready`] is false from now on, no attempt starts any more.
+    /// Says that the end is near: [`Engine::is_ready`] is false from now on, no attempt starts any more, and who
+    /// waits for the end of a task is answered with the task as it stands.
     pub fn drain(&self) {
         self.inner.draining.store(true, Ordering::Relaxed);
         self.inner.timers.cancel();

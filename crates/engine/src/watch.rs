@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use longhaul_model::TaskId;
@@ -13,6 +13,8 @@ use tokio::sync::Notify;
 #[derive(Default)]
 pub(crate) struct Watches {
     watched: Mutex<HashMap<TaskId, Arc<Watched>>>,
+    /// The engine drains: nobody waits any more.
+    over: AtomicBool,
 }
 
 /// A watched task. A task may end more than once: it may be retried.
@@ -38,6 +40,15 @@ impl Watches {
         Watch { id, all: self.clone(), watched, seen }
     }
 
+    /// Lets everybody go who waits, and whoever comes after: the server wants to stop.
+    pub(crate) fn release(&self) {
+        self.over.store(true, Ordering::SeqCst);
+        let all: Vec<Arc<Watched>> = self.watched.lock().values().cloned().collect();
+        for watched in all {
+            watched.notify.notify_waiters();
+        }
+    }
+
     /// Tells all who watch a task.
     pub(crate) fn ended(&self, id: TaskId) {
         let watched = self.watched.lock().get(&id).cloned();
@@ -49,7 +60,8 @@ impl Watches {
 }
 
 impl Watch {
-    /// Returns when the task ended since this watch was made, or the time is over; the caller looks which.
+    /// Returns when the task ended since this watch was made, the time is over, or the engine drains; the caller
+    /// looks how the task stands.
     pub(crate) async fn ended(&self, limit: Duration) {
         let ended = async {
             loop {
@@ -57,7 +69,8 @@ impl Watch {
                 tokio::pin!(told);
                 // Armed before the look, so that an end in between is not missed.
                 told.as_mut().enable();
-                if self.watched.ends.load(Ordering::SeqCst) != self.seen {
+                let ended = self.watched.ends.load(Ordering::SeqCst) != self.seen;
+                if ended || self.all.over.load(Ordering::SeqCst) {
                     return;
                 }
                 told.await;

@@ -61,13 +61,19 @@ pub struct Limits {
     pub query: usize,
     /// The deepest nesting of a JSON body. Default 64.
     pub depth: usize,
-    /// Connections at once. Default 16,384.
+    /// Connections that are kept between requests. Up to 512 more are served one request each. Default 16,384.
     pub connections: usize,
-    /// How long a request's headers may take. Default 10 s.
+    /// From a request's first byte to the end of its headers. Default 10 s.
     pub header_time: Duration,
-    /// How long a request's body may take. Default 30 s.
+    /// How long the sender of a body may pause. Default 30 s.
+    pub body_pause: Duration,
+    /// How long a whole body may take. Default 5 min.
     pub body_time: Duration,
-    /// How long open requests may take to end when the server stops. Default 10 s.
+    /// How long a connection may lie idle between requests; longer than the usual pauses of pollers. Default 2 min.
+    pub idle_time: Duration,
+    /// How long a reader may take none of its answer. Default 30 s.
+    pub write_time: Duration,
+    /// How long open requests may take to end when the server stops; then they are cut off. Default 10 s.
     pub drain: Duration,
 }
 
@@ -80,7 +86,10 @@ impl Default for Limits {
             depth: 64,
             connections: 16_384,
             header_time: Duration::from_secs(10),
-            body_time: Duration::from_secs(30),
+            body_pause: Duration::from_secs(30),
+            body_time: Duration::from_secs(300),
+            idle_time: Duration::from_secs(120),
+            write_time: Duration::from_secs(30),
             drain: Duration::from_secs(10),
         }
     }

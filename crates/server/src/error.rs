@@ -1,13 +1,19 @@
 //! Every error as an answer: a status, and the Error body of the Tasks API (wire contract, sections 1.5 and 4.1).
 //! What is internal goes to the log under the same reference token, never into a body.
 
+mod engine;
+
 use axum::response::{IntoResponse, Response};
 use http::header::{self, HeaderName, HeaderValue};
 use http::{Method, StatusCode};
-use longhaul_engine::{EngineError, StoreError};
-use longhaul_model::{Env, Fault, Refused};
+use longhaul_model::{Cause, Env, Fault};
+use serde::Serialize;
+use serde_json::{Map, Value};
 
 use crate::respond;
+
+/// How much of what a caller sent is said back.
+const SHOWN: usize = 100;
 
 /// An error on its way to a caller.
 #[derive(Debug)]
@@ -38,10 +44,7 @@ impl ApiError {
 
     /// 400 for a query parameter.
     pub(crate) fn parameter(name: &str, value: &str, allowed: &str) -> Self {
-        let mut shown: String = value.chars().take(100).collect();
-        if shown.len() < value.len() {
-            shown.push('…');
-        }
+        let shown = shortened(value);
         let message = format!("the query parameter `{name}` does not take `{shown}`");
         let fault = Fault::new("INVALID_PARAMETER", message).argument(name).argument(shown).remedy(allowed);
         ApiError::new(StatusCode::BAD_REQUEST, fault)
@@ -53,14 +56,14 @@ impl ApiError {
     }
 
     pub(crate) fn unknown_route(method: &Method, path: &str) -> Self {
-        let fault = Fault::new("ROUTE_NOT_FOUND", format!("there is no {method} {path}"))
+        let fault = Fault::new("ROUTE_NOT_FOUND", format!("there is no {method} {}", shortened(path)))
             .remedy("See /docs for what there is; a workflow's `route:` adds to it");
         ApiError::new(StatusCode::NOT_FOUND, fault)
     }
 
     pub(crate) fn wrong_method(method: &Method, path: &str, allowed: &str) -> Self {
-        let fault = Fault::new("METHOD_NOT_ALLOWED", format!("{path} does not take {method}"))
-            .remedy(format!("It takes {allowed}"));
+        let message = format!("{} does not take {method}", shortened(path));
+        let fault = Fault::new("METHOD_NOT_ALLOWED", message).remedy(format!("It takes {allowed}"));
         let mut e = ApiError::new(StatusCode::METHOD_NOT_ALLOWED, fault);
         e.header = HeaderValue::from_str(allowed).ok().map(|value| (header::ALLOW, value));
         e
@@ -76,9 +79,8 @@ impl ApiError {
         e
     }
 
-    fn unavailable(status: StatusCode, code: &str, message: &str, cause: String) -> Self {
-        let fault =
-            Fault::new(code, message).remedy("Retry in a few seconds; what was asked for did not happen");
+    /// A failure that passes: the caller may try again.
+    fn passing(status: StatusCode, fault: Fault, cause: String) -> Self {
         let mut e = ApiError::new(status, fault);
         e.header = Some((header::RETRY_AFTER, HeaderValue::from_static("5")));
         e.cause = Some(cause);
@@ -86,133 +88,77 @@ impl ApiError {
     }
 }
 
-/// The engine's refusals in the words of the Tasks API.
-impl From<EngineError> for ApiError {
-    fn from(e: EngineError) -> Self {
-        let message = e.to_string();
-        match e {
-            EngineError::NoTask(id) => {
-                let fault = Fault::new("TA_TASK_NOT_FOUND", format!("Task with ID {id} not found"))
-                    .argument(id.to_string());
-                ApiError::new(StatusCode::NOT_FOUND, fault)
-            }
-            EngineError::NoSubTask(_, name) => {
-                ApiError::new(StatusCode::NOT_FOUND, Fault::new("SUB_TASK_NOT_FOUND", message).argument(name))
-            }
-            EngineError::NoWorkflow { name, nearest } => {
-                let remedy = nearest.map_or_else(
-                    || "GET /v1/workflows lists what there is".to_owned(),
-                    |near| format!("Did you mean `{near}`? GET /v1/workflows lists what there is"),
-                );
-                let fault = Fault::new("WORKFLOW_NOT_FOUND", message).argument(name).remedy(remedy);
-                ApiError::new(StatusCode::NOT_FOUND, fault)
-            }
-            EngineError::NoWorkflowVersion(..) => ApiError::new(
-                StatusCode::NOT_FOUND,
-                Fault::new("WORKFLOW_VERSION_NOT_FOUND", message)
-                    .remedy("GET /v1/workflows lists the versions"),
-            ),
-            EngineError::InvalidInput { violations, .. } => {
-                let mut fault = Fault::new("INVALID_INPUT", message)
-                    .remedy("Correct each value that a nested error points to");
-                fault.nested_errors = violations
-                    .into_iter()
-                    .map(|violation| {
-                        let pointer = format!("/input{}", violation.pointer);
-                        Fault::new("INVALID_INPUT", format!("{pointer}: {}", violation.message))
-                            .with("pointer", pointer)
-                    })
-                    .collect();
-                ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, fault)
-            }
-            EngineError::Expression(_) => {
-                ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, Fault::new("INVALID_INPUT", message))
-            }
-            EngineError::BadWorkflow(problems) => {
-                let mut fault = Fault::new("WORKFLOW_INVALID", message).remedy(
-                    "Correct what the nested errors point to; `longhaul workflow lint` shows the lines",
-                );
-                fault.nested_errors = problems
-                    .into_iter()
-                    .map(|problem| {
-                        let mut nested =
-                            Fault::new("WORKFLOW_INVALID", problem.message).with("pointer", problem.pointer);
-                        nested.remediation_message = problem.hint;
-                        nested
-                    })
-                    .collect();
-                ApiError::new(StatusCode::BAD_REQUEST, fault)
-            }
-            EngineError::RouteTaken { .. } => ApiError::new(
-                StatusCode::CONFLICT,
-                Fault::new("WORKFLOW_ROUTE_TAKEN", message).remedy("Give the workflow another `route:`"),
-            ),
-            EngineError::Refused { id, refused } => ApiError::refused(&id.to_string(), &refused),
-            EngineError::Imported(_) => ApiError::new(
-                StatusCode::CONFLICT,
-                Fault::new("TA_TASK_IMPORTED", message)
-                    .remedy("Imported tasks are history: start a new task instead"),
-            ),
-            EngineError::KeyReused => ApiError::new(
-                StatusCode::UNPROCESSABLE_ENTITY,
-                Fault::new("IDEMPOTENCY_KEY_REUSED", message)
-                    .remedy("Use a new Idempotency-Key for a new request"),
-            ),
-            EngineError::BadImport(_) => ApiError::bad("INVALID_IMPORT", message),
-            EngineError::Config(_) => ApiError::internal(message),
-            EngineError::Store(StoreError::Full) => ApiError::unavailable(
-                StatusCode::INSUFFICIENT_STORAGE,
-                "STORAGE_FULL",
-                "the server's storage is full",
-                message,
-            ),
-            EngineError::Store(StoreError::Unavailable(_)) => ApiError::unavailable(
-                StatusCode::SERVICE_UNAVAILABLE,
-                "SERVICE_UNAVAILABLE",
-                "the server cannot store anything just now",
-                message,
-            ),
-            EngineError::Store(_) => ApiError::internal(message),
+/// The beginning of a text that may be long.
+pub(crate) fn shortened(text: &str) -> String {
+    match text.char_indices().nth(SHOWN) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
+    }
+}
+
+/// What an answer's log line and its body share.
+#[derive(Clone, Debug)]
+pub(crate) struct Reference(String);
+
+impl Reference {
+    /// Six characters of `[0-9A-Z]`, as real servers give them.
+    fn new() -> Self {
+        const LETTERS: &[u8; 36] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ";
+        let mut seed = Env::real().random();
+        let letter = |_| {
+            let letter = LETTERS[(seed % 36) as usize];
+            seed /= 36;
+            char::from(letter)
+        };
+        Reference((0..6).map(letter).collect())
+    }
+
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// The Error body of an answer. As from real servers, `arguments` is always there, other empty members are not.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct ErrorBody<'a> {
+    error_code: &'a str,
+    error_type: &'a str,
+    arguments: &'a [String],
+    #[serde(skip_serializing_if = "Map::is_empty")]
+    context: &'a Map<String, Value>,
+    message: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    remediation_message: Option<&'a str>,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    causes: &'a [Cause],
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    nested_errors: &'a [Fault],
+    reference_token: &'a str,
+}
+
+impl<'a> ErrorBody<'a> {
+    fn new(fault: &'a Fault, reference: &'a Reference) -> Self {
+        ErrorBody {
+            error_code: &fault.error_code,
+            error_type: &fault.error_type,
+            arguments: &fault.arguments,
+            context: &fault.context,
+            message: &fault.message,
+            remediation_message: fault.remediation_message.as_deref(),
+            causes: &fault.causes,
+            nested_errors: &fault.nested_errors,
+            reference_token: reference.as_str(),
         }
     }
 }
 
-impl ApiError {
-    /// 409: the state of a task rules a command out.
-    fn refused(id: &str, refused: &Refused) -> Self {
-        let message = refused.to_string();
-        let (code, remedy) = match refused {
-            Refused::NotFailed(_) => ("TA_TASK_CAN_NOT_BE_RETRIED", "Retry a task once it has failed"),
-            Refused::NotRetryable => ("TA_TASK_CAN_NOT_BE_RETRIED", "Start a new task instead"),
-            Refused::Undecided(_) => (
-                "TA_TASK_CAN_NOT_BE_RETRIED",
-                "Look at the real world, then POST /v1/tasks/{id}/resolve with the sub-task and its outcome, or skip it",
-            ),
-            Refused::NotRunning(_) | Refused::Stopping => (
-                "TA_TASK_CAN_NOT_BE_CANCELLED",
-                "There is nothing left to cancel; GET the task to see how it ended",
-            ),
-            Refused::NotCancellable => ("TA_TASK_CAN_NOT_BE_CANCELLED", "Wait for its end"),
-            Refused::NothingToDecide(_) | Refused::SubTaskNotFailed(_) | Refused::OutcomeKnown(_) => (
-                "TA_TASK_NOTHING_TO_DECIDE",
-                "GET the task to see which sub-task failed, and whether its outcome is known",
-            ),
-            Refused::NoSubTask(_) => ("SUB_TASK_NOT_FOUND", "GET the task to see its sub-tasks"),
-            Refused::Stale | Refused::Nothing => {
-                ("TA_TASK_NOTHING_TO_DO", "GET the task to see where it stands")
-            }
-        };
-        let fault = Fault::new(code, message).argument(id).remedy(remedy.replace("{id}", id));
-        ApiError::new(StatusCode::CONFLICT, fault)
-    }
-}
-
 impl IntoResponse for ApiError {
-    fn into_response(mut self) -> Response {
-        let token = reference_token();
+    fn into_response(self) -> Response {
+        let reference = Reference::new();
         if self.status.is_server_error() {
             tracing::error!(
-                reference = token,
+                reference = reference.as_str(),
                 status = self.status.as_u16(),
                 code = self.fault.error_code,
                 cause = self.cause.as_deref().unwrap_or(&self.fault.message),
@@ -220,16 +166,16 @@ impl IntoResponse for ApiError {
             );
         } else {
             tracing::debug!(
-                reference = token,
+                reference = reference.as_str(),
                 status = self.status.as_u16(),
                 code = self.fault.error_code,
                 message = self.fault.message,
                 "a request was refused"
             );
         }
-        self.fault.reference_token = Some(token);
-        let body = serde_json::to_vec(&self.fault).unwrap_or_default();
+        let body = serde_json::to_vec(&ErrorBody::new(&self.fault, &reference)).unwrap_or_default();
         let mut response = respond::json(self.status, body);
+        response.extensions_mut().insert(reference);
         if let Some((name, value)) = self.header {
             response.headers_mut().insert(name, value);
         }
@@ -237,15 +183,51 @@ impl IntoResponse for ApiError {
     }
 }
 
-/// Six characters of `[0-9A-Z]`, as real servers give them.
-fn reference_token() -> String {
-    const LETTERS: &[u8; 36] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ";
-    let mut seed = Env::real().random();
-    (0..6)
-        .map(|_| {
-            let letter = LETTERS[(seed % 36) as usize];
-            seed /= 36;
-            char::from(letter)
-        })
-        .collect()
+#[cfg(test)]
+mod tests {
+    use http_body_util::BodyExt;
+    use longhaul_engine::{EngineError, StoreError};
+
+    use super::*;
+
+    async fn answered(e: ApiError) -> (u16, http::HeaderMap, Value) {
+        let response = e.into_response();
+        let (status, headers) = (response.status().as_u16(), response.headers().clone());
+        let body = response.into_body().collect().await.unwrap().to_bytes();
+        (status, headers, serde_json::from_slice(&body).unwrap())
+    }
+
+    #[tokio::test]
+    async fn body_has_the_members_and_order_of_real_servers() {
+        let id = "bc32f3be-a777-434b-a156-3fa54e8d2ded";
+        let (status, _, body) = answered(EngineError::NoTask(id.parse().unwrap()).into()).await;
+        assert_eq!(status, 404);
+        let keys: Vec<&String> = body.as_object().unwrap().keys().collect();
+        assert_eq!(keys, ["errorCode", "errorType", "arguments", "message", "referenceToken"]);
+        assert_eq!(body["arguments"], serde_json::json!([id]));
+        assert_eq!(body["message"], format!("Task with ID {id} not found"));
+    }
+
+    #[tokio::test]
+    async fn failures_below_keep_their_causes_to_the_log() {
+        let disk = || "disk I/O error at /var/lib/longhaul".to_owned();
+        for (e, wanted, retry_after) in [
+            (StoreError::Unavailable(disk()), 503, Some("5")),
+            (StoreError::Full, 507, Some("5")),
+            (StoreError::Corrupt(disk()), 500, None),
+        ] {
+            let (status, headers, body) = answered(EngineError::Store(e).into()).await;
+            assert_eq!(
+                (status, headers.get("retry-after").map(|v| v.to_str().unwrap())),
+                (wanted, retry_after)
+            );
+            assert!(!body.to_string().contains("disk"), "{body}");
+        }
+    }
+
+    #[test]
+    fn long_texts_are_cut_between_characters() {
+        assert_eq!(shortened("short"), "short");
+        assert_eq!(shortened(&"ü".repeat(SHOWN + 1)), format!("{}…", "ü".repeat(SHOWN)));
+    }
 }

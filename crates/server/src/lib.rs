@@ -7,9 +7,12 @@ mod config;
 mod error;
 mod listen;
 mod openapi;
+mod origin;
 mod request;
 mod respond;
 mod routes;
+mod serve;
+mod stream;
 mod wire;
 
 use std::net::SocketAddr;
@@ -59,7 +62,7 @@ impl Server {
             return Err(ServerError::NotLoopback(address));
         }
         let failed = |source| ServerError::Bind { address, source };
-        let listener = listen::bind(address).await.map_err(failed)?;
+        let listener = TcpListener::bind(address).await.map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
         let openapi = openapi_document().into();
         let app = api::App { engine, config: Arc::new(config), openapi };
@@ -71,7 +74,8 @@ impl Server {
         self.address
     }
 
-    /// Serves until `stop` is cancelled, then lets open requests end within [`Limits::drain`].
+    /// Serves until `stop` is cancelled, then lets open requests end within [`Limits::drain`] and cuts off the rest:
+    /// when this returns, nobody asks the engine any more.
     pub async fn run(self, stop: CancellationToken) {
         let limits = self.app.config.limits.clone();
         listen::serve(self.listener, routes::router(self.app), limits, stop).await;

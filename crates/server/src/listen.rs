@@ -1,105 +1,166 @@
 //! The accept loop: limits on time and connections that no library sets by itself, and an end that waits for
 //! requests but not for idle connections.
 
-use std::convert::Infallible;
+use std::io;
 use std::net::SocketAddr;
-use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::body::Body;
-use axum::response::{IntoResponse, Response};
-use futures_util::FutureExt;
-use http::{Request, Uri};
+use http::Request;
 use hyper::body::Incoming;
+use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::TokioIo;
 use hyper_util::server::graceful::GracefulShutdown;
-use tokio::net::TcpListener;
-use tokio::sync::Semaphore;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
-use tower::ServiceExt;
+use tokio_util::task::TaskTracker;
 
 use crate::config::Limits;
-use crate::error::ApiError;
+use crate::serve::answer;
+use crate::stream::{Silence, Timed};
 
 /// Bytes of a request's line and headers.
 const HEADERS: usize = 16 << 10;
 const HEADER_COUNT: usize = 100;
 
-/// Serves until `stop`, then lets open requests end within their time.
+/// Connections beyond the limit that are served one request each, so that reads and health checks go on while
+/// somebody holds every connection open.
+const BEYOND: usize = 512;
+
+/// Said to connections beyond even those, as they come.
+const TOO_MANY: &[u8] =
+    b"HTTP/1.1 503 Service Unavailable\r\ncontent-type: application/json\r\nretry-after: 1\r\n\
+    connection: close\r\ncontent-length: 149\r\n\r\n\
+    {\"errorCode\":\"TOO_MANY_CONNECTIONS\",\"errorType\":\"ERROR\",\"arguments\":[],\
+    \"message\":\"the server has as many connections as it takes; retry in a second\"}";
+
+struct Connections {
+    router: Router,
+    silence: Silence,
+    kept: http1::Builder,
+    closed_after_one: http1::Builder,
+    slots: Arc<Semaphore>,
+    beyond: Arc<Semaphore>,
+    graceful: GracefulShutdown,
+    tasks: TaskTracker,
+    cut: CancellationToken,
+}
+
+/// Serves until `stop`, then lets open requests end within their time and cuts off the rest.
 pub(crate) async fn serve(listener: TcpListener, router: Router, limits: Limits, stop: CancellationToken) {
-    let slots = Arc::new(Semaphore::new(limits.connections));
-    let graceful = GracefulShutdown::new();
-    let mut http = hyper::server::conn::http1::Builder::new();
-    http.timer(TokioTimer::new())
-        .header_read_timeout(limits.header_time)
-        .max_buf_size(HEADERS)
-        .max_headers(HEADER_COUNT);
+    let connections = Connections::new(router, &limits);
+    let mut pause = Duration::ZERO;
     loop {
-        let slot = tokio::select! {
+        let accepted = tokio::select! {
             () = stop.cancelled() => break,
-            slot = slots.clone().acquire_owned() => slot,
+            accepted = listener.accept() => accepted,
         };
-        let (stream, peer) = tokio::select! {
-            () = stop.cancelled() => break,
-            accepted = listener.accept() => match accepted {
-                Ok(accepted) => accepted,
-                Err(e) => {
-                    // Out of descriptors, or a connection that ended before it began: neither ends the server.
-                    tracing::warn!(error = %e, "a connection could not be accepted");
-                    tokio::time::sleep(Duration::from_millis(20)).await;
-                    continue;
-                }
-            },
-        };
+        match accepted {
+            Ok((stream, peer)) => {
+                pause = Duration::ZERO;
+                connections.take(stream, peer);
+            }
+            // It ended before it began.
+            Err(e) if is_of_the_connection(&e) => {}
+            Err(e) => {
+                // Out of descriptors, say: that passes, and must not be said a thousand times a second.
+                pause = (pause * 2).clamp(Duration::from_millis(5), Duration::from_secs(1));
+                tracing::warn!(error = %e, "no connection can be accepted for a moment");
+                tokio::time::sleep(pause).await;
+            }
+        }
+    }
+    drop(listener);
+    connections.end(limits.drain).await;
+}
+
+impl Connections {
+    fn new(router: Router, limits: &Limits) -> Self {
+        let mut kept = http1::Builder::new();
+        // The stream has the time limits, see there.
+        kept.header_read_timeout(None).max_buf_size(HEADERS).max_headers(HEADER_COUNT);
+        let mut closed_after_one = kept.clone();
+        closed_after_one.keep_alive(false);
+        Connections {
+            router,
+            silence: Silence { head: limits.header_time, idle: limits.idle_time, write: limits.write_time },
+            kept,
+            closed_after_one,
+            slots: Arc::new(Semaphore::new(limits.connections.min(Semaphore::MAX_PERMITS))),
+            beyond: Arc::new(Semaphore::new(BEYOND)),
+            graceful: GracefulShutdown::new(),
+            tasks: TaskTracker::new(),
+            cut: CancellationToken::new(),
+        }
+    }
+
+    fn take(&self, stream: TcpStream, peer: SocketAddr) {
+        if let Ok(slot) = self.slots.clone().try_acquire_owned() {
+            self.start(stream, peer, &self.kept, slot);
+        } else if let Ok(slot) = self.beyond.clone().try_acquire_owned() {
+            self.start(stream, peer, &self.closed_after_one, slot);
+        } else {
+            // A new connection takes these few bytes or is broken.
+            let _ = stream.try_write(TOO_MANY);
+        }
+    }
+
+    fn start(&self, stream: TcpStream, peer: SocketAddr, http: &http1::Builder, slot: OwnedSemaphorePermit) {
         // Without this a small answer waits for the acknowledgement of the one before it.
         let _ = stream.set_nodelay(true);
-        let router = router.clone();
-        let service = service_fn(move |request: Request<Incoming>| answer(router.clone(), request));
-        let connection = graceful.watch(http.serve_connection(TokioIo::new(stream), service));
-        tokio::spawn(async move {
-            if let Err(e) = connection.await {
-                tracing::debug!(%peer, error = %e, "a connection ended early");
+        let stream = Timed::new(stream, self.silence);
+        let (router, phase) = (self.router.clone(), stream.phase());
+        let service = service_fn(move |request: Request<Incoming>| {
+            phase.busy();
+            let (answer, phase) = (answer(router.clone(), peer, request), phase.clone());
+            async move {
+                let answered = answer.await;
+                phase.answered();
+                answered
+            }
+        });
+        let connection = self.graceful.watch(http.serve_connection(TokioIo::new(stream), service));
+        let cut = self.cut.clone();
+        self.tasks.spawn(async move {
+            tokio::select! {
+                ended = connection => {
+                    if let Err(e) = ended {
+                        tracing::debug!(%peer, error = %e, "a connection ended early");
+                    }
+                }
+                () = cut.cancelled() => {}
             }
             drop(slot);
         });
     }
-    drop(listener);
-    if tokio::time::timeout(limits.drain, graceful.shutdown()).await.is_err() {
-        tracing::warn!("some requests did not end in time and are cut off");
-    }
-}
 
-async fn answer(router: Router, request: Request<Incoming>) -> Result<Response, Infallible> {
-    let request = without_trailing_slash(request.map(Body::new));
-    let answered = AssertUnwindSafe(router.oneshot(request)).catch_unwind().await;
-    Ok(match answered {
-        Ok(Ok(response)) => response,
-        Ok(Err(never)) => match never {},
-        Err(_) => ApiError::internal("a handler panicked").into_response(),
-    })
-}
-
-/// `/v1/tasks/` is `/v1/tasks` (wire contract, 8.1).
-fn without_trailing_slash(mut request: Request<Body>) -> Request<Body> {
-    let path = request.uri().path();
-    if path.len() > 1 && path.ends_with('/') && !path.starts_with("/docs") {
-        let trimmed = path.trim_end_matches('/');
-        let trimmed = if trimmed.is_empty() { "/" } else { trimmed };
-        let text = match request.uri().query() {
-            Some(query) => format!("{trimmed}?{query}"),
-            None => trimmed.to_owned(),
-        };
-        if let Ok(uri) = text.parse::<Uri>() {
-            *request.uri_mut() = uri;
+    async fn end(self, limit: Duration) {
+        self.tasks.close();
+        if tokio::time::timeout(limit, self.graceful.shutdown()).await.is_err() {
+            tracing::warn!(connections = self.tasks.len(), "requests that did not end in time are cut off");
+            self.cut.cancel();
         }
+        self.tasks.wait().await;
     }
-    request
 }
 
-/// Binds, or says why not.
-pub(crate) async fn bind(address: SocketAddr) -> Result<TcpListener, std::io::Error> {
-    TcpListener::bind(address).await
+fn is_of_the_connection(e: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
+    matches!(e.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::TOO_MANY;
+
+    #[test]
+    fn refusal_has_its_length() {
+        let text = std::str::from_utf8(TOO_MANY).unwrap();
+        let (head, body) = text.split_once("\r\n\r\n").unwrap();
+        assert!(head.ends_with(&format!("content-length: {}", body.len())), "{}", body.len());
+        serde_json::from_str::<serde_json::Value>(body).unwrap();
+    }
 }

@@ -7,10 +7,17 @@ use http::header::{self, HeaderValue};
 
 /// A JSON answer.
 pub(crate) fn json(status: StatusCode, body: impl Into<Body>) -> Response {
-    let mut response = Response::new(body.into());
+    let mut response = plain(status, body.into());
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
+}
+
+/// What all answers share. They are of the moment and may hold what is not for everybody on the machine: nothing on
+/// the way keeps them. An ETag serves callers that keep answers themselves.
+fn plain(status: StatusCode, body: Body) -> Response {
+    let mut response = Response::new(body);
     *response.status_mut() = status;
     let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache, no-store"));
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     response
@@ -23,8 +30,7 @@ pub(crate) fn value(status: StatusCode, value: &serde_json::Value) -> Response {
 
 /// An answer without a body. Its length is said, as clients wait for it otherwise (wire contract, 8.2).
 pub(crate) fn empty(status: StatusCode) -> Response {
-    let mut response = Response::new(Body::empty());
-    *response.status_mut() = status;
+    let mut response = plain(status, Body::empty());
     if status != StatusCode::NO_CONTENT && status != StatusCode::NOT_MODIFIED {
         response.headers_mut().insert(header::CONTENT_LENGTH, HeaderValue::from_static("0"));
     }

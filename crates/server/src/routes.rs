@@ -1,6 +1,8 @@
 //! Every route on one page: method, path, the role it needs, what the document says of it, who answers it. Router,
 //! OpenAPI document and tests are made from this table; a route without a role does not compile.
 
+use std::sync::LazyLock;
+
 use axum::Router;
 use axum::extract::Request;
 use axum::response::{IntoResponse, Response};
@@ -82,19 +84,19 @@ pub(crate) fn table() -> Vec<Route> {
             post(tasks::skip::skip)),
         route(Method::GET, "/v1/workflows", Viewer,
             Doc::new("getWorkflows", "Workflows", "Retrieve all workflows").answers(vec![Answer::json(200, "The workflows", "PageOfWorkflow")]),
-            get(workflows::list)),
+            get(workflows::list::list)),
         route(Method::GET, "/v1/workflows/{name}", Viewer,
             Doc::new("getWorkflow", "Workflows", "Retrieve a workflow").with(vec![Param::workflow(), Param::version()])
                 .answers(vec![Answer::json(200, "The workflow", "Workflow"), Answer::error(400), Answer::error(404)]),
-            get(workflows::get)),
+            get(workflows::get::get)),
         route(Method::PUT, "/v1/workflows/{name}", Admin,
             Doc::new("putWorkflow", "Workflows", "Store a definition as a new version").with(vec![Param::workflow()]).body(Body::Json("WorkflowDefinition"))
                 .answers(vec![Answer::json(200, "The newest version was the same", "Workflow"), Answer::json(201, "The new version", "Workflow"), Answer::error(400), Answer::error(409)]),
-            put(workflows::put)),
+            put(workflows::put::put)),
         route(Method::DELETE, "/v1/workflows/{name}", Admin,
             Doc::new("deleteWorkflow", "Workflows", "Take a workflow out of the list; its tasks go on").with(vec![Param::workflow()])
                 .answers(vec![Answer::empty(204, "It is out of the list"), Answer::error(404)]),
-            delete(workflows::delete)),
+            delete(workflows::delete::delete)),
         route(Method::GET, "/health/live", Public,
             Doc::new("getLive", "Health", "Whether the process answers").answers(vec![Answer::json(200, "It does", "Health")]),
             get(health::live)),
@@ -127,16 +129,21 @@ async fn reserved(request: Request) -> Response {
 }
 
 async fn wrong_method(request: Request) -> Response {
-    let path = request.uri().path().to_owned();
-    let allowed: Vec<&str> = METHODS
-        .iter()
-        .filter(|method| table().iter().any(|route| route.method == **method && matches(route.path, &path)))
-        .map(Method::as_str)
-        .collect();
-    ApiError::wrong_method(request.method(), &path, &allowed.join(", ")).into_response()
+    let path = request.uri().path();
+    ApiError::wrong_method(request.method(), path, &allowed(path)).into_response()
 }
 
-const METHODS: [Method; 5] = [Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE];
+/// The methods that a path takes, for `Allow`.
+fn allowed(path: &str) -> String {
+    /// Method and path of every route; the whole table is more than a refusal should cost.
+    static CALLS: LazyLock<Vec<(Method, &str)>> =
+        LazyLock::new(|| table().into_iter().map(|route| (route.method, route.path)).collect());
+    let methods = CALLS.iter().filter(|(_, pattern)| matches(pattern, path)).flat_map(|(method, _)| {
+        // Whatever answers GET answers HEAD.
+        [Some(method.as_str()), (method == Method::GET).then_some("HEAD")].into_iter().flatten()
+    });
+    methods.collect::<Vec<_>>().join(", ")
+}
 
 /// Whether a path is one of a route's.
 fn matches(pattern: &str, path: &str) -> bool {
@@ -147,6 +154,26 @@ fn matches(pattern: &str, path: &str) -> bool {
             (Some(part), Some(_)) if part.starts_with("{*") => return true,
             (Some(part), Some(text)) if part.starts_with('{') || part == text => {}
             _ => return false,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn allowed_methods_are_those_of_the_table() {
+        assert_eq!(allowed("/v1/tasks"), "GET, HEAD, POST");
+        assert_eq!(allowed("/v1/tasks/bc32f3be-a777-434b-a156-3fa54e8d2ded"), "GET, HEAD, PATCH, DELETE");
+        assert_eq!(allowed("/docs/a/b"), "GET, HEAD");
+        assert_eq!(allowed("/v1/nothing"), "");
+    }
+
+    #[test]
+    fn what_changes_something_is_not_for_those_who_only_look() {
+        for route in table().into_iter().filter(|route| route.doc.is_some()) {
+            assert_eq!(route.method.is_safe(), route.role <= Role::Viewer, "{} {}", route.method, route.path);
         }
     }
 }

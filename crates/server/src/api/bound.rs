@@ -7,30 +7,30 @@ use http::Request;
 use longhaul_engine::SubmitRequest;
 use serde_json::{Map, Value};
 
-use super::tasks::submit::{accept, idempotency_key};
+use super::tasks::submit::{KeyText, accept, wait};
 use super::{ANONYMOUS, App};
 use crate::error::ApiError;
-use crate::request;
+use crate::request::{self, Strict, decoded};
+
+/// Methods that a workflow can be bound to.
+const METHODS: [&str; 4] = ["POST", "PUT", "PATCH", "DELETE"];
 
 /// Starts the task of a bound workflow: the body, a JSON object, and the path's parameters are its input.
 pub(crate) async fn bound(State(app): State<App>, request: Request<Body>) -> Result<Response, ApiError> {
     let (method, path) = (request.method().clone(), request.uri().path().to_owned());
     let Some((workflow, parameters)) = app.engine.route(method.as_str(), &path) else {
-        return Err(ApiError::unknown_route(&method, &path));
+        let others = METHODS.into_iter().filter(|other| app.engine.route(other, &path).is_some());
+        let others: Vec<&str> = others.collect();
+        return Err(match others.as_slice() {
+            [] => ApiError::unknown_route(&method, &path),
+            others => ApiError::wrong_method(&method, &path, &others.join(", ")),
+        });
     };
-    let (headers, query) = (request.headers().clone(), request.uri().query().map(str::to_owned));
+    let (key, wait) = (KeyText::of(request.headers())?, wait(&app, request.uri())?);
     let body = request::json_body(request, &app.config.limits, app.config.limits.body).await?;
-    let key = idempotency_key(&headers, &path, &body)?;
-    let given: Value = if body.trim_ascii().is_empty() { Value::Null } else { request::parsed(&body)? };
-    let mut input = match given {
-        Value::Object(members) => members,
-        Value::Null => Map::new(),
-        Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => {
-            return Err(ApiError::bad("INVALID_REQUEST", "the body must be a JSON object"));
-        }
-    };
+    let mut input = members(&body)?;
     for (name, text) in parameters {
-        input.insert(name, Value::String(text));
+        input.insert(name, Value::String(decoded(&text)?));
     }
     let submit = SubmitRequest {
         workflow: workflow.definition.name.clone(),
@@ -40,7 +40,22 @@ pub(crate) async fn bound(State(app): State<App>, request: Request<Body>) -> Res
         not_before: None,
         labels: Default::default(),
         by: Some(ANONYMOUS.to_owned()),
-        key,
+        key: key.map(|key| key.with(&format!("{method} {path}"), &body)),
     };
-    accept(&app, submit, query.as_deref()).await
+    accept(&app, submit, wait).await
+}
+
+/// No body, `null` and an empty object are the same: clients of such calls send any of them.
+fn members(body: &[u8]) -> Result<Map<String, Value>, ApiError> {
+    if body.trim_ascii().is_empty() {
+        return Ok(Map::new());
+    }
+    let Strict(given) = request::parsed(body)?;
+    match given {
+        Value::Object(members) => Ok(members),
+        Value::Null => Ok(Map::new()),
+        Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => {
+            Err(ApiError::bad("INVALID_REQUEST", "the body must be a JSON object"))
+        }
+    }
 }

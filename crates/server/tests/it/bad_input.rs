@@ -106,7 +106,7 @@ async fn wrong_content_type_and_wrong_method_say_what_is_right() {
         Answer::of(server.client.post(&url).header("content-type", "text/plain").body("workflow=w")).await;
     assert_eq!((form.status.as_u16(), form.code().as_str()), (415, "UNSUPPORTED_MEDIA_TYPE"));
     let put = Answer::of(server.client.put(&url)).await;
-    assert_eq!(put.header("allow"), "GET, POST");
+    assert_eq!(put.header("allow"), "GET, HEAD, POST");
 }
 
 /// A body without a length is read no further than the limit.

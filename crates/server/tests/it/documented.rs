@@ -37,5 +37,5 @@ async fn examples_come_back_to_the_byte_of_their_values() {
     let failed = server.get("/v1/tasks?taskStatus=failed&include=all").await;
     assert_eq!(failed.json()["pageMetadata"]["totalElements"], 2);
     let refused = server.send("PATCH", "/v1/tasks/bc32f3be-a777-434b-a156-3fa54e8d2ded", None).await;
-    assert_eq!((refused.status.as_u16(), refused.code().as_str()), (409, "TA_TASK_IMPORTED"));
+    assert_eq!((refused.status.as_u16(), refused.code().as_str()), (409, "TA_TASK_CAN_NOT_BE_RETRIED"));
 }

@@ -55,7 +55,11 @@ async fn bound_request_starts_a_task() {
     assert!(started.header("location").starts_with("/v1/tasks/"));
     let refused = server.send("POST", "/v1/hosts/h7/reboot", Some(json!({}))).await;
     assert_eq!((refused.status.as_u16(), refused.code().as_str()), (422, "INVALID_INPUT"));
-    assert_eq!(server.send("PUT", "/v1/hosts/h7/reboot", Some(json!({}))).await.status, 404);
+    let put = server.send("PUT", "/v1/hosts/h7/reboot", Some(json!({}))).await;
+    assert_eq!(
+        (put.status.as_u16(), put.code().as_str(), put.header("allow")),
+        (405, "METHOD_NOT_ALLOWED", "POST")
+    );
     let mut other = definition;
     other["name"] = json!("other");
     assert_eq!(server.send("PUT", "/v1/workflows/other", Some(other)).await.code(), "WORKFLOW_ROUTE_TAKEN");

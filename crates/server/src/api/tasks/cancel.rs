@@ -13,7 +13,11 @@ use crate::respond;
 
 /// Cancels a task; answered once no attempt of it can start any more.
 pub(crate) async fn cancel(State(app): State<App>, Id(id): Id) -> Result<Response, ApiError> {
-    let task = app.engine.cancel(id, ANONYMOUS).await?;
+    let task = app
+        .engine
+        .cancel(id, ANONYMOUS)
+        .await
+        .map_err(|e| ApiError::of_command(e, "TA_TASK_CAN_NOT_BE_CANCELLED"))?;
     Ok(match app.config.wire.action_body {
         ActionBody::Task => answer(&app, &task),
         ActionBody::Empty => respond::empty(StatusCode::OK),

@@ -4,14 +4,14 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 
 use axum::extract::{RawQuery, State};
 use axum::response::Response;
+use http::StatusCode;
 use http::header::{self, HeaderValue};
-use http::{HeaderMap, StatusCode};
 use longhaul_engine::Stored;
 
 use super::view::{self, Shown};
 use crate::api::App;
 use crate::error::ApiError;
-use crate::request::{Id, Parameters};
+use crate::request::{Id, IfNoneMatch, Parameters};
 use crate::respond;
 use crate::wire::{self, Extras, Json};
 
@@ -20,7 +20,7 @@ pub(crate) async fn get(
     State(app): State<App>,
     Id(id): Id,
     RawQuery(text): RawQuery,
-    headers: HeaderMap,
+    known: IfNoneMatch,
 ) -> Result<Response, ApiError> {
     let parameters = Parameters::parse(text.as_deref(), &app.config.limits)?;
     let shown = view::shown(&parameters, &app.config.wire, false)?;
@@ -29,7 +29,7 @@ pub(crate) async fn get(
         Some(limit) => app.engine.wait(id, limit).await?,
     };
     let tag = tag(&task, &shown);
-    if matches_tag(&headers, &tag) {
+    if known.has(&tag) {
         return Ok(tagged(respond::empty(StatusCode::NOT_MODIFIED), &tag));
     }
     let extras = extras(&app, &task, &shown).await?;
@@ -82,18 +82,9 @@ fn tag(task: &Stored, shown: &Shown) -> String {
     }
 }
 
-fn matches_tag(headers: &HeaderMap, tag: &str) -> bool {
-    let given = headers.get(header::IF_NONE_MATCH).and_then(|value| value.to_str().ok());
-    given.is_some_and(|given| {
-        given.split(',').map(str::trim).any(|one| one == "*" || one.trim_start_matches("W/") == tag)
-    })
-}
-
 fn tagged(mut response: Response, tag: &str) -> Response {
     if let Ok(value) = HeaderValue::from_str(tag) {
         response.headers_mut().insert(header::ETAG, value);
     }
-    // A poller may keep the answer, but must ask whether it still holds.
-    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
     response
 }

@@ -38,18 +38,21 @@ struct PageIn<'a> {
 /// Takes in one task, a list of them, or a page; all or none.
 pub(crate) async fn import(State(app): State<App>, request: Request<Body>) -> Result<Response, ApiError> {
     let bytes = request::json_body(request, &app.config.limits, app.config.limits.import).await?;
-    let tasks = elements(&bytes)?
-        .into_iter()
-        .enumerate()
-        .map(|(n, raw)| {
-            task(raw).map_err(|message| {
-                ApiError::field(&format!("/elements/{n}"), format!("task {}: {message}", n + 1))
-            })
-        })
-        .collect::<Result<Vec<_>, _>>()?;
+    // Megabytes of JSON take long enough to hold up others.
+    let tasks = tokio::task::spawn_blocking(move || tasks(&bytes));
+    let tasks = tasks.await.map_err(|e| ApiError::internal(e.to_string()))??;
     let outcome = app.engine.import(tasks).await?;
     let body = json!({ "imported": outcome.imported, "replaced": outcome.replaced, "kept": outcome.kept });
     Ok(respond::value(StatusCode::OK, &body))
+}
+
+fn tasks(bytes: &[u8]) -> Result<Vec<ImportedTask>, ApiError> {
+    let tasks = elements(bytes)?.into_iter().enumerate().map(|(n, raw)| {
+        task(raw).map_err(|message| {
+            ApiError::field(&format!("/elements/{n}"), format!("task {}: {message}", n + 1))
+        })
+    });
+    tasks.collect()
 }
 
 fn elements(bytes: &[u8]) -> Result<Vec<&RawValue>, ApiError> {

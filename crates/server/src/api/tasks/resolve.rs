@@ -6,12 +6,11 @@ use axum::response::Response;
 use http::Request;
 use longhaul_engine::VerdictRequest;
 use serde::Deserialize;
-use serde_json::Value;
 
 use super::answer;
 use crate::api::{ANONYMOUS, App};
 use crate::error::ApiError;
-use crate::request::{self, Id};
+use crate::request::{self, Id, Strict};
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -19,7 +18,7 @@ struct ResolveBody {
     reason: String,
     sub_task: Option<String>,
     outcome: Option<OutcomeBody>,
-    output: Option<Value>,
+    output: Option<Strict>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -44,7 +43,7 @@ pub(crate) async fn resolve(
             if given.output.is_some() && !done {
                 return Err(ApiError::field("/output", "output: only with the outcome `done`"));
             }
-            Some(VerdictRequest { sub_task, done, output: given.output })
+            Some(VerdictRequest { sub_task, done, output: given.output.map(|Strict(output)| output) })
         }
         (None, None) if given.output.is_none() => None,
         (None, _) => {

@@ -13,7 +13,11 @@ use crate::respond;
 
 /// Retries a failed task; answered once it runs again.
 pub(crate) async fn retry(State(app): State<App>, Id(id): Id) -> Result<Response, ApiError> {
-    let task = app.engine.retry(id, ANONYMOUS).await?;
+    let task = app
+        .engine
+        .retry(id, ANONYMOUS)
+        .await
+        .map_err(|e| ApiError::of_command(e, "TA_TASK_CAN_NOT_BE_RETRIED"))?;
     Ok(match app.config.wire.action_body {
         ActionBody::Task => answer(&app, &task),
         ActionBody::Empty => respond::empty(StatusCode::OK),

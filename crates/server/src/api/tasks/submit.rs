@@ -1,12 +1,13 @@
 //! `POST /v1/tasks`.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::State;
 use axum::response::Response;
 use http::header::{self, HeaderName, HeaderValue};
-use http::{HeaderMap, Request, StatusCode};
+use http::{HeaderMap, Request, StatusCode, Uri};
 use longhaul_engine::{IdempotencyKey, SubmitRequest};
 use longhaul_model::Timestamp;
 use serde::Deserialize;
@@ -16,7 +17,7 @@ use sha2::{Digest, Sha256};
 use super::{body, view};
 use crate::api::{ANONYMOUS, App};
 use crate::error::ApiError;
-use crate::request::{self, Parameters};
+use crate::request::{self, Parameters, Strict};
 use crate::respond;
 
 /// What a submission says.
@@ -25,7 +26,7 @@ use crate::respond;
 struct SubmitBody {
     workflow: String,
     version: Option<u32>,
-    input: Option<Value>,
+    input: Option<Strict>,
     name: Option<String>,
     not_before: Option<String>,
     #[serde(default)]
@@ -34,12 +35,11 @@ struct SubmitBody {
 
 /// Starts a task: 202 once it is durable; with `wait`, once it ended or the time is over.
 pub(crate) async fn submit(State(app): State<App>, request: Request<Body>) -> Result<Response, ApiError> {
-    let query = request.uri().query().map(str::to_owned);
-    let headers = request.headers().clone();
+    let (key, wait) = (KeyText::of(request.headers())?, wait(&app, request.uri())?);
     let bytes = request::json_body(request, &app.config.limits, app.config.limits.body).await?;
     let given: SubmitBody = request::parsed(&bytes)?;
-    let submit = checked(given, idempotency_key(&headers, "/v1/tasks", &bytes)?)?;
-    accept(&app, submit, query.as_deref()).await
+    let submit = checked(given, key.map(|key| key.with("POST /v1/tasks", &bytes)))?;
+    accept(&app, submit, wait).await
 }
 
 fn checked(given: SubmitBody, key: Option<IdempotencyKey>) -> Result<SubmitRequest, ApiError> {
@@ -60,7 +60,7 @@ fn checked(given: SubmitBody, key: Option<IdempotencyKey>) -> Result<SubmitReque
     Ok(SubmitRequest {
         workflow: given.workflow,
         version: given.version,
-        input: given.input.unwrap_or_else(|| Value::Object(Map::new())),
+        input: given.input.map_or_else(|| Value::Object(Map::new()), |Strict(input)| input),
         name: given.name,
         not_before,
         labels: given.labels,
@@ -69,14 +69,18 @@ fn checked(given: SubmitBody, key: Option<IdempotencyKey>) -> Result<SubmitReque
     })
 }
 
+/// The `wait` of a submission, looked at before anything is accepted.
+pub(crate) fn wait(app: &App, uri: &Uri) -> Result<Option<Duration>, ApiError> {
+    view::wait(&Parameters::parse(uri.query(), &app.config.limits)?)
+}
+
 /// Hands a submission on and answers 202 with its task.
 pub(crate) async fn accept(
     app: &App,
     submit: SubmitRequest,
-    query: Option<&str>,
+    wait: Option<Duration>,
 ) -> Result<Response, ApiError> {
-    let parameters = Parameters::parse(query, &app.config.limits)?;
-    let submitted = match view::wait(&parameters)? {
+    let submitted = match wait {
         None => app.engine.submit(submit).await?,
         Some(limit) => app.engine.submit_and_wait(submit, limit).await?,
     };
@@ -91,20 +95,29 @@ pub(crate) async fn accept(
     Ok(response)
 }
 
-/// The caller's key, with the hash of what it asks.
-pub(crate) fn idempotency_key(
-    headers: &HeaderMap,
-    path: &str,
-    body: &[u8],
-) -> Result<Option<IdempotencyKey>, ApiError> {
-    let Some(given) = headers.get("idempotency-key") else { return Ok(None) };
-    let key = given.to_str().ok().filter(|key| !key.is_empty() && key.len() <= 255).ok_or_else(|| {
-        ApiError::bad("INVALID_REQUEST", "the Idempotency-Key must be 1 to 255 printable ASCII characters")
-    })?;
-    let mut hash = Sha256::new();
-    hash.update(path.as_bytes());
-    hash.update([0]);
-    hash.update(body);
-    let fingerprint = hash.finalize().into();
-    Ok(Some(IdempotencyKey { principal: ANONYMOUS.to_owned(), key: key.to_owned(), fingerprint }))
+/// An `Idempotency-Key` as the caller wrote it.
+pub(crate) struct KeyText(String);
+
+impl KeyText {
+    /// The one of a request, if it has one.
+    pub(crate) fn of(headers: &HeaderMap) -> Result<Option<Self>, ApiError> {
+        let Some(given) = headers.get("idempotency-key") else { return Ok(None) };
+        let key = given.to_str().ok().filter(|key| !key.is_empty() && key.len() <= 255).ok_or_else(|| {
+            ApiError::bad(
+                "INVALID_REQUEST",
+                "the Idempotency-Key must be 1 to 255 printable ASCII characters",
+            )
+        })?;
+        Ok(Some(KeyText(key.to_owned())))
+    }
+
+    /// The key with the hash of what it asks for: a call and a body.
+    pub(crate) fn with(self, call: &str, body: &[u8]) -> IdempotencyKey {
+        let mut hash = Sha256::new();
+        hash.update(call.as_bytes());
+        hash.update([0]);
+        hash.update(body);
+        let fingerprint = hash.finalize().into();
+        IdempotencyKey { principal: ANONYMOUS.to_owned(), key: self.0, fingerprint }
+    }
 }

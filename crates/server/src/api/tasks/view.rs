@@ -58,6 +58,16 @@ pub(crate) fn shown(parameters: &Parameters, wire: &WireConfig, list: bool) -> R
             }
         }
     }
+    if !wire.extensions {
+        // Read, so that a mistake is named, and then left out like everything of our own.
+        let summary = shown.view.summary;
+        shown = Shown {
+            view: View { summary, ..View::documented(wire.status_style) },
+            input: false,
+            labels: false,
+            outputs: false,
+        };
+    }
     Ok(shown)
 }
 

@@ -1,0 +1,142 @@
+//! The engine's refusals in the words of the Tasks API: each a status, a code and what to do.
+
+use http::StatusCode;
+use longhaul_engine::{EngineError, StoreError};
+use longhaul_model::{Fault, Refused};
+
+use super::ApiError;
+
+/// The engine's refusals in the words of the Tasks API.
+impl From<EngineError> for ApiError {
+    fn from(e: EngineError) -> Self {
+        let message = e.to_string();
+        match e {
+            EngineError::NoTask(id) => {
+                let fault = Fault::new("TA_TASK_NOT_FOUND", format!("Task with ID {id} not found"))
+                    .argument(id.to_string());
+                ApiError::new(StatusCode::NOT_FOUND, fault)
+            }
+            EngineError::NoSubTask(_, name) => {
+                ApiError::new(StatusCode::NOT_FOUND, Fault::new("SUB_TASK_NOT_FOUND", message).argument(name))
+            }
+            EngineError::NoWorkflow { name, nearest } => {
+                let remedy = nearest.map_or_else(
+                    || "GET /v1/workflows lists what there is".to_owned(),
+                    |near| format!("Did you mean `{near}`? GET /v1/workflows lists what there is"),
+                );
+                let fault = Fault::new("WORKFLOW_NOT_FOUND", message).argument(name).remedy(remedy);
+                ApiError::new(StatusCode::NOT_FOUND, fault)
+            }
+            EngineError::NoWorkflowVersion(..) => ApiError::new(
+                StatusCode::NOT_FOUND,
+                Fault::new("WORKFLOW_VERSION_NOT_FOUND", message)
+                    .remedy("GET /v1/workflows lists the versions"),
+            ),
+            EngineError::InvalidInput { violations, .. } => {
+                let mut fault = Fault::new("INVALID_INPUT", message)
+                    .remedy("Correct each value that a nested error points to");
+                fault.nested_errors = violations
+                    .into_iter()
+                    .map(|violation| {
+                        let pointer = format!("/input{}", violation.pointer);
+                        Fault::new("INVALID_INPUT", format!("{pointer}: {}", violation.message))
+                            .with("pointer", pointer)
+                    })
+                    .collect();
+                ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, fault)
+            }
+            EngineError::Expression(_) => {
+                ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, Fault::new("INVALID_INPUT", message))
+            }
+            EngineError::BadWorkflow(problems) => {
+                let mut fault = Fault::new("WORKFLOW_INVALID", message).remedy(
+                    "Correct what the nested errors point to; `longhaul workflow lint` shows the lines",
+                );
+                fault.nested_errors = problems
+                    .into_iter()
+                    .map(|problem| {
+                        let mut nested =
+                            Fault::new("WORKFLOW_INVALID", problem.message).with("pointer", problem.pointer);
+                        nested.remediation_message = problem.hint;
+                        nested
+                    })
+                    .collect();
+                ApiError::new(StatusCode::BAD_REQUEST, fault)
+            }
+            EngineError::RouteTaken { .. } => ApiError::new(
+                StatusCode::CONFLICT,
+                Fault::new("WORKFLOW_ROUTE_TAKEN", message).remedy("Give the workflow another `route:`"),
+            ),
+            EngineError::Refused { id, refused } => ApiError::refused(&id.to_string(), &refused),
+            EngineError::Imported(_) => ApiError::new(
+                StatusCode::CONFLICT,
+                Fault::new("TA_TASK_IMPORTED", message)
+                    .remedy("Imported tasks are history: start a new task instead"),
+            ),
+            EngineError::KeyReused => ApiError::new(
+                StatusCode::UNPROCESSABLE_ENTITY,
+                Fault::new("IDEMPOTENCY_KEY_REUSED", message)
+                    .remedy("Use a new Idempotency-Key for a new request"),
+            ),
+            EngineError::BadImport(_) => ApiError::bad("INVALID_IMPORT", message),
+            EngineError::Config(_) => ApiError::internal(message),
+            EngineError::Store(StoreError::Full) => ApiError::passing(
+                StatusCode::INSUFFICIENT_STORAGE,
+                Fault::new("STORAGE_FULL", "the server's storage is full; nothing changed")
+                    .remedy("Retry once there is room"),
+                message,
+            ),
+            EngineError::Store(StoreError::Unavailable(_)) => ApiError::passing(
+                StatusCode::SERVICE_UNAVAILABLE,
+                Fault::new("SERVICE_UNAVAILABLE", "the server's storage does not answer")
+                    .remedy("Retry in a few seconds; with an Idempotency-Key nothing is started twice"),
+                message,
+            ),
+            EngineError::Store(_) => ApiError::internal(message),
+        }
+    }
+}
+
+impl ApiError {
+    /// The refusal of a retry or cancel, for which clients know one code only.
+    pub(crate) fn of_command(e: EngineError, code: &str) -> Self {
+        let imported = matches!(e, EngineError::Imported(_));
+        let mut e = ApiError::from(e);
+        if imported {
+            code.clone_into(&mut e.fault.error_code);
+        }
+        e
+    }
+
+    /// 409: the state of a task rules a command out.
+    fn refused(id: &str, refused: &Refused) -> Self {
+        let message = refused.to_string();
+        let status = match refused {
+            Refused::NoSubTask(_) => StatusCode::NOT_FOUND,
+            _ => StatusCode::CONFLICT,
+        };
+        let (code, remedy) = match refused {
+            Refused::NotFailed(_) => ("TA_TASK_CAN_NOT_BE_RETRIED", "Retry a task once it has failed"),
+            Refused::NotRetryable => ("TA_TASK_CAN_NOT_BE_RETRIED", "Start a new task instead"),
+            Refused::Undecided(_) => (
+                "TA_TASK_CAN_NOT_BE_RETRIED",
+                "Look at the real world, then POST /v1/tasks/{id}/resolve with the sub-task and its outcome, or skip it",
+            ),
+            Refused::NotRunning(_) | Refused::Stopping => (
+                "TA_TASK_CAN_NOT_BE_CANCELLED",
+                "There is nothing left to cancel; GET the task to see how it ended",
+            ),
+            Refused::NotCancellable => ("TA_TASK_CAN_NOT_BE_CANCELLED", "Wait for its end"),
+            Refused::NothingToDecide(_) | Refused::SubTaskNotFailed(_) | Refused::OutcomeKnown(_) => (
+                "TA_TASK_NOTHING_TO_DECIDE",
+                "GET the task to see which sub-task failed, and whether its outcome is known",
+            ),
+            Refused::NoSubTask(_) => ("SUB_TASK_NOT_FOUND", "GET the task to see its sub-tasks"),
+            Refused::Stale | Refused::Nothing => {
+                ("TA_TASK_NOTHING_TO_DO", "GET the task to see where it stands")
+            }
+        };
+        let fault = Fault::new(code, message).argument(id).remedy(remedy.replace("{id}", id));
+        ApiError::new(status, fault)
+    }
+}

@@ -1,0 +1,181 @@
+//! Bodies: read within their limits, and as JSON.
+
+use std::time::Duration;
+
+use axum::body::Body;
+use bytes::{Bytes, BytesMut};
+use http::header;
+use http::{HeaderMap, Request, StatusCode};
+use http_body_util::BodyExt;
+use hyper::body::Body as _;
+use longhaul_model::Fault;
+use serde::de::DeserializeOwned;
+use tokio::time::{Instant, timeout, timeout_at};
+
+use crate::config::Limits;
+use crate::error::{ApiError, shortened};
+
+/// A body of JSON: its type, length, time, encoding and depth checked.
+pub(crate) async fn json_body(
+    request: Request<Body>,
+    limits: &Limits,
+    largest: usize,
+) -> Result<Bytes, ApiError> {
+    let (head, mut body) = request.into_parts();
+    if body.is_end_stream() {
+        return Ok(Bytes::new());
+    }
+    check_type(&head.headers)?;
+    let bytes = match read(&mut body, limits, largest).await {
+        Ok(bytes) => bytes,
+        Err(e) => {
+            // Who asked first whether to send is not made to.
+            if e.status == StatusCode::PAYLOAD_TOO_LARGE && !head.headers.contains_key(header::EXPECT) {
+                discard(&mut body).await;
+            }
+            return Err(e);
+        }
+    };
+    if let Err(e) = std::str::from_utf8(&bytes) {
+        let message = format!("the body is not valid UTF-8 from byte {} on", e.valid_up_to());
+        return Err(ApiError::bad("MALFORMED_JSON", message));
+    }
+    if depth(&bytes) > limits.depth {
+        let message = format!("the body is nested deeper than {} levels", limits.depth);
+        return Err(ApiError::bad("MALFORMED_JSON", message));
+    }
+    Ok(bytes)
+}
+
+async fn read(body: &mut Body, limits: &Limits, largest: usize) -> Result<Bytes, ApiError> {
+    let too_large = || {
+        let fault = Fault::new("BODY_TOO_LARGE", format!("the body is larger than {largest} bytes"))
+            .remedy("Send less at once");
+        ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, fault)
+    };
+    let too_slow = || {
+        let fault = Fault::new("REQUEST_TIMEOUT", "the body did not arrive in time").remedy("Send it again");
+        ApiError::new(StatusCode::REQUEST_TIMEOUT, fault)
+    };
+    if body.size_hint().lower() > largest as u64 {
+        return Err(too_large());
+    }
+    let end = Instant::now() + limits.body_time;
+    let (mut first, mut all) = (Bytes::new(), BytesMut::new());
+    loop {
+        let next = timeout(limits.body_pause, body.frame());
+        let frame = match timeout_at(end, next).await.map_err(|_| too_slow())?.map_err(|_| too_slow())? {
+            Some(frame) => frame.map_err(|_| ApiError::bad("INVALID_REQUEST", "the body ended early"))?,
+            // Most bodies come in one piece, which is not copied.
+            None if all.is_empty() => return Ok(first),
+            None => return Ok(all.freeze()),
+        };
+        let Ok(data) = frame.into_data() else { continue };
+        if first.len().max(all.len()) + data.len() > largest {
+            return Err(too_large());
+        }
+        if first.is_empty() {
+            first = data;
+            continue;
+        }
+        if all.is_empty() {
+            all.extend_from_slice(&first);
+        }
+        all.extend_from_slice(&data);
+    }
+}
+
+/// Reads on for a while without keeping anything: most clients look at the answer only once they have sent all.
+async fn discard(body: &mut Body) {
+    const MOST: usize = 32 << 20;
+    const LONGEST: Duration = Duration::from_secs(2);
+    let read = async {
+        let mut read = 0;
+        while let Some(Ok(frame)) = body.frame().await {
+            read += frame.data_ref().map_or(0, Bytes::len);
+            if read > MOST {
+                return;
+            }
+        }
+    };
+    // Either way the answer follows.
+    let _ = timeout(LONGEST, read).await;
+}
+
+/// Absent or JSON.
+fn check_type(headers: &HeaderMap) -> Result<(), ApiError> {
+    let Some(given) = headers.get(header::CONTENT_TYPE) else { return Ok(()) };
+    let text = given.to_str().unwrap_or_default();
+    let essence = text.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    if essence == "application/json" || (essence.starts_with("application/") && essence.ends_with("+json")) {
+        return Ok(());
+    }
+    let fault =
+        Fault::new("UNSUPPORTED_MEDIA_TYPE", format!("a body of `{}` cannot be read", shortened(text)))
+            .remedy("Send JSON, with Content-Type: application/json");
+    Err(ApiError::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, fault))
+}
+
+/// How deep a JSON text is nested.
+fn depth(bytes: &[u8]) -> usize {
+    let (mut now, mut deepest, mut quoted, mut escaped) = (0_usize, 0, false, false);
+    for byte in bytes {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if quoted => escaped = true,
+            b'"' => quoted = !quoted,
+            b'{' | b'[' if !quoted => {
+                now += 1;
+                deepest = deepest.max(now);
+            }
+            b'}' | b']' if !quoted => now = now.saturating_sub(1),
+            _ => {}
+        }
+    }
+    deepest
+}
+
+/// A body as a type; what is wrong is named with its place.
+pub(crate) fn parsed<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
+    serde_json::from_slice(bytes).map_err(|e| {
+        let code = if e.is_data() { "INVALID_REQUEST" } else { "MALFORMED_JSON" };
+        ApiError::bad(code, format!("the body cannot be read: {e}"))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn read_chunks(chunks: &[&'static str], largest: usize) -> Result<Bytes, ApiError> {
+        let chunks: Vec<Result<Bytes, std::io::Error>> =
+            chunks.iter().map(|chunk| Ok(Bytes::from_static(chunk.as_bytes()))).collect();
+        let body = Body::from_stream(futures_util::stream::iter(chunks));
+        json_body(Request::new(body), &Limits::default(), largest).await
+    }
+
+    #[tokio::test]
+    async fn body_may_come_in_pieces_up_to_its_limit() {
+        for chunks in [&["[1,2,3]"][..], &["[1,", "2,3]"], &["", "[1", ",2", ",", "3]", ""]] {
+            assert_eq!(read_chunks(chunks, 7).await.unwrap(), "[1,2,3]", "{chunks:?}");
+            let e = read_chunks(chunks, 6).await.unwrap_err();
+            assert_eq!(e.status, StatusCode::PAYLOAD_TOO_LARGE);
+        }
+        assert_eq!(read_chunks(&[], 7).await.unwrap(), "");
+    }
+
+    #[tokio::test]
+    async fn body_that_stalls_is_given_up() {
+        let limits = Limits { body_pause: Duration::from_millis(50), ..Limits::default() };
+        let body = Body::from_stream(futures_util::stream::pending::<Result<Bytes, std::io::Error>>());
+        let e = json_body(Request::new(body), &limits, 10).await.unwrap_err();
+        assert_eq!(e.status, StatusCode::REQUEST_TIMEOUT);
+    }
+
+    #[test]
+    fn brackets_in_texts_are_not_nesting() {
+        assert_eq!(depth(br#"{"a[{\"[":[["]"]]}"#), 3);
+        assert_eq!(depth(b"17"), 0);
+        assert_eq!(depth(b"]]]["), 1);
+    }
+}

@@ -1,0 +1,90 @@
+//! One request: what is done for each of them before and after the router.
+
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::panic::AssertUnwindSafe;
+
+use axum::Router;
+use axum::body::Body;
+use axum::response::{IntoResponse, Response};
+use futures_util::FutureExt;
+use http::{Request, Uri};
+use hyper::body::Incoming;
+use tokio::time::Instant;
+use tower::ServiceExt;
+use tracing::Level;
+
+use crate::error::{ApiError, Reference};
+use crate::origin;
+
+/// Answers a request, whatever happens.
+pub(crate) async fn answer(
+    router: Router,
+    peer: SocketAddr,
+    request: Request<Incoming>,
+) -> Result<Response, Infallible> {
+    if !tracing::enabled!(Level::DEBUG) {
+        return Ok(routed(router, request).await);
+    }
+    let begun = Instant::now();
+    let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+    let response = routed(router, request).await;
+    tracing::debug!(
+        %peer,
+        %method,
+        path,
+        status = response.status().as_u16(),
+        duration_ms = begun.elapsed().as_secs_f64() * 1000.0,
+        reference = response.extensions().get::<Reference>().map(Reference::as_str),
+        "answered"
+    );
+    Ok(response)
+}
+
+async fn routed(router: Router, request: Request<Incoming>) -> Response {
+    if let Err(e) = origin::check(request.method(), request.headers()) {
+        return e.into_response();
+    }
+    let request = without_trailing_slash(request.map(Body::new));
+    match AssertUnwindSafe(router.oneshot(request)).catch_unwind().await {
+        Ok(Ok(response)) => response,
+        Ok(Err(never)) => match never {},
+        Err(_) => ApiError::internal("a handler panicked").into_response(),
+    }
+}
+
+/// `/v1/tasks/` is `/v1/tasks` (wire contract, 8.1).
+fn without_trailing_slash<B>(mut request: Request<B>) -> Request<B> {
+    let path = request.uri().path();
+    if path.len() > 1 && path.ends_with('/') {
+        let trimmed = path.trim_end_matches('/');
+        let trimmed = if trimmed.is_empty() { "/" } else { trimmed };
+        let text = match request.uri().query() {
+            Some(query) => format!("{trimmed}?{query}"),
+            None => trimmed.to_owned(),
+        };
+        if let Ok(uri) = text.parse::<Uri>() {
+            *request.uri_mut() = uri;
+        }
+    }
+    request
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn trailing_slashes_go_and_queries_stay() {
+        for (given, wanted) in [
+            ("/v1/tasks/", "/v1/tasks"),
+            ("/v1/tasks//?a=%2F", "/v1/tasks?a=%2F"),
+            ("/v1/tasks", "/v1/tasks"),
+            ("/", "/"),
+            ("//", "/"),
+        ] {
+            let request = without_trailing_slash(Request::builder().uri(given).body(()).unwrap());
+            assert_eq!(request.uri().to_string(), wanted, "{given}");
+        }
+    }
+}

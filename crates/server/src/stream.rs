@@ -1,0 +1,291 @@
+//! A connection with limits on silence: how long a request's headers may take, how long a connection may lie idle
+//! between requests, how long a reader may leave an answer lying. hyper's own header time would also close idle
+//! connections, and nothing below us looks at slow readers.
+
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::{Instant, Sleep, sleep_until};
+
+/// Between requests.
+const IDLE: u8 = 0;
+/// Headers are being read, or nothing ever came.
+const HEAD: u8 = 1;
+/// A handler has the request. A body has its own limits, where it is read.
+const BUSY: u8 = 2;
+/// The handler is done; its answer has not begun to be written.
+const ANSWERED: u8 = 3;
+
+/// Where a connection stands: its stream and its service tell each other.
+#[derive(Clone)]
+pub(crate) struct Phase(Arc<AtomicU8>);
+
+impl Phase {
+    /// The headers are complete.
+    pub(crate) fn busy(&self) {
+        self.0.store(BUSY, Ordering::Relaxed);
+    }
+
+    /// What comes next on the wire is the answer.
+    pub(crate) fn answered(&self) {
+        self.0.store(ANSWERED, Ordering::Relaxed);
+    }
+
+    fn get(&self) -> u8 {
+        // Stream and service run in one task, one after the other.
+        self.0.load(Ordering::Relaxed)
+    }
+
+    fn set(&self, phase: u8) {
+        self.0.store(phase, Ordering::Relaxed);
+    }
+}
+
+/// How long a connection may be silent.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Silence {
+    /// From a request's first byte, or the connection's beginning, to the end of its headers.
+    pub(crate) head: Duration,
+    /// Between requests.
+    pub(crate) idle: Duration,
+    /// Until a reader takes the next bytes of an answer.
+    pub(crate) write: Duration,
+}
+
+/// A stream that fails once it was silent for too long.
+pub(crate) struct Timed<S> {
+    inner: S,
+    phase: Phase,
+    silence: Silence,
+    read: Alarm,
+    /// The phase that the read alarm was set for.
+    set_for: u8,
+    write: Alarm,
+}
+
+impl<S> Timed<S> {
+    pub(crate) fn new(inner: S, silence: Silence) -> Self {
+        let phase = Phase(Arc::new(AtomicU8::new(HEAD)));
+        Timed { inner, phase, silence, read: Alarm::default(), set_for: HEAD, write: Alarm::default() }
+    }
+
+    /// For the service of this connection.
+    pub(crate) fn phase(&self) -> Phase {
+        self.phase.clone()
+    }
+
+    fn heard(&mut self) {
+        if self.phase.get() == IDLE {
+            self.phase.set(HEAD);
+            self.read.off();
+        }
+    }
+
+    fn listen(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let phase = self.phase.get();
+        let limit = match phase {
+            HEAD => self.silence.head,
+            IDLE => self.silence.idle,
+            _ => return Poll::Pending,
+        };
+        if self.set_for != phase {
+            self.read.off();
+            self.set_for = phase;
+        }
+        ready!(self.read.poll(cx, limit));
+        Poll::Ready(Err(too_slow("nothing came in time")))
+    }
+
+    fn written<T>(&mut self, outcome: Poll<T>, cx: &mut Context<'_>) -> Poll<Result<T, io::Error>> {
+        match outcome {
+            Poll::Ready(done) => {
+                self.write.off();
+                if self.phase.get() == ANSWERED {
+                    self.phase.set(IDLE);
+                }
+                Poll::Ready(Ok(done))
+            }
+            Poll::Pending => {
+                ready!(self.write.poll(cx, self.silence.write));
+                Poll::Ready(Err(too_slow("the answer was not taken in time")))
+            }
+        }
+    }
+}
+
+fn too_slow(what: &'static str) -> io::Error {
+    io::Error::new(io::ErrorKind::TimedOut, what)
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Timed<S> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        match Pin::new(&mut self.inner).poll_read(cx, buf) {
+            Poll::Ready(outcome) => {
+                self.heard();
+                Poll::Ready(outcome)
+            }
+            Poll::Pending => self.listen(cx),
+        }
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Timed<S> {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        let outcome = Pin::new(&mut self.inner).poll_write(cx, buf);
+        self.written(outcome, cx).map(Result::flatten)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let outcome = Pin::new(&mut self.inner).poll_write_vectored(cx, bufs);
+        self.written(outcome, cx).map(Result::flatten)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.inner.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.inner).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.inner).poll_shutdown(cx)
+    }
+}
+
+/// A deadline that costs nothing while it is not waited for, and no timer's move when it is put off.
+#[derive(Default)]
+struct Alarm {
+    at: Option<Instant>,
+    sleep: Option<Pin<Box<Sleep>>>,
+}
+
+impl Alarm {
+    /// The next wait begins anew.
+    fn off(&mut self) {
+        self.at = None;
+    }
+
+    /// Ready once the time since the first poll after `off` is over.
+    fn poll(&mut self, cx: &mut Context<'_>, limit: Duration) -> Poll<()> {
+        let at = *self.at.get_or_insert_with(|| Instant::now() + limit);
+        let sleep = self.sleep.get_or_insert_with(|| Box::pin(sleep_until(at)));
+        if sleep.deadline() > at {
+            sleep.as_mut().reset(at);
+        }
+        loop {
+            ready!(sleep.as_mut().poll(cx));
+            if sleep.deadline() >= at {
+                return Poll::Ready(());
+            }
+            // It rang for a wait that was put off since.
+            sleep.as_mut().reset(at);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
+    use tokio::time::timeout;
+
+    use super::*;
+
+    const SHORT: Duration = Duration::from_millis(100);
+    /// Longer than any test takes.
+    const LONG: Duration = Duration::from_secs(600);
+
+    fn timed(head: Duration, idle: Duration, write: Duration) -> (DuplexStream, Timed<DuplexStream>) {
+        let (client, server) = duplex(64);
+        (client, Timed::new(server, Silence { head, idle, write }))
+    }
+
+    /// Reads until the stream fails for its silence.
+    async fn closes(stream: &mut Timed<DuplexStream>) -> Duration {
+        let begun = Instant::now();
+        loop {
+            if let Err(e) = timeout(LONG, stream.read_u8()).await.unwrap() {
+                assert_eq!(e.kind(), io::ErrorKind::TimedOut);
+                return begun.elapsed();
+            }
+        }
+    }
+
+    async fn request(client: &mut DuplexStream, stream: &mut Timed<DuplexStream>) {
+        client.write_all(b"x").await.unwrap();
+        stream.read_u8().await.unwrap();
+        stream.phase().busy();
+    }
+
+    async fn answer(stream: &mut Timed<DuplexStream>) {
+        stream.phase().answered();
+        stream.write_all(b"y").await.unwrap();
+    }
+
+    async fn stays_open(stream: &mut Timed<DuplexStream>) {
+        assert!(timeout(SHORT * 4, stream.read_u8()).await.is_err(), "nothing comes, nothing ends");
+    }
+
+    #[tokio::test]
+    async fn connection_that_says_nothing_is_closed() {
+        let (_client, mut stream) = timed(SHORT, LONG, LONG);
+        assert!(closes(&mut stream).await >= SHORT);
+    }
+
+    #[tokio::test]
+    async fn headers_byte_by_byte_do_not_put_the_end_off() {
+        let (mut client, mut stream) = timed(SHORT, LONG, LONG);
+        let writer = tokio::spawn(async move {
+            loop {
+                let _ = client.write_all(b"x").await;
+                tokio::time::sleep(SHORT / 4).await;
+            }
+        });
+        closes(&mut stream).await;
+        writer.abort();
+    }
+
+    #[tokio::test]
+    async fn idle_connection_has_its_own_time() {
+        let (mut client, mut stream) = timed(SHORT, LONG, LONG);
+        for _ in 0..2 {
+            request(&mut client, &mut stream).await;
+            answer(&mut stream).await;
+            stays_open(&mut stream).await;
+        }
+        client.write_all(b"x").await.unwrap();
+        closes(&mut stream).await;
+
+        let (mut client, mut stream) = timed(LONG, SHORT, LONG);
+        request(&mut client, &mut stream).await;
+        answer(&mut stream).await;
+        closes(&mut stream).await;
+    }
+
+    #[tokio::test]
+    async fn long_work_is_not_silence() {
+        let (mut client, mut stream) = timed(SHORT, SHORT, SHORT);
+        request(&mut client, &mut stream).await;
+        stays_open(&mut stream).await;
+    }
+
+    #[tokio::test]
+    async fn reader_that_stops_is_given_up() {
+        let (_client, mut stream) = timed(LONG, LONG, SHORT);
+        let e = stream.write_all(&[0; 1000]).await.unwrap_err();
+        assert_eq!(e.kind(), io::ErrorKind::TimedOut);
+    }
+}
