@@ -4,7 +4,9 @@ use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
 
 /// Null counts as missing.
-fn or_default<'de, D: Deserializer<'de>, T: Default + Deserialize<'de>>(deserializer: D) -> Result<T, D::Error> {
+fn or_default<'de, D: Deserializer<'de>, T: Default + Deserialize<'de>>(
+    deserializer: D,
+) -> Result<T, D::Error> {
     Ok(Option::deserialize(deserializer)?.unwrap_or_default())
 }
 
@@ -267,8 +269,11 @@ pub enum Phase {
 impl Phase {
     /// From any spelling: case, `_`, `-` and space do not matter.
     pub fn of(status: &str) -> Self {
-        let plain: String =
-            status.chars().filter(|c| !matches!(c, '_' | '-' | ' ')).map(|c| c.to_ascii_uppercase()).collect();
+        let plain: String = status
+            .chars()
+            .filter(|c| !matches!(c, '_' | '-' | ' '))
+            .map(|c| c.to_ascii_uppercase())
+            .collect();
         match plain.as_str() {
             "PENDING" => Phase::Pending,
             "INPROGRESS" => Phase::InProgress,

@@ -48,7 +48,9 @@ impl ClientError {
     pub fn status(&self) -> Option<u16> {
         match self {
             ClientError::Refused { status, .. } => Some(*status),
-            ClientError::Unreachable { .. } | ClientError::Protocol { .. } | ClientError::Address { .. } => None,
+            ClientError::Unreachable { .. } | ClientError::Protocol { .. } | ClientError::Address { .. } => {
+                None
+            }
         }
     }
 

@@ -40,7 +40,14 @@ pub(crate) struct Call<'a> {
 
 impl<'a> Call<'a> {
     pub(crate) fn new(method: Method, segments: &[&'a str]) -> Self {
-        Call { method, segments: segments.to_vec(), query: Vec::new(), headers: Vec::new(), body: None, wait: Duration::ZERO }
+        Call {
+            method,
+            segments: segments.to_vec(),
+            query: Vec::new(),
+            headers: Vec::new(),
+            body: None,
+            wait: Duration::ZERO,
+        }
     }
 
     pub(crate) fn query(mut self, name: &'a str, value: Option<impl Into<String>>) -> Self {
@@ -76,7 +83,8 @@ impl Client {
     /// A client of the server at an address such as `http://127.0.0.1:8080`. Nothing is sent yet.
     pub fn new(server: &str) -> Result<Self, ClientError> {
         let wrong = |reason: String| ClientError::Address { address: server.to_owned(), reason };
-        let base = Url::parse(server).map_err(|e| wrong(format!("{e}; write it like http://127.0.0.1:8080")))?;
+        let base =
+            Url::parse(server).map_err(|e| wrong(format!("{e}; write it like http://127.0.0.1:8080")))?;
         if !matches!(base.scheme(), "http" | "https") || base.host_str().is_none() {
             return Err(wrong("it must begin with http:// or https://".to_owned()));
         }
@@ -109,7 +117,11 @@ impl Client {
         if !call.query.is_empty() {
             url.query_pairs_mut().extend_pairs(call.query);
         }
-        let mut request = self.http.request(call.method, url).timeout(ANSWER + call.wait).header(ACCEPT, "application/json");
+        let mut request = self
+            .http
+            .request(call.method, url)
+            .timeout(ANSWER + call.wait)
+            .header(ACCEPT, "application/json");
         for (name, value) in call.headers {
             let value = HeaderValue::from_str(&value)
                 .map_err(|_| self.protocol(format!("`{value}` cannot be sent as the header {name}")))?;
@@ -147,12 +159,18 @@ impl Client {
 
 /// What an error's body says; one that is no Error of the API is quoted.
 fn refusal(status: StatusCode, body: &[u8]) -> ErrorBody {
-    serde_json::from_slice::<ErrorBody>(body).ok().filter(|error| !error.message.is_empty()).unwrap_or_else(|| {
-        let text = String::from_utf8_lossy(body);
-        let text = text.trim();
-        let message = if text.is_empty() { format!("the server answered {status}") } else { text.chars().take(500).collect() };
-        ErrorBody { message, ..ErrorBody::default() }
-    })
+    serde_json::from_slice::<ErrorBody>(body).ok().filter(|error| !error.message.is_empty()).unwrap_or_else(
+        || {
+            let text = String::from_utf8_lossy(body);
+            let text = text.trim();
+            let message = if text.is_empty() {
+                format!("the server answered {status}")
+            } else {
+                text.chars().take(500).collect()
+            };
+            ErrorBody { message, ..ErrorBody::default() }
+        },
+    )
 }
 
 fn is_loopback(url: &Url) -> bool {

@@ -10,8 +10,8 @@ mod tasks;
 mod workflows;
 
 pub use body::{
-    AttemptBody, CauseBody, ErrorBody, PageBody, PageMetadata, Phase, ResourceBody, StageBody, SubTaskBody, TaskBody,
-    WaitingForBody, WorkflowRef,
+    AttemptBody, CauseBody, ErrorBody, PageBody, PageMetadata, Phase, ResourceBody, StageBody, SubTaskBody,
+    TaskBody, WaitingForBody, WorkflowRef,
 };
 pub use error::ClientError;
 pub use http::Client;

@@ -141,7 +141,12 @@ impl Client {
     }
 
     /// `GET /v1/tasks/{id}`, answered only if it is not what the tag says any more.
-    pub async fn changed_task(&self, id: &str, read: &Read, etag: Option<&str>) -> Result<Option<Versioned>, ClientError> {
+    pub async fn changed_task(
+        &self,
+        id: &str,
+        read: &Read,
+        etag: Option<&str>,
+    ) -> Result<Option<Versioned>, ClientError> {
         let answer = self.send(get(id, read).header(IF_NONE_MATCH, etag)).await?;
         if answer.status == StatusCode::NOT_MODIFIED {
             return Ok(None);

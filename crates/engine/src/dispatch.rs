@@ -72,7 +72,10 @@ impl Dispatcher {
     pub(crate) async fn wait_idle(&self, limit: Duration) {
         self.attempts.close();
         if tokio::time::timeout(limit, self.attempts.wait()).await.is_err() {
-            tracing::warn!(attempts = self.attempts.len(), "attempts still run; the next start finds out about them");
+            tracing::warn!(
+                attempts = self.attempts.len(),
+                "attempts still run; the next start finds out about them"
+            );
         }
     }
 
@@ -101,7 +104,11 @@ impl Dispatcher {
     }
 
     /// Runs an attempt within its time.
-    async fn run(&self, launch: &Launch, stop: CancellationToken) -> Result<Option<serde_json::Value>, Failure> {
+    async fn run(
+        &self,
+        launch: &Launch,
+        stop: CancellationToken,
+    ) -> Result<Option<serde_json::Value>, Failure> {
         let action = AssertUnwindSafe(self.actions.run(launch, stop.clone())).catch_unwind();
         let Some(limit) = launch.timeout else { return caught(action.await) };
         tokio::pin!(action);

@@ -21,9 +21,10 @@ pub use config::{CommandConfig, EngineConfig, HttpConfig};
 pub use engine::Engine;
 pub use error::EngineError;
 pub use longhaul_store::{
-    IdempotencyKey, ImportOutcome, ImportedTask, OrderBy, Page, Stats, Stored, StoreError, Submitted, TaskQuery,
-    WorkflowPut, WorkflowSummary,
+    IdempotencyKey, ImportOutcome, ImportedTask, OrderBy, Page, Stats, StoreError, Stored, Submitted,
+    TaskQuery, WorkflowPut, WorkflowSummary,
 };
 pub use operate::VerdictRequest;
 pub use read::Report;
+pub use routes::Bound;
 pub use submit::SubmitRequest;

@@ -30,7 +30,13 @@ impl Engine {
     }
 
     /// A failed task goes on without one failed sub-task.
-    pub async fn skip(&self, id: TaskId, sub_task: &str, by: &str, reason: &str) -> Result<Stored, EngineError> {
+    pub async fn skip(
+        &self,
+        id: TaskId,
+        sub_task: &str,
+        by: &str,
+        reason: &str,
+    ) -> Result<Stored, EngineError> {
         let sub_task = self.sub_task(id, sub_task)?;
         self.command(id, Command::Skip { sub_task, by: by.to_owned(), reason: reason.to_owned() }).await
     }

@@ -27,7 +27,8 @@ impl Engine {
     /// Every attempt of a task; none for an imported one.
     pub async fn attempts(&self, id: TaskId) -> Result<Report, EngineError> {
         let Stored::Own(record) = self.get(id)? else { return Err(EngineError::Imported(id)) };
-        let attempts = self.beside(move |store| store.attempts(id)).await.map_err(|e| Engine::wrong(id, e))?;
+        let attempts =
+            self.beside(move |store| store.attempts(id)).await.map_err(|e| Engine::wrong(id, e))?;
         Ok(Report { record, attempts })
     }
 

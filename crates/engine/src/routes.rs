@@ -6,18 +6,23 @@ use longhaul_model::workflow::Workflow;
 use longhaul_store::WorkflowSummary;
 use parking_lot::RwLock;
 
+/// A bound workflow, and the path's parameters by name.
+pub type Bound = (Arc<Workflow>, Vec<(String, String)>);
+
 pub(crate) struct Routes(RwLock<Vec<Arc<Workflow>>>);
 
 impl Routes {
     pub(crate) fn new(all: Vec<WorkflowSummary>) -> Self {
-        let bound = all.into_iter().map(|summary| summary.workflow).filter(|workflow| workflow.route.is_some());
+        let bound =
+            all.into_iter().map(|summary| summary.workflow).filter(|workflow| workflow.route.is_some());
         Routes(RwLock::new(bound.collect()))
     }
 
-    pub(crate) fn find(&self, method: &str, path: &str) -> Option<(Arc<Workflow>, Vec<(String, String)>)> {
+    pub(crate) fn find(&self, method: &str, path: &str) -> Option<Bound> {
         self.0.read().iter().find_map(|workflow| {
             let parameters = workflow.route.as_ref()?.matches(method, path)?;
-            let owned = parameters.into_iter().map(|(name, text)| (name.to_owned(), text.to_owned())).collect();
+            let owned =
+                parameters.into_iter().map(|(name, text)| (name.to_owned(), text.to_owned())).collect();
             Some((workflow.clone(), owned))
         })
     }

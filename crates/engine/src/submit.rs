@@ -39,7 +39,11 @@ impl Engine {
     }
 
     /// Accepts a task and answers once it ended, or as it stands when the time is over.
-    pub async fn submit_and_wait(&self, request: SubmitRequest, limit: Duration) -> Result<Submitted, EngineError> {
+    pub async fn submit_and_wait(
+        &self,
+        request: SubmitRequest,
+        limit: Duration,
+    ) -> Result<Submitted, EngineError> {
         let id = self.inner.env.new_task_id();
         // Watched before it exists: its end cannot be missed.
         let watch = self.inner.dispatcher.watch(id);

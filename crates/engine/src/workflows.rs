@@ -8,6 +8,7 @@ use longhaul_store::{StoreError, WorkflowPut, WorkflowSummary};
 
 use crate::engine::Engine;
 use crate::error::EngineError;
+use crate::routes::Bound;
 
 impl Engine {
     /// Checks a definition and stores it as a new version, unless the newest is the same.
@@ -30,7 +31,11 @@ impl Engine {
     }
 
     /// A workflow by name, the newest version unless one is given.
-    pub fn workflow(&self, name: &str, version: Option<WorkflowVersion>) -> Result<Arc<Workflow>, EngineError> {
+    pub fn workflow(
+        &self,
+        name: &str,
+        version: Option<WorkflowVersion>,
+    ) -> Result<Arc<Workflow>, EngineError> {
         self.inner.store.workflow(name, version).map_err(|e| self.no_workflow(name, version, e))
     }
 
@@ -40,7 +45,7 @@ impl Engine {
     }
 
     /// The workflow whose `route:` a request is, with the path's parameters.
-    pub fn route(&self, method: &str, path: &str) -> Option<(Arc<Workflow>, Vec<(String, String)>)> {
+    pub fn route(&self, method: &str, path: &str) -> Option<Bound> {
         self.inner.routes.find(method, path)
     }
 

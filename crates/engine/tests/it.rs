@@ -1,4 +1,5 @@
 //! The engine on a real store.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod it {
     mod lifecycle;

@@ -1,3 +1,4 @@
+<<<<<<< HEAD
 //! The `longhaul` binary: a server and the commands that speak to one.
 #![forbid(unsafe_code)]
 
@@ -44,3 +45,7 @@ fn environment(name: &str) -> Option<String> {
 fn now() -> Timestamp {
     Env::real().now()
 }
+=======
+//! stub
+fn main() {}
+>>>>>>> main

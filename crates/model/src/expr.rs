@@ -38,7 +38,7 @@ impl ExprError {
 }
 
 /// The values that an expression sees, by root. Cheap to clone.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Scope {
     roots: Vec<(&'static str, minijinja::Value)>,
     all: minijinja::Value,

@@ -51,7 +51,12 @@ pub struct Cause {
 impl Fault {
     /// An error of type `ERROR`.
     pub fn new(code: impl Into<String>, message: impl Into<String>) -> Self {
-        Fault { error_code: code.into(), error_type: error_type(), message: message.into(), ..Fault::default() }
+        Fault {
+            error_code: code.into(),
+            error_type: error_type(),
+            message: message.into(),
+            ..Fault::default()
+        }
     }
 
     /// With what to do about it.

@@ -36,7 +36,10 @@ pub fn record_violations(record: &Record) -> Vec<String> {
 
     rule(record.sub_tasks.len() == record.workflow.sub_tasks.len(), "sub-tasks are those of the workflow");
     rule(ended == state.completed_at.is_some(), "I11: exactly an ended task has a completion time");
-    rule(state.completed_at.is_none_or(|at| at >= state.created_at), "I11: nothing ends before it is created");
+    rule(
+        state.completed_at.is_none_or(|at| at >= state.created_at),
+        "I11: nothing ends before it is created",
+    );
     rule(!ended || running == 0, "I11: nothing of an ended task runs");
     rule(!ended || state.deadline.is_none(), "an ended task has no deadline");
     match state.status {

@@ -20,7 +20,9 @@ pub use command::{Change, Command, Effect, Failure, Launch, Refused, Verdict};
 pub use env::Env;
 pub use fault::{Cause, Fault};
 pub use id::{TaskId, Token, WorkflowVersion};
-pub use record::{Attempt, Decision, Outcome, Record, Stage, State, StopReason, Stopping, SubTask, WaitingFor};
+pub use record::{
+    Attempt, Decision, Outcome, Record, Stage, State, StopReason, Stopping, SubTask, WaitingFor,
+};
 pub use resource::{LockMode, Resource};
 pub use status::{Resolution, StageStatus, StatusStyle, SubTaskStatus, TaskStatus};
 pub use task::{Spec, Task};

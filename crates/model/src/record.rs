@@ -285,7 +285,9 @@ impl Record {
 
     /// Whether a retry would be accepted now.
     pub fn is_retryable(&self) -> bool {
-        self.state.status == TaskStatus::Failed && self.workflow.definition.retryable && self.undecided().is_none()
+        self.state.status == TaskStatus::Failed
+            && self.workflow.definition.retryable
+            && self.undecided().is_none()
     }
 
     /// The first sub-task whose outcome an operator must decide.

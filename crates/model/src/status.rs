@@ -101,7 +101,10 @@ impl TaskStatus {
     /// From any spelling: case, `_`, `-` and space do not matter.
     pub fn parse(text: &str) -> Option<Self> {
         let plain = |s: &str| {
-            s.chars().filter(|c| !matches!(c, '_' | ' ' | '-')).map(|c| c.to_ascii_uppercase()).collect::<String>()
+            s.chars()
+                .filter(|c| !matches!(c, '_' | ' ' | '-'))
+                .map(|c| c.to_ascii_uppercase())
+                .collect::<String>()
         };
         let wanted = plain(text.trim());
         Self::ALL.into_iter().find(|status| plain(status.constant()) == wanted)

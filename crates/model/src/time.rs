@@ -155,7 +155,9 @@ mod tests {
 
     #[test]
     fn text_agrees_with_the_calendar_library() {
-        for ms in [0, 1_695_989_526, -1, 951_782_400_000, 1_561_032_198_890, 4_102_444_800_123, -62_135_596_800_000] {
+        for ms in
+            [0, 1_695_989_526, -1, 951_782_400_000, 1_561_032_198_890, 4_102_444_800_123, -62_135_596_800_000]
+        {
             let expected = jiff::Timestamp::from_millisecond(ms).expect("in range");
             let text = Timestamp(ms).text().as_str().to_owned();
             assert_eq!(text.parse::<jiff::Timestamp>().expect("parses"), expected, "{ms}");
@@ -167,7 +169,9 @@ mod tests {
 
     #[test]
     fn spans_are_read_and_written() {
-        for (text, ms) in [("250ms", 250), ("30s", 30_000), ("5m", 300_000), ("2h", 7_200_000), ("7d", 604_800_000)] {
+        for (text, ms) in
+            [("250ms", 250), ("30s", 30_000), ("5m", 300_000), ("2h", 7_200_000), ("7d", 604_800_000)]
+        {
             assert_eq!(text.parse(), Ok(Span(ms)));
             assert_eq!(Span(ms).to_string(), text);
         }

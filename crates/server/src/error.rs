@@ -77,7 +77,8 @@ impl ApiError {
     }
 
     fn unavailable(status: StatusCode, code: &str, message: &str, cause: String) -> Self {
-        let fault = Fault::new(code, message).remedy("Retry in a few seconds; what was asked for did not happen");
+        let fault =
+            Fault::new(code, message).remedy("Retry in a few seconds; what was asked for did not happen");
         let mut e = ApiError::new(status, fault);
         e.header = Some((header::RETRY_AFTER, HeaderValue::from_static("5")));
         e.cause = Some(cause);
@@ -108,7 +109,8 @@ impl From<EngineError> for ApiError {
             }
             EngineError::NoWorkflowVersion(..) => ApiError::new(
                 StatusCode::NOT_FOUND,
-                Fault::new("WORKFLOW_VERSION_NOT_FOUND", message).remedy("GET /v1/workflows lists the versions"),
+                Fault::new("WORKFLOW_VERSION_NOT_FOUND", message)
+                    .remedy("GET /v1/workflows lists the versions"),
             ),
             EngineError::InvalidInput { violations, .. } => {
                 let mut fault = Fault::new("INVALID_INPUT", message)
@@ -127,12 +129,14 @@ impl From<EngineError> for ApiError {
                 ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, Fault::new("INVALID_INPUT", message))
             }
             EngineError::BadWorkflow(problems) => {
-                let mut fault = Fault::new("WORKFLOW_INVALID", message)
-                    .remedy("Correct what the nested errors point to; `longhaul workflow lint` shows the lines");
+                let mut fault = Fault::new("WORKFLOW_INVALID", message).remedy(
+                    "Correct what the nested errors point to; `longhaul workflow lint` shows the lines",
+                );
                 fault.nested_errors = problems
                     .into_iter()
                     .map(|problem| {
-                        let mut nested = Fault::new("WORKFLOW_INVALID", problem.message).with("pointer", problem.pointer);
+                        let mut nested =
+                            Fault::new("WORKFLOW_INVALID", problem.message).with("pointer", problem.pointer);
                         nested.remediation_message = problem.hint;
                         nested
                     })
@@ -146,11 +150,13 @@ impl From<EngineError> for ApiError {
             EngineError::Refused { id, refused } => ApiError::refused(&id.to_string(), &refused),
             EngineError::Imported(_) => ApiError::new(
                 StatusCode::CONFLICT,
-                Fault::new("TA_TASK_IMPORTED", message).remedy("Imported tasks are history: start a new task instead"),
+                Fault::new("TA_TASK_IMPORTED", message)
+                    .remedy("Imported tasks are history: start a new task instead"),
             ),
             EngineError::KeyReused => ApiError::new(
                 StatusCode::UNPROCESSABLE_ENTITY,
-                Fault::new("IDEMPOTENCY_KEY_REUSED", message).remedy("Use a new Idempotency-Key for a new request"),
+                Fault::new("IDEMPOTENCY_KEY_REUSED", message)
+                    .remedy("Use a new Idempotency-Key for a new request"),
             ),
             EngineError::BadImport(_) => ApiError::bad("INVALID_IMPORT", message),
             EngineError::Config(_) => ApiError::internal(message),
@@ -182,15 +188,19 @@ impl ApiError {
                 "TA_TASK_CAN_NOT_BE_RETRIED",
                 "Look at the real world, then POST /v1/tasks/{id}/resolve with the sub-task and its outcome, or skip it",
             ),
-            Refused::NotRunning(_) | Refused::Stopping => {
-                ("TA_TASK_CAN_NOT_BE_CANCELLED", "There is nothing left to cancel; GET the task to see how it ended")
-            }
+            Refused::NotRunning(_) | Refused::Stopping => (
+                "TA_TASK_CAN_NOT_BE_CANCELLED",
+                "There is nothing left to cancel; GET the task to see how it ended",
+            ),
             Refused::NotCancellable => ("TA_TASK_CAN_NOT_BE_CANCELLED", "Wait for its end"),
-            Refused::NothingToDecide(_) | Refused::SubTaskNotFailed(_) | Refused::OutcomeKnown(_) => {
-                ("TA_TASK_NOTHING_TO_DECIDE", "GET the task to see which sub-task failed, and whether its outcome is known")
-            }
+            Refused::NothingToDecide(_) | Refused::SubTaskNotFailed(_) | Refused::OutcomeKnown(_) => (
+                "TA_TASK_NOTHING_TO_DECIDE",
+                "GET the task to see which sub-task failed, and whether its outcome is known",
+            ),
             Refused::NoSubTask(_) => ("SUB_TASK_NOT_FOUND", "GET the task to see its sub-tasks"),
-            Refused::Stale | Refused::Nothing => ("TA_TASK_NOTHING_TO_DO", "GET the task to see where it stands"),
+            Refused::Stale | Refused::Nothing => {
+                ("TA_TASK_NOTHING_TO_DO", "GET the task to see where it stands")
+            }
         };
         let fault = Fault::new(code, message).argument(id).remedy(remedy.replace("{id}", id));
         ApiError::new(StatusCode::CONFLICT, fault)
@@ -201,11 +211,21 @@ impl IntoResponse for ApiError {
     fn into_response(mut self) -> Response {
         let token = reference_token();
         if self.status.is_server_error() {
-            tracing::error!(reference = token, status = self.status.as_u16(), code = self.fault.error_code,
-                cause = self.cause.as_deref().unwrap_or(&self.fault.message), "a request failed");
+            tracing::error!(
+                reference = token,
+                status = self.status.as_u16(),
+                code = self.fault.error_code,
+                cause = self.cause.as_deref().unwrap_or(&self.fault.message),
+                "a request failed"
+            );
         } else {
-            tracing::debug!(reference = token, status = self.status.as_u16(), code = self.fault.error_code,
-                message = self.fault.message, "a request was refused");
+            tracing::debug!(
+                reference = token,
+                status = self.status.as_u16(),
+                code = self.fault.error_code,
+                message = self.fault.message,
+                "a request was refused"
+            );
         }
         self.fault.reference_token = Some(token);
         let body = serde_json::to_vec(&self.fault).unwrap_or_default();

@@ -50,7 +50,11 @@ pub struct Server {
 
 impl Server {
     /// Takes an address of this machine's own. Connections wait until [`Server::run`].
-    pub async fn bind(address: SocketAddr, engine: Engine, config: ServerConfig) -> Result<Server, ServerError> {
+    pub async fn bind(
+        address: SocketAddr,
+        engine: Engine,
+        config: ServerConfig,
+    ) -> Result<Server, ServerError> {
         if !address.ip().is_loopback() {
             return Err(ServerError::NotLoopback(address));
         }

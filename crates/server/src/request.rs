@@ -25,7 +25,8 @@ impl<S: Send + Sync> FromRequestParts<S> for Id {
         let Path(names) = Path::<Vec<(String, String)>>::from_request_parts(parts, state)
             .await
             .map_err(|_| ApiError::bad("TASK_ID_MALFORMED", "the path is not valid UTF-8"))?;
-        let text = names.into_iter().find(|(name, _)| name == "id").map(|(_, value)| value).unwrap_or_default();
+        let text =
+            names.into_iter().find(|(name, _)| name == "id").map(|(_, value)| value).unwrap_or_default();
         let malformed = || {
             let shown: String = text.chars().take(100).collect();
             ApiError::bad("TASK_ID_MALFORMED", format!("`{shown}` is no task ID"))
@@ -62,7 +63,8 @@ impl Parameters {
     pub(crate) fn parse(query: Option<&str>, limits: &Limits) -> Result<Self, ApiError> {
         let query = query.unwrap_or_default();
         if query.len() > limits.query {
-            let fault = Fault::new("QUERY_TOO_LONG", format!("the query is longer than {} bytes", limits.query));
+            let fault =
+                Fault::new("QUERY_TOO_LONG", format!("the query is longer than {} bytes", limits.query));
             return Err(ApiError::new(StatusCode::URI_TOO_LONG, fault));
         }
         let pairs = query.split('&').filter(|pair| !pair.is_empty()).map(|pair| {
@@ -74,7 +76,12 @@ impl Parameters {
 
     /// The last value of a parameter; an empty one is as good as none.
     pub(crate) fn get(&self, name: &str) -> Option<&str> {
-        self.0.iter().rev().find(|(known, _)| known == name).map(|(_, value)| value.as_str()).filter(|v| !v.is_empty())
+        self.0
+            .iter()
+            .rev()
+            .find(|(known, _)| known == name)
+            .map(|(_, value)| value.as_str())
+            .filter(|v| !v.is_empty())
     }
 }
 
@@ -100,14 +107,19 @@ fn decoded(text: &str) -> Result<String, ApiError> {
 }
 
 /// A body of JSON: its type, length, time, encoding and depth checked.
-pub(crate) async fn json_body(request: Request<Body>, limits: &Limits, largest: usize) -> Result<Bytes, ApiError> {
+pub(crate) async fn json_body(
+    request: Request<Body>,
+    limits: &Limits,
+    largest: usize,
+) -> Result<Bytes, ApiError> {
     check_type(request.headers())?;
     let too_large = || {
         let fault = Fault::new("BODY_TOO_LARGE", format!("the body is larger than {largest} bytes"))
             .remedy("Send less at once");
         ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, fault)
     };
-    let length = request.headers().get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
+    let length =
+        request.headers().get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
     let mut body = request.into_body();
     if length.is_some_and(|length: u64| length > largest as u64) {
         discard(&mut body).await;

@@ -14,7 +14,9 @@ pub(crate) struct Migration {
 
 /// Brings a database to the newest schema this program knows; refuses one it does not know.
 pub(crate) fn run(connection: &mut Connection, migrations: &[Migration], now: i64) -> Result<(), StoreError> {
-    let failed = |e: rusqlite::Error| StoreError::Open(format!("the database schema could not be brought up to date: {e}"));
+    let failed = |e: rusqlite::Error| {
+        StoreError::Open(format!("the database schema could not be brought up to date: {e}"))
+    };
     connection
         .execute_batch(
             "CREATE TABLE IF NOT EXISTS schema_migrations (
@@ -33,7 +35,9 @@ pub(crate) fn run(connection: &mut Connection, migrations: &[Migration], now: i6
     for migration in migrations {
         let checksum = checksum(migration.sql);
         let applied: Option<String> = connection
-            .query_row("SELECT checksum FROM schema_migrations WHERE number = ?", [migration.number], |row| row.get(0))
+            .query_row("SELECT checksum FROM schema_migrations WHERE number = ?", [migration.number], |row| {
+                row.get(0)
+            })
             .optional()
             .map_err(failed)?;
         match applied {

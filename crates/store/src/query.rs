@@ -64,8 +64,14 @@ pub enum OrderBy {
 
 impl OrderBy {
     /// All of them.
-    pub const ALL: [OrderBy; 6] =
-        [OrderBy::Id, OrderBy::Name, OrderBy::Kind, OrderBy::Status, OrderBy::CreatedAt, OrderBy::CompletedAt];
+    pub const ALL: [OrderBy; 6] = [
+        OrderBy::Id,
+        OrderBy::Name,
+        OrderBy::Kind,
+        OrderBy::Status,
+        OrderBy::CreatedAt,
+        OrderBy::CompletedAt,
+    ];
 
     /// The name in `orderBy=`.
     pub fn wire_name(self) -> &'static str {

@@ -38,8 +38,14 @@ async fn failed_task_is_retried_from_what_failed() {
     assert_eq!(record.state.resolution, Resolution::Resolved);
     assert_eq!(record.sub_tasks[0], first, "what succeeded is as it was");
     assert_eq!(record.sub_tasks[1].attempt, 2);
-    let outcomes: Vec<_> =
-        engine.attempts(record.id).await.unwrap().attempts.iter().map(|a| (a.sub_task, a.number, a.outcome)).collect();
+    let outcomes: Vec<_> = engine
+        .attempts(record.id)
+        .await
+        .unwrap()
+        .attempts
+        .iter()
+        .map(|a| (a.sub_task, a.number, a.outcome))
+        .collect();
     let ok = Outcome::Successful;
     assert_eq!(outcomes, [(0, 1, ok), (1, 1, Outcome::Failed), (1, 2, ok), (2, 1, ok)]);
     assert!(matches!(
@@ -92,12 +98,15 @@ async fn timeout_fails_the_attempt_and_skip_goes_on() {
 async fn waits_conditions_and_outputs_work_together() {
     let dir = tempfile::tempdir().unwrap();
     let engine = engine(dir.path()).await;
-    let workflow = definition("mixed", vec![
-        json!({ "action": { "simulate": { "output": { "hosts": ["a", "b"], "wait": "30ms" } } } }),
-        json!({ "action": { "wait": { "for": "{{ subTasks.Step0.output.wait }}" } } }),
-        json!({ "when": "subTasks.Step0.output.hosts | length > 5" }),
-        json!({ "action": { "simulate": { "output": "{{ subTasks.Step0.output.hosts[1] }}" } } }),
-    ]);
+    let workflow = definition(
+        "mixed",
+        vec![
+            json!({ "action": { "simulate": { "output": { "hosts": ["a", "b"], "wait": "30ms" } } } }),
+            json!({ "action": { "wait": { "for": "{{ subTasks.Step0.output.wait }}" } } }),
+            json!({ "when": "subTasks.Step0.output.hosts | length > 5" }),
+            json!({ "action": { "simulate": { "output": "{{ subTasks.Step0.output.hosts[1] }}" } } }),
+        ],
+    );
     engine.put_workflow(workflow).await.unwrap();
     let record = run(&engine, "mixed").await;
     assert_eq!(record.state.status, TaskStatus::Successful, "{record:?}");
@@ -112,13 +121,16 @@ async fn invalid_input_names_every_violation() {
     let dir = tempfile::tempdir().unwrap();
     let engine = engine(dir.path()).await;
     let mut workflow = definition("strict", vec![json!({})]);
-    workflow.input = Some(json!({ "type": "object", "required": ["a"], "properties": { "b": { "type": "integer" } } }));
+    workflow.input =
+        Some(json!({ "type": "object", "required": ["a"], "properties": { "b": { "type": "integer" } } }));
     engine.put_workflow(workflow).await.unwrap();
     let mut bad = request("strict");
     bad.input = json!({ "b": "x" });
     let Err(EngineError::InvalidInput { violations, .. }) = engine.submit(bad).await else { panic!() };
     assert_eq!(violations.len(), 2);
     assert!(violations.iter().any(|violation| violation.pointer == "/b"));
-    assert!(matches!(engine.submit(request("strikt")).await, Err(EngineError::NoWorkflow { nearest: Some(n), .. }) if n == "strict"));
+    assert!(
+        matches!(engine.submit(request("strikt")).await, Err(EngineError::NoWorkflow { nearest: Some(n), .. }) if n == "strict")
+    );
     assert_eq!(engine.list(TaskQuery::default()).await.unwrap().total, 0);
 }

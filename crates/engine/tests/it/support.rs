@@ -22,7 +22,8 @@ pub(crate) fn definition(name: &str, sub_tasks: Vec<Value>) -> Definition {
         .into_iter()
         .enumerate()
         .map(|(i, extra)| {
-            let mut sub = json!({ "name": format!("Step{i}"), "description": "…", "action": { "simulate": {} } });
+            let mut sub =
+                json!({ "name": format!("Step{i}"), "description": "…", "action": { "simulate": {} } });
             sub.as_object_mut().unwrap().extend(extra.as_object().unwrap().clone());
             sub
         })

@@ -2,7 +2,7 @@
 
 use super::Step;
 use crate::command::{Effect, Launch, Refused};
-use crate::expr::Template;
+use crate::expr::{Scope, Template};
 use crate::fault::{Fault, code};
 use crate::record::Outcome;
 use crate::status::{Resolution, SubTaskStatus, TaskStatus};
@@ -158,7 +158,7 @@ impl Step<'_> {
                 idempotency_key: format!("{id}-{index}-{generation}-{runs}"),
                 action: definition.action.clone(),
                 timeout: definition.timeout,
-                scope: self.task.scope(),
+                scope: if definition.action.is_constant() { Scope::default() } else { self.task.scope() },
             }),
         });
         false
@@ -170,7 +170,8 @@ impl Step<'_> {
         };
         match wait {
             WaitTemplate::For(template) => {
-                let span: Span = text(self, template)?.parse().map_err(|e: crate::time::BadSpan| e.to_string())?;
+                let span: Span =
+                    text(self, template)?.parse().map_err(|e: crate::time::BadSpan| e.to_string())?;
                 Ok(self.now.after(span))
             }
             WaitTemplate::Until(template) => {
@@ -226,7 +227,8 @@ impl Step<'_> {
         let record = &self.task.record;
         let mut nested: Vec<(String, Fault)> = Vec::new();
         for (sub, i) in record.sub_tasks.iter().zip(0..) {
-            let blocks = sub.status == SubTaskStatus::Failed && !record.workflow.sub_tasks[i as usize].goes_on;
+            let blocks =
+                sub.status == SubTaskStatus::Failed && !record.workflow.sub_tasks[i as usize].goes_on;
             if blocks {
                 nested.extend(sub.errors.iter().map(|e| (record.sub_task_name(i).to_owned(), e.clone())));
             }

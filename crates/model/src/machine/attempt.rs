@@ -16,7 +16,12 @@ use crate::workflow::{CompiledAction, RetryPolicy};
 const LOST_LIMIT: u32 = 10;
 
 impl Step<'_> {
-    pub(super) fn complete(&mut self, index: u32, token: Token, output: Option<Value>) -> Result<(), Refused> {
+    pub(super) fn complete(
+        &mut self,
+        index: u32,
+        token: Token,
+        output: Option<Value>,
+    ) -> Result<(), Refused> {
         self.check_live(index, token)?;
         if matches!(self.task.record.workflow.sub_tasks[index as usize].action, CompiledAction::Wait(_)) {
             return Err(Refused::Stale);
@@ -53,7 +58,8 @@ impl Step<'_> {
     /// What follows once a failure is recorded: those behind one that goes on start, or the task ends.
     pub(super) fn after_failure(&mut self, index: u32) {
         let definition = &self.task.record.workflow.sub_tasks[index as usize];
-        let passed = self.task.record.sub_tasks[index as usize].status == SubTaskStatus::Failed && definition.goes_on;
+        let passed =
+            self.task.record.sub_tasks[index as usize].status == SubTaskStatus::Failed && definition.goes_on;
         let candidates = if passed { definition.dependents.clone() } else { Vec::new() };
         self.advance(candidates);
     }
@@ -225,10 +231,13 @@ fn stopped() -> Fault {
 }
 
 fn outcome_unknown(why: Fault) -> Fault {
-    Fault::new(code::OUTCOME_UNKNOWN, "whether the attempt did its work is unknown, and a second run may do harm")
-        .cause(why.error_code, why.message)
-        .remedy(
-            "Look at the real world, then resolve the sub-task as done or not done, or skip it \
+    Fault::new(
+        code::OUTCOME_UNKNOWN,
+        "whether the attempt did its work is unknown, and a second run may do harm",
+    )
+    .cause(why.error_code, why.message)
+    .remedy(
+        "Look at the real world, then resolve the sub-task as done or not done, or skip it \
              (longhaul task resolve --done | --not-done, longhaul task skip)",
-        )
+    )
 }

@@ -50,10 +50,13 @@ impl Step<'_> {
         for index in 0..self.task.record.sub_tasks.len() as u32 {
             if self.task.record.sub_tasks[index as usize].status == SubTaskStatus::InProgress {
                 // A cancelled task runs nothing again; of a timed out one, the outcome matters to its retry.
-                self.attempt_failed(index, match why {
-                    StopReason::Cancel => Failure::Stopped,
-                    StopReason::Timeout => Failure::Timeout,
-                });
+                self.attempt_failed(
+                    index,
+                    match why {
+                        StopReason::Cancel => Failure::Stopped,
+                        StopReason::Timeout => Failure::Timeout,
+                    },
+                );
             }
         }
         self.settle();

@@ -22,7 +22,9 @@ impl Task {
             Command::Begin => step.begin()?,
             Command::Complete { sub_task, token, output } => step.complete(sub_task, token, output)?,
             Command::Fail { sub_task, token, failure } => step.fail(sub_task, token, failure)?,
-            Command::Report { sub_task, token, progress, stages } => step.report(sub_task, token, progress, stages)?,
+            Command::Report { sub_task, token, progress, stages } => {
+                step.report(sub_task, token, progress, stages)?
+            }
             Command::HandBack { sub_task, token } => step.hand_back(sub_task, token)?,
             Command::Due => step.due()?,
             Command::Recover => step.recover()?,

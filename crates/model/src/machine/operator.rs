@@ -41,7 +41,12 @@ impl Step<'_> {
         Ok(())
     }
 
-    pub(super) fn resolve(&mut self, by: String, reason: String, verdict: Option<Verdict>) -> Result<(), Refused> {
+    pub(super) fn resolve(
+        &mut self,
+        by: String,
+        reason: String,
+        verdict: Option<Verdict>,
+    ) -> Result<(), Refused> {
         let status = self.task.record.state.status;
         if status != TaskStatus::Failed {
             return Err(Refused::NothingToDecide(status));
@@ -81,7 +86,8 @@ impl Step<'_> {
         if record.state.status != TaskStatus::Failed {
             return Err(Refused::NothingToDecide(record.state.status));
         }
-        let sub = record.sub_tasks.get(index as usize).ok_or_else(|| Refused::NoSubTask(index.to_string()))?;
+        let sub =
+            record.sub_tasks.get(index as usize).ok_or_else(|| Refused::NoSubTask(index.to_string()))?;
         if sub.status != SubTaskStatus::Failed {
             return Err(Refused::SubTaskNotFailed(record.sub_task_name(index).to_owned()));
         }

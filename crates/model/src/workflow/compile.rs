@@ -77,6 +77,30 @@ pub enum CompiledAction {
     Simulate(Arc<SimulateTemplate>),
 }
 
+impl CompiledAction {
+    /// Whether it holds no expression, so that nothing need be evaluated for it.
+    pub fn is_constant(&self) -> bool {
+        let plain = |template: &Template| matches!(template, Template::Plain(_));
+        let plain_json =
+            |template: &Option<JsonTemplate>| matches!(template, None | Some(JsonTemplate::Plain(_)));
+        match self {
+            CompiledAction::Http(http) => {
+                plain(&http.url)
+                    && http.headers.iter().all(|(_, text)| plain(text))
+                    && plain_json(&http.body)
+                    && http.output.is_none()
+            }
+            CompiledAction::Command(command) => {
+                command.arguments.iter().all(plain) && command.env.iter().all(|(_, text)| plain(text))
+            }
+            CompiledAction::Wait(wait) => match &**wait {
+                WaitTemplate::For(text) | WaitTemplate::Until(text) => plain(text),
+            },
+            CompiledAction::Simulate(simulate) => plain(&simulate.duration) && plain_json(&simulate.output),
+        }
+    }
+}
+
 /// An `http` action.
 #[derive(Debug)]
 pub struct HttpTemplate {
@@ -389,7 +413,9 @@ impl<'a> Compiler<'a> {
                 );
                 let fail_attempts = match &simulate.fail_attempts {
                     FailAttempts::These(list) => Some(FailTemplate::These(list.clone())),
-                    FailAttempts::Expression(text) => self.fail_attempts(&format!("{pointer}/failAttempts"), text, ended),
+                    FailAttempts::Expression(text) => {
+                        self.fail_attempts(&format!("{pointer}/failAttempts"), text, ended)
+                    }
                 };
                 Some(CompiledAction::Simulate(Arc::new(SimulateTemplate {
                     duration: duration?,
@@ -407,7 +433,11 @@ impl<'a> Compiler<'a> {
         let template = self.template(pointer, text, Some(ended), &[])?;
         if !matches!(template, Template::Whole(_)) {
             let hint = Some("write a list, such as [1, 2], or \"{{ input.failAttempts }}\"".to_owned());
-            self.problems.error(pointer.to_owned(), "must be a list, or one expression that gives a list", hint);
+            self.problems.error(
+                pointer.to_owned(),
+                "must be a list, or one expression that gives a list",
+                hint,
+            );
         }
         Some(FailTemplate::Expression(template))
     }

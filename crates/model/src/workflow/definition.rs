@@ -207,7 +207,8 @@ impl<'de> Deserialize<'de> for StatusRange {
             }
             fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<StatusRange, E> {
                 let (from, to) = text.split_once('-').unwrap_or((text, text));
-                let code = |part: &str| part.trim().parse::<u16>().ok().filter(|code| (100..=599).contains(code));
+                let code =
+                    |part: &str| part.trim().parse::<u16>().ok().filter(|code| (100..=599).contains(code));
                 match (code(from), code(to)) {
                     (Some(from), Some(to)) if from <= to => Ok(StatusRange { from, to }),
                     _ => Err(E::invalid_value(serde::de::Unexpected::Str(text), &self)),

@@ -9,7 +9,10 @@ mod schema;
 mod template;
 
 pub use check::{Problem, Severity};
-pub use compile::{CompiledAction, CommandTemplate, CompiledSubTask, FailTemplate, HttpTemplate, SimulateTemplate, WaitTemplate, Workflow};
+pub use compile::{
+    CommandTemplate, CompiledAction, CompiledSubTask, FailTemplate, HttpTemplate, SimulateTemplate,
+    WaitTemplate, Workflow,
+};
 pub use definition::*;
 pub use graph::nearest;
 pub use route::{Route, RouteError};

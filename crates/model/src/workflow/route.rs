@@ -38,8 +38,18 @@ pub enum RouteError {
 }
 
 /// First segments below `/v1/` that are the API's own.
-const OWN: [&str; 10] =
-    ["tasks", "workflows", "workers", "tokens", "credentials", "webhooks", "users", "audit", "resources", "nodes"];
+const OWN: [&str; 10] = [
+    "tasks",
+    "workflows",
+    "workers",
+    "tokens",
+    "credentials",
+    "webhooks",
+    "users",
+    "audit",
+    "resources",
+    "nodes",
+];
 
 impl Route {
     /// Parses `PATCH /v1/system/ceip`.
@@ -52,9 +62,12 @@ impl Route {
             return Err(RouteError::Method(method.to_owned()));
         }
         let rest = path.strip_prefix("/v1/").ok_or(RouteError::Path)?;
-        let segments: Vec<Segment> = rest.split('/').map(segment).collect::<Option<_>>().ok_or(RouteError::Path)?;
+        let segments: Vec<Segment> =
+            rest.split('/').map(segment).collect::<Option<_>>().ok_or(RouteError::Path)?;
         match segments.first() {
-            Some(Segment::Literal(first)) if OWN.contains(&first.as_str()) => Err(RouteError::Taken(first.clone())),
+            Some(Segment::Literal(first)) if OWN.contains(&first.as_str()) => {
+                Err(RouteError::Taken(first.clone()))
+            }
             Some(Segment::Literal(_)) => Ok(Route { method: method.to_owned(), segments }),
             Some(Segment::Parameter(_)) | None => Err(RouteError::Path),
         }
@@ -93,7 +106,8 @@ impl Route {
 
 fn segment(text: &str) -> Option<Segment> {
     let plain = |text: &str| {
-        !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | '~'))
+        !text.is_empty()
+            && text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | '~'))
     };
     match text.strip_prefix('{').and_then(|rest| rest.strip_suffix('}')) {
         Some(name) if plain(name) => Some(Segment::Parameter(name.to_owned())),
@@ -113,7 +127,8 @@ mod tests {
         assert_eq!(route.matches("PATCH", "/v1/hosts/h1/reboot"), None);
         assert_eq!(route.matches("POST", "/v1/hosts/h1"), None);
         assert!(route.overlaps(&Route::parse("POST /v1/hosts/x/reboot").unwrap()));
-        for bad in ["POST", "GET /v1/hosts", "POST /hosts", "POST /v1//a", "POST /v1/tasks/x", "POST /v1/a?b"] {
+        for bad in ["POST", "GET /v1/hosts", "POST /hosts", "POST /v1//a", "POST /v1/tasks/x", "POST /v1/a?b"]
+        {
             assert!(Route::parse(bad).is_err(), "{bad}");
         }
     }

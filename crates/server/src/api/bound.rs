@@ -21,8 +21,7 @@ pub(crate) async fn bound(State(app): State<App>, request: Request<Body>) -> Res
     let (headers, query) = (request.headers().clone(), request.uri().query().map(str::to_owned));
     let body = request::json_body(request, &app.config.limits, app.config.limits.body).await?;
     let key = idempotency_key(&headers, &path, &body)?;
-    let given: Value =
-        if body.trim_ascii().is_empty() { Value::Null } else { request::parsed(&body)? };
+    let given: Value = if body.trim_ascii().is_empty() { Value::Null } else { request::parsed(&body)? };
     let mut input = match given {
         Value::Object(members) => members,
         Value::Null => Map::new(),

@@ -90,7 +90,12 @@ impl Param {
     }
 
     fn header(name: &'static str, description: &str) -> Self {
-        Param { name, place: "header", schema: json!({ "type": "string" }), description: description.to_owned() }
+        Param {
+            name,
+            place: "header",
+            schema: json!({ "type": "string" }),
+            description: description.to_owned(),
+        }
     }
 
     pub(crate) fn id() -> Self {
@@ -102,11 +107,19 @@ impl Param {
     }
 
     pub(crate) fn workflow() -> Self {
-        Param::path("name", json!({ "type": "string", "pattern": "^[a-z0-9._-]{1,100}$" }), "Name of the workflow")
+        Param::path(
+            "name",
+            json!({ "type": "string", "pattern": "^[a-z0-9._-]{1,100}$" }),
+            "Name of the workflow",
+        )
     }
 
     pub(crate) fn version() -> Self {
-        Param::query("version", json!({ "type": "integer", "minimum": 1 }), "A version; the newest unless given")
+        Param::query(
+            "version",
+            json!({ "type": "integer", "minimum": 1 }),
+            "A version; the newest unless given",
+        )
     }
 
     pub(crate) fn wait() -> Self {
@@ -141,7 +154,11 @@ impl Param {
         let int = |minimum: i64, maximum: i64| json!({ "type": "integer", "format": "int32", "minimum": minimum, "maximum": maximum });
         let orders = ["id", "name", "type", "status", "creationTimestamp", "completionTimestamp"];
         vec![
-            Param::query("limit", int(0, i64::from(i32::MAX)), "How many elements there are at the most, over all pages"),
+            Param::query(
+                "limit",
+                int(0, i64::from(i32::MAX)),
+                "How many elements there are at the most, over all pages",
+            ),
             Param::query("taskStatus", text(), "One or more statuses, in any spelling, separated by commas"),
             Param::query("taskType", text(), "Type of the tasks, case ignored"),
             Param::query("resourceId", text(), "ID of a resource of the tasks"),
@@ -152,7 +169,11 @@ impl Param {
                 "Only tasks that succeeded or failed after this instant, in milliseconds since 1970",
             ),
             Param::query("pageNumber", int(0, i64::from(i32::MAX)), "The page, from 1; 0 is the first, too"),
-            Param::query("pageSize", int(0, 100), "Elements of a page; 10 unless the server is set otherwise"),
+            Param::query(
+                "pageSize",
+                int(0, 100),
+                "Elements of a page; 10 unless the server is set otherwise",
+            ),
             Param::query("orderDirection", text(), "ASC or DESC"),
             Param::query(
                 "orderBy",
@@ -160,7 +181,11 @@ impl Param {
                 "What to sort by; the newest come first unless this is given",
             ),
             Param::query("taskName", text(), "A text that the name contains, case ignored"),
-            Param::query("doLiveRefresh", json!({ "type": "boolean", "default": false }), "Accepted, and changes nothing"),
+            Param::query(
+                "doLiveRefresh",
+                json!({ "type": "boolean", "default": false }),
+                "Accepted, and changes nothing",
+            ),
             Param::view(),
             Param::include(),
         ]
@@ -206,8 +231,12 @@ fn method_name(method: &Method) -> String {
 }
 
 fn operation(doc: &Doc, role: Role) -> Value {
-    let mut answers: Map<String, Value> = doc.answers.iter().map(|a| (a.status.to_string(), answer(a))).collect();
-    answers.insert("default".into(), answer(&Answer { status: 0, description: "Any other failure", schema: Some("Error") }));
+    let mut answers: Map<String, Value> =
+        doc.answers.iter().map(|a| (a.status.to_string(), answer(a))).collect();
+    answers.insert(
+        "default".into(),
+        answer(&Answer { status: 0, description: "Any other failure", schema: Some("Error") }),
+    );
     let mut operation = json!({
         "operationId": doc.id, "tags": [doc.tag], "summary": doc.summary,
         "x-longhaul-role": format!("{role:?}").to_ascii_uppercase(),

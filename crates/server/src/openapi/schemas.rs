@@ -16,7 +16,10 @@ pub(super) fn all() -> Map<String, Value> {
     add("Stage", stage());
     add("Resource", resource());
     add("Error", error());
-    add("ErrorCause", object(&[], json!({ "type": text("What kind of thing failed"), "message": text("What it said") })));
+    add(
+        "ErrorCause",
+        object(&[], json!({ "type": text("What kind of thing failed"), "message": text("What it said") })),
+    );
     add("WaitingFor", waiting_for());
     add("Attempt", attempt());
     add("PageOfAttempt", page("Attempt"));
@@ -24,10 +27,19 @@ pub(super) fn all() -> Map<String, Value> {
     add("TaskStartSpec", start_spec());
     add("TaskResolveSpec", resolve_spec());
     add("SubTaskSkipSpec", closed(&["reason"], json!({ "reason": reason() })));
-    add("TaskImport", json!({ "description": "A task, a list of tasks, or a page of them", "oneOf": [
-        { "type": "array", "items": { "$ref": "#/components/schemas/Task" } }, { "$ref": "#/components/schemas/Task" }, { "$ref": "#/components/schemas/PageOfTask" } ] }));
-    add("TaskImportResult", object(&["imported", "replaced", "kept"], json!({
-        "imported": count("New here"), "replaced": count("Imported before"), "kept": count("Run here, and left as they are") })));
+    add(
+        "TaskImport",
+        json!({ "description": "A task, a list of tasks, or a page of them", "oneOf": [
+        { "type": "array", "items": { "$ref": "#/components/schemas/Task" } }, { "$ref": "#/components/schemas/Task" }, { "$ref": "#/components/schemas/PageOfTask" } ] }),
+    );
+    add(
+        "TaskImportResult",
+        object(
+            &["imported", "replaced", "kept"],
+            json!({
+        "imported": count("New here"), "replaced": count("Imported before"), "kept": count("Run here, and left as they are") }),
+        ),
+    );
     add("WorkflowSummary", workflow_summary());
     add("PageOfWorkflow", page("WorkflowSummary"));
     add("Workflow", workflow());

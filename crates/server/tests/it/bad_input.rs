@@ -68,8 +68,15 @@ async fn bad_requests_are_refused_and_change_nothing() {
     for (method, path, body, status, code) in cases {
         let method = reqwest::Method::from_bytes(method.as_bytes()).unwrap();
         let shown = String::from_utf8_lossy(&body).chars().take(60).collect::<String>();
-        let answer = Answer::of(server.client.request(method.clone(), format!("http://{}{path}", server.address)).body(body)).await;
-        assert_eq!((answer.status.as_u16(), answer.code().as_str()), (status, code), "{method} {path} {shown}: {answer:?}");
+        let answer = Answer::of(
+            server.client.request(method.clone(), format!("http://{}{path}", server.address)).body(body),
+        )
+        .await;
+        assert_eq!(
+            (answer.status.as_u16(), answer.code().as_str()),
+            (status, code),
+            "{method} {path} {shown}: {answer:?}"
+        );
         assert_eq!(server.total().await, 0, "{method} {path} changed something");
     }
     assert_eq!(server.get("/v1/workflows").await.json()["elements"][0]["versions"], json!([1]));
@@ -81,8 +88,12 @@ async fn every_violation_of_the_schema_has_its_pointer() {
     server.workflow("w", vec![json!({})]).await;
     let body = json!({ "workflow": "w", "input": { "n": "x" } });
     let refused = server.send("POST", "/v1/tasks", Some(body)).await.json();
-    let pointers: Vec<&str> =
-        refused["nestedErrors"].as_array().unwrap().iter().map(|e| e["context"]["pointer"].as_str().unwrap()).collect();
+    let pointers: Vec<&str> = refused["nestedErrors"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|e| e["context"]["pointer"].as_str().unwrap())
+        .collect();
     assert_eq!(pointers.len(), 2, "{refused}");
     assert!(pointers.contains(&"/input") && pointers.contains(&"/input/n"), "{refused}");
 }
@@ -91,7 +102,8 @@ async fn every_violation_of_the_schema_has_its_pointer() {
 async fn wrong_content_type_and_wrong_method_say_what_is_right() {
     let server = Running::start().await;
     let url = format!("http://{}/v1/tasks", server.address);
-    let form = Answer::of(server.client.post(&url).header("content-type", "text/plain").body("workflow=w")).await;
+    let form =
+        Answer::of(server.client.post(&url).header("content-type", "text/plain").body("workflow=w")).await;
     assert_eq!((form.status.as_u16(), form.code().as_str()), (415, "UNSUPPORTED_MEDIA_TYPE"));
     let put = Answer::of(server.client.put(&url)).await;
     assert_eq!(put.header("allow"), "GET, POST");
@@ -112,5 +124,9 @@ async fn endless_body_is_cut_off() {
     }
     let mut answer = Vec::new();
     let _ = stream.read_to_end(&mut answer).await;
-    assert!(String::from_utf8_lossy(&answer).starts_with("HTTP/1.1 413"), "{}", String::from_utf8_lossy(&answer));
+    assert!(
+        String::from_utf8_lossy(&answer).starts_with("HTTP/1.1 413"),
+        "{}",
+        String::from_utf8_lossy(&answer)
+    );
 }

@@ -14,14 +14,19 @@ fn committed_document_is_that_of_the_code() {
         std::fs::write(path, &pretty).unwrap();
     }
     let committed = std::fs::read_to_string(path).unwrap_or_default();
-    assert!(committed == pretty, "openapi/longhaul.json is not the code's: run the tests with UPDATE_OPENAPI=1");
+    assert!(
+        committed == pretty,
+        "openapi/longhaul.json is not the code's: run the tests with UPDATE_OPENAPI=1"
+    );
 }
 
 #[test]
 fn operations_are_unique_and_references_lead_somewhere() {
     let document: Value = serde_json::from_str(&longhaul_server::openapi_document()).unwrap();
     let mut ids = std::collections::HashSet::new();
-    for operation in document["paths"].as_object().unwrap().values().flat_map(|path| path.as_object().unwrap().values()) {
+    for operation in
+        document["paths"].as_object().unwrap().values().flat_map(|path| path.as_object().unwrap().values())
+    {
         assert!(ids.insert(operation["operationId"].as_str().unwrap()), "{operation}");
         assert!(operation["x-longhaul-role"].is_string(), "{operation}");
     }
@@ -37,12 +42,16 @@ async fn answers_match_their_schemas() {
     let server = Running::start().await;
     let document = server.get("/openapi.json").await.json();
     let check = |schema: &str, value: &Value| {
-        let root = json!({ "$ref": format!("#/components/schemas/{schema}"), "components": document["components"] });
+        let root =
+            json!({ "$ref": format!("#/components/schemas/{schema}"), "components": document["components"] });
         let validator = jsonschema::validator_for(&root).unwrap();
-        let errors: Vec<String> = validator.iter_errors(value).map(|e| format!("{}: {e}", e.instance_path())).collect();
+        let errors: Vec<String> =
+            validator.iter_errors(value).map(|e| format!("{}: {e}", e.instance_path())).collect();
         assert!(errors.is_empty(), "{schema}: {errors:?}\n{value}");
     };
-    server.workflow("fails", vec![json!({}), json!({ "action": { "simulate": { "failAttempts": [1] } } })]).await;
+    server
+        .workflow("fails", vec![json!({}), json!({ "action": { "simulate": { "failAttempts": [1] } } })])
+        .await;
     let task = server.run("fails").await;
     let path = format!("/v1/tasks/{}", task["id"].as_str().unwrap());
     check("Task", &task);

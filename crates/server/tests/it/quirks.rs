@@ -16,7 +16,12 @@ async fn raw(server: &Running, request: &str) -> String {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn habits_of_clients_are_tolerated() {
     let server = Running::start().await;
-    server.workflow("fails", vec![json!({ "action": { "simulate": { "failAttempts": [1, 2, 3, 4, 5, 6, 7, 8, 9] } } })]).await;
+    server
+        .workflow(
+            "fails",
+            vec![json!({ "action": { "simulate": { "failAttempts": [1, 2, 3, 4, 5, 6, 7, 8, 9] } } })],
+        )
+        .await;
     let id = server.run("fails").await["id"].as_str().unwrap().to_owned();
     let close = "Host: sfo-vcf01.rainpole.io\r\nConnection: close\r\nAuthorization: bearer etYWRta\r\n";
     #[rustfmt::skip]
@@ -55,7 +60,10 @@ async fn expect_continue_is_answered() {
     server.workflow("w", vec![json!({})]).await;
     let mut stream = tokio::net::TcpStream::connect(server.address).await.unwrap();
     let body = r#"{"workflow":"w","input":{"host":"a"}}"#;
-    let head = format!("POST /v1/tasks HTTP/1.1\r\nHost: x\r\nConnection: close\r\nExpect: 100-continue\r\nContent-Length: {}\r\n\r\n", body.len());
+    let head = format!(
+        "POST /v1/tasks HTTP/1.1\r\nHost: x\r\nConnection: close\r\nExpect: 100-continue\r\nContent-Length: {}\r\n\r\n",
+        body.len()
+    );
     stream.write_all(head.as_bytes()).await.unwrap();
     let mut first = [0; 25];
     stream.read_exact(&mut first).await.unwrap();

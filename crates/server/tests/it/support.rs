@@ -115,7 +115,10 @@ impl Answer {
         let body = self.json();
         assert!(body["message"].as_str().is_some_and(|text| !text.is_empty()), "{body}");
         let token = body["referenceToken"].as_str().unwrap();
-        assert!(token.len() == 6 && token.bytes().all(|b| b.is_ascii_digit() || b.is_ascii_uppercase()), "{token}");
+        assert!(
+            token.len() == 6 && token.bytes().all(|b| b.is_ascii_digit() || b.is_ascii_uppercase()),
+            "{token}"
+        );
         assert_eq!(self.header("content-type"), "application/json");
         body["errorCode"].as_str().unwrap().to_owned()
     }

@@ -66,7 +66,9 @@ async fn failed_task_is_retried_and_answers_as_running() {
         .as_array()
         .unwrap()
         .iter()
-        .map(|a| format!("{} {} {}", a["subTask"].as_str().unwrap(), a["number"], a["status"].as_str().unwrap()))
+        .map(|a| {
+            format!("{} {} {}", a["subTask"].as_str().unwrap(), a["number"], a["status"].as_str().unwrap())
+        })
         .collect();
     assert_eq!(brief, ["Step0 1 SUCCESSFUL", "Step1 1 FAILED", "Step1 2 SUCCESSFUL", "Step2 1 SUCCESSFUL"]);
     let refused = server.send("PATCH", &path, Some(json!({}))).await;
@@ -77,7 +79,8 @@ async fn failed_task_is_retried_and_answers_as_running() {
 async fn cancel_skip_and_resolve_do_what_they_say() {
     let server = Running::start().await;
     server.workflow("slow", vec![json!({ "action": { "wait": { "for": "1h" } } })]).await;
-    let started = server.send("POST", "/v1/tasks", Some(json!({ "workflow": "slow", "input": { "host": "a" } }))).await;
+    let started =
+        server.send("POST", "/v1/tasks", Some(json!({ "workflow": "slow", "input": { "host": "a" } }))).await;
     assert_eq!(started.header("location"), format!("/v1/tasks/{}", started.json()["id"].as_str().unwrap()));
     assert_eq!(started.json()["waitingFor"]["type"], "TIMER");
     let path = started.header("location").to_owned();
@@ -94,7 +97,10 @@ async fn cancel_skip_and_resolve_do_what_they_say() {
     let skipped = server.send("POST", &skip, Some(json!({ "reason": "not today" }))).await;
     assert_eq!(skipped.status, 200, "{skipped:?}");
     let ended = server.get(&format!("{path}?wait=10s")).await.json();
-    assert_eq!((&ended["status"], &ended["subTasks"][0]["status"]), (&json!("Completed With Warning"), &json!("SKIPPED")));
+    assert_eq!(
+        (&ended["status"], &ended["subTasks"][0]["status"]),
+        (&json!("Completed With Warning"), &json!("SKIPPED"))
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -117,11 +123,18 @@ async fn idempotency_key_gives_the_same_task() {
 async fn etag_spares_what_the_caller_knows() {
     let server = Running::start().await;
     server.workflow("commission", vec![json!({})]).await;
-    let url = format!("http://{}/v1/tasks/{}", server.address, server.run("commission").await["id"].as_str().unwrap());
+    let url = format!(
+        "http://{}/v1/tasks/{}",
+        server.address,
+        server.run("commission").await["id"].as_str().unwrap()
+    );
     let first = super::support::Answer::of(server.client.get(&url)).await;
-    let same = super::support::Answer::of(server.client.get(&url).header("if-none-match", first.header("etag"))).await;
+    let same =
+        super::support::Answer::of(server.client.get(&url).header("if-none-match", first.header("etag")))
+            .await;
     assert_eq!((same.status.as_u16(), same.text.as_str()), (304, ""));
-    let other = server.client.get(format!("{url}?view=summary")).header("if-none-match", first.header("etag"));
+    let other =
+        server.client.get(format!("{url}?view=summary")).header("if-none-match", first.header("etag"));
     assert_eq!(super::support::Answer::of(other).await.status, 200);
 }
 
@@ -153,6 +166,9 @@ async fn switches_of_the_wire_are_obeyed() {
     assert_eq!((keys(&task).len(), &task["status"]), (12, &json!("FAILED")));
     let path = format!("/v1/tasks/{}", task["id"].as_str().unwrap());
     let retried = server.send("PATCH", &path, None).await;
-    assert_eq!((retried.status.as_u16(), retried.text.as_str(), retried.header("content-length")), (200, "", "0"));
+    assert_eq!(
+        (retried.status.as_u16(), retried.text.as_str(), retried.header("content-length")),
+        (200, "", "0")
+    );
     assert_eq!(server.get("/v1/tasks").await.json()["pageMetadata"]["pageSize"], 100);
 }

@@ -33,8 +33,12 @@ async fn mistakes_of_a_definition_are_all_named() {
     let refused = server.send("PUT", "/v1/workflows/w", Some(definition)).await;
     assert_eq!((refused.status.as_u16(), refused.code().as_str()), (400, "WORKFLOW_INVALID"));
     let nested = refused.json()["nestedErrors"].clone();
-    let pointers: Vec<&str> = nested.as_array().unwrap().iter().map(|e| e["context"]["pointer"].as_str().unwrap()).collect();
-    assert!(pointers.contains(&"/subTasks/0/needs/0") && pointers.contains(&"/subTasks/1/action/worker"), "{nested}");
+    let pointers: Vec<&str> =
+        nested.as_array().unwrap().iter().map(|e| e["context"]["pointer"].as_str().unwrap()).collect();
+    assert!(
+        pointers.contains(&"/subTasks/0/needs/0") && pointers.contains(&"/subTasks/1/action/worker"),
+        "{nested}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

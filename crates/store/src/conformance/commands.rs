@@ -84,10 +84,15 @@ pub async fn recover_asks_active_tasks_only(fixture: &mut impl Fixture) {
     let sink = Arc::new(Remembering::default());
     store.attach(sink.clone());
     assert_eq!(store.recover().await.expect("recovered"), 1);
-    let told = sink.0.lock();
-    assert!(told.iter().any(|(id, effect)| *id == running && matches!(effect, Effect::Start(l) if l.token == Token(2))));
-    assert!(told.iter().all(|(id, _)| *id != done && *id != waiting));
-    drop(told);
+    {
+        let told = sink.0.lock();
+        assert!(
+            told.iter()
+                .any(|(id, effect)| *id == running
+                    && matches!(effect, Effect::Start(l) if l.token == Token(2)))
+        );
+        assert!(told.iter().all(|(id, _)| *id != done && *id != waiting));
+    }
     assert_eq!(store.attempts(running).expect("attempts")[0].outcome, Outcome::Lost);
     store.close().await;
 }
@@ -158,7 +163,10 @@ pub async fn long_ended_task_is_retried(fixture: &mut impl Fixture) {
     store.command(id, Command::Retry { by: "me".into() }).await.expect("retried");
     assert_eq!(record(&*store, id).state.status, TaskStatus::InProgress);
     assert_eq!(store.list(&by_name).expect("a list").total, 1);
-    store.command(id, Command::Complete { sub_task: 0, token: Token(2), output: None }).await.expect("completed");
+    store
+        .command(id, Command::Complete { sub_task: 0, token: Token(2), output: None })
+        .await
+        .expect("completed");
     assert_eq!(record(&*store, id).state.status, TaskStatus::Successful);
     let all = store.list(&Default::default()).expect("a list").total;
     assert_eq!(all, 3_001);

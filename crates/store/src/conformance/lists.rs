@@ -92,7 +92,12 @@ async fn populate(store: &dyn Store, env: &longhaul_model::Env) -> Vec<Known> {
             status: record.state.status,
             created_at: record.state.created_at,
             completed_at: record.state.completed_at,
-            resources: record.state.resources.iter().map(|r| (r.kind.clone(), r.resource_id.clone())).collect(),
+            resources: record
+                .state
+                .resources
+                .iter()
+                .map(|r| (r.kind.clone(), r.resource_id.clone()))
+                .collect(),
         }
     }));
     known
@@ -139,14 +144,21 @@ fn queries() -> Vec<TaskQuery> {
         TaskQuery { statuses: vec![TaskStatus::Cancelled, TaskStatus::InProgress], ..Default::default() },
         TaskQuery { kind: text("host_commission"), ..Default::default() },
         TaskQuery { kind: text("nothing"), ..Default::default() },
-        TaskQuery { kind: text("CREDENTIALS_ROTATE"), statuses: vec![TaskStatus::Successful], ..Default::default() },
+        TaskQuery {
+            kind: text("CREDENTIALS_ROTATE"),
+            statuses: vec![TaskStatus::Successful],
+            ..Default::default()
+        },
         TaskQuery { resource_id: text("host-7"), ..Default::default() },
         TaskQuery { resource_id: text("d1"), resource_kind: text("DOMAIN"), ..Default::default() },
         TaskQuery { resource_id: text("d1"), resource_kind: text("HOST"), ..Default::default() },
         TaskQuery { resource_kind: text("vcenter"), ..Default::default() },
         TaskQuery { resource_kind: text("host"), statuses: vec![TaskStatus::Failed], ..Default::default() },
         TaskQuery { completed_after: Some(Timestamp(START.0 + 40_000_000)), ..Default::default() },
-        TaskQuery { completed_after: Some(Timestamp(START.0 - 86_400_000 * 17 + 123_456)), ..Default::default() },
+        TaskQuery {
+            completed_after: Some(Timestamp(START.0 - 86_400_000 * 17 + 123_456)),
+            ..Default::default()
+        },
         TaskQuery {
             completed_after: Some(Timestamp(START.0 + 3_700_001)),
             statuses: vec![TaskStatus::Failed, TaskStatus::Cancelled],
@@ -184,8 +196,12 @@ pub async fn lists_agree_with_counting_by_hand(fixture: &mut impl Fixture) {
         expected.sort_by(|a, b| a.compare(b, &query));
         let page = store.list(&query).expect("a page");
         assert_eq!(page.total, expected.len() as u64, "total of {query:?}");
-        let wanted: Vec<TaskId> =
-            expected.iter().skip(query.offset as usize).take(query.limit as usize).map(|task| task.id).collect();
+        let wanted: Vec<TaskId> = expected
+            .iter()
+            .skip(query.offset as usize)
+            .take(query.limit as usize)
+            .map(|task| task.id)
+            .collect();
         let got: Vec<TaskId> = page.tasks.iter().map(Stored::id).collect();
         assert_eq!(got, wanted, "page of {query:?}");
     }
@@ -244,8 +260,14 @@ pub async fn import_replaces_imported_and_keeps_own(fixture: &mut impl Fixture) 
     assert_eq!(second, ImportOutcome { imported: 0, replaced: 1, kept: 1 });
     assert_eq!(record(&*store, own).name, "own");
     let named = |name: &str| {
-        store.list(&TaskQuery { name_contains: Some(name.into()), ..Default::default() }).expect("a page").total
+        store
+            .list(&TaskQuery { name_contains: Some(name.into()), ..Default::default() })
+            .expect("a page")
+            .total
     };
-    assert_eq!((named("new name"), named("älterer"), store.list(&TaskQuery::default()).expect("a page").total), (1, 0, 2));
+    assert_eq!(
+        (named("new name"), named("älterer"), store.list(&TaskQuery::default()).expect("a page").total),
+        (1, 0, 2)
+    );
     store.close().await;
 }

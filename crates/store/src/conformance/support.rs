@@ -70,8 +70,10 @@ pub async fn complete(store: &dyn Store, id: TaskId, sub_task: u32, output: Opti
 
 /// Fails one attempt for good.
 pub async fn fail(store: &dyn Store, id: TaskId, sub_task: u32) {
-    let failure =
-        longhaul_model::Failure::Error { fault: longhaul_model::Fault::new("BROKEN", "it broke"), retryable: false };
+    let failure = longhaul_model::Failure::Error {
+        fault: longhaul_model::Fault::new("BROKEN", "it broke"),
+        retryable: false,
+    };
     store.command(id, Command::Fail { sub_task, token: Token(1), failure }).await.expect("failed");
 }
 

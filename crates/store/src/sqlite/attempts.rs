@@ -8,7 +8,11 @@ use super::{doc, rows};
 use crate::error::StoreError;
 use crate::stored::Stored;
 
-pub(super) fn attempts(connection: &Connection, workflows: &Workflows, id: TaskId) -> Result<Vec<Attempt>, StoreError> {
+pub(super) fn attempts(
+    connection: &Connection,
+    workflows: &Workflows,
+    id: TaskId,
+) -> Result<Vec<Attempt>, StoreError> {
     let row = rows::find(connection, id)?.ok_or(StoreError::NotFound)?;
     let seq = row.seq;
     let Stored::Own(record) = row.stored(connection, workflows)? else { return Ok(Vec::new()) };

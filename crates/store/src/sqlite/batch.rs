@@ -24,13 +24,22 @@ pub(super) struct Batch {
     told: Vec<Told>,
     /// Posted commands, to be repeated if the commit fails.
     posted: Vec<(TaskId, Command)>,
+    /// Ended tasks: given back to memory where that keeps nobody waiting.
+    ended: Vec<Loaded>,
     /// The storage failed under a job: the batch is over.
     pub(super) failure: Option<StoreError>,
 }
 
 impl Batch {
     pub(super) fn new(now: Timestamp) -> Self {
-        Batch { now, commits: Vec::new(), told: Vec::new(), posted: Vec::new(), failure: None }
+        Batch {
+            now,
+            commits: Vec::new(),
+            told: Vec::new(),
+            posted: Vec::new(),
+            ended: Vec::new(),
+            failure: None,
+        }
     }
 
     /// Runs one job inside the transaction.
@@ -55,7 +64,8 @@ impl Batch {
                 }
             }
             Job::PutWorkflow(definition, answer) => {
-                let done = workflows::put(&writer.connection, &writer.shared.workflows, *definition, self.now);
+                let done =
+                    workflows::put(&writer.connection, &writer.shared.workflows, *definition, self.now);
                 let (wid, done) = match done {
                     Ok((wid, put)) => (wid, Ok(put)),
                     Err(e) => (0, Err(e)),
@@ -158,8 +168,12 @@ impl Batch {
     fn remember_key(&self, writer: &Writer, key: &IdempotencyKey, seq: i64) -> Result<(), StoreError> {
         let connection = &writer.connection;
         connection
-            .prepare_cached("INSERT INTO keys (principal, key, fingerprint, seq, created_at) VALUES (?, ?, ?, ?, ?)")
-            .and_then(|mut s| s.execute(params![key.principal, key.key, &key.fingerprint[..], seq, self.now.0]))
+            .prepare_cached(
+                "INSERT INTO keys (principal, key, fingerprint, seq, created_at) VALUES (?, ?, ?, ?, ?)",
+            )
+            .and_then(|mut s| {
+                s.execute(params![key.principal, key.key, &key.fingerprint[..], seq, self.now.0])
+            })
             .map_err(sql)?;
         // Two old ones go for each new one: the table stays small without a sweep.
         connection
@@ -202,9 +216,10 @@ impl Batch {
     }
 
     /// An active task stays at hand; an ended one waits to be sealed.
-    fn keep(&self, writer: &mut Writer, id: TaskId, loaded: Loaded) {
+    fn keep(&mut self, writer: &mut Writer, id: TaskId, loaded: Loaded) {
         if loaded.task.record().state.status.is_ended() {
             writer.ended.push_back(loaded.seq);
+            self.ended.push(loaded);
         } else {
             writer.cache.keep(id, loaded);
         }
@@ -224,7 +239,10 @@ impl Batch {
 
     /// The posted commands, to be repeated: nothing of the batch happened.
     pub(super) fn posted_jobs(&mut self) -> Vec<Job> {
-        std::mem::take(&mut self.posted).into_iter().map(|(id, command)| Job::Command(id, command, None)).collect()
+        std::mem::take(&mut self.posted)
+            .into_iter()
+            .map(|(id, command)| Job::Command(id, command, None))
+            .collect()
     }
 
     /// Nothing of the batch happened: everybody who waits is told so.
@@ -252,7 +270,9 @@ impl Batch {
             // Whoever asked may have gone.
             match job {
                 Job::Submit(_, answer) => drop(answer.send(Err(e()))),
-                Job::Command(_, _, Some(answer)) | Job::DeleteWorkflow(_, answer) => drop(answer.send(Err(e()))),
+                Job::Command(_, _, Some(answer)) | Job::DeleteWorkflow(_, answer) => {
+                    drop(answer.send(Err(e())))
+                }
                 Job::PutWorkflow(_, answer) => drop(answer.send(Err(e()))),
                 Job::Import(_, answer) => drop(answer.send(Err(e()))),
                 Job::Command(_, _, None) | Job::Close => {}

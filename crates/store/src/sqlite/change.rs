@@ -108,7 +108,9 @@ impl Loaded {
         let record = self.task.record();
         let head = doc::head(self.wid, record)?;
         connection
-            .prepare_cached("UPDATE hot SET status = ?2, completed_at = ?3, due_at = ?4, doc = ?5 WHERE seq = ?1")
+            .prepare_cached(
+                "UPDATE hot SET status = ?2, completed_at = ?3, due_at = ?4, doc = ?5 WHERE seq = ?1",
+            )
             .and_then(|mut s| {
                 s.execute(params![
                     self.seq,
@@ -168,7 +170,9 @@ impl Loaded {
         for attempt in &change.attempts {
             let text = doc::json(attempt)?;
             connection
-                .prepare_cached("INSERT OR REPLACE INTO attempts (seq, sub_task, number, doc) VALUES (?, ?, ?, ?)")
+                .prepare_cached(
+                    "INSERT OR REPLACE INTO attempts (seq, sub_task, number, doc) VALUES (?, ?, ?, ?)",
+                )
                 .and_then(|mut s| s.execute(params![self.seq, attempt.sub_task, attempt.number, text]))
                 .map_err(sql)?;
         }

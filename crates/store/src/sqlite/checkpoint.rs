@@ -2,7 +2,7 @@
 //! commits go on. Under load it never quite catches up, and only a log that is wholly copied is begun anew: so
 //! when it nearly has, the writer copies the small rest between two batches.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
@@ -13,11 +13,10 @@ use rusqlite::Connection;
 use super::open;
 use crate::error::StoreError;
 
-/// The log's size from which copying begins.
-const COPY_FROM: u64 = 4 << 20;
-/// The log's size from which the writer is asked to finish a copy.
-const FINISH_FROM: u64 = 24 << 20;
-const PAUSE: Duration = Duration::from_millis(50);
+/// Pages in the log from which the writer is asked to finish a copy: 24 MiB.
+const FINISH_FROM: i64 = 6144;
+/// How often the log is looked at.
+const PAUSE: Duration = Duration::from_millis(200);
 
 /// What writer and checkpoint thread tell each other.
 #[derive(Default)]
@@ -30,49 +29,39 @@ pub(super) struct Signals {
 
 /// Starts the thread.
 pub(super) fn start(directory: &Path, signals: Arc<Signals>) -> Result<JoinHandle<()>, StoreError> {
-    let path = open::database(directory);
-    let connection = Connection::open(&path)
+    let connection = Connection::open(open::database(directory))
         .and_then(|connection| {
-            connection.execute_batch("PRAGMA wal_autocheckpoint = 0; PRAGMA synchronous = FULL; PRAGMA cache_size = -512;")?;
+            connection.execute_batch(
+                "PRAGMA wal_autocheckpoint = 0; PRAGMA synchronous = FULL; PRAGMA cache_size = -512;",
+            )?;
             Ok(connection)
         })
         .map_err(|e| StoreError::Open(format!("the database cannot be opened for checkpoints: {e}")))?;
-    let mut log = path.into_os_string();
-    log.push("-wal");
     std::thread::Builder::new()
         .name("checkpoint".into())
-        .spawn(move || run(&connection, &PathBuf::from(log), &signals))
+        .spawn(move || run(&connection, &signals))
         .map_err(|e| StoreError::Open(format!("no thread for checkpoints: {e}")))
 }
 
-fn run(connection: &Connection, log: &Path, signals: &Signals) {
-    let mut copied_at = 0;
+fn run(connection: &Connection, signals: &Signals) {
+    let mut seen = 0;
     while !signals.stop.load(Ordering::Relaxed) {
         std::thread::sleep(PAUSE);
-        let size = std::fs::metadata(log).map_or(0, |meta| meta.len());
-        // The file keeps its length when the log begins anew: a log that did not grow may be quiet or in reuse.
-        if size < COPY_FROM || (size == copied_at && !moved(connection)) {
+        // Changes with commits of other connections only.
+        let version: i64 = connection.query_row("PRAGMA data_version", [], |row| row.get(0)).unwrap_or(0);
+        if std::mem::replace(&mut seen, version) == version {
             continue;
         }
-        if let Err(e) = passive(connection) {
-            tracing::warn!(error = %e, "a checkpoint failed; it will be repeated");
-        }
-        copied_at = size;
-        if size >= FINISH_FROM {
-            signals.finish.store(true, Ordering::Relaxed);
+        match passive(connection) {
+            Ok(pages) if pages >= FINISH_FROM => signals.finish.store(true, Ordering::Relaxed),
+            Ok(_) => {}
+            Err(e) => tracing::warn!(error = %e, "a checkpoint failed; it will be repeated"),
         }
     }
 }
 
-/// Whether anything was committed since this connection last looked.
-fn moved(connection: &Connection) -> bool {
-    // data_version changes with commits of other connections only.
-    thread_local!(static SEEN: std::cell::Cell<i64> = const { std::cell::Cell::new(0) });
-    let version: i64 = connection.query_row("PRAGMA data_version", [], |row| row.get(0)).unwrap_or(0);
-    SEEN.replace(version) != version
-}
-
-/// Copies what can be copied without waiting for anybody.
-pub(super) fn passive(connection: &Connection) -> rusqlite::Result<()> {
-    connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()))
+/// Copies what can be copied without waiting for anybody. Gives the pages in the log: one that is wholly copied
+/// begins anew with the next commit.
+pub(super) fn passive(connection: &Connection) -> rusqlite::Result<i64> {
+    connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |row| row.get(1))
 }

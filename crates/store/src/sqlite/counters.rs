@@ -100,7 +100,14 @@ impl Counters {
                          VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT DO UPDATE SET n = n + excluded.n",
                     )
                     .and_then(|mut s| {
-                        s.execute(params![cell.width, cell.bucket, cell.kind, cell.status, cell.resource_kind, by])
+                        s.execute(params![
+                            cell.width,
+                            cell.bucket,
+                            cell.kind,
+                            cell.status,
+                            cell.resource_kind,
+                            by
+                        ])
                     })
             }
             .map_err(sql)?;

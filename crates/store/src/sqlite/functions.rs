@@ -10,7 +10,8 @@ const UNIT: char = '\u{1f}';
 const RECORD: char = '\u{1e}';
 
 pub(super) fn register(connection: &Connection) -> Result<()> {
-    let flags = FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DETERMINISTIC | FunctionFlags::SQLITE_DIRECTONLY;
+    let flags =
+        FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DETERMINISTIC | FunctionFlags::SQLITE_DIRECTONLY;
     connection.create_scalar_function("contains_folded", 2, flags, |context| {
         let text = context.get_raw(0).as_str().unwrap_or_default();
         let folded = context.get_raw(1).as_str().unwrap_or_default();

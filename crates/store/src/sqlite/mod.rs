@@ -128,8 +128,10 @@ fn resume(connection: &rusqlite::Connection) -> Result<(i64, VecDeque<i64>), Sto
         connection.query_row(&statement, [], |row| row.get(0)).map_err(sql)
     };
     let next = largest("hot")?.max(largest("history")?) + 1;
-    let mut statement = connection.prepare("SELECT seq FROM hot WHERE completed_at IS NOT NULL ORDER BY seq").map_err(sql)?;
-    let ended = statement.query_map([], |row| row.get(0)).map_err(sql)?.collect::<Result<_, _>>().map_err(sql)?;
+    let mut statement =
+        connection.prepare("SELECT seq FROM hot WHERE completed_at IS NOT NULL ORDER BY seq").map_err(sql)?;
+    let ended =
+        statement.query_map([], |row| row.get(0)).map_err(sql)?.collect::<Result<_, _>>().map_err(sql)?;
     Ok((next, ended))
 }
 
@@ -173,7 +175,10 @@ impl Store for Sqlite {
             for (_, id) in tasks {
                 let (answer, answered) = oneshot::channel();
                 let job = Job::Command(id, Command::Recover, Some(answer));
-                self.jobs.send(job).await.map_err(|_| StoreError::Unavailable("the server is stopping".into()))?;
+                self.jobs
+                    .send(job)
+                    .await
+                    .map_err(|_| StoreError::Unavailable("the server is stopping".into()))?;
                 answers.push((id, answered));
             }
             for (id, answered) in answers {
@@ -246,9 +251,13 @@ impl Store for Sqlite {
     fn stats(&self) -> Result<Stats, StoreError> {
         let tasks = self.readers.with(|connection| {
             let mut statement = connection
-                .prepare_cached("SELECT status, sum(n) FROM counters WHERE resource_kind = '' GROUP BY status")
+                .prepare_cached(
+                    "SELECT status, sum(n) FROM counters WHERE resource_kind = '' GROUP BY status",
+                )
                 .map_err(sql)?;
-            let rows = statement.query_map([], |row| Ok((row.get::<_, u8>(0)?, row.get::<_, i64>(1)?))).map_err(sql)?;
+            let rows = statement
+                .query_map([], |row| Ok((row.get::<_, u8>(0)?, row.get::<_, i64>(1)?)))
+                .map_err(sql)?;
             let counts = rows.collect::<Result<Vec<_>, _>>().map_err(sql)?;
             Ok(counts
                 .into_iter()

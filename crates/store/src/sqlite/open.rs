@@ -55,7 +55,8 @@ pub(super) fn lock(directory: &Path) -> Result<DirectoryLock, StoreError> {
             let mut holder = String::new();
             let _ = file.read_to_string(&mut holder);
             let holder = holder.trim();
-            let who = if holder.is_empty() { "another process".to_owned() } else { format!("process {holder}") };
+            let who =
+                if holder.is_empty() { "another process".to_owned() } else { format!("process {holder}") };
             Err(StoreError::Open(format!(
                 "the data directory {} is in use by {who}: stop that server, or choose another --data-dir",
                 directory.display()

@@ -22,7 +22,10 @@ impl Readers {
     }
 
     /// Reads with a connection of its own for the time.
-    pub(super) fn with<T>(&self, read: impl FnOnce(&Connection) -> Result<T, StoreError>) -> Result<T, StoreError> {
+    pub(super) fn with<T>(
+        &self,
+        read: impl FnOnce(&Connection) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
         let idle = self.idle.lock().pop();
         let connection = idle.map_or_else(|| open::reader(&self.directory), Ok)?;
         let outcome = read(&connection);
@@ -34,7 +37,10 @@ impl Readers {
     }
 
     /// Reads of one moment, however many statements.
-    pub(super) fn snapshot<T>(&self, read: impl FnOnce(&Connection) -> Result<T, StoreError>) -> Result<T, StoreError> {
+    pub(super) fn snapshot<T>(
+        &self,
+        read: impl FnOnce(&Connection) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
         self.with(|connection| {
             let transaction = connection.unchecked_transaction().map_err(super::rows::sql)?;
             let outcome = read(&transaction);

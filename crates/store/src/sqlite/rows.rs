@@ -41,22 +41,24 @@ pub(super) fn sql(e: rusqlite::Error) -> StoreError {
     }
 }
 
-/// Finds a task by id, wherever it is.
+/// Finds a task by id, wherever it is. One statement, so one moment; subqueries instead of joins, as a cached
+/// statement that joins on a parameter is prepared anew at each use.
 pub(super) fn find(connection: &Connection, id: TaskId) -> Result<Option<Row>, StoreError> {
     let mut statement = connection
         .prepare_cached(
-            "SELECT i.seq, a.name, a.doc, h.name, h.doc, h.origin FROM ids i
-             LEFT JOIN hot a ON a.seq = i.seq LEFT JOIN history h ON h.seq = i.seq WHERE i.id = ?",
+            "SELECT seq, name, doc, -1 FROM hot WHERE seq = (SELECT seq FROM ids WHERE id = ?1)
+             UNION ALL
+             SELECT seq, name, doc, origin FROM history WHERE seq = (SELECT seq FROM ids WHERE id = ?1)",
         )
         .map_err(sql)?;
     statement
         .query_row([id.as_bytes()], |row| {
-            let seq = row.get(0)?;
-            if let Some(name) = row.get::<_, Option<String>>(1)? {
-                return Ok(Row { seq, place: Place::Hot, id, name, doc: row.get(2)? });
-            }
-            let place = if row.get::<_, i64>(5)? == 0 { Place::History } else { Place::Imported };
-            Ok(Row { seq, place, id, name: row.get(3)?, doc: row.get(4)? })
+            let place = match row.get::<_, i64>(3)? {
+                -1 => Place::Hot,
+                0 => Place::History,
+                _ => Place::Imported,
+            };
+            Ok(Row { seq: row.get(0)?, place, id, name: row.get(1)?, doc: row.get(2)? })
         })
         .optional()
         .map_err(sql)
@@ -79,7 +81,13 @@ pub(super) fn at(connection: &Connection, hot: bool, seq: i64) -> Result<Row, St
                     (false, true) => Place::Imported,
                     (false, false) => Place::History,
                 };
-                Ok(Row { seq, place, id: TaskId::from_bytes(row.get(0)?), name: row.get(1)?, doc: row.get(2)? })
+                Ok(Row {
+                    seq,
+                    place,
+                    id: TaskId::from_bytes(row.get(0)?),
+                    name: row.get(1)?,
+                    doc: row.get(2)?,
+                })
             })
         })
         .map_err(sql)
@@ -121,7 +129,8 @@ impl Row {
             return Ok(None);
         }
         let seq = self.seq;
-        let spec = spec(connection, seq)?.ok_or_else(|| StoreError::Corrupt(format!("task {} has no spec", self.id)))?;
+        let spec = spec(connection, seq)?
+            .ok_or_else(|| StoreError::Corrupt(format!("task {} has no spec", self.id)))?;
         let (wid, record) = self.record(connection, workflows)?;
         let outputs: BTreeMap<u32, Value> = outputs(connection, seq)?.into_iter().collect();
         Ok(Some((wid, Task::load(record, spec, outputs))))
@@ -134,8 +143,9 @@ pub(super) fn spec(connection: &Connection, seq: i64) -> Result<Option<Spec>, St
 }
 
 pub(super) fn outputs(connection: &Connection, seq: i64) -> Result<Vec<(u32, Value)>, StoreError> {
-    let mut statement =
-        connection.prepare_cached("SELECT sub_task, doc FROM outputs WHERE seq = ? ORDER BY sub_task").map_err(sql)?;
+    let mut statement = connection
+        .prepare_cached("SELECT sub_task, doc FROM outputs WHERE seq = ? ORDER BY sub_task")
+        .map_err(sql)?;
     let rows = statement.query_map([seq], |row| Ok((row.get(0)?, row.get::<_, String>(1)?))).map_err(sql)?;
     rows.map(|row| row.map_err(sql).and_then(|(sub_task, text)| Ok((sub_task, doc::parse(&text)?)))).collect()
 }

@@ -61,7 +61,12 @@ pub(super) fn index(connection: &Connection, entry: &Entry<'_>) -> Result<(), St
     index_resources(connection, entry.seq, entry.created_at, entry.resources)
 }
 
-fn index_resources(connection: &Connection, seq: i64, created_at: i64, resources: &str) -> Result<(), StoreError> {
+fn index_resources(
+    connection: &Connection,
+    seq: i64,
+    created_at: i64,
+    resources: &str,
+) -> Result<(), StoreError> {
     let mut kinds: Vec<&str> = Vec::new();
     for (kind, id) in unpack(resources) {
         let leads = !kinds.iter().any(|known| known.eq_ignore_ascii_case(kind));

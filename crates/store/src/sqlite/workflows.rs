@@ -32,7 +32,9 @@ impl Workflows {
             return Ok(found.clone());
         }
         let (text, version): (String, WorkflowVersion) = connection
-            .query_row("SELECT doc, version FROM workflows WHERE wid = ?", [wid], |row| Ok((row.get(0)?, row.get(1)?)))
+            .query_row("SELECT doc, version FROM workflows WHERE wid = ?", [wid], |row| {
+                Ok((row.get(0)?, row.get(1)?))
+            })
             .map_err(sql)?;
         let compiled = Arc::new(compile(doc::parse(&text)?, version)?);
         Ok(self.compiled.write().entry(wid).or_insert(compiled).clone())
@@ -100,7 +102,9 @@ impl Workflows {
             .prepare_cached("SELECT wid, name, version, created_at FROM workflows WHERE NOT hidden ORDER BY name, version")
             .map_err(sql)?;
         let rows = statement
-            .query_map([], |row| Ok((row.get(0)?, row.get::<_, String>(1)?, row.get(2)?, Timestamp(row.get(3)?))))
+            .query_map([], |row| {
+                Ok((row.get(0)?, row.get::<_, String>(1)?, row.get(2)?, Timestamp(row.get(3)?)))
+            })
             .map_err(sql)?;
         let mut all: Vec<WorkflowSummary> = Vec::new();
         for row in rows {
@@ -156,15 +160,18 @@ pub(super) fn put(
 
 /// Takes a name out of the list.
 pub(super) fn hide(connection: &Connection, name: &str) -> Result<(), StoreError> {
-    let changed =
-        connection.execute("UPDATE workflows SET hidden = 1 WHERE name = ? AND NOT hidden", [name]).map_err(sql)?;
+    let changed = connection
+        .execute("UPDATE workflows SET hidden = 1 WHERE name = ? AND NOT hidden", [name])
+        .map_err(sql)?;
     if changed == 0 { Err(StoreError::NotFound) } else { Ok(()) }
 }
 
 fn compile(definition: Definition, version: WorkflowVersion) -> Result<Workflow, StoreError> {
     let name = definition.name.clone();
     Workflow::compile(definition, version).map_err(|problems| {
-        let first = problems.first().map_or_else(String::new, |problem| format!("{}: {}", problem.pointer, problem.message));
+        let first = problems
+            .first()
+            .map_or_else(String::new, |problem| format!("{}: {}", problem.pointer, problem.message));
         StoreError::Corrupt(format!("version {version} of the workflow `{name}` does not compile: {first}"))
     })
 }

@@ -33,6 +33,10 @@ const PAUSE: Duration = Duration::from_millis(200);
 pub(super) type Answer<T> = oneshot::Sender<Result<T, StoreError>>;
 
 /// What the writer is asked to do.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "commands are the many; a box for each would cost more than it saves"
+)]
 pub(super) enum Job {
     Submit(Submission, Answer<Submitted>),
     Command(TaskId, Command, Option<Answer<()>>),
@@ -97,7 +101,6 @@ impl Writer {
         }
         self.close();
     }
-
 
     /// One transaction. Gives back the posted commands that must be repeated.
     fn batch(&mut self, jobs: Vec<Job>) -> Vec<Job> {

@@ -84,7 +84,9 @@ fn tag(task: &Stored, shown: &Shown) -> String {
 
 fn matches_tag(headers: &HeaderMap, tag: &str) -> bool {
     let given = headers.get(header::IF_NONE_MATCH).and_then(|value| value.to_str().ok());
-    given.is_some_and(|given| given.split(',').map(str::trim).any(|one| one == "*" || one.trim_start_matches("W/") == tag))
+    given.is_some_and(|given| {
+        given.split(',').map(str::trim).any(|one| one == "*" || one.trim_start_matches("W/") == tag)
+    })
 }
 
 fn tagged(mut response: Response, tag: &str) -> Response {

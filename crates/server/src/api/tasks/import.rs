@@ -41,7 +41,11 @@ pub(crate) async fn import(State(app): State<App>, request: Request<Body>) -> Re
     let tasks = elements(&bytes)?
         .into_iter()
         .enumerate()
-        .map(|(n, raw)| task(raw).map_err(|message| ApiError::field(&format!("/elements/{n}"), format!("task {}: {message}", n + 1))))
+        .map(|(n, raw)| {
+            task(raw).map_err(|message| {
+                ApiError::field(&format!("/elements/{n}"), format!("task {}: {message}", n + 1))
+            })
+        })
         .collect::<Result<Vec<_>, _>>()?;
     let outcome = app.engine.import(tasks).await?;
     let body = json!({ "imported": outcome.imported, "replaced": outcome.replaced, "kept": outcome.kept });
@@ -49,7 +53,8 @@ pub(crate) async fn import(State(app): State<App>, request: Request<Body>) -> Re
 }
 
 fn elements(bytes: &[u8]) -> Result<Vec<&RawValue>, ApiError> {
-    let malformed = |e: serde_json::Error| ApiError::bad("MALFORMED_JSON", format!("the body cannot be read: {e}"));
+    let malformed =
+        |e: serde_json::Error| ApiError::bad("MALFORMED_JSON", format!("the body cannot be read: {e}"));
     if bytes.trim_ascii_start().first() == Some(&b'[') {
         return serde_json::from_slice(bytes).map_err(malformed);
     }

@@ -23,7 +23,8 @@ use crate::wire::{self, Extras, Json, View};
 /// A task as JSON, with what one task shows by default.
 pub(crate) fn body(app: &App, task: &Stored) -> Vec<u8> {
     let wire = &app.config.wire;
-    let view = if wire.extensions { View::extended(wire.status_style) } else { View::documented(wire.status_style) };
+    let view =
+        if wire.extensions { View::extended(wire.status_style) } else { View::documented(wire.status_style) };
     let mut json = Json::new(2048);
     wire::stored(&mut json, task, view, &Extras::default());
     json.finish()

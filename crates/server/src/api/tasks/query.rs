@@ -28,7 +28,11 @@ pub(crate) fn read(parameters: &Parameters, wire: &WireConfig) -> Result<Asked, 
     let size = match whole("pageSize")? {
         None | Some(0) => wire.default_page_size,
         Some(size) => u32::try_from(size).ok().filter(|size| *size <= LARGEST_PAGE).ok_or_else(|| {
-            ApiError::parameter("pageSize", &size.to_string(), "It takes 1 to 100; ask for further pages by pageNumber")
+            ApiError::parameter(
+                "pageSize",
+                &size.to_string(),
+                "It takes 1 to 100; ask for further pages by pageNumber",
+            )
         })?,
     };
     let number = whole("pageNumber")?.unwrap_or(1).max(1);
@@ -40,7 +44,11 @@ pub(crate) fn read(parameters: &Parameters, wire: &WireConfig) -> Result<Asked, 
         && !live.eq_ignore_ascii_case("true")
         && !live.eq_ignore_ascii_case("false")
     {
-        return Err(ApiError::parameter("doLiveRefresh", live, "It takes `true` or `false`, and changes nothing here"));
+        return Err(ApiError::parameter(
+            "doLiveRefresh",
+            live,
+            "It takes `true` or `false`, and changes nothing here",
+        ));
     }
     let query = TaskQuery {
         statuses: statuses(parameters)?,
@@ -61,7 +69,9 @@ pub(crate) fn read(parameters: &Parameters, wire: &WireConfig) -> Result<Asked, 
 fn whole_number(parameters: &Parameters, name: &str) -> Result<Option<u64>, ApiError> {
     let Some(text) = parameters.get(name) else { return Ok(None) };
     let number = text.parse::<i32>().ok().and_then(|number| u64::try_from(number).ok());
-    number.map(Some).ok_or_else(|| ApiError::parameter(name, text, "It takes a whole number from 0 to 2147483647"))
+    number
+        .map(Some)
+        .ok_or_else(|| ApiError::parameter(name, text, "It takes a whole number from 0 to 2147483647"))
 }
 
 fn statuses(parameters: &Parameters) -> Result<Vec<TaskStatus>, ApiError> {
@@ -135,7 +145,11 @@ mod tests {
     #[test]
     fn statuses_are_read_in_every_spelling() {
         let expected = vec![TaskStatus::InProgress, TaskStatus::Failed];
-        for query in ["taskStatus=In%20Progress,FAILED", "taskStatus=in+progress,Failed", "taskStatus=IN_PROGRESS,failed"] {
+        for query in [
+            "taskStatus=In%20Progress,FAILED",
+            "taskStatus=in+progress,Failed",
+            "taskStatus=IN_PROGRESS,failed",
+        ] {
             assert_eq!(asked(query).unwrap().query.statuses, expected, "{query}");
         }
     }

@@ -47,7 +47,9 @@ pub(crate) async fn resolve(
             Some(VerdictRequest { sub_task, done, output: given.output })
         }
         (None, None) if given.output.is_none() => None,
-        (None, _) => return Err(ApiError::field("/subTask", "subTask: name the sub-task whose outcome this is")),
+        (None, _) => {
+            return Err(ApiError::field("/subTask", "subTask: name the sub-task whose outcome this is"));
+        }
         (Some(_), None) => {
             return Err(ApiError::field("/outcome", "outcome: say `done` or `notDone` of the sub-task"));
         }

@@ -43,17 +43,17 @@ pub(crate) async fn submit(State(app): State<App>, request: Request<Body>) -> Re
 }
 
 fn checked(given: SubmitBody, key: Option<IdempotencyKey>) -> Result<SubmitRequest, ApiError> {
-    let not_before: Option<Timestamp> = given
-        .not_before
-        .map(|text| text.parse())
-        .transpose()
-        .map_err(|e: longhaul_model::time::BadTimestamp| ApiError::field("/notBefore", format!("notBefore: {e}")))?;
+    let not_before: Option<Timestamp> = given.not_before.map(|text| text.parse()).transpose().map_err(
+        |e: longhaul_model::time::BadTimestamp| ApiError::field("/notBefore", format!("notBefore: {e}")),
+    )?;
     if let Some(name) = &given.name
         && (name.trim().is_empty() || name.chars().count() > 500)
     {
         return Err(ApiError::field("/name", "name: 1 to 500 characters, not only spaces"));
     }
-    if given.labels.len() > 50 || given.labels.iter().any(|(k, v)| k.is_empty() || k.len() > 100 || v.len() > 500) {
+    if given.labels.len() > 50
+        || given.labels.iter().any(|(k, v)| k.is_empty() || k.len() > 100 || v.len() > 500)
+    {
         let message = "labels: at most 50, names of 1 to 100 bytes, values of up to 500";
         return Err(ApiError::field("/labels", message));
     }
@@ -70,7 +70,11 @@ fn checked(given: SubmitBody, key: Option<IdempotencyKey>) -> Result<SubmitReque
 }
 
 /// Hands a submission on and answers 202 with its task.
-pub(crate) async fn accept(app: &App, submit: SubmitRequest, query: Option<&str>) -> Result<Response, ApiError> {
+pub(crate) async fn accept(
+    app: &App,
+    submit: SubmitRequest,
+    query: Option<&str>,
+) -> Result<Response, ApiError> {
     let parameters = Parameters::parse(query, &app.config.limits)?;
     let submitted = match view::wait(&parameters)? {
         None => app.engine.submit(submit).await?,

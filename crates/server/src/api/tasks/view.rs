@@ -22,8 +22,11 @@ pub(crate) struct Shown {
 
 /// Reads `view` and `include`. One task shows Longhaul's own members by itself, a list only those asked for.
 pub(crate) fn shown(parameters: &Parameters, wire: &WireConfig, list: bool) -> Result<Shown, ApiError> {
-    let mut view =
-        if list || !wire.extensions { View::documented(wire.status_style) } else { View::extended(wire.status_style) };
+    let mut view = if list || !wire.extensions {
+        View::documented(wire.status_style)
+    } else {
+        View::extended(wire.status_style)
+    };
     view.summary = match parameters.get("view") {
         None | Some("full") => false,
         Some("summary") => true,
@@ -48,8 +51,9 @@ pub(crate) fn shown(parameters: &Parameters, wire: &WireConfig, list: bool) -> R
             "outputs" if !list => shown.outputs = true,
             other => {
                 let more = if list { "" } else { ", input, labels, outputs" };
-                let allowed =
-                    format!("It takes a list of progress, waitingFor, workflow, attempt, version{more}, or all");
+                let allowed = format!(
+                    "It takes a list of progress, waitingFor, workflow, attempt, version{more}, or all"
+                );
                 return Err(ApiError::parameter("include", other, &allowed));
             }
         }

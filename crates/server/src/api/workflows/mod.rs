@@ -54,7 +54,8 @@ pub(crate) async fn get(
     let version = parameters
         .get("version")
         .map(|text| {
-            text.parse::<u32>().map_err(|_| ApiError::parameter("version", text, "It takes a whole number from 1"))
+            text.parse::<u32>()
+                .map_err(|_| ApiError::parameter("version", text, "It takes a whole number from 1"))
         })
         .transpose()?;
     let workflow = app.engine.workflow(path.get("name"), version)?;
@@ -74,7 +75,8 @@ pub(crate) async fn put(
             .remedy("`longhaul workflow schema` prints what a definition may hold")
     })?;
     if definition.name != path.get("name") {
-        let message = format!("name: the path says `{}`, the definition `{}`", path.get("name"), definition.name);
+        let message =
+            format!("name: the path says `{}`, the definition `{}`", path.get("name"), definition.name);
         return Err(ApiError::field("/name", message));
     }
     let put = app.engine.put_workflow(definition).await?;
@@ -91,7 +93,8 @@ pub(crate) async fn delete(State(app): State<App>, path: Named) -> Result<Respon
 fn whole(app: &App, workflow: &Arc<Workflow>) -> Result<Vec<u8>, ApiError> {
     let name = &workflow.definition.name;
     let all = app.engine.workflows()?;
-    let versions = all.iter().find(|summary| summary.workflow.definition.name == *name).map(|found| &found.versions);
+    let versions =
+        all.iter().find(|summary| summary.workflow.definition.name == *name).map(|found| &found.versions);
     let at = versions.and_then(|all| all.iter().find(|(version, _)| *version == workflow.version));
     let mut json = Json::new(4096);
     json.object(|json| {

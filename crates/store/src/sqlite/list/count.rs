@@ -50,7 +50,10 @@ fn completed(connection: &Connection, filter: &Filter<'_>, after: i64) -> Result
         let from = first.div_euclid(width) + i64::from(first.rem_euclid(width) != 0);
         let to = if until == i64::MAX { i64::MAX } else { until / width };
         if from < to {
-            let mut bucket = Sql { text: "SELECT coalesce(sum(n), 0) FROM completions WHERE 1".into(), values: Vec::new() };
+            let mut bucket = Sql {
+                text: "SELECT coalesce(sum(n), 0) FROM completions WHERE 1".into(),
+                values: Vec::new(),
+            };
             bucket.and("width = ", width);
             bucket.and("bucket >= ", from);
             bucket.and("bucket < ", to);
@@ -104,7 +107,10 @@ fn in_history(connection: &Connection, filter: &Filter<'_>) -> Result<u64, Store
         all.append(filter.resource());
         return number(connection, &all);
     }
-    let mut all = Sql { text: "SELECT count(*) FROM history INDEXED BY history_name WHERE 1".into(), values: Vec::new() };
+    let mut all = Sql {
+        text: "SELECT count(*) FROM history INDEXED BY history_name WHERE 1".into(),
+        values: Vec::new(),
+    };
     all.append(filter.plain());
     all.append(filter.name());
     all.append(filter.resource());

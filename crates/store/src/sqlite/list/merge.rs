@@ -22,15 +22,22 @@ struct Key {
 }
 
 /// The page's rows: whether each is hot, and its number.
-pub(super) fn page(connection: &Connection, filter: &Filter<'_>, total: u64) -> Result<Vec<(bool, i64)>, StoreError> {
+pub(super) fn page(
+    connection: &Connection,
+    filter: &Filter<'_>,
+    total: u64,
+) -> Result<Vec<(bool, i64)>, StoreError> {
     let query = filter.query;
     let end = query.offset.saturating_add(u64::from(query.limit)).min(total);
     let hot = keys(connection, hot_source(filter), query, 0, end)?;
     // Of the rows before the page at most all hot ones are hot, so so many of history's can be left out unread.
     let left_out = query.offset.saturating_sub(hot.len() as u64);
-    let history = keys(connection, history_source(connection, filter, total)?, query, left_out, end - left_out)?;
+    let history =
+        keys(connection, history_source(connection, filter, total)?, query, left_out, end - left_out)?;
     let before = match history.first() {
-        Some(first) if left_out > 0 => hot.iter().take_while(|key| compare(key, first, query).is_lt()).count(),
+        Some(first) if left_out > 0 => {
+            hot.iter().take_while(|key| compare(key, first, query).is_lt()).count()
+        }
         _ => 0,
     };
     let skip = ((query.offset - left_out) as usize).saturating_sub(before);

@@ -15,7 +15,11 @@ use crate::query::TaskQuery;
 use crate::stored::Page;
 
 /// Answers a query inside a read transaction.
-pub(super) fn list(connection: &Connection, workflows: &Workflows, query: &TaskQuery) -> Result<Page, StoreError> {
+pub(super) fn list(
+    connection: &Connection,
+    workflows: &Workflows,
+    query: &TaskQuery,
+) -> Result<Page, StoreError> {
     let filter = filter::Filter::new(query);
     let total = count::count(connection, &filter)?;
     if total == 0 || query.offset >= total || query.limit == 0 {

@@ -1,0 +1,38 @@
+# `make run` and `make test` are all a newcomer needs; `make help` lists the rest.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+CARGO ?= cargo
+TARGET ?= $(or $(CARGO_TARGET_DIR),target)
+LONGHAUL := $(TARGET)/release/longhaul
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+
+setup: ## install what is missing (compiler, strace, a C compiler)
+	@scripts/setup.sh
+
+run: setup ## build, start a server with demo tasks, and say what to try next
+	$(CARGO) build --release --locked -p longhaul
+	$(LONGHAUL) serve --demo
+
+test: setup ## run every test, then a short run of the torture
+	$(CARGO) test --workspace --locked
+	$(MAKE) --no-print-directory torture-quick
+
+lint: ## formatting and clippy, warnings are errors
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
+
+bench: setup ## measure against the goals (30 minutes; QUICK=1 for a few)
+	$(CARGO) build --release --locked -p longhaul -p longhaul-bench
+	$(TARGET)/release/longhaul-bench $(if $(QUICK),--quick) --longhaul $(LONGHAUL)
+
+torture: setup ## kill the server 300 times and at every fsync
+	$(CARGO) build --release --locked -p longhaul -p longhaul-torture
+	$(TARGET)/release/longhaul-torture --longhaul $(LONGHAUL)
+
+torture-quick: setup ## 20 kills and every tenth fsync
+	$(CARGO) build --release --locked -p longhaul -p longhaul-torture
+	$(TARGET)/release/longhaul-torture --quick --longhaul $(LONGHAUL)
+
+.PHONY: help setup run test lint bench torture torture-quick

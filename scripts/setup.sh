@@ -1,0 +1,28 @@
+#!/usr/bin/env bash
+# Installs what building and testing need and this machine lacks. Says what it does; does nothing where all is there.
+set -euo pipefail
+
+as_root() {
+  if [ "$(id -u)" = 0 ]; then "$@"; elif command -v sudo >/dev/null; then sudo "$@"; else
+    echo "please run as root: $*" >&2
+    exit 1
+  fi
+}
+
+packages=()
+command -v cc >/dev/null || packages+=(gcc libc6-dev)
+command -v strace >/dev/null || packages+=(strace)
+if [ ${#packages[@]} -gt 0 ]; then
+  if ! command -v apt-get >/dev/null; then
+    echo "please install: ${packages[*]}" >&2
+    exit 1
+  fi
+  echo "installing ${packages[*]}"
+  as_root apt-get update -qq
+  as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq "${packages[@]}" >/dev/null
+fi
+
+if ! command -v cargo >/dev/null; then
+  echo "Rust is missing: install it from https://rustup.rs, then try again" >&2
+  exit 1
+fi
