@@ -174,9 +174,13 @@ impl Config {
 
 fn parse(path: &Path, text: &str) -> anyhow::Result<File> {
     let wrong = |key: &str, message: &str, span: Option<Range<usize>>| {
-        let message = if key.is_empty() || key == "." { message.to_owned() } else { format!("{key}: {message}") };
+        let message =
+            if key.is_empty() || key == "." { message.to_owned() } else { format!("{key}: {message}") };
         let finding = Finding::error(place(text, span.unwrap_or_default()), message, None);
-        anyhow!("the configuration file is wrong\n{}", finding.render(&path.display().to_string(), text, Palette::plain()).trim_end())
+        anyhow!(
+            "the configuration file is wrong\n{}",
+            finding.render(&path.display().to_string(), text, Palette::plain()).trim_end()
+        )
     };
     let document = toml::Deserializer::parse(text).map_err(|e| wrong("", e.message(), e.span()))?;
     let file: File = serde_path_to_error::deserialize(document).map_err(|e| {
@@ -199,7 +203,10 @@ fn parse(path: &Path, text: &str) -> anyhow::Result<File> {
 fn value_error(path: &Path, text: &str, key: &str, message: &str) -> anyhow::Error {
     let start = text.find(key).unwrap_or_default();
     let finding = Finding::error(place(text, start..start + key.len()), message, None);
-    anyhow!("the configuration file is wrong\n{}", finding.render(&path.display().to_string(), text, Palette::plain()).trim_end())
+    anyhow!(
+        "the configuration file is wrong\n{}",
+        finding.render(&path.display().to_string(), text, Palette::plain()).trim_end()
+    )
 }
 
 /// A range of bytes as a place.
@@ -249,9 +256,15 @@ mod tests {
     #[test]
     fn mistakes_name_file_key_and_place() {
         let text = wrong("listen = \"127.0.0.1:9000\"\n[wire]\nstatusstyle = \"constant\"\n");
-        assert!(text.contains("longhaul.toml:3:1: error: wire.statusstyle: unknown field `statusstyle`"), "{text}");
+        assert!(
+            text.contains("longhaul.toml:3:1: error: wire.statusstyle: unknown field `statusstyle`"),
+            "{text}"
+        );
         let text = wrong("[engine]\ncancel_grace = \"soon\"\n");
-        assert!(text.contains("longhaul.toml:2:16: error: engine.cancel_grace: `soon` is not a duration"), "{text}");
+        assert!(
+            text.contains("longhaul.toml:2:16: error: engine.cancel_grace: `soon` is not a duration"),
+            "{text}"
+        );
         let text = wrong("listen = \n");
         assert!(text.contains("longhaul.toml:1:"), "{text}");
         let text = wrong("[wire]\ndefault_page_size = 500\n");

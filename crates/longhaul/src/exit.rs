@@ -61,7 +61,9 @@ impl Failure {
     /// Its exit code.
     pub(crate) fn code(&self) -> Code {
         match self {
-            Failure::Call(ClientError::Refused { status: 500.., .. } | ClientError::Protocol { .. }) => Code::Server,
+            Failure::Call(ClientError::Refused { status: 500.., .. } | ClientError::Protocol { .. }) => {
+                Code::Server
+            }
             Failure::Call(ClientError::Refused { .. }) => Code::Refused,
             Failure::Call(ClientError::Unreachable { .. }) => Code::Unreachable,
             Failure::Call(ClientError::Address { .. }) | Failure::Usage(_) => Code::Usage,
@@ -83,7 +85,9 @@ impl Failure {
         let (bad, strong) = (palette.bad(), palette.strong());
         let text = match self {
             Failure::Call(e) => error::call(e, palette),
-            Failure::Usage(text) => format!("{bad}error:{bad:#} {text}\n\nFor more information, try {strong}--help{strong:#}."),
+            Failure::Usage(text) => {
+                format!("{bad}error:{bad:#} {text}\n\nFor more information, try {strong}--help{strong:#}.")
+            }
             Failure::Local(_) if self.is_broken_pipe() => return,
             Failure::Local(e) => format!("{bad}error:{bad:#} {e:#}"),
             Failure::Said(_) => return,

@@ -1,4 +1,3 @@
-<<<<<<< HEAD
 //! The `longhaul` binary: a server and the commands that speak to one.
 #![forbid(unsafe_code)]
 
@@ -45,7 +44,3 @@ fn environment(name: &str) -> Option<String> {
 fn now() -> Timestamp {
     Env::real().now()
 }
-=======
-//! stub
-fn main() {}
->>>>>>> main

@@ -29,11 +29,16 @@ pub(crate) fn run(args: ServeArgs, out: Out) -> Result<Code, Failure> {
         config.engine.command.launcher = Some(PathBuf::from("/proc/self/exe"));
     }
     start_log(&config)?;
-    let workflows = config.workflows.as_deref().map(|folder| workflows(folder, &out)).transpose()?.unwrap_or_default();
+    let workflows =
+        config.workflows.as_deref().map(|folder| workflows(folder, &out)).transpose()?.unwrap_or_default();
     tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(serve(config, workflows, out))
 }
 
-async fn serve(mut config: Config, mut workflows: Vec<(String, Definition)>, out: Out) -> Result<Code, Failure> {
+async fn serve(
+    mut config: Config,
+    mut workflows: Vec<(String, Definition)>,
+    out: Out,
+) -> Result<Code, Failure> {
     // Before anything is started, so that no signal is missed.
     let mut signals = Signals::listen()?;
     let demo = if config.demo { Some(Demo::prepare(&mut config).await?) } else { None };
@@ -97,8 +102,9 @@ fn workflows(folder: &Path, out: &Out) -> Result<Vec<(String, Definition)>, Fail
 }
 
 fn start_log(config: &Config) -> anyhow::Result<()> {
-    let filter = EnvFilter::try_new(&config.log_level)
-        .with_context(|| format!("log_level: `{}` is no filter; write info, or info,longhaul_store=debug", config.log_level))?;
+    let filter = EnvFilter::try_new(&config.log_level).with_context(|| {
+        format!("log_level: `{}` is no filter; write info, or info,longhaul_store=debug", config.log_level)
+    })?;
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     match config.log_format {
         LogFormat::Text => log.init(),
@@ -115,7 +121,10 @@ struct Signals {
 
 impl Signals {
     fn listen() -> std::io::Result<Self> {
-        Ok(Signals { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+        Ok(Signals {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+        })
     }
 
     async fn next(&mut self) -> &'static str {

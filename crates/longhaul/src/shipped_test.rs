@@ -28,7 +28,8 @@ fn shipped_workflows_are_those_of_the_documented_examples() {
     };
     let ours = workflows().unwrap();
     for example in page["elements"].as_array().unwrap().iter().chain([&task]) {
-        let (_, definition) = ours.iter().find(|(_, d)| d.title == example["name"]).expect("a workflow of that title");
+        let (_, definition) =
+            ours.iter().find(|(_, d)| d.title == example["name"]).expect("a workflow of that title");
         for (sub, theirs) in definition.sub_tasks.iter().zip(example["subTasks"].as_array().unwrap()) {
             assert_eq!(filled(sub.title.as_ref().unwrap_or(&sub.name)), theirs["name"].as_str().unwrap());
             assert_eq!(filled(&sub.description), theirs["description"].as_str().unwrap());
@@ -68,9 +69,15 @@ fn the_schema_names_what_the_parser_takes() {
         ("/$defs/action/properties", in_action(json!({"?": {}}))),
     ];
     let kinds = known("/$defs/action/properties");
-    let actions = kinds.iter().map(|kind| (format!("/$defs/action/properties/{kind}/properties"), in_action(json!({kind: {"?": 1}}))));
-    for (pointer, with_unknown) in cases.into_iter().map(|(pointer, value)| (pointer.to_owned(), value)).chain(actions) {
-        let refusal = serde_json::from_value::<longhaul_model::workflow::Definition>(with_unknown).unwrap_err().to_string();
+    let actions = kinds.iter().map(|kind| {
+        (format!("/$defs/action/properties/{kind}/properties"), in_action(json!({kind: {"?": 1}})))
+    });
+    for (pointer, with_unknown) in
+        cases.into_iter().map(|(pointer, value)| (pointer.to_owned(), value)).chain(actions)
+    {
+        let refusal = serde_json::from_value::<longhaul_model::workflow::Definition>(with_unknown)
+            .unwrap_err()
+            .to_string();
         assert_eq!(named(&refusal), known(&pointer), "{pointer}: {refusal}");
     }
 }

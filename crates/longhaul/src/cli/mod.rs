@@ -52,7 +52,13 @@ pub(crate) struct Cli {
 #[command(next_help_heading = "Global options")]
 pub(crate) struct Global {
     /// The server's address
-    #[arg(long, global = true, env = "LONGHAUL_SERVER", default_value = "http://127.0.0.1:8080", value_name = "URL")]
+    #[arg(
+        long,
+        global = true,
+        env = "LONGHAUL_SERVER",
+        default_value = "http://127.0.0.1:8080",
+        value_name = "URL"
+    )]
     pub(crate) server: String,
     /// How to print what the server says: json and yaml are exactly that, tables are for people
     #[arg(short = 'o', long, global = true, value_enum, default_value_t, value_name = "FORMAT")]

@@ -27,7 +27,9 @@ pub(crate) async fn run(args: &ImportArgs, context: &Context) -> Result<Code, Fa
         return Err(anyhow!("{}: there is no task in it", name(&args.file)).into());
     }
     let bar = ProgressBar::new(tasks.len() as u64).with_style(
-        ProgressStyle::with_template("{wide_bar} {pos} of {len} tasks, {per_sec}").map_err(|e| anyhow!(e))?.progress_chars("█▉ "),
+        ProgressStyle::with_template("{wide_bar} {pos} of {len} tasks, {per_sec}")
+            .map_err(|e| anyhow!(e))?
+            .progress_chars("█▉ "),
     );
     let mut sum = Imported::default();
     for piece in pieces(&tasks) {
@@ -38,7 +40,9 @@ pub(crate) async fn run(args: &ImportArgs, context: &Context) -> Result<Code, Fa
                 bar.finish_and_clear();
                 let sent = sum.imported + sum.replaced + sum.kept;
                 if sent > 0 {
-                    context.out.remark(&format!("{sent} of {} tasks were imported before this:", tasks.len()))?;
+                    context
+                        .out
+                        .remark(&format!("{sent} of {} tasks were imported before this:", tasks.len()))?;
                 }
                 return Err(e.into());
             }
@@ -51,11 +55,18 @@ pub(crate) async fn run(args: &ImportArgs, context: &Context) -> Result<Code, Fa
     bar.finish_and_clear();
     match context.out.format {
         OutputFormat::Table | OutputFormat::Wide => {
-            let kept = if sum.kept > 0 { format!(", {} of this server's own left as they are", sum.kept) } else { String::new() };
-            context.out.text(&format!("{} tasks imported, {} replaced{kept}\n", sum.imported, sum.replaced))?;
+            let kept = if sum.kept > 0 {
+                format!(", {} of this server's own left as they are", sum.kept)
+            } else {
+                String::new()
+            };
+            context
+                .out
+                .text(&format!("{} tasks imported, {} replaced{kept}\n", sum.imported, sum.replaced))?;
         }
         OutputFormat::Json | OutputFormat::Yaml => {
-            let sum = serde_json::json!({ "imported": sum.imported, "replaced": sum.replaced, "kept": sum.kept });
+            let sum =
+                serde_json::json!({ "imported": sum.imported, "replaced": sum.replaced, "kept": sum.kept });
             context.out.verbatim(&sum)?;
         }
     }
@@ -92,7 +103,12 @@ fn tasks(text: &str) -> anyhow::Result<Vec<&RawValue>> {
                 Some(elements) => tasks.extend(elements),
                 None => tasks.push(value),
             },
-            _ => return Err(anyhow!("`{}` is no task, list of tasks or page of tasks", value.get().chars().take(40).collect::<String>())),
+            _ => {
+                return Err(anyhow!(
+                    "`{}` is no task, list of tasks or page of tasks",
+                    value.get().chars().take(40).collect::<String>()
+                ));
+            }
         }
     }
     Ok(tasks)

@@ -56,10 +56,17 @@ async fn hosts() -> Json<Value> {
 }
 
 async fn host(extract::Path(id): extract::Path<String>) -> Result<Json<Value>, StatusCode> {
-    HOSTS.into_iter().find(|(known, ..)| *known == id).map(|host| Json(shown(host))).ok_or(StatusCode::NOT_FOUND)
+    HOSTS
+        .into_iter()
+        .find(|(known, ..)| *known == id)
+        .map(|host| Json(shown(host)))
+        .ok_or(StatusCode::NOT_FOUND)
 }
 
-async fn report(State(reports): State<Arc<AtomicU64>>, Json(report): Json<Value>) -> (StatusCode, Json<Value>) {
+async fn report(
+    State(reports): State<Arc<AtomicU64>>,
+    Json(report): Json<Value>,
+) -> (StatusCode, Json<Value>) {
     let number = reports.fetch_add(1, Ordering::Relaxed) + 1;
     (StatusCode::CREATED, Json(json!({ "number": number, "received": report })))
 }

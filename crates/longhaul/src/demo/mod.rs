@@ -35,7 +35,8 @@ pub(crate) struct Demo {
 impl Demo {
     /// Starts the inventory service, and allows its address and the one program.
     pub(crate) async fn prepare(config: &mut Config) -> anyhow::Result<Demo> {
-        let inventory = inventory::start(&config.data_dir).await.context("the demonstration's inventory service")?;
+        let inventory =
+            inventory::start(&config.data_dir).await.context("the demonstration's inventory service")?;
         config.engine.http.allow.push(inventory.to_string());
         config.engine.command.allow.push(PathBuf::from(PROGRAM));
         Ok(Demo { inventory })

@@ -10,7 +10,8 @@ use serde_json::{Value, json};
 use tokio::time::sleep;
 
 /// The documented examples of the Tasks API.
-const EXAMPLES: [&str; 2] = [include_str!("../../fixtures/tasks.json"), include_str!("../../fixtures/task.json")];
+const EXAMPLES: [&str; 2] =
+    [include_str!("../../fixtures/tasks.json"), include_str!("../../fixtures/task.json")];
 /// The id of one of them.
 pub(super) const EXAMPLE: &str = "2d6b764b-9e7d-4ce2-99f3-39f33d71ee36";
 /// How long one thing may take to happen.
@@ -40,21 +41,33 @@ pub(super) async fn fill(client: &Client, inventory: SocketAddr) -> anyhow::Resu
     let account = |kind: &str| json!({ "fqdn": "sfo-vcf01.rainpole.io", "credentialType": kind });
 
     // Skipped by its condition, pending until its time, successful, and successful with real work.
-    demo.start("skipped", "rotate-credential", merged(&account("AUDIT"), json!({ "managedElsewhere": true }))).await?;
+    demo.start(
+        "skipped",
+        "rotate-credential",
+        merged(&account("AUDIT"), json!({ "managedElsewhere": true })),
+    )
+    .await?;
     demo.later("pending", "enable-ceip", quick.clone(), "2040-01-01T00:00:00.000Z").await?;
     demo.start("successful", "rotate-credential", account("FTP")).await?;
     demo.start("report", "host-health-report", with(json!({}))).await?;
     // Goes on for a while: simulated work, and a timer.
-    let running = demo.start("running", "create-domain", json!({ "domain": "sfo-w02", "pace": "10m" })).await?;
-    let waiting = demo.start("waiting", "host-health-report", with(json!({ "settle": "1h", "comment": "an hour later" }))).await?;
+    let running =
+        demo.start("running", "create-domain", json!({ "domain": "sfo-w02", "pace": "10m" })).await?;
+    let waiting = demo
+        .start("waiting", "host-health-report", with(json!({ "settle": "1h", "comment": "an hour later" })))
+        .await?;
     // Takes longer than its timeout and must not be repeated: somebody has to say what became of it.
-    let parked = demo.start("parked", "rotate-credential", merged(&account("SSH"), json!({ "duration": "1m" }))).await?;
+    let parked = demo
+        .start("parked", "rotate-credential", merged(&account("SSH"), json!({ "duration": "1m" })))
+        .await?;
     let at_hosts = merged(&quick, json!({ "failAt": "UpdateCeipForEsxiAction" }));
     let failed = demo.start("failed", "enable-ceip", at_hosts).await?;
-    let cancelled = demo.start("cancelled", "create-domain", json!({ "domain": "sfo-w03", "pace": "10m" })).await?;
+    let cancelled =
+        demo.start("cancelled", "create-domain", json!({ "domain": "sfo-w03", "pace": "10m" })).await?;
     let at_nsx = merged(&quick, json!({ "failAt": "UpdateCeipOnNsxTAction" }));
     let resolved = demo.start("resolved", "enable-ceip", at_nsx).await?;
-    let validation = json!({ "domain": "sfo-w01", "pace": "300ms", "failAt": "HostMaintenanceModeValidationAction" });
+    let validation =
+        json!({ "domain": "sfo-w01", "pace": "300ms", "failAt": "HostMaintenanceModeValidationAction" });
     let warned = demo.start("warned", "create-domain", validation).await?;
 
     // What operators do; after a restart it has been done already.
@@ -101,7 +114,12 @@ impl Filler<'_> {
     }
 
     async fn later(&self, key: &str, workflow: &str, input: Value, at: &str) -> anyhow::Result<Made> {
-        let start = StartTask { workflow: workflow.to_owned(), input, not_before: Some(at.to_owned()), ..StartTask::default() };
+        let start = StartTask {
+            workflow: workflow.to_owned(),
+            input,
+            not_before: Some(at.to_owned()),
+            ..StartTask::default()
+        };
         self.submit(key, start).await
     }
 

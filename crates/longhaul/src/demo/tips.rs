@@ -45,7 +45,9 @@ pub(super) fn text(address: &str, inventory: SocketAddr, shown: &Shown, palette:
         }
         out.push_str(&format!("\n  {line}\n"));
     }
-    out.push_str(&format!("\nThe API, to read and to try: {address}/docs\nCtrl-C stops the server; nothing is lost.\n"));
+    out.push_str(&format!(
+        "\nThe API, to read and to try: {address}/docs\nCtrl-C stops the server; nothing is lost.\n"
+    ));
     out
 }
 
@@ -53,7 +55,8 @@ pub(super) fn text(address: &str, inventory: SocketAddr, shown: &Shown, palette:
 fn program() -> String {
     let Ok(own) = std::env::current_exe() else { return "longhaul".to_owned() };
     let folders = crate::environment("PATH").unwrap_or_default();
-    let found = std::env::split_paths(&folders).map(|folder| folder.join("longhaul")).find(|path| path.is_file());
+    let found =
+        std::env::split_paths(&folders).map(|folder| folder.join("longhaul")).find(|path| path.is_file());
     let same = |found: PathBuf| found.canonicalize().is_ok_and(|found| found == own);
     if found.is_some_and(same) { "longhaul".to_owned() } else { own.display().to_string() }
 }

@@ -55,7 +55,8 @@ impl Finding {
         };
         let bold = palette.strong();
         let dim = palette.dim();
-        let mut out = format!("{bold}{file}:{line}:{column}:{bold:#} {paint}{word}:{paint:#} {}\n", self.message);
+        let mut out =
+            format!("{bold}{file}:{line}:{column}:{bold:#} {paint}{word}:{paint:#} {}\n", self.message);
         if let Some(source) = text.lines().nth(line - 1) {
             // Tabs would move the caret; each is shown as one space.
             let source: String = source.chars().map(|c| if c == '\t' { ' ' } else { c }).collect();
@@ -63,7 +64,13 @@ impl Finding {
             let room = source.chars().count().saturating_sub(column - 1);
             let carets = "^".repeat(length.clamp(1, room.max(1)));
             let _ = writeln!(out, "{dim}{line} |{dim:#} {source}");
-            let _ = writeln!(out, "{dim}{:margin$} |{dim:#} {:indent$}{paint}{carets}{paint:#}", "", "", indent = column - 1);
+            let _ = writeln!(
+                out,
+                "{dim}{:margin$} |{dim:#} {:indent$}{paint}{carets}{paint:#}",
+                "",
+                "",
+                indent = column - 1
+            );
         }
         if let Some(hint) = &self.hint {
             let _ = writeln!(out, "  {bold}hint:{bold:#} {hint}");

@@ -26,7 +26,10 @@ pub(crate) fn find(paths: &[PathBuf]) -> Result<Vec<SourceFile>, (PathBuf, io::E
     for path in paths {
         collect(path, true, &mut found)?;
     }
-    found.into_iter().map(|path| read(&path).map(|text| SourceFile { path: path.clone(), text }).map_err(|e| (path, e))).collect()
+    found
+        .into_iter()
+        .map(|path| read(&path).map(|text| SourceFile { path: path.clone(), text }).map_err(|e| (path, e)))
+        .collect()
 }
 
 fn read(path: &Path) -> io::Result<String> {

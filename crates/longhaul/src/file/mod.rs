@@ -54,7 +54,12 @@ fn steps(text: &str) -> Checked {
         Ok(workflow) => workflow.warnings,
         Err(problems) => problems,
     };
-    let at = |Problem { severity, pointer, message, hint }| Finding { severity, place: tree.at(&pointer), message, hint };
+    let at = |Problem { severity, pointer, message, hint }| Finding {
+        severity,
+        place: tree.at(&pointer),
+        message,
+        hint,
+    };
     Checked { definition: Some(definition), findings: problems.into_iter().map(at).collect() }
 }
 

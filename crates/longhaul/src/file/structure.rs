@@ -70,7 +70,10 @@ impl Walk<'_> {
                 (None, Some(Value::Bool(false))) => {
                     unknown = true;
                     let hint = nearest(name, known.keys().map(String::as_str)).or_else(|| {
-                        Some(format!("write one of {}", names(known.keys().filter(|name| !members.contains_key(*name)))))
+                        Some(format!(
+                            "write one of {}",
+                            names(known.keys().filter(|name| !members.contains_key(*name)))
+                        ))
                     });
                     let place = self.tree.key(&inner);
                     self.findings.push(Finding::error(place, format!("`{name}` is not known here"), hint));
@@ -79,7 +82,9 @@ impl Walk<'_> {
                 (None, _) => {}
             }
         }
-        for name in schema.get("required").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str) {
+        for name in
+            schema.get("required").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str)
+        {
             if !members.contains_key(name) {
                 let hint = known.get(name).and_then(|schema| about(schema));
                 self.wrong(pointer, format!("`{name}` is missing"), hint);

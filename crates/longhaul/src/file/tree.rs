@@ -211,7 +211,10 @@ mod tests {
 
     #[test]
     fn every_part_has_its_place() {
-        let tree = Tree::parse("name: a\nlist:\n  - x: 1\n    yes: on\n  - [2, 'q']\nanchor: &a {k: v}\nalias: *a\n").unwrap();
+        let tree = Tree::parse(
+            "name: a\nlist:\n  - x: 1\n    yes: on\n  - [2, 'q']\nanchor: &a {k: v}\nalias: *a\n",
+        )
+        .unwrap();
         assert_eq!(
             tree.value,
             json!({"name": "a", "list": [{"x": 1, "yes": "on"}, [2, "q"]], "anchor": {"k": "v"}, "alias": {"k": "v"}})

@@ -14,7 +14,8 @@ pub(crate) fn call(error: &ClientError, palette: Palette) -> String {
             let mut facts = vec![status.to_string()];
             facts.extend(Some(error.error_code.clone()).filter(|code| !code.is_empty()));
             facts.extend(error.reference_token.as_ref().map(|token| format!("reference {token}")));
-            let mut out = format!("{bad}error:{bad:#} {} {dim}({}){dim:#}\n", error.message, facts.join(", "));
+            let mut out =
+                format!("{bad}error:{bad:#} {} {dim}({}){dim:#}\n", error.message, facts.join(", "));
             below(&mut out, error, "  ", palette);
             out
         }

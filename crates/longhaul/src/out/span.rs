@@ -48,7 +48,8 @@ mod tests {
 
     #[test]
     fn lengths_have_the_unit_that_fits() {
-        let spans = [(0, "0.0s"), (1250, "1.2s"), (59_999, "59s"), (192_000, "3m 12s"), (18_180_000, "5h 03m")];
+        let spans =
+            [(0, "0.0s"), (1250, "1.2s"), (59_999, "59s"), (192_000, "3m 12s"), (18_180_000, "5h 03m")];
         for (ms, text) in spans {
             assert_eq!(duration(ms), text);
         }

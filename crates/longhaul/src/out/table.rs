@@ -32,7 +32,8 @@ impl Table {
             }
         }
         let strong = palette.strong();
-        let headings: Vec<String> = self.headings.iter().map(|heading| format!("{strong}{heading}{strong:#}")).collect();
+        let headings: Vec<String> =
+            self.headings.iter().map(|heading| format!("{strong}{heading}{strong:#}")).collect();
         let mut out = String::new();
         for row in std::iter::once(&headings).chain(&self.rows) {
             let mut line = String::new();

@@ -75,7 +75,8 @@ pub(crate) fn render(task: &TaskBody, moment: Moment, palette: Palette) -> Vec<S
 fn head(task: &TaskBody, moment: Moment, palette: Palette) -> Vec<String> {
     let (strong, dim) = (palette.strong(), palette.dim());
     let (glyph, paint) = glyph(task.phase(), moment.frame, palette);
-    let mut first = format!("{paint}{glyph}{paint:#} {strong}{}{strong:#}  {paint}{}{paint:#}", task.name, task.status);
+    let mut first =
+        format!("{paint}{glyph}{paint:#} {strong}{}{strong:#}  {paint}{}{paint:#}", task.name, task.status);
     let to = task.completion_timestamp.as_deref();
     // Of an ended task without an end, nobody knows how long it took.
     if (to.is_some() || !task.phase().has_ended())
@@ -110,7 +111,13 @@ fn bar(progress: f64, paint: Style, dim: Style) -> String {
     format!("{paint}{}{paint:#}{dim}{}{dim:#} {progress:.0} %", "█".repeat(full), "░".repeat(BAR - full))
 }
 
-fn branches(lines: &mut Vec<String>, sub_tasks: &[SubTaskBody], trunk: &str, moment: Moment, palette: Palette) {
+fn branches(
+    lines: &mut Vec<String>,
+    sub_tasks: &[SubTaskBody],
+    trunk: &str,
+    moment: Moment,
+    palette: Palette,
+) {
     let dim = palette.dim();
     let mut n = 0;
     while let Some(sub) = sub_tasks.get(n) {
@@ -121,7 +128,9 @@ fn branches(lines: &mut Vec<String>, sub_tasks: &[SubTaskBody], trunk: &str, mom
         if alike > 1 {
             let (glyph, paint) = glyph(sub.phase(), None, palette);
             let what = if sub.phase() == Phase::Pending { "to come" } else { "done" };
-            lines.push(format!("  {dim}{trunk}{branch}{dim:#} {paint}{glyph}{paint:#} {dim}{alike} {what}{dim:#}"));
+            lines.push(format!(
+                "  {dim}{trunk}{branch}{dim:#} {paint}{glyph}{paint:#} {dim}{alike} {what}{dim:#}"
+            ));
             continue;
         }
         lines.push(format!("  {dim}{trunk}{branch}{dim:#} {}", leaf(sub, moment, palette)));
@@ -232,7 +241,8 @@ Update
 
     #[test]
     fn many_neighbours_are_counted_when_folded() {
-        let sub = |status: &str| SubTaskBody { name: "S".into(), status: status.into(), ..SubTaskBody::default() };
+        let sub =
+            |status: &str| SubTaskBody { name: "S".into(), status: status.into(), ..SubTaskBody::default() };
         let mut sub_tasks = vec![sub("SUCCESSFUL"); 40];
         sub_tasks.push(sub("IN_PROGRESS"));
         sub_tasks.extend(vec![sub("PENDING"); 30]);

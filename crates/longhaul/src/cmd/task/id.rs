@@ -21,14 +21,21 @@ pub(crate) async fn whole(context: &Context, given: &str) -> Result<String, Fail
     let page = context.client.list_tasks(&newest).await?;
     let page: PageBody<TaskBody> = serde_json::from_value(page).unwrap_or_default();
     let wanted = given.to_ascii_lowercase();
-    let found: Vec<&TaskBody> =
-        page.elements.iter().filter(|task| task.id.starts_with(&wanted) || task.id.ends_with(&wanted)).collect();
+    let found: Vec<&TaskBody> = page
+        .elements
+        .iter()
+        .filter(|task| task.id.starts_with(&wanted) || task.id.ends_with(&wanted))
+        .collect();
     match found.as_slice() {
         [one] => Ok(one.id.clone()),
         // The server's own words about an id that is none are the right ones.
         [] => Ok(given.to_owned()),
         many => {
-            let list = many.iter().take(10).map(|task| format!("\n  {}  {}", task.id, task.name)).collect::<String>();
+            let list = many
+                .iter()
+                .take(10)
+                .map(|task| format!("\n  {}  {}", task.id, task.name))
+                .collect::<String>();
             Err(Failure::Usage(format!("`{given}` means more than one task:{list}")))
         }
     }

@@ -72,7 +72,16 @@ mod tests {
 
     #[test]
     fn values_have_the_type_that_they_look_like() {
-        let values = ["n=3", "t=a b", "list=[1,\"x\"]", "q=\"3\"", "deep.er=true", "deep.name=Ada", "empty=", "eq=a=b"];
+        let values = [
+            "n=3",
+            "t=a b",
+            "list=[1,\"x\"]",
+            "q=\"3\"",
+            "deep.er=true",
+            "deep.name=Ada",
+            "empty=",
+            "eq=a=b",
+        ];
         let values: Vec<String> = values.map(str::to_owned).to_vec();
         assert_eq!(
             input(None, &values).unwrap(),

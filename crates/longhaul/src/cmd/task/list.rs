@@ -27,7 +27,9 @@ pub(crate) async fn run(args: &ListArgs, context: &Context) -> Result<Code, Fail
     let now = crate::now();
     let mut table = match out.is_wide() {
         false => Table::new(&["ID", "STATUS", "AGE", "TOOK", "NAME"]),
-        true => Table::new(&["ID", "STATUS", "CREATED", "TOOK", "DONE", "TYPE", "WORKFLOW", "RESOURCES", "NAME"]),
+        true => {
+            Table::new(&["ID", "STATUS", "CREATED", "TOOK", "DONE", "TYPE", "WORKFLOW", "RESOURCES", "NAME"])
+        }
     };
     for task in &page.elements {
         let ended = task.completion_timestamp.as_deref();
@@ -45,12 +47,15 @@ pub(crate) async fn run(args: &ListArgs, context: &Context) -> Result<Code, Fail
                 took,
                 task.progress.map_or_else(|| "-".to_owned(), |progress| format!("{progress:.0} %")),
                 or_dash(&task.kind),
-                task.workflow.as_ref().map_or_else(|| "-".to_owned(), |w| format!("{} v{}", w.name, w.version)),
+                task.workflow
+                    .as_ref()
+                    .map_or_else(|| "-".to_owned(), |w| format!("{} v{}", w.name, w.version)),
                 resources(task),
                 task.name.clone(),
             ]
         } else {
-            let age = span::parse(&task.creation_timestamp).map_or_else(|| "-".to_owned(), |at| span::age(now.0 - at.0));
+            let age = span::parse(&task.creation_timestamp)
+                .map_or_else(|| "-".to_owned(), |at| span::age(now.0 - at.0));
             vec![task.id.clone(), status, age, took, task.name.clone()]
         };
         table.row(row);
@@ -95,7 +100,9 @@ fn resources(task: &TaskBody) -> String {
     let names: Vec<&str> = task
         .resources
         .iter()
-        .map(|resource| resource.fqdn.as_deref().or(resource.name.as_deref()).unwrap_or(&resource.resource_id))
+        .map(|resource| {
+            resource.fqdn.as_deref().or(resource.name.as_deref()).unwrap_or(&resource.resource_id)
+        })
         .collect();
     match names.as_slice() {
         [] => "-".to_owned(),

@@ -30,7 +30,13 @@ impl Linted {
     /// Reads and checks files and folders.
     pub(crate) fn read(paths: &[PathBuf], palette: Palette) -> Result<Linted, Failure> {
         let files = file::find(paths).map_err(|(path, e)| anyhow!("{}: {e}", path.display()))?;
-        let mut linted = Linted { definitions: Vec::new(), files: files.len(), errors: 0, warnings: 0, report: String::new() };
+        let mut linted = Linted {
+            definitions: Vec::new(),
+            files: files.len(),
+            errors: 0,
+            warnings: 0,
+            report: String::new(),
+        };
         let mut owners: HashMap<String, String> = HashMap::new();
         for file in &files {
             let mut checked = file::check(&file.text);
@@ -54,7 +60,12 @@ impl Linted {
     /// `3 files, 2 mistakes, 1 warning`.
     pub(crate) fn summary(&self) -> String {
         let count = |n: usize, one: &str| format!("{n} {one}{}", if n == 1 { "" } else { "s" });
-        format!("{}, {}, {}", count(self.files, "file"), count(self.errors, "mistake"), count(self.warnings, "warning"))
+        format!(
+            "{}, {}, {}",
+            count(self.files, "file"),
+            count(self.errors, "mistake"),
+            count(self.warnings, "warning")
+        )
     }
 }
 

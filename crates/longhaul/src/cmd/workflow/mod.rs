@@ -40,8 +40,14 @@ fn show(out: &Out, answer: &Value) -> Result<Code, Failure> {
     if out.verbatim(answer)? {
         return Ok(Code::Success);
     }
-    let text = |name: &str| answer.get(name).map(|value| value.as_str().map_or_else(|| value.to_string(), str::to_owned));
-    out.remark(&format!("# version {} of {}", text("version").unwrap_or_default(), text("creationTimestamp").unwrap_or_default()))?;
+    let text = |name: &str| {
+        answer.get(name).map(|value| value.as_str().map_or_else(|| value.to_string(), str::to_owned))
+    };
+    out.remark(&format!(
+        "# version {} of {}",
+        text("version").unwrap_or_default(),
+        text("creationTimestamp").unwrap_or_default()
+    ))?;
     let definition = answer.get("definition").unwrap_or(answer);
     let yaml = serde_saphyr::to_string(definition).map_err(|e| anyhow::anyhow!(e))?;
     out.text(&format!("{}\n", yaml.trim_end()))?;

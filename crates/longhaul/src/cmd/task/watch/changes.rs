@@ -36,10 +36,15 @@ impl Changes {
         for (n, sub) in task.sub_tasks.iter().enumerate() {
             let before = known.get(n);
             let quiet = before.is_none() && sub.phase() == Phase::Pending;
-            let same = before.is_some_and(|before| before.status == sub.status && before.attempt == sub.attempt);
+            let same =
+                before.is_some_and(|before| before.status == sub.status && before.attempt == sub.attempt);
             if !quiet && !same {
                 say(self.sub_task(sub, now));
-                for fault in sub.errors.iter().filter(|fault| before.is_none_or(|before| !before.errors.contains(fault))) {
+                for fault in sub
+                    .errors
+                    .iter()
+                    .filter(|fault| before.is_none_or(|before| !before.errors.contains(fault)))
+                {
                     error::carried(fault, "  ", self.palette).lines().for_each(|line| say(line.to_owned()));
                 }
             }

@@ -92,7 +92,10 @@ fn passes(error: &ClientError) -> bool {
 
 /// What can be done now, for people.
 fn advise(context: &Context, task: &TaskBody) -> Result<(), Failure> {
-    if !context.out.terminal || !task.phase().is_failure() || !matches!(context.out.format, OutputFormat::Table | OutputFormat::Wide) {
+    if !context.out.terminal
+        || !task.phase().is_failure()
+        || !matches!(context.out.format, OutputFormat::Table | OutputFormat::Wide)
+    {
         return Ok(());
     }
     let dim = context.out.error_palette.dim();
@@ -130,7 +133,9 @@ impl<'a> View<'a> {
         let out = &context.out;
         let kind = match out.format {
             OutputFormat::Json | OutputFormat::Yaml => Kind::Json,
-            OutputFormat::Table | OutputFormat::Wide if out.terminal && !console::is_dumb() => Kind::Screen(Box::new(Screen::new(out.palette))),
+            OutputFormat::Table | OutputFormat::Wide if out.terminal && !console::is_dumb() => {
+                Kind::Screen(Box::new(Screen::new(out.palette)))
+            }
             OutputFormat::Table | OutputFormat::Wide => Kind::Lines(Changes::new(out.palette)),
         };
         View { context, kind, lost: false }

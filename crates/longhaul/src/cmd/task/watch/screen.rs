@@ -40,7 +40,8 @@ impl Screen {
     pub(super) fn draw(&mut self) -> io::Result<()> {
         let (height, width) = self.term.size();
         // A terminal that knows no size is drawn to as one of the usual.
-        let (height, width) = if height == 0 || width == 0 { (24, 80) } else { (usize::from(height), usize::from(width)) };
+        let (height, width) =
+            if height == 0 || width == 0 { (24, 80) } else { (usize::from(height), usize::from(width)) };
         let room = height.saturating_sub(1).max(1);
         let mut lines = self.lines(Some(self.frame), false);
         if lines.len() > room {
@@ -69,7 +70,8 @@ impl Screen {
 
     fn lines(&self, frame: Option<usize>, folded: bool) -> Vec<String> {
         let moment = Moment { now: crate::now(), frame, folded };
-        let mut lines = self.task.as_ref().map(|task| tree::render(task, moment, self.palette)).unwrap_or_default();
+        let mut lines =
+            self.task.as_ref().map(|task| tree::render(task, moment, self.palette)).unwrap_or_default();
         if let Some(note) = &self.note {
             let warn = self.palette.warn();
             lines.push(String::new());
