@@ -15,9 +15,8 @@ run: setup ## build, start a server with demo tasks, and say what to try next
 	$(CARGO) build --release --locked -p longhaul
 	$(LONGHAUL) serve --demo
 
-test: setup ## run every test, then a short run of the torture
+test: setup ## run every test
 	$(CARGO) test --workspace --locked
-	$(MAKE) --no-print-directory torture-quick
 
 lint: ## formatting and clippy, warnings are errors
 	$(CARGO) fmt --all --check
@@ -28,11 +27,11 @@ bench: setup ## measure against the goals (30 minutes; QUICK=1 for a few)
 	$(TARGET)/release/longhaul-bench $(if $(QUICK),--quick) --longhaul $(LONGHAUL)
 
 torture: setup ## kill the server 300 times and at every fsync
-	$(CARGO) build --release --locked -p longhaul -p longhaul-torture
-	$(TARGET)/release/longhaul-torture --longhaul $(LONGHAUL)
+	$(CARGO) build --release --locked -p longhaul -p longhaul-proof
+	$(TARGET)/release/torture --longhaul $(LONGHAUL)
 
 torture-quick: setup ## 20 kills and every tenth fsync
-	$(CARGO) build --release --locked -p longhaul -p longhaul-torture
-	$(TARGET)/release/longhaul-torture --quick --longhaul $(LONGHAUL)
+	$(CARGO) build --release --locked -p longhaul -p longhaul-proof
+	$(TARGET)/release/torture --quick --longhaul $(LONGHAUL)
 
 .PHONY: help setup run test lint bench torture torture-quick

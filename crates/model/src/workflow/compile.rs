@@ -96,7 +96,11 @@ impl CompiledAction {
             CompiledAction::Wait(wait) => match &**wait {
                 WaitTemplate::For(text) | WaitTemplate::Until(text) => plain(text),
             },
-            CompiledAction::Simulate(simulate) => plain(&simulate.duration) && plain_json(&simulate.output),
+            CompiledAction::Simulate(simulate) => {
+                plain(&simulate.duration)
+                    && plain_json(&simulate.output)
+                    && matches!(simulate.fail_attempts, FailTemplate::These(_))
+            }
         }
     }
 }

@@ -1,6 +1,6 @@
 //! One batch at work: each job runs inside the transaction, its answer waits for the commit.
 
-use longhaul_model::{Command, TaskId, Timestamp};
+use longhaul_model::{Command, TaskId, TaskStatus, Timestamp};
 use rusqlite::{OptionalExtension, params};
 
 use super::change::{Before, Loaded};
@@ -24,8 +24,8 @@ pub(super) struct Batch {
     told: Vec<Told>,
     /// Posted commands, to be repeated if the commit fails.
     posted: Vec<(TaskId, Command)>,
-    /// Ended tasks: given back to memory where that keeps nobody waiting.
-    ended: Vec<Loaded>,
+    /// Tasks that are not kept at hand: given back to memory where that keeps nobody waiting.
+    done_with: Vec<Loaded>,
     /// The storage failed under a job: the batch is over.
     pub(super) failure: Option<StoreError>,
 }
@@ -37,7 +37,7 @@ impl Batch {
             commits: Vec::new(),
             told: Vec::new(),
             posted: Vec::new(),
-            ended: Vec::new(),
+            done_with: Vec::new(),
             failure: None,
         }
     }
@@ -215,13 +215,16 @@ impl Batch {
         Ok(())
     }
 
-    /// An active task stays at hand; an ended one waits to be sealed.
+    /// A running task stays at hand; an ended one waits to be sealed; one that waits for its start may wait long.
     fn keep(&mut self, writer: &mut Writer, id: TaskId, loaded: Loaded) {
-        if loaded.task.record().state.status.is_ended() {
+        let status = loaded.task.record().state.status;
+        if status.is_ended() {
             writer.ended.push_back(loaded.seq);
-            self.ended.push(loaded);
-        } else {
+        }
+        if status == TaskStatus::InProgress {
             writer.cache.keep(id, loaded);
+        } else {
+            self.done_with.push(loaded);
         }
     }
 

@@ -130,6 +130,7 @@ struct View<'a> {
     lost: bool,
 }
 
+/// How.
 enum Kind {
     /// Redrawn in place.
     Screen(Box<Screen>),

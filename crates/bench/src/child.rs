@@ -1,0 +1,159 @@
+//! The servers that are measured: child processes, ended by their id when dropped.
+
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+use crate::load::{Connection, get, on_one_thread};
+
+/// How long a server may take to answer for the first time.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A running server.
+pub(crate) struct Server {
+    child: Child,
+    /// Where it listens.
+    pub(crate) at: SocketAddr,
+    /// From its start to its first answer.
+    pub(crate) started_in: Duration,
+}
+
+/// Where things are: the binaries, and a directory for what is measured.
+pub(crate) struct Places {
+    /// The `longhaul` binary.
+    pub(crate) longhaul: PathBuf,
+    /// Filled stores, kept.
+    pub(crate) kept: PathBuf,
+    /// What one run writes.
+    pub(crate) work: PathBuf,
+}
+
+impl Places {
+    /// A fresh directory of the run.
+    pub(crate) fn fresh(&self, name: &str) -> Result<PathBuf> {
+        let directory = self.work.join(name);
+        if directory.exists() {
+            std::fs::remove_dir_all(&directory)?;
+        }
+        std::fs::create_dir_all(&directory)?;
+        Ok(directory)
+    }
+
+    /// The spike on an empty database.
+    pub(crate) fn spike(&self) -> Result<Server> {
+        let directory = self.fresh("spike")?;
+        let listen = free_address()?;
+        let mut command = Command::new(std::env::current_exe()?);
+        command.arg("spike").arg(listen.to_string()).arg(directory.join("spike.db"));
+        Server::start(command, listen, "/none", &directory.join("spike.log"))
+    }
+
+    /// Longhaul on a data directory.
+    pub(crate) fn longhaul(&self, data: &Path) -> Result<Server> {
+        let workflows = self.work.join("workflows");
+        std::fs::create_dir_all(&workflows)?;
+        std::fs::write(workflows.join("five.json"), serde_json::to_vec_pretty(&crate::data::five())?)?;
+        let name =
+            data.file_name().context("a data directory without a name")?.to_string_lossy().into_owned();
+        let log = self.work.join(format!("{name}.log"));
+        let listen = free_address()?;
+        let mut command = Command::new(&self.longhaul);
+        command.arg("serve").arg("--data-dir").arg(data).arg("--listen").arg(listen.to_string());
+        command.arg("--workflows").arg(&workflows);
+        Server::start(command, listen, "/v1/tasks?pageSize=1", &log)
+    }
+}
+
+impl Server {
+    /// Starts it and waits for its first answer to a GET of `path`.
+    fn start(mut command: Command, at: SocketAddr, path: &str, log: &Path) -> Result<Server> {
+        let log_file = std::fs::File::create(log)?;
+        command.stdin(Stdio::null()).stdout(log_file.try_clone()?).stderr(log_file);
+        let begun = Instant::now();
+        let child = command.spawn().with_context(|| format!("starting {command:?}"))?;
+        let mut server = Server { child, at, started_in: Duration::ZERO };
+        while !answers(at, path) {
+            if let Some(status) = server.child.try_wait()? {
+                bail!("{command:?} ended with {status}: {}", std::fs::read_to_string(log)?);
+            }
+            if begun.elapsed() > PATIENCE {
+                bail!("{command:?} gave no answer within a minute: {}", std::fs::read_to_string(log)?);
+            }
+            std::thread::sleep(Duration::from_micros(500));
+        }
+        server.started_in = begun.elapsed();
+        Ok(server)
+    }
+
+    /// Memory in use, in MiB.
+    pub(crate) fn resident_mib(&self) -> Result<f64> {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("no VmRSS")?;
+        let kib: f64 = line.trim().trim_end_matches(" kB").parse()?;
+        Ok(kib / 1024.0)
+    }
+
+    /// Asks it to end and waits until it has.
+    pub(crate) fn stop(mut self) -> Result<()> {
+        self.end()
+    }
+
+    fn end(&mut self) -> Result<()> {
+        if self.child.try_wait()?.is_some() {
+            return Ok(());
+        }
+        kill(Pid::from_raw(self.child.id().try_into()?), Signal::SIGTERM)?;
+        let begun = Instant::now();
+        while self.child.try_wait()?.is_none() {
+            if begun.elapsed() > PATIENCE {
+                self.child.kill()?;
+                self.child.wait()?;
+                bail!("a server did not end within a minute of SIGTERM");
+            }
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // On the way out of a failed measurement: that failure is what is told, not this one.
+        let _ = self.end();
+    }
+}
+
+/// Whether a server answers anything at all; the spike has no list and says 404.
+fn answers(at: SocketAddr, path: &str) -> bool {
+    let asked = on_one_thread(async {
+        let mut request = Vec::new();
+        get(path, &mut request);
+        let mut connection = Connection::open(at).await?;
+        connection.ask(&request).await.map(|_| ())
+    });
+    match asked {
+        Ok(()) => true,
+        Err(e) => path == "/none" && e.to_string().contains("404"),
+    }
+}
+
+/// An address of this machine that was free a moment ago.
+fn free_address() -> Result<SocketAddr> {
+    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?)
+}
+
+/// Bytes of all files in a directory.
+pub(crate) fn bytes_in(directory: &Path) -> Result<u64> {
+    let mut sum = 0;
+    for entry in std::fs::read_dir(directory)? {
+        let entry = entry?;
+        let about = entry.metadata()?;
+        sum += if about.is_dir() { bytes_in(&entry.path())? } else { about.len() };
+    }
+    Ok(sum)
+}

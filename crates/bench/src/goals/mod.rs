@@ -1,0 +1,6 @@
+//! The goals, a file for each group of them.
+
+pub(crate) mod growth;
+pub(crate) mod lists;
+pub(crate) mod rates;
+pub(crate) mod sizes;

@@ -1,0 +1,214 @@
+//! Planted bugs: what a faulty server would have left, put into a copy of a run's own record. Each must be caught by
+//! the check of its invariant, or the check is blind.
+
+use std::sync::Arc;
+
+use uuid::Uuid;
+
+use super::{Evidence, all};
+use crate::catalog::Catalog;
+use crate::dump::{Dump, Final};
+use crate::history::{DecisionAnswer, Effect, History, Poll, SubmitAnswer, Verb};
+use crate::wire::{SubStatus, TaskStatus};
+
+/// A bug.
+pub struct Plant {
+    /// In words.
+    pub name: &'static str,
+    /// The invariant that it breaks.
+    pub invariant: &'static str,
+    put: fn(&mut History, &mut Dump, &Catalog) -> bool,
+}
+
+/// What became of a planted bug.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// Its check found it.
+    Caught,
+    /// It went unseen.
+    Missed,
+    /// The run has nothing to put it into.
+    NoPlace,
+}
+
+/// All of them.
+pub const PLANTS: [Plant; 16] = [
+    Plant { name: "an acknowledged task is gone", invariant: "I1", put: lose },
+    Plant { name: "an input is stored wrong", invariant: "I1", put: spoil_input },
+    Plant { name: "a lost answer made two tasks", invariant: "I1", put: double },
+    Plant { name: "a key gave a second task", invariant: "I2", put: second_for_key },
+    Plant { name: "a success fell back to PENDING", invariant: "I3", put: take_back },
+    Plant { name: "a finished sub-task ran again", invariant: "I4", put: run_again },
+    Plant { name: "a doubtful effect was repeated unasked", invariant: "I4", put: repeat_once },
+    Plant { name: "a sub-task started early", invariant: "I5", put: start_early },
+    Plant { name: "a cancelled task went on", invariant: "I6", put: revive },
+    Plant { name: "a poll saw an older revision", invariant: "I10", put: step_back },
+    Plant { name: "an acknowledged retry was forgotten", invariant: "I10", put: forget_retry },
+    Plant { name: "a task succeeded with a failed sub-task", invariant: "I11", put: wrong_roll_up },
+    Plant { name: "the total is one too high", invariant: "I12", put: wrong_total },
+    Plant { name: "an attempt left no line", invariant: "I13", put: drop_attempt },
+    Plant { name: "a retry did not wait", invariant: "I13", put: hurry },
+    Plant { name: "a task is stuck", invariant: "I14", put: stick },
+];
+
+/// Puts each bug into a copy and looks whether it is seen.
+pub fn all_planted(history: &History, dump: &Dump, catalog: &Catalog) -> Vec<(&'static Plant, Outcome)> {
+    PLANTS
+        .iter()
+        .map(|plant| {
+            let (mut history, mut dump) = (history.clone(), dump.clone());
+            if !(plant.put)(&mut history, &mut dump, catalog) {
+                return (plant, Outcome::NoPlace);
+            }
+            let verdicts = all(&Evidence::new(&history, &dump, catalog));
+            let caught =
+                verdicts.iter().any(|verdict| verdict.name == plant.invariant && !verdict.broken.is_empty());
+            (plant, if caught { Outcome::Caught } else { Outcome::Missed })
+        })
+        .collect()
+}
+
+/// A task that fulfils a condition, the same one in each run of one record.
+fn find(dump: &Dump, fits: impl Fn(&Uuid, &Final) -> bool) -> Option<Uuid> {
+    dump.tasks.iter().filter(|(id, task)| fits(id, task)).map(|(id, _)| *id).min()
+}
+
+fn acked(history: &History) -> Option<Uuid> {
+    history.submits.iter().find_map(|submit| match submit.answer {
+        SubmitAnswer::Acked { id, .. } => Some(id),
+        _ => None,
+    })
+}
+
+fn task(dump: &mut Dump, id: Option<Uuid>) -> Option<(Uuid, &mut Final)> {
+    let id = id?;
+    Some((id, dump.tasks.get_mut(&id)?))
+}
+
+fn lose(history: &mut History, dump: &mut Dump, _: &Catalog) -> bool {
+    acked(history).is_some_and(|id| dump.tasks.remove(&id).is_some())
+}
+
+fn spoil_input(history: &mut History, dump: &mut Dump, _: &Catalog) -> bool {
+    let found = task(dump, acked(history));
+    found.map(|(_, task)| task.input["note"] = "something else".into()).is_some()
+}
+
+fn double(history: &mut History, dump: &mut Dump, _: &Catalog) -> bool {
+    let unknown = history.submits.iter().filter(|submit| submit.answer == SubmitAnswer::Ambiguous);
+    let marks: Vec<u64> = unknown.map(|submit| submit.mark).collect();
+    let landed = find(dump, |_, task| task.input["mark"].as_u64().is_some_and(|mark| marks.contains(&mark)));
+    let Some(copy) = landed.and_then(|id| dump.tasks.get(&id).cloned()) else { return false };
+    dump.tasks.insert(Uuid::nil(), copy);
+    true
+}
+
+fn second_for_key(history: &mut History, _: &mut Dump, _: &Catalog) -> bool {
+    let again = history.submits.iter_mut().rev().find(|submit| {
+        submit.key.is_some() && matches!(submit.answer, SubmitAnswer::Acked { replayed: true, .. })
+    });
+    again.map(|submit| submit.answer = SubmitAnswer::Acked { id: Uuid::nil(), replayed: true }).is_some()
+}
+
+fn take_back(history: &mut History, dump: &mut Dump, _: &Catalog) -> bool {
+    let seen = history
+        .polls
+        .iter()
+        .find(|poll| poll.view.subs.iter().any(|sub| sub.status == SubStatus::Successful));
+    let Some(Poll { id, ret, view, .. }) = seen.cloned() else { return false };
+    let mut back = (*view).clone();
+    back.subs.iter_mut().for_each(|sub| sub.status = SubStatus::Pending);
+    let poll = Poll { id, call: ret + 1, ret: dump.at.max(ret + 2), view: Arc::new(back) };
+    history.polls.push(poll);
+    true
+}
+
+fn run_again(history: &mut History, _: &mut Dump, _: &Catalog) -> bool {
+    let Some(Effect { at, life, task, sub, key }) = history.effects.first().cloned() else { return false };
+    history.effects.push(Effect { at: at + 1, life, task, sub, key });
+    true
+}
+
+fn repeat_once(history: &mut History, dump: &mut Dump, catalog: &Catalog) -> bool {
+    let is_once = |task: Uuid, name: &str| {
+        let kind = dump.tasks.get(&task).and_then(|task| catalog.kind(&task.workflow));
+        kind.is_some_and(|kind| kind.subs.iter().any(|sub| sub.once && sub.name == name))
+    };
+    let told = history.decided(&[Verb::NotDone]);
+    let call =
+        history.effects.iter().find(|call| is_once(call.task, &call.sub) && !told.contains_key(&call.task));
+    let Some(copy) = call.cloned() else { return false };
+    // As a faulty recovery would: with an attempt, in another life, after a kill.
+    history.effects.push(Effect { life: usize::MAX, ..copy.clone() });
+    let Some(task) = dump.tasks.get_mut(&copy.task) else { return false };
+    let sub = task.names.iter().position(|name| *name == copy.sub);
+    let attempt = task.attempts.iter().find(|attempt| Some(attempt.sub) == sub).cloned();
+    attempt.map(|attempt| task.attempts.push(attempt)).is_some()
+}
+
+fn start_early(_: &mut History, dump: &mut Dump, catalog: &Catalog) -> bool {
+    let needs = |task: &Final, sub: usize| {
+        catalog
+            .kind(&task.workflow)
+            .is_some_and(|kind| kind.subs.get(sub).is_some_and(|sub| !sub.needs.is_empty()))
+    };
+    let id = find(dump, |_, task| task.attempts.iter().any(|attempt| needs(task, attempt.sub)));
+    let Some((_, task)) = task(dump, id) else { return false };
+    let early = task.view.created - 1;
+    let found = task.attempts.iter().position(|attempt| needs(task, attempt.sub));
+    found.map(|at| task.attempts[at].started = early).is_some()
+}
+
+fn revive(history: &mut History, dump: &mut Dump, _: &Catalog) -> bool {
+    let cancel =
+        history.decisions.iter().find(|d| d.what == Verb::Cancel && d.answer == DecisionAnswer::Acked);
+    let found = task(dump, cancel.map(|cancel| cancel.id));
+    found.map(|(_, task)| task.view.status = TaskStatus::Successful).is_some()
+}
+
+fn step_back(history: &mut History, dump: &mut Dump, _: &Catalog) -> bool {
+    let Some(poll) = history.polls.iter().find(|poll| poll.view.revision > 1).cloned() else { return false };
+    let mut view = (*poll.view).clone();
+    view.revision -= 1;
+    history.polls.push(Poll { call: poll.ret + 1, ret: dump.at, view: Arc::new(view), ..poll });
+    true
+}
+
+fn forget_retry(history: &mut History, dump: &mut Dump, _: &Catalog) -> bool {
+    let retry = history.decisions.iter().find(|d| d.what == Verb::Retry && d.answer == DecisionAnswer::Acked);
+    let found = task(dump, retry.map(|retry| retry.id));
+    found.map(|(_, task)| task.view.generation = 1).is_some()
+}
+
+fn wrong_roll_up(_: &mut History, dump: &mut Dump, _: &Catalog) -> bool {
+    let id = find(dump, |_, task| task.view.status == TaskStatus::Successful);
+    task(dump, id).map(|(_, task)| task.view.subs[0].status = SubStatus::Failed).is_some()
+}
+
+fn wrong_total(_: &mut History, dump: &mut Dump, _: &Catalog) -> bool {
+    dump.totals.last_mut().map(|total| *total += 1).is_some()
+}
+
+fn drop_attempt(_: &mut History, dump: &mut Dump, _: &Catalog) -> bool {
+    let id = find(dump, |_, task| task.attempts.iter().any(|attempt| attempt.number == 2));
+    task(dump, id).map(|(_, task)| task.attempts.retain(|attempt| attempt.number != 1)).is_some()
+}
+
+fn hurry(_: &mut History, dump: &mut Dump, _: &Catalog) -> bool {
+    let failed =
+        |task: &Final| task.attempts.iter().position(|a| a.status == "FAILED" && task.workflow == "flaky");
+    let id = find(dump, |_, task| failed(task).is_some());
+    let Some((_, task)) = task(dump, id) else { return false };
+    let Some((sub, number, ended)) =
+        failed(task).map(|at| &task.attempts[at]).map(|a| (a.sub, a.number, a.ended))
+    else {
+        return false;
+    };
+    let next = task.attempts.iter_mut().find(|a| a.sub == sub && a.number == number + 1);
+    next.map(|next| next.started = ended.unwrap_or_default() + 1).is_some()
+}
+
+fn stick(_: &mut History, dump: &mut Dump, _: &Catalog) -> bool {
+    let id = find(dump, |_, task| task.view.status == TaskStatus::Successful);
+    task(dump, id).map(|(_, task)| task.view.status = TaskStatus::InProgress).is_some()
+}

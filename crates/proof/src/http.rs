@@ -1,0 +1,207 @@
+//! A client of one connection. It tells apart what clients in proofs must tell apart: a request that was never sent,
+//! one that was answered to the end, and one of which nobody knows.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
+/// The longest that an answer may take: more than any `wait` the proofs ask for.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// The largest head of an answer, in bytes.
+const LARGEST_HEAD: usize = 64 << 10;
+
+/// An answer, read to its end.
+#[derive(Clone, Debug)]
+pub struct Answer {
+    /// The status code.
+    pub status: u16,
+    /// Headers as they came, names in lower case.
+    pub headers: Vec<(String, String)>,
+    /// The body.
+    pub body: Vec<u8>,
+}
+
+impl Answer {
+    /// A header's value.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
+    }
+
+    /// True for 2xx.
+    pub fn is_success(&self) -> bool {
+        (200..300).contains(&self.status)
+    }
+
+    /// The body as JSON.
+    pub fn json(&self) -> Option<serde_json::Value> {
+        serde_json::from_slice(&self.body).ok()
+    }
+}
+
+/// Why there is no answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NoAnswer {
+    /// Nobody listened: the request was not sent.
+    Unsent,
+    /// It was sent, at least in part, and no whole answer came: it may have been heard.
+    Lost,
+    /// An answer came that is not HTTP as the proofs understand it.
+    Garbled(String),
+}
+
+/// A request.
+#[derive(Clone, Debug)]
+pub struct Request<'a> {
+    /// `GET`.
+    pub method: &'a str,
+    /// Path and query.
+    pub path: &'a str,
+    /// Further headers.
+    pub headers: &'a [(&'a str, &'a str)],
+    /// A JSON body.
+    pub body: Option<&'a [u8]>,
+}
+
+impl<'a> Request<'a> {
+    /// A GET.
+    pub fn get(path: &'a str) -> Self {
+        Request { method: "GET", path, headers: &[], body: None }
+    }
+
+    fn bytes(&self) -> Vec<u8> {
+        let mut text = format!("{} {} HTTP/1.1\r\nhost: longhaul\r\n", self.method, self.path);
+        for (name, value) in self.headers {
+            text.push_str(&format!("{name}: {value}\r\n"));
+        }
+        if let Some(body) = self.body {
+            text.push_str(&format!("content-type: application/json\r\ncontent-length: {}\r\n", body.len()));
+        }
+        text.push_str("\r\n");
+        let mut bytes = text.into_bytes();
+        bytes.extend_from_slice(self.body.unwrap_or_default());
+        bytes
+    }
+}
+
+/// A client that keeps its connection as long as it works.
+#[derive(Debug, Default)]
+pub struct Client {
+    open: Option<(SocketAddr, TcpStream)>,
+    buffer: Vec<u8>,
+}
+
+impl Client {
+    /// Sends a request and reads the whole answer.
+    pub async fn ask(&mut self, to: SocketAddr, request: &Request<'_>) -> Result<Answer, NoAnswer> {
+        let kept = self.open.take().filter(|(address, _)| *address == to);
+        let mut stream = match kept {
+            Some((_, stream)) => stream,
+            None => {
+                let stream = TcpStream::connect(to).await.map_err(|_| NoAnswer::Unsent)?;
+                // Without it a small request may wait for the acknowledgement of the one before.
+                stream.set_nodelay(true).map_err(|_| NoAnswer::Unsent)?;
+                stream
+            }
+        };
+        let answered = timeout(PATIENCE, async {
+            stream.write_all(&request.bytes()).await.map_err(|_| NoAnswer::Lost)?;
+            self.read(&mut stream).await
+        });
+        let answer = answered.await.unwrap_or(Err(NoAnswer::Lost))?;
+        if answer.header("connection").is_none_or(|value| !value.eq_ignore_ascii_case("close")) {
+            self.open = Some((to, stream));
+        }
+        Ok(answer)
+    }
+
+    async fn read(&mut self, stream: &mut TcpStream) -> Result<Answer, NoAnswer> {
+        self.buffer.clear();
+        let head = loop {
+            if let Some(at) = self.buffer.windows(4).position(|four| four == b"\r\n\r\n") {
+                break at;
+            }
+            if self.buffer.len() > LARGEST_HEAD {
+                return Err(NoAnswer::Garbled("a head without end".to_owned()));
+            }
+            self.more(stream).await?;
+        };
+        let mut answer = parse_head(&self.buffer[..head])?;
+        let length = match answer.header("content-length") {
+            Some(text) => text.parse().map_err(|_| NoAnswer::Garbled(format!("content-length: {text}")))?,
+            None if matches!(answer.status, 204 | 304) => 0,
+            None => return Err(NoAnswer::Garbled("an answer without content-length".to_owned())),
+        };
+        let end = head + 4 + length;
+        while self.buffer.len() < end {
+            self.more(stream).await?;
+        }
+        answer.body = self.buffer[head + 4..end].to_vec();
+        Ok(answer)
+    }
+
+    async fn more(&mut self, stream: &mut TcpStream) -> Result<(), NoAnswer> {
+        match stream.read_buf(&mut self.buffer).await {
+            Ok(0) | Err(_) => Err(NoAnswer::Lost),
+            Ok(_) => Ok(()),
+        }
+    }
+}
+
+fn parse_head(head: &[u8]) -> Result<Answer, NoAnswer> {
+    let garbled = || NoAnswer::Garbled(String::from_utf8_lossy(head).into_owned());
+    let text = std::str::from_utf8(head).map_err(|_| garbled())?;
+    let mut lines = text.split("\r\n");
+    let status = lines
+        .next()
+        .and_then(|line| line.strip_prefix("HTTP/1.1 "))
+        .and_then(|rest| rest.get(..3))
+        .and_then(|code| code.parse().ok())
+        .ok_or_else(garbled)?;
+    let headers = lines
+        .map(|line| {
+            line.split_once(':').map(|(name, value)| (name.to_ascii_lowercase(), value.trim().to_owned()))
+        })
+        .collect::<Option<_>>()
+        .ok_or_else(garbled)?;
+    Ok(Answer { status, headers, body: Vec::new() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::net::TcpListener;
+
+    async fn serve_once(bytes: &'static [u8]) -> SocketAddr {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        tokio::spawn(async move {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let mut request = [0; 1024];
+            let _ = stream.read(&mut request).await.unwrap();
+            stream.write_all(bytes).await.unwrap();
+        });
+        address
+    }
+
+    #[tokio::test]
+    async fn an_answer_is_read_to_its_end() {
+        let to = serve_once(b"HTTP/1.1 202 Accepted\r\nLocation: /v1/tasks/1\r\ncontent-length: 2\r\n\r\n{}")
+            .await;
+        let answer = Client::default().ask(to, &Request::get("/")).await.unwrap();
+        assert_eq!(
+            (answer.status, answer.header("location"), answer.body.as_slice()),
+            (202, Some("/v1/tasks/1"), &b"{}"[..])
+        );
+    }
+
+    #[tokio::test]
+    async fn half_an_answer_is_lost_and_no_listener_means_unsent() {
+        let to = serve_once(b"HTTP/1.1 202 Accepted\r\ncontent-length: 20\r\n\r\n{").await;
+        assert_eq!(Client::default().ask(to, &Request::get("/")).await.unwrap_err(), NoAnswer::Lost);
+        let gone = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+        assert_eq!(Client::default().ask(gone, &Request::get("/")).await.unwrap_err(), NoAnswer::Unsent);
+    }
+}

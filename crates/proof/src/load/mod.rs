@@ -1,0 +1,127 @@
+//! The clients. What they do is drawn from a seed; what they are told is recorded, with what they were not told.
+
+mod caller;
+mod client;
+mod record;
+
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::time::Duration;
+
+use tokio::task::JoinHandle;
+use uuid::Uuid;
+
+pub use caller::{Caller, Sending};
+pub use record::Recorder;
+
+use crate::catalog::Catalog;
+use crate::history::{History, Submit, SubmitAnswer};
+
+/// What the clients of one load share. All run in one thread.
+#[derive(Debug)]
+pub struct Shared {
+    /// The workflows.
+    pub catalog: Catalog,
+    /// What is recorded.
+    pub recorder: RefCell<Recorder>,
+    /// Where the server is; `None` while there is none.
+    pub address: Cell<Option<SocketAddr>>,
+    /// It is being killed, or just came up: answers may break off.
+    pub dying: Cell<bool>,
+    /// The clients end after what they are at.
+    pub stop: Cell<bool>,
+    /// The mean pause between two calls of one client.
+    pub think: Cell<Duration>,
+    /// Submissions left in this round; then mostly other calls are made.
+    pub budget: Cell<u32>,
+    /// Requests under way.
+    pub in_flight: Cell<u64>,
+    /// Submissions answered since the counter was set to 0.
+    pub acked: Cell<u64>,
+    /// Tasks that were started lately.
+    recent: RefCell<VecDeque<Uuid>>,
+    /// Failed tasks, with the sub-task that waits for a verdict.
+    failed: RefCell<VecDeque<(Uuid, Option<String>)>>,
+    /// Submissions with a key whose answer was lost: to be sent again.
+    owed: RefCell<VecDeque<usize>>,
+    next_mark: Cell<u64>,
+}
+
+/// How many tasks `recent` holds: most of them are running.
+const RECENT: usize = 300;
+/// How many failed tasks are remembered for a decision.
+const FAILED: usize = 500;
+
+impl Shared {
+    /// Before the first call.
+    pub fn new(catalog: Catalog) -> Rc<Shared> {
+        Rc::new(Shared {
+            catalog,
+            recorder: RefCell::default(),
+            address: Cell::new(None),
+            dying: Cell::new(true),
+            stop: Cell::new(false),
+            think: Cell::new(Duration::from_millis(5)),
+            budget: Cell::new(u32::MAX),
+            in_flight: Cell::new(0),
+            acked: Cell::new(0),
+            recent: RefCell::default(),
+            failed: RefCell::default(),
+            owed: RefCell::default(),
+            next_mark: Cell::new(1),
+        })
+    }
+
+    /// After a load whose history is known: what is owed and the next mark follow from it.
+    pub fn resume(catalog: Catalog, history: History) -> Rc<Shared> {
+        let shared = Shared::new(catalog);
+        let unknown = |submit: &Submit| submit.answer == SubmitAnswer::Ambiguous && submit.key.is_some();
+        let owed =
+            history.submits.iter().enumerate().filter(|(_, submit)| unknown(submit)).map(|(index, _)| index);
+        shared.owed.borrow_mut().extend(owed);
+        shared.next_mark.set(history.submits.iter().map(|submit| submit.mark).max().unwrap_or(0) + 1_000_000);
+        shared.recorder.borrow_mut().history = history;
+        shared
+    }
+
+    /// Starts clients.
+    pub fn start(self: &Rc<Self>, clients: u64, seed: u64) -> Vec<JoinHandle<()>> {
+        self.stop.set(false);
+        (0..clients)
+            .map(|n| {
+                let rng = fastrand::Rng::with_seed(seed ^ (n + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15));
+                tokio::task::spawn_local(client::run(Caller::new(self.clone()), rng))
+            })
+            .collect()
+    }
+
+    /// A number that no other submission has.
+    pub fn new_mark(&self) -> u64 {
+        self.next_mark.replace(self.next_mark.get() + 1)
+    }
+
+    /// The server answers from here on.
+    pub fn is_up(&self, address: SocketAddr) {
+        self.address.set(Some(address));
+        self.dying.set(false);
+        self.acked.set(0);
+    }
+
+    fn remember(&self, id: Uuid) {
+        let mut recent = self.recent.borrow_mut();
+        recent.push_back(id);
+        if recent.len() > RECENT {
+            recent.pop_front();
+        }
+    }
+
+    fn remember_failed(&self, id: Uuid, undecided: Option<String>) {
+        let mut failed = self.failed.borrow_mut();
+        failed.push_back((id, undecided));
+        if failed.len() > FAILED {
+            failed.pop_front();
+        }
+    }
+}

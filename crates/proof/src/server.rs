@@ -1,0 +1,219 @@
+//! The server under proof: a child process, known by its id, ended with the harness.
+
+use std::fs::{File, OpenOptions};
+use std::io::Write;
+use std::net::SocketAddr;
+use std::os::unix::process::ExitStatusExt;
+use std::path::{Path, PathBuf};
+use std::process::{ExitStatus, Stdio};
+use std::rc::Rc;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
+use tokio::process::{Child, Command};
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep, timeout};
+
+use crate::clock::{self, Micros};
+use crate::http::{Client, Request};
+
+/// How long a server may take to be ready, or to end when asked.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// What is started, again and again.
+#[derive(Clone, Debug)]
+pub struct Program {
+    /// The `longhaul` binary.
+    pub binary: PathBuf,
+    /// Where it keeps its data.
+    pub data: PathBuf,
+    /// Its workflows.
+    pub workflows: PathBuf,
+    /// Its configuration file.
+    pub config: PathBuf,
+    /// Where what it prints goes.
+    pub log: PathBuf,
+}
+
+/// One life of it.
+#[derive(Debug)]
+pub struct Server {
+    child: Child,
+    address: watch::Receiver<Option<SocketAddr>>,
+    log: PathBuf,
+    /// When it was started.
+    pub spawned: Micros,
+}
+
+/// How it came up.
+#[derive(Clone, Copy, Debug)]
+pub enum Start {
+    /// Ready, at this address.
+    Ready(SocketAddr),
+    /// It was killed before.
+    Killed,
+}
+
+impl Program {
+    /// The configuration that lets `http` actions reach the effect counter.
+    pub fn write_config(path: &Path, effects: SocketAddr) -> Result<()> {
+        let text = format!("[actions.http]\nallow = [\"{effects}\"]\n");
+        std::fs::write(path, text).with_context(|| path.display().to_string())
+    }
+
+    /// The same on another data directory.
+    pub fn on(&self, data: &Path) -> Program {
+        Program { data: data.to_owned(), ..self.clone() }
+    }
+
+    /// Starts it; `under` is a program that runs it, with its arguments.
+    pub fn start(&self, under: &[String]) -> Result<Server> {
+        let mut command = match under.split_first() {
+            None => Command::new(&self.binary),
+            Some((program, arguments)) => {
+                let mut command = Command::new(program);
+                command.args(arguments).arg("--").arg(&self.binary);
+                command
+            }
+        };
+        // What the caller's environment says of Longhaul is about other servers.
+        for (name, _) in
+            std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("LONGHAUL_"))
+        {
+            command.env_remove(name);
+        }
+        command.arg("serve").args(["--listen", "127.0.0.1:0"]).arg("--data-dir").arg(&self.data);
+        command.arg("--workflows").arg(&self.workflows).arg("--config").arg(&self.config);
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
+        let spawned = clock::now();
+        let mut child = command.spawn().with_context(|| format!("starting {command:?}"))?;
+        let log = OpenOptions::new().create(true).append(true).open(&self.log);
+        let log = Rc::new(log.with_context(|| self.log.display().to_string())?);
+        let (found, address) = watch::channel(None);
+        let found = Rc::new(found);
+        let (out, err) = (child.stdout.take().context("stdout")?, child.stderr.take().context("stderr")?);
+        tokio::task::spawn_local(read(out, log.clone(), found.clone()));
+        tokio::task::spawn_local(read(err, log, found));
+        Ok(Server { child, address, log: self.log.clone(), spawned })
+    }
+}
+
+/// Copies what it prints to the log, and finds the address in it.
+async fn read(from: impl AsyncRead + Unpin, log: Rc<File>, found: Rc<watch::Sender<Option<SocketAddr>>>) {
+    let mut lines = BufReader::new(from).lines();
+    while let Ok(Some(line)) = lines.next_line().await {
+        // The log helps people; the proof does not depend on it.
+        let _ = writeln!(&*log, "{line}");
+        if found.borrow().is_none()
+            && let Some(address) = address_in(&line)
+        {
+            found.send_replace(Some(address));
+        }
+    }
+}
+
+fn address_in(line: &str) -> Option<SocketAddr> {
+    let (_, rest) = line.split_once("http://127.0.0.1:")?;
+    let digits: String = rest.chars().take_while(char::is_ascii_digit).collect();
+    digits.parse::<u16>().ok().filter(|port| *port > 0).map(|port| SocketAddr::from(([127, 0, 0, 1], port)))
+}
+
+impl Server {
+    /// Its process id.
+    pub fn pid(&self) -> Result<Pid> {
+        let id = self.child.id().context("the server has ended")?;
+        Ok(Pid::from_raw(id.try_into()?))
+    }
+
+    /// Waits until it is ready, or was killed.
+    pub async fn up(&mut self) -> Result<Start> {
+        let begun = Instant::now();
+        let mut client = Client::default();
+        loop {
+            if let Some(status) = self.child.try_wait()? {
+                return self.ended(status);
+            }
+            let address = *self.address.borrow();
+            if let Some(address) = address
+                && client
+                    .ask(address, &Request::get("/health/ready"))
+                    .await
+                    .is_ok_and(|answer| answer.status == 200)
+            {
+                return Ok(Start::Ready(address));
+            }
+            if begun.elapsed() > PATIENCE {
+                bail!(
+                    "the server was not ready within a minute; what it printed is in {}",
+                    self.log.display()
+                );
+            }
+            sleep(Duration::from_millis(1)).await;
+        }
+    }
+
+    fn ended(&self, status: ExitStatus) -> Result<Start> {
+        match status.signal() {
+            Some(9) => Ok(Start::Killed),
+            _ => bail!("the server ended by itself ({status}); what it printed is in {}", self.log.display()),
+        }
+    }
+
+    /// Whether it has been killed in the meantime.
+    pub fn is_dead(&mut self) -> Result<bool> {
+        match self.child.try_wait()? {
+            None => Ok(false),
+            Some(status) => self.ended(status).map(|_| true),
+        }
+    }
+
+    /// SIGKILL, and waits until it is gone.
+    pub async fn kill(&mut self) -> Result<()> {
+        self.child.start_kill().context("SIGKILL")?;
+        let status = self.child.wait().await?;
+        self.ended(status).map(|_| ())
+    }
+
+    /// SIGTERM, and waits until it has ended in order.
+    pub async fn stop(self) -> Result<()> {
+        if self.stop_or_killed().await? {
+            bail!("the server was killed while it stopped");
+        }
+        Ok(())
+    }
+
+    /// The same, where a kill may come first: true then.
+    pub async fn stop_or_killed(mut self) -> Result<bool> {
+        if self.is_dead()? {
+            return Ok(true);
+        }
+        kill(self.pid()?, Signal::SIGTERM)?;
+        let Ok(status) = timeout(PATIENCE, self.child.wait()).await else {
+            bail!("the server did not end within a minute of SIGTERM");
+        };
+        let status = status?;
+        if status.success() {
+            return Ok(false);
+        }
+        if status.signal() == Some(9) {
+            return Ok(true);
+        }
+        bail!("the server ended with {status} after SIGTERM; what it printed is in {}", self.log.display())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::address_in;
+
+    #[test]
+    fn the_address_is_found_in_what_is_printed() {
+        let found = |line| address_in(line).map(|address| address.port());
+        assert_eq!(found("longhaul 0.1.0 is ready at http://127.0.0.1:41234 (pid 7)"), Some(41234));
+        assert_eq!(found(r#"{"fields":{"address":"http://127.0.0.1:80/"}}"#), Some(80));
+        assert_eq!(found("effects at http://10.0.0.1:80"), None);
+    }
+}

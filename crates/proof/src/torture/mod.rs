@@ -1,0 +1,95 @@
+//! The faults: kills under load, kills at every sync, kills of the recovery. Every run has an end in time, names its
+//! seed, and ends with a line of figures.
+
+mod heal;
+mod integrity;
+mod kills;
+mod place;
+mod recovery;
+mod scenario;
+mod strace;
+mod syncs;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::Result;
+use clap::Parser;
+use tokio::task::LocalSet;
+
+use crate::report::{Report, say};
+use place::Place;
+
+/// Kills a Longhaul server in many ways and checks that it kept every promise.
+#[derive(Debug, Parser)]
+#[command(name = "torture")]
+struct Arguments {
+    /// The short run that fits into continuous integration.
+    #[arg(long)]
+    quick: bool,
+    /// Kills under load; 300, or 20 in a quick run.
+    #[arg(long)]
+    kills: Option<usize>,
+    /// Which faults: f1 (kills under load), f2 (a kill at every sync), f3 (kills of the recovery).
+    #[arg(long, value_delimiter = ',', default_value = "f1,f2,f3")]
+    faults: Vec<String>,
+    /// What the randomness is made from; a new one each time unless given.
+    #[arg(long)]
+    seed: Option<u64>,
+    /// The `longhaul` binary; built when not given.
+    #[arg(long)]
+    longhaul: Option<PathBuf>,
+    /// Where data and logs go and stay; a temporary directory that is removed unless given.
+    #[arg(long)]
+    keep: Option<PathBuf>,
+    /// Clients of the load.
+    #[arg(long, default_value_t = 12)]
+    clients: u64,
+}
+
+/// The longest that a whole run may take.
+const LIMIT: Duration = Duration::from_secs(3600);
+
+/// The program.
+pub fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let run = || -> Result<bool> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let all = async {
+            let run = tokio::time::timeout(LIMIT, run(&arguments)).await;
+            run.unwrap_or_else(|_| {
+                anyhow::bail!("the run did not end within {} minutes", LIMIT.as_secs() / 60)
+            })
+        };
+        LocalSet::new().block_on(&runtime, all)
+    };
+    match run() {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(e) => {
+            say(&format!("the run was broken off: {e:#}"));
+            say("0 passed, 1 failed");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(arguments: &Arguments) -> Result<bool> {
+    let seed = arguments.seed.unwrap_or_else(|| fastrand::u64(..1_000_000));
+    say(&format!("seed {seed}"));
+    let place = Place::new(arguments.longhaul.as_deref(), arguments.keep.as_deref())?;
+    let mut report = Report::default();
+    let wanted = |name: &str| arguments.faults.iter().any(|fault| fault.eq_ignore_ascii_case(name));
+    if wanted("f1") {
+        let kills = arguments.kills.unwrap_or(if arguments.quick { 20 } else { 300 });
+        kills::run(&place, kills, arguments.clients, seed, &mut report).await?;
+    }
+    if wanted("f2") {
+        syncs::run(&place, arguments.quick, &mut report).await?;
+    }
+    if wanted("f3") {
+        recovery::run(&place, arguments.quick, arguments.clients, seed, &mut report).await?;
+    }
+    Ok(report.print())
+}
