@@ -12,7 +12,7 @@ use crate::error::ClientError;
 /// How long connecting may take.
 const CONNECT: Duration = Duration::from_secs(5);
 /// How long an answer may take, beside what the server was asked to wait.
-const ANSWER: Duration = Duration::from_secs(60);
+const ANSWER: Duration = Duration::from_secs(30);
 
 /// A connection to one server. Cheap to clone; clones share their connections.
 #[derive(Clone, Debug)]

@@ -83,8 +83,8 @@ pub(super) async fn fill(client: &Client, inventory: SocketAddr) -> anyhow::Resu
         let reason = "the host leaves maintenance mode tonight, CHG0042";
         client.skip_sub_task(&warned.id, "HostMaintenanceModeValidationAction", reason).await?;
     }
-    if failed.fresh {
-        demo.until(&failed.id, |task| task.phase().has_ended()).await?;
+    for task in [&resolved, &warned, &failed] {
+        demo.until(&task.id, |task| task.phase().has_ended()).await?;
     }
     Ok(Shown { failed: failed.id, parked: parked.id, running: running.id, waiting: waiting.id })
 }

@@ -11,7 +11,7 @@ use serde_json::Value;
 
 pub(crate) use finding::{Finding, Place};
 pub(crate) use folder::find;
-use tree::Tree;
+use tree::{Tree, Unreadable};
 
 /// What became of reading a file.
 #[derive(Debug)]
@@ -22,8 +22,8 @@ pub(crate) struct Checked {
     pub(crate) findings: Vec<Finding>,
 }
 
-/// Reads and checks a workflow file: its syntax, its shape, its values, and what only compiling it shows. Each step
-/// needs the one before it to have found no mistake.
+/// Reads and checks a workflow file: its syntax, its shape, its values, and what only compiling it shows; as much of
+/// that as can be had at once.
 pub(crate) fn check(text: &str) -> Checked {
     let mut checked = steps(text);
     checked.findings.sort_by_key(|finding| finding.place);
@@ -37,30 +37,30 @@ fn steps(text: &str) -> Checked {
     let refused = |findings| Checked { definition: None, findings };
     let tree = match Tree::parse(text) {
         Ok(tree) => tree,
-        Err(e) => {
-            let hint = unquoted(text, e.place);
-            return refused(vec![Finding::error(e.place, e.message, hint)]);
-        }
+        Err(e) => return refused(vec![unreadable(text, e)]),
     };
-    let findings = structure::check(&tree);
-    if !findings.is_empty() {
-        return refused(findings);
-    }
+    let mut findings = structure::check(&tree);
     let definition = match definition(&tree.value) {
         Ok(definition) => definition,
-        Err((pointer, message)) => return refused(vec![Finding::error(tree.at(&pointer), message, None)]),
+        Err((pointer, message)) => {
+            // What is wrong with the shape has been told in better words.
+            if findings.is_empty() {
+                findings.push(Finding::error(tree.at(&pointer), message, None));
+            }
+            return refused(findings);
+        }
     };
     let problems = match Workflow::compile(definition.clone(), 1) {
         Ok(workflow) => workflow.warnings,
         Err(problems) => problems,
     };
-    let at = |Problem { severity, pointer, message, hint }| Finding {
-        severity,
-        place: tree.at(&pointer),
-        message,
-        hint,
-    };
-    Checked { definition: Some(definition), findings: problems.into_iter().map(at).collect() }
+    for Problem { severity, pointer, message, hint } in problems {
+        let place = tree.at(&pointer);
+        if !findings.iter().any(|known| known.place == place) {
+            findings.push(Finding { severity, place, message, hint });
+        }
+    }
+    Checked { definition: Some(definition), findings }
 }
 
 /// The definition that a value is, or the pointer of what is wrong with it.
@@ -79,11 +79,15 @@ fn definition(value: &Value) -> Result<Definition, (String, String)> {
     })
 }
 
-/// The usual slip with YAML: `{{ … }}` without quotes is a mapping there.
-fn unquoted(text: &str, place: Place) -> Option<String> {
-    let line = text.lines().nth(place.line - 1)?;
+/// Why a text is no document; the usual slip with YAML has words of its own.
+fn unreadable(text: &str, Unreadable { place, message }: Unreadable) -> Finding {
+    let line = text.lines().nth(place.line - 1).unwrap_or_default();
     let value = line.split_once(": ").map_or(line.trim_start_matches([' ', '-']), |(_, value)| value).trim();
-    value.starts_with("{{").then(|| format!("put the text in quotes: \"{value}\""))
+    if value.starts_with("{{") {
+        let hint = format!("put the text in quotes: \"{value}\"");
+        return Finding::error(place, "`{{` without quotes begins a mapping, not a text", Some(hint));
+    }
+    Finding::error(place, message, None)
 }
 
 /// A YAML or JSON document as a plain value.

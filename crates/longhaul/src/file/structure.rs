@@ -158,14 +158,20 @@ fn has_type(schema: &Value, value: &Value) -> bool {
 }
 
 fn wrong_type(schema: &Value, value: &Value) -> (String, Option<String>) {
-    let wanted = match schema.get("type").and_then(Value::as_str) {
-        Some("object") => "members (`name: value`)",
-        Some("array") => "a list",
-        Some("string") => "a text",
-        Some("boolean") => "`true` or `false`",
-        Some("integer") => "a whole number",
-        Some("number") => "a number",
+    let in_words = |name: &str| match name {
+        "object" => "members (`name: value`)",
+        "array" => "a list",
+        "string" => "a text",
+        "boolean" => "`true` or `false`",
+        "integer" => "a whole number",
+        "number" => "a number",
         _ => "something else",
+    };
+    let wanted = match schema.get("type") {
+        Some(Value::Array(names)) => {
+            names.iter().filter_map(Value::as_str).map(in_words).collect::<Vec<_>>().join(" or ")
+        }
+        other => in_words(other.and_then(Value::as_str).unwrap_or_default()).to_owned(),
     };
     let found = match value {
         Value::Null => "nothing",

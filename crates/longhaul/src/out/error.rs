@@ -31,7 +31,13 @@ pub(crate) fn call(error: &ClientError, palette: Palette) -> String {
     }
 }
 
-/// An error that a task or sub-task carries: code, message, causes, remedy.
+/// An error that a task or sub-task carries: code, message, remedy.
+pub(crate) fn brief(error: &ErrorBody, indent: &str, palette: Palette) -> String {
+    let without = ErrorBody { causes: Vec::new(), nested_errors: Vec::new(), ..error.clone() };
+    carried(&without, indent, palette)
+}
+
+/// The same with its causes and what it is made of.
 pub(crate) fn carried(error: &ErrorBody, indent: &str, palette: Palette) -> String {
     let bad = palette.bad();
     let code = if error.error_code.is_empty() { "ERROR" } else { &error.error_code };
@@ -47,6 +53,7 @@ fn below(out: &mut String, error: &ErrorBody, indent: &str, palette: Palette) {
     }
     for nested in &error.nested_errors {
         let place = nested.context.get("pointer").and_then(|pointer| pointer.as_str()).unwrap_or_default();
+        let place = if nested.message.starts_with(place) { "" } else { place };
         let colon = if place.is_empty() { "" } else { ": " };
         let _ = writeln!(out, "{indent}{place}{colon}{}", nested.message);
         if let Some(remedy) = &nested.remediation_message {

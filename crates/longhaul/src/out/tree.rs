@@ -48,18 +48,7 @@ pub(crate) fn status(text: &str, palette: Palette) -> String {
 pub(crate) fn render(task: &TaskBody, moment: Moment, palette: Palette) -> Vec<String> {
     let mut lines = head(task, moment, palette);
     branches(&mut lines, &task.sub_tasks, "", moment, palette);
-    let mut errors = String::new();
-    for error in &task.errors {
-        errors.push_str(&error::carried(error, "", palette));
-    }
-    let failed = task.sub_tasks.iter().filter(|sub| sub.phase() == Phase::Failed);
-    for sub in failed {
-        for error in sub.errors.iter().filter(|error| !task.errors.contains(error)) {
-            let strong = palette.strong();
-            errors.push_str(&format!("{strong}{}{strong:#}\n", sub.name));
-            errors.push_str(&error::carried(error, "  ", palette));
-        }
-    }
+    let errors = errors(task, palette);
     if !errors.is_empty() {
         lines.push(String::new());
         lines.extend(errors.lines().map(str::to_owned));
@@ -70,6 +59,21 @@ pub(crate) fn render(task: &TaskBody, moment: Moment, palette: Palette) -> Vec<S
         lines.push(format!("{warn}{waits}{warn:#}"));
     }
     lines
+}
+
+/// The task's errors, and those of the sub-tasks that failed. Where these are shown, the task's need not repeat them.
+fn errors(task: &TaskBody, palette: Palette) -> String {
+    let strong = palette.strong();
+    let mut below = String::new();
+    for sub in task.sub_tasks.iter().filter(|sub| sub.phase() == Phase::Failed) {
+        for error in sub.errors.iter().filter(|error| !task.errors.contains(error)) {
+            below.push_str(&format!("{strong}{}{strong:#}\n", sub.name));
+            below.push_str(&error::carried(error, "  ", palette));
+        }
+    }
+    let shown = if below.is_empty() { error::carried } else { error::brief };
+    let above: String = task.errors.iter().map(|error| shown(error, "", palette)).collect();
+    above + &below
 }
 
 fn head(task: &TaskBody, moment: Moment, palette: Palette) -> Vec<String> {
@@ -232,7 +236,6 @@ mod tests {
   └─ ○ Save
 
 CEIP: no luck
-  because: busy
   hint: retry
 Update
   BUSY: the host is busy"

@@ -1,7 +1,7 @@
 //! `task list`.
 
 use clap::ValueEnum;
-use longhaul_client::{PageBody, TaskBody, TaskFilter};
+use longhaul_client::{PageBody, Phase, TaskBody, TaskFilter};
 
 use super::Context;
 use crate::cli::ListArgs;
@@ -33,7 +33,7 @@ pub(crate) async fn run(args: &ListArgs, context: &Context) -> Result<Code, Fail
     };
     for task in &page.elements {
         let ended = task.completion_timestamp.as_deref();
-        let running = !task.phase().has_ended();
+        let running = task.phase() == Phase::InProgress;
         let took = (ended.is_some() || running)
             .then(|| span::taken(Some(&task.creation_timestamp), ended, now))
             .flatten()

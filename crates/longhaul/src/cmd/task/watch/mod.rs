@@ -13,6 +13,7 @@ use tokio::time::{Instant, sleep_until};
 use super::{Context, id};
 use crate::cli::{OutputFormat, WatchArgs};
 use crate::exit::{Code, Failure};
+use crate::out::span;
 use changes::Changes;
 use screen::Screen;
 
@@ -77,11 +78,21 @@ async fn poll(context: &Context, id: &str, view: &mut View<'_>) -> Result<Option
             }
             Err(e) => return Err(e.into()),
         }
-        let until = Instant::now() + pause;
+        let until = Instant::now() + pause.min(known.as_ref().map_or(SLOW, until_due));
         while Instant::now() < until {
             view.redraw()?;
             sleep_until(until.min(Instant::now() + FRAME)).await;
         }
+    }
+}
+
+/// How long until something is said to happen; then is the time to look again.
+fn until_due(task: &TaskBody) -> Duration {
+    let at = task.waiting_for.as_ref().and_then(|waiting| waiting.until.as_deref()).and_then(span::parse);
+    match at.map(|at| at.0 - crate::now().0) {
+        Some(left) if left > 0 => Duration::from_millis(left.unsigned_abs()) + QUICK / 4,
+        Some(_) => QUICK,
+        None => SLOW,
     }
 }
 

@@ -1,0 +1,75 @@
+//! What the command line says about itself.
+
+use super::support::{run, snapshot};
+
+#[test]
+fn help_teaches() {
+    let help = run(&["--help"]).code(0).out;
+    snapshot("help.txt", &help);
+}
+
+#[test]
+fn every_command_has_help() {
+    for command in [
+        &["serve"][..],
+        &["task"],
+        &["task", "list"],
+        &["task", "get"],
+        &["task", "watch"],
+        &["task", "start"],
+        &["task", "retry"],
+        &["task", "cancel"],
+        &["task", "skip"],
+        &["task", "resolve"],
+        &["task", "attempts"],
+        &["workflow"],
+        &["workflow", "lint"],
+        &["workflow", "apply"],
+        &["workflow", "list"],
+        &["workflow", "get"],
+        &["workflow", "delete"],
+        &["workflow", "schema"],
+        &["import"],
+        &["backup"],
+        &["completions"],
+    ] {
+        let all = [command, &["--help"]].concat();
+        assert!(run(&all).code(0).out.contains("Usage: longhaul"), "{command:?}");
+    }
+}
+
+#[test]
+fn completions_are_scripts() {
+    for (shell, words) in
+        [("bash", "complete -F"), ("zsh", "#compdef longhaul"), ("fish", "complete -c longhaul")]
+    {
+        assert!(run(&["completions", shell]).code(0).out.contains(words), "{shell}");
+    }
+}
+
+#[test]
+fn wrong_command_lines_end_with_2() {
+    for wrong in [
+        &["task"][..],
+        &["task", "lsit"],
+        &["task", "list", "--asc", "--desc"],
+        &["task", "list", "--completed-after", "yesterday"],
+        &["task", "start", "x", "-i", "novalue"],
+        &["task", "get", "x", "--wait", "soon"],
+        &["task", "resolve", "x", "--reason", "r", "--done"],
+        &["task", "resolve", "x", "--reason", "r", "--sub-task", "s"],
+        &["task", "skip", "x", "y"],
+        &["task", "list", "--server", "nowhere"],
+        &["task", "list", "-o", "xml"],
+        &["serve", "--listen", "here"],
+    ] {
+        assert!(!run(wrong).code(2).err.is_empty(), "{wrong:?}");
+    }
+}
+
+#[test]
+fn nobody_there_ends_with_4() {
+    let done = run(&["task", "list", "--server", "http://127.0.0.1:1"]).code(4);
+    assert!(done.err.contains("the server http://127.0.0.1:1 does not answer"), "{}", done.err);
+    assert!(done.err.contains("longhaul serve"), "{}", done.err);
+}

@@ -1,0 +1,214 @@
+//! A server of its own for each test, and its commands.
+
+use std::ffi::OsStr;
+use std::io::{BufRead, BufReader, Read};
+use std::path::Path;
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// How long anything may take before the test gives up.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+
+/// The binary, without what the tests' own environment would tell it.
+pub(crate) fn longhaul() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_longhaul"));
+    for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("LONGHAUL_")) {
+        command.env_remove(name);
+    }
+    command.env("NO_COLOR", "1").env_remove("COLUMNS").stdin(Stdio::null());
+    command
+}
+
+/// What a command did.
+pub(crate) struct Done {
+    pub(crate) code: i32,
+    pub(crate) out: String,
+    pub(crate) err: String,
+}
+
+impl Done {
+    /// Its standard output as JSON.
+    #[track_caller]
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_str(&self.out).unwrap_or_else(|e| panic!("{e}: {}\n{}", self.out, self.err))
+    }
+
+    /// Panics unless the exit code is this.
+    #[track_caller]
+    pub(crate) fn code(self, code: i32) -> Self {
+        assert_eq!(self.code, code, "stdout: {}\nstderr: {}", self.out, self.err);
+        self
+    }
+}
+
+impl From<Output> for Done {
+    fn from(output: Output) -> Self {
+        Done {
+            code: output.status.code().unwrap_or(-1),
+            out: String::from_utf8_lossy(&output.stdout).into_owned(),
+            err: String::from_utf8_lossy(&output.stderr).into_owned(),
+        }
+    }
+}
+
+/// Runs a command that needs no server.
+pub(crate) fn run<S: AsRef<OsStr>>(arguments: &[S]) -> Done {
+    longhaul().args(arguments).output().expect("the binary runs").into()
+}
+
+/// A running server.
+pub(crate) struct Server {
+    child: Child,
+    address: String,
+    /// Lines that it wrote to standard output.
+    pub(crate) lines: mpsc::Receiver<String>,
+}
+
+impl Server {
+    /// Starts one on a data directory and a free port, or the port given.
+    pub(crate) fn start(data: &Path, listen: &str, more: &[&str]) -> Server {
+        let mut command = longhaul();
+        command.args(["serve", "--listen", listen, "--data-dir"]).arg(data).args(more);
+        let mut child =
+            command.stdout(Stdio::piped()).stderr(Stdio::inherit()).spawn().expect("the server starts");
+        let (send, lines) = mpsc::channel();
+        let out = child.stdout.take().expect("a pipe");
+        std::thread::spawn(move || {
+            for line in BufReader::new(out).lines().map_while(Result::ok) {
+                let _ = send.send(line);
+            }
+        });
+        let first = lines.recv_timeout(PATIENCE).expect("the server says where it listens");
+        let address = first.split(' ').find(|word| word.starts_with("http://")).expect("an address");
+        Server { address: address.trim_end_matches(',').to_owned(), child, lines }
+    }
+
+    /// Where it listens.
+    pub(crate) fn address(&self) -> &str {
+        &self.address
+    }
+
+    /// The same without `http://`.
+    pub(crate) fn socket(&self) -> &str {
+        self.address.trim_start_matches("http://")
+    }
+
+    /// A command that speaks to it.
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = longhaul();
+        command.args(arguments).args(["--server", &self.address]);
+        command
+    }
+
+    /// Runs such a command.
+    pub(crate) fn run(&self, arguments: &[&str]) -> Done {
+        self.command(arguments).output().expect("the binary runs").into()
+    }
+
+    /// Runs one with something on standard input.
+    pub(crate) fn run_with_input(&self, arguments: &[&str], input: &str) -> Done {
+        use std::io::Write;
+        let mut child = self
+            .command(arguments)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the binary runs");
+        child.stdin.take().expect("a pipe").write_all(input.as_bytes()).expect("it is read");
+        child.wait_with_output().expect("it ends").into()
+    }
+
+    /// Starts a task and gives its id.
+    #[track_caller]
+    pub(crate) fn task(&self, arguments: &[&str]) -> String {
+        let all = [&["task", "start", "-o", "json"], arguments].concat();
+        self.run(&all).code(0).json()["id"].as_str().expect("an id").to_owned()
+    }
+
+    /// Waits until a task has a status.
+    #[track_caller]
+    pub(crate) fn until(&self, id: &str, status: &str) -> Value {
+        let start = Instant::now();
+        loop {
+            let task = self.run(&["task", "get", id, "-o", "json"]).code(0).json();
+            if task["status"] == status {
+                return task;
+            }
+            assert!(start.elapsed() < PATIENCE, "{id} does not become {status}: {task}");
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+
+    /// Sends a signal.
+    pub(crate) fn signal(&self, signal: Signal) {
+        kill(Pid::from_raw(self.child.id().cast_signed()), signal).expect("it is there");
+    }
+
+    /// Waits for its end and gives its exit code.
+    pub(crate) fn wait(&mut self) -> Option<i32> {
+        ended(&mut self.child)
+    }
+
+    /// Stops it in order.
+    pub(crate) fn stop(mut self) {
+        self.signal(Signal::SIGTERM);
+        assert_eq!(self.wait(), Some(0));
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Waits for a process and gives its exit code.
+pub(crate) fn ended(child: &mut Child) -> Option<i32> {
+    let start = Instant::now();
+    loop {
+        if let Some(status) = child.try_wait().expect("a child") {
+            return status.code();
+        }
+        assert!(start.elapsed() < PATIENCE, "it does not end");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// Everything that a pipe gives, once it is closed.
+pub(crate) fn all(mut pipe: impl Read) -> String {
+    let mut text = String::new();
+    pipe.read_to_string(&mut text).expect("text");
+    text
+}
+
+/// The folder of the shipped workflows.
+pub(crate) fn shipped() -> String {
+    concat!(env!("CARGO_MANIFEST_DIR"), "/../../workflows").to_owned()
+}
+
+/// A server with the shipped workflows, on a data directory of its own.
+pub(crate) fn shipped_server() -> (TempDir, Server) {
+    let data = TempDir::new().expect("a directory");
+    let server =
+        Server::start(data.path(), "127.0.0.1:0", &["--workflows", &shipped(), "--log-level", "error"]);
+    (data, server)
+}
+
+/// Compares with a file of this folder; with `UPDATE_SNAPSHOTS` set, writes it instead.
+#[track_caller]
+pub(crate) fn snapshot(name: &str, text: &str) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/snapshots").join(name);
+    if std::env::var_os("UPDATE_SNAPSHOTS").is_some() {
+        std::fs::write(&path, text).expect("a snapshot can be written");
+    }
+    let known = std::fs::read_to_string(&path).unwrap_or_default();
+    assert_eq!(text, known, "{name} changed; with UPDATE_SNAPSHOTS=1 the new text is taken:\n{text}");
+}
