@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
-use longhaul_engine::{Engine, EngineConfig, SubmitRequest};
+use longhaul_engine::{Engine, EngineConfig, SubmitRequest, TaskQuery};
 use longhaul_model::{Env, Timestamp};
 use longhaul_store::sqlite::Sqlite;
 
@@ -15,6 +15,8 @@ use crate::{data, say};
 
 /// Tasks on their way at once.
 const AT_ONCE: usize = 512;
+/// How long one of them may take; the machine may be busy with other things.
+const PATIENCE: Duration = Duration::from_secs(600);
 /// Raised when what is filled in changes, so that no old directory is taken for a new one.
 const EDITION: u32 = 1;
 
@@ -43,18 +45,35 @@ pub(crate) fn far_away() -> Timestamp {
 }
 
 /// The kept directory with `count` tasks.
-pub(crate) fn kept(root: &Path, count: u64) -> PathBuf {
-    root.join(format!("{count}-{}-{EDITION}", env!("CARGO_PKG_VERSION")))
+fn kept(root: &Path, count: u64) -> PathBuf {
+    root.join(name(count))
+}
+
+/// Forgets what is kept, so that it is filled anew.
+pub(crate) fn forget(root: &Path, count: u64) -> Result<()> {
+    for directory in [kept(root, count), half(root, count)] {
+        if directory.exists() {
+            std::fs::remove_dir_all(directory)?;
+        }
+    }
+    Ok(())
+}
+
+/// Where it is until it is full.
+fn half(root: &Path, count: u64) -> PathBuf {
+    root.join(format!("half-{}", name(count)))
+}
+
+fn name(count: u64) -> String {
+    format!("{count}-{}-{EDITION}", env!("CARGO_PKG_VERSION"))
 }
 
 /// The kept directory with `count` tasks, filled now if there is none.
 pub(crate) fn ensure(root: &Path, count: u64) -> Result<PathBuf> {
     let directory = kept(root, count);
     if !directory.exists() {
-        let half = root.join(format!("{count}-half"));
-        if half.exists() {
-            std::fs::remove_dir_all(&half)?;
-        }
+        // One that was interrupted is gone on with.
+        let half = half(root, count);
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
         runtime.block_on(fill(&half, count))?;
         std::fs::rename(&half, &directory)?;
@@ -86,7 +105,8 @@ async fn fill(directory: &Path, count: u64) -> Result<()> {
         put.map_err(|e| anyhow::anyhow!("a workflow of the filling was refused: {e:?}"))?;
     }
     let begun = Instant::now();
-    let next = Arc::new(AtomicU64::new(0));
+    let done = engine.list(TaskQuery::default()).await?.total;
+    let next = Arc::new(AtomicU64::new(done));
     let mut workers = Vec::new();
     for _ in 0..AT_ONCE {
         let (engine, next) = (engine.clone(), next.clone());
@@ -97,7 +117,7 @@ async fn fill(directory: &Path, count: u64) -> Result<()> {
                     return anyhow::Ok(());
                 }
                 if n > 0 && n.is_multiple_of(100_000) {
-                    say(&format!("{n} tasks, {:.0}/s", n as f64 / begun.elapsed().as_secs_f64()));
+                    say(&format!("{n} tasks, {:.0}/s", (n - done) as f64 / begun.elapsed().as_secs_f64()));
                 }
                 one(&engine, n).await?;
             }
@@ -127,11 +147,11 @@ async fn one(engine: &Engine, n: u64) -> Result<()> {
     };
     match fate {
         Fate::Succeeds | Fate::Fails => {
-            let submitted = engine.submit_and_wait(request, Duration::from_secs(60)).await?;
+            let submitted = engine.submit_and_wait(request, PATIENCE).await?;
             if let longhaul_engine::Stored::Own(record) = &submitted.task
                 && !record.state.status.is_ended()
             {
-                bail!("task {n} of the filling did not end within a minute");
+                bail!("task {n} of the filling did not end in time");
             }
         }
         Fate::IsCancelled => {

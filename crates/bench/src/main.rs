@@ -114,10 +114,7 @@ fn run(run: Run) -> Result<()> {
     let tasks = run.tasks.unwrap_or(if run.quick { 100_000 } else { 1_000_000 });
     if run.refill {
         for count in [bench::SMALL, tasks] {
-            let directory = fill::kept(&kept, count);
-            if directory.exists() {
-                std::fs::remove_dir_all(directory)?;
-            }
+            fill::forget(&kept, count)?;
         }
     }
     let work = kept.join(format!("run-{}", std::process::id()));

@@ -56,6 +56,7 @@ pub(crate) fn serve(listen: SocketAddr, database: &Path) -> Result<()> {
     let app =
         Arc::new(App { writer, env: Env::real(), count: AtomicU64::new(0), database: database.to_owned() });
     let routes = Router::new()
+        .route("/ready", get(async || "ready"))
         .route("/tasks", post(submit))
         .route("/run/{changes}", post(run))
         .route("/db/{seq}", get(by_seq))
