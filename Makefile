@@ -8,7 +8,7 @@ LONGHAUL := $(TARGET)/release/longhaul
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
-setup: ## install what is missing (compiler, strace, a C compiler)
+setup: ## install what is missing (a C compiler, strace, Python)
 	@scripts/setup.sh
 
 run: setup ## build, start a server with demo tasks, and say what to try next
@@ -17,6 +17,10 @@ run: setup ## build, start a server with demo tasks, and say what to try next
 
 test: setup ## run every test
 	$(CARGO) test --workspace --locked
+	scripts/test-clients.sh
+
+test-clients: setup ## run the tests with clients that are not ours (Python)
+	scripts/test-clients.sh
 
 lint: ## formatting and clippy, warnings are errors
 	$(CARGO) fmt --all --check
@@ -34,4 +38,4 @@ torture-quick: setup ## 20 kills and every tenth fsync
 	$(CARGO) build --release --locked -p longhaul -p longhaul-proof
 	$(TARGET)/release/torture --quick --longhaul $(LONGHAUL)
 
-.PHONY: help setup run test lint bench torture torture-quick
+.PHONY: help setup run test test-clients lint bench torture torture-quick

@@ -11,6 +11,7 @@ as_root() {
 
 packages=()
 command -v cc >/dev/null || packages+=(gcc libc6-dev)
+python3 -c 'import ensurepip, venv' 2>/dev/null || packages+=(python3 python3-venv)
 command -v strace >/dev/null || packages+=(strace)
 if [ ${#packages[@]} -gt 0 ]; then
   if ! command -v apt-get >/dev/null; then

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 
-use crate::child::Places;
+use crate::child::{Places, Server};
 use crate::load::{Figures, Load, Request, on_one_thread};
 use crate::report::Row;
 use crate::{data, fill, say};
@@ -94,13 +94,13 @@ pub(crate) fn bodies(later: bool) -> Vec<Vec<u8>> {
 }
 
 /// Runs tasks to their end, `count` of them, and gives their ids.
-pub(crate) fn run_tasks(to: SocketAddr, count: u64) -> Result<Vec<String>> {
-    let request = crate::load::posts("/v1/tasks?wait=30s", bodies(false));
+pub(crate) fn run_tasks(server: &Server, count: u64) -> Result<Vec<String>> {
+    let request = crate::load::posts(&server.who, "/v1/tasks?wait=30s", bodies(false));
     on_one_thread(async {
         let (next, ids) = (Rc::new(Cell::new(0)), Rc::new(RefCell::new(Vec::new())));
         let mut connections = Vec::new();
         for _ in 0..64 {
-            let mut connection = crate::load::Connection::open(to).await?;
+            let mut connection = crate::load::Connection::open(server.at).await?;
             let (next, ids, request) = (next.clone(), ids.clone(), request.clone());
             connections.push(tokio::task::spawn_local(async move {
                 let mut bytes = Vec::new();

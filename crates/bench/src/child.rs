@@ -9,7 +9,8 @@ use anyhow::{Context, Result, bail};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use crate::load::{Connection, get, on_one_thread};
+use crate::access;
+use crate::load::{Connection, Who, get, on_one_thread, post};
 
 /// How long a server may take to answer for the first time.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -19,6 +20,8 @@ pub(crate) struct Server {
     child: Child,
     /// Where it listens.
     pub(crate) at: SocketAddr,
+    /// Who may ask it everything.
+    pub(crate) who: Who,
     /// From its start to its first answer.
     pub(crate) started_in: Duration,
 }
@@ -40,6 +43,7 @@ impl Places {
         if directory.exists() {
             std::fs::remove_dir_all(&directory)?;
         }
+        access::forget_key(&directory)?;
         std::fs::create_dir_all(&directory)?;
         Ok(directory)
     }
@@ -50,7 +54,7 @@ impl Places {
         let listen = free_address()?;
         let mut command = Command::new(std::env::current_exe()?);
         command.arg("spike").arg(listen.to_string()).arg(directory.join("spike.db"));
-        Server::start(command, listen, "/ready", &directory.join("spike.log"))
+        Server::start(command, listen, Who::nobody(), "/ready", &directory.join("spike.log"))
     }
 
     /// Longhaul on a data directory.
@@ -60,24 +64,25 @@ impl Places {
         std::fs::write(workflows.join("five.json"), serde_json::to_vec_pretty(&crate::data::five())?)?;
         let name =
             data.file_name().context("a data directory without a name")?.to_string_lossy().into_owned();
+        let who = Who::bearer(&access::key(data)?);
         let log = self.work.join(format!("{name}.log"));
         let listen = free_address()?;
         let mut command = Command::new(&self.longhaul);
         command.arg("serve").arg("--data-dir").arg(data).arg("--listen").arg(listen.to_string());
         command.arg("--workflows").arg(&workflows);
-        Server::start(command, listen, "/v1/tasks?pageSize=1", &log)
+        Server::start(command, listen, who, "/v1/tasks?pageSize=1", &log)
     }
 }
 
 impl Server {
     /// Starts it and waits for its first answer to a GET of `path`.
-    fn start(mut command: Command, at: SocketAddr, path: &str, log: &Path) -> Result<Server> {
+    fn start(mut command: Command, at: SocketAddr, who: Who, path: &str, log: &Path) -> Result<Server> {
         let log_file = std::fs::File::create(log)?;
         command.stdin(Stdio::null()).stdout(log_file.try_clone()?).stderr(log_file);
         let begun = Instant::now();
         let child = command.spawn().with_context(|| format!("starting {command:?}"))?;
-        let mut server = Server { child, at, started_in: Duration::ZERO };
-        while !answers(at, path) {
+        let mut server = Server { child, at, who, started_in: Duration::ZERO };
+        while !answers(at, &server.who, path) {
             if let Some(status) = server.child.try_wait()? {
                 bail!("{command:?} ended with {status}: {}", std::fs::read_to_string(log)?);
             }
@@ -88,6 +93,18 @@ impl Server {
         }
         server.started_in = begun.elapsed();
         Ok(server)
+    }
+
+    /// The same caller with an access token in place of the API key.
+    pub(crate) fn session(&self) -> Result<Who> {
+        let body = serde_json::json!({ "apiKey": self.who.credential().context("nobody can log in")? });
+        on_one_thread(async {
+            let mut request = Vec::new();
+            post(&Who::nobody(), "/v1/tokens", body.to_string().as_bytes(), &mut request);
+            let mut connection = Connection::open(self.at).await?;
+            let pair: serde_json::Value = serde_json::from_slice(connection.ask(&request).await?)?;
+            Ok(Who::bearer(pair["accessToken"].as_str().context("a login without accessToken")?))
+        })
     }
 
     /// Memory in use, in MiB.
@@ -129,10 +146,10 @@ impl Drop for Server {
 }
 
 /// Whether a server answers a GET with a success.
-fn answers(at: SocketAddr, path: &str) -> bool {
+fn answers(at: SocketAddr, who: &Who, path: &str) -> bool {
     on_one_thread(async {
         let mut request = Vec::new();
-        get(path, &mut request);
+        get(who, path, &mut request);
         let mut connection = Connection::open(at).await?;
         connection.ask(&request).await.map(|_| ())
     })

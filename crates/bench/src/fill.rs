@@ -7,11 +7,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
-use longhaul_engine::{Engine, EngineConfig, SubmitRequest, TaskQuery};
+use longhaul_crypto::{Keyring, Rotation};
+use longhaul_engine::{Audit, Engine, EngineConfig, SubmitRequest, TaskQuery};
 use longhaul_model::{Env, Timestamp};
 use longhaul_store::sqlite::Sqlite;
 
-use crate::{data, say};
+use crate::{access, data, say};
 
 /// Tasks on their way at once.
 const AT_ONCE: usize = 512;
@@ -52,6 +53,7 @@ fn kept(root: &Path, count: u64) -> PathBuf {
 /// Forgets what is kept, so that it is filled anew.
 pub(crate) fn forget(root: &Path, count: u64) -> Result<()> {
     for directory in [kept(root, count), half(root, count)] {
+        access::forget_key(&directory)?;
         if directory.exists() {
             std::fs::remove_dir_all(directory)?;
         }
@@ -68,7 +70,7 @@ fn name(count: u64) -> String {
     format!("{count}-{}-{EDITION}", env!("CARGO_PKG_VERSION"))
 }
 
-/// The kept directory with `count` tasks, filled now if there is none.
+/// The kept directory with `count` tasks and its key, filled now if there is none.
 pub(crate) fn ensure(root: &Path, count: u64) -> Result<PathBuf> {
     let directory = kept(root, count);
     if !directory.exists() {
@@ -78,10 +80,12 @@ pub(crate) fn ensure(root: &Path, count: u64) -> Result<PathBuf> {
         runtime.block_on(fill(&half, count))?;
         std::fs::rename(&half, &directory)?;
     }
+    // One of an earlier version may have none.
+    access::key(&directory)?;
     Ok(directory)
 }
 
-/// Copies a kept directory, to be changed by a run.
+/// Copies a kept directory with its key, to be changed by a run.
 pub(crate) fn copy(from: &Path, to: &Path) -> Result<()> {
     if to.exists() {
         std::fs::remove_dir_all(to)?;
@@ -91,7 +95,7 @@ pub(crate) fn copy(from: &Path, to: &Path) -> Result<()> {
         let entry = entry?;
         std::fs::copy(entry.path(), to.join(entry.file_name()))?;
     }
-    Ok(())
+    access::copy_key(from, to)
 }
 
 async fn fill(directory: &Path, count: u64) -> Result<()> {
@@ -99,9 +103,10 @@ async fn fill(directory: &Path, count: u64) -> Result<()> {
     let env = Env::real();
     let store: Arc<Sqlite> =
         Sqlite::open(directory, env.clone()).context("opening the store to be filled")?;
-    let engine = Engine::start(store, env, EngineConfig::default()).await?;
+    let keys = Keyring::open(&directory.join("keys.json"), Rotation::default(), env.now().0)?;
+    let engine = Engine::start(store, env, keys.sealer(), EngineConfig::default()).await?;
     for definition in data::fill_workflows() {
-        let put = engine.put_workflow(serde_json::from_value(definition)?).await;
+        let put = engine.put_workflow(serde_json::from_value(definition)?, audit()).await;
         put.map_err(|e| anyhow::anyhow!("a workflow of the filling was refused: {e:?}"))?;
     }
     let begun = Instant::now();
@@ -131,6 +136,11 @@ async fn fill(directory: &Path, count: u64) -> Result<()> {
     Ok(())
 }
 
+/// Whose filling it is.
+fn audit() -> Audit {
+    Audit::new("bench".into(), None, "fill")
+}
+
 /// The n-th task, taken to where its fate has it.
 async fn one(engine: &Engine, n: u64) -> Result<()> {
     let fate = fate(n);
@@ -142,7 +152,7 @@ async fn one(engine: &Engine, n: u64) -> Result<()> {
         name: Some(data::name(n)),
         not_before: waits.then(far_away),
         labels: Default::default(),
-        by: None,
+        audit: None,
         key: None,
     };
     match fate {
@@ -156,7 +166,7 @@ async fn one(engine: &Engine, n: u64) -> Result<()> {
         }
         Fate::IsCancelled => {
             let id = engine.submit(request).await?.task.id();
-            engine.cancel(id, "bench").await?;
+            engine.cancel(id, audit()).await?;
         }
         Fate::StaysPending => {
             engine.submit(request).await?;

@@ -145,31 +145,66 @@ fn head(bytes: &[u8]) -> Result<Option<(usize, usize)>> {
     Ok(Some((end + 4, length)))
 }
 
+/// As whom requests are sent.
+#[derive(Clone, Default)]
+pub(crate) struct Who {
+    credential: Option<String>,
+}
+
+impl Who {
+    /// Whom a credential stands for.
+    pub(crate) fn bearer(credential: &str) -> Who {
+        Who { credential: Some(credential.to_owned()) }
+    }
+
+    /// Nobody in particular.
+    pub(crate) fn nobody() -> Who {
+        Who::default()
+    }
+
+    /// What says so.
+    pub(crate) fn credential(&self) -> Option<&str> {
+        self.credential.as_deref()
+    }
+
+    /// The line of a head that says so.
+    fn line(&self, bytes: &mut Vec<u8>) {
+        if let Some(credential) = &self.credential {
+            bytes.extend_from_slice(b"Authorization: Bearer ");
+            bytes.extend_from_slice(credential.as_bytes());
+            bytes.extend_from_slice(b"\r\n");
+        }
+    }
+}
+
 /// A GET.
-pub(crate) fn get(path: &str, bytes: &mut Vec<u8>) {
+pub(crate) fn get(who: &Who, path: &str, bytes: &mut Vec<u8>) {
     bytes.extend_from_slice(b"GET ");
     bytes.extend_from_slice(path.as_bytes());
-    bytes.extend_from_slice(b" HTTP/1.1\r\nHost: bench\r\nAccept: application/json\r\n\r\n");
+    bytes.extend_from_slice(b" HTTP/1.1\r\nHost: bench\r\nAccept: application/json\r\n");
+    who.line(bytes);
+    bytes.extend_from_slice(b"\r\n");
 }
 
 /// A POST of a JSON body.
-pub(crate) fn post(path: &str, body: &[u8], bytes: &mut Vec<u8>) {
+pub(crate) fn post(who: &Who, path: &str, body: &[u8], bytes: &mut Vec<u8>) {
     bytes.extend_from_slice(b"POST ");
     bytes.extend_from_slice(path.as_bytes());
-    bytes
-        .extend_from_slice(b" HTTP/1.1\r\nHost: bench\r\nContent-Type: application/json\r\nContent-Length: ");
+    bytes.extend_from_slice(b" HTTP/1.1\r\nHost: bench\r\n");
+    who.line(bytes);
+    bytes.extend_from_slice(b"Content-Type: application/json\r\nContent-Length: ");
     bytes.extend_from_slice(body.len().to_string().as_bytes());
     bytes.extend_from_slice(b"\r\n\r\n");
     bytes.extend_from_slice(body);
 }
 
 /// The same bodies over and over, posted to a path.
-pub(crate) fn posts(path: &str, bodies: Vec<Vec<u8>>) -> Request {
+pub(crate) fn posts(who: &Who, path: &str, bodies: Vec<Vec<u8>>) -> Request {
     let requests: Vec<Vec<u8>> = bodies
         .iter()
         .map(|body| {
             let mut bytes = Vec::new();
-            post(path, body, &mut bytes);
+            post(who, path, body, &mut bytes);
             bytes
         })
         .collect();
@@ -177,8 +212,9 @@ pub(crate) fn posts(path: &str, bodies: Vec<Vec<u8>>) -> Request {
 }
 
 /// The same paths over and over.
-pub(crate) fn gets(paths: Vec<String>) -> Request {
-    Rc::new(move |n, bytes| get(&paths[(n % paths.len() as u64) as usize], bytes))
+pub(crate) fn gets(who: &Who, paths: Vec<String>) -> Request {
+    let who = who.clone();
+    Rc::new(move |n, bytes| get(&who, &paths[(n % paths.len() as u64) as usize], bytes))
 }
 
 #[cfg(test)]
@@ -196,10 +232,11 @@ mod tests {
     #[test]
     fn post_says_how_long_its_body_is() {
         let mut bytes = Vec::new();
-        post("/v1/tasks", b"{}", &mut bytes);
+        post(&Who::bearer("x"), "/v1/tasks", b"{}", &mut bytes);
         let text = String::from_utf8(bytes).unwrap();
         assert!(
-            text.starts_with("POST /v1/tasks HTTP/1.1\r\n") && text.ends_with("Content-Length: 2\r\n\r\n{}")
+            text.starts_with("POST /v1/tasks HTTP/1.1\r\nHost: bench\r\nAuthorization: Bearer x\r\n")
+                && text.ends_with("Content-Length: 2\r\n\r\n{}")
         );
     }
 }

@@ -2,6 +2,7 @@
 //! met. Machines drift from minute to minute, so only ratios taken within the same minutes mean anything.
 #![forbid(unsafe_code)]
 
+mod access;
 mod bench;
 mod child;
 mod data;
@@ -139,7 +140,7 @@ fn run(run: Run) -> Result<()> {
             "P1" => bench.submissions(),
             "P2" => bench.tasks(),
             "P4" => bench.alone(),
-            "P5" => bench.gets(),
+            "P5" => bench.gets().and_then(|()| bench.authenticate()),
             "P6" => bench.lists(),
             "P8" => bench.start_and_memory(),
             "P9" => bench.bytes_a_task(),

@@ -205,9 +205,9 @@ pub struct CauseBody {
 pub struct AttemptBody {
     /// The sub-task.
     pub sub_task: String,
-    /// Counted within a generation, from 1.
+    /// From 1, over all runs of the task.
     pub number: u64,
-    /// How often the task had been retried.
+    /// Which run of the task it belongs to, from 1.
     pub generation: u64,
     /// `RUNNING`, `SUCCESSFUL`, `FAILED`, `TIMED_OUT`, `LOST` or `STOPPED`.
     pub status: String,

@@ -1,5 +1,5 @@
-//! The three ways in which a call can go wrong, which callers treat differently: nobody answered, the server said no,
-//! or what came back was no answer of a Longhaul server.
+//! The ways in which a call can go wrong, which callers treat differently: nobody answered, whoever answered is not
+//! trusted, the server said no, or what came back was no answer of a Longhaul server.
 
 use thiserror::Error;
 
@@ -15,6 +15,14 @@ pub enum ClientError {
         /// The server's address.
         server: String,
         /// What happened.
+        reason: String,
+    },
+    /// Whoever answers could be anybody, and was told nothing: the server's certificate is not trusted.
+    #[error("the certificate of {server} cannot be trusted: {reason}")]
+    Certificate {
+        /// The server's address.
+        server: String,
+        /// What is wrong with it.
         reason: String,
     },
     /// The server answered with an error.
@@ -33,6 +41,14 @@ pub enum ClientError {
         /// What is wrong with it.
         reason: String,
     },
+    /// What the client was given cannot be used.
+    #[error("{what} cannot be used: {reason}")]
+    Setup {
+        /// What was given.
+        what: String,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// The address of the server cannot be used.
     #[error("`{address}` is no address of a server: {reason}")]
     Address {
@@ -48,9 +64,11 @@ impl ClientError {
     pub fn status(&self) -> Option<u16> {
         match self {
             ClientError::Refused { status, .. } => Some(*status),
-            ClientError::Unreachable { .. } | ClientError::Protocol { .. } | ClientError::Address { .. } => {
-                None
-            }
+            ClientError::Unreachable { .. }
+            | ClientError::Certificate { .. }
+            | ClientError::Protocol { .. }
+            | ClientError::Setup { .. }
+            | ClientError::Address { .. } => None,
         }
     }
 

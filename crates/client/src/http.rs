@@ -2,23 +2,25 @@
 
 use std::time::Duration;
 
-use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, LOCATION};
 use reqwest::{Method, StatusCode, Url};
 use serde_json::Value;
 
 use crate::body::ErrorBody;
+use crate::builder::ClientBuilder;
+use crate::credentials::Authority;
 use crate::error::ClientError;
+use crate::trust::{Verdict, verdict};
 
-/// How long connecting may take.
-const CONNECT: Duration = Duration::from_secs(5);
 /// How long an answer may take, beside what the server was asked to wait.
 const ANSWER: Duration = Duration::from_secs(30);
 
 /// A connection to one server. Cheap to clone; clones share their connections.
 #[derive(Clone, Debug)]
 pub struct Client {
-    http: reqwest::Client,
-    base: Url,
+    pub(crate) http: reqwest::Client,
+    pub(crate) base: Url,
+    pub(crate) authority: Option<Authority>,
 }
 
 /// An answer of success.
@@ -29,6 +31,7 @@ pub(crate) struct Answer {
 }
 
 /// A request to be sent.
+#[derive(Clone)]
 pub(crate) struct Call<'a> {
     method: Method,
     segments: Vec<&'a str>,
@@ -80,23 +83,14 @@ impl<'a> Call<'a> {
 }
 
 impl Client {
-    /// A client of the server at an address such as `http://127.0.0.1:8080`. Nothing is sent yet.
+    /// A client of the server at an address such as `http://127.0.0.1:8080`, without credentials. Nothing is sent yet.
     pub fn new(server: &str) -> Result<Self, ClientError> {
-        let wrong = |reason: String| ClientError::Address { address: server.to_owned(), reason };
-        let base =
-            Url::parse(server).map_err(|e| wrong(format!("{e}; write it like http://127.0.0.1:8080")))?;
-        if !matches!(base.scheme(), "http" | "https") || base.host_str().is_none() {
-            return Err(wrong("it must begin with http:// or https://".to_owned()));
-        }
-        let mut builder = reqwest::Client::builder()
-            .connect_timeout(CONNECT)
-            .user_agent(concat!("longhaul/", env!("CARGO_PKG_VERSION")));
-        if is_loopback(&base) {
-            // A proxy of the environment cannot know what runs on this machine.
-            builder = builder.no_proxy();
-        }
-        let http = builder.build().map_err(|e| wrong(chain(&e)))?;
-        Ok(Client { http, base })
+        Client::builder(server).build()
+    }
+
+    /// A client with credentials, or with a say in whom it trusts.
+    pub fn builder(server: &str) -> ClientBuilder {
+        ClientBuilder::new(server)
     }
 
     /// The server's address.
@@ -108,8 +102,29 @@ impl Client {
         ClientError::Protocol { server: self.server().to_owned(), reason: reason.into() }
     }
 
-    /// Sends a request; an answer of an error status is an error.
+    /// Sends a request; an answer of an error status is an error. Where a session's access token is over, it is renewed
+    /// and the request sent once more: a refused one did nothing.
     pub(crate) async fn send(&self, call: Call<'_>) -> Result<Answer, ClientError> {
+        let header = self.authority.as_ref().map(Authority::header);
+        let Some(Authority::Session(session)) = &self.authority else {
+            return self.send_plainly(call, header).await;
+        };
+        match self.send_plainly(call.clone(), header).await {
+            Err(e) if e.status() == Some(401) => {
+                // If it cannot be renewed, the first refusal says what to do: log in.
+                session.renew(&self.refresh(session.refresh_token()).await.map_err(|_| e)?)?;
+                self.send_plainly(call, Some(session.header())).await
+            }
+            answered => answered,
+        }
+    }
+
+    /// Sends a request as whoever that header says.
+    pub(crate) async fn send_plainly(
+        &self,
+        call: Call<'_>,
+        authorization: Option<HeaderValue>,
+    ) -> Result<Answer, ClientError> {
         let mut url = self.base.clone();
         if let Ok(mut path) = url.path_segments_mut() {
             path.pop_if_empty().extend(call.segments);
@@ -122,6 +137,9 @@ impl Client {
             .request(call.method, url)
             .timeout(ANSWER + call.wait)
             .header(ACCEPT, "application/json");
+        if let Some(authorization) = authorization {
+            request = request.header(AUTHORIZATION, authorization);
+        }
         for (name, value) in call.headers {
             let value = HeaderValue::from_str(&value)
                 .map_err(|_| self.protocol(format!("`{value}` cannot be sent as the header {name}")))?;
@@ -130,17 +148,33 @@ impl Client {
         if let Some(body) = call.body {
             request = request.header(CONTENT_TYPE, "application/json").body(body);
         }
-        let unreachable = |e: reqwest::Error| ClientError::Unreachable {
-            server: self.server().to_owned(),
-            reason: chain(&e.without_url()),
-        };
-        let response = request.send().await.map_err(unreachable)?;
+        let response = request.send().await.map_err(|e| self.broken(e))?;
         let (status, headers) = (response.status(), response.headers().clone());
-        let body = response.bytes().await.map_err(unreachable)?.to_vec();
+        let body = response.bytes().await.map_err(|e| self.broken(e))?.to_vec();
         if status.is_success() || status == StatusCode::NOT_MODIFIED {
             return Ok(Answer { status, headers, body });
         }
+        // Not followed: what is meant for this server, a token above all, is for no other.
+        if let Some(elsewhere) = headers.get(LOCATION).filter(|_| status.is_redirection()) {
+            let elsewhere = String::from_utf8_lossy(elsewhere.as_bytes());
+            return Err(
+                self.protocol(format!("it sends us to {elsewhere}; if you trust that address, use it"))
+            );
+        }
         Err(ClientError::Refused { status: status.as_u16(), error: Box::new(refusal(status, &body)) })
+    }
+
+    /// Why there is no answer.
+    fn broken(&self, e: reqwest::Error) -> ClientError {
+        let server = self.server().to_owned();
+        match verdict(&e) {
+            Some(Verdict::Distrust(reason)) => ClientError::Certificate { server, reason },
+            Some(Verdict::NoTls) => ClientError::Unreachable {
+                server,
+                reason: "what answers there speaks no TLS; if it is plain HTTP, write http://".to_owned(),
+            },
+            None => ClientError::Unreachable { server, reason: chain(&e.without_url()) },
+        }
     }
 
     /// Sends a request whose answer is JSON; an empty answer is null.
@@ -173,13 +207,8 @@ fn refusal(status: StatusCode, body: &[u8]) -> ErrorBody {
     )
 }
 
-fn is_loopback(url: &Url) -> bool {
-    let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
-    host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
-}
-
 /// An error and what caused it, without repeating what the outer one says already.
-fn chain(error: &dyn std::error::Error) -> String {
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
     let mut parts: Vec<String> = Vec::new();
     let mut next = Some(error);
     while let Some(error) = next {

@@ -4,16 +4,27 @@
 #![forbid(unsafe_code)]
 
 mod body;
+mod builder;
+mod credentials;
 mod error;
 mod http;
+mod session;
 mod tasks;
+mod tokens;
+mod trust;
+mod users;
 mod workflows;
 
 pub use body::{
     AttemptBody, CauseBody, ErrorBody, PageBody, PageMetadata, Phase, ResourceBody, StageBody, SubTaskBody,
     TaskBody, WaitingForBody, WorkflowRef,
 };
+pub use builder::ClientBuilder;
+pub use credentials::Credentials;
 pub use error::ClientError;
 pub use http::Client;
+pub use session::Session;
 pub use tasks::{Imported, Read, ResolveTask, StartTask, Started, TaskFilter, Versioned};
+pub use tokens::{Login, RefreshTokenBody, Tokens};
+pub use users::{ApiKeyBody, UserBody, UserChange};
 pub use workflows::WorkflowBody;

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use futures_util::FutureExt;
 use longhaul_model::{Command, Effect, Env, Failure, Fault, Launch, TaskId, Token};
-use longhaul_store::{Commit, CommitSink, Store};
+use longhaul_store::{Commit, CommitSink, Store, StoreError};
 use parking_lot::Mutex;
 use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
@@ -17,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::action::Actions;
+use crate::secrets::{Redactor, Vault, closed};
 use crate::timers::Timers;
 use crate::watch::{Watch, Watches};
 
@@ -29,6 +30,7 @@ pub(crate) struct Dispatcher {
     store: Arc<dyn Store>,
     env: Env,
     actions: Actions,
+    vault: Vault,
     permits: Semaphore,
     running: Mutex<HashMap<(TaskId, u32, Token), CancellationToken>>,
     timers: Arc<Timers>,
@@ -38,13 +40,20 @@ pub(crate) struct Dispatcher {
 }
 
 impl Dispatcher {
-    pub(crate) fn new(store: Arc<dyn Store>, env: Env, actions: Actions, max_running: usize) -> Arc<Self> {
+    pub(crate) fn new(
+        store: Arc<dyn Store>,
+        env: Env,
+        actions: Actions,
+        vault: Vault,
+        max_running: usize,
+    ) -> Arc<Self> {
         Arc::new_cyclic(|this| Dispatcher {
             this: this.clone(),
             runtime: Handle::current(),
             store,
             env,
             actions,
+            vault,
             permits: Semaphore::new(max_running.clamp(1, Semaphore::MAX_PERMITS)),
             running: Mutex::new(HashMap::new()),
             timers: Arc::new(Timers::default()),
@@ -94,7 +103,7 @@ impl Dispatcher {
         let command = if self.draining.load(Ordering::SeqCst) {
             Command::HandBack { sub_task, token }
         } else {
-            match self.run(&launch, stop).await {
+            match self.run(id, launch, stop).await {
                 Ok(output) => Command::Complete { sub_task, token, output },
                 Err(failure) => Command::Fail { sub_task, token, failure },
             }
@@ -104,12 +113,30 @@ impl Dispatcher {
         self.store.post(id, command).await;
     }
 
+    /// Runs an attempt with its secrets open, and takes them out of what it says.
+    async fn run(&self, id: TaskId, mut launch: Launch, stop: CancellationToken) -> Outcome {
+        let Some(redactor) = self.opened(id, &mut launch)? else { return self.timed(&launch, stop).await };
+        match self.timed(&launch, stop).await {
+            Ok(output) => Ok(output.map(|output| redactor.value(output))),
+            Err(failure) => Err(redactor.failure(failure)),
+        }
+    }
+
+    /// Opens the secrets that a launch may need; `None` if it needs none.
+    fn opened(&self, id: TaskId, launch: &mut Launch) -> Result<Option<Redactor>, Failure> {
+        let Some(workflow) = &launch.secrets else { return Ok(None) };
+        let unreadable = |e: StoreError| {
+            let fault = Fault::new("INPUT_UNREADABLE", format!("the task's input cannot be read: {e}"));
+            Failure::Error { fault, retryable: true }
+        };
+        let Some(mut spec) = self.store.spec(id).map_err(unreadable)? else { return Ok(None) };
+        let redactor = self.vault.open(id, &workflow.secrets, &mut spec.input).map_err(|e| closed(&e))?;
+        launch.scope = launch.scope.replaced("input", &spec.input);
+        Ok(Some(redactor))
+    }
+
     /// Runs an attempt within its time.
-    async fn run(
-        &self,
-        launch: &Launch,
-        stop: CancellationToken,
-    ) -> Result<Option<serde_json::Value>, Failure> {
+    async fn timed(&self, launch: &Launch, stop: CancellationToken) -> Outcome {
         let action = AssertUnwindSafe(self.actions.run(launch, stop.clone())).catch_unwind();
         let Some(limit) = launch.timeout else { return caught(action.await) };
         tokio::pin!(action);

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use longhaul_crypto::Sealer;
 use longhaul_model::{Env, TaskId};
 use longhaul_store::{Store, StoreError, Stored};
 use tokio::sync::Semaphore;
@@ -11,7 +12,9 @@ use tokio_util::sync::CancellationToken;
 
 use crate::action::Actions;
 use crate::dispatch::Dispatcher;
+use crate::history;
 use crate::routes::Routes;
+use crate::secrets::Vault;
 use crate::timers;
 use crate::{EngineConfig, EngineError};
 
@@ -27,6 +30,7 @@ pub struct Engine {
 pub(crate) struct Inner {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) env: Env,
+    pub(crate) vault: Vault,
     pub(crate) config: EngineConfig,
     pub(crate) dispatcher: Arc<Dispatcher>,
     pub(crate) routes: Routes,
@@ -37,9 +41,16 @@ pub(crate) struct Inner {
 
 impl Engine {
     /// Recovers what a crash left, then runs: from here on the store's tasks move.
-    pub async fn start(store: Arc<dyn Store>, env: Env, config: EngineConfig) -> Result<Engine, EngineError> {
+    pub async fn start(
+        store: Arc<dyn Store>,
+        env: Env,
+        sealer: Sealer,
+        config: EngineConfig,
+    ) -> Result<Engine, EngineError> {
+        let vault = Vault::new(sealer);
         let actions = Actions::new(&config).map_err(|e| EngineError::Config(e.to_string()))?;
-        let dispatcher = Dispatcher::new(store.clone(), env.clone(), actions, config.max_running);
+        let dispatcher =
+            Dispatcher::new(store.clone(), env.clone(), actions, vault.clone(), config.max_running);
         store.attach(dispatcher.clone());
         let routes = Routes::new(store.workflows().map_err(EngineError::Store)?);
         let recovered = store.recover().await.map_err(EngineError::Store)?;
@@ -51,6 +62,7 @@ impl Engine {
         let inner = Inner {
             store,
             env,
+            vault,
             config,
             dispatcher,
             routes,
@@ -58,12 +70,21 @@ impl Engine {
             draining: AtomicBool::new(false),
             timers,
         };
-        Ok(Engine { inner: Arc::new(inner) })
+        let engine = Engine { inner: Arc::new(inner) };
+        let stop = engine.inner.timers.clone();
+        tokio::spawn(history::keep(engine.clone(), stop));
+        Ok(engine)
     }
 
     /// Clock and identities.
     pub fn env(&self) -> &Env {
         &self.inner.env
+    }
+
+    /// A digest of a request that is kept with its idempotency key. It is keyed, as requests hold secrets that could
+    /// be guessed from a plain one.
+    pub fn fingerprint(&self, parts: &[&[u8]]) -> [u8; 32] {
+        self.inner.vault.fingerprint(parts)
     }
 
     /// False once draining, or when the store cannot write.

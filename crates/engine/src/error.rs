@@ -1,5 +1,6 @@
 //! Why the engine did not do what it was asked. No word of HTTP: the server maps each to a status and a code.
 
+use longhaul_model::credentials::Operation;
 use longhaul_model::workflow::{Problem, Violation};
 use longhaul_model::{Refused, TaskId};
 use longhaul_store::StoreError;
@@ -46,6 +47,31 @@ pub enum EngineError {
         route: String,
         /// Whose it is.
         owner: String,
+    },
+    /// Another workflow does this to credentials.
+    #[error("the operation {} belongs to the workflow `{owner}`", .operation.constant())]
+    OperationTaken {
+        /// The operation.
+        operation: Operation,
+        /// Whose it is.
+        owner: String,
+    },
+    /// No workflow does this to credentials.
+    #[error("no workflow has `credentials: {}`", .0.constant())]
+    NoOperation(Operation),
+    /// A `CredentialsUpdateSpec` that is none; every violation.
+    #[error("the body is no CredentialsUpdateSpec")]
+    BadSpec(Vec<Violation>),
+    /// A credentials task is started by its own call.
+    #[error("tasks of the workflow `{0}` are started by PATCH /v1/credentials")]
+    StartedByOwnCall(String),
+    /// A value of a setting that is not allowed.
+    #[error("{member}: {reason}")]
+    BadSetting {
+        /// The member.
+        member: &'static str,
+        /// What is wrong.
+        reason: &'static str,
     },
     /// The state of the task rules the command out; nothing changed.
     #[error("{refused}")]

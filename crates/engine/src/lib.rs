@@ -4,27 +4,33 @@
 
 pub mod action;
 mod config;
+mod credentials;
 mod dispatch;
 mod egress;
 mod engine;
 mod error;
+mod history;
 pub mod launcher;
 mod operate;
 mod read;
 mod routes;
+mod secrets;
+mod settings;
 mod submit;
 mod timers;
 mod watch;
 mod workflows;
 
 pub use config::{CommandConfig, EngineConfig, HttpConfig};
+pub use credentials::CredentialsPage;
 pub use engine::Engine;
 pub use error::EngineError;
 pub use longhaul_store::{
-    IdempotencyKey, ImportOutcome, ImportedTask, OrderBy, Page, Stats, StoreError, Stored, Submitted,
-    TaskQuery, WorkflowPut, WorkflowSummary,
+    Audit, AuditEntry, AuditPage, AuditQuery, Deletion, IdempotencyKey, ImportOutcome, ImportedTask, OrderBy,
+    Page, Stats, StoreError, Stored, Submitted, TaskQuery, WorkflowPut, WorkflowSummary,
 };
 pub use operate::VerdictRequest;
 pub use read::Report;
 pub use routes::Bound;
+pub use settings::{DeletionResult, TaskSettings};
 pub use submit::SubmitRequest;

@@ -1,7 +1,7 @@
 //! What callers decide about tasks: retry, cancel, skip, resolve.
 
 use longhaul_model::{Command, TaskId, Verdict};
-use longhaul_store::Stored;
+use longhaul_store::{Audit, Stored};
 use serde_json::Value;
 
 use crate::engine::Engine;
@@ -20,13 +20,14 @@ pub struct VerdictRequest {
 
 impl Engine {
     /// A failed task goes on from what failed; answers with the task, running again.
-    pub async fn retry(&self, id: TaskId, by: &str) -> Result<Stored, EngineError> {
-        self.command(id, Command::Retry { by: by.to_owned() }).await
+    pub async fn retry(&self, id: TaskId, audit: Audit) -> Result<Stored, EngineError> {
+        self.command(id, audit, |by| Command::Retry { by }).await
     }
 
     /// No attempt of the task starts from here on; running ones are told to stop.
-    pub async fn cancel(&self, id: TaskId, by: &str) -> Result<Stored, EngineError> {
-        self.command(id, Command::Cancel { by: by.to_owned(), grace: self.inner.config.cancel_grace }).await
+    pub async fn cancel(&self, id: TaskId, audit: Audit) -> Result<Stored, EngineError> {
+        let grace = self.inner.config.cancel_grace;
+        self.command(id, audit, |by| Command::Cancel { by, grace }).await
     }
 
     /// A failed task goes on without one failed sub-task.
@@ -34,32 +35,41 @@ impl Engine {
         &self,
         id: TaskId,
         sub_task: &str,
-        by: &str,
         reason: &str,
+        audit: Audit,
     ) -> Result<Stored, EngineError> {
+        let audit = audit.detail(format!("{sub_task}: {reason}"));
         let sub_task = self.sub_task(id, sub_task)?;
-        self.command(id, Command::Skip { sub_task, by: by.to_owned(), reason: reason.to_owned() }).await
+        self.command(id, audit, |by| Command::Skip { sub_task, by, reason: reason.to_owned() }).await
     }
 
     /// Somebody dealt with a failure; with a verdict, a task of unknown outcome goes on.
     pub async fn resolve(
         &self,
         id: TaskId,
-        by: &str,
         reason: &str,
         verdict: Option<VerdictRequest>,
+        audit: Audit,
     ) -> Result<Stored, EngineError> {
+        let audit = audit.detail(reason);
         let verdict = verdict
             .map(|verdict| {
                 let sub_task = self.sub_task(id, &verdict.sub_task)?;
                 Ok::<_, EngineError>(Verdict { sub_task, done: verdict.done, output: verdict.output })
             })
             .transpose()?;
-        self.command(id, Command::Resolve { by: by.to_owned(), reason: reason.to_owned(), verdict }).await
+        self.command(id, audit, |by| Command::Resolve { by, reason: reason.to_owned(), verdict }).await
     }
 
-    async fn command(&self, id: TaskId, command: Command) -> Result<Stored, EngineError> {
-        match self.inner.store.command(id, command).await {
+    /// Has the store apply what one principal asks, and note it.
+    pub(crate) async fn command(
+        &self,
+        id: TaskId,
+        audit: Audit,
+        command: impl FnOnce(String) -> Command,
+    ) -> Result<Stored, EngineError> {
+        let command = command(audit.by.as_ref().to_owned());
+        match self.inner.store.command(id, command, Some(audit.target(id.to_string()))).await {
             Ok(()) => self.get(id),
             // A store finds nothing to command in an imported task: say which of the two it is.
             Err(longhaul_store::StoreError::NotFound) => match self.get(id)? {

@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use longhaul_model::{Attempt, Record, Spec, TaskId};
-use longhaul_store::{ImportOutcome, ImportedTask, Page, Stats, Store, StoreError, Stored, TaskQuery};
+use longhaul_store::{Audit, ImportOutcome, ImportedTask, Page, Stats, Store, StoreError, Stored, TaskQuery};
 use serde_json::Value;
 
 use crate::engine::Engine;
 use crate::error::EngineError;
+use crate::secrets::hide;
 
 /// Everything about the attempts of a task.
 #[derive(Clone, Debug)]
@@ -32,9 +33,14 @@ impl Engine {
         Ok(Report { record, attempts })
     }
 
-    /// Input, labels and requester; `None` for an imported task.
-    pub async fn spec(&self, id: TaskId) -> Result<Option<Spec>, EngineError> {
-        self.beside(move |store| store.spec(id)).await.map_err(|e| Engine::wrong(id, e))
+    /// Input, labels and requester; `None` for an imported task. Secrets are not shown to anybody.
+    pub async fn spec(&self, record: &Record) -> Result<Option<Spec>, EngineError> {
+        let id = record.id;
+        let mut spec = self.beside(move |store| store.spec(id)).await.map_err(|e| Engine::wrong(id, e))?;
+        if let Some(spec) = &mut spec {
+            hide(&record.workflow.secrets, &mut spec.input);
+        }
+        Ok(spec)
     }
 
     /// What the sub-tasks gave, by index.
@@ -43,8 +49,9 @@ impl Engine {
     }
 
     /// Takes in tasks from elsewhere, all or none.
-    pub async fn import(&self, tasks: Vec<ImportedTask>) -> Result<ImportOutcome, EngineError> {
-        self.inner.store.import(tasks).await.map_err(EngineError::Store)
+    pub async fn import(&self, tasks: Vec<ImportedTask>, audit: Audit) -> Result<ImportOutcome, EngineError> {
+        let audit = audit.detail(format!("{} tasks", tasks.len()));
+        self.inner.store.import(tasks, Some(audit)).await.map_err(EngineError::Store)
     }
 
     /// Counts and sizes.
@@ -52,7 +59,7 @@ impl Engine {
         self.beside(|store| store.stats()).await.map_err(EngineError::Store)
     }
 
-    async fn beside<T: Send + 'static>(
+    pub(crate) async fn beside<T: Send + 'static>(
         &self,
         read: impl FnOnce(&dyn Store) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {

@@ -1,7 +1,9 @@
-//! The requests that start tasks: a small table in memory, looked through for paths that are not the API's own.
+//! The requests that start tasks: a small table in memory, looked through for paths that are not the API's own, and
+//! for operations on credentials.
 
 use std::sync::Arc;
 
+use longhaul_model::credentials::Operation;
 use longhaul_model::workflow::Workflow;
 use longhaul_store::WorkflowSummary;
 use parking_lot::RwLock;
@@ -13,8 +15,7 @@ pub(crate) struct Routes(RwLock<Vec<Arc<Workflow>>>);
 
 impl Routes {
     pub(crate) fn new(all: Vec<WorkflowSummary>) -> Self {
-        let bound =
-            all.into_iter().map(|summary| summary.workflow).filter(|workflow| workflow.route.is_some());
+        let bound = all.into_iter().map(|summary| summary.workflow).filter(|workflow| is_bound(workflow));
         Routes(RwLock::new(bound.collect()))
     }
 
@@ -25,6 +26,11 @@ impl Routes {
                 parameters.into_iter().map(|(name, text)| (name.to_owned(), text.to_owned())).collect();
             Some((workflow.clone(), owned))
         })
+    }
+
+    /// The workflow of an operation on credentials.
+    pub(crate) fn of_operation(&self, operation: Operation) -> Option<Arc<Workflow>> {
+        self.0.read().iter().find(|workflow| workflow.definition.credentials == Some(operation)).cloned()
     }
 
     /// Another workflow that would answer the same requests.
@@ -41,7 +47,7 @@ impl Routes {
     pub(crate) fn set(&self, workflow: Arc<Workflow>) {
         let mut bound = self.0.write();
         bound.retain(|known| known.definition.name != workflow.definition.name);
-        if workflow.route.is_some() {
+        if is_bound(&workflow) {
             bound.push(workflow);
         }
     }
@@ -49,4 +55,8 @@ impl Routes {
     pub(crate) fn remove(&self, name: &str) {
         self.0.write().retain(|known| known.definition.name != name);
     }
+}
+
+fn is_bound(workflow: &Workflow) -> bool {
+    workflow.route.is_some() || workflow.definition.credentials.is_some()
 }

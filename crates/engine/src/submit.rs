@@ -1,10 +1,12 @@
 //! Starting tasks, and waiting for their end.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
+use longhaul_model::workflow::Workflow;
 use longhaul_model::{Spec, Task, TaskId, Timestamp, WorkflowVersion};
-use longhaul_store::{IdempotencyKey, Stored, Submission, Submitted};
+use longhaul_store::{Audit, IdempotencyKey, Stored, Submission, Submitted};
 use serde_json::Value;
 
 use crate::engine::{Engine, has_ended};
@@ -25,10 +27,19 @@ pub struct SubmitRequest {
     pub not_before: Option<Timestamp>,
     /// Free words to find it by.
     pub labels: BTreeMap<String, String>,
-    /// Who asks.
-    pub by: Option<String>,
+    /// Who asks, and what is noted of it.
+    pub audit: Option<Audit>,
     /// The caller's key.
     pub key: Option<IdempotencyKey>,
+}
+
+/// How a task begins.
+#[derive(Default)]
+pub(crate) struct Start {
+    pub(crate) name: Option<String>,
+    pub(crate) not_before: Option<Timestamp>,
+    pub(crate) audit: Option<Audit>,
+    pub(crate) key: Option<IdempotencyKey>,
 }
 
 impl Engine {
@@ -69,17 +80,34 @@ impl Engine {
     }
 
     async fn submit_as(&self, id: TaskId, request: SubmitRequest) -> Result<Submitted, EngineError> {
-        let SubmitRequest { workflow, version, input, name, not_before, labels, by, key } = request;
+        let SubmitRequest { workflow, version, input, name, not_before, labels, audit, key } = request;
         let workflow = self.workflow(&workflow, version)?;
+        if workflow.definition.credentials.is_some() {
+            return Err(EngineError::StartedByOwnCall(workflow.definition.name.clone()));
+        }
         let violations = workflow.schema.violations(&input);
         if !violations.is_empty() {
             return Err(EngineError::InvalidInput { workflow: workflow.definition.name.clone(), violations });
         }
-        let spec = Spec { input, labels, requested_by: by };
+        let spec = Spec { input, labels, requested_by: None };
+        self.accept(id, workflow, spec, Start { name, not_before, audit, key }).await
+    }
+
+    /// Seals what is secret in an input that was found valid, and has the store accept the task.
+    pub(crate) async fn accept(
+        &self,
+        id: TaskId,
+        workflow: Arc<Workflow>,
+        mut spec: Spec,
+        start: Start,
+    ) -> Result<Submitted, EngineError> {
+        let Start { name, not_before, audit, key } = start;
+        self.inner.vault.seal(id, &workflow.secrets, &mut spec.input);
+        spec.requested_by = audit.as_ref().map(|audit| audit.by.as_ref().to_owned());
         let now = self.inner.env.now();
         let task = Task::new(id, workflow, spec, name, not_before, now)
             .map_err(|e| EngineError::Expression(e.to_string()))?;
-        let submission = Submission { task: Box::new(task), key };
+        let submission = Submission { task: Box::new(task), key, audit };
         self.inner.store.submit(submission).await.map_err(|e| Engine::wrong(id, e))
     }
 }

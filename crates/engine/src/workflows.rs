@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use longhaul_model::WorkflowVersion;
 use longhaul_model::workflow::{Definition, Workflow};
-use longhaul_store::{StoreError, WorkflowPut, WorkflowSummary};
+use longhaul_store::{Audit, StoreError, WorkflowPut, WorkflowSummary};
 
 use crate::engine::Engine;
 use crate::error::EngineError;
@@ -12,20 +12,36 @@ use crate::routes::Bound;
 
 impl Engine {
     /// Checks a definition and stores it as a new version, unless the newest is the same.
-    pub async fn put_workflow(&self, definition: Definition) -> Result<WorkflowPut, EngineError> {
+    pub async fn put_workflow(
+        &self,
+        definition: Definition,
+        audit: Audit,
+    ) -> Result<WorkflowPut, EngineError> {
         let checked = Workflow::compile(definition.clone(), 0).map_err(EngineError::BadWorkflow)?;
         if let Some(owner) = self.inner.routes.owner_of_overlap(&checked) {
             let route = definition.route.unwrap_or_default();
             return Err(EngineError::RouteTaken { route, owner });
         }
-        let put = self.inner.store.put_workflow(definition).await.map_err(EngineError::Store)?;
+        if let Some(operation) = checked.definition.credentials
+            && let Some(other) = self.inner.routes.of_operation(operation)
+            && other.definition.name != definition.name
+        {
+            return Err(EngineError::OperationTaken { operation, owner: other.definition.name.clone() });
+        }
+        let audit = audit.target(definition.name.clone());
+        let put = self.inner.store.put_workflow(definition, Some(audit)).await.map_err(EngineError::Store)?;
         self.inner.routes.set(put.workflow.clone());
         Ok(put)
     }
 
     /// Takes a workflow out of the list. Its tasks go on; its versions stay.
-    pub async fn delete_workflow(&self, name: &str) -> Result<(), EngineError> {
-        self.inner.store.delete_workflow(name).await.map_err(|e| self.no_workflow(name, None, e))?;
+    pub async fn delete_workflow(&self, name: &str, audit: Audit) -> Result<(), EngineError> {
+        let audit = audit.target(name);
+        self.inner
+            .store
+            .delete_workflow(name, Some(audit))
+            .await
+            .map_err(|e| self.no_workflow(name, None, e))?;
         self.inner.routes.remove(name);
         Ok(())
     }

@@ -4,5 +4,6 @@
 mod it {
     mod lifecycle;
     mod recovery;
+    mod secrets;
     mod support;
 }

@@ -1,18 +1,21 @@
 //! What `serve` runs with: flags, environment, configuration file and defaults, in that order. A mistake in the file is
 //! shown at its place, with the key that it is about.
 
+mod auth;
+
 use std::net::{Ipv4Addr, SocketAddr};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context as _, anyhow};
+use longhaul_auth::AuthConfig;
 use longhaul_engine::{CommandConfig, EngineConfig, HttpConfig};
 use longhaul_model::{Span, StatusStyle};
-use longhaul_server::WireConfig;
+use longhaul_server::{Limits, Tls, WireConfig};
 use serde::Deserialize;
 
-use crate::cli::{LogFormat, ServeArgs};
+use crate::cli::{LogFormat, ServeArgs, TlsMode};
 use crate::file::{Finding, Place};
 use crate::out::style::Palette;
 
@@ -22,12 +25,21 @@ const SHUTDOWN_GRACE: Duration = Duration::from_secs(30);
 const DEMO_GRACE: Duration = Duration::from_secs(1);
 
 /// Everything that can be set.
-#[derive(Debug)]
 pub(crate) struct Config {
     /// Where tasks are kept.
     pub(crate) data_dir: PathBuf,
     /// The address to listen on.
     pub(crate) listen: SocketAddr,
+    /// How connections are protected.
+    pub(crate) tls: Tls,
+    /// Whether other machines may come without TLS.
+    pub(crate) insecure_http: bool,
+    /// Where the keys are.
+    pub(crate) key_file: PathBuf,
+    /// Who may come in.
+    pub(crate) auth: AuthConfig,
+    /// What each may ask for.
+    pub(crate) limits: Limits,
     /// A folder of workflow files.
     pub(crate) workflows: Option<PathBuf>,
     /// Whether to show what there is.
@@ -102,14 +114,45 @@ impl From<Wire> for WireConfig {
 #[serde(deny_unknown_fields, default)]
 struct File {
     data_dir: Option<PathBuf>,
+    key_file: Option<PathBuf>,
     listen: Option<SocketAddr>,
+    insecure_http: Option<bool>,
     workflows: Option<PathBuf>,
     demo: Option<bool>,
     log_format: Option<LogFormat>,
     log_level: Option<String>,
+    tls: TlsSection,
+    auth: auth::AuthSection,
+    limits: auth::LimitsSection,
     wire: Wire,
     engine: Engine,
     actions: Actions,
+}
+
+/// The section `[tls]`, and what the flags say of the same.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct TlsSection {
+    mode: Option<TlsMode>,
+    cert: Option<PathBuf>,
+    key: Option<PathBuf>,
+}
+
+impl TlsSection {
+    fn is_empty(&self) -> bool {
+        self.mode.is_none() && self.cert.is_none() && self.key.is_none()
+    }
+
+    /// What it means on a data directory; whoever read it saw to it that it makes sense.
+    fn resolve(self, data_dir: &Path) -> Tls {
+        match self {
+            TlsSection { cert: Some(cert), key: Some(key), .. } => Tls::Files { cert, key },
+            TlsSection { mode: Some(TlsMode::SelfSigned), .. } => {
+                Tls::SelfSigned { directory: data_dir.join("tls") }
+            }
+            TlsSection { .. } => Tls::Off,
+        }
+    }
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -153,8 +196,17 @@ impl Config {
         let demo = args.demo.or(file.demo).unwrap_or_default();
         // What a demonstration runs is not worth waiting for, and its log not worth reading.
         let (level, grace) = if demo { ("warn", DEMO_GRACE) } else { ("info", SHUTDOWN_GRACE) };
+        let data_dir = args.data_dir.or(file.data_dir).unwrap_or_else(|| "./longhaul-data".into());
+        // As a whole: a mode here and files there would be a riddle.
+        let flags = TlsSection { mode: args.tls, cert: args.tls_cert, key: args.tls_key };
+        let tls = if flags.is_empty() { file.tls } else { flags };
         Ok(Config {
-            data_dir: args.data_dir.or(file.data_dir).unwrap_or_else(|| "./longhaul-data".into()),
+            tls: tls.resolve(&data_dir),
+            key_file: args.key_file.or(file.key_file).unwrap_or_else(|| data_dir.join("keys.json")),
+            auth: file.auth.resolve(crate::environment("LONGHAUL_ADMIN_PASSWORD")),
+            limits: file.limits.resolve(),
+            data_dir,
+            insecure_http: args.insecure_http.or(file.insecure_http).unwrap_or_default(),
             listen: args.listen.or(file.listen).unwrap_or_else(|| (Ipv4Addr::LOCALHOST, 8080).into()),
             workflows: args.workflows.or(file.workflows),
             demo,
@@ -187,26 +239,59 @@ fn parse(path: &Path, text: &str) -> anyhow::Result<File> {
         let key = e.path().to_string();
         wrong(&key, e.inner().message(), e.inner().span())
     })?;
+    let nonsense = |section, key, remedy| value_error(path, text, section, key, remedy);
+    let TlsSection { mode, cert, key } = &file.tls;
+    match (mode, cert, key) {
+        (Some(_), Some(_), _) | (Some(_), _, Some(_)) => {
+            return Err(nonsense("tls", "mode", "leave it out, as cert and key are given"));
+        }
+        (None, Some(_), None) => {
+            return Err(nonsense("tls", "cert", "give tls.key too, the file of its key"));
+        }
+        (None, None, Some(_)) => {
+            return Err(nonsense("tls", "key", "give tls.cert too, the file of its certificate"));
+        }
+        (Some(_), None, None) | (None, None, None) | (None, Some(_), Some(_)) => {}
+    }
     if !(1..=100).contains(&file.wire.default_page_size) {
-        return Err(value_error(path, text, "default_page_size", "wire.default_page_size: write 1 to 100"));
+        return Err(nonsense("wire", "default_page_size", "write 1 to 100"));
     }
     if ![200, 201].contains(&file.wire.login_status) {
-        return Err(value_error(path, text, "login_status", "wire.login_status: write 200 or 201"));
+        return Err(nonsense("wire", "login_status", "write 200 or 201"));
+    }
+    for (key, limit) in [("in_flight", file.limits.in_flight), ("rate", file.limits.rate)] {
+        if limit == Some(0) {
+            return Err(nonsense("limits", key, "write 1 or more"));
+        }
     }
     if file.engine.max_running == Some(0) {
-        return Err(value_error(path, text, "max_running", "engine.max_running: write 1 or more"));
+        return Err(nonsense("engine", "max_running", "write 1 or more"));
     }
     Ok(file)
 }
 
 /// A value of the right type that makes no sense, shown at its key.
-fn value_error(path: &Path, text: &str, key: &str, message: &str) -> anyhow::Error {
-    let start = text.find(key).unwrap_or_default();
+fn value_error(path: &Path, text: &str, section: &str, key: &str, remedy: &str) -> anyhow::Error {
+    let start = key_start(text, section, key).unwrap_or_default();
+    let message = format!("{section}.{key}: {remedy}");
     let finding = Finding::error(place(text, start..start + key.len()), message, None);
     anyhow!(
         "the configuration file is wrong\n{}",
         finding.render(&path.display().to_string(), text, Palette::plain()).trim_end()
     )
+}
+
+/// Where a section has a key: at the beginning of a line, as a value may hold the same word.
+fn key_start(text: &str, section: &str, key: &str) -> Option<usize> {
+    let mut start = text.find(&format!("[{section}]"))?;
+    for line in text[start..].split_inclusive('\n') {
+        let bare = line.trim_start();
+        if bare.starts_with(key) {
+            return Some(start + line.len() - bare.len());
+        }
+        start += line.len();
+    }
+    None
 }
 
 /// A range of bytes as a place.
@@ -234,6 +319,10 @@ mod tests {
             data_dir = "/data"
             listen = "127.0.0.1:9000"
             log_format = "json"
+            insecure_http = true
+            [tls]
+            cert = "/etc/longhaul/cert.pem"
+            key = "/etc/longhaul/key.pem"
             [wire]
             status_style = "constant"
             action_body = "empty"
@@ -249,6 +338,9 @@ mod tests {
         assert_eq!(file.wire.status_style, StatusStyle::Constant);
         assert_eq!(file.wire.action_body, ActionBody::Empty);
         assert!(file.wire.extensions);
+        assert_eq!(file.insecure_http, Some(true));
+        let files = Tls::Files { cert: "/etc/longhaul/cert.pem".into(), key: "/etc/longhaul/key.pem".into() };
+        assert_eq!(file.tls.resolve(Path::new("/data")), files);
         assert_eq!(file.engine.cancel_grace, Some(Span(5000)));
         assert_eq!(file.actions.command.allow, [PathBuf::from("/usr/bin/uname")]);
     }
@@ -269,5 +361,29 @@ mod tests {
         assert!(text.contains("longhaul.toml:1:"), "{text}");
         let text = wrong("[wire]\ndefault_page_size = 500\n");
         assert!(text.contains("longhaul.toml:2:1: error: wire.default_page_size: write 1 to 100"), "{text}");
+    }
+    #[test]
+    fn a_self_signed_certificate_is_kept_with_the_data() {
+        let file = parse(Path::new("longhaul.toml"), "[tls]\nmode = \"self-signed\"\n").unwrap();
+        let own = Tls::SelfSigned { directory: "/data/tls".into() };
+        assert_eq!(file.tls.resolve(Path::new("/data")), own);
+        let file = parse(Path::new("longhaul.toml"), "[tls]\nmode = \"off\"\n").unwrap();
+        assert_eq!(file.tls.resolve(Path::new("/data")), Tls::Off);
+    }
+
+    #[test]
+    fn half_a_certificate_is_refused_at_its_place() {
+        for (section, wanted) in [
+            ("cert = \"/key/cert.pem\"", "longhaul.toml:3:1: error: tls.cert: give tls.key too"),
+            ("  key = \"key.pem\"", "longhaul.toml:3:3: error: tls.key: give tls.cert too"),
+            (
+                "cert = \"/mode/c\"\nkey = \"k\"\nmode = \"off\"",
+                "longhaul.toml:5:1: error: tls.mode: leave it out, as cert and key are given",
+            ),
+            ("mode = \"on\"", "longhaul.toml:3:8: error: tls.mode: unknown variant `on`"),
+        ] {
+            let text = wrong(&format!("# key\n[tls]\n{section}\n"));
+            assert!(text.contains(wanted), "{text}");
+        }
     }
 }

@@ -18,7 +18,7 @@ pub(crate) enum Code {
     Usage = 2,
     /// The server refused.
     Refused = 3,
-    /// The server does not answer.
+    /// The server does not answer, or its certificate is not trusted.
     Unreachable = 4,
     /// The server failed, or its answer is not understood.
     Server = 5,
@@ -65,8 +65,12 @@ impl Failure {
                 Code::Server
             }
             Failure::Call(ClientError::Refused { .. }) => Code::Refused,
-            Failure::Call(ClientError::Unreachable { .. }) => Code::Unreachable,
-            Failure::Call(ClientError::Address { .. }) | Failure::Usage(_) => Code::Usage,
+            Failure::Call(ClientError::Unreachable { .. } | ClientError::Certificate { .. }) => {
+                Code::Unreachable
+            }
+            Failure::Call(ClientError::Address { .. } | ClientError::Setup { .. }) | Failure::Usage(_) => {
+                Code::Usage
+            }
             Failure::Local(_) if self.is_broken_pipe() => Code::Success,
             Failure::Local(_) => Code::Failed,
             Failure::Said(code) => *code,

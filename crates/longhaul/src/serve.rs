@@ -4,26 +4,31 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context as _, anyhow};
-use longhaul_engine::Engine;
+use longhaul_auth::Auth;
+use longhaul_crypto::Keyring;
+use longhaul_engine::{Audit, Engine};
 use longhaul_model::Env;
 use longhaul_model::workflow::Definition;
-use longhaul_server::{Server, ServerConfig};
+use longhaul_server::{Certificate, Server, ServerConfig};
 use longhaul_store::Store;
 use longhaul_store::sqlite::Sqlite;
-use tokio::signal::unix::{Signal, SignalKind, signal};
+use nix::sys::resource::{Resource, setrlimit};
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
 
 use crate::cli::{LogFormat, ServeArgs};
 use crate::cmd::Linted;
 use crate::config::Config;
-use crate::demo::{self, Demo};
+use crate::demo::{self, Demo, Reach};
 use crate::exit::{Code, Failure};
 use crate::out::Out;
+use crate::signals::{Signals, Wanted};
 
 /// Runs until a signal says to stop.
 pub(crate) fn run(args: ServeArgs, out: Out) -> Result<Code, Failure> {
     let mut config = Config::load(args)?;
+    // A dump of its memory would hold keys, passwords and inputs in clear.
+    setrlimit(Resource::RLIMIT_CORE, 0, 0).context("forbid core dumps")?;
     if cfg!(target_os = "linux") {
         // So that programs die with the server, even with one that is killed.
         config.engine.command.launcher = Some(PathBuf::from("/proc/self/exe"));
@@ -47,23 +52,64 @@ async fn serve(
         workflows.splice(0..0, demo::workflows()?);
     }
     let env = Env::real();
-    let store: Arc<dyn Store> = Sqlite::open(&config.data_dir, env.clone()).map_err(|e| anyhow!("{e}"))?;
-    let engine = Engine::start(store, env, config.engine.clone()).await.map_err(|e| anyhow!("{e}"))?;
+    let sqlite = Sqlite::open(&config.data_dir, env.clone()).map_err(|e| anyhow!("{e}"))?;
+    let store: Arc<dyn Store> = sqlite.clone();
+    let keys = Keyring::open(&config.key_file, config.auth.rotation(), env.now().0).map(Arc::new);
+    let keys = keys.map_err(|e| anyhow!("{e}"))?;
+    let announce = |name: &str, password: &str| {
+        // Where nobody reads, somebody sets LONGHAUL_ADMIN_PASSWORD.
+        let _ = out.text(&format!(
+            "made the first administrator: user {name}, password {password}\n\
+             it is shown this once; `longhaul login {name}` asks for it, `longhaul user passwd` changes it\n"
+        ));
+    };
+    let auth = Auth::start(sqlite, env.clone(), keys.clone(), config.auth.clone(), announce);
+    let auth = auth.await.map_err(|e| anyhow!("{e}"))?;
+    let engine =
+        Engine::start(store, env, keys.sealer(), config.engine.clone()).await.map_err(|e| anyhow!("{e}"))?;
+    let audit = Audit::new("server".into(), None, "putWorkflow");
     for (origin, definition) in workflows {
         let name = definition.name.clone();
-        let put = engine.put_workflow(definition).await.map_err(|e| anyhow!("{origin}: {e}"))?;
+        let put =
+            engine.put_workflow(definition, audit.clone()).await.map_err(|e| anyhow!("{origin}: {e}"))?;
         if put.created {
             tracing::info!(workflow = name, version = put.workflow.version, "stored a workflow");
         }
     }
-    let settings = ServerConfig { wire: config.wire.into(), ..ServerConfig::default() };
-    let server = Server::bind(config.listen, engine.clone(), settings).await.map_err(|e| anyhow!("{e}"))?;
-    let address = format!("http://{}", server.local_addr());
+    let settings = ServerConfig {
+        wire: config.wire.into(),
+        tls: config.tls,
+        limits: config.limits,
+        insecure_http: config.insecure_http,
+    };
+    let server = Server::bind(config.listen, engine.clone(), auth.clone(), settings)
+        .await
+        .map_err(|e| anyhow!("{e}"))?;
+    let (address, certificate) = (server.local_addr(), server.certificate());
     let stop = CancellationToken::new();
     let serving = tokio::spawn(server.run(stop.clone()));
-    out.text(&format!("longhaul listens on {address}, data in {}\n", config.data_dir.display()))?;
-    let showing = demo.map(|demo| tokio::spawn(demo.run(address, out)));
-    let signal = signals.next().await;
+    let tidying = auth.spawn(stop.clone());
+    let scheme = if certificate.is_some() { "https" } else { "http" };
+    out.text(&format!("longhaul listens on {scheme}://{address}, data in {}\n", config.data_dir.display()))?;
+    if let Some(own) = certificate.as_ref().filter(|certificate| certificate.is_self_signed()) {
+        out.text(&format!(
+            "its certificate is self-signed; clients trust it with --ca {}\n",
+            own.path().display()
+        ))?;
+    }
+    let showing = match demo {
+        Some(demo) => {
+            let key = demo::api_key(&auth, &config.data_dir).await?;
+            Some(tokio::spawn(demo.run(Reach::new(address, certificate.as_ref(), key), out)))
+        }
+        None => None,
+    };
+    let signal = loop {
+        match signals.next().await {
+            Wanted::Stop(signal) => break signal,
+            Wanted::Reload => reload(certificate.as_ref()).await,
+        }
+    };
     tracing::info!(signal, "stopping; a second signal stops at once");
     if let Some(showing) = showing {
         showing.abort();
@@ -74,6 +120,7 @@ async fn serve(
         if let Err(e) = serving.await {
             tracing::error!(error = %e, "the server ended early");
         }
+        let _ = tidying.await;
         engine.shutdown(config.shutdown_grace).await;
     };
     tokio::select! {
@@ -81,7 +128,7 @@ async fn serve(
             tracing::info!("stopped");
             Ok(Code::Success)
         }
-        signal = signals.next() => {
+        signal = signals.stop() => {
             tracing::warn!(signal, "stopped at once; the next start goes on from here");
             Ok(Code::Failed)
         }
@@ -113,24 +160,16 @@ fn start_log(config: &Config) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The two signals that mean stop.
-struct Signals {
-    terminate: Signal,
-    interrupt: Signal,
-}
-
-impl Signals {
-    fn listen() -> std::io::Result<Self> {
-        Ok(Signals {
-            terminate: signal(SignalKind::terminate())?,
-            interrupt: signal(SignalKind::interrupt())?,
-        })
-    }
-
-    async fn next(&mut self) -> &'static str {
-        tokio::select! {
-            _ = self.terminate.recv() => "SIGTERM",
-            _ = self.interrupt.recv() => "SIGINT",
+/// Has the certificate read again because somebody said so.
+async fn reload(certificate: Option<&Certificate>) {
+    let Some(certificate) = certificate else {
+        tracing::info!("SIGHUP: there is no certificate to be read again");
+        return;
+    };
+    match certificate.reload().await {
+        Ok(()) => {
+            tracing::info!(certificate = %certificate.path().display(), "SIGHUP: the certificate was read again")
         }
+        Err(e) => tracing::error!(error = %e, "SIGHUP: the certificate cannot be used; the old one stays"),
     }
 }

@@ -1,6 +1,7 @@
 //! The real binary, against itself.
 
 mod it {
+    mod accounts;
     mod demo;
     mod files;
     mod help;
@@ -8,5 +9,6 @@ mod it {
     mod serve;
     mod support;
     mod tasks;
+    mod tls;
     mod watch;
 }

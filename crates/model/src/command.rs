@@ -1,5 +1,7 @@
 //! Everything that can be asked of a task, and everything that comes of it.
 
+use std::sync::Arc;
+
 use serde_json::Value;
 use thiserror::Error;
 
@@ -9,7 +11,7 @@ use crate::id::Token;
 use crate::record::{Attempt, Stage};
 use crate::status::TaskStatus;
 use crate::time::{Span, Timestamp};
-use crate::workflow::CompiledAction;
+use crate::workflow::{CompiledAction, Workflow};
 
 /// What a caller, a timer or a runner asks.
 #[derive(Clone, Debug)]
@@ -65,6 +67,18 @@ pub enum Command {
     },
     /// A failed task goes on from what failed.
     Retry {
+        /// Who asks.
+        by: String,
+    },
+    /// A failed credentials task goes on, with a new spec if one is given.
+    RetryCredentials {
+        /// Who asks.
+        by: String,
+        /// The new spec.
+        input: Option<Value>,
+    },
+    /// A failed credentials task is given up: it lets go of its resources.
+    CancelCredentials {
         /// Who asks.
         by: String,
     },
@@ -131,6 +145,21 @@ pub enum Refused {
     /// A retry that the workflow rules out.
     #[error("tasks of this workflow cannot be retried")]
     NotRetryable,
+    /// A retry of a credentials task by the call for other tasks.
+    #[error("a credentials task is retried by its own call")]
+    RetriedByOwnCall,
+    /// A cancel of a failed credentials task by the call for other tasks.
+    #[error("a failed credentials task is cancelled by its own call")]
+    CancelledByOwnCall,
+    /// A credentials call for another task.
+    #[error("the task is no credentials task")]
+    NoCredentialsTask,
+    /// A cancel of a credentials task that did not fail, by its own call.
+    #[error("only a failed credentials task can be cancelled; this one is {}", .0.display())]
+    NothingToGiveUp(TaskStatus),
+    /// A retry whose spec names another operation or other resources than the task's.
+    #[error("the spec names another operation, or other resources, than the task's")]
+    OtherResources,
     /// A retry while an outcome is unknown.
     #[error("the outcome of the sub-task `{0}` is unknown; it must be decided before the task can go on")]
     Undecided(String),
@@ -170,6 +199,8 @@ pub struct Change {
     pub sub_tasks: Vec<u32>,
     /// The sub-tasks whose output is new.
     pub outputs: Vec<u32>,
+    /// The input is new.
+    pub input: bool,
     /// Attempts that ended other than well, for the history.
     pub attempts: Vec<Attempt>,
     /// What must be done once the change is durable.
@@ -210,6 +241,8 @@ pub struct Launch {
     pub action: CompiledAction,
     /// How long it may take.
     pub timeout: Option<Span>,
-    /// What the action's expressions see.
+    /// What the action's expressions see; secrets in the input are sealed.
     pub scope: Scope,
+    /// The workflow, if its inputs have secrets that the action may need.
+    pub secrets: Option<Arc<Workflow>>,
 }

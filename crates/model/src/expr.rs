@@ -56,6 +56,16 @@ impl Scope {
     pub fn with(&self, name: &'static str, value: minijinja::Value) -> Self {
         Scope::new(self.roots.iter().cloned().chain([(name, value)]))
     }
+
+    /// This scope with another value for a root that it has.
+    pub fn replaced(&self, name: &'static str, value: &Value) -> Self {
+        let value = visible(value);
+        Scope::new(
+            self.roots
+                .iter()
+                .map(|(root, old)| (*root, if *root == name { value.clone() } else { old.clone() })),
+        )
+    }
 }
 
 /// One expression, parsed once.

@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 pub mod command;
+pub mod credentials;
 pub mod env;
 pub mod expr;
 pub mod fault;

@@ -6,6 +6,7 @@ use std::sync::{Arc, OnceLock};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::credentials;
 use crate::expr::{ExprError, Scope, visible};
 use crate::id::TaskId;
 use crate::record::{Record, State, SubTask, made};
@@ -23,7 +24,8 @@ pub struct Task {
     seen: Seen,
 }
 
-/// What a task was asked to do: written once, never changed.
+/// What a task was asked to do: written once, and again only when a retry brings a new input. Secrets in it are sealed
+/// before the model sees them.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Spec {
     /// Its input, valid against the workflow's schema.
@@ -69,7 +71,10 @@ impl Task {
     ) -> Result<Task, ExprError> {
         let scope = Scope::new([("input", visible(&spec.input))]);
         let name = name.map_or_else(|| workflow.title(&scope), Ok)?;
-        let resources = workflow.resources(&scope)?;
+        let resources = match workflow.definition.credentials {
+            Some(_) => credentials::resources(&spec.input),
+            None => workflow.resources(&scope)?,
+        };
         let sub_tasks = workflow
             .sub_tasks
             .iter()
@@ -118,6 +123,12 @@ impl Task {
     /// What a sub-task gave.
     pub fn output(&self, sub_task: u32) -> Option<&Value> {
         self.outputs.get(&sub_task)
+    }
+
+    /// Puts a new input in the place of the one it was accepted with.
+    pub(crate) fn set_input(&mut self, input: Value) {
+        self.spec.input = input;
+        self.seen.input = OnceLock::new();
     }
 
     /// Its identity.

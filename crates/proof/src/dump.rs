@@ -1,7 +1,6 @@
 //! What the server says in the end: every task, found by walking the list, each with its input and attempts.
 
 use std::collections::{BTreeMap, HashMap};
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
@@ -10,7 +9,7 @@ use tokio::time::{Instant, sleep};
 use uuid::Uuid;
 
 use crate::clock::{self, Micros};
-use crate::http::{Answer, Client, Request};
+use crate::http::{Answer, Client, Peer, Request};
 use crate::wire::{self, AttemptView, TaskStatus, View};
 
 /// Connections that read at once.
@@ -47,7 +46,7 @@ pub struct Final {
 }
 
 /// A GET that must succeed.
-pub async fn get(client: &mut Client, to: SocketAddr, path: &str) -> Result<Answer> {
+pub async fn get(client: &mut Client, to: &Peer, path: &str) -> Result<Answer> {
     let answer = client.ask(to, &Request::get(path)).await;
     let answer = answer.map_err(|e| anyhow::anyhow!("GET {path}: {e:?}"))?;
     if answer.status != 200 {
@@ -56,18 +55,18 @@ pub async fn get(client: &mut Client, to: SocketAddr, path: &str) -> Result<Answ
     Ok(answer)
 }
 
-async fn get_json(client: &mut Client, to: SocketAddr, path: &str) -> Result<Value> {
+async fn get_json(client: &mut Client, to: &Peer, path: &str) -> Result<Value> {
     get(client, to, path).await?.json().with_context(|| format!("GET {path}: no JSON"))
 }
 
 /// How many tasks a filter finds.
-pub async fn total(client: &mut Client, to: SocketAddr, query: &str) -> Result<u64> {
+pub async fn total(client: &mut Client, to: &Peer, query: &str) -> Result<u64> {
     let page = get_json(client, to, &format!("/v1/tasks?pageSize=1{query}")).await?;
     page["pageMetadata"]["totalElements"].as_u64().context("totalElements")
 }
 
 /// Waits until no task is PENDING or IN_PROGRESS; gives the time that took, or `None` when the limit was over.
-pub async fn quiet(to: SocketAddr, limit: Duration) -> Result<Option<Duration>> {
+pub async fn quiet(to: &Peer, limit: Duration) -> Result<Option<Duration>> {
     let (begun, mut client) = (Instant::now(), Client::default());
     loop {
         if total(&mut client, to, "&taskStatus=PENDING,IN_PROGRESS").await? == 0 {
@@ -81,7 +80,7 @@ pub async fn quiet(to: SocketAddr, limit: Duration) -> Result<Option<Duration>> 
 }
 
 /// Reads everything. Nothing may change meanwhile.
-pub async fn take(to: SocketAddr) -> Result<Dump> {
+pub async fn take(to: &Peer) -> Result<Dump> {
     let mut dump = Dump { at: clock::now(), ..Dump::default() };
     let mut client = Client::default();
     for number in 1.. {
@@ -106,20 +105,21 @@ pub async fn take(to: SocketAddr) -> Result<Dump> {
             parts.entry(i % READERS).or_insert_with(Vec::new).push(*id);
             parts
         });
-    let readers: Vec<_> = parts.into_values().map(|ids| tokio::task::spawn_local(read(to, ids))).collect();
+    let readers: Vec<_> =
+        parts.into_values().map(|ids| tokio::task::spawn_local(read(to.clone(), ids))).collect();
     for reader in readers {
         dump.tasks.extend(reader.await??);
     }
     Ok(dump)
 }
 
-async fn read(to: SocketAddr, ids: Vec<Uuid>) -> Result<Vec<(Uuid, Final)>> {
+async fn read(to: Peer, ids: Vec<Uuid>) -> Result<Vec<(Uuid, Final)>> {
     let mut client = Client::default();
     let mut tasks = Vec::with_capacity(ids.len());
     for id in ids {
-        let task = get_json(&mut client, to, &format!("/v1/tasks/{id}?include=input")).await?;
+        let task = get_json(&mut client, &to, &format!("/v1/tasks/{id}?include=input")).await?;
         let (view, names) = wire::view(&task).with_context(|| format!("task {id}"))?;
-        let page = get_json(&mut client, to, &format!("/v1/tasks/{id}/attempts")).await?;
+        let page = get_json(&mut client, &to, &format!("/v1/tasks/{id}/attempts")).await?;
         let attempts = wire::attempts(&page, &names).with_context(|| format!("the attempts of {id}"))?;
         let workflow = task["workflow"]["name"].as_str().context("workflow")?.to_owned();
         let names = names.into_iter().map(str::to_owned).collect();

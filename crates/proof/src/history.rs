@@ -8,6 +8,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use crate::clock::Micros;
+use crate::grants::Grants;
 use crate::wire::View;
 
 /// One run's record.
@@ -19,6 +20,8 @@ pub struct History {
     pub polls: Vec<Poll>,
     /// Cancels, retries and verdicts.
     pub decisions: Vec<Decision>,
+    /// What lets people in.
+    pub grants: Grants,
     /// What the effect counter received.
     pub effects: Vec<Effect>,
     /// The server's lives.

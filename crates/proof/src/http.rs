@@ -1,17 +1,63 @@
 //! A client of one connection. It tells apart what clients in proofs must tell apart: a request that was never sent,
 //! one that was answered to the end, and one of which nobody knows.
 
-use std::net::SocketAddr;
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::rc::Rc;
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::timeout;
 
 /// The longest that an answer may take: more than any `wait` the proofs ask for.
 const PATIENCE: Duration = Duration::from_secs(30);
 /// The largest head of an answer, in bytes.
 const LARGEST_HEAD: usize = 64 << 10;
+
+/// A server, and as whom it is called.
+#[derive(Clone, Debug)]
+pub struct Peer {
+    /// Where it listens.
+    pub address: SocketAddr,
+    /// What `Authorization` carries.
+    bearer: Option<Rc<str>>,
+    /// Which of this machine's addresses the caller has; any, unless said.
+    from: Option<Ipv4Addr>,
+}
+
+impl Peer {
+    /// Called as nobody.
+    pub fn stranger(address: SocketAddr) -> Self {
+        Peer { address, bearer: None, from: None }
+    }
+
+    /// The same server, called with a credential.
+    pub fn with(&self, credential: &str) -> Self {
+        Peer { bearer: Some(credential.into()), ..self.clone() }
+    }
+
+    /// The same, called from an address of this machine.
+    pub fn from(self, address: Ipv4Addr) -> Self {
+        Peer { from: Some(address), ..self }
+    }
+
+    async fn connect(&self) -> io::Result<TcpStream> {
+        let socket = TcpSocket::new_v4()?;
+        if let Some(from) = self.from {
+            socket.bind((from, 0).into())?;
+        }
+        let stream = socket.connect(self.address).await?;
+        // Without it a small request may wait for the acknowledgement of the one before.
+        stream.set_nodelay(true)?;
+        Ok(stream)
+    }
+
+    /// Whether a connection to another is one to this.
+    fn is_reached_like(&self, other: &Peer) -> bool {
+        (self.address, self.from) == (other.address, other.from)
+    }
+}
 
 /// An answer, read to its end.
 #[derive(Clone, Debug)]
@@ -71,10 +117,13 @@ impl<'a> Request<'a> {
         Request { method: "GET", path, headers: &[], body: None }
     }
 
-    fn bytes(&self) -> Vec<u8> {
+    fn bytes(&self, to: &Peer) -> Vec<u8> {
         let mut text = format!("{} {} HTTP/1.1\r\nhost: longhaul\r\n", self.method, self.path);
         for (name, value) in self.headers {
             text.push_str(&format!("{name}: {value}\r\n"));
+        }
+        if let Some(bearer) = &to.bearer {
+            text.push_str(&format!("authorization: Bearer {bearer}\r\n"));
         }
         if let Some(body) = self.body {
             text.push_str(&format!("content-type: application/json\r\ncontent-length: {}\r\n", body.len()));
@@ -89,30 +138,25 @@ impl<'a> Request<'a> {
 /// A client that keeps its connection as long as it works.
 #[derive(Debug, Default)]
 pub struct Client {
-    open: Option<(SocketAddr, TcpStream)>,
+    open: Option<(Peer, TcpStream)>,
     buffer: Vec<u8>,
 }
 
 impl Client {
     /// Sends a request and reads the whole answer.
-    pub async fn ask(&mut self, to: SocketAddr, request: &Request<'_>) -> Result<Answer, NoAnswer> {
-        let kept = self.open.take().filter(|(address, _)| *address == to);
+    pub async fn ask(&mut self, to: &Peer, request: &Request<'_>) -> Result<Answer, NoAnswer> {
+        let kept = self.open.take().filter(|(peer, _)| peer.is_reached_like(to));
         let mut stream = match kept {
             Some((_, stream)) => stream,
-            None => {
-                let stream = TcpStream::connect(to).await.map_err(|_| NoAnswer::Unsent)?;
-                // Without it a small request may wait for the acknowledgement of the one before.
-                stream.set_nodelay(true).map_err(|_| NoAnswer::Unsent)?;
-                stream
-            }
+            None => to.connect().await.map_err(|_| NoAnswer::Unsent)?,
         };
         let answered = timeout(PATIENCE, async {
-            stream.write_all(&request.bytes()).await.map_err(|_| NoAnswer::Lost)?;
+            stream.write_all(&request.bytes(to)).await.map_err(|_| NoAnswer::Lost)?;
             self.read(&mut stream).await
         });
         let answer = answered.await.unwrap_or(Err(NoAnswer::Lost))?;
         if answer.header("connection").is_none_or(|value| !value.eq_ignore_ascii_case("close")) {
-            self.open = Some((to, stream));
+            self.open = Some((to.clone(), stream));
         }
         Ok(answer)
     }
@@ -174,7 +218,7 @@ mod tests {
     use super::*;
     use tokio::net::TcpListener;
 
-    async fn serve_once(bytes: &'static [u8]) -> SocketAddr {
+    async fn serve_once(bytes: &'static [u8]) -> Peer {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         tokio::spawn(async move {
@@ -183,14 +227,14 @@ mod tests {
             let _ = stream.read(&mut request).await.unwrap();
             stream.write_all(bytes).await.unwrap();
         });
-        address
+        Peer::stranger(address)
     }
 
     #[tokio::test]
     async fn an_answer_is_read_to_its_end() {
         let to = serve_once(b"HTTP/1.1 202 Accepted\r\nLocation: /v1/tasks/1\r\ncontent-length: 2\r\n\r\n{}")
             .await;
-        let answer = Client::default().ask(to, &Request::get("/")).await.unwrap();
+        let answer = Client::default().ask(&to, &Request::get("/")).await.unwrap();
         assert_eq!(
             (answer.status, answer.header("location"), answer.body.as_slice()),
             (202, Some("/v1/tasks/1"), &b"{}"[..])
@@ -200,8 +244,8 @@ mod tests {
     #[tokio::test]
     async fn half_an_answer_is_lost_and_no_listener_means_unsent() {
         let to = serve_once(b"HTTP/1.1 202 Accepted\r\ncontent-length: 20\r\n\r\n{").await;
-        assert_eq!(Client::default().ask(to, &Request::get("/")).await.unwrap_err(), NoAnswer::Lost);
-        let gone = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
-        assert_eq!(Client::default().ask(gone, &Request::get("/")).await.unwrap_err(), NoAnswer::Unsent);
+        assert_eq!(Client::default().ask(&to, &Request::get("/")).await.unwrap_err(), NoAnswer::Lost);
+        let gone = Peer::stranger(TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap());
+        assert_eq!(Client::default().ask(&gone, &Request::get("/")).await.unwrap_err(), NoAnswer::Unsent);
     }
 }

@@ -3,11 +3,13 @@
 //! in the end are then held against the invariants, each of which is a function of its own in [`check`].
 #![forbid(unsafe_code)]
 
+pub mod access;
 pub mod catalog;
 pub mod check;
 pub mod clock;
 pub mod dump;
 pub mod effects;
+pub mod grants;
 pub mod history;
 pub mod http;
 pub mod load;

@@ -17,8 +17,9 @@ use tokio::process::{Child, Command};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout};
 
+use crate::access;
 use crate::clock::{self, Micros};
-use crate::http::{Client, Request};
+use crate::http::{Client, Peer, Request};
 
 /// How long a server may take to be ready, or to end when asked.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -44,15 +45,16 @@ pub struct Server {
     child: Child,
     address: watch::Receiver<Option<SocketAddr>>,
     log: PathBuf,
+    data: PathBuf,
     /// When it was started.
     pub spawned: Micros,
 }
 
 /// How it came up.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub enum Start {
-    /// Ready, at this address.
-    Ready(SocketAddr),
+    /// Ready, and the proof was let in.
+    Ready(Peer),
     /// It was killed before.
     Killed,
 }
@@ -85,6 +87,7 @@ impl Program {
         {
             command.env_remove(name);
         }
+        command.env(access::VARIABLE, access::PASSWORD);
         command.arg("serve").args(["--listen", "127.0.0.1:0"]).arg("--data-dir").arg(&self.data);
         command.arg("--workflows").arg(&self.workflows).arg("--config").arg(&self.config);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
@@ -97,7 +100,7 @@ impl Program {
         let (out, err) = (child.stdout.take().context("stdout")?, child.stderr.take().context("stderr")?);
         tokio::task::spawn_local(read(out, log.clone(), found.clone()));
         tokio::task::spawn_local(read(err, log, found));
-        Ok(Server { child, address, log: self.log.clone(), spawned })
+        Ok(Server { child, address, log: self.log.clone(), data: self.data.clone(), spawned })
     }
 }
 
@@ -128,7 +131,7 @@ impl Server {
         Ok(Pid::from_raw(id.try_into()?))
     }
 
-    /// Waits until it is ready, or was killed.
+    /// Waits until it is ready and lets the proof in, or was killed.
     pub async fn up(&mut self) -> Result<Start> {
         let begun = Instant::now();
         let mut client = Client::default();
@@ -139,11 +142,12 @@ impl Server {
             let address = *self.address.borrow();
             if let Some(address) = address
                 && client
-                    .ask(address, &Request::get("/health/ready"))
+                    .ask(&Peer::stranger(address), &Request::get("/health/ready"))
                     .await
                     .is_ok_and(|answer| answer.status == 200)
+                && let Some(peer) = access::enter(address, &self.data).await?
             {
-                return Ok(Start::Ready(address));
+                return Ok(Start::Ready(peer));
             }
             if begun.elapsed() > PATIENCE {
                 bail!(

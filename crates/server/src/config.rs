@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use longhaul_model::StatusStyle;
 
+use crate::tls::Tls;
+
 /// Settings of the server.
 #[derive(Clone, Debug, Default)]
 pub struct ServerConfig {
@@ -11,6 +13,10 @@ pub struct ServerConfig {
     pub wire: WireConfig,
     /// What one caller may ask for.
     pub limits: Limits,
+    /// How connections are protected. Default not at all, which only this machine's own may use.
+    pub tls: Tls,
+    /// Whether other machines may come without TLS. Default false: passwords, tokens and data could be read on the way.
+    pub insecure_http: bool,
 }
 
 /// How the Tasks API is spoken (wire contract, section 0).
@@ -61,8 +67,14 @@ pub struct Limits {
     pub query: usize,
     /// The deepest nesting of a JSON body. Default 64.
     pub depth: usize,
+    /// Requests that one principal may have under way. Default 1,024. Reading a single task is never refused.
+    pub in_flight: u32,
+    /// Requests that one principal may make in a second; twice as many may come at once. Default: no limit.
+    pub rate: Option<u32>,
     /// Connections that are kept between requests. Up to 512 more are served one request each. Default 16,384.
     pub connections: usize,
+    /// From a connection's beginning to the end of its TLS handshake. Default 10 s.
+    pub handshake_time: Duration,
     /// From a request's first byte to the end of its headers. Default 10 s.
     pub header_time: Duration,
     /// How long the sender of a body may pause. Default 30 s.
@@ -84,7 +96,10 @@ impl Default for Limits {
             import: 16 << 20,
             query: 8 << 10,
             depth: 64,
+            in_flight: 1_024,
+            rate: None,
             connections: 16_384,
+            handshake_time: Duration::from_secs(10),
             header_time: Duration::from_secs(10),
             body_pause: Duration::from_secs(30),
             body_time: Duration::from_secs(300),

@@ -1,6 +1,7 @@
 //! Every error as an answer: a status, and the Error body of the Tasks API (wire contract, sections 1.5 and 4.1).
 //! What is internal goes to the log under the same reference token, never into a body.
 
+mod auth;
 mod engine;
 
 use axum::response::{IntoResponse, Response};
@@ -170,6 +171,7 @@ impl IntoResponse for ApiError {
                 status = self.status.as_u16(),
                 code = self.fault.error_code,
                 message = self.fault.message,
+                cause = self.cause.as_deref(),
                 "a request was refused"
             );
         }

@@ -1,5 +1,5 @@
 //! The accept loop: limits on time and connections that no library sets by itself, and an end that waits for
-//! requests but not for idle connections.
+//! requests but not for idle connections. Everything that takes time happens in the connection's own task.
 
 use std::io;
 use std::net::SocketAddr;
@@ -21,6 +21,7 @@ use tokio_util::task::TaskTracker;
 use crate::config::Limits;
 use crate::serve::answer;
 use crate::stream::{Silence, Timed};
+use crate::tls::Acceptor;
 
 /// Bytes of a request's line and headers.
 const HEADERS: usize = 16 << 10;
@@ -39,6 +40,7 @@ const TOO_MANY: &[u8] =
 
 struct Connections {
     router: Router,
+    acceptor: Acceptor,
     silence: Silence,
     kept: http1::Builder,
     closed_after_one: http1::Builder,
@@ -46,12 +48,20 @@ struct Connections {
     beyond: Arc<Semaphore>,
     graceful: GracefulShutdown,
     tasks: TaskTracker,
+    /// No request has begun on a connection in its handshake.
+    stop: CancellationToken,
     cut: CancellationToken,
 }
 
 /// Serves until `stop`, then lets open requests end within their time and cuts off the rest.
-pub(crate) async fn serve(listener: TcpListener, router: Router, limits: Limits, stop: CancellationToken) {
-    let connections = Connections::new(router, &limits);
+pub(crate) async fn serve(
+    listener: TcpListener,
+    acceptor: Acceptor,
+    router: Router,
+    limits: Limits,
+    stop: CancellationToken,
+) {
+    let connections = Connections::new(acceptor, router, &limits, stop.clone());
     let mut pause = Duration::ZERO;
     loop {
         let accepted = tokio::select! {
@@ -78,7 +88,7 @@ pub(crate) async fn serve(listener: TcpListener, router: Router, limits: Limits,
 }
 
 impl Connections {
-    fn new(router: Router, limits: &Limits) -> Self {
+    fn new(acceptor: Acceptor, router: Router, limits: &Limits, stop: CancellationToken) -> Self {
         let mut kept = http1::Builder::new();
         // The stream has the time limits, see there.
         kept.header_read_timeout(None).max_buf_size(HEADERS).max_headers(HEADER_COUNT);
@@ -86,6 +96,7 @@ impl Connections {
         closed_after_one.keep_alive(false);
         Connections {
             router,
+            acceptor,
             silence: Silence { head: limits.header_time, idle: limits.idle_time, write: limits.write_time },
             kept,
             closed_after_one,
@@ -93,6 +104,7 @@ impl Connections {
             beyond: Arc::new(Semaphore::new(BEYOND)),
             graceful: GracefulShutdown::new(),
             tasks: TaskTracker::new(),
+            stop,
             cut: CancellationToken::new(),
         }
     }
@@ -102,8 +114,8 @@ impl Connections {
             self.start(stream, peer, &self.kept, slot);
         } else if let Ok(slot) = self.beyond.clone().try_acquire_owned() {
             self.start(stream, peer, &self.closed_after_one, slot);
-        } else {
-            // A new connection takes these few bytes or is broken.
+        } else if !self.acceptor.is_secure() {
+            // A new connection takes these few bytes or is broken. Said in a handshake they would mean nothing.
             let _ = stream.try_write(TOO_MANY);
         }
     }
@@ -111,29 +123,28 @@ impl Connections {
     fn start(&self, stream: TcpStream, peer: SocketAddr, http: &http1::Builder, slot: OwnedSemaphorePermit) {
         // Without this a small answer waits for the acknowledgement of the one before it.
         let _ = stream.set_nodelay(true);
-        let stream = Timed::new(stream, self.silence);
-        let (router, phase) = (self.router.clone(), stream.phase());
-        let service = service_fn(move |request: Request<Incoming>| {
-            phase.busy();
-            let (answer, phase) = (answer(router.clone(), peer, request), phase.clone());
-            async move {
-                let answered = answer.await;
-                phase.answered();
-                answered
-            }
-        });
-        let connection = self.graceful.watch(http.serve_connection(TokioIo::new(stream), service));
-        let cut = self.cut.clone();
+        let (acceptor, router, http, silence) =
+            (self.acceptor.clone(), self.router.clone(), http.clone(), self.silence);
+        let (watcher, stop, cut) = (self.graceful.watcher(), self.stop.clone(), self.cut.clone());
         self.tasks.spawn(async move {
-            tokio::select! {
-                ended = connection => {
-                    if let Err(e) = ended {
-                        tracing::debug!(%peer, error = %e, "a connection ended early");
-                    }
+            let _slot = slot;
+            let accepted = stop.run_until_cancelled(acceptor.accept(stream, peer)).await;
+            let Some(Some(stream)) = accepted else { return };
+            let stream = Timed::new(stream, silence);
+            let (phase, secure) = (stream.phase(), acceptor.is_secure());
+            let service = service_fn(move |request: Request<Incoming>| {
+                phase.busy();
+                let (answer, phase) = (answer(router.clone(), peer, secure, request), phase.clone());
+                async move {
+                    let answered = answer.await;
+                    phase.answered();
+                    answered
                 }
-                () = cut.cancelled() => {}
+            });
+            let connection = watcher.watch(http.serve_connection(TokioIo::new(stream), service));
+            if let Some(Err(e)) = cut.run_until_cancelled(connection).await {
+                tracing::debug!(%peer, error = %e, "a connection ended early");
             }
-            drop(slot);
         });
     }
 

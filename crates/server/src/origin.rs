@@ -1,39 +1,48 @@
-//! Requests that a page of another site makes a browser send. Nobody logs in yet, so being on this machine is all
-//! the permission there is, and a browser on this machine runs everybody's pages: without this check any of them
-//! could start and cancel tasks here. What only looks is not checked: browsers keep its answer from foreign pages.
+//! Requests that a page of another site makes a browser send. A browser adds no token by itself, so such a request is
+//! nobody's, unless the page came by a token: then this is the second lock, and it also keeps foreign pages from trying
+//! passwords from inside. What only looks is not checked: browsers keep its answer from foreign pages.
+//! Over TLS a page of the same host is the server's own, wherever that is: no other name that leads here has a
+//! certificate. Without, only this machine's own names are sure to be its own.
 
 use std::net::IpAddr;
 
 use http::header::{self, HeaderMap};
-use http::uri::Authority;
+use http::uri::{Authority, Scheme};
 use http::{Method, StatusCode, Uri};
 use longhaul_model::Fault;
 
 use crate::error::ApiError;
 
 /// Passes what comes from no browser, what a page of this server sends, and what only looks.
-pub(crate) fn check(method: &Method, headers: &HeaderMap) -> Result<(), ApiError> {
+pub(crate) fn check(method: &Method, headers: &HeaderMap, secure: bool) -> Result<(), ApiError> {
     if method.is_safe() {
         return Ok(());
     }
     let fetched_from = headers.get("sec-fetch-site").map(|site| site.as_bytes());
     let foreign = fetched_from.is_some_and(|site| site != b"same-origin" && site != b"none")
-        || headers.get(header::ORIGIN).is_some_and(|origin| !is_own(origin.as_bytes(), headers));
+        || headers.get(header::ORIGIN).is_some_and(|origin| !is_own(origin.as_bytes(), headers, secure));
     if !foreign {
         return Ok(());
     }
-    let fault = Fault::new("FOREIGN_ORIGIN", "a page of another site asked for this")
-        .remedy("Open this server's own address, http://127.0.0.1 or http://localhost with its port");
+    let own = if secure {
+        "Open this server's own address, https:// with its name and port"
+    } else {
+        "Open this server's own address, http://127.0.0.1 or http://localhost with its port"
+    };
+    let fault = Fault::new("FOREIGN_ORIGIN", "a page of another site asked for this").remedy(own);
     Err(ApiError::new(StatusCode::FORBIDDEN, fault))
 }
 
-/// The origin is where the request went, and that is this machine.
-fn is_own(origin: &[u8], headers: &HeaderMap) -> bool {
-    let Some(origin) = Uri::try_from(origin).ok().and_then(|uri| uri.into_parts().authority) else {
+/// The origin is where the request went, and that is this server.
+fn is_own(origin: &[u8], headers: &HeaderMap, secure: bool) -> bool {
+    let Ok(origin) = Uri::try_from(origin) else { return false };
+    let scheme = if secure { Scheme::HTTPS } else { Scheme::HTTP };
+    if origin.scheme() != Some(&scheme) {
         return false;
-    };
+    }
+    let Some(origin) = origin.into_parts().authority else { return false };
     let host = headers.get(header::HOST).and_then(|host| Authority::try_from(host.as_bytes()).ok());
-    host.is_some_and(|host| host == origin) && is_loopback(origin.host())
+    host.is_some_and(|host| host == origin) && (secure || is_loopback(origin.host()))
 }
 
 fn is_loopback(host: &str) -> bool {
@@ -47,11 +56,15 @@ mod tests {
     use super::*;
 
     fn passes(pairs: &[(&'static str, &'static str)]) -> bool {
+        checked(pairs, false)
+    }
+
+    fn checked(pairs: &[(&'static str, &'static str)], secure: bool) -> bool {
         let mut headers = HeaderMap::new();
         for (name, value) in pairs {
             headers.insert(*name, value.parse().unwrap());
         }
-        check(&Method::POST, &headers).is_ok()
+        check(&Method::POST, &headers, secure).is_ok()
     }
 
     #[test]
@@ -77,6 +90,19 @@ mod tests {
         );
         assert!(!passes(&[("host", "127.0.0.1:8080"), ("sec-fetch-site", "cross-site")]));
         let link = HeaderMap::from_iter([("sec-fetch-site".parse().unwrap(), "cross-site".parse().unwrap())]);
-        assert!(check(&Method::GET, &link).is_ok(), "somebody follows a link to /docs");
+        assert!(check(&Method::GET, &link, false).is_ok(), "somebody follows a link to /docs");
+    }
+
+    #[test]
+    fn over_tls_the_host_is_enough() {
+        let own = ("host", "sfo-vcf01.rainpole.io:8443");
+        assert!(checked(&[own, ("origin", "https://sfo-vcf01.rainpole.io:8443")], true));
+        assert!(
+            !checked(&[own, ("origin", "http://sfo-vcf01.rainpole.io:8443")], true),
+            "a page that was not secure"
+        );
+        assert!(!checked(&[own, ("origin", "https://sfo-vcf01.rainpole.io")], true), "another port");
+        assert!(!checked(&[own, ("origin", "https://evil.example")], true));
+        assert!(!checked(&[own, ("origin", "null")], true));
     }
 }

@@ -1,11 +1,13 @@
 //! Requests: ids and names in paths, parameters in queries, bodies within their limits.
 
 mod body;
+mod paging;
 mod path;
 mod query;
 mod strict;
 
 pub(crate) use body::{json_body, parsed};
+pub(crate) use paging::{Paging, whole_number};
 pub(crate) use path::{Id, IfNoneMatch, Named, decoded};
 pub(crate) use query::Parameters;
 pub(crate) use strict::Strict;

@@ -4,26 +4,60 @@
 use std::sync::LazyLock;
 
 use axum::Router;
-use axum::extract::Request;
+use axum::extract::{MatchedPath, Request};
+use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, delete, get, patch, post, put};
 use http::Method;
 
-use crate::api::{App, bound, docs, health, tasks, workflows};
+use crate::access::{self, Gate};
+use crate::api::{
+    App, audit, bound, credentials, docs, health, signing_keys, tasks, tokens, users, workflows,
+};
 use crate::error::ApiError;
 use crate::openapi::{Answer, Body, Doc, Param};
 
-/// Who may call a route, at least.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+/// Who may call a route.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
     /// Anybody, without a token.
     Public,
+    /// Whoever has a token, of any role.
+    Known,
     /// Who may look.
     Viewer,
     /// Who may start, retry, cancel and decide.
     Operator,
     /// Who may change what there is.
     Admin,
+    /// Who does the work of sub-tasks.
+    Worker,
+}
+
+impl Role {
+    /// Its name, as messages and the document have it.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Role::Public => "PUBLIC",
+            Role::Known => "KNOWN",
+            Role::Viewer => "VIEWER",
+            Role::Operator => "OPERATOR",
+            Role::Admin => "ADMIN",
+            Role::Worker => "WORKER",
+        }
+    }
+
+    /// Whether somebody of that role may call it.
+    pub fn admits(self, who: longhaul_auth::Role) -> bool {
+        use longhaul_auth::Role as Held;
+        match self {
+            Role::Public | Role::Known => true,
+            Role::Viewer => who.covers(Held::Viewer),
+            Role::Operator => who.covers(Held::Operator),
+            Role::Admin => who.covers(Held::Admin),
+            Role::Worker => who.covers(Held::Worker),
+        }
+    }
 }
 
 /// One route.
@@ -47,7 +81,7 @@ fn page(path: &'static str, handler: MethodRouter<App>) -> Route {
 /// The table.
 #[rustfmt::skip]
 pub(crate) fn table() -> Vec<Route> {
-    use Role::{Admin, Operator, Public, Viewer};
+    use Role::{Admin, Known, Operator, Public, Viewer};
     let task_answers = || vec![Answer::json(200, "The task", "Task"), Answer::error(400), Answer::error(404), Answer::error(409)];
     vec![
         route(Method::GET, "/v1/tasks", Viewer,
@@ -63,7 +97,7 @@ pub(crate) fn table() -> Vec<Route> {
                 .answers(vec![Answer::json(200, "What became of them", "TaskImportResult"), Answer::error(400)]),
             post(tasks::import::import)),
         route(Method::GET, "/v1/tasks/{id}", Viewer,
-            Doc::new("getTask", "Tasks", "Retrieve a task by its ID").with(vec![Param::id(), Param::wait(), Param::view(), Param::include(), Param::if_none_match()])
+            Doc::new("getTask", "Tasks", "Retrieve a task by its ID").with(vec![Param::id(), Param::wait(), Param::view(), Param::include(false), Param::if_none_match()])
                 .answers(vec![Answer::json(200, "The task", "Task"), Answer::empty(304, "It is as the caller knows it"), Answer::error(400), Answer::error(404)]),
             get(tasks::get::get)),
         route(Method::PATCH, "/v1/tasks/{id}", Operator,
@@ -82,6 +116,49 @@ pub(crate) fn table() -> Vec<Route> {
         route(Method::POST, "/v1/tasks/{id}/subtasks/{name}/skip", Operator,
             Doc::new("skipSubTask", "Tasks", "Let a failed task go on without one failed sub-task").with(vec![Param::id(), Param::sub_task()]).body(Body::Json("SubTaskSkipSpec")).answers(task_answers()),
             post(tasks::skip::skip)),
+        route(Method::DELETE, "/v1/tasks/history", Admin,
+            Doc::new("deleteTaskHistory", "Tasks", "Delete tasks that cannot change any more, each for itself").body(Body::Json("TaskHistoryDeletionRequest"))
+                .answers(vec![Answer::json(200, "What became of each", "TaskHistoryDeletionResult"), Answer::error(400)]),
+            delete(tasks::history::delete)),
+        route(Method::GET, "/v1/tasks/config/settings", Viewer,
+            Doc::new("getTaskSettings", "Tasks", "Retrieve the settings of tasks").answers(vec![Answer::json(200, "The settings", "TaskSettings")]),
+            get(tasks::settings::get)),
+        route(Method::PATCH, "/v1/tasks/config/settings", Admin,
+            Doc::new("updateTaskSettings", "Tasks", "Set how long tasks are kept").body(Body::Json("TaskSettings"))
+                .answers(vec![Answer::json(200, "The settings from now on", "TaskSettings"), Answer::error(400)]),
+            patch(tasks::settings::patch)),
+        route(Method::PATCH, "/v1/credentials", Admin,
+            Doc::new("updateOrRotatePasswords", "Credentials", "Start the task of a change of credentials").with(vec![Param::idempotency_key()]).body(Body::Json("CredentialsUpdateSpec"))
+                .answers(vec![Answer::json(202, "The task, durable and begun", "Task"), Answer::error(400), Answer::error(409), Answer::error(422)]),
+            patch(credentials::update::update)),
+        route(Method::GET, "/v1/credentials/tasks", Viewer,
+            Doc::new("getCredentialsTasks", "Credentials", "Retrieve the newest credentials tasks").with(vec![Param::limit()])
+                .answers(vec![Answer::json(200, "Newest first", "PageOfCredentialsTask"), Answer::error(400)]),
+            get(credentials::list::list)),
+        route(Method::GET, "/v1/credentials/tasks/{id}", Viewer,
+            Doc::new("getCredentialsTask", "Credentials", "Retrieve a credentials task by its ID").with(vec![Param::id()])
+                .answers(vec![Answer::json(200, "The task", "CredentialsTask"), Answer::error(400), Answer::error(404)]),
+            get(credentials::look::get)),
+        route(Method::PATCH, "/v1/credentials/tasks/{id}", Admin,
+            Doc::new("retryCredentialsTask", "Credentials", "Retry a failed credentials task, with a new spec or as it was").with(vec![Param::id()]).body(Body::Optional("CredentialsUpdateSpec"))
+                .answers(vec![Answer::json(202, "The task, running again", "Task"), Answer::error(400), Answer::error(404)]),
+            patch(credentials::act::retry)),
+        route(Method::DELETE, "/v1/credentials/tasks/{id}", Admin,
+            Doc::new("cancelCredentialsTask", "Credentials", "Give a failed credentials task up; its resources are free").with(vec![Param::id()])
+                .answers(vec![Answer::json(202, "The task", "Task"), Answer::error(400), Answer::error(404)]),
+            delete(credentials::act::cancel)),
+        route(Method::GET, "/v1/credentials/tasks/{id}/subtasks/{subtaskId}", Viewer,
+            Doc::new("getCredentialsSubTask", "Credentials", "Retrieve a sub-task of a credentials task").with(vec![Param::id(), Param::credentials_sub_task()])
+                .answers(vec![Answer::json(200, "The sub-task", "CredentialsSubTask"), Answer::error(400), Answer::error(404)]),
+            get(credentials::look::sub_task)),
+        route(Method::GET, "/v1/credentials/tasks/{id}/resource-credentials", Viewer,
+            Doc::new("getResourceCredentials", "Credentials", "Retrieve which credentials a task is about, without passwords").with(vec![Param::id()])
+                .answers(vec![Answer::list(200, "By resource", "ResourceCredentials"), Answer::error(400), Answer::error(404)]),
+            get(credentials::look::resource_credentials)),
+        route(Method::GET, "/v1/audit", Admin,
+            Doc::new("getAudit", "Administration", "Retrieve who changed what").with(Param::audit())
+                .answers(vec![Answer::json(200, "A page, newest first, and the exact total", "PageOfAuditEntry"), Answer::error(400)]),
+            get(audit::list)),
         route(Method::GET, "/v1/workflows", Viewer,
             Doc::new("getWorkflows", "Workflows", "Retrieve all workflows").answers(vec![Answer::json(200, "The workflows", "PageOfWorkflow")]),
             get(workflows::list::list)),
@@ -97,6 +174,56 @@ pub(crate) fn table() -> Vec<Route> {
             Doc::new("deleteWorkflow", "Workflows", "Take a workflow out of the list; its tasks go on").with(vec![Param::workflow()])
                 .answers(vec![Answer::empty(204, "It is out of the list"), Answer::error(404)]),
             delete(workflows::delete::delete)),
+        route(Method::POST, "/v1/tokens", Public,
+            Doc::new("createToken", "Tokens", "Log in").body(Body::Json("TokenCreationSpec"))
+                .answers(vec![Answer::json(201, "An access token and a refresh token", "TokenPair"), Answer::error(400), Answer::error(401), Answer::error(429)]),
+            post(tokens::login::login)),
+        route(Method::PATCH, "/v1/tokens/access-token/refresh", Public,
+            Doc::new("refreshAccessToken", "Tokens", "Get a new access token").body(Body::Json("RefreshTokenId"))
+                .answers(vec![Answer::json(200, "A new access token", "AccessToken"), Answer::error(400), Answer::error(404)]),
+            patch(tokens::refresh::refresh)),
+        route(Method::DELETE, "/v1/tokens/refresh-token", Public,
+            Doc::new("invalidateRefreshToken", "Tokens", "Log out").body(Body::Json("RefreshTokenId"))
+                .answers(vec![Answer::empty(204, "It works no more"), Answer::error(400)]),
+            delete(tokens::revoke::revoke)),
+        route(Method::GET, "/v1/users", Admin,
+            Doc::new("getUsers", "Users", "Retrieve all accounts").answers(vec![Answer::json(200, "The accounts", "PageOfUser")]),
+            get(users::accounts::list)),
+        route(Method::POST, "/v1/users", Admin,
+            Doc::new("addUser", "Users", "Make an account").body(Body::Json("UserSpec"))
+                .answers(vec![Answer::json(201, "The account; that of a service with its API key, this once", "User"), Answer::error(400), Answer::error(409)]),
+            post(users::accounts::create)),
+        route(Method::GET, "/v1/users/me", Known,
+            Doc::new("getMe", "Users", "Retrieve who asks").answers(vec![Answer::json(200, "Who asks", "Principal")]),
+            get(users::me::get)),
+        route(Method::PATCH, "/v1/users/me/password", Known,
+            Doc::new("updateMyPassword", "Users", "Change one's own password; every session ends").body(Body::Json("PasswordUpdateSpec"))
+                .answers(vec![Answer::empty(204, "It is changed"), Answer::error(400), Answer::error(409), Answer::error(429)]),
+            patch(users::me::password)),
+        route(Method::GET, "/v1/users/{name}", Admin,
+            Doc::new("getUser", "Users", "Retrieve an account").with(vec![Param::user()])
+                .answers(vec![Answer::json(200, "The account", "User"), Answer::error(404)]),
+            get(users::accounts::get)),
+        route(Method::PATCH, "/v1/users/{name}", Admin,
+            Doc::new("updateUser", "Users", "Change an account").with(vec![Param::user()]).body(Body::Json("UserUpdateSpec"))
+                .answers(vec![Answer::json(200, "The account", "User"), Answer::error(400), Answer::error(404), Answer::error(409)]),
+            patch(users::accounts::change)),
+        route(Method::DELETE, "/v1/users/{name}", Admin,
+            Doc::new("deleteUser", "Users", "Delete an account with its API keys and sessions").with(vec![Param::user()])
+                .answers(vec![Answer::empty(204, "It is gone"), Answer::error(404), Answer::error(409)]),
+            delete(users::accounts::delete)),
+        route(Method::POST, "/v1/users/{name}/api-keys", Admin,
+            Doc::new("addApiKey", "Users", "Give an account one more API key").with(vec![Param::user()]).body(Body::Optional("ApiKeySpec"))
+                .answers(vec![Answer::json(201, "The key, this once", "NewApiKey"), Answer::error(400), Answer::error(404), Answer::error(409)]),
+            post(users::api_keys::create)),
+        route(Method::DELETE, "/v1/users/{name}/api-keys/{id}", Admin,
+            Doc::new("deleteApiKey", "Users", "Take an API key away; every session of the account ends").with(vec![Param::user(), Param::api_key()])
+                .answers(vec![Answer::empty(204, "It works no more"), Answer::error(404)]),
+            delete(users::api_keys::delete)),
+        route(Method::POST, "/v1/signing-keys/rotate", Admin,
+            Doc::new("rotateSigningKeys", "Administration", "Sign access tokens with a new key from now on; nobody is logged out")
+                .answers(vec![Answer::empty(204, "There is a new key")]),
+            post(signing_keys::rotate)),
         route(Method::GET, "/health/live", Public,
             Doc::new("getLive", "Health", "Whether the process answers").answers(vec![Answer::json(200, "It does", "Health")]),
             get(health::live)),
@@ -110,13 +237,18 @@ pub(crate) fn table() -> Vec<Route> {
 }
 
 /// Paths that later versions of the Tasks API answer: not the names of tasks.
-const RESERVED: [&str; 3] = ["/v1/tasks/history", "/v1/tasks/config/settings", "/v1/tasks/events"];
+const RESERVED: [&str; 1] = ["/v1/tasks/events"];
+
+/// What pollers live on: a single refusal ends the whole run of some of them (wire contract, section 4.4).
+const POLLED: &str = "getTask";
 
 /// The router of the table. What it does not know may be a workflow's.
 pub(crate) fn router(app: App) -> Router {
     let mut router: Router<App> = Router::new();
     for route in table() {
-        router = router.route(route.path, route.handler);
+        let action = route.doc.as_ref().map_or("getPage", |doc| doc.id);
+        let gate = Gate { app: app.clone(), action, role: route.role, counts: action != POLLED };
+        router = router.route(route.path, route.handler.layer(from_fn_with_state(gate, access::check)));
     }
     for path in RESERVED {
         router = router.route(path, axum::routing::any(reserved));
@@ -128,34 +260,21 @@ async fn reserved(request: Request) -> Response {
     ApiError::unknown_route(request.method(), request.uri().path()).into_response()
 }
 
-async fn wrong_method(request: Request) -> Response {
-    let path = request.uri().path();
-    ApiError::wrong_method(request.method(), path, &allowed(path)).into_response()
+async fn wrong_method(matched: Option<MatchedPath>, request: Request) -> Response {
+    let pattern = matched.as_ref().map_or("", MatchedPath::as_str);
+    ApiError::wrong_method(request.method(), request.uri().path(), &allowed(pattern)).into_response()
 }
 
-/// The methods that a path takes, for `Allow`.
-fn allowed(path: &str) -> String {
+/// The methods that a path of the table takes, for `Allow`.
+fn allowed(pattern: &str) -> String {
     /// Method and path of every route; the whole table is more than a refusal should cost.
     static CALLS: LazyLock<Vec<(Method, &str)>> =
         LazyLock::new(|| table().into_iter().map(|route| (route.method, route.path)).collect());
-    let methods = CALLS.iter().filter(|(_, pattern)| matches(pattern, path)).flat_map(|(method, _)| {
+    let methods = CALLS.iter().filter(|(_, path)| *path == pattern).flat_map(|(method, _)| {
         // Whatever answers GET answers HEAD.
         [Some(method.as_str()), (method == Method::GET).then_some("HEAD")].into_iter().flatten()
     });
     methods.collect::<Vec<_>>().join(", ")
-}
-
-/// Whether a path is one of a route's.
-fn matches(pattern: &str, path: &str) -> bool {
-    let (mut wanted, mut given) = (pattern.split('/'), path.split('/'));
-    loop {
-        match (wanted.next(), given.next()) {
-            (None, None) => return true,
-            (Some(part), Some(_)) if part.starts_with("{*") => return true,
-            (Some(part), Some(text)) if part.starts_with('{') || part == text => {}
-            _ => return false,
-        }
-    }
 }
 
 #[cfg(test)]
@@ -165,15 +284,30 @@ mod tests {
     #[test]
     fn allowed_methods_are_those_of_the_table() {
         assert_eq!(allowed("/v1/tasks"), "GET, HEAD, POST");
-        assert_eq!(allowed("/v1/tasks/bc32f3be-a777-434b-a156-3fa54e8d2ded"), "GET, HEAD, PATCH, DELETE");
-        assert_eq!(allowed("/docs/a/b"), "GET, HEAD");
+        assert_eq!(allowed("/v1/tasks/{id}"), "GET, HEAD, PATCH, DELETE");
+        assert_eq!(allowed("/docs/{*file}"), "GET, HEAD");
         assert_eq!(allowed("/v1/nothing"), "");
     }
+
+    /// Changes of what is one's own.
+    const OF_ANYBODY: [&str; 4] = [
+        "/v1/tokens",
+        "/v1/tokens/access-token/refresh",
+        "/v1/tokens/refresh-token",
+        "/v1/users/me/password",
+    ];
 
     #[test]
     fn what_changes_something_is_not_for_those_who_only_look() {
         for route in table().into_iter().filter(|route| route.doc.is_some()) {
-            assert_eq!(route.method.is_safe(), route.role <= Role::Viewer, "{} {}", route.method, route.path);
+            assert!(
+                route.method.is_safe()
+                    || !route.role.admits(longhaul_auth::Role::Viewer)
+                    || OF_ANYBODY.contains(&route.path),
+                "{} {}",
+                route.method,
+                route.path
+            );
         }
     }
 }

@@ -8,27 +8,41 @@ use axum::Router;
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
 use futures_util::FutureExt;
+use http::header::{self, HeaderValue};
 use http::{Request, Uri};
 use hyper::body::Incoming;
 use tokio::time::Instant;
 use tower::ServiceExt;
 use tracing::Level;
 
+use crate::access::Peer;
 use crate::error::{ApiError, Reference};
 use crate::origin;
 
-/// Answers a request, whatever happens.
+/// Browsers come back over TLS only, for a year.
+const HSTS: HeaderValue = HeaderValue::from_static("max-age=31536000");
+
+/// Answers a request, whatever happens. `secure` is whether it came over TLS.
 pub(crate) async fn answer(
     router: Router,
     peer: SocketAddr,
+    secure: bool,
     request: Request<Incoming>,
 ) -> Result<Response, Infallible> {
+    let mut response = logged(router, peer, secure, request).await;
+    if secure {
+        response.headers_mut().insert(header::STRICT_TRANSPORT_SECURITY, HSTS);
+    }
+    Ok(response)
+}
+
+async fn logged(router: Router, peer: SocketAddr, secure: bool, request: Request<Incoming>) -> Response {
     if !tracing::enabled!(Level::DEBUG) {
-        return Ok(routed(router, request).await);
+        return routed(router, peer, secure, request).await;
     }
     let begun = Instant::now();
     let (method, path) = (request.method().clone(), request.uri().path().to_owned());
-    let response = routed(router, request).await;
+    let response = routed(router, peer, secure, request).await;
     tracing::debug!(
         %peer,
         %method,
@@ -38,14 +52,15 @@ pub(crate) async fn answer(
         reference = response.extensions().get::<Reference>().map(Reference::as_str),
         "answered"
     );
-    Ok(response)
+    response
 }
 
-async fn routed(router: Router, request: Request<Incoming>) -> Response {
-    if let Err(e) = origin::check(request.method(), request.headers()) {
+async fn routed(router: Router, peer: SocketAddr, secure: bool, request: Request<Incoming>) -> Response {
+    if let Err(e) = origin::check(request.method(), request.headers(), secure) {
         return e.into_response();
     }
-    let request = without_trailing_slash(request.map(Body::new));
+    let mut request = without_trailing_slash(request.map(Body::new));
+    request.extensions_mut().insert(Peer(peer));
     match AssertUnwindSafe(router.oneshot(request)).catch_unwind().await {
         Ok(Ok(response)) => response,
         Ok(Err(never)) => match never {},

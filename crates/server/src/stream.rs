@@ -1,6 +1,7 @@
 //! A connection with limits on silence: how long a request's headers may take, how long a connection may lie idle
 //! between requests, how long a reader may leave an answer lying. hyper's own header time would also close idle
-//! connections, and nothing below us looks at slow readers.
+//! connections, and nothing below us looks at slow readers. Under TLS too: what counts is whole data, not the records
+//! that somebody sends a byte at a time.
 
 use std::io;
 use std::pin::Pin;
@@ -102,12 +103,17 @@ impl<S> Timed<S> {
     }
 
     fn written<T>(&mut self, outcome: Poll<T>, cx: &mut Context<'_>) -> Poll<Result<T, io::Error>> {
+        if outcome.is_ready() && self.phase.get() == ANSWERED {
+            self.phase.set(IDLE);
+        }
+        self.taken(outcome, cx)
+    }
+
+    /// TLS takes an answer before the connection does: what was written may still wait to be flushed.
+    fn taken<T>(&mut self, outcome: Poll<T>, cx: &mut Context<'_>) -> Poll<Result<T, io::Error>> {
         match outcome {
             Poll::Ready(done) => {
                 self.write.off();
-                if self.phase.get() == ANSWERED {
-                    self.phase.set(IDLE);
-                }
                 Poll::Ready(Ok(done))
             }
             Poll::Pending => {
@@ -158,11 +164,13 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Timed<S> {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.inner).poll_flush(cx)
+        let outcome = Pin::new(&mut self.inner).poll_flush(cx);
+        self.taken(outcome, cx).map(Result::flatten)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.inner).poll_shutdown(cx)
+        let outcome = Pin::new(&mut self.inner).poll_shutdown(cx);
+        self.taken(outcome, cx).map(Result::flatten)
     }
 }
 
@@ -287,5 +295,17 @@ mod tests {
         let (_client, mut stream) = timed(LONG, LONG, SHORT);
         let e = stream.write_all(&[0; 1000]).await.unwrap_err();
         assert_eq!(e.kind(), io::ErrorKind::TimedOut);
+    }
+
+    #[tokio::test]
+    async fn answer_that_is_written_and_not_taken_is_given_up() {
+        let (client, server) = duplex(64);
+        // As TLS does, it takes more than the connection behind it.
+        let buffered = tokio::io::BufWriter::with_capacity(4096, server);
+        let mut stream = Timed::new(buffered, Silence { head: LONG, idle: LONG, write: SHORT });
+        stream.write_all(&[0; 1000]).await.unwrap();
+        let e = timeout(LONG, stream.flush()).await.unwrap().unwrap_err();
+        assert_eq!(e.kind(), io::ErrorKind::TimedOut);
+        drop(client);
     }
 }

@@ -2,11 +2,16 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod it {
+    mod access;
     mod bad_input;
+    mod credentials;
     mod documented;
+    mod history;
     mod openapi;
     mod quirks;
     mod support;
     mod tasks;
+    mod tls;
+    mod tokens;
     mod workflows;
 }

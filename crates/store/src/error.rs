@@ -1,20 +1,28 @@
 //! What can go wrong in a store, in words that name no engine.
 
-use longhaul_model::Refused;
+use longhaul_model::{Refused, TaskId};
 use thiserror::Error;
+
+use crate::accounts::AccountRefused;
 
 /// Why a store did not do what it was asked.
 #[derive(Debug, Error)]
 pub enum StoreError {
-    /// There is no such task or workflow.
+    /// There is no such task, workflow or account.
     #[error("not found")]
     NotFound,
     /// The model refused the command; nothing changed.
     #[error(transparent)]
     Refused(#[from] Refused),
+    /// The change of accounts is not allowed; nothing changed.
+    #[error(transparent)]
+    Account(#[from] AccountRefused),
     /// The idempotency key was used for another request; nothing changed.
     #[error("the idempotency key was used for another request")]
     KeyReused,
+    /// Other tasks hold the resources; nothing changed.
+    #[error("the resources are held by {}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "))]
+    Locked(Vec<TaskId>),
     /// The storage cannot be used just now; nothing changed, or whether it did is unknown only if `ambiguous`.
     #[error("the storage is unavailable: {0}")]
     Unavailable(String),

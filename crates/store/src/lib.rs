@@ -3,6 +3,8 @@
 //! changed, so callers never read, change and write.
 #![forbid(unsafe_code)]
 
+mod accounts;
+mod audit;
 #[cfg(feature = "conformance")]
 pub mod conformance;
 mod error;
@@ -12,9 +14,14 @@ pub mod sqlite;
 mod store;
 mod stored;
 
+pub use accounts::{
+    ADMIN, AccountRefused, Accounts, ApiKey, Basis, MOST_API_KEYS, RefreshToken, User, UserChange, Users,
+};
+pub use audit::{Audit, AuditEntry, AuditPage, AuditQuery};
 pub use error::StoreError;
 pub use query::{OrderBy, TaskQuery};
 pub use store::{Commit, CommitSink, Store, Submission};
 pub use stored::{
-    IdempotencyKey, ImportOutcome, ImportedTask, Page, Stats, Stored, Submitted, WorkflowPut, WorkflowSummary,
+    Deletion, IdempotencyKey, ImportOutcome, ImportedTask, Page, Purged, Stats, Stored, Submitted,
+    WorkflowPut, WorkflowSummary,
 };

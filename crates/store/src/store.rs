@@ -7,6 +7,7 @@ use longhaul_model::workflow::{Definition, Workflow};
 use longhaul_model::{Attempt, Command, Effect, Spec, Task, TaskId, Timestamp, WorkflowVersion};
 use serde_json::Value;
 
+use crate::audit::{Audit, AuditPage, AuditQuery};
 use crate::error::StoreError;
 use crate::query::TaskQuery;
 use crate::stored::*;
@@ -17,6 +18,8 @@ pub struct Submission {
     pub task: Box<Task>,
     /// The caller's key.
     pub key: Option<IdempotencyKey>,
+    /// What is noted of it, unless it is replayed.
+    pub audit: Option<Audit>,
 }
 
 /// One durable change.
@@ -46,7 +49,7 @@ pub trait Store: Send + Sync + 'static {
 
     /// Applies a command to a task.
     /// After Ok: the change is durable. Crash in the middle: it happened whole or not at all. Refused: nothing changed.
-    async fn command(&self, id: TaskId, command: Command) -> Result<(), StoreError>;
+    async fn command(&self, id: TaskId, command: Command, audit: Option<Audit>) -> Result<(), StoreError>;
 
     /// As [`Store::command`], for callers that need no answer: what becomes of it shows in its effects. A refused
     /// command is dropped; one that fails for want of storage is repeated until it is durable or the store closes.
@@ -75,10 +78,14 @@ pub trait Store: Send + Sync + 'static {
     fn attempts(&self, id: TaskId) -> Result<Vec<Attempt>, StoreError>;
 
     /// Stores a checked definition as a new version, unless the newest is the same.
-    async fn put_workflow(&self, definition: Definition) -> Result<WorkflowPut, StoreError>;
+    async fn put_workflow(
+        &self,
+        definition: Definition,
+        audit: Option<Audit>,
+    ) -> Result<WorkflowPut, StoreError>;
 
     /// Takes a workflow's name out of the list; its versions stay for the tasks that ran them.
-    async fn delete_workflow(&self, name: &str) -> Result<(), StoreError>;
+    async fn delete_workflow(&self, name: &str, audit: Option<Audit>) -> Result<(), StoreError>;
 
     /// A workflow by name, the newest version unless one is given.
     fn workflow(&self, name: &str, version: Option<WorkflowVersion>) -> Result<Arc<Workflow>, StoreError>;
@@ -88,7 +95,43 @@ pub trait Store: Send + Sync + 'static {
 
     /// Takes in tasks from elsewhere.
     /// After Ok: all are durable. Crash in the middle: none is.
-    async fn import(&self, tasks: Vec<ImportedTask>) -> Result<ImportOutcome, StoreError>;
+    async fn import(
+        &self,
+        tasks: Vec<ImportedTask>,
+        audit: Option<Audit>,
+    ) -> Result<ImportOutcome, StoreError>;
+
+    /// Deletes tasks that cannot change any more ([`longhaul_model::Record::is_deletable`]), each for itself.
+    /// After Ok: those are gone for good. Crash in the middle: none is.
+    async fn delete_history(
+        &self,
+        tasks: Vec<TaskId>,
+        audit: Option<Audit>,
+    ) -> Result<Vec<(TaskId, Deletion)>, StoreError>;
+
+    /// Deletes tasks that ended before an instant, oldest first, looking at no more than `limit`; tasks that hold
+    /// resources or wait for a decision stay. For retention, a batch at a time.
+    async fn purge(
+        &self,
+        before: Timestamp,
+        from: Option<(Timestamp, TaskId)>,
+        limit: u32,
+    ) -> Result<Purged, StoreError>;
+
+    /// A setting that is kept with the tasks.
+    fn setting(&self, name: &str) -> Result<Option<Value>, StoreError>;
+
+    /// Keeps a setting.
+    async fn put_setting(&self, name: &str, value: Value, audit: Option<Audit>) -> Result<(), StoreError>;
+
+    /// Notes something that changed nothing, such as a refused login.
+    async fn note(&self, audit: Audit) -> Result<(), StoreError>;
+
+    /// Who changed what, newest first.
+    fn audit(&self, query: &AuditQuery) -> Result<AuditPage, StoreError>;
+
+    /// Deletes the notes older than an instant, at most `limit`; says how many.
+    async fn prune_audit(&self, before: Timestamp, limit: u32) -> Result<u64, StoreError>;
 
     /// Counts and sizes.
     fn stats(&self) -> Result<Stats, StoreError>;

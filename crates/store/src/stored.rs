@@ -78,6 +78,26 @@ pub struct ImportedTask {
     pub json: String,
 }
 
+/// What became of the wish to delete a task's history.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Deletion {
+    /// It is gone.
+    Deleted,
+    /// There is no such task.
+    NotFound,
+    /// It may still change: it has not ended, can be retried, or waits for a decision.
+    Open(TaskStatus),
+}
+
+/// What a round of retention did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Purged {
+    /// Tasks that are gone.
+    pub deleted: u64,
+    /// Where the next round begins; `None` when nothing is left to look at.
+    pub next: Option<(Timestamp, TaskId)>,
+}
+
 /// What became of an import.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ImportOutcome {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use longhaul_model::Env;
 use longhaul_store::conformance::support::{Fixture, START};
 use longhaul_store::sqlite::Sqlite;
-use longhaul_store::{Store, StoreError};
+use longhaul_store::{Accounts, Store, StoreError};
 
 struct Files {
     directory: tempfile::TempDir,
@@ -25,6 +25,11 @@ impl Fixture for Files {
 
     async fn open(&mut self) -> Arc<dyn Store> {
         Sqlite::open(self.directory.path(), self.env.clone()).unwrap()
+    }
+
+    async fn open_accounts(&mut self) -> (Arc<dyn Store>, Arc<dyn Accounts>) {
+        let store = Sqlite::open(self.directory.path(), self.env.clone()).unwrap();
+        (store.clone(), store)
     }
 }
 

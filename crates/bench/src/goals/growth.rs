@@ -5,7 +5,7 @@ use anyhow::Result;
 
 use crate::bench::{Bench, POPULAR, SMALL, bodies, median, run_tasks};
 use crate::child::Server;
-use crate::load::{Request, gets, posts};
+use crate::load::{Request, Who, gets, posts};
 use crate::report::{Row, Target, short};
 use crate::say;
 
@@ -16,19 +16,20 @@ impl Bench {
         let small_data = self.store(SMALL, "small")?;
         let (small, large) = (self.places.longhaul(&small_data)?, self.places.longhaul(&large_data)?);
         let popular = |server: &Server| -> Result<Request> {
-            let ids = run_tasks(server.at, POPULAR)?;
-            Ok(gets(ids.iter().map(|id| format!("/v1/tasks/{id}")).collect()))
+            let ids = run_tasks(server, POPULAR)?;
+            Ok(gets(&server.who, ids.iter().map(|id| format!("/v1/tasks/{id}")).collect()))
         };
-        let list = |query: &str| gets(vec![format!("/v1/tasks?{query}")]);
         let (one, other) = (popular(&small)?, popular(&large)?);
-        let both = |request: Request| (request.clone(), request);
+        let both = |request: &dyn Fn(&Who) -> Request| (request(&small.who), request(&large.who));
+        let lists = |query: &str| both(&|who| gets(who, vec![format!("/v1/tasks?{query}")]));
+        let tasks = || both(&|who| posts(who, "/v1/tasks?wait=30s", bodies(false)));
         let asked: [(&str, usize, (Request, Request)); 6] = [
             ("GET of a task", 64, (one, other)),
-            ("list, newest ten", 8, both(list(""))),
-            ("list, taskStatus=FAILED by name", 8, both(list("taskStatus=FAILED&orderBy=name"))),
-            ("5-step task alone", 1, both(posts("/v1/tasks?wait=30s", bodies(false)))),
-            ("5-step tasks", 64, both(posts("/v1/tasks?wait=30s", bodies(false)))),
-            ("submissions", 64, both(posts("/v1/tasks", bodies(true)))),
+            ("list, newest ten", 8, lists("")),
+            ("list, taskStatus=FAILED by name", 8, lists("taskStatus=FAILED&orderBy=name")),
+            ("5-step task alone", 1, tasks()),
+            ("5-step tasks", 64, tasks()),
+            ("submissions", 64, both(&|who| posts(who, "/v1/tasks", bodies(true)))),
         ];
         for (what, connections, (to_small, to_large)) in &asked {
             say(&format!("P7 {what}, {connections} connections"));

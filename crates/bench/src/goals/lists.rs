@@ -6,6 +6,7 @@ use std::time::Instant;
 use anyhow::{Context, Result};
 
 use crate::bench::{Bench, bodies};
+use crate::child::Server;
 use crate::load::{Connection, figures, get, histogram, on_one_thread, posts};
 use crate::report::{Row, Target, short};
 use crate::{data, say};
@@ -151,9 +152,9 @@ impl Bench {
         let data = self.store(self.tasks, "large")?;
         let server = self.places.longhaul(&data)?;
         let (mut worst, mut found) = ([("", 0.0); 3], Vec::new());
-        let kinds = kinds(self.tasks, middle(server.at, self.tasks)?);
+        let kinds = kinds(self.tasks, middle(&server, self.tasks)?);
         for (name, query, limit) in &kinds {
-            let (figures, total) = time(server.at, query).with_context(|| format!("the list with {name}"))?;
+            let (figures, total) = time(&server, query).with_context(|| format!("the list with {name}"))?;
             let verdict = if figures.p99 <= *limit { "" } else { "   MISSED" };
             say(&format!(
                 "  {name:62} {total:>8} hits  p50 {:>7} ms  p99 {:>7} ms{verdict}",
@@ -185,12 +186,12 @@ impl Bench {
 }
 
 /// When the task in the middle was completed, in milliseconds since 1970: asked of the server, found by its total.
-fn middle(at: std::net::SocketAddr, tasks: u64) -> Result<i64> {
+fn middle(server: &Server, tasks: u64) -> Result<i64> {
     on_one_thread(async {
-        let mut connection = Connection::open(at).await?;
+        let mut connection = Connection::open(server.at).await?;
         let total = async |connection: &mut Connection, after: i64| -> Result<u64> {
             let mut request = Vec::new();
-            get(&format!("/v1/tasks?pageSize=1&completedAfter={after}"), &mut request);
+            get(&server.who, &format!("/v1/tasks?pageSize=1&completedAfter={after}"), &mut request);
             let page: serde_json::Value = serde_json::from_slice(connection.ask(&request).await?)?;
             page["pageMetadata"]["totalElements"].as_u64().context("a page without totalElements")
         };
@@ -204,10 +205,10 @@ fn middle(at: std::net::SocketAddr, tasks: u64) -> Result<i64> {
 }
 
 /// Times of one kind, and how many the last request hit.
-fn time(at: std::net::SocketAddr, query: &Query) -> Result<(crate::load::Figures, u64)> {
-    let submit = posts("/v1/tasks?wait=5s", bodies(false));
+fn time(server: &Server, query: &Query) -> Result<(crate::load::Figures, u64)> {
+    let submit = posts(&server.who, "/v1/tasks?wait=5s", bodies(false));
     on_one_thread(async {
-        let mut connection = Connection::open(at).await?;
+        let mut connection = Connection::open(server.at).await?;
         let mut times = histogram()?;
         let mut total = 0;
         for n in 0..WARM_UP + REQUESTS {
@@ -215,7 +216,7 @@ fn time(at: std::net::SocketAddr, query: &Query) -> Result<(crate::load::Figures
             submit(n, &mut bytes);
             connection.ask(&bytes).await?;
             bytes.clear();
-            get(&format!("/v1/tasks?{}", query(n)), &mut bytes);
+            get(&server.who, &format!("/v1/tasks?{}", query(n)), &mut bytes);
             let sent = Instant::now();
             let body = connection.ask(&bytes).await?;
             let took = sent.elapsed();

@@ -1,5 +1,6 @@
 //! The goals, a file for each group of them.
 
+pub(crate) mod auth;
 pub(crate) mod growth;
 pub(crate) mod lists;
 pub(crate) mod rates;

@@ -6,7 +6,7 @@ use anyhow::Result;
 
 use crate::bench::{Bench, middle, run_tasks};
 use crate::child::bytes_in;
-use crate::load::{Connection, get, on_one_thread};
+use crate::load::{Connection, Who, get, on_one_thread};
 use crate::report::{Row, Target, short};
 use crate::say;
 
@@ -29,7 +29,7 @@ impl Bench {
             held.push(
                 on_one_thread(async {
                     let mut request = Vec::new();
-                    get("/health/live", &mut request);
+                    get(&Who::nobody(), "/health/live", &mut request);
                     let mut connections = Vec::with_capacity(IDLE);
                     for _ in 0..IDLE {
                         let mut connection = Connection::open(server.at).await?;
@@ -72,7 +72,7 @@ impl Bench {
         let empty = bytes_in(&data)?;
         let server = self.places.longhaul(&data)?;
         let count = (self.tasks / 10).clamp(1_000, 50_000);
-        run_tasks(server.at, count)?;
+        run_tasks(&server, count)?;
         server.stop()?;
         let each = (bytes_in(&data)? - empty) as f64 / count as f64;
         self.rows.push(Row {

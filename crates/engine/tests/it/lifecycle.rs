@@ -12,7 +12,7 @@ use super::support::*;
 async fn submit_runs_to_success() {
     let dir = tempfile::tempdir().unwrap();
     let engine = engine(dir.path()).await;
-    engine.put_workflow(definition("five", vec![json!({}); 5])).await.unwrap();
+    engine.put_workflow(definition("five", vec![json!({}); 5]), audit()).await.unwrap();
     let record = run(&engine, "five").await;
     assert_eq!(record.state.status, TaskStatus::Successful);
     assert!(record.sub_tasks.iter().all(|sub| sub.status == SubTaskStatus::Successful && sub.attempt == 1));
@@ -26,13 +26,13 @@ async fn failed_task_is_retried_from_what_failed() {
     let dir = tempfile::tempdir().unwrap();
     let engine = engine(dir.path()).await;
     let failing = json!({ "action": { "simulate": { "failAttempts": [1] } } });
-    engine.put_workflow(definition("fails", vec![json!({}), failing, json!({})])).await.unwrap();
+    engine.put_workflow(definition("fails", vec![json!({}), failing, json!({})]), audit()).await.unwrap();
     let record = run(&engine, "fails").await;
     assert_eq!(record.state.status, TaskStatus::Failed);
     assert_eq!(record.sub_tasks[2].status, SubTaskStatus::Pending);
     let first = record.sub_tasks[0].clone();
 
-    engine.retry(record.id, "tester").await.unwrap();
+    engine.retry(record.id, audit()).await.unwrap();
     let record = ended(&engine, record.id).await;
     assert_eq!(record.state.status, TaskStatus::Successful);
     assert_eq!(record.state.resolution, Resolution::Resolved);
@@ -49,7 +49,7 @@ async fn failed_task_is_retried_from_what_failed() {
     let ok = Outcome::Successful;
     assert_eq!(outcomes, [(0, 1, ok), (1, 1, Outcome::Failed), (1, 2, ok), (2, 1, ok)]);
     assert!(matches!(
-        engine.retry(record.id, "tester").await,
+        engine.retry(record.id, audit()).await,
         Err(EngineError::Refused { refused: Refused::NotFailed(TaskStatus::Successful), .. })
     ));
 }
@@ -60,7 +60,7 @@ async fn automatic_retry_waits_and_succeeds() {
     let engine = engine(dir.path()).await;
     let flaky = json!({ "action": { "simulate": { "failAttempts": [1, 2] } },
                         "retry": { "attempts": 3, "backoff": "20ms", "factor": 1, "jitter": false } });
-    engine.put_workflow(definition("flaky", vec![flaky])).await.unwrap();
+    engine.put_workflow(definition("flaky", vec![flaky]), audit()).await.unwrap();
     let record = run(&engine, "flaky").await;
     assert_eq!((record.state.status, record.sub_tasks[0].attempt), (TaskStatus::Successful, 3));
     let attempts = engine.attempts(record.id).await.unwrap().attempts;
@@ -72,9 +72,9 @@ async fn cancel_stops_a_running_attempt() {
     let dir = tempfile::tempdir().unwrap();
     let engine = engine(dir.path()).await;
     let slow = json!({ "action": { "simulate": { "duration": "1h" } } });
-    engine.put_workflow(definition("slow", vec![slow, json!({})])).await.unwrap();
+    engine.put_workflow(definition("slow", vec![slow, json!({})]), audit()).await.unwrap();
     let id = engine.submit(request("slow")).await.unwrap().task.id();
-    engine.cancel(id, "tester").await.unwrap();
+    engine.cancel(id, audit()).await.unwrap();
     let record = ended(&engine, id).await;
     assert_eq!(record.state.status, TaskStatus::Cancelled);
     assert_eq!(record.sub_tasks[1].status, SubTaskStatus::Pending);
@@ -85,10 +85,10 @@ async fn timeout_fails_the_attempt_and_skip_goes_on() {
     let dir = tempfile::tempdir().unwrap();
     let engine = engine(dir.path()).await;
     let slow = json!({ "action": { "simulate": { "duration": "1h" } }, "timeout": "50ms" });
-    engine.put_workflow(definition("late", vec![slow, json!({})])).await.unwrap();
+    engine.put_workflow(definition("late", vec![slow, json!({})]), audit()).await.unwrap();
     let record = run(&engine, "late").await;
     assert_eq!(record.state.errors[0].error_code, "SUB_TASK_TIMEOUT");
-    engine.skip(record.id, "Step0", "tester", "not needed today").await.unwrap();
+    engine.skip(record.id, "Step0", "not needed today", audit()).await.unwrap();
     let record = ended(&engine, record.id).await;
     assert_eq!(record.state.status, TaskStatus::CompletedWithWarning);
     assert_eq!(record.sub_tasks[0].status, SubTaskStatus::Skipped);
@@ -107,7 +107,7 @@ async fn waits_conditions_and_outputs_work_together() {
             json!({ "action": { "simulate": { "output": "{{ subTasks.Step0.output.hosts[1] }}" } } }),
         ],
     );
-    engine.put_workflow(workflow).await.unwrap();
+    engine.put_workflow(workflow, audit()).await.unwrap();
     let record = run(&engine, "mixed").await;
     assert_eq!(record.state.status, TaskStatus::Successful, "{record:?}");
     assert_eq!(record.sub_tasks[2].status, SubTaskStatus::NotApplicable);
@@ -123,7 +123,7 @@ async fn invalid_input_names_every_violation() {
     let mut workflow = definition("strict", vec![json!({})]);
     workflow.input =
         Some(json!({ "type": "object", "required": ["a"], "properties": { "b": { "type": "integer" } } }));
-    engine.put_workflow(workflow).await.unwrap();
+    engine.put_workflow(workflow, audit()).await.unwrap();
     let mut bad = request("strict");
     bad.input = json!({ "b": "x" });
     let Err(EngineError::InvalidInput { violations, .. }) = engine.submit(bad).await else { panic!() };

@@ -12,10 +12,10 @@ async fn attempt_that_was_running_is_lost_and_repeated() {
     let dir = tempfile::tempdir().unwrap();
     let first = engine(dir.path()).await;
     let slow = json!({ "action": { "simulate": { "duration": "300ms" } } });
-    first.put_workflow(definition("slow", vec![slow.clone()])).await.unwrap();
+    first.put_workflow(definition("slow", vec![slow.clone()]), audit()).await.unwrap();
     let mut fragile = slow;
     fragile["repeatable"] = json!(false);
-    first.put_workflow(definition("fragile", vec![fragile])).await.unwrap();
+    first.put_workflow(definition("fragile", vec![fragile]), audit()).await.unwrap();
     let repeated = first.submit(request("slow")).await.unwrap().task.id();
     let parked = first.submit(request("fragile")).await.unwrap().task.id();
     tokio::time::sleep(Duration::from_millis(100)).await;
@@ -34,7 +34,7 @@ async fn attempt_that_was_running_is_lost_and_repeated() {
     assert_eq!(record.state.status, TaskStatus::Failed);
     assert!(record.sub_tasks[0].outcome_unknown && !record.is_retryable());
     let verdict = longhaul_engine::VerdictRequest { sub_task: "Step0".into(), done: true, output: None };
-    second.resolve(parked, "tester", "looked at it", Some(verdict)).await.unwrap();
+    second.resolve(parked, "looked at it", Some(verdict), audit()).await.unwrap();
     let record = ended(&second, parked).await;
     assert_eq!(record.state.status, TaskStatus::Successful);
     assert_eq!(record.sub_tasks[0].status, SubTaskStatus::Successful);
@@ -45,7 +45,7 @@ async fn timers_outlive_the_engine() {
     let dir = tempfile::tempdir().unwrap();
     let first = engine(dir.path()).await;
     first
-        .put_workflow(definition("waits", vec![json!({ "action": { "wait": { "for": "300ms" } } })]))
+        .put_workflow(definition("waits", vec![json!({ "action": { "wait": { "for": "300ms" } } })]), audit())
         .await
         .unwrap();
     let id = first.submit(request("waits")).await.unwrap().task.id();

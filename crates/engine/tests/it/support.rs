@@ -4,7 +4,8 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use longhaul_engine::{Engine, EngineConfig, Stored, SubmitRequest};
+use longhaul_crypto::{Keyring, Rotation};
+use longhaul_engine::{Audit, Engine, EngineConfig, Stored, SubmitRequest};
 use longhaul_model::workflow::Definition;
 use longhaul_model::{Env, Record, TaskId};
 use longhaul_store::sqlite::Sqlite;
@@ -13,7 +14,8 @@ use serde_json::{Value, json};
 pub(crate) async fn engine(directory: &Path) -> Engine {
     let env = Env::real();
     let store: Arc<Sqlite> = Sqlite::open(directory, env.clone()).unwrap();
-    Engine::start(store, env, EngineConfig::default()).await.unwrap()
+    let keys = Keyring::open(&directory.join("keys.json"), Rotation::default(), env.now().0).unwrap();
+    Engine::start(store, env, keys.sealer(), EngineConfig::default()).await.unwrap()
 }
 
 /// A workflow of simulated sub-tasks; each is given as what its definition has beyond name and description.
@@ -37,6 +39,11 @@ pub(crate) fn definition(name: &str, sub_tasks: Vec<Value>) -> Definition {
     .unwrap()
 }
 
+/// Who asks in tests.
+pub(crate) fn audit() -> Audit {
+    Audit::new("tester".into(), None, "test")
+}
+
 pub(crate) fn request(workflow: &str) -> SubmitRequest {
     SubmitRequest {
         workflow: workflow.to_owned(),
@@ -45,7 +52,7 @@ pub(crate) fn request(workflow: &str) -> SubmitRequest {
         name: None,
         not_before: None,
         labels: Default::default(),
-        by: None,
+        audit: None,
         key: None,
     }
 }

@@ -1,15 +1,18 @@
 //! The command line: its words, their help, nothing else.
 
+mod account;
 mod serve;
 mod task;
 mod workflow;
 
 use std::path::PathBuf;
 
+use clap::builder::FalseyValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
-pub(crate) use serve::{LogFormat, ServeArgs};
+pub(crate) use account::{AddArgs, KeyCommand, LoginArgs, PasswdArgs, UserCommand};
+pub(crate) use serve::{LogFormat, ServeArgs, TlsMode};
 pub(crate) use task::{
     GetArgs, IdArgs, ListArgs, ResolveArgs, RetryArgs, SkipArgs, StartArgs, TaskCommand, WatchArgs,
 };
@@ -20,6 +23,7 @@ use crate::out::style::ColorChoice;
 const AFTER_HELP: &str = "\
 Try it:
   longhaul serve --demo                        start a server with something to look at
+  longhaul login admin                         with the password that the first start printed
   longhaul task list                           what it has done and does
   longhaul task start enable-ceip -i status=ENABLE --watch
 
@@ -28,12 +32,13 @@ Exit codes:
   1    the task failed or was cancelled; the files have mistakes; something local went wrong
   2    the command line is wrong
   3    the server refused (4xx)
-  4    the server does not answer
+  4    the server does not answer, or its certificate is not trusted
   5    the server failed (5xx), or its answer is not understood
   130  interrupted; a task that was watched goes on
 
 Environment:
   LONGHAUL_SERVER   the server's address, as --server
+  LONGHAUL_TOKEN    the access token or API key to send; a flag would show in process lists
   NO_COLOR          no colours, whatever the terminal
   LONGHAUL_...      every option of `serve`, as its help says";
 
@@ -60,6 +65,13 @@ pub(crate) struct Global {
         value_name = "URL"
     )]
     pub(crate) server: String,
+    /// Trust the server if this certificate, or one in this PEM file, vouches for it. A server that made its certificate
+    /// itself keeps it in its data directory, as tls/cert.pem
+    #[arg(long, global = true, env = "LONGHAUL_CA", value_name = "FILE")]
+    pub(crate) ca: Option<PathBuf>,
+    /// Trust whoever answers, whatever their certificate: to try things out, on networks where nobody listens in
+    #[arg(long, global = true, env = "LONGHAUL_INSECURE", value_parser = FalseyValueParser::new())]
+    pub(crate) insecure: bool,
     /// How to print what the server says: json and yaml are exactly that, tables are for people
     #[arg(short = 'o', long, global = true, value_enum, default_value_t, value_name = "FORMAT")]
     pub(crate) format: OutputFormat,
@@ -93,6 +105,15 @@ pub(crate) enum Command {
     /// Check, store and show workflows
     #[command(subcommand)]
     Workflow(WorkflowCommand),
+    /// Log in to a server; later commands are then yours
+    Login(LoginArgs),
+    /// Log out of it
+    Logout,
+    /// Show who you are to the server
+    Whoami,
+    /// Make, change and delete accounts and their API keys
+    #[command(subcommand)]
+    User(UserCommand),
     /// Bring in tasks of another server, as its Tasks API returned them
     Import(ImportArgs),
     /// Copy the database of a data directory, also while its server runs
@@ -124,7 +145,7 @@ The copy is one consistent moment, whole or not there at all, and the server goe
 server, put the copy into an empty data directory under the name longhaul.db, start the server on that directory.
 
 Example:
-  longhaul backup --data-dir /var/lib/longhaul /backup/longhaul-$(date +%F).db")]
+  longhaul backup --data-dir /var/lib/longhaul \"/backup/longhaul-$(date +%F).db\"")]
 pub(crate) struct BackupArgs {
     /// The file to write; it must not exist
     #[arg(value_name = "FILE")]

@@ -12,14 +12,30 @@ use serde::Deserialize;
 A flag wins over its environment variable, that over the configuration file, that over the default.
 
 The configuration file is TOML; every key is optional:
-  data_dir = \"/var/lib/longhaul\"     # listen, workflows, demo, log_format, log_level as the flags
+  data_dir = \"/var/lib/longhaul\"     # listen, workflows, demo, insecure_http, log_format, log_level as the flags
+  [tls]
+  mode = \"self-signed\"               # or off; without it, the certificate of these files:
+  cert = \"/etc/longhaul/cert.pem\"    # the server's own, then those that lead to its authority
+  key = \"/etc/longhaul/key.pem\"      # readable by its owner only
+  [auth]
+  access_token_life = \"1h\"
+  refresh_token_life = \"24h\"
+  rotate_signing_keys = \"30d\"
+  [auth.oidc]                        # accept the tokens of another issuer, too
+  issuer = \"https://login.example.com/realms/lab\"
+  audiences = [\"longhaul\"]
+  [limits]                           # for each principal
+  in_flight = 1024                   # requests under way
+  rate = 500                         # requests a second; no limit unless given
   [wire]                             # for clients that expect one server's habits
   status_style = \"display\"           # display (Failed, In Progress) or constant (FAILED, IN_PROGRESS)
   action_body = \"task\"               # task or empty: the answer to a retry and a cancel
+  login_status = 201                 # 201 or 200: the answer to a login
   default_page_size = 10             # 1 to 100
   extensions = true                  # members of Longhaul's own behind the documented ones
   [engine]
-  cancel_grace = \"30s\"               # how long what runs may take to stop
+  cancel_grace = \"30s\"               # how long what runs may take to stop when its task is cancelled
+  shutdown_grace = \"30s\"             # how long what runs may take to end when the server stops
   max_running = 4096                 # attempts at once
   [actions.http]
   allow = [\"10.0.0.0/8\"]             # private networks and hosts that `http` actions may reach
@@ -30,18 +46,43 @@ The server stops on SIGTERM or SIGINT once what runs has ended or shutdown_grace
 once.
 Nothing is lost either way: the next start goes on where this one stopped.
 
-There is no authentication yet, so it listens on this machine only.
+The first start makes the user `admin` and prints its password, once; LONGHAUL_ADMIN_PASSWORD sets it instead. The key
+file seals secrets in the database: keep a copy of it, apart from the backups.
+
+Plain HTTP is for this machine only: what crosses a network needs TLS (1.2 or 1.3). With --tls self-signed the server
+makes a certificate at its first start, in tls/ of its data directory, and a new one in time. Clients are given it:
+  longhaul --server https://host:8443 --ca longhaul-data/tls/cert.pem task list
+  curl --cacert longhaul-data/tls/cert.pem https://host:8443/v1/tasks
+The files of --tls-cert and --tls-key are read again 5 seconds after they change, and on SIGHUP. Nobody is disconnected
+by that; files that cannot be used are logged and change nothing.
 
 Examples:
   longhaul serve --demo
+  longhaul serve --listen 0.0.0.0:8443 --tls self-signed
+  longhaul serve --listen 0.0.0.0:443 --tls-cert /etc/longhaul/cert.pem --tls-key /etc/longhaul/key.pem
   longhaul serve --data-dir /var/lib/longhaul --workflows /etc/longhaul/workflows --log-format json")]
 pub(crate) struct ServeArgs {
     /// Where tasks are kept [default: ./longhaul-data]
     #[arg(long, env = "LONGHAUL_DATA_DIR", value_name = "DIR")]
     pub(crate) data_dir: Option<PathBuf>,
+    /// The file of the keys that sign tokens and seal secrets [default: keys.json in the data directory]
+    #[arg(long, env = "LONGHAUL_KEY_FILE", value_name = "FILE")]
+    pub(crate) key_file: Option<PathBuf>,
     /// The address to listen on; port 0 takes a free one [default: 127.0.0.1:8080]
     #[arg(long, env = "LONGHAUL_LISTEN", value_name = "ADDR:PORT")]
     pub(crate) listen: Option<SocketAddr>,
+    /// HTTPS with a certificate that the server makes itself, or plain HTTP [default: off]
+    #[arg(long, env = "LONGHAUL_TLS", value_enum, value_name = "MODE", conflicts_with_all = ["tls_cert", "tls_key"])]
+    pub(crate) tls: Option<TlsMode>,
+    /// HTTPS with the certificate of this PEM file; those that lead to its authority follow it there
+    #[arg(long, env = "LONGHAUL_TLS_CERT", value_name = "FILE", requires = "tls_key")]
+    pub(crate) tls_cert: Option<PathBuf>,
+    /// The key of that certificate: a PEM file that only its owner can read
+    #[arg(long, env = "LONGHAUL_TLS_KEY", value_name = "FILE", requires = "tls_cert")]
+    pub(crate) tls_key: Option<PathBuf>,
+    /// Let other machines come without TLS: passwords, tokens and data can be read on the way
+    #[arg(long, env = "LONGHAUL_INSECURE_HTTP", num_args = 0..=1, default_missing_value = "true", value_name = "BOOL", hide_possible_values = true)]
+    pub(crate) insecure_http: Option<bool>,
     /// A folder of workflow files to load at the start
     #[arg(long, env = "LONGHAUL_WORKFLOWS", value_name = "DIR")]
     pub(crate) workflows: Option<PathBuf>,
@@ -57,6 +98,16 @@ pub(crate) struct ServeArgs {
     /// The configuration file
     #[arg(long, env = "LONGHAUL_CONFIG", value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
+}
+
+/// What `--tls` says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum TlsMode {
+    /// HTTPS; the certificate is made at the first start and kept
+    SelfSigned,
+    /// Plain HTTP
+    Off,
 }
 
 /// How the log is written.

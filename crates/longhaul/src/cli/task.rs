@@ -69,10 +69,10 @@ pub(crate) struct ListArgs {
     /// What to sort by [default: creationTimestamp]
     #[arg(long, value_enum, value_name = "FIELD")]
     pub(crate) order_by: Option<OrderField>,
-    /// Largest first (the default)
+    /// Largest first: the default by creationTimestamp
     #[arg(long, conflicts_with = "asc")]
     pub(crate) desc: bool,
-    /// Smallest first
+    /// Smallest first: the default by any other field
     #[arg(long)]
     pub(crate) asc: bool,
     /// Which page
@@ -210,7 +210,7 @@ pub(crate) struct SkipArgs {
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Without --sub-task the failed task is marked RESOLVED and stays as it is. With it, the sub-task whose outcome is unknown
-counts as done, and the task goes on behind it, or as not done, and a retry runs it again.
+counts as done, and the task goes on behind it, or as not done, and it runs again.
 
 Examples:
   longhaul task resolve 0198f3 --reason \"repaired by hand, CHG0042\"

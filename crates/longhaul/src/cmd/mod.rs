@@ -1,12 +1,18 @@
 //! Commands, one a file.
 
+mod ask;
 mod backup;
 mod completions;
 mod import;
+mod kept;
+mod login;
 mod task;
+mod user;
 mod workflow;
 
-use longhaul_client::Client;
+use anyhow::Context as _;
+use kept::{Kept, Sessions};
+use longhaul_client::{Client, ClientBuilder, Credentials, Session};
 pub(crate) use workflow::Linted;
 
 use crate::cli::{Command, Global};
@@ -27,15 +33,57 @@ pub(crate) fn run(command: Command, global: &Global, out: Out) -> Result<Code, F
         Command::Serve(args) => crate::serve::run(*args, out),
         Command::Task(command) => blocking(async { task::run(command, &context(global, out)?).await }),
         Command::Workflow(command) => blocking(async { workflow::run(command, global, out).await }),
+        Command::Login(args) => blocking(async { login::login(args, global, out).await }),
+        Command::Logout => blocking(async { login::logout(global, out).await }),
+        Command::Whoami => blocking(async { login::whoami(global, out).await }),
+        Command::User(command) => blocking(async { user::run(command, global, out).await }),
         Command::Import(args) => blocking(async { import::run(&args, &context(global, out)?).await }),
         Command::Backup(args) => backup::run(&args, &out),
         Command::Completions(args) => completions::run(&args, &out),
     }
 }
 
-/// A client of the server that the options name.
+/// A client of the server that the options name, as whoever the environment or the last login says.
 pub(crate) fn context(global: &Global, out: Out) -> Result<Context, Failure> {
-    Ok(Context { client: Client::new(&global.server)?, out })
+    let client = connect(global)?;
+    let token = crate::environment("LONGHAUL_TOKEN").filter(|token| !token.is_empty());
+    let client = match token {
+        Some(token) => client.credentials(Credentials::Token(token)),
+        None => {
+            let nobody = connect(global)?.build()?;
+            // Without a place for sessions there is none.
+            let kept = Sessions::of_user().ok().map(|sessions| sessions.get(nobody.server())).transpose()?;
+            match kept.flatten() {
+                Some(kept) => with_session(client, &kept, &nobody)?,
+                None => client,
+            }
+        }
+    };
+    Ok(Context { client: client.build()?, out })
+}
+
+/// The server that the options name, and whom to trust.
+fn connect(global: &Global) -> Result<ClientBuilder, Failure> {
+    let client = Client::builder(&global.server);
+    if global.insecure {
+        return Ok(client.insecure());
+    }
+    Ok(match &global.ca {
+        Some(ca) => client.authority(std::fs::read(ca).with_context(|| format!("--ca {}", ca.display()))?),
+        None => client,
+    })
+}
+
+/// Goes on with a session; a renewed access token is kept for the next command.
+fn with_session(client: ClientBuilder, kept: &Kept, nobody: &Client) -> Result<ClientBuilder, Failure> {
+    let (server, old) = (nobody.server().to_owned(), kept.clone());
+    let renewed = move |access_token: &str| {
+        let new = Kept { access_token: access_token.to_owned(), ..old.clone() };
+        // Not kept, it is renewed once more next time.
+        let _ = Sessions::of_user().and_then(|sessions| sessions.set(&server, Some(new)));
+    };
+    let session = Session::new(&kept.access_token, &kept.refresh_token, renewed)?;
+    Ok(client.credentials(Credentials::Session(session)))
 }
 
 /// A client does one thing at a time: one thread is enough.

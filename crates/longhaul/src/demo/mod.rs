@@ -1,7 +1,9 @@
 //! `serve --demo`: the shipped workflows, a service for the one that does real work, tasks of every outcome, and what to
 //! try next. Starting it again on the same data makes nothing twice.
 
+mod account;
 mod inventory;
+mod reach;
 mod tasks;
 mod tips;
 
@@ -9,17 +11,20 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use anyhow::{Context as _, anyhow};
-use longhaul_client::Client;
 use longhaul_model::workflow::Definition;
 
 use crate::config::Config;
 use crate::file;
 use crate::out::Out;
+pub(crate) use account::api_key;
+pub(crate) use reach::Reach;
 
 /// The shipped workflows: file name and text.
-pub(crate) const WORKFLOWS: [(&str, &str); 4] = [
+pub(crate) const WORKFLOWS: [(&str, &str); 6] = [
     ("enable-ceip.yaml", include_str!("../../../../workflows/enable-ceip.yaml")),
     ("rotate-credential.yaml", include_str!("../../../../workflows/rotate-credential.yaml")),
+    ("rotate-passwords.yaml", include_str!("../../../../workflows/rotate-passwords.yaml")),
+    ("update-passwords.yaml", include_str!("../../../../workflows/update-passwords.yaml")),
     ("create-domain.yaml", include_str!("../../../../workflows/create-domain.yaml")),
     ("host-health-report.yaml", include_str!("../../../../workflows/host-health-report.yaml")),
 ];
@@ -43,11 +48,11 @@ impl Demo {
     }
 
     /// Starts the tasks and says what to try. What goes wrong is said and stops nothing.
-    pub(crate) async fn run(self, address: String, out: Out) {
+    pub(crate) async fn run(self, reach: Reach, out: Out) {
         let shown = async {
-            let client = Client::new(&address)?;
+            let client = reach.client()?;
             let shown = tasks::fill(&client, self.inventory).await?;
-            out.text(&tips::text(&address, self.inventory, &shown, out.palette))?;
+            out.text(&tips::text(&reach, self.inventory, &shown, out.palette))?;
             Ok::<_, anyhow::Error>(())
         };
         if let Err(e) = shown.await {

@@ -3,17 +3,20 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use super::Reach;
 use super::tasks::{EXAMPLE, Shown};
 use crate::out::style::Palette;
 
+/// What to rotate.
+const ROTATE: &str = r#"{"operationType": "ROTATE", "elements": [{"resourceType": "ESXI", "resourceName": "sfo01-m01-esx01.rainpole.io", "credentials": [{"credentialType": "SSH", "username": "root"}]}]}"#;
+
 /// All of them.
-pub(super) fn text(address: &str, inventory: SocketAddr, shown: &Shown, palette: Palette) -> String {
-    let longhaul = program();
+pub(super) fn text(reach: &Reach, inventory: SocketAddr, shown: &Shown, palette: Palette) -> String {
+    let (longhaul, address, curl) = (program(), reach.address(), reach.curl());
     let Shown { failed, parked, running, waiting } = shown;
     let mut lines: Vec<(String, &str)> = Vec::new();
-    if address != "http://127.0.0.1:8080" {
-        lines.push((format!("export LONGHAUL_SERVER={address}"), "for the commands below"));
-    }
+    lines
+        .push((format!("export {}", reach.variables()), "first: where the server is, and who you are to it"));
     lines.extend([
         (format!("{longhaul} task list"), "what there is"),
         (format!("{longhaul} task start create-domain -i domain=sfo-w09 --watch"), "start one and watch it"),
@@ -28,14 +31,19 @@ pub(super) fn text(address: &str, inventory: SocketAddr, shown: &Shown, palette:
             format!("{longhaul} task start host-health-report -i inventory=http://{inventory} --watch"),
             "real work: HTTP calls, a command, a timer",
         ),
-        (format!("curl -s '{address}/v1/tasks?pageSize=3'"), "the Tasks API"),
-        (format!("curl -s '{address}/v1/tasks?taskStatus=Failed&resourceType=HOST'"), "filtered"),
-        (format!("curl -s {address}/v1/tasks/{EXAMPLE}"), "an imported task, exactly as it came"),
+        (format!("{curl} '{address}/v1/tasks?pageSize=3'"), "the Tasks API"),
+        (format!("{curl} '{address}/v1/tasks?taskStatus=Failed&resourceType=HOST'"), "filtered"),
+        (format!("{curl} {address}/v1/tasks/{EXAMPLE}"), "an imported task, exactly as it came"),
         (
-            format!("curl -s -X PATCH {address}/v1/system/ceip -H 'Content-Type: application/json' -d '{{\"status\": \"ENABLE\"}}'"),
+            format!("{curl} -X PATCH {address}/v1/system/ceip -H 'Content-Type: application/json' -d '{{\"status\": \"ENABLE\"}}'"),
             "a route of a workflow: 202 and a task",
         ),
-        (format!("curl -s {address}/openapi.json"), ""),
+        (
+            format!("{curl} -X PATCH {address}/v1/credentials -H 'Content-Type: application/json' -d '{ROTATE}'"),
+            "a rotation of passwords: it has the host for itself while it runs",
+        ),
+        (format!("{curl} {address}/v1/credentials/tasks"), "as clients of credentials see it"),
+        (format!("{curl} {address}/openapi.json"), ""),
     ]);
     let (dim, strong) = (palette.dim(), palette.strong());
     let mut out = format!("\n{strong}Try, in another terminal:{strong:#}\n");

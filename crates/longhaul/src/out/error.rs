@@ -6,6 +6,9 @@ use longhaul_client::{ClientError, ErrorBody};
 
 use super::style::Palette;
 
+/// What to do when the server does not know who asks.
+const LOG_IN: &str = "log in with `longhaul login NAME`, or set LONGHAUL_TOKEN to an access token or API key that still counts";
+
 /// What went wrong with a call, for standard error.
 pub(crate) fn call(error: &ClientError, palette: Palette) -> String {
     let (bad, dim) = (palette.bad(), palette.dim());
@@ -16,7 +19,13 @@ pub(crate) fn call(error: &ClientError, palette: Palette) -> String {
             facts.extend(error.reference_token.as_ref().map(|token| format!("reference {token}")));
             let mut out =
                 format!("{bad}error:{bad:#} {} {dim}({}){dim:#}\n", error.message, facts.join(", "));
-            below(&mut out, error, "  ", palette);
+            // Who asks the API for a token and who has this program do not do the same next.
+            let advice = (*status == 401 && error.error_code == "Unauthorized").then(|| ErrorBody {
+                causes: Vec::new(),
+                remediation_message: Some(LOG_IN.to_owned()),
+                ..ErrorBody::clone(error)
+            });
+            below(&mut out, advice.as_ref().unwrap_or(error), "  ", palette);
             out
         }
         ClientError::Unreachable { .. } => format!(
@@ -27,7 +36,12 @@ pub(crate) fn call(error: &ClientError, palette: Palette) -> String {
         ClientError::Protocol { .. } => {
             format!("{bad}error:{bad:#} {error}\n  hint: is --server the address of a Longhaul server?\n")
         }
-        ClientError::Address { .. } => format!("{bad}error:{bad:#} {error}\n"),
+        ClientError::Certificate { .. } => format!(
+            "{bad}error:{bad:#} {error}\n  {}hint:{:#} give the certificate that vouches for it with --ca FILE or LONGHAUL_CA; one that the server made itself is tls/cert.pem in its data directory (--ca longhaul-data/tls/cert.pem). To go on all the same: --insecure\n",
+            palette.strong(),
+            palette.strong(),
+        ),
+        ClientError::Setup { .. } | ClientError::Address { .. } => format!("{bad}error:{bad:#} {error}\n"),
     }
 }
 

@@ -1,7 +1,7 @@
 //! A server of its own for each test, and its commands.
 
 use std::ffi::OsStr;
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::mpsc;
@@ -21,9 +21,14 @@ pub(crate) fn longhaul() -> Command {
     for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("LONGHAUL_")) {
         command.env_remove(name);
     }
+    // No session of whoever runs the tests either.
+    command.env("XDG_CONFIG_HOME", concat!(env!("CARGO_TARGET_TMPDIR"), "/no-sessions"));
     command.env("NO_COLOR", "1").env_remove("COLUMNS").stdin(Stdio::null());
     command
 }
+
+/// The password of the administrator of each server here.
+pub(crate) const PASSWORD: &str = "a password of the tests";
 
 /// What a command did.
 pub(crate) struct Done {
@@ -62,10 +67,30 @@ pub(crate) fn run<S: AsRef<OsStr>>(arguments: &[S]) -> Done {
     longhaul().args(arguments).output().expect("the binary runs").into()
 }
 
+/// Runs a command with something on standard input.
+pub(crate) fn with_input(command: &mut Command, input: &str) -> Done {
+    let command = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().expect("the binary runs");
+    child.stdin.take().expect("a pipe").write_all(input.as_bytes()).expect("it is read");
+    child.wait_with_output().expect("it ends").into()
+}
+
+/// Logs the administrator in, as an operator would, and gives the access token of the session.
+fn log_in(address: &str) -> String {
+    let home = TempDir::new().expect("a directory");
+    let mut command = longhaul();
+    command.args(["login", "admin", "--password-stdin", "--insecure", "--server", address]);
+    with_input(command.env("XDG_CONFIG_HOME", home.path()), PASSWORD).code(0);
+    let sessions = std::fs::read(home.path().join("longhaul/sessions.json")).expect("a session");
+    let sessions: Value = serde_json::from_slice(&sessions).expect("JSON");
+    sessions[address]["access_token"].as_str().expect("a token").to_owned()
+}
+
 /// A running server.
 pub(crate) struct Server {
     child: Child,
     address: String,
+    token: String,
     /// Lines that it wrote to standard output.
     pub(crate) lines: mpsc::Receiver<String>,
 }
@@ -73,10 +98,21 @@ pub(crate) struct Server {
 impl Server {
     /// Starts one on a data directory and a free port, or the port given.
     pub(crate) fn start(data: &Path, listen: &str, more: &[&str]) -> Server {
+        Server::spawn(longhaul(), data, listen, more)
+    }
+
+    /// Starts one whose standard input is a terminal.
+    pub(crate) fn from_terminal(data: &Path, terminal: Stdio) -> Server {
         let mut command = longhaul();
+        command.stdin(terminal);
+        Server::spawn(command, data, "127.0.0.1:0", &["--log-level", "error"])
+    }
+
+    fn spawn(mut command: Command, data: &Path, listen: &str, more: &[&str]) -> Server {
         command.args(["serve", "--listen", listen, "--data-dir"]).arg(data).args(more);
-        let mut child =
-            command.stdout(Stdio::piped()).stderr(Stdio::inherit()).spawn().expect("the server starts");
+        let child =
+            command.env("LONGHAUL_ADMIN_PASSWORD", PASSWORD).stdout(Stdio::piped()).stderr(Stdio::inherit());
+        let mut child = child.spawn().expect("the server starts");
         let (send, lines) = mpsc::channel();
         let out = child.stdout.take().expect("a pipe");
         std::thread::spawn(move || {
@@ -85,8 +121,10 @@ impl Server {
             }
         });
         let first = lines.recv_timeout(PATIENCE).expect("the server says where it listens");
-        let address = first.split(' ').find(|word| word.starts_with("http://")).expect("an address");
-        Server { address: address.trim_end_matches(',').to_owned(), child, lines }
+        let address = first.split(' ').find(|word| word.starts_with("http")).expect("an address");
+        let address = address.trim_end_matches(',').to_owned();
+        let token = log_in(&address);
+        Server { address, token, child, lines }
     }
 
     /// Where it listens.
@@ -94,15 +132,20 @@ impl Server {
         &self.address
     }
 
-    /// The same without `http://`.
+    /// The same without the scheme.
     pub(crate) fn socket(&self) -> &str {
-        self.address.trim_start_matches("http://")
+        self.address.split_once("://").map_or(&self.address, |(_, socket)| socket)
     }
 
-    /// A command that speaks to it.
+    /// A command that speaks to it as the administrator.
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
+        self.command_at(&self.address, arguments)
+    }
+
+    /// The same through another address.
+    pub(crate) fn command_at(&self, address: &str, arguments: &[&str]) -> Command {
         let mut command = longhaul();
-        command.args(arguments).args(["--server", &self.address]);
+        command.args(arguments).args(["--server", address]).env("LONGHAUL_TOKEN", &self.token);
         command
     }
 
@@ -113,16 +156,7 @@ impl Server {
 
     /// Runs one with something on standard input.
     pub(crate) fn run_with_input(&self, arguments: &[&str], input: &str) -> Done {
-        use std::io::Write;
-        let mut child = self
-            .command(arguments)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("the binary runs");
-        child.stdin.take().expect("a pipe").write_all(input.as_bytes()).expect("it is read");
-        child.wait_with_output().expect("it ends").into()
+        with_input(&mut self.command(arguments), input)
     }
 
     /// Starts a task and gives its id.

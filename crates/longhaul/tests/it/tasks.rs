@@ -48,6 +48,12 @@ fn a_failed_task_is_retried_to_success() {
         attempts.contains("NSX_CONNECTION_FAILED: sfo-m01-nsx01.rainpole.io does not answer"),
         "{attempts}"
     );
+    let runs: Vec<Vec<&str>> = attempts
+        .lines()
+        .filter(|line| line.starts_with("UpdateCeipOnNsxTAction"))
+        .map(|line| line.split_whitespace().skip(1).take(3).collect())
+        .collect();
+    assert_eq!(runs, [["1", "1", "FAILED"], ["2", "2", "SUCCESSFUL"]], "{attempts}");
 }
 
 #[test]

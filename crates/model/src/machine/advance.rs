@@ -159,6 +159,8 @@ impl Step<'_> {
                 action: definition.action.clone(),
                 timeout: definition.timeout,
                 scope: if definition.action.is_constant() { Scope::default() } else { self.task.scope() },
+                secrets: (!workflow.secrets.is_empty() && !definition.action.is_constant())
+                    .then(|| workflow.clone()),
             }),
         });
         false

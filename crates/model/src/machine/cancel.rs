@@ -3,7 +3,7 @@
 use super::Step;
 use crate::command::{Effect, Failure, Refused};
 use crate::record::{Decision, StopReason, Stopping};
-use crate::status::SubTaskStatus;
+use crate::status::{SubTaskStatus, TaskStatus};
 use crate::time::Span;
 
 /// How long running attempts have to stop when a task's timeout passed.
@@ -12,6 +12,9 @@ const TIMEOUT_GRACE: Span = Span(30_000);
 impl Step<'_> {
     pub(super) fn cancel(&mut self, by: String, grace: Span) -> Result<(), Refused> {
         let record = &self.task.record;
+        if record.holds_locks() && record.state.status == TaskStatus::Failed {
+            return Err(Refused::CancelledByOwnCall);
+        }
         if record.state.status.is_ended() {
             return Err(Refused::NotRunning(record.state.status));
         }

@@ -4,6 +4,7 @@
 mod advance;
 mod attempt;
 mod cancel;
+mod credentials;
 mod due;
 mod operator;
 mod recover;
@@ -30,6 +31,8 @@ impl Task {
             Command::Recover => step.recover()?,
             Command::Cancel { by, grace } => step.cancel(by, grace)?,
             Command::Retry { by } => step.retry(by)?,
+            Command::RetryCredentials { by, input } => step.retry_credentials(by, input)?,
+            Command::CancelCredentials { by } => step.cancel_credentials(by)?,
             Command::Skip { sub_task, by, reason } => step.skip(sub_task, by, reason)?,
             Command::Resolve { by, reason, verdict } => step.resolve(by, reason, verdict)?,
         }

@@ -7,6 +7,16 @@ use crate::status::{Resolution, SubTaskStatus, TaskStatus};
 impl Step<'_> {
     /// FAILED sub-tasks go back to PENDING; what succeeded stays, with its output.
     pub(super) fn retry(&mut self, by: String) -> Result<(), Refused> {
+        if self.task.record.credentials_operation().is_some() {
+            return Err(Refused::RetriedByOwnCall);
+        }
+        self.check_retryable()?;
+        self.go_back(by);
+        Ok(())
+    }
+
+    /// Whether what failed may run again.
+    pub(super) fn check_retryable(&self) -> Result<(), Refused> {
         let record = &self.task.record;
         if record.state.status != TaskStatus::Failed {
             return Err(Refused::NotFailed(record.state.status));
@@ -17,6 +27,11 @@ impl Step<'_> {
         if let Some(index) = record.undecided() {
             return Err(Refused::Undecided(record.sub_task_name(index).to_owned()));
         }
+        Ok(())
+    }
+
+    /// What failed is pending again, and the task goes on.
+    pub(super) fn go_back(&mut self, by: String) {
         self.decided("retry", by, None, None);
         for index in 0..self.task.record.sub_tasks.len() as u32 {
             if self.task.record.sub_tasks[index as usize].status == SubTaskStatus::Failed {
@@ -25,7 +40,6 @@ impl Step<'_> {
         }
         self.task.record.state.generation += 1;
         self.go_on();
-        Ok(())
     }
 
     pub(super) fn skip(&mut self, index: u32, by: String, reason: String) -> Result<(), Refused> {

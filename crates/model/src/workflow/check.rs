@@ -107,7 +107,38 @@ pub(super) fn structure(definition: &Definition, problems: &mut Problems) {
             }
         }
     }
+    credentials(definition, problems);
     later(definition, problems);
+}
+
+/// A workflow of credentials is started by one call only, and works on what that call names.
+fn credentials(definition: &Definition, problems: &mut Problems) {
+    let Some(operation) = definition.credentials else { return };
+    if definition.kind != operation.kind() {
+        problems.error(
+            "/type".into(),
+            format!(
+                "`{}` is not the type of tasks that {} credentials",
+                definition.kind,
+                operation.constant()
+            ),
+            Some(format!("type: {}", operation.kind())),
+        );
+    }
+    if definition.route.is_some() {
+        problems.error(
+            "/route".into(),
+            "a workflow with `credentials` has its route: PATCH /v1/credentials",
+            Some("leave it out".into()),
+        );
+    }
+    if !definition.resources.is_empty() {
+        problems.error(
+            "/resources".into(),
+            "a workflow with `credentials` works on the resources that the request names",
+            Some("leave it out".into()),
+        );
+    }
 }
 
 /// What has its place in the language but is not run by this version: refused, never silently ignored.

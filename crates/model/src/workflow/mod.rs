@@ -6,6 +6,7 @@ mod definition;
 mod graph;
 mod route;
 mod schema;
+mod secret;
 mod template;
 
 pub use check::{Problem, Severity};
@@ -17,4 +18,5 @@ pub use definition::*;
 pub use graph::nearest;
 pub use route::{Route, RouteError};
 pub use schema::{InputSchema, Violation};
+pub use secret::Secrets;
 pub use template::definition_schema;

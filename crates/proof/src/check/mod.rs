@@ -12,6 +12,7 @@ mod rollup;
 mod submissions;
 mod success;
 mod totals;
+mod withdrawn;
 
 #[cfg(test)]
 mod sample;
@@ -53,7 +54,7 @@ pub struct Verdict {
 pub type Check = fn(&Evidence<'_>) -> Verdict;
 
 /// All of them.
-pub const CHECKS: [Check; 11] = [
+pub const CHECKS: [Check; 12] = [
     submissions::check,
     idempotency::check,
     success::check,
@@ -65,6 +66,7 @@ pub const CHECKS: [Check; 11] = [
     totals::check,
     attempts::check,
     totals::ended,
+    withdrawn::check,
 ];
 
 /// Holds the evidence against every invariant.

@@ -8,6 +8,7 @@ use uuid::Uuid;
 use super::{Evidence, all};
 use crate::catalog::Catalog;
 use crate::dump::{Dump, Final};
+use crate::grants::{How, Means, Use};
 use crate::history::{DecisionAnswer, Effect, History, Poll, SubmitAnswer, Verb};
 use crate::wire::{SubStatus, TaskStatus};
 
@@ -32,7 +33,7 @@ pub enum Outcome {
 }
 
 /// All of them.
-pub const PLANTS: [Plant; 16] = [
+pub const PLANTS: [Plant; 21] = [
     Plant { name: "an acknowledged task is gone", invariant: "I1", put: lose },
     Plant { name: "an input is stored wrong", invariant: "I1", put: spoil_input },
     Plant { name: "a lost answer made two tasks", invariant: "I1", put: double },
@@ -49,6 +50,11 @@ pub const PLANTS: [Plant; 16] = [
     Plant { name: "an attempt left no line", invariant: "I13", put: drop_attempt },
     Plant { name: "a retry did not wait", invariant: "I13", put: hurry },
     Plant { name: "a task is stuck", invariant: "I14", put: stick },
+    Plant { name: "a revoked refresh token works again", invariant: "I18", put: resume_session },
+    Plant { name: "a deleted API key works again", invariant: "I18", put: restore_key },
+    Plant { name: "a disabled user came in", invariant: "I18", put: let_disabled_in },
+    Plant { name: "an old password works again", invariant: "I18", put: restore_password },
+    Plant { name: "a session was forgotten", invariant: "I18", put: forget_session },
 ];
 
 /// Puts each bug into a copy and looks whether it is seen.
@@ -211,4 +217,39 @@ fn hurry(_: &mut History, dump: &mut Dump, _: &Catalog) -> bool {
 fn stick(_: &mut History, dump: &mut Dump, _: &Catalog) -> bool {
     let id = find(dump, |_, task| task.view.status == TaskStatus::Successful);
     task(dump, id).map(|(_, task)| task.view.status = TaskStatus::InProgress).is_some()
+}
+
+/// In the end something lets in that was taken back, as if a crash had undone that.
+fn undo(history: &mut History, dump: &Dump, what: How, means: Means) -> bool {
+    let grants = &mut history.grants;
+    let of = |grant: &usize| grants.given.get(*grant).is_some_and(|given| given.means == means);
+    let mut withdrawals = grants.withdrawals.iter().filter(|one| one.acked && one.how == what);
+    let undone = withdrawals.find_map(|one| one.grants.iter().copied().find(of));
+    let (call, ret) = (dump.at, dump.at + 1);
+    undone.map(|grant| grants.uses.push(Use { grant, call, ret, let_in: true })).is_some()
+}
+
+fn resume_session(history: &mut History, dump: &mut Dump, _: &Catalog) -> bool {
+    undo(history, dump, How::LogOut, Means::RefreshToken)
+}
+
+fn restore_key(history: &mut History, dump: &mut Dump, _: &Catalog) -> bool {
+    undo(history, dump, How::DeleteKey, Means::ApiKey)
+}
+
+fn let_disabled_in(history: &mut History, dump: &mut Dump, _: &Catalog) -> bool {
+    undo(history, dump, How::Disable, Means::AccessToken)
+}
+
+fn restore_password(history: &mut History, dump: &mut Dump, _: &Catalog) -> bool {
+    undo(history, dump, How::ChangePassword, Means::Password)
+}
+
+fn forget_session(history: &mut History, _: &mut Dump, _: &Catalog) -> bool {
+    let grants = &mut history.grants;
+    let is_session = |grant: usize| grants.given.get(grant).is_some_and(|g| g.means == Means::RefreshToken);
+    let doubtful = grants.doubtful();
+    let live = |one: &Use| is_session(one.grant) && doubtful.get(one.grant).is_some_and(Option::is_none);
+    let at = grants.uses.iter().rposition(live);
+    at.map(|at| grants.uses[at].let_in = false).is_some()
 }

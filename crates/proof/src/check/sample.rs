@@ -8,6 +8,7 @@ use uuid::Uuid;
 use super::{Check, Evidence};
 use crate::catalog::{Catalog, Kind, Retry, Sub};
 use crate::dump::{Dump, Final};
+use crate::grants::{Grant, Grants, Means, Use};
 use crate::history::{Decision, DecisionAnswer, Effect, History, Life, Poll, Submit, SubmitAnswer, Verb};
 use crate::wire::{AttemptView, SubStatus, SubView, TaskStatus, View};
 
@@ -69,6 +70,9 @@ impl Sample {
             |call, view: &View| Poll { id: Self::FIRST, call, ret: call + 10, view: Arc::new(view.clone()) };
         let effect =
             Effect { at: 60, life: 0, task: Self::FIRST, sub: "Effect".to_owned(), key: "e".to_owned() };
+        let grant =
+            Grant { account: "somebody".to_owned(), means: Means::RefreshToken, secret: "secret".to_owned() };
+        let came_in = Use { grant: 0, call: 70, ret: 80, let_in: true };
         let life = Life { spawned: 0, ready: Some(5), dead: None, killed: false, acked: 1, in_flight: 0 };
         let task = Final {
             workflow: "sample".to_owned(),
@@ -83,6 +87,7 @@ impl Sample {
                 submits: vec![submit],
                 polls: vec![poll(30, &running), poll(100, &ended)],
                 effects: vec![effect],
+                grants: Grants { given: vec![grant], uses: vec![came_in], withdrawals: Vec::new() },
                 lives: vec![life],
                 ..History::default()
             },

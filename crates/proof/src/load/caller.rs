@@ -10,7 +10,7 @@ use uuid::Uuid;
 use super::Shared;
 use crate::clock::{self, Micros};
 use crate::history::{Decision, DecisionAnswer, Submit, SubmitAnswer, Verb};
-use crate::http::{Answer, Client, NoAnswer, Request};
+use crate::http::{Answer, Client, NoAnswer, Peer, Request};
 use crate::wire::TaskStatus;
 
 /// Makes calls over one connection.
@@ -47,18 +47,28 @@ impl Caller {
     }
 
     /// Makes a call; gives the answer with the times around it.
-    async fn call(&mut self, request: &Request<'_>) -> (Micros, Result<Answer, NoAnswer>, Micros) {
+    pub(super) async fn call(&mut self, request: &Request<'_>) -> (Micros, Result<Answer, NoAnswer>, Micros) {
+        self.call_as(request, Peer::clone).await
+    }
+
+    /// The same as somebody else than the load's own account.
+    pub(super) async fn call_as(
+        &mut self,
+        request: &Request<'_>,
+        who: impl FnOnce(&Peer) -> Peer,
+    ) -> (Micros, Result<Answer, NoAnswer>, Micros) {
         let shared = self.shared.clone();
         let call = clock::now();
-        let Some(address) = shared.address.get() else { return (call, Err(NoAnswer::Unsent), call) };
+        let Some(own) = shared.peer() else { return (call, Err(NoAnswer::Unsent), call) };
+        let peer = who(&own);
         shared.in_flight.set(shared.in_flight.get() + 1);
-        let answer = self.client.ask(address, request).await;
+        let answer = self.client.ask(&peer, request).await;
         shared.in_flight.set(shared.in_flight.get() - 1);
         let ret = clock::now();
         self.count(request, &answer);
         if matches!(answer, Err(NoAnswer::Lost)) {
             // The server may be dead and not yet known to be.
-            let lives = || !shared.dying.get() && shared.address.get() == Some(address);
+            let lives = || !shared.dying.get() && shared.is_at(&peer);
             if lives() {
                 sleep(Duration::from_millis(300)).await;
             }

@@ -25,7 +25,7 @@ const NOTES: [&str; 8] = [
 pub(super) async fn run(mut caller: Caller, mut rng: Rng) {
     let shared = caller.shared.clone();
     while !shared.stop.get() {
-        if shared.address.get().is_none() {
+        if shared.peer().is_none() {
             sleep(Duration::from_millis(1)).await;
             continue;
         }

@@ -2,11 +2,12 @@
 
 mod caller;
 mod client;
+mod entry;
+mod keeper;
 mod record;
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
-use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -14,10 +15,12 @@ use tokio::task::JoinHandle;
 use uuid::Uuid;
 
 pub use caller::{Caller, Sending};
+pub(crate) use keeper::Keeper;
 pub use record::Recorder;
 
 use crate::catalog::Catalog;
 use crate::history::{History, Submit, SubmitAnswer};
+use crate::http::Peer;
 
 /// What the clients of one load share. All run in one thread.
 #[derive(Debug)]
@@ -26,8 +29,8 @@ pub struct Shared {
     pub catalog: Catalog,
     /// What is recorded.
     pub recorder: RefCell<Recorder>,
-    /// Where the server is; `None` while there is none.
-    pub address: Cell<Option<SocketAddr>>,
+    /// The server; `None` while there is none.
+    peer: RefCell<Option<Peer>>,
     /// It is being killed, or just came up: answers may break off.
     pub dying: Cell<bool>,
     /// The clients end after what they are at.
@@ -60,7 +63,7 @@ impl Shared {
         Rc::new(Shared {
             catalog,
             recorder: RefCell::default(),
-            address: Cell::new(None),
+            peer: RefCell::default(),
             dying: Cell::new(true),
             stop: Cell::new(false),
             think: Cell::new(Duration::from_millis(5)),
@@ -86,14 +89,14 @@ impl Shared {
         shared
     }
 
-    /// Starts clients.
+    /// Starts clients, and one more that keeps accounts.
     pub fn start(self: &Rc<Self>, clients: u64, seed: u64) -> Vec<JoinHandle<()>> {
         self.stop.set(false);
+        let rng = |n: u64| fastrand::Rng::with_seed(seed ^ (n + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15));
+        let keeper = tokio::task::spawn_local(keeper::run(self.clone(), rng(clients)));
         (0..clients)
-            .map(|n| {
-                let rng = fastrand::Rng::with_seed(seed ^ (n + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15));
-                tokio::task::spawn_local(client::run(Caller::new(self.clone()), rng))
-            })
+            .map(|n| tokio::task::spawn_local(client::run(Caller::new(self.clone()), rng(n))))
+            .chain([keeper])
             .collect()
     }
 
@@ -103,10 +106,25 @@ impl Shared {
     }
 
     /// The server answers from here on.
-    pub fn is_up(&self, address: SocketAddr) {
-        self.address.set(Some(address));
+    pub fn is_up(&self, peer: &Peer) {
+        self.peer.replace(Some(peer.clone()));
         self.dying.set(false);
         self.acked.set(0);
+    }
+
+    /// There is no server from here on.
+    pub fn is_gone(&self) {
+        self.peer.take();
+    }
+
+    /// The server, while there is one.
+    pub fn peer(&self) -> Option<Peer> {
+        self.peer.borrow().clone()
+    }
+
+    /// Whether it is at this address.
+    fn is_at(&self, peer: &Peer) -> bool {
+        self.peer.borrow().as_ref().is_some_and(|own| own.address == peer.address)
     }
 
     fn remember(&self, id: Uuid) {

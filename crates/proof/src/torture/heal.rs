@@ -1,4 +1,5 @@
-//! When the faults are over: the server comes up, what was unknown is asked again, a write succeeds, all ends.
+//! When the faults are over: the server comes up, what was unknown is asked again, everything that ever let somebody in
+//! is tried, a write succeeds, all ends.
 
 use std::rc::Rc;
 use std::time::Duration;
@@ -36,9 +37,9 @@ pub(super) async fn heal(
     shared: &Rc<Shared>,
     callers: Vec<JoinHandle<()>>,
 ) -> Result<Healed> {
-    let Start::Ready(address) = server.up().await? else { bail!("the server was killed by somebody else") };
+    let Start::Ready(peer) = server.up().await? else { bail!("the server was killed by somebody else") };
     let ready = Some(clock::now());
-    shared.is_up(address);
+    shared.is_up(&peer);
     let life = Life { spawned: server.spawned, ready, dead: None, killed: false, acked: 0, in_flight: 0 };
     shared.recorder.borrow_mut().history.lives.push(life);
     if !callers.is_empty() {
@@ -50,9 +51,10 @@ pub(super) async fn heal(
     }
     let mut caller = Caller::new(shared.clone());
     caller.settle_owed().await;
+    caller.try_all_grants().await;
     let wrote = write(&mut caller).await;
-    let took = dump::quiet(address, QUIET).await?;
-    let dump = dump::take(address).await?;
+    let took = dump::quiet(&peer, QUIET).await?;
+    let dump = dump::take(&peer).await?;
     let oddities = std::mem::take(&mut shared.recorder.borrow_mut().history.oddities);
     Ok(Healed { took, wrote, dump, oddities })
 }

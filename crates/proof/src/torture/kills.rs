@@ -136,9 +136,9 @@ async fn one_life(
             // Whatever it does then.
             let up = async {
                 let start = server.up().await?;
-                if let Start::Ready(address) = start {
+                if let Start::Ready(peer) = start {
                     ready = Some(clock::now());
-                    shared.is_up(address);
+                    shared.is_up(&peer);
                 }
                 std::future::pending::<Result<()>>().await
             };
@@ -147,9 +147,9 @@ async fn one_life(
             }
         }
         Moment::IntoLoad(delay) => {
-            let Start::Ready(address) = server.up().await? else { bail!("somebody else killed the server") };
+            let Start::Ready(peer) = server.up().await? else { bail!("somebody else killed the server") };
             ready = Some(clock::now());
-            shared.is_up(address);
+            shared.is_up(&peer);
             let first = async {
                 while shared.acked.get() == 0 {
                     sleep(Duration::from_millis(1)).await;
@@ -165,7 +165,7 @@ async fn one_life(
     let (acked, in_flight) = (shared.acked.get(), shared.in_flight.get());
     shared.dying.set(true);
     server.kill().await?;
-    shared.address.set(None);
+    shared.is_gone();
     sleep(STRAGGLERS).await;
     Ok(Life { spawned, ready, dead: Some(clock::now()), killed: true, acked, in_flight })
 }
@@ -225,6 +225,9 @@ fn coverage(history: &History, dump: &Dump, kills: usize, report: &mut Report) {
         ("replays", replays.count()),
         ("keys refused", reused.count()),
         ("effects", history.effects.len()),
+        ("logins and keys", history.grants.given.len()),
+        ("taken back", history.grants.withdrawals.iter().filter(|one| one.acked).count()),
+        ("tries of those over a kill", history.grants.uses_over_a_kill(&history.lives)),
     ];
     let figure = parts.map(|(name, count)| format!("{count} {name}")).join(", ");
     report.add(

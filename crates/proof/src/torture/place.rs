@@ -6,6 +6,7 @@ use std::process::Command;
 use anyhow::{Context, Result, bail};
 use tempfile::TempDir;
 
+use crate::access::key_file;
 use crate::catalog::Catalog;
 use crate::effects::Effects;
 use crate::server::Program;
@@ -41,11 +42,15 @@ impl Place {
         self.directory.join(name)
     }
 
-    /// A directory that is not there yet.
+    /// A data directory that is not there yet, nor a key for it.
     pub(super) fn fresh(&self, name: &str) -> Result<PathBuf> {
         let path = self.path(name);
         if path.exists() {
             std::fs::remove_dir_all(&path).with_context(|| path.display().to_string())?;
+        }
+        let key = key_file(&path);
+        if key.exists() {
+            std::fs::remove_file(&key).with_context(|| key.display().to_string())?;
         }
         Ok(path)
     }
@@ -83,7 +88,14 @@ fn build() -> Result<PathBuf> {
     Ok(binary)
 }
 
-/// Copies a data directory of a server that does not run.
+/// Copies a data directory of a server that does not run, with the key that it gave.
+pub(super) fn copy_data(from: &Path, to: &Path) -> Result<()> {
+    copy(from, to)?;
+    let (key, target) = (key_file(from), key_file(to));
+    std::fs::copy(&key, &target).with_context(|| key.display().to_string()).map(|_| ())
+}
+
+/// Copies a directory.
 pub(super) fn copy(from: &Path, to: &Path) -> Result<()> {
     std::fs::create_dir_all(to)?;
     for entry in std::fs::read_dir(from)? {

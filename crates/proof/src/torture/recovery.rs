@@ -8,7 +8,7 @@ use tokio::time::{Instant, sleep};
 use super::heal;
 use super::integrity;
 use super::kills::STRAGGLERS;
-use super::place::{Place, copy};
+use super::place::{Place, copy_data};
 use super::strace;
 use crate::check::{self, Evidence};
 use crate::clock;
@@ -70,9 +70,9 @@ async fn crash(
     let shared = Shared::new(catalog);
     effects.new_life(0);
     let mut server = program.start(&[])?;
-    let Start::Ready(address) = server.up().await? else { bail!("the server was killed by somebody else") };
+    let Start::Ready(peer) = server.up().await? else { bail!("the server was killed by somebody else") };
     let ready = Some(clock::now());
-    shared.is_up(address);
+    shared.is_up(&peer);
     shared.think.set(Duration::from_millis(2));
     let callers = shared.start(clients, seed);
     sleep(LOAD).await;
@@ -80,7 +80,7 @@ async fn crash(
     shared.dying.set(true);
     shared.stop.set(true);
     server.kill().await?;
-    shared.address.set(None);
+    shared.is_gone();
     for caller in callers {
         caller.await?;
     }
@@ -102,7 +102,7 @@ async fn one(
     k: u32,
 ) -> Result<(bool, Vec<String>)> {
     let data = place.fresh("f3")?;
-    copy(&base.data, &data)?;
+    copy_data(&base.data, &data)?;
     let (program, catalog) = place.program(&data, effects)?;
     let shared = Shared::resume(catalog, history);
     effects.take();
@@ -113,9 +113,9 @@ async fn one(
     let ready = matches!(start, Start::Ready(_)).then(clock::now);
     let fired = match start {
         Start::Killed => true,
-        Start::Ready(address) => {
+        Start::Ready(peer) => {
             // Until all is done, or it is killed on the way.
-            let quiet = dump::quiet(address, Duration::from_secs(20)).await;
+            let quiet = dump::quiet(&peer, Duration::from_secs(20)).await;
             sleep(Duration::from_millis(10)).await;
             match (server.is_dead()?, quiet) {
                 (true, _) => true,

@@ -9,14 +9,14 @@ use tokio::time::{Instant, sleep};
 use super::heal;
 use super::integrity;
 use super::kills::STRAGGLERS;
-use super::place::{Place, copy};
+use super::place::{Place, copy_data};
 use super::scenario;
 use super::strace::{self, SYNCS, WRITES};
 use crate::check::{self, Evidence};
 use crate::clock;
 use crate::effects::Effects;
 use crate::history::Life;
-use crate::load::{Caller, Shared};
+use crate::load::Shared;
 use crate::report::{Report, say};
 use crate::server::{Program, Server, Start};
 
@@ -94,7 +94,7 @@ struct Run {
 async fn one(place: &Place, base: &Path, effects: &Effects, from: From, calls: &str, k: u32) -> Result<Run> {
     let data = place.fresh("f2")?;
     if from != From::Nothing {
-        copy(base, &data)?;
+        copy_data(base, &data)?;
     }
     effects.take();
     effects.new_life(0);
@@ -108,21 +108,21 @@ async fn one(place: &Place, base: &Path, effects: &Effects, from: From, calls: &
         From::Ready => program.start(&[])?,
     };
     let mut ready = None;
-    if let Start::Ready(address) = server.up().await? {
+    if let Start::Ready(peer) = server.up().await? {
         ready = Some(clock::now());
         if from == From::Ready {
             tracer = Some(strace::attach(calls, k, &trace, server.pid()?).await?);
         }
-        shared.is_up(address);
+        shared.is_up(&peer);
         // At any moment, from here on.
         shared.dying.set(true);
-        scenario::run(&mut Caller::new(shared.clone())).await;
+        scenario::run(&shared).await;
     }
     let spawned = server.spawned;
     // Its end is part of the run: closing syncs too.
     let fired = ended(server).await?;
     drop(tracer);
-    shared.address.set(None);
+    shared.is_gone();
     sleep(STRAGGLERS).await;
     let life = Life {
         spawned,

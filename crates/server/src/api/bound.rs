@@ -7,13 +7,18 @@ use http::Request;
 use longhaul_engine::SubmitRequest;
 use serde_json::{Map, Value};
 
+use super::App;
 use super::tasks::submit::{KeyText, accept, wait};
-use super::{ANONYMOUS, App};
+use crate::access::{Gate, Peer};
 use crate::error::ApiError;
 use crate::request::{self, Strict, decoded};
+use crate::routes::Role;
 
 /// Methods that a workflow can be bound to.
 const METHODS: [&str; 4] = ["POST", "PUT", "PATCH", "DELETE"];
+
+/// What all of them are in the audit log: a task is started.
+const ACTION: &str = "startTask";
 
 /// Starts the task of a bound workflow: the body, a JSON object, and the path's parameters are its input.
 pub(crate) async fn bound(State(app): State<App>, request: Request<Body>) -> Result<Response, ApiError> {
@@ -26,6 +31,9 @@ pub(crate) async fn bound(State(app): State<App>, request: Request<Body>) -> Res
             others => ApiError::wrong_method(&method, &path, &others.join(", ")),
         });
     };
+    let gate = Gate { app: app.clone(), action: ACTION, role: Role::Operator, counts: true };
+    let peer = request.extensions().get::<Peer>().copied();
+    let (caller, _place) = gate.admit(request.headers(), peer).await?;
     let (key, wait) = (KeyText::of(request.headers())?, wait(&app, request.uri())?);
     let body = request::json_body(request, &app.config.limits, app.config.limits.body).await?;
     let mut input = members(&body)?;
@@ -39,8 +47,8 @@ pub(crate) async fn bound(State(app): State<App>, request: Request<Body>) -> Res
         name: None,
         not_before: None,
         labels: Default::default(),
-        by: Some(ANONYMOUS.to_owned()),
-        key: key.map(|key| key.with(&format!("{method} {path}"), &body)),
+        audit: Some(caller.audit()),
+        key: key.map(|key| key.with(&app, &caller, &format!("{method} {path}"), &body)),
     };
     accept(&app, submit, wait).await
 }

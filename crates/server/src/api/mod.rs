@@ -1,25 +1,31 @@
 //! The calls: one file each, in folders by resource.
 
+pub(crate) mod audit;
 pub(crate) mod bound;
+pub(crate) mod credentials;
 pub(crate) mod docs;
 pub(crate) mod health;
+pub(crate) mod signing_keys;
 pub(crate) mod tasks;
+pub(crate) mod tokens;
+pub(crate) mod users;
 pub(crate) mod workflows;
 
 use std::sync::Arc;
 
+use longhaul_auth::Auth;
 use longhaul_engine::Engine;
 
 use crate::config::ServerConfig;
-
-/// Who asks, until there is authentication.
-pub(crate) const ANONYMOUS: &str = "anonymous";
+use crate::share::Shares;
 
 /// What every call has at hand.
 #[derive(Clone)]
 pub(crate) struct App {
     pub(crate) engine: Engine,
+    pub(crate) auth: Arc<Auth>,
     pub(crate) config: Arc<ServerConfig>,
+    pub(crate) shares: Arc<Shares>,
     /// The OpenAPI document, made once.
     pub(crate) openapi: Arc<str>,
 }

@@ -2,6 +2,7 @@
 
 use http::StatusCode;
 use longhaul_engine::{EngineError, StoreError};
+use longhaul_model::workflow::Violation;
 use longhaul_model::{Fault, Refused};
 
 use super::ApiError;
@@ -35,14 +36,7 @@ impl From<EngineError> for ApiError {
             EngineError::InvalidInput { violations, .. } => {
                 let mut fault = Fault::new("INVALID_INPUT", message)
                     .remedy("Correct each value that a nested error points to");
-                fault.nested_errors = violations
-                    .into_iter()
-                    .map(|violation| {
-                        let pointer = format!("/input{}", violation.pointer);
-                        Fault::new("INVALID_INPUT", format!("{pointer}: {}", violation.message))
-                            .with("pointer", pointer)
-                    })
-                    .collect();
+                fault.nested_errors = nested("INVALID_INPUT", "/input", violations);
                 ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, fault)
             }
             EngineError::Expression(_) => {
@@ -67,6 +61,30 @@ impl From<EngineError> for ApiError {
                 StatusCode::CONFLICT,
                 Fault::new("WORKFLOW_ROUTE_TAKEN", message).remedy("Give the workflow another `route:`"),
             ),
+            EngineError::OperationTaken { .. } => ApiError::new(
+                StatusCode::CONFLICT,
+                Fault::new("CREDENTIALS_OPERATION_TAKEN", message)
+                    .remedy("Delete that workflow first, or store this one under its name"),
+            ),
+            EngineError::NoOperation(operation) => {
+                let remedy = format!(
+                    "Store a workflow with `credentials: {}`; `longhaul workflow schema` tells more",
+                    operation.constant()
+                );
+                ApiError::bad("CREDENTIALS_OPERATION_NOT_SUPPORTED", message).remedy(remedy)
+            }
+            EngineError::BadSpec(violations) => {
+                let mut fault = Fault::new("INVALID_CREDENTIALS_SPEC", message)
+                    .remedy("Correct each value that a nested error points to");
+                fault.nested_errors = nested("INVALID_CREDENTIALS_SPEC", "", violations);
+                ApiError::new(StatusCode::BAD_REQUEST, fault)
+            }
+            EngineError::StartedByOwnCall(_) => ApiError::new(
+                StatusCode::CONFLICT,
+                Fault::new("CREDENTIALS_OWN_CALL", message)
+                    .remedy("PATCH /v1/credentials with a CredentialsUpdateSpec starts it"),
+            ),
+            EngineError::BadSetting { member, .. } => ApiError::field(&format!("/{member}"), message),
             EngineError::Refused { id, refused } => ApiError::refused(&id.to_string(), &refused),
             EngineError::Imported(_) => ApiError::new(
                 StatusCode::CONFLICT,
@@ -80,6 +98,12 @@ impl From<EngineError> for ApiError {
             ),
             EngineError::BadImport(_) => ApiError::bad("INVALID_IMPORT", message),
             EngineError::Config(_) => ApiError::internal(message),
+            EngineError::Store(StoreError::Locked(holders)) => {
+                let mut fault = Fault::new("RESOURCES_LOCKED", message)
+                    .remedy("Wait for these tasks; retry or cancel those that failed");
+                fault.arguments = holders.iter().map(ToString::to_string).collect();
+                ApiError::new(StatusCode::CONFLICT, fault)
+            }
             EngineError::Store(StoreError::Full) => ApiError::passing(
                 StatusCode::INSUFFICIENT_STORAGE,
                 Fault::new("STORAGE_FULL", "the server's storage is full; nothing changed")
@@ -97,7 +121,26 @@ impl From<EngineError> for ApiError {
     }
 }
 
+/// An error for each violation, by JSON pointer into the body.
+fn nested(code: &str, root: &str, violations: Vec<Violation>) -> Vec<Fault> {
+    let each = |violation: Violation| {
+        let pointer = format!("{root}{}", violation.pointer);
+        Fault::new(code, format!("{pointer}: {}", violation.message)).with("pointer", pointer)
+    };
+    violations.into_iter().map(each).collect()
+}
+
 impl ApiError {
+    /// The refusal of a call on a credentials task: those declare 400 where others have 409 (wire contract, section 6).
+    pub(crate) fn of_credentials(e: EngineError) -> Self {
+        let refused = matches!(e, EngineError::Refused { .. });
+        let mut e = ApiError::from(e);
+        if refused && e.status == StatusCode::CONFLICT {
+            e.status = StatusCode::BAD_REQUEST;
+        }
+        e
+    }
+
     /// The refusal of a retry or cancel, for which clients know one code only.
     pub(crate) fn of_command(e: EngineError, code: &str) -> Self {
         let imported = matches!(e, EngineError::Imported(_));
@@ -112,11 +155,28 @@ impl ApiError {
     fn refused(id: &str, refused: &Refused) -> Self {
         let message = refused.to_string();
         let status = match refused {
-            Refused::NoSubTask(_) => StatusCode::NOT_FOUND,
+            Refused::NoSubTask(_) | Refused::NoCredentialsTask => StatusCode::NOT_FOUND,
             _ => StatusCode::CONFLICT,
         };
         let (code, remedy) = match refused {
             Refused::NotFailed(_) => ("TA_TASK_CAN_NOT_BE_RETRIED", "Retry a task once it has failed"),
+            Refused::RetriedByOwnCall => {
+                ("TA_TASK_CAN_NOT_BE_RETRIED", "PATCH /v1/credentials/tasks/{id} retries a credentials task")
+            }
+            Refused::CancelledByOwnCall => (
+                "TA_TASK_CAN_NOT_BE_CANCELLED",
+                "DELETE /v1/credentials/tasks/{id} cancels a failed credentials task",
+            ),
+            Refused::NoCredentialsTask => {
+                ("CREDENTIALS_TASK_NOT_FOUND", "GET /v1/credentials/tasks lists the credentials tasks")
+            }
+            Refused::NothingToGiveUp(_) => {
+                ("TA_TASK_CAN_NOT_BE_CANCELLED", "DELETE /v1/tasks/{id} cancels a task that has not ended")
+            }
+            Refused::OtherResources => (
+                "CREDENTIALS_OTHER_RESOURCES",
+                "Name the resources of the task, or cancel it and start another",
+            ),
             Refused::NotRetryable => ("TA_TASK_CAN_NOT_BE_RETRIED", "Start a new task instead"),
             Refused::Undecided(_) => (
                 "TA_TASK_CAN_NOT_BE_RETRIED",

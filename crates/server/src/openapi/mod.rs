@@ -9,7 +9,8 @@ use crate::routes::{Role, Route};
 
 /// What the document says of a route.
 pub(crate) struct Doc {
-    id: &'static str,
+    /// The `operationId`.
+    pub(crate) id: &'static str,
     tag: &'static str,
     summary: &'static str,
     parameters: Vec<Param>,
@@ -21,6 +22,8 @@ pub(crate) struct Doc {
 pub(crate) enum Body {
     /// JSON of a schema.
     Json(&'static str),
+    /// The same, or nothing.
+    Optional(&'static str),
 }
 
 /// A parameter.
@@ -36,6 +39,8 @@ pub(crate) struct Answer {
     status: u16,
     description: &'static str,
     schema: Option<&'static str>,
+    /// Of a list of them.
+    list: bool,
 }
 
 impl Doc {
@@ -61,22 +66,30 @@ impl Doc {
 
 impl Answer {
     pub(crate) fn json(status: u16, description: &'static str, schema: &'static str) -> Self {
-        Answer { status, description, schema: Some(schema) }
+        Answer { status, description, schema: Some(schema), list: false }
+    }
+
+    /// A list of a schema.
+    pub(crate) fn list(status: u16, description: &'static str, schema: &'static str) -> Self {
+        Answer { list: true, ..Answer::json(status, description, schema) }
     }
 
     pub(crate) fn empty(status: u16, description: &'static str) -> Self {
-        Answer { status, description, schema: None }
+        Answer { status, description, schema: None, list: false }
     }
 
     pub(crate) fn error(status: u16) -> Self {
         let description = match status {
             400 => "The request cannot be read",
+            401 => "There is no token, or it is not accepted",
+            403 => "The caller's role does not allow it",
             404 => "There is no such thing",
             409 => "The state of it rules that out; nothing changed",
+            429 => "Too much at once: `Retry-After` says when to come again",
             422 => "The request breaks a rule; every violation is a nested error",
             _ => "It failed",
         };
-        Answer { status, description, schema: Some("Error") }
+        Answer { status, description, schema: Some("Error"), list: false }
     }
 }
 
@@ -89,13 +102,8 @@ impl Param {
         Param { name, place: "path", schema, description: description.to_owned() }
     }
 
-    fn header(name: &'static str, description: &str) -> Self {
-        Param {
-            name,
-            place: "header",
-            schema: json!({ "type": "string" }),
-            description: description.to_owned(),
-        }
+    fn header(name: &'static str, schema: Value, description: &str) -> Self {
+        Param { name, place: "header", schema, description: description.to_owned() }
     }
 
     pub(crate) fn id() -> Self {
@@ -106,12 +114,52 @@ impl Param {
         Param::path("name", json!({ "type": "string" }), "Name of the sub-task")
     }
 
+    pub(crate) fn credentials_sub_task() -> Self {
+        Param::path("subtaskId", json!({ "type": "string", "format": "uuid" }), "ID of the sub-task")
+    }
+
+    pub(crate) fn limit() -> Self {
+        let schema = json!({ "type": "integer", "format": "int32", "minimum": 0 });
+        Param::query("limit", schema, "How many elements there are at the most; 1,000 unless given")
+    }
+
+    /// Those of the audit log.
+    pub(crate) fn audit() -> Vec<Self> {
+        let text = || json!({ "type": "string" });
+        let int = |most: i64| json!({ "type": "integer", "format": "int32", "minimum": 0, "maximum": most });
+        vec![
+            Param::query("user", text(), "Only what this principal did, case ignored"),
+            Param::query("action", text(), "Only this `operationId`"),
+            Param::query("target", text(), "Only what was done to this task, workflow or user"),
+            Param::query(
+                "outcome",
+                json!({ "type": "string", "enum": ["ACCEPTED", "REFUSED"] }),
+                "Only these",
+            ),
+            Param::query(
+                "since",
+                json!({ "type": "string", "format": "date-time" }),
+                "Only from this instant on",
+            ),
+            Param::query("pageNumber", int(i64::from(i32::MAX)), "The page, from 1; 0 is the first, too"),
+            Param::query("pageSize", int(100), "Elements of a page; 50 unless given"),
+        ]
+    }
+
     pub(crate) fn workflow() -> Self {
         Param::path(
             "name",
             json!({ "type": "string", "pattern": "^[a-z0-9._-]{1,100}$" }),
             "Name of the workflow",
         )
+    }
+
+    pub(crate) fn user() -> Self {
+        Param::path("name", json!({ "type": "string" }), "Name of the account")
+    }
+
+    pub(crate) fn api_key() -> Self {
+        Param::path("id", json!({ "type": "string" }), "Identity of the API key")
     }
 
     pub(crate) fn version() -> Self {
@@ -132,20 +180,33 @@ impl Param {
         Param::query("view", schema, "`summary` leaves out sub-tasks that have not failed")
     }
 
-    pub(crate) fn include() -> Self {
-        Param::query(
-            "include",
-            json!({ "type": "string" }),
-            "A list of Longhaul's own members: progress, waitingFor, workflow, attempt, version, or all; for one task also input, labels, outputs",
-        )
+    /// Longhaul's own members that a list shows when asked, and one task besides.
+    pub(crate) fn include(list: bool) -> Self {
+        let mut words = vec!["progress", "waitingFor", "workflow", "attempt", "version", "all"];
+        if !list {
+            words.extend(["input", "labels", "outputs"]);
+        }
+        Param::words("include", &words, "Longhaul's own members to show, separated by commas")
+    }
+
+    /// A list of words, separated by commas.
+    fn words(name: &'static str, words: &[&str], description: &str) -> Self {
+        let items = json!({ "type": "string", "enum": words });
+        Param::query(name, json!({ "type": "array", "items": items }), description)
     }
 
     pub(crate) fn if_none_match() -> Self {
-        Param::header("If-None-Match", "The ETag of what the caller knows")
+        Param::header("If-None-Match", json!({ "type": "string" }), "The ETag of what the caller knows")
     }
 
     pub(crate) fn idempotency_key() -> Self {
-        Param::header("Idempotency-Key", "The same key and body give the same task, for at least 24 hours")
+        // Printable ASCII, without spaces at its ends, which HTTP takes away.
+        let schema = json!({ "type": "string", "maxLength": 255, "pattern": "^[!-~]([ -~]*[!-~])?$" });
+        Param::header(
+            "Idempotency-Key",
+            schema,
+            "The same key and body give the same task, for at least 24 hours",
+        )
     }
 
     /// Those of the task list.
@@ -159,7 +220,11 @@ impl Param {
                 int(0, i64::from(i32::MAX)),
                 "How many elements there are at the most, over all pages",
             ),
-            Param::query("taskStatus", text(), "One or more statuses, in any spelling, separated by commas"),
+            Param::words(
+                "taskStatus",
+                &schemas::task_statuses(),
+                "One or more statuses, in any spelling, separated by commas",
+            ),
             Param::query("taskType", text(), "Type of the tasks, case ignored"),
             Param::query("resourceId", text(), "ID of a resource of the tasks"),
             Param::query("resourceType", text(), "Type of a resource of the tasks, case ignored"),
@@ -174,7 +239,11 @@ impl Param {
                 int(0, 100),
                 "Elements of a page; 10 unless the server is set otherwise",
             ),
-            Param::query("orderDirection", text(), "ASC or DESC"),
+            Param::query(
+                "orderDirection",
+                json!({ "type": "string", "enum": ["ASC", "DESC"] }),
+                "Which way, case ignored",
+            ),
             Param::query(
                 "orderBy",
                 json!({ "type": "string", "enum": orders, "default": "creationTimestamp" }),
@@ -187,15 +256,24 @@ impl Param {
                 "Accepted, and changes nothing",
             ),
             Param::view(),
-            Param::include(),
+            Param::include(true),
         ]
     }
 
     fn document(&self) -> Value {
-        json!({
+        let mut parameter = json!({
             "name": self.name, "in": self.place, "required": self.place == "path",
             "description": self.description, "schema": self.schema,
-        })
+        });
+        if self.place == "query" {
+            // An empty value is as good as none.
+            parameter["allowEmptyValue"] = json!(true);
+            if self.schema["type"] == "array" {
+                // With commas between.
+                parameter["explode"] = json!(false);
+            }
+        }
+        parameter
     }
 }
 
@@ -218,11 +296,21 @@ pub(crate) fn document(table: &[Route]) -> Value {
         "servers": [{ "url": "/" }],
         "tags": [
             { "name": "Tasks", "description": "Look, start, retry, cancel, decide" },
+            { "name": "Credentials", "description": "Change credentials, and what became of it" },
+            { "name": "Tokens", "description": "Log in and out" },
+            { "name": "Users", "description": "Who may come in, and what they may do" },
+            { "name": "Administration", "description": "Who did what" },
             { "name": "Workflows", "description": "What tasks are made from" },
             { "name": "Health", "description": "For who runs the server" },
         ],
         "paths": paths,
-        "components": { "schemas": schemas::all() },
+        "components": {
+            "schemas": schemas::all(),
+            "securitySchemes": { "bearer": {
+                "type": "http", "scheme": "bearer", "description": "An access token, or an API key",
+            } },
+        },
+        "security": [{ "bearer": [] }],
     })
 }
 
@@ -233,19 +321,28 @@ fn method_name(method: &Method) -> String {
 fn operation(doc: &Doc, role: Role) -> Value {
     let mut answers: Map<String, Value> =
         doc.answers.iter().map(|a| (a.status.to_string(), answer(a))).collect();
-    answers.insert(
-        "default".into(),
-        answer(&Answer { status: 0, description: "Any other failure", schema: Some("Error") }),
-    );
+    answers
+        .insert("default".into(), answer(&Answer { description: "Any other failure", ..Answer::error(0) }));
     let mut operation = json!({
         "operationId": doc.id, "tags": [doc.tag], "summary": doc.summary,
-        "x-longhaul-role": format!("{role:?}").to_ascii_uppercase(),
+        "x-longhaul-role": role.name(),
     });
+    if role == Role::Public {
+        operation["security"] = json!([]);
+    } else {
+        answers.insert("401".into(), answer(&Answer::error(401)));
+        answers.insert("403".into(), answer(&Answer::error(403)));
+        answers.insert("429".into(), answer(&Answer::error(429)));
+    }
     if !doc.parameters.is_empty() {
         operation["parameters"] = doc.parameters.iter().map(Param::document).collect();
     }
-    if let Some(Body::Json(schema)) = &doc.body {
-        operation["requestBody"] = json!({ "required": true, "content": content(schema) });
+    match &doc.body {
+        None => {}
+        Some(Body::Json(schema)) => {
+            operation["requestBody"] = json!({ "required": true, "content": content(schema) });
+        }
+        Some(Body::Optional(schema)) => operation["requestBody"] = json!({ "content": content(schema) }),
     }
     operation["responses"] = Value::Object(answers);
     operation
@@ -253,6 +350,11 @@ fn operation(doc: &Doc, role: Role) -> Value {
 
 fn answer(answer: &Answer) -> Value {
     match answer.schema {
+        Some(schema) if answer.list => {
+            let items = json!({ "$ref": format!("#/components/schemas/{schema}") });
+            let content = json!({ "application/json": { "schema": { "type": "array", "items": items } } });
+            json!({ "description": answer.description, "content": content })
+        }
         Some(schema) => json!({ "description": answer.description, "content": content(schema) }),
         None => json!({ "description": answer.description }),
     }

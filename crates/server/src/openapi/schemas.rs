@@ -1,5 +1,8 @@
 //! The schemas of all bodies (wire contract, section 1). A member that has no value is left out, never null.
 
+mod credentials;
+mod users;
+
 use longhaul_model::workflow::definition_schema;
 use longhaul_model::{SubTaskStatus, TaskStatus};
 use serde_json::{Map, Value, json};
@@ -27,11 +30,8 @@ pub(super) fn all() -> Map<String, Value> {
     add("TaskStartSpec", start_spec());
     add("TaskResolveSpec", resolve_spec());
     add("SubTaskSkipSpec", closed(&["reason"], json!({ "reason": reason() })));
-    add(
-        "TaskImport",
-        json!({ "description": "A task, a list of tasks, or a page of them", "oneOf": [
-        { "type": "array", "items": { "$ref": "#/components/schemas/Task" } }, { "$ref": "#/components/schemas/Task" }, { "$ref": "#/components/schemas/PageOfTask" } ] }),
-    );
+    add("TaskImport", task_import());
+    add("ImportedTask", imported_task());
     add(
         "TaskImportResult",
         object(
@@ -40,12 +40,60 @@ pub(super) fn all() -> Map<String, Value> {
         "imported": count("New here"), "replaced": count("Imported before"), "kept": count("Run here, and left as they are") }),
         ),
     );
+    credentials::add(&mut add);
+    users::add(&mut add);
+    add(
+        "TaskSettings",
+        object(
+            &["retentionDays"],
+            json!({ "retentionDays": {
+        "type": "integer", "format": "int32", "minimum": 1, "maximum": 730, "description": "Days from a task's end to its deletion" } }),
+        ),
+    );
+    add(
+        "TaskHistoryDeletionRequest",
+        object(
+            &["taskIds"],
+            json!({ "taskIds": {
+        "type": "array", "items": { "type": "string" }, "minItems": 1, "maxItems": 1000 } }),
+        ),
+    );
+    add(
+        "TaskHistoryDeletionResult",
+        object(
+            &["successful", "failed"],
+            json!({
+        "successful": { "type": "array", "items": { "type": "string" } }, "failed": list_of("TaskHistoryDeletionError") }),
+        ),
+    );
+    add(
+        "TaskHistoryDeletionError",
+        object(
+            &["taskId", "errorCode", "message"],
+            json!({
+        "taskId": text("Which"), "errorCode": text("Why"), "message": text("For people") }),
+        ),
+    );
+    add("AuditEntry", audit_entry());
+    add("PageOfAuditEntry", page("AuditEntry"));
     add("WorkflowSummary", workflow_summary());
     add("PageOfWorkflow", page("WorkflowSummary"));
     add("Workflow", workflow());
     add("WorkflowDefinition", definition());
     add("Health", object(&["status"], json!({ "status": { "type": "string", "enum": ["UP", "DOWN"] } })));
     all
+}
+
+fn audit_entry() -> Value {
+    object(
+        &["id", "timestamp", "user", "action", "outcome"],
+        json!({
+            "id": count("Its place in the order of changes"), "timestamp": instant("When"),
+            "user": text("Who"), "from": text("The address they came from"), "action": text("The `operationId` of the call"),
+            "target": text("What it was done to"), "detail": text("More about it"),
+            "outcome": { "type": "string", "enum": ["ACCEPTED", "REFUSED"] },
+        }),
+    )
 }
 
 fn text(description: &str) -> Value {
@@ -60,8 +108,20 @@ fn instant(description: &str) -> Value {
     json!({ "type": "string", "format": "date-time", "description": description })
 }
 
+/// Not only spaces.
+const SAYS_SOMETHING: &str = r"\S";
+
+/// A member of a request that may as well be null: some clients send every member of a type.
+fn or_null(mut schema: Value) -> Value {
+    schema["type"] = json!([schema["type"].take(), "null"]);
+    if let Some(words) = schema.get_mut("enum").and_then(Value::as_array_mut) {
+        words.push(Value::Null);
+    }
+    schema
+}
+
 fn reason() -> Value {
-    json!({ "type": "string", "minLength": 1, "maxLength": 1000, "description": "Why, for those who look later" })
+    json!({ "type": "string", "minLength": 1, "maxLength": 1000, "pattern": SAYS_SOMETHING, "description": "Why, for those who look later" })
 }
 
 fn list_of(schema: &str) -> Value {
@@ -97,16 +157,23 @@ fn page_metadata() -> Value {
     )
 }
 
+/// Both spellings of every status of a task.
+pub(super) fn task_statuses() -> Vec<&'static str> {
+    TaskStatus::ALL.iter().flat_map(|status| [status.constant(), status.display()]).collect()
+}
+
+fn task_status() -> Value {
+    json!({ "type": "string", "enum": task_statuses(), "description": "Spelled as the workflow or the server says" })
+}
+
 fn task() -> Value {
-    let statuses: Vec<&str> =
-        TaskStatus::ALL.iter().flat_map(|status| [status.constant(), status.display()]).collect();
     object(
         &["id", "name", "status", "creationTimestamp"],
         json!({
             "id": { "type": "string", "format": "uuid" },
             "name": text("What it is called"),
             "type": text("<resource>_<operation>"),
-            "status": { "type": "string", "enum": statuses, "description": "Spelled as the workflow or the server says" },
+            "status": task_status(),
             "creationTimestamp": instant("When it was accepted"),
             "completionTimestamp": instant("When it ended"),
             "subTasks": list_of("SubTask"),
@@ -123,6 +190,32 @@ fn task() -> Value {
             "labels": { "type": "object", "additionalProperties": { "type": "string" } },
             "input": { "description": "What it was started with" },
             "outputs": { "type": "object", "description": "What its sub-tasks gave, by name" },
+        }),
+    )
+}
+
+fn task_import() -> Value {
+    let task = json!({ "$ref": "#/components/schemas/ImportedTask" });
+    let tasks = json!({ "type": "array", "items": task });
+    let mut page = object(&["elements"], json!({ "elements": tasks }));
+    page["description"] = json!("A page of tasks");
+    json!({ "description": "A task, a list of tasks, or a page of them", "anyOf": [tasks, task, page] })
+}
+
+/// What is read of a task from elsewhere; all of it is kept as it came.
+fn imported_task() -> Value {
+    let resource = object(
+        &["resourceId", "type"],
+        json!({ "resourceId": text("Its ID"), "type": text("HOST, VCENTER, …"), "fqdn": or_null(text("Its full name")), "name": or_null(text("Its display name")) }),
+    );
+    object(
+        &["id", "name", "status", "creationTimestamp"],
+        json!({
+            "id": { "type": "string", "format": "uuid" }, "name": text("What it is called"),
+            "type": or_null(text("<resource>_<operation>")), "status": task_status(),
+            "creationTimestamp": instant("When it was accepted"),
+            "completionTimestamp": or_null(instant("When it ended")),
+            "resources": { "type": ["array", "null"], "items": resource },
         }),
     )
 }
@@ -209,25 +302,39 @@ fn start_spec() -> Value {
         &["workflow"],
         json!({
             "workflow": text("Name of the workflow"),
-            "version": { "type": "integer", "minimum": 1, "description": "The newest unless given" },
+            "version": or_null(json!({ "type": "integer", "minimum": 1, "maximum": u32::MAX, "description": "The newest unless given" })),
             "input": { "description": "Valid against the workflow's schema; an empty object unless given" },
-            "name": { "type": "string", "minLength": 1, "maxLength": 500, "description": "The workflow's title unless given" },
-            "notBefore": instant("It does not start before"),
-            "labels": { "type": "object", "maxProperties": 50, "additionalProperties": { "type": "string", "maxLength": 500 } },
+            "name": or_null(json!({ "type": "string", "minLength": 1, "maxLength": 500, "pattern": SAYS_SOMETHING, "description": "The workflow's title unless given" })),
+            "notBefore": or_null(instant("It does not start before")),
+            "labels": {
+                "type": "object", "maxProperties": 50, "propertyNames": { "minLength": 1, "maxLength": 100 },
+                "additionalProperties": { "type": "string", "maxLength": 500 },
+            },
         }),
     )
 }
 
 fn resolve_spec() -> Value {
-    closed(
+    let mut spec = closed(
         &["reason"],
         json!({
             "reason": reason(),
-            "subTask": text("The sub-task whose outcome was unknown"),
-            "outcome": { "type": "string", "enum": ["done", "notDone"], "description": "What really happened" },
+            "subTask": or_null(text("The sub-task whose outcome was unknown")),
+            "outcome": or_null(json!({ "type": "string", "enum": ["done", "notDone"], "description": "What really happened" })),
             "output": { "description": "Its output, where it was done" },
         }),
-    )
+    );
+    // A sub-task and its outcome go together, and only what was done has an output.
+    let nothing = || json!({ "type": "null" });
+    let verdict = |outcome: &str| json!({ "required": ["subTask", "outcome"], "properties": { "subTask": { "type": "string" }, "outcome": { "const": outcome } } });
+    let mut not_done = verdict("notDone");
+    not_done["properties"]["output"] = nothing();
+    spec["anyOf"] = json!([
+        { "properties": { "subTask": nothing(), "outcome": nothing(), "output": nothing() } },
+        verdict("done"),
+        not_done,
+    ]);
+    spec
 }
 
 fn workflow_summary() -> Value {

@@ -10,6 +10,7 @@ use http_body_util::BodyExt;
 use hyper::body::Body as _;
 use longhaul_model::Fault;
 use serde::de::DeserializeOwned;
+use serde_path_to_error::Segment;
 use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::config::Limits;
@@ -137,10 +138,35 @@ fn depth(bytes: &[u8]) -> usize {
 
 /// A body as a type; what is wrong is named with its place.
 pub(crate) fn parsed<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
-    serde_json::from_slice(bytes).map_err(|e| {
-        let code = if e.is_data() { "INVALID_REQUEST" } else { "MALFORMED_JSON" };
-        ApiError::bad(code, format!("the body cannot be read: {e}"))
+    serde_json::from_slice(bytes).map_err(|e| match e.is_data() {
+        true => unfit::<T>(bytes, &e),
+        false => ApiError::bad("MALFORMED_JSON", format!("the body cannot be read: {e}")),
     })
+}
+
+/// JSON, but not of this type. Only here it is read once more, slower, to know which member it is about.
+fn unfit<T: DeserializeOwned>(bytes: &[u8], e: &serde_json::Error) -> ApiError {
+    let mut reader = serde_json::Deserializer::from_slice(bytes);
+    let read = serde_path_to_error::deserialize::<_, T>(&mut reader);
+    let path: Vec<String> = match &read {
+        Err(e) => e.path().iter().filter_map(member).collect(),
+        Ok(_) => Vec::new(),
+    };
+    if path.is_empty() {
+        return ApiError::bad("INVALID_REQUEST", format!("the body cannot be read: {e}"));
+    }
+    let pointer: String = path.iter().map(|part| format!("/{part}")).collect();
+    let named = path.join(".");
+    ApiError::field(&pointer, format!("{named}: {e}"))
+}
+
+/// A step of a path, as JSON pointers have it.
+fn member(step: &Segment) -> Option<String> {
+    match step {
+        Segment::Map { key } => Some(key.replace('~', "~0").replace('/', "~1")),
+        Segment::Seq { index } => Some(index.to_string()),
+        Segment::Enum { .. } | Segment::Unknown => None,
+    }
 }
 
 #[cfg(test)]
@@ -170,6 +196,21 @@ mod tests {
         let body = Body::from_stream(futures_util::stream::pending::<Result<Bytes, std::io::Error>>());
         let e = json_body(Request::new(body), &limits, 10).await.unwrap_err();
         assert_eq!(e.status, StatusCode::REQUEST_TIMEOUT);
+    }
+
+    #[test]
+    fn member_that_does_not_fit_is_named() {
+        let e = parsed::<std::collections::BTreeMap<String, Vec<u8>>>(br#"{"a/b": [1, 300]}"#).unwrap_err();
+        assert_eq!(e.fault.error_code, "INVALID_REQUEST");
+        assert!(e.fault.message.starts_with("a~1b.1: invalid value: integer `300`"), "{}", e.fault.message);
+        assert_eq!(e.fault.context["pointer"], "/a~1b/1");
+        let e = parsed::<Vec<u8>>(b"{}").unwrap_err();
+        assert!(
+            e.fault.message.starts_with("the body cannot be read: invalid type: map"),
+            "{}",
+            e.fault.message
+        );
+        assert_eq!(parsed::<Vec<u8>>(b"[1,").unwrap_err().fault.error_code, "MALFORMED_JSON");
     }
 
     #[test]

@@ -22,3 +22,10 @@ pub(crate) fn page<T>(
     });
     json.finish()
 }
+
+/// One thing.
+pub(crate) fn one(write: impl FnOnce(&mut Json)) -> Vec<u8> {
+    let mut json = Json::new(512);
+    write(&mut json);
+    json.finish()
+}

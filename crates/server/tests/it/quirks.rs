@@ -23,7 +23,9 @@ async fn habits_of_clients_are_tolerated() {
         )
         .await;
     let id = server.run("fails").await["id"].as_str().unwrap().to_owned();
-    let close = "Host: sfo-vcf01.rainpole.io\r\nConnection: close\r\nAuthorization: bearer etYWRta\r\n";
+    let key = &server.key;
+    let close =
+        format!("Host: sfo-vcf01.rainpole.io\r\nConnection: close\r\nAuthorization: bearer {key}\r\n");
     #[rustfmt::skip]
     let cases: Vec<(String, &str)> = vec![
         (format!("GET /v1/tasks/ HTTP/1.1\r\n{close}\r\n"), "200"),
@@ -61,7 +63,8 @@ async fn expect_continue_is_answered() {
     let mut stream = tokio::net::TcpStream::connect(server.address).await.unwrap();
     let body = r#"{"workflow":"w","input":{"host":"a"}}"#;
     let head = format!(
-        "POST /v1/tasks HTTP/1.1\r\nHost: x\r\nConnection: close\r\nExpect: 100-continue\r\nContent-Length: {}\r\n\r\n",
+        "POST /v1/tasks HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAuthorization: Bearer {}\r\nExpect: 100-continue\r\nContent-Length: {}\r\n\r\n",
+        server.key,
         body.len()
     );
     stream.write_all(head.as_bytes()).await.unwrap();

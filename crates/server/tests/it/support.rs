@@ -3,19 +3,59 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use longhaul_engine::{Engine, EngineConfig};
+use longhaul_auth::{Auth, AuthConfig, NewUser, Role};
+use longhaul_crypto::{Keyring, Zeroizing};
+use longhaul_engine::{Audit, Engine, EngineConfig};
 use longhaul_model::Env;
-use longhaul_server::{Server, ServerConfig};
+use longhaul_server::{Certificate, Server, ServerConfig, ServerError};
 use longhaul_store::sqlite::Sqlite;
-use reqwest::{Client, Method, StatusCode};
+use reqwest::header::{AUTHORIZATION, HeaderMap};
+use reqwest::{Client, ClientBuilder, Method, StatusCode};
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
+/// The password of the first administrator.
+pub(crate) const PASSWORD: &str = "the first password";
+
+/// The parts of a server, on a directory of their own.
+pub(crate) struct Parts {
+    pub(crate) engine: Engine,
+    pub(crate) auth: Arc<Auth>,
+    pub(crate) directory: tempfile::TempDir,
+}
+
+impl Parts {
+    pub(crate) async fn new() -> Parts {
+        Parts::with(EngineConfig::default()).await
+    }
+
+    pub(crate) async fn with(actions: EngineConfig) -> Parts {
+        let directory = tempfile::tempdir().unwrap();
+        let env = Env::real();
+        let store = Sqlite::open(directory.path(), env.clone()).unwrap();
+        let config =
+            AuthConfig { admin_password: Some(Zeroizing::new(PASSWORD.to_owned())), ..AuthConfig::default() };
+        let path = directory.path().join("keys.json");
+        let keys = Arc::new(Keyring::open(&path, config.rotation(), env.now().0).unwrap());
+        let auth = Auth::start(store.clone(), env.clone(), keys.clone(), config, |_, _| {}).await.unwrap();
+        let engine = Engine::start(store, env, keys.sealer(), actions).await.unwrap();
+        Parts { engine, auth, directory }
+    }
+
+    pub(crate) async fn bind(&self, listen: &str, config: ServerConfig) -> Result<Server, ServerError> {
+        Server::bind(listen.parse().unwrap(), self.engine.clone(), self.auth.clone(), config).await
+    }
+}
+
 pub(crate) struct Running {
     pub(crate) address: SocketAddr,
+    /// Speaks as an administrator.
     pub(crate) client: Client,
-    stop: CancellationToken,
-    _directory: tempfile::TempDir,
+    /// The API key that it has.
+    pub(crate) key: String,
+    pub(crate) parts: Parts,
+    pub(crate) certificate: Option<Certificate>,
+    pub(crate) stop: CancellationToken,
 }
 
 impl Running {
@@ -24,24 +64,50 @@ impl Running {
     }
 
     pub(crate) async fn with(config: ServerConfig) -> Running {
-        let directory = tempfile::tempdir().unwrap();
-        let env = Env::real();
-        let store: Arc<Sqlite> = Sqlite::open(directory.path(), env.clone()).unwrap();
-        let engine = Engine::start(store, env, EngineConfig::default()).await.unwrap();
-        let server = Server::bind("127.0.0.1:0".parse().unwrap(), engine, config).await.unwrap();
-        let address = server.local_addr();
+        Running::of(Parts::new().await, config).await
+    }
+
+    pub(crate) async fn of(parts: Parts, config: ServerConfig) -> Running {
+        let server = parts.bind("127.0.0.1:0", config).await.unwrap();
+        let (address, certificate) = (server.local_addr(), server.certificate());
         let stop = CancellationToken::new();
         tokio::spawn(server.run(stop.clone()));
-        Running { address, client: Client::new(), stop, _directory: directory }
+        let key = service(&parts.auth, "tests", Role::Admin).await;
+        let client = bearing(trusting(certificate.as_ref()), &key);
+        Running { address, client, key, parts, certificate, stop }
+    }
+
+    /// A client that speaks as somebody of that role.
+    pub(crate) async fn client_of(&self, role: Role) -> Client {
+        let key = service(&self.parts.auth, &format!("{role}-tests"), role).await;
+        bearing(trusting(self.certificate.as_ref()), &key)
+    }
+
+    /// A client that speaks as nobody.
+    pub(crate) fn nobody(&self) -> Client {
+        trusting(self.certificate.as_ref()).build().unwrap()
+    }
+
+    /// Sends a request as whoever has that credential.
+    pub(crate) async fn send_as(
+        &self,
+        credential: &str,
+        method: &str,
+        path: &str,
+        body: Option<Value>,
+    ) -> Answer {
+        let request = self.nobody().request(Method::from_bytes(method.as_bytes()).unwrap(), self.url(path));
+        Answer::of(with_body(request, body).bearer_auth(credential)).await
+    }
+
+    pub(crate) fn url(&self, path: &str) -> String {
+        let scheme = if self.certificate.is_some() { "https" } else { "http" };
+        format!("{scheme}://{}{path}", self.address)
     }
 
     pub(crate) async fn send(&self, method: &str, path: &str, body: Option<Value>) -> Answer {
         let method = Method::from_bytes(method.as_bytes()).unwrap();
-        let mut request = self.client.request(method, format!("http://{}{path}", self.address));
-        if let Some(body) = body {
-            request = request.header("content-type", "application/json").body(body.to_string());
-        }
-        Answer::of(request).await
+        Answer::of(with_body(self.client.request(method, self.url(path)), body)).await
     }
 
     pub(crate) async fn get(&self, path: &str) -> Answer {
@@ -86,6 +152,37 @@ impl Drop for Running {
     fn drop(&mut self) {
         self.stop.cancel();
     }
+}
+
+fn with_body(request: reqwest::RequestBuilder, body: Option<Value>) -> reqwest::RequestBuilder {
+    match body {
+        Some(body) => request.header("content-type", "application/json").body(body.to_string()),
+        None => request,
+    }
+}
+
+/// Makes a service account; gives its API key.
+pub(crate) async fn service(auth: &Auth, name: &str, role: Role) -> String {
+    let note = Audit::new("tests".into(), None, "addUser");
+    let new = NewUser { name: name.to_owned(), role, password: None, service: true };
+    auth.create_user(new, note).await.unwrap().1.unwrap().key.to_string()
+}
+
+fn trusting(certificate: Option<&Certificate>) -> ClientBuilder {
+    let client = Client::builder();
+    match certificate {
+        Some(certificate) => {
+            let pem = std::fs::read(certificate.path()).unwrap();
+            client.tls_certs_only(reqwest::Certificate::from_pem_bundle(&pem).unwrap())
+        }
+        None => client,
+    }
+}
+
+fn bearing(client: ClientBuilder, key: &str) -> Client {
+    let mut headers = HeaderMap::new();
+    headers.insert(AUTHORIZATION, format!("Bearer {key}").parse().unwrap());
+    client.default_headers(headers).build().unwrap()
 }
 
 #[derive(Debug)]

@@ -14,7 +14,7 @@ pub async fn refused_command_changes_nothing(fixture: &mut impl Fixture) {
     let workflow = put(&*store, definition("w", "T_RUN", 2)).await;
     let id = start(&*store, &env, &workflow, "one").await;
     let before = record(&*store, id);
-    let refused = store.command(id, Command::Retry { by: "me".into() }).await;
+    let refused = store.command(id, Command::Retry { by: "me".into() }, None).await;
     assert!(matches!(refused, Err(StoreError::Refused(Refused::NotFailed(TaskStatus::InProgress)))));
     let after = record(&*store, id);
     assert_eq!((after.state, after.sub_tasks), (before.state, before.sub_tasks));
@@ -30,7 +30,7 @@ pub async fn stale_token_is_refused(fixture: &mut impl Fixture) {
     let before = record(&*store, id);
     for (sub_task, token) in [(0, 1), (1, 0), (1, 2), (7, 1)] {
         let late = Command::Complete { sub_task, token: Token(token), output: None };
-        assert!(matches!(store.command(id, late).await, Err(StoreError::Refused(Refused::Stale))));
+        assert!(matches!(store.command(id, late, None).await, Err(StoreError::Refused(Refused::Stale))));
     }
     assert_eq!(record(&*store, id).state, before.state);
     store.close().await;
@@ -40,7 +40,7 @@ pub async fn stale_token_is_refused(fixture: &mut impl Fixture) {
 pub async fn command_on_unknown_task_is_not_found(fixture: &mut impl Fixture) {
     let (store, env) = (fixture.open().await, fixture.env());
     let nobody = env.new_task_id();
-    assert!(matches!(store.command(nobody, Command::Due).await, Err(StoreError::NotFound)));
+    assert!(matches!(store.command(nobody, Command::Due, None).await, Err(StoreError::NotFound)));
     assert!(matches!(store.get(nobody), Err(StoreError::NotFound)));
     assert!(matches!(store.attempts(nobody), Err(StoreError::NotFound)));
     store.close().await;
@@ -106,7 +106,7 @@ pub async fn due_tasks_are_found(fixture: &mut impl Fixture) {
     assert!(store.due(env.now(), 10).await.expect("due").is_empty());
     assert_eq!(store.due(at, 10).await.expect("due"), [id]);
     env.advance(Span(60_000));
-    store.command(id, Command::Due).await.expect("begun");
+    store.command(id, Command::Due, None).await.expect("begun");
     assert_eq!(record(&*store, id).state.status, TaskStatus::InProgress);
     assert!(store.due(at, 10).await.expect("due").is_empty());
     store.close().await;
@@ -160,11 +160,11 @@ pub async fn long_ended_task_is_retried(fixture: &mut impl Fixture) {
     }
     let by_name = crate::TaskQuery { name_contains: Some("old ONE".into()), ..Default::default() };
     assert_eq!(store.list(&by_name).expect("a list").total, 1);
-    store.command(id, Command::Retry { by: "me".into() }).await.expect("retried");
+    store.command(id, Command::Retry { by: "me".into() }, None).await.expect("retried");
     assert_eq!(record(&*store, id).state.status, TaskStatus::InProgress);
     assert_eq!(store.list(&by_name).expect("a list").total, 1);
     store
-        .command(id, Command::Complete { sub_task: 0, token: Token(2), output: None })
+        .command(id, Command::Complete { sub_task: 0, token: Token(2), output: None }, None)
         .await
         .expect("completed");
     assert_eq!(record(&*store, id).state.status, TaskStatus::Successful);

@@ -71,8 +71,8 @@ async fn populate(store: &dyn Store, env: &longhaul_model::Env) -> Vec<Known> {
                 0 => {}
                 1 => {
                     let cancel = Command::Cancel { by: "me".into(), grace: Span(0) };
-                    store.command(id, cancel).await.expect("cancelled");
-                    store.command(id, Command::Due).await.expect("given up");
+                    store.command(id, cancel, None).await.expect("cancelled");
+                    store.command(id, Command::Due, None).await.expect("given up");
                 }
                 2 | 3 => fail(store, id, 0).await,
                 _ => {
@@ -105,7 +105,7 @@ async fn populate(store: &dyn Store, env: &longhaul_model::Env) -> Vec<Known> {
 
 async fn import_many(store: &dyn Store, env: &longhaul_model::Env) -> Vec<Known> {
     let tasks: Vec<ImportedTask> = (0..300).map(|n| imported(env.new_task_id(), n)).collect();
-    store.import(tasks.clone()).await.expect("imported");
+    store.import(tasks.clone(), None).await.expect("imported");
     tasks
         .into_iter()
         .map(|task| Known {
@@ -226,7 +226,7 @@ pub async fn totals_follow_changes(fixture: &mut impl Fixture) {
     assert_eq!((total(TaskStatus::InProgress), completed()), (1, 0));
     fail(&*store, id, 0).await;
     assert_eq!((total(TaskStatus::InProgress), total(TaskStatus::Failed), completed()), (0, 1, 1));
-    store.command(id, Command::Retry { by: "me".into() }).await.expect("retried");
+    store.command(id, Command::Retry { by: "me".into() }, None).await.expect("retried");
     assert_eq!((total(TaskStatus::InProgress), total(TaskStatus::Failed), completed()), (1, 0, 0));
     store.close().await;
 }
@@ -235,14 +235,14 @@ pub async fn totals_follow_changes(fixture: &mut impl Fixture) {
 pub async fn imported_tasks_come_back_as_they_came(fixture: &mut impl Fixture) {
     let (store, env) = (fixture.open().await, fixture.env());
     let task = imported(env.new_task_id(), 3);
-    store.import(vec![task.clone()]).await.expect("imported");
+    store.import(vec![task.clone()], None).await.expect("imported");
     store.close().await;
     let store = fixture.open().await;
     let same = |stored: &Stored| matches!(stored, Stored::Imported { json, .. } if *json == task.json);
     assert!(same(&store.get(task.id).expect("stored")));
     assert!(same(&store.list(&TaskQuery::default()).expect("a page").tasks[0]));
     assert_eq!(store.spec(task.id).expect("spec"), None);
-    assert!(store.command(task.id, Command::Retry { by: "me".into() }).await.is_err());
+    assert!(store.command(task.id, Command::Retry { by: "me".into() }, None).await.is_err());
     assert!(same(&store.get(task.id).expect("stored")));
     store.close().await;
 }
@@ -253,10 +253,10 @@ pub async fn import_replaces_imported_and_keeps_own(fixture: &mut impl Fixture) 
     let workflow = put(&*store, definition("w", "T_RUN", 1)).await;
     let own = start(&*store, &env, &workflow, "own").await;
     let mut tasks = vec![imported(env.new_task_id(), 1), imported(own, 2)];
-    let first = store.import(tasks.clone()).await.expect("imported");
+    let first = store.import(tasks.clone(), None).await.expect("imported");
     assert_eq!(first, ImportOutcome { imported: 1, replaced: 0, kept: 1 });
     tasks[0].name = "New name".into();
-    let second = store.import(tasks).await.expect("imported");
+    let second = store.import(tasks, None).await.expect("imported");
     assert_eq!(second, ImportOutcome { imported: 0, replaced: 1, kept: 1 });
     assert_eq!(record(&*store, own).name, "own");
     let named = |name: &str| {

@@ -1,7 +1,11 @@
 //! What every engine must do, as tests over the trait. An engine's test file is one line:
 //! `longhaul_store::store_conformance!(open)`, where `open` makes a fresh store, and opens the same again.
 
+pub mod accounts;
+pub mod audit;
 pub mod commands;
+pub mod credentials;
+pub mod history;
 pub mod lists;
 pub mod submission;
 pub mod support;
@@ -41,6 +45,27 @@ macro_rules! store_conformance {
             lists::import_replaces_imported_and_keeps_own,
             workflows::versions_are_given_and_kept,
             workflows::deleted_workflow_is_out_of_the_list_only,
+            audit::each_change_is_noted_once,
+            audit::notes_are_found_and_pruned,
+            audit::settings_are_kept,
+            history::tasks_are_deleted_by_name,
+            history::key_of_a_deleted_task_is_free,
+            history::old_tasks_are_purged_in_rounds,
+            history::waiting_tasks_rest_and_wake,
+            credentials::resources_are_held_until_dealt_with,
+            credentials::retry_takes_a_new_spec,
+            accounts::accounts_are_read_back_also_after_reopening,
+            accounts::names_are_compared_without_case,
+            accounts::changes_change_what_they_name,
+            accounts::last_admin_is_kept,
+            accounts::concurrent_demotions_leave_an_admin,
+            accounts::epochs_never_come_back,
+            accounts::rehash_gives_way_to_a_new_password,
+            accounts::api_keys_come_and_go,
+            accounts::refresh_tokens_are_kept_until_revoked,
+            accounts::refresh_tokens_end_with_what_they_rest_on,
+            accounts::refresh_tokens_are_pruned_in_batches,
+            accounts::revision_follows_changes,
         );
     };
 }

@@ -74,7 +74,7 @@ pub async fn key_with_another_request_is_refused(fixture: &mut impl Fixture) {
     let (store, env) = (fixture.open().await, fixture.env());
     let workflow = put(&*store, definition("w", "T_RUN", 1)).await;
     submit(&*store, task(&env, &workflow, "one", None), key("k", 1)).await;
-    let other = Submission { task: task(&env, &workflow, "two", None), key: key("k", 2) };
+    let other = Submission { task: task(&env, &workflow, "two", None), key: key("k", 2), audit: None };
     assert!(matches!(store.submit(other).await, Err(StoreError::KeyReused)));
     assert_eq!(store.list(&Default::default()).expect("a list").total, 1);
     store.close().await;
@@ -84,10 +84,13 @@ pub async fn key_with_another_request_is_refused(fixture: &mut impl Fixture) {
 pub async fn concurrent_submissions_with_one_key_make_one_task(fixture: &mut impl Fixture) {
     let (store, env) = (fixture.open().await, fixture.env());
     let workflow = put(&*store, definition("w", "T_RUN", 1)).await;
-    let all = (0..100).map(|_| {
-        let (store, task) = (store.clone(), task(&env, &workflow, "one", None));
-        async move { store.submit(Submission { task, key: key("k", 1) }).await.expect("submitted") }
-    });
+    let all =
+        (0..100).map(|_| {
+            let (store, task) = (store.clone(), task(&env, &workflow, "one", None));
+            async move {
+                store.submit(Submission { task, key: key("k", 1), audit: None }).await.expect("submitted")
+            }
+        });
     let all = join_all(all.collect()).await;
     assert_eq!(all.iter().filter(|submitted| !submitted.replayed).count(), 1);
     assert!(all.iter().all(|submitted| submitted.task.id() == all[0].task.id()));

@@ -7,7 +7,7 @@ use longhaul_model::{Command, Effect, Env, Record, Spec, Task, TaskId, Timestamp
 use parking_lot::Mutex;
 use serde_json::{Value, json};
 
-use crate::{Commit, CommitSink, IdempotencyKey, Store, Stored, Submission, Submitted};
+use crate::{Accounts, Commit, CommitSink, IdempotencyKey, Store, Stored, Submission, Submitted};
 
 /// The beginning of time in these tests.
 pub const START: Timestamp = Timestamp(1_700_000_000_000);
@@ -23,6 +23,8 @@ pub trait Fixture: Send {
     fn env(&self) -> Env;
     /// The store there, opened for the first time or once more after [`Store::close`].
     async fn open(&mut self) -> Arc<dyn Store>;
+    /// The same, and the accounts in it.
+    async fn open_accounts(&mut self) -> (Arc<dyn Store>, Arc<dyn Accounts>);
 }
 
 /// A workflow of simulated sub-tasks.
@@ -42,7 +44,7 @@ pub fn definition(name: &str, kind: &str, sub_tasks: usize) -> Definition {
 
 /// Stores a workflow.
 pub async fn put(store: &dyn Store, definition: Definition) -> Arc<Workflow> {
-    store.put_workflow(definition).await.expect("stored").workflow
+    store.put_workflow(definition, None).await.expect("stored").workflow
 }
 
 /// A new task of a workflow.
@@ -55,7 +57,7 @@ pub fn task(env: &Env, workflow: &Arc<Workflow>, title: &str, not_before: Option
 
 /// Submits a task.
 pub async fn submit(store: &dyn Store, task: Box<Task>, key: Option<IdempotencyKey>) -> Submitted {
-    store.submit(Submission { task, key }).await.expect("submitted")
+    store.submit(Submission { task, key, audit: None }).await.expect("submitted")
 }
 
 /// Submits a task and gives its id.
@@ -65,7 +67,10 @@ pub async fn start(store: &dyn Store, env: &Env, workflow: &Arc<Workflow>, title
 
 /// Completes one attempt.
 pub async fn complete(store: &dyn Store, id: TaskId, sub_task: u32, output: Option<Value>) {
-    store.command(id, Command::Complete { sub_task, token: Token(1), output }).await.expect("completed");
+    store
+        .command(id, Command::Complete { sub_task, token: Token(1), output }, None)
+        .await
+        .expect("completed");
 }
 
 /// Fails one attempt for good.
@@ -74,7 +79,7 @@ pub async fn fail(store: &dyn Store, id: TaskId, sub_task: u32) {
         fault: longhaul_model::Fault::new("BROKEN", "it broke"),
         retryable: false,
     };
-    store.command(id, Command::Fail { sub_task, token: Token(1), failure }).await.expect("failed");
+    store.command(id, Command::Fail { sub_task, token: Token(1), failure }, None).await.expect("failed");
 }
 
 /// The record of an own task.

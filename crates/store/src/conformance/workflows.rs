@@ -6,9 +6,9 @@ use crate::StoreError;
 /// The same definition is the same version; another is the next.
 pub async fn versions_are_given_and_kept(fixture: &mut impl Fixture) {
     let store = fixture.open().await;
-    let first = store.put_workflow(definition("w", "T_RUN", 1)).await.expect("stored");
-    let same = store.put_workflow(definition("w", "T_RUN", 1)).await.expect("stored");
-    let second = store.put_workflow(definition("w", "T_RUN", 2)).await.expect("stored");
+    let first = store.put_workflow(definition("w", "T_RUN", 1), None).await.expect("stored");
+    let same = store.put_workflow(definition("w", "T_RUN", 1), None).await.expect("stored");
+    let second = store.put_workflow(definition("w", "T_RUN", 2), None).await.expect("stored");
     assert_eq!((first.workflow.version, first.created, first.first), (1, true, true));
     assert_eq!((same.workflow.version, same.created), (1, false));
     assert_eq!((second.workflow.version, second.created, second.first), (2, true, false));
@@ -29,15 +29,15 @@ pub async fn deleted_workflow_is_out_of_the_list_only(fixture: &mut impl Fixture
     let (store, env) = (fixture.open().await, fixture.env());
     let workflow = put(&*store, definition("w", "T_RUN", 2)).await;
     let id = start(&*store, &env, &workflow, "one").await;
-    store.delete_workflow("w").await.expect("deleted");
+    store.delete_workflow("w", None).await.expect("deleted");
     assert!(matches!(store.workflow("w", None), Err(StoreError::NotFound)));
     assert!(store.workflows().expect("a list").is_empty());
-    assert!(matches!(store.delete_workflow("w").await, Err(StoreError::NotFound)));
+    assert!(matches!(store.delete_workflow("w", None).await, Err(StoreError::NotFound)));
     store.close().await;
     let store = fixture.open().await;
     complete(&*store, id, 0, None).await;
     assert_eq!(record(&*store, id).workflow.version, 1);
-    let again = store.put_workflow(definition("w", "T_RUN", 2)).await.expect("stored");
+    let again = store.put_workflow(definition("w", "T_RUN", 2), None).await.expect("stored");
     assert_eq!((again.workflow.version, again.created), (2, true));
     store.close().await;
 }

@@ -4,9 +4,11 @@ use longhaul_model::{Command, TaskId, TaskStatus, Timestamp};
 use rusqlite::{OptionalExtension, params};
 
 use super::change::{Before, Loaded};
+use super::errand::Turn;
 use super::rows::{self, Place, sql};
 use super::writer::{Job, Writer, effects, refused};
-use super::{import, seal, workflows};
+use super::{audit, locks, seal, workflows};
+use crate::audit::Audit;
 use crate::error::StoreError;
 use crate::store::{Commit, CommitSink, Submission};
 use crate::stored::{IdempotencyKey, Stored, Submitted};
@@ -49,8 +51,12 @@ impl Batch {
                 let done = self.submit(writer, submission);
                 self.tell(done, answer, |_, _| {});
             }
-            Job::Command(id, command, Some(answer)) => {
-                let done = self.command(writer, id, command);
+            Job::Command(id, command, Some((answer, audit))) => {
+                let done = self.command(writer, id, command).and_then(|()| {
+                    let Some(mut audit) = audit else { return Ok(()) };
+                    audit.target.get_or_insert_with(|| id.to_string());
+                    audit::write(&writer.connection, &audit, self.now)
+                });
                 self.tell(done, answer, |_, _| {});
             }
             Job::Command(id, command, None) => {
@@ -63,34 +69,42 @@ impl Batch {
                     Err(e) => self.failure = Some(e),
                 }
             }
-            Job::PutWorkflow(definition, answer) => {
+            Job::PutWorkflow(definition, audit, answer) => {
                 let done =
                     workflows::put(&writer.connection, &writer.shared.workflows, *definition, self.now);
+                let done = done.and_then(|(wid, put)| {
+                    // The same again changes nothing.
+                    self.noted(writer, audit.filter(|_| put.created))?;
+                    Ok((wid, put))
+                });
                 let (wid, done) = match done {
                     Ok((wid, put)) => (wid, Ok(put)),
                     Err(e) => (0, Err(e)),
                 };
                 self.tell(done, answer, move |put, known| known.committed(wid, &put.workflow));
             }
-            Job::DeleteWorkflow(name, answer) => {
+            Job::DeleteWorkflow(name, audit, answer) => {
                 let done = workflows::hide(&writer.connection, &name);
+                let done = done.and_then(|()| self.noted(writer, audit));
                 self.tell(done, answer, move |(), known| known.removed(&name));
             }
-            Job::Import(tasks, answer) => {
-                let Writer { connection, counters, next_seq, .. } = writer;
-                let done = import::import(connection, counters, &tasks, || {
-                    *next_seq += 1;
-                    *next_seq - 1
-                });
-                self.tell(done, answer, |_, _| {});
-            }
+            Job::Errand(errand) => errand(Turn::Run(self, writer)),
             // Taken out by the writer before the batch.
             Job::Close => {}
         }
     }
 
+    /// When the batch began.
+    pub(super) fn now(&self) -> Timestamp {
+        self.now
+    }
+
+    fn noted(&self, writer: &Writer, audit: Option<Audit>) -> Result<(), StoreError> {
+        audit.map_or(Ok(()), |audit| audit::write(&writer.connection, &audit, self.now))
+    }
+
     /// Keeps an answer until the commit. A refusal is an answer like any other; a failure ends the batch.
-    fn tell<T: Send + 'static>(
+    pub(super) fn tell<T: Send + 'static>(
         &mut self,
         done: Result<T, StoreError>,
         answer: super::writer::Answer<T>,
@@ -118,7 +132,7 @@ impl Batch {
     }
 
     fn submit(&mut self, writer: &mut Writer, submission: Submission) -> Result<Submitted, StoreError> {
-        let Submission { mut task, key } = submission;
+        let Submission { mut task, key, audit } = submission;
         if let Some(key) = &key
             && let Some(replayed) = self.replay(writer, key)?
         {
@@ -130,11 +144,22 @@ impl Batch {
             shared.workflows.find(connection, &workflow.definition.name, Some(workflow.version))?
         };
         let change = task.apply(Command::Begin, self.now).map_err(refused)?;
+        let exclusive = task.record().holds_locks();
+        if exclusive {
+            locks::check(&writer.connection, task.record())?;
+        }
         let seq = writer.next_seq;
         writer.next_seq += 1;
         let id = task.id();
         let loaded = Loaded::new(seq, wid, task);
         loaded.insert(&writer.connection, &change, &mut writer.counters)?;
+        if exclusive {
+            locks::take(&writer.connection, seq, loaded.task.record())?;
+        }
+        if let Some(mut audit) = audit {
+            audit.target.get_or_insert_with(|| id.to_string());
+            audit::write(&writer.connection, &audit, self.now)?;
+        }
         if let Some(key) = key {
             self.remember_key(writer, &key, seq)?;
         }
@@ -157,11 +182,17 @@ impl Batch {
         if fingerprint != key.fingerprint {
             return Err(StoreError::KeyReused);
         }
-        let hot = connection
-            .prepare_cached("SELECT 1 FROM hot WHERE seq = ?")
-            .and_then(|mut s| s.exists([seq]))
+        let id = connection
+            .prepare_cached(
+                "SELECT id FROM hot WHERE seq = ?1 UNION ALL SELECT id FROM history WHERE seq = ?1",
+            )
+            .and_then(|mut s| s.query_row([seq], |row| row.get(0).map(TaskId::from_bytes)).optional())
             .map_err(sql)?;
-        let task = rows::at(connection, hot, seq)?.stored(connection, &writer.shared.workflows)?;
+        // Deleted since: the key is free again.
+        let Some(row) = id.map(|id| rows::find(connection, id)).transpose()?.flatten() else {
+            return Ok(None);
+        };
+        let task = row.stored(connection, &writer.shared.workflows)?;
         Ok(Some(Submitted { task, replayed: true }))
     }
 
@@ -169,7 +200,7 @@ impl Batch {
         let connection = &writer.connection;
         connection
             .prepare_cached(
-                "INSERT INTO keys (principal, key, fingerprint, seq, created_at) VALUES (?, ?, ?, ?, ?)",
+                "INSERT OR REPLACE INTO keys (principal, key, fingerprint, seq, created_at) VALUES (?, ?, ?, ?, ?)",
             )
             .and_then(|mut s| {
                 s.execute(params![key.principal, key.key, &key.fingerprint[..], seq, self.now.0])
@@ -192,6 +223,7 @@ impl Batch {
             None => load(writer, id)?,
         };
         let before = Before::of(loaded.task.record());
+        let held = loaded.task.record().holds_locks();
         let change = match loaded.task.apply(command, self.now) {
             Ok(change) => change,
             Err(e) => {
@@ -210,16 +242,19 @@ impl Batch {
                 loaded.recount(before, &mut writer.counters);
             }
         }
+        if held && !loaded.task.record().holds_locks() {
+            locks::release(&writer.connection, loaded.seq)?;
+        }
         self.keep(writer, id, loaded);
         self.commits.extend(effects(id, change.effects));
         Ok(())
     }
 
-    /// A running task stays at hand; an ended one waits to be sealed; one that waits for its start may wait long.
+    /// A running task stays at hand; one that rests waits to be sealed.
     fn keep(&mut self, writer: &mut Writer, id: TaskId, loaded: Loaded) {
         let status = loaded.task.record().state.status;
-        if status.is_ended() {
-            writer.ended.push_back(loaded.seq);
+        if status != TaskStatus::InProgress {
+            writer.resting.push_back(loaded.seq);
         }
         if status == TaskStatus::InProgress {
             writer.cache.keep(id, loaded);
@@ -273,11 +308,11 @@ impl Batch {
             // Whoever asked may have gone.
             match job {
                 Job::Submit(_, answer) => drop(answer.send(Err(e()))),
-                Job::Command(_, _, Some(answer)) | Job::DeleteWorkflow(_, answer) => {
+                Job::Command(_, _, Some((answer, _))) | Job::DeleteWorkflow(_, _, answer) => {
                     drop(answer.send(Err(e())))
                 }
-                Job::PutWorkflow(_, answer) => drop(answer.send(Err(e()))),
-                Job::Import(_, answer) => drop(answer.send(Err(e()))),
+                Job::PutWorkflow(_, _, answer) => drop(answer.send(Err(e()))),
+                Job::Errand(errand) => errand(Turn::Refuse(why)),
                 Job::Command(_, _, None) | Job::Close => {}
             }
         }
@@ -298,9 +333,11 @@ fn copy(e: &StoreError) -> StoreError {
     match e {
         StoreError::NotFound => StoreError::NotFound,
         StoreError::Refused(refused) => StoreError::Refused(refused.clone()),
+        StoreError::Account(refused) => StoreError::Account(*refused),
         StoreError::KeyReused => StoreError::KeyReused,
         StoreError::Unavailable(why) => StoreError::Unavailable(why.clone()),
         StoreError::Full => StoreError::Full,
+        StoreError::Locked(holders) => StoreError::Locked(holders.clone()),
         StoreError::Corrupt(why) => StoreError::Corrupt(why.clone()),
         StoreError::Open(why) => StoreError::Open(why.clone()),
     }

@@ -159,6 +159,13 @@ impl Loaded {
     }
 
     fn write_additions(&self, connection: &Connection, change: &Change) -> Result<(), StoreError> {
+        if change.input {
+            let spec = doc::json(self.task.spec())?;
+            connection
+                .prepare_cached("UPDATE specs SET doc = ?2 WHERE seq = ?1")
+                .and_then(|mut s| s.execute(params![self.seq, spec]))
+                .map_err(sql)?;
+        }
         for index in &change.outputs {
             let Some(output) = self.task.output(*index) else { continue };
             let text = doc::json(output)?;

@@ -1,5 +1,5 @@
 //! Exact totals without counting: how many tasks there are by type, status and type of resource, and how many
-//! completed in each minute, hour and day. Collected over a batch, written once with it.
+//! completed in each second, minute, hour and day. Collected over a batch, written once with it.
 
 use std::collections::HashMap;
 
@@ -11,7 +11,7 @@ use super::rows::sql;
 use crate::error::StoreError;
 
 /// Widths of the buckets of completions, largest first, in milliseconds.
-pub(super) const WIDTHS: [i64; 3] = [86_400_000, 3_600_000, 60_000];
+pub(super) const WIDTHS: [i64; 4] = [86_400_000, 3_600_000, 60_000, 1_000];
 
 /// What counts of one task.
 #[derive(Clone, Copy, Debug)]

@@ -1,6 +1,9 @@
 //! What SQL is taught: how names are searched, and how a row's resources are.
 
+use std::sync::Arc;
+
 use longhaul_model::Resource;
+use memchr::memmem;
 use rusqlite::functions::FunctionFlags;
 use rusqlite::{Connection, Result};
 
@@ -13,9 +16,8 @@ pub(super) fn register(connection: &Connection) -> Result<()> {
     let flags =
         FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DETERMINISTIC | FunctionFlags::SQLITE_DIRECTONLY;
     connection.create_scalar_function("contains_folded", 2, flags, |context| {
-        let text = context.get_raw(0).as_str().unwrap_or_default();
-        let folded = context.get_raw(1).as_str().unwrap_or_default();
-        Ok(contains_folded(text, folded))
+        let needle: Arc<Needle> = context.get_or_create_aux(1, |value| value.as_str().map(Needle::new))?;
+        Ok(needle.is_in(context.get_raw(0).as_str().unwrap_or_default()))
     })?;
     connection.create_scalar_function("has_resource", 3, flags, |context| {
         let packed = context.get_raw(0).as_str().unwrap_or_default();
@@ -27,13 +29,29 @@ pub(super) fn register(connection: &Connection) -> Result<()> {
     })
 }
 
-/// Whether a text contains another that is folded already, case ignored.
-fn contains_folded(text: &str, folded: &str) -> bool {
-    if text.is_ascii() {
-        let (text, folded) = (text.as_bytes(), folded.as_bytes());
-        return folded.is_empty() || text.windows(folded.len()).any(|part| part.eq_ignore_ascii_case(folded));
+/// Names up to this length are folded where they stand.
+const SHORT: usize = 256;
+
+/// A folded text to be looked for, prepared once for a whole walk.
+struct Needle(memmem::Finder<'static>);
+
+impl Needle {
+    fn new(folded: &str) -> Self {
+        Needle(memmem::Finder::new(folded).into_owned())
     }
-    text.to_lowercase().contains(folded)
+
+    /// Whether a text contains it, case ignored.
+    fn is_in(&self, text: &str) -> bool {
+        let mut room = [0_u8; SHORT];
+        match room.get_mut(..text.len()).filter(|_| text.is_ascii()) {
+            Some(folded) => {
+                folded.copy_from_slice(text.as_bytes());
+                folded.make_ascii_lowercase();
+                self.0.find(folded).is_some()
+            }
+            None => self.0.find(text.to_lowercase().as_bytes()).is_some(),
+        }
+    }
 }
 
 /// A task's resources as its row keeps them, for filters that look at few rows.

@@ -8,7 +8,6 @@ use super::rows::{self, Place, sql};
 use super::seal;
 use crate::error::StoreError;
 use crate::stored::{ImportOutcome, ImportedTask};
-use longhaul_model::{TaskStatus, Timestamp};
 
 /// Imports inside the writer's transaction; `next` gives the order of acceptance.
 pub(super) fn import(
@@ -31,7 +30,7 @@ pub(super) fn import(
             }
             Some(row) if row.place == Place::Imported => {
                 outcome.replaced += 1;
-                uncount(connection, counters, row.seq)?;
+                counters.remove(rows::counting(connection, false, row.seq)?.counted());
                 seal::unseal(connection, row.seq)?;
                 row.seq
             }
@@ -75,18 +74,5 @@ fn insert(
     seal::index(connection, &seal::Entry { seq, name, created_at, resources: &resources })?;
     let (status, completed_at) = (task.status, task.completed_at);
     counters.add(Counted { kind: &task.kind, status, completed_at, resources: &resources });
-    Ok(())
-}
-
-/// Takes a row of history out of the counters.
-fn uncount(connection: &Connection, counters: &mut Counters, seq: i64) -> Result<(), StoreError> {
-    let (kind, status, completed_at, resources): (String, u8, Option<i64>, String) = connection
-        .prepare_cached("SELECT kind, status, completed_at, resources FROM history WHERE seq = ?")
-        .and_then(|mut s| s.query_row([seq], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))))
-        .map_err(sql)?;
-    let status = TaskStatus::from_code(status)
-        .ok_or_else(|| StoreError::Corrupt(format!("the row {seq} of history has the status {status}")))?;
-    let completed_at = completed_at.map(Timestamp);
-    counters.remove(Counted { kind: &kind, status, completed_at, resources: &resources });
     Ok(())
 }

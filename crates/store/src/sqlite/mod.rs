@@ -1,6 +1,8 @@
 //! The embedded engine: SQLite in one file, one writer thread with group commit, readers beside it.
 
+mod accounts;
 mod attempts;
+mod audit;
 mod backup;
 mod batch;
 mod cache;
@@ -8,13 +10,17 @@ mod change;
 mod checkpoint;
 mod counters;
 mod doc;
+mod errand;
 mod functions;
 mod import;
 mod list;
+mod locks;
 mod open;
+mod purge;
 mod readers;
 mod rows;
 mod seal;
+mod settings;
 mod workflows;
 mod writer;
 
@@ -33,6 +39,7 @@ use tokio::sync::{mpsc, oneshot};
 
 pub use backup::backup;
 
+use crate::audit::{Audit, AuditPage, AuditQuery};
 use crate::error::StoreError;
 use crate::query::TaskQuery;
 use crate::store::{CommitSink, Store, Submission};
@@ -66,7 +73,7 @@ impl Sqlite {
     pub fn open(directory: &Path, env: Env) -> Result<Arc<Sqlite>, StoreError> {
         let lock = open::lock(directory)?;
         let connection = open::writer(directory, env.now())?;
-        let (next_seq, ended) = resume(&connection)?;
+        let (next_seq, resting) = resume(&connection)?;
         let shared = Arc::new(Shared {
             workflows: workflows::Workflows::default(),
             sink: RwLock::new(None),
@@ -88,7 +95,7 @@ impl Sqlite {
             cache: cache::Cache::default(),
             counters: counters::Counters::default(),
             next_seq,
-            ended,
+            resting,
             sealing: Vec::new(),
             jobs: queue,
             told,
@@ -109,6 +116,22 @@ impl Sqlite {
         }))
     }
 
+    /// Runs a function in the writer's transaction, with a note of it.
+    async fn errand<T: Send + 'static>(
+        &self,
+        note: Option<Audit>,
+        work: impl FnOnce(&mut Writer, Timestamp) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let work = move |writer: &mut Writer, now| {
+            let done = work(writer, now)?;
+            if let Some(note) = note {
+                audit::write(&writer.connection, &note, now)?;
+            }
+            Ok(done)
+        };
+        self.ask(|answer| errand::errand(work, answer)).await
+    }
+
     async fn ask<T>(&self, job: impl FnOnce(Answer<T>) -> Job) -> Result<T, StoreError> {
         let closed = || StoreError::Unavailable("the server is stopping".to_owned());
         let (answer, answered) = oneshot::channel();
@@ -127,12 +150,16 @@ fn resume(connection: &rusqlite::Connection) -> Result<(i64, VecDeque<i64>), Sto
         let statement = format!("SELECT coalesce(max(seq), 0) FROM {table}");
         connection.query_row(&statement, [], |row| row.get(0)).map_err(sql)
     };
-    let next = largest("hot")?.max(largest("history")?) + 1;
+    // Numbers of deleted tasks are not given again: idempotency keys may still name them.
+    let floor = settings::get(connection, purge::FLOOR)?.and_then(|value| value.as_i64()).unwrap_or(1);
+    let next = (largest("hot")?.max(largest("history")?) + 1).max(floor);
     let mut statement =
-        connection.prepare("SELECT seq FROM hot WHERE completed_at IS NOT NULL ORDER BY seq").map_err(sql)?;
-    let ended =
-        statement.query_map([], |row| row.get(0)).map_err(sql)?.collect::<Result<_, _>>().map_err(sql)?;
-    Ok((next, ended))
+        connection.prepare("SELECT seq FROM hot WHERE status <> ? ORDER BY seq").map_err(sql)?;
+    let resting = statement
+        .query_map([TaskStatus::InProgress.code()], |row| row.get(0))
+        .and_then(Iterator::collect::<Result<_, _>>)
+        .map_err(sql)?;
+    Ok((next, resting))
 }
 
 #[async_trait]
@@ -145,8 +172,8 @@ impl Store for Sqlite {
         self.ask(|answer| Job::Submit(submission, answer)).await
     }
 
-    async fn command(&self, id: TaskId, command: Command) -> Result<(), StoreError> {
-        self.ask(|answer| Job::Command(id, command, Some(answer))).await
+    async fn command(&self, id: TaskId, command: Command, audit: Option<Audit>) -> Result<(), StoreError> {
+        self.ask(|answer| Job::Command(id, command, Some((answer, audit.map(Box::new))))).await
     }
 
     async fn post(&self, id: TaskId, command: Command) {
@@ -174,7 +201,7 @@ impl Store for Sqlite {
             let mut answers = Vec::with_capacity(tasks.len());
             for (_, id) in tasks {
                 let (answer, answered) = oneshot::channel();
-                let job = Job::Command(id, Command::Recover, Some(answer));
+                let job = Job::Command(id, Command::Recover, Some((answer, None)));
                 self.jobs
                     .send(job)
                     .await
@@ -223,12 +250,16 @@ impl Store for Sqlite {
         self.readers.snapshot(|connection| attempts::attempts(connection, &self.shared.workflows, id))
     }
 
-    async fn put_workflow(&self, definition: Definition) -> Result<WorkflowPut, StoreError> {
-        self.ask(|answer| Job::PutWorkflow(Box::new(definition), answer)).await
+    async fn put_workflow(
+        &self,
+        definition: Definition,
+        audit: Option<Audit>,
+    ) -> Result<WorkflowPut, StoreError> {
+        self.ask(|answer| Job::PutWorkflow(Box::new(definition), audit, answer)).await
     }
 
-    async fn delete_workflow(&self, name: &str) -> Result<(), StoreError> {
-        self.ask(|answer| Job::DeleteWorkflow(name.to_owned(), answer)).await
+    async fn delete_workflow(&self, name: &str, audit: Option<Audit>) -> Result<(), StoreError> {
+        self.ask(|answer| Job::DeleteWorkflow(name.to_owned(), audit, answer)).await
     }
 
     fn workflow(&self, name: &str, version: Option<WorkflowVersion>) -> Result<Arc<Workflow>, StoreError> {
@@ -244,8 +275,57 @@ impl Store for Sqlite {
         self.readers.snapshot(|connection| self.shared.workflows.list(connection))
     }
 
-    async fn import(&self, tasks: Vec<ImportedTask>) -> Result<ImportOutcome, StoreError> {
-        self.ask(|answer| Job::Import(tasks, answer)).await
+    async fn import(
+        &self,
+        tasks: Vec<ImportedTask>,
+        audit: Option<Audit>,
+    ) -> Result<ImportOutcome, StoreError> {
+        self.errand(audit, move |writer, _| {
+            let Writer { connection, counters, next_seq, .. } = writer;
+            import::import(connection, counters, &tasks, || {
+                *next_seq += 1;
+                *next_seq - 1
+            })
+        })
+        .await
+    }
+
+    async fn delete_history(
+        &self,
+        tasks: Vec<TaskId>,
+        audit: Option<Audit>,
+    ) -> Result<Vec<(TaskId, Deletion)>, StoreError> {
+        self.errand(audit, move |writer, _| purge::named(writer, &tasks)).await
+    }
+
+    async fn purge(
+        &self,
+        before: Timestamp,
+        from: Option<(Timestamp, TaskId)>,
+        limit: u32,
+    ) -> Result<Purged, StoreError> {
+        self.errand(None, move |writer, _| purge::aged(writer, before, from, limit)).await
+    }
+
+    fn setting(&self, name: &str) -> Result<Option<Value>, StoreError> {
+        self.readers.with(|connection| settings::get(connection, name))
+    }
+
+    async fn put_setting(&self, name: &str, value: Value, audit: Option<Audit>) -> Result<(), StoreError> {
+        let name = name.to_owned();
+        self.errand(audit, move |writer, _| settings::put(&writer.connection, &name, &value)).await
+    }
+
+    async fn note(&self, audit: Audit) -> Result<(), StoreError> {
+        self.errand(Some(audit), |_, _| Ok(())).await
+    }
+
+    fn audit(&self, query: &AuditQuery) -> Result<AuditPage, StoreError> {
+        self.readers.snapshot(|connection| audit::page(connection, query))
+    }
+
+    async fn prune_audit(&self, before: Timestamp, limit: u32) -> Result<u64, StoreError> {
+        self.errand(None, move |writer, _| audit::prune(&writer.connection, before, limit)).await
     }
 
     fn stats(&self) -> Result<Stats, StoreError> {

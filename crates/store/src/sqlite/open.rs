@@ -16,8 +16,11 @@ use crate::migrate::{self, Migration};
 /// The first SQLite without the WAL-reset corruption.
 const OLDEST_SQLITE: i32 = 3_051_003;
 
-const MIGRATIONS: &[Migration] =
-    &[Migration { number: 1, name: "init", sql: include_str!("migrations/0001_init.sql") }];
+const MIGRATIONS: &[Migration] = &[
+    Migration { number: 1, name: "init", sql: include_str!("migrations/0001_init.sql") },
+    Migration { number: 2, name: "accounts", sql: include_str!("migrations/0002_accounts.sql") },
+    Migration { number: 3, name: "audit", sql: include_str!("migrations/0003_audit.sql") },
+];
 
 /// The database file of a data directory.
 pub(super) fn database(directory: &Path) -> PathBuf {

@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use longhaul_model::{Spec, Task, TaskId};
+use longhaul_model::{Spec, Task, TaskId, TaskStatus, Timestamp};
 use rusqlite::{Connection, OptionalExtension};
 use serde_json::Value;
 
+use super::counters::Counted;
 use super::doc;
 use super::workflows::Workflows;
 use crate::error::StoreError;
@@ -62,6 +63,33 @@ pub(super) fn find(connection: &Connection, id: TaskId) -> Result<Option<Row>, S
         })
         .optional()
         .map_err(sql)
+}
+
+/// What a stored row counts as.
+pub(super) struct Counting {
+    pub(super) status: TaskStatus,
+    kind: String,
+    completed_at: Option<Timestamp>,
+    resources: String,
+}
+
+impl Counting {
+    pub(super) fn counted(&self) -> Counted<'_> {
+        let Counting { status, kind, completed_at, resources } = self;
+        Counted { kind, status: *status, completed_at: *completed_at, resources }
+    }
+}
+
+/// Reads what a row counts as.
+pub(super) fn counting(connection: &Connection, hot: bool, seq: i64) -> Result<Counting, StoreError> {
+    let table = if hot { "hot" } else { "history" };
+    let (status, kind, completed_at, resources): (u8, String, Option<i64>, String) = connection
+        .prepare_cached(&format!("SELECT status, kind, completed_at, resources FROM {table} WHERE seq = ?"))
+        .and_then(|mut s| s.query_row([seq], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))))
+        .map_err(sql)?;
+    let status = TaskStatus::from_code(status)
+        .ok_or_else(|| StoreError::Corrupt(format!("the row {seq} of {table} has the status {status}")))?;
+    Ok(Counting { status, kind, completed_at: completed_at.map(Timestamp), resources })
 }
 
 /// Reads the row of a known place.

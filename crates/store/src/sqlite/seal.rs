@@ -1,7 +1,8 @@
-//! Sealing: tasks that ended move from the hot table to history, a slice at a time, beside the load. Only then do
+//! Sealing: tasks that rest, as they ended or wait for their start, move from the hot table to history, a slice at a time, beside the load. Only then do
 //! their names and resources enter the large indexes, whose pages are many: so a change of an active task costs the
 //! same however long the history is.
 
+use longhaul_model::TaskStatus;
 use rusqlite::{Connection, params};
 
 use super::functions::unpack;
@@ -16,20 +17,22 @@ pub(super) struct Entry<'a> {
     pub(super) resources: &'a str,
 }
 
-/// Seals those of the given tasks that have ended and are still hot. A few statements for all of them: the index
+/// Seals those of the given tasks that rest still and are hot still. A few statements for all of them: the index
 /// of names writes a segment for each statement.
 pub(super) fn seal(connection: &Connection, tasks: &[i64]) -> Result<(), StoreError> {
     let given = numbers(tasks.iter());
     let mut statement = connection
         .prepare_cached(
-            "INSERT INTO history (seq, id, name, kind, status, created_at, completed_at, origin, resources, doc)
-             SELECT seq, id, name, kind, status, created_at, completed_at, 0, resources, doc FROM hot
-             WHERE seq IN (SELECT value FROM json_each(?)) AND completed_at IS NOT NULL
+            "INSERT INTO history (seq, id, name, kind, status, created_at, completed_at, due_at, origin, resources, doc)
+             SELECT seq, id, name, kind, status, created_at, completed_at, due_at, 0, resources, doc FROM hot
+             WHERE seq IN (SELECT value FROM json_each(?1)) AND status <> ?2
              RETURNING seq, created_at, resources",
         )
         .map_err(sql)?;
     let sealed = statement
-        .query_map([given], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
+        .query_map(params![given, TaskStatus::InProgress.code()], |row| {
+            Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+        })
         .and_then(Iterator::collect::<Result<Vec<(i64, i64, String)>, _>>)
         .map_err(sql)?;
     let sealed_numbers = numbers(sealed.iter().map(|(seq, ..)| seq));
@@ -67,28 +70,32 @@ fn index_resources(
     created_at: i64,
     resources: &str,
 ) -> Result<(), StoreError> {
-    let mut kinds: Vec<&str> = Vec::new();
+    let (mut kinds, mut ids): (Vec<&str>, Vec<&str>) = (Vec::new(), Vec::new());
     for (kind, id) in unpack(resources) {
+        let first = !ids.contains(&id);
+        if first {
+            ids.push(id);
+        }
         let leads = !kinds.iter().any(|known| known.eq_ignore_ascii_case(kind));
         if leads {
             kinds.push(kind);
         }
         connection
             .prepare_cached(
-                "INSERT OR IGNORE INTO history_resources (resource_id, seq, kind, leads, created_at)
-                 VALUES (?, ?, ?, ?, ?)",
+                "INSERT OR IGNORE INTO history_resources (resource_id, seq, kind, leads, first, created_at)
+                 VALUES (?, ?, ?, ?, ?, ?)",
             )
-            .and_then(|mut s| s.execute(params![id, seq, kind, leads, created_at]))
+            .and_then(|mut s| s.execute(params![id, seq, kind, leads, first, created_at]))
             .map_err(sql)?;
     }
     Ok(())
 }
 
-/// Takes a row out of history and its indexes: the task runs again, or is imported again.
+/// Takes a row out of history and its indexes: the task moves again, is imported again, or is deleted.
 pub(super) fn unseal(connection: &Connection, seq: i64) -> Result<(), StoreError> {
-    let (name, resources): (String, String) = connection
-        .prepare_cached("SELECT name, resources FROM history WHERE seq = ?")
-        .and_then(|mut s| s.query_row([seq], |row| Ok((row.get(0)?, row.get(1)?))))
+    let (name, resources, created_at): (String, String, i64) = connection
+        .prepare_cached("SELECT name, resources, created_at FROM history WHERE seq = ?")
+        .and_then(|mut s| s.query_row([seq], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?))))
         .map_err(sql)?;
     connection
         .prepare_cached("INSERT INTO history_names (history_names, rowid, name) VALUES ('delete', ?, ?)")
@@ -96,8 +103,10 @@ pub(super) fn unseal(connection: &Connection, seq: i64) -> Result<(), StoreError
         .map_err(sql)?;
     for (_, id) in unpack(&resources) {
         connection
-            .prepare_cached("DELETE FROM history_resources WHERE resource_id = ? AND seq = ?")
-            .and_then(|mut s| s.execute(params![id, seq]))
+            .prepare_cached(
+                "DELETE FROM history_resources WHERE resource_id = ? AND created_at = ? AND seq = ?",
+            )
+            .and_then(|mut s| s.execute(params![id, created_at, seq]))
             .map_err(sql)?;
     }
     delete(connection, "DELETE FROM history WHERE seq = ?", seq)

@@ -15,34 +15,37 @@ use super::batch::Batch;
 use super::cache::Cache;
 use super::checkpoint::{self, Signals};
 use super::counters::Counters;
+use super::errand::Errand;
 use super::seal;
 use super::workflows::Workflows;
+use crate::audit::Audit;
 use crate::error::StoreError;
 use crate::store::{Commit, CommitSink, Submission};
-use crate::stored::{ImportOutcome, ImportedTask, Submitted, WorkflowPut};
+use crate::stored::{Submitted, WorkflowPut};
 
 /// Jobs in one transaction, at the most.
 const LARGEST_BATCH: usize = 512;
-/// Ended tasks that wait to be sealed before sealing begins; few enough to be scanned by every list.
-const UNSEALED: usize = 2048;
-/// Tasks sealed in one go, beside a batch.
-const SLICE: usize = 128;
+/// Resting tasks that wait to be sealed before sealing begins; few enough to be scanned by every list.
+const UNSEALED: usize = 512;
+/// Tasks sealed in one go, beside a batch. Many at once: the indexes' pages, and the segment that the index of names makes
+/// each time, are then written for all of them together.
+const SLICE: usize = 512;
 /// How long the writer pauses before it repeats what could not be written.
 const PAUSE: Duration = Duration::from_millis(200);
 
 pub(super) type Answer<T> = oneshot::Sender<Result<T, StoreError>>;
 
+/// Who waits for a command, and what is noted of it.
+pub(super) type Asked = (Answer<()>, Option<Box<Audit>>);
+
 /// What the writer is asked to do.
-#[expect(
-    clippy::large_enum_variant,
-    reason = "commands are the many; a box for each would cost more than it saves"
-)]
 pub(super) enum Job {
     Submit(Submission, Answer<Submitted>),
-    Command(TaskId, Command, Option<Answer<()>>),
-    PutWorkflow(Box<Definition>, Answer<WorkflowPut>),
-    DeleteWorkflow(String, Answer<()>),
-    Import(Vec<ImportedTask>, Answer<ImportOutcome>),
+    Command(TaskId, Command, Option<Asked>),
+    PutWorkflow(Box<Definition>, Option<Audit>, Answer<WorkflowPut>),
+    DeleteWorkflow(String, Option<Audit>, Answer<()>),
+    /// Anything rare.
+    Errand(Errand),
     Close,
 }
 
@@ -63,8 +66,8 @@ pub(super) struct Writer {
     pub(super) cache: Cache,
     pub(super) counters: Counters,
     pub(super) next_seq: i64,
-    /// Ended tasks that are hot still, oldest first.
-    pub(super) ended: std::collections::VecDeque<i64>,
+    /// Resting tasks that are hot still, oldest first.
+    pub(super) resting: std::collections::VecDeque<i64>,
     /// Those that the batch at work takes out of there.
     pub(super) sealing: Vec<i64>,
     pub(super) jobs: mpsc::Receiver<Job>,
@@ -175,16 +178,16 @@ impl Writer {
         self.counters.clear();
         self.cache.forget_touched();
         for seq in self.sealing.drain(..).rev() {
-            self.ended.push_front(seq);
+            self.resting.push_front(seq);
         }
     }
 
-    /// Seals a slice if enough ended tasks are hot; a larger one the more of them there are, so that it keeps up.
+    /// Seals a slice once a whole one is there; a larger one the more resting tasks are hot, so that it keeps up.
     fn seal_some(&mut self) -> Result<(), StoreError> {
-        let excess = self.ended.len().saturating_sub(UNSEALED);
-        if excess > 0 {
+        let excess = self.resting.len().saturating_sub(UNSEALED);
+        if excess >= SLICE {
             let slice = excess.min(SLICE + excess / 8);
-            self.sealing.extend(self.ended.drain(..slice));
+            self.sealing.extend(self.resting.drain(..slice));
             seal::seal(&self.connection, &self.sealing)?;
         }
         Ok(())

@@ -27,7 +27,7 @@ pub(crate) async fn run(args: &IdArgs, context: &Context) -> Result<Code, Failur
         let error = attempt.error.as_ref().map(|error| format!("{}: {}", error.error_code, error.message));
         table.row(vec![
             attempt.sub_task.clone(),
-            (attempt.generation + 1).to_string(),
+            attempt.generation.to_string(),
             attempt.number.to_string(),
             tree::status(&attempt.status, out.palette),
             attempt.creation_timestamp.clone(),

@@ -40,11 +40,9 @@ pub(crate) async fn get(
 
 async fn extras(app: &App, task: &Stored, shown: &Shown) -> Result<Extras, ApiError> {
     let mut extras = Extras::default();
-    if let Stored::Imported { .. } = task {
-        return Ok(extras);
-    }
+    let Stored::Own(record) = task else { return Ok(extras) };
     if shown.input || shown.labels {
-        let spec = app.engine.spec(task.id()).await?;
+        let spec = app.engine.spec(record).await?;
         extras.input = spec.clone().filter(|_| shown.input);
         extras.labels = spec.filter(|_| shown.labels);
     }

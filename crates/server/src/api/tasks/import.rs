@@ -10,6 +10,7 @@ use serde::Deserialize;
 use serde_json::json;
 use serde_json::value::RawValue;
 
+use crate::access::Caller;
 use crate::api::App;
 use crate::error::ApiError;
 use crate::request;
@@ -36,12 +37,16 @@ struct PageIn<'a> {
 }
 
 /// Takes in one task, a list of them, or a page; all or none.
-pub(crate) async fn import(State(app): State<App>, request: Request<Body>) -> Result<Response, ApiError> {
+pub(crate) async fn import(
+    State(app): State<App>,
+    caller: Caller,
+    request: Request<Body>,
+) -> Result<Response, ApiError> {
     let bytes = request::json_body(request, &app.config.limits, app.config.limits.import).await?;
     // Megabytes of JSON take long enough to hold up others.
     let tasks = tokio::task::spawn_blocking(move || tasks(&bytes));
     let tasks = tasks.await.map_err(|e| ApiError::internal(e.to_string()))??;
-    let outcome = app.engine.import(tasks).await?;
+    let outcome = app.engine.import(tasks, caller.audit()).await?;
     let body = json!({ "imported": outcome.imported, "replaced": outcome.replaced, "kept": outcome.kept });
     Ok(respond::value(StatusCode::OK, &body))
 }

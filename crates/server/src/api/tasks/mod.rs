@@ -3,11 +3,13 @@
 pub(crate) mod attempts;
 pub(crate) mod cancel;
 pub(crate) mod get;
+pub(crate) mod history;
 pub(crate) mod import;
 pub(crate) mod list;
 pub(crate) mod query;
 pub(crate) mod resolve;
 pub(crate) mod retry;
+pub(crate) mod settings;
 pub(crate) mod skip;
 pub(crate) mod submit;
 pub(crate) mod view;

@@ -5,10 +5,7 @@ use longhaul_model::{TaskStatus, Timestamp};
 
 use crate::config::WireConfig;
 use crate::error::ApiError;
-use crate::request::Parameters;
-
-/// The largest page.
-pub(crate) const LARGEST_PAGE: u32 = 100;
+use crate::request::{Paging, Parameters, whole_number};
 
 /// A list as asked for.
 #[derive(Debug, PartialEq)]
@@ -24,20 +21,8 @@ pub(crate) struct Asked {
 /// Reads the parameters. Unknown ones are ignored, malformed values of known ones refused.
 pub(crate) fn read(parameters: &Parameters, wire: &WireConfig) -> Result<Asked, ApiError> {
     let text = |name: &str| parameters.get(name).map(str::to_owned);
-    let whole = |name: &str| whole_number(parameters, name);
-    let size = match whole("pageSize")? {
-        None | Some(0) => wire.default_page_size,
-        Some(size) => u32::try_from(size).ok().filter(|size| *size <= LARGEST_PAGE).ok_or_else(|| {
-            ApiError::parameter(
-                "pageSize",
-                &size.to_string(),
-                "It takes 1 to 100; ask for further pages by pageNumber",
-            )
-        })?,
-    };
-    let number = whole("pageNumber")?.unwrap_or(1).max(1);
-    let cap = whole("limit")?;
-    let offset = (number - 1).saturating_mul(u64::from(size));
+    let Paging { number, size, offset } = Paging::read(parameters, wire.default_page_size)?;
+    let cap = whole_number(parameters, "limit")?;
     let left = cap.map_or(u64::MAX, |cap| cap.saturating_sub(offset));
     let limit = u32::try_from(left).unwrap_or(u32::MAX).min(size);
     if let Some(live) = parameters.get("doLiveRefresh")
@@ -63,15 +48,6 @@ pub(crate) fn read(parameters: &Parameters, wire: &WireConfig) -> Result<Asked, 
         limit,
     };
     Ok(Asked { query, number, size, cap })
-}
-
-/// Not negative; the documented type is int32.
-fn whole_number(parameters: &Parameters, name: &str) -> Result<Option<u64>, ApiError> {
-    let Some(text) = parameters.get(name) else { return Ok(None) };
-    let number = text.parse::<i32>().ok().and_then(|number| u64::try_from(number).ok());
-    number
-        .map(Some)
-        .ok_or_else(|| ApiError::parameter(name, text, "It takes a whole number from 0 to 2147483647"))
 }
 
 fn statuses(parameters: &Parameters) -> Result<Vec<TaskStatus>, ApiError> {

@@ -8,7 +8,8 @@ use longhaul_engine::VerdictRequest;
 use serde::Deserialize;
 
 use super::answer;
-use crate::api::{ANONYMOUS, App};
+use crate::access::Caller;
+use crate::api::App;
 use crate::error::ApiError;
 use crate::request::{self, Id, Strict};
 
@@ -31,6 +32,7 @@ enum OutcomeBody {
 /// Marks a failure as dealt with; with a sub-task and its outcome, the task goes on.
 pub(crate) async fn resolve(
     State(app): State<App>,
+    caller: Caller,
     Id(id): Id,
     request: Request<Body>,
 ) -> Result<Response, ApiError> {
@@ -53,7 +55,7 @@ pub(crate) async fn resolve(
             return Err(ApiError::field("/outcome", "outcome: say `done` or `notDone` of the sub-task"));
         }
     };
-    let task = app.engine.resolve(id, ANONYMOUS, reason, verdict).await?;
+    let task = app.engine.resolve(id, reason, verdict, caller.audit()).await?;
     Ok(answer(&app, &task))
 }
 

@@ -5,17 +5,18 @@ use axum::response::Response;
 use http::StatusCode;
 
 use super::answer;
-use crate::api::{ANONYMOUS, App};
+use crate::access::Caller;
+use crate::api::App;
 use crate::config::ActionBody;
 use crate::error::ApiError;
 use crate::request::Id;
 use crate::respond;
 
 /// Retries a failed task; answered once it runs again.
-pub(crate) async fn retry(State(app): State<App>, Id(id): Id) -> Result<Response, ApiError> {
+pub(crate) async fn retry(State(app): State<App>, caller: Caller, Id(id): Id) -> Result<Response, ApiError> {
     let task = app
         .engine
-        .retry(id, ANONYMOUS)
+        .retry(id, caller.audit())
         .await
         .map_err(|e| ApiError::of_command(e, "TA_TASK_CAN_NOT_BE_RETRIED"))?;
     Ok(match app.config.wire.action_body {

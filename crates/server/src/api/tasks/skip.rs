@@ -8,7 +8,8 @@ use serde::Deserialize;
 
 use super::answer;
 use super::resolve::reason;
-use crate::api::{ANONYMOUS, App};
+use crate::access::Caller;
+use crate::api::App;
 use crate::error::ApiError;
 use crate::request::{self, Id, Named};
 
@@ -21,12 +22,13 @@ struct SkipBody {
 /// A failed task goes on without one failed sub-task.
 pub(crate) async fn skip(
     State(app): State<App>,
+    caller: Caller,
     Id(id): Id,
     path: Named,
     request: Request<Body>,
 ) -> Result<Response, ApiError> {
     let bytes = request::json_body(request, &app.config.limits, app.config.limits.body).await?;
     let given: SkipBody = request::parsed(&bytes)?;
-    let task = app.engine.skip(id, path.get("name"), ANONYMOUS, reason(&given.reason)?).await?;
+    let task = app.engine.skip(id, path.get("name"), reason(&given.reason)?, caller.audit()).await?;
     Ok(answer(&app, &task))
 }

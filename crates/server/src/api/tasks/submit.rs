@@ -8,14 +8,14 @@ use axum::extract::State;
 use axum::response::Response;
 use http::header::{self, HeaderName, HeaderValue};
 use http::{HeaderMap, Request, StatusCode, Uri};
-use longhaul_engine::{IdempotencyKey, SubmitRequest};
+use longhaul_engine::{IdempotencyKey, SubmitRequest, Submitted};
 use longhaul_model::Timestamp;
 use serde::Deserialize;
 use serde_json::{Map, Value};
-use sha2::{Digest, Sha256};
 
 use super::{body, view};
-use crate::api::{ANONYMOUS, App};
+use crate::access::Caller;
+use crate::api::App;
 use crate::error::ApiError;
 use crate::request::{self, Parameters, Strict};
 use crate::respond;
@@ -34,27 +34,36 @@ struct SubmitBody {
 }
 
 /// Starts a task: 202 once it is durable; with `wait`, once it ended or the time is over.
-pub(crate) async fn submit(State(app): State<App>, request: Request<Body>) -> Result<Response, ApiError> {
+pub(crate) async fn submit(
+    State(app): State<App>,
+    caller: Caller,
+    request: Request<Body>,
+) -> Result<Response, ApiError> {
     let (key, wait) = (KeyText::of(request.headers())?, wait(&app, request.uri())?);
     let bytes = request::json_body(request, &app.config.limits, app.config.limits.body).await?;
     let given: SubmitBody = request::parsed(&bytes)?;
-    let submit = checked(given, key.map(|key| key.with("POST /v1/tasks", &bytes)))?;
+    let key = key.map(|key| key.with(&app, &caller, "POST /v1/tasks", &bytes));
+    let submit = checked(given, key, &caller)?;
     accept(&app, submit, wait).await
 }
 
-fn checked(given: SubmitBody, key: Option<IdempotencyKey>) -> Result<SubmitRequest, ApiError> {
+fn checked(
+    given: SubmitBody,
+    key: Option<IdempotencyKey>,
+    caller: &Caller,
+) -> Result<SubmitRequest, ApiError> {
     let not_before: Option<Timestamp> = given.not_before.map(|text| text.parse()).transpose().map_err(
         |e: longhaul_model::time::BadTimestamp| ApiError::field("/notBefore", format!("notBefore: {e}")),
     )?;
     if let Some(name) = &given.name
-        && (name.trim().is_empty() || name.chars().count() > 500)
+        && (name.trim().is_empty() || longer(name, 500))
     {
         return Err(ApiError::field("/name", "name: 1 to 500 characters, not only spaces"));
     }
     if given.labels.len() > 50
-        || given.labels.iter().any(|(k, v)| k.is_empty() || k.len() > 100 || v.len() > 500)
+        || given.labels.iter().any(|(k, v)| k.is_empty() || longer(k, 100) || longer(v, 500))
     {
-        let message = "labels: at most 50, names of 1 to 100 bytes, values of up to 500";
+        let message = "labels: at most 50, names of 1 to 100 characters, values of up to 500";
         return Err(ApiError::field("/labels", message));
     }
     Ok(SubmitRequest {
@@ -64,9 +73,14 @@ fn checked(given: SubmitBody, key: Option<IdempotencyKey>) -> Result<SubmitReque
         name: given.name,
         not_before,
         labels: given.labels,
-        by: Some(ANONYMOUS.to_owned()),
+        audit: Some(caller.audit()),
         key,
     })
+}
+
+/// Whether a text has more characters than this.
+fn longer(text: &str, most: usize) -> bool {
+    text.chars().nth(most).is_some()
 }
 
 /// The `wait` of a submission, looked at before anything is accepted.
@@ -84,6 +98,11 @@ pub(crate) async fn accept(
         None => app.engine.submit(submit).await?,
         Some(limit) => app.engine.submit_and_wait(submit, limit).await?,
     };
+    Ok(accepted(app, &submitted))
+}
+
+/// 202 with the task, and where to look at it.
+pub(crate) fn accepted(app: &App, submitted: &Submitted) -> Response {
     let mut response = respond::json(StatusCode::ACCEPTED, body(app, &submitted.task));
     let headers = response.headers_mut();
     if let Ok(location) = HeaderValue::from_str(&format!("/v1/tasks/{}", submitted.task.id())) {
@@ -92,7 +111,7 @@ pub(crate) async fn accept(
     if submitted.replayed {
         headers.insert(HeaderName::from_static("idempotency-replayed"), HeaderValue::from_static("true"));
     }
-    Ok(response)
+    response
 }
 
 /// An `Idempotency-Key` as the caller wrote it.
@@ -112,12 +131,8 @@ impl KeyText {
     }
 
     /// The key with the hash of what it asks for: a call and a body.
-    pub(crate) fn with(self, call: &str, body: &[u8]) -> IdempotencyKey {
-        let mut hash = Sha256::new();
-        hash.update(call.as_bytes());
-        hash.update([0]);
-        hash.update(body);
-        let fingerprint = hash.finalize().into();
-        IdempotencyKey { principal: ANONYMOUS.to_owned(), key: self.0, fingerprint }
+    pub(crate) fn with(self, app: &App, caller: &Caller, call: &str, body: &[u8]) -> IdempotencyKey {
+        let fingerprint = app.engine.fingerprint(&[call.as_bytes(), body]);
+        IdempotencyKey { principal: caller.name().to_owned(), key: self.0, fingerprint }
     }
 }

@@ -4,13 +4,18 @@ use axum::extract::State;
 use axum::response::Response;
 use http::StatusCode;
 
+use crate::access::Caller;
 use crate::api::App;
 use crate::error::ApiError;
 use crate::request::Named;
 use crate::respond;
 
 /// Takes a workflow out of the list; its tasks go on.
-pub(crate) async fn delete(State(app): State<App>, path: Named) -> Result<Response, ApiError> {
-    app.engine.delete_workflow(path.get("name")).await?;
+pub(crate) async fn delete(
+    State(app): State<App>,
+    caller: Caller,
+    path: Named,
+) -> Result<Response, ApiError> {
+    app.engine.delete_workflow(path.get("name"), caller.audit()).await?;
     Ok(respond::empty(StatusCode::NO_CONTENT))
 }

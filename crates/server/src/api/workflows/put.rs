@@ -7,6 +7,7 @@ use http::{Request, StatusCode};
 use longhaul_model::workflow::Definition;
 
 use super::whole;
+use crate::access::Caller;
 use crate::api::App;
 use crate::error::ApiError;
 use crate::request::{self, Named};
@@ -15,6 +16,7 @@ use crate::respond;
 /// 201 for a new version, 200 when the newest is the same.
 pub(crate) async fn put(
     State(app): State<App>,
+    caller: Caller,
     path: Named,
     request: Request<Body>,
 ) -> Result<Response, ApiError> {
@@ -29,7 +31,7 @@ pub(crate) async fn put(
             format!("name: the path says `{}`, the definition `{}`", path.get("name"), definition.name);
         return Err(ApiError::field("/name", message));
     }
-    let put = app.engine.put_workflow(definition).await?;
+    let put = app.engine.put_workflow(definition, caller.audit()).await?;
     let status = if put.created { StatusCode::CREATED } else { StatusCode::OK };
     Ok(respond::json(status, whole(&app, &put.workflow)?))
 }

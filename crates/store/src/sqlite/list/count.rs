@@ -8,9 +8,6 @@ use crate::error::StoreError;
 use crate::sqlite::counters::WIDTHS;
 use crate::sqlite::rows::sql;
 
-/// Matches of the trigram index from which a walk along the index of names is quicker than looking each one up.
-pub(super) const MANY_NAMES: u64 = 20_000;
-
 pub(super) fn count(connection: &Connection, filter: &Filter<'_>) -> Result<u64, StoreError> {
     let query = filter.query;
     if query.resource_id.is_none() && filter.needle.is_none() {
@@ -39,7 +36,7 @@ fn cells(all: &mut Sql, filter: &Filter<'_>) {
     all.append(filter.statuses());
 }
 
-/// From the buckets of completions: whole days, then whole hours, then whole minutes, then rows.
+/// From the buckets of completions: whole days, then whole hours, minutes and seconds, then rows.
 fn completed(connection: &Connection, filter: &Filter<'_>, after: i64) -> Result<u64, StoreError> {
     // Exclusive: the first instant that counts.
     let first = after.saturating_add(1);
@@ -81,10 +78,7 @@ fn in_history(connection: &Connection, filter: &Filter<'_>) -> Result<u64, Store
             text: "SELECT count(DISTINCT r.seq) FROM history_resources r CROSS JOIN history h ON h.seq = r.seq WHERE 1".into(),
             values: Vec::new(),
         };
-        let bare = query.kind.is_none()
-            && query.statuses.is_empty()
-            && query.completed_after.is_none()
-            && filter.needle.is_none();
+        let bare = filter.only_resource();
         if bare {
             all.text = "SELECT count(DISTINCT seq) FROM history_resources r WHERE 1".into();
         }
@@ -97,12 +91,10 @@ fn in_history(connection: &Connection, filter: &Filter<'_>) -> Result<u64, Store
         }
         return number(connection, &all);
     }
-    if names_are_few(connection, filter)? {
-        let mut all = Sql {
-            text: "SELECT count(*) FROM history_names n CROSS JOIN history h ON h.seq = n.rowid WHERE history_names MATCH ".into(),
-            values: Vec::new(),
-        };
-        all.bind(filter.phrase().unwrap_or_default());
+    if let Some(named) = &filter.named {
+        let mut all = Sql { text: "SELECT count(*) FROM json_each(".into(), values: Vec::new() };
+        all.bind(named.clone());
+        all.push(") n CROSS JOIN history h ON h.seq = n.value WHERE 1");
         all.append(filter.plain());
         all.append(filter.resource());
         return number(connection, &all);
@@ -115,20 +107,6 @@ fn in_history(connection: &Connection, filter: &Filter<'_>) -> Result<u64, Store
     all.append(filter.name());
     all.append(filter.resource());
     number(connection, &all)
-}
-
-/// Whether the trigram index leads to few rows.
-pub(super) fn names_are_few(connection: &Connection, filter: &Filter<'_>) -> Result<bool, StoreError> {
-    let Some(phrase) = filter.phrase() else { return Ok(false) };
-    let mut some = Sql {
-        text: "SELECT count(*) FROM (SELECT 1 FROM history_names WHERE history_names MATCH ".into(),
-        values: Vec::new(),
-    };
-    some.bind(phrase);
-    some.push(" LIMIT ");
-    some.bind(MANY_NAMES as i64);
-    some.push(")");
-    Ok(number(connection, &some)? < MANY_NAMES)
 }
 
 /// The filters of the row, for statements where `kind` would name two columns.

@@ -2,14 +2,23 @@
 
 use longhaul_model::TaskStatus;
 use rusqlite::types::Value;
+use rusqlite::{Connection, params};
 
+use crate::error::StoreError;
 use crate::query::TaskQuery;
+use crate::sqlite::doc::json;
+use crate::sqlite::rows::sql;
+
+/// Matches of the trigram index from which a walk along the index of names is quicker than looking each one up.
+const MANY_NAMES: usize = 20_000;
 
 /// A query with what is derived from it.
 pub(super) struct Filter<'a> {
     pub(super) query: &'a TaskQuery,
     /// The text that names must contain, folded; never empty.
     pub(super) needle: Option<String>,
+    /// The rows of history whose names contain it, as a JSON array, where they are few enough to be looked at singly.
+    pub(super) named: Option<String>,
 }
 
 /// A piece of SQL with its parameters in order.
@@ -45,11 +54,35 @@ impl Sql {
 impl<'a> Filter<'a> {
     pub(super) fn new(query: &'a TaskQuery) -> Self {
         let needle = query.name_contains.as_deref().map(str::to_lowercase).filter(|text| !text.is_empty());
-        Filter { query, needle }
+        Filter { query, needle, named: None }
+    }
+
+    /// Asks the trigram index for the name: once, as it may have to read much for little.
+    pub(super) fn look_up_name(&mut self, connection: &Connection) -> Result<(), StoreError> {
+        let Some(phrase) = self.phrase().filter(|_| self.query.resource_id.is_none()) else { return Ok(()) };
+        let mut statement = connection
+            .prepare_cached("SELECT rowid FROM history_names WHERE history_names MATCH ?1 LIMIT ?2")
+            .map_err(sql)?;
+        let rows = statement.query_map(params![phrase, MANY_NAMES as i64], |row| row.get(0)).map_err(sql)?;
+        let found: Vec<i64> = rows.collect::<Result<_, _>>().map_err(sql)?;
+        if found.len() < MANY_NAMES {
+            self.named = Some(json(&found)?);
+        }
+        Ok(())
     }
 
     pub(super) fn has_resource(&self) -> bool {
         self.query.resource_id.is_some() || self.query.resource_kind.is_some()
+    }
+
+    /// Whether nothing but the resource is asked for.
+    pub(super) fn only_resource(&self) -> bool {
+        let query = self.query;
+        query.kind.is_none()
+            && query.statuses.is_empty()
+            && query.completed_after.is_none()
+            && self.needle.is_none()
+            && query.resource_id.is_some()
     }
 
     /// ` AND …` for type, status and completion, which every index of history covers.
@@ -116,7 +149,7 @@ impl<'a> Filter<'a> {
     }
 
     /// The name as a phrase of the trigram index, if it is long enough for one.
-    pub(super) fn phrase(&self) -> Option<String> {
+    fn phrase(&self) -> Option<String> {
         let needle = self.needle.as_deref().filter(|needle| needle.chars().count() >= 3)?;
         Some(format!("\"{}\"", needle.replace('"', "\"\"")))
     }

@@ -5,7 +5,7 @@ use std::cmp::Ordering;
 use rusqlite::types::Value;
 use rusqlite::{Connection, params_from_iter};
 
-use super::count::{MANY_NAMES, count, names_are_few};
+use super::count::count;
 use super::filter::{Filter, Sql};
 use crate::error::StoreError;
 use crate::query::{OrderBy, TaskQuery};
@@ -119,6 +119,19 @@ fn hot_source(filter: &Filter<'_>) -> Sql {
 fn history_source(connection: &Connection, filter: &Filter<'_>, total: u64) -> Result<Sql, StoreError> {
     let query = filter.query;
     let mut source = Sql::default();
+    if let Some(id) =
+        query.resource_id.as_ref().filter(|_| filter.only_resource() && query.order == OrderBy::CreatedAt)
+    {
+        // The index of resources is in the order asked for: no more is read than is shown.
+        source.push("(SELECT r.created_at, h.id, r.seq FROM history_resources r CROSS JOIN history h ON h.seq = r.seq WHERE 1");
+        source.and("r.resource_id = ", id.clone());
+        match &query.resource_kind {
+            Some(kind) => source.and("r.kind = ", kind.clone()),
+            None => source.push(" AND r.first"),
+        }
+        source.push(")");
+        return Ok(source);
+    }
     if let Some(id) = &query.resource_id {
         source.push("history WHERE seq IN (SELECT seq FROM history_resources WHERE 1");
         source.and("resource_id = ", id.clone());
@@ -130,10 +143,10 @@ fn history_source(connection: &Connection, filter: &Filter<'_>, total: u64) -> R
         source.append(filter.name());
         return Ok(source);
     }
-    if filter.needle.is_some() && total <= MANY_NAMES && names_are_few(connection, filter)? {
-        source.push("history WHERE seq IN (SELECT rowid FROM history_names WHERE history_names MATCH ");
-        source.bind(filter.phrase().unwrap_or_default());
-        source.push(")");
+    if let Some(named) = &filter.named {
+        source.push("history WHERE seq IN (SELECT value FROM json_each(");
+        source.bind(named.clone());
+        source.push("))");
         source.append(filter.plain());
         source.append(filter.resource());
         return Ok(source);

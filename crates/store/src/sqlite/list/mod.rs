@@ -20,7 +20,8 @@ pub(super) fn list(
     workflows: &Workflows,
     query: &TaskQuery,
 ) -> Result<Page, StoreError> {
-    let filter = filter::Filter::new(query);
+    let mut filter = filter::Filter::new(query);
+    filter.look_up_name(connection)?;
     let total = count::count(connection, &filter)?;
     if total == 0 || query.offset >= total || query.limit == 0 {
         return Ok(Page { tasks: Vec::new(), total });
@@ -40,7 +41,12 @@ pub(super) fn due(
     limit: u32,
 ) -> Result<Vec<longhaul_model::TaskId>, StoreError> {
     let mut statement = connection
-        .prepare_cached("SELECT id FROM hot WHERE due_at <= ? ORDER BY due_at LIMIT ?")
+        .prepare_cached(
+            "SELECT id FROM (SELECT * FROM (SELECT due_at, id FROM hot WHERE due_at <= ?1 ORDER BY due_at LIMIT ?2)
+             UNION ALL
+             SELECT * FROM (SELECT due_at, id FROM history WHERE due_at <= ?1 ORDER BY due_at LIMIT ?2))
+             ORDER BY due_at LIMIT ?2",
+        )
         .map_err(rows::sql)?;
     let ids = statement
         .query_map([now.0, i64::from(limit)], |row| row.get(0).map(longhaul_model::TaskId::from_bytes))

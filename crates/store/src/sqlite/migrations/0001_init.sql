@@ -1,4 +1,4 @@
--- Active state is small and hot; a finished task becomes one row of history, written once. Instants are
+-- Active state is small and hot; a task that rests, as it has ended or waits for its start, becomes one row of history. Instants are
 -- milliseconds since 1970, ids sixteen bytes, `seq` the order of acceptance: it ties the tables together.
 
 CREATE TABLE workflows (
@@ -23,7 +23,7 @@ CREATE TABLE specs (
   doc TEXT NOT NULL
 );
 
--- Tasks that have not ended, and those that ended lately.
+-- Tasks that move, and those that came to rest lately.
 CREATE TABLE hot (
   seq          INTEGER PRIMARY KEY,
   id           BLOB    NOT NULL,
@@ -73,7 +73,7 @@ CREATE TABLE keys (
 ) WITHOUT ROWID;
 CREATE INDEX keys_created ON keys (created_at);
 
--- Tasks that ended, and imported ones (origin 1, whose doc is their JSON as it came).
+-- Tasks that rest: ended, waiting for their start, or imported (origin 1, whose doc is their JSON as it came).
 CREATE TABLE history (
   seq          INTEGER PRIMARY KEY,
   id           BLOB    NOT NULL,
@@ -82,6 +82,7 @@ CREATE TABLE history (
   status       INTEGER NOT NULL,
   created_at   INTEGER NOT NULL,
   completed_at INTEGER,
+  due_at       INTEGER,
   origin       INTEGER NOT NULL,
   resources    TEXT    NOT NULL,
   doc          TEXT    NOT NULL
@@ -93,6 +94,7 @@ CREATE INDEX history_name ON history (name, id, status, kind, completed_at);
 CREATE INDEX history_status ON history (status, created_at, id, kind, completed_at);
 CREATE INDEX history_kind ON history (kind, created_at, id, status, completed_at);
 CREATE INDEX history_id ON history (id, status, kind, completed_at);
+CREATE INDEX history_due ON history (due_at) WHERE due_at IS NOT NULL;
 
 CREATE TABLE history_resources (
   resource_id  TEXT    NOT NULL,
@@ -100,8 +102,10 @@ CREATE TABLE history_resources (
   kind         TEXT    NOT NULL COLLATE NOCASE,
   -- The first of its kind within its task: those together name each task once.
   leads        INTEGER NOT NULL,
+  -- The first with its id within its task: likewise.
+  first        INTEGER NOT NULL,
   created_at   INTEGER NOT NULL,
-  PRIMARY KEY (resource_id, seq, kind)
+  PRIMARY KEY (resource_id, created_at, seq, kind)
 ) WITHOUT ROWID;
 CREATE INDEX history_resources_kind ON history_resources (kind, created_at, seq) WHERE leads;
 
@@ -118,7 +122,7 @@ CREATE TABLE counters (
   PRIMARY KEY (kind, status, resource_kind)
 ) WITHOUT ROWID;
 
--- The same by the minute, hour and day of completion.
+-- The same by the second, minute, hour and day of completion.
 CREATE TABLE completions (
   width         INTEGER NOT NULL,
   bucket        INTEGER NOT NULL,

@@ -1,6 +1,8 @@
 //! What is known about a task: what the API shows and stores keep. Definitions are shared; only what a run adds
 //! is here. The short names are those of stored documents; the wire has its own (wire contract, section 1).
 
+mod derived;
+
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -12,6 +14,8 @@ use crate::resource::Resource;
 use crate::status::{Resolution, StageStatus, SubTaskStatus, TaskStatus};
 use crate::time::Timestamp;
 use crate::workflow::Workflow;
+
+pub use derived::WaitingFor;
 
 /// A task and its sub-tasks, without its input and outputs.
 #[derive(Clone, Debug)]
@@ -238,135 +242,6 @@ pub enum Outcome {
     Lost,
     /// It was stopped with its task.
     Stopped,
-}
-
-/// What a task that does not move waits for.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum WaitingFor {
-    /// Its start time.
-    Start(Timestamp),
-    /// A sub-task's timer.
-    Timer(u32, Timestamp),
-    /// A sub-task's next automatic attempt.
-    Retry(u32, Timestamp),
-    /// An operator: a sub-task's outcome is unknown.
-    Decision(u32),
-    /// The end of attempts that were told to stop.
-    Stop(Timestamp),
-}
-
-impl Record {
-    /// A sub-task's name on the wire.
-    pub fn sub_task_name(&self, index: u32) -> &str {
-        let sub = &self.sub_tasks[index as usize];
-        sub.title.as_deref().unwrap_or_else(|| &self.workflow.sub_tasks[index as usize].name)
-    }
-
-    /// A sub-task's description on the wire.
-    pub fn sub_task_description(&self, index: u32) -> &str {
-        let written = match &self.workflow.sub_tasks[index as usize].description {
-            Template::Plain(text) => text.as_str(),
-            Template::Whole(_) | Template::Mixed(_) => "",
-        };
-        self.sub_tasks[index as usize].description.as_deref().unwrap_or(written)
-    }
-
-    /// The sub-task of a name: its key or, failing that, its name on the wire.
-    pub fn find_sub_task(&self, name: &str) -> Option<u32> {
-        self.workflow
-            .index_of(name)
-            .or_else(|| (0..self.sub_tasks.len() as u32).find(|&i| self.sub_task_name(i) == name))
-    }
-
-    /// Whether a cancel would be accepted now.
-    pub fn is_cancellable(&self) -> bool {
-        !self.state.status.is_ended() && self.state.stopping.is_none() && self.workflow.definition.cancellable
-    }
-
-    /// Whether a retry would be accepted now.
-    pub fn is_retryable(&self) -> bool {
-        self.state.status == TaskStatus::Failed
-            && self.workflow.definition.retryable
-            && self.undecided().is_none()
-    }
-
-    /// The first sub-task whose outcome an operator must decide.
-    pub fn undecided(&self) -> Option<u32> {
-        self.sub_tasks.iter().position(|sub| sub.outcome_unknown).map(|i| i as u32)
-    }
-
-    /// What the task waits for, if it waits.
-    pub fn waiting_for(&self) -> Option<WaitingFor> {
-        if self.state.status.is_ended() {
-            let open = self.undecided().filter(|_| self.state.status == TaskStatus::Failed);
-            return open.map(WaitingFor::Decision);
-        }
-        if let Some(stopping) = &self.state.stopping {
-            return Some(WaitingFor::Stop(stopping.give_up_at));
-        }
-        if let (TaskStatus::Pending, Some(at)) = (self.state.status, self.state.not_before) {
-            return Some(WaitingFor::Start(at));
-        }
-        let timed = self.sub_tasks.iter().zip(0..).filter_map(|(sub, i)| Some((sub.due_at?, sub.status, i)));
-        let works = |sub: &SubTask| sub.status == SubTaskStatus::InProgress && sub.due_at.is_none();
-        if self.sub_tasks.iter().any(works) {
-            return None;
-        }
-        timed.min_by_key(|(at, ..)| *at).map(|(at, status, i)| match status {
-            SubTaskStatus::InProgress => WaitingFor::Timer(i, at),
-            _ => WaitingFor::Retry(i, at),
-        })
-    }
-
-    /// Percent done: ended sub-tasks, and what running ones reported.
-    pub fn progress(&self) -> u8 {
-        if self.sub_tasks.is_empty() || self.state.status == TaskStatus::Successful {
-            return 100;
-        }
-        let sum: usize = self
-            .sub_tasks
-            .iter()
-            .map(|sub| match sub.status {
-                SubTaskStatus::Successful | SubTaskStatus::Skipped | SubTaskStatus::NotApplicable => 100,
-                SubTaskStatus::InProgress => usize::from(sub.progress.unwrap_or(0).min(99)),
-                SubTaskStatus::Pending | SubTaskStatus::Failed => 0,
-            })
-            .sum();
-        (sum / self.sub_tasks.len()) as u8
-    }
-
-    /// The earliest instant at which something is due without anybody asking.
-    pub fn due_at(&self) -> Option<Timestamp> {
-        if self.state.status.is_ended() {
-            return None;
-        }
-        let start = self.state.not_before.filter(|_| self.state.status == TaskStatus::Pending);
-        let stop = self.state.stopping.as_ref().map(|stopping| stopping.give_up_at);
-        let deadline = self.state.deadline.filter(|_| stop.is_none());
-        let timers = self.sub_tasks.iter().filter_map(|sub| sub.due_at);
-        timers.chain(start).chain(stop).chain(deadline).min()
-    }
-
-    /// The latest attempt of each sub-task that has one, unless history has it already (history keeps every one
-    /// that did not succeed).
-    pub fn latest_attempts(&self) -> impl Iterator<Item = Attempt> + '_ {
-        self.sub_tasks.iter().zip(0..).filter_map(|(sub, sub_task)| {
-            let outcome = match sub.status {
-                SubTaskStatus::Successful => Outcome::Successful,
-                SubTaskStatus::InProgress => Outcome::Running,
-                _ => return None,
-            };
-            Some(Attempt {
-                sub_task,
-                number: sub.attempt,
-                generation: sub.generation,
-                started_at: sub.started_at?,
-                ended_at: sub.completed_at,
-                outcome,
-                error: None,
-            })
-        })
-    }
 }
 
 impl SubTask {

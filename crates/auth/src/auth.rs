@@ -1,0 +1,181 @@
+//! The façade: what the checks of identity need, in one place.
+
+use std::sync::Arc;
+
+use longhaul_crypto::{Keyring, KeyringError, Zeroizing, random};
+use longhaul_model::Env;
+use longhaul_store::{Accounts, Audit};
+use tokio::sync::Semaphore;
+
+use crate::compact::Compact;
+use crate::config::AuthConfig;
+use crate::denied::{Denied, Reason};
+use crate::directory::{Account, Directory};
+use crate::error::{RotateError, StartError};
+use crate::noted::Refusals;
+use crate::oidc::{Fetch, HttpFetch, Oidc, Shown};
+use crate::password::{Hasher, Hashing, Verified};
+use crate::principal::{Kind, Principal};
+use crate::throttle::Throttle;
+use crate::{access, api_key, bootstrap};
+
+/// Logins that may wait for their password to be checked.
+const WAITING: usize = 256;
+
+/// Checks identities, gives tokens, keeps accounts.
+pub struct Auth {
+    pub(crate) accounts: Arc<dyn Accounts>,
+    pub(crate) env: Env,
+    pub(crate) ring: Arc<Keyring>,
+    pub(crate) config: AuthConfig,
+    pub(crate) directory: Directory,
+    pub(crate) hasher: Hasher,
+    pub(crate) verified: Verified,
+    pub(crate) throttle: Throttle,
+    pub(crate) refusals: Refusals,
+    /// Places in the queue of passwords to be checked.
+    pub(crate) queue: Semaphore,
+    pub(crate) oidc: Option<Oidc>,
+    /// Compared with where there is no account, so that its absence does not show in the time taken.
+    pub(crate) decoy: String,
+}
+
+impl Auth {
+    /// Reads the accounts. If there are none, makes the first administrator, `admin`; if it was given no password, one is
+    /// made and told to `announce` before it counts, so that no crash can leave a password that nobody knows.
+    pub async fn start(
+        accounts: Arc<dyn Accounts>,
+        env: Env,
+        ring: Arc<Keyring>,
+        config: AuthConfig,
+        announce: impl FnOnce(&str, &str) + Send,
+    ) -> Result<Arc<Auth>, StartError> {
+        let fetch: Option<Arc<dyn Fetch>> = match &config.oidc {
+            None => None,
+            Some(oidc) => {
+                let read = |path: &std::path::PathBuf| {
+                    std::fs::read(path).map_err(|e| StartError::Oidc(format!("{}: {e}", path.display())))
+                };
+                let ca = oidc.ca_file.as_ref().map(read).transpose()?;
+                Some(Arc::new(HttpFetch::new(ca.as_deref())?))
+            }
+        };
+        Auth::start_with(accounts, env, ring, config, fetch, announce).await
+    }
+
+    /// As [`Auth::start`], with another way to fetch the keys of the other issuer.
+    pub async fn start_with(
+        accounts: Arc<dyn Accounts>,
+        env: Env,
+        ring: Arc<Keyring>,
+        config: AuthConfig,
+        fetch: Option<Arc<dyn Fetch>>,
+        announce: impl FnOnce(&str, &str) + Send,
+    ) -> Result<Arc<Auth>, StartError> {
+        config.check()?;
+        let cores = std::thread::available_parallelism().map_or(1, |cores| cores.get());
+        let hasher = Hasher::new(cores);
+        let decoy = hasher.hash(Zeroizing::new(random::token::<32>())).await?;
+        let oidc = match (&config.oidc, fetch) {
+            (Some(oidc), Some(fetch)) => Some(Oidc::new(oidc.clone(), fetch, env.clone())),
+            _ => None,
+        };
+        let auth = Auth {
+            directory: Directory::open(accounts.clone(), env.clone())?,
+            throttle: Throttle::new(env.clone()),
+            verified: Verified::new(),
+            refusals: Refusals::default(),
+            queue: Semaphore::new(WAITING),
+            accounts,
+            env,
+            ring,
+            config,
+            hasher,
+            oidc,
+            decoy,
+        };
+        bootstrap::first_admin(&auth, announce).await?;
+        Ok(Arc::new(auth))
+    }
+
+    /// Whose credential is it? One of ours is decided at once, by the account as it is now. [`Denied::NeedsFetch`] means
+    /// that the other issuer's keys must be fetched ([`Auth::fetch_keys`]) and the question asked once more.
+    pub fn authenticate(&self, credential: &str) -> Result<Principal, Denied> {
+        if api_key::is_one(credential) {
+            let account = self.directory.by_key(&api_key::digest(credential)).ok_or(Reason::ApiKey)?;
+            return enabled(&account).map(|account| account.principal.clone()).map_err(Denied::from);
+        }
+        let token = Compact::parse(credential)?;
+        match &self.oidc {
+            Some(oidc) if token.header.alg != access::ALGORITHM => {
+                self.unless_taken(oidc.verify(&token, Shown::Request)?)
+            }
+            _ => self.session(&token),
+        }
+    }
+
+    /// As [`Auth::authenticate`], fetching the other issuer's keys where that is needed.
+    pub async fn authenticate_fetching(&self, credential: &str) -> Result<Principal, Denied> {
+        match self.authenticate(credential) {
+            Err(Denied::NeedsFetch) => {
+                self.fetch_keys().await;
+                self.authenticate(credential)
+            }
+            decided => decided,
+        }
+    }
+
+    /// Fetches the other issuer's keys, unless that was tried within the last 30 seconds; waits for whoever is at it.
+    pub async fn fetch_keys(&self) {
+        if let Some(oidc) = &self.oidc {
+            oidc.fetch().await;
+        }
+    }
+
+    /// Makes a new signing key. What was signed before stays good for as long as it lives.
+    /// After Ok: durable. The note follows the key, which is in a file of its own.
+    pub async fn rotate_signing_keys(&self, note: Audit) -> Result<(), RotateError> {
+        let (ring, now) = (self.ring.clone(), self.env.now().0);
+        let rotated = tokio::task::spawn_blocking(move || ring.rotate(now)).await;
+        // Only a panic or the end of the runtime is no outcome.
+        rotated.unwrap_or(Err(KeyringError::Stopping))?;
+        self.accounts.note(note).await?;
+        Ok(())
+    }
+
+    /// How much was hashed, for those who watch.
+    pub fn hashing(&self) -> Hashing {
+        self.hasher.hashing()
+    }
+
+    /// Whom one of our own tokens stands for, as it is now.
+    fn session(&self, token: &Compact) -> Result<Principal, Denied> {
+        let claims = access::verify(&self.ring, token, self.env.now())?;
+        let Some(epoch) = claims.ep else {
+            if self.oidc.is_none() {
+                return Err(Reason::Issuer.into());
+            }
+            let role = claims.role.parse().map_err(|_| Reason::Claims)?;
+            let name = claims.sub.as_ref().into();
+            return self.unless_taken(Principal { name, role, kind: Kind::External });
+        };
+        let account = self.directory.by_name(&claims.sub).ok_or(Reason::NoAccount)?;
+        enabled(&account)?;
+        if account.user.epoch != epoch {
+            return Err(Reason::Epoch.into());
+        }
+        Ok(account.principal.clone())
+    }
+
+    /// An external who has the name of an account here would be taken for it in every log and list.
+    pub(crate) fn unless_taken(&self, external: Principal) -> Result<Principal, Denied> {
+        match self.directory.by_name(&external.name) {
+            Some(_) => Err(Reason::NameTaken.into()),
+            None => Ok(external),
+        }
+    }
+}
+
+fn enabled(account: &Arc<Account>) -> Result<&Arc<Account>, Reason> {
+    if account.user.disabled { Err(Reason::Disabled) } else { Ok(account) }
+}

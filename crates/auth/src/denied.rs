@@ -1,0 +1,70 @@
+//! Why somebody was not let in. These words are for the log; the answer tells no more than that a token is over.
+
+use thiserror::Error;
+
+/// Why a credential was not accepted.
+#[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
+pub enum Denied {
+    /// The token was good and is over: a new one helps.
+    #[error("JWT expired")]
+    Expired,
+    /// The issuer's keys must be fetched before this can be decided: see `Auth::fetch_keys`.
+    #[error("the issuer's keys are not at hand")]
+    NeedsFetch,
+    /// The issuer vouches for somebody who has no role here.
+    #[error("the token gives no role that is known here")]
+    NoRole,
+    /// Anything else.
+    #[error(transparent)]
+    Refused(#[from] Reason),
+}
+
+/// What is wrong with a credential.
+#[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
+pub enum Reason {
+    /// More than 8 KiB.
+    #[error("the token is too long")]
+    TooLong,
+    /// It is not three parts of base64url.
+    #[error("the token is malformed")]
+    Form,
+    /// Its header is no header, or has what is never accepted.
+    #[error("the token's header is not acceptable")]
+    Header,
+    /// Its algorithm is not one of the key's issuer.
+    #[error("the token's algorithm is not accepted")]
+    Algorithm,
+    /// No such key, or one that counts no more, or another signature than that key's.
+    #[error("the token's signature is not that of a known key")]
+    Signature,
+    /// A claim is missing, is there twice, or has the wrong type.
+    #[error("the token's claims are not as expected")]
+    Claims,
+    /// It is a token for something else.
+    #[error("the token is of another type")]
+    Type,
+    /// Another issuer's.
+    #[error("the token is of another issuer")]
+    Issuer,
+    /// For somebody else.
+    #[error("the token is for another audience")]
+    Audience,
+    /// It begins in the future.
+    #[error("the token is not valid yet")]
+    NotYet,
+    /// There is no such account.
+    #[error("the account does not exist")]
+    NoAccount,
+    /// The account is disabled.
+    #[error("the account is disabled")]
+    Disabled,
+    /// It was given before the password was changed or the account disabled.
+    #[error("the token was given before the account changed")]
+    Epoch,
+    /// Another issuer's user has the name of an account here.
+    #[error("the external name is that of an account")]
+    NameTaken,
+    /// No such API key.
+    #[error("the API key is not known")]
+    ApiKey,
+}

@@ -1,0 +1,176 @@
+//! The accounts as they are now, in memory: every request asks for one. Made anew after each change made here, and when
+//! the store's revision shows that something else changed them, which is looked at every five seconds.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use longhaul_model::{Env, Timestamp};
+use longhaul_store::{Accounts, StoreError, User, Users};
+use parking_lot::{Mutex, RwLock};
+
+use crate::principal::{Kind, Principal};
+
+/// What is known may be so old, in milliseconds.
+const FRESH: i64 = 5000;
+
+/// An account, ready for use.
+pub(crate) struct Account {
+    pub(crate) principal: Principal,
+    pub(crate) user: User,
+}
+
+/// When an API key was used last, and what the store knows of that.
+struct Use {
+    at: AtomicI64,
+    stored: AtomicI64,
+}
+
+/// All accounts, of one moment.
+#[derive(Default)]
+struct Snapshot {
+    revision: i64,
+    /// By name in lower case.
+    by_name: HashMap<Box<str>, Arc<Account>>,
+    by_key: HashMap<[u8; 32], (Arc<Account>, Arc<Use>)>,
+}
+
+pub(crate) struct Directory {
+    accounts: Arc<dyn Accounts>,
+    env: Env,
+    snapshot: RwLock<Arc<Snapshot>>,
+    checked_at: AtomicI64,
+    /// By the identity of the key; outlives the snapshots.
+    uses: Mutex<HashMap<String, Arc<Use>>>,
+}
+
+impl Directory {
+    /// Reads all accounts.
+    pub(crate) fn open(accounts: Arc<dyn Accounts>, env: Env) -> Result<Self, StoreError> {
+        let directory = Directory {
+            accounts,
+            env,
+            snapshot: RwLock::new(Arc::new(Snapshot { revision: -1, ..Snapshot::default() })),
+            checked_at: AtomicI64::new(0),
+            uses: Mutex::new(HashMap::new()),
+        };
+        directory.reload()?;
+        Ok(directory)
+    }
+
+    /// An account by name, however it is written.
+    pub(crate) fn by_name(&self, name: &str) -> Option<Arc<Account>> {
+        let snapshot = self.fresh();
+        if name.bytes().any(|c| c.is_ascii_uppercase()) {
+            return snapshot.by_name.get(name.to_ascii_lowercase().as_str()).cloned();
+        }
+        snapshot.by_name.get(name).cloned()
+    }
+
+    /// The account of an API key by the key's digest; remembers that it was used.
+    pub(crate) fn by_key(&self, hash: &[u8; 32]) -> Option<Arc<Account>> {
+        let snapshot = self.fresh();
+        let (account, used) = snapshot.by_key.get(hash)?;
+        used.at.fetch_max(self.env.now().0, Ordering::Relaxed);
+        Some(account.clone())
+    }
+
+    /// Is there no account at all?
+    pub(crate) fn is_empty(&self) -> bool {
+        self.fresh().by_name.is_empty()
+    }
+
+    /// Every account, by name.
+    pub(crate) fn all(&self) -> Vec<Arc<Account>> {
+        let mut all: Vec<_> =
+            self.fresh().by_name.iter().map(|(key, account)| (key.clone(), account.clone())).collect();
+        all.sort_by(|(a, _), (b, _)| a.cmp(b));
+        all.into_iter().map(|(_, account)| account).collect()
+    }
+
+    /// When an API key was used last.
+    pub(crate) fn last_use(&self, id: &str) -> Option<Timestamp> {
+        let at = self.uses.lock().get(id)?.at.load(Ordering::Relaxed);
+        (at > 0).then_some(Timestamp(at))
+    }
+
+    /// Uses of API keys that the store does not know yet; it is asked to take them.
+    pub(crate) async fn store_uses(&self) -> Result<(), StoreError> {
+        let news: Vec<(String, Arc<Use>, i64)> = {
+            let uses = self.uses.lock();
+            let at = |of: &Use| of.at.load(Ordering::Relaxed);
+            let new = uses.iter().filter(|(_, of)| at(of) > of.stored.load(Ordering::Relaxed));
+            new.map(|(id, of)| (id.clone(), of.clone(), at(of))).collect()
+        };
+        if news.is_empty() {
+            return Ok(());
+        }
+        let rows = news.iter().map(|(id, _, at)| (id.clone(), Timestamp(*at))).collect();
+        self.accounts.touch_api_keys(rows).await?;
+        for (_, of, at) in news {
+            of.stored.fetch_max(at, Ordering::Relaxed);
+        }
+        Ok(())
+    }
+
+    /// Reads all accounts anew; to be called after every change, before it is answered.
+    pub(crate) fn reload(&self) -> Result<(), StoreError> {
+        let Users { revision, users } = self.accounts.users()?;
+        let snapshot = Arc::new(self.snapshot(revision, users));
+        let mut current = self.snapshot.write();
+        // Two may read at once: the newer one stays.
+        if snapshot.revision >= current.revision {
+            *current = snapshot;
+        }
+        self.checked_at.store(self.env.now().0, Ordering::Relaxed);
+        Ok(())
+    }
+
+    fn snapshot(&self, revision: i64, users: Vec<User>) -> Snapshot {
+        let mut snapshot = Snapshot { revision, ..Snapshot::default() };
+        let mut uses = self.uses.lock();
+        let mut kept = HashMap::new();
+        for user in users {
+            let (Ok(role), Ok(kind)) = (user.role.parse(), user.kind.parse::<Kind>()) else {
+                tracing::error!(
+                    user = user.name,
+                    role = user.role,
+                    kind = user.kind,
+                    "an account has a role or kind that is not known, and is left out"
+                );
+                continue;
+            };
+            let principal = Principal { name: user.name.as_str().into(), role, kind };
+            let account = Arc::new(Account { principal, user });
+            for key in &account.user.api_keys {
+                let stored = key.last_used_at.map_or(0, |at| at.0);
+                let used = uses.remove(&key.id).unwrap_or_else(|| {
+                    Arc::new(Use { at: AtomicI64::new(stored), stored: AtomicI64::new(stored) })
+                });
+                kept.insert(key.id.clone(), used.clone());
+                snapshot.by_key.insert(key.hash, (account.clone(), used));
+            }
+            snapshot.by_name.insert(account.user.name.to_ascii_lowercase().into(), account);
+        }
+        *uses = kept;
+        snapshot
+    }
+
+    fn fresh(&self) -> Arc<Snapshot> {
+        let now = self.env.now().0;
+        if now.abs_diff(self.checked_at.load(Ordering::Relaxed)) >= FRESH as u64 {
+            // Others go on with what they have meanwhile.
+            self.checked_at.store(now, Ordering::Relaxed);
+            let known = self.snapshot.read().revision;
+            let outcome = match self.accounts.accounts_revision() {
+                Ok(revision) if revision == known => Ok(()),
+                Ok(_) => self.reload(),
+                Err(e) => Err(e),
+            };
+            if let Err(e) = outcome {
+                tracing::warn!(error = %e, "the accounts cannot be read; those known go on");
+            }
+        }
+        self.snapshot.read().clone()
+    }
+}

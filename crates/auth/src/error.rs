@@ -1,0 +1,178 @@
+//! What can go wrong, for callers that turn it into answers.
+
+use longhaul_crypto::KeyringError;
+use longhaul_model::Span;
+use longhaul_store::{AccountRefused, StoreError};
+use thiserror::Error;
+
+use crate::oidc::FetchError;
+use crate::password::{HasherError, Weak};
+use crate::throttle::Slow;
+
+/// Why a server cannot check identities at all.
+#[derive(Debug, Error)]
+pub enum StartError {
+    /// The accounts cannot be read or written.
+    #[error("the accounts cannot be used: {0}")]
+    Store(#[from] StoreError),
+    /// The first administrator was given a password that is not allowed.
+    #[error("the password of the first administrator (LONGHAUL_ADMIN_PASSWORD) is not allowed: {0}")]
+    Password(#[from] Weak),
+    /// No password can be hashed.
+    #[error("{0}")]
+    Hash(String),
+    /// The other issuer's settings are wrong.
+    #[error("single sign-on cannot be set up: {0}")]
+    Oidc(String),
+}
+
+impl From<FetchError> for StartError {
+    fn from(e: FetchError) -> Self {
+        StartError::Oidc(e.to_string())
+    }
+}
+
+impl From<HasherError> for StartError {
+    fn from(e: HasherError) -> Self {
+        StartError::Hash(e.to_string())
+    }
+}
+
+/// Why there is no new signing key, or no note of it.
+#[derive(Debug, Error)]
+pub enum RotateError {
+    /// The key ring cannot be written.
+    #[error(transparent)]
+    Keyring(#[from] KeyringError),
+    /// The key is there, and could not be noted.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Why nobody was logged in.
+#[derive(Debug, Error)]
+pub enum LoginError {
+    /// Wrong: the name, the password, the key, the token, or the account is disabled. Callers learn no more than that.
+    #[error("User is not authorized")]
+    Unauthorized,
+    /// Too many failures.
+    #[error("too many failed logins: try again in {} s", seconds(*after))]
+    TooMany {
+        /// Not before.
+        after: Span,
+    },
+    /// More logins wait than can be checked.
+    #[error("too many logins at once: try again in a moment")]
+    Busy,
+    /// The accounts cannot be used.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The password cannot be checked.
+    #[error("{0}")]
+    Hash(String),
+}
+
+/// A span in whole seconds, rounded up, as `Retry-After` has it.
+fn seconds(span: Span) -> u64 {
+    span.0.div_ceil(1000)
+}
+
+impl From<Slow> for LoginError {
+    fn from(Slow(after): Slow) -> Self {
+        LoginError::TooMany { after }
+    }
+}
+
+impl From<HasherError> for LoginError {
+    fn from(e: HasherError) -> Self {
+        LoginError::Hash(e.to_string())
+    }
+}
+
+/// Why there is no new access token.
+#[derive(Debug, Error)]
+pub enum RefreshError {
+    /// There is no such refresh token, or it is over, or what it rests on is.
+    #[error("the refresh token does not exist or is over")]
+    NotFound,
+    /// The accounts cannot be used.
+    #[error(transparent)]
+    Store(StoreError),
+}
+
+/// Why an account was not changed.
+#[derive(Debug, Error)]
+pub enum UserError {
+    /// There is no such account.
+    #[error("there is no account `{0}`")]
+    NoUser(String),
+    /// There is no such API key.
+    #[error("there is no API key `{0}`")]
+    NoApiKey(String),
+    /// The name cannot be one.
+    #[error("`name` is 1 to 64 letters, digits and `. _ @ \\ - +`, and not `me`")]
+    BadName,
+    /// The password is not allowed.
+    #[error("{0}")]
+    Weak(#[from] Weak),
+    /// The name of an API key cannot be one.
+    #[error("`name` of an API key has at most 64 characters, all of them printable")]
+    BadKeyName,
+    /// A person needs a password.
+    #[error("`password` is missing: an account of kind USER has one")]
+    PasswordMissing,
+    /// A service has none.
+    #[error("`password` is not for an account of kind SERVICE: it comes in with API keys")]
+    PasswordOfService,
+    /// The old password is wrong.
+    #[error("`oldPassword` is not the password of this account")]
+    WrongPassword,
+    /// Only accounts here have passwords here.
+    #[error("`{0}` has no password here")]
+    NoPassword(String),
+    /// The rules of accounts do not allow it.
+    #[error(transparent)]
+    Refused(AccountRefused),
+    /// Too many wrong passwords.
+    #[error("too many wrong passwords: try again in {} s", seconds(*after))]
+    TooMany {
+        /// Not before.
+        after: Span,
+    },
+    /// More passwords wait than can be checked.
+    #[error("too many passwords at once: try again in a moment")]
+    Busy,
+    /// The accounts cannot be used.
+    #[error(transparent)]
+    Store(StoreError),
+    /// The password cannot be hashed.
+    #[error("{0}")]
+    Hash(String),
+}
+
+impl From<StoreError> for UserError {
+    fn from(e: StoreError) -> Self {
+        match e {
+            StoreError::Account(refused) => UserError::Refused(refused),
+            other => UserError::Store(other),
+        }
+    }
+}
+
+impl From<HasherError> for UserError {
+    fn from(e: HasherError) -> Self {
+        UserError::Hash(e.to_string())
+    }
+}
+
+impl From<LoginError> for UserError {
+    fn from(e: LoginError) -> Self {
+        match e {
+            LoginError::Unauthorized => UserError::WrongPassword,
+            LoginError::TooMany { after } => UserError::TooMany { after },
+            LoginError::Busy => UserError::Busy,
+            LoginError::Store(e) => e.into(),
+            LoginError::Hash(why) => UserError::Hash(why),
+        }
+    }
+}

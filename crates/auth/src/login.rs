@@ -1,0 +1,238 @@
+//! Login and sessions: a name and a password, an API key, or another issuer's ID token is exchanged for an access token,
+//! which lives for an hour, and a refresh token, which gives new ones for a day.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use longhaul_crypto::{Zeroizing, digest, password, random};
+use longhaul_store::{Basis, RefreshToken, StoreError, UserChange};
+use uuid::Uuid;
+
+use crate::auth::Auth;
+use crate::compact::Compact;
+use crate::denied::Denied;
+use crate::directory::Account;
+use crate::error::{LoginError, RefreshError};
+use crate::oidc::Shown;
+use crate::password::LONGEST;
+use crate::principal::{Kind, Principal, is_name};
+use crate::{access, api_key, noted};
+
+/// With what somebody comes.
+pub enum LoginRequest {
+    /// A name and its password.
+    Password {
+        /// The account's name, in any case.
+        username: String,
+        /// Its password.
+        password: Zeroizing<String>,
+    },
+    /// An API key.
+    ApiKey(Zeroizing<String>),
+    /// Another issuer's ID token.
+    IdToken(Zeroizing<String>),
+}
+
+/// What somebody gets.
+pub struct TokenPair {
+    /// For requests.
+    pub access_token: Zeroizing<String>,
+    /// For new access tokens.
+    pub refresh_id: Uuid,
+    /// Who it is.
+    pub principal: Principal,
+}
+
+impl Auth {
+    /// Lets somebody in.
+    /// After Ok: the refresh token is durable.
+    pub async fn login(&self, request: LoginRequest, from: IpAddr) -> Result<TokenPair, LoginError> {
+        let name = noted::claimed(&request);
+        let outcome = self.let_in(request, from).await;
+        if let Err(why) = &outcome {
+            self.note_refused(noted::login(&name, from), why).await;
+        }
+        outcome
+    }
+
+    async fn let_in(&self, request: LoginRequest, from: IpAddr) -> Result<TokenPair, LoginError> {
+        match request {
+            LoginRequest::Password { username, password } => {
+                let account = self.check_password(&username, password, from).await?;
+                self.open(&account, from).await
+            }
+            LoginRequest::ApiKey(key) => match self.directory.by_key(&api_key::digest(&key)) {
+                Some(account) if api_key::is_one(&key) && !account.user.disabled => {
+                    self.open(&account, from).await
+                }
+                _ => Err(self.failed(from).await),
+            },
+            LoginRequest::IdToken(token) => match self.external(&token).await {
+                Ok(principal) => self.open_external(principal, from).await,
+                Err(why) => {
+                    tracing::info!(%from, reason = %why, "an ID token was not accepted");
+                    Err(self.failed(from).await)
+                }
+            },
+        }
+    }
+
+    /// A new access token for a refresh token, which may be used again.
+    pub fn refresh(&self, id: Uuid) -> Result<Zeroizing<String>, RefreshError> {
+        let found =
+            self.accounts.refresh_token(&digest::sha256(id.as_bytes())).map_err(RefreshError::Store)?;
+        let now = self.env.now();
+        let token = found.filter(|token| token.expires_at > now).ok_or(RefreshError::NotFound)?;
+        match token.basis {
+            Basis::Account { epoch } => {
+                let account = self.directory.by_name(&token.user).ok_or(RefreshError::NotFound)?;
+                if account.user.disabled || account.user.epoch != epoch {
+                    return Err(RefreshError::NotFound);
+                }
+                Ok(self.mint(&account.principal, Some(epoch)))
+            }
+            Basis::External { role } => {
+                let role = role.parse().map_err(|_| RefreshError::NotFound)?;
+                let name = token.user.as_str().into();
+                let external = self.unless_taken(Principal { name, role, kind: Kind::External });
+                match external {
+                    Ok(external) if self.oidc.is_some() => Ok(self.mint(&external, None)),
+                    _ => Err(RefreshError::NotFound),
+                }
+            }
+        }
+    }
+
+    /// Takes a refresh token back; nothing if there is none.
+    /// After Ok: durable, it never works again.
+    pub async fn revoke(&self, id: Uuid, from: Option<IpAddr>) -> Result<(), StoreError> {
+        let hash = digest::sha256(id.as_bytes());
+        let Some(token) = self.accounts.refresh_token(&hash)? else { return Ok(()) };
+        let note = noted::logout(&token.user, from);
+        self.accounts.revoke_refresh_token(hash, Some(note)).await.map(|_| ())
+    }
+
+    /// Is it the password of an enabled account? Whatever is wrong takes as long, costs as much and says as little.
+    pub(crate) async fn check_password(
+        &self,
+        name: &str,
+        password: Zeroizing<String>,
+        from: IpAddr,
+    ) -> Result<Arc<Account>, LoginError> {
+        if password.len() > LONGEST {
+            return Err(self.failed(from).await);
+        }
+        let proof = self.verified.proof(name, &password, from);
+        let lately = || {
+            let account = self.directory.by_name(name).filter(|account| !account.user.disabled)?;
+            let hash = account.user.password_hash.as_deref()?;
+            self.verified.holds(&proof, hash, self.env.now()).then_some(account.clone())
+        };
+        if self.throttle.may_guess(from)
+            && let Some(account) = lately()
+        {
+            return Ok(account);
+        }
+        let _place = self.queue.try_acquire().map_err(|_| LoginError::Busy)?;
+        let attempt = self.throttle.enter(Some(name).filter(|name| is_name(name)), from).await?;
+        // Others with the same password may have been at work before.
+        if let Some(account) = lately() {
+            attempt.passed();
+            return Ok(account);
+        }
+        let account = self.directory.by_name(name);
+        let hash = account.as_ref().and_then(|account| account.user.password_hash.clone());
+        let known = hash.is_some();
+        let compared = hash.unwrap_or_else(|| self.decoy.clone());
+        let right = match self.hasher.verify(password.clone(), compared.clone()).await {
+            Ok(right) => right,
+            Err(e) => {
+                attempt.void();
+                return Err(e.into());
+            }
+        };
+        let Some(account) = account.filter(|account| known && right && !account.user.disabled) else {
+            drop(attempt);
+            return Err(LoginError::Unauthorized);
+        };
+        attempt.passed();
+        let hash = self.rehash(&account, password, compared).await;
+        self.verified.remember(proof, &account.user.name, &hash, self.env.now());
+        Ok(account)
+    }
+
+    /// Hashes in today's way what was hashed in another; gives the hash that the account has then. Not worth failing a
+    /// login for.
+    async fn rehash(&self, account: &Account, password: Zeroizing<String>, hash: String) -> String {
+        if password::is_current(&hash) {
+            return hash;
+        }
+        let changed = match self.hasher.hash(password).await {
+            Ok(to) => {
+                let change = UserChange::Rehash { from: hash.clone(), to: to.clone() };
+                self.change(&account.user.name, change, None).await.map(|_| to).map_err(|e| e.to_string())
+            }
+            Err(e) => Err(e.to_string()),
+        };
+        changed.unwrap_or_else(|e| {
+            tracing::warn!(user = account.user.name, error = e, "a password could not be hashed anew");
+            hash
+        })
+    }
+
+    /// A failure without a name to count it for.
+    async fn failed(&self, from: IpAddr) -> LoginError {
+        match self.throttle.enter(None, from).await {
+            Ok(_failed) => LoginError::Unauthorized,
+            Err(slow) => slow.into(),
+        }
+    }
+
+    async fn external(&self, token: &str) -> Result<Principal, Denied> {
+        let token = Compact::parse(token)?;
+        let oidc = self.oidc.as_ref().ok_or(crate::denied::Reason::Issuer)?;
+        let principal = match oidc.verify(&token, Shown::Login) {
+            Err(Denied::NeedsFetch) => {
+                oidc.fetch().await;
+                oidc.verify(&token, Shown::Login)?
+            }
+            decided => decided?,
+        };
+        self.unless_taken(principal)
+    }
+
+    async fn open(&self, account: &Account, from: IpAddr) -> Result<TokenPair, LoginError> {
+        let epoch = account.user.epoch;
+        let refresh_id = self.give(&account.principal, Basis::Account { epoch }, from).await?;
+        let access_token = self.mint(&account.principal, Some(epoch));
+        Ok(TokenPair { access_token, refresh_id, principal: account.principal.clone() })
+    }
+
+    async fn open_external(&self, principal: Principal, from: IpAddr) -> Result<TokenPair, LoginError> {
+        let basis = Basis::External { role: principal.role.code().to_owned() };
+        let refresh_id = self.give(&principal, basis, from).await?;
+        Ok(TokenPair { access_token: self.mint(&principal, None), refresh_id, principal })
+    }
+
+    async fn give(&self, principal: &Principal, basis: Basis, from: IpAddr) -> Result<Uuid, LoginError> {
+        let (id, now) = (random::uuid(), self.env.now());
+        let token = RefreshToken {
+            hash: digest::sha256(id.as_bytes()),
+            user: principal.name.to_string(),
+            basis,
+            created_at: now,
+            expires_at: now.after(self.config.refresh_life),
+        };
+        let note = noted::login(&principal.name, from);
+        match self.accounts.put_refresh_token(token, Some(note)).await {
+            Ok(()) => Ok(id),
+            // The account changed between the check and now.
+            Err(StoreError::NotFound) => Err(LoginError::Unauthorized),
+            Err(e) => Err(e.into()),
+        }
+    }
+
+    fn mint(&self, who: &Principal, epoch: Option<i64>) -> Zeroizing<String> {
+        Zeroizing::new(access::mint(&self.ring, who, epoch, self.config.access_life, self.env.now()))
+    }
+}

@@ -1,0 +1,69 @@
+//! Another issuer's tokens: single sign-on. Its public keys are fetched; a token that one of them signed, of that issuer
+//! and for us, stands for somebody with the roles that a claim of it names.
+
+mod claims;
+mod fetch;
+mod keys;
+
+use std::sync::Arc;
+
+use longhaul_model::Env;
+
+pub use fetch::{Fetch, FetchError, HttpFetch};
+
+use crate::compact::Compact;
+use crate::config::OidcConfig;
+use crate::denied::{Denied, Reason};
+use crate::principal::Principal;
+use keys::Keys;
+
+/// What a token is shown for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Shown {
+    /// With a request: an access token.
+    Request,
+    /// At login: an ID token.
+    Login,
+}
+
+pub(crate) struct Oidc {
+    config: OidcConfig,
+    keys: Arc<Keys>,
+    env: Env,
+}
+
+impl Oidc {
+    pub(crate) fn new(config: OidcConfig, fetch: Arc<dyn Fetch>, env: Env) -> Self {
+        let keys = Keys::new(config.issuer.clone(), config.jwks_uri.clone(), fetch, env.clone());
+        Oidc { keys: Arc::new(keys), config, env }
+    }
+
+    /// Is it that issuer's, whole, for us and in time? Whom it stands for.
+    pub(crate) fn verify(&self, token: &Compact, shown: Shown) -> Result<Principal, Denied> {
+        // What other tokens of an issuer call themselves, such as `logout+jwt`, gets nobody in.
+        let typ = token.header.typ.as_deref().map(str::to_ascii_lowercase);
+        match (typ.as_deref(), shown) {
+            (None | Some("jwt"), _) => {}
+            (Some("at+jwt" | "application/at+jwt"), Shown::Request) => {}
+            _ => return Err(Reason::Type.into()),
+        }
+        let now = self.env.now();
+        let key = self.keys.find(token.header.kid.as_deref(), &token.header.alg, now)?;
+        if !key.verify(token.message, token.signature) {
+            return Err(Reason::Signature.into());
+        }
+        claims::check(&self.config, &token.claims, shown, now)
+    }
+
+    /// Fetches the keys, unless that was tried a moment ago.
+    pub(crate) async fn fetch(&self) {
+        self.keys.fetch().await;
+    }
+
+    /// Fetches the keys if they are older than an hour.
+    pub(crate) async fn tidy(&self) {
+        if self.keys.are_old(self.env.now()) {
+            self.fetch().await;
+        }
+    }
+}

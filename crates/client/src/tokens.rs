@@ -1,0 +1,69 @@
+//! Logging in and out, and who one is.
+
+use reqwest::Method;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::error::ClientError;
+use crate::http::{Call, Client};
+
+/// With what to log in.
+#[derive(Clone, Copy)]
+pub enum Login<'a> {
+    /// A user's name and password.
+    Password {
+        /// Whose account.
+        username: &'a str,
+        /// Its password.
+        password: &'a str,
+    },
+    /// An API key.
+    ApiKey(&'a str),
+}
+
+/// What a login gives.
+#[derive(Clone, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Tokens {
+    /// For requests, for an hour.
+    pub access_token: String,
+    /// For new access tokens, for a day.
+    pub refresh_token: RefreshTokenBody,
+}
+
+/// A refresh token.
+#[derive(Clone, Deserialize)]
+pub struct RefreshTokenBody {
+    /// Its id, which is all there is to it.
+    pub id: String,
+}
+
+impl Client {
+    /// `POST /v1/tokens`.
+    pub async fn login(&self, with: Login<'_>) -> Result<Tokens, ClientError> {
+        let body = match with {
+            Login::Password { username, password } => json!({ "username": username, "password": password }),
+            Login::ApiKey(key) => json!({ "apiKey": key }),
+        };
+        let answer = self.send_plainly(Call::new(Method::POST, &["v1", "tokens"]).json(&body), None).await?;
+        serde_json::from_slice(&answer.body).map_err(|e| self.protocol(format!("it is no token: {e}")))
+    }
+
+    /// `PATCH /v1/tokens/access-token/refresh`: a new access token.
+    pub async fn refresh(&self, refresh_token: &str) -> Result<String, ClientError> {
+        let call = Call::new(Method::PATCH, &["v1", "tokens", "access-token", "refresh"]);
+        let answer = self.send_plainly(call.json(&json!(refresh_token)), None).await?;
+        serde_json::from_slice(&answer.body).map_err(|e| self.protocol(format!("it is no token: {e}")))
+    }
+
+    /// `DELETE /v1/tokens/refresh-token`.
+    pub async fn logout(&self, refresh_token: &str) -> Result<(), ClientError> {
+        let call = Call::new(Method::DELETE, &["v1", "tokens", "refresh-token"]);
+        self.send_plainly(call.json(&json!(refresh_token)), None).await.map(|_| ())
+    }
+
+    /// `GET /v1/users/me`.
+    pub async fn me(&self) -> Result<Value, ClientError> {
+        self.json(Call::new(Method::GET, &["v1", "users", "me"])).await
+    }
+}

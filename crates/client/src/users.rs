@@ -1,0 +1,108 @@
+//! Accounts and their API keys.
+
+use reqwest::Method;
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+
+use crate::error::ClientError;
+use crate::http::{Call, Client};
+
+/// An account, as far as a client can read it.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct UserBody {
+    /// Its name.
+    pub name: String,
+    /// What it may do.
+    pub role: String,
+    /// A person's, or a service's.
+    pub kind: String,
+    /// It may not come in for now.
+    pub disabled: bool,
+    /// When it was made.
+    pub creation_timestamp: String,
+    /// Its API keys.
+    pub api_keys: Vec<ApiKeyBody>,
+}
+
+/// An API key, without the key.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct ApiKeyBody {
+    /// Its identity.
+    pub id: String,
+    /// What people call it.
+    pub name: Option<String>,
+    /// When it was made.
+    pub creation_timestamp: String,
+    /// When it was used last.
+    pub last_used_timestamp: Option<String>,
+}
+
+/// What of an account shall become different.
+#[derive(Clone, Default)]
+pub struct UserChange<'a> {
+    /// What it may do.
+    pub role: Option<&'a str>,
+    /// Whether it may not come in.
+    pub disabled: Option<bool>,
+    /// Its password.
+    pub password: Option<&'a str>,
+}
+
+impl Client {
+    /// `GET /v1/users`.
+    pub async fn list_users(&self) -> Result<Value, ClientError> {
+        self.json(Call::new(Method::GET, &["v1", "users"])).await
+    }
+
+    /// `POST /v1/users`: an account of a person with a password, of a service without.
+    pub async fn add_user(
+        &self,
+        name: &str,
+        role: &str,
+        password: Option<&str>,
+    ) -> Result<Value, ClientError> {
+        let body = match password {
+            Some(password) => json!({ "name": name, "role": role, "password": password }),
+            None => json!({ "name": name, "role": role, "kind": "SERVICE" }),
+        };
+        self.json(Call::new(Method::POST, &["v1", "users"]).json(&body)).await
+    }
+
+    /// `GET /v1/users/{name}`.
+    pub async fn get_user(&self, name: &str) -> Result<Value, ClientError> {
+        self.json(Call::new(Method::GET, &["v1", "users", name])).await
+    }
+
+    /// `PATCH /v1/users/{name}`.
+    pub async fn change_user(&self, name: &str, change: UserChange<'_>) -> Result<Value, ClientError> {
+        let mut body = Map::new();
+        body.extend(change.role.map(|role| ("role".to_owned(), json!(role))));
+        body.extend(change.disabled.map(|disabled| ("disabled".to_owned(), json!(disabled))));
+        body.extend(change.password.map(|password| ("password".to_owned(), json!(password))));
+        self.json(Call::new(Method::PATCH, &["v1", "users", name]).json(&Value::Object(body))).await
+    }
+
+    /// `DELETE /v1/users/{name}`.
+    pub async fn delete_user(&self, name: &str) -> Result<(), ClientError> {
+        self.send(Call::new(Method::DELETE, &["v1", "users", name])).await.map(|_| ())
+    }
+
+    /// `PATCH /v1/users/me/password`.
+    pub async fn change_my_password(&self, old: &str, new: &str) -> Result<(), ClientError> {
+        let body = json!({ "oldPassword": old, "newPassword": new });
+        self.send(Call::new(Method::PATCH, &["v1", "users", "me", "password"]).json(&body)).await.map(|_| ())
+    }
+
+    /// `POST /v1/users/{name}/api-keys`.
+    pub async fn add_api_key(&self, user: &str, name: Option<&str>) -> Result<Value, ClientError> {
+        let body = name.map_or_else(|| json!({}), |name| json!({ "name": name }));
+        self.json(Call::new(Method::POST, &["v1", "users", user, "api-keys"]).json(&body)).await
+    }
+
+    /// `DELETE /v1/users/{name}/api-keys/{id}`.
+    pub async fn delete_api_key(&self, user: &str, id: &str) -> Result<(), ClientError> {
+        self.send(Call::new(Method::DELETE, &["v1", "users", user, "api-keys", id])).await.map(|_| ())
+    }
+}

@@ -1,0 +1,201 @@
+//! The key ring: the keys of one installation, in one file that nobody else may read. Signing keys rotate by
+//! themselves; a key that was replaced goes on verifying for as long as anything that it signed may live.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use parking_lot::{Mutex, RwLock};
+use thiserror::Error;
+
+use crate::digest::HmacKey;
+use crate::keyfile::{KeyEntry, KeyFile};
+use crate::seal::Sealer;
+
+/// Why there is no key ring.
+#[derive(Debug, Error)]
+pub enum KeyringError {
+    /// Others than the owner may read it.
+    #[error(
+        "the key file {} may be read by others than its owner (mode {mode:04o}): run `chmod 600 {}`, and make new keys if anybody else can have read it",
+        path.display(), path.display()
+    )]
+    Exposed {
+        /// The file.
+        path: PathBuf,
+        /// Its permissions.
+        mode: u32,
+    },
+    /// It is no key file of ours. It is left as it is.
+    #[error("the key file {} cannot be used: {why}; restore it from a backup", path.display())]
+    Malformed {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// The file system refused.
+    #[error("the key file {} cannot be {doing}: {source}", path.display(), doing = past(doing))]
+    Io {
+        /// `read` or `write`.
+        doing: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The server ends.
+    #[error("the key file was not written: the server is stopping")]
+    Stopping,
+}
+
+fn past(doing: &str) -> &str {
+    if doing == "read" { "read" } else { "written" }
+}
+
+/// When signing keys come and go, in milliseconds.
+#[derive(Clone, Copy, Debug)]
+pub struct Rotation {
+    /// A key signs for so long.
+    pub after: u64,
+    /// A key that was replaced verifies for so long: at least as long as what it signed may live.
+    pub keep: u64,
+}
+
+impl Default for Rotation {
+    /// Every 30 days; a replaced key verifies for two hours, twice the life of an access token.
+    fn default() -> Self {
+        Rotation { after: 30 * 24 * 60 * 60 * 1000, keep: 2 * 60 * 60 * 1000 }
+    }
+}
+
+/// A key that signs: HMAC with SHA-256 (`HS256`).
+pub struct SigningKey {
+    id: Box<str>,
+    created_at: i64,
+    key: HmacKey,
+}
+
+impl SigningKey {
+    fn new(entry: &KeyEntry) -> Option<Self> {
+        let key = HmacKey::new(&*entry.secret()?);
+        Some(SigningKey { id: entry.id.as_str().into(), created_at: entry.created_at, key })
+    }
+
+    /// Its name, which goes into the header of what it signs.
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// When it was made, in milliseconds since 1970.
+    pub fn created_at(&self) -> i64 {
+        self.created_at
+    }
+
+    /// The signature of a message.
+    pub fn sign(&self, message: &[u8]) -> [u8; 32] {
+        self.key.sign(message)
+    }
+}
+
+/// The keys of one installation.
+pub struct Keyring {
+    path: PathBuf,
+    rotation: Rotation,
+    /// The last one signs.
+    signing: RwLock<Vec<Arc<SigningKey>>>,
+    sealer: Sealer,
+    /// What the file says; held while it changes.
+    file: Mutex<KeyFile>,
+}
+
+impl Keyring {
+    /// Reads the key file, or makes it with new keys if there is none, and rotates if that is due.
+    /// After Ok: the file is on disk, mode 0600. Crash in the middle: there is a whole file or none.
+    pub fn open(path: &Path, rotation: Rotation, now: i64) -> Result<Self, KeyringError> {
+        let file = match KeyFile::read(path)? {
+            Some(file) => file,
+            None => {
+                let file = KeyFile::new(now);
+                file.write(path)?;
+                file
+            }
+        };
+        let malformed = || KeyringError::Malformed { path: path.to_owned(), why: "a key is damaged".into() };
+        let ring = Keyring {
+            path: path.to_owned(),
+            rotation,
+            signing: RwLock::new(signing_keys(&file).ok_or_else(malformed)?),
+            sealer: Sealer::new(&file).ok_or_else(malformed)?,
+            file: Mutex::new(file),
+        };
+        ring.rotate_if_due(now)?;
+        Ok(ring)
+    }
+
+    /// Seals and opens with the keys of this ring.
+    pub fn sealer(&self) -> Sealer {
+        self.sealer.clone()
+    }
+
+    /// The key that signs now.
+    pub fn signer(&self) -> Arc<SigningKey> {
+        let keys = self.signing.read();
+        // There is always one: `KeyFile::check` and `rotate` see to it.
+        Arc::clone(&keys[keys.len() - 1])
+    }
+
+    /// Is it the signature of that message by the key of that id, and does that key still count?
+    pub fn verify(&self, id: &str, message: &[u8], signature: &[u8], now: i64) -> bool {
+        let keys = self.signing.read();
+        let Some(at) = keys.iter().position(|key| *key.id == *id) else { return false };
+        let counts = keys.get(at + 1).is_none_or(|next| self.still_counts(next.created_at, now));
+        counts && keys[at].key.verify(message, signature)
+    }
+
+    /// Makes a new signing key and signs with it from now on. Blocks for the disk.
+    /// After Ok: on disk. Err: the old key goes on signing. Crash in the middle: either.
+    pub fn rotate(&self, now: i64) -> Result<(), KeyringError> {
+        self.change(now, true).map(|_| ())
+    }
+
+    /// Rotates if the key in use is old enough, and takes away keys that count no more; says whether it rotated.
+    /// Blocks for the disk.
+    pub fn rotate_if_due(&self, now: i64) -> Result<bool, KeyringError> {
+        // In both directions: a key with a date in the future, of a clock that was wrong, must not sign for ever.
+        let due = self.signer().created_at.abs_diff(now) >= self.rotation.after;
+        self.change(now, due)
+    }
+
+    fn change(&self, now: i64, rotate: bool) -> Result<bool, KeyringError> {
+        let mut held = self.file.lock();
+        let mut file = held.clone();
+        if rotate {
+            file.signing.push(KeyEntry::new("k", now));
+        }
+        let replaced: Vec<i64> = file.signing.iter().skip(1).map(|next| next.created_at).collect();
+        let mut replaced = replaced.into_iter();
+        file.signing.retain(|_| replaced.next().is_none_or(|at| self.still_counts(at, now)));
+        if !rotate && file.signing.len() == held.signing.len() {
+            return Ok(false);
+        }
+        file.write(&self.path)?;
+        if let Some(keys) = signing_keys(&file) {
+            *self.signing.write() = keys;
+        }
+        *held = file;
+        Ok(rotate)
+    }
+
+    fn still_counts(&self, replaced_at: i64, now: i64) -> bool {
+        now.saturating_sub(replaced_at) < i64::try_from(self.rotation.keep).unwrap_or(i64::MAX)
+    }
+}
+
+fn signing_keys(file: &KeyFile) -> Option<Vec<Arc<SigningKey>>> {
+    file.signing.iter().map(|entry| SigningKey::new(entry).map(Arc::new)).collect()
+}
+
+#[cfg(test)]
+#[path = "keyring_test.rs"]
+mod tests;

@@ -1,0 +1,89 @@
+//! The end of tasks' history: deleted by name, or by age, a small batch at a time beside the load. And the audit log.
+
+use std::time::Duration;
+
+use longhaul_model::{Env, TaskId, Timestamp};
+use longhaul_store::{Audit, AuditPage, AuditQuery, Store, StoreError};
+use tokio::time::sleep;
+use tokio_util::sync::CancellationToken;
+
+use crate::engine::Engine;
+use crate::error::EngineError;
+use crate::settings::DeletionResult;
+
+/// Tasks that one transaction deletes: a few milliseconds of the writer's time.
+const BATCH: u32 = 200;
+/// Between two batches, so that others come to write.
+const PAUSE: Duration = Duration::from_millis(50);
+/// Between two rounds of retention.
+const ROUND: Duration = Duration::from_secs(10 * 60);
+/// From the start to the first round: a start is busy enough.
+const FIRST: Duration = Duration::from_secs(60);
+/// How long the audit log is kept.
+const AUDIT_DAYS: i64 = 730;
+
+const DAY: i64 = 24 * 60 * 60 * 1000;
+
+impl Engine {
+    /// Deletes tasks that cannot change any more, each for itself.
+    pub async fn delete_history(
+        &self,
+        tasks: Vec<TaskId>,
+        audit: Audit,
+    ) -> Result<Vec<DeletionResult>, EngineError> {
+        let mut audit = Some(audit.detail(format!("{} tasks", tasks.len())));
+        let mut results = Vec::with_capacity(tasks.len());
+        for batch in tasks.chunks(BATCH as usize) {
+            let done = self.inner.store.delete_history(batch.to_vec(), audit.take()).await;
+            results.extend(done.map_err(EngineError::Store)?);
+        }
+        Ok(results)
+    }
+
+    /// Who changed what, newest first.
+    pub async fn audit(&self, query: AuditQuery) -> Result<AuditPage, EngineError> {
+        self.beside(move |store| store.audit(&query)).await.map_err(EngineError::Store)
+    }
+
+    /// Deletes what is older than the settings say, now.
+    pub async fn retain(&self) -> Result<u64, EngineError> {
+        let days = i64::from(self.settings()?.retention_days.get());
+        let deleted = purge(&*self.inner.store, &self.inner.env, days).await;
+        deleted.map_err(EngineError::Store)
+    }
+}
+
+/// Keeps retention until stopped.
+pub(crate) async fn keep(engine: Engine, stop: CancellationToken) {
+    let rounds = async {
+        sleep(FIRST).await;
+        loop {
+            match engine.retain().await {
+                Ok(0) => {}
+                Ok(deleted) => tracing::info!(tasks = deleted, "deleted tasks older than the retention"),
+                Err(e) => tracing::warn!(error = %e, "retention failed; it will be repeated"),
+            }
+            sleep(ROUND).await;
+        }
+    };
+    stop.run_until_cancelled(rounds).await;
+}
+
+async fn purge(store: &dyn Store, env: &Env, days: i64) -> Result<u64, StoreError> {
+    let before = Timestamp(env.now().0 - days * DAY);
+    let (mut from, mut deleted) = (None, 0);
+    loop {
+        let purged = store.purge(before, from, BATCH).await?;
+        deleted += purged.deleted;
+        from = purged.next;
+        if from.is_none() {
+            break;
+        }
+        sleep(PAUSE).await;
+    }
+    let before = Timestamp(env.now().0 - AUDIT_DAYS * DAY);
+    while store.prune_audit(before, BATCH).await? >= u64::from(BATCH) - 1 {
+        sleep(PAUSE).await;
+    }
+    Ok(deleted)
+}

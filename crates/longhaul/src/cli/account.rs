@@ -1,0 +1,129 @@
+//! `login`, `logout`, `whoami` and `user`.
+
+use clap::{Args, Subcommand};
+
+/// `login`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+The session is kept in ~/.config/longhaul/sessions.json, for your eyes only, and renews itself for a day. It is for the
+server that --server names; each server has its own. LONGHAUL_TOKEN, where it is set, counts more.
+
+Examples:
+  longhaul login admin
+  longhaul --server https://longhaul.lab:8443 --ca cert.pem login anna
+  longhaul login admin --password-stdin < password.txt
+  longhaul login --api-key-stdin < key.txt")]
+pub(crate) struct LoginArgs {
+    /// Your user name; asked for unless given
+    #[arg(value_name = "NAME")]
+    pub(crate) name: Option<String>,
+    /// Read the password from standard input instead of asking for it
+    #[arg(long)]
+    pub(crate) password_stdin: bool,
+    /// Log in with an API key, read from standard input
+    #[arg(long, conflicts_with_all = ["name", "password_stdin"])]
+    pub(crate) api_key_stdin: bool,
+}
+
+/// What to do with accounts.
+#[derive(Debug, Subcommand)]
+pub(crate) enum UserCommand {
+    /// Make an account: of a person with a password, of a service with an API key
+    Add(AddArgs),
+    /// List accounts
+    #[command(visible_alias = "ls")]
+    List,
+    /// Change a password: one's own, or as an administrator anybody's
+    Passwd(PasswdArgs),
+    /// Give an account another role
+    Role {
+        /// Whose
+        name: String,
+        /// VIEWER, OPERATOR, ADMIN or WORKER
+        role: String,
+    },
+    /// Let an account in no more, at once; its sessions end
+    Disable {
+        /// Whose
+        name: String,
+    },
+    /// Let an account in again
+    Enable {
+        /// Whose
+        name: String,
+    },
+    /// Delete an account with its API keys and sessions
+    Delete {
+        /// Whose
+        name: String,
+    },
+    /// Give API keys, take them away
+    #[command(subcommand)]
+    Key(KeyCommand),
+}
+
+/// `user add`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+VIEWER looks, OPERATOR also starts, retries, cancels and decides, ADMIN may do everything; WORKER does the work of
+sub-tasks and nothing else. The API key of a service is printed this once.
+
+Examples:
+  longhaul user add anna --role OPERATOR
+  longhaul user add pipeline --role OPERATOR --service > key.txt
+  longhaul user add bob --role VIEWER --password-stdin < password.txt")]
+pub(crate) struct AddArgs {
+    /// Its name
+    pub(crate) name: String,
+    /// What it may do
+    #[arg(long, value_name = "ROLE", default_value = "VIEWER")]
+    pub(crate) role: String,
+    /// A program's: it comes in with an API key and has no password
+    #[arg(long, conflicts_with = "password_stdin")]
+    pub(crate) service: bool,
+    /// Read the password from standard input instead of asking for it
+    #[arg(long)]
+    pub(crate) password_stdin: bool,
+}
+
+/// `user passwd`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Every session of the account ends; API keys stay.
+
+Examples:
+  longhaul user passwd               your own: asks for the old one, too
+  longhaul user passwd anna          somebody's, as an administrator")]
+pub(crate) struct PasswdArgs {
+    /// Whose; your own unless given
+    pub(crate) name: Option<String>,
+    /// Read it from standard input instead of asking for it; of your own, the old one on a line before it
+    #[arg(long)]
+    pub(crate) password_stdin: bool,
+}
+
+/// What to do with API keys.
+#[derive(Debug, Subcommand)]
+pub(crate) enum KeyCommand {
+    /// Give an account one more API key, printed this once
+    Add {
+        /// Whose
+        user: String,
+        /// What to call it
+        #[arg(long, value_name = "TEXT")]
+        name: Option<String>,
+    },
+    /// List those of an account
+    #[command(visible_alias = "ls")]
+    List {
+        /// Whose
+        user: String,
+    },
+    /// Take one away
+    Delete {
+        /// Whose
+        user: String,
+        /// Which, as the list has it
+        id: String,
+    },
+}

@@ -1,0 +1,50 @@
+//! Asking a person, or reading what a script has for us.
+
+use std::io::{self, BufRead, IsTerminal};
+
+use console::Term;
+
+use crate::exit::Failure;
+
+/// A line that shows while it is typed.
+pub(crate) fn line(question: &str) -> Result<String, Failure> {
+    let term = person("give the name on the command line")?;
+    term.write_str(&format!("{question}: "))?;
+    Ok(term.read_line()?.trim().to_owned())
+}
+
+/// A line that does not.
+pub(crate) fn secret(question: &str) -> Result<String, Failure> {
+    let term = person("give it on standard input, with --password-stdin")?;
+    term.write_str(&format!("{question}: "))?;
+    Ok(term.read_secure_line()?)
+}
+
+/// A new password, typed twice.
+pub(crate) fn new_secret(question: &str) -> Result<String, Failure> {
+    let first = secret(question)?;
+    if first != secret("Once more")? {
+        return Err(Failure::Usage("the two passwords are not the same".to_owned()));
+    }
+    Ok(first)
+}
+
+/// The next line of standard input.
+pub(crate) fn next_line() -> Result<String, Failure> {
+    let mut text = String::new();
+    io::stdin().lock().read_line(&mut text)?;
+    let text = text.trim_end_matches(['\r', '\n']).to_owned();
+    if text.is_empty() {
+        return Err(Failure::Usage("standard input is empty".to_owned()));
+    }
+    Ok(text)
+}
+
+/// Whoever sits before the terminal.
+fn person(otherwise: &str) -> Result<Term, Failure> {
+    let term = Term::stderr();
+    if !io::stdin().is_terminal() || !term.is_term() {
+        return Err(Failure::Usage(format!("there is no terminal to ask on: {otherwise}")));
+    }
+    Ok(term)
+}

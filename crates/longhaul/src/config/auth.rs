@@ -1,0 +1,92 @@
+//! The sections `[auth]` and `[limits]`: who may come in, and how much each may ask for.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use longhaul_auth::{AuthConfig, OidcConfig, Role};
+use longhaul_crypto::Zeroizing;
+use longhaul_model::Span;
+use longhaul_server::Limits;
+use serde::{Deserialize, Deserializer};
+
+/// How long what is given lasts, and who else may vouch for somebody.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct AuthSection {
+    access_token_life: Option<Span>,
+    refresh_token_life: Option<Span>,
+    rotate_signing_keys: Option<Span>,
+    oidc: Option<Oidc>,
+}
+
+/// Another issuer whose tokens are accepted.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Oidc {
+    issuer: String,
+    audiences: Vec<String>,
+    #[serde(default)]
+    jwks_uri: Option<String>,
+    #[serde(default)]
+    roles_claim: Option<String>,
+    #[serde(default, deserialize_with = "roles")]
+    roles: BTreeMap<String, Role>,
+    #[serde(default)]
+    ca_file: Option<PathBuf>,
+}
+
+fn roles<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<String, Role>, D::Error> {
+    let given = BTreeMap::<String, String>::deserialize(deserializer)?;
+    let read = |(theirs, ours): (String, String)| match ours.parse() {
+        Ok(role) => Ok((theirs, role)),
+        Err(e) => Err(serde::de::Error::custom(e)),
+    };
+    given.into_iter().map(read).collect()
+}
+
+impl AuthSection {
+    /// With the password that the environment has for the first administrator.
+    pub(super) fn resolve(self, admin_password: Option<String>) -> AuthConfig {
+        let defaults = AuthConfig::default();
+        AuthConfig {
+            access_life: self.access_token_life.unwrap_or(defaults.access_life),
+            refresh_life: self.refresh_token_life.unwrap_or(defaults.refresh_life),
+            rotate_after: self.rotate_signing_keys.unwrap_or(defaults.rotate_after),
+            admin_password: admin_password.map(Zeroizing::new),
+            oidc: self.oidc.map(Oidc::resolve),
+        }
+    }
+}
+
+impl Oidc {
+    fn resolve(self) -> OidcConfig {
+        let usual = OidcConfig::new(self.issuer, String::new());
+        OidcConfig {
+            audiences: self.audiences,
+            jwks_uri: self.jwks_uri,
+            roles_claim: self.roles_claim.unwrap_or_else(|| usual.roles_claim.clone()),
+            roles: self.roles,
+            ca_file: self.ca_file,
+            ..usual
+        }
+    }
+}
+
+/// What one caller may have of the server.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct LimitsSection {
+    pub(super) in_flight: Option<u32>,
+    pub(super) rate: Option<u32>,
+}
+
+impl LimitsSection {
+    pub(super) fn resolve(self) -> Limits {
+        let defaults = Limits::default();
+        Limits {
+            in_flight: self.in_flight.unwrap_or(defaults.in_flight),
+            rate: self.rate.or(defaults.rate),
+            ..defaults
+        }
+    }
+}

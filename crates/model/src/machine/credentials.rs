@@ -1,0 +1,46 @@
+//! The calls that credentials tasks have of their own: retry with a new spec, and cancel of a failed one.
+
+use serde_json::Value;
+
+use super::Step;
+use crate::command::{Effect, Refused};
+use crate::credentials::resources;
+use crate::status::TaskStatus;
+
+impl Step<'_> {
+    pub(super) fn retry_credentials(&mut self, by: String, input: Option<Value>) -> Result<(), Refused> {
+        if self.task.record.credentials_operation().is_none() {
+            return Err(Refused::NoCredentialsTask);
+        }
+        self.check_retryable()?;
+        if let Some(input) = input {
+            // It holds the locks of these, and what succeeded was done to these.
+            let (new, held) = (resources(&input), &self.task.record.state.resources);
+            if new.len() != held.len() || !new.iter().all(|resource| held.contains(resource)) {
+                return Err(Refused::OtherResources);
+            }
+            self.task.set_input(input);
+            self.change.input = true;
+        }
+        self.go_back(by);
+        Ok(())
+    }
+
+    /// FAILED to CANCELLED: nothing more happens, and the resources are free.
+    pub(super) fn cancel_credentials(&mut self, by: String) -> Result<(), Refused> {
+        let record = &self.task.record;
+        if record.credentials_operation().is_none() {
+            return Err(Refused::NoCredentialsTask);
+        }
+        if record.state.status != TaskStatus::Failed {
+            return Err(Refused::NothingToGiveUp(record.state.status));
+        }
+        self.decided("cancel", by, None, None);
+        let now = self.now;
+        let state = &mut self.task.record.state;
+        state.status = TaskStatus::Cancelled;
+        state.completed_at = Some(now);
+        self.change.effects.push(Effect::Ended(TaskStatus::Cancelled));
+        Ok(())
+    }
+}

@@ -1,0 +1,151 @@
+//! What a record says beyond what is written in it: nothing here is stored.
+
+use super::{Attempt, Outcome, Record, SubTask};
+use crate::expr::Template;
+use crate::status::{Resolution, SubTaskStatus, TaskStatus};
+use crate::time::Timestamp;
+/// What a task that does not move waits for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum WaitingFor {
+    /// Its start time.
+    Start(Timestamp),
+    /// A sub-task's timer.
+    Timer(u32, Timestamp),
+    /// A sub-task's next automatic attempt.
+    Retry(u32, Timestamp),
+    /// An operator: a sub-task's outcome is unknown.
+    Decision(u32),
+    /// The end of attempts that were told to stop.
+    Stop(Timestamp),
+}
+
+impl Record {
+    /// A sub-task's name on the wire.
+    pub fn sub_task_name(&self, index: u32) -> &str {
+        let sub = &self.sub_tasks[index as usize];
+        sub.title.as_deref().unwrap_or_else(|| &self.workflow.sub_tasks[index as usize].name)
+    }
+
+    /// A sub-task's description on the wire.
+    pub fn sub_task_description(&self, index: u32) -> &str {
+        let written = match &self.workflow.sub_tasks[index as usize].description {
+            Template::Plain(text) => text.as_str(),
+            Template::Whole(_) | Template::Mixed(_) => "",
+        };
+        self.sub_tasks[index as usize].description.as_deref().unwrap_or(written)
+    }
+
+    /// The sub-task of a name: its key or, failing that, its name on the wire.
+    pub fn find_sub_task(&self, name: &str) -> Option<u32> {
+        self.workflow
+            .index_of(name)
+            .or_else(|| (0..self.sub_tasks.len() as u32).find(|&i| self.sub_task_name(i) == name))
+    }
+
+    /// Whether a cancel would be accepted now.
+    pub fn is_cancellable(&self) -> bool {
+        !self.state.status.is_ended() && self.state.stopping.is_none() && self.workflow.definition.cancellable
+    }
+
+    /// Whether a retry would be accepted now.
+    pub fn is_retryable(&self) -> bool {
+        self.state.status == TaskStatus::Failed
+            && self.workflow.definition.retryable
+            && self.credentials_operation().is_none()
+            && self.undecided().is_none()
+    }
+
+    /// Whether its history may be deleted: nothing can change it any more, or somebody said that it is dealt with.
+    pub fn is_deletable(&self) -> bool {
+        let dealt_with = self.state.resolution == Resolution::Resolved;
+        match self.state.status {
+            TaskStatus::Pending | TaskStatus::InProgress => false,
+            TaskStatus::Failed => {
+                let open = self.is_retryable() || self.undecided().is_some();
+                !self.holds_locks() && (dealt_with || !open)
+            }
+            TaskStatus::Successful
+            | TaskStatus::CompletedWithWarning
+            | TaskStatus::Cancelled
+            | TaskStatus::Skipped => true,
+        }
+    }
+
+    /// The first sub-task whose outcome an operator must decide.
+    pub fn undecided(&self) -> Option<u32> {
+        self.sub_tasks.iter().position(|sub| sub.outcome_unknown).map(|i| i as u32)
+    }
+
+    /// What the task waits for, if it waits.
+    pub fn waiting_for(&self) -> Option<WaitingFor> {
+        if self.state.status.is_ended() {
+            let open = self.undecided().filter(|_| self.state.status == TaskStatus::Failed);
+            return open.map(WaitingFor::Decision);
+        }
+        if let Some(stopping) = &self.state.stopping {
+            return Some(WaitingFor::Stop(stopping.give_up_at));
+        }
+        if let (TaskStatus::Pending, Some(at)) = (self.state.status, self.state.not_before) {
+            return Some(WaitingFor::Start(at));
+        }
+        let timed = self.sub_tasks.iter().zip(0..).filter_map(|(sub, i)| Some((sub.due_at?, sub.status, i)));
+        let works = |sub: &SubTask| sub.status == SubTaskStatus::InProgress && sub.due_at.is_none();
+        if self.sub_tasks.iter().any(works) {
+            return None;
+        }
+        timed.min_by_key(|(at, ..)| *at).map(|(at, status, i)| match status {
+            SubTaskStatus::InProgress => WaitingFor::Timer(i, at),
+            _ => WaitingFor::Retry(i, at),
+        })
+    }
+
+    /// Percent done: ended sub-tasks, and what running ones reported.
+    pub fn progress(&self) -> u8 {
+        if self.sub_tasks.is_empty() || self.state.status == TaskStatus::Successful {
+            return 100;
+        }
+        let sum: usize = self
+            .sub_tasks
+            .iter()
+            .map(|sub| match sub.status {
+                SubTaskStatus::Successful | SubTaskStatus::Skipped | SubTaskStatus::NotApplicable => 100,
+                SubTaskStatus::InProgress => usize::from(sub.progress.unwrap_or(0).min(99)),
+                SubTaskStatus::Pending | SubTaskStatus::Failed => 0,
+            })
+            .sum();
+        (sum / self.sub_tasks.len()) as u8
+    }
+
+    /// The earliest instant at which something is due without anybody asking.
+    pub fn due_at(&self) -> Option<Timestamp> {
+        if self.state.status.is_ended() {
+            return None;
+        }
+        let start = self.state.not_before.filter(|_| self.state.status == TaskStatus::Pending);
+        let stop = self.state.stopping.as_ref().map(|stopping| stopping.give_up_at);
+        let deadline = self.state.deadline.filter(|_| stop.is_none());
+        let timers = self.sub_tasks.iter().filter_map(|sub| sub.due_at);
+        timers.chain(start).chain(stop).chain(deadline).min()
+    }
+
+    /// The latest attempt of each sub-task that has one, unless history has it already (history keeps every one
+    /// that did not succeed).
+    pub fn latest_attempts(&self) -> impl Iterator<Item = Attempt> + '_ {
+        self.sub_tasks.iter().zip(0..).filter_map(|(sub, sub_task)| {
+            let outcome = match sub.status {
+                SubTaskStatus::Successful => Outcome::Successful,
+                SubTaskStatus::InProgress => Outcome::Running,
+                _ => return None,
+            };
+            Some(Attempt {
+                sub_task,
+                number: sub.attempt,
+                generation: sub.generation,
+                started_at: sub.started_at?,
+                ended_at: sub.completed_at,
+                outcome,
+                error: None,
+            })
+        })
+    }
+}

@@ -1,0 +1,177 @@
+//! Actions: what only one of them may say.
+
+use std::sync::Arc;
+
+use super::{
+    CommandTemplate, CompiledAction, Compiler, FailTemplate, HttpTemplate, SimulateTemplate, WaitTemplate,
+    flip,
+};
+use crate::expr::Template;
+use crate::workflow::{
+    Action, CommandAction, FailAttempts, HttpAction, SimulateAction, StatusRange, WaitAction, graph,
+};
+
+impl Compiler<'_> {
+    pub(super) fn action(
+        &mut self,
+        pointer: &str,
+        action: &Action,
+        ended: &[bool],
+    ) -> Option<CompiledAction> {
+        match action {
+            Action::Http(http) => self.http(&format!("{pointer}/http"), http, ended),
+            Action::Command(command) => self.command(&format!("{pointer}/command"), command, ended),
+            Action::Wait(wait) => self.wait(&format!("{pointer}/wait"), wait, ended),
+            Action::Simulate(simulate) => self.simulate(&format!("{pointer}/simulate"), simulate, ended),
+            // Refused by check::structure before anything is compiled.
+            Action::Approval(_) | Action::Task(_) | Action::Worker(_) => None,
+        }
+    }
+
+    fn simulate(
+        &mut self,
+        pointer: &str,
+        simulate: &SimulateAction,
+        ended: &[bool],
+    ) -> Option<CompiledAction> {
+        let duration = self.span(&format!("{pointer}/duration"), &simulate.duration, ended);
+        let output =
+            flip(simulate.output.as_ref().map(|value| self.json(&format!("{pointer}/output"), value, ended)));
+        let fail_attempts = match &simulate.fail_attempts {
+            FailAttempts::These(list) => Some(FailTemplate::These(list.clone())),
+            FailAttempts::Expression(text) => {
+                self.fail_attempts(&format!("{pointer}/failAttempts"), text, ended)
+            }
+        };
+        Some(CompiledAction::Simulate(Arc::new(SimulateTemplate {
+            duration: duration?,
+            fail_attempts: fail_attempts?,
+            error: simulate.error.clone(),
+            output: output?,
+        })))
+    }
+
+    fn fail_attempts(&mut self, pointer: &str, text: &str, ended: &[bool]) -> Option<FailTemplate> {
+        let template = self.template(pointer, text, Some(ended), &[])?;
+        if !matches!(template, Template::Whole(_)) {
+            let hint = Some("write a list, such as [1, 2], or \"{{ input.failAttempts }}\"".to_owned());
+            self.problems.error(
+                pointer.to_owned(),
+                "must be a list, or one expression that gives a list",
+                hint,
+            );
+        }
+        Some(FailTemplate::Expression(template))
+    }
+
+    fn http(&mut self, pointer: &str, http: &HttpAction, ended: &[bool]) -> Option<CompiledAction> {
+        const METHODS: [&str; 7] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
+        if !METHODS.contains(&http.method.as_str()) {
+            let hint = graph::one_of(&http.method, METHODS);
+            self.problems.error(format!("{pointer}/method"), format!("`{}` is no method", http.method), hint);
+        }
+        let url = self.template(&format!("{pointer}/url"), &http.url, Some(ended), &[]);
+        if let Some(Template::Plain(text)) = &url
+            && !(text.starts_with("http://") || text.starts_with("https://"))
+        {
+            self.problems.error(
+                format!("{pointer}/url"),
+                format!("`{text}` is no absolute address"),
+                Some("begin it with https:// or http://".into()),
+            );
+        }
+        let headers: Option<Vec<_>> = http
+            .headers
+            .iter()
+            .map(|(name, text)| {
+                let value =
+                    self.template(&format!("{pointer}/headers/{}", escaped(name)), text, Some(ended), &[]);
+                value.map(|value| (name.clone(), value))
+            })
+            .collect();
+        let body = flip(http.body.as_ref().map(|value| self.json(&format!("{pointer}/body"), value, ended)));
+        let roots: &'static [&'static str] = &["status", "headers", "body"];
+        let output = flip(
+            http.output
+                .as_deref()
+                .map(|text| self.expr(&format!("{pointer}/output"), text, Some(ended), roots)),
+        );
+        let expect = if http.expect.is_empty() {
+            vec![StatusRange { from: 200, to: 299 }]
+        } else {
+            http.expect.clone()
+        };
+        Some(CompiledAction::Http(Arc::new(HttpTemplate {
+            method: http.method.clone(),
+            url: url?,
+            headers: headers?,
+            body: body?,
+            expect,
+            output: output?,
+        })))
+    }
+
+    fn command(&mut self, pointer: &str, command: &CommandAction, ended: &[bool]) -> Option<CompiledAction> {
+        let Some((program, arguments)) = command.run.split_first() else {
+            self.problems.error(
+                format!("{pointer}/run"),
+                "name a program",
+                Some("run: [/usr/bin/uptime]".into()),
+            );
+            return None;
+        };
+        if !program.starts_with('/') || program.contains("{{") {
+            self.problems.error(
+                format!("{pointer}/run/0"),
+                "the program must be an absolute path, without expressions",
+                Some("such as /usr/bin/uptime".into()),
+            );
+        }
+        let arguments: Option<Vec<_>> = arguments
+            .iter()
+            .enumerate()
+            .map(|(n, text)| self.template(&format!("{pointer}/run/{}", n + 1), text, Some(ended), &[]))
+            .collect();
+        let env: Option<Vec<_>> = command
+            .env
+            .iter()
+            .map(|(name, text)| {
+                let value =
+                    self.template(&format!("{pointer}/env/{}", escaped(name)), text, Some(ended), &[]);
+                value.map(|value| (name.clone(), value))
+            })
+            .collect();
+        Some(CompiledAction::Command(Arc::new(CommandTemplate {
+            program: program.clone(),
+            arguments: arguments?,
+            env: env?,
+        })))
+    }
+
+    fn wait(&mut self, pointer: &str, wait: &WaitAction, ended: &[bool]) -> Option<CompiledAction> {
+        let template = match (&wait.for_, &wait.until) {
+            (Some(text), None) => WaitTemplate::For(self.span(&format!("{pointer}/for"), text, ended)?),
+            (None, Some(text)) => {
+                let template = self.template(&format!("{pointer}/until"), text, Some(ended), &[])?;
+                if let Template::Plain(text) = &template
+                    && let Err(e) = text.parse::<crate::time::Timestamp>()
+                {
+                    let hint = "write it in UTC, with `Z` at its end".to_owned();
+                    self.problems.error(format!("{pointer}/until"), e.to_string(), Some(hint));
+                }
+                WaitTemplate::Until(template)
+            }
+            (Some(_), Some(_)) | (None, None) => {
+                let hint = "such as `wait: { for: 5m }`".to_owned();
+                self.problems.error(pointer.to_owned(), "write exactly one of `for` and `until`", Some(hint));
+                return None;
+            }
+        };
+        Some(CompiledAction::Wait(Arc::new(template)))
+    }
+}
+
+/// A member's name as JSON pointers write it.
+fn escaped(name: &str) -> String {
+    name.replace('~', "~0").replace('/', "~1")
+}

@@ -1,0 +1,134 @@
+//! What a sub-task is once it is compiled: expressions parsed, indexes in the place of names.
+
+use std::sync::Arc;
+
+use crate::expr::{Expr, JsonTemplate, Template};
+use crate::time::Span;
+use crate::workflow::{FaultTemplate, RetryPolicy, StatusRange};
+
+/// A sub-task, ready to run.
+#[derive(Debug)]
+pub struct CompiledSubTask {
+    /// Its key.
+    pub name: String,
+    /// Its name in the API, when that is not its key.
+    pub title: Option<Template>,
+    /// What it does.
+    pub description: Template,
+    /// The sub-tasks it waits for.
+    pub needs: Vec<u32>,
+    /// The sub-tasks that wait for it.
+    pub dependents: Vec<u32>,
+    /// Its condition.
+    pub when: Option<Expr>,
+    /// What it runs.
+    pub action: CompiledAction,
+    /// Its automatic retries.
+    pub retry: Option<RetryPolicy>,
+    /// How long one attempt may take.
+    pub timeout: Option<Span>,
+    /// Whether its failure lets the task go on.
+    pub goes_on: bool,
+    /// Whether an attempt of unknown outcome may be repeated.
+    pub repeatable: bool,
+}
+
+/// What a sub-task runs, with its expressions parsed. Shared, as every attempt needs it.
+#[derive(Clone, Debug)]
+pub enum CompiledAction {
+    /// A request.
+    Http(Arc<HttpTemplate>),
+    /// A program: its path and arguments, and its environment.
+    Command(Arc<CommandTemplate>),
+    /// A durable timer; the machine itself runs it.
+    Wait(Arc<WaitTemplate>),
+    /// A simulated outcome.
+    Simulate(Arc<SimulateTemplate>),
+}
+
+impl CompiledAction {
+    /// Whether it holds no expression, so that nothing need be evaluated for it.
+    pub fn is_constant(&self) -> bool {
+        let plain = |template: &Template| matches!(template, Template::Plain(_));
+        let plain_json =
+            |template: &Option<JsonTemplate>| matches!(template, None | Some(JsonTemplate::Plain(_)));
+        match self {
+            CompiledAction::Http(http) => {
+                plain(&http.url)
+                    && http.headers.iter().all(|(_, text)| plain(text))
+                    && plain_json(&http.body)
+                    && http.output.is_none()
+            }
+            CompiledAction::Command(command) => {
+                command.arguments.iter().all(plain) && command.env.iter().all(|(_, text)| plain(text))
+            }
+            CompiledAction::Wait(wait) => match &**wait {
+                WaitTemplate::For(text) | WaitTemplate::Until(text) => plain(text),
+            },
+            CompiledAction::Simulate(simulate) => {
+                plain(&simulate.duration)
+                    && plain_json(&simulate.output)
+                    && matches!(simulate.fail_attempts, FailTemplate::These(_))
+            }
+        }
+    }
+}
+
+/// An `http` action.
+#[derive(Debug)]
+pub struct HttpTemplate {
+    /// Method.
+    pub method: String,
+    /// Address.
+    pub url: Template,
+    /// Headers.
+    pub headers: Vec<(String, Template)>,
+    /// Body.
+    pub body: Option<JsonTemplate>,
+    /// Status codes that are a success.
+    pub expect: Vec<StatusRange>,
+    /// What becomes the output, over `status`, `headers` and `body`.
+    pub output: Option<Expr>,
+}
+
+/// A `command` action.
+#[derive(Debug)]
+pub struct CommandTemplate {
+    /// The program, which is never an expression.
+    pub program: String,
+    /// Its arguments.
+    pub arguments: Vec<Template>,
+    /// Its environment.
+    pub env: Vec<(String, Template)>,
+}
+
+/// A `wait` action.
+#[derive(Debug)]
+pub enum WaitTemplate {
+    /// For a duration.
+    For(Template),
+    /// Until an instant.
+    Until(Template),
+}
+
+/// Which attempts of a `simulate` action fail.
+#[derive(Debug)]
+pub enum FailTemplate {
+    /// These.
+    These(Vec<u32>),
+    /// Those that this gives.
+    Expression(Template),
+}
+
+/// A `simulate` action.
+#[derive(Debug)]
+pub struct SimulateTemplate {
+    /// How long.
+    pub duration: Template,
+    /// The attempts that fail.
+    pub fail_attempts: FailTemplate,
+    /// How.
+    pub error: Option<FaultTemplate>,
+    /// What a success gives.
+    pub output: Option<JsonTemplate>,
+}

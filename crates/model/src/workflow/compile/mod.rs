@@ -1,0 +1,132 @@
+//! A definition made ready: expressions parsed, schema compiled, graph known. Made once per workflow version.
+
+mod actions;
+mod compiled;
+mod resources;
+mod sub_tasks;
+mod texts;
+
+use std::collections::HashMap;
+
+use super::check::{self, Problem, Problems};
+use super::definition::Definition;
+use super::graph;
+use super::route::Route;
+use super::schema::{InputSchema, no_input};
+use super::secret::Secrets;
+use crate::credentials;
+use crate::expr::{Expr, ExprError, Scope, Template};
+use crate::id::WorkflowVersion;
+
+pub use compiled::{
+    CommandTemplate, CompiledAction, CompiledSubTask, FailTemplate, HttpTemplate, SimulateTemplate,
+    WaitTemplate,
+};
+use resources::ResourceTemplates;
+
+/// A workflow version, ready to run.
+#[derive(Debug)]
+pub struct Workflow {
+    /// The version that the store gave it.
+    pub version: WorkflowVersion,
+    /// As written.
+    pub definition: Definition,
+    /// The request that starts it.
+    pub route: Option<Route>,
+    /// What an input must be.
+    pub schema: InputSchema,
+    /// Which parts of an input are secrets.
+    pub secrets: Secrets,
+    /// The task's condition.
+    pub when: Option<Expr>,
+    /// The sub-tasks, in the order written: their index is their identity within a task.
+    pub sub_tasks: Vec<CompiledSubTask>,
+    /// What its author should know though it is accepted.
+    pub warnings: Vec<Problem>,
+    title: Template,
+    resources: Vec<ResourceTemplates>,
+    by_name: HashMap<String, u32>,
+}
+
+impl Workflow {
+    /// Checks and compiles. Refused with every problem found; warnings stay on the workflow.
+    pub fn compile(definition: Definition, version: WorkflowVersion) -> Result<Workflow, Vec<Problem>> {
+        let mut problems = Problems::default();
+        check::structure(&definition, &mut problems);
+        let own = definition.credentials.map_or_else(no_input, |_| credentials::spec_schema());
+        let schema_text = definition.input.clone().unwrap_or(own);
+        let mut secrets = Secrets::of(&schema_text);
+        if definition.credentials.is_some() {
+            // Whatever its author's schema says of them.
+            secrets = secrets.and(Secrets::of(&credentials::spec_schema()));
+        }
+        let schema = InputSchema::compile(&schema_text).map_err(|reason| {
+            let hint = "write a JSON Schema, such as `type: object` with `properties`".to_owned();
+            problems.error("/input".into(), format!("is no JSON Schema: {reason}"), Some(hint));
+        });
+        let route = definition.route.as_deref().and_then(|text| {
+            let hint = || Some("such as `POST /v1/hosts` or `PATCH /v1/hosts/{hostId}`".to_owned());
+            Route::parse(text).map_err(|e| problems.error("/route".into(), e.to_string(), hint())).ok()
+        });
+        let needs = graph::needs(&definition.sub_tasks, &mut problems);
+        if problems.any_error() {
+            return Err(problems.0);
+        }
+        let mut compiler =
+            Compiler { definition: &definition, input: check::declared(&schema_text), secrets, problems };
+        let title = compiler.template("/title", &definition.title, None, &[]);
+        let when = definition.when.as_deref().map(|text| compiler.expr("/when", text, None, &[]));
+        let resources = compiler.resources();
+        let sub_tasks = compiler.sub_tasks(&needs);
+        let Compiler { problems, secrets, .. } = compiler;
+        match (schema, title, flip(when), resources, sub_tasks) {
+            (Ok(schema), Some(title), Some(when), Some(resources), Some(sub_tasks))
+                if !problems.any_error() =>
+            {
+                let by_name = sub_tasks.iter().zip(0..).map(|(sub, i)| (sub.name.clone(), i)).collect();
+                let warnings = problems.0;
+                Ok(Workflow {
+                    version,
+                    definition,
+                    route,
+                    schema,
+                    secrets,
+                    when,
+                    sub_tasks,
+                    warnings,
+                    title,
+                    resources,
+                    by_name,
+                })
+            }
+            _ => Err(problems.0),
+        }
+    }
+
+    /// The sub-task of a name.
+    pub fn index_of(&self, name: &str) -> Option<u32> {
+        self.by_name.get(name).copied()
+    }
+
+    /// What a task of this input is called.
+    pub fn title(&self, scope: &Scope) -> Result<String, ExprError> {
+        self.title.text(scope)
+    }
+}
+
+/// `None` for "had problems", inside out.
+fn flip<T>(value: Option<Option<T>>) -> Option<Option<T>> {
+    match value {
+        None => Some(None),
+        Some(None) => None,
+        Some(some) => Some(some),
+    }
+}
+
+/// A definition while it is compiled, and what was found wrong with it.
+struct Compiler<'a> {
+    definition: &'a Definition,
+    input: Option<Vec<&'a str>>,
+    secrets: Secrets,
+    problems: Problems,
+}

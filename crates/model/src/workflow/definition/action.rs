@@ -1,0 +1,173 @@
+//! What a sub-task runs, as a file writes it: exactly one action, by its word.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::{FaultTemplate, StatusRange};
+use crate::time::Span;
+
+/// What a sub-task does.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Action {
+    /// A request to another service.
+    Http(HttpAction),
+    /// A program on the server's machine, if the server's configuration allows that very program.
+    Command(CommandAction),
+    /// A durable timer.
+    Wait(WaitAction),
+    /// A person's decision.
+    Approval(ApprovalAction),
+    /// Another workflow, as a task of its own.
+    Task(TaskAction),
+    /// Nothing, for a while, with the outcome asked for: demonstrations and tests.
+    Simulate(SimulateAction),
+    /// A worker's work.
+    Worker(WorkerAction),
+}
+
+impl Action {
+    /// The word that names it in a file.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Action::Http(_) => "http",
+            Action::Command(_) => "command",
+            Action::Wait(_) => "wait",
+            Action::Approval(_) => "approval",
+            Action::Task(_) => "task",
+            Action::Simulate(_) => "simulate",
+            Action::Worker(_) => "worker",
+        }
+    }
+}
+
+/// `http`: succeeds when the status is one of `expect`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct HttpAction {
+    /// `GET` unless given.
+    #[serde(default = "get")]
+    pub method: String,
+    /// Absolute, `http` or `https`.
+    pub url: String,
+    /// Further headers.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub headers: BTreeMap<String, String>,
+    /// A text is sent as it is, anything else as JSON.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub body: Option<Value>,
+    /// Status codes and ranges that are a success: `[200-299]` unless given.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub expect: Vec<StatusRange>,
+    /// What becomes the output: an expression over `status`, `headers` and `body`; the body unless given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub output: Option<String>,
+}
+
+fn get() -> String {
+    "GET".to_owned()
+}
+
+/// `command`: succeeds when the program exits with 0.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct CommandAction {
+    /// The program's absolute path and its arguments; no shell.
+    pub run: Vec<String>,
+    /// Its whole environment.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub env: BTreeMap<String, String>,
+}
+
+/// `wait`: for a time, or until an instant. Exactly one of the two.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct WaitAction {
+    /// A duration, or an expression that gives one.
+    #[serde(rename = "for", default, skip_serializing_if = "Option::is_none")]
+    pub for_: Option<String>,
+    /// An RFC 3339 instant, or an expression that gives one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<String>,
+}
+
+/// `approval`: built later than its type.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ApprovalAction {
+    /// Who may decide.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub roles: Vec<String>,
+    /// How long the decision may take.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timeout: Option<Span>,
+}
+
+/// `task`: built later than its type.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct TaskAction {
+    /// The other workflow's name.
+    pub workflow: String,
+    /// Its input.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub input: Option<Value>,
+}
+
+/// `simulate`: takes a while, fails on given attempts.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct SimulateAction {
+    /// How long an attempt takes: a duration, or an expression that gives one.
+    #[serde(default = "no_time")]
+    pub duration: String,
+    /// The attempts (1 is the first) that fail: a list, or an expression that gives one.
+    #[serde(default, skip_serializing_if = "FailAttempts::is_none")]
+    pub fail_attempts: FailAttempts,
+    /// How they fail.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<FaultTemplate>,
+    /// What a successful attempt gives.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub output: Option<Value>,
+}
+
+fn no_time() -> String {
+    "0ms".to_owned()
+}
+
+/// Which attempts of a simulated action fail.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum FailAttempts {
+    /// These.
+    These(Vec<u32>),
+    /// Those that an expression lists, so that the input can choose.
+    Expression(String),
+}
+
+impl Default for FailAttempts {
+    fn default() -> Self {
+        FailAttempts::These(Vec::new())
+    }
+}
+
+impl FailAttempts {
+    /// Whether it is the empty list.
+    pub fn is_none(&self) -> bool {
+        matches!(self, FailAttempts::These(list) if list.is_empty())
+    }
+}
+
+/// `worker`: built later than its type.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct WorkerAction {
+    /// The queue that its workers lease from.
+    pub queue: String,
+    /// What the worker gets.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub input: Option<Value>,
+}

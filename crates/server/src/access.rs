@@ -1,0 +1,144 @@
+//! Who asks, and whether they may: one layer before every handler of the table.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+
+use axum::extract::{FromRequestParts, Request, State};
+use axum::middleware::Next;
+use axum::response::Response;
+use http::header::{self, HeaderMap};
+use http::request::Parts;
+use longhaul_auth::Principal;
+use longhaul_engine::Audit;
+
+use crate::api::App;
+use crate::error::ApiError;
+use crate::routes::Role;
+use crate::share::Place;
+
+/// Where a request came from; an extension of every request.
+#[derive(Clone, Copy)]
+pub(crate) struct Peer(pub(crate) SocketAddr);
+
+/// What a layer knows of its route.
+#[derive(Clone)]
+pub(crate) struct Gate {
+    pub(crate) app: App,
+    /// The `operationId`.
+    pub(crate) action: &'static str,
+    pub(crate) role: Role,
+    /// Whether it counts against the caller's share: the reads that pollers live on never do.
+    pub(crate) counts: bool,
+}
+
+/// Who asks for what.
+#[derive(Clone, Debug)]
+pub(crate) struct Caller {
+    /// `None` where anybody may ask.
+    who: Option<Principal>,
+    from: IpAddr,
+    action: &'static str,
+}
+
+impl Caller {
+    /// Whoever it is; the table sees to it that there is somebody.
+    pub(crate) fn principal(&self) -> Result<&Principal, ApiError> {
+        self.who.as_ref().ok_or_else(ApiError::no_credential)
+    }
+
+    /// The principal's name.
+    pub(crate) fn name(&self) -> &str {
+        self.who.as_ref().map_or("anonymous", |who| &who.name)
+    }
+
+    /// Where they are.
+    pub(crate) fn address(&self) -> IpAddr {
+        self.from
+    }
+
+    /// What is noted of what they do.
+    pub(crate) fn audit(&self) -> Audit {
+        let by = self.who.as_ref().map_or_else(|| Arc::from("anonymous"), |who| who.name.clone());
+        Audit::new(by, Some(self.from), self.action)
+    }
+}
+
+/// Lets a request through that may be answered.
+pub(crate) async fn check(
+    State(gate): State<Gate>,
+    mut request: Request,
+    next: Next,
+) -> Result<Response, ApiError> {
+    let peer = request.extensions().get::<Peer>().copied();
+    let (caller, place) = gate.admit(request.headers(), peer).await?;
+    request.extensions_mut().insert(caller);
+    let response = next.run(request).await;
+    drop(place);
+    Ok(response)
+}
+
+impl Gate {
+    /// Who asks, if they may, and their place among all who are served.
+    pub(crate) async fn admit(
+        &self,
+        headers: &HeaderMap,
+        peer: Option<Peer>,
+    ) -> Result<(Caller, Option<Place>), ApiError> {
+        let from =
+            peer.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |Peer(address)| address.ip().to_canonical());
+        if self.role == Role::Public {
+            return Ok((Caller { who: None, from, action: self.action }, None));
+        }
+        let who = self.app.auth.authenticate_fetching(bearer(headers)?).await?;
+        if !self.role.admits(who.role) {
+            return Err(ApiError::forbidden(&who, self.role));
+        }
+        let place = if self.counts { Some(self.app.shares.enter(&who.name)?) } else { None };
+        Ok((Caller { who: Some(who), from, action: self.action }, place))
+    }
+}
+
+/// The credential of a request. One header, one scheme, in any case (wire contract, 8.1).
+fn bearer(headers: &HeaderMap) -> Result<&str, ApiError> {
+    let mut given = headers.get_all(header::AUTHORIZATION).iter();
+    let (Some(value), None) = (given.next(), given.next()) else { return Err(ApiError::no_credential()) };
+    let text = value.to_str().map_err(|_| ApiError::no_credential())?;
+    let (scheme, credential) = text.trim().split_once(' ').ok_or_else(ApiError::no_credential)?;
+    let credential = credential.trim_start();
+    if scheme.eq_ignore_ascii_case("bearer") && !credential.is_empty() {
+        Ok(credential)
+    } else {
+        Err(ApiError::no_credential())
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Caller {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
+        let caller = parts.extensions.get::<Caller>().cloned();
+        caller.ok_or_else(|| ApiError::internal("a handler without its layer of access"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn credential_is_one_of_one_scheme() {
+        let read = |values: &[&'static str]| {
+            let mut headers = HeaderMap::new();
+            for value in values {
+                headers.append(header::AUTHORIZATION, value.parse().unwrap());
+            }
+            bearer(&headers).map(str::to_owned).ok()
+        };
+        for good in ["Bearer abc", "bearer abc", "BEARER  abc "] {
+            assert_eq!(read(&[good]).as_deref(), Some("abc"), "{good}");
+        }
+        for bad in [&["Basic abc"][..], &["Bearer"], &["Bearer "], &["abc"], &[], &["Bearer a", "Bearer b"]] {
+            assert_eq!(read(bad), None, "{bad:?}");
+        }
+    }
+}

@@ -1,0 +1,103 @@
+//! Accounts: look, make, change, delete.
+
+use axum::body::Body;
+use axum::extract::State;
+use axum::response::Response;
+use http::{Request, StatusCode};
+use longhaul_auth::{NewUser, UserPatch};
+use longhaul_crypto::Zeroizing;
+use serde::Deserialize;
+
+use super::role;
+use crate::access::Caller;
+use crate::api::App;
+use crate::error::ApiError;
+use crate::request::{self, Named};
+use crate::respond;
+use crate::wire::{self, user};
+
+/// A new account.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct UserSpec {
+    name: String,
+    role: String,
+    #[serde(default)]
+    kind: Option<String>,
+    #[serde(default)]
+    password: Option<Zeroizing<String>>,
+}
+
+/// What of an account shall become different.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct UserUpdateSpec {
+    #[serde(default)]
+    role: Option<String>,
+    #[serde(default)]
+    disabled: Option<bool>,
+    #[serde(default)]
+    password: Option<Zeroizing<String>>,
+}
+
+/// Every account, by name. There are few: they are one page.
+pub(crate) async fn list(State(app): State<App>) -> Response {
+    let users = app.auth.users();
+    let all = u32::try_from(users.len()).unwrap_or(u32::MAX);
+    let body = wire::page(&users, 1, all, u64::from(all), |json, one| user::account(json, one, None));
+    respond::json(StatusCode::OK, body)
+}
+
+/// One account.
+pub(crate) async fn get(State(app): State<App>, names: Named) -> Result<Response, ApiError> {
+    let found = app.auth.user(names.get("name"))?;
+    Ok(respond::json(StatusCode::OK, wire::one(|json| user::account(json, &found, None))))
+}
+
+/// Makes an account; that of a service comes with its API key in clear, this once.
+pub(crate) async fn create(
+    State(app): State<App>,
+    caller: Caller,
+    request: Request<Body>,
+) -> Result<Response, ApiError> {
+    let bytes = request::json_body(request, &app.config.limits, app.config.limits.body).await?;
+    let spec: UserSpec = request::parsed(&bytes)?;
+    let service = match spec.kind.as_deref() {
+        None => false,
+        Some(kind) if kind.eq_ignore_ascii_case("USER") => false,
+        Some(kind) if kind.eq_ignore_ascii_case("SERVICE") => true,
+        Some(_) => return Err(ApiError::field("/kind", "`kind` takes USER or SERVICE")),
+    };
+    let new = NewUser { name: spec.name, role: role(&spec.role)?, password: spec.password, service };
+    let (made, key) = app.auth.create_user(new, caller.audit()).await?;
+    let body = wire::one(|json| user::account(json, &made, key.as_ref()));
+    Ok(respond::json(StatusCode::CREATED, body))
+}
+
+/// Changes an account; answered with it.
+pub(crate) async fn change(
+    State(app): State<App>,
+    caller: Caller,
+    names: Named,
+    request: Request<Body>,
+) -> Result<Response, ApiError> {
+    let bytes = request::json_body(request, &app.config.limits, app.config.limits.body).await?;
+    let spec: UserUpdateSpec = request::parsed(&bytes)?;
+    let patch = UserPatch {
+        role: spec.role.as_deref().map(role).transpose()?,
+        disabled: spec.disabled,
+        password: spec.password,
+    };
+    let changed = app.auth.change_user(names.get("name"), patch, caller.audit()).await?;
+    Ok(respond::json(StatusCode::OK, wire::one(|json| user::account(json, &changed, None))))
+}
+
+/// Deletes an account with all that was given to it.
+pub(crate) async fn delete(
+    State(app): State<App>,
+    caller: Caller,
+    names: Named,
+) -> Result<Response, ApiError> {
+    app.auth.delete_user(names.get("name"), caller.audit()).await?;
+    Ok(respond::empty(StatusCode::NO_CONTENT))
+}

@@ -1,0 +1,130 @@
+//! What one caller may have of the server: so many requests at once, and so many in a second. Nobody who is within
+//! their share waits for somebody who is not.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use longhaul_model::{Env, Span, Timestamp};
+use parking_lot::Mutex;
+
+use crate::config::Limits;
+use crate::error::ApiError;
+
+/// Callers remembered; beyond, those that ask for nothing now are forgotten.
+const REMEMBERED: usize = 1_024;
+
+/// Everybody's share.
+pub(crate) struct Shares {
+    env: Env,
+    in_flight: u32,
+    /// Requests in a second.
+    rate: Option<u32>,
+    callers: Mutex<HashMap<Arc<str>, Use>>,
+}
+
+/// What one caller has of it.
+struct Use {
+    in_flight: u32,
+    /// Thousandths of requests that may be asked for at once.
+    left: u64,
+    seen: Timestamp,
+}
+
+/// A request that is being answered.
+pub(crate) struct Place {
+    shares: Arc<Shares>,
+    name: Arc<str>,
+}
+
+impl Shares {
+    pub(crate) fn new(limits: &Limits, env: Env) -> Arc<Self> {
+        let callers = Mutex::new(HashMap::new());
+        Arc::new(Shares { env, in_flight: limits.in_flight, rate: limits.rate, callers })
+    }
+
+    /// A place for one more request, or when to come again.
+    pub(crate) fn enter(self: &Arc<Self>, name: &Arc<str>) -> Result<Place, ApiError> {
+        let now = self.env.now();
+        let mut callers = self.callers.lock();
+        if callers.len() >= REMEMBERED && !callers.contains_key(name) {
+            callers.retain(|_, one| one.in_flight > 0 || now.0 - one.seen.0 < 1_000);
+        }
+        let fresh = Use { in_flight: 0, left: self.burst(), seen: now };
+        let mine = callers.entry(name.clone()).or_insert(fresh);
+        if mine.in_flight >= self.in_flight {
+            let message =
+                format!("{name} has {} requests under way, as many as one caller may", self.in_flight);
+            return Err(ApiError::too_many("TOO_MANY_REQUESTS", message, Span(1_000)));
+        }
+        if let Some(rate) = self.rate {
+            let passed = u64::try_from(now.0 - mine.seen.0).unwrap_or(0);
+            mine.left = (mine.left + passed.saturating_mul(u64::from(rate))).min(self.burst());
+            if mine.left < 1_000 {
+                mine.seen = now;
+                let message = format!("{name} asks for more than {rate} requests a second");
+                let after = Span((1_000 - mine.left).div_ceil(u64::from(rate.max(1))));
+                return Err(ApiError::too_many("TOO_MANY_REQUESTS", message, after));
+            }
+            mine.left -= 1_000;
+        }
+        mine.seen = now;
+        mine.in_flight += 1;
+        Ok(Place { shares: self.clone(), name: name.clone() })
+    }
+
+    /// Twice what a second brings: callers that come in waves are not refused.
+    fn burst(&self) -> u64 {
+        u64::from(self.rate.unwrap_or(0)) * 2_000
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        if let Some(mine) = self.shares.callers.lock().get_mut(&self.name) {
+            mine.in_flight = mine.in_flight.saturating_sub(1);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shares(in_flight: u32, rate: Option<u32>) -> Arc<Shares> {
+        Shares::new(&Limits { in_flight, rate, ..Limits::default() }, Env::real())
+    }
+
+    #[test]
+    fn each_caller_has_places_of_its_own() {
+        let (shares, a, b) = (shares(2, None), Arc::from("a"), Arc::from("b"));
+        let first = shares.enter(&a).unwrap();
+        let _second = shares.enter(&a).unwrap();
+        let refused = shares.enter(&a).map(drop).unwrap_err();
+        assert_eq!((refused.status.as_u16(), refused.fault.error_code.as_str()), (429, "TOO_MANY_REQUESTS"));
+        assert!(shares.enter(&b).is_ok());
+        drop(first);
+        assert!(shares.enter(&a).is_ok());
+    }
+
+    #[test]
+    fn rate_leaves_room_for_a_wave() {
+        let (shares, a) = (shares(100, Some(3)), Arc::from("a"));
+        let let_in = (0..20).filter(|_| shares.enter(&a).is_ok()).count();
+        assert!((6..=7).contains(&let_in), "{let_in}");
+    }
+
+    #[test]
+    fn callers_that_left_are_forgotten() {
+        let shares = shares(1, None);
+        let kept: Vec<Place> =
+            (0..10).map(|i| shares.enter(&Arc::from(format!("busy{i}"))).unwrap()).collect();
+        for i in 0..3 * REMEMBERED {
+            let _ = shares.enter(&Arc::from(format!("n{i}")));
+        }
+        for one in shares.callers.lock().values_mut() {
+            one.seen = Timestamp(0);
+        }
+        let _ = shares.enter(&Arc::from("one more"));
+        assert!(shares.callers.lock().len() <= kept.len() + 1);
+    }
+}

@@ -1,0 +1,182 @@
+//! Accounts: who may come in, and what was given to them. Secrets are never here: passwords are hashed, tokens and API
+//! keys are digests.
+
+use async_trait::async_trait;
+use longhaul_model::Timestamp;
+use thiserror::Error;
+
+use crate::audit::Audit;
+use crate::error::StoreError;
+
+/// The code of the role that administers accounts: one account with it and a password is always left enabled.
+pub const ADMIN: &str = "ADMIN";
+/// API keys of one account, at the most.
+pub const MOST_API_KEYS: usize = 32;
+
+/// An account: a person, or a service.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct User {
+    /// Its name as it was written; names are compared without case.
+    pub name: String,
+    /// The code of its role.
+    pub role: String,
+    /// The code of its kind: a person or a service.
+    pub kind: String,
+    /// The hash of its password, if it has one.
+    pub password_hash: Option<String>,
+    /// It may not come in for now.
+    pub disabled: bool,
+    /// Changes when everything given to the account before is void: it never comes back, not even with another account of
+    /// that name. Given by the store.
+    pub epoch: i64,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// Its API keys, oldest first.
+    pub api_keys: Vec<ApiKey>,
+}
+
+/// An API key, of which only the digest is known.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ApiKey {
+    /// Its identity, which may be shown.
+    pub id: String,
+    /// What people call it.
+    pub name: Option<String>,
+    /// The SHA-256 of the key.
+    pub hash: [u8; 32],
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When it was used last, to about an hour.
+    pub last_used_at: Option<Timestamp>,
+}
+
+/// All accounts, of one moment.
+#[derive(Clone, Debug)]
+pub struct Users {
+    /// Rises with every change of any account.
+    pub revision: i64,
+    /// By name.
+    pub users: Vec<User>,
+}
+
+/// A change of one account.
+#[derive(Clone, Debug)]
+pub enum UserChange {
+    /// What is given becomes so. A new password, and disabling, begin a new epoch and take the refresh tokens away.
+    Settings {
+        /// The code of its role.
+        role: Option<String>,
+        /// May it come in?
+        disabled: Option<bool>,
+        /// The hash of its password.
+        password_hash: Option<String>,
+    },
+    /// The same password, hashed in today's way. Changes nothing if the password was changed meanwhile.
+    Rehash {
+        /// What the hash was.
+        from: String,
+        /// What it shall be.
+        to: String,
+    },
+    /// One more API key.
+    AddApiKey(ApiKey),
+    /// One less, by its identity. Begins a new epoch and takes the refresh tokens away, as some may come from that key.
+    RemoveApiKey(String),
+}
+
+/// A refresh token, of which only the digest is known.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RefreshToken {
+    /// The SHA-256 of its identity.
+    pub hash: [u8; 32],
+    /// Whose it is.
+    pub user: String,
+    /// On what it rests.
+    pub basis: Basis,
+    /// When it was given.
+    pub created_at: Timestamp,
+    /// When it ends.
+    pub expires_at: Timestamp,
+}
+
+/// On what a session rests.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Basis {
+    /// An account, in this epoch of it.
+    Account {
+        /// The epoch.
+        epoch: i64,
+    },
+    /// The word of another issuer.
+    External {
+        /// The code of the role that it gave.
+        role: String,
+    },
+}
+
+/// Why a change of accounts was refused; nothing changed.
+#[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
+pub enum AccountRefused {
+    /// The name is taken.
+    #[error("there is an account of that name")]
+    Exists,
+    /// Nobody could administer accounts any more.
+    #[error("the last enabled ADMIN with a password cannot be deleted, disabled or demoted")]
+    LastAdmin,
+    /// The account has as many API keys as it may.
+    #[error("the account has {MOST_API_KEYS} API keys: delete one first")]
+    TooManyApiKeys,
+}
+
+/// Where accounts live. Reads are quick enough to be called where they stand, and see every change that was answered
+/// before they began. Names are compared without case. What is noted of a change is written with it.
+#[async_trait]
+pub trait Accounts: Send + Sync + 'static {
+    /// The revision of [`Users`], to see cheaply whether anything changed.
+    fn accounts_revision(&self) -> Result<i64, StoreError>;
+
+    /// Every account.
+    fn users(&self) -> Result<Users, StoreError>;
+
+    /// One account; `NotFound` if there is none.
+    fn user(&self, name: &str) -> Result<User, StoreError>;
+
+    /// Makes an account; gives it back with its epoch.
+    /// After Ok: durable. Crash in the middle: it is there whole or not at all. Refused: the name is taken.
+    async fn create_user(&self, user: User, audit: Option<Audit>) -> Result<User, StoreError>;
+
+    /// Changes an account; gives it back as it is then.
+    /// After Ok: durable. Crash in the middle: it happened whole or not at all. Refused: no enabled ADMIN would be left, or
+    /// there would be too many API keys; `NotFound`: no such account or key.
+    async fn change_user(
+        &self,
+        name: &str,
+        change: UserChange,
+        audit: Option<Audit>,
+    ) -> Result<User, StoreError>;
+
+    /// Takes an account away with all that was given to it.
+    /// After Ok: durable. Crash in the middle: it happened whole or not at all. Refused: no enabled ADMIN would be left.
+    async fn delete_user(&self, name: &str, audit: Option<Audit>) -> Result<(), StoreError>;
+
+    /// Remembers when API keys were used; keys that are gone are passed over.
+    async fn touch_api_keys(&self, used: Vec<(String, Timestamp)>) -> Result<(), StoreError>;
+
+    /// Remembers a refresh token. `NotFound` if it rests on an account that is gone, is disabled, or is in another epoch.
+    /// After Ok: durable. Crash in the middle: it is there or not.
+    async fn put_refresh_token(&self, token: RefreshToken, audit: Option<Audit>) -> Result<(), StoreError>;
+
+    /// A refresh token by its digest; `None` if there is none. It may be over: see `expires_at`.
+    fn refresh_token(&self, hash: &[u8; 32]) -> Result<Option<RefreshToken>, StoreError>;
+
+    /// Takes a refresh token away; says whether there was one.
+    /// After Ok: durable, it never comes back. Crash in the middle: it is there or not.
+    async fn revoke_refresh_token(&self, hash: [u8; 32], audit: Option<Audit>) -> Result<bool, StoreError>;
+
+    /// Notes what is no change of an account: a new signing key, or that somebody was not let in.
+    /// After Ok: durable.
+    async fn note(&self, audit: Audit) -> Result<(), StoreError>;
+
+    /// Takes away refresh tokens that are over by now, so many at the most; says how many went.
+    async fn prune_refresh_tokens(&self, now: Timestamp, limit: u32) -> Result<u64, StoreError>;
+}

@@ -1,0 +1,100 @@
+//! Who changed what: one row for each accepted mutation, written in its transaction, and one for each refused login.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use longhaul_model::Timestamp;
+
+/// What is to be noted of a change.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Audit {
+    /// Who asked.
+    pub by: Arc<str>,
+    /// From where.
+    pub from: Option<IpAddr>,
+    /// What for: the `operationId` of the call.
+    pub action: &'static str,
+    /// What it was done to; a new task's id unless given.
+    pub target: Option<String>,
+    /// More about it, without secrets.
+    pub detail: Option<String>,
+    /// False for what was refused, such as a login.
+    pub accepted: bool,
+}
+
+impl Audit {
+    /// An accepted change.
+    pub fn new(by: Arc<str>, from: Option<IpAddr>, action: &'static str) -> Self {
+        Audit { by, from, action, target: None, detail: None, accepted: true }
+    }
+
+    /// What it was done to.
+    #[must_use]
+    pub fn target(mut self, target: impl Into<String>) -> Self {
+        self.target = Some(target.into());
+        self
+    }
+
+    /// More about it.
+    #[must_use]
+    pub fn detail(mut self, detail: impl Into<String>) -> Self {
+        self.detail = Some(detail.into());
+        self
+    }
+
+    /// That it was refused.
+    #[must_use]
+    pub fn refused(mut self) -> Self {
+        self.accepted = false;
+        self
+    }
+}
+
+/// One row.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AuditEntry {
+    /// Its place in the order of changes, without gaps.
+    pub seq: u64,
+    /// When.
+    pub at: Timestamp,
+    /// Who.
+    pub by: String,
+    /// From where.
+    pub from: Option<String>,
+    /// What for.
+    pub action: String,
+    /// What it was done to.
+    pub target: Option<String>,
+    /// More about it.
+    pub detail: Option<String>,
+    /// Whether it was accepted.
+    pub accepted: bool,
+}
+
+/// Which rows are asked for, newest first.
+#[derive(Clone, Debug, Default)]
+pub struct AuditQuery {
+    /// Of this principal.
+    pub by: Option<String>,
+    /// Of this action.
+    pub action: Option<String>,
+    /// On this target.
+    pub target: Option<String>,
+    /// Accepted ones, or refused ones.
+    pub accepted: Option<bool>,
+    /// Since then.
+    pub since: Option<Timestamp>,
+    /// Rows to leave out.
+    pub offset: u64,
+    /// Rows at the most.
+    pub limit: u32,
+}
+
+/// Rows and the exact total.
+#[derive(Clone, Debug, Default)]
+pub struct AuditPage {
+    /// The rows.
+    pub entries: Vec<AuditEntry>,
+    /// How many match.
+    pub total: u64,
+}

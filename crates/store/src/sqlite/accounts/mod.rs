@@ -1,0 +1,81 @@
+//! Accounts in SQLite: errands of the one writer like all that is rare, and point reads beside it. An errand checks
+//! before it writes, as it shares its transaction with others and cannot be taken back alone.
+
+mod sessions;
+mod users;
+
+use async_trait::async_trait;
+use longhaul_model::Timestamp;
+
+use super::writer::Writer;
+use super::{Sqlite, audit as notes};
+use crate::accounts::{Accounts, RefreshToken, User, UserChange, Users};
+use crate::audit::Audit;
+use crate::error::StoreError;
+
+#[async_trait]
+impl Accounts for Sqlite {
+    fn accounts_revision(&self) -> Result<i64, StoreError> {
+        self.readers.with(users::revision)
+    }
+
+    fn users(&self) -> Result<Users, StoreError> {
+        self.readers.snapshot(|connection| {
+            Ok(Users { revision: users::revision(connection)?, users: users::all(connection)? })
+        })
+    }
+
+    fn user(&self, name: &str) -> Result<User, StoreError> {
+        self.readers.snapshot(|connection| users::find(connection, name))
+    }
+
+    async fn create_user(&self, user: User, audit: Option<Audit>) -> Result<User, StoreError> {
+        self.errand(audit, move |writer, now| users::create(&writer.connection, user, now)).await
+    }
+
+    async fn change_user(
+        &self,
+        name: &str,
+        change: UserChange,
+        audit: Option<Audit>,
+    ) -> Result<User, StoreError> {
+        let name = name.to_owned();
+        self.errand(audit, move |writer, now| users::change(&writer.connection, &name, change, now)).await
+    }
+
+    async fn delete_user(&self, name: &str, audit: Option<Audit>) -> Result<(), StoreError> {
+        let name = name.to_owned();
+        self.errand(audit, move |writer, _| users::delete(&writer.connection, &name)).await
+    }
+
+    async fn touch_api_keys(&self, used: Vec<(String, Timestamp)>) -> Result<(), StoreError> {
+        self.errand(None, move |writer, _| users::touch(&writer.connection, &used)).await
+    }
+
+    async fn put_refresh_token(&self, token: RefreshToken, audit: Option<Audit>) -> Result<(), StoreError> {
+        self.errand(audit, move |writer, _| sessions::put(&writer.connection, &token)).await
+    }
+
+    fn refresh_token(&self, hash: &[u8; 32]) -> Result<Option<RefreshToken>, StoreError> {
+        self.readers.with(|connection| sessions::find(connection, hash))
+    }
+
+    async fn revoke_refresh_token(&self, hash: [u8; 32], audit: Option<Audit>) -> Result<bool, StoreError> {
+        let work = move |writer: &mut Writer, now| {
+            let revoked = sessions::revoke(&writer.connection, &hash)?;
+            match audit.filter(|_| revoked) {
+                Some(audit) => notes::write(&writer.connection, &audit, now).map(|()| true),
+                None => Ok(revoked),
+            }
+        };
+        self.errand(None, work).await
+    }
+
+    async fn note(&self, audit: Audit) -> Result<(), StoreError> {
+        self.errand(Some(audit), |_, _| Ok(())).await
+    }
+
+    async fn prune_refresh_tokens(&self, now: Timestamp, limit: u32) -> Result<u64, StoreError> {
+        self.errand(None, move |writer, _| sessions::prune(&writer.connection, now, limit)).await
+    }
+}

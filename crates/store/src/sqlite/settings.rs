@@ -1,0 +1,27 @@
+//! Settings that are kept with the tasks.
+
+use rusqlite::{Connection, OptionalExtension, params};
+use serde_json::Value;
+
+use super::doc;
+use super::rows::sql;
+use crate::error::StoreError;
+
+pub(super) fn get(connection: &Connection, name: &str) -> Result<Option<Value>, StoreError> {
+    let text: Option<String> = connection
+        .prepare_cached("SELECT doc FROM settings WHERE name = ?")
+        .and_then(|mut s| s.query_row([name], |row| row.get(0)).optional())
+        .map_err(sql)?;
+    text.map(|text| doc::parse(&text)).transpose()
+}
+
+pub(super) fn put(connection: &Connection, name: &str, value: &Value) -> Result<(), StoreError> {
+    let text = doc::json(value)?;
+    connection
+        .prepare_cached(
+            "INSERT INTO settings (name, doc) VALUES (?, ?) ON CONFLICT DO UPDATE SET doc = excluded.doc",
+        )
+        .and_then(|mut s| s.execute(params![name, text]))
+        .map(|_| ())
+        .map_err(sql)
+}
