@@ -10,7 +10,7 @@ use crate::catalog::Catalog;
 use crate::dump::{Dump, Final};
 use crate::grants::{How, Means, Use};
 use crate::history::{DecisionAnswer, Effect, History, Poll, SubmitAnswer, Verb};
-use crate::wire::{SubStatus, TaskStatus};
+use crate::wire::{AttemptView, SubStatus, TaskStatus};
 
 /// A bug.
 pub struct Plant {
@@ -201,17 +201,18 @@ fn drop_attempt(_: &mut History, dump: &mut Dump, _: &Catalog) -> bool {
 }
 
 fn hurry(_: &mut History, dump: &mut Dump, _: &Catalog) -> bool {
-    let failed =
-        |task: &Final| task.attempts.iter().position(|a| a.status == "FAILED" && task.workflow == "flaky");
-    let id = find(dump, |_, task| failed(task).is_some());
-    let Some((_, task)) = task(dump, id) else { return false };
-    let Some((sub, number, ended)) =
-        failed(task).map(|at| &task.attempts[at]).map(|a| (a.sub, a.number, a.ended))
-    else {
-        return false;
+    // The place of an attempt that followed a failed one; not every failure of a cancelled task has a next.
+    let hurried = |task: &Final| {
+        let failed = task.attempts.iter().filter(|a| a.status == "FAILED" && task.workflow == "flaky");
+        let next =
+            |a: &AttemptView| task.attempts.iter().position(|b| (b.sub, b.number) == (a.sub, a.number + 1));
+        failed.filter_map(|a| Some((next(a)?, a.ended?))).min()
     };
-    let next = task.attempts.iter_mut().find(|a| a.sub == sub && a.number == number + 1);
-    next.map(|next| next.started = ended.unwrap_or_default() + 1).is_some()
+    let id = find(dump, |_, task| hurried(task).is_some());
+    let Some((_, task)) = task(dump, id) else { return false };
+    let Some((next, ended)) = hurried(task) else { return false };
+    task.attempts[next].started = ended + 1;
+    true
 }
 
 fn stick(_: &mut History, dump: &mut Dump, _: &Catalog) -> bool {
