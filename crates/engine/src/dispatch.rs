@@ -101,11 +101,11 @@ impl Dispatcher {
         let (sub_task, token) = (launch.sub_task, launch.token);
         let permit = self.permits.acquire().await;
         let command = if self.draining.load(Ordering::SeqCst) {
-            Command::HandBack { sub_task, token }
+            Command::HandBack { sub_task, token, by: None }
         } else {
             match self.run(id, launch, stop).await {
-                Ok(output) => Command::Complete { sub_task, token, output },
-                Err(failure) => Command::Fail { sub_task, token, failure },
+                Ok(output) => Command::Complete { sub_task, token, output, by: None, next: None },
+                Err(failure) => Command::Fail { sub_task, token, failure, by: None },
             }
         };
         drop(permit);

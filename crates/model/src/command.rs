@@ -7,8 +7,8 @@ use thiserror::Error;
 
 use crate::expr::Scope;
 use crate::fault::Fault;
-use crate::id::Token;
-use crate::record::{Attempt, Stage};
+use crate::id::{Token, WorkerId};
+use crate::record::{Attempt, Lease, Stage};
 use crate::status::TaskStatus;
 use crate::time::{Span, Timestamp};
 use crate::workflow::{CompiledAction, Workflow};
@@ -26,6 +26,10 @@ pub enum Command {
         token: Token,
         /// What it gave.
         output: Option<Value>,
+        /// The worker that says so; `None` for the server itself.
+        by: Option<WorkerId>,
+        /// What the same worker would take next: sub-tasks that become ready by this may be leased to it at once.
+        next: Option<Arc<Terms>>,
     },
     /// An attempt did not succeed.
     Fail {
@@ -35,6 +39,15 @@ pub enum Command {
         token: Token,
         /// How.
         failure: Failure,
+        /// The worker that says so; `None` for the server itself.
+        by: Option<WorkerId>,
+    },
+    /// A worker takes an attempt that waits for one.
+    Lease {
+        /// The sub-task.
+        sub_task: u32,
+        /// For whom, and for how long.
+        terms: Arc<Terms>,
     },
     /// A running attempt tells how far it is.
     Report {
@@ -46,13 +59,17 @@ pub enum Command {
         progress: Option<u8>,
         /// All its stages, if they changed.
         stages: Option<Vec<Stage>>,
+        /// The worker that says so; `None` for the server itself.
+        by: Option<WorkerId>,
     },
-    /// An attempt was granted but never begun, as its server is stopping: it does not count, and is due at once.
+    /// An attempt was granted but never begun, as its server or worker is stopping: it does not count, and is due at once.
     HandBack {
         /// The sub-task.
         sub_task: u32,
         /// The attempt's token.
         token: Token,
+        /// The worker that says so; `None` for the server itself.
+        by: Option<WorkerId>,
     },
     /// Time has passed: whatever is due happens.
     Due,
@@ -100,6 +117,17 @@ pub enum Command {
         /// What really happened, where that was unknown.
         verdict: Option<Verdict>,
     },
+}
+
+/// On what terms attempts are leased.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Terms {
+    /// To whom.
+    pub worker: WorkerId,
+    /// From which queues, and the lowest priority that may be taken from each past what waits in it.
+    pub queues: Vec<(Arc<str>, i8)>,
+    /// How long a lease lasts without a heartbeat.
+    pub span: Span,
 }
 
 /// What an operator found out about a sub-task of unknown outcome.
@@ -184,6 +212,9 @@ pub enum Refused {
     /// A sub-task that does not exist.
     #[error("the task has no sub-task `{0}`")]
     NoSubTask(String),
+    /// A report that was recorded before, word for word.
+    #[error("this was reported before")]
+    Repeated,
     /// A result of an attempt that is not the live one.
     #[error("the attempt is not the live one of its sub-task")]
     Stale,
@@ -203,6 +234,8 @@ pub struct Change {
     pub input: bool,
     /// Attempts that ended other than well, for the history.
     pub attempts: Vec<Attempt>,
+    /// Attempts that were leased to the worker whose terms the command carried.
+    pub grants: Vec<Launch>,
     /// What must be done once the change is durable.
     pub effects: Vec<Effect>,
 }
@@ -214,6 +247,37 @@ pub enum Effect {
     Start(Launch),
     /// Tell a running attempt to stop.
     Stop {
+        /// The sub-task.
+        sub_task: u32,
+        /// The attempt's token.
+        token: Token,
+    },
+    /// A sub-task waits for a worker.
+    Queued {
+        /// The sub-task.
+        sub_task: u32,
+        /// Where.
+        queue: Arc<str>,
+        /// Higher goes first.
+        priority: i8,
+    },
+    /// A worker has an attempt: watch its time.
+    Leased {
+        /// The sub-task.
+        sub_task: u32,
+        /// The attempt's token.
+        token: Token,
+        /// What is leased.
+        lease: Box<Lease>,
+        /// The queue that it came from.
+        queue: Arc<str>,
+        /// When the attempt began.
+        started_at: Timestamp,
+        /// How long it may take.
+        timeout: Option<Span>,
+    },
+    /// A worker's attempt is over, or no longer the worker's.
+    LeaseEnded {
         /// The sub-task.
         sub_task: u32,
         /// The attempt's token.

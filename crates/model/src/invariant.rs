@@ -48,8 +48,8 @@ pub fn record_violations(record: &Record) -> Vec<String> {
             "I11: nothing of a pending task has started",
         ),
         TaskStatus::InProgress => rule(
-            running > 0 || record.sub_tasks.iter().any(|sub| sub.due_at.is_some()),
-            "I14: something of a running task runs or has a time at which it will",
+            running > 0 || record.sub_tasks.iter().any(|sub| sub.due_at.is_some() || sub.queued_at.is_some()),
+            "I14: something of a running task runs, waits for a worker, or has a time at which it will",
         ),
         TaskStatus::Successful => {
             rule(pending + blocking + passed + skipped == 0, "I11: all of a successful task ended well");
@@ -70,6 +70,15 @@ pub fn record_violations(record: &Record) -> Vec<String> {
         let done = matches!(sub.status, SubTaskStatus::Successful | SubTaskStatus::Failed);
         of(!done || sub.completed_at >= sub.started_at, "nothing ends before it starts");
         of(!ended || sub.due_at.is_none(), "nothing of an ended task is due");
+        of(
+            sub.queued_at.is_none() || sub.status == SubTaskStatus::Pending,
+            "only what is pending waits for a worker",
+        );
+        of(!ended || sub.queued_at.is_none(), "nothing of an ended task waits for a worker");
+        of(
+            sub.lease.is_none() || sub.status == SubTaskStatus::InProgress,
+            "I7: only a running attempt is leased",
+        );
         of(sub.outcome_unknown <= (sub.status == SubTaskStatus::Failed), "an unknown outcome is a failure");
         of((sub.status == SubTaskStatus::Failed) <= !sub.errors.is_empty(), "a failed sub-task says why");
         let started = !matches!(sub.status, SubTaskStatus::Pending | SubTaskStatus::NotApplicable);

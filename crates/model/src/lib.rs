@@ -17,12 +17,12 @@ mod task;
 pub mod time;
 pub mod workflow;
 
-pub use command::{Change, Command, Effect, Failure, Launch, Refused, Verdict};
+pub use command::{Change, Command, Effect, Failure, Launch, Refused, Terms, Verdict};
 pub use env::Env;
 pub use fault::{Cause, Fault};
-pub use id::{TaskId, Token, WorkflowVersion};
+pub use id::{TaskId, Token, WorkerId, WorkflowVersion};
 pub use record::{
-    Attempt, Decision, Outcome, Record, Stage, State, StopReason, Stopping, SubTask, WaitingFor,
+    Attempt, Decision, Lease, Outcome, Record, Stage, State, StopReason, Stopping, SubTask, WaitingFor,
 };
 pub use resource::{LockMode, Resource};
 pub use status::{Resolution, StageStatus, StatusStyle, SubTaskStatus, TaskStatus};

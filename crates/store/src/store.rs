@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use longhaul_model::workflow::{Definition, Workflow};
-use longhaul_model::{Attempt, Command, Effect, Spec, Task, TaskId, Timestamp, WorkflowVersion};
+use longhaul_model::{Attempt, Command, Effect, Spec, Task, TaskId, Terms, Timestamp, WorkflowVersion};
 use serde_json::Value;
 
 use crate::audit::{Audit, AuditPage, AuditQuery};
@@ -20,6 +20,20 @@ pub struct Submission {
     pub key: Option<IdempotencyKey>,
     /// What is noted of it, unless it is replayed.
     pub audit: Option<Audit>,
+}
+
+/// What a worker reports, and what it takes, in one transaction.
+#[derive(Debug, Default)]
+pub struct Work {
+    /// Reports: [`Command::Complete`], [`Command::Fail`] or [`Command::HandBack`]. What becomes ready by them may be leased at once, on
+    /// the terms that they carry.
+    pub reports: Vec<(TaskId, Command)>,
+    /// Sub-tasks that wait for a worker, to be leased after that.
+    pub leases: Vec<(TaskId, u32)>,
+    /// On what terms.
+    pub terms: Option<Arc<Terms>>,
+    /// How many attempts to lease at the most, in all.
+    pub room: usize,
 }
 
 /// One durable change.
@@ -54,6 +68,11 @@ pub trait Store: Send + Sync + 'static {
     /// As [`Store::command`], for callers that need no answer: what becomes of it shows in its effects. A refused
     /// command is dropped; one that fails for want of storage is repeated until it is durable or the store closes.
     async fn post(&self, id: TaskId, command: Command);
+
+    /// Records a worker's reports and leases attempts to it.
+    /// After Ok: all of it is durable; reports that were refused changed nothing, each for itself. Crash in the middle:
+    /// all of it happened or nothing.
+    async fn work(&self, work: Work) -> Result<Worked, StoreError>;
 
     /// Asks every task that was running when the store was opened to recover ([`Command::Recover`]); for the start of a server.
     /// After Ok: done for all. Crash in the middle: some recovered, which does no harm when repeated.

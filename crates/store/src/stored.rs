@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use longhaul_model::{Record, Resource, TaskId, TaskStatus, Timestamp, WorkflowVersion, workflow::Workflow};
+use longhaul_model::{Launch, Record, Resource, TaskId, TaskStatus, Timestamp, WorkflowVersion, workflow::Workflow};
+
+use crate::error::StoreError;
 
 /// A task as it is read.
 #[derive(Clone, Debug)]
@@ -35,6 +37,32 @@ pub struct Page {
     pub tasks: Vec<Stored>,
     /// How many match, exactly, as of the same moment.
     pub total: u64,
+}
+
+/// An attempt that was leased, with what its worker is told of its task.
+#[derive(Clone, Debug)]
+pub struct Grant {
+    /// The task.
+    pub id: TaskId,
+    /// What the task is called.
+    pub name: String,
+    /// The workflow version it runs.
+    pub workflow: Arc<Workflow>,
+    /// What the sub-task is called.
+    pub sub_task: String,
+    /// The attempt.
+    pub launch: Launch,
+}
+
+/// What became of a worker's work.
+#[derive(Debug, Default)]
+pub struct Worked {
+    /// What became of each report, in their order.
+    pub reports: Vec<Result<(), StoreError>>,
+    /// What was leased: first what became ready by the reports.
+    pub grants: Vec<Grant>,
+    /// Of what was to be leased, what there was no room for: it waits still.
+    pub unused: Vec<(TaskId, u32)>,
 }
 
 /// An `Idempotency-Key`: the same key and request within its lifetime give the same task.

@@ -1,9 +1,10 @@
 //! What follows from a change: sub-tasks that became ready start, and a task with nothing left to do ends.
 
 use super::Step;
-use crate::command::{Effect, Launch, Refused};
-use crate::expr::{Scope, Template};
+use crate::command::{Effect, Refused};
+use crate::expr::Template;
 use crate::fault::{Fault, code};
+use crate::id::Token;
 use crate::record::Outcome;
 use crate::status::{Resolution, SubTaskStatus, TaskStatus};
 use crate::time::{Span, Timestamp};
@@ -79,6 +80,7 @@ impl Step<'_> {
         let sub = &record.sub_tasks[index as usize];
         sub.status == SubTaskStatus::Pending
             && sub.due_at.is_none()
+            && sub.queued_at.is_none()
             && record.workflow.sub_tasks[index as usize].needs.iter().all(|&need| self.ended_well(need))
     }
 
@@ -132,10 +134,24 @@ impl Step<'_> {
                 Ok(at) => Some(at),
                 Err(reason) => return self.spoiled(index, reason),
             },
+            CompiledAction::Worker(work) => {
+                self.offer(index, work);
+                return false;
+            }
             CompiledAction::Http(_) | CompiledAction::Command(_) | CompiledAction::Simulate(_) => None,
         };
-        let (now, id) = (self.now, self.task.record.id);
-        let generation = self.task.record.state.generation;
+        self.begin_attempt(index, due_at);
+        let effect = match due_at {
+            Some(at) => Effect::Timer(at),
+            None => Effect::Start(self.launch_of(index)),
+        };
+        self.change.effects.push(effect);
+        false
+    }
+
+    /// PENDING to IN_PROGRESS; gives the attempt's token.
+    pub(super) fn begin_attempt(&mut self, index: u32, due_at: Option<Timestamp>) -> Token {
+        let (now, generation) = (self.now, self.task.record.state.generation);
         let sub = self.task.sub(index);
         sub.started_at = Some(now);
         sub.completed_at = None;
@@ -146,24 +162,10 @@ impl Step<'_> {
         sub.errors.clear();
         sub.stages.clear();
         sub.progress = None;
-        let (token, number, runs) = (sub.token(), sub.attempt, sub.tries - sub.lost);
+        let token = sub.token();
         self.task.set_status(index, SubTaskStatus::InProgress);
         self.change.sub_tasks.push(index);
-        self.change.effects.push(match due_at {
-            Some(at) => Effect::Timer(at),
-            None => Effect::Start(Launch {
-                sub_task: index,
-                token,
-                number,
-                idempotency_key: format!("{id}-{index}-{generation}-{runs}"),
-                action: definition.action.clone(),
-                timeout: definition.timeout,
-                scope: if definition.action.is_constant() { Scope::default() } else { self.task.scope() },
-                secrets: (!workflow.secrets.is_empty() && !definition.action.is_constant())
-                    .then(|| workflow.clone()),
-            }),
-        });
-        false
+        token
     }
 
     fn wait_until(&mut self, wait: &WaitTemplate) -> Result<Timestamp, String> {
@@ -204,7 +206,8 @@ impl Step<'_> {
 
     fn end(&mut self, status: TaskStatus) {
         for index in 0..self.task.record.sub_tasks.len() as u32 {
-            if self.task.sub(index).due_at.take().is_some() {
+            let sub = self.task.sub(index);
+            if sub.due_at.take().is_some() | sub.queued_at.take().is_some() {
                 self.change.sub_tasks.push(index);
             }
         }

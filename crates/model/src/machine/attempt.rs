@@ -3,11 +3,12 @@
 use serde_json::Value;
 
 use super::Step;
+use super::lease::digest;
 use crate::command::{Effect, Failure, Refused};
 use crate::fault::{Fault, code};
-use crate::id::{TaskId, Token};
+use crate::id::{TaskId, Token, WorkerId};
 use crate::record::{Attempt, Outcome, Stage, StopReason};
-use crate::status::{SubTaskStatus, TaskStatus};
+use crate::status::SubTaskStatus;
 use crate::time::Span;
 use crate::workflow::{CompiledAction, RetryPolicy};
 
@@ -21,11 +22,14 @@ impl Step<'_> {
         index: u32,
         token: Token,
         output: Option<Value>,
+        by: Option<WorkerId>,
     ) -> Result<(), Refused> {
-        self.check_live(index, token)?;
+        let report = by.as_ref().map(|_| digest(&output));
+        self.check_report(index, token, by.as_ref(), report)?;
         if matches!(self.task.record.workflow.sub_tasks[index as usize].action, CompiledAction::Wait(_)) {
             return Err(Refused::Stale);
         }
+        self.task.sub(index).reported = report;
         self.succeeded(index, output);
         Ok(())
     }
@@ -33,6 +37,7 @@ impl Step<'_> {
     /// A sub-task ends well, and whoever waits for it may start.
     pub(super) fn succeeded(&mut self, index: u32, output: Option<Value>) {
         let now = self.now;
+        self.end_lease(index);
         self.task.set_status(index, SubTaskStatus::Successful);
         let sub = self.task.sub(index);
         sub.completed_at = Some(now.max(sub.started_at.unwrap_or(now)));
@@ -48,8 +53,16 @@ impl Step<'_> {
         self.advance(dependents);
     }
 
-    pub(super) fn fail(&mut self, index: u32, token: Token, failure: Failure) -> Result<(), Refused> {
-        self.check_live(index, token)?;
+    pub(super) fn fail(
+        &mut self,
+        index: u32,
+        token: Token,
+        failure: Failure,
+        by: Option<WorkerId>,
+    ) -> Result<(), Refused> {
+        let report = by.as_ref().map(|_| failure.digest());
+        self.check_report(index, token, by.as_ref(), report)?;
+        self.task.sub(index).reported = report;
         self.attempt_failed(index, failure);
         self.after_failure(index);
         Ok(())
@@ -82,7 +95,7 @@ impl Step<'_> {
             Failure::Error { fault, retryable } => (Outcome::Failed, fault, retryable),
             Failure::Unknown { fault } => (Outcome::Failed, fault, true),
             Failure::Timeout => (Outcome::TimedOut, timed_out(definition.timeout), true),
-            Failure::Lost => (Outcome::Lost, lost(), true),
+            Failure::Lost => (Outcome::Lost, self.lost(index), true),
             Failure::Stopped => (Outcome::Stopped, stopped(), false),
         };
         let unknown = in_doubt && !definition.repeatable;
@@ -151,7 +164,9 @@ impl Step<'_> {
             ended_at: Some(self.now.max(started_at)),
             outcome,
             error,
+            worker: sub.lease.as_ref().map(|lease| lease.worker.clone()),
         });
+        self.end_lease(index);
     }
 
     pub(super) fn report(
@@ -160,8 +175,9 @@ impl Step<'_> {
         token: Token,
         progress: Option<u8>,
         stages: Option<Vec<Stage>>,
+        by: Option<WorkerId>,
     ) -> Result<(), Refused> {
-        self.check_live(index, token)?;
+        self.check_live(index, token, by.as_ref())?;
         let sub = self.task.sub(index);
         if let Some(percent) = progress {
             sub.progress = Some(percent.min(100));
@@ -174,8 +190,14 @@ impl Step<'_> {
     }
 
     /// The number stays used, so that the token stays rising; the try does not count.
-    pub(super) fn hand_back(&mut self, index: u32, token: Token) -> Result<(), Refused> {
-        self.check_live(index, token)?;
+    pub(super) fn hand_back(
+        &mut self,
+        index: u32,
+        token: Token,
+        by: Option<WorkerId>,
+    ) -> Result<(), Refused> {
+        self.check_live(index, token, by.as_ref())?;
+        self.end_lease(index);
         self.task.set_status(index, SubTaskStatus::Pending);
         let now = self.now;
         let stopping = self.task.record.state.stopping.is_some() || self.task.tally.blocking > 0;
@@ -191,12 +213,31 @@ impl Step<'_> {
         Ok(())
     }
 
-    fn check_live(&self, index: u32, token: Token) -> Result<(), Refused> {
-        let sub = self.task.record.sub_tasks.get(index as usize).ok_or(Refused::Stale)?;
-        let live = sub.status == SubTaskStatus::InProgress
-            && sub.token() == token
-            && self.task.record.state.status == TaskStatus::InProgress;
-        if live { Ok(()) } else { Err(Refused::Stale) }
+    /// Who ran it died, or was not heard of in time.
+    fn lost(&self, index: u32) -> Fault {
+        let Some(lease) = &self.task.record.sub_tasks[index as usize].lease else {
+            let text = "the process that ran the attempt ended before it reported a result";
+            return Fault::new(code::LEASE_EXPIRED, text);
+        };
+        let text = format!("the worker {} was not heard of for {}", lease.worker, lease.span);
+        Fault::new(code::LEASE_EXPIRED, text)
+            .remedy(
+                "Find out whether the worker runs and reaches the server; another one takes over meanwhile",
+            )
+            .with("worker", lease.worker.to_string())
+    }
+}
+
+impl Failure {
+    /// What tells this report from another one.
+    fn digest(&self) -> u64 {
+        match self {
+            Failure::Error { fault, retryable } => digest(&("error", fault, retryable)),
+            Failure::Unknown { fault } => digest(&("unknown", fault)),
+            Failure::Timeout => digest(&"timeout"),
+            Failure::Lost => digest(&"lost"),
+            Failure::Stopped => digest(&"stopped"),
+        }
     }
 }
 
@@ -220,10 +261,6 @@ fn timed_out(limit: Option<Span>) -> Fault {
     let limit = limit.unwrap_or_default();
     Fault::new(code::TIMEOUT, format!("the attempt took longer than {limit}"))
         .remedy("Look at what it was waiting for, or give the sub-task a longer `timeout`")
-}
-
-fn lost() -> Fault {
-    Fault::new(code::LEASE_EXPIRED, "the process that ran the attempt ended before it reported a result")
 }
 
 fn stopped() -> Fault {

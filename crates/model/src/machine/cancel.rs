@@ -46,11 +46,12 @@ impl Step<'_> {
                     let token = sub.token();
                     self.change.effects.push(Effect::Stop { sub_task: index, token });
                 }
-                (SubTaskStatus::Pending, Some(_)) => {
-                    self.task.sub(index).due_at = None;
+                (SubTaskStatus::Pending, _) if sub.due_at.is_some() || sub.queued_at.is_some() => {
+                    let sub = self.task.sub(index);
+                    (sub.due_at, sub.queued_at) = (None, None);
                     self.change.sub_tasks.push(index);
                 }
-                (SubTaskStatus::Pending, None)
+                (SubTaskStatus::Pending, _)
                 | (
                     SubTaskStatus::Successful
                     | SubTaskStatus::Failed

@@ -6,10 +6,13 @@ mod attempt;
 mod cancel;
 mod credentials;
 mod due;
+mod lease;
 mod operator;
 mod recover;
 
-use crate::command::{Change, Command, Refused};
+use std::sync::Arc;
+
+use crate::command::{Change, Command, Refused, Terms};
 use crate::task::Task;
 use crate::time::Timestamp;
 
@@ -18,15 +21,19 @@ impl Task {
     pub fn apply(&mut self, command: Command, now: Timestamp) -> Result<Change, Refused> {
         // A wall clock may step back; a task's own times do not.
         let now = now.max(self.record.state.started_at.unwrap_or(self.record.state.created_at));
-        let mut step = Step { task: self, now, change: Change::default() };
+        let mut step = Step { task: self, now, terms: None, change: Change::default() };
         match command {
             Command::Begin => step.begin()?,
-            Command::Complete { sub_task, token, output } => step.complete(sub_task, token, output)?,
-            Command::Fail { sub_task, token, failure } => step.fail(sub_task, token, failure)?,
-            Command::Report { sub_task, token, progress, stages } => {
-                step.report(sub_task, token, progress, stages)?
+            Command::Complete { sub_task, token, output, by, next } => {
+                step.terms = next;
+                step.complete(sub_task, token, output, by)?
             }
-            Command::HandBack { sub_task, token } => step.hand_back(sub_task, token)?,
+            Command::Fail { sub_task, token, failure, by } => step.fail(sub_task, token, failure, by)?,
+            Command::Lease { sub_task, terms } => step.lease(sub_task, &terms)?,
+            Command::Report { sub_task, token, progress, stages, by } => {
+                step.report(sub_task, token, progress, stages, by)?
+            }
+            Command::HandBack { sub_task, token, by } => step.hand_back(sub_task, token, by)?,
             Command::Due => step.due()?,
             Command::Recover => step.recover()?,
             Command::Cancel { by, grace } => step.cancel(by, grace)?,
@@ -49,5 +56,7 @@ impl Task {
 struct Step<'a> {
     task: &'a mut Task,
     now: Timestamp,
+    /// On what terms work that becomes ready may be leased at once.
+    terms: Option<Arc<Terms>>,
     change: Change,
 }

@@ -1,4 +1,4 @@
-//! After a crash: attempts of this server are lost. The same functions as without a crash
+//! After a crash: attempts of this server are lost, those of workers are not. The same functions as without a crash
 //! decide what follows.
 
 use super::Step;
@@ -8,7 +8,9 @@ use crate::status::{SubTaskStatus, TaskStatus};
 
 impl Step<'_> {
     pub(super) fn recover(&mut self) -> Result<(), Refused> {
-        let runs = |sub: &SubTask| sub.status == SubTaskStatus::InProgress && sub.due_at.is_none();
+        let runs = |sub: &SubTask| {
+            sub.queued_at.is_some() || sub.status == SubTaskStatus::InProgress && sub.due_at.is_none()
+        };
         let record = &self.task.record;
         if record.state.status != TaskStatus::InProgress || !record.sub_tasks.iter().any(runs) {
             // Timers need nothing: what is due is derived from what is stored.
@@ -16,7 +18,9 @@ impl Step<'_> {
         }
         for index in 0..self.task.record.sub_tasks.len() as u32 {
             let sub = &self.task.record.sub_tasks[index as usize];
-            if sub.status == SubTaskStatus::InProgress && sub.due_at.is_none() {
+            if sub.queued_at.is_some() || sub.lease.is_some() {
+                self.offer_again(index);
+            } else if sub.status == SubTaskStatus::InProgress && sub.due_at.is_none() {
                 let stopping = self.task.record.state.stopping.is_some();
                 self.attempt_failed(index, if stopping { Failure::Stopped } else { Failure::Lost });
                 if self.task.record.sub_tasks[index as usize].status != SubTaskStatus::InProgress {

@@ -13,6 +13,8 @@ pub enum WaitingFor {
     Timer(u32, Timestamp),
     /// A sub-task's next automatic attempt.
     Retry(u32, Timestamp),
+    /// A worker of the sub-task's queue.
+    Worker(u32, Timestamp),
     /// An operator: a sub-task's outcome is unknown.
     Decision(u32),
     /// The end of attempts that were told to stop.
@@ -93,10 +95,14 @@ impl Record {
         if self.sub_tasks.iter().any(works) {
             return None;
         }
-        timed.min_by_key(|(at, ..)| *at).map(|(at, status, i)| match status {
+        let timer = timed.min_by_key(|(at, ..)| *at).map(|(at, status, i)| match status {
             SubTaskStatus::InProgress => WaitingFor::Timer(i, at),
             _ => WaitingFor::Retry(i, at),
-        })
+        });
+        let queued = || {
+            self.sub_tasks.iter().zip(0..).find_map(|(sub, i)| Some(WaitingFor::Worker(i, sub.queued_at?)))
+        };
+        timer.or_else(queued)
     }
 
     /// Percent done: ended sub-tasks, and what running ones reported.
@@ -145,6 +151,7 @@ impl Record {
                 ended_at: sub.completed_at,
                 outcome,
                 error: None,
+                worker: sub.lease.as_ref().map(|lease| lease.worker.clone()),
             })
         })
     }

@@ -9,10 +9,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::expr::{ExprError, Scope, Template};
 use crate::fault::Fault;
-use crate::id::{TaskId, Token};
+use crate::id::{TaskId, Token, WorkerId};
 use crate::resource::Resource;
 use crate::status::{Resolution, StageStatus, SubTaskStatus, TaskStatus};
-use crate::time::Timestamp;
+use crate::time::{Span, Timestamp};
 use crate::workflow::Workflow;
 
 pub use derived::WaitingFor;
@@ -166,6 +166,15 @@ pub struct SubTask {
     /// Percent done, as reported.
     #[serde(rename = "p", default, skip_serializing_if = "Option::is_none")]
     pub progress: Option<u8>,
+    /// PENDING, and offered to the workers of its queue since then.
+    #[serde(rename = "q", default, skip_serializing_if = "Option::is_none")]
+    pub queued_at: Option<Timestamp>,
+    /// IN_PROGRESS at a worker.
+    #[serde(rename = "k", default, skip_serializing_if = "Option::is_none")]
+    pub lease: Option<Box<Lease>>,
+    /// What the worker of the latest attempt reported, as a number: the same report again is told from another one.
+    #[serde(rename = "y", default, skip_serializing_if = "Option::is_none")]
+    pub reported: Option<u64>,
     /// FAILED because its outcome is unknown: an operator must decide.
     #[serde(rename = "u", default, skip_serializing_if = "is_false")]
     pub outcome_unknown: bool,
@@ -175,6 +184,17 @@ pub struct SubTask {
     /// Its description, if that was made from the input.
     #[serde(rename = "h", default, skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
+}
+
+/// The right of a worker to run the latest attempt.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Lease {
+    /// Whose it is.
+    #[serde(rename = "w")]
+    pub worker: WorkerId,
+    /// How long it lasts without a heartbeat. Heartbeats are not stored: after a restart it lasts so long anew.
+    #[serde(rename = "d")]
+    pub span: Span,
 }
 
 /// One stage of a sub-task, as its runner reports it.
@@ -224,6 +244,9 @@ pub struct Attempt {
     /// Why it failed.
     #[serde(rename = "e", default, skip_serializing_if = "Option::is_none")]
     pub error: Option<Fault>,
+    /// The worker that ran it.
+    #[serde(rename = "k", default, skip_serializing_if = "Option::is_none")]
+    pub worker: Option<WorkerId>,
 }
 
 /// How an attempt ended.
@@ -259,6 +282,9 @@ impl SubTask {
             errors: Vec::new(),
             stages: Vec::new(),
             progress: None,
+            queued_at: None,
+            lease: None,
+            reported: None,
             outcome_unknown: false,
             title,
             description,

@@ -151,7 +151,7 @@ fn later(definition: &Definition, problems: &mut Problems) {
         problems.error("/onFailure".into(), "`onFailure: undo` is not available", hint());
     }
     for (i, sub) in definition.sub_tasks.iter().enumerate() {
-        if matches!(sub.action.kind(), "worker" | "approval" | "task") {
+        if matches!(sub.action.kind(), "approval" | "task") {
             let kind = sub.action.kind();
             problems.error(
                 format!("/subTasks/{i}/action/{kind}"),

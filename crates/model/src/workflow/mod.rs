@@ -12,7 +12,7 @@ mod template;
 pub use check::{Problem, Severity};
 pub use compile::{
     CommandTemplate, CompiledAction, CompiledSubTask, FailTemplate, HttpTemplate, SimulateTemplate,
-    WaitTemplate, Workflow,
+    WaitTemplate, WorkerTemplate, Workflow,
 };
 pub use definition::*;
 pub use graph::nearest;

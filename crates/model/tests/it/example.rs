@@ -102,11 +102,11 @@ impl Example {
     }
 
     pub(crate) fn complete(&self, sub_task: u32, output: Option<Value>) -> Command {
-        Command::Complete { sub_task, token: self.sub(sub_task).token(), output }
+        Command::Complete { sub_task, token: self.sub(sub_task).token(), output, by: None, next: None }
     }
 
     pub(crate) fn fail(&self, sub_task: u32, failure: Failure) -> Command {
-        Command::Fail { sub_task, token: self.sub(sub_task).token(), failure }
+        Command::Fail { sub_task, token: self.sub(sub_task).token(), failure, by: None }
     }
 
     /// A task whose sub-task failed for good.
@@ -157,7 +157,7 @@ pub(crate) fn starts(change: &Change) -> Vec<u32> {
 pub(crate) fn timers(change: &Change) -> Vec<i64> {
     let timer = |effect: &Effect| match effect {
         Effect::Timer(at) => Some(at.0 - START.0),
-        Effect::Start(_) | Effect::Stop { .. } | Effect::Ended(_) => None,
+        _ => None,
     };
     change.effects.iter().filter_map(timer).collect()
 }
@@ -165,7 +165,7 @@ pub(crate) fn timers(change: &Change) -> Vec<i64> {
 pub(crate) fn stops(change: &Change) -> Vec<(u32, Token)> {
     let stop = |effect: &Effect| match effect {
         Effect::Stop { sub_task, token } => Some((*sub_task, *token)),
-        Effect::Start(_) | Effect::Timer(_) | Effect::Ended(_) => None,
+        _ => None,
     };
     change.effects.iter().filter_map(stop).collect()
 }
@@ -173,6 +173,6 @@ pub(crate) fn stops(change: &Change) -> Vec<(u32, Token)> {
 pub(crate) fn ended(change: &Change) -> Option<TaskStatus> {
     change.effects.iter().find_map(|effect| match effect {
         Effect::Ended(status) => Some(*status),
-        Effect::Start(_) | Effect::Stop { .. } | Effect::Timer(_) => None,
+        _ => None,
     })
 }

@@ -28,6 +28,8 @@ pub(crate) struct Observer {
     /// Attempts by sub-task and generation.
     tries: BTreeMap<(u32, u32), u32>,
     timers: BTreeSet<Timestamp>,
+    /// Sub-tasks that a queue was told of.
+    offered: BTreeSet<u32>,
     /// Sub-tasks not to be repeated of which nobody knows what the last attempt did.
     in_doubt: BTreeSet<u32>,
     cancelled: bool,
@@ -52,6 +54,7 @@ impl Observer {
             handed_back: BTreeSet::new(),
             tries: BTreeMap::new(),
             timers: BTreeSet::new(),
+            offered: BTreeSet::new(),
             in_doubt: BTreeSet::new(),
             cancelled: false,
         }
@@ -129,12 +132,33 @@ impl Observer {
                 Effect::Timer(at) => {
                     self.timers.insert(*at);
                 }
+                Effect::Queued { sub_task, .. } => {
+                    self.offered.insert(*sub_task);
+                }
+                Effect::Leased { sub_task, token, lease, .. } => {
+                    let sub = &after.sub_tasks[*sub_task as usize];
+                    // It may have been taken away again in the same command, by a task that is stopped.
+                    assert!(
+                        sub.token() == *token && sub.lease.as_deref().is_none_or(|held| held == &**lease)
+                    );
+                }
+                Effect::LeaseEnded { sub_task, token } => {
+                    let sub = &after.sub_tasks[*sub_task as usize];
+                    assert!(sub.token() > *token || sub.lease.is_none(), "I7: an ended lease is held");
+                }
                 Effect::Stop { sub_task, token } => {
                     assert!(after.state.stopping.is_some() || after.state.status.is_ended());
                     assert_eq!(after.sub_tasks[*sub_task as usize].token(), *token);
                 }
                 Effect::Ended(status) => assert_eq!(*status, after.state.status),
             }
+        }
+        for launch in &change.grants {
+            self.check_start(before, &after, launch, change);
+        }
+        for (i, sub) in after.sub_tasks.iter().enumerate() {
+            let told = sub.queued_at.is_none() || self.offered.contains(&(i as u32));
+            assert!(told, "sub-task {i} waits for a worker, and no queue knows");
         }
         if let Some(at) = after.due_at() {
             assert!(self.timers.contains(&at), "nothing will ask when {at} comes");
@@ -152,7 +176,8 @@ impl Observer {
                 }
             }
             Command::Recover => {
-                let lost = attempts(before).into_iter().map(|(i, _)| i);
+                let unleased = |i: &u32| before.sub_tasks[*i as usize].lease.is_none();
+                let lost = attempts(before).into_iter().map(|(i, _)| i).filter(unleased);
                 self.in_doubt.extend(lost.filter(|i| !repeatable(*i)));
             }
             Command::Resolve { verdict: Some(verdict), .. } => {
@@ -320,6 +345,9 @@ fn assert_same(a: &Result<Change, Refused>, b: &Result<Change, Refused>) {
         (Err(a), Err(b)) => assert_eq!(a, b),
         (Ok(a), Ok(b)) => {
             assert_eq!((&a.sub_tasks, &a.outputs, &a.attempts), (&b.sub_tasks, &b.outputs, &b.attempts));
+            let (c, d): (Vec<_>, Vec<_>) =
+                (a.grants.iter().map(given).collect(), b.grants.iter().map(given).collect());
+            assert_eq!(c, d);
             let (a, b): (Vec<_>, Vec<_>) =
                 (a.effects.iter().map(told).collect(), b.effects.iter().map(told).collect());
             assert_eq!(a, b);
@@ -331,10 +359,16 @@ fn assert_same(a: &Result<Change, Refused>, b: &Result<Change, Refused>) {
 /// An effect as text; of an attempt, what it is given too.
 fn told(effect: &Effect) -> String {
     let Effect::Start(launch) = effect else { return format!("{effect:?}") };
+    given(launch)
+}
+
+/// An attempt as text.
+fn given(launch: &Launch) -> String {
     let given = match &launch.action {
         CompiledAction::Simulate(template) => {
             template.output.as_ref().map(|output| output.value(&launch.scope))
         }
+        CompiledAction::Worker(template) => template.input.as_ref().map(|input| input.value(&launch.scope)),
         CompiledAction::Http(_) | CompiledAction::Command(_) | CompiledAction::Wait(_) => None,
     };
     format!("{} {:?} {} {} {given:?}", launch.sub_task, launch.token, launch.number, launch.idempotency_key)

@@ -1,7 +1,10 @@
 //! Random operations, and the command that each is for a task as it stands.
 
+use std::sync::Arc;
+
 use longhaul_model::{
-    Command, Failure, Fault, Record, Stage, StageStatus, SubTaskStatus, Timestamp, Token, Verdict, time::Span,
+    Command, Failure, Fault, Record, Stage, StageStatus, SubTaskStatus, Terms, Timestamp, Token, Verdict,
+    WorkerId, time::Span,
 };
 use proptest::option::weighted;
 use proptest::prelude::*;
@@ -14,6 +17,17 @@ pub(crate) enum Op {
     Complete {
         pick: u8,
         output: Option<u16>,
+        /// Its worker would take more.
+        next: bool,
+    },
+    /// A worker takes what waits.
+    Lease {
+        pick: u8,
+        right: bool,
+    },
+    /// A worker's last report again.
+    Repeat {
+        pick: u8,
     },
     Fail {
         pick: u8,
@@ -75,21 +89,48 @@ impl Op {
         let sub = |n: u8| u32::from(n) % (record.sub_tasks.len() as u32 + 1);
         Some(match *self {
             Op::Begin => Command::Begin,
-            Op::Complete { pick, output } => {
+            Op::Complete { pick, output, next } => {
                 let (sub_task, token) = running(record, pick)?;
-                Command::Complete { sub_task, token, output: output.map(|n| json!(n)) }
+                let by = holder(record, sub_task);
+                let next = by.as_ref().filter(|_| next).map(|_| terms("even", 3));
+                Command::Complete { sub_task, token, output: output.map(|n| json!(n)), by, next }
+            }
+            Op::Lease { pick, right } => {
+                let waiting = indexes(record, |i| record.sub_tasks[i].queued_at.is_some() || !right);
+                let sub_task = *waiting.get(usize::from(pick) % waiting.len().max(1))?;
+                let queue = if (sub_task % 2 == 0) == right { "even" } else { "odd" };
+                Command::Lease { sub_task, terms: terms(queue, 100) }
+            }
+            Op::Repeat { pick } => {
+                let reported = indexes(record, |i| record.sub_tasks[i].reported.is_some());
+                let sub_task = *reported.get(usize::from(pick) % reported.len().max(1))?;
+                let token = record.sub_tasks[sub_task as usize].token();
+                let by = Some(worker());
+                // Word for word where it was a success without an output, or a failure of the first kind.
+                match record.sub_tasks[sub_task as usize].status {
+                    SubTaskStatus::Successful => {
+                        Command::Complete { sub_task, token, output: None, by, next: None }
+                    }
+                    _ => Command::Fail { sub_task, token, failure: How::Again.failure(), by },
+                }
             }
             Op::Fail { pick, how } => {
                 let (sub_task, token) = running(record, pick)?;
-                Command::Fail { sub_task, token, failure: how.failure() }
+                Command::Fail { sub_task, token, failure: how.failure(), by: holder(record, sub_task) }
             }
             Op::HandBack { pick } => {
                 let (sub_task, token) = running(record, pick)?;
-                Command::HandBack { sub_task, token }
+                Command::HandBack { sub_task, token, by: None }
             }
             Op::Report { pick, progress, stages } => {
                 let (sub_task, token) = running(record, pick)?;
-                Command::Report { sub_task, token, progress, stages: stages.then(|| vec![stage(*now)]) }
+                Command::Report {
+                    sub_task,
+                    token,
+                    progress,
+                    stages: stages.then(|| vec![stage(*now)]),
+                    by: None,
+                }
             }
             Op::Stale { sub_task, token, what } => stale(record, sub(sub_task), token, what),
             Op::Elapse(ms) => {
@@ -145,6 +186,19 @@ pub(crate) fn attempts(record: &Record) -> Vec<(u32, Token)> {
     indexes(record, runs).into_iter().map(|i| (i, record.sub_tasks[i as usize].token())).collect()
 }
 
+/// The worker that has a sub-task's attempt.
+fn holder(record: &Record, sub_task: u32) -> Option<WorkerId> {
+    record.sub_tasks[sub_task as usize].lease.as_ref().map(|lease| lease.worker.clone())
+}
+
+fn worker() -> WorkerId {
+    WorkerId("svc/worker".into())
+}
+
+fn terms(queue: &str, floor: i8) -> Arc<Terms> {
+    Arc::new(Terms { worker: worker(), queues: vec![(queue.into(), floor)], span: Span(30_000) })
+}
+
 fn running(record: &Record, pick: u8) -> Option<(u32, Token)> {
     let all = attempts(record);
     all.get(usize::from(pick) % all.len().max(1)).copied()
@@ -174,11 +228,17 @@ fn stale(record: &Record, sub_task: u32, token: u8, what: u8) -> Command {
         _ => live.wrapping_sub(1),
     };
     let token = Token(token);
-    match what % 4 {
-        0 => Command::Complete { sub_task, token, output: Some(json!("stale")) },
-        1 => Command::Fail { sub_task, token, failure: How::Lost.failure() },
-        2 => Command::Report { sub_task, token, progress: Some(1), stages: None },
-        _ => Command::HandBack { sub_task, token },
+    // From a worker that has no lease, too.
+    match what % 5 {
+        4 if runs => {
+            let live = record.sub_tasks[sub_task as usize].token();
+            let by = Some(WorkerId("svc/another".into()));
+            Command::Fail { sub_task, token: live, failure: How::Lost.failure(), by }
+        }
+        0 => Command::Complete { sub_task, token, output: Some(json!("stale")), by: None, next: None },
+        1 => Command::Fail { sub_task, token, failure: How::Lost.failure(), by: None },
+        2 => Command::Report { sub_task, token, progress: Some(1), stages: None, by: None },
+        _ => Command::HandBack { sub_task, token, by: None },
     }
 }
 
@@ -197,7 +257,10 @@ pub(crate) fn op() -> impl Strategy<Value = Op> {
     let pick = any::<u8>;
     prop_oneof![
         1 => Just(Op::Begin),
-        9 => (pick(), weighted(0.7, any::<u16>())).prop_map(|(pick, output)| Op::Complete { pick, output }),
+        9 => (pick(), weighted(0.7, any::<u16>()), any::<bool>())
+            .prop_map(|(pick, output, next)| Op::Complete { pick, output, next }),
+        9 => (pick(), proptest::bool::weighted(0.9)).prop_map(|(pick, right)| Op::Lease { pick, right }),
+        1 => pick().prop_map(|pick| Op::Repeat { pick }),
         7 => (pick(), how()).prop_map(|(pick, how)| Op::Fail { pick, how }),
         1 => pick().prop_map(|pick| Op::HandBack { pick }),
         1 => (pick(), weighted(0.5, any::<u8>()), any::<bool>())

@@ -37,13 +37,17 @@ fn apply_of_any_sequence_keeps_every_invariant() {
 }
 
 /// What a run of the test must have come across: commands and how they were answered, and ends of tasks.
-const PLACES: [&str; 35] = [
+const PLACES: [&str; 39] = [
     "Begin accepted",
     "Begin Nothing",
     "Complete accepted",
     "Complete Stale",
     "Fail accepted",
     "Fail Stale",
+    "Complete Repeated",
+    "Fail Repeated",
+    "Lease accepted",
+    "Lease Stale",
     "Report accepted",
     "Report Stale",
     "HandBack accepted",
@@ -117,12 +121,19 @@ fn finish(observer: &mut Observer) {
             return;
         }
         let command = match (attempts(record).first(), record.due_at()) {
-            (Some(&(sub_task, token)), _) => Command::Complete { sub_task, token, output: None },
+            (Some(&(sub_task, token)), _) => {
+                Command::Complete { sub_task, token, output: None, by: None, next: None }
+            }
             (None, Some(at)) => {
                 observer.now = observer.now.max(at);
                 Command::Due
             }
-            (None, None) => Command::Begin,
+            (None, None) => match record.sub_tasks.iter().position(|sub| sub.queued_at.is_some()) {
+                Some(i) => Op::Lease { pick: 0, right: true }
+                    .command(record, &mut Timestamp(0))
+                    .unwrap_or_else(|| panic!("sub-task {i} waits")),
+                None => Command::Begin,
+            },
         };
         observer.apply(command).expect("I14: accepted, as it is due");
     }

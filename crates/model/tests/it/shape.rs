@@ -29,6 +29,7 @@ struct Sub {
     /// Bit n: it needs the sub-task that is n-th in that order, if that is earlier. `None`: the one written before.
     needs: Option<u8>,
     wait: Option<u64>,
+    worker: bool,
     retry: Option<(u32, u64, u8, bool)>,
     goes_on: bool,
     repeatable: bool,
@@ -85,6 +86,12 @@ impl Shape {
                     json!({"wait": {"for": format!("{{{{ subTasks.{}.output }}}}ms", named(other))}})
                 }
                 (Some(ms), _) => json!({"wait": {"for": format!("{ms}ms")}}),
+                (None, first) if sub.worker => {
+                    let text = first
+                        .map_or("input.yes".to_owned(), |other| format!("subTasks.{}.output", named(other)));
+                    let queue = if i % 2 == 0 { "even" } else { "odd" };
+                    json!({"worker": {"queue": queue, "priority": i, "input": {"o": format!("{{{{ {text} }}}}")}}})
+                }
                 (None, Some(other)) => {
                     json!({"simulate": {"output": {"o": format!("{{{{ subTasks.{}.output }}}}", named(other))}}})
                 }
@@ -117,14 +124,19 @@ fn condition(holds: bool) -> String {
 fn sub() -> impl Strategy<Value = Sub> {
     let wait = weighted(0.25, prop_oneof![Just(0), 1..200_u64, 1000..5000_u64]);
     let retry = weighted(0.5, (1..5_u32, 1..1000_u64, 1..3_u8, any::<bool>()));
-    let flags =
-        (proptest::bool::weighted(0.25), proptest::bool::weighted(0.7), proptest::bool::weighted(0.15));
+    let flags = (
+        proptest::bool::weighted(0.25),
+        proptest::bool::weighted(0.7),
+        proptest::bool::weighted(0.15),
+        proptest::bool::weighted(0.4),
+    );
     let when = weighted(0.2, any::<bool>());
     (any::<u16>(), weighted(0.8, any::<u8>()), wait, retry, flags, when).prop_map(
-        |(rank, needs, wait, retry, (goes_on, repeatable, chained), when)| Sub {
+        |(rank, needs, wait, retry, (goes_on, repeatable, chained, worker), when)| Sub {
             rank,
             needs,
             wait,
+            worker,
             retry,
             goes_on,
             repeatable,

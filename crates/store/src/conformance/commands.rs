@@ -29,7 +29,7 @@ pub async fn stale_token_is_refused(fixture: &mut impl Fixture) {
     complete(&*store, id, 0, None).await;
     let before = record(&*store, id);
     for (sub_task, token) in [(0, 1), (1, 0), (1, 2), (7, 1)] {
-        let late = Command::Complete { sub_task, token: Token(token), output: None };
+        let late = Command::Complete { sub_task, token: Token(token), output: None, by: None, next: None };
         assert!(matches!(store.command(id, late, None).await, Err(StoreError::Refused(Refused::Stale))));
     }
     assert_eq!(record(&*store, id).state, before.state);
@@ -164,7 +164,7 @@ pub async fn long_ended_task_is_retried(fixture: &mut impl Fixture) {
     assert_eq!(record(&*store, id).state.status, TaskStatus::InProgress);
     assert_eq!(store.list(&by_name).expect("a list").total, 1);
     store
-        .command(id, Command::Complete { sub_task: 0, token: Token(2), output: None }, None)
+        .command(id, Command::Complete { sub_task: 0, token: Token(2), output: None, by: None, next: None }, None)
         .await
         .expect("completed");
     assert_eq!(record(&*store, id).state.status, TaskStatus::Successful);

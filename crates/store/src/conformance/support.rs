@@ -68,7 +68,7 @@ pub async fn start(store: &dyn Store, env: &Env, workflow: &Arc<Workflow>, title
 /// Completes one attempt.
 pub async fn complete(store: &dyn Store, id: TaskId, sub_task: u32, output: Option<Value>) {
     store
-        .command(id, Command::Complete { sub_task, token: Token(1), output }, None)
+        .command(id, Command::Complete { sub_task, token: Token(1), output, by: None, next: None }, None)
         .await
         .expect("completed");
 }
@@ -79,7 +79,7 @@ pub async fn fail(store: &dyn Store, id: TaskId, sub_task: u32) {
         fault: longhaul_model::Fault::new("BROKEN", "it broke"),
         retryable: false,
     };
-    store.command(id, Command::Fail { sub_task, token: Token(1), failure }, None).await.expect("failed");
+    store.command(id, Command::Fail { sub_task, token: Token(1), failure, by: None }, None).await.expect("failed");
 }
 
 /// The record of an own task.

@@ -1,6 +1,6 @@
 //! One batch at work: each job runs inside the transaction, its answer waits for the commit.
 
-use longhaul_model::{Command, TaskId, TaskStatus, Timestamp};
+use longhaul_model::{Command, Launch, TaskId, TaskStatus, Timestamp};
 use rusqlite::{OptionalExtension, params};
 
 use super::change::{Before, Loaded};
@@ -11,7 +11,7 @@ use super::{audit, locks, seal, workflows};
 use crate::audit::Audit;
 use crate::error::StoreError;
 use crate::store::{Commit, CommitSink, Submission};
-use crate::stored::{IdempotencyKey, Stored, Submitted};
+use crate::stored::{Grant, IdempotencyKey, Stored, Submitted};
 
 /// How long an idempotency key is remembered at least, in milliseconds.
 const KEY_LIFE: i64 = 48 * 3_600_000;
@@ -68,6 +68,10 @@ impl Batch {
                     }
                     Err(e) => self.failure = Some(e),
                 }
+            }
+            Job::Work(work, answer) => {
+                let done = self.work(writer, work);
+                self.tell(done, answer, |_, _| {});
             }
             Job::PutWorkflow(definition, audit, answer) => {
                 let done =
@@ -218,6 +222,16 @@ impl Batch {
     }
 
     fn command(&mut self, writer: &mut Writer, id: TaskId, command: Command) -> Result<(), StoreError> {
+        self.change(writer, id, command).map(drop)
+    }
+
+    /// Applies a command to a task and writes what it changed; gives what it leased.
+    pub(super) fn change(
+        &mut self,
+        writer: &mut Writer,
+        id: TaskId,
+        command: Command,
+    ) -> Result<Vec<Grant>, StoreError> {
         let (mut loaded, place) = match writer.cache.take(id) {
             Some(loaded) => (loaded, Place::Hot),
             None => load(writer, id)?,
@@ -245,9 +259,18 @@ impl Batch {
         if held && !loaded.task.record().holds_locks() {
             locks::release(&writer.connection, loaded.seq)?;
         }
+        let record = loaded.task.record();
+        let granted = |launch: Launch| Grant {
+            id,
+            name: record.name.clone(),
+            workflow: record.workflow.clone(),
+            sub_task: record.sub_task_name(launch.sub_task).to_owned(),
+            launch,
+        };
+        let grants = change.grants.into_iter().map(granted).collect();
         self.keep(writer, id, loaded);
         self.commits.extend(effects(id, change.effects));
-        Ok(())
+        Ok(grants)
     }
 
     /// A running task stays at hand; one that rests waits to be sealed.
@@ -312,6 +335,7 @@ impl Batch {
                     drop(answer.send(Err(e())))
                 }
                 Job::PutWorkflow(_, _, answer) => drop(answer.send(Err(e()))),
+                Job::Work(_, answer) => drop(answer.send(Err(e()))),
                 Job::Errand(errand) => errand(Turn::Refuse(why)),
                 Job::Command(_, _, None) | Job::Close => {}
             }

@@ -21,6 +21,7 @@ mod readers;
 mod rows;
 mod seal;
 mod settings;
+mod work;
 mod workflows;
 mod writer;
 
@@ -42,7 +43,7 @@ pub use backup::backup;
 use crate::audit::{Audit, AuditPage, AuditQuery};
 use crate::error::StoreError;
 use crate::query::TaskQuery;
-use crate::store::{CommitSink, Store, Submission};
+use crate::store::{CommitSink, Store, Submission, Work};
 use crate::stored::*;
 use readers::Readers;
 use rows::sql;
@@ -179,6 +180,10 @@ impl Store for Sqlite {
     async fn post(&self, id: TaskId, command: Command) {
         // Closed: what was not recorded is recovered at the next start.
         let _ = self.jobs.send(Job::Command(id, command, None)).await;
+    }
+
+    async fn work(&self, work: Work) -> Result<Worked, StoreError> {
+        self.ask(|answer| Job::Work(work, answer)).await
     }
 
     async fn recover(&self) -> Result<u64, StoreError> {

@@ -20,8 +20,8 @@ use super::seal;
 use super::workflows::Workflows;
 use crate::audit::Audit;
 use crate::error::StoreError;
-use crate::store::{Commit, CommitSink, Submission};
-use crate::stored::{Submitted, WorkflowPut};
+use crate::store::{Commit, CommitSink, Submission, Work};
+use crate::stored::{Submitted, Worked, WorkflowPut};
 
 /// Jobs in one transaction, at the most.
 const LARGEST_BATCH: usize = 512;
@@ -42,6 +42,7 @@ pub(super) type Asked = (Answer<()>, Option<Box<Audit>>);
 pub(super) enum Job {
     Submit(Submission, Answer<Submitted>),
     Command(TaskId, Command, Option<Asked>),
+    Work(Work, Answer<Worked>),
     PutWorkflow(Box<Definition>, Option<Audit>, Answer<WorkflowPut>),
     DeleteWorkflow(String, Option<Audit>, Answer<()>),
     /// Anything rare.

@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use super::{
     CommandTemplate, CompiledAction, Compiler, FailTemplate, HttpTemplate, SimulateTemplate, WaitTemplate,
-    flip,
+    WorkerTemplate, flip,
 };
 use crate::expr::Template;
 use crate::workflow::{
-    Action, CommandAction, FailAttempts, HttpAction, SimulateAction, StatusRange, WaitAction, graph,
+    Action, CommandAction, FailAttempts, HttpAction, SimulateAction, StatusRange, WaitAction, WorkerAction,
+    graph,
 };
 
 impl Compiler<'_> {
@@ -23,8 +24,9 @@ impl Compiler<'_> {
             Action::Command(command) => self.command(&format!("{pointer}/command"), command, ended),
             Action::Wait(wait) => self.wait(&format!("{pointer}/wait"), wait, ended),
             Action::Simulate(simulate) => self.simulate(&format!("{pointer}/simulate"), simulate, ended),
+            Action::Worker(worker) => self.worker(&format!("{pointer}/worker"), worker, ended),
             // Refused by check::structure before anything is compiled.
-            Action::Approval(_) | Action::Task(_) | Action::Worker(_) => None,
+            Action::Approval(_) | Action::Task(_) => None,
         }
     }
 
@@ -145,6 +147,28 @@ impl Compiler<'_> {
             program: program.clone(),
             arguments: arguments?,
             env: env?,
+        })))
+    }
+
+    fn worker(&mut self, pointer: &str, worker: &WorkerAction, ended: &[bool]) -> Option<CompiledAction> {
+        let known = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
+        if worker.queue.is_empty() || worker.queue.len() > 100 || !worker.queue.chars().all(known) {
+            self.problems.error(
+                format!("{pointer}/queue"),
+                format!("`{}` is no name of a queue", worker.queue),
+                Some("use up to 100 letters, digits, `.`, `_` and `-`".into()),
+            );
+        }
+        if !(-100..=100).contains(&worker.priority) {
+            let hint = "0 is usual; a higher one goes first".to_owned();
+            self.problems.error(format!("{pointer}/priority"), "a priority is -100 to 100", Some(hint));
+        }
+        let input =
+            flip(worker.input.as_ref().map(|value| self.json(&format!("{pointer}/input"), value, ended)));
+        Some(CompiledAction::Worker(Arc::new(WorkerTemplate {
+            queue: worker.queue.as_str().into(),
+            priority: worker.priority,
+            input: input?,
         })))
     }
 

@@ -44,6 +44,8 @@ pub enum CompiledAction {
     Wait(Arc<WaitTemplate>),
     /// A simulated outcome.
     Simulate(Arc<SimulateTemplate>),
+    /// A worker's work.
+    Worker(Arc<WorkerTemplate>),
 }
 
 impl CompiledAction {
@@ -70,6 +72,7 @@ impl CompiledAction {
                     && plain_json(&simulate.output)
                     && matches!(simulate.fail_attempts, FailTemplate::These(_))
             }
+            CompiledAction::Worker(worker) => plain_json(&worker.input),
         }
     }
 }
@@ -118,6 +121,17 @@ pub enum FailTemplate {
     These(Vec<u32>),
     /// Those that this gives.
     Expression(Template),
+}
+
+/// A `worker` action.
+#[derive(Debug)]
+pub struct WorkerTemplate {
+    /// The queue that its attempts wait in.
+    pub queue: Arc<str>,
+    /// Higher goes first.
+    pub priority: i8,
+    /// What the worker gets.
+    pub input: Option<JsonTemplate>,
 }
 
 /// A `simulate` action.

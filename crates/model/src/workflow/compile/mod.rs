@@ -20,7 +20,7 @@ use crate::id::WorkflowVersion;
 
 pub use compiled::{
     CommandTemplate, CompiledAction, CompiledSubTask, FailTemplate, HttpTemplate, SimulateTemplate,
-    WaitTemplate,
+    WaitTemplate, WorkerTemplate,
 };
 use resources::ResourceTemplates;
 

@@ -161,7 +161,7 @@ impl FailAttempts {
     }
 }
 
-/// `worker`: built later than its type.
+/// `worker`: whoever leases it from its queue does it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct WorkerAction {
@@ -170,4 +170,11 @@ pub struct WorkerAction {
     /// What the worker gets.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub input: Option<Value>,
+    /// Of what waits in a queue, the highest goes first: -100 to 100.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub priority: i8,
+}
+
+fn is_zero(priority: &i8) -> bool {
+    *priority == 0
 }

@@ -41,7 +41,13 @@ fn complete_twice_is_refused() {
 fn complete_with_another_token_is_refused() {
     let mut task = in_turn(&["a"]);
     for (sub_task, token) in [(0, 0), (0, 2), (0, u64::MAX), (1, 0), (1, 1), (9, 1)] {
-        let complete = Command::Complete { sub_task, token: Token(token), output: Some(json!("stale")) };
+        let complete = Command::Complete {
+            sub_task,
+            token: Token(token),
+            output: Some(json!("stale")),
+            by: None,
+            next: None,
+        };
         assert_eq!(task.refused(complete), Refused::Stale);
     }
     assert_eq!(task.task.output(0), None);
@@ -203,8 +209,13 @@ fn fail_with_an_error_of_what_is_not_to_be_repeated_is_known() {
 #[test]
 fn report_of_the_live_attempt_is_shown() {
     let mut task = in_turn(&["a", "b"]);
-    let report =
-        |token, progress| Command::Report { sub_task: 0, token: Token(token), progress, stages: None };
+    let report = |token, progress| Command::Report {
+        sub_task: 0,
+        token: Token(token),
+        progress,
+        stages: None,
+        by: None,
+    };
     let change = task.apply(report(1, Some(250)));
     assert_eq!((change.sub_tasks.as_slice(), task.sub(0).progress), ([0].as_slice(), Some(100)));
     task.apply(report(1, Some(40)));
@@ -218,7 +229,7 @@ fn report_of_the_live_attempt_is_shown() {
 fn hand_back_is_due_at_once_and_costs_no_try() {
     let mut task = begun(json!({}), vec![sub("a", json!({"retry": {"attempts": 1}}))]);
     let token = task.sub(0).token();
-    let change = task.apply(Command::HandBack { sub_task: 0, token });
+    let change = task.apply(Command::HandBack { sub_task: 0, token, by: None });
     assert_eq!((starts(&change), timers(&change), change.attempts.len()), (vec![], vec![0], 0));
     let change = task.due_after(0);
     let [launch] = launches(&change).try_into().unwrap();
@@ -230,5 +241,8 @@ fn hand_back_of_a_cancelled_task_ends_it() {
     let mut task = in_turn(&["a"]);
     task.apply(cancel());
     let token = task.sub(0).token();
-    assert_eq!(ended(&task.apply(Command::HandBack { sub_task: 0, token })), Some(TaskStatus::Cancelled));
+    assert_eq!(
+        ended(&task.apply(Command::HandBack { sub_task: 0, token, by: None })),
+        Some(TaskStatus::Cancelled)
+    );
 }

@@ -1,0 +1,170 @@
+//! Work for workers: a sub-task that is ready waits in a queue until one leases it.
+
+use std::sync::Arc;
+
+use super::Step;
+use crate::command::{Effect, Launch, Refused, Terms};
+use crate::id::{Token, WorkerId};
+use crate::record::Lease;
+use crate::status::{SubTaskStatus, TaskStatus};
+use crate::workflow::{CompiledAction, WorkerTemplate};
+
+impl Step<'_> {
+    /// A sub-task of a `worker` action is ready: the worker whose report made it so takes it at once if it may, else it
+    /// waits in its queue. It stays PENDING until it is leased.
+    pub(super) fn offer(&mut self, index: u32, work: &WorkerTemplate) {
+        if let Some(terms) = self.terms.clone().filter(|terms| terms.cover(work)) {
+            return self.grant(index, work, &terms);
+        }
+        self.task.sub(index).queued_at = Some(self.now);
+        self.change.sub_tasks.push(index);
+        self.change.effects.push(queued(index, work));
+    }
+
+    /// A worker takes what waits for one.
+    pub(super) fn lease(&mut self, index: u32, terms: &Arc<Terms>) -> Result<(), Refused> {
+        let record = &self.task.record;
+        let sub = record.sub_tasks.get(index as usize).ok_or(Refused::Stale)?;
+        let starts = record.state.status == TaskStatus::InProgress && self.task.tally.blocking == 0;
+        if sub.queued_at.is_none() || !starts {
+            return Err(Refused::Stale);
+        }
+        let workflow = record.workflow.clone();
+        let CompiledAction::Worker(work) = &workflow.sub_tasks[index as usize].action else {
+            return Err(Refused::Stale);
+        };
+        if !terms.queues.iter().any(|(queue, _)| *queue == work.queue) {
+            return Err(Refused::Stale);
+        }
+        self.grant(index, work, terms);
+        Ok(())
+    }
+
+    /// PENDING to IN_PROGRESS at a worker.
+    fn grant(&mut self, index: u32, work: &WorkerTemplate, terms: &Terms) {
+        let timeout = self.task.record.workflow.sub_tasks[index as usize].timeout;
+        let token = self.begin_attempt(index, None);
+        let lease = Lease { worker: terms.worker.clone(), span: terms.span };
+        let sub = self.task.sub(index);
+        sub.queued_at = None;
+        sub.reported = None;
+        sub.lease = Some(Box::new(lease.clone()));
+        let grant = self.launch_of(index);
+        self.change.grants.push(grant);
+        self.change.effects.push(Effect::Leased {
+            sub_task: index,
+            token,
+            lease: Box::new(lease),
+            queue: work.queue.clone(),
+            started_at: self.now,
+            timeout,
+        });
+    }
+
+    /// The latest attempt is no worker's any more.
+    pub(super) fn end_lease(&mut self, index: u32) {
+        let token = self.task.record.sub_tasks[index as usize].token();
+        if self.task.sub(index).lease.take().is_some() {
+            self.change.effects.push(Effect::LeaseEnded { sub_task: index, token });
+        }
+    }
+
+    /// After a restart: what waits is offered anew, leases last their whole time anew.
+    pub(super) fn offer_again(&mut self, index: u32) {
+        let workflow = self.task.record.workflow.clone();
+        let definition = &workflow.sub_tasks[index as usize];
+        let CompiledAction::Worker(work) = &definition.action else { return };
+        let sub = &self.task.record.sub_tasks[index as usize];
+        if sub.queued_at.is_some() {
+            self.change.effects.push(queued(index, work));
+        } else if let (Some(lease), Some(started_at)) = (&sub.lease, sub.started_at) {
+            self.change.effects.push(Effect::Leased {
+                sub_task: index,
+                token: sub.token(),
+                lease: lease.clone(),
+                queue: work.queue.clone(),
+                started_at,
+                timeout: definition.timeout,
+            });
+        }
+    }
+
+    /// Whether a report may count: it names the live attempt, and comes from the worker that has it, or from the server.
+    pub(super) fn check_live(&self, index: u32, token: Token, by: Option<&WorkerId>) -> Result<(), Refused> {
+        let sub = self.task.record.sub_tasks.get(index as usize).ok_or(Refused::Stale)?;
+        let holder = sub.lease.as_ref().map(|lease| &lease.worker);
+        let live = sub.status == SubTaskStatus::InProgress
+            && sub.token() == token
+            && (by.is_none() || by == holder)
+            && self.task.record.state.status == TaskStatus::InProgress;
+        if live { Ok(()) } else { Err(Refused::Stale) }
+    }
+
+    /// As [`Step::check_live`], for a report that ends the attempt: the same one again is told from another.
+    pub(super) fn check_report(
+        &self,
+        index: u32,
+        token: Token,
+        by: Option<&WorkerId>,
+        report: Option<u64>,
+    ) -> Result<(), Refused> {
+        let live = self.check_live(index, token, by);
+        let known =
+            |sub: &crate::SubTask| sub.token() == token && sub.reported.is_some() && sub.reported == report;
+        match self.task.record.sub_tasks.get(index as usize) {
+            Some(sub) if live.is_err() && known(sub) => Err(Refused::Repeated),
+            _ => live,
+        }
+    }
+
+    /// What whoever runs the latest attempt is given.
+    pub(super) fn launch_of(&mut self, index: u32) -> Launch {
+        let workflow = self.task.record.workflow.clone();
+        let definition = &workflow.sub_tasks[index as usize];
+        let (id, generation) = (self.task.record.id, self.task.record.state.generation);
+        let sub = &self.task.record.sub_tasks[index as usize];
+        let (token, number, runs) = (sub.token(), sub.attempt, sub.tries - sub.lost);
+        let constant = definition.action.is_constant();
+        Launch {
+            sub_task: index,
+            token,
+            number,
+            idempotency_key: format!("{id}-{index}-{generation}-{runs}"),
+            action: definition.action.clone(),
+            timeout: definition.timeout,
+            scope: if constant { Default::default() } else { self.task.scope() },
+            secrets: (!workflow.secrets.is_empty() && !constant).then(|| workflow.clone()),
+        }
+    }
+}
+
+impl Terms {
+    /// Whether work that just became ready may be taken past what waits.
+    fn cover(&self, work: &WorkerTemplate) -> bool {
+        self.queues.iter().any(|(queue, floor)| *queue == work.queue && work.priority >= *floor)
+    }
+}
+
+fn queued(index: u32, work: &WorkerTemplate) -> Effect {
+    Effect::Queued { sub_task: index, queue: work.queue.clone(), priority: work.priority }
+}
+
+/// A report as a number that is the same for the same report, in every version of the program (FNV-1a over its JSON).
+pub(super) fn digest(report: &impl serde::Serialize) -> u64 {
+    struct Fnv(u64);
+    impl std::io::Write for Fnv {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            for byte in bytes {
+                self.0 = (self.0 ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
+            }
+            Ok(bytes.len())
+        }
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+    let mut hash = Fnv(0xcbf2_9ce4_8422_2325);
+    // Neither the hash nor a value of JSON can fail.
+    let _ = serde_json::to_writer(&mut hash, report);
+    hash.0
+}

@@ -1,0 +1,52 @@
+//! A worker's work: its reports recorded and attempts leased to it, in one transaction. What became ready by a report is
+//! leased in the same change, so that a chain of sub-tasks costs one change each.
+
+use longhaul_model::Command;
+
+use super::batch::Batch;
+use super::writer::Writer;
+use crate::error::StoreError;
+use crate::store::Work;
+use crate::stored::Worked;
+
+impl Batch {
+    pub(super) fn work(&mut self, writer: &mut Writer, work: Work) -> Result<Worked, StoreError> {
+        let Work { reports, leases, terms, mut room } = work;
+        let mut worked = Worked::default();
+        for (id, mut command) in reports {
+            if let Command::Complete { next, .. } = &mut command
+                && room == 0
+            {
+                *next = None;
+            }
+            let done = match self.change(writer, id, command) {
+                Err(e @ (StoreError::Unavailable(_) | StoreError::Full)) => return Err(e),
+                Err(e) => Err(e),
+                Ok(grants) => {
+                    room = room.saturating_sub(grants.len());
+                    worked.grants.extend(grants);
+                    Ok(())
+                }
+            };
+            worked.reports.push(done);
+        }
+        let Some(terms) = terms else { return Ok(worked) };
+        for (id, sub_task) in leases {
+            if room == 0 {
+                worked.unused.push((id, sub_task));
+                continue;
+            }
+            match self.change(writer, id, Command::Lease { sub_task, terms: terms.clone() }) {
+                Ok(grants) => {
+                    room = room.saturating_sub(grants.len());
+                    worked.grants.extend(grants);
+                }
+                Err(e @ (StoreError::Unavailable(_) | StoreError::Full)) => return Err(e),
+                // It waits no more: taken, stopped, gone.
+                Err(StoreError::Refused(_) | StoreError::NotFound) => {}
+                Err(e) => tracing::error!(task.id = %id, error = %e, "a task cannot be read and is left as it is"),
+            }
+        }
+        Ok(worked)
+    }
+}
