@@ -261,21 +261,15 @@ pub enum Effect {
         /// Higher goes first.
         priority: i8,
     },
-    /// A worker has an attempt: watch its time.
-    Leased {
+    /// A sub-task waits for a worker no more, and none has it.
+    Unqueued {
         /// The sub-task.
         sub_task: u32,
-        /// The attempt's token.
-        token: Token,
-        /// What is leased.
-        lease: Box<Lease>,
-        /// The queue that it came from.
+        /// Where it waited.
         queue: Arc<str>,
-        /// When the attempt began.
-        started_at: Timestamp,
-        /// How long it may take.
-        timeout: Option<Span>,
     },
+    /// A worker has an attempt: watch its time.
+    Leased(Box<Leased>),
     /// A worker's attempt is over, or no longer the worker's.
     LeaseEnded {
         /// The sub-task.
@@ -287,6 +281,25 @@ pub enum Effect {
     Timer(Timestamp),
     /// The task ended.
     Ended(TaskStatus),
+}
+
+/// An attempt that a worker has.
+#[derive(Clone, Debug)]
+pub struct Leased {
+    /// The sub-task.
+    pub sub_task: u32,
+    /// The attempt's token.
+    pub token: Token,
+    /// Whose it is, and for how long.
+    pub lease: Lease,
+    /// The queue that it came from.
+    pub queue: Arc<str>,
+    /// When the attempt began.
+    pub started_at: Timestamp,
+    /// How long it may take.
+    pub timeout: Option<Span>,
+    /// Whether the worker may have seen secrets, which must be taken out of what it says.
+    pub secrets: bool,
 }
 
 /// An attempt to run.

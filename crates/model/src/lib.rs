@@ -17,7 +17,7 @@ mod task;
 pub mod time;
 pub mod workflow;
 
-pub use command::{Change, Command, Effect, Failure, Launch, Refused, Terms, Verdict};
+pub use command::{Change, Command, Effect, Failure, Launch, Leased, Refused, Terms, Verdict};
 pub use env::Env;
 pub use fault::{Cause, Fault};
 pub use id::{TaskId, Token, WorkerId, WorkflowVersion};

@@ -206,10 +206,10 @@ impl Step<'_> {
 
     fn end(&mut self, status: TaskStatus) {
         for index in 0..self.task.record.sub_tasks.len() as u32 {
-            let sub = self.task.sub(index);
-            if sub.due_at.take().is_some() | sub.queued_at.take().is_some() {
+            if self.task.sub(index).due_at.take().is_some() {
                 self.change.sub_tasks.push(index);
             }
+            self.unqueue(index);
         }
         let now = self.now;
         let errors = if status == TaskStatus::Failed { self.task_errors() } else { Vec::new() };

@@ -46,13 +46,12 @@ impl Step<'_> {
                     let token = sub.token();
                     self.change.effects.push(Effect::Stop { sub_task: index, token });
                 }
-                (SubTaskStatus::Pending, _) if sub.due_at.is_some() || sub.queued_at.is_some() => {
-                    let sub = self.task.sub(index);
-                    (sub.due_at, sub.queued_at) = (None, None);
+                (SubTaskStatus::Pending, Some(_)) => {
+                    self.task.sub(index).due_at = None;
                     self.change.sub_tasks.push(index);
                 }
-                (SubTaskStatus::Pending, _)
-                | (
+                (SubTaskStatus::Pending, None) => self.unqueue(index),
+                (
                     SubTaskStatus::Successful
                     | SubTaskStatus::Failed
                     | SubTaskStatus::Skipped

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::Step;
-use crate::command::{Effect, Launch, Refused, Terms};
+use crate::command::{Effect, Launch, Leased, Refused, Terms};
 use crate::id::{Token, WorkerId};
 use crate::record::Lease;
 use crate::status::{SubTaskStatus, TaskStatus};
@@ -42,7 +42,6 @@ impl Step<'_> {
 
     /// PENDING to IN_PROGRESS at a worker.
     fn grant(&mut self, index: u32, work: &WorkerTemplate, terms: &Terms) {
-        let timeout = self.task.record.workflow.sub_tasks[index as usize].timeout;
         let token = self.begin_attempt(index, None);
         let lease = Lease { worker: terms.worker.clone(), span: terms.span };
         let sub = self.task.sub(index);
@@ -51,14 +50,17 @@ impl Step<'_> {
         sub.lease = Some(Box::new(lease.clone()));
         let grant = self.launch_of(index);
         self.change.grants.push(grant);
-        self.change.effects.push(Effect::Leased {
-            sub_task: index,
-            token,
-            lease: Box::new(lease),
-            queue: work.queue.clone(),
-            started_at: self.now,
-            timeout,
-        });
+        self.leased(index, token, lease, work);
+    }
+
+    fn leased(&mut self, index: u32, token: Token, lease: Lease, work: &WorkerTemplate) {
+        let workflow = &self.task.record.workflow;
+        let definition = &workflow.sub_tasks[index as usize];
+        let started_at = self.task.record.sub_tasks[index as usize].started_at.unwrap_or(self.now);
+        let secrets = !workflow.secrets.is_empty() && !definition.action.is_constant();
+        let (queue, timeout) = (work.queue.clone(), definition.timeout);
+        let leased = Leased { sub_task: index, token, lease, queue, started_at, timeout, secrets };
+        self.change.effects.push(Effect::Leased(Box::new(leased)));
     }
 
     /// The latest attempt is no worker's any more.
@@ -77,15 +79,24 @@ impl Step<'_> {
         let sub = &self.task.record.sub_tasks[index as usize];
         if sub.queued_at.is_some() {
             self.change.effects.push(queued(index, work));
-        } else if let (Some(lease), Some(started_at)) = (&sub.lease, sub.started_at) {
-            self.change.effects.push(Effect::Leased {
-                sub_task: index,
-                token: sub.token(),
-                lease: lease.clone(),
-                queue: work.queue.clone(),
-                started_at,
-                timeout: definition.timeout,
-            });
+        } else if let Some(lease) = &sub.lease {
+            let (token, lease) = (sub.token(), Lease::clone(lease));
+            self.leased(index, token, lease, work);
+            if self.task.record.state.stopping.is_some() {
+                self.change.effects.push(Effect::Stop { sub_task: index, token });
+            }
+        }
+    }
+
+    /// What waited for a worker waits no more.
+    pub(super) fn unqueue(&mut self, index: u32) {
+        if self.task.sub(index).queued_at.take().is_none() {
+            return;
+        }
+        self.change.sub_tasks.push(index);
+        let workflow = self.task.record.workflow.clone();
+        if let CompiledAction::Worker(work) = &workflow.sub_tasks[index as usize].action {
+            self.change.effects.push(Effect::Unqueued { sub_task: index, queue: work.queue.clone() });
         }
     }
 

@@ -135,11 +135,16 @@ impl Observer {
                 Effect::Queued { sub_task, .. } => {
                     self.offered.insert(*sub_task);
                 }
-                Effect::Leased { sub_task, token, lease, .. } => {
-                    let sub = &after.sub_tasks[*sub_task as usize];
+                Effect::Unqueued { sub_task, .. } => {
+                    assert!(after.sub_tasks[*sub_task as usize].queued_at.is_none());
+                    self.offered.remove(sub_task);
+                }
+                Effect::Leased(leased) => {
+                    let sub = &after.sub_tasks[leased.sub_task as usize];
                     // It may have been taken away again in the same command, by a task that is stopped.
                     assert!(
-                        sub.token() == *token && sub.lease.as_deref().is_none_or(|held| held == &**lease)
+                        sub.token() == leased.token
+                            && sub.lease.as_deref().is_none_or(|held| *held == leased.lease)
                     );
                 }
                 Effect::LeaseEnded { sub_task, token } => {
