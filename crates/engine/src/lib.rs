@@ -11,6 +11,7 @@ mod engine;
 mod error;
 mod history;
 pub mod launcher;
+mod logs;
 mod operate;
 mod read;
 mod routes;
@@ -19,12 +20,14 @@ mod settings;
 mod submit;
 mod timers;
 mod watch;
+mod workers;
 mod workflows;
 
 pub use config::{CommandConfig, EngineConfig, HttpConfig};
 pub use credentials::CredentialsPage;
 pub use engine::Engine;
 pub use error::EngineError;
+pub use logs::{Log, LogChunk, LogLine, LogQuery, LogStream};
 pub use longhaul_store::{
     Audit, AuditEntry, AuditPage, AuditQuery, Deletion, IdempotencyKey, ImportOutcome, ImportedTask, OrderBy,
     Page, Stats, StoreError, Stored, Submitted, TaskQuery, WorkflowPut, WorkflowSummary,
@@ -34,3 +37,7 @@ pub use read::Report;
 pub use routes::Bound;
 pub use settings::{DeletionResult, TaskSettings};
 pub use submit::SubmitRequest;
+pub use workers::{
+    Ask, Assigned, Assignment, Beat, Beats, Ending, LeaseName, LeaseState, QueueLimits, QueueSummary, Rate,
+    Recorded, WorkerReport, WorkerSummary, is_queue_name,
+};

@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use crate::audit::{Audit, AuditPage, AuditQuery};
 use crate::error::StoreError;
+use crate::logs::{LogChunk, LogLine, LogQuery};
 use crate::query::TaskQuery;
 use crate::stored::*;
 
@@ -95,6 +96,20 @@ pub trait Store: Send + Sync + 'static {
 
     /// Every attempt of a task, in order of their starts.
     fn attempts(&self, id: TaskId) -> Result<Vec<Attempt>, StoreError>;
+
+    /// Puts lines behind the log of an attempt; those beyond [`crate::LARGEST_LOG`] are left out, and the log says so.
+    /// After Ok: they are durable. Crash in the middle: all are there or none. Sent before a command, they are durable
+    /// no later than it, also if nobody waits for the answer.
+    async fn write_log(
+        &self,
+        id: TaskId,
+        sub_task: u32,
+        attempt: u32,
+        lines: Vec<LogLine>,
+    ) -> Result<(), StoreError>;
+
+    /// The chunks of a task's log that hold the lines asked for; the first may begin before them.
+    fn log(&self, id: TaskId, query: &LogQuery) -> Result<Vec<LogChunk>, StoreError>;
 
     /// Stores a checked definition as a new version, unless the newest is the same.
     async fn put_workflow(

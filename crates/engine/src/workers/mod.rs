@@ -25,6 +25,7 @@ pub use leases::LeaseState;
 pub use limits::{QueueLimits, Rate};
 pub use name::{LeaseName, is_queue_name};
 pub use queues::QueueSummary;
+pub(crate) use queues::kept_limits;
 pub use report::{Ending, Recorded, WorkerReport};
 pub use seen::WorkerSummary;
 
@@ -70,12 +71,12 @@ impl Workers {
         state.seen.touch(&leased.lease.worker, wall);
     }
 
-    /// An attempt is to stop; false if no worker has it.
-    pub(crate) fn cancel(&self, key: &Key) -> bool {
+    /// An attempt is to stop, if a worker has it.
+    pub(crate) fn cancel(&self, key: &Key) {
         let mut state = self.state.lock();
-        let Some(worker) = state.leases.cancel(key) else { return false };
-        state.seen.tell(&worker);
-        true
+        if let Some(worker) = state.leases.cancel(key) {
+            state.seen.tell(&worker);
+        }
     }
 
     /// A worker has an attempt no more.
@@ -84,6 +85,11 @@ impl Workers {
         let Some(held) = state.leases.remove(&(id, sub_task, token)) else { return };
         state.queue(&held.queue).ended();
         state.seen.tell(&held.worker);
+    }
+
+    /// Whether a worker has this lease.
+    pub(crate) fn holds(&self, lease: LeaseName, worker: &WorkerId) -> bool {
+        self.state.lock().leases.of(&lease.key, worker).is_some()
     }
 
     /// Whether that worker may know secrets of the task; `None` if it has no such lease here.

@@ -18,6 +18,12 @@ impl LeaseName {
         LeaseName { key: (id, sub_task, token) }
     }
 
+    /// Task, sub-task, and the number of the attempt, which its token is.
+    pub(crate) fn attempt(&self) -> (TaskId, u32, u32) {
+        let (id, sub_task, token) = self.key;
+        (id, sub_task, u32::try_from(token.0).unwrap_or(u32::MAX))
+    }
+
     /// The task.
     pub fn task(&self) -> TaskId {
         self.key.0

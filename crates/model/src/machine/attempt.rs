@@ -8,7 +8,7 @@ use crate::command::{Effect, Failure, Refused};
 use crate::fault::{Fault, code};
 use crate::id::{TaskId, Token, WorkerId};
 use crate::record::{Attempt, Outcome, Stage, StopReason};
-use crate::status::SubTaskStatus;
+use crate::status::{StageStatus, SubTaskStatus};
 use crate::time::Span;
 use crate::workflow::{CompiledAction, RetryPolicy};
 
@@ -178,11 +178,19 @@ impl Step<'_> {
         by: Option<WorkerId>,
     ) -> Result<(), Refused> {
         self.check_live(index, token, by.as_ref())?;
+        let now = self.now;
         let sub = self.task.sub(index);
         if let Some(percent) = progress {
             sub.progress = Some(percent.min(100));
         }
-        if let Some(stages) = stages {
+        if let Some(mut stages) = stages {
+            // Whoever reports tells where each stands; when that was first heard is ours to know.
+            for stage in &mut stages {
+                let before = sub.stages.iter().find(|before| before.name == stage.name);
+                stage.created_at = before.map_or(now, |before| before.created_at);
+                let ended = matches!(stage.status, StageStatus::Successful | StageStatus::Failed);
+                stage.completed_at = ended.then(|| before.and_then(|b| b.completed_at).unwrap_or(now));
+            }
             sub.stages = stages;
         }
         self.change.sub_tasks.push(index);

@@ -155,10 +155,17 @@ fn compile_with_a_mistake_names_its_place_and_what_to_write() {
         ),
         (
             "/subTasks/0/action",
-            json!({"worker": {"queue": "q"}}),
-            "/subTasks/0/action/worker",
-            "not available",
-            "does not run it yet",
+            json!({"worker": {"queue": "no queue"}}),
+            "/subTasks/0/action/worker/queue",
+            "no name of a queue",
+            "letters, digits",
+        ),
+        (
+            "/subTasks/0/action",
+            json!({"worker": {"queue": "q", "priority": 101}}),
+            "/subTasks/0/action/worker/priority",
+            "-100 to 100",
+            "0 is usual",
         ),
         (
             "/subTasks/0/action",

@@ -192,7 +192,7 @@ impl ApiError {
                 "GET the task to see which sub-task failed, and whether its outcome is known",
             ),
             Refused::NoSubTask(_) => ("SUB_TASK_NOT_FOUND", "GET the task to see its sub-tasks"),
-            Refused::Stale | Refused::Nothing => {
+            Refused::Stale | Refused::Repeated | Refused::Nothing => {
                 ("TA_TASK_NOTHING_TO_DO", "GET the task to see where it stands")
             }
         };

@@ -154,6 +154,23 @@ impl Param {
         )
     }
 
+    pub(crate) fn queue() -> Self {
+        let schema = json!({ "type": "string", "pattern": "^[A-Za-z0-9._-]{1,100}$" });
+        Param::path("name", schema, "Name of the queue")
+    }
+
+    /// Those of a task's log.
+    pub(crate) fn logs() -> Vec<Self> {
+        let int = |least: i64, most: i64| json!({ "type": "integer", "format": "int64", "minimum": least, "maximum": most });
+        vec![
+            Param::id(),
+            Param::query("after", int(0, i64::MAX), "Only lines behind this number: `next` of the page before"),
+            Param::query("limit", int(1, 10_000), "Lines of a page; 1,000 unless given"),
+            Param::query("subTask", json!({ "type": "string" }), "Only what this sub-task wrote"),
+            Param::wait(),
+        ]
+    }
+
     pub(crate) fn user() -> Self {
         Param::path("name", json!({ "type": "string" }), "Name of the account")
     }
@@ -297,6 +314,7 @@ pub(crate) fn document(table: &[Route]) -> Value {
         "tags": [
             { "name": "Tasks", "description": "Look, start, retry, cancel, decide" },
             { "name": "Credentials", "description": "Change credentials, and what became of it" },
+            { "name": "Workers", "description": "Do the work of sub-tasks, and see who does" },
             { "name": "Tokens", "description": "Log in and out" },
             { "name": "Users", "description": "Who may come in, and what they may do" },
             { "name": "Administration", "description": "Who did what" },

@@ -2,6 +2,7 @@
 
 mod credentials;
 mod users;
+mod workers;
 
 use longhaul_model::workflow::definition_schema;
 use longhaul_model::{SubTaskStatus, TaskStatus};
@@ -42,6 +43,7 @@ pub(super) fn all() -> Map<String, Value> {
     );
     credentials::add(&mut add);
     users::add(&mut add);
+    workers::add(&mut add);
     add(
         "TaskSettings",
         object(
@@ -279,8 +281,9 @@ fn waiting_for() -> Value {
     object(
         &["type"],
         json!({
-            "type": { "type": "string", "enum": ["START", "TIMER", "RETRY", "DECISION", "STOP"] },
+            "type": { "type": "string", "enum": ["START", "TIMER", "RETRY", "WORKER", "DECISION", "STOP"] },
             "subTask": text("The sub-task concerned"), "until": instant("When it goes on by itself"),
+            "queue": text("The queue whose workers it waits for"), "since": instant("Since when"),
         }),
     )
 }

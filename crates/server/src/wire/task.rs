@@ -1,6 +1,7 @@
 //! One task: the documented members in the documented order, Longhaul's own behind them.
 
 use longhaul_engine::Stored;
+use longhaul_model::workflow::CompiledAction;
 use longhaul_model::{Record, Spec, StatusStyle, SubTaskStatus, WaitingFor};
 use serde_json::Value;
 
@@ -177,6 +178,7 @@ fn extensions(json: &mut Json, record: &Record, view: View, extras: &Extras) {
 
 fn waiting_for(json: &mut Json, record: &Record, reason: &WaitingFor) {
     let (kind, sub_task, until) = match reason {
+        WaitingFor::Worker(index, _) => ("WORKER", Some(*index), None),
         WaitingFor::Start(at) => ("START", None, Some(*at)),
         WaitingFor::Timer(index, at) => ("TIMER", Some(*index), Some(*at)),
         WaitingFor::Retry(index, at) => ("RETRY", Some(*index), Some(*at)),
@@ -190,6 +192,12 @@ fn waiting_for(json: &mut Json, record: &Record, reason: &WaitingFor) {
         }
         if let Some(at) = until {
             json.key("until").time(at);
+        }
+        if let WaitingFor::Worker(index, since) = reason
+            && let CompiledAction::Worker(work) = &record.workflow.sub_tasks[*index as usize].action
+        {
+            json.key("queue").plain(&work.queue);
+            json.key("since").time(*since);
         }
     });
 }

@@ -15,6 +15,7 @@ mod functions;
 mod import;
 mod list;
 mod locks;
+mod logs;
 mod open;
 mod purge;
 mod readers;
@@ -42,6 +43,7 @@ pub use backup::backup;
 
 use crate::audit::{Audit, AuditPage, AuditQuery};
 use crate::error::StoreError;
+use crate::logs::{LogChunk, LogLine, LogQuery};
 use crate::query::TaskQuery;
 use crate::store::{CommitSink, Store, Submission, Work};
 use crate::stored::*;
@@ -253,6 +255,20 @@ impl Store for Sqlite {
 
     fn attempts(&self, id: TaskId) -> Result<Vec<Attempt>, StoreError> {
         self.readers.snapshot(|connection| attempts::attempts(connection, &self.shared.workflows, id))
+    }
+
+    async fn write_log(
+        &self,
+        id: TaskId,
+        sub_task: u32,
+        attempt: u32,
+        lines: Vec<LogLine>,
+    ) -> Result<(), StoreError> {
+        self.errand(None, move |writer, _| logs::write(writer, id, sub_task, attempt, &lines)).await
+    }
+
+    fn log(&self, id: TaskId, query: &LogQuery) -> Result<Vec<LogChunk>, StoreError> {
+        self.readers.with(|connection| logs::read(connection, id, query))
     }
 
     async fn put_workflow(

@@ -65,6 +65,14 @@ pub(super) fn find(connection: &Connection, id: TaskId) -> Result<Option<Row>, S
         .map_err(sql)
 }
 
+/// The number of a task.
+pub(super) fn seq(connection: &Connection, id: TaskId) -> Result<Option<i64>, StoreError> {
+    connection
+        .prepare_cached("SELECT seq FROM ids WHERE id = ?")
+        .and_then(|mut s| s.query_row([id.as_bytes()], |row| row.get(0)).optional())
+        .map_err(sql)
+}
+
 /// What a stored row counts as.
 pub(super) struct Counting {
     pub(super) status: TaskStatus,

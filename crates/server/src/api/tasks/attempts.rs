@@ -25,6 +25,9 @@ pub(crate) async fn attempts(State(app): State<App>, Id(id): Id) -> Result<Respo
             if let Some(at) = attempt.ended_at {
                 json.key("completionTimestamp").time(at);
             }
+            if let Some(worker) = &attempt.worker {
+                json.key("worker").value(&worker.0);
+            }
             if let Some(error) = &attempt.error {
                 json.key("error").value(error);
             }

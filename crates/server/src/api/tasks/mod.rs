@@ -6,6 +6,7 @@ pub(crate) mod get;
 pub(crate) mod history;
 pub(crate) mod import;
 pub(crate) mod list;
+pub(crate) mod logs;
 pub(crate) mod query;
 pub(crate) mod resolve;
 pub(crate) mod retry;
