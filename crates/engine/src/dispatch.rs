@@ -157,9 +157,12 @@ impl Dispatcher {
         }
     }
 
-    /// What takes a task's secrets out of texts; `None` if it has none.
-    pub(crate) fn redactor(&self, id: TaskId) -> Result<Option<Redactor>, StoreError> {
+    /// What takes a task's secrets out of what an attempt says; `None` if it cannot have seen any.
+    pub(crate) fn redactor(&self, id: TaskId, sub_task: u32) -> Result<Option<Redactor>, StoreError> {
         let Stored::Own(record) = self.store.get(id)? else { return Ok(None) };
+        if !record.may_see_secrets(sub_task) {
+            return Ok(None);
+        }
         let Some(mut spec) = self.store.spec(id)? else { return Ok(None) };
         let opened = self.vault.open(id, &record.workflow.secrets, &mut spec.input);
         opened.map(Some).map_err(|e| StoreError::Corrupt(e.to_string()))

@@ -12,7 +12,8 @@ use http::Method;
 
 use crate::access::{self, Gate};
 use crate::api::{
-    App, audit, bound, credentials, docs, health, metrics, queues, signing_keys, tasks, tokens, users, workers, workflows,
+    App, audit, bound, credentials, docs, health, metrics, queues, signing_keys, tasks, tokens, users,
+    workers, workflows,
 };
 use crate::error::ApiError;
 use crate::openapi::{Answer, Body, Doc, Param};

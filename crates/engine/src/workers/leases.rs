@@ -32,7 +32,9 @@ pub(super) struct Held {
 enum State {
     Live,
     /// To be stopped; whether its worker was told.
-    Cancelled { told: bool },
+    Cancelled {
+        told: bool,
+    },
     /// It ends as soon as that is stored.
     Ending,
 }

@@ -47,7 +47,8 @@ impl FromStr for LeaseName {
         else {
             return Err(());
         };
-        let number = |text: &str| text.bytes().all(|b| b.is_ascii_digit()).then(|| text.parse().ok()).flatten();
+        let number =
+            |text: &str| text.bytes().all(|b| b.is_ascii_digit()).then(|| text.parse().ok()).flatten();
         let sub_task = number(sub_task).and_then(|n: u64| u32::try_from(n).ok()).ok_or(())?;
         let token = Token(number(token).ok_or(())?);
         Ok(LeaseName::new(id.parse().map_err(|_| ())?, sub_task, token))
@@ -68,7 +69,12 @@ mod tests {
     fn names_are_read_as_they_are_written() {
         let name = LeaseName::new(TaskId::from_bytes([7; 16]), 3, Token(12));
         assert_eq!(name.to_string().parse(), Ok(name));
-        for bad in ["", "a.b.c", "07070707-0707-0707-0707-070707070707.1", "07070707-0707-0707-0707-070707070707.+1.2"] {
+        for bad in [
+            "",
+            "a.b.c",
+            "07070707-0707-0707-0707-070707070707.1",
+            "07070707-0707-0707-0707-070707070707.+1.2",
+        ] {
             assert!(bad.parse::<LeaseName>().is_err(), "{bad}");
         }
     }

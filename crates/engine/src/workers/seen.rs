@@ -61,13 +61,8 @@ impl Seen {
 
     fn one(&mut self, worker: &WorkerId, wall: Timestamp) -> &mut One {
         let now = Instant::now();
-        let fresh = || One {
-            queues: Vec::new(),
-            last_seen: wall,
-            at: now,
-            asked: None,
-            news: watch::Sender::new(0),
-        };
+        let fresh =
+            || One { queues: Vec::new(), last_seen: wall, at: now, asked: None, news: watch::Sender::new(0) };
         let one = self.0.entry(worker.clone()).or_insert_with(fresh);
         (one.last_seen, one.at) = (wall, now);
         one

@@ -34,7 +34,10 @@ impl Workers {
             let over = {
                 let mut state = self.state.lock();
                 if pause > STOOD_STILL {
-                    tracing::warn!(pause_ms = pause.as_millis() as u64, "the server stood still; leases last longer by that");
+                    tracing::warn!(
+                        pause_ms = pause.as_millis() as u64,
+                        "the server stood still; leases last longer by that"
+                    );
                     state.leases.pardon(pause);
                 }
                 let over = state.leases.over(now);

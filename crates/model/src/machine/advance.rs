@@ -159,6 +159,7 @@ impl Step<'_> {
         sub.generation = generation;
         sub.tries += 1;
         sub.due_at = due_at;
+        sub.worker = None;
         sub.errors.clear();
         sub.stages.clear();
         sub.progress = None;

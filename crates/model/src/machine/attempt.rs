@@ -37,6 +37,7 @@ impl Step<'_> {
     /// A sub-task ends well, and whoever waits for it may start.
     pub(super) fn succeeded(&mut self, index: u32, output: Option<Value>) {
         let now = self.now;
+        self.task.sub(index).worker = self.task.sub(index).lease.as_ref().map(|lease| lease.worker.clone());
         self.end_lease(index);
         self.task.set_status(index, SubTaskStatus::Successful);
         let sub = self.task.sub(index);

@@ -57,7 +57,7 @@ impl Step<'_> {
         let workflow = &self.task.record.workflow;
         let definition = &workflow.sub_tasks[index as usize];
         let started_at = self.task.record.sub_tasks[index as usize].started_at.unwrap_or(self.now);
-        let secrets = !workflow.secrets.is_empty() && !definition.action.is_constant();
+        let secrets = self.task.record.may_see_secrets(index);
         let (queue, timeout) = (work.queue.clone(), definition.timeout);
         let leased = Leased { sub_task: index, token, lease, queue, started_at, timeout, secrets };
         self.change.effects.push(Effect::Leased(Box::new(leased)));

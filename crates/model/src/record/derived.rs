@@ -4,6 +4,8 @@ use super::{Attempt, Outcome, Record, SubTask};
 use crate::expr::Template;
 use crate::status::{Resolution, SubTaskStatus, TaskStatus};
 use crate::time::Timestamp;
+use crate::workflow::CompiledSubTask;
+
 /// What a task that does not move waits for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum WaitingFor {
@@ -105,6 +107,12 @@ impl Record {
         timer.or_else(queued)
     }
 
+    /// Whether attempts of a sub-task are given anything that may hold a secret.
+    pub fn may_see_secrets(&self, index: u32) -> bool {
+        let constant = |sub: &CompiledSubTask| sub.action.is_constant();
+        !self.workflow.secrets.is_empty() && !self.workflow.sub_tasks.get(index as usize).is_none_or(constant)
+    }
+
     /// Percent done: ended sub-tasks, and what running ones reported.
     pub fn progress(&self) -> u8 {
         if self.sub_tasks.is_empty() || self.state.status == TaskStatus::Successful {
@@ -151,7 +159,7 @@ impl Record {
                 ended_at: sub.completed_at,
                 outcome,
                 error: None,
-                worker: sub.lease.as_ref().map(|lease| lease.worker.clone()),
+                worker: sub.lease.as_ref().map(|lease| &lease.worker).or(sub.worker.as_ref()).cloned(),
             })
         })
     }

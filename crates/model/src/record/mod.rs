@@ -172,6 +172,9 @@ pub struct SubTask {
     /// IN_PROGRESS at a worker.
     #[serde(rename = "k", default, skip_serializing_if = "Option::is_none")]
     pub lease: Option<Box<Lease>>,
+    /// SUCCESSFUL by this worker.
+    #[serde(rename = "m", default, skip_serializing_if = "Option::is_none")]
+    pub worker: Option<WorkerId>,
     /// What the worker of the latest attempt reported, as a number: the same report again is told from another one.
     #[serde(rename = "y", default, skip_serializing_if = "Option::is_none")]
     pub reported: Option<u64>,
@@ -284,6 +287,7 @@ impl SubTask {
             progress: None,
             queued_at: None,
             lease: None,
+            worker: None,
             reported: None,
             outcome_unknown: false,
             title,

@@ -87,7 +87,9 @@ fn action() -> Value {
             "duration": text("How long an attempt takes"),
             "failAttempts": { "type": ["array", "string"], "items": { "type": "integer", "minimum": 1 }, "description": "The attempts that fail, or an expression that lists them" },
             "error": { "$ref": "#/$defs/error" }, "output": {} })),
-        "worker": object(&["queue"], json!({ "queue": text("The queue that workers lease from"), "input": {} })),
+        "worker": object(&["queue"], json!({
+            "queue": text("The queue that workers lease from"), "input": { "description": "What the worker is given; expressions in its texts" },
+            "priority": { "type": "integer", "minimum": -100, "maximum": 100, "default": 0, "description": "Higher goes first" } })),
     });
     json!({ "type": "object", "minProperties": 1, "maxProperties": 1, "additionalProperties": false, "properties": kinds })
 }

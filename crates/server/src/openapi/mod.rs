@@ -164,7 +164,11 @@ impl Param {
         let int = |least: i64, most: i64| json!({ "type": "integer", "format": "int64", "minimum": least, "maximum": most });
         vec![
             Param::id(),
-            Param::query("after", int(0, i64::MAX), "Only lines behind this number: `next` of the page before"),
+            Param::query(
+                "after",
+                int(0, i64::MAX),
+                "Only lines behind this number: `next` of the page before",
+            ),
             Param::query("limit", int(1, 10_000), "Lines of a page; 1,000 unless given"),
             Param::query("subTask", json!({ "type": "string" }), "Only what this sub-task wrote"),
             Param::wait(),

@@ -295,6 +295,7 @@ fn attempt() -> Value {
             "subTask": text("The sub-task"), "number": count("From 1"), "generation": count("From 1; rises with each retry of the task"),
             "status": { "type": "string", "enum": ["RUNNING", "SUCCESSFUL", "FAILED", "TIMED_OUT", "LOST", "STOPPED"] },
             "creationTimestamp": instant("When it started"), "completionTimestamp": instant("When it ended"),
+            "worker": text("Account and name of the worker that ran it"),
             "error": { "$ref": "#/components/schemas/Error" },
         }),
     )

@@ -27,7 +27,7 @@ async fn mistakes_of_a_definition_are_all_named() {
         "name": "w", "type": "T", "title": "{{ input.nope }}", "input": { "type": "object", "properties": { "host": {} } },
         "subTasks": [
             { "name": "A", "description": "x", "action": { "simulate": {} }, "needs": ["Bee"] },
-            { "name": "Be", "description": "x", "action": { "worker": { "queue": "q" } } }
+            { "name": "Be", "description": "x", "action": { "approval": {} } }
         ]
     });
     let refused = server.send("PUT", "/v1/workflows/w", Some(definition)).await;
@@ -36,7 +36,7 @@ async fn mistakes_of_a_definition_are_all_named() {
     let pointers: Vec<&str> =
         nested.as_array().unwrap().iter().map(|e| e["context"]["pointer"].as_str().unwrap()).collect();
     assert!(
-        pointers.contains(&"/subTasks/0/needs/0") && pointers.contains(&"/subTasks/1/action/worker"),
+        pointers.contains(&"/subTasks/0/needs/0") && pointers.contains(&"/subTasks/1/action/approval"),
         "{nested}"
     );
 }

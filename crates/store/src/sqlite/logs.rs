@@ -73,7 +73,11 @@ fn next(connection: &Connection, seq: i64) -> Result<i64, StoreError> {
 }
 
 /// The chunks with the lines asked for; the first may begin before them.
-pub(super) fn read(connection: &Connection, id: TaskId, query: &LogQuery) -> Result<Vec<LogChunk>, StoreError> {
+pub(super) fn read(
+    connection: &Connection,
+    id: TaskId,
+    query: &LogQuery,
+) -> Result<Vec<LogChunk>, StoreError> {
     let seq = rows::seq(connection, id)?.ok_or(StoreError::NotFound)?;
     let mut statement = connection
         .prepare_cached(

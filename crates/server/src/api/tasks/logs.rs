@@ -50,7 +50,9 @@ pub(crate) async fn logs(
     let wait = view::wait(&parameters)?.unwrap_or_default();
     let chunks = app.engine.logs(id, LogQuery { after, sub_task, limit }, wait).await?;
     // Read again: under `forEach` sub-tasks may have been added since.
-    let Stored::Own(record) = app.engine.get(id)? else { return Err(ApiError::internal("a task was replaced")) };
+    let Stored::Own(record) = app.engine.get(id)? else {
+        return Err(ApiError::internal("a task was replaced"));
+    };
     let lines = chunks.iter().flat_map(numbered).filter(|(number, ..)| *number > after).take(limit);
     let mut next = after;
     let mut json = Json::new(4096);

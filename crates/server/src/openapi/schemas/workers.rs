@@ -18,7 +18,13 @@ pub(super) fn add(add: &mut impl FnMut(&str, Value)) {
     add("WorkerResults", results());
     add("WorkerResult", result());
     add("LogLineSpec", log_line_spec());
-    add("TaskLog", object(&["lines", "next"], json!({ "lines": list_of("LogLine"), "next": count("`after` of the next page") })));
+    add(
+        "TaskLog",
+        object(
+            &["lines", "next"],
+            json!({ "lines": list_of("LogLine"), "next": count("`after` of the next page") }),
+        ),
+    );
     add("LogLine", log_line());
     add("Worker", worker());
     add("PageOfWorker", page("Worker"));
@@ -141,7 +147,8 @@ fn report_spec() -> Value {
 }
 
 fn error() -> Value {
-    let cause = closed(&["type", "message"], json!({ "type": text("What kind"), "message": text("What it said") }));
+    let cause =
+        closed(&["type", "message"], json!({ "type": text("What kind"), "message": text("What it said") }));
     closed(
         &["code", "message"],
         json!({
