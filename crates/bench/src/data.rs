@@ -5,6 +5,10 @@ use serde_json::{Value, json};
 
 /// The workflow of the load: five simulated sub-tasks that take no time.
 pub(crate) const FIVE: &str = "bench-five";
+/// The workflow of the load that external workers run.
+pub(crate) const WORKED: &str = "bench-worked";
+/// Their queue.
+pub(crate) const QUEUE: &str = "bench";
 /// Types in a filled store.
 pub(crate) const KINDS: u64 = 20;
 /// Resources in a filled store.
@@ -61,6 +65,15 @@ pub(crate) fn input(n: u64) -> Value {
 /// The workflow of the load.
 pub(crate) fn five() -> Value {
     definition(FIVE, "HOST_UPDATE", false)
+}
+
+/// The same with external workers.
+pub(crate) fn worked() -> Value {
+    let mut definition = definition(WORKED, "HOST_UPDATE", false);
+    for sub_task in definition["subTasks"].as_array_mut().into_iter().flatten() {
+        sub_task["action"] = json!({ "worker": { "queue": QUEUE, "input": { "host": "{{ input.host }}" } } });
+    }
+    definition
 }
 
 /// The name of a workflow of a filled store.
