@@ -311,6 +311,8 @@ pub struct Launch {
     pub token: Token,
     /// Its number over all generations, from 1.
     pub number: u32,
+    /// The number of its item under `forEach`, from 0.
+    pub item: Option<u32>,
     /// What its effects are known by: the same for an attempt and for those that replace it because nobody knows
     /// whether it did its work.
     pub idempotency_key: String,

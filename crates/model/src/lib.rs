@@ -22,7 +22,8 @@ pub use env::Env;
 pub use fault::{Cause, Fault};
 pub use id::{TaskId, Token, WorkerId, WorkflowVersion};
 pub use record::{
-    Attempt, Decision, Lease, Outcome, Record, Stage, State, StopReason, Stopping, SubTask, WaitingFor,
+    Attempt, Child, Decision, Fan, Lease, Outcome, Record, Stage, State, StopReason, Stopping, SubTask,
+    WaitingFor,
 };
 pub use resource::{LockMode, Resource};
 pub use status::{Resolution, StageStatus, StatusStyle, SubTaskStatus, TaskStatus};

@@ -68,6 +68,8 @@ pub struct Assignment {
     pub queue: Arc<str>,
     /// The attempt's number over all generations.
     pub attempt: u32,
+    /// The number of its item under `forEach`, from 0.
+    pub item_index: Option<u32>,
     /// What its effects are known by.
     pub idempotency_key: String,
     /// How long it may take.
@@ -181,6 +183,7 @@ impl Engine {
             sub_task,
             queue: template.queue.clone(),
             attempt: launch.number,
+            item_index: launch.item,
             idempotency_key: launch.idempotency_key,
             timeout: launch.timeout,
             input,

@@ -22,6 +22,7 @@ pub(crate) fn launch(action: Value, input: Value) -> Launch {
         sub_task: 0,
         token: Token(1),
         number: 1,
+        item: None,
         idempotency_key: "key-of-the-attempt".to_owned(),
         action: workflow.sub_tasks[0].action.clone(),
         timeout: None,

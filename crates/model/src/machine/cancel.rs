@@ -39,6 +39,10 @@ impl Step<'_> {
         self.task.record.state.stopping = Some(Stopping { why, at: self.now, give_up_at });
         for index in 0..self.task.record.sub_tasks.len() as u32 {
             let sub = &self.task.record.sub_tasks[index as usize];
+            if sub.fan.is_some() {
+                // It ends with its children.
+                continue;
+            }
             match (sub.status, sub.due_at) {
                 // A timer has nobody to tell: it stops here.
                 (SubTaskStatus::InProgress, Some(_)) => self.attempt_failed(index, Failure::Stopped),
@@ -47,7 +51,7 @@ impl Step<'_> {
                     self.change.effects.push(Effect::Stop { sub_task: index, token });
                 }
                 (SubTaskStatus::Pending, Some(_)) => {
-                    self.task.sub(index).due_at = None;
+                    self.task.set_due(index, None);
                     self.change.sub_tasks.push(index);
                 }
                 (SubTaskStatus::Pending, None) => self.unqueue(index),
@@ -60,6 +64,7 @@ impl Step<'_> {
                 ) => {}
             }
         }
+        self.tend_all();
         if self.task.tally.running > 0 {
             self.change.effects.push(Effect::Timer(give_up_at));
         }

@@ -6,6 +6,7 @@ mod attempt;
 mod cancel;
 mod credentials;
 mod due;
+mod fan;
 mod lease;
 mod operator;
 mod recover;

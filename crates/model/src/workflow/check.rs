@@ -7,6 +7,9 @@ use super::definition::Definition;
 use super::graph::{did_you_mean, one_of};
 use crate::expr::Expr;
 
+/// Items that one `forEach` may have.
+pub const MOST_ITEMS: u32 = 10_000;
+
 /// One thing that is wrong, or that its author should know.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -89,6 +92,15 @@ pub(super) fn structure(definition: &Definition, problems: &mut Problems) {
                 Some("names are unique within a workflow".into()),
             );
         }
+        if let Some(parallel) = sub.parallel {
+            let pointer = format!("/subTasks/{i}/parallel");
+            if sub.for_each.is_none() {
+                let hint = Some("write `forEach`, or leave it out".to_owned());
+                problems.error(pointer, "`parallel` is for sub-tasks with `forEach`", hint);
+            } else if !(1..=MOST_ITEMS).contains(&parallel) {
+                problems.error(pointer, "it takes 1 to 10,000", Some("1 is one item after the other".into()));
+            }
+        }
         if let Some(retry) = &sub.retry {
             let pointer = format!("/subTasks/{i}/retry");
             if !(1..=1000).contains(&retry.attempts) {
@@ -159,12 +171,7 @@ fn later(definition: &Definition, problems: &mut Problems) {
                 hint(),
             );
         }
-        for (name, present) in [
-            ("forEach", sub.for_each.is_some()),
-            ("parallel", sub.parallel.is_some()),
-            ("probe", sub.probe.is_some()),
-            ("undo", sub.undo.is_some()),
-        ] {
+        for (name, present) in [("probe", sub.probe.is_some()), ("undo", sub.undo.is_some())] {
             if present {
                 problems.error(format!("/subTasks/{i}/{name}"), format!("`{name}` is not available"), hint());
             }

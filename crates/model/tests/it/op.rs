@@ -98,7 +98,7 @@ impl Op {
             Op::Lease { pick, right } => {
                 let waiting = indexes(record, |i| record.sub_tasks[i].queued_at.is_some() || !right);
                 let sub_task = *waiting.get(usize::from(pick) % waiting.len().max(1))?;
-                let queue = if (sub_task % 2 == 0) == right { "even" } else { "odd" };
+                let queue = if (record.own(sub_task) % 2 == 0) == right { "even" } else { "odd" };
                 Command::Lease { sub_task, terms: terms(queue, 100) }
             }
             Op::Repeat { pick } => {
@@ -181,7 +181,7 @@ pub(crate) fn indexes(record: &Record, is: impl Fn(usize) -> bool) -> Vec<u32> {
 pub(crate) fn attempts(record: &Record) -> Vec<(u32, Token)> {
     let runs = |i: usize| {
         let sub = &record.sub_tasks[i];
-        sub.status == SubTaskStatus::InProgress && sub.due_at.is_none()
+        sub.status == SubTaskStatus::InProgress && sub.due_at.is_none() && sub.fan.is_none()
     };
     indexes(record, runs).into_iter().map(|i| (i, record.sub_tasks[i as usize].token())).collect()
 }

@@ -82,7 +82,12 @@ const PLACES: [&str; 39] = [
 fn run(shape: &Shape, ops: &[Op], seen: &mut BTreeMap<String, u32>) {
     let mut see = |place: String| *seen.entry(place).or_default() += 1;
     let not_before = shape.not_before.map(|ms| Timestamp(START.0 + ms as i64));
-    let mut observer = Observer::new(shape.workflow(), json!({"yes": true}), not_before, START);
+    let mut observer = Observer::new(
+        shape.workflow(),
+        json!({"yes": true, "lists": [[], [1], [1, 2], [1, 2, 3]]}),
+        not_before,
+        START,
+    );
     let _ = observer.apply(Command::Begin);
     for op in ops {
         let mut now = observer.now;

@@ -34,6 +34,8 @@ struct Sub {
     goes_on: bool,
     repeatable: bool,
     when: Option<bool>,
+    /// It has so many children, and so many under way at once.
+    fan: Option<(usize, u32)>,
     /// Its output is made from that of the first one it needs.
     chained: bool,
 }
@@ -108,6 +110,10 @@ impl Shape {
                 let (backoff, max) = (format!("{backoff}ms"), "2s");
                 json["retry"] = json!({"attempts": attempts, "backoff": backoff, "factor": factor, "max": max, "jitter": jitter});
             }
+            if let Some((items, parallel)) = sub.fan {
+                json["forEach"] = format!("{{{{ input.lists[{items}] }}}}").into();
+                json["parallel"] = parallel.into();
+            }
             if let Some(holds) = sub.when {
                 json["when"] = condition(holds).into();
             }
@@ -131,8 +137,9 @@ fn sub() -> impl Strategy<Value = Sub> {
         proptest::bool::weighted(0.4),
     );
     let when = weighted(0.2, any::<bool>());
-    (any::<u16>(), weighted(0.8, any::<u8>()), wait, retry, flags, when).prop_map(
-        |(rank, needs, wait, retry, (goes_on, repeatable, chained, worker), when)| Sub {
+    let fan = weighted(0.25, (0..4_usize, 1..4_u32));
+    (any::<u16>(), weighted(0.8, any::<u8>()), wait, retry, flags, when, fan).prop_map(
+        |(rank, needs, wait, retry, (goes_on, repeatable, chained, worker), when, fan)| Sub {
             rank,
             needs,
             wait,
@@ -141,6 +148,7 @@ fn sub() -> impl Strategy<Value = Sub> {
             goes_on,
             repeatable,
             when,
+            fan,
             chained,
         },
     )

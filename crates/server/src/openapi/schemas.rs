@@ -234,6 +234,7 @@ fn sub_task() -> Value {
             "completionTimestamp": instant("When it ended"),
             "stages": list_of("Stage"),
             "errors": list_of("Error"),
+            "subTasks": list_of("SubTask"),
             "startTimestamp": instant("When its latest attempt started"),
             "attempt": count("Number of its latest attempt"),
             "progress": { "type": "integer", "minimum": 0, "maximum": 100 },

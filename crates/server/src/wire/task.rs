@@ -80,9 +80,7 @@ fn own(json: &mut Json, record: &Record, view: View, extras: &Extras) {
         if let Some(at) = state.completed_at {
             json.key("completionTimestamp").time(at);
         }
-        let shown = |i: &u32| !view.summary || record.sub_tasks[*i as usize].status == SubTaskStatus::Failed;
-        let shown = (0..record.sub_tasks.len() as u32).filter(shown);
-        json.key("subTasks").list(shown, |json, i| sub_task(json, record, i, view));
+        sub_tasks(json, record, 0..record.own_sub_tasks(), view);
         json.key("errors").value(&state.errors);
         json.key("resources").value(&state.resources);
         json.key("resolutionStatus").plain(state.resolution.constant());
@@ -90,6 +88,11 @@ fn own(json: &mut Json, record: &Record, view: View, extras: &Extras) {
         json.key("isRetryable").value(&record.is_retryable());
         extensions(json, record, view, extras);
     });
+}
+
+fn sub_tasks(json: &mut Json, record: &Record, which: std::ops::Range<u32>, view: View) {
+    let shown = |i: &u32| !view.summary || record.sub_tasks[*i as usize].status == SubTaskStatus::Failed;
+    json.key("subTasks").list(which.filter(shown), |json, i| sub_task(json, record, i, view));
 }
 
 fn sub_task(json: &mut Json, record: &Record, index: u32, view: View) {
@@ -108,6 +111,10 @@ fn sub_task(json: &mut Json, record: &Record, index: u32, view: View) {
         if !sub.errors.is_empty() {
             json.key("errors").value(&sub.errors);
         }
+        let children = record.children(index);
+        if !children.is_empty() {
+            sub_tasks(json, record, children, view);
+        }
         if view.sub_tasks {
             if let Some(at) = sub.started_at {
                 json.key("startTimestamp").time(at);
@@ -115,7 +122,9 @@ fn sub_task(json: &mut Json, record: &Record, index: u32, view: View) {
             if sub.attempt > 0 {
                 json.key("attempt").value(&sub.attempt);
             }
-            if let Some(percent) = sub.progress {
+            if let Some(percent) =
+                record.sub_task_progress(index).filter(|_| sub.status == SubTaskStatus::InProgress)
+            {
                 json.key("progress").value(&percent);
             }
         }
@@ -194,7 +203,7 @@ fn waiting_for(json: &mut Json, record: &Record, reason: &WaitingFor) {
             json.key("until").time(at);
         }
         if let WaitingFor::Worker(index, since) = reason
-            && let CompiledAction::Worker(work) = &record.workflow.sub_tasks[*index as usize].action
+            && let CompiledAction::Worker(work) = &record.definition(*index).action
         {
             json.key("queue").plain(&work.queue);
             json.key("since").time(*since);

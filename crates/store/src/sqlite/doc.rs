@@ -67,12 +67,10 @@ pub(super) fn record(
     for text in &chunks {
         sub_tasks.extend(parse::<Vec<SubTask>>(text)?);
     }
-    if sub_tasks.len() != workflow.sub_tasks.len() {
-        return Err(StoreError::Corrupt(format!(
-            "task {id} has {} sub-tasks, its workflow {}",
-            sub_tasks.len(),
-            workflow.sub_tasks.len()
-        )));
+    let record = Record { id, name, workflow, state: head.t, sub_tasks };
+    if !record.is_whole() {
+        let (has, wants) = (record.sub_tasks.len(), record.workflow.sub_tasks.len());
+        return Err(StoreError::Corrupt(format!("task {id} has {has} sub-tasks, its workflow {wants}")));
     }
-    Ok(Record { id, name, workflow, state: head.t, sub_tasks })
+    Ok(record)
 }

@@ -72,8 +72,13 @@ impl Workflow {
         if problems.any_error() {
             return Err(problems.0);
         }
-        let mut compiler =
-            Compiler { definition: &definition, input: check::declared(&schema_text), secrets, problems };
+        let mut compiler = Compiler {
+            definition: &definition,
+            input: check::declared(&schema_text),
+            secrets,
+            more: &[],
+            problems,
+        };
         let title = compiler.template("/title", &definition.title, None, &[]);
         let when = definition.when.as_deref().map(|text| compiler.expr("/when", text, None, &[]));
         let resources = compiler.resources();
@@ -128,5 +133,7 @@ struct Compiler<'a> {
     definition: &'a Definition,
     input: Option<Vec<&'a str>>,
     secrets: Secrets,
+    /// Names that a child of a `forEach` knows, while one is compiled.
+    more: &'static [&'static str],
     problems: Problems,
 }

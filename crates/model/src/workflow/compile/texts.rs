@@ -27,7 +27,7 @@ impl<'a> Compiler<'a> {
         ended: Option<&[bool]>,
         roots: &'static [&'static str],
     ) {
-        let names = self.names(ended, roots);
+        let names = self.names(ended, if roots.is_empty() { self.more } else { roots });
         for expr in expressions {
             names.check(expr, pointer, &mut self.problems);
         }

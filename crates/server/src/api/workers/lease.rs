@@ -51,6 +51,9 @@ fn assignment(json: &mut Json, one: &Assignment) {
         json.key("subTask").value(&one.sub_task);
         json.key("queue").plain(&one.queue);
         json.key("attempt").value(&one.attempt);
+        if let Some(index) = one.item_index {
+            json.key("itemIndex").value(&index);
+        }
         json.key("idempotencyKey").plain(&one.idempotency_key);
         if let Some(timeout) = one.timeout {
             json.key("timeoutMs").value(&timeout.0);
