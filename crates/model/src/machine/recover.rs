@@ -24,7 +24,8 @@ impl Step<'_> {
             let sub = &self.task.record.sub_tasks[index as usize];
             if sub.queued_at.is_some() || sub.lease.is_some() {
                 self.offer_again(index);
-            } else if sub.fan.is_none() {
+            } else if sub.fan.is_none() && sub.status == SubTaskStatus::InProgress {
+                // What became of those before may have withdrawn it.
                 let stopping = self.task.record.state.stopping.is_some();
                 self.attempt_failed(index, if stopping { Failure::Stopped } else { Failure::Lost });
                 if self.task.record.sub_tasks[index as usize].status != SubTaskStatus::InProgress {

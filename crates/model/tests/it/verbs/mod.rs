@@ -4,5 +4,6 @@ mod attempt;
 mod begin;
 mod cancel;
 mod due;
+mod fan;
 mod operator;
 mod recover;
