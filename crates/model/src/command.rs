@@ -71,6 +71,15 @@ pub enum Command {
         /// The worker that says so; `None` for the server itself.
         by: Option<WorkerId>,
     },
+    /// The task has all that it claims for itself: it starts, or goes on.
+    Acquired,
+    /// A failed task lets go of what it holds.
+    Release {
+        /// Who decides.
+        by: String,
+        /// Why.
+        reason: String,
+    },
     /// Time has passed: whatever is due happens.
     Due,
     /// The server starts: attempts that were running here are lost.
@@ -218,6 +227,12 @@ pub enum Refused {
     /// A result of an attempt that is not the live one.
     #[error("the attempt is not the live one of its sub-task")]
     Stale,
+    /// A release of a task that runs, or holds nothing.
+    #[error("only a failed task that holds locks can let go of them")]
+    HoldsNothing,
+    /// A release of a credentials task by the call for other tasks.
+    #[error("a failed credentials task lets go of its resources when it is cancelled by its own call")]
+    ReleasedByOwnCall,
     /// Nothing is due, nothing was lost, nothing begins.
     #[error("there is nothing to do")]
     Nothing,
@@ -236,8 +251,29 @@ pub struct Change {
     pub attempts: Vec<Attempt>,
     /// Attempts that were leased to the worker whose terms the command carried.
     pub grants: Vec<Launch>,
+    /// It asks for what it claims: the store applies [`Command::Acquired`] once it has all of it, at once if nobody stands in
+    /// the way.
+    pub claims: bool,
+    /// It lets go of what it held or asked for: others may have it.
+    pub releases: bool,
     /// What must be done once the change is durable.
     pub effects: Vec<Effect>,
+}
+
+impl Change {
+    /// This change and one that followed it at once, as one.
+    pub fn and(&mut self, next: Change) {
+        self.sub_tasks.extend(next.sub_tasks);
+        self.sub_tasks.sort_unstable();
+        self.sub_tasks.dedup();
+        self.outputs.extend(next.outputs);
+        self.input |= next.input;
+        self.attempts.extend(next.attempts);
+        self.grants.extend(next.grants);
+        self.claims = next.claims;
+        self.releases |= next.releases;
+        self.effects.extend(next.effects);
+    }
 }
 
 /// What must be done once a change is durable.

@@ -1,6 +1,7 @@
 //! What must be true of every task at every moment, as functions: used by debug assertions, by the property test
 //! and by whoever checks a stored task. The names are those of the reliability goals.
 
+use crate::claims::Hold;
 use crate::record::Record;
 use crate::status::{SubTaskStatus, TaskStatus};
 use crate::task::Task;
@@ -62,10 +63,22 @@ pub fn record_violations(record: &Record) -> Vec<String> {
         "I11: nothing ends before it is created",
     );
     rule(!ended || running == 0, "I11: nothing of an ended task runs");
+    rule(
+        state.hold != Hold::Waiting || state.status == TaskStatus::Pending,
+        "I9: only what is pending waits for what it claims",
+    );
+    let working = state.status == TaskStatus::InProgress;
+    rule(!working || !record.has_claims() || state.hold == Hold::Held, "I9: what runs has what it claims");
+    rule(!ended || state.hold == Hold::None || record.keeps_locks(), "I9: what has ended holds nothing");
     rule(!ended || state.deadline.is_none(), "an ended task has no deadline");
     match state.status {
+        // A retried one waits for what it claims once more.
         TaskStatus::Pending => rule(
-            record.sub_tasks.iter().all(|sub| sub.status == SubTaskStatus::Pending && sub.attempt == 0),
+            state.hold == Hold::Waiting && running == 0
+                || record
+                    .sub_tasks
+                    .iter()
+                    .all(|sub| sub.status == SubTaskStatus::Pending && sub.attempt == 0),
             "I11: nothing of a pending task has started",
         ),
         TaskStatus::InProgress => rule(

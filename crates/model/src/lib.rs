@@ -2,6 +2,7 @@
 //! (task, command, now). No I/O, no clock of its own, nothing asynchronous.
 #![forbid(unsafe_code)]
 
+mod claims;
 pub mod command;
 pub mod credentials;
 pub mod env;
@@ -17,6 +18,7 @@ mod task;
 pub mod time;
 pub mod workflow;
 
+pub use claims::{Claim, ClaimMode, Hold};
 pub use command::{Change, Command, Effect, Failure, Launch, Leased, Refused, Terms, Verdict};
 pub use env::Env;
 pub use fault::{Cause, Fault};

@@ -6,6 +6,7 @@ use std::sync::{Arc, OnceLock};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::claims::Hold;
 use crate::credentials;
 use crate::expr::{ExprError, Scope, visible};
 use crate::id::TaskId;
@@ -140,13 +141,21 @@ impl Task {
             not_before: not_before.filter(|at| *at > now),
             deadline: None,
             stopping: None,
+            hold: Hold::None,
+            slot: workflow.slot(&scope)?,
             decisions: Vec::new(),
         };
         Ok(Task::load(Record { id, name, workflow, state, sub_tasks }, spec, BTreeMap::new()))
     }
 
     /// A stored task.
-    pub fn load(record: Record, spec: Spec, outputs: BTreeMap<u32, Value>) -> Task {
+    pub fn load(mut record: Record, spec: Spec, outputs: BTreeMap<u32, Value>) -> Task {
+        // Stored before locks were written down: such a task had them from its start.
+        let open = !record.state.status.is_ended() || record.state.status == TaskStatus::Failed;
+        let begun = record.state.revision > 0;
+        if record.credentials_operation().is_some() && open && begun && record.state.hold == Hold::None {
+            record.state.hold = Hold::Held;
+        }
         let (mut tally, mut fans, mut timers) = (Tally::default(), BTreeMap::new(), BTreeSet::new());
         for (sub, i) in record.sub_tasks.iter().zip(0..) {
             match &sub.child {

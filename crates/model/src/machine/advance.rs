@@ -1,6 +1,7 @@
 //! What follows from a change: sub-tasks that became ready start, and a task with nothing left to do ends.
 
 use super::Step;
+use crate::claims::Hold;
 use crate::command::{Effect, Refused};
 use crate::expr::Template;
 use crate::fault::{Fault, code};
@@ -14,14 +15,15 @@ impl Step<'_> {
     /// A new task starts, or waits for its start time.
     pub(super) fn begin(&mut self) -> Result<(), Refused> {
         let state = &self.task.record.state;
-        if state.status != TaskStatus::Pending || state.stopping.is_some() {
+        let waits = state.hold == Hold::Waiting;
+        if state.status != TaskStatus::Pending || state.stopping.is_some() || waits {
             return Err(Refused::Nothing);
         }
         if let Some(at) = state.not_before.filter(|at| *at > self.now) {
             self.change.effects.push(Effect::Timer(at));
             return Ok(());
         }
-        self.start_task();
+        self.start_or_wait();
         Ok(())
     }
 
@@ -238,6 +240,7 @@ impl Step<'_> {
         if well && state.generation > 0 {
             state.resolution = Resolution::Resolved;
         }
+        self.let_go();
         self.change.effects.push(Effect::Ended(status));
     }
 

@@ -135,6 +135,9 @@ impl Step<'_> {
         self.task.record.state.generation += 1;
         if self.task.tally.blocking == 0 {
             self.go_on();
+        } else {
+            // Perhaps it was the last of which nobody knew what was done.
+            self.let_go();
         }
     }
 
@@ -146,11 +149,7 @@ impl Step<'_> {
                 self.change.sub_tasks.push(index);
             }
         }
-        let state = &mut self.task.record.state;
-        state.resolution = Resolution::Unresolved;
-        if state.started_at.is_none() {
-            return self.start_task();
-        }
-        self.resume();
+        self.task.record.state.resolution = Resolution::Unresolved;
+        self.start_or_wait();
     }
 }

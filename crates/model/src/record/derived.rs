@@ -1,6 +1,7 @@
 //! What a record says beyond what is written in it: nothing here is stored.
 
 use super::{Attempt, Outcome, Record, SubTask};
+use crate::claims::Hold;
 use crate::expr::Template;
 use crate::status::{Resolution, SubTaskStatus, TaskStatus};
 use crate::time::Timestamp;
@@ -11,6 +12,8 @@ use crate::workflow::CompiledSubTask;
 pub enum WaitingFor {
     /// Its start time.
     Start(Timestamp),
+    /// What it claims for itself, and others have.
+    Lock,
     /// A sub-task's timer.
     Timer(u32, Timestamp),
     /// A sub-task's next automatic attempt.
@@ -124,6 +127,9 @@ impl Record {
         if let Some(stopping) = &self.state.stopping {
             return Some(WaitingFor::Stop(stopping.give_up_at));
         }
+        if self.state.hold == Hold::Waiting {
+            return Some(WaitingFor::Lock);
+        }
         if let (TaskStatus::Pending, Some(at)) = (self.state.status, self.state.not_before) {
             return Some(WaitingFor::Start(at));
         }
@@ -188,7 +194,8 @@ impl Record {
         if self.state.status.is_ended() {
             return None;
         }
-        let start = self.state.not_before.filter(|_| self.state.status == TaskStatus::Pending);
+        let starts = self.state.status == TaskStatus::Pending && self.state.hold != Hold::Waiting;
+        let start = self.state.not_before.filter(|_| starts);
         let stop = self.state.stopping.as_ref().map(|stopping| stopping.give_up_at);
         let deadline = self.state.deadline.filter(|_| stop.is_none());
         timer.into_iter().chain(start).chain(stop).chain(deadline).min()

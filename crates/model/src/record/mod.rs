@@ -8,6 +8,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::claims::Hold;
 use crate::expr::{ExprError, Scope, Template};
 use crate::fault::Fault;
 use crate::id::{TaskId, Token, WorkerId};
@@ -72,6 +73,12 @@ pub struct State {
     /// It is being stopped: no attempt starts any more.
     #[serde(rename = "k", default, skip_serializing_if = "Option::is_none")]
     pub stopping: Option<Stopping>,
+    /// Whether it has what it claims for itself.
+    #[serde(rename = "h", default, skip_serializing_if = "Hold::is_none")]
+    pub hold: Hold,
+    /// The key under which only so many tasks run at once.
+    #[serde(rename = "q", default, skip_serializing_if = "Option::is_none")]
+    pub slot: Option<String>,
     /// What operators decided, oldest first.
     #[serde(rename = "o", default, skip_serializing_if = "Vec::is_empty")]
     pub decisions: Vec<Decision>,
@@ -116,7 +123,7 @@ pub struct Decision {
     /// When.
     #[serde(rename = "a")]
     pub at: Timestamp,
-    /// `cancel`, `retry`, `skip`, `resolve`, `done` or `notDone`.
+    /// `cancel`, `retry`, `skip`, `resolve`, `release`, `done` or `notDone`.
     #[serde(rename = "d")]
     pub what: String,
     /// Who.

@@ -76,6 +76,10 @@ pub(super) fn structure(definition: &Definition, problems: &mut Problems) {
             Some("write at least one, and split what has more".into()),
         );
     }
+    if definition.concurrency.as_ref().is_some_and(|concurrency| concurrency.limit == 0) {
+        let hint = Some("1 lets one task of a key run at a time".to_owned());
+        problems.error("/concurrency/limit".into(), "a limit is at least 1", hint);
+    }
     let mut seen = std::collections::HashMap::new();
     for (i, sub) in definition.sub_tasks.iter().enumerate() {
         if sub.name.trim().is_empty() || sub.name.len() > 200 {
@@ -156,9 +160,6 @@ fn credentials(definition: &Definition, problems: &mut Problems) {
 /// What has its place in the language but is not run by this version: refused, never silently ignored.
 fn later(definition: &Definition, problems: &mut Problems) {
     let hint = || Some("this version of Longhaul does not run it yet".to_owned());
-    if definition.concurrency.is_some() {
-        problems.error("/concurrency".into(), "`concurrency` is not available", hint());
-    }
     if definition.on_failure == Some(super::TaskOnFailure::Undo) {
         problems.error("/onFailure".into(), "`onFailure: undo` is not available", hint());
     }
@@ -176,13 +177,6 @@ fn later(definition: &Definition, problems: &mut Problems) {
                 problems.error(format!("/subTasks/{i}/{name}"), format!("`{name}` is not available"), hint());
             }
         }
-    }
-    if definition.resources.iter().any(|resource| resource.lock != crate::resource::LockMode::None) {
-        problems.warning(
-            "/resources".into(),
-            "locks are recorded but not enforced by this version",
-            Some("write `lock: none` where the resource is only named for search".into()),
-        );
     }
 }
 

@@ -54,6 +54,8 @@ pub(crate) enum Op {
     /// Asked too early, too late, or just so.
     DueNow,
     Recover,
+    Acquired,
+    Release,
     Cancel {
         grace: u64,
     },
@@ -143,6 +145,8 @@ impl Op {
             }
             Op::DueNow => Command::Due,
             Op::Recover => Command::Recover,
+            Op::Acquired => Command::Acquired,
+            Op::Release => Command::Release { by: by(), reason: reason() },
             Op::Cancel { grace } => Command::Cancel { by: by(), grace: Span(grace) },
             Op::Retry => Command::Retry { by: by() },
             Op::Skip { sub_task } => Command::Skip { sub_task: sub(sub_task), by: by(), reason: reason() },
@@ -270,6 +274,8 @@ pub(crate) fn op() -> impl Strategy<Value = Op> {
         5 => Just(Op::Due),
         1 => Just(Op::DueNow),
         1 => Just(Op::Recover),
+        5 => Just(Op::Acquired),
+        1 => Just(Op::Release),
         1 => prop_oneof![Just(0), 1..5000_u64].prop_map(|grace| Op::Cancel { grace }),
         4 => Just(Op::Retry),
         1 => pick().prop_map(|sub_task| Op::Skip { sub_task }),

@@ -17,6 +17,8 @@ pub(crate) struct Shape {
     cancellable: bool,
     retryable: bool,
     own_error: bool,
+    /// It must have something for itself.
+    pub(crate) claims: bool,
     /// Before the start, in milliseconds.
     pub(crate) not_before: Option<u64>,
 }
@@ -51,6 +53,12 @@ impl Shape {
             "name": "shape", "type": "T", "title": "Title", "input": { "type": "object" },
             "cancellable": self.cancellable, "retryable": self.retryable, "subTasks": self.sub_tasks(),
         });
+        let mut definition = definition;
+        if self.claims {
+            definition["resources"] = json!([
+                { "type": "HOST", "resourceId": "a" }, { "type": "HOST", "resourceId": "b", "lock": "shared" }]);
+            definition["concurrency"] = json!({ "key": "{{ input.yes }}", "limit": 2 });
+        }
         let mut definition: Definition = serde_json::from_value(definition).expect("a definition");
         definition.timeout = self.timeout.map(longhaul_model::time::Span);
         definition.when = self.when.map(condition);
@@ -162,15 +170,17 @@ pub(crate) fn shape() -> impl Strategy<Value = Shape> {
         proptest::bool::weighted(0.9),
         any::<bool>(),
         weighted(0.1, 1..5000_u64),
+        proptest::bool::weighted(0.3),
     );
     (vec(sub(), 1..8), task).prop_map(
-        |(subs, (timeout, when, cancellable, retryable, own_error, not_before))| Shape {
+        |(subs, (timeout, when, cancellable, retryable, own_error, not_before, claims))| Shape {
             subs,
             timeout,
             when,
             cancellable,
             retryable,
             own_error,
+            claims,
             not_before,
         },
     )

@@ -38,10 +38,16 @@ impl Compiler<'_> {
         if sub.for_each.is_some() {
             self.more = &["item", "index"];
         }
+        self.knows_item = false;
         let title = flip(sub.title.as_deref().map(|text| self.template(&at("title"), text, None, &[])));
         let description = self.template(&at("description"), &sub.description, None, &[]);
         let action = self.action(&at("action"), &sub.action, ended);
         self.more = &[];
+        if sub.for_each.is_some() && !self.knows_item {
+            let hint =
+                Some("write `{{ item }}`, a member of it, or `{{ index }}` where they differ".to_owned());
+            self.problems.warning(at("action"), "all children do the same: nothing names their item", hint);
+        }
         if sub.timeout.is_some() && matches!(sub.action, Action::Wait(_)) {
             let hint = "leave it out: a wait ends by itself".to_owned();
             self.problems.error(at("timeout"), "a `wait` has no timeout", Some(hint));

@@ -3,6 +3,7 @@
 mod attempt;
 mod begin;
 mod cancel;
+mod claims;
 mod due;
 mod fan;
 mod operator;
