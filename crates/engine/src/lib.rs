@@ -11,6 +11,7 @@ mod engine;
 mod error;
 mod history;
 pub mod launcher;
+mod locks;
 mod logs;
 mod operate;
 mod read;
@@ -29,8 +30,9 @@ pub use engine::Engine;
 pub use error::EngineError;
 pub use logs::{Log, LogChunk, LogLine, LogQuery, LogStream};
 pub use longhaul_store::{
-    Audit, AuditEntry, AuditPage, AuditQuery, Deletion, IdempotencyKey, ImportOutcome, ImportedTask, OrderBy,
-    Page, Stats, StoreError, Stored, Submitted, TaskQuery, WorkflowPut, WorkflowSummary,
+    Audit, AuditEntry, AuditPage, AuditQuery, Deletion, IdempotencyKey, ImportOutcome, ImportedTask, Lock,
+    LockPage, LockQuery, OrderBy, Page, Stats, StoreError, Stored, Submitted, TaskQuery, WorkflowPut,
+    WorkflowSummary,
 };
 pub use operate::VerdictRequest;
 pub use read::Report;

@@ -12,7 +12,7 @@ use http::Method;
 
 use crate::access::{self, Gate};
 use crate::api::{
-    App, audit, bound, credentials, docs, health, metrics, queues, signing_keys, tasks, tokens, users,
+    App, audit, bound, credentials, docs, health, locks, metrics, queues, signing_keys, tasks, tokens, users,
     workers, workflows,
 };
 use crate::error::ApiError;
@@ -118,6 +118,9 @@ pub(crate) fn table() -> Vec<Route> {
         route(Method::POST, "/v1/tasks/{id}/resolve", Operator,
             Doc::new("resolveTask", "Tasks", "Say that a failure was dealt with, or what really happened").with(vec![Param::id()]).body(Body::Json("TaskResolveSpec")).answers(task_answers()),
             post(tasks::resolve::resolve)),
+        route(Method::POST, "/v1/tasks/{id}/release-locks", Admin,
+            Doc::new("releaseTaskLocks", "Tasks", "Take from a failed task the locks that it keeps").with(vec![Param::id()]).body(Body::Json("TaskReleaseSpec")).answers(task_answers()),
+            post(tasks::release::release)),
         route(Method::POST, "/v1/tasks/{id}/subtasks/{name}/skip", Operator,
             Doc::new("skipSubTask", "Tasks", "Let a failed task go on without one failed sub-task").with(vec![Param::id(), Param::sub_task()]).body(Body::Json("SubTaskSkipSpec")).answers(task_answers()),
             post(tasks::skip::skip)),
@@ -160,6 +163,10 @@ pub(crate) fn table() -> Vec<Route> {
             Doc::new("getResourceCredentials", "Credentials", "Retrieve which credentials a task is about, without passwords").with(vec![Param::id()])
                 .answers(vec![Answer::list(200, "By resource", "ResourceCredentials"), Answer::error(400), Answer::error(404)]),
             get(credentials::look::resource_credentials)),
+        route(Method::GET, "/v1/resources/locks", Viewer,
+            Doc::new("getLocks", "Administration", "Retrieve what tasks have for themselves, and who waits for it").with(Param::locks())
+                .answers(vec![Answer::json(200, "A page, in order of resource and arrival, and the exact total", "PageOfLock"), Answer::error(400)]),
+            get(locks::list)),
         route(Method::GET, "/v1/audit", Admin,
             Doc::new("getAudit", "Administration", "Retrieve who changed what").with(Param::audit())
                 .answers(vec![Answer::json(200, "A page, newest first, and the exact total", "PageOfAuditEntry"), Answer::error(400)]),

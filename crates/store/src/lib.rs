@@ -8,6 +8,7 @@ mod audit;
 #[cfg(feature = "conformance")]
 pub mod conformance;
 mod error;
+mod locks;
 mod logs;
 mod migrate;
 mod query;
@@ -20,6 +21,7 @@ pub use accounts::{
 };
 pub use audit::{Audit, AuditEntry, AuditPage, AuditQuery};
 pub use error::StoreError;
+pub use locks::{Lock, LockPage, LockQuery};
 pub use logs::{LARGEST_LOG, LONGEST_LINE, LogChunk, LogLine, LogQuery, LogStream};
 pub use query::{OrderBy, TaskQuery};
 pub use store::{Commit, CommitSink, Store, Submission, Work};

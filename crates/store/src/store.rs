@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use crate::audit::{Audit, AuditPage, AuditQuery};
 use crate::error::StoreError;
+use crate::locks::{Lock, LockPage, LockQuery};
 use crate::logs::{LogChunk, LogLine, LogQuery};
 use crate::query::TaskQuery;
 use crate::stored::*;
@@ -96,6 +97,13 @@ pub trait Store: Send + Sync + 'static {
 
     /// Every attempt of a task, in order of their starts.
     fn attempts(&self, id: TaskId) -> Result<Vec<Attempt>, StoreError>;
+
+    /// What tasks have for themselves, and what they wait for; page and total of one moment.
+    fn locks(&self, query: &LockQuery) -> Result<LockPage, StoreError>;
+
+    /// Who stands in the way of a task that waits for what it claims: holders first, then those that came before it; at most
+    /// so many.
+    fn blockers(&self, id: TaskId, most: u32) -> Result<Vec<Lock>, StoreError>;
 
     /// Puts lines behind the log of an attempt; those beyond [`crate::LARGEST_LOG`] are left out, and the log says so.
     /// After Ok: they are durable. Crash in the middle: all are there or none. Sent before a command, they are durable

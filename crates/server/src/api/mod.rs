@@ -5,6 +5,7 @@ pub(crate) mod bound;
 pub(crate) mod credentials;
 pub(crate) mod docs;
 pub(crate) mod health;
+pub(crate) mod locks;
 pub(crate) mod metrics;
 pub(crate) mod queues;
 pub(crate) mod signing_keys;

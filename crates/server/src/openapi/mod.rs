@@ -175,6 +175,18 @@ impl Param {
         ]
     }
 
+    /// Those of the list of locks.
+    pub(crate) fn locks() -> Vec<Self> {
+        let text = || json!({ "type": "string" });
+        let int = |most: i64| json!({ "type": "integer", "format": "int32", "minimum": 0, "maximum": most });
+        vec![
+            Param::query("resourceType", text(), "Only of this type of resource, case ignored"),
+            Param::query("resourceId", text(), "Only of this resource, case ignored"),
+            Param::query("pageNumber", int(i64::from(i32::MAX)), "The page, from 1; 0 is the first, too"),
+            Param::query("pageSize", int(100), "Elements of a page; 50 unless given"),
+        ]
+    }
+
     pub(crate) fn user() -> Self {
         Param::path("name", json!({ "type": "string" }), "Name of the account")
     }

@@ -31,6 +31,9 @@ pub(super) fn all() -> Map<String, Value> {
     add("TaskStartSpec", start_spec());
     add("TaskResolveSpec", resolve_spec());
     add("SubTaskSkipSpec", closed(&["reason"], json!({ "reason": reason() })));
+    add("TaskReleaseSpec", closed(&["reason"], json!({ "reason": reason() })));
+    add("Lock", lock());
+    add("PageOfLock", page("Lock"));
     add("TaskImport", task_import());
     add("ImportedTask", imported_task());
     add(
@@ -282,9 +285,24 @@ fn waiting_for() -> Value {
     object(
         &["type"],
         json!({
-            "type": { "type": "string", "enum": ["START", "TIMER", "RETRY", "WORKER", "DECISION", "STOP"] },
+            "type": { "type": "string", "enum": ["START", "LOCK", "TIMER", "RETRY", "WORKER", "DECISION", "STOP"] },
             "subTask": text("The sub-task concerned"), "until": instant("When it goes on by itself"),
             "queue": text("The queue whose workers it waits for"), "since": instant("Since when"),
+            "workers": count("How many workers asked that queue lately"), "locks": list_of("Lock"),
+        }),
+    )
+}
+
+fn lock() -> Value {
+    object(
+        &["mode", "state", "since", "taskId", "taskName"],
+        json!({
+            "resourceType": text("The type of the resource, in capitals"), "resourceId": text("Its id, in small letters"),
+            "workflow": text("Of a place: the workflow"), "key": text("Of a place: the concurrency key"),
+            "limit": count("Of a place: how many there are"),
+            "mode": { "type": "string", "enum": ["SHARED", "EXCLUSIVE", "SLOT"] },
+            "state": { "type": "string", "enum": ["HELD", "WAITING"] }, "since": instant("Since when"),
+            "taskId": { "type": "string", "format": "uuid" }, "taskName": text("What the task is called"),
         }),
     )
 }

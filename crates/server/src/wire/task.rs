@@ -1,11 +1,11 @@
 //! One task: the documented members in the documented order, Longhaul's own behind them.
 
-use longhaul_engine::Stored;
+use longhaul_engine::{Lock, Stored};
 use longhaul_model::workflow::CompiledAction;
 use longhaul_model::{Record, Spec, StatusStyle, SubTaskStatus, WaitingFor};
 use serde_json::Value;
 
-use super::Json;
+use super::{Json, lock};
 
 /// What a reader wants to see of a task.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,6 +59,10 @@ pub(crate) struct Extras {
     pub(crate) input: Option<Spec>,
     pub(crate) labels: Option<Spec>,
     pub(crate) outputs: Option<Vec<(u32, Value)>>,
+    /// Who stands in its way.
+    pub(crate) locks: Vec<Lock>,
+    /// How many workers ask the queue that it waits in.
+    pub(crate) workers: Option<usize>,
 }
 
 /// Writes a task, an imported one as it came.
@@ -155,7 +159,7 @@ fn extensions(json: &mut Json, record: &Record, view: View, extras: &Extras) {
         && let Some(reason) = record.waiting_for()
     {
         json.key("waitingFor");
-        waiting_for(json, record, &reason);
+        waiting_for(json, record, &reason, extras);
     }
     if view.workflow {
         json.key("workflow").object(|json| {
@@ -185,9 +189,10 @@ fn extensions(json: &mut Json, record: &Record, view: View, extras: &Extras) {
     }
 }
 
-fn waiting_for(json: &mut Json, record: &Record, reason: &WaitingFor) {
+fn waiting_for(json: &mut Json, record: &Record, reason: &WaitingFor, extras: &Extras) {
     let (kind, sub_task, until) = match reason {
         WaitingFor::Worker(index, _) => ("WORKER", Some(*index), None),
+        WaitingFor::Lock => ("LOCK", None, None),
         WaitingFor::Start(at) => ("START", None, Some(*at)),
         WaitingFor::Timer(index, at) => ("TIMER", Some(*index), Some(*at)),
         WaitingFor::Retry(index, at) => ("RETRY", Some(*index), Some(*at)),
@@ -207,6 +212,12 @@ fn waiting_for(json: &mut Json, record: &Record, reason: &WaitingFor) {
         {
             json.key("queue").plain(&work.queue);
             json.key("since").time(*since);
+            if let Some(workers) = extras.workers {
+                json.key("workers").value(&workers);
+            }
+        }
+        if !extras.locks.is_empty() {
+            json.key("locks").list(&extras.locks, |json, one| json.object(|json| lock(json, one)));
         }
     });
 }

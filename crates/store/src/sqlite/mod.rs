@@ -8,13 +8,13 @@ mod batch;
 mod cache;
 mod change;
 mod checkpoint;
+mod claims;
 mod counters;
 mod doc;
 mod errand;
 mod functions;
 mod import;
 mod list;
-mod locks;
 mod logs;
 mod open;
 mod purge;
@@ -43,6 +43,7 @@ pub use backup::backup;
 
 use crate::audit::{Audit, AuditPage, AuditQuery};
 use crate::error::StoreError;
+use crate::locks::{Lock, LockPage, LockQuery};
 use crate::logs::{LogChunk, LogLine, LogQuery};
 use crate::query::TaskQuery;
 use crate::store::{CommitSink, Store, Submission, Work};
@@ -255,6 +256,17 @@ impl Store for Sqlite {
 
     fn attempts(&self, id: TaskId) -> Result<Vec<Attempt>, StoreError> {
         self.readers.snapshot(|connection| attempts::attempts(connection, &self.shared.workflows, id))
+    }
+
+    fn locks(&self, query: &LockQuery) -> Result<LockPage, StoreError> {
+        self.readers.snapshot(|connection| claims::list(connection, query))
+    }
+
+    fn blockers(&self, id: TaskId, most: u32) -> Result<Vec<Lock>, StoreError> {
+        self.readers.with(|connection| {
+            let seq = rows::seq(connection, id)?.ok_or(StoreError::NotFound)?;
+            claims::blockers(connection, seq, most)
+        })
     }
 
     async fn write_log(

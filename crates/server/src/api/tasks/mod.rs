@@ -8,6 +8,7 @@ pub(crate) mod import;
 pub(crate) mod list;
 pub(crate) mod logs;
 pub(crate) mod query;
+pub(crate) mod release;
 pub(crate) mod resolve;
 pub(crate) mod retry;
 pub(crate) mod settings;
