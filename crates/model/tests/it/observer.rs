@@ -292,8 +292,9 @@ impl Observer {
                 let failed = before.sub_tasks[*i as usize].status == SubTaskStatus::Failed;
                 failed && *i != decided && !before.definition(*i).goes_on
             };
-            // A parent blocks by those of its children that failed, unless it is dealt with as a whole.
-            let parent = Some(before.own(decided)).filter(|parent| *parent != decided);
+            // A failed parent blocks by those of its children that failed, unless it is dealt with as a whole.
+            let failed = |i: &u32| before.sub_tasks[*i as usize].status == SubTaskStatus::Failed;
+            let parent = Some(before.own(decided)).filter(|parent| *parent != decided && failed(parent));
             let children = parent.map_or(0..0, |parent| before.children(parent));
             let own = (0..before.own_sub_tasks()).filter(|i| Some(*i) != parent);
             let blocked = own.chain(children).any(|i| blocks(&i));

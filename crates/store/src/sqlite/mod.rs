@@ -236,10 +236,18 @@ impl Store for Sqlite {
     }
 
     fn get(&self, id: TaskId) -> Result<Stored, StoreError> {
-        self.readers.with(|connection| {
+        let small = self.readers.with(|connection| {
             let row = rows::find(connection, id)?.ok_or(StoreError::NotFound)?;
-            row.stored(connection, &self.shared.workflows)
-        })
+            (!row.is_large()).then(|| row.stored(connection, &self.shared.workflows)).transpose()
+        })?;
+        match small {
+            Some(stored) => Ok(stored),
+            // Many statements, and they must be of one moment.
+            None => self.readers.snapshot(|connection| {
+                let row = rows::find(connection, id)?.ok_or(StoreError::NotFound)?;
+                row.stored(connection, &self.shared.workflows)
+            }),
+        }
     }
 
     fn list(&self, query: &TaskQuery) -> Result<Page, StoreError> {

@@ -130,6 +130,11 @@ pub(super) fn at(connection: &Connection, hot: bool, seq: i64) -> Result<Row, St
 }
 
 impl Row {
+    /// Whether it takes further reads, which must be of the same moment.
+    pub(super) fn is_large(&self) -> bool {
+        self.place != Place::Imported && doc::says_large(&self.doc)
+    }
+
     /// As it is read.
     pub(super) fn stored(self, connection: &Connection, workflows: &Workflows) -> Result<Stored, StoreError> {
         if self.place == Place::Imported {
@@ -147,7 +152,7 @@ impl Row {
         let head: doc::Reading = doc::parse(&self.doc)?;
         let wid = head.w;
         let workflow = workflows.by_row(connection, wid)?;
-        let chunks = if doc::further_chunks(workflow.sub_tasks.len()) > 0 {
+        let chunks = if head.is_large(&workflow) {
             texts(connection, "SELECT doc FROM chunks WHERE seq = ? ORDER BY n", self.seq)?
         } else {
             Vec::new()
