@@ -3,6 +3,7 @@
 mod account;
 mod serve;
 mod task;
+mod work;
 mod workflow;
 
 use std::path::PathBuf;
@@ -14,8 +15,9 @@ use clap_complete::Shell;
 pub(crate) use account::{AddArgs, KeyCommand, LoginArgs, PasswdArgs, UserCommand};
 pub(crate) use serve::{LogFormat, ServeArgs, TlsMode};
 pub(crate) use task::{
-    GetArgs, IdArgs, ListArgs, ResolveArgs, RetryArgs, SkipArgs, StartArgs, TaskCommand, WatchArgs,
+    GetArgs, IdArgs, ListArgs, LogsArgs, ResolveArgs, RetryArgs, SkipArgs, StartArgs, TaskCommand, WatchArgs,
 };
+pub(crate) use work::{LockCommand, LockListArgs, QueueCommand, QueueSetArgs, ReleaseArgs, WorkerCommand};
 pub(crate) use workflow::{ApplyArgs, LintArgs, WorkflowCommand};
 
 use crate::out::style::ColorChoice;
@@ -105,6 +107,15 @@ pub(crate) enum Command {
     /// Check, store and show workflows
     #[command(subcommand)]
     Workflow(WorkflowCommand),
+    /// Show and limit the queues that workers serve
+    #[command(subcommand)]
+    Queue(QueueCommand),
+    /// Show the workers
+    #[command(subcommand)]
+    Worker(WorkerCommand),
+    /// Show what tasks have for themselves, and take it from failed ones
+    #[command(subcommand)]
+    Lock(LockCommand),
     /// Log in to a server; later commands are then yours
     Login(LoginArgs),
     /// Log out of it

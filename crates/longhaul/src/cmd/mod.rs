@@ -5,9 +5,12 @@ mod backup;
 mod completions;
 mod import;
 mod kept;
+mod lock;
 mod login;
+mod queue;
 mod task;
 mod user;
+mod worker;
 mod workflow;
 
 use anyhow::Context as _;
@@ -33,6 +36,9 @@ pub(crate) fn run(command: Command, global: &Global, out: Out) -> Result<Code, F
         Command::Serve(args) => crate::serve::run(*args, out),
         Command::Task(command) => blocking(async { task::run(command, &context(global, out)?).await }),
         Command::Workflow(command) => blocking(async { workflow::run(command, global, out).await }),
+        Command::Queue(command) => blocking(async { queue::run(command, &context(global, out)?).await }),
+        Command::Worker(command) => blocking(async { worker::run(command, &context(global, out)?).await }),
+        Command::Lock(command) => blocking(async { lock::run(command, &context(global, out)?).await }),
         Command::Login(args) => blocking(async { login::login(args, global, out).await }),
         Command::Logout => blocking(async { login::logout(global, out).await }),
         Command::Whoami => blocking(async { login::whoami(global, out).await }),
