@@ -83,10 +83,10 @@ impl Ask {
     pub(super) fn terms(&self, workers: &Workers) -> Arc<Terms> {
         let (state, now) = (workers.state.lock(), Instant::now());
         let floor = |name: &Arc<str>| {
-            let floor = state.queues.get(name).map_or(Some(i8::MIN), |queue| queue.floor(now))?;
-            Some((name.clone(), floor))
+            let floor = state.queues.get(name).map_or(i8::MIN, |queue| queue.floor(now));
+            (name.clone(), floor)
         };
-        let queues = self.queues.iter().filter_map(floor).collect();
+        let queues = self.queues.iter().map(floor).collect();
         Arc::new(Terms { worker: self.worker.clone(), queues, span: self.lease })
     }
 }

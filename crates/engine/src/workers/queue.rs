@@ -106,16 +106,16 @@ impl Queue {
         }
     }
 
-    /// The lowest priority that may be leased past what waits; `None` where nothing may.
-    pub(super) fn floor(&self, now: Instant) -> Option<i8> {
+    /// The lowest priority that may be leased past what waits; of a limited queue one that none has.
+    pub(super) fn floor(&self, now: Instant) -> i8 {
         if self.limits != QueueLimits::default() {
-            return None;
+            return i8::MAX;
         }
         let Some(((Reverse(highest), _), (_, since))) = self.waiting.first_key_value() else {
-            return Some(i8::MIN);
+            return i8::MIN;
         };
         let kept_waiting = now.duration_since(*since) >= PATIENCE;
-        Some(if kept_waiting { highest.saturating_add(1) } else { *highest })
+        if kept_waiting { highest.saturating_add(1) } else { *highest }
     }
 
     /// How long until its rate allows one more; `None` if that is not what it waits for.
@@ -227,9 +227,9 @@ mod tests {
     #[tokio::test]
     async fn work_kept_waiting_goes_before_what_just_became_ready() {
         let (mut queue, now) = (Queue::default(), Instant::now());
-        assert_eq!(queue.floor(now), Some(i8::MIN));
+        assert_eq!(queue.floor(now), i8::MIN);
         queue.offer(item(1), 5, 1, now);
-        assert_eq!(queue.floor(now), Some(5));
-        assert_eq!(queue.floor(now + PATIENCE), Some(6));
+        assert_eq!(queue.floor(now), 5);
+        assert_eq!(queue.floor(now + PATIENCE), 6);
     }
 }

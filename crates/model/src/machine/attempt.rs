@@ -24,7 +24,7 @@ impl Step<'_> {
         output: Option<Value>,
         by: Option<WorkerId>,
     ) -> Result<(), Refused> {
-        let report = by.as_ref().map(|_| digest(&output));
+        let report = by.as_ref().map(|by| digest(&(by, &output)));
         self.check_report(index, token, by.as_ref(), report)?;
         if matches!(self.task.record.definition(index).action, CompiledAction::Wait(_)) {
             return Err(Refused::Stale);
@@ -65,7 +65,7 @@ impl Step<'_> {
         failure: Failure,
         by: Option<WorkerId>,
     ) -> Result<(), Refused> {
-        let report = by.as_ref().map(|_| failure.digest());
+        let report = by.as_ref().map(|by| failure.digest(by));
         self.check_report(index, token, by.as_ref(), report)?;
         self.task.sub(index).reported = report;
         self.attempt_failed(index, failure);
@@ -252,14 +252,14 @@ impl Step<'_> {
 }
 
 impl Failure {
-    /// What tells this report from another one.
-    fn digest(&self) -> u64 {
+    /// What tells this worker's report from any other.
+    fn digest(&self, by: &WorkerId) -> u64 {
         match self {
-            Failure::Error { fault, retryable } => digest(&("error", fault, retryable)),
-            Failure::Unknown { fault } => digest(&("unknown", fault)),
-            Failure::Timeout => digest(&"timeout"),
-            Failure::Lost => digest(&"lost"),
-            Failure::Stopped => digest(&"stopped"),
+            Failure::Error { fault, retryable } => digest(&(by, "error", fault, retryable)),
+            Failure::Unknown { fault } => digest(&(by, "unknown", fault)),
+            Failure::Timeout => digest(&(by, "timeout")),
+            Failure::Lost => digest(&(by, "lost")),
+            Failure::Stopped => digest(&(by, "stopped")),
         }
     }
 }

@@ -135,8 +135,14 @@ pub(super) struct FullLine {
     text: String,
     #[serde(default)]
     stream: LogStream,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "instant")]
     at: Option<Timestamp>,
+}
+
+/// As texts have it; what is stored has a number.
+fn instant<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<Timestamp>, D::Error> {
+    let text = Option::<String>::deserialize(deserializer)?;
+    text.map(|text| text.parse().map_err(serde::de::Error::custom)).transpose()
 }
 
 pub(super) fn lines(given: Vec<LineSpec>, env: &Env) -> Vec<LogLine> {
