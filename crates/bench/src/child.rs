@@ -61,7 +61,11 @@ impl Places {
     pub(crate) fn longhaul(&self, data: &Path) -> Result<Server> {
         let workflows = self.work.join("workflows");
         std::fs::create_dir_all(&workflows)?;
-        for (file, workflow) in [("five.json", crate::data::five()), ("worked.json", crate::data::worked())] {
+        for (file, workflow) in [
+            ("five.json", crate::data::five()),
+            ("worked.json", crate::data::worked()),
+            ("each.json", crate::data::each()),
+        ] {
             std::fs::write(workflows.join(file), serde_json::to_vec_pretty(&workflow)?)?;
         }
         let name =

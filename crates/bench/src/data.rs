@@ -7,6 +7,8 @@ use serde_json::{Value, json};
 pub(crate) const FIVE: &str = "bench-five";
 /// The workflow of the load that external workers run.
 pub(crate) const WORKED: &str = "bench-worked";
+/// The workflow with children.
+pub(crate) const EACH: &str = "bench-each";
 /// Their queue.
 pub(crate) const QUEUE: &str = "bench";
 /// Types in a filled store.
@@ -74,6 +76,18 @@ pub(crate) fn worked() -> Value {
         sub_task["action"] = json!({ "worker": { "queue": QUEUE, "input": { "host": "{{ input.host }}" } } });
     }
     definition
+}
+
+/// A workflow of one sub-task with a child for each item of a list.
+pub(crate) fn each() -> Value {
+    json!({
+        "name": EACH, "type": "HOST_PATCH", "title": "Patch {{ input.hosts|length }} hosts",
+        "input": { "type": "object", "required": ["hosts"], "properties": { "hosts": { "type": "array" } } },
+        "subTasks": [{
+            "name": "Patch", "description": "Patch {{ item }}", "forEach": "{{ input.hosts }}", "parallel": 64,
+            "action": { "worker": { "queue": QUEUE, "input": { "host": "{{ item }}" } } }
+        }]
+    })
 }
 
 /// The name of a workflow of a filled store.
