@@ -128,10 +128,11 @@ impl Leases {
         over
     }
 
-    /// The server itself stood still for so long: nobody's heartbeat could be heard.
-    pub(super) fn pardon(&mut self, pause: Duration) {
+    /// The server itself stood still, and nobody's heartbeat could be heard: every lease lasts its whole span anew, as after a
+    /// restart.
+    pub(super) fn pardon(&mut self, now: Instant) {
         for held in self.0.values_mut() {
-            held.expires += pause;
+            held.expires = held.expires.max(now + held.span);
         }
     }
 
@@ -205,7 +206,9 @@ mod tests {
     async fn pause_of_the_server_costs_nobody_a_lease() {
         let now = Instant::now();
         let (mut leases, _) = leases(None, now);
-        leases.pardon(Duration::from_secs(5));
-        assert!(leases.over(now + Duration::from_secs(5)).is_empty());
+        let later = now + Duration::from_secs(5);
+        leases.pardon(later);
+        assert!(leases.over(later + Duration::from_millis(999)).is_empty());
+        assert_eq!(leases.over(later + Duration::from_millis(1_000)).len(), 1);
     }
 }

@@ -36,9 +36,9 @@ impl Workers {
                 if pause > STOOD_STILL {
                     tracing::warn!(
                         pause_ms = pause.as_millis() as u64,
-                        "the server stood still; leases last longer by that"
+                        "the server stood still; leases last their whole time anew"
                     );
-                    state.leases.pardon(pause);
+                    state.leases.pardon(now);
                 }
                 let over = state.leases.over(now);
                 for (_, worker, _) in &over {

@@ -153,6 +153,8 @@ impl Run {
 
     /// F20: the server itself stands still past all leases: none of them ends by that.
     async fn stops(&mut self, crew: &mut Crew, server: &Server, stops: usize) -> Result<()> {
+        // Those that slept have reported by then.
+        sleep(Duration::from_secs(1)).await;
         let (mut before, mut after) = (0, 0);
         for _ in 0..stops {
             self.feed().await?;
