@@ -41,6 +41,7 @@ Exit codes:
 Environment:
   LONGHAUL_SERVER   the server's address, as --server
   LONGHAUL_TOKEN    the access token or API key to send; a flag would show in process lists
+  LONGHAUL_USER     with LONGHAUL_PASSWORD: whom to log in as for this one command
   NO_COLOR          no colours, whatever the terminal
   LONGHAUL_...      every option of `serve`, as its help says";
 

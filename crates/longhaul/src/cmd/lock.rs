@@ -22,7 +22,7 @@ async fn list(args: &LockListArgs, Context { client, out }: &Context) -> Result<
     if out.verbatim(&answer)? {
         return Ok(Code::Success);
     }
-    let page: PageBody<LockBody> = serde_json::from_value(answer).map_err(anyhow::Error::from)?;
+    let page: PageBody<LockBody> = crate::cmd::plain(answer).map_err(anyhow::Error::from)?;
     let shown = page.elements.len() as u64;
     let now = crate::now();
     let mut table = Table::new(&["RESOURCE", "MODE", "STATE", "SINCE", "TASK", "NAME"]);

@@ -21,7 +21,7 @@ async fn list(Context { client, out }: &Context) -> Result<Code, Failure> {
     if out.verbatim(&answer)? {
         return Ok(Code::Success);
     }
-    let page: PageBody<QueueBody> = serde_json::from_value(answer).map_err(anyhow::Error::from)?;
+    let page: PageBody<QueueBody> = crate::cmd::plain(answer).map_err(anyhow::Error::from)?;
     if page.elements.is_empty() {
         out.remark("no queues: nothing waits for a worker, and no worker asks")?;
         return Ok(Code::Success);
@@ -58,7 +58,7 @@ async fn set(args: &QueueSetArgs, Context { client, out }: &Context) -> Result<C
     if out.verbatim(&queue)? {
         return Ok(Code::Success);
     }
-    let queue: QueueBody = serde_json::from_value(queue).map_err(anyhow::Error::from)?;
+    let queue: QueueBody = crate::cmd::plain(queue).map_err(anyhow::Error::from)?;
     let limits = limits(&queue);
     let said = if limits.is_empty() { "not limited" } else { limits.as_str() };
     out.remark(&format!("{}: {said}", queue.name))?;

@@ -215,9 +215,9 @@ impl Param {
 
     /// Longhaul's own members that a list shows when asked, and one task besides.
     pub(crate) fn include(list: bool) -> Self {
-        let mut words = vec!["progress", "waitingFor", "workflow", "attempt", "version", "all"];
+        let mut words = vec!["progress", "waitingFor", "workflow", "attempt", "version", "labels", "all"];
         if !list {
-            words.extend(["input", "labels", "outputs"]);
+            words.extend(["input", "outputs"]);
         }
         Param::words("include", &words, "Longhaul's own members to show, separated by commas")
     }
@@ -360,6 +360,11 @@ fn operation(doc: &Doc, role: Role) -> Value {
     let mut operation = json!({
         "operationId": doc.id, "tags": [doc.tag], "summary": doc.summary,
         "x-longhaul-role": role.name(),
+        "description": match role {
+            Role::Public => "For anybody, without a token.".to_owned(),
+            Role::Known => "For whoever has a token.".to_owned(),
+            _ => format!("Needs the role {}.", role.name()),
+        },
     });
     if role == Role::Public {
         operation["security"] = json!([]);

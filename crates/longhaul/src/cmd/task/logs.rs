@@ -17,7 +17,7 @@ pub(crate) async fn run(args: &LogsArgs, context: &Context) -> Result<Code, Fail
         // Looked at before the lines are: what an attempt wrote before its end is not missed.
         let ended = !args.follow || ended(context, &id).await?;
         let answer = context.client.task_logs(&id, &filter).await?;
-        let log: LogBody = serde_json::from_value(answer.clone()).map_err(anyhow::Error::from)?;
+        let log: LogBody = crate::cmd::plain(answer.clone()).map_err(anyhow::Error::from)?;
         if !context.out.verbatim(&answer)? {
             for line in &log.lines {
                 print(line, args, context)?;
@@ -49,13 +49,8 @@ fn print(line: &LogLineBody, args: &LogsArgs, context: &Context) -> Result<(), F
         (None, 1) => format!("{dim}{}{dim:#} ", line.sub_task),
         (None, attempt) => format!("{dim}{} #{attempt}{dim:#} ", line.sub_task),
     };
-    let text = printable(&line.text);
-    let text = if line.stream == "stderr" { format!("{warn}{text}{warn:#}") } else { text };
+    let text = &line.text;
+    let text = if line.stream == "stderr" { format!("{warn}{text}{warn:#}") } else { text.clone() };
     out.text(&format!("{time}{source}{text}\n"))?;
     Ok(())
-}
-
-/// Without characters that would do something to a terminal.
-fn printable(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() && c != '\t' { '\u{fffd}' } else { c }).collect()
 }

@@ -41,7 +41,7 @@ pub(crate) async fn whole_id(context: &Context, given: &str) -> Result<String, F
 
 /// The typed view of a task that a server sent.
 fn body(context: &Context, task: &Value) -> Result<TaskBody, Failure> {
-    serde_json::from_value(task.clone()).map_err(|e| {
+    crate::cmd::plain(task.clone()).map_err(|e| {
         let server = context.client.server().to_owned();
         longhaul_client::ClientError::Protocol { server, reason: format!("it is no task: {e}") }.into()
     })

@@ -13,7 +13,7 @@ pub(crate) async fn run(Context { client, out }: &Context) -> Result<Code, Failu
     if out.verbatim(&answer)? {
         return Ok(Code::Success);
     }
-    let page: PageBody<WorkerBody> = serde_json::from_value(answer).map_err(anyhow::Error::from)?;
+    let page: PageBody<WorkerBody> = crate::cmd::plain(answer).map_err(anyhow::Error::from)?;
     if page.elements.is_empty() {
         out.remark("no worker was heard of within the last minutes")?;
         return Ok(Code::Success);
