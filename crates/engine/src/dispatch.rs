@@ -90,10 +90,20 @@ impl Dispatcher {
         self.watches.release();
     }
 
-    /// Waits until no attempt runs, or the time is over.
+    /// Waits until no attempt runs and none will, or the time is over. The last word of an attempt may start another, which
+    /// is handed back: only when nothing is left after all words are written is it quiet.
     pub(crate) async fn wait_idle(&self, limit: Duration) {
         self.attempts.close();
-        if tokio::time::timeout(limit, self.attempts.wait()).await.is_err() {
+        let quiet = async {
+            loop {
+                self.attempts.wait().await;
+                // A store that cannot write any more has nothing to tell either.
+                if self.store.flush().await.is_err() || self.attempts.is_empty() {
+                    return;
+                }
+            }
+        };
+        if tokio::time::timeout(limit, quiet).await.is_err() {
             tracing::warn!(
                 attempts = self.attempts.len(),
                 "attempts still run; the next start finds out about them"

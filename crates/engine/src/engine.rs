@@ -119,11 +119,16 @@ impl Engine {
         self.inner.dispatcher.drain();
     }
 
-    /// Drains, gives running attempts up to `limit` to end, and closes the store. Attempts that had not begun are
-    /// handed back; those that did not end are found at the next start.
-    pub async fn shutdown(&self, limit: Duration) {
+    /// Drains, and gives running attempts up to `limit` to end. Attempts that had not begun are handed back; those that did
+    /// not end are found at the next start. Reads and reports of workers are answered still.
+    pub async fn settle(&self, limit: Duration) {
         self.drain();
         self.inner.dispatcher.wait_idle(limit).await;
+    }
+
+    /// As [`Engine::settle`], and closes the store.
+    pub async fn shutdown(&self, limit: Duration) {
+        self.settle(limit).await;
         self.inner.store.close().await;
     }
 

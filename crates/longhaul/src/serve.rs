@@ -3,6 +3,7 @@
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context as _, anyhow};
 use longhaul_auth::Auth;
@@ -116,13 +117,14 @@ async fn serve(
         showing.abort();
     }
     let orderly = async {
-        engine.drain();
+        // Whoever polls a task is answered until it is quiet: to some clients a refused connection is the end.
+        engine.settle(config.shutdown_grace).await;
         stop.cancel();
         if let Err(e) = serving.await {
             tracing::error!(error = %e, "the server ended early");
         }
         let _ = tidying.await;
-        engine.shutdown(config.shutdown_grace).await;
+        engine.shutdown(Duration::from_secs(1)).await;
     };
     tokio::select! {
         () = orderly => {

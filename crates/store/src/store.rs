@@ -175,6 +175,10 @@ pub trait Store: Send + Sync + 'static {
     /// Deletes the notes older than an instant, at most `limit`; says how many.
     async fn prune_audit(&self, before: Timestamp, limit: u32) -> Result<u64, StoreError>;
 
+    /// Waits for all that was asked before.
+    /// After Ok: what was posted is durable or was refused, and its effects were told.
+    async fn flush(&self) -> Result<(), StoreError>;
+
     /// Counts and sizes.
     fn stats(&self) -> Result<Stats, StoreError>;
 

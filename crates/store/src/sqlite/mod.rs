@@ -369,6 +369,10 @@ impl Store for Sqlite {
         self.errand(None, move |writer, _| audit::prune(&writer.connection, before, limit)).await
     }
 
+    async fn flush(&self) -> Result<(), StoreError> {
+        self.errand(None, |_, _| Ok(())).await
+    }
+
     fn stats(&self) -> Result<Stats, StoreError> {
         let tasks = self.readers.with(|connection| {
             let mut statement = connection
