@@ -1,6 +1,7 @@
 //! The worker protocol as docs/workers.md has it.
 
 mod bad;
+mod failures;
 mod lease;
 mod queues;
 mod report;
