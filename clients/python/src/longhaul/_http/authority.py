@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from ..errors import ApiError, LonghaulError
-from .plan import Answer, Plan, Request, encode, send
+from .plan import Answer, Plan, Request, send
 
 
 class Authority:
     """Puts the credential to requests. Without any, requests go as they are, and the server says what is missing."""
 
-    def __init__(
-        self, *, token: str | None = None, user: str | None = None, password: str | None = None
-    ) -> None:
+    def __init__(self, *, token: str | None = None, user: str | None = None, password: str | None = None) -> None:
         if token is not None and user is not None:
             raise ValueError("give an API key or a user, not both")
         if (user is None) != (password is None):
@@ -37,7 +35,7 @@ class Authority:
         """Ends the session on the server. What was given, an API key, stays."""
         if self._refresh is None:
             return
-        request = Request("DELETE", "/v1/tokens/refresh-token", **_json(self._refresh))
+        request = Request.of_json("DELETE", "/v1/tokens/refresh-token", self._refresh)
         self._access = self._refresh = None
         answer = yield from send(request)
         if answer.status != 404:
@@ -45,7 +43,7 @@ class Authority:
 
     def _login(self) -> Plan[str]:
         body = {"username": self._user, "password": self._password}
-        answer = (yield from send(Request("POST", "/v1/tokens", **_json(body)))).checked().json()
+        answer = (yield from send(Request.of_json("POST", "/v1/tokens", body))).checked().json()
         access, self._refresh = str(answer["accessToken"]), str(answer["refreshToken"]["id"])
         self._access = access
         return access
@@ -54,7 +52,7 @@ class Authority:
         """By the refresh token; where that ended, too, by logging in again."""
         if self._refresh is None:
             return (yield from self._login())
-        request = Request("PATCH", "/v1/tokens/access-token/refresh", **_json(self._refresh))
+        request = Request.of_json("PATCH", "/v1/tokens/access-token/refresh", self._refresh)
         try:
             access = (yield from send(request)).checked().json()
             if not isinstance(access, str):
@@ -65,7 +63,3 @@ class Authority:
             return (yield from self._login())
         self._access = access
         return access
-
-
-def _json(body: object) -> dict[str, object]:
-    return {"headers": {"Content-Type": "application/json"}, "body": encode(body)}

@@ -1,7 +1,7 @@
 """Plans: generators that say what to do next, and are told what came of it.
 
-A plan yields requests and pauses, and is sent answers. It does no I/O, so one plan serves the client that blocks, the one
-of asyncio, and workers. `drive.py` carries plans out.
+A plan yields requests and pauses, and is sent answers. It does no I/O, so one plan serves the client that blocks, the
+one of asyncio, and workers. `drive.py` carries plans out.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Request:
-    """A request. `repeatable`: it may be sent again if no answer came. `wait`: how long the server was asked to wait."""
+    """A request. `repeatable`: it may be sent again without harm. `wait`: how long the server was asked to wait."""
 
     method: str
     path: str
@@ -29,6 +29,12 @@ class Request:
     patience: float | None = None
     """How long the answer may take beside that; as the connection's settings say unless given."""
     repeatable: bool = False
+
+    @staticmethod
+    def of_json(method: str, path: str, body: Any, **more: Any) -> Request:
+        """With a body of JSON."""
+        headers = {"Content-Type": "application/json", **more.pop("headers", {})}
+        return Request(method, path, headers=headers, body=encode(body), **more)
 
     def bearing(self, token: str) -> Request:
         return replace(self, headers={**self.headers, "Authorization": f"Bearer {token}"})

@@ -1,0 +1,65 @@
+"""A server for all tests, and clients of it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+import pytest
+from serving import PASSWORD, Admin, Server
+
+from longhaul import Client
+
+# Of whoever runs the tests, and not of these servers.
+for name in [name for name in os.environ if name.startswith("LONGHAUL_")]:
+    del os.environ[name]
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[Server]:
+    server = Server()
+    try:
+        yield server
+    finally:
+        server.close()
+
+
+@pytest.fixture
+def fresh() -> Iterator[Server]:
+    """One that nobody else uses: to be killed, and started again."""
+    server = Server()
+    try:
+        yield server
+    finally:
+        server.close()
+
+
+@pytest.fixture(scope="session")
+def admin(server: Server) -> Iterator[Admin]:
+    admin = Admin(server)
+    yield admin
+    admin.close()
+
+
+@pytest.fixture(scope="session")
+def operator(admin: Admin) -> str:
+    """An API key that may start tasks."""
+    return admin.account("operator", "OPERATOR")
+
+
+@pytest.fixture(scope="session")
+def worker_key(admin: Admin) -> str:
+    """An API key that may work."""
+    return admin.account("worker", "WORKER")
+
+
+@pytest.fixture(scope="session")
+def client(server: Server, operator: str) -> Iterator[Client]:
+    with Client(server.url, api_key=operator) as client:
+        yield client
+
+
+@pytest.fixture(scope="session")
+def password() -> str:
+    """Of the user admin."""
+    return PASSWORD
