@@ -54,7 +54,8 @@ class Server:
         overdue.start()
         first = self.process.stdout.readline()
         overdue.cancel()
-        threading.Thread(target=self.process.stdout.read, daemon=True).start()
+        self._reader = threading.Thread(target=self.process.stdout.read, daemon=True)
+        self._reader.start()
         addresses = [word.rstrip(",") for word in first.split() if word.startswith("http")]
         if not addresses:
             raise RuntimeError(f"the server did not start: {first}{self.logged()}")
@@ -66,7 +67,7 @@ class Server:
     def kill(self) -> None:
         """As a crash would."""
         self.process.kill()
-        self.process.wait()
+        self._ended()
 
     def terminate(self) -> None:
         """As an operator would."""
@@ -74,7 +75,14 @@ class Server:
         try:
             self.process.wait(PATIENCE)
         except subprocess.TimeoutExpired:
-            self.kill()
+            self.process.kill()
+        self._ended()
+
+    def _ended(self) -> None:
+        assert self.process.stdout is not None
+        self.process.wait()
+        self._reader.join()
+        self.process.stdout.close()
 
     def close(self) -> None:
         self.terminate()

@@ -59,7 +59,7 @@ def test_start_with_a_key_starts_one_task(client: Client, quick: str) -> None:
     key = str(uuid.uuid4())
     first = client.start(quick, {"n": 1}, idempotency_key=key)
     assert client.start(quick, {"n": 1}, idempotency_key=key).id == first.id
-    with pytest.raises(Conflict) as refused:
+    with pytest.raises(Invalid) as refused:
         client.start(quick, {"n": 2}, idempotency_key=key)
     assert refused.value.code == "IDEMPOTENCY_KEY_REUSED"
 
@@ -229,7 +229,7 @@ def test_a_small_role_is_forbidden(server: Server, admin: Admin, quick: str) -> 
 def test_nobody_there_is_unreachable() -> None:
     with (
         Client("http://127.0.0.1:9", api_key="x", patience=0) as client,
-        pytest.raises(Unreachable, match="127.0.0.1:9"),
+        pytest.raises(Unreachable, match="does not answer"),
     ):
         client.whoami()
 
@@ -246,5 +246,5 @@ def test_the_environment_says_what_is_not_given(monkeypatch: pytest.MonkeyPatch,
     [{"api_key": "x", "user": "a", "password": "b"}, {"user": "a"}, {"server": "localhost:8080"}],
 )
 def test_what_cannot_be_meant_is_refused(given: dict[str, str]) -> None:
-    with pytest.raises(ValueError, match="API key|password|http"):
+    with pytest.raises(ValueError, match=r"API key|password|http"):
         Client(**given)  # type: ignore[arg-type]
