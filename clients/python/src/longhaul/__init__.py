@@ -1,7 +1,9 @@
 """Workers and clients of Longhaul, a durable task server."""
 
+from ._worker.lease import TaskInfo
 from .async_client import AsyncClient
 from .client import Client
+from .context import Context
 from .errors import (
     ApiError,
     Cause,
@@ -19,6 +21,7 @@ from .errors import (
 )
 from .failure import ActionError, Cancelled, OutcomeUnknown
 from .model import Attempt, Principal, Resource, Stage, Status, SubTask, Task, WaitingFor
+from .worker import Worker
 
 __all__ = [
     "ActionError",
@@ -29,6 +32,7 @@ __all__ = [
     "Cause",
     "Client",
     "Conflict",
+    "Context",
     "Fault",
     "Forbidden",
     "Invalid",
@@ -42,9 +46,11 @@ __all__ = [
     "Status",
     "SubTask",
     "Task",
+    "TaskInfo",
     "TooManyRequests",
     "Unauthorized",
     "Unintelligible",
     "Unreachable",
     "WaitingFor",
+    "Worker",
 ]
