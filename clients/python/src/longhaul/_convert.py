@@ -1,4 +1,4 @@
-"""Between JSON and what a function takes and gives: dataclasses, enums and instants, and whatever has pydantic's methods."""
+"""Between JSON and what a function takes and gives: dataclasses, enums, instants, what has pydantic's methods."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def _generic(origin: Any, of: tuple[Any, ...], value: Any, place: str) -> Any:
         if any(value == one and type(value) is type(one) for one in of):
             return value
         raise Mismatch(place, "one of " + ", ".join(map(repr, of)), value)
-    if origin in (typing.Annotated, typing.Required, typing.NotRequired) if _NEWER else origin is typing.Annotated:
+    if origin in _WRAPPERS:
         return build(of[0], value, place)
     if isinstance(origin, type) and issubclass(origin, Mapping):
         if not isinstance(value, dict):
@@ -172,4 +172,4 @@ _NAMES: Mapping[type, str] = {
     dict: "an object",
     list: "a list",
 }
-_NEWER = hasattr(typing, "Required")
+_WRAPPERS = [getattr(typing, name) for name in ("Annotated", "Required", "NotRequired") if hasattr(typing, name)]

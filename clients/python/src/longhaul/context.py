@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from datetime import datetime, timezone
 from types import TracebackType
 from typing import Any
 
 from ._worker.lease import Lease, TaskInfo
 from .failure import Cancelled
-from .model import Status, instant_text
+from .model import Status
 
 LOG_LIMIT = 4 * 1024 * 1024
 """So much an attempt may write; the rest is left out."""
@@ -57,7 +56,7 @@ class Stage:
 
 
 class Context:
-    """One attempt of a sub-task, as its function sees it. Every thread may use it; nothing here waits for the server."""
+    """One attempt of a sub-task, as its function sees it. Any thread may use it; nothing waits for the server."""
 
     def __init__(self, lease: Lease, tell: Callable[[], None]) -> None:
         self._lease = lease
@@ -164,7 +163,6 @@ class Context:
         """Lines for the task's log; `stream` is `stdout` or `stderr`."""
         if stream not in ("stdout", "stderr"):
             raise ValueError(f"a stream is stdout or stderr, not {stream!r}")
-        at = instant_text(datetime.now(timezone.utc))
         with self._lock:
             was_quiet = not self._has_news()
             for line in text.splitlines() or [""]:
@@ -172,7 +170,7 @@ class Context:
                 if self._written + size > LOG_LIMIT:
                     break
                 self._written += size
-                self._lines.append({"text": line, "stream": stream, "at": at})
+                self._lines.append({"text": line, "stream": stream})
         if was_quiet:
             self._tell()
 

@@ -106,7 +106,7 @@ class Worker:
             self._core = None
 
     def stop(self) -> None:
-        """Begins to stop, from any thread. Once: no more work, and what runs has its grace. Twice: the grace is over."""
+        """Begins to stop, from any thread. Once: nothing more begins, what runs has its grace. Twice: it has none."""
         core = self._core
         if core is not None:
             core.stop()
@@ -141,9 +141,9 @@ class Worker:
 
 @contextlib.contextmanager
 def _signals(stop: Callable[[], None]) -> Iterator[None]:
-    """SIGTERM and SIGINT stop, where this is the thread that gets them and the platform lets an event loop have them."""
+    """SIGTERM and SIGINT stop, where this is the thread that gets them and the platform lets a loop have them."""
     loop = asyncio.get_running_loop()
-    before: dict[int, Any] = {}
+    before: dict[signal.Signals, Any] = {}
     if threading.current_thread() is threading.main_thread():
         for number in (signal.SIGTERM, signal.SIGINT):
             with contextlib.suppress(NotImplementedError):

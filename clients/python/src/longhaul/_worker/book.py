@@ -83,7 +83,7 @@ class Book:
     def settle(self, lease: str) -> None:
         """A lease is over: its result is recorded, or it is lost."""
         attempt = self._held.pop(lease, None)
-        if attempt in self._waiting:
+        if attempt is not None and attempt in self._waiting:
             self._waiting.remove(attempt)
         self.bell.ring()
 

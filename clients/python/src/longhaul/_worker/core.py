@@ -43,7 +43,7 @@ class Settings:
 
 
 class Core:
-    """`loop`: where coroutine functions run. Another than this one's, so that nothing they do can hold up a heartbeat."""
+    """`loop`: where coroutine functions run. Not this one's, so that nothing they do can hold up a heartbeat."""
 
     def __init__(
         self,

@@ -1,7 +1,7 @@
 """Heartbeats: they extend leases, carry news of the work, and learn what was cancelled.
 
-Two loops. One listens: a long poll for all leases that have lasted a while, so that a cancellation is known at once; each
-extends them, and lasts a third of the lease. The other sends news, and extends what the first does not.
+Two loops. One listens: a long poll for all leases that have lasted a while, so that a cancellation is known at once;
+each extends them, and lasts a third of the lease. The other sends news, and extends what the first does not.
 """
 
 from __future__ import annotations
@@ -77,13 +77,25 @@ class Heartbeat:
             except (Unauthorized, Forbidden):
                 raise
             except ApiError as error:
-                # What the server does not take would be refused again; the leases matter more.
-                log.error("the server refused what was told of attempts: %s", error)
-                await asyncio.sleep(NEWS)
+                await self._refused(news, error)
             except BaseException:
                 for attempt, told in news:
                     attempt.context._put_back(told)
                 raise
+
+    async def _refused(self, news: list[tuple[Attempt, dict[str, Any]]], error: ApiError) -> None:
+        """Somebody said what the server does not take. It is left out, so that the others are heard."""
+        for attempt, told in news:
+            entry = {"lease": attempt.lease.id, **told}
+            try:
+                if len(news) == 1:
+                    raise error
+                await self._send([entry], wait=0.0, span=attempt.lease.span)
+            except (Unauthorized, Forbidden):
+                raise
+            except ApiError as refusal:
+                log.error("the server refused what was told of %s: %s", attempt.lease.id, refusal)
+        await asyncio.sleep(NEWS)
 
     async def _listen(self, group: list[Attempt]) -> None:
         began = monotonic()

@@ -107,7 +107,7 @@ class Calls:
         """What is finished, and what to lease next. One without successes is a call of its own name."""
         body: dict[str, Any] = {"worker": self.worker}
         for result in in_order(results):
-            body.setdefault(result.kind, []).append(result.lease if result.kind == "released" else result.to_json())
+            body.setdefault(result.kind, []).append(result.to_json())
         body |= {} if wanted is None else {"next": wanted.to_json()}
         verb = "complete" if "completed" in body or "failed" not in body else "fail"
         return Request.of_json("POST", f"/v1/workers/{verb}", body, repeatable=True)

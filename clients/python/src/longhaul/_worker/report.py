@@ -76,7 +76,8 @@ class Reporter:
                 self._book.bell.ring()
 
     def _batch(self) -> list[Result]:
-        batch, size = [], 0
+        batch: list[Result] = []
+        size = 0
         while self._pending and len(batch) < MAX_ENTRIES:
             if batch and size + self._pending[0].size > MAX_BODY:
                 break
