@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+import uuid
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 from serving import PASSWORD, Admin, Server
 
-from longhaul import Client
+from longhaul import Client, Worker
 
 # Of whoever runs the tests, and not of these servers.
 for name in [name for name in os.environ if name.startswith("LONGHAUL_")]:
@@ -57,6 +59,22 @@ def worker_key(admin: Admin) -> str:
 def client(server: Server, operator: str) -> Iterator[Client]:
     with Client(server.url, api_key=operator) as client:
         yield client
+
+
+@pytest.fixture
+def queue() -> str:
+    """A queue that no other test uses."""
+    return f"q-{uuid.uuid4()}"
+
+
+@pytest.fixture
+def make_worker(server: Server, worker_key: str) -> Callable[..., Worker]:
+    """Makes a worker for the shared server."""
+
+    def make(**settings: Any) -> Worker:
+        return Worker(server.url, api_key=worker_key, **settings)
+
+    return make
 
 
 @pytest.fixture(scope="session")

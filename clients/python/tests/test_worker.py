@@ -1,1 +1,0 @@
-"""What a worker does with what comes: inputs, outputs, failures, retries."""
