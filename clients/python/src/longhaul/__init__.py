@@ -20,7 +20,7 @@ from .errors import (
     Unreachable,
 )
 from .failure import ActionError, Cancelled, OutcomeUnknown
-from .model import Attempt, Principal, Resource, Stage, Status, SubTask, Task, WaitingFor
+from .model import Attempt, LogLine, Principal, Resource, Stage, Status, SubTask, Task, WaitingFor
 from .worker import Worker
 
 __all__ = [
@@ -36,6 +36,7 @@ __all__ = [
     "Fault",
     "Forbidden",
     "Invalid",
+    "LogLine",
     "LonghaulError",
     "NotFound",
     "OutcomeUnknown",

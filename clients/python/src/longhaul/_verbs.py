@@ -13,7 +13,7 @@ from ._http.authority import Authority
 from ._http.persist import persist
 from ._http.plan import Answer, Item, Pause, Plan, Request, Stream, duration
 from .errors import ServerError, TooManyRequests, Unintelligible, Unreachable
-from .model import Attempt, Principal, Status, Task, instant_text
+from .model import Attempt, LogLine, Principal, Status, Task, instant_text
 
 QUICK = 0.2
 """How long a watcher waits for a change while things change,"""
@@ -69,6 +69,17 @@ class Verbs:
     def attempts(self, id: str) -> Plan[tuple[Attempt, ...]]:
         answer = yield from self._ask(Request("GET", _path(id, "attempts"), repeatable=True))
         return tuple(Attempt.from_json(attempt) for attempt in _object(answer)["elements"])
+
+    def logs(self, id: str, *, sub_task: str | None, after: int) -> Stream[LogLine]:
+        query = {} if sub_task is None else {"subTask": sub_task}
+        while True:
+            request = Request("GET", _path(id, "logs"), {**query, "after": str(after)}, repeatable=True)
+            page = _object((yield from self._ask(request)))
+            for line in page["lines"]:
+                yield Item(LogLine.from_json(line))
+            if not page["lines"]:
+                return
+            after = page["next"]
 
     def list(
         self,

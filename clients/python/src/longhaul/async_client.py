@@ -11,7 +11,7 @@ from typing import Any
 from ._http.connection import connect
 from ._http.drive import AsyncDriver
 from ._verbs import Verbs
-from .model import Attempt, Principal, Status, Task
+from .model import Attempt, LogLine, Principal, Status, Task
 
 
 class AsyncClient:
@@ -100,6 +100,10 @@ class AsyncClient:
     async def attempts(self, id: str) -> tuple[Attempt, ...]:
         """Every execution of a task's sub-tasks."""
         return await self._driver.run(self._verbs.attempts(id))
+
+    def logs(self, id: str, *, sub_task: str | None = None, after: int = 0) -> AsyncIterator[LogLine]:
+        """What the sub-tasks of a task wrote so far, behind the line of the number `after`."""
+        return self._driver.each(self._verbs.logs(id, sub_task=sub_task, after=after))
 
     def list(
         self,

@@ -90,6 +90,8 @@ class SubTask:
     errors: tuple[Fault, ...] = ()
     attempt: int | None = None
     progress: int | None = None
+    sub_tasks: tuple[SubTask, ...] = ()
+    """One for each item, under `forEach`."""
 
     @staticmethod
     def from_json(body: Mapping[str, Any]) -> SubTask:
@@ -104,6 +106,7 @@ class SubTask:
             errors=faults(body),
             attempt=body.get("attempt"),
             progress=body.get("progress"),
+            sub_tasks=tuple(SubTask.from_json(child) for child in body.get("subTasks") or ()),
         )
 
 
@@ -223,6 +226,29 @@ class Attempt:
             completion_timestamp=instant(body.get("completionTimestamp")),
             error=Fault.from_json(error) if isinstance(error, dict) else None,
             raw=body,
+        )
+
+
+@dataclass(frozen=True)
+class LogLine:
+    """A line that an attempt wrote. `number` rises through the task."""
+
+    number: int
+    timestamp: datetime | None
+    sub_task: str
+    attempt: int
+    stream: str
+    text: str
+
+    @staticmethod
+    def from_json(body: Mapping[str, Any]) -> LogLine:
+        return LogLine(
+            number=int(body.get("number") or 0),
+            timestamp=instant(body.get("timestamp")),
+            sub_task=str(body.get("subTask")),
+            attempt=int(body.get("attempt") or 0),
+            stream=str(body.get("stream")),
+            text=str(body.get("text")),
         )
 
 
