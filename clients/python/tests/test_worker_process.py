@@ -130,7 +130,7 @@ def test_what_does_not_end_within_the_grace_is_given_up(
     assert process.end() == (0, ["cancelled a", "ended"])
     task = client.wait(id, timeout=10)
     assert task.status is Status.FAILED
-    assert task.sub_task("Work").errors[0].code == "CANCELLED"
+    assert task.sub_task("Work").errors[0].code == "WORKER_STOPPED"
     assert [attempt.status for attempt in client.attempts(id)] == ["FAILED"]
 
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from types import TracebackType
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
 from ._worker.lease import Lease, TaskInfo
 from .failure import Cancelled
@@ -13,6 +13,15 @@ from .model import Status
 
 LOG_LIMIT = 4 * 1024 * 1024
 """So much an attempt may write; the rest is left out."""
+
+
+Why: TypeAlias = Literal["cancelled", "lost", "stopped"]
+"""Why the work is to stop."""
+_REASONS: Mapping[str | None, str] = {
+    "cancelled": "the task was cancelled",
+    "lost": "the lease is lost",
+    "stopped": "the worker stopped before the work was done",
+}
 
 
 class Stage:
@@ -63,7 +72,7 @@ class Context:
         self._tell = tell
         self._lock = threading.Lock()
         self._stop = threading.Event()
-        self._lost = False
+        self._why: Why | None = None
         self._stages: list[Stage] = []
         self._stages_changed = False
         self._progress: int | None = None
@@ -116,12 +125,12 @@ class Context:
     @property
     def lost(self) -> bool:
         """The lease ended: another attempt may be running, and what this one gives is not reported."""
-        return self._lost
+        return self._why == "lost"
 
     def raise_if_cancelled(self) -> None:
         """Raises `Cancelled` if there is to be an end."""
         if self._stop.is_set():
-            raise Cancelled("the lease is lost" if self._lost else "the work is to stop")
+            raise Cancelled(self._reason())
 
     def sleep(self, seconds: float) -> None:
         """Sleeps, and raises `Cancelled` as soon as there is to be an end. For functions that are not `async`."""
@@ -184,8 +193,12 @@ class Context:
 
     # What follows is the worker's side.
 
-    def _end(self, *, lost: bool = False) -> None:
-        self._lost = self._lost or lost
+    def _reason(self) -> str:
+        return _REASONS.get(self._why, "the work was told to stop")
+
+    def _end(self, why: Why) -> None:
+        if not self._stop.is_set() or why == "lost":
+            self._why = why
         self._stop.set()
 
     def _has_news(self) -> bool:

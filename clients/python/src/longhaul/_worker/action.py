@@ -108,7 +108,8 @@ def _failed(lease: Lease, context: Context, error: BaseException) -> Result:
         members = {"error": body, "retryable": error.retryable}
         members |= {"outcomeUnknown": True} if isinstance(error, OutcomeUnknown) else {}
     elif isinstance(error, Cancelled | asyncio.CancelledError):
-        members = {"error": _error("CANCELLED", str(error) or "the work was told to stop"), "retryable": True}
+        code = "WORKER_STOPPED" if context._why == "stopped" else "CANCELLED"
+        members = {"error": _error(code, str(error) or context._reason()), "retryable": True}
     else:
         context.log("".join(traceback.format_exception(error)), stream="stderr")
         message = str(error) or type(error).__name__
@@ -118,7 +119,7 @@ def _failed(lease: Lease, context: Context, error: BaseException) -> Result:
 
 def abandoned(lease: Lease, context: Context) -> Result:
     """Of a function that did not end when its worker had to."""
-    error = _error("WORKER_STOPPED", "the worker stopped before the work was done")
+    error = _error("WORKER_STOPPED", context._reason())
     members = {"error": error, "retryable": True, "outcomeUnknown": True}
     return Result.of("failed", lease.id, {**members, **_rest_of_log(context)})
 

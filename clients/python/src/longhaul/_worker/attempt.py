@@ -7,7 +7,7 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from time import monotonic
 
-from ..context import Context
+from ..context import Context, Why
 from .action import Action, abandoned
 from .lease import Lease
 from .pool import Pool
@@ -38,9 +38,9 @@ class Attempt:
             future = pool.submit(lambda: self.action.perform(self.lease, self.context))
         return await asyncio.wrap_future(future)
 
-    def stop(self, *, lost: bool = False) -> None:
+    def stop(self, why: Why) -> None:
         """Tells the function to stop: a thread may look for it, a coroutine is cancelled."""
-        self.context._end(lost=lost)
+        self.context._end(why)
         if self._loop is not None:
             # Behind the launch, whose turn came before.
             self._loop.call_soon_threadsafe(lambda: self._task and self._task.cancel())

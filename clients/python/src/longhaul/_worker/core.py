@@ -84,7 +84,7 @@ class Core:
             await self._finish([reports, *beats])
         finally:
             for attempt in self._book.running():
-                attempt.stop()
+                attempt.stop("stopped")
             everything = [stopped, asks, reports, *beats, *self._tasks]
             for task in everything:
                 task.cancel()
@@ -163,7 +163,7 @@ class Core:
         await self._quiet(self._settings.grace, others, lambda: self._hurried)
         for attempt in self._book.running():
             log.warning("%s did not end in time: it is told to stop", attempt.lease.id)
-            attempt.stop()
+            attempt.stop("stopped")
         await self._quiet(CLEANUP, others, lambda: False)
         for attempt in self._book.running():
             if self._book.held(attempt.lease.id) is attempt:

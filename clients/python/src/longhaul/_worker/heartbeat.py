@@ -148,13 +148,13 @@ class Heartbeat:
         if state == "lost":
             if not attempt.ended:
                 log.warning("the lease of %s is lost: its work is to stop", attempt.lease.id)
-                attempt.stop(lost=True)
+                attempt.stop("lost")
             self._book.settle(attempt.lease.id)
             return True
         attempt.until = monotonic() + told.get("expiresInMs", attempt.lease.span * 1000) / 1000
         if state == "cancelled" and not attempt.cancelled:
             attempt.cancelled = True
-            attempt.stop()
+            attempt.stop("cancelled")
             return True
         return False
 
