@@ -20,6 +20,13 @@ class Mismatch(ValueError):
         super().__init__(f"{place or 'the input'} must be {wanted}, not {_shown(value)}")
 
 
+class Missing(Mismatch):
+    """A member that is not there."""
+
+    def __init__(self, place: str) -> None:
+        ValueError.__init__(self, f"{place} is missing")
+
+
 def build(wanted: Any, value: Any, place: str = "") -> Any:
     """A value of JSON as the type that an annotation names."""
     if wanted in (Any, object, None.__class__, None):
@@ -111,7 +118,7 @@ def _dataclass(wanted: Any, value: Any, place: str) -> Any:
         if field.name in value:
             given[field.name] = build(hints[field.name], value[field.name], _member(place, field.name))
         elif field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING:
-            raise Mismatch(_member(place, field.name), "there", None)
+            raise Missing(_member(place, field.name))
     return wanted(**given)
 
 
@@ -120,7 +127,7 @@ def _typed_dict(wanted: Any, value: Any, place: str) -> Any:
         raise Mismatch(place, "an object", value)
     for name in wanted.__required_keys__:
         if name not in value:
-            raise Mismatch(_member(place, name), "there", None)
+            raise Missing(_member(place, name))
     hints = typing.get_type_hints(wanted)
     return {
         name: build(hints[name], one, _member(place, name)) if name in hints else one for name, one in value.items()
@@ -161,7 +168,7 @@ def _member(place: str, name: str) -> str:
 
 def _shown(value: Any) -> str:
     """By its kind: what it says may be a secret."""
-    return "missing" if value is None else _NAMES.get(type(value), f"a {type(value).__name__}")
+    return "null" if value is None else _NAMES.get(type(value), f"a {type(value).__name__}")
 
 
 _NAMES: Mapping[type, str] = {
