@@ -149,6 +149,42 @@ def test_lines_are_in_the_log_in_their_order(client: Client, admin: Admin, make_
     assert logged(client, id) == [("stdout", "one"), ("stdout", "two"), ("stderr", "three")]
 
 
+def test_a_long_log_arrives_whole_and_in_order(client: Client, admin: Admin, make_worker: Make, queue: str) -> None:
+    worker = make_worker()
+    lines = [f"{n} " + "\x01" * 3000 for n in range(1000)]
+
+    @worker.action(queue)
+    def act(ctx: Context) -> str:
+        ctx.log("begun")
+        time.sleep(1.2)
+        for line in lines:
+            ctx.log(line)
+        return "written"
+
+    with working(worker):
+        id = start(client, admin, queue)
+        assert client.wait(id, timeout=60, include=["outputs"]).outputs == {"Work": "written"}
+    assert [line.text for line in client.logs(id)] == ["begun", *lines]
+
+
+def test_more_than_an_attempt_may_write_is_left_out(
+    client: Client, admin: Admin, make_worker: Make, queue: str
+) -> None:
+    worker = make_worker()
+
+    @worker.action(queue)
+    def act(ctx: Context) -> None:
+        for n in range(5000):
+            ctx.log(f"{n} ".ljust(1000, "."))
+
+    with working(worker):
+        id = start(client, admin, queue)
+        assert client.wait(id, timeout=60).has_succeeded
+    kept = [line.text for line in client.logs(id) if line.text[:1].isdigit()]
+    assert 4000 < len(kept) < 4300
+    assert [int(text.split()[0]) for text in kept] == list(range(len(kept)))
+
+
 def test_the_traceback_of_an_exception_is_in_the_log(
     client: Client, admin: Admin, make_worker: Make, queue: str
 ) -> None:

@@ -136,16 +136,16 @@ class Verbs:
     def watch(self, id: str, *, include: Iterable[str]) -> Stream[Task]:
         """Each state that is seen, until the end. A server that restarts is waited for, once it has shown the task."""
         tag: str | None = None
-        pause = 0.0
+        known, pause = False, 0.0
         while True:
             headers = {} if tag is None else {"If-None-Match": tag}
             # The server does the waiting between two looks, as it can tell the end at once.
-            answer = yield from self._look(id, include, pause, headers, tag is not None, None)
+            answer = yield from self._look(id, include, pause, headers, known, None)
             if answer is None or answer.status == 304:
                 pause = min(SLOW, pause * 1.5)
                 continue
             task = Task.from_json(_object(answer))
-            tag = answer.headers.get("etag")
+            tag, known = answer.headers.get("etag"), True
             yield Item(task)
             if task.has_ended:
                 return
@@ -156,7 +156,8 @@ class Verbs:
         deadline, known = None if timeout is None else monotonic() + timeout, False
         while True:
             left = None if deadline is None else max(0.0, deadline - monotonic())
-            span = LONG_POLL if left is None else min(left, LONG_POLL)
+            # The first look does not wait: once the task is known to be there, a restart is waited for.
+            span = 0.0 if not known else LONG_POLL if left is None else min(left, LONG_POLL)
             answer = yield from self._look(id, include, span, {}, known, left)
             if answer is not None:
                 known = True

@@ -12,7 +12,9 @@ from .failure import Cancelled
 from .model import Status
 
 LOG_LIMIT = 4 * 1024 * 1024
-"""So much an attempt may write; the rest is left out."""
+"""So many bytes an attempt may write; the rest is left out."""
+FEW = 4 * 1024
+"""So many characters of log go with a result, of which there may be many in a call."""
 
 
 Why: TypeAlias = Literal["cancelled", "lost", "stopped"]
@@ -70,7 +72,7 @@ class Context:
     def __init__(self, lease: Lease, tell: Callable[[], None]) -> None:
         self._lease = lease
         self._tell = tell
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._stop = threading.Event()
         self._why: Why | None = None
         self._stages: list[Stage] = []
@@ -154,19 +156,13 @@ class Context:
 
         Its type is its name in capitals unless given, its description its name.
         """
-        found = next((stage for stage in self._stages if stage.name == name), None)
-        if found is None:
-            kind = type or "_".join(name.upper().split())
-            stage = Stage(self, name, kind, description or name, Status(status))
-            self._change(lambda: self._stages.append(stage), stages=True)
-            return stage
-
-        def renew() -> None:
-            found.type, found.description = type or found.type, description or found.description
-            found.status = Status(status)
-
-        self._change(renew, stages=True)
-        return found
+        with self._lock:
+            stage = next((stage for stage in self._stages if stage.name == name), None)
+            if stage is None:
+                stage = Stage(self, name, "_".join(name.upper().split()), name, Status.PENDING)
+                self._stages.append(stage)
+            stage.type, stage.description = type or stage.type, description or stage.description
+            return stage._set(Status(status))
 
     def log(self, text: str, *, stream: str = "stdout") -> None:
         """Lines for the task's log; `stream` is `stdout` or `stderr`."""
@@ -204,8 +200,8 @@ class Context:
     def _has_news(self) -> bool:
         return self._stages_changed or self._progress is not None or bool(self._lines)
 
-    def _has_stages_to_tell(self) -> bool:
-        return self._stages_changed
+    def _has_more_than_progress(self) -> bool:
+        return self._stages_changed or bool(self._lines)
 
     def _take_news(self, budget: int) -> dict[str, Any]:
         """What was not told yet, as members of a heartbeat; of the log at most so many bytes, but a line at least."""
@@ -231,7 +227,10 @@ class Context:
             self._stages_changed = self._stages_changed or "stages" in news
             self._lines = news.get("log", []) + self._lines
 
-    def _take_lines(self) -> list[dict[str, str]]:
+    def _take_few_lines(self) -> list[dict[str, str]]:
+        """The lines that were not told yet, if they are so few that they can go with a result."""
         with self._lock:
+            if sum(len(line["text"]) for line in self._lines) > FEW:
+                return []
             lines, self._lines = self._lines, []
             return lines

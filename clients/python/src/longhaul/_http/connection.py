@@ -61,4 +61,5 @@ def connect(
 def _trust(address: str, ca: str | os.PathLike[str] | None, insecure: bool) -> ssl.SSLContext | bool:
     if address.startswith("http://") or insecure:
         return False
-    return ssl.create_default_context(cafile=ca) if ca else True
+    # Without a file, the machine's authorities.
+    return ssl.create_default_context(cafile=ca)

@@ -36,7 +36,7 @@ def persist(
         except Unreachable:
             if not request.repeatable or (patience is not None and paused >= patience):
                 raise
-        if answer is not None and not (answer.status == 429 or (answer.status >= 500 and request.repeatable)):
+        if answer is not None and not _says_later(answer, request):
             return answer.checked()
         wanted = answer.retry_after() if answer is not None else None
         pause = next(waits) if wanted is None else wanted
@@ -44,3 +44,7 @@ def persist(
             raise answer.refusal()
         paused += pause
         yield Pause(pause)
+
+
+def _says_later(answer: Answer, request: Request) -> bool:
+    return answer.status == 429 or (request.repeatable and (answer.status == 408 or answer.status >= 500))

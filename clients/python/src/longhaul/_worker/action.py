@@ -160,7 +160,7 @@ def _plain_members(context: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _rest_of_log(context: Context) -> dict[str, Any]:
-    lines = context._take_lines()
+    lines = context._take_few_lines()
     return {"log": lines} if lines else {}
 
 

@@ -28,8 +28,8 @@ YOUNG = 1.0
 """Attempts that end sooner need no heartbeat."""
 PACE = 0.25
 """Between the beginnings of two long polls."""
-NEWS_BODY = 4 * 1024 * 1024
-"""So many bytes of log go into one heartbeat."""
+NEWS_BODY = 1024 * 1024
+"""So many characters of log go into one heartbeat: few enough even where JSON makes six bytes of each."""
 
 
 class Heartbeat:
@@ -60,11 +60,10 @@ class Heartbeat:
             else:
                 await self._book.bell.wait(self._until(self._joins))
 
-    async def flush_stages(self, leases: Iterable[str]) -> None:
-        """Tells the last word on stages, before the result after which nothing is taken any more."""
+    async def flush(self, leases: Iterable[str]) -> None:
+        """Tells the last of stages and log, before the result after which nothing is taken any more."""
         held = [attempt for lease in leases if (attempt := self._book.held(lease)) is not None]
-        untold = [attempt for attempt in held if attempt.context._has_stages_to_tell()]
-        if untold:
+        while untold := [attempt for attempt in held if attempt.context._has_more_than_progress()]:
             await self._send_news(untold)
 
     async def _send_news(self, attempts: list[Attempt]) -> None:
@@ -103,7 +102,7 @@ class Heartbeat:
         wait = max(PACE, min(attempt.until - began for attempt in group) / 3)
         entries = [{"lease": attempt.lease.id} for attempt in group]
         call = asyncio.create_task(self._send(entries, wait=wait, span=span))
-        more = asyncio.create_task(self._somebody_joins(set(group)))
+        more = asyncio.create_task(self._somebody_joins(group))
         try:
             await asyncio.wait({call, more}, return_when=asyncio.FIRST_COMPLETED)
             if not call.done():
@@ -122,9 +121,12 @@ class Heartbeat:
         pace = PACE if ended else min(NEWS, wait)
         await asyncio.sleep(max(0.0, pace - (monotonic() - began)))
 
-    async def _somebody_joins(self, group: set[Attempt]) -> None:
+    async def _somebody_joins(self, group: list[Attempt]) -> None:
+        members = set(group)
         while True:
-            others = [attempt for attempt in self._book.all_held() if attempt not in group]
+            # There is room for so many; the other loop keeps the rest.
+            full = len(group) == MAX_ENTRIES
+            others = [] if full else [attempt for attempt in self._book.all_held() if attempt not in members]
             if any(self._joins(attempt) <= monotonic() for attempt in others):
                 return
             await self._book.bell.wait(_next(map(self._joins, others)))

@@ -86,7 +86,7 @@ class Reporter:
         return in_order(batch)
 
     async def _tell(self, batch: list[Result]) -> None:
-        await self._heartbeat.flush_stages(result.lease for result in batch)
+        await self._heartbeat.flush(result.lease for result in batch)
         wanted = self._wanted(self._book.free())
         with self._book.reserve(wanted.max if wanted else 0):
             recorded = await self._report(batch, wanted)
