@@ -321,6 +321,28 @@ def test_many_large_outputs_at_once_arrive(client: Client, admin: Admin, make_wo
     assert task.status is Status.SUCCESSFUL
 
 
+def test_an_item_has_its_number(client: Client, admin: Admin, make_worker: Make, queue: str) -> None:
+    worker = make_worker()
+
+    @worker.action(queue)
+    def act(ctx: Context, item: str) -> str:
+        return f"{ctx.item_index} {item}"
+
+    each = work(queue, input="{{ item }}", forEach="{{ input.hosts }}")
+    with working(worker):
+        id = client.start(admin.workflow(workflow(queue, each)), {"hosts": ["a", "b", "c"]}).id
+        task = client.wait(id, timeout=30, include=["outputs"])
+    assert output(task) == ["0 a", "1 b", "2 c"]
+    assert [child.status for child in task.sub_task("Work").sub_tasks] == [Status.SUCCESSFUL] * 3
+
+
+def test_a_task_that_waits_for_a_worker_says_so(client: Client, admin: Admin, queue: str) -> None:
+    name = admin.workflow(workflow(queue, work(queue)))
+    waiting = client.get(client.start(name).id, include=["waitingFor"]).waiting_for
+    assert waiting is not None
+    assert (waiting.type, waiting.sub_task, waiting.queue, waiting.workers) == ("WORKER", "Work", queue, 0)
+
+
 def test_a_queue_has_one_function(make_worker: Make) -> None:
     worker = make_worker()
     worker.action("one")(lambda ctx: None)

@@ -117,13 +117,23 @@ class WaitingFor:
     type: str
     sub_task: str | None = None
     until: datetime | None = None
+    since: datetime | None = None
     queue: str | None = None
+    """Of a sub-task that waits for a worker,"""
+    workers: int | None = None
+    """and how many ask there."""
     raw: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
     @staticmethod
     def from_json(body: Mapping[str, Any]) -> WaitingFor:
         return WaitingFor(
-            str(body.get("type")), body.get("subTask"), instant(body.get("until")), body.get("queue"), body
+            type=str(body.get("type")),
+            sub_task=body.get("subTask"),
+            until=instant(body.get("until")),
+            since=instant(body.get("since")),
+            queue=body.get("queue"),
+            workers=body.get("workers"),
+            raw=body,
         )
 
 
