@@ -1,0 +1,65 @@
+"""Where the server is and how it is trusted: what was given, else the environment's say."""
+
+from __future__ import annotations
+
+import os
+import ssl
+from dataclasses import dataclass
+from typing import Any
+
+from .authority import Authority
+
+DEFAULT_SERVER = "http://127.0.0.1:8080"
+
+
+@dataclass(frozen=True)
+class Connection:
+    """One server. `answer`: how many seconds an answer may take beside what the server was asked to wait."""
+
+    server: str
+    verify: ssl.SSLContext | bool
+    answer: float
+
+    def options(self) -> dict[str, Any]:
+        """For a client of httpx."""
+        return {
+            "base_url": self.server,
+            "verify": self.verify,
+            "timeout": self.answer,
+            "headers": {"Accept": "application/json", "User-Agent": "longhaul-python"},
+            # Not followed: what is meant for this server, a token above all, is for no other.
+            "follow_redirects": False,
+        }
+
+
+def connect(
+    server: str | None,
+    *,
+    api_key: str | None,
+    user: str | None,
+    password: str | None,
+    ca: str | os.PathLike[str] | None,
+    insecure: bool | None,
+    answer: float,
+) -> tuple[Connection, Authority]:
+    """Reads what is missing from `LONGHAUL_SERVER`, `_TOKEN`, `_USER`, `_PASSWORD`, `_CA` and `_INSECURE`."""
+    environment = os.environ.get
+    address = server or environment("LONGHAUL_SERVER") or DEFAULT_SERVER
+    if not address.startswith(("http://", "https://")):
+        raise ValueError(f"a server's address begins with http:// or https://; this one is {address!r}")
+    if api_key is None and user is None and password is None:
+        api_key = environment("LONGHAUL_TOKEN") or None
+        if api_key is None:
+            user, password = environment("LONGHAUL_USER") or None, environment("LONGHAUL_PASSWORD") or None
+    if insecure is None:
+        insecure = environment("LONGHAUL_INSECURE", "").lower() in ("1", "true")
+    authority_file = ca or environment("LONGHAUL_CA") or None
+    authority = Authority(token=api_key, user=user, password=password)
+    return Connection(address.rstrip("/"), _trust(address, authority_file, insecure), answer), authority
+
+
+def _trust(address: str, ca: str | os.PathLike[str] | None, insecure: bool) -> ssl.SSLContext | bool:
+    if address.startswith("http://") or insecure:
+        return False
+    # Without a file, the machine's authorities.
+    return ssl.create_default_context(cafile=ca)

@@ -1,0 +1,255 @@
+"""What can be done with tasks, as plans: `Client` and `AsyncClient` are these verbs with a driver."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from time import monotonic
+from typing import Any
+from urllib.parse import quote
+
+from ._http.authority import Authority
+from ._http.persist import persist
+from ._http.plan import Answer, Item, Pause, Plan, Request, Stream, duration
+from .errors import ServerError, TooManyRequests, Unintelligible, Unreachable
+from .model import Attempt, LogLine, Principal, Status, Task, instant_text
+
+QUICK = 0.2
+"""How long a watcher waits for a change while things change,"""
+SLOW = 2.0
+"""and while nothing does. The end of a task is told at once."""
+LONG_POLL = 60.0
+"""How long one request waits for the end of a task."""
+
+
+class Verbs:
+    """The verbs, for one server and one caller. `patience`: for how many seconds a silent server is asked again."""
+
+    def __init__(self, authority: Authority, patience: float) -> None:
+        self._authority = authority
+        self._patience = patience
+
+    def logout(self) -> Plan[None]:
+        return self._authority.logout()
+
+    def whoami(self) -> Plan[Principal]:
+        answer = yield from self._ask(Request("GET", "/v1/users/me", repeatable=True))
+        return Principal.from_json(_object(answer))
+
+    def start(
+        self,
+        workflow: str,
+        input: Any,
+        *,
+        name: str | None,
+        version: int | None,
+        labels: Mapping[str, str] | None,
+        not_before: datetime | None,
+        idempotency_key: str | None,
+        wait: float | None,
+    ) -> Plan[Task]:
+        spec: dict[str, Any] = {"workflow": workflow, "input": {} if input is None else input}
+        spec |= {} if name is None else {"name": name}
+        spec |= {} if version is None else {"version": version}
+        spec |= {} if labels is None else {"labels": dict(labels)}
+        spec |= {} if not_before is None else {"notBefore": instant_text(not_before)}
+        # With a key of its own every start can be sent again, and never starts a second task.
+        headers = {"Idempotency-Key": idempotency_key or str(uuid.uuid4())}
+        request = Request.of_json(
+            "POST", "/v1/tasks", spec, query=_wait(wait), headers=headers, wait=wait or 0.0, repeatable=True
+        )
+        return Task.from_json(_object((yield from self._ask(request))))
+
+    def get(self, id: str, *, include: Iterable[str], summary: bool, wait: float | None) -> Plan[Task]:
+        query = {**_shown(include, summary), **_wait(wait)}
+        request = Request("GET", _path(id), query, wait=wait or 0.0, repeatable=True)
+        return Task.from_json(_object((yield from self._ask(request))))
+
+    def attempts(self, id: str) -> Plan[tuple[Attempt, ...]]:
+        answer = yield from self._ask(Request("GET", _path(id, "attempts"), repeatable=True))
+        return tuple(Attempt.from_json(attempt) for attempt in _object(answer)["elements"])
+
+    def logs(self, id: str, *, sub_task: str | None, after: int) -> Stream[LogLine]:
+        query = {} if sub_task is None else {"subTask": sub_task}
+        while True:
+            request = Request("GET", _path(id, "logs"), {**query, "after": str(after)}, repeatable=True)
+            page = _object((yield from self._ask(request)))
+            for line in page["lines"]:
+                yield Item(LogLine.from_json(line))
+            if not page["lines"]:
+                return
+            after = page["next"]
+
+    def list(
+        self,
+        *,
+        status: Status | str | Iterable[Status | str] | None,
+        type: str | None,
+        resource_id: str | None,
+        resource_type: str | None,
+        name: str | None,
+        completed_after: datetime | int | None,
+        order_by: str | None,
+        descending: bool | None,
+        summary: bool,
+        include: Iterable[str],
+        page_size: int,
+        limit: int | None,
+    ) -> Stream[Task]:
+        if isinstance(completed_after, datetime):
+            completed_after = round(completed_after.timestamp() * 1000)
+        filters = {
+            "taskStatus": None if status is None else ",".join(_statuses(status)),
+            "taskType": type,
+            "resourceId": resource_id,
+            "resourceType": resource_type,
+            "taskName": name,
+            "completedAfter": None if completed_after is None else str(completed_after),
+            "orderBy": order_by,
+            "orderDirection": None if descending is None else "DESC" if descending else "ASC",
+            "pageSize": str(page_size),
+        }
+        query = {key: value for key, value in filters.items() if value is not None}
+        query |= _shown(include, summary)
+        yield from self._pages(query, limit)
+
+    def _pages(self, query: Mapping[str, str], limit: int | None) -> Stream[Task]:
+        number, given, last = 1, 0, set[str]()
+        while limit is None or given < limit:
+            request = Request("GET", "/v1/tasks", {**query, "pageNumber": str(number)}, repeatable=True)
+            page = _object((yield from self._ask(request)))
+            tasks = [Task.from_json(task) for task in page["elements"]]
+            for task in tasks:
+                # Tasks that were started meanwhile push those of one page into the next.
+                if task.id in last:
+                    continue
+                if limit is not None and given >= limit:
+                    return
+                given += 1
+                yield Item(task)
+            last = {task.id for task in tasks}
+            if not tasks or number >= page["pageMetadata"]["totalPages"]:
+                return
+            number += 1
+
+    def watch(self, id: str, *, include: Iterable[str]) -> Stream[Task]:
+        """Each state that is seen, until the end. A server that restarts is waited for, once it has shown the task."""
+        tag: str | None = None
+        known, pause = False, 0.0
+        while True:
+            headers = {} if tag is None else {"If-None-Match": tag}
+            # The server does the waiting between two looks, as it can tell the end at once.
+            answer = yield from self._look(id, include, pause, headers, known, None)
+            if answer is None or answer.status == 304:
+                pause = min(SLOW, pause * 1.5)
+                continue
+            task = Task.from_json(_object(answer))
+            tag, known = answer.headers.get("etag"), True
+            yield Item(task)
+            if task.has_ended:
+                return
+            pause = QUICK
+
+    def wait(self, id: str, *, include: Iterable[str], timeout: float | None) -> Plan[Task]:
+        """The task once it ended; `TimeoutError` if it does not in time."""
+        deadline, known = None if timeout is None else monotonic() + timeout, False
+        while True:
+            left = None if deadline is None else max(0.0, deadline - monotonic())
+            # The first look does not wait: once the task is known to be there, a restart is waited for.
+            span = 0.0 if not known else LONG_POLL if left is None else min(left, LONG_POLL)
+            answer = yield from self._look(id, include, span, {}, known, left)
+            if answer is not None:
+                known = True
+                task = Task.from_json(_object(answer))
+                if task.has_ended:
+                    return task
+            if deadline is not None and monotonic() >= deadline:
+                raise TimeoutError(f"task {id} did not end within {timeout} seconds")
+
+    def _look(
+        self,
+        id: str,
+        include: Iterable[str],
+        wait: float,
+        headers: Mapping[str, str],
+        known: bool,
+        left: float | None,
+    ) -> Plan[Answer | None]:
+        """Looks at a task that the server may hold back for a while.
+
+        `None` if there is no answer though the task is known to be there: then the server is being restarted.
+        """
+        began = monotonic()
+        query = {**_shown(include, False), **_wait(wait)}
+        request = Request("GET", _path(id), query, headers, wait=wait, repeatable=True)
+        patience = self._patience if left is None else min(self._patience, left)
+        try:
+            answer = yield from persist(self._authority, request, patience=patience)
+        except (Unreachable, ServerError, TooManyRequests):
+            if not known:
+                raise
+            answer = None
+        # A server that stops holds nothing back; it is not to be asked without a pause.
+        early = min(wait, SLOW) - (monotonic() - began)
+        if early > 0 and (answer is None or not _shows_end(answer)):
+            yield Pause(early)
+        return answer
+
+    def retry(self, id: str) -> Plan[Task]:
+        return self._change(id, Request("PATCH", _path(id)))
+
+    def cancel(self, id: str) -> Plan[Task]:
+        return self._change(id, Request("DELETE", _path(id)))
+
+    def skip(self, id: str, sub_task: str, reason: str) -> Plan[Task]:
+        path = _path(id, "subtasks", sub_task, "skip")
+        return self._change(id, Request.of_json("POST", path, {"reason": reason}))
+
+    def resolve(self, id: str, reason: str, *, sub_task: str | None, done: bool | None, output: Any) -> Plan[Task]:
+        spec: dict[str, Any] = {"reason": reason}
+        spec |= {} if sub_task is None else {"subTask": sub_task}
+        spec |= {} if done is None else {"outcome": "done" if done else "notDone"}
+        spec |= {} if output is None else {"output": output}
+        return self._change(id, Request.of_json("POST", _path(id, "resolve"), spec))
+
+    def _change(self, id: str, request: Request) -> Plan[Task]:
+        answer = yield from self._ask(request)
+        # A server may be set to answer nothing (`wire.action_body = "empty"`).
+        if not answer.body:
+            return (yield from self.get(id, include=(), summary=False, wait=None))
+        return Task.from_json(_object(answer))
+
+    def _ask(self, request: Request) -> Plan[Answer]:
+        return persist(self._authority, request, patience=self._patience)
+
+
+def _path(id: str, *more: str) -> str:
+    if not id:
+        raise ValueError("a task has an id")
+    return "/v1/tasks/" + "/".join(quote(segment, safe="") for segment in (id, *more))
+
+
+def _shows_end(answer: Answer) -> bool:
+    return answer.status == 200 and Task.from_json(_object(answer)).has_ended
+
+
+def _wait(seconds: float | None) -> dict[str, str]:
+    return {"wait": duration(seconds)} if seconds else {}
+
+
+def _shown(include: Iterable[str], summary: bool) -> dict[str, str]:
+    words = include if isinstance(include, str) else ",".join(include)
+    return ({"include": words} if words else {}) | ({"view": "summary"} if summary else {})
+
+
+def _statuses(status: Status | str | Iterable[Status | str]) -> Iterable[str]:
+    several = [status] if isinstance(status, str) else status
+    return [one.value if isinstance(one, Status) else one for one in several]
+
+
+def _object(answer: Answer) -> Any:
+    body = answer.json()
+    if not isinstance(body, dict):
+        raise Unintelligible(f"an object was expected, not {str(body)[:200]}")
+    return body

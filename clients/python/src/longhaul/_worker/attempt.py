@@ -1,0 +1,62 @@
+"""One attempt that this worker holds, from its lease to its result."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import Future
+from time import monotonic
+
+from ..context import Context, Why
+from .action import Action, abandoned
+from .lease import Lease
+from .pool import Pool
+from .protocol import Result
+
+
+class Attempt:
+    """What is known of it here. Only the worker's own thread changes it."""
+
+    def __init__(self, lease: Lease, action: Action, tell: Callable[[], None]) -> None:
+        self.lease = lease
+        self.action = action
+        self.context = Context(lease, tell)
+        self.since = monotonic()
+        self.until = self.since + lease.span
+        """When the lease ends if nobody extends it."""
+        self.cancelled = False
+        """The server said so: it need not tell again."""
+        self.ended = False
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._task: asyncio.Task[Result] | None = None
+
+    async def run(self, pool: Pool, loop: asyncio.AbstractEventLoop) -> Result:
+        """Calls the function: in a thread, or on the loop of whoever runs the worker if it is `async`."""
+        if self.action.is_async:
+            future = self._launch(loop)
+        else:
+            future = pool.submit(lambda: self.action.perform(self.lease, self.context))
+        return await asyncio.wrap_future(future)
+
+    def stop(self, why: Why) -> None:
+        """Tells the function to stop: a thread may look for it, a coroutine is cancelled."""
+        self.context._end(why)
+        if self._loop is not None:
+            # Behind the launch, whose turn came before.
+            self._loop.call_soon_threadsafe(lambda: self._task and self._task.cancel())
+
+    def _launch(self, loop: asyncio.AbstractEventLoop) -> Future[Result]:
+        future: Future[Result] = Future()
+        future.set_running_or_notify_cancel()
+
+        def ended(task: asyncio.Task[Result]) -> None:
+            # One that was cancelled before its first step gave no result of its own.
+            future.set_result(abandoned(self.lease, self.context) if task.cancelled() else task.result())
+
+        def launch() -> None:
+            self._task = loop.create_task(self.action.perform_async(self.lease, self.context))
+            self._task.add_done_callback(ended)
+
+        self._loop = loop
+        loop.call_soon_threadsafe(launch)
+        return future

@@ -1,0 +1,190 @@
+"""The worker itself: asks, runs, reports, beats, until it is told to stop. One event loop, in a thread of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from time import monotonic
+
+from .._http.authority import Authority
+from .._http.connection import Connection
+from .._http.drive import AsyncDriver
+from .._http.persist import pauses, persist
+from .action import Action, abandoned, failure
+from .attempt import Attempt
+from .book import Book
+from .heartbeat import Heartbeat
+from .pool import Pool
+from .protocol import MAX_LEASES, Calls, Leased, Result, Wanted
+from .report import Reporter
+
+log = logging.getLogger("longhaul.worker")
+
+CLEANUP = 2.0
+"""How long what is told to stop at the end of the grace may take."""
+LAST_WORDS = 10.0
+"""How long the last report may take before the worker leaves without it."""
+EMPTY = 0.1
+"""Between two questions, however soon the first was answered with nothing."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a worker was told. All spans are seconds."""
+
+    slots: int
+    prefetch: int
+    span: float
+    wait: float
+    grace: float
+
+
+class Core:
+    """`loop`: where coroutine functions run. Not this one's, so that nothing they do can hold up a heartbeat."""
+
+    def __init__(
+        self,
+        name: str,
+        connection: Connection,
+        authority: Authority,
+        actions: Mapping[str, Action],
+        settings: Settings,
+        loop: asyncio.AbstractEventLoop,
+    ) -> None:
+        self._name = name
+        self._connection = connection
+        self._authority = authority
+        self._actions = actions
+        self._settings = settings
+        self._users_loop = loop
+        self._stopping = False
+        self._hurried = False
+
+    async def run(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._driver = AsyncDriver(self._connection)
+        self._pool = Pool(self._settings.slots)
+        self._book = Book(self._settings.slots, self._settings.slots + self._settings.prefetch)
+        self._calls = Calls(self._name)
+        self._heartbeat = Heartbeat(self._book, self._driver, self._authority, self._calls)
+        self._reporter = Reporter(
+            self._book, self._driver, self._authority, self._calls, self._heartbeat, self._wanted, self._admit
+        )
+        self._tasks: set[asyncio.Task[None]] = set()
+        log.info("worker %s asks for %s", self._name, ", ".join(self._actions))
+        beats = [asyncio.create_task(self._heartbeat.beat()), asyncio.create_task(self._heartbeat.listen())]
+        reports, asks = asyncio.create_task(self._reporter.run()), asyncio.create_task(self._ask())
+        stopped = asyncio.create_task(self._book.bell.until(lambda: self._stopping))
+        try:
+            await _first([stopped, asks, reports, *beats])
+            asks.cancel()
+            await self._finish([reports, *beats])
+        finally:
+            for attempt in self._book.running():
+                attempt.stop("stopped")
+            everything = [stopped, asks, reports, *beats, *self._tasks]
+            for task in everything:
+                task.cancel()
+            await asyncio.gather(*everything, return_exceptions=True)
+            self._pool.close()
+            await self._driver.close()
+
+    def stop(self) -> None:
+        """From any thread. Once: no more is begun, and what runs has its grace. Twice: the grace is over."""
+        self._hurried, self._stopping = self._stopping, True
+        if hasattr(self, "_book"):
+            self._told()
+
+    async def _ask(self) -> None:
+        """For ever: a long poll whenever there is room and nothing to report, as a report asks, too."""
+        draining = pauses(1.0)
+        while True:
+            await self._book.bell.until(lambda: self._reporter.idle and self._book.free())
+            wanted = self._wanted(self._book.free(), wait=self._settings.wait)
+            if wanted is None:
+                return
+            began = monotonic()
+            with self._book.reserve(wanted.max):
+                plan = persist(self._authority, self._calls.lease(wanted), patience=None)
+                leased = Leased.from_json((await self._driver.run(plan)).json())
+            self._admit(leased)
+            if leased.draining:
+                await asyncio.sleep(next(draining))
+                continue
+            draining = pauses(1.0)
+            if not leased.leases:
+                await asyncio.sleep(max(leased.retry_after, EMPTY - (monotonic() - began)))
+
+    def _wanted(self, free: int, *, wait: float = 0.0) -> Wanted | None:
+        if self._stopping or not free:
+            return None
+        return Wanted(tuple(self._actions), self._settings.span, min(free, MAX_LEASES), wait)
+
+    def _admit(self, leased: Leased) -> None:
+        for lease in leased.leases:
+            action = self._actions.get(lease.queue)
+            if self._stopping:
+                self._reporter.add(Result("released", lease.id))
+            elif action is None:
+                message = f"this worker has no action for the queue {lease.queue}"
+                self._reporter.add(failure(lease.id, "NO_ACTION", message, retryable=True))
+            else:
+                self._book.take(Attempt(lease, action, self._told))
+        self._begin()
+
+    def _begin(self) -> None:
+        while not self._stopping and (attempt := self._book.begin()) is not None:
+            task = asyncio.create_task(self._carry_out(attempt))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    async def _carry_out(self, attempt: Attempt) -> None:
+        result = await attempt.run(self._pool, self._users_loop)
+        held = self._book.held(attempt.lease.id) is attempt
+        self._book.end(attempt)
+        if held:
+            self._reporter.add(result)
+        self._begin()
+
+    def _told(self) -> None:
+        """An attempt, in whatever thread, has something to tell."""
+        # It may outlive this worker.
+        with contextlib.suppress(RuntimeError):
+            self._loop.call_soon_threadsafe(self._book.bell.ring)
+
+    async def _finish(self, others: list[asyncio.Task[None]]) -> None:
+        """Gives back what was not begun, lets the rest end, gives up what does not."""
+        log.info("worker %s stops", self._name)
+        for attempt in self._book.empty_waiting():
+            self._reporter.add(Result("released", attempt.lease.id))
+        await self._quiet(self._settings.grace, others, lambda: self._hurried)
+        for attempt in self._book.running():
+            log.warning("%s did not end in time: it is told to stop", attempt.lease.id)
+            attempt.stop("stopped")
+        await self._quiet(CLEANUP, others, lambda: False)
+        for attempt in self._book.running():
+            if self._book.held(attempt.lease.id) is attempt:
+                self._reporter.add(abandoned(attempt.lease, attempt.context))
+            self._book.end(attempt)
+        self._reporter.close()
+        if not await _first(others, LAST_WORDS):
+            log.error("the server does not take the last results; their leases will end by themselves")
+
+    async def _quiet(self, seconds: float, others: list[asyncio.Task[None]], enough: Callable[[], bool]) -> None:
+        """Until nothing runs any more, at the most so long."""
+        quiet = asyncio.create_task(self._book.bell.until(lambda: not self._book.running() or enough()))
+        try:
+            await _first([quiet, *others], seconds)
+        finally:
+            quiet.cancel()
+
+
+async def _first(tasks: list[asyncio.Task[None]], seconds: float | None = None) -> bool:
+    """Until one of them has ended, with its error if it has one; whether it has in time."""
+    done, _ = await asyncio.wait(tasks, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+    for task in done:
+        task.result()
+    return bool(done)

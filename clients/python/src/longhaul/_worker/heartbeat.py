@@ -1,0 +1,179 @@
+"""Heartbeats: they extend leases, carry news of the work, and learn what was cancelled.
+
+Two loops. One listens: a long poll for all leases that have lasted a while, so that a cancellation is known at once;
+each extends them, and lasts a third of the lease. The other sends news, and extends what the first does not.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterable, Mapping
+from time import monotonic
+from typing import Any
+
+from .._http.authority import Authority
+from .._http.drive import AsyncDriver
+from .._http.persist import LONGEST, persist
+from ..errors import ApiError, Forbidden, Unauthorized
+from .attempt import Attempt
+from .book import Book
+from .protocol import MAX_ENTRIES, Calls, heartbeat_answer
+
+log = logging.getLogger("longhaul.worker")
+
+NEWS = 1.0
+"""News goes out so often at the most, in seconds."""
+YOUNG = 1.0
+"""Attempts that end sooner need no heartbeat."""
+PACE = 0.25
+"""Between the beginnings of two long polls."""
+NEWS_BODY = 1024 * 1024
+"""So many characters of log go into one heartbeat: few enough even where JSON makes six bytes of each."""
+
+
+class Heartbeat:
+    def __init__(self, book: Book, driver: AsyncDriver, authority: Authority, calls: Calls) -> None:
+        self._book = book
+        self._driver = driver
+        self._authority = authority
+        self._calls = calls
+        self._beating = asyncio.Lock()
+        self._last = -NEWS
+
+    async def beat(self) -> None:
+        """For ever: news, and whatever lease is in need."""
+        while True:
+            now = monotonic()
+            due = [attempt for attempt in self._book.all_held() if self._due(attempt) <= now]
+            if due:
+                await self._send_news(due[:MAX_ENTRIES])
+            else:
+                await self._book.bell.wait(self._until(self._due))
+
+    async def listen(self) -> None:
+        """For ever: a long poll for those that are no longer young, begun anew when there are more of them."""
+        while True:
+            group = [attempt for attempt in self._book.all_held() if self._joins(attempt) <= monotonic()][:MAX_ENTRIES]
+            if group:
+                await self._listen(group)
+            else:
+                await self._book.bell.wait(self._until(self._joins))
+
+    async def flush(self, leases: Iterable[str]) -> None:
+        """Tells the last of stages and log, before the result after which nothing is taken any more."""
+        held = [attempt for lease in leases if (attempt := self._book.held(lease)) is not None]
+        while untold := [attempt for attempt in held if attempt.context._has_more_than_progress()]:
+            await self._send_news(untold)
+
+    async def _send_news(self, attempts: list[Attempt]) -> None:
+        async with self._beating:
+            news = [(attempt, attempt.context._take_news(NEWS_BODY // len(attempts))) for attempt in attempts]
+            self._last = monotonic()
+            entries = [{"lease": attempt.lease.id, **told} for attempt, told in news]
+            try:
+                await self._send(entries, wait=0.0, span=min(attempt.lease.span for attempt in attempts))
+            except (Unauthorized, Forbidden):
+                raise
+            except ApiError as error:
+                await self._refused(news, error)
+            except BaseException:
+                for attempt, told in news:
+                    attempt.context._put_back(told)
+                raise
+
+    async def _refused(self, news: list[tuple[Attempt, dict[str, Any]]], error: ApiError) -> None:
+        """Somebody said what the server does not take. It is left out, so that the others are heard."""
+        for attempt, told in news:
+            entry = {"lease": attempt.lease.id, **told}
+            try:
+                if len(news) == 1:
+                    raise error
+                await self._send([entry], wait=0.0, span=attempt.lease.span)
+            except (Unauthorized, Forbidden):
+                raise
+            except ApiError as refusal:
+                log.error("the server refused what was told of %s: %s", attempt.lease.id, refusal)
+        await asyncio.sleep(NEWS)
+
+    async def _listen(self, group: list[Attempt]) -> None:
+        began = monotonic()
+        span = min(attempt.lease.span for attempt in group)
+        wait = max(PACE, min(attempt.until - began for attempt in group) / 3)
+        entries = [{"lease": attempt.lease.id} for attempt in group]
+        call = asyncio.create_task(self._send(entries, wait=wait, span=span))
+        more = asyncio.create_task(self._somebody_joins(group))
+        try:
+            await asyncio.wait({call, more}, return_when=asyncio.FIRST_COMPLETED)
+            if not call.done():
+                return
+            ended = call.result()
+        except (Unauthorized, Forbidden):
+            raise
+        except ApiError as error:
+            log.error("the server refused a heartbeat: %s", error)
+            ended = False
+        finally:
+            for task in (call, more):
+                task.cancel()
+            await asyncio.gather(call, more, return_exceptions=True)
+        # A server that stops answers early and has nothing to say.
+        pace = PACE if ended else min(NEWS, wait)
+        await asyncio.sleep(max(0.0, pace - (monotonic() - began)))
+
+    async def _somebody_joins(self, group: list[Attempt]) -> None:
+        members = set(group)
+        while True:
+            # There is room for so many; the other loop keeps the rest.
+            full = len(group) == MAX_ENTRIES
+            others = [] if full else [attempt for attempt in self._book.all_held() if attempt not in members]
+            if any(self._joins(attempt) <= monotonic() for attempt in others):
+                return
+            await self._book.bell.wait(_next(map(self._joins, others)))
+
+    async def _send(self, entries: list[dict[str, Any]], *, wait: float, span: float) -> bool:
+        """Sends a heartbeat until it is answered; whether it ended anything."""
+        third = span / 3
+        request = self._calls.heartbeat(entries, wait=wait, patience=min(LONGEST, max(1.0, third)))
+        plan = persist(self._authority, request, patience=None, longest=min(LONGEST, third))
+        ended = False
+        for told in heartbeat_answer(await self._driver.run(plan)):
+            ended = self._learn(told) or ended
+        return ended
+
+    def _learn(self, told: Mapping[str, Any]) -> bool:
+        attempt = self._book.held(str(told.get("lease")))
+        if attempt is None:
+            # Its result was recorded meanwhile.
+            return True
+        state = told.get("state")
+        if state == "lost":
+            if not attempt.ended:
+                log.warning("the lease of %s is lost: its work is to stop", attempt.lease.id)
+                attempt.stop("lost")
+            self._book.settle(attempt.lease.id)
+            return True
+        attempt.until = monotonic() + told.get("expiresInMs", attempt.lease.span * 1000) / 1000
+        if state == "cancelled" and not attempt.cancelled:
+            attempt.cancelled = True
+            attempt.stop("cancelled")
+            return True
+        return False
+
+    def _due(self, attempt: Attempt) -> float:
+        """When a heartbeat is needed besides the long polls."""
+        due = attempt.until - attempt.lease.span * (2 / 3 if attempt.cancelled else 1 / 2)
+        return min(due, self._last + NEWS) if attempt.context._has_news() and not attempt.ended else due
+
+    def _joins(self, attempt: Attempt) -> float:
+        """When it joins the long polls: never again once cancelled, as they would all end at once."""
+        return float("inf") if attempt.cancelled else attempt.since + min(YOUNG, attempt.lease.span / 3)
+
+    def _until(self, when: Callable[[Attempt], float]) -> float | None:
+        return _next(map(when, self._book.all_held()))
+
+
+def _next(moments: Iterable[float]) -> float | None:
+    """How long until the first of them; `None` if there is none."""
+    first = min(moments, default=float("inf"))
+    return None if first == float("inf") else max(0.0, first - monotonic())

@@ -1,0 +1,170 @@
+"""The client that blocks. `AsyncClient` is the same for asyncio."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime
+from types import TracebackType
+from typing import Any
+
+from ._http.connection import connect
+from ._http.drive import Driver
+from ._verbs import Verbs
+from .model import Attempt, LogLine, Principal, Status, Task
+
+
+class Client:
+    """Starts, finds, watches, retries and cancels tasks. Threads may share one.
+
+    Give an API key, or a user and password, which become a session that renews itself. What is not given is read from
+    `LONGHAUL_SERVER`, `LONGHAUL_TOKEN`, `LONGHAUL_USER`, `LONGHAUL_PASSWORD`, `LONGHAUL_CA` and `LONGHAUL_INSECURE`.
+    `answer`: how many seconds an answer may take; `patience`: for how long a server that does not answer, or is busy,
+    is asked again, where that can do no harm.
+    """
+
+    def __init__(
+        self,
+        server: str | None = None,
+        *,
+        api_key: str | None = None,
+        user: str | None = None,
+        password: str | None = None,
+        ca: str | os.PathLike[str] | None = None,
+        insecure: bool | None = None,
+        answer: float = 30.0,
+        patience: float = 30.0,
+    ) -> None:
+        connection, authority = connect(
+            server, api_key=api_key, user=user, password=password, ca=ca, insecure=insecure, answer=answer
+        )
+        self._driver = Driver(connection)
+        self._verbs = Verbs(authority, patience)
+
+    def __enter__(self) -> Client:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Closes the connections. The session, if there is one, goes on; `logout` ends it."""
+        self._driver.close()
+
+    def logout(self) -> None:
+        """Ends the session on the server."""
+        self._driver.run(self._verbs.logout())
+
+    def whoami(self) -> Principal:
+        """Who we are to the server."""
+        return self._driver.run(self._verbs.whoami())
+
+    def start(
+        self,
+        workflow: str,
+        input: Any = None,
+        *,
+        name: str | None = None,
+        version: int | None = None,
+        labels: Mapping[str, str] | None = None,
+        not_before: datetime | None = None,
+        idempotency_key: str | None = None,
+        wait: float | None = None,
+    ) -> Task:
+        """Starts a task of a workflow. It is durable when this returns.
+
+        The same `idempotency_key` and request never start a second task; without one, a key is made for this call, so
+        that it can be sent again. `wait`: seconds to wait for the end of the task, 300 at the most.
+        """
+        return self._driver.run(
+            self._verbs.start(
+                workflow,
+                input,
+                name=name,
+                version=version,
+                labels=labels,
+                not_before=not_before,
+                idempotency_key=idempotency_key,
+                wait=wait,
+            )
+        )
+
+    def get(self, id: str, *, include: Iterable[str] = (), summary: bool = False, wait: float | None = None) -> Task:
+        """A task. `include`: also `input`, `labels`, `outputs`, or `all`. `summary`: only sub-tasks that failed."""
+        return self._driver.run(self._verbs.get(id, include=include, summary=summary, wait=wait))
+
+    def attempts(self, id: str) -> tuple[Attempt, ...]:
+        """Every execution of a task's sub-tasks."""
+        return self._driver.run(self._verbs.attempts(id))
+
+    def logs(self, id: str, *, sub_task: str | None = None, after: int = 0) -> Iterator[LogLine]:
+        """What the sub-tasks of a task wrote so far, behind the line of the number `after`."""
+        return self._driver.each(self._verbs.logs(id, sub_task=sub_task, after=after))
+
+    def list(
+        self,
+        *,
+        status: Status | str | Iterable[Status | str] | None = None,
+        type: str | None = None,
+        resource_id: str | None = None,
+        resource_type: str | None = None,
+        name: str | None = None,
+        completed_after: datetime | int | None = None,
+        order_by: str | None = None,
+        descending: bool | None = None,
+        summary: bool = False,
+        include: Iterable[str] = (),
+        page_size: int = 100,
+        limit: int | None = None,
+    ) -> Iterator[Task]:
+        """The tasks that fit, newest first unless `order_by` says otherwise; a page is asked for when it is needed."""
+        return self._driver.each(
+            self._verbs.list(
+                status=status,
+                type=type,
+                resource_id=resource_id,
+                resource_type=resource_type,
+                name=name,
+                completed_after=completed_after,
+                order_by=order_by,
+                descending=descending,
+                summary=summary,
+                include=include,
+                page_size=page_size,
+                limit=limit,
+            )
+        )
+
+    def watch(self, id: str, *, include: Iterable[str] = ()) -> Iterator[Task]:
+        """A task each time that it changed, from now until its end. A restart of the server is waited for."""
+        return self._driver.each(self._verbs.watch(id, include=include))
+
+    def wait(self, id: str, *, timeout: float | None = None, include: Iterable[str] = ()) -> Task:
+        """A task once it has ended. `TimeoutError` if it has not within `timeout` seconds."""
+        return self._driver.run(self._verbs.wait(id, include=include, timeout=timeout))
+
+    def retry(self, id: str) -> Task:
+        """Runs a failed task on from what failed."""
+        return self._driver.run(self._verbs.retry(id))
+
+    def cancel(self, id: str) -> Task:
+        """Cancels a task that has not ended. What runs is told to stop, and has some time to do so."""
+        return self._driver.run(self._verbs.cancel(id))
+
+    def skip(self, id: str, sub_task: str, reason: str) -> Task:
+        """Lets a failed task go on without a failed sub-task."""
+        return self._driver.run(self._verbs.skip(id, sub_task, reason))
+
+    def resolve(
+        self,
+        id: str,
+        reason: str,
+        *,
+        sub_task: str | None = None,
+        done: bool | None = None,
+        output: Any = None,
+    ) -> Task:
+        """Says that a failure was dealt with, or of a sub-task whose outcome is unknown whether it was done."""
+        return self._driver.run(self._verbs.resolve(id, reason, sub_task=sub_task, done=done, output=output))

@@ -1,0 +1,152 @@
+"""What a server's refusal, or its silence, is raised as."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+
+class LonghaulError(Exception):
+    """Everything that this library raises of its own."""
+
+
+class Unreachable(LonghaulError):
+    """There was no answer: nobody listens, the connection broke, it took too long, or nobody trusts the certificate.
+
+    Whether the request was carried out is not known.
+    """
+
+
+class Unintelligible(LonghaulError):
+    """Something answered that is no Longhaul: a proxy's page, say."""
+
+
+@dataclass(frozen=True)
+class Cause:
+    """What is behind an error."""
+
+    type: str | None
+    message: str | None
+
+    @staticmethod
+    def from_json(body: Mapping[str, Any]) -> Cause:
+        return Cause(body.get("type"), body.get("message"))
+
+    def to_json(self) -> dict[str, str]:
+        return {"type": self.type or "", "message": self.message or ""}
+
+
+@dataclass(frozen=True)
+class Fault:
+    """The API's Error: of a refused request, of a failed task, of a failed sub-task."""
+
+    message: str
+    code: str | None = None
+    type: str | None = None
+    remediation: str | None = None
+    reference: str | None = None
+    arguments: tuple[str, ...] = ()
+    context: Mapping[str, Any] = field(default_factory=dict)
+    causes: tuple[Cause, ...] = ()
+    nested: tuple[Fault, ...] = ()
+
+    @staticmethod
+    def from_json(body: Mapping[str, Any]) -> Fault:
+        return Fault(
+            message=str(body.get("message") or ""),
+            code=body.get("errorCode"),
+            type=body.get("errorType"),
+            remediation=body.get("remediationMessage"),
+            reference=body.get("referenceToken"),
+            arguments=tuple(body.get("arguments") or ()),
+            context=body.get("context") or {},
+            causes=tuple(Cause.from_json(cause) for cause in body.get("causes") or ()),
+            nested=tuple(Fault.from_json(fault) for fault in body.get("nestedErrors") or ()),
+        )
+
+
+class ApiError(LonghaulError):
+    """The server refused a request. `fault` is all that it said."""
+
+    def __init__(self, status: int, fault: Fault, retry_after: float | None = None) -> None:
+        super().__init__(status, fault, retry_after)
+        self.status = status
+        self.fault = fault
+        self.retry_after = retry_after
+        """Seconds after which the server wants to be asked again, if it said so."""
+
+    @property
+    def code(self) -> str | None:
+        """Stable and machine readable."""
+        return self.fault.code
+
+    @property
+    def message(self) -> str:
+        """For people."""
+        return self.fault.message
+
+    @property
+    def remediation(self) -> str | None:
+        """What to do."""
+        return self.fault.remediation
+
+    @property
+    def reference(self) -> str | None:
+        """Six characters that are in the server's log, too."""
+        return self.fault.reference
+
+    def __str__(self) -> str:
+        marks = [str(self.status)]
+        marks += [self.code] if self.code else []
+        marks += [f"reference {self.reference}"] if self.reference else []
+        lines = [f"{self.message} ({', '.join(marks)})"]
+        lines += [f"  {nested.message}" for nested in self.fault.nested]
+        lines += [f"  hint: {self.remediation}"] if self.remediation else []
+        return "\n".join(lines)
+
+
+class Unauthorized(ApiError):
+    """401: there is no login, or it does not count."""
+
+
+class Forbidden(ApiError):
+    """403: the role is too small."""
+
+
+class NotFound(ApiError):
+    """404: there is no such thing."""
+
+
+class Conflict(ApiError):
+    """409: the state of it rules that out; nothing changed."""
+
+
+class Invalid(ApiError):
+    """400, 413, 422: the request cannot be read, is too large, or breaks a rule."""
+
+
+class TooManyRequests(ApiError):
+    """429: later."""
+
+
+class ServerError(ApiError):
+    """5xx: the server failed."""
+
+
+_KINDS: Mapping[int, type[ApiError]] = {
+    400: Invalid,
+    401: Unauthorized,
+    403: Forbidden,
+    404: NotFound,
+    409: Conflict,
+    413: Invalid,
+    422: Invalid,
+    429: TooManyRequests,
+}
+
+
+def refusal(status: int, fault: Fault, retry_after: float | None) -> ApiError:
+    """The exception of a status."""
+    kind = ServerError if status >= 500 else _KINDS.get(status, ApiError)
+    return kind(status, fault, retry_after)

@@ -1,0 +1,164 @@
+"""The worker: functions for queues, and a process that runs them."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import re
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+from typing import Any, TypeVar
+
+from ._http.connection import connect
+from ._worker.action import Action
+from ._worker.core import Core, Settings
+from ._worker.protocol import new_name
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+_NAME = re.compile(r"[A-Za-z0-9._-]{1,100}")
+
+
+class Worker:
+    """Does the work of sub-tasks: leases attempts from queues, calls your functions, reports what came of them.
+
+    `slots`: how many attempts run at once; `prefetch`: how many more are held ready, so that a function which takes
+    milliseconds need not wait for the next. `lease`: seconds after which another worker takes over should this one die.
+    `grace`: seconds that what runs may take to end when the worker stops. `wait`: how long a request waits for work.
+    `name`: the beginning of the worker's name; the rest is random.
+
+    Who we are to the server is given, or read from the environment, as for `Client`.
+    """
+
+    def __init__(
+        self,
+        server: str | None = None,
+        *,
+        api_key: str | None = None,
+        user: str | None = None,
+        password: str | None = None,
+        ca: str | os.PathLike[str] | None = None,
+        insecure: bool | None = None,
+        answer: float = 10.0,
+        slots: int = 8,
+        prefetch: int = 0,
+        lease: float = 30.0,
+        grace: float = 30.0,
+        wait: float = 30.0,
+        name: str = "python",
+    ) -> None:
+        _check(slots >= 1 and prefetch >= 0, "a worker has at least one slot, and no less than nothing is held ready")
+        _check(1 <= lease <= 3600, "a lease lasts a second to an hour")
+        _check(0 <= wait <= 60, "a request waits for a minute at the most")
+        _check(grace >= 0, "a grace is not negative")
+        _check(_NAME.fullmatch(name), "a name has 1 to 100 of A-Z a-z 0-9 . _ -")
+        self._connection, self._authority = connect(
+            server, api_key=api_key, user=user, password=password, ca=ca, insecure=insecure, answer=answer
+        )
+        self._settings = Settings(slots, prefetch, lease, wait, grace)
+        self._name = name
+        self._actions: dict[str, Action] = {}
+        self._core: Core | None = None
+        self._lock = threading.Lock()
+
+    def action(self, queue: str) -> Callable[[F], F]:
+        """Has a function do the work of a queue: `def` runs in a thread, `async def` on the event loop.
+
+        It takes a `Context` and the input, as what its annotation says: a dictionary, a dataclass, a `TypedDict`, or
+        anything with `model_validate`; or the `Context` alone. What it returns is the output. It fails by raising:
+        `ActionError` or `OutcomeUnknown` say how; any other exception counts as a failure that may be retried.
+        """
+        _check(_NAME.fullmatch(queue), f"a queue has 1 to 100 of A-Z a-z 0-9 . _ -, unlike {queue!r}")
+        _check(queue not in self._actions, f"the queue {queue} has a function")
+        _check(len(self._actions) < 32, "a worker asks for 32 queues at the most")
+
+        def register(function: F) -> F:
+            self._actions[queue] = Action.of(function)
+            return function
+
+        return register
+
+    def run(self) -> None:
+        """Works until SIGTERM or SIGINT, or `stop`. A second signal ends the grace of what still runs."""
+        asyncio.run(self._run_with_signals())
+
+    async def run_async(self) -> None:
+        """The same on an event loop of yours, without signals. Being cancelled is being told to stop."""
+        core = Core(
+            new_name(self._name),
+            self._connection,
+            self._authority,
+            self._actions,
+            self._settings,
+            asyncio.get_running_loop(),
+        )
+        with self._lock:
+            _check(self._actions, "a worker needs an action")
+            if self._core is not None:
+                raise RuntimeError("the worker runs already")
+            self._core = core
+        try:
+            await self._run(core)
+        finally:
+            self._core = None
+
+    def stop(self) -> None:
+        """Begins to stop, from any thread. Once: nothing more begins, what runs has its grace. Twice: it has none."""
+        core = self._core
+        if core is not None:
+            core.stop()
+
+    async def _run(self, core: Core) -> None:
+        future: Future[None] = Future()
+        future.set_running_or_notify_cancel()
+
+        def work() -> None:
+            try:
+                future.set_result(asyncio.run(core.run()))
+            except BaseException as error:
+                future.set_exception(error)
+
+        threading.Thread(target=work, name="longhaul-worker", daemon=True).start()
+        ended = asyncio.wrap_future(future)
+        cancelled: asyncio.CancelledError | None = None
+        while not ended.done():
+            try:
+                await asyncio.shield(ended)
+            except asyncio.CancelledError as error:
+                cancelled = error
+                core.stop()
+        ended.result()
+        if cancelled is not None:
+            raise cancelled
+
+    async def _run_with_signals(self) -> None:
+        with _signals(self.stop):
+            await self.run_async()
+
+
+@contextlib.contextmanager
+def _signals(stop: Callable[[], None]) -> Iterator[None]:
+    """SIGTERM and SIGINT stop, where this is the thread that gets them and the platform lets a loop have them."""
+    loop = asyncio.get_running_loop()
+    before: dict[signal.Signals, Any] = {}
+    if threading.current_thread() is threading.main_thread():
+        for number in (signal.SIGTERM, signal.SIGINT):
+            with contextlib.suppress(NotImplementedError):
+                before[number] = signal.getsignal(number)
+                loop.add_signal_handler(number, stop)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            with contextlib.suppress(NotImplementedError):
+                loop.remove_signal_handler(number)
+            if handler is not None:
+                signal.signal(number, handler)
+
+
+def _check(holds: object, message: str) -> None:
+    if not holds:
+        raise ValueError(message)

@@ -1,0 +1,398 @@
+"""The calls of a worker, overheard or answered by the test: which there are, and what follows from odd answers."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import json
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from serving import Admin
+from workflows import work, workflow
+from working import eventually, working
+
+from longhaul import Client, Context, Unreachable, Worker
+from longhaul._http.drive import AsyncDriver
+from longhaul._http.plan import Answer, Request
+
+Make = Callable[..., Worker]
+Body = dict[str, Any]
+Script = Callable[[str, Body], "Answer | Unreachable | None"]
+
+
+class Overheard:
+    """The calls of workers. `script` may answer one in place of the server; `None` lets it through."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.calls: list[tuple[str, Body]] = []
+        self.script: Script = lambda verb, body: None
+        sent = AsyncDriver._carry_out
+
+        async def carry_out(driver: AsyncDriver, step: Any) -> Any:
+            if not isinstance(step, Request) or not step.path.startswith("/v1/workers/"):
+                return await sent(driver, step)
+            verb, body = step.path.rsplit("/", 1)[1], json.loads(step.body or b"")
+            self.calls.append((verb, body))
+            scripted = self.script(verb, body)
+            return await sent(driver, step) if scripted is None else scripted
+
+        monkeypatch.setattr(AsyncDriver, "_carry_out", carry_out)
+
+    def of(self, *verbs: str) -> list[Body]:
+        return [body for verb, body in self.calls if verb in verbs]
+
+    def counts(self) -> Counter[str]:
+        return Counter(verb for verb, _ in self.calls)
+
+
+@pytest.fixture
+def overheard(monkeypatch: pytest.MonkeyPatch) -> Overheard:
+    return Overheard(monkeypatch)
+
+
+def answer(status: int, body: Body, **headers: str) -> Answer:
+    return Answer(status, {name.replace("_", "-"): value for name, value in headers.items()}, json.dumps(body).encode())
+
+
+def lease(number: int, queue: str = "q") -> Body:
+    return {
+        "lease": f"lease-{number}",
+        "token": number,
+        "expiresInMs": 30000,
+        "task": {"id": f"task-{number}", "name": "A task", "type": "TEST", "workflow": "w"},
+        "subTask": "Work",
+        "queue": queue,
+        "attempt": 1,
+        "idempotencyKey": f"key-{number}",
+        "input": {"number": number},
+        "itemIndex": number,
+        "timeoutMs": 1500,
+    }
+
+
+class Pretended:
+    """A server in the test: it leases what it is given, and takes every result unless `judge` says otherwise."""
+
+    def __init__(self, overheard: Overheard, leases: list[Body]) -> None:
+        self._leases = leases
+        self._taken = threading.Event()
+        self.judge: Callable[[Body, int], Answer | Unreachable | None] = lambda body, number: None
+        self.reports: list[Body] = []
+        overheard.script = self._answer
+
+    def _answer(self, verb: str, body: Body) -> Answer | Unreachable:
+        if verb == "heartbeat":
+            live = [{"lease": one["lease"], "state": "live", "expiresInMs": 30000} for one in body["leases"]]
+            return answer(200, {"leases": live})
+        if verb == "lease":
+            given, self._leases = self._leases[: body["max"]], self._leases[body["max"] :]
+            return answer(200, {"leases": given, "retryAfterMs": 0 if given else 200})
+        self.reports.append(body)
+        judged = self.judge(body, len(self.reports))
+        if judged is not None:
+            return judged
+        results = [{"lease": one["lease"], "status": 200} for one in entries(body)]
+        return answer(200, {"results": results, "leases": [], "retryAfterMs": 0})
+
+
+def entries(body: Body) -> list[Body]:
+    return [one for kind in ("completed", "failed", "released") for one in body.get(kind, [])]
+
+
+@pytest.fixture
+def pretended_worker() -> Worker:
+    return Worker("http://127.0.0.1:9", api_key="lhk_x")
+
+
+def test_a_call_has_the_members_of_the_contract(
+    overheard: Overheard, client: Client, admin: Admin, make_worker: Make, queue: str
+) -> None:
+    worker = make_worker(slots=3, lease=20, wait=10, name="esxi")
+    worker.action(queue)(lambda ctx: {"version": "9.1"})
+    name = admin.workflow(workflow(queue, work(queue)))
+    with working(worker):
+        assert client.wait(client.start(name).id, timeout=30).has_succeeded
+    first = overheard.of("lease")[0]
+    assert first["worker"].startswith("esxi-")
+    assert 16 <= len(first["worker"]) <= 200
+    assert {**first, "worker": ""} == {
+        "worker": "",
+        "queues": [queue],
+        "max": 3,
+        "wait": "10000ms",
+        "lease": "20000ms",
+    }
+    (report,) = overheard.of("complete")
+    assert report["worker"] == first["worker"]
+    assert [one["output"] for one in report["completed"]] == [{"version": "9.1"}]
+    # The long poll that is under way asks for the two other places.
+    assert report["next"]["queues"] == [queue]
+    assert set(report) == {"worker", "completed", "next"}
+
+
+def test_each_run_has_a_name_of_its_own(overheard: Overheard, pretended_worker: Worker) -> None:
+    Pretended(overheard, [])
+    pretended_worker.action("q")(lambda ctx: None)
+    for _ in range(2):
+        before = len(overheard.calls)
+        with working(pretended_worker):
+            eventually(lambda before=before: len(overheard.calls) > before, "a question")  # type: ignore[misc]
+    assert len({body["worker"] for body in overheard.of("lease")}) == 2
+
+
+def test_a_busy_worker_reports_and_leases_in_one_call(
+    overheard: Overheard, client: Client, admin: Admin, make_worker: Make, queue: str
+) -> None:
+    count, slots = 300, 16
+    worker = make_worker(slots=slots)
+    lock, running, most = threading.Lock(), 0, 0
+
+    @worker.action(queue)
+    def act(ctx: Context) -> None:
+        nonlocal running, most
+        with lock:
+            running += 1
+            most = max(most, running)
+        time.sleep(0.002)
+        with lock:
+            running -= 1
+
+    fan = [work(queue, f"W{n}", needs=[]) for n in range(count)]
+    id = client.start(admin.workflow(workflow(queue, *fan))).id
+    with working(worker):
+        task = client.wait(id, timeout=120)
+    assert task.has_succeeded
+    assert 1 < most <= slots
+    reported = [one["lease"] for body in overheard.of("complete") for one in body["completed"]]
+    assert len(reported) == len(set(reported)) == count
+    counts = overheard.counts()
+    # All that waited was leased by reports, but for the first batch and the last looks; they had several results each.
+    assert counts["lease"] <= 10
+    assert counts["complete"] <= count / 2
+    assert counts["heartbeat"] == 0
+
+
+def test_coroutines_are_many_at_once(client: Client, admin: Admin, make_worker: Make, queue: str) -> None:
+    worker = make_worker(slots=200)
+    waiting, go_on = 0, asyncio.Event()
+
+    @worker.action(queue)
+    async def act(ctx: Context) -> None:
+        nonlocal waiting
+        waiting += 1
+        if waiting == 200:
+            go_on.set()
+        await go_on.wait()
+
+    fan = [work(queue, f"W{n}", needs=[]) for n in range(200)]
+    with working(worker):
+        id = client.start(admin.workflow(workflow(queue, *fan))).id
+        assert client.wait(id, timeout=60).has_succeeded
+
+
+def test_no_more_is_leased_than_there_are_slots(overheard: Overheard, pretended_worker: Worker) -> None:
+    server = Pretended(overheard, [lease(n) for n in range(20)])
+    go_on = threading.Event()
+    begun: list[int] = []
+
+    @pretended_worker.action("q")
+    def act(ctx: Context, input: dict[str, int]) -> None:
+        begun.append(input["number"])
+        go_on.wait(30)
+
+    with working(pretended_worker):
+        eventually(lambda: len(begun) == 8, "eight attempts")
+        time.sleep(0.3)
+        assert len(begun) == 8
+        assert len(server._leases) == 12
+        go_on.set()
+        eventually(lambda: len(begun) == 20, "the others")
+
+
+def test_the_context_has_what_the_lease_says(overheard: Overheard, pretended_worker: Worker) -> None:
+    Pretended(overheard, [lease(3)])
+    seen: list[Context] = []
+    pretended_worker.action("q")(seen.append)
+    with working(pretended_worker):
+        eventually(lambda: seen, "the attempt")
+    (ctx,) = seen
+    assert (ctx.task.id, ctx.task.name, ctx.task.type, ctx.task.workflow) == ("task-3", "A task", "TEST", "w")
+    assert (ctx.sub_task, ctx.attempt, ctx.token, ctx.idempotency_key) == ("Work", 1, 3, "key-3")
+    assert (ctx.item_index, ctx.timeout) == (3, 1.5)
+
+
+def test_a_report_without_an_answer_is_sent_again_as_it_was(overheard: Overheard, pretended_worker: Worker) -> None:
+    server = Pretended(overheard, [lease(1)])
+    busy = answer(503, {"message": "later"}, retry_after="0")
+    outcomes: list[Answer | Unreachable] = [Unreachable("gone"), busy, answer(429, {"message": "too much"})]
+    server.judge = lambda body, number: outcomes[number - 1] if number <= len(outcomes) else None
+    pretended_worker.action("q")(lambda ctx: "once")
+    with working(pretended_worker):
+        eventually(lambda: len(server.reports) == 4, "the fourth report")
+    assert all(report == server.reports[0] for report in server.reports[:4])
+    assert [one["output"] for one in server.reports[0]["completed"]] == ["once"]
+
+
+def test_a_result_that_is_refused_is_not_sent_again(overheard: Overheard, pretended_worker: Worker) -> None:
+    server = Pretended(overheard, [lease(1)])
+    lost = {"lease": "lease-1", "status": 409, "error": {"errorCode": "LEASE_LOST", "message": "lost"}}
+    server.judge = lambda body, number: answer(200, {"results": [lost], "leases": [], "retryAfterMs": 0})
+    pretended_worker.action("q")(lambda ctx: None)
+    with working(pretended_worker):
+        eventually(lambda: server.reports, "the report")
+        time.sleep(0.3)
+    assert len(server.reports) == 1
+
+
+def test_a_call_all_of_which_is_refused_is_not_sent_again(overheard: Overheard, pretended_worker: Worker) -> None:
+    server = Pretended(overheard, [lease(1), lease(2)])
+    server.judge = lambda body, number: answer(409, {"errorCode": "LEASE_LOST", "message": "lost"})
+    pretended_worker.action("q")(lambda ctx: None)
+    with working(pretended_worker):
+        eventually(lambda: sum(len(entries(report)) for report in server.reports) == 2, "the reports")
+        time.sleep(0.3)
+    assert sum(len(entries(report)) for report in server.reports) == 2
+
+
+def test_an_output_that_the_server_finds_too_large_becomes_a_failure(
+    overheard: Overheard, pretended_worker: Worker
+) -> None:
+    server = Pretended(overheard, [lease(1)])
+
+    def judge(body: Body, number: int) -> Answer | None:
+        if number > 1:
+            return None
+        large = {"lease": "lease-1", "status": 413, "error": {"message": "too large"}}
+        return answer(200, {"results": [large], "leases": [], "retryAfterMs": 0})
+
+    server.judge = judge
+    pretended_worker.action("q")(lambda ctx: "large")
+    with working(pretended_worker):
+        eventually(lambda: len(server.reports) == 2, "the second report")
+    (failed,) = server.reports[1]["failed"]
+    assert failed["error"] == {"code": "OUTPUT_TOO_LARGE", "message": "too large"}
+    assert failed["retryable"] is False
+
+
+def test_one_bad_result_does_not_spoil_the_others(overheard: Overheard, pretended_worker: Worker) -> None:
+    server = Pretended(overheard, [lease(n) for n in range(4)])
+    together = threading.Barrier(4)
+
+    def judge(body: Body, number: int) -> Answer | None:
+        bad = any(one.get("output") == 2 for one in entries(body))
+        return answer(400, {"message": "cannot be read"}) if bad else None
+
+    server.judge = judge
+
+    @pretended_worker.action("q")
+    def act(ctx: Context, input: dict[str, int]) -> int:
+        together.wait(30)
+        return input["number"]
+
+    def taken() -> dict[str, str]:
+        bodies = [body for n, body in enumerate(server.reports, 1) if judge(body, n) is None]
+        return {one["lease"]: one.get("error", {}).get("code", "") for body in bodies for one in entries(body)}
+
+    with working(pretended_worker):
+        eventually(lambda: len(taken()) == 4, "all four results")
+    assert taken() == {"lease-0": "", "lease-1": "", "lease-2": "RESULT_REFUSED", "lease-3": ""}
+
+
+def test_a_failure_that_is_refused_is_given_up(overheard: Overheard, pretended_worker: Worker) -> None:
+    server = Pretended(overheard, [lease(1)])
+    server.judge = lambda body, number: answer(400, {"message": "cannot be read"})
+    pretended_worker.action("q")(lambda ctx: None)
+    with working(pretended_worker):
+        eventually(lambda: len(server.reports) == 2, "the second report")
+        time.sleep(0.3)
+    assert len(server.reports) == 2
+
+
+def test_what_is_said_and_refused_does_not_end_a_lease(overheard: Overheard, pretended_worker: Worker) -> None:
+    server = Pretended(overheard, [lease(1), lease(2)])
+    go_on = threading.Event()
+    pretend = overheard.script
+
+    def script(verb: str, body: Body) -> Answer | Unreachable | None:
+        if verb == "heartbeat" and any(one.get("progress") == 13 for one in body["leases"]):
+            return answer(400, {"message": "not that"})
+        return pretend(verb, body)
+
+    overheard.script = script
+
+    @pretended_worker.action("q")
+    def act(ctx: Context, input: dict[str, int]) -> None:
+        ctx.progress(13 if input["number"] == 1 else 14)
+        go_on.wait(30)
+
+    def heard() -> list[Body]:
+        return [one for body in overheard.of("heartbeat") if len(body["leases"]) == 1 for one in body["leases"]]
+
+    with working(pretended_worker):
+        eventually(lambda: {"lease": "lease-2", "progress": 14} in heard(), "the good news")
+        go_on.set()
+        eventually(lambda: sum(len(entries(report)) for report in server.reports) == 2, "the results")
+
+
+@pytest.mark.parametrize(
+    "empty", [{"leases": [], "retryAfterMs": 0, "draining": True}, {"leases": [], "retryAfterMs": 60000}]
+)
+def test_a_server_that_says_later_is_left_alone(overheard: Overheard, pretended_worker: Worker, empty: Body) -> None:
+    overheard.script = lambda verb, body: answer(200, empty)
+    pretended_worker.action("q")(lambda ctx: None)
+    with working(pretended_worker):
+        eventually(lambda: overheard.calls, "a question")
+        time.sleep(0.4)
+    assert overheard.counts() == {"lease": 1}
+
+
+def test_an_answer_without_work_is_never_asked_for_without_a_pause(
+    overheard: Overheard, pretended_worker: Worker
+) -> None:
+    overheard.script = lambda verb, body: answer(200, {"leases": [], "retryAfterMs": 0})
+    pretended_worker.action("q")(lambda ctx: None)
+    with working(pretended_worker):
+        time.sleep(0.5)
+    assert 1 <= overheard.counts()["lease"] <= 6
+
+
+def test_leases_that_come_while_it_stops_are_given_back(overheard: Overheard, pretended_worker: Worker) -> None:
+    server = Pretended(overheard, [lease(1)])
+    go_on = threading.Event()
+    numbers = itertools.count(2)
+
+    def judge(body: Body, number: int) -> Answer | None:
+        if "next" not in body:
+            return None
+        # The worker is told to stop while the report that asks for more is under way.
+        pretended_worker.stop()
+        results = [{"lease": one["lease"], "status": 200} for one in entries(body)]
+        return answer(200, {"results": results, "leases": [lease(next(numbers))], "retryAfterMs": 0})
+
+    server.judge = judge
+    begun: list[int] = []
+
+    @pretended_worker.action("q")
+    def act(ctx: Context, input: dict[str, int]) -> None:
+        begun.append(input["number"])
+        go_on.wait(30)
+
+    with working(pretended_worker):
+        eventually(lambda: begun, "the first attempt")
+        go_on.set()
+        eventually(lambda: len(server.reports) == 2, "the second report")
+    assert begun == [1]
+    assert server.reports[1].get("released") == [{"lease": "lease-2"}]
+
+
+def test_a_lease_of_an_unknown_queue_is_a_failure(overheard: Overheard, pretended_worker: Worker) -> None:
+    server = Pretended(overheard, [lease(1, "other")])
+    pretended_worker.action("q")(lambda ctx: None)
+    with working(pretended_worker):
+        eventually(lambda: server.reports, "the report")
+    assert server.reports[0]["failed"][0]["error"]["code"] == "NO_ACTION"
