@@ -13,7 +13,7 @@ const LARGE: usize = 100;
 pub fn violations(task: &Task) -> Vec<String> {
     let mut broken = record_violations(task.record());
     // Beyond what every change can afford in a debug build, once in a while will do.
-    if task.record.sub_tasks.len() > LARGE && task.record.state.revision % 64 != 0 {
+    if task.record.sub_tasks.len() > LARGE && !task.record.state.revision.is_multiple_of(64) {
         return broken;
     }
     let counted = Task::load(task.record.clone(), task.spec().clone(), task.outputs.clone());

@@ -100,7 +100,7 @@ impl Op {
             Op::Lease { pick, right } => {
                 let waiting = indexes(record, |i| record.sub_tasks[i].queued_at.is_some() || !right);
                 let sub_task = *waiting.get(usize::from(pick) % waiting.len().max(1))?;
-                let queue = if (record.own(sub_task) % 2 == 0) == right { "even" } else { "odd" };
+                let queue = if record.own(sub_task).is_multiple_of(2) == right { "even" } else { "odd" };
                 Command::Lease { sub_task, terms: terms(queue, 100) }
             }
             Op::Repeat { pick } => {

@@ -10,6 +10,9 @@ use longhaul_engine::QueueSummary;
 use crate::api::App;
 use crate::error::ApiError;
 
+/// A figure of a queue.
+type Figure = fn(&QueueSummary) -> f64;
+
 /// What is counted.
 pub(crate) async fn get(State(app): State<App>) -> Result<Response, ApiError> {
     let stats = app.engine.stats().await?;
@@ -25,7 +28,7 @@ pub(crate) async fn get(State(app): State<App>) -> Result<Response, ApiError> {
     sample(&mut out, "longhaul_ready", "", f64::from(u8::from(app.engine.is_ready())));
     family(&mut out, "longhaul_workers", "Workers heard of within the last minutes");
     sample(&mut out, "longhaul_workers", "", app.engine.workers().len() as f64);
-    let each: [(&str, &str, fn(&QueueSummary) -> f64); 4] = [
+    let each: [(&str, &str, Figure); 4] = [
         ("longhaul_queue_waiting", "Sub-tasks that wait for a worker", |queue| queue.waiting as f64),
         ("longhaul_queue_running", "Attempts that workers have", |queue| queue.running as f64),
         ("longhaul_queue_workers", "Workers that asked for work lately", |queue| queue.workers as f64),
