@@ -89,6 +89,34 @@ impl ApiError {
     }
 }
 
+/// The whole answer to what is no request: the connection's own, which knows no handler.
+pub(crate) fn unreadable(status: u16) -> Vec<u8> {
+    let (code, message, remedy, reason) = match status {
+        431 => (
+            "HEADERS_TOO_LARGE",
+            "the headers of the request are too large, or too many",
+            "Send fewer and shorter headers",
+            "Request Header Fields Too Large",
+        ),
+        414 => (
+            "QUERY_TOO_LONG",
+            "the request's address is too long",
+            "Ask for less in one request",
+            "URI Too Long",
+        ),
+        _ => ("MALFORMED_REQUEST", "this is no HTTP request", "Send one as RFC 9112 has it", "Bad Request"),
+    };
+    let (fault, reference) = (Fault::new(code, message).remedy(remedy), Reference::new());
+    tracing::info!(reference = reference.as_str(), status, code, message, "a request was refused");
+    let body = serde_json::to_string(&ErrorBody::new(&fault, &reference)).unwrap_or_default();
+    let length = body.len();
+    format!(
+        "HTTP/1.1 {status} {reason}\r\ncontent-type: application/json\r\ncache-control: no-cache, no-store\r\n\
+         connection: close\r\ncontent-length: {length}\r\n\r\n{body}"
+    )
+    .into_bytes()
+}
+
 /// What to do about a refusal that does not say itself.
 fn remedy_of(status: StatusCode, code: &str) -> Option<&'static str> {
     match status {
