@@ -55,6 +55,14 @@ async fn serve(
     }
     let env = Env::real();
     let sqlite = Sqlite::open(&config.data_dir, env.clone()).map_err(|e| anyhow!("{e}"))?;
+    let settings = ServerConfig {
+        wire: config.wire.clone().into(),
+        tls: config.tls.clone(),
+        limits: config.limits.clone(),
+        insecure_http: config.insecure_http,
+    };
+    // Before keys and accounts are made, of which the password is shown once.
+    Server::check(config.listen, &settings).map_err(|e| anyhow!("{e}"))?;
     let store: Arc<dyn Store> = sqlite.clone();
     let keys = Keyring::open(&config.key_file, config.auth.rotation(), env.now().0).map(Arc::new);
     let keys = keys.map_err(|e| anyhow!("{e}"))?;
@@ -78,12 +86,6 @@ async fn serve(
             tracing::info!(workflow = name, version = put.workflow.version, "stored a workflow");
         }
     }
-    let settings = ServerConfig {
-        wire: config.wire.into(),
-        tls: config.tls,
-        limits: config.limits,
-        insecure_http: config.insecure_http,
-    };
     let server = Server::bind(config.listen, engine.clone(), auth.clone(), settings)
         .await
         .map_err(|e| anyhow!("{e}"))?;
