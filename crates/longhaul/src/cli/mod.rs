@@ -1,6 +1,7 @@
 //! The command line: its words, their help, nothing else.
 
 mod account;
+mod exec;
 mod serve;
 mod task;
 mod work;
@@ -13,6 +14,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
 pub(crate) use account::{AddArgs, KeyCommand, LoginArgs, PasswdArgs, UserCommand};
+pub(crate) use exec::ExecArgs;
 pub(crate) use serve::{LogFormat, ServeArgs, TlsMode};
 pub(crate) use task::{
     GetArgs, IdArgs, ListArgs, LogsArgs, ResolveArgs, RetryArgs, SkipArgs, StartArgs, TaskCommand, WatchArgs,

@@ -265,6 +265,6 @@ fn instant(text: &str) -> Result<Timestamp, String> {
     }
 }
 
-fn duration(text: &str) -> Result<Duration, String> {
+pub(super) fn duration(text: &str) -> Result<Duration, String> {
     text.parse::<Span>().map(|span| Duration::from_millis(span.0)).map_err(|e| e.to_string())
 }

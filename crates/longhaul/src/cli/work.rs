@@ -2,6 +2,8 @@
 
 use clap::{Args, Subcommand};
 
+use super::exec::ExecArgs;
+
 /// What to do with queues.
 #[derive(Debug, Subcommand)]
 pub(crate) enum QueueCommand {
@@ -39,6 +41,8 @@ pub(crate) enum WorkerCommand {
     /// List the workers heard of within the last minutes
     #[command(visible_alias = "ls")]
     List,
+    /// Be a worker: do the work of queues with a program
+    Exec(ExecArgs),
 }
 
 /// What to do with locks.

@@ -40,9 +40,7 @@ pub(crate) fn run(command: Command, global: &Global, out: Out) -> Result<Code, F
         Command::Queue(command) => {
             blocking(async { queue::run(command, &context(global, out).await?).await })
         }
-        Command::Worker(command) => {
-            blocking(async { worker::run(command, &context(global, out).await?).await })
-        }
+        Command::Worker(command) => blocking(async { worker::run(command, global, out).await }),
         Command::Lock(command) => blocking(async { lock::run(command, &context(global, out).await?).await }),
         Command::Login(args) => blocking(async { login::login(args, global, out).await }),
         Command::Logout => blocking(async { login::logout(global, out).await }),
