@@ -7,6 +7,7 @@ use tokio::time::Instant;
 
 use super::Desk;
 use super::ask::ANSWER;
+use super::attempt::Report;
 use super::flight::Flight;
 use crate::context::Context;
 use crate::error::WorkerError;
@@ -58,9 +59,9 @@ impl Desk {
         if !self.posting.flight.is_idle() {
             return None;
         }
-        let mut ended = self.ended.iter().filter_map(|report| report.context.as_ref());
-        if ended.any(Context::must_tell_first) {
-            return Some(Instant::now());
+        let waits = |report: &&Report| report.context.as_ref().is_some_and(Context::must_tell_first);
+        if let Some(report) = self.ended.iter().find(waits) {
+            return Some(report.since);
         }
         self.posting.since.map(|since| since + GATHER)
     }

