@@ -10,7 +10,7 @@ use super::task::duration;
 /// `worker exec`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Each attempt is one run of the program, in a process group of its own.
+Each attempt is one run of the program, in a process group of its own, which ends with it.
 
 Input:
   standard input   the input of the attempt as JSON; null where the workflow gives none

@@ -82,7 +82,7 @@ impl Desk {
     pub(super) fn asked(&mut self, (_, answer): Asked) -> Result<(), WorkerError> {
         self.asking.asked = 0;
         match answer {
-            Ok(leases) => self.take(leases),
+            Ok(leases) => self.take(leases, true),
             Err(Unanswered::GivenUp) => {}
             Err(Unanswered::Ended(e)) => return Err(e),
             Err(Unanswered::Refused { status, refusal }) => {
@@ -98,13 +98,15 @@ impl Desk {
         Ok(())
     }
 
-    /// Takes leases, and heeds when to ask again.
-    pub(super) fn take(&mut self, answer: Leases) {
+    /// Takes leases, and heeds when to ask again, if that was asked.
+    pub(super) fn take(&mut self, answer: Leases, asked: bool) {
         let pause = match answer.draining {
             true => Some(jittered(DRAINING)),
             false => (answer.retry_after_ms > 0).then(|| Duration::from_millis(answer.retry_after_ms)),
         };
-        self.asking.not_before = pause.map(|pause| Instant::now() + pause);
+        if asked || answer.draining {
+            self.asking.not_before = pause.map(|pause| Instant::now() + pause);
+        }
         for lease in answer.leases {
             self.begin(lease);
         }

@@ -132,12 +132,13 @@ impl Desk {
         batch: Vec<Report>,
         answer: Result<Leases, Unanswered>,
     ) -> Result<(), WorkerError> {
-        (self.reporting.asked, self.reporting.under_way) = (0, 0);
+        let asked = std::mem::take(&mut self.reporting.asked) > 0;
+        self.reporting.under_way = 0;
         match answer {
             Ok(mut answer) => {
                 let results = std::mem::take(&mut answer.results);
                 self.settle(batch, results);
-                self.take(answer);
+                self.take(answer, asked);
             }
             Err(Unanswered::GivenUp) => self.ended.extend(batch),
             Err(Unanswered::Ended(e)) => return Err(e),

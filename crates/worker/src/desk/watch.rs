@@ -17,6 +17,8 @@ use crate::wire::{BeatBody, Beats, HeartbeatBody, LeaseName, MOST_SLOTS, span};
 
 /// The longest that an answer waits, whatever the leases last.
 const LONGEST_WAIT: Duration = Duration::from_secs(30);
+/// However short a lease is.
+const SHORTEST_BEAT: Duration = Duration::from_millis(100);
 /// The longest time that a new lease is not watched, and that lies between two of these calls.
 const LONGEST_PACE: Duration = Duration::from_millis(500);
 /// How long an answer may take beside its wait, at least.
@@ -47,7 +49,7 @@ impl Desk {
     /// A third of the shortest lease.
     fn beat(&self) -> Duration {
         let shortest = self.running.values().map(|running| running.span).min().unwrap_or(self.orders.lease);
-        shortest / 3
+        (shortest / 3).max(SHORTEST_BEAT)
     }
 
     /// When the next call is due; one that is under way is then abandoned for it.

@@ -1,5 +1,6 @@
 //! `longhaul worker exec`: programs as workers.
 
+use std::io::Write;
 use std::path::Path;
 use std::process::{ExitStatus, Stdio};
 use std::time::{Duration, Instant};
@@ -10,7 +11,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::time::sleep;
 
-use super::support::{PATIENCE, Process, Server, eventually, longhaul};
+use super::support::{PASSWORD, PATIENCE, Process, Server, eventually, longhaul};
 
 /// A worker process.
 struct Exec {
@@ -283,6 +284,33 @@ async fn second_signal_stops_at_once_and_takes_the_group_along() {
     assert_eq!(worker.ended().await.code(), Some(1));
     assert!(asked.elapsed() < Duration::from_secs(3));
     eventually("the group is gone", || is_gone(child)).await;
+}
+
+/// Whoever is logged in may be a worker, too, through TLS as through anything.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn login_and_trust_are_those_of_every_command() {
+    let server = Server::start_with_tls().await;
+    server.workflow("work", json!({})).await;
+    let home = TempDir::new().unwrap();
+    let certificate = server.certificate();
+    let command = |arguments: &[&str]| {
+        let mut command = longhaul();
+        command.args(arguments).args(["--server", &server.address]).env("LONGHAUL_CA", &certificate);
+        command.env("XDG_CONFIG_HOME", home.path()).env("LONGHAUL_LOG", "error").stdout(Stdio::null());
+        command
+    };
+    let mut login = command(&["login", "admin", "--password-stdin"]).stdin(Stdio::piped()).spawn().unwrap();
+    login.stdin.take().unwrap().write_all(PASSWORD.as_bytes()).unwrap();
+    assert!(login.wait().unwrap().success());
+    let worker = command(&["worker", "exec", "--queue", "work"]).args(["--", "echo", "7"]).spawn().unwrap();
+    let worker = Exec { process: Process(worker) };
+    assert_eq!(output(&server, "work", json!({})).await, 7);
+    worker.stop().await;
+    let stranger = command(&["worker", "exec", "--queue", "work"])
+        .args(["--", "true"])
+        .env_remove("LONGHAUL_CA")
+        .status();
+    assert_eq!(stranger.unwrap().code(), Some(4));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -1,9 +1,11 @@
-//! What a worker is not built of.
+//! What a worker is built of: an address, a key, and whom it trusts.
 
 use std::time::Duration;
 
 use longhaul_worker::{Context, Worker, WorkerBuilder, WorkerError};
-use serde_json::Value;
+use serde_json::{Value, json};
+
+use super::support::{AtWork, Server};
 
 fn builder(url: &str, key: &str) -> WorkerBuilder {
     Worker::builder(url, key).queue("q", nothing)
@@ -40,4 +42,23 @@ fn what_cannot_work_is_refused_before_anything_is_sent() {
     let many =
         (0..33).fold(Worker::builder(good, "lhk_key"), |builder, n| builder.queue(format!("q{n}"), nothing));
     assert!(many.build().is_err_and(|error| error.to_string().contains("more than 32 queues")));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn certificates_are_trusted_if_a_file_vouches_for_them() {
+    let server = Server::start_with_tls().await;
+    server.workflow("q", json!({})).await;
+    assert!(server.address.starts_with("https://"));
+    let stranger = AtWork::start(builder(&server.address, &server.key)).ended().await;
+    assert!(matches!(stranger, Err(WorkerError::Untrusted { .. })), "{stranger:?}");
+    let pem = std::fs::read(server.certificate()).unwrap();
+    for trusting in [
+        builder(&server.address, &server.key).authority(pem),
+        builder(&server.address, &server.key).insecure(),
+    ] {
+        let worker = AtWork::start(trusting);
+        let id = server.task("q", json!({})).await;
+        assert_eq!(server.ended(&id).await["status"], "Successful");
+        worker.stop().await.unwrap();
+    }
 }

@@ -14,7 +14,8 @@ use tokio_util::sync::CancellationToken;
 
 /// How long anything may take before the test gives up.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
-const PASSWORD: &str = "a password of the tests";
+/// Of the administrator.
+pub(crate) const PASSWORD: &str = "a password of the tests";
 
 /// The binary: `LONGHAUL`, or the one beside this test.
 pub(crate) fn binary() -> PathBuf {
@@ -65,10 +66,11 @@ pub(crate) struct Server {
     pub(crate) key: String,
 }
 
-fn spawn(data: &Path, listen: &str) -> (Process, String) {
+fn spawn(data: &Path, listen: &str, more: &[&str]) -> (Process, String) {
     let child = longhaul()
         .args(["serve", "--log-level", "error", "--listen", listen, "--data-dir"])
         .arg(data)
+        .args(more)
         .env("LONGHAUL_ADMIN_PASSWORD", PASSWORD)
         .stdout(Stdio::piped())
         .spawn()
@@ -85,16 +87,31 @@ fn spawn(data: &Path, listen: &str) -> (Process, String) {
 
 impl Server {
     pub(crate) async fn start() -> Self {
+        Server::start_with(&[]).await
+    }
+
+    /// With a certificate that it made itself.
+    pub(crate) async fn start_with_tls() -> Self {
+        Server::start_with(&["--tls", "self-signed"]).await
+    }
+
+    async fn start_with(more: &[&str]) -> Self {
         let data = TempDir::new().expect("a directory");
-        let (process, address) = spawn(data.path(), "127.0.0.1:0");
-        let nobody = Client::new(&address).unwrap();
-        let login = nobody.login(Login::Password { username: "admin", password: PASSWORD }).await.unwrap();
-        let admin = Client::builder(&address).credentials(Credentials::Token(login.access_token));
+        let (process, address) = spawn(data.path(), "127.0.0.1:0", more);
+        let login = Login::Password { username: "admin", password: PASSWORD };
+        let nobody = Client::builder(&address).insecure().build().unwrap();
+        let tokens = nobody.login(login).await.unwrap();
+        let admin = Client::builder(&address).insecure().credentials(Credentials::Token(tokens.access_token));
         let admin = admin.build().unwrap();
         admin.add_user("robot", "WORKER", None).await.unwrap();
         let key = admin.add_api_key("robot", None).await.unwrap();
         let key = key["apiKey"].as_str().expect("a key").to_owned();
         Server { process, data, address, admin, key }
+    }
+
+    /// The certificate that it made itself.
+    pub(crate) fn certificate(&self) -> PathBuf {
+        self.data.path().join("tls/cert.pem")
     }
 
     /// Kills it with SIGKILL.
@@ -105,7 +122,7 @@ impl Server {
     /// Starts it again where it was.
     pub(crate) fn start_again(&mut self) {
         let socket = self.address.trim_start_matches("http://").to_owned();
-        self.process = spawn(self.data.path(), &socket).0;
+        self.process = spawn(self.data.path(), &socket, &[]).0;
     }
 
     pub(crate) fn worker(&self) -> WorkerBuilder {
