@@ -75,7 +75,7 @@ impl Server {
         let admin = admin.build().unwrap();
         admin.add_user("robot", "WORKER", None).await.unwrap();
         let key = admin.add_api_key("robot", None).await.unwrap();
-        let key = key["key"].as_str().unwrap_or_else(|| panic!("a key: {key}")).to_owned();
+        let key = key["apiKey"].as_str().unwrap_or_else(|| panic!("a key: {key}")).to_owned();
         Server { child, data, address, admin, key }
     }
 
@@ -103,7 +103,7 @@ impl Server {
         });
         sub_task.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
         let definition = json!({
-            "name": queue, "type": "HOST_WORK", "title": "Work on {{ input.host }}",
+            "name": queue, "type": "HOST_WORK", "title": "Work on {{ input.host|default('nothing') }}",
             "input": { "type": "object", "additionalProperties": true },
             "subTasks": [sub_task]
         });
