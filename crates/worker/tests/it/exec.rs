@@ -1,7 +1,7 @@
 //! `longhaul worker exec`: programs as workers.
 
 use std::path::Path;
-use std::process::{Child, ExitStatus, Stdio};
+use std::process::{ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
@@ -10,11 +10,11 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::time::sleep;
 
-use super::support::{PATIENCE, Server, eventually, longhaul};
+use super::support::{PATIENCE, Process, Server, eventually, longhaul};
 
 /// A worker process.
 struct Exec {
-    child: Child,
+    process: Process,
 }
 
 impl Exec {
@@ -22,7 +22,7 @@ impl Exec {
         let mut command = longhaul();
         command.args(["worker", "exec", "--server", &server.address]).args(options).arg("--").args(program);
         command.env("LONGHAUL_TOKEN", &server.key).env("LONGHAUL_LOG", "error").stdout(Stdio::null());
-        Exec { child: command.spawn().expect("the worker starts") }
+        Exec { process: Process(command.spawn().expect("the worker starts")) }
     }
 
     /// A worker whose program is a shell script.
@@ -31,13 +31,13 @@ impl Exec {
     }
 
     fn signal(&self, signal: Signal) {
-        kill(Pid::from_raw(self.child.id().cast_signed()), signal).expect("it is there");
+        kill(Pid::from_raw(self.process.0.id().cast_signed()), signal).expect("it is there");
     }
 
     async fn ended(&mut self) -> ExitStatus {
         let start = Instant::now();
         loop {
-            if let Some(status) = self.child.try_wait().unwrap() {
+            if let Some(status) = self.process.0.try_wait().unwrap() {
                 return status;
             }
             assert!(start.elapsed() < PATIENCE, "it does not end");
@@ -49,13 +49,6 @@ impl Exec {
     async fn stop(mut self) {
         self.signal(Signal::SIGTERM);
         assert_eq!(self.ended().await.code(), Some(0));
-    }
-}
-
-impl Drop for Exec {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
     }
 }
 
@@ -129,7 +122,7 @@ async fn programs_know_their_attempt_and_not_the_workers_key() {
     let start = text.find("[\"--host=").unwrap_or_else(|| panic!("{text}"));
     let mut values = serde_json::Deserializer::from_str(&text[start..]).into_iter::<Vec<String>>();
     let values = values.next().unwrap().unwrap();
-    assert_eq!(values[..4], ["--host=esx1", &id, "Work on x", "env"]);
+    assert_eq!(values[..4], ["--host=esx1", &id, "Work to do", "env"]);
     assert!(values[4].starts_with("Work"), "{values:?}");
     assert_eq!((&*values[5], &*values[6], &*values[8]), ("1", "1", "0"));
     assert!(values[7].starts_with(&id), "{values:?}");

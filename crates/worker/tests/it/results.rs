@@ -39,7 +39,7 @@ async fn typed_work_succeeds_and_knows_its_attempt() {
     worker.stop().await.unwrap();
     let seen = seen.lock();
     let [ctx] = &seen[..] else { panic!("one attempt") };
-    assert_eq!((ctx.task().id.as_str(), ctx.task().name.as_str()), (id.as_str(), "Work on esx1"));
+    assert_eq!((ctx.task().id.as_str(), ctx.task().name.as_str()), (id.as_str(), "Work to do"));
     assert_eq!((ctx.task().kind.as_str(), ctx.task().workflow.as_str()), ("HOST_WORK", "esxi"));
     assert_eq!((ctx.sub_task(), ctx.queue(), ctx.item_index()), ("Work", "esxi", None));
     assert_eq!(ctx.timeout(), Some(Duration::from_secs(300)));

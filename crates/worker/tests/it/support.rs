@@ -38,9 +38,26 @@ pub(crate) fn longhaul() -> Command {
     command
 }
 
+/// A process that does not outlive its value.
+pub(crate) struct Process(pub(crate) Child);
+
+impl Process {
+    /// Kills it with SIGKILL, unless it has ended.
+    pub(crate) fn kill(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
 /// A running server.
 pub(crate) struct Server {
-    child: Child,
+    process: Process,
     data: TempDir,
     pub(crate) address: String,
     pub(crate) admin: Client,
@@ -48,47 +65,47 @@ pub(crate) struct Server {
     pub(crate) key: String,
 }
 
-fn spawn(data: &Path, listen: &str) -> (Child, String) {
-    let mut child = longhaul()
+fn spawn(data: &Path, listen: &str) -> (Process, String) {
+    let child = longhaul()
         .args(["serve", "--log-level", "error", "--listen", listen, "--data-dir"])
         .arg(data)
         .env("LONGHAUL_ADMIN_PASSWORD", PASSWORD)
         .stdout(Stdio::piped())
         .spawn()
         .expect("the server starts");
-    let mut lines = BufReader::new(child.stdout.take().expect("a pipe"));
+    let mut process = Process(child);
+    let mut lines = BufReader::new(process.0.stdout.take().expect("a pipe"));
     let mut first = String::new();
     lines.read_line(&mut first).expect("the server says where it listens");
     // Read on, so that it never waits.
     std::thread::spawn(move || lines.lines().for_each(drop));
     let address = first.split(' ').find(|word| word.starts_with("http")).expect("an address");
-    (child, address.trim_end_matches(',').to_owned())
+    (process, address.trim_end_matches(',').to_owned())
 }
 
 impl Server {
     pub(crate) async fn start() -> Self {
         let data = TempDir::new().expect("a directory");
-        let (child, address) = spawn(data.path(), "127.0.0.1:0");
+        let (process, address) = spawn(data.path(), "127.0.0.1:0");
         let nobody = Client::new(&address).unwrap();
         let login = nobody.login(Login::Password { username: "admin", password: PASSWORD }).await.unwrap();
         let admin = Client::builder(&address).credentials(Credentials::Token(login.access_token));
         let admin = admin.build().unwrap();
         admin.add_user("robot", "WORKER", None).await.unwrap();
         let key = admin.add_api_key("robot", None).await.unwrap();
-        let key = key["apiKey"].as_str().unwrap_or_else(|| panic!("a key: {key}")).to_owned();
-        Server { child, data, address, admin, key }
+        let key = key["apiKey"].as_str().expect("a key").to_owned();
+        Server { process, data, address, admin, key }
     }
 
     /// Kills it with SIGKILL.
     pub(crate) fn kill(&mut self) {
-        self.child.kill().expect("it is there");
-        self.child.wait().expect("it ends");
+        self.process.kill();
     }
 
     /// Starts it again where it was.
     pub(crate) fn start_again(&mut self) {
         let socket = self.address.trim_start_matches("http://").to_owned();
-        self.child = spawn(self.data.path(), &socket).0;
+        self.process = spawn(self.data.path(), &socket).0;
     }
 
     pub(crate) fn worker(&self) -> WorkerBuilder {
@@ -103,7 +120,7 @@ impl Server {
         });
         sub_task.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
         let definition = json!({
-            "name": queue, "type": "HOST_WORK", "title": "Work on {{ input.host|default('nothing') }}",
+            "name": queue, "type": "HOST_WORK", "title": "Work to do",
             "input": { "type": "object", "additionalProperties": true },
             "subTasks": [sub_task]
         });
@@ -159,13 +176,6 @@ impl Server {
             .iter()
             .map(|line| (text(line, "stream"), text(line, "text")))
             .collect()
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
     }
 }
 
