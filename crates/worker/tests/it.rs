@@ -3,6 +3,8 @@
 
 #[path = "it/exec.rs"]
 mod exec;
+#[path = "it/exec_ending.rs"]
+mod exec_ending;
 #[path = "it/leases.rs"]
 mod leases;
 #[path = "it/news.rs"]

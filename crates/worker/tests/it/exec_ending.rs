@@ -1,0 +1,132 @@
+//! How programs of `longhaul worker exec` end that do not end by themselves: with their whole process group, whatever way
+//! the worker ends.
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::Signal;
+use nix::unistd::Pid;
+use serde_json::json;
+use tempfile::TempDir;
+use tokio::time::sleep;
+
+use super::exec::Exec;
+use super::support::{Server, eventually};
+
+/// The number that a program wrote into a file.
+async fn number(file: &Path) -> Pid {
+    let mut number = None;
+    eventually("the program says its number", || {
+        number = std::fs::read_to_string(file).ok().and_then(|text| text.trim().parse().ok());
+        number.is_some()
+    })
+    .await;
+    Pid::from_raw(number.unwrap())
+}
+
+/// Gone, or dead and not yet fetched by whoever looks after orphans here.
+fn is_gone(process: Pid) -> bool {
+    let status = std::fs::read_to_string(format!("/proc/{process}/stat"));
+    status.is_err()
+        || status.is_ok_and(|text| text.rsplit(") ").next().is_some_and(|rest| rest.starts_with('Z')))
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn cancel_ends_the_whole_group_with_sigterm_or_after_the_grace() {
+    let server = Server::start().await;
+    server.workflow("polite", json!({})).await;
+    server.workflow("deaf", json!({})).await;
+    let folder = TempDir::new().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    let polite = format!(
+        "trap 'echo cleaned up >&2; exit 1' TERM; sleep 3600 & echo $! > {}; wait",
+        at("polite").display()
+    );
+    let polite = Exec::script(&server, "polite", &polite);
+    let deaf = format!("trap '' TERM; sleep 3600 & echo $! > {}; wait; sleep 3600", at("deaf").display());
+    let deaf = Exec::start(&server, &["--queue", "deaf", "--grace", "500ms"], &["sh", "-c", &deaf]);
+    for (queue, grace) in [("polite", Duration::ZERO), ("deaf", Duration::from_millis(500))] {
+        let id = server.task(queue, json!({})).await;
+        let child = number(&at(queue)).await;
+        // From now on the lease is watched.
+        sleep(Duration::from_millis(700)).await;
+        let asked = Instant::now();
+        server.admin.cancel_task(&id).await.unwrap();
+        assert_eq!(server.ended(&id).await["status"], "Cancelled");
+        eventually("the group is gone", || is_gone(child)).await;
+        let took = asked.elapsed();
+        assert!(took >= grace && took < grace + Duration::from_secs(4), "{queue}: {took:?}");
+    }
+    polite.stop().await;
+    deaf.stop().await;
+}
+
+/// A worker that is killed takes its programs along, and another one goes on with the work.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn killed_worker_takes_its_group_along_and_another_goes_on() {
+    let server = Server::start().await;
+    server.workflow("work", json!({})).await;
+    let folder = TempDir::new().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    let script = format!(
+        "sleep 3600 & echo $! > {}; echo $$ > {}; wait",
+        at("child").display(),
+        at("leader").display()
+    );
+    let mut first = Exec::start(&server, &["--queue", "work", "--lease", "2s"], &["sh", "-c", &script]);
+    let id = server.task("work", json!({})).await;
+    let (child, leader) = (number(&at("child")).await, number(&at("leader")).await);
+    let second = Exec::start(&server, &["--queue", "work"], &["sh", "-c", "echo $LONGHAUL_TOKEN"]);
+    sleep(Duration::from_millis(500)).await;
+    assert!(!is_gone(child) && !is_gone(leader));
+    first.signal(Signal::SIGKILL);
+    first.ended().await;
+    eventually("the group is gone", || is_gone(child) && is_gone(leader)).await;
+    assert_eq!(server.ended(&id).await["outputs"]["Work"], 2, "a later token");
+    let attempts = server.attempts(&id).await;
+    assert_eq!(attempts.len(), 2);
+    assert_eq!(attempts[0]["error"]["errorCode"], "LEASE_EXPIRED");
+    second.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn stopped_worker_lets_programs_end_and_stops_those_that_do_not() {
+    let server = Server::start().await;
+    server.workflow("work", json!({ "retry": { "attempts": 2, "backoff": "1ms" } })).await;
+    let folder = TempDir::new().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    let program =
+        ["sh", "-c", "sleep $1 & echo $! > $2; wait; echo '\"ended\"'", "sh", "{seconds}", "{file}"];
+    let mut first = Exec::start(&server, &["--queue", "work", "--slots", "2", "--grace", "1500ms"], &program);
+    let (quick, slow) = (at("quick"), at("slow"));
+    let quick_id = server.task("work", json!({ "seconds": 1, "file": quick })).await;
+    let slow_id = server.task("work", json!({ "seconds": 3600, "file": slow })).await;
+    number(&quick).await;
+    let sleeper = number(&slow).await;
+    first.signal(Signal::SIGTERM);
+    assert_eq!(first.ended().await.code(), Some(0));
+    assert!(is_gone(sleeper));
+    assert_eq!(server.ended(&quick_id).await["outputs"]["Work"], "ended");
+    let second = Exec::script(&server, "work", "echo '\"elsewhere\"'");
+    assert_eq!(server.ended(&slow_id).await["outputs"]["Work"], "elsewhere");
+    second.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn second_signal_stops_at_once_and_takes_the_group_along() {
+    let server = Server::start().await;
+    server.workflow("work", json!({})).await;
+    let folder = TempDir::new().unwrap();
+    let file = folder.path().join("child");
+    let script = format!("sleep 3600 & echo $! > {}; wait", file.display());
+    let mut worker = Exec::script(&server, "work", &script);
+    server.task("work", json!({})).await;
+    let child = number(&file).await;
+    worker.signal(Signal::SIGINT);
+    sleep(Duration::from_millis(300)).await;
+    let asked = Instant::now();
+    worker.signal(Signal::SIGINT);
+    assert_eq!(worker.ended().await.code(), Some(1));
+    assert!(asked.elapsed() < Duration::from_secs(3));
+    eventually("the group is gone", || is_gone(child)).await;
+}
