@@ -1,23 +1,15 @@
 //! Workers against a real server, and against scripted ones that do what a real one seldom does.
-#![forbid(unsafe_code)]
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
-#[path = "it/exec.rs"]
-mod exec;
-#[path = "it/exec_ending.rs"]
-mod exec_ending;
-#[path = "it/leases.rs"]
-mod leases;
-#[path = "it/news.rs"]
-mod news;
-#[path = "it/results.rs"]
-mod results;
-#[path = "it/scripted.rs"]
-mod scripted;
-#[path = "it/setup.rs"]
-mod setup;
-#[path = "it/stopping.rs"]
-mod stopping;
-#[path = "it/stub.rs"]
-mod stub;
-#[path = "it/support.rs"]
-mod support;
+mod it {
+    mod exec;
+    mod exec_ending;
+    mod leases;
+    mod news;
+    mod results;
+    mod scripted;
+    mod setup;
+    mod stopping;
+    mod stub;
+    mod support;
+}
