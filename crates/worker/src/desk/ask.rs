@@ -18,13 +18,12 @@ pub(super) const ANSWER: Duration = Duration::from_secs(30);
 /// When to ask a server again that is stopping.
 const DRAINING: Duration = Duration::from_secs(2);
 
-/// An answer to a question for so many attempts.
-type Asked = (usize, Result<Leases, Unanswered>);
-
 /// The question that is under way.
 pub(super) struct Asking {
-    pub(super) flight: Flight<Asked>,
+    pub(super) flight: Flight<Result<Leases, Unanswered>>,
+    /// For how many attempts.
     asked: usize,
+    /// When the server wants to be asked again.
     not_before: Option<Instant>,
 }
 
@@ -33,7 +32,7 @@ impl Asking {
         Asking { flight: Flight::none(), asked: 0, not_before: None }
     }
 
-    /// For how many attempts.
+    /// For how many attempts one is under way.
     pub(super) fn asked(&self) -> usize {
         self.asked
     }
@@ -49,8 +48,7 @@ impl Desk {
     /// What to lease next, if anything; `wait` is for how long.
     pub(super) fn next(&self, now: Instant, wait: Duration) -> Option<(usize, NextBody)> {
         let max = self.free().min(MOST_LEASES);
-        let later = self.asking.not_before.is_some_and(|at| at > now);
-        if max == 0 || later || !self.is_working() {
+        if max == 0 || self.asking.not_before.is_some_and(|at| at > now) || !self.is_working() {
             return None;
         }
         let lease = span(self.orders.lease);
@@ -58,6 +56,7 @@ impl Desk {
     }
 
     pub(super) fn begin_ask(&mut self, now: Instant) {
+        self.asking.not_before = self.asking.not_before.filter(|at| *at > now);
         // A report asks, too, and is answered at once.
         if !self.asking.flight.is_idle() || self.is_reporting() {
             return;
@@ -68,18 +67,16 @@ impl Desk {
         let (transport, given_up) = (self.orders.transport.clone(), self.given_up.clone());
         self.asking.asked = max;
         self.asking.flight.begin(async move {
-            let limit = WAIT + ANSWER;
-            (max, transport.call(Verb::Lease, body.into(), limit, LONGEST_PAUSE, &given_up).await)
+            transport.call(Verb::Lease, body.into(), WAIT + ANSWER, LONGEST_PAUSE, &given_up).await
         });
     }
 
     /// When it may ask again, if that is what it waits for.
     pub(super) fn ask_due(&self) -> Option<Instant> {
-        let waits = self.asking.flight.is_idle() && self.is_working();
-        self.asking.not_before.filter(|at| waits && *at > Instant::now())
+        self.asking.not_before.filter(|_| self.asking.flight.is_idle() && self.is_working())
     }
 
-    pub(super) fn asked(&mut self, (_, answer): Asked) -> Result<(), WorkerError> {
+    pub(super) fn answered(&mut self, answer: Result<Leases, Unanswered>) -> Result<(), WorkerError> {
         self.asking.asked = 0;
         match answer {
             Ok(leases) => self.take(leases, true),

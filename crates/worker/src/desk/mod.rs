@@ -111,7 +111,7 @@ impl Desk {
             self.begin_calls(now);
             let wake = self.wake();
             tokio::select! {
-                asked = self.asking.flight.landed() => self.asked(asked)?,
+                answer = self.asking.flight.landed() => self.answered(answer)?,
                 (batch, answer) = self.reporting.flight.landed() => self.reported(batch, answer)?,
                 answer = self.watching.flight.landed() => self.watched(answer)?,
                 answer = self.posting.flight.landed() => self.posted(answer)?,
