@@ -18,9 +18,13 @@ run: setup ## build, start a server with demo tasks, and say what to try next
 test: setup ## run every test
 	$(CARGO) test --workspace --locked
 	scripts/test-clients.sh
+	scripts/test-python.sh
 
 test-clients: setup ## run the tests with clients that are not ours (Python)
 	scripts/test-clients.sh
+
+test-python: setup ## check and test the Python package in clients/python
+	scripts/test-python.sh
 
 lint: ## formatting and clippy, warnings are errors
 	$(CARGO) fmt --all --check
@@ -38,4 +42,4 @@ torture-quick: setup ## 20 kills and every tenth fsync
 	$(CARGO) build --release --locked -p longhaul -p longhaul-proof
 	$(TARGET)/release/torture --quick --longhaul $(LONGHAUL)
 
-.PHONY: help setup run test test-clients lint bench torture torture-quick
+.PHONY: help setup run test test-clients test-python lint bench torture torture-quick

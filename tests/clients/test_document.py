@@ -39,6 +39,16 @@ def test_document_is_the_server_s(admin: Caller) -> None:
     assert len(OPERATIONS) >= 39
 
 
+def nobody_waits(case: schemathesis.Case) -> None:
+    """What is asked to wait for work, for lines or for an end is asked for a moment: there may be none for a minute."""
+    if isinstance(case.query, dict) and "wait" in case.query:
+        case.query["wait"] = "1ms"
+    body = case.body if isinstance(case.body, dict) else {}
+    for part in (body, body.get("next")):
+        if isinstance(part, dict) and "wait" in part:
+            part["wait"] = "0s"
+
+
 @pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: operation.label)
 def test_document_is_kept(operation: schemathesis.schemas.APIOperation, admin: Caller) -> None:
     # The same requests each time; those that fail can be had again.
@@ -50,6 +60,7 @@ def test_document_is_kept(operation: schemathesis.schemas.APIOperation, admin: C
     @known
     @given(case=operation.as_strategy())
     def kept(case: schemathesis.Case) -> None:
+        nobody_waits(case)
         case.call_and_validate(
             base_url=admin.server.url, checks=CHECKS, headers=admin.headers(),
             verify=str(admin.server.certificate), timeout=20,

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use longhaul_crypto::{Keyring, KeyringError, Zeroizing, random};
+use longhaul_crypto::{Keyring, KeyringError, password};
 use longhaul_model::Env;
 use longhaul_store::{Accounts, Audit};
 use tokio::sync::Semaphore;
@@ -75,7 +75,7 @@ impl Auth {
         config.check()?;
         let cores = std::thread::available_parallelism().map_or(1, |cores| cores.get());
         let hasher = Hasher::new(cores);
-        let decoy = hasher.hash(Zeroizing::new(random::token::<32>())).await?;
+        let decoy = password::decoy();
         let oidc = match (&config.oidc, fetch) {
             (Some(oidc), Some(fetch)) => Some(Oidc::new(oidc.clone(), fetch, env.clone())),
             _ => None,

@@ -7,6 +7,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use serde_json::{Value, json};
 
 use crate::child::{Places, Server};
 use crate::load::{Figures, Load, Request, on_one_thread};
@@ -82,15 +83,24 @@ pub(crate) fn spike_bodies() -> Vec<Vec<u8>> {
 
 /// Requests for tasks of five sub-tasks, with inputs of about 600 bytes.
 pub(crate) fn bodies(later: bool) -> Vec<Vec<u8>> {
-    (0..data::HOSTS)
-        .map(|n| {
-            let mut body = serde_json::json!({ "workflow": data::FIVE, "input": data::input(n) });
-            if later {
-                body["notBefore"] = "2099-01-01T00:00:00.000Z".into();
-            }
-            body.to_string().into_bytes()
-        })
-        .collect()
+    let more = if later { json!({ "notBefore": "2099-01-01T00:00:00.000Z" }) } else { json!({}) };
+    bodies_with(data::FIVE, &more)
+}
+
+/// The same for another workflow.
+pub(crate) fn bodies_of(workflow: &str) -> Vec<Vec<u8>> {
+    bodies_with(workflow, &json!({}))
+}
+
+fn bodies_with(workflow: &str, more: &Value) -> Vec<Vec<u8>> {
+    let body = |n| {
+        let mut body = json!({ "workflow": workflow, "input": data::input(n) });
+        for (name, value) in more.as_object().into_iter().flatten() {
+            body[name] = value.clone();
+        }
+        body.to_string().into_bytes()
+    };
+    (0..data::HOSTS).map(body).collect()
 }
 
 /// Runs tasks to their end, `count` of them, and gives their ids.

@@ -61,7 +61,13 @@ impl Places {
     pub(crate) fn longhaul(&self, data: &Path) -> Result<Server> {
         let workflows = self.work.join("workflows");
         std::fs::create_dir_all(&workflows)?;
-        std::fs::write(workflows.join("five.json"), serde_json::to_vec_pretty(&crate::data::five())?)?;
+        for (file, workflow) in [
+            ("five.json", crate::data::five()),
+            ("worked.json", crate::data::worked()),
+            ("each.json", crate::data::each()),
+        ] {
+            std::fs::write(workflows.join(file), serde_json::to_vec_pretty(&workflow)?)?;
+        }
         let name =
             data.file_name().context("a data directory without a name")?.to_string_lossy().into_owned();
         let who = Who::bearer(&access::key(data)?);

@@ -5,6 +5,12 @@ use serde_json::{Value, json};
 
 /// The workflow of the load: five simulated sub-tasks that take no time.
 pub(crate) const FIVE: &str = "bench-five";
+/// The workflow of the load that external workers run.
+pub(crate) const WORKED: &str = "bench-worked";
+/// The workflow with children.
+pub(crate) const EACH: &str = "bench-each";
+/// Their queue.
+pub(crate) const QUEUE: &str = "bench";
 /// Types in a filled store.
 pub(crate) const KINDS: u64 = 20;
 /// Resources in a filled store.
@@ -61,6 +67,27 @@ pub(crate) fn input(n: u64) -> Value {
 /// The workflow of the load.
 pub(crate) fn five() -> Value {
     definition(FIVE, "HOST_UPDATE", false)
+}
+
+/// The same with external workers.
+pub(crate) fn worked() -> Value {
+    let mut definition = definition(WORKED, "HOST_UPDATE", false);
+    for sub_task in definition["subTasks"].as_array_mut().into_iter().flatten() {
+        sub_task["action"] = json!({ "worker": { "queue": QUEUE, "input": { "host": "{{ input.host }}" } } });
+    }
+    definition
+}
+
+/// A workflow of one sub-task with a child for each item of a list.
+pub(crate) fn each() -> Value {
+    json!({
+        "name": EACH, "type": "HOST_PATCH", "title": "Patch {{ input.hosts|length }} hosts",
+        "input": { "type": "object", "required": ["hosts"], "properties": { "hosts": { "type": "array" } } },
+        "subTasks": [{
+            "name": "Patch", "description": "Patch {{ item }}", "forEach": "{{ input.hosts }}", "parallel": 64,
+            "action": { "worker": { "queue": QUEUE, "input": { "host": "{{ item }}" } } }
+        }]
+    })
 }
 
 /// The name of a workflow of a filled store.

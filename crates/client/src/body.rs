@@ -153,13 +153,19 @@ pub struct WorkflowRef {
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct WaitingForBody {
-    /// `START`, `TIMER`, `RETRY`, `DECISION` or `STOP`.
+    /// `START`, `LOCK`, `TIMER`, `RETRY`, `WORKER`, `DECISION` or `STOP`.
     #[serde(rename = "type")]
     pub kind: String,
     /// The sub-task that waits.
     pub sub_task: Option<String>,
     /// Until when.
     pub until: Option<String>,
+    /// The queue whose workers it waits for.
+    pub queue: Option<String>,
+    /// How many workers asked that queue lately.
+    pub workers: Option<u64>,
+    /// Who stands in its way.
+    pub locks: Vec<crate::LockBody>,
 }
 
 /// An error: of a task, a sub-task or an answer.

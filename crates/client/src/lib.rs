@@ -13,6 +13,7 @@ mod tasks;
 mod tokens;
 mod trust;
 mod users;
+mod work;
 mod workflows;
 
 pub use body::{
@@ -27,4 +28,5 @@ pub use session::Session;
 pub use tasks::{Imported, Read, ResolveTask, StartTask, Started, TaskFilter, Versioned};
 pub use tokens::{Login, RefreshTokenBody, Tokens};
 pub use users::{ApiKeyBody, UserBody, UserChange};
+pub use work::{LockBody, LogBody, LogFilter, LogLineBody, QueueBody, QueueLimitsBody, WorkerBody};
 pub use workflows::WorkflowBody;

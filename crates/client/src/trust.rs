@@ -87,6 +87,11 @@ fn words(e: &CertificateError) -> String {
             "it is not signed by the authority that it names, though one of that name is trusted here"
                 .to_owned()
         }
+        other if other.to_string().contains("CaUsedAsEndEntity") => {
+            "it is an authority's certificate (CA:TRUE), which is not for servers: make it anew with \
+             `openssl req -x509 -addext basicConstraints=critical,CA:FALSE …`, or have an authority sign one"
+                .to_owned()
+        }
         other => other.to_string(),
     }
 }

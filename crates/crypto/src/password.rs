@@ -7,7 +7,7 @@ use argon2::{
 };
 use thiserror::Error;
 
-use crate::random;
+use crate::{base64url, random};
 
 /// Memory in KiB, passes, lanes: the first of the choices that OWASP gives for argon2id.
 const PARAMS: (u32, u32, u32) = (19_456, 2, 1);
@@ -26,6 +26,16 @@ pub fn hash(password: &str) -> Result<String, HashError> {
         .hash_password_customized(password.as_bytes(), &salt, None, None, params)
         .map(|hashed| hashed.to_string())
         .map_err(|e| HashError(e.to_string()))
+}
+
+/// What takes as long to compare with as a real hash, and matches nothing: made without hashing, which would take its memory
+/// at every start.
+pub fn decoy() -> String {
+    let (memory, passes, lanes) = PARAMS;
+    // The text form has the other alphabet of Base64.
+    let text = |bytes: &[u8]| base64url::encode(bytes).replace('-', "+").replace('_', "/");
+    let (salt, hash) = (text(&random::bytes::<16>()), text(&random::bytes::<32>()));
+    format!("$argon2id$v=19$m={memory},t={passes},p={lanes}${salt}${hash}")
 }
 
 /// Is it the password that was hashed?
@@ -66,6 +76,15 @@ mod tests {
         assert_eq!(verify("", &hashed), Ok(false));
         assert_ne!(hashed, hash("correct horse battery").expect("hashed"), "each hash has its own salt");
         assert!(is_current(&hashed));
+    }
+
+    #[test]
+    fn decoy_is_a_hash_like_any_other() {
+        for _ in 0..20 {
+            let decoy = decoy();
+            assert!(is_current(&decoy), "{decoy}");
+        }
+        assert_eq!(verify("correct horse battery", &decoy()), Ok(false));
     }
 
     #[test]

@@ -101,9 +101,12 @@ impl Engine {
                 page.total += found.total;
                 for task in found.tasks {
                     match task {
-                        Stored::Own(record) => page.tasks.push(*record),
-                        // History of another server has no spec and no sub-tasks of this kind.
-                        Stored::Imported { .. } => page.total -= 1,
+                        Stored::Own(record) if record.credentials_operation().is_some() => {
+                            page.tasks.push(*record);
+                        }
+                        // History of another server has no spec and no sub-tasks of this kind; a workflow that only has the
+                        // type is none of these.
+                        Stored::Own(_) | Stored::Imported { .. } => page.total -= 1,
                     }
                 }
             }

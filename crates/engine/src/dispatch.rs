@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use futures_util::FutureExt;
 use longhaul_model::{Command, Effect, Env, Failure, Fault, Launch, TaskId, Token};
-use longhaul_store::{Commit, CommitSink, Store, StoreError};
+use longhaul_store::{Commit, CommitSink, Store, StoreError, Stored};
 use parking_lot::Mutex;
 use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
@@ -17,12 +17,17 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::action::Actions;
+use crate::logs::{Log, clean};
 use crate::secrets::{Redactor, Vault, closed};
 use crate::timers::Timers;
 use crate::watch::{Watch, Watches};
+use crate::workers::Workers;
 
 /// How long an action may take to clean up once it is told to stop.
 const CLEAN_UP: Duration = Duration::from_secs(10);
+
+/// How often what a running attempt writes is stored.
+const LOG_PAUSE: Duration = Duration::from_secs(1);
 
 pub(crate) struct Dispatcher {
     this: Weak<Dispatcher>,
@@ -35,6 +40,7 @@ pub(crate) struct Dispatcher {
     running: Mutex<HashMap<(TaskId, u32, Token), CancellationToken>>,
     timers: Arc<Timers>,
     watches: Arc<Watches>,
+    workers: Arc<Workers>,
     draining: AtomicBool,
     attempts: TaskTracker,
 }
@@ -58,6 +64,7 @@ impl Dispatcher {
             running: Mutex::new(HashMap::new()),
             timers: Arc::new(Timers::default()),
             watches: Arc::new(Watches::default()),
+            workers: Arc::new(Workers::default()),
             draining: AtomicBool::new(false),
             attempts: TaskTracker::new(),
         })
@@ -65,6 +72,11 @@ impl Dispatcher {
 
     pub(crate) fn timers(&self) -> Arc<Timers> {
         self.timers.clone()
+    }
+
+    /// Queues and leases.
+    pub(crate) fn workers(&self) -> &Arc<Workers> {
+        &self.workers
     }
 
     /// Watches for the end of a task.
@@ -78,10 +90,20 @@ impl Dispatcher {
         self.watches.release();
     }
 
-    /// Waits until no attempt runs, or the time is over.
+    /// Waits until no attempt runs and none will, or the time is over. The last word of an attempt may start another, which
+    /// is handed back: only when nothing is left after all words are written is it quiet.
     pub(crate) async fn wait_idle(&self, limit: Duration) {
         self.attempts.close();
-        if tokio::time::timeout(limit, self.attempts.wait()).await.is_err() {
+        let quiet = async {
+            loop {
+                self.attempts.wait().await;
+                // A store that cannot write any more has nothing to tell either.
+                if self.store.flush().await.is_err() || self.attempts.is_empty() {
+                    return;
+                }
+            }
+        };
+        if tokio::time::timeout(limit, quiet).await.is_err() {
             tracing::warn!(
                 attempts = self.attempts.len(),
                 "attempts still run; the next start finds out about them"
@@ -115,15 +137,49 @@ impl Dispatcher {
 
     /// Runs an attempt with its secrets open, and takes them out of what it says.
     async fn run(&self, id: TaskId, mut launch: Launch, stop: CancellationToken) -> Outcome {
-        let Some(redactor) = self.opened(id, &mut launch)? else { return self.timed(&launch, stop).await };
-        match self.timed(&launch, stop).await {
+        let redactor = self.opened(id, &mut launch)?;
+        let log = Log::new(self.env.clone());
+        let outcome = {
+            let mut running = std::pin::pin!(self.timed(&launch, stop, &log));
+            loop {
+                match tokio::time::timeout(LOG_PAUSE, &mut running).await {
+                    Ok(outcome) => break outcome,
+                    Err(_) => self.keep_log(id, &launch, &log, redactor.as_ref()).await,
+                }
+            }
+        };
+        self.keep_log(id, &launch, &log, redactor.as_ref()).await;
+        let Some(redactor) = redactor else { return outcome };
+        match outcome {
             Ok(output) => Ok(output.map(|output| redactor.value(output))),
             Err(failure) => Err(redactor.failure(failure)),
         }
     }
 
+    /// Stores what an attempt wrote since the last time.
+    async fn keep_log(&self, id: TaskId, launch: &Launch, log: &Log, redactor: Option<&Redactor>) {
+        let lines = clean(log.take(), redactor);
+        if lines.is_empty() {
+            return;
+        }
+        if let Err(e) = self.store.write_log(id, launch.sub_task, launch.number, lines).await {
+            tracing::warn!(task.id = %id, error = %e, "lines of a log are lost");
+        }
+    }
+
+    /// What takes a task's secrets out of what an attempt says; `None` if it cannot have seen any.
+    pub(crate) fn redactor(&self, id: TaskId, sub_task: u32) -> Result<Option<Redactor>, StoreError> {
+        let Stored::Own(record) = self.store.get(id)? else { return Ok(None) };
+        if !record.may_see_secrets(sub_task) {
+            return Ok(None);
+        }
+        let Some(mut spec) = self.store.spec(id)? else { return Ok(None) };
+        let opened = self.vault.open(id, &record.workflow.secrets, &mut spec.input);
+        opened.map(Some).map_err(|e| StoreError::Corrupt(e.to_string()))
+    }
+
     /// Opens the secrets that a launch may need; `None` if it needs none.
-    fn opened(&self, id: TaskId, launch: &mut Launch) -> Result<Option<Redactor>, Failure> {
+    pub(crate) fn opened(&self, id: TaskId, launch: &mut Launch) -> Result<Option<Redactor>, Failure> {
         let Some(workflow) = &launch.secrets else { return Ok(None) };
         let unreadable = |e: StoreError| {
             let fault = Fault::new("INPUT_UNREADABLE", format!("the task's input cannot be read: {e}"));
@@ -136,8 +192,8 @@ impl Dispatcher {
     }
 
     /// Runs an attempt within its time.
-    async fn timed(&self, launch: &Launch, stop: CancellationToken) -> Outcome {
-        let action = AssertUnwindSafe(self.actions.run(launch, stop.clone())).catch_unwind();
+    async fn timed(&self, launch: &Launch, stop: CancellationToken, log: &Log) -> Outcome {
+        let action = AssertUnwindSafe(self.actions.run(launch, stop.clone(), log)).catch_unwind();
         let Some(limit) = launch.timeout else { return caught(action.await) };
         tokio::pin!(action);
         match tokio::time::timeout(limit.into(), &mut action).await {
@@ -169,10 +225,19 @@ impl CommitSink for Dispatcher {
                 match effect {
                     Effect::Start(launch) => self.start(id, launch),
                     Effect::Stop { sub_task, token } => {
-                        if let Some(stop) = self.running.lock().get(&(id, sub_task, token)) {
+                        let key = (id, sub_task, token);
+                        if let Some(stop) = self.running.lock().get(&key) {
                             stop.cancel();
+                        } else {
+                            self.workers.cancel(&key);
                         }
                     }
+                    Effect::Queued { sub_task, queue, priority } => {
+                        self.workers.queued(id, sub_task, &queue, priority);
+                    }
+                    Effect::Unqueued { sub_task, queue } => self.workers.unqueued(id, sub_task, &queue),
+                    Effect::Leased(leased) => self.workers.leased(id, &leased, self.env.now()),
+                    Effect::LeaseEnded { sub_task, token } => self.workers.lease_ended(id, sub_task, token),
                     Effect::Timer(at) => self.timers.set(at, id, self.env.now()),
                     Effect::Ended(_) => self.watches.ended(id),
                 }

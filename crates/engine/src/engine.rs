@@ -16,6 +16,7 @@ use crate::history;
 use crate::routes::Routes;
 use crate::secrets::Vault;
 use crate::timers;
+use crate::workers::kept_limits;
 use crate::{EngineConfig, EngineError};
 
 /// Lists at work at once: each may take milliseconds of a core.
@@ -35,8 +36,22 @@ pub(crate) struct Inner {
     pub(crate) dispatcher: Arc<Dispatcher>,
     pub(crate) routes: Routes,
     pub(crate) lists: Semaphore,
+    /// Taken by who changes settings of which several are one value.
+    pub(crate) settings: tokio::sync::Mutex<()>,
     draining: AtomicBool,
     timers: CancellationToken,
+}
+
+impl Inner {
+    /// Whether the end is near: nobody waits for anything any more.
+    pub(crate) fn timers_stopped(&self) -> bool {
+        self.timers.is_cancelled()
+    }
+
+    /// Waits until it is.
+    pub(crate) async fn stopped(&self) {
+        self.timers.cancelled().await;
+    }
 }
 
 impl Engine {
@@ -53,12 +68,15 @@ impl Engine {
             Dispatcher::new(store.clone(), env.clone(), actions, vault.clone(), config.max_running);
         store.attach(dispatcher.clone());
         let routes = Routes::new(store.workflows().map_err(EngineError::Store)?);
+        let limits = kept_limits(&*store)?.into_iter().map(|(name, limits)| (name.into(), limits));
+        dispatcher.workers().limit(limits);
         let recovered = store.recover().await.map_err(EngineError::Store)?;
         if recovered > 0 {
             tracing::info!(tasks = recovered, "went on with the tasks that had not ended");
         }
         let timers = CancellationToken::new();
         tokio::spawn(timers::run(store.clone(), env.clone(), dispatcher.timers(), timers.clone()));
+        tokio::spawn(dispatcher.workers().clone().watch(store.clone(), timers.clone()));
         let inner = Inner {
             store,
             env,
@@ -67,6 +85,7 @@ impl Engine {
             dispatcher,
             routes,
             lists: Semaphore::new(LISTS),
+            settings: tokio::sync::Mutex::new(()),
             draining: AtomicBool::new(false),
             timers,
         };
@@ -100,11 +119,16 @@ impl Engine {
         self.inner.dispatcher.drain();
     }
 
-    /// Drains, gives running attempts up to `limit` to end, and closes the store. Attempts that had not begun are
-    /// handed back; those that did not end are found at the next start.
-    pub async fn shutdown(&self, limit: Duration) {
+    /// Drains, and gives running attempts up to `limit` to end. Attempts that had not begun are handed back; those that did
+    /// not end are found at the next start. Reads and reports of workers are answered still.
+    pub async fn settle(&self, limit: Duration) {
         self.drain();
         self.inner.dispatcher.wait_idle(limit).await;
+    }
+
+    /// As [`Engine::settle`], and closes the store.
+    pub async fn shutdown(&self, limit: Duration) {
+        self.settle(limit).await;
         self.inner.store.close().await;
     }
 

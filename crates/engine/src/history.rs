@@ -24,6 +24,14 @@ const AUDIT_DAYS: i64 = 730;
 
 const DAY: i64 = 24 * 60 * 60 * 1000;
 
+/// Which tasks, for the audit log: the first of many.
+fn named(tasks: &[TaskId]) -> String {
+    const NAMED: usize = 50;
+    let ids: Vec<String> = tasks.iter().take(NAMED).map(ToString::to_string).collect();
+    let more = if tasks.len() > NAMED { ", …" } else { "" };
+    format!("{} tasks: {}{more}", tasks.len(), ids.join(", "))
+}
+
 impl Engine {
     /// Deletes tasks that cannot change any more, each for itself.
     pub async fn delete_history(
@@ -31,7 +39,7 @@ impl Engine {
         tasks: Vec<TaskId>,
         audit: Audit,
     ) -> Result<Vec<DeletionResult>, EngineError> {
-        let mut audit = Some(audit.detail(format!("{} tasks", tasks.len())));
+        let mut audit = Some(audit.detail(named(&tasks)));
         let mut results = Vec::with_capacity(tasks.len());
         for batch in tasks.chunks(BATCH as usize) {
             let done = self.inner.store.delete_history(batch.to_vec(), audit.take()).await;

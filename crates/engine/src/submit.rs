@@ -81,6 +81,10 @@ impl Engine {
 
     async fn submit_as(&self, id: TaskId, request: SubmitRequest) -> Result<Submitted, EngineError> {
         let SubmitRequest { workflow, version, input, name, not_before, labels, audit, key } = request;
+        if version.is_some() {
+            // Of a deleted workflow the versions are there for the tasks that ran them only.
+            self.workflow(&workflow, None)?;
+        }
         let workflow = self.workflow(&workflow, version)?;
         if workflow.definition.credentials.is_some() {
             return Err(EngineError::StartedByOwnCall(workflow.definition.name.clone()));

@@ -1,7 +1,9 @@
 //! `serve`: opens the store, starts the engine, loads workflows, listens, and stops in an orderly way.
 
+use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context as _, anyhow};
 use longhaul_auth::Auth;
@@ -53,6 +55,14 @@ async fn serve(
     }
     let env = Env::real();
     let sqlite = Sqlite::open(&config.data_dir, env.clone()).map_err(|e| anyhow!("{e}"))?;
+    let settings = ServerConfig {
+        wire: config.wire.clone().into(),
+        tls: config.tls.clone(),
+        limits: config.limits.clone(),
+        insecure_http: config.insecure_http,
+    };
+    // Before keys and accounts are made, of which the password is shown once.
+    Server::check(config.listen, &settings).map_err(|e| anyhow!("{e}"))?;
     let store: Arc<dyn Store> = sqlite.clone();
     let keys = Keyring::open(&config.key_file, config.auth.rotation(), env.now().0).map(Arc::new);
     let keys = keys.map_err(|e| anyhow!("{e}"))?;
@@ -76,12 +86,6 @@ async fn serve(
             tracing::info!(workflow = name, version = put.workflow.version, "stored a workflow");
         }
     }
-    let settings = ServerConfig {
-        wire: config.wire.into(),
-        tls: config.tls,
-        limits: config.limits,
-        insecure_http: config.insecure_http,
-    };
     let server = Server::bind(config.listen, engine.clone(), auth.clone(), settings)
         .await
         .map_err(|e| anyhow!("{e}"))?;
@@ -115,13 +119,14 @@ async fn serve(
         showing.abort();
     }
     let orderly = async {
-        engine.drain();
+        // Whoever polls a task is answered until it is quiet: to some clients a refused connection is the end.
+        engine.settle(config.shutdown_grace).await;
         stop.cancel();
         if let Err(e) = serving.await {
             tracing::error!(error = %e, "the server ended early");
         }
         let _ = tidying.await;
-        engine.shutdown(config.shutdown_grace).await;
+        engine.shutdown(Duration::from_secs(1)).await;
     };
     tokio::select! {
         () = orderly => {
@@ -152,7 +157,9 @@ fn start_log(config: &Config) -> anyhow::Result<()> {
     let filter = EnvFilter::try_new(&config.log_level).with_context(|| {
         format!("log_level: `{}` is no filter; write info, or info,longhaul_store=debug", config.log_level)
     })?;
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let colour = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+    let log =
+        tracing_subscriber::fmt().with_env_filter(filter).with_ansi(colour).with_writer(std::io::stderr);
     match config.log_format {
         LogFormat::Text => log.init(),
         LogFormat::Json => log.json().flatten_event(true).init(),

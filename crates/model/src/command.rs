@@ -71,6 +71,15 @@ pub enum Command {
         /// The worker that says so; `None` for the server itself.
         by: Option<WorkerId>,
     },
+    /// The task has all that it claims for itself: it starts, or goes on.
+    Acquired,
+    /// A failed task lets go of what it holds.
+    Release {
+        /// Who decides.
+        by: String,
+        /// Why.
+        reason: String,
+    },
     /// Time has passed: whatever is due happens.
     Due,
     /// The server starts: attempts that were running here are lost.
@@ -218,6 +227,12 @@ pub enum Refused {
     /// A result of an attempt that is not the live one.
     #[error("the attempt is not the live one of its sub-task")]
     Stale,
+    /// A release of a task that runs, or holds nothing.
+    #[error("only a failed task that holds locks can let go of them")]
+    HoldsNothing,
+    /// A release of a credentials task by the call for other tasks.
+    #[error("a failed credentials task lets go of its resources when it is cancelled by its own call")]
+    ReleasedByOwnCall,
     /// Nothing is due, nothing was lost, nothing begins.
     #[error("there is nothing to do")]
     Nothing,
@@ -236,8 +251,29 @@ pub struct Change {
     pub attempts: Vec<Attempt>,
     /// Attempts that were leased to the worker whose terms the command carried.
     pub grants: Vec<Launch>,
+    /// It asks for what it claims: the store applies [`Command::Acquired`] once it has all of it, at once if nobody stands in
+    /// the way.
+    pub claims: bool,
+    /// It lets go of what it held or asked for: others may have it.
+    pub releases: bool,
     /// What must be done once the change is durable.
     pub effects: Vec<Effect>,
+}
+
+impl Change {
+    /// This change and one that followed it at once, as one.
+    pub fn and(&mut self, next: Change) {
+        self.sub_tasks.extend(next.sub_tasks);
+        self.sub_tasks.sort_unstable();
+        self.sub_tasks.dedup();
+        self.outputs.extend(next.outputs);
+        self.input |= next.input;
+        self.attempts.extend(next.attempts);
+        self.grants.extend(next.grants);
+        self.claims = next.claims;
+        self.releases |= next.releases;
+        self.effects.extend(next.effects);
+    }
 }
 
 /// What must be done once a change is durable.
@@ -261,21 +297,15 @@ pub enum Effect {
         /// Higher goes first.
         priority: i8,
     },
-    /// A worker has an attempt: watch its time.
-    Leased {
+    /// A sub-task waits for a worker no more, and none has it.
+    Unqueued {
         /// The sub-task.
         sub_task: u32,
-        /// The attempt's token.
-        token: Token,
-        /// What is leased.
-        lease: Box<Lease>,
-        /// The queue that it came from.
+        /// Where it waited.
         queue: Arc<str>,
-        /// When the attempt began.
-        started_at: Timestamp,
-        /// How long it may take.
-        timeout: Option<Span>,
     },
+    /// A worker has an attempt: watch its time.
+    Leased(Box<Leased>),
     /// A worker's attempt is over, or no longer the worker's.
     LeaseEnded {
         /// The sub-task.
@@ -289,6 +319,25 @@ pub enum Effect {
     Ended(TaskStatus),
 }
 
+/// An attempt that a worker has.
+#[derive(Clone, Debug)]
+pub struct Leased {
+    /// The sub-task.
+    pub sub_task: u32,
+    /// The attempt's token.
+    pub token: Token,
+    /// Whose it is, and for how long.
+    pub lease: Lease,
+    /// The queue that it came from.
+    pub queue: Arc<str>,
+    /// When the attempt began.
+    pub started_at: Timestamp,
+    /// How long it may take.
+    pub timeout: Option<Span>,
+    /// Whether the worker may have seen secrets, which must be taken out of what it says.
+    pub secrets: bool,
+}
+
 /// An attempt to run.
 #[derive(Clone, Debug)]
 pub struct Launch {
@@ -298,6 +347,8 @@ pub struct Launch {
     pub token: Token,
     /// Its number over all generations, from 1.
     pub number: u32,
+    /// The number of its item under `forEach`, from 0.
+    pub item: Option<u32>,
     /// What its effects are known by: the same for an attempt and for those that replace it because nobody knows
     /// whether it did its work.
     pub idempotency_key: String,

@@ -176,31 +176,6 @@ impl Record {
     pub fn credentials_sub_task(&self, id: TaskId) -> Option<u32> {
         (0..self.sub_tasks.len() as u32).find(|index| sub_task_id(self.id, *index) == id)
     }
-
-    /// Whether its resources are its own: a credentials task's are from its start until it ended other than failed.
-    pub fn holds_locks(&self) -> bool {
-        let failed = self.state.status == TaskStatus::Failed;
-        self.credentials_operation().is_some() && (failed || !self.state.status.is_ended())
-    }
-
-    /// What its resources are known by, sorted: two tasks that share one of these do not run at once.
-    pub fn lock_keys(&self) -> Vec<String> {
-        let mut keys: Vec<String> = self
-            .state
-            .resources
-            .iter()
-            .flat_map(|resource| {
-                let kind = resource.kind.to_ascii_uppercase();
-                [Some(&resource.resource_id), resource.name.as_ref()]
-                    .into_iter()
-                    .flatten()
-                    .map(move |known_by| format!("{kind} {}", known_by.to_lowercase()))
-            })
-            .collect();
-        keys.sort_unstable();
-        keys.dedup();
-        keys
-    }
 }
 
 impl SubTask {

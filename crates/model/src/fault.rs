@@ -98,6 +98,8 @@ pub mod code {
     pub const CANCELLED: &str = "SUB_TASK_CANCELLED";
     /// An expression of the workflow could not be evaluated.
     pub const EXPRESSION: &str = "EXPRESSION_ERROR";
+    /// Some children of a `forEach` failed.
+    pub const FOR_EACH: &str = "FOR_EACH_FAILED";
     /// A simulated failure that names no code of its own.
     pub const SIMULATED: &str = "SIMULATED_FAILURE";
 }

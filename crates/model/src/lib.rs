@@ -2,6 +2,7 @@
 //! (task, command, now). No I/O, no clock of its own, nothing asynchronous.
 #![forbid(unsafe_code)]
 
+mod claims;
 pub mod command;
 pub mod credentials;
 pub mod env;
@@ -17,12 +18,14 @@ mod task;
 pub mod time;
 pub mod workflow;
 
-pub use command::{Change, Command, Effect, Failure, Launch, Refused, Terms, Verdict};
+pub use claims::{Claim, ClaimMode, Hold};
+pub use command::{Change, Command, Effect, Failure, Launch, Leased, Refused, Terms, Verdict};
 pub use env::Env;
 pub use fault::{Cause, Fault};
 pub use id::{TaskId, Token, WorkerId, WorkflowVersion};
 pub use record::{
-    Attempt, Decision, Lease, Outcome, Record, Stage, State, StopReason, Stopping, SubTask, WaitingFor,
+    Attempt, Child, Decision, Fan, Lease, Outcome, Record, Stage, State, StopReason, Stopping, SubTask,
+    WaitingFor,
 };
 pub use resource::{LockMode, Resource};
 pub use status::{Resolution, StageStatus, StatusStyle, SubTaskStatus, TaskStatus};

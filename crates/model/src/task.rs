@@ -1,15 +1,16 @@
 //! A task with everything its transitions need: the record, its input, and what its sub-tasks gave.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, OnceLock};
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::claims::Hold;
 use crate::credentials;
 use crate::expr::{ExprError, Scope, visible};
 use crate::id::TaskId;
-use crate::record::{Record, State, SubTask, made};
+use crate::record::{Child, Fan, Record, State, SubTask, made};
 use crate::status::{Resolution, SubTaskStatus, TaskStatus};
 use crate::time::Timestamp;
 use crate::workflow::Workflow;
@@ -21,6 +22,10 @@ pub struct Task {
     spec: Spec,
     pub(crate) outputs: BTreeMap<u32, Value>,
     pub(crate) tally: Tally,
+    /// How the children of each `forEach` stand, by its index.
+    pub(crate) fans: BTreeMap<u32, FanTally>,
+    /// What is due when.
+    timers: BTreeSet<(Timestamp, u32)>,
     seen: Seen,
 }
 
@@ -52,6 +57,42 @@ pub(crate) struct Tally {
     pub(crate) warnings: usize,
 }
 
+/// How many children stand where. Follows every change of one; never stored.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct FanTally {
+    /// Not begun, or to begin again.
+    pub(crate) idle: usize,
+    /// Under way ([`SubTask::is_active`]).
+    pub(crate) active: usize,
+    pub(crate) failed: usize,
+    /// No child before this one is idle.
+    pub(crate) next: u32,
+}
+
+impl PartialEq for FanTally {
+    /// Where to look next is a hint, and counts for nothing.
+    fn eq(&self, other: &Self) -> bool {
+        (self.idle, self.active, self.failed) == (other.idle, other.active, other.failed)
+    }
+}
+
+impl FanTally {
+    fn slot(&mut self, sub: &SubTask) -> Option<&mut usize> {
+        match sub.status {
+            _ if sub.is_active() => Some(&mut self.active),
+            SubTaskStatus::Pending => Some(&mut self.idle),
+            SubTaskStatus::Failed => Some(&mut self.failed),
+            _ => None,
+        }
+    }
+
+    fn count(&mut self, sub: &SubTask, up: bool) {
+        if let Some(slot) = self.slot(sub) {
+            *slot = if up { *slot + 1 } else { *slot - 1 };
+        }
+    }
+}
+
 /// The values that expressions see, converted once.
 #[derive(Debug, Default)]
 struct Seen {
@@ -79,6 +120,10 @@ impl Task {
             .sub_tasks
             .iter()
             .map(|sub| {
+                // Those of children, which know their item.
+                if sub.for_each.is_some() {
+                    return Ok(SubTask::pending(None, made(&sub.description, &scope).ok().flatten()));
+                }
                 let title = sub.title.as_ref().map(|title| title.text(&scope)).transpose()?;
                 Ok(SubTask::pending(title, made(&sub.description, &scope)?))
             })
@@ -96,18 +141,34 @@ impl Task {
             not_before: not_before.filter(|at| *at > now),
             deadline: None,
             stopping: None,
+            hold: Hold::None,
+            slot: workflow.slot(&scope)?,
             decisions: Vec::new(),
         };
         Ok(Task::load(Record { id, name, workflow, state, sub_tasks }, spec, BTreeMap::new()))
     }
 
     /// A stored task.
-    pub fn load(record: Record, spec: Spec, outputs: BTreeMap<u32, Value>) -> Task {
-        let mut tally = Tally::default();
-        for (sub, i) in record.sub_tasks.iter().zip(0..) {
-            *tally.slot(&record, i, sub.status) += 1;
+    pub fn load(mut record: Record, spec: Spec, outputs: BTreeMap<u32, Value>) -> Task {
+        // Stored before locks were written down: such a task had them from its start.
+        let open = !record.state.status.is_ended() || record.state.status == TaskStatus::Failed;
+        let begun = record.state.revision > 0;
+        if record.credentials_operation().is_some() && open && begun && record.state.hold == Hold::None {
+            record.state.hold = Hold::Held;
         }
-        Task { record, spec, outputs, tally, seen: Seen::default() }
+        let (mut tally, mut fans, mut timers) = (Tally::default(), BTreeMap::new(), BTreeSet::new());
+        for (sub, i) in record.sub_tasks.iter().zip(0..) {
+            match &sub.child {
+                None => *tally.slot(&record, i, sub.status) += 1,
+                Some(child) => fans.entry(child.parent).or_insert_with(FanTally::default).count(sub, true),
+            }
+            if sub.fan.is_some() {
+                // Also one without any.
+                fans.entry(i).or_insert_with(FanTally::default);
+            }
+            timers.extend(sub.due_at.map(|at| (at, i)));
+        }
+        Task { record, spec, outputs, tally, fans, timers, seen: Seen::default() }
     }
 
     /// What is known about it.
@@ -139,7 +200,8 @@ impl Task {
     /// What its expressions see: `input`, `subTasks.<name>.output`, `task`.
     pub fn scope(&mut self) -> Scope {
         let input = self.seen.input.get_or_init(|| visible(&self.spec.input)).clone();
-        for (sub_task, output) in &self.outputs {
+        let own = self.record.own_sub_tasks();
+        for (sub_task, output) in self.outputs.range(..own) {
             self.seen.outputs.entry(*sub_task).or_insert_with(|| visible(output));
         }
         let subs = self.seen.outputs.iter().map(|(i, output)| {
@@ -151,17 +213,90 @@ impl Task {
         Scope::new([("input", input), ("subTasks", sub_tasks), ("task", minijinja::Value::from_pairs(task))])
     }
 
-    /// The one way a sub-task's status changes: the tally follows.
+    /// What the expressions of one sub-task see: a child's, `item` and `index`, too.
+    pub(crate) fn scope_of(&mut self, index: u32) -> Scope {
+        let scope = self.scope();
+        match &self.record.sub_tasks[index as usize].child {
+            None => scope,
+            Some(child) => with_item(&scope, child),
+        }
+    }
+
+    /// The one way a sub-task's status changes.
     pub(crate) fn set_status(&mut self, index: u32, status: SubTaskStatus) {
+        self.change(index, |sub| sub.status = status);
+    }
+
+    /// The one way its timer is set.
+    pub(crate) fn set_due(&mut self, index: u32, at: Option<Timestamp>) {
+        self.change(index, |sub| sub.due_at = at);
+    }
+
+    /// The one way it is offered to workers, or no more.
+    pub(crate) fn set_queued(&mut self, index: u32, at: Option<Timestamp>) {
+        self.change(index, |sub| sub.queued_at = at);
+    }
+
+    /// Changes what is counted about a sub-task: the counts follow.
+    fn change(&mut self, index: u32, change: impl FnOnce(&mut SubTask)) {
         let before = self.record.sub_tasks[index as usize].status;
-        *self.tally.slot(&self.record, index, before) -= 1;
-        *self.tally.slot(&self.record, index, status) += 1;
-        self.record.sub_tasks[index as usize].status = status;
+        let parent = self.record.sub_tasks[index as usize].child.as_ref().map(|child| child.parent);
+        if let Some(parent) = parent {
+            self.fans.entry(parent).or_default().count(&self.record.sub_tasks[index as usize], false);
+        }
+        let sub = &mut self.record.sub_tasks[index as usize];
+        let due = sub.due_at;
+        change(sub);
+        if sub.due_at != due {
+            due.map(|at| self.timers.remove(&(at, index)));
+            self.timers.extend(sub.due_at.map(|at| (at, index)));
+        }
+        match parent {
+            Some(parent) => {
+                let fan = self.fans.entry(parent).or_default();
+                fan.count(sub, true);
+                if sub.status == SubTaskStatus::Pending {
+                    fan.next = fan.next.min(index);
+                }
+            }
+            None => {
+                let after = sub.status;
+                *self.tally.slot(&self.record, index, before) -= 1;
+                *self.tally.slot(&self.record, index, after) += 1;
+            }
+        }
+    }
+
+    /// Adds children behind the sub-tasks that there are.
+    pub(crate) fn add_children(&mut self, parent: u32, children: Vec<SubTask>) {
+        let first = self.record.sub_tasks.len() as u32;
+        let fan = Fan { first, count: children.len() as u32, skipped: 0 };
+        let tally = FanTally { idle: children.len(), active: 0, failed: 0, next: first };
+        self.record.sub_tasks[parent as usize].fan = Some(Box::new(fan));
+        self.record.sub_tasks.extend(children);
+        self.fans.insert(parent, tally);
+    }
+
+    /// The sub-tasks that are due by then, in order.
+    pub(crate) fn due_by(&self, now: Timestamp) -> Vec<u32> {
+        let mut due: Vec<u32> = self.timers.range(..=(now, u32::MAX)).map(|(_, index)| *index).collect();
+        due.sort_unstable();
+        due
+    }
+
+    /// The earliest instant at which something is due without anybody asking: [`Record::due_at`], without a walk.
+    pub fn due_at(&self) -> Option<Timestamp> {
+        self.record.due_among(self.timers.first().map(|(at, _)| *at))
     }
 
     pub(crate) fn sub(&mut self, index: u32) -> &mut SubTask {
         &mut self.record.sub_tasks[index as usize]
     }
+}
+
+/// A scope with a child's item.
+pub(crate) fn with_item(scope: &Scope, child: &Child) -> Scope {
+    scope.with("item", visible(&child.item)).with("index", minijinja::Value::from(child.index))
 }
 
 impl Tally {
@@ -173,6 +308,8 @@ impl Tally {
             SubTaskStatus::Failed if record.workflow.sub_tasks[index as usize].goes_on => &mut self.warnings,
             SubTaskStatus::Failed => &mut self.blocking,
             SubTaskStatus::Skipped => &mut self.warnings,
+            // An operator passed over some of its children.
+            SubTaskStatus::Successful if record.sub_tasks[index as usize].skips() => &mut self.warnings,
             SubTaskStatus::Successful | SubTaskStatus::NotApplicable => &mut self.well,
         }
     }

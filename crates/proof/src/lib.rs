@@ -17,3 +17,4 @@ pub mod report;
 pub mod server;
 pub mod torture;
 pub mod wire;
+pub mod work;

@@ -89,6 +89,49 @@ impl ApiError {
     }
 }
 
+/// The whole answer to what is no request: the connection's own, which knows no handler.
+pub(crate) fn unreadable(status: u16) -> Vec<u8> {
+    let (code, message, remedy, reason) = match status {
+        431 => (
+            "HEADERS_TOO_LARGE",
+            "the headers of the request are too large, or too many",
+            "Send fewer and shorter headers",
+            "Request Header Fields Too Large",
+        ),
+        414 => (
+            "QUERY_TOO_LONG",
+            "the request's address is too long",
+            "Ask for less in one request",
+            "URI Too Long",
+        ),
+        _ => ("MALFORMED_REQUEST", "this is no HTTP request", "Send one as RFC 9112 has it", "Bad Request"),
+    };
+    let (fault, reference) = (Fault::new(code, message).remedy(remedy), Reference::new());
+    tracing::info!(reference = reference.as_str(), status, code, message, "a request was refused");
+    let body = serde_json::to_string(&ErrorBody::new(&fault, &reference)).unwrap_or_default();
+    let length = body.len();
+    format!(
+        "HTTP/1.1 {status} {reason}\r\ncontent-type: application/json\r\ncache-control: no-cache, no-store\r\n\
+         connection: close\r\ncontent-length: {length}\r\n\r\n{body}"
+    )
+    .into_bytes()
+}
+
+/// What to do about a refusal that does not say itself.
+fn remedy_of(status: StatusCode, code: &str) -> Option<&'static str> {
+    match status {
+        // As real servers have it (wire contract, section 4.1).
+        _ if code == "TA_TASK_NOT_FOUND" => None,
+        StatusCode::BAD_REQUEST => Some("Correct the request; /docs shows what each call takes"),
+        StatusCode::UNAUTHORIZED => Some("Check user name and password; an administrator may set a new one"),
+        StatusCode::NOT_FOUND => Some("Check its name or ID; the list beside it shows what there is"),
+        StatusCode::CONFLICT => Some("Look at how it stands now, then decide"),
+        StatusCode::URI_TOO_LONG => Some("Ask for less in one request"),
+        StatusCode::UNPROCESSABLE_ENTITY => Some("Correct the values that the message names"),
+        _ => None,
+    }
+}
+
 /// The beginning of a text that may be long.
 pub(crate) fn shortened(text: &str) -> String {
     match text.char_indices().nth(SHOWN) {
@@ -155,8 +198,12 @@ impl<'a> ErrorBody<'a> {
 }
 
 impl IntoResponse for ApiError {
-    fn into_response(self) -> Response {
+    fn into_response(mut self) -> Response {
         let reference = Reference::new();
+        if self.fault.remediation_message.is_none() {
+            self.fault.remediation_message =
+                remedy_of(self.status, &self.fault.error_code).map(str::to_owned);
+        }
         if self.status.is_server_error() {
             tracing::error!(
                 reference = reference.as_str(),
@@ -166,7 +213,7 @@ impl IntoResponse for ApiError {
                 "a request failed"
             );
         } else {
-            tracing::debug!(
+            tracing::info!(
                 reference = reference.as_str(),
                 status = self.status.as_u16(),
                 code = self.fault.error_code,

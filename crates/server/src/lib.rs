@@ -65,6 +65,16 @@ pub struct Server {
 }
 
 impl Server {
+    /// Whether a server could be had at that address, for who wants to know before anything is made that a failed start
+    /// would leave behind.
+    pub fn check(address: SocketAddr, config: &ServerConfig) -> Result<(), ServerError> {
+        let loopback = address.ip().to_canonical().is_loopback();
+        if config.tls == Tls::Off && !loopback && !config.insecure_http {
+            return Err(ServerError::InsecureHttp(address));
+        }
+        std::net::TcpListener::bind(address).map(drop).map_err(|source| ServerError::Bind { address, source })
+    }
+
     /// Reads the certificate, or makes it, and takes the address. Connections wait until [`Server::run`].
     pub async fn bind(
         address: SocketAddr,
@@ -72,10 +82,7 @@ impl Server {
         auth: Arc<Auth>,
         config: ServerConfig,
     ) -> Result<Server, ServerError> {
-        let loopback = address.ip().to_canonical().is_loopback();
-        if config.tls == Tls::Off && !loopback && !config.insecure_http {
-            return Err(ServerError::InsecureHttp(address));
-        }
+        Server::check(address, &config)?;
         let certificate = Certificate::open(&config.tls, address.ip(), engine.env().clone())?;
         let acceptor = tls::Acceptor::new(certificate.as_ref(), config.limits.handshake_time)?;
         let failed = |source| ServerError::Bind { address, source };

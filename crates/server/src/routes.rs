@@ -12,7 +12,8 @@ use http::Method;
 
 use crate::access::{self, Gate};
 use crate::api::{
-    App, audit, bound, credentials, docs, health, signing_keys, tasks, tokens, users, workflows,
+    App, audit, bound, credentials, docs, health, locks, metrics, queues, signing_keys, tasks, tokens, users,
+    workers, workflows,
 };
 use crate::error::ApiError;
 use crate::openapi::{Answer, Body, Doc, Param};
@@ -81,7 +82,7 @@ fn page(path: &'static str, handler: MethodRouter<App>) -> Route {
 /// The table.
 #[rustfmt::skip]
 pub(crate) fn table() -> Vec<Route> {
-    use Role::{Admin, Known, Operator, Public, Viewer};
+    use Role::{Admin, Known, Operator, Public, Viewer, Worker};
     let task_answers = || vec![Answer::json(200, "The task", "Task"), Answer::error(400), Answer::error(404), Answer::error(409)];
     vec![
         route(Method::GET, "/v1/tasks", Viewer,
@@ -110,9 +111,16 @@ pub(crate) fn table() -> Vec<Route> {
             Doc::new("getTaskAttempts", "Tasks", "Every attempt of every sub-task").with(vec![Param::id()])
                 .answers(vec![Answer::json(200, "The attempts", "PageOfAttempt"), Answer::error(400), Answer::error(404), Answer::error(409)]),
             get(tasks::attempts::attempts)),
+        route(Method::GET, "/v1/tasks/{id}/logs", Viewer,
+            Doc::new("getTaskLogs", "Tasks", "What the sub-tasks of a task wrote, in order").with(Param::logs())
+                .answers(vec![Answer::json(200, "Lines, and where the next page begins", "TaskLog"), Answer::error(400), Answer::error(404)]),
+            get(tasks::logs::logs)),
         route(Method::POST, "/v1/tasks/{id}/resolve", Operator,
             Doc::new("resolveTask", "Tasks", "Say that a failure was dealt with, or what really happened").with(vec![Param::id()]).body(Body::Json("TaskResolveSpec")).answers(task_answers()),
             post(tasks::resolve::resolve)),
+        route(Method::POST, "/v1/tasks/{id}/release-locks", Admin,
+            Doc::new("releaseTaskLocks", "Tasks", "Take from a failed task the locks that it keeps").with(vec![Param::id()]).body(Body::Json("TaskReleaseSpec")).answers(task_answers()),
+            post(tasks::release::release)),
         route(Method::POST, "/v1/tasks/{id}/subtasks/{name}/skip", Operator,
             Doc::new("skipSubTask", "Tasks", "Let a failed task go on without one failed sub-task").with(vec![Param::id(), Param::sub_task()]).body(Body::Json("SubTaskSkipSpec")).answers(task_answers()),
             post(tasks::skip::skip)),
@@ -155,6 +163,10 @@ pub(crate) fn table() -> Vec<Route> {
             Doc::new("getResourceCredentials", "Credentials", "Retrieve which credentials a task is about, without passwords").with(vec![Param::id()])
                 .answers(vec![Answer::list(200, "By resource", "ResourceCredentials"), Answer::error(400), Answer::error(404)]),
             get(credentials::look::resource_credentials)),
+        route(Method::GET, "/v1/resources/locks", Viewer,
+            Doc::new("getLocks", "Administration", "Retrieve what tasks have for themselves, and who waits for it").with(Param::locks())
+                .answers(vec![Answer::json(200, "A page, in order of resource and arrival, and the exact total", "PageOfLock"), Answer::error(400)]),
+            get(locks::list)),
         route(Method::GET, "/v1/audit", Admin,
             Doc::new("getAudit", "Administration", "Retrieve who changed what").with(Param::audit())
                 .answers(vec![Answer::json(200, "A page, newest first, and the exact total", "PageOfAuditEntry"), Answer::error(400)]),
@@ -174,6 +186,32 @@ pub(crate) fn table() -> Vec<Route> {
             Doc::new("deleteWorkflow", "Workflows", "Take a workflow out of the list; its tasks go on").with(vec![Param::workflow()])
                 .answers(vec![Answer::empty(204, "It is out of the list"), Answer::error(404)]),
             delete(workflows::delete::delete)),
+        route(Method::POST, "/v1/workers/lease", Worker,
+            Doc::new("leaseAttempts", "Workers", "Lease attempts from queues").body(Body::Json("WorkerLeaseSpec"))
+                .answers(vec![Answer::json(200, "What there was", "WorkerLeases"), Answer::error(400)]),
+            post(workers::lease::lease)),
+        route(Method::POST, "/v1/workers/heartbeat", Worker,
+            Doc::new("heartbeat", "Workers", "Extend leases, tell how far the work is, learn what was cancelled").body(Body::Json("WorkerHeartbeatSpec"))
+                .answers(vec![Answer::json(200, "How each lease stands", "WorkerHeartbeat"), Answer::error(400)]),
+            post(workers::heartbeat::heartbeat)),
+        route(Method::POST, "/v1/workers/complete", Worker,
+            Doc::new("completeAttempts", "Workers", "Report attempts, and lease the next").body(Body::Json("WorkerReportSpec"))
+                .answers(vec![Answer::json(200, "What became of each report, and the next leases", "WorkerResults"), Answer::error(400), Answer::error(409)]),
+            post(workers::report::report)),
+        route(Method::POST, "/v1/workers/fail", Worker,
+            Doc::new("failAttempts", "Workers", "Report attempts, and lease the next").body(Body::Json("WorkerReportSpec"))
+                .answers(vec![Answer::json(200, "What became of each report, and the next leases", "WorkerResults"), Answer::error(400), Answer::error(409)]),
+            post(workers::report::report)),
+        route(Method::GET, "/v1/workers", Viewer,
+            Doc::new("getWorkers", "Workers", "Retrieve the workers heard of lately").answers(vec![Answer::json(200, "The workers", "PageOfWorker")]),
+            get(workers::list::list)),
+        route(Method::GET, "/v1/queues", Viewer,
+            Doc::new("getQueues", "Workers", "Retrieve the queues, what waits in them and their limits").answers(vec![Answer::json(200, "The queues", "PageOfQueue")]),
+            get(queues::list)),
+        route(Method::PUT, "/v1/queues/{name}", Admin,
+            Doc::new("limitQueue", "Workers", "Set the limits of a queue; what is left out is not limited").with(vec![Param::queue()]).body(Body::Json("QueueLimits"))
+                .answers(vec![Answer::json(200, "The queue from now on", "Queue"), Answer::error(400)]),
+            put(queues::put)),
         route(Method::POST, "/v1/tokens", Public,
             Doc::new("createToken", "Tokens", "Log in").body(Body::Json("TokenCreationSpec"))
                 .answers(vec![Answer::json(201, "An access token and a refresh token", "TokenPair"), Answer::error(400), Answer::error(401), Answer::error(429)]),
@@ -230,6 +268,7 @@ pub(crate) fn table() -> Vec<Route> {
         route(Method::GET, "/health/ready", Public,
             Doc::new("getReady", "Health", "Whether tasks are accepted and run").answers(vec![Answer::json(200, "They are", "Health"), Answer::json(503, "Not now", "Health")]),
             get(health::ready)),
+        Route { method: Method::GET, path: "/metrics", role: Viewer, doc: None, handler: get(metrics::get) },
         page("/openapi.json", get(docs::openapi)),
         page("/docs", get(docs::redirect)),
         page("/docs/{*file}", get(docs::file)),
@@ -247,7 +286,9 @@ pub(crate) fn router(app: App) -> Router {
     let mut router: Router<App> = Router::new();
     for route in table() {
         let action = route.doc.as_ref().map_or("getPage", |doc| doc.id);
-        let gate = Gate { app: app.clone(), action, role: route.role, counts: action != POLLED };
+        // Workers hold many calls open that wait for work.
+        let counts = action != POLLED && route.role != Role::Worker;
+        let gate = Gate { app: app.clone(), action, role: route.role, counts };
         router = router.route(route.path, route.handler.layer(from_fn_with_state(gate, access::check)));
     }
     for path in RESERVED {

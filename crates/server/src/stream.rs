@@ -67,12 +67,22 @@ pub(crate) struct Timed<S> {
     /// The phase that the read alarm was set for.
     set_for: u8,
     write: Alarm,
+    /// What is written in the place of hyper's own refusal, which has no body, and how much of it has been.
+    refusal: Option<(Vec<u8>, usize)>,
 }
 
 impl<S> Timed<S> {
     pub(crate) fn new(inner: S, silence: Silence) -> Self {
         let phase = Phase(Arc::new(AtomicU8::new(HEAD)));
-        Timed { inner, phase, silence, read: Alarm::default(), set_for: HEAD, write: Alarm::default() }
+        Timed {
+            inner,
+            phase,
+            silence,
+            read: Alarm::default(),
+            set_for: HEAD,
+            write: Alarm::default(),
+            refusal: None,
+        }
     }
 
     /// For the service of this connection.
@@ -100,6 +110,16 @@ impl<S> Timed<S> {
         }
         ready!(self.read.poll(cx, limit));
         Poll::Ready(Err(too_slow("nothing came in time")))
+    }
+
+    /// Whether hyper answers by itself: no handler has been asked, and what comes is a head without a body.
+    fn is_refusal(&self, bytes: &[u8]) -> Option<u16> {
+        if !matches!(self.phase.get(), HEAD | IDLE) || !bytes.starts_with(b"HTTP/1.1 4") {
+            return None;
+        }
+        let head = std::str::from_utf8(bytes).ok()?.strip_suffix("\r\n\r\n")?;
+        let ours = head.to_ascii_lowercase().contains("\r\ncache-control:");
+        head.get(9..12)?.parse().ok().filter(|_| !ours)
     }
 
     fn written<T>(&mut self, outcome: Poll<T>, cx: &mut Context<'_>) -> Poll<Result<T, io::Error>> {
@@ -144,8 +164,32 @@ impl<S: AsyncRead + Unpin> AsyncRead for Timed<S> {
     }
 }
 
+impl<S: AsyncWrite + Unpin> Timed<S> {
+    /// Writes the refusal that stands for so many bytes of hyper's.
+    fn poll_refusal(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Option<Poll<io::Result<usize>>> {
+        if self.refusal.is_none() {
+            let status = self.is_refusal(bytes)?;
+            self.refusal = Some((crate::error::unreadable(status), 0));
+        }
+        let (text, done) = self.refusal.as_mut()?;
+        while *done < text.len() {
+            match Pin::new(&mut self.inner).poll_write(cx, &text[*done..]) {
+                Poll::Ready(Ok(0)) => return Some(Poll::Ready(Err(io::ErrorKind::WriteZero.into()))),
+                Poll::Ready(Ok(n)) => *done += n,
+                Poll::Ready(Err(e)) => return Some(Poll::Ready(Err(e))),
+                Poll::Pending => return Some(self.taken(Poll::Pending, cx).map(Result::flatten)),
+            }
+        }
+        self.refusal = None;
+        Some(Poll::Ready(Ok(bytes.len())))
+    }
+}
+
 impl<S: AsyncWrite + Unpin> AsyncWrite for Timed<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        if let Some(outcome) = self.poll_refusal(cx, buf) {
+            return outcome;
+        }
         let outcome = Pin::new(&mut self.inner).poll_write(cx, buf);
         self.written(outcome, cx).map(Result::flatten)
     }
@@ -155,6 +199,9 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Timed<S> {
         cx: &mut Context<'_>,
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
+        if let Some(outcome) = bufs.first().and_then(|first| self.poll_refusal(cx, first)) {
+            return outcome;
+        }
         let outcome = Pin::new(&mut self.inner).poll_write_vectored(cx, bufs);
         self.written(outcome, cx).map(Result::flatten)
     }

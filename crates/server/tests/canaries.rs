@@ -254,6 +254,10 @@ async fn fifty_secrets_are_nowhere_to_be_found() {
             "/v1/tasks?pageSize=100&include=all",
             "/v1/credentials/tasks",
             "/v1/audit?pageSize=100",
+            "/metrics",
+            "/v1/queues",
+            "/v1/workers",
+            "/v1/resources/locks",
             "/v1/users",
             "/v1/workflows/telling",
             "/openapi.json",
@@ -261,7 +265,7 @@ async fn fifty_secrets_are_nowhere_to_be_found() {
         .map(str::to_owned)
         .into();
         for id in &tasks {
-            for of in ["?include=all", "/attempts"] {
+            for of in ["?include=all", "/attempts", "/logs"] {
                 paths.push(format!("/v1/tasks/{id}{of}"));
             }
             for of in ["", "/resource-credentials"] {

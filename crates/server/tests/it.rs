@@ -13,5 +13,6 @@ mod it {
     mod tasks;
     mod tls;
     mod tokens;
+    mod workers;
     mod workflows;
 }

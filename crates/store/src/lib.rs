@@ -8,6 +8,8 @@ mod audit;
 #[cfg(feature = "conformance")]
 pub mod conformance;
 mod error;
+mod locks;
+mod logs;
 mod migrate;
 mod query;
 pub mod sqlite;
@@ -19,9 +21,11 @@ pub use accounts::{
 };
 pub use audit::{Audit, AuditEntry, AuditPage, AuditQuery};
 pub use error::StoreError;
+pub use locks::{Lock, LockPage, LockQuery};
+pub use logs::{LARGEST_LOG, LONGEST_LINE, LogChunk, LogLine, LogQuery, LogStream};
 pub use query::{OrderBy, TaskQuery};
-pub use store::{Commit, CommitSink, Store, Submission};
+pub use store::{Commit, CommitSink, Store, Submission, Work};
 pub use stored::{
-    Deletion, IdempotencyKey, ImportOutcome, ImportedTask, Page, Purged, Stats, Stored, Submitted,
-    WorkflowPut, WorkflowSummary,
+    Deletion, Grant, IdempotencyKey, ImportOutcome, ImportedTask, Page, Purged, Stats, Stored, Submitted,
+    Worked, WorkflowPut, WorkflowSummary,
 };

@@ -9,6 +9,8 @@ use serde_json::Value;
 
 use crate::audit::{Audit, AuditPage, AuditQuery};
 use crate::error::StoreError;
+use crate::locks::{Lock, LockPage, LockQuery};
+use crate::logs::{LogChunk, LogLine, LogQuery};
 use crate::query::TaskQuery;
 use crate::stored::*;
 
@@ -96,6 +98,27 @@ pub trait Store: Send + Sync + 'static {
     /// Every attempt of a task, in order of their starts.
     fn attempts(&self, id: TaskId) -> Result<Vec<Attempt>, StoreError>;
 
+    /// What tasks have for themselves, and what they wait for; page and total of one moment.
+    fn locks(&self, query: &LockQuery) -> Result<LockPage, StoreError>;
+
+    /// Who stands in the way of a task that waits for what it claims: holders first, then those that came before it; at most
+    /// so many.
+    fn blockers(&self, id: TaskId, most: u32) -> Result<Vec<Lock>, StoreError>;
+
+    /// Puts lines behind the log of an attempt; those beyond [`crate::LARGEST_LOG`] are left out, and the log says so.
+    /// After Ok: they are durable. Crash in the middle: all are there or none. Sent before a command, they are durable
+    /// no later than it, also if nobody waits for the answer.
+    async fn write_log(
+        &self,
+        id: TaskId,
+        sub_task: u32,
+        attempt: u32,
+        lines: Vec<LogLine>,
+    ) -> Result<(), StoreError>;
+
+    /// The chunks of a task's log that hold the lines asked for; the first may begin before them.
+    fn log(&self, id: TaskId, query: &LogQuery) -> Result<Vec<LogChunk>, StoreError>;
+
     /// Stores a checked definition as a new version, unless the newest is the same.
     async fn put_workflow(
         &self,
@@ -151,6 +174,10 @@ pub trait Store: Send + Sync + 'static {
 
     /// Deletes the notes older than an instant, at most `limit`; says how many.
     async fn prune_audit(&self, before: Timestamp, limit: u32) -> Result<u64, StoreError>;
+
+    /// Waits for all that was asked before.
+    /// After Ok: what was posted is durable or was refused, and its effects were told.
+    async fn flush(&self) -> Result<(), StoreError>;
 
     /// Counts and sizes.
     fn stats(&self) -> Result<Stats, StoreError>;

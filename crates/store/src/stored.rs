@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use longhaul_model::{Launch, Record, Resource, TaskId, TaskStatus, Timestamp, WorkflowVersion, workflow::Workflow};
+use longhaul_model::{
+    Launch, Record, Resource, TaskId, TaskStatus, Timestamp, WorkflowVersion, workflow::Workflow,
+};
 
 use crate::error::StoreError;
 

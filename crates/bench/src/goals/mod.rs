@@ -5,3 +5,4 @@ pub(crate) mod growth;
 pub(crate) mod lists;
 pub(crate) mod rates;
 pub(crate) mod sizes;
+pub(crate) mod workers;

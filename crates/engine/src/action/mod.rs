@@ -16,6 +16,7 @@ use thiserror::Error;
 use tokio_util::sync::CancellationToken;
 
 use crate::EngineConfig;
+use crate::logs::Log;
 
 /// The largest output of a sub-task, in bytes of JSON.
 pub const LARGEST_OUTPUT: usize = 1024 * 1024;
@@ -59,8 +60,13 @@ impl Actions {
     }
 
     /// Runs one attempt to its end. When `stop` is cancelled it cleans up, killing what it started, and ends as
-    /// stopped; whether that was a cancel or a timeout is the caller's to say.
-    pub async fn run(&self, launch: &Launch, stop: CancellationToken) -> Result<Option<Value>, Failure> {
+    /// stopped; whether that was a cancel or a timeout is the caller's to say. What it has to say goes to `log`.
+    pub async fn run(
+        &self,
+        launch: &Launch,
+        stop: CancellationToken,
+        log: &Log,
+    ) -> Result<Option<Value>, Failure> {
         if stop.is_cancelled() {
             return Err(Failure::Stopped);
         }
@@ -69,10 +75,14 @@ impl Actions {
             // Letting go of a request closes its connection: there is nothing else to clean up.
             CompiledAction::Http(template) => tokio::select! {
                 biased;
-                output = self.http.run(template, launch) => output,
+                output = self.http.run(template, launch, log) => output,
                 () = stop.cancelled() => Err(Failure::Stopped),
             },
-            CompiledAction::Command(template) => return self.command.run(template, launch, &stop).await,
+            CompiledAction::Command(template) => return self.command.run(template, launch, &stop, log).await,
+            CompiledAction::Worker(_) => Err(refuse(Fault::new(
+                "ACTION_NOT_RUNNABLE",
+                "a `worker` action is run by a worker, and never by the server",
+            ))),
             CompiledAction::Wait(_) => Err(refuse(Fault::new(
                 "ACTION_NOT_RUNNABLE",
                 "a `wait` is a timer of the task itself and has no attempt to run",
@@ -99,7 +109,7 @@ fn check_size(output: Option<Value>) -> Result<Option<Value>, Failure> {
 }
 
 /// How long a value is as JSON, without writing it anywhere.
-fn json_size(value: &Value) -> usize {
+pub(crate) fn json_size(value: &Value) -> usize {
     struct Count(usize);
     impl std::io::Write for Count {
         fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
@@ -128,7 +138,7 @@ fn may_pass(fault: Fault) -> Failure {
 
 /// An expression that could not be evaluated: the input and outputs of an attempt do not change, so neither would
 /// the next one do better.
-fn bad_expression(field: &str, error: &ExprError) -> Failure {
+pub(crate) fn bad_expression(field: &str, error: &ExprError) -> Failure {
     refuse(Fault::new(code::EXPRESSION, format!("`{field}`: {error}")).remedy(
         "Compare the names in the expression with the task's input and the outputs of earlier sub-tasks",
     ))

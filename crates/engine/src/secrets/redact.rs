@@ -3,7 +3,7 @@
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
 use longhaul_crypto::Zeroizing;
-use longhaul_model::{Failure, Fault};
+use longhaul_model::{Failure, Fault, Stage};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
 
@@ -114,7 +114,17 @@ impl Redactor {
         }
     }
 
-    fn fault(&self, mut fault: Fault) -> Fault {
+    /// The stage without secrets.
+    pub(crate) fn stage(&self, mut stage: Stage) -> Stage {
+        let clean = |text: &mut String| *text = self.text(std::mem::take(text));
+        clean(&mut stage.name);
+        clean(&mut stage.description);
+        stage.errors = stage.errors.into_iter().map(|fault| self.fault(fault)).collect();
+        stage
+    }
+
+    /// The error without secrets.
+    pub(crate) fn fault(&self, mut fault: Fault) -> Fault {
         let clean = |text: &mut String| *text = self.text(std::mem::take(text));
         clean(&mut fault.message);
         fault.remediation_message.iter_mut().for_each(clean);

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
 use crate::actions;
-use crate::support::{assert_gone, error, launch, marked, run};
+use crate::support::{assert_gone, error, launch, log, marked, run};
 
 const SH: &str = "/bin/sh";
 const PATH: &str = "/usr/bin:/bin";
@@ -31,7 +31,7 @@ async fn stopped(mark: &str, text: &str) -> (Result<Option<Value>, Failure>, Dur
     let (actions, launch) = (actions(&[], &[SH]), launch(script(mark, text), json!({})));
     let stop = CancellationToken::new();
     let stopper = stop.clone();
-    let (result, asked) = tokio::join!(actions.run(&launch, stop), async move {
+    let (result, asked) = tokio::join!(actions.run(&launch, stop, log()), async move {
         while marked(mark).len() < 2 {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
@@ -256,7 +256,7 @@ async fn command_that_ignores_being_asked_is_killed_after_its_grace_time() {
 async fn command_whose_attempt_is_dropped_is_killed_with_its_group() {
     let (actions, launch) = (actions(&[], &[SH]), launch(script("dropped", "sleep 1000 & wait"), json!({})));
     tokio::select! {
-        _ = actions.run(&launch, CancellationToken::new()) => panic!("it ended"),
+        _ = actions.run(&launch, CancellationToken::new(), log()) => panic!("it ended"),
         () = async { while marked("dropped").len() < 2 { tokio::time::sleep(Duration::from_millis(10)).await } } => {}
     }
     assert_gone("dropped").await;
@@ -267,7 +267,7 @@ async fn command_stopped_before_it_started_is_not_started() {
     let stop = CancellationToken::new();
     stop.cancel();
     let launch = launch(script("never", "echo x"), json!({}));
-    assert_eq!(actions(&[], &[SH]).run(&launch, stop).await, Err(Failure::Stopped));
+    assert_eq!(actions(&[], &[SH]).run(&launch, stop, log()).await, Err(Failure::Stopped));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
 use crate::actions;
-use crate::support::{error, launch, run};
+use crate::support::{error, launch, log, run};
 use http_server::{Server, answer};
 
 /// Runs an `http` action against a server; `URL` in it stands for the server's address.
@@ -252,7 +252,7 @@ async fn http_when_stopped_lets_go_of_its_connection() {
     request.timeout = Some(Span(60_000));
     let (stop, start) = (CancellationToken::new(), Instant::now());
     let (actions, stopper) = (actions(&["127.0.0.1"], &[]), stop.clone());
-    let (result, ()) = tokio::join!(actions.run(&request, stop), async {
+    let (result, ()) = tokio::join!(actions.run(&request, stop, log()), async {
         server.wait_for(1).await;
         stopper.cancel();
     });

@@ -7,7 +7,7 @@ use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
 use crate::actions;
-use crate::support::{error, launch, run};
+use crate::support::{error, launch, log, run};
 
 #[tokio::test]
 async fn simulate_without_members_succeeds_without_output() {
@@ -38,9 +38,9 @@ async fn simulate_of_a_listed_attempt_fails_as_written() {
     let own = json!({"code": "NO_HOST", "message": "no host", "remediation": "plug it in"});
     let mut second = launch(json!({"simulate": {"failAttempts": [2, 3], "error": own}}), json!({}));
     let actions = actions(&[], &[]);
-    assert_eq!(actions.run(&second, CancellationToken::new()).await, Ok(None));
+    assert_eq!(actions.run(&second, CancellationToken::new(), log()).await, Ok(None));
     second.number = 2;
-    let (fault, retryable) = error(actions.run(&second, CancellationToken::new()).await);
+    let (fault, retryable) = error(actions.run(&second, CancellationToken::new(), log()).await);
     assert_eq!((fault.error_code.as_str(), fault.message.as_str(), retryable), ("NO_HOST", "no host", true));
     assert_eq!(fault.remediation_message.as_deref(), Some("plug it in"));
     let plain = run(&actions, json!({"simulate": {"failAttempts": [1]}}), json!({})).await;
@@ -72,7 +72,7 @@ async fn simulate_when_stopped_ends_at_once() {
     long.timeout = Some(Span(1));
     let start = Instant::now();
     let (actions, stopper) = (actions(&[], &[]), stop.clone());
-    let (result, ()) = tokio::join!(actions.run(&long, stop), async move {
+    let (result, ()) = tokio::join!(actions.run(&long, stop, log()), async move {
         tokio::time::sleep(Duration::from_millis(20)).await;
         stopper.cancel();
     });

@@ -2,10 +2,11 @@
 
 use std::time::{Duration, Instant};
 
+use longhaul_engine::Log;
 use longhaul_engine::action::Actions;
 use longhaul_model::expr::{Scope, visible};
 use longhaul_model::workflow::Workflow;
-use longhaul_model::{Failure, Fault, Launch, Token};
+use longhaul_model::{Env, Failure, Fault, Launch, Token};
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
@@ -21,6 +22,7 @@ pub(crate) fn launch(action: Value, input: Value) -> Launch {
         sub_task: 0,
         token: Token(1),
         number: 1,
+        item: None,
         idempotency_key: "key-of-the-attempt".to_owned(),
         action: workflow.sub_tasks[0].action.clone(),
         timeout: None,
@@ -29,9 +31,14 @@ pub(crate) fn launch(action: Value, input: Value) -> Launch {
     }
 }
 
+/// A log that nobody reads.
+pub(crate) fn log() -> &'static Log {
+    Box::leak(Box::new(Log::new(Env::real())))
+}
+
 /// Runs an attempt that nobody stops.
 pub(crate) async fn run(actions: &Actions, action: Value, input: Value) -> Result<Option<Value>, Failure> {
-    actions.run(&launch(action, input), CancellationToken::new()).await
+    actions.run(&launch(action, input), CancellationToken::new(), log()).await
 }
 
 /// The error of an attempt that failed, and whether another may do better.

@@ -54,3 +54,19 @@ async fn timers_outlive_the_engine() {
     let record = ended(&second, id).await;
     assert_eq!((record.state.status, record.sub_tasks[0].attempt), (TaskStatus::Successful, 1));
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn stop_between_two_sub_tasks_spends_no_attempt() {
+    let dir = tempfile::tempdir().unwrap();
+    let first = engine(dir.path()).await;
+    let slow = json!({ "action": { "simulate": { "duration": "300ms" } } });
+    let once = json!({ "repeatable": false, "action": { "simulate": { "duration": "10ms" } } });
+    first.put_workflow(definition("two", vec![slow, once]), audit()).await.unwrap();
+    let id = first.submit(request("two")).await.unwrap().task.id();
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    first.shutdown(Duration::from_secs(5)).await;
+    let second = engine(dir.path()).await;
+    let record = ended(&second, id).await;
+    assert_eq!(record.state.status, TaskStatus::Successful, "{:?}", record.sub_tasks[1]);
+    second.shutdown(Duration::from_secs(5)).await;
+}

@@ -1,8 +1,10 @@
 //! The command line: its words, their help, nothing else.
 
 mod account;
+mod exec;
 mod serve;
 mod task;
+mod work;
 mod workflow;
 
 use std::path::PathBuf;
@@ -12,10 +14,12 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
 pub(crate) use account::{AddArgs, KeyCommand, LoginArgs, PasswdArgs, UserCommand};
+pub(crate) use exec::ExecArgs;
 pub(crate) use serve::{LogFormat, ServeArgs, TlsMode};
 pub(crate) use task::{
-    GetArgs, IdArgs, ListArgs, ResolveArgs, RetryArgs, SkipArgs, StartArgs, TaskCommand, WatchArgs,
+    GetArgs, IdArgs, ListArgs, LogsArgs, ResolveArgs, RetryArgs, SkipArgs, StartArgs, TaskCommand, WatchArgs,
 };
+pub(crate) use work::{LockCommand, LockListArgs, QueueCommand, QueueSetArgs, ReleaseArgs, WorkerCommand};
 pub(crate) use workflow::{ApplyArgs, LintArgs, WorkflowCommand};
 
 use crate::out::style::ColorChoice;
@@ -39,6 +43,7 @@ Exit codes:
 Environment:
   LONGHAUL_SERVER   the server's address, as --server
   LONGHAUL_TOKEN    the access token or API key to send; a flag would show in process lists
+  LONGHAUL_USER     with LONGHAUL_PASSWORD: whom to log in as for this one command
   NO_COLOR          no colours, whatever the terminal
   LONGHAUL_...      every option of `serve`, as its help says";
 
@@ -105,6 +110,15 @@ pub(crate) enum Command {
     /// Check, store and show workflows
     #[command(subcommand)]
     Workflow(WorkflowCommand),
+    /// Show and limit the queues that workers serve
+    #[command(subcommand)]
+    Queue(QueueCommand),
+    /// Show the workers
+    #[command(subcommand)]
+    Worker(WorkerCommand),
+    /// Show what tasks have for themselves, and take it from failed ones
+    #[command(subcommand)]
+    Lock(LockCommand),
     /// Log in to a server; later commands are then yours
     Login(LoginArgs),
     /// Log out of it

@@ -30,6 +30,29 @@ pub(crate) enum TaskCommand {
     Resolve(ResolveArgs),
     /// Show every execution of a task's sub-tasks
     Attempts(IdArgs),
+    /// Show what a task's sub-tasks wrote
+    #[command(visible_alias = "log")]
+    Logs(LogsArgs),
+}
+
+/// `task logs`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  longhaul task logs 0198f3 -f
+  longhaul task logs 0198f3 --sub-task UpdateHost --timestamps")]
+pub(crate) struct LogsArgs {
+    /// The task's id
+    pub(crate) id: String,
+    /// Go on printing until the task ends
+    #[arg(short, long)]
+    pub(crate) follow: bool,
+    /// Only what this sub-task wrote
+    #[arg(long, value_name = "NAME")]
+    pub(crate) sub_task: Option<String>,
+    /// When each line was written
+    #[arg(short, long)]
+    pub(crate) timestamps: bool,
 }
 
 /// A task.
@@ -242,6 +265,6 @@ fn instant(text: &str) -> Result<Timestamp, String> {
     }
 }
 
-fn duration(text: &str) -> Result<Duration, String> {
+pub(super) fn duration(text: &str) -> Result<Duration, String> {
     text.parse::<Span>().map(|span| Duration::from_millis(span.0)).map_err(|e| e.to_string())
 }

@@ -48,7 +48,7 @@ pub(crate) async fn logout(global: &Global, out: Out) -> Result<Code, Failure> {
 
 /// Who one is to the server.
 pub(crate) async fn whoami(global: &Global, out: Out) -> Result<Code, Failure> {
-    let Context { client, .. } = context(global, out)?;
+    let Context { client, .. } = context(global, out).await?;
     let me = client.me().await?;
     if !out.verbatim(&me)? {
         let text = |name: &str| me.get(name).and_then(|value| value.as_str()).unwrap_or_default().to_owned();

@@ -5,14 +5,18 @@ mod backup;
 mod completions;
 mod import;
 mod kept;
+mod lock;
 mod login;
+mod queue;
 mod task;
 mod user;
+mod worker;
 mod workflow;
 
 use anyhow::Context as _;
 use kept::{Kept, Sessions};
-use longhaul_client::{Client, ClientBuilder, Credentials, Session};
+use longhaul_client::{Client, ClientBuilder, Credentials, Login, Session};
+use serde_json::Value;
 pub(crate) use workflow::Linted;
 
 use crate::cli::{Command, Global};
@@ -31,25 +35,35 @@ pub(crate) struct Context {
 pub(crate) fn run(command: Command, global: &Global, out: Out) -> Result<Code, Failure> {
     match command {
         Command::Serve(args) => crate::serve::run(*args, out),
-        Command::Task(command) => blocking(async { task::run(command, &context(global, out)?).await }),
+        Command::Task(command) => blocking(async { task::run(command, &context(global, out).await?).await }),
         Command::Workflow(command) => blocking(async { workflow::run(command, global, out).await }),
+        Command::Queue(command) => {
+            blocking(async { queue::run(command, &context(global, out).await?).await })
+        }
+        Command::Worker(command) => blocking(async { worker::run(command, global, out).await }),
+        Command::Lock(command) => blocking(async { lock::run(command, &context(global, out).await?).await }),
         Command::Login(args) => blocking(async { login::login(args, global, out).await }),
         Command::Logout => blocking(async { login::logout(global, out).await }),
         Command::Whoami => blocking(async { login::whoami(global, out).await }),
         Command::User(command) => blocking(async { user::run(command, global, out).await }),
-        Command::Import(args) => blocking(async { import::run(&args, &context(global, out)?).await }),
+        Command::Import(args) => blocking(async { import::run(&args, &context(global, out).await?).await }),
         Command::Backup(args) => backup::run(&args, &out),
         Command::Completions(args) => completions::run(&args, &out),
     }
 }
 
 /// A client of the server that the options name, as whoever the environment or the last login says.
-pub(crate) fn context(global: &Global, out: Out) -> Result<Context, Failure> {
+pub(crate) async fn context(global: &Global, out: Out) -> Result<Context, Failure> {
     let client = connect(global)?;
-    let token = crate::environment("LONGHAUL_TOKEN").filter(|token| !token.is_empty());
-    let client = match token {
-        Some(token) => client.credentials(Credentials::Token(token)),
-        None => {
+    let given = |name| crate::environment(name).filter(|text| !text.is_empty());
+    let client = match (given("LONGHAUL_TOKEN"), given("LONGHAUL_USER"), given("LONGHAUL_PASSWORD")) {
+        (Some(token), ..) => client.credentials(Credentials::Token(token)),
+        (None, Some(username), Some(password)) => {
+            let login = Login::Password { username: &username, password: &password };
+            let tokens = connect(global)?.build()?.login(login).await?;
+            client.credentials(Credentials::Token(tokens.access_token))
+        }
+        _ => {
             let nobody = connect(global)?.build()?;
             // Without a place for sessions there is none.
             let kept = Sessions::of_user().ok().map(|sessions| sessions.get(nobody.server())).transpose()?;
@@ -84,6 +98,26 @@ fn with_session(client: ClientBuilder, kept: &Kept, nobody: &Client) -> Result<C
     };
     let session = Session::new(&kept.access_token, &kept.refresh_token, renewed)?;
     Ok(client.credentials(Credentials::Session(session)))
+}
+
+/// What a server said, for people: without characters that would do something to a terminal. Messages keep their line
+/// breaks.
+pub(crate) fn plain<T: serde::de::DeserializeOwned>(mut answer: Value) -> serde_json::Result<T> {
+    fn clean(value: &mut Value, lines: bool) {
+        let harmless = |c: char| !c.is_control() || c == '\t' || lines && c == '\n';
+        match value {
+            Value::String(text) if !text.chars().all(harmless) => {
+                *text = text.chars().map(|c| if harmless(c) { c } else { '\u{fffd}' }).collect();
+            }
+            Value::Array(items) => items.iter_mut().for_each(|item| clean(item, lines)),
+            Value::Object(members) => {
+                members.iter_mut().for_each(|(name, member)| clean(member, name.ends_with("essage")));
+            }
+            _ => {}
+        }
+    }
+    clean(&mut answer, false);
+    serde_json::from_value(answer)
 }
 
 /// A client does one thing at a time: one thread is enough.

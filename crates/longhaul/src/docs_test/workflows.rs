@@ -46,13 +46,14 @@ fn keys(part: &str) -> BTreeSet<&str> {
 fn tables_have_the_keys_of_the_schema() {
     let schema = definition_schema();
     for (heading, pointer, later) in [
-        ("## The workflow", "/properties", &["concurrency"][..]),
+        ("## The workflow", "/properties", &[][..]),
         ("## Resources", "/$defs/resource/properties", &[]),
-        ("## Sub-tasks", "/$defs/subTask/properties", &["forEach", "parallel", "probe", "undo"]),
+        ("## Sub-tasks", "/$defs/subTask/properties", &["probe", "undo"]),
         ("### `http`", "/$defs/action/properties/http/properties", &[]),
         ("### `command`", "/$defs/action/properties/command/properties", &[]),
         ("### `wait`", "/$defs/action/properties/wait/properties", &[]),
         ("### `simulate`", "/$defs/action/properties/simulate/properties", &[]),
+        ("### `worker`", "/$defs/action/properties/worker/properties", &[]),
         ("### Errors", "/$defs/error/properties", &[]),
     ] {
         let part = part(heading);

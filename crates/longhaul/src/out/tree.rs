@@ -198,6 +198,22 @@ pub(crate) fn waits_for(waiting: &WaitingForBody, now: Timestamp) -> Option<Stri
         ("TIMER", Some(until)) => format!("{sub} waits until {until}"),
         ("RETRY", Some(until)) => format!("{sub} is tried again at {until}"),
         ("RETRY", None) => format!("{sub} is tried again soon"),
+        ("WORKER", _) => {
+            let queue = waiting.queue.as_deref().unwrap_or("its queue");
+            let nobody = waiting.workers == Some(0);
+            let who = if nobody { "; none asks there: start one, or see `queue list`" } else { "" };
+            format!("{sub} waits for a worker of {queue}{who}")
+        }
+        ("LOCK", _) => match waiting.locks.first() {
+            Some(lock) => {
+                let what = lock.resource_type.as_ref().or(lock.workflow.as_ref());
+                let which = lock.resource_id.as_ref().or(lock.key.as_ref());
+                let (what, which) = (what.map_or("", String::as_str), which.map_or("", String::as_str));
+                let does = if lock.state == "HELD" { "has" } else { "waits for" };
+                format!("waits for {what} {which}, which {} ({}) {does}", lock.task_name, lock.task_id)
+            }
+            None => "waits for its locks: `lock list` shows who has them".to_owned(),
+        },
         ("DECISION", _) => format!("waits for a decision about {sub}: `task resolve` or `task skip`"),
         ("STOP", Some(until)) => format!("waits for what runs to stop, until {until} at the latest"),
         ("STOP", None) => "waits for what runs to stop".to_owned(),
@@ -260,6 +276,7 @@ Update
             kind: kind.into(),
             sub_task: Some("Pause".into()),
             until: until.map(str::to_owned),
+            ..WaitingForBody::default()
         };
         let now = Timestamp(0);
         let at = Some("1970-01-01T00:01:30.000Z");

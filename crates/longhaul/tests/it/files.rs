@@ -92,11 +92,11 @@ fn lint_of_good_files_is_quiet_and_warnings_count_when_strict() {
     let done = run(&["workflow", "lint", &shipped()]).code(0);
     assert_eq!((done.out.as_str(), done.err.as_str()), ("", "6 files, 0 mistakes, 0 warnings\n"));
     let folder = TempDir::new().unwrap();
-    let locked = "{\"name\": \"a\", \"type\": \"A\", \"title\": \"A\", \"resources\": [{\"type\": \"HOST\", \"resourceId\": \"1\"}],
-        \"subTasks\": [{\"name\": \"a\", \"description\": \"a\", \"action\": {\"simulate\": {}}}]}";
-    std::fs::write(folder.path().join("a.json"), locked).unwrap();
+    let alike = "{\"name\": \"a\", \"type\": \"A\", \"title\": \"A\", \"subTasks\": [
+        {\"name\": \"a\", \"description\": \"a\", \"forEach\": \"{{ [1, 2] }}\", \"action\": {\"simulate\": {}}}]}";
+    std::fs::write(folder.path().join("a.json"), alike).unwrap();
     let done = lint(folder.path(), &["."]).code(0);
-    assert!(done.out.contains("./a.json:1:42: warning: locks are recorded but not enforced"), "{}", done.out);
+    assert!(done.out.contains("./a.json:2:70: warning: all children do the same"), "{}", done.out);
     lint(folder.path(), &["--strict", "."]).code(1);
     std::fs::copy(folder.path().join("a.json"), folder.path().join("b.json")).unwrap();
     let done = lint(folder.path(), &["."]).code(1);

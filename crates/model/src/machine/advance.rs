@@ -1,6 +1,7 @@
 //! What follows from a change: sub-tasks that became ready start, and a task with nothing left to do ends.
 
 use super::Step;
+use crate::claims::Hold;
 use crate::command::{Effect, Refused};
 use crate::expr::Template;
 use crate::fault::{Fault, code};
@@ -14,14 +15,15 @@ impl Step<'_> {
     /// A new task starts, or waits for its start time.
     pub(super) fn begin(&mut self) -> Result<(), Refused> {
         let state = &self.task.record.state;
-        if state.status != TaskStatus::Pending || state.stopping.is_some() {
+        let waits = state.hold == Hold::Waiting;
+        if state.status != TaskStatus::Pending || state.stopping.is_some() || waits {
             return Err(Refused::Nothing);
         }
         if let Some(at) = state.not_before.filter(|at| *at > self.now) {
             self.change.effects.push(Effect::Timer(at));
             return Ok(());
         }
-        self.start_task();
+        self.start_or_wait();
         Ok(())
     }
 
@@ -53,7 +55,7 @@ impl Step<'_> {
         if let Some(at) = self.task.record.state.deadline {
             self.change.effects.push(Effect::Timer(at));
         }
-        let all = (0..self.task.record.sub_tasks.len() as u32).collect();
+        let all = (0..self.task.record.own_sub_tasks()).collect();
         self.advance(all);
     }
 
@@ -68,10 +70,13 @@ impl Step<'_> {
                 candidates.extend(workflow.sub_tasks[index as usize].dependents.iter().rev());
             }
         }
+        if self.task.tally.blocking > 0 {
+            self.withdraw();
+        }
         self.settle();
     }
 
-    fn may_start(&self) -> bool {
+    pub(super) fn may_start(&self) -> bool {
         self.task.tally.blocking == 0 && self.task.record.state.stopping.is_none()
     }
 
@@ -113,7 +118,7 @@ impl Step<'_> {
     }
 
     /// A sub-task that cannot even start fails; true when the task goes on without it.
-    fn spoiled(&mut self, index: u32, reason: String) -> bool {
+    pub(super) fn spoiled(&mut self, index: u32, reason: String) -> bool {
         let (now, generation) = (self.now, self.task.record.state.generation);
         let sub = self.task.sub(index);
         sub.started_at = Some(now);
@@ -122,15 +127,24 @@ impl Step<'_> {
         sub.tries += 1;
         self.task.set_status(index, SubTaskStatus::InProgress);
         self.failed_for_good(index, Outcome::Failed, Fault::new(code::EXPRESSION, reason));
-        self.ended_well(index)
+        let is_child = self.task.record.sub_tasks[index as usize].child.is_some();
+        !is_child && self.ended_well(index)
+    }
+
+    /// Starts a sub-task's work. True only when that failed at once and the task goes on.
+    fn launch(&mut self, index: u32) -> bool {
+        if self.task.record.definition(index).for_each.is_some() {
+            return self.open_fan(index);
+        }
+        self.launch_action(index)
     }
 
     /// Starts an attempt. True only when that failed at once and the task goes on.
-    pub(super) fn launch(&mut self, index: u32) -> bool {
+    pub(super) fn launch_action(&mut self, index: u32) -> bool {
         let workflow = self.task.record.workflow.clone();
-        let definition = &workflow.sub_tasks[index as usize];
+        let definition = &workflow.sub_tasks[self.task.record.own(index) as usize];
         let due_at = match &definition.action {
-            CompiledAction::Wait(wait) => match self.wait_until(wait) {
+            CompiledAction::Wait(wait) => match self.wait_until(index, wait) {
                 Ok(at) => Some(at),
                 Err(reason) => return self.spoiled(index, reason),
             },
@@ -158,19 +172,20 @@ impl Step<'_> {
         sub.attempt += 1;
         sub.generation = generation;
         sub.tries += 1;
-        sub.due_at = due_at;
+        sub.worker = None;
         sub.errors.clear();
         sub.stages.clear();
         sub.progress = None;
         let token = sub.token();
+        self.task.set_due(index, due_at);
         self.task.set_status(index, SubTaskStatus::InProgress);
         self.change.sub_tasks.push(index);
         token
     }
 
-    fn wait_until(&mut self, wait: &WaitTemplate) -> Result<Timestamp, String> {
+    fn wait_until(&mut self, index: u32, wait: &WaitTemplate) -> Result<Timestamp, String> {
         let text = |step: &mut Self, template: &Template| {
-            template.text(&step.task.scope()).map_err(|e| e.to_string())
+            template.text(&step.task.scope_of(index)).map_err(|e| e.to_string())
         };
         match wait {
             WaitTemplate::For(template) => {
@@ -206,10 +221,11 @@ impl Step<'_> {
 
     fn end(&mut self, status: TaskStatus) {
         for index in 0..self.task.record.sub_tasks.len() as u32 {
-            let sub = self.task.sub(index);
-            if sub.due_at.take().is_some() | sub.queued_at.take().is_some() {
+            if self.task.sub(index).due_at.is_some() {
+                self.task.set_due(index, None);
                 self.change.sub_tasks.push(index);
             }
+            self.unqueue(index);
         }
         let now = self.now;
         let errors = if status == TaskStatus::Failed { self.task_errors() } else { Vec::new() };
@@ -224,6 +240,7 @@ impl Step<'_> {
         if well && state.generation > 0 {
             state.resolution = Resolution::Resolved;
         }
+        self.let_go();
         self.change.effects.push(Effect::Ended(status));
     }
 
@@ -231,7 +248,7 @@ impl Step<'_> {
     fn task_errors(&self) -> Vec<Fault> {
         let record = &self.task.record;
         let mut nested: Vec<(String, Fault)> = Vec::new();
-        for (sub, i) in record.sub_tasks.iter().zip(0..) {
+        for (sub, i) in record.sub_tasks.iter().zip(0..record.own_sub_tasks()) {
             let blocks =
                 sub.status == SubTaskStatus::Failed && !record.workflow.sub_tasks[i as usize].goes_on;
             if blocks {

@@ -8,7 +8,7 @@ use crate::command::{Effect, Failure, Refused};
 use crate::fault::{Fault, code};
 use crate::id::{TaskId, Token, WorkerId};
 use crate::record::{Attempt, Outcome, Stage, StopReason};
-use crate::status::SubTaskStatus;
+use crate::status::{StageStatus, SubTaskStatus};
 use crate::time::Span;
 use crate::workflow::{CompiledAction, RetryPolicy};
 
@@ -24,9 +24,9 @@ impl Step<'_> {
         output: Option<Value>,
         by: Option<WorkerId>,
     ) -> Result<(), Refused> {
-        let report = by.as_ref().map(|_| digest(&output));
+        let report = by.as_ref().map(|by| digest(&(by, &output)));
         self.check_report(index, token, by.as_ref(), report)?;
-        if matches!(self.task.record.workflow.sub_tasks[index as usize].action, CompiledAction::Wait(_)) {
+        if matches!(self.task.record.definition(index).action, CompiledAction::Wait(_)) {
             return Err(Refused::Stale);
         }
         self.task.sub(index).reported = report;
@@ -37,17 +37,22 @@ impl Step<'_> {
     /// A sub-task ends well, and whoever waits for it may start.
     pub(super) fn succeeded(&mut self, index: u32, output: Option<Value>) {
         let now = self.now;
+        self.task.sub(index).worker = self.task.sub(index).lease.as_ref().map(|lease| lease.worker.clone());
         self.end_lease(index);
         self.task.set_status(index, SubTaskStatus::Successful);
         let sub = self.task.sub(index);
         sub.completed_at = Some(now.max(sub.started_at.unwrap_or(now)));
-        sub.due_at = None;
         sub.progress = None;
         sub.outcome_unknown = false;
+        self.task.set_due(index, None);
         self.change.sub_tasks.push(index);
         if let Some(output) = output {
             self.task.outputs.insert(index, output);
             self.change.outputs.push(index);
+        }
+        if let Some(child) = &self.task.record.sub_tasks[index as usize].child {
+            let parent = child.parent;
+            return self.tend(parent);
         }
         let dependents = self.task.record.workflow.sub_tasks[index as usize].dependents.clone();
         self.advance(dependents);
@@ -60,7 +65,7 @@ impl Step<'_> {
         failure: Failure,
         by: Option<WorkerId>,
     ) -> Result<(), Refused> {
-        let report = by.as_ref().map(|_| failure.digest());
+        let report = by.as_ref().map(|by| failure.digest(by));
         self.check_report(index, token, by.as_ref(), report)?;
         self.task.sub(index).reported = report;
         self.attempt_failed(index, failure);
@@ -70,6 +75,11 @@ impl Step<'_> {
 
     /// What follows once a failure is recorded: those behind one that goes on start, or the task ends.
     pub(super) fn after_failure(&mut self, index: u32) {
+        if let Some(child) = &self.task.record.sub_tasks[index as usize].child {
+            let parent = child.parent;
+            self.tend(parent);
+            return self.settle();
+        }
         let definition = &self.task.record.workflow.sub_tasks[index as usize];
         let passed =
             self.task.record.sub_tasks[index as usize].status == SubTaskStatus::Failed && definition.goes_on;
@@ -80,7 +90,7 @@ impl Step<'_> {
     /// Decides between another attempt, an unknown outcome and failure for good. Does not look at other sub-tasks.
     pub(super) fn attempt_failed(&mut self, index: u32, failure: Failure) {
         let workflow = self.task.record.workflow.clone();
-        let definition = &workflow.sub_tasks[index as usize];
+        let definition = &workflow.sub_tasks[self.task.record.own(index) as usize];
         let in_doubt = match &failure {
             Failure::Error { .. } => false,
             Failure::Unknown { .. } | Failure::Timeout | Failure::Lost => true,
@@ -130,14 +140,14 @@ impl Step<'_> {
         self.change.sub_tasks.push(index);
         if outcome == Outcome::Lost {
             if self.task.tally.blocking == 0 {
-                self.launch(index);
+                self.launch_action(index);
             }
             return;
         }
         let sub = &self.task.record.sub_tasks[index as usize];
         let pause = policy.map_or(Span(0), |policy| policy.pause(sub.tries, self.task.record.id, index));
         let at = self.now.after(pause);
-        self.task.sub(index).due_at = Some(at);
+        self.task.set_due(index, Some(at));
         self.change.effects.push(Effect::Timer(at));
     }
 
@@ -147,13 +157,17 @@ impl Step<'_> {
         self.task.set_status(index, SubTaskStatus::Failed);
         let sub = self.task.sub(index);
         sub.completed_at = Some(now.max(sub.started_at.unwrap_or(now)));
-        sub.due_at = None;
         sub.errors = vec![fault];
+        self.task.set_due(index, None);
         self.change.sub_tasks.push(index);
     }
 
     /// Puts the latest attempt into the history.
     fn remember(&mut self, index: u32, outcome: Outcome, error: Option<Fault>) {
+        if self.task.record.sub_tasks[index as usize].fan.is_some() {
+            // A parent has no attempts of its own: those of its children tell.
+            return;
+        }
         let sub = &self.task.record.sub_tasks[index as usize];
         let started_at = sub.started_at.unwrap_or(self.now);
         self.change.attempts.push(Attempt {
@@ -178,11 +192,19 @@ impl Step<'_> {
         by: Option<WorkerId>,
     ) -> Result<(), Refused> {
         self.check_live(index, token, by.as_ref())?;
+        let now = self.now;
         let sub = self.task.sub(index);
         if let Some(percent) = progress {
             sub.progress = Some(percent.min(100));
         }
-        if let Some(stages) = stages {
+        if let Some(mut stages) = stages {
+            // Whoever reports tells where each stands; when that was first heard is ours to know.
+            for stage in &mut stages {
+                let before = sub.stages.iter().find(|before| before.name == stage.name);
+                stage.created_at = before.map_or(now, |before| before.created_at);
+                let ended = matches!(stage.status, StageStatus::Successful | StageStatus::Failed);
+                stage.completed_at = ended.then(|| before.and_then(|b| b.completed_at).unwrap_or(now));
+            }
             sub.stages = stages;
         }
         self.change.sub_tasks.push(index);
@@ -204,11 +226,12 @@ impl Step<'_> {
         let sub = self.task.sub(index);
         sub.tries -= 1;
         sub.started_at = None;
-        sub.due_at = (!stopping).then_some(now);
+        self.task.set_due(index, (!stopping).then_some(now));
         self.change.sub_tasks.push(index);
         if !stopping {
             self.change.effects.push(Effect::Timer(now));
         }
+        self.tend_all();
         self.settle();
         Ok(())
     }
@@ -229,14 +252,14 @@ impl Step<'_> {
 }
 
 impl Failure {
-    /// What tells this report from another one.
-    fn digest(&self) -> u64 {
+    /// What tells this worker's report from any other.
+    fn digest(&self, by: &WorkerId) -> u64 {
         match self {
-            Failure::Error { fault, retryable } => digest(&("error", fault, retryable)),
-            Failure::Unknown { fault } => digest(&("unknown", fault)),
-            Failure::Timeout => digest(&"timeout"),
-            Failure::Lost => digest(&"lost"),
-            Failure::Stopped => digest(&"stopped"),
+            Failure::Error { fault, retryable } => digest(&(by, "error", fault, retryable)),
+            Failure::Unknown { fault } => digest(&(by, "unknown", fault)),
+            Failure::Timeout => digest(&(by, "timeout")),
+            Failure::Lost => digest(&(by, "lost")),
+            Failure::Stopped => digest(&(by, "stopped")),
         }
     }
 }
@@ -263,7 +286,7 @@ fn timed_out(limit: Option<Span>) -> Fault {
         .remedy("Look at what it was waiting for, or give the sub-task a longer `timeout`")
 }
 
-fn stopped() -> Fault {
+pub(super) fn stopped() -> Fault {
     Fault::new(code::CANCELLED, "the attempt was stopped with its task")
 }
 

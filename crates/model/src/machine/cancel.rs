@@ -39,6 +39,10 @@ impl Step<'_> {
         self.task.record.state.stopping = Some(Stopping { why, at: self.now, give_up_at });
         for index in 0..self.task.record.sub_tasks.len() as u32 {
             let sub = &self.task.record.sub_tasks[index as usize];
+            if sub.fan.is_some() {
+                // It ends with its children.
+                continue;
+            }
             match (sub.status, sub.due_at) {
                 // A timer has nobody to tell: it stops here.
                 (SubTaskStatus::InProgress, Some(_)) => self.attempt_failed(index, Failure::Stopped),
@@ -46,13 +50,12 @@ impl Step<'_> {
                     let token = sub.token();
                     self.change.effects.push(Effect::Stop { sub_task: index, token });
                 }
-                (SubTaskStatus::Pending, _) if sub.due_at.is_some() || sub.queued_at.is_some() => {
-                    let sub = self.task.sub(index);
-                    (sub.due_at, sub.queued_at) = (None, None);
+                (SubTaskStatus::Pending, Some(_)) => {
+                    self.task.set_due(index, None);
                     self.change.sub_tasks.push(index);
                 }
-                (SubTaskStatus::Pending, _)
-                | (
+                (SubTaskStatus::Pending, None) => self.unqueue(index),
+                (
                     SubTaskStatus::Successful
                     | SubTaskStatus::Failed
                     | SubTaskStatus::Skipped
@@ -61,6 +64,7 @@ impl Step<'_> {
                 ) => {}
             }
         }
+        self.tend_all();
         if self.task.tally.running > 0 {
             self.change.effects.push(Effect::Timer(give_up_at));
         }

@@ -40,6 +40,7 @@ impl Step<'_> {
         let state = &mut self.task.record.state;
         state.status = TaskStatus::Cancelled;
         state.completed_at = Some(now);
+        self.let_go();
         self.change.effects.push(Effect::Ended(TaskStatus::Cancelled));
         Ok(())
     }

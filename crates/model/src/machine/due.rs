@@ -7,7 +7,7 @@ use crate::status::{SubTaskStatus, TaskStatus};
 
 impl Step<'_> {
     pub(super) fn due(&mut self) -> Result<(), Refused> {
-        if self.task.record.due_at().is_none_or(|at| at > self.now) {
+        if self.task.due_at().is_none_or(|at| at > self.now) {
             return Err(Refused::Nothing);
         }
         let state = &self.task.record.state;
@@ -23,8 +23,9 @@ impl Step<'_> {
             self.out_of_time();
             return Ok(());
         }
-        for index in 0..self.task.record.sub_tasks.len() as u32 {
+        for index in self.task.due_by(self.now) {
             let sub = &self.task.record.sub_tasks[index as usize];
+            // What became of those before may have taken it off.
             if sub.due_at.is_some_and(|at| at <= self.now) {
                 match sub.status {
                     SubTaskStatus::InProgress => self.succeeded(index, None),
@@ -40,15 +41,24 @@ impl Step<'_> {
     }
 
     fn next_attempt(&mut self, index: u32) {
-        self.task.sub(index).due_at = None;
+        self.task.set_due(index, None);
         self.change.sub_tasks.push(index);
+        if let Some(child) = &self.task.record.sub_tasks[index as usize].child {
+            let parent = child.parent;
+            if self.may_start() {
+                // It was under way, and keeps its place among those that are.
+                self.launch_action(index);
+            }
+            return self.tend(parent);
+        }
         self.advance(vec![index]);
     }
 
     /// Attempts that did not stop in time no longer count; their late results are refused.
     fn give_up(&mut self, why: StopReason) {
         for index in 0..self.task.record.sub_tasks.len() as u32 {
-            if self.task.record.sub_tasks[index as usize].status == SubTaskStatus::InProgress {
+            let sub = &self.task.record.sub_tasks[index as usize];
+            if sub.status == SubTaskStatus::InProgress && sub.fan.is_none() {
                 // A cancelled task runs nothing again; of a timed out one, the outcome matters to its retry.
                 self.attempt_failed(
                     index,
@@ -59,6 +69,7 @@ impl Step<'_> {
                 );
             }
         }
+        self.tend_all();
         self.settle();
     }
 }

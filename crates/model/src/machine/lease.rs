@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::Step;
-use crate::command::{Effect, Launch, Refused, Terms};
+use crate::command::{Effect, Launch, Leased, Refused, Terms};
 use crate::id::{Token, WorkerId};
 use crate::record::Lease;
 use crate::status::{SubTaskStatus, TaskStatus};
@@ -16,7 +16,7 @@ impl Step<'_> {
         if let Some(terms) = self.terms.clone().filter(|terms| terms.cover(work)) {
             return self.grant(index, work, &terms);
         }
-        self.task.sub(index).queued_at = Some(self.now);
+        self.task.set_queued(index, Some(self.now));
         self.change.sub_tasks.push(index);
         self.change.effects.push(queued(index, work));
     }
@@ -30,7 +30,8 @@ impl Step<'_> {
             return Err(Refused::Stale);
         }
         let workflow = record.workflow.clone();
-        let CompiledAction::Worker(work) = &workflow.sub_tasks[index as usize].action else {
+        let own = self.task.record.own(index) as usize;
+        let CompiledAction::Worker(work) = &workflow.sub_tasks[own].action else {
             return Err(Refused::Stale);
         };
         if !terms.queues.iter().any(|(queue, _)| *queue == work.queue) {
@@ -42,23 +43,24 @@ impl Step<'_> {
 
     /// PENDING to IN_PROGRESS at a worker.
     fn grant(&mut self, index: u32, work: &WorkerTemplate, terms: &Terms) {
-        let timeout = self.task.record.workflow.sub_tasks[index as usize].timeout;
         let token = self.begin_attempt(index, None);
         let lease = Lease { worker: terms.worker.clone(), span: terms.span };
+        self.task.set_queued(index, None);
         let sub = self.task.sub(index);
-        sub.queued_at = None;
         sub.reported = None;
         sub.lease = Some(Box::new(lease.clone()));
         let grant = self.launch_of(index);
         self.change.grants.push(grant);
-        self.change.effects.push(Effect::Leased {
-            sub_task: index,
-            token,
-            lease: Box::new(lease),
-            queue: work.queue.clone(),
-            started_at: self.now,
-            timeout,
-        });
+        self.leased(index, token, lease, work);
+    }
+
+    fn leased(&mut self, index: u32, token: Token, lease: Lease, work: &WorkerTemplate) {
+        let definition = self.task.record.definition(index);
+        let started_at = self.task.record.sub_tasks[index as usize].started_at.unwrap_or(self.now);
+        let secrets = self.task.record.may_see_secrets(index);
+        let (queue, timeout) = (work.queue.clone(), definition.timeout);
+        let leased = Leased { sub_task: index, token, lease, queue, started_at, timeout, secrets };
+        self.change.effects.push(Effect::Leased(Box::new(leased)));
     }
 
     /// The latest attempt is no worker's any more.
@@ -72,20 +74,29 @@ impl Step<'_> {
     /// After a restart: what waits is offered anew, leases last their whole time anew.
     pub(super) fn offer_again(&mut self, index: u32) {
         let workflow = self.task.record.workflow.clone();
-        let definition = &workflow.sub_tasks[index as usize];
+        let definition = &workflow.sub_tasks[self.task.record.own(index) as usize];
         let CompiledAction::Worker(work) = &definition.action else { return };
         let sub = &self.task.record.sub_tasks[index as usize];
         if sub.queued_at.is_some() {
             self.change.effects.push(queued(index, work));
-        } else if let (Some(lease), Some(started_at)) = (&sub.lease, sub.started_at) {
-            self.change.effects.push(Effect::Leased {
-                sub_task: index,
-                token: sub.token(),
-                lease: lease.clone(),
-                queue: work.queue.clone(),
-                started_at,
-                timeout: definition.timeout,
-            });
+        } else if let Some(lease) = &sub.lease {
+            let (token, lease) = (sub.token(), Lease::clone(lease));
+            self.leased(index, token, lease, work);
+            if self.task.record.state.stopping.is_some() {
+                self.change.effects.push(Effect::Stop { sub_task: index, token });
+            }
+        }
+    }
+
+    /// What waited for a worker waits no more.
+    pub(super) fn unqueue(&mut self, index: u32) {
+        if self.task.sub(index).queued_at.is_none() {
+            return;
+        }
+        self.task.set_queued(index, None);
+        self.change.sub_tasks.push(index);
+        if let CompiledAction::Worker(work) = &self.task.record.definition(index).action {
+            self.change.effects.push(Effect::Unqueued { sub_task: index, queue: work.queue.clone() });
         }
     }
 
@@ -94,6 +105,7 @@ impl Step<'_> {
         let sub = self.task.record.sub_tasks.get(index as usize).ok_or(Refused::Stale)?;
         let holder = sub.lease.as_ref().map(|lease| &lease.worker);
         let live = sub.status == SubTaskStatus::InProgress
+            && sub.fan.is_none()
             && sub.token() == token
             && (by.is_none() || by == holder)
             && self.task.record.state.status == TaskStatus::InProgress;
@@ -120,7 +132,7 @@ impl Step<'_> {
     /// What whoever runs the latest attempt is given.
     pub(super) fn launch_of(&mut self, index: u32) -> Launch {
         let workflow = self.task.record.workflow.clone();
-        let definition = &workflow.sub_tasks[index as usize];
+        let definition = &workflow.sub_tasks[self.task.record.own(index) as usize];
         let (id, generation) = (self.task.record.id, self.task.record.state.generation);
         let sub = &self.task.record.sub_tasks[index as usize];
         let (token, number, runs) = (sub.token(), sub.attempt, sub.tries - sub.lost);
@@ -129,10 +141,11 @@ impl Step<'_> {
             sub_task: index,
             token,
             number,
+            item: sub.child.as_ref().map(|child| child.index),
             idempotency_key: format!("{id}-{index}-{generation}-{runs}"),
             action: definition.action.clone(),
             timeout: definition.timeout,
-            scope: if constant { Default::default() } else { self.task.scope() },
+            scope: if constant { Default::default() } else { self.task.scope_of(index) },
             secrets: (!workflow.secrets.is_empty() && !constant).then(|| workflow.clone()),
         }
     }

@@ -4,8 +4,10 @@
 mod advance;
 mod attempt;
 mod cancel;
+mod claims;
 mod credentials;
 mod due;
+mod fan;
 mod lease;
 mod operator;
 mod recover;
@@ -34,6 +36,8 @@ impl Task {
                 step.report(sub_task, token, progress, stages, by)?
             }
             Command::HandBack { sub_task, token, by } => step.hand_back(sub_task, token, by)?,
+            Command::Acquired => step.acquired()?,
+            Command::Release { by, reason } => step.release(by, reason)?,
             Command::Due => step.due()?,
             Command::Recover => step.recover()?,
             Command::Cancel { by, grace } => step.cancel(by, grace)?,

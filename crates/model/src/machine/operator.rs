@@ -50,6 +50,14 @@ impl Step<'_> {
         sub.completed_at = Some(now.max(sub.started_at.unwrap_or(now)));
         sub.outcome_unknown = false;
         self.change.sub_tasks.push(index);
+        if let Some(child) = &self.task.record.sub_tasks[index as usize].child {
+            let parent = child.parent;
+            if let Some(fan) = &mut self.task.sub(parent).fan {
+                fan.skipped += 1;
+            }
+            self.change.sub_tasks.push(parent);
+        }
+        self.child_decided(index);
         self.decided("skip", by, Some(index), Some(reason));
         self.go_on_if_free();
         Ok(())
@@ -91,6 +99,7 @@ impl Step<'_> {
             self.decided("notDone", by, Some(sub_task), Some(reason));
             self.back_to_pending(sub_task);
         }
+        self.child_decided(sub_task);
         self.go_on_if_free();
         Ok(())
     }
@@ -108,7 +117,7 @@ impl Step<'_> {
         Ok(())
     }
 
-    fn back_to_pending(&mut self, index: u32) {
+    pub(super) fn back_to_pending(&mut self, index: u32) {
         self.task.set_status(index, SubTaskStatus::Pending);
         let sub = self.task.sub(index);
         sub.started_at = None;
@@ -126,6 +135,9 @@ impl Step<'_> {
         self.task.record.state.generation += 1;
         if self.task.tally.blocking == 0 {
             self.go_on();
+        } else {
+            // Perhaps it was the last of which nobody knew what was done.
+            self.let_go();
         }
     }
 
@@ -137,11 +149,7 @@ impl Step<'_> {
                 self.change.sub_tasks.push(index);
             }
         }
-        let state = &mut self.task.record.state;
-        state.resolution = Resolution::Unresolved;
-        if state.started_at.is_none() {
-            return self.start_task();
-        }
-        self.resume();
+        self.task.record.state.resolution = Resolution::Unresolved;
+        self.start_or_wait();
     }
 }

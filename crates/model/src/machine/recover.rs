@@ -16,11 +16,16 @@ impl Step<'_> {
             // Timers need nothing: what is due is derived from what is stored.
             return Err(Refused::Nothing);
         }
-        for index in 0..self.task.record.sub_tasks.len() as u32 {
+        // Those that were under way before; what starts meanwhile is not lost.
+        let all: Vec<u32> = (0..self.task.record.sub_tasks.len() as u32)
+            .filter(|index| runs(&self.task.record.sub_tasks[*index as usize]))
+            .collect();
+        for index in all {
             let sub = &self.task.record.sub_tasks[index as usize];
             if sub.queued_at.is_some() || sub.lease.is_some() {
                 self.offer_again(index);
-            } else if sub.status == SubTaskStatus::InProgress && sub.due_at.is_none() {
+            } else if sub.fan.is_none() && sub.status == SubTaskStatus::InProgress {
+                // What became of those before may have withdrawn it.
                 let stopping = self.task.record.state.stopping.is_some();
                 self.attempt_failed(index, if stopping { Failure::Stopped } else { Failure::Lost });
                 if self.task.record.sub_tasks[index as usize].status != SubTaskStatus::InProgress {
@@ -28,6 +33,7 @@ impl Step<'_> {
                 }
             }
         }
+        self.tend_all();
         self.settle();
         Ok(())
     }

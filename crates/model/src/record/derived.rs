@@ -1,14 +1,19 @@
 //! What a record says beyond what is written in it: nothing here is stored.
 
 use super::{Attempt, Outcome, Record, SubTask};
+use crate::claims::Hold;
 use crate::expr::Template;
 use crate::status::{Resolution, SubTaskStatus, TaskStatus};
 use crate::time::Timestamp;
+use crate::workflow::CompiledSubTask;
+
 /// What a task that does not move waits for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum WaitingFor {
     /// Its start time.
     Start(Timestamp),
+    /// What it claims for itself, and others have.
+    Lock,
     /// A sub-task's timer.
     Timer(u32, Timestamp),
     /// A sub-task's next automatic attempt.
@@ -22,15 +27,50 @@ pub enum WaitingFor {
 }
 
 impl Record {
+    /// How many sub-tasks are the workflow's own; those behind are children.
+    pub fn own_sub_tasks(&self) -> u32 {
+        self.workflow.sub_tasks.len() as u32
+    }
+
+    /// Whether it has the workflow's sub-tasks and, behind them, the children of each that has some: nothing else.
+    pub fn is_whole(&self) -> bool {
+        let own = self.workflow.sub_tasks.len();
+        let Some((mine, children)) = self.sub_tasks.split_at_checked(own) else { return false };
+        let fans = || mine.iter().filter_map(|sub| sub.fan.as_deref());
+        let parent = |index: u32| fans().find(|fan| fan.children().contains(&index)).map(|fan| fan.first);
+        mine.iter().all(|sub| sub.child.is_none())
+            && fans().map(|fan| fan.count as usize).sum::<usize>() == children.len()
+            && children.iter().zip(own as u32..).all(|(sub, index)| {
+                let first = parent(index);
+                sub.fan.is_none()
+                    && sub.child.as_ref().is_some_and(|child| Some(index - child.index) == first)
+            })
+    }
+
+    /// The index of the workflow's sub-task that a sub-task is, or is a child of.
+    pub fn own(&self, index: u32) -> u32 {
+        self.sub_tasks[index as usize].child.as_ref().map_or(index, |child| child.parent)
+    }
+
+    /// What the workflow says of a sub-task; of a child what it says of its parent.
+    pub fn definition(&self, index: u32) -> &CompiledSubTask {
+        &self.workflow.sub_tasks[self.own(index) as usize]
+    }
+
+    /// Its children, if it has any.
+    pub fn children(&self, index: u32) -> std::ops::Range<u32> {
+        self.sub_tasks[index as usize].fan.as_ref().map_or(0..0, |fan| fan.children())
+    }
+
     /// A sub-task's name on the wire.
     pub fn sub_task_name(&self, index: u32) -> &str {
         let sub = &self.sub_tasks[index as usize];
-        sub.title.as_deref().unwrap_or_else(|| &self.workflow.sub_tasks[index as usize].name)
+        sub.title.as_deref().unwrap_or_else(|| &self.definition(index).name)
     }
 
     /// A sub-task's description on the wire.
     pub fn sub_task_description(&self, index: u32) -> &str {
-        let written = match &self.workflow.sub_tasks[index as usize].description {
+        let written = match &self.definition(index).description {
             Template::Plain(text) => text.as_str(),
             Template::Whole(_) | Template::Mixed(_) => "",
         };
@@ -87,11 +127,17 @@ impl Record {
         if let Some(stopping) = &self.state.stopping {
             return Some(WaitingFor::Stop(stopping.give_up_at));
         }
+        if self.state.hold == Hold::Waiting {
+            return Some(WaitingFor::Lock);
+        }
         if let (TaskStatus::Pending, Some(at)) = (self.state.status, self.state.not_before) {
             return Some(WaitingFor::Start(at));
         }
         let timed = self.sub_tasks.iter().zip(0..).filter_map(|(sub, i)| Some((sub.due_at?, sub.status, i)));
-        let works = |sub: &SubTask| sub.status == SubTaskStatus::InProgress && sub.due_at.is_none();
+        // A parent runs in its children.
+        let works = |sub: &SubTask| {
+            sub.status == SubTaskStatus::InProgress && sub.due_at.is_none() && sub.fan.is_none()
+        };
         if self.sub_tasks.iter().any(works) {
             return None;
         }
@@ -105,39 +151,61 @@ impl Record {
         timer.or_else(queued)
     }
 
-    /// Percent done: ended sub-tasks, and what running ones reported.
+    /// Whether attempts of a sub-task are given anything that may hold a secret.
+    pub fn may_see_secrets(&self, index: u32) -> bool {
+        let known = (index as usize) < self.sub_tasks.len();
+        known && !self.workflow.secrets.is_empty() && !self.definition(index).action.is_constant()
+    }
+
+    /// Percent done: ended sub-tasks, and what running ones reported. Children count within their parent.
     pub fn progress(&self) -> u8 {
         if self.sub_tasks.is_empty() || self.state.status == TaskStatus::Successful {
             return 100;
         }
-        let sum: usize = self
-            .sub_tasks
-            .iter()
-            .map(|sub| match sub.status {
-                SubTaskStatus::Successful | SubTaskStatus::Skipped | SubTaskStatus::NotApplicable => 100,
-                SubTaskStatus::InProgress => usize::from(sub.progress.unwrap_or(0).min(99)),
-                SubTaskStatus::Pending | SubTaskStatus::Failed => 0,
-            })
-            .sum();
-        (sum / self.sub_tasks.len()) as u8
+        let own = self.own_sub_tasks();
+        let sum: usize = (0..own).map(|index| usize::from(self.sub_task_progress(index).unwrap_or(0))).sum();
+        (sum / own as usize) as u8
+    }
+
+    /// Percent done of one sub-task: as reported, or how much of its children has ended.
+    pub fn sub_task_progress(&self, index: u32) -> Option<u8> {
+        let sub = &self.sub_tasks[index as usize];
+        match sub.status {
+            SubTaskStatus::Successful | SubTaskStatus::Skipped | SubTaskStatus::NotApplicable => Some(100),
+            SubTaskStatus::InProgress if sub.fan.is_some() => {
+                let children = self.children(index);
+                let count = children.len().max(1);
+                let done: usize =
+                    children.map(|child| usize::from(self.sub_task_progress(child).unwrap_or(0))).sum();
+                Some((done / count).min(99) as u8)
+            }
+            SubTaskStatus::InProgress => sub.progress.map(|percent| percent.min(99)),
+            SubTaskStatus::Pending | SubTaskStatus::Failed => None,
+        }
     }
 
     /// The earliest instant at which something is due without anybody asking.
     pub fn due_at(&self) -> Option<Timestamp> {
+        self.due_among(self.sub_tasks.iter().filter_map(|sub| sub.due_at).min())
+    }
+
+    /// As [`Record::due_at`], with the earliest timer of its sub-tasks.
+    pub(crate) fn due_among(&self, timer: Option<Timestamp>) -> Option<Timestamp> {
         if self.state.status.is_ended() {
             return None;
         }
-        let start = self.state.not_before.filter(|_| self.state.status == TaskStatus::Pending);
+        let starts = self.state.status == TaskStatus::Pending && self.state.hold != Hold::Waiting;
+        let start = self.state.not_before.filter(|_| starts);
         let stop = self.state.stopping.as_ref().map(|stopping| stopping.give_up_at);
         let deadline = self.state.deadline.filter(|_| stop.is_none());
-        let timers = self.sub_tasks.iter().filter_map(|sub| sub.due_at);
-        timers.chain(start).chain(stop).chain(deadline).min()
+        timer.into_iter().chain(start).chain(stop).chain(deadline).min()
     }
 
     /// The latest attempt of each sub-task that has one, unless history has it already (history keeps every one
     /// that did not succeed).
     pub fn latest_attempts(&self) -> impl Iterator<Item = Attempt> + '_ {
-        self.sub_tasks.iter().zip(0..).filter_map(|(sub, sub_task)| {
+        let own = |(sub, _): &(&SubTask, u32)| sub.fan.is_none();
+        self.sub_tasks.iter().zip(0..).filter(own).filter_map(|(sub, sub_task)| {
             let outcome = match sub.status {
                 SubTaskStatus::Successful => Outcome::Successful,
                 SubTaskStatus::InProgress => Outcome::Running,
@@ -151,7 +219,7 @@ impl Record {
                 ended_at: sub.completed_at,
                 outcome,
                 error: None,
-                worker: sub.lease.as_ref().map(|lease| lease.worker.clone()),
+                worker: sub.lease.as_ref().map(|lease| &lease.worker).or(sub.worker.as_ref()).cloned(),
             })
         })
     }

@@ -6,7 +6,9 @@ mod derived;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
+use crate::claims::Hold;
 use crate::expr::{ExprError, Scope, Template};
 use crate::fault::Fault;
 use crate::id::{TaskId, Token, WorkerId};
@@ -28,7 +30,7 @@ pub struct Record {
     pub workflow: Arc<Workflow>,
     /// What changes about the task itself.
     pub state: State,
-    /// One for each of the workflow's, in the same order.
+    /// One for each of the workflow's, in the same order; behind them the children of those with `forEach`.
     pub sub_tasks: Vec<SubTask>,
 }
 
@@ -71,6 +73,12 @@ pub struct State {
     /// It is being stopped: no attempt starts any more.
     #[serde(rename = "k", default, skip_serializing_if = "Option::is_none")]
     pub stopping: Option<Stopping>,
+    /// Whether it has what it claims for itself.
+    #[serde(rename = "h", default, skip_serializing_if = "Hold::is_none")]
+    pub hold: Hold,
+    /// The key under which only so many tasks run at once.
+    #[serde(rename = "q", default, skip_serializing_if = "Option::is_none")]
+    pub slot: Option<String>,
     /// What operators decided, oldest first.
     #[serde(rename = "o", default, skip_serializing_if = "Vec::is_empty")]
     pub decisions: Vec<Decision>,
@@ -115,7 +123,7 @@ pub struct Decision {
     /// When.
     #[serde(rename = "a")]
     pub at: Timestamp,
-    /// `cancel`, `retry`, `skip`, `resolve`, `done` or `notDone`.
+    /// `cancel`, `retry`, `skip`, `resolve`, `release`, `done` or `notDone`.
     #[serde(rename = "d")]
     pub what: String,
     /// Who.
@@ -172,18 +180,62 @@ pub struct SubTask {
     /// IN_PROGRESS at a worker.
     #[serde(rename = "k", default, skip_serializing_if = "Option::is_none")]
     pub lease: Option<Box<Lease>>,
+    /// SUCCESSFUL by this worker.
+    #[serde(rename = "m", default, skip_serializing_if = "Option::is_none")]
+    pub worker: Option<WorkerId>,
     /// What the worker of the latest attempt reported, as a number: the same report again is told from another one.
     #[serde(rename = "y", default, skip_serializing_if = "Option::is_none")]
     pub reported: Option<u64>,
     /// FAILED because its outcome is unknown: an operator must decide.
     #[serde(rename = "u", default, skip_serializing_if = "is_false")]
     pub outcome_unknown: bool,
+    /// The children that it has, once they are there.
+    #[serde(rename = "f", default, skip_serializing_if = "Option::is_none")]
+    pub fan: Option<Box<Fan>>,
+    /// What makes it a child.
+    #[serde(rename = "c", default, skip_serializing_if = "Option::is_none")]
+    pub child: Option<Box<Child>>,
     /// Its name, if that was made from the input.
     #[serde(rename = "n", default, skip_serializing_if = "Option::is_none")]
     pub title: Option<String>,
     /// Its description, if that was made from the input.
     #[serde(rename = "h", default, skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
+}
+
+/// The children of a `forEach`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Fan {
+    /// The index of the first; the others follow it.
+    #[serde(rename = "f")]
+    pub first: u32,
+    /// How many.
+    #[serde(rename = "n")]
+    pub count: u32,
+    /// How many of them an operator passed over.
+    #[serde(rename = "s", default, skip_serializing_if = "is_zero")]
+    pub skipped: u32,
+}
+
+impl Fan {
+    /// The indexes of the children.
+    pub fn children(&self) -> std::ops::Range<u32> {
+        self.first..self.first + self.count
+    }
+}
+
+/// What makes a sub-task the child of another.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Child {
+    /// The index of its parent.
+    #[serde(rename = "p")]
+    pub parent: u32,
+    /// The number of its item, from 0.
+    #[serde(rename = "i")]
+    pub index: u32,
+    /// Its item.
+    #[serde(rename = "v")]
+    pub item: Value,
 }
 
 /// The right of a worker to run the latest attempt.
@@ -284,11 +336,29 @@ impl SubTask {
             progress: None,
             queued_at: None,
             lease: None,
+            worker: None,
             reported: None,
             outcome_unknown: false,
+            fan: None,
+            child: None,
             title,
             description,
         }
+    }
+
+    /// One that has not started, of one item.
+    pub(crate) fn of_item(child: Child, title: String, description: Option<String>) -> Self {
+        SubTask { child: Some(Box::new(child)), ..SubTask::pending(Some(title), description) }
+    }
+
+    /// Whether it is under way: an attempt runs, waits for a worker, or is due.
+    pub fn is_active(&self) -> bool {
+        self.status == SubTaskStatus::InProgress || self.queued_at.is_some() || self.due_at.is_some()
+    }
+
+    /// Whether an operator passed over some of its children.
+    pub(crate) fn skips(&self) -> bool {
+        self.fan.as_ref().is_some_and(|fan| fan.skipped > 0)
     }
 
     /// The token of its latest attempt.

@@ -7,6 +7,9 @@ use super::definition::Definition;
 use super::graph::{did_you_mean, one_of};
 use crate::expr::Expr;
 
+/// Items that one `forEach` may have.
+pub const MOST_ITEMS: u32 = 10_000;
+
 /// One thing that is wrong, or that its author should know.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -73,6 +76,10 @@ pub(super) fn structure(definition: &Definition, problems: &mut Problems) {
             Some("write at least one, and split what has more".into()),
         );
     }
+    if definition.concurrency.as_ref().is_some_and(|concurrency| concurrency.limit == 0) {
+        let hint = Some("1 lets one task of a key run at a time".to_owned());
+        problems.error("/concurrency/limit".into(), "a limit is at least 1", hint);
+    }
     let mut seen = std::collections::HashMap::new();
     for (i, sub) in definition.sub_tasks.iter().enumerate() {
         if sub.name.trim().is_empty() || sub.name.len() > 200 {
@@ -88,6 +95,15 @@ pub(super) fn structure(definition: &Definition, problems: &mut Problems) {
                 format!("`{}` is the name of sub-task {} already", sub.name, first + 1),
                 Some("names are unique within a workflow".into()),
             );
+        }
+        if let Some(parallel) = sub.parallel {
+            let pointer = format!("/subTasks/{i}/parallel");
+            if sub.for_each.is_none() {
+                let hint = Some("write `forEach`, or leave it out".to_owned());
+                problems.error(pointer, "`parallel` is for sub-tasks with `forEach`", hint);
+            } else if !(1..=MOST_ITEMS).contains(&parallel) {
+                problems.error(pointer, "it takes 1 to 10,000", Some("1 is one item after the other".into()));
+            }
         }
         if let Some(retry) = &sub.retry {
             let pointer = format!("/subTasks/{i}/retry");
@@ -144,9 +160,6 @@ fn credentials(definition: &Definition, problems: &mut Problems) {
 /// What has its place in the language but is not run by this version: refused, never silently ignored.
 fn later(definition: &Definition, problems: &mut Problems) {
     let hint = || Some("this version of Longhaul does not run it yet".to_owned());
-    if definition.concurrency.is_some() {
-        problems.error("/concurrency".into(), "`concurrency` is not available", hint());
-    }
     if definition.on_failure == Some(super::TaskOnFailure::Undo) {
         problems.error("/onFailure".into(), "`onFailure: undo` is not available", hint());
     }
@@ -159,23 +172,11 @@ fn later(definition: &Definition, problems: &mut Problems) {
                 hint(),
             );
         }
-        for (name, present) in [
-            ("forEach", sub.for_each.is_some()),
-            ("parallel", sub.parallel.is_some()),
-            ("probe", sub.probe.is_some()),
-            ("undo", sub.undo.is_some()),
-        ] {
+        for (name, present) in [("probe", sub.probe.is_some()), ("undo", sub.undo.is_some())] {
             if present {
                 problems.error(format!("/subTasks/{i}/{name}"), format!("`{name}` is not available"), hint());
             }
         }
-    }
-    if definition.resources.iter().any(|resource| resource.lock != crate::resource::LockMode::None) {
-        problems.warning(
-            "/resources".into(),
-            "locks are recorded but not enforced by this version",
-            Some("write `lock: none` where the resource is only named for search".into()),
-        );
     }
 }
 

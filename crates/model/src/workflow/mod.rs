@@ -9,7 +9,7 @@ mod schema;
 mod secret;
 mod template;
 
-pub use check::{Problem, Severity};
+pub use check::{MOST_ITEMS, Problem, Severity};
 pub use compile::{
     CommandTemplate, CompiledAction, CompiledSubTask, FailTemplate, HttpTemplate, SimulateTemplate,
     WaitTemplate, WorkerTemplate, Workflow,

@@ -38,7 +38,7 @@ pub enum RouteError {
 }
 
 /// First segments below `/v1/` that are the API's own.
-const OWN: [&str; 10] = [
+const OWN: [&str; 13] = [
     "tasks",
     "workflows",
     "workers",
@@ -49,6 +49,9 @@ const OWN: [&str; 10] = [
     "audit",
     "resources",
     "nodes",
+    "queues",
+    "signing-keys",
+    "events",
 ];
 
 impl Route {

@@ -60,8 +60,8 @@ fn sub_task() -> Value {
             "timeout": { "$ref": "#/$defs/duration" },
             "when": text("Condition; false makes it NOT_APPLICABLE"),
             "needs": { "type": "array", "items": { "type": "string" }, "description": "Sub-tasks that must end well first; without it the one written before" },
-            "forEach": text("A list: one child for each item"),
-            "parallel": { "type": "integer", "minimum": 1 },
+            "forEach": text("A list, such as {{ input.hosts }}: one child for each item, which its expressions know as `item` and `index`"),
+            "parallel": { "type": "integer", "minimum": 1, "maximum": 10000, "default": 1, "description": "How many children are under way at once" },
             "onFailure": { "enum": ["fail", "continue"], "default": "fail" },
             "repeatable": { "type": "boolean", "default": true, "description": "false: a second run may do harm" },
             "probe": { "$ref": "#/$defs/action" },
@@ -87,7 +87,9 @@ fn action() -> Value {
             "duration": text("How long an attempt takes"),
             "failAttempts": { "type": ["array", "string"], "items": { "type": "integer", "minimum": 1 }, "description": "The attempts that fail, or an expression that lists them" },
             "error": { "$ref": "#/$defs/error" }, "output": {} })),
-        "worker": object(&["queue"], json!({ "queue": text("The queue that workers lease from"), "input": {} })),
+        "worker": object(&["queue"], json!({
+            "queue": text("The queue that workers lease from"), "input": { "description": "What the worker is given; expressions in its texts" },
+            "priority": { "type": "integer", "minimum": -100, "maximum": 100, "default": 0, "description": "Higher goes first" } })),
     });
     json!({ "type": "object", "minProperties": 1, "maxProperties": 1, "additionalProperties": false, "properties": kinds })
 }

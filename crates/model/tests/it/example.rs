@@ -40,7 +40,11 @@ pub(crate) fn accepted(more: Value, sub_tasks: Vec<Value>, not_before: Option<Ti
     }
     let definition = serde_json::from_value(definition).expect("a definition");
     let workflow = Workflow::compile(definition, 1).expect("no problems");
-    let spec = Spec { input: json!({"of": "it", "yes": true}), labels: BTreeMap::new(), requested_by: None };
+    let spec = Spec {
+        input: json!({"of": "it", "yes": true, "hosts": [{"fqdn": "a"}, {"fqdn": "b"}, {"fqdn": "c"}]}),
+        labels: BTreeMap::new(),
+        requested_by: None,
+    };
     let task = Task::new(TaskId::from_bytes([1; 16]), Arc::new(workflow), spec, None, not_before, START);
     Example { task: task.expect("a task"), now: START }
 }

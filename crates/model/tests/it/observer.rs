@@ -111,6 +111,9 @@ impl Observer {
             assert!(same || change.outputs.contains(&i), "a new output of sub-task {i} is not named");
             self.check_status(command, before, &after, i);
         }
+        for i in before.sub_tasks.len()..after.sub_tasks.len() {
+            assert!(change.sub_tasks.contains(&(i as u32)), "a new child {i} is not named");
+        }
         assert_round_trip(&after, change);
         self.check_task(command, before, &after, change);
         if let Command::HandBack { sub_task, .. } = command {
@@ -135,11 +138,16 @@ impl Observer {
                 Effect::Queued { sub_task, .. } => {
                     self.offered.insert(*sub_task);
                 }
-                Effect::Leased { sub_task, token, lease, .. } => {
-                    let sub = &after.sub_tasks[*sub_task as usize];
+                Effect::Unqueued { sub_task, .. } => {
+                    assert!(after.sub_tasks[*sub_task as usize].queued_at.is_none());
+                    self.offered.remove(sub_task);
+                }
+                Effect::Leased(leased) => {
+                    let sub = &after.sub_tasks[leased.sub_task as usize];
                     // It may have been taken away again in the same command, by a task that is stopped.
                     assert!(
-                        sub.token() == *token && sub.lease.as_deref().is_none_or(|held| held == &**lease)
+                        sub.token() == leased.token
+                            && sub.lease.as_deref().is_none_or(|held| *held == leased.lease)
                     );
                 }
                 Effect::LeaseEnded { sub_task, token } => {
@@ -168,7 +176,7 @@ impl Observer {
     }
 
     fn note_doubts(&mut self, command: &Command, before: &Record) {
-        let repeatable = |i: u32| before.workflow.sub_tasks[i as usize].repeatable;
+        let repeatable = |i: u32| before.definition(i).repeatable;
         match command {
             Command::Fail { sub_task, failure, .. } if !repeatable(*sub_task) => {
                 if matches!(failure, Failure::Lost | Failure::Timeout | Failure::Unknown { .. }) {
@@ -197,7 +205,7 @@ impl Observer {
         );
         assert!(!self.in_doubt.contains(&index), "an attempt was repeated of which nobody knows what it did");
         assert!(change.sub_tasks.contains(&index));
-        let definition = &after.workflow.sub_tasks[index as usize];
+        let definition = after.definition(index);
         for &need in &definition.needs {
             let status = after.sub_tasks[need as usize].status;
             let over = match status {
@@ -207,12 +215,13 @@ impl Observer {
             };
             assert!(over, "I5: sub-task {index} started while {need}, which it needs, was {status:?}");
         }
-        let old = &before.sub_tasks[index as usize];
+        // A child that was made by the same command had not started.
+        let old = before.sub_tasks.get(index as usize);
         assert_eq!(u64::from(launch.number), launch.token.0);
-        assert!(launch.number > old.attempt, "I7: the token did not rise");
+        assert!(launch.number > old.map_or(0, |old| old.attempt), "I7: the token did not rise");
         assert!(self.started.insert((index, launch.number)), "I7: a token was used twice");
-        if let (SubTaskStatus::Pending, Some(due), true) =
-            (old.status, old.due_at, before.state.generation == after.state.generation)
+        if let (Some((SubTaskStatus::Pending, Some(due))), true) =
+            (old.map(|old| (old.status, old.due_at)), before.state.generation == after.state.generation)
         {
             // A task's own time does not step back with the clock.
             let now = self.now.max(before.state.started_at.unwrap_or(self.now));
@@ -245,7 +254,7 @@ impl Observer {
         assert!(allowed, "I10: sub-task {i} went from {:?} to {:?} by {command:?}", old.status, new.status);
         assert!(new.attempt >= old.attempt, "I7: the token fell");
         let pause = new.due_at.filter(|_| new.status == Pending && old.status == InProgress);
-        let policy = after.workflow.sub_tasks[i as usize].retry.as_ref();
+        let policy = after.definition(i).retry.as_ref();
         if let (Some(due), Some(policy), Command::Fail { .. }) = (pause, policy, command) {
             let grown = policy.backoff.0 as f64 * policy.factor.powi(new.tries as i32 - 1);
             let shortest = grown.min(policy.max.0 as f64) as i64;
@@ -281,9 +290,14 @@ impl Observer {
         if let Some(decided) = decided {
             let blocks = |i: &u32| {
                 let failed = before.sub_tasks[*i as usize].status == SubTaskStatus::Failed;
-                failed && *i != decided && !before.workflow.sub_tasks[*i as usize].goes_on
+                failed && *i != decided && !before.definition(*i).goes_on
             };
-            let blocked = (0..before.sub_tasks.len() as u32).any(|i| blocks(&i));
+            // A failed parent blocks by those of its children that failed, unless it is dealt with as a whole.
+            let failed = |i: &u32| before.sub_tasks[*i as usize].status == SubTaskStatus::Failed;
+            let parent = Some(before.own(decided)).filter(|parent| *parent != decided && failed(parent));
+            let children = parent.map_or(0..0, |parent| before.children(parent));
+            let own = (0..before.own_sub_tasks()).filter(|i| Some(*i) != parent);
+            let blocked = own.chain(children).any(|i| blocks(&i));
             assert!(
                 !blocked || ended == 0 && new.completed_at == old.completed_at,
                 "it went on while another blocks"
@@ -301,7 +315,11 @@ impl Observer {
     fn check_history(&self, after: &Record) {
         let latest: BTreeMap<(u32, u32), Attempt> =
             after.latest_attempts().map(|attempt| ((attempt.sub_task, attempt.number), attempt)).collect();
-        for (index, sub) in after.sub_tasks.iter().enumerate() {
+        // A parent's attempts are those of its children.
+        let plain = after.sub_tasks.iter().enumerate().filter(|(i, _)| {
+            after.sub_tasks[*i].child.is_some() || after.workflow.sub_tasks[*i].for_each.is_none()
+        });
+        for (index, sub) in plain {
             for number in 1..=sub.attempt {
                 let key = (index as u32, number);
                 // An operator's word makes a success of an attempt that the history has as lost.
@@ -311,7 +329,7 @@ impl Observer {
         }
         for attempt in latest.values() {
             let key = (attempt.sub_task, attempt.generation);
-            let timer = matches!(after.workflow.sub_tasks[key.0 as usize].action, CompiledAction::Wait(_));
+            let timer = matches!(after.definition(key.0).action, CompiledAction::Wait(_));
             let known = timer || self.tries.contains_key(&key);
             assert!(known, "{attempt:?} belongs to another generation: {:?}", self.tries);
         }

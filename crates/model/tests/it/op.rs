@@ -54,6 +54,8 @@ pub(crate) enum Op {
     /// Asked too early, too late, or just so.
     DueNow,
     Recover,
+    Acquired,
+    Release,
     Cancel {
         grace: u64,
     },
@@ -98,7 +100,7 @@ impl Op {
             Op::Lease { pick, right } => {
                 let waiting = indexes(record, |i| record.sub_tasks[i].queued_at.is_some() || !right);
                 let sub_task = *waiting.get(usize::from(pick) % waiting.len().max(1))?;
-                let queue = if (sub_task % 2 == 0) == right { "even" } else { "odd" };
+                let queue = if record.own(sub_task).is_multiple_of(2) == right { "even" } else { "odd" };
                 Command::Lease { sub_task, terms: terms(queue, 100) }
             }
             Op::Repeat { pick } => {
@@ -143,6 +145,8 @@ impl Op {
             }
             Op::DueNow => Command::Due,
             Op::Recover => Command::Recover,
+            Op::Acquired => Command::Acquired,
+            Op::Release => Command::Release { by: by(), reason: reason() },
             Op::Cancel { grace } => Command::Cancel { by: by(), grace: Span(grace) },
             Op::Retry => Command::Retry { by: by() },
             Op::Skip { sub_task } => Command::Skip { sub_task: sub(sub_task), by: by(), reason: reason() },
@@ -181,7 +185,7 @@ pub(crate) fn indexes(record: &Record, is: impl Fn(usize) -> bool) -> Vec<u32> {
 pub(crate) fn attempts(record: &Record) -> Vec<(u32, Token)> {
     let runs = |i: usize| {
         let sub = &record.sub_tasks[i];
-        sub.status == SubTaskStatus::InProgress && sub.due_at.is_none()
+        sub.status == SubTaskStatus::InProgress && sub.due_at.is_none() && sub.fan.is_none()
     };
     indexes(record, runs).into_iter().map(|i| (i, record.sub_tasks[i as usize].token())).collect()
 }
@@ -270,6 +274,8 @@ pub(crate) fn op() -> impl Strategy<Value = Op> {
         5 => Just(Op::Due),
         1 => Just(Op::DueNow),
         1 => Just(Op::Recover),
+        5 => Just(Op::Acquired),
+        1 => Just(Op::Release),
         1 => prop_oneof![Just(0), 1..5000_u64].prop_map(|grace| Op::Cancel { grace }),
         4 => Just(Op::Retry),
         1 => pick().prop_map(|sub_task| Op::Skip { sub_task }),

@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 
-use longhaul_model::{Command, Record, Refused, TaskStatus, Timestamp, Verdict};
+use longhaul_model::{Command, Hold, Record, Refused, TaskStatus, Timestamp, Verdict};
 use proptest::collection::vec;
 use proptest::test_runner::{Config, TestRunner};
 use serde_json::json;
@@ -37,7 +37,7 @@ fn apply_of_any_sequence_keeps_every_invariant() {
 }
 
 /// What a run of the test must have come across: commands and how they were answered, and ends of tasks.
-const PLACES: [&str; 39] = [
+const PLACES: [&str; 43] = [
     "Begin accepted",
     "Begin Nothing",
     "Complete accepted",
@@ -54,6 +54,10 @@ const PLACES: [&str; 39] = [
     "HandBack Stale",
     "Due accepted",
     "Due Nothing",
+    "Acquired accepted",
+    "Acquired Nothing",
+    "Release accepted",
+    "Release HoldsNothing",
     "Recover accepted",
     "Recover Nothing",
     "Cancel accepted",
@@ -82,7 +86,12 @@ const PLACES: [&str; 39] = [
 fn run(shape: &Shape, ops: &[Op], seen: &mut BTreeMap<String, u32>) {
     let mut see = |place: String| *seen.entry(place).or_default() += 1;
     let not_before = shape.not_before.map(|ms| Timestamp(START.0 + ms as i64));
-    let mut observer = Observer::new(shape.workflow(), json!({"yes": true}), not_before, START);
+    let mut observer = Observer::new(
+        shape.workflow(),
+        json!({"yes": true, "lists": [[], [1], [1, 2], [1, 2, 3]]}),
+        not_before,
+        START,
+    );
     let _ = observer.apply(Command::Begin);
     for op in ops {
         let mut now = observer.now;
@@ -128,6 +137,7 @@ fn finish(observer: &mut Observer) {
                 observer.now = observer.now.max(at);
                 Command::Due
             }
+            (None, None) if record.state.hold == Hold::Waiting => Command::Acquired,
             (None, None) => match record.sub_tasks.iter().position(|sub| sub.queued_at.is_some()) {
                 Some(i) => Op::Lease { pick: 0, right: true }
                     .command(record, &mut Timestamp(0))

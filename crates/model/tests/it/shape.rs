@@ -17,6 +17,8 @@ pub(crate) struct Shape {
     cancellable: bool,
     retryable: bool,
     own_error: bool,
+    /// It must have something for itself.
+    pub(crate) claims: bool,
     /// Before the start, in milliseconds.
     pub(crate) not_before: Option<u64>,
 }
@@ -34,6 +36,8 @@ struct Sub {
     goes_on: bool,
     repeatable: bool,
     when: Option<bool>,
+    /// It has so many children, and so many under way at once.
+    fan: Option<(usize, u32)>,
     /// Its output is made from that of the first one it needs.
     chained: bool,
 }
@@ -49,6 +53,12 @@ impl Shape {
             "name": "shape", "type": "T", "title": "Title", "input": { "type": "object" },
             "cancellable": self.cancellable, "retryable": self.retryable, "subTasks": self.sub_tasks(),
         });
+        let mut definition = definition;
+        if self.claims {
+            definition["resources"] = json!([
+                { "type": "HOST", "resourceId": "a" }, { "type": "HOST", "resourceId": "b", "lock": "shared" }]);
+            definition["concurrency"] = json!({ "key": "{{ input.yes }}", "limit": 2 });
+        }
         let mut definition: Definition = serde_json::from_value(definition).expect("a definition");
         definition.timeout = self.timeout.map(longhaul_model::time::Span);
         definition.when = self.when.map(condition);
@@ -108,6 +118,10 @@ impl Shape {
                 let (backoff, max) = (format!("{backoff}ms"), "2s");
                 json["retry"] = json!({"attempts": attempts, "backoff": backoff, "factor": factor, "max": max, "jitter": jitter});
             }
+            if let Some((items, parallel)) = sub.fan {
+                json["forEach"] = format!("{{{{ input.lists[{items}] }}}}").into();
+                json["parallel"] = parallel.into();
+            }
             if let Some(holds) = sub.when {
                 json["when"] = condition(holds).into();
             }
@@ -131,8 +145,9 @@ fn sub() -> impl Strategy<Value = Sub> {
         proptest::bool::weighted(0.4),
     );
     let when = weighted(0.2, any::<bool>());
-    (any::<u16>(), weighted(0.8, any::<u8>()), wait, retry, flags, when).prop_map(
-        |(rank, needs, wait, retry, (goes_on, repeatable, chained, worker), when)| Sub {
+    let fan = weighted(0.25, (0..4_usize, 1..4_u32));
+    (any::<u16>(), weighted(0.8, any::<u8>()), wait, retry, flags, when, fan).prop_map(
+        |(rank, needs, wait, retry, (goes_on, repeatable, chained, worker), when, fan)| Sub {
             rank,
             needs,
             wait,
@@ -141,6 +156,7 @@ fn sub() -> impl Strategy<Value = Sub> {
             goes_on,
             repeatable,
             when,
+            fan,
             chained,
         },
     )
@@ -154,15 +170,17 @@ pub(crate) fn shape() -> impl Strategy<Value = Shape> {
         proptest::bool::weighted(0.9),
         any::<bool>(),
         weighted(0.1, 1..5000_u64),
+        proptest::bool::weighted(0.3),
     );
     (vec(sub(), 1..8), task).prop_map(
-        |(subs, (timeout, when, cancellable, retryable, own_error, not_before))| Shape {
+        |(subs, (timeout, when, cancellable, retryable, own_error, not_before, claims))| Shape {
             subs,
             timeout,
             when,
             cancellable,
             retryable,
             own_error,
+            claims,
             not_before,
         },
     )

@@ -56,10 +56,10 @@ fn compile_reports_all_mistakes_at_once() {
 }
 
 #[test]
-fn compile_with_locks_is_accepted_with_a_warning() {
-    let [warning] = problems(with("/resources/0/lock", json!("exclusive"))).try_into().unwrap();
-    assert_eq!((warning.severity, warning.pointer.as_str()), (Severity::Warning, "/resources"));
-    assert!(warning.hint.unwrap().contains("lock: none"));
+fn compile_of_children_that_all_do_the_same_warns() {
+    let [warning] = problems(with("/subTasks/0/forEach", json!("{{ [1, 2] }}"))).try_into().unwrap();
+    assert_eq!((warning.severity, warning.pointer.as_str()), (Severity::Warning, "/subTasks/0/action"));
+    assert!(warning.hint.unwrap().contains("{{ item }}"));
 }
 
 #[test]

@@ -9,30 +9,35 @@ mod recovery;
 mod scenario;
 mod strace;
 mod syncs;
+mod workers;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::Result;
-use clap::Parser;
+use clap::{Parser, Subcommand};
 use tokio::task::LocalSet;
 
 use crate::report::{Report, say};
+use crate::work::child::{self, Child};
 use place::Place;
 
 /// Kills a Longhaul server in many ways and checks that it kept every promise.
 #[derive(Debug, Parser)]
 #[command(name = "torture")]
 struct Arguments {
+    #[command(subcommand)]
+    part: Option<Part>,
     /// The short run that fits into continuous integration.
     #[arg(long)]
     quick: bool,
     /// Kills under load; 300, or 20 in a quick run.
     #[arg(long)]
     kills: Option<usize>,
-    /// Which faults: f1 (kills under load), f2 (a kill at every sync), f3 (kills of the recovery).
-    #[arg(long, value_delimiter = ',', default_value = "f1,f2,f3")]
+    /// Which faults: f1 (kills under load), f2 (a kill at every sync), f3 (kills of the recovery), f4 (workers that die, sleep
+    /// and report twice, a server that stands still: f4, f5, f11, f20).
+    #[arg(long, value_delimiter = ',', default_value = "f1,f2,f3,f4")]
     faults: Vec<String>,
     /// What the randomness is made from; a new one each time unless given.
     #[arg(long)]
@@ -48,6 +53,13 @@ struct Arguments {
     clients: u64,
 }
 
+#[derive(Debug, Subcommand)]
+enum Part {
+    /// A worker of the proof.
+    #[command(hide = true)]
+    Worker(Child),
+}
+
 /// The longest that a whole run may take.
 const LIMIT: Duration = Duration::from_secs(3600);
 
@@ -56,6 +68,9 @@ pub fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let run = || -> Result<bool> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        if let Some(Part::Worker(child)) = &arguments.part {
+            return LocalSet::new().block_on(&runtime, child::run(child.clone())).map(|()| true);
+        }
         let all = async {
             let run = tokio::time::timeout(LIMIT, run(&arguments)).await;
             run.unwrap_or_else(|_| {
@@ -90,6 +105,9 @@ async fn run(arguments: &Arguments) -> Result<bool> {
     }
     if wanted("f3") {
         recovery::run(&place, arguments.quick, arguments.clients, seed, &mut report).await?;
+    }
+    if wanted("f4") {
+        workers::run(&place, workers::Faults::of(arguments.quick), seed, &mut report).await?;
     }
     Ok(report.print())
 }

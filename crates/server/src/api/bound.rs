@@ -58,7 +58,7 @@ fn members(body: &[u8]) -> Result<Map<String, Value>, ApiError> {
     if body.trim_ascii().is_empty() {
         return Ok(Map::new());
     }
-    let Strict(given) = request::parsed(body)?;
+    let Strict(given) = request::any(body)?;
     match given {
         Value::Object(members) => Ok(members),
         Value::Null => Ok(Map::new()),

@@ -5,10 +5,14 @@ pub(crate) mod bound;
 pub(crate) mod credentials;
 pub(crate) mod docs;
 pub(crate) mod health;
+pub(crate) mod locks;
+pub(crate) mod metrics;
+pub(crate) mod queues;
 pub(crate) mod signing_keys;
 pub(crate) mod tasks;
 pub(crate) mod tokens;
 pub(crate) mod users;
+pub(crate) mod workers;
 pub(crate) mod workflows;
 
 use std::sync::Arc;

@@ -192,7 +192,15 @@ impl ApiError {
                 "GET the task to see which sub-task failed, and whether its outcome is known",
             ),
             Refused::NoSubTask(_) => ("SUB_TASK_NOT_FOUND", "GET the task to see its sub-tasks"),
-            Refused::Stale | Refused::Nothing => {
+            Refused::HoldsNothing => (
+                "TA_TASK_HOLDS_NO_LOCKS",
+                "GET /v1/resources/locks shows who holds what; cancel a task that runs",
+            ),
+            Refused::ReleasedByOwnCall => (
+                "TA_TASK_HOLDS_NO_LOCKS",
+                "DELETE /v1/credentials/tasks/{id} cancels a failed credentials task",
+            ),
+            Refused::Stale | Refused::Repeated | Refused::Nothing => {
                 ("TA_TASK_NOTHING_TO_DO", "GET the task to see where it stands")
             }
         };

@@ -154,6 +154,39 @@ impl Param {
         )
     }
 
+    pub(crate) fn queue() -> Self {
+        let schema = json!({ "type": "string", "pattern": "^[A-Za-z0-9._-]{1,100}$" });
+        Param::path("name", schema, "Name of the queue")
+    }
+
+    /// Those of a task's log.
+    pub(crate) fn logs() -> Vec<Self> {
+        let int = |least: i64, most: i64| json!({ "type": "integer", "format": "int64", "minimum": least, "maximum": most });
+        vec![
+            Param::id(),
+            Param::query(
+                "after",
+                int(0, i64::MAX),
+                "Only lines behind this number: `next` of the page before",
+            ),
+            Param::query("limit", int(1, 10_000), "Lines of a page; 1,000 unless given"),
+            Param::query("subTask", json!({ "type": "string" }), "Only what this sub-task wrote"),
+            Param::wait(),
+        ]
+    }
+
+    /// Those of the list of locks.
+    pub(crate) fn locks() -> Vec<Self> {
+        let text = || json!({ "type": "string" });
+        let int = |most: i64| json!({ "type": "integer", "format": "int32", "minimum": 0, "maximum": most });
+        vec![
+            Param::query("resourceType", text(), "Only of this type of resource, case ignored"),
+            Param::query("resourceId", text(), "Only of this resource, case ignored"),
+            Param::query("pageNumber", int(i64::from(i32::MAX)), "The page, from 1; 0 is the first, too"),
+            Param::query("pageSize", int(100), "Elements of a page; 50 unless given"),
+        ]
+    }
+
     pub(crate) fn user() -> Self {
         Param::path("name", json!({ "type": "string" }), "Name of the account")
     }
@@ -182,9 +215,9 @@ impl Param {
 
     /// Longhaul's own members that a list shows when asked, and one task besides.
     pub(crate) fn include(list: bool) -> Self {
-        let mut words = vec!["progress", "waitingFor", "workflow", "attempt", "version", "all"];
+        let mut words = vec!["progress", "waitingFor", "workflow", "attempt", "version", "labels", "all"];
         if !list {
-            words.extend(["input", "labels", "outputs"]);
+            words.extend(["input", "outputs"]);
         }
         Param::words("include", &words, "Longhaul's own members to show, separated by commas")
     }
@@ -297,6 +330,7 @@ pub(crate) fn document(table: &[Route]) -> Value {
         "tags": [
             { "name": "Tasks", "description": "Look, start, retry, cancel, decide" },
             { "name": "Credentials", "description": "Change credentials, and what became of it" },
+            { "name": "Workers", "description": "Do the work of sub-tasks, and see who does" },
             { "name": "Tokens", "description": "Log in and out" },
             { "name": "Users", "description": "Who may come in, and what they may do" },
             { "name": "Administration", "description": "Who did what" },
@@ -326,6 +360,11 @@ fn operation(doc: &Doc, role: Role) -> Value {
     let mut operation = json!({
         "operationId": doc.id, "tags": [doc.tag], "summary": doc.summary,
         "x-longhaul-role": role.name(),
+        "description": match role {
+            Role::Public => "For anybody, without a token.".to_owned(),
+            Role::Known => "For whoever has a token.".to_owned(),
+            _ => format!("Needs the role {}.", role.name()),
+        },
     });
     if role == Role::Public {
         operation["security"] = json!([]);

@@ -2,6 +2,7 @@
 
 mod credentials;
 mod users;
+mod workers;
 
 use longhaul_model::workflow::definition_schema;
 use longhaul_model::{SubTaskStatus, TaskStatus};
@@ -30,6 +31,9 @@ pub(super) fn all() -> Map<String, Value> {
     add("TaskStartSpec", start_spec());
     add("TaskResolveSpec", resolve_spec());
     add("SubTaskSkipSpec", closed(&["reason"], json!({ "reason": reason() })));
+    add("TaskReleaseSpec", closed(&["reason"], json!({ "reason": reason() })));
+    add("Lock", lock());
+    add("PageOfLock", page("Lock"));
     add("TaskImport", task_import());
     add("ImportedTask", imported_task());
     add(
@@ -42,6 +46,7 @@ pub(super) fn all() -> Map<String, Value> {
     );
     credentials::add(&mut add);
     users::add(&mut add);
+    workers::add(&mut add);
     add(
         "TaskSettings",
         object(
@@ -232,6 +237,7 @@ fn sub_task() -> Value {
             "completionTimestamp": instant("When it ended"),
             "stages": list_of("Stage"),
             "errors": list_of("Error"),
+            "subTasks": list_of("SubTask"),
             "startTimestamp": instant("When its latest attempt started"),
             "attempt": count("Number of its latest attempt"),
             "progress": { "type": "integer", "minimum": 0, "maximum": 100 },
@@ -279,8 +285,24 @@ fn waiting_for() -> Value {
     object(
         &["type"],
         json!({
-            "type": { "type": "string", "enum": ["START", "TIMER", "RETRY", "DECISION", "STOP"] },
+            "type": { "type": "string", "enum": ["START", "LOCK", "TIMER", "RETRY", "WORKER", "DECISION", "STOP"] },
             "subTask": text("The sub-task concerned"), "until": instant("When it goes on by itself"),
+            "queue": text("The queue whose workers it waits for"), "since": instant("Since when"),
+            "workers": count("How many workers asked that queue lately"), "locks": list_of("Lock"),
+        }),
+    )
+}
+
+fn lock() -> Value {
+    object(
+        &["mode", "state", "since", "taskId", "taskName"],
+        json!({
+            "resourceType": text("The type of the resource, in capitals"), "resourceId": text("Its id, in small letters"),
+            "workflow": text("Of a place: the workflow"), "key": text("Of a place: the concurrency key"),
+            "limit": count("Of a place: how many there are"),
+            "mode": { "type": "string", "enum": ["SHARED", "EXCLUSIVE", "SLOT"] },
+            "state": { "type": "string", "enum": ["HELD", "WAITING"] }, "since": instant("Since when"),
+            "taskId": { "type": "string", "format": "uuid" }, "taskName": text("What the task is called"),
         }),
     )
 }
@@ -292,6 +314,7 @@ fn attempt() -> Value {
             "subTask": text("The sub-task"), "number": count("From 1"), "generation": count("From 1; rises with each retry of the task"),
             "status": { "type": "string", "enum": ["RUNNING", "SUCCESSFUL", "FAILED", "TIMED_OUT", "LOST", "STOPPED"] },
             "creationTimestamp": instant("When it started"), "completionTimestamp": instant("When it ended"),
+            "worker": text("Account and name of the worker that ran it"),
             "error": { "$ref": "#/components/schemas/Error" },
         }),
     )

@@ -138,6 +138,16 @@ fn depth(bytes: &[u8]) -> usize {
 
 /// A body as a type; what is wrong is named with its place.
 pub(crate) fn parsed<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
+    // The reader would take a list for the members of an object, in the order of our code.
+    if bytes.trim_ascii_start().first() == Some(&b'[') {
+        let message = "the body must be an object, and it is a list";
+        return Err(ApiError::field("", message).remedy("Write its members by name, as /docs shows them"));
+    }
+    any(bytes)
+}
+
+/// As [`parsed`], for bodies that may be anything.
+pub(crate) fn any<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
     serde_json::from_slice(bytes).map_err(|e| match e.is_data() {
         true => unfit::<T>(bytes, &e),
         false => ApiError::bad("MALFORMED_JSON", format!("the body cannot be read: {e}")),
@@ -200,17 +210,17 @@ mod tests {
 
     #[test]
     fn member_that_does_not_fit_is_named() {
-        let e = parsed::<std::collections::BTreeMap<String, Vec<u8>>>(br#"{"a/b": [1, 300]}"#).unwrap_err();
+        let e = any::<std::collections::BTreeMap<String, Vec<u8>>>(br#"{"a/b": [1, 300]}"#).unwrap_err();
         assert_eq!(e.fault.error_code, "INVALID_REQUEST");
         assert!(e.fault.message.starts_with("a~1b.1: invalid value: integer `300`"), "{}", e.fault.message);
         assert_eq!(e.fault.context["pointer"], "/a~1b/1");
-        let e = parsed::<Vec<u8>>(b"{}").unwrap_err();
+        let e = any::<Vec<u8>>(b"{}").unwrap_err();
         assert!(
             e.fault.message.starts_with("the body cannot be read: invalid type: map"),
             "{}",
             e.fault.message
         );
-        assert_eq!(parsed::<Vec<u8>>(b"[1,").unwrap_err().fault.error_code, "MALFORMED_JSON");
+        assert_eq!(any::<Vec<u8>>(b"[1,").unwrap_err().fault.error_code, "MALFORMED_JSON");
     }
 
     #[test]

@@ -3,11 +3,13 @@
 
 mod credentials;
 mod json;
+mod lock;
 mod page;
 mod task;
 pub(crate) mod user;
 
 pub(crate) use credentials::{credentials_sub_task, credentials_task};
 pub(crate) use json::Json;
+pub(crate) use lock::lock;
 pub(crate) use page::{one, page};
 pub(crate) use task::{Extras, View, stored};

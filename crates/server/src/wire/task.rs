@@ -1,10 +1,11 @@
 //! One task: the documented members in the documented order, Longhaul's own behind them.
 
-use longhaul_engine::Stored;
+use longhaul_engine::{Lock, Stored};
+use longhaul_model::workflow::CompiledAction;
 use longhaul_model::{Record, Spec, StatusStyle, SubTaskStatus, WaitingFor};
 use serde_json::Value;
 
-use super::Json;
+use super::{Json, lock};
 
 /// What a reader wants to see of a task.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,6 +59,10 @@ pub(crate) struct Extras {
     pub(crate) input: Option<Spec>,
     pub(crate) labels: Option<Spec>,
     pub(crate) outputs: Option<Vec<(u32, Value)>>,
+    /// Who stands in its way.
+    pub(crate) locks: Vec<Lock>,
+    /// How many workers ask the queue that it waits in.
+    pub(crate) workers: Option<usize>,
 }
 
 /// Writes a task, an imported one as it came.
@@ -79,9 +84,7 @@ fn own(json: &mut Json, record: &Record, view: View, extras: &Extras) {
         if let Some(at) = state.completed_at {
             json.key("completionTimestamp").time(at);
         }
-        let shown = |i: &u32| !view.summary || record.sub_tasks[*i as usize].status == SubTaskStatus::Failed;
-        let shown = (0..record.sub_tasks.len() as u32).filter(shown);
-        json.key("subTasks").list(shown, |json, i| sub_task(json, record, i, view));
+        sub_tasks(json, record, 0..record.own_sub_tasks(), view);
         json.key("errors").value(&state.errors);
         json.key("resources").value(&state.resources);
         json.key("resolutionStatus").plain(state.resolution.constant());
@@ -89,6 +92,11 @@ fn own(json: &mut Json, record: &Record, view: View, extras: &Extras) {
         json.key("isRetryable").value(&record.is_retryable());
         extensions(json, record, view, extras);
     });
+}
+
+fn sub_tasks(json: &mut Json, record: &Record, which: std::ops::Range<u32>, view: View) {
+    let shown = |i: &u32| !view.summary || record.sub_tasks[*i as usize].status == SubTaskStatus::Failed;
+    json.key("subTasks").list(which.filter(shown), |json, i| sub_task(json, record, i, view));
 }
 
 fn sub_task(json: &mut Json, record: &Record, index: u32, view: View) {
@@ -107,6 +115,10 @@ fn sub_task(json: &mut Json, record: &Record, index: u32, view: View) {
         if !sub.errors.is_empty() {
             json.key("errors").value(&sub.errors);
         }
+        let children = record.children(index);
+        if !children.is_empty() {
+            sub_tasks(json, record, children, view);
+        }
         if view.sub_tasks {
             if let Some(at) = sub.started_at {
                 json.key("startTimestamp").time(at);
@@ -114,7 +126,9 @@ fn sub_task(json: &mut Json, record: &Record, index: u32, view: View) {
             if sub.attempt > 0 {
                 json.key("attempt").value(&sub.attempt);
             }
-            if let Some(percent) = sub.progress {
+            if let Some(percent) =
+                record.sub_task_progress(index).filter(|_| sub.status == SubTaskStatus::InProgress)
+            {
                 json.key("progress").value(&percent);
             }
         }
@@ -145,7 +159,7 @@ fn extensions(json: &mut Json, record: &Record, view: View, extras: &Extras) {
         && let Some(reason) = record.waiting_for()
     {
         json.key("waitingFor");
-        waiting_for(json, record, &reason);
+        waiting_for(json, record, &reason, extras);
     }
     if view.workflow {
         json.key("workflow").object(|json| {
@@ -175,8 +189,10 @@ fn extensions(json: &mut Json, record: &Record, view: View, extras: &Extras) {
     }
 }
 
-fn waiting_for(json: &mut Json, record: &Record, reason: &WaitingFor) {
+fn waiting_for(json: &mut Json, record: &Record, reason: &WaitingFor, extras: &Extras) {
     let (kind, sub_task, until) = match reason {
+        WaitingFor::Worker(index, _) => ("WORKER", Some(*index), None),
+        WaitingFor::Lock => ("LOCK", None, None),
         WaitingFor::Start(at) => ("START", None, Some(*at)),
         WaitingFor::Timer(index, at) => ("TIMER", Some(*index), Some(*at)),
         WaitingFor::Retry(index, at) => ("RETRY", Some(*index), Some(*at)),
@@ -190,6 +206,18 @@ fn waiting_for(json: &mut Json, record: &Record, reason: &WaitingFor) {
         }
         if let Some(at) = until {
             json.key("until").time(at);
+        }
+        if let WaitingFor::Worker(index, since) = reason
+            && let CompiledAction::Worker(work) = &record.definition(*index).action
+        {
+            json.key("queue").plain(&work.queue);
+            json.key("since").time(*since);
+            if let Some(workers) = extras.workers {
+                json.key("workers").value(&workers);
+            }
+        }
+        if !extras.locks.is_empty() {
+            json.key("locks").list(&extras.locks, |json, one| json.object(|json| lock(json, one)));
         }
     });
 }

@@ -133,3 +133,29 @@ async fn endless_body_is_cut_off() {
         String::from_utf8_lossy(&answer)
     );
 }
+
+/// What no handler ever sees is answered in the same words.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_no_request_gets_an_error_body_too() {
+    let server = Running::start().await;
+    let long = format!("GET / HTTP/1.1\r\nhost: x\r\nx: {}\r\n\r\n", "a".repeat(100_000));
+    let many = format!("GET / HTTP/1.1\r\nhost: x\r\n{}\r\n", "x: 1\r\n".repeat(300));
+    for (request, status, code) in [
+        ("nonsense\r\n\r\n", "400", "MALFORMED_REQUEST"),
+        ("GET /\u{7f} HTTP/1.1\r\n\r\n", "400", "MALFORMED_REQUEST"),
+        ("POST /v1/tasks HTTP/1.1\r\nhost: x\r\ncontent-length: many\r\n\r\n", "400", "MALFORMED_REQUEST"),
+        (long.as_str(), "431", "HEADERS_TOO_LARGE"),
+        (many.as_str(), "431", "HEADERS_TOO_LARGE"),
+    ] {
+        let mut stream = tokio::net::TcpStream::connect(server.address).await.unwrap();
+        let _ = stream.write_all(request.as_bytes()).await;
+        let mut answer = Vec::new();
+        let _ = stream.read_to_end(&mut answer).await;
+        let text = String::from_utf8_lossy(&answer);
+        let (head, body) = text.split_once("\r\n\r\n").unwrap_or_else(|| panic!("{text}"));
+        assert!(head.starts_with(&format!("HTTP/1.1 {status}")), "{text}");
+        let body: serde_json::Value = serde_json::from_str(body).unwrap();
+        assert_eq!(body["errorCode"], code, "{text}");
+        assert_eq!(body["referenceToken"].as_str().map(str::len), Some(6));
+    }
+}

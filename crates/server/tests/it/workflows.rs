@@ -27,7 +27,7 @@ async fn mistakes_of_a_definition_are_all_named() {
         "name": "w", "type": "T", "title": "{{ input.nope }}", "input": { "type": "object", "properties": { "host": {} } },
         "subTasks": [
             { "name": "A", "description": "x", "action": { "simulate": {} }, "needs": ["Bee"] },
-            { "name": "Be", "description": "x", "action": { "worker": { "queue": "q" } } }
+            { "name": "Be", "description": "x", "action": { "approval": {} } }
         ]
     });
     let refused = server.send("PUT", "/v1/workflows/w", Some(definition)).await;
@@ -36,7 +36,7 @@ async fn mistakes_of_a_definition_are_all_named() {
     let pointers: Vec<&str> =
         nested.as_array().unwrap().iter().map(|e| e["context"]["pointer"].as_str().unwrap()).collect();
     assert!(
-        pointers.contains(&"/subTasks/0/needs/0") && pointers.contains(&"/subTasks/1/action/worker"),
+        pointers.contains(&"/subTasks/0/needs/0") && pointers.contains(&"/subTasks/1/action/approval"),
         "{nested}"
     );
 }
@@ -63,4 +63,29 @@ async fn bound_request_starts_a_task() {
     let mut other = definition;
     other["name"] = json!("other");
     assert_eq!(server.send("PUT", "/v1/workflows/other", Some(other)).await.code(), "WORKFLOW_ROUTE_TAKEN");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn lists_are_not_taken_for_objects() {
+    let server = Running::start().await;
+    let with = |sub: serde_json::Value| json!({ "name": "w", "type": "T", "title": "T", "subTasks": [sub] });
+    let action = json!({ "simulate": {} });
+    for (definition, pointer) in [
+        (
+            with(
+                json!({ "name": "a", "description": "a", "action": action, "retry": [3, "1s", 2, "1m", false] }),
+            ),
+            "/subTasks/0/retry",
+        ),
+        (
+            with(json!({ "name": "a", "description": "a", "action": { "wait": ["1ms", null] } })),
+            "/subTasks/0/action/wait",
+        ),
+    ] {
+        let refused = server.send("PUT", "/v1/workflows/w", Some(definition)).await;
+        assert_eq!((refused.status.as_u16(), refused.code().as_str()), (400, "WORKFLOW_INVALID"));
+        assert_eq!(refused.json()["context"]["pointer"], pointer, "{refused:?}");
+    }
+    let listed = server.send("POST", "/v1/tokens", Some(json!(["admin", "x", null, null]))).await;
+    assert_eq!((listed.status.as_u16(), listed.code().as_str()), (400, "INVALID_REQUEST"));
 }

@@ -164,7 +164,11 @@ pub async fn long_ended_task_is_retried(fixture: &mut impl Fixture) {
     assert_eq!(record(&*store, id).state.status, TaskStatus::InProgress);
     assert_eq!(store.list(&by_name).expect("a list").total, 1);
     store
-        .command(id, Command::Complete { sub_task: 0, token: Token(2), output: None, by: None, next: None }, None)
+        .command(
+            id,
+            Command::Complete { sub_task: 0, token: Token(2), output: None, by: None, next: None },
+            None,
+        )
         .await
         .expect("completed");
     assert_eq!(record(&*store, id).state.status, TaskStatus::Successful);

@@ -3,12 +3,14 @@
 
 pub mod accounts;
 pub mod audit;
+pub mod claims;
 pub mod commands;
 pub mod credentials;
 pub mod history;
 pub mod lists;
 pub mod submission;
 pub mod support;
+pub mod workers;
 pub mod workflows;
 
 /// Instantiates the suite for an engine. `$fixture` is a type that implements [`support::Fixture`].
@@ -52,6 +54,11 @@ macro_rules! store_conformance {
             history::key_of_a_deleted_task_is_free,
             history::old_tasks_are_purged_in_rounds,
             history::waiting_tasks_rest_and_wake,
+            workers::children_are_kept,
+            workers::logs_are_kept_in_order_and_bounded,
+            claims::locks_are_granted_in_order_of_arrival,
+            claims::locks_are_let_go_of_at_the_end,
+            claims::places_are_limited,
             credentials::resources_are_held_until_dealt_with,
             credentials::retry_takes_a_new_spec,
             accounts::accounts_are_read_back_also_after_reopening,

@@ -79,7 +79,10 @@ pub async fn fail(store: &dyn Store, id: TaskId, sub_task: u32) {
         fault: longhaul_model::Fault::new("BROKEN", "it broke"),
         retryable: false,
     };
-    store.command(id, Command::Fail { sub_task, token: Token(1), failure, by: None }, None).await.expect("failed");
+    store
+        .command(id, Command::Fail { sub_task, token: Token(1), failure, by: None }, None)
+        .await
+        .expect("failed");
 }
 
 /// The record of an own task.

@@ -1,13 +1,13 @@
 //! One batch at work: each job runs inside the transaction, its answer waits for the commit.
 
-use longhaul_model::{Command, Launch, TaskId, TaskStatus, Timestamp};
+use longhaul_model::{Change, Command, Launch, Task, TaskId, TaskStatus, Timestamp};
 use rusqlite::{OptionalExtension, params};
 
 use super::change::{Before, Loaded};
 use super::errand::Turn;
 use super::rows::{self, Place, sql};
 use super::writer::{Job, Writer, effects, refused};
-use super::{audit, locks, seal, workflows};
+use super::{audit, claims, seal, workflows};
 use crate::audit::Audit;
 use crate::error::StoreError;
 use crate::store::{Commit, CommitSink, Submission};
@@ -26,6 +26,8 @@ pub(super) struct Batch {
     told: Vec<Told>,
     /// Posted commands, to be repeated if the commit fails.
     posted: Vec<(TaskId, Command)>,
+    /// Claims that somebody let go of: who waits for them is looked at once the job is done.
+    freed: Vec<String>,
     /// Tasks that are not kept at hand: given back to memory where that keeps nobody waiting.
     done_with: Vec<Loaded>,
     /// The storage failed under a job: the batch is over.
@@ -39,6 +41,7 @@ impl Batch {
             commits: Vec::new(),
             told: Vec::new(),
             posted: Vec::new(),
+            freed: Vec::new(),
             done_with: Vec::new(),
             failure: None,
         }
@@ -96,6 +99,43 @@ impl Batch {
             // Taken out by the writer before the batch.
             Job::Close => {}
         }
+        if let Err(e) = self.hand_on(writer) {
+            self.failure = Some(e);
+        }
+    }
+
+    /// Gives what was let go of to those whose turn it is; they may let go of theirs at once.
+    fn hand_on(&mut self, writer: &mut Writer) -> Result<(), StoreError> {
+        while let Some(key) = self.freed.pop() {
+            for id in claims::next(&writer.connection, &key, self.now)? {
+                match self.change(writer, id, Command::Acquired) {
+                    Ok(_) | Err(StoreError::Refused(_) | StoreError::NotFound) => {}
+                    Err(e @ StoreError::Corrupt(_)) => {
+                        tracing::error!(task.id = %id, error = %e, "a task cannot be read and is left as it is");
+                    }
+                    Err(e) => return Err(e),
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// What a change asks of others: what it claims it may get at once, what it lets go of others may have.
+    fn settle_claims(
+        &mut self,
+        writer: &Writer,
+        seq: i64,
+        task: &mut Task,
+        change: &mut Change,
+    ) -> Result<(), StoreError> {
+        if change.claims && claims::request(&writer.connection, seq, task.record(), self.now)? {
+            let next = task.apply(Command::Acquired, self.now).map_err(refused)?;
+            change.and(next);
+        }
+        if change.releases {
+            self.freed.extend(claims::release(&writer.connection, seq)?);
+        }
+        Ok(())
     }
 
     /// When the batch began.
@@ -147,19 +187,16 @@ impl Batch {
             let Writer { connection, shared, .. } = writer;
             shared.workflows.find(connection, &workflow.definition.name, Some(workflow.version))?
         };
-        let change = task.apply(Command::Begin, self.now).map_err(refused)?;
-        let exclusive = task.record().holds_locks();
-        if exclusive {
-            locks::check(&writer.connection, task.record())?;
+        let mut change = task.apply(Command::Begin, self.now).map_err(refused)?;
+        if change.claims && task.record().conflicts_at_once() {
+            claims::check(&writer.connection, task.record())?;
         }
         let seq = writer.next_seq;
         writer.next_seq += 1;
         let id = task.id();
+        self.settle_claims(writer, seq, &mut task, &mut change)?;
         let loaded = Loaded::new(seq, wid, task);
         loaded.insert(&writer.connection, &change, &mut writer.counters)?;
-        if exclusive {
-            locks::take(&writer.connection, seq, loaded.task.record())?;
-        }
         if let Some(mut audit) = audit {
             audit.target.get_or_insert_with(|| id.to_string());
             audit::write(&writer.connection, &audit, self.now)?;
@@ -237,8 +274,7 @@ impl Batch {
             None => load(writer, id)?,
         };
         let before = Before::of(loaded.task.record());
-        let held = loaded.task.record().holds_locks();
-        let change = match loaded.task.apply(command, self.now) {
+        let mut change = match loaded.task.apply(command, self.now) {
             Ok(change) => change,
             Err(e) => {
                 if place == Place::Hot && !loaded.task.record().state.status.is_ended() {
@@ -247,6 +283,7 @@ impl Batch {
                 return Err(refused(e));
             }
         };
+        self.settle_claims(writer, loaded.seq, &mut loaded.task, &mut change)?;
         match place {
             Place::Hot => loaded.update(&writer.connection, &change, before, &mut writer.counters)?,
             Place::History | Place::Imported => {
@@ -255,9 +292,6 @@ impl Batch {
                 loaded.write_parts(&writer.connection, &change)?;
                 loaded.recount(before, &mut writer.counters);
             }
-        }
-        if held && !loaded.task.record().holds_locks() {
-            locks::release(&writer.connection, loaded.seq)?;
         }
         let record = loaded.task.record();
         let granted = |launch: Launch| Grant {

@@ -88,7 +88,7 @@ impl Loaded {
                     record.state.status.code(),
                     record.state.created_at.0,
                     record.state.completed_at.map(|at| at.0),
-                    record.due_at().map(|at| at.0),
+                    self.task.due_at().map(|at| at.0),
                     self.resources,
                     head,
                 ])
@@ -116,7 +116,7 @@ impl Loaded {
                     self.seq,
                     record.state.status.code(),
                     record.state.completed_at.map(|at| at.0),
-                    record.due_at().map(|at| at.0),
+                    self.task.due_at().map(|at| at.0),
                     head
                 ])
             })

@@ -15,6 +15,8 @@ pub(super) const CHUNK: usize = 16;
 #[derive(Serialize)]
 struct Writing<'a> {
     w: i64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    n: Option<usize>,
     t: &'a State,
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     u: &'a [SubTask],
@@ -24,6 +26,8 @@ struct Writing<'a> {
 pub(super) struct Reading {
     /// The workflow version's row.
     pub(super) w: i64,
+    /// How many sub-tasks there are, where they are more than one chunk.
+    n: Option<usize>,
     t: State,
     #[serde(default)]
     u: Vec<SubTask>,
@@ -32,7 +36,9 @@ pub(super) struct Reading {
 /// The document of a task's row.
 pub(super) fn head(wid: i64, record: &Record) -> Result<String, StoreError> {
     let first = &record.sub_tasks[..record.sub_tasks.len().min(CHUNK)];
-    json(&Writing { w: wid, t: &record.state, u: first })
+    let count = record.sub_tasks.len();
+    let n = (count > CHUNK).then_some(count);
+    json(&Writing { w: wid, n, t: &record.state, u: first })
 }
 
 /// The document of a further chunk.
@@ -55,6 +61,18 @@ pub(super) fn parse<'a, T: Deserialize<'a>>(text: &'a str) -> Result<T, StoreErr
     serde_json::from_str(text).map_err(|e| StoreError::Corrupt(e.to_string()))
 }
 
+impl Reading {
+    /// Whether there are further chunks; tasks stored before children were known do not say how many.
+    pub(super) fn is_large(&self, workflow: &Workflow) -> bool {
+        self.n.unwrap_or(workflow.sub_tasks.len()) > CHUNK
+    }
+}
+
+/// Whether a row's document says that there are further chunks. A look, not a parse: reads are many.
+pub(super) fn says_large(document: &str) -> bool {
+    document.split_once(',').is_some_and(|(_, rest)| rest.starts_with("\"n\":"))
+}
+
 /// The record of a row's document and its further chunks.
 pub(super) fn record(
     id: TaskId,
@@ -67,12 +85,10 @@ pub(super) fn record(
     for text in &chunks {
         sub_tasks.extend(parse::<Vec<SubTask>>(text)?);
     }
-    if sub_tasks.len() != workflow.sub_tasks.len() {
-        return Err(StoreError::Corrupt(format!(
-            "task {id} has {} sub-tasks, its workflow {}",
-            sub_tasks.len(),
-            workflow.sub_tasks.len()
-        )));
+    let record = Record { id, name, workflow, state: head.t, sub_tasks };
+    if !record.is_whole() {
+        let (has, wants) = (record.sub_tasks.len(), record.workflow.sub_tasks.len());
+        return Err(StoreError::Corrupt(format!("task {id} has {has} sub-tasks, its workflow {wants}")));
     }
-    Ok(Record { id, name, workflow, state: head.t, sub_tasks })
+    Ok(record)
 }

@@ -8,13 +8,14 @@ mod batch;
 mod cache;
 mod change;
 mod checkpoint;
+mod claims;
 mod counters;
 mod doc;
 mod errand;
 mod functions;
 mod import;
 mod list;
-mod locks;
+mod logs;
 mod open;
 mod purge;
 mod readers;
@@ -42,6 +43,8 @@ pub use backup::backup;
 
 use crate::audit::{Audit, AuditPage, AuditQuery};
 use crate::error::StoreError;
+use crate::locks::{Lock, LockPage, LockQuery};
+use crate::logs::{LogChunk, LogLine, LogQuery};
 use crate::query::TaskQuery;
 use crate::store::{CommitSink, Store, Submission, Work};
 use crate::stored::*;
@@ -233,10 +236,18 @@ impl Store for Sqlite {
     }
 
     fn get(&self, id: TaskId) -> Result<Stored, StoreError> {
-        self.readers.with(|connection| {
+        let small = self.readers.with(|connection| {
             let row = rows::find(connection, id)?.ok_or(StoreError::NotFound)?;
-            row.stored(connection, &self.shared.workflows)
-        })
+            (!row.is_large()).then(|| row.stored(connection, &self.shared.workflows)).transpose()
+        })?;
+        match small {
+            Some(stored) => Ok(stored),
+            // Many statements, and they must be of one moment.
+            None => self.readers.snapshot(|connection| {
+                let row = rows::find(connection, id)?.ok_or(StoreError::NotFound)?;
+                row.stored(connection, &self.shared.workflows)
+            }),
+        }
     }
 
     fn list(&self, query: &TaskQuery) -> Result<Page, StoreError> {
@@ -253,6 +264,31 @@ impl Store for Sqlite {
 
     fn attempts(&self, id: TaskId) -> Result<Vec<Attempt>, StoreError> {
         self.readers.snapshot(|connection| attempts::attempts(connection, &self.shared.workflows, id))
+    }
+
+    fn locks(&self, query: &LockQuery) -> Result<LockPage, StoreError> {
+        self.readers.snapshot(|connection| claims::list(connection, query))
+    }
+
+    fn blockers(&self, id: TaskId, most: u32) -> Result<Vec<Lock>, StoreError> {
+        self.readers.with(|connection| {
+            let seq = rows::seq(connection, id)?.ok_or(StoreError::NotFound)?;
+            claims::blockers(connection, seq, most)
+        })
+    }
+
+    async fn write_log(
+        &self,
+        id: TaskId,
+        sub_task: u32,
+        attempt: u32,
+        lines: Vec<LogLine>,
+    ) -> Result<(), StoreError> {
+        self.errand(None, move |writer, _| logs::write(writer, id, sub_task, attempt, &lines)).await
+    }
+
+    fn log(&self, id: TaskId, query: &LogQuery) -> Result<Vec<LogChunk>, StoreError> {
+        self.readers.with(|connection| logs::read(connection, id, query))
     }
 
     async fn put_workflow(
@@ -331,6 +367,10 @@ impl Store for Sqlite {
 
     async fn prune_audit(&self, before: Timestamp, limit: u32) -> Result<u64, StoreError> {
         self.errand(None, move |writer, _| audit::prune(&writer.connection, before, limit)).await
+    }
+
+    async fn flush(&self) -> Result<(), StoreError> {
+        self.errand(None, |_, _| Ok(())).await
     }
 
     fn stats(&self) -> Result<Stats, StoreError> {

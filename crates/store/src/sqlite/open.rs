@@ -20,6 +20,8 @@ const MIGRATIONS: &[Migration] = &[
     Migration { number: 1, name: "init", sql: include_str!("migrations/0001_init.sql") },
     Migration { number: 2, name: "accounts", sql: include_str!("migrations/0002_accounts.sql") },
     Migration { number: 3, name: "audit", sql: include_str!("migrations/0003_audit.sql") },
+    Migration { number: 4, name: "logs", sql: include_str!("migrations/0004_logs.sql") },
+    Migration { number: 5, name: "claims", sql: include_str!("migrations/0005_claims.sql") },
 ];
 
 /// The database file of a data directory.

@@ -108,6 +108,7 @@ fn one(
         "DELETE FROM chunks WHERE seq = ?",
         "DELETE FROM outputs WHERE seq = ?",
         "DELETE FROM attempts WHERE seq = ?",
+        "DELETE FROM logs WHERE seq = ?",
     ] {
         delete(connection, statement, seq)?;
     }

@@ -65,6 +65,14 @@ pub(super) fn find(connection: &Connection, id: TaskId) -> Result<Option<Row>, S
         .map_err(sql)
 }
 
+/// The number of a task.
+pub(super) fn seq(connection: &Connection, id: TaskId) -> Result<Option<i64>, StoreError> {
+    connection
+        .prepare_cached("SELECT seq FROM ids WHERE id = ?")
+        .and_then(|mut s| s.query_row([id.as_bytes()], |row| row.get(0)).optional())
+        .map_err(sql)
+}
+
 /// What a stored row counts as.
 pub(super) struct Counting {
     pub(super) status: TaskStatus,
@@ -122,6 +130,11 @@ pub(super) fn at(connection: &Connection, hot: bool, seq: i64) -> Result<Row, St
 }
 
 impl Row {
+    /// Whether it takes further reads, which must be of the same moment.
+    pub(super) fn is_large(&self) -> bool {
+        self.place != Place::Imported && doc::says_large(&self.doc)
+    }
+
     /// As it is read.
     pub(super) fn stored(self, connection: &Connection, workflows: &Workflows) -> Result<Stored, StoreError> {
         if self.place == Place::Imported {
@@ -139,7 +152,7 @@ impl Row {
         let head: doc::Reading = doc::parse(&self.doc)?;
         let wid = head.w;
         let workflow = workflows.by_row(connection, wid)?;
-        let chunks = if doc::further_chunks(workflow.sub_tasks.len()) > 0 {
+        let chunks = if head.is_large(&workflow) {
             texts(connection, "SELECT doc FROM chunks WHERE seq = ? ORDER BY n", self.seq)?
         } else {
             Vec::new()

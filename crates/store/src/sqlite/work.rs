@@ -44,7 +44,9 @@ impl Batch {
                 Err(e @ (StoreError::Unavailable(_) | StoreError::Full)) => return Err(e),
                 // It waits no more: taken, stopped, gone.
                 Err(StoreError::Refused(_) | StoreError::NotFound) => {}
-                Err(e) => tracing::error!(task.id = %id, error = %e, "a task cannot be read and is left as it is"),
+                Err(e) => {
+                    tracing::error!(task.id = %id, error = %e, "a task cannot be read and is left as it is")
+                }
             }
         }
         Ok(worked)

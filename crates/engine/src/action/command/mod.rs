@@ -16,6 +16,7 @@ use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
 use super::{ActionsError, bad_expression, may_pass, refuse};
+use crate::logs::Log;
 use crate::{CommandConfig, launcher};
 use capture::Captured;
 use process::Finished;
@@ -49,6 +50,7 @@ impl Commands {
         template: &CommandTemplate,
         launch: &Launch,
         stop: &CancellationToken,
+        log: &Log,
     ) -> Result<Option<Value>, Failure> {
         let program = &template.program;
         let Some(spawner) = self.spawner.as_ref().filter(|_| self.allows(program)) else {
@@ -60,7 +62,7 @@ impl Commands {
             env: env(template, launch)?,
         };
         let running = spawner.start(start).await.map_err(|e| not_started(program, &e))?;
-        let finished = running.finish(stop).await.map_err(|e| lost_sight(program, &e))?;
+        let finished = running.finish(stop, log).await.map_err(|e| lost_sight(program, &e))?;
         if finished.stopped {
             return Err(Failure::Stopped);
         }

@@ -11,8 +11,9 @@ use tokio::process::Child;
 use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
-use super::capture::{Capture, Captured, Keep};
+use super::capture::{Capture, Captured, Keep, Lines};
 use super::spawner::Ended;
+use crate::logs::{Log, LogStream};
 
 /// How long a program has to end after it was asked to.
 const GRACE: Duration = Duration::from_secs(5);
@@ -43,8 +44,9 @@ impl Running {
     }
 
     /// Waits for its end; once `stop` is cancelled, asks it to end and then makes it.
-    pub(super) async fn finish(mut self, stop: &CancellationToken) -> io::Result<Finished> {
-        let (mut stdout, mut stderr) = (Capture::new(Keep::First), Capture::new(Keep::Last));
+    pub(super) async fn finish(mut self, stop: &CancellationToken, log: &Log) -> io::Result<Finished> {
+        let mut stdout = Capture::new(Keep::First, Lines::new(log, LogStream::Out));
+        let mut stderr = Capture::new(Keep::Last, Lines::new(log, LogStream::Err));
         let mut stopped = false;
         let status = {
             let (out, err) = (self.child.stdout.take(), self.child.stderr.take());

@@ -7,7 +7,7 @@ mod request;
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use longhaul_model::workflow::HttpTemplate;
 use longhaul_model::{Failure, Launch};
@@ -17,6 +17,7 @@ use serde_json::Value;
 use super::ActionsError;
 use crate::HttpConfig;
 use crate::egress::{Egress, Resolver};
+use crate::logs::{Log, LogStream};
 
 /// How long a connection may take to be made, name resolution and TLS included.
 const CONNECT_LIMIT: Duration = Duration::from_secs(5);
@@ -50,12 +51,21 @@ impl Http {
         &self,
         template: &HttpTemplate,
         launch: &Launch,
+        log: &Log,
     ) -> Result<Option<Value>, Failure> {
         let request = request::build(template, launch, &self.egress)?;
         let what = request::describe(&request);
         let port = request.url().port_or_known_default().unwrap_or_default();
         let client = self.by_port.get(&port).unwrap_or(&self.other);
-        let response = client.execute(request).await.map_err(|e| failure::broken(&what, e))?;
+        let begun = Instant::now();
+        let told = |outcome: &str| {
+            log.write(LogStream::Out, format!("{what}: {outcome}, after {} ms", begun.elapsed().as_millis()));
+        };
+        let response = client.execute(request).await.map_err(|e| {
+            told("no answer");
+            failure::broken(&what, e)
+        })?;
+        told(response.status().as_str());
         answer::judge(template, launch, &what, response).await
     }
 }

@@ -16,7 +16,7 @@ pub(crate) async fn run(args: &IdArgs, context: &Context) -> Result<Code, Failur
     if out.verbatim(&page)? {
         return Ok(Code::Success);
     }
-    let page: PageBody<AttemptBody> = serde_json::from_value(page).map_err(|e| {
+    let page: PageBody<AttemptBody> = crate::cmd::plain(page).map_err(|e| {
         let server = context.client.server().to_owned();
         longhaul_client::ClientError::Protocol { server, reason: format!("it is no list of attempts: {e}") }
     })?;

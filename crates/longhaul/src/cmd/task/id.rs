@@ -19,7 +19,7 @@ pub(crate) async fn whole(context: &Context, given: &str) -> Result<String, Fail
     }
     let newest = TaskFilter { page_size: Some(100), ..TaskFilter::default() };
     let page = context.client.list_tasks(&newest).await?;
-    let page: PageBody<TaskBody> = serde_json::from_value(page).unwrap_or_default();
+    let page: PageBody<TaskBody> = crate::cmd::plain(page).unwrap_or_default();
     let wanted = given.to_ascii_lowercase();
     let found: Vec<&TaskBody> = page
         .elements

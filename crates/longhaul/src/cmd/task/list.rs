@@ -16,7 +16,7 @@ pub(crate) async fn run(args: &ListArgs, context: &Context) -> Result<Code, Fail
     if out.verbatim(&page)? {
         return Ok(Code::Success);
     }
-    let page: PageBody<TaskBody> = serde_json::from_value(page).map_err(|e| {
+    let page: PageBody<TaskBody> = crate::cmd::plain(page).map_err(|e| {
         let server = context.client.server().to_owned();
         longhaul_client::ClientError::Protocol { server, reason: format!("it is no page of tasks: {e}") }
     })?;

@@ -6,6 +6,7 @@ mod get;
 mod id;
 mod input;
 mod list;
+mod logs;
 mod start;
 mod watch;
 
@@ -28,13 +29,19 @@ pub(crate) async fn run(command: TaskCommand, context: &Context) -> Result<Code,
         TaskCommand::Cancel(args) => decide::cancel(&args, context).await,
         TaskCommand::Skip(args) => decide::skip(&args, context).await,
         TaskCommand::Resolve(args) => decide::resolve(&args, context).await,
+        TaskCommand::Logs(args) => logs::run(&args, context).await,
         TaskCommand::Attempts(args) => attempts::run(&args, context).await,
     }
 }
 
+/// The whole id of a task that was named by part of it.
+pub(crate) async fn whole_id(context: &Context, given: &str) -> Result<String, Failure> {
+    id::whole(context, given).await
+}
+
 /// The typed view of a task that a server sent.
 fn body(context: &Context, task: &Value) -> Result<TaskBody, Failure> {
-    serde_json::from_value(task.clone()).map_err(|e| {
+    crate::cmd::plain(task.clone()).map_err(|e| {
         let server = context.client.server().to_owned();
         longhaul_client::ClientError::Protocol { server, reason: format!("it is no task: {e}") }.into()
     })

@@ -21,7 +21,7 @@ pub(crate) async fn run(command: KeyCommand, Context { client, out }: &Context) 
         KeyCommand::List { user } => {
             let answer = client.get_user(&user).await?;
             if !out.verbatim(&answer)? {
-                let user: UserBody = serde_json::from_value(answer).map_err(anyhow::Error::from)?;
+                let user: UserBody = crate::cmd::plain(answer).map_err(anyhow::Error::from)?;
                 let mut table = Table::new(&["ID", "NAME", "SINCE", "LAST USED"]);
                 for key in user.api_keys {
                     let (name, used) = (key.name.unwrap_or_default(), key.last_used_timestamp);

@@ -12,7 +12,7 @@ pub(crate) async fn run(Context { client, out }: &Context) -> Result<Code, Failu
     if out.verbatim(&answer)? {
         return Ok(Code::Success);
     }
-    let page: PageBody<UserBody> = serde_json::from_value(answer).map_err(anyhow::Error::from)?;
+    let page: PageBody<UserBody> = crate::cmd::plain(answer).map_err(anyhow::Error::from)?;
     let mut table = Table::new(&["NAME", "ROLE", "KIND", "STATE", "API KEYS", "SINCE"]);
     for user in page.elements {
         table.row(vec![

@@ -12,7 +12,7 @@ use crate::out::Out;
 
 /// Runs one.
 pub(crate) async fn run(command: UserCommand, global: &Global, out: Out) -> Result<Code, Failure> {
-    let context = context(global, out)?;
+    let context = context(global, out).await?;
     match command {
         UserCommand::Add(args) => add(&args, &context).await,
         UserCommand::List => list::run(&context).await,

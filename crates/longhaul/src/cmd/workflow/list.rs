@@ -13,7 +13,7 @@ pub(crate) async fn run(context: &Context) -> Result<Code, Failure> {
     if out.verbatim(&page)? {
         return Ok(Code::Success);
     }
-    let page: PageBody<WorkflowBody> = serde_json::from_value(page).map_err(|e| {
+    let page: PageBody<WorkflowBody> = crate::cmd::plain(page).map_err(|e| {
         let server = context.client.server().to_owned();
         ClientError::Protocol { server, reason: format!("it is no list of workflows: {e}") }
     })?;

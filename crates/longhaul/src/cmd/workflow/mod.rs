@@ -17,14 +17,14 @@ pub(crate) use lint::Linted;
 pub(crate) async fn run(command: WorkflowCommand, global: &Global, out: Out) -> Result<Code, Failure> {
     match command {
         WorkflowCommand::Lint(args) => lint::run(&args, &out),
-        WorkflowCommand::Apply(args) => apply::run(&args, &context(global, out)?).await,
-        WorkflowCommand::List => list::run(&context(global, out)?).await,
+        WorkflowCommand::Apply(args) => apply::run(&args, &context(global, out).await?).await,
+        WorkflowCommand::List => list::run(&context(global, out).await?).await,
         WorkflowCommand::Get { name, version } => {
-            let answer = context(global, out)?.client.get_workflow(&name, version).await?;
+            let answer = context(global, out).await?.client.get_workflow(&name, version).await?;
             show(&out, &answer)
         }
         WorkflowCommand::Delete { name } => {
-            context(global, out)?.client.delete_workflow(&name).await?;
+            context(global, out).await?.client.delete_workflow(&name).await?;
             out.remark(&format!("{name}: deleted; its tasks go on"))?;
             Ok(Code::Success)
         }

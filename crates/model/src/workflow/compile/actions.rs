@@ -92,7 +92,10 @@ impl Compiler<'_> {
             })
             .collect();
         let body = flip(http.body.as_ref().map(|value| self.json(&format!("{pointer}/body"), value, ended)));
-        let roots: &'static [&'static str] = &["status", "headers", "body"];
+        let roots: &'static [&'static str] = match self.more {
+            [] => &["status", "headers", "body"],
+            _ => &["status", "headers", "body", "item", "index"],
+        };
         let output = flip(
             http.output
                 .as_deref()

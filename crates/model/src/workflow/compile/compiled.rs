@@ -21,7 +21,11 @@ pub struct CompiledSubTask {
     pub dependents: Vec<u32>,
     /// Its condition.
     pub when: Option<Expr>,
-    /// What it runs.
+    /// The list that it has a child for each item of.
+    pub for_each: Option<JsonTemplate>,
+    /// How many children may be under way at once.
+    pub parallel: u32,
+    /// What it runs; under `for_each`, each child.
     pub action: CompiledAction,
     /// Its automatic retries.
     pub retry: Option<RetryPolicy>,

@@ -45,6 +45,7 @@ pub struct Workflow {
     pub warnings: Vec<Problem>,
     title: Template,
     resources: Vec<ResourceTemplates>,
+    slot: Option<Template>,
     by_name: HashMap<String, u32>,
 }
 
@@ -72,15 +73,24 @@ impl Workflow {
         if problems.any_error() {
             return Err(problems.0);
         }
-        let mut compiler =
-            Compiler { definition: &definition, input: check::declared(&schema_text), secrets, problems };
+        let mut compiler = Compiler {
+            definition: &definition,
+            input: check::declared(&schema_text),
+            secrets,
+            more: &[],
+            knows_item: false,
+            problems,
+        };
         let title = compiler.template("/title", &definition.title, None, &[]);
         let when = definition.when.as_deref().map(|text| compiler.expr("/when", text, None, &[]));
         let resources = compiler.resources();
+        let slot = flip(
+            definition.concurrency.as_ref().map(|c| compiler.template("/concurrency/key", &c.key, None, &[])),
+        );
         let sub_tasks = compiler.sub_tasks(&needs);
         let Compiler { problems, secrets, .. } = compiler;
-        match (schema, title, flip(when), resources, sub_tasks) {
-            (Ok(schema), Some(title), Some(when), Some(resources), Some(sub_tasks))
+        match (schema, title, flip(when), resources, slot, sub_tasks) {
+            (Ok(schema), Some(title), Some(when), Some(resources), Some(slot), Some(sub_tasks))
                 if !problems.any_error() =>
             {
                 let by_name = sub_tasks.iter().zip(0..).map(|(sub, i)| (sub.name.clone(), i)).collect();
@@ -96,6 +106,7 @@ impl Workflow {
                     warnings,
                     title,
                     resources,
+                    slot,
                     by_name,
                 })
             }
@@ -106,6 +117,11 @@ impl Workflow {
     /// The sub-task of a name.
     pub fn index_of(&self, name: &str) -> Option<u32> {
         self.by_name.get(name).copied()
+    }
+
+    /// The key under which only so many tasks of this workflow run at once.
+    pub fn slot(&self, scope: &Scope) -> Result<Option<String>, ExprError> {
+        self.slot.as_ref().map(|slot| slot.text(scope)).transpose()
     }
 
     /// What a task of this input is called.
@@ -128,5 +144,9 @@ struct Compiler<'a> {
     definition: &'a Definition,
     input: Option<Vec<&'a str>>,
     secrets: Secrets,
+    /// Names that a child of a `forEach` knows, while one is compiled.
+    more: &'static [&'static str],
+    /// Whether any of its expressions names them.
+    knows_item: bool,
     problems: Problems,
 }

@@ -1,6 +1,9 @@
 //! Sub-tasks, and the order that they are in.
 
+use serde_json::Value;
+
 use super::{CompiledSubTask, Compiler, flip};
+use crate::expr::{JsonTemplate, Template};
 use crate::workflow::{Action, SubTaskDefinition, SubTaskOnFailure, graph};
 
 impl Compiler<'_> {
@@ -30,10 +33,21 @@ impl Compiler<'_> {
         ended: &[bool],
     ) -> Option<CompiledSubTask> {
         let at = |member: &str| format!("/subTasks/{i}/{member}");
+        let when = flip(sub.when.as_deref().map(|text| self.expr(&at("when"), text, Some(ended), &[])));
+        let for_each = flip(sub.for_each.as_deref().map(|text| self.items(&at("forEach"), text, ended)));
+        if sub.for_each.is_some() {
+            self.more = &["item", "index"];
+        }
+        self.knows_item = false;
         let title = flip(sub.title.as_deref().map(|text| self.template(&at("title"), text, None, &[])));
         let description = self.template(&at("description"), &sub.description, None, &[]);
-        let when = flip(sub.when.as_deref().map(|text| self.expr(&at("when"), text, Some(ended), &[])));
         let action = self.action(&at("action"), &sub.action, ended);
+        self.more = &[];
+        if sub.for_each.is_some() && !self.knows_item {
+            let hint =
+                Some("write `{{ item }}`, a member of it, or `{{ index }}` where they differ".to_owned());
+            self.problems.warning(at("action"), "all children do the same: nothing names their item", hint);
+        }
         if sub.timeout.is_some() && matches!(sub.action, Action::Wait(_)) {
             let hint = "leave it out: a wait ends by itself".to_owned();
             self.problems.error(at("timeout"), "a `wait` has no timeout", Some(hint));
@@ -45,11 +59,23 @@ impl Compiler<'_> {
             needs: needs.to_vec(),
             dependents: Vec::new(),
             when: when?,
+            for_each: for_each?,
+            parallel: sub.parallel.unwrap_or(1),
             action: action?,
             retry: sub.retry.clone(),
             timeout: sub.timeout,
             goes_on: sub.on_failure == Some(SubTaskOnFailure::Continue),
             repeatable: sub.repeatable,
         })
+    }
+
+    /// A list, which only an expression gives.
+    fn items(&mut self, pointer: &str, text: &str, ended: &[bool]) -> Option<JsonTemplate> {
+        let template = self.template(pointer, text, Some(ended), &[])?;
+        if !matches!(template, Template::Whole(_)) {
+            let hint = Some("such as `{{ input.hosts }}`".to_owned());
+            self.problems.error(pointer.to_owned(), "must be one expression that gives a list", hint);
+        }
+        self.json(pointer, &Value::String(text.to_owned()), ended)
     }
 }

@@ -27,8 +27,10 @@ impl<'a> Compiler<'a> {
         ended: Option<&[bool]>,
         roots: &'static [&'static str],
     ) {
-        let names = self.names(ended, roots);
+        let names = self.names(ended, if roots.is_empty() { self.more } else { roots });
         for expr in expressions {
+            let of_item = |name: &String| matches!(name.split('.').next(), Some("item" | "index"));
+            self.knows_item |= expr.names().iter().any(of_item);
             names.check(expr, pointer, &mut self.problems);
         }
     }

@@ -3,6 +3,8 @@
 mod attempt;
 mod begin;
 mod cancel;
+mod claims;
 mod due;
+mod fan;
 mod operator;
 mod recover;

@@ -19,7 +19,7 @@ async fn given(app: &App, request: Request<Body>) -> Result<Option<Value>, ApiEr
     if bytes.trim_ascii().is_empty() {
         return Ok(None);
     }
-    let Strict(value) = request::parsed(&bytes)?;
+    let Strict(value) = request::any(&bytes)?;
     let empty = value.is_null() || value.as_object().is_some_and(serde_json::Map::is_empty);
     Ok((!empty).then_some(value))
 }

@@ -7,6 +7,8 @@ use axum::response::Response;
 use http::StatusCode;
 use http::header::{self, HeaderValue};
 use longhaul_engine::Stored;
+use longhaul_model::WaitingFor;
+use longhaul_model::workflow::CompiledAction;
 
 use super::view::{self, Shown};
 use crate::api::App;
@@ -45,6 +47,17 @@ async fn extras(app: &App, task: &Stored, shown: &Shown) -> Result<Extras, ApiEr
         let spec = app.engine.spec(record).await?;
         extras.input = spec.clone().filter(|_| shown.input);
         extras.labels = spec.filter(|_| shown.labels);
+    }
+    if shown.view.waiting_for {
+        match record.waiting_for() {
+            Some(WaitingFor::Lock) => extras.locks = app.engine.blockers(task.id()).await?,
+            Some(WaitingFor::Worker(index, _)) => {
+                if let CompiledAction::Worker(work) = &record.definition(index).action {
+                    extras.workers = Some(app.engine.serving(&work.queue));
+                }
+            }
+            _ => {}
+        }
     }
     if shown.outputs {
         extras.outputs = Some(app.engine.outputs(task.id()).await?);

@@ -3,6 +3,7 @@
 use axum::extract::{RawQuery, State};
 use axum::response::Response;
 use http::StatusCode;
+use longhaul_engine::Stored;
 
 use super::{query, view};
 use crate::api::App;
@@ -18,9 +19,16 @@ pub(crate) async fn list(State(app): State<App>, RawQuery(text): RawQuery) -> Re
     let shown = view::shown(&parameters, &app.config.wire, true)?;
     let page = app.engine.list(asked.query).await?;
     let total = asked.cap.map_or(page.total, |cap| page.total.min(cap));
-    let extras = Extras::default();
-    let body = wire::page(&page.tasks, asked.number, asked.size, total, |json, task| {
-        wire::stored(json, task, shown.view, &extras);
+    let mut tasks = Vec::with_capacity(page.tasks.len());
+    for task in page.tasks {
+        let mut extras = Extras::default();
+        if let (true, Stored::Own(record)) = (shown.labels, &task) {
+            extras.labels = app.engine.spec(record).await?;
+        }
+        tasks.push((task, extras));
+    }
+    let body = wire::page(&tasks, asked.number, asked.size, total, |json, (task, extras)| {
+        wire::stored(json, task, shown.view, extras);
     });
     Ok(respond::json(StatusCode::OK, body))
 }

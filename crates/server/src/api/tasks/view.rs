@@ -39,7 +39,7 @@ pub(crate) fn shown(parameters: &Parameters, wire: &WireConfig, list: bool) -> R
             "all" => {
                 let summary = shown.view.summary;
                 shown.view = View { summary, ..View::extended(wire.status_style) };
-                (shown.input, shown.labels, shown.outputs) = (!list, !list, !list);
+                (shown.input, shown.labels, shown.outputs) = (!list, true, !list);
             }
             "progress" => shown.view.progress = true,
             "waitingFor" => shown.view.waiting_for = true,
@@ -47,12 +47,12 @@ pub(crate) fn shown(parameters: &Parameters, wire: &WireConfig, list: bool) -> R
             "attempt" => (shown.view.attempt, shown.view.sub_tasks) = (true, true),
             "version" => shown.view.version = true,
             "input" if !list => shown.input = true,
-            "labels" if !list => shown.labels = true,
+            "labels" => shown.labels = true,
             "outputs" if !list => shown.outputs = true,
             other => {
-                let more = if list { "" } else { ", input, labels, outputs" };
+                let more = if list { "" } else { ", input, outputs" };
                 let allowed = format!(
-                    "It takes a list of progress, waitingFor, workflow, attempt, version{more}, or all"
+                    "It takes a list of progress, waitingFor, workflow, attempt, version, labels{more}, or all"
                 );
                 return Err(ApiError::parameter("include", other, &allowed));
             }

@@ -17,7 +17,7 @@ async fn refresh_id(app: &App, request: Request<Body>) -> Result<Uuid, ApiError>
     let bytes = request::json_body(request, &app.config.limits, app.config.limits.body).await?;
     let body = bytes.trim_ascii();
     let text = match body.first() {
-        Some(b'"') => request::parsed::<String>(body)?,
+        Some(b'"') => request::any::<String>(body)?,
         _ => String::from_utf8_lossy(body).into_owned(),
     };
     // What it was is not said back: it may be a secret with a typing error.

@@ -5,6 +5,7 @@ use axum::extract::State;
 use axum::response::Response;
 use http::{Request, StatusCode};
 use longhaul_model::workflow::Definition;
+use serde_json::{Value, json};
 
 use super::whole;
 use crate::access::Caller;
@@ -21,10 +22,8 @@ pub(crate) async fn put(
     request: Request<Body>,
 ) -> Result<Response, ApiError> {
     let bytes = request::json_body(request, &app.config.limits, app.config.limits.body).await?;
-    let definition: Definition = serde_json::from_slice(&bytes).map_err(|e| {
-        let code = if e.is_data() { "WORKFLOW_INVALID" } else { "MALFORMED_JSON" };
-        ApiError::bad(code, format!("the definition cannot be read: {e}"))
-            .remedy("`longhaul workflow schema` prints what a definition may hold")
+    let definition = read(&bytes).map_err(|e| {
+        e.remedy("`longhaul workflow schema` prints what a definition may hold; `longhaul workflow lint` shows the lines")
     })?;
     if definition.name != path.get("name") {
         let message =
@@ -34,4 +33,41 @@ pub(crate) async fn put(
     let put = app.engine.put_workflow(definition, caller.audit()).await?;
     let status = if put.created { StatusCode::CREATED } else { StatusCode::OK };
     Ok(respond::json(status, whole(&app, &put.workflow)?))
+}
+
+/// A definition; a mistake of its shape has its place.
+fn read(bytes: &[u8]) -> Result<Definition, ApiError> {
+    let definition: Definition = request::parsed(bytes).map_err(|mut e| {
+        if e.fault.error_code == "INVALID_REQUEST" {
+            "WORKFLOW_INVALID".clone_into(&mut e.fault.error_code);
+        }
+        e
+    })?;
+    // The reader takes a list for the members of an object, in the order of our code: nobody means that.
+    let (given, own) = (request::any::<Value>(bytes)?, json!(definition));
+    if let Some(pointer) = list_for_object(&given, &own) {
+        let mut e =
+            ApiError::field(&pointer, format!("{pointer}: there must be an object, and there is a list"));
+        "WORKFLOW_INVALID".clone_into(&mut e.fault.error_code);
+        return Err(e);
+    }
+    Ok(definition)
+}
+
+/// Where a list stands for an object, if anywhere.
+fn list_for_object(given: &Value, own: &Value) -> Option<String> {
+    let inside = |name: &str, given, own| {
+        let name = name.replace('~', "~0").replace('/', "~1");
+        list_for_object(given, own).map(|rest| format!("/{name}{rest}"))
+    };
+    match (given, own) {
+        (Value::Array(_), Value::Object(_)) => Some(String::new()),
+        (Value::Array(given), Value::Array(own)) => {
+            given.iter().zip(own).enumerate().find_map(|(n, (given, own))| inside(&n.to_string(), given, own))
+        }
+        (Value::Object(given), Value::Object(own)) => {
+            given.iter().find_map(|(name, given)| inside(name, given, own.get(name)?))
+        }
+        _ => None,
+    }
 }

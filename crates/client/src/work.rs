@@ -1,0 +1,175 @@
+//! What waits for workers and for locks, and what sub-tasks write.
+
+use reqwest::Method;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::error::ClientError;
+use crate::http::{Call, Client};
+
+/// A queue, as far as a client can read it.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct QueueBody {
+    /// Its name.
+    pub name: String,
+    /// Sub-tasks that wait in it.
+    pub waiting: u64,
+    /// Attempts that workers have.
+    pub running: u64,
+    /// How long the oldest waits.
+    pub oldest_wait_ms: u64,
+    /// Workers that asked it for work lately.
+    pub workers: u64,
+    /// What an operator allows it.
+    pub limits: QueueLimitsBody,
+}
+
+/// The limits of a queue.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct QueueLimitsBody {
+    /// How many attempts workers may have at once.
+    pub max_running: Option<u32>,
+    /// How many attempts may start in a time, such as `100/1m`.
+    pub rate: Option<String>,
+    /// Nothing is leased.
+    pub paused: bool,
+}
+
+/// A worker heard of lately.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct WorkerBody {
+    /// The name that the process gave itself.
+    pub worker: String,
+    /// Its account.
+    pub user: String,
+    /// The queues that it asks.
+    pub queues: Vec<String>,
+    /// Attempts that it has.
+    pub running: u64,
+    /// When it last called.
+    pub last_seen: String,
+}
+
+/// A lock on a resource, or a place among those of a concurrency key.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct LockBody {
+    /// The type of the resource.
+    pub resource_type: Option<String>,
+    /// Its id.
+    pub resource_id: Option<String>,
+    /// Of a place: the workflow.
+    pub workflow: Option<String>,
+    /// Of a place: the key.
+    pub key: Option<String>,
+    /// `SHARED`, `EXCLUSIVE` or `SLOT`.
+    pub mode: String,
+    /// `HELD` or `WAITING`.
+    pub state: String,
+    /// Since when.
+    pub since: String,
+    /// Whose.
+    pub task_id: String,
+    /// What that task is called.
+    pub task_name: String,
+}
+
+/// Lines of a task's log.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(default)]
+pub struct LogBody {
+    /// The lines.
+    pub lines: Vec<LogLineBody>,
+    /// Where the next page begins.
+    pub next: u64,
+}
+
+/// A line of a log.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct LogLineBody {
+    /// When it was written.
+    pub timestamp: String,
+    /// The sub-task that wrote it.
+    pub sub_task: String,
+    /// The attempt's number.
+    pub attempt: u64,
+    /// `stdout` or `stderr`.
+    pub stream: String,
+    /// What it says.
+    pub text: String,
+}
+
+/// Which lines of a log are asked for.
+#[derive(Clone, Debug, Default)]
+pub struct LogFilter {
+    /// Only those behind this number.
+    pub after: u64,
+    /// Only this sub-task's.
+    pub sub_task: Option<String>,
+    /// How long the answer may wait for new ones, such as `30s`.
+    pub wait: Option<String>,
+}
+
+impl Client {
+    /// `GET /v1/queues`.
+    pub async fn list_queues(&self) -> Result<Value, ClientError> {
+        self.json(Call::new(Method::GET, &["v1", "queues"])).await
+    }
+
+    /// `PUT /v1/queues/{name}`: what is `None` is not limited.
+    pub async fn limit_queue(
+        &self,
+        name: &str,
+        max_running: Option<u32>,
+        rate: Option<&str>,
+        paused: bool,
+    ) -> Result<Value, ClientError> {
+        let mut body = json!({ "paused": paused });
+        if let Some(most) = max_running {
+            body["maxRunning"] = most.into();
+        }
+        if let Some(rate) = rate {
+            body["rate"] = rate.into();
+        }
+        self.json(Call::new(Method::PUT, &["v1", "queues", name]).json(&body)).await
+    }
+
+    /// `GET /v1/workers`.
+    pub async fn list_workers(&self) -> Result<Value, ClientError> {
+        self.json(Call::new(Method::GET, &["v1", "workers"])).await
+    }
+
+    /// `GET /v1/resources/locks`, a page.
+    pub async fn list_locks(
+        &self,
+        resource_type: Option<&str>,
+        resource_id: Option<&str>,
+        page: Option<u32>,
+    ) -> Result<Value, ClientError> {
+        let call = Call::new(Method::GET, &["v1", "resources", "locks"])
+            .query("resourceType", resource_type.map(str::to_owned))
+            .query("resourceId", resource_id.map(str::to_owned))
+            .query("pageNumber", page.map(|n| n.to_string()))
+            .query("pageSize", Some("100".to_owned()));
+        self.json(call).await
+    }
+
+    /// `GET /v1/tasks/{id}/logs`.
+    pub async fn task_logs(&self, id: &str, filter: &LogFilter) -> Result<Value, ClientError> {
+        let call = Call::new(Method::GET, &["v1", "tasks", id, "logs"])
+            .query("after", Some(filter.after.to_string()))
+            .query("subTask", filter.sub_task.clone())
+            .query("wait", filter.wait.clone());
+        self.json(call).await
+    }
+
+    /// `POST /v1/tasks/{id}/release-locks`.
+    pub async fn release_locks(&self, id: &str, reason: &str) -> Result<Value, ClientError> {
+        let call = Call::new(Method::POST, &["v1", "tasks", id, "release-locks"]);
+        self.json(call.json(&json!({ "reason": reason }))).await
+    }
+}

@@ -1,0 +1,100 @@
+//! Heartbeats: leases last longer, progress and log lines come in, and the worker learns what was cancelled or lost.
+//! Extending a lease writes nothing.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use longhaul_model::{Command, Stage, WorkerId};
+use tokio::time::Instant;
+
+use super::leases::LeaseState;
+use super::name::LeaseName;
+use crate::engine::Engine;
+use crate::error::EngineError;
+use crate::logs::LogLine;
+use crate::secrets::Redactor;
+
+/// A worker's sign of life for several leases.
+#[derive(Clone, Debug)]
+pub struct Beats {
+    /// Whose.
+    pub worker: WorkerId,
+    /// One for each lease.
+    pub leases: Vec<Beat>,
+    /// How long the answer may wait for a cancelled or lost one.
+    pub wait: Duration,
+}
+
+/// A sign of life for one lease.
+#[derive(Clone, Debug)]
+pub struct Beat {
+    /// Which.
+    pub lease: LeaseName,
+    /// Percent done.
+    pub progress: Option<u8>,
+    /// All stages, if they changed.
+    pub stages: Option<Vec<Stage>>,
+    /// New lines of its log.
+    pub log: Vec<LogLine>,
+}
+
+impl Engine {
+    /// Extends leases; says how each stands, in their order.
+    pub async fn heartbeat(&self, beats: Beats) -> Result<Vec<LeaseState>, EngineError> {
+        let Beats { worker, leases, wait } = beats;
+        let until = Instant::now() + wait;
+        let workers = self.inner.dispatcher.workers().clone();
+        let mut news = workers.state.lock().seen.news(&worker, self.inner.env.now());
+        let mut names = Vec::with_capacity(leases.len());
+        let mut redactors = HashMap::new();
+        for beat in leases {
+            names.push(beat.lease);
+            self.told(&worker, beat, &mut redactors).await?;
+        }
+        // What is known by now counts as seen: only what comes later wakes.
+        loop {
+            news.borrow_and_update();
+            let (extended, is_news) = {
+                let mut state = workers.state.lock();
+                let is_news = names.iter().any(|name| state.leases.is_news(&name.key, &worker));
+                let now = Instant::now();
+                let extended: Vec<LeaseState> =
+                    names.iter().map(|name| state.leases.extend(&name.key, &worker, now)).collect();
+                (extended, is_news)
+            };
+            if is_news || Instant::now() >= until || self.inner.timers_stopped() {
+                return Ok(extended);
+            }
+            tokio::select! {
+                _ = news.changed() => {}
+                () = tokio::time::sleep_until(until) => {}
+                () = self.inner.stopped() => {}
+            }
+        }
+    }
+
+    /// Passes on how far an attempt is, and what it writes.
+    async fn told(
+        &self,
+        worker: &WorkerId,
+        beat: Beat,
+        redactors: &mut HashMap<longhaul_model::TaskId, Redactor>,
+    ) -> Result<(), EngineError> {
+        let Beat { lease, progress, stages, log } = beat;
+        if progress.is_none() && stages.is_none() && log.is_empty() {
+            return Ok(());
+        }
+        let redactor = self.redactor(redactors, worker, lease)?;
+        if progress.is_some() || stages.is_some() {
+            let stages = stages.map(|stages| match redactor {
+                Some(redactor) => stages.into_iter().map(|stage| redactor.stage(stage)).collect(),
+                None => stages,
+            });
+            let (id, sub_task, token) = lease.key;
+            let by = Some(worker.clone());
+            self.inner.store.post(id, Command::Report { sub_task, token, progress, stages, by }).await;
+        }
+        self.log(lease, worker, log, redactor).await;
+        Ok(())
+    }
+}

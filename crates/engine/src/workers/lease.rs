@@ -1,0 +1,224 @@
+//! A worker asks for work: what waits is taken out of its queues, leased in one durable change, and handed out with its
+//! input evaluated and its secrets open.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::select_all;
+use longhaul_model::workflow::CompiledAction;
+use longhaul_model::{Command, Failure, Span, TaskId, Terms, Token, WorkerId};
+use longhaul_store::{Grant, Work, Worked};
+use serde_json::Value;
+use tokio::time::Instant;
+
+use super::Workers;
+use super::name::LeaseName;
+use super::queue::Taken;
+use crate::action::bad_expression;
+use crate::engine::Engine;
+use crate::error::EngineError;
+
+/// When a worker that may not wait should ask again.
+const ASK_AGAIN: Span = Span(1_000);
+
+/// A worker asks for work.
+#[derive(Clone, Debug)]
+pub struct Ask {
+    /// Who.
+    pub worker: WorkerId,
+    /// From which queues, at least one.
+    pub queues: Vec<Arc<str>>,
+    /// How many attempts at the most.
+    pub max: usize,
+    /// How long the answer may wait for work.
+    pub wait: Duration,
+    /// How long a lease lasts without a heartbeat.
+    pub lease: Span,
+}
+
+/// What a worker was given.
+#[derive(Clone, Debug, Default)]
+pub struct Assigned {
+    /// The attempts.
+    pub leases: Vec<Assignment>,
+    /// When to ask again, where there were none.
+    pub retry_after: Span,
+    /// The server is stopping and leases nothing any more.
+    pub draining: bool,
+}
+
+/// One attempt, leased.
+#[derive(Clone, Debug)]
+pub struct Assignment {
+    /// What later calls name.
+    pub lease: LeaseName,
+    /// The fencing token.
+    pub token: Token,
+    /// How long it lasts without a heartbeat.
+    pub expires_in: Span,
+    /// What the task is called.
+    pub task_name: String,
+    /// Its type.
+    pub task_type: String,
+    /// Its workflow.
+    pub workflow: String,
+    /// What the sub-task is called.
+    pub sub_task: String,
+    /// The queue.
+    pub queue: Arc<str>,
+    /// The attempt's number over all generations.
+    pub attempt: u32,
+    /// The number of its item under `forEach`, from 0.
+    pub item_index: Option<u32>,
+    /// What its effects are known by.
+    pub idempotency_key: String,
+    /// How long it may take.
+    pub timeout: Option<Span>,
+    /// What it works on; in clear.
+    pub input: Option<Value>,
+}
+
+impl Ask {
+    /// The terms of this call's leases; what may be leased past what waits is of this moment.
+    pub(super) fn terms(&self, workers: &Workers) -> Arc<Terms> {
+        let (state, now) = (workers.state.lock(), Instant::now());
+        let floor = |name: &Arc<str>| {
+            let floor = state.queues.get(name).map_or(i8::MIN, |queue| queue.floor(now));
+            (name.clone(), floor)
+        };
+        let queues = self.queues.iter().map(floor).collect();
+        Arc::new(Terms { worker: self.worker.clone(), queues, span: self.lease })
+    }
+}
+
+impl Engine {
+    /// Leases what waits; waits for something if there is nothing.
+    pub async fn lease(&self, ask: Ask) -> Result<Assigned, EngineError> {
+        let until = Instant::now() + ask.wait;
+        let workers = self.inner.dispatcher.workers().clone();
+        loop {
+            if !self.is_ready() {
+                return Ok(Assigned { draining: true, ..Assigned::default() });
+            }
+            // Armed before the look, so that work that comes in between is not missed.
+            let news: Vec<_> = workers.news(&ask, self.inner.env.now());
+            let mut told: Vec<_> = news.iter().map(|news| Box::pin(news.notified())).collect();
+            told.iter_mut().for_each(|told| {
+                told.as_mut().enable();
+            });
+            let taken = workers.state.lock().take(&ask.queues, ask.max, Instant::now());
+            if !taken.is_empty() {
+                let assigned = self.lease_taken(&ask, Work::default(), taken).await?.1;
+                if !assigned.is_empty() {
+                    return Ok(Assigned { leases: assigned, ..Assigned::default() });
+                }
+                // All of it was cancelled meanwhile.
+                continue;
+            }
+            let now = Instant::now();
+            if now >= until || self.inner.timers_stopped() {
+                let waited = !ask.wait.is_zero();
+                let retry_after = if waited { Span(0) } else { ASK_AGAIN };
+                return Ok(Assigned { retry_after, ..Assigned::default() });
+            }
+            let wake = workers.pause(&ask.queues, now).map_or(until, |pause| until.min(now + pause));
+            tokio::select! {
+                _ = select_all(told) => {}
+                () = tokio::time::sleep_until(wake) => {}
+                () = self.inner.stopped() => {}
+            }
+        }
+    }
+
+    /// Has the store do a worker's work, with what was taken out of queues for it; what is not needed goes back.
+    pub(super) async fn lease_taken(
+        &self,
+        ask: &Ask,
+        mut work: Work,
+        taken: Vec<Taken>,
+    ) -> Result<(Worked, Vec<Assignment>), EngineError> {
+        let workers = self.inner.dispatcher.workers().clone();
+        work.leases = taken.iter().map(|taken| taken.item).collect();
+        work.terms = Some(ask.terms(&workers));
+        work.room = ask.max;
+        // Whoever asked may go away meanwhile: what was taken must go back all the same.
+        let engine = self.clone();
+        let worked = tokio::spawn(async move {
+            let worked = engine.inner.store.work(work).await;
+            workers.settle(taken, worked.as_ref().map(|worked| &worked.unused[..]).ok());
+            worked
+        });
+        let stopping = |_| EngineError::Config("the server is stopping".to_owned());
+        let mut worked = worked.await.map_err(stopping)?.map_err(EngineError::Store)?;
+        let mut assigned = Vec::with_capacity(worked.grants.len());
+        for grant in std::mem::take(&mut worked.grants) {
+            assigned.extend(self.assign(ask, grant).await);
+        }
+        Ok((worked, assigned))
+    }
+
+    /// What the worker is told; `None` if the input cannot be made, which the attempt fails of.
+    async fn assign(&self, ask: &Ask, grant: Grant) -> Option<Assignment> {
+        let Grant { id, name, workflow, sub_task, mut launch } = grant;
+        let CompiledAction::Worker(template) = launch.action.clone() else { return None };
+        let opened = self.inner.dispatcher.opened(id, &mut launch);
+        let evaluated = opened.and_then(|_| {
+            let input = template.input.as_ref().map(|input| input.value(&launch.scope)).transpose();
+            input.map_err(|e| bad_expression("worker.input", &e))
+        });
+        let input = match evaluated {
+            Ok(input) => input,
+            Err(failure) => {
+                self.spoiled(id, launch.sub_task, launch.token, failure).await;
+                return None;
+            }
+        };
+        Some(Assignment {
+            lease: LeaseName::new(id, launch.sub_task, launch.token),
+            token: launch.token,
+            expires_in: ask.lease,
+            task_name: name,
+            task_type: workflow.definition.kind.clone(),
+            workflow: workflow.definition.name.clone(),
+            sub_task,
+            queue: template.queue.clone(),
+            attempt: launch.number,
+            item_index: launch.item,
+            idempotency_key: launch.idempotency_key,
+            timeout: launch.timeout,
+            input,
+        })
+    }
+
+    async fn spoiled(&self, id: TaskId, sub_task: u32, token: Token, failure: Failure) {
+        self.inner.store.post(id, Command::Fail { sub_task, token, failure, by: None }).await;
+    }
+}
+
+impl Workers {
+    /// A worker asks: it is noted, and what tells it of new work is given.
+    fn news(&self, ask: &Ask, wall: longhaul_model::Timestamp) -> Vec<Arc<tokio::sync::Notify>> {
+        let mut state = self.state.lock();
+        state.seen.asked(&ask.worker, &ask.queues, wall);
+        ask.queues.iter().map(|name| state.queue(name).news.clone()).collect()
+    }
+
+    /// How long until a rate allows more; `None` if no rate is waited for.
+    fn pause(&self, queues: &[Arc<str>], now: Instant) -> Option<Duration> {
+        let mut state = self.state.lock();
+        queues.iter().filter_map(|name| state.queues.get_mut(name)?.pause(now)).min()
+    }
+
+    /// What was taken is leased, or waits on; all of it when nothing was done.
+    fn settle(&self, taken: Vec<Taken>, unused: Option<&[(TaskId, u32)]>) {
+        let mut state = self.state.lock();
+        for taken in taken {
+            let queue = state.queue(&taken.queue.clone());
+            if unused.is_none_or(|unused| unused.contains(&taken.item)) {
+                queue.put_back(taken);
+            } else {
+                queue.settle();
+            }
+        }
+    }
+}

@@ -1,0 +1,214 @@
+//! The leases that live: whose they are, and until when. Heartbeats only touch what is here, and nothing of it is
+//! stored: after a restart every lease lasts its whole span anew.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use longhaul_model::{Failure, Leased, Span, TaskId, Timestamp, Token, WorkerId};
+use tokio::time::Instant;
+
+/// One attempt at a worker.
+pub(super) type Key = (TaskId, u32, Token);
+
+/// The leases.
+#[derive(Default)]
+pub(super) struct Leases(HashMap<Key, Held>);
+
+/// A lease.
+pub(super) struct Held {
+    pub(super) worker: WorkerId,
+    pub(super) queue: Arc<str>,
+    /// Whether the worker may know secrets of the task.
+    pub(super) secrets: bool,
+    span: Duration,
+    expires: Instant,
+    /// When the attempt's time is over, whatever the worker says.
+    deadline: Option<Instant>,
+    state: State,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum State {
+    Live,
+    /// To be stopped; whether its worker was told.
+    Cancelled {
+        told: bool,
+    },
+    /// It ends as soon as that is stored.
+    Ending,
+}
+
+/// What a worker is told of a lease.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LeaseState {
+    /// It lasts so long from now.
+    Live(Span),
+    /// The work is to stop; the report of it is still awaited, for so long.
+    Cancelled(Span),
+    /// It ended.
+    Lost,
+}
+
+impl Leases {
+    /// A worker has an attempt. `now` twice: deadlines are of the wall clock, watched by one that never jumps.
+    pub(super) fn insert(&mut self, id: TaskId, leased: &Leased, wall: Timestamp, now: Instant) {
+        let span = Duration::from_millis(leased.lease.span.0);
+        let deadline = leased.timeout.map(|timeout| {
+            let left = leased.started_at.after(timeout).0.saturating_sub(wall.0);
+            now + Duration::from_millis(u64::try_from(left).unwrap_or(0))
+        });
+        let held = Held {
+            worker: leased.lease.worker.clone(),
+            queue: leased.queue.clone(),
+            secrets: leased.secrets,
+            span,
+            expires: now + span,
+            deadline,
+            state: State::Live,
+        };
+        self.0.insert((id, leased.sub_task, leased.token), held);
+    }
+
+    pub(super) fn remove(&mut self, key: &Key) -> Option<Held> {
+        self.0.remove(key)
+    }
+
+    /// The lease, if it is that worker's.
+    pub(super) fn of(&self, key: &Key, worker: &WorkerId) -> Option<&Held> {
+        self.0.get(key).filter(|held| held.worker == *worker && held.state != State::Ending)
+    }
+
+    /// The work is to stop; gives whose it is.
+    pub(super) fn cancel(&mut self, key: &Key) -> Option<WorkerId> {
+        let held = self.0.get_mut(key)?;
+        if held.state == State::Live {
+            held.state = State::Cancelled { told: false };
+        }
+        Some(held.worker.clone())
+    }
+
+    /// A heartbeat: the lease lasts its span from now.
+    pub(super) fn extend(&mut self, key: &Key, worker: &WorkerId, now: Instant) -> LeaseState {
+        let found = self.0.get_mut(key).filter(|held| held.worker == *worker);
+        let Some(held) = found else { return LeaseState::Lost };
+        let span = Span(held.span.as_millis() as u64);
+        match held.state {
+            State::Ending => return LeaseState::Lost,
+            State::Live => {}
+            State::Cancelled { .. } => {
+                held.state = State::Cancelled { told: true };
+                held.expires = now + held.span;
+                return LeaseState::Cancelled(span);
+            }
+        }
+        held.expires = now + held.span;
+        LeaseState::Live(span)
+    }
+
+    /// Whether a worker has to be told something about a lease that it does not know yet.
+    pub(super) fn is_news(&self, key: &Key, worker: &WorkerId) -> bool {
+        match self.0.get(key).filter(|held| held.worker == *worker) {
+            Some(held) => matches!(held.state, State::Ending | State::Cancelled { told: false }),
+            None => true,
+        }
+    }
+
+    /// Those whose time is over, and how they end; each is named once.
+    pub(super) fn over(&mut self, now: Instant) -> Vec<(Key, WorkerId, Failure)> {
+        let mut over = Vec::new();
+        for (key, held) in &mut self.0 {
+            let late = held.deadline.is_some_and(|at| at <= now);
+            if held.state != State::Ending && (late || held.expires <= now) {
+                held.state = State::Ending;
+                let failure = if late { Failure::Timeout } else { Failure::Lost };
+                over.push((*key, held.worker.clone(), failure));
+            }
+        }
+        over
+    }
+
+    /// The server itself stood still, and nobody's heartbeat could be heard: every lease lasts its whole span anew, as after a
+    /// restart.
+    pub(super) fn pardon(&mut self, now: Instant) {
+        for held in self.0.values_mut() {
+            held.expires = held.expires.max(now + held.span);
+        }
+    }
+
+    /// How many attempts a worker has.
+    pub(super) fn running(&self, worker: &WorkerId) -> usize {
+        self.0.values().filter(|held| held.worker == *worker).count()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key(n: u8) -> Key {
+        (TaskId::from_bytes([n; 16]), 0, Token(1))
+    }
+
+    fn leases(timeout: Option<Span>, now: Instant) -> (Leases, WorkerId) {
+        let worker = WorkerId("a/w".into());
+        let lease = longhaul_model::Lease { worker: worker.clone(), span: Span(1_000) };
+        let leased = Leased {
+            sub_task: 0,
+            token: Token(1),
+            lease,
+            queue: "q".into(),
+            started_at: Timestamp(0),
+            timeout,
+            secrets: false,
+        };
+        let mut leases = Leases::default();
+        leases.insert(TaskId::from_bytes([1; 16]), &leased, Timestamp(400), now);
+        (leases, worker)
+    }
+
+    #[tokio::test]
+    async fn heartbeats_keep_a_lease_alive_and_silence_ends_it_once() {
+        let now = Instant::now();
+        let (mut leases, worker) = leases(None, now);
+        let at = |ms| now + Duration::from_millis(ms);
+        assert_eq!(leases.extend(&key(1), &worker, at(900)), LeaseState::Live(Span(1_000)));
+        assert!(leases.over(at(1_500)).is_empty());
+        assert_eq!(leases.over(at(1_900)).len(), 1);
+        assert!(leases.over(at(9_000)).is_empty());
+        assert_eq!(leases.extend(&key(1), &worker, at(1_901)), LeaseState::Lost);
+        assert!(leases.is_news(&key(1), &worker) && leases.of(&key(1), &worker).is_none());
+    }
+
+    #[tokio::test]
+    async fn heartbeats_do_not_move_the_deadline() {
+        let now = Instant::now();
+        let (mut leases, worker) = leases(Some(Span(900)), now);
+        let _ = leases.extend(&key(1), &worker, now + Duration::from_millis(450));
+        let over = leases.over(now + Duration::from_millis(501));
+        assert!(matches!(over[..], [(_, _, Failure::Timeout)]));
+    }
+
+    #[tokio::test]
+    async fn lease_is_its_workers_only_and_a_cancel_is_told_once() {
+        let now = Instant::now();
+        let (mut leases, worker) = leases(None, now);
+        let other = WorkerId("b/w".into());
+        assert_eq!(leases.extend(&key(1), &other, now), LeaseState::Lost);
+        assert!(!leases.is_news(&key(1), &worker));
+        assert_eq!(leases.cancel(&key(1)), Some(worker.clone()));
+        assert!(leases.is_news(&key(1), &worker));
+        assert_eq!(leases.extend(&key(1), &worker, now), LeaseState::Cancelled(Span(1_000)));
+        assert!(!leases.is_news(&key(1), &worker));
+    }
+
+    #[tokio::test]
+    async fn pause_of_the_server_costs_nobody_a_lease() {
+        let now = Instant::now();
+        let (mut leases, _) = leases(None, now);
+        let later = now + Duration::from_secs(5);
+        leases.pardon(later);
+        assert!(leases.over(later + Duration::from_millis(999)).is_empty());
+        assert_eq!(leases.over(later + Duration::from_millis(1_000)).len(), 1);
+    }
+}

@@ -1,0 +1,130 @@
+//! What an operator allows a queue: so many attempts at once, so many in a time, or none for now.
+
+use std::fmt;
+use std::str::FromStr;
+use std::time::Duration;
+
+use longhaul_model::Span;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use tokio::time::Instant;
+
+/// The limits of a queue; none of them unless set.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct QueueLimits {
+    /// How many attempts workers may have at once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_running: Option<u32>,
+    /// How many attempts may start in a time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rate: Option<Rate>,
+    /// Nothing is leased until this is taken back; what runs goes on.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub paused: bool,
+}
+
+fn is_false(flag: &bool) -> bool {
+    !flag
+}
+
+/// So many in a time, written `100/1m`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rate {
+    /// How many, at least one.
+    pub count: u32,
+    /// In how long, at least a millisecond.
+    pub per: Span,
+}
+
+impl FromStr for Rate {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let wrong = || format!("`{text}` is no rate: write a number, `/` and a duration, such as 100/1m");
+        let (count, per) = text.split_once('/').ok_or_else(wrong)?;
+        let count = count.parse().map_err(|_| wrong())?;
+        let per: Span = per.parse().map_err(|_| wrong())?;
+        if count == 0 || per.0 == 0 {
+            return Err(wrong());
+        }
+        Ok(Rate { count, per })
+    }
+}
+
+impl fmt::Display for Rate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.count, self.per)
+    }
+}
+
+impl Serialize for Rate {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Rate {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        text.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+/// A rate at work: it fills steadily, and holds what its time brings.
+pub(super) struct Bucket {
+    rate: Rate,
+    left: f64,
+    seen: Instant,
+}
+
+impl Bucket {
+    pub(super) fn new(rate: Rate, now: Instant) -> Self {
+        Bucket { rate, left: f64::from(rate.count), seen: now }
+    }
+
+    /// How long one takes to come.
+    fn interval(&self) -> f64 {
+        self.rate.per.0 as f64 / 1_000.0 / f64::from(self.rate.count)
+    }
+
+    fn fill(&mut self, now: Instant) {
+        let came = now.saturating_duration_since(self.seen).as_secs_f64() / self.interval();
+        self.left = (self.left + came).min(f64::from(self.rate.count));
+        self.seen = now;
+    }
+
+    pub(super) fn holds_one(&mut self, now: Instant) -> bool {
+        self.fill(now);
+        self.left >= 1.0
+    }
+
+    pub(super) fn take(&mut self) {
+        self.left -= 1.0;
+    }
+
+    pub(super) fn put_back(&mut self) {
+        self.left += 1.0;
+    }
+
+    /// How long until there is one more; `None` if there is one.
+    pub(super) fn pause(&mut self, now: Instant) -> Option<Duration> {
+        self.fill(now);
+        let missing = 1.0 - self.left;
+        (missing > 0.0).then(|| Duration::from_secs_f64(missing * self.interval()) + Duration::from_millis(1))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rates_are_read_as_they_are_written() {
+        let rate: Rate = "100/1m".parse().unwrap();
+        assert_eq!(rate, Rate { count: 100, per: Span(60_000) });
+        assert_eq!(rate.to_string().parse::<Rate>().unwrap(), rate);
+        for bad in ["", "100", "0/1s", "5/0s", "-1/1s", "5/1", "a/b"] {
+            assert!(bad.parse::<Rate>().is_err(), "{bad}");
+        }
+    }
+}

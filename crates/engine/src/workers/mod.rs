@@ -1,0 +1,120 @@
+//! The server's side of workers: which work waits in which queue, who has a lease until when, who was heard of. What must
+//! survive is in the store; what is here is made again from it at every start.
+
+mod heartbeat;
+mod lease;
+mod leases;
+mod limits;
+mod name;
+mod queue;
+mod queues;
+mod report;
+mod seen;
+mod watchdog;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use longhaul_model::{Leased, TaskId, Timestamp, Token, WorkerId};
+use parking_lot::Mutex;
+use tokio::time::Instant;
+
+pub use heartbeat::{Beat, Beats};
+pub use lease::{Ask, Assigned, Assignment};
+pub use leases::LeaseState;
+pub use limits::{QueueLimits, Rate};
+pub use name::{LeaseName, is_queue_name};
+pub use queues::QueueSummary;
+pub(crate) use queues::kept_limits;
+pub use report::{Ending, Recorded, WorkerReport};
+pub use seen::WorkerSummary;
+
+use leases::{Key, Leases};
+use queue::{Queue, Taken};
+use seen::Seen;
+
+/// Workers and their work.
+#[derive(Default)]
+pub(crate) struct Workers {
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    queues: HashMap<Arc<str>, Queue>,
+    leases: Leases,
+    seen: Seen,
+    /// The number of the next that waits.
+    number: u64,
+}
+
+impl Workers {
+    /// A sub-task waits for a worker.
+    pub(crate) fn queued(&self, id: TaskId, sub_task: u32, queue: &Arc<str>, priority: i8) {
+        let mut state = self.state.lock();
+        state.number += 1;
+        let number = state.number;
+        state.queue(queue).offer((id, sub_task), priority, number, Instant::now());
+    }
+
+    /// It waits no more.
+    pub(crate) fn unqueued(&self, id: TaskId, sub_task: u32, queue: &Arc<str>) {
+        self.state.lock().queue(queue).withdraw((id, sub_task));
+    }
+
+    /// A worker has an attempt.
+    pub(crate) fn leased(&self, id: TaskId, leased: &Leased, wall: Timestamp) {
+        let mut state = self.state.lock();
+        state.queue(&leased.queue).running += 1;
+        state.leases.insert(id, leased, wall, Instant::now());
+        // Also after a restart, where the worker did not ask yet.
+        state.seen.touch(&leased.lease.worker, wall);
+    }
+
+    /// An attempt is to stop, if a worker has it.
+    pub(crate) fn cancel(&self, key: &Key) {
+        let mut state = self.state.lock();
+        if let Some(worker) = state.leases.cancel(key) {
+            state.seen.tell(&worker);
+        }
+    }
+
+    /// A worker has an attempt no more.
+    pub(crate) fn lease_ended(&self, id: TaskId, sub_task: u32, token: Token) {
+        let mut state = self.state.lock();
+        let Some(held) = state.leases.remove(&(id, sub_task, token)) else { return };
+        state.queue(&held.queue).ended();
+        state.seen.tell(&held.worker);
+    }
+
+    /// Whether a worker has this lease.
+    pub(crate) fn holds(&self, lease: LeaseName, worker: &WorkerId) -> bool {
+        self.state.lock().leases.of(&lease.key, worker).is_some()
+    }
+
+    /// Whether that worker may know secrets of the task; `None` if it has no such lease here.
+    fn knows_secrets(&self, key: &Key, worker: &WorkerId) -> Option<bool> {
+        self.state.lock().leases.of(key, worker).map(|held| held.secrets)
+    }
+}
+
+impl State {
+    /// A queue exists once somebody names it.
+    fn queue(&mut self, name: &Arc<str>) -> &mut Queue {
+        if !self.queues.contains_key(name) {
+            self.queues.insert(name.clone(), Queue::default());
+        }
+        self.queues.entry(name.clone()).or_default()
+    }
+
+    /// Takes up to so many out of these queues: the highest priority of them all first, then the oldest.
+    fn take(&mut self, names: &[Arc<str>], most: usize, now: Instant) -> Vec<Taken> {
+        let mut taken = Vec::new();
+        while taken.len() < most {
+            let heads = names.iter().filter_map(|name| Some((self.queues.get_mut(name)?.head(now)?, name)));
+            let Some((_, name)) = heads.min_by_key(|(place, _)| *place) else { break };
+            taken.extend(self.queues.get_mut(name).and_then(|queue| queue.take(name)));
+        }
+        taken
+    }
+}

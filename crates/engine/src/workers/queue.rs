@@ -1,0 +1,235 @@
+//! One queue: what waits in it, in order, and how much of it may go out. In memory only: it is made again from the
+//! tasks at every start.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+use std::time::Duration;
+
+use longhaul_model::TaskId;
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+use super::limits::{Bucket, QueueLimits};
+
+/// Work that waited so long goes before work that only just became ready.
+const PATIENCE: Duration = Duration::from_millis(500);
+
+/// A sub-task that waits for a worker.
+pub(super) type Item = (TaskId, u32);
+
+/// Its place among all that wait: the highest priority first, then the oldest.
+pub(super) type Place = (Reverse<i8>, u64);
+
+/// One queue.
+#[derive(Default)]
+pub(super) struct Queue {
+    waiting: BTreeMap<Place, (Item, Instant)>,
+    places: HashMap<Item, Place>,
+    /// Attempts that workers have.
+    pub(super) running: usize,
+    /// Taken out, and not leased yet.
+    taken: usize,
+    limits: QueueLimits,
+    bucket: Option<Bucket>,
+    /// Tells one that waits for work that there may be some.
+    pub(super) news: Arc<Notify>,
+}
+
+/// What was taken out of a queue.
+pub(super) struct Taken {
+    pub(super) item: Item,
+    pub(super) queue: Arc<str>,
+    place: Place,
+    since: Instant,
+}
+
+impl Queue {
+    /// Something waits from now on.
+    pub(super) fn offer(&mut self, item: Item, priority: i8, number: u64, now: Instant) {
+        let place = (Reverse(priority), number);
+        if let Some(before) = self.places.insert(item, place) {
+            self.waiting.remove(&before);
+        }
+        self.waiting.insert(place, (item, now));
+        self.news.notify_one();
+    }
+
+    /// Something waits no more.
+    pub(super) fn withdraw(&mut self, item: Item) {
+        if let Some(place) = self.places.remove(&item) {
+            self.waiting.remove(&place);
+        }
+    }
+
+    /// The place of what would be taken next, if anything may be.
+    pub(super) fn head(&mut self, now: Instant) -> Option<Place> {
+        let full = self.limits.max_running.is_some_and(|most| self.running + self.taken >= most as usize);
+        if self.limits.paused || full || !self.bucket.as_mut().is_none_or(|bucket| bucket.holds_one(now)) {
+            return None;
+        }
+        self.waiting.first_key_value().map(|(place, _)| *place)
+    }
+
+    /// Takes out what [`Queue::head`] named.
+    pub(super) fn take(&mut self, queue: &Arc<str>) -> Option<Taken> {
+        let (place, (item, since)) = self.waiting.pop_first()?;
+        self.places.remove(&item);
+        self.taken += 1;
+        if let Some(bucket) = &mut self.bucket {
+            bucket.take();
+        }
+        Some(Taken { item, queue: queue.clone(), place, since })
+    }
+
+    /// What was taken is leased, or waits no more.
+    pub(super) fn settle(&mut self) {
+        self.taken = self.taken.saturating_sub(1);
+    }
+
+    /// What was taken waits on, in its old place.
+    pub(super) fn put_back(&mut self, taken: Taken) {
+        self.settle();
+        if let Some(bucket) = &mut self.bucket {
+            bucket.put_back();
+        }
+        self.places.insert(taken.item, taken.place);
+        self.waiting.insert(taken.place, (taken.item, taken.since));
+        self.news.notify_one();
+    }
+
+    /// A worker has one attempt less.
+    pub(super) fn ended(&mut self) {
+        self.running = self.running.saturating_sub(1);
+        if self.limits.max_running.is_some() && !self.waiting.is_empty() {
+            self.news.notify_one();
+        }
+    }
+
+    /// The lowest priority that may be leased past what waits; of a limited queue one that none has.
+    pub(super) fn floor(&self, now: Instant) -> i8 {
+        if self.limits != QueueLimits::default() {
+            return i8::MAX;
+        }
+        let Some(((Reverse(highest), _), (_, since))) = self.waiting.first_key_value() else {
+            return i8::MIN;
+        };
+        let kept_waiting = now.duration_since(*since) >= PATIENCE;
+        if kept_waiting { highest.saturating_add(1) } else { *highest }
+    }
+
+    /// How long until its rate allows one more; `None` if that is not what it waits for.
+    pub(super) fn pause(&mut self, now: Instant) -> Option<Duration> {
+        if self.waiting.is_empty() || self.limits.paused {
+            return None;
+        }
+        self.bucket.as_mut().and_then(|bucket| bucket.pause(now))
+    }
+
+    pub(super) fn limits(&self) -> QueueLimits {
+        self.limits
+    }
+
+    pub(super) fn limit(&mut self, limits: QueueLimits, now: Instant) {
+        self.limits = limits;
+        self.bucket = limits.rate.map(|rate| Bucket::new(rate, now));
+        // As many may go out as wait: each of those who are woken wakes nobody else.
+        for _ in 0..self.waiting.len().min(64) {
+            self.news.notify_one();
+        }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.waiting.len()
+    }
+
+    /// Since when the oldest waits.
+    pub(super) fn oldest(&self) -> Option<Instant> {
+        let (mut oldest, mut from) = (None::<Instant>, (Reverse(i8::MAX), 0));
+        // The first of each priority is the oldest of it.
+        while let Some(((priority, _), (_, since))) = self.waiting.range(from..).next() {
+            oldest = Some(oldest.map_or(*since, |so_far| so_far.min(*since)));
+            let Some(next) = priority.0.checked_sub(1) else { break };
+            from = (Reverse(next), 0);
+        }
+        oldest
+    }
+
+    /// Whether anything is known of it beyond its name.
+    pub(super) fn is_idle(&self) -> bool {
+        self.waiting.is_empty()
+            && self.running == 0
+            && self.taken == 0
+            && self.limits == QueueLimits::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::workers::limits::Rate;
+
+    fn item(n: u8) -> Item {
+        (TaskId::from_bytes([n; 16]), 0)
+    }
+
+    fn taken(queue: &mut Queue, now: Instant) -> Vec<u8> {
+        let name: Arc<str> = "q".into();
+        let mut all = Vec::new();
+        while queue.head(now).is_some() {
+            all.push(queue.take(&name).unwrap().item.0.as_bytes()[0]);
+        }
+        all
+    }
+
+    #[tokio::test]
+    async fn highest_priority_goes_first_then_the_oldest() {
+        let (mut queue, now) = (Queue::default(), Instant::now());
+        for (n, priority) in [(1, 0), (2, 5), (3, 0), (4, 5), (5, -1)] {
+            queue.offer(item(n), priority, u64::from(n), now);
+        }
+        queue.withdraw(item(3));
+        assert_eq!(taken(&mut queue, now), [2, 4, 1, 5]);
+        assert_eq!(queue.len(), 0);
+    }
+
+    #[tokio::test]
+    async fn what_is_put_back_keeps_its_place() {
+        let (mut queue, now, name) = (Queue::default(), Instant::now(), Arc::from("q"));
+        for n in [1, 2, 3] {
+            queue.offer(item(n), 0, u64::from(n), now);
+        }
+        let first = queue.take(&name).unwrap();
+        queue.put_back(first);
+        assert_eq!(taken(&mut queue, now), [1, 2, 3]);
+    }
+
+    #[tokio::test]
+    async fn limits_hold_what_is_taken_and_what_runs() {
+        let (mut queue, now) = (Queue::default(), Instant::now());
+        for n in 0..10 {
+            queue.offer(item(n), 0, u64::from(n), now);
+        }
+        queue.limit(QueueLimits { max_running: Some(3), ..QueueLimits::default() }, now);
+        queue.running = 1;
+        assert_eq!(taken(&mut queue, now).len(), 2);
+        queue.ended();
+        assert_eq!(taken(&mut queue, now).len(), 1);
+        queue.limit(QueueLimits { paused: true, ..QueueLimits::default() }, now);
+        assert_eq!(taken(&mut queue, now).len(), 0);
+        let rate = Rate { count: 2, per: longhaul_model::Span(1_000) };
+        queue.limit(QueueLimits { rate: Some(rate), ..QueueLimits::default() }, now);
+        assert_eq!(taken(&mut queue, now).len(), 2);
+        assert!(queue.pause(now).is_some_and(|pause| pause <= Duration::from_millis(502)));
+        assert_eq!(taken(&mut queue, now + Duration::from_millis(501)).len(), 1);
+    }
+
+    #[tokio::test]
+    async fn work_kept_waiting_goes_before_what_just_became_ready() {
+        let (mut queue, now) = (Queue::default(), Instant::now());
+        assert_eq!(queue.floor(now), i8::MIN);
+        queue.offer(item(1), 5, 1, now);
+        assert_eq!(queue.floor(now), 5);
+        assert_eq!(queue.floor(now + PATIENCE), 6);
+    }
+}

@@ -1,0 +1,168 @@
+//! What a worker reports, and what it takes next, in one durable change.
+
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+
+use longhaul_model::{Command, Failure, Fault, Refused, WorkerId};
+use longhaul_store::{StoreError, Work};
+use serde_json::Value;
+
+use super::lease::{Ask, Assigned};
+use super::name::LeaseName;
+use crate::action::{LARGEST_OUTPUT, json_size};
+use crate::engine::Engine;
+use crate::error::EngineError;
+use crate::logs::LogLine;
+use crate::secrets::Redactor;
+
+/// What a worker says of one of its attempts.
+#[derive(Clone, Debug)]
+pub struct WorkerReport {
+    /// Of which.
+    pub lease: LeaseName,
+    /// What came of it.
+    pub ending: Ending,
+    /// The last lines of its log.
+    pub log: Vec<LogLine>,
+}
+
+/// How an attempt ended at a worker.
+#[derive(Clone, Debug)]
+pub enum Ending {
+    /// It succeeded.
+    Completed {
+        /// What it gave.
+        output: Option<Value>,
+    },
+    /// It did not.
+    Failed {
+        /// Why.
+        fault: Fault,
+        /// Whether another attempt may do better.
+        retryable: bool,
+        /// The worker does not know whether the work was done.
+        outcome_unknown: bool,
+    },
+    /// It was not begun.
+    Released,
+}
+
+/// What became of a report.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Recorded {
+    /// It is durable, now or since before.
+    Yes,
+    /// The lease is not this worker's live one: nothing changed.
+    Lost,
+    /// The output has so many bytes, which is too many: nothing changed, and the lease lives.
+    TooLarge(usize),
+}
+
+impl Engine {
+    /// Records a worker's reports and leases to it what it asks for next. After Ok every report that was not refused is
+    /// durable; the same call again records nothing twice.
+    pub async fn report(
+        &self,
+        worker: WorkerId,
+        reports: Vec<WorkerReport>,
+        next: Option<Ask>,
+    ) -> Result<(Vec<Recorded>, Assigned), EngineError> {
+        let workers = self.inner.dispatcher.workers().clone();
+        let next = next.filter(|_| self.is_ready());
+        let mut recorded = vec![Recorded::Lost; reports.len()];
+        let (mut work, mut places) = (Work::default(), Vec::with_capacity(reports.len()));
+        let terms = next.as_ref().map(|ask| ask.terms(&workers));
+        let mut redactors = HashMap::new();
+        for (place, report) in reports.into_iter().enumerate() {
+            if let Ending::Completed { output: Some(output) } = &report.ending {
+                let size = json_size(output);
+                if size > LARGEST_OUTPUT {
+                    recorded[place] = Recorded::TooLarge(size);
+                    continue;
+                }
+            }
+            let redactor = self.redactor(&mut redactors, &worker, report.lease)?;
+            let (id, sub_task, token) = report.lease.key;
+            self.log(report.lease, &worker, report.log, redactor).await;
+            let by = Some(worker.clone());
+            let command = match without_secrets(report.ending, redactor) {
+                Ending::Completed { output } => {
+                    Command::Complete { sub_task, token, output, by, next: terms.clone() }
+                }
+                Ending::Failed { fault, retryable, outcome_unknown } => {
+                    let failure = if outcome_unknown {
+                        Failure::Unknown { fault }
+                    } else {
+                        Failure::Error { fault, retryable }
+                    };
+                    Command::Fail { sub_task, token, failure, by }
+                }
+                Ending::Released => Command::HandBack { sub_task, token, by },
+            };
+            work.reports.push((id, command));
+            places.push(place);
+        }
+        let (done, leases) = match &next {
+            None => (self.inner.store.work(work).await.map_err(EngineError::Store)?, Vec::new()),
+            Some(ask) => {
+                let taken = workers.taken_for(ask, self.inner.env.now());
+                self.lease_taken(ask, work, taken).await?
+            }
+        };
+        for (place, done) in places.into_iter().zip(done.reports) {
+            recorded[place] = match done {
+                Ok(()) | Err(StoreError::Refused(Refused::Repeated)) => Recorded::Yes,
+                Err(_) => Recorded::Lost,
+            };
+        }
+        let assigned = match next {
+            Some(ask) if leases.is_empty() => self.lease(ask).await?,
+            _ => Assigned { leases, draining: !self.is_ready(), ..Assigned::default() },
+        };
+        Ok((recorded, assigned))
+    }
+
+    /// What takes a task's secrets out of what a worker says of it; `None` where it has seen none.
+    pub(super) fn redactor<'a>(
+        &self,
+        known: &'a mut HashMap<longhaul_model::TaskId, Redactor>,
+        worker: &WorkerId,
+        lease: LeaseName,
+    ) -> Result<Option<&'a Redactor>, EngineError> {
+        let (id, sub_task, _) = lease.key;
+        // Of a lease that ended the task itself tells: the same report again must be told from another one.
+        if self.inner.dispatcher.workers().knows_secrets(&lease.key, worker) == Some(false) {
+            return Ok(None);
+        }
+        if let Entry::Vacant(place) = known.entry(id) {
+            match self.inner.dispatcher.redactor(id, sub_task) {
+                Ok(Some(redactor)) => drop(place.insert(redactor)),
+                Ok(None) | Err(StoreError::NotFound) => return Ok(None),
+                Err(e) => return Err(Engine::wrong(id, e)),
+            }
+        }
+        Ok(known.get(&id))
+    }
+}
+
+fn without_secrets(ending: Ending, redactor: Option<&Redactor>) -> Ending {
+    let Some(redactor) = redactor else { return ending };
+    match ending {
+        Ending::Completed { output } => {
+            Ending::Completed { output: output.map(|output| redactor.value(output)) }
+        }
+        Ending::Failed { fault, retryable, outcome_unknown } => {
+            Ending::Failed { fault: redactor.fault(fault), retryable, outcome_unknown }
+        }
+        Ending::Released => Ending::Released,
+    }
+}
+
+impl super::Workers {
+    /// What waits for a worker that reports and asks for more.
+    fn taken_for(&self, ask: &Ask, wall: longhaul_model::Timestamp) -> Vec<super::queue::Taken> {
+        let mut state = self.state.lock();
+        state.seen.asked(&ask.worker, &ask.queues, wall);
+        state.take(&ask.queues, ask.max, tokio::time::Instant::now())
+    }
+}

@@ -1,0 +1,179 @@
+//! What a program's end means: its output, or an error in its words or ours.
+
+use std::collections::VecDeque;
+use std::os::unix::process::ExitStatusExt;
+use std::process::ExitStatus;
+
+use longhaul_worker::ActionError;
+use nix::sys::signal::Signal;
+use serde_json::{Map, Value, json};
+
+use super::printed::{self, Printed};
+
+/// Exit codes of sysexits.h that say whether another try may do.
+const DATA_ERROR: i32 = 65;
+/// How much of what a program said last an error quotes.
+const QUOTED_LINES: usize = 10;
+const QUOTED_CHARACTERS: usize = 2000;
+/// Lines longer than this are no error in the program's own words.
+const LONGEST_ERROR: usize = 64 << 10;
+
+/// The last lines of standard error.
+#[derive(Default)]
+pub(super) struct Complaints {
+    lines: VecDeque<String>,
+}
+
+impl Complaints {
+    pub(super) fn line(&mut self, line: &str) {
+        if line.trim().is_empty() || line.len() > LONGEST_ERROR {
+            return;
+        }
+        if self.lines.len() == QUOTED_LINES {
+            self.lines.pop_front();
+        }
+        self.lines.push_back(line.to_owned());
+    }
+
+    /// An error in the program's own words, if that is what it said last.
+    fn own(&mut self) -> Option<Map<String, Value>> {
+        let own = self.lines.back().and_then(|line| serde_json::from_str(line).ok()).and_then(error)?;
+        self.lines.pop_back();
+        Some(own)
+    }
+
+    /// The end of it.
+    fn quoted(self) -> String {
+        let text = Vec::from(self.lines).join("\n");
+        let from = text.char_indices().rev().nth(QUOTED_CHARACTERS - 1).map_or(0, |(at, _)| at);
+        text[from..].to_owned()
+    }
+}
+
+/// What the attempt comes to; `log` takes the lines that are not the result.
+pub(super) fn judge(
+    program: &str,
+    status: ExitStatus,
+    printed: Printed,
+    mut complaints: Complaints,
+    log: &mut impl FnMut(&str),
+) -> Result<Option<Value>, ActionError> {
+    if status.success() {
+        return Ok(match printed.finish(log, |_| true) {
+            printed::Result::Nothing => None,
+            printed::Result::Json(value) => Some(value),
+            printed::Result::Text(text, false) => Some(json!({ "stdout": text })),
+            printed::Result::Text(text, true) => Some(json!({ "stdout": text, "stdoutTruncated": true })),
+        });
+    }
+    let own = match printed.finish(log, |value| error(value.clone()).is_some()) {
+        printed::Result::Json(value) => error(value),
+        printed::Result::Nothing | printed::Result::Text(..) => None,
+    };
+    let own = complaints.own().or(own);
+    let failure = match (status.code(), status.signal()) {
+        (Some(code), _) => {
+            let failure =
+                ActionError::new(format!("EXIT_{code}"), format!("`{program}` ended with exit code {code}"));
+            let failure = failure.with("exitCode", code);
+            if code == DATA_ERROR { failure.permanent() } else { failure }
+        }
+        (None, signal) => {
+            let number = signal.unwrap_or_default();
+            let name = Signal::try_from(number)
+                .map_or(format!("SIGNAL_{number}"), |signal| signal.as_str().to_owned());
+            ActionError::new(name.clone(), format!("`{program}` was ended by {name}")).with("signal", name)
+        }
+    };
+    Err(match own {
+        Some(own) => in_its_words(own, failure),
+        None => with_complaints(failure, complaints),
+    })
+}
+
+/// A JSON value that is an error: an object with `code` and `message`.
+fn error(value: Value) -> Option<Map<String, Value>> {
+    let Value::Object(members) = value else { return None };
+    let has = |name| members.get(name).and_then(Value::as_str).is_some_and(|text| !text.is_empty());
+    (has("code") && has("message")).then_some(members)
+}
+
+/// What the program says of its failure; what it does not say is as its exit code has it.
+fn in_its_words(own: Map<String, Value>, known: ActionError) -> ActionError {
+    let text =
+        |value: &Value, name: &str| value.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
+    let own = Value::Object(own);
+    let mut failure = ActionError::new(text(&own, "code"), text(&own, "message"));
+    failure.retryable = own["retryable"].as_bool().unwrap_or(known.retryable);
+    failure.outcome_unknown = own["outcomeUnknown"].as_bool().unwrap_or(false);
+    failure.remediation = own["remediation"].as_str().map(str::to_owned);
+    for cause in own["causes"].as_array().into_iter().flatten() {
+        failure = failure.cause(text(cause, "type"), text(cause, "message"));
+    }
+    failure.context = known.context;
+    failure.context.extend(own["context"].as_object().cloned().unwrap_or_default());
+    failure
+}
+
+fn with_complaints(mut failure: ActionError, complaints: Complaints) -> ActionError {
+    let quoted = complaints.quoted();
+    if !quoted.is_empty() {
+        failure.message = format!("{}: {quoted}", failure.message);
+    }
+    failure
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn judged(status: i32, stdout: &str, stderr: &str) -> Result<Option<Value>, ActionError> {
+        let (mut printed, mut complaints) = (Printed::default(), Complaints::default());
+        stdout.lines().for_each(|line| printed.line(line, &mut |_: &str| ()));
+        stderr.lines().for_each(|line| complaints.line(line));
+        judge("./work", ExitStatus::from_raw(status), printed, complaints, &mut |_: &str| ())
+    }
+
+    fn exited(code: i32) -> i32 {
+        code << 8
+    }
+
+    #[test]
+    fn success_gives_what_was_printed() {
+        assert_eq!(judged(exited(0), "{\"a\":1}", "").unwrap(), Some(json!({ "a": 1 })));
+        assert_eq!(judged(exited(0), "all\nwell", "odd").unwrap(), Some(json!({ "stdout": "all\nwell" })));
+        assert_eq!(judged(exited(0), "", "").unwrap(), None);
+    }
+
+    #[test]
+    fn codes_and_signals_name_the_failure() {
+        let error = judged(exited(3), "", "first\nno such host\n").unwrap_err();
+        assert_eq!((error.code.as_str(), error.retryable), ("EXIT_3", true));
+        assert_eq!(error.message, "`./work` ended with exit code 3: first\nno such host");
+        assert_eq!(error.context["exitCode"], 3);
+        assert!(judged(exited(75), "", "").unwrap_err().retryable);
+        assert!(!judged(exited(65), "", "").unwrap_err().retryable);
+        assert_eq!(judged(9, "", "").unwrap_err().code, "SIGKILL");
+        let long = judged(exited(1), "", &"é".repeat(5000)).unwrap_err();
+        assert!(long.message.chars().count() < QUOTED_CHARACTERS + 100);
+    }
+
+    #[test]
+    fn errors_in_its_own_words_count() {
+        let own = r#"{"code":"HOST_DOWN","message":"esx1 is down","remediation":"start it","retryable":true,
+            "outcomeUnknown":true,"causes":[{"type":"PING","message":"no answer"}],"context":{"host":"esx1"}}"#;
+        let own = own.replace('\n', " ");
+        for (stdout, stderr) in
+            [("", format!("trying\n{own}")), (&*format!("trying\n{own}"), "odd".to_owned())]
+        {
+            let error = judged(exited(65), stdout, &stderr).unwrap_err();
+            assert_eq!((error.code.as_str(), error.message.as_str()), ("HOST_DOWN", "esx1 is down"));
+            assert_eq!(error.remediation.as_deref(), Some("start it"));
+            assert!(error.retryable && error.outcome_unknown);
+            assert_eq!(error.causes[0].message, "no answer");
+            assert_eq!((&error.context["host"], &error.context["exitCode"]), (&json!("esx1"), &json!(65)));
+        }
+        assert!(!judged(exited(65), "", r#"{"code":"X","message":"y"}"#).unwrap_err().retryable);
+        assert_eq!(judged(exited(1), r#"{"code":"X"}"#, "").unwrap_err().code, "EXIT_1");
+    }
+}

@@ -1,0 +1,27 @@
+//! How a worker's end is said, and with which exit code.
+
+use longhaul_client::{ClientError, ErrorBody};
+use longhaul_worker::WorkerError;
+
+use crate::exit::Failure;
+
+/// As other commands say it.
+pub(super) fn of(error: WorkerError) -> Failure {
+    match error {
+        WorkerError::Setup { what, reason } => Failure::Call(ClientError::Setup { what, reason }),
+        WorkerError::Unauthorized { status, code, message, remediation, .. }
+        | WorkerError::Refused { status, code, message, remediation, .. } => {
+            let error = ErrorBody {
+                error_code: code,
+                message,
+                remediation_message: remediation,
+                ..ErrorBody::default()
+            };
+            Failure::Call(ClientError::Refused { status, error: Box::new(error) })
+        }
+        WorkerError::Untrusted { server, reason } => {
+            Failure::Call(ClientError::Certificate { server, reason })
+        }
+        other => Failure::Local(other.into()),
+    }
+}

@@ -1,0 +1,43 @@
+//! A stream as lines, each of a limited length.
+
+use tokio::io::{AsyncRead, AsyncReadExt};
+
+/// Reads lines to the end of a stream; of one that is too long the rest is dropped. May be dropped at any time: what was
+/// read was passed on, but for a line under way.
+pub(super) async fn read(stream: Option<impl AsyncRead + Unpin>, longest: usize, mut take: impl FnMut(&str)) {
+    let Some(mut stream) = stream else { return };
+    let (mut chunk, mut begun) = (vec![0; 32 << 10], Vec::new());
+    let mut end = |line: &mut Vec<u8>| {
+        take(&String::from_utf8_lossy(line.strip_suffix(b"\r").unwrap_or(line)));
+        line.clear();
+    };
+    while let Ok(length @ 1..) = stream.read(&mut chunk).await {
+        for part in chunk[..length].split_inclusive(|byte| *byte == b'\n') {
+            let (text, ended) = match part.split_last() {
+                Some((b'\n', text)) => (text, true),
+                _ => (part, false),
+            };
+            let room = longest.saturating_sub(begun.len());
+            begun.extend_from_slice(&text[..text.len().min(room)]);
+            if ended {
+                end(&mut begun);
+            }
+        }
+    }
+    if !begun.is_empty() {
+        end(&mut begun);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn lines_are_whole_and_limited() {
+        let mut lines = Vec::new();
+        let text: &[u8] = b"one\r\n\ntwo is too long\nlast \xff";
+        read(Some(text), 7, |line| lines.push(line.to_owned())).await;
+        assert_eq!(lines, ["one", "", "two is ", "last \u{fffd}"]);
+    }
+}

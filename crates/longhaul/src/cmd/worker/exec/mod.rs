@@ -1,0 +1,89 @@
+//! `worker exec`: any program as a worker.
+
+mod arguments;
+mod ending;
+mod failure;
+mod group;
+mod guard;
+mod lines;
+mod printed;
+mod process;
+mod program;
+mod session;
+
+use std::io::IsTerminal;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use longhaul_worker::{Context, WorkerBuilder};
+use serde_json::Value;
+use tracing_subscriber::EnvFilter;
+
+use crate::cli::{ExecArgs, Global};
+use crate::exit::{Code, Failure};
+use crate::signals::Signals;
+use program::Program;
+
+/// What the worker's own clean-up takes, beside the program's.
+const MARGIN: Duration = Duration::from_secs(3);
+
+/// Works until a signal.
+pub(crate) async fn run(args: ExecArgs, global: &Global) -> Result<Code, Failure> {
+    let program = Arc::new(Program::new(&args.program, args.grace)?);
+    let mut builder = trusting(session::builder(global)?, global)?
+        .slots(args.slots)
+        .lease(args.lease)
+        .grace(args.grace)
+        .cleanup(args.grace.saturating_add(MARGIN));
+    for queue in args.queues {
+        let program = program.clone();
+        builder = builder.queue(queue, move |context: Context, input: Value| {
+            let program = program.clone();
+            async move { program.run(&context, &input).await }
+        });
+    }
+    let worker = builder.build().map_err(failure::of)?;
+    start_log()?;
+    let mut signals = Signals::listen()?;
+    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+    let mut working = std::pin::pin!(worker.run(async move { drop(stopped.await) }));
+    tokio::select! {
+        ended = &mut working => return ended.map(|()| Code::Success).map_err(failure::of),
+        signal = signals.stop() => tracing::info!(signal, "stopping; a second signal stops at once"),
+    }
+    drop(stop);
+    tokio::select! {
+        ended = working => ended.map(|()| Code::Success).map_err(failure::of),
+        signal = signals.stop() => {
+            tracing::warn!(signal, "stopped at once; what ran is tried again when its lease has expired");
+            Ok(Code::Failed)
+        }
+    }
+}
+
+/// Whom to trust, as every command does.
+fn trusting(builder: WorkerBuilder, global: &Global) -> Result<WorkerBuilder, Failure> {
+    if global.insecure {
+        return Ok(builder.insecure());
+    }
+    Ok(match &global.ca {
+        Some(ca) => builder.authority(std::fs::read(ca).with_context(|| format!("--ca {}", ca.display()))?),
+        None => builder,
+    })
+}
+
+/// What the worker itself has to say, on standard error.
+fn start_log() -> Result<(), Failure> {
+    let filter = crate::environment("LONGHAUL_LOG").unwrap_or_else(|| "info".to_owned());
+    let filter =
+        EnvFilter::try_new(&filter).with_context(|| format!("LONGHAUL_LOG: `{filter}` is no filter"))?;
+    let colour = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_ansi(colour)
+        .with_target(false)
+        .with_writer(std::io::stderr)
+        .init();
+    Ok(())
+}

@@ -1,0 +1,72 @@
+//! Who the worker is: an API key of the environment, or the session of the last login, which is renewed while it works.
+
+use std::sync::{Mutex, PoisonError};
+
+use longhaul_client::{Client, ClientError, ErrorBody};
+use longhaul_worker::{Renewal, TokenSource, Worker, WorkerBuilder, async_trait};
+
+use crate::cli::Global;
+use crate::cmd::connect;
+use crate::cmd::kept::{Kept, Sessions};
+use crate::exit::Failure;
+
+/// A worker of the server that the options name, as whoever the environment or the last login says.
+pub(super) fn builder(global: &Global) -> Result<WorkerBuilder, Failure> {
+    let nobody = connect(global)?.build()?;
+    if let Some(token) = crate::environment("LONGHAUL_TOKEN").filter(|token| !token.is_empty()) {
+        return Ok(Worker::builder(&global.server, token));
+    }
+    // Without a place for sessions there is none.
+    let kept = Sessions::of_user().ok().map(|sessions| sessions.get(nobody.server())).transpose()?;
+    let Some(kept) = kept.flatten() else { return Err(no_one()) };
+    let builder = Worker::builder(&global.server, kept.access_token.clone());
+    Ok(builder.tokens(SessionTokens { kept: Mutex::new(kept), nobody }))
+}
+
+/// What the server would say, and every other command does.
+fn no_one() -> Failure {
+    Failure::Call(ClientError::Refused {
+        status: 401,
+        error: Box::new(ErrorBody {
+            error_code: "Unauthorized".to_owned(),
+            message: "a worker needs an access token or an API key".to_owned(),
+            ..ErrorBody::default()
+        }),
+    })
+}
+
+/// A session's tokens.
+struct SessionTokens {
+    kept: Mutex<Kept>,
+    nobody: Client,
+}
+
+impl SessionTokens {
+    fn kept(&self) -> Kept {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+#[async_trait]
+impl TokenSource for SessionTokens {
+    fn token(&self) -> String {
+        self.kept().access_token
+    }
+
+    async fn renew(&self, _refused: &str) -> Renewal {
+        let old = self.kept();
+        match self.nobody.refresh(&old.refresh_token).await {
+            Ok(access_token) => {
+                let new = Kept { access_token: access_token.clone(), ..old };
+                // Not kept, it is renewed once more next time.
+                let _ = Sessions::of_user()
+                    .and_then(|sessions| sessions.set(self.nobody.server(), Some(new.clone())));
+                *self.kept.lock().unwrap_or_else(PoisonError::into_inner) = new;
+                Renewal::Token(access_token)
+            }
+            Err(ClientError::Refused { status: 429 | 500.., .. }) => Renewal::Later,
+            Err(ClientError::Refused { .. }) => Renewal::Never,
+            Err(_) => Renewal::Later,
+        }
+    }
+}

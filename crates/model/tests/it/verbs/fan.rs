@@ -1,0 +1,142 @@
+//! `forEach`: children, how many at once, what becomes of their failures.
+
+use longhaul_model::{Command, Failure, Fault, Refused, SubTaskStatus as S, TaskStatus};
+use serde_json::{Value, json};
+
+use crate::example::{Example, begun, cancel, ended, launches, retry, skip, starts, sub};
+
+/// One sub-task over three hosts, so many at once, and one behind it.
+fn fan(parallel: u32, more: &Value) -> Example {
+    let mut each =
+        json!({"forEach": "{{ input.hosts }}", "parallel": parallel, "description": "of {{ item.fqdn }}"});
+    for (member, value) in more.as_object().expect("members") {
+        each[member] = value.clone();
+    }
+    begun(json!({}), vec![sub("each", each), sub("then", json!({"when": "subTasks.each.output[2] == 'c'"}))])
+}
+
+fn broken() -> Failure {
+    Failure::Error { fault: Fault::new("BROKEN", "it broke"), retryable: false }
+}
+
+#[test]
+fn children_run_so_many_at_once_and_their_outputs_become_the_parents_in_order() {
+    let mut task = fan(2, &json!({}));
+    assert_eq!(task.statuses(), [S::InProgress, S::Pending, S::InProgress, S::InProgress, S::Pending]);
+    let record = task.task.record();
+    assert_eq!((record.sub_task_name(3), record.sub_task_description(3)), ("each[1]", "of b"));
+    assert_eq!(starts(&task.apply(task.complete(3, Some(json!("b"))))), [4]);
+    assert_eq!(task.task.record().progress(), 16);
+    assert_eq!(starts(&task.apply(task.complete(4, Some(json!("c"))))), Vec::<u32>::new());
+    let change = task.apply(task.complete(2, None));
+    assert_eq!(starts(&change), [1]);
+    assert_eq!(task.task.output(0), Some(&json!([null, "b", "c"])));
+    task.apply(task.complete(1, None));
+    assert_eq!(task.status(), TaskStatus::Successful);
+}
+
+#[test]
+fn child_knows_its_item_and_has_a_key_of_its_own() {
+    let action = json!({"simulate": {"output": "{{ item.fqdn }} is {{ index }}"}});
+    let title = json!({"action": action, "title": "Host {{ item.fqdn }}"});
+    let mut task = fan(1, &title);
+    let change = task.apply(task.complete(2, None));
+    let launch = &launches(&change)[0];
+    assert_eq!((launch.sub_task, launch.item), (3, Some(1)));
+    assert!(launch.idempotency_key.ends_with("-3-0-1"), "{}", launch.idempotency_key);
+    let longhaul_model::workflow::CompiledAction::Simulate(template) = &launch.action else { panic!() };
+    let output = template.output.as_ref().expect("an output").value(&launch.scope).expect("a value");
+    assert_eq!(output, json!("b is 1"));
+    assert_eq!(task.task.record().sub_task_name(3), "Host b");
+    assert_eq!(task.task.record().find_sub_task("Host b"), Some(3));
+}
+
+#[test]
+fn failed_child_fails_its_parent_once_the_others_ended_and_a_retry_runs_it_only() {
+    let mut task = fan(1, &json!({}));
+    assert_eq!(starts(&task.apply(task.fail(2, broken()))), [3]);
+    task.apply(task.complete(3, Some(json!("b"))));
+    let change = task.apply(task.complete(4, Some(json!("c"))));
+    assert_eq!(ended(&change), Some(TaskStatus::Failed));
+    let error = &task.sub(0).errors[0];
+    assert_eq!(
+        (error.error_code.as_str(), error.message.as_str()),
+        ("FOR_EACH_FAILED", "1 of 3 items failed")
+    );
+    assert_eq!(error.causes[0].message, "each[0]: it broke");
+    assert_eq!(starts(&task.apply(retry())), [2]);
+    assert_eq!(starts(&task.apply(task.complete(2, Some(json!("a"))))), [1]);
+    assert_eq!(task.task.output(0), Some(&json!(["a", "b", "c"])));
+}
+
+#[test]
+fn child_is_tried_again_as_its_policy_says() {
+    let mut task = fan(3, &json!({"retry": {"attempts": 2, "backoff": "1s", "jitter": false}}));
+    task.apply(task.fail(2, Failure::Error { fault: Fault::new("X", "x"), retryable: true }));
+    assert_eq!(starts(&task.due_after(1_000)), [2]);
+    assert_eq!(task.sub(2).tries, 2);
+}
+
+#[test]
+fn skipped_child_lets_its_parent_go_on_with_a_warning() {
+    let mut task = fan(3, &json!({}));
+    task.apply(task.fail(2, broken()));
+    task.apply(task.complete(3, None));
+    task.apply(task.complete(4, Some(json!("c"))));
+    assert_eq!(task.status(), TaskStatus::Failed);
+    assert_eq!(starts(&task.apply(skip(2))), [1]);
+    assert_eq!(task.sub(0).status, S::Successful);
+    task.apply(task.complete(1, None));
+    assert_eq!(task.status(), TaskStatus::CompletedWithWarning);
+}
+
+#[test]
+fn cancel_tells_running_children_and_starts_no_other() {
+    let mut task = fan(2, &json!({}));
+    task.apply(cancel());
+    assert_eq!(starts(&task.apply(task.complete(2, None))), Vec::<u32>::new());
+    let change = task.apply(task.fail(3, Failure::Stopped));
+    assert_eq!(ended(&change), Some(TaskStatus::Cancelled));
+    assert_eq!(task.statuses(), [S::Failed, S::Pending, S::Successful, S::Failed, S::Pending]);
+}
+
+#[test]
+fn failure_beside_it_keeps_children_from_starting_until_the_retry() {
+    let each = json!({"forEach": "{{ input.hosts }}", "parallel": 1});
+    let beside = json!({"needs": []});
+    let mut task = begun(json!({}), vec![sub("each", each), sub("beside", beside)]);
+    task.apply(task.fail(1, broken()));
+    let change = task.apply(task.complete(2, None));
+    assert_eq!(ended(&change), Some(TaskStatus::Failed));
+    assert_eq!(task.statuses(), [S::Pending, S::Failed, S::Successful, S::Pending, S::Pending]);
+    let mut started = starts(&task.apply(retry()));
+    started.sort_unstable();
+    assert_eq!(started, [1, 3]);
+}
+
+#[test]
+fn empty_list_is_a_success_and_what_is_no_list_a_failure() {
+    let of =
+        |list: &str| begun(json!({}), vec![sub("each", json!({"forEach": list})), sub("then", json!({}))]);
+    let empty = of("{{ input.hosts[3:] }}");
+    assert_eq!(
+        (empty.statuses(), empty.task.output(0)),
+        (vec![S::Successful, S::InProgress], Some(&json!([])))
+    );
+    let none = of("{{ input.of }}");
+    assert_eq!(none.status(), TaskStatus::Failed);
+    assert!(none.sub(0).errors[0].message.contains("gives no list"), "{:?}", none.sub(0).errors);
+}
+
+#[test]
+fn parent_itself_takes_no_reports() {
+    let mut task = fan(1, &json!({}));
+    assert_eq!(task.refused(task.complete(0, None)), Refused::Stale);
+    let late = task.complete(2, None);
+    task.apply(late.clone());
+    assert_eq!(task.refused(late), Refused::Stale);
+    assert_eq!(
+        task.refused(Command::Skip { sub_task: 9, by: "x".into(), reason: "y".into() }),
+        Refused::NothingToDecide(TaskStatus::InProgress)
+    );
+}

@@ -1,0 +1,84 @@
+//! Workers under proof: a worker process that tells what it does, the record of all of them, and what must be true of it.
+
+pub mod check;
+pub mod child;
+pub mod plant;
+
+use std::collections::HashMap;
+
+use uuid::Uuid;
+
+use crate::dump::Dump;
+use crate::history::Effect;
+
+/// One lease, as its name on the wire has it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Lease {
+    /// The task.
+    pub task: Uuid,
+    /// The place of the sub-task.
+    pub sub: usize,
+    /// The fencing token.
+    pub token: u64,
+}
+
+impl Lease {
+    /// Reads `task.sub.token`.
+    pub fn parse(text: &str) -> Option<Lease> {
+        let mut parts = text.split('.');
+        let lease = Lease {
+            task: parts.next()?.parse().ok()?,
+            sub: parts.next()?.parse().ok()?,
+            token: parts.next()?.parse().ok()?,
+        };
+        parts.next().is_none().then_some(lease)
+    }
+}
+
+/// What a worker did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Deed {
+    /// It was given a lease.
+    Granted,
+    /// It changed the world.
+    Did,
+    /// It reported a success, and was answered so.
+    Completed(u16),
+    /// It reported a failure, and was answered so.
+    Failed(u16),
+}
+
+/// One thing that a worker said, in the order heard.
+#[derive(Clone, Copy, Debug)]
+pub struct Event {
+    /// Which process.
+    pub worker: usize,
+    /// About which lease.
+    pub lease: Lease,
+    /// What.
+    pub deed: Deed,
+}
+
+/// All that is known of a run.
+#[derive(Clone, Debug, Default)]
+pub struct Evidence {
+    /// Tasks that were accepted.
+    pub tasks: Vec<Uuid>,
+    /// What workers said.
+    pub events: Vec<Event>,
+    /// What the world saw.
+    pub effects: Vec<Effect>,
+    /// The server's word in the end.
+    pub dump: Dump,
+}
+
+impl Evidence {
+    /// What was said, by sub-task.
+    fn by_sub_task(&self) -> HashMap<(Uuid, usize), Vec<Event>> {
+        let mut all: HashMap<_, Vec<Event>> = HashMap::new();
+        for event in &self.events {
+            all.entry((event.lease.task, event.lease.sub)).or_default().push(*event);
+        }
+        all
+    }
+}

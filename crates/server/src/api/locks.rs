@@ -1,0 +1,30 @@
+//! `GET /v1/resources/locks`: what tasks have for themselves, and who waits.
+
+use axum::extract::{RawQuery, State};
+use axum::response::Response;
+use http::StatusCode;
+use longhaul_engine::{Lock, LockQuery};
+
+use crate::api::App;
+use crate::error::ApiError;
+use crate::request::{Paging, Parameters};
+use crate::respond;
+use crate::wire::{self, Json};
+
+const DEFAULT_SIZE: u32 = 50;
+
+/// A page of locks and places, in order of resource and arrival.
+pub(crate) async fn list(State(app): State<App>, RawQuery(text): RawQuery) -> Result<Response, ApiError> {
+    let parameters = Parameters::parse(text.as_deref(), &app.config.limits)?;
+    let Paging { number, size, offset } = Paging::read(&parameters, DEFAULT_SIZE)?;
+    let text = |name: &str| parameters.get(name).map(str::to_owned);
+    let query = LockQuery { kind: text("resourceType"), name: text("resourceId"), offset, limit: size };
+    let page = app.engine.locks(query).await?;
+    let body = wire::page(&page.locks, number, size, page.total, write);
+    Ok(respond::json(StatusCode::OK, body))
+}
+
+/// One lock.
+fn write(json: &mut Json, lock: &Lock) {
+    json.object(|json| wire::lock(json, lock));
+}

@@ -1,0 +1,61 @@
+//! `GET /metrics`, as Prometheus reads it. Names of queues are the only labels that grow, and each costs a few lines.
+
+use std::fmt::Write;
+
+use axum::extract::State;
+use axum::response::Response;
+use http::header::{self, HeaderValue};
+use longhaul_engine::QueueSummary;
+
+use crate::api::App;
+use crate::error::ApiError;
+
+/// A figure of a queue.
+type Figure = fn(&QueueSummary) -> f64;
+
+/// What is counted.
+pub(crate) async fn get(State(app): State<App>) -> Result<Response, ApiError> {
+    let stats = app.engine.stats().await?;
+    let queues = app.engine.queues();
+    let mut out = String::with_capacity(1024 + 256 * queues.len());
+    family(&mut out, "longhaul_tasks", "Tasks stored, by status");
+    for (status, count) in &stats.tasks {
+        sample(&mut out, "longhaul_tasks", &format!("status=\"{}\"", status.constant()), *count as f64);
+    }
+    family(&mut out, "longhaul_store_bytes", "Bytes of the store on disk");
+    sample(&mut out, "longhaul_store_bytes", "", stats.bytes as f64);
+    family(&mut out, "longhaul_ready", "1 while tasks are accepted and run");
+    sample(&mut out, "longhaul_ready", "", f64::from(u8::from(app.engine.is_ready())));
+    family(&mut out, "longhaul_workers", "Workers heard of within the last minutes");
+    sample(&mut out, "longhaul_workers", "", app.engine.workers().len() as f64);
+    let each: [(&str, &str, Figure); 4] = [
+        ("longhaul_queue_waiting", "Sub-tasks that wait for a worker", |queue| queue.waiting as f64),
+        ("longhaul_queue_running", "Attempts that workers have", |queue| queue.running as f64),
+        ("longhaul_queue_workers", "Workers that asked for work lately", |queue| queue.workers as f64),
+        ("longhaul_queue_oldest_wait_seconds", "How long the oldest waits", |queue| {
+            queue.oldest_wait.map_or(0.0, |wait| wait.as_secs_f64())
+        }),
+    ];
+    for (name, help, value) in each {
+        family(&mut out, name, help);
+        for queue in &queues {
+            sample(&mut out, name, &format!("queue=\"{}\"", queue.name), value(queue));
+        }
+    }
+    let mut response = crate::respond::json(http::StatusCode::OK, out);
+    let kind = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
+    response.headers_mut().insert(header::CONTENT_TYPE, kind);
+    Ok(response)
+}
+
+fn family(out: &mut String, name: &str, help: &str) {
+    // Writing to a text cannot fail.
+    let _ = writeln!(out, "# HELP {name} {help}\n# TYPE {name} gauge");
+}
+
+fn sample(out: &mut String, name: &str, labels: &str, value: f64) {
+    let _ = match labels {
+        "" => writeln!(out, "{name} {value}"),
+        labels => writeln!(out, "{name}{{{labels}}} {value}"),
+    };
+}

@@ -1,0 +1,33 @@
+//! `POST /v1/tasks/{id}/release-locks`.
+
+use axum::body::Body;
+use axum::extract::State;
+use axum::response::Response;
+use http::Request;
+use serde::Deserialize;
+
+use super::answer;
+use super::resolve::reason;
+use crate::access::Caller;
+use crate::api::App;
+use crate::error::ApiError;
+use crate::request::{self, Id};
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ReleaseBody {
+    reason: String,
+}
+
+/// A failed task lets go of what it holds.
+pub(crate) async fn release(
+    State(app): State<App>,
+    caller: Caller,
+    Id(id): Id,
+    request: Request<Body>,
+) -> Result<Response, ApiError> {
+    let bytes = request::json_body(request, &app.config.limits, app.config.limits.body).await?;
+    let given: ReleaseBody = request::parsed(&bytes)?;
+    let task = app.engine.release_locks(id, reason(&given.reason)?, caller.audit()).await?;
+    Ok(answer(&app, &task))
+}

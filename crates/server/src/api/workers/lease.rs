@@ -1,0 +1,65 @@
+//! `POST /v1/workers/lease`.
+
+use axum::body::Body;
+use axum::extract::State;
+use axum::response::Response;
+use http::{Request, StatusCode};
+use longhaul_engine::{Assigned, Assignment};
+
+use super::spec::LeaseSpec;
+use crate::access::Caller;
+use crate::api::App;
+use crate::error::ApiError;
+use crate::request;
+use crate::respond;
+use crate::wire::Json;
+
+/// Attempts for a worker.
+pub(crate) async fn lease(
+    State(app): State<App>,
+    caller: Caller,
+    request: Request<Body>,
+) -> Result<Response, ApiError> {
+    let bytes = super::body(&app, request).await?;
+    let ask = request::parsed::<LeaseSpec>(&bytes)?.ask(&caller)?;
+    let assigned = app.engine.lease(ask).await?;
+    let mut json = Json::new(256 + 512 * assigned.leases.len());
+    json.object(|json| members(json, &assigned));
+    Ok(respond::json(StatusCode::OK, json.finish()))
+}
+
+/// What a worker was given.
+pub(super) fn members(json: &mut Json, assigned: &Assigned) {
+    json.key("leases").list(&assigned.leases, assignment);
+    json.key("retryAfterMs").value(&assigned.retry_after.0);
+    if assigned.draining {
+        json.key("draining").value(&true);
+    }
+}
+
+fn assignment(json: &mut Json, one: &Assignment) {
+    json.object(|json| {
+        json.key("lease").plain(&one.lease.to_string());
+        json.key("token").value(&one.token.0);
+        json.key("expiresInMs").value(&one.expires_in.0);
+        json.key("task").object(|json| {
+            json.key("id").value(&one.lease.task());
+            json.key("name").value(&one.task_name);
+            json.key("type").value(&one.task_type);
+            json.key("workflow").plain(&one.workflow);
+        });
+        json.key("subTask").value(&one.sub_task);
+        json.key("queue").plain(&one.queue);
+        json.key("attempt").value(&one.attempt);
+        if let Some(index) = one.item_index {
+            json.key("itemIndex").value(&index);
+        }
+        json.key("idempotencyKey").plain(&one.idempotency_key);
+        if let Some(timeout) = one.timeout {
+            json.key("timeoutMs").value(&timeout.0);
+        }
+        if let Some(input) = &one.input {
+            json.key("input").value(input);
+        }
+    });
+}

@@ -1,0 +1,23 @@
+//! The worker protocol (docs/workers.md): lease, heartbeat, complete and fail; and who works.
+
+pub(crate) mod heartbeat;
+pub(crate) mod lease;
+pub(crate) mod list;
+pub(crate) mod report;
+mod spec;
+
+use axum::body::Body;
+use bytes::Bytes;
+use http::Request;
+
+use crate::api::App;
+use crate::error::ApiError;
+use crate::request;
+
+/// The largest body of a worker, in bytes.
+const LARGEST_BODY: usize = 8 << 20;
+
+/// A worker's body.
+async fn body(app: &App, request: Request<Body>) -> Result<Bytes, ApiError> {
+    request::json_body(request, &app.config.limits, LARGEST_BODY).await
+}

@@ -1,0 +1,141 @@
+//! `POST /v1/workers/complete` and `/fail`: one body for both.
+
+use axum::body::Body;
+use axum::extract::State;
+use axum::response::Response;
+use http::{Request, StatusCode};
+use longhaul_engine::{Ending, Recorded, WorkerReport};
+use longhaul_model::{Env, Fault};
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::lease::members;
+use super::spec::{self, ErrorSpec, LineSpec, MOST_LEASES, NextSpec};
+use crate::access::Caller;
+use crate::api::App;
+use crate::error::ApiError;
+use crate::request;
+use crate::respond;
+use crate::wire::Json;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ReportSpec {
+    worker: String,
+    #[serde(default)]
+    completed: Vec<CompletedSpec>,
+    #[serde(default)]
+    failed: Vec<FailedSpec>,
+    #[serde(default)]
+    released: Vec<ReleasedSpec>,
+    #[serde(default)]
+    next: Option<NextSpec>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct CompletedSpec {
+    lease: String,
+    #[serde(default)]
+    output: Option<Value>,
+    #[serde(default)]
+    log: Vec<LineSpec>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct FailedSpec {
+    lease: String,
+    error: ErrorSpec,
+    #[serde(default = "yes")]
+    retryable: bool,
+    #[serde(default)]
+    outcome_unknown: bool,
+    #[serde(default)]
+    log: Vec<LineSpec>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ReleasedSpec {
+    lease: String,
+}
+
+fn yes() -> bool {
+    true
+}
+
+/// Records what became of attempts, and leases the next.
+pub(crate) async fn report(
+    State(app): State<App>,
+    caller: Caller,
+    request: Request<Body>,
+) -> Result<Response, ApiError> {
+    let bytes = super::body(&app, request).await?;
+    let mut given: ReportSpec = request::parsed(&bytes)?;
+    let worker = spec::worker(&given.worker, &caller)?;
+    let next = given.next.take().map(|next| next.ask(worker.clone(), "/next")).transpose()?;
+    let (names, reports) = reports(given, app.engine.env())?;
+    if reports.len() > MOST_LEASES {
+        return Err(ApiError::bad("INVALID_REQUEST", "a call reports 1,024 attempts at the most"));
+    }
+    let asks = next.is_some();
+    let (recorded, assigned) = app.engine.report(worker, reports, next).await?;
+    if !asks && !recorded.is_empty() && recorded.iter().all(|one| *one == Recorded::Lost) {
+        let fault = lost().argument(names.join(", "));
+        return Err(ApiError::new(StatusCode::CONFLICT, fault));
+    }
+    let mut json = Json::new(128 + 64 * names.len() + 512 * assigned.leases.len());
+    json.object(|json| {
+        json.key("results").list(names.iter().zip(&recorded), |json, (name, one)| result(json, name, one));
+        members(json, &assigned);
+    });
+    Ok(respond::json(StatusCode::OK, json.finish()))
+}
+
+fn reports(given: ReportSpec, env: &Env) -> Result<(Vec<String>, Vec<WorkerReport>), ApiError> {
+    let most = given.completed.len() + given.failed.len() + given.released.len();
+    let (mut names, mut reports) = (Vec::with_capacity(most), Vec::with_capacity(most));
+    let mut add = |name: String, pointer: String, ending: Ending, log: Vec<LineSpec>| {
+        let lease = spec::lease(&name, &pointer)?;
+        reports.push(WorkerReport { lease, ending, log: spec::lines(log, env) });
+        names.push(name);
+        Ok::<(), ApiError>(())
+    };
+    for (n, one) in given.completed.into_iter().enumerate() {
+        add(one.lease, format!("/completed/{n}"), Ending::Completed { output: one.output }, one.log)?;
+    }
+    for (n, one) in given.failed.into_iter().enumerate() {
+        let FailedSpec { lease, error, retryable, outcome_unknown, log } = one;
+        let ending = Ending::Failed { fault: error.fault(), retryable, outcome_unknown };
+        add(lease, format!("/failed/{n}"), ending, log)?;
+    }
+    for (n, one) in given.released.into_iter().enumerate() {
+        add(one.lease, format!("/released/{n}"), Ending::Released, Vec::new())?;
+    }
+    Ok((names, reports))
+}
+
+fn result(json: &mut Json, name: &str, recorded: &Recorded) {
+    let (status, fault) = match recorded {
+        Recorded::Yes => (200, None),
+        Recorded::Lost => (409, Some(lost())),
+        Recorded::TooLarge(size) => {
+            let message = format!("the output is {size} bytes of JSON, and 1 MiB is the most");
+            let fault = Fault::new("OUTPUT_TOO_LARGE", message);
+            (413, Some(fault.remedy("Report less, or a failure; the lease lives on")))
+        }
+    };
+    json.object(|json| {
+        json.key("lease").value(name);
+        json.key("status").value(&status);
+        if let Some(fault) = &fault {
+            json.key("error").value(fault);
+        }
+    });
+}
+
+fn lost() -> Fault {
+    Fault::new("LEASE_LOST", "the lease is not this worker's live one; nothing changed")
+        .remedy("Stop the work: it expired, its time was over, or the task went on without it")
+}

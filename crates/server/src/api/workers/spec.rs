@@ -1,0 +1,229 @@
+//! What workers send (docs/workers.md), checked member by member.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use longhaul_engine::{Ask, LeaseName, LogLine, LogStream, is_queue_name};
+use longhaul_model::{Env, Fault, Span, Stage, StageStatus, Timestamp, WorkerId};
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+use crate::access::Caller;
+use crate::error::ApiError;
+
+/// Leases that one call may be about.
+pub(super) const MOST_LEASES: usize = 1_024;
+const MOST_QUEUES: usize = 32;
+const MOST_ATTEMPTS: usize = 256;
+const MOST_STAGES: usize = 100;
+const LONGEST_WAIT: Span = Span(60_000);
+const SHORTEST_LEASE: Span = Span(1_000);
+const LONGEST_LEASE: Span = Span(3_600_000);
+const USUAL_LEASE: Span = Span(30_000);
+/// The longest text of an error or a stage, in bytes; longer ones are cut.
+const LONGEST_TEXT: usize = 8 * 1_024;
+/// Causes that an error keeps.
+const MOST_CAUSES: usize = 20;
+/// The largest context of an error, in bytes of JSON; a larger one is left out.
+const LARGEST_CONTEXT: usize = 16 * 1_024;
+
+/// What a worker asks for; at `/lease` with the worker's name beside it.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(super) struct NextSpec {
+    queues: Vec<String>,
+    #[serde(default = "one")]
+    max: usize,
+    #[serde(default)]
+    wait: Span,
+    #[serde(default = "usual_lease")]
+    lease: Span,
+}
+
+/// The body of `/lease`.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(super) struct LeaseSpec {
+    pub(super) worker: String,
+    queues: Vec<String>,
+    #[serde(default = "one")]
+    max: usize,
+    #[serde(default)]
+    wait: Span,
+    #[serde(default = "usual_lease")]
+    lease: Span,
+}
+
+fn one() -> usize {
+    1
+}
+
+fn usual_lease() -> Span {
+    USUAL_LEASE
+}
+
+impl LeaseSpec {
+    pub(super) fn ask(self, caller: &Caller) -> Result<Ask, ApiError> {
+        let worker = worker(&self.worker, caller)?;
+        let LeaseSpec { queues, max, wait, lease, .. } = self;
+        NextSpec { queues, max, wait, lease }.ask(worker, "")
+    }
+}
+
+impl NextSpec {
+    /// `root` is where it stands in the body.
+    pub(super) fn ask(self, worker: WorkerId, root: &str) -> Result<Ask, ApiError> {
+        let wrong = |member: &str, message: &str| ApiError::field(&format!("{root}/{member}"), message);
+        if self.queues.is_empty() || self.queues.len() > MOST_QUEUES {
+            return Err(wrong("queues", "name 1 to 32 queues"));
+        }
+        if !self.queues.iter().all(|name| is_queue_name(name)) {
+            return Err(wrong("queues", "a queue's name is 1 to 100 letters, digits, `.`, `_` and `-`"));
+        }
+        if !(1..=MOST_ATTEMPTS).contains(&self.max) {
+            return Err(wrong("max", "it takes 1 to 256"));
+        }
+        if self.lease < SHORTEST_LEASE || self.lease > LONGEST_LEASE {
+            return Err(wrong("lease", "a lease lasts 1s to 1h"));
+        }
+        let mut queues: Vec<Arc<str>> = Vec::with_capacity(self.queues.len());
+        for name in &self.queues {
+            if !queues.iter().any(|known| **known == **name) {
+                queues.push(name.as_str().into());
+            }
+        }
+        let wait = wait(self.wait, &format!("{root}/wait"))?;
+        Ok(Ask { worker, queues, max: self.max, wait, lease: self.lease })
+    }
+}
+
+pub(super) fn wait(span: Span, pointer: &str) -> Result<Duration, ApiError> {
+    if span > LONGEST_WAIT {
+        return Err(ApiError::field(pointer, "an answer waits 60s at the most"));
+    }
+    Ok(span.into())
+}
+
+/// Who asks: the account, and the name that a process of it gave itself.
+pub(super) fn worker(name: &str, caller: &Caller) -> Result<WorkerId, ApiError> {
+    let known = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
+    if !(16..=200).contains(&name.len()) || !name.chars().all(known) {
+        let message = "a worker's name is 16 to 200 letters, digits, `.`, `_` and `-`";
+        return Err(ApiError::field("/worker", message)
+            .remedy("Make it at random at each start of the process, such as esxi-5f2d6c0b9a1e4d73"));
+    }
+    Ok(WorkerId(format!("{}/{name}", caller.name()).into()))
+}
+
+pub(super) fn lease(text: &str, pointer: &str) -> Result<LeaseName, ApiError> {
+    text.parse().map_err(|()| {
+        ApiError::field(&format!("{pointer}/lease"), "this is no lease: send it as it was given")
+    })
+}
+
+/// A line of a log: a text, or more about it.
+#[derive(Deserialize)]
+#[serde(untagged)]
+pub(super) enum LineSpec {
+    Text(String),
+    Line(FullLine),
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct FullLine {
+    text: String,
+    #[serde(default)]
+    stream: LogStream,
+    #[serde(default, deserialize_with = "instant")]
+    at: Option<Timestamp>,
+}
+
+/// As texts have it; what is stored has a number.
+fn instant<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<Timestamp>, D::Error> {
+    let text = Option::<String>::deserialize(deserializer)?;
+    text.map(|text| text.parse().map_err(serde::de::Error::custom)).transpose()
+}
+
+pub(super) fn lines(given: Vec<LineSpec>, env: &Env) -> Vec<LogLine> {
+    let now = env.now();
+    let line = |spec| match spec {
+        LineSpec::Text(text) => LogLine::new(now, LogStream::Out, text),
+        LineSpec::Line(line) => LogLine::new(line.at.unwrap_or(now), line.stream, line.text),
+    };
+    given.into_iter().map(line).collect()
+}
+
+/// A stage of a sub-task.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct StageSpec {
+    name: String,
+    #[serde(rename = "type", default)]
+    kind: String,
+    #[serde(default)]
+    description: String,
+    status: StageStatus,
+}
+
+pub(super) fn stages(given: Vec<StageSpec>, pointer: &str, env: &Env) -> Result<Vec<Stage>, ApiError> {
+    if given.len() > MOST_STAGES {
+        return Err(ApiError::field(&format!("{pointer}/stages"), "a sub-task has 100 stages at the most"));
+    }
+    let now = env.now();
+    let stage = |spec: StageSpec| Stage {
+        name: cut(spec.name),
+        kind: cut(spec.kind),
+        description: cut(spec.description),
+        status: spec.status,
+        created_at: now,
+        completed_at: None,
+        errors: Vec::new(),
+    };
+    Ok(given.into_iter().map(stage).collect())
+}
+
+/// Why an attempt failed, in the worker's words.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ErrorSpec {
+    code: String,
+    message: String,
+    #[serde(default)]
+    remediation: Option<String>,
+    #[serde(default)]
+    causes: Vec<CauseSpec>,
+    #[serde(default)]
+    context: Map<String, Value>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct CauseSpec {
+    #[serde(rename = "type")]
+    kind: String,
+    message: String,
+}
+
+impl ErrorSpec {
+    pub(super) fn fault(self) -> Fault {
+        let mut fault = Fault::new(cut(self.code), cut(self.message));
+        fault.remediation_message = self.remediation.map(cut);
+        for cause in self.causes.into_iter().take(MOST_CAUSES) {
+            fault = fault.cause(cut(cause.kind), cut(cause.message));
+        }
+        if serde_json::to_vec(&self.context).is_ok_and(|text| text.len() <= LARGEST_CONTEXT) {
+            fault.context = self.context;
+        }
+        fault
+    }
+}
+
+/// The beginning of a text that is too long.
+fn cut(mut text: String) -> String {
+    if text.len() > LONGEST_TEXT {
+        text.truncate(text.floor_char_boundary(LONGEST_TEXT - '…'.len_utf8()));
+        text.push('…');
+    }
+    text
+}

@@ -1,0 +1,101 @@
+//! Queues: priorities, limits, what outlives a restart.
+
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use super::{Worker, start, workflow};
+use crate::it::support::Running;
+
+async fn limit(server: &Running, limits: Value) -> Value {
+    let answer = server.send("PUT", "/v1/queues/q", Some(limits)).await;
+    assert_eq!(answer.status, 200, "{answer:?}");
+    answer.json()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn highest_priority_is_leased_first_then_the_oldest() {
+    let server = Running::start().await;
+    let of = |priority: i32| json!({ "needs": [], "action": { "worker": { "queue": "q", "priority": priority } } });
+    workflow(&server, vec![of(0), of(10), of(-5), of(10)]).await;
+    let _ = start(&server).await;
+    let leases = Worker::new(&server, "a").lease(json!({})).await;
+    let order: Vec<&str> = leases.iter().map(|one| one["subTask"].as_str().unwrap()).collect();
+    assert_eq!(order, ["Step1", "Step3", "Step0", "Step2"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn limits_hold_and_are_lifted() {
+    let server = Running::start().await;
+    workflow(&server, vec![json!({}), json!({})]).await;
+    for _ in 0..6 {
+        let _ = start(&server).await;
+    }
+    let worker = Worker::new(&server, "a");
+    assert_eq!(limit(&server, json!({ "paused": true })).await["limits"], json!({ "paused": true }));
+    assert_eq!(worker.lease(json!({})).await.len(), 0);
+    limit(&server, json!({ "maxRunning": 2 })).await;
+    let leases = worker.lease(json!({})).await;
+    assert_eq!(leases.len(), 2);
+    // What becomes ready by a report counts like any other.
+    let done =
+        json!({ "completed": [{ "lease": leases[0]["lease"] }], "next": { "queues": ["q"], "max": 10 } });
+    assert_eq!(worker.call("complete", done).await.1["leases"].as_array().unwrap().len(), 1);
+    let waiting = worker.lease(json!({ "wait": "10s", "max": 1 }));
+    let lifting = async {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        limit(&server, json!({})).await;
+        Instant::now()
+    };
+    let (leases, at) = tokio::join!(waiting, lifting);
+    assert!(leases.len() == 1 && at.elapsed() < Duration::from_secs(2));
+    limit(&server, json!({ "rate": "2/1s" })).await;
+    assert_eq!(worker.lease(json!({})).await.len(), 2);
+    let begun = Instant::now();
+    assert_eq!(worker.lease(json!({ "wait": "5s" })).await.len(), 1);
+    assert!(begun.elapsed() >= Duration::from_millis(350), "{:?}", begun.elapsed());
+    let listed = server.get("/v1/queues").await.json();
+    assert_eq!(
+        (&listed["elements"][0]["name"], &listed["elements"][0]["limits"]),
+        (&json!("q"), &json!({ "rate": "2/1s" }))
+    );
+    let noted = server.get("/v1/audit?action=limitQueue").await.json();
+    assert_eq!(
+        (&noted["elements"][0]["target"], &noted["pageMetadata"]["totalElements"]),
+        (&json!("q"), &json!(4))
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn tasks_that_wait_for_each_other_say_so() {
+    let server = Running::start().await;
+    let definition = json!({
+        "name": "work", "type": "T", "title": "Work", "input": { "type": "object" },
+        "resources": [{ "type": "HOST", "resourceId": "h1" }],
+        "subTasks": [{ "name": "Step0", "description": "x", "action": { "worker": { "queue": "q" } } }]
+    });
+    assert_eq!(server.send("PUT", "/v1/workflows/work", Some(definition)).await.status, 201);
+    let (first, second) = (start(&server).await, start(&server).await);
+    let waits = server.get(&format!("/v1/tasks/{second}")).await.json();
+    assert_eq!((&waits["status"], &waits["waitingFor"]["type"]), (&json!("Pending"), &json!("LOCK")));
+    let lock = &waits["waitingFor"]["locks"][0];
+    assert_eq!(
+        (&lock["taskId"], &lock["state"], &lock["resourceId"]),
+        (&json!(first), &json!("HELD"), &json!("h1"))
+    );
+    let locks = server.get("/v1/resources/locks?resourceType=host&resourceId=H1").await.json();
+    assert_eq!(locks["pageMetadata"]["totalElements"], 2);
+    let body = json!({ "reason": "because" });
+    let refused = server.send("POST", &format!("/v1/tasks/{first}/release-locks"), Some(body)).await;
+    assert_eq!((refused.status.as_u16(), refused.code().as_str()), (409, "TA_TASK_HOLDS_NO_LOCKS"));
+    let worker = Worker::new(&server, "a");
+    let lease = worker.lease_one().await;
+    let done = json!({ "completed": [{ "lease": lease }], "next": { "queues": ["q"] } });
+    let (_, answer) = worker.call("complete", done).await;
+    let next = if answer["leases"][0].is_null() {
+        worker.lease(json!({ "wait": "5s" })).await[0].clone()
+    } else {
+        answer["leases"][0].clone()
+    };
+    assert_eq!(next["task"]["id"], json!(second));
+}

@@ -1,0 +1,112 @@
+//! Asking for work where there is nothing to report. The answer waits until there is some.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::Desk;
+use super::flight::Flight;
+use crate::error::WorkerError;
+use crate::http::{LONGEST_PAUSE, Unanswered, Verb};
+use crate::identity::jittered;
+use crate::wire::{LeaseBody, Leases, MOST_LEASES, NextBody, span};
+
+/// How long an answer may wait for work.
+const WAIT: Duration = Duration::from_secs(30);
+/// How long an answer may take beside that.
+pub(super) const ANSWER: Duration = Duration::from_secs(30);
+/// When to ask a server again that is stopping.
+const DRAINING: Duration = Duration::from_secs(2);
+
+/// An answer to a question for so many attempts.
+type Asked = (usize, Result<Leases, Unanswered>);
+
+/// The question that is under way.
+pub(super) struct Asking {
+    pub(super) flight: Flight<Asked>,
+    asked: usize,
+    not_before: Option<Instant>,
+}
+
+impl Asking {
+    pub(super) fn new() -> Self {
+        Asking { flight: Flight::none(), asked: 0, not_before: None }
+    }
+
+    /// For how many attempts.
+    pub(super) fn asked(&self) -> usize {
+        self.asked
+    }
+
+    /// Nobody wants the answer any more. A lease that the server gives at this very moment expires by itself.
+    pub(super) fn abandon(&mut self) {
+        self.flight.abandon();
+        self.asked = 0;
+    }
+}
+
+impl Desk {
+    /// What to lease next, if anything; `wait` is for how long.
+    pub(super) fn next(&self, now: Instant, wait: Duration) -> Option<(usize, NextBody)> {
+        let max = self.free().min(MOST_LEASES);
+        let later = self.asking.not_before.is_some_and(|at| at > now);
+        if max == 0 || later || !self.is_working() {
+            return None;
+        }
+        let lease = span(self.orders.lease);
+        Some((max, NextBody { queues: self.queues.clone(), max, wait: span(wait), lease }))
+    }
+
+    pub(super) fn begin_ask(&mut self, now: Instant) {
+        // A report asks, too, and is answered at once.
+        if !self.asking.flight.is_idle() || self.is_reporting() {
+            return;
+        }
+        let Some((max, next)) = self.next(now, WAIT) else { return };
+        let body = LeaseBody { worker: &self.orders.worker, next };
+        let Ok(body) = serde_json::to_vec(&body) else { return };
+        let (transport, given_up) = (self.orders.transport.clone(), self.given_up.clone());
+        self.asking.asked = max;
+        self.asking.flight.begin(async move {
+            let limit = WAIT + ANSWER;
+            (max, transport.call(Verb::Lease, body.into(), limit, LONGEST_PAUSE, &given_up).await)
+        });
+    }
+
+    /// When it may ask again, if that is what it waits for.
+    pub(super) fn ask_due(&self) -> Option<Instant> {
+        let waits = self.asking.flight.is_idle() && self.is_working();
+        self.asking.not_before.filter(|at| waits && *at > Instant::now())
+    }
+
+    pub(super) fn asked(&mut self, (_, answer): Asked) -> Result<(), WorkerError> {
+        self.asking.asked = 0;
+        match answer {
+            Ok(leases) => self.take(leases),
+            Err(Unanswered::GivenUp) => {}
+            Err(Unanswered::Ended(e)) => return Err(e),
+            Err(Unanswered::Refused { status, refusal }) => {
+                return Err(WorkerError::Refused {
+                    server: self.orders.transport.server().to_owned(),
+                    status,
+                    code: refusal.error_code,
+                    message: refusal.message,
+                    remediation: refusal.remediation_message,
+                });
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes leases, and heeds when to ask again.
+    pub(super) fn take(&mut self, answer: Leases) {
+        let pause = match answer.draining {
+            true => Some(jittered(DRAINING)),
+            false => (answer.retry_after_ms > 0).then(|| Duration::from_millis(answer.retry_after_ms)),
+        };
+        self.asking.not_before = pause.map(|pause| Instant::now() + pause);
+        for lease in answer.leases {
+            self.begin(lease);
+        }
+    }
+}

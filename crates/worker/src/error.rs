@@ -1,0 +1,82 @@
+//! The ways in which a worker cannot begin, or ends otherwise than by its own will.
+
+pub(crate) use longhaul_client::ClientError;
+use thiserror::Error;
+
+/// Why a worker could not be built, or why it ended.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum WorkerError {
+    /// What the worker was given cannot be used.
+    #[error("{what} cannot be used: {reason}")]
+    Setup {
+        /// What was given.
+        what: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The server does not take the worker's key, or its account may not work (401, 403).
+    #[error("{server} does not let this worker in: {message} ({status})")]
+    Unauthorized {
+        /// The server's address.
+        server: String,
+        /// The HTTP status.
+        status: u16,
+        /// The server's code.
+        code: String,
+        /// What it said.
+        message: String,
+        /// Its advice.
+        remediation: Option<String>,
+    },
+    /// The server refuses to lease anything to this worker.
+    #[error("{server} refuses this worker: {message} ({status})")]
+    Refused {
+        /// The server's address.
+        server: String,
+        /// The HTTP status.
+        status: u16,
+        /// The server's code.
+        code: String,
+        /// What it said.
+        message: String,
+        /// Its advice.
+        remediation: Option<String>,
+    },
+    /// The server's certificate is not trusted, and it never was.
+    #[error("the certificate of {server} cannot be trusted: {reason}")]
+    Untrusted {
+        /// The server's address.
+        server: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The worker stopped, and the server did not take all of its results in time. Their leases expire.
+    #[error("stopped with {count} results that the server did not take")]
+    Unreported {
+        /// How many.
+        count: usize,
+    },
+    /// The part that speaks to the server ended: a mistake in this library.
+    #[error("the worker broke down")]
+    Broken,
+}
+
+impl WorkerError {
+    pub(crate) fn setup(what: impl Into<String>, reason: impl Into<String>) -> Self {
+        WorkerError::Setup { what: what.into(), reason: reason.into() }
+    }
+}
+
+/// Only those that come before anything is sent.
+impl From<ClientError> for WorkerError {
+    fn from(error: ClientError) -> Self {
+        match error {
+            ClientError::Setup { what, reason } => WorkerError::Setup { what, reason },
+            ClientError::Address { address, reason } => {
+                WorkerError::setup(format!("the server's address `{address}`"), reason)
+            }
+            other => WorkerError::setup("the server", other.to_string()),
+        }
+    }
+}

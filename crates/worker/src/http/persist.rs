@@ -1,0 +1,115 @@
+//! A call that is repeated as it is until the server answers. What a repeated call reports is recorded once.
+
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use bytes::Bytes;
+use serde::de::DeserializeOwned;
+use tokio::time::sleep;
+use tokio_util::sync::CancellationToken;
+
+use super::{Broken, Transport, Verb};
+use crate::error::WorkerError;
+use crate::identity::jittered;
+use crate::wire::Refusal;
+
+/// The first pause; each further one is twice as long.
+const FIRST_PAUSE: Duration = Duration::from_millis(200);
+/// The longest one that we choose ourselves.
+pub(crate) const LONGEST_PAUSE: Duration = Duration::from_secs(10);
+/// The longest one that a server may ask for.
+const LONGEST_ASKED: Duration = Duration::from_secs(600);
+
+/// Why a call has no answer, for good.
+#[derive(Debug)]
+pub(crate) enum Unanswered {
+    /// The server says no to this very call.
+    Refused { status: u16, refusal: Refusal },
+    /// The server says no to this worker, or is none.
+    Ended(WorkerError),
+    /// Nobody wants to know any more.
+    GivenUp,
+}
+
+impl Transport {
+    /// Makes a call until it is answered. `limit` is how long an answer may take, `longest` the longest pause between
+    /// two tries; `given_up` ends the pauses, never a call that is under way.
+    pub(crate) async fn call<T: DeserializeOwned>(
+        &self,
+        verb: Verb,
+        body: Bytes,
+        limit: Duration,
+        longest: Duration,
+        given_up: &CancellationToken,
+    ) -> Result<T, Unanswered> {
+        let mut pause = FIRST_PAUSE;
+        loop {
+            let (wait, is_down) = match self.once(verb, &body, limit).await {
+                Ok(answer) => match serde_json::from_slice(&answer) {
+                    Ok(answer) => {
+                        self.answered();
+                        return Ok(answer);
+                    }
+                    // A proxy's page, perhaps while the server is away.
+                    Err(e) => {
+                        (self.troubled(verb, &format!("its answer is not understood: {e}"), None), false)
+                    }
+                },
+                Err(Broken::Refused { status, refusal }) => {
+                    self.answered();
+                    return Err(self.refused(status, refusal));
+                }
+                Err(Broken::Untrusted(reason)) if !self.known.load(Ordering::Relaxed) => {
+                    let server = self.server().to_owned();
+                    return Err(Unanswered::Ended(WorkerError::Untrusted { server, reason }));
+                }
+                Err(Broken::Untrusted(reason) | Broken::Unreachable(reason)) => {
+                    self.lost(&reason);
+                    (None, true)
+                }
+                Err(Broken::Busy { reason, retry_after }) => {
+                    (self.troubled(verb, &reason, retry_after), false)
+                }
+            };
+            let wait = wait.unwrap_or_else(|| jittered(pause.min(longest)));
+            tokio::select! {
+                () = sleep(wait) => {}
+                // Another call got through: no reason to wait any longer.
+                () = self.back.notified(), if is_down => {}
+                () = given_up.cancelled() => return Err(Unanswered::GivenUp),
+            }
+            pause = (pause * 2).min(LONGEST_PAUSE);
+        }
+    }
+
+    /// Says once that the server is there again.
+    fn answered(&self) {
+        if self.down.swap(false, Ordering::Relaxed) {
+            tracing::info!(server = self.server(), "the server answers again");
+            self.back.notify_waiters();
+        }
+    }
+
+    /// Says once that it is not.
+    fn lost(&self, reason: &str) {
+        if !self.down.swap(true, Ordering::Relaxed) {
+            tracing::warn!(server = self.server(), reason, "the server does not answer; trying again");
+        }
+    }
+
+    /// Says that the server answers without an answer; gives the pause that it asks for.
+    fn troubled(&self, verb: Verb, reason: &str, retry_after: Option<Duration>) -> Option<Duration> {
+        tracing::warn!(server = self.server(), call = verb.name(), reason, "the server cannot do that now");
+        // Those who were told the same do not all come back at the same moment.
+        retry_after.map(|asked| asked.min(LONGEST_ASKED) + jittered(FIRST_PAUSE))
+    }
+
+    fn refused(&self, status: u16, refusal: Refusal) -> Unanswered {
+        if !matches!(status, 401 | 403) {
+            return Unanswered::Refused { status, refusal };
+        }
+        let Refusal { error_code: code, message, remediation_message: remediation } = refusal;
+        let server = self.server().to_owned();
+        Unanswered::Ended(WorkerError::Unauthorized { server, status, code, message, remediation })
+    }
+}

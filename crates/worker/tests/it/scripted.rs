@@ -1,0 +1,232 @@
+//! Servers that do not answer, refuse, or ask for patience.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use longhaul_worker::{ActionError, Context, Renewal, TokenSource, WorkerBuilder, WorkerError, async_trait};
+use serde_json::{Value, json};
+use tokio::time::sleep;
+
+use super::stub::{Asked, Reply, Stub, leases, pauses, usual};
+use super::support::{AtWork, eventually};
+
+async fn echo(_ctx: Context, input: Value) -> Result<Value, ActionError> {
+    Ok(input)
+}
+
+fn echoing(stub: &Stub) -> WorkerBuilder {
+    stub.worker().queue("q", echo)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn busy_worker_makes_one_call_for_each_batch() {
+    let stub = Stub::start(|asked, before| match (asked.verb.as_str(), before) {
+        ("lease", 0) => leases(0..4),
+        ("complete", 0..5) => {
+            let results: Vec<Value> = asked.body["completed"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .map(|one| json!({ "lease": one["lease"], "status": 200 }))
+                .collect();
+            let Reply::Json(_, mut answer) = leases((before + 1) * 4..(before + 2) * 4) else {
+                unreachable!()
+            };
+            answer["results"] = json!(results);
+            Reply::Json(200, answer)
+        }
+        _ => usual(asked),
+    })
+    .await;
+    let worker = AtWork::start(echoing(&stub).slots(4));
+    eventually("all are done", || stub.asked("complete").len() == 6).await;
+    eventually("it asks on", || stub.asked("lease").len() == 2).await;
+    worker.stop().await.unwrap();
+    assert_eq!((stub.asked("lease").len(), stub.asked("heartbeat").len()), (2, 0));
+    for (n, call) in stub.asked("complete").iter().enumerate() {
+        let mut outputs: Vec<u64> = call.body["completed"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|one| one["output"].as_u64().unwrap())
+            .collect();
+        outputs.sort_unstable();
+        assert!(outputs.iter().copied().eq(4 * n as u64..4 * n as u64 + 4), "{outputs:?}");
+        assert_eq!((&call.body["next"]["max"], &call.body["next"]["queues"]), (&json!(4), &json!(["q"])));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn calls_without_an_answer_are_repeated_as_they_are() {
+    let stub = Stub::start(|asked, before| match (asked.verb.as_str(), before) {
+        ("lease", 0) | ("complete", 0 | 2) => Reply::Nothing,
+        ("complete", 1) => Reply::Page(200, "<html>the proxy is well</html>"),
+        ("lease", 1) => leases([7]),
+        _ => usual(asked),
+    })
+    .await;
+    let worker = AtWork::start(echoing(&stub));
+    eventually("it is told", || stub.asked("complete").len() == 4).await;
+    worker.stop().await.unwrap();
+    let (asks, told) = (stub.asked("lease"), stub.asked("complete"));
+    assert_eq!(asks[0].text, asks[1].text);
+    assert!(told.iter().all(|call| call.text == told[0].text), "{told:?}");
+    assert_eq!(told[0].body["completed"][0], json!({ "lease": "task-7.0.1", "output": 7 }));
+    assert_eq!(told.len(), 4);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn servers_say_when_to_come_again() {
+    let stub = Stub::start(|asked, before| match (asked.verb.as_str(), before) {
+        ("lease", 0) => Reply::Later(429, 1),
+        ("lease", 1) => Reply::Json(200, json!({ "leases": [], "retryAfterMs": 700 })),
+        ("lease", 2) => Reply::Json(200, json!({ "leases": [], "retryAfterMs": 0, "draining": true })),
+        ("lease", 3..6) => Reply::Page(503, "away"),
+        _ => usual(asked),
+    })
+    .await;
+    let worker = AtWork::start(echoing(&stub));
+    eventually("it asks on", || stub.asked("lease").len() == 7).await;
+    worker.stop().await.unwrap();
+    let pauses: Vec<u128> = pauses(&stub.asked("lease")).iter().map(Duration::as_millis).collect();
+    assert!((1000..1900).contains(&pauses[0]), "Retry-After: {pauses:?}");
+    assert!((700..1500).contains(&pauses[1]), "retryAfterMs: {pauses:?}");
+    assert!((1000..2800).contains(&pauses[2]), "draining: {pauses:?}");
+    assert!(pauses[3] >= 100 && pauses[4] >= 200 && pauses[5] >= 400, "they grow: {pauses:?}");
+    assert!(pauses[5] < 1700, "{pauses:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn keys_that_are_refused_end_the_worker() {
+    for status in [401, 403] {
+        let stub = Stub::start(move |asked, before| match (asked.verb.as_str(), before) {
+            ("lease", 0) => leases([1]),
+            ("lease", _) => {
+                let message = json!({ "errorCode": "NO", "message": "not you", "remediationMessage": "ask" });
+                Reply::Json(status, message)
+            }
+            _ => usual(asked),
+        })
+        .await;
+        let dropped = Arc::new(AtomicBool::new(false));
+        let flag = dropped.clone();
+        let worker = stub.worker().slots(2).queue("q", move |_ctx: Context, _input: Value| {
+            let flag = OnDrop(flag.clone());
+            async move {
+                let _flag = flag;
+                sleep(Duration::from_secs(3600)).await;
+                Ok(())
+            }
+        });
+        let ended = AtWork::start(worker).ended().await;
+        let Err(WorkerError::Unauthorized { status: said, code, message, remediation, .. }) = ended else {
+            panic!("{ended:?}");
+        };
+        assert_eq!(
+            (said, code.as_str(), message.as_str(), remediation.as_deref()),
+            (status, "NO", "not you", Some("ask"))
+        );
+        eventually("what ran is broken off", || dropped.load(Ordering::SeqCst)).await;
+    }
+}
+
+struct OnDrop(Arc<AtomicBool>);
+
+impl Drop for OnDrop {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::SeqCst);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn other_refusals_of_work_end_the_worker_too() {
+    let stub =
+        Stub::start(|_, _| Reply::Json(400, json!({ "errorCode": "INVALID", "message": "no queues" }))).await;
+    let ended = AtWork::start(echoing(&stub)).ended().await;
+    assert!(
+        matches!(&ended, Err(WorkerError::Refused { status: 400, message, .. }) if message == "no queues"),
+        "{ended:?}"
+    );
+    let stub = Stub::start(|_, _| Reply::Elsewhere("https://elsewhere.example/")).await;
+    let ended = AtWork::start(echoing(&stub)).ended().await.unwrap_err();
+    assert!(ended.to_string().contains("sends us to https://elsewhere.example/"), "{ended}");
+}
+
+struct Renewed(parking_lot::Mutex<&'static str>);
+
+#[async_trait]
+impl TokenSource for Renewed {
+    fn token(&self) -> String {
+        (*self.0.lock()).to_owned()
+    }
+
+    async fn renew(&self, refused: &str) -> Renewal {
+        let next = match refused {
+            "first" => "second",
+            "second" => "third",
+            _ => return Renewal::Never,
+        };
+        *self.0.lock() = next;
+        Renewal::Token(next.to_owned())
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn tokens_are_renewed_while_it_works() {
+    let stub = Stub::start(|asked, before| match (asked.token.as_str(), asked.verb.as_str(), before) {
+        ("first", ..) | ("second", "complete", _) => Reply::Json(401, json!({ "message": "over" })),
+        (_, "lease", 1) => leases([1]),
+        _ => usual(asked),
+    })
+    .await;
+    let worker = AtWork::start(echoing(&stub).tokens(Renewed(parking_lot::Mutex::new("first"))));
+    eventually("it is told", || stub.asked("complete").len() == 2).await;
+    worker.stop().await.unwrap();
+    let tokens: Vec<String> = stub.asked("complete").into_iter().map(|call| call.token).collect();
+    assert_eq!(tokens, ["second", "third"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn refused_report_does_not_take_others_with_it() {
+    let has_bad = |asked: &Asked| {
+        asked.body["completed"].as_array().into_iter().flatten().any(|one| one["lease"] == "task-1.0.1")
+    };
+    let stub = Stub::start(move |asked, before| match (asked.verb.as_str(), before) {
+        ("lease", 0) => leases(0..3),
+        ("complete", _) if has_bad(asked) => Reply::Json(400, json!({ "message": "not this one" })),
+        _ => usual(asked),
+    })
+    .await;
+    let worker = AtWork::start(echoing(&stub).slots(3));
+    let told = |name: &str| -> Vec<Value> {
+        let calls = stub.asked("complete");
+        let good = calls.iter().filter(|call| !has_bad(call));
+        good.flat_map(|call| call.body[name].as_array().cloned().unwrap_or_default()).collect()
+    };
+    eventually("all is told", || told("completed").len() == 2 && told("failed").len() == 1).await;
+    worker.stop().await.unwrap();
+    let failed = &told("failed")[0];
+    assert_eq!(
+        (&failed["lease"], &failed["error"]["code"]),
+        (&json!("task-1.0.1"), &json!("REPORT_REFUSED"))
+    );
+    assert_eq!(failed["error"]["message"], "the server does not take the result: not this one");
+    assert_eq!(failed["retryable"], false);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn output_that_the_server_finds_too_large_becomes_a_failure() {
+    let stub = Stub::start(|asked, before| match (asked.verb.as_str(), before) {
+        ("lease", 0) => leases([1]),
+        ("complete", 0) => {
+            Reply::Json(200, json!({ "results": [{ "lease": "task-1.0.1", "status": 413 }], "leases": [] }))
+        }
+        _ => usual(asked),
+    })
+    .await;
+    let worker = AtWork::start(echoing(&stub));
+    eventually("it is told", || stub.asked("complete").len() == 2).await;
+    worker.stop().await.unwrap();
+    assert_eq!(stub.asked("complete")[1].body["failed"][0]["error"]["code"], "OUTPUT_TOO_LARGE");
+}
