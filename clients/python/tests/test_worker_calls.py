@@ -305,7 +305,7 @@ def test_one_bad_result_does_not_spoil_the_others(overheard: Overheard, pretende
 
     with working(pretended_worker):
         eventually(lambda: len(taken()) == 4, "all four results")
-    assert taken() == {"lease-0": "", "lease-1": "", "lease-2": "RESULT_REFUSED", "lease-3": ""}
+    assert taken() == {"lease-0": "", "lease-1": "", "lease-2": "REPORT_REFUSED", "lease-3": ""}
 
 
 def test_a_failure_that_is_refused_is_given_up(overheard: Overheard, pretended_worker: Worker) -> None:
