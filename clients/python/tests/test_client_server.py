@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -28,11 +29,18 @@ def test_watch_and_wait_outlive_a_restart(fresh: Server) -> None:
         id = client.start(name).id
         states: list[Task] = []
         ended: list[Task] = []
-        watcher = threading.Thread(target=lambda: states.extend(client.watch(id)))
+
+        def watch() -> None:
+            for task in client.watch(id):
+                states.append(task)
+
+        watcher = threading.Thread(target=watch)
         waiter = threading.Thread(target=lambda: ended.append(client.wait(id, timeout=60)))
         for thread in (watcher, waiter):
             thread.start()
-        eventually(lambda: client.get(id).status is Status.IN_PROGRESS, "the beginning")
+        eventually(lambda: states, "the first state")
+        # So that the other has had its first look, too: what was never seen is not waited for.
+        time.sleep(0.7)
         fresh.kill()
         with pytest.raises(Unreachable):
             client.get(id)

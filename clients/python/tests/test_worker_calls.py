@@ -31,6 +31,8 @@ class Overheard:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.calls: list[tuple[str, Body]] = []
         self.script: Script = lambda verb, body: None
+        self.delay = 0.0
+        """How long the script's answers take."""
         sent = AsyncDriver._carry_out
 
         async def carry_out(driver: AsyncDriver, step: Any) -> Any:
@@ -39,7 +41,10 @@ class Overheard:
             verb, body = step.path.rsplit("/", 1)[1], json.loads(step.body or b"")
             self.calls.append((verb, body))
             scripted = self.script(verb, body)
-            return await sent(driver, step) if scripted is None else scripted
+            if scripted is None:
+                return await sent(driver, step)
+            await asyncio.sleep(self.delay)
+            return scripted
 
         monkeypatch.setattr(AsyncDriver, "_carry_out", carry_out)
 
@@ -300,7 +305,7 @@ def test_one_bad_result_does_not_spoil_the_others(overheard: Overheard, pretende
 
     with working(pretended_worker):
         eventually(lambda: len(taken()) == 4, "all four results")
-    assert taken() == {"lease-0": "", "lease-1": "", "lease-2": "RESULT_REFUSED", "lease-3": ""}
+    assert taken() == {"lease-0": "", "lease-1": "", "lease-2": "REPORT_REFUSED", "lease-3": ""}
 
 
 def test_a_failure_that_is_refused_is_given_up(overheard: Overheard, pretended_worker: Worker) -> None:
@@ -363,6 +368,7 @@ def test_an_answer_without_work_is_never_asked_for_without_a_pause(
 
 def test_leases_that_come_while_it_stops_are_given_back(overheard: Overheard, pretended_worker: Worker) -> None:
     server = Pretended(overheard, [lease(1)])
+    overheard.delay = 0.3
     go_on = threading.Event()
     numbers = itertools.count(2)
 
@@ -388,6 +394,36 @@ def test_leases_that_come_while_it_stops_are_given_back(overheard: Overheard, pr
         eventually(lambda: len(server.reports) == 2, "the second report")
     assert begun == [1]
     assert server.reports[1].get("released") == [{"lease": "lease-2"}]
+
+
+def test_what_is_known_to_be_cancelled_is_in_no_long_poll(overheard: Overheard, pretended_worker: Worker) -> None:
+    """A server may answer at once each time that one of the leases is cancelled."""
+    pretended = Pretended(overheard, [lease(1)])
+    take = overheard.script
+
+    def script(verb: str, body: Body) -> Answer | Unreachable | None:
+        if verb == "heartbeat":
+            told = [{"lease": one["lease"], "state": "cancelled", "expiresInMs": 30000} for one in body["leases"]]
+            return answer(200, {"leases": told})
+        return take(verb, body)
+
+    overheard.script = script
+    go_on = threading.Event()
+    told = threading.Event()
+
+    @pretended_worker.action("q")
+    def act(ctx: Context) -> None:
+        while not ctx.cancelled:
+            time.sleep(0.01)
+        told.set()
+        go_on.wait(30)
+
+    with working(pretended_worker):
+        assert told.wait(30)
+        time.sleep(2.5)
+        assert len(overheard.of("heartbeat")) == 1
+        go_on.set()
+        eventually(lambda: pretended.reports, "the report")
 
 
 def test_a_lease_of_an_unknown_queue_is_a_failure(overheard: Overheard, pretended_worker: Worker) -> None:

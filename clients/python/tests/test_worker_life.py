@@ -6,6 +6,7 @@ import asyncio
 import threading
 import time
 from collections.abc import Callable
+from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import pytest
@@ -13,7 +14,7 @@ from serving import Admin
 from workflows import work, workflow
 from working import eventually, working
 
-from longhaul import Cancelled, Client, Context, Status, Worker
+from longhaul import Cancelled, Client, Context, NotFound, Status, Worker
 from longhaul._http.drive import AsyncDriver
 from longhaul._http.plan import Request
 
@@ -141,12 +142,34 @@ def test_lines_are_in_the_log_in_their_order(client: Client, admin: Admin, make_
         ctx.log("three", stream="stderr")
 
     with working(worker):
+        before = datetime.now(timezone.utc) - timedelta(milliseconds=1)
         id = start(client, admin, queue)
         eventually(lambda: logged(client, id) == [("stdout", "one"), ("stdout", "two")], "the first lines")
+        time.sleep(0.5)
+        after = datetime.now(timezone.utc)
         go_on.set()
         client.wait(id, timeout=30)
     eventually(lambda: ("stderr", "three") in logged(client, id), "the last line")
-    assert logged(client, id) == [("stdout", "one"), ("stdout", "two"), ("stderr", "three")]
+    one, two, three = client.logs(id)
+    assert [(line.stream, line.text) for line in (one, two, three)] == [
+        ("stdout", "one"),
+        ("stdout", "two"),
+        ("stderr", "three"),
+    ]
+    assert [(line.number, line.sub_task, line.attempt) for line in (one, two, three)] == [
+        (1, "Work", 1),
+        (2, "Work", 1),
+        (3, "Work", 1),
+    ]
+    # When they were written, not when they came.
+    assert one.timestamp is not None
+    assert three.timestamp is not None
+    assert before <= one.timestamp <= after - timedelta(milliseconds=400)
+    assert three.timestamp >= after - timedelta(milliseconds=1)
+    assert [line.text for line in client.logs(id, after=one.number)] == ["two", "three"]
+    assert [line.number for line in client.logs(id, sub_task="Work")] == [1, 2, 3]
+    with pytest.raises(NotFound):
+        list(client.logs(id, sub_task="Other"))
 
 
 def test_a_long_log_arrives_whole_and_in_order(client: Client, admin: Admin, make_worker: Make, queue: str) -> None:

@@ -179,7 +179,7 @@ def test_an_input_that_does_not_fit_fails_for_good(client: Client, admin: Admin,
     with working(worker):
         task = outcome(client, admin, queue, given, retry=QUICKLY)
     (fault,) = task.sub_task("Work").errors
-    assert (fault.code, fault.message) == ("INVALID_INPUT", "disks[0].name must be a text, not an integer")
+    assert (fault.code, fault.message) == ("INPUT_INVALID", "disks[0].name must be a text, not an integer")
     assert len(client.attempts(task.id)) == 1
     assert called == []
 
@@ -292,7 +292,7 @@ def test_what_is_no_json_is_a_failure(
     worker.action(queue)(lambda ctx: gives)
     with working(worker):
         task = outcome(client, admin, queue, retry=QUICKLY)
-    assert task.sub_task("Work").errors[0].code == "INVALID_OUTPUT"
+    assert task.sub_task("Work").errors[0].code == "OUTPUT_INVALID"
     assert len(client.attempts(task.id)) == 1
 
 

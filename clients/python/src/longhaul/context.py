@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping
+from datetime import datetime, timezone
 from types import TracebackType
 from typing import Any, Literal, TypeAlias
 
 from ._worker.lease import Lease, TaskInfo
 from .failure import Cancelled
-from .model import Status
+from .model import Status, instant_text
 
 LOG_LIMIT = 4 * 1024 * 1024
 """So many bytes an attempt may write; the rest is left out."""
@@ -168,6 +169,7 @@ class Context:
         """Lines for the task's log; `stream` is `stdout` or `stderr`."""
         if stream not in ("stdout", "stderr"):
             raise ValueError(f"a stream is stdout or stderr, not {stream!r}")
+        at = instant_text(datetime.now(timezone.utc))
         with self._lock:
             was_quiet = not self._has_news()
             for line in text.splitlines() or [""]:
@@ -175,7 +177,7 @@ class Context:
                 if self._written + size > LOG_LIMIT:
                     break
                 self._written += size
-                self._lines.append({"text": line, "stream": stream})
+                self._lines.append({"text": line, "stream": stream, "at": at})
         if was_quiet:
             self._tell()
 

@@ -67,7 +67,7 @@ class Action:
         try:
             return context, build(self.takes, lease.input)
         except ValueError as error:
-            raise ActionError("INVALID_INPUT", str(error), retryable=False) from error
+            raise ActionError("INPUT_INVALID", str(error), retryable=False) from error
 
 
 def _resolved(function: Callable[..., Any], parameter: inspect.Parameter) -> Any:
@@ -95,7 +95,7 @@ def _succeeded(lease: Lease, context: Context, output: Any) -> Result:
         output = plain(output)
         size = len(encode(output))
     except (TypeError, ValueError, RecursionError) as error:
-        raise ActionError("INVALID_OUTPUT", f"the output is no JSON: {error}", retryable=False) from error
+        raise ActionError("OUTPUT_INVALID", f"the output is no JSON: {error}", retryable=False) from error
     if size > MAX_OUTPUT:
         message = f"the output has {size} bytes; {MAX_OUTPUT} are allowed"
         raise ActionError("OUTPUT_TOO_LARGE", message, retryable=False)

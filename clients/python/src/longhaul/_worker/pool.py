@@ -21,7 +21,7 @@ class Pool:
     def __init__(self, size: int) -> None:
         self._size = size
         self._threads = 0
-        self._idle = 0
+        self._unfinished = 0
         self._lock = threading.Lock()
         self._work: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
 
@@ -32,16 +32,26 @@ class Pool:
 
         def work() -> None:
             try:
-                future.set_result(function())
+                result = function()
             except BaseException as error:
+                self._finished()
                 future.set_exception(error)
+            else:
+                self._finished()
+                future.set_result(result)
 
         self._work.put(work)
         with self._lock:
-            if self._idle < self._work.qsize() and self._threads < self._size:
+            self._unfinished += 1
+            # Counted, not seen: whether a thread is idle is known too late, and what it holds up may be for ever.
+            if self._threads < min(self._unfinished, self._size):
                 self._threads += 1
                 threading.Thread(target=self._run, name=f"longhaul-action-{self._threads}", daemon=True).start()
         return future
+
+    def _finished(self) -> None:
+        with self._lock:
+            self._unfinished -= 1
 
     def close(self) -> None:
         """Lets threads end that have nothing to do, now or later."""
@@ -50,12 +60,5 @@ class Pool:
                 self._work.put(None)
 
     def _run(self) -> None:
-        while True:
-            with self._lock:
-                self._idle += 1
-            work = self._work.get()
-            with self._lock:
-                self._idle -= 1
-            if work is None:
-                return
+        while (work := self._work.get()) is not None:
             work()

@@ -129,7 +129,7 @@ class Reporter:
     def _replace(self, result: Result, status: int, message: str) -> None:
         """Says less, where the server does not take what was said."""
         log.error("the server refused a result of %s (%s): %s", result.lease, status, message)
-        code = "OUTPUT_TOO_LARGE" if status == 413 else "RESULT_REFUSED"
+        code = "OUTPUT_TOO_LARGE" if status == 413 else "REPORT_REFUSED"
         instead = failure(result.lease, code, message or "the server refused the result", retryable=False)
         if result.kind == "released" or result.members == instead.members or self._was_replaced(result):
             self._book.settle(result.lease)
@@ -138,4 +138,4 @@ class Reporter:
 
     @staticmethod
     def _was_replaced(result: Result) -> bool:
-        return (result.members.get("error") or {}).get("code") in ("OUTPUT_TOO_LARGE", "RESULT_REFUSED")
+        return (result.members.get("error") or {}).get("code") in ("OUTPUT_TOO_LARGE", "REPORT_REFUSED")
