@@ -56,7 +56,7 @@ async fn serve(
     let env = Env::real();
     let sqlite = Sqlite::open(&config.data_dir, env.clone()).map_err(|e| anyhow!("{e}"))?;
     let settings = ServerConfig {
-        wire: config.wire.clone().into(),
+        wire: config.wire.into(),
         tls: config.tls.clone(),
         limits: config.limits.clone(),
         insecure_http: config.insecure_http,
