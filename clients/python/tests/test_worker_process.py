@@ -120,7 +120,7 @@ def test_at_sigterm_what_runs_is_finished_and_what_was_not_begun_is_given_back(
 
 @pytest.mark.parametrize("kind", ["", "-async"])
 def test_what_does_not_end_within_the_grace_is_given_up(
-    client: Client, admin: Admin, queue: str, spawn: Callable[..., Process], kind: str
+    client: Client, admin: Admin, make_worker: Make, queue: str, spawn: Callable[..., Process], kind: str
 ) -> None:
     process = spawn(grace=0.5, lease=600)
     one = admin.workflow(workflow(queue, work(f"{queue}{kind}")))
@@ -128,13 +128,17 @@ def test_what_does_not_end_within_the_grace_is_given_up(
     assert process.line() == "begun a"
     process.send(signal.SIGTERM)
     assert process.end() == (0, ["cancelled a", "ended"])
-    task = client.wait(id, timeout=10)
-    assert task.status is Status.FAILED
-    assert task.sub_task("Work").errors[0].code == "WORKER_STOPPED"
-    assert [attempt.status for attempt in client.attempts(id)] == ["FAILED"]
+    other = make_worker()
+    other.action(f"{queue}{kind}")(lambda ctx: ctx.attempt)
+    with working(other):
+        assert client.wait(id, timeout=10, include=["outputs"]).outputs == {"Work": 2}
+    (first, _) = client.attempts(id)
+    assert first.status == "LOST"
+    assert first.error is not None
+    assert first.error.code == "WORKER_STOPPED"
 
 
-def test_what_does_not_listen_is_failed_and_another_tries_again(
+def test_what_does_not_listen_is_given_up_and_another_tries_again(
     client: Client, admin: Admin, make_worker: Make, queue: str, spawn: Callable[..., Process]
 ) -> None:
     process = spawn(grace=0.2, lease=600)

@@ -165,6 +165,11 @@ pub enum Failure {
         /// What is known.
         fault: Fault,
     },
+    /// Whoever ran it gave it up before the work was done, as it stops; nothing says that another one fares no better.
+    Abandoned {
+        /// What it says of that.
+        fault: Fault,
+    },
     /// It ran too long.
     Timeout,
     /// Whoever ran it died.

@@ -84,6 +84,8 @@ pub(crate) struct FailedBody<'a> {
     pub(crate) retryable: bool,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub(crate) outcome_unknown: bool,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) abandoned: bool,
     #[serde(skip_serializing_if = "<[LineBody]>::is_empty")]
     pub(crate) log: &'a [LineBody],
 }

@@ -110,6 +110,7 @@ impl Redactor {
         match failure {
             Failure::Error { fault, retryable } => Failure::Error { fault: self.fault(fault), retryable },
             Failure::Unknown { fault } => Failure::Unknown { fault: self.fault(fault) },
+            Failure::Abandoned { fault } => Failure::Abandoned { fault: self.fault(fault) },
             other @ (Failure::Timeout | Failure::Lost | Failure::Stopped) => other,
         }
     }

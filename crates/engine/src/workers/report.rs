@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
-use longhaul_model::{Command, Failure, Fault, Refused, WorkerId};
+use longhaul_model::{Command, Failure, Refused, WorkerId};
 use longhaul_store::{StoreError, Work};
 use serde_json::Value;
 
@@ -35,14 +35,7 @@ pub enum Ending {
         output: Option<Value>,
     },
     /// It did not.
-    Failed {
-        /// Why.
-        fault: Fault,
-        /// Whether another attempt may do better.
-        retryable: bool,
-        /// The worker does not know whether the work was done.
-        outcome_unknown: bool,
-    },
+    Failed(Failure),
     /// It was not begun.
     Released,
 }
@@ -89,18 +82,11 @@ impl Engine {
                 Ending::Completed { output } => {
                     Command::Complete { sub_task, token, output, by, next: terms.clone() }
                 }
-                Ending::Failed { fault, retryable, outcome_unknown } => {
-                    let failure = if outcome_unknown {
-                        Failure::Unknown { fault }
-                    } else {
-                        Failure::Error { fault, retryable }
-                    };
-                    Command::Fail { sub_task, token, failure, by }
-                }
+                Ending::Failed(failure) => Command::Fail { sub_task, token, failure, by },
                 Ending::Released => Command::HandBack { sub_task, token, by },
             };
+            places.push((place, matches!(command, Command::HandBack { .. })));
             work.reports.push((id, command));
-            places.push(place);
         }
         let (done, leases) = match &next {
             None => (self.inner.store.work(work).await.map_err(EngineError::Store)?, Vec::new()),
@@ -109,9 +95,11 @@ impl Engine {
                 self.lease_taken(ask, work, taken).await?
             }
         };
-        for (place, done) in places.into_iter().zip(done.reports) {
+        for ((place, given_back), done) in places.into_iter().zip(done.reports) {
             recorded[place] = match done {
                 Ok(()) | Err(StoreError::Refused(Refused::Repeated)) => Recorded::Yes,
+                // What one does not have need not be given back: so the call may be repeated.
+                Err(StoreError::Refused(Refused::Stale)) if given_back => Recorded::Yes,
                 Err(_) => Recorded::Lost,
             };
         }
@@ -151,9 +139,7 @@ fn without_secrets(ending: Ending, redactor: Option<&Redactor>) -> Ending {
         Ending::Completed { output } => {
             Ending::Completed { output: output.map(|output| redactor.value(output)) }
         }
-        Ending::Failed { fault, retryable, outcome_unknown } => {
-            Ending::Failed { fault: redactor.fault(fault), retryable, outcome_unknown }
-        }
+        Ending::Failed(failure) => Ending::Failed(redactor.failure(failure)),
         Ending::Released => Ending::Released,
     }
 }

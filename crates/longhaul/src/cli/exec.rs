@@ -35,8 +35,8 @@ Failure:
                    `causes`, `context`, `outcomeUnknown` where there is more to say
 
 When the task is cancelled, or the lease lost, the process group gets SIGTERM, and SIGKILL after the grace. On SIGTERM
-or Ctrl-C the worker takes no more work, and what runs has the grace to end; then it is stopped in the same way, and its
-attempts fail, to be tried again as `retry` says. A second signal stops at once. However the worker ends, its programs do.
+or Ctrl-C the worker takes no more work, and what runs has the grace to end; then it is stopped in the same way, and
+another worker takes its attempts over. A second signal stops at once. However the worker ends, its programs do.
 
 It needs an account of role WORKER, best an API key in LONGHAUL_TOKEN (`longhaul user add NAME --role WORKER --service`):
 a session of `longhaul login` ends within a day.

@@ -93,7 +93,7 @@ impl Step<'_> {
         let definition = &workflow.sub_tasks[self.task.record.own(index) as usize];
         let in_doubt = match &failure {
             Failure::Error { .. } => false,
-            Failure::Unknown { .. } | Failure::Timeout | Failure::Lost => true,
+            Failure::Unknown { .. } | Failure::Abandoned { .. } | Failure::Timeout | Failure::Lost => true,
             // Interrupted in its work by the task's timeout; a retry of the task would repeat it. A timer has no work.
             Failure::Stopped => {
                 let stopping = self.task.record.state.stopping.as_ref();
@@ -104,6 +104,7 @@ impl Step<'_> {
         let (outcome, fault, retryable) = match failure {
             Failure::Error { fault, retryable } => (Outcome::Failed, fault, retryable),
             Failure::Unknown { fault } => (Outcome::Failed, fault, true),
+            Failure::Abandoned { fault } => (Outcome::Lost, fault, true),
             Failure::Timeout => (Outcome::TimedOut, timed_out(definition.timeout), true),
             Failure::Lost => (Outcome::Lost, self.lost(index), true),
             Failure::Stopped => (Outcome::Stopped, stopped(), false),
@@ -257,6 +258,7 @@ impl Failure {
         match self {
             Failure::Error { fault, retryable } => digest(&(by, "error", fault, retryable)),
             Failure::Unknown { fault } => digest(&(by, "unknown", fault)),
+            Failure::Abandoned { fault } => digest(&(by, "abandoned", fault)),
             Failure::Timeout => digest(&(by, "timeout")),
             Failure::Lost => digest(&(by, "lost")),
             Failure::Stopped => digest(&(by, "stopped")),

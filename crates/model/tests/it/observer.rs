@@ -179,7 +179,8 @@ impl Observer {
         let repeatable = |i: u32| before.definition(i).repeatable;
         match command {
             Command::Fail { sub_task, failure, .. } if !repeatable(*sub_task) => {
-                if matches!(failure, Failure::Lost | Failure::Timeout | Failure::Unknown { .. }) {
+                let known = matches!(failure, Failure::Error { .. } | Failure::Stopped);
+                if !known {
                     self.in_doubt.insert(*sub_task);
                 }
             }

@@ -59,6 +59,8 @@ pub(super) struct Report {
 pub(super) enum Ending {
     Completed(Option<Box<RawValue>>),
     Failed(ActionError),
+    /// Given up unfinished, as the worker stops.
+    Abandoned(ActionError),
     Released,
 }
 
@@ -68,7 +70,7 @@ impl Report {
         let ending = match outcome {
             Ok(output) => Ending::Completed(output),
             Err(error) if context.stop_reason() == Some(StopReason::Stopping) => {
-                Ending::Failed(stopped(&error))
+                Ending::Abandoned(stopped(&error))
             }
             Err(error) => Ending::Failed(error),
         };
@@ -89,7 +91,7 @@ impl Report {
             Ending::Completed(output) => {
                 to_raw_value(&CompletedBody { lease, output: output.as_deref(), log })
             }
-            Ending::Failed(error) => to_raw_value(&FailedBody {
+            Ending::Failed(error) | Ending::Abandoned(error) => to_raw_value(&FailedBody {
                 lease,
                 error: ErrorBody {
                     code: &error.code,
@@ -100,6 +102,7 @@ impl Report {
                 },
                 retryable: error.retryable,
                 outcome_unknown: error.outcome_unknown,
+                abandoned: matches!(self.ending, Ending::Abandoned(_)),
                 log,
             }),
             Ending::Released => to_raw_value(&ReleasedBody { lease }),
@@ -107,11 +110,10 @@ impl Report {
     }
 }
 
-/// Why an attempt failed whose worker was stopped: nobody knows how far it had come, and another worker may go on.
+/// Why an attempt ended whose worker was stopped: nobody knows how far it had come, and another worker takes over.
 fn stopped(error: &ActionError) -> ActionError {
     ActionError::new("WORKER_STOPPED", "the worker was stopped before the work was done")
         .cause(error.code.clone(), error.message.clone())
-        .outcome_unknown()
 }
 
 /// Of a handler that did not return when it was asked to.

@@ -116,7 +116,7 @@ impl Desk {
             }
             let place = match report.ending {
                 Ending::Completed(_) => 0,
-                Ending::Failed(_) => 1,
+                Ending::Failed(_) | Ending::Abandoned(_) => 1,
                 Ending::Released => 2,
             };
             bodies[place].push(body);
@@ -160,7 +160,10 @@ impl Desk {
                 Some(ResultBody { status: 413, .. }) => {
                     let size = match &report.ending {
                         Ending::Completed(Some(output)) => output.get().len(),
-                        Ending::Completed(None) | Ending::Failed(_) | Ending::Released => 0,
+                        Ending::Completed(None)
+                        | Ending::Failed(_)
+                        | Ending::Abandoned(_)
+                        | Ending::Released => 0,
                     };
                     self.fail_instead(report, too_large(size));
                 }

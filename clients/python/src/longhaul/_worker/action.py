@@ -108,8 +108,9 @@ def _failed(lease: Lease, context: Context, error: BaseException) -> Result:
         members = {"error": body, "retryable": error.retryable}
         members |= {"outcomeUnknown": True} if isinstance(error, OutcomeUnknown) else {}
     elif isinstance(error, Cancelled | asyncio.CancelledError):
-        code = "WORKER_STOPPED" if context._why == "stopped" else "CANCELLED"
-        members = {"error": _error(code, str(error) or context._reason()), "retryable": True}
+        if context._why == "stopped":
+            return abandoned(lease, context, str(error))
+        members = {"error": _error("CANCELLED", str(error) or context._reason()), "retryable": True}
     else:
         context.log("".join(traceback.format_exception(error)), stream="stderr")
         message = str(error) or type(error).__name__
@@ -117,10 +118,9 @@ def _failed(lease: Lease, context: Context, error: BaseException) -> Result:
     return Result.of("failed", lease.id, {**members, **_rest_of_log(context)})
 
 
-def abandoned(lease: Lease, context: Context) -> Result:
-    """Of a function that did not end when its worker had to."""
-    error = _error("WORKER_STOPPED", context._reason())
-    members = {"error": error, "retryable": True, "outcomeUnknown": True}
+def abandoned(lease: Lease, context: Context, message: str = "") -> Result:
+    """Of a function that did not end before its worker had to: another worker takes over, whatever `retry` says."""
+    members = {"error": _error("WORKER_STOPPED", message or context._reason()), "abandoned": True}
     return Result.of("failed", lease.id, {**members, **_rest_of_log(context)})
 
 

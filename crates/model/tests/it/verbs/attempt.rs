@@ -176,6 +176,15 @@ fn fail_by_loss_again_and_again_ends_at_last() {
 }
 
 #[test]
+fn fail_by_a_worker_that_stops_is_taken_over_at_once() {
+    let mut task = in_turn(&["a"]);
+    let change = task.apply(task.fail(0, Failure::Abandoned { fault: fault() }));
+    assert_eq!((starts(&change), change.attempts[0].outcome), (vec![0], Outcome::Lost));
+    assert_eq!(change.attempts[0].error, Some(fault()));
+    assert!(launches(&change)[0].idempotency_key.ends_with("-0-0-1"));
+}
+
+#[test]
 fn fail_of_unknown_outcome_is_tried_again_with_the_same_key() {
     for failure in [Failure::Timeout, Failure::Unknown { fault: fault() }] {
         let mut task = begun(json!({}), vec![sub("a", retried())]);
@@ -187,7 +196,8 @@ fn fail_of_unknown_outcome_is_tried_again_with_the_same_key() {
 
 #[test]
 fn fail_of_unknown_outcome_parks_what_is_not_to_be_repeated() {
-    for failure in [Failure::Lost, Failure::Timeout, Failure::Unknown { fault: fault() }] {
+    let given_up = Failure::Abandoned { fault: fault() };
+    for failure in [Failure::Lost, Failure::Timeout, Failure::Unknown { fault: fault() }, given_up] {
         let once = json!({"repeatable": false, "retry": {"attempts": 5}});
         let mut task = begun(json!({}), vec![sub("a", once)]);
         assert_eq!(ended(&task.apply(task.fail(0, failure))), Some(TaskStatus::Failed));

@@ -5,7 +5,7 @@ use axum::extract::State;
 use axum::response::Response;
 use http::{Request, StatusCode};
 use longhaul_engine::{Ending, Recorded, WorkerReport};
-use longhaul_model::{Env, Fault};
+use longhaul_model::{Env, Failure, Fault};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -52,6 +52,8 @@ struct FailedSpec {
     #[serde(default)]
     outcome_unknown: bool,
     #[serde(default)]
+    abandoned: bool,
+    #[serde(default)]
     log: Vec<LineSpec>,
 }
 
@@ -59,6 +61,18 @@ struct FailedSpec {
 #[serde(deny_unknown_fields)]
 struct ReleasedSpec {
     lease: String,
+}
+
+impl FailedSpec {
+    fn ending(self) -> (String, Ending, Vec<LineSpec>) {
+        let fault = self.error.fault();
+        let failure = match (self.abandoned, self.outcome_unknown) {
+            (true, _) => Failure::Abandoned { fault },
+            (false, true) => Failure::Unknown { fault },
+            (false, false) => Failure::Error { fault, retryable: self.retryable },
+        };
+        (self.lease, Ending::Failed(failure), self.log)
+    }
 }
 
 fn yes() -> bool {
@@ -106,8 +120,7 @@ fn reports(given: ReportSpec, env: &Env) -> Result<(Vec<String>, Vec<WorkerRepor
         add(one.lease, format!("/completed/{n}"), Ending::Completed { output: one.output }, one.log)?;
     }
     for (n, one) in given.failed.into_iter().enumerate() {
-        let FailedSpec { lease, error, retryable, outcome_unknown, log } = one;
-        let ending = Ending::Failed { fault: error.fault(), retryable, outcome_unknown };
+        let (lease, ending, log) = one.ending();
         add(lease, format!("/failed/{n}"), ending, log)?;
     }
     for (n, one) in given.released.into_iter().enumerate() {

@@ -122,7 +122,7 @@ fn lease_state() -> Value {
 }
 
 fn report_spec() -> Value {
-    let list = |item: Value| json!({ "type": "array", "maxItems": 300, "items": item });
+    let list = |item: Value| json!({ "type": "array", "maxItems": 1024, "items": item });
     let completed = closed(
         &["lease"],
         json!({ "lease": lease_id(), "output": { "description": "Any JSON up to 1 MiB" }, "log": list_of("LogLineSpec") }),
@@ -133,6 +133,7 @@ fn report_spec() -> Value {
             "lease": lease_id(), "error": { "$ref": "#/components/schemas/WorkerError" },
             "retryable": { "type": "boolean", "default": true },
             "outcomeUnknown": { "type": "boolean", "default": false, "description": "The worker does not know whether the work was done" },
+            "abandoned": { "type": "boolean", "default": false, "description": "The worker gave the work up unfinished, as it stops: another takes over at once" },
             "log": list_of("LogLineSpec"),
         }),
     );
