@@ -128,6 +128,48 @@ pub enum AccountRefused {
     TooManyApiKeys,
 }
 
+impl User {
+    /// Whether it can administer accounts.
+    pub(crate) fn administers(&self) -> bool {
+        self.role == ADMIN && !self.disabled && self.password_hash.is_some()
+    }
+
+    pub(crate) fn has_key(&self, id: &str) -> bool {
+        self.api_keys.iter().any(|key| key.id == id)
+    }
+
+    /// The account after a change, and whether everything given to it before is void.
+    pub(crate) fn changed(&self, change: UserChange) -> Result<(User, bool), StoreError> {
+        let mut user = self.clone();
+        let mut void = false;
+        match change {
+            UserChange::Settings { role, disabled, password_hash } => {
+                void = password_hash.is_some() || (disabled == Some(true) && !user.disabled);
+                user.role = role.unwrap_or(user.role);
+                user.disabled = disabled.unwrap_or(user.disabled);
+                user.password_hash = password_hash.or(user.password_hash);
+            }
+            UserChange::Rehash { from, to } => {
+                if user.password_hash.as_ref() == Some(&from) {
+                    user.password_hash = Some(to);
+                }
+            }
+            UserChange::AddApiKey(key) => {
+                if user.api_keys.len() >= MOST_API_KEYS {
+                    return Err(AccountRefused::TooManyApiKeys.into());
+                }
+                user.api_keys.push(key);
+            }
+            UserChange::RemoveApiKey(id) => {
+                let at = user.api_keys.iter().position(|key| key.id == id).ok_or(StoreError::NotFound)?;
+                user.api_keys.remove(at);
+                void = true;
+            }
+        }
+        Ok((user, void))
+    }
+}
+
 /// Where accounts live. Reads are quick enough to be called where they stand, and see every change that was answered
 /// before they began. Names are compared without case. What is noted of a change is written with it.
 #[async_trait]

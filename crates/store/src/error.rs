@@ -36,3 +36,20 @@ pub enum StoreError {
     #[error("{0}")]
     Open(String),
 }
+
+impl StoreError {
+    /// The same once more: errors are told to many.
+    pub(crate) fn copy(&self) -> StoreError {
+        match self {
+            StoreError::NotFound => StoreError::NotFound,
+            StoreError::Refused(refused) => StoreError::Refused(refused.clone()),
+            StoreError::Account(refused) => StoreError::Account(*refused),
+            StoreError::KeyReused => StoreError::KeyReused,
+            StoreError::Unavailable(why) => StoreError::Unavailable(why.clone()),
+            StoreError::Full => StoreError::Full,
+            StoreError::Locked(holders) => StoreError::Locked(holders.clone()),
+            StoreError::Corrupt(why) => StoreError::Corrupt(why.clone()),
+            StoreError::Open(why) => StoreError::Open(why.clone()),
+        }
+    }
+}

@@ -4,13 +4,19 @@
 #![forbid(unsafe_code)]
 
 mod accounts;
+mod attempts;
 mod audit;
+mod cache;
 #[cfg(feature = "conformance")]
 pub mod conformance;
+mod counters;
+mod doc;
 mod error;
+mod known;
 mod locks;
 mod logs;
 mod migrate;
+mod packed;
 mod query;
 pub mod sqlite;
 mod store;

@@ -74,3 +74,31 @@ pub struct LogQuery {
     /// At the most so many, rounded up to a whole chunk.
     pub limit: usize,
 }
+
+/// Lines of one chunk, at the most.
+const CHUNK: usize = 1_000;
+
+/// The chunks of lines that an attempt which wrote so many bytes may still write, each with how many it wrote by its end. Of
+/// lines that are left out the last chunk tells.
+pub(crate) fn fitting(lines: &[LogLine], mut total: u64) -> Vec<(Vec<LogLine>, u64)> {
+    let mut chunks = Vec::new();
+    for lines in lines.chunks(CHUNK) {
+        if total >= LARGEST_LOG {
+            break;
+        }
+        let fit = lines.iter().take_while(|line| {
+            let fits = total < LARGEST_LOG;
+            total += line.text.len() as u64 + 1;
+            fits
+        });
+        let mut kept: Vec<LogLine> = fit.cloned().collect();
+        if total >= LARGEST_LOG
+            && let Some(last) = kept.last()
+        {
+            let text = format!("[the log ends here: an attempt may write {} MiB]", LARGEST_LOG >> 20);
+            kept.push(LogLine::new(last.at, LogStream::Err, text));
+        }
+        chunks.push((kept, total));
+    }
+    chunks
+}

@@ -10,13 +10,14 @@ use super::writer::{Job, Writer, effects, refused};
 use super::{audit, claims, seal, workflows};
 use crate::audit::Audit;
 use crate::error::StoreError;
+use crate::known::Workflows;
 use crate::store::{Commit, CommitSink, Submission};
 use crate::stored::{Grant, IdempotencyKey, Stored, Submitted};
 
 /// How long an idempotency key is remembered at least, in milliseconds.
 const KEY_LIFE: i64 = 48 * 3_600_000;
 
-type Told = Box<dyn FnOnce(Result<(), &StoreError>, &workflows::Workflows) + Send>;
+type Told = Box<dyn FnOnce(Result<(), &StoreError>, &Workflows) + Send>;
 
 /// The jobs of one transaction.
 pub(super) struct Batch {
@@ -152,11 +153,11 @@ impl Batch {
         &mut self,
         done: Result<T, StoreError>,
         answer: super::writer::Answer<T>,
-        on_success: impl FnOnce(&T, &workflows::Workflows) + Send + 'static,
+        on_success: impl FnOnce(&T, &Workflows) + Send + 'static,
     ) {
         let done = match done {
             Err(e @ (StoreError::Unavailable(_) | StoreError::Full)) => {
-                self.failure = Some(copy(&e));
+                self.failure = Some(e.copy());
                 Err(e)
             }
             other => other,
@@ -168,7 +169,7 @@ impl Batch {
                     Ok(value)
                 }
                 (Err(refusal), _) => Err(refusal),
-                (Ok(_), Err(e)) => Err(copy(e)),
+                (Ok(_), Err(e)) => Err(e.copy()),
             };
             // Whoever asked may have gone; what was done is done.
             let _ = answer.send(result);
@@ -321,7 +322,7 @@ impl Batch {
     }
 
     /// The batch is durable: effects go out, then everybody is answered.
-    pub(super) fn succeed(self, known: &workflows::Workflows, sink: Option<&dyn CommitSink>) {
+    pub(super) fn succeed(self, known: &Workflows, sink: Option<&dyn CommitSink>) {
         if let Some(sink) = sink
             && !self.commits.is_empty()
         {
@@ -342,7 +343,7 @@ impl Batch {
 
     /// Nothing of the batch happened: everybody who waits is told so.
     pub(super) fn fail(self, e: &StoreError) {
-        let nothing = workflows::Workflows::default();
+        let nothing = Workflows::default();
         for told in self.told {
             told(Err(e), &nothing);
         }
@@ -383,20 +384,5 @@ fn load(writer: &Writer, id: TaskId) -> Result<(Loaded, Place), StoreError> {
     match row.task(&writer.connection, &writer.shared.workflows)? {
         Some((wid, task)) => Ok((Loaded::new(seq, wid, Box::new(task)), place)),
         None => Err(StoreError::NotFound),
-    }
-}
-
-/// Errors are told to many.
-fn copy(e: &StoreError) -> StoreError {
-    match e {
-        StoreError::NotFound => StoreError::NotFound,
-        StoreError::Refused(refused) => StoreError::Refused(refused.clone()),
-        StoreError::Account(refused) => StoreError::Account(*refused),
-        StoreError::KeyReused => StoreError::KeyReused,
-        StoreError::Unavailable(why) => StoreError::Unavailable(why.clone()),
-        StoreError::Full => StoreError::Full,
-        StoreError::Locked(holders) => StoreError::Locked(holders.clone()),
-        StoreError::Corrupt(why) => StoreError::Corrupt(why.clone()),
-        StoreError::Open(why) => StoreError::Open(why.clone()),
     }
 }

@@ -3,11 +3,11 @@
 use longhaul_model::{Change, Record, Task, TaskStatus, Timestamp};
 use rusqlite::{Connection, params};
 
-use super::counters::{Counted, Counters};
-use super::doc::{self, CHUNK};
-use super::functions;
 use super::rows::sql;
+use crate::counters::{Counted, Counters};
+use crate::doc::{self, CHUNK};
 use crate::error::StoreError;
+use crate::packed::pack;
 
 /// A task with what the writer knows about its rows.
 pub(super) struct Loaded {
@@ -17,6 +17,12 @@ pub(super) struct Loaded {
     pub(super) task: Box<Task>,
     /// Its resources as its row has them.
     pub(super) resources: String,
+}
+
+impl AsRef<Task> for Loaded {
+    fn as_ref(&self) -> &Task {
+        &self.task
+    }
 }
 
 /// What a task counted as before a change.
@@ -34,7 +40,7 @@ impl Before {
 
 impl Loaded {
     pub(super) fn new(seq: i64, wid: i64, task: Box<Task>) -> Self {
-        let resources = functions::pack(&task.record().state.resources);
+        let resources = pack(&task.record().state.resources);
         Loaded { seq, wid, task, resources }
     }
 

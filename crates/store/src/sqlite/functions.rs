@@ -1,16 +1,12 @@
-//! What SQL is taught: how names are searched, and how a row's resources are.
+//! What SQL is taught: how names and a row's resources are searched.
 
 use std::sync::Arc;
 
-use longhaul_model::Resource;
 use memchr::memmem;
 use rusqlite::functions::FunctionFlags;
 use rusqlite::{Connection, Result};
 
-/// Between a resource's type and its id.
-const UNIT: char = '\u{1f}';
-/// Behind each resource.
-const RECORD: char = '\u{1e}';
+use crate::packed::unpack;
 
 pub(super) fn register(connection: &Connection) -> Result<()> {
     let flags =
@@ -52,21 +48,4 @@ impl Needle {
             None => self.0.find(text.to_lowercase().as_bytes()).is_some(),
         }
     }
-}
-
-/// A task's resources as its row keeps them, for filters that look at few rows.
-pub(super) fn pack(resources: &[Resource]) -> String {
-    let mut packed = String::new();
-    for resource in resources {
-        packed.push_str(&resource.kind);
-        packed.push(UNIT);
-        packed.push_str(&resource.resource_id);
-        packed.push(RECORD);
-    }
-    packed
-}
-
-/// Type and id of each packed resource.
-pub(super) fn unpack(packed: &str) -> impl Iterator<Item = (&str, &str)> {
-    packed.split_terminator(RECORD).filter_map(|record| record.split_once(UNIT))
 }

@@ -2,11 +2,11 @@
 
 use rusqlite::{Connection, params};
 
-use super::counters::{Counted, Counters};
-use super::functions::pack;
 use super::rows::{self, Place, sql};
 use super::seal;
+use crate::counters::{Counted, Counters};
 use crate::error::StoreError;
+use crate::packed::pack;
 use crate::stored::{ImportOutcome, ImportedTask};
 
 /// Imports inside the writer's transaction; `next` gives the order of acceptance.

@@ -3,14 +3,11 @@
 use longhaul_model::TaskId;
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::doc;
 use super::rows::{self, sql};
 use super::writer::Writer;
+use crate::doc;
 use crate::error::StoreError;
-use crate::logs::{LARGEST_LOG, LogChunk, LogLine, LogQuery, LogStream};
-
-/// Lines of one chunk, at the most.
-const CHUNK: usize = 1_000;
+use crate::logs::{LogChunk, LogLine, LogQuery, fitting};
 
 /// Puts lines behind those that are there; those beyond what an attempt may write are left out, and that is said.
 pub(super) fn write(
@@ -22,23 +19,8 @@ pub(super) fn write(
 ) -> Result<(), StoreError> {
     let connection = &writer.connection;
     let seq = rows::seq(connection, id)?.ok_or(StoreError::NotFound)?;
-    let mut total = written(connection, seq, sub_task, attempt)?;
-    for lines in lines.chunks(CHUNK) {
-        if total >= LARGEST_LOG {
-            break;
-        }
-        let fit = lines.iter().take_while(|line| {
-            let fits = total < LARGEST_LOG;
-            total += line.text.len() as u64 + 1;
-            fits
-        });
-        let mut kept: Vec<LogLine> = fit.cloned().collect();
-        if total >= LARGEST_LOG
-            && let Some(last) = kept.last()
-        {
-            let text = format!("[the log ends here: an attempt may write {} MiB]", LARGEST_LOG >> 20);
-            kept.push(LogLine::new(last.at, LogStream::Err, text));
-        }
+    let total = written(connection, seq, sub_task, attempt)?;
+    for (kept, total) in fitting(lines, total) {
         let (number, text) = (next(connection, seq)?, doc::json(&kept)?);
         connection
             .prepare_cached(

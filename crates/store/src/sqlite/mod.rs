@@ -5,12 +5,10 @@ mod attempts;
 mod audit;
 mod backup;
 mod batch;
-mod cache;
 mod change;
 mod checkpoint;
 mod claims;
 mod counters;
-mod doc;
 mod errand;
 mod functions;
 mod import;
@@ -79,7 +77,7 @@ impl Sqlite {
         let connection = open::writer(directory, env.now())?;
         let (next_seq, resting) = resume(&connection)?;
         let shared = Arc::new(Shared {
-            workflows: workflows::Workflows::default(),
+            workflows: crate::known::Workflows::default(),
             sink: RwLock::new(None),
             signals: Arc::new(checkpoint::Signals::default()),
             broken: AtomicBool::new(false),
@@ -96,8 +94,8 @@ impl Sqlite {
             connection,
             shared: shared.clone(),
             env,
-            cache: cache::Cache::default(),
-            counters: counters::Counters::default(),
+            cache: crate::cache::Cache::default(),
+            counters: crate::counters::Counters::default(),
             next_seq,
             resting,
             sealing: Vec::new(),

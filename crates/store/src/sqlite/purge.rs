@@ -3,12 +3,12 @@
 use longhaul_model::{Record, TaskId, Timestamp};
 use rusqlite::{Connection, params};
 
-use super::counters::Counters;
 use super::rows::{self, Place, sql};
-use super::workflows::Workflows;
 use super::writer::Writer;
 use super::{seal, settings};
+use crate::counters::Counters;
 use crate::error::StoreError;
+use crate::known::Workflows;
 use crate::stored::{Deletion, Purged, Stored};
 
 /// Deletes what may be deleted of the tasks named.

@@ -6,10 +6,10 @@ use longhaul_model::{Spec, Task, TaskId, TaskStatus, Timestamp};
 use rusqlite::{Connection, OptionalExtension};
 use serde_json::Value;
 
-use super::counters::Counted;
-use super::doc;
-use super::workflows::Workflows;
+use crate::counters::Counted;
+use crate::doc;
 use crate::error::StoreError;
+use crate::known::Workflows;
 use crate::stored::Stored;
 
 /// Where a task's row is.

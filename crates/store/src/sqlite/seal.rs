@@ -5,9 +5,9 @@
 use longhaul_model::TaskStatus;
 use rusqlite::{Connection, params};
 
-use super::functions::unpack;
 use super::rows::sql;
 use crate::error::StoreError;
+use crate::packed::unpack;
 
 /// A row of history by what is found of it.
 pub(super) struct Entry<'a> {

@@ -3,8 +3,8 @@
 use rusqlite::{Connection, OptionalExtension, params};
 use serde_json::Value;
 
-use super::doc;
 use super::rows::sql;
+use crate::doc;
 use crate::error::StoreError;
 
 pub(super) fn get(connection: &Connection, name: &str) -> Result<Option<Value>, StoreError> {

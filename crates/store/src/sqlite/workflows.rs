@@ -1,48 +1,29 @@
-//! Workflow definitions: compiled once, kept for as long as the process lives.
+//! Workflow definitions and their rows.
 
-use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use longhaul_model::workflow::{Definition, Workflow};
 use longhaul_model::{Timestamp, WorkflowVersion};
-use parking_lot::RwLock;
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::doc;
 use super::rows::sql;
+use crate::doc;
 use crate::error::StoreError;
+use crate::known::{Workflows, compile};
 use crate::stored::{WorkflowPut, WorkflowSummary};
-
-/// The compiled versions, by row.
-#[derive(Default)]
-pub(super) struct Workflows {
-    compiled: RwLock<HashMap<i64, Arc<Workflow>>>,
-    /// The newest listed version by name.
-    newest: RwLock<HashMap<String, (i64, Arc<Workflow>)>>,
-    /// Rises with every change of `newest`, so that a reader with an older snapshot does not put back what was
-    /// true before.
-    epoch: AtomicU64,
-}
 
 impl Workflows {
     /// The version of a row.
     pub(super) fn by_row(&self, connection: &Connection, wid: i64) -> Result<Arc<Workflow>, StoreError> {
-        if let Some(found) = self.compiled.read().get(&wid) {
-            return Ok(found.clone());
+        if let Some(found) = self.compiled(wid) {
+            return Ok(found);
         }
         let (text, version): (String, WorkflowVersion) = connection
             .query_row("SELECT doc, version FROM workflows WHERE wid = ?", [wid], |row| {
                 Ok((row.get(0)?, row.get(1)?))
             })
             .map_err(sql)?;
-        let compiled = Arc::new(compile(doc::parse(&text)?, version)?);
-        Ok(self.compiled.write().entry(wid).or_insert(compiled).clone())
-    }
-
-    /// The newest listed version, if it is at hand.
-    pub(super) fn newest(&self, name: &str) -> Option<Arc<Workflow>> {
-        self.newest.read().get(name).map(|(_, workflow)| workflow.clone())
+        self.compile(wid, &text, version)
     }
 
     /// By name: the newest listed, or a version whether listed or not.
@@ -52,12 +33,10 @@ impl Workflows {
         name: &str,
         version: Option<WorkflowVersion>,
     ) -> Result<(i64, Arc<Workflow>), StoreError> {
-        if let Some(found) = self.newest.read().get(name)
-            && version.is_none_or(|version| version == found.1.version)
-        {
-            return Ok(found.clone());
+        if let Some(found) = self.at_hand(name, version) {
+            return Ok(found);
         }
-        let epoch = self.epoch.load(Ordering::SeqCst);
+        let epoch = self.epoch();
         let row: Option<i64> = match version {
             Some(version) => connection.query_row(
                 "SELECT wid FROM workflows WHERE name = ? AND version = ?",
@@ -74,26 +53,10 @@ impl Workflows {
         .map_err(sql)?;
         let wid = row.ok_or(StoreError::NotFound)?;
         let workflow = self.by_row(connection, wid)?;
-        let mut newest = self.newest.write();
-        if version.is_none() && self.epoch.load(Ordering::SeqCst) == epoch {
-            newest.insert(name.to_owned(), (wid, workflow.clone()));
+        if version.is_none() {
+            self.read(epoch, wid, &workflow);
         }
         Ok((wid, workflow))
-    }
-
-    /// Remembers what was committed.
-    pub(super) fn committed(&self, wid: i64, workflow: &Arc<Workflow>) {
-        self.compiled.write().insert(wid, workflow.clone());
-        let mut newest = self.newest.write();
-        self.epoch.fetch_add(1, Ordering::SeqCst);
-        newest.insert(workflow.definition.name.clone(), (wid, workflow.clone()));
-    }
-
-    /// Forgets a name that was taken out of the list.
-    pub(super) fn removed(&self, name: &str) {
-        let mut newest = self.newest.write();
-        self.epoch.fetch_add(1, Ordering::SeqCst);
-        newest.remove(name);
     }
 
     /// Every listed workflow, by name.
@@ -164,14 +127,4 @@ pub(super) fn hide(connection: &Connection, name: &str) -> Result<(), StoreError
         .execute("UPDATE workflows SET hidden = 1 WHERE name = ? AND NOT hidden", [name])
         .map_err(sql)?;
     if changed == 0 { Err(StoreError::NotFound) } else { Ok(()) }
-}
-
-fn compile(definition: Definition, version: WorkflowVersion) -> Result<Workflow, StoreError> {
-    let name = definition.name.clone();
-    Workflow::compile(definition, version).map_err(|problems| {
-        let first = problems
-            .first()
-            .map_or_else(String::new, |problem| format!("{}: {}", problem.pointer, problem.message));
-        StoreError::Corrupt(format!("version {version} of the workflow `{name}` does not compile: {first}"))
-    })
 }

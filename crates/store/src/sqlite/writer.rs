@@ -12,14 +12,15 @@ use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
 
 use super::batch::Batch;
-use super::cache::Cache;
+use super::change::Loaded;
 use super::checkpoint::{self, Signals};
-use super::counters::Counters;
 use super::errand::Errand;
-use super::seal;
-use super::workflows::Workflows;
+use super::{counters, seal};
 use crate::audit::Audit;
+use crate::cache::Cache;
+use crate::counters::Counters;
 use crate::error::StoreError;
+use crate::known::Workflows;
 use crate::store::{Commit, CommitSink, Submission, Work};
 use crate::stored::{Submitted, Worked, WorkflowPut};
 
@@ -64,7 +65,7 @@ pub(super) struct Writer {
     pub(super) connection: Connection,
     pub(super) shared: Arc<Shared>,
     pub(super) env: Env,
-    pub(super) cache: Cache,
+    pub(super) cache: Cache<Loaded>,
     pub(super) counters: Counters,
     pub(super) next_seq: i64,
     /// Resting tasks that are hot still, oldest first.
@@ -127,7 +128,7 @@ impl Writer {
                 }
             }
             self.seal_some()?;
-            self.counters.write(&self.connection)?;
+            counters::write(&mut self.counters, &self.connection)?;
             self.commit()
         });
         match outcome {

@@ -109,38 +109,17 @@ pub(super) fn change(
     now: Timestamp,
 ) -> Result<User, StoreError> {
     let before = find(connection, name)?;
-    let mut user = before.clone();
-    let mut void = false;
-    match change {
-        UserChange::Settings { role, disabled, password_hash } => {
-            void = password_hash.is_some() || (disabled == Some(true) && !user.disabled);
-            user.role = role.unwrap_or(user.role);
-            user.disabled = disabled.unwrap_or(user.disabled);
-            user.password_hash = password_hash.or(user.password_hash);
-        }
-        UserChange::Rehash { from, to } => {
-            if user.password_hash.as_ref() == Some(&from) {
-                user.password_hash = Some(to);
-            }
-        }
-        UserChange::AddApiKey(key) => {
-            if user.api_keys.len() >= MOST_API_KEYS {
-                return Err(AccountRefused::TooManyApiKeys.into());
-            }
-            insert_key(connection, &user.name, &key)?;
-            user.api_keys.push(key);
-        }
-        UserChange::RemoveApiKey(id) => {
-            let at = user.api_keys.iter().position(|key| key.id == id).ok_or(StoreError::NotFound)?;
-            connection
-                .prepare_cached("DELETE FROM api_keys WHERE id = ?")
-                .and_then(|mut s| s.execute([&id]))
-                .map_err(sql)?;
-            user.api_keys.remove(at);
-            void = true;
-        }
+    let (mut user, void) = before.changed(change)?;
+    for gone in before.api_keys.iter().filter(|key| !user.has_key(&key.id)) {
+        connection
+            .prepare_cached("DELETE FROM api_keys WHERE id = ?")
+            .and_then(|mut s| s.execute([&gone.id]))
+            .map_err(sql)?;
     }
-    if administers(&before) && !administers(&user) {
+    for new in user.api_keys.iter().filter(|key| !before.has_key(&key.id)) {
+        insert_key(connection, name, new)?;
+    }
+    if before.administers() && !user.administers() {
         keep_an_admin(connection, name)?;
     }
     if void {
@@ -159,7 +138,7 @@ pub(super) fn change(
 
 pub(super) fn delete(connection: &Connection, name: &str) -> Result<(), StoreError> {
     let user = find(connection, name)?;
-    if administers(&user) {
+    if user.administers() {
         keep_an_admin(connection, name)?;
     }
     sessions::revoke_all(connection, name)?;
@@ -180,10 +159,6 @@ pub(super) fn touch(connection: &Connection, used: &[(String, Timestamp)]) -> Re
         statement.execute(params![at.0, id]).map_err(sql)?;
     }
     Ok(())
-}
-
-fn administers(user: &User) -> bool {
-    user.role == ADMIN && !user.disabled && user.password_hash.is_some()
 }
 
 /// Refuses unless somebody else administers, too.

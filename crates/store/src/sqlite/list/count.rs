@@ -4,8 +4,8 @@
 use rusqlite::{Connection, OptionalExtension, params_from_iter};
 
 use super::filter::{Filter, Sql};
+use crate::counters::WIDTHS;
 use crate::error::StoreError;
-use crate::sqlite::counters::WIDTHS;
 use crate::sqlite::rows::sql;
 
 pub(super) fn count(connection: &Connection, filter: &Filter<'_>) -> Result<u64, StoreError> {

@@ -4,9 +4,9 @@ use longhaul_model::TaskStatus;
 use rusqlite::types::Value;
 use rusqlite::{Connection, params};
 
+use crate::doc::json;
 use crate::error::StoreError;
 use crate::query::TaskQuery;
-use crate::sqlite::doc::json;
 use crate::sqlite::rows::sql;
 
 /// Matches of the trigram index from which a walk along the index of names is quicker than looking each one up.

@@ -9,8 +9,8 @@ use longhaul_model::Timestamp;
 use rusqlite::Connection;
 
 use super::rows;
-use super::workflows::Workflows;
 use crate::error::StoreError;
+use crate::known::Workflows;
 use crate::query::TaskQuery;
 use crate::stored::Page;
 

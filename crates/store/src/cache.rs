@@ -3,39 +3,42 @@
 
 use std::collections::HashMap;
 
-use longhaul_model::TaskId;
-
-use super::change::Loaded;
+use longhaul_model::{Task, TaskId};
 
 /// Sub-tasks in all kept tasks, at the most: about 100 MB.
 const LARGEST: usize = 400_000;
 
 /// Tasks by id.
-#[derive(Default)]
-pub(super) struct Cache {
-    tasks: HashMap<TaskId, Loaded>,
+pub(crate) struct Cache<T> {
+    tasks: HashMap<TaskId, T>,
     size: usize,
     /// Changed by the batch at work.
     touched: Vec<TaskId>,
 }
 
-impl Cache {
+impl<T> Default for Cache<T> {
+    fn default() -> Self {
+        Cache { tasks: HashMap::new(), size: 0, touched: Vec::new() }
+    }
+}
+
+impl<T: AsRef<Task>> Cache<T> {
     /// Takes a task out, to be put back once it is changed.
-    pub(super) fn take(&mut self, id: TaskId) -> Option<Loaded> {
+    pub(crate) fn take(&mut self, id: TaskId) -> Option<T> {
         let task = self.tasks.remove(&id)?;
         self.size -= weight(&task);
         Some(task)
     }
 
     /// Keeps a task that the batch at work may have changed.
-    pub(super) fn keep(&mut self, id: TaskId, task: Loaded) {
+    pub(crate) fn keep(&mut self, id: TaskId, task: T) {
         self.size += weight(&task);
         self.touched.push(id);
         self.tasks.insert(id, task);
     }
 
     /// The batch is durable.
-    pub(super) fn settle(&mut self) {
+    pub(crate) fn settle(&mut self) {
         self.touched.clear();
         if self.size > LARGEST {
             // No order is kept for this rare case: any half goes, and is read again when it is needed.
@@ -52,13 +55,13 @@ impl Cache {
     }
 
     /// The batch failed: what it changed is not what is stored.
-    pub(super) fn forget_touched(&mut self) {
+    pub(crate) fn forget_touched(&mut self) {
         for id in std::mem::take(&mut self.touched) {
             self.take(id);
         }
     }
 }
 
-fn weight(task: &Loaded) -> usize {
-    task.task.record().sub_tasks.len() + 4
+fn weight(task: &impl AsRef<Task>) -> usize {
+    task.as_ref().record().sub_tasks.len() + 4
 }

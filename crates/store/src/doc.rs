@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::StoreError;
 
 /// Sub-tasks in one chunk.
-pub(super) const CHUNK: usize = 16;
+pub(crate) const CHUNK: usize = 16;
 
 #[derive(Serialize)]
 struct Writing<'a> {
@@ -23,9 +23,9 @@ struct Writing<'a> {
 }
 
 #[derive(Deserialize)]
-pub(super) struct Reading {
+pub(crate) struct Reading {
     /// The workflow version's row.
-    pub(super) w: i64,
+    pub(crate) w: i64,
     /// How many sub-tasks there are, where they are more than one chunk.
     n: Option<usize>,
     t: State,
@@ -34,7 +34,7 @@ pub(super) struct Reading {
 }
 
 /// The document of a task's row.
-pub(super) fn head(wid: i64, record: &Record) -> Result<String, StoreError> {
+pub(crate) fn head(wid: i64, record: &Record) -> Result<String, StoreError> {
     let first = &record.sub_tasks[..record.sub_tasks.len().min(CHUNK)];
     let count = record.sub_tasks.len();
     let n = (count > CHUNK).then_some(count);
@@ -42,39 +42,39 @@ pub(super) fn head(wid: i64, record: &Record) -> Result<String, StoreError> {
 }
 
 /// The document of a further chunk.
-pub(super) fn chunk(record: &Record, n: usize) -> Result<String, StoreError> {
+pub(crate) fn chunk(record: &Record, n: usize) -> Result<String, StoreError> {
     let from = n * CHUNK;
     let to = record.sub_tasks.len().min(from + CHUNK);
     json(&&record.sub_tasks[from..to])
 }
 
 /// How many chunks a task has beyond the first.
-pub(super) fn further_chunks(sub_tasks: usize) -> usize {
+pub(crate) fn further_chunks(sub_tasks: usize) -> usize {
     sub_tasks.div_ceil(CHUNK).saturating_sub(1)
 }
 
-pub(super) fn json<T: Serialize + ?Sized>(value: &T) -> Result<String, StoreError> {
+pub(crate) fn json<T: Serialize + ?Sized>(value: &T) -> Result<String, StoreError> {
     serde_json::to_string(value).map_err(|e| StoreError::Corrupt(e.to_string()))
 }
 
-pub(super) fn parse<'a, T: Deserialize<'a>>(text: &'a str) -> Result<T, StoreError> {
+pub(crate) fn parse<'a, T: Deserialize<'a>>(text: &'a str) -> Result<T, StoreError> {
     serde_json::from_str(text).map_err(|e| StoreError::Corrupt(e.to_string()))
 }
 
 impl Reading {
     /// Whether there are further chunks; tasks stored before children were known do not say how many.
-    pub(super) fn is_large(&self, workflow: &Workflow) -> bool {
+    pub(crate) fn is_large(&self, workflow: &Workflow) -> bool {
         self.n.unwrap_or(workflow.sub_tasks.len()) > CHUNK
     }
 }
 
 /// Whether a row's document says that there are further chunks. A look, not a parse: reads are many.
-pub(super) fn says_large(document: &str) -> bool {
+pub(crate) fn says_large(document: &str) -> bool {
     document.split_once(',').is_some_and(|(_, rest)| rest.starts_with("\"n\":"))
 }
 
 /// The record of a row's document and its further chunks.
-pub(super) fn record(
+pub(crate) fn record(
     id: TaskId,
     name: String,
     workflow: Arc<Workflow>,

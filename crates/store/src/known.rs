@@ -1,0 +1,95 @@
+//! Workflow definitions: compiled once, kept for as long as the process lives.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use longhaul_model::WorkflowVersion;
+use longhaul_model::workflow::{Definition, Workflow};
+use parking_lot::RwLock;
+
+use crate::doc;
+use crate::error::StoreError;
+
+/// The compiled versions, by row.
+#[derive(Default)]
+pub(crate) struct Workflows {
+    compiled: RwLock<HashMap<i64, Arc<Workflow>>>,
+    /// The newest listed version by name.
+    newest: RwLock<HashMap<String, (i64, Arc<Workflow>)>>,
+    /// Rises with every change of `newest`, so that a reader with an older snapshot does not put back what was
+    /// true before.
+    epoch: AtomicU64,
+}
+
+impl Workflows {
+    /// The version of a row, if it is at hand.
+    pub(crate) fn compiled(&self, wid: i64) -> Option<Arc<Workflow>> {
+        self.compiled.read().get(&wid).cloned()
+    }
+
+    /// Compiles the version of a row.
+    pub(crate) fn compile(
+        &self,
+        wid: i64,
+        text: &str,
+        version: WorkflowVersion,
+    ) -> Result<Arc<Workflow>, StoreError> {
+        let compiled = Arc::new(compile(doc::parse(text)?, version)?);
+        Ok(self.compiled.write().entry(wid).or_insert(compiled).clone())
+    }
+
+    /// The newest listed version, if it is at hand.
+    pub(crate) fn newest(&self, name: &str) -> Option<Arc<Workflow>> {
+        self.newest.read().get(name).map(|(_, workflow)| workflow.clone())
+    }
+
+    /// The newest listed version with its row, if it is at hand and no other is asked for.
+    pub(crate) fn at_hand(
+        &self,
+        name: &str,
+        version: Option<WorkflowVersion>,
+    ) -> Option<(i64, Arc<Workflow>)> {
+        let newest = self.newest.read();
+        newest.get(name).filter(|found| version.is_none_or(|version| version == found.1.version)).cloned()
+    }
+
+    /// To be taken before the newest version is read, and given with it.
+    pub(crate) fn epoch(&self) -> u64 {
+        self.epoch.load(Ordering::SeqCst)
+    }
+
+    /// Remembers the newest version, unless another came since.
+    pub(crate) fn read(&self, epoch: u64, wid: i64, workflow: &Arc<Workflow>) {
+        let mut newest = self.newest.write();
+        if self.epoch() == epoch {
+            newest.insert(workflow.definition.name.clone(), (wid, workflow.clone()));
+        }
+    }
+
+    /// Remembers what was committed.
+    pub(crate) fn committed(&self, wid: i64, workflow: &Arc<Workflow>) {
+        self.compiled.write().insert(wid, workflow.clone());
+        let mut newest = self.newest.write();
+        self.epoch.fetch_add(1, Ordering::SeqCst);
+        newest.insert(workflow.definition.name.clone(), (wid, workflow.clone()));
+    }
+
+    /// Forgets a name that was taken out of the list.
+    pub(crate) fn removed(&self, name: &str) {
+        let mut newest = self.newest.write();
+        self.epoch.fetch_add(1, Ordering::SeqCst);
+        newest.remove(name);
+    }
+}
+
+/// Compiles a definition that was checked when it was stored.
+pub(crate) fn compile(definition: Definition, version: WorkflowVersion) -> Result<Workflow, StoreError> {
+    let name = definition.name.clone();
+    Workflow::compile(definition, version).map_err(|problems| {
+        let first = problems
+            .first()
+            .map_or_else(String::new, |problem| format!("{}: {}", problem.pointer, problem.message));
+        StoreError::Corrupt(format!("version {version} of the workflow `{name}` does not compile: {first}"))
+    })
+}
