@@ -8,7 +8,7 @@ LONGHAUL := $(TARGET)/release/longhaul
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
-setup: ## install what is missing (a C compiler, strace, Python)
+setup: ## install what is missing (a C compiler, strace, Python, PostgreSQL)
 	@scripts/setup.sh
 
 run: setup ## build, start a server with demo tasks, and say what to try next

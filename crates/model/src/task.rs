@@ -16,7 +16,7 @@ use crate::time::Timestamp;
 use crate::workflow::Workflow;
 
 /// A task that can be changed. Only [`Task::apply`] changes a status.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Task {
     pub(crate) record: Record,
     spec: Spec,
@@ -94,7 +94,7 @@ impl FanTally {
 }
 
 /// The values that expressions see, converted once.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Seen {
     input: OnceLock<minijinja::Value>,
     outputs: BTreeMap<u32, minijinja::Value>,

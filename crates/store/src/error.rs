@@ -26,6 +26,9 @@ pub enum StoreError {
     /// The storage cannot be used just now; nothing changed, or whether it did is unknown only if `ambiguous`.
     #[error("the storage is unavailable: {0}")]
     Unavailable(String),
+    /// Others were at work on the same at the same time; nothing changed, and the same again may do.
+    #[error("the storage is busy with the same: {0}")]
+    Conflict(String),
     /// The storage is full; nothing changed.
     #[error("the storage is full")]
     Full,
@@ -46,6 +49,7 @@ impl StoreError {
             StoreError::Account(refused) => StoreError::Account(*refused),
             StoreError::KeyReused => StoreError::KeyReused,
             StoreError::Unavailable(why) => StoreError::Unavailable(why.clone()),
+            StoreError::Conflict(why) => StoreError::Conflict(why.clone()),
             StoreError::Full => StoreError::Full,
             StoreError::Locked(holders) => StoreError::Locked(holders.clone()),
             StoreError::Corrupt(why) => StoreError::Corrupt(why.clone()),

@@ -17,6 +17,7 @@ mod locks;
 mod logs;
 mod migrate;
 mod packed;
+pub mod postgres;
 mod query;
 pub mod sqlite;
 mod store;

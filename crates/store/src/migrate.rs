@@ -64,6 +64,6 @@ pub(crate) fn run(connection: &mut Connection, migrations: &[Migration], now: i6
     Ok(())
 }
 
-fn checksum(sql: &str) -> String {
+pub(crate) fn checksum(sql: &str) -> String {
     Sha256::digest(sql.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
 }

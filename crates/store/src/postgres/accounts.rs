@@ -1,0 +1,276 @@
+//! Accounts: rare changes, each in a transaction of its own that has the one row of `account_state`, so one after the other; and
+//! point reads.
+
+use async_trait::async_trait;
+use deadpool_postgres::GenericClient;
+use longhaul_model::Timestamp;
+use tokio_postgres::Row;
+
+use super::errand::ERRANDS;
+use super::rows::{execute, query};
+use super::sql::{clean, column};
+use super::{Postgres, audit, sessions};
+use crate::accounts::{
+    ADMIN, AccountRefused, Accounts, ApiKey, MOST_API_KEYS, RefreshToken, User, UserChange, Users,
+};
+use crate::audit::Audit;
+use crate::error::StoreError;
+
+#[async_trait]
+impl Accounts for Postgres {
+    fn accounts_revision(&self) -> Result<i64, StoreError> {
+        self.read(|db, _| Box::pin(async move { revision(db).await }))
+    }
+
+    fn users(&self) -> Result<Users, StoreError> {
+        self.snapshot(|db, _| {
+            Box::pin(async move { Ok(Users { revision: revision(db).await?, users: all(db).await? }) })
+        })
+    }
+
+    fn user(&self, name: &str) -> Result<User, StoreError> {
+        let name = name.to_owned();
+        self.snapshot(move |db, _| Box::pin(async move { find(db, &name).await }))
+    }
+
+    async fn create_user(&self, user: User, note: Option<Audit>) -> Result<User, StoreError> {
+        self.errand(note, move |db, now| Box::pin(async move { create(db, user, now).await })).await
+    }
+
+    async fn change_user(
+        &self,
+        name: &str,
+        asked: UserChange,
+        note: Option<Audit>,
+    ) -> Result<User, StoreError> {
+        let name = name.to_owned();
+        self.errand(note, move |db, now| Box::pin(async move { change(db, &name, asked, now).await })).await
+    }
+
+    async fn delete_user(&self, name: &str, note: Option<Audit>) -> Result<(), StoreError> {
+        let name = name.to_owned();
+        self.errand(note, move |db, _| Box::pin(async move { delete(db, &name).await })).await
+    }
+
+    async fn touch_api_keys(&self, used: Vec<(String, Timestamp)>) -> Result<(), StoreError> {
+        self.errand(None, move |db, _| Box::pin(async move { touch(db, &used).await })).await
+    }
+
+    async fn put_refresh_token(&self, token: RefreshToken, note: Option<Audit>) -> Result<(), StoreError> {
+        self.errand(note, move |db, _| Box::pin(async move { sessions::put(db, &token).await })).await
+    }
+
+    fn refresh_token(&self, hash: &[u8; 32]) -> Result<Option<RefreshToken>, StoreError> {
+        let hash = *hash;
+        self.read(move |db, _| Box::pin(async move { sessions::find(db, hash).await }))
+    }
+
+    async fn revoke_refresh_token(&self, hash: [u8; 32], note: Option<Audit>) -> Result<bool, StoreError> {
+        self.errand(None, move |db, now| {
+            Box::pin(async move {
+                let revoked = sessions::revoke(db, hash).await?;
+                if let Some(note) = note.filter(|_| revoked) {
+                    audit::write(db, ERRANDS, &note, now).await?;
+                }
+                Ok(revoked)
+            })
+        })
+        .await
+    }
+
+    async fn note(&self, note: Audit) -> Result<(), StoreError> {
+        self.errand(Some(note), |_, _| Box::pin(async { Ok(()) })).await
+    }
+
+    async fn prune_refresh_tokens(&self, now: Timestamp, limit: u32) -> Result<u64, StoreError> {
+        self.errand(None, move |db, _| Box::pin(async move { sessions::prune(db, now, limit).await })).await
+    }
+}
+
+/// A name as it is compared.
+pub(super) fn folded(name: &str) -> String {
+    clean(name).to_ascii_lowercase()
+}
+
+async fn revision(db: &impl GenericClient) -> Result<i64, StoreError> {
+    let rows = query(db, "SELECT revision FROM account_state", &[]).await?;
+    rows.first().map_or(Ok(0), |row| column(row, 0))
+}
+
+const USER: &str = "name, role, kind, password_hash, disabled, epoch, created_at";
+const KEY: &str = "id, name, hash, created_at, last_used_at";
+
+async fn all(db: &impl GenericClient) -> Result<Vec<User>, StoreError> {
+    let rows = query(db, &format!("SELECT {USER} FROM users ORDER BY folded"), &[]).await?;
+    let mut users = rows.iter().map(read_user).collect::<Result<Vec<_>, _>>()?;
+    let statement = format!("SELECT {KEY}, folded FROM api_keys ORDER BY folded, created_at, id");
+    let rows = query(db, &statement, &[]).await?;
+    // Both are in the order of names.
+    let mut of = users.iter_mut().peekable();
+    for row in &rows {
+        let owner: &str = column(row, 5)?;
+        while of.peek().is_some_and(|next| !next.name.eq_ignore_ascii_case(owner)) {
+            of.next();
+        }
+        if let Some(user) = of.peek_mut() {
+            user.api_keys.push(read_key(row)?);
+        }
+    }
+    Ok(users)
+}
+
+async fn find(db: &impl GenericClient, name: &str) -> Result<User, StoreError> {
+    let name = folded(name);
+    let rows = query(db, &format!("SELECT {USER} FROM users WHERE folded = $1"), &[&name]).await?;
+    let mut user = read_user(rows.first().ok_or(StoreError::NotFound)?)?;
+    let statement = format!("SELECT {KEY} FROM api_keys WHERE folded = $1 ORDER BY created_at, id");
+    let keys = query(db, &statement, &[&name]).await?;
+    user.api_keys = keys.iter().map(read_key).collect::<Result<_, _>>()?;
+    Ok(user)
+}
+
+/// The epoch of an account, and whether it is disabled; it stays so until the transaction ends.
+pub(super) async fn standing(db: &impl GenericClient, name: &str) -> Result<Option<(i64, bool)>, StoreError> {
+    let statement = "SELECT epoch, disabled FROM users WHERE folded = $1 FOR SHARE";
+    let rows = query(db, statement, &[&folded(name)]).await?;
+    rows.first().map(|row| Ok((column(row, 0)?, column(row, 1)?))).transpose()
+}
+
+/// Whoever changes accounts does so alone, until its transaction ends.
+async fn alone(db: &impl GenericClient) -> Result<(), StoreError> {
+    query(db, "SELECT 1 FROM account_state FOR UPDATE", &[]).await.map(drop)
+}
+
+async fn create(db: &impl GenericClient, mut user: User, now: Timestamp) -> Result<User, StoreError> {
+    alone(db).await?;
+    if standing(db, &user.name).await?.is_some() {
+        return Err(AccountRefused::Exists.into());
+    }
+    if user.api_keys.len() > MOST_API_KEYS {
+        return Err(AccountRefused::TooManyApiKeys.into());
+    }
+    user.epoch = next_epoch(db, now).await?;
+    let statement = "INSERT INTO users (folded, name, role, kind, password_hash, disabled, epoch, created_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
+    let User { name, role, kind, password_hash, disabled, epoch, created_at, .. } = &user;
+    let known_as = folded(name);
+    execute(db, statement, &[&known_as, name, role, kind, password_hash, disabled, epoch, &created_at.0])
+        .await?;
+    for key in &user.api_keys {
+        insert_key(db, &user.name, key).await?;
+    }
+    changed(db).await?;
+    Ok(user)
+}
+
+async fn change(
+    db: &impl GenericClient,
+    name: &str,
+    change: UserChange,
+    now: Timestamp,
+) -> Result<User, StoreError> {
+    alone(db).await?;
+    let before = find(db, name).await?;
+    let (mut user, void) = before.changed(change)?;
+    if before.administers() && !user.administers() {
+        keep_an_admin(db, name).await?;
+    }
+    for gone in before.api_keys.iter().filter(|key| !user.has_key(&key.id)) {
+        execute(db, "DELETE FROM api_keys WHERE id = $1", &[&gone.id]).await?;
+    }
+    for new in user.api_keys.iter().filter(|key| !before.has_key(&key.id)) {
+        insert_key(db, name, new).await?;
+    }
+    if void {
+        user.epoch = next_epoch(db, now).await?;
+        sessions::revoke_all(db, name).await?;
+    }
+    let statement =
+        "UPDATE users SET role = $2, password_hash = $3, disabled = $4, epoch = $5 WHERE folded = $1";
+    let User { role, password_hash, disabled, epoch, .. } = &user;
+    execute(db, statement, &[&folded(name), role, password_hash, disabled, epoch]).await?;
+    changed(db).await?;
+    Ok(user)
+}
+
+async fn delete(db: &impl GenericClient, name: &str) -> Result<(), StoreError> {
+    alone(db).await?;
+    let user = find(db, name).await?;
+    if user.administers() {
+        keep_an_admin(db, name).await?;
+    }
+    sessions::revoke_all(db, name).await?;
+    for statement in ["DELETE FROM api_keys WHERE folded = $1", "DELETE FROM users WHERE folded = $1"] {
+        execute(db, statement, &[&folded(name)]).await?;
+    }
+    changed(db).await
+}
+
+/// Not a change that anybody's copy of the accounts must follow: the revision stays.
+async fn touch(db: &impl GenericClient, used: &[(String, Timestamp)]) -> Result<(), StoreError> {
+    let ids: Vec<String> = used.iter().map(|(id, _)| clean(id)).collect();
+    let at: Vec<i64> = used.iter().map(|(_, at)| at.0).collect();
+    let statement = "UPDATE api_keys SET last_used_at = greatest(last_used_at, u.at)
+         FROM (SELECT id, max(at) AS at FROM unnest($1::text[], $2::bigint[]) AS u (id, at) GROUP BY id) AS u
+         WHERE api_keys.id = u.id";
+    execute(db, statement, &[&ids, &at]).await.map(drop)
+}
+
+/// Refuses unless somebody else administers, too.
+async fn keep_an_admin(db: &impl GenericClient, leaving: &str) -> Result<(), StoreError> {
+    let statement = "SELECT 1 FROM users
+         WHERE role = $1 AND NOT disabled AND password_hash IS NOT NULL AND folded <> $2 LIMIT 1";
+    let another = !query(db, statement, &[&ADMIN, &folded(leaving)]).await?.is_empty();
+    if another { Ok(()) } else { Err(AccountRefused::LastAdmin.into()) }
+}
+
+/// A number that no account had before, also not one in an older copy of this database: time goes into it.
+async fn next_epoch(db: &impl GenericClient, now: Timestamp) -> Result<i64, StoreError> {
+    let statement = "UPDATE account_state SET epoch = greatest(epoch + 1, $1) RETURNING epoch";
+    let rows = query(db, statement, &[&now.0]).await?;
+    column(rows.first().ok_or_else(|| StoreError::Corrupt("there is no account_state".to_owned()))?, 0)
+}
+
+async fn changed(db: &impl GenericClient) -> Result<(), StoreError> {
+    execute(db, "UPDATE account_state SET revision = revision + 1", &[]).await.map(drop)
+}
+
+async fn insert_key(db: &impl GenericClient, user: &str, key: &ApiKey) -> Result<(), StoreError> {
+    let statement = "INSERT INTO api_keys (id, folded, name, hash, created_at, last_used_at)
+         VALUES ($1, $2, $3, $4, $5, $6)";
+    let name = key.name.as_deref().map(clean);
+    let last_used = key.last_used_at.map(|at| at.0);
+    execute(db, statement, &[&key.id, &folded(user), &name, &&key.hash[..], &key.created_at.0, &last_used])
+        .await
+        .map(drop)
+}
+
+fn read_user(row: &Row) -> Result<User, StoreError> {
+    Ok(User {
+        name: column(row, 0)?,
+        role: column(row, 1)?,
+        kind: column(row, 2)?,
+        password_hash: column(row, 3)?,
+        disabled: column(row, 4)?,
+        epoch: column(row, 5)?,
+        created_at: Timestamp(column(row, 6)?),
+        api_keys: Vec::new(),
+    })
+}
+
+fn read_key(row: &Row) -> Result<ApiKey, StoreError> {
+    Ok(ApiKey {
+        id: column(row, 0)?,
+        name: column(row, 1)?,
+        hash: digest(row, 2)?,
+        created_at: Timestamp(column(row, 3)?),
+        last_used_at: column::<Option<i64>>(row, 4)?.map(Timestamp),
+    })
+}
+
+/// A column with a SHA-256.
+pub(super) fn digest(row: &Row, n: usize) -> Result<[u8; 32], StoreError> {
+    column::<&[u8]>(row, n)?
+        .try_into()
+        .map_err(|_| StoreError::Corrupt("a digest has not 32 bytes".to_owned()))
+}

@@ -1,0 +1,231 @@
+//! Where the database is, and how it is reached: its URL, TLS, time limits.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use deadpool_postgres::{Manager, ManagerConfig, Pool, RecyclingMethod, Runtime};
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::crypto::{CryptoProvider, aws_lc_rs, verify_tls12_signature, verify_tls13_signature};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
+use tokio::task::JoinHandle;
+use tokio_postgres::config::{SslMode, TargetSessionAttrs};
+use tokio_postgres::{Client, Config};
+use tokio_postgres_rustls::MakeRustlsConnect;
+
+use super::sql::failed;
+use crate::error::StoreError;
+
+/// How long reaching a server may take, each of several in turn.
+const CONNECT: Duration = Duration::from_secs(5);
+/// How long a connection may be silent before its server counts as gone.
+const SILENT: Duration = Duration::from_secs(10);
+
+/// How a database is reached.
+#[derive(Clone)]
+pub(super) struct Place {
+    config: Config,
+    tls: MakeRustlsConnect,
+}
+
+impl Place {
+    /// Reads a URL, `postgres://user:password@host1:5432,host2:5432/database?sslmode=…`. Of several hosts the one is used that takes
+    /// writes. `sslmode` as other clients have it: `disable`, `prefer` (the default), `require`, `verify-full`; with
+    /// `sslrootcert=FILE` the server's certificate must be signed by one of that file.
+    pub(super) fn new(url: &str) -> Result<Self, StoreError> {
+        let given = Given::taken_from(url)?;
+        let mut config: Config = given.url.parse().map_err(|e: tokio_postgres::Error| {
+            // The error itself says only that there is one.
+            let why = std::error::Error::source(&e).map_or_else(|| e.to_string(), ToString::to_string);
+            StoreError::Open(format!(
+                "the database URL cannot be read: {why}: write postgres://user@host/database"
+            ))
+        })?;
+        if config.get_dbname().is_none() {
+            return Err(StoreError::Open(
+                "the database URL names no database: write postgres://user@host/database".to_owned(),
+            ));
+        }
+        let (mode, verified) = given.tls()?;
+        config.ssl_mode(mode);
+        config.target_session_attrs(TargetSessionAttrs::ReadWrite);
+        if config.get_connect_timeout().is_none() {
+            config.connect_timeout(CONNECT);
+        }
+        config.tcp_user_timeout(SILENT).keepalives_idle(SILENT).keepalives_retries(3);
+        config.keepalives_interval(SILENT / 3);
+        if config.get_application_name().is_none() {
+            config.application_name("longhaul");
+        }
+        Ok(Place { config, tls: MakeRustlsConnect::new(client(verified, given.roots)?) })
+    }
+
+    /// Without the password, for people.
+    pub(super) fn shown(&self) -> String {
+        let hosts: Vec<String> = self
+            .config
+            .get_hosts()
+            .iter()
+            .map(|host| match host {
+                tokio_postgres::config::Host::Tcp(name) => name.clone(),
+                tokio_postgres::config::Host::Unix(path) => path.display().to_string(),
+            })
+            .collect();
+        format!("{} at {}", self.config.get_dbname().unwrap_or_default(), hosts.join(","))
+    }
+
+    /// A connection of its own; the task that drives it ends with it.
+    pub(super) async fn connect(&self) -> Result<(Client, JoinHandle<()>), StoreError> {
+        let (client, connection) = self.config.connect(self.tls.clone()).await.map_err(failed)?;
+        let driver = tokio::spawn(async move {
+            if let Err(e) = connection.await {
+                tracing::debug!(error = %e, "a connection to the database ended");
+            }
+        });
+        Ok((client, driver))
+    }
+
+    /// Connections for reads and for what is rare.
+    pub(super) fn pool(&self, size: usize) -> Result<Pool, StoreError> {
+        // No clean-up between users: whoever needs a transaction takes the guarded one, which rolls back when dropped.
+        let config = ManagerConfig { recycling_method: RecyclingMethod::Fast };
+        let manager = Manager::from_config(self.config.clone(), self.tls.clone(), config);
+        Pool::builder(manager)
+            .max_size(size)
+            .runtime(Runtime::Tokio1)
+            .wait_timeout(Some(Duration::from_secs(10)))
+            .create_timeout(Some(CONNECT * 3))
+            .build()
+            .map_err(|e| StoreError::Open(format!("no pool of connections: {e}")))
+    }
+}
+
+/// What a URL says about TLS, which is read here, and the rest of it.
+struct Given {
+    url: String,
+    mode: Option<String>,
+    roots: Option<PathBuf>,
+}
+
+impl Given {
+    fn taken_from(url: &str) -> Result<Self, StoreError> {
+        if !url.starts_with("postgres://") && !url.starts_with("postgresql://") {
+            return Err(StoreError::Open("the database URL must begin with postgres://".to_owned()));
+        }
+        let Some((place, query)) = url.split_once('?') else {
+            return Ok(Given { url: url.to_owned(), mode: None, roots: None });
+        };
+        let (mut mode, mut roots, mut rest) = (None, None, Vec::new());
+        for part in query.split('&').filter(|part| !part.is_empty()) {
+            match part.split_once('=') {
+                Some(("sslmode", value)) => mode = Some(value.to_owned()),
+                Some(("sslrootcert", value)) => roots = Some(PathBuf::from(value.replace("%2F", "/"))),
+                _ => rest.push(part),
+            }
+        }
+        let query = if rest.is_empty() { String::new() } else { format!("?{}", rest.join("&")) };
+        Ok(Given { url: format!("{place}{query}"), mode, roots })
+    }
+
+    /// The mode, and whether the server must prove who it is.
+    fn tls(&self) -> Result<(SslMode, bool), StoreError> {
+        match self.mode.as_deref() {
+            Some("disable") => Ok((SslMode::Disable, false)),
+            None | Some("prefer") => Ok((SslMode::Prefer, self.roots.is_some())),
+            Some("require") => Ok((SslMode::Require, self.roots.is_some())),
+            Some("verify-full") => Ok((SslMode::Require, true)),
+            Some(other) => Err(StoreError::Open(format!(
+                "sslmode={other} is not known: write disable, prefer, require or verify-full"
+            ))),
+        }
+    }
+}
+
+fn client(verified: bool, roots: Option<PathBuf>) -> Result<ClientConfig, StoreError> {
+    let wrong = |why: String| StoreError::Open(format!("TLS to the database cannot be used: {why}"));
+    let provider = Arc::new(aws_lc_rs::default_provider());
+    let builder = ClientConfig::builder_with_provider(provider.clone())
+        .with_safe_default_protocol_versions()
+        .map_err(|e| wrong(e.to_string()))?;
+    if !verified {
+        let anyone = Arc::new(Anyone(provider));
+        return Ok(builder.dangerous().with_custom_certificate_verifier(anyone).with_no_client_auth());
+    }
+    let mut store = RootCertStore::empty();
+    match roots {
+        Some(file) => {
+            let read = |e: rustls::pki_types::pem::Error| wrong(format!("{}: {e}", file.display()));
+            for certificate in CertificateDer::pem_file_iter(&file).map_err(read)? {
+                store.add(certificate.map_err(read)?).map_err(|e| wrong(e.to_string()))?;
+            }
+        }
+        None => drop(store.add_parsable_certificates(rustls_native_certs::load_native_certs().certs)),
+    }
+    if store.is_empty() {
+        return Err(wrong("there is no certificate to trust".to_owned()));
+    }
+    Ok(builder.with_root_certificates(store).with_no_client_auth())
+}
+
+/// Encrypts without asking who it is, as `prefer` and `require` do everywhere.
+#[derive(Debug)]
+struct Anyone(Arc<CryptoProvider>);
+
+impl ServerCertVerifier for Anyone {
+    fn verify_server_cert(
+        &self,
+        _end_entity: &CertificateDer<'_>,
+        _intermediates: &[CertificateDer<'_>],
+        _server_name: &ServerName<'_>,
+        _ocsp: &[u8],
+        _now: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        verify_tls12_signature(message, cert, dss, &self.0.signature_verification_algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        verify_tls13_signature(message, cert, dss, &self.0.signature_verification_algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.0.signature_verification_algorithms.supported_schemes()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn url_is_read_and_what_is_wrong_is_named() {
+        let place = Place::new("postgres://ann:secret@a:1,b:2/tasks?sslmode=disable").expect("a place");
+        assert_eq!(place.shown(), "tasks at a,b");
+        assert_eq!(place.config.get_ports(), [1, 2]);
+        for (url, says) in [
+            ("mysql://a/b", "postgres://"),
+            ("postgres://a", "no database"),
+            ("postgres://a/b?sslmode=never", "sslmode=never"),
+            ("postgres://a/b?sslrootcert=/none.pem", "/none.pem"),
+            ("postgres://a/b?colour=red", "colour"),
+        ] {
+            let Err(StoreError::Open(message)) = Place::new(url) else { panic!("{url} is taken") };
+            assert!(message.contains(says) && !message.contains("secret"), "{url}: {message}");
+        }
+    }
+}

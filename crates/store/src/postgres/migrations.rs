@@ -1,0 +1,104 @@
+//! The schema: numbered SQL files, each run once and in order, each in a transaction of its own, by one node at a time.
+
+use longhaul_model::Timestamp;
+use tokio_postgres::Client;
+
+use super::connect::Place;
+use super::sql::{column, failed};
+use crate::error::StoreError;
+use crate::migrate::{Migration, checksum};
+
+/// The advisory lock of whoever brings the schema up to date.
+const MIGRATING: i64 = 0x6c6f_6e67_6861_756d;
+/// The first version that is tested.
+const OLDEST: i32 = 150_000;
+
+const MIGRATIONS: &[Migration] =
+    &[Migration { number: 1, name: "init", sql: include_str!("migrations/0001_init.sql") }];
+
+/// Brings the database to the newest schema that this program knows; refuses one it does not know.
+pub(super) async fn run(place: &Place, now: Timestamp) -> Result<(), StoreError> {
+    let (mut client, _driver) = place
+        .connect()
+        .await
+        .map_err(|e| StoreError::Open(format!("the database {} is not reached: {e}", place.shown())))?;
+    fits(&client).await?;
+    // Let go of with the connection.
+    client.execute("SELECT pg_advisory_lock($1)", &[&MIGRATING]).await.map_err(failed)?;
+    client
+        .batch_execute(
+            "SET client_min_messages = warning;
+             CREATE TABLE IF NOT EXISTS schema_migrations (
+               number bigint PRIMARY KEY, name text NOT NULL, checksum text NOT NULL, applied_at bigint NOT NULL)",
+        )
+        .await
+        .map_err(undone)?;
+    let applied =
+        client.query("SELECT number, checksum FROM schema_migrations", &[]).await.map_err(undone)?;
+    let applied = applied
+        .iter()
+        .map(|row| Ok((column(row, 0)?, column(row, 1)?)))
+        .collect::<Result<Vec<(i64, String)>, StoreError>>()?;
+    let known = MIGRATIONS.last().map_or(0, |migration| i64::from(migration.number));
+    if let Some((newest, _)) = applied.iter().max().filter(|(newest, _)| *newest > known) {
+        return Err(StoreError::Open(format!(
+            "the database has schema {newest}, this version of Longhaul knows up to {known}: use a newer version"
+        )));
+    }
+    for migration in MIGRATIONS {
+        let found = applied.iter().find(|(number, _)| *number == i64::from(migration.number));
+        match found {
+            Some((_, found)) if *found == checksum(migration.sql) => {}
+            Some(_) => {
+                return Err(StoreError::Open(format!(
+                    "schema {} ({}) of the database is not the one this version of Longhaul made",
+                    migration.number, migration.name
+                )));
+            }
+            None => apply(&mut client, migration, now).await?,
+        }
+    }
+    Ok(())
+}
+
+async fn apply(client: &mut Client, migration: &Migration, now: Timestamp) -> Result<(), StoreError> {
+    let transaction = client.transaction().await.map_err(undone)?;
+    transaction.batch_execute(migration.sql).await.map_err(undone)?;
+    let (number, sum) = (i64::from(migration.number), checksum(migration.sql));
+    transaction
+        .execute(
+            "INSERT INTO schema_migrations VALUES ($1, $2, $3, $4)",
+            &[&number, &migration.name, &sum, &now.0],
+        )
+        .await
+        .map_err(undone)?;
+    transaction.commit().await.map_err(undone)
+}
+
+fn undone(e: tokio_postgres::Error) -> StoreError {
+    StoreError::Open(format!("the database schema could not be brought up to date: {}", failed(e)))
+}
+
+/// Whether the server and the database are such that the schema means what it says.
+async fn fits(client: &Client) -> Result<(), StoreError> {
+    let row = client
+        .query_one(
+            "SELECT current_setting('server_version_num')::integer, current_setting('server_encoding')",
+            &[],
+        )
+        .await
+        .map_err(failed)?;
+    let (version, encoding): (i32, &str) = (column(&row, 0)?, column(&row, 1)?);
+    if version < OLDEST {
+        return Err(StoreError::Open(format!(
+            "the database server is version {}: PostgreSQL 15 or later is needed",
+            version / 10_000
+        )));
+    }
+    if encoding != "UTF8" {
+        return Err(StoreError::Open(format!(
+            "the database has the encoding {encoding}: make it with ENCODING 'UTF8' TEMPLATE template0"
+        )));
+    }
+    Ok(())
+}

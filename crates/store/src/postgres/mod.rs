@@ -1,0 +1,183 @@
+//! PostgreSQL: for data that must outlive a machine. One node is active and writes; others stand by and take over. Every
+//! transaction of a node locks the tasks it changes and checks their version, so what a node remembers is never trusted blindly.
+
+mod accounts;
+mod activity;
+mod audit;
+mod batch;
+mod claims;
+mod connect;
+mod errand;
+mod held;
+mod import;
+mod keys;
+mod list;
+mod logs;
+mod migrations;
+mod outcome;
+mod purge;
+mod reads;
+mod rows;
+mod sessions;
+mod settings;
+mod sql;
+mod store;
+mod totals;
+mod workflows;
+mod writer;
+mod writes;
+
+use std::sync::Arc;
+
+use deadpool_postgres::Pool;
+use longhaul_model::{Env, TaskId};
+use parking_lot::{Mutex, RwLock};
+use tokio::runtime::{Handle, Runtime};
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+
+use crate::error::StoreError;
+use crate::known::Workflows;
+use crate::store::CommitSink;
+use activity::{Standing, Turn};
+use writer::{Job, Writer};
+
+/// Jobs that may wait for the writer; beyond, callers wait.
+const QUEUE: usize = 16_384;
+/// Shards of tasks.
+const SHARDS: u8 = 64;
+
+/// The shard of a task: from the part of its id that is random.
+fn shard(id: TaskId) -> i16 {
+    i16::from(id.as_bytes()[15] % SHARDS)
+}
+
+/// How a database is used.
+#[derive(Clone)]
+pub struct PostgresOptions {
+    /// `postgres://user:password@host1,host2:port/database?sslmode=verify-full&sslrootcert=ca.pem`
+    pub url: String,
+    /// Connections at the most, beside the one that keeps the turn; 2 at least.
+    pub connections: usize,
+    /// The name of the key ring that seals secrets: every node of a database has the same. `None` does not ask.
+    pub keys: Option<String>,
+}
+
+/// A store in a PostgreSQL database.
+pub struct Postgres {
+    shared: Arc<Shared>,
+    jobs: mpsc::Sender<Job>,
+    /// Drives the connections: its own, so that callers may wait for an answer wherever they stand.
+    runtime: Mutex<Option<Runtime>>,
+    handle: Handle,
+    place: String,
+    tasks: Mutex<Vec<JoinHandle<()>>>,
+}
+
+/// What the writer, errands and readers share.
+struct Shared {
+    pool: Pool,
+    env: Env,
+    turn: Arc<Turn>,
+    workflows: Workflows,
+    sink: RwLock<Option<Arc<dyn CommitSink>>>,
+    errands: tokio::sync::Mutex<()>,
+}
+
+impl Shared {
+    /// Refuses what cannot be written any more.
+    fn check(&self) -> Result<(), StoreError> {
+        let why = match self.turn.standing() {
+            Standing::Active | Standing::CutOff => return Ok(()),
+            Standing::Over => "another node is active",
+            Standing::Closed => "the server is stopping",
+        };
+        Err(StoreError::Unavailable(why.to_owned()))
+    }
+}
+
+impl Postgres {
+    /// Opens the store of a database: brings its schema up to date, waits until no other node is active, and becomes the
+    /// active one. To be called on a runtime, whose threads tell callers of their changes.
+    /// After Ok: on the newest schema. Crash in the middle: each migration happened whole or not at all.
+    pub async fn open(options: &PostgresOptions, env: Env) -> Result<Arc<Postgres>, StoreError> {
+        let place = connect::Place::new(&options.url)?;
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(2)
+            .thread_name("postgres")
+            .enable_all()
+            .build()
+            .map_err(|e| StoreError::Open(format!("no threads for the database: {e}")))?;
+        let handle = runtime.handle().clone();
+        // From here on dropped in the background, as a runtime must not end inside of another one.
+        let runtime = Ending(Some(runtime));
+        let (at, now, connections) = (place.clone(), env.now(), options.connections.max(2));
+        let keys = options.keys.clone();
+        let opened = handle.spawn(async move {
+            migrations::run(&at, now).await?;
+            if let Some(keys) = keys {
+                activity::check_keys(&at, &keys).await?;
+            }
+            let (turn, keeper) = activity::begin(&at).await?;
+            Ok::<_, StoreError>((at.pool(connections)?, turn, keeper))
+        });
+        let (pool, turn, keeper) =
+            opened.await.map_err(|e| StoreError::Open(format!("the database was not opened: {e}")))??;
+        let shared = Arc::new(Shared {
+            pool,
+            env,
+            turn,
+            workflows: Workflows::default(),
+            sink: RwLock::new(None),
+            errands: tokio::sync::Mutex::new(()),
+        });
+        let (jobs, queue) = mpsc::channel(QUEUE);
+        let (told, mut finished) = mpsc::unbounded_channel::<writer::Finished>();
+        let telling = shared.clone();
+        tokio::spawn(async move {
+            while let Some(batch) = finished.recv().await {
+                batch.tell(&telling);
+            }
+        });
+        let cache = crate::cache::Cache::default();
+        let writer = Writer { shared: shared.clone(), jobs: queue, told, cache, connection: None };
+        let tasks = vec![handle.spawn(writer.run()), keeper];
+        let runtime = Mutex::new(runtime.kept());
+        let (place, tasks) = (place.shown(), Mutex::new(tasks));
+        Ok(Arc::new(Postgres { shared, jobs, runtime, handle, place, tasks }))
+    }
+
+    /// Where the data is, without the password.
+    pub fn place(&self) -> &str {
+        &self.place
+    }
+
+    /// Comes back when another node took over, or may: whatever this one runs must stop at once.
+    pub async fn over(&self) {
+        self.shared.turn.over().await;
+    }
+}
+
+impl Drop for Postgres {
+    fn drop(&mut self) {
+        self.shared.turn.set(Standing::Closed);
+        drop(Ending(self.runtime.lock().take()));
+    }
+}
+
+/// A runtime that ends in the background.
+struct Ending(Option<Runtime>);
+
+impl Ending {
+    fn kept(mut self) -> Option<Runtime> {
+        self.0.take()
+    }
+}
+
+impl Drop for Ending {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.0.take() {
+            runtime.shutdown_background();
+        }
+    }
+}

@@ -1,0 +1,107 @@
+//! Deleting tasks for good: by the wish of an operator, or by their age.
+
+use std::collections::HashMap;
+
+use deadpool_postgres::GenericClient;
+use longhaul_model::{Record, TaskId, TaskStatus, Timestamp};
+use uuid::Uuid;
+
+use super::errand::ERRANDS;
+use super::rows::{HISTORY, Place, Row, execute, query};
+use super::sql::column;
+use super::totals;
+use crate::counters::{Counted, Counters};
+use crate::error::StoreError;
+use crate::known::Workflows;
+use crate::stored::{Deletion, Purged, Stored};
+
+/// Deletes what may be deleted of the tasks named.
+pub(super) async fn named(
+    db: &impl GenericClient,
+    known: &Workflows,
+    tasks: &[TaskId],
+) -> Result<Vec<(TaskId, Deletion)>, StoreError> {
+    let mut done = delete(db, known, tasks, Record::is_deletable).await?;
+    let mut told = |id: &TaskId| match done.get(id).copied() {
+        // Named twice: the second time it is gone.
+        Some(Deletion::Deleted) => done.remove(id).unwrap_or(Deletion::NotFound),
+        other => other.unwrap_or(Deletion::NotFound),
+    };
+    Ok(tasks.iter().map(|id| (*id, told(id))).collect())
+}
+
+/// One round of retention.
+pub(super) async fn aged(
+    db: &impl GenericClient,
+    known: &Workflows,
+    before: Timestamp,
+    from: Option<(Timestamp, TaskId)>,
+    limit: u32,
+) -> Result<Purged, StoreError> {
+    let (at, id) = from.map_or((i64::MIN, Uuid::nil()), |(at, id)| (at.0, id.0));
+    let statement = "SELECT completed_at, id FROM history
+         WHERE completed_at < $1 AND (completed_at, id) > ($2, $3) ORDER BY completed_at, id LIMIT $4";
+    let rows = query(db, statement, &[&before.0, &at, &id, &i64::from(limit)]).await?;
+    let oldest = rows
+        .iter()
+        .map(|row| Ok((Timestamp(column(row, 0)?), TaskId(column(row, 1)?))))
+        .collect::<Result<Vec<_>, StoreError>>()?;
+    let ids: Vec<TaskId> = oldest.iter().map(|(_, id)| *id).collect();
+    let expired = |record: &Record| !record.holds_locks() && record.undecided().is_none();
+    let done = delete(db, known, &ids, expired).await?;
+    let deleted = done.values().filter(|what| **what == Deletion::Deleted).count() as u64;
+    Ok(Purged { deleted, next: oldest.last().copied().filter(|_| oldest.len() == limit as usize) })
+}
+
+/// Deletes those that have ended and that `may` says.
+async fn delete(
+    db: &impl GenericClient,
+    known: &Workflows,
+    tasks: &[TaskId],
+    may: impl Fn(&Record) -> bool + Send,
+) -> Result<HashMap<TaskId, Deletion>, StoreError> {
+    let ids: Vec<Uuid> = tasks.iter().map(|id| id.0).collect();
+    let mut done = HashMap::new();
+    for row in &query(db, "SELECT id, status FROM hot WHERE id = ANY($1)", &[&ids]).await? {
+        done.insert(TaskId(column(row, 0)?), Deletion::Open(status(column(row, 1)?)?));
+    }
+    let statement = format!(
+        "SELECT {HISTORY}, status, kind, completed_at, resources FROM history WHERE id = ANY($1)
+         ORDER BY id FOR UPDATE"
+    );
+    let (mut counters, mut gone) = (Counters::default(), Vec::new());
+    for found in &query(db, &statement, &[&ids]).await? {
+        let row = Row::read(found)?;
+        let (id, status) = (row.id, status(column(found, 5)?)?);
+        let mut deletable = status.is_ended();
+        if deletable
+            && row.place != Place::Imported
+            && let Stored::Own(record) = row.stored(db, known).await?
+        {
+            deletable = may(&record);
+        }
+        if !deletable {
+            done.insert(id, Deletion::Open(status));
+            continue;
+        }
+        let completed_at = column::<Option<i64>>(found, 7)?.map(Timestamp);
+        counters.remove(Counted {
+            kind: column(found, 6)?,
+            status,
+            completed_at,
+            resources: column(found, 8)?,
+        });
+        gone.push(id.0);
+        done.insert(id, Deletion::Deleted);
+    }
+    for table in ["history", "specs", "chunks", "outputs", "attempts", "logs"] {
+        execute(db, &format!("DELETE FROM {table} WHERE id = ANY($1)"), &[&gone]).await?;
+    }
+    totals::write(db, ERRANDS, &mut counters).await?;
+    Ok(done)
+}
+
+fn status(code: i16) -> Result<TaskStatus, StoreError> {
+    let known = u8::try_from(code).ok().and_then(TaskStatus::from_code);
+    known.ok_or_else(|| StoreError::Corrupt(format!("a task has the status {code}")))
+}

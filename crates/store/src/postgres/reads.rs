@@ -1,0 +1,80 @@
+//! Reads beside the writer, for callers who wait for them where they stand.
+
+use std::sync::Arc;
+
+use deadpool_postgres::{Client, Transaction};
+use futures_util::future::BoxFuture;
+use tokio::runtime::{Handle, RuntimeFlavor};
+use tokio_postgres::IsolationLevel;
+
+use super::sql::{failed, no_connection};
+use super::{Postgres, Shared};
+use crate::error::StoreError;
+use crate::known::Workflows;
+
+impl Postgres {
+    /// Reads with one statement.
+    pub(super) fn read<T, F>(&self, work: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: for<'a> FnOnce(&'a Client, &'a Workflows) -> BoxFuture<'a, Result<T, StoreError>> + Send + 'static,
+    {
+        let shared = self.shared.clone();
+        self.wait(async move {
+            let client = shared.pool.get().await.map_err(no_connection)?;
+            work(&client, &shared.workflows).await
+        })
+    }
+
+    /// Reads with many statements, all of one moment.
+    pub(super) fn snapshot<T, F>(&self, work: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: for<'a> FnOnce(&'a Transaction<'a>, &'a Workflows) -> BoxFuture<'a, Result<T, StoreError>>
+            + Send
+            + 'static,
+    {
+        let shared = self.shared.clone();
+        self.wait(async move { in_snapshot(&shared, work).await })
+    }
+
+    /// Waits for the store's own threads. On a worker of a runtime others take over its tasks meanwhile.
+    fn wait<T: Send + 'static>(
+        &self,
+        work: impl Future<Output = Result<T, StoreError>> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let (answer, answered) = std::sync::mpsc::sync_channel(1);
+        self.handle.spawn(async move {
+            // Whoever asked waits, or its thread is gone.
+            let _ = answer.send(work.await);
+        });
+        let receive = move || {
+            answered
+                .recv()
+                .unwrap_or_else(|_| Err(StoreError::Unavailable("the server is stopping".to_owned())))
+        };
+        match Handle::try_current() {
+            Ok(handle) if handle.runtime_flavor() == RuntimeFlavor::MultiThread => {
+                tokio::task::block_in_place(receive)
+            }
+            _ => receive(),
+        }
+    }
+}
+
+async fn in_snapshot<T, F>(shared: &Arc<Shared>, work: F) -> Result<T, StoreError>
+where
+    F: for<'a> FnOnce(&'a Transaction<'a>, &'a Workflows) -> BoxFuture<'a, Result<T, StoreError>>,
+{
+    let mut client = shared.pool.get().await.map_err(no_connection)?;
+    let transaction = client
+        .build_transaction()
+        .read_only(true)
+        .isolation_level(IsolationLevel::RepeatableRead)
+        .start()
+        .await
+        .map_err(failed)?;
+    let done = work(&transaction, &shared.workflows).await?;
+    transaction.commit().await.map_err(failed)?;
+    Ok(done)
+}

@@ -1,0 +1,189 @@
+//! Reading tasks from rows: the same for the writer and for readers.
+
+use std::collections::{BTreeMap, HashMap};
+
+use deadpool_postgres::GenericClient;
+use longhaul_model::{Record, Spec, Task, TaskId};
+use serde_json::Value;
+use tokio_postgres::types::ToSql;
+
+use super::sql::{column, failed};
+use super::workflows;
+use crate::doc;
+use crate::error::StoreError;
+use crate::known::Workflows;
+use crate::stored::Stored;
+
+/// Where a task's row is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Place {
+    /// It moves.
+    Hot,
+    /// It rests.
+    History,
+    /// It came from elsewhere.
+    Imported,
+}
+
+/// A task's row.
+pub(super) struct Row {
+    pub(super) id: TaskId,
+    pub(super) place: Place,
+    pub(super) version: i64,
+    pub(super) name: String,
+    pub(super) doc: String,
+}
+
+/// The columns of a [`Row`], in their order, as both tables have them.
+pub(super) const HOT: &str = "id, -1::smallint AS origin, version, name, doc";
+/// The same of history.
+pub(super) const HISTORY: &str = "id, origin, version, name, doc";
+
+impl Row {
+    pub(super) fn read(row: &tokio_postgres::Row) -> Result<Self, StoreError> {
+        let place = match column::<i16>(row, 1)? {
+            -1 => Place::Hot,
+            0 => Place::History,
+            _ => Place::Imported,
+        };
+        Ok(Row {
+            id: TaskId(column(row, 0)?),
+            place,
+            version: column(row, 2)?,
+            name: column(row, 3)?,
+            doc: column(row, 4)?,
+        })
+    }
+
+    /// Whether it takes further reads, which must be of the same moment.
+    pub(super) fn is_large(&self) -> bool {
+        self.place != Place::Imported && doc::says_large(&self.doc)
+    }
+
+    /// Its record and the row of its workflow version; `chunks` are those beyond the first.
+    pub(super) async fn record(
+        self,
+        db: &impl GenericClient,
+        known: &Workflows,
+        chunks: Vec<String>,
+    ) -> Result<(i64, Record), StoreError> {
+        let head: doc::Reading = doc::parse(&self.doc)?;
+        let wid = head.w;
+        let workflow = workflows::by_row(db, known, wid).await?;
+        Ok((wid, doc::record(self.id, self.name, workflow, head, chunks)?))
+    }
+
+    /// As it is read.
+    pub(super) async fn stored(
+        self,
+        db: &impl GenericClient,
+        known: &Workflows,
+    ) -> Result<Stored, StoreError> {
+        if self.place == Place::Imported {
+            return Ok(Stored::Imported { id: self.id, json: self.doc });
+        }
+        let chunks = if self.is_large() { chunks(db, self.id).await? } else { Vec::new() };
+        let (_, record) = self.record(db, known, chunks).await?;
+        Ok(Stored::Own(Box::new(record)))
+    }
+}
+
+/// The rows of a statement, by a cached preparation.
+pub(super) async fn query(
+    db: &impl GenericClient,
+    statement: &str,
+    parameters: &[&(dyn ToSql + Sync)],
+) -> Result<Vec<tokio_postgres::Row>, StoreError> {
+    let statement = db.prepare_cached(statement).await.map_err(failed)?;
+    db.query(&statement, parameters).await.map_err(failed)
+}
+
+/// Runs a statement; how many rows it changed.
+pub(super) async fn execute(
+    db: &impl GenericClient,
+    statement: &str,
+    parameters: &[&(dyn ToSql + Sync)],
+) -> Result<u64, StoreError> {
+    let statement = db.prepare_cached(statement).await.map_err(failed)?;
+    db.execute(&statement, parameters).await.map_err(failed)
+}
+
+/// Finds a task by id, wherever it is. One statement, so one moment.
+pub(super) async fn find(db: &impl GenericClient, id: TaskId) -> Result<Option<Row>, StoreError> {
+    let statement =
+        format!("SELECT {HOT} FROM hot WHERE id = $1 UNION ALL SELECT {HISTORY} FROM history WHERE id = $1");
+    let rows = query(db, &statement, &[&id.0]).await?;
+    rows.first().map(Row::read).transpose()
+}
+
+/// Whether there is such a task.
+pub(super) async fn check(db: &impl GenericClient, id: TaskId) -> Result<(), StoreError> {
+    let statement = "SELECT 1 FROM hot WHERE id = $1 UNION ALL SELECT 1 FROM history WHERE id = $1";
+    if query(db, statement, &[&id.0]).await?.is_empty() { Err(StoreError::NotFound) } else { Ok(()) }
+}
+
+async fn chunks(db: &impl GenericClient, id: TaskId) -> Result<Vec<String>, StoreError> {
+    let rows = query(db, "SELECT doc FROM chunks WHERE id = $1 ORDER BY n", &[&id.0]).await?;
+    rows.iter().map(|row| column(row, 0)).collect()
+}
+
+pub(super) async fn spec(db: &impl GenericClient, id: TaskId) -> Result<Option<Spec>, StoreError> {
+    let rows = query(db, "SELECT doc FROM specs WHERE id = $1", &[&id.0]).await?;
+    rows.first().map(|row| doc::parse(column(row, 0)?)).transpose()
+}
+
+pub(super) async fn outputs(db: &impl GenericClient, id: TaskId) -> Result<Vec<(u32, Value)>, StoreError> {
+    let rows =
+        query(db, "SELECT sub_task, doc FROM outputs WHERE id = $1 ORDER BY sub_task", &[&id.0]).await?;
+    rows.iter().map(|row| Ok((number(row, 0)?, doc::parse(column(row, 1)?)?))).collect()
+}
+
+/// A small number, kept as a signed one.
+pub(super) fn number(row: &tokio_postgres::Row, n: usize) -> Result<u32, StoreError> {
+    Ok(column::<i32>(row, n)? as u32)
+}
+
+/// What commands need of tasks beside their rows, read for many at once.
+pub(super) struct Parts {
+    specs: HashMap<uuid::Uuid, String>,
+    outputs: HashMap<uuid::Uuid, BTreeMap<u32, Value>>,
+    chunks: HashMap<uuid::Uuid, Vec<String>>,
+}
+
+impl Parts {
+    /// Of what was read: (id, doc), (id, sub-task, doc), (id, doc) in order.
+    pub(super) fn new(
+        specs: &[tokio_postgres::Row],
+        outputs: &[tokio_postgres::Row],
+        chunks: &[tokio_postgres::Row],
+    ) -> Result<Self, StoreError> {
+        let mut parts = Parts { specs: HashMap::new(), outputs: HashMap::new(), chunks: HashMap::new() };
+        for row in specs {
+            parts.specs.insert(column(row, 0)?, column(row, 1)?);
+        }
+        for row in outputs {
+            let of = parts.outputs.entry(column(row, 0)?).or_default();
+            of.insert(number(row, 1)?, doc::parse(column(row, 2)?)?);
+        }
+        for row in chunks {
+            parts.chunks.entry(column(row, 0)?).or_default().push(column(row, 1)?);
+        }
+        Ok(parts)
+    }
+
+    /// The task of a row, with everything that commands need, and the row of its workflow version.
+    pub(super) async fn task(
+        &mut self,
+        row: Row,
+        db: &impl GenericClient,
+        known: &Workflows,
+    ) -> Result<(i64, Task), StoreError> {
+        let id = row.id;
+        let spec =
+            self.specs.get(&id.0).ok_or_else(|| StoreError::Corrupt(format!("task {id} has no spec")))?;
+        let spec = doc::parse(spec)?;
+        let chunks = self.chunks.remove(&id.0).unwrap_or_default();
+        let (wid, record) = row.record(db, known, chunks).await?;
+        Ok((wid, Task::load(record, spec, self.outputs.remove(&id.0).unwrap_or_default())))
+    }
+}

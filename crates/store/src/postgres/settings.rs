@@ -1,0 +1,19 @@
+//! Settings that are kept with the tasks.
+
+use deadpool_postgres::GenericClient;
+use serde_json::Value;
+
+use super::rows::{execute, query};
+use super::sql::column;
+use crate::doc;
+use crate::error::StoreError;
+
+pub(super) async fn get(db: &impl GenericClient, name: &str) -> Result<Option<Value>, StoreError> {
+    let rows = query(db, "SELECT doc FROM settings WHERE name = $1", &[&name]).await?;
+    rows.first().map(|row| doc::parse(column(row, 0)?)).transpose()
+}
+
+pub(super) async fn put(db: &impl GenericClient, name: &str, value: &Value) -> Result<(), StoreError> {
+    let statement = "INSERT INTO settings (name, doc) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET doc = excluded.doc";
+    execute(db, statement, &[&name, &doc::json(value)?]).await.map(drop)
+}

@@ -1,0 +1,110 @@
+//! What statements are made of, and what their failures mean.
+
+use std::fmt::Write;
+
+use tokio_postgres::error::SqlState;
+use tokio_postgres::types::ToSql;
+use tokio_postgres::{Error, Row};
+
+use crate::error::StoreError;
+
+/// A value on its way to the database.
+pub(super) type Value = Box<dyn ToSql + Send + Sync>;
+
+/// A failure in the store's words.
+pub(super) fn failed(e: Error) -> StoreError {
+    let said = text(&e);
+    match e.code() {
+        Some(&SqlState::DISK_FULL) => StoreError::Full,
+        Some(&SqlState::T_R_SERIALIZATION_FAILURE | &SqlState::T_R_DEADLOCK_DETECTED) => {
+            StoreError::Conflict(said)
+        }
+        // XX: damage; 22: a value that cannot be stored, such as one that is too large.
+        Some(code) if code.code().starts_with("XX") || code.code().starts_with("22") => {
+            StoreError::Corrupt(said)
+        }
+        // An index entry that is too large.
+        Some(&SqlState::PROGRAM_LIMIT_EXCEEDED) => StoreError::Corrupt(said),
+        _ => StoreError::Unavailable(said),
+    }
+}
+
+/// The same from the pool.
+pub(super) fn no_connection(e: deadpool_postgres::PoolError) -> StoreError {
+    match e {
+        deadpool_postgres::PoolError::Backend(e) => failed(e),
+        other => StoreError::Unavailable(format!("no connection to the database: {other}")),
+    }
+}
+
+/// What a failure says, with its causes: those of the driver are silent by themselves.
+fn text(e: &Error) -> String {
+    if let Some(e) = e.as_db_error() {
+        return format!("{} ({})", e.message(), e.code().code());
+    }
+    let mut said = e.to_string();
+    let mut next = std::error::Error::source(e);
+    while let Some(source) = next {
+        // Writing to a string cannot fail.
+        let _ = write!(said, ": {source}");
+        next = source.source();
+    }
+    said
+}
+
+/// Whether the connection is gone, or its server is going: another one may do.
+pub(super) fn is_broken(e: &Error) -> bool {
+    e.is_closed()
+        || e.as_db_error().is_none()
+        || e.code().is_some_and(|code| {
+            // 08: connection; 57: an operator's intervention; 25006: the server takes no writes any more.
+            code.code().starts_with("08") || code.code().starts_with("57P") || code.code() == "25006"
+        })
+}
+
+/// The one character that no text of the database can have is replaced.
+pub(super) fn clean(text: &str) -> String {
+    text.replace('\0', "\u{fffd}")
+}
+
+/// A column's value; one of another type than expected is damage.
+pub(super) fn column<'a, T: tokio_postgres::types::FromSql<'a>>(
+    row: &'a Row,
+    n: usize,
+) -> Result<T, StoreError> {
+    row.try_get(n).map_err(|e| StoreError::Corrupt(text(&e)))
+}
+
+/// A statement in the making, with its parameters in order.
+#[derive(Default)]
+pub(super) struct Sql {
+    pub(super) text: String,
+    pub(super) values: Vec<Value>,
+}
+
+impl Sql {
+    pub(super) fn new(text: impl Into<String>) -> Self {
+        Sql { text: text.into(), values: Vec::new() }
+    }
+
+    pub(super) fn push(&mut self, text: &str) -> &mut Self {
+        self.text.push_str(text);
+        self
+    }
+
+    pub(super) fn bind(&mut self, value: impl ToSql + Send + Sync + 'static) -> &mut Self {
+        self.values.push(Box::new(value));
+        // Writing to a string cannot fail.
+        let _ = write!(self.text, "${}", self.values.len());
+        self
+    }
+
+    /// ` AND condition value`
+    pub(super) fn and(&mut self, condition: &str, value: impl ToSql + Send + Sync + 'static) -> &mut Self {
+        self.push(" AND ").push(condition).bind(value)
+    }
+
+    pub(super) fn parameters(&self) -> Vec<&(dyn ToSql + Sync)> {
+        self.values.iter().map(|value| &**value as &(dyn ToSql + Sync)).collect()
+    }
+}

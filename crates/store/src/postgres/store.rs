@@ -1,0 +1,356 @@
+//! The store's trait in terms of the parts.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use longhaul_model::workflow::{Definition, Workflow};
+use longhaul_model::{Attempt, Command, Spec, TaskId, TaskStatus, Timestamp, WorkflowVersion};
+use serde_json::Value;
+use tokio::sync::oneshot;
+
+use super::activity::Standing;
+use super::writer::{Answer, Job, Log};
+use super::{Postgres, Shared, audit, claims, errand, import, list, logs, purge, rows, settings, workflows};
+use crate::attempts::whole;
+use crate::audit::{Audit, AuditPage, AuditQuery};
+use crate::doc;
+use crate::error::StoreError;
+use crate::locks::{Lock, LockPage, LockQuery};
+use crate::logs::{LogChunk, LogLine, LogQuery};
+use crate::query::TaskQuery;
+use crate::store::{CommitSink, Store, Submission, Work};
+use crate::stored::*;
+
+/// Tasks recovered in one go.
+const RECOVERED_AT_ONCE: i64 = 1024;
+
+impl Postgres {
+    async fn ask<T>(&self, job: impl FnOnce(Answer<T>) -> Job) -> Result<T, StoreError> {
+        let closed = || StoreError::Unavailable("the server is stopping".to_owned());
+        let (answer, answered) = oneshot::channel();
+        self.jobs.send(job(answer)).await.map_err(|_| closed())?;
+        answered.await.map_err(|_| closed())?
+    }
+
+    /// Runs a function in a transaction of its own, with a note of it.
+    pub(super) async fn errand<T, F>(&self, note: Option<Audit>, work: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: for<'a> FnOnce(
+                &'a deadpool_postgres::Transaction<'a>,
+                Timestamp,
+            ) -> futures_util::future::BoxFuture<'a, Result<T, StoreError>>
+            + Send
+            + 'static,
+    {
+        let shared = self.shared.clone();
+        self.driven(async move { errand::run(&shared, note, work).await }).await
+    }
+
+    /// Awaits what the store's own threads do: to its end, also when whoever asked goes away.
+    async fn driven<T: Send + 'static>(
+        &self,
+        work: impl Future<Output = Result<T, StoreError>> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let done = self.handle.spawn(work).await;
+        done.map_err(|e| StoreError::Unavailable(format!("the store was interrupted: {e}")))?
+    }
+
+    fn known(&self) -> Arc<Shared> {
+        self.shared.clone()
+    }
+}
+
+#[async_trait]
+impl Store for Postgres {
+    fn attach(&self, sink: Arc<dyn CommitSink>) {
+        *self.shared.sink.write() = Some(sink);
+    }
+
+    async fn submit(&self, submission: Submission) -> Result<Submitted, StoreError> {
+        self.ask(|answer| Job::Submit(Box::new(submission), answer)).await
+    }
+
+    async fn command(&self, id: TaskId, command: Command, note: Option<Audit>) -> Result<(), StoreError> {
+        self.ask(|answer| Job::Command(id, Box::new(command), Some((answer, note.map(Box::new))))).await
+    }
+
+    async fn post(&self, id: TaskId, command: Command) {
+        // Closed: what was not recorded is recovered at the next start.
+        let _ = self.jobs.send(Job::Command(id, Box::new(command), None)).await;
+    }
+
+    async fn work(&self, work: Work) -> Result<Worked, StoreError> {
+        self.ask(|answer| Job::Work(work, answer)).await
+    }
+
+    async fn recover(&self) -> Result<u64, StoreError> {
+        // Of what has not started nothing can be lost, and the sweep finds what is due.
+        let (mut last, mut recovered) = (uuid::Uuid::nil(), 0);
+        loop {
+            let (shared, after) = (self.known(), last);
+            let tasks: Vec<TaskId> = self.driven(async move { running(&shared, after).await }).await?;
+            let Some(newest) = tasks.last() else { return Ok(recovered) };
+            last = newest.0;
+            let mut answers = Vec::with_capacity(tasks.len());
+            for id in tasks {
+                let (answer, answered) = oneshot::channel();
+                let job = Job::Command(id, Box::new(Command::Recover), Some((answer, None)));
+                let closed = |_| StoreError::Unavailable("the server is stopping".to_owned());
+                self.jobs.send(job).await.map_err(closed)?;
+                answers.push((id, answered));
+            }
+            for (id, answered) in answers {
+                match answered.await {
+                    Ok(Ok(())) => recovered += 1,
+                    // Ended meanwhile, or damaged: one bad row never stops the others.
+                    Ok(Err(StoreError::Refused(_) | StoreError::NotFound)) => {}
+                    Ok(Err(e @ StoreError::Corrupt(_))) => {
+                        tracing::error!(task.id = %id, error = %e, "a task cannot be read and is left as it is");
+                    }
+                    Ok(Err(e)) => return Err(e),
+                    Err(_) => return Err(StoreError::Unavailable("the server is stopping".into())),
+                }
+            }
+        }
+    }
+
+    async fn due(&self, now: Timestamp, limit: u32) -> Result<Vec<TaskId>, StoreError> {
+        self.read(move |db, _| Box::pin(async move { list::due(db, now, limit).await }))
+    }
+
+    fn get(&self, id: TaskId) -> Result<Stored, StoreError> {
+        let small = self.read(move |db, known| {
+            Box::pin(async move {
+                let row = rows::find(db, id).await?.ok_or(StoreError::NotFound)?;
+                if row.is_large() { Ok(None) } else { row.stored(db, known).await.map(Some) }
+            })
+        })?;
+        match small {
+            Some(stored) => Ok(stored),
+            // Many statements, and they must be of one moment.
+            None => self.snapshot(move |db, known| {
+                Box::pin(async move {
+                    rows::find(db, id).await?.ok_or(StoreError::NotFound)?.stored(db, known).await
+                })
+            }),
+        }
+    }
+
+    fn list(&self, query: &TaskQuery) -> Result<Page, StoreError> {
+        let query = query.clone();
+        self.snapshot(move |db, known| Box::pin(async move { list::list(db, known, &query).await }))
+    }
+
+    fn spec(&self, id: TaskId) -> Result<Option<Spec>, StoreError> {
+        self.read(move |db, _| {
+            Box::pin(async move {
+                rows::check(db, id).await?;
+                rows::spec(db, id).await
+            })
+        })
+    }
+
+    fn outputs(&self, id: TaskId) -> Result<Vec<(u32, Value)>, StoreError> {
+        self.read(move |db, _| {
+            Box::pin(async move {
+                rows::check(db, id).await?;
+                rows::outputs(db, id).await
+            })
+        })
+    }
+
+    fn attempts(&self, id: TaskId) -> Result<Vec<Attempt>, StoreError> {
+        self.snapshot(move |db, known| {
+            Box::pin(async move {
+                let row = rows::find(db, id).await?.ok_or(StoreError::NotFound)?;
+                let Stored::Own(record) = row.stored(db, known).await? else { return Ok(Vec::new()) };
+                let found = rows::query(db, "SELECT doc FROM attempts WHERE id = $1", &[&id.0]).await?;
+                let kept = found.iter().map(|row| doc::parse(super::sql::column(row, 0)?));
+                Ok(whole(kept.collect::<Result<_, _>>()?, &record))
+            })
+        })
+    }
+
+    fn locks(&self, query: &LockQuery) -> Result<LockPage, StoreError> {
+        let query = query.clone();
+        self.snapshot(move |db, _| Box::pin(async move { claims::list(db, &query).await }))
+    }
+
+    fn blockers(&self, id: TaskId, most: u32) -> Result<Vec<Lock>, StoreError> {
+        self.read(move |db, _| {
+            Box::pin(async move {
+                rows::check(db, id).await?;
+                claims::blockers(db, id, most).await
+            })
+        })
+    }
+
+    async fn write_log(
+        &self,
+        id: TaskId,
+        sub_task: u32,
+        attempt: u32,
+        lines: Vec<LogLine>,
+    ) -> Result<(), StoreError> {
+        self.ask(|answer| Job::Log(Log { id, sub_task, attempt, lines }, answer)).await
+    }
+
+    fn log(&self, id: TaskId, query: &LogQuery) -> Result<Vec<LogChunk>, StoreError> {
+        let query = *query;
+        self.read(move |db, _| Box::pin(async move { logs::read(db, id, &query).await }))
+    }
+
+    async fn put_workflow(
+        &self,
+        definition: Definition,
+        note: Option<Audit>,
+    ) -> Result<WorkflowPut, StoreError> {
+        let shared = self.known();
+        let (wid, put) = self
+            .errand(None, move |db, now| {
+                Box::pin(async move {
+                    let (wid, put) = workflows::put(db, &shared.workflows, definition, now).await?;
+                    // The same again changes nothing.
+                    if let Some(note) = note.filter(|_| put.created) {
+                        audit::write(db, errand::ERRANDS, &note, now).await?;
+                    }
+                    Ok((wid, put))
+                })
+            })
+            .await?;
+        self.shared.workflows.committed(wid, &put.workflow);
+        Ok(put)
+    }
+
+    async fn delete_workflow(&self, name: &str, note: Option<Audit>) -> Result<(), StoreError> {
+        let of = name.to_owned();
+        self.errand(note, move |db, _| Box::pin(async move { workflows::hide(db, &of).await })).await?;
+        self.shared.workflows.removed(name);
+        Ok(())
+    }
+
+    fn workflow(&self, name: &str, version: Option<WorkflowVersion>) -> Result<Arc<Workflow>, StoreError> {
+        if let Some((_, workflow)) = self.shared.workflows.at_hand(name, version) {
+            return Ok(workflow);
+        }
+        let name = name.to_owned();
+        self.read(move |db, known| {
+            Box::pin(async move { Ok(workflows::find(db, known, &name, version).await?.1) })
+        })
+    }
+
+    fn workflows(&self) -> Result<Vec<WorkflowSummary>, StoreError> {
+        self.snapshot(|db, known| Box::pin(async move { workflows::list(db, known).await }))
+    }
+
+    async fn import(
+        &self,
+        tasks: Vec<ImportedTask>,
+        note: Option<Audit>,
+    ) -> Result<ImportOutcome, StoreError> {
+        self.errand(note, move |db, _| Box::pin(async move { import::import(db, &tasks).await })).await
+    }
+
+    async fn delete_history(
+        &self,
+        tasks: Vec<TaskId>,
+        note: Option<Audit>,
+    ) -> Result<Vec<(TaskId, Deletion)>, StoreError> {
+        let shared = self.known();
+        self.errand(note, move |db, _| {
+            Box::pin(async move { purge::named(db, &shared.workflows, &tasks).await })
+        })
+        .await
+    }
+
+    async fn purge(
+        &self,
+        before: Timestamp,
+        from: Option<(Timestamp, TaskId)>,
+        limit: u32,
+    ) -> Result<Purged, StoreError> {
+        let shared = self.known();
+        self.errand(None, move |db, _| {
+            Box::pin(async move { purge::aged(db, &shared.workflows, before, from, limit).await })
+        })
+        .await
+    }
+
+    fn setting(&self, name: &str) -> Result<Option<Value>, StoreError> {
+        let name = name.to_owned();
+        self.read(move |db, _| Box::pin(async move { settings::get(db, &name).await }))
+    }
+
+    async fn put_setting(&self, name: &str, value: Value, note: Option<Audit>) -> Result<(), StoreError> {
+        let name = name.to_owned();
+        self.errand(note, move |db, _| Box::pin(async move { settings::put(db, &name, &value).await })).await
+    }
+
+    async fn note(&self, note: Audit) -> Result<(), StoreError> {
+        self.errand(Some(note), |_, _| Box::pin(async { Ok(()) })).await
+    }
+
+    fn audit(&self, query: &AuditQuery) -> Result<AuditPage, StoreError> {
+        let query = query.clone();
+        self.snapshot(move |db, _| Box::pin(async move { audit::page(db, &query).await }))
+    }
+
+    async fn prune_audit(&self, before: Timestamp, limit: u32) -> Result<u64, StoreError> {
+        self.errand(None, move |db, _| {
+            Box::pin(async move { audit::prune(db, errand::ERRANDS, before, limit).await })
+        })
+        .await
+    }
+
+    async fn flush(&self) -> Result<(), StoreError> {
+        self.ask(Job::Flush).await
+    }
+
+    fn stats(&self) -> Result<Stats, StoreError> {
+        self.snapshot(|db, _| Box::pin(async move { stats(db).await }))
+    }
+
+    fn is_writable(&self) -> bool {
+        self.shared.turn.standing() == Standing::Active && !self.jobs.is_closed()
+    }
+
+    async fn close(&self) {
+        let _ = self.jobs.send(Job::Close).await;
+        let tasks = std::mem::take(&mut *self.tasks.lock());
+        let mut tasks = tasks.into_iter();
+        if let Some(writer) = tasks.next() {
+            let _ = writer.await;
+        }
+        self.shared.turn.set(Standing::Closed);
+        // The turn's keeper, which lets go of the turn.
+        for task in tasks {
+            let _ = task.await;
+        }
+        self.shared.pool.close();
+        *self.shared.sink.write() = None;
+    }
+}
+
+/// Tasks that ran before this turn, in the order of their ids.
+async fn running(shared: &Shared, after: uuid::Uuid) -> Result<Vec<TaskId>, StoreError> {
+    let client = shared.pool.get().await.map_err(super::sql::no_connection)?;
+    let statement = "SELECT id FROM hot WHERE id > $1 AND turn < $2 ORDER BY id LIMIT $3";
+    let found = rows::query(&client, statement, &[&after, &shared.turn.number, &RECOVERED_AT_ONCE]).await?;
+    found.iter().map(|row| super::sql::column(row, 0).map(TaskId)).collect()
+}
+
+async fn stats(db: &impl deadpool_postgres::GenericClient) -> Result<Stats, StoreError> {
+    let statement = "SELECT status, sum(n)::bigint FROM counters WHERE resource_kind = '' GROUP BY status ORDER BY status";
+    let mut tasks = Vec::new();
+    for row in &rows::query(db, statement, &[]).await? {
+        let code: i16 = super::sql::column(row, 0)?;
+        let n: i64 = super::sql::column(row, 1)?;
+        if let Some(status) = u8::try_from(code).ok().and_then(TaskStatus::from_code) {
+            tasks.push((status, n.max(0) as u64));
+        }
+    }
+    let size = rows::query(db, "SELECT pg_database_size(current_database())", &[]).await?;
+    let bytes = size.first().map_or(Ok(0), |row| super::sql::column::<i64>(row, 0))?;
+    Ok(Stats { tasks, bytes: bytes.max(0) as u64 })
+}

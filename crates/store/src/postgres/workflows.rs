@@ -1,0 +1,121 @@
+//! Workflow definitions and their rows.
+
+use std::sync::Arc;
+
+use deadpool_postgres::GenericClient;
+use longhaul_model::workflow::{Definition, Workflow};
+use longhaul_model::{Timestamp, WorkflowVersion};
+
+use super::rows::{execute, number, query};
+use super::sql::column;
+use crate::doc;
+use crate::error::StoreError;
+use crate::known::{Workflows, compile};
+use crate::stored::{WorkflowPut, WorkflowSummary};
+
+/// The version of a row.
+pub(super) async fn by_row(
+    db: &impl GenericClient,
+    known: &Workflows,
+    wid: i64,
+) -> Result<Arc<Workflow>, StoreError> {
+    if let Some(found) = known.compiled(wid) {
+        return Ok(found);
+    }
+    let rows = query(db, "SELECT doc, version FROM workflows WHERE wid = $1", &[&wid]).await?;
+    let row =
+        rows.first().ok_or_else(|| StoreError::Corrupt(format!("there is no workflow of row {wid}")))?;
+    known.compile(wid, column(row, 0)?, number(row, 1)?)
+}
+
+/// By name: the newest listed, or a version whether listed or not.
+pub(super) async fn find(
+    db: &impl GenericClient,
+    known: &Workflows,
+    name: &str,
+    version: Option<WorkflowVersion>,
+) -> Result<(i64, Arc<Workflow>), StoreError> {
+    if let Some(found) = known.at_hand(name, version) {
+        return Ok(found);
+    }
+    let epoch = known.epoch();
+    let rows = match version {
+        Some(version) => {
+            let statement = "SELECT wid FROM workflows WHERE name = $1 AND version = $2";
+            query(db, statement, &[&name, &(version as i32)]).await?
+        }
+        None => {
+            let statement =
+                "SELECT wid FROM workflows WHERE name = $1 AND NOT hidden ORDER BY version DESC LIMIT 1";
+            query(db, statement, &[&name]).await?
+        }
+    };
+    let wid = column(rows.first().ok_or(StoreError::NotFound)?, 0)?;
+    let workflow = by_row(db, known, wid).await?;
+    if version.is_none() {
+        known.read(epoch, wid, &workflow);
+    }
+    Ok((wid, workflow))
+}
+
+/// Every listed workflow, by name.
+pub(super) async fn list(
+    db: &impl GenericClient,
+    known: &Workflows,
+) -> Result<Vec<WorkflowSummary>, StoreError> {
+    let statement =
+        "SELECT wid, name, version, created_at FROM workflows WHERE NOT hidden ORDER BY name, version";
+    let mut all: Vec<WorkflowSummary> = Vec::new();
+    for row in &query(db, statement, &[]).await? {
+        let workflow = by_row(db, known, column(row, 0)?).await?;
+        let name: &str = column(row, 1)?;
+        let version = (number(row, 2)?, Timestamp(column(row, 3)?));
+        match all.last_mut() {
+            Some(last) if last.workflow.definition.name == name => {
+                last.versions.push(version);
+                last.workflow = workflow;
+            }
+            _ => all.push(WorkflowSummary { workflow, versions: vec![version] }),
+        }
+    }
+    Ok(all)
+}
+
+/// Stores a definition; the row and what became of it.
+pub(super) async fn put(
+    db: &impl GenericClient,
+    known: &Workflows,
+    definition: Definition,
+    now: Timestamp,
+) -> Result<(i64, WorkflowPut), StoreError> {
+    let text = doc::json(&definition)?;
+    let newest = query(
+        db,
+        "SELECT wid, version, doc, hidden FROM workflows WHERE name = $1 ORDER BY version DESC LIMIT 1",
+        &[&definition.name],
+    )
+    .await?;
+    let newest = newest.first();
+    if let Some(row) = newest
+        && column::<&str>(row, 2)? == text
+        && !column::<bool>(row, 3)?
+    {
+        let wid = column(row, 0)?;
+        let workflow = by_row(db, known, wid).await?;
+        return Ok((wid, WorkflowPut { workflow, created: false, first: false }));
+    }
+    let version = newest.map(|row| number(row, 1)).transpose()?.map_or(1, |version| version + 1);
+    let name = definition.name.clone();
+    let workflow = Arc::new(compile(definition, version)?);
+    let statement =
+        "INSERT INTO workflows (name, version, doc, created_at) VALUES ($1, $2, $3, $4) RETURNING wid";
+    let rows = query(db, statement, &[&name, &(version as i32), &text, &now.0]).await?;
+    let wid = column(rows.first().ok_or(StoreError::NotFound)?, 0)?;
+    Ok((wid, WorkflowPut { workflow, created: true, first: newest.is_none() }))
+}
+
+/// Takes a name out of the list.
+pub(super) async fn hide(db: &impl GenericClient, name: &str) -> Result<(), StoreError> {
+    let statement = "UPDATE workflows SET hidden = true WHERE name = $1 AND NOT hidden";
+    if execute(db, statement, &[&name]).await? == 0 { Err(StoreError::NotFound) } else { Ok(()) }
+}

@@ -1,0 +1,264 @@
+//! The one task of a node that writes. It drains its queue, runs every waiting job in one transaction, commits once, then
+//! answers all of them: many changes share a few round trips and one fsync.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use deadpool_postgres::{Client, Object};
+use longhaul_model::{Command, TaskId};
+use tokio::sync::{mpsc, oneshot};
+
+use super::Shared;
+use super::activity::Standing;
+use super::batch::{Batch, Written};
+use super::held::Loaded;
+use super::sql::{failed, is_broken, no_connection};
+use crate::audit::Audit;
+use crate::cache::Cache;
+use crate::error::StoreError;
+use crate::logs::LogLine;
+use crate::store::{Commit, Submission, Work};
+use crate::stored::{Submitted, Worked};
+
+/// Jobs in one transaction, at the most.
+const LARGEST_BATCH: usize = 512;
+/// How long the writer pauses before it repeats what could not be written.
+const PAUSE: Duration = Duration::from_millis(200);
+/// How often a transaction that met others at work is repeated before it fails.
+const TRIES: usize = 8;
+
+/// For the writer's connection, which asks for rows by their keys and for nothing else. Left to itself, the planner takes the
+/// few rows of the hot table for a small table and reads all of it, dead versions too, which are many more under load.
+const BY_KEY: &str = "SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off;
+     SET plan_cache_mode = force_generic_plan; SET jit = off";
+
+pub(super) type Answer<T> = oneshot::Sender<Result<T, StoreError>>;
+
+/// Who waits for a command, and what is noted of it.
+pub(super) type Asked = (Answer<()>, Option<Box<Audit>>);
+
+/// Lines for a log.
+pub(super) struct Log {
+    pub(super) id: TaskId,
+    pub(super) sub_task: u32,
+    pub(super) attempt: u32,
+    pub(super) lines: Vec<LogLine>,
+}
+
+/// What the writer is asked to do.
+pub(super) enum Job {
+    Submit(Box<Submission>, Answer<Submitted>),
+    Command(TaskId, Box<Command>, Option<Asked>),
+    Work(Work, Answer<Worked>),
+    Log(Log, Answer<()>),
+    Flush(Answer<()>),
+    Close,
+}
+
+impl Job {
+    /// The tasks that it is about, but for a new one.
+    pub(super) fn tasks(&self) -> Vec<TaskId> {
+        match self {
+            Job::Command(id, ..) => vec![*id],
+            Job::Log(log, _) => vec![log.id],
+            Job::Work(work, _) => {
+                let reported = work.reports.iter().map(|(id, _)| *id);
+                reported.chain(work.leases.iter().map(|(id, _)| *id)).collect()
+            }
+            Job::Submit(..) | Job::Flush(_) | Job::Close => Vec::new(),
+        }
+    }
+
+    /// Answers it; whoever asked may have gone.
+    fn answer(self, done: Result<Done, StoreError>) {
+        match (self, done) {
+            (Job::Submit(_, answer), Ok(Done::Submitted(done))) => drop(answer.send(done)),
+            (Job::Work(_, answer), Ok(Done::Work(done))) => drop(answer.send(done)),
+            (
+                Job::Command(_, _, Some((answer, _))) | Job::Log(_, answer) | Job::Flush(answer),
+                Ok(Done::Command(done)),
+            ) => drop(answer.send(done)),
+            (Job::Submit(_, answer), Err(e)) => drop(answer.send(Err(e))),
+            (Job::Work(_, answer), Err(e)) => drop(answer.send(Err(e))),
+            (Job::Command(_, _, Some((answer, _))) | Job::Log(_, answer) | Job::Flush(answer), Err(e)) => {
+                drop(answer.send(Err(e)));
+            }
+            // Nobody waits, or the kinds do not fit, which the batch rules out.
+            _ => {}
+        }
+    }
+}
+
+/// What a job came to.
+pub(super) enum Done {
+    Submitted(Result<Submitted, StoreError>),
+    Command(Result<(), StoreError>),
+    Work(Result<Worked, StoreError>),
+}
+
+/// A batch whose outcome is certain: its effects go out, then everybody is answered.
+pub(super) struct Finished {
+    commits: Vec<Commit>,
+    answers: Vec<(Job, Result<Done, StoreError>)>,
+}
+
+impl Finished {
+    /// Tells; on the runtime of those who wait, while the next batch is written.
+    pub(super) fn tell(self, shared: &Shared) {
+        let sink = shared.sink.read().clone();
+        if let Some(sink) = sink
+            && !self.commits.is_empty()
+        {
+            sink.committed(self.commits);
+        }
+        for (job, done) in self.answers {
+            job.answer(done);
+        }
+    }
+}
+
+/// The writer's own state.
+pub(super) struct Writer {
+    pub(super) shared: Arc<Shared>,
+    pub(super) jobs: mpsc::Receiver<Job>,
+    /// Where finished batches go to be told of.
+    pub(super) told: mpsc::UnboundedSender<Finished>,
+    pub(super) cache: Cache<Loaded>,
+    pub(super) connection: Option<Client>,
+}
+
+impl Writer {
+    /// Runs until it is closed or nobody is left to ask.
+    pub(super) async fn run(mut self) {
+        let mut jobs = Vec::with_capacity(LARGEST_BATCH);
+        loop {
+            // What was to be repeated goes first; otherwise all that waits, or the first that comes.
+            if jobs.is_empty() && self.jobs.recv_many(&mut jobs, LARGEST_BATCH).await == 0 {
+                break;
+            }
+            let close = jobs.iter().position(|job| matches!(job, Job::Close));
+            if let Some(at) = close {
+                jobs.truncate(at);
+            }
+            let again = self.batch(std::mem::take(&mut jobs)).await;
+            if close.is_some() {
+                break;
+            }
+            if !again.is_empty() {
+                tokio::time::sleep(PAUSE).await;
+                jobs = again;
+            }
+        }
+        self.jobs.close();
+        while let Ok(job) = self.jobs.try_recv() {
+            job.answer(Err(StoreError::Unavailable("the server is stopping".to_owned())));
+        }
+    }
+
+    /// One transaction, or one for each job where one of them spoils it for the others. Gives back the posted commands
+    /// that must be repeated.
+    async fn batch(&mut self, jobs: Vec<Job>) -> Vec<Job> {
+        if jobs.is_empty() {
+            return Vec::new();
+        }
+        let (jobs, e) = match self.written(&jobs).await {
+            Ok(written) => {
+                self.finish(jobs, written);
+                return Vec::new();
+            }
+            Err(e) => (jobs, e),
+        };
+        if matches!(e, StoreError::Corrupt(_)) && jobs.len() > 1 {
+            tracing::warn!(error = %e, "a batch of changes could not be written: each is tried for itself");
+            let mut again = Vec::new();
+            for job in jobs {
+                again.extend(Box::pin(self.batch(vec![job])).await);
+            }
+            return again;
+        }
+        tracing::warn!(error = %e, "a batch of changes could not be written");
+        self.fail(jobs, &e)
+    }
+
+    fn finish(&mut self, jobs: Vec<Job>, written: Written) {
+        let Written { commits, done, kept, .. } = written;
+        for (id, loaded) in kept {
+            self.cache.keep(id, loaded);
+        }
+        self.cache.settle();
+        let answers = jobs.into_iter().zip(done.into_iter().map(Ok)).collect();
+        self.hand_over(Finished { commits, answers });
+    }
+
+    /// Nothing of the batch happened: everybody who waits is told so; what nobody waits for is repeated.
+    fn fail(&mut self, jobs: Vec<Job>, e: &StoreError) -> Vec<Job> {
+        let over = matches!(self.shared.turn.standing(), Standing::Over | Standing::Closed)
+            || matches!(e, StoreError::Corrupt(_));
+        let (again, told): (Vec<Job>, Vec<Job>) =
+            jobs.into_iter().partition(|job| !over && matches!(job, Job::Command(_, _, None)));
+        let answers = told.into_iter().map(|job| (job, Err(e.copy()))).collect();
+        self.hand_over(Finished { commits: Vec::new(), answers });
+        again
+    }
+
+    fn hand_over(&self, finished: Finished) {
+        if let Err(unsent) = self.told.send(finished) {
+            unsent.0.tell(&self.shared);
+        }
+    }
+
+    /// Runs the jobs in a transaction, again where others were at work on the same.
+    async fn written(&mut self, jobs: &[Job]) -> Result<Written, StoreError> {
+        let mut tries = 0;
+        loop {
+            match self.attempt(jobs).await {
+                Err(StoreError::Conflict(why)) if tries < TRIES => {
+                    tries += 1;
+                    tracing::debug!(why, tries, "a transaction met others at work, and is repeated");
+                }
+                done => return done,
+            }
+        }
+    }
+
+    async fn attempt(&mut self, jobs: &[Job]) -> Result<Written, StoreError> {
+        self.shared.check()?;
+        let client = match self.connection.take().filter(|client| !client.is_closed()) {
+            Some(client) => client,
+            None => {
+                let client = self.shared.pool.get().await.map_err(no_connection)?;
+                client.batch_execute(BY_KEY).await.map_err(failed)?;
+                client
+            }
+        };
+        match Batch::run(&client, &self.shared, &mut self.cache, jobs).await {
+            Ok(written) => {
+                self.commit(client, &written.transaction).await?;
+                Ok(written)
+            }
+            Err(e) => {
+                // Not given back: nobody knows what it has in its hands.
+                drop(Object::take(client));
+                Err(e)
+            }
+        }
+    }
+
+    /// Commits, whatever happens to the connection meanwhile: an outcome that got lost is found out.
+    async fn commit(&mut self, client: Client, transaction: &str) -> Result<(), StoreError> {
+        match client.batch_execute("COMMIT").await {
+            Ok(()) => {
+                self.connection = Some(client);
+                Ok(())
+            }
+            Err(e) => {
+                drop(Object::take(client));
+                if !is_broken(&e) {
+                    return Err(failed(e));
+                }
+                tracing::warn!(error = %e, "a commit was interrupted: its outcome is looked up");
+                if self.shared.was_committed(transaction.to_owned()).await? { Ok(()) } else { Err(failed(e)) }
+            }
+        }
+    }
+}

@@ -1,0 +1,216 @@
+//! Real PostgreSQL servers for tests, proofs and benchmarks. Each is its owner's own, on a Unix socket in a temporary
+//! directory, and ends with its owner, even with one that is killed.
+#![forbid(unsafe_code)]
+
+use std::fs::File;
+use std::io::{Error, Result};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::mpsc;
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::{Pid, chown, geteuid};
+use tempfile::TempDir;
+
+/// The user who runs a server where the owner is root, as which a server refuses to run: `nobody`.
+const NOBODY: u32 = 65_534;
+/// How long a server may take to start or to end.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// How the directories begin: behind it the id of the process whose they are.
+const PREFIX: &str = "longhaul-postgres-";
+/// Who connects.
+const USER: &str = "longhaul";
+
+/// What a commit is worth.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Durability {
+    /// As in production: on the disk before it is answered.
+    Full,
+    /// Nothing is worth a flush: for tests that pull no plug.
+    None,
+}
+
+/// How a server ends.
+#[derive(Clone, Copy, Debug)]
+pub enum Stop {
+    /// Sessions are cut off, and all is put in order.
+    Fast,
+    /// As in a crash of its machine.
+    Immediate,
+}
+
+/// A server with its data.
+#[derive(Debug)]
+pub struct Cluster {
+    /// Data, socket and log; gone with the cluster.
+    home: TempDir,
+    settings: Vec<String>,
+    running: Option<Running>,
+}
+
+#[derive(Debug)]
+struct Running {
+    pid: Pid,
+    /// Waits for its end.
+    attendant: JoinHandle<()>,
+}
+
+impl Cluster {
+    /// A new, empty one that runs. Err: PostgreSQL is not installed, or does not start; the error says which.
+    pub fn start(durability: Durability) -> Result<Cluster> {
+        Cluster::with(durability, &[])
+    }
+
+    /// The same with settings of its own, `name=value` each.
+    pub fn with(durability: Durability, settings: &[&str]) -> Result<Cluster> {
+        sweep()?;
+        let home = tempfile::Builder::new().prefix(&format!("{PREFIX}{}-", std::process::id())).tempdir()?;
+        if geteuid().is_root() {
+            chown(home.path(), Some(NOBODY.into()), Some(NOBODY.into()))?;
+        }
+        let made = as_server(&program("initdb"))
+            .args(["-U", USER, "-A", "trust", "-E", "UTF8", "--locale", "C.UTF-8", "--no-sync", "-D"])
+            .arg(home.path().join("data"))
+            .current_dir(home.path())
+            .output()
+            .map_err(|e| {
+                Error::other(format!("initdb: {e}: install PostgreSQL 15 or later (`make setup`)"))
+            })?;
+        if !made.status.success() {
+            return Err(Error::other(format!("initdb: {}", String::from_utf8_lossy(&made.stderr))));
+        }
+        let fsync = if durability == Durability::Full { "fsync=on" } else { "fsync=off" };
+        let all = ["listen_addresses=", "max_connections=500", fsync];
+        let settings = all.iter().chain(settings).map(|setting| (*setting).to_owned()).collect();
+        let mut cluster = Cluster { home, settings, running: None };
+        cluster.resume()?;
+        Ok(cluster)
+    }
+
+    /// Starts it again after [`Cluster::stop`], and waits until it takes connections.
+    pub fn resume(&mut self) -> Result<()> {
+        let mut command = as_server(&program("postgres"));
+        command
+            .args(self.settings.iter().flat_map(|setting| ["-c", setting]))
+            .arg("-k")
+            .arg(self.home.path())
+            .arg("-D")
+            .arg(self.home.path().join("data"))
+            .current_dir(self.home.path())
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(File::options().create(true).append(true).open(self.log())?);
+        self.running = Some(attended(command)?);
+        let until = Instant::now() + PATIENCE;
+        while !self.is_ready()? {
+            if Instant::now() > until {
+                return Err(Error::other(format!("PostgreSQL does not start: see {}", self.log().display())));
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        Ok(())
+    }
+
+    /// Ends it; its data stays.
+    pub fn stop(&mut self, how: Stop) -> Result<()> {
+        let Some(running) = self.running.take() else { return Ok(()) };
+        let signal = match how {
+            Stop::Fast => Signal::SIGINT,
+            Stop::Immediate => Signal::SIGQUIT,
+        };
+        kill(running.pid, signal)?;
+        running.attendant.join().map_err(|_| Error::other("PostgreSQL was not waited for"))
+    }
+
+    /// A new, empty database, by its URL.
+    pub fn create(&self, name: &str) -> Result<String> {
+        self.sql("postgres", &format!("CREATE DATABASE {name}"))?;
+        Ok(self.url(name))
+    }
+
+    /// The URL of a database.
+    pub fn url(&self, database: &str) -> String {
+        format!("postgres://{USER}@{}/{database}", self.home.path().display().to_string().replace('/', "%2F"))
+    }
+
+    /// Runs statements as an operator would, and gives what they print, a line each, columns apart by `|`.
+    pub fn sql(&self, database: &str, statements: &str) -> Result<String> {
+        let output = Command::new(program("psql"))
+            .args(["-qXtA", "-v", "ON_ERROR_STOP=1", "-U", USER, "-d", database, "-c", statements, "-h"])
+            .arg(self.home.path())
+            .output()?;
+        if !output.status.success() {
+            return Err(Error::other(format!("{statements}: {}", String::from_utf8_lossy(&output.stderr))));
+        }
+        Ok(String::from_utf8_lossy(&output.stdout).trim_end().to_owned())
+    }
+
+    /// What the server had to say.
+    pub fn log(&self) -> PathBuf {
+        self.home.path().join("log")
+    }
+
+    fn is_ready(&self) -> Result<bool> {
+        Ok(Command::new(program("pg_isready")).arg("-qh").arg(self.home.path()).status()?.success())
+    }
+}
+
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        // Nobody is left to tell.
+        let _ = self.stop(Stop::Immediate);
+    }
+}
+
+/// Removes what owners left that did not end in an orderly way.
+fn sweep() -> Result<()> {
+    for entry in std::fs::read_dir(std::env::temp_dir())?.flatten() {
+        let name = entry.file_name();
+        let pid =
+            name.to_str().and_then(|name| name.strip_prefix(PREFIX)?.split('-').next()?.parse::<u32>().ok());
+        if pid.is_some_and(|pid| !Path::new(&format!("/proc/{pid}")).exists()) {
+            // Somebody else may be doing the same.
+            let _ = std::fs::remove_dir_all(entry.path());
+        }
+    }
+    Ok(())
+}
+
+/// Starts it from a thread that lasts as long as it does: a process is ended with the thread that started it.
+fn attended(mut command: Command) -> Result<Running> {
+    let (started, pid) = mpsc::channel();
+    let attendant = std::thread::spawn(move || {
+        let mut child = match command.process_group(0).spawn() {
+            Ok(child) => child,
+            Err(e) => return drop(started.send(Err(e))),
+        };
+        let _ = started.send(i32::try_from(child.id()).map_err(Error::other));
+        let _ = child.wait();
+    });
+    let pid = pid.recv().map_err(Error::other)??;
+    Ok(Running { pid: Pid::from_raw(pid), attendant })
+}
+
+/// A program of the newest server installed: Debian keeps them apart, off the path.
+fn program(name: &str) -> PathBuf {
+    let versions = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
+    let number = |path: &Path| path.file_name()?.to_str()?.parse::<u32>().ok();
+    let newest = versions.map(|entry| entry.path()).filter_map(|path| Some((number(&path)?, path))).max();
+    let found = newest.map(|(_, path)| path.join("bin").join(name)).filter(|path| path.exists());
+    found.unwrap_or_else(|| name.into())
+}
+
+/// Ends with its owner, and is run by somebody whom a server takes.
+fn as_server(program: &Path) -> Command {
+    let mut command = Command::new("setpriv");
+    command.args(["--pdeathsig", "QUIT"]);
+    if geteuid().is_root() {
+        let nobody = NOBODY.to_string();
+        command.args(["--reuid", &nobody, "--regid", &nobody, "--clear-groups"]);
+    }
+    command.arg(program);
+    command
+}
