@@ -59,6 +59,23 @@ impl Places {
 
     /// Longhaul on a data directory.
     pub(crate) fn longhaul(&self, data: &Path) -> Result<Server> {
+        let who = Who::bearer(&access::key(data)?);
+        let (command, listen, log) = self.serve(data)?;
+        Server::start(command, listen, who, "/v1/tasks?pageSize=1", &log)
+    }
+
+    /// Longhaul on a database, asked with an access token.
+    pub(crate) fn longhaul_on(&self, database: &str, data: &Path) -> Result<Server> {
+        const PASSWORD: &str = "a password of the bench";
+        let (mut command, listen, log) = self.serve(data)?;
+        command.env("LONGHAUL_DATABASE_URL", database).env("LONGHAUL_ADMIN_PASSWORD", PASSWORD);
+        let mut server = Server::start(command, listen, Who::nobody(), "/health/ready", &log)?;
+        server.who = server.log_in(&serde_json::json!({ "username": "admin", "password": PASSWORD }))?;
+        Ok(server)
+    }
+
+    /// The command that serves a data directory, where it listens, and its log.
+    fn serve(&self, data: &Path) -> Result<(Command, SocketAddr, PathBuf)> {
         let workflows = self.work.join("workflows");
         std::fs::create_dir_all(&workflows)?;
         for (file, workflow) in [
@@ -70,13 +87,12 @@ impl Places {
         }
         let name =
             data.file_name().context("a data directory without a name")?.to_string_lossy().into_owned();
-        let who = Who::bearer(&access::key(data)?);
         let log = self.work.join(format!("{name}.log"));
         let listen = free_address()?;
         let mut command = Command::new(&self.longhaul);
         command.arg("serve").arg("--data-dir").arg(data).arg("--listen").arg(listen.to_string());
         command.arg("--workflows").arg(&workflows);
-        Server::start(command, listen, who, "/v1/tasks?pageSize=1", &log)
+        Ok((command, listen, log))
     }
 }
 
@@ -103,7 +119,10 @@ impl Server {
 
     /// The same caller with an access token in place of the API key.
     pub(crate) fn session(&self) -> Result<Who> {
-        let body = serde_json::json!({ "apiKey": self.who.credential().context("nobody can log in")? });
+        self.log_in(&serde_json::json!({ "apiKey": self.who.credential().context("nobody can log in")? }))
+    }
+
+    fn log_in(&self, body: &serde_json::Value) -> Result<Who> {
         on_one_thread(async {
             let mut request = Vec::new();
             post(&Who::nobody(), "/v1/tokens", body.to_string().as_bytes(), &mut request);

@@ -133,6 +133,11 @@ impl Keyring {
         Ok(ring)
     }
 
+    /// The name of the ring: the same for as long as what it sealed can be opened and what it fingerprinted compared.
+    pub fn id(&self) -> String {
+        self.file.lock().fingerprint.id.clone()
+    }
+
     /// Seals and opens with the keys of this ring.
     pub fn sealer(&self) -> Sealer {
         self.sealer.clone()

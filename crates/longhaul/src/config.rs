@@ -13,6 +13,7 @@ use longhaul_auth::AuthConfig;
 use longhaul_engine::{CommandConfig, EngineConfig, HttpConfig};
 use longhaul_model::{Span, StatusStyle};
 use longhaul_server::{Limits, Tls, WireConfig};
+use longhaul_store::postgres::PostgresOptions;
 use serde::Deserialize;
 
 use crate::cli::{LogFormat, ServeArgs, TlsMode};
@@ -24,10 +25,15 @@ const SHUTDOWN_GRACE: Duration = Duration::from_secs(30);
 /// The same in a demonstration.
 const DEMO_GRACE: Duration = Duration::from_secs(1);
 
+/// Connections of a node to its database.
+const CONNECTIONS: usize = 16;
+
 /// Everything that can be set.
 pub(crate) struct Config {
     /// Where tasks are kept.
     pub(crate) data_dir: PathBuf,
+    /// The database that several nodes share; `None` keeps tasks in the data directory.
+    pub(crate) database: Option<PostgresOptions>,
     /// The address to listen on.
     pub(crate) listen: SocketAddr,
     /// How connections are protected.
@@ -121,12 +127,28 @@ struct File {
     demo: Option<bool>,
     log_format: Option<LogFormat>,
     log_level: Option<String>,
+    database: Database,
     tls: TlsSection,
     auth: auth::AuthSection,
     limits: auth::LimitsSection,
     wire: Wire,
     engine: Engine,
     actions: Actions,
+}
+
+/// The section `[database]`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct Database {
+    url: Option<String>,
+    connections: Option<usize>,
+}
+
+impl Database {
+    fn resolve(self, flag: Option<String>) -> Option<PostgresOptions> {
+        let connections = self.connections.unwrap_or(CONNECTIONS);
+        flag.or(self.url).map(|url| PostgresOptions { url, connections, keys: None })
+    }
 }
 
 /// The section `[tls]`, and what the flags say of the same.
@@ -194,6 +216,12 @@ impl Config {
         };
         let defaults = EngineConfig::default();
         let demo = args.demo.or(file.demo).unwrap_or_default();
+        let database = file.database.resolve(args.database_url);
+        if demo && database.is_some() {
+            return Err(anyhow!(
+                "a demonstration keeps its tasks on this machine: leave out the database's URL, or --demo"
+            ));
+        }
         // What a demonstration runs is not worth waiting for, and its log not worth reading.
         let (level, grace) = if demo { ("warn", DEMO_GRACE) } else { ("info", SHUTDOWN_GRACE) };
         let data_dir = args.data_dir.or(file.data_dir).unwrap_or_else(|| "./longhaul-data".into());
@@ -206,6 +234,7 @@ impl Config {
             auth: file.auth.resolve(crate::environment("LONGHAUL_ADMIN_PASSWORD")),
             limits: file.limits.resolve(),
             data_dir,
+            database,
             insecure_http: args.insecure_http.or(file.insecure_http).unwrap_or_default(),
             listen: args.listen.or(file.listen).unwrap_or_else(|| (Ipv4Addr::LOCALHOST, 8080).into()),
             workflows: args.workflows.or(file.workflows),
@@ -264,6 +293,9 @@ fn parse(path: &Path, text: &str) -> anyhow::Result<File> {
             return Err(nonsense("limits", key, "write 1 or more"));
         }
     }
+    if file.database.connections.is_some_and(|connections| !(2..=1000).contains(&connections)) {
+        return Err(nonsense("database", "connections", "write 2 to 1000"));
+    }
     if file.engine.max_running == Some(0) {
         return Err(nonsense("engine", "max_running", "write 1 or more"));
     }
@@ -320,6 +352,9 @@ mod tests {
             listen = "127.0.0.1:9000"
             log_format = "json"
             insecure_http = true
+            [database]
+            url = "postgres://longhaul@db1,db2/longhaul"
+            connections = 8
             [tls]
             cert = "/etc/longhaul/cert.pem"
             key = "/etc/longhaul/key.pem"
@@ -341,6 +376,8 @@ mod tests {
         assert_eq!(file.insecure_http, Some(true));
         let files = Tls::Files { cert: "/etc/longhaul/cert.pem".into(), key: "/etc/longhaul/key.pem".into() };
         assert_eq!(file.tls.resolve(Path::new("/data")), files);
+        let database = file.database.resolve(None).unwrap();
+        assert_eq!((&*database.url, database.connections), ("postgres://longhaul@db1,db2/longhaul", 8));
         assert_eq!(file.engine.cancel_grace, Some(Span(5000)));
         assert_eq!(file.actions.command.allow, [PathBuf::from("/usr/bin/uname")]);
     }
@@ -359,6 +396,8 @@ mod tests {
         );
         let text = wrong("listen = \n");
         assert!(text.contains("longhaul.toml:1:"), "{text}");
+        let text = wrong("[database]\nconnections = 1\n");
+        assert!(text.contains("longhaul.toml:2:1: error: database.connections: write 2 to 1000"), "{text}");
         let text = wrong("[wire]\ndefault_page_size = 500\n");
         assert!(text.contains("longhaul.toml:2:1: error: wire.default_page_size: write 1 to 100"), "{text}");
     }

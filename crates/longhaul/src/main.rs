@@ -14,6 +14,7 @@ mod serve;
 #[cfg(test)]
 mod shipped_test;
 mod signals;
+mod storage;
 
 use std::process::ExitCode;
 

@@ -2,18 +2,14 @@
 
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, anyhow};
 use longhaul_auth::Auth;
-use longhaul_crypto::Keyring;
 use longhaul_engine::{Audit, Engine};
 use longhaul_model::Env;
 use longhaul_model::workflow::Definition;
 use longhaul_server::{Certificate, Server, ServerConfig};
-use longhaul_store::Store;
-use longhaul_store::sqlite::Sqlite;
 use nix::sys::resource::{Resource, setrlimit};
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
@@ -25,6 +21,7 @@ use crate::demo::{self, Demo, Reach};
 use crate::exit::{Code, Failure};
 use crate::out::Out;
 use crate::signals::{Signals, Wanted};
+use crate::storage::Ground;
 
 /// Runs until a signal says to stop.
 pub(crate) fn run(args: ServeArgs, out: Out) -> Result<Code, Failure> {
@@ -54,18 +51,16 @@ async fn serve(
         workflows.splice(0..0, demo::workflows()?);
     }
     let env = Env::real();
-    let sqlite = Sqlite::open(&config.data_dir, env.clone()).map_err(|e| anyhow!("{e}"))?;
     let settings = ServerConfig {
         wire: config.wire.into(),
         tls: config.tls.clone(),
         limits: config.limits.clone(),
         insecure_http: config.insecure_http,
     };
-    // Before keys and accounts are made, of which the password is shown once.
-    Server::check(config.listen, &settings).map_err(|e| anyhow!("{e}"))?;
-    let store: Arc<dyn Store> = sqlite.clone();
-    let keys = Keyring::open(&config.key_file, config.auth.rotation(), env.now().0).map(Arc::new);
-    let keys = keys.map_err(|e| anyhow!("{e}"))?;
+    let Some(ground) = Ground::take(&config, &env, settings, &mut signals).await? else {
+        return Ok(Code::Success);
+    };
+    let Ground { at, keys, store, accounts, place, over } = ground;
     let announce = |name: &str, password: &str| {
         // Where nobody reads, somebody sets LONGHAUL_ADMIN_PASSWORD.
         let _ = out.text(&format!(
@@ -73,7 +68,7 @@ async fn serve(
              it is shown this once; `longhaul login {name}` asks for it, `longhaul user passwd` changes it\n"
         ));
     };
-    let auth = Auth::start(sqlite, env.clone(), keys.clone(), config.auth.clone(), announce);
+    let auth = Auth::start(accounts, env.clone(), keys.clone(), config.auth.clone(), announce);
     let auth = auth.await.map_err(|e| anyhow!("{e}"))?;
     let engine =
         Engine::start(store, env, keys.sealer(), config.engine.clone()).await.map_err(|e| anyhow!("{e}"))?;
@@ -86,15 +81,13 @@ async fn serve(
             tracing::info!(workflow = name, version = put.workflow.version, "stored a workflow");
         }
     }
-    let server = Server::bind(config.listen, engine.clone(), auth.clone(), settings)
-        .await
-        .map_err(|e| anyhow!("{e}"))?;
-    let (address, certificate) = (server.local_addr(), server.certificate());
+    let (address, certificate) = (at.local_addr(), at.certificate());
+    let server = Server::new(at, engine.clone(), auth.clone());
     let stop = CancellationToken::new();
     let serving = tokio::spawn(server.run(stop.clone()));
     let tidying = auth.spawn(stop.clone());
     let scheme = if certificate.is_some() { "https" } else { "http" };
-    out.text(&format!("longhaul listens on {scheme}://{address}, data in {}\n", config.data_dir.display()))?;
+    out.text(&format!("longhaul listens on {scheme}://{address}, data in {place}\n"))?;
     if let Some(own) = certificate.as_ref().filter(|certificate| certificate.is_self_signed()) {
         out.text(&format!(
             "its certificate is self-signed; clients trust it with --ca {}\n",
@@ -108,10 +101,14 @@ async fn serve(
         }
         None => None,
     };
+    tokio::pin!(over);
     let signal = loop {
-        match signals.next().await {
-            Wanted::Stop(signal) => break signal,
-            Wanted::Reload => reload(certificate.as_ref()).await,
+        tokio::select! {
+            wanted = signals.next() => match wanted {
+                Wanted::Stop(signal) => break signal,
+                Wanted::Reload => reload(certificate.as_ref()).await,
+            },
+            () = &mut over => end_at_once(),
         }
     };
     tracing::info!(signal, "stopping; a second signal stops at once");
@@ -133,11 +130,20 @@ async fn serve(
             tracing::info!("stopped");
             Ok(Code::Success)
         }
+        () = &mut over => end_at_once(),
         signal = signals.stop() => {
             tracing::warn!(signal, "stopped at once; the next start goes on from here");
             Ok(Code::Failed)
         }
     }
+}
+
+/// Another node goes on with what this one runs: the programs that it started end with it, at once. Whoever looks after the
+/// process starts it again, and then it stands by.
+fn end_at_once() -> ! {
+    tracing::error!("stopped at once, as another node is active; started again, this one stands by");
+    // Not by way of its end: that waits for whatever hangs on a database that is not reached.
+    std::process::exit(Code::Failed as i32)
 }
 
 /// The workflows of a folder; any mistake stops the start.

@@ -82,9 +82,15 @@ impl ApiError {
 
     /// A failure that passes: the caller may try again.
     fn passing(status: StatusCode, fault: Fault, cause: String) -> Self {
+        let mut e = ApiError::not_now(status, fault);
+        e.cause = Some(cause);
+        e
+    }
+
+    /// A refusal that passes, with which nothing is wrong.
+    pub(crate) fn not_now(status: StatusCode, fault: Fault) -> Self {
         let mut e = ApiError::new(status, fault);
         e.header = Some((header::RETRY_AFTER, HeaderValue::from_static("5")));
-        e.cause = Some(cause);
         e
     }
 }
@@ -204,12 +210,12 @@ impl IntoResponse for ApiError {
             self.fault.remediation_message =
                 remedy_of(self.status, &self.fault.error_code).map(str::to_owned);
         }
-        if self.status.is_server_error() {
+        if let Some(cause) = self.cause.as_deref().filter(|_| self.status.is_server_error()) {
             tracing::error!(
                 reference = reference.as_str(),
                 status = self.status.as_u16(),
                 code = self.fault.error_code,
-                cause = self.cause.as_deref().unwrap_or(&self.fault.message),
+                cause,
                 "a request failed"
             );
         } else {

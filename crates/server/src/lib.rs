@@ -14,6 +14,7 @@ mod respond;
 mod routes;
 mod serve;
 mod share;
+mod standby;
 mod stream;
 mod tls;
 mod transport;
@@ -24,6 +25,7 @@ use std::sync::Arc;
 
 use longhaul_auth::Auth;
 use longhaul_engine::Engine;
+use longhaul_model::Env;
 use thiserror::Error;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -55,46 +57,31 @@ pub enum ServerError {
     },
 }
 
-/// A server that has its address.
-pub struct Server {
+/// An address that is taken before there is anything to serve: connections wait, or are told that the node stands by.
+pub struct Address {
     listener: TcpListener,
     address: SocketAddr,
     acceptor: tls::Acceptor,
     certificate: Option<Certificate>,
-    app: api::App,
+    config: Arc<ServerConfig>,
 }
 
-impl Server {
-    /// Whether a server could be had at that address, for who wants to know before anything is made that a failed start
-    /// would leave behind.
-    pub fn check(address: SocketAddr, config: &ServerConfig) -> Result<(), ServerError> {
+impl Address {
+    /// Reads the certificate, or makes it, and takes the address.
+    pub async fn take(address: SocketAddr, env: Env, config: ServerConfig) -> Result<Address, ServerError> {
         let loopback = address.ip().to_canonical().is_loopback();
         if config.tls == Tls::Off && !loopback && !config.insecure_http {
             return Err(ServerError::InsecureHttp(address));
         }
-        std::net::TcpListener::bind(address).map(drop).map_err(|source| ServerError::Bind { address, source })
-    }
-
-    /// Reads the certificate, or makes it, and takes the address. Connections wait until [`Server::run`].
-    pub async fn bind(
-        address: SocketAddr,
-        engine: Engine,
-        auth: Arc<Auth>,
-        config: ServerConfig,
-    ) -> Result<Server, ServerError> {
-        Server::check(address, &config)?;
-        let certificate = Certificate::open(&config.tls, address.ip(), engine.env().clone())?;
-        let acceptor = tls::Acceptor::new(certificate.as_ref(), config.limits.handshake_time)?;
         let failed = |source| ServerError::Bind { address, source };
         let listener = TcpListener::bind(address).await.map_err(failed)?;
+        let certificate = Certificate::open(&config.tls, address.ip(), env)?;
+        let acceptor = tls::Acceptor::new(certificate.as_ref(), config.limits.handshake_time)?;
         let address = listener.local_addr().map_err(failed)?;
-        let openapi = openapi_document().into();
-        let shares = share::Shares::new(&config.limits, engine.env().clone());
-        let app = api::App { engine, auth, config: Arc::new(config), shares, openapi };
-        Ok(Server { listener, address, acceptor, certificate, app })
+        Ok(Address { listener, address, acceptor, certificate, config: Arc::new(config) })
     }
 
-    /// Where it listens.
+    /// Where it is.
     pub fn local_addr(&self) -> SocketAddr {
         self.address
     }
@@ -104,16 +91,64 @@ impl Server {
         self.certificate.clone()
     }
 
+    /// Takes connections and answers that this node stands by, until `until` is cancelled. Those that come later wait for
+    /// [`Server::run`]: the address is never let go of.
+    pub async fn stand_by(&self, until: CancellationToken) -> Result<(), ServerError> {
+        let failed = |source| ServerError::Bind { address: self.address, source };
+        let same = nix::unistd::dup(&self.listener).map_err(|e| failed(e.into()))?;
+        let listener = TcpListener::from_std(same.into()).map_err(failed)?;
+        let limits = self.config.limits.clone();
+        let serving =
+            listen::serve(listener, self.acceptor.clone(), standby::router(), limits, until.clone());
+        with_certificate(self.certificate.clone(), serving, until).await;
+        Ok(())
+    }
+}
+
+/// Has the certificate's files watched while something is served.
+async fn with_certificate(
+    certificate: Option<Certificate>,
+    serving: impl Future<Output = ()>,
+    stop: CancellationToken,
+) {
+    match certificate {
+        Some(certificate) => drop(tokio::join!(serving, certificate.watch(stop))),
+        None => serving.await,
+    }
+}
+
+/// A server that has its address.
+pub struct Server {
+    at: Address,
+    app: api::App,
+}
+
+impl Server {
+    /// A server at an address. Connections wait until [`Server::run`].
+    pub fn new(at: Address, engine: Engine, auth: Arc<Auth>) -> Server {
+        let openapi = openapi_document().into();
+        let shares = share::Shares::new(&at.config.limits, engine.env().clone());
+        let app = api::App { engine, auth, config: at.config.clone(), shares, openapi };
+        Server { at, app }
+    }
+
+    /// Where it listens.
+    pub fn local_addr(&self) -> SocketAddr {
+        self.at.address
+    }
+
+    /// The certificate; `None` without TLS.
+    pub fn certificate(&self) -> Option<Certificate> {
+        self.at.certificate()
+    }
+
     /// Serves until `stop` is cancelled, then lets open requests end within [`Limits::drain`] and cuts off the rest:
     /// when this returns, nobody asks the engine any more.
     pub async fn run(self, stop: CancellationToken) {
-        let limits = self.app.config.limits.clone();
+        let Address { listener, acceptor, certificate, config, .. } = self.at;
         let serving =
-            listen::serve(self.listener, self.acceptor, routes::router(self.app), limits, stop.clone());
-        match self.certificate {
-            Some(certificate) => drop(tokio::join!(serving, certificate.watch(stop))),
-            None => serving.await,
-        }
+            listen::serve(listener, acceptor, routes::router(self.app), config.limits.clone(), stop.clone());
+        with_certificate(certificate, serving, stop).await;
     }
 }
 

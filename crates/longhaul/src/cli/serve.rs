@@ -13,6 +13,9 @@ A flag wins over its environment variable, that over the configuration file, tha
 
 The configuration file is TOML; every key is optional:
   data_dir = \"/var/lib/longhaul\"     # listen, workflows, demo, insecure_http, log_format, log_level as the flags
+  [database]                         # several nodes on one PostgreSQL, see --database-url
+  url = \"postgres://longhaul@db1,db2/longhaul?sslmode=verify-full\"
+  connections = 16                   # of one node
   [tls]
   mode = \"self-signed\"               # or off; without it, the certificate of these files:
   cert = \"/etc/longhaul/cert.pem\"    # the server's own, then those that lead to its authority
@@ -49,6 +52,11 @@ Nothing is lost either way: the next start goes on where this one stopped.
 The first start makes the user `admin` and prints its password, once; LONGHAUL_ADMIN_PASSWORD sets it instead. The key
 file seals secrets in the database: keep a copy of it, apart from the backups.
 
+With --database-url tasks are in a PostgreSQL database (15 or later), and any number of nodes run on it: one is active, the
+others stand by and take over when it stops or is not heard of for 10 seconds. /health/ready answers 200 on the active one
+only, by which a load balancer finds it. Every node has the same key file. The password is better in LONGHAUL_DATABASE_URL
+or in the configuration file than on a command line that everybody sees.
+
 Plain HTTP is for this machine only: what crosses a network needs TLS (1.2 or 1.3). With --tls self-signed the server
 makes a certificate at its first start, in tls/ of its data directory, and a new one in time. Clients are given it:
   longhaul --server https://host:8443 --ca longhaul-data/tls/cert.pem task list
@@ -60,11 +68,15 @@ Examples:
   longhaul serve --demo
   longhaul serve --listen 0.0.0.0:8443 --tls self-signed
   longhaul serve --listen 0.0.0.0:443 --tls-cert /etc/longhaul/cert.pem --tls-key /etc/longhaul/key.pem
+  longhaul serve --database-url postgres://longhaul@db1,db2/longhaul?sslmode=verify-full --key-file /etc/longhaul/keys.json
   longhaul serve --data-dir /var/lib/longhaul --workflows /etc/longhaul/workflows --log-format json")]
 pub(crate) struct ServeArgs {
     /// Where tasks are kept [default: ./longhaul-data]
     #[arg(long, env = "LONGHAUL_DATA_DIR", value_name = "DIR")]
     pub(crate) data_dir: Option<PathBuf>,
+    /// The PostgreSQL database where tasks are kept instead: postgres://user:password@host1,host2:port/database?sslmode=verify-full&sslrootcert=FILE
+    #[arg(long, env = "LONGHAUL_DATABASE_URL", value_name = "URL", hide_env_values = true)]
+    pub(crate) database_url: Option<String>,
     /// The file of the keys that sign tokens and seal secrets [default: keys.json in the data directory]
     #[arg(long, env = "LONGHAUL_KEY_FILE", value_name = "FILE")]
     pub(crate) key_file: Option<PathBuf>,

@@ -85,7 +85,10 @@ pub(super) fn all() -> Map<String, Value> {
     add("PageOfWorkflow", page("WorkflowSummary"));
     add("Workflow", workflow());
     add("WorkflowDefinition", definition());
-    add("Health", object(&["status"], json!({ "status": { "type": "string", "enum": ["UP", "DOWN"] } })));
+    add(
+        "Health",
+        object(&["status"], json!({ "status": { "type": "string", "enum": ["UP", "DOWN", "STANDBY"] } })),
+    );
     all
 }
 

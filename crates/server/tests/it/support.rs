@@ -7,7 +7,7 @@ use longhaul_auth::{Auth, AuthConfig, NewUser, Role};
 use longhaul_crypto::{Keyring, Zeroizing};
 use longhaul_engine::{Audit, Engine, EngineConfig};
 use longhaul_model::Env;
-use longhaul_server::{Certificate, Server, ServerConfig, ServerError};
+use longhaul_server::{Address, Certificate, Server, ServerConfig, ServerError};
 use longhaul_store::sqlite::Sqlite;
 use reqwest::header::{AUTHORIZATION, HeaderMap};
 use reqwest::{Client, ClientBuilder, Method, StatusCode};
@@ -43,7 +43,8 @@ impl Parts {
     }
 
     pub(crate) async fn bind(&self, listen: &str, config: ServerConfig) -> Result<Server, ServerError> {
-        Server::bind(listen.parse().unwrap(), self.engine.clone(), self.auth.clone(), config).await
+        let at = Address::take(listen.parse().unwrap(), self.engine.env().clone(), config).await?;
+        Ok(Server::new(at, self.engine.clone(), self.auth.clone()))
     }
 }
 

@@ -1,0 +1,96 @@
+//! Where tasks are kept: in files of the server's own, or in a PostgreSQL database that several nodes share.
+
+use std::sync::Arc;
+
+use anyhow::anyhow;
+use futures_util::FutureExt as _;
+use futures_util::future::BoxFuture;
+use longhaul_crypto::Keyring;
+use longhaul_model::Env;
+use longhaul_server::{Address, ServerConfig};
+use longhaul_store::postgres::{Postgres, PostgresOptions};
+use longhaul_store::sqlite::Sqlite;
+use longhaul_store::{Accounts, Store};
+use tokio_util::sync::CancellationToken;
+
+use crate::config::Config;
+use crate::signals::Signals;
+
+/// Everything a server stands on: its address, its keys, its store.
+pub(crate) struct Ground {
+    pub(crate) at: Address,
+    pub(crate) keys: Arc<Keyring>,
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) accounts: Arc<dyn Accounts>,
+    /// Where the data is, for people.
+    pub(crate) place: String,
+    /// Comes back when another node took over, or may.
+    pub(crate) over: BoxFuture<'static, ()>,
+}
+
+impl Ground {
+    /// Takes it all. A node that stands by waits in here, and answers as such; `None` when a signal says to stop first.
+    pub(crate) async fn take(
+        config: &Config,
+        env: &Env,
+        settings: ServerConfig,
+        signals: &mut Signals,
+    ) -> anyhow::Result<Option<Ground>> {
+        match &config.database {
+            Some(options) => shared(config, options, env, settings, signals).await,
+            None => own(config, env, settings).await.map(Some),
+        }
+    }
+}
+
+/// The directory first: who starts a second server on it is told so. The address before the keys and accounts, which a start
+/// that fails would leave behind.
+async fn own(config: &Config, env: &Env, settings: ServerConfig) -> anyhow::Result<Ground> {
+    let store = Sqlite::open(&config.data_dir, env.clone()).map_err(|e| anyhow!("{e}"))?;
+    let at = Address::take(config.listen, env.clone(), settings).await.map_err(|e| anyhow!("{e}"))?;
+    let keys = keys(config, env)?;
+    let place = config.data_dir.display().to_string();
+    Ok(Ground {
+        at,
+        keys,
+        store: store.clone(),
+        accounts: store,
+        place,
+        over: std::future::pending().boxed(),
+    })
+}
+
+async fn shared(
+    config: &Config,
+    options: &PostgresOptions,
+    env: &Env,
+    settings: ServerConfig,
+    signals: &mut Signals,
+) -> anyhow::Result<Option<Ground>> {
+    let at = Address::take(config.listen, env.clone(), settings).await.map_err(|e| anyhow!("{e}"))?;
+    let options = PostgresOptions { keys: Some(keys(config, env)?.id()), ..options.clone() };
+    let active = CancellationToken::new();
+    let opened = async {
+        let _ended = active.clone().drop_guard();
+        tokio::select! {
+            opened = Postgres::open(&options, env.clone()) => opened.map(Some),
+            signal = signals.stop() => {
+                tracing::info!(signal, "stopping while it stands by");
+                Ok(None)
+            }
+        }
+    };
+    let (opened, stood_by) = tokio::join!(opened, at.stand_by(active.clone()));
+    stood_by.map_err(|e| anyhow!("{e}"))?;
+    let Some(store) = opened.map_err(|e| anyhow!("{e}"))? else { return Ok(None) };
+    // Once more: the node that was active may have made new ones meanwhile.
+    let keys = keys(config, env)?;
+    let (place, watched) = (store.place().to_owned(), store.clone());
+    let over = async move { watched.over().await }.boxed();
+    Ok(Some(Ground { at, keys, store: store.clone(), accounts: store, place, over }))
+}
+
+fn keys(config: &Config, env: &Env) -> anyhow::Result<Arc<Keyring>> {
+    let opened = Keyring::open(&config.key_file, config.auth.rotation(), env.now().0);
+    opened.map(Arc::new).map_err(|e| anyhow!("{e}"))
+}
