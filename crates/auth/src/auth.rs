@@ -150,7 +150,7 @@ impl Auth {
 
     /// Whom one of our own tokens stands for, as it is now.
     fn session(&self, token: &Compact) -> Result<Principal, Denied> {
-        let claims = access::verify(&self.ring, token, self.env.now())?;
+        let claims = access::verify(&self.ring, token, self.env.wall())?;
         let Some(epoch) = claims.ep else {
             if self.oidc.is_none() {
                 return Err(Reason::Issuer.into());

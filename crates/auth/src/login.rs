@@ -233,6 +233,6 @@ impl Auth {
     }
 
     fn mint(&self, who: &Principal, epoch: Option<i64>) -> Zeroizing<String> {
-        Zeroizing::new(access::mint(&self.ring, who, epoch, self.config.access_life, self.env.now()))
+        Zeroizing::new(access::mint(&self.ring, who, epoch, self.config.access_life, self.env.wall()))
     }
 }

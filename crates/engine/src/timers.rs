@@ -16,6 +16,8 @@ use tokio_util::sync::CancellationToken;
 const NEAR: i64 = 60_000;
 /// How often the store is asked.
 const SWEEP: Duration = Duration::from_millis(500);
+/// A leap of the machine's clock that somebody should know of, in milliseconds.
+const NOTABLE: i64 = 10_000;
 /// Tasks that one sweep moves.
 const SWEPT: u32 = 1000;
 
@@ -59,8 +61,10 @@ impl Timers {
 /// Runs until stopped.
 pub(crate) async fn run(store: Arc<dyn Store>, env: Env, timers: Arc<Timers>, stop: CancellationToken) {
     let sweep = async {
+        let mut apart = 0;
         loop {
             tokio::time::sleep(SWEEP).await;
+            tell_leap(&env, &mut apart);
             tick_sweep(&*store, &env).await;
         }
     };
@@ -82,6 +86,19 @@ pub(crate) async fn run(store: Arc<dyn Store>, env: Env, timers: Arc<Timers>, st
         () = sweep => {}
         () = near => {}
     }
+}
+
+/// Says that somebody set the machine's clock. `before` is how far it was apart at the last look.
+fn tell_leap(env: &Env, before: &mut i64) {
+    let apart = env.wall().0 - env.now().0;
+    if (apart - *before).abs() > NOTABLE {
+        let seconds = (apart - *before) / 1000;
+        tracing::warn!(
+            seconds,
+            "the machine's clock was set: it is followed slowly, a restart takes it over at once"
+        );
+    }
+    *before = apart;
 }
 
 /// One sweep: every task with something due is asked to look.

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 
 use uuid::Uuid;
 
+use crate::clock::{Steady, wall};
 use crate::id::TaskId;
 use crate::time::Timestamp;
 
@@ -16,14 +17,14 @@ pub struct Env {
 
 #[derive(Clone)]
 enum Clock {
-    Wall,
+    Steady(Arc<Steady>),
     Manual(Arc<AtomicI64>),
 }
 
 impl Env {
     /// The machine's clock and randomness.
     pub fn real() -> Self {
-        Env { clock: Clock::Wall }
+        Env { clock: Clock::Steady(Arc::new(Steady::new())) }
     }
 
     /// A clock that stands still until [`Env::advance`] moves it.
@@ -31,15 +32,19 @@ impl Env {
         Env { clock: Clock::Manual(Arc::new(AtomicI64::new(start.0))) }
     }
 
-    /// Now, in UTC.
-    #[expect(clippy::disallowed_methods, reason = "this is the one place that asks the machine")]
+    /// Now, in UTC. It does not leap when the machine's clock is set, and never goes back.
     pub fn now(&self) -> Timestamp {
         match &self.clock {
-            Clock::Wall => {
-                let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-                Timestamp(since.map_or(0, |d| d.as_millis() as i64))
-            }
+            Clock::Steady(clock) => clock.now(),
             Clock::Manual(at) => Timestamp(at.load(Ordering::SeqCst)),
+        }
+    }
+
+    /// What the machine's clock says, leaps and all: for what others date, tokens and certificates.
+    pub fn wall(&self) -> Timestamp {
+        match &self.clock {
+            Clock::Steady(_) => Timestamp(wall()),
+            Clock::Manual(_) => self.now(),
         }
     }
 

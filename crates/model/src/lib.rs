@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 mod claims;
+mod clock;
 pub mod command;
 pub mod credentials;
 pub mod env;

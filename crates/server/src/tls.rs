@@ -173,7 +173,7 @@ impl Inner {
     }
 
     fn renew(&self, state: &mut State) {
-        let now = self.env.now();
+        let now = self.env.wall();
         let Some(maker) = self.maker.as_ref().filter(|maker| maker.is_due(state.validity, now)) else {
             return;
         };
@@ -197,7 +197,7 @@ impl Inner {
     }
 
     fn remind(&self, state: &mut State) {
-        let now = self.env.now();
+        let now = self.env.wall();
         if now < state.reminded.after(REMIND) {
             return;
         }

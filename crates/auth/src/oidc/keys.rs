@@ -118,7 +118,7 @@ impl Keys {
 
     async fn fetch_in_turn(&self) {
         let _turn = self.turn.lock().await;
-        let now = self.env.now();
+        let now = self.env.wall();
         if !self.is_due(now) {
             return;
         }

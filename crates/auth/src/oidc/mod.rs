@@ -47,7 +47,7 @@ impl Oidc {
             (Some("at+jwt" | "application/at+jwt"), Shown::Request) => {}
             _ => return Err(Reason::Type.into()),
         }
-        let now = self.env.now();
+        let now = self.env.wall();
         let key = self.keys.find(token.header.kid.as_deref(), &token.header.alg, now)?;
         if !key.verify(token.message, token.signature) {
             return Err(Reason::Signature.into());
@@ -62,7 +62,7 @@ impl Oidc {
 
     /// Fetches the keys if they are older than an hour.
     pub(crate) async fn tidy(&self) {
-        if self.keys.are_old(self.env.now()) {
+        if self.keys.are_old(self.env.wall()) {
             self.fetch().await;
         }
     }

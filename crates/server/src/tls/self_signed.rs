@@ -59,7 +59,7 @@ impl SelfSigned {
         let files = self.files();
         if files.key.exists() && files.certificate.exists() {
             match files.load(provider) {
-                Ok(pair) => match self.objection(&pair, env.now()) {
+                Ok(pair) => match self.objection(&pair, env.wall()) {
                     None => return Ok(pair),
                     Some(objection) => tracing::warn!(
                         certificate = %files.certificate.display(),
@@ -122,7 +122,7 @@ impl SelfSigned {
     }
 
     fn params(&self, env: &Env) -> Result<CertificateParams, rcgen::Error> {
-        let now = env.now();
+        let now = env.wall();
         let host = host_name();
         let mut params = CertificateParams::default();
         params.not_before = instant(Timestamp(now.0 - BACKDATED))?;

@@ -1,0 +1,111 @@
+//! The machine's clock, steadied. Whoever sets the clock of a machine by an hour does not want every timer, lease and limit that is
+//! under way to end at once, nor anything to end before it began. So time goes on as the machine counts it from its boot,
+//! and comes nearer to the clock on the wall by a tenth of what passes.
+
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use nix::time::ClockId;
+
+use crate::time::Timestamp;
+
+/// How often the wall is looked at, in milliseconds.
+const LOOK: i64 = 1_000;
+/// The part of the time passed by which it comes nearer to the wall.
+const PART: i64 = 10;
+
+/// A clock that is never set.
+pub(crate) struct Steady {
+    /// What is added to the time since the boot, in milliseconds.
+    offset: AtomicI64,
+    /// When the wall was looked at last, in milliseconds since the boot.
+    looked: AtomicI64,
+    /// The latest that was told: time does not go back.
+    latest: AtomicI64,
+}
+
+impl Steady {
+    pub(crate) fn new() -> Self {
+        let (wall, boot) = (wall(), since_boot());
+        Steady {
+            offset: AtomicI64::new(wall - boot),
+            looked: AtomicI64::new(boot),
+            latest: AtomicI64::new(wall),
+        }
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        self.at(since_boot(), wall)
+    }
+
+    /// The time at so many milliseconds since the boot.
+    fn at(&self, boot: i64, wall: impl Fn() -> i64) -> Timestamp {
+        let looked = self.looked.load(Ordering::Relaxed);
+        if boot - looked >= LOOK
+            && self.looked.compare_exchange(looked, boot, Ordering::Relaxed, Ordering::Relaxed).is_ok()
+        {
+            self.follow(wall() - boot, boot - looked);
+        }
+        let now = boot + self.offset.load(Ordering::Relaxed);
+        Timestamp(now.max(self.latest.fetch_max(now, Ordering::Relaxed)))
+    }
+
+    fn follow(&self, wanted: i64, passed: i64) {
+        let offset = self.offset.load(Ordering::Relaxed);
+        let most = passed / PART;
+        self.offset.store(offset + (wanted - offset).clamp(-most, most), Ordering::Relaxed);
+    }
+}
+
+/// The clock on the wall, in milliseconds since 1970.
+#[expect(clippy::disallowed_methods, reason = "this is the one place that asks the machine")]
+pub(crate) fn wall() -> i64 {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    since.map_or(0, |d| d.as_millis() as i64)
+}
+
+/// Milliseconds since the boot, those in which the machine slept too.
+fn since_boot() -> i64 {
+    // There is no Linux without that clock; on anything else time would stand still, which tests see.
+    ClockId::CLOCK_BOOTTIME.now().map_or(0, |t| t.tv_sec() * 1000 + t.tv_nsec() / 1_000_000)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn clock() -> Steady {
+        let zero = || AtomicI64::new(0);
+        Steady { offset: AtomicI64::new(1_000_000), looked: zero(), latest: zero() }
+    }
+
+    #[test]
+    fn a_clock_that_is_right_is_followed_to_the_millisecond() {
+        let clock = clock();
+        for boot in (0..60_000).step_by(250) {
+            // The wall runs faster by a hundredth, as clocks do that are being corrected.
+            let wall = 1_000_000 + boot + boot / 100;
+            let off = wall - clock.at(boot, || wall).0;
+            assert!((0..=15).contains(&off), "{off} ms at {boot}");
+        }
+    }
+
+    #[test]
+    fn leaps_are_followed_slowly_and_time_never_goes_back() {
+        for leap in [3_600_000, -3_600_000, 86_400_000, -86_400_000] {
+            let clock = clock();
+            let mut before = clock.at(0, || 1_000_000).0;
+            for boot in (0..7_200_000).step_by(100) {
+                let now = clock.at(boot, || 1_000_000 + boot + leap).0;
+                assert!(now >= before && now - before <= 250, "{before} to {now} at {boot}");
+                before = now;
+            }
+            let passed = before - 1_000_000;
+            assert!((6_400_000..=8_000_000).contains(&passed), "{leap}: {passed}");
+        }
+    }
+
+    #[test]
+    fn it_begins_at_the_wall() {
+        assert!((Steady::new().now().0 - wall()).abs() < 100);
+    }
+}
