@@ -36,10 +36,10 @@ bench: setup ## measure against the goals (30 minutes; QUICK=1 for a few)
 
 torture: setup ## kill the server 300 times and at every fsync
 	$(CARGO) build --release --locked -p longhaul -p longhaul-proof
-	$(TARGET)/release/torture --longhaul $(LONGHAUL)
+	$(TARGET)/release/torture --longhaul $(LONGHAUL) --python "$$(scripts/python-env.sh)/bin/python"
 
 torture-quick: setup ## 20 kills and every tenth fsync
 	$(CARGO) build --release --locked -p longhaul -p longhaul-proof
-	$(TARGET)/release/torture --quick --longhaul $(LONGHAUL)
+	$(TARGET)/release/torture --quick --longhaul $(LONGHAUL) --python "$$(scripts/python-env.sh)/bin/python"
 
 .PHONY: help setup run test test-clients test-python lint bench torture torture-quick

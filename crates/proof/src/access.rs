@@ -6,7 +6,7 @@ use std::io::Write;
 use std::net::SocketAddr;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
-use std::rc::Rc;
+use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
 use serde_json::{Value, json};
@@ -55,7 +55,7 @@ pub async fn enter(address: SocketAddr, data: &Path) -> Result<Option<Peer>> {
         made => made,
     };
     let Some(made) = made else { return Ok(None) };
-    let key: Rc<str> = text(&made, "apiKey")?.into();
+    let key: Arc<str> = text(&made, "apiKey")?.into();
     write(&file, &key).with_context(|| file.display().to_string())?;
     Ok(Some(stranger.with(&key)))
 }

@@ -1,6 +1,7 @@
 //! The effect counter: a service on this machine whose only work is to note who called it. What happened in the
 //! real world is measured here, not at the server.
 
+use std::collections::HashMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -8,7 +9,7 @@ use std::time::Duration;
 use anyhow::Result;
 use axum::Router;
 use axum::extract::{Path, State};
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::routing::post;
 use tokio::net::TcpListener;
 use uuid::Uuid;
@@ -27,11 +28,27 @@ pub struct Effects {
     seen: Arc<Mutex<Seen>>,
 }
 
+/// The header of the fencing token. A call with a lower one than was seen for its sub-task is refused.
+pub const TOKEN: &str = "fencing-token";
+
+/// The header that says what kind of worker calls.
+pub const BY: &str = "worker-kind";
+
 #[derive(Debug, Default)]
 struct Seen {
     life: usize,
     slow: bool,
     calls: Vec<Effect>,
+    highest: HashMap<(Uuid, String), u64>,
+}
+
+impl Seen {
+    /// Whether somebody with a higher token was here before.
+    fn is_stale(&mut self, task: Uuid, sub: &str, token: u64) -> bool {
+        let highest = self.highest.entry((task, sub.to_owned())).or_insert(token);
+        *highest = token.max(*highest);
+        token < *highest
+    }
 }
 
 impl Effects {
@@ -65,19 +82,23 @@ async fn note(
     Path((task, sub)): Path<(Uuid, String)>,
     headers: HeaderMap,
 ) -> StatusCode {
-    let key = headers.get("idempotency-key").and_then(|key| key.to_str().ok()).unwrap_or_default().to_owned();
-    let pause = {
+    let header = |name| headers.get(name).and_then(|value: &HeaderValue| value.to_str().ok());
+    let key = header("idempotency-key").unwrap_or_default().to_owned();
+    let token = header(TOKEN).and_then(|token| token.parse().ok());
+    let by = header(BY).map(str::to_owned);
+    let (pause, stale) = {
         let mut seen = effects.seen();
         let life = seen.life;
         seen.slow = !seen.slow;
         let pause = if sub == "Once" || sub == "Charge" { ONCE } else { Duration::from_millis(15) };
         let pause = pause.mul_f64(f64::from(u8::from(seen.slow)));
-        seen.calls.push(Effect { at: clock::now(), life, task, sub, key });
-        pause
+        let stale = token.is_some_and(|token| seen.is_stale(task, &sub, token));
+        seen.calls.push(Effect { at: clock::now(), life, task, sub, key, token, by });
+        (pause, stale)
     };
     // Between effect and answer there must be a time in which kills fall.
     if !pause.is_zero() {
         tokio::time::sleep(pause).await;
     }
-    StatusCode::NO_CONTENT
+    if stale { StatusCode::CONFLICT } else { StatusCode::NO_CONTENT }
 }

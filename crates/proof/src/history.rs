@@ -136,6 +136,10 @@ pub struct Effect {
     pub sub: String,
     /// The `Idempotency-Key` that it carried.
     pub key: String,
+    /// The fencing token that it carried.
+    pub token: Option<u64>,
+    /// What kind of worker it says it is.
+    pub by: Option<String>,
 }
 
 /// One life of the server.

@@ -3,7 +3,7 @@
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -21,7 +21,7 @@ pub struct Peer {
     /// Where it listens.
     pub address: SocketAddr,
     /// What `Authorization` carries.
-    bearer: Option<Rc<str>>,
+    bearer: Option<Arc<str>>,
     /// Which of this machine's addresses the caller has; any, unless said.
     from: Option<Ipv4Addr>,
 }

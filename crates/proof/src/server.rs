@@ -37,6 +37,10 @@ pub struct Program {
     pub config: PathBuf,
     /// Where what it prints goes.
     pub log: PathBuf,
+    /// The port that it listens on; 0 takes a free one.
+    pub port: u16,
+    /// What its environment has beside the machine's.
+    pub environment: Vec<(String, String)>,
 }
 
 /// One life of it.
@@ -88,7 +92,12 @@ impl Program {
             command.env_remove(name);
         }
         command.env(access::VARIABLE, access::PASSWORD);
-        command.arg("serve").args(["--listen", "127.0.0.1:0"]).arg("--data-dir").arg(&self.data);
+        command.envs(self.environment.iter().map(|(name, value)| (name, value)));
+        command
+            .arg("serve")
+            .args(["--listen", &format!("127.0.0.1:{}", self.port)])
+            .arg("--data-dir")
+            .arg(&self.data);
         command.arg("--workflows").arg(&self.workflows).arg("--config").arg(&self.config);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
         let spawned = clock::now();

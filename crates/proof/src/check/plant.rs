@@ -130,8 +130,8 @@ fn take_back(history: &mut History, dump: &mut Dump, _: &Catalog) -> bool {
 }
 
 fn run_again(history: &mut History, _: &mut Dump, _: &Catalog) -> bool {
-    let Some(Effect { at, life, task, sub, key }) = history.effects.first().cloned() else { return false };
-    history.effects.push(Effect { at: at + 1, life, task, sub, key });
+    let Some(first) = history.effects.first().cloned() else { return false };
+    history.effects.push(Effect { at: first.at + 1, ..first });
     true
 }
 

@@ -68,8 +68,15 @@ impl Sample {
         };
         let poll =
             |call, view: &View| Poll { id: Self::FIRST, call, ret: call + 10, view: Arc::new(view.clone()) };
-        let effect =
-            Effect { at: 60, life: 0, task: Self::FIRST, sub: "Effect".to_owned(), key: "e".to_owned() };
+        let effect = Effect {
+            at: 60,
+            life: 0,
+            task: Self::FIRST,
+            sub: "Effect".to_owned(),
+            key: "e".to_owned(),
+            token: None,
+            by: None,
+        };
         let grant =
             Grant { account: "somebody".to_owned(), means: Means::RefreshToken, secret: "secret".to_owned() };
         let came_in = Use { grant: 0, call: 70, ret: 80, let_in: true };

@@ -4,6 +4,8 @@
 mod heal;
 mod integrity;
 mod kills;
+mod leaps;
+mod mixed;
 mod place;
 mod recovery;
 mod scenario;
@@ -21,6 +23,8 @@ use tokio::task::LocalSet;
 
 use crate::report::{Report, say};
 use crate::work::child::{self, Child};
+use crate::work::program::{self, Program};
+use crate::work::sdk::{self, Sdk};
 use place::Place;
 
 /// Kills a Longhaul server in many ways and checks that it kept every promise.
@@ -36,8 +40,8 @@ struct Arguments {
     #[arg(long)]
     kills: Option<usize>,
     /// Which faults: f1 (kills under load), f2 (a kill at every sync), f3 (kills of the recovery), f4 (workers that die, sleep
-    /// and report twice, a server that stands still: f4, f5, f11, f20).
-    #[arg(long, value_delimiter = ',', default_value = "f1,f2,f3,f4")]
+    /// and report twice, a server that stands still: f4, f5, f11, f20), f12 (the clock is set), mixed (workers of every kind side by side, killed).
+    #[arg(long, value_delimiter = ',', default_value = "f1,f2,f3,f4,f12,mixed")]
     faults: Vec<String>,
     /// What the randomness is made from; a new one each time unless given.
     #[arg(long)]
@@ -48,6 +52,9 @@ struct Arguments {
     /// Where data and logs go and stay; a temporary directory that is removed unless given.
     #[arg(long)]
     keep: Option<PathBuf>,
+    /// A Python interpreter that has the package of clients/python, for `mixed`.
+    #[arg(long, default_value = "python3")]
+    python: PathBuf,
     /// Clients of the load.
     #[arg(long, default_value_t = 12)]
     clients: u64,
@@ -58,6 +65,12 @@ enum Part {
     /// A worker of the proof.
     #[command(hide = true)]
     Worker(Child),
+    /// A worker made of the library in Rust.
+    #[command(hide = true)]
+    Sdk(Sdk),
+    /// What `longhaul worker exec` runs.
+    #[command(hide = true)]
+    Program(Program),
 }
 
 /// The longest that a whole run may take.
@@ -68,8 +81,16 @@ pub fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let run = || -> Result<bool> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        if let Some(Part::Worker(child)) = &arguments.part {
-            return LocalSet::new().block_on(&runtime, child::run(child.clone())).map(|()| true);
+        let local = LocalSet::new();
+        match &arguments.part {
+            Some(Part::Worker(child)) => {
+                return local.block_on(&runtime, child::run(child.clone())).map(|()| true);
+            }
+            Some(Part::Sdk(sdk)) => return runtime.block_on(sdk::run(sdk.clone())).map(|()| true),
+            Some(Part::Program(program)) => {
+                return runtime.block_on(program::run(program.clone())).map(|()| true);
+            }
+            None => {}
         }
         let all = async {
             let run = tokio::time::timeout(LIMIT, run(&arguments)).await;
@@ -77,7 +98,7 @@ pub fn main() -> ExitCode {
                 anyhow::bail!("the run did not end within {} minutes", LIMIT.as_secs() / 60)
             })
         };
-        LocalSet::new().block_on(&runtime, all)
+        local.block_on(&runtime, all)
     };
     match run() {
         Ok(true) => ExitCode::SUCCESS,
@@ -108,6 +129,13 @@ async fn run(arguments: &Arguments) -> Result<bool> {
     }
     if wanted("f4") {
         workers::run(&place, workers::Faults::of(arguments.quick), seed, &mut report).await?;
+    }
+    if wanted("f12") {
+        leaps::run(&place, leaps::rounds(arguments.quick), seed, &mut report).await?;
+    }
+    if wanted("mixed") {
+        let faults = mixed::Faults::of(arguments.quick);
+        mixed::run(&place, faults, &arguments.python, seed, &mut report).await?;
     }
     Ok(report.print())
 }

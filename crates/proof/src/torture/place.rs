@@ -63,7 +63,18 @@ impl Place {
         let config = self.path("longhaul.toml");
         Program::write_config(&config, effects.address)?;
         let (binary, log) = (self.binary.clone(), self.path("server.log"));
-        Ok((Program { binary, data: data.to_owned(), workflows, config, log }, catalog))
+        Ok((
+            Program {
+                binary,
+                data: data.to_owned(),
+                workflows,
+                config,
+                log,
+                port: 0,
+                environment: Vec::new(),
+            },
+            catalog,
+        ))
     }
 }
 

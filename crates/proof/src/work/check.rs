@@ -106,7 +106,7 @@ fn effects(evidence: &Evidence) -> Verdict {
 }
 
 /// I1, I14: every accepted task is there, and ended well.
-fn ends(evidence: &Evidence) -> Verdict {
+pub(super) fn ends(evidence: &Evidence) -> Verdict {
     let mut verdict = verdict("I14", "every accepted task ended well once the faults were over");
     for id in &evidence.tasks {
         verdict.looked += 1;
@@ -138,6 +138,6 @@ fn counted(evidence: &Evidence) -> Verdict {
     verdict
 }
 
-fn verdict(name: &'static str, what: &'static str) -> Verdict {
+pub(super) fn verdict(name: &'static str, what: &'static str) -> Verdict {
     Verdict { name, what, looked: 0, broken: Vec::new() }
 }

@@ -2,7 +2,11 @@
 
 pub mod check;
 pub mod child;
+pub mod deed;
 pub mod plant;
+pub mod program;
+pub mod sdk;
+pub mod side;
 
 use std::collections::HashMap;
 

@@ -18,12 +18,12 @@ use crate::access::key_file;
 use crate::work::{Deed, Event, Lease, child};
 
 /// Where a worker stood when it was killed.
-pub(super) const IDLE: &str = "without work";
-pub(super) const LEASED: &str = "after a lease";
-pub(super) const DONE: &str = "after the effect";
-pub(super) const REPORTED: &str = "after a report";
+pub(in crate::torture) const IDLE: &str = "without work";
+pub(in crate::torture) const LEASED: &str = "after a lease";
+pub(in crate::torture) const DONE: &str = "after the effect";
+pub(in crate::torture) const REPORTED: &str = "after a report";
 
-pub(super) struct Crew {
+pub(in crate::torture) struct Crew {
     key: String,
     server: SocketAddr,
     effects: SocketAddr,
@@ -41,7 +41,12 @@ struct Worker {
 }
 
 impl Crew {
-    pub(super) fn new(data: &Path, server: SocketAddr, effects: SocketAddr, seed: u64) -> Result<Crew> {
+    pub(in crate::torture) fn new(
+        data: &Path,
+        server: SocketAddr,
+        effects: SocketAddr,
+        seed: u64,
+    ) -> Result<Crew> {
         let key = std::fs::read_to_string(key_file(data)).context("the key of the data directory")?;
         Ok(Crew {
             key,
@@ -56,7 +61,7 @@ impl Crew {
     }
 
     /// One more worker.
-    pub(super) fn hire(&mut self) -> Result<()> {
+    pub(in crate::torture) fn hire(&mut self) -> Result<()> {
         let number = self.hired;
         self.hired += 1;
         let mut command = Command::new(std::env::current_exe()?);
@@ -82,7 +87,7 @@ impl Crew {
     }
 
     /// Kills one; says where it stood.
-    pub(super) async fn kill(&mut self, which: usize) -> Result<&'static str> {
+    pub(in crate::torture) async fn kill(&mut self, which: usize) -> Result<&'static str> {
         let mut worker = self.workers.remove(which);
         if let Some(status) = worker.child.try_wait()? {
             bail!("a worker ended by itself: {status}");
@@ -112,25 +117,25 @@ impl Crew {
         }
     }
 
-    pub(super) fn signal(&self, which: usize, signal: Signal) -> Result<()> {
+    pub(in crate::torture) fn signal(&self, which: usize, signal: Signal) -> Result<()> {
         let id = self.workers[which].child.id().context("the worker has ended")?;
         Ok(kill(Pid::from_raw(id.try_into()?), signal)?)
     }
 
     /// Reports that were refused so far.
-    pub(super) fn refused(&self) -> usize {
+    pub(in crate::torture) fn refused(&self) -> usize {
         self.refused.get()
     }
 
     /// Ends them all.
-    pub(super) async fn dismiss(&mut self) -> Result<()> {
+    pub(in crate::torture) async fn dismiss(&mut self) -> Result<()> {
         while !self.workers.is_empty() {
             self.kill(0).await?;
         }
         Ok(())
     }
 
-    pub(super) fn events(&self) -> Vec<Event> {
+    pub(in crate::torture) fn events(&self) -> Vec<Event> {
         self.events.borrow().clone()
     }
 }

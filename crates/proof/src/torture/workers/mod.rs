@@ -1,6 +1,6 @@
 //! F4, F5, F11, F20: workers that die, sleep past their leases and report twice, and a server that stands still.
 
-mod crew;
+pub(super) mod crew;
 mod reports;
 
 use std::collections::HashMap;
@@ -174,7 +174,7 @@ impl Run {
     async fn feed(&mut self) -> Result<()> {
         let waiting = dump::total(&mut self.client, &self.peer, "&taskStatus=PENDING,IN_PROGRESS").await?;
         for _ in waiting..UNDER_WAY as u64 {
-            self.evidence.tasks.push(submit(&mut self.client, &self.peer).await?);
+            self.evidence.tasks.push(submit(&mut self.client, &self.peer, "proof-work").await?);
         }
         Ok(())
     }
@@ -219,14 +219,14 @@ async fn put_workflow(peer: &Peer) -> Result<()> {
         .map(drop)
 }
 
-async fn submit(client: &mut Client, peer: &Peer) -> Result<uuid::Uuid> {
-    let body = json!({ "workflow": "proof-work", "input": { "mark": 1 } });
+pub(super) async fn submit(client: &mut Client, peer: &Peer, workflow: &str) -> Result<uuid::Uuid> {
+    let body = json!({ "workflow": workflow, "input": { "mark": 1 } });
     let (_, task) = call(client, peer, "POST", "/v1/tasks", &body, &[202]).await?;
     crate::wire::id(&task)
 }
 
 /// A call that must be answered in one of these ways.
-async fn call(
+pub(super) async fn call(
     client: &mut Client,
     peer: &Peer,
     method: &str,

@@ -18,7 +18,7 @@ pub(super) async fn run(peer: &Peer, rounds: usize, report: &mut Report) -> Resu
     let mut clients: Vec<Client> = (0..2 * AT_ONCE).map(|_| Client::default()).collect();
     let (mut broken, mut done, mut asker) = (Vec::new(), 0, Client::default());
     for round in 0..rounds {
-        let id = submit(&mut asker, peer).await?;
+        let id = submit(&mut asker, peer, "proof-work").await?;
         let body = json!({ "worker": WORKER, "queues": ["proof"], "wait": "5s" });
         let (_, leased) = call(&mut asker, peer, "POST", "/v1/workers/lease", &body, &[200]).await?;
         let lease = leased["leases"][0]["lease"].as_str().context("a lease")?.to_owned();
