@@ -12,6 +12,7 @@ use tokio::time::{Instant, timeout};
 use tokio_postgres::Client;
 
 use super::connect::Place;
+use super::process;
 use super::sql::{column, failed};
 use crate::error::StoreError;
 
@@ -105,10 +106,10 @@ pub(super) async fn begin(place: &Place) -> Result<(Arc<Turn>, JoinHandle<()>), 
     let (client, driver) = stand_by(place, first).await;
     let name = format!("{}:{}", host(), std::process::id());
     // By the clock, too: a standby of the database that was promoted may not have heard of the last turns.
-    let statement = "UPDATE activity SET node = $1, since = now(),
+    let statement = "UPDATE activity SET node = $1, process = $2, since = now(),
              turn = greatest(turn + 1, (extract(epoch FROM clock_timestamp()) * 1000)::bigint)
          RETURNING turn";
-    let row = client.query_one(statement, &[&name]).await.map_err(failed)?;
+    let row = client.query_one(statement, &[&name, &process::own()]).await.map_err(failed)?;
     let turn = Arc::new(Turn {
         number: column(&row, 0)?,
         standing: AtomicU8::new(Standing::Active as u8),
@@ -173,15 +174,15 @@ async fn session(place: &Place) -> Result<Session, StoreError> {
 }
 
 /// Takes the lock if it is free and nobody who had it may still be at work: it was let go of, or not heard of for so long that
-/// its node gave up, or had by this very turn. Cuts off an active node that is silent for too long.
+/// its node gave up, or had by this very turn, or by a process of this machine that is no more. Cuts off an active node that is silent for too long.
 async fn lock(client: &Client, mine: Option<i64>) -> Result<bool, StoreError> {
     let row = client.query_one("SELECT pg_try_advisory_lock($1)", &[&ACTIVE]).await.map_err(failed)?;
     if column(&row, 0)? {
         // In both directions: a sign of life from the future is one of a clock that was wrong.
         let free = "SELECT pid IS NULL OR turn = $2
-             OR abs(extract(epoch FROM clock_timestamp() - seen_at)) > $1::float8 FROM heartbeat, activity";
+             OR abs(extract(epoch FROM clock_timestamp() - seen_at)) > $1::float8, process FROM heartbeat, activity";
         let row = client.query_one(free, &[&SILENT, &mine.unwrap_or(-1)]).await.map_err(failed)?;
-        if column(&row, 0)? {
+        if column(&row, 0)? || column::<Option<&str>>(&row, 1)?.is_some_and(process::is_gone) {
             beat(client).await?;
             return Ok(true);
         }

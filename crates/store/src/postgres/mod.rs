@@ -15,6 +15,7 @@ mod list;
 mod logs;
 mod migrations;
 mod outcome;
+mod process;
 mod purge;
 mod reads;
 mod rows;

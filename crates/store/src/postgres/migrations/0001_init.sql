@@ -238,10 +238,12 @@ CREATE TABLE activity (
   turn  bigint      NOT NULL,
   node  text        NOT NULL,
   since timestamptz NOT NULL,
+  -- Which process of which machine that is, so that it is known to be dead where it can be looked for.
+  process text,
   -- The name of the key ring that seals the secrets in here; of the first node that came.
   keys  text
 );
-INSERT INTO activity VALUES (0, '', now(), NULL);
+INSERT INTO activity VALUES (0, '', now(), NULL, NULL);
 
 -- One row: when the active node was last heard of, and by which connection; none once it has let go of its turn.
 CREATE TABLE heartbeat (
