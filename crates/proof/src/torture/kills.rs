@@ -7,6 +7,7 @@ use anyhow::{Context, Result, bail};
 use fastrand::Rng;
 use tokio::time::{Instant, sleep, timeout};
 
+use super::database::Database;
 use super::heal;
 use super::integrity;
 use super::place::Place;
@@ -23,6 +24,8 @@ use crate::server::{Program, Start};
 pub(super) const STRAGGLERS: Duration = Duration::from_millis(25);
 /// How long a start may take.
 const START: Duration = Duration::from_secs(2);
+/// How long until something is accepted again.
+const HEALED: Duration = Duration::from_secs(20);
 
 /// When a kill comes.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -33,26 +36,35 @@ enum Moment {
     IntoLoad(Duration),
 }
 
-pub(super) async fn run(
-    place: &Place,
-    kills: usize,
-    clients: u64,
-    seed: u64,
-    report: &mut Report,
-) -> Result<()> {
+/// What is killed, how often, under whose load.
+#[derive(Clone, Copy)]
+pub(super) struct Kills<'a> {
+    /// The fault's name in the report.
+    pub(super) part: &'static str,
+    pub(super) kills: usize,
+    pub(super) clients: u64,
+    pub(super) seed: u64,
+    /// Where the tasks are, if not in the server's own files: a database that has faults of its own meanwhile.
+    pub(super) database: Option<&'a Database>,
+}
+
+pub(super) async fn run(place: &Place, what: Kills<'_>, report: &mut Report) -> Result<()> {
+    let Kills { part, kills, clients, seed, database } = what;
     let effects = Effects::start().await?;
-    let (program, catalog) = place.program(&place.fresh("f1")?, &effects)?;
+    let (program, catalog) = place.program(&place.fresh(part)?, &effects)?;
+    let program = Program { environment: database.map(Database::environment).unwrap_or_default(), ..program };
     let shared = Shared::new(catalog);
     let mut rng = Rng::with_seed(seed);
     let callers = shared.start(clients, seed);
-    say(&format!("F1: {kills} kills under the load of {clients} clients"));
+    say(&format!("{part}: {kills} kills under the load of {clients} clients"));
     let begun = Instant::now();
     for round in 0..kills {
         // Calm and storm in turn; the budget bounds what the end has to check.
         shared.think.set(Duration::from_secs_f64(log_uniform(&mut rng, 0.0002, 0.02)));
         shared.budget.set(300);
         let moment = moment(&mut rng, round);
-        let life = one_life(&program, &shared, &effects, round, moment).await?;
+        let trouble = database.filter(|_| round % 3 == 2);
+        let life = one_life(&program, &shared, &effects, round, moment, trouble).await?;
         if (round + 1) % 20 == 0 || round + 1 == kills {
             let tasks = shared.recorder.borrow().history.submits.len();
             let up = life.ready.map_or("killed before it was ready".to_owned(), |at| {
@@ -75,31 +87,40 @@ pub(super) async fn run(
     let mut server = program.start(&[])?;
     let healed = heal::heal(&mut server, &shared, callers).await?;
     server.stop().await?;
+    let (asked, faults) = match database {
+        None => ("PRAGMA integrity_check", integrity::faults(&program.data, &place.path("scratch"))?),
+        Some(database) => ("amcheck", database.faults().await?),
+    };
     let mut recorder = shared.recorder.borrow_mut();
     recorder.history.effects = effects.take();
-    summary(&recorder.history, kills, report);
+    summary(&recorder.history, part, kills, report);
     let unknown = recorder.ambiguous as f64 * 100.0 / recorder.sent.max(1) as f64;
     report.add(
-        "F1",
+        part,
         "ops",
         "fewer than 5 % of all calls ended unknown",
         format!("{unknown:.2} % of {}", recorder.sent),
         unknown < 5.0,
     );
     report.add_noted(
-        "F1",
+        part,
         "heal",
         "everything ends and a write succeeds after the last kill",
         healed.figure(),
         healed.faults(),
     );
-    report.add_noted("F1", "odd", "no answer that no server may give", String::new(), healed.oddities);
-    let faults = integrity::faults(&program.data, &place.path("scratch"))?;
-    report.add_noted("F1", "db", "PRAGMA integrity_check", format!("{} faults", faults.len()), faults);
-    coverage(&recorder.history, &healed.dump, kills, report);
+    // While its database is away a server says so.
+    let (away, odd): (Vec<_>, Vec<_>) = healed
+        .oddities
+        .into_iter()
+        .partition(|odd| database.is_some() && odd.contains(r#": 503 {"errorCode":"SERVICE_UNAVAILABLE""#));
+    let figure = if database.is_some() { format!("{} times 503", away.len()) } else { String::new() };
+    report.add_noted(part, "odd", "no answer that no server may give", figure, odd);
+    report.add_noted(part, "db", asked, format!("{} faults", faults.len()), faults);
+    coverage(&recorder.history, &healed.dump, part, kills, report);
     let evidence = Evidence::new(&recorder.history, &healed.dump, &shared.catalog);
-    report.verdicts("F1", check::all(&evidence));
-    report.planted("F1", check::plant::all_planted(&recorder.history, &healed.dump, &shared.catalog));
+    report.verdicts(part, check::all(&evidence));
+    report.planted(part, check::plant::all_planted(&recorder.history, &healed.dump, &shared.catalog));
     Ok(())
 }
 
@@ -125,6 +146,7 @@ async fn one_life(
     effects: &Effects,
     number: usize,
     moment: Moment,
+    trouble: Option<&Database>,
 ) -> Result<Life> {
     effects.new_life(number);
     shared.acked.set(0);
@@ -150,13 +172,13 @@ async fn one_life(
             let Start::Ready(peer) = server.up().await? else { bail!("somebody else killed the server") };
             ready = Some(clock::now());
             shared.is_up(&peer);
-            let first = async {
-                while shared.acked.get() == 0 {
-                    sleep(Duration::from_millis(1)).await;
-                }
-            };
-            timeout(Duration::from_secs(20), first).await.context("no submission was answered for 20 s")?;
+            timeout(HEALED, first_ack(shared)).await.context("no submission was answered for 20 s")?;
             sleep(delay).await;
+            if let Some(database) = trouble {
+                database.trouble(number).await?;
+                shared.acked.set(0);
+                timeout(HEALED, first_ack(shared)).await.context("the node did not heal within 20 s")?;
+            }
         }
     }
     if server.is_dead()? {
@@ -170,35 +192,41 @@ async fn one_life(
     Ok(Life { spawned, ready, dead: Some(clock::now()), killed: true, acked, in_flight })
 }
 
-fn summary(history: &History, kills: usize, report: &mut Report) {
+async fn first_ack(shared: &Shared) {
+    while shared.acked.get() == 0 {
+        sleep(Duration::from_millis(1)).await;
+    }
+}
+
+fn summary(history: &History, part: &'static str, kills: usize, report: &mut Report) {
     let fired = history.lives.iter().filter(|life| life.killed).count();
-    report.add("F1", "kills", "every kill ended the process", format!("{fired} of {kills}"), fired == kills);
+    report.add(part, "kills", "every kill ended the process", format!("{fired} of {kills}"), fired == kills);
     let lives: Vec<_> = history.lives.iter().filter(|life| life.killed && life.ready.is_some()).collect();
     let loaded = lives.iter().filter(|life| life.acked > 0).count();
     let busy = lives.iter().filter(|life| life.in_flight > 0).count();
     let early = fired - lives.len();
-    report.add("F1", "load", "load was running at the kills", format!("{loaded} with answers before, {busy} with requests under way, {early} before the server was ready"),
+    report.add(part, "load", "load was running at the kills", format!("{loaded} with answers before, {busy} with requests under way, {early} before the server was ready"),
         loaded * 10 >= fired * 8 && busy * 2 >= loaded);
     let acked = history.acked().len();
-    report.add("F1", "acked", "at least 100 acknowledged submissions", format!("{acked}"), acked >= 100);
+    report.add(part, "acked", "at least 100 acknowledged submissions", format!("{acked}"), acked >= 100);
     let mut starts: Vec<u64> =
         history.lives.iter().filter_map(|life| Some((life.ready? - life.spawned) / 1000)).collect();
     starts.sort_unstable();
     let (half, most) =
         (starts.get(starts.len() / 2).copied().unwrap_or(0), starts.last().copied().unwrap_or(0));
     report.add(
-        "F1",
+        part,
         "ready",
         "ready again within 2 s",
         format!("p50 {half} ms, longest {most} ms, with {acked} tasks"),
         most <= START.as_millis() as u64,
     );
     let unknown = history.submits.iter().filter(|submit| submit.answer == SubmitAnswer::Ambiguous).count();
-    report.add("F1", "unknown", "submissions of which nobody knew", format!("{unknown}"), true);
+    report.add(part, "unknown", "submissions of which nobody knew", format!("{unknown}"), true);
 }
 
 /// What the run went through: a check of what never happened proves nothing. A few kills need not meet everything.
-fn coverage(history: &History, dump: &Dump, kills: usize, report: &mut Report) {
+fn coverage(history: &History, dump: &Dump, part: &'static str, kills: usize, report: &mut Report) {
     let attempts = |status: &str| {
         dump.tasks.values().flat_map(|task| &task.attempts).filter(|a| a.status == status).count()
     };
@@ -231,7 +259,7 @@ fn coverage(history: &History, dump: &Dump, kills: usize, report: &mut Report) {
     ];
     let figure = parts.map(|(name, count)| format!("{count} {name}")).join(", ");
     report.add(
-        "F1",
+        part,
         "seen",
         "every path was taken",
         figure,

@@ -1,6 +1,7 @@
 //! The faults: kills under load, kills at every sync, kills of the recovery. Every run has an end in time, names its
 //! seed, and ends with a line of figures.
 
+mod database;
 mod heal;
 mod integrity;
 mod kills;
@@ -25,6 +26,8 @@ use crate::report::{Report, say};
 use crate::work::child::{self, Child};
 use crate::work::program::{self, Program};
 use crate::work::sdk::{self, Sdk};
+use database::Database;
+use kills::Kills;
 use place::Place;
 
 /// Kills a Longhaul server in many ways and checks that it kept every promise.
@@ -40,8 +43,9 @@ struct Arguments {
     #[arg(long)]
     kills: Option<usize>,
     /// Which faults: f1 (kills under load), f2 (a kill at every sync), f3 (kills of the recovery), f4 (workers that die, sleep
-    /// and report twice, a server that stands still: f4, f5, f11, f20), f12 (the clock is set), mixed (workers of every kind side by side, killed).
-    #[arg(long, value_delimiter = ',', default_value = "f1,f2,f3,f4,f12,mixed")]
+    /// and report twice, a server that stands still: f4, f5, f11, f20), f12 (the clock is set), f18 (a node on PostgreSQL is killed, and the
+    /// database has faults of its own), mixed (workers of every kind side by side, killed).
+    #[arg(long, value_delimiter = ',', default_value = "f1,f2,f3,f4,f12,f18,mixed")]
     faults: Vec<String>,
     /// What the randomness is made from; a new one each time unless given.
     #[arg(long)]
@@ -119,7 +123,14 @@ async fn run(arguments: &Arguments) -> Result<bool> {
     let wanted = |name: &str| arguments.faults.iter().any(|fault| fault.eq_ignore_ascii_case(name));
     if wanted("f1") {
         let kills = arguments.kills.unwrap_or(if arguments.quick { 20 } else { 300 });
-        kills::run(&place, kills, arguments.clients, seed, &mut report).await?;
+        let what = Kills { part: "F1", kills, clients: arguments.clients, seed, database: None };
+        kills::run(&place, what, &mut report).await?;
+    }
+    if wanted("f18") {
+        let kills = arguments.kills.unwrap_or(if arguments.quick { 9 } else { 150 });
+        let database = Database::start()?;
+        let what = Kills { part: "F18", kills, clients: arguments.clients, seed, database: Some(&database) };
+        kills::run(&place, what, &mut report).await?;
     }
     if wanted("f2") {
         syncs::run(&place, arguments.quick, &mut report).await?;
