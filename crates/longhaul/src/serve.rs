@@ -60,7 +60,7 @@ async fn serve(
     let Some(ground) = Ground::take(&config, &env, settings, &mut signals).await? else {
         return Ok(Code::Success);
     };
-    let Ground { at, keys, store, accounts, place, over } = ground;
+    let Ground { at, keys, store, accounts, place } = ground;
     let announce = |name: &str, password: &str| {
         // Where nobody reads, somebody sets LONGHAUL_ADMIN_PASSWORD.
         let _ = out.text(&format!(
@@ -101,14 +101,12 @@ async fn serve(
         }
         None => None,
     };
-    tokio::pin!(over);
     let signal = loop {
         tokio::select! {
-            wanted = signals.next() => match wanted {
-                Wanted::Stop(signal) => break signal,
-                Wanted::Reload => reload(certificate.as_ref()).await,
-            },
-            () = &mut over => end_at_once(),
+        wanted = signals.next() => match wanted {
+            Wanted::Stop(signal) => break signal,
+            Wanted::Reload => reload(certificate.as_ref()).await,
+        },
         }
     };
     tracing::info!(signal, "stopping; a second signal stops at once");
@@ -130,20 +128,11 @@ async fn serve(
             tracing::info!("stopped");
             Ok(Code::Success)
         }
-        () = &mut over => end_at_once(),
         signal = signals.stop() => {
             tracing::warn!(signal, "stopped at once; the next start goes on from here");
             Ok(Code::Failed)
         }
     }
-}
-
-/// Another node goes on with what this one runs: the programs that it started end with it, at once. Whoever looks after the
-/// process starts it again, and then it stands by.
-fn end_at_once() -> ! {
-    tracing::error!("stopped at once, as another node is active; started again, this one stands by");
-    // Not by way of its end: that waits for whatever hangs on a database that is not reached.
-    std::process::exit(Code::Failed as i32)
 }
 
 /// The workflows of a folder; any mistake stops the start.

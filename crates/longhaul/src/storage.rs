@@ -3,8 +3,6 @@
 use std::sync::Arc;
 
 use anyhow::anyhow;
-use futures_util::FutureExt as _;
-use futures_util::future::BoxFuture;
 use longhaul_crypto::Keyring;
 use longhaul_model::Env;
 use longhaul_server::{Address, ServerConfig};
@@ -14,6 +12,7 @@ use longhaul_store::{Accounts, Store};
 use tokio_util::sync::CancellationToken;
 
 use crate::config::Config;
+use crate::exit::Code;
 use crate::signals::Signals;
 
 /// Everything a server stands on: its address, its keys, its store.
@@ -24,8 +23,6 @@ pub(crate) struct Ground {
     pub(crate) accounts: Arc<dyn Accounts>,
     /// Where the data is, for people.
     pub(crate) place: String,
-    /// Comes back when another node took over, or may.
-    pub(crate) over: BoxFuture<'static, ()>,
 }
 
 impl Ground {
@@ -50,14 +47,7 @@ async fn own(config: &Config, env: &Env, settings: ServerConfig) -> anyhow::Resu
     let at = Address::take(config.listen, env.clone(), settings).await.map_err(|e| anyhow!("{e}"))?;
     let keys = keys(config, env)?;
     let place = config.data_dir.display().to_string();
-    Ok(Ground {
-        at,
-        keys,
-        store: store.clone(),
-        accounts: store,
-        place,
-        over: std::future::pending().boxed(),
-    })
+    Ok(Ground { at, keys, store: store.clone(), accounts: store, place })
 }
 
 async fn shared(
@@ -85,9 +75,17 @@ async fn shared(
     let Some(store) = opened.map_err(|e| anyhow!("{e}"))? else { return Ok(None) };
     // Once more: the node that was active may have made new ones meanwhile.
     let keys = keys(config, env)?;
-    let (place, watched) = (store.place().to_owned(), store.clone());
-    let over = async move { watched.over().await }.boxed();
-    Ok(Some(Ground { at, keys, store: store.clone(), accounts: store, place, over }))
+    store.when_over(end_at_once);
+    let place = store.place().to_owned();
+    Ok(Some(Ground { at, keys, store: store.clone(), accounts: store, place }))
+}
+
+/// Another node goes on with what this one runs: the programs that it started end with it, at once. Whoever looks after the
+/// process starts it again, and then it stands by.
+fn end_at_once() {
+    tracing::error!("stopped at once, as another node is active; started again, this one stands by");
+    // Not by way of its end: that waits for whatever hangs on a database that is not reached.
+    std::process::exit(Code::Failed as i32)
 }
 
 fn keys(config: &Config, env: &Env) -> anyhow::Result<Arc<Keyring>> {

@@ -22,6 +22,7 @@ mod query;
 pub mod sqlite;
 mod store;
 mod stored;
+mod transfer;
 
 pub use accounts::{
     ADMIN, AccountRefused, Accounts, ApiKey, Basis, MOST_API_KEYS, RefreshToken, User, UserChange, Users,
@@ -36,3 +37,4 @@ pub use stored::{
     Deletion, Grant, IdempotencyKey, ImportOutcome, ImportedTask, Page, Purged, Stats, Stored, Submitted,
     Worked, WorkflowPut, WorkflowSummary,
 };
+pub use transfer::{Location, Moved, Phase, Step, transfer, undo_transfer};

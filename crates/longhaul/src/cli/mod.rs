@@ -2,6 +2,7 @@
 
 mod account;
 mod exec;
+mod migrate;
 mod serve;
 mod task;
 mod work;
@@ -15,6 +16,7 @@ use clap_complete::Shell;
 
 pub(crate) use account::{AddArgs, KeyCommand, LoginArgs, PasswdArgs, UserCommand};
 pub(crate) use exec::ExecArgs;
+pub(crate) use migrate::MigrateArgs;
 pub(crate) use serve::{LogFormat, ServeArgs, TlsMode};
 pub(crate) use task::{
     GetArgs, IdArgs, ListArgs, LogsArgs, ResolveArgs, RetryArgs, SkipArgs, StartArgs, TaskCommand, WatchArgs,
@@ -132,6 +134,8 @@ pub(crate) enum Command {
     Import(ImportArgs),
     /// Copy the database of a data directory, also while its server runs
     Backup(BackupArgs),
+    /// Move everything between a data directory and a PostgreSQL database
+    Migrate(MigrateArgs),
     /// Print a completion script for a shell
     Completions(CompletionsArgs),
 }

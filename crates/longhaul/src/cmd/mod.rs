@@ -7,6 +7,7 @@ mod import;
 mod kept;
 mod lock;
 mod login;
+mod migrate;
 mod queue;
 mod task;
 mod user;
@@ -48,6 +49,7 @@ pub(crate) fn run(command: Command, global: &Global, out: Out) -> Result<Code, F
         Command::User(command) => blocking(async { user::run(command, global, out).await }),
         Command::Import(args) => blocking(async { import::run(&args, &context(global, out).await?).await }),
         Command::Backup(args) => backup::run(&args, &out),
+        Command::Migrate(args) => migrate::run(&args, &out),
         Command::Completions(args) => completions::run(&args, &out),
     }
 }

@@ -1,5 +1,7 @@
 //! The one place that touches the JSON Schema library: compile once, name every violation by its JSON pointer.
 
+use jsonschema::ValidationError;
+use jsonschema::error::ValidationErrorKind;
 use serde_json::{Value, json};
 
 /// A workflow's input schema, compiled. No reference leaves the document, and patterns run in linear time.
@@ -38,12 +40,34 @@ impl InputSchema {
         }
         self.0
             .iter_errors(input)
-            .map(|e| Violation { pointer: e.instance_path().to_string(), message: e.masked().to_string() })
+            .map(|e| Violation { pointer: e.instance_path().to_string(), message: message(&e) })
             .collect()
+    }
+}
+
+/// What is wrong, without the value, which may be secret.
+fn message(e: &ValidationError<'_>) -> String {
+    match e.kind() {
+        ValidationErrorKind::FalseSchema => "nothing may be given here".to_owned(),
+        _ => e.masked().to_string(),
     }
 }
 
 /// The schema of a workflow without `input`: an object without members.
 pub(super) fn no_input() -> Value {
     json!({ "type": "object", "additionalProperties": false })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_schema_forbids_is_said_in_words() {
+        let schema = json!({ "type": "object", "properties": { "old": false } });
+        let found = InputSchema::compile(&schema).unwrap().violations(&json!({ "old": "s3cret" }));
+        let expected =
+            Violation { pointer: "/old".to_owned(), message: "nothing may be given here".to_owned() };
+        assert_eq!(found, [expected]);
+    }
 }

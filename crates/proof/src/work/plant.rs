@@ -96,9 +96,15 @@ fn stick(evidence: &mut Evidence) -> bool {
     true
 }
 
+/// Only an attempt whose lease reached a worker that lived to say so can be missed: of the others nobody knows but the server.
 fn forget_attempt(evidence: &mut Evidence) -> bool {
-    for task in evidence.dump.tasks.values_mut() {
-        if let Some(lost) = task.attempts.iter().position(|attempt| attempt.status == "LOST") {
+    let granted = evidence.events.iter().filter(|event| event.deed == Deed::Granted).map(|event| event.lease);
+    for lease in granted {
+        let Some(task) = evidence.dump.tasks.get_mut(&lease.task) else { continue };
+        let lost = task.attempts.iter().position(|attempt| {
+            attempt.status == "LOST" && attempt.sub == lease.sub && u64::from(attempt.number) == lease.token
+        });
+        if let Some(lost) = lost {
             task.attempts.remove(lost);
             return true;
         }

@@ -105,6 +105,14 @@ async fn discard(body: &mut Body) {
 
 /// Absent or JSON.
 fn check_type(headers: &HeaderMap) -> Result<(), ApiError> {
+    let coding =
+        headers.get(header::CONTENT_ENCODING).and_then(|coding| coding.to_str().ok()).unwrap_or_default();
+    if !matches!(coding.trim().to_ascii_lowercase().as_str(), "" | "identity") {
+        let message = format!("a body coded as `{}` cannot be read", shortened(coding));
+        let fault = Fault::new("UNSUPPORTED_MEDIA_TYPE", message)
+            .remedy("Send the body as it is, without Content-Encoding");
+        return Err(ApiError::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, fault));
+    }
     let Some(given) = headers.get(header::CONTENT_TYPE) else { return Ok(()) };
     let text = given.to_str().unwrap_or_default();
     let essence = text.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();

@@ -105,6 +105,10 @@ async fn wrong_content_type_and_wrong_method_say_what_is_right() {
     let form =
         Answer::of(server.client.post(&url).header("content-type", "text/plain").body("workflow=w")).await;
     assert_eq!((form.status.as_u16(), form.code().as_str()), (415, "UNSUPPORTED_MEDIA_TYPE"));
+    let packed =
+        server.client.post(&url).header("content-encoding", "gzip").json(&json!({ "workflow": "w" }));
+    let packed = Answer::of(packed).await;
+    assert_eq!((packed.status.as_u16(), packed.code().as_str()), (415, "UNSUPPORTED_MEDIA_TYPE"));
     let put = Answer::of(server.client.put(&url)).await;
     assert_eq!(put.header("allow"), "GET, HEAD, POST");
 }

@@ -187,10 +187,18 @@ fn queries() -> Vec<TaskQuery> {
     all
 }
 
-/// Every query gives the page and the total that counting by hand gives.
+/// Every query gives the page and the total that counting by hand gives, after reopening, too.
 pub async fn lists_agree_with_counting_by_hand(fixture: &mut impl Fixture) {
     let (store, env) = (fixture.open().await, fixture.env());
     let known = populate(&*store, &env).await;
+    agree(&*store, &known);
+    store.close().await;
+    let store = fixture.open().await;
+    agree(&*store, &known);
+    store.close().await;
+}
+
+fn agree(store: &dyn Store, known: &[Known]) {
     for query in queries() {
         let mut expected: Vec<&Known> = known.iter().filter(|task| task.matches(&query)).collect();
         expected.sort_by(|a, b| a.compare(b, &query));
@@ -207,7 +215,6 @@ pub async fn lists_agree_with_counting_by_hand(fixture: &mut impl Fixture) {
     }
     let by_status: u64 = store.stats().expect("stats").tasks.iter().map(|(_, n)| n).sum();
     assert_eq!(by_status, known.len() as u64);
-    store.close().await;
 }
 
 /// Totals are exact at every moment of a task's life.

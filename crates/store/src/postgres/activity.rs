@@ -103,7 +103,31 @@ type Session = (Client, JoinHandle<()>);
 /// Waits until this node may be the active one, and begins its turn; the task keeps it.
 pub(super) async fn begin(place: &Place) -> Result<(Arc<Turn>, JoinHandle<()>), StoreError> {
     let first = session(place).await?;
-    let (client, driver) = stand_by(place, first).await;
+    start(place, stand_by(place, first).await).await
+}
+
+/// The same, refused when another node is active or was so a moment ago.
+pub(super) async fn begin_at_once(place: &Place) -> Result<(Arc<Turn>, JoinHandle<()>), StoreError> {
+    let first = session(place).await?;
+    if lock(&first.0, None).await? {
+        return start(place, first).await;
+    }
+    let row = first.0.query_one("SELECT node FROM activity", &[]).await.map_err(failed)?;
+    Err(StoreError::Open(format!(
+        "{} is in use by {}: stop all of its nodes, and try again after 10 seconds",
+        place.shown(),
+        column::<&str>(&row, 0)?
+    )))
+}
+
+/// Lets go of a turn, so that nodes that stand by need not wait.
+pub(super) async fn end(turn: &Turn, keeper: JoinHandle<()>) {
+    turn.set(Standing::Closed);
+    // It ends by itself, or was ended.
+    let _ = keeper.await;
+}
+
+async fn start(place: &Place, (client, driver): Session) -> Result<(Arc<Turn>, JoinHandle<()>), StoreError> {
     let name = format!("{}:{}", host(), std::process::id());
     // By the clock, too: a standby of the database that was promoted may not have heard of the last turns.
     let statement = "UPDATE activity SET node = $1, process = $2, since = now(),

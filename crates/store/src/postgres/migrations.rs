@@ -61,6 +61,19 @@ pub(super) async fn run(place: &Place, now: Timestamp) -> Result<(), StoreError>
     Ok(())
 }
 
+/// Refuses a database that has none of the tables.
+pub(super) async fn check_there(place: &Place) -> Result<(), StoreError> {
+    let (client, _driver) = place
+        .connect()
+        .await
+        .map_err(|e| StoreError::Open(format!("the database {} is not reached: {e}", place.shown())))?;
+    let row = client.query_one("SELECT to_regclass('schema_migrations') IS NOT NULL", &[]).await;
+    if column(&row.map_err(failed)?, 0)? {
+        return Ok(());
+    }
+    Err(StoreError::Open(format!("there is nothing of Longhaul in the database {}", place.shown())))
+}
+
 async fn apply(client: &mut Client, migration: &Migration, now: Timestamp) -> Result<(), StoreError> {
     let transaction = client.transaction().await.map_err(undone)?;
     transaction.batch_execute(migration.sql).await.map_err(undone)?;

@@ -24,6 +24,7 @@ mod settings;
 mod sql;
 mod store;
 mod totals;
+pub(crate) mod transfer;
 mod workflows;
 mod writer;
 mod writes;
@@ -34,7 +35,7 @@ use deadpool_postgres::Pool;
 use longhaul_model::{Env, TaskId};
 use parking_lot::{Mutex, RwLock};
 use tokio::runtime::{Handle, Runtime};
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinHandle;
 
 use crate::error::StoreError;
@@ -83,6 +84,8 @@ struct Shared {
     workflows: Workflows,
     sink: RwLock<Option<Arc<dyn CommitSink>>>,
     errands: tokio::sync::Mutex<()>,
+    /// Places for those who wait for a read.
+    waiting: Semaphore,
 }
 
 impl Shared {
@@ -120,7 +123,14 @@ impl Postgres {
                 activity::check_keys(&at, &keys).await?;
             }
             let (turn, keeper) = activity::begin(&at).await?;
-            Ok::<_, StoreError>((at.pool(connections)?, turn, keeper))
+            // Only now: what a transfer does to it, it does while no node is active.
+            match whole(&at).await.and_then(|()| at.pool(connections)) {
+                Ok(pool) => Ok((pool, turn, keeper)),
+                Err(e) => {
+                    activity::end(&turn, keeper).await;
+                    Err(e)
+                }
+            }
         });
         let (pool, turn, keeper) =
             opened.await.map_err(|e| StoreError::Open(format!("the database was not opened: {e}")))??;
@@ -131,6 +141,7 @@ impl Postgres {
             workflows: Workflows::default(),
             sink: RwLock::new(None),
             errands: tokio::sync::Mutex::new(()),
+            waiting: Semaphore::new(reads::WAITING),
         });
         let (jobs, queue) = mpsc::channel(QUEUE);
         let (told, mut finished) = mpsc::unbounded_channel::<writer::Finished>();
@@ -153,10 +164,28 @@ impl Postgres {
         &self.place
     }
 
-    /// Comes back when another node took over, or may: whatever this one runs must stop at once.
-    pub async fn over(&self) {
-        self.shared.turn.over().await;
+    /// Acts when another node took over, or may: whatever this one runs must stop at once. On a thread of the store's own, so
+    /// that nothing which waits for the database holds it up.
+    pub fn when_over(&self, act: impl FnOnce() + Send + 'static) {
+        let turn = self.shared.turn.clone();
+        self.handle.spawn(async move {
+            turn.over().await;
+            act();
+        });
     }
+}
+
+/// Refuses a database in the middle of a transfer, or whose content is elsewhere now.
+async fn whole(place: &connect::Place) -> Result<(), StoreError> {
+    let (client, _driver) = place.connect().await?;
+    let rows = client.query("SELECT name, doc FROM settings", &[]).await.map_err(sql::failed)?;
+    let settings = rows
+        .iter()
+        .map(|row| Ok((sql::column(row, 0)?, sql::column(row, 1)?)))
+        .collect::<Result<Vec<(String, String)>, StoreError>>()?;
+    crate::transfer::check_whole(&format!("the database {}", place.shown()), |name| {
+        Ok(settings.iter().find(|(known, _)| known == name).map(|(_, doc)| doc.clone()))
+    })
 }
 
 impl Drop for Postgres {

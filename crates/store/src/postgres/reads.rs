@@ -1,16 +1,23 @@
 //! Reads beside the writer, for callers who wait for them where they stand.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use deadpool_postgres::{Client, Transaction};
 use futures_util::future::BoxFuture;
 use tokio::runtime::{Handle, RuntimeFlavor};
+use tokio::time::timeout;
 use tokio_postgres::IsolationLevel;
 
 use super::sql::{failed, no_connection};
 use super::{Postgres, Shared};
 use crate::error::StoreError;
 use crate::known::Workflows;
+
+/// How many wait for the database at the most.
+pub(super) const WAITING: usize = 256;
+/// How long a read may take, the wait for a connection with it.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 impl Postgres {
     /// Reads with one statement.
@@ -43,10 +50,16 @@ impl Postgres {
         &self,
         work: impl Future<Output = Result<T, StoreError>> + Send + 'static,
     ) -> Result<T, StoreError> {
+        // Each of them holds a thread: when the database hangs, those who come later are told so at once.
+        let Ok(_place) = self.shared.waiting.try_acquire() else {
+            return Err(StoreError::Unavailable("too many wait for the database".to_owned()));
+        };
         let (answer, answered) = std::sync::mpsc::sync_channel(1);
         self.handle.spawn(async move {
+            let late = || StoreError::Unavailable("the database does not answer".to_owned());
+            let done = timeout(PATIENCE, work).await.unwrap_or_else(|_| Err(late()));
             // Whoever asked waits, or its thread is gone.
-            let _ = answer.send(work.await);
+            let _ = answer.send(done);
         });
         let receive = move || {
             answered

@@ -20,6 +20,7 @@ mod readers;
 mod rows;
 mod seal;
 mod settings;
+pub(crate) mod transfer;
 mod work;
 mod workflows;
 mod writer;
@@ -75,6 +76,9 @@ impl Sqlite {
     pub fn open(directory: &Path, env: Env) -> Result<Arc<Sqlite>, StoreError> {
         let lock = open::lock(directory)?;
         let connection = open::writer(directory, env.now())?;
+        crate::transfer::check_whole(&directory.display().to_string(), |name| {
+            transfer::setting(&connection, name)
+        })?;
         let (next_seq, resting) = resume(&connection)?;
         let shared = Arc::new(Shared {
             workflows: crate::known::Workflows::default(),

@@ -64,7 +64,7 @@ pub(super) fn index(connection: &Connection, entry: &Entry<'_>) -> Result<(), St
     index_resources(connection, entry.seq, entry.created_at, entry.resources)
 }
 
-fn index_resources(
+pub(super) fn index_resources(
     connection: &Connection,
     seq: i64,
     created_at: i64,

@@ -1,6 +1,8 @@
 //! PostgreSQL passes the suite, and keeps its promises when nodes and connections come and go.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails, and says why")]
 
+mod transfer;
+
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
@@ -27,7 +29,12 @@ impl Database {
 
     /// Runs statements as an operator would.
     fn operator(&self, statements: &str) {
-        CLUSTER.sql(&self.name, statements).unwrap();
+        self.operator_says(statements);
+    }
+
+    /// The same, with what was printed.
+    fn operator_says(&self, statements: &str) -> String {
+        CLUSTER.sql(&self.name, statements).unwrap()
     }
 
     async fn node(&self) -> Result<Arc<Postgres>, StoreError> {
@@ -111,6 +118,8 @@ async fn node_whose_turn_is_over_writes_nothing() {
     let node = database.node().await.unwrap();
     let workflow = put(&*node, definition("w", "T_RUN", 1)).await;
     database.operator("UPDATE activity SET turn = turn + 1, node = 'another'");
+    let (over, told) = std::sync::mpsc::channel();
+    node.when_over(move || over.send(()).unwrap());
     let late = longhaul_store::Submission {
         task: task(&database.env, &workflow, "late", None),
         key: None,
@@ -119,7 +128,7 @@ async fn node_whose_turn_is_over_writes_nothing() {
     let id = late.task.id();
     assert!(matches!(node.submit(late).await, Err(StoreError::Unavailable(_))));
     assert!(matches!(node.get(id), Err(StoreError::NotFound)));
-    tokio::time::timeout(Duration::from_secs(5), node.over()).await.unwrap();
+    told.recv_timeout(Duration::from_secs(5)).unwrap();
     assert!(!node.is_writable());
     node.close().await;
 }
