@@ -6,6 +6,7 @@ mod it {
     mod files;
     mod help;
     mod history;
+    mod migrate;
     mod nodes;
     mod serve;
     mod support;

@@ -22,6 +22,12 @@ fn every_command_has_help() {
         &["task", "skip"],
         &["task", "resolve"],
         &["task", "attempts"],
+        &["task", "logs"],
+        &["queue"],
+        &["queue", "list"],
+        &["worker", "list"],
+        &["worker", "exec"],
+        &["lock", "list"],
         &["workflow"],
         &["workflow", "lint"],
         &["workflow", "apply"],
@@ -46,6 +52,7 @@ fn every_command_has_help() {
         &["user", "key", "delete"],
         &["import"],
         &["backup"],
+        &["migrate"],
         &["completions"],
     ] {
         let all = [command, &["--help"]].concat();

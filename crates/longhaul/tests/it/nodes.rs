@@ -13,14 +13,14 @@ use tempfile::TempDir;
 use super::support::{Done, PASSWORD, PATIENCE, ended, longhaul, shipped};
 
 /// A database, and the key file that its nodes have.
-struct Site {
+pub(crate) struct Site {
     _cluster: Cluster,
-    url: String,
-    home: TempDir,
+    pub(crate) url: String,
+    pub(crate) home: TempDir,
 }
 
 impl Site {
-    fn new() -> Site {
+    pub(crate) fn new() -> Site {
         let cluster = Cluster::start(Durability::None).expect("PostgreSQL");
         let url = cluster.create("tasks").expect("a database");
         Site { _cluster: cluster, url, home: TempDir::new().expect("a directory") }
@@ -30,7 +30,7 @@ impl Site {
         self.node_with(name, self.home.path().join("keys.json"))
     }
 
-    fn node_with(&self, name: &str, keys: PathBuf) -> Node {
+    pub(crate) fn node_with(&self, name: &str, keys: PathBuf) -> Node {
         let port =
             TcpListener::bind("127.0.0.1:0").and_then(|free| free.local_addr()).expect("a free port").port();
         let mut command = longhaul();
@@ -46,9 +46,9 @@ impl Site {
     }
 }
 
-struct Node {
+pub(crate) struct Node {
     child: Child,
-    address: String,
+    pub(crate) address: String,
 }
 
 impl Node {
@@ -65,7 +65,7 @@ impl Node {
 
     /// Waits until it answers as the active one.
     #[track_caller]
-    fn active(&self) -> Duration {
+    pub(crate) fn active(&self) -> Duration {
         let start = Instant::now();
         while self.run(&["task", "list"]).code != 0 {
             assert!(start.elapsed() < PATIENCE, "{} does not become active", self.address);
@@ -114,7 +114,7 @@ impl Node {
     }
 
     #[track_caller]
-    fn succeeds(&self, id: &str) {
+    pub(crate) fn succeeds(&self, id: &str) {
         self.run(&["task", "get", id, "--wait", "60s", "--exit-status"]).code(0);
     }
 
