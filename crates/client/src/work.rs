@@ -103,6 +103,24 @@ pub struct LogLineBody {
     pub text: String,
 }
 
+/// A node, as far as a client can read it.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct NodeBody {
+    /// Its name.
+    pub name: String,
+    /// `ACTIVE`, `STANDBY` or `SILENT`.
+    pub state: String,
+    /// Where it listens.
+    pub address: String,
+    /// The version of its program.
+    pub version: String,
+    /// When it was started.
+    pub start_timestamp: String,
+    /// When it was last heard of.
+    pub seen_timestamp: String,
+}
+
 /// Which lines of a log are asked for.
 #[derive(Clone, Debug, Default)]
 pub struct LogFilter {
@@ -141,6 +159,11 @@ impl Client {
     /// `GET /v1/workers`.
     pub async fn list_workers(&self) -> Result<Value, ClientError> {
         self.json(Call::new(Method::GET, &["v1", "workers"])).await
+    }
+
+    /// `GET /v1/nodes`.
+    pub async fn list_nodes(&self) -> Result<Value, ClientError> {
+        self.json(Call::new(Method::GET, &["v1", "nodes"])).await
     }
 
     /// `GET /v1/resources/locks`, a page.

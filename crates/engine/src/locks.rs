@@ -1,7 +1,7 @@
 //! What tasks have for themselves: who holds what, who waits for whom, and taking it from one that failed.
 
 use longhaul_model::TaskId;
-use longhaul_store::{Audit, Lock, LockPage, LockQuery, Stored};
+use longhaul_store::{Audit, KnownNode, Lock, LockPage, LockQuery, Stored};
 
 use crate::engine::Engine;
 use crate::error::EngineError;
@@ -10,6 +10,11 @@ use crate::error::EngineError;
 const NAMED: u32 = 20;
 
 impl Engine {
+    /// Which nodes share the store; none where it is one server's own.
+    pub async fn nodes(&self) -> Result<Vec<KnownNode>, EngineError> {
+        self.beside(|store| store.nodes()).await.map_err(EngineError::Store)
+    }
+
     /// A page of what tasks have for themselves, or wait for.
     pub async fn locks(&self, query: LockQuery) -> Result<LockPage, EngineError> {
         self.beside(move |store| store.locks(&query)).await.map_err(EngineError::Store)

@@ -13,6 +13,7 @@ use longhaul_auth::AuthConfig;
 use longhaul_engine::{CommandConfig, EngineConfig, HttpConfig};
 use longhaul_model::{Span, StatusStyle};
 use longhaul_server::{Limits, Tls, WireConfig};
+use longhaul_store::Node;
 use longhaul_store::postgres::PostgresOptions;
 use serde::Deserialize;
 
@@ -147,7 +148,7 @@ struct Database {
 impl Database {
     fn resolve(self, flag: Option<String>) -> Option<PostgresOptions> {
         let connections = self.connections.unwrap_or(CONNECTIONS);
-        flag.or(self.url).map(|url| PostgresOptions { url, connections, keys: None })
+        flag.or(self.url).map(|url| PostgresOptions { url, connections, keys: None, node: Node::default() })
     }
 }
 

@@ -58,7 +58,8 @@ async fn shared(
     signals: &mut Signals,
 ) -> anyhow::Result<Option<Ground>> {
     let at = Address::take(config.listen, env.clone(), settings).await.map_err(|e| anyhow!("{e}"))?;
-    let options = PostgresOptions { keys: Some(keys(config, env)?.id()), ..options.clone() };
+    let node = at.node(env);
+    let options = PostgresOptions { keys: Some(keys(config, env)?.id()), node, ..options.clone() };
     let active = CancellationToken::new();
     let opened = async {
         let _ended = active.clone().drop_guard();

@@ -24,7 +24,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use longhaul_auth::Auth;
-use longhaul_engine::Engine;
+use longhaul_engine::{Engine, Node};
 use longhaul_model::Env;
 use thiserror::Error;
 use tokio::net::TcpListener;
@@ -91,6 +91,22 @@ impl Address {
         self.certificate.clone()
     }
 
+    /// How a node here introduces itself: by its host and port, so that one that is started again replaces the one before.
+    pub fn node(&self, env: &Env) -> Node {
+        let host = nix::unistd::gethostname().ok().and_then(|name| name.into_string().ok());
+        let scheme = if self.certificate.is_some() { "https" } else { "http" };
+        Node {
+            name: format!(
+                "{}:{}",
+                host.unwrap_or_else(|| self.address.ip().to_string()),
+                self.address.port()
+            ),
+            address: format!("{scheme}://{}", self.address),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            started_at: env.now(),
+        }
+    }
+
     /// Takes connections and answers that this node stands by, until `until` is cancelled. Those that come later wait for
     /// [`Server::run`]: the address is never let go of.
     pub async fn stand_by(&self, until: CancellationToken) -> Result<(), ServerError> {
@@ -128,7 +144,8 @@ impl Server {
     pub fn new(at: Address, engine: Engine, auth: Arc<Auth>) -> Server {
         let openapi = openapi_document().into();
         let shares = share::Shares::new(&at.config.limits, engine.env().clone());
-        let app = api::App { engine, auth, config: at.config.clone(), shares, openapi };
+        let node = Arc::new(at.node(engine.env()));
+        let app = api::App { engine, auth, config: at.config.clone(), shares, node, openapi };
         Server { at, app }
     }
 

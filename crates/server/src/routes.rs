@@ -12,8 +12,8 @@ use http::Method;
 
 use crate::access::{self, Gate};
 use crate::api::{
-    App, audit, bound, credentials, docs, health, locks, metrics, queues, signing_keys, tasks, tokens, users,
-    workers, workflows,
+    App, audit, bound, credentials, docs, health, locks, metrics, nodes, queues, signing_keys, tasks, tokens,
+    users, workers, workflows,
 };
 use crate::error::ApiError;
 use crate::openapi::{Answer, Body, Doc, Param};
@@ -167,6 +167,9 @@ pub(crate) fn table() -> Vec<Route> {
             Doc::new("getLocks", "Administration", "Retrieve what tasks have for themselves, and who waits for it").with(Param::locks())
                 .answers(vec![Answer::json(200, "A page, in order of resource and arrival, and the exact total", "PageOfLock"), Answer::error(400)]),
             get(locks::list)),
+        route(Method::GET, "/v1/nodes", Viewer,
+            Doc::new("getNodes", "Administration", "Retrieve the nodes, and which of them is active").answers(vec![Answer::json(200, "The nodes", "PageOfNode")]),
+            get(nodes::list)),
         route(Method::GET, "/v1/audit", Admin,
             Doc::new("getAudit", "Administration", "Retrieve who changed what").with(Param::audit())
                 .answers(vec![Answer::json(200, "A page, newest first, and the exact total", "PageOfAuditEntry"), Answer::error(400)]),

@@ -16,6 +16,7 @@ mod known;
 mod locks;
 mod logs;
 mod migrate;
+mod nodes;
 mod packed;
 pub mod postgres;
 mod query;
@@ -31,6 +32,7 @@ pub use audit::{Audit, AuditEntry, AuditPage, AuditQuery};
 pub use error::StoreError;
 pub use locks::{Lock, LockPage, LockQuery};
 pub use logs::{LARGEST_LOG, LONGEST_LINE, LogChunk, LogLine, LogQuery, LogStream};
+pub use nodes::{KnownNode, Node, NodeState};
 pub use query::{OrderBy, TaskQuery};
 pub use store::{Commit, CommitSink, Store, Submission, Work};
 pub use stored::{

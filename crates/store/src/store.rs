@@ -11,6 +11,7 @@ use crate::audit::{Audit, AuditPage, AuditQuery};
 use crate::error::StoreError;
 use crate::locks::{Lock, LockPage, LockQuery};
 use crate::logs::{LogChunk, LogLine, LogQuery};
+use crate::nodes::KnownNode;
 use crate::query::TaskQuery;
 use crate::stored::*;
 
@@ -104,6 +105,11 @@ pub trait Store: Send + Sync + 'static {
     /// Who stands in the way of a task that waits for what it claims: holders first, then those that came before it; at most
     /// so many.
     fn blockers(&self, id: TaskId, most: u32) -> Result<Vec<Lock>, StoreError>;
+
+    /// Which nodes share it, by name; none where it is one server's own.
+    fn nodes(&self) -> Result<Vec<KnownNode>, StoreError> {
+        Ok(Vec::new())
+    }
 
     /// Puts lines behind the log of an attempt; those beyond [`crate::LARGEST_LOG`] are left out, and the log says so.
     /// After Ok: they are durable. Crash in the middle: all are there or none. Sent before a command, they are durable

@@ -67,10 +67,7 @@ impl Cluster {
     /// The same with settings of its own, `name=value` each.
     pub fn with(durability: Durability, settings: &[&str]) -> Result<Cluster> {
         sweep()?;
-        let home = tempfile::Builder::new().prefix(&format!("{PREFIX}{}-", std::process::id())).tempdir()?;
-        if geteuid().is_root() {
-            chown(home.path(), Some(NOBODY.into()), Some(NOBODY.into()))?;
-        }
+        let home = home()?;
         let made = as_server(&program("initdb"))
             .args(["-U", USER, "-A", "trust", "-E", "UTF8", "--locale", "C.UTF-8", "--no-sync", "-D"])
             .arg(home.path().join("data"))
@@ -88,6 +85,61 @@ impl Cluster {
         let mut cluster = Cluster { home, settings, running: None };
         cluster.resume()?;
         Ok(cluster)
+    }
+
+    /// A standby of a server, on which everything is that was committed there; the server waits for it with each commit.
+    pub fn standby_of(primary: &Cluster) -> Result<Cluster> {
+        let mut standby = Cluster { home: home()?, settings: primary.settings.clone(), running: None };
+        standby.follow(primary)?;
+        Ok(standby)
+    }
+
+    /// Makes it a standby of another server; what it had is gone.
+    pub fn follow(&mut self, primary: &Cluster) -> Result<()> {
+        self.stop(Stop::Immediate)?;
+        let data = self.home.path().join("data");
+        if data.exists() {
+            std::fs::remove_dir_all(&data)?;
+        }
+        let copied = as_server(&program("pg_basebackup"))
+            .args(["-U", USER, "--write-recovery-conf", "--checkpoint", "fast", "--no-sync", "-h"])
+            .arg(primary.home.path())
+            .arg("-D")
+            .arg(&data)
+            .current_dir(self.home.path())
+            .output()?;
+        if !copied.status.success() {
+            return Err(Error::other(format!("pg_basebackup: {}", String::from_utf8_lossy(&copied.stderr))));
+        }
+        self.resume()?;
+        primary.set("synchronous_standby_names = '*'")
+    }
+
+    /// Waits until every commit is on the standby, too.
+    pub fn wait_for_standby(&self) -> Result<()> {
+        let until = Instant::now() + PATIENCE;
+        while self.sql("postgres", "SELECT count(*) FROM pg_stat_replication WHERE sync_state = 'sync'")?
+            == "0"
+        {
+            if Instant::now() > until {
+                return Err(Error::other("the standby does not follow"));
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        Ok(())
+    }
+
+    /// Makes a standby a server of its own, which waits for no standby until it has one.
+    pub fn promote(&self) -> Result<()> {
+        if self.sql("postgres", "SELECT pg_promote()")? != "t" {
+            return Err(Error::other("the standby was not promoted"));
+        }
+        self.set("synchronous_standby_names = ''")
+    }
+
+    fn set(&self, setting: &str) -> Result<()> {
+        self.sql("postgres", &format!("ALTER SYSTEM SET {setting}"))?;
+        self.sql("postgres", "SELECT pg_reload_conf()").map(drop)
     }
 
     /// Starts it again after [`Cluster::stop`], and waits until it takes connections.
@@ -133,7 +185,12 @@ impl Cluster {
 
     /// The URL of a database.
     pub fn url(&self, database: &str) -> String {
-        format!("postgres://{USER}@{}/{database}", self.home.path().display().to_string().replace('/', "%2F"))
+        url(&[self.home.path()], database)
+    }
+
+    /// Where its socket is.
+    pub fn home(&self) -> &Path {
+        self.home.path()
     }
 
     /// Runs statements as an operator would, and gives what they print, a line each, columns apart by `|`.
@@ -163,6 +220,22 @@ impl Drop for Cluster {
         // Nobody is left to tell.
         let _ = self.stop(Stop::Immediate);
     }
+}
+
+/// The URL of a database on one of several servers, by the directories of their sockets.
+pub fn url(servers: &[&Path], database: &str) -> String {
+    let hosts: Vec<String> =
+        servers.iter().map(|home| home.display().to_string().replace('/', "%2F")).collect();
+    format!("postgres://{USER}@{}/{database}", hosts.join(","))
+}
+
+/// A directory for one server.
+fn home() -> Result<TempDir> {
+    let home = tempfile::Builder::new().prefix(&format!("{PREFIX}{}-", std::process::id())).tempdir()?;
+    if geteuid().is_root() {
+        chown(home.path(), Some(NOBODY.into()), Some(NOBODY.into()))?;
+    }
+    Ok(home)
 }
 
 /// Removes what owners left that did not end in an orderly way.

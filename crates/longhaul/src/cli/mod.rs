@@ -21,7 +21,9 @@ pub(crate) use serve::{LogFormat, ServeArgs, TlsMode};
 pub(crate) use task::{
     GetArgs, IdArgs, ListArgs, LogsArgs, ResolveArgs, RetryArgs, SkipArgs, StartArgs, TaskCommand, WatchArgs,
 };
-pub(crate) use work::{LockCommand, LockListArgs, QueueCommand, QueueSetArgs, ReleaseArgs, WorkerCommand};
+pub(crate) use work::{
+    LockCommand, LockListArgs, NodeCommand, QueueCommand, QueueSetArgs, ReleaseArgs, WorkerCommand,
+};
 pub(crate) use workflow::{ApplyArgs, LintArgs, WorkflowCommand};
 
 use crate::out::style::ColorChoice;
@@ -121,6 +123,9 @@ pub(crate) enum Command {
     /// Show what tasks have for themselves, and take it from failed ones
     #[command(subcommand)]
     Lock(LockCommand),
+    /// Show the nodes that share a database
+    #[command(subcommand)]
+    Node(NodeCommand),
     /// Log in to a server; later commands are then yours
     Login(LoginArgs),
     /// Log out of it

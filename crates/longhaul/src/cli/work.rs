@@ -45,6 +45,14 @@ pub(crate) enum WorkerCommand {
     Exec(ExecArgs),
 }
 
+/// What to do with nodes.
+#[derive(Debug, Subcommand)]
+pub(crate) enum NodeCommand {
+    /// List the nodes, which of them is active, and when each was last heard of
+    #[command(visible_alias = "ls")]
+    List,
+}
+
 /// What to do with locks.
 #[derive(Debug, Subcommand)]
 pub(crate) enum LockCommand {

@@ -8,6 +8,7 @@ mod kept;
 mod lock;
 mod login;
 mod migrate;
+mod node;
 mod queue;
 mod task;
 mod user;
@@ -43,6 +44,7 @@ pub(crate) fn run(command: Command, global: &Global, out: Out) -> Result<Code, F
         }
         Command::Worker(command) => blocking(async { worker::run(command, global, out).await }),
         Command::Lock(command) => blocking(async { lock::run(command, &context(global, out).await?).await }),
+        Command::Node(command) => blocking(async { node::run(command, &context(global, out).await?).await }),
         Command::Login(args) => blocking(async { login::login(args, global, out).await }),
         Command::Logout => blocking(async { login::logout(global, out).await }),
         Command::Whoami => blocking(async { login::whoami(global, out).await }),

@@ -28,6 +28,8 @@ fn every_command_has_help() {
         &["worker", "list"],
         &["worker", "exec"],
         &["lock", "list"],
+        &["node"],
+        &["node", "list"],
         &["workflow"],
         &["workflow", "lint"],
         &["workflow", "apply"],

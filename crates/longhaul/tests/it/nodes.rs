@@ -138,6 +138,16 @@ fn node_that_is_killed_is_replaced() {
     first.active();
     let second = site.node("b");
     second.stands_by();
+    let states = || {
+        let nodes = first.run(&["node", "list", "-o", "json"]).code(0).json();
+        let of = |node: &Node| {
+            let all = nodes["elements"].as_array().expect("nodes").iter();
+            let mut own = all.filter(|known| known["address"] == node.address.as_str());
+            own.next().map(|known| known["state"].as_str().expect("a state").to_owned())
+        };
+        (of(&first), of(&second))
+    };
+    assert_eq!(states(), (Some("ACTIVE".to_owned()), Some("STANDBY".to_owned())));
     let (done, running) = (first.start_task("done", "1ms"), first.start_task("running", "2s"));
     first.succeeds(&done);
     first.signal(Signal::SIGKILL);

@@ -1,6 +1,6 @@
 //! HTTPS from the command line, both sides.
 
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::TcpListener;
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
@@ -150,13 +150,21 @@ fn a_terminal_that_goes_away_stops_its_server() {
     unlockpt(&terminal).unwrap();
     let mut side = std::fs::OpenOptions::new();
     let side = side.read(true).write(true).custom_flags(OFlag::O_NOCTTY.bits());
-    let side = side.open(ptsname_r(&terminal).unwrap()).unwrap();
+    let name = ptsname_r(&terminal).unwrap();
+    let side = side.open(&name).unwrap();
+    let mut seen = std::fs::OpenOptions::new();
+    let mut seen =
+        seen.read(true).custom_flags((OFlag::O_NOCTTY | OFlag::O_NONBLOCK).bits()).open(&name).unwrap();
     let data = TempDir::new().unwrap();
     let mut server = Server::from_terminal(data.path(), side.into());
     server.signal(Signal::SIGHUP);
     std::thread::sleep(Duration::from_millis(300));
     server.run(&["task", "list"]).code(0);
     drop(terminal);
+    // A child of another test that has not begun its program yet may hold it for a moment.
+    while seen.read(&mut [0]).is_err_and(|e| e.kind() == ErrorKind::WouldBlock) {
+        std::thread::sleep(Duration::from_millis(5));
+    }
     server.signal(Signal::SIGHUP);
     assert_eq!(server.wait(), Some(0), "in order");
 }

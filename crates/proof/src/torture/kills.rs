@@ -117,6 +117,9 @@ pub(super) async fn run(place: &Place, what: Kills<'_>, report: &mut Report) -> 
     let figure = if database.is_some() { format!("{} times 503", away.len()) } else { String::new() };
     report.add_noted(part, "odd", "no answer that no server may give", figure, odd);
     report.add_noted(part, "db", asked, format!("{} faults", faults.len()), faults);
+    if let Some(database) = database {
+        database.report(part, report);
+    }
     coverage(&recorder.history, &healed.dump, part, kills, report);
     let evidence = Evidence::new(&recorder.history, &healed.dump, &shared.catalog);
     report.verdicts(part, check::all(&evidence));
@@ -175,9 +178,11 @@ async fn one_life(
             timeout(HEALED, first_ack(shared)).await.context("no submission was answered for 20 s")?;
             sleep(delay).await;
             if let Some(database) = trouble {
+                let begun = Instant::now();
                 database.trouble(number).await?;
                 shared.acked.set(0);
                 timeout(HEALED, first_ack(shared)).await.context("the node did not heal within 20 s")?;
+                database.healed(begun.elapsed()).await?;
             }
         }
     }

@@ -43,9 +43,9 @@ struct Arguments {
     #[arg(long)]
     kills: Option<usize>,
     /// Which faults: f1 (kills under load), f2 (a kill at every sync), f3 (kills of the recovery), f4 (workers that die, sleep
-    /// and report twice, a server that stands still: f4, f5, f11, f20), f12 (the clock is set), f18 (a node on PostgreSQL is killed, and the
-    /// database has faults of its own), mixed (workers of every kind side by side, killed).
-    #[arg(long, value_delimiter = ',', default_value = "f1,f2,f3,f4,f12,f18,mixed")]
+    /// and report twice, a server that stands still: f4, f5, f11, f20), f12 (the clock is set), f16, f17, f18 (a node on PostgreSQL is killed, and
+    /// commits are cut off, the primary is lost, the server crashes), mixed (workers of every kind side by side, killed).
+    #[arg(long, value_delimiter = ',', default_value = "f1,f2,f3,f4,f12,f16,f17,f18,mixed")]
     faults: Vec<String>,
     /// What the randomness is made from; a new one each time unless given.
     #[arg(long)]
@@ -126,11 +126,14 @@ async fn run(arguments: &Arguments) -> Result<bool> {
         let what = Kills { part: "F1", kills, clients: arguments.clients, seed, database: None };
         kills::run(&place, what, &mut report).await?;
     }
-    if wanted("f18") {
-        let kills = arguments.kills.unwrap_or(if arguments.quick { 9 } else { 150 });
-        let database = Database::start()?;
-        let what = Kills { part: "F18", kills, clients: arguments.clients, seed, database: Some(&database) };
-        kills::run(&place, what, &mut report).await?;
+    for (part, full, quick) in [("F16", 90, 6), ("F17", 150, 6), ("F18", 150, 9)] {
+        if wanted(part) {
+            // At every third kill the database has a fault.
+            let kills = arguments.kills.unwrap_or(if arguments.quick { quick } else { full });
+            let database = Database::start(part)?;
+            let what = Kills { part, kills, clients: arguments.clients, seed, database: Some(&database) };
+            kills::run(&place, what, &mut report).await?;
+        }
     }
     if wanted("f2") {
         syncs::run(&place, arguments.quick, &mut report).await?;

@@ -7,6 +7,7 @@ pub(crate) mod docs;
 pub(crate) mod health;
 pub(crate) mod locks;
 pub(crate) mod metrics;
+pub(crate) mod nodes;
 pub(crate) mod queues;
 pub(crate) mod signing_keys;
 pub(crate) mod tasks;
@@ -18,7 +19,7 @@ pub(crate) mod workflows;
 use std::sync::Arc;
 
 use longhaul_auth::Auth;
-use longhaul_engine::Engine;
+use longhaul_engine::{Engine, Node};
 
 use crate::config::ServerConfig;
 use crate::share::Shares;
@@ -30,6 +31,8 @@ pub(crate) struct App {
     pub(crate) auth: Arc<Auth>,
     pub(crate) config: Arc<ServerConfig>,
     pub(crate) shares: Arc<Shares>,
+    /// This node.
+    pub(crate) node: Arc<Node>,
     /// The OpenAPI document, made once.
     pub(crate) openapi: Arc<str>,
 }

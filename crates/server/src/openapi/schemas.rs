@@ -34,6 +34,8 @@ pub(super) fn all() -> Map<String, Value> {
     add("TaskReleaseSpec", closed(&["reason"], json!({ "reason": reason() })));
     add("Lock", lock());
     add("PageOfLock", page("Lock"));
+    add("Node", node());
+    add("PageOfNode", page("Node"));
     add("TaskImport", task_import());
     add("ImportedTask", imported_task());
     add(
@@ -306,6 +308,18 @@ fn lock() -> Value {
             "mode": { "type": "string", "enum": ["SHARED", "EXCLUSIVE", "SLOT"] },
             "state": { "type": "string", "enum": ["HELD", "WAITING"] }, "since": instant("Since when"),
             "taskId": { "type": "string", "format": "uuid" }, "taskName": text("What the task is called"),
+        }),
+    )
+}
+
+fn node() -> Value {
+    object(
+        &["name", "state", "address", "version", "startTimestamp", "seenTimestamp"],
+        json!({
+            "name": text("What it is called: its host and port"),
+            "state": { "type": "string", "enum": ["ACTIVE", "STANDBY", "SILENT"] },
+            "address": text("Where it listens"), "version": text("The version of its program"),
+            "startTimestamp": instant("When it was started"), "seenTimestamp": instant("When it was last heard of"),
         }),
     )
 }

@@ -12,9 +12,10 @@ use tokio::time::{Instant, timeout};
 use tokio_postgres::Client;
 
 use super::connect::Place;
-use super::process;
 use super::sql::{column, failed};
+use super::{nodes, process};
 use crate::error::StoreError;
+use crate::nodes::Node;
 
 /// The advisory lock of the active node.
 const ACTIVE: i64 = 0x6c6f_6e67_6861_756c;
@@ -25,7 +26,7 @@ const PATIENCE: Duration = Duration::from_secs(3);
 /// How long the active node goes on without a sign of life: less than `SILENT`, so that nobody has taken over yet.
 const ALONE: Duration = Duration::from_secs(6);
 /// How long the active node may be silent, in seconds, until another one takes over.
-const SILENT: f64 = 10.0;
+pub(super) const SILENT: f64 = 10.0;
 
 /// Whether a node may write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -101,16 +102,21 @@ pub(super) async fn check_keys(place: &Place, keys: &str) -> Result<(), StoreErr
 type Session = (Client, JoinHandle<()>);
 
 /// Waits until this node may be the active one, and begins its turn; the task keeps it.
-pub(super) async fn begin(place: &Place) -> Result<(Arc<Turn>, JoinHandle<()>), StoreError> {
+pub(super) async fn begin(place: &Place, node: Node) -> Result<(Arc<Turn>, JoinHandle<()>), StoreError> {
     let first = session(place).await?;
-    start(place, stand_by(place, first).await).await
+    let session = stand_by(place, &node, first).await;
+    nodes::forget(&session.0).await?;
+    nodes::present(&session.0, &node).await?;
+    let name = node.name.clone();
+    start(place, session, &name, Some(node)).await
 }
 
 /// The same, refused when another node is active or was so a moment ago.
 pub(super) async fn begin_at_once(place: &Place) -> Result<(Arc<Turn>, JoinHandle<()>), StoreError> {
     let first = session(place).await?;
     if lock(&first.0, None).await? {
-        return start(place, first).await;
+        return start(place, first, &format!("longhaul migrate at {}:{}", host(), std::process::id()), None)
+            .await;
     }
     let row = first.0.query_one("SELECT node FROM activity", &[]).await.map_err(failed)?;
     Err(StoreError::Open(format!(
@@ -127,8 +133,12 @@ pub(super) async fn end(turn: &Turn, keeper: JoinHandle<()>) {
     let _ = keeper.await;
 }
 
-async fn start(place: &Place, (client, driver): Session) -> Result<(Arc<Turn>, JoinHandle<()>), StoreError> {
-    let name = format!("{}:{}", host(), std::process::id());
+async fn start(
+    place: &Place,
+    (client, driver): Session,
+    name: &str,
+    node: Option<Node>,
+) -> Result<(Arc<Turn>, JoinHandle<()>), StoreError> {
     // By the clock, too: a standby of the database that was promoted may not have heard of the last turns.
     let statement = "UPDATE activity SET node = $1, process = $2, since = now(),
              turn = greatest(turn + 1, (extract(epoch FROM clock_timestamp()) * 1000)::bigint)
@@ -141,18 +151,18 @@ async fn start(place: &Place, (client, driver): Session) -> Result<(Arc<Turn>, J
         closed: tokio::sync::Notify::new(),
     });
     tracing::info!(database = place.shown(), turn = turn.number, "this node is active");
-    let keeper = Keeper { place: place.clone(), turn: turn.clone(), session: Some((client, driver)) };
+    let keeper = Keeper { place: place.clone(), node, turn: turn.clone(), session: Some((client, driver)) };
     Ok((turn, tokio::spawn(keeper.run())))
 }
 
 /// Comes back with the lock. A database that is away for a while ends no node that stands by.
-async fn stand_by(place: &Place, first: Session) -> Session {
+async fn stand_by(place: &Place, node: &Node, first: Session) -> Session {
     let (mut session, mut told) = (Some(first), false);
     loop {
         let asked = match session.take() {
-            Some(kept) => asked(kept, &mut told).await,
+            Some(kept) => asked(kept, node, &mut told).await,
             None => match self::session(place).await {
-                Ok(new) => asked(new, &mut told).await,
+                Ok(new) => asked(new, node, &mut told).await,
                 Err(e) => Err(e),
             },
         };
@@ -166,8 +176,12 @@ async fn stand_by(place: &Place, first: Session) -> Session {
 }
 
 /// Whether the node may be active now; says once for whom it waits.
-async fn asked(session: Session, told: &mut bool) -> Result<(Session, bool), StoreError> {
-    let taken = timeout(PATIENCE, lock(&session.0, None)).await.map_err(|_| silent())??;
+async fn asked(session: Session, node: &Node, told: &mut bool) -> Result<(Session, bool), StoreError> {
+    let asking = async {
+        nodes::present(&session.0, node).await?;
+        lock(&session.0, None).await
+    };
+    let taken = timeout(PATIENCE, asking).await.map_err(|_| silent())??;
     if !taken && !*told {
         let row = session.0.query_one("SELECT node FROM activity", &[]).await.map_err(failed)?;
         tracing::info!(active = column::<&str>(&row, 0)?, "another node is active: this one stands by");
@@ -232,6 +246,8 @@ async fn beat(client: &Client) -> Result<(), StoreError> {
 /// Says that the node lives, until it closes or its turn is over; after an interruption it goes on if nobody took over.
 struct Keeper {
     place: Place,
+    /// As it introduces itself; a transfer does not.
+    node: Option<Node>,
     turn: Arc<Turn>,
     session: Option<Session>,
 }
@@ -276,7 +292,14 @@ impl Keeper {
     /// A sign of life, on a new connection after an interruption; false while the lock is not had back.
     async fn sign(&mut self) -> Result<bool, StoreError> {
         if let Some((client, _)) = &self.session {
-            return beat(client).await.map(|()| true);
+            // Together, so that both cost one round trip.
+            let present = async {
+                match &self.node {
+                    Some(node) => nodes::present(client, node).await,
+                    None => Ok(()),
+                }
+            };
+            return tokio::try_join!(beat(client), present).map(|_| true);
         }
         let (client, driver) = session(&self.place).await?;
         let row = client.query_one("SELECT turn FROM activity", &[]).await.map_err(failed)?;
@@ -298,8 +321,15 @@ impl Keeper {
     async fn leave(self) {
         let Some((client, _driver)) = self.session else { return };
         let statement = "UPDATE heartbeat SET pid = NULL FROM activity WHERE turn = $1";
-        match timeout(PATIENCE, client.execute(statement, &[&self.turn.number])).await {
-            Ok(Ok(_)) => {}
+        let leaving = async {
+            client.execute(statement, &[&self.turn.number]).await.map_err(failed)?;
+            match &self.node {
+                Some(node) => nodes::leave(&client, node).await,
+                None => Ok(()),
+            }
+        };
+        match timeout(PATIENCE, leaving).await {
+            Ok(Ok(())) => {}
             Ok(Err(e)) => tracing::warn!(error = %e, "the turn was not let go of"),
             Err(_) => tracing::warn!("the turn was not let go of: the database does not answer"),
         }

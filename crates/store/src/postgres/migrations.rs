@@ -1,4 +1,5 @@
-//! The schema: numbered SQL files, each run once and in order, each in a transaction of its own, by one node at a time.
+//! The schema: numbered SQL files, each run once and in order, each in a transaction of its own, by one node at a time. One that only
+//! adds says so, by which version of the schema a program must know to run on it: so nodes are brought up to date one by one.
 
 use longhaul_model::Timestamp;
 use tokio_postgres::Client;
@@ -13,8 +14,9 @@ const MIGRATING: i64 = 0x6c6f_6e67_6861_756d;
 /// The first version that is tested.
 const OLDEST: i32 = 150_000;
 
-const MIGRATIONS: &[Migration] =
-    &[Migration { number: 1, name: "init", sql: include_str!("migrations/0001_init.sql") }];
+/// Each with the newest schema that a program must know to run on it.
+const MIGRATIONS: &[(Migration, i64)] =
+    &[(Migration { number: 1, name: "init", sql: include_str!("migrations/0001_init.sql") }, 1)];
 
 /// Brings the database to the newest schema that this program knows; refuses one it does not know.
 pub(super) async fn run(place: &Place, now: Timestamp) -> Result<(), StoreError> {
@@ -29,33 +31,37 @@ pub(super) async fn run(place: &Place, now: Timestamp) -> Result<(), StoreError>
         .batch_execute(
             "SET client_min_messages = warning;
              CREATE TABLE IF NOT EXISTS schema_migrations (
-               number bigint PRIMARY KEY, name text NOT NULL, checksum text NOT NULL, applied_at bigint NOT NULL)",
+               number bigint PRIMARY KEY, name text NOT NULL, checksum text NOT NULL, applied_at bigint NOT NULL,
+               needs bigint NOT NULL)",
         )
         .await
         .map_err(undone)?;
     let applied =
-        client.query("SELECT number, checksum FROM schema_migrations", &[]).await.map_err(undone)?;
+        client.query("SELECT number, checksum, needs FROM schema_migrations", &[]).await.map_err(undone)?;
     let applied = applied
         .iter()
-        .map(|row| Ok((column(row, 0)?, column(row, 1)?)))
-        .collect::<Result<Vec<(i64, String)>, StoreError>>()?;
-    let known = MIGRATIONS.last().map_or(0, |migration| i64::from(migration.number));
-    if let Some((newest, _)) = applied.iter().max().filter(|(newest, _)| *newest > known) {
+        .map(|row| Ok((column(row, 0)?, column(row, 1)?, column(row, 2)?)))
+        .collect::<Result<Vec<(i64, String, i64)>, StoreError>>()?;
+    let known = MIGRATIONS.last().map_or(0, |(migration, _)| i64::from(migration.number));
+    if let Some((newest, ..)) = applied.iter().filter(|(.., needs)| *needs > known).max() {
         return Err(StoreError::Open(format!(
             "the database has schema {newest}, this version of Longhaul knows up to {known}: use a newer version"
         )));
     }
-    for migration in MIGRATIONS {
-        let found = applied.iter().find(|(number, _)| *number == i64::from(migration.number));
+    if let Some((newest, ..)) = applied.iter().max().filter(|(newest, ..)| *newest > known) {
+        tracing::info!(newest, known, "the database has a newer schema, on which this version runs, too");
+    }
+    for (migration, needs) in MIGRATIONS {
+        let found = applied.iter().find(|(number, ..)| *number == i64::from(migration.number));
         match found {
-            Some((_, found)) if *found == checksum(migration.sql) => {}
+            Some((_, found, _)) if *found == checksum(migration.sql) => {}
             Some(_) => {
                 return Err(StoreError::Open(format!(
                     "schema {} ({}) of the database is not the one this version of Longhaul made",
                     migration.number, migration.name
                 )));
             }
-            None => apply(&mut client, migration, now).await?,
+            None => apply(&mut client, migration, *needs, now).await?,
         }
     }
     Ok(())
@@ -74,14 +80,19 @@ pub(super) async fn check_there(place: &Place) -> Result<(), StoreError> {
     Err(StoreError::Open(format!("there is nothing of Longhaul in the database {}", place.shown())))
 }
 
-async fn apply(client: &mut Client, migration: &Migration, now: Timestamp) -> Result<(), StoreError> {
+async fn apply(
+    client: &mut Client,
+    migration: &Migration,
+    needs: i64,
+    now: Timestamp,
+) -> Result<(), StoreError> {
     let transaction = client.transaction().await.map_err(undone)?;
     transaction.batch_execute(migration.sql).await.map_err(undone)?;
     let (number, sum) = (i64::from(migration.number), checksum(migration.sql));
     transaction
         .execute(
-            "INSERT INTO schema_migrations VALUES ($1, $2, $3, $4)",
-            &[&number, &migration.name, &sum, &now.0],
+            "INSERT INTO schema_migrations (number, name, checksum, applied_at, needs) VALUES ($1, $2, $3, $4, $5)",
+            &[&number, &migration.name, &sum, &now.0, &needs],
         )
         .await
         .map_err(undone)?;

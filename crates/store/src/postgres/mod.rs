@@ -14,6 +14,7 @@ mod keys;
 mod list;
 mod logs;
 mod migrations;
+mod nodes;
 mod outcome;
 mod process;
 mod purge;
@@ -40,6 +41,7 @@ use tokio::task::JoinHandle;
 
 use crate::error::StoreError;
 use crate::known::Workflows;
+use crate::nodes::Node;
 use crate::store::CommitSink;
 use activity::{Standing, Turn};
 use writer::{Job, Writer};
@@ -63,6 +65,8 @@ pub struct PostgresOptions {
     pub connections: usize,
     /// The name of the key ring that seals secrets: every node of a database has the same. `None` does not ask.
     pub keys: Option<String>,
+    /// How this node introduces itself to the others.
+    pub node: Node,
 }
 
 /// A store in a PostgreSQL database.
@@ -116,13 +120,13 @@ impl Postgres {
         // From here on dropped in the background, as a runtime must not end inside of another one.
         let runtime = Ending(Some(runtime));
         let (at, now, connections) = (place.clone(), env.now(), options.connections.max(2));
-        let keys = options.keys.clone();
+        let (keys, node) = (options.keys.clone(), options.node.clone());
         let opened = handle.spawn(async move {
             migrations::run(&at, now).await?;
             if let Some(keys) = keys {
                 activity::check_keys(&at, &keys).await?;
             }
-            let (turn, keeper) = activity::begin(&at).await?;
+            let (turn, keeper) = activity::begin(&at, node).await?;
             // Only now: what a transfer does to it, it does while no node is active.
             match whole(&at).await.and_then(|()| at.pool(connections)) {
                 Ok(pool) => Ok((pool, turn, keeper)),

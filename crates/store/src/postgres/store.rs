@@ -10,13 +10,16 @@ use tokio::sync::oneshot;
 
 use super::activity::Standing;
 use super::writer::{Answer, Job, Log};
-use super::{Postgres, Shared, audit, claims, errand, import, list, logs, purge, rows, settings, workflows};
+use super::{
+    Postgres, Shared, audit, claims, errand, import, list, logs, nodes, purge, rows, settings, workflows,
+};
 use crate::attempts::whole;
 use crate::audit::{Audit, AuditPage, AuditQuery};
 use crate::doc;
 use crate::error::StoreError;
 use crate::locks::{Lock, LockPage, LockQuery};
 use crate::logs::{LogChunk, LogLine, LogQuery};
+use crate::nodes::KnownNode;
 use crate::query::TaskQuery;
 use crate::store::{CommitSink, Store, Submission, Work};
 use crate::stored::*;
@@ -175,6 +178,10 @@ impl Store for Postgres {
     fn locks(&self, query: &LockQuery) -> Result<LockPage, StoreError> {
         let query = query.clone();
         self.snapshot(move |db, _| Box::pin(async move { claims::list(db, &query).await }))
+    }
+
+    fn nodes(&self) -> Result<Vec<KnownNode>, StoreError> {
+        self.read(|db, _| Box::pin(async move { nodes::list(db).await }))
     }
 
     fn blockers(&self, id: TaskId, most: u32) -> Result<Vec<Lock>, StoreError> {

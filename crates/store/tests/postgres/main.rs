@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use longhaul_model::Env;
 use longhaul_store::conformance::support::{Fixture, START, definition, put, record, start, submit, task};
 use longhaul_store::postgres::{Postgres, PostgresOptions};
-use longhaul_store::{Accounts, Store, StoreError};
+use longhaul_store::{Accounts, Node, Store, StoreError};
 use longhaul_testbed::{Cluster, Durability};
 
 /// One for all tests; each has a database of its own.
@@ -24,7 +24,7 @@ struct Database {
 
 impl Database {
     fn options(&self) -> PostgresOptions {
-        PostgresOptions { url: self.url.clone(), connections: 4, keys: None }
+        PostgresOptions { url: self.url.clone(), connections: 4, keys: None, node: Node::default() }
     }
 
     /// Runs statements as an operator would.
@@ -39,7 +39,7 @@ impl Database {
 
     async fn node(&self) -> Result<Arc<Postgres>, StoreError> {
         Postgres::open(
-            &PostgresOptions { url: self.url.clone(), connections: 4, keys: None },
+            &PostgresOptions { url: self.url.clone(), connections: 4, keys: None, node: Node::default() },
             self.env.clone(),
         )
         .await
@@ -74,7 +74,10 @@ longhaul_store::store_conformance!(Database);
 async fn schema_of_the_future_is_refused() {
     let database = Database::new();
     database.node().await.unwrap().close().await;
-    database.operator("INSERT INTO schema_migrations VALUES (999, 'future', '', 0)");
+    database.operator("INSERT INTO schema_migrations VALUES (998, 'more', '', 0, 1)");
+    // It only adds: nodes of both versions run on it.
+    database.node().await.unwrap().close().await;
+    database.operator("INSERT INTO schema_migrations VALUES (999, 'future', '', 0, 999)");
     let Err(StoreError::Open(message)) = database.node().await else { panic!("it is opened") };
     assert!(message.contains("schema 999"), "{message}");
 }

@@ -8,7 +8,7 @@ use longhaul_store::conformance::support::{Fixture, START, complete, definition,
 use longhaul_store::postgres::{Postgres, PostgresOptions};
 use longhaul_store::sqlite::Sqlite;
 use longhaul_store::{
-    Accounts, Audit, AuditQuery, ImportedTask, Location, Moved, Store, StoreError, Stored, TaskQuery,
+    Accounts, Audit, AuditQuery, ImportedTask, Location, Moved, Node, Store, StoreError, Stored, TaskQuery,
     transfer, undo_transfer,
 };
 
@@ -76,7 +76,8 @@ async fn open(at: &Location, env: &Env) -> Result<(Arc<dyn Store>, Arc<dyn Accou
             Ok((store.clone(), store))
         }
         Location::Database(url) => {
-            let options = PostgresOptions { url: url.clone(), connections: 4, keys: None };
+            let options =
+                PostgresOptions { url: url.clone(), connections: 4, keys: None, node: Node::default() };
             let store = Postgres::open(&options, env.clone()).await?;
             Ok((store.clone(), store))
         }

@@ -245,6 +245,15 @@ CREATE TABLE activity (
 );
 INSERT INTO activity VALUES (0, '', now(), NULL, NULL);
 
+-- Nodes, active or standing by, and when each was last heard of.
+CREATE TABLE nodes (
+  name       text        COLLATE "C" PRIMARY KEY,
+  address    text        NOT NULL,
+  version    text        NOT NULL,
+  started_at bigint      NOT NULL,
+  seen_at    timestamptz NOT NULL
+) WITH (fillfactor = 10);
+
 -- One row: when the active node was last heard of, and by which connection; none once it has let go of its turn.
 CREATE TABLE heartbeat (
   pid     integer,

@@ -1,0 +1,183 @@
+//! F16, F17, F18: the PostgreSQL that a node works on, and its faults: commits that are cut off on their way, a primary that is lost and
+//! whose standby takes over, a server that crashes and comes back, connections that are cut.
+
+mod proxy;
+
+use std::cell::RefCell;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use longhaul_testbed::{Cluster, Durability, Stop};
+
+use crate::report::Report;
+use proxy::Proxy;
+
+/// The database's name.
+const NAME: &str = "tasks";
+/// Commits that are cut in a row.
+const CUTS: usize = 10;
+/// How long a node may take to accept something again after its primary was lost.
+const FAILOVER: Duration = Duration::from_secs(15);
+
+/// What happens to it.
+enum Fault {
+    /// F16: the connection is cut around commits.
+    Commits(Proxy),
+    /// F17: the primary is lost, and its synchronous standby is promoted.
+    Failover,
+    /// F18: a crash of the server, and in turn ten rounds in which every connection is cut.
+    Crash,
+}
+
+/// A database that can be troubled.
+pub(super) struct Database {
+    servers: Arc<Mutex<Servers>>,
+    url: String,
+    fault: Fault,
+    /// How long it took until something was accepted again.
+    healed: RefCell<Vec<Duration>>,
+}
+
+struct Servers {
+    primary: Cluster,
+    standby: Option<Cluster>,
+}
+
+impl Database {
+    /// A new one for F16, F17 or F18, whose commits are worth what they are in production.
+    pub(super) fn start(part: &str) -> Result<Database> {
+        let primary = Cluster::start(Durability::Full)?;
+        let mut url = primary.create(NAME)?;
+        let mut standby = None;
+        let fault = match part {
+            "F16" => {
+                let proxy = Proxy::start(primary.home())?;
+                url = longhaul_testbed::url(&[&proxy.directory()], NAME);
+                Fault::Commits(proxy)
+            }
+            "F17" => {
+                let second = Cluster::standby_of(&primary)?;
+                primary.wait_for_standby()?;
+                url = longhaul_testbed::url(&[primary.home(), second.home()], NAME);
+                standby = Some(second);
+                Fault::Failover
+            }
+            _ => Fault::Crash,
+        };
+        let servers = Arc::new(Mutex::new(Servers { primary, standby }));
+        Ok(Database { servers, url, fault, healed: RefCell::default() })
+    }
+
+    /// What tells a node of it.
+    pub(super) fn environment(&self) -> Vec<(String, String)> {
+        vec![("LONGHAUL_DATABASE_URL".to_owned(), self.url.clone())]
+    }
+
+    /// One fault.
+    pub(super) async fn trouble(&self, number: usize) -> Result<()> {
+        match &self.fault {
+            Fault::Commits(proxy) => proxy.cut(CUTS).await,
+            Fault::Failover => self.with(Servers::fail_over).await,
+            Fault::Crash if number.is_multiple_of(2) => {
+                self.with(|servers| {
+                    servers.primary.stop(Stop::Immediate)?;
+                    servers.primary.resume()
+                })
+                .await
+            }
+            Fault::Crash => self.with(|servers| cut_all(&servers.primary)).await,
+        }
+    }
+
+    /// Something was accepted again, so long after the fault began; what the fault left broken is mended.
+    pub(super) async fn healed(&self, after: Duration) -> Result<()> {
+        self.healed.borrow_mut().push(after);
+        self.with(Servers::mend).await
+    }
+
+    /// What this fault shows beside the load's own checks.
+    pub(super) fn report(&self, part: &'static str, report: &mut Report) {
+        let longest = self.healed.borrow().iter().max().copied().unwrap_or_default();
+        let times = self.healed.borrow().len();
+        match &self.fault {
+            Fault::Commits(proxy) => {
+                let counts = proxy.counts();
+                let figure = counts.map(|(how, count)| format!("{count} {how}")).join(", ");
+                let all = counts.iter().all(|(_, count)| *count > 0);
+                report.add(part, "cuts", "commits were cut in each way", figure, all);
+            }
+            Fault::Failover => report.add(
+                part,
+                "takeover",
+                "a write succeeds within 15 s of the loss of the primary",
+                format!("{times} failovers, longest {longest:.1?}"),
+                times > 0 && longest <= FAILOVER,
+            ),
+            Fault::Crash => report.add(
+                part,
+                "troubles",
+                "a write succeeds after each",
+                format!("{times}, longest {longest:.1?}"),
+                times > 0,
+            ),
+        }
+    }
+
+    /// What the server's own checks find: indexes that do not have what their tables have.
+    pub(super) async fn faults(&self) -> Result<Vec<String>> {
+        self.with(|servers| {
+            let primary = &servers.primary;
+            primary.sql(NAME, "CREATE EXTENSION IF NOT EXISTS amcheck")?;
+            let indexes = "SELECT c.relname FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid
+                 JOIN pg_am a ON a.oid = c.relam JOIN pg_namespace n ON n.oid = c.relnamespace
+                 WHERE a.amname = 'btree' AND n.nspname = 'public'";
+            let mut faults = Vec::new();
+            for index in primary.sql(NAME, indexes)?.lines() {
+                if let Err(e) = primary.sql(NAME, &format!("SELECT bt_index_check('{index}', true)")) {
+                    faults.push(e.to_string());
+                }
+            }
+            Ok(faults)
+        })
+        .await
+    }
+
+    /// Aside, as it takes its time, in which the load goes on.
+    async fn with<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Servers) -> std::io::Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let servers = self.servers.clone();
+        let work = move || work(&mut servers.lock().unwrap_or_else(PoisonError::into_inner));
+        tokio::task::spawn_blocking(work).await?.context("PostgreSQL")
+    }
+}
+
+impl Servers {
+    /// The primary is gone, as with its machine; the standby takes its place.
+    fn fail_over(&mut self) -> std::io::Result<()> {
+        let Some(standby) = self.standby.take() else { return Ok(()) };
+        self.primary.stop(Stop::Immediate)?;
+        standby.promote()?;
+        self.standby = Some(std::mem::replace(&mut self.primary, standby));
+        Ok(())
+    }
+
+    /// The one that was lost follows the one that took its place.
+    fn mend(&mut self) -> std::io::Result<()> {
+        let Some(standby) = &mut self.standby else { return Ok(()) };
+        standby.follow(&self.primary)?;
+        self.primary.wait_for_standby()
+    }
+}
+
+fn cut_all(cluster: &Cluster) -> std::io::Result<()> {
+    for _ in 0..10 {
+        let all = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+             WHERE datname = current_database() AND pid <> pg_backend_pid()";
+        cluster.sql(NAME, all)?;
+        std::thread::sleep(Duration::from_millis(30));
+    }
+    Ok(())
+}
