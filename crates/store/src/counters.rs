@@ -21,7 +21,7 @@ pub(crate) struct Counted<'a> {
 }
 
 /// One number.
-#[derive(PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) struct Cell {
     /// Zero: all tasks. Else the width of a bucket of completions.
     pub(crate) width: i64,

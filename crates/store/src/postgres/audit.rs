@@ -31,8 +31,13 @@ impl Notes {
         self.accepted.push(audit.accepted);
     }
 
-    /// Writes them inside a transaction, counted in a place of the writer's own.
-    pub(super) async fn write(&self, db: &impl GenericClient, place: i16) -> Result<(), StoreError> {
+    /// How many there are.
+    pub(super) fn count(&self) -> usize {
+        self.at.len()
+    }
+
+    /// Writes them inside a transaction; to count them is the caller's.
+    pub(super) async fn write(&self, db: &impl GenericClient) -> Result<(), StoreError> {
         if self.at.is_empty() {
             return Ok(());
         }
@@ -42,12 +47,12 @@ impl Notes {
                $1::bigint[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::boolean[])
              WITH ORDINALITY AS n (at, by, origin, action, target, detail, accepted, place) ORDER BY place";
         let Notes { at, by, origin, action, target, detail, accepted } = self;
-        execute(db, statement, &[at, by, origin, action, target, detail, accepted]).await?;
-        count(db, place, at.len() as i64).await
+        execute(db, statement, &[at, by, origin, action, target, detail, accepted]).await.map(drop)
     }
 }
 
-async fn count(db: &impl GenericClient, place: i16, by: i64) -> Result<(), StoreError> {
+/// Adds to their number, in a place of the writer's own.
+pub(super) async fn count(db: &impl GenericClient, place: i16, by: i64) -> Result<(), StoreError> {
     let statement = "INSERT INTO audit_totals (place, n) VALUES ($1, $2)
          ON CONFLICT (place) DO UPDATE SET n = audit_totals.n + excluded.n";
     execute(db, statement, &[&place, &by]).await.map(drop)
@@ -58,7 +63,7 @@ pub(super) async fn page(db: &impl GenericClient, query: &AuditQuery) -> Result<
     let mut count = Sql::new("SELECT count(*) FROM audit WHERE true");
     filter(&mut count, query);
     if count.values.is_empty() {
-        count = Sql::new("SELECT coalesce(sum(n), 0)::bigint FROM audit_totals");
+        count = Sql::new("SELECT coalesce(sum(n), 0)::bigint FROM noted");
     }
     let total = db.query_one(&count.text, &count.parameters()).await.map_err(failed)?;
     let mut page =
@@ -130,5 +135,6 @@ pub(super) async fn write(
 ) -> Result<(), StoreError> {
     let mut notes = Notes::default();
     notes.add(audit, now);
-    notes.write(db, place).await
+    notes.write(db).await?;
+    count(db, place, 1).await
 }

@@ -14,8 +14,9 @@ use super::keys::Keys;
 use super::logs::Logs;
 use super::rows::{self, HISTORY, Place, Row, execute, query};
 use super::sql::failed;
+use super::tally::Tally;
 use super::writer::{Done, Job};
-use super::{Shared, claims, totals, workflows};
+use super::{Shared, claims, workflows};
 use crate::audit::Audit;
 use crate::cache::Cache;
 use crate::counters::Counters;
@@ -24,8 +25,6 @@ use crate::postgres::audit::Notes;
 use crate::store::{Commit, Submission, Work};
 use crate::stored::{Grant, IdempotencyKey, Stored, Submitted, Worked};
 
-/// The place of the writer in the totals.
-const WRITER: i16 = 0;
 /// How often tasks that were neither here nor there are looked for once more.
 const LOOKS: usize = 3;
 
@@ -44,6 +43,7 @@ pub(super) struct Batch<'a> {
     logs: Logs,
     notes: Notes,
     counters: Counters,
+    tally: Tally,
     commits: Vec<Commit>,
     /// Claims that somebody let go of: who waits for them is looked at once the job is done.
     freed: Vec<String>,
@@ -56,6 +56,8 @@ pub(super) struct Written {
     pub(super) commits: Vec<Commit>,
     pub(super) done: Vec<Done>,
     pub(super) kept: Vec<(TaskId, Loaded)>,
+    /// What was counted, with it.
+    pub(super) tally: Tally,
 }
 
 impl<'a> Batch<'a> {
@@ -64,6 +66,7 @@ impl<'a> Batch<'a> {
         db: &'a deadpool_postgres::Client,
         shared: &'a Shared,
         cache: &'a mut Cache<Loaded>,
+        tally: Tally,
         jobs: &[Job],
     ) -> Result<Written, StoreError> {
         let now = shared.env.now();
@@ -79,6 +82,7 @@ impl<'a> Batch<'a> {
             logs: Logs::default(),
             notes: Notes::default(),
             counters: Counters::default(),
+            tally,
             commits: Vec::new(),
             freed: Vec::new(),
         };
@@ -98,9 +102,9 @@ impl<'a> Batch<'a> {
             batch.hand_on().await?;
         }
         batch.write().await?;
-        let Batch { tasks, commits, .. } = batch;
+        let Batch { tasks, commits, tally, .. } = batch;
         let kept = tasks.into_iter().filter_map(|(id, held)| Some((id, held.into_loaded()?))).collect();
-        Ok(Written { transaction, commits, done, kept })
+        Ok(Written { transaction, commits, done, kept, tally })
     }
 
     async fn job(&mut self, job: &Job) -> Result<Done, StoreError> {
@@ -418,9 +422,12 @@ impl<'a> Batch<'a> {
             )
         };
         let rest = async {
-            try_join!(self.logs.write(db), self.notes.write(db, WRITER), self.keys.forget_old(db, self.now))
+            try_join!(self.logs.write(db), self.notes.write(db), self.keys.forget_old(db, self.now))
         };
-        try_join!(moved, parts, rest, totals::write(db, WRITER, &mut self.counters)).map(drop)
+        let tally = self.tally.write(db, &mut self.counters, self.notes.count());
+        let (.., tally) = try_join!(moved, parts, rest, tally)?;
+        self.tally = tally;
+        Ok(())
     }
 }
 

@@ -128,7 +128,7 @@ async fn count(db: &impl GenericClient, asked: &TaskQuery) -> Result<u64, StoreE
 }
 
 async fn counted(db: &impl GenericClient, asked: &TaskQuery) -> Result<u64, StoreError> {
-    let mut all = Sql::new("SELECT coalesce(sum(n), 0)::bigint FROM counters WHERE true");
+    let mut all = Sql::new("SELECT coalesce(sum(n), 0)::bigint FROM counted WHERE true");
     cells(&mut all, asked);
     number(db, &all).await
 }
@@ -153,7 +153,7 @@ async fn completed(db: &impl GenericClient, asked: &TaskQuery, after: i64) -> Re
         let from = first.div_euclid(width) + i64::from(first.rem_euclid(width) != 0);
         let to = if until == i64::MAX { i64::MAX } else { until / width };
         if from < to {
-            let mut bucket = Sql::new("SELECT coalesce(sum(n), 0)::bigint FROM completions WHERE true");
+            let mut bucket = Sql::new("SELECT coalesce(sum(n), 0)::bigint FROM completed WHERE true");
             bucket.and("width = ", width).and("bucket >= ", from).and("bucket < ", to);
             cells(&mut bucket, asked);
             total += number(db, &bucket).await?;

@@ -24,6 +24,7 @@ mod sessions;
 mod settings;
 mod sql;
 mod store;
+mod tally;
 mod totals;
 pub(crate) mod transfer;
 mod workflows;
@@ -156,7 +157,8 @@ impl Postgres {
             }
         });
         let cache = crate::cache::Cache::default();
-        let writer = Writer { shared: shared.clone(), jobs: queue, told, cache, connection: None };
+        let writer =
+            Writer { shared: shared.clone(), jobs: queue, told, cache, connection: None, tally: None };
         let tasks = vec![handle.spawn(writer.run()), keeper];
         let runtime = Mutex::new(runtime.kept());
         let (place, tasks) = (place.shown(), Mutex::new(tasks));

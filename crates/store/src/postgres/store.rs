@@ -348,7 +348,8 @@ async fn running(shared: &Shared, after: uuid::Uuid) -> Result<Vec<TaskId>, Stor
 }
 
 async fn stats(db: &impl deadpool_postgres::GenericClient) -> Result<Stats, StoreError> {
-    let statement = "SELECT status, sum(n)::bigint FROM counters WHERE resource_kind = '' GROUP BY status ORDER BY status";
+    let statement =
+        "SELECT status, sum(n)::bigint FROM counted WHERE resource_kind = '' GROUP BY status ORDER BY status";
     let mut tasks = Vec::new();
     for row in &rows::query(db, statement, &[]).await? {
         let code: i16 = super::sql::column(row, 0)?;

@@ -1,4 +1,6 @@
-//! The counters' rows: collected over a transaction, added to in one statement each, in a place of the writer's own.
+//! The rows of the totals, added to in one statement for each table, in a place of the writer's own.
+
+use std::collections::BTreeMap;
 
 use deadpool_postgres::GenericClient;
 
@@ -13,12 +15,21 @@ pub(super) async fn write(
     place: i16,
     counters: &mut Counters,
 ) -> Result<(), StoreError> {
-    let mut cells = std::collections::BTreeMap::new();
+    let mut cells = BTreeMap::new();
     for (mut cell, by) in counters.drain() {
         cell.kind = clean(&cell.kind).to_ascii_lowercase();
         cell.resource_kind = clean(&cell.resource_kind).to_ascii_lowercase();
         *cells.entry(cell).or_insert(0) += by;
     }
+    add(db, place, cells).await
+}
+
+/// Adds to each cell, whose words are as they are compared.
+pub(super) async fn add(
+    db: &impl GenericClient,
+    place: i16,
+    cells: BTreeMap<Cell, i64>,
+) -> Result<(), StoreError> {
     let (all, buckets): (Vec<_>, Vec<_>) =
         cells.into_iter().filter(|(_, by)| *by != 0).partition(|(cell, _)| cell.width == 0);
     if !all.is_empty() {

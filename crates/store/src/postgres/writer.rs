@@ -13,6 +13,7 @@ use super::activity::Standing;
 use super::batch::{Batch, Written};
 use super::held::Loaded;
 use super::sql::{failed, is_broken, no_connection};
+use super::tally::Tally;
 use crate::audit::Audit;
 use crate::cache::Cache;
 use crate::error::StoreError;
@@ -125,6 +126,8 @@ pub(super) struct Writer {
     pub(super) told: mpsc::UnboundedSender<Finished>,
     pub(super) cache: Cache<Loaded>,
     pub(super) connection: Option<Client>,
+    /// As it is in the database: read anew with each connection.
+    pub(super) tally: Option<Tally>,
 }
 
 impl Writer {
@@ -228,12 +231,18 @@ impl Writer {
             None => {
                 let client = self.shared.pool.get().await.map_err(no_connection)?;
                 client.batch_execute(BY_KEY).await.map_err(failed)?;
+                self.tally = None;
                 client
             }
         };
-        match Batch::run(&client, &self.shared, &mut self.cache, jobs).await {
+        let tally = match &self.tally {
+            Some(tally) => tally.clone(),
+            None => Tally::read(&client).await?,
+        };
+        match Batch::run(&client, &self.shared, &mut self.cache, tally, jobs).await {
             Ok(written) => {
                 self.commit(client, &written.transaction).await?;
+                self.tally = Some(written.tally.clone());
                 Ok(written)
             }
             Err(e) => {

@@ -132,6 +132,30 @@ CREATE TABLE completions (
   PRIMARY KEY (width, bucket, resource_kind, kind, status, place)
 ) WITH (fillfactor = 50);
 
+-- What a writer has counted since it last added to the totals, a new row with each transaction, of which the newest counts: see tally.rs.
+-- Cells are [width, bucket, type, status, type of resource, number], of width 0 in all and else by the bucket of completion.
+CREATE TABLE tallies (
+  place  smallint NOT NULL,
+  number bigint   NOT NULL,
+  cells  jsonb    NOT NULL,
+  notes  bigint   NOT NULL,
+  PRIMARY KEY (place, number)
+) WITH (autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_cost_delay = 0);
+
+CREATE VIEW latest_cells AS
+SELECT (c->>0)::bigint AS width, (c->>1)::bigint AS bucket, (c->>2) COLLATE "C" AS kind, (c->>3)::smallint AS status,
+       (c->>4) COLLATE "C" AS resource_kind, (c->>5)::bigint AS n
+FROM (SELECT cells FROM tallies WHERE place = 0 ORDER BY number DESC LIMIT 1) AS latest, jsonb_array_elements(latest.cells) AS c;
+
+-- The totals as they are.
+CREATE VIEW counted AS
+SELECT kind, status, resource_kind, n FROM counters
+UNION ALL SELECT kind, status, resource_kind, n FROM latest_cells WHERE width = 0;
+
+CREATE VIEW completed AS
+SELECT width, bucket, kind, status, resource_kind, n FROM completions
+UNION ALL SELECT width, bucket, kind, status, resource_kind, n FROM latest_cells WHERE width > 0;
+
 -- What attempts wrote: chunks of lines, numbered through the task by their first line.
 CREATE TABLE logs (
   id       uuid     NOT NULL,
@@ -183,6 +207,10 @@ CREATE TABLE audit_totals (
   place smallint PRIMARY KEY,
   n     bigint   NOT NULL
 ) WITH (fillfactor = 50);
+
+CREATE VIEW noted AS
+SELECT n FROM audit_totals
+UNION ALL SELECT notes FROM (SELECT notes FROM tallies WHERE place = 0 ORDER BY number DESC LIMIT 1) AS latest;
 
 -- Settings that belong to the tasks and not to one server.
 CREATE TABLE settings (
