@@ -43,6 +43,8 @@ CREATE TABLE hot (
   resources    text     NOT NULL,
   doc          text     NOT NULL
 ) WITH (fillfactor = 60, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_cost_delay = 0);
+-- For lists once much was deleted here, and the table has many empty pages.
+CREATE INDEX hot_created ON hot (created_at, id);
 CREATE INDEX hot_due ON hot (due_at) WHERE due_at IS NOT NULL;
 
 -- Sub-tasks beyond the first chunk, which is in the task's row.
