@@ -40,9 +40,15 @@ fn server_moves_to_a_database_and_back() {
     drop(server);
 
     let command = migrate(&store, &site.url, &keys);
+    // As it is kept off command lines.
+    let kept_off = migrate(&store, "postgres", &keys);
     for pause in [20, 60, 100] {
         let mut child = longhaul();
-        child.args(&command).stdout(Stdio::null()).stderr(Stdio::null());
+        child
+            .args(&kept_off)
+            .env("LONGHAUL_DATABASE_URL", &site.url)
+            .stdout(Stdio::null())
+            .stderr(Stdio::null());
         let mut child = child.spawn().expect("it starts");
         std::thread::sleep(Duration::from_millis(pause));
         child.kill().and_then(|()| child.wait()).expect("it is killed");
@@ -84,6 +90,7 @@ fn what_to_move_where_is_said() {
         &["migrate"][..],
         &["migrate", "--from", "sqlite:a"],
         &["migrate", "--from", "a", "--to", "sqlite:b"],
+        &["migrate", "--from", "sqlite:a", "--to", "postgres"],
         &["migrate", "--from", "sqlite:a", "--to", "sqlite:a"],
         &["migrate", "--from", "postgres://a/b", "--to", "postgres://a/c"],
         &["migrate", "--undo", "sqlite:a", "--to", "sqlite:b"],

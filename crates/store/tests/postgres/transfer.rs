@@ -14,8 +14,9 @@ use longhaul_store::{
 
 use super::Database;
 
-/// A store that is moved to the other engine before each time that it is opened: so the suite is about what was moved.
-struct Moving {
+/// A store that is moved to the other engine before each time that it is opened: so the suite is about what was moved. It begins
+/// in a database, or in files.
+struct Moving<const DATABASE: bool> {
     at: Location,
     /// Those it was in, which are kept so that their directories are.
     homes: Vec<tempfile::TempDir>,
@@ -23,25 +24,48 @@ struct Moving {
     opened: bool,
 }
 
-impl Moving {
-    fn from(at: Location, homes: Vec<tempfile::TempDir>) -> Self {
-        Moving { at, homes, env: Env::manual(START), opened: false }
+#[async_trait::async_trait]
+impl<const DATABASE: bool> Fixture for Moving<DATABASE> {
+    fn new() -> Self {
+        let home = tempfile::tempdir().unwrap();
+        let at = if DATABASE {
+            Location::Database(Database::new().url)
+        } else {
+            Location::Directory(home.path().to_owned())
+        };
+        Moving { at, homes: vec![home], env: Env::manual(START), opened: false }
     }
 
-    async fn next(&mut self) {
-        if !std::mem::replace(&mut self.opened, true) {
-            return;
-        }
-        let to = match &self.at {
-            Location::Directory(_) => Location::Database(Database::new().url),
-            Location::Database(_) => {
-                self.homes.push(tempfile::tempdir().unwrap());
-                Location::Directory(self.homes.last().unwrap().path().to_owned())
-            }
-        };
-        moved(&self.at, &to, &self.env).await.unwrap();
-        self.at = to;
+    fn env(&self) -> Env {
+        self.env.clone()
     }
+
+    async fn open(&mut self) -> Arc<dyn Store> {
+        self.open_accounts().await.0
+    }
+
+    async fn open_accounts(&mut self) -> (Arc<dyn Store>, Arc<dyn Accounts>) {
+        if std::mem::replace(&mut self.opened, true) {
+            let to = match &self.at {
+                Location::Directory(_) => Location::Database(Database::new().url),
+                Location::Database(_) => {
+                    self.homes.push(tempfile::tempdir().unwrap());
+                    Location::Directory(self.homes.last().unwrap().path().to_owned())
+                }
+            };
+            moved(&self.at, &to, &self.env).await.unwrap();
+            self.at = to;
+        }
+        open(&self.at, &self.env).await.unwrap()
+    }
+}
+
+mod from_files {
+    longhaul_store::store_conformance!(super::Moving<false>);
+}
+
+mod from_database {
+    longhaul_store::store_conformance!(super::Moving<true>);
 }
 
 /// Moves where no runtime is.
@@ -95,63 +119,6 @@ fn refusal<T>(done: Result<T, StoreError>) -> String {
         Err(other) => panic!("refused with another error: {other}"),
         Ok(_) => panic!("not refused"),
     }
-}
-
-mod from_files {
-    use super::*;
-
-    struct FromFiles(Moving);
-
-    #[async_trait::async_trait]
-    impl Fixture for FromFiles {
-        fn new() -> Self {
-            let home = tempfile::tempdir().unwrap();
-            FromFiles(Moving::from(Location::Directory(home.path().to_owned()), vec![home]))
-        }
-
-        fn env(&self) -> Env {
-            self.0.env.clone()
-        }
-
-        async fn open(&mut self) -> Arc<dyn Store> {
-            self.open_accounts().await.0
-        }
-
-        async fn open_accounts(&mut self) -> (Arc<dyn Store>, Arc<dyn Accounts>) {
-            self.0.next().await;
-            open(&self.0.at, &self.0.env).await.unwrap()
-        }
-    }
-
-    longhaul_store::store_conformance!(FromFiles);
-}
-
-mod from_database {
-    use super::*;
-
-    struct FromDatabase(Moving);
-
-    #[async_trait::async_trait]
-    impl Fixture for FromDatabase {
-        fn new() -> Self {
-            FromDatabase(Moving::from(Location::Database(Database::new().url), Vec::new()))
-        }
-
-        fn env(&self) -> Env {
-            self.0.env.clone()
-        }
-
-        async fn open(&mut self) -> Arc<dyn Store> {
-            self.open_accounts().await.0
-        }
-
-        async fn open_accounts(&mut self) -> (Arc<dyn Store>, Arc<dyn Accounts>) {
-            self.0.next().await;
-            open(&self.0.at, &self.0.env).await.unwrap()
-        }
-    }
-
-    longhaul_store::store_conformance!(FromDatabase);
 }
 
 /// Fills a store with more than a page of tasks, and some of everything else.
