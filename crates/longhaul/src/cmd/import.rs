@@ -5,7 +5,6 @@ use std::io::Read;
 use std::path::Path;
 
 use anyhow::{Context as _, anyhow};
-use indicatif::{ProgressBar, ProgressStyle};
 use longhaul_client::Imported;
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -13,6 +12,7 @@ use serde_json::value::RawValue;
 use super::Context;
 use crate::cli::{ImportArgs, OutputFormat};
 use crate::exit::{Code, Failure};
+use crate::out::bar::bar;
 
 /// The most tasks that one request carries.
 const TASKS: usize = 1000;
@@ -26,11 +26,7 @@ pub(crate) async fn run(args: &ImportArgs, context: &Context) -> Result<Code, Fa
     if tasks.is_empty() {
         return Err(anyhow!("{}: there is no task in it", name(&args.file)).into());
     }
-    let bar = ProgressBar::new(tasks.len() as u64).with_style(
-        ProgressStyle::with_template("{wide_bar} {pos} of {len} tasks, {per_sec}")
-            .map_err(|e| anyhow!(e))?
-            .progress_chars("█▉ "),
-    );
+    let bar = bar("{wide_bar} {human_pos} of {human_len} tasks, {rate}", tasks.len() as u64)?;
     let mut sum = Imported::default();
     for piece in pieces(&tasks) {
         let body = format!("[{}]", piece.iter().map(|task| task.get()).collect::<Vec<_>>().join(","));

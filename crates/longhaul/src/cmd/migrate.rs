@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use anyhow::anyhow;
-use indicatif::{HumanCount, ProgressBar, ProgressStyle};
+use indicatif::HumanCount;
 use longhaul_crypto::{Keyring, Rotation};
 use longhaul_model::Env;
 use longhaul_store::{Location, Moved, Phase, Step, transfer, undo_transfer};
@@ -11,6 +11,7 @@ use longhaul_store::{Location, Moved, Phase, Step, transfer, undo_transfer};
 use crate::cli::{MigrateArgs, OutputFormat};
 use crate::exit::{Code, Failure};
 use crate::out::Out;
+use crate::out::bar::bar;
 
 /// Moves, with a bar on a terminal.
 pub(crate) fn run(args: &MigrateArgs, out: &Out) -> Result<Code, Failure> {
@@ -31,11 +32,7 @@ pub(crate) fn run(args: &MigrateArgs, out: &Out) -> Result<Code, Failure> {
         Failure::Usage("--key-file says which keys open the secrets in these databases".to_owned())
     })?;
     let keys = keys(&key_file, &env)?;
-    let bar = ProgressBar::new(0).with_style(
-        ProgressStyle::with_template("{msg:>24} {wide_bar} {human_pos} of {human_len}, {per_sec}")
-            .map_err(|e| anyhow!(e))?
-            .progress_chars("█▉ "),
-    );
+    let bar = bar("{msg:>24} {wide_bar} {human_pos} of {human_len}, {rate}", 0)?;
     let mut at = None;
     let step = |step: Step| {
         if at != Some(step.phase) {
@@ -46,9 +43,10 @@ pub(crate) fn run(args: &MigrateArgs, out: &Out) -> Result<Code, Failure> {
         }
         bar.set_length(step.all);
         bar.set_position(step.done);
+        let table = step.table.replace('_', " ");
         bar.set_message(match step.phase {
-            Phase::Moving => format!("moving {}", step.table),
-            Phase::Checking => format!("comparing {}", step.table),
+            Phase::Moving => format!("moving {table}"),
+            Phase::Checking => format!("comparing {table}"),
         });
         Ok(())
     };

@@ -1,5 +1,6 @@
 //! How answers are shown: as the server said them, as tables, as trees.
 
+pub(crate) mod bar;
 pub(crate) mod error;
 pub(crate) mod span;
 pub(crate) mod style;
