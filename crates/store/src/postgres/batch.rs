@@ -51,8 +51,6 @@ pub(super) struct Batch<'a> {
 
 /// A transaction before its commit.
 pub(super) struct Written {
-    /// Its number.
-    pub(super) transaction: String,
     pub(super) commits: Vec<Commit>,
     pub(super) done: Vec<Done>,
     pub(super) kept: Vec<(TaskId, Loaded)>,
@@ -94,7 +92,7 @@ impl<'a> Batch<'a> {
         };
         let ids: BTreeSet<TaskId> = jobs.iter().flat_map(Job::tasks).collect();
         // Sent in this order, without waiting in between.
-        let (transaction, ()) = try_join!(open, batch.load(ids))?;
+        try_join!(open, batch.load(ids))?;
         batch.keys.take(db, jobs, now).await?;
         let mut done = Vec::with_capacity(jobs.len());
         for job in jobs {
@@ -104,7 +102,7 @@ impl<'a> Batch<'a> {
         batch.write().await?;
         let Batch { tasks, commits, tally, .. } = batch;
         let kept = tasks.into_iter().filter_map(|(id, held)| Some((id, held.into_loaded()?))).collect();
-        Ok(Written { transaction, commits, done, kept, tally })
+        Ok(Written { commits, done, kept, tally })
     }
 
     async fn job(&mut self, job: &Job) -> Result<Done, StoreError> {

@@ -25,7 +25,8 @@ where
     let mut client = shared.pool.get().await.map_err(no_connection)?;
     let transaction = client.transaction().await.map_err(failed)?;
     let row = transaction.query_one(OPENING, &[]).await.map_err(failed)?;
-    let transaction_id = shared.opening(&row)?;
+    shared.opening(&row)?;
+    let number = mark(&transaction).await?;
     let done = work(&transaction, now).await?;
     if let Some(note) = note {
         audit::write(&transaction, ERRANDS, &note, now).await?;
@@ -33,7 +34,7 @@ where
     match transaction.commit().await {
         Ok(()) => Ok(done),
         Err(e) if super::sql::is_broken(&e) => {
-            if shared.was_committed(transaction_id).await? {
+            if shared.was_committed(ERRANDS, number).await? {
                 Ok(done)
             } else {
                 Err(failed(e))
@@ -43,17 +44,26 @@ where
     }
 }
 
-/// The first statement of each transaction that writes: keeps the turn from ending before it does, and gives the transaction's
-/// number, by which its outcome can be found out.
-pub(super) const OPENING: &str = "SELECT turn, pg_current_xact_id()::text FROM activity FOR SHARE";
+/// Leaves the row by which the transaction's outcome can be found out.
+async fn mark(db: &Transaction<'_>) -> Result<i64, StoreError> {
+    let leave = "INSERT INTO tallies (place, number, cells, notes)
+         SELECT $1::smallint, coalesce(max(number), 0) + 1, '[]', 0 FROM tallies WHERE place = $1::smallint RETURNING number";
+    let number: i64 = column(&db.query_one(leave, &[&ERRANDS]).await.map_err(failed)?, 0)?;
+    let before = "DELETE FROM tallies WHERE place = $1 AND number < $2";
+    db.execute(before, &[&ERRANDS, &number]).await.map_err(failed)?;
+    Ok(number)
+}
+
+/// The first statement of each transaction that writes: keeps the turn from ending before it does.
+pub(super) const OPENING: &str = "SELECT turn FROM activity FOR SHARE";
 
 impl Shared {
-    /// Refuses unless the turn is this node's; gives the transaction's number.
-    pub(super) fn opening(&self, row: &tokio_postgres::Row) -> Result<String, StoreError> {
+    /// Refuses unless the turn is this node's.
+    pub(super) fn opening(&self, row: &tokio_postgres::Row) -> Result<(), StoreError> {
         if column::<i64>(row, 0)? != self.turn.number {
             self.turn.set(super::activity::Standing::Over);
             return Err(StoreError::Unavailable("another node is active".to_owned()));
         }
-        column(row, 1)
+        Ok(())
     }
 }

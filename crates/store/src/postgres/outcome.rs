@@ -1,25 +1,31 @@
-//! What became of a commit whose answer was lost: asked of the database, never guessed.
+//! What became of a commit whose answer was lost: asked of the database, never guessed. Each transaction leaves a row in `tallies`, under
+//! a number that no other one before it has. Not the database's own number of the transaction: a standby that was promoted
+//! before it heard of one gives that number to another.
 
 use std::time::Duration;
 
+use deadpool_postgres::{Client, Object};
+use tokio::time::timeout;
+
 use super::Shared;
 use super::activity::Standing;
-use super::sql::{column, failed, no_connection};
+use super::errand::OPENING;
+use super::sql::{failed, no_connection};
 use crate::error::StoreError;
 
 const PAUSE: Duration = Duration::from_millis(200);
+/// How long one look may take: it waits for a transaction that is under way still.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 impl Shared {
-    /// Whether a transaction was committed; asks until the database says so one way or the other.
-    pub(super) async fn was_committed(&self, transaction: String) -> Result<bool, StoreError> {
+    /// Whether the transaction of that place and number was committed; asks until the database says so one way or the other.
+    pub(super) async fn was_committed(&self, place: i16, number: i64) -> Result<bool, StoreError> {
         loop {
-            match self.status(&transaction).await {
-                Ok(Some(committed)) => {
-                    tracing::info!(transaction, committed, "the outcome of a commit is known");
+            match self.is_there(place, number).await {
+                Ok(committed) => {
+                    tracing::info!(place, number, committed, "the outcome of a commit is known");
                     return Ok(committed);
                 }
-                // Its server has not noticed that the connection is gone.
-                Ok(None) => {}
                 Err(e) if matches!(self.turn.standing(), Standing::Over | Standing::Closed) => return Err(e),
                 Err(e) => tracing::debug!(error = %e, "the outcome of a commit is not known yet"),
             }
@@ -27,17 +33,23 @@ impl Shared {
         }
     }
 
-    async fn status(&self, transaction: &str) -> Result<Option<bool>, StoreError> {
-        let client = self.pool.get().await.map_err(no_connection)?;
-        // A server that never heard of it, as it took over from one that did not get so far, has not committed it.
-        let statement = "SELECT CASE WHEN $1::text::xid8 < pg_snapshot_xmax(pg_current_snapshot())
-               THEN pg_xact_status($1::text::xid8) ELSE 'aborted' END";
-        let row = client.query_one(statement, &[&transaction]).await.map_err(failed)?;
-        Ok(match column::<Option<&str>>(&row, 0)? {
-            Some("committed") => Some(true),
-            Some("aborted") => Some(false),
-            Some(_) => None,
-            None => return Err(StoreError::Corrupt("the outcome of a commit is forgotten".to_owned())),
-        })
+    async fn is_there(&self, place: i16, number: i64) -> Result<bool, StoreError> {
+        let mut client = self.pool.get().await.map_err(no_connection)?;
+        if let Ok(known) = timeout(PATIENCE, self.look(&mut client, place, number)).await {
+            return known;
+        }
+        // Not given back: it waits still.
+        drop(Object::take(client));
+        Err(StoreError::Unavailable("its server has not noticed that the connection is gone".to_owned()))
+    }
+
+    /// Tries to write the same row: that waits for whoever is at it, and finds nothing to do if it is there.
+    async fn look(&self, client: &mut Client, place: i16, number: i64) -> Result<bool, StoreError> {
+        let transaction = client.transaction().await.map_err(failed)?;
+        self.opening(&transaction.query_one(OPENING, &[]).await.map_err(failed)?)?;
+        let statement = "INSERT INTO tallies (place, number, cells, notes) VALUES ($1, $2, '[]', 0) ON CONFLICT DO NOTHING";
+        let missing = transaction.execute(statement, &[&place, &number]).await.map_err(failed)? > 0;
+        transaction.rollback().await.map_err(failed)?;
+        Ok(!missing)
     }
 }

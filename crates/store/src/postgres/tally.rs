@@ -1,6 +1,6 @@
 //! What the writer has counted lately. Adding to the rows of the totals with each transaction would change the same few rows a thousand
 //! times a second; while anybody keeps an old snapshot open, whose versions must stay, each change would have to find its way
-//! through all versions before it. So a transaction writes one new row instead: all that was counted since the totals were
+//! through all versions before it. So each transaction writes one new row instead: all that was counted since the totals were
 //! added to last. The newest row counts, and every second it is added to the totals.
 
 use std::collections::BTreeMap;
@@ -36,6 +36,11 @@ pub(super) struct Tally {
 }
 
 impl Tally {
+    /// Its number, by which the outcome of its transaction can be found out.
+    pub(super) fn number(&self) -> i64 {
+        self.number
+    }
+
     /// Reads the newest row, which an earlier connection or node may have left.
     pub(super) async fn read(db: &impl GenericClient) -> Result<Tally, StoreError> {
         let statement =
@@ -55,7 +60,7 @@ impl Tally {
         Ok(tally)
     }
 
-    /// Counts what a transaction did, inside of it; the tally as it is once that is committed.
+    /// Counts what a transaction did, inside of it, and leaves its row, also if that was nothing; the tally as it is once that is committed.
     pub(super) async fn write(
         &self,
         db: &impl GenericClient,
@@ -63,17 +68,12 @@ impl Tally {
         notes: usize,
     ) -> Result<Tally, StoreError> {
         let mut next = self.clone();
-        let mut changed = notes > 0;
         for (mut cell, by) in counters.drain() {
             cell.kind = clean(&cell.kind).to_ascii_lowercase();
             cell.resource_kind = clean(&cell.resource_kind).to_ascii_lowercase();
             *next.cells.entry(cell).or_insert(0) += by;
-            changed = true;
         }
         next.notes += notes as i64;
-        if !changed {
-            return Ok(next);
-        }
         next.number += 1;
         if next.since.elapsed() > LIFE || next.cells.len() > LARGEST {
             next.add_up(db).await?;

@@ -13,7 +13,7 @@ use super::activity::Standing;
 use super::batch::{Batch, Written};
 use super::held::Loaded;
 use super::sql::{failed, is_broken, no_connection};
-use super::tally::Tally;
+use super::tally::{Tally, WRITER};
 use crate::audit::Audit;
 use crate::cache::Cache;
 use crate::error::StoreError;
@@ -241,7 +241,7 @@ impl Writer {
         };
         match Batch::run(&client, &self.shared, &mut self.cache, tally, jobs).await {
             Ok(written) => {
-                self.commit(client, &written.transaction).await?;
+                self.commit(client, written.tally.number()).await?;
                 self.tally = Some(written.tally.clone());
                 Ok(written)
             }
@@ -254,7 +254,7 @@ impl Writer {
     }
 
     /// Commits, whatever happens to the connection meanwhile: an outcome that got lost is found out.
-    async fn commit(&mut self, client: Client, transaction: &str) -> Result<(), StoreError> {
+    async fn commit(&mut self, client: Client, number: i64) -> Result<(), StoreError> {
         match client.batch_execute("COMMIT").await {
             Ok(()) => {
                 self.connection = Some(client);
@@ -266,7 +266,7 @@ impl Writer {
                     return Err(failed(e));
                 }
                 tracing::warn!(error = %e, "a commit was interrupted: its outcome is looked up");
-                if self.shared.was_committed(transaction.to_owned()).await? { Ok(()) } else { Err(failed(e)) }
+                if self.shared.was_committed(WRITER, number).await? { Ok(()) } else { Err(failed(e)) }
             }
         }
     }
