@@ -7,7 +7,7 @@ use thiserror::Error;
 
 use crate::expr::Scope;
 use crate::fault::Fault;
-use crate::id::{Token, WorkerId};
+use crate::id::{NodeId, Token, WorkerId};
 use crate::record::{Attempt, Lease, Stage};
 use crate::status::TaskStatus;
 use crate::time::{Span, Timestamp};
@@ -82,8 +82,11 @@ pub enum Command {
     },
     /// Time has passed: whatever is due happens.
     Due,
-    /// The server starts: attempts that were running here are lost.
-    Recover,
+    /// A node is no more: attempts that it ran are lost, what it looked after is looked after by the node that says so.
+    Recover {
+        /// Which; all of them where the store is one server's own, which starts.
+        node: Option<NodeId>,
+    },
     /// No further attempt starts, running ones are told to stop.
     Cancel {
         /// Who asks.
@@ -292,6 +295,8 @@ pub enum Effect {
         sub_task: u32,
         /// The attempt's token.
         token: Token,
+        /// The node that runs it, or watches its lease.
+        node: NodeId,
     },
     /// A sub-task waits for a worker.
     Queued {
@@ -308,6 +313,8 @@ pub enum Effect {
         sub_task: u32,
         /// Where it waited.
         queue: Arc<str>,
+        /// The node that had it in its queue.
+        node: NodeId,
     },
     /// A worker has an attempt: watch its time.
     Leased(Box<Leased>),
@@ -317,11 +324,29 @@ pub enum Effect {
         sub_task: u32,
         /// The attempt's token.
         token: Token,
+        /// The node that watched it.
+        node: NodeId,
     },
     /// Ask again with [`Command::Due`] at this instant.
     Timer(Timestamp),
     /// The task ended.
     Ended(TaskStatus),
+}
+
+impl Effect {
+    /// The node that must do it, where that is not the one that committed the change: the others are that one's own.
+    pub fn node(&self) -> Option<NodeId> {
+        match self {
+            Effect::Stop { node, .. } | Effect::Unqueued { node, .. } | Effect::LeaseEnded { node, .. } => {
+                Some(*node)
+            }
+            Effect::Start(_)
+            | Effect::Queued { .. }
+            | Effect::Leased(_)
+            | Effect::Timer(_)
+            | Effect::Ended(_) => None,
+        }
+    }
 }
 
 /// An attempt that a worker has.

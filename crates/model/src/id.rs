@@ -47,6 +47,18 @@ impl FromStr for TaskId {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Token(pub u64);
 
+/// One of the servers that share a store, by its number in it: what is under way is under way at one of them. A store of one
+/// server's own has number 0 only.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct NodeId(pub u16);
+
+impl NodeId {
+    /// Whether it is the number of a store's only server.
+    pub fn is_only(&self) -> bool {
+        self.0 == 0
+    }
+}
+
 /// Who leases attempts: the account and the name that a process of it gave itself at its start. A lease counts for this
 /// one only.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]

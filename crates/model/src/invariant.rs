@@ -23,6 +23,9 @@ pub fn violations(task: &Task) -> Vec<String> {
     if counted.fans != task.fans {
         broken.push(format!("the children are {:?}, counted are {:?}", task.fans, counted.fans));
     }
+    if counted.nodes != task.nodes {
+        broken.push(format!("the nodes are {:?}, counted are {:?}", task.nodes, counted.nodes));
+    }
     if task.due_at() != task.record.due_at() {
         broken.push("what is due first is not what the timers say".to_owned());
     }
@@ -114,6 +117,7 @@ pub fn record_violations(record: &Record) -> Vec<String> {
             sub.lease.is_none() || sub.status == SubTaskStatus::InProgress,
             "I7: only a running attempt is leased",
         );
+        of(sub.is_looked_after() || sub.node.is_only(), "what is not under way is no node's");
         of(sub.outcome_unknown <= (sub.status == SubTaskStatus::Failed), "an unknown outcome is a failure");
         of((sub.status == SubTaskStatus::Failed) <= !sub.errors.is_empty(), "a failed sub-task says why");
         let started = !matches!(sub.status, SubTaskStatus::Pending | SubTaskStatus::NotApplicable);

@@ -23,7 +23,7 @@ pub use claims::{Claim, ClaimMode, Hold};
 pub use command::{Change, Command, Effect, Failure, Launch, Leased, Refused, Terms, Verdict};
 pub use env::Env;
 pub use fault::{Cause, Fault};
-pub use id::{TaskId, Token, WorkerId, WorkflowVersion};
+pub use id::{NodeId, TaskId, Token, WorkerId, WorkflowVersion};
 pub use record::{
     Attempt, Child, Decision, Fan, Lease, Outcome, Record, Stage, State, StopReason, Stopping, SubTask,
     WaitingFor,

@@ -9,7 +9,7 @@ use serde_json::Value;
 use crate::claims::Hold;
 use crate::credentials;
 use crate::expr::{ExprError, Scope, visible};
-use crate::id::TaskId;
+use crate::id::{NodeId, TaskId};
 use crate::record::{Child, Fan, Record, State, SubTask, made};
 use crate::status::{Resolution, SubTaskStatus, TaskStatus};
 use crate::time::Timestamp;
@@ -24,6 +24,8 @@ pub struct Task {
     pub(crate) tally: Tally,
     /// How the children of each `forEach` stand, by its index.
     pub(crate) fans: BTreeMap<u32, FanTally>,
+    /// How many sub-tasks each node looks after.
+    pub(crate) nodes: BTreeMap<NodeId, usize>,
     /// What is due when.
     timers: BTreeSet<(Timestamp, u32)>,
     seen: Seen,
@@ -157,6 +159,7 @@ impl Task {
             record.state.hold = Hold::Held;
         }
         let (mut tally, mut fans, mut timers) = (Tally::default(), BTreeMap::new(), BTreeSet::new());
+        let mut nodes = BTreeMap::new();
         for (sub, i) in record.sub_tasks.iter().zip(0..) {
             match &sub.child {
                 None => *tally.slot(&record, i, sub.status) += 1,
@@ -167,8 +170,11 @@ impl Task {
                 fans.entry(i).or_insert_with(FanTally::default);
             }
             timers.extend(sub.due_at.map(|at| (at, i)));
+            if sub.is_looked_after() {
+                *nodes.entry(sub.node).or_default() += 1;
+            }
         }
-        Task { record, spec, outputs, tally, fans, timers, seen: Seen::default() }
+        Task { record, spec, outputs, tally, fans, nodes, timers, seen: Seen::default() }
     }
 
     /// What is known about it.
@@ -237,6 +243,11 @@ impl Task {
         self.change(index, |sub| sub.queued_at = at);
     }
 
+    /// The one way a node comes to look after it. It is nobody's again once nothing of it is under way.
+    pub(crate) fn set_node(&mut self, index: u32, node: NodeId) {
+        self.change(index, |sub| sub.node = node);
+    }
+
     /// Changes what is counted about a sub-task: the counts follow.
     fn change(&mut self, index: u32, change: impl FnOnce(&mut SubTask)) {
         let before = self.record.sub_tasks[index as usize].status;
@@ -246,7 +257,17 @@ impl Task {
         }
         let sub = &mut self.record.sub_tasks[index as usize];
         let due = sub.due_at;
+        let looked_after = sub.is_looked_after().then_some(sub.node);
         change(sub);
+        if !sub.is_looked_after() {
+            sub.node = NodeId::default();
+        }
+        let now_by = sub.is_looked_after().then_some(sub.node);
+        if looked_after != now_by {
+            let nodes = &mut self.nodes;
+            looked_after.map(|node| leave(nodes, node));
+            now_by.map(|node| *nodes.entry(node).or_default() += 1);
+        }
         if sub.due_at != due {
             due.map(|at| self.timers.remove(&(at, index)));
             self.timers.extend(sub.due_at.map(|at| (at, index)));
@@ -277,6 +298,11 @@ impl Task {
         self.fans.insert(parent, tally);
     }
 
+    /// The nodes that look after something of it.
+    pub fn nodes(&self) -> impl Iterator<Item = NodeId> {
+        self.nodes.keys().copied()
+    }
+
     /// The sub-tasks that are due by then, in order.
     pub(crate) fn due_by(&self, now: Timestamp) -> Vec<u32> {
         let mut due: Vec<u32> = self.timers.range(..=(now, u32::MAX)).map(|(_, index)| *index).collect();
@@ -291,6 +317,16 @@ impl Task {
 
     pub(crate) fn sub(&mut self, index: u32) -> &mut SubTask {
         &mut self.record.sub_tasks[index as usize]
+    }
+}
+
+/// A node looks after one less.
+fn leave(nodes: &mut BTreeMap<NodeId, usize>, node: NodeId) {
+    if let Some(count) = nodes.get_mut(&node) {
+        *count -= 1;
+        if *count == 0 {
+            nodes.remove(&node);
+        }
     }
 }
 

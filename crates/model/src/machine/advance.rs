@@ -166,6 +166,7 @@ impl Step<'_> {
     /// PENDING to IN_PROGRESS; gives the attempt's token.
     pub(super) fn begin_attempt(&mut self, index: u32, due_at: Option<Timestamp>) -> Token {
         let (now, generation) = (self.now, self.task.record.state.generation);
+        let node = self.node;
         let sub = self.task.sub(index);
         sub.started_at = Some(now);
         sub.completed_at = None;
@@ -179,6 +180,7 @@ impl Step<'_> {
         let token = sub.token();
         self.task.set_due(index, due_at);
         self.task.set_status(index, SubTaskStatus::InProgress);
+        self.task.set_node(index, node);
         self.change.sub_tasks.push(index);
         token
     }

@@ -47,8 +47,8 @@ impl Step<'_> {
                 // A timer has nobody to tell: it stops here.
                 (SubTaskStatus::InProgress, Some(_)) => self.attempt_failed(index, Failure::Stopped),
                 (SubTaskStatus::InProgress, None) => {
-                    let token = sub.token();
-                    self.change.effects.push(Effect::Stop { sub_task: index, token });
+                    let (token, node) = (sub.token(), sub.node);
+                    self.change.effects.push(Effect::Stop { sub_task: index, token, node });
                 }
                 (SubTaskStatus::Pending, Some(_)) => {
                     self.task.set_due(index, None);

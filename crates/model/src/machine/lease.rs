@@ -17,6 +17,7 @@ impl Step<'_> {
             return self.grant(index, work, &terms);
         }
         self.task.set_queued(index, Some(self.now));
+        self.task.set_node(index, self.node);
         self.change.sub_tasks.push(index);
         self.change.effects.push(queued(index, work));
     }
@@ -43,6 +44,12 @@ impl Step<'_> {
 
     /// PENDING to IN_PROGRESS at a worker.
     fn grant(&mut self, index: u32, work: &WorkerTemplate, terms: &Terms) {
+        let sub = &self.task.record.sub_tasks[index as usize];
+        if sub.queued_at.is_some() && sub.node != self.node {
+            // It waits at another node, too.
+            let (queue, node) = (work.queue.clone(), sub.node);
+            self.change.effects.push(Effect::Unqueued { sub_task: index, queue, node });
+        }
         let token = self.begin_attempt(index, None);
         let lease = Lease { worker: terms.worker.clone(), span: terms.span };
         self.task.set_queued(index, None);
@@ -65,17 +72,21 @@ impl Step<'_> {
 
     /// The latest attempt is no worker's any more.
     pub(super) fn end_lease(&mut self, index: u32) {
-        let token = self.task.record.sub_tasks[index as usize].token();
-        if self.task.sub(index).lease.take().is_some() {
-            self.change.effects.push(Effect::LeaseEnded { sub_task: index, token });
+        let sub = self.task.sub(index);
+        let (token, node) = (sub.token(), sub.node);
+        if sub.lease.take().is_some() {
+            self.change.effects.push(Effect::LeaseEnded { sub_task: index, token, node });
         }
     }
 
-    /// After a restart: what waits is offered anew, leases last their whole time anew.
+    /// Its node is no more: what waits is offered anew here, leases last their whole time anew.
     pub(super) fn offer_again(&mut self, index: u32) {
         let workflow = self.task.record.workflow.clone();
         let definition = &workflow.sub_tasks[self.task.record.own(index) as usize];
         let CompiledAction::Worker(work) = &definition.action else { return };
+        let node = self.node;
+        self.task.set_node(index, node);
+        self.change.sub_tasks.push(index);
         let sub = &self.task.record.sub_tasks[index as usize];
         if sub.queued_at.is_some() {
             self.change.effects.push(queued(index, work));
@@ -83,20 +94,22 @@ impl Step<'_> {
             let (token, lease) = (sub.token(), Lease::clone(lease));
             self.leased(index, token, lease, work);
             if self.task.record.state.stopping.is_some() {
-                self.change.effects.push(Effect::Stop { sub_task: index, token });
+                self.change.effects.push(Effect::Stop { sub_task: index, token, node });
             }
         }
     }
 
     /// What waited for a worker waits no more.
     pub(super) fn unqueue(&mut self, index: u32) {
-        if self.task.sub(index).queued_at.is_none() {
+        let sub = self.task.sub(index);
+        if sub.queued_at.is_none() {
             return;
         }
+        let node = sub.node;
         self.task.set_queued(index, None);
         self.change.sub_tasks.push(index);
         if let CompiledAction::Worker(work) = &self.task.record.definition(index).action {
-            self.change.effects.push(Effect::Unqueued { sub_task: index, queue: work.queue.clone() });
+            self.change.effects.push(Effect::Unqueued { sub_task: index, queue: work.queue.clone(), node });
         }
     }
 

@@ -15,15 +15,21 @@ mod recover;
 use std::sync::Arc;
 
 use crate::command::{Change, Command, Refused, Terms};
+use crate::id::NodeId;
 use crate::task::Task;
 use crate::time::Timestamp;
 
 impl Task {
-    /// Applies a command. On `Err` the task is as it was.
+    /// Applies a command where the store is one server's own. On `Err` the task is as it was.
     pub fn apply(&mut self, command: Command, now: Timestamp) -> Result<Change, Refused> {
+        self.apply_at(NodeId::default(), command, now)
+    }
+
+    /// Applies a command at a node, which looks after what begins by it. On `Err` the task is as it was.
+    pub fn apply_at(&mut self, node: NodeId, command: Command, now: Timestamp) -> Result<Change, Refused> {
         // A wall clock may step back; a task's own times do not.
         let now = now.max(self.record.state.started_at.unwrap_or(self.record.state.created_at));
-        let mut step = Step { task: self, now, terms: None, change: Change::default() };
+        let mut step = Step { task: self, now, node, terms: None, change: Change::default() };
         match command {
             Command::Begin => step.begin()?,
             Command::Complete { sub_task, token, output, by, next } => {
@@ -39,7 +45,7 @@ impl Task {
             Command::Acquired => step.acquired()?,
             Command::Release { by, reason } => step.release(by, reason)?,
             Command::Due => step.due()?,
-            Command::Recover => step.recover()?,
+            Command::Recover { node } => step.recover(node)?,
             Command::Cancel { by, grace } => step.cancel(by, grace)?,
             Command::Retry { by } => step.retry(by)?,
             Command::RetryCredentials { by, input } => step.retry_credentials(by, input)?,
@@ -60,6 +66,8 @@ impl Task {
 struct Step<'a> {
     task: &'a mut Task,
     now: Timestamp,
+    /// Where it is applied.
+    node: NodeId,
     /// On what terms work that becomes ready may be leased at once.
     terms: Option<Arc<Terms>>,
     change: Change,

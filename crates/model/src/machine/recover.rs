@@ -1,16 +1,15 @@
-//! After a crash: attempts of this server are lost, those of workers are not. The same functions as without a crash
-//! decide what follows.
+//! After a crash of a node: attempts that it ran itself are lost, those of workers are not. The same functions as without a
+//! crash decide what follows.
 
 use super::Step;
 use crate::command::{Failure, Refused};
+use crate::id::NodeId;
 use crate::record::SubTask;
 use crate::status::{SubTaskStatus, TaskStatus};
 
 impl Step<'_> {
-    pub(super) fn recover(&mut self) -> Result<(), Refused> {
-        let runs = |sub: &SubTask| {
-            sub.queued_at.is_some() || sub.status == SubTaskStatus::InProgress && sub.due_at.is_none()
-        };
+    pub(super) fn recover(&mut self, node: Option<NodeId>) -> Result<(), Refused> {
+        let runs = |sub: &SubTask| sub.is_looked_after() && node.is_none_or(|node| sub.node == node);
         let record = &self.task.record;
         if record.state.status != TaskStatus::InProgress || !record.sub_tasks.iter().any(runs) {
             // Timers need nothing: what is due is derived from what is stored.
@@ -24,7 +23,7 @@ impl Step<'_> {
             let sub = &self.task.record.sub_tasks[index as usize];
             if sub.queued_at.is_some() || sub.lease.is_some() {
                 self.offer_again(index);
-            } else if sub.fan.is_none() && sub.status == SubTaskStatus::InProgress {
+            } else if sub.status == SubTaskStatus::InProgress {
                 // What became of those before may have withdrawn it.
                 let stopping = self.task.record.state.stopping.is_some();
                 self.attempt_failed(index, if stopping { Failure::Stopped } else { Failure::Lost });

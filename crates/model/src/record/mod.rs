@@ -11,7 +11,7 @@ use serde_json::Value;
 use crate::claims::Hold;
 use crate::expr::{ExprError, Scope, Template};
 use crate::fault::Fault;
-use crate::id::{TaskId, Token, WorkerId};
+use crate::id::{NodeId, TaskId, Token, WorkerId};
 use crate::resource::Resource;
 use crate::status::{Resolution, StageStatus, SubTaskStatus, TaskStatus};
 use crate::time::{Span, Timestamp};
@@ -180,6 +180,10 @@ pub struct SubTask {
     /// IN_PROGRESS at a worker.
     #[serde(rename = "k", default, skip_serializing_if = "Option::is_none")]
     pub lease: Option<Box<Lease>>,
+    /// The node that looks after it while an attempt runs or waits for a worker: it runs the attempt, has it in its queue, or
+    /// watches its lease. Of what nobody looks after, and in a store of one server's own, 0.
+    #[serde(rename = "j", default, skip_serializing_if = "NodeId::is_only")]
+    pub node: NodeId,
     /// SUCCESSFUL by this worker.
     #[serde(rename = "m", default, skip_serializing_if = "Option::is_none")]
     pub worker: Option<WorkerId>,
@@ -336,6 +340,7 @@ impl SubTask {
             progress: None,
             queued_at: None,
             lease: None,
+            node: NodeId::default(),
             worker: None,
             reported: None,
             outcome_unknown: false,
@@ -354,6 +359,12 @@ impl SubTask {
     /// Whether it is under way: an attempt runs, waits for a worker, or is due.
     pub fn is_active(&self) -> bool {
         self.status == SubTaskStatus::InProgress || self.queued_at.is_some() || self.due_at.is_some()
+    }
+
+    /// Whether some node looks after it: an attempt runs, or waits for a worker. Not a timer, which every node sees.
+    pub fn is_looked_after(&self) -> bool {
+        let runs = self.status == SubTaskStatus::InProgress && self.due_at.is_none() && self.fan.is_none();
+        runs || self.queued_at.is_some()
     }
 
     /// Whether an operator passed over some of its children.

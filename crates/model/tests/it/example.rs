@@ -168,7 +168,7 @@ pub(crate) fn timers(change: &Change) -> Vec<i64> {
 
 pub(crate) fn stops(change: &Change) -> Vec<(u32, Token)> {
     let stop = |effect: &Effect| match effect {
-        Effect::Stop { sub_task, token } => Some((*sub_task, *token)),
+        Effect::Stop { sub_task, token, .. } => Some((*sub_task, *token)),
         _ => None,
     };
     change.effects.iter().filter_map(stop).collect()

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use longhaul_model::invariant::violations;
 use longhaul_model::workflow::{CompiledAction, Workflow};
 use longhaul_model::{
-    Attempt, Change, Command, Effect, Failure, Launch, Record, Refused, Spec, State, SubTask, SubTaskStatus,
-    Task, TaskId, TaskStatus, Timestamp,
+    Attempt, Change, Command, Effect, Failure, Launch, NodeId, Record, Refused, Spec, State, SubTask, SubTaskStatus,
+    Task, TaskId, TaskStatus, Timestamp, Token,
 };
 use serde_json::Value;
 
@@ -18,6 +18,8 @@ use crate::op::attempts;
 pub(crate) struct Observer {
     pub(crate) task: Task,
     pub(crate) now: Timestamp,
+    /// Where the next command is applied.
+    pub(crate) node: NodeId,
     /// Sub-tasks that succeeded, as they were then, with their outputs.
     succeeded: BTreeMap<u32, (SubTask, Option<Value>)>,
     /// Attempts by sub-task and number that history was given.
@@ -28,8 +30,10 @@ pub(crate) struct Observer {
     /// Attempts by sub-task and generation.
     tries: BTreeMap<(u32, u32), u32>,
     timers: BTreeSet<Timestamp>,
-    /// Sub-tasks that a queue was told of.
-    offered: BTreeSet<u32>,
+    /// Sub-tasks that a node's queue was told of.
+    offered: BTreeSet<(u32, NodeId)>,
+    /// The node that runs each attempt, or watches its lease.
+    looked_after: BTreeMap<(u32, Token), NodeId>,
     /// Sub-tasks not to be repeated of which nobody knows what the last attempt did.
     in_doubt: BTreeSet<u32>,
     cancelled: bool,
@@ -48,6 +52,7 @@ impl Observer {
         Observer {
             task,
             now,
+            node: NodeId::default(),
             succeeded: BTreeMap::new(),
             history: BTreeMap::new(),
             started: BTreeSet::new(),
@@ -55,6 +60,7 @@ impl Observer {
             tries: BTreeMap::new(),
             timers: BTreeSet::new(),
             offered: BTreeSet::new(),
+            looked_after: BTreeMap::new(),
             in_doubt: BTreeSet::new(),
             cancelled: false,
         }
@@ -69,8 +75,8 @@ impl Observer {
         let before = self.record().clone();
         let outputs = self.outputs();
         let mut reloaded = self.reload();
-        let result = self.task.apply(command.clone(), self.now);
-        let again = reloaded.apply(command.clone(), self.now);
+        let result = self.task.apply_at(self.node, command.clone(), self.now);
+        let again = reloaded.apply_at(self.node, command.clone(), self.now);
 
         assert_same(&result, &again);
         assert_equal(self.record(), reloaded.record());
@@ -131,18 +137,23 @@ impl Observer {
         self.note_doubts(command, before);
         for effect in &change.effects {
             match effect {
-                Effect::Start(launch) => self.check_start(before, &after, launch, change),
+                Effect::Start(launch) => {
+                    self.looked_after.insert((launch.sub_task, launch.token), self.node);
+                    self.check_start(before, &after, launch, change);
+                }
                 Effect::Timer(at) => {
                     self.timers.insert(*at);
                 }
                 Effect::Queued { sub_task, .. } => {
-                    self.offered.insert(*sub_task);
+                    self.offered.insert((*sub_task, self.node));
                 }
-                Effect::Unqueued { sub_task, .. } => {
-                    assert!(after.sub_tasks[*sub_task as usize].queued_at.is_none());
-                    self.offered.remove(sub_task);
+                Effect::Unqueued { sub_task, node, .. } => {
+                    let sub = &after.sub_tasks[*sub_task as usize];
+                    assert!(sub.queued_at.is_none() || sub.node != *node);
+                    assert!(self.offered.remove(&(*sub_task, *node)), "it did not wait there");
                 }
                 Effect::Leased(leased) => {
+                    self.looked_after.insert((leased.sub_task, leased.token), self.node);
                     let sub = &after.sub_tasks[leased.sub_task as usize];
                     // It may have been taken away again in the same command, by a task that is stopped.
                     assert!(
@@ -150,11 +161,13 @@ impl Observer {
                             && sub.lease.as_deref().is_none_or(|held| *held == leased.lease)
                     );
                 }
-                Effect::LeaseEnded { sub_task, token } => {
+                Effect::LeaseEnded { sub_task, token, node } => {
+                    assert_eq!(self.looked_after.get(&(*sub_task, *token)), Some(node), "I7: watched elsewhere");
                     let sub = &after.sub_tasks[*sub_task as usize];
                     assert!(sub.token() > *token || sub.lease.is_none(), "I7: an ended lease is held");
                 }
-                Effect::Stop { sub_task, token } => {
+                Effect::Stop { sub_task, token, node } => {
+                    assert_eq!(self.looked_after.get(&(*sub_task, *token)), Some(node), "I6: it runs elsewhere");
                     assert!(after.state.stopping.is_some() || after.state.status.is_ended());
                     assert_eq!(after.sub_tasks[*sub_task as usize].token(), *token);
                 }
@@ -165,8 +178,12 @@ impl Observer {
             self.check_start(before, &after, launch, change);
         }
         for (i, sub) in after.sub_tasks.iter().enumerate() {
-            let told = sub.queued_at.is_none() || self.offered.contains(&(i as u32));
-            assert!(told, "sub-task {i} waits for a worker, and no queue knows");
+            let told = sub.queued_at.is_none() || self.offered.contains(&(i as u32, sub.node));
+            assert!(told, "sub-task {i} waits for a worker, and the queue of its node does not know");
+        }
+        for (i, token) in attempts(&after) {
+            let known = self.looked_after.get(&(i, token)).copied();
+            assert_eq!(known, Some(after.sub_tasks[i as usize].node), "nobody looks after sub-task {i}");
         }
         if let Some(at) = after.due_at() {
             assert!(self.timers.contains(&at), "nothing will ask when {at} comes");
@@ -184,8 +201,11 @@ impl Observer {
                     self.in_doubt.insert(*sub_task);
                 }
             }
-            Command::Recover => {
-                let unleased = |i: &u32| before.sub_tasks[*i as usize].lease.is_none();
+            Command::Recover { node } => {
+                let unleased = |i: &u32| {
+                    let sub = &before.sub_tasks[*i as usize];
+                    sub.lease.is_none() && node.is_none_or(|node| node == sub.node)
+                };
                 let lost = attempts(before).into_iter().map(|(i, _)| i).filter(unleased);
                 self.in_doubt.extend(lost.filter(|i| !repeatable(*i)));
             }

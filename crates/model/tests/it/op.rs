@@ -3,12 +3,15 @@
 use std::sync::Arc;
 
 use longhaul_model::{
-    Command, Failure, Fault, Record, Stage, StageStatus, SubTaskStatus, Terms, Timestamp, Token, Verdict,
+    Command, Failure, Fault, NodeId, Record, Stage, StageStatus, SubTaskStatus, Terms, Timestamp, Token, Verdict,
     WorkerId, time::Span,
 };
 use proptest::option::weighted;
 use proptest::prelude::*;
 use serde_json::json;
+
+/// The nodes that things happen at.
+pub(crate) const NODES: u16 = 3;
 
 /// Something that happens. Numbers pick among what there is, modulo.
 #[derive(Clone, Debug)]
@@ -53,7 +56,8 @@ pub(crate) enum Op {
     Due,
     /// Asked too early, too late, or just so.
     DueNow,
-    Recover,
+    /// A node is no more; without a number, all of them are.
+    Recover(Option<u16>),
     Acquired,
     Release,
     Cancel {
@@ -145,7 +149,7 @@ impl Op {
                 Command::Due
             }
             Op::DueNow => Command::Due,
-            Op::Recover => Command::Recover,
+            Op::Recover(node) => Command::Recover { node: node.map(NodeId) },
             Op::Acquired => Command::Acquired,
             Op::Release => Command::Release { by: by(), reason: reason() },
             Op::Cancel { grace } => Command::Cancel { by: by(), grace: Span(grace) },
@@ -276,7 +280,7 @@ pub(crate) fn op() -> impl Strategy<Value = Op> {
         3 => (-500..3000_i32).prop_map(Op::Elapse),
         5 => Just(Op::Due),
         1 => Just(Op::DueNow),
-        1 => Just(Op::Recover),
+        1 => weighted(0.7, 0..NODES).prop_map(Op::Recover),
         5 => Just(Op::Acquired),
         1 => Just(Op::Release),
         1 => prop_oneof![Just(0), 1..5000_u64].prop_map(|grace| Op::Cancel { grace }),

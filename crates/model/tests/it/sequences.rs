@@ -3,13 +3,13 @@
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 
-use longhaul_model::{Command, Hold, Record, Refused, TaskStatus, Timestamp, Verdict};
+use longhaul_model::{Command, Hold, NodeId, Record, Refused, TaskStatus, Timestamp, Verdict};
 use proptest::collection::vec;
 use proptest::test_runner::{Config, TestRunner};
 use serde_json::json;
 
 use crate::observer::Observer;
-use crate::op::{Op, attempts, op};
+use crate::op::{NODES, Op, attempts, op};
 use crate::shape::{Shape, shape};
 
 const START: Timestamp = Timestamp(1_700_000_000_000);
@@ -21,7 +21,7 @@ fn cases() -> u32 {
 #[test]
 fn apply_of_any_sequence_keeps_every_invariant() {
     let config = Config { cases: cases(), failure_persistence: None, ..Config::default() };
-    let strategy = (shape(), vec(op(), 0..40));
+    let strategy = (shape(), vec((0..NODES, op()), 0..40));
     let seen = RefCell::new(BTreeMap::new());
     let result = TestRunner::new(config).run(&strategy, |(shape, ops)| {
         run(&shape, &ops, &mut seen.borrow_mut());
@@ -83,7 +83,7 @@ const PLACES: [&str; 43] = [
     "brought to success",
 ];
 
-fn run(shape: &Shape, ops: &[Op], seen: &mut BTreeMap<String, u32>) {
+fn run(shape: &Shape, ops: &[(u16, Op)], seen: &mut BTreeMap<String, u32>) {
     let mut see = |place: String| *seen.entry(place).or_default() += 1;
     let not_before = shape.not_before.map(|ms| Timestamp(START.0 + ms as i64));
     let mut observer = Observer::new(
@@ -93,7 +93,8 @@ fn run(shape: &Shape, ops: &[Op], seen: &mut BTreeMap<String, u32>) {
         START,
     );
     let _ = observer.apply(Command::Begin);
-    for op in ops {
+    for (node, op) in ops {
+        observer.node = NodeId(*node);
         let mut now = observer.now;
         let command = op.command(observer.record(), &mut now);
         observer.now = now;

@@ -1,6 +1,6 @@
 //! After a crash.
 
-use longhaul_model::{Command, Outcome, Refused, SubTaskStatus, TaskStatus, Timestamp};
+use longhaul_model::{Command, NodeId, Outcome, Refused, SubTaskStatus, TaskStatus, Timestamp};
 use serde_json::json;
 
 use crate::example::{START, accepted, begun, cancel, ended, in_turn, launches, starts, sub};
@@ -9,7 +9,7 @@ use crate::example::{START, accepted, begun, cancel, ended, in_turn, launches, s
 fn recover_runs_again_what_was_running() {
     let mut task = in_turn(&["a", "b"]);
     let late = task.complete(0, None);
-    let change = task.apply(Command::Recover);
+    let change = task.apply(Command::Recover { node: None });
     let [launch] = launches(&change).try_into().unwrap();
     assert_eq!((launch.sub_task, launch.number), (0, 2));
     assert_eq!(change.attempts[0].outcome, Outcome::Lost);
@@ -20,7 +20,7 @@ fn recover_runs_again_what_was_running() {
 fn recover_does_not_run_again_what_succeeded() {
     let mut task = in_turn(&["a", "b"]);
     task.apply(task.complete(0, None));
-    assert_eq!(starts(&task.apply(Command::Recover)), [1]);
+    assert_eq!(starts(&task.apply(Command::Recover { node: None })), [1]);
     assert_eq!(task.sub(0).attempt, 1);
 }
 
@@ -28,7 +28,7 @@ fn recover_does_not_run_again_what_succeeded() {
 fn recover_parks_what_is_not_to_be_repeated() {
     let subs = vec![sub("a", json!({"needs": [], "repeatable": false})), sub("b", json!({"needs": []}))];
     let mut task = begun(json!({}), subs);
-    let change = task.apply(Command::Recover);
+    let change = task.apply(Command::Recover { node: None });
     assert_eq!((starts(&change), ended(&change)), (vec![], Some(TaskStatus::Failed)));
     assert_eq!(task.statuses(), [SubTaskStatus::Failed, SubTaskStatus::Pending]);
     assert!(task.sub(0).outcome_unknown && !task.sub(1).outcome_unknown);
@@ -38,10 +38,10 @@ fn recover_parks_what_is_not_to_be_repeated() {
 fn recover_with_timers_only_is_refused_as_they_are_derived_from_what_is_stored() {
     let wait = json!({"action": {"wait": {"for": "1h"}}});
     let mut task = begun(json!({}), vec![sub("a", wait)]);
-    assert_eq!(task.refused(Command::Recover), Refused::Nothing);
+    assert_eq!(task.refused(Command::Recover { node: None }), Refused::Nothing);
     assert_eq!(task.task.record().due_at(), Some(Timestamp(START.0 + 3_600_000)));
     let mut task = accepted(json!({}), vec![sub("a", json!({}))], Some(Timestamp(START.0 + 7)));
-    assert_eq!(task.refused(Command::Recover), Refused::Nothing);
+    assert_eq!(task.refused(Command::Recover { node: None }), Refused::Nothing);
     assert_eq!(task.task.record().due_at(), Some(Timestamp(START.0 + 7)));
 }
 
@@ -49,7 +49,7 @@ fn recover_with_timers_only_is_refused_as_they_are_derived_from_what_is_stored()
 fn recover_leaves_timers_that_run_beside_attempts() {
     let wait = json!({"needs": [], "action": {"wait": {"for": "1h"}}});
     let mut task = begun(json!({}), vec![sub("a", wait), sub("b", json!({"needs": []}))]);
-    assert_eq!(starts(&task.apply(Command::Recover)), [1]);
+    assert_eq!(starts(&task.apply(Command::Recover { node: None })), [1]);
     assert_eq!((task.sub(0).attempt, task.sub(0).due_at), (1, Some(Timestamp(START.0 + 3_600_000))));
 }
 
@@ -57,12 +57,25 @@ fn recover_leaves_timers_that_run_beside_attempts() {
 fn recover_of_a_task_being_cancelled_ends_it() {
     let mut task = in_turn(&["a"]);
     task.apply(cancel());
-    assert_eq!(ended(&task.apply(Command::Recover)), Some(TaskStatus::Cancelled));
+    assert_eq!(ended(&task.apply(Command::Recover { node: None })), Some(TaskStatus::Cancelled));
 }
 
 #[test]
 fn recover_of_an_ended_task_is_refused() {
     let mut task = in_turn(&["a"]);
     task.apply(task.complete(0, None));
-    assert_eq!(task.refused(Command::Recover), Refused::Nothing);
+    assert_eq!(task.refused(Command::Recover { node: None }), Refused::Nothing);
+}
+
+#[test]
+fn recover_of_one_node_leaves_what_others_run() {
+    let mut task = begun(json!({}), vec![sub("a", json!({})), sub("b", json!({"needs": []}))]);
+    let (here, there) = (NodeId(1), NodeId(2));
+    task.task.apply_at(here, Command::Recover { node: None }, task.now).expect("all of it runs here");
+    let ended = task.complete(0, None);
+    task.task.apply_at(there, ended, task.now).expect("reported there");
+    assert_eq!(task.task.nodes().collect::<Vec<_>>(), [here]);
+    assert_eq!(task.refused(Command::Recover { node: Some(there) }), Refused::Nothing);
+    let change = task.task.apply_at(there, Command::Recover { node: Some(here) }, task.now).expect("lost");
+    assert_eq!((starts(&change), task.sub(1).node), (vec![1], there));
 }
