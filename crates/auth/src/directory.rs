@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
 use longhaul_model::{Env, Timestamp};
 use longhaul_store::{Accounts, StoreError, User, Users};
@@ -40,6 +40,8 @@ pub(crate) struct Directory {
     env: Env,
     snapshot: RwLock<Arc<Snapshot>>,
     checked_at: AtomicI64,
+    /// The store's news of accounts when they were read last.
+    news: AtomicU64,
     /// By the identity of the key; outlives the snapshots.
     uses: Mutex<HashMap<String, Arc<Use>>>,
 }
@@ -52,6 +54,7 @@ impl Directory {
             env,
             snapshot: RwLock::new(Arc::new(Snapshot { revision: -1, ..Snapshot::default() })),
             checked_at: AtomicI64::new(0),
+            news: AtomicU64::new(0),
             uses: Mutex::new(HashMap::new()),
         };
         directory.reload()?;
@@ -115,6 +118,8 @@ impl Directory {
 
     /// Reads all accounts anew; to be called after every change, before it is answered.
     pub(crate) fn reload(&self) -> Result<(), StoreError> {
+        // Before the look: what comes in between is news still.
+        let news = self.accounts.accounts_news();
         let Users { revision, users } = self.accounts.users()?;
         let snapshot = Arc::new(self.snapshot(revision, users));
         let mut current = self.snapshot.write();
@@ -122,6 +127,7 @@ impl Directory {
         if snapshot.revision >= current.revision {
             *current = snapshot;
         }
+        self.news.fetch_max(news, Ordering::SeqCst);
         self.checked_at.store(self.env.now().0, Ordering::Relaxed);
         Ok(())
     }
@@ -157,6 +163,13 @@ impl Directory {
     }
 
     fn fresh(&self) -> Arc<Snapshot> {
+        let news = self.accounts.accounts_news();
+        if self.news.swap(news, Ordering::SeqCst) < news
+            && let Err(e) = self.reload()
+        {
+            tracing::warn!(error = %e, "the accounts cannot be read; those known go on");
+            self.checked_at.store(0, Ordering::Relaxed);
+        }
         let now = self.env.now().0;
         if now.abs_diff(self.checked_at.load(Ordering::Relaxed)) >= FRESH as u64 {
             // Others go on with what they have meanwhile.

@@ -109,7 +109,7 @@ pub struct LogLineBody {
 pub struct NodeBody {
     /// Its name.
     pub name: String,
-    /// `ACTIVE`, `STANDBY` or `SILENT`.
+    /// `ACTIVE` or `SILENT`.
     pub state: String,
     /// Where it listens.
     pub address: String,

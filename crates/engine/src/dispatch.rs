@@ -8,7 +8,8 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use futures_util::FutureExt;
-use longhaul_model::{Command, Effect, Env, Failure, Fault, Launch, TaskId, Token};
+use longhaul_model::{Command, Effect, Env, Failure, Fault, Launch, NodeId, TaskId, Token, WorkerId};
+use longhaul_store::peers::{News, To};
 use longhaul_store::{Commit, CommitSink, Store, StoreError, Stored};
 use parking_lot::Mutex;
 use tokio::runtime::Handle;
@@ -18,10 +19,11 @@ use tokio_util::task::TaskTracker;
 
 use crate::action::Actions;
 use crate::logs::{Log, clean};
+use crate::peers::Changes;
 use crate::secrets::{Redactor, Vault, closed};
 use crate::timers::Timers;
 use crate::watch::{Watch, Watches};
-use crate::workers::Workers;
+use crate::workers::{Gifts, Key, Workers};
 
 /// How long an action may take to clean up once it is told to stop.
 const CLEAN_UP: Duration = Duration::from_secs(10);
@@ -43,6 +45,8 @@ pub(crate) struct Dispatcher {
     workers: Arc<Workers>,
     draining: AtomicBool,
     attempts: TaskTracker,
+    /// What other nodes changed.
+    pub(crate) changes: Changes,
 }
 
 impl Dispatcher {
@@ -67,6 +71,7 @@ impl Dispatcher {
             workers: Arc::new(Workers::default()),
             draining: AtomicBool::new(false),
             attempts: TaskTracker::new(),
+            changes: Changes::default(),
         })
     }
 
@@ -108,6 +113,45 @@ impl Dispatcher {
                 attempts = self.attempts.len(),
                 "attempts still run; the next start finds out about them"
             );
+        }
+    }
+
+    /// An attempt is to stop that runs here, or whose lease is watched here.
+    pub(crate) fn stop(&self, key: Key) {
+        if let Some(stop) = self.running.lock().get(&key) {
+            return stop.cancel();
+        }
+        self.wake_elsewhere(self.workers.cancel(&key));
+    }
+
+    /// A lease has ended.
+    pub(crate) fn lease_ended(&self, key: Key) {
+        self.wake_elsewhere(self.workers.lease_ended(&key));
+    }
+
+    /// A task ended, here or at another node.
+    pub(crate) fn task_ended(&self, id: TaskId) {
+        self.watches.ended(id);
+    }
+
+    /// The attempts that run here, and those whose leases are watched here.
+    pub(crate) fn looked_after(&self) -> Vec<Key> {
+        let mut all: Vec<Key> = self.running.lock().keys().copied().collect();
+        all.extend(self.workers.leased_keys());
+        all
+    }
+
+    /// Tells other nodes.
+    pub(crate) fn tell_all(&self, gifts: Gifts) {
+        for (to, news) in gifts {
+            self.store.tell(to, news);
+        }
+    }
+
+    /// A worker that calls another node is to be told something there.
+    fn wake_elsewhere(&self, at: Option<(NodeId, WorkerId)>) {
+        if let Some((node, worker)) = at {
+            self.store.tell(To::Node(node), News::Worker(worker));
         }
     }
 
@@ -224,24 +268,24 @@ impl CommitSink for Dispatcher {
             for effect in effects {
                 match effect {
                     Effect::Start(launch) => self.start(id, launch),
-                    Effect::Stop { sub_task, token } => {
-                        let key = (id, sub_task, token);
-                        if let Some(stop) = self.running.lock().get(&key) {
-                            stop.cancel();
-                        } else {
-                            self.workers.cancel(&key);
-                        }
-                    }
+                    Effect::Stop { sub_task, token, .. } => self.stop((id, sub_task, token)),
                     Effect::Queued { sub_task, queue, priority } => {
                         self.workers.queued(id, sub_task, &queue, priority);
+                        if self.store.peers() > 0 {
+                            self.tell_all(self.workers.gifts(&queue));
+                        }
                     }
-                    Effect::Unqueued { sub_task, queue } => self.workers.unqueued(id, sub_task, &queue),
+                    Effect::Unqueued { sub_task, queue, .. } => self.workers.unqueued(id, sub_task, &queue),
                     Effect::Leased(leased) => self.workers.leased(id, &leased, self.env.now()),
-                    Effect::LeaseEnded { sub_task, token } => self.workers.lease_ended(id, sub_task, token),
+                    Effect::LeaseEnded { sub_task, token, .. } => self.lease_ended((id, sub_task, token)),
                     Effect::Timer(at) => self.timers.set(at, id, self.env.now()),
                     Effect::Ended(_) => self.watches.ended(id),
                 }
             }
         }
+    }
+
+    fn heard(&self, from: NodeId, news: News) {
+        self.hear(from, news);
     }
 }

@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 use crate::action::Actions;
 use crate::dispatch::Dispatcher;
 use crate::history;
+use crate::peers;
 use crate::routes::Routes;
 use crate::secrets::Vault;
 use crate::timers;
@@ -91,6 +92,7 @@ impl Engine {
         };
         let engine = Engine { inner: Arc::new(inner) };
         let stop = engine.inner.timers.clone();
+        tokio::spawn(peers::watch(engine.clone(), stop.clone()));
         tokio::spawn(history::keep(engine.clone(), stop));
         Ok(engine)
     }

@@ -14,6 +14,7 @@ pub mod launcher;
 mod locks;
 mod logs;
 mod operate;
+mod peers;
 mod read;
 mod routes;
 mod secrets;

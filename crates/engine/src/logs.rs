@@ -57,7 +57,7 @@ impl Engine {
         lines: Vec<LogLine>,
         redactor: Option<&Redactor>,
     ) {
-        if lines.is_empty() || !self.inner.dispatcher.workers().holds(lease, worker) {
+        if lines.is_empty() || !self.holds(lease, worker) {
             return;
         }
         let (store, lines) = (self.inner.store.clone(), clean(lines, redactor));

@@ -19,6 +19,12 @@ impl Routes {
         Routes(RwLock::new(bound.collect()))
     }
 
+    /// What all workflows are by now.
+    pub(crate) fn reset(&self, all: Vec<WorkflowSummary>) {
+        let bound = all.into_iter().map(|summary| summary.workflow).filter(|workflow| is_bound(workflow));
+        *self.0.write() = bound.collect();
+    }
+
     pub(crate) fn find(&self, method: &str, path: &str) -> Option<Bound> {
         self.0.read().iter().find_map(|workflow| {
             let parameters = workflow.route.as_ref()?.matches(method, path)?;

@@ -6,11 +6,16 @@ use std::time::Duration;
 
 use longhaul_model::workflow::Workflow;
 use longhaul_model::{Spec, Task, TaskId, Timestamp, WorkflowVersion};
-use longhaul_store::{Audit, IdempotencyKey, Stored, Submission, Submitted};
+use longhaul_store::{Audit, IdempotencyKey, StoreError, Stored, Submission, Submitted};
 use serde_json::Value;
+use tokio::time::Instant;
 
 use crate::engine::{Engine, has_ended};
 use crate::error::EngineError;
+use crate::watch::Watch;
+
+/// How often the end of a task is looked for that another node may have seen.
+const LOOK: Duration = Duration::from_secs(1);
 
 /// A task to start.
 #[derive(Clone, Debug)]
@@ -40,6 +45,8 @@ pub(crate) struct Start {
     pub(crate) not_before: Option<Timestamp>,
     pub(crate) audit: Option<Audit>,
     pub(crate) key: Option<IdempotencyKey>,
+    /// Its workflow was named without a version.
+    pub(crate) newest: bool,
 }
 
 impl Engine {
@@ -62,8 +69,7 @@ impl Engine {
         if submitted.replayed {
             submitted.task = self.wait(submitted.task.id(), limit).await?;
         } else if !has_ended(&submitted.task) {
-            watch.ended(limit).await;
-            submitted.task = self.get(id)?;
+            submitted.task = self.ended(id, &watch, limit).await?;
         }
         Ok(submitted)
     }
@@ -75,13 +81,41 @@ impl Engine {
         if has_ended(&task) || limit.is_zero() {
             return Ok(task);
         }
-        watch.ended(limit).await;
-        self.get(id)
+        self.ended(id, &watch, limit).await
+    }
+
+    /// Waits for the end of a task that is watched; what other nodes say of it may get lost, so it is looked at now and then.
+    async fn ended(&self, id: TaskId, watch: &Watch, limit: Duration) -> Result<Stored, EngineError> {
+        let until = Instant::now() + limit;
+        loop {
+            let left = until.saturating_duration_since(Instant::now());
+            let alone = self.inner.store.peers() == 0;
+            watch.ended(if alone { left } else { left.min(LOOK) }).await;
+            let task = self.get(id)?;
+            if has_ended(&task) || Instant::now() >= until || self.inner.timers_stopped() {
+                return Ok(task);
+            }
+            if alone && self.inner.store.peers() == 0 {
+                return Ok(task);
+            }
+        }
     }
 
     async fn submit_as(&self, id: TaskId, request: SubmitRequest) -> Result<Submitted, EngineError> {
+        let again = (self.inner.store.peers() > 0).then(|| request.clone());
+        match (self.try_submit(id, request).await, again) {
+            // Another node changed the workflow a moment ago.
+            (Err(EngineError::Store(StoreError::WorkflowChanged)), Some(request)) => {
+                self.try_submit(id, request).await
+            }
+            (done, _) => done,
+        }
+    }
+
+    async fn try_submit(&self, id: TaskId, request: SubmitRequest) -> Result<Submitted, EngineError> {
         let SubmitRequest { workflow, version, input, name, not_before, labels, audit, key } = request;
-        if version.is_some() {
+        let newest = version.is_none();
+        if !newest {
             // Of a deleted workflow the versions are there for the tasks that ran them only.
             self.workflow(&workflow, None)?;
         }
@@ -94,7 +128,7 @@ impl Engine {
             return Err(EngineError::InvalidInput { workflow: workflow.definition.name.clone(), violations });
         }
         let spec = Spec { input, labels, requested_by: None };
-        self.accept(id, workflow, spec, Start { name, not_before, audit, key }).await
+        self.accept(id, workflow, spec, Start { name, not_before, audit, key, newest }).await
     }
 
     /// Seals what is secret in an input that was found valid, and has the store accept the task.
@@ -105,13 +139,13 @@ impl Engine {
         mut spec: Spec,
         start: Start,
     ) -> Result<Submitted, EngineError> {
-        let Start { name, not_before, audit, key } = start;
+        let Start { name, not_before, audit, key, newest } = start;
         self.inner.vault.seal(id, &workflow.secrets, &mut spec.input);
         spec.requested_by = audit.as_ref().map(|audit| audit.by.as_ref().to_owned());
         let now = self.inner.env.now();
         let task = Task::new(id, workflow, spec, name, not_before, now)
             .map_err(|e| EngineError::Expression(e.to_string()))?;
-        let submission = Submission { task: Box::new(task), key, audit };
+        let submission = Submission { task: Box::new(task), key, audit, newest };
         self.inner.store.submit(submission).await.map_err(|e| Engine::wrong(id, e))
     }
 }

@@ -26,7 +26,8 @@ pub(crate) struct Ground {
 }
 
 impl Ground {
-    /// Takes it all. A node that stands by waits in here, and answers as such; `None` when a signal says to stop first.
+    /// Takes it all. A node that must wait for its database waits in here, and answers as such; `None` when a signal says to stop
+    /// first.
     pub(crate) async fn take(
         config: &Config,
         env: &Env,
@@ -66,25 +67,25 @@ async fn shared(
         tokio::select! {
             opened = Postgres::open(&options, env.clone()) => opened.map(Some),
             signal = signals.stop() => {
-                tracing::info!(signal, "stopping while it stands by");
+                tracing::info!(signal, "stopping before it is at work");
                 Ok(None)
             }
         }
     };
-    let (opened, stood_by) = tokio::join!(opened, at.stand_by(active.clone()));
+    let (opened, stood_by) = tokio::join!(opened, at.wait_for(active.clone()));
     stood_by.map_err(|e| anyhow!("{e}"))?;
     let Some(store) = opened.map_err(|e| anyhow!("{e}"))? else { return Ok(None) };
-    // Once more: the node that was active may have made new ones meanwhile.
+    // Once more: another node may have made new ones meanwhile.
     let keys = keys(config, env)?;
     store.when_over(end_at_once);
     let place = store.place().to_owned();
     Ok(Some(Ground { at, keys, store: store.clone(), accounts: store, place }))
 }
 
-/// Another node goes on with what this one runs: the programs that it started end with it, at once. Whoever looks after the
-/// process starts it again, and then it stands by.
+/// Other nodes go on with what this one runs: the programs that it started end with it, at once. Whoever looks after the process
+/// starts it again.
 fn end_at_once() {
-    tracing::error!("stopped at once, as another node is active; started again, this one stands by");
+    tracing::error!("stopped at once, as other nodes took over; it may be started again");
     // Not by way of its end: that waits for whatever hangs on a database that is not reached.
     std::process::exit(Code::Failed as i32)
 }

@@ -14,7 +14,7 @@ mod respond;
 mod routes;
 mod serve;
 mod share;
-mod standby;
+mod starting;
 mod stream;
 mod tls;
 mod transport;
@@ -57,7 +57,7 @@ pub enum ServerError {
     },
 }
 
-/// An address that is taken before there is anything to serve: connections wait, or are told that the node stands by.
+/// An address that is taken before there is anything to serve: connections wait, or are told that the node starts.
 pub struct Address {
     listener: TcpListener,
     address: SocketAddr,
@@ -107,15 +107,15 @@ impl Address {
         }
     }
 
-    /// Takes connections and answers that this node stands by, until `until` is cancelled. Those that come later wait for
+    /// Takes connections and answers that this node starts, until `until` is cancelled. Those that come later wait for
     /// [`Server::run`]: the address is never let go of.
-    pub async fn stand_by(&self, until: CancellationToken) -> Result<(), ServerError> {
+    pub async fn wait_for(&self, until: CancellationToken) -> Result<(), ServerError> {
         let failed = |source| ServerError::Bind { address: self.address, source };
         let same = nix::unistd::dup(&self.listener).map_err(|e| failed(e.into()))?;
         let listener = TcpListener::from_std(same.into()).map_err(failed)?;
         let limits = self.config.limits.clone();
         let serving =
-            listen::serve(listener, self.acceptor.clone(), standby::router(), limits, until.clone());
+            listen::serve(listener, self.acceptor.clone(), starting::router(), limits, until.clone());
         with_certificate(self.certificate.clone(), serving, until).await;
         Ok(())
     }

@@ -177,6 +177,11 @@ pub trait Accounts: Send + Sync + 'static {
     /// The revision of [`Users`], to see cheaply whether anything changed.
     fn accounts_revision(&self) -> Result<i64, StoreError>;
 
+    /// Rises whenever others may have changed an account; for a look that costs nothing.
+    fn accounts_news(&self) -> u64 {
+        0
+    }
+
     /// Every account.
     fn users(&self) -> Result<Users, StoreError>;
 

@@ -73,6 +73,23 @@ pub(crate) fn says_large(document: &str) -> bool {
     document.split_once(',').is_some_and(|(_, rest)| rest.starts_with("\"n\":"))
 }
 
+/// A row's document or a chunk as a store of one server's own has it, which knows of no nodes.
+pub(crate) fn without_nodes(document: String) -> Result<String, StoreError> {
+    if !document.contains("\"j\":") {
+        return Ok(document);
+    }
+    let mut value: serde_json::Value = parse(&document)?;
+    let sub_tasks = match &mut value {
+        serde_json::Value::Object(head) => head.get_mut("u"),
+        chunk => Some(chunk),
+    };
+    let sub_tasks = sub_tasks.and_then(serde_json::Value::as_array_mut).into_iter().flatten();
+    for sub_task in sub_tasks.filter_map(serde_json::Value::as_object_mut) {
+        sub_task.shift_remove("j");
+    }
+    json(&value)
+}
+
 /// The record of a row's document and its further chunks.
 pub(crate) fn record(
     id: TaskId,

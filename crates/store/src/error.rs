@@ -20,6 +20,9 @@ pub enum StoreError {
     /// The idempotency key was used for another request; nothing changed.
     #[error("the idempotency key was used for another request")]
     KeyReused,
+    /// The workflow was named without its version, and is another or gone by now; nothing changed.
+    #[error("the workflow was changed meanwhile")]
+    WorkflowChanged,
     /// Other tasks hold the resources; nothing changed.
     #[error("the resources are held by {}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "))]
     Locked(Vec<TaskId>),
@@ -48,6 +51,7 @@ impl StoreError {
             StoreError::Refused(refused) => StoreError::Refused(refused.clone()),
             StoreError::Account(refused) => StoreError::Account(*refused),
             StoreError::KeyReused => StoreError::KeyReused,
+            StoreError::WorkflowChanged => StoreError::WorkflowChanged,
             StoreError::Unavailable(why) => StoreError::Unavailable(why.clone()),
             StoreError::Conflict(why) => StoreError::Conflict(why.clone()),
             StoreError::Full => StoreError::Full,

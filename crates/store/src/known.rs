@@ -75,6 +75,13 @@ impl Workflows {
         newest.insert(workflow.definition.name.clone(), (wid, workflow.clone()));
     }
 
+    /// Forgets which versions are the newest, as another node may have changed that.
+    pub(crate) fn forget(&self) {
+        let mut newest = self.newest.write();
+        self.epoch.fetch_add(1, Ordering::SeqCst);
+        newest.clear();
+    }
+
     /// Forgets a name that was taken out of the list.
     pub(crate) fn removed(&self, name: &str) {
         let mut newest = self.newest.write();

@@ -18,6 +18,7 @@ mod logs;
 mod migrate;
 mod nodes;
 mod packed;
+pub mod peers;
 pub mod postgres;
 mod query;
 pub mod sqlite;

@@ -20,9 +20,7 @@ pub struct Node {
 pub enum NodeState {
     /// It runs tasks and serves the API.
     Active,
-    /// It would take over.
-    Standby,
-    /// It was not heard of for too long.
+    /// It was not heard of for too long, and the others took over from it.
     Silent,
 }
 

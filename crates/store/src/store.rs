@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use longhaul_model::workflow::{Definition, Workflow};
-use longhaul_model::{Attempt, Command, Effect, Spec, Task, TaskId, Terms, Timestamp, WorkflowVersion};
+use longhaul_model::{
+    Attempt, Command, Effect, NodeId, Spec, Task, TaskId, Terms, Timestamp, Token, WorkflowVersion,
+};
 use serde_json::Value;
 
 use crate::audit::{Audit, AuditPage, AuditQuery};
@@ -12,6 +14,7 @@ use crate::error::StoreError;
 use crate::locks::{Lock, LockPage, LockQuery};
 use crate::logs::{LogChunk, LogLine, LogQuery};
 use crate::nodes::KnownNode;
+use crate::peers::{News, Stale, To};
 use crate::query::TaskQuery;
 use crate::stored::*;
 
@@ -23,6 +26,9 @@ pub struct Submission {
     pub key: Option<IdempotencyKey>,
     /// What is noted of it, unless it is replayed.
     pub audit: Option<Audit>,
+    /// Its workflow is the newest of that name: refused with [`StoreError::WorkflowChanged`] if it is not any more, as another node
+    /// changed it.
+    pub newest: bool,
 }
 
 /// What a worker reports, and what it takes, in one transaction.
@@ -52,6 +58,9 @@ pub struct Commit {
 pub trait CommitSink: Send + Sync {
     /// These changes are durable, in this order.
     fn committed(&self, commits: Vec<Commit>);
+
+    /// Another node says this; number 0 is the store itself. Must not block either.
+    fn heard(&self, _from: NodeId, _news: News) {}
 }
 
 /// Where tasks live. Reads see every change that was answered before they began.
@@ -77,7 +86,7 @@ pub trait Store: Send + Sync + 'static {
     /// all of it happened or nothing.
     async fn work(&self, work: Work) -> Result<Worked, StoreError>;
 
-    /// Asks every task that was running when the store was opened to recover ([`Command::Recover`]); for the start of a server.
+    /// Asks every task that a server ran which is no more to recover ([`Command::Recover`]); for the start of a server.
     /// After Ok: done for all. Crash in the middle: some recovered, which does no harm when repeated.
     async fn recover(&self) -> Result<u64, StoreError>;
 
@@ -108,6 +117,24 @@ pub trait Store: Send + Sync + 'static {
 
     /// Which nodes share it, by name; none where it is one server's own.
     fn nodes(&self) -> Result<Vec<KnownNode>, StoreError> {
+        Ok(Vec::new())
+    }
+
+    /// How many other nodes are at work on it just now.
+    fn peers(&self) -> usize {
+        0
+    }
+
+    /// Tells other nodes something, some time soon; it may get lost.
+    fn tell(&self, _to: To, _news: News) {}
+
+    /// False while nothing can be told to other nodes, nor heard of them.
+    fn is_in_touch(&self) -> bool {
+        true
+    }
+
+    /// Which of these attempts are not live any more, or are to stop. For nodes that may not have heard of it.
+    async fn stale(&self, _attempts: Vec<(TaskId, u32, Token)>) -> Result<Vec<Stale>, StoreError> {
         Ok(Vec::new())
     }
 

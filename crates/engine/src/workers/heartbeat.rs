@@ -54,14 +54,27 @@ impl Engine {
         // What is known by now counts as seen: only what comes later wakes.
         loop {
             news.borrow_and_update();
-            let (extended, is_news) = {
-                let mut state = workers.state.lock();
-                let is_news = names.iter().any(|name| state.leases.is_news(&name.key, &worker));
-                let now = Instant::now();
-                let extended: Vec<LeaseState> =
-                    names.iter().map(|name| state.leases.extend(&name.key, &worker, now)).collect();
-                (extended, is_news)
+            let (here, mut is_news) = {
+                let (mut state, now) = (workers.state.lock(), Instant::now());
+                let known = |name: &&LeaseName| state.leases.has(&name.key);
+                let is_news = names.iter().filter(known).any(|name| state.leases.is_news(&name.key, &worker));
+                let here: Vec<Option<LeaseState>> =
+                    names.iter().map(|name| state.extend_here(&name.key, &worker, now)).collect();
+                (here, is_news)
             };
+            let away: Vec<LeaseName> =
+                names.iter().zip(&here).filter(|(_, state)| state.is_none()).map(|(name, _)| *name).collect();
+            let mut elsewhere = self.extend_elsewhere(&worker, &away)?.into_iter();
+            {
+                let (mut state, now) = (workers.state.lock(), Instant::now());
+                for (name, stands) in away.iter().zip(elsewhere.as_slice()) {
+                    is_news |= state.is_news_here(&name.key, stands, now);
+                }
+            }
+            let extended: Vec<LeaseState> = here
+                .into_iter()
+                .map(|state| state.or_else(|| elsewhere.next()).unwrap_or(LeaseState::Lost))
+                .collect();
             if is_news || Instant::now() >= until || self.inner.timers_stopped() {
                 return Ok(extended);
             }

@@ -121,6 +121,10 @@ impl Engine {
                 let retry_after = if waited { Span(0) } else { ASK_AGAIN };
                 return Ok(Assigned { retry_after, ..Assigned::default() });
             }
+            let (_asking, news) = workers.asking(&ask.queues, ask.max);
+            if self.inner.store.peers() > 0 {
+                self.inner.dispatcher.tell_all(news);
+            }
             let wake = workers.pause(&ask.queues, now).map_or(until, |pause| until.min(now + pause));
             tokio::select! {
                 _ = select_all(told) => {}

@@ -5,11 +5,11 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use longhaul_model::{Failure, Leased, Span, TaskId, Timestamp, Token, WorkerId};
+use longhaul_model::{Failure, Leased, NodeId, Span, TaskId, Timestamp, Token, WorkerId};
 use tokio::time::Instant;
 
 /// One attempt at a worker.
-pub(super) type Key = (TaskId, u32, Token);
+pub(crate) type Key = (TaskId, u32, Token);
 
 /// The leases.
 #[derive(Default)]
@@ -21,6 +21,8 @@ pub(super) struct Held {
     pub(super) queue: Arc<str>,
     /// Whether the worker may know secrets of the task.
     pub(super) secrets: bool,
+    /// The node that its worker was heard of last, if that is another one.
+    pub(super) heard_at: Option<NodeId>,
     span: Duration,
     expires: Instant,
     /// When the attempt's time is over, whatever the worker says.
@@ -62,6 +64,7 @@ impl Leases {
             worker: leased.lease.worker.clone(),
             queue: leased.queue.clone(),
             secrets: leased.secrets,
+            heard_at: None,
             span,
             expires: now + span,
             deadline,
@@ -79,13 +82,13 @@ impl Leases {
         self.0.get(key).filter(|held| held.worker == *worker && held.state != State::Ending)
     }
 
-    /// The work is to stop; gives whose it is.
-    pub(super) fn cancel(&mut self, key: &Key) -> Option<WorkerId> {
+    /// The work is to stop; gives whose it is, and where else that was heard of.
+    pub(super) fn cancel(&mut self, key: &Key) -> Option<(WorkerId, Option<NodeId>)> {
         let held = self.0.get_mut(key)?;
         if held.state == State::Live {
             held.state = State::Cancelled { told: false };
         }
-        Some(held.worker.clone())
+        Some((held.worker.clone(), held.heard_at))
     }
 
     /// A heartbeat: the lease lasts its span from now.
@@ -104,6 +107,23 @@ impl Leases {
         }
         held.expires = now + held.span;
         LeaseState::Live(span)
+    }
+
+    /// Where its worker was heard of; `None` for here.
+    pub(super) fn heard_at(&mut self, key: &Key, node: Option<NodeId>) {
+        if let Some(held) = self.0.get_mut(key) {
+            held.heard_at = node;
+        }
+    }
+
+    /// All of them.
+    pub(super) fn keys(&self) -> impl Iterator<Item = Key> {
+        self.0.keys().copied()
+    }
+
+    /// Whether it is watched here.
+    pub(super) fn has(&self, key: &Key) -> bool {
+        self.0.contains_key(key)
     }
 
     /// Whether a worker has to be told something about a lease that it does not know yet.
@@ -196,7 +216,7 @@ mod tests {
         let other = WorkerId("b/w".into());
         assert_eq!(leases.extend(&key(1), &other, now), LeaseState::Lost);
         assert!(!leases.is_news(&key(1), &worker));
-        assert_eq!(leases.cancel(&key(1)), Some(worker.clone()));
+        assert_eq!(leases.cancel(&key(1)), Some((worker.clone(), None)));
         assert!(leases.is_news(&key(1), &worker));
         assert_eq!(leases.extend(&key(1), &worker, now), LeaseState::Cancelled(Span(1_000)));
         assert!(!leases.is_news(&key(1), &worker));

@@ -73,23 +73,39 @@ impl<'de> Deserialize<'de> for Rate {
 /// A rate at work: it fills steadily, and holds what its time brings.
 pub(super) struct Bucket {
     rate: Rate,
+    /// How many nodes share the rate.
+    nodes: u32,
     left: f64,
     seen: Instant,
 }
 
 impl Bucket {
     pub(super) fn new(rate: Rate, now: Instant) -> Self {
-        Bucket { rate, left: f64::from(rate.count), seen: now }
+        Bucket { rate, nodes: 1, left: f64::from(rate.count), seen: now }
     }
 
     /// How long one takes to come.
     fn interval(&self) -> f64 {
-        self.rate.per.0 as f64 / 1_000.0 / f64::from(self.rate.count)
+        self.rate.per.0 as f64 / 1_000.0 / f64::from(self.rate.count) * f64::from(self.nodes)
+    }
+
+    /// What it holds at the most.
+    fn most(&self) -> f64 {
+        (f64::from(self.rate.count) / f64::from(self.nodes)).max(1.0)
+    }
+
+    /// Takes one node's share of the rate.
+    pub(super) fn share(&mut self, nodes: u32, now: Instant) {
+        if self.nodes != nodes {
+            self.fill(now);
+            self.nodes = nodes;
+            self.left = self.left.min(self.most());
+        }
     }
 
     fn fill(&mut self, now: Instant) {
         let came = now.saturating_duration_since(self.seen).as_secs_f64() / self.interval();
-        self.left = (self.left + came).min(f64::from(self.rate.count));
+        self.left = (self.left + came).min(self.most());
         self.seen = now;
     }
 

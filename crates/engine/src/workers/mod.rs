@@ -1,6 +1,8 @@
 //! The server's side of workers: which work waits in which queue, who has a lease until when, who was heard of. What must
 //! survive is in the store; what is here is made again from it at every start.
 
+mod abroad;
+mod elsewhere;
 mod heartbeat;
 mod lease;
 mod leases;
@@ -15,7 +17,7 @@ mod watchdog;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use longhaul_model::{Leased, TaskId, Timestamp, Token, WorkerId};
+use longhaul_model::{Leased, NodeId, TaskId, Timestamp, WorkerId};
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
@@ -29,7 +31,9 @@ pub(crate) use queues::kept_limits;
 pub use report::{Ending, Recorded, WorkerReport};
 pub use seen::WorkerSummary;
 
-use leases::{Key, Leases};
+pub(crate) use abroad::Gifts;
+pub(crate) use leases::Key;
+use leases::Leases;
 use queue::{Queue, Taken};
 use seen::Seen;
 
@@ -44,6 +48,8 @@ struct State {
     queues: HashMap<Arc<str>, Queue>,
     leases: Leases,
     seen: Seen,
+    /// Leases watched elsewhere whose workers were told here that they are to stop, and when.
+    told: HashMap<Key, Instant>,
     /// The number of the next that waits.
     number: u64,
 }
@@ -57,7 +63,7 @@ impl Workers {
         state.queue(queue).offer((id, sub_task), priority, number, Instant::now());
     }
 
-    /// It waits no more.
+    /// It waits no more, neither here nor where it was given.
     pub(crate) fn unqueued(&self, id: TaskId, sub_task: u32, queue: &Arc<str>) {
         self.state.lock().queue(queue).withdraw((id, sub_task));
     }
@@ -71,20 +77,21 @@ impl Workers {
         state.seen.touch(&leased.lease.worker, wall);
     }
 
-    /// An attempt is to stop, if a worker has it.
-    pub(crate) fn cancel(&self, key: &Key) {
+    /// An attempt is to stop, if a worker has it; gives where else that was heard of.
+    pub(crate) fn cancel(&self, key: &Key) -> Option<(NodeId, WorkerId)> {
         let mut state = self.state.lock();
-        if let Some(worker) = state.leases.cancel(key) {
-            state.seen.tell(&worker);
-        }
+        let (worker, heard_at) = state.leases.cancel(key)?;
+        state.seen.tell(&worker);
+        Some((heard_at?, worker))
     }
 
-    /// A worker has an attempt no more.
-    pub(crate) fn lease_ended(&self, id: TaskId, sub_task: u32, token: Token) {
+    /// A worker has an attempt no more; gives where else it was heard of.
+    pub(crate) fn lease_ended(&self, key: &Key) -> Option<(NodeId, WorkerId)> {
         let mut state = self.state.lock();
-        let Some(held) = state.leases.remove(&(id, sub_task, token)) else { return };
+        let held = state.leases.remove(key)?;
         state.queue(&held.queue).ended();
         state.seen.tell(&held.worker);
+        Some((held.heard_at?, held.worker))
     }
 
     /// Whether a worker has this lease.

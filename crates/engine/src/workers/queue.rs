@@ -10,6 +10,7 @@ use longhaul_model::TaskId;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
+use super::abroad::Abroad;
 use super::limits::{Bucket, QueueLimits};
 
 /// Work that waited so long goes before work that only just became ready.
@@ -32,6 +33,10 @@ pub(super) struct Queue {
     taken: usize,
     limits: QueueLimits,
     bucket: Option<Bucket>,
+    /// Attempts that workers here wait for.
+    pub(super) asking: usize,
+    /// How it stands at other nodes.
+    pub(super) abroad: Abroad,
     /// Tells one that waits for work that there may be some.
     pub(super) news: Arc<Notify>,
 }
@@ -57,6 +62,7 @@ impl Queue {
 
     /// Something waits no more.
     pub(super) fn withdraw(&mut self, item: Item) {
+        self.abroad.forget(&item);
         if let Some(place) = self.places.remove(&item) {
             self.waiting.remove(&place);
         }
@@ -64,7 +70,8 @@ impl Queue {
 
     /// The place of what would be taken next, if anything may be.
     pub(super) fn head(&mut self, now: Instant) -> Option<Place> {
-        let full = self.limits.max_running.is_some_and(|most| self.running + self.taken >= most as usize);
+        let running = self.running + self.taken + self.abroad.running();
+        let full = self.limits.max_running.is_some_and(|most| running >= most as usize);
         if self.limits.paused || full || !self.bucket.as_mut().is_none_or(|bucket| bucket.holds_one(now)) {
             return None;
         }
@@ -75,6 +82,7 @@ impl Queue {
     pub(super) fn take(&mut self, queue: &Arc<str>) -> Option<Taken> {
         let (place, (item, since)) = self.waiting.pop_first()?;
         self.places.remove(&item);
+        self.abroad.forget(&item);
         self.taken += 1;
         if let Some(bucket) = &mut self.bucket {
             bucket.take();
@@ -98,6 +106,24 @@ impl Queue {
         self.news.notify_one();
     }
 
+    /// Takes up to so many out that no other node gave, in order.
+    pub(super) fn take_own(&mut self, most: usize) -> Vec<(Place, Item, Instant)> {
+        let own = self.waiting.iter().filter(|(_, (item, _))| !self.abroad.is_borrowed(item));
+        let taken: Vec<_> = own.take(most).map(|(place, (item, since))| (*place, *item, *since)).collect();
+        for (place, item, _) in &taken {
+            self.waiting.remove(place);
+            self.places.remove(item);
+        }
+        taken
+    }
+
+    /// What was taken by [`Queue::take_own`] waits on.
+    pub(super) fn wait_again(&mut self, item: Item, place: Place, since: Instant) {
+        self.places.insert(item, place);
+        self.waiting.insert(place, (item, since));
+        self.news.notify_one();
+    }
+
     /// A worker has one attempt less.
     pub(super) fn ended(&mut self) {
         self.running = self.running.saturating_sub(1);
@@ -116,6 +142,13 @@ impl Queue {
         };
         let kept_waiting = now.duration_since(*since) >= PATIENCE;
         if kept_waiting { highest.saturating_add(1) } else { *highest }
+    }
+
+    /// Its rate is shared by so many nodes.
+    pub(super) fn share_rate(&mut self, nodes: u32, now: Instant) {
+        if let Some(bucket) = &mut self.bucket {
+            bucket.share(nodes, now);
+        }
     }
 
     /// How long until its rate allows one more; `None` if that is not what it waits for.
@@ -143,6 +176,11 @@ impl Queue {
         self.waiting.len()
     }
 
+    /// What waits, but for what other nodes gave.
+    pub(super) fn own_len(&self) -> usize {
+        self.waiting.keys().len().saturating_sub(self.abroad.borrowed_len())
+    }
+
     /// Since when the oldest waits.
     pub(super) fn oldest(&self) -> Option<Instant> {
         let (mut oldest, mut from) = (None::<Instant>, (Reverse(i8::MAX), 0));
@@ -160,6 +198,7 @@ impl Queue {
         self.waiting.is_empty()
             && self.running == 0
             && self.taken == 0
+            && self.asking == 0
             && self.limits == QueueLimits::default()
     }
 }

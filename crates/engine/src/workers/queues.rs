@@ -42,14 +42,34 @@ impl Workers {
         }
     }
 
+    /// Sets what another node kept: what is not named is not limited.
+    pub(crate) fn reset_limits(&self, kept: BTreeMap<String, QueueLimits>) {
+        let (mut state, now) = (self.state.lock(), Instant::now());
+        for (name, queue) in &mut state.queues {
+            let limits = kept.get(&**name).copied().unwrap_or_default();
+            if queue.limits() != limits {
+                queue.limit(limits, now);
+            }
+        }
+        for (name, limits) in kept {
+            let name: Arc<str> = name.into();
+            if state.queue(&name).limits() != limits {
+                state.queue(&name).limit(limits, now);
+            }
+        }
+    }
+
     fn summaries(&self) -> Vec<QueueSummary> {
         let (state, now) = (self.state.lock(), Instant::now());
         let summary = |(name, queue): (&Arc<str>, &super::Queue)| QueueSummary {
             name: name.clone(),
-            waiting: queue.len(),
-            running: queue.running,
-            oldest_wait: queue.oldest().map(|since| now.saturating_duration_since(since)),
-            workers: state.seen.serving(name),
+            waiting: queue.own_len() + queue.abroad.sum(|said| said.waiting),
+            running: queue.running + queue.abroad.running(),
+            oldest_wait: queue
+                .oldest()
+                .map(|since| now.saturating_duration_since(since))
+                .max(queue.abroad.oldest()),
+            workers: state.seen.serving(name) + queue.abroad.sum(|said| said.serving),
             limits: queue.limits(),
         };
         let mut all: Vec<QueueSummary> = state.queues.iter().map(summary).collect();

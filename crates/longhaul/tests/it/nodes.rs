@@ -1,4 +1,4 @@
-//! Several nodes on one PostgreSQL database: one is active, another takes over.
+//! Several nodes at work on one PostgreSQL database.
 
 use std::net::TcpListener;
 use std::path::PathBuf;
@@ -63,35 +63,15 @@ impl Node {
             .into()
     }
 
-    /// Waits until it answers as the active one.
+    /// Waits until it is at work.
     #[track_caller]
     pub(crate) fn active(&self) -> Duration {
         let start = Instant::now();
         while self.run(&["task", "list"]).code != 0 {
-            assert!(start.elapsed() < PATIENCE, "{} does not become active", self.address);
+            assert!(start.elapsed() < PATIENCE, "{} does not start", self.address);
             std::thread::sleep(Duration::from_millis(100));
         }
         start.elapsed()
-    }
-
-    /// Waits until it says that it stands by, with a clear answer.
-    #[track_caller]
-    fn stands_by(&self) {
-        let start = Instant::now();
-        loop {
-            let done = self.run(&["workflow", "list"]);
-            if done.err.contains("NODE_STANDS_BY") {
-                assert!(
-                    done.code == 5 && done.err.contains("another one is active"),
-                    "{}: {}",
-                    done.code,
-                    done.err
-                );
-                return;
-            }
-            assert!(start.elapsed() < PATIENCE && done.code == 4, "{}", done.err);
-            std::thread::sleep(Duration::from_millis(50));
-        }
     }
 
     #[track_caller]
@@ -130,71 +110,99 @@ impl Drop for Node {
     }
 }
 
-/// Reliability F1 and F17 for nodes: a killed one is replaced within 15 seconds, and its tasks go on.
-#[test]
-fn node_that_is_killed_is_replaced() {
-    let site = Site::new();
-    let first = site.node("a");
-    first.active();
-    let second = site.node("b");
-    second.stands_by();
-    let states = || {
-        let nodes = first.run(&["node", "list", "-o", "json"]).code(0).json();
-        let of = |node: &Node| {
-            let all = nodes["elements"].as_array().expect("nodes").iter();
-            let mut own = all.filter(|known| known["address"] == node.address.as_str());
-            own.next().map(|known| known["state"].as_str().expect("a state").to_owned())
-        };
-        (of(&first), of(&second))
+/// The states of nodes, as one of them lists them.
+fn states(asked: &Node, nodes: &[&Node]) -> Vec<Option<String>> {
+    let list = asked.run(&["node", "list", "-o", "json"]).code(0).json();
+    let all = list["elements"].as_array().expect("nodes");
+    let of = |node: &&Node| {
+        let known = all.iter().find(|known| known["address"] == node.address.as_str());
+        known.map(|known| known["state"].as_str().expect("a state").to_owned())
     };
-    assert_eq!(states(), (Some("ACTIVE".to_owned()), Some("STANDBY".to_owned())));
-    let (done, running) = (first.start_task("done", "1ms"), first.start_task("running", "2s"));
-    first.succeeds(&done);
-    first.signal(Signal::SIGKILL);
-    let took = second.active();
-    assert!(took < Duration::from_secs(15), "{took:?}");
-    for id in [&done, &running] {
-        second.succeeds(id);
+    nodes.iter().map(of).collect()
+}
+
+/// What one accepted, the others show, wait for and stop; what one of them kept with it when it was killed, another one goes on
+/// with (reliability F1 for nodes).
+#[test]
+fn nodes_share_their_tasks() {
+    let site = Site::new();
+    let (first, second, third) = (site.node("a"), site.node("b"), site.node("c"));
+    for node in [&first, &second, &third] {
+        node.active();
     }
+    let active = Some("ACTIVE".to_owned());
+    assert_eq!(states(&second, &[&first, &second, &third]), vec![active.clone(); 3]);
+    let done = first.start_task("done", "1ms");
+    second.succeeds(&done);
+    let long = first.start_task("long", "60s");
+    second.run(&["task", "cancel", &long]).code(0);
+    let start = Instant::now();
+    third.run(&["task", "get", &long, "--wait", "30s"]).code(0);
+    assert!(start.elapsed() < Duration::from_secs(5), "the cancel took {:?}", start.elapsed());
+    let running = first.start_task("running", "2s");
+    first.signal(Signal::SIGKILL);
+    let killed = Instant::now();
+    second.succeeds(&running);
+    assert!(killed.elapsed() < Duration::from_secs(15), "{:?}", killed.elapsed());
+    let silent = Some("SILENT".to_owned());
+    assert_eq!(states(&third, &[&first, &second, &third]), [silent, active.clone(), active]);
 }
 
 /// Reliability F20: a node that stood still for too long and comes back finds that its turn is over, and ends.
 #[test]
 fn node_that_stood_still_ends() {
     let site = Site::new();
-    let mut first = site.node("a");
+    let (mut first, second) = (site.node("a"), site.node("b"));
     first.active();
-    let second = site.node("b");
-    second.stands_by();
-    let id = first.start_task("kept", "3s");
-    first.signal(Signal::SIGSTOP);
     second.active();
+    let id = first.start_task("kept", "6s");
+    first.signal(Signal::SIGSTOP);
+    second.succeeds(&id);
     first.signal(Signal::SIGCONT);
     assert_eq!(ended(&mut first.child), Some(1));
-    second.succeeds(&id);
     let attempts = second.run(&["task", "attempts", &id]).code(0).out;
     assert_eq!(attempts.matches("SUCCESSFUL").count(), 4, "{attempts}");
     assert!(attempts.contains("    2        SUCCESSFUL"), "{attempts}");
 }
 
-/// Who stops lets go of the turn: the next is active in a moment. Their keys must be the same.
+/// Who stops in order hands over what it has, in a moment. All have the same keys.
 #[test]
 fn node_that_stops_hands_over() {
     let site = Site::new();
-    let mut first = site.node("a");
+    let (mut first, second) = (site.node("a"), site.node("b"));
     first.active();
-    let second = site.node("b");
-    second.stands_by();
+    second.active();
     let mut stranger = site.node_with("c", site.home.path().join("other.json"));
     assert_eq!(ended(&mut stranger.child), Some(1));
     let id = first.start_task("handed", "2s");
     first.signal(Signal::SIGTERM);
     assert_eq!(ended(&mut first.child), Some(0));
-    let took = second.active();
-    assert!(took < Duration::from_secs(5), "{took:?}");
     second.succeeds(&id);
-    let mut third = site.node("d");
-    third.stands_by();
-    third.signal(Signal::SIGTERM);
-    assert_eq!(ended(&mut third.child), Some(0));
+    assert_eq!(states(&second, &[&first, &second]), [None, Some("ACTIVE".to_owned())]);
+}
+
+/// What is changed at one node holds at every other: a workflow at once, what somebody may do a moment later.
+#[test]
+fn nodes_know_what_others_change() {
+    let site = Site::new();
+    let (first, second) = (site.node("a"), site.node("b"));
+    first.active();
+    second.active();
+    let file = site.home.path().join("w.yaml");
+    for version in 1..=5 {
+        let text = format!(
+            "name: changing\ntype: CHANGING\ntitle: Version {version}\n\
+             subTasks: [{{ name: a, description: a, action: {{ simulate: {{}} }} }}]\n"
+        );
+        std::fs::write(&file, text).expect("written");
+        first.run(&["workflow", "apply", file.to_str().expect("a path")]).code(0);
+        let started = second.run(&["task", "start", "changing", "-o", "json"]).code(0).json();
+        assert_eq!(started["name"], format!("Version {version}"));
+    }
+    let add = ["user", "add", "robot", "--role", "VIEWER", "--service", "-o", "json"];
+    first.run(&add).code(0);
+    let start = Instant::now();
+    while !second.run(&["user", "list"]).code(0).out.contains("robot") {
+        assert!(start.elapsed() < Duration::from_secs(3), "the other node does not know");
+    }
 }

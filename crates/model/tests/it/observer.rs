@@ -7,8 +7,8 @@ use std::sync::Arc;
 use longhaul_model::invariant::violations;
 use longhaul_model::workflow::{CompiledAction, Workflow};
 use longhaul_model::{
-    Attempt, Change, Command, Effect, Failure, Launch, NodeId, Record, Refused, Spec, State, SubTask, SubTaskStatus,
-    Task, TaskId, TaskStatus, Timestamp, Token,
+    Attempt, Change, Command, Effect, Failure, Launch, NodeId, Record, Refused, Spec, State, SubTask,
+    SubTaskStatus, Task, TaskId, TaskStatus, Timestamp, Token,
 };
 use serde_json::Value;
 
@@ -162,12 +162,20 @@ impl Observer {
                     );
                 }
                 Effect::LeaseEnded { sub_task, token, node } => {
-                    assert_eq!(self.looked_after.get(&(*sub_task, *token)), Some(node), "I7: watched elsewhere");
+                    assert_eq!(
+                        self.looked_after.get(&(*sub_task, *token)),
+                        Some(node),
+                        "I7: watched elsewhere"
+                    );
                     let sub = &after.sub_tasks[*sub_task as usize];
                     assert!(sub.token() > *token || sub.lease.is_none(), "I7: an ended lease is held");
                 }
                 Effect::Stop { sub_task, token, node } => {
-                    assert_eq!(self.looked_after.get(&(*sub_task, *token)), Some(node), "I6: it runs elsewhere");
+                    assert_eq!(
+                        self.looked_after.get(&(*sub_task, *token)),
+                        Some(node),
+                        "I6: it runs elsewhere"
+                    );
                     assert!(after.state.stopping.is_some() || after.state.status.is_ended());
                     assert_eq!(after.sub_tasks[*sub_task as usize].token(), *token);
                 }

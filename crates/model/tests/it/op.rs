@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use longhaul_model::{
-    Command, Failure, Fault, NodeId, Record, Stage, StageStatus, SubTaskStatus, Terms, Timestamp, Token, Verdict,
-    WorkerId, time::Span,
+    Command, Failure, Fault, NodeId, Record, Stage, StageStatus, SubTaskStatus, Terms, Timestamp, Token,
+    Verdict, WorkerId, time::Span,
 };
 use proptest::option::weighted;
 use proptest::prelude::*;

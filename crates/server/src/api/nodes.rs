@@ -1,4 +1,4 @@
-//! `GET /v1/nodes`: which nodes there are, and which one is active.
+//! `GET /v1/nodes`: which nodes there are, and which were lost.
 
 use axum::extract::State;
 use axum::response::Response;
@@ -27,7 +27,6 @@ fn write(json: &mut Json, known: &KnownNode) {
         json.key("name").value(&known.node.name);
         json.key("state").plain(match known.state {
             NodeState::Active => "ACTIVE",
-            NodeState::Standby => "STANDBY",
             NodeState::Silent => "SILENT",
         });
         json.key("address").value(&known.node.address);

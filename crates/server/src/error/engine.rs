@@ -110,7 +110,9 @@ impl From<EngineError> for ApiError {
                     .remedy("Retry once there is room"),
                 message,
             ),
-            EngineError::Store(StoreError::Unavailable(_) | StoreError::Conflict(_)) => ApiError::passing(
+            EngineError::Store(
+                StoreError::Unavailable(_) | StoreError::Conflict(_) | StoreError::WorkflowChanged,
+            ) => ApiError::passing(
                 StatusCode::SERVICE_UNAVAILABLE,
                 Fault::new("SERVICE_UNAVAILABLE", "the server's storage does not answer")
                     .remedy("Retry in a few seconds; with an Idempotency-Key nothing is started twice"),

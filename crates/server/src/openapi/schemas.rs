@@ -89,7 +89,7 @@ pub(super) fn all() -> Map<String, Value> {
     add("WorkflowDefinition", definition());
     add(
         "Health",
-        object(&["status"], json!({ "status": { "type": "string", "enum": ["UP", "DOWN", "STANDBY"] } })),
+        object(&["status"], json!({ "status": { "type": "string", "enum": ["UP", "DOWN", "STARTING"] } })),
     );
     all
 }
@@ -317,7 +317,7 @@ fn node() -> Value {
         &["name", "state", "address", "version", "startTimestamp", "seenTimestamp"],
         json!({
             "name": text("What it is called: its host and port"),
-            "state": { "type": "string", "enum": ["ACTIVE", "STANDBY", "SILENT"] },
+            "state": { "type": "string", "enum": ["ACTIVE", "SILENT"] },
             "address": text("Where it listens"), "version": text("The version of its program"),
             "startTimestamp": instant("When it was started"), "seenTimestamp": instant("When it was last heard of"),
         }),

@@ -26,8 +26,12 @@ pub async fn each_change_is_noted_once(fixture: &mut impl Fixture) {
     let workflow = put(1).await.expect("stored").workflow;
     assert!(!put(1).await.expect("the same").created);
     let key = || Some(IdempotencyKey { principal: "bob".into(), key: "k".into(), fingerprint: [7; 32] });
-    let submission =
-        || Submission { task: task(&env, &workflow, "one", None), key: key(), audit: by("bob", "startTask") };
+    let submission = || Submission {
+        task: task(&env, &workflow, "one", None),
+        key: key(),
+        audit: by("bob", "startTask"),
+        newest: false,
+    };
     let first = store.submit(submission()).await.expect("submitted");
     assert!(store.submit(submission()).await.expect("replayed").replayed);
     let id = first.task.id();

@@ -37,7 +37,7 @@ async fn begin(
 ) -> Result<TaskId, StoreError> {
     let spec = Spec { input: spec(hosts, "a"), labels: Default::default(), requested_by: None };
     let task = Task::new(env.new_task_id(), workflow.clone(), spec, None, None, env.now()).expect("a task");
-    let submission = Submission { task: Box::new(task), key: None, audit: None };
+    let submission = Submission { task: Box::new(task), key: None, audit: None, newest: false };
     store.submit(submission).await.map(|submitted| submitted.task.id())
 }
 

@@ -49,7 +49,9 @@ pub async fn submitted_task_survives_reopening(fixture: &mut impl Fixture) {
     store.close().await;
     let store = fixture.open().await;
     let after = record(&*store, id);
-    assert_eq!((after.state, after.sub_tasks, after.name), (before.state, before.sub_tasks, before.name));
+    let parts =
+        |record: &longhaul_model::Record| (record.state.clone(), sub_tasks(record), record.name.clone());
+    assert_eq!(parts(&after), parts(&before));
     assert_eq!(store.list(&Default::default()).expect("a list").total, 1);
     store.close().await;
 }
@@ -74,7 +76,8 @@ pub async fn key_with_another_request_is_refused(fixture: &mut impl Fixture) {
     let (store, env) = (fixture.open().await, fixture.env());
     let workflow = put(&*store, definition("w", "T_RUN", 1)).await;
     submit(&*store, task(&env, &workflow, "one", None), key("k", 1)).await;
-    let other = Submission { task: task(&env, &workflow, "two", None), key: key("k", 2), audit: None };
+    let other =
+        Submission { task: task(&env, &workflow, "two", None), key: key("k", 2), audit: None, newest: false };
     assert!(matches!(store.submit(other).await, Err(StoreError::KeyReused)));
     assert_eq!(store.list(&Default::default()).expect("a list").total, 1);
     store.close().await;
@@ -84,13 +87,15 @@ pub async fn key_with_another_request_is_refused(fixture: &mut impl Fixture) {
 pub async fn concurrent_submissions_with_one_key_make_one_task(fixture: &mut impl Fixture) {
     let (store, env) = (fixture.open().await, fixture.env());
     let workflow = put(&*store, definition("w", "T_RUN", 1)).await;
-    let all =
-        (0..100).map(|_| {
-            let (store, task) = (store.clone(), task(&env, &workflow, "one", None));
-            async move {
-                store.submit(Submission { task, key: key("k", 1), audit: None }).await.expect("submitted")
-            }
-        });
+    let all = (0..100).map(|_| {
+        let (store, task) = (store.clone(), task(&env, &workflow, "one", None));
+        async move {
+            store
+                .submit(Submission { task, key: key("k", 1), audit: None, newest: false })
+                .await
+                .expect("submitted")
+        }
+    });
     let all = join_all(all.collect()).await;
     assert_eq!(all.iter().filter(|submitted| !submitted.replayed).count(), 1);
     assert!(all.iter().all(|submitted| submitted.task.id() == all[0].task.id()));

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use longhaul_model::workflow::{Definition, Workflow};
-use longhaul_model::{Command, Effect, Env, Record, Spec, Task, TaskId, Timestamp, Token};
+use longhaul_model::{Command, Effect, Env, NodeId, Record, Spec, SubTask, Task, TaskId, Timestamp, Token};
 use parking_lot::Mutex;
 use serde_json::{Value, json};
 
@@ -25,6 +25,11 @@ pub trait Fixture: Send {
     async fn open(&mut self) -> Arc<dyn Store>;
     /// The same, and the accounts in it.
     async fn open_accounts(&mut self) -> (Arc<dyn Store>, Arc<dyn Accounts>);
+}
+
+/// Sub-tasks as they are, whoever looks after them: that may be another node by now.
+pub fn sub_tasks(record: &Record) -> Vec<SubTask> {
+    record.sub_tasks.iter().map(|sub| SubTask { node: NodeId::default(), ..sub.clone() }).collect()
 }
 
 /// A workflow of simulated sub-tasks.
@@ -57,7 +62,7 @@ pub fn task(env: &Env, workflow: &Arc<Workflow>, title: &str, not_before: Option
 
 /// Submits a task.
 pub async fn submit(store: &dyn Store, task: Box<Task>, key: Option<IdempotencyKey>) -> Submitted {
-    store.submit(Submission { task, key, audit: None }).await.expect("submitted")
+    store.submit(Submission { task, key, audit: None, newest: false }).await.expect("submitted")
 }
 
 /// Submits a task and gives its id.

@@ -9,17 +9,22 @@ use tokio_postgres::Row;
 use super::errand::ERRANDS;
 use super::rows::{execute, query};
 use super::sql::{clean, column};
-use super::{Postgres, audit, sessions};
+use super::{Postgres, audit, sessions, shared};
 use crate::accounts::{
     ADMIN, AccountRefused, Accounts, ApiKey, MOST_API_KEYS, RefreshToken, User, UserChange, Users,
 };
 use crate::audit::Audit;
 use crate::error::StoreError;
+use crate::peers::Rare;
 
 #[async_trait]
 impl Accounts for Postgres {
     fn accounts_revision(&self) -> Result<i64, StoreError> {
         self.read(|db, _| Box::pin(async move { revision(db).await }))
+    }
+
+    fn accounts_news(&self) -> u64 {
+        self.shared.account_changes.load(std::sync::atomic::Ordering::SeqCst)
     }
 
     fn users(&self) -> Result<Users, StoreError> {
@@ -232,7 +237,8 @@ async fn next_epoch(db: &impl GenericClient, now: Timestamp) -> Result<i64, Stor
 }
 
 async fn changed(db: &impl GenericClient) -> Result<(), StoreError> {
-    execute(db, "UPDATE account_state SET revision = revision + 1", &[]).await.map(drop)
+    execute(db, "UPDATE account_state SET revision = revision + 1", &[]).await?;
+    shared::changed(db, Rare::Accounts).await
 }
 
 async fn insert_key(db: &impl GenericClient, user: &str, key: &ApiKey) -> Result<(), StoreError> {

@@ -8,13 +8,13 @@ use longhaul_model::{Change, Command, Launch, Task, TaskId, Timestamp};
 use tokio::try_join;
 use uuid::Uuid;
 
-use super::errand::OPENING;
 use super::held::{Held, Loaded, Was, Writes};
 use super::keys::Keys;
 use super::logs::Logs;
 use super::rows::{self, HISTORY, Place, Row, execute, query};
 use super::sql::failed;
 use super::tally::Tally;
+use super::turn::OPENING;
 use super::writer::{Done, Job};
 use super::{Shared, claims, workflows};
 use crate::audit::Audit;
@@ -47,6 +47,8 @@ pub(super) struct Batch<'a> {
     commits: Vec<Commit>,
     /// Claims that somebody let go of: who waits for them is looked at once the job is done.
     freed: Vec<String>,
+    /// Tasks that have what they claim, and are told in a transaction of their own.
+    granted: Vec<TaskId>,
 }
 
 /// A transaction before its commit.
@@ -56,6 +58,8 @@ pub(super) struct Written {
     pub(super) kept: Vec<(TaskId, Loaded)>,
     /// What was counted, with it.
     pub(super) tally: Tally,
+    /// Tasks that have what they claim, and are to be told.
+    pub(super) granted: Vec<TaskId>,
 }
 
 impl<'a> Batch<'a> {
@@ -83,12 +87,14 @@ impl<'a> Batch<'a> {
             tally,
             commits: Vec::new(),
             freed: Vec::new(),
+            granted: Vec::new(),
         };
         let opening = db.prepare_cached(OPENING).await.map_err(failed)?;
         let open = async {
             let begin = async { db.batch_execute("BEGIN").await };
-            let (_, row) = try_join!(begin, db.query_one(&opening, &[])).map_err(failed)?;
-            shared.opening(&row)
+            let turn = [&shared.turn.number as &(dyn tokio_postgres::types::ToSql + Sync)];
+            let (_, rows) = try_join!(begin, db.query(&opening, &turn)).map_err(failed)?;
+            shared.opened(&rows)
         };
         let ids: BTreeSet<TaskId> = jobs.iter().flat_map(Job::tasks).collect();
         // Sent in this order, without waiting in between.
@@ -100,9 +106,9 @@ impl<'a> Batch<'a> {
             batch.hand_on().await?;
         }
         batch.write().await?;
-        let Batch { tasks, commits, tally, .. } = batch;
+        let Batch { tasks, commits, tally, granted, .. } = batch;
         let kept = tasks.into_iter().filter_map(|(id, held)| Some((id, held.into_loaded()?))).collect();
-        Ok(Written { commits, done, kept, tally })
+        Ok(Written { commits, done, kept, tally, granted })
     }
 
     async fn job(&mut self, job: &Job) -> Result<Done, StoreError> {
@@ -110,6 +116,9 @@ impl<'a> Batch<'a> {
             Job::Submit(submission, _) => Done::Submitted(answer(self.submit(submission).await)?),
             Job::Command(id, command, asked) => {
                 let done = answer(self.change(*id, (**command).clone()).await)?;
+                if matches!(**command, Command::Acquired) {
+                    claims::told(self.db, *id, true).await?;
+                }
                 match (&done, asked) {
                     (Ok(_), Some((_, Some(audit)))) => self.note(audit, *id),
                     (Err(e @ StoreError::Corrupt(_)), None) => {
@@ -223,14 +232,14 @@ impl<'a> Batch<'a> {
     }
 
     async fn submit(&mut self, submission: &Submission) -> Result<Submitted, StoreError> {
-        let Submission { task, key, audit } = submission;
+        let Submission { task, key, audit, newest } = submission;
         let id = task.id();
         if let Some(key) = key
             && let Some(replayed) = self.replay(key, id).await?
         {
             return Ok(replayed);
         }
-        let done = self.accept(task).await;
+        let done = self.accept(task, *newest).await;
         if let (Ok(_), Some(key)) = (&done, key)
             && !self.keys.has(key)
         {
@@ -248,14 +257,24 @@ impl<'a> Batch<'a> {
         done
     }
 
-    async fn accept(&mut self, task: &Task) -> Result<Submitted, StoreError> {
+    async fn accept(&mut self, task: &Task, newest: bool) -> Result<Submitted, StoreError> {
         let mut task = Box::new(task.clone());
         let (name, version) = {
             let workflow = &task.record().workflow;
             (workflow.definition.name.clone(), workflow.version)
         };
-        let (wid, _) = workflows::find(self.db, &self.shared.workflows, &name, Some(version)).await?;
-        let mut change = task.apply(Command::Begin, self.now)?;
+        let known = &self.shared.workflows;
+        let wid = if newest {
+            // As another node may have stored a newer one, or taken it away, since it was looked up here.
+            match workflows::find(self.db, known, &name, None).await {
+                Ok((wid, found)) if found.version == version => wid,
+                Ok(_) | Err(StoreError::NotFound) => return Err(StoreError::WorkflowChanged),
+                Err(e) => return Err(e),
+            }
+        } else {
+            workflows::find(self.db, known, &name, Some(version)).await?.0
+        };
+        let mut change = task.apply_at(self.shared.turn.node, Command::Begin, self.now)?;
         if change.claims && task.record().conflicts_at_once() {
             claims::check(self.db, task.record()).await?;
         }
@@ -299,7 +318,7 @@ impl<'a> Batch<'a> {
         }
         // Taken out, as its claims are settled with the database at hand.
         let mut held = self.tasks.remove(&id).ok_or(StoreError::NotFound)?;
-        let done = match held.loaded.task.apply(command, self.now) {
+        let done = match held.loaded.task.apply_at(self.shared.turn.node, command, self.now) {
             Ok(mut change) => match self.settle_claims(&mut held.loaded.task, &mut change).await {
                 Ok(()) => {
                     held.touch(&mut change);
@@ -324,7 +343,7 @@ impl<'a> Batch<'a> {
     /// What a change asks of others: what it claims it may get at once, what it lets go of others may have.
     async fn settle_claims(&mut self, task: &mut Task, change: &mut Change) -> Result<(), StoreError> {
         if change.claims && claims::request(self.db, task.record(), self.now).await? {
-            let next = task.apply(Command::Acquired, self.now)?;
+            let next = task.apply_at(self.shared.turn.node, Command::Acquired, self.now)?;
             change.and(next);
         }
         if change.releases {
@@ -337,6 +356,12 @@ impl<'a> Batch<'a> {
     async fn hand_on(&mut self) -> Result<(), StoreError> {
         while let Some(key) = self.freed.pop() {
             for id in claims::next(self.db, &key, self.now).await? {
+                if !self.tasks.contains_key(&id) && !claims::lock_task(self.db, id).await? {
+                    // Another node has it just now, and may wait for this transaction: never the other way round.
+                    claims::told(self.db, id, false).await?;
+                    self.granted.push(id);
+                    continue;
+                }
                 if let Err(e @ StoreError::Corrupt(_)) = answer(self.change(id, Command::Acquired).await)? {
                     tracing::error!(task.id = %id, error = %e, "a task cannot be read and is left as it is");
                 }
@@ -399,14 +424,14 @@ impl<'a> Batch<'a> {
         for held in self.tasks.values_mut() {
             writes.add(held, &mut self.counters)?;
         }
-        let (db, turn) = (self.db, self.shared.turn.number);
+        let db = self.db;
         let Writes { hot, history, updates, gone_from_hot, gone_from_history, .. } = &writes;
         let Writes { specs, chunks, outputs, attempts, .. } = &writes;
         let moved = async {
             try_join!(
                 gone(db, "DELETE FROM hot WHERE id = ANY($1)", gone_from_hot),
                 gone(db, "DELETE FROM history WHERE id = ANY($1)", gone_from_history),
-                hot.write_hot(db, turn),
+                hot.write_hot(db),
                 history.write(db),
                 updates.write(db),
             )

@@ -107,6 +107,18 @@ pub(super) async fn next(
     Ok(granted)
 }
 
+/// Locks the row of a task that waits, unless another transaction has it: that one is not waited for.
+pub(super) async fn lock_task(db: &impl GenericClient, id: TaskId) -> Result<bool, StoreError> {
+    let statement = "SELECT 1 FROM history WHERE id = $1 FOR UPDATE SKIP LOCKED";
+    Ok(!query(db, statement, &[&id.0]).await?.is_empty())
+}
+
+/// Notes whether a task knows that it has what it claims.
+pub(super) async fn told(db: &impl GenericClient, id: TaskId, told: bool) -> Result<(), StoreError> {
+    let statement = "UPDATE claims SET told = $2 WHERE id = $1 AND told <> $2";
+    execute(db, statement, &[&id.0, &told]).await.map(drop)
+}
+
 const COLUMNS: &str =
     "claims.kind, claims.name, claims.mode, claims.most, claims.held, claims.since, claims.id,
     coalesce((SELECT name FROM hot WHERE hot.id = claims.id),

@@ -1,5 +1,6 @@
 //! Where the database is, and how it is reached: its URL, TLS, time limits.
 
+use std::future::poll_fn;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,9 +11,10 @@ use rustls::crypto::{CryptoProvider, aws_lc_rs, verify_tls12_signature, verify_t
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::task::JoinHandle;
 use tokio_postgres::config::{SslMode, TargetSessionAttrs};
-use tokio_postgres::{Client, Config};
+use tokio_postgres::{AsyncMessage, Client, Config, Notification};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::sql::failed;
@@ -76,6 +78,18 @@ impl Place {
         format!("{} at {}", self.config.get_dbname().unwrap_or_default(), hosts.join(","))
     }
 
+    /// How its connections are called.
+    pub(super) fn application(&self) -> &str {
+        self.config.get_application_name().unwrap_or("longhaul")
+    }
+
+    /// The same with connections of another name.
+    pub(super) fn called(&self, application: &str) -> Place {
+        let mut place = self.clone();
+        place.config.application_name(application);
+        place
+    }
+
     /// A connection of its own; the task that drives it ends with it.
     pub(super) async fn connect(&self) -> Result<(Client, JoinHandle<()>), StoreError> {
         let (client, connection) = self.config.connect(self.tls.clone()).await.map_err(failed)?;
@@ -85,6 +99,25 @@ impl Place {
             }
         });
         Ok((client, driver))
+    }
+
+    /// A connection with what it is told by others; the task that drives it ends with it.
+    pub(super) async fn listen(&self) -> Result<(Client, UnboundedReceiver<Notification>), StoreError> {
+        let (client, mut connection) = self.config.connect(self.tls.clone()).await.map_err(failed)?;
+        let (told, heard) = unbounded_channel();
+        tokio::spawn(async move {
+            while let Some(message) = poll_fn(|context| connection.poll_message(context)).await {
+                match message {
+                    Ok(AsyncMessage::Notification(news)) => drop(told.send(news)),
+                    Ok(_) => {}
+                    Err(e) => {
+                        tracing::debug!(error = %e, "the connection to the other nodes ended");
+                        return;
+                    }
+                }
+            }
+        });
+        Ok((client, heard))
     }
 
     /// Connections for reads and for what is rare.

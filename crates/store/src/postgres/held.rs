@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use longhaul_model::{Attempt, Change, Record, Task, TaskId, TaskStatus, Timestamp};
 
-use super::writes::{Documents, HistoryRow, HistoryRows, HotUpdates};
+use super::writes::{Documents, HistoryRow, HistoryRows, HotUpdates, holders};
 use crate::counters::{Counted, Counters};
 use crate::doc::{self, CHUNK};
 use crate::error::StoreError;
@@ -145,7 +145,7 @@ impl Writes {
         let record = held.loaded.task.record();
         let head = doc::head(held.loaded.wid, record)?;
         match (was, active) {
-            (Was::Hot, true) => self.updates.add(id, version, held.loaded.task.due_at(), head),
+            (Was::Hot, true) => self.updates.add(&held.loaded.task, version, head),
             (Was::Hot, false) => {
                 self.gone_from_hot.push(id.0);
                 self.history.add(row(&held.loaded, head));
@@ -193,6 +193,7 @@ fn row(loaded: &Loaded, doc: String) -> HistoryRow<'_> {
         completed_at: record.state.completed_at,
         due_at: loaded.task.due_at(),
         imported: false,
+        holders: holders(&loaded.task),
         resources: &loaded.resources,
         doc,
     }

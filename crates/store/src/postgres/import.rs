@@ -74,6 +74,7 @@ pub(super) async fn import(
             completed_at,
             due_at: None,
             imported: true,
+            holders: String::from("{}"),
             resources: &resources,
             doc: task.json.clone(),
         });

@@ -176,16 +176,24 @@ async fn number(db: &impl GenericClient, sql: &Sql) -> Result<u64, StoreError> {
     Ok(column::<i64>(&row, 0)?.max(0) as u64)
 }
 
-/// Tasks that have something due, oldest first.
+/// What is overdue for so long, in milliseconds, every node sees to.
+const OVERDUE: i64 = 2_000;
+
+/// Tasks that have something due, oldest first: of a node's share of the shards, and of the others what nobody saw to.
 pub(super) async fn due(
     db: &impl GenericClient,
     now: Timestamp,
     limit: u32,
+    (parts, part): (i16, i16),
 ) -> Result<Vec<TaskId>, StoreError> {
-    let statement = "SELECT id FROM (
-           (SELECT due_at, id FROM hot WHERE due_at <= $1 ORDER BY due_at LIMIT $2) UNION ALL
-           (SELECT due_at, id FROM history WHERE due_at <= $1 ORDER BY due_at LIMIT $2)) AS due
-         ORDER BY due_at LIMIT $2";
-    let rows = query(db, statement, &[&now.0, &i64::from(limit)]).await?;
+    let own = "due_at <= $1 AND (due_at <= $3 OR shard % $4 = $5)";
+    let statement = format!(
+        "SELECT id FROM (
+           (SELECT due_at, id FROM hot WHERE {own} ORDER BY due_at LIMIT $2) UNION ALL
+           (SELECT due_at, id FROM history WHERE {own} ORDER BY due_at LIMIT $2)) AS due
+         ORDER BY due_at LIMIT $2"
+    );
+    let overdue = now.0 - OVERDUE;
+    let rows = query(db, &statement, &[&now.0, &i64::from(limit), &overdue, &parts, &part]).await?;
     rows.iter().map(|row| column(row, 0).map(TaskId)).collect()
 }

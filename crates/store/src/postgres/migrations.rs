@@ -15,8 +15,10 @@ const MIGRATING: i64 = 0x6c6f_6e67_6861_756d;
 const OLDEST: i32 = 150_000;
 
 /// Each with the newest schema that a program must know to run on it.
-const MIGRATIONS: &[(Migration, i64)] =
-    &[(Migration { number: 1, name: "init", sql: include_str!("migrations/0001_init.sql") }, 1)];
+const MIGRATIONS: &[(Migration, i64)] = &[
+    (Migration { number: 1, name: "init", sql: include_str!("migrations/0001_init.sql") }, 1),
+    (Migration { number: 2, name: "nodes", sql: include_str!("migrations/0002_nodes.sql") }, 2),
+];
 
 /// Brings the database to the newest schema that this program knows; refuses one it does not know.
 pub(super) async fn run(place: &Place, now: Timestamp) -> Result<(), StoreError> {

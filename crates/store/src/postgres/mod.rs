@@ -1,15 +1,16 @@
-//! PostgreSQL: for data that must outlive a machine. One node is active and writes; others stand by and take over. Every
-//! transaction of a node locks the tasks it changes and checks their version, so what a node remembers is never trusted blindly.
+//! PostgreSQL: for data that must outlive a machine. Any number of nodes work on it at once. Every transaction of a node locks the
+//! tasks it changes and checks their version, so what a node remembers is never trusted blindly.
 
 mod accounts;
-mod activity;
 mod audit;
 mod batch;
 mod claims;
+mod compare;
 mod connect;
 mod errand;
 mod held;
 mod import;
+mod keeper;
 mod keys;
 mod list;
 mod logs;
@@ -19,32 +20,36 @@ mod outcome;
 mod process;
 mod purge;
 mod reads;
+mod relay;
 mod rows;
 mod sessions;
 mod settings;
+mod shared;
 mod sql;
 mod store;
+mod takeover;
 mod tally;
 mod totals;
 pub(crate) mod transfer;
+mod turn;
 mod workflows;
 mod writer;
 mod writes;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64};
 
-use deadpool_postgres::Pool;
 use longhaul_model::{Env, TaskId};
 use parking_lot::{Mutex, RwLock};
 use tokio::runtime::{Handle, Runtime};
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::{Notify, Semaphore, mpsc};
 use tokio::task::JoinHandle;
 
 use crate::error::StoreError;
 use crate::known::Workflows;
 use crate::nodes::Node;
-use crate::store::CommitSink;
-use activity::{Standing, Turn};
+use shared::Shared;
+use turn::Standing;
 use writer::{Job, Writer};
 
 /// Jobs that may wait for the writer; beyond, callers wait.
@@ -62,7 +67,7 @@ fn shard(id: TaskId) -> i16 {
 pub struct PostgresOptions {
     /// `postgres://user:password@host1,host2:port/database?sslmode=verify-full&sslrootcert=ca.pem`
     pub url: String,
-    /// Connections at the most, beside the one that keeps the turn; 2 at least.
+    /// Connections at the most, beside the two that keep the turn and listen to other nodes; 2 at least.
     pub connections: usize,
     /// The name of the key ring that seals secrets: every node of a database has the same. `None` does not ask.
     pub keys: Option<String>,
@@ -81,33 +86,9 @@ pub struct Postgres {
     tasks: Mutex<Vec<JoinHandle<()>>>,
 }
 
-/// What the writer, errands and readers share.
-struct Shared {
-    pool: Pool,
-    env: Env,
-    turn: Arc<Turn>,
-    workflows: Workflows,
-    sink: RwLock<Option<Arc<dyn CommitSink>>>,
-    errands: tokio::sync::Mutex<()>,
-    /// Places for those who wait for a read.
-    waiting: Semaphore,
-}
-
-impl Shared {
-    /// Refuses what cannot be written any more.
-    fn check(&self) -> Result<(), StoreError> {
-        let why = match self.turn.standing() {
-            Standing::Active | Standing::CutOff => return Ok(()),
-            Standing::Over => "another node is active",
-            Standing::Closed => "the server is stopping",
-        };
-        Err(StoreError::Unavailable(why.to_owned()))
-    }
-}
-
 impl Postgres {
-    /// Opens the store of a database: brings its schema up to date, waits until no other node is active, and becomes the
-    /// active one. To be called on a runtime, whose threads tell callers of their changes.
+    /// Opens the store of a database: brings its schema up to date, and begins a turn beside those of other nodes. To be called on a
+    /// runtime, whose threads tell callers of their changes.
     /// After Ok: on the newest schema. Crash in the middle: each migration happened whole or not at all.
     pub async fn open(options: &PostgresOptions, env: Env) -> Result<Arc<Postgres>, StoreError> {
         let place = connect::Place::new(&options.url)?;
@@ -120,34 +101,17 @@ impl Postgres {
         let handle = runtime.handle().clone();
         // From here on dropped in the background, as a runtime must not end inside of another one.
         let runtime = Ending(Some(runtime));
-        let (at, now, connections) = (place.clone(), env.now(), options.connections.max(2));
-        let (keys, node) = (options.keys.clone(), options.node.clone());
+        let (at, now, own_env) = (place.clone(), env.now(), env.clone());
+        let options = PostgresOptions { connections: options.connections.max(2), ..options.clone() };
         let opened = handle.spawn(async move {
             migrations::run(&at, now).await?;
-            if let Some(keys) = keys {
-                activity::check_keys(&at, &keys).await?;
+            if let Some(keys) = &options.keys {
+                keeper::check_keys(&at, keys).await?;
             }
-            let (turn, keeper) = activity::begin(&at, node).await?;
-            // Only now: what a transfer does to it, it does while no node is active.
-            match whole(&at).await.and_then(|()| at.pool(connections)) {
-                Ok(pool) => Ok((pool, turn, keeper)),
-                Err(e) => {
-                    activity::end(&turn, keeper).await;
-                    Err(e)
-                }
-            }
+            begin(&at, &options, own_env).await
         });
-        let (pool, turn, keeper) =
+        let Opened { shared, keeper, outgoing } =
             opened.await.map_err(|e| StoreError::Open(format!("the database was not opened: {e}")))??;
-        let shared = Arc::new(Shared {
-            pool,
-            env,
-            turn,
-            workflows: Workflows::default(),
-            sink: RwLock::new(None),
-            errands: tokio::sync::Mutex::new(()),
-            waiting: Semaphore::new(reads::WAITING),
-        });
         let (jobs, queue) = mpsc::channel(QUEUE);
         let (told, mut finished) = mpsc::unbounded_channel::<writer::Finished>();
         let telling = shared.clone();
@@ -157,9 +121,22 @@ impl Postgres {
             }
         });
         let cache = crate::cache::Cache::default();
-        let writer =
-            Writer { shared: shared.clone(), jobs: queue, told, cache, connection: None, tally: None };
-        let tasks = vec![handle.spawn(writer.run()), keeper];
+        let writer = Writer {
+            shared: shared.clone(),
+            jobs: queue,
+            told,
+            cache,
+            connection: None,
+            granted: Vec::new(),
+            tally: None,
+        };
+        let watch = takeover::watch(shared.clone(), jobs.downgrade(), shared.lost.clone());
+        let tasks = vec![
+            handle.spawn(writer.run()),
+            keeper,
+            handle.spawn(watch),
+            handle.spawn(relay::run(place.called(&called(&place, &shared.turn)), shared.clone(), outgoing)),
+        ];
         let runtime = Mutex::new(runtime.kept());
         let (place, tasks) = (place.shown(), Mutex::new(tasks));
         Ok(Arc::new(Postgres { shared, jobs, runtime, handle, place, tasks }))
@@ -170,7 +147,7 @@ impl Postgres {
         &self.place
     }
 
-    /// Acts when another node took over, or may: whatever this one runs must stop at once. On a thread of the store's own, so
+    /// Acts when others took over from this node, or may: whatever this one runs must stop at once. On a thread of the store's own, so
     /// that nothing which waits for the database holds it up.
     pub fn when_over(&self, act: impl FnOnce() + Send + 'static) {
         let turn = self.shared.turn.clone();
@@ -179,6 +156,59 @@ impl Postgres {
             act();
         });
     }
+}
+
+/// A turn that was begun, with what rests on it.
+struct Opened {
+    shared: Arc<Shared>,
+    keeper: JoinHandle<()>,
+    outgoing: mpsc::Receiver<relay::Outgoing>,
+}
+
+/// Begins a turn on a database whose schema is the newest.
+async fn begin(place: &connect::Place, options: &PostgresOptions, env: Env) -> Result<Opened, StoreError> {
+    let beginning = keeper::begin(place, &options.node).await?;
+    let turn = beginning.turn.clone();
+    // Only now: what a transfer does to it, it does while there is no node.
+    let pool = match whole(place).await {
+        Ok(()) => place.called(&called(place, &turn)).pool(options.connections),
+        Err(e) => Err(e),
+    };
+    let pool = match pool {
+        Ok(pool) => pool,
+        Err(e) => {
+            keeper::end(&turn, beginning.keep(Box::new(|_| {}))).await;
+            return Err(e);
+        }
+    };
+    let (sender, outgoing) = mpsc::channel(relay::WAITING);
+    let shared = Arc::new(Shared {
+        pool,
+        env,
+        turn,
+        workflows: Workflows::default(),
+        sink: RwLock::new(None),
+        errands: tokio::sync::Mutex::new(()),
+        waiting: Semaphore::new(reads::WAITING),
+        outgoing: sender,
+        lost: Arc::new(Notify::new()),
+        revisions: Default::default(),
+        in_touch: AtomicBool::new(false),
+        account_changes: AtomicU64::new(0),
+    });
+    let listening = Arc::downgrade(&shared);
+    let listener = move |revisions| {
+        if let Some(shared) = listening.upgrade() {
+            shared.compare_all(revisions);
+        }
+    };
+    let keeper = beginning.keep(Box::new(listener));
+    Ok(Opened { shared, keeper, outgoing })
+}
+
+/// How the connections of a turn are called, so that they can be cut when it is over.
+fn called(place: &connect::Place, turn: &turn::Turn) -> String {
+    format!("{} {}", place.application(), turn.number)
 }
 
 /// Refuses a database in the middle of a transfer, or whose content is elsewhere now.

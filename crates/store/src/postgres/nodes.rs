@@ -1,51 +1,161 @@
-//! Which nodes there are: each says every second that it lives, by the clock of the database.
+//! Which nodes there are: each begins a turn, says every second that it lives, by the clock of the database, and is ended by the
+//! others once it was silent for too long.
 
 use deadpool_postgres::GenericClient;
-use longhaul_model::Timestamp;
+use longhaul_model::{NodeId, Timestamp};
 use tokio_postgres::Client;
+use tokio_postgres::types::ToSql;
 
-use super::activity::SILENT;
+use super::process;
 use super::rows::query;
 use super::sql::{column, failed};
 use crate::error::StoreError;
 use crate::nodes::{KnownNode, Node, NodeState};
 
-/// How long a node is remembered that says nothing any more, in seconds.
+/// How long a node may be silent, in seconds, until the others take over from it.
+pub(super) const SILENT: f64 = 10.0;
+/// How long a dead node is remembered, in seconds.
 const REMEMBERED: f64 = 86_400.0;
+/// Nodes at once, at the most.
+const MOST: i32 = 1_000;
 
-/// Says that a node lives.
-pub(super) async fn present(client: &Client, node: &Node) -> Result<(), StoreError> {
-    let statement = "INSERT INTO nodes (name, address, version, started_at, seen_at)
-         VALUES ($1, $2, $3, $4, clock_timestamp())
-         ON CONFLICT (name) DO UPDATE SET address = excluded.address, version = excluded.version,
-           started_at = excluded.started_at, seen_at = excluded.seen_at";
+/// In both directions: a sign of life from the future is one of a clock that was wrong.
+const IS_SILENT: &str = "abs(extract(epoch FROM clock_timestamp() - n.seen_at)) > $1::float8";
+
+/// Whether a node shares the database with others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Company {
+    /// As nodes do.
+    Any,
+    /// As a transfer does not.
+    None,
+}
+
+/// What became of the wish to begin a turn.
+pub(super) enum Begun {
+    /// Its number, and the node's.
+    Turn(i64, NodeId),
+    /// Somebody is there who does not go together with it.
+    Taken(String),
+}
+
+/// Begins a turn. `application` is how the node's connections are called, without the turn's number.
+pub(super) async fn begin(
+    client: &mut Client,
+    node: &Node,
+    application: &str,
+    company: Company,
+) -> Result<Begun, StoreError> {
+    let transaction = client.transaction().await.map_err(failed)?;
+    // One after the other, by the lock of this row. By the clock, too: a standby of the database that was promoted may not have
+    // heard of the last turns.
+    let next = "UPDATE installation SET turn =
+           greatest(turn + 1, (extract(epoch FROM clock_timestamp()) * 1000)::bigint) RETURNING turn";
+    let turn: i64 = column(&transaction.query_one(next, &[]).await.map_err(failed)?, 0)?;
+    let others = format!(
+        "SELECT n.name FROM turns t JOIN nodes n USING (turn)
+         WHERE NOT t.over AND NOT {IS_SILENT} AND (n.alone OR $2) LIMIT 1"
+    );
+    let alone = company == Company::None;
+    if let Some(row) = transaction.query_opt(&others, &[&SILENT, &alone]).await.map_err(failed)? {
+        return Ok(Begun::Taken(column(&row, 0)?));
+    }
+    let free = "SELECT n::smallint FROM generate_series(1, $1::integer) AS n
+         WHERE n NOT IN (SELECT node FROM turns) ORDER BY n LIMIT 1";
+    let full = || StoreError::Open(format!("{MOST} nodes share the database already"));
+    let row = transaction.query_opt(free, &[&MOST]).await.map_err(failed)?.ok_or_else(full)?;
+    let number: i16 = column(&row, 0)?;
+    let own = "INSERT INTO turns (turn, node) VALUES ($1, $2)";
+    transaction.execute(own, &[&turn, &number]).await.map_err(failed)?;
+    let place = "INSERT INTO places VALUES ($1) ON CONFLICT DO NOTHING";
+    transaction.execute(place, &[&(number + 1)]).await.map_err(failed)?;
+    let present = "INSERT INTO nodes
+           (turn, node, name, address, version, started_at, process, application, alone, seen_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, clock_timestamp())";
     let Node { name, address, version, started_at } = node;
-    client.execute(statement, &[name, address, version, &started_at.0]).await.map_err(failed).map(drop)
+    let application = format!("{application} {turn}");
+    let process = process::own();
+    let said: [&(dyn ToSql + Sync); 9] =
+        [&turn, &number, name, address, version, &started_at.0, &process, &application, &alone];
+    transaction.execute(present, &said).await.map_err(failed)?;
+    let forget = "DELETE FROM nodes WHERE turn NOT IN (SELECT turn FROM turns)
+         AND abs(extract(epoch FROM clock_timestamp() - seen_at)) > $1::float8";
+    transaction.execute(forget, &[&REMEMBERED]).await.map_err(failed)?;
+    transaction.commit().await.map_err(failed)?;
+    Ok(Begun::Turn(turn, NodeId(number.unsigned_abs())))
 }
 
-/// Takes a node off the list that ends in order.
-pub(super) async fn leave(client: &Client, node: &Node) -> Result<(), StoreError> {
-    client.execute("DELETE FROM nodes WHERE name = $1", &[&node.name]).await.map_err(failed).map(drop)
+/// What a sign of life brings to know.
+pub(super) struct Heard {
+    /// The nodes that live; none with this one, whose turn is over.
+    pub(super) living: Option<Vec<NodeId>>,
+    /// The revisions of the workflows, of the settings and of the accounts.
+    pub(super) revisions: [i64; 3],
 }
 
-/// Forgets those that nobody heard of for long.
-pub(super) async fn forget(client: &Client) -> Result<(), StoreError> {
-    let statement =
-        "DELETE FROM nodes WHERE abs(extract(epoch FROM clock_timestamp() - seen_at)) > $1::float8";
-    client.execute(statement, &[&REMEMBERED]).await.map_err(failed).map(drop)
+/// Says that the node of a turn lives, and learns which others do.
+pub(super) async fn beat(client: &Client, turn: i64) -> Result<Heard, StoreError> {
+    let statement = format!(
+        "WITH beat AS (UPDATE nodes SET seen_at = clock_timestamp() WHERE turn = $2)
+         SELECT t.turn, t.node, (SELECT revision FROM account_state),
+           (SELECT n FROM revisions WHERE name = 'workflows'), (SELECT n FROM revisions WHERE name = 'settings')
+         FROM turns t JOIN nodes n USING (turn) WHERE NOT t.over AND (t.turn = $2 OR NOT {IS_SILENT})"
+    );
+    let rows = client.query(&statement, &[&SILENT, &turn]).await.map_err(failed)?;
+    let (mut living, mut own, mut revisions) = (Vec::with_capacity(rows.len()), false, [0; 3]);
+    for row in &rows {
+        own |= column::<i64>(row, 0)? == turn;
+        living.push(NodeId(column::<i16>(row, 1)?.unsigned_abs()));
+        revisions = [column(row, 3)?, column(row, 4)?, column(row, 2)?];
+    }
+    Ok(Heard { living: own.then_some(living), revisions })
+}
+
+/// Ends the turns of nodes that are no more: silent for too long, or processes of this machine that are dead. How many.
+pub(super) async fn end_dead(client: &Client, own: i64) -> Result<u64, StoreError> {
+    let statement = format!(
+        "SELECT t.turn, n.name, n.process, n.application, coalesce({IS_SILENT}, true)
+         FROM turns t LEFT JOIN nodes n USING (turn) WHERE NOT t.over AND t.turn <> $2"
+    );
+    let mut ended = 0;
+    for row in &client.query(&statement, &[&SILENT, &own]).await.map_err(failed)? {
+        let turn: i64 = column(row, 0)?;
+        let gone = column::<Option<&str>>(row, 2)?.is_some_and(process::is_gone);
+        if !gone && !column::<bool>(row, 4)? {
+            continue;
+        }
+        let name: Option<&str> = column(row, 1)?;
+        tracing::warn!(node = name, turn, gone, "a node is no more: what it looked after is taken over");
+        // A transaction of it that hangs would be waited for.
+        let cut = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+             WHERE application_name = $1 AND pid <> pg_backend_pid()";
+        let application = column::<Option<&str>>(row, 3)?.unwrap_or_default();
+        client.query(cut, &[&application]).await.map_err(failed)?;
+        // Unless it was heard of meanwhile.
+        let end = format!(
+            "UPDATE turns AS t SET over = true WHERE t.turn = $2 AND NOT t.over
+             AND ($3 OR NOT EXISTS (SELECT 1 FROM nodes n WHERE n.turn = t.turn AND NOT ({IS_SILENT})))"
+        );
+        ended += client.execute(&end, &[&SILENT, &turn, &gone]).await.map_err(failed)?;
+    }
+    Ok(ended)
+}
+
+/// Ends a turn in order: the node is taken off the list, and others take over what it looks after still.
+pub(super) async fn leave(client: &Client, turn: i64) -> Result<(), StoreError> {
+    client.execute("UPDATE turns SET over = true WHERE turn = $1", &[&turn]).await.map_err(failed)?;
+    client.execute("DELETE FROM nodes WHERE turn = $1", &[&turn]).await.map_err(failed).map(drop)
 }
 
 /// All, by name.
 pub(super) async fn list(db: &impl GenericClient) -> Result<Vec<KnownNode>, StoreError> {
-    let statement = "SELECT n.name, n.address, n.version, n.started_at, (extract(epoch FROM n.seen_at) * 1000)::bigint,
-           abs(extract(epoch FROM clock_timestamp() - n.seen_at)) > $1::float8, n.name = a.node AND h.pid IS NOT NULL
-         FROM nodes n, activity a, heartbeat h ORDER BY n.name";
+    let statement = format!(
+        "SELECT n.name, n.address, n.version, n.started_at, (extract(epoch FROM n.seen_at) * 1000)::bigint,
+           {IS_SILENT} OR coalesce(t.over, true)
+         FROM nodes n LEFT JOIN turns t USING (turn) WHERE NOT n.alone ORDER BY n.name, n.turn"
+    );
     let read = |row: &tokio_postgres::Row| {
-        let state = match (column(row, 5)?, column(row, 6)?) {
-            (true, _) => NodeState::Silent,
-            (false, true) => NodeState::Active,
-            (false, false) => NodeState::Standby,
-        };
+        let state = if column(row, 5)? { NodeState::Silent } else { NodeState::Active };
         let node = Node {
             name: column(row, 0)?,
             address: column(row, 1)?,
@@ -54,5 +164,5 @@ pub(super) async fn list(db: &impl GenericClient) -> Result<Vec<KnownNode>, Stor
         };
         Ok(KnownNode { node, state, seen_at: Timestamp(column(row, 4)?) })
     };
-    query(db, statement, &[&SILENT]).await?.iter().map(read).collect()
+    query(db, &statement, &[&SILENT]).await?.iter().map(read).collect()
 }

@@ -8,9 +8,8 @@ use deadpool_postgres::{Client, Object};
 use tokio::time::timeout;
 
 use super::Shared;
-use super::activity::Standing;
-use super::errand::OPENING;
 use super::sql::{failed, no_connection};
+use super::turn::{OPENING, Standing};
 use crate::error::StoreError;
 
 const PAUSE: Duration = Duration::from_millis(200);
@@ -46,7 +45,8 @@ impl Shared {
     /// Tries to write the same row: that waits for whoever is at it, and finds nothing to do if it is there.
     async fn look(&self, client: &mut Client, place: i16, number: i64) -> Result<bool, StoreError> {
         let transaction = client.transaction().await.map_err(failed)?;
-        self.opening(&transaction.query_one(OPENING, &[]).await.map_err(failed)?)?;
+        let rows = transaction.query(OPENING, &[&self.turn.number]).await.map_err(failed)?;
+        self.opened(&rows)?;
         let statement = "INSERT INTO tallies (place, number, cells, notes) VALUES ($1, $2, '[]', 0) ON CONFLICT DO NOTHING";
         let missing = transaction.execute(statement, &[&place, &number]).await.map_err(failed)? > 0;
         transaction.rollback().await.map_err(failed)?;

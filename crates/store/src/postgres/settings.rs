@@ -4,9 +4,11 @@ use deadpool_postgres::GenericClient;
 use serde_json::Value;
 
 use super::rows::{execute, query};
+use super::shared;
 use super::sql::column;
 use crate::doc;
 use crate::error::StoreError;
+use crate::peers::Rare;
 
 pub(super) async fn get(db: &impl GenericClient, name: &str) -> Result<Option<Value>, StoreError> {
     let rows = query(db, "SELECT doc FROM settings WHERE name = $1", &[&name]).await?;
@@ -15,5 +17,6 @@ pub(super) async fn get(db: &impl GenericClient, name: &str) -> Result<Option<Va
 
 pub(super) async fn put(db: &impl GenericClient, name: &str, value: &Value) -> Result<(), StoreError> {
     let statement = "INSERT INTO settings (name, doc) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET doc = excluded.doc";
-    execute(db, statement, &[&name, &doc::json(value)?]).await.map(drop)
+    execute(db, statement, &[&name, &doc::json(value)?]).await?;
+    shared::changed(db, Rare::Settings).await
 }

@@ -1,17 +1,19 @@
 //! The store's trait in terms of the parts.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use async_trait::async_trait;
 use longhaul_model::workflow::{Definition, Workflow};
-use longhaul_model::{Attempt, Command, Spec, TaskId, TaskStatus, Timestamp, WorkflowVersion};
+use longhaul_model::{Attempt, Command, Spec, TaskId, TaskStatus, Timestamp, Token, WorkflowVersion};
 use serde_json::Value;
 use tokio::sync::oneshot;
 
-use super::activity::Standing;
+use super::turn::Standing;
 use super::writer::{Answer, Job, Log};
 use super::{
-    Postgres, Shared, audit, claims, errand, import, list, logs, nodes, purge, rows, settings, workflows,
+    Postgres, Shared, audit, claims, compare, errand, import, list, logs, nodes, purge, rows, settings,
+    takeover, workflows,
 };
 use crate::attempts::whole;
 use crate::audit::{Audit, AuditPage, AuditQuery};
@@ -20,12 +22,10 @@ use crate::error::StoreError;
 use crate::locks::{Lock, LockPage, LockQuery};
 use crate::logs::{LogChunk, LogLine, LogQuery};
 use crate::nodes::KnownNode;
+use crate::peers::{News, Stale, To};
 use crate::query::TaskQuery;
 use crate::store::{CommitSink, Store, Submission, Work};
 use crate::stored::*;
-
-/// Tasks recovered in one go.
-const RECOVERED_AT_ONCE: i64 = 1024;
 
 impl Postgres {
     async fn ask<T>(&self, job: impl FnOnce(Answer<T>) -> Job) -> Result<T, StoreError> {
@@ -88,38 +88,15 @@ impl Store for Postgres {
     }
 
     async fn recover(&self) -> Result<u64, StoreError> {
-        // Of what has not started nothing can be lost, and the sweep finds what is due.
-        let (mut last, mut recovered) = (uuid::Uuid::nil(), 0);
-        loop {
-            let (shared, after) = (self.known(), last);
-            let tasks: Vec<TaskId> = self.driven(async move { running(&shared, after).await }).await?;
-            let Some(newest) = tasks.last() else { return Ok(recovered) };
-            last = newest.0;
-            let mut answers = Vec::with_capacity(tasks.len());
-            for id in tasks {
-                let (answer, answered) = oneshot::channel();
-                let job = Job::Command(id, Box::new(Command::Recover), Some((answer, None)));
-                let closed = |_| StoreError::Unavailable("the server is stopping".to_owned());
-                self.jobs.send(job).await.map_err(closed)?;
-                answers.push((id, answered));
-            }
-            for (id, answered) in answers {
-                match answered.await {
-                    Ok(Ok(())) => recovered += 1,
-                    // Ended meanwhile, or damaged: one bad row never stops the others.
-                    Ok(Err(StoreError::Refused(_) | StoreError::NotFound)) => {}
-                    Ok(Err(e @ StoreError::Corrupt(_))) => {
-                        tracing::error!(task.id = %id, error = %e, "a task cannot be read and is left as it is");
-                    }
-                    Ok(Err(e)) => return Err(e),
-                    Err(_) => return Err(StoreError::Unavailable("the server is stopping".into())),
-                }
-            }
-        }
+        // All of it, whoever else is at it: what was moved here must be taken over before anybody is served.
+        let (shared, jobs) = (self.known(), self.jobs.clone());
+        let round = self.driven(async move { takeover::round(&shared, &jobs, (1, 0)).await });
+        round.await.map(|round| round.recovered)
     }
 
     async fn due(&self, now: Timestamp, limit: u32) -> Result<Vec<TaskId>, StoreError> {
-        self.read(move |db, _| Box::pin(async move { list::due(db, now, limit).await }))
+        let share = self.shared.turn.share();
+        self.read(move |db, _| Box::pin(async move { list::due(db, now, limit, share).await }))
     }
 
     fn get(&self, id: TaskId) -> Result<Stored, StoreError> {
@@ -182,6 +159,23 @@ impl Store for Postgres {
 
     fn nodes(&self) -> Result<Vec<KnownNode>, StoreError> {
         self.read(|db, _| Box::pin(async move { nodes::list(db).await }))
+    }
+
+    fn peers(&self) -> usize {
+        self.shared.turn.peers()
+    }
+
+    fn tell(&self, to: To, news: News) {
+        self.shared.say(to, news);
+    }
+
+    fn is_in_touch(&self) -> bool {
+        self.shared.in_touch.load(Ordering::SeqCst)
+    }
+
+    async fn stale(&self, attempts: Vec<(TaskId, u32, Token)>) -> Result<Vec<Stale>, StoreError> {
+        let shared = self.known();
+        self.driven(async move { compare::stale(&shared, attempts).await }).await
     }
 
     fn blockers(&self, id: TaskId, most: u32) -> Result<Vec<Lock>, StoreError> {
@@ -330,21 +324,14 @@ impl Store for Postgres {
             let _ = writer.await;
         }
         self.shared.turn.set(Standing::Closed);
-        // The turn's keeper, which lets go of the turn.
-        for task in tasks {
-            let _ = task.await;
+        // The turn's keeper, which lets go of the turn; the others go on for ever.
+        if let Some(keeper) = tasks.next() {
+            let _ = keeper.await;
         }
+        tasks.for_each(|task| task.abort());
         self.shared.pool.close();
         *self.shared.sink.write() = None;
     }
-}
-
-/// Tasks that ran before this turn, in the order of their ids.
-async fn running(shared: &Shared, after: uuid::Uuid) -> Result<Vec<TaskId>, StoreError> {
-    let client = shared.pool.get().await.map_err(super::sql::no_connection)?;
-    let statement = "SELECT id FROM hot WHERE id > $1 AND turn < $2 ORDER BY id LIMIT $3";
-    let found = rows::query(&client, statement, &[&after, &shared.turn.number, &RECOVERED_AT_ONCE]).await?;
-    found.iter().map(|row| super::sql::column(row, 0).map(TaskId)).collect()
 }
 
 async fn stats(db: &impl deadpool_postgres::GenericClient) -> Result<Stats, StoreError> {

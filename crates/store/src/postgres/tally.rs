@@ -15,8 +15,6 @@ use crate::counters::{Cell, Counters};
 use crate::doc;
 use crate::error::StoreError;
 
-/// The writer's place in the totals.
-pub(super) const WRITER: i16 = 0;
 /// A row is added to the totals after so long, or sooner when it has many cells.
 const LIFE: Duration = Duration::from_secs(1);
 const LARGEST: usize = 100;
@@ -24,6 +22,8 @@ const LARGEST: usize = 100;
 /// The newest row, as it was committed.
 #[derive(Clone)]
 pub(super) struct Tally {
+    /// The writer's place in the totals.
+    place: i16,
     /// Its number.
     number: i64,
     /// The number of the oldest row that is there still.
@@ -36,19 +36,19 @@ pub(super) struct Tally {
 }
 
 impl Tally {
-    /// Its number, by which the outcome of its transaction can be found out.
-    pub(super) fn number(&self) -> i64 {
-        self.number
+    /// Its place and number, by which the outcome of its transaction can be found out.
+    pub(super) fn mark(&self) -> (i16, i64) {
+        (self.place, self.number)
     }
 
-    /// Reads the newest row, which an earlier connection or node may have left.
-    pub(super) async fn read(db: &impl GenericClient) -> Result<Tally, StoreError> {
+    /// Reads the newest row of a place, which an earlier connection or node may have left.
+    pub(super) async fn read(db: &impl GenericClient, place: i16) -> Result<Tally, StoreError> {
         let statement =
             "SELECT (SELECT min(number) FROM tallies WHERE place = $1), number, cells::text, notes
              FROM tallies WHERE place = $1 ORDER BY number DESC LIMIT 1";
-        let rows = query(db, statement, &[&WRITER]).await?;
+        let rows = query(db, statement, &[&place]).await?;
         let mut tally =
-            Tally { number: 0, oldest: 1, since: Instant::now(), cells: BTreeMap::new(), notes: 0 };
+            Tally { place, number: 0, oldest: 1, since: Instant::now(), cells: BTreeMap::new(), notes: 0 };
         if let Some(row) = rows.first() {
             let cells: Vec<(i64, i64, String, u8, String, i64)> = doc::parse(column(row, 2)?)?;
             let cell = |(width, bucket, kind, status, resource_kind, n)| {
@@ -86,20 +86,20 @@ impl Tally {
             .collect();
         let statement =
             "INSERT INTO tallies (place, number, cells, notes) VALUES ($1, $2, $3::text::jsonb, $4)";
-        execute(db, statement, &[&WRITER, &next.number, &doc::json(&cells)?, &next.notes]).await?;
+        execute(db, statement, &[&self.place, &next.number, &doc::json(&cells)?, &next.notes]).await?;
         Ok(next)
     }
 
     /// Adds all of it to the totals, and begins anew.
     async fn add_up(&mut self, db: &impl GenericClient) -> Result<(), StoreError> {
         let cells = std::mem::take(&mut self.cells);
-        totals::add(db, WRITER, cells).await?;
+        totals::add(db, self.place, cells).await?;
         if self.notes != 0 {
-            audit::count(db, WRITER, self.notes).await?;
+            audit::count(db, self.place, self.notes).await?;
         }
         // From the oldest on: those before it are gone, and would be walked over as long as somebody sees them.
         let gone = "DELETE FROM tallies WHERE place = $1 AND number >= $2 AND number < $3";
-        execute(db, gone, &[&WRITER, &self.oldest, &self.number]).await?;
+        execute(db, gone, &[&self.place, &self.oldest, &self.number]).await?;
         (self.oldest, self.notes, self.since) = (self.number, 0, Instant::now());
         Ok(())
     }

@@ -10,13 +10,15 @@ use tokio_postgres::binary_copy::BinaryCopyInWriter;
 use tokio_postgres::types::{ToSql, Type};
 
 use super::accounts::folded;
-use super::activity::{self, Standing, Turn};
-use super::errand::{ERRANDS, OPENING};
+use super::errand::ERRANDS;
+use super::keeper;
 use super::rows::{execute, query};
 use super::sql::{column, failed, no_connection};
+use super::turn::{OPENING, Standing, Turn};
 use super::writes::{HistoryRow, HistoryRows};
 use super::{connect, migrations, shard, totals};
 use crate::counters::{Counted, Counters};
+use crate::doc;
 use crate::error::StoreError;
 use crate::transfer::{End, FILLED, FILLING, Found, OWN_SETTINGS, Table, Value, task};
 
@@ -59,17 +61,19 @@ impl Database {
                 migrations::check_there(&place).await?;
             }
             migrations::run(&place, env.now()).await?;
-            let (turn, keeper) = activity::begin_at_once(&place).await?;
+            let beginning = keeper::begin_alone(&place).await?;
+            let turn = beginning.turn.clone();
+            let keeper = beginning.keep(Box::new(|_| {}));
             let database = async {
                 if let Some(keys) = keys {
-                    activity::check_keys(&place, keys).await?;
+                    keeper::check_keys(&place, keys).await?;
                 }
                 place.pool(1)
             };
             match database.await {
                 Ok(pool) => Ok((turn, keeper, pool)),
                 Err(e) => {
-                    activity::end(&turn, keeper).await;
+                    keeper::end(&turn, keeper).await;
                     Err(e)
                 }
             }
@@ -85,9 +89,10 @@ impl Database {
         self.runtime.block_on(async {
             let mut client: Client = self.pool.get().await.map_err(no_connection)?;
             let transaction = client.transaction().await.map_err(failed)?;
-            let opening = transaction.query_one(OPENING, &[]).await.map_err(failed)?;
-            if column::<i64>(&opening, 0)? != self.turn.number || self.turn.standing() == Standing::Over {
-                return Err(StoreError::Unavailable(format!("a node became active on {}", self.place)));
+            let opening = transaction.query(OPENING, &[&self.turn.number]).await.map_err(failed)?;
+            self.turn.opened(&opening)?;
+            if self.turn.standing() == Standing::Over {
+                return Err(StoreError::Unavailable(format!("the turn on {} is over", self.place)));
             }
             let done = work(&transaction).await?;
             transaction.commit().await.map_err(failed)?;
@@ -99,7 +104,7 @@ impl Database {
 impl Drop for Database {
     fn drop(&mut self) {
         if let Some(keeper) = self.keeper.take() {
-            self.runtime.block_on(activity::end(&self.turn, keeper));
+            self.runtime.block_on(keeper::end(&self.turn, keeper));
         }
     }
 }
@@ -210,7 +215,13 @@ impl End for Database {
                         (0..row.len()).map(|n| column(row, n)).collect::<Result<_, _>>()?;
                     let (at, row) = values.split_at(key.len());
                     bytes += row.iter().map(Value::size).sum::<usize>();
-                    page.push(Found { at: at.to_vec(), row: row.to_vec() });
+                    let mut row = row.to_vec();
+                    if matches!(table, Table::Tasks | Table::Chunks)
+                        && let Some(Value::Text(document)) = row.last_mut()
+                    {
+                        *document = doc::without_nodes(std::mem::take(document))?;
+                    }
+                    page.push(Found { at: at.to_vec(), row });
                 }
                 if rows.len() < FETCHED as usize {
                     break;
@@ -223,7 +234,7 @@ impl End for Database {
     fn write(&mut self, table: Table, rows: Vec<Vec<Value>>, note: &str) -> Result<(), StoreError> {
         self.transaction(async |db| {
             match table {
-                Table::Tasks => write_tasks(db, &rows, self.turn.number).await?,
+                Table::Tasks => write_tasks(db, &rows).await?,
                 Table::AccountState => {
                     for row in &rows {
                         let statement = "UPDATE account_state SET revision = $1, epoch = $2";
@@ -249,6 +260,8 @@ impl End for Database {
             }
             let statement = "INSERT INTO audit_totals (place, n) SELECT $1, count(*) FROM audit";
             execute(db, statement, &[&ERRANDS]).await?;
+            let lost = "INSERT INTO turns VALUES (0, 0, true) ON CONFLICT DO NOTHING";
+            execute(db, lost, &[]).await?;
             set(db, FILLING, None).await?;
             set(db, FILLED, Some(filled)).await
         })?;
@@ -293,8 +306,8 @@ async fn copy(db: &Transaction<'_>, table: Table, rows: &[Vec<Value>]) -> Result
     writer.finish().await.map(drop).map_err(failed)
 }
 
-/// Those that move where they move, as of an earlier turn, so that they are recovered; the others where they rest; counted.
-async fn write_tasks(db: &Transaction<'_>, rows: &[Vec<Value>], turn: i64) -> Result<(), StoreError> {
+/// Those that move where they move, as of a node that is no more, so that they are recovered; the others where they rest; counted.
+async fn write_tasks(db: &Transaction<'_>, rows: &[Vec<Value>]) -> Result<(), StoreError> {
     let (mut hot, mut history) = (HistoryRows::default(), HistoryRows::default());
     let mut counters = Counters::default();
     for row in rows {
@@ -319,11 +332,13 @@ async fn write_tasks(db: &Transaction<'_>, rows: &[Vec<Value>], turn: i64) -> Re
             completed_at,
             due_at: at(task::DUE_AT),
             imported,
+            // Of the node that is no more: it is recovered.
+            holders: String::from("{0}"),
             resources,
             doc: row[task::DOC].text().to_owned(),
         });
     }
-    hot.write_hot(db, turn).await?;
+    hot.write_hot(db).await?;
     history.write(db).await?;
     totals::write(db, ERRANDS, &mut counters).await
 }

@@ -7,10 +7,12 @@ use longhaul_model::workflow::{Definition, Workflow};
 use longhaul_model::{Timestamp, WorkflowVersion};
 
 use super::rows::{execute, number, query};
+use super::shared;
 use super::sql::column;
 use crate::doc;
 use crate::error::StoreError;
 use crate::known::{Workflows, compile};
+use crate::peers::Rare;
 use crate::stored::{WorkflowPut, WorkflowSummary};
 
 /// The version of a row.
@@ -89,6 +91,8 @@ pub(super) async fn put(
     now: Timestamp,
 ) -> Result<(i64, WorkflowPut), StoreError> {
     let text = doc::json(&definition)?;
+    // Another node may be storing a version of the same name.
+    execute(db, "LOCK TABLE workflows IN SHARE ROW EXCLUSIVE MODE", &[]).await?;
     let newest = query(
         db,
         "SELECT wid, version, doc, hidden FROM workflows WHERE name = $1 ORDER BY version DESC LIMIT 1",
@@ -111,11 +115,15 @@ pub(super) async fn put(
         "INSERT INTO workflows (name, version, doc, created_at) VALUES ($1, $2, $3, $4) RETURNING wid";
     let rows = query(db, statement, &[&name, &(version as i32), &text, &now.0]).await?;
     let wid = column(rows.first().ok_or(StoreError::NotFound)?, 0)?;
+    shared::changed(db, Rare::Workflows).await?;
     Ok((wid, WorkflowPut { workflow, created: true, first: newest.is_none() }))
 }
 
 /// Takes a name out of the list.
 pub(super) async fn hide(db: &impl GenericClient, name: &str) -> Result<(), StoreError> {
     let statement = "UPDATE workflows SET hidden = true WHERE name = $1 AND NOT hidden";
-    if execute(db, statement, &[&name]).await? == 0 { Err(StoreError::NotFound) } else { Ok(()) }
+    if execute(db, statement, &[&name]).await? == 0 {
+        return Err(StoreError::NotFound);
+    }
+    shared::changed(db, Rare::Workflows).await
 }

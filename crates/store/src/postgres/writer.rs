@@ -9,11 +9,11 @@ use longhaul_model::{Command, TaskId};
 use tokio::sync::{mpsc, oneshot};
 
 use super::Shared;
-use super::activity::Standing;
 use super::batch::{Batch, Written};
 use super::held::Loaded;
 use super::sql::{failed, is_broken, no_connection};
-use super::tally::{Tally, WRITER};
+use super::tally::Tally;
+use super::turn::Standing;
 use crate::audit::Audit;
 use crate::cache::Cache;
 use crate::error::StoreError;
@@ -106,12 +106,7 @@ pub(super) struct Finished {
 impl Finished {
     /// Tells; on the runtime of those who wait, while the next batch is written.
     pub(super) fn tell(self, shared: &Shared) {
-        let sink = shared.sink.read().clone();
-        if let Some(sink) = sink
-            && !self.commits.is_empty()
-        {
-            sink.committed(self.commits);
-        }
+        shared.carry_out(self.commits);
         for (job, done) in self.answers {
             job.answer(done);
         }
@@ -126,6 +121,8 @@ pub(super) struct Writer {
     pub(super) told: mpsc::UnboundedSender<Finished>,
     pub(super) cache: Cache<Loaded>,
     pub(super) connection: Option<Client>,
+    /// Tasks that were given what they claim, and could not be told in the same transaction.
+    pub(super) granted: Vec<TaskId>,
     /// As it is in the database: read anew with each connection.
     pub(super) tally: Option<Tally>,
 }
@@ -136,6 +133,8 @@ impl Writer {
         let mut jobs = Vec::with_capacity(LARGEST_BATCH);
         loop {
             // What was to be repeated goes first; otherwise all that waits, or the first that comes.
+            let told = self.granted.drain(..).map(|id| Job::Command(id, Box::new(Command::Acquired), None));
+            jobs.extend(told);
             if jobs.is_empty() && self.jobs.recv_many(&mut jobs, LARGEST_BATCH).await == 0 {
                 break;
             }
@@ -184,7 +183,8 @@ impl Writer {
     }
 
     fn finish(&mut self, jobs: Vec<Job>, written: Written) {
-        let Written { commits, done, kept, .. } = written;
+        let Written { commits, done, kept, granted, .. } = written;
+        self.granted.extend(granted);
         for (id, loaded) in kept {
             self.cache.keep(id, loaded);
         }
@@ -237,11 +237,11 @@ impl Writer {
         };
         let tally = match &self.tally {
             Some(tally) => tally.clone(),
-            None => Tally::read(&client).await?,
+            None => Tally::read(&client, self.shared.turn.writer_place()).await?,
         };
         match Batch::run(&client, &self.shared, &mut self.cache, tally, jobs).await {
             Ok(written) => {
-                self.commit(client, written.tally.number()).await?;
+                self.commit(client, written.tally.mark()).await?;
                 self.tally = Some(written.tally.clone());
                 Ok(written)
             }
@@ -254,7 +254,7 @@ impl Writer {
     }
 
     /// Commits, whatever happens to the connection meanwhile: an outcome that got lost is found out.
-    async fn commit(&mut self, client: Client, number: i64) -> Result<(), StoreError> {
+    async fn commit(&mut self, client: Client, (place, number): (i16, i64)) -> Result<(), StoreError> {
         match client.batch_execute("COMMIT").await {
             Ok(()) => {
                 self.connection = Some(client);
@@ -266,7 +266,7 @@ impl Writer {
                     return Err(failed(e));
                 }
                 tracing::warn!(error = %e, "a commit was interrupted: its outcome is looked up");
-                if self.shared.was_committed(WRITER, number).await? { Ok(()) } else { Err(failed(e)) }
+                if self.shared.was_committed(place, number).await? { Ok(()) } else { Err(failed(e)) }
             }
         }
     }

@@ -1,7 +1,7 @@
 //! What a transaction writes, collected column by column: one statement for each table, however many tasks changed.
 
 use deadpool_postgres::GenericClient;
-use longhaul_model::{TaskId, TaskStatus, Timestamp};
+use longhaul_model::{Task, TaskId, TaskStatus, Timestamp};
 use uuid::Uuid;
 
 use super::rows::execute;
@@ -45,6 +45,12 @@ fn keys(resources: &str) -> String {
     keys.join(SEPARATOR)
 }
 
+/// The nodes that look after something of a task, as the database writes arrays.
+pub(super) fn holders(task: &Task) -> String {
+    let nodes: Vec<String> = task.nodes().map(|node| node.0.to_string()).collect();
+    format!("{{{}}}", nodes.join(","))
+}
+
 /// A task as one of the two tables has it.
 pub(super) struct HistoryRow<'a> {
     pub(super) id: TaskId,
@@ -56,6 +62,8 @@ pub(super) struct HistoryRow<'a> {
     pub(super) completed_at: Option<Timestamp>,
     pub(super) due_at: Option<Timestamp>,
     pub(super) imported: bool,
+    /// The nodes that look after something of it, as the database writes arrays.
+    pub(super) holders: String,
     /// Packed.
     pub(super) resources: &'a str,
     pub(super) doc: String,
@@ -79,6 +87,7 @@ pub(super) struct HistoryRows {
     found_by: Vec<String>,
     resources: Vec<String>,
     docs: Vec<String>,
+    holders: Vec<String>,
 }
 
 const COLUMNS: &str =
@@ -103,13 +112,14 @@ impl HistoryRows {
         self.found_by.push(keys(row.resources));
         self.resources.push(clean(row.resources));
         self.docs.push(row.doc);
+        self.holders.push(row.holders);
     }
 
     fn source(&self) -> String {
         format!(
             "(SELECT {COLUMNS_OF_SOURCE} FROM unnest($1::uuid[], $2::smallint[], $3::bigint[], $4::text[], $5::text[],
                $6::text[], $7::text[], $8::smallint[], $9::bigint[], $10::bigint[], $11::bigint[], $12::smallint[],
-               $13::text[], $14::text[], $15::text[]) AS u ({COLUMNS})) AS s"
+               $13::text[], $14::text[], $15::text[], $16::text[]) AS u ({COLUMNS}, holders)) AS s"
         )
     }
 
@@ -124,27 +134,22 @@ impl HistoryRows {
                doc = excluded.doc",
             self.source()
         );
-        self.run(db, &statement, None).await
+        self.run(db, &statement).await
     }
 
-    /// Writes them to the active tasks of a turn.
-    pub(super) async fn write_hot(&self, db: &impl GenericClient, turn: i64) -> Result<(), StoreError> {
+    /// Writes them to the active tasks.
+    pub(super) async fn write_hot(&self, db: &impl GenericClient) -> Result<(), StoreError> {
         let columns = COLUMNS.replace("origin, ", "");
         let statement =
-            format!("INSERT INTO hot ({columns}, turn) SELECT {columns}, $16 FROM {}", self.source());
-        self.run(db, &statement, Some(turn)).await
+            format!("INSERT INTO hot ({columns}, holders) SELECT {columns}, holders FROM {}", self.source());
+        self.run(db, &statement).await
     }
 
-    async fn run(
-        &self,
-        db: &impl GenericClient,
-        statement: &str,
-        turn: Option<i64>,
-    ) -> Result<(), StoreError> {
+    async fn run(&self, db: &impl GenericClient, statement: &str) -> Result<(), StoreError> {
         if self.ids.is_empty() {
             return Ok(());
         }
-        let mut parameters: Vec<&(dyn tokio_postgres::types::ToSql + Sync)> = vec![
+        let parameters: [&(dyn tokio_postgres::types::ToSql + Sync); 16] = [
             &self.ids,
             &self.shards,
             &self.versions,
@@ -160,16 +165,15 @@ impl HistoryRows {
             &self.found_by,
             &self.resources,
             &self.docs,
+            &self.holders,
         ];
-        if let Some(turn) = &turn {
-            parameters.push(turn);
-        }
         execute(db, statement, &parameters).await.map(drop)
     }
 }
 
 const COLUMNS_OF_SOURCE: &str = "id, shard, version, name, sort_name, folded, kind, status, created_at,
-    completed_at, due_at, origin, string_to_array(found_by, E'\\x1e') AS found_by, resources, doc";
+    completed_at, due_at, origin, string_to_array(found_by, E'\\x1e') AS found_by, resources, doc,
+    holders::smallint[] AS holders";
 
 /// Active rows that change where they are.
 #[derive(Default)]
@@ -177,12 +181,15 @@ pub(super) struct HotUpdates {
     ids: Vec<Uuid>,
     versions: Vec<i64>,
     due_at: Vec<Option<i64>>,
+    holders: Vec<String>,
     docs: Vec<String>,
 }
 
 impl HotUpdates {
-    pub(super) fn add(&mut self, id: TaskId, version: i64, due_at: Option<Timestamp>, doc: String) {
-        self.ids.push(id.0);
+    pub(super) fn add(&mut self, task: &Task, version: i64, doc: String) {
+        let due_at = task.due_at();
+        self.ids.push(task.id().0);
+        self.holders.push(holders(task));
         self.versions.push(version);
         self.due_at.push(due_at.map(|at| at.0));
         self.docs.push(doc);
@@ -192,10 +199,13 @@ impl HotUpdates {
         if self.ids.is_empty() {
             return Ok(());
         }
-        let statement = "UPDATE hot SET version = u.version, due_at = u.due_at, doc = u.doc
-             FROM unnest($1::uuid[], $2::bigint[], $3::bigint[], $4::text[]) AS u (id, version, due_at, doc)
+        let statement =
+            "UPDATE hot SET version = u.version, due_at = u.due_at, holders = u.holders::smallint[], doc = u.doc
+             FROM unnest($1::uuid[], $2::bigint[], $3::bigint[], $4::text[], $5::text[])
+               AS u (id, version, due_at, holders, doc)
              WHERE hot.id = u.id";
-        execute(db, statement, &[&self.ids, &self.versions, &self.due_at, &self.docs]).await.map(drop)
+        let HotUpdates { ids, versions, due_at, holders, docs } = self;
+        execute(db, statement, &[ids, versions, due_at, holders, docs]).await.map(drop)
     }
 }
 

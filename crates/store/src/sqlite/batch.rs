@@ -177,7 +177,7 @@ impl Batch {
     }
 
     fn submit(&mut self, writer: &mut Writer, submission: Submission) -> Result<Submitted, StoreError> {
-        let Submission { mut task, key, audit } = submission;
+        let Submission { mut task, key, audit, newest: _ } = submission;
         if let Some(key) = &key
             && let Some(replayed) = self.replay(writer, key)?
         {

@@ -211,7 +211,7 @@ impl Store for Sqlite {
             let mut answers = Vec::with_capacity(tasks.len());
             for (_, id) in tasks {
                 let (answer, answered) = oneshot::channel();
-                let job = Job::Command(id, Command::Recover, Some((answer, None)));
+                let job = Job::Command(id, Command::Recover { node: None }, Some((answer, None)));
                 self.jobs
                     .send(job)
                     .await

@@ -4,13 +4,14 @@
 mod transfer;
 
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, LazyLock};
+use std::sync::{Arc, LazyLock, Mutex};
 use std::time::{Duration, Instant};
 
-use longhaul_model::Env;
+use longhaul_model::{Command, Effect, Env, Failure, NodeId, Span, TaskId, Token};
 use longhaul_store::conformance::support::{Fixture, START, definition, put, record, start, submit, task};
+use longhaul_store::peers::{News, Rare};
 use longhaul_store::postgres::{Postgres, PostgresOptions};
-use longhaul_store::{Accounts, Node, Store, StoreError};
+use longhaul_store::{Accounts, Commit, CommitSink, Node, NodeState, Store, StoreError};
 use longhaul_testbed::{Cluster, Durability};
 
 /// One for all tests; each has a database of its own.
@@ -96,22 +97,144 @@ async fn node_with_other_keys_is_refused() {
     Postgres::open(&with("one"), database.env.clone()).await.unwrap().close().await;
 }
 
-/// A node that stands by takes over when the active one closes, and reads what that one wrote.
+/// What a node's effects come to, and what it hears of others.
+#[derive(Default)]
+struct Told {
+    commits: Mutex<Vec<Commit>>,
+    news: Mutex<Vec<(NodeId, News)>>,
+}
+
+impl CommitSink for Told {
+    fn committed(&self, commits: Vec<Commit>) {
+        self.commits.lock().unwrap().extend(commits);
+    }
+
+    fn heard(&self, from: NodeId, news: News) {
+        self.news.lock().unwrap().push((from, news));
+    }
+}
+
+impl Told {
+    fn attached(node: &Postgres) -> Arc<Told> {
+        let told = Arc::new(Told::default());
+        node.attach(told.clone());
+        told
+    }
+
+    /// Waits until something was told.
+    async fn until(&self, what: impl Fn(&Told) -> bool) {
+        let start = Instant::now();
+        while !what(self) {
+            assert!(start.elapsed() < Duration::from_secs(15), "not told: {:?}", self.news.lock().unwrap());
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    fn starts(&self, id: TaskId) -> usize {
+        let commits = self.commits.lock().unwrap();
+        let own = commits.iter().filter(|commit| commit.id == id);
+        own.flat_map(|commit| &commit.effects).filter(|effect| matches!(effect, Effect::Start(_))).count()
+    }
+
+    fn heard(&self, news: &News) -> bool {
+        self.news.lock().unwrap().iter().any(|(_, heard)| heard == news)
+    }
+}
+
+/// Waits until two nodes know of each other.
+async fn met(nodes: [&Postgres; 2]) {
+    let start = Instant::now();
+    while nodes.iter().any(|node| node.peers() == 0) {
+        assert!(start.elapsed() < Duration::from_secs(10), "they do not meet");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+/// Each runs what it committed; a cancel at one stops what the other runs; whoever waits at one hears of an end at the other.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn node_that_stands_by_takes_over() {
+async fn nodes_work_on_the_same_tasks() {
     let database = Database::new();
-    let first = database.node().await.unwrap();
-    let workflow = put(&*first, definition("w", "T_RUN", 1)).await;
-    let id = start(&*first, &database.env, &workflow, "kept").await;
-    let options = database.options();
-    let env = database.env.clone();
-    let waiting = tokio::spawn(async move { Postgres::open(&options, env).await.unwrap() });
-    tokio::time::sleep(Duration::from_millis(1500)).await;
-    assert!(!waiting.is_finished(), "two are active");
+    let (first, second) = (database.node().await.unwrap(), database.node().await.unwrap());
+    let (told, other) = (Told::attached(&first), Told::attached(&second));
+    met([&first, &second]).await;
+    let workflow = put(&*first, definition("w", "T_RUN", 2)).await;
+    let id = start(&*first, &database.env, &workflow, "shared").await;
+    assert_eq!((told.starts(id), other.starts(id)), (1, 0));
+    assert_eq!(record(&*second, id).sub_tasks[0].node, NodeId(1));
+    let report = Command::Complete { sub_task: 0, token: Token(1), output: None, by: None, next: None };
+    second.command(id, report, None).await.unwrap();
+    assert_eq!((told.starts(id), other.starts(id)), (1, 1));
+    let cancel = Command::Cancel { by: "somebody".to_owned(), grace: Span(60_000) };
+    first.command(id, cancel, None).await.unwrap();
+    other.until(|told| told.heard(&News::Stop(id, 1, Token(1)))).await;
+    assert_eq!(first.stale(vec![(id, 1, Token(1)), (id, 0, Token(1))]).await.unwrap().len(), 2);
+    let stopped = Command::Fail { sub_task: 1, token: Token(1), failure: Failure::Stopped, by: None };
+    second.command(id, stopped, None).await.unwrap();
+    told.until(|told| told.heard(&News::Ended(id))).await;
+    let nodes = first.nodes().unwrap();
+    assert!(nodes.len() == 2 && nodes.iter().all(|node| node.state == NodeState::Active), "{nodes:?}");
     first.close().await;
-    let second = tokio::time::timeout(Duration::from_secs(10), waiting).await.unwrap().unwrap();
-    assert_eq!(record(&*second, id).name, "kept");
     second.close().await;
+}
+
+/// What one node stores of a workflow, every other uses from then on.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nodes_know_what_others_change() {
+    let database = Database::new();
+    let (first, second) = (database.node().await.unwrap(), database.node().await.unwrap());
+    let told = Told::attached(&second);
+    let old = put(&*first, definition("w", "T_RUN", 1)).await;
+    assert_eq!(second.workflow("w", None).unwrap().version, 1);
+    let new = put(&*first, definition("w", "T_RUN", 2)).await;
+    let submission = |workflow| longhaul_store::Submission {
+        task: task(&database.env, workflow, "one", None),
+        key: None,
+        audit: None,
+        newest: true,
+    };
+    assert!(matches!(second.submit(submission(&old)).await, Err(StoreError::WorkflowChanged)));
+    second.submit(submission(&new)).await.unwrap();
+    assert_eq!(second.workflow("w", None).unwrap().version, 2);
+    let news = second.accounts_news();
+    first.put_setting("queues", serde_json::json!({}), None).await.unwrap();
+    told.until(|told| told.heard(&News::Changed(Rare::Settings))).await;
+    first.delete_workflow("w", None).await.unwrap();
+    assert!(matches!(second.submit(submission(&new)).await, Err(StoreError::WorkflowChanged)));
+    assert_eq!(second.accounts_news(), news);
+    first.close().await;
+    second.close().await;
+}
+
+/// What a node looked after that is no more, another one looks after: attempts run again, and nothing is moved twice.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nodes_take_over_from_the_dead() {
+    let database = Database::new();
+    let (first, second) = (database.node().await.unwrap(), database.node().await.unwrap());
+    let told = Told::attached(&second);
+    let workflow = put(&*first, definition("w", "T_RUN", 1)).await;
+    let mut tasks = Vec::new();
+    for n in 0..50 {
+        tasks.push(start(&*first, &database.env, &workflow, &format!("lost {n}")).await);
+    }
+    let own = start(&*second, &database.env, &workflow, "own").await;
+    database.operator("UPDATE turns SET over = true WHERE node = 1");
+    told.until(|told| tasks.iter().all(|id| told.starts(*id) == 1)).await;
+    for id in &tasks {
+        let sub = record(&*second, *id).sub_tasks[0].clone();
+        assert_eq!((sub.node, sub.attempt, sub.lost), (NodeId(2), 2, 1));
+    }
+    assert_eq!((told.starts(own), record(&*second, own).sub_tasks[0].attempt), (1, 1));
+    let start = Instant::now();
+    while database.operator_says("SELECT count(*) FROM turns WHERE over") != "0" {
+        assert!(start.elapsed() < Duration::from_secs(10), "it is never done");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    // The number is free again.
+    let third = database.node().await.unwrap();
+    assert_eq!(third.recover().await.unwrap(), 0);
+    for node in [first, second, third] {
+        node.close().await;
+    }
 }
 
 /// A node whose turn is over writes nothing any more, though it has not noticed.
@@ -120,13 +243,14 @@ async fn node_whose_turn_is_over_writes_nothing() {
     let database = Database::new();
     let node = database.node().await.unwrap();
     let workflow = put(&*node, definition("w", "T_RUN", 1)).await;
-    database.operator("UPDATE activity SET turn = turn + 1, node = 'another'");
+    database.operator("UPDATE turns SET over = true");
     let (over, told) = std::sync::mpsc::channel();
     node.when_over(move || over.send(()).unwrap());
     let late = longhaul_store::Submission {
         task: task(&database.env, &workflow, "late", None),
         key: None,
         audit: None,
+        newest: false,
     };
     let id = late.task.id();
     assert!(matches!(node.submit(late).await, Err(StoreError::Unavailable(_))));
@@ -156,7 +280,7 @@ async fn cut_connections_lose_nothing() {
         let tasks = (0..16).map(|_| {
             let task = task(&database.env, &workflow, "one", None);
             let id = task.id();
-            let submission = longhaul_store::Submission { task, key: None, audit: None };
+            let submission = longhaul_store::Submission { task, key: None, audit: None, newest: false };
             let node = node.clone();
             tokio::spawn(async move { (id, node.submit(submission).await) })
         });

@@ -1,4 +1,4 @@
-//! What a node answers while another one is active: that it lives, that it is not the one to ask, and nothing else.
+//! What a node answers while it waits for its store: that it lives, that it is not the one to ask yet, and nothing else.
 
 use axum::Router;
 use axum::response::{IntoResponse, Response};
@@ -19,12 +19,12 @@ pub(crate) fn router() -> Router {
 }
 
 async fn ready() -> Response {
-    respond::value(StatusCode::SERVICE_UNAVAILABLE, &json!({ "status": "STANDBY" }))
+    respond::value(StatusCode::SERVICE_UNAVAILABLE, &json!({ "status": "STARTING" }))
 }
 
 async fn refused() -> Response {
-    let fault = Fault::new("NODE_STANDS_BY", "this node stands by: another one is active").remedy(
-        "Ask the active node, the one whose /health/ready answers 200: a load balancer finds it by that",
+    let fault = Fault::new("NODE_STARTS", "this node waits for its database").remedy(
+        "Ask a node whose /health/ready answers 200: a load balancer finds those by that; the log of this one says what it waits for",
     );
     ApiError::not_now(StatusCode::SERVICE_UNAVAILABLE, fault).into_response()
 }

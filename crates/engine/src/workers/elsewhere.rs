@@ -1,0 +1,127 @@
+//! Workers whose leases another node watches: what they say here is passed on, and how they stand is read from the store.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use longhaul_model::{NodeId, Span, WorkerId};
+use longhaul_store::peers::{News, To};
+use longhaul_store::{StoreError, Stored};
+use tokio::time::Instant;
+
+use super::leases::{Key, LeaseState};
+use super::name::LeaseName;
+use super::{State, Workers};
+use crate::engine::Engine;
+use crate::error::EngineError;
+
+impl Workers {
+    /// A worker was heard of at another node.
+    pub(crate) fn heard_elsewhere(&self, at: NodeId, worker: &WorkerId, leases: &[Key]) {
+        let (mut state, now) = (self.state.lock(), Instant::now());
+        for key in leases {
+            state.leases.extend(key, worker, now);
+            state.leases.heard_at(key, Some(at));
+        }
+    }
+
+    /// A worker's waiting heartbeat is to look again.
+    pub(crate) fn wake(&self, worker: &WorkerId) {
+        self.state.lock().seen.tell(worker);
+    }
+
+    /// What was said in vain may have been a heartbeat: every lease lasts its whole span anew.
+    pub(crate) fn pardon(&self) {
+        self.state.lock().leases.pardon(Instant::now());
+    }
+
+    /// The leases that are watched here.
+    pub(crate) fn leased_keys(&self) -> Vec<Key> {
+        self.state.lock().leases.keys().collect()
+    }
+}
+
+/// That something is to stop is news once.
+const TOLD: Duration = Duration::from_secs(120);
+
+impl State {
+    /// Whether a worker does not know yet how a lease stands that is watched elsewhere.
+    pub(super) fn is_news_here(&mut self, key: &Key, state: &LeaseState, now: Instant) -> bool {
+        match state {
+            LeaseState::Live(_) => false,
+            LeaseState::Lost => true,
+            LeaseState::Cancelled(_) => {
+                self.told.retain(|_, at| now.saturating_duration_since(*at) < TOLD);
+                self.told.insert(*key, now).is_none()
+            }
+        }
+    }
+
+    /// Extends what is watched here; `None` for what is not.
+    pub(super) fn extend_here(&mut self, key: &Key, worker: &WorkerId, now: Instant) -> Option<LeaseState> {
+        if !self.leases.has(key) {
+            return None;
+        }
+        self.leases.heard_at(key, None);
+        Some(self.leases.extend(key, worker, now))
+    }
+}
+
+impl Engine {
+    /// How leases stand that are not watched here, by their names; those that live last longer.
+    pub(super) fn extend_elsewhere(
+        &self,
+        worker: &WorkerId,
+        names: &[LeaseName],
+    ) -> Result<Vec<LeaseState>, EngineError> {
+        if self.inner.store.peers() == 0 || names.is_empty() {
+            return Ok(vec![LeaseState::Lost; names.len()]);
+        }
+        if !self.inner.store.is_in_touch() {
+            let why = "the node that watches the lease is not reached".to_owned();
+            return Err(EngineError::Store(StoreError::Unavailable(why)));
+        }
+        let mut beats: BTreeMap<NodeId, Vec<Key>> = BTreeMap::new();
+        let mut states = Vec::with_capacity(names.len());
+        for name in names {
+            let state = self.stands_elsewhere(worker, name)?;
+            if let Some((node, _)) = &state {
+                beats.entry(*node).or_default().push(name.key);
+            }
+            states.push(state.map_or(LeaseState::Lost, |(_, state)| state));
+        }
+        for (node, keys) in beats {
+            self.inner.store.tell(To::Node(node), News::Beat(worker.clone(), keys));
+        }
+        Ok(states)
+    }
+
+    /// Whether that worker has the lease, wherever it is watched.
+    pub(crate) fn holds(&self, lease: LeaseName, worker: &WorkerId) -> bool {
+        self.inner.dispatcher.workers().holds(lease, worker)
+            || self.inner.store.peers() > 0
+                && self.stands_elsewhere(worker, &lease).is_ok_and(|stands| stands.is_some())
+    }
+
+    fn stands_elsewhere(
+        &self,
+        worker: &WorkerId,
+        name: &LeaseName,
+    ) -> Result<Option<(NodeId, LeaseState)>, EngineError> {
+        let (id, sub_task, token) = name.key;
+        let record = match self.inner.store.get(id) {
+            Ok(Stored::Own(record)) => record,
+            Ok(Stored::Imported { .. }) | Err(StoreError::NotFound) => return Ok(None),
+            Err(e) => return Err(EngineError::Store(e)),
+        };
+        let Some(sub) = record.sub_tasks.get(sub_task as usize).filter(|sub| sub.token() == token) else {
+            return Ok(None);
+        };
+        let Some(lease) = sub.lease.as_ref().filter(|lease| lease.worker == *worker) else { return Ok(None) };
+        let span = Span(lease.span.0);
+        let state = match record.state.stopping {
+            Some(_) => LeaseState::Cancelled(span),
+            None => LeaseState::Live(span),
+        };
+        Ok(Some((sub.node, state)))
+    }
+}

@@ -1,0 +1,98 @@
+//! What the nodes of a store tell each other. Nothing rests on it: what is true is in the store, and news that get lost are found
+//! out there a little later.
+
+use longhaul_model::{NodeId, TaskId, Token, WorkerId};
+use serde::{Deserialize, Serialize};
+
+/// Something that another node should know.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum News {
+    /// An attempt that the node runs, or whose lease it watches, is to stop.
+    #[serde(rename = "s")]
+    Stop(TaskId, u32, Token),
+    /// A sub-task waits in the node's queue no more.
+    #[serde(rename = "u")]
+    Unqueued(TaskId, u32, String),
+    /// A lease that the node watched has ended.
+    #[serde(rename = "l")]
+    LeaseEnded(TaskId, u32, Token),
+    /// A task ended: some may wait for that.
+    #[serde(rename = "e")]
+    Ended(TaskId),
+    /// How a queue stands at the node.
+    #[serde(rename = "q")]
+    Queue(QueueNews),
+    /// Sub-tasks that wait for workers, by priority: no worker is free where they are.
+    #[serde(rename = "g")]
+    Given(String, Vec<(TaskId, u32, i8)>),
+    /// A worker was heard of at the node: what it has lasts longer.
+    #[serde(rename = "b")]
+    Beat(WorkerId, Vec<(TaskId, u32, Token)>),
+    /// Something is to be told a worker that was heard of at the node.
+    #[serde(rename = "w")]
+    Worker(WorkerId),
+    /// Something that is rarely changed is not as it was.
+    #[serde(rename = "c")]
+    Changed(Rare),
+    /// The turn of a node is over: what it looked after is to be taken over.
+    #[serde(rename = "o")]
+    Over,
+    /// News may have been lost.
+    #[serde(rename = "x")]
+    Gap,
+}
+
+/// How a queue stands at a node.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct QueueNews {
+    /// The queue.
+    #[serde(rename = "n")]
+    pub name: String,
+    /// Attempts that workers wait for, who have asked and found none.
+    #[serde(rename = "i", default)]
+    pub wanted: u32,
+    /// Sub-tasks that wait.
+    #[serde(rename = "w", default)]
+    pub waiting: u32,
+    /// Attempts that workers have.
+    #[serde(rename = "r", default)]
+    pub running: u32,
+    /// Workers that asked lately.
+    #[serde(rename = "s", default)]
+    pub serving: u32,
+    /// How long the oldest waits, in milliseconds.
+    #[serde(rename = "o", default)]
+    pub oldest: u64,
+}
+
+/// What is rarely changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Rare {
+    /// Workflows.
+    #[serde(rename = "w")]
+    Workflows,
+    /// Settings.
+    #[serde(rename = "s")]
+    Settings,
+    /// Accounts.
+    #[serde(rename = "a")]
+    Accounts,
+}
+
+/// An attempt that a node looks after, and need not any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stale {
+    /// Task, sub-task and token.
+    pub attempt: (TaskId, u32, Token),
+    /// It is over; otherwise it is to stop.
+    pub over: bool,
+}
+
+/// For whom news are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum To {
+    /// One node.
+    Node(NodeId),
+    /// All others.
+    All,
+}

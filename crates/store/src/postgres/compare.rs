@@ -1,0 +1,49 @@
+//! Attempts that a node looks after, compared with what is stored: for what it should have heard of others and did not.
+
+use std::collections::HashMap;
+
+use longhaul_model::{SubTaskStatus, TaskId, Token};
+use uuid::Uuid;
+
+use super::Shared;
+use super::rows::{self, HOT, Row};
+use super::sql::no_connection;
+use crate::error::StoreError;
+use crate::peers::Stale;
+use crate::stored::Stored;
+
+/// Tasks that one statement asks for.
+const PAGE: usize = 500;
+
+/// Those that are not live any more, or whose task is being stopped.
+pub(super) async fn stale(
+    shared: &Shared,
+    mut attempts: Vec<(TaskId, u32, Token)>,
+) -> Result<Vec<Stale>, StoreError> {
+    attempts.sort_unstable_by_key(|(id, ..)| *id);
+    let mut stale = Vec::new();
+    let client = shared.pool.get().await.map_err(no_connection)?;
+    for page in attempts.chunks(PAGE) {
+        let mut ids: Vec<Uuid> = page.iter().map(|(id, ..)| id.0).collect();
+        ids.dedup();
+        let statement = format!("SELECT {HOT} FROM hot WHERE id = ANY($1)");
+        let mut found = HashMap::with_capacity(ids.len());
+        for row in &rows::query(&client, &statement, &[&ids]).await? {
+            let row = Row::read(row)?;
+            let id = row.id;
+            if let Stored::Own(record) = row.stored(&client, &shared.workflows).await? {
+                found.insert(id, record);
+            }
+        }
+        for (id, sub_task, token) in page.iter().copied() {
+            // What is not there has ended.
+            let record = found.get(&id);
+            let sub = record.and_then(|record| record.sub_tasks.get(sub_task as usize));
+            let over = sub.is_none_or(|sub| sub.status != SubTaskStatus::InProgress || sub.token() != token);
+            if over || record.is_some_and(|record| record.state.stopping.is_some()) {
+                stale.push(Stale { attempt: (id, sub_task, token), over });
+            }
+        }
+    }
+    Ok(stale)
+}

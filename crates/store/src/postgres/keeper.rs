@@ -1,0 +1,207 @@
+//! Keeps a node's turn: says every second that the node lives. One that cannot say so gives up by its own clock, before others
+//! take over what it looks after.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, timeout};
+use tokio_postgres::Client;
+
+use super::connect::Place;
+use super::nodes::{self, Begun, Company};
+use super::sql::{column, failed};
+use super::turn::{Standing, Turn};
+use crate::error::StoreError;
+use crate::nodes::Node;
+
+/// How often a node is heard of.
+pub(super) const BEAT: Duration = Duration::from_secs(1);
+/// How long one sign of life may take.
+const PATIENCE: Duration = Duration::from_secs(3);
+/// How long a node goes on without a sign of life: less than [`nodes::SILENT`], so that nobody has taken over yet.
+const ALONE: Duration = Duration::from_secs(6);
+
+/// Refuses a node whose keys are not those that seal what is in the database.
+pub(super) async fn check_keys(place: &Place, keys: &str) -> Result<(), StoreError> {
+    let (client, _driver) = place.connect().await?;
+    let first = "UPDATE installation SET keys = $1 WHERE keys IS NULL";
+    client.execute(first, &[&keys]).await.map_err(failed)?;
+    let row = client.query_one("SELECT keys FROM installation", &[]).await.map_err(failed)?;
+    if column::<&str>(&row, 0)? == keys {
+        return Ok(());
+    }
+    Err(StoreError::Open(format!(
+        "the secrets in the database {} are sealed with other keys: give this node the key file of the node that was the \
+        first on it (--key-file)",
+        place.shown()
+    )))
+}
+
+/// A connection of the keeper's own, and the task that drives it.
+type Session = (Client, JoinHandle<()>);
+
+/// Whom a keeper tells what it hears.
+pub(super) type Listener = Box<dyn Fn([i64; 3]) + Send>;
+
+/// A turn that was begun, before anybody keeps it.
+pub(super) struct Beginning {
+    pub(super) turn: Arc<Turn>,
+    place: Place,
+    session: Session,
+    heard: Instant,
+}
+
+/// Begins a node's turn, once no transfer is under way.
+pub(super) async fn begin(place: &Place, node: &Node) -> Result<Beginning, StoreError> {
+    let mut told = false;
+    loop {
+        match try_begin(place, node, Company::Any).await? {
+            Ok(begun) => return Ok(begun),
+            Err(by) if !told => {
+                tracing::info!(by, "the database is being moved: this node waits");
+                told = true;
+            }
+            Err(_) => {}
+        }
+        tokio::time::sleep(BEAT).await;
+    }
+}
+
+/// Begins the turn of a transfer; refused while nodes are at work, or were so a moment ago.
+pub(super) async fn begin_alone(place: &Place) -> Result<Beginning, StoreError> {
+    let host = nix::unistd::gethostname().ok().and_then(|name| name.into_string().ok()).unwrap_or_default();
+    let name = format!("longhaul migrate at {host}:{}", std::process::id());
+    let node = Node { name, version: env!("CARGO_PKG_VERSION").to_owned(), ..Node::default() };
+    try_begin(place, &node, Company::None).await?.map_err(|by| {
+        StoreError::Open(format!(
+            "{} is in use by {by}: stop all of its nodes, and try again after 10 seconds",
+            place.shown()
+        ))
+    })
+}
+
+async fn try_begin(
+    place: &Place,
+    node: &Node,
+    company: Company,
+) -> Result<Result<Beginning, String>, StoreError> {
+    let (mut client, driver) = session(place).await?;
+    nodes::end_dead(&client, -1).await?;
+    let heard = Instant::now();
+    Ok(match nodes::begin(&mut client, node, place.application(), company).await? {
+        Begun::Taken(by) => Err(by),
+        Begun::Turn(number, node) => {
+            tracing::info!(database = place.shown(), node = node.0, turn = number, "this node's turn began");
+            let turn = Arc::new(Turn::new(number, node));
+            Ok(Beginning { turn, place: place.clone(), session: (client, driver), heard })
+        }
+    })
+}
+
+impl Beginning {
+    /// Has it kept until it is closed or over.
+    pub(super) fn keep(self, listener: Listener) -> JoinHandle<()> {
+        let Beginning { turn, place, session, heard } = self;
+        let keeper = Keeper { place, turn, session: Some(session), listener };
+        tokio::spawn(keeper.run(heard))
+    }
+}
+
+/// Lets go of a turn, so that the others need not wait.
+pub(super) async fn end(turn: &Turn, keeper: JoinHandle<()>) {
+    turn.set(Standing::Closed);
+    // It ends by itself, or was ended.
+    let _ = keeper.await;
+}
+
+fn silent() -> StoreError {
+    StoreError::Unavailable(format!("the database does not answer within {} s", PATIENCE.as_secs()))
+}
+
+/// A connection whose server notices soon when this host is gone.
+async fn session(place: &Place) -> Result<Session, StoreError> {
+    let (client, driver) = place.connect().await?;
+    client.batch_execute(ATTENTIVE).await.map_err(failed)?;
+    Ok((client, driver))
+}
+
+/// For connections that sit idle, or hold what others wait for: their server notices within ten seconds when they are gone.
+pub(super) const ATTENTIVE: &str =
+    "SET tcp_keepalives_idle = 5; SET tcp_keepalives_interval = 2; SET tcp_keepalives_count = 3;
+     SET tcp_user_timeout = 10000; SET idle_session_timeout = 0";
+
+struct Keeper {
+    place: Place,
+    turn: Arc<Turn>,
+    session: Option<Session>,
+    listener: Listener,
+}
+
+/// How long a node may go on that was heard of last at that instant.
+fn left(heard: Instant) -> Duration {
+    (heard + ALONE).saturating_duration_since(Instant::now())
+}
+
+impl Keeper {
+    async fn run(mut self, mut heard: Instant) {
+        loop {
+            let asked = Instant::now();
+            match timeout(PATIENCE.min(left(heard)), self.sign()).await.unwrap_or_else(|_| Err(silent())) {
+                Ok(()) => heard = asked,
+                Err(e) => {
+                    if self.turn.standing() == Standing::Active {
+                        tracing::warn!(error = %e, "the database is not reached");
+                    }
+                    self.turn.set(Standing::CutOff);
+                    self.session = None;
+                }
+            }
+            if left(heard).is_zero() {
+                tracing::error!("this node cannot say that it lives, and others may take over");
+                self.turn.set(Standing::Over);
+            }
+            match self.turn.standing() {
+                Standing::Active | Standing::CutOff => {}
+                Standing::Over => return,
+                Standing::Closed => return self.leave().await,
+            }
+            tokio::select! {
+                () = tokio::time::sleep(BEAT.min(left(heard))) => {}
+                () = self.turn.closed.notified() => {}
+            }
+        }
+    }
+
+    /// A sign of life, on a new connection after an interruption.
+    async fn sign(&mut self) -> Result<(), StoreError> {
+        let session = match self.session.take() {
+            Some(session) => session,
+            None => session(&self.place).await?,
+        };
+        let heard = nodes::beat(&session.0, self.turn.number).await?;
+        self.session = Some(session);
+        let Some(living) = heard.living else {
+            tracing::error!("others took over from this node");
+            self.turn.set(Standing::Over);
+            return Ok(());
+        };
+        self.turn.set_living(living);
+        if self.turn.standing() == Standing::CutOff {
+            tracing::info!("the database is reached again");
+            self.turn.set(Standing::Active);
+        }
+        (self.listener)(heard.revisions);
+        Ok(())
+    }
+
+    /// Lets go of the turn, so that nobody waits for a sign of life.
+    async fn leave(self) {
+        let Some((client, _driver)) = self.session else { return };
+        match timeout(PATIENCE, nodes::leave(&client, self.turn.number)).await {
+            Ok(Ok(())) => {}
+            Ok(Err(e)) => tracing::warn!(error = %e, "the turn was not let go of"),
+            Err(_) => tracing::warn!("the turn was not let go of: the database does not answer"),
+        }
+    }
+}

@@ -1,0 +1,139 @@
+//! What the writer, errands, readers and the traffic with other nodes share; and what this node remembers of what others change.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+
+use deadpool_postgres::{GenericClient, Pool};
+use longhaul_model::{Effect, Env, NodeId};
+use parking_lot::RwLock;
+use tokio::sync::{Notify, Semaphore, mpsc};
+use tokio_postgres::Row;
+
+use super::relay::{self, Outgoing};
+use super::rows::execute;
+use super::turn::{Standing, Turn};
+use crate::error::StoreError;
+use crate::known::Workflows;
+use crate::peers::{News, Rare, To};
+use crate::store::{Commit, CommitSink};
+
+pub(super) struct Shared {
+    pub(super) pool: Pool,
+    pub(super) env: Env,
+    pub(super) turn: Arc<Turn>,
+    pub(super) workflows: Workflows,
+    pub(super) sink: RwLock<Option<Arc<dyn CommitSink>>>,
+    pub(super) errands: tokio::sync::Mutex<()>,
+    /// Places for those who wait for a read.
+    pub(super) waiting: Semaphore,
+    /// News on their way to other nodes.
+    pub(super) outgoing: mpsc::Sender<Outgoing>,
+    /// A node's turn may be over.
+    pub(super) lost: Arc<Notify>,
+    /// The revisions of workflows, settings and accounts that were heard of last.
+    pub(super) revisions: [AtomicI64; 3],
+    /// Whether the other nodes can be told and heard.
+    pub(super) in_touch: AtomicBool,
+    /// Rises when the accounts may not be as they were.
+    pub(super) account_changes: AtomicU64,
+}
+
+impl Shared {
+    /// Refuses what cannot be written any more.
+    pub(super) fn check(&self) -> Result<(), StoreError> {
+        let why = match self.turn.standing() {
+            Standing::Active | Standing::CutOff => return Ok(()),
+            Standing::Over => "others took over from this node",
+            Standing::Closed => "the server is stopping",
+        };
+        Err(StoreError::Unavailable(why.to_owned()))
+    }
+
+    /// Refuses a transaction whose opening found that the turn is over.
+    pub(super) fn opened(&self, rows: &[Row]) -> Result<(), StoreError> {
+        let revision = self.turn.opened(rows)?;
+        self.compare(0, revision);
+        Ok(())
+    }
+
+    /// Notes the revisions of workflows, settings and accounts, and acts where one is not as it was.
+    pub(super) fn compare_all(&self, revisions: [i64; 3]) {
+        for (n, revision) in revisions.into_iter().enumerate() {
+            self.compare(n, revision);
+        }
+    }
+
+    fn compare(&self, n: usize, revision: i64) {
+        // Never back: a slow look may bring an old one.
+        if self.revisions[n].fetch_max(revision, Ordering::SeqCst) < revision {
+            let what = [Rare::Workflows, Rare::Settings, Rare::Accounts][n];
+            self.hear(NodeId::default(), News::Changed(what));
+        }
+    }
+
+    /// Another node says something, or the database.
+    pub(super) fn hear(&self, from: NodeId, news: News) {
+        match &news {
+            News::Changed(Rare::Workflows) => self.workflows.forget(),
+            News::Changed(Rare::Accounts) => drop(self.account_changes.fetch_add(1, Ordering::SeqCst)),
+            News::Over => self.lost.notify_one(),
+            _ => {}
+        }
+        let sink = self.sink.read().clone();
+        if let Some(sink) = sink {
+            sink.heard(from, news);
+        }
+    }
+
+    /// Says something to other nodes, unless too much waits to be said.
+    pub(super) fn say(&self, to: To, news: News) {
+        if self.turn.peers() > 0 {
+            let _ = self.outgoing.try_send((to, news));
+        }
+    }
+
+    /// Has effects carried out that are durable: each by the node whose it is.
+    pub(super) fn carry_out(&self, mut commits: Vec<Commit>) {
+        let own = self.turn.node;
+        for commit in &mut commits {
+            let id = commit.id;
+            if self.turn.peers() > 0 && commit.effects.iter().any(|effect| matches!(effect, Effect::Ended(_)))
+            {
+                self.say(To::All, News::Ended(id));
+            }
+            let foreign = |effect: &Effect| effect.node().is_some_and(|node| node != own);
+            if !commit.effects.iter().any(foreign) {
+                continue;
+            }
+            let (theirs, ours): (Vec<Effect>, Vec<Effect>) =
+                std::mem::take(&mut commit.effects).into_iter().partition(foreign);
+            commit.effects = ours;
+            for effect in theirs {
+                let to = effect.node().unwrap_or_default();
+                if let Some(news) = relay::news_of(id, effect) {
+                    self.say(To::Node(to), news);
+                }
+            }
+        }
+        let sink = self.sink.read().clone();
+        if let Some(sink) = sink
+            && !commits.is_empty()
+        {
+            sink.committed(commits);
+        }
+    }
+}
+
+/// Notes inside a transaction that something is not as it was: all nodes hear of it the moment it is committed.
+pub(super) async fn changed(db: &impl GenericClient, what: Rare) -> Result<(), StoreError> {
+    let name = match what {
+        Rare::Workflows => Some("workflows"),
+        Rare::Settings => Some("settings"),
+        // They have a revision of their own.
+        Rare::Accounts => None,
+    };
+    if let Some(name) = name {
+        execute(db, "UPDATE revisions SET n = n + 1 WHERE name = $1", &[&name]).await?;
+    }
+    relay::announce(db, what).await
+}

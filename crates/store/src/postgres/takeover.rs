@@ -1,0 +1,151 @@
+//! Taking over from nodes that are no more. All that live share the work, by shards; any of them does what another one left.
+
+use std::sync::Arc;
+
+use deadpool_postgres::Client;
+use longhaul_model::{Command, NodeId, TaskId};
+use tokio::sync::{Notify, mpsc, oneshot};
+use uuid::Uuid;
+
+use super::keeper::BEAT;
+use super::rows::{execute, query};
+use super::sql::{column, no_connection};
+use super::writer::Job;
+use super::{Shared, nodes};
+use crate::error::StoreError;
+
+/// Tasks taken over in one go.
+const AT_ONCE: i64 = 1024;
+/// After so many rounds a node does also what is others' to do.
+const PATIENCE: u32 = 5;
+
+/// Looks every second, and when it is told, for as long as the store is open.
+pub(super) async fn watch(shared: Arc<Shared>, jobs: mpsc::WeakSender<Job>, told: Arc<Notify>) {
+    let mut vain = 0;
+    loop {
+        tokio::select! {
+            () = tokio::time::sleep(BEAT) => {}
+            () = told.notified() => {}
+        }
+        let Some(jobs) = jobs.upgrade() else { return };
+        let share = if vain < PATIENCE { shared.turn.share() } else { (1, 0) };
+        match round(&shared, &jobs, share).await {
+            Ok(Round { left: true, .. }) => vain += 1,
+            Ok(Round { left: false, .. }) => vain = 0,
+            Err(e) => {
+                tracing::warn!(error = %e, "the other nodes were not looked after; it will be repeated")
+            }
+        }
+        tell(&shared, &jobs).await;
+    }
+}
+
+/// What a round came to.
+pub(super) struct Round {
+    /// Tasks that were taken over.
+    pub(super) recovered: u64,
+    /// Some nodes that are no more look after something still.
+    pub(super) left: bool,
+}
+
+/// Ends the turns of the dead, and takes over a share of what they looked after.
+pub(super) async fn round(
+    shared: &Shared,
+    jobs: &mpsc::Sender<Job>,
+    share: (i16, i16),
+) -> Result<Round, StoreError> {
+    let client = shared.pool.get().await.map_err(no_connection)?;
+    nodes::end_dead(&client, shared.turn.number).await?;
+    let mut round = Round { recovered: 0, left: false };
+    for row in &query(&client, "SELECT turn, node FROM turns WHERE over", &[]).await? {
+        let (turn, node): (i64, i16) = (column(row, 0)?, column(row, 1)?);
+        let recovered = take_over(&client, jobs, node, share).await?;
+        round.recovered += recovered;
+        let done = "DELETE FROM turns WHERE turn = $1 AND over
+             AND NOT EXISTS (SELECT 1 FROM hot WHERE holders @> ARRAY[turns.node])";
+        let gone = execute(&client, done, &[&turn]).await? > 0;
+        round.left |= !gone;
+        if recovered > 0 {
+            tracing::info!(node, tasks = recovered, "took over from a node");
+        }
+    }
+    Ok(round)
+}
+
+/// Has this node look after a share of what another one looked after. How many tasks.
+async fn take_over(
+    client: &Client,
+    jobs: &mpsc::Sender<Job>,
+    node: i16,
+    (parts, part): (i16, i16),
+) -> Result<u64, StoreError> {
+    let (mut last, mut recovered) = (Uuid::nil(), 0);
+    let statement = "SELECT id FROM hot WHERE holders @> ARRAY[$1::smallint] AND id > $2 AND shard % $3 = $4
+         ORDER BY id LIMIT $5";
+    loop {
+        let rows = query(client, statement, &[&node, &last, &parts, &part, &AT_ONCE]).await?;
+        let found: Vec<Uuid> = rows.iter().map(|row| column(row, 0)).collect::<Result<_, _>>()?;
+        let Some(newest) = found.last() else { return Ok(recovered) };
+        last = *newest;
+        let command = Command::Recover { node: Some(NodeId(node.unsigned_abs())) };
+        let mut vain = Vec::new();
+        for (id, done) in asked(jobs, &found, command).await? {
+            match done {
+                Ok(()) => recovered += 1,
+                Err(StoreError::Refused(_) | StoreError::NotFound) => vain.push(id),
+                // One bad row never stops the others.
+                Err(e @ StoreError::Corrupt(_)) => {
+                    tracing::error!(task.id = %id, error = %e, "a task cannot be read and is left as it is");
+                    vain.push(id);
+                }
+                Err(e) => return Err(e),
+            }
+        }
+        if !vain.is_empty() {
+            // It looks after nothing of those: nobody need ask again.
+            let off = "UPDATE hot SET holders = array_remove(holders, $1) WHERE id = ANY($2)";
+            execute(client, off, &[&node, &vain]).await?;
+        }
+    }
+}
+
+/// What became of a command for each of these tasks.
+async fn asked(
+    jobs: &mpsc::Sender<Job>,
+    tasks: &[Uuid],
+    command: Command,
+) -> Result<Vec<(Uuid, Result<(), StoreError>)>, StoreError> {
+    let stopping = || StoreError::Unavailable("the server is stopping".to_owned());
+    let mut waiting = Vec::with_capacity(tasks.len());
+    for id in tasks {
+        let (answer, answered) = oneshot::channel();
+        let job = Job::Command(TaskId(*id), Box::new(command.clone()), Some((answer, None)));
+        jobs.send(job).await.map_err(|_| stopping())?;
+        waiting.push((*id, answered));
+    }
+    let mut done = Vec::with_capacity(tasks.len());
+    for (id, answered) in waiting {
+        done.push((id, answered.await.map_err(|_| stopping())?));
+    }
+    Ok(done)
+}
+
+/// Tells tasks that they have what they claim, where whoever gave it to them did not live to do so.
+async fn tell(shared: &Shared, jobs: &mpsc::Sender<Job>) {
+    /// How long after the grant, in milliseconds.
+    const LATE: i64 = 1_000;
+    let untold = async {
+        let client = shared.pool.get().await.map_err(no_connection)?;
+        let statement = "SELECT DISTINCT id FROM claims WHERE held AND NOT told AND since < $1 LIMIT 1000";
+        let rows = query(&client, statement, &[&(shared.env.now().0 - LATE)]).await?;
+        rows.iter().map(|row| column(row, 0).map(TaskId)).collect::<Result<Vec<_>, _>>()
+    };
+    match untold.await {
+        Ok(tasks) => {
+            for id in tasks {
+                let _ = jobs.send(Job::Command(id, Box::new(Command::Acquired), None)).await;
+            }
+        }
+        Err(e) => tracing::debug!(error = %e, "nobody was told of claims"),
+    }
+}

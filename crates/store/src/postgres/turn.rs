@@ -1,0 +1,126 @@
+//! A node's turn: as long as it lasts the node may write. The database decides, by a row that each transaction of the node
+//! locks: once the turn is over, it changes nothing any more, though it may not have noticed.
+
+use std::sync::atomic::{AtomicU8, Ordering};
+
+use longhaul_model::NodeId;
+use parking_lot::RwLock;
+use tokio_postgres::Row;
+
+use super::sql::column;
+use crate::error::StoreError;
+
+/// Whether a node may write.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Standing {
+    /// It may.
+    Active,
+    /// It cannot reach the database just now.
+    CutOff,
+    /// Others took over what it looked after, or may: this one is over.
+    Over,
+    /// It closed.
+    Closed,
+}
+
+/// A node's turn.
+pub(super) struct Turn {
+    /// Rises from turn to turn.
+    pub(super) number: i64,
+    /// The number of its node, which no other has until the turn is over and all of it taken over.
+    pub(super) node: NodeId,
+    standing: AtomicU8,
+    over: tokio::sync::Notify,
+    pub(super) closed: tokio::sync::Notify,
+    /// The nodes that live, this one with them, in order.
+    living: RwLock<Vec<NodeId>>,
+}
+
+/// The first statement of each transaction that writes: keeps the turn from ending before it does; and the newest revision of the
+/// workflows.
+pub(super) const OPENING: &str = "SELECT (SELECT n FROM revisions WHERE name = 'workflows') FROM turns WHERE turn = $1 AND NOT over FOR SHARE OF turns";
+
+impl Turn {
+    pub(super) fn new(number: i64, node: NodeId) -> Turn {
+        Turn {
+            number,
+            node,
+            standing: AtomicU8::new(Standing::Active as u8),
+            over: tokio::sync::Notify::new(),
+            closed: tokio::sync::Notify::new(),
+            living: RwLock::new(vec![node]),
+        }
+    }
+
+    pub(super) fn standing(&self) -> Standing {
+        match self.standing.load(Ordering::SeqCst) {
+            0 => Standing::Active,
+            1 => Standing::CutOff,
+            2 => Standing::Over,
+            _ => Standing::Closed,
+        }
+    }
+
+    /// What ended does not begin again.
+    pub(super) fn set(&self, standing: Standing) {
+        let to = standing as u8;
+        let set = |now: u8| (now < 2 || to > now).then_some(to);
+        let before = self.standing.fetch_update(Ordering::SeqCst, Ordering::SeqCst, set);
+        match standing {
+            Standing::Over if before.is_ok_and(|before| before < 2) => {
+                tracing::error!("the turn of this node is over");
+                self.over.notify_waiters();
+            }
+            Standing::Closed => self.closed.notify_one(),
+            _ => {}
+        }
+    }
+
+    /// Comes back when the turn is over.
+    pub(super) async fn over(&self) {
+        let told = self.over.notified();
+        if self.standing() != Standing::Over {
+            told.await;
+        }
+    }
+
+    /// The revision that the opening of a transaction found; refused if it found that the turn is over.
+    pub(super) fn opened(&self, rows: &[Row]) -> Result<i64, StoreError> {
+        let Some(row) = rows.first() else {
+            self.set(Standing::Over);
+            return Err(StoreError::Unavailable("others took over from this node".to_owned()));
+        };
+        column(row, 0)
+    }
+
+    /// Where its writer counts.
+    pub(super) fn writer_place(&self) -> i16 {
+        // 0 and 1 are the totals themselves and what is rare.
+        self.node.0 as i16 + 1
+    }
+
+    /// Where its errands leave their rows.
+    pub(super) fn errand_place(&self) -> i16 {
+        -self.writer_place()
+    }
+
+    pub(super) fn set_living(&self, mut living: Vec<NodeId>) {
+        if !living.contains(&self.node) {
+            living.push(self.node);
+        }
+        living.sort_unstable();
+        *self.living.write() = living;
+    }
+
+    /// How many other nodes live.
+    pub(super) fn peers(&self) -> usize {
+        self.living.read().len() - 1
+    }
+
+    /// What of the work that all nodes share is this one's: shards that leave the second number when divided by the first.
+    pub(super) fn share(&self) -> (i16, i16) {
+        let living = self.living.read();
+        let place = living.iter().position(|node| *node == self.node).unwrap_or(0);
+        (living.len() as i16, place as i16)
+    }
+}
