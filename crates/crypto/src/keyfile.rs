@@ -112,6 +112,27 @@ impl KeyFile {
     /// Puts the file there, or in place of the old one.
     /// After Ok: on disk. Crash in the middle: the old file is whole, or the new one is.
     pub(crate) fn write(&self, path: &Path) -> Result<(), KeyringError> {
+        self.put(path, |partial| std::fs::rename(partial, path))
+    }
+
+    /// Puts the file where there is none; false if another process came first, whose file stays.
+    /// After Ok: on disk, this one or the other. Crash in the middle: there is a whole file or none.
+    pub(crate) fn create(&self, path: &Path) -> Result<bool, KeyringError> {
+        let mut first = true;
+        self.put(path, |partial| {
+            let linked = std::fs::hard_link(partial, path);
+            std::fs::remove_file(partial)?;
+            match linked {
+                Err(e) if e.kind() == ErrorKind::AlreadyExists => first = false,
+                linked => linked?,
+            }
+            Ok(())
+        })?;
+        Ok(first)
+    }
+
+    /// Writes it beside its place, and has it put there.
+    fn put(&self, path: &Path, place: impl FnOnce(&Path) -> std::io::Result<()>) -> Result<(), KeyringError> {
         let io = |source| KeyringError::Io { doing: "write", path: path.to_owned(), source };
         let text = serde_json::to_vec_pretty(self).map(Zeroizing::new).map_err(|e| io(e.into()))?;
         let folder = match path.parent() {
@@ -119,17 +140,20 @@ impl KeyFile {
             _ => PathBuf::from("."),
         };
         DirBuilder::new().recursive(true).mode(0o700).create(&folder).map_err(io)?;
+        // A name of its own: other processes may be at the same.
         let mut partial = path.as_os_str().to_owned();
-        partial.push(".partial");
+        partial.push(format!(".{}.partial", random::token::<6>()));
         let partial = PathBuf::from(partial);
-        match std::fs::remove_file(&partial) {
-            Err(e) if e.kind() != ErrorKind::NotFound => return Err(io(e)),
-            _ => {}
+        let written = self::write(&partial, &text).and_then(|()| place(&partial));
+        if written.is_err() {
+            let _ = std::fs::remove_file(&partial);
         }
-        let mut file =
-            OpenOptions::new().write(true).create_new(true).mode(0o600).open(&partial).map_err(io)?;
-        file.write_all(&text).and_then(|()| file.sync_all()).map_err(io)?;
-        std::fs::rename(&partial, path).map_err(io)?;
+        written.map_err(io)?;
         File::open(&folder).and_then(|folder| folder.sync_all()).map_err(io)
     }
+}
+
+fn write(path: &Path, text: &[u8]) -> std::io::Result<()> {
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+    file.write_all(text).and_then(|()| file.sync_all())
 }

@@ -113,14 +113,7 @@ impl Keyring {
     /// Reads the key file, or makes it with new keys if there is none, and rotates if that is due.
     /// After Ok: the file is on disk, mode 0600. Crash in the middle: there is a whole file or none.
     pub fn open(path: &Path, rotation: Rotation, now: i64) -> Result<Self, KeyringError> {
-        let file = match KeyFile::read(path)? {
-            Some(file) => file,
-            None => {
-                let file = KeyFile::new(now);
-                file.write(path)?;
-                file
-            }
-        };
+        let file = read_or_make(path, now)?;
         let malformed = || KeyringError::Malformed { path: path.to_owned(), why: "a key is damaged".into() };
         let ring = Keyring {
             path: path.to_owned(),
@@ -195,6 +188,23 @@ impl Keyring {
     fn still_counts(&self, replaced_at: i64, now: i64) -> bool {
         now.saturating_sub(replaced_at) < i64::try_from(self.rotation.keep).unwrap_or(i64::MAX)
     }
+}
+
+/// Of several processes that make it at once, one does, and all have its keys.
+fn read_or_make(path: &Path, now: i64) -> Result<KeyFile, KeyringError> {
+    if let Some(file) = KeyFile::read(path)? {
+        return Ok(file);
+    }
+    let file = KeyFile::new(now);
+    if file.create(path)? {
+        return Ok(file);
+    }
+    let gone = || io::Error::from(io::ErrorKind::NotFound);
+    KeyFile::read(path)?.ok_or_else(|| KeyringError::Io {
+        doing: "read",
+        path: path.to_owned(),
+        source: gone(),
+    })
 }
 
 fn signing_keys(file: &KeyFile) -> Option<Vec<Arc<SigningKey>>> {

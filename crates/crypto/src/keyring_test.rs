@@ -42,6 +42,17 @@ fn file_is_made_once_and_for_its_owner_only() {
 }
 
 #[test]
+fn file_is_made_once_by_many_at_once() {
+    let (_directory, path) = place();
+    let ids: Vec<String> = std::thread::scope(|scope| {
+        let all: Vec<_> = (0..8).map(|_| scope.spawn(|| open(&path, NOW).id())).collect();
+        all.into_iter().map(|one| one.join().expect("a ring")).collect()
+    });
+    assert!(ids.iter().all(|id| *id == ids[0]), "{ids:?}");
+    assert_eq!(std::fs::read_dir(path.parent().expect("a folder")).expect("readable").count(), 1);
+}
+
+#[test]
 fn file_that_others_may_read_is_refused() {
     let (_directory, path) = place();
     drop(open(&path, NOW));
