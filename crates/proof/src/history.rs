@@ -143,7 +143,7 @@ pub struct Effect {
 }
 
 /// One life of the server.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Life {
     /// When it was started.
     pub spawned: Micros,
@@ -157,6 +157,10 @@ pub struct Life {
     pub acked: u64,
     /// Requests under way when it was killed.
     pub in_flight: u64,
+    /// Other nodes lived on, and what they had begun went on.
+    pub shared: bool,
+    /// In it a node came back from which others had taken over: what it was about to do it may do still.
+    pub returned: bool,
 }
 
 impl History {

@@ -135,19 +135,19 @@ impl<'a> Request<'a> {
     }
 }
 
-/// A client that keeps its connection as long as it works.
+/// A client that keeps a connection to each server as long as it works.
 #[derive(Debug, Default)]
 pub struct Client {
-    open: Option<(Peer, TcpStream)>,
+    open: Vec<(Peer, TcpStream)>,
     buffer: Vec<u8>,
 }
 
 impl Client {
     /// Sends a request and reads the whole answer.
     pub async fn ask(&mut self, to: &Peer, request: &Request<'_>) -> Result<Answer, NoAnswer> {
-        let kept = self.open.take().filter(|(peer, _)| peer.is_reached_like(to));
+        let kept = self.open.iter().position(|(peer, _)| peer.is_reached_like(to));
         let mut stream = match kept {
-            Some((_, stream)) => stream,
+            Some(at) => self.open.swap_remove(at).1,
             None => to.connect().await.map_err(|_| NoAnswer::Unsent)?,
         };
         let answered = timeout(PATIENCE, async {
@@ -156,7 +156,7 @@ impl Client {
         });
         let answer = answered.await.unwrap_or(Err(NoAnswer::Lost))?;
         if answer.header("connection").is_none_or(|value| !value.eq_ignore_ascii_case("close")) {
-            self.open = Some((to.clone(), stream));
+            self.open.push((to.clone(), stream));
         }
         Ok(answer)
     }

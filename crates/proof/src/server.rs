@@ -183,6 +183,16 @@ impl Server {
         }
     }
 
+    /// How it ended, if it has.
+    pub fn has_ended(&mut self) -> Result<Option<ExitStatus>> {
+        Ok(self.child.try_wait()?)
+    }
+
+    /// Waits until it has ended, for whatever reason.
+    pub async fn wait(&mut self) -> Result<ExitStatus> {
+        Ok(self.child.wait().await?)
+    }
+
     /// SIGKILL, and waits until it is gone.
     pub async fn kill(&mut self) -> Result<()> {
         self.child.start_kill().context("SIGKILL")?;

@@ -23,9 +23,11 @@ pub(super) fn check(evidence: &Evidence<'_>) -> Verdict {
                 )
             });
         }
-        // Those of the life in which it was cancelled may have been under way.
-        let later =
-            |life: usize| evidence.history.lives.get(life).is_some_and(|life| life.spawned > cancel.ret);
+        // Those of the life in which it was cancelled may have been under way, or at another node.
+        let later = |life: usize| {
+            let life = evidence.history.lives.get(life);
+            life.is_some_and(|life| life.spawned > cancel.ret && !life.shared)
+        };
         for effect in evidence.effects.get(&id).into_iter().flatten() {
             verdict.that(!later(effect.life), || {
                 format!("{id} {}: an effect in a life after the cancel", effect.sub)

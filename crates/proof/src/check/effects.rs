@@ -56,7 +56,12 @@ pub(super) fn check(evidence: &Evidence<'_>) -> Verdict {
                 });
             }
             if let Some((first, _)) = first_success(polls, i) {
-                let later = calls.iter().filter(|call| call.at > first.ret).count();
+                // What a node had begun from which others took over meanwhile, it cannot be kept from: the key tells.
+                let lost = task.attempts.iter().any(|attempt| attempt.sub == i && attempt.status == "LOST");
+                let returned =
+                    |life: usize| evidence.history.lives.get(life).is_some_and(|life| life.returned);
+                let late = calls.iter().filter(|call| call.at > first.ret);
+                let later = late.filter(|call| !(lost && returned(call.life))).count();
                 verdict.that(later == 0, || {
                     format!("{id} {name}: {later} effects after it was seen successful")
                 });

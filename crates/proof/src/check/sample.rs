@@ -80,7 +80,15 @@ impl Sample {
         let grant =
             Grant { account: "somebody".to_owned(), means: Means::RefreshToken, secret: "secret".to_owned() };
         let came_in = Use { grant: 0, call: 70, ret: 80, let_in: true };
-        let life = Life { spawned: 0, ready: Some(5), dead: None, killed: false, acked: 1, in_flight: 0 };
+        let life = Life {
+            spawned: 0,
+            ready: Some(5),
+            dead: None,
+            killed: false,
+            acked: 1,
+            in_flight: 0,
+            ..Life::default()
+        };
         let task = Final {
             workflow: "sample".to_owned(),
             input,

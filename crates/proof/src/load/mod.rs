@@ -29,8 +29,10 @@ pub struct Shared {
     pub catalog: Catalog,
     /// What is recorded.
     pub recorder: RefCell<Recorder>,
-    /// The server; `None` while there is none.
-    peer: RefCell<Option<Peer>>,
+    /// The servers, each as good as the others; none while there is none.
+    peers: RefCell<Vec<Peer>>,
+    /// Whose turn it is.
+    turn: Cell<usize>,
     /// It is being killed, or just came up: answers may break off.
     pub dying: Cell<bool>,
     /// The clients end after what they are at.
@@ -63,7 +65,8 @@ impl Shared {
         Rc::new(Shared {
             catalog,
             recorder: RefCell::default(),
-            peer: RefCell::default(),
+            peers: RefCell::default(),
+            turn: Cell::new(0),
             dying: Cell::new(true),
             stop: Cell::new(false),
             think: Cell::new(Duration::from_millis(5)),
@@ -105,26 +108,34 @@ impl Shared {
         self.next_mark.replace(self.next_mark.get() + 1)
     }
 
-    /// The server answers from here on.
+    /// This server answers from here on.
     pub fn is_up(&self, peer: &Peer) {
-        self.peer.replace(Some(peer.clone()));
+        self.is_gone_from(peer);
+        self.peers.borrow_mut().push(peer.clone());
         self.dying.set(false);
         self.acked.set(0);
     }
 
     /// There is no server from here on.
     pub fn is_gone(&self) {
-        self.peer.take();
+        self.peers.borrow_mut().clear();
     }
 
-    /// The server, while there is one.
+    /// This server answers no more, or not reliably.
+    pub fn is_gone_from(&self, peer: &Peer) {
+        self.peers.borrow_mut().retain(|own| own.address != peer.address);
+    }
+
+    /// A server, while there is one: each in turn.
     pub fn peer(&self) -> Option<Peer> {
-        self.peer.borrow().clone()
+        let peers = self.peers.borrow();
+        let turn = self.turn.replace(self.turn.get().wrapping_add(1));
+        (!peers.is_empty()).then(|| peers[turn % peers.len()].clone())
     }
 
-    /// Whether it is at this address.
+    /// Whether one is at this address.
     fn is_at(&self, peer: &Peer) -> bool {
-        self.peer.borrow().as_ref().is_some_and(|own| own.address == peer.address)
+        self.peers.borrow().iter().any(|own| own.address == peer.address)
     }
 
     fn remember(&self, id: Uuid) {

@@ -12,6 +12,7 @@ use tokio::time::sleep;
 use crate::clock;
 use crate::dump::{self, Dump};
 use crate::history::Life;
+use crate::http::Peer;
 use crate::load::{Caller, Sending, Shared};
 use crate::server::{Server, Start};
 use crate::wire::TaskStatus;
@@ -40,8 +41,21 @@ pub(super) async fn heal(
     let Start::Ready(peer) = server.up().await? else { bail!("the server was killed by somebody else") };
     let ready = Some(clock::now());
     shared.is_up(&peer);
-    let life = Life { spawned: server.spawned, ready, dead: None, killed: false, acked: 0, in_flight: 0 };
+    let life = Life {
+        spawned: server.spawned,
+        ready,
+        dead: None,
+        killed: false,
+        acked: 0,
+        in_flight: 0,
+        ..Life::default()
+    };
     shared.recorder.borrow_mut().history.lives.push(life);
+    ended(&peer, shared, callers).await
+}
+
+/// The same with servers that are at work.
+pub(super) async fn ended(peer: &Peer, shared: &Rc<Shared>, callers: Vec<JoinHandle<()>>) -> Result<Healed> {
     if !callers.is_empty() {
         sleep(Duration::from_secs(1)).await;
     }
@@ -53,8 +67,8 @@ pub(super) async fn heal(
     caller.settle_owed().await;
     caller.try_all_grants().await;
     let wrote = write(&mut caller).await;
-    let took = dump::quiet(&peer, QUIET).await?;
-    let dump = dump::take(&peer).await?;
+    let took = dump::quiet(peer, QUIET).await?;
+    let dump = dump::take(peer).await?;
     let oddities = std::mem::take(&mut shared.recorder.borrow_mut().history.oddities);
     Ok(Healed { took, wrote, dump, oddities })
 }

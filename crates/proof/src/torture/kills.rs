@@ -7,8 +7,7 @@ use anyhow::{Context, Result, bail};
 use fastrand::Rng;
 use tokio::time::{Instant, sleep, timeout};
 
-use super::database::Database;
-use super::heal;
+use super::heal::{self, Healed};
 use super::integrity;
 use super::place::Place;
 use crate::check::{self, Evidence};
@@ -16,7 +15,7 @@ use crate::clock;
 use crate::dump::Dump;
 use crate::effects::Effects;
 use crate::history::{DecisionAnswer, History, Life, SubmitAnswer, Verb};
-use crate::load::Shared;
+use crate::load::{Recorder, Shared};
 use crate::report::{Report, say};
 use crate::server::{Program, Start};
 
@@ -38,21 +37,18 @@ enum Moment {
 
 /// What is killed, how often, under whose load.
 #[derive(Clone, Copy)]
-pub(super) struct Kills<'a> {
+pub(super) struct Kills {
     /// The fault's name in the report.
     pub(super) part: &'static str,
     pub(super) kills: usize,
     pub(super) clients: u64,
     pub(super) seed: u64,
-    /// Where the tasks are, if not in the server's own files: a database that has faults of its own meanwhile.
-    pub(super) database: Option<&'a Database>,
 }
 
-pub(super) async fn run(place: &Place, what: Kills<'_>, report: &mut Report) -> Result<()> {
-    let Kills { part, kills, clients, seed, database } = what;
+pub(super) async fn run(place: &Place, what: Kills, report: &mut Report) -> Result<()> {
+    let Kills { part, kills, clients, seed } = what;
     let effects = Effects::start().await?;
     let (program, catalog) = place.program(&place.fresh(part)?, &effects)?;
-    let program = Program { environment: database.map(Database::environment).unwrap_or_default(), ..program };
     let shared = Shared::new(catalog);
     let mut rng = Rng::with_seed(seed);
     let callers = shared.start(clients, seed);
@@ -63,8 +59,7 @@ pub(super) async fn run(place: &Place, what: Kills<'_>, report: &mut Report) -> 
         shared.think.set(Duration::from_secs_f64(log_uniform(&mut rng, 0.0002, 0.02)));
         shared.budget.set(300);
         let moment = moment(&mut rng, round);
-        let trouble = database.filter(|_| round % 3 == 2);
-        let life = one_life(&program, &shared, &effects, round, moment, trouble).await?;
+        let life = one_life(&program, &shared, &effects, round, moment).await?;
         if (round + 1) % 20 == 0 || round + 1 == kills {
             let tasks = shared.recorder.borrow().history.submits.len();
             let up = life.ready.map_or("killed before it was ready".to_owned(), |at| {
@@ -87,13 +82,27 @@ pub(super) async fn run(place: &Place, what: Kills<'_>, report: &mut Report) -> 
     let mut server = program.start(&[])?;
     let healed = heal::heal(&mut server, &shared, callers).await?;
     server.stop().await?;
-    let (asked, faults) = match database {
-        None => ("PRAGMA integrity_check", integrity::faults(&program.data, &place.path("scratch"))?),
-        Some(database) => ("amcheck", database.faults().await?),
-    };
+    let faults = integrity::faults(&program.data, &place.path("scratch"))?;
     let mut recorder = shared.recorder.borrow_mut();
     recorder.history.effects = effects.take();
     summary(&recorder.history, part, kills, report);
+    odd_and_unknown(&recorder, &healed, part, false, report);
+    report.add_noted(part, "db", "PRAGMA integrity_check", format!("{} faults", faults.len()), faults);
+    coverage(&recorder.history, &healed.dump, part, kills, report);
+    let evidence = Evidence::new(&recorder.history, &healed.dump, &shared.catalog);
+    report.verdicts(part, check::all(&evidence));
+    report.planted(part, check::plant::all_planted(&recorder.history, &healed.dump, &shared.catalog));
+    Ok(())
+}
+
+/// How much nobody knows, how it ended, and what was answered that must not be. A server whose database is `away` at times says so.
+pub(super) fn odd_and_unknown(
+    recorder: &Recorder,
+    healed: &Healed,
+    part: &'static str,
+    away: bool,
+    report: &mut Report,
+) {
     let unknown = recorder.ambiguous as f64 * 100.0 / recorder.sent.max(1) as f64;
     report.add(
         part,
@@ -105,26 +114,17 @@ pub(super) async fn run(place: &Place, what: Kills<'_>, report: &mut Report) -> 
     report.add_noted(
         part,
         "heal",
-        "everything ends and a write succeeds after the last kill",
+        "everything ends and a write succeeds after the last fault",
         healed.figure(),
         healed.faults(),
     );
-    // While its database is away a server says so.
-    let (away, odd): (Vec<_>, Vec<_>) = healed
+    let (said, odd): (Vec<_>, Vec<_>) = healed
         .oddities
-        .into_iter()
-        .partition(|odd| database.is_some() && odd.contains(r#": 503 {"errorCode":"SERVICE_UNAVAILABLE""#));
-    let figure = if database.is_some() { format!("{} times 503", away.len()) } else { String::new() };
+        .iter()
+        .cloned()
+        .partition(|odd| away && odd.contains(r#": 503 {"errorCode":"SERVICE_UNAVAILABLE""#));
+    let figure = if away { format!("{} times 503", said.len()) } else { String::new() };
     report.add_noted(part, "odd", "no answer that no server may give", figure, odd);
-    report.add_noted(part, "db", asked, format!("{} faults", faults.len()), faults);
-    if let Some(database) = database {
-        database.report(part, report);
-    }
-    coverage(&recorder.history, &healed.dump, part, kills, report);
-    let evidence = Evidence::new(&recorder.history, &healed.dump, &shared.catalog);
-    report.verdicts(part, check::all(&evidence));
-    report.planted(part, check::plant::all_planted(&recorder.history, &healed.dump, &shared.catalog));
-    Ok(())
 }
 
 /// Half of the kills come uniformly within 3 s of load, most others with each ten-fold of time from 1 ms on equally
@@ -139,7 +139,7 @@ fn moment(rng: &mut Rng, round: usize) -> Moment {
     }))
 }
 
-fn log_uniform(rng: &mut Rng, from: f64, to: f64) -> f64 {
+pub(super) fn log_uniform(rng: &mut Rng, from: f64, to: f64) -> f64 {
     from * (to / from).powf(rng.f64())
 }
 
@@ -149,7 +149,6 @@ async fn one_life(
     effects: &Effects,
     number: usize,
     moment: Moment,
-    trouble: Option<&Database>,
 ) -> Result<Life> {
     effects.new_life(number);
     shared.acked.set(0);
@@ -177,13 +176,6 @@ async fn one_life(
             shared.is_up(&peer);
             timeout(HEALED, first_ack(shared)).await.context("no submission was answered for 20 s")?;
             sleep(delay).await;
-            if let Some(database) = trouble {
-                let begun = Instant::now();
-                database.trouble(number).await?;
-                shared.acked.set(0);
-                timeout(HEALED, first_ack(shared)).await.context("the node did not heal within 20 s")?;
-                database.healed(begun.elapsed()).await?;
-            }
         }
     }
     if server.is_dead()? {
@@ -194,7 +186,7 @@ async fn one_life(
     server.kill().await?;
     shared.is_gone();
     sleep(STRAGGLERS).await;
-    Ok(Life { spawned, ready, dead: Some(clock::now()), killed: true, acked, in_flight })
+    Ok(Life { spawned, ready, dead: Some(clock::now()), killed: true, acked, in_flight, ..Life::default() })
 }
 
 async fn first_ack(shared: &Shared) {
@@ -231,7 +223,13 @@ fn summary(history: &History, part: &'static str, kills: usize, report: &mut Rep
 }
 
 /// What the run went through: a check of what never happened proves nothing. A few kills need not meet everything.
-fn coverage(history: &History, dump: &Dump, part: &'static str, kills: usize, report: &mut Report) {
+pub(super) fn coverage(
+    history: &History,
+    dump: &Dump,
+    part: &'static str,
+    kills: usize,
+    report: &mut Report,
+) {
     let attempts = |status: &str| {
         dump.tasks.values().flat_map(|task| &task.attempts).filter(|a| a.status == status).count()
     };

@@ -7,6 +7,7 @@ mod integrity;
 mod kills;
 mod leaps;
 mod mixed;
+mod nodes;
 mod place;
 mod recovery;
 mod scenario;
@@ -26,7 +27,6 @@ use crate::report::{Report, say};
 use crate::work::child::{self, Child};
 use crate::work::program::{self, Program};
 use crate::work::sdk::{self, Sdk};
-use database::Database;
 use kills::Kills;
 use place::Place;
 
@@ -43,9 +43,10 @@ struct Arguments {
     #[arg(long)]
     kills: Option<usize>,
     /// Which faults: f1 (kills under load), f2 (a kill at every sync), f3 (kills of the recovery), f4 (workers that die, sleep
-    /// and report twice, a server that stands still: f4, f5, f11, f20), f12 (the clock is set), f16, f17, f18 (a node on PostgreSQL is killed, and
-    /// commits are cut off, the primary is lost, the server crashes), mixed (workers of every kind side by side, killed).
-    #[arg(long, value_delimiter = ',', default_value = "f1,f2,f3,f4,f12,f16,f17,f18,mixed")]
+    /// and report twice, a server that stands still: f4, f5, f11, f20), f12 (the clock is set); with three nodes on PostgreSQL f1n (kills),
+    /// f16, f17, f18 (kills, and commits are cut off, the primary is lost, the server crashes), f19 (nodes are cut off from the
+    /// database), f20 (nodes stand still); mixed (workers of every kind side by side, killed).
+    #[arg(long, value_delimiter = ',', default_value = "f1,f1n,f2,f3,f4,f12,f16,f17,f18,f19,f20,mixed")]
     faults: Vec<String>,
     /// What the randomness is made from; a new one each time unless given.
     #[arg(long)]
@@ -123,16 +124,13 @@ async fn run(arguments: &Arguments) -> Result<bool> {
     let wanted = |name: &str| arguments.faults.iter().any(|fault| fault.eq_ignore_ascii_case(name));
     if wanted("f1") {
         let kills = arguments.kills.unwrap_or(if arguments.quick { 20 } else { 300 });
-        let what = Kills { part: "F1", kills, clients: arguments.clients, seed, database: None };
+        let what = Kills { part: "F1", kills, clients: arguments.clients, seed };
         kills::run(&place, what, &mut report).await?;
     }
-    for (part, full, quick) in [("F16", 90, 6), ("F17", 150, 6), ("F18", 150, 9)] {
-        if wanted(part) {
-            // At every third kill the database has a fault.
-            let kills = arguments.kills.unwrap_or(if arguments.quick { quick } else { full });
-            let database = Database::start(part)?;
-            let what = Kills { part, kills, clients: arguments.clients, seed, database: Some(&database) };
-            kills::run(&place, what, &mut report).await?;
+    for part in nodes::PARTS {
+        if wanted(part.name) {
+            let Arguments { kills: rounds, quick, clients, .. } = *arguments;
+            nodes::run(&place, part, nodes::Run { rounds, quick, clients, seed }, &mut report).await?;
         }
     }
     if wanted("f2") {

@@ -85,8 +85,15 @@ async fn crash(
         caller.await?;
     }
     sleep(STRAGGLERS).await;
-    let life =
-        Life { spawned: server.spawned, ready, dead: Some(clock::now()), killed: true, acked, in_flight };
+    let life = Life {
+        spawned: server.spawned,
+        ready,
+        dead: Some(clock::now()),
+        killed: true,
+        acked,
+        in_flight,
+        ..Life::default()
+    };
     let mut history = std::mem::take(&mut shared.recorder.borrow_mut().history);
     history.lives.push(life);
     history.effects = effects.take();
@@ -127,7 +134,15 @@ async fn one(
     let spawned = server.spawned;
     let fired = fired || server.stop_or_killed().await?;
     sleep(STRAGGLERS).await;
-    let life = Life { spawned, ready, dead: Some(clock::now()), killed: fired, acked: 0, in_flight: 0 };
+    let life = Life {
+        spawned,
+        ready,
+        dead: Some(clock::now()),
+        killed: fired,
+        acked: 0,
+        in_flight: 0,
+        ..Life::default()
+    };
     shared.recorder.borrow_mut().history.lives.push(life);
 
     let mut faults = integrity::faults(&data, &place.path("scratch"))?;

@@ -131,6 +131,7 @@ async fn one(place: &Place, base: &Path, effects: &Effects, from: From, calls: &
         killed: fired,
         acked: shared.acked.get(),
         in_flight: 0,
+        ..Life::default()
     };
     shared.recorder.borrow_mut().history.lives.push(life);
 

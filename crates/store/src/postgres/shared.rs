@@ -87,7 +87,8 @@ impl Shared {
 
     /// Says something to other nodes, unless too much waits to be said.
     pub(super) fn say(&self, to: To, news: News) {
-        if self.turn.peers() > 0 {
+        // One that is named is there, though this node may not have heard of it yet.
+        if matches!(to, To::Node(_)) || self.turn.peers() > 0 {
             let _ = self.outgoing.try_send((to, news));
         }
     }

@@ -1,9 +1,10 @@
-//! F16, F17, F18: the PostgreSQL that a node works on, and its faults: commits that are cut off on their way, a primary that is lost and
+//! The PostgreSQL that nodes work on, and its faults (F16, F17, F18): commits that are cut off on their way, a primary that is lost and
 //! whose standby takes over, a server that crashes and comes back, connections that are cut.
 
 mod proxy;
 
 use std::cell::RefCell;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -28,12 +29,14 @@ enum Fault {
     Failover,
     /// F18: a crash of the server, and in turn ten rounds in which every connection is cut.
     Crash,
+    /// None of its own.
+    None,
 }
 
 /// A database that can be troubled.
 pub(super) struct Database {
     servers: Arc<Mutex<Servers>>,
-    url: String,
+    homes: Vec<PathBuf>,
     fault: Fault,
     /// How long it took until something was accepted again.
     healed: RefCell<Vec<Duration>>,
@@ -45,33 +48,40 @@ struct Servers {
 }
 
 impl Database {
-    /// A new one for F16, F17 or F18, whose commits are worth what they are in production.
+    /// A new one with the faults of that part, whose commits are worth what they are in production.
     pub(super) fn start(part: &str) -> Result<Database> {
         let primary = Cluster::start(Durability::Full)?;
-        let mut url = primary.create(NAME)?;
+        primary.create(NAME)?;
+        let mut homes = vec![primary.home().to_owned()];
         let mut standby = None;
         let fault = match part {
             "F16" => {
                 let proxy = Proxy::start(primary.home())?;
-                url = longhaul_testbed::url(&[&proxy.directory()], NAME);
+                homes = vec![proxy.directory()];
                 Fault::Commits(proxy)
             }
             "F17" => {
                 let second = Cluster::standby_of(&primary)?;
                 primary.wait_for_standby()?;
-                url = longhaul_testbed::url(&[primary.home(), second.home()], NAME);
+                homes.push(second.home().to_owned());
                 standby = Some(second);
                 Fault::Failover
             }
-            _ => Fault::Crash,
+            "F18" => Fault::Crash,
+            _ => Fault::None,
         };
         let servers = Arc::new(Mutex::new(Servers { primary, standby }));
-        Ok(Database { servers, url, fault, healed: RefCell::default() })
+        Ok(Database { servers, homes, fault, healed: RefCell::default() })
     }
 
-    /// What tells a node of it.
-    pub(super) fn environment(&self) -> Vec<(String, String)> {
-        vec![("LONGHAUL_DATABASE_URL".to_owned(), self.url.clone())]
+    /// Where the sockets of its servers are.
+    pub(super) fn homes(&self) -> Vec<PathBuf> {
+        self.homes.clone()
+    }
+
+    /// What tells a node of it that reaches its servers there.
+    pub(super) fn environment_by(&self, homes: Vec<&Path>) -> Vec<(String, String)> {
+        vec![("LONGHAUL_DATABASE_URL".to_owned(), longhaul_testbed::url(&homes, NAME))]
     }
 
     /// One fault.
@@ -87,6 +97,7 @@ impl Database {
                 .await
             }
             Fault::Crash => self.with(|servers| cut_all(&servers.primary)).await,
+            Fault::None => Ok(()),
         }
     }
 
@@ -121,6 +132,7 @@ impl Database {
                 format!("{times}, longest {longest:.1?}"),
                 times > 0,
             ),
+            Fault::None => {}
         }
     }
 

@@ -1,0 +1,174 @@
+//! What happens to a fleet of nodes in one round, and what must come of it.
+
+use std::time::Duration;
+
+use anyhow::{Result, ensure};
+use fastrand::Rng;
+use nix::sys::signal::Signal;
+use tokio::time::{Instant, sleep};
+
+use super::fleet::{Fleet, NODES};
+use super::link::Held;
+use crate::torture::database::Database;
+use crate::torture::kills::STRAGGLERS;
+
+/// How long until something is accepted again, whatever happened to the database.
+const HEALED: Duration = Duration::from_secs(20);
+/// Others may have taken over by then: ten seconds of silence, and the look that finds it.
+const TAKEN_OVER: Duration = Duration::from_millis(12_500);
+/// An interruption that a node outlives, as it may not have been missed.
+const SHORT: Duration = Duration::from_millis(2_500);
+/// A node that does not reach its database gives up after six seconds; others take over after ten.
+const GIVES_UP: Duration = Duration::from_millis(9_500);
+
+/// What a part of the proof does to nodes and their database.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Blow {
+    /// A node is killed, at times two, and started again at once or after others took over.
+    Kill,
+    /// The same, and the database has a fault of its own in every third round.
+    Trouble,
+    /// A node and its database do not reach each other, in one direction or both.
+    Partition,
+    /// A node stands still.
+    Pause,
+}
+
+/// What became of all the rounds.
+#[derive(Default)]
+pub(super) struct Tally {
+    /// In words, with how often each was.
+    pub(super) counts: Vec<(&'static str, usize)>,
+    /// How long it took nodes that were cut off to end.
+    pub(super) longest_end: Duration,
+}
+
+impl Tally {
+    fn count(&mut self, what: &'static str) {
+        match self.counts.iter_mut().find(|(name, _)| *name == what) {
+            Some((_, count)) => *count += 1,
+            None => self.counts.push((what, 1)),
+        }
+    }
+
+    pub(super) fn figure(&self) -> String {
+        self.counts.iter().map(|(name, count)| format!("{count} {name}")).collect::<Vec<_>>().join(", ")
+    }
+}
+
+/// One round.
+pub(super) async fn strike(
+    blow: Blow,
+    fleet: &mut Fleet,
+    database: &Database,
+    round: usize,
+    rng: &mut Rng,
+    tally: &mut Tally,
+) -> Result<()> {
+    let node = rng.usize(..NODES);
+    match blow {
+        Blow::Kill => {
+            let late = round % 10 == 9;
+            let other = (node + 1 + rng.usize(..NODES - 1)) % NODES;
+            let both = rng.u8(..4) == 0;
+            kill(fleet, node).await?;
+            if both {
+                kill(fleet, other).await?;
+                tally.count("times two at once");
+            }
+            if late {
+                tally.count("times not started until others had taken over");
+                sleep(TAKEN_OVER).await;
+            }
+            fleet.up(node).await?;
+            if both {
+                fleet.up(other).await?;
+            }
+            tally.count("nodes killed");
+        }
+        Blow::Trouble => {
+            if round % 3 == 2 {
+                let begun = Instant::now();
+                database.trouble(round).await?;
+                fleet.first_ack(HEALED).await?;
+                database.healed(begun.elapsed()).await?;
+                tally.count("faults of the database");
+            }
+            kill(fleet, node).await?;
+            fleet.up(node).await?;
+            tally.count("nodes killed");
+        }
+        Blow::Partition => partition(fleet, node, round, rng, tally).await?,
+        Blow::Pause => pause(fleet, node, round, rng, tally).await?,
+    }
+    Ok(())
+}
+
+async fn kill(fleet: &mut Fleet, node: usize) -> Result<()> {
+    fleet.kill(node).await?;
+    sleep(STRAGGLERS).await;
+    fleet.begin_life(true, false);
+    Ok(())
+}
+
+async fn partition(
+    fleet: &mut Fleet,
+    node: usize,
+    round: usize,
+    rng: &mut Rng,
+    tally: &mut Tally,
+) -> Result<()> {
+    let (held, how) = match rng.u8(..3) {
+        0 => (Held { out: true, back: true }, "both ways"),
+        1 => (Held { out: true, back: false }, "from the node"),
+        _ => (Held { out: false, back: true }, "to the node"),
+    };
+    tally.count(how);
+    fleet.link(node).hold(held);
+    if round.is_multiple_of(3) {
+        // Too short to be missed: it goes on.
+        sleep(SHORT).await;
+        fleet.link(node).hold(Held::default());
+        sleep(Duration::from_secs(1)).await;
+        ensure!(fleet.lives(node)?, "a node ended that was cut off for {SHORT:?} only");
+        tally.count("short");
+        return Ok(());
+    }
+    sleep(Duration::from_secs(1)).await;
+    fleet.withdraw(node)?;
+    let took = fleet.ends(node).await? + Duration::from_secs(1);
+    ensure!(took < GIVES_UP, "a node that was cut off ended after {took:?}");
+    tally.longest_end = tally.longest_end.max(took);
+    fleet.begin_life(true, false);
+    // Half of them come back before others took over, on a way that is open again.
+    if rng.bool() {
+        sleep(TAKEN_OVER - GIVES_UP).await;
+        tally.count("taken over from");
+    }
+    fleet.link(node).hold(Held::default());
+    fleet.up(node).await
+}
+
+async fn pause(fleet: &mut Fleet, node: usize, round: usize, rng: &mut Rng, tally: &mut Tally) -> Result<()> {
+    fleet.signal(node, Signal::SIGSTOP)?;
+    if round.is_multiple_of(3) {
+        sleep(SHORT).await;
+        fleet.signal(node, Signal::SIGCONT)?;
+        sleep(Duration::from_secs(1)).await;
+        ensure!(fleet.lives(node)?, "a node ended that stood still for {SHORT:?} only");
+        tally.count("short");
+        return Ok(());
+    }
+    sleep(Duration::from_secs(1)).await;
+    fleet.withdraw(node)?;
+    fleet.begin_life(true, false);
+    sleep(TAKEN_OVER + Duration::from_millis(rng.u64(..2_000))).await;
+    fleet.begin_life(false, true);
+    fleet.signal(node, Signal::SIGCONT)?;
+    let took = fleet.ends(node).await?;
+    tally.longest_end = tally.longest_end.max(took);
+    tally.count("taken over from");
+    sleep(STRAGGLERS).await;
+    fleet.begin_life(true, false);
+    fleet.up(node).await
+}

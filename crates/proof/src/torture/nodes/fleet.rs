@@ -1,0 +1,166 @@
+//! Several nodes on one database: each known by its process, and by its own way to the database.
+
+use std::rc::Rc;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use nix::sys::signal::{Signal, kill};
+use tokio::time::{Instant, sleep, timeout};
+
+use super::link::Link;
+use crate::clock;
+use crate::effects::Effects;
+use crate::history::Life;
+use crate::http::Peer;
+use crate::load::Shared;
+use crate::server::{Program, Server, Start};
+use crate::torture::database::Database;
+
+/// How many nodes.
+pub(super) const NODES: usize = 3;
+/// How long a node that must end may take to do so.
+const ENDS: Duration = Duration::from_secs(20);
+
+/// A node, which runs or does not.
+struct Node {
+    program: Program,
+    link: Link,
+    running: Option<(Server, Peer)>,
+}
+
+pub(super) struct Fleet {
+    nodes: Vec<Node>,
+    shared: Rc<Shared>,
+    effects: Effects,
+    lives: usize,
+    /// The longest from the start of a process until it is ready.
+    pub(super) longest_start: Duration,
+}
+
+impl Fleet {
+    /// Starts them all: the first makes the schema and the account of the proof, which are the others', too.
+    pub(super) async fn start(
+        program: &Program,
+        database: &Database,
+        shared: Rc<Shared>,
+        effects: Effects,
+    ) -> Result<Fleet> {
+        let mut nodes = Vec::with_capacity(NODES);
+        for number in 1..=NODES {
+            let link = Link::start(&database.homes())?;
+            let log = program.log.with_file_name(format!("node-{number}.log"));
+            let environment = database.environment_by(link.directories());
+            nodes.push(Node {
+                program: Program { environment, log, ..program.clone() },
+                link,
+                running: None,
+            });
+        }
+        let mut fleet = Fleet { nodes, shared, effects, lives: 0, longest_start: Duration::ZERO };
+        fleet.begin_life(false, false);
+        for node in 0..NODES {
+            fleet.up(node).await?;
+        }
+        Ok(fleet)
+    }
+
+    /// From here on what is heard is of a new life of the whole: a fault lies between. `returned`: a node came back from which others
+    /// have taken over.
+    pub(super) fn begin_life(&mut self, killed: bool, returned: bool) {
+        let (now, lives) = (clock::now(), &mut self.shared.recorder.borrow_mut().history.lives);
+        if let Some(last) = lives.last_mut() {
+            (last.dead, last.killed) = (Some(now), killed);
+            (last.acked, last.in_flight) = (self.shared.acked.get(), self.shared.in_flight.get());
+        }
+        let life = Life { spawned: now, ready: Some(now), shared: true, returned, ..Life::default() };
+        lives.push(life);
+        self.effects.new_life(self.lives);
+        self.lives += 1;
+        self.shared.acked.set(0);
+    }
+
+    /// Starts a node and waits until it is at work.
+    pub(super) async fn up(&mut self, node: usize) -> Result<()> {
+        let of = &mut self.nodes[node];
+        let begun = Instant::now();
+        let mut server = of.program.start(&[])?;
+        let Start::Ready(peer) = server.up().await? else { bail!("somebody else killed a node") };
+        self.longest_start = self.longest_start.max(begun.elapsed());
+        self.shared.is_up(&peer);
+        of.running = Some((server, peer));
+        Ok(())
+    }
+
+    /// How it is reached, from now on by nobody: as if a balancer had noticed.
+    pub(super) fn withdraw(&self, node: usize) -> Result<()> {
+        let (_, peer) = self.nodes[node].running.as_ref().context("the node does not run")?;
+        self.shared.is_gone_from(peer);
+        Ok(())
+    }
+
+    /// SIGKILL.
+    pub(super) async fn kill(&mut self, node: usize) -> Result<()> {
+        self.withdraw(node)?;
+        let (mut server, _) = self.nodes[node].running.take().context("the node does not run")?;
+        if server.is_dead()? {
+            bail!("a node was killed by somebody else");
+        }
+        server.kill().await
+    }
+
+    /// SIGTERM; it must end in order.
+    pub(super) async fn stop(&mut self, node: usize) -> Result<()> {
+        let (server, peer) = self.nodes[node].running.take().context("the node does not run")?;
+        let stopped = server.stop().await;
+        self.shared.is_gone_from(&peer);
+        stopped
+    }
+
+    pub(super) fn signal(&self, node: usize, signal: Signal) -> Result<()> {
+        let (server, _) = self.nodes[node].running.as_ref().context("the node does not run")?;
+        Ok(kill(server.pid()?, signal)?)
+    }
+
+    /// It must find that its turn is over, and end by itself; how long that took.
+    pub(super) async fn ends(&mut self, node: usize) -> Result<Duration> {
+        let begun = Instant::now();
+        let (mut server, peer) = self.nodes[node].running.take().context("the node does not run")?;
+        let status = timeout(ENDS, server.wait()).await.context("a node that is over does not end")??;
+        self.shared.is_gone_from(&peer);
+        if status.code() != Some(1) {
+            bail!("a node that is over ended with {status}");
+        }
+        Ok(begun.elapsed())
+    }
+
+    /// Its way to the database.
+    pub(super) fn link(&self, node: usize) -> &Link {
+        &self.nodes[node].link
+    }
+
+    /// Whether it lives still.
+    pub(super) fn lives(&mut self, node: usize) -> Result<bool> {
+        let Some((server, _)) = &mut self.nodes[node].running else { return Ok(false) };
+        Ok(server.has_ended()?.is_none())
+    }
+
+    /// One that is at work.
+    pub(super) fn peer(&self, node: usize) -> Result<Peer> {
+        self.nodes[node].running.as_ref().map(|(_, peer)| peer.clone()).context("the node does not run")
+    }
+
+    /// Waits until somebody's submission is answered.
+    pub(super) async fn first_ack(&self, limit: Duration) -> Result<Duration> {
+        let begun = Instant::now();
+        self.shared.acked.set(0);
+        let answered = async {
+            while self.shared.acked.get() == 0 {
+                sleep(Duration::from_millis(1)).await;
+            }
+        };
+        timeout(limit, answered)
+            .await
+            .with_context(|| format!("no submission was answered for {limit:?}"))?;
+        Ok(begun.elapsed())
+    }
+}

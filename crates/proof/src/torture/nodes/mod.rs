@@ -1,0 +1,124 @@
+//! F1, F16 to F20 over three nodes of one database: any of them is asked anything, while nodes are killed, cut off and stand still,
+//! and while their database has faults of its own.
+
+mod blows;
+mod fleet;
+mod link;
+
+use std::time::Duration;
+
+use anyhow::Result;
+use fastrand::Rng;
+use tokio::time::{Instant, sleep};
+
+use super::database::Database;
+use super::heal;
+use super::kills::{coverage, log_uniform, odd_and_unknown};
+use super::place::Place;
+use crate::check::{self, Evidence};
+use crate::effects::Effects;
+use crate::load::Shared;
+use crate::report::{Report, say};
+use blows::{Blow, Tally, strike};
+use fleet::{Fleet, NODES};
+
+/// How long a node may take from its start until it is at work.
+const START: Duration = Duration::from_secs(2);
+/// A cut-off node is no more before others take over.
+const ENDS: Duration = Duration::from_secs(10);
+
+/// A part of the proof.
+#[derive(Clone, Copy)]
+pub(super) struct Part {
+    pub(super) name: &'static str,
+    full: usize,
+    quick: usize,
+    blow: Blow,
+}
+
+/// All, with their rounds: in a release, and in a quick run.
+pub(super) const PARTS: [Part; 6] = [
+    Part { name: "F1N", full: 150, quick: 6, blow: Blow::Kill },
+    Part { name: "F16", full: 90, quick: 6, blow: Blow::Trouble },
+    Part { name: "F17", full: 150, quick: 6, blow: Blow::Trouble },
+    Part { name: "F18", full: 150, quick: 6, blow: Blow::Trouble },
+    Part { name: "F19", full: 100, quick: 4, blow: Blow::Partition },
+    Part { name: "F20", full: 100, quick: 3, blow: Blow::Pause },
+];
+
+/// How much of it, under whose load.
+#[derive(Clone, Copy)]
+pub(super) struct Run {
+    pub(super) rounds: Option<usize>,
+    pub(super) quick: bool,
+    pub(super) clients: u64,
+    pub(super) seed: u64,
+}
+
+pub(super) async fn run(place: &Place, part: Part, run: Run, report: &mut Report) -> Result<()> {
+    let name = part.name;
+    let rounds = run.rounds.unwrap_or(if run.quick { part.quick } else { part.full });
+    let database = Database::start(name)?;
+    let effects = Effects::start().await?;
+    let (program, catalog) = place.program(&place.fresh(name)?, &effects)?;
+    let shared = Shared::new(catalog);
+    let mut rng = Rng::with_seed(run.seed);
+    say(&format!("{name}: {rounds} rounds with {NODES} nodes under the load of {} clients", run.clients));
+    let mut fleet = Fleet::start(&program, &database, shared.clone(), effects.clone()).await?;
+    let callers = shared.start(run.clients, run.seed);
+    let (begun, mut tally) = (Instant::now(), Tally::default());
+    for round in 0..rounds {
+        // Calm and storm in turn; the budget bounds what the end has to check.
+        shared.think.set(Duration::from_secs_f64(log_uniform(&mut rng, 0.0002, 0.02)));
+        shared.budget.set(300);
+        fleet.first_ack(Duration::from_secs(20)).await?;
+        sleep(Duration::from_secs_f64(2.0 * rng.f64() * rng.f64())).await;
+        strike(part.blow, &mut fleet, &database, round, &mut rng, &mut tally).await?;
+        if (round + 1) % 20 == 0 || round + 1 == rounds {
+            let tasks = shared.recorder.borrow().history.submits.len();
+            let figure = tally.figure();
+            say(&format!(
+                "  round {}: {figure}, {tasks} submissions so far, {:.0?}",
+                round + 1,
+                begun.elapsed()
+            ));
+        }
+    }
+    fleet.begin_life(false, false);
+    let healed = heal::ended(&fleet.peer(0)?, &shared, callers).await?;
+    for node in 0..NODES {
+        fleet.stop(node).await?;
+    }
+    let faults = database.faults().await?;
+    let mut recorder = shared.recorder.borrow_mut();
+    recorder.history.effects = effects.take();
+    report.add(name, "blows", "every blow had its effect", tally.figure(), !tally.counts.is_empty());
+    let acked = recorder.history.acked().len();
+    let busy = recorder.history.lives.iter().filter(|life| life.killed && life.in_flight > 0).count();
+    report.add(
+        name,
+        "load",
+        "at least 100 acknowledged submissions, and load at the blows",
+        format!("{acked}, {busy} with requests under way"),
+        acked >= 100 && busy > 0,
+    );
+    report.add(
+        name,
+        "ready",
+        "a node is at work within 2 s of its start",
+        format!("longest {:.0?}", fleet.longest_start),
+        fleet.longest_start <= START,
+    );
+    if tally.longest_end > Duration::ZERO {
+        let figure = format!("longest {:.1?}", tally.longest_end);
+        report.add(name, "ends", "a node that is over ends by itself", figure, tally.longest_end < ENDS);
+    }
+    odd_and_unknown(&recorder, &healed, name, true, report);
+    report.add_noted(name, "db", "amcheck", format!("{} faults", faults.len()), faults);
+    database.report(name, report);
+    coverage(&recorder.history, &healed.dump, name, rounds, report);
+    let evidence = Evidence::new(&recorder.history, &healed.dump, &shared.catalog);
+    report.verdicts(name, check::all(&evidence));
+    report.planted(name, check::plant::all_planted(&recorder.history, &healed.dump, &shared.catalog));
+    Ok(())
+}
