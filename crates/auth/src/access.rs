@@ -77,7 +77,7 @@ pub(crate) fn mint(
     life: Span,
     now: Timestamp,
 ) -> String {
-    let key = ring.signer();
+    let key = ring.signer(now.0);
     let iat = seconds(now);
     let header = NewHeader { alg: ALGORITHM, typ: "JWT", kid: key.id() };
     let claims = NewClaims {

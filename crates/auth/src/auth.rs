@@ -2,16 +2,16 @@
 
 use std::sync::Arc;
 
-use longhaul_crypto::{Keyring, KeyringError, password};
+use longhaul_crypto::{Keyring, password};
 use longhaul_model::Env;
-use longhaul_store::{Accounts, Audit};
+use longhaul_store::Accounts;
 use tokio::sync::Semaphore;
 
 use crate::compact::Compact;
 use crate::config::AuthConfig;
 use crate::denied::{Denied, Reason};
 use crate::directory::{Account, Directory};
-use crate::error::{RotateError, StartError};
+use crate::error::StartError;
 use crate::noted::Refusals;
 use crate::oidc::{Fetch, HttpFetch, Oidc, Shown};
 use crate::password::{Hasher, Hashing, Verified};
@@ -94,6 +94,7 @@ impl Auth {
             oidc,
             decoy,
         };
+        auth.renew_keys().await?;
         bootstrap::first_admin(&auth, announce).await?;
         Ok(Arc::new(auth))
     }
@@ -101,6 +102,19 @@ impl Auth {
     /// Whose credential is it? One of ours is decided at once, by the account as it is now. [`Denied::NeedsFetch`] means
     /// that the other issuer's keys must be fetched ([`Auth::fetch_keys`]) and the question asked once more.
     pub fn authenticate(&self, credential: &str) -> Result<Principal, Denied> {
+        let known = self.directory.revision();
+        match self.decide(credential) {
+            // Another node may have made or changed the account a moment ago.
+            Err(Denied::Refused(Reason::ApiKey | Reason::NoAccount | Reason::Disabled | Reason::Epoch))
+                if self.directory.is_renewed(known) =>
+            {
+                self.decide(credential)
+            }
+            decided => decided,
+        }
+    }
+
+    fn decide(&self, credential: &str) -> Result<Principal, Denied> {
         if api_key::is_one(credential) {
             let account = self.directory.by_key(&api_key::digest(credential)).ok_or(Reason::ApiKey)?;
             return enabled(&account).map(|account| account.principal.clone()).map_err(Denied::from);
@@ -130,17 +144,6 @@ impl Auth {
         if let Some(oidc) = &self.oidc {
             oidc.fetch().await;
         }
-    }
-
-    /// Makes a new signing key. What was signed before stays good for as long as it lives.
-    /// After Ok: durable. The note follows the key, which is in a file of its own.
-    pub async fn rotate_signing_keys(&self, note: Audit) -> Result<(), RotateError> {
-        let (ring, now) = (self.ring.clone(), self.env.now().0);
-        let rotated = tokio::task::spawn_blocking(move || ring.rotate(now)).await;
-        // Only a panic or the end of the runtime is no outcome.
-        rotated.unwrap_or(Err(KeyringError::Stopping))?;
-        self.accounts.note(note).await?;
-        Ok(())
     }
 
     /// How much was hashed, for those who watch.

@@ -43,8 +43,13 @@ pub(crate) async fn first_admin(
     };
     let note = Audit::new("server".into(), None, "addUser").target(NAME);
     match auth.accounts.create_user(user, Some(note)).await {
-        // Another process was first: its administrator it is.
-        Ok(_) | Err(StoreError::Account(AccountRefused::Exists)) => {}
+        Ok(_) => {}
+        Err(StoreError::Account(AccountRefused::Exists)) if auth.config.admin_password.is_some() => {}
+        Err(StoreError::Account(AccountRefused::Exists)) => {
+            tracing::warn!(
+                "another node made the first administrator at the same moment: the password that it showed counts"
+            );
+        }
         Err(e) => return Err(e.into()),
     }
     auth.directory.reload()?;

@@ -4,6 +4,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::time::Instant;
 
 use longhaul_model::{Env, Timestamp};
 use longhaul_store::{Accounts, StoreError, User, Users};
@@ -42,6 +43,8 @@ pub(crate) struct Directory {
     checked_at: AtomicI64,
     /// The store's news of accounts when they were read last.
     news: AtomicU64,
+    /// When the last look at the store's revision began that somebody waited for.
+    looked: Mutex<Option<Instant>>,
     /// By the identity of the key; outlives the snapshots.
     uses: Mutex<HashMap<String, Arc<Use>>>,
 }
@@ -55,6 +58,7 @@ impl Directory {
             snapshot: RwLock::new(Arc::new(Snapshot { revision: -1, ..Snapshot::default() })),
             checked_at: AtomicI64::new(0),
             news: AtomicU64::new(0),
+            looked: Mutex::new(None),
             uses: Mutex::new(HashMap::new()),
         };
         directory.reload()?;
@@ -160,6 +164,38 @@ impl Directory {
         }
         *uses = kept;
         snapshot
+    }
+
+    /// Of which moment what is known is.
+    pub(crate) fn revision(&self) -> i64 {
+        self.snapshot.read().revision
+    }
+
+    /// Looks whether another node changed accounts, and reads them anew if so; says whether more is known than at that revision. Those
+    /// who ask at once share a look.
+    pub(crate) fn is_renewed(&self, known: i64) -> bool {
+        if !self.accounts.accounts_are_shared() {
+            return false;
+        }
+        let asked = Instant::now();
+        let mut looked = self.looked.lock();
+        if looked.is_none_or(|at| at < asked) {
+            *looked = Some(Instant::now());
+            let outcome = match self.accounts.accounts_revision() {
+                Ok(revision) if revision == self.revision() => Ok(()),
+                Ok(_) => self.reload(),
+                Err(e) => Err(e),
+            };
+            if let Err(e) = outcome {
+                tracing::warn!(error = %e, "the accounts cannot be read; those known go on");
+            }
+        }
+        self.revision() > known
+    }
+
+    /// The same for whoever reads or changes accounts, and is to find what any node answered.
+    pub(crate) fn look(&self) {
+        self.is_renewed(i64::MAX);
     }
 
     fn fresh(&self) -> Arc<Snapshot> {

@@ -21,6 +21,9 @@ pub enum StartError {
     /// No password can be hashed.
     #[error("{0}")]
     Hash(String),
+    /// The signing keys cannot be used.
+    #[error(transparent)]
+    Keys(#[from] RotateError),
     /// The other issuer's settings are wrong.
     #[error("single sign-on cannot be set up: {0}")]
     Oidc(String),

@@ -12,6 +12,7 @@ mod config;
 mod denied;
 mod directory;
 mod error;
+mod keys;
 mod login;
 mod noted;
 mod oidc;

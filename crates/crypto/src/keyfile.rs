@@ -47,7 +47,7 @@ impl KeyEntry {
         Some(Zeroizing::new(bytes.as_slice().try_into().ok()?))
     }
 
-    fn check(&self) -> Result<(), String> {
+    pub(crate) fn check(&self) -> Result<(), String> {
         let plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
         if self.id.is_empty() || self.id.len() > 64 || !self.id.chars().all(plain) {
             return Err(format!("`{}` is no id of a key", self.id.escape_debug()));

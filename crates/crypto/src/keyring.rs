@@ -4,6 +4,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 
 use parking_lot::{Mutex, RwLock};
 use thiserror::Error;
@@ -44,6 +45,14 @@ pub enum KeyringError {
         /// What the system said.
         source: io::Error,
     },
+    /// The signing keys that others keep for all cannot be used.
+    #[error("the signing keys that all nodes share cannot be used with the key file {}: {why}", path.display())]
+    Shared {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        why: String,
+    },
     /// The server ends.
     #[error("the key file was not written: the server is stopping")]
     Stopping,
@@ -77,7 +86,7 @@ pub struct SigningKey {
 }
 
 impl SigningKey {
-    fn new(entry: &KeyEntry) -> Option<Self> {
+    pub(crate) fn new(entry: &KeyEntry) -> Option<Self> {
         let key = HmacKey::new(&*entry.secret()?);
         Some(SigningKey { id: entry.id.as_str().into(), created_at: entry.created_at, key })
     }
@@ -100,30 +109,41 @@ impl SigningKey {
 
 /// The keys of one installation.
 pub struct Keyring {
-    path: PathBuf,
-    rotation: Rotation,
-    /// The last one signs.
-    signing: RwLock<Vec<Arc<SigningKey>>>,
+    pub(crate) path: PathBuf,
+    pub(crate) rotation: Rotation,
+    /// The last one signs that has been known for long enough.
+    pub(crate) signing: RwLock<Vec<Arc<SigningKey>>>,
+    /// For how long a new key must be known before it signs, in milliseconds.
+    pub(crate) lead: AtomicI64,
     sealer: Sealer,
     /// What the file says; held while it changes.
-    file: Mutex<KeyFile>,
+    pub(crate) file: Mutex<KeyFile>,
 }
 
 impl Keyring {
     /// Reads the key file, or makes it with new keys if there is none, and rotates if that is due.
     /// After Ok: the file is on disk, mode 0600. Crash in the middle: there is a whole file or none.
     pub fn open(path: &Path, rotation: Rotation, now: i64) -> Result<Self, KeyringError> {
-        let file = read_or_make(path, now)?;
+        let ring = Keyring::new(path, rotation, read_or_make(path, now)?)?;
+        ring.rotate_if_due(now)?;
+        Ok(ring)
+    }
+
+    /// The same for a ring whose signing keys are those that several processes share ([`Keyring::adopt`]): rotates nothing.
+    pub fn open_to_share(path: &Path, rotation: Rotation, now: i64) -> Result<Self, KeyringError> {
+        Keyring::new(path, rotation, read_or_make(path, now)?)
+    }
+
+    fn new(path: &Path, rotation: Rotation, file: KeyFile) -> Result<Self, KeyringError> {
         let malformed = || KeyringError::Malformed { path: path.to_owned(), why: "a key is damaged".into() };
-        let ring = Keyring {
+        Ok(Keyring {
             path: path.to_owned(),
             rotation,
             signing: RwLock::new(signing_keys(&file).ok_or_else(malformed)?),
+            lead: AtomicI64::new(0),
             sealer: Sealer::new(&file).ok_or_else(malformed)?,
             file: Mutex::new(file),
-        };
-        ring.rotate_if_due(now)?;
-        Ok(ring)
+        })
     }
 
     /// The name of the ring: the same for as long as what it sealed can be opened and what it fingerprinted compared.
@@ -137,10 +157,11 @@ impl Keyring {
     }
 
     /// The key that signs now.
-    pub fn signer(&self) -> Arc<SigningKey> {
-        let keys = self.signing.read();
-        // There is always one: `KeyFile::check` and `rotate` see to it.
-        Arc::clone(&keys[keys.len() - 1])
+    pub fn signer(&self, now: i64) -> Arc<SigningKey> {
+        let (keys, lead) = (self.signing.read(), self.lead.load(Ordering::Relaxed));
+        let known = keys.iter().rposition(|key| lead == 0 || now.saturating_sub(key.created_at) >= lead);
+        // There is always one: `KeyFile::check`, `rotate` and `adopt` see to it.
+        Arc::clone(&keys[known.unwrap_or(0)])
     }
 
     /// Is it the signature of that message by the key of that id, and does that key still count?
@@ -161,7 +182,7 @@ impl Keyring {
     /// Blocks for the disk.
     pub fn rotate_if_due(&self, now: i64) -> Result<bool, KeyringError> {
         // In both directions: a key with a date in the future, of a clock that was wrong, must not sign for ever.
-        let due = self.signer().created_at.abs_diff(now) >= self.rotation.after;
+        let due = self.signer(now).created_at.abs_diff(now) >= self.rotation.after;
         self.change(now, due)
     }
 
@@ -171,9 +192,7 @@ impl Keyring {
         if rotate {
             file.signing.push(KeyEntry::new("k", now));
         }
-        let replaced: Vec<i64> = file.signing.iter().skip(1).map(|next| next.created_at).collect();
-        let mut replaced = replaced.into_iter();
-        file.signing.retain(|_| replaced.next().is_none_or(|at| self.still_counts(at, now)));
+        self.retain_counting(&mut file.signing, now);
         if !rotate && file.signing.len() == held.signing.len() {
             return Ok(false);
         }
@@ -185,8 +204,17 @@ impl Keyring {
         Ok(rotate)
     }
 
+    /// Takes away those that were replaced too long ago.
+    pub(crate) fn retain_counting(&self, keys: &mut Vec<KeyEntry>, now: i64) {
+        let replaced: Vec<i64> = keys.iter().skip(1).map(|next| next.created_at).collect();
+        let mut replaced = replaced.into_iter();
+        keys.retain(|_| replaced.next().is_none_or(|at| self.still_counts(at, now)));
+    }
+
     fn still_counts(&self, replaced_at: i64, now: i64) -> bool {
-        now.saturating_sub(replaced_at) < i64::try_from(self.rotation.keep).unwrap_or(i64::MAX)
+        // For as long as the next one did not sign yet, it did.
+        let keep = i64::try_from(self.rotation.keep).unwrap_or(i64::MAX);
+        now.saturating_sub(replaced_at) < keep.saturating_add(self.lead.load(Ordering::Relaxed))
     }
 }
 

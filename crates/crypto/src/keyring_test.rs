@@ -27,17 +27,17 @@ fn file_is_made_once_and_for_its_owner_only() {
     let (_directory, path) = place();
     let first = open(&path, NOW);
     assert_eq!((mode(&path), mode(path.parent().expect("a folder"))), (0o600, 0o700));
-    let signature = first.signer().sign(b"message");
+    let signature = first.signer(NOW).sign(b"message");
     let sealed = first.sealer().seal(b"secret", b"here");
     let fingerprint = first.sealer().fingerprint(&[b"a"]);
     let again = open(&path, NOW + 1);
-    assert!(again.verify(first.signer().id(), b"message", &signature, NOW));
+    assert!(again.verify(first.signer(NOW).id(), b"message", &signature, NOW));
     assert_eq!(again.sealer().open(&sealed, b"here").expect("opens").as_slice(), b"secret");
     assert_eq!(again.sealer().fingerprint(&[b"a"]), fingerprint);
     let text = std::fs::read_to_string(&path).expect("readable");
     let ids: serde_json::Value = serde_json::from_str(&text).expect("JSON");
     assert_eq!(ids["format"], 1);
-    assert_eq!(ids["signing"][0]["id"], first.signer().id());
+    assert_eq!(ids["signing"][0]["id"], first.signer(NOW).id());
     assert_eq!(std::fs::read_dir(path.parent().expect("a folder")).expect("readable").count(), 1);
 }
 
@@ -97,10 +97,10 @@ fn damaged_file_is_refused_and_left_alone() {
 fn replaced_key_verifies_until_what_it_signed_is_over() {
     let (_directory, path) = place();
     let ring = open(&path, NOW);
-    let old = ring.signer();
+    let old = ring.signer(NOW);
     let signature = old.sign(b"message");
     ring.rotate(NOW + DAY).expect("rotated");
-    assert_ne!(ring.signer().id(), old.id());
+    assert_ne!(ring.signer(NOW).id(), old.id());
     let verifies = |ring: &Keyring, at| ring.verify(old.id(), b"message", &signature, at);
     let last = NOW + DAY + ROTATION.keep as i64 - 1;
     assert!(verifies(&ring, NOW + DAY) && verifies(&ring, last));
@@ -116,30 +116,30 @@ fn replaced_key_verifies_until_what_it_signed_is_over() {
 fn keys_rotate_when_they_are_old_enough() {
     let (_directory, path) = place();
     let ring = open(&path, NOW);
-    let first = ring.signer();
+    let first = ring.signer(NOW);
     assert!(!ring.rotate_if_due(NOW + 30 * DAY - 1).expect("checked"));
-    assert_eq!(ring.signer().id(), first.id());
+    assert_eq!(ring.signer(NOW).id(), first.id());
     assert!(ring.rotate_if_due(NOW + 30 * DAY).expect("checked"));
-    assert_ne!(ring.signer().id(), first.id());
+    assert_ne!(ring.signer(NOW).id(), first.id());
     // At start too; and a key of a clock that was wrong does not sign for ever.
-    let second = ring.signer();
+    let second = ring.signer(NOW);
     let late = open(&path, NOW + 61 * DAY);
-    assert_ne!(late.signer().id(), second.id());
+    assert_ne!(late.signer(NOW).id(), second.id());
     let early = open(&path, NOW);
-    assert_ne!(early.signer().id(), late.signer().id());
+    assert_ne!(early.signer(NOW).id(), late.signer(NOW).id());
 }
 
 #[test]
 fn ring_goes_on_when_the_disk_does_not() {
     let (_directory, path) = place();
     let ring = open(&path, NOW);
-    let old = ring.signer();
+    let old = ring.signer(NOW);
     let folder = path.parent().expect("a folder").to_owned();
     std::fs::remove_dir_all(&folder).expect("removed");
     std::fs::write(&folder, "a file in the way").expect("written");
     let refusal = ring.rotate(NOW + DAY).expect_err("nothing was written");
     assert!(refusal.to_string().contains("cannot be written"), "{refusal}");
-    assert_eq!(ring.signer().id(), old.id());
+    assert_eq!(ring.signer(NOW).id(), old.id());
     assert!(ring.verify(old.id(), b"m", &old.sign(b"m"), NOW + 365 * DAY));
 }
 
@@ -147,7 +147,7 @@ fn ring_goes_on_when_the_disk_does_not() {
 fn only_known_keys_verify() {
     let (_directory, path) = place();
     let ring = open(&path, NOW);
-    let key = ring.signer();
+    let key = ring.signer(NOW);
     let signature = key.sign(b"message");
     assert!(ring.verify(key.id(), b"message", &signature, NOW));
     assert!(!ring.verify("", b"message", &signature, NOW));

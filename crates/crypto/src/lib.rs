@@ -11,6 +11,7 @@ pub mod password;
 mod public_key;
 pub mod random;
 mod seal;
+mod shared;
 
 pub use keyring::{Keyring, KeyringError, Rotation, SigningKey};
 pub use public_key::{BadKey, PublicKey};

@@ -60,7 +60,8 @@ async fn shared(
 ) -> anyhow::Result<Option<Ground>> {
     let at = Address::take(config.listen, env.clone(), settings).await.map_err(|e| anyhow!("{e}"))?;
     let node = at.node(env);
-    let options = PostgresOptions { keys: Some(keys(config, env)?.id()), node, ..options.clone() };
+    let keys = shared_keys(config, env)?;
+    let options = PostgresOptions { keys: Some(keys.id()), node, ..options.clone() };
     let active = CancellationToken::new();
     let opened = async {
         let _ended = active.clone().drop_guard();
@@ -75,8 +76,6 @@ async fn shared(
     let (opened, stood_by) = tokio::join!(opened, at.wait_for(active.clone()));
     stood_by.map_err(|e| anyhow!("{e}"))?;
     let Some(store) = opened.map_err(|e| anyhow!("{e}"))? else { return Ok(None) };
-    // Once more: another node may have made new ones meanwhile.
-    let keys = keys(config, env)?;
     store.when_over(end_at_once);
     let place = store.place().to_owned();
     Ok(Some(Ground { at, keys, store: store.clone(), accounts: store, place }))
@@ -92,5 +91,11 @@ fn end_at_once() {
 
 fn keys(config: &Config, env: &Env) -> anyhow::Result<Arc<Keyring>> {
     let opened = Keyring::open(&config.key_file, config.auth.rotation(), env.now().0);
+    opened.map(Arc::new).map_err(|e| anyhow!("{e}"))
+}
+
+/// Its signing keys are those that all nodes share.
+fn shared_keys(config: &Config, env: &Env) -> anyhow::Result<Arc<Keyring>> {
+    let opened = Keyring::open_to_share(&config.key_file, config.auth.rotation(), env.now().0);
     opened.map(Arc::new).map_err(|e| anyhow!("{e}"))
 }

@@ -265,8 +265,12 @@ impl Task {
         let now_by = sub.is_looked_after().then_some(sub.node);
         if looked_after != now_by {
             let nodes = &mut self.nodes;
-            looked_after.map(|node| leave(nodes, node));
-            now_by.map(|node| *nodes.entry(node).or_default() += 1);
+            if let Some(node) = looked_after {
+                leave(nodes, node);
+            }
+            if let Some(node) = now_by {
+                *nodes.entry(node).or_default() += 1;
+            }
         }
         if sub.due_at != due {
             due.map(|at| self.timers.remove(&(at, index)));

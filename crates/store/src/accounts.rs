@@ -182,6 +182,22 @@ pub trait Accounts: Send + Sync + 'static {
         0
     }
 
+    /// Whether other nodes change accounts, too.
+    fn accounts_are_shared(&self) -> bool {
+        false
+    }
+
+    /// The signing keys that all nodes share, sealed; `None` where there are none yet.
+    fn signing_keys(&self) -> Result<Option<String>, StoreError> {
+        Ok(None)
+    }
+
+    /// Keeps signing keys for all nodes in place of what was kept; false if that was not what was kept.
+    /// After Ok: durable. Crash in the middle: the old ones are kept, or the new ones.
+    async fn put_signing_keys(&self, _before: Option<String>, _after: String) -> Result<bool, StoreError> {
+        Ok(false)
+    }
+
     /// Every account.
     fn users(&self) -> Result<Users, StoreError>;
 

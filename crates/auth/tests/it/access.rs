@@ -11,7 +11,10 @@ async fn token_has_the_claims_that_clients_read() {
     place.person("anna@lab.local", Role::Operator).await;
     let token = place.login("anna@lab.local").await.access_token;
     let (header, mut claims) = open(&token);
-    assert_eq!(header, json!({ "alg": "HS256", "typ": "JWT", "kid": place.ring.signer().id() }));
+    assert_eq!(
+        header,
+        json!({ "alg": "HS256", "typ": "JWT", "kid": place.ring.signer(place.env.now().0).id() })
+    );
     let members = claims.as_object_mut().unwrap();
     let jti = members.remove("jti").unwrap();
     assert!(uuid::Uuid::parse_str(jti.as_str().unwrap()).is_ok());

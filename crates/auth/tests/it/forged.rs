@@ -49,7 +49,7 @@ impl Good<'_> {
     /// Signed by the right key, whatever the parts are.
     fn raw(&self, header: &[u8], claims: &[u8]) -> String {
         let message = format!("{}.{}", base64url::encode(header), base64url::encode(claims));
-        let signature = self.place.ring.signer().sign(message.as_bytes());
+        let signature = self.place.ring.signer(self.place.env.now().0).sign(message.as_bytes());
         format!("{message}.{}", base64url::encode(&signature))
     }
 
@@ -291,7 +291,7 @@ async fn tokens_of_elsewhere_are_refused() {
     claims["kind"] = "EXTERNAL".into();
     claims.as_object_mut().unwrap().remove("ep");
     let mut header = header;
-    header["kid"] = place.ring.signer().id().into();
+    header["kid"] = place.ring.signer(place.env.now().0).id().into();
     let external = place.sign(&header, &claims);
     assert_eq!(place.who(&external), Err(Reason::Issuer.into()), "there is no other issuer here");
 }

@@ -25,7 +25,7 @@ async fn rotation_logs_nobody_out() {
     place.env.advance(Span(3_660_000 - 1));
     assert!(place.who(&before.access_token).is_ok());
     let ring = ring(place.directory.path().join("keys.json"), &config());
-    assert_eq!(ring.signer().id(), kid(&after.access_token));
+    assert_eq!(ring.signer(place.env.now().0).id(), kid(&after.access_token));
     let renewed = place.auth.refresh(before.refresh_id).unwrap();
     assert_eq!(kid(&renewed), kid(&after.access_token));
 }
@@ -33,14 +33,14 @@ async fn rotation_logs_nobody_out() {
 #[tokio::test(flavor = "multi_thread")]
 async fn keys_rotate_every_thirty_days_by_themselves() {
     let place = Place::new().await;
-    let first = place.ring.signer().id().to_owned();
+    let first = place.ring.signer(place.env.now().0).id().to_owned();
     place.env.advance(Span(30 * DAY.0 - 1));
     place.auth.tidy().await;
-    assert_eq!(place.ring.signer().id(), first);
+    assert_eq!(place.ring.signer(place.env.now().0).id(), first);
     place.env.advance(Span(1));
     let last = place.try_login("admin", ADMIN, HERE).await.unwrap().access_token;
     place.auth.tidy().await;
-    assert_ne!(place.ring.signer().id(), first);
+    assert_ne!(place.ring.signer(place.env.now().0).id(), first);
     assert!(place.who(&last).is_ok());
     place.env.advance(Span(2 * HOUR.0));
     place.auth.tidy().await;
@@ -52,11 +52,11 @@ async fn keys_rotate_every_thirty_days_by_themselves() {
 async fn tidying_begins_at_once_and_ends_when_told() {
     let place = Place::new().await;
     let key = place.service("robot", Role::Viewer).await;
-    let first = place.ring.signer().id().to_owned();
+    let first = place.ring.signer(place.env.now().0).id().to_owned();
     place.env.advance(Span(30 * DAY.0));
     let stop = CancellationToken::new();
     let tidying = place.auth.spawn(stop.clone());
-    while place.ring.signer().id() == first {
+    while place.ring.signer(place.env.now().0).id() == first {
         tokio::time::sleep(std::time::Duration::from_millis(5)).await;
     }
     place.env.advance(SECOND);

@@ -99,7 +99,7 @@ impl Place {
     /// A token of these parts, signed by the key of this installation.
     pub(crate) fn sign(&self, header: &Value, claims: &Value) -> String {
         let message = format!("{}.{}", part(header), part(claims));
-        let signature = self.ring.signer().sign(message.as_bytes());
+        let signature = self.ring.signer(self.env.now().0).sign(message.as_bytes());
         format!("{message}.{}", base64url::encode(&signature))
     }
 

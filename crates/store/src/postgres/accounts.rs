@@ -27,6 +27,30 @@ impl Accounts for Postgres {
         self.shared.account_changes.load(std::sync::atomic::Ordering::SeqCst)
     }
 
+    fn accounts_are_shared(&self) -> bool {
+        true
+    }
+
+    fn signing_keys(&self) -> Result<Option<String>, StoreError> {
+        self.read(|db, _| {
+            Box::pin(async move {
+                let statement = "SELECT signing_keys FROM installation";
+                query(db, statement, &[]).await?.first().map_or(Ok(None), |row| column(row, 0))
+            })
+        })
+    }
+
+    async fn put_signing_keys(&self, before: Option<String>, after: String) -> Result<bool, StoreError> {
+        self.errand(None, move |db, _| {
+            Box::pin(async move {
+                let statement = "UPDATE installation SET signing_keys = $2
+                     WHERE signing_keys IS NOT DISTINCT FROM $1";
+                Ok(execute(db, statement, &[&before, &after]).await? > 0)
+            })
+        })
+        .await
+    }
+
     fn users(&self) -> Result<Users, StoreError> {
         self.snapshot(|db, _| {
             Box::pin(async move { Ok(Users { revision: revision(db).await?, users: all(db).await? }) })

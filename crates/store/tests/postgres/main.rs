@@ -201,6 +201,12 @@ async fn nodes_know_what_others_change() {
     first.delete_workflow("w", None).await.unwrap();
     assert!(matches!(second.submit(submission(&new)).await, Err(StoreError::WorkflowChanged)));
     assert_eq!(second.accounts_news(), news);
+    assert_eq!(second.signing_keys().unwrap(), None);
+    assert!(first.put_signing_keys(None, "a".to_owned()).await.unwrap());
+    assert!(!second.put_signing_keys(None, "b".to_owned()).await.unwrap());
+    assert_eq!(second.signing_keys().unwrap().as_deref(), Some("a"));
+    assert!(second.put_signing_keys(Some("a".to_owned()), "b".to_owned()).await.unwrap());
+    assert_eq!(first.signing_keys().unwrap().as_deref(), Some("b"));
     first.close().await;
     second.close().await;
 }

@@ -1,12 +1,14 @@
 -- Several nodes at work at once. Until now one was active and others stood by, as `activity` said; what it ran is recovered as that of
 -- node 0, which is no more.
 
--- One row: the last turn that was begun, and the name of the key ring that seals the secrets in here, of the first node that came.
+-- One row: the last turn that was begun, the name of the key ring that seals the secrets in here, of the first node that came.
 CREATE TABLE installation (
-  turn bigint NOT NULL,
-  keys text
+  turn         bigint NOT NULL,
+  keys         text,
+  -- What signs access tokens at all nodes, sealed by that ring.
+  signing_keys text
 );
-INSERT INTO installation SELECT turn, keys FROM activity;
+INSERT INTO installation (turn, keys) SELECT turn, keys FROM activity;
 
 -- The turns of nodes: each transaction that writes locks its node's row, so that a turn that was ended writes nothing any more. A turn
 -- that is over goes once others took over what its node looked after; until then nobody else gets the node's number.
