@@ -23,6 +23,8 @@ use crate::out::style::Palette;
 
 /// How long what runs may take to end when the server stops.
 const SHUTDOWN_GRACE: Duration = Duration::from_secs(30);
+/// How long a node that stops answers on, until a balancer has noticed.
+const SHUTDOWN_DELAY: Duration = Duration::from_secs(3);
 /// The same in a demonstration.
 const DEMO_GRACE: Duration = Duration::from_secs(1);
 
@@ -61,6 +63,8 @@ pub(crate) struct Config {
     pub(crate) engine: EngineConfig,
     /// How long what runs may take to end when the server stops.
     pub(crate) shutdown_grace: Duration,
+    /// How long a node that stops answers on at least, beside others.
+    pub(crate) shutdown_delay: Duration,
 }
 
 /// The section `[wire]`: for clients that expect one server's habits.
@@ -183,6 +187,7 @@ impl TlsSection {
 struct Engine {
     cancel_grace: Option<Span>,
     shutdown_grace: Option<Span>,
+    shutdown_delay: Option<Span>,
     max_running: Option<usize>,
 }
 
@@ -250,6 +255,10 @@ impl Config {
                 command: CommandConfig { allow: file.actions.command.allow, ..defaults.command },
             },
             shutdown_grace: file.engine.shutdown_grace.map_or(grace, |span| Duration::from_millis(span.0)),
+            shutdown_delay: file
+                .engine
+                .shutdown_delay
+                .map_or(SHUTDOWN_DELAY, |span| Duration::from_millis(span.0)),
         })
     }
 }

@@ -114,8 +114,11 @@ async fn serve(
         showing.abort();
     }
     let orderly = async {
+        let noticed =
+            tokio::time::sleep(if engine.has_peers() { config.shutdown_delay } else { Duration::ZERO });
         // Whoever polls a task is answered until it is quiet: to some clients a refused connection is the end.
         engine.settle(config.shutdown_grace).await;
+        noticed.await;
         stop.cancel();
         if let Err(e) = serving.await {
             tracing::error!(error = %e, "the server ended early");
@@ -153,8 +156,12 @@ fn start_log(config: &Config) -> anyhow::Result<()> {
         format!("log_level: `{}` is no filter; write info, or info,longhaul_store=debug", config.log_level)
     })?;
     let colour = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-    let log =
-        tracing_subscriber::fmt().with_env_filter(filter).with_ansi(colour).with_writer(std::io::stderr);
+    let log = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_ansi(colour)
+        .with_writer(std::io::stderr)
+        // Nobody to read them is no reason to stop: the complaint of it would be a panic.
+        .log_internal_errors(false);
     match config.log_format {
         LogFormat::Text => log.init(),
         LogFormat::Json => log.json().flatten_event(true).init(),

@@ -26,6 +26,8 @@ pub struct History {
     pub effects: Vec<Effect>,
     /// The server's lives.
     pub lives: Vec<Life>,
+    /// A server was stopped in order: what it had not begun it handed back.
+    pub stopped: bool,
     /// Answers that no server may give: 5xx while it was not being killed, malformed bodies.
     pub oddities: Vec<String>,
 }

@@ -217,6 +217,7 @@ fn defaults_are_the_ones_of_the_page() {
     assert_eq!(page.log_level, bare.log_level);
     assert_eq!(page.wire, bare.wire);
     assert_eq!(page.shutdown_grace, bare.shutdown_grace);
+    assert_eq!(page.shutdown_delay, bare.shutdown_delay);
     assert_eq!(page.engine.cancel_grace, bare.engine.cancel_grace);
     assert_eq!(page.engine.max_running, bare.engine.max_running);
 }

@@ -1,7 +1,9 @@
 //! The faults: kills under load, kills at every sync, kills of the recovery. Every run has an end in time, names its
 //! seed, and ends with a line of figures.
 
+mod balancer;
 mod database;
+mod drain;
 mod heal;
 mod integrity;
 mod kills;
@@ -11,6 +13,7 @@ mod nodes;
 mod place;
 mod recovery;
 mod scenario;
+mod site;
 mod strace;
 mod syncs;
 mod workers;
@@ -45,8 +48,13 @@ struct Arguments {
     /// Which faults: f1 (kills under load), f2 (a kill at every sync), f3 (kills of the recovery), f4 (workers that die, sleep
     /// and report twice, a server that stands still: f4, f5, f11, f20), f12 (the clock is set); with three nodes on PostgreSQL f1n (kills),
     /// f16, f17, f18 (kills, and commits are cut off, the primary is lost, the server crashes), f19 (nodes are cut off from the
-    /// database), f20 (nodes stand still); mixed (workers of every kind side by side, killed).
-    #[arg(long, value_delimiter = ',', default_value = "f1,f1n,f2,f3,f4,f12,f16,f17,f18,f19,f20,mixed")]
+    /// database), f20 (nodes stand still), f21 (nodes behind a balancer are stopped in order); mixed (workers of every kind side by side, killed); f4n and mixedn are f4
+    /// and mixed with three nodes behind a balancer.
+    #[arg(
+        long,
+        value_delimiter = ',',
+        default_value = "f1,f1n,f2,f3,f4,f4n,f12,f16,f17,f18,f19,f20,f21,mixed,mixedn"
+    )]
     faults: Vec<String>,
     /// What the randomness is made from; a new one each time unless given.
     #[arg(long)]
@@ -78,6 +86,8 @@ enum Part {
     Program(Program),
 }
 
+/// Nodes behind a balancer that workers are proven against.
+const NODES: usize = 3;
 /// The longest that a whole run may take.
 const LIMIT: Duration = Duration::from_secs(3600);
 
@@ -140,14 +150,25 @@ async fn run(arguments: &Arguments) -> Result<bool> {
         recovery::run(&place, arguments.quick, arguments.clients, seed, &mut report).await?;
     }
     if wanted("f4") {
-        workers::run(&place, workers::Faults::of(arguments.quick), seed, &mut report).await?;
+        workers::run(&place, 1, workers::Faults::of(arguments.quick), seed, &mut report).await?;
+    }
+    if wanted("f4n") {
+        workers::run(&place, NODES, workers::Faults::of(arguments.quick), seed, &mut report).await?;
     }
     if wanted("f12") {
         leaps::run(&place, leaps::rounds(arguments.quick), seed, &mut report).await?;
     }
     if wanted("mixed") {
         let faults = mixed::Faults::of(arguments.quick);
-        mixed::run(&place, faults, &arguments.python, seed, &mut report).await?;
+        mixed::run(&place, 1, faults, &arguments.python, seed, &mut report).await?;
+    }
+    if wanted("mixedn") {
+        let faults = mixed::Faults::of(arguments.quick);
+        mixed::run(&place, NODES, faults, &arguments.python, seed, &mut report).await?;
+    }
+    if wanted("f21") {
+        let stops = arguments.kills.unwrap_or(if arguments.quick { 4 } else { 50 });
+        drain::run(&place, stops, arguments.clients, seed, &mut report).await?;
     }
     Ok(report.print())
 }

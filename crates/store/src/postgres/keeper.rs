@@ -103,8 +103,22 @@ impl Beginning {
     /// Has it kept until it is closed or over.
     pub(super) fn keep(self, listener: Listener) -> JoinHandle<()> {
         let Beginning { turn, place, session, heard } = self;
+        let unkept = Unkept(turn.clone());
         let keeper = Keeper { place, turn, session: Some(session), listener };
-        tokio::spawn(keeper.run(heard))
+        tokio::spawn(async move {
+            let _unkept = unkept;
+            keeper.run(heard).await;
+        })
+    }
+}
+
+/// A turn that nobody keeps is over, whatever its keeper ended of.
+struct Unkept(Arc<Turn>);
+
+impl Drop for Unkept {
+    fn drop(&mut self) {
+        // Not one that was closed, which stays so.
+        self.0.set(Standing::Over);
     }
 }
 

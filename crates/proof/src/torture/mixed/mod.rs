@@ -4,16 +4,16 @@
 mod crew;
 
 use std::collections::HashMap;
-use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use fastrand::Rng;
 use serde_json::{Value, json};
 use tokio::time::sleep;
 
 use super::place::Place;
+use super::site::Site;
 use super::workers::{call, submit};
 use crate::access::key_file;
 use crate::check::plant::Outcome;
@@ -21,7 +21,6 @@ use crate::dump;
 use crate::effects::Effects;
 use crate::http::{Client, Peer};
 use crate::report::{Report, say};
-use crate::server::{Program, Server, Start};
 use crate::work::Evidence;
 use crate::work::side::{self, KINDS, SHARED};
 use crew::{Crew, Tools};
@@ -50,18 +49,17 @@ impl Faults {
 
 pub(super) async fn run(
     place: &Place,
+    nodes: usize,
     faults: Faults,
     python: &Path,
     seed: u64,
     report: &mut Report,
 ) -> Result<()> {
-    say(&format!("mixed: {faults:?}, {EACH} workers of each kind"));
+    let part = if nodes == 1 { "mixed" } else { "mixedN" };
+    say(&format!("{part}: {faults:?}, {EACH} workers of each kind, {nodes} nodes"));
     let effects = Effects::start().await?;
-    let (program, _) = place.program(&place.fresh("mixed")?, &effects)?;
-    // Workers find it again after a kill.
-    let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port();
-    let program = Program { port, ..program };
-    let (server, peer) = up(&program).await?;
+    let site = Site::start(place, part, nodes, &effects).await?;
+    let (program, peer) = (site.program(), site.peer.clone());
     put_workflow(&peer).await?;
     let crew = Crew::new(Tools {
         binary: program.binary.clone(),
@@ -69,18 +67,11 @@ pub(super) async fn run(
         script: PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/workers/mixed.py")),
         log: place.path("mixed-workers.log"),
         key: std::fs::read_to_string(key_file(&program.data)).context("the key of the data directory")?,
-        server: peer.address,
+        server: site.address(),
         effects: effects.address,
     });
-    let mut run = Run {
-        program,
-        server,
-        peer,
-        crew,
-        client: Client::default(),
-        tasks: Vec::new(),
-        killed: HashMap::new(),
-    };
+    let mut run =
+        Run { site, peer, crew, client: Client::default(), tasks: Vec::new(), killed: HashMap::new() };
     for kind in KINDS.into_iter().cycle().take(EACH * KINDS.len()) {
         run.crew.hire(kind)?;
     }
@@ -88,7 +79,7 @@ pub(super) async fn run(
     let took = dump::quiet(&run.peer, QUIET).await?;
     let figure = took.map_or("not quiet".to_owned(), |took| format!("quiet after {took:.1?}"));
     report.add(
-        "mixed",
+        part,
         "I14",
         "all is quiet within a lease and the work, after the last fault",
         figure,
@@ -101,13 +92,13 @@ pub(super) async fn run(
         effects: effects.take(),
         dump: dump::take(&run.peer).await?,
     };
-    run.server.stop().await?;
-    coverage(&evidence, faults, &run.killed, report);
-    report.verdicts("mixed", side::all(&evidence));
+    run.site.stop().await?;
+    coverage(part, &evidence, faults, &run.killed, report);
+    report.verdicts(part, side::all(&evidence));
     for (plant, outcome) in side::all_planted(&evidence) {
         let caught = outcome == Outcome::Caught;
         report.add(
-            "mixed",
+            part,
             plant.invariant,
             &format!("planted: {}", plant.name),
             format!("{outcome:?}"),
@@ -118,8 +109,7 @@ pub(super) async fn run(
 }
 
 struct Run {
-    program: Program,
-    server: Server,
+    site: Site,
     peer: Peer,
     crew: Crew,
     client: Client,
@@ -143,8 +133,7 @@ impl Run {
             self.crew.hire(kind)?;
             if round % every == 0 {
                 sleep(Duration::from_millis(rng.u64(..200))).await;
-                self.server.kill().await?;
-                (self.server, self.peer) = up(&self.program).await?;
+                self.site.kill(round / every % self.site.len()).await?;
                 self.client = Client::default();
             }
             if round % 50 == 0 {
@@ -164,16 +153,14 @@ impl Run {
     }
 }
 
-async fn up(program: &Program) -> Result<(Server, Peer)> {
-    let mut server = program.start(&[])?;
-    match server.up().await? {
-        Start::Ready(peer) => Ok((server, peer)),
-        Start::Killed => bail!("somebody else killed the server"),
-    }
-}
-
 /// A check of what never happened proves nothing.
-fn coverage(evidence: &Evidence, faults: Faults, killed: &HashMap<&str, usize>, report: &mut Report) {
+fn coverage(
+    part: &'static str,
+    evidence: &Evidence,
+    faults: Faults,
+    killed: &HashMap<&str, usize>,
+    report: &mut Report,
+) {
     let lost = side::lost_by_kind(evidence);
     let of = |figures: &HashMap<&str, usize>| {
         KINDS
@@ -188,11 +175,11 @@ fn coverage(evidence: &Evidence, faults: Faults, killed: &HashMap<&str, usize>, 
         of(&lost)
     );
     let enough = KINDS.iter().all(|kind| faults.workers < 100 || lost.contains_key(kind.word()));
-    report.add("mixed", "kills", "workers of each kind were killed at work", figure, enough);
+    report.add(part, "kills", "workers of each kind were killed at work", figure, enough);
     let shared = side::kinds_on_shared(evidence);
     let figure = shared.iter().map(|kind| kind.word()).collect::<Vec<_>>().join(", ");
     report.add(
-        "mixed",
+        part,
         "side",
         "each kind had its part of the queue that all serve",
         figure,

@@ -13,11 +13,11 @@ use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 
 use super::place::Place;
+use super::site::Site;
 use crate::dump;
 use crate::effects::Effects;
 use crate::http::{Client, Peer, Request};
 use crate::report::{Report, say};
-use crate::server::{Server, Start};
 use crate::work::{Deed, Evidence, check, plant};
 use crew::Crew;
 
@@ -49,16 +49,21 @@ impl Faults {
     }
 }
 
-pub(super) async fn run(place: &Place, faults: Faults, seed: u64, report: &mut Report) -> Result<()> {
+pub(super) async fn run(
+    place: &Place,
+    nodes: usize,
+    faults: Faults,
+    seed: u64,
+    report: &mut Report,
+) -> Result<()> {
     let effects = Effects::start().await?;
-    let (program, _) = place.program(&place.fresh("workers")?, &effects)?;
-    let mut server = program.start(&[])?;
-    let Start::Ready(peer) = server.up().await? else { bail!("somebody else killed the server") };
+    let site = Site::start(place, if nodes == 1 { "workers" } else { "F4N" }, nodes, &effects).await?;
+    let peer = site.peer.clone();
     put_workflow(&peer).await?;
     reports::run(&peer, faults.reports, report).await?;
 
-    say(&format!("F4, F5, F20: {faults:?} with {WORKERS} workers"));
-    let mut crew = Crew::new(&program.data, peer.address, effects.address, seed)?;
+    say(&format!("F4, F5, F20: {faults:?} with {WORKERS} workers and {nodes} nodes"));
+    let mut crew = Crew::new(&site.program().data, peer.address, effects.address, seed)?;
     let mut run = Run {
         peer: peer.clone(),
         client: Client::default(),
@@ -71,7 +76,7 @@ pub(super) async fn run(place: &Place, faults: Faults, seed: u64, report: &mut R
     let mut rng = Rng::with_seed(seed);
     run.kills(&mut crew, faults.kills, &mut rng).await?;
     run.sleeps(&mut crew, faults.sleeps, &mut rng).await?;
-    run.stops(&mut crew, &server, faults.stops).await?;
+    run.stops(&mut crew, &site, faults.stops).await?;
     let took = dump::quiet(&peer, QUIET).await?;
     report.add(
         "F4",
@@ -87,7 +92,7 @@ pub(super) async fn run(place: &Place, faults: Faults, seed: u64, report: &mut R
     // Those of the reports before were no task of this run.
     let known: std::collections::HashSet<_> = run.evidence.tasks.iter().copied().collect();
     run.evidence.dump.tasks.retain(|id, _| known.contains(id));
-    server.stop().await?;
+    site.stop().await?;
     run.coverage(faults, report);
     report.verdicts("F4", check::all(&run.evidence));
     for (plant, outcome) in plant::all_planted(&run.evidence) {
@@ -152,17 +157,18 @@ impl Run {
     }
 
     /// F20: the server itself stands still past all leases: none of them ends by that.
-    async fn stops(&mut self, crew: &mut Crew, server: &Server, stops: usize) -> Result<()> {
+    async fn stops(&mut self, crew: &mut Crew, site: &Site, stops: usize) -> Result<()> {
         // Those that slept have reported by then.
         sleep(Duration::from_secs(1)).await;
         let (mut before, mut after) = (0, 0);
-        for _ in 0..stops {
+        for round in 0..stops {
             self.feed().await?;
             sleep(Duration::from_millis(300)).await;
+            let server = site.pid(round % site.len())?;
             before += crew.refused();
-            nix::sys::signal::kill(server.pid()?, Signal::SIGSTOP)?;
+            nix::sys::signal::kill(server, Signal::SIGSTOP)?;
             sleep(PAST_LEASE).await;
-            nix::sys::signal::kill(server.pid()?, Signal::SIGCONT)?;
+            nix::sys::signal::kill(server, Signal::SIGCONT)?;
             sleep(Duration::from_millis(700)).await;
             after += crew.refused();
         }
