@@ -105,11 +105,18 @@ impl Auth {
         let known = self.directory.revision();
         match self.decide(credential) {
             // Another node may have made or changed the account a moment ago.
-            Err(Denied::Refused(Reason::ApiKey | Reason::NoAccount | Reason::Disabled | Reason::Epoch))
-                if self.directory.is_renewed(known) =>
-            {
-                self.decide(credential)
-            }
+            Err(
+                denied @ Denied::Refused(
+                    Reason::ApiKey | Reason::NoAccount | Reason::Disabled | Reason::Epoch,
+                ),
+            ) => match self.directory.is_renewed(known) {
+                Ok(true) => self.decide(credential),
+                Ok(false) => Err(denied),
+                Err(e) => {
+                    tracing::warn!(error = %e, "a credential is not known here, and the accounts cannot be read");
+                    Err(Denied::Unavailable)
+                }
+            },
             decided => decided,
         }
     }

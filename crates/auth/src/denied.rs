@@ -14,6 +14,9 @@ pub enum Denied {
     /// The issuer vouches for somebody who has no role here.
     #[error("the token gives no role that is known here")]
     NoRole,
+    /// Another node may know more of the account, and that cannot be found out just now.
+    #[error("the accounts cannot be read")]
+    Unavailable,
     /// Anything else.
     #[error(transparent)]
     Refused(#[from] Reason),

@@ -173,29 +173,25 @@ impl Directory {
 
     /// Looks whether another node changed accounts, and reads them anew if so; says whether more is known than at that revision. Those
     /// who ask at once share a look.
-    pub(crate) fn is_renewed(&self, known: i64) -> bool {
+    pub(crate) fn is_renewed(&self, known: i64) -> Result<bool, StoreError> {
         if !self.accounts.accounts_are_shared() {
-            return false;
+            return Ok(false);
         }
         let asked = Instant::now();
         let mut looked = self.looked.lock();
         if looked.is_none_or(|at| at < asked) {
-            *looked = Some(Instant::now());
-            let outcome = match self.accounts.accounts_revision() {
-                Ok(revision) if revision == self.revision() => Ok(()),
-                Ok(_) => self.reload(),
-                Err(e) => Err(e),
-            };
-            if let Err(e) = outcome {
-                tracing::warn!(error = %e, "the accounts cannot be read; those known go on");
+            let began = Instant::now();
+            if self.accounts.accounts_revision()? != self.revision() {
+                self.reload()?;
             }
+            *looked = Some(began);
         }
-        self.revision() > known
+        Ok(self.revision() > known)
     }
 
     /// The same for whoever reads or changes accounts, and is to find what any node answered.
-    pub(crate) fn look(&self) {
-        self.is_renewed(i64::MAX);
+    pub(crate) fn look(&self) -> Result<(), StoreError> {
+        self.is_renewed(i64::MAX).map(drop)
     }
 
     fn fresh(&self) -> Arc<Snapshot> {

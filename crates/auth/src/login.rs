@@ -56,7 +56,7 @@ impl Auth {
     }
 
     async fn let_in(&self, request: LoginRequest, from: IpAddr) -> Result<TokenPair, LoginError> {
-        self.directory.look();
+        self.directory.look()?;
         match request {
             LoginRequest::Password { username, password } => {
                 let account = self.check_password(&username, password, from).await?;
@@ -86,7 +86,7 @@ impl Auth {
         let token = found.filter(|token| token.expires_at > now).ok_or(RefreshError::NotFound)?;
         match token.basis {
             Basis::Account { epoch } => {
-                self.directory.look();
+                self.directory.look().map_err(RefreshError::Store)?;
                 let account = self.directory.by_name(&token.user).ok_or(RefreshError::NotFound)?;
                 if account.user.disabled || account.user.epoch != epoch {
                     return Err(RefreshError::NotFound);

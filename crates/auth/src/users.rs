@@ -89,14 +89,14 @@ impl UserPatch {
 
 impl Auth {
     /// Every account, by name.
-    pub fn users(&self) -> Vec<UserView> {
-        self.directory.look();
-        self.directory.all().iter().map(|account| self.view(account)).collect()
+    pub fn users(&self) -> Result<Vec<UserView>, UserError> {
+        self.directory.look()?;
+        Ok(self.directory.all().iter().map(|account| self.view(account)).collect())
     }
 
     /// One account.
     pub fn user(&self, name: &str) -> Result<UserView, UserError> {
-        self.directory.look();
+        self.directory.look()?;
         let account = self.directory.by_name(name).ok_or_else(|| no_user(name))?;
         Ok(self.view(&account))
     }
@@ -148,7 +148,7 @@ impl Auth {
         patch: UserPatch,
         note: Audit,
     ) -> Result<UserView, UserError> {
-        self.directory.look();
+        self.directory.look()?;
         let account = self.directory.by_name(name).ok_or_else(|| no_user(name))?;
         let note = note.target(&*account.principal.name).detail(patch.summary());
         let password_hash = match patch.password {

@@ -64,11 +64,12 @@ impl Places {
         Server::start(command, listen, who, "/v1/tasks?pageSize=1", &log)
     }
 
-    /// Longhaul on a database, asked with an access token.
-    pub(crate) fn longhaul_on(&self, database: &str, data: &Path) -> Result<Server> {
+    /// Longhaul on a database, asked with an access token; all nodes of it have the key file of one data directory.
+    pub(crate) fn longhaul_on(&self, database: &str, data: &Path, keys: &Path) -> Result<Server> {
         const PASSWORD: &str = "a password of the bench";
         let (mut command, listen, log) = self.serve(data)?;
         command.env("LONGHAUL_DATABASE_URL", database).env("LONGHAUL_ADMIN_PASSWORD", PASSWORD);
+        command.env("LONGHAUL_KEY_FILE", keys.join("keys.json"));
         let mut server = Server::start(command, listen, Who::nobody(), "/health/ready", &log)?;
         server.who = server.log_in(&serde_json::json!({ "username": "admin", "password": PASSWORD }))?;
         Ok(server)
@@ -130,6 +131,11 @@ impl Server {
             let pair: serde_json::Value = serde_json::from_slice(connection.ask(&request).await?)?;
             Ok(Who::bearer(pair["accessToken"].as_str().context("a login without accessToken")?))
         })
+    }
+
+    /// Its process.
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
     }
 
     /// Memory in use, in MiB.

@@ -36,14 +36,19 @@ pub(crate) struct Figures {
 impl Load {
     /// Runs it against a server.
     pub(crate) fn run(&self, to: SocketAddr, request: &Request) -> Result<Figures> {
+        self.run_on(&[to], request)
+    }
+
+    /// Runs it against several servers, each with its part of the connections.
+    pub(crate) fn run_on(&self, to: &[SocketAddr], request: &Request) -> Result<Figures> {
         on_one_thread(async {
             let begun = Instant::now() + self.time / 10;
             let end = begun + self.time;
             let next = Rc::new(Cell::new(0_u64));
             let times = Rc::new(RefCell::new(histogram()?));
             let mut connections = Vec::new();
-            for _ in 0..self.connections {
-                let mut connection = Connection::open(to).await?;
+            for at in to.iter().cycle().take(self.connections) {
+                let mut connection = Connection::open(*at).await?;
                 let (request, next, times) = (request.clone(), next.clone(), times.clone());
                 connections.push(tokio::task::spawn_local(async move {
                     let mut bytes = Vec::with_capacity(2048);

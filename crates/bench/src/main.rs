@@ -143,7 +143,7 @@ fn run(run: Run) -> Result<()> {
             "P11" => bench.children(),
             "P4" => bench.alone(),
             "P5" => bench.gets().and_then(|()| bench.authenticate()),
-            "P10" => bench.postgres(),
+            "P10" => bench.postgres().and_then(|()| bench.nodes()),
             "P6" => bench.lists(),
             "P8" => bench.start_and_memory(),
             "P9" => bench.bytes_a_task(),

@@ -4,6 +4,7 @@
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -24,12 +25,15 @@ pub struct Peer {
     bearer: Option<Arc<str>>,
     /// Which of this machine's addresses the caller has; any, unless said.
     from: Option<Ipv4Addr>,
+    /// Another server may have the address of one that is dead: its connections are none to that one.
+    life: u64,
 }
 
 impl Peer {
     /// Called as nobody.
     pub fn stranger(address: SocketAddr) -> Self {
-        Peer { address, bearer: None, from: None }
+        static LIVES: AtomicU64 = AtomicU64::new(0);
+        Peer { address, bearer: None, from: None, life: LIVES.fetch_add(1, Ordering::Relaxed) }
     }
 
     /// The same server, called with a credential.
@@ -55,7 +59,7 @@ impl Peer {
 
     /// Whether a connection to another is one to this.
     fn is_reached_like(&self, other: &Peer) -> bool {
-        (self.address, self.from) == (other.address, other.from)
+        (self.address, self.from, self.life) == (other.address, other.from, other.life)
     }
 }
 

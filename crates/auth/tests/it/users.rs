@@ -37,7 +37,7 @@ async fn accounts_are_made_by_the_rules() {
     let (view, key) = place.auth.create_user(new("robot", None, true), by_admin()).await.unwrap();
     assert_eq!((view.kind, view.api_keys.len()), (Kind::Service, 1));
     assert_eq!(key.unwrap().id, view.api_keys[0].id);
-    let names: Vec<String> = place.auth.users().into_iter().map(|user| user.name).collect();
+    let names: Vec<String> = place.auth.users().unwrap().into_iter().map(|user| user.name).collect();
     assert_eq!(names, ["admin", r"LAB\Anna", "robot"]);
     assert_eq!(place.auth.user("Robot").unwrap(), view);
     assert!(matches!(place.auth.user("nobody"), Err(UserError::NoUser(name)) if name == "nobody"));

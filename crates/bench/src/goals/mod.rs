@@ -3,6 +3,7 @@
 pub(crate) mod auth;
 pub(crate) mod growth;
 pub(crate) mod lists;
+pub(crate) mod nodes;
 pub(crate) mod postgres;
 pub(crate) mod rates;
 pub(crate) mod sizes;

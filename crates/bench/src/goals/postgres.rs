@@ -11,16 +11,16 @@ use crate::say;
 /// Changes of a task of five steps: its submission, and the begin and end of each step.
 const CHANGES: f64 = 11.0;
 /// Round trips of a transaction of the writer: what it reads, what it writes, the commit.
-const ROUND_TRIPS: f64 = 3.0;
+pub(super) const ROUND_TRIPS: f64 = 3.0;
 
 /// What is asked of both.
-struct Asked {
-    what: &'static str,
-    request: fn(&Who) -> Request,
+pub(super) struct Asked {
+    pub(super) what: &'static str,
+    pub(super) request: fn(&Who) -> Request,
     changes: f64,
 }
 
-const ALL: [Asked; 2] = [
+pub(super) const ALL: [Asked; 2] = [
     Asked {
         what: "durable submissions/s, 64 connections",
         request: |who| posts(who, "/v1/tasks", bodies(true)),
@@ -65,7 +65,8 @@ impl Bench {
         let cluster = Cluster::with(Durability::Full, &["shared_preload_libraries=pg_stat_statements"])?;
         let url = cluster.create("tasks")?;
         cluster.sql("tasks", "CREATE EXTENSION pg_stat_statements")?;
-        let server = self.places.longhaul_on(&url, &self.places.fresh("postgres")?)?;
+        let data = self.places.fresh("postgres")?;
+        let server = self.places.longhaul_on(&url, &data, &data)?;
         let request = (asked.request)(&server.who);
         let before = Counted::of(&cluster)?;
         let figures = self.load("on PostgreSQL", server.at, 64, &request)?;
@@ -104,13 +105,13 @@ impl Bench {
 
 /// What a database has done.
 #[derive(Clone, Copy)]
-struct Counted {
-    statements: f64,
-    transactions: f64,
+pub(super) struct Counted {
+    pub(super) statements: f64,
+    pub(super) transactions: f64,
 }
 
 impl Counted {
-    fn of(cluster: &Cluster) -> Result<Counted> {
+    pub(super) fn of(cluster: &Cluster) -> Result<Counted> {
         // What a session counted is told a second later.
         std::thread::sleep(std::time::Duration::from_millis(1500));
         let ask = |sql: &str| -> Result<f64> { Ok(cluster.sql("tasks", sql)?.parse()?) };

@@ -73,7 +73,13 @@ impl Caller {
                 sleep(Duration::from_millis(300)).await;
             }
             if lives() {
-                let what = format!("{} {}: no answer of a server that lives", request.method, request.path);
+                let what = format!(
+                    "{} {}: no answer of a server that lives, {} after {} ms",
+                    request.method,
+                    request.path,
+                    peer.address,
+                    (ret - call) / 1000
+                );
                 shared.recorder.borrow_mut().odd(what);
             }
         }

@@ -62,6 +62,7 @@ impl From<Denied> for ApiError {
                     .remedy("Ask an administrator which roles of the issuer count here");
                 ApiError::new(StatusCode::FORBIDDEN, fault)
             }
+            Denied::Unavailable => EngineError::Store(StoreError::Unavailable(denied.to_string())).into(),
             Denied::NeedsFetch | Denied::Refused(_) => {
                 ApiError::unauthorized("Unauthorized: the access token is not accepted", invalid)
             }

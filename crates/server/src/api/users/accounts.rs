@@ -41,11 +41,11 @@ struct UserUpdateSpec {
 }
 
 /// Every account, by name. There are few: they are one page.
-pub(crate) async fn list(State(app): State<App>) -> Response {
-    let users = app.auth.users();
+pub(crate) async fn list(State(app): State<App>) -> Result<Response, ApiError> {
+    let users = app.auth.users()?;
     let all = u32::try_from(users.len()).unwrap_or(u32::MAX);
     let body = wire::page(&users, 1, all, u64::from(all), |json, one| user::account(json, one, None));
-    respond::json(StatusCode::OK, body)
+    Ok(respond::json(StatusCode::OK, body))
 }
 
 /// One account.
