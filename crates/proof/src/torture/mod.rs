@@ -62,6 +62,9 @@ struct Arguments {
     /// The `longhaul` binary; built when not given.
     #[arg(long)]
     longhaul: Option<PathBuf>,
+    /// The `longhaul` binary of another release: nodes are brought to it and back under load (f22).
+    #[arg(long)]
+    next: Option<PathBuf>,
     /// Where data and logs go and stay; a temporary directory that is removed unless given.
     #[arg(long)]
     keep: Option<PathBuf>,
@@ -168,7 +171,11 @@ async fn run(arguments: &Arguments) -> Result<bool> {
     }
     if wanted("f21") {
         let stops = arguments.kills.unwrap_or(if arguments.quick { 4 } else { 50 });
-        drain::run(&place, stops, arguments.clients, seed, &mut report).await?;
+        drain::run(&place, None, stops, arguments.clients, seed, &mut report).await?;
+    }
+    if let Some(next) = &arguments.next {
+        let stops = arguments.kills.unwrap_or(if arguments.quick { 4 } else { 24 });
+        drain::run(&place, Some(next), stops, arguments.clients, seed, &mut report).await?;
     }
     Ok(report.print())
 }
