@@ -13,6 +13,9 @@ use crate::history::{Decision, DecisionAnswer, Submit, SubmitAnswer, Verb};
 use crate::http::{Answer, Client, NoAnswer, Peer, Request};
 use crate::wire::TaskStatus;
 
+/// Before the next call of somebody who was told that the server cannot just now.
+const AGAIN: Duration = Duration::from_millis(100);
+
 /// Makes calls over one connection.
 #[derive(Debug)]
 pub struct Caller {
@@ -66,6 +69,10 @@ impl Caller {
         shared.in_flight.set(shared.in_flight.get() - 1);
         let ret = clock::now();
         self.count(request, &answer);
+        if answer.as_ref().is_ok_and(|answer| answer.status == 503) {
+            // As its `Retry-After` asks for, only sooner.
+            sleep(AGAIN).await;
+        }
         if matches!(answer, Err(NoAnswer::Lost)) {
             // The server may be dead and not yet known to be.
             let lives = || !shared.dying.get() && shared.is_at(&peer);

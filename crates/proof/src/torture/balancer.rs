@@ -54,7 +54,8 @@ fn config(address: SocketAddr, nodes: &[SocketAddr]) -> String {
         nodes.iter().enumerate().map(|(n, node)| format!("  server n{n} {node}\n")).collect();
     format!(
         "global\n  maxconn 4000\n\
-         defaults\n  mode http\n  timeout connect 1s\n  timeout client 60s\n  timeout server 60s\n  retries 3\n\
+         defaults\n  mode http\n  timeout connect 1s\n  timeout client 60s\n  timeout server 60s\n  timeout check 2s\n  \
+         retries 3\n\
          frontend clients\n  bind {address}\n  default_backend longhaul\n\
          backend longhaul\n  balance roundrobin\n  option redispatch 1\n  option httpchk GET /health/ready\n  \
          default-server check inter {}ms fall 1 rise 1\n{servers}",

@@ -18,6 +18,8 @@ const HEALED: Duration = Duration::from_secs(20);
 const TAKEN_OVER: Duration = Duration::from_millis(12_500);
 /// An interruption that a node outlives, as it may not have been missed.
 const SHORT: Duration = Duration::from_millis(2_500);
+/// A database that is away for less is outlived by every node.
+const OUTLIVED: Duration = Duration::from_secs(4);
 /// A node that does not reach its database gives up after six seconds; others take over after ten.
 const GIVES_UP: Duration = Duration::from_millis(9_500);
 
@@ -90,6 +92,13 @@ pub(super) async fn strike(
             if round % 3 == 2 {
                 let begun = Instant::now();
                 database.trouble(round).await?;
+                if begun.elapsed() > OUTLIVED {
+                    // Nodes give up a database that is away for six seconds, as they must.
+                    sleep(SHORT).await;
+                    for _ in 0..fleet.revive().await? {
+                        tally.count("nodes that gave up as the database was away for long");
+                    }
+                }
                 fleet.first_ack(HEALED).await?;
                 database.healed(begun.elapsed()).await?;
                 tally.count("faults of the database");

@@ -133,6 +133,20 @@ impl Fleet {
         Ok(begun.elapsed())
     }
 
+    /// Starts those again that gave up by themselves; how many.
+    pub(super) async fn revive(&mut self) -> Result<usize> {
+        let mut revived = 0;
+        for node in 0..self.nodes.len() {
+            if !self.lives(node)? {
+                self.ends(node).await?;
+                self.begin_life(true, false);
+                self.up(node).await?;
+                revived += 1;
+            }
+        }
+        Ok(revived)
+    }
+
     /// Its way to the database.
     pub(super) fn link(&self, node: usize) -> &Link {
         &self.nodes[node].link
