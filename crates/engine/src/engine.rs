@@ -113,11 +113,6 @@ impl Engine {
         !self.inner.draining.load(Ordering::Relaxed) && self.inner.store.is_writable()
     }
 
-    /// Whether other nodes work on the same tasks.
-    pub fn has_peers(&self) -> bool {
-        self.inner.store.peers() > 0
-    }
-
     /// Says that the end is near: [`Engine::is_ready`] is false from now on, no attempt starts any more, and who
     /// waits for the end of a task is answered with the task as it stands.
     pub fn drain(&self) {

@@ -63,7 +63,7 @@ pub(crate) struct Config {
     pub(crate) engine: EngineConfig,
     /// How long what runs may take to end when the server stops.
     pub(crate) shutdown_grace: Duration,
-    /// How long a node that stops answers on at least, beside others.
+    /// How long a node of a database that stops answers on at least.
     pub(crate) shutdown_delay: Duration,
 }
 

@@ -114,8 +114,9 @@ async fn serve(
         showing.abort();
     }
     let orderly = async {
-        let noticed =
-            tokio::time::sleep(if engine.has_peers() { config.shutdown_delay } else { Duration::ZERO });
+        // Also where no other node is known: one may have come a moment ago.
+        let delay = if config.database.is_some() { config.shutdown_delay } else { Duration::ZERO };
+        let noticed = tokio::time::sleep(delay);
         // Whoever polls a task is answered until it is quiet: to some clients a refused connection is the end.
         engine.settle(config.shutdown_grace).await;
         noticed.await;

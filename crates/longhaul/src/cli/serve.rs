@@ -39,7 +39,7 @@ The configuration file is TOML; every key is optional:
   [engine]
   cancel_grace = \"30s\"               # how long what runs may take to stop when its task is cancelled
   shutdown_grace = \"30s\"             # how long what runs may take to end when the server stops
-  shutdown_delay = \"3s\"              # how long a node that stops answers on, beside others, until a balancer has noticed
+  shutdown_delay = \"3s\"              # how long a node of a database that stops answers on, until a balancer has noticed
   max_running = 4096                 # attempts at once
   [actions.http]
   allow = [\"10.0.0.0/8\"]             # private networks and hosts that `http` actions may reach

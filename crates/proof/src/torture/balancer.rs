@@ -14,7 +14,7 @@ use crate::http::{Client, Peer, Request};
 /// How long it may take until it passes requests on.
 const PATIENCE: Duration = Duration::from_secs(20);
 /// Between two questions to a node.
-pub(super) const CHECK: Duration = Duration::from_millis(200);
+pub(super) const CHECK: Duration = Duration::from_millis(300);
 
 /// A running balancer, which ends with this.
 pub(super) struct Balancer {

@@ -93,7 +93,7 @@ pub(super) async fn run(
     let known: std::collections::HashSet<_> = run.evidence.tasks.iter().copied().collect();
     run.evidence.dump.tasks.retain(|id, _| known.contains(id));
     site.stop().await?;
-    run.coverage(faults, report);
+    run.coverage(nodes, faults, report);
     report.verdicts("F4", check::all(&run.evidence));
     for (plant, outcome) in plant::all_planted(&run.evidence) {
         let caught = outcome == crate::check::plant::Outcome::Caught;
@@ -186,7 +186,7 @@ impl Run {
     }
 
     /// A check of what never happened proves nothing.
-    fn coverage(&self, faults: Faults, report: &mut Report) {
+    fn coverage(&self, nodes: usize, faults: Faults, report: &mut Report) {
         let count = |name| self.points.get(name).copied().unwrap_or(0);
         let points = [crew::IDLE, crew::LEASED, crew::DONE, crew::REPORTED];
         let figure = points.map(|point| format!("{} {point}", count(point))).join(", ");
@@ -205,7 +205,8 @@ impl Run {
             "pardon",
             "a server that stood still ended no lease by that",
             format!("{} times, {refused} reports refused", faults.stops),
-            refused == 0,
+            // Of several nodes the others do not hear workers whose calls the balancer gave to that one.
+            refused == 0 || nodes > 1,
         );
     }
 }
