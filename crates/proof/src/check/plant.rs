@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::{Evidence, all};
 use crate::catalog::Catalog;
 use crate::dump::{Dump, Final};
-use crate::grants::{How, Means, Use};
+use crate::grants::{How, Means, Use, Withdrawal};
 use crate::history::{DecisionAnswer, Effect, History, Poll, SubmitAnswer, Verb};
 use crate::wire::{AttemptView, SubStatus, TaskStatus};
 
@@ -225,7 +225,13 @@ fn undo(history: &mut History, dump: &Dump, what: How, means: Means) -> bool {
     let grants = &mut history.grants;
     let of = |grant: &usize| grants.given.get(*grant).is_some_and(|given| given.means == means);
     let mut withdrawals = grants.withdrawals.iter().filter(|one| one.acked && one.how == what);
-    let undone = withdrawals.find_map(|one| one.grants.iter().copied().find(of));
+    let undone = withdrawals.find_map(|one| one.grants.iter().copied().find(of)).or_else(|| {
+        // A short run may never have done it: then as if it had, in the end.
+        let grant = grants.given.iter().rposition(|given| given.means == means)?;
+        let (call, ret) = (dump.at, dump.at + 1);
+        grants.withdrawals.push(Withdrawal { how: what, grants: vec![grant], call, ret, acked: true });
+        Some(grant)
+    });
     // Later than any node may go on with what it knew before.
     let (call, ret) = (dump.at + 10_000_000, dump.at + 10_000_001);
     undone.map(|grant| grants.uses.push(Use { grant, call, ret, let_in: true })).is_some()
@@ -247,11 +253,14 @@ fn restore_password(history: &mut History, dump: &mut Dump, _: &Catalog) -> bool
     undo(history, dump, How::ChangePassword, Means::Password)
 }
 
-fn forget_session(history: &mut History, _: &mut Dump, _: &Catalog) -> bool {
+/// Somebody comes with a session just before it is taken back, or in the end, and is refused.
+fn forget_session(history: &mut History, dump: &mut Dump, _: &Catalog) -> bool {
     let grants = &mut history.grants;
-    let is_session = |grant: usize| grants.given.get(grant).is_some_and(|g| g.means == Means::RefreshToken);
     let doubtful = grants.doubtful();
-    let live = |one: &Use| is_session(one.grant) && doubtful.get(one.grant).is_some_and(Option::is_none);
-    let at = grants.uses.iter().rposition(live);
-    at.map(|at| grants.uses[at].let_in = false).is_some()
+    let Some(grant) = grants.given.iter().rposition(|given| given.means == Means::RefreshToken) else {
+        return false;
+    };
+    let before = doubtful[grant].unwrap_or(dump.at + 10_000_000);
+    grants.uses.push(Use { grant, call: before - 2, ret: before - 1, let_in: false });
+    true
 }
