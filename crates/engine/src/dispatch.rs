@@ -131,7 +131,7 @@ impl Dispatcher {
 
     /// A task ended, here or at another node.
     pub(crate) fn task_ended(&self, id: TaskId) {
-        self.watches.ended(id);
+        self.watches.ended(id, None);
     }
 
     /// The attempts that run here, and those whose leases are watched here.
@@ -264,7 +264,7 @@ fn caught(outcome: std::thread::Result<Outcome>) -> Outcome {
 
 impl CommitSink for Dispatcher {
     fn committed(&self, commits: Vec<Commit>) {
-        for Commit { id, effects } in commits {
+        for Commit { id, effects, mut at_rest } in commits {
             for effect in effects {
                 match effect {
                     Effect::Start(launch) => self.start(id, launch),
@@ -279,7 +279,7 @@ impl CommitSink for Dispatcher {
                     Effect::Leased(leased) => self.workers.leased(id, &leased, self.env.now()),
                     Effect::LeaseEnded { sub_task, token, .. } => self.lease_ended((id, sub_task, token)),
                     Effect::Timer(at) => self.timers.set(at, id, self.env.now()),
-                    Effect::Ended(_) => self.watches.ended(id),
+                    Effect::Ended(_) => self.watches.ended(id, at_rest.take()),
                 }
             }
         }

@@ -90,7 +90,9 @@ impl Engine {
         loop {
             let left = until.saturating_duration_since(Instant::now());
             let alone = self.inner.store.peers() == 0;
-            watch.ended(if alone { left } else { left.min(LOOK) }).await;
+            if let Some(ended) = watch.ended(if alone { left } else { left.min(LOOK) }).await {
+                return Ok(Stored::Own(Box::new(ended)));
+            }
             let task = self.get(id)?;
             if has_ended(&task) || Instant::now() >= until || self.inner.timers_stopped() {
                 return Ok(task);

@@ -2,10 +2,10 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use longhaul_model::TaskId;
+use longhaul_model::{Record, Task, TaskId};
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
@@ -20,8 +20,15 @@ pub(crate) struct Watches {
 /// A watched task. A task may end more than once: it may be retried.
 #[derive(Default)]
 struct Watched {
-    ends: AtomicU64,
+    ends: Mutex<Ends>,
     notify: Notify,
+}
+
+#[derive(Default)]
+struct Ends {
+    count: u64,
+    /// As the last one left it, if that is known here.
+    last: Option<Arc<Record>>,
 }
 
 /// One that waits. What happens from its making on is not missed.
@@ -36,7 +43,7 @@ pub(crate) struct Watch {
 impl Watches {
     pub(crate) fn watch(self: &Arc<Self>, id: TaskId) -> Watch {
         let watched = self.watched.lock().entry(id).or_default().clone();
-        let seen = watched.ends.load(Ordering::SeqCst);
+        let seen = watched.ends.lock().count;
         Watch { id, all: self.clone(), watched, seen }
     }
 
@@ -49,34 +56,46 @@ impl Watches {
         }
     }
 
-    /// Tells all who watch a task.
-    pub(crate) fn ended(&self, id: TaskId) {
+    /// Tells all who watch a task, with the task as its end left it where that is at hand.
+    pub(crate) fn ended(&self, id: TaskId, task: Option<Box<Task>>) {
         let watched = self.watched.lock().get(&id).cloned();
         if let Some(watched) = watched {
-            watched.ends.fetch_add(1, Ordering::SeqCst);
+            let last = task.map(|task| task.into_record()).filter(|record| record.state.status.is_ended());
+            let mut ends = watched.ends.lock();
+            ends.count += 1;
+            ends.last = last.map(Arc::new);
+            drop(ends);
             watched.notify.notify_waiters();
         }
     }
 }
 
 impl Watch {
-    /// Returns when the task ended since this watch was made, the time is over, or the engine drains; the caller
-    /// looks how the task stands.
-    pub(crate) async fn ended(&self, limit: Duration) {
+    /// Returns when the task ended since this watch was made, the time is over, or the engine drains: the task as its end
+    /// left it, or nothing, and the caller looks how it stands.
+    pub(crate) async fn ended(&self, limit: Duration) -> Option<Record> {
         let ended = async {
             loop {
                 let told = self.watched.notify.notified();
                 tokio::pin!(told);
                 // Armed before the look, so that an end in between is not missed.
                 told.as_mut().enable();
-                let ended = self.watched.ends.load(Ordering::SeqCst) != self.seen;
-                if ended || self.all.over.load(Ordering::SeqCst) {
-                    return;
+                if let Some(ended) = self.seen() {
+                    return ended;
+                }
+                if self.all.over.load(Ordering::SeqCst) {
+                    return None;
                 }
                 told.await;
             }
         };
-        let _ = tokio::time::timeout(limit, ended).await;
+        tokio::time::timeout(limit, ended).await.unwrap_or_default()
+    }
+
+    /// Whether the task ended since this watch was made, and how.
+    fn seen(&self) -> Option<Option<Record>> {
+        let ends = self.watched.ends.lock();
+        (ends.count != self.seen).then(|| ends.last.as_deref().cloned())
     }
 }
 

@@ -303,8 +303,8 @@ fn parse(path: &Path, text: &str) -> anyhow::Result<File> {
             return Err(nonsense("limits", key, "write 1 or more"));
         }
     }
-    if file.database.connections.is_some_and(|connections| !(2..=1000).contains(&connections)) {
-        return Err(nonsense("database", "connections", "write 2 to 1000"));
+    if file.database.connections.is_some_and(|connections| !(3..=1000).contains(&connections)) {
+        return Err(nonsense("database", "connections", "write 3 to 1000"));
     }
     if file.engine.max_running == Some(0) {
         return Err(nonsense("engine", "max_running", "write 1 or more"));
@@ -407,7 +407,7 @@ mod tests {
         let text = wrong("listen = \n");
         assert!(text.contains("longhaul.toml:1:"), "{text}");
         let text = wrong("[database]\nconnections = 1\n");
-        assert!(text.contains("longhaul.toml:2:1: error: database.connections: write 2 to 1000"), "{text}");
+        assert!(text.contains("longhaul.toml:2:1: error: database.connections: write 3 to 1000"), "{text}");
         let text = wrong("[wire]\ndefault_page_size = 500\n");
         assert!(text.contains("longhaul.toml:2:1: error: wire.default_page_size: write 1 to 100"), "{text}");
     }

@@ -182,6 +182,11 @@ impl Task {
         &self.record
     }
 
+    /// The same, when nothing more is to be done with it.
+    pub fn into_record(self) -> Record {
+        self.record
+    }
+
     /// What it was asked to do.
     pub fn spec(&self) -> &Spec {
         &self.spec

@@ -52,6 +52,8 @@ pub struct Commit {
     pub id: TaskId,
     /// What must be done now.
     pub effects: Vec<Effect>,
+    /// The task as this change left it, unless the writer goes on with it: it has ended, or rests until its start.
+    pub at_rest: Option<Box<Task>>,
 }
 
 /// Who is told of durable changes. Called by the store's writer after each commit: it must not block.

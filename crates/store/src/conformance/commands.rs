@@ -69,6 +69,28 @@ pub async fn effects_follow_their_commit(fixture: &mut impl Fixture) {
     store.close().await;
 }
 
+/// What is told of a task's end has the task with it, as it is stored; what goes on has not.
+pub async fn ended_task_goes_with_its_effects(fixture: &mut impl Fixture) {
+    let (store, env) = (fixture.open().await, fixture.env());
+    let sink = Arc::new(Rested::default());
+    store.attach(sink.clone());
+    let workflow = put(&*store, definition("w", "T_RUN", 2)).await;
+    let (good, bad) =
+        (start(&*store, &env, &workflow, "good").await, start(&*store, &env, &workflow, "bad").await);
+    complete(&*store, good, 0, Some(json!({ "a": 1 }))).await;
+    assert!(sink.0.lock().is_empty());
+    complete(&*store, good, 1, None).await;
+    fail(&*store, bad, 0).await;
+    let rested = std::mem::take(&mut *sink.0.lock());
+    assert_eq!(rested.iter().map(|told| told.id).collect::<Vec<_>>(), [good, bad]);
+    for told in rested {
+        let stored = record(&*store, told.id);
+        assert_eq!((&told.state, &told.sub_tasks), (&stored.state, &stored.sub_tasks));
+        assert_eq!((&told.name, told.workflow.version), (&stored.name, stored.workflow.version));
+    }
+    store.close().await;
+}
+
 /// After reopening, what ran is lost and repeated; what ended or waits is left.
 pub async fn recover_asks_active_tasks_only(fixture: &mut impl Fixture) {
     let (store, env) = (fixture.open().await, fixture.env());

@@ -36,6 +36,7 @@ macro_rules! store_conformance {
             commands::stale_token_is_refused,
             commands::command_on_unknown_task_is_not_found,
             commands::effects_follow_their_commit,
+            commands::ended_task_goes_with_its_effects,
             commands::recover_asks_active_tasks_only,
             commands::due_tasks_are_found,
             commands::outputs_and_attempts_are_kept,

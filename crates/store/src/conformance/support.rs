@@ -110,3 +110,13 @@ impl CommitSink for Remembering {
         }
     }
 }
+
+/// Remembers the tasks that came with what was committed.
+#[derive(Default)]
+pub struct Rested(pub Mutex<Vec<Record>>);
+
+impl CommitSink for Rested {
+    fn committed(&self, commits: Vec<Commit>) {
+        self.0.lock().extend(commits.into_iter().filter_map(|commit| Some(commit.at_rest?.into_record())));
+    }
+}

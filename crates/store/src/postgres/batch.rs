@@ -14,7 +14,7 @@ use super::logs::Logs;
 use super::rows::{self, HISTORY, Place, Row, execute, query};
 use super::sql::failed;
 use super::tally::Tally;
-use super::turn::OPENING;
+use super::turn::GLANCE;
 use super::writer::{Done, Job};
 use super::{Shared, claims, workflows};
 use crate::audit::Audit;
@@ -89,7 +89,7 @@ impl<'a> Batch<'a> {
             freed: Vec::new(),
             granted: Vec::new(),
         };
-        let opening = db.prepare_cached(OPENING).await.map_err(failed)?;
+        let opening = db.prepare_cached(GLANCE).await.map_err(failed)?;
         let open = async {
             let begin = async { db.batch_execute("BEGIN").await };
             let turn = [&shared.turn.number as &(dyn tokio_postgres::types::ToSql + Sync)];
@@ -106,8 +106,20 @@ impl<'a> Batch<'a> {
             batch.hand_on().await?;
         }
         batch.write().await?;
-        let Batch { tasks, commits, tally, granted, .. } = batch;
-        let kept = tasks.into_iter().filter_map(|(id, held)| Some((id, held.into_loaded()?))).collect();
+        let Batch { tasks, mut commits, tally, granted, .. } = batch;
+        let last: HashMap<TaskId, usize> =
+            commits.iter().enumerate().map(|(n, commit)| (commit.id, n)).collect();
+        let mut kept = Vec::with_capacity(tasks.len());
+        for (id, held) in tasks {
+            match held.into_loaded() {
+                Ok(loaded) => kept.push((id, loaded)),
+                Err(at_rest) => {
+                    if let Some(n) = last.get(&id) {
+                        commits[*n].at_rest = Some(at_rest);
+                    }
+                }
+            }
+        }
         Ok(Written { commits, done, kept, tally, granted })
     }
 
@@ -336,7 +348,7 @@ impl<'a> Batch<'a> {
 
     fn tell(&mut self, id: TaskId, change: Change) {
         if !change.effects.is_empty() {
-            self.commits.push(Commit { id, effects: change.effects });
+            self.commits.push(Commit { id, effects: change.effects, at_rest: None });
         }
     }
 

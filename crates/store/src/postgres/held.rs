@@ -108,9 +108,9 @@ impl Held {
         }
     }
 
-    /// What is kept at hand once the transaction is durable.
-    pub(super) fn into_loaded(self) -> Option<Loaded> {
-        self.is_active().then_some(self.loaded)
+    /// What is kept at hand once the transaction is durable; or the task, if it rests.
+    pub(super) fn into_loaded(self) -> Result<Loaded, Box<Task>> {
+        if self.is_active() { Ok(self.loaded) } else { Err(self.loaded.task) }
     }
 }
 

@@ -5,6 +5,7 @@ mod accounts;
 mod audit;
 mod batch;
 mod claims;
+mod commit;
 mod compare;
 mod connect;
 mod errand;
@@ -67,7 +68,7 @@ fn shard(id: TaskId) -> i16 {
 pub struct PostgresOptions {
     /// `postgres://user:password@host1,host2:port/database?sslmode=verify-full&sslrootcert=ca.pem`
     pub url: String,
-    /// Connections at the most, beside the two that keep the turn and listen to other nodes; 2 at least.
+    /// Connections at the most, beside the two that keep the turn and listen to other nodes; 3 at least, of which the writer takes 2.
     pub connections: usize,
     /// The name of the key ring that seals secrets: every node of a database has the same. `None` does not ask.
     pub keys: Option<String>,
@@ -102,7 +103,7 @@ impl Postgres {
         // From here on dropped in the background, as a runtime must not end inside of another one.
         let runtime = Ending(Some(runtime));
         let (at, now, own_env) = (place.clone(), env.now(), env.clone());
-        let options = PostgresOptions { connections: options.connections.max(2), ..options.clone() };
+        let options = PostgresOptions { connections: options.connections.max(3), ..options.clone() };
         let opened = handle.spawn(async move {
             migrations::run(&at, now).await?;
             if let Some(keys) = &options.keys {
@@ -120,16 +121,7 @@ impl Postgres {
                 batch.tell(&telling);
             }
         });
-        let cache = crate::cache::Cache::default();
-        let writer = Writer {
-            shared: shared.clone(),
-            jobs: queue,
-            told,
-            cache,
-            connection: None,
-            granted: Vec::new(),
-            tally: None,
-        };
+        let writer = Writer::new(shared.clone(), queue, told);
         let watch = takeover::watch(shared.clone(), jobs.downgrade(), shared.lost.clone());
         let tasks = vec![
             handle.spawn(writer.run()),

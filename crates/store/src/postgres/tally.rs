@@ -100,7 +100,8 @@ impl Tally {
         // From the oldest on: those before it are gone, and would be walked over as long as somebody sees them.
         let gone = "DELETE FROM tallies WHERE place = $1 AND number >= $2 AND number < $3";
         execute(db, gone, &[&self.place, &self.oldest, &self.number]).await?;
-        (self.oldest, self.notes, self.since) = (self.number, 0, Instant::now());
+        // The one before may not be committed yet, and is not seen: it goes the next time.
+        (self.oldest, self.notes, self.since) = (self.number - 1, 0, Instant::now());
         Ok(())
     }
 }

@@ -36,9 +36,19 @@ pub(super) struct Turn {
     living: RwLock<Vec<NodeId>>,
 }
 
-/// The first statement of each transaction that writes: keeps the turn from ending before it does; and the newest revision of the
+/// The first statement of a transaction that writes: keeps the turn from ending before it does; and the newest revision of the
 /// workflows.
 pub(super) const OPENING: &str = "SELECT (SELECT n FROM revisions WHERE name = 'workflows') FROM turns WHERE turn = $1 AND NOT over FOR SHARE OF turns";
+
+/// The same for the writer, which keeps the turn from ending only where it commits, by [`CLOSING`]: of two transactions that overlap
+/// not both hold on to its row, which would cost the database a list of holders each time.
+pub(super) const GLANCE: &str =
+    "SELECT (SELECT n FROM revisions WHERE name = 'workflows') FROM turns WHERE turn = $1 AND NOT over";
+
+/// The last statement of the writer's transactions: fails, by a division by zero, if the turn is over, and else keeps it from ending
+/// before the commit that is sent with it.
+pub(super) const CLOSING: &str =
+    "SELECT 1 / count(*) FROM (SELECT 1 FROM turns WHERE turn = $1 AND NOT over FOR SHARE) AS own";
 
 impl Turn {
     pub(super) fn new(number: i64, node: NodeId) -> Turn {

@@ -1,5 +1,6 @@
 //! The one task of a node that writes. It drains its queue, runs every waiting job in one transaction, commits once, then
-//! answers all of them: many changes share a few round trips and one fsync.
+//! answers all of them: many changes share a few round trips and one fsync. While one transaction commits, the next is run on a
+//! second connection; it commits only after the one before it did, as it counts on from there.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,8 +11,9 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::Shared;
 use super::batch::{Batch, Written};
+use super::commit::{Outcome, UnderWay, commit};
 use super::held::Loaded;
-use super::sql::{failed, is_broken, no_connection};
+use super::sql::{failed, no_connection};
 use super::tally::Tally;
 use super::turn::Standing;
 use crate::audit::Audit;
@@ -115,71 +117,130 @@ impl Finished {
 
 /// The writer's own state.
 pub(super) struct Writer {
-    pub(super) shared: Arc<Shared>,
-    pub(super) jobs: mpsc::Receiver<Job>,
+    shared: Arc<Shared>,
+    jobs: mpsc::Receiver<Job>,
     /// Where finished batches go to be told of.
-    pub(super) told: mpsc::UnboundedSender<Finished>,
-    pub(super) cache: Cache<Loaded>,
-    pub(super) connection: Option<Client>,
+    told: mpsc::UnboundedSender<Finished>,
+    cache: Cache<Loaded>,
+    /// Connections at rest.
+    connections: Vec<Client>,
+    /// The batch that commits.
+    under_way: Option<UnderWay>,
+    /// Posted commands of batches that failed.
+    again: Vec<Job>,
     /// Tasks that were given what they claim, and could not be told in the same transaction.
-    pub(super) granted: Vec<TaskId>,
-    /// As it is in the database: read anew with each connection.
-    pub(super) tally: Option<Tally>,
+    granted: Vec<TaskId>,
+    /// As it will be in the database once the batch under way is committed; read anew where one failed.
+    tally: Option<Tally>,
 }
 
 impl Writer {
+    pub(super) fn new(
+        shared: Arc<Shared>,
+        jobs: mpsc::Receiver<Job>,
+        told: mpsc::UnboundedSender<Finished>,
+    ) -> Writer {
+        Writer {
+            shared,
+            jobs,
+            told,
+            cache: Cache::default(),
+            connections: Vec::new(),
+            under_way: None,
+            again: Vec::new(),
+            granted: Vec::new(),
+            tally: None,
+        }
+    }
+
     /// Runs until it is closed or nobody is left to ask.
     pub(super) async fn run(mut self) {
-        let mut jobs = Vec::with_capacity(LARGEST_BATCH);
-        loop {
-            // What was to be repeated goes first; otherwise all that waits, or the first that comes.
-            let told = self.granted.drain(..).map(|id| Job::Command(id, Box::new(Command::Acquired), None));
-            jobs.extend(told);
-            if jobs.is_empty() && self.jobs.recv_many(&mut jobs, LARGEST_BATCH).await == 0 {
-                break;
-            }
+        while let Some(mut jobs) = self.next().await {
             let close = jobs.iter().position(|job| matches!(job, Job::Close));
             if let Some(at) = close {
                 jobs.truncate(at);
             }
-            let again = self.batch(std::mem::take(&mut jobs)).await;
+            self.batch(jobs).await;
             if close.is_some() {
                 break;
             }
-            if !again.is_empty() {
-                tokio::time::sleep(PAUSE).await;
-                jobs = again;
-            }
         }
+        self.settle().await;
         self.jobs.close();
         while let Ok(job) = self.jobs.try_recv() {
             job.answer(Err(StoreError::Unavailable("the server is stopping".to_owned())));
         }
     }
 
-    /// One transaction, or one for each job where one of them spoils it for the others. Gives back the posted commands
-    /// that must be repeated.
-    async fn batch(&mut self, jobs: Vec<Job>) -> Vec<Job> {
-        if jobs.is_empty() {
-            return Vec::new();
-        }
-        let (jobs, e) = match self.written(&jobs).await {
-            Ok(written) => {
-                self.finish(jobs, written);
-                return Vec::new();
+    /// What was to be repeated goes first; otherwise all that waits, or the first that comes.
+    async fn next(&mut self) -> Option<Vec<Job>> {
+        loop {
+            let told = self.granted.drain(..).map(|id| Job::Command(id, Box::new(Command::Acquired), None));
+            let mut jobs: Vec<Job> = told.collect();
+            if !self.again.is_empty() {
+                tokio::time::sleep(PAUSE).await;
+                jobs.append(&mut self.again);
             }
-            Err(e) => (jobs, e),
+            if !jobs.is_empty() {
+                return Some(jobs);
+            }
+            jobs.reserve(64);
+            tokio::select! {
+                count = self.jobs.recv_many(&mut jobs, LARGEST_BATCH) => return (count > 0).then_some(jobs),
+                outcome = UnderWay::outcome(&mut self.under_way) => drop(self.settled(outcome)),
+            }
+        }
+    }
+
+    /// One transaction, or one for each job where one of them spoils it for the others.
+    async fn batch(&mut self, jobs: Vec<Job>) {
+        if jobs.is_empty() {
+            return;
+        }
+        let e = match self.written(&jobs).await {
+            Ok((client, written)) => {
+                self.tally = Some(written.tally.clone());
+                let outcome = tokio::spawn(commit(self.shared.clone(), client, written.tally.mark()));
+                self.under_way = Some(UnderWay { jobs, written, outcome });
+                return;
+            }
+            Err(e) => e,
         };
         if matches!(e, StoreError::Corrupt(_)) && jobs.len() > 1 {
             tracing::warn!(error = %e, "a batch of changes could not be written: each is tried for itself");
-            let mut again = Vec::new();
             for job in jobs {
-                again.extend(Box::pin(self.batch(vec![job])).await);
+                Box::pin(self.batch(vec![job])).await;
             }
-            return again;
+            return;
         }
         tracing::warn!(error = %e, "a batch of changes could not be written");
-        self.fail(jobs, &e)
+        self.fail(jobs, &e);
+    }
+
+    /// Waits until the batch under way is committed, and tells; false if it failed.
+    async fn settle(&mut self) -> bool {
+        if self.under_way.is_none() {
+            return true;
+        }
+        let outcome = UnderWay::outcome(&mut self.under_way).await;
+        self.settled(outcome)
+    }
+
+    fn settled(&mut self, outcome: Outcome) -> bool {
+        let Some(UnderWay { jobs, written, .. }) = self.under_way.take() else { return true };
+        match outcome {
+            Ok(connection) => {
+                self.connections.extend(connection);
+                self.finish(jobs, written);
+                true
+            }
+            Err(e) => {
+                tracing::warn!(error = %e, "a batch of changes could not be committed");
+                self.tally = None;
+                self.fail(jobs, &e);
+                false
+            }
+        }
     }
 
     fn finish(&mut self, jobs: Vec<Job>, written: Written) {
@@ -194,14 +255,14 @@ impl Writer {
     }
 
     /// Nothing of the batch happened: everybody who waits is told so; what nobody waits for is repeated.
-    fn fail(&mut self, jobs: Vec<Job>, e: &StoreError) -> Vec<Job> {
+    fn fail(&mut self, jobs: Vec<Job>, e: &StoreError) {
         let over = matches!(self.shared.turn.standing(), Standing::Over | Standing::Closed)
             || matches!(e, StoreError::Corrupt(_));
         let (again, told): (Vec<Job>, Vec<Job>) =
             jobs.into_iter().partition(|job| !over && matches!(job, Job::Command(_, _, None)));
         let answers = told.into_iter().map(|job| (job, Err(e.copy()))).collect();
         self.hand_over(Finished { commits: Vec::new(), answers });
-        again
+        self.again.extend(again);
     }
 
     fn hand_over(&self, finished: Finished) {
@@ -210,8 +271,8 @@ impl Writer {
         }
     }
 
-    /// Runs the jobs in a transaction, again where others were at work on the same.
-    async fn written(&mut self, jobs: &[Job]) -> Result<Written, StoreError> {
+    /// Runs the jobs in a transaction, again where others were at work on the same, and leaves it to be committed.
+    async fn written(&mut self, jobs: &[Job]) -> Result<(Client, Written), StoreError> {
         let mut tries = 0;
         loop {
             match self.attempt(jobs).await {
@@ -224,27 +285,25 @@ impl Writer {
         }
     }
 
-    async fn attempt(&mut self, jobs: &[Job]) -> Result<Written, StoreError> {
+    async fn attempt(&mut self, jobs: &[Job]) -> Result<(Client, Written), StoreError> {
         self.shared.check()?;
-        let client = match self.connection.take().filter(|client| !client.is_closed()) {
-            Some(client) => client,
-            None => {
-                let client = self.shared.pool.get().await.map_err(no_connection)?;
-                client.batch_execute(BY_KEY).await.map_err(failed)?;
-                self.tally = None;
-                client
-            }
+        let client = self.connection().await?;
+        let done = match self.tally.clone() {
+            Some(tally) => Ok(tally),
+            None => Tally::read(&client, self.shared.turn.writer_place()).await,
         };
-        let tally = match &self.tally {
-            Some(tally) => tally.clone(),
-            None => Tally::read(&client, self.shared.turn.writer_place()).await?,
+        let done = match done {
+            Ok(tally) => Batch::run(&client, &self.shared, &mut self.cache, tally, jobs).await,
+            Err(e) => Err(e),
         };
-        match Batch::run(&client, &self.shared, &mut self.cache, tally, jobs).await {
-            Ok(written) => {
-                self.commit(client, written.tally.mark()).await?;
-                self.tally = Some(written.tally.clone());
-                Ok(written)
+        let done = match done {
+            Ok(_) if !self.settle().await => {
+                Err(StoreError::Conflict("the transaction before it failed".to_owned()))
             }
+            done => done,
+        };
+        match done {
+            Ok(written) => Ok((client, written)),
             Err(e) => {
                 // Not given back: nobody knows what it has in its hands.
                 drop(Object::take(client));
@@ -253,21 +312,13 @@ impl Writer {
         }
     }
 
-    /// Commits, whatever happens to the connection meanwhile: an outcome that got lost is found out.
-    async fn commit(&mut self, client: Client, (place, number): (i16, i64)) -> Result<(), StoreError> {
-        match client.batch_execute("COMMIT").await {
-            Ok(()) => {
-                self.connection = Some(client);
-                Ok(())
-            }
-            Err(e) => {
-                drop(Object::take(client));
-                if !is_broken(&e) {
-                    return Err(failed(e));
-                }
-                tracing::warn!(error = %e, "a commit was interrupted: its outcome is looked up");
-                if self.shared.was_committed(place, number).await? { Ok(()) } else { Err(failed(e)) }
-            }
+    async fn connection(&mut self) -> Result<Client, StoreError> {
+        self.connections.retain(|client| !client.is_closed());
+        if let Some(client) = self.connections.pop() {
+            return Ok(client);
         }
+        let client = self.shared.pool.get().await.map_err(no_connection)?;
+        client.batch_execute(BY_KEY).await.map_err(failed)?;
+        Ok(client)
     }
 }

@@ -1,12 +1,12 @@
 //! One batch at work: each job runs inside the transaction, its answer waits for the commit.
 
-use longhaul_model::{Change, Command, Launch, Task, TaskId, TaskStatus, Timestamp};
+use longhaul_model::{Change, Command, Effect, Launch, Task, TaskId, TaskStatus, Timestamp};
 use rusqlite::{OptionalExtension, params};
 
 use super::change::{Before, Loaded};
 use super::errand::Turn;
 use super::rows::{self, Place, sql};
-use super::writer::{Job, Writer, effects, refused};
+use super::writer::{Job, Writer, refused};
 use super::{audit, claims, seal, workflows};
 use crate::audit::Audit;
 use crate::error::StoreError;
@@ -29,8 +29,6 @@ pub(super) struct Batch {
     posted: Vec<(TaskId, Command)>,
     /// Claims that somebody let go of: who waits for them is looked at once the job is done.
     freed: Vec<String>,
-    /// Tasks that are not kept at hand: given back to memory where that keeps nobody waiting.
-    done_with: Vec<Loaded>,
     /// The storage failed under a job: the batch is over.
     pub(super) failure: Option<StoreError>,
 }
@@ -43,7 +41,6 @@ impl Batch {
             told: Vec::new(),
             posted: Vec::new(),
             freed: Vec::new(),
-            done_with: Vec::new(),
             failure: None,
         }
     }
@@ -206,8 +203,7 @@ impl Batch {
             self.remember_key(writer, &key, seq)?;
         }
         let stored = Stored::Own(Box::new(loaded.task.record().clone()));
-        self.keep(writer, id, loaded);
-        self.commits.extend(effects(id, change.effects));
+        self.keep(writer, id, loaded, change.effects);
         Ok(Submitted { task: stored, replayed: false })
     }
 
@@ -303,21 +299,22 @@ impl Batch {
             launch,
         };
         let grants = change.grants.into_iter().map(granted).collect();
-        self.keep(writer, id, loaded);
-        self.commits.extend(effects(id, change.effects));
+        self.keep(writer, id, loaded, change.effects);
         Ok(grants)
     }
 
-    /// A running task stays at hand; one that rests waits to be sealed.
-    fn keep(&mut self, writer: &mut Writer, id: TaskId, loaded: Loaded) {
-        let status = loaded.task.record().state.status;
-        if status != TaskStatus::InProgress {
-            writer.resting.push_back(loaded.seq);
-        }
-        if status == TaskStatus::InProgress {
+    /// A running task stays at hand; one that rests waits to be sealed, and goes with its effects, which also gives it back
+    /// to memory where that keeps nobody waiting.
+    fn keep(&mut self, writer: &mut Writer, id: TaskId, loaded: Loaded, effects: Vec<Effect>) {
+        let at_rest = if loaded.task.record().state.status == TaskStatus::InProgress {
             writer.cache.keep(id, loaded);
+            None
         } else {
-            self.done_with.push(loaded);
+            writer.resting.push_back(loaded.seq);
+            Some(loaded.task)
+        };
+        if !effects.is_empty() || at_rest.is_some() {
+            self.commits.push(Commit { id, effects, at_rest });
         }
     }
 

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use longhaul_model::workflow::Definition;
-use longhaul_model::{Command, Effect, Env, Refused, TaskId};
+use longhaul_model::{Command, Env, Refused, TaskId};
 use parking_lot::RwLock;
 use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
@@ -21,7 +21,7 @@ use crate::cache::Cache;
 use crate::counters::Counters;
 use crate::error::StoreError;
 use crate::known::Workflows;
-use crate::store::{Commit, CommitSink, Submission, Work};
+use crate::store::{CommitSink, Submission, Work};
 use crate::stored::{Submitted, Worked, WorkflowPut};
 
 /// Jobs in one transaction, at the most.
@@ -223,11 +223,6 @@ impl Finished {
             Err(e) => self.batch.fail(&e),
         }
     }
-}
-
-/// What a job came to, before anybody is told.
-pub(super) fn effects(id: TaskId, effects: Vec<Effect>) -> Option<Commit> {
-    (!effects.is_empty()).then_some(Commit { id, effects })
 }
 
 /// A refusal in the store's words.

@@ -1,0 +1,63 @@
+//! A transaction of the writer on its way to be durable.
+
+use std::sync::Arc;
+
+use deadpool_postgres::{Client, Object};
+use tokio::task::JoinHandle;
+use tokio::try_join;
+use tokio_postgres::Error;
+use tokio_postgres::error::SqlState;
+use tokio_postgres::types::ToSql;
+
+use super::Shared;
+use super::batch::Written;
+use super::sql::{failed, is_broken};
+use super::turn::{CLOSING, Standing};
+use super::writer::Job;
+use crate::error::StoreError;
+
+/// A batch that commits.
+pub(super) struct UnderWay {
+    pub(super) jobs: Vec<Job>,
+    pub(super) written: Written,
+    pub(super) outcome: JoinHandle<Outcome>,
+}
+
+/// What became of it: committed, and the connection if that lives; or nothing of it happened.
+pub(super) type Outcome = Result<Option<Client>, StoreError>;
+
+impl UnderWay {
+    /// Comes back when there is one and its outcome is known, which it gives once.
+    pub(super) async fn outcome(under_way: &mut Option<UnderWay>) -> Outcome {
+        let Some(batch) = under_way else { return std::future::pending().await };
+        (&mut batch.outcome).await.unwrap_or_else(|e| match e.try_into_panic() {
+            Ok(panic) => std::panic::resume_unwind(panic),
+            Err(_) => Err(StoreError::Unavailable("the server is stopping".to_owned())),
+        })
+    }
+}
+
+/// Commits, whatever happens to the connection meanwhile: an outcome that got lost is found out.
+pub(super) async fn commit(shared: Arc<Shared>, client: Client, (place, number): (i16, i64)) -> Outcome {
+    let e = match close(&shared, &client).await {
+        Ok(()) => return Ok(Some(client)),
+        Err(e) => e,
+    };
+    drop(Object::take(client));
+    if e.code() == Some(&SqlState::DIVISION_BY_ZERO) {
+        shared.turn.set(Standing::Over);
+        return Err(shared.check().err().unwrap_or_else(|| failed(e)));
+    }
+    if !is_broken(&e) {
+        return Err(failed(e));
+    }
+    tracing::warn!(error = %e, "a commit was interrupted: its outcome is looked up");
+    if shared.was_committed(place, number).await? { Ok(None) } else { Err(failed(e)) }
+}
+
+/// Both in one round trip: if the turn is over, the first one fails, and the second one has nothing to commit.
+async fn close(shared: &Shared, client: &Client) -> Result<(), Error> {
+    let closing = client.prepare_cached(CLOSING).await?;
+    let turn = [&shared.turn.number as &(dyn ToSql + Sync)];
+    try_join!(client.query(&closing, &turn), async { client.batch_execute("COMMIT").await }).map(drop)
+}
