@@ -23,6 +23,11 @@ impl<T> Default for Cache<T> {
 }
 
 impl<T: AsRef<Task>> Cache<T> {
+    /// Whether a task is there.
+    pub(crate) fn has(&self, id: TaskId) -> bool {
+        self.tasks.contains_key(&id)
+    }
+
     /// Takes a task out, to be put back once it is changed.
     pub(crate) fn take(&mut self, id: TaskId) -> Option<T> {
         let task = self.tasks.remove(&id)?;

@@ -122,10 +122,14 @@ fn counts_as(record: &Record) -> (TaskStatus, Option<Timestamp>) {
 #[derive(Default)]
 pub(super) struct Writes {
     pub(super) hot: HistoryRows,
+    /// Those that were elsewhere.
+    pub(super) to_history: HistoryRows,
+    /// Those that are there.
     pub(super) history: HistoryRows,
     pub(super) updates: HotUpdates,
     pub(super) gone_from_hot: Vec<uuid::Uuid>,
     pub(super) gone_from_history: Vec<uuid::Uuid>,
+    pub(super) new_specs: Documents,
     pub(super) specs: Documents,
     pub(super) chunks: Documents,
     pub(super) outputs: Documents,
@@ -148,7 +152,7 @@ impl Writes {
             (Was::Hot, true) => self.updates.add(&held.loaded.task, version, head),
             (Was::Hot, false) => {
                 self.gone_from_hot.push(id.0);
-                self.history.add(row(&held.loaded, head));
+                self.to_history.add(row(&held.loaded, head));
             }
             (Was::New | Was::History, true) => {
                 if was == Was::History {
@@ -156,7 +160,8 @@ impl Writes {
                 }
                 self.hot.add(row(&held.loaded, head));
             }
-            (Was::New | Was::History, false) => self.history.add(row(&held.loaded, head)),
+            (Was::New, false) => self.to_history.add(row(&held.loaded, head)),
+            (Was::History, false) => self.history.add(row(&held.loaded, head)),
         }
         self.add_parts(id, held)
     }
@@ -164,7 +169,8 @@ impl Writes {
     fn add_parts(&mut self, id: TaskId, held: &Held) -> Result<(), StoreError> {
         let task = &held.loaded.task;
         if held.spec {
-            self.specs.add(id, 0, 0, doc::json(task.spec())?);
+            let specs = if held.was == Was::New { &mut self.new_specs } else { &mut self.specs };
+            specs.add(id, 0, 0, doc::json(task.spec())?);
         }
         for n in &held.chunks {
             self.chunks.add(id, *n as u32, 0, doc::chunk(task.record(), *n)?);

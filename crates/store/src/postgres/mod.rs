@@ -11,6 +11,7 @@ mod connect;
 mod errand;
 mod held;
 mod import;
+mod jobs;
 mod keeper;
 mod keys;
 mod list;

@@ -63,6 +63,11 @@ impl Shared {
         }
     }
 
+    /// The revision of the workflows that was heard of last.
+    pub(super) fn revision_of_workflows(&self) -> i64 {
+        self.revisions[0].load(Ordering::SeqCst)
+    }
+
     fn compare(&self, n: usize, revision: i64) {
         // Never back: a slow look may bring an old one.
         if self.revisions[n].fetch_max(revision, Ordering::SeqCst) < revision {

@@ -40,8 +40,9 @@ pub(super) struct Turn {
 /// workflows.
 pub(super) const OPENING: &str = "SELECT (SELECT n FROM revisions WHERE name = 'workflows') FROM turns WHERE turn = $1 AND NOT over FOR SHARE OF turns";
 
-/// The same for the writer, which keeps the turn from ending only where it commits, by [`CLOSING`]: of two transactions that overlap
-/// not both hold on to its row, which would cost the database a list of holders each time.
+/// The same for the writer where it asks for the newest version of a workflow. It keeps the turn from ending only where it commits, by
+/// [`CLOSING`]: of two transactions that overlap not both hold on to its row, which would cost the database a list of holders
+/// each time.
 pub(super) const GLANCE: &str =
     "SELECT (SELECT n FROM revisions WHERE name = 'workflows') FROM turns WHERE turn = $1 AND NOT over";
 

@@ -305,8 +305,14 @@ impl Writer {
         match done {
             Ok(written) => Ok((client, written)),
             Err(e) => {
-                // Not given back: nobody knows what it has in its hands.
-                drop(Object::take(client));
+                let sound =
+                    matches!(e, StoreError::Conflict(_)) && client.batch_execute("ROLLBACK").await.is_ok();
+                if sound {
+                    self.connections.push(client);
+                } else {
+                    // Not given back: nobody knows what it has in its hands.
+                    drop(Object::take(client));
+                }
                 Err(e)
             }
         }

@@ -123,6 +123,12 @@ impl HistoryRows {
         )
     }
 
+    /// Writes them to history, where they are not yet.
+    pub(super) async fn write_new(&self, db: &impl GenericClient) -> Result<(), StoreError> {
+        let statement = format!("INSERT INTO history ({COLUMNS}) SELECT {COLUMNS} FROM {}", self.source());
+        self.run(db, &statement).await
+    }
+
     /// Writes them to history; those that are there are replaced.
     pub(super) async fn write(&self, db: &impl GenericClient) -> Result<(), StoreError> {
         let statement = format!(
@@ -256,6 +262,16 @@ impl Documents {
              ON CONFLICT (id, sub_task, number) DO UPDATE SET doc = excluded.doc";
         let Documents { ids, shards, first, second, docs } = self;
         execute(db, statement, &[ids, shards, first, second, docs]).await.map(drop)
+    }
+
+    /// Writes specs of new tasks.
+    pub(super) async fn write_new_specs(&self, db: &impl GenericClient) -> Result<(), StoreError> {
+        if self.ids.is_empty() {
+            return Ok(());
+        }
+        let statement =
+            "INSERT INTO specs (id, shard, doc) SELECT * FROM unnest($1::uuid[], $2::smallint[], $3::text[])";
+        execute(db, statement, &[&self.ids, &self.shards, &self.docs]).await.map(drop)
     }
 
     /// Writes specs, one for each task.

@@ -1,0 +1,254 @@
+//! The jobs of a transaction: what each does to the tasks at hand, and what it comes to.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use longhaul_model::{Change, Command, Launch, Record, Task, TaskId};
+
+use super::batch::Batch;
+use super::held::{Held, Loaded};
+use super::writer::{Done, Job};
+use super::{claims, rows, workflows};
+use crate::audit::Audit;
+use crate::error::StoreError;
+use crate::store::{Commit, Submission, Work};
+use crate::stored::{Grant, IdempotencyKey, Stored, Submitted, Worked};
+
+impl Batch<'_> {
+    /// Runs one.
+    pub(super) async fn job(&mut self, job: &Job) -> Result<Done, StoreError> {
+        Ok(match job {
+            Job::Submit(submission, _) => Done::Submitted(answer(self.submit(submission).await)?),
+            Job::Command(id, command, asked) => {
+                let done = answer(self.change(*id, (**command).clone()).await)?;
+                if matches!(**command, Command::Acquired) {
+                    claims::told(self.db, *id, true).await?;
+                }
+                match (&done, asked) {
+                    (Ok(_), Some((_, Some(audit)))) => self.note(audit, *id),
+                    (Err(e @ StoreError::Corrupt(_)), None) => {
+                        tracing::error!(task.id = %id, error = %e, "a task cannot be read and is left as it is");
+                    }
+                    _ => {}
+                }
+                Done::Command(done.map(drop))
+            }
+            Job::Work(work, _) => Done::Work(answer(self.work(work).await)?),
+            Job::Log(log, _) => Done::Command(answer(self.log(log).await)?),
+            Job::Flush(_) | Job::Close => Done::Command(Ok(())),
+        })
+    }
+
+    fn note(&mut self, audit: &Audit, id: TaskId) {
+        let mut audit = audit.clone();
+        audit.target.get_or_insert_with(|| id.to_string());
+        self.notes.add(&audit, self.now);
+    }
+
+    async fn submit(&mut self, submission: &Submission) -> Result<Submitted, StoreError> {
+        let Submission { task, key, audit, newest } = submission;
+        let id = task.id();
+        if let Some(key) = key
+            && let Some(replayed) = self.replay(key, id).await?
+        {
+            return Ok(replayed);
+        }
+        let done = self.accept(task, *newest).await;
+        if let (Ok(_), Some(key)) = (&done, key)
+            && !self.keys.has(key)
+        {
+            self.keys.give(self.db, key, id, self.now).await?;
+        }
+        match (&done, key) {
+            (Ok(_), _) => {
+                if let Some(audit) = audit {
+                    self.note(audit, id);
+                }
+            }
+            (Err(_), Some(key)) => self.keys.free(self.db, key).await?,
+            (Err(_), None) => {}
+        }
+        done
+    }
+
+    async fn accept(&mut self, task: &Task, newest: bool) -> Result<Submitted, StoreError> {
+        let mut task = Box::new(task.clone());
+        let (name, version) = {
+            let workflow = &task.record().workflow;
+            (workflow.definition.name.clone(), workflow.version)
+        };
+        let known = &self.shared.workflows;
+        let wid = if newest {
+            // As another node may have stored a newer one, or taken it away, since it was looked up here.
+            match workflows::find(self.db, known, &name, None).await {
+                Ok((wid, found)) if found.version == version => wid,
+                Ok(_) | Err(StoreError::NotFound) => return Err(StoreError::WorkflowChanged),
+                Err(e) => return Err(e),
+            }
+        } else {
+            workflows::find(self.db, known, &name, Some(version)).await?.0
+        };
+        let mut change = task.apply_at(self.shared.turn.node, Command::Begin, self.now)?;
+        if change.claims && task.record().conflicts_at_once() {
+            claims::check(self.db, task.record()).await?;
+        }
+        let id = task.id();
+        self.settle_claims(&mut task, &mut change).await?;
+        let stored = Stored::Own(Box::new(task.record().clone()));
+        let mut held = Held::submitted(Loaded::new(wid, 0, task));
+        held.touch(&mut change);
+        self.tasks.insert(id, held);
+        self.tell(id, change);
+        Ok(Submitted { task: stored, replayed: false })
+    }
+
+    /// The task that a key made before.
+    async fn replay(&mut self, key: &IdempotencyKey, id: TaskId) -> Result<Option<Submitted>, StoreError> {
+        let Some(before) = self.keys.before(key, id)? else { return Ok(None) };
+        if let Some(held) = self.tasks.get(&before) {
+            let task = Stored::Own(Box::new(held.loaded.task.record().clone()));
+            return Ok(Some(Submitted { task, replayed: true }));
+        }
+        match rows::find(self.db, before).await? {
+            Some(row) => {
+                let task = row.stored(self.db, &self.shared.workflows).await?;
+                Ok(Some(Submitted { task, replayed: true }))
+            }
+            // Deleted since: the key is free again.
+            None => {
+                self.keys.give(self.db, key, id, self.now).await?;
+                Ok(None)
+            }
+        }
+    }
+
+    /// Applies a command to a task; gives what it leased.
+    async fn change(&mut self, id: TaskId, command: Command) -> Result<Vec<Grant>, StoreError> {
+        if !self.tasks.contains_key(&id) && !self.missing.contains(&id) {
+            self.load(BTreeSet::from([id])).await?;
+        }
+        if let Some(why) = self.damaged.get(&id) {
+            return Err(StoreError::Corrupt(why.clone()));
+        }
+        // Taken out, as its claims are settled with the database at hand.
+        let mut held = self.tasks.remove(&id).ok_or(StoreError::NotFound)?;
+        let done = match held.loaded.task.apply_at(self.shared.turn.node, command, self.now) {
+            Ok(mut change) => match self.settle_claims(&mut held.loaded.task, &mut change).await {
+                Ok(()) => {
+                    held.touch(&mut change);
+                    let grants = grants(held.loaded.task.record(), &mut change);
+                    self.tell(id, change);
+                    Ok(grants)
+                }
+                Err(e) => Err(e),
+            },
+            Err(e) => Err(e.into()),
+        };
+        self.tasks.insert(id, held);
+        done
+    }
+
+    fn tell(&mut self, id: TaskId, change: Change) {
+        if !change.effects.is_empty() {
+            self.commits.push(Commit { id, effects: change.effects, at_rest: None });
+        }
+    }
+
+    /// What a change asks of others: what it claims it may get at once, what it lets go of others may have.
+    async fn settle_claims(&mut self, task: &mut Task, change: &mut Change) -> Result<(), StoreError> {
+        if change.claims && claims::request(self.db, task.record(), self.now).await? {
+            let next = task.apply_at(self.shared.turn.node, Command::Acquired, self.now)?;
+            change.and(next);
+        }
+        if change.releases {
+            self.freed.extend(claims::release(self.db, task.id()).await?);
+        }
+        Ok(())
+    }
+
+    /// Gives what was let go of to those whose turn it is; they may let go of theirs at once.
+    pub(super) async fn hand_on(&mut self) -> Result<(), StoreError> {
+        while let Some(key) = self.freed.pop() {
+            for id in claims::next(self.db, &key, self.now).await? {
+                if !self.tasks.contains_key(&id) && !claims::lock_task(self.db, id).await? {
+                    // Another node has it just now, and may wait for this transaction: never the other way round.
+                    claims::told(self.db, id, false).await?;
+                    self.granted.push(id);
+                    continue;
+                }
+                if let Err(e @ StoreError::Corrupt(_)) = answer(self.change(id, Command::Acquired).await)? {
+                    tracing::error!(task.id = %id, error = %e, "a task cannot be read and is left as it is");
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// A worker's work: its reports recorded and attempts leased to it. What became ready by a report is leased in the
+    /// same change, so that a chain of sub-tasks costs one change each.
+    async fn work(&mut self, work: &Work) -> Result<Worked, StoreError> {
+        let mut room = work.room;
+        let mut worked = Worked::default();
+        for (id, command) in &work.reports {
+            let mut command = command.clone();
+            if let Command::Complete { next, .. } = &mut command
+                && room == 0
+            {
+                *next = None;
+            }
+            let done = answer(self.change(*id, command).await)?.map(|grants| {
+                room = room.saturating_sub(grants.len());
+                worked.grants.extend(grants);
+            });
+            worked.reports.push(done);
+        }
+        let Some(terms) = &work.terms else { return Ok(worked) };
+        for (id, sub_task) in &work.leases {
+            if room == 0 {
+                worked.unused.push((*id, *sub_task));
+                continue;
+            }
+            let lease = Command::Lease { sub_task: *sub_task, terms: Arc::clone(terms) };
+            match answer(self.change(*id, lease).await)? {
+                Ok(grants) => {
+                    room = room.saturating_sub(grants.len());
+                    worked.grants.extend(grants);
+                }
+                // It waits no more: taken, stopped, gone.
+                Err(StoreError::Refused(_) | StoreError::NotFound) => {}
+                Err(e) => {
+                    tracing::error!(task.id = %id, error = %e, "a task cannot be read and is left as it is");
+                }
+            }
+        }
+        Ok(worked)
+    }
+
+    async fn log(&mut self, log: &super::writer::Log) -> Result<(), StoreError> {
+        if !self.tasks.contains_key(&log.id) {
+            // An imported one has no log, and one that is damaged may still have.
+            rows::check(self.db, log.id).await?;
+        }
+        self.logs.add(self.db, log.id, (log.sub_task, log.attempt), &log.lines).await
+    }
+}
+
+/// What a change leased, with what its worker is told of the task.
+fn grants(record: &Record, change: &mut Change) -> Vec<Grant> {
+    let granted = |launch: Launch| Grant {
+        id: record.id,
+        name: record.name.clone(),
+        workflow: record.workflow.clone(),
+        sub_task: record.sub_task_name(launch.sub_task).to_owned(),
+        launch,
+    };
+    change.grants.drain(..).map(granted).collect()
+}
+
+/// A refusal is an answer like any other; a failure of the storage ends the transaction.
+fn answer<T>(done: Result<T, StoreError>) -> Result<Result<T, StoreError>, StoreError> {
+    match done {
+        Err(e @ (StoreError::Unavailable(_) | StoreError::Full | StoreError::Conflict(_))) => Err(e),
+        other => Ok(other),
+    }
+}
