@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails, and says why")]
 
 mod partitioned;
+mod sweeps;
 mod transfer;
 
 use std::sync::atomic::{AtomicU32, Ordering};
