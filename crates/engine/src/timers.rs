@@ -93,10 +93,7 @@ fn tell_leap(env: &Env, before: &mut i64) {
     let apart = env.wall().0 - env.now().0;
     if (apart - *before).abs() > NOTABLE {
         let seconds = (apart - *before) / 1000;
-        tracing::warn!(
-            seconds,
-            "the machine's clock was set: it is followed slowly, a restart takes it over at once"
-        );
+        tracing::warn!(seconds, "the clock was set: it is followed slowly, a restart takes it over at once");
     }
     *before = apart;
 }

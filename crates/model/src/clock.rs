@@ -1,6 +1,7 @@
 //! The machine's clock, steadied. Whoever sets the clock of a machine by an hour does not want every timer, lease and limit that is
 //! under way to end at once, nor anything to end before it began. So time goes on as the machine counts it from its boot,
-//! and comes nearer to the clock on the wall by a tenth of what passes.
+//! and comes nearer to the clock on the wall by a tenth of what passes. Servers that work on the same tasks follow the clock of
+//! their database instead, so that theirs need not agree.
 
 use std::sync::atomic::{AtomicI64, Ordering};
 
@@ -21,7 +22,11 @@ pub(crate) struct Steady {
     looked: AtomicI64,
     /// The latest that was told: time does not go back.
     latest: AtomicI64,
+    /// The same as `offset`, of the clock that is followed instead of the wall; [`NONE`] while there is none.
+    reference: AtomicI64,
 }
+
+const NONE: i64 = i64::MIN;
 
 impl Steady {
     pub(crate) fn new() -> Self {
@@ -30,11 +35,30 @@ impl Steady {
             offset: AtomicI64::new(wall - boot),
             looked: AtomicI64::new(boot),
             latest: AtomicI64::new(wall),
+            reference: AtomicI64::new(NONE),
+        }
+    }
+
+    /// Another clock shows this just now, in milliseconds since 1970. From the first time on it is the one that is followed, which is
+    /// done at once then: nothing can have begun by the other one.
+    pub(crate) fn refer(&self, shown: i64) {
+        let offset = shown - since_boot();
+        if self.reference.swap(offset, Ordering::Relaxed) == NONE {
+            self.offset.store(offset, Ordering::Relaxed);
+            self.latest.store(shown, Ordering::Relaxed);
+        }
+    }
+
+    /// What the clock that is followed shows, leaps and all.
+    pub(crate) fn shown(&self) -> i64 {
+        match self.reference.load(Ordering::Relaxed) {
+            NONE => wall(),
+            offset => since_boot() + offset,
         }
     }
 
     pub(crate) fn now(&self) -> Timestamp {
-        self.at(since_boot(), wall)
+        self.at(since_boot(), || self.shown())
     }
 
     /// The time at so many milliseconds since the boot.
@@ -75,7 +99,19 @@ mod tests {
 
     fn clock() -> Steady {
         let zero = || AtomicI64::new(0);
-        Steady { offset: AtomicI64::new(1_000_000), looked: zero(), latest: zero() }
+        let (offset, reference) = (AtomicI64::new(1_000_000), AtomicI64::new(NONE));
+        Steady { offset, looked: zero(), latest: zero(), reference }
+    }
+
+    #[test]
+    fn another_clock_is_taken_over_at_once_and_then_followed_slowly() {
+        let clock = Steady::new();
+        let there = wall() - 7_200_000;
+        clock.refer(there);
+        assert!((clock.now().0 - there).abs() < 100 && (clock.shown() - there).abs() < 100);
+        clock.refer(there + 3_600_000);
+        assert!((clock.now().0 - there).abs() < 1_000);
+        assert!((clock.shown() - there - 3_600_000).abs() < 100);
     }
 
     #[test]

@@ -40,11 +40,28 @@ impl Env {
         }
     }
 
-    /// What the machine's clock says, leaps and all: for what others date, tokens and certificates.
+    /// What the clock that is followed says, leaps and all: for what others date, tokens and certificates. It is the machine's, or
+    /// the one of [`Env::refer`].
     pub fn wall(&self) -> Timestamp {
         match &self.clock {
-            Clock::Steady(_) => Timestamp(wall()),
+            Clock::Steady(clock) => Timestamp(clock.shown()),
             Clock::Manual(_) => self.now(),
+        }
+    }
+
+    /// Another clock shows this just now: it is followed from now on, at once the first time, slowly afterwards. For servers that work on
+    /// the same tasks, and whose machines' clocks need not agree.
+    pub fn refer(&self, shown: Timestamp) {
+        if let Clock::Steady(clock) = &self.clock {
+            clock.refer(shown.0);
+        }
+    }
+
+    /// How far the machine's clock is ahead of the one that is followed, in milliseconds.
+    pub fn machine_ahead(&self) -> i64 {
+        match &self.clock {
+            Clock::Steady(clock) => wall() - clock.shown(),
+            Clock::Manual(_) => 0,
         }
     }
 

@@ -153,6 +153,8 @@ pub struct Life {
     pub ready: Option<Micros>,
     /// When it was seen dead.
     pub dead: Option<Micros>,
+    /// When the SIGKILL was sent that ended it, where others live on and may take over at once.
+    pub struck: Option<Micros>,
     /// SIGKILL ended it.
     pub killed: bool,
     /// Submissions answered in this life.

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, HashSet};
 
 use super::success::first_success;
 use super::{Evidence, Verdict};
-use crate::history::Verb;
+use crate::history::{Effect, Verb};
 use crate::wire::SubStatus;
 
 pub(super) fn check(evidence: &Evidence<'_>) -> Verdict {
@@ -32,7 +32,13 @@ pub(super) fn check(evidence: &Evidence<'_>) -> Verdict {
             // Nothing but a kill makes a second attempt of these, and an operator's word that it was not done.
             let told = verdicts.get(id).map_or(0, |told| told.acked + told.ambiguous);
             for (life, count) in lives {
-                verdict.that(count <= 1 + told, || format!("{id} {name}: {count} effects in life {life}"));
+                // Others may take over before the stragglers of the dead are waited for.
+                let struck = evidence.history.lives.get(life).and_then(|life| life.struck);
+                let after = |call: &&&Effect| call.life == life && struck.is_some_and(|at| call.at >= at);
+                let late = calls.iter().filter(after).count().min(1) as u32;
+                verdict.that(count <= 1 + late + told, || {
+                    format!("{id} {name}: {count} effects in life {life}")
+                });
             }
             if sub.once {
                 let count = calls.len();

@@ -104,6 +104,16 @@ fn double(history: &mut History, dump: &mut Dump, _: &Catalog) -> bool {
     let unknown = history.submits.iter().filter(|submit| submit.answer == SubmitAnswer::Ambiguous);
     let marks: Vec<u64> = unknown.map(|submit| submit.mark).collect();
     let landed = find(dump, |_, task| task.input["mark"].as_u64().is_some_and(|mark| marks.contains(&mark)));
+    // A short run may have lost no answer: then as if it had.
+    let landed = landed.or_else(|| {
+        let id = acked(history).filter(|id| dump.tasks.contains_key(id))?;
+        let of =
+            |answer: &SubmitAnswer| matches!(answer, SubmitAnswer::Acked { id: known, .. } if *known == id);
+        for submit in history.submits.iter_mut().filter(|submit| of(&submit.answer)) {
+            submit.answer = SubmitAnswer::Ambiguous;
+        }
+        Some(id)
+    });
     let Some(copy) = landed.and_then(|id| dump.tasks.get(&id).cloned()) else { return false };
     dump.tasks.insert(Uuid::nil(), copy);
     true

@@ -33,7 +33,7 @@ const LATE: i64 = 1_200;
 /// How long one round may take: far more than the work, far less than a leap.
 const ROUND: Duration = Duration::from_secs(30);
 /// Where the clock is set, in seconds off the machine's.
-const LEAPS: [i64; 5] = [7_200, -7_200, 86_400, -86_400, 0];
+pub(super) const LEAPS: [i64; 5] = [7_200, -7_200, 86_400, -86_400, 0];
 /// The workflow.
 const WORKFLOW: &str = "proof-leap";
 
@@ -145,14 +145,14 @@ impl Found {
 }
 
 /// Sets the server's clock, by so many seconds off the machine's.
-fn set(clock: &Path, seconds: i64) -> Result<()> {
+pub(super) fn set(clock: &Path, seconds: i64) -> Result<()> {
     let new = clock.with_extension("new");
     std::fs::write(&new, format!("{seconds:+}s\n"))?;
     std::fs::rename(&new, clock).with_context(|| clock.display().to_string())
 }
 
 /// The environment in which a server sees that clock; what the machine counts from its boot stays.
-fn faked(clock: &Path) -> Result<Vec<(String, String)>> {
+pub(super) fn faked(clock: &Path) -> Result<Vec<(String, String)>> {
     let folders = std::fs::read_dir("/usr/lib")?
         .flatten()
         .map(|entry| entry.path().join("faketime/libfaketimeMT.so.1"));

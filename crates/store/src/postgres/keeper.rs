@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use longhaul_model::Timestamp;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout};
 use tokio_postgres::Client;
@@ -42,7 +43,7 @@ pub(super) async fn check_keys(place: &Place, keys: &str) -> Result<(), StoreErr
 type Session = (Client, JoinHandle<()>);
 
 /// Whom a keeper tells what it hears.
-pub(super) type Listener = Box<dyn Fn([i64; 3]) + Send>;
+pub(super) type Listener = Box<dyn Fn([i64; 3], Option<Timestamp>) + Send>;
 
 /// A turn that was begun, before anybody keeps it.
 pub(super) struct Beginning {
@@ -50,6 +51,8 @@ pub(super) struct Beginning {
     place: Place,
     session: Session,
     heard: Instant,
+    /// The clock of the database.
+    pub(super) clock: Timestamp,
 }
 
 /// Begins a node's turn, once no transfer is under way.
@@ -94,7 +97,8 @@ async fn try_begin(
         Begun::Turn(number, node) => {
             tracing::info!(database = place.shown(), node = node.0, turn = number, "this node's turn began");
             let turn = Arc::new(Turn::new(number, node));
-            Ok(Beginning { turn, place: place.clone(), session: (client, driver), heard })
+            let clock = nodes::clock(&client).await?;
+            Ok(Beginning { turn, place: place.clone(), session: (client, driver), heard, clock })
         }
     })
 }
@@ -102,7 +106,7 @@ async fn try_begin(
 impl Beginning {
     /// Has it kept until it is closed or over.
     pub(super) fn keep(self, listener: Listener) -> JoinHandle<()> {
-        let Beginning { turn, place, session, heard } = self;
+        let Beginning { turn, place, session, heard, clock: _ } = self;
         let unkept = Unkept(turn.clone());
         let keeper = Keeper { place, turn, session: Some(session), listener };
         tokio::spawn(async move {
@@ -218,7 +222,7 @@ impl Keeper {
             tracing::info!("the database is reached again");
             self.turn.set(Standing::Active);
         }
-        (self.listener)(heard.revisions);
+        (self.listener)(heard.revisions, heard.clock);
         Ok(())
     }
 

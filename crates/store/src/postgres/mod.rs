@@ -41,7 +41,7 @@ mod writes;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64};
 
-use longhaul_model::{Env, TaskId};
+use longhaul_model::{Env, TaskId, Timestamp};
 use parking_lot::{Mutex, RwLock};
 use tokio::runtime::{Handle, Runtime};
 use tokio::sync::{Notify, Semaphore, mpsc};
@@ -162,6 +162,7 @@ struct Opened {
 async fn begin(place: &connect::Place, options: &PostgresOptions, env: Env) -> Result<Opened, StoreError> {
     let beginning = keeper::begin(place, &options.node).await?;
     let turn = beginning.turn.clone();
+    follow(&env, beginning.clock);
     // Only now: what a transfer does to it, it does while there is no node.
     let pool = match whole(place).await {
         Ok(()) => place.called(&called(place, &turn)).pool(options.connections),
@@ -170,7 +171,7 @@ async fn begin(place: &connect::Place, options: &PostgresOptions, env: Env) -> R
     let pool = match pool {
         Ok(pool) => pool,
         Err(e) => {
-            keeper::end(&turn, beginning.keep(Box::new(|_| {}))).await;
+            keeper::end(&turn, beginning.keep(Box::new(|_, _| {}))).await;
             return Err(e);
         }
     };
@@ -190,13 +191,31 @@ async fn begin(place: &connect::Place, options: &PostgresOptions, env: Env) -> R
         account_changes: AtomicU64::new(0),
     });
     let listening = Arc::downgrade(&shared);
-    let listener = move |revisions| {
+    let listener = move |revisions, clock: Option<Timestamp>| {
         if let Some(shared) = listening.upgrade() {
             shared.compare_all(revisions);
+            if let Some(clock) = clock {
+                shared.env.refer(clock);
+            }
         }
     };
     let keeper = beginning.keep(Box::new(listener));
     Ok(Opened { shared, keeper, outgoing })
+}
+
+/// From here on the clock of the database is the one that counts, as it is the same for all nodes.
+fn follow(env: &Env, clock: Timestamp) {
+    /// How far a machine's clock may be off before somebody should know, in milliseconds.
+    const NOTABLE: i64 = 2_000;
+    env.refer(clock);
+    let ahead = env.machine_ahead();
+    if ahead.abs() > NOTABLE {
+        let seconds = ahead / 1000;
+        tracing::warn!(
+            seconds,
+            "this machine's clock is ahead of the database's by so much: only the database's counts"
+        );
+    }
 }
 
 /// How the connections of a turn are called, so that they can be cut when it is over.

@@ -1,8 +1,11 @@
 //! Which nodes there are: each begins a turn, says every second that it lives, by the clock of the database, and is ended by the
 //! others once it was silent for too long.
 
+use std::time::Duration;
+
 use deadpool_postgres::GenericClient;
 use longhaul_model::{NodeId, Timestamp};
+use tokio::time::Instant;
 use tokio_postgres::Client;
 use tokio_postgres::types::ToSql;
 
@@ -91,6 +94,25 @@ pub(super) struct Heard {
     pub(super) living: Option<Vec<NodeId>>,
     /// The revisions of the workflows, of the settings and of the accounts.
     pub(super) revisions: [i64; 3],
+    /// The clock of the database, where it was told soon enough to be right.
+    pub(super) clock: Option<Timestamp>,
+}
+
+/// A clock that is asked counts only if it answers within this time.
+const PROMPT: Duration = Duration::from_millis(250);
+
+/// The time of the database's clock.
+const CLOCK: &str = "(extract(epoch FROM clock_timestamp()) * 1000)::bigint";
+
+/// What the clock of the database shows: somewhere between the question and the answer it showed what it says.
+pub(super) async fn clock(client: &Client) -> Result<Timestamp, StoreError> {
+    let asked = Instant::now();
+    let row = client.query_one(&format!("SELECT {CLOCK}"), &[]).await.map_err(failed)?;
+    Ok(shown(column(&row, 0)?, asked.elapsed()))
+}
+
+fn shown(clock: i64, took: Duration) -> Timestamp {
+    Timestamp(clock + took.as_millis() as i64 / 2)
 }
 
 /// Says that the node of a turn lives, and learns which others do.
@@ -98,17 +120,21 @@ pub(super) async fn beat(client: &Client, turn: i64) -> Result<Heard, StoreError
     let statement = format!(
         "WITH beat AS (UPDATE nodes SET seen_at = clock_timestamp() WHERE turn = $2)
          SELECT t.turn, t.node, (SELECT revision FROM account_state),
-           (SELECT n FROM revisions WHERE name = 'workflows'), (SELECT n FROM revisions WHERE name = 'settings')
+           (SELECT n FROM revisions WHERE name = 'workflows'), (SELECT n FROM revisions WHERE name = 'settings'), {CLOCK}
          FROM turns t JOIN nodes n USING (turn) WHERE NOT t.over AND (t.turn = $2 OR NOT {IS_SILENT})"
     );
+    let asked = Instant::now();
     let rows = client.query(&statement, &[&SILENT, &turn]).await.map_err(failed)?;
+    let took = asked.elapsed();
     let (mut living, mut own, mut revisions) = (Vec::with_capacity(rows.len()), false, [0; 3]);
+    let mut clock = None;
     for row in &rows {
         own |= column::<i64>(row, 0)? == turn;
         living.push(NodeId(column::<i16>(row, 1)?.unsigned_abs()));
         revisions = [column(row, 3)?, column(row, 4)?, column(row, 2)?];
+        clock = Some(shown(column(row, 5)?, took)).filter(|_| took <= PROMPT);
     }
-    Ok(Heard { living: own.then_some(living), revisions })
+    Ok(Heard { living: own.then_some(living), revisions, clock })
 }
 
 /// Ends the turns of nodes that are no more: silent for too long, or processes of this machine that are dead. How many.

@@ -8,6 +8,7 @@ use std::time::Duration;
 use deadpool_postgres::{Client, Object};
 use longhaul_model::{Command, TaskId};
 use tokio::sync::{mpsc, oneshot};
+use tokio::time::{Instant, timeout};
 
 use super::Shared;
 use super::batch::{Batch, Written};
@@ -27,6 +28,10 @@ use crate::stored::{Submitted, Worked};
 const LARGEST_BATCH: usize = 512;
 /// How long the writer pauses before it repeats what could not be written.
 const PAUSE: Duration = Duration::from_millis(200);
+/// How long a second connection is waited for, while the first one commits.
+const SECOND: Duration = Duration::from_millis(50);
+/// How long one must do when no second one was to be had.
+const ONE: Duration = Duration::from_secs(1);
 /// How often a transaction that met others at work is repeated before it fails.
 const TRIES: usize = 8;
 
@@ -130,6 +135,8 @@ pub(super) struct Writer {
     again: Vec<Job>,
     /// Tasks that were given what they claim, and could not be told in the same transaction.
     granted: Vec<TaskId>,
+    /// Until then no second connection is asked for, as none was to be had.
+    one_until: Instant,
     /// As it will be in the database once the batch under way is committed; read anew where one failed.
     tally: Option<Tally>,
 }
@@ -149,6 +156,7 @@ impl Writer {
             under_way: None,
             again: Vec::new(),
             granted: Vec::new(),
+            one_until: Instant::now(),
             tally: None,
         }
     }
@@ -318,13 +326,30 @@ impl Writer {
         }
     }
 
+    /// A connection at rest; or a new one, unless that takes longer than the batch under way, whose connection does as well.
     async fn connection(&mut self) -> Result<Client, StoreError> {
         self.connections.retain(|client| !client.is_closed());
         if let Some(client) = self.connections.pop() {
             return Ok(client);
         }
-        let client = self.shared.pool.get().await.map_err(no_connection)?;
-        client.batch_execute(BY_KEY).await.map_err(failed)?;
-        Ok(client)
+        if self.under_way.is_some() {
+            if self.one_until <= Instant::now() {
+                if let Ok(Ok(client)) = timeout(SECOND, new_connection(&self.shared)).await {
+                    return Ok(client);
+                }
+                self.one_until = Instant::now() + ONE;
+            }
+            self.settle().await;
+            if let Some(client) = self.connections.pop() {
+                return Ok(client);
+            }
+        }
+        new_connection(&self.shared).await
     }
+}
+
+async fn new_connection(shared: &Shared) -> Result<Client, StoreError> {
+    let client = shared.pool.get().await.map_err(no_connection)?;
+    client.batch_execute(BY_KEY).await.map_err(failed)?;
+    Ok(client)
 }

@@ -11,6 +11,7 @@ use super::fleet::{Fleet, NODES};
 use super::link::Held;
 use crate::torture::database::Database;
 use crate::torture::kills::STRAGGLERS;
+use crate::torture::leaps::LEAPS;
 
 /// How long until something is accepted again, whatever happened to the database.
 const HEALED: Duration = Duration::from_secs(20);
@@ -34,6 +35,8 @@ pub(super) enum Blow {
     Partition,
     /// A node stands still.
     Pause,
+    /// The clock of a node is set, and in every third round one is started by a clock that is wrong.
+    Leap,
 }
 
 /// What became of all the rounds.
@@ -109,6 +112,17 @@ pub(super) async fn strike(
         }
         Blow::Partition => partition(fleet, node, round, rng, tally).await?,
         Blow::Pause => pause(fleet, node, round, rng, tally).await?,
+        Blow::Leap => {
+            fleet.set_clock(node, LEAPS[round % LEAPS.len()])?;
+            sleep(Duration::from_secs(2)).await;
+            ensure!(fleet.lives(node)?, "a node ended as its clock was set");
+            tally.count("clocks set");
+            if round % 3 == 2 {
+                kill(fleet, node).await?;
+                fleet.up(node).await?;
+                tally.count("nodes started by it");
+            }
+        }
     }
     Ok(())
 }

@@ -1,5 +1,6 @@
 //! Several nodes on one database: each known by its process, and by its own way to the database.
 
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -15,6 +16,7 @@ use crate::http::Peer;
 use crate::load::Shared;
 use crate::server::{Program, Server, Start};
 use crate::torture::database::Database;
+use crate::torture::leaps::{self, LEAPS};
 
 /// How many nodes.
 pub(super) const NODES: usize = 3;
@@ -25,6 +27,8 @@ const ENDS: Duration = Duration::from_secs(20);
 struct Node {
     program: Program,
     link: Link,
+    /// What its clock is set by, if it has one of its own.
+    clock: Option<PathBuf>,
     running: Option<(Server, Peer)>,
 }
 
@@ -38,23 +42,28 @@ pub(super) struct Fleet {
 }
 
 impl Fleet {
-    /// Starts them all: the first makes the schema and the account of the proof, which are the others', too.
+    /// Starts them all: the first makes the schema and the account of the proof, which are the others', too. With `clocks`, a directory,
+    /// each has a clock of its own, which none of the others has.
     pub(super) async fn start(
         program: &Program,
         database: &Database,
         shared: Rc<Shared>,
         effects: Effects,
+        clocks: Option<&Path>,
     ) -> Result<Fleet> {
         let mut nodes = Vec::with_capacity(NODES);
         for number in 1..=NODES {
             let link = Link::start(&database.homes())?;
             let log = program.log.with_file_name(format!("node-{number}.log"));
-            let environment = database.environment_by(link.directories());
-            nodes.push(Node {
-                program: Program { environment, log, ..program.clone() },
-                link,
-                running: None,
-            });
+            let mut environment = database.environment_by(link.directories());
+            let clock = clocks.map(|clocks| clocks.join(number.to_string()));
+            if let Some(clock) = &clock {
+                std::fs::create_dir_all(clock.parent().context("a directory")?)?;
+                leaps::set(clock, LEAPS[number - 1])?;
+                environment.extend(leaps::faked(clock)?);
+            }
+            let program = Program { environment, log, ..program.clone() };
+            nodes.push(Node { program, link, clock, running: None });
         }
         let mut fleet = Fleet { nodes, shared, effects, lives: 0, longest_start: Duration::ZERO };
         fleet.begin_life(false, false);
@@ -105,6 +114,9 @@ impl Fleet {
         if server.is_dead()? {
             bail!("a node was killed by somebody else");
         }
+        if let Some(life) = self.shared.recorder.borrow_mut().history.lives.last_mut() {
+            life.struck.get_or_insert(clock::now());
+        }
         server.kill().await
     }
 
@@ -114,6 +126,11 @@ impl Fleet {
         let stopped = server.stop().await;
         self.shared.is_gone_from(&peer);
         stopped
+    }
+
+    /// Sets its clock, so many seconds off the machine's.
+    pub(super) fn set_clock(&self, node: usize, seconds: i64) -> Result<()> {
+        leaps::set(self.nodes[node].clock.as_ref().context("it has no clock of its own")?, seconds)
     }
 
     pub(super) fn signal(&self, node: usize, signal: Signal) -> Result<()> {

@@ -1,5 +1,5 @@
-//! F1, F16 to F20 over three nodes of one database: any of them is asked anything, while nodes are killed, cut off and stand still,
-//! and while their database has faults of its own.
+//! F1, F12, F16 to F20 over three nodes of one database: any of them is asked anything, while nodes are killed, cut off and stand
+//! still, while their clocks differ, and while their database has faults of its own.
 
 mod blows;
 mod fleet;
@@ -37,8 +37,9 @@ pub(super) struct Part {
 }
 
 /// All, with their rounds: in a release, and in a quick run.
-pub(super) const PARTS: [Part; 6] = [
+pub(super) const PARTS: [Part; 7] = [
     Part { name: "F1N", full: 150, quick: 6, blow: Blow::Kill },
+    Part { name: "F12N", full: 50, quick: 3, blow: Blow::Leap },
     Part { name: "F16", full: 90, quick: 6, blow: Blow::Trouble },
     Part { name: "F17", full: 150, quick: 6, blow: Blow::Trouble },
     Part { name: "F18", full: 150, quick: 6, blow: Blow::Trouble },
@@ -64,7 +65,9 @@ pub(super) async fn run(place: &Place, part: Part, run: Run, report: &mut Report
     let shared = Shared::new(catalog);
     let mut rng = Rng::with_seed(run.seed);
     say(&format!("{name}: {rounds} rounds with {NODES} nodes under the load of {} clients", run.clients));
-    let mut fleet = Fleet::start(&program, &database, shared.clone(), effects.clone()).await?;
+    let clocks = (part.blow == Blow::Leap).then(|| place.path("clocks"));
+    let mut fleet =
+        Fleet::start(&program, &database, shared.clone(), effects.clone(), clocks.as_deref()).await?;
     let callers = shared.start(run.clients, run.seed);
     let (begun, mut tally) = (Instant::now(), Tally::default());
     for round in 0..rounds {
