@@ -10,7 +10,8 @@ use crate::say;
 
 /// Changes of a task of five steps: its submission, and the begin and end of each step.
 const CHANGES: f64 = 11.0;
-/// Round trips of a transaction of the writer: what it reads, what it writes, the commit.
+/// Round trips of a transaction of the writer at the most: what it reads, what it writes, the commit. Where all is at hand, the first two
+/// are one.
 pub(super) const ROUND_TRIPS: f64 = 3.0;
 
 /// What is asked of both.
