@@ -119,9 +119,9 @@ impl Step<'_> {
 
     /// A sub-task that cannot even start fails; true when the task goes on without it.
     pub(super) fn spoiled(&mut self, index: u32, reason: String) -> bool {
-        let (now, generation) = (self.now, self.task.record.state.generation);
+        let (starts, generation) = (self.starts(index), self.task.record.state.generation);
         let sub = self.task.sub(index);
-        sub.started_at = Some(now);
+        sub.started_at = Some(starts);
         sub.attempt += 1;
         sub.generation = generation;
         sub.tries += 1;
@@ -163,12 +163,22 @@ impl Step<'_> {
         false
     }
 
+    /// When a sub-task starts: now, and not before the end of what it needs, which may be dated by a node whose clock is a little ahead.
+    fn starts(&self, index: u32) -> Timestamp {
+        /// By how much, in milliseconds. What is further off was a clock that was wrong, and is not waited for.
+        const AHEAD: i64 = 5_000;
+        let record = &self.task.record;
+        let needs = &record.workflow.sub_tasks[record.own(index) as usize].needs;
+        let ended = needs.iter().filter_map(|need| record.sub_tasks[*need as usize].completed_at).max();
+        ended.filter(|at| at.0 - self.now.0 <= AHEAD).map_or(self.now, |at| at.max(self.now))
+    }
+
     /// PENDING to IN_PROGRESS; gives the attempt's token.
     pub(super) fn begin_attempt(&mut self, index: u32, due_at: Option<Timestamp>) -> Token {
-        let (now, generation) = (self.now, self.task.record.state.generation);
+        let (starts, generation) = (self.starts(index), self.task.record.state.generation);
         let node = self.node;
         let sub = self.task.sub(index);
-        sub.started_at = Some(now);
+        sub.started_at = Some(starts);
         sub.completed_at = None;
         sub.attempt += 1;
         sub.generation = generation;

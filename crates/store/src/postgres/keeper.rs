@@ -10,7 +10,7 @@ use tokio::time::{Instant, timeout};
 use tokio_postgres::Client;
 
 use super::connect::Place;
-use super::nodes::{self, Begun, Company};
+use super::nodes::{self, Begun, Company, Shown};
 use super::sql::{column, failed};
 use super::turn::{Standing, Turn};
 use crate::error::StoreError;
@@ -43,7 +43,7 @@ pub(super) async fn check_keys(place: &Place, keys: &str) -> Result<(), StoreErr
 type Session = (Client, JoinHandle<()>);
 
 /// Whom a keeper tells what it hears.
-pub(super) type Listener = Box<dyn Fn([i64; 3], Option<Timestamp>) + Send>;
+pub(super) type Listener = Box<dyn Fn([i64; 3], Option<Shown>) + Send>;
 
 /// A turn that was begun, before anybody keeps it.
 pub(super) struct Beginning {

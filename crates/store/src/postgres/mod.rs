@@ -191,11 +191,14 @@ async fn begin(place: &connect::Place, options: &PostgresOptions, env: Env) -> R
         account_changes: AtomicU64::new(0),
     });
     let listening = Arc::downgrade(&shared);
-    let listener = move |revisions, clock: Option<Timestamp>| {
+    let listener = move |revisions, clock: Option<nodes::Shown>| {
         if let Some(shared) = listening.upgrade() {
             shared.compare_all(revisions);
-            if let Some(clock) = clock {
-                shared.env.refer(clock);
+            // What it shows is right within half the time that the answer took: no news unless it is further off.
+            if let Some(clock) = clock
+                && (clock.at.0 - shared.env.wall().0).abs() > 1 + clock.took.as_millis() as i64 / 2
+            {
+                shared.env.refer(clock.at);
             }
         }
     };

@@ -10,7 +10,7 @@ use serde_json::Value;
 use tokio::sync::oneshot;
 
 use super::turn::Standing;
-use super::writer::{Answer, Job, Log};
+use super::writer::{Answer, Job, Log, TRIES};
 use super::{
     Postgres, Shared, audit, claims, compare, errand, import, list, logs, nodes, purge, rows, settings,
     takeover, workflows,
@@ -90,7 +90,16 @@ impl Store for Postgres {
     async fn recover(&self) -> Result<u64, StoreError> {
         // All of it, whoever else is at it: what was moved here must be taken over before anybody is served.
         let (shared, jobs) = (self.known(), self.jobs.clone());
-        let round = self.driven(async move { takeover::round(&shared, &jobs, (1, 0)).await });
+        let round = self.driven(async move {
+            let mut tries = 0;
+            loop {
+                match takeover::round(&shared, &jobs, (1, 0)).await {
+                    // Others are at the same.
+                    Err(StoreError::Conflict(_)) if tries < TRIES => tries += 1,
+                    done => return done,
+                }
+            }
+        });
         round.await.map(|round| round.recovered)
     }
 

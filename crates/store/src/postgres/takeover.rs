@@ -103,7 +103,9 @@ async fn take_over(
         }
         if !vain.is_empty() {
             // It looks after nothing of those: nobody need ask again.
-            let off = "UPDATE hot SET holders = array_remove(holders, $1) WHERE id = ANY($2)";
+            // In the order of their ids, as every transaction locks them.
+            let off = "UPDATE hot SET holders = array_remove(holders, $1) WHERE id IN
+                 (SELECT id FROM hot WHERE id = ANY($2) ORDER BY id FOR UPDATE)";
             execute(client, off, &[&node, &vain]).await?;
         }
     }

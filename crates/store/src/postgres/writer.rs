@@ -33,7 +33,7 @@ const SECOND: Duration = Duration::from_millis(50);
 /// How long one must do when no second one was to be had.
 const ONE: Duration = Duration::from_secs(1);
 /// How often a transaction that met others at work is repeated before it fails.
-const TRIES: usize = 8;
+pub(super) const TRIES: usize = 8;
 
 /// For the writer's connection, which asks for rows by their keys and for nothing else. Left to itself, the planner takes the
 /// few rows of the hot table for a small table and reads all of it, dead versions too, which are many more under load.

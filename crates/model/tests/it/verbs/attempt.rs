@@ -256,3 +256,17 @@ fn hand_back_of_a_cancelled_task_ends_it() {
         Some(TaskStatus::Cancelled)
     );
 }
+
+#[test]
+fn what_starts_is_not_dated_before_the_end_of_what_it_needs() {
+    // What it needs ended at a node whose clock is a little ahead of this one's; a clock that was wrong is not waited for.
+    for (behind, earlier) in [(40, 0), (60_000, 60_000)] {
+        let mut task = in_turn(&["a", "b"]);
+        task.elapse(100_000);
+        task.apply(task.complete(0, None));
+        let ended = task.sub(0).completed_at.expect("ended").0;
+        task.elapse(-behind);
+        task.apply(Command::Recover { node: None });
+        assert_eq!(task.sub(1).started_at.map(|at| at.0), Some(ended - earlier), "{behind} ms behind");
+    }
+}
