@@ -64,40 +64,45 @@ impl Engine {
     ) -> Result<Submitted, EngineError> {
         let id = self.inner.env.new_task_id();
         // Watched before it exists: its end cannot be missed.
-        let watch = self.inner.dispatcher.watch(id);
+        let mut watch = self.inner.dispatcher.watch(id);
         let mut submitted = self.submit_as(id, request).await?;
         if submitted.replayed {
             submitted.task = self.wait(submitted.task.id(), limit).await?;
         } else if !has_ended(&submitted.task) {
-            submitted.task = self.ended(id, &watch, limit).await?;
+            submitted.task = self.ended(submitted.task, &mut watch, limit).await?;
         }
         Ok(submitted)
     }
 
     /// Answers once a task ended, or as it stands when the time is over.
     pub async fn wait(&self, id: TaskId, limit: Duration) -> Result<Stored, EngineError> {
-        let watch = self.inner.dispatcher.watch(id);
+        let mut watch = self.inner.dispatcher.watch(id);
         let task = self.get(id)?;
         if has_ended(&task) || limit.is_zero() {
             return Ok(task);
         }
-        self.ended(id, &watch, limit).await
+        self.ended(task, &mut watch, limit).await
     }
 
-    /// Waits for the end of a task that is watched; what other nodes say of it may get lost, so it is looked at now and then.
-    async fn ended(&self, id: TaskId, watch: &Watch, limit: Duration) -> Result<Stored, EngineError> {
-        let until = Instant::now() + limit;
+    /// Waits for the end of a task that is watched and stood like this; what other nodes say of it may get lost, so it is looked at now
+    /// and then.
+    async fn ended(&self, task: Stored, watch: &mut Watch, limit: Duration) -> Result<Stored, EngineError> {
+        let (id, until) = (task.id(), Instant::now() + limit);
+        let revision = |task: &Stored| match task {
+            Stored::Own(record) => record.state.revision,
+            Stored::Imported { .. } => 0,
+        };
+        let known = revision(&task);
         loop {
             let left = until.saturating_duration_since(Instant::now());
             let alone = self.inner.store.peers() == 0;
-            if let Some(ended) = watch.ended(if alone { left } else { left.min(LOOK) }).await {
+            let ended = watch.ended(if alone { left } else { left.min(LOOK) }).await;
+            // Not one that came late, of before it was looked at.
+            if let Some(ended) = ended.filter(|ended| ended.state.revision > known) {
                 return Ok(Stored::Own(Box::new(ended)));
             }
             let task = self.get(id)?;
-            if has_ended(&task) || Instant::now() >= until || self.inner.timers_stopped() {
-                return Ok(task);
-            }
-            if alone && self.inner.store.peers() == 0 {
+            if has_ended(&task) || Instant::now() >= until || watch.is_over() || self.inner.timers_stopped() {
                 return Ok(task);
             }
         }

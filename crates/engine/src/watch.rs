@@ -36,7 +36,7 @@ pub(crate) struct Watch {
     id: TaskId,
     all: Arc<Watches>,
     watched: Arc<Watched>,
-    /// Ends that had happened before.
+    /// Ends that it knows of.
     seen: u64,
 }
 
@@ -71,19 +71,23 @@ impl Watches {
 }
 
 impl Watch {
-    /// Returns when the task ended since this watch was made, the time is over, or the engine drains: the task as its end
-    /// left it, or nothing, and the caller looks how it stands.
-    pub(crate) async fn ended(&self, limit: Duration) -> Option<Record> {
+    /// Returns when the task ended once more, the time is over, or the engine drains: the task as its end left it, or nothing, and the
+    /// caller looks how it stands. What is told of an end may come late: another one may have seen the task go on already.
+    pub(crate) async fn ended(&mut self, limit: Duration) -> Option<Record> {
+        let Watch { watched, all, seen, .. } = self;
         let ended = async {
             loop {
-                let told = self.watched.notify.notified();
+                let told = watched.notify.notified();
                 tokio::pin!(told);
                 // Armed before the look, so that an end in between is not missed.
                 told.as_mut().enable();
-                if let Some(ended) = self.seen() {
-                    return ended;
+                {
+                    let ends = watched.ends.lock();
+                    if std::mem::replace(seen, ends.count) != ends.count {
+                        return ends.last.as_deref().cloned();
+                    }
                 }
-                if self.all.over.load(Ordering::SeqCst) {
+                if all.over.load(Ordering::SeqCst) {
                     return None;
                 }
                 told.await;
@@ -92,10 +96,9 @@ impl Watch {
         tokio::time::timeout(limit, ended).await.unwrap_or_default()
     }
 
-    /// Whether the task ended since this watch was made, and how.
-    fn seen(&self) -> Option<Option<Record>> {
-        let ends = self.watched.ends.lock();
-        (ends.count != self.seen).then(|| ends.last.as_deref().cloned())
+    /// Whether nobody waits any more.
+    pub(crate) fn is_over(&self) -> bool {
+        self.all.over.load(Ordering::SeqCst)
     }
 }
 
@@ -106,5 +109,27 @@ impl Drop for Watch {
         if Arc::strong_count(&self.watched) == 2 {
             watched.remove(&self.id);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn an_end_is_told_once_to_each_who_watches() {
+        let (all, id) = (Arc::new(Watches::default()), TaskId::from_bytes([1; 16]));
+        let (mut first, mut second) = (all.watch(id), all.watch(id));
+        all.ended(id, None);
+        let begun = tokio::time::Instant::now();
+        let (long, short) = (Duration::from_secs(60), Duration::from_millis(50));
+        assert!(first.ended(long).await.is_none() && second.ended(long).await.is_none());
+        assert!(begun.elapsed() < long, "it is told at once");
+        let again = tokio::time::Instant::now();
+        assert!(first.ended(short).await.is_none());
+        assert!(again.elapsed() >= short, "and not again");
+        all.release();
+        assert!(first.ended(long).await.is_none() && first.is_over());
+        assert!(begun.elapsed() < long);
     }
 }
