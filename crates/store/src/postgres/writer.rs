@@ -28,6 +28,9 @@ use crate::stored::{Submitted, Worked};
 const LARGEST_BATCH: usize = 512;
 /// How long the writer pauses before it repeats what could not be written.
 const PAUSE: Duration = Duration::from_millis(200);
+/// How often a transaction that could not be run is tried on another connection before it fails, and what passes in between.
+const CUTS: usize = 3;
+const NOTICED: Duration = Duration::from_millis(10);
 /// How long a second connection is waited for, while the first one commits.
 const SECOND: Duration = Duration::from_millis(50);
 /// How long one must do when no second one was to be had.
@@ -279,11 +282,18 @@ impl Writer {
         }
     }
 
-    /// Runs the jobs in a transaction, again where others were at work on the same, and leaves it to be committed.
+    /// Runs the jobs in a transaction, and leaves it to be committed; again where others were at work on the same, or the connection
+    /// was cut: nothing of it can have happened yet.
     async fn written(&mut self, jobs: &[Job]) -> Result<(Client, Written), StoreError> {
-        let mut tries = 0;
+        let (mut tries, mut cuts) = (0, 0);
         loop {
             match self.attempt(jobs).await {
+                Err(StoreError::Unavailable(why)) if cuts < CUTS && self.shared.check().is_ok() => {
+                    cuts += 1;
+                    tracing::debug!(why, cuts, "a transaction is tried on another connection");
+                    // Those at rest may be cut, too, and noticed a moment later.
+                    tokio::time::sleep(NOTICED).await;
+                }
                 Err(StoreError::Conflict(why)) if tries < TRIES => {
                     tries += 1;
                     tracing::debug!(why, tries, "a transaction met others at work, and is repeated");
