@@ -15,8 +15,9 @@ use super::held::{Held, Loaded, Was, Writes};
 use super::keys::Keys;
 use super::logs::Logs;
 use super::rows::{self, HISTORY, Place, Row, execute, query};
-use super::sql::failed;
+use super::sql::{column, failed};
 use super::tally::Tally;
+use super::together::Together;
 use super::turn::GLANCE;
 use super::writer::{Done, Job};
 use crate::cache::Cache;
@@ -254,39 +255,39 @@ impl<'a> Batch<'a> {
         Ok(wanted.iter().copied().filter(|id| again.contains(id)).collect())
     }
 
-    /// Everything that changed, a statement for each table, sent without waiting in between.
+    /// Everything that changed: what most transactions write in one statement, the rest in one for each table, sent without waiting in
+    /// between.
     async fn write(&mut self) -> Result<(), StoreError> {
         let mut writes = Writes::default();
         for held in self.tasks.values_mut() {
             writes.add(held, &mut self.counters)?;
         }
         let db = self.db;
-        let Writes { hot, to_history, history, updates, gone_from_hot, gone_from_history, .. } = &writes;
-        let Writes { new_specs, specs, chunks, outputs, attempts, .. } = &writes;
-        let moved = async {
+        let tally = self.tally.count(db, &mut self.counters, self.notes.count()).await?;
+        let cells = tally.cells()?;
+        let mut together = Together::default();
+        if !writes.gone_from_hot.is_empty() {
+            together.add("DELETE FROM hot WHERE id = ANY($1)", &[&writes.gone_from_hot]);
+        }
+        writes.hot.insert_hot(&mut together);
+        writes.to_history.insert(&mut together);
+        writes.updates.write(&mut together);
+        writes.new_specs.insert_specs(&mut together);
+        tally.insert(&cells, &mut together);
+        let seldom = async {
             try_join!(
-                gone(db, "DELETE FROM hot WHERE id = ANY($1)", gone_from_hot),
-                gone(db, "DELETE FROM history WHERE id = ANY($1)", gone_from_history),
-                hot.write_hot(db),
-                to_history.write_new(db),
-                history.write(db),
-                updates.write(db),
-            )
-        };
-        let parts = async {
-            try_join!(
-                new_specs.write_new_specs(db),
-                specs.write_specs(db),
-                chunks.write(db, "chunks", "n"),
-                outputs.write(db, "outputs", "sub_task"),
-                attempts.write_attempts(db),
+                gone(db, "DELETE FROM history WHERE id = ANY($1)", &writes.gone_from_history),
+                writes.history.write(db),
+                writes.specs.write_specs(db),
+                writes.chunks.write(db, "chunks", "n"),
+                writes.outputs.write(db, "outputs", "sub_task"),
+                writes.attempts.write_attempts(db),
             )
         };
         let rest = async {
             try_join!(self.logs.write(db), self.notes.write(db), self.keys.forget_old(db, self.now))
         };
-        let tally = self.tally.write(db, &mut self.counters, self.notes.count());
-        let (.., tally) = try_join!(moved, parts, rest, tally)?;
+        try_join!(together.run(db), seldom, rest)?;
         self.tally = tally;
         Ok(())
     }
@@ -297,8 +298,9 @@ async fn gone(db: &deadpool_postgres::Client, statement: &str, ids: &[Uuid]) -> 
 }
 
 /// Locks active tasks, in the order of their ids, where they have these versions.
-const CONFIRM: &str = "SELECT 1 FROM unnest($1::uuid[], $2::bigint[]) AS k (id, version)
-     JOIN hot h ON h.id = k.id AND h.version = k.version ORDER BY h.id FOR UPDATE OF h";
+const CONFIRM: &str = "SELECT count(*) FROM (
+       SELECT 1 FROM unnest($1::uuid[], $2::bigint[]) AS k (id, version)
+       JOIN hot h ON h.id = k.id AND h.version = k.version ORDER BY h.id FOR UPDATE OF h) AS locked";
 
 /// Whether all of them do.
 async fn confirm(
@@ -311,6 +313,6 @@ async fn confirm(
         return Ok(true);
     }
     let ids: Vec<Uuid> = ids.iter().map(|id| id.0).collect();
-    let rows = db.query(statement, &[&ids, &versions]).await.map_err(failed)?;
-    Ok(rows.len() == ids.len())
+    let row = db.query_one(statement, &[&ids, &versions]).await.map_err(failed)?;
+    Ok(column::<i64>(&row, 0)? == ids.len() as i64)
 }

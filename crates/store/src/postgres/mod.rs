@@ -31,6 +31,7 @@ mod sql;
 mod store;
 mod takeover;
 mod tally;
+mod together;
 mod totals;
 pub(crate) mod transfer;
 mod turn;

@@ -10,6 +10,7 @@ use tokio::time::{Duration, Instant};
 
 use super::rows::{execute, query};
 use super::sql::{clean, column};
+use super::together::Together;
 use super::{audit, totals};
 use crate::counters::{Cell, Counters};
 use crate::doc;
@@ -60,8 +61,9 @@ impl Tally {
         Ok(tally)
     }
 
-    /// Counts what a transaction did, inside of it, and leaves its row, also if that was nothing; the tally as it is once that is committed.
-    pub(super) async fn write(
+    /// Counts what a transaction did, inside of it: the tally as it is once that is committed. Its row is the caller's to insert, also if
+    /// nothing was counted.
+    pub(super) async fn count(
         &self,
         db: &impl GenericClient,
         counters: &mut Counters,
@@ -78,16 +80,25 @@ impl Tally {
         if next.since.elapsed() > LIFE || next.cells.len() > LARGEST {
             next.add_up(db).await?;
         }
-        let cells: Vec<_> = next
+        Ok(next)
+    }
+
+    /// Its cells, as its row has them.
+    pub(super) fn cells(&self) -> Result<String, StoreError> {
+        let cells: Vec<_> = self
             .cells
             .iter()
             .filter(|(_, by)| **by != 0)
             .map(|(cell, by)| (cell.width, cell.bucket, &cell.kind, cell.status, &cell.resource_kind, by))
             .collect();
+        doc::json(&cells)
+    }
+
+    /// Inserts its row.
+    pub(super) fn insert<'a>(&'a self, cells: &'a String, together: &mut Together<'a>) {
         let statement =
             "INSERT INTO tallies (place, number, cells, notes) VALUES ($1, $2, $3::text::jsonb, $4)";
-        execute(db, statement, &[&self.place, &next.number, &doc::json(&cells)?, &next.notes]).await?;
-        Ok(next)
+        together.add(statement, &[&self.place, &self.number, cells, &self.notes]);
     }
 
     /// Adds all of it to the totals, and begins anew.

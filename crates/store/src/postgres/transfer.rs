@@ -14,6 +14,7 @@ use super::errand::ERRANDS;
 use super::keeper;
 use super::rows::{execute, query};
 use super::sql::{column, failed, no_connection};
+use super::together::Together;
 use super::turn::{OPENING, Standing, Turn};
 use super::writes::{HistoryRow, HistoryRows};
 use super::{connect, migrations, shard, totals};
@@ -338,7 +339,9 @@ async fn write_tasks(db: &Transaction<'_>, rows: &[Vec<Value>]) -> Result<(), St
             doc: row[task::DOC].text().to_owned(),
         });
     }
-    hot.write_hot(db).await?;
+    let mut together = Together::default();
+    hot.insert_hot(&mut together);
+    together.run(db).await?;
     history.write(db).await?;
     totals::write(db, ERRANDS, &mut counters).await
 }

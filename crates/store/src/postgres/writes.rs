@@ -1,12 +1,14 @@
-//! What a transaction writes, collected column by column: one statement for each table, however many tasks changed.
+//! What a transaction writes, collected column by column: one statement for each table at the most, however many tasks changed.
 
 use deadpool_postgres::GenericClient;
 use longhaul_model::{Task, TaskId, TaskStatus, Timestamp};
+use tokio_postgres::types::ToSql;
 use uuid::Uuid;
 
 use super::rows::execute;
 use super::shard;
 use super::sql::clean;
+use super::together::Together;
 use crate::error::StoreError;
 use crate::packed::unpack;
 
@@ -123,14 +125,32 @@ impl HistoryRows {
         )
     }
 
-    /// Writes them to history, where they are not yet.
-    pub(super) async fn write_new(&self, db: &impl GenericClient) -> Result<(), StoreError> {
-        let statement = format!("INSERT INTO history ({COLUMNS}) SELECT {COLUMNS} FROM {}", self.source());
-        self.run(db, &statement).await
+    /// Into history, where they are not yet.
+    pub(super) fn insert<'a>(&'a self, together: &mut Together<'a>) {
+        if !self.ids.is_empty() {
+            let statement =
+                format!("INSERT INTO history ({COLUMNS}) SELECT {COLUMNS} FROM {}", self.source());
+            together.add(&statement, &self.columns());
+        }
+    }
+
+    /// Among the active tasks.
+    pub(super) fn insert_hot<'a>(&'a self, together: &mut Together<'a>) {
+        if !self.ids.is_empty() {
+            let columns = COLUMNS.replace("origin, ", "");
+            let statement = format!(
+                "INSERT INTO hot ({columns}, holders) SELECT {columns}, holders FROM {}",
+                self.source()
+            );
+            together.add(&statement, &self.columns());
+        }
     }
 
     /// Writes them to history; those that are there are replaced.
     pub(super) async fn write(&self, db: &impl GenericClient) -> Result<(), StoreError> {
+        if self.ids.is_empty() {
+            return Ok(());
+        }
         let statement = format!(
             "INSERT INTO history ({COLUMNS}) SELECT {COLUMNS} FROM {} ON CONFLICT (id) DO UPDATE SET
                version = excluded.version, name = excluded.name, sort_name = excluded.sort_name,
@@ -140,22 +160,11 @@ impl HistoryRows {
                doc = excluded.doc",
             self.source()
         );
-        self.run(db, &statement).await
+        execute(db, &statement, &self.columns()).await.map(drop)
     }
 
-    /// Writes them to the active tasks.
-    pub(super) async fn write_hot(&self, db: &impl GenericClient) -> Result<(), StoreError> {
-        let columns = COLUMNS.replace("origin, ", "");
-        let statement =
-            format!("INSERT INTO hot ({columns}, holders) SELECT {columns}, holders FROM {}", self.source());
-        self.run(db, &statement).await
-    }
-
-    async fn run(&self, db: &impl GenericClient, statement: &str) -> Result<(), StoreError> {
-        if self.ids.is_empty() {
-            return Ok(());
-        }
-        let parameters: [&(dyn tokio_postgres::types::ToSql + Sync); 16] = [
+    fn columns(&self) -> [&(dyn ToSql + Sync); 16] {
+        [
             &self.ids,
             &self.shards,
             &self.versions,
@@ -172,8 +181,7 @@ impl HistoryRows {
             &self.resources,
             &self.docs,
             &self.holders,
-        ];
-        execute(db, statement, &parameters).await.map(drop)
+        ]
     }
 }
 
@@ -201,9 +209,9 @@ impl HotUpdates {
         self.docs.push(doc);
     }
 
-    pub(super) async fn write(&self, db: &impl GenericClient) -> Result<(), StoreError> {
+    pub(super) fn write<'a>(&'a self, together: &mut Together<'a>) {
         if self.ids.is_empty() {
-            return Ok(());
+            return;
         }
         let statement =
             "UPDATE hot SET version = u.version, due_at = u.due_at, holders = u.holders::smallint[], doc = u.doc
@@ -211,7 +219,7 @@ impl HotUpdates {
                AS u (id, version, due_at, holders, doc)
              WHERE hot.id = u.id";
         let HotUpdates { ids, versions, due_at, holders, docs } = self;
-        execute(db, statement, &[ids, versions, due_at, holders, docs]).await.map(drop)
+        together.add(statement, &[ids, versions, due_at, holders, docs]);
     }
 }
 
@@ -264,14 +272,13 @@ impl Documents {
         execute(db, statement, &[ids, shards, first, second, docs]).await.map(drop)
     }
 
-    /// Writes specs of new tasks.
-    pub(super) async fn write_new_specs(&self, db: &impl GenericClient) -> Result<(), StoreError> {
-        if self.ids.is_empty() {
-            return Ok(());
+    /// Specs of new tasks.
+    pub(super) fn insert_specs<'a>(&'a self, together: &mut Together<'a>) {
+        if !self.ids.is_empty() {
+            let statement = "INSERT INTO specs (id, shard, doc)
+                 SELECT * FROM unnest($1::uuid[], $2::smallint[], $3::text[])";
+            together.add(statement, &[&self.ids, &self.shards, &self.docs]);
         }
-        let statement =
-            "INSERT INTO specs (id, shard, doc) SELECT * FROM unnest($1::uuid[], $2::smallint[], $3::text[])";
-        execute(db, statement, &[&self.ids, &self.shards, &self.docs]).await.map(drop)
     }
 
     /// Writes specs, one for each task.
