@@ -24,7 +24,7 @@ use crate::bench::Bench;
 use crate::child::Places;
 
 /// Every goal that is measured here.
-const GOALS: [&str; 10] = ["P1", "P2", "P3", "P11", "P4", "P5", "P10", "P9", "P6", "P8"];
+const GOALS: [&str; 11] = ["P1", "P2", "P3", "P11", "P4", "P5", "P10", "F33", "P9", "P6", "P8"];
 /// The last one: it leaves the large store larger.
 const GROWTH: &str = "P7";
 
@@ -144,6 +144,7 @@ fn run(run: Run) -> Result<()> {
             "P4" => bench.alone(),
             "P5" => bench.gets().and_then(|()| bench.authenticate()),
             "P10" => bench.postgres().and_then(|()| bench.nodes()),
+            "F33" => bench.horizon(),
             "P6" => bench.lists(),
             "P8" => bench.start_and_memory(),
             "P9" => bench.bytes_a_task(),

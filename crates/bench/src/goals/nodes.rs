@@ -67,12 +67,7 @@ impl Bench {
         let cluster = Cluster::with(Durability::Full, &["shared_preload_libraries=pg_stat_statements"])?;
         let url = cluster.create("tasks")?;
         cluster.sql("tasks", "CREATE EXTENSION pg_stat_statements")?;
-        let keys = self.places.fresh("node-0")?;
-        let mut servers = vec![self.places.longhaul_on(&url, &keys, &keys)?];
-        for n in 1..count {
-            let data = self.places.fresh(&format!("node-{n}"))?;
-            servers.push(self.places.longhaul_on(&url, &data, &keys)?);
-        }
+        let servers = self.nodes_on(&url, count)?;
         let request = (asked.request)(&servers[0].who);
         let addresses: Vec<_> = servers.iter().map(|server| server.at).collect();
         let before = Spent::of(&cluster, &servers)?;
@@ -83,6 +78,17 @@ impl Bench {
             server.stop()?;
         }
         Ok(cost)
+    }
+
+    /// Several nodes on a database.
+    pub(super) fn nodes_on(&self, url: &str, count: usize) -> Result<Vec<Server>> {
+        let keys = self.places.fresh("node-0")?;
+        let mut servers = vec![self.places.longhaul_on(url, &keys, &keys)?];
+        for n in 1..count {
+            let data = self.places.fresh(&format!("node-{n}"))?;
+            servers.push(self.places.longhaul_on(url, &data, &keys)?);
+        }
+        Ok(servers)
     }
 }
 
