@@ -129,6 +129,12 @@ impl Cluster {
         Ok(())
     }
 
+    /// Makes its standby an asynchronous one: no commit waits for it any more. It follows by then.
+    pub fn wait_for_no_standby(&self) -> Result<()> {
+        self.wait_for_standby()?;
+        self.set("synchronous_standby_names = ''")
+    }
+
     /// Makes a standby a server of its own, which waits for no standby until it has one.
     pub fn promote(&self) -> Result<()> {
         if self.sql("postgres", "SELECT pg_promote()")? != "t" {

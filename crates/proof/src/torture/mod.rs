@@ -47,13 +47,13 @@ struct Arguments {
     kills: Option<usize>,
     /// Which faults: f1 (kills under load), f2 (a kill at every sync), f3 (kills of the recovery), f4 (workers that die, sleep
     /// and report twice, a server that stands still: f4, f5, f11, f20), f12 (the clock is set); with three nodes on PostgreSQL f1n (kills), f12n (their clocks differ and are set),
-    /// f16, f17, f18 (kills, and commits are cut off, the primary is lost, the server crashes), f19 (nodes are cut off from the
+    /// f16, f17, f18 (kills, and commits are cut off, the primary is lost, the server crashes), f17a (a primary is lost whose standby is asynchronous), f19 (nodes are cut off from the
     /// database), f20 (nodes stand still), f21 (nodes behind a balancer are stopped in order); mixed (workers of every kind side by side, killed); f4n and mixedn are f4
     /// and mixed with three nodes behind a balancer.
     #[arg(
         long,
         value_delimiter = ',',
-        default_value = "f1,f1n,f2,f3,f4,f4n,f12,f12n,f16,f17,f18,f19,f20,f21,mixed,mixedn"
+        default_value = "f1,f1n,f2,f3,f4,f4n,f12,f12n,f16,f17,f17a,f18,f19,f20,f21,mixed,mixedn"
     )]
     faults: Vec<String>,
     /// What the randomness is made from; a new one each time unless given.
@@ -145,6 +145,10 @@ async fn run(arguments: &Arguments) -> Result<bool> {
             let Arguments { kills: rounds, quick, clients, .. } = *arguments;
             nodes::run(&place, part, nodes::Run { rounds, quick, clients, seed }, &mut report).await?;
         }
+    }
+    if wanted(nodes::loss::NAME) {
+        let Arguments { kills: rounds, quick, clients, .. } = *arguments;
+        nodes::loss::run(&place, nodes::Run { rounds, quick, clients, seed }, &mut report).await?;
     }
     if wanted("f2") {
         syncs::run(&place, arguments.quick, &mut report).await?;

@@ -140,8 +140,11 @@ pub(super) struct Writer {
     granted: Vec<TaskId>,
     /// Until then no second connection is asked for, as none was to be had.
     one_until: Instant,
-    /// As it will be in the database once the batch under way is committed; read anew where one failed.
+    /// As it will be in the database once the batch under way is committed; read anew where one failed, and from each new connection:
+    /// another server may answer there.
     tally: Option<Tally>,
+    /// The number of the newest row of it that is known to be committed.
+    committed: i64,
 }
 
 impl Writer {
@@ -161,6 +164,7 @@ impl Writer {
             granted: Vec::new(),
             one_until: Instant::now(),
             tally: None,
+            committed: 0,
         }
     }
 
@@ -242,6 +246,7 @@ impl Writer {
         match outcome {
             Ok(connection) => {
                 self.connections.extend(connection);
+                self.committed = written.tally.mark().1;
                 self.finish(jobs, written);
                 true
             }
@@ -308,7 +313,7 @@ impl Writer {
         let client = self.connection().await?;
         let done = match self.tally.clone() {
             Some(tally) => Ok(tally),
-            None => Tally::read(&client, self.shared.turn.writer_place()).await,
+            None => self.read_tally(&client).await,
         };
         let done = match done {
             Ok(tally) => Batch::run(&client, &self.shared, &mut self.cache, tally, jobs).await,
@@ -354,7 +359,28 @@ impl Writer {
                 return Ok(client);
             }
         }
+        self.tally = None;
         new_connection(&self.shared).await
+    }
+
+    /// Reads it; a database that does not have what it confirmed to this node is one of before, such as an asynchronous standby that was
+    /// promoted. Then nothing that this node remembers is worth anything: its turn is over.
+    async fn read_tally(&self, client: &Client) -> Result<Tally, StoreError> {
+        let tally = Tally::read(client, self.shared.turn.writer_place()).await?;
+        if tally.mark().1 >= self.committed {
+            return Ok(tally);
+        }
+        tracing::error!(
+            committed = self.committed,
+            found = tally.mark().1,
+            "the database has lost what it had confirmed: was a standby promoted that was behind?"
+        );
+        self.shared.turn.set(Standing::Over);
+        Err(self
+            .shared
+            .check()
+            .err()
+            .unwrap_or_else(|| StoreError::Unavailable("others took over".to_owned())))
     }
 }
 

@@ -10,6 +10,8 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use longhaul_testbed::{Cluster, Durability, Stop};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 
 use crate::report::Report;
 use proxy::Proxy;
@@ -18,6 +20,8 @@ use proxy::Proxy;
 const NAME: &str = "tasks";
 /// Commits that are cut in a row.
 const CUTS: usize = 10;
+/// How long a standby that fell behind was told nothing before the primary was lost.
+const BEHIND: Duration = Duration::from_millis(300);
 /// How long a node may take to accept something again after its primary was lost.
 const FAILOVER: Duration = Duration::from_secs(15);
 
@@ -27,6 +31,8 @@ enum Fault {
     Commits(Proxy),
     /// F17: the primary is lost, and its synchronous standby is promoted.
     Failover,
+    /// F17A: the same with an asynchronous one, which every other time has fallen behind.
+    Loss,
     /// F18: a crash of the server, and in turn ten rounds in which every connection is cut.
     Crash,
     /// None of its own.
@@ -60,12 +66,17 @@ impl Database {
                 homes = vec![proxy.directory()];
                 Fault::Commits(proxy)
             }
-            "F17" => {
+            "F17" | "F17A" => {
                 let second = Cluster::standby_of(&primary)?;
                 primary.wait_for_standby()?;
                 homes.push(second.home().to_owned());
                 standby = Some(second);
-                Fault::Failover
+                if part == "F17" {
+                    Fault::Failover
+                } else {
+                    primary.wait_for_no_standby()?;
+                    Fault::Loss
+                }
             }
             "F18" => Fault::Crash,
             _ => Fault::None,
@@ -88,7 +99,11 @@ impl Database {
     pub(super) async fn trouble(&self, number: usize) -> Result<()> {
         match &self.fault {
             Fault::Commits(proxy) => proxy.cut(CUTS).await,
-            Fault::Failover => self.with(Servers::fail_over).await,
+            Fault::Failover => self.with(|servers| servers.fail_over(Duration::ZERO)).await,
+            Fault::Loss => {
+                let behind = if number.is_multiple_of(2) { Duration::ZERO } else { BEHIND };
+                self.with(move |servers| servers.fail_over(behind)).await
+            }
             Fault::Crash if number.is_multiple_of(2) => {
                 self.with(|servers| {
                     servers.primary.stop(Stop::Immediate)?;
@@ -104,7 +119,11 @@ impl Database {
     /// Something was accepted again, so long after the fault began; what the fault left broken is mended.
     pub(super) async fn healed(&self, after: Duration) -> Result<()> {
         self.healed.borrow_mut().push(after);
-        self.with(Servers::mend).await
+        self.with(Servers::mend).await?;
+        match self.fault {
+            Fault::Loss => self.with(|servers| servers.primary.wait_for_no_standby()).await,
+            _ => Ok(()),
+        }
     }
 
     /// What this fault shows beside the load's own checks.
@@ -118,7 +137,7 @@ impl Database {
                 let all = counts.iter().all(|(_, count)| *count > 0);
                 report.add(part, "cuts", "commits were cut in each way", figure, all);
             }
-            Fault::Failover => report.add(
+            Fault::Failover | Fault::Loss => report.add(
                 part,
                 "takeover",
                 "a write succeeds within 15 s of the loss of the primary",
@@ -167,10 +186,25 @@ impl Database {
 }
 
 impl Servers {
-    /// The primary is gone, as with its machine; the standby takes its place.
-    fn fail_over(&mut self) -> std::io::Result<()> {
+    /// The primary is gone, as with its machine; the standby takes its place. For so long before, the standby was told nothing.
+    fn fail_over(&mut self, behind: Duration) -> std::io::Result<()> {
         let Some(standby) = self.standby.take() else { return Ok(()) };
-        self.primary.stop(Stop::Immediate)?;
+        if behind.is_zero() {
+            self.primary.stop(Stop::Immediate)?;
+        } else {
+            let told_by = self.primary.sql(NAME, "SELECT pid FROM pg_stat_replication")?;
+            let told_by = Pid::from_raw(told_by.parse().map_err(std::io::Error::other)?);
+            kill(told_by, Signal::SIGSTOP)?;
+            std::thread::sleep(behind);
+            // It can end only once it goes on, which it does not do before it is told to end.
+            let ending = std::thread::spawn(move || {
+                std::thread::sleep(Duration::from_millis(50));
+                kill(told_by, Signal::SIGCONT)
+            });
+            self.primary.stop(Stop::Immediate)?;
+            // Gone already, if the server did not wait for it.
+            drop(ending.join());
+        }
         standby.promote()?;
         self.standby = Some(std::mem::replace(&mut self.primary, standby));
         Ok(())

@@ -4,6 +4,7 @@
 mod blows;
 mod fleet;
 mod link;
+pub(super) mod loss;
 
 use std::time::Duration;
 
