@@ -13,7 +13,7 @@ use longhaul_model::{Command, Effect, Env, Failure, NodeId, Span, TaskId, Token}
 use longhaul_store::conformance::support::{Fixture, START, definition, put, record, start, submit, task};
 use longhaul_store::peers::{News, Rare};
 use longhaul_store::postgres::{Postgres, PostgresOptions};
-use longhaul_store::{Accounts, Commit, CommitSink, Node, NodeState, Store, StoreError};
+use longhaul_store::{Accounts, Commit, CommitSink, Node, NodeState, Store, StoreError, TaskQuery};
 use longhaul_testbed::{Cluster, Durability};
 
 /// One for all tests; each has a database of its own.
@@ -311,5 +311,43 @@ async fn cut_connections_lose_nothing() {
     for id in accepted.iter().chain([&last]) {
         assert_eq!(record(&*node, *id).id, *id);
     }
+    node.close().await;
+}
+
+/// Reliability F17, with a standby that was behind: a node whose database has lost what it had confirmed ends. One whose connections were
+/// only cut goes on, with exact totals.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_database_that_forgot_is_noticed() {
+    let database = Database::new();
+    let node = database.node().await.unwrap();
+    let workflow = put(&*node, definition("w", "T_RUN", 1)).await;
+    let submission = || longhaul_store::Submission {
+        task: task(&database.env, &workflow, "one", None),
+        key: None,
+        audit: None,
+        newest: false,
+    };
+    let cut = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+         WHERE datname = current_database() AND pid <> pg_backend_pid() AND query !~ 'beat|LISTEN'";
+    for _ in 0..3 {
+        node.submit(submission()).await.unwrap();
+        CLUSTER.sql(&database.name, cut).unwrap();
+    }
+    let last = node.submit(submission()).await.unwrap().task.id();
+    assert_eq!(node.list(&TaskQuery::default()).unwrap().total, 4);
+
+    // As if that commit had never been.
+    database.operator(&format!("DELETE FROM hot WHERE id = '{last}'; DELETE FROM specs WHERE id = '{last}'"));
+    database.operator(
+        "DELETE FROM tallies WHERE (place, number) = (SELECT place, max(number) FROM tallies GROUP BY place
+         ORDER BY max(number) DESC LIMIT 1)",
+    );
+    CLUSTER.sql(&database.name, cut).unwrap();
+    assert!(matches!(node.submit(submission()).await, Err(StoreError::Unavailable(_))));
+    assert!(!node.is_writable());
+    node.close().await;
+
+    let node = database.node().await.unwrap();
+    node.submit(submission()).await.unwrap();
     node.close().await;
 }
