@@ -14,9 +14,10 @@ use super::Shared;
 use super::batch::{Batch, Written};
 use super::commit::{Outcome, UnderWay, commit};
 use super::held::Loaded;
+use super::rows::query;
 use super::sql::{failed, no_connection};
 use super::tally::Tally;
-use super::turn::Standing;
+use super::turn::{GLANCE, Standing};
 use crate::audit::Audit;
 use crate::cache::Cache;
 use crate::error::StoreError;
@@ -370,6 +371,8 @@ impl Writer {
         if tally.mark().1 >= self.committed {
             return Ok(tally);
         }
+        // Whoever took over from this node may have counted its rows already.
+        self.shared.opened(&query(client, GLANCE, &[&self.shared.turn.number]).await?)?;
         tracing::error!(
             committed = self.committed,
             found = tally.mark().1,
