@@ -17,6 +17,7 @@ use nix::sys::prctl;
 use nix::sys::resource::{Resource, setrlimit};
 use nix::sys::signal::{Signal, killpg};
 use nix::sys::stat::{Mode, umask};
+use nix::sys::wait::waitpid;
 use nix::unistd::{Pid, getppid};
 
 /// The first argument of a binary that is to run [`main`].
@@ -76,6 +77,30 @@ fn become_program(parent: &OsStr, program: &OsStr, arguments: &[OsString]) -> St
     }
     umask(Mode::from_bits_truncate(0o077));
     Command::new(program).args(arguments).exec().to_string()
+}
+
+/// Ends the programs that this process started before it became what it is now, which is a new server: it must have done nothing else
+/// yet. Their guard knows the groups of most of them, and ends by itself.
+pub fn end_inherited() {
+    let own = format!("/proc/self/task/{}/children", std::process::id());
+    let children = std::fs::read_to_string(own).unwrap_or_default();
+    let children: Vec<Pid> =
+        children.split_ascii_whitespace().filter_map(|id| id.parse().ok()).map(Pid::from_raw).collect();
+    for child in children.iter().filter(|child| !is_guard(**child)) {
+        // Each is a group of its own; one that is not was none of these, but may be from whoever started this process.
+        let _ = killpg(*child, Signal::SIGKILL);
+    }
+    // Whoever ends is to be buried; nobody need wait for it.
+    std::thread::spawn(move || {
+        for child in children {
+            let _ = waitpid(child, None);
+        }
+    });
+}
+
+fn is_guard(child: Pid) -> bool {
+    let line = std::fs::read(format!("/proc/{child}/cmdline")).unwrap_or_default();
+    line.split(|byte| *byte == 0).any(|argument| argument == GUARD.as_bytes())
 }
 
 /// Reads `+ID` and `-ID` lines until the server is gone, then kills the groups that are left.

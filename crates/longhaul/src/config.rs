@@ -152,7 +152,13 @@ struct Database {
 impl Database {
     fn resolve(self, flag: Option<String>) -> Option<PostgresOptions> {
         let connections = self.connections.unwrap_or(CONNECTIONS);
-        flag.or(self.url).map(|url| PostgresOptions { url, connections, keys: None, node: Node::default() })
+        flag.or(self.url).map(|url| PostgresOptions {
+            url,
+            connections,
+            keys: None,
+            node: Node::default(),
+            before: None,
+        })
     }
 }
 

@@ -1,6 +1,7 @@
 //! The `longhaul` binary: a server and the commands that speak to one.
 #![forbid(unsafe_code)]
 
+mod again;
 mod cli;
 mod cmd;
 mod config;
@@ -31,7 +32,9 @@ fn main() -> ExitCode {
     if arguments.next().is_some_and(|first| first == longhaul_engine::launcher::COMMAND) {
         longhaul_engine::launcher::main(arguments);
     }
-    let cli = cli::Cli::parse();
+    let origin = again::Origin::of_process();
+    origin.end_inherited();
+    let cli = cli::Cli::parse_from(origin.arguments);
     let out = out::Out::new(&cli.global);
     let code = match cmd::run(cli.command, &cli.global, out) {
         Ok(code) => code,

@@ -60,7 +60,7 @@ async fn serve(
     let Some(ground) = Ground::take(&config, &env, settings, &mut signals).await? else {
         return Ok(Code::Success);
     };
-    let Ground { at, keys, store, accounts, place } = ground;
+    let Ground { at, keys, store, accounts, place, again } = ground;
     let announce = |name: &str, password: &str| {
         // Where nobody reads, somebody sets LONGHAUL_ADMIN_PASSWORD.
         let _ = out.text(&format!(
@@ -87,12 +87,14 @@ async fn serve(
     let serving = tokio::spawn(server.run(stop.clone()));
     let tidying = auth.spawn(stop.clone());
     let scheme = if certificate.is_some() { "https" } else { "http" };
-    out.text(&format!("longhaul listens on {scheme}://{address}, data in {place}\n"))?;
+    // Whoever read it may have had enough, long before the node began anew.
+    let said = |text: String| drop(out.text(&text));
+    said(format!("longhaul listens on {scheme}://{address}, data in {place}\n"));
     if let Some(own) = certificate.as_ref().filter(|certificate| certificate.is_self_signed()) {
-        out.text(&format!(
+        said(format!(
             "its certificate is self-signed; clients trust it with --ca {}\n",
             own.path().display()
-        ))?;
+        ));
     }
     let showing = match demo {
         Some(demo) => {
@@ -109,6 +111,7 @@ async fn serve(
         },
         }
     };
+    again.forbid();
     tracing::info!(signal, "stopping; a second signal stops at once");
     if let Some(showing) = showing {
         showing.abort();

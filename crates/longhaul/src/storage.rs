@@ -11,8 +11,8 @@ use longhaul_store::sqlite::Sqlite;
 use longhaul_store::{Accounts, Store};
 use tokio_util::sync::CancellationToken;
 
+use crate::again::{Again, Origin};
 use crate::config::Config;
-use crate::exit::Code;
 use crate::signals::Signals;
 
 /// Everything a server stands on: its address, its keys, its store.
@@ -23,6 +23,8 @@ pub(crate) struct Ground {
     pub(crate) accounts: Arc<dyn Accounts>,
     /// Where the data is, for people.
     pub(crate) place: String,
+    /// Of a node that shares its store: whether it begins anew when others took over from it.
+    pub(crate) again: Again,
 }
 
 impl Ground {
@@ -48,7 +50,7 @@ async fn own(config: &Config, env: &Env, settings: ServerConfig) -> anyhow::Resu
     let at = Address::take(config.listen, env.clone(), settings).await.map_err(|e| anyhow!("{e}"))?;
     let keys = keys(config, env)?;
     let place = config.data_dir.display().to_string();
-    Ok(Ground { at, keys, store: store.clone(), accounts: store, place })
+    Ok(Ground { at, keys, store: store.clone(), accounts: store, place, again: Again::default() })
 }
 
 async fn shared(
@@ -61,7 +63,8 @@ async fn shared(
     let at = Address::take(config.listen, env.clone(), settings).await.map_err(|e| anyhow!("{e}"))?;
     let node = at.node(env);
     let keys = shared_keys(config, env)?;
-    let options = PostgresOptions { keys: Some(keys.id()), node, ..options.clone() };
+    let before = Origin::of_process().turn;
+    let options = PostgresOptions { keys: Some(keys.id()), node, before, ..options.clone() };
     let active = CancellationToken::new();
     let opened = async {
         let _ended = active.clone().drop_guard();
@@ -76,17 +79,11 @@ async fn shared(
     let (opened, stood_by) = tokio::join!(opened, at.wait_for(active.clone()));
     stood_by.map_err(|e| anyhow!("{e}"))?;
     let Some(store) = opened.map_err(|e| anyhow!("{e}"))? else { return Ok(None) };
-    store.when_over(end_at_once);
+    let again = Again::default();
+    let begin = again.clone();
+    store.when_over(move |turn| begin.begin(turn));
     let place = store.place().to_owned();
-    Ok(Some(Ground { at, keys, store: store.clone(), accounts: store, place }))
-}
-
-/// Other nodes go on with what this one runs: the programs that it started end with it, at once. Whoever looks after the process
-/// starts it again.
-fn end_at_once() {
-    tracing::error!("stopped at once, as other nodes took over; it may be started again");
-    // Not by way of its end: that waits for whatever hangs on a database that is not reached.
-    std::process::exit(Code::Failed as i32)
+    Ok(Some(Ground { at, keys, store: store.clone(), accounts: store, place, again }))
 }
 
 fn keys(config: &Config, env: &Env) -> anyhow::Result<Arc<Keyring>> {

@@ -8,6 +8,7 @@ mod it {
     mod history;
     mod migrate;
     mod nodes;
+    mod outage;
     mod serve;
     mod support;
     mod tasks;

@@ -47,11 +47,20 @@ pub struct Program {
 #[derive(Debug)]
 pub struct Server {
     child: Child,
-    address: watch::Receiver<Option<SocketAddr>>,
+    printed: watch::Receiver<Printed>,
     log: PathBuf,
     data: PathBuf,
     /// When it was started.
     pub spawned: Micros,
+}
+
+/// What is known of a server by what it printed.
+#[derive(Clone, Copy, Debug, Default)]
+struct Printed {
+    /// Where it listens, once it does.
+    address: Option<SocketAddr>,
+    /// How often its process began anew.
+    renewed: usize,
 }
 
 /// How it came up.
@@ -104,25 +113,26 @@ impl Program {
         let mut child = command.spawn().with_context(|| format!("starting {command:?}"))?;
         let log = OpenOptions::new().create(true).append(true).open(&self.log);
         let log = Rc::new(log.with_context(|| self.log.display().to_string())?);
-        let (found, address) = watch::channel(None);
+        let (found, printed) = watch::channel(Printed::default());
         let found = Rc::new(found);
         let (out, err) = (child.stdout.take().context("stdout")?, child.stderr.take().context("stderr")?);
         tokio::task::spawn_local(read(out, log.clone(), found.clone()));
         tokio::task::spawn_local(read(err, log, found));
-        Ok(Server { child, address, log: self.log.clone(), data: self.data.clone(), spawned })
+        Ok(Server { child, printed, log: self.log.clone(), data: self.data.clone(), spawned })
     }
 }
 
-/// Copies what it prints to the log, and finds the address in it.
-async fn read(from: impl AsyncRead + Unpin, log: Rc<File>, found: Rc<watch::Sender<Option<SocketAddr>>>) {
+/// Copies what it prints to the log, and finds in it where it listens, and that it begins anew.
+async fn read(from: impl AsyncRead + Unpin, log: Rc<File>, found: Rc<watch::Sender<Printed>>) {
     let mut lines = BufReader::new(from).lines();
     while let Ok(Some(line)) = lines.next_line().await {
-        // The log helps people; the proof does not depend on it.
         let _ = writeln!(&*log, "{line}");
-        if found.borrow().is_none()
+        if line.contains("this node begins anew") {
+            found.send_modify(|printed| *printed = Printed { address: None, renewed: printed.renewed + 1 });
+        } else if found.borrow().address.is_none()
             && let Some(address) = address_in(&line)
         {
-            found.send_replace(Some(address));
+            found.send_modify(|printed| printed.address = Some(address));
         }
     }
 }
@@ -148,7 +158,7 @@ impl Server {
             if let Some(status) = self.child.try_wait()? {
                 return self.ended(status);
             }
-            let address = *self.address.borrow();
+            let address = self.printed.borrow().address;
             if let Some(address) = address
                 && client
                     .ask(&Peer::stranger(address), &Request::get("/health/ready"))
@@ -183,14 +193,23 @@ impl Server {
         }
     }
 
-    /// How it ended, if it has.
-    pub fn has_ended(&mut self) -> Result<Option<ExitStatus>> {
-        Ok(self.child.try_wait()?)
+    /// How often it began anew, its process being the same: a node does when others took over from it, or may have.
+    pub fn renewed(&mut self) -> Result<usize> {
+        if let Some(status) = self.child.try_wait()? {
+            bail!("the server ended by itself ({status}); what it printed is in {}", self.log.display());
+        }
+        Ok(self.printed.borrow().renewed)
     }
 
-    /// Waits until it has ended, for whatever reason.
-    pub async fn wait(&mut self) -> Result<ExitStatus> {
-        Ok(self.child.wait().await?)
+    /// Waits until it began anew so many times.
+    pub async fn has_renewed(&mut self, times: usize) -> Result<()> {
+        let ended = tokio::select! {
+            status = self.child.wait() => status?,
+            told = self.printed.wait_for(|printed| printed.renewed >= times) => {
+                return told.map(drop).context("the server has ended");
+            }
+        };
+        self.ended(ended).map(drop)
     }
 
     /// SIGKILL, and waits until it is gone.

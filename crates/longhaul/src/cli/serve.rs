@@ -53,10 +53,11 @@ Nothing is lost either way: the next start goes on where this one stopped.
 The first start makes the user `admin` and prints its password, once; LONGHAUL_ADMIN_PASSWORD sets it instead. The key
 file seals secrets in the database: keep a copy of it, apart from the backups.
 
-With --database-url tasks are in a PostgreSQL database (15 or later), and any number of nodes run on it: one is active, the
-others stand by and take over when it stops or is not heard of for 10 seconds. /health/ready answers 200 on the active one
-only, by which a load balancer finds it. Every node has the same key file. The password is better in LONGHAUL_DATABASE_URL
-or in the configuration file than on a command line that everybody sees.
+With --database-url tasks are in a PostgreSQL database (15 or later), and any number of nodes work on it at once: each serves
+the whole API, and takes over from those that were not heard of for 10 seconds. A load balancer finds nodes by
+/health/ready, which answers 503 while one starts, stops or does not reach the database; a node waits for a database that is
+away. Every node has the same key file. The password is better in LONGHAUL_DATABASE_URL or in the configuration file than
+on a command line that everybody sees.
 
 Plain HTTP is for this machine only: what crosses a network needs TLS (1.2 or 1.3). With --tls self-signed the server
 makes a certificate at its first start, in tls/ of its data directory, and a new one in time. Clients are given it:

@@ -14,10 +14,10 @@ use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::task::JoinHandle;
 use tokio_postgres::config::{SslMode, TargetSessionAttrs};
-use tokio_postgres::{AsyncMessage, Client, Config, Notification};
+use tokio_postgres::{AsyncMessage, Client, Config, Error, Notification};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
-use super::sql::failed;
+use super::sql::{is_away, text};
 use crate::error::StoreError;
 
 /// How long reaching a server may take, each of several in turn.
@@ -92,7 +92,8 @@ impl Place {
 
     /// A connection of its own; the task that drives it ends with it.
     pub(super) async fn connect(&self) -> Result<(Client, JoinHandle<()>), StoreError> {
-        let (client, connection) = self.config.connect(self.tls.clone()).await.map_err(failed)?;
+        let (client, connection) =
+            self.config.connect(self.tls.clone()).await.map_err(|e| self.no_connection(&e))?;
         let driver = tokio::spawn(async move {
             if let Err(e) = connection.await {
                 tracing::debug!(error = %e, "a connection to the database ended");
@@ -103,7 +104,8 @@ impl Place {
 
     /// A connection with what it is told by others; the task that drives it ends with it.
     pub(super) async fn listen(&self) -> Result<(Client, UnboundedReceiver<Notification>), StoreError> {
-        let (client, mut connection) = self.config.connect(self.tls.clone()).await.map_err(failed)?;
+        let (client, mut connection) =
+            self.config.connect(self.tls.clone()).await.map_err(|e| self.no_connection(&e))?;
         let (told, heard) = unbounded_channel();
         tokio::spawn(async move {
             while let Some(message) = poll_fn(|context| connection.poll_message(context)).await {
@@ -118,6 +120,15 @@ impl Place {
             }
         });
         Ok((client, heard))
+    }
+
+    /// Why there is none: its server is not there just now, or does not want this one.
+    fn no_connection(&self, e: &Error) -> StoreError {
+        let (place, why) = (self.shown(), text(e));
+        if is_away(e) {
+            return StoreError::Unavailable(format!("the database {place} is not reached: {why}"));
+        }
+        StoreError::Open(format!("the database {place} cannot be used: {why}"))
     }
 
     /// Connections for reads and for what is rare.

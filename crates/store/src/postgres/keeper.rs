@@ -55,11 +55,11 @@ pub(super) struct Beginning {
     pub(super) clock: Timestamp,
 }
 
-/// Begins a node's turn, once no transfer is under way.
-pub(super) async fn begin(place: &Place, node: &Node) -> Result<Beginning, StoreError> {
+/// Begins a node's turn, once no transfer is under way; one that its process had before is over.
+pub(super) async fn begin(place: &Place, node: &Node, before: Option<i64>) -> Result<Beginning, StoreError> {
     let mut told = false;
     loop {
-        match try_begin(place, node, Company::Any).await? {
+        match try_begin(place, node, Company::Any, before).await? {
             Ok(begun) => return Ok(begun),
             Err(by) if !told => {
                 tracing::info!(by, "the database is being moved: this node waits");
@@ -76,7 +76,7 @@ pub(super) async fn begin_alone(place: &Place) -> Result<Beginning, StoreError> 
     let host = nix::unistd::gethostname().ok().and_then(|name| name.into_string().ok()).unwrap_or_default();
     let name = format!("longhaul migrate at {host}:{}", std::process::id());
     let node = Node { name, version: env!("CARGO_PKG_VERSION").to_owned(), ..Node::default() };
-    try_begin(place, &node, Company::None).await?.map_err(|by| {
+    try_begin(place, &node, Company::None, None).await?.map_err(|by| {
         StoreError::Open(format!(
             "{} is in use by {by}: stop all of its nodes, and try again after 10 seconds",
             place.shown()
@@ -88,8 +88,12 @@ async fn try_begin(
     place: &Place,
     node: &Node,
     company: Company,
+    before: Option<i64>,
 ) -> Result<Result<Beginning, String>, StoreError> {
     let (mut client, driver) = session(place).await?;
+    if let Some(turn) = before {
+        nodes::end_own(&client, turn).await?;
+    }
     nodes::end_dead(&client, -1).await?;
     let heard = Instant::now();
     Ok(match nodes::begin(&mut client, node, place.application(), company).await? {

@@ -5,7 +5,7 @@ use longhaul_model::Timestamp;
 use tokio_postgres::Client;
 
 use super::connect::Place;
-use super::sql::{column, failed};
+use super::sql::{column, failed, is_away};
 use crate::error::StoreError;
 use crate::migrate::{Migration, checksum};
 
@@ -22,10 +22,7 @@ const MIGRATIONS: &[(Migration, i64)] = &[
 
 /// Brings the database to the newest schema that this program knows; refuses one it does not know.
 pub(super) async fn run(place: &Place, now: Timestamp) -> Result<(), StoreError> {
-    let (mut client, _driver) = place
-        .connect()
-        .await
-        .map_err(|e| StoreError::Open(format!("the database {} is not reached: {e}", place.shown())))?;
+    let (mut client, _driver) = place.connect().await?;
     fits(&client).await?;
     // Let go of with the connection.
     client.execute("SELECT pg_advisory_lock($1)", &[&MIGRATING]).await.map_err(failed)?;
@@ -71,10 +68,7 @@ pub(super) async fn run(place: &Place, now: Timestamp) -> Result<(), StoreError>
 
 /// Refuses a database that has none of the tables.
 pub(super) async fn check_there(place: &Place) -> Result<(), StoreError> {
-    let (client, _driver) = place
-        .connect()
-        .await
-        .map_err(|e| StoreError::Open(format!("the database {} is not reached: {e}", place.shown())))?;
+    let (client, _driver) = place.connect().await?;
     let row = client.query_one("SELECT to_regclass('schema_migrations') IS NOT NULL", &[]).await;
     if column(&row.map_err(failed)?, 0)? {
         return Ok(());
@@ -102,6 +96,9 @@ async fn apply(
 }
 
 fn undone(e: tokio_postgres::Error) -> StoreError {
+    if is_away(&e) {
+        return failed(e);
+    }
     StoreError::Open(format!("the database schema could not be brought up to date: {}", failed(e)))
 }
 

@@ -41,12 +41,14 @@ mod writes;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64};
+use std::time::Duration;
 
 use longhaul_model::{Env, TaskId, Timestamp};
 use parking_lot::{Mutex, RwLock};
 use tokio::runtime::{Handle, Runtime};
 use tokio::sync::{Notify, Semaphore, mpsc};
 use tokio::task::JoinHandle;
+use tokio::time::Instant;
 
 use crate::error::StoreError;
 use crate::known::Workflows;
@@ -76,6 +78,8 @@ pub struct PostgresOptions {
     pub keys: Option<String>,
     /// How this node introduces itself to the others.
     pub node: Node,
+    /// A turn that this process had before, if any: it is over, and nobody need wait until it was silent for long enough.
+    pub before: Option<i64>,
 }
 
 /// A store in a PostgreSQL database.
@@ -90,8 +94,8 @@ pub struct Postgres {
 }
 
 impl Postgres {
-    /// Opens the store of a database: brings its schema up to date, and begins a turn beside those of other nodes. To be called on a
-    /// runtime, whose threads tell callers of their changes.
+    /// Opens the store of a database, once it is reached: brings its schema up to date, and begins a turn beside those of other nodes. To
+    /// be called on a runtime, whose threads tell callers of their changes.
     /// After Ok: on the newest schema. Crash in the middle: each migration happened whole or not at all.
     pub async fn open(options: &PostgresOptions, env: Env) -> Result<Arc<Postgres>, StoreError> {
         let place = connect::Place::new(&options.url)?;
@@ -107,11 +111,13 @@ impl Postgres {
         let (at, now, own_env) = (place.clone(), env.now(), env.clone());
         let options = PostgresOptions { connections: options.connections.max(3), ..options.clone() };
         let opened = handle.spawn(async move {
-            migrations::run(&at, now).await?;
-            if let Some(keys) = &options.keys {
-                keeper::check_keys(&at, keys).await?;
+            let mut waiting = Waiting::default();
+            loop {
+                match reached(&at, &options, &own_env, now).await {
+                    Err(StoreError::Unavailable(why)) => waiting.on(&why).await,
+                    done => return done,
+                }
             }
-            begin(&at, &options, own_env).await
         });
         let Opened { shared, keeper, outgoing } =
             opened.await.map_err(|e| StoreError::Open(format!("the database was not opened: {e}")))??;
@@ -141,15 +147,48 @@ impl Postgres {
         &self.place
     }
 
-    /// Acts when others took over from this node, or may: whatever this one runs must stop at once. On a thread of the store's own, so
-    /// that nothing which waits for the database holds it up.
-    pub fn when_over(&self, act: impl FnOnce() + Send + 'static) {
+    /// Acts when others took over from this node, or may, and is given the turn that is over: whatever this node runs must stop at once.
+    /// On a thread of the store's own, so that nothing which waits for the database holds it up.
+    pub fn when_over(&self, act: impl FnOnce(i64) + Send + 'static) {
         let turn = self.shared.turn.clone();
         self.handle.spawn(async move {
             turn.over().await;
-            act();
+            act(turn.number);
         });
     }
+}
+
+/// A database that is not there yet, or not again, is waited for: it may be started at the same time as the nodes, or be about to be
+/// replaced by its standby.
+#[derive(Default)]
+struct Waiting {
+    told: Option<Instant>,
+}
+
+impl Waiting {
+    /// How often is said that it is waited for.
+    const TOLD: Duration = Duration::from_secs(30);
+
+    async fn on(&mut self, why: &str) {
+        if self.told.is_none_or(|told| told.elapsed() >= Waiting::TOLD) {
+            tracing::warn!("{why}; this node waits for it");
+            self.told = Some(Instant::now());
+        }
+        tokio::time::sleep(keeper::BEAT).await;
+    }
+}
+
+async fn reached(
+    place: &connect::Place,
+    options: &PostgresOptions,
+    env: &Env,
+    now: Timestamp,
+) -> Result<Opened, StoreError> {
+    migrations::run(place, now).await?;
+    if let Some(keys) = &options.keys {
+        keeper::check_keys(place, keys).await?;
+    }
+    begin(place, options, env.clone()).await
 }
 
 /// A turn that was begun, with what rests on it.
@@ -161,7 +200,7 @@ struct Opened {
 
 /// Begins a turn on a database whose schema is the newest.
 async fn begin(place: &connect::Place, options: &PostgresOptions, env: Env) -> Result<Opened, StoreError> {
-    let beginning = keeper::begin(place, &options.node).await?;
+    let beginning = keeper::begin(place, &options.node, options.before).await?;
     let turn = beginning.turn.clone();
     follow(&env, beginning.clock);
     // Only now: what a transfer does to it, it does while there is no node.

@@ -194,18 +194,29 @@ pub(super) async fn end_dead(client: &Client, own: i64) -> Result<u64, StoreErro
     Ok(ended)
 }
 
+/// Ends a turn that this process had, and has no more.
+pub(super) async fn end_own(client: &Client, turn: i64) -> Result<(), StoreError> {
+    // Of this process, whatever database this is.
+    let statement = "UPDATE turns AS t SET over = true WHERE t.turn = $1 AND NOT t.over
+         AND EXISTS (SELECT 1 FROM nodes n WHERE n.turn = t.turn AND n.process = $2)";
+    client.execute(statement, &[&turn, &process::own()]).await.map_err(failed).map(drop)
+}
+
 /// Ends a turn in order: the node is taken off the list, and others take over what it looks after still.
 pub(super) async fn leave(client: &Client, turn: i64) -> Result<(), StoreError> {
     client.execute("UPDATE turns SET over = true WHERE turn = $1", &[&turn]).await.map_err(failed)?;
     client.execute("DELETE FROM nodes WHERE turn = $1", &[&turn]).await.map_err(failed).map(drop)
 }
 
-/// All, by name.
+/// All, by name; of those that began anew, or were started again, the last turn.
 pub(super) async fn list(db: &impl GenericClient) -> Result<Vec<KnownNode>, StoreError> {
     let statement = format!(
-        "SELECT n.name, n.address, n.version, n.started_at, (extract(epoch FROM n.seen_at) * 1000)::bigint,
-           {IS_SILENT} OR coalesce(t.over, true)
-         FROM nodes n LEFT JOIN turns t USING (turn) WHERE NOT n.alone ORDER BY n.name, n.turn"
+        "SELECT n.name, n.address, n.version, n.started_at, (extract(epoch FROM n.seen_at) * 1000)::bigint, s.silent
+         FROM nodes n LEFT JOIN turns t USING (turn),
+           LATERAL (SELECT {IS_SILENT} OR coalesce(t.over, true) AS silent) AS s
+         WHERE NOT n.alone
+           AND NOT (s.silent AND EXISTS (SELECT 1 FROM nodes m WHERE m.name = n.name AND m.turn > n.turn))
+         ORDER BY n.name, n.turn"
     );
     let read = |row: &tokio_postgres::Row| {
         let state = if column(row, 5)? { NodeState::Silent } else { NodeState::Active };

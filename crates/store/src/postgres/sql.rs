@@ -1,6 +1,7 @@
 //! What statements are made of, and what their failures mean.
 
 use std::fmt::Write;
+use std::io;
 
 use tokio_postgres::error::SqlState;
 use tokio_postgres::types::ToSql;
@@ -38,7 +39,7 @@ pub(super) fn no_connection(e: deadpool_postgres::PoolError) -> StoreError {
 }
 
 /// What a failure says, with its causes: those of the driver are silent by themselves.
-fn text(e: &Error) -> String {
+pub(super) fn text(e: &Error) -> String {
     if let Some(e) = e.as_db_error() {
         return format!("{} ({})", e.message(), e.code().code());
     }
@@ -50,6 +51,19 @@ fn text(e: &Error) -> String {
         next = source.source();
     }
     said
+}
+
+/// Whether the server is not there just now: it starts, stops, takes no writes or no more connections, or is not reached. One that is
+/// there and refuses is another matter, as is one that is not whom its certificate should name.
+pub(super) fn is_away(e: &Error) -> bool {
+    if let Some(code) = e.code() {
+        // Too many connections, beside what `is_broken` knows.
+        return code.code() == "53300" || is_broken(e);
+    }
+    let source = std::error::Error::source(e).and_then(|source| source.downcast_ref::<io::Error>());
+    e.is_closed()
+        || source
+            .is_some_and(|e| !matches!(e.kind(), io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput))
 }
 
 /// Whether the connection is gone, or its server is going: another one may do.

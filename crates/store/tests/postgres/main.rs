@@ -27,7 +27,13 @@ struct Database {
 
 impl Database {
     fn options(&self) -> PostgresOptions {
-        PostgresOptions { url: self.url.clone(), connections: 4, keys: None, node: Node::default() }
+        PostgresOptions {
+            url: self.url.clone(),
+            connections: 4,
+            keys: None,
+            node: Node::default(),
+            before: None,
+        }
     }
 
     /// Runs statements as an operator would.
@@ -42,7 +48,13 @@ impl Database {
 
     async fn node(&self) -> Result<Arc<Postgres>, StoreError> {
         Postgres::open(
-            &PostgresOptions { url: self.url.clone(), connections: 4, keys: None, node: Node::default() },
+            &PostgresOptions {
+                url: self.url.clone(),
+                connections: 4,
+                keys: None,
+                node: Node::default(),
+                before: None,
+            },
             self.env.clone(),
         )
         .await

@@ -100,8 +100,13 @@ async fn open(at: &Location, env: &Env) -> Result<(Arc<dyn Store>, Arc<dyn Accou
             Ok((store.clone(), store))
         }
         Location::Database(url) => {
-            let options =
-                PostgresOptions { url: url.clone(), connections: 4, keys: None, node: Node::default() };
+            let options = PostgresOptions {
+                url: url.clone(),
+                connections: 4,
+                keys: None,
+                node: Node::default(),
+                before: None,
+            };
             let store = Postgres::open(&options, env.clone()).await?;
             Ok((store.clone(), store))
         }

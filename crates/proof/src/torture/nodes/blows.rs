@@ -21,7 +21,7 @@ const TAKEN_OVER: Duration = Duration::from_millis(12_500);
 const SHORT: Duration = Duration::from_millis(2_500);
 /// A database that is away for less is outlived by every node.
 const OUTLIVED: Duration = Duration::from_secs(4);
-/// A node that does not reach its database gives up after six seconds; others take over after ten.
+/// A node that does not reach its database begins anew after six seconds; others take over after ten.
 const GIVES_UP: Duration = Duration::from_millis(9_500);
 
 /// What a part of the proof does to nodes and their database.
@@ -44,8 +44,8 @@ pub(super) enum Blow {
 pub(super) struct Tally {
     /// In words, with how often each was.
     pub(super) counts: Vec<(&'static str, usize)>,
-    /// How long it took nodes that were cut off to end.
-    pub(super) longest_end: Duration,
+    /// How long it took nodes that were cut off to give up.
+    pub(super) longest_give_up: Duration,
 }
 
 impl Tally {
@@ -98,7 +98,7 @@ pub(super) async fn strike(
                 if begun.elapsed() > OUTLIVED {
                     // Nodes give up a database that is away for six seconds, as they must.
                     sleep(SHORT).await;
-                    for _ in 0..fleet.revive().await? {
+                    for _ in 0..fleet.revived().await? {
                         tally.count("nodes that gave up as the database was away for long");
                     }
                 }
@@ -115,7 +115,7 @@ pub(super) async fn strike(
         Blow::Leap => {
             fleet.set_clock(node, LEAPS[round % LEAPS.len()])?;
             sleep(Duration::from_secs(2)).await;
-            ensure!(fleet.lives(node)?, "a node ended as its clock was set");
+            ensure!(!fleet.gave_up(node)?, "a node gave up as its clock was set");
             tally.count("clocks set");
             if round % 3 == 2 {
                 kill(fleet, node).await?;
@@ -153,15 +153,15 @@ async fn partition(
         sleep(SHORT).await;
         fleet.link(node).hold(Held::default());
         sleep(Duration::from_secs(1)).await;
-        ensure!(fleet.lives(node)?, "a node ended that was cut off for {SHORT:?} only");
+        ensure!(!fleet.gave_up(node)?, "a node gave up that was cut off for {SHORT:?} only");
         tally.count("short");
         return Ok(());
     }
     sleep(Duration::from_secs(1)).await;
     fleet.withdraw(node)?;
-    let took = fleet.ends(node).await? + Duration::from_secs(1);
-    ensure!(took < GIVES_UP, "a node that was cut off ended after {took:?}");
-    tally.longest_end = tally.longest_end.max(took);
+    let took = fleet.gives_up(node).await? + Duration::from_secs(1);
+    ensure!(took < GIVES_UP, "a node that was cut off gave up after {took:?}");
+    tally.longest_give_up = tally.longest_give_up.max(took);
     fleet.begin_life(true, false);
     // Half of them come back before others took over, on a way that is open again.
     if rng.bool() {
@@ -169,7 +169,7 @@ async fn partition(
         tally.count("taken over from");
     }
     fleet.link(node).hold(Held::default());
-    fleet.up(node).await
+    fleet.back(node).await
 }
 
 async fn pause(fleet: &mut Fleet, node: usize, round: usize, rng: &mut Rng, tally: &mut Tally) -> Result<()> {
@@ -178,7 +178,7 @@ async fn pause(fleet: &mut Fleet, node: usize, round: usize, rng: &mut Rng, tall
         sleep(SHORT).await;
         fleet.signal(node, Signal::SIGCONT)?;
         sleep(Duration::from_secs(1)).await;
-        ensure!(fleet.lives(node)?, "a node ended that stood still for {SHORT:?} only");
+        ensure!(!fleet.gave_up(node)?, "a node gave up that stood still for {SHORT:?} only");
         tally.count("short");
         return Ok(());
     }
@@ -188,10 +188,10 @@ async fn pause(fleet: &mut Fleet, node: usize, round: usize, rng: &mut Rng, tall
     sleep(TAKEN_OVER + Duration::from_millis(rng.u64(..2_000))).await;
     fleet.begin_life(false, true);
     fleet.signal(node, Signal::SIGCONT)?;
-    let took = fleet.ends(node).await?;
-    tally.longest_end = tally.longest_end.max(took);
+    let took = fleet.gives_up(node).await?;
+    tally.longest_give_up = tally.longest_give_up.max(took);
     tally.count("taken over from");
     sleep(STRAGGLERS).await;
     fleet.begin_life(true, false);
-    fleet.up(node).await
+    fleet.back(node).await
 }

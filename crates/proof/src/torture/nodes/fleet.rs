@@ -20,8 +20,8 @@ use crate::torture::leaps::{self, LEAPS};
 
 /// How many nodes.
 pub(super) const NODES: usize = 3;
-/// How long a node that must end may take to do so.
-const ENDS: Duration = Duration::from_secs(20);
+/// How long a node that is over may take until it begins anew.
+const GIVES_UP: Duration = Duration::from_secs(20);
 
 /// A node, which runs or does not.
 struct Node {
@@ -30,6 +30,8 @@ struct Node {
     /// What its clock is set by, if it has one of its own.
     clock: Option<PathBuf>,
     running: Option<(Server, Peer)>,
+    /// How often its process began anew, as far as that was noticed.
+    renewed: usize,
 }
 
 pub(super) struct Fleet {
@@ -63,7 +65,7 @@ impl Fleet {
                 environment.extend(leaps::faked(clock)?);
             }
             let program = Program { environment, log, ..program.clone() };
-            nodes.push(Node { program, link, clock, running: None });
+            nodes.push(Node { program, link, clock, running: None, renewed: 0 });
         }
         let mut fleet = Fleet { nodes, shared, effects, lives: 0, longest_start: Duration::ZERO };
         fleet.begin_life(false, false);
@@ -96,7 +98,16 @@ impl Fleet {
         let Start::Ready(peer) = server.up().await? else { bail!("somebody else killed a node") };
         self.longest_start = self.longest_start.max(begun.elapsed());
         self.shared.is_up(&peer);
-        of.running = Some((server, peer));
+        (of.running, of.renewed) = (Some((server, peer)), 0);
+        Ok(())
+    }
+
+    /// Waits until one that began anew is at work.
+    pub(super) async fn back(&mut self, node: usize) -> Result<()> {
+        let (server, peer) = self.nodes[node].running.as_mut().context("the node does not run")?;
+        let Start::Ready(found) = server.up().await? else { bail!("somebody else killed a node") };
+        self.shared.is_up(&found);
+        *peer = found;
         Ok(())
     }
 
@@ -138,26 +149,27 @@ impl Fleet {
         Ok(kill(server.pid()?, signal)?)
     }
 
-    /// It must find that its turn is over, and end by itself; how long that took.
-    pub(super) async fn ends(&mut self, node: usize) -> Result<Duration> {
+    /// It must find that its turn is over, and begin anew; how long that took.
+    pub(super) async fn gives_up(&mut self, node: usize) -> Result<Duration> {
         let begun = Instant::now();
-        let (mut server, peer) = self.nodes[node].running.take().context("the node does not run")?;
-        let status = timeout(ENDS, server.wait()).await.context("a node that is over does not end")??;
-        self.shared.is_gone_from(&peer);
-        if status.code() != Some(1) {
-            bail!("a node that is over ended with {status}");
-        }
+        let of = &mut self.nodes[node];
+        let (server, peer) = of.running.as_mut().context("the node does not run")?;
+        of.renewed += 1;
+        timeout(GIVES_UP, server.has_renewed(of.renewed))
+            .await
+            .context("a node that is over does not begin anew")??;
+        self.shared.is_gone_from(peer);
         Ok(begun.elapsed())
     }
 
-    /// Starts those again that gave up by themselves; how many.
-    pub(super) async fn revive(&mut self) -> Result<usize> {
+    /// Waits for those that gave up by themselves to be back; how many.
+    pub(super) async fn revived(&mut self) -> Result<usize> {
         let mut revived = 0;
         for node in 0..self.nodes.len() {
-            if !self.lives(node)? {
-                self.ends(node).await?;
+            while self.gave_up(node)? {
+                self.gives_up(node).await?;
                 self.begin_life(true, false);
-                self.up(node).await?;
+                self.back(node).await?;
                 revived += 1;
             }
         }
@@ -169,10 +181,11 @@ impl Fleet {
         &self.nodes[node].link
     }
 
-    /// Whether it lives still.
-    pub(super) fn lives(&mut self, node: usize) -> Result<bool> {
-        let Some((server, _)) = &mut self.nodes[node].running else { return Ok(false) };
-        Ok(server.has_ended()?.is_none())
+    /// Whether it began anew, and nobody noticed yet.
+    pub(super) fn gave_up(&mut self, node: usize) -> Result<bool> {
+        let of = &mut self.nodes[node];
+        let (server, _) = of.running.as_mut().context("the node does not run")?;
+        Ok(server.renewed()? > of.renewed)
     }
 
     /// One that is at work.

@@ -54,7 +54,7 @@ pub(in crate::torture) async fn run(place: &Place, run: Run, report: &mut Report
     }
     // Whoever remembers what is lost has noticed by now, or has nothing to write.
     let healed = heal::ended(&fleet.peer(0)?, &shared, callers).await?;
-    over += fleet.revive().await?;
+    over += fleet.revived().await?;
     for node in 0..NODES {
         fleet.stop(node).await?;
     }
@@ -86,8 +86,8 @@ pub(in crate::torture) async fn run(place: &Place, run: Run, report: &mut Report
     report.add(
         NAME,
         "over",
-        "nodes that remember what is lost end",
-        format!("{over} ended"),
+        "nodes that remember what is lost begin anew",
+        format!("{over} did"),
         lost.is_empty() || over > 0,
     );
     report.add_noted(NAME, "heal", "everything ends and a write succeeds", healed.figure(), healed.faults());
@@ -103,12 +103,12 @@ pub(in crate::torture) async fn run(place: &Place, run: Run, report: &mut Report
     Ok(())
 }
 
-/// Starts nodes that gave up until something is accepted again; how many.
+/// Waits for nodes that gave up until something is accepted again; how many.
 async fn accepts(fleet: &mut Fleet) -> Result<usize> {
     let begun = Instant::now();
     let mut revived = 0;
     loop {
-        revived += fleet.revive().await?;
+        revived += fleet.revived().await?;
         match timeout(HEALED, fleet.first_ack(Duration::from_secs(1))).await {
             Ok(Ok(_)) => return Ok(revived),
             _ if begun.elapsed() > HEALED => anyhow::bail!("nothing was accepted for {HEALED:?}"),

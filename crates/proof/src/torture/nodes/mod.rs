@@ -25,8 +25,8 @@ use fleet::{Fleet, NODES};
 
 /// How long a node may take from its start until it is at work, on a machine that the others keep busy.
 const START: Duration = Duration::from_secs(5);
-/// A cut-off node is no more before others take over.
-const ENDS: Duration = Duration::from_secs(10);
+/// A cut-off node has given up before others take over.
+const GIVEN_UP: Duration = Duration::from_secs(10);
 
 /// A part of the proof.
 #[derive(Clone, Copy)]
@@ -113,9 +113,15 @@ pub(super) async fn run(place: &Place, part: Part, run: Run, report: &mut Report
         format!("longest {:.0?}", fleet.longest_start),
         fleet.longest_start <= START,
     );
-    if tally.longest_end > Duration::ZERO {
-        let figure = format!("longest {:.1?}", tally.longest_end);
-        report.add(name, "ends", "a node that is over ends by itself", figure, tally.longest_end < ENDS);
+    if tally.longest_give_up > Duration::ZERO {
+        let figure = format!("longest {:.1?}", tally.longest_give_up);
+        report.add(
+            name,
+            "over",
+            "a node that is over gives up before others take over",
+            figure,
+            tally.longest_give_up < GIVEN_UP,
+        );
     }
     odd_and_unknown(&recorder, &healed, name, true, report);
     report.add_noted(name, "db", "amcheck", format!("{} faults", faults.len()), faults);

@@ -99,6 +99,11 @@ impl Crew {
         Ok(self.stood(worker.number))
     }
 
+    /// Where one stands now, as far as it said.
+    pub(in crate::torture) fn stands(&self, which: usize) -> &'static str {
+        self.stood(self.workers[which].number)
+    }
+
     fn stood(&self, number: usize) -> &'static str {
         let mut last: HashMap<Lease, Deed> = HashMap::new();
         let events = self.events.borrow();

@@ -120,9 +120,15 @@ impl Run {
     /// F4: killed after a lease, after the effect, before and after the report.
     async fn kills(&mut self, crew: &mut Crew, kills: usize, rng: &mut Rng) -> Result<()> {
         for round in 0..kills {
-            self.feed().await?;
-            sleep(Duration::from_millis(rng.u64(5..120))).await;
-            let point = crew.kill(rng.usize(..WORKERS)).await?;
+            let which = if round % 10 == 9 {
+                // Rare while there is work: nothing is added until one of them has reported all that it had.
+                done_with_all(crew).await
+            } else {
+                self.feed().await?;
+                sleep(Duration::from_millis(rng.u64(5..120))).await;
+                None
+            };
+            let point = crew.kill(which.unwrap_or_else(|| rng.usize(..WORKERS))).await?;
             *self.points.entry(point).or_default() += 1;
             crew.hire()?;
             if (round + 1) % 50 == 0 {
@@ -209,6 +215,19 @@ impl Run {
             refused == 0 || nodes > 1,
         );
     }
+}
+
+/// A worker that has reported all it was given and waits for more, if there is one within the time that the work should take.
+async fn done_with_all(crew: &Crew) -> Option<usize> {
+    let until = Instant::now() + QUIET;
+    while Instant::now() < until {
+        let found = (0..WORKERS).find(|which| crew.stands(*which) == crew::REPORTED);
+        if found.is_some() {
+            return found;
+        }
+        sleep(Duration::from_millis(5)).await;
+    }
+    None
 }
 
 /// Stores the workflow of three steps that workers do.
