@@ -12,7 +12,7 @@ use anyhow::{Context as _, anyhow};
 use longhaul_auth::AuthConfig;
 use longhaul_engine::{CommandConfig, EngineConfig, HttpConfig};
 use longhaul_model::{Span, StatusStyle};
-use longhaul_server::{Limits, Tls, WireConfig};
+use longhaul_server::{Limits, Proxies, Tls, WireConfig};
 use longhaul_store::Node;
 use longhaul_store::postgres::PostgresOptions;
 use serde::Deserialize;
@@ -43,6 +43,8 @@ pub(crate) struct Config {
     pub(crate) tls: Tls,
     /// Whether other machines may come without TLS.
     pub(crate) insecure_http: bool,
+    /// Balancers that are believed where requests come from.
+    pub(crate) trusted_proxies: Proxies,
     /// Where the keys are.
     pub(crate) key_file: PathBuf,
     /// Who may come in.
@@ -128,6 +130,8 @@ struct File {
     key_file: Option<PathBuf>,
     listen: Option<SocketAddr>,
     insecure_http: Option<bool>,
+    #[serde(deserialize_with = "proxies")]
+    trusted_proxies: Proxies,
     workflows: Option<PathBuf>,
     demo: Option<bool>,
     log_format: Option<LogFormat>,
@@ -247,6 +251,7 @@ impl Config {
             limits: file.limits.resolve(),
             data_dir,
             database,
+            trusted_proxies: file.trusted_proxies,
             insecure_http: args.insecure_http.or(file.insecure_http).unwrap_or_default(),
             listen: args.listen.or(file.listen).unwrap_or_else(|| (Ipv4Addr::LOCALHOST, 8080).into()),
             workflows: args.workflows.or(file.workflows),
@@ -267,6 +272,10 @@ impl Config {
                 .map_or(SHUTDOWN_DELAY, |span| Duration::from_millis(span.0)),
         })
     }
+}
+
+fn proxies<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Proxies, D::Error> {
+    Proxies::new(Vec::<String>::deserialize(deserializer)?).map_err(serde::de::Error::custom)
 }
 
 fn parse(path: &Path, text: &str) -> anyhow::Result<File> {
@@ -368,6 +377,7 @@ mod tests {
             listen = "127.0.0.1:9000"
             log_format = "json"
             insecure_http = true
+            trusted_proxies = ["10.0.0.5", "10.1.0.0/16"]
             [database]
             url = "postgres://longhaul@db1,db2/longhaul"
             connections = 8
@@ -390,6 +400,7 @@ mod tests {
         assert_eq!(file.wire.action_body, ActionBody::Empty);
         assert!(file.wire.extensions);
         assert_eq!(file.insecure_http, Some(true));
+        assert_eq!(file.trusted_proxies, Proxies::new(["10.0.0.5", "10.1.0.0/16"]).unwrap());
         let files = Tls::Files { cert: "/etc/longhaul/cert.pem".into(), key: "/etc/longhaul/key.pem".into() };
         assert_eq!(file.tls.resolve(Path::new("/data")), files);
         let database = file.database.resolve(None).unwrap();
@@ -405,6 +416,8 @@ mod tests {
             text.contains("longhaul.toml:3:1: error: wire.statusstyle: unknown field `statusstyle`"),
             "{text}"
         );
+        let text = wrong("trusted_proxies = [\"balancer\"]\n");
+        assert!(text.contains("trusted_proxies: `balancer` is no address or network"), "{text}");
         let text = wrong("[engine]\ncancel_grace = \"soon\"\n");
         assert!(
             text.contains("longhaul.toml:2:16: error: engine.cancel_grace: `soon` is not a duration"),

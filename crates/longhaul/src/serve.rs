@@ -56,6 +56,7 @@ async fn serve(
         tls: config.tls.clone(),
         limits: config.limits.clone(),
         insecure_http: config.insecure_http,
+        trusted_proxies: config.trusted_proxies.clone(),
     };
     let Some(ground) = Ground::take(&config, &env, settings, &mut signals).await? else {
         return Ok(Code::Success);

@@ -84,8 +84,9 @@ impl Gate {
         headers: &HeaderMap,
         peer: Option<Peer>,
     ) -> Result<(Caller, Option<Place>), ApiError> {
+        let proxies = &self.app.config.trusted_proxies;
         let from =
-            peer.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |Peer(address)| address.ip().to_canonical());
+            peer.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |Peer(peer)| proxies.client(peer.ip(), headers));
         if self.role == Role::Public {
             return Ok((Caller { who: None, from, action: self.action }, None));
         }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use longhaul_model::StatusStyle;
 
+use crate::proxies::Proxies;
 use crate::tls::Tls;
 
 /// Settings of the server.
@@ -17,6 +18,8 @@ pub struct ServerConfig {
     pub tls: Tls,
     /// Whether other machines may come without TLS. Default false: passwords, tokens and data could be read on the way.
     pub insecure_http: bool,
+    /// Whom to believe that they ask for somebody else. Default nobody.
+    pub trusted_proxies: Proxies,
 }
 
 /// How the Tasks API is spoken (wire contract, section 0).

@@ -9,6 +9,7 @@ mod error;
 mod listen;
 mod openapi;
 mod origin;
+mod proxies;
 mod request;
 mod respond;
 mod routes;
@@ -31,6 +32,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 pub use config::{ActionBody, Limits, ServerConfig, WireConfig};
+pub use proxies::Proxies;
 pub use routes::Role;
 pub use tls::{Certificate, Tls, TlsError};
 

@@ -111,6 +111,28 @@ async fn guessing_is_slowed_and_never_locks_out_for_good() {
     assert_eq!(server.get("/v1/tasks").await.status, 200);
 }
 
+/// Behind a balancer whoever guesses slows down nobody else, and cannot say that he is somebody else.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn guessing_behind_a_proxy_is_slowed_by_who_guesses() {
+    let trusted_proxies = longhaul_server::Proxies::new(["127.0.0.1"]).unwrap();
+    let server = Running::with(longhaul_server::ServerConfig { trusted_proxies, ..Default::default() }).await;
+    let login_from = async |forwarded: &str, username: &str, password: &str| {
+        let request = server.nobody().post(server.url("/v1/tokens")).header("x-forwarded-for", forwarded);
+        let body = json!({ "username": username, "password": password }).to_string();
+        Answer::of(request.header("content-type", "application/json").body(body)).await
+    };
+    let mut seen = Vec::new();
+    for n in 0..8 {
+        let forwarded = format!("203.0.113.{n}, 198.51.100.7");
+        seen.push(login_from(&forwarded, &format!("name-{n}"), "a guess of many").await.status.as_u16());
+    }
+    assert_eq!((&seen[..5], seen[7]), (&[401; 5][..], 429), "{seen:?}");
+    assert_eq!(login_from("198.51.100.7", "admin", PASSWORD).await.status, 429);
+    assert_eq!(login_from("198.51.100.8", "admin", PASSWORD).await.status, 201);
+    let audit = server.get("/v1/audit?outcome=REFUSED").await.json().to_string();
+    assert!(audit.contains("198.51.100.7") && !audit.contains("203.0.113"), "{audit}");
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn bad_tokens_are_answered_so_that_clients_log_in_again() {
     let server = Running::start().await;

@@ -1,0 +1,112 @@
+//! Proxies whose word counts: where a request came from is what they say in `X-Forwarded-For`, and nobody else's word.
+
+use std::net::{IpAddr, SocketAddr};
+use std::str::FromStr;
+
+use http::HeaderMap;
+use ipnet::IpNet;
+
+/// The header by which proxies say for whom they ask; each adds whom it was asked by at the end.
+const FORWARDED_FOR: &str = "x-forwarded-for";
+
+/// The addresses of proxies that are believed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Proxies(Vec<IpNet>);
+
+impl Proxies {
+    /// Of addresses and networks, such as `10.0.0.5`, `10.0.0.0/8`, `fd00::/8`. The error says what is wrong with one.
+    pub fn new<S: AsRef<str>>(all: impl IntoIterator<Item = S>) -> Result<Proxies, String> {
+        all.into_iter().map(|one| network(one.as_ref())).collect::<Result<_, _>>().map(Proxies)
+    }
+
+    fn trusts(&self, address: IpAddr) -> bool {
+        self.0.iter().any(|network| network.contains(&address))
+    }
+
+    /// Where a request came from that such a peer sent: the last one in the row of proxies that is none of these.
+    pub(crate) fn client(&self, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
+        let mut client = peer.to_canonical();
+        // Nobody else's word counts, and where there are no proxies nothing is read.
+        let mut said = headers
+            .get_all(FORWARDED_FOR)
+            .iter()
+            .rev()
+            .flat_map(|value| value.as_bytes().rsplit(|byte| *byte == b','));
+        while self.trusts(client) {
+            // What cannot be read ends the row: what stands before it is anybody's word.
+            let Some(before) = said.next().and_then(address) else { break };
+            client = before;
+        }
+        client
+    }
+}
+
+fn network(text: &str) -> Result<IpNet, String> {
+    if let Ok(address) = text.parse::<IpAddr>() {
+        return Ok(IpNet::from(address.to_canonical()));
+    }
+    let network = IpNet::from_str(text)
+        .map_err(|_| format!("`{text}` is no address or network: write 10.0.0.5, or 10.0.0.0/8"))?;
+    if network.trunc() == network {
+        Ok(network)
+    } else {
+        Err(format!("`{text}` has bits behind its length: write {}", network.trunc()))
+    }
+}
+
+/// An address as proxies write it, some with a port.
+fn address(bytes: &[u8]) -> Option<IpAddr> {
+    let text = std::str::from_utf8(bytes).ok()?.trim();
+    let bare = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(text);
+    let address =
+        bare.parse().or_else(|_| text.parse::<SocketAddr>().map(|with_port| with_port.ip())).ok()?;
+    Some(IpAddr::to_canonical(&address))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn client(proxies: &[&str], peer: &str, said: &[&'static str]) -> String {
+        let mut headers = HeaderMap::new();
+        for value in said {
+            headers.append(FORWARDED_FOR, value.parse().unwrap());
+        }
+        Proxies::new(proxies).unwrap().client(peer.parse().unwrap(), &headers).to_string()
+    }
+
+    #[test]
+    fn only_the_word_of_trusted_proxies_counts() {
+        let inner = &["10.0.0.0/8", "fd00::1"][..];
+        for (proxies, peer, said, wanted) in [
+            (&[][..], "10.0.0.1", &["1.2.3.4"][..], "10.0.0.1"),
+            (inner, "10.0.0.1", &[], "10.0.0.1"),
+            (inner, "10.0.0.1", &["1.2.3.4"], "1.2.3.4"),
+            (inner, "192.0.2.1", &["1.2.3.4"], "192.0.2.1"),
+            // What whoever asked made up stands before what the proxy added.
+            (inner, "10.0.0.1", &["6.6.6.6, 1.2.3.4"], "1.2.3.4"),
+            (inner, "10.0.0.1", &["6.6.6.6", "1.2.3.4, 10.0.0.2"], "1.2.3.4"),
+            (inner, "10.0.0.1", &["6.6.6.6, nonsense"], "10.0.0.1"),
+            (inner, "10.0.0.1", &["10.0.0.2, 10.0.0.3"], "10.0.0.2"),
+            (inner, "fd00::1", &["[2001:db8::5]:4711"], "2001:db8::5"),
+            (inner, "::ffff:10.0.0.1", &["::ffff:1.2.3.4"], "1.2.3.4"),
+            (inner, "10.0.0.1", &["1.2.3.4:99"], "1.2.3.4"),
+            (inner, "10.0.0.1", &["[2001:db8::5]"], "2001:db8::5"),
+        ] {
+            assert_eq!(client(proxies, peer, said), wanted, "{peer} {said:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_network_is_refused() {
+        for (bad, says) in [
+            ("proxy", "write 10.0.0.5"),
+            ("10.0.0.1/8", "write 10.0.0.0/8"),
+            ("10.0.0.0/33", "write"),
+            ("", "write"),
+        ] {
+            let error = Proxies::new([bad]).unwrap_err();
+            assert!(error.contains(says), "{error}");
+        }
+    }
+}
