@@ -115,9 +115,8 @@ impl Address {
         let failed = |source| ServerError::Bind { address: self.address, source };
         let same = nix::unistd::dup(&self.listener).map_err(|e| failed(e.into()))?;
         let listener = TcpListener::from_std(same.into()).map_err(failed)?;
-        let limits = self.config.limits.clone();
         let serving =
-            listen::serve(listener, self.acceptor.clone(), starting::router(), limits, until.clone());
+            listen::serve(listener, self.acceptor.clone(), starting::router(), &self.config, until.clone());
         with_certificate(self.certificate.clone(), serving, until).await;
         Ok(())
     }
@@ -165,8 +164,7 @@ impl Server {
     /// when this returns, nobody asks the engine any more.
     pub async fn run(self, stop: CancellationToken) {
         let Address { listener, acceptor, certificate, config, .. } = self.at;
-        let serving =
-            listen::serve(listener, acceptor, routes::router(self.app), config.limits.clone(), stop.clone());
+        let serving = listen::serve(listener, acceptor, routes::router(self.app), &config, stop.clone());
         with_certificate(certificate, serving, stop).await;
     }
 }

@@ -18,7 +18,8 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::config::Limits;
+use crate::config::ServerConfig;
+use crate::proxies::Proxies;
 use crate::serve::answer;
 use crate::stream::{Silence, Timed};
 use crate::tls::Acceptor;
@@ -40,6 +41,7 @@ const TOO_MANY: &[u8] =
 
 struct Connections {
     router: Router,
+    proxies: Arc<Proxies>,
     acceptor: Acceptor,
     silence: Silence,
     kept: http1::Builder,
@@ -58,10 +60,10 @@ pub(crate) async fn serve(
     listener: TcpListener,
     acceptor: Acceptor,
     router: Router,
-    limits: Limits,
+    config: &ServerConfig,
     stop: CancellationToken,
 ) {
-    let connections = Connections::new(acceptor, router, &limits, stop.clone());
+    let connections = Connections::new(acceptor, router, config, stop.clone());
     let mut pause = Duration::ZERO;
     loop {
         let accepted = tokio::select! {
@@ -84,11 +86,12 @@ pub(crate) async fn serve(
         }
     }
     drop(listener);
-    connections.end(limits.drain).await;
+    connections.end(config.limits.drain).await;
 }
 
 impl Connections {
-    fn new(acceptor: Acceptor, router: Router, limits: &Limits, stop: CancellationToken) -> Self {
+    fn new(acceptor: Acceptor, router: Router, config: &ServerConfig, stop: CancellationToken) -> Self {
+        let limits = &config.limits;
         let mut kept = http1::Builder::new();
         // The stream has the time limits, see there.
         kept.header_read_timeout(None).max_buf_size(HEADERS).max_headers(HEADER_COUNT);
@@ -96,6 +99,7 @@ impl Connections {
         closed_after_one.keep_alive(false);
         Connections {
             router,
+            proxies: config.trusted_proxies.clone().into(),
             acceptor,
             silence: Silence { head: limits.header_time, idle: limits.idle_time, write: limits.write_time },
             kept,
@@ -125,6 +129,7 @@ impl Connections {
         let _ = stream.set_nodelay(true);
         let (acceptor, router, http, silence) =
             (self.acceptor.clone(), self.router.clone(), http.clone(), self.silence);
+        let proxies = self.proxies.clone();
         let (watcher, stop, cut) = (self.graceful.watcher(), self.stop.clone(), self.cut.clone());
         self.tasks.spawn(async move {
             let _slot = slot;
@@ -134,7 +139,8 @@ impl Connections {
             let (phase, secure) = (stream.phase(), acceptor.is_secure());
             let service = service_fn(move |request: Request<Incoming>| {
                 phase.busy();
-                let (answer, phase) = (answer(router.clone(), peer, secure, request), phase.clone());
+                let (answer, phase) =
+                    (answer(router.clone(), proxies.clone(), peer, secure, request), phase.clone());
                 async move {
                     let answered = answer.await;
                     phase.answered();

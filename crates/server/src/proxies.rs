@@ -1,4 +1,5 @@
-//! Proxies whose word counts: where a request came from is what they say in `X-Forwarded-For`, and nobody else's word.
+//! Proxies whose word counts: where a request came from is what they say in `X-Forwarded-For`, and whether over TLS, what they say in
+//! `X-Forwarded-Proto`. Nobody else's word does.
 
 use std::net::{IpAddr, SocketAddr};
 use std::str::FromStr;
@@ -8,6 +9,8 @@ use ipnet::IpNet;
 
 /// The header by which proxies say for whom they ask; each adds whom it was asked by at the end.
 const FORWARDED_FOR: &str = "x-forwarded-for";
+/// The one by which they say how they were asked.
+const FORWARDED_PROTO: &str = "x-forwarded-proto";
 
 /// The addresses of proxies that are believed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -38,6 +41,14 @@ impl Proxies {
             client = before;
         }
         client
+    }
+
+    /// Whether such a peer says that it was asked over TLS.
+    pub(crate) fn was_secure(&self, peer: IpAddr, headers: &HeaderMap) -> bool {
+        let said = headers.get_all(FORWARDED_PROTO).iter().next_back();
+        let last = said.and_then(|value| value.as_bytes().rsplit(|byte| *byte == b',').next());
+        last.is_some_and(|proto| proto.trim_ascii().eq_ignore_ascii_case(b"https"))
+            && self.trusts(peer.to_canonical())
     }
 }
 
@@ -95,6 +106,24 @@ mod tests {
         ] {
             assert_eq!(client(proxies, peer, said), wanted, "{peer} {said:?}");
         }
+    }
+
+    #[test]
+    fn proxies_say_whether_they_were_asked_over_tls() {
+        let proxies = Proxies::new(["10.0.0.1"]).unwrap();
+        for (peer, said, wanted) in [
+            ("10.0.0.1", "https", true),
+            ("10.0.0.1", "http, HTTPS", true),
+            ("10.0.0.1", "https, http", false),
+            ("10.0.0.2", "https", false),
+        ] {
+            let headers = HeaderMap::from_iter([(
+                http::HeaderName::from_static(FORWARDED_PROTO),
+                said.parse().unwrap(),
+            )]);
+            assert_eq!(proxies.was_secure(peer.parse().unwrap(), &headers), wanted, "{peer} {said}");
+        }
+        assert!(!proxies.was_secure("10.0.0.1".parse().unwrap(), &HeaderMap::new()));
     }
 
     #[test]

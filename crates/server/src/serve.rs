@@ -3,6 +3,7 @@
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
 
 use axum::Router;
 use axum::body::Body;
@@ -18,18 +19,21 @@ use tracing::Level;
 use crate::access::Peer;
 use crate::error::{ApiError, Reference};
 use crate::origin;
+use crate::proxies::Proxies;
 
 /// Browsers come back over TLS only, for a year.
 const HSTS: HeaderValue = HeaderValue::from_static("max-age=31536000");
 
-/// Answers a request, whatever happens. `secure` is whether it came over TLS.
+/// Answers a request, whatever happens. `secure` is whether it came over TLS; to a proxy it may have, too.
 pub(crate) async fn answer(
     router: Router,
+    proxies: Arc<Proxies>,
     peer: SocketAddr,
     secure: bool,
     request: Request<Incoming>,
 ) -> Result<Response, Infallible> {
-    let mut response = logged(router, peer, secure, request).await;
+    let came_secure = secure || proxies.was_secure(peer.ip(), request.headers());
+    let mut response = logged(router, peer, came_secure, request).await;
     if secure {
         response.headers_mut().insert(header::STRICT_TRANSPORT_SECURITY, HSTS);
     }

@@ -133,6 +133,27 @@ async fn guessing_behind_a_proxy_is_slowed_by_who_guesses() {
     assert!(audit.contains("198.51.100.7") && !audit.contains("203.0.113"), "{audit}");
 }
 
+/// A browser's page that came over TLS to a proxy, and from there in clear, is this server's own.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn pages_behind_a_proxy_that_ends_tls_are_own() {
+    let trusted_proxies = longhaul_server::Proxies::new(["127.0.0.1"]).unwrap();
+    let trusting =
+        Running::with(longhaul_server::ServerConfig { trusted_proxies, ..Default::default() }).await;
+    let other = Running::start().await;
+    for (server, proto, status) in
+        [(&trusting, "https", 201), (&trusting, "http", 403), (&other, "https", 403)]
+    {
+        let body = json!({ "username": "admin", "password": PASSWORD }).to_string();
+        let request =
+            server.nobody().post(server.url("/v1/tokens")).header("content-type", "application/json");
+        let request = request
+            .header("host", "tasks.example.com")
+            .header("origin", "https://tasks.example.com")
+            .header("x-forwarded-proto", proto);
+        assert_eq!(Answer::of(request.body(body)).await.status, status, "{proto}");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn bad_tokens_are_answered_so_that_clients_log_in_again() {
     let server = Running::start().await;
