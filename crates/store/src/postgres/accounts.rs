@@ -41,7 +41,7 @@ impl Accounts for Postgres {
     }
 
     async fn put_signing_keys(&self, before: Option<String>, after: String) -> Result<bool, StoreError> {
-        self.errand(None, move |db, _| {
+        self.errand(None, (before, after), |db, (before, after), _| {
             Box::pin(async move {
                 let statement = "UPDATE installation SET signing_keys = $2
                      WHERE signing_keys IS NOT DISTINCT FROM $1";
@@ -63,7 +63,7 @@ impl Accounts for Postgres {
     }
 
     async fn create_user(&self, user: User, note: Option<Audit>) -> Result<User, StoreError> {
-        self.errand(note, move |db, now| Box::pin(async move { create(db, user, now).await })).await
+        self.errand(note, user, |db, user, now| Box::pin(async move { create(db, user, now).await })).await
     }
 
     async fn change_user(
@@ -72,21 +72,24 @@ impl Accounts for Postgres {
         asked: UserChange,
         note: Option<Audit>,
     ) -> Result<User, StoreError> {
-        let name = name.to_owned();
-        self.errand(note, move |db, now| Box::pin(async move { change(db, &name, asked, now).await })).await
+        self.errand(note, (name.to_owned(), asked), |db, (name, asked), now| {
+            Box::pin(async move { change(db, &name, asked, now).await })
+        })
+        .await
     }
 
     async fn delete_user(&self, name: &str, note: Option<Audit>) -> Result<(), StoreError> {
-        let name = name.to_owned();
-        self.errand(note, move |db, _| Box::pin(async move { delete(db, &name).await })).await
+        self.errand(note, name.to_owned(), |db, name, _| Box::pin(async move { delete(db, &name).await }))
+            .await
     }
 
     async fn touch_api_keys(&self, used: Vec<(String, Timestamp)>) -> Result<(), StoreError> {
-        self.errand(None, move |db, _| Box::pin(async move { touch(db, &used).await })).await
+        self.errand(None, used, |db, used, _| Box::pin(async move { touch(db, &used).await })).await
     }
 
     async fn put_refresh_token(&self, token: RefreshToken, note: Option<Audit>) -> Result<(), StoreError> {
-        self.errand(note, move |db, _| Box::pin(async move { sessions::put(db, &token).await })).await
+        self.errand(note, token, |db, token, _| Box::pin(async move { sessions::put(db, &token).await }))
+            .await
     }
 
     fn refresh_token(&self, hash: &[u8; 32]) -> Result<Option<RefreshToken>, StoreError> {
@@ -95,7 +98,7 @@ impl Accounts for Postgres {
     }
 
     async fn revoke_refresh_token(&self, hash: [u8; 32], note: Option<Audit>) -> Result<bool, StoreError> {
-        self.errand(None, move |db, now| {
+        self.errand(None, note, move |db, note, now| {
             Box::pin(async move {
                 let revoked = sessions::revoke(db, hash).await?;
                 if let Some(note) = note.filter(|_| revoked) {
@@ -108,11 +111,12 @@ impl Accounts for Postgres {
     }
 
     async fn note(&self, note: Audit) -> Result<(), StoreError> {
-        self.errand(Some(note), |_, _| Box::pin(async { Ok(()) })).await
+        self.errand(Some(note), (), |_, (), _| Box::pin(async { Ok(()) })).await
     }
 
     async fn prune_refresh_tokens(&self, now: Timestamp, limit: u32) -> Result<u64, StoreError> {
-        self.errand(None, move |db, _| Box::pin(async move { sessions::prune(db, now, limit).await })).await
+        self.errand(None, (), move |db, (), _| Box::pin(async move { sessions::prune(db, now, limit).await }))
+            .await
     }
 }
 

@@ -6,7 +6,8 @@ use longhaul_model::Timestamp;
 
 use super::Shared;
 use super::audit;
-use super::sql::{column, failed, no_connection};
+use super::patience::Patience;
+use super::sql::{column, failed, is_broken, no_connection};
 use super::turn::OPENING;
 use crate::audit::Audit;
 use crate::error::StoreError;
@@ -14,14 +15,41 @@ use crate::error::StoreError;
 /// The place of errands in the totals, of all nodes.
 pub(super) const ERRANDS: i16 = 1;
 
-/// Runs a function in a transaction, with a note of it.
-pub(super) async fn run<T, F>(shared: &Shared, note: Option<Audit>, work: F) -> Result<T, StoreError>
+/// Runs a function on what it is given in a transaction, with a note of it; again where others were at work on the same, or the
+/// connection was cut before the commit.
+pub(super) async fn run<C, T, F>(
+    shared: &Shared,
+    note: Option<Audit>,
+    given: C,
+    work: F,
+) -> Result<T, StoreError>
 where
-    F: for<'a> FnOnce(&'a Transaction<'a>, Timestamp) -> BoxFuture<'a, Result<T, StoreError>>,
+    C: Clone,
+    F: for<'a> Fn(&'a Transaction<'a>, C, Timestamp) -> BoxFuture<'a, Result<T, StoreError>>,
 {
     shared.check()?;
     // One at a time: they are rare, and leave their rows in one place.
     let _turn = shared.errands.lock().await;
+    let mut patience = Patience::default();
+    loop {
+        match attempt(shared, note.as_ref(), given.clone(), &work).await {
+            Err(e) if patience.allows(shared, &e).await => {}
+            Err(e) => return Err(e),
+            Ok(done) => return done,
+        }
+    }
+}
+
+/// Runs it once. An error says that nothing of it has happened; where nobody knows that, the outcome is one.
+async fn attempt<C, T, F>(
+    shared: &Shared,
+    note: Option<&Audit>,
+    given: C,
+    work: &F,
+) -> Result<Result<T, StoreError>, StoreError>
+where
+    F: for<'a> Fn(&'a Transaction<'a>, C, Timestamp) -> BoxFuture<'a, Result<T, StoreError>>,
+{
     let now = shared.env.now();
     let mut client = shared.pool.get().await.map_err(no_connection)?;
     let transaction = client.transaction().await.map_err(failed)?;
@@ -29,20 +57,18 @@ where
     shared.opened(&rows)?;
     let place = shared.turn.errand_place();
     let number = mark(&transaction, place).await?;
-    let done = work(&transaction, now).await?;
+    let done = work(&transaction, given, now).await?;
     if let Some(note) = note {
-        audit::write(&transaction, ERRANDS, &note, now).await?;
+        audit::write(&transaction, ERRANDS, note, now).await?;
     }
-    match transaction.commit().await {
-        Ok(()) => Ok(done),
-        Err(e) if super::sql::is_broken(&e) => {
-            if shared.was_committed(place, number).await? {
-                Ok(done)
-            } else {
-                Err(failed(e))
-            }
-        }
-        Err(e) => Err(failed(e)),
+    let Err(e) = transaction.commit().await else { return Ok(Ok(done)) };
+    if !is_broken(&e) {
+        return Err(failed(e));
+    }
+    match shared.was_committed(place, number).await {
+        Ok(true) => Ok(Ok(done)),
+        Ok(false) => Err(failed(e)),
+        Err(unknown) => Ok(Err(unknown)),
     }
 }
 

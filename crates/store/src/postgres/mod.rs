@@ -19,6 +19,7 @@ mod logs;
 mod migrations;
 mod nodes;
 mod outcome;
+mod patience;
 mod process;
 mod purge;
 mod reads;

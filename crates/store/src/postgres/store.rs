@@ -4,13 +4,16 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use async_trait::async_trait;
+use deadpool_postgres::Transaction;
+use futures_util::future::BoxFuture;
 use longhaul_model::workflow::{Definition, Workflow};
 use longhaul_model::{Attempt, Command, Spec, TaskId, TaskStatus, Timestamp, Token, WorkflowVersion};
 use serde_json::Value;
 use tokio::sync::oneshot;
 
+use super::patience::TRIES;
 use super::turn::Standing;
-use super::writer::{Answer, Job, Log, TRIES};
+use super::writer::{Answer, Job, Log};
 use super::{
     Postgres, Shared, audit, claims, compare, errand, import, list, logs, nodes, purge, rows, settings,
     takeover, workflows,
@@ -35,19 +38,23 @@ impl Postgres {
         answered.await.map_err(|_| closed())?
     }
 
-    /// Runs a function in a transaction of its own, with a note of it.
-    pub(super) async fn errand<T, F>(&self, note: Option<Audit>, work: F) -> Result<T, StoreError>
+    /// Runs a function on what it is given in a transaction of its own, with a note of it.
+    pub(super) async fn errand<C, T, F>(
+        &self,
+        note: Option<Audit>,
+        given: C,
+        work: F,
+    ) -> Result<T, StoreError>
     where
+        C: Clone + Send + Sync + 'static,
         T: Send + 'static,
-        F: for<'a> FnOnce(
-                &'a deadpool_postgres::Transaction<'a>,
-                Timestamp,
-            ) -> futures_util::future::BoxFuture<'a, Result<T, StoreError>>
+        F: for<'a> Fn(&'a Transaction<'a>, C, Timestamp) -> BoxFuture<'a, Result<T, StoreError>>
             + Send
+            + Sync
             + 'static,
     {
         let shared = self.shared.clone();
-        self.driven(async move { errand::run(&shared, note, work).await }).await
+        self.driven(async move { errand::run(&shared, note, given, work).await }).await
     }
 
     /// Awaits what the store's own threads do: to its end, also when whoever asked goes away.
@@ -218,7 +225,7 @@ impl Store for Postgres {
     ) -> Result<WorkflowPut, StoreError> {
         let shared = self.known();
         let (wid, put) = self
-            .errand(None, move |db, now| {
+            .errand(None, (shared, definition, note), |db, (shared, definition, note), now| {
                 Box::pin(async move {
                     let (wid, put) = workflows::put(db, &shared.workflows, definition, now).await?;
                     // The same again changes nothing.
@@ -234,8 +241,10 @@ impl Store for Postgres {
     }
 
     async fn delete_workflow(&self, name: &str, note: Option<Audit>) -> Result<(), StoreError> {
-        let of = name.to_owned();
-        self.errand(note, move |db, _| Box::pin(async move { workflows::hide(db, &of).await })).await?;
+        self.errand(note, name.to_owned(), |db, name, _| {
+            Box::pin(async move { workflows::hide(db, &name).await })
+        })
+        .await?;
         self.shared.workflows.removed(name);
         Ok(())
     }
@@ -259,7 +268,10 @@ impl Store for Postgres {
         tasks: Vec<ImportedTask>,
         note: Option<Audit>,
     ) -> Result<ImportOutcome, StoreError> {
-        self.errand(note, move |db, _| Box::pin(async move { import::import(db, &tasks).await })).await
+        self.errand(note, Arc::new(tasks), |db, tasks, _| {
+            Box::pin(async move { import::import(db, &tasks).await })
+        })
+        .await
     }
 
     async fn delete_history(
@@ -268,7 +280,7 @@ impl Store for Postgres {
         note: Option<Audit>,
     ) -> Result<Vec<(TaskId, Deletion)>, StoreError> {
         let shared = self.known();
-        self.errand(note, move |db, _| {
+        self.errand(note, (shared, tasks), |db, (shared, tasks), _| {
             Box::pin(async move { purge::named(db, &shared.workflows, &tasks).await })
         })
         .await
@@ -281,7 +293,7 @@ impl Store for Postgres {
         limit: u32,
     ) -> Result<Purged, StoreError> {
         let shared = self.known();
-        self.errand(None, move |db, _| {
+        self.errand(None, shared, move |db, shared, _| {
             Box::pin(async move { purge::aged(db, &shared.workflows, before, from, limit).await })
         })
         .await
@@ -293,12 +305,14 @@ impl Store for Postgres {
     }
 
     async fn put_setting(&self, name: &str, value: Value, note: Option<Audit>) -> Result<(), StoreError> {
-        let name = name.to_owned();
-        self.errand(note, move |db, _| Box::pin(async move { settings::put(db, &name, &value).await })).await
+        self.errand(note, (name.to_owned(), value), |db, (name, value), _| {
+            Box::pin(async move { settings::put(db, &name, &value).await })
+        })
+        .await
     }
 
     async fn note(&self, note: Audit) -> Result<(), StoreError> {
-        self.errand(Some(note), |_, _| Box::pin(async { Ok(()) })).await
+        self.errand(Some(note), (), |_, (), _| Box::pin(async { Ok(()) })).await
     }
 
     fn audit(&self, query: &AuditQuery) -> Result<AuditPage, StoreError> {
@@ -307,7 +321,7 @@ impl Store for Postgres {
     }
 
     async fn prune_audit(&self, before: Timestamp, limit: u32) -> Result<u64, StoreError> {
-        self.errand(None, move |db, _| {
+        self.errand(None, (), move |db, (), _| {
             Box::pin(async move { audit::prune(db, errand::ERRANDS, before, limit).await })
         })
         .await

@@ -14,6 +14,7 @@ use super::Shared;
 use super::batch::{Batch, Written};
 use super::commit::{Outcome, UnderWay, commit};
 use super::held::Loaded;
+use super::patience::Patience;
 use super::rows::query;
 use super::sql::{failed, no_connection};
 use super::tally::Tally;
@@ -29,15 +30,10 @@ use crate::stored::{Submitted, Worked};
 const LARGEST_BATCH: usize = 512;
 /// How long the writer pauses before it repeats what could not be written.
 const PAUSE: Duration = Duration::from_millis(200);
-/// How often a transaction that could not be run is tried on another connection before it fails, and what passes in between.
-const CUTS: usize = 3;
-const NOTICED: Duration = Duration::from_millis(10);
 /// How long a second connection is waited for, while the first one commits.
 const SECOND: Duration = Duration::from_millis(50);
 /// How long one must do when no second one was to be had.
 const ONE: Duration = Duration::from_secs(1);
-/// How often a transaction that met others at work is repeated before it fails.
-pub(super) const TRIES: usize = 8;
 
 /// For the writer's connection, which asks for rows by their keys and for nothing else. Left to itself, the planner takes the
 /// few rows of the hot table for a small table and reads all of it, dead versions too, which are many more under load.
@@ -291,19 +287,10 @@ impl Writer {
     /// Runs the jobs in a transaction, and leaves it to be committed; again where others were at work on the same, or the connection
     /// was cut: nothing of it can have happened yet.
     async fn written(&mut self, jobs: &[Job]) -> Result<(Client, Written), StoreError> {
-        let (mut tries, mut cuts) = (0, 0);
+        let mut patience = Patience::default();
         loop {
             match self.attempt(jobs).await {
-                Err(StoreError::Unavailable(why)) if cuts < CUTS && self.shared.check().is_ok() => {
-                    cuts += 1;
-                    tracing::debug!(why, cuts, "a transaction is tried on another connection");
-                    // Those at rest may be cut, too, and noticed a moment later.
-                    tokio::time::sleep(NOTICED).await;
-                }
-                Err(StoreError::Conflict(why)) if tries < TRIES => {
-                    tries += 1;
-                    tracing::debug!(why, tries, "a transaction met others at work, and is repeated");
-                }
+                Err(e) if patience.allows(&self.shared, &e).await => {}
                 done => return done,
             }
         }

@@ -47,17 +47,7 @@ impl Database {
     }
 
     async fn node(&self) -> Result<Arc<Postgres>, StoreError> {
-        Postgres::open(
-            &PostgresOptions {
-                url: self.url.clone(),
-                connections: 4,
-                keys: None,
-                node: Node::default(),
-                before: None,
-            },
-            self.env.clone(),
-        )
-        .await
+        Postgres::open(&self.options(), self.env.clone()).await
     }
 }
 
@@ -265,7 +255,7 @@ async fn node_whose_turn_is_over_writes_nothing() {
     let workflow = put(&*node, definition("w", "T_RUN", 1)).await;
     database.operator("UPDATE turns SET over = true");
     let (over, told) = std::sync::mpsc::channel();
-    node.when_over(move || over.send(()).unwrap());
+    node.when_over(move |_| over.send(()).unwrap());
     let late = longhaul_store::Submission {
         task: task(&database.env, &workflow, "late", None),
         key: None,
@@ -322,6 +312,34 @@ async fn cut_connections_lose_nothing() {
     assert!(accepted.len() > 100, "{} accepted, {refused} refused", accepted.len());
     for id in accepted.iter().chain([&last]) {
         assert_eq!(record(&*node, *id).id, *id);
+    }
+    node.close().await;
+}
+
+/// What is done in a transaction of its own is done again where it and another one waited for each other.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_errand_in_a_deadlock_is_repeated() {
+    let database = Database::new();
+    let node = database.node().await.unwrap();
+    node.put_setting("s", 1.into(), None).await.unwrap();
+    let name = database.name.clone();
+    let other = tokio::task::spawn_blocking(move || {
+        // Waits for the node's lock later than the node waits for this one's: the node is who finds that out.
+        let locks = "BEGIN; SELECT FROM settings WHERE name = 's' FOR UPDATE; SELECT pg_sleep(0.8);
+             UPDATE turns SET over = over; COMMIT";
+        CLUSTER.sql(&name, locks).unwrap();
+    });
+    let locked = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()
+         AND pid <> pg_backend_pid() AND wait_event = 'PgSleep'";
+    while database.operator_says(locked) != "1" {}
+    node.put_setting("s", 2.into(), None).await.unwrap();
+    other.await.unwrap();
+    assert_eq!(node.setting("s").unwrap(), Some(2.into()));
+    let deadlocks = "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()";
+    let told = Instant::now();
+    while database.operator_says(deadlocks) != "1" {
+        assert!(told.elapsed() < Duration::from_secs(10), "nobody waited for the other");
+        std::thread::sleep(Duration::from_millis(100));
     }
     node.close().await;
 }
