@@ -30,6 +30,7 @@ struct Use {
 /// All accounts, of one moment.
 #[derive(Default)]
 struct Snapshot {
+    history: u64,
     revision: i64,
     /// By name in lower case.
     by_name: HashMap<Box<str>, Arc<Account>>,
@@ -124,11 +125,10 @@ impl Directory {
     pub(crate) fn reload(&self) -> Result<(), StoreError> {
         // Before the look: what comes in between is news still.
         let news = self.accounts.accounts_news();
-        let Users { revision, users } = self.accounts.users()?;
-        let snapshot = Arc::new(self.snapshot(revision, users));
+        let snapshot = Arc::new(self.snapshot(self.accounts.users()?));
         let mut current = self.snapshot.write();
         // Two may read at once: the newer one stays.
-        if snapshot.revision >= current.revision {
+        if (snapshot.history, snapshot.revision) >= (current.history, current.revision) {
             *current = snapshot;
         }
         self.news.fetch_max(news, Ordering::SeqCst);
@@ -136,8 +136,8 @@ impl Directory {
         Ok(())
     }
 
-    fn snapshot(&self, revision: i64, users: Vec<User>) -> Snapshot {
-        let mut snapshot = Snapshot { revision, ..Snapshot::default() };
+    fn snapshot(&self, Users { history, revision, users }: Users) -> Snapshot {
+        let mut snapshot = Snapshot { history, revision, ..Snapshot::default() };
         let mut uses = self.uses.lock();
         let mut kept = HashMap::new();
         for user in users {

@@ -1,9 +1,9 @@
 //! The only source of the outside world: clock and randomness. Tests give their own.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
-use uuid::Uuid;
+use uuid::{ContextV7, Uuid};
 
 use crate::clock::{Steady, wall};
 use crate::id::TaskId;
@@ -13,6 +13,8 @@ use crate::time::Timestamp;
 #[derive(Clone)]
 pub struct Env {
     clock: Clock,
+    /// What keeps identities of the same millisecond in order.
+    identities: Arc<Mutex<ContextV7>>,
 }
 
 #[derive(Clone)]
@@ -24,12 +26,16 @@ enum Clock {
 impl Env {
     /// The machine's clock and randomness.
     pub fn real() -> Self {
-        Env { clock: Clock::Steady(Arc::new(Steady::new())) }
+        Env::of(Clock::Steady(Arc::new(Steady::new())))
     }
 
     /// A clock that stands still until [`Env::advance`] moves it.
     pub fn manual(start: Timestamp) -> Self {
-        Env { clock: Clock::Manual(Arc::new(AtomicI64::new(start.0))) }
+        Env::of(Clock::Manual(Arc::new(AtomicI64::new(start.0))))
+    }
+
+    fn of(clock: Clock) -> Self {
+        Env { clock, identities: Arc::new(Mutex::new(ContextV7::new())) }
     }
 
     /// Now, in UTC. It does not leap when the machine's clock is set, and never goes back.
@@ -72,15 +78,39 @@ impl Env {
         }
     }
 
-    /// A new task's identity: version 7, so that newer ones sort behind older ones.
+    /// A new task's identity: version 7, of the time that [`Env::now`] gives, so that newer ones sort behind older ones wherever they
+    /// were made.
     #[expect(clippy::disallowed_methods, reason = "this is the one place that makes identities")]
     pub fn new_task_id(&self) -> TaskId {
-        TaskId(Uuid::now_v7())
+        let now = self.now().0.max(0) as u64;
+        let order = self.identities.lock().unwrap_or_else(PoisonError::into_inner);
+        let at = uuid::Timestamp::from_unix(&*order, now / 1_000, (now % 1_000) as u32 * 1_000_000);
+        TaskId(Uuid::new_v7(at))
     }
 
     /// Sixteen random bytes, as text: a node's epoch, a reference token's seed.
     #[expect(clippy::disallowed_methods, reason = "this is the one place that draws randomness")]
     pub fn random(&self) -> u128 {
         Uuid::new_v4().as_u128()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::time::Span;
+
+    #[test]
+    fn identities_are_of_the_time_that_counts_and_in_order() {
+        let env = Env::manual(Timestamp(1_700_000_000_123));
+        let mut ids: Vec<TaskId> = (0..1_000).map(|_| env.new_task_id()).collect();
+        env.advance(Span(1));
+        ids.push(env.new_task_id());
+        assert!(ids.is_sorted());
+        let millis = |id: &TaskId| {
+            id.0.get_timestamp().map(|at| at.to_unix()).map(|(s, n)| s * 1_000 + u64::from(n) / 1_000_000)
+        };
+        assert_eq!(millis(&ids[0]), Some(1_700_000_000_123));
+        assert_eq!(millis(&ids[1_000]), Some(1_700_000_000_124));
     }
 }

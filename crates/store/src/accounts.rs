@@ -53,6 +53,8 @@ pub struct ApiKey {
 /// All accounts, of one moment.
 #[derive(Clone, Debug)]
 pub struct Users {
+    /// Rises when the database went on without what it had, and revisions are given anew.
+    pub history: u64,
     /// Rises with every change of any account.
     pub revision: i64,
     /// By name.

@@ -82,6 +82,12 @@ impl Workflows {
         newest.clear();
     }
 
+    /// Forgets everything, as the rows may be others than they were.
+    pub(crate) fn forget_all(&self) {
+        self.compiled.write().clear();
+        self.forget();
+    }
+
     /// Forgets a name that was taken out of the list.
     pub(crate) fn removed(&self, name: &str) {
         let mut newest = self.newest.write();

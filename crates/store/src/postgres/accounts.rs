@@ -52,8 +52,12 @@ impl Accounts for Postgres {
     }
 
     fn users(&self) -> Result<Users, StoreError> {
-        self.snapshot(|db, _| {
-            Box::pin(async move { Ok(Users { revision: revision(db).await?, users: all(db).await? }) })
+        // Before the look: what is of the history before is never taken for newer.
+        let history = self.shared.forgotten();
+        self.snapshot(move |db, _| {
+            Box::pin(
+                async move { Ok(Users { history, revision: revision(db).await?, users: all(db).await? }) },
+            )
         })
     }
 

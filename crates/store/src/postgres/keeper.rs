@@ -10,8 +10,9 @@ use tokio::time::{Instant, timeout};
 use tokio_postgres::Client;
 
 use super::connect::Place;
-use super::nodes::{self, Begun, Company, Shown};
+use super::nodes::{self, Begun, Company, Heard};
 use super::sql::{column, failed};
+use super::timeline;
 use super::turn::{Standing, Turn};
 use crate::error::StoreError;
 use crate::nodes::Node;
@@ -43,7 +44,7 @@ pub(super) async fn check_keys(place: &Place, keys: &str) -> Result<(), StoreErr
 type Session = (Client, JoinHandle<()>);
 
 /// Whom a keeper tells what it hears.
-pub(super) type Listener = Box<dyn Fn([i64; 3], Option<Shown>) + Send>;
+pub(super) type Listener = Box<dyn Fn(&Heard) + Send>;
 
 /// A turn that was begun, before anybody keeps it.
 pub(super) struct Beginning {
@@ -112,7 +113,7 @@ impl Beginning {
     pub(super) fn keep(self, listener: Listener) -> JoinHandle<()> {
         let Beginning { turn, place, session, heard, clock: _ } = self;
         let unkept = Unkept(turn.clone());
-        let keeper = Keeper { place, turn, session: Some(session), listener };
+        let keeper = Keeper { place, turn, session: Some(session), timeline: None, listener };
         tokio::spawn(async move {
             let _unkept = unkept;
             keeper.run(heard).await;
@@ -161,6 +162,8 @@ struct Keeper {
     place: Place,
     turn: Arc<Turn>,
     session: Option<Session>,
+    /// That of the session's server.
+    timeline: Option<i64>,
     listener: Listener,
 }
 
@@ -171,10 +174,11 @@ fn left(heard: Instant) -> Duration {
 
 impl Keeper {
     async fn run(mut self, mut heard: Instant) {
-        if let Some((client, _)) = &self.session
-            && client.batch_execute(HASTY).await.is_err()
-        {
-            self.session = None;
+        if let Some((client, _)) = &self.session {
+            self.timeline = timeline::read(client).await;
+            if client.batch_execute(HASTY).await.is_err() {
+                self.session = None;
+            }
         }
         loop {
             let asked = Instant::now();
@@ -211,12 +215,14 @@ impl Keeper {
             None => {
                 let session = session(&self.place).await?;
                 session.0.batch_execute(HASTY).await.map_err(failed)?;
+                self.timeline = timeline::read(&session.0).await;
                 session
             }
         };
-        let heard = nodes::beat(&session.0, self.turn.number).await?;
+        let mut heard = nodes::beat(&session.0, self.turn.number).await?;
+        heard.timeline = self.timeline;
         self.session = Some(session);
-        let Some(living) = heard.living else {
+        let Some(living) = heard.living.take() else {
             tracing::error!("others took over from this node");
             self.turn.set(Standing::Over);
             return Ok(());
@@ -226,7 +232,7 @@ impl Keeper {
             tracing::info!("the database is reached again");
             self.turn.set(Standing::Active);
         }
-        (self.listener)(heard.revisions, heard.clock);
+        (self.listener)(&heard);
         Ok(())
     }
 

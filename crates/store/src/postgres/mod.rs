@@ -32,6 +32,7 @@ mod sql;
 mod store;
 mod takeover;
 mod tally;
+mod timeline;
 mod together;
 mod totals;
 pub(crate) mod transfer;
@@ -41,7 +42,7 @@ mod writer;
 mod writes;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64};
 use std::time::Duration;
 
 use longhaul_model::{Env, TaskId, Timestamp};
@@ -212,7 +213,7 @@ async fn begin(place: &connect::Place, options: &PostgresOptions, env: Env) -> R
     let pool = match pool {
         Ok(pool) => pool,
         Err(e) => {
-            keeper::end(&turn, beginning.keep(Box::new(|_, _| {}))).await;
+            keeper::end(&turn, beginning.keep(Box::new(|_| {}))).await;
             return Err(e);
         }
     };
@@ -230,13 +231,16 @@ async fn begin(place: &connect::Place, options: &PostgresOptions, env: Env) -> R
         revisions: Default::default(),
         in_touch: AtomicBool::new(false),
         account_changes: AtomicU64::new(0),
+        timeline: AtomicI64::new(0),
+        forgotten: AtomicU64::new(0),
     });
     let listening = Arc::downgrade(&shared);
-    let listener = move |revisions, clock: Option<nodes::Shown>| {
+    let listener = move |heard: &nodes::Heard| {
         if let Some(shared) = listening.upgrade() {
-            shared.compare_all(revisions);
+            shared.on_timeline(heard.timeline);
+            shared.compare_all(heard.revisions);
             // What it shows is right within half the time that the answer took: no news unless it is further off.
-            if let Some(clock) = clock
+            if let Some(clock) = heard.clock
                 && (clock.at.0 - shared.env.wall().0).abs() > 1 + clock.took.as_millis() as i64 / 2
             {
                 shared.env.refer(clock.at);

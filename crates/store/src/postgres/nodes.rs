@@ -96,6 +96,8 @@ pub(super) struct Heard {
     pub(super) revisions: [i64; 3],
     /// The clock of the database.
     pub(super) clock: Option<Shown>,
+    /// The timeline of the database, if it is known.
+    pub(super) timeline: Option<i64>,
 }
 
 /// What the clock of the database showed, and for how long nobody knows when that was.
@@ -161,7 +163,7 @@ pub(super) async fn beat(client: &Client, turn: i64) -> Result<Heard, StoreError
         revisions = [column(row, 3)?, column(row, 4)?, column(row, 2)?];
         clock = Some(Shown::new(column(row, 5)?, took));
     }
-    Ok(Heard { living: own.then_some(living), revisions, clock })
+    Ok(Heard { living: own.then_some(living), revisions, clock, timeline: None })
 }
 
 /// Ends the turns of nodes that are no more: silent for too long, or processes of this machine that are dead. How many.

@@ -36,6 +36,10 @@ pub(super) struct Shared {
     pub(super) in_touch: AtomicBool,
     /// Rises when the accounts may not be as they were.
     pub(super) account_changes: AtomicU64,
+    /// The newest timeline of the database that was heard of; 0 before any was.
+    pub(super) timeline: AtomicI64,
+    /// How often everything was forgotten, as the database went on on another timeline.
+    pub(super) forgotten: AtomicU64,
 }
 
 impl Shared {
@@ -61,6 +65,32 @@ impl Shared {
         for (n, revision) in revisions.into_iter().enumerate() {
             self.compare(n, revision);
         }
+    }
+
+    /// The database is on that timeline. If it is a new one, what was heard on the one before is forgotten, as it may be lost; revisions,
+    /// too, which will be given again to what is another change.
+    pub(super) fn on_timeline(&self, found: Option<i64>) {
+        let Some(found) = found else { return };
+        // Never back: an answer of the old server may be late.
+        let before = self.timeline.fetch_max(found, Ordering::SeqCst);
+        if before == 0 || found <= before {
+            return;
+        }
+        tracing::warn!(
+            timeline = found,
+            "another server of the database took over: what is remembered is read anew"
+        );
+        self.revisions.iter().for_each(|revision| revision.store(0, Ordering::SeqCst));
+        self.workflows.forget_all();
+        self.forgotten.fetch_add(1, Ordering::SeqCst);
+        for what in [Rare::Workflows, Rare::Settings, Rare::Accounts] {
+            self.hear(NodeId::default(), News::Changed(what));
+        }
+    }
+
+    /// How often everything was forgotten.
+    pub(super) fn forgotten(&self) -> u64 {
+        self.forgotten.load(Ordering::SeqCst)
     }
 
     /// The revision of the workflows that was heard of last.

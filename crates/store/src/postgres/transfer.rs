@@ -64,7 +64,7 @@ impl Database {
             migrations::run(&place, env.now()).await?;
             let beginning = keeper::begin_alone(&place).await?;
             let turn = beginning.turn.clone();
-            let keeper = beginning.keep(Box::new(|_, _| {}));
+            let keeper = beginning.keep(Box::new(|_| {}));
             let database = async {
                 if let Some(keys) = keys {
                     keeper::check_keys(&place, keys).await?;

@@ -18,6 +18,7 @@ use super::patience::Patience;
 use super::rows::query;
 use super::sql::{failed, no_connection};
 use super::tally::Tally;
+use super::timeline;
 use super::turn::{GLANCE, Standing};
 use crate::audit::Audit;
 use crate::cache::Cache;
@@ -142,6 +143,8 @@ pub(super) struct Writer {
     tally: Option<Tally>,
     /// The number of the newest row of it that is known to be committed.
     committed: i64,
+    /// How often everything was forgotten when the cache was begun.
+    forgotten: u64,
 }
 
 impl Writer {
@@ -162,6 +165,7 @@ impl Writer {
             one_until: Instant::now(),
             tally: None,
             committed: 0,
+            forgotten: 0,
         }
     }
 
@@ -299,6 +303,9 @@ impl Writer {
     async fn attempt(&mut self, jobs: &[Job]) -> Result<(Client, Written), StoreError> {
         self.shared.check()?;
         let client = self.connection().await?;
+        if self.forgotten != self.shared.forgotten() {
+            self.forget().await;
+        }
         let done = match self.tally.clone() {
             Some(tally) => Ok(tally),
             None => self.read_tally(&client).await,
@@ -351,6 +358,12 @@ impl Writer {
         new_connection(&self.shared).await
     }
 
+    /// Forgets what another server of the database may not have.
+    async fn forget(&mut self) {
+        self.settle().await;
+        (self.cache, self.tally, self.forgotten) = (Cache::default(), None, self.shared.forgotten());
+    }
+
     /// Reads it; a database that does not have what it confirmed to this node is one of before, such as an asynchronous standby that was
     /// promoted. Then nothing that this node remembers is worth anything: its turn is over.
     async fn read_tally(&self, client: &Client) -> Result<Tally, StoreError> {
@@ -377,5 +390,6 @@ impl Writer {
 async fn new_connection(shared: &Shared) -> Result<Client, StoreError> {
     let client = shared.pool.get().await.map_err(no_connection)?;
     client.batch_execute(BY_KEY).await.map_err(failed)?;
+    shared.on_timeline(timeline::read(&client).await);
     Ok(client)
 }

@@ -21,7 +21,7 @@ impl Accounts for Sqlite {
 
     fn users(&self) -> Result<Users, StoreError> {
         self.readers.snapshot(|connection| {
-            Ok(Users { revision: users::revision(connection)?, users: users::all(connection)? })
+            Ok(Users { history: 0, revision: users::revision(connection)?, users: users::all(connection)? })
         })
     }
 
