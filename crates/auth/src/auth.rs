@@ -102,7 +102,7 @@ impl Auth {
     /// Whose credential is it? One of ours is decided at once, by the account as it is now. [`Denied::NeedsFetch`] means
     /// that the other issuer's keys must be fetched ([`Auth::fetch_keys`]) and the question asked once more.
     pub fn authenticate(&self, credential: &str) -> Result<Principal, Denied> {
-        let known = self.directory.revision();
+        let known = self.directory.moment();
         match self.decide(credential) {
             // Another node may have made or changed the account a moment ago.
             Err(

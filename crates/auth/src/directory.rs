@@ -27,11 +27,13 @@ struct Use {
     stored: AtomicI64,
 }
 
+/// When accounts were read: in which history of the store, and at which revision in it.
+pub(crate) type Moment = (u64, i64);
+
 /// All accounts, of one moment.
 #[derive(Default)]
 struct Snapshot {
-    history: u64,
-    revision: i64,
+    moment: Moment,
     /// By name in lower case.
     by_name: HashMap<Box<str>, Arc<Account>>,
     by_key: HashMap<[u8; 32], (Arc<Account>, Arc<Use>)>,
@@ -56,7 +58,7 @@ impl Directory {
         let directory = Directory {
             accounts,
             env,
-            snapshot: RwLock::new(Arc::new(Snapshot { revision: -1, ..Snapshot::default() })),
+            snapshot: RwLock::new(Arc::new(Snapshot { moment: (0, -1), ..Snapshot::default() })),
             checked_at: AtomicI64::new(0),
             news: AtomicU64::new(0),
             looked: Mutex::new(None),
@@ -128,7 +130,7 @@ impl Directory {
         let snapshot = Arc::new(self.snapshot(self.accounts.users()?));
         let mut current = self.snapshot.write();
         // Two may read at once: the newer one stays.
-        if (snapshot.history, snapshot.revision) >= (current.history, current.revision) {
+        if snapshot.moment >= current.moment {
             *current = snapshot;
         }
         self.news.fetch_max(news, Ordering::SeqCst);
@@ -137,7 +139,7 @@ impl Directory {
     }
 
     fn snapshot(&self, Users { history, revision, users }: Users) -> Snapshot {
-        let mut snapshot = Snapshot { history, revision, ..Snapshot::default() };
+        let mut snapshot = Snapshot { moment: (history, revision), ..Snapshot::default() };
         let mut uses = self.uses.lock();
         let mut kept = HashMap::new();
         for user in users {
@@ -166,14 +168,14 @@ impl Directory {
         snapshot
     }
 
-    /// Of which moment what is known is.
-    pub(crate) fn revision(&self) -> i64 {
-        self.snapshot.read().revision
+    /// Of which moment what is known is: of which history of the store, and the revision in it.
+    pub(crate) fn moment(&self) -> Moment {
+        self.snapshot.read().moment
     }
 
-    /// Looks whether another node changed accounts, and reads them anew if so; says whether more is known than at that revision. Those
+    /// Looks whether another node changed accounts, and reads them anew if so; says whether more is known than at that moment. Those
     /// who ask at once share a look.
-    pub(crate) fn is_renewed(&self, known: i64) -> Result<bool, StoreError> {
+    pub(crate) fn is_renewed(&self, known: Moment) -> Result<bool, StoreError> {
         if !self.accounts.accounts_are_shared() {
             return Ok(false);
         }
@@ -181,17 +183,17 @@ impl Directory {
         let mut looked = self.looked.lock();
         if looked.is_none_or(|at| at < asked) {
             let began = Instant::now();
-            if self.accounts.accounts_revision()? != self.revision() {
+            if self.accounts.accounts_revision()? != self.moment().1 {
                 self.reload()?;
             }
             *looked = Some(began);
         }
-        Ok(self.revision() > known)
+        Ok(self.moment() > known)
     }
 
     /// The same for whoever reads or changes accounts, and is to find what any node answered.
     pub(crate) fn look(&self) -> Result<(), StoreError> {
-        self.is_renewed(i64::MAX).map(drop)
+        self.is_renewed((u64::MAX, 0)).map(drop)
     }
 
     fn fresh(&self) -> Arc<Snapshot> {
@@ -206,7 +208,7 @@ impl Directory {
         if now.abs_diff(self.checked_at.load(Ordering::Relaxed)) >= FRESH as u64 {
             // Others go on with what they have meanwhile.
             self.checked_at.store(now, Ordering::Relaxed);
-            let known = self.snapshot.read().revision;
+            let known = self.moment().1;
             let outcome = match self.accounts.accounts_revision() {
                 Ok(revision) if revision == known => Ok(()),
                 Ok(_) => self.reload(),

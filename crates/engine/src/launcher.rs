@@ -79,20 +79,26 @@ fn become_program(parent: &OsStr, program: &OsStr, arguments: &[OsString]) -> St
     Command::new(program).args(arguments).exec().to_string()
 }
 
-/// Ends the programs that this process started before it became what it is now, which is a new server: it must have done nothing else
-/// yet. Their guard knows the groups of most of them, and ends by itself.
-pub fn end_inherited() {
+/// The children of this process, while it has one thread.
+pub fn children() -> Vec<i32> {
     let own = format!("/proc/self/task/{}/children", std::process::id());
-    let children = std::fs::read_to_string(own).unwrap_or_default();
-    let children: Vec<Pid> =
-        children.split_ascii_whitespace().filter_map(|id| id.parse().ok()).map(Pid::from_raw).collect();
-    for child in children.iter().filter(|child| !is_guard(**child)) {
-        // Each is a group of its own; one that is not was none of these, but may be from whoever started this process.
+    let ids = std::fs::read_to_string(own).unwrap_or_default();
+    ids.split_ascii_whitespace().filter_map(|id| id.parse().ok()).collect()
+}
+
+/// Ends the programs that this process started before it became what it is now, which is a new server: it must have done nothing else
+/// yet. Their guard knows the groups of most of them, and ends by itself. `strangers` are children that it had from the beginning, of
+/// whoever started it.
+pub fn end_inherited(strangers: &[i32]) {
+    let ours = children().into_iter().filter(|child| !strangers.contains(child)).map(Pid::from_raw);
+    let ours: Vec<Pid> = ours.collect();
+    for child in ours.iter().filter(|child| !is_guard(**child)) {
+        // Each is a group of its own.
         let _ = killpg(*child, Signal::SIGKILL);
     }
     // Whoever ends is to be buried; nobody need wait for it.
     std::thread::spawn(move || {
-        for child in children {
+        for child in ours {
             let _ = waitpid(child, None);
         }
     });

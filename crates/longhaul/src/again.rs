@@ -12,47 +12,74 @@ use nix::sys::prctl;
 
 use crate::exit::Code;
 
-/// The first argument of a process that was a node before; the turn that is over follows, then what the node was started with.
+/// The first argument of a process that was a node before. What it has to know of that follows in one more, and then what the node was
+/// started with.
 const COMMAND: &str = "__again";
 
-/// What this process was started with, its own name first; and the turn that it had before it became a new one.
+/// How a process came to be.
 pub(crate) struct Origin {
+    /// What it was started with, its own name first.
     pub(crate) arguments: Vec<OsString>,
+    /// The turn that it had before it became a new one.
     pub(crate) turn: Option<i64>,
+    /// Children that it had from the beginning, of whoever started it.
+    strangers: Vec<i32>,
 }
 
 impl Origin {
+    /// This process's; to be asked before it starts anything.
     pub(crate) fn of_process() -> Origin {
-        Origin::of(std::env::args_os().collect())
+        let origin = Origin::of(std::env::args_os().collect());
+        if origin.turn.is_some() { origin } else { Origin { strangers: launcher::children(), ..origin } }
     }
 
     fn of(mut arguments: Vec<OsString>) -> Origin {
         let marked = arguments.get(1).is_some_and(|first| first == COMMAND);
-        let turn = arguments.get(2).filter(|_| marked).and_then(|turn| turn.to_str()?.parse().ok());
+        let known = arguments.get(2).filter(|_| marked).and_then(|known| known.to_str());
+        let mut numbers = known.into_iter().flat_map(|known| known.split(','));
+        let turn = numbers.next().and_then(|turn| turn.parse().ok());
+        let strangers = numbers.filter_map(|id| id.parse().ok()).collect();
         if turn.is_some() {
             arguments.drain(1..3);
         }
-        Origin { arguments, turn }
+        Origin { arguments, turn, strangers }
     }
 
-    /// What is left of the process that it was: programs that it ran, which others start anew.
+    /// What was known, for the next one.
+    fn known(&self, turn: i64) -> String {
+        let strangers: String = self.strangers.iter().map(|id| format!(",{id}")).collect();
+        format!("{turn}{strangers}")
+    }
+
+    /// Ends what is left of the process that it was: programs that it ran, which others start anew.
     pub(crate) fn end_inherited(&self) {
         if self.turn.is_some() {
             // The file that it became is called otherwise. A name is no reason to fail.
             let _ = prctl::set_name(c"longhaul");
-            launcher::end_inherited();
+            launcher::end_inherited(&self.strangers);
         }
     }
 }
 
-/// Whether a node may begin anew.
-#[derive(Clone, Default)]
+/// What a node needs to begin anew.
+#[derive(Clone)]
 pub(crate) struct Again {
+    origin: Arc<Origin>,
     forbidden: Arc<AtomicBool>,
 }
 
 impl Again {
-    /// Not from here on: it is being stopped.
+    /// For a process that has started nothing yet.
+    pub(crate) fn new(origin: Origin) -> Again {
+        Again { origin: Arc::new(origin), forbidden: Arc::default() }
+    }
+
+    /// The turn that the process had before.
+    pub(crate) fn turn_before(&self) -> Option<i64> {
+        self.origin.turn
+    }
+
+    /// It does not begin anew from here on: somebody wants it to stop.
     pub(crate) fn forbid(&self) {
         self.forbidden.store(true, Ordering::SeqCst);
     }
@@ -61,19 +88,15 @@ impl Again {
     /// database that is not reached.
     pub(crate) fn begin(&self, turn: i64) -> ! {
         if self.forbidden.load(Ordering::SeqCst) {
-            tracing::error!("stopped at once, as other nodes took over");
+            tracing::error!("stopped at once: others take over what this node looked after");
         } else {
             tracing::error!("this node begins anew: others take over what it looked after");
-            let Origin { arguments, .. } = Origin::of_process();
-            let (name, rest) = arguments
-                .split_first()
-                .map_or((OsString::new(), &[][..]), |(name, rest)| (name.clone(), rest));
-            let failed = Command::new("/proc/self/exe")
-                .arg0(name)
-                .arg(COMMAND)
-                .arg(turn.to_string())
-                .args(rest)
-                .exec();
+            let mut arguments = self.origin.arguments.iter();
+            let mut command = Command::new("/proc/self/exe");
+            if let Some(name) = arguments.next() {
+                command.arg0(name);
+            }
+            let failed = command.arg(COMMAND).arg(self.origin.known(turn)).args(arguments).exec();
             tracing::error!(error = %failed, "it could not: it may be started again");
         }
         std::process::exit(Code::Failed as i32)
@@ -87,21 +110,24 @@ mod tests {
     #[test]
     fn process_that_was_a_node_is_told_by_its_arguments() {
         let of = |all: &[&str]| {
-            let Origin { arguments, turn } = Origin::of(all.iter().map(OsString::from).collect());
-            (arguments.into_iter().map(|one| one.into_string().unwrap()).collect::<Vec<_>>().join(" "), turn)
+            let Origin { arguments, turn, strangers } = Origin::of(all.iter().map(OsString::from).collect());
+            let arguments: Vec<_> = arguments.into_iter().map(|one| one.into_string().unwrap()).collect();
+            (arguments.join(" "), turn, strangers)
         };
-        assert_eq!(
-            of(&["longhaul", "__again", "17", "serve", "--x"]),
-            ("longhaul serve --x".into(), Some(17))
-        );
-        for other in [
-            &["longhaul", "serve"][..],
+        let all = ["longhaul", "__again", "17,5,600", "serve", "--x"];
+        assert_eq!(of(&all), ("longhaul serve --x".into(), Some(17), vec![5, 600]));
+        assert_eq!(of(&["longhaul", "__again", "17"]), ("longhaul".into(), Some(17), vec![]));
+        let others: [&[&str]; 5] = [
+            &["longhaul", "serve"],
             &["longhaul"],
             &[],
             &["longhaul", "__again"],
             &["longhaul", "__again", "x"],
-        ] {
-            assert_eq!(of(other), (other.join(" "), None));
+        ];
+        for other in others {
+            assert_eq!(of(other), (other.join(" "), None, vec![]));
         }
+        let origin = Origin::of(all.iter().map(OsString::from).collect());
+        assert_eq!(origin.known(18), "18,5,600");
     }
 }

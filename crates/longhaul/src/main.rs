@@ -15,6 +15,7 @@ mod serve;
 #[cfg(test)]
 mod shipped_test;
 mod signals;
+mod start;
 mod storage;
 
 use std::process::ExitCode;
@@ -34,9 +35,9 @@ fn main() -> ExitCode {
     }
     let origin = again::Origin::of_process();
     origin.end_inherited();
-    let cli = cli::Cli::parse_from(origin.arguments);
+    let cli = cli::Cli::parse_from(&origin.arguments);
     let out = out::Out::new(&cli.global);
-    let code = match cmd::run(cli.command, &cli.global, out) {
+    let code = match cmd::run(cli.command, &cli.global, out, again::Again::new(origin)) {
         Ok(code) => code,
         Err(failure) => {
             failure.say(&out);

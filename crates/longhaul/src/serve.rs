@@ -5,8 +5,6 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context as _, anyhow};
-use longhaul_auth::Auth;
-use longhaul_engine::{Audit, Engine};
 use longhaul_model::Env;
 use longhaul_model::workflow::Definition;
 use longhaul_server::{Certificate, Server, ServerConfig};
@@ -14,6 +12,7 @@ use nix::sys::resource::{Resource, setrlimit};
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
 
+use crate::again::Again;
 use crate::cli::{LogFormat, ServeArgs};
 use crate::cmd::Linted;
 use crate::config::Config;
@@ -21,10 +20,11 @@ use crate::demo::{self, Demo, Reach};
 use crate::exit::{Code, Failure};
 use crate::out::Out;
 use crate::signals::{Signals, Wanted};
+use crate::start::{NotStarted, start};
 use crate::storage::Ground;
 
 /// Runs until a signal says to stop.
-pub(crate) fn run(args: ServeArgs, out: Out) -> Result<Code, Failure> {
+pub(crate) fn run(args: ServeArgs, out: Out, again: Again) -> Result<Code, Failure> {
     let mut config = Config::load(args)?;
     // A dump of its memory would hold keys, passwords and inputs in clear.
     setrlimit(Resource::RLIMIT_CORE, 0, 0).context("forbid core dumps")?;
@@ -35,13 +35,17 @@ pub(crate) fn run(args: ServeArgs, out: Out) -> Result<Code, Failure> {
     start_log(&config)?;
     let workflows =
         config.workflows.as_deref().map(|folder| workflows(folder, &out)).transpose()?.unwrap_or_default();
-    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(serve(config, workflows, out))
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()?
+        .block_on(serve(config, workflows, out, again))
 }
 
 async fn serve(
     mut config: Config,
     mut workflows: Vec<(String, Definition)>,
     out: Out,
+    again: Again,
 ) -> Result<Code, Failure> {
     // Before anything is started, so that no signal is missed.
     let mut signals = Signals::listen()?;
@@ -58,30 +62,28 @@ async fn serve(
         insecure_http: config.insecure_http,
         trusted_proxies: config.trusted_proxies.clone(),
     };
-    let Some(ground) = Ground::take(&config, &env, settings, &mut signals).await? else {
+    if config.database.is_some() {
+        // At every moment: what is heard of elsewhere only later is forgotten by a process that becomes another.
+        let (mut signals, again) = (Signals::listen()?, again.clone());
+        tokio::spawn(async move {
+            signals.stop().await;
+            again.forbid();
+        });
+    }
+    let Some(ground) = Ground::take(&config, &env, settings, &mut signals, &again).await? else {
         return Ok(Code::Success);
     };
-    let Ground { at, keys, store, accounts, place, again } = ground;
-    let announce = |name: &str, password: &str| {
-        // Where nobody reads, somebody sets LONGHAUL_ADMIN_PASSWORD.
-        let _ = out.text(&format!(
-            "made the first administrator: user {name}, password {password}\n\
-             it is shown this once; `longhaul login {name}` asks for it, `longhaul user passwd` changes it\n"
-        ));
-    };
-    let auth = Auth::start(accounts, env.clone(), keys.clone(), config.auth.clone(), announce);
-    let auth = auth.await.map_err(|e| anyhow!("{e}"))?;
-    let engine =
-        Engine::start(store, env, keys.sealer(), config.engine.clone()).await.map_err(|e| anyhow!("{e}"))?;
-    let audit = Audit::new("server".into(), None, "putWorkflow");
-    for (origin, definition) in workflows {
-        let name = definition.name.clone();
-        let put =
-            engine.put_workflow(definition, audit.clone()).await.map_err(|e| anyhow!("{origin}: {e}"))?;
-        if put.created {
-            tracing::info!(workflow = name, version = put.workflow.version, "stored a workflow");
+    let (auth, engine) = match start(&config, &env, &ground, workflows, out).await {
+        Ok(started) => started,
+        Err(NotStarted::Failed(e)) => return Err(e.into()),
+        Err(NotStarted::Away(why)) => {
+            let Some(turn) = ground.turn else { return Err(anyhow!("{why}").into()) };
+            tracing::warn!("{why}; this node waits for the database");
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            again.begin(turn)
         }
-    }
+    };
+    let Ground { at, place, .. } = ground;
     let (address, certificate) = (at.local_addr(), at.certificate());
     let server = Server::new(at, engine.clone(), auth.clone());
     let stop = CancellationToken::new();
@@ -112,7 +114,6 @@ async fn serve(
         },
         }
     };
-    again.forbid();
     tracing::info!(signal, "stopping; a second signal stops at once");
     if let Some(showing) = showing {
         showing.abort();
@@ -147,7 +148,8 @@ async fn serve(
 fn workflows(folder: &Path, out: &Out) -> Result<Vec<(String, Definition)>, Failure> {
     let linted = Linted::read(&[folder.to_owned()], out.error_palette)?;
     if !linted.report.is_empty() {
-        out.remark(linted.report.trim_end())?;
+        // With mistakes or without, there may be nobody to read it any more.
+        let _ = out.remark(linted.report.trim_end());
     }
     if linted.errors > 0 {
         out.remark(&format!("{}: {}; not started", folder.display(), linted.summary()))?;

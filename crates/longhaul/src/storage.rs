@@ -11,7 +11,7 @@ use longhaul_store::sqlite::Sqlite;
 use longhaul_store::{Accounts, Store};
 use tokio_util::sync::CancellationToken;
 
-use crate::again::{Again, Origin};
+use crate::again::Again;
 use crate::config::Config;
 use crate::signals::Signals;
 
@@ -23,8 +23,8 @@ pub(crate) struct Ground {
     pub(crate) accounts: Arc<dyn Accounts>,
     /// Where the data is, for people.
     pub(crate) place: String,
-    /// Of a node that shares its store: whether it begins anew when others took over from it.
-    pub(crate) again: Again,
+    /// Of a node that shares its store: its turn.
+    pub(crate) turn: Option<i64>,
 }
 
 impl Ground {
@@ -35,9 +35,10 @@ impl Ground {
         env: &Env,
         settings: ServerConfig,
         signals: &mut Signals,
+        again: &Again,
     ) -> anyhow::Result<Option<Ground>> {
         match &config.database {
-            Some(options) => shared(config, options, env, settings, signals).await,
+            Some(options) => shared(config, options, env, settings, signals, again).await,
             None => own(config, env, settings).await.map(Some),
         }
     }
@@ -50,7 +51,7 @@ async fn own(config: &Config, env: &Env, settings: ServerConfig) -> anyhow::Resu
     let at = Address::take(config.listen, env.clone(), settings).await.map_err(|e| anyhow!("{e}"))?;
     let keys = keys(config, env)?;
     let place = config.data_dir.display().to_string();
-    Ok(Ground { at, keys, store: store.clone(), accounts: store, place, again: Again::default() })
+    Ok(Ground { at, keys, store: store.clone(), accounts: store, place, turn: None })
 }
 
 async fn shared(
@@ -59,11 +60,12 @@ async fn shared(
     env: &Env,
     settings: ServerConfig,
     signals: &mut Signals,
+    again: &Again,
 ) -> anyhow::Result<Option<Ground>> {
     let at = Address::take(config.listen, env.clone(), settings).await.map_err(|e| anyhow!("{e}"))?;
     let node = at.node(env);
     let keys = shared_keys(config, env)?;
-    let before = Origin::of_process().turn;
+    let before = again.turn_before();
     let options = PostgresOptions { keys: Some(keys.id()), node, before, ..options.clone() };
     let active = CancellationToken::new();
     let opened = async {
@@ -79,11 +81,10 @@ async fn shared(
     let (opened, stood_by) = tokio::join!(opened, at.wait_for(active.clone()));
     stood_by.map_err(|e| anyhow!("{e}"))?;
     let Some(store) = opened.map_err(|e| anyhow!("{e}"))? else { return Ok(None) };
-    let again = Again::default();
-    let begin = again.clone();
-    store.when_over(move |turn| begin.begin(turn));
+    let (again, turn) = (again.clone(), store.turn());
+    store.when_over(move || again.begin(turn));
     let place = store.place().to_owned();
-    Ok(Some(Ground { at, keys, store: store.clone(), accounts: store, place, again }))
+    Ok(Some(Ground { at, keys, store: store.clone(), accounts: store, place, turn: Some(turn) }))
 }
 
 fn keys(config: &Config, env: &Env) -> anyhow::Result<Arc<Keyring>> {

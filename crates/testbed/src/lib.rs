@@ -2,6 +2,8 @@
 //! directory, and ends with its owner, even with one that is killed.
 #![forbid(unsafe_code)]
 
+mod patroni;
+
 use std::fs::File;
 use std::io::{Error, Result};
 use std::os::unix::process::CommandExt;
@@ -15,10 +17,14 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::{Pid, chown, geteuid};
 use tempfile::TempDir;
 
+pub use patroni::Patroni;
+
 /// The user who runs a server where the owner is root, as which a server refuses to run: `nobody`.
 const NOBODY: u32 = 65_534;
 /// How long a server may take to start or to end.
 const PATIENCE: Duration = Duration::from_secs(60);
+/// What ends a server whose owner is gone.
+const ENDED: Signal = Signal::SIGQUIT;
 /// How the directories begin: behind it the id of the process whose they are.
 const PREFIX: &str = "longhaul-postgres-";
 /// Who connects.
@@ -67,8 +73,8 @@ impl Cluster {
     /// The same with settings of its own, `name=value` each.
     pub fn with(durability: Durability, settings: &[&str]) -> Result<Cluster> {
         sweep()?;
-        let home = home()?;
-        let made = as_server(&program("initdb"))
+        let home = directory()?;
+        let made = as_server(&program("initdb"), ENDED)
             .args(["-U", USER, "-A", "trust", "-E", "UTF8", "--locale", "C.UTF-8", "--no-sync", "-D"])
             .arg(home.path().join("data"))
             .current_dir(home.path())
@@ -89,7 +95,7 @@ impl Cluster {
 
     /// A standby of a server, on which everything is that was committed there; the server waits for it with each commit.
     pub fn standby_of(primary: &Cluster) -> Result<Cluster> {
-        let mut standby = Cluster { home: home()?, settings: primary.settings.clone(), running: None };
+        let mut standby = Cluster { home: directory()?, settings: primary.settings.clone(), running: None };
         standby.follow(primary)?;
         Ok(standby)
     }
@@ -101,7 +107,7 @@ impl Cluster {
         if data.exists() {
             std::fs::remove_dir_all(&data)?;
         }
-        let copied = as_server(&program("pg_basebackup"))
+        let copied = as_server(&program("pg_basebackup"), ENDED)
             .args(["-U", USER, "--write-recovery-conf", "--checkpoint", "fast", "--no-sync", "-h"])
             .arg(primary.home.path())
             .arg("-D")
@@ -150,7 +156,7 @@ impl Cluster {
 
     /// Starts it again after [`Cluster::stop`], and waits until it takes connections.
     pub fn resume(&mut self) -> Result<()> {
-        let mut command = as_server(&program("postgres"));
+        let mut command = as_server(&program("postgres"), ENDED);
         command
             .args(self.settings.iter().flat_map(|setting| ["-c", setting]))
             .arg("-k")
@@ -160,7 +166,7 @@ impl Cluster {
             .current_dir(self.home.path())
             .stdin(Stdio::null())
             .stdout(Stdio::null())
-            .stderr(File::options().create(true).append(true).open(self.log())?);
+            .stderr(open_log(self.home.path())?);
         self.running = Some(attended(command)?);
         let until = Instant::now() + PATIENCE;
         while !self.is_ready()? {
@@ -201,14 +207,7 @@ impl Cluster {
 
     /// Runs statements as an operator would, and gives what they print, a line each, columns apart by `|`.
     pub fn sql(&self, database: &str, statements: &str) -> Result<String> {
-        let output = Command::new(program("psql"))
-            .args(["-qXtA", "-v", "ON_ERROR_STOP=1", "-U", USER, "-d", database, "-c", statements, "-h"])
-            .arg(self.home.path())
-            .output()?;
-        if !output.status.success() {
-            return Err(Error::other(format!("{statements}: {}", String::from_utf8_lossy(&output.stderr))));
-        }
-        Ok(String::from_utf8_lossy(&output.stdout).trim_end().to_owned())
+        psql(self.home.path(), database, statements)
     }
 
     /// What the server had to say.
@@ -235,8 +234,25 @@ pub fn url(servers: &[&Path], database: &str) -> String {
     format!("postgres://{USER}@{}/{database}", hosts.join(","))
 }
 
+/// Runs statements on the server whose socket is there, and gives what they print.
+fn psql(home: &Path, database: &str, statements: &str) -> Result<String> {
+    let output = Command::new(program("psql"))
+        .args(["-qXtA", "-v", "ON_ERROR_STOP=1", "-U", USER, "-d", database, "-c", statements, "-h"])
+        .arg(home)
+        .output()?;
+    if !output.status.success() {
+        return Err(Error::other(format!("{statements}: {}", String::from_utf8_lossy(&output.stderr))));
+    }
+    Ok(String::from_utf8_lossy(&output.stdout).trim_end().to_owned())
+}
+
+/// What a server has to say goes to a file of its directory.
+fn open_log(home: &Path) -> Result<File> {
+    File::options().create(true).append(true).open(home.join("log"))
+}
+
 /// A directory for one server.
-fn home() -> Result<TempDir> {
+fn directory() -> Result<TempDir> {
     let home = tempfile::Builder::new().prefix(&format!("{PREFIX}{}-", std::process::id())).tempdir()?;
     if geteuid().is_root() {
         chown(home.path(), Some(NOBODY.into()), Some(NOBODY.into()))?;
@@ -282,10 +298,10 @@ fn program(name: &str) -> PathBuf {
     found.unwrap_or_else(|| name.into())
 }
 
-/// Ends with its owner, and is run by somebody whom a server takes.
-fn as_server(program: &Path) -> Command {
+/// Ends with its owner, by a signal, and is run by somebody whom a server takes.
+fn as_server(program: &Path, ended_by: Signal) -> Command {
     let mut command = Command::new("setpriv");
-    command.args(["--pdeathsig", "QUIT"]);
+    command.args(["--pdeathsig", ended_by.as_str().trim_start_matches("SIG")]);
     if geteuid().is_root() {
         let nobody = NOBODY.to_string();
         command.args(["--reuid", &nobody, "--regid", &nobody, "--clear-groups"]);

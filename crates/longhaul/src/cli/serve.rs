@@ -13,7 +13,7 @@ A flag wins over its environment variable, that over the configuration file, tha
 
 The configuration file is TOML; every key is optional:
   data_dir = \"/var/lib/longhaul\"     # listen, workflows, demo, insecure_http, log_format, log_level as the flags
-  trusted_proxies = [\"10.0.0.5\"]     # balancers whose X-Forwarded-For says where requests come from
+  trusted_proxies = [\"10.0.0.5\"]     # balancers whose X-Forwarded-For and X-Forwarded-Proto are believed
   [database]                         # several nodes on one PostgreSQL, see --database-url
   url = \"postgres://longhaul@db1,db2/longhaul?sslmode=verify-full\"
   connections = 16                   # of one node

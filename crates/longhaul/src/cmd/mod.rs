@@ -21,6 +21,7 @@ use longhaul_client::{Client, ClientBuilder, Credentials, Login, Session};
 use serde_json::Value;
 pub(crate) use workflow::Linted;
 
+use crate::again::Again;
 use crate::cli::{Command, Global};
 use crate::exit::{Code, Failure};
 use crate::out::Out;
@@ -34,9 +35,9 @@ pub(crate) struct Context {
 }
 
 /// Runs a command to its end.
-pub(crate) fn run(command: Command, global: &Global, out: Out) -> Result<Code, Failure> {
+pub(crate) fn run(command: Command, global: &Global, out: Out, again: Again) -> Result<Code, Failure> {
     match command {
-        Command::Serve(args) => crate::serve::run(*args, out),
+        Command::Serve(args) => crate::serve::run(*args, out, again),
         Command::Task(command) => blocking(async { task::run(command, &context(global, out).await?).await }),
         Command::Workflow(command) => blocking(async { workflow::run(command, global, out).await }),
         Command::Queue(command) => {

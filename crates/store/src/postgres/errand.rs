@@ -1,6 +1,6 @@
 //! What is too rare for the writer: a function in a transaction of its own.
 
-use deadpool_postgres::Transaction;
+use deadpool_postgres::{PoolError, Transaction};
 use futures_util::future::BoxFuture;
 use longhaul_model::Timestamp;
 
@@ -40,7 +40,7 @@ where
     }
 }
 
-/// Runs it once. An error says that nothing of it has happened; where nobody knows that, the outcome is one.
+/// Runs it once. An error says that nothing of it has happened, and that it may be run again; any other failure is an outcome.
 async fn attempt<C, T, F>(
     shared: &Shared,
     note: Option<&Audit>,
@@ -51,7 +51,12 @@ where
     F: for<'a> Fn(&'a Transaction<'a>, C, Timestamp) -> BoxFuture<'a, Result<T, StoreError>>,
 {
     let now = shared.env.now();
-    let mut client = shared.pool.get().await.map_err(no_connection)?;
+    let mut client = match shared.pool.get().await {
+        Ok(client) => client,
+        // That was patience enough, and others wait for their turn.
+        Err(e @ PoolError::Timeout(_)) => return Ok(Err(no_connection(e))),
+        Err(e) => return Err(no_connection(e)),
+    };
     let transaction = client.transaction().await.map_err(failed)?;
     let rows = transaction.query(OPENING, &[&shared.turn.number]).await.map_err(failed)?;
     shared.opened(&rows)?;

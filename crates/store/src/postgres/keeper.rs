@@ -96,13 +96,14 @@ async fn try_begin(
         nodes::end_own(&client, turn).await?;
     }
     nodes::end_dead(&client, -1).await?;
-    let heard = Instant::now();
+    // Before the turn begins, so that nothing may fail behind it.
+    let (clock, heard) = (nodes::clock(&client).await?, Instant::now());
     Ok(match nodes::begin(&mut client, node, place.application(), company).await? {
         Begun::Taken(by) => Err(by),
         Begun::Turn(number, node) => {
             tracing::info!(database = place.shown(), node = node.0, turn = number, "this node's turn began");
             let turn = Arc::new(Turn::new(number, node));
-            let clock = nodes::clock(&client).await?;
+            let clock = Timestamp(clock.0 + heard.elapsed().as_millis() as i64);
             Ok(Beginning { turn, place: place.clone(), session: (client, driver), heard, clock })
         }
     })
@@ -158,6 +159,12 @@ pub(super) const ATTENTIVE: &str =
 /// is a second older.
 const HASTY: &str = "SET synchronous_commit = off";
 
+/// Makes a connection one for signs of life; gives the timeline of its server.
+async fn made_hasty(client: &Client) -> Result<Option<i64>, StoreError> {
+    client.batch_execute(HASTY).await.map_err(failed)?;
+    Ok(timeline::read(client).await)
+}
+
 struct Keeper {
     place: Place,
     turn: Arc<Turn>,
@@ -175,9 +182,9 @@ fn left(heard: Instant) -> Duration {
 impl Keeper {
     async fn run(mut self, mut heard: Instant) {
         if let Some((client, _)) = &self.session {
-            self.timeline = timeline::read(client).await;
-            if client.batch_execute(HASTY).await.is_err() {
-                self.session = None;
+            match timeout(PATIENCE, made_hasty(client)).await {
+                Ok(Ok(timeline)) => self.timeline = timeline,
+                Ok(Err(_)) | Err(_) => self.session = None,
             }
         }
         loop {
@@ -214,8 +221,7 @@ impl Keeper {
             Some(session) => session,
             None => {
                 let session = session(&self.place).await?;
-                session.0.batch_execute(HASTY).await.map_err(failed)?;
-                self.timeline = timeline::read(&session.0).await;
+                self.timeline = made_hasty(&session.0).await?;
                 session
             }
         };

@@ -42,7 +42,7 @@ mod writer;
 mod writes;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64};
+use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::time::Duration;
 
 use longhaul_model::{Env, TaskId, Timestamp};
@@ -116,8 +116,8 @@ impl Postgres {
             let mut waiting = Waiting::default();
             loop {
                 match reached(&at, &options, &own_env, now).await {
-                    Err(StoreError::Unavailable(why)) => waiting.on(&why).await,
-                    done => return done,
+                    Err(failure) => waiting.on(failure).await?,
+                    Ok(opened) => return Ok::<_, StoreError>(opened),
                 }
             }
         });
@@ -149,13 +149,18 @@ impl Postgres {
         &self.place
     }
 
-    /// Acts when others took over from this node, or may, and is given the turn that is over: whatever this node runs must stop at once.
-    /// On a thread of the store's own, so that nothing which waits for the database holds it up.
-    pub fn when_over(&self, act: impl FnOnce(i64) + Send + 'static) {
+    /// The number of this node's turn.
+    pub fn turn(&self) -> i64 {
+        self.shared.turn.number
+    }
+
+    /// Acts when others took over from this node, or may: whatever this one runs must stop at once. On a thread of the store's own, so
+    /// that nothing which waits for the database holds it up.
+    pub fn when_over(&self, act: impl FnOnce() + Send + 'static) {
         let turn = self.shared.turn.clone();
         self.handle.spawn(async move {
             turn.over().await;
-            act(turn.number);
+            act();
         });
     }
 }
@@ -165,18 +170,37 @@ impl Postgres {
 #[derive(Default)]
 struct Waiting {
     told: Option<Instant>,
+    /// How often in a row it was reached, and failed all the same.
+    failed: usize,
+}
+
+/// Why a database was not opened.
+struct Unopened {
+    why: StoreError,
+    /// Whether it was reached at all.
+    reached: bool,
 }
 
 impl Waiting {
     /// How often is said that it is waited for.
     const TOLD: Duration = Duration::from_secs(30);
+    /// A database that is there is tried so often: it may be about to end, or to begin.
+    const TRIES: usize = 10;
 
-    async fn on(&mut self, why: &str) {
+    /// Waits a moment; refused where that would be in vain.
+    async fn on(&mut self, Unopened { why, reached }: Unopened) -> Result<(), StoreError> {
+        self.failed = if reached { self.failed + 1 } else { 0 };
+        if !matches!(why, StoreError::Unavailable(_) | StoreError::Conflict(_))
+            || self.failed > Waiting::TRIES
+        {
+            return Err(why);
+        }
         if self.told.is_none_or(|told| told.elapsed() >= Waiting::TOLD) {
-            tracing::warn!("{why}; this node waits for it");
+            tracing::warn!("{why}; this node waits for the database");
             self.told = Some(Instant::now());
         }
         tokio::time::sleep(keeper::BEAT).await;
+        Ok(())
     }
 }
 
@@ -185,12 +209,16 @@ async fn reached(
     options: &PostgresOptions,
     env: &Env,
     now: Timestamp,
-) -> Result<Opened, StoreError> {
-    migrations::run(place, now).await?;
-    if let Some(keys) = &options.keys {
-        keeper::check_keys(place, keys).await?;
-    }
-    begin(place, options, env.clone()).await
+) -> Result<Opened, Unopened> {
+    place.connect().await.map_err(|why| Unopened { why, reached: false })?;
+    let opened = async {
+        migrations::run(place, now).await?;
+        if let Some(keys) = &options.keys {
+            keeper::check_keys(place, keys).await?;
+        }
+        begin(place, options, env.clone()).await
+    };
+    opened.await.map_err(|why| Unopened { why, reached: true })
 }
 
 /// A turn that was begun, with what rests on it.
@@ -231,7 +259,7 @@ async fn begin(place: &connect::Place, options: &PostgresOptions, env: Env) -> R
         revisions: Default::default(),
         in_touch: AtomicBool::new(false),
         account_changes: AtomicU64::new(0),
-        timeline: AtomicI64::new(0),
+        timeline: Mutex::new(0),
         forgotten: AtomicU64::new(0),
     });
     let listening = Arc::downgrade(&shared);

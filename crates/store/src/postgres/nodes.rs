@@ -181,11 +181,7 @@ pub(super) async fn end_dead(client: &Client, own: i64) -> Result<u64, StoreErro
         }
         let name: Option<&str> = column(row, 1)?;
         tracing::warn!(node = name, turn, gone, "a node is no more: what it looked after is taken over");
-        // A transaction of it that hangs would be waited for.
-        let cut = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
-             WHERE application_name = $1 AND pid <> pg_backend_pid()";
-        let application = column::<Option<&str>>(row, 3)?.unwrap_or_default();
-        client.query(cut, &[&application]).await.map_err(failed)?;
+        cut(client, column::<Option<&str>>(row, 3)?.unwrap_or_default()).await?;
         // Unless it was heard of meanwhile.
         let end = format!(
             "UPDATE turns AS t SET over = true WHERE t.turn = $2 AND NOT t.over
@@ -199,9 +195,20 @@ pub(super) async fn end_dead(client: &Client, own: i64) -> Result<u64, StoreErro
 /// Ends a turn that this process had, and has no more.
 pub(super) async fn end_own(client: &Client, turn: i64) -> Result<(), StoreError> {
     // Of this process, whatever database this is.
-    let statement = "UPDATE turns AS t SET over = true WHERE t.turn = $1 AND NOT t.over
-         AND EXISTS (SELECT 1 FROM nodes n WHERE n.turn = t.turn AND n.process = $2)";
-    client.execute(statement, &[&turn, &process::own()]).await.map_err(failed).map(drop)
+    let own = "SELECT n.application FROM turns t JOIN nodes n USING (turn)
+         WHERE t.turn = $1 AND NOT t.over AND n.process = $2";
+    let Some(row) = client.query_opt(own, &[&turn, &process::own()]).await.map_err(failed)? else {
+        return Ok(());
+    };
+    cut(client, column(&row, 0)?).await?;
+    client.execute("UPDATE turns SET over = true WHERE turn = $1", &[&turn]).await.map_err(failed).map(drop)
+}
+
+/// Cuts the connections of a turn that are of that name: a transaction of it that hangs would be waited for.
+async fn cut(client: &Client, application: &str) -> Result<(), StoreError> {
+    let statement = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+         WHERE application_name = $1 AND pid <> pg_backend_pid()";
+    client.query(statement, &[&application]).await.map_err(failed).map(drop)
 }
 
 /// Ends a turn in order: the node is taken off the list, and others take over what it looks after still.

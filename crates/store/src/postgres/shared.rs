@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 
 use deadpool_postgres::{GenericClient, Pool};
 use longhaul_model::{Effect, Env, NodeId};
-use parking_lot::RwLock;
+use parking_lot::{Mutex, RwLock};
 use tokio::sync::{Notify, Semaphore, mpsc};
 use tokio_postgres::Row;
 
@@ -37,7 +37,7 @@ pub(super) struct Shared {
     /// Rises when the accounts may not be as they were.
     pub(super) account_changes: AtomicU64,
     /// The newest timeline of the database that was heard of; 0 before any was.
-    pub(super) timeline: AtomicI64,
+    pub(super) timeline: Mutex<i64>,
     /// How often everything was forgotten, as the database went on on another timeline.
     pub(super) forgotten: AtomicU64,
 }
@@ -71,8 +71,11 @@ impl Shared {
     /// too, which will be given again to what is another change.
     pub(super) fn on_timeline(&self, found: Option<i64>) {
         let Some(found) = found else { return };
+        // Held to the end: whoever comes second finds all of it forgotten.
+        let mut timeline = self.timeline.lock();
+        let before = *timeline;
         // Never back: an answer of the old server may be late.
-        let before = self.timeline.fetch_max(found, Ordering::SeqCst);
+        *timeline = before.max(found);
         if before == 0 || found <= before {
             return;
         }

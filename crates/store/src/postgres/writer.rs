@@ -14,6 +14,7 @@ use super::Shared;
 use super::batch::{Batch, Written};
 use super::commit::{Outcome, UnderWay, commit};
 use super::held::Loaded;
+use super::keeper::ATTENTIVE;
 use super::patience::Patience;
 use super::rows::query;
 use super::sql::{failed, no_connection};
@@ -389,7 +390,8 @@ impl Writer {
 
 async fn new_connection(shared: &Shared) -> Result<Client, StoreError> {
     let client = shared.pool.get().await.map_err(no_connection)?;
-    client.batch_execute(BY_KEY).await.map_err(failed)?;
+    // Its transactions hold what others wait for.
+    client.batch_execute(&format!("{ATTENTIVE}; {BY_KEY}")).await.map_err(failed)?;
     shared.on_timeline(timeline::read(&client).await);
     Ok(client)
 }

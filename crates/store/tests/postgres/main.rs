@@ -256,7 +256,7 @@ async fn node_whose_turn_is_over_writes_nothing() {
     let workflow = put(&*node, definition("w", "T_RUN", 1)).await;
     database.operator("UPDATE turns SET over = true");
     let (over, told) = std::sync::mpsc::channel();
-    node.when_over(move |_| over.send(()).unwrap());
+    node.when_over(move || over.send(()).unwrap());
     let late = longhaul_store::Submission {
         task: task(&database.env, &workflow, "late", None),
         key: None,
@@ -326,13 +326,23 @@ async fn an_errand_in_a_deadlock_is_repeated() {
     let name = database.name.clone();
     let other = tokio::task::spawn_blocking(move || {
         // Waits for the node's lock later than the node waits for this one's: the node is who finds that out.
-        let locks = "BEGIN; SELECT FROM settings WHERE name = 's' FOR UPDATE; SELECT pg_sleep(0.8);
+        let locks = "BEGIN; SELECT FROM settings WHERE name = 's' FOR UPDATE;
+             DO $$ BEGIN
+               FOR n IN 1..1000 LOOP
+                 EXIT WHEN EXISTS (SELECT FROM pg_stat_activity
+                   WHERE datname = current_database() AND wait_event_type = 'Lock');
+                 PERFORM pg_sleep(0.02), pg_stat_clear_snapshot();
+               END LOOP;
+             END $$;
              UPDATE turns SET over = over; COMMIT";
         CLUSTER.sql(&name, locks).unwrap();
     });
     let locked = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()
          AND pid <> pg_backend_pid() AND wait_event = 'PgSleep'";
-    while database.operator_says(locked) != "1" {}
+    let begun = Instant::now();
+    while database.operator_says(locked) != "1" {
+        assert!(begun.elapsed() < Duration::from_secs(20), "the other one does not begin");
+    }
     node.put_setting("s", 2.into(), None).await.unwrap();
     other.await.unwrap();
     assert_eq!(node.setting("s").unwrap(), Some(2.into()));

@@ -1,20 +1,20 @@
 //! The PostgreSQL that nodes work on, and its faults (F16, F17, F18): commits that are cut off on their way, a primary that is lost and
-//! whose standby takes over, a server that crashes and comes back, connections that are cut.
+//! whose standby takes over, with Patroni or without, a server that crashes and comes back, connections that are cut.
 
 mod proxy;
+mod servers;
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
-use longhaul_testbed::{Cluster, Durability, Stop};
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
+use longhaul_testbed::{Cluster, Durability, Patroni};
 
 use crate::report::Report;
 use proxy::Proxy;
+use servers::{Pair, Servers};
 
 /// The database's name.
 const NAME: &str = "tasks";
@@ -31,6 +31,8 @@ enum Fault {
     Commits(Proxy),
     /// F17: the primary is lost, and its synchronous standby is promoted.
     Failover,
+    /// F17P: the same, and Patroni does it.
+    Managed,
     /// F17A: the same with an asynchronous one, which every other time has fallen behind.
     Loss,
     /// F18: a crash of the server, and in turn ten rounds in which every connection is cut.
@@ -44,18 +46,22 @@ pub(super) struct Database {
     servers: Arc<Mutex<Servers>>,
     homes: Vec<PathBuf>,
     fault: Fault,
+    /// How long it took until another server took the place of the one that was lost last.
+    took: Cell<Duration>,
     /// How long it took until something was accepted again.
     healed: RefCell<Vec<Duration>>,
-}
-
-struct Servers {
-    primary: Cluster,
-    standby: Option<Cluster>,
 }
 
 impl Database {
     /// A new one with the faults of that part, whose commits are worth what they are in production.
     pub(super) fn start(part: &str) -> Result<Database> {
+        if part == "F17P" {
+            let patroni = Patroni::start()
+                .context("Patroni, for which the packages patroni and etcd-server are needed")?;
+            patroni.sql("postgres", &format!("CREATE DATABASE {NAME}"))?;
+            let homes = patroni.homes().map(Path::to_owned).to_vec();
+            return Ok(Database::new(Servers::Managed(patroni), homes, Fault::Managed));
+        }
         let primary = Cluster::start(Durability::Full)?;
         primary.create(NAME)?;
         let mut homes = vec![primary.home().to_owned()];
@@ -81,8 +87,12 @@ impl Database {
             "F18" => Fault::Crash,
             _ => Fault::None,
         };
-        let servers = Arc::new(Mutex::new(Servers { primary, standby }));
-        Ok(Database { servers, homes, fault, healed: RefCell::default() })
+        Ok(Database::new(Servers::Own(Pair { primary, standby }), homes, fault))
+    }
+
+    fn new(servers: Servers, homes: Vec<PathBuf>, fault: Fault) -> Database {
+        let servers = Arc::new(Mutex::new(servers));
+        Database { servers, homes, fault, took: Cell::default(), healed: RefCell::default() }
     }
 
     /// Where the sockets of its servers are.
@@ -100,30 +110,28 @@ impl Database {
         match &self.fault {
             Fault::Commits(proxy) => proxy.cut(CUTS).await,
             Fault::Failover => self.with(|servers| servers.fail_over(Duration::ZERO)).await,
+            Fault::Managed => {
+                let begun = Instant::now();
+                self.with(|servers| servers.fail_over(Duration::ZERO)).await?;
+                self.took.set(begun.elapsed());
+                Ok(())
+            }
             Fault::Loss => {
                 let behind = if number.is_multiple_of(2) { Duration::ZERO } else { BEHIND };
                 self.with(move |servers| servers.fail_over(behind)).await
             }
-            Fault::Crash if number.is_multiple_of(2) => {
-                self.with(|servers| {
-                    servers.primary.stop(Stop::Immediate)?;
-                    servers.primary.resume()
-                })
-                .await
-            }
-            Fault::Crash => self.with(|servers| cut_all(&servers.primary)).await,
+            Fault::Crash if number.is_multiple_of(2) => self.with(Servers::crash).await,
+            Fault::Crash => self.with(|servers| servers.cut_all()).await,
             Fault::None => Ok(()),
         }
     }
 
     /// Something was accepted again, so long after the fault began; what the fault left broken is mended.
     pub(super) async fn healed(&self, after: Duration) -> Result<()> {
-        self.healed.borrow_mut().push(after);
-        self.with(Servers::mend).await?;
-        match self.fault {
-            Fault::Loss => self.with(|servers| servers.primary.wait_for_no_standby()).await,
-            _ => Ok(()),
-        }
+        // What Patroni takes is its own: it waits until whoever is silent must be gone.
+        self.healed.borrow_mut().push(after.saturating_sub(self.took.take()));
+        let synchronous = !matches!(self.fault, Fault::Loss);
+        self.with(move |servers| servers.mend(synchronous)).await
     }
 
     /// What this fault shows beside the load's own checks.
@@ -137,6 +145,13 @@ impl Database {
                 let all = counts.iter().all(|(_, count)| *count > 0);
                 report.add(part, "cuts", "commits were cut in each way", figure, all);
             }
+            Fault::Managed => report.add(
+                part,
+                "takeover",
+                "a write succeeds within 15 s once Patroni has another primary",
+                format!("{times} failovers, longest {longest:.1?}"),
+                times > 0 && longest <= FAILOVER,
+            ),
             Fault::Failover | Fault::Loss => report.add(
                 part,
                 "takeover",
@@ -158,14 +173,13 @@ impl Database {
     /// What the server's own checks find: indexes that do not have what their tables have.
     pub(super) async fn faults(&self) -> Result<Vec<String>> {
         self.with(|servers| {
-            let primary = &servers.primary;
-            primary.sql(NAME, "CREATE EXTENSION IF NOT EXISTS amcheck")?;
+            servers.sql("CREATE EXTENSION IF NOT EXISTS amcheck")?;
             let indexes = "SELECT c.relname FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid
                  JOIN pg_am a ON a.oid = c.relam JOIN pg_namespace n ON n.oid = c.relnamespace
                  WHERE a.amname = 'btree' AND n.nspname = 'public'";
             let mut faults = Vec::new();
-            for index in primary.sql(NAME, indexes)?.lines() {
-                if let Err(e) = primary.sql(NAME, &format!("SELECT bt_index_check('{index}', true)")) {
+            for index in servers.sql(indexes)?.lines() {
+                if let Err(e) = servers.sql(&format!("SELECT bt_index_check('{index}', true)")) {
                     faults.push(e.to_string());
                 }
             }
@@ -183,47 +197,4 @@ impl Database {
         let work = move || work(&mut servers.lock().unwrap_or_else(PoisonError::into_inner));
         tokio::task::spawn_blocking(work).await?.context("PostgreSQL")
     }
-}
-
-impl Servers {
-    /// The primary is gone, as with its machine; the standby takes its place. For so long before, the standby was told nothing.
-    fn fail_over(&mut self, behind: Duration) -> std::io::Result<()> {
-        let Some(standby) = self.standby.take() else { return Ok(()) };
-        if behind.is_zero() {
-            self.primary.stop(Stop::Immediate)?;
-        } else {
-            let told_by = self.primary.sql(NAME, "SELECT pid FROM pg_stat_replication")?;
-            let told_by = Pid::from_raw(told_by.parse().map_err(std::io::Error::other)?);
-            kill(told_by, Signal::SIGSTOP)?;
-            std::thread::sleep(behind);
-            // It can end only once it goes on, which it does not do before it is told to end.
-            let ending = std::thread::spawn(move || {
-                std::thread::sleep(Duration::from_millis(50));
-                kill(told_by, Signal::SIGCONT)
-            });
-            self.primary.stop(Stop::Immediate)?;
-            // Gone already, if the server did not wait for it.
-            drop(ending.join());
-        }
-        standby.promote()?;
-        self.standby = Some(std::mem::replace(&mut self.primary, standby));
-        Ok(())
-    }
-
-    /// The one that was lost follows the one that took its place.
-    fn mend(&mut self) -> std::io::Result<()> {
-        let Some(standby) = &mut self.standby else { return Ok(()) };
-        standby.follow(&self.primary)?;
-        self.primary.wait_for_standby()
-    }
-}
-
-fn cut_all(cluster: &Cluster) -> std::io::Result<()> {
-    for _ in 0..10 {
-        let all = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
-             WHERE datname = current_database() AND pid <> pg_backend_pid()";
-        cluster.sql(NAME, all)?;
-        std::thread::sleep(Duration::from_millis(30));
-    }
-    Ok(())
 }

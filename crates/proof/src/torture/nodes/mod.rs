@@ -38,11 +38,12 @@ pub(super) struct Part {
 }
 
 /// All, with their rounds: in a release, and in a quick run.
-pub(super) const PARTS: [Part; 7] = [
+pub(super) const PARTS: [Part; 8] = [
     Part { name: "F1N", full: 150, quick: 6, blow: Blow::Kill },
     Part { name: "F12N", full: 50, quick: 3, blow: Blow::Leap },
     Part { name: "F16", full: 90, quick: 6, blow: Blow::Trouble },
     Part { name: "F17", full: 150, quick: 6, blow: Blow::Trouble },
+    Part { name: "F17P", full: 15, quick: 3, blow: Blow::Trouble },
     Part { name: "F18", full: 150, quick: 6, blow: Blow::Trouble },
     Part { name: "F19", full: 100, quick: 4, blow: Blow::Partition },
     Part { name: "F20", full: 100, quick: 3, blow: Blow::Pause },

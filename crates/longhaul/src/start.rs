@@ -1,0 +1,83 @@
+//! What stands between a store and a server that answers: accounts, the engine, and the workflows of a folder.
+
+use std::sync::Arc;
+
+use anyhow::anyhow;
+use longhaul_auth::{Auth, RotateError, StartError};
+use longhaul_engine::{Audit, Engine, EngineError};
+use longhaul_model::Env;
+use longhaul_model::workflow::Definition;
+use longhaul_store::StoreError;
+
+use crate::config::Config;
+use crate::out::Out;
+use crate::storage::Ground;
+
+/// Why a server does not answer.
+pub(crate) enum NotStarted {
+    /// Its store went away meanwhile; it may be back soon.
+    Away(String),
+    Failed(anyhow::Error),
+}
+
+impl NotStarted {
+    fn of(said: String, cause: Option<&StoreError>) -> NotStarted {
+        match cause {
+            Some(StoreError::Unavailable(_) | StoreError::Conflict(_)) => NotStarted::Away(said),
+            _ => NotStarted::Failed(anyhow!("{said}")),
+        }
+    }
+}
+
+impl From<StartError> for NotStarted {
+    fn from(e: StartError) -> Self {
+        let cause = match &e {
+            StartError::Store(cause) | StartError::Keys(RotateError::Store(cause)) => Some(cause),
+            _ => None,
+        };
+        NotStarted::of(e.to_string(), cause)
+    }
+}
+
+impl NotStarted {
+    fn engine(e: &EngineError, origin: Option<&str>) -> NotStarted {
+        let cause = match e {
+            EngineError::Store(cause) => Some(cause),
+            _ => None,
+        };
+        let said = origin.map_or_else(|| e.to_string(), |origin| format!("{origin}: {e}"));
+        NotStarted::of(said, cause)
+    }
+}
+
+/// Starts them. `workflows` are each with the file that it comes from.
+pub(crate) async fn start(
+    config: &Config,
+    env: &Env,
+    ground: &Ground,
+    workflows: Vec<(String, Definition)>,
+    out: Out,
+) -> Result<(Arc<Auth>, Engine), NotStarted> {
+    let announce = |name: &str, password: &str| {
+        // Where nobody reads, somebody sets LONGHAUL_ADMIN_PASSWORD.
+        let _ = out.text(&format!(
+            "made the first administrator: user {name}, password {password}\n\
+             it is shown this once; `longhaul login {name}` asks for it, `longhaul user passwd` changes it\n"
+        ));
+    };
+    let accounts = ground.accounts.clone();
+    let auth = Auth::start(accounts, env.clone(), ground.keys.clone(), config.auth.clone(), announce).await?;
+    let engine =
+        Engine::start(ground.store.clone(), env.clone(), ground.keys.sealer(), config.engine.clone());
+    let engine = engine.await.map_err(|e| NotStarted::engine(&e, None))?;
+    let audit = Audit::new("server".into(), None, "putWorkflow");
+    for (origin, definition) in workflows {
+        let name = definition.name.clone();
+        let put = engine.put_workflow(definition, audit.clone()).await;
+        let put = put.map_err(|e| NotStarted::engine(&e, Some(&origin)))?;
+        if put.created {
+            tracing::info!(workflow = name, version = put.workflow.version, "stored a workflow");
+        }
+    }
+    Ok((auth, engine))
+}
