@@ -55,6 +55,8 @@ pub struct Cluster {
     home: TempDir,
     settings: Vec<String>,
     running: Option<Running>,
+    /// Its processes, where they stand still.
+    still: Vec<Pid>,
 }
 
 #[derive(Debug)]
@@ -88,14 +90,15 @@ impl Cluster {
         let fsync = if durability == Durability::Full { "fsync=on" } else { "fsync=off" };
         let all = ["listen_addresses=", "max_connections=500", fsync];
         let settings = all.iter().chain(settings).map(|setting| (*setting).to_owned()).collect();
-        let mut cluster = Cluster { home, settings, running: None };
+        let mut cluster = Cluster { home, settings, running: None, still: Vec::new() };
         cluster.resume()?;
         Ok(cluster)
     }
 
     /// A standby of a server, on which everything is that was committed there; the server waits for it with each commit.
     pub fn standby_of(primary: &Cluster) -> Result<Cluster> {
-        let mut standby = Cluster { home: directory()?, settings: primary.settings.clone(), running: None };
+        let settings = primary.settings.clone();
+        let mut standby = Cluster { home: directory()?, settings, running: None, still: Vec::new() };
         standby.follow(primary)?;
         Ok(standby)
     }
@@ -178,14 +181,34 @@ impl Cluster {
         Ok(())
     }
 
+    /// It stands still with all its sessions, until it is ended: connections are taken, and nobody is answered.
+    pub fn hang(&mut self) -> Result<()> {
+        let Some(Running { pid, .. }) = &self.running else { return Ok(()) };
+        kill(*pid, Signal::SIGSTOP)?;
+        // No more of them from here on.
+        let children = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children"))?;
+        let children = children.split_ascii_whitespace().filter_map(|id| id.parse().ok()).map(Pid::from_raw);
+        self.still = std::iter::once(*pid).chain(children).collect();
+        for process in &self.still {
+            // One may have ended just now.
+            let _ = kill(*process, Signal::SIGSTOP);
+        }
+        Ok(())
+    }
+
     /// Ends it; its data stays.
     pub fn stop(&mut self, how: Stop) -> Result<()> {
         let Some(running) = self.running.take() else { return Ok(()) };
+        for process in self.still.drain(..) {
+            // What stands still hears nothing else.
+            let _ = kill(process, Signal::SIGKILL);
+        }
         let signal = match how {
             Stop::Fast => Signal::SIGINT,
             Stop::Immediate => Signal::SIGQUIT,
         };
-        kill(running.pid, signal)?;
+        // Gone already, if it stood still.
+        let _ = kill(running.pid, signal);
         running.attendant.join().map_err(|_| Error::other("PostgreSQL was not waited for"))
     }
 

@@ -14,7 +14,7 @@ use longhaul_testbed::{Cluster, Durability, Patroni};
 
 use crate::report::Report;
 use proxy::Proxy;
-use servers::{Pair, Servers};
+use servers::{Loss, Pair, Servers};
 
 /// The database's name.
 const NAME: &str = "tasks";
@@ -29,7 +29,7 @@ const FAILOVER: Duration = Duration::from_secs(15);
 enum Fault {
     /// F16: the connection is cut around commits.
     Commits(Proxy),
-    /// F17: the primary is lost, and its synchronous standby is promoted.
+    /// F17: the primary is lost, every other time by standing still, and its synchronous standby is promoted.
     Failover,
     /// F17P: the same, and Patroni does it.
     Managed,
@@ -109,16 +109,18 @@ impl Database {
     pub(super) async fn trouble(&self, number: usize) -> Result<()> {
         match &self.fault {
             Fault::Commits(proxy) => proxy.cut(CUTS).await,
-            Fault::Failover => self.with(|servers| servers.fail_over(Duration::ZERO)).await,
+            // There is trouble in every third round.
+            Fault::Failover if number % 6 == 5 => self.with(|servers| servers.fail_over(Loss::Still)).await,
+            Fault::Failover => self.with(|servers| servers.fail_over(Loss::Gone)).await,
             Fault::Managed => {
                 let begun = Instant::now();
-                self.with(|servers| servers.fail_over(Duration::ZERO)).await?;
+                self.with(|servers| servers.fail_over(Loss::Gone)).await?;
                 self.took.set(begun.elapsed());
                 Ok(())
             }
             Fault::Loss => {
-                let behind = if number.is_multiple_of(2) { Duration::ZERO } else { BEHIND };
-                self.with(move |servers| servers.fail_over(behind)).await
+                let how = if number.is_multiple_of(2) { Loss::Gone } else { Loss::Behind(BEHIND) };
+                self.with(move |servers| servers.fail_over(how)).await
             }
             Fault::Crash if number.is_multiple_of(2) => self.with(Servers::crash).await,
             Fault::Crash => self.with(|servers| servers.cut_all()).await,

@@ -9,6 +9,17 @@ use nix::unistd::Pid;
 
 use super::NAME;
 
+/// How a primary is lost.
+#[derive(Clone, Copy)]
+pub(super) enum Loss {
+    /// It is gone, as with its machine.
+    Gone,
+    /// The same, and for so long before its standby was told nothing.
+    Behind(Duration),
+    /// It stands still: it takes connections, and answers nobody.
+    Still,
+}
+
 pub(super) enum Servers {
     Own(Pair),
     Managed(Patroni),
@@ -29,11 +40,10 @@ impl Servers {
         }
     }
 
-    /// The primary is gone, as with its machine; the standby takes its place, once it does so. For so long before, the standby was told
-    /// nothing, where that can be had.
-    pub(super) fn fail_over(&mut self, behind: Duration) -> Result<()> {
+    /// The primary is lost, and the standby takes its place. To Patroni all losses are alike.
+    pub(super) fn fail_over(&mut self, how: Loss) -> Result<()> {
         match self {
-            Servers::Own(pair) => pair.fail_over(behind),
+            Servers::Own(pair) => pair.fail_over(how),
             Servers::Managed(patroni) => patroni.lose_primary(),
         }
     }
@@ -71,27 +81,32 @@ impl Servers {
 }
 
 impl Pair {
-    /// The primary is gone, as with its machine; the standby takes its place. For so long before, the standby was told nothing.
-    fn fail_over(&mut self, behind: Duration) -> Result<()> {
+    fn fail_over(&mut self, how: Loss) -> Result<()> {
         let Some(standby) = self.standby.take() else { return Ok(()) };
-        if behind.is_zero() {
-            self.primary.stop(Stop::Immediate)?;
-        } else {
-            let told_by = self.primary.sql(NAME, "SELECT pid FROM pg_stat_replication")?;
-            let told_by = Pid::from_raw(told_by.parse().map_err(Error::other)?);
-            kill(told_by, Signal::SIGSTOP)?;
-            std::thread::sleep(behind);
-            // It can end only once it goes on, which it does not do before it is told to end.
-            let ending = std::thread::spawn(move || {
-                std::thread::sleep(Duration::from_millis(50));
-                kill(told_by, Signal::SIGCONT)
-            });
-            self.primary.stop(Stop::Immediate)?;
-            // Gone already, if the server did not wait for it.
-            drop(ending.join());
+        match how {
+            Loss::Gone => self.primary.stop(Stop::Immediate)?,
+            Loss::Behind(behind) => self.stop_behind(behind)?,
+            Loss::Still => self.primary.hang()?,
         }
         standby.promote()?;
         self.standby = Some(std::mem::replace(&mut self.primary, standby));
+        Ok(())
+    }
+
+    /// The primary is gone, and has told its standby nothing for so long.
+    fn stop_behind(&mut self, behind: Duration) -> Result<()> {
+        let told_by = self.primary.sql(NAME, "SELECT pid FROM pg_stat_replication")?;
+        let told_by = Pid::from_raw(told_by.parse().map_err(Error::other)?);
+        kill(told_by, Signal::SIGSTOP)?;
+        std::thread::sleep(behind);
+        // It can end only once it goes on, which it does not do before it is told to end.
+        let ending = std::thread::spawn(move || {
+            std::thread::sleep(Duration::from_millis(50));
+            kill(told_by, Signal::SIGCONT)
+        });
+        self.primary.stop(Stop::Immediate)?;
+        // Gone already, if the server did not wait for it.
+        drop(ending.join());
         Ok(())
     }
 

@@ -19,8 +19,6 @@ const HEALED: Duration = Duration::from_secs(20);
 const TAKEN_OVER: Duration = Duration::from_millis(12_500);
 /// An interruption that a node outlives, as it may not have been missed.
 const SHORT: Duration = Duration::from_millis(2_500);
-/// A database that is away for less is outlived by every node.
-const OUTLIVED: Duration = Duration::from_secs(4);
 /// A node that does not reach its database begins anew after six seconds; others take over after ten.
 const GIVES_UP: Duration = Duration::from_millis(9_500);
 
@@ -95,15 +93,12 @@ pub(super) async fn strike(
             if round % 3 == 2 {
                 let begun = Instant::now();
                 database.trouble(round).await?;
-                if begun.elapsed() > OUTLIVED {
-                    // Nodes give up a database that is away for six seconds, as they must.
-                    sleep(SHORT).await;
-                    for _ in 0..fleet.revived().await? {
-                        tally.count("nodes that gave up as the database was away for long");
-                    }
-                }
-                fleet.first_ack(HEALED).await?;
+                // Nodes give up a database that is away for six seconds, as they must.
+                let over = fleet.accepts(HEALED).await?;
                 database.healed(begun.elapsed()).await?;
+                for _ in 0..over {
+                    tally.count("nodes that gave up as the database was away for long");
+                }
                 tally.count("faults of the database");
             }
             kill(fleet, node).await?;

@@ -176,6 +176,22 @@ impl Fleet {
         Ok(revived)
     }
 
+    /// Waits until something is accepted, by those that gave up as well; how many did.
+    pub(super) async fn accepts(&mut self, limit: Duration) -> Result<usize> {
+        let begun = Instant::now();
+        let mut revived = 0;
+        loop {
+            revived += self.revived().await?;
+            if self.first_ack(Duration::from_secs(1)).await.is_ok() {
+                // One may have given up in this moment.
+                return Ok(revived + self.revived().await?);
+            }
+            if begun.elapsed() > limit {
+                bail!("nothing was accepted for {limit:?}");
+            }
+        }
+    }
+
     /// Its way to the database.
     pub(super) fn link(&self, node: usize) -> &Link {
         &self.nodes[node].link

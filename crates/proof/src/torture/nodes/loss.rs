@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 use fastrand::Rng;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, sleep};
 
 use super::Run;
 use super::fleet::{Fleet, NODES};
@@ -49,7 +49,7 @@ pub(in crate::torture) async fn run(place: &Place, run: Run, report: &mut Report
         let (begun, before) = (Instant::now(), clock::now());
         database.trouble(round).await?;
         losses.push((before, clock::now()));
-        over += accepts(&mut fleet).await?;
+        over += fleet.accepts(HEALED).await?;
         database.healed(begun.elapsed()).await?;
     }
     // Whoever remembers what is lost has noticed by now, or has nothing to write.
@@ -101,18 +101,4 @@ pub(in crate::torture) async fn run(place: &Place, run: Run, report: &mut Report
     let verdicts = check::all(&Evidence::new(&history, &dump, &shared.catalog));
     report.verdicts(NAME, verdicts.into_iter().filter(|verdict| WHOLE.contains(&verdict.name)).collect());
     Ok(())
-}
-
-/// Waits for nodes that gave up until something is accepted again; how many.
-async fn accepts(fleet: &mut Fleet) -> Result<usize> {
-    let begun = Instant::now();
-    let mut revived = 0;
-    loop {
-        revived += fleet.revived().await?;
-        match timeout(HEALED, fleet.first_ack(Duration::from_secs(1))).await {
-            Ok(Ok(_)) => return Ok(revived),
-            _ if begun.elapsed() > HEALED => anyhow::bail!("nothing was accepted for {HEALED:?}"),
-            _ => {}
-        }
-    }
 }
