@@ -190,13 +190,14 @@ impl Waiting {
     /// Waits a moment; refused where that would be in vain.
     async fn on(&mut self, Unopened { why, reached }: Unopened) -> Result<(), StoreError> {
         self.failed = if reached { self.failed + 1 } else { 0 };
-        if !matches!(why, StoreError::Unavailable(_) | StoreError::Conflict(_))
-            || self.failed > Waiting::TRIES
-        {
-            return Err(why);
-        }
+        let said = match &why {
+            StoreError::Unavailable(said) | StoreError::Conflict(said) if self.failed <= Waiting::TRIES => {
+                said
+            }
+            _ => return Err(why),
+        };
         if self.told.is_none_or(|told| told.elapsed() >= Waiting::TOLD) {
-            tracing::warn!("{why}; this node waits for the database");
+            tracing::warn!("{said}; this node waits for it");
             self.told = Some(Instant::now());
         }
         tokio::time::sleep(keeper::BEAT).await;

@@ -92,7 +92,7 @@ pub(super) async fn strike(
         Blow::Trouble => {
             if round % 3 == 2 {
                 let begun = Instant::now();
-                database.trouble(round).await?;
+                fleet.while_noticing(database.trouble(round)).await?;
                 // Nodes give up a database that is away for six seconds, as they must.
                 let over = fleet.accepts(HEALED).await?;
                 database.healed(begun.elapsed()).await?;

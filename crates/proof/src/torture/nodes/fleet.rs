@@ -32,6 +32,8 @@ struct Node {
     running: Option<(Server, Peer)>,
     /// How often its process began anew, as far as that was noticed.
     renewed: usize,
+    /// It did so, and was not at work since.
+    away: bool,
 }
 
 pub(super) struct Fleet {
@@ -65,7 +67,7 @@ impl Fleet {
                 environment.extend(leaps::faked(clock)?);
             }
             let program = Program { environment, log, ..program.clone() };
-            nodes.push(Node { program, link, clock, running: None, renewed: 0 });
+            nodes.push(Node { program, link, clock, running: None, renewed: 0, away: false });
         }
         let mut fleet = Fleet { nodes, shared, effects, lives: 0, longest_start: Duration::ZERO };
         fleet.begin_life(false, false);
@@ -98,7 +100,7 @@ impl Fleet {
         let Start::Ready(peer) = server.up().await? else { bail!("somebody else killed a node") };
         self.longest_start = self.longest_start.max(begun.elapsed());
         self.shared.is_up(&peer);
-        (of.running, of.renewed) = (Some((server, peer)), 0);
+        (of.running, of.renewed, of.away) = (Some((server, peer)), 0, false);
         Ok(())
     }
 
@@ -108,6 +110,7 @@ impl Fleet {
         let Start::Ready(found) = server.up().await? else { bail!("somebody else killed a node") };
         self.shared.is_up(&found);
         *peer = found;
+        self.nodes[node].away = false;
         Ok(())
     }
 
@@ -162,16 +165,40 @@ impl Fleet {
         Ok(begun.elapsed())
     }
 
+    /// Looks who gave up by themselves.
+    fn notice(&mut self) -> Result<()> {
+        for node in 0..self.nodes.len() {
+            while self.gave_up(node)? {
+                let of = &mut self.nodes[node];
+                (of.renewed, of.away) = (of.renewed + 1, true);
+                if let Some((_, peer)) = &of.running {
+                    self.shared.is_gone_from(peer);
+                }
+                self.begin_life(true, false);
+            }
+        }
+        Ok(())
+    }
+
+    /// Notices who gives up while something happens.
+    pub(super) async fn while_noticing<T>(&mut self, what: impl Future<Output = Result<T>>) -> Result<T> {
+        let mut what = std::pin::pin!(what);
+        loop {
+            match timeout(Duration::from_millis(20), &mut what).await {
+                Ok(done) => return done,
+                Err(_) => self.notice()?,
+            }
+        }
+    }
+
     /// Waits for those that gave up by themselves to be back; how many.
     pub(super) async fn revived(&mut self) -> Result<usize> {
         let mut revived = 0;
-        for node in 0..self.nodes.len() {
-            while self.gave_up(node)? {
-                self.gives_up(node).await?;
-                self.begin_life(true, false);
-                self.back(node).await?;
-                revived += 1;
-            }
+        self.notice()?;
+        while let Some(node) = self.nodes.iter().position(|node| node.away) {
+            self.back(node).await?;
+            revived += 1;
+            self.notice()?;
         }
         Ok(revived)
     }

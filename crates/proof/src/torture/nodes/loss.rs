@@ -47,7 +47,7 @@ pub(in crate::torture) async fn run(place: &Place, run: Run, report: &mut Report
         fleet.first_ack(HEALED).await?;
         sleep(Duration::from_secs_f64(0.3 + rng.f64())).await;
         let (begun, before) = (Instant::now(), clock::now());
-        database.trouble(round).await?;
+        fleet.while_noticing(database.trouble(round)).await?;
         losses.push((before, clock::now()));
         over += fleet.accepts(HEALED).await?;
         database.healed(begun.elapsed()).await?;
