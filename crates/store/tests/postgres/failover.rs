@@ -62,3 +62,26 @@ async fn what_others_lost_is_forgotten() {
         node.close().await;
     }
 }
+
+/// A server that takes connections and answers nobody keeps no node from the one that took its place.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_hangs_is_passed_over() {
+    let cluster = Cluster::start(Durability::None).unwrap();
+    let url = cluster.create("tasks").unwrap();
+    let hanging = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let first = format!("@{},", hanging.local_addr().unwrap());
+    let options = PostgresOptions {
+        url: url.replacen('@', &first, 1),
+        connections: 4,
+        keys: None,
+        node: Node::default(),
+        before: None,
+    };
+    let begun = Instant::now();
+    let node = Postgres::open(&options, Env::manual(START)).await.unwrap();
+    put(&*node, definition("w", "T", 1)).await;
+    // Passed over once: who answered last is asked first.
+    assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
+    node.close().await;
+    drop(hanging);
+}
