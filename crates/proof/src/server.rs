@@ -54,6 +54,23 @@ pub struct Server {
     pub spawned: Micros,
 }
 
+/// How often a server began anew, of which somebody is to hear each time.
+#[derive(Debug)]
+pub struct Renewals {
+    printed: watch::Receiver<Printed>,
+    known: usize,
+}
+
+impl Renewals {
+    /// Waits for the next time; false if there will be none.
+    pub async fn next(&mut self) -> bool {
+        let known = self.known;
+        let next = self.printed.wait_for(|printed| printed.renewed > known).await.is_ok();
+        self.known += usize::from(next);
+        next
+    }
+}
+
 /// What is known of a server by what it printed.
 #[derive(Clone, Copy, Debug, Default)]
 struct Printed {
@@ -193,23 +210,9 @@ impl Server {
         }
     }
 
-    /// How often it began anew, its process being the same: a node does when others took over from it, or may have.
-    pub fn renewed(&mut self) -> Result<usize> {
-        if let Some(status) = self.child.try_wait()? {
-            bail!("the server ended by itself ({status}); what it printed is in {}", self.log.display());
-        }
-        Ok(self.printed.borrow().renewed)
-    }
-
-    /// Waits until it began anew so many times.
-    pub async fn has_renewed(&mut self, times: usize) -> Result<()> {
-        let ended = tokio::select! {
-            status = self.child.wait() => status?,
-            told = self.printed.wait_for(|printed| printed.renewed >= times) => {
-                return told.map(drop).context("the server has ended");
-            }
-        };
-        self.ended(ended).map(drop)
+    /// Tells each time that it begins anew, its process being the same: a node does when others took over from it, or may have.
+    pub fn renewals(&self) -> Renewals {
+        Renewals { printed: self.printed.clone(), known: self.printed.borrow().renewed }
     }
 
     /// SIGKILL, and waits until it is gone.

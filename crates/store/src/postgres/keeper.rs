@@ -114,7 +114,7 @@ impl Beginning {
     pub(super) fn keep(self, listener: Listener) -> JoinHandle<()> {
         let Beginning { turn, place, session, heard, clock: _ } = self;
         let unkept = Unkept(turn.clone());
-        let keeper = Keeper { place, turn, session: Some(session), timeline: None, listener };
+        let keeper = Keeper { place, turn, session: Some(session), timeline: None, hangs: false, listener };
         tokio::spawn(async move {
             let _unkept = unkept;
             keeper.run(heard).await;
@@ -171,6 +171,8 @@ struct Keeper {
     session: Option<Session>,
     /// That of the session's server.
     timeline: Option<i64>,
+    /// The last session was not answered, and nobody hung up.
+    hangs: bool,
     listener: Listener,
 }
 
@@ -189,8 +191,11 @@ impl Keeper {
         }
         loop {
             let asked = Instant::now();
-            match timeout(PATIENCE.min(left(heard)), self.sign()).await.unwrap_or_else(|_| Err(silent())) {
-                Ok(()) => heard = asked,
+            let open = self.session.is_some();
+            let signed = timeout(PATIENCE.min(left(heard)), self.sign()).await;
+            self.hangs |= open && signed.is_err();
+            match signed.unwrap_or_else(|_| Err(silent())) {
+                Ok(()) => (heard, self.hangs) = (asked, false),
                 Err(e) => {
                     if self.turn.standing() == Standing::Active {
                         tracing::warn!(error = %e, "the database is not reached");
@@ -221,7 +226,14 @@ impl Keeper {
             Some(session) => session,
             None => {
                 let session = session(&self.place).await?;
-                self.timeline = made_hasty(&session.0).await?;
+                let before = std::mem::replace(&mut self.timeline, made_hasty(&session.0).await?);
+                if self.hangs && before.is_some() && before != self.timeline {
+                    tracing::error!(
+                        "another server took over from one that hangs, and all that waits for that one does"
+                    );
+                    self.turn.set(Standing::Over);
+                    return Ok(());
+                }
                 session
             }
         };

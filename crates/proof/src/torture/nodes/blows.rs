@@ -92,7 +92,7 @@ pub(super) async fn strike(
         Blow::Trouble => {
             if round % 3 == 2 {
                 let begun = Instant::now();
-                fleet.while_noticing(database.trouble(round)).await?;
+                database.trouble(round).await?;
                 // Nodes give up a database that is away for six seconds, as they must.
                 let over = fleet.accepts(HEALED).await?;
                 database.healed(begun.elapsed()).await?;
@@ -110,7 +110,7 @@ pub(super) async fn strike(
         Blow::Leap => {
             fleet.set_clock(node, LEAPS[round % LEAPS.len()])?;
             sleep(Duration::from_secs(2)).await;
-            ensure!(!fleet.gave_up(node)?, "a node gave up as its clock was set");
+            ensure!(!fleet.gave_up(node), "a node gave up as its clock was set");
             tally.count("clocks set");
             if round % 3 == 2 {
                 kill(fleet, node).await?;
@@ -148,7 +148,7 @@ async fn partition(
         sleep(SHORT).await;
         fleet.link(node).hold(Held::default());
         sleep(Duration::from_secs(1)).await;
-        ensure!(!fleet.gave_up(node)?, "a node gave up that was cut off for {SHORT:?} only");
+        ensure!(!fleet.gave_up(node), "a node gave up that was cut off for {SHORT:?} only");
         tally.count("short");
         return Ok(());
     }
@@ -173,7 +173,7 @@ async fn pause(fleet: &mut Fleet, node: usize, round: usize, rng: &mut Rng, tall
         sleep(SHORT).await;
         fleet.signal(node, Signal::SIGCONT)?;
         sleep(Duration::from_secs(1)).await;
-        ensure!(!fleet.gave_up(node)?, "a node gave up that stood still for {SHORT:?} only");
+        ensure!(!fleet.gave_up(node), "a node gave up that stood still for {SHORT:?} only");
         tally.count("short");
         return Ok(());
     }

@@ -1,11 +1,13 @@
 //! Several nodes on one database: each known by its process, and by its own way to the database.
 
+use std::cell::Cell;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use nix::sys::signal::{Signal, kill};
+use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::link::Link;
@@ -16,6 +18,7 @@ use crate::http::Peer;
 use crate::load::Shared;
 use crate::server::{Program, Server, Start};
 use crate::torture::database::Database;
+use crate::torture::kills::STRAGGLERS;
 use crate::torture::leaps::{self, LEAPS};
 
 /// How many nodes.
@@ -30,17 +33,35 @@ struct Node {
     /// What its clock is set by, if it has one of its own.
     clock: Option<PathBuf>,
     running: Option<(Server, Peer)>,
-    /// How often its process began anew, as far as that was noticed.
-    renewed: usize,
-    /// It did so, and was not at work since.
-    away: bool,
+    /// Its process began anew, and was not at work since.
+    away: watch::Sender<bool>,
+}
+
+/// The lives of the whole, one after the other.
+struct Lives {
+    shared: Rc<Shared>,
+    effects: Effects,
+    count: Cell<usize>,
+}
+
+impl Lives {
+    fn begin(&self, killed: bool, returned: bool) {
+        let (now, lives) = (clock::now(), &mut self.shared.recorder.borrow_mut().history.lives);
+        if let Some(last) = lives.last_mut() {
+            (last.dead, last.killed) = (Some(now), killed);
+            (last.acked, last.in_flight) = (self.shared.acked.get(), self.shared.in_flight.get());
+        }
+        let life = Life { spawned: now, ready: Some(now), shared: true, returned, ..Life::default() };
+        lives.push(life);
+        self.effects.new_life(self.count.replace(self.count.get() + 1));
+        self.shared.acked.set(0);
+    }
 }
 
 pub(super) struct Fleet {
     nodes: Vec<Node>,
     shared: Rc<Shared>,
-    effects: Effects,
-    lives: usize,
+    lives: Rc<Lives>,
     /// The longest from the start of a process until it is ready.
     pub(super) longest_start: Duration,
 }
@@ -67,9 +88,10 @@ impl Fleet {
                 environment.extend(leaps::faked(clock)?);
             }
             let program = Program { environment, log, ..program.clone() };
-            nodes.push(Node { program, link, clock, running: None, renewed: 0, away: false });
+            nodes.push(Node { program, link, clock, running: None, away: watch::Sender::new(false) });
         }
-        let mut fleet = Fleet { nodes, shared, effects, lives: 0, longest_start: Duration::ZERO };
+        let lives = Rc::new(Lives { shared: shared.clone(), effects, count: Cell::new(0) });
+        let mut fleet = Fleet { nodes, shared, lives, longest_start: Duration::ZERO };
         fleet.begin_life(false, false);
         for node in 0..NODES {
             fleet.up(node).await?;
@@ -79,17 +101,8 @@ impl Fleet {
 
     /// From here on what is heard is of a new life of the whole: a fault lies between. `returned`: a node came back from which others
     /// have taken over.
-    pub(super) fn begin_life(&mut self, killed: bool, returned: bool) {
-        let (now, lives) = (clock::now(), &mut self.shared.recorder.borrow_mut().history.lives);
-        if let Some(last) = lives.last_mut() {
-            (last.dead, last.killed) = (Some(now), killed);
-            (last.acked, last.in_flight) = (self.shared.acked.get(), self.shared.in_flight.get());
-        }
-        let life = Life { spawned: now, ready: Some(now), shared: true, returned, ..Life::default() };
-        lives.push(life);
-        self.effects.new_life(self.lives);
-        self.lives += 1;
-        self.shared.acked.set(0);
+    pub(super) fn begin_life(&self, killed: bool, returned: bool) {
+        self.lives.begin(killed, returned);
     }
 
     /// Starts a node and waits until it is at work.
@@ -100,7 +113,19 @@ impl Fleet {
         let Start::Ready(peer) = server.up().await? else { bail!("somebody else killed a node") };
         self.longest_start = self.longest_start.max(begun.elapsed());
         self.shared.is_up(&peer);
-        (of.running, of.renewed, of.away) = (Some((server, peer)), 0, false);
+        of.away.send_replace(false);
+        // At once, before it can be at work again.
+        let (lives, away, mut renewals) = (self.lives.clone(), of.away.clone(), server.renewals());
+        let gone = peer.clone();
+        tokio::task::spawn_local(async move {
+            while renewals.next().await {
+                lives.shared.is_gone_from(&gone);
+                away.send_replace(true);
+                sleep(STRAGGLERS).await;
+                lives.begin(true, false);
+            }
+        });
+        of.running = Some((server, peer));
         Ok(())
     }
 
@@ -110,7 +135,7 @@ impl Fleet {
         let Start::Ready(found) = server.up().await? else { bail!("somebody else killed a node") };
         self.shared.is_up(&found);
         *peer = found;
-        self.nodes[node].away = false;
+        self.nodes[node].away.send_replace(false);
         Ok(())
     }
 
@@ -155,52 +180,25 @@ impl Fleet {
     /// It must find that its turn is over, and begin anew; how long that took.
     pub(super) async fn gives_up(&mut self, node: usize) -> Result<Duration> {
         let begun = Instant::now();
-        let of = &mut self.nodes[node];
-        let (server, peer) = of.running.as_mut().context("the node does not run")?;
-        of.renewed += 1;
-        timeout(GIVES_UP, server.has_renewed(of.renewed))
-            .await
-            .context("a node that is over does not begin anew")??;
-        self.shared.is_gone_from(peer);
+        let mut away = self.nodes[node].away.subscribe();
+        let told = timeout(GIVES_UP, away.wait_for(|away| *away)).await;
+        told.context("a node that is over does not begin anew")??;
         Ok(begun.elapsed())
-    }
-
-    /// Looks who gave up by themselves.
-    fn notice(&mut self) -> Result<()> {
-        for node in 0..self.nodes.len() {
-            while self.gave_up(node)? {
-                let of = &mut self.nodes[node];
-                (of.renewed, of.away) = (of.renewed + 1, true);
-                if let Some((_, peer)) = &of.running {
-                    self.shared.is_gone_from(peer);
-                }
-                self.begin_life(true, false);
-            }
-        }
-        Ok(())
-    }
-
-    /// Notices who gives up while something happens.
-    pub(super) async fn while_noticing<T>(&mut self, what: impl Future<Output = Result<T>>) -> Result<T> {
-        let mut what = std::pin::pin!(what);
-        loop {
-            match timeout(Duration::from_millis(20), &mut what).await {
-                Ok(done) => return done,
-                Err(_) => self.notice()?,
-            }
-        }
     }
 
     /// Waits for those that gave up by themselves to be back; how many.
     pub(super) async fn revived(&mut self) -> Result<usize> {
         let mut revived = 0;
-        self.notice()?;
-        while let Some(node) = self.nodes.iter().position(|node| node.away) {
+        while let Some(node) = self.nodes.iter().position(|node| *node.away.borrow()) {
             self.back(node).await?;
             revived += 1;
-            self.notice()?;
         }
         Ok(revived)
+    }
+
+    /// Whether it began anew, and was not at work since.
+    pub(super) fn gave_up(&self, node: usize) -> bool {
+        *self.nodes[node].away.borrow()
     }
 
     /// Waits until something is accepted, by those that gave up as well; how many did.
@@ -224,30 +222,19 @@ impl Fleet {
         &self.nodes[node].link
     }
 
-    /// Whether it began anew, and nobody noticed yet.
-    pub(super) fn gave_up(&mut self, node: usize) -> Result<bool> {
-        let of = &mut self.nodes[node];
-        let (server, _) = of.running.as_mut().context("the node does not run")?;
-        Ok(server.renewed()? > of.renewed)
-    }
-
     /// One that is at work.
     pub(super) fn peer(&self, node: usize) -> Result<Peer> {
         self.nodes[node].running.as_ref().map(|(_, peer)| peer.clone()).context("the node does not run")
     }
 
     /// Waits until somebody's submission is answered.
-    pub(super) async fn first_ack(&self, limit: Duration) -> Result<Duration> {
-        let begun = Instant::now();
+    async fn first_ack(&self, limit: Duration) -> Result<()> {
         self.shared.acked.set(0);
         let answered = async {
             while self.shared.acked.get() == 0 {
                 sleep(Duration::from_millis(1)).await;
             }
         };
-        timeout(limit, answered)
-            .await
-            .with_context(|| format!("no submission was answered for {limit:?}"))?;
-        Ok(begun.elapsed())
+        timeout(limit, answered).await.with_context(|| format!("no submission was answered for {limit:?}"))
     }
 }

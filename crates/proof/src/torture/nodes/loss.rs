@@ -44,10 +44,10 @@ pub(in crate::torture) async fn run(place: &Place, run: Run, report: &mut Report
     let (mut losses, mut over) = (Vec::with_capacity(rounds), 0);
     for round in 0..rounds {
         shared.budget.set(300);
-        fleet.first_ack(HEALED).await?;
+        over += fleet.accepts(HEALED).await?;
         sleep(Duration::from_secs_f64(0.3 + rng.f64())).await;
         let (begun, before) = (Instant::now(), clock::now());
-        fleet.while_noticing(database.trouble(round)).await?;
+        database.trouble(round).await?;
         losses.push((before, clock::now()));
         over += fleet.accepts(HEALED).await?;
         database.healed(begun.elapsed()).await?;

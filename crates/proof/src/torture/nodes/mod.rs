@@ -76,7 +76,7 @@ pub(super) async fn run(place: &Place, part: Part, run: Run, report: &mut Report
         // Calm and storm in turn; the budget bounds what the end has to check.
         shared.think.set(Duration::from_secs_f64(log_uniform(&mut rng, 0.0002, 0.02)));
         shared.budget.set(300);
-        fleet.first_ack(Duration::from_secs(20)).await?;
+        fleet.accepts(Duration::from_secs(20)).await?;
         sleep(Duration::from_secs_f64(2.0 * rng.f64() * rng.f64())).await;
         strike(part.blow, &mut fleet, &database, round, &mut rng, &mut tally).await?;
         if (round + 1) % 20 == 0 || round + 1 == rounds {
