@@ -75,7 +75,7 @@ impl Caller {
         }
         if matches!(answer, Err(NoAnswer::Lost)) {
             // The server may be dead and not yet known to be.
-            let lives = || !shared.dying.get() && shared.is_at(&peer);
+            let lives = || !shared.dying.get() && shared.is_at(&peer, call);
             if lives() {
                 sleep(Duration::from_millis(300)).await;
             }

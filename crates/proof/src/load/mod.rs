@@ -19,6 +19,7 @@ pub(crate) use keeper::Keeper;
 pub use record::Recorder;
 
 use crate::catalog::Catalog;
+use crate::clock::{self, Micros};
 use crate::history::{History, Submit, SubmitAnswer};
 use crate::http::Peer;
 
@@ -29,8 +30,8 @@ pub struct Shared {
     pub catalog: Catalog,
     /// What is recorded.
     pub recorder: RefCell<Recorder>,
-    /// The servers, each as good as the others; none while there is none.
-    peers: RefCell<Vec<Peer>>,
+    /// The servers, each as good as the others, and since when; none while there is none.
+    peers: RefCell<Vec<(Peer, Micros)>>,
     /// Whose turn it is.
     turn: Cell<usize>,
     /// It is being killed, or just came up: answers may break off.
@@ -111,7 +112,7 @@ impl Shared {
     /// This server answers from here on.
     pub fn is_up(&self, peer: &Peer) {
         self.is_gone_from(peer);
-        self.peers.borrow_mut().push(peer.clone());
+        self.peers.borrow_mut().push((peer.clone(), clock::now()));
         self.dying.set(false);
         self.acked.set(0);
     }
@@ -123,19 +124,19 @@ impl Shared {
 
     /// This server answers no more, or not reliably.
     pub fn is_gone_from(&self, peer: &Peer) {
-        self.peers.borrow_mut().retain(|own| own.address != peer.address);
+        self.peers.borrow_mut().retain(|(own, _)| own.address != peer.address);
     }
 
     /// A server, while there is one: each in turn.
     pub fn peer(&self) -> Option<Peer> {
         let peers = self.peers.borrow();
         let turn = self.turn.replace(self.turn.get().wrapping_add(1));
-        (!peers.is_empty()).then(|| peers[turn % peers.len()].clone())
+        (!peers.is_empty()).then(|| peers[turn % peers.len()].0.clone())
     }
 
-    /// Whether one is at this address.
-    fn is_at(&self, peer: &Peer) -> bool {
-        self.peers.borrow().iter().any(|own| own.address == peer.address)
+    /// Whether one is at this address, and was at that time.
+    fn is_at(&self, peer: &Peer, then: Micros) -> bool {
+        self.peers.borrow().iter().any(|(own, since)| own.address == peer.address && *since <= then)
     }
 
     fn remember(&self, id: Uuid) {

@@ -52,7 +52,10 @@ pub(in crate::torture) async fn run(place: &Place, run: Run, report: &mut Report
         over += fleet.accepts(HEALED).await?;
         database.healed(begun.elapsed()).await?;
     }
-    // Whoever remembers what is lost has noticed by now, or has nothing to write.
+    // Whoever remembers what is lost notices when it writes again.
+    shared.budget.set(300);
+    sleep(Duration::from_secs(2)).await;
+    over += fleet.accepts(HEALED).await?;
     let healed = heal::ended(&fleet.peer(0)?, &shared, callers).await?;
     over += fleet.revived().await?;
     for node in 0..NODES {
