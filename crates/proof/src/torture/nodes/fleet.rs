@@ -1,6 +1,6 @@
 //! Several nodes on one database: each known by its process, and by its own way to the database.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::Duration;
@@ -32,7 +32,8 @@ struct Node {
     link: Link,
     /// What its clock is set by, if it has one of its own.
     clock: Option<PathBuf>,
-    running: Option<(Server, Peer)>,
+    /// With how it is reached, which changes when its process begins anew.
+    running: Option<(Server, Rc<RefCell<Peer>>)>,
     /// Its process began anew, and was not at work since.
     away: watch::Sender<bool>,
 }
@@ -116,10 +117,11 @@ impl Fleet {
         of.away.send_replace(false);
         // At once, before it can be at work again.
         let (lives, away, mut renewals) = (self.lives.clone(), of.away.clone(), server.renewals());
+        let peer = Rc::new(RefCell::new(peer));
         let gone = peer.clone();
         tokio::task::spawn_local(async move {
             while renewals.next().await {
-                lives.shared.is_gone_from(&gone);
+                lives.shared.is_gone_from(&gone.borrow());
                 away.send_replace(true);
                 sleep(STRAGGLERS).await;
                 lives.begin(true, false);
@@ -134,7 +136,7 @@ impl Fleet {
         let (server, peer) = self.nodes[node].running.as_mut().context("the node does not run")?;
         let Start::Ready(found) = server.up().await? else { bail!("somebody else killed a node") };
         self.shared.is_up(&found);
-        *peer = found;
+        peer.replace(found);
         self.nodes[node].away.send_replace(false);
         Ok(())
     }
@@ -142,7 +144,7 @@ impl Fleet {
     /// How it is reached, from now on by nobody: as if a balancer had noticed.
     pub(super) fn withdraw(&self, node: usize) -> Result<()> {
         let (_, peer) = self.nodes[node].running.as_ref().context("the node does not run")?;
-        self.shared.is_gone_from(peer);
+        self.shared.is_gone_from(&peer.borrow());
         Ok(())
     }
 
@@ -163,7 +165,7 @@ impl Fleet {
     pub(super) async fn stop(&mut self, node: usize) -> Result<()> {
         let (server, peer) = self.nodes[node].running.take().context("the node does not run")?;
         let stopped = server.stop().await;
-        self.shared.is_gone_from(&peer);
+        self.shared.is_gone_from(&peer.borrow());
         stopped
     }
 
@@ -224,7 +226,11 @@ impl Fleet {
 
     /// One that is at work.
     pub(super) fn peer(&self, node: usize) -> Result<Peer> {
-        self.nodes[node].running.as_ref().map(|(_, peer)| peer.clone()).context("the node does not run")
+        self.nodes[node]
+            .running
+            .as_ref()
+            .map(|(_, peer)| peer.borrow().clone())
+            .context("the node does not run")
     }
 
     /// Waits until somebody's submission is answered.
