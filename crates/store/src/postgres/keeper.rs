@@ -227,7 +227,8 @@ impl Keeper {
             None => {
                 let session = session(&self.place).await?;
                 let before = std::mem::replace(&mut self.timeline, made_hasty(&session.0).await?);
-                if self.hangs && before.is_some() && before != self.timeline {
+                let elsewhere = matches!((before, self.timeline), (Some(before), Some(now)) if before != now);
+                if self.hangs && elsewhere {
                     tracing::error!(
                         "another server took over from one that hangs, and all that waits for that one does"
                     );

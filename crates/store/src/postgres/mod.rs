@@ -18,6 +18,7 @@ mod list;
 mod logs;
 mod migrations;
 mod nodes;
+mod opening;
 mod outcome;
 mod patience;
 mod process;
@@ -42,18 +43,14 @@ mod writer;
 mod writes;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64};
-use std::time::Duration;
 
-use longhaul_model::{Env, TaskId, Timestamp};
-use parking_lot::{Mutex, RwLock};
+use longhaul_model::{Env, TaskId};
+use parking_lot::Mutex;
 use tokio::runtime::{Handle, Runtime};
-use tokio::sync::{Notify, Semaphore, mpsc};
+use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
-use tokio::time::Instant;
 
 use crate::error::StoreError;
-use crate::known::Workflows;
 use crate::nodes::Node;
 use shared::Shared;
 use turn::Standing;
@@ -112,16 +109,8 @@ impl Postgres {
         let runtime = Ending(Some(runtime));
         let (at, now, own_env) = (place.clone(), env.now(), env.clone());
         let options = PostgresOptions { connections: options.connections.max(3), ..options.clone() };
-        let opened = handle.spawn(async move {
-            let mut waiting = Waiting::default();
-            loop {
-                match reached(&at, &options, &own_env, now).await {
-                    Err(failure) => waiting.on(failure).await?,
-                    Ok(opened) => return Ok::<_, StoreError>(opened),
-                }
-            }
-        });
-        let Opened { shared, keeper, outgoing } =
+        let opened = handle.spawn(async move { opening::opened(&at, &options, &own_env, now).await });
+        let opening::Opened { shared, keeper, outgoing } =
             opened.await.map_err(|e| StoreError::Open(format!("the database was not opened: {e}")))??;
         let (jobs, queue) = mpsc::channel(QUEUE);
         let (told, mut finished) = mpsc::unbounded_channel::<writer::Finished>();
@@ -137,7 +126,11 @@ impl Postgres {
             handle.spawn(writer.run()),
             keeper,
             handle.spawn(watch),
-            handle.spawn(relay::run(place.called(&called(&place, &shared.turn)), shared.clone(), outgoing)),
+            handle.spawn(relay::run(
+                place.called(&opening::called(&place, &shared.turn)),
+                shared.clone(),
+                outgoing,
+            )),
         ];
         let runtime = Mutex::new(runtime.kept());
         let (place, tasks) = (place.shown(), Mutex::new(tasks));
@@ -163,154 +156,6 @@ impl Postgres {
             act();
         });
     }
-}
-
-/// A database that is not there yet, or not again, is waited for: it may be started at the same time as the nodes, or be about to be
-/// replaced by its standby.
-#[derive(Default)]
-struct Waiting {
-    told: Option<Instant>,
-    /// How often in a row it was reached, and failed all the same.
-    failed: usize,
-}
-
-/// Why a database was not opened.
-struct Unopened {
-    why: StoreError,
-    /// Whether it was reached at all.
-    reached: bool,
-}
-
-impl Waiting {
-    /// How often is said that it is waited for.
-    const TOLD: Duration = Duration::from_secs(30);
-    /// A database that is there is tried so often: it may be about to end, or to begin.
-    const TRIES: usize = 10;
-
-    /// Waits a moment; refused where that would be in vain.
-    async fn on(&mut self, Unopened { why, reached }: Unopened) -> Result<(), StoreError> {
-        self.failed = if reached { self.failed + 1 } else { 0 };
-        let said = match &why {
-            StoreError::Unavailable(said) | StoreError::Conflict(said) if self.failed <= Waiting::TRIES => {
-                said
-            }
-            _ => return Err(why),
-        };
-        if self.told.is_none_or(|told| told.elapsed() >= Waiting::TOLD) {
-            tracing::warn!("{said}; this node waits for it");
-            self.told = Some(Instant::now());
-        }
-        tokio::time::sleep(keeper::BEAT).await;
-        Ok(())
-    }
-}
-
-async fn reached(
-    place: &connect::Place,
-    options: &PostgresOptions,
-    env: &Env,
-    now: Timestamp,
-) -> Result<Opened, Unopened> {
-    place.connect().await.map_err(|why| Unopened { why, reached: false })?;
-    let opened = async {
-        migrations::run(place, now).await?;
-        if let Some(keys) = &options.keys {
-            keeper::check_keys(place, keys).await?;
-        }
-        begin(place, options, env.clone()).await
-    };
-    opened.await.map_err(|why| Unopened { why, reached: true })
-}
-
-/// A turn that was begun, with what rests on it.
-struct Opened {
-    shared: Arc<Shared>,
-    keeper: JoinHandle<()>,
-    outgoing: mpsc::Receiver<relay::Outgoing>,
-}
-
-/// Begins a turn on a database whose schema is the newest.
-async fn begin(place: &connect::Place, options: &PostgresOptions, env: Env) -> Result<Opened, StoreError> {
-    let beginning = keeper::begin(place, &options.node, options.before).await?;
-    let turn = beginning.turn.clone();
-    follow(&env, beginning.clock);
-    // Only now: what a transfer does to it, it does while there is no node.
-    let pool = match whole(place).await {
-        Ok(()) => place.called(&called(place, &turn)).pool(options.connections),
-        Err(e) => Err(e),
-    };
-    let pool = match pool {
-        Ok(pool) => pool,
-        Err(e) => {
-            keeper::end(&turn, beginning.keep(Box::new(|_| {}))).await;
-            return Err(e);
-        }
-    };
-    let (sender, outgoing) = mpsc::channel(relay::WAITING);
-    let shared = Arc::new(Shared {
-        pool,
-        env,
-        turn,
-        workflows: Workflows::default(),
-        sink: RwLock::new(None),
-        errands: tokio::sync::Mutex::new(()),
-        waiting: Semaphore::new(reads::WAITING),
-        outgoing: sender,
-        lost: Arc::new(Notify::new()),
-        revisions: Default::default(),
-        in_touch: AtomicBool::new(false),
-        account_changes: AtomicU64::new(0),
-        timeline: Mutex::new(0),
-        forgotten: AtomicU64::new(0),
-    });
-    let listening = Arc::downgrade(&shared);
-    let listener = move |heard: &nodes::Heard| {
-        if let Some(shared) = listening.upgrade() {
-            shared.on_timeline(heard.timeline);
-            shared.compare_all(heard.revisions);
-            // What it shows is right within half the time that the answer took: no news unless it is further off.
-            if let Some(clock) = heard.clock
-                && (clock.at.0 - shared.env.wall().0).abs() > 1 + clock.took.as_millis() as i64 / 2
-            {
-                shared.env.refer(clock.at);
-            }
-        }
-    };
-    let keeper = beginning.keep(Box::new(listener));
-    Ok(Opened { shared, keeper, outgoing })
-}
-
-/// From here on the clock of the database is the one that counts, as it is the same for all nodes.
-fn follow(env: &Env, clock: Timestamp) {
-    /// How far a machine's clock may be off before somebody should know, in milliseconds.
-    const NOTABLE: i64 = 2_000;
-    env.refer(clock);
-    let ahead = env.machine_ahead();
-    if ahead.abs() > NOTABLE {
-        let seconds = ahead / 1000;
-        tracing::warn!(
-            seconds,
-            "this machine's clock is ahead of the database's by so much: only the database's counts"
-        );
-    }
-}
-
-/// How the connections of a turn are called, so that they can be cut when it is over.
-fn called(place: &connect::Place, turn: &turn::Turn) -> String {
-    format!("{} {}", place.application(), turn.number)
-}
-
-/// Refuses a database in the middle of a transfer, or whose content is elsewhere now.
-async fn whole(place: &connect::Place) -> Result<(), StoreError> {
-    let (client, _driver) = place.connect().await?;
-    let rows = client.query("SELECT name, doc FROM settings", &[]).await.map_err(sql::failed)?;
-    let settings = rows
-        .iter()
-        .map(|row| Ok((sql::column(row, 0)?, sql::column(row, 1)?)))
-        .collect::<Result<Vec<(String, String)>, StoreError>>()?;
-    crate::transfer::check_whole(&format!("the database {}", place.shown()), |name| {
-        Ok(settings.iter().find(|(known, _)| known == name).map(|(_, doc)| doc.clone()))
-    })
 }
 
 impl Drop for Postgres {
