@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use longhaul_crypto::Sealer;
 use longhaul_model::{Env, TaskId};
-use longhaul_store::{Store, StoreError, Stored};
+use longhaul_store::{Health, Store, StoreError, Stored};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
@@ -110,7 +110,17 @@ impl Engine {
 
     /// False once draining, or when the store cannot write.
     pub fn is_ready(&self) -> bool {
-        !self.inner.draining.load(Ordering::Relaxed) && self.inner.store.is_writable()
+        !self.is_draining() && self.inner.store.is_writable()
+    }
+
+    /// How the store's writing side does.
+    pub fn store_health(&self) -> Health {
+        self.inner.store.health()
+    }
+
+    /// Whether the end is near, see [`Engine::drain`].
+    pub fn is_draining(&self) -> bool {
+        self.inner.draining.load(Ordering::Relaxed)
     }
 
     /// Says that the end is near: [`Engine::is_ready`] is false from now on, no attempt starts any more, and who

@@ -31,9 +31,9 @@ pub use engine::Engine;
 pub use error::EngineError;
 pub use logs::{Log, LogChunk, LogLine, LogQuery, LogStream};
 pub use longhaul_store::{
-    Audit, AuditEntry, AuditPage, AuditQuery, Deletion, IdempotencyKey, ImportOutcome, ImportedTask,
+    Audit, AuditEntry, AuditPage, AuditQuery, Deletion, Health, IdempotencyKey, ImportOutcome, ImportedTask,
     KnownNode, Lock, LockPage, LockQuery, Node, NodeState, OrderBy, Page, Stats, StoreError, Stored,
-    Submitted, TaskQuery, WorkflowPut, WorkflowSummary,
+    Submitted, TaskQuery, Trouble, WorkflowPut, WorkflowSummary,
 };
 pub use operate::VerdictRequest;
 pub use read::Report;

@@ -12,6 +12,7 @@ pub mod conformance;
 mod counters;
 mod doc;
 mod error;
+mod health;
 mod known;
 mod locks;
 mod logs;
@@ -31,6 +32,7 @@ pub use accounts::{
 };
 pub use audit::{Audit, AuditEntry, AuditPage, AuditQuery};
 pub use error::StoreError;
+pub use health::{Health, SetAside, Trouble};
 pub use locks::{Lock, LockPage, LockQuery};
 pub use logs::{LARGEST_LOG, LONGEST_LINE, LogChunk, LogLine, LogQuery, LogStream};
 pub use nodes::{KnownNode, Node, NodeState};

@@ -11,6 +11,7 @@ use serde_json::Value;
 
 use crate::audit::{Audit, AuditPage, AuditQuery};
 use crate::error::StoreError;
+use crate::health::{Health, Trouble};
 use crate::locks::{Lock, LockPage, LockQuery};
 use crate::logs::{LogChunk, LogLine, LogQuery};
 use crate::nodes::KnownNode;
@@ -219,6 +220,13 @@ pub trait Store: Send + Sync + 'static {
 
     /// False once the storage failed so that nothing can be written any more, or is closed.
     fn is_writable(&self) -> bool;
+
+    /// How the writing side does. In memory: it neither waits nor reads.
+    fn health(&self) -> Health {
+        let trouble =
+            (!self.is_writable()).then(|| Trouble::Failing("the storage does not answer".to_owned()));
+        Health { trouble, ..Health::default() }
+    }
 
     /// Finishes what was accepted and closes. Further calls are refused.
     async fn close(&self);

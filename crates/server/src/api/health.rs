@@ -3,6 +3,7 @@
 use axum::extract::State;
 use axum::response::Response;
 use http::StatusCode;
+use longhaul_engine::Trouble;
 use serde_json::json;
 
 use super::App;
@@ -13,11 +14,21 @@ pub(crate) async fn live() -> Response {
     respond::value(StatusCode::OK, &json!({ "status": "UP" }))
 }
 
-/// It accepts and runs tasks; 503 while it drains or cannot write.
+/// It accepts and runs tasks; 503 with the reason while it drains or cannot write. Nobody need log in for this, so it tells
+/// no more than a balancer or an operator's alarm needs; the server's log says the rest.
 pub(crate) async fn ready(State(app): State<App>) -> Response {
-    if app.engine.is_ready() {
-        respond::value(StatusCode::OK, &json!({ "status": "UP" }))
-    } else {
-        respond::value(StatusCode::SERVICE_UNAVAILABLE, &json!({ "status": "DOWN" }))
+    let health = app.engine.store_health();
+    let reason = match &health.trouble {
+        _ if app.engine.is_draining() => Some("DRAINING"),
+        trouble => trouble.as_ref().map(Trouble::code),
+    };
+    let mut body = json!({ "status": if reason.is_none() { "UP" } else { "DOWN" } });
+    if let Some(reason) = reason {
+        body["reason"] = reason.into();
     }
+    if !health.set_aside.is_empty() {
+        body["setAside"] = health.set_aside.len().into();
+    }
+    let status = if reason.is_none() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    respond::value(status, &body)
 }

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use axum::extract::State;
 use axum::response::Response;
 use http::header::{self, HeaderValue};
-use longhaul_engine::QueueSummary;
+use longhaul_engine::{Health, QueueSummary};
 
 use crate::api::App;
 use crate::error::ApiError;
@@ -26,6 +26,7 @@ pub(crate) async fn get(State(app): State<App>) -> Result<Response, ApiError> {
     sample(&mut out, "longhaul_store_bytes", "", stats.bytes as f64);
     family(&mut out, "longhaul_ready", "1 while tasks are accepted and run");
     sample(&mut out, "longhaul_ready", "", f64::from(u8::from(app.engine.is_ready())));
+    writing(&mut out, &app.engine.store_health());
     family(&mut out, "longhaul_workers", "Workers heard of within the last minutes");
     sample(&mut out, "longhaul_workers", "", app.engine.workers().len() as f64);
     let each: [(&str, &str, Figure); 4] = [
@@ -46,6 +47,37 @@ pub(crate) async fn get(State(app): State<App>) -> Result<Response, ApiError> {
     let kind = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
     response.headers_mut().insert(header::CONTENT_TYPE, kind);
     Ok(response)
+}
+
+/// How the store's writing side does.
+fn writing(out: &mut String, health: &Health) {
+    let writable = u8::from(health.trouble.is_none());
+    let figures = [
+        ("longhaul_store_writable", "1 while changes can be written", f64::from(writable)),
+        (
+            "longhaul_store_oldest_wait_seconds",
+            "How long the oldest change waits that is not written yet",
+            health.oldest_wait.as_secs_f64(),
+        ),
+        (
+            "longhaul_store_repeated",
+            "Changes that could not be written and wait to be written again",
+            health.repeated as f64,
+        ),
+        (
+            "longhaul_store_set_aside",
+            "Changes that fail again and again while others are written",
+            health.set_aside.len() as f64,
+        ),
+    ];
+    for (name, help, value) in figures {
+        family(out, name, help);
+        sample(out, name, "", value);
+    }
+    if let Some(reserve) = health.reserve {
+        family(out, "longhaul_store_reserve", "1 while the reserve of disk space is there");
+        sample(out, "longhaul_store_reserve", "", f64::from(u8::from(reserve)));
+    }
 }
 
 fn family(out: &mut String, name: &str, help: &str) {

@@ -89,7 +89,17 @@ pub(super) fn all() -> Map<String, Value> {
     add("WorkflowDefinition", definition());
     add(
         "Health",
-        object(&["status"], json!({ "status": { "type": "string", "enum": ["UP", "DOWN", "STARTING"] } })),
+        object(
+            &["status"],
+            json!({
+                "status": { "type": "string", "enum": ["UP", "DOWN", "STARTING"] },
+                "reason": {
+                    "type": "string",
+                    "enum": ["DRAINING", "STORAGE_FULL", "STORAGE_STUCK", "STORAGE_FAILING", "STORAGE_BROKEN", "STORAGE_CLOSED"]
+                },
+                "setAside": { "type": "integer" }
+            }),
+        ),
     );
     all
 }
