@@ -42,4 +42,8 @@ torture-quick: setup ## 20 kills and every tenth fsync
 	$(CARGO) build --release --locked -p longhaul -p longhaul-proof
 	$(TARGET)/release/torture --quick --longhaul $(LONGHAUL) --python "$$(scripts/python-env.sh)/bin/python"
 
-.PHONY: help setup run test test-clients test-python lint bench torture torture-quick
+soak: setup ## two hours of load with a kill each minute (MINUTES=120)
+	$(CARGO) build --release --locked -p longhaul -p longhaul-proof
+	$(TARGET)/release/torture --faults f32 --minutes $(or $(MINUTES),120) --longhaul $(LONGHAUL)
+
+.PHONY: help setup run test test-clients test-python lint bench torture torture-quick soak

@@ -65,6 +65,11 @@ impl Report {
         }
     }
 
+    /// Whether all passed so far.
+    pub fn all_ok(&self) -> bool {
+        self.lines.iter().all(|line| line.ok)
+    }
+
     /// Prints the table and its last line; true if all passed.
     pub fn print(&self) -> bool {
         let width = |of: fn(&Line) -> usize| self.lines.iter().map(of).max().unwrap_or(0);

@@ -14,6 +14,7 @@ mod place;
 mod recovery;
 mod scenario;
 mod site;
+mod soak;
 mod strace;
 mod syncs;
 mod workers;
@@ -42,6 +43,9 @@ struct Arguments {
     /// The short run that fits into continuous integration.
     #[arg(long)]
     quick: bool,
+    /// How long the soak (f32) lasts.
+    #[arg(long, default_value_t = 120)]
+    minutes: u64,
     /// Kills under load; 300, or 20 in a quick run.
     #[arg(long)]
     kills: Option<usize>,
@@ -49,7 +53,7 @@ struct Arguments {
     /// and report twice, a server that stands still: f4, f5, f11, f20), f12 (the clock is set); with three nodes on PostgreSQL f1n (kills), f12n (their clocks differ and are set),
     /// f16, f17, f18 (kills, and commits are cut off, the primary is lost, the server crashes), f17a (a primary is lost whose standby is asynchronous), f17p (Patroni has its standby take over; not unless asked for, as it needs Patroni and etcd), f19 (nodes are cut off from the
     /// database), f20 (nodes stand still), f21 (nodes behind a balancer are stopped in order); mixed (workers of every kind side by side, killed); f4n and mixedn are f4
-    /// and mixed with three nodes behind a balancer.
+    /// and mixed with three nodes behind a balancer; f32 (a soak: a kill each minute for `--minutes`; only when asked for).
     #[arg(
         long,
         value_delimiter = ',',
@@ -76,6 +80,18 @@ struct Arguments {
     clients: u64,
 }
 
+impl Arguments {
+    /// Whether a fault is asked for.
+    fn wants(&self, name: &str) -> bool {
+        self.faults.iter().any(|fault| fault.eq_ignore_ascii_case(name))
+    }
+
+    /// How long the soak lasts.
+    fn soak(&self) -> Duration {
+        Duration::from_secs(self.minutes * 60)
+    }
+}
+
 #[derive(Debug, Subcommand)]
 enum Part {
     /// A worker of the proof.
@@ -89,9 +105,11 @@ enum Part {
     Program(Program),
 }
 
+/// How long the server lives between two kills of a soak.
+const MINUTE: Duration = Duration::from_secs(60);
 /// Nodes behind a balancer that workers are proven against.
 const NODES: usize = 3;
-/// The longest that a whole run may take.
+/// The longest that a whole run may take, beside a soak.
 const LIMIT: Duration = Duration::from_secs(3600);
 
 /// The program.
@@ -111,9 +129,11 @@ pub fn main() -> ExitCode {
             None => {}
         }
         let all = async {
-            let run = tokio::time::timeout(LIMIT, run(&arguments)).await;
+            let soak = if arguments.wants(soak::NAME) { arguments.soak() } else { Duration::ZERO };
+            let limit = LIMIT + soak;
+            let run = tokio::time::timeout(limit, run(&arguments)).await;
             run.unwrap_or_else(|_| {
-                anyhow::bail!("the run did not end within {} minutes", LIMIT.as_secs() / 60)
+                anyhow::bail!("the run did not end within {} minutes", limit.as_secs() / 60)
             })
         };
         local.block_on(&runtime, all)
@@ -134,7 +154,7 @@ async fn run(arguments: &Arguments) -> Result<bool> {
     say(&format!("seed {seed}"));
     let place = Place::new(arguments.longhaul.as_deref(), arguments.keep.as_deref())?;
     let mut report = Report::default();
-    let wanted = |name: &str| arguments.faults.iter().any(|fault| fault.eq_ignore_ascii_case(name));
+    let wanted = |name: &str| arguments.wants(name);
     if wanted("f1") {
         let kills = arguments.kills.unwrap_or(if arguments.quick { 20 } else { 300 });
         let what = Kills { part: "F1", kills, clients: arguments.clients, seed };
@@ -176,6 +196,10 @@ async fn run(arguments: &Arguments) -> Result<bool> {
     if wanted("f21") {
         let stops = arguments.kills.unwrap_or(if arguments.quick { 4 } else { 50 });
         drain::run(&place, None, stops, arguments.clients, seed, &mut report).await?;
+    }
+    if wanted(soak::NAME) {
+        let soak = soak::Soak { length: arguments.soak(), life: MINUTE, clients: arguments.clients, seed };
+        soak::run(&place, soak, &mut report).await?;
     }
     if let Some(next) = &arguments.next {
         let stops = arguments.kills.unwrap_or(if arguments.quick { 4 } else { 24 });
