@@ -1,7 +1,11 @@
 //! What a task must have for itself before it starts: locks on its resources, and a place among those of its concurrency
 //! key. The store grants all of them at once, in order of arrival; here is what is claimed, and while it is held.
 
+mod line;
+
 use serde::{Deserialize, Serialize};
+
+pub use line::Line;
 
 use crate::record::Record;
 use crate::resource::LockMode;
@@ -55,6 +59,11 @@ impl Claim {
     pub fn key(&self) -> String {
         let sort = if matches!(self.mode, ClaimMode::Slot(_)) { 's' } else { 'r' };
         format!("{sort} {} {}", self.kind, self.id)
+    }
+
+    /// Whether a key is that of a place.
+    pub fn is_place(key: &str) -> bool {
+        key.starts_with("s ")
     }
 }
 

@@ -19,7 +19,7 @@ mod task;
 pub mod time;
 pub mod workflow;
 
-pub use claims::{Claim, ClaimMode, Hold};
+pub use claims::{Claim, ClaimMode, Hold, Line};
 pub use command::{Change, Command, Effect, Failure, Launch, Leased, Refused, Terms, Verdict};
 pub use env::Env;
 pub use fault::{Cause, Fault};
