@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use longhaul_crypto::Sealer;
-use longhaul_model::{Env, TaskId};
+use longhaul_model::{Env, Refused, TaskId};
 use longhaul_store::{Health, Store, StoreError, Stored};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
@@ -148,6 +148,7 @@ impl Engine {
     pub(crate) fn wrong(id: TaskId, e: StoreError) -> EngineError {
         match e {
             StoreError::NotFound => EngineError::NoTask(id),
+            StoreError::Refused(Refused::Unfit { what, unfit }) => EngineError::Unfit { what, unfit },
             StoreError::Refused(refused) => EngineError::Refused { id, refused },
             StoreError::KeyReused => EngineError::KeyReused,
             other => EngineError::Store(other),

@@ -2,7 +2,7 @@
 
 use longhaul_model::credentials::Operation;
 use longhaul_model::workflow::{Problem, Violation};
-use longhaul_model::{Refused, TaskId};
+use longhaul_model::{Refused, TaskId, Unfit};
 use longhaul_store::StoreError;
 use thiserror::Error;
 
@@ -37,6 +37,14 @@ pub enum EngineError {
     /// Name, resources or a description could not be made from the input.
     #[error("{0}")]
     Expression(String),
+    /// A value that a task cannot keep; nothing changed.
+    #[error("the {what} is {unfit}")]
+    Unfit {
+        /// The member that it was given as.
+        what: &'static str,
+        /// Why.
+        unfit: Unfit,
+    },
     /// The definition has mistakes; every problem.
     #[error("the workflow has {} mistakes", .0.len())]
     BadWorkflow(Vec<Problem>),

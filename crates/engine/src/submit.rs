@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use longhaul_model::workflow::Workflow;
-use longhaul_model::{Spec, Task, TaskId, Timestamp, WorkflowVersion};
+use longhaul_model::{NotAccepted, Spec, Task, TaskId, Timestamp, WorkflowVersion};
 use longhaul_store::{Audit, IdempotencyKey, StoreError, Stored, Submission, Submitted};
 use serde_json::Value;
 use tokio::time::Instant;
@@ -150,8 +150,10 @@ impl Engine {
         self.inner.vault.seal(id, &workflow.secrets, &mut spec.input);
         spec.requested_by = audit.as_ref().map(|audit| audit.by.as_ref().to_owned());
         let now = self.inner.env.now();
-        let task = Task::new(id, workflow, spec, name, not_before, now)
-            .map_err(|e| EngineError::Expression(e.to_string()))?;
+        let task = Task::new(id, workflow, spec, name, not_before, now).map_err(|e| match e {
+            NotAccepted::Expression(e) => EngineError::Expression(e.to_string()),
+            NotAccepted::Input(unfit) => EngineError::Unfit { what: "input", unfit },
+        })?;
         let submission = Submission { task: Box::new(task), key, audit, newest };
         self.inner.store.submit(submission).await.map_err(|e| Engine::wrong(id, e))
     }

@@ -11,6 +11,7 @@ use crate::id::{NodeId, Token, WorkerId};
 use crate::record::{Attempt, Lease, Stage};
 use crate::status::TaskStatus;
 use crate::time::{Span, Timestamp};
+use crate::value::Unfit;
 use crate::workflow::{CompiledAction, Workflow};
 
 /// What a caller, a timer or a runner asks.
@@ -241,6 +242,14 @@ pub enum Refused {
     /// A release of a credentials task by the call for other tasks.
     #[error("a failed credentials task lets go of its resources when it is cancelled by its own call")]
     ReleasedByOwnCall,
+    /// An output or a spec that a task cannot keep.
+    #[error("the {what} is {unfit}")]
+    Unfit {
+        /// The member: `output` or `spec`.
+        what: &'static str,
+        /// Why.
+        unfit: Unfit,
+    },
     /// Nothing is due, nothing was lost, nothing begins.
     #[error("there is nothing to do")]
     Nothing,

@@ -3,6 +3,11 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use crate::value;
+
+/// How deep errors within errors are kept.
+const NESTED: usize = 8;
+
 /// An error as tasks, sub-tasks and answers carry it. Empty members are left out.
 #[derive(Clone, Debug, PartialEq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -77,6 +82,20 @@ impl Fault {
         self
     }
 
+    /// As it may be kept: facts that are nested too deep are left out, and errors within errors beyond any use.
+    pub(crate) fn bounded(self) -> Self {
+        self.bounded_within(NESTED)
+    }
+
+    fn bounded_within(mut self, levels: usize) -> Self {
+        self.context.retain(|_, fact| value::check_depth(fact).is_ok());
+        self.nested_errors = match levels {
+            0 => Vec::new(),
+            _ => self.nested_errors.into_iter().map(|inner| inner.bounded_within(levels - 1)).collect(),
+        };
+        self
+    }
+
     /// With a fact by name.
     pub fn with(mut self, name: &str, value: impl Into<Value>) -> Self {
         self.context.insert(name.to_owned(), value.into());
@@ -96,6 +115,10 @@ pub mod code {
     pub const LEASE_EXPIRED: &str = "LEASE_EXPIRED";
     /// The attempt was stopped because the task is cancelled.
     pub const CANCELLED: &str = "SUB_TASK_CANCELLED";
+    /// The output of an attempt is nested too deep to be kept.
+    pub const OUTPUT_TOO_DEEP: &str = "OUTPUT_TOO_DEEP";
+    /// The output of an attempt is too large to be kept.
+    pub const OUTPUT_TOO_LARGE: &str = "OUTPUT_TOO_LARGE";
     /// An expression of the workflow could not be evaluated.
     pub const EXPRESSION: &str = "EXPRESSION_ERROR";
     /// Some children of a `forEach` failed.

@@ -18,6 +18,7 @@ pub mod resource;
 pub mod status;
 mod task;
 pub mod time;
+pub mod value;
 pub mod workflow;
 
 pub use claims::{Claim, ClaimMode, Hold, Line};
@@ -31,5 +32,6 @@ pub use record::{
 };
 pub use resource::{LockMode, Resource};
 pub use status::{Resolution, StageStatus, StatusStyle, SubTaskStatus, TaskStatus};
-pub use task::{Spec, Task};
+pub use task::{NotAccepted, Spec, Task};
 pub use time::{Span, Timestamp};
+pub use value::Unfit;

@@ -5,6 +5,7 @@ use std::sync::{Arc, OnceLock};
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use thiserror::Error;
 
 use crate::claims::Hold;
 use crate::credentials;
@@ -13,6 +14,7 @@ use crate::id::{NodeId, TaskId};
 use crate::record::{Child, Fan, Record, State, SubTask, made};
 use crate::status::{Resolution, SubTaskStatus, TaskStatus};
 use crate::time::Timestamp;
+use crate::value::{self, Unfit};
 use crate::workflow::Workflow;
 
 /// A task that can be changed. Only [`Task::apply`] changes a status.
@@ -44,6 +46,17 @@ pub struct Spec {
     /// Who asked.
     #[serde(rename = "b", default, skip_serializing_if = "Option::is_none")]
     pub requested_by: Option<String>,
+}
+
+/// Why there can be no such task.
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+pub enum NotAccepted {
+    /// Its name, resources or a description cannot be made from its input.
+    #[error(transparent)]
+    Expression(#[from] ExprError),
+    /// Its input cannot be kept.
+    #[error("the input is {0}")]
+    Input(Unfit),
 }
 
 /// How many sub-tasks stand where. Follows every change of a status; never stored.
@@ -111,7 +124,8 @@ impl Task {
         name: Option<String>,
         not_before: Option<Timestamp>,
         now: Timestamp,
-    ) -> Result<Task, ExprError> {
+    ) -> Result<Task, NotAccepted> {
+        value::check_depth(&spec.input).map_err(NotAccepted::Input)?;
         let scope = Scope::new([("input", visible(&spec.input))]);
         let name = name.map_or_else(|| workflow.title(&scope), Ok)?;
         let resources = match workflow.definition.credentials {

@@ -3,10 +3,13 @@
 
 use std::sync::Arc;
 
+use longhaul_model::value::{READABLE, nesting};
 use longhaul_model::workflow::Workflow;
 use longhaul_model::{Record, State, SubTask, TaskId};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use crate::deep;
 use crate::error::StoreError;
 
 /// Sub-tasks in one chunk.
@@ -54,11 +57,19 @@ pub(crate) fn further_chunks(sub_tasks: usize) -> usize {
 }
 
 pub(crate) fn json<T: Serialize + ?Sized>(value: &T) -> Result<String, StoreError> {
-    serde_json::to_string(value).map_err(|e| StoreError::Corrupt(e.to_string()))
+    let text = serde_json::to_string(value).map_err(|e| StoreError::Corrupt(e.to_string()))?;
+    // Whatever enters a task is measured where it enters.
+    debug_assert!(nesting(text.as_bytes()) <= READABLE, "a document that could not be read again");
+    Ok(text)
 }
 
-pub(crate) fn parse<'a, T: Deserialize<'a>>(text: &'a str) -> Result<T, StoreError> {
-    serde_json::from_str(text).map_err(|e| StoreError::Corrupt(e.to_string()))
+/// Reads a document, also one that is nested deeper than the usual reader goes.
+pub(crate) fn parse<T: DeserializeOwned>(text: &str) -> Result<T, StoreError> {
+    let read = match serde_json::from_str(text) {
+        Err(_) if deep::is_deep(text) => deep::read(text).and_then(serde_json::from_value),
+        read => read,
+    };
+    read.map_err(|e| StoreError::Corrupt(e.to_string()))
 }
 
 impl Reading {

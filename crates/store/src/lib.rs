@@ -10,6 +10,7 @@ mod cache;
 #[cfg(feature = "conformance")]
 pub mod conformance;
 mod counters;
+mod deep;
 mod doc;
 mod error;
 mod health;

@@ -72,3 +72,36 @@ async fn backup_is_a_store_of_its_own() {
     copy.close().await;
     store.close().await;
 }
+
+/// What was written before outputs were measured: up to 128 levels, and what rows wrap around them.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn deep_documents_of_before_are_read() {
+    use longhaul_model::{Command, Span, TaskStatus};
+    use longhaul_store::conformance::support::{complete, definition, put, record, start};
+    let mut files = Files::new();
+    let store = files.open().await;
+    let workflow = put(&*store, definition("w", "T_RUN", 2)).await;
+    let id = start(&*store, &files.env(), &workflow, "deep").await;
+    complete(&*store, id, 0, Some(serde_json::json!("here"))).await;
+    store.close().await;
+    let deep = |levels: usize| format!("{}{}", "[".repeat(levels), "]".repeat(levels));
+    let database = rusqlite::Connection::open(files.directory.path().join("longhaul.db")).unwrap();
+    database.execute("UPDATE outputs SET doc = ?", [deep(128)]).unwrap();
+    let title = format!(
+        "\"e\":[{{\"errorCode\":\"E\",\"message\":\"m\",\"context\":{{\"deep\":{}}}}}],\"c\":",
+        deep(128)
+    );
+    let changed = database.execute("UPDATE hot SET doc = replace(doc, '\"c\":', ?)", [title]).unwrap();
+    assert_eq!(changed, 1);
+    drop(database);
+    let store = files.open().await;
+    assert!(store.outputs(id).unwrap()[0].1.is_array());
+    assert_eq!(record(&*store, id).state.errors[0].error_code, "E");
+    let cancel = Command::Cancel { by: "ada".into(), grace: Span(0) };
+    store.command(id, cancel, None).await.unwrap();
+    assert_eq!(
+        record(&*store, id).state.stopping.is_some(),
+        record(&*store, id).state.status == TaskStatus::InProgress
+    );
+    store.close().await;
+}

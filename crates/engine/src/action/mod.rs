@@ -9,17 +9,16 @@ use std::path::PathBuf;
 
 use longhaul_model::expr::ExprError;
 use longhaul_model::fault::code;
+use longhaul_model::value::DEEPEST;
 use longhaul_model::workflow::CompiledAction;
-use longhaul_model::{Failure, Fault, Launch};
+use longhaul_model::{Failure, Fault, Launch, Unfit, value};
+use serde::de::IgnoredAny;
 use serde_json::Value;
 use thiserror::Error;
 use tokio_util::sync::CancellationToken;
 
 use crate::EngineConfig;
 use crate::logs::Log;
-
-/// The largest output of a sub-task, in bytes of JSON.
-pub const LARGEST_OUTPUT: usize = 1024 * 1024;
 
 /// Runs attempts of built-in actions. Shared by all.
 #[derive(Debug)]
@@ -88,42 +87,26 @@ impl Actions {
                 "a `wait` is a timer of the task itself and has no attempt to run",
             ))),
         }?;
-        check_size(output)
+        checked(output)
     }
 }
 
-/// Passes an output on if it is small enough to be stored.
-fn check_size(output: Option<Value>) -> Result<Option<Value>, Failure> {
-    let Some(value) = &output else { return Ok(None) };
-    let size = json_size(value);
-    if size <= LARGEST_OUTPUT {
-        return Ok(output);
-    }
-    Err(refuse(
-        Fault::new(
-            "OUTPUT_TOO_LARGE",
-            format!("the output is {size} bytes of JSON; the limit is {LARGEST_OUTPUT} bytes (1 MiB)"),
-        )
-        .remedy("Write an `output:` expression that takes only what later sub-tasks need"),
-    ))
+/// Passes an output on if it can be kept. The model checks again: here it is beside the writer, and of commands not at all.
+fn checked(output: Option<Value>) -> Result<Option<Value>, Failure> {
+    let unfit = output.as_ref().and_then(|value| value::check_output(value).err());
+    unfit.map_or(Ok(output), |unfit| Err(refuse(unfit.fault())))
 }
 
-/// How long a value is as JSON, without writing it anywhere.
-pub(crate) fn json_size(value: &Value) -> usize {
-    struct Count(usize);
-    impl std::io::Write for Count {
-        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-            self.0 += bytes.len();
-            Ok(bytes.len())
+/// The JSON that a text is, or `None` if it is something else. JSON that is nested deeper than it can be read is too deep for an
+/// output, too.
+fn json_of(text: &[u8]) -> Result<Option<Value>, Failure> {
+    match serde_json::from_slice(text) {
+        Ok(json) => Ok(Some(json)),
+        Err(_) if value::nesting(text) > DEEPEST && serde_json::from_slice::<IgnoredAny>(text).is_ok() => {
+            Err(refuse(Unfit::TooDeep.fault()))
         }
-        fn flush(&mut self) -> std::io::Result<()> {
-            Ok(())
-        }
+        Err(_) => Ok(None),
     }
-    let mut count = Count(0);
-    // Neither the counter nor a value of JSON can fail.
-    let _ = serde_json::to_writer(&mut count, value);
-    count.0
 }
 
 /// A failure that another attempt would only repeat.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use futures_util::future::select_all;
 use longhaul_model::workflow::CompiledAction;
-use longhaul_model::{Command, Failure, Span, TaskId, Terms, Token, WorkerId};
+use longhaul_model::{Command, Failure, Fault, Span, TaskId, Terms, Token, Unfit, WorkerId, value};
 use longhaul_store::{Grant, Work, Worked};
 use serde_json::Value;
 use tokio::time::Instant;
@@ -168,7 +168,9 @@ impl Engine {
         let opened = self.inner.dispatcher.opened(id, &mut launch);
         let evaluated = opened.and_then(|_| {
             let input = template.input.as_ref().map(|input| input.value(&launch.scope)).transpose();
-            input.map_err(|e| bad_expression("worker.input", &e))
+            let input = input.map_err(|e| bad_expression("worker.input", &e))?;
+            input.as_ref().map_or(Ok(()), value::check_depth).map_err(too_deep)?;
+            Ok(input)
         });
         let input = match evaluated {
             Ok(input) => input,
@@ -197,6 +199,13 @@ impl Engine {
     async fn spoiled(&self, id: TaskId, sub_task: u32, token: Token, failure: Failure) {
         self.inner.store.post(id, Command::Fail { sub_task, token, failure, by: None }).await;
     }
+}
+
+/// An input that wraps outputs deeper than most JSON readers go: the answer would be lost on the worker, and what else it leases.
+fn too_deep(unfit: Unfit) -> Failure {
+    let fault = Fault::new("INPUT_TOO_DEEP", format!("the `input` of the `worker` action is {unfit}"))
+        .remedy("Give the worker only what it needs of earlier outputs");
+    Failure::Error { fault, retryable: false }
 }
 
 impl Workers {

@@ -3,13 +3,12 @@
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
-use longhaul_model::{Command, Failure, Refused, WorkerId};
+use longhaul_model::{Command, Failure, Refused, Unfit, WorkerId, value};
 use longhaul_store::{StoreError, Work};
 use serde_json::Value;
 
 use super::lease::{Ask, Assigned};
 use super::name::LeaseName;
-use crate::action::{LARGEST_OUTPUT, json_size};
 use crate::engine::Engine;
 use crate::error::EngineError;
 use crate::logs::LogLine;
@@ -68,8 +67,7 @@ impl Engine {
         let mut redactors = HashMap::new();
         for (place, report) in reports.into_iter().enumerate() {
             if let Ending::Completed { output: Some(output) } = &report.ending {
-                let size = json_size(output);
-                if size > LARGEST_OUTPUT {
+                if let Err(Unfit::TooLarge(size)) = value::check_output(output) {
                     recorded[place] = Recorded::TooLarge(size);
                     continue;
                 }

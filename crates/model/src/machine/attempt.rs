@@ -10,6 +10,7 @@ use crate::id::{TaskId, Token, WorkerId};
 use crate::record::{Attempt, Outcome, Stage, StopReason};
 use crate::status::{StageStatus, SubTaskStatus};
 use crate::time::Span;
+use crate::value;
 use crate::workflow::{CompiledAction, RetryPolicy};
 
 /// How often an attempt may be lost in one generation where no `retry` says otherwise: a sub-task that kills its
@@ -30,7 +31,14 @@ impl Step<'_> {
             return Err(Refused::Stale);
         }
         self.task.sub(index).reported = report;
-        self.succeeded(index, output);
+        match output.as_ref().map_or(Ok(()), value::check_output) {
+            Ok(()) => self.succeeded(index, output),
+            Err(unfit) => {
+                // The work is done, and would give the same again.
+                self.attempt_failed(index, Failure::Error { fault: unfit.fault(), retryable: false });
+                self.after_failure(index);
+            }
+        }
         Ok(())
     }
 
@@ -102,9 +110,9 @@ impl Step<'_> {
             }
         };
         let (outcome, fault, retryable) = match failure {
-            Failure::Error { fault, retryable } => (Outcome::Failed, fault, retryable),
-            Failure::Unknown { fault } => (Outcome::Failed, fault, true),
-            Failure::Abandoned { fault } => (Outcome::Lost, fault, true),
+            Failure::Error { fault, retryable } => (Outcome::Failed, fault.bounded(), retryable),
+            Failure::Unknown { fault } => (Outcome::Failed, fault.bounded(), true),
+            Failure::Abandoned { fault } => (Outcome::Lost, fault.bounded(), true),
             Failure::Timeout => (Outcome::TimedOut, timed_out(definition.timeout), true),
             Failure::Lost => (Outcome::Lost, self.lost(index), true),
             Failure::Stopped => (Outcome::Stopped, stopped(), false),
@@ -204,6 +212,7 @@ impl Step<'_> {
                 let before = sub.stages.iter().find(|before| before.name == stage.name);
                 stage.created_at = before.map_or(now, |before| before.created_at);
                 let ended = matches!(stage.status, StageStatus::Successful | StageStatus::Failed);
+                stage.errors = std::mem::take(&mut stage.errors).into_iter().map(Fault::bounded).collect();
                 stage.completed_at = ended.then(|| before.and_then(|b| b.completed_at).unwrap_or(now));
             }
             sub.stages = stages;

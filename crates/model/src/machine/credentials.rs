@@ -6,6 +6,7 @@ use super::Step;
 use crate::command::{Effect, Refused};
 use crate::credentials::resources;
 use crate::status::TaskStatus;
+use crate::value;
 
 impl Step<'_> {
     pub(super) fn retry_credentials(&mut self, by: String, input: Option<Value>) -> Result<(), Refused> {
@@ -19,6 +20,7 @@ impl Step<'_> {
             if new.len() != held.len() || !new.iter().all(|resource| held.contains(resource)) {
                 return Err(Refused::OtherResources);
             }
+            value::check_depth(&input).map_err(|unfit| Refused::Unfit { what: "spec", unfit })?;
             self.task.set_input(input);
             self.change.input = true;
         }

@@ -9,13 +9,11 @@ use crate::fault::{Fault, code};
 use crate::record::{Child, Outcome, SubTask, made};
 use crate::status::SubTaskStatus;
 use crate::task::with_item;
+use crate::value::{self, LARGEST_LIST};
 use crate::workflow::MOST_ITEMS;
 
 /// Children whose failures the parent's error names.
 const NAMED: usize = 20;
-
-/// The largest list of outputs that is kept as the parent's, in bytes of JSON.
-const LARGEST_OUTPUT: usize = 8 * 1024 * 1024;
 
 impl Step<'_> {
     /// A `forEach` starts, or goes on after a retry: its children are made the first time. True only when it ended at once and
@@ -51,7 +49,14 @@ impl Step<'_> {
                 items.len()
             ));
         }
+        let bytes: usize = items.iter().map(value::size).sum();
+        if bytes > LARGEST_LIST {
+            return Err(format!(
+                "`forEach`: the items are {bytes} bytes of JSON, and {LARGEST_LIST} is the most"
+            ));
+        }
         let child = |(index, item): (u32, Value)| {
+            value::check_depth(&item).map_err(|unfit| format!("`forEach`: the item {index} is {unfit}"))?;
             let child = Child { parent, index, item };
             let scope = with_item(&scope, &child);
             let title = match &definition.title {
@@ -170,8 +175,8 @@ impl Step<'_> {
         let children = self.task.record.children(parent);
         let all: Vec<Value> =
             children.map(|child| self.task.outputs.get(&child).cloned().unwrap_or_default()).collect();
-        let size: usize = all.iter().map(|value| value.to_string().len()).sum();
-        (size <= LARGEST_OUTPUT).then_some(Value::Array(all))
+        let size: usize = all.iter().map(value::size).sum();
+        (size <= LARGEST_LIST).then_some(Value::Array(all))
     }
 
     /// An operator dealt with a failed child: once there is no other, its parent goes on, too.

@@ -3,6 +3,7 @@
 use super::Step;
 use crate::command::{Refused, Verdict};
 use crate::status::{Resolution, SubTaskStatus, TaskStatus};
+use crate::value;
 
 impl Step<'_> {
     /// FAILED sub-tasks go back to PENDING; what succeeded stays, with its output.
@@ -81,6 +82,9 @@ impl Step<'_> {
         self.check_decidable(sub_task)?;
         if !self.task.record.sub_tasks[sub_task as usize].outcome_unknown {
             return Err(Refused::OutcomeKnown(self.task.record.sub_task_name(sub_task).to_owned()));
+        }
+        if let Err(unfit) = output.as_ref().map_or(Ok(()), value::check_output) {
+            return Err(Refused::Unfit { what: "output", unfit });
         }
         if done {
             self.decided("done", by, Some(sub_task), Some(reason));

@@ -42,6 +42,7 @@ impl From<EngineError> for ApiError {
             EngineError::Expression(_) => {
                 ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, Fault::new("INVALID_INPUT", message))
             }
+            EngineError::Unfit { what, .. } => ApiError::field(&format!("/{what}"), message),
             EngineError::BadWorkflow(problems) => {
                 let mut fault = Fault::new("WORKFLOW_INVALID", message).remedy(
                     "Correct what the nested errors point to; `longhaul workflow lint` shows the lines",
@@ -202,7 +203,8 @@ impl ApiError {
                 "TA_TASK_HOLDS_NO_LOCKS",
                 "DELETE /v1/credentials/tasks/{id} cancels a failed credentials task",
             ),
-            Refused::Stale | Refused::Repeated | Refused::Nothing => {
+            // A value that cannot be kept has an answer of its own, EngineError::Unfit.
+            Refused::Unfit { .. } | Refused::Stale | Refused::Repeated | Refused::Nothing => {
                 ("TA_TASK_NOTHING_TO_DO", "GET the task to see where it stands")
             }
         };

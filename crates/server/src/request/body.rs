@@ -8,7 +8,7 @@ use http::header;
 use http::{HeaderMap, Request, StatusCode};
 use http_body_util::BodyExt;
 use hyper::body::Body as _;
-use longhaul_model::Fault;
+use longhaul_model::{Fault, value};
 use serde::de::DeserializeOwned;
 use serde_path_to_error::Segment;
 use tokio::time::{Instant, timeout, timeout_at};
@@ -41,7 +41,7 @@ pub(crate) async fn json_body(
         let message = format!("the body is not valid UTF-8 from byte {} on", e.valid_up_to());
         return Err(ApiError::bad("MALFORMED_JSON", message));
     }
-    if depth(&bytes) > limits.depth {
+    if value::nesting(&bytes) > limits.depth {
         let message = format!("the body is nested deeper than {} levels", limits.depth);
         return Err(ApiError::bad("MALFORMED_JSON", message));
     }
@@ -123,25 +123,6 @@ fn check_type(headers: &HeaderMap) -> Result<(), ApiError> {
         Fault::new("UNSUPPORTED_MEDIA_TYPE", format!("a body of `{}` cannot be read", shortened(text)))
             .remedy("Send JSON, with Content-Type: application/json");
     Err(ApiError::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, fault))
-}
-
-/// How deep a JSON text is nested.
-fn depth(bytes: &[u8]) -> usize {
-    let (mut now, mut deepest, mut quoted, mut escaped) = (0_usize, 0, false, false);
-    for byte in bytes {
-        match byte {
-            _ if escaped => escaped = false,
-            b'\\' if quoted => escaped = true,
-            b'"' => quoted = !quoted,
-            b'{' | b'[' if !quoted => {
-                now += 1;
-                deepest = deepest.max(now);
-            }
-            b'}' | b']' if !quoted => now = now.saturating_sub(1),
-            _ => {}
-        }
-    }
-    deepest
 }
 
 /// A body as a type; what is wrong is named with its place.
@@ -229,12 +210,5 @@ mod tests {
             e.fault.message
         );
         assert_eq!(any::<Vec<u8>>(b"[1,").unwrap_err().fault.error_code, "MALFORMED_JSON");
-    }
-
-    #[test]
-    fn brackets_in_texts_are_not_nesting() {
-        assert_eq!(depth(br#"{"a[{\"[":[["]"]]}"#), 3);
-        assert_eq!(depth(b"17"), 0);
-        assert_eq!(depth(b"]]]["), 1);
     }
 }

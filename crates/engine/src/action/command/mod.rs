@@ -15,7 +15,7 @@ use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
-use super::{ActionsError, bad_expression, may_pass, refuse};
+use super::{ActionsError, bad_expression, json_of, may_pass, refuse};
 use crate::logs::Log;
 use crate::{CommandConfig, launcher};
 use capture::Captured;
@@ -149,7 +149,7 @@ fn lost_sight(program: &str, error: &std::io::Error) -> Failure {
 fn judge(program: &str, finished: Finished) -> Result<Option<Value>, Failure> {
     let Finished { status, stdout, stderr, .. } = finished;
     match (status.code(), status.signal()) {
-        (Some(0), _) => Ok(Some(output(stdout, stderr))),
+        (Some(0), _) => output(stdout, stderr).map(Some),
         (Some(launcher::REFUSED), _) if stderr.text.starts_with(launcher::COMPLAINT) => {
             let reason = stderr.text[launcher::COMPLAINT.len()..].trim();
             Err(not_started(program, &StartError::NoProgram(reason.to_owned())))
@@ -184,8 +184,8 @@ fn quoting(fault: Fault, stdout: &Captured, stderr: &Captured) -> Fault {
     }
 }
 
-fn output(stdout: Captured, stderr: Captured) -> Value {
-    let json = if stdout.truncated { None } else { serde_json::from_str::<Value>(&stdout.text).ok() };
+fn output(stdout: Captured, stderr: Captured) -> Result<Value, Failure> {
+    let json = if stdout.truncated { None } else { json_of(stdout.text.as_bytes())? };
     let mut output = json!({ "exitCode": 0, "stdout": stdout.text, "stderr": stderr.text });
     if let Some(json) = json {
         output["json"] = json;
@@ -195,5 +195,5 @@ fn output(stdout: Captured, stderr: Captured) -> Value {
             output[name] = Value::Bool(true);
         }
     }
-    output
+    Ok(output)
 }

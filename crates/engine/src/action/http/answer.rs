@@ -9,7 +9,7 @@ use reqwest::header::{CONTENT_TYPE, HeaderMap, LOCATION};
 use reqwest::{Response, StatusCode};
 use serde_json::{Map, Value, json};
 
-use super::super::{bad_expression, may_pass, refuse};
+use super::super::{bad_expression, json_of, may_pass, refuse};
 use super::failure;
 
 /// The largest body that is read, in bytes.
@@ -32,7 +32,7 @@ pub(super) async fn judge(
         return Err(unexpected(what, response).await);
     }
     let bytes = read(what, &mut response).await?;
-    let body = parse(response.headers(), bytes);
+    let body = parse(response.headers(), bytes)?;
     let Some(output) = &template.output else { return Ok(body.filter(|body| !body.is_null())) };
     let headers = headers(response.headers());
     let scope = launch
@@ -69,18 +69,18 @@ async fn read(what: &str, response: &mut Response) -> Result<Vec<u8>, Failure> {
 
 /// JSON where the answer says so and it is, else a text; `None` without a body. A service that mislabels its text
 /// has done its work all the same, so that is no failure.
-fn parse(headers: &HeaderMap, bytes: Vec<u8>) -> Option<Value> {
+fn parse(headers: &HeaderMap, bytes: Vec<u8>) -> Result<Option<Value>, Failure> {
     if bytes.is_empty() {
-        return None;
+        return Ok(None);
     }
     let kind = headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
     let kind = kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
     if (kind.ends_with("/json") || kind.ends_with("+json"))
-        && let Ok(json) = serde_json::from_slice(&bytes)
+        && let Some(json) = json_of(&bytes)?
     {
-        return Some(json);
+        return Ok(Some(json));
     }
-    Some(Value::String(text(bytes)))
+    Ok(Some(Value::String(text(bytes))))
 }
 
 fn text(bytes: Vec<u8>) -> String {

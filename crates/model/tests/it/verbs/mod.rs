@@ -8,3 +8,4 @@ mod due;
 mod fan;
 mod operator;
 mod recover;
+mod values;
