@@ -91,7 +91,7 @@ fn values_that_grow_step_by_step_stop_at_the_limit() {
 
 #[test]
 fn items_are_bounded_and_lists_of_outputs_stay_readable() {
-    let each = json!({"forEach": "subTasks.a.output"});
+    let each = json!({"forEach": "{{ subTasks.a.output }}"});
     let mut task = begun(json!({}), vec![sub("a", json!({})), sub("b", each.clone())]);
     // The list itself is one of the levels.
     task.apply(task.complete(0, Some(json!([deep(DEEPEST - 1)]))));
@@ -100,14 +100,14 @@ fn items_are_bounded_and_lists_of_outputs_stay_readable() {
     let list = task.task.output(1).expect("a list");
     assert!(!is_deeper(list, DEEPEST + 1));
 
-    let built = json!({"forEach": "[[[subTasks.a.output]]]"});
+    let built = json!({"forEach": "{{ [[[subTasks.a.output]]] }}"});
     let mut task = begun(json!({}), vec![sub("a", json!({})), sub("b", built)]);
     task.apply(task.complete(0, Some(deep(DEEPEST - 1))));
     assert_eq!(task.status(), TaskStatus::Failed);
     assert!(task.sub(1).errors[0].message.contains("deeper than 100 levels"), "{:?}", task.sub(1).errors);
 
-    let large = json!({"forEach": "[subTasks.a.output, subTasks.a.output, subTasks.a.output, subTasks.a.output,
-        subTasks.a.output, subTasks.a.output, subTasks.a.output, subTasks.a.output, subTasks.a.output]"});
+    let large = json!({"forEach": "{{ [subTasks.a.output, subTasks.a.output, subTasks.a.output, subTasks.a.output,
+        subTasks.a.output, subTasks.a.output, subTasks.a.output, subTasks.a.output, subTasks.a.output] }}"});
     let mut task = begun(json!({}), vec![sub("a", json!({})), sub("b", large)]);
     task.apply(task.complete(0, Some(json!("x".repeat(LARGEST_OUTPUT - 2)))));
     assert!(task.sub(1).errors[0].message.contains("is the most"), "{:?}", task.sub(1).errors);
