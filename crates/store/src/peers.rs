@@ -42,6 +42,23 @@ pub enum News {
     Gap,
 }
 
+impl News {
+    /// The same as two, if it is a list; for news that are too long for one letter.
+    pub(crate) fn halves(self) -> Option<(News, News)> {
+        fn split<T>(mut all: Vec<T>) -> Option<(Vec<T>, Vec<T>)> {
+            let rest = all.split_off(all.len() / 2);
+            (!all.is_empty()).then_some((all, rest))
+        }
+        match self {
+            News::Given(queue, items) => split(items)
+                .map(|(first, rest)| (News::Given(queue.clone(), first), News::Given(queue, rest))),
+            News::Beat(worker, leases) => split(leases)
+                .map(|(first, rest)| (News::Beat(worker.clone(), first), News::Beat(worker, rest))),
+            _ => None,
+        }
+    }
+}
+
 /// How a queue stands at a node.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct QueueNews {

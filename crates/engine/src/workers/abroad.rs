@@ -145,6 +145,15 @@ impl Workers {
         queue.give(&name, now)
     }
 
+    /// Whether other nodes say that something waits in these queues, which may be leased.
+    pub(super) fn wait_abroad(&self, names: &[Arc<str>]) -> bool {
+        let mut state = self.state.lock();
+        names.iter().any(|name| {
+            let queue = state.queue(name);
+            !queue.limits().paused && queue.abroad.sum(|said| said.waiting) > 0
+        })
+    }
+
     /// Another node gives what waits there, as workers are free here.
     pub(crate) fn given(&self, name: &str, items: Vec<(TaskId, u32, i8)>) {
         let (mut state, now) = (self.state.lock(), Instant::now());

@@ -20,6 +20,8 @@ use crate::error::EngineError;
 
 /// When a worker that may not wait should ask again.
 const ASK_AGAIN: Span = Span(1_000);
+/// How long one that may not wait waits all the same where work waits at other nodes: so long that they hear of it and give some.
+const ROUND_TRIP: Duration = Duration::from_millis(750);
 
 /// A worker asks for work.
 #[derive(Clone, Debug)]
@@ -94,7 +96,7 @@ impl Ask {
 impl Engine {
     /// Leases what waits; waits for something if there is nothing.
     pub async fn lease(&self, ask: Ask) -> Result<Assigned, EngineError> {
-        let until = Instant::now() + ask.wait;
+        let began = Instant::now();
         let workers = self.inner.dispatcher.workers().clone();
         loop {
             if !self.is_ready() {
@@ -116,6 +118,9 @@ impl Engine {
                 continue;
             }
             let now = Instant::now();
+            // What waits elsewhere comes here only while somebody is known to ask for it.
+            let elsewhere = self.inner.store.peers() > 0 && workers.wait_abroad(&ask.queues);
+            let until = began + if elsewhere { ask.wait.max(ROUND_TRIP) } else { ask.wait };
             if now >= until || self.inner.timers_stopped() {
                 let waited = !ask.wait.is_zero();
                 let retry_after = if waited { Span(0) } else { ASK_AGAIN };

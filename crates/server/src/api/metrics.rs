@@ -1,6 +1,7 @@
 //! `GET /metrics`, as Prometheus reads it. Names of queues are the only labels that grow, and each costs a few lines.
 
 use std::fmt::Write;
+use std::time::Duration;
 
 use axum::extract::State;
 use axum::response::Response;
@@ -10,20 +11,26 @@ use longhaul_engine::{Health, QueueSummary};
 use crate::api::App;
 use crate::error::ApiError;
 
+/// How long the figures that are read from the store may take.
+const STATS: Duration = Duration::from_secs(2);
+
 /// A figure of a queue.
 type Figure = fn(&QueueSummary) -> f64;
 
 /// What is counted.
 pub(crate) async fn get(State(app): State<App>) -> Result<Response, ApiError> {
-    let stats = app.engine.stats().await?;
+    // What is not read from the store in time is left out: the rest is what one looks for when the store does not answer.
+    let stats = tokio::time::timeout(STATS, app.engine.stats()).await.ok().and_then(Result::ok);
     let queues = app.engine.queues();
     let mut out = String::with_capacity(1024 + 256 * queues.len());
-    family(&mut out, "longhaul_tasks", "Tasks stored, by status");
-    for (status, count) in &stats.tasks {
-        sample(&mut out, "longhaul_tasks", &format!("status=\"{}\"", status.constant()), *count as f64);
+    if let Some(stats) = stats {
+        family(&mut out, "longhaul_tasks", "Tasks stored, by status");
+        for (status, count) in &stats.tasks {
+            sample(&mut out, "longhaul_tasks", &format!("status=\"{}\"", status.constant()), *count as f64);
+        }
+        family(&mut out, "longhaul_store_bytes", "Bytes of the store on disk");
+        sample(&mut out, "longhaul_store_bytes", "", stats.bytes as f64);
     }
-    family(&mut out, "longhaul_store_bytes", "Bytes of the store on disk");
-    sample(&mut out, "longhaul_store_bytes", "", stats.bytes as f64);
     family(&mut out, "longhaul_ready", "1 while tasks are accepted and run");
     sample(&mut out, "longhaul_ready", "", f64::from(u8::from(app.engine.is_ready())));
     writing(&mut out, &app.engine.store_health());
@@ -73,6 +80,13 @@ fn writing(out: &mut String, health: &Health) {
     for (name, help, value) in figures {
         family(out, name, help);
         sample(out, name, "", value);
+    }
+    if let Some(failed) = health.failed_statements {
+        let name = "longhaul_store_failed_statements_total";
+        // Writing to a text cannot fail.
+        let _ =
+            writeln!(out, "# HELP {name} Sweeps and news to other nodes that failed\n# TYPE {name} counter");
+        sample(out, name, "", failed as f64);
     }
     if let Some(reserve) = health.reserve {
         family(out, "longhaul_store_reserve", "1 while the reserve of disk space is there");

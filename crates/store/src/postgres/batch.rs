@@ -90,9 +90,9 @@ impl<'a> Batch<'a> {
             freed: Vec::new(),
             granted: Vec::new(),
         };
-        // Prepared first, so that the transaction begins before anything of it is sent.
-        let glance = db.prepare_cached(GLANCE).await.map_err(failed)?;
-        let confirmation = db.prepare_cached(CONFIRM).await.map_err(failed)?;
+        // A statement that is prepared is sent when it is first polled, one that is not when the answer to its preparation comes. So
+        // what must be sent in a certain order is prepared before, and joined with `biased`.
+        let (glance, confirmation) = (prepared(db, GLANCE).await?, prepared(db, CONFIRM).await?);
         let newest = jobs.iter().any(|job| matches!(job, Job::Submit(submission, _) if submission.newest));
         let open = async {
             let begin = async { db.batch_execute("BEGIN").await };
@@ -100,7 +100,7 @@ impl<'a> Batch<'a> {
                 return begin.await.map_err(failed);
             }
             let turn = [&shared.turn.number as &(dyn ToSql + Sync)];
-            let (_, rows) = try_join!(begin, db.query(&glance, &turn)).map_err(failed)?;
+            let (_, rows) = try_join!(biased; begin, db.query(&glance, &turn)).map_err(failed)?;
             shared.opened(&rows)
         };
         let ids: BTreeSet<TaskId> = jobs.iter().flat_map(Job::tasks).collect();
@@ -109,7 +109,8 @@ impl<'a> Batch<'a> {
                 let known = shared.revision_of_workflows();
                 let confirm = confirm(db, &confirmation, &ids, &versions);
                 // Sent in this order, without waiting in between: what is at hand is hardly ever not what is stored.
-                let (confirmed, done) = join!(async { try_join!(open, confirm) }, batch.run_all(jobs));
+                let (confirmed, done) =
+                    join!(biased; async { try_join!(biased; open, confirm) }, batch.run_all(jobs));
                 let ((), as_stored) = confirmed?;
                 if !as_stored || shared.revision_of_workflows() != known {
                     return Err(StoreError::Conflict("what was at hand has changed".to_owned()));
@@ -117,7 +118,7 @@ impl<'a> Batch<'a> {
                 done?
             }
             None => {
-                try_join!(open, batch.load(ids))?;
+                try_join!(biased; open, batch.load(ids))?;
                 batch.run_all(jobs).await?
             }
         };
@@ -208,18 +209,25 @@ impl<'a> Batch<'a> {
         let outputs = "SELECT id, sub_task, doc FROM outputs WHERE id = ANY($1)";
         let chunks = "SELECT id, doc FROM chunks WHERE id = ANY($1) ORDER BY id, n";
         let db = self.db;
-        let found = async { query(db, hot, &[&ids, &versions]).await };
         let (found, resting, mut parts) = if unknown.is_empty() {
-            (found.await?, Vec::new(), rows::Parts::new(&[], &[], &[])?)
+            (query(db, hot, &[&ids, &versions]).await?, Vec::new(), rows::Parts::new(&[], &[], &[])?)
         } else {
-            let of = [&unknown as &(dyn tokio_postgres::types::ToSql + Sync)];
+            // What is read of a task must be as its row is once that is locked: the lock is sent first. On a connection where a
+            // statement is new that is certain only if all of them are prepared by now.
+            let (hot, history) = (prepared(db, hot).await?, prepared(db, &history).await?);
+            let (specs, outputs) = (prepared(db, specs).await?, prepared(db, outputs).await?);
+            let chunks = prepared(db, chunks).await?;
+            let locked: [&(dyn ToSql + Sync); 2] = [&ids, &versions];
+            let of: [&(dyn ToSql + Sync); 1] = [&unknown];
             let (found, resting, specs, outputs, chunks) = try_join!(
-                found,
-                query(db, &history, &of),
-                query(db, specs, &of),
-                query(db, outputs, &of),
-                query(db, chunks, &of)
-            )?;
+                biased;
+                db.query(&hot, &locked),
+                db.query(&history, &of),
+                db.query(&specs, &of),
+                db.query(&outputs, &of),
+                db.query(&chunks, &of)
+            )
+            .map_err(failed)?;
             (found, resting, rows::Parts::new(&specs, &outputs, &chunks)?)
         };
         let mut again: HashSet<TaskId> = wanted.iter().copied().collect();
@@ -256,7 +264,7 @@ impl<'a> Batch<'a> {
     }
 
     /// Everything that changed: what most transactions write in one statement, the rest in one for each table, sent without waiting in
-    /// between.
+    /// between and in no certain order: no two of them change the same row.
     async fn write(&mut self) -> Result<(), StoreError> {
         let mut writes = Writes::default();
         for held in self.tasks.values_mut() {
@@ -291,6 +299,10 @@ impl<'a> Batch<'a> {
         self.tally = tally;
         Ok(())
     }
+}
+
+async fn prepared(db: &deadpool_postgres::Client, statement: &str) -> Result<Statement, StoreError> {
+    db.prepare_cached(statement).await.map_err(failed)
 }
 
 async fn gone(db: &deadpool_postgres::Client, statement: &str, ids: &[Uuid]) -> Result<(), StoreError> {

@@ -11,7 +11,7 @@ use tokio_postgres::types::ToSql;
 
 use super::Shared;
 use super::batch::Written;
-use super::sql::{failed, is_broken};
+use super::sql::{failed, is_broken, late};
 use super::turn::{CLOSING, Standing};
 use super::writer::Job;
 use crate::error::StoreError;
@@ -39,7 +39,15 @@ impl UnderWay {
 
 /// Commits, whatever happens to the connection meanwhile: an outcome that got lost is found out.
 pub(super) async fn commit(shared: Arc<Shared>, client: Client, (place, number): (i16, i64)) -> Outcome {
-    let e = match close(&shared, &client).await {
+    let closed = tokio::select! {
+        biased;
+        closed = close(&shared, &client) => closed,
+        () = shared.turn.ended() => {
+            drop(Object::take(client));
+            return Err(late("the node's turn ended, and what became of a commit is not known"));
+        }
+    };
+    let e = match closed {
         Ok(()) => return Ok(Some(client)),
         Err(e) => e,
     };
@@ -59,5 +67,5 @@ pub(super) async fn commit(shared: Arc<Shared>, client: Client, (place, number):
 async fn close(shared: &Shared, client: &Client) -> Result<(), Error> {
     let closing = client.prepare_cached(CLOSING).await?;
     let turn = [&shared.turn.number as &(dyn ToSql + Sync)];
-    try_join!(client.query(&closing, &turn), async { client.batch_execute("COMMIT").await }).map(drop)
+    try_join!(biased; client.query(&closing, &turn), async { client.batch_execute("COMMIT").await }).map(drop)
 }

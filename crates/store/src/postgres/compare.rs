@@ -3,11 +3,12 @@
 use std::collections::HashMap;
 
 use longhaul_model::{SubTaskStatus, TaskId, Token};
+use tokio_postgres::IsolationLevel;
 use uuid::Uuid;
 
 use super::Shared;
 use super::rows::{self, HOT, Row};
-use super::sql::no_connection;
+use super::sql::{failed, no_connection};
 use crate::error::StoreError;
 use crate::peers::Stale;
 use crate::stored::Stored;
@@ -22,19 +23,28 @@ pub(super) async fn stale(
 ) -> Result<Vec<Stale>, StoreError> {
     attempts.sort_unstable_by_key(|(id, ..)| *id);
     let mut stale = Vec::new();
-    let client = shared.pool.get().await.map_err(no_connection)?;
+    let mut client = shared.pool.get().await.map_err(no_connection)?;
     for page in attempts.chunks(PAGE) {
         let mut ids: Vec<Uuid> = page.iter().map(|(id, ..)| id.0).collect();
         ids.dedup();
         let statement = format!("SELECT {HOT} FROM hot WHERE id = ANY($1)");
         let mut found = HashMap::with_capacity(ids.len());
-        for row in &rows::query(&client, &statement, &[&ids]).await? {
+        // Rows and their parts, which are read by further statements, are of one moment.
+        let snapshot = client
+            .build_transaction()
+            .read_only(true)
+            .isolation_level(IsolationLevel::RepeatableRead)
+            .start()
+            .await
+            .map_err(failed)?;
+        for row in &rows::query(&snapshot, &statement, &[&ids]).await? {
             let row = Row::read(row)?;
             let id = row.id;
-            if let Stored::Own(record) = row.stored(&client, &shared.workflows).await? {
+            if let Stored::Own(record) = row.stored(&snapshot, &shared.workflows).await? {
                 found.insert(id, record);
             }
         }
+        snapshot.commit().await.map_err(failed)?;
         for (id, sub_task, token) in page.iter().copied() {
             // What is not there has ended.
             let record = found.get(&id);

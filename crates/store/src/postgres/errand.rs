@@ -1,17 +1,25 @@
 //! What is too rare for the writer: a function in a transaction of its own.
 
-use deadpool_postgres::{PoolError, Transaction};
+use std::time::Duration;
+
+use deadpool_postgres::{Client, PoolError, Transaction};
 use futures_util::future::BoxFuture;
 use longhaul_model::Timestamp;
+use tokio::time::timeout;
 
 use super::Shared;
 use super::audit;
+use super::own::Own;
 use super::patience::Patience;
-use super::sql::{column, failed, is_broken, no_connection};
+use super::sql::{column, failed, is_broken, late, no_connection};
 use super::turn::OPENING;
 use crate::audit::Audit;
 use crate::error::StoreError;
 
+/// How long one waits for those before it.
+const TURN: Duration = Duration::from_secs(10);
+/// How long one may take: an import may be large. Locks are waited for by no more than the connection's limit.
+const WORK: Duration = Duration::from_secs(60);
 /// The place of errands in the totals, of all nodes.
 pub(super) const ERRANDS: i16 = 1;
 
@@ -29,7 +37,8 @@ where
 {
     shared.check()?;
     // One at a time: they are rare, and leave their rows in one place.
-    let _turn = shared.errands.lock().await;
+    let turn = timeout(TURN, shared.errands.lock()).await;
+    let _turn = turn.map_err(|_| late("what is to be done before it takes too long"))?;
     let mut patience = Patience::default();
     loop {
         match attempt(shared, note.as_ref(), given.clone(), &work).await {
@@ -50,13 +59,38 @@ async fn attempt<C, T, F>(
 where
     F: for<'a> Fn(&'a Transaction<'a>, C, Timestamp) -> BoxFuture<'a, Result<T, StoreError>>,
 {
-    let now = shared.env.now();
-    let mut client = match shared.pool.get().await {
+    let client = match shared.pool.get().await {
         Ok(client) => client,
         // That was patience enough, and others wait for their turn.
         Err(e @ PoolError::Timeout(_)) => return Ok(Err(no_connection(e))),
         Err(e) => return Err(no_connection(e)),
     };
+    let mut client = Own::new(client);
+    let done = tokio::select! {
+        biased;
+        done = timeout(WORK, on(&mut client, shared, note, given, work)) => done.ok(),
+        () = shared.turn.ended() => None,
+    };
+    match done {
+        Some(done) => {
+            drop(client.free());
+            done
+        }
+        None => Ok(Err(late("the database has not answered; whether the change was made is not known"))),
+    }
+}
+
+async fn on<C, T, F>(
+    client: &mut Client,
+    shared: &Shared,
+    note: Option<&Audit>,
+    given: C,
+    work: &F,
+) -> Result<Result<T, StoreError>, StoreError>
+where
+    F: for<'a> Fn(&'a Transaction<'a>, C, Timestamp) -> BoxFuture<'a, Result<T, StoreError>>,
+{
+    let now = shared.env.now();
     let transaction = client.transaction().await.map_err(failed)?;
     let rows = transaction.query(OPENING, &[&shared.turn.number]).await.map_err(failed)?;
     shared.opened(&rows)?;

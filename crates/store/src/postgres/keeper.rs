@@ -5,15 +5,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use longhaul_model::Timestamp;
+use longhaul_model::liveness::SILENT;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout};
 use tokio_postgres::Client;
 
 use super::connect::Place;
-use super::nodes::{self, Begun, Company, Heard};
+use super::nodes::{self, Begun, Company, Heard, Occupant};
 use super::sql::{column, failed};
 use super::timeline;
 use super::turn::{Standing, Turn};
+use super::watch::{Beat, Watch};
 use crate::error::StoreError;
 use crate::nodes::Node;
 
@@ -21,7 +23,7 @@ use crate::nodes::Node;
 pub(super) const BEAT: Duration = Duration::from_secs(1);
 /// How long one sign of life may take.
 const PATIENCE: Duration = Duration::from_secs(3);
-/// How long a node goes on without a sign of life: less than [`nodes::SILENT`], so that nobody has taken over yet.
+/// How long a node goes on without a sign of life: less than [`SILENT`], so that nobody has taken over yet.
 const ALONE: Duration = Duration::from_secs(6);
 
 /// Refuses a node whose keys are not those that seal what is in the database.
@@ -58,12 +60,12 @@ pub(super) struct Beginning {
 
 /// Begins a node's turn, once no transfer is under way; one that its process had before is over.
 pub(super) async fn begin(place: &Place, node: &Node, before: Option<i64>) -> Result<Beginning, StoreError> {
-    let mut told = false;
+    let (watch, mut told) = (Arc::new(Watch::new()), false);
     loop {
-        match try_begin(place, node, Company::Any, before).await? {
+        match try_begin(place, node, Company::Any, before, &watch).await? {
             Ok(begun) => return Ok(begun),
             Err(by) if !told => {
-                tracing::info!(by, "the database is being moved: this node waits");
+                tracing::info!(by = by.name, "the database is being moved: this node waits");
                 told = true;
             }
             Err(_) => {}
@@ -72,17 +74,33 @@ pub(super) async fn begin(place: &Place, node: &Node, before: Option<i64>) -> Re
     }
 }
 
-/// Begins the turn of a transfer; refused while nodes are at work, or were so a moment ago.
+/// Begins the turn of a transfer; refused while nodes are at work. Those that left no trace of their end are watched first, until one
+/// beats or all were silent for long enough.
 pub(super) async fn begin_alone(place: &Place) -> Result<Beginning, StoreError> {
     let host = nix::unistd::gethostname().ok().and_then(|name| name.into_string().ok()).unwrap_or_default();
     let name = format!("longhaul migrate at {host}:{}", std::process::id());
     let node = Node { name, version: env!("CARGO_PKG_VERSION").to_owned(), ..Node::default() };
-    try_begin(place, &node, Company::None, None).await?.map_err(|by| {
-        StoreError::Open(format!(
-            "{} is in use by {by}: stop all of its nodes, and try again after 10 seconds",
-            place.shown()
-        ))
-    })
+    let (watch, until) = (Arc::new(Watch::new()), Instant::now() + SILENT + ALONE);
+    let mut before: Option<(i64, Beat)> = None;
+    loop {
+        let by = match try_begin(place, &node, Company::None, None, &watch).await? {
+            Ok(begun) => return Ok(begun),
+            Err(by) => by,
+        };
+        let lives = before.is_some_and(|(turn, beat)| turn == by.turn && beat != by.beat);
+        if lives || Instant::now() >= until {
+            return Err(StoreError::Open(format!(
+                "{} is in use by {}: stop all of its nodes, and try again",
+                place.shown(),
+                by.name
+            )));
+        }
+        if before.is_none() {
+            tracing::info!(by = by.name, "looking whether anybody is at work on the database");
+        }
+        before = Some((by.turn, by.beat));
+        tokio::time::sleep(BEAT).await;
+    }
 }
 
 async fn try_begin(
@@ -90,19 +108,20 @@ async fn try_begin(
     node: &Node,
     company: Company,
     before: Option<i64>,
-) -> Result<Result<Beginning, String>, StoreError> {
+    watch: &Arc<Watch>,
+) -> Result<Result<Beginning, Occupant>, StoreError> {
     let (mut client, driver) = session(place).await?;
     if let Some(turn) = before {
         nodes::end_own(&client, turn).await?;
     }
-    nodes::end_dead(&client, -1).await?;
+    nodes::end_dead(&client, -1, watch).await?;
     // Before the turn begins, so that nothing may fail behind it.
     let (clock, heard) = (nodes::clock(&client).await?, Instant::now());
-    Ok(match nodes::begin(&mut client, node, place.application(), company).await? {
+    Ok(match nodes::begin(&mut client, node, place.application(), company, watch).await? {
         Begun::Taken(by) => Err(by),
         Begun::Turn(number, node) => {
             tracing::info!(database = place.shown(), node = node.0, turn = number, "this node's turn began");
-            let turn = Arc::new(Turn::new(number, node));
+            let turn = Arc::new(Turn::new(number, node, watch.clone()));
             let clock = Timestamp(clock.0 + heard.elapsed().as_millis() as i64);
             Ok(Beginning { turn, place: place.clone(), session: (client, driver), heard, clock })
         }
@@ -238,7 +257,7 @@ impl Keeper {
                 session
             }
         };
-        let mut heard = nodes::beat(&session.0, self.turn.number).await?;
+        let mut heard = nodes::beat(&session.0, self.turn.number, &self.turn.watch).await?;
         heard.timeline = self.timeline;
         self.session = Some(session);
         let Some(living) = heard.living.take() else {

@@ -2,6 +2,7 @@
 //! tasks it changes and checks their version, so what a node remembers is never trusted blindly.
 
 mod accounts;
+mod again;
 mod audit;
 mod batch;
 mod claims;
@@ -20,6 +21,7 @@ mod migrations;
 mod nodes;
 mod opening;
 mod outcome;
+mod own;
 mod patience;
 mod process;
 mod purge;
@@ -38,6 +40,8 @@ mod together;
 mod totals;
 pub(crate) mod transfer;
 mod turn;
+mod vitals;
+mod watch;
 mod workflows;
 mod writer;
 mod writes;

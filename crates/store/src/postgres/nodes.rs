@@ -1,5 +1,5 @@
-//! Which nodes there are: each begins a turn, says every second that it lives, by the clock of the database, and is ended by the
-//! others once it was silent for too long.
+//! Which nodes there are: each begins a turn, counts a beat every second, and is ended by the others once they have observed for too long
+//! that its beat does not change. No clock of the database decides about that: it may be set.
 
 use std::time::Duration;
 
@@ -12,18 +12,14 @@ use tokio_postgres::types::ToSql;
 use super::process;
 use super::rows::query;
 use super::sql::{column, failed};
+use super::watch::{BEAT_COLUMNS, Beat, Watch, beat as beat_of};
 use crate::error::StoreError;
 use crate::nodes::{KnownNode, Node, NodeState};
 
-/// How long a node may be silent, in seconds, until the others take over from it.
-pub(super) const SILENT: f64 = 10.0;
-/// How long a dead node is remembered, in seconds.
+/// How long a dead node is remembered, in seconds by the clock of the database: to be shown, no more.
 const REMEMBERED: f64 = 86_400.0;
 /// Nodes at once, at the most.
 const MOST: i32 = 1_000;
-
-/// In both directions: a sign of life from the future is one of a clock that was wrong.
-const IS_SILENT: &str = "abs(extract(epoch FROM clock_timestamp() - n.seen_at)) > $1::float8";
 
 /// Whether a node shares the database with others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,7 +35,14 @@ pub(super) enum Begun {
     /// Its number, and the node's.
     Turn(i64, NodeId),
     /// Somebody is there who does not go together with it.
-    Taken(String),
+    Taken(Occupant),
+}
+
+/// Who has the database, as far as is known: its beat tells whether it lives.
+pub(super) struct Occupant {
+    pub(super) name: String,
+    pub(super) turn: i64,
+    pub(super) beat: Beat,
 }
 
 /// Begins a turn. `application` is how the node's connections are called, without the turn's number.
@@ -48,6 +51,7 @@ pub(super) async fn begin(
     node: &Node,
     application: &str,
     company: Company,
+    watch: &Watch,
 ) -> Result<Begun, StoreError> {
     let transaction = client.transaction().await.map_err(failed)?;
     // One after the other, by the lock of this row. By the clock, too: a standby of the database that was promoted may not have
@@ -55,13 +59,9 @@ pub(super) async fn begin(
     let next = "UPDATE installation SET turn =
            greatest(turn + 1, (extract(epoch FROM clock_timestamp()) * 1000)::bigint) RETURNING turn";
     let turn: i64 = column(&transaction.query_one(next, &[]).await.map_err(failed)?, 0)?;
-    let others = format!(
-        "SELECT n.name FROM turns t JOIN nodes n USING (turn)
-         WHERE NOT t.over AND NOT {IS_SILENT} AND (n.alone OR $2) LIMIT 1"
-    );
     let alone = company == Company::None;
-    if let Some(row) = transaction.query_opt(&others, &[&SILENT, &alone]).await.map_err(failed)? {
-        return Ok(Begun::Taken(column(&row, 0)?));
+    if let Some(occupant) = occupant(&transaction, alone, watch).await? {
+        return Ok(Begun::Taken(occupant));
     }
     let free = "SELECT n::smallint FROM generate_series(1, $1::integer) AS n
          WHERE n NOT IN (SELECT node FROM turns) ORDER BY n LIMIT 1";
@@ -86,6 +86,30 @@ pub(super) async fn begin(
     transaction.execute(forget, &[&REMEMBERED]).await.map_err(failed)?;
     transaction.commit().await.map_err(failed)?;
     Ok(Begun::Turn(turn, NodeId(number.unsigned_abs())))
+}
+
+/// A node, not known to be dead, beside which one cannot begin that wants to be alone, or any other.
+async fn occupant(
+    db: &tokio_postgres::Transaction<'_>,
+    alone: bool,
+    watch: &Watch,
+) -> Result<Option<Occupant>, StoreError> {
+    let statement = format!(
+        "SELECT t.turn, coalesce(n.name, ''), coalesce(n.alone, false), {BEAT_COLUMNS}
+         FROM turns t LEFT JOIN nodes n USING (turn) WHERE NOT t.over ORDER BY t.turn"
+    );
+    let asked = Instant::now();
+    let rows = db.query(&statement, &[]).await.map_err(failed)?;
+    let read = |row: &tokio_postgres::Row| {
+        let occupant = Occupant { turn: column(row, 0)?, name: column(row, 1)?, beat: beat_of(row, 3)? };
+        Ok((occupant, column::<bool>(row, 2)?))
+    };
+    let found = rows.iter().map(read).collect::<Result<Vec<_>, StoreError>>()?;
+    watch.look(asked, found.iter().map(|(occupant, _)| (occupant.turn, occupant.beat)));
+    let in_the_way = |(occupant, other_alone): &(Occupant, bool)| {
+        (alone || *other_alone) && !watch.is_silent(occupant.turn)
+    };
+    Ok(found.into_iter().find(in_the_way).map(|(occupant, _)| occupant))
 }
 
 /// What a sign of life brings to know.
@@ -144,39 +168,46 @@ fn silent() -> StoreError {
     StoreError::Unavailable("the database's clock was not asked".to_owned())
 }
 
-/// Says that the node of a turn lives, and learns which others do.
-pub(super) async fn beat(client: &Client, turn: i64) -> Result<Heard, StoreError> {
+/// Counts a beat of a turn's node, and learns which others live.
+pub(super) async fn beat(client: &Client, turn: i64, watch: &Watch) -> Result<Heard, StoreError> {
     let statement = format!(
-        "WITH beat AS (UPDATE nodes SET seen_at = clock_timestamp() WHERE turn = $2)
+        "WITH beat AS (UPDATE nodes SET beat = beat + 1, seen_at = clock_timestamp() WHERE turn = $1)
          SELECT t.turn, t.node, (SELECT revision FROM account_state),
-           (SELECT n FROM revisions WHERE name = 'workflows'), (SELECT n FROM revisions WHERE name = 'settings'), {CLOCK}
-         FROM turns t JOIN nodes n USING (turn) WHERE NOT t.over AND (t.turn = $2 OR NOT {IS_SILENT})"
+           (SELECT n FROM revisions WHERE name = 'workflows'), (SELECT n FROM revisions WHERE name = 'settings'), {CLOCK},
+           {BEAT_COLUMNS}
+         FROM turns t LEFT JOIN nodes n USING (turn) WHERE NOT t.over"
     );
     let asked = Instant::now();
-    let rows = client.query(&statement, &[&SILENT, &turn]).await.map_err(failed)?;
+    let rows = client.query(&statement, &[&turn]).await.map_err(failed)?;
     let took = asked.elapsed();
-    let (mut living, mut own, mut revisions) = (Vec::with_capacity(rows.len()), false, [0; 3]);
-    let mut clock = None;
+    let mut heard = Heard { living: None, revisions: [0; 3], clock: None, timeline: None };
+    let (mut nodes, mut beats) = (Vec::with_capacity(rows.len()), Vec::with_capacity(rows.len()));
     for row in &rows {
-        own |= column::<i64>(row, 0)? == turn;
-        living.push(NodeId(column::<i16>(row, 1)?.unsigned_abs()));
-        revisions = [column(row, 3)?, column(row, 4)?, column(row, 2)?];
-        clock = Some(Shown::new(column(row, 5)?, took));
+        let number: i64 = column(row, 0)?;
+        nodes.push((number, NodeId(column::<i16>(row, 1)?.unsigned_abs())));
+        heard.revisions = [column(row, 3)?, column(row, 4)?, column(row, 2)?];
+        heard.clock = Some(Shown::new(column(row, 5)?, took));
+        beats.push((number, beat_of(row, 6)?));
     }
-    Ok(Heard { living: own.then_some(living), revisions, clock, timeline: None })
+    watch.look(asked, beats);
+    if nodes.iter().any(|(number, _)| *number == turn) {
+        let lives = |(number, _): &(i64, NodeId)| *number == turn || !watch.is_silent(*number);
+        heard.living = Some(nodes.into_iter().filter(lives).map(|(_, node)| node).collect());
+    }
+    Ok(heard)
 }
 
-/// Ends the turns of nodes that are no more: silent for too long, or processes of this machine that are dead. How many.
-pub(super) async fn end_dead(client: &Client, own: i64) -> Result<u64, StoreError> {
+/// Ends the turns of nodes that are no more: observed to be silent for too long, or processes of this machine that are dead. How many.
+pub(super) async fn end_dead(client: &Client, own: i64, watch: &Watch) -> Result<u64, StoreError> {
     let statement = format!(
-        "SELECT t.turn, n.name, n.process, n.application, coalesce({IS_SILENT}, true)
-         FROM turns t LEFT JOIN nodes n USING (turn) WHERE NOT t.over AND t.turn <> $2"
+        "SELECT t.turn, n.name, n.process, n.application, {BEAT_COLUMNS}
+         FROM turns t LEFT JOIN nodes n USING (turn) WHERE NOT t.over AND t.turn <> $1"
     );
     let mut ended = 0;
-    for row in &client.query(&statement, &[&SILENT, &own]).await.map_err(failed)? {
-        let turn: i64 = column(row, 0)?;
+    for row in &client.query(&statement, &[&own]).await.map_err(failed)? {
+        let (turn, beat): (i64, Beat) = (column(row, 0)?, beat_of(row, 4)?);
         let gone = column::<Option<&str>>(row, 2)?.is_some_and(process::is_gone);
-        if !gone && !column::<bool>(row, 4)? {
+        if !gone && !watch.is_silent_at(turn, beat) {
             continue;
         }
         let name: Option<&str> = column(row, 1)?;
@@ -184,10 +215,11 @@ pub(super) async fn end_dead(client: &Client, own: i64) -> Result<u64, StoreErro
         cut(client, column::<Option<&str>>(row, 3)?.unwrap_or_default()).await?;
         // Unless it was heard of meanwhile.
         let end = format!(
-            "UPDATE turns AS t SET over = true WHERE t.turn = $2 AND NOT t.over
-             AND ($3 OR NOT EXISTS (SELECT 1 FROM nodes n WHERE n.turn = t.turn AND NOT ({IS_SILENT})))"
+            "UPDATE turns AS t SET over = true WHERE t.turn = $1 AND NOT t.over
+             AND ($2 OR NOT EXISTS (SELECT 1 FROM (SELECT {BEAT_COLUMNS} FROM nodes n WHERE n.turn = t.turn) AS now (beat, at)
+                                    WHERE (beat, at) IS DISTINCT FROM ($3::bigint, $4::bigint)))"
         );
-        ended += client.execute(&end, &[&SILENT, &turn, &gone]).await.map_err(failed)?;
+        ended += client.execute(&end, &[&turn, &gone, &beat.0, &beat.1]).await.map_err(failed)?;
     }
     Ok(ended)
 }
@@ -218,24 +250,25 @@ pub(super) async fn leave(client: &Client, turn: i64) -> Result<(), StoreError> 
 }
 
 /// All, by name; of those that began anew, or were started again, the last turn.
-pub(super) async fn list(db: &impl GenericClient) -> Result<Vec<KnownNode>, StoreError> {
-    let statement = format!(
-        "SELECT n.name, n.address, n.version, n.started_at, (extract(epoch FROM n.seen_at) * 1000)::bigint, s.silent
-         FROM nodes n LEFT JOIN turns t USING (turn),
-           LATERAL (SELECT {IS_SILENT} OR coalesce(t.over, true) AS silent) AS s
-         WHERE NOT n.alone
-           AND NOT (s.silent AND EXISTS (SELECT 1 FROM nodes m WHERE m.name = n.name AND m.turn > n.turn))
-         ORDER BY n.name, n.turn"
-    );
-    let read = |row: &tokio_postgres::Row| {
-        let state = if column(row, 5)? { NodeState::Silent } else { NodeState::Active };
+pub(super) async fn list(db: &impl GenericClient, watch: &Watch) -> Result<Vec<KnownNode>, StoreError> {
+    let statement = "SELECT n.name, n.address, n.version, n.started_at, (extract(epoch FROM n.seen_at) * 1000)::bigint, n.turn,
+           coalesce(t.over, true)
+         FROM nodes n LEFT JOIN turns t USING (turn) WHERE NOT n.alone ORDER BY n.name, n.turn";
+    let mut nodes: Vec<KnownNode> = Vec::new();
+    for row in &query(db, statement, &[]).await? {
+        let silent = column::<bool>(row, 6)? || watch.is_silent(column(row, 5)?);
+        let state = if silent { NodeState::Silent } else { NodeState::Active };
         let node = Node {
             name: column(row, 0)?,
             address: column(row, 1)?,
             version: column(row, 2)?,
             started_at: Timestamp(column(row, 3)?),
         };
-        Ok(KnownNode { node, state, seen_at: Timestamp(column(row, 4)?) })
-    };
-    query(db, &statement, &[&SILENT]).await?.iter().map(read).collect()
+        // The turn before of the same node, which is over.
+        if nodes.last().is_some_and(|last| last.node.name == node.name && last.state == NodeState::Silent) {
+            nodes.pop();
+        }
+        nodes.push(KnownNode { node, state, seen_at: Timestamp(column(row, 4)?) });
+    }
+    Ok(nodes)
 }

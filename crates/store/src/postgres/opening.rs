@@ -14,6 +14,7 @@ use super::connect::Place;
 use super::shared::Shared;
 use super::sql::{column, failed};
 use super::turn::Turn;
+use super::vitals::Vitals;
 use super::{PostgresOptions, keeper, migrations, nodes, reads, relay};
 use crate::error::StoreError;
 use crate::known::Workflows;
@@ -132,6 +133,8 @@ async fn begin(place: &Place, options: &PostgresOptions, env: Env) -> Result<Ope
         account_changes: AtomicU64::new(0),
         timeline: Mutex::new(0),
         forgotten: AtomicU64::new(0),
+        closing: Notify::new(),
+        vitals: Vitals::default(),
     });
     let listening = Arc::downgrade(&shared);
     let listener = move |heard: &nodes::Heard| {

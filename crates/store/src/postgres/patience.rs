@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::Shared;
+use super::sql::is_late;
 use crate::error::StoreError;
 
 /// How often a transaction that met others at work is repeated before it fails.
@@ -22,6 +23,7 @@ impl Patience {
     /// Whether it is to be run again after such a failure, of which nobody may doubt that it left nothing behind.
     pub(super) async fn allows(&mut self, shared: &Shared, failure: &StoreError) -> bool {
         match failure {
+            e if is_late(e) => false,
             StoreError::Unavailable(why) if self.cuts < CUTS && shared.check().is_ok() => {
                 self.cuts += 1;
                 tracing::debug!(why, cuts = self.cuts, "a transaction is tried on another connection");

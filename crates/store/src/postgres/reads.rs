@@ -9,7 +9,8 @@ use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::time::timeout;
 use tokio_postgres::IsolationLevel;
 
-use super::sql::{failed, no_connection};
+use super::own::Own;
+use super::sql::failed;
 use super::{Postgres, Shared};
 use crate::error::StoreError;
 use crate::known::Workflows;
@@ -28,8 +29,10 @@ impl Postgres {
     {
         let shared = self.shared.clone();
         self.wait(async move {
-            let client = shared.pool.get().await.map_err(no_connection)?;
-            work(&client, &shared.workflows).await
+            let client = Own::of(&shared.pool).await?;
+            let done = work(&client, &shared.workflows).await;
+            drop(client.free());
+            done
         })
     }
 
@@ -79,15 +82,20 @@ async fn in_snapshot<T, F>(shared: &Arc<Shared>, work: F) -> Result<T, StoreErro
 where
     F: for<'a> FnOnce(&'a Transaction<'a>, &'a Workflows) -> BoxFuture<'a, Result<T, StoreError>>,
 {
-    let mut client = shared.pool.get().await.map_err(no_connection)?;
-    let transaction = client
-        .build_transaction()
-        .read_only(true)
-        .isolation_level(IsolationLevel::RepeatableRead)
-        .start()
-        .await
-        .map_err(failed)?;
-    let done = work(&transaction, &shared.workflows).await?;
-    transaction.commit().await.map_err(failed)?;
-    Ok(done)
+    let mut client = Own::of(&shared.pool).await?;
+    let done = async {
+        let transaction = client
+            .build_transaction()
+            .read_only(true)
+            .isolation_level(IsolationLevel::RepeatableRead)
+            .start()
+            .await
+            .map_err(failed)?;
+        let done = work(&transaction, &shared.workflows).await?;
+        transaction.commit().await.map_err(failed)?;
+        Ok(done)
+    };
+    let done = done.await;
+    drop(client.free());
+    done
 }

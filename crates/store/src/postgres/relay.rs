@@ -10,14 +10,14 @@ use deadpool_postgres::GenericClient;
 use longhaul_model::{Effect, NodeId, TaskId};
 use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
-use tokio::time::{Instant, sleep, sleep_until};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 use tokio_postgres::{Client, Notification};
 
+use super::Shared;
 use super::connect::Place;
 use super::keeper::ATTENTIVE;
 use super::rows::query;
-use super::sql::failed;
-use super::{Shared, sql};
+use super::sql::{failed, late};
 use crate::doc;
 use crate::error::StoreError;
 use crate::peers::{News, Rare, To};
@@ -30,6 +30,10 @@ const PAUSE: Duration = Duration::from_millis(100);
 const AGAIN: Duration = Duration::from_millis(500);
 /// What one notification holds, in bytes, less than the database takes.
 const LARGEST: usize = 7_800;
+/// What a letter takes beside its news, in bytes, at the most.
+const ENVELOPE: usize = 64;
+/// How long sending may take.
+const PATIENCE: Duration = Duration::from_secs(5);
 /// News that may wait to be sent; beyond, they are lost, as they may be.
 pub(super) const WAITING: usize = 65_536;
 
@@ -73,9 +77,13 @@ pub(super) fn news_of(id: TaskId, effect: Effect) -> Option<News> {
 pub(super) async fn run(place: Place, shared: Arc<Shared>, mut outgoing: mpsc::Receiver<Outgoing>) {
     loop {
         let carried = carry(&place, &shared, &mut outgoing).await;
-        shared.in_touch.store(false, Ordering::SeqCst);
+        // Whether it was on air: while the database is away that is said once.
+        let on_air = shared.in_touch.swap(false, Ordering::SeqCst);
         match carried {
             Ok(()) => return,
+            Err(e) if on_air => {
+                shared.vitals.statement_failed("the other nodes are neither told nor heard", &e)
+            }
             Err(e) => tracing::debug!(error = %e, "the other nodes are not heard of"),
         }
         // Also while it lasts: nobody is held to what was not heard.
@@ -107,7 +115,7 @@ async fn carry(
                 }
             }
             () = sleep_until(next), if !waiting.is_empty() => {
-                send(&client, shared.turn.node, std::mem::take(&mut waiting)).await?;
+                send(&client, shared, std::mem::take(&mut waiting)).await?;
                 next = Instant::now() + PAUSE;
             }
         }
@@ -128,7 +136,7 @@ fn open(shared: &Shared, letter: &Notification) {
 }
 
 /// Sends news in as few notifications as they take.
-async fn send(client: &Client, own: NodeId, news: Vec<Outgoing>) -> Result<(), StoreError> {
+async fn send(client: &Client, shared: &Shared, news: Vec<Outgoing>) -> Result<(), StoreError> {
     let mut by_node: BTreeMap<NodeId, Vec<News>> = BTreeMap::new();
     for (to, news) in news {
         let to = match to {
@@ -139,23 +147,115 @@ async fn send(client: &Client, own: NodeId, news: Vec<Outgoing>) -> Result<(), S
     }
     let mut letters = Vec::new();
     for (to, news) in by_node {
-        let (mut page, mut size) = (Vec::new(), 0);
-        for one in news {
-            let text = doc::json(&one)?;
-            if size + text.len() > LARGEST - 64 {
-                letters.push(letter(own, to, std::mem::take(&mut page)));
-                size = 0;
-            }
-            size += text.len() + 1;
-            page.push(text);
+        for page in pages(news, |e| shared.vitals.statement_failed("news are not told", &e)) {
+            letters.push(letter(shared.turn.node, to, page));
         }
-        letters.push(letter(own, to, page));
     }
     let statement = "SELECT pg_notify($1, letter) FROM unnest($2::text[]) AS letter";
-    let statement = client.prepare(statement).await.map_err(failed)?;
-    client.query(&statement, &[&CHANNEL, &letters]).await.map_err(sql::failed).map(drop)
+    let told = async {
+        let statement = client.prepare(statement).await?;
+        client.query(&statement, &[&CHANNEL, &letters]).await
+    };
+    // The connection may hang.
+    match timeout(PATIENCE, told).await {
+        Ok(told) => told.map(drop).map_err(failed),
+        Err(_) => Err(late("the database does not answer")),
+    }
+}
+
+/// News as texts, in their order and as few pages as hold them; those that are too long for one are divided, and those that cannot be
+/// are left out.
+fn pages(news: Vec<News>, mut left_out: impl FnMut(StoreError)) -> Vec<Vec<String>> {
+    let (mut pages, mut page, mut size) = (Vec::new(), Vec::new(), 0);
+    let mut rest: Vec<News> = news.into_iter().rev().collect();
+    while let Some(one) = rest.pop() {
+        let text = match doc::json(&one) {
+            Ok(text) => text,
+            Err(e) => {
+                left_out(e);
+                continue;
+            }
+        };
+        if text.len() > LARGEST - ENVELOPE {
+            match one.halves() {
+                Some((first, second)) => rest.extend([second, first]),
+                None => left_out(StoreError::Unavailable(format!("{} bytes in one", text.len()))),
+            }
+            continue;
+        }
+        if size + text.len() > LARGEST - ENVELOPE {
+            pages.push(std::mem::take(&mut page));
+            size = 0;
+        }
+        // With the comma.
+        size += text.len() + 1;
+        page.push(text);
+    }
+    if !page.is_empty() {
+        pages.push(page);
+    }
+    pages
 }
 
 fn letter(from: NodeId, to: NodeId, news: Vec<String>) -> String {
     format!(r#"{{"f":{},"t":{},"n":[{}]}}"#, from.0, to.0, news.join(","))
+}
+
+#[cfg(test)]
+mod tests {
+    use longhaul_model::{Token, WorkerId};
+
+    use super::*;
+
+    fn id(n: u32) -> TaskId {
+        TaskId(uuid::Uuid::from_u128(u128::from(n)))
+    }
+
+    /// Whatever there is to say, each letter is one that the database takes, and all of it arrives in order.
+    #[test]
+    fn every_letter_fits_and_nothing_is_lost() {
+        let queue = "q".repeat(200);
+        for count in [0, 1, 2, 74, 75, 76, 77, 1_000, 20_000] {
+            let items: Vec<_> = (0..count).map(|n| (id(n), n, (n % 200) as i8)).collect();
+            let leases: Vec<_> = (0..count).map(|n| (id(n), n, Token(u64::MAX - u64::from(n)))).collect();
+            let news = vec![
+                News::Ended(id(7)),
+                News::Given(queue.clone(), items.clone()),
+                News::Beat(WorkerId("a/w".into()), leases.clone()),
+                News::Ended(id(8)),
+            ];
+            let (mut given, mut beats, mut ended) = (Vec::new(), Vec::new(), Vec::new());
+            for page in pages(news, |e| panic!("{e}")) {
+                let text = letter(NodeId(u16::MAX), NodeId(u16::MAX), page);
+                assert!(text.len() <= LARGEST, "{count}: {} bytes", text.len());
+                let letter: Letter<Vec<News>> = serde_json::from_str(&text).expect("a letter");
+                for news in letter.news {
+                    match news {
+                        News::Given(name, items) => {
+                            assert_eq!(name, queue);
+                            given.extend(items);
+                        }
+                        News::Beat(_, leases) => beats.extend(leases),
+                        News::Ended(id) => ended.push(id),
+                        other => panic!("{other:?}"),
+                    }
+                }
+            }
+            assert!(given == items && beats == leases && ended == [id(7), id(8)], "{count}");
+        }
+    }
+
+    /// What cannot be divided is left out alone.
+    #[test]
+    fn what_is_too_long_takes_nothing_with_it() {
+        let mut left_out = 0;
+        let news = vec![
+            News::Ended(id(1)),
+            News::Unqueued(id(2), 0, "q".repeat(9_000)),
+            News::Given("q".repeat(9_000), vec![(id(3), 0, 0), (id(4), 0, 0)]),
+            News::Ended(id(5)),
+        ];
+        let pages = pages(news, |_| left_out += 1);
+        assert_eq!((pages.len(), pages[0].len(), left_out), (1, 2, 3));
+    }
 }

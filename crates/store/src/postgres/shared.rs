@@ -12,6 +12,7 @@ use tokio_postgres::Row;
 use super::relay::{self, Outgoing};
 use super::rows::execute;
 use super::turn::{Standing, Turn};
+use super::vitals::Vitals;
 use crate::error::StoreError;
 use crate::known::Workflows;
 use crate::peers::{News, Rare, To};
@@ -40,6 +41,10 @@ pub(super) struct Shared {
     pub(super) timeline: Mutex<i64>,
     /// How often everything was forgotten, as the database went on on another timeline.
     pub(super) forgotten: AtomicU64,
+    /// The store closes: the writer ends, whatever waits for it.
+    pub(super) closing: Notify,
+    /// How the writing side does.
+    pub(super) vitals: Vitals,
 }
 
 impl Shared {

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use deadpool_postgres::Transaction;
@@ -10,8 +11,10 @@ use longhaul_model::workflow::{Definition, Workflow};
 use longhaul_model::{Attempt, Command, Spec, TaskId, TaskStatus, Timestamp, Token, WorkflowVersion};
 use serde_json::Value;
 use tokio::sync::oneshot;
+use tokio::time::timeout;
 
 use super::patience::TRIES;
+use super::sql::late;
 use super::turn::Standing;
 use super::writer::{Answer, Job, Log};
 use super::{
@@ -22,6 +25,7 @@ use crate::attempts::whole;
 use crate::audit::{Audit, AuditPage, AuditQuery};
 use crate::doc;
 use crate::error::StoreError;
+use crate::health::Health;
 use crate::locks::{Lock, LockPage, LockQuery};
 use crate::logs::{LogChunk, LogLine, LogQuery};
 use crate::nodes::KnownNode;
@@ -30,12 +34,24 @@ use crate::query::TaskQuery;
 use crate::store::{CommitSink, Store, Submission, Work};
 use crate::stored::*;
 
+/// How long a caller waits for a change at the most: a transaction under way, one that fails at its deadline, and its own.
+const ANSWER: Duration = Duration::from_secs(15);
+/// How long the store may take to close in order; the writer's own limit is shorter.
+const CLOSE: Duration = Duration::from_secs(8);
+/// How long its parts may take to end after that.
+const END: Duration = Duration::from_secs(4);
+
 impl Postgres {
     async fn ask<T>(&self, job: impl FnOnce(Answer<T>) -> Job) -> Result<T, StoreError> {
         let closed = || StoreError::Unavailable("the server is stopping".to_owned());
         let (answer, answered) = oneshot::channel();
-        self.jobs.send(job(answer)).await.map_err(|_| closed())?;
-        answered.await.map_err(|_| closed())?
+        let answered = async {
+            self.jobs.send(job(answer)).await.map_err(|_| closed())?;
+            answered.await.map_err(|_| closed())?
+        };
+        timeout(ANSWER, answered).await.unwrap_or_else(|_| {
+            Err(late("the database has not answered; whether the change was made is not known"))
+        })
     }
 
     /// Runs a function on what it is given in a transaction of its own, with a note of it.
@@ -174,7 +190,8 @@ impl Store for Postgres {
     }
 
     fn nodes(&self) -> Result<Vec<KnownNode>, StoreError> {
-        self.read(|db, _| Box::pin(async move { nodes::list(db).await }))
+        let watch = self.shared.turn.watch.clone();
+        self.read(move |db, _| Box::pin(async move { nodes::list(db, &watch).await }))
     }
 
     fn peers(&self) -> usize {
@@ -339,17 +356,29 @@ impl Store for Postgres {
         self.shared.turn.standing() == Standing::Active && !self.jobs.is_closed()
     }
 
+    fn health(&self) -> Health {
+        self.shared.vitals.health(self.shared.turn.standing())
+    }
+
     async fn close(&self) {
-        let _ = self.jobs.send(Job::Close).await;
+        self.shared.closing.notify_one();
         let tasks = std::mem::take(&mut *self.tasks.lock());
         let mut tasks = tasks.into_iter();
-        if let Some(writer) = tasks.next() {
-            let _ = writer.await;
+        let mut writer = tasks.next();
+        if let Some(writer) = &mut writer
+            && timeout(CLOSE, &mut *writer).await.is_err()
+        {
+            tracing::warn!("the database does not answer: the store closes all the same");
         }
         self.shared.turn.set(Standing::Closed);
+        if let Some(writer) = writer.filter(|writer| !writer.is_finished())
+            && timeout(END, writer).await.is_err()
+        {
+            tracing::error!("the writer does not end");
+        }
         // The turn's keeper, which lets go of the turn; the others go on for ever.
         if let Some(keeper) = tasks.next() {
-            let _ = keeper.await;
+            let _ = timeout(END, keeper).await;
         }
         tasks.for_each(|task| task.abort());
         self.shared.pool.close();

@@ -1,5 +1,6 @@
 //! Taking over from nodes that are no more. All that live share the work, by shards; any of them does what another one left.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use deadpool_postgres::Client;
@@ -21,7 +22,7 @@ const PATIENCE: u32 = 5;
 
 /// Looks every second, and when it is told, for as long as the store is open.
 pub(super) async fn watch(shared: Arc<Shared>, jobs: mpsc::WeakSender<Job>, told: Arc<Notify>) {
-    let mut vain = 0;
+    let (mut vain, mut untold) = (0, HashSet::new());
     loop {
         tokio::select! {
             () = tokio::time::sleep(BEAT) => {}
@@ -33,10 +34,12 @@ pub(super) async fn watch(shared: Arc<Shared>, jobs: mpsc::WeakSender<Job>, told
             Ok(Round { left: true, .. }) => vain += 1,
             Ok(Round { left: false, .. }) => vain = 0,
             Err(e) => {
-                tracing::warn!(error = %e, "the other nodes were not looked after; it will be repeated")
+                shared
+                    .vitals
+                    .statement_failed("the other nodes were not looked after; it will be repeated", &e);
             }
         }
-        tell(&shared, &jobs).await;
+        untold = tell(&shared, &jobs, &untold).await;
     }
 }
 
@@ -55,7 +58,7 @@ pub(super) async fn round(
     share: (i16, i16),
 ) -> Result<Round, StoreError> {
     let client = shared.pool.get().await.map_err(no_connection)?;
-    nodes::end_dead(&client, shared.turn.number).await?;
+    nodes::end_dead(&client, shared.turn.number, &shared.turn.watch).await?;
     let mut round = Round { recovered: 0, left: false };
     for row in &query(&client, "SELECT turn, node FROM turns WHERE over", &[]).await? {
         let (turn, node): (i64, i16) = (column(row, 0)?, column(row, 1)?);
@@ -132,22 +135,24 @@ async fn asked(
     Ok(done)
 }
 
-/// Tells tasks that they have what they claim, where whoever gave it to them did not live to do so.
-async fn tell(shared: &Shared, jobs: &mpsc::Sender<Job>) {
-    /// How long after the grant, in milliseconds.
-    const LATE: i64 = 1_000;
+/// Tells tasks that they have what they claim, where whoever gave it to them did not live to do so: those that were found untold a round
+/// before. Gives those that were found now.
+async fn tell(shared: &Shared, jobs: &mpsc::Sender<Job>, before: &HashSet<Uuid>) -> HashSet<Uuid> {
     let untold = async {
         let client = shared.pool.get().await.map_err(no_connection)?;
-        let statement = "SELECT DISTINCT id FROM claims WHERE held AND NOT told AND since < $1 LIMIT 1000";
-        let rows = query(&client, statement, &[&(shared.env.now().0 - LATE)]).await?;
-        rows.iter().map(|row| column(row, 0).map(TaskId)).collect::<Result<Vec<_>, _>>()
+        let statement = "SELECT DISTINCT id FROM claims WHERE held AND NOT told LIMIT 1000";
+        let rows = query(&client, statement, &[]).await?;
+        rows.iter().map(|row| column(row, 0)).collect::<Result<HashSet<Uuid>, _>>()
     };
-    match untold.await {
-        Ok(tasks) => {
-            for id in tasks {
-                let _ = jobs.send(Job::Command(id, Box::new(Command::Acquired), None)).await;
-            }
+    let found = match untold.await {
+        Ok(found) => found,
+        Err(e) => {
+            shared.vitals.statement_failed("nobody was told of claims; it will be repeated", &e);
+            return HashSet::new();
         }
-        Err(e) => tracing::debug!(error = %e, "nobody was told of claims"),
+    };
+    for id in found.intersection(before) {
+        let _ = jobs.send(Job::Command(TaskId(*id), Box::new(Command::Acquired), None)).await;
     }
+    found
 }

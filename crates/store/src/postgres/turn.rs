@@ -1,6 +1,7 @@
 //! A node's turn: as long as it lasts the node may write. The database decides, by a row that each transaction of the node
 //! locks: once the turn is over, it changes nothing any more, though it may not have noticed.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 
 use longhaul_model::NodeId;
@@ -8,6 +9,7 @@ use parking_lot::RwLock;
 use tokio_postgres::Row;
 
 use super::sql::column;
+use super::watch::Watch;
 use crate::error::StoreError;
 
 /// Whether a node may write.
@@ -34,6 +36,8 @@ pub(super) struct Turn {
     pub(super) closed: tokio::sync::Notify,
     /// The nodes that live, this one with them, in order.
     living: RwLock<Vec<NodeId>>,
+    /// What this node has observed of the others' beats.
+    pub(super) watch: Arc<Watch>,
 }
 
 /// The first statement of a transaction that writes: keeps the turn from ending before it does; and the newest revision of the
@@ -47,12 +51,11 @@ pub(super) const GLANCE: &str =
     "SELECT (SELECT n FROM revisions WHERE name = 'workflows') FROM turns WHERE turn = $1 AND NOT over";
 
 /// The last statement of the writer's transactions: fails, by a division by zero, if the turn is over, and else keeps it from ending
-/// before the commit that is sent with it.
-pub(super) const CLOSING: &str =
-    "SELECT 1 / count(*) FROM (SELECT 1 FROM turns WHERE turn = $1 AND NOT over FOR SHARE) AS own";
+/// before the commit that is sent with it, and takes as long as it takes.
+pub(super) const CLOSING: &str = "SELECT 1 / count(*), set_config('statement_timeout', '0', true) FROM (SELECT 1 FROM turns WHERE turn = $1 AND NOT over FOR SHARE) AS own";
 
 impl Turn {
-    pub(super) fn new(number: i64, node: NodeId) -> Turn {
+    pub(super) fn new(number: i64, node: NodeId, watch: Arc<Watch>) -> Turn {
         Turn {
             number,
             node,
@@ -60,6 +63,7 @@ impl Turn {
             over: tokio::sync::Notify::new(),
             closed: tokio::sync::Notify::new(),
             living: RwLock::new(vec![node]),
+            watch,
         }
     }
 
@@ -82,15 +86,30 @@ impl Turn {
                 tracing::error!("the turn of this node is over");
                 self.over.notify_waiters();
             }
-            Standing::Closed => self.closed.notify_one(),
+            Standing::Closed => {
+                self.closed.notify_one();
+                self.over.notify_waiters();
+            }
             _ => {}
         }
     }
 
     /// Comes back when the turn is over.
     pub(super) async fn over(&self) {
-        let told = self.over.notified();
-        if self.standing() != Standing::Over {
+        self.until(|standing| standing == Standing::Over).await;
+    }
+
+    /// Comes back when the turn is over, or was closed.
+    pub(super) async fn ended(&self) {
+        self.until(|standing| matches!(standing, Standing::Over | Standing::Closed)).await;
+    }
+
+    async fn until(&self, holds: impl Fn(Standing) -> bool) {
+        loop {
+            let told = self.over.notified();
+            if holds(self.standing()) {
+                return;
+            }
             told.await;
         }
     }

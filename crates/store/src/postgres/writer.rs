@@ -1,37 +1,48 @@
 //! The one task of a node that writes. It drains its queue, runs every waiting job in one transaction, commits once, then
 //! answers all of them: many changes share a few round trips and one fsync. While one transaction commits, the next is run on a
-//! second connection; it commits only after the one before it did, as it counts on from there.
+//! second connection; it commits only after the one before it did, as it counts on from there. Every transaction has a deadline, and what
+//! nobody waits for is repeated beside what comes new, never before it.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use deadpool_postgres::{Client, Object};
+use deadpool_postgres::Client;
 use longhaul_model::{Command, TaskId};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, timeout};
 
 use super::Shared;
+use super::again::{Again, Fault, Group};
 use super::batch::{Batch, Written};
 use super::commit::{Outcome, UnderWay, commit};
 use super::held::Loaded;
 use super::keeper::ATTENTIVE;
+use super::own::Own;
 use super::patience::Patience;
 use super::rows::query;
-use super::sql::{failed, no_connection};
+use super::sql::{column, failed, is_late, late, no_connection};
 use super::tally::Tally;
 use super::timeline;
 use super::turn::{GLANCE, Standing};
 use crate::audit::Audit;
 use crate::cache::Cache;
 use crate::error::StoreError;
+use crate::health::SetAside;
 use crate::logs::LogLine;
 use crate::store::{Commit, Submission, Work};
 use crate::stored::{Submitted, Worked};
 
 /// Jobs in one transaction, at the most.
 const LARGEST_BATCH: usize = 512;
-/// How long the writer pauses before it repeats what could not be written.
-const PAUSE: Duration = Duration::from_millis(200);
+/// How long a transaction may take until its commit is sent.
+const WRITE: Duration = Duration::from_secs(10);
+/// How often is looked whether anything can be written again, while nothing waits to be.
+const PROBE: Duration = Duration::from_secs(1);
+/// How long what was accepted may take to be written once the store closes.
+const CLOSING: Duration = Duration::from_secs(5);
+/// How long it may take to find out which tasks somebody keeps locked.
+const LOOK: Duration = Duration::from_secs(3);
 /// How long a second connection is waited for, while the first one commits.
 const SECOND: Duration = Duration::from_millis(50);
 /// How long one must do when no second one was to be had.
@@ -41,6 +52,9 @@ const ONE: Duration = Duration::from_secs(1);
 /// few rows of the hot table for a small table and reads all of it, dead versions too, which are many more under load.
 const BY_KEY: &str = "SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off;
      SET plan_cache_mode = force_generic_plan; SET jit = off";
+/// How long one of its statements may take. The commit is not bound by it: one that is cancelled while it waits for a standby would
+/// be committed without it. `turn::CLOSING` sees to that.
+const STATEMENT: &str = "SET statement_timeout = '8s'";
 
 pub(super) type Answer<T> = oneshot::Sender<Result<T, StoreError>>;
 
@@ -62,7 +76,8 @@ pub(super) enum Job {
     Work(Work, Answer<Worked>),
     Log(Log, Answer<()>),
     Flush(Answer<()>),
-    Close,
+    /// Nothing, to see whether anything can be written.
+    Probe,
 }
 
 impl Job {
@@ -75,7 +90,23 @@ impl Job {
                 let reported = work.reports.iter().map(|(id, _)| *id);
                 reported.chain(work.leases.iter().map(|(id, _)| *id)).collect()
             }
-            Job::Submit(..) | Job::Flush(_) | Job::Close => Vec::new(),
+            Job::Submit(..) | Job::Flush(_) | Job::Probe => Vec::new(),
+        }
+    }
+
+    /// The task of a change that nobody waits for.
+    fn posted(&self) -> Option<TaskId> {
+        if let Job::Command(id, _, None) = self { Some(*id) } else { None }
+    }
+
+    /// Whether somebody waited for it, and gave up.
+    fn is_forsaken(&self) -> bool {
+        match self {
+            Job::Submit(_, answer) => answer.is_closed(),
+            Job::Command(_, _, Some((answer, _))) => answer.is_closed(),
+            Job::Work(_, answer) => answer.is_closed(),
+            // A log is written also if nobody waits for it.
+            Job::Command(_, _, None) | Job::Log(..) | Job::Flush(_) | Job::Probe => false,
         }
     }
 
@@ -134,7 +165,11 @@ pub(super) struct Writer {
     /// The batch that commits.
     under_way: Option<UnderWay>,
     /// Posted commands of batches that failed.
-    again: Vec<Job>,
+    again: Again<Job>,
+    /// Whether what comes new had its turn since some of those had theirs.
+    new_had_its_turn: bool,
+    /// When it was last asked whether anything can be written.
+    probed: Instant,
     /// Tasks that were given what they claim, and could not be told in the same transaction.
     granted: Vec<TaskId>,
     /// Until then no second connection is asked for, as none was to be had.
@@ -161,7 +196,9 @@ impl Writer {
             cache: Cache::default(),
             connections: Vec::new(),
             under_way: None,
-            again: Vec::new(),
+            again: Again::default(),
+            new_had_its_turn: true,
+            probed: Instant::now(),
             granted: Vec::new(),
             one_until: Instant::now(),
             tally: None,
@@ -172,56 +209,104 @@ impl Writer {
 
     /// Runs until it is closed or nobody is left to ask.
     pub(super) async fn run(mut self) {
-        while let Some(mut jobs) = self.next().await {
-            let close = jobs.iter().position(|job| matches!(job, Job::Close));
-            if let Some(at) = close {
-                jobs.truncate(at);
-            }
-            self.batch(jobs).await;
-            if close.is_some() {
-                break;
+        while let Some(round) = self.next().await {
+            match round {
+                Round::New(jobs) => self.batch(jobs).await,
+                Round::Again(group) => self.repeat(group).await,
             }
         }
-        self.settle().await;
-        self.jobs.close();
-        while let Ok(job) = self.jobs.try_recv() {
-            job.answer(Err(StoreError::Unavailable("the server is stopping".to_owned())));
-        }
+        self.end().await;
     }
 
-    /// What was to be repeated goes first; otherwise all that waits, or the first that comes.
-    async fn next(&mut self) -> Option<Vec<Job>> {
+    /// What is to be written next: by turns what comes new and what is repeated.
+    async fn next(&mut self) -> Option<Round> {
         loop {
-            let told = self.granted.drain(..).map(|id| Job::Command(id, Box::new(Command::Acquired), None));
-            let mut jobs: Vec<Job> = told.collect();
-            if !self.again.is_empty() {
-                tokio::time::sleep(PAUSE).await;
-                jobs.append(&mut self.again);
+            if !self.granted.is_empty() {
+                let told =
+                    self.granted.drain(..).map(|id| Job::Command(id, Box::new(Command::Acquired), None));
+                return Some(Round::New(told.collect()));
             }
-            if !jobs.is_empty() {
-                return Some(jobs);
+            if (self.new_had_its_turn || self.jobs.is_empty())
+                && let Some(group) = self.again.take(Instant::now())
+            {
+                self.new_had_its_turn = false;
+                return Some(Round::Again(group));
             }
-            jobs.reserve(64);
+            let repeat = self.again.due();
+            // Whether anything can be written is asked of the database also while nobody wants to.
+            let probed =
+                self.under_way.is_none() && (self.again.len() > 0 || self.shared.vitals.is_troubled());
+            let mut jobs = Vec::with_capacity(64);
             tokio::select! {
-                count = self.jobs.recv_many(&mut jobs, LARGEST_BATCH) => return (count > 0).then_some(jobs),
+                biased;
+                () = self.shared.closing.notified() => return None,
                 outcome = UnderWay::outcome(&mut self.under_way) => drop(self.settled(outcome)),
+                count = self.jobs.recv_many(&mut jobs, LARGEST_BATCH) => {
+                    if count == 0 {
+                        return None;
+                    }
+                    self.new_had_its_turn = true;
+                    let jobs = self.admitted(jobs);
+                    if !jobs.is_empty() {
+                        return Some(Round::New(jobs));
+                    }
+                }
+                () = tokio::time::sleep_until(repeat.unwrap_or_else(Instant::now)), if repeat.is_some() => {
+                    self.new_had_its_turn = true;
+                }
+                () = tokio::time::sleep_until(self.probed + PROBE), if probed => {
+                    self.probed = Instant::now();
+                    return Some(Round::New(vec![Job::Probe]));
+                }
             }
         }
     }
 
-    /// One transaction, or one for each job where one of them spoils it for the others.
-    async fn batch(&mut self, jobs: Vec<Job>) {
+    /// Those of new jobs that are to be written now: not those whose callers gave up while nothing could be written, nor changes of tasks that
+    /// others of are repeated by themselves.
+    fn admitted(&mut self, mut jobs: Vec<Job>) -> Vec<Job> {
+        if self.shared.vitals.is_troubled() {
+            jobs.retain(|job| !job.is_forsaken());
+        }
+        if self.again.len() == 0 {
+            return jobs;
+        }
+        let mut admitted = Vec::with_capacity(jobs.len());
+        for job in jobs {
+            let Job::Command(id, command, asked) = &job else {
+                admitted.push(job);
+                continue;
+            };
+            match (self.again.of(*id, Job::posted), asked) {
+                (Some((_, true)), Some(_)) => {
+                    job.answer(Err(late("somebody keeps the task locked in the database")));
+                }
+                (Some((waiting, _)), None) => {
+                    let same = |other: &Job| {
+                        matches!((other, &**command), (Job::Command(_, before, _), Command::Due)
+                            if matches!(**before, Command::Due))
+                    };
+                    if !waiting.iter().any(same) {
+                        waiting.push(job);
+                    }
+                }
+                _ => admitted.push(job),
+            }
+        }
+        admitted
+    }
+
+    /// One transaction, or several where some of the jobs spoil it for the others.
+    async fn batch(&mut self, mut jobs: Vec<Job>) {
         if jobs.is_empty() {
             return;
         }
-        let e = match self.written(&jobs).await {
-            Ok((client, written)) => {
-                self.tally = Some(written.tally.clone());
-                let outcome = tokio::spawn(commit(self.shared.clone(), client, written.tally.mark()));
-                self.under_way = Some(UnderWay { jobs, written, outcome });
-                return;
+        let e = match self.begun(jobs).await {
+            Ok(()) => return,
+            Err((back, e)) => {
+                jobs = back;
+                e
             }
-            Err(e) => e,
         };
         if matches!(e, StoreError::Corrupt(_)) && jobs.len() > 1 {
             tracing::warn!(error = %e, "a batch of changes could not be written: each is tried for itself");
@@ -230,8 +315,122 @@ impl Writer {
             }
             return;
         }
+        if is_late(&e)
+            && let Some(locked) = self.locked_by_others(&jobs).await
+            && !locked.is_empty()
+        {
+            tracing::warn!(
+                tasks = locked.len(),
+                "somebody keeps tasks locked in the database: they are passed over"
+            );
+            let in_the_way = |job: &Job| job.tasks().iter().any(|id| locked.contains(id));
+            let (held_up, free) = jobs.into_iter().partition(in_the_way);
+            self.fail(held_up, &e);
+            return Box::pin(self.batch(free)).await;
+        }
         tracing::warn!(error = %e, "a batch of changes could not be written");
+        if !matches!(e, StoreError::Corrupt(_)) {
+            self.shared.vitals.failed(&e);
+        }
         self.fail(jobs, &e);
+    }
+
+    /// Tries again what could not be written.
+    async fn repeat(&mut self, mut group: Group<Job>) {
+        // Looked at without waiting for the lock, as long as it is there.
+        if group.is_locked() {
+            let e = late("somebody keeps the task locked in the database");
+            match self.locked_by_others(&group.jobs).await {
+                Some(locked) if locked.is_empty() => {}
+                Some(_) => return self.failed_again(group, &e),
+                None => {
+                    self.shared.vitals.failed(&e);
+                    return self.failed_again(group, &e);
+                }
+            }
+        }
+        let jobs = std::mem::take(&mut group.jobs);
+        let Err((jobs, e)) = self.begun(jobs).await else { return self.tell_of_repeats() };
+        if self.is_over() {
+            return;
+        }
+        group.jobs = jobs;
+        if fault(&e) == Fault::General || matches!(e, StoreError::Full) {
+            self.shared.vitals.failed(&e);
+        }
+        self.failed_again(group, &e);
+    }
+
+    fn failed_again(&mut self, group: Group<Job>, e: &StoreError) {
+        let task = group.jobs.first().and_then(Job::posted);
+        if self.again.failed(group, fault(e), &e.to_string(), Instant::now()) {
+            let id = task.map(|id| id.to_string());
+            tracing::error!(task.id = id, error = %e, "a change cannot be written though others can: it is set aside, and tried now and then");
+        }
+        self.tell_of_repeats();
+    }
+
+    /// Runs jobs in a transaction, which commits from now on; or gives them back, with why that was not possible.
+    async fn begun(&mut self, jobs: Vec<Job>) -> Result<(), (Vec<Job>, StoreError)> {
+        self.shared.vitals.busy();
+        match self.written(&jobs).await {
+            Ok((client, written)) => {
+                self.tally = Some(written.tally.clone());
+                let outcome = tokio::spawn(commit(self.shared.clone(), client, written.tally.mark()));
+                self.under_way = Some(UnderWay { jobs, written, outcome });
+                Ok(())
+            }
+            Err(e) => {
+                if self.under_way.is_none() {
+                    self.shared.vitals.idle();
+                }
+                Err((jobs, e))
+            }
+        }
+    }
+
+    /// Those tasks of some jobs that a session other than this writer's keeps locked; `None` if that cannot be found out.
+    async fn locked_by_others(&mut self, jobs: &[Job]) -> Option<HashSet<TaskId>> {
+        let ids: Vec<uuid::Uuid> = jobs.iter().flat_map(Job::tasks).map(|id| id.0).collect();
+        let statement = "WITH free AS (SELECT id FROM hot WHERE id = ANY($1) FOR UPDATE SKIP LOCKED)
+             SELECT id FROM hot WHERE id = ANY($1) AND id NOT IN (SELECT id FROM free)";
+        let look = async {
+            self.settle().await;
+            let client = Own::of(&self.shared.pool).await?;
+            let rows = query(&*client, statement, &[&ids]).await?;
+            drop(client.free());
+            rows.iter().map(|row| column(row, 0).map(TaskId)).collect::<Result<HashSet<_>, StoreError>>()
+        };
+        timeout(LOOK, look).await.ok().and_then(Result::ok)
+    }
+
+    /// Writes what was accepted as far as that goes without trouble and in time, and answers the rest.
+    async fn end(&mut self) {
+        let until = Instant::now() + CLOSING;
+        let rest = async {
+            while self.settle().await && !self.is_over() {
+                let mut jobs = self.again.drain();
+                while jobs.len() < LARGEST_BATCH
+                    && let Ok(job) = self.jobs.try_recv()
+                {
+                    jobs.push(job);
+                }
+                if jobs.is_empty() {
+                    break;
+                }
+                if let Err((jobs, e)) = self.begun(jobs).await {
+                    self.fail(jobs, &e);
+                    break;
+                }
+            }
+        };
+        if tokio::time::timeout_at(until, rest).await.is_err() {
+            tracing::warn!("the store closes though not all that was accepted could be written");
+        }
+        self.jobs.close();
+        while let Ok(job) = self.jobs.try_recv() {
+            job.answer(Err(StoreError::Unavailable("the server is stopping".to_owned())));
+        }
     }
 
     /// Waits until the batch under way is committed, and tells; false if it failed.
@@ -249,12 +448,20 @@ impl Writer {
             Ok(connection) => {
                 self.connections.extend(connection);
                 self.committed = written.tally.mark().1;
+                let healed = self.shared.vitals.written();
+                self.again.written(healed, Instant::now());
+                if healed {
+                    tracing::info!("changes are written again");
+                }
                 self.finish(jobs, written);
+                self.tell_of_repeats();
                 true
             }
             Err(e) => {
                 tracing::warn!(error = %e, "a batch of changes could not be committed");
                 self.tally = None;
+                self.shared.vitals.idle();
+                self.shared.vitals.failed(&e);
                 self.fail(jobs, &e);
                 false
             }
@@ -274,13 +481,25 @@ impl Writer {
 
     /// Nothing of the batch happened: everybody who waits is told so; what nobody waits for is repeated.
     fn fail(&mut self, jobs: Vec<Job>, e: &StoreError) {
-        let over = matches!(self.shared.turn.standing(), Standing::Over | Standing::Closed)
-            || matches!(e, StoreError::Corrupt(_));
+        let over = self.is_over();
         let (again, told): (Vec<Job>, Vec<Job>) =
-            jobs.into_iter().partition(|job| !over && matches!(job, Job::Command(_, _, None)));
+            jobs.into_iter().partition(|job| !over && job.posted().is_some());
         let answers = told.into_iter().map(|job| (job, Err(e.copy()))).collect();
         self.hand_over(Finished { commits: Vec::new(), answers });
-        self.again.extend(again);
+        self.again.keep(again, fault(e), &e.to_string(), Instant::now());
+        self.tell_of_repeats();
+    }
+
+    fn is_over(&self) -> bool {
+        matches!(self.shared.turn.standing(), Standing::Over | Standing::Closed)
+    }
+
+    fn tell_of_repeats(&self) {
+        let aside = |(job, reason, tries): (&Job, &str, u32)| {
+            job.posted().map(|task| SetAside { task, reason: reason.to_owned(), tries })
+        };
+        let set_aside = self.again.set_aside().filter_map(aside).collect();
+        self.shared.vitals.repeats(self.again.len(), self.again.oldest(), set_aside);
     }
 
     fn hand_over(&self, finished: Finished) {
@@ -301,9 +520,23 @@ impl Writer {
         }
     }
 
+    /// The same once, in time, and no longer than the node's turn lasts.
     async fn attempt(&mut self, jobs: &[Job]) -> Result<(Client, Written), StoreError> {
-        self.shared.check()?;
-        let client = self.connection().await?;
+        let shared = self.shared.clone();
+        shared.check()?;
+        tokio::select! {
+            biased;
+            done = timeout(WRITE, self.once(jobs)) => {
+                done.unwrap_or_else(|_| Err(late("the database does not answer")))
+            }
+            () = shared.turn.ended() => {
+                Err(shared.check().err().unwrap_or_else(|| late("the turn of this node is over")))
+            }
+        }
+    }
+
+    async fn once(&mut self, jobs: &[Job]) -> Result<(Client, Written), StoreError> {
+        let client = Own::new(self.connection().await?);
         if self.forgotten != self.shared.forgotten() {
             self.forget().await;
         }
@@ -322,15 +555,14 @@ impl Writer {
             done => done,
         };
         match done {
-            Ok(written) => Ok((client, written)),
+            Ok(written) => {
+                client.free().map(|client| (client, written)).ok_or_else(|| late("its connection is gone"))
+            }
             Err(e) => {
                 let sound =
                     matches!(e, StoreError::Conflict(_)) && client.batch_execute("ROLLBACK").await.is_ok();
                 if sound {
-                    self.connections.push(client);
-                } else {
-                    // Not given back: nobody knows what it has in its hands.
-                    drop(Object::take(client));
+                    self.connections.extend(client.free());
                 }
                 Err(e)
             }
@@ -388,10 +620,27 @@ impl Writer {
     }
 }
 
+/// What the writer does next.
+enum Round {
+    /// What came new.
+    New(Vec<Job>),
+    /// What could not be written before.
+    Again(Group<Job>),
+}
+
+/// What a failure says of the changes that it befell.
+fn fault(e: &StoreError) -> Fault {
+    match e {
+        e if is_late(e) => Fault::Locked,
+        StoreError::Full | StoreError::Corrupt(_) => Fault::Particular,
+        _ => Fault::General,
+    }
+}
+
 async fn new_connection(shared: &Shared) -> Result<Client, StoreError> {
     let client = shared.pool.get().await.map_err(no_connection)?;
     // Its transactions hold what others wait for.
-    client.batch_execute(&format!("{ATTENTIVE}; {BY_KEY}")).await.map_err(failed)?;
+    client.batch_execute(&format!("{ATTENTIVE}; {BY_KEY}; {STATEMENT}")).await.map_err(failed)?;
     shared.on_timeline(timeline::read(&client).await);
     Ok(client)
 }

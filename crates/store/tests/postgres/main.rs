@@ -1,7 +1,10 @@
 //! PostgreSQL passes the suite, and keeps its promises when nodes and connections come and go.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails, and says why")]
 
+mod clock;
+mod deadlines;
 mod failover;
+mod order;
 mod partitioned;
 mod sweeps;
 mod transfer;
@@ -349,7 +352,8 @@ async fn an_errand_in_a_deadlock_is_repeated() {
     let deadlocks = "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()";
     let told = Instant::now();
     while database.operator_says(deadlocks) != "1" {
-        assert!(told.elapsed() < Duration::from_secs(10), "nobody waited for the other");
+        // A session that is idle tells its figures after ten seconds.
+        assert!(told.elapsed() < Duration::from_secs(60), "nobody waited for the other");
         std::thread::sleep(Duration::from_millis(100));
     }
     node.close().await;
@@ -391,4 +395,26 @@ async fn a_database_that_forgot_is_noticed() {
     let node = database.node().await.unwrap();
     node.submit(submission()).await.unwrap();
     node.close().await;
+}
+
+/// A hand-over that is far longer than a notification arrives, and so does what is said after it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn long_news_arrive_whole() {
+    let database = Database::new();
+    let (first, second) = (database.node().await.unwrap(), database.node().await.unwrap());
+    let told = Told::attached(&second);
+    met([&first, &second]).await;
+    let items: Vec<_> = (0..5_000).map(|n| (database.env.new_task_id(), n, 0)).collect();
+    let last = database.env.new_task_id();
+    first.tell(longhaul_store::peers::To::Node(NodeId(2)), News::Given("q".to_owned(), items.clone()));
+    first.tell(longhaul_store::peers::To::All, News::Ended(last));
+    told.until(|told| told.heard(&News::Ended(last))).await;
+    let given = |told: &Told| -> usize {
+        let news = told.news.lock().unwrap();
+        news.iter().map(|(_, news)| if let News::Given(_, items) = news { items.len() } else { 0 }).sum()
+    };
+    told.until(|told| given(told) == items.len()).await;
+    assert_eq!(first.health().failed_statements, Some(0));
+    first.close().await;
+    second.close().await;
 }
