@@ -227,7 +227,7 @@ impl Dispatcher {
         let Some(workflow) = &launch.secrets else { return Ok(None) };
         let unreadable = |e: StoreError| {
             let fault = Fault::new("INPUT_UNREADABLE", format!("the task's input cannot be read: {e}"));
-            Failure::Error { fault, retryable: true }
+            Failure::Local { fault, retryable: true }
         };
         let Some(mut spec) = self.store.spec(id).map_err(unreadable)? else { return Ok(None) };
         let redactor = self.vault.open(id, &workflow.secrets, &mut spec.input).map_err(|e| closed(&e))?;
@@ -258,7 +258,7 @@ fn caught(outcome: std::thread::Result<Outcome>) -> Outcome {
     outcome.unwrap_or_else(|_| {
         let fault = Fault::new("ACTION_PANICKED", "the action ended in a way that Longhaul did not foresee")
             .remedy("Please report this with the server's log of that moment");
-        Err(Failure::Error { fault, retryable: false })
+        Err(Failure::Local { fault, retryable: false })
     })
 }
 

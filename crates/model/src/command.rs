@@ -157,8 +157,16 @@ pub struct Verdict {
 /// How an attempt did not succeed.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Failure {
-    /// It says so itself.
+    /// Whoever was to do the work says that it was not done.
     Error {
+        /// Why.
+        fault: Fault,
+        /// Whether another attempt may do better.
+        retryable: bool,
+    },
+    /// It failed on this side of whoever does the work, before that was asked or after it had answered: what was done, or
+    /// not, stays as it is, and the next attempt asks under the same key.
+    Local {
         /// Why.
         fault: Fault,
         /// Whether another attempt may do better.
@@ -388,8 +396,8 @@ pub struct Launch {
     pub number: u32,
     /// The number of its item under `forEach`, from 0.
     pub item: Option<u32>,
-    /// What its effects are known by: the same for an attempt and for those that replace it because nobody knows
-    /// whether it did its work.
+    /// What its effects are known by: the same for an attempt and for all that follow it, whoever asks for them, until one is
+    /// known to have failed or an operator says that the work was not done.
     pub idempotency_key: String,
     /// What to run.
     pub action: CompiledAction,

@@ -27,7 +27,7 @@ pub use env::Env;
 pub use fault::{Cause, Fault};
 pub use id::{NodeId, TaskId, Token, WorkerId, WorkflowVersion};
 pub use record::{
-    Attempt, Child, Decision, Fan, Lease, Outcome, Record, Stage, State, StopReason, Stopping, SubTask,
+    Attempt, Child, Decision, EffectKey, Fan, Lease, Outcome, Record, Stage, State, StopReason, Stopping, SubTask,
     WaitingFor,
 };
 pub use resource::{LockMode, Resource};

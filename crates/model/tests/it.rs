@@ -3,6 +3,8 @@
 
 #[path = "it/example.rs"]
 mod example;
+#[path = "it/keys.rs"]
+mod keys;
 #[path = "it/mistakes.rs"]
 mod mistakes;
 #[path = "it/observer.rs"]

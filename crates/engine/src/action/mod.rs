@@ -109,14 +109,19 @@ fn json_of(text: &[u8]) -> Result<Option<Value>, Failure> {
     }
 }
 
-/// A failure that another attempt would only repeat.
+/// A failure on our side that another attempt would only repeat.
 fn refuse(fault: Fault) -> Failure {
-    Failure::Error { fault, retryable: false }
+    Failure::Local { fault, retryable: false }
 }
 
-/// A failure that another attempt may not meet again.
+/// A failure on our side that another attempt may not meet again.
 fn may_pass(fault: Fault) -> Failure {
-    Failure::Error { fault, retryable: true }
+    Failure::Local { fault, retryable: true }
+}
+
+/// Whoever was to do the work says that it was not done.
+fn not_done(fault: Fault, retryable: bool) -> Failure {
+    Failure::Error { fault, retryable }
 }
 
 /// An expression that could not be evaluated: the input and outputs of an attempt do not change, so neither would

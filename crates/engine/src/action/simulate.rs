@@ -6,7 +6,7 @@ use longhaul_model::{Failure, Fault, Launch, Span};
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
-use super::{bad_expression, may_pass, refuse};
+use super::{bad_expression, not_done, refuse};
 
 pub(super) async fn run(
     template: &SimulateTemplate,
@@ -28,7 +28,7 @@ pub(super) async fn run(
         }
     }
     if fails(template, launch)? {
-        return Err(may_pass(fault(template, launch.number)));
+        return Err(not_done(fault(template, launch.number), true));
     }
     let output = template.output.as_ref().map(|output| output.value(&launch.scope));
     output.transpose().map_err(|e| bad_expression("output", &e))

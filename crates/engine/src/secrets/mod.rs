@@ -90,7 +90,7 @@ fn without_nulls(value: &mut Value) {
 pub(crate) fn closed(e: &SealError) -> Failure {
     let fault = Fault::new("SECRET_UNREADABLE", format!("a secret of the input cannot be read: {e}"))
         .remedy("Restore the server's key file (keys.json), then retry");
-    Failure::Error { fault, retryable: false }
+    Failure::Local { fault, retryable: false }
 }
 
 fn context(id: TaskId, pointer: &str) -> Vec<u8> {

@@ -109,6 +109,7 @@ impl Redactor {
     pub(crate) fn failure(&self, failure: Failure) -> Failure {
         match failure {
             Failure::Error { fault, retryable } => Failure::Error { fault: self.fault(fault), retryable },
+            Failure::Local { fault, retryable } => Failure::Local { fault: self.fault(fault), retryable },
             Failure::Unknown { fault } => Failure::Unknown { fault: self.fault(fault) },
             Failure::Abandoned { fault } => Failure::Abandoned { fault: self.fault(fault) },
             other @ (Failure::Timeout | Failure::Lost | Failure::Stopped) => other,

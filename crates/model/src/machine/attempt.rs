@@ -52,6 +52,7 @@ impl Step<'_> {
         sub.completed_at = Some(now.max(sub.started_at.unwrap_or(now)));
         sub.progress = None;
         sub.outcome_unknown = false;
+        sub.key = None;
         self.task.set_due(index, None);
         self.change.sub_tasks.push(index);
         if let Some(output) = output {
@@ -100,7 +101,7 @@ impl Step<'_> {
         let workflow = self.task.record.workflow.clone();
         let definition = &workflow.sub_tasks[self.task.record.own(index) as usize];
         let in_doubt = match &failure {
-            Failure::Error { .. } => false,
+            Failure::Error { .. } | Failure::Local { .. } => false,
             Failure::Unknown { .. } | Failure::Abandoned { .. } | Failure::Timeout | Failure::Lost => true,
             // Interrupted in its work by the task's timeout; a retry of the task would repeat it. A timer has no work.
             Failure::Stopped => {
@@ -109,8 +110,13 @@ impl Step<'_> {
                     && !matches!(definition.action, CompiledAction::Wait(_))
             }
         };
+        let key = self.task.record.sub_tasks[index as usize].live_key();
+        // Only whoever was asked to do the work can say that it was not done: then the next attempt asks for it anew.
+        self.task.sub(index).key = (!matches!(failure, Failure::Error { .. })).then_some(key);
         let (outcome, fault, retryable) = match failure {
-            Failure::Error { fault, retryable } => (Outcome::Failed, fault.bounded(), retryable),
+            Failure::Error { fault, retryable } | Failure::Local { fault, retryable } => {
+                (Outcome::Failed, fault.bounded(), retryable)
+            }
             Failure::Unknown { fault } => (Outcome::Failed, fault.bounded(), true),
             Failure::Abandoned { fault } => (Outcome::Lost, fault.bounded(), true),
             Failure::Timeout => (Outcome::TimedOut, timed_out(definition.timeout), true),
@@ -266,6 +272,7 @@ impl Failure {
     fn digest(&self, by: &WorkerId) -> u64 {
         match self {
             Failure::Error { fault, retryable } => digest(&(by, "error", fault, retryable)),
+            Failure::Local { fault, retryable } => digest(&(by, "local", fault, retryable)),
             Failure::Unknown { fault } => digest(&(by, "unknown", fault)),
             Failure::Abandoned { fault } => digest(&(by, "abandoned", fault)),
             Failure::Timeout => digest(&(by, "timeout")),

@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::Step;
 use crate::command::{Effect, Refused};
 use crate::credentials::resources;
-use crate::status::TaskStatus;
+use crate::status::{SubTaskStatus, TaskStatus};
 use crate::value;
 
 impl Step<'_> {
@@ -21,11 +21,25 @@ impl Step<'_> {
                 return Err(Refused::OtherResources);
             }
             value::check_depth(&input).map_err(|unfit| Refused::Unfit { what: "spec", unfit })?;
+            if input != self.task.spec().input {
+                self.new_keys();
+            }
             self.task.set_input(input);
             self.change.input = true;
         }
         self.go_back(by);
         Ok(())
+    }
+
+    /// What is asked for from here on is another request, which a target must not take for the one before.
+    fn new_keys(&mut self) {
+        for index in 0..self.task.record.sub_tasks.len() as u32 {
+            let sub = &self.task.record.sub_tasks[index as usize];
+            let runs_again = matches!(sub.status, SubTaskStatus::Failed | SubTaskStatus::Pending);
+            if runs_again && (sub.key.is_some() || sub.lost > 0) {
+                self.new_key(index);
+            }
+        }
     }
 
     /// FAILED to CANCELLED: nothing more happens, and the resources are free.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::Step;
 use crate::command::{Effect, Launch, Leased, Refused, Terms};
 use crate::id::{Token, WorkerId};
-use crate::record::Lease;
+use crate::record::{EffectKey, Lease};
 use crate::status::{SubTaskStatus, TaskStatus};
 use crate::workflow::{CompiledAction, WorkerTemplate};
 
@@ -146,16 +146,16 @@ impl Step<'_> {
     pub(super) fn launch_of(&mut self, index: u32) -> Launch {
         let workflow = self.task.record.workflow.clone();
         let definition = &workflow.sub_tasks[self.task.record.own(index) as usize];
-        let (id, generation) = (self.task.record.id, self.task.record.state.generation);
+        let id = self.task.record.id;
         let sub = &self.task.record.sub_tasks[index as usize];
-        let (token, number, runs) = (sub.token(), sub.attempt, sub.tries - sub.lost);
+        let (token, number, EffectKey { generation, run }) = (sub.token(), sub.attempt, sub.live_key());
         let constant = definition.action.is_constant();
         Launch {
             sub_task: index,
             token,
             number,
             item: sub.child.as_ref().map(|child| child.index),
-            idempotency_key: format!("{id}-{index}-{generation}-{runs}"),
+            idempotency_key: format!("{id}-{index}-{generation}-{run}"),
             action: definition.action.clone(),
             timeout: definition.timeout,
             scope: if constant { Default::default() } else { self.task.scope_of(index) },

@@ -93,6 +93,7 @@ impl Step<'_> {
             let sub = self.task.sub(sub_task);
             sub.completed_at = Some(now.max(sub.started_at.unwrap_or(now)));
             sub.outcome_unknown = false;
+            sub.key = None;
             sub.errors.clear();
             self.change.sub_tasks.push(sub_task);
             if let Some(output) = output {
@@ -102,6 +103,7 @@ impl Step<'_> {
         } else {
             self.decided("notDone", by, Some(sub_task), Some(reason));
             self.back_to_pending(sub_task);
+            self.new_key(sub_task);
         }
         self.child_decided(sub_task);
         self.go_on_if_free();
@@ -133,6 +135,13 @@ impl Step<'_> {
         self.change.sub_tasks.push(index);
     }
 
+    /// Whatever was done under its key, the next attempt asks for something else.
+    pub(super) fn new_key(&mut self, index: u32) {
+        let sub = self.task.sub(index);
+        (sub.key, sub.tries, sub.lost) = (None, 0, 0);
+        self.change.sub_tasks.push(index);
+    }
+
     /// The task goes on unless another sub-task still stands in its way.
     fn go_on_if_free(&mut self) {
         // Also when it does not: a status that an operator took back is told from one that fell by itself.
@@ -149,6 +158,10 @@ impl Step<'_> {
         for index in 0..self.task.record.sub_tasks.len() as u32 {
             let sub = self.task.sub(index);
             if sub.status == SubTaskStatus::Pending && (sub.tries, sub.lost) != (0, 0) {
+                if sub.lost > 0 {
+                    // Where the key was not written down, as of old, the counts tell it.
+                    sub.key = Some(sub.next_key());
+                }
                 (sub.tries, sub.lost) = (0, 0);
                 self.change.sub_tasks.push(index);
             }

@@ -159,9 +159,12 @@ pub struct SubTask {
     #[serde(rename = "t", default, skip_serializing_if = "is_zero")]
     pub tries: u32,
     /// Attempts of this generation of which nobody knows whether they did their work: lost, timed out, broken off.
-    /// The next one is known by the same idempotency key.
     #[serde(rename = "l", default, skip_serializing_if = "is_zero")]
     pub lost: u32,
+    /// The key of its latest attempt, where the next one is to carry it again: nothing is known of whether the work was done
+    /// under it. Absent, the next attempt has a key of its own ([`SubTask::next_key`]).
+    #[serde(rename = "i", default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<EffectKey>,
     /// When its timer is due: the end of a wait, or the next automatic attempt.
     #[serde(rename = "d", default, skip_serializing_if = "Option::is_none")]
     pub due_at: Option<Timestamp>,
@@ -205,6 +208,18 @@ pub struct SubTask {
     /// Its description, if that was made from the input.
     #[serde(rename = "h", default, skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
+}
+
+/// What tells the effects of one sub-task apart: attempts with the same key ask for the same effect, and a target that
+/// remembers keys has it once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EffectKey {
+    /// The generation in which it was first used.
+    #[serde(rename = "g", default, skip_serializing_if = "is_zero")]
+    pub generation: u32,
+    /// Its number in that generation, from 1.
+    #[serde(rename = "r")]
+    pub run: u32,
 }
 
 /// The children of a `forEach`.
@@ -334,6 +349,7 @@ impl SubTask {
             generation: 0,
             tries: 0,
             lost: 0,
+            key: None,
             due_at: None,
             errors: Vec::new(),
             stages: Vec::new(),
@@ -370,6 +386,19 @@ impl SubTask {
     /// Whether an operator passed over some of its children.
     pub(crate) fn skips(&self) -> bool {
         self.fan.as_ref().is_some_and(|fan| fan.skipped > 0)
+    }
+
+    /// The key of the attempt that runs.
+    pub(crate) fn live_key(&self) -> EffectKey {
+        // Attempts of unknown outcome had the key of the one before them, or left theirs to the one after.
+        let own = EffectKey { generation: self.generation, run: self.tries.saturating_sub(self.lost) };
+        self.key.unwrap_or(own)
+    }
+
+    /// The key that its next attempt in the generation of the latest would have.
+    pub(crate) fn next_key(&self) -> EffectKey {
+        let own = EffectKey { generation: self.generation, run: (self.tries + 1).saturating_sub(self.lost) };
+        self.key.unwrap_or(own)
     }
 
     /// The token of its latest attempt.

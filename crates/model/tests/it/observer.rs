@@ -12,6 +12,7 @@ use longhaul_model::{
 };
 use serde_json::Value;
 
+use crate::keys::Keys;
 use crate::op::attempts;
 
 /// A task, and all that its past rules out.
@@ -36,6 +37,7 @@ pub(crate) struct Observer {
     looked_after: BTreeMap<(u32, Token), NodeId>,
     /// Sub-tasks not to be repeated of which nobody knows what the last attempt did.
     in_doubt: BTreeSet<u32>,
+    keys: Keys,
     cancelled: bool,
 }
 
@@ -62,6 +64,7 @@ impl Observer {
             offered: BTreeSet::new(),
             looked_after: BTreeMap::new(),
             in_doubt: BTreeSet::new(),
+            keys: Keys::default(),
             cancelled: false,
         }
     }
@@ -135,6 +138,7 @@ impl Observer {
             assert!(known.is_none(), "the history has an attempt twice: {attempt:?}");
         }
         self.note_doubts(command, before);
+        self.keys.note(command);
         for effect in &change.effects {
             match effect {
                 Effect::Start(launch) => {
@@ -204,7 +208,8 @@ impl Observer {
         let repeatable = |i: u32| before.definition(i).repeatable;
         match command {
             Command::Fail { sub_task, failure, .. } if !repeatable(*sub_task) => {
-                let known = matches!(failure, Failure::Error { .. } | Failure::Stopped);
+                let known =
+                    matches!(failure, Failure::Error { .. } | Failure::Local { .. } | Failure::Stopped);
                 if !known {
                     self.in_doubt.insert(*sub_task);
                 }
@@ -244,6 +249,7 @@ impl Observer {
             };
             assert!(over, "I5: sub-task {index} started while {need}, which it needs, was {status:?}");
         }
+        self.keys.check(launch);
         // A child that was made by the same command had not started.
         let old = before.sub_tasks.get(index as usize);
         assert_eq!(u64::from(launch.number), launch.token.0);

@@ -80,6 +80,7 @@ pub(crate) enum Op {
 pub(crate) enum How {
     Again,
     ForGood,
+    Local,
     Unknown,
     Abandoned,
     Timeout,
@@ -173,6 +174,7 @@ impl How {
         match self {
             How::Again => Failure::Error { fault, retryable: true },
             How::ForGood => Failure::Error { fault, retryable: false },
+            How::Local => Failure::Local { fault, retryable: true },
             How::Unknown => Failure::Unknown { fault },
             How::Abandoned => Failure::Abandoned { fault },
             How::Timeout => Failure::Timeout,
@@ -256,6 +258,7 @@ fn how() -> impl Strategy<Value = How> {
     prop_oneof![
         4 => Just(How::Again),
         2 => Just(How::ForGood),
+        1 => Just(How::Local),
         1 => Just(How::Unknown),
         1 => Just(How::Abandoned),
         1 => Just(How::Timeout),

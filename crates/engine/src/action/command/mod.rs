@@ -15,7 +15,7 @@ use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
-use super::{ActionsError, bad_expression, json_of, may_pass, refuse};
+use super::{ActionsError, bad_expression, json_of, may_pass, not_done, refuse};
 use crate::logs::Log;
 use crate::{CommandConfig, launcher};
 use capture::Captured;
@@ -157,7 +157,7 @@ fn judge(program: &str, finished: Finished) -> Result<Option<Value>, Failure> {
         (Some(code), _) => {
             let fault = Fault::new("COMMAND_FAILED", format!("`{program}` ended with exit code {code}"));
             let fault = fault.argument(code.to_string()).with("exitCode", code);
-            Err(may_pass(quoting(fault, &stdout, &stderr)))
+            Err(not_done(quoting(fault, &stdout, &stderr), true))
         }
         (None, signal) => {
             let name = signal.and_then(|n| Signal::try_from(n).ok()).map_or("a signal", Signal::as_str);

@@ -9,7 +9,7 @@ use reqwest::header::{CONTENT_TYPE, HeaderMap, LOCATION};
 use reqwest::{Response, StatusCode};
 use serde_json::{Map, Value, json};
 
-use super::super::{bad_expression, json_of, may_pass, refuse};
+use super::super::{bad_expression, json_of, may_pass, not_done, refuse};
 use super::failure;
 
 /// The largest body that is read, in bytes.
@@ -120,12 +120,22 @@ async fn unexpected(what: &str, mut response: Response) -> Failure {
             fault: fault
                 .remedy("Look whether the service behind the gateway did what it was asked, then retry"),
         },
-        StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_MANY_REQUESTS => {
+        // It was not looked at, or not all of it; of an earlier request under the same key that says nothing.
+        StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => {
             may_pass(fault.remedy("The service asks to come back later: retry"))
         }
+        // So says one that is at work still on an earlier request under the same key.
+        StatusCode::CONFLICT => refuse(fault.remedy(
+            "Look whether the service is at work on an earlier attempt, or correct the request, then retry",
+        )),
         status if status.is_server_error() => {
-            may_pass(fault.remedy("Look at the service's own log, then retry"))
+            not_done(fault.remedy("Look at the service's own log, then retry"), true)
         }
+        status if status.is_client_error() => not_done(
+            fault.remedy("Correct the request, or add the status to `expect` if it counts as a success here"),
+            false,
+        ),
+        // Neither a success as the workflow expects it nor a failure: it may have been done.
         _ => refuse(
             fault.remedy("Correct the request, or add the status to `expect` if it counts as a success here"),
         ),

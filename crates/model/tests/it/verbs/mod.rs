@@ -6,6 +6,7 @@ mod cancel;
 mod claims;
 mod due;
 mod fan;
+mod keys;
 mod operator;
 mod recover;
 mod values;

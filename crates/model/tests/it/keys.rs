@@ -1,0 +1,45 @@
+//! I15: which attempts ask for the same effect. A target that remembers keys acts once for all of one key, so a key changes
+//! exactly where the effect is known not to have happened.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use longhaul_model::{Command, Failure, Launch, Verdict};
+
+/// The keys that attempts had.
+#[derive(Default)]
+pub(crate) struct Keys {
+    /// By sub-task, the key of its latest attempt.
+    latest: BTreeMap<u32, String>,
+    /// Sub-tasks whose latest key is done with: an attempt under it is known to have failed.
+    spent: BTreeSet<u32>,
+    /// Every key of every sub-task.
+    used: BTreeSet<String>,
+}
+
+impl Keys {
+    /// A command was accepted.
+    pub(crate) fn note(&mut self, command: &Command) {
+        match command {
+            Command::Fail { sub_task, failure: Failure::Error { .. }, .. } => {
+                self.spent.insert(*sub_task);
+            }
+            Command::Resolve { verdict: Some(Verdict { sub_task, done: false, .. }), .. } => {
+                self.spent.insert(*sub_task);
+            }
+            _ => {}
+        }
+    }
+
+    /// An attempt starts.
+    pub(crate) fn check(&mut self, launch: &Launch) {
+        let (index, key) = (launch.sub_task, &launch.idempotency_key);
+        let before = self.latest.insert(index, key.clone());
+        let spent = self.spent.remove(&index);
+        match before {
+            Some(before) if !spent => {
+                assert_eq!(&before, key, "I15: sub-task {index}: a new key, and the old one may have acted");
+            }
+            _ => assert!(self.used.insert(key.clone()), "I15: sub-task {index}: the key {key} is done with"),
+        }
+    }
+}
