@@ -27,8 +27,8 @@ pub use env::Env;
 pub use fault::{Cause, Fault};
 pub use id::{NodeId, TaskId, Token, WorkerId, WorkflowVersion};
 pub use record::{
-    Attempt, Child, Decision, EffectKey, Fan, Lease, Outcome, Record, Stage, State, StopReason, Stopping, SubTask,
-    WaitingFor,
+    Attempt, Child, Decision, EffectKey, Fan, Lease, Outcome, Record, Stage, State, StopReason, Stopping,
+    SubTask, WaitingFor,
 };
 pub use resource::{LockMode, Resource};
 pub use status::{Resolution, StageStatus, StatusStyle, SubTaskStatus, TaskStatus};

@@ -45,7 +45,7 @@ pub(crate) async fn run(actions: &Actions, action: Value, input: Value) -> Resul
 #[track_caller]
 pub(crate) fn error(result: Result<Option<Value>, Failure>) -> (Fault, bool) {
     match result {
-        Err(Failure::Error { fault, retryable }) => (fault, retryable),
+        Err(Failure::Error { fault, retryable } | Failure::Local { fault, retryable }) => (fault, retryable),
         other => panic!("not a failure with an error: {other:?}"),
     }
 }

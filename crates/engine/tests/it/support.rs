@@ -12,10 +12,14 @@ use longhaul_store::sqlite::Sqlite;
 use serde_json::{Value, json};
 
 pub(crate) async fn engine(directory: &Path) -> Engine {
+    engine_with(directory, EngineConfig::default()).await
+}
+
+pub(crate) async fn engine_with(directory: &Path, config: EngineConfig) -> Engine {
     let env = Env::real();
     let store: Arc<Sqlite> = Sqlite::open(directory, env.clone()).unwrap();
     let keys = Keyring::open(&directory.join("keys.json"), Rotation::default(), env.now().0).unwrap();
-    Engine::start(store, env, keys.sealer(), EngineConfig::default()).await.unwrap()
+    Engine::start(store, env, keys.sealer(), config).await.unwrap()
 }
 
 /// A workflow of simulated sub-tasks; each is given as what its definition has beyond name and description.

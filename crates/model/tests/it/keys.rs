@@ -8,8 +8,8 @@ use longhaul_model::{Command, Failure, Launch, Verdict};
 /// The keys that attempts had.
 #[derive(Default)]
 pub(crate) struct Keys {
-    /// By sub-task, the key of its latest attempt.
-    latest: BTreeMap<u32, String>,
+    /// By sub-task, the key of its latest attempt, and how many attempts had it.
+    latest: BTreeMap<u32, (String, u32)>,
     /// Sub-tasks whose latest key is done with: an attempt under it is known to have failed.
     spent: BTreeSet<u32>,
     /// Every key of every sub-task.
@@ -26,20 +26,34 @@ impl Keys {
             Command::Resolve { verdict: Some(Verdict { sub_task, done: false, .. }), .. } => {
                 self.spent.insert(*sub_task);
             }
+            Command::HandBack { sub_task, .. } => self.hand_back(*sub_task),
             _ => {}
+        }
+    }
+
+    /// The latest attempt was not begun: a key that only it had was never used.
+    fn hand_back(&mut self, index: u32) {
+        let Some((key, count)) = self.latest.get_mut(&index) else { return };
+        *count -= 1;
+        if *count == 0 {
+            self.used.remove(key);
+            self.latest.remove(&index);
         }
     }
 
     /// An attempt starts.
     pub(crate) fn check(&mut self, launch: &Launch) {
         let (index, key) = (launch.sub_task, &launch.idempotency_key);
-        let before = self.latest.insert(index, key.clone());
         let spent = self.spent.remove(&index);
-        match before {
-            Some(before) if !spent => {
-                assert_eq!(&before, key, "I15: sub-task {index}: a new key, and the old one may have acted");
+        match self.latest.get_mut(&index) {
+            Some((before, count)) if !spent => {
+                assert_eq!(before, key, "I15: sub-task {index}: a new key, and the old one may have acted");
+                *count += 1;
             }
-            _ => assert!(self.used.insert(key.clone()), "I15: sub-task {index}: the key {key} is done with"),
+            _ => {
+                assert!(self.used.insert(key.clone()), "I15: sub-task {index}: the key {key} is done with");
+                self.latest.insert(index, (key.clone(), 1));
+            }
         }
     }
 }

@@ -74,7 +74,8 @@ fn key_changes_when_an_operator_says_that_the_work_was_not_done() {
 
 #[test]
 fn key_of_a_child_stays_when_its_list_is_retried() {
-    let each = json!({"forEach": "input.hosts", "retry": {"attempts": 1}});
+    let each = json!({"forEach": "{{ input.hosts }}", "parallel": 3, "retry": {"attempts": 1},
+                      "action": {"simulate": {"output": "{{ item.fqdn }}"}}});
     let mut task = begun(json!({}), vec![sub("all", each)]);
     task.apply(task.fail(1, Failure::Timeout));
     task.apply(task.fail(2, broken(false)));
@@ -125,13 +126,17 @@ fn key_changes_with_the_spec_of_a_credentials_task() {
             "credentials": [{"credentialType": "SSH", "username": "root"}]}]})
     };
     let with = |input: Option<Value>| {
-        let mut task = accepted(json!({"credentials": "ROTATE"}), vec![sub("a", json!({"retry": {"attempts": 1}}))], None);
+        let mut task = accepted(
+            json!({"credentials": "ROTATE", "type": "CREDENTIALS_ROTATE"}),
+            vec![sub("a", json!({"retry": {"attempts": 1}}))],
+            None,
+        );
         let state = task.task.record().clone();
         task.task = Task::new(
             state.id,
             state.workflow.clone(),
             longhaul_model::Spec { input: spec("esx"), ..task.task.spec().clone() },
-            None,
+            Some("n".to_owned()),
             None,
             task.now,
         )
