@@ -8,18 +8,19 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use futures_util::FutureExt;
-use longhaul_model::{Command, Effect, Env, Failure, Fault, Launch, NodeId, TaskId, Token, WorkerId};
+use longhaul_model::{Command, Effect, Env, Failure, Fault, Launch, NodeId, Permit, TaskId, Token, WorkerId};
 use longhaul_store::peers::{News, To};
 use longhaul_store::{Commit, CommitSink, Store, StoreError, Stored};
 use parking_lot::Mutex;
 use tokio::runtime::Handle;
-use tokio::sync::Semaphore;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::action::Actions;
 use crate::logs::{Log, clean};
 use crate::peers::Changes;
+use crate::permits::{LineSummary, Permits, Waiting};
 use crate::secrets::{Redactor, Vault, closed};
 use crate::timers::Timers;
 use crate::watch::{Watch, Watches};
@@ -38,7 +39,7 @@ pub(crate) struct Dispatcher {
     env: Env,
     actions: Actions,
     vault: Vault,
-    permits: Semaphore,
+    permits: Permits,
     running: Mutex<HashMap<(TaskId, u32, Token), CancellationToken>>,
     timers: Arc<Timers>,
     watches: Arc<Watches>,
@@ -64,7 +65,7 @@ impl Dispatcher {
             env,
             actions,
             vault,
-            permits: Semaphore::new(max_running.clamp(1, Semaphore::MAX_PERMITS)),
+            permits: Permits::new(max_running.max(1)),
             running: Mutex::new(HashMap::new()),
             timers: Arc::new(Timers::default()),
             watches: Arc::new(Watches::default()),
@@ -89,8 +90,15 @@ impl Dispatcher {
         self.watches.watch(id)
     }
 
-    /// From here on attempts are handed back instead of started, and nobody waits for the end of a task.
+    /// How many attempts run here, and wait to.
+    pub(crate) fn line(&self) -> LineSummary {
+        self.permits.summary(Instant::now())
+    }
+
+    /// From here on nothing begins: what is ready stands in line until another node or the next start takes it over, what began in this
+    /// moment is handed back; and nobody waits for the end of a task.
     pub(crate) fn drain(&self) {
+        self.permits.close();
         self.draining.store(true, Ordering::SeqCst);
         self.watches.release();
     }
@@ -155,6 +163,18 @@ impl Dispatcher {
         }
     }
 
+    /// Somebody who stood in line has room now: the store is asked to begin the attempt.
+    fn begin(&self, next: Option<Waiting>) {
+        let (Some((id, sub_task)), Some(this)) = (next, self.this.upgrade()) else { return };
+        let command = Command::Start { sub_task, permit: self.held() };
+        self.attempts.spawn_on(async move { this.store.post(id, command).await }, &self.runtime);
+    }
+
+    /// A permit that was taken, as something to drop.
+    fn held(&self) -> Permit {
+        Permit::new(Held(self.this.clone()))
+    }
+
     fn start(&self, id: TaskId, launch: Launch) {
         let Some(this) = self.this.upgrade() else { return };
         let stop = CancellationToken::new();
@@ -163,9 +183,9 @@ impl Dispatcher {
         self.attempts.spawn_on(async move { this.attempt(id, launch, stop).await }, &self.runtime);
     }
 
-    async fn attempt(&self, id: TaskId, launch: Launch, stop: CancellationToken) {
+    async fn attempt(&self, id: TaskId, mut launch: Launch, stop: CancellationToken) {
         let (sub_task, token) = (launch.sub_task, launch.token);
-        let permit = self.permits.acquire().await;
+        let permit = std::mem::take(&mut launch.permit);
         let command = if self.draining.load(Ordering::SeqCst) {
             Command::HandBack { sub_task, token, by: None }
         } else {
@@ -174,6 +194,7 @@ impl Dispatcher {
                 Err(failure) => Command::Fail { sub_task, token, failure, by: None },
             }
         };
+        // Before its last word, so that what follows in the same task finds room.
         drop(permit);
         self.running.lock().remove(&(id, sub_task, token));
         self.store.post(id, command).await;
@@ -262,12 +283,27 @@ fn caught(outcome: std::thread::Result<Outcome>) -> Outcome {
     })
 }
 
+/// A permit that is taken; the first in line has it once this is dropped.
+struct Held(Weak<Dispatcher>);
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        if let Some(dispatcher) = self.0.upgrade() {
+            dispatcher.begin(dispatcher.permits.give_back());
+        }
+    }
+}
+
 impl CommitSink for Dispatcher {
     fn committed(&self, commits: Vec<Commit>) {
         for Commit { id, effects, mut at_rest } in commits {
             for effect in effects {
                 match effect {
                     Effect::Start(launch) => self.start(id, launch),
+                    Effect::InLine { sub_task } => {
+                        self.begin(self.permits.line_up((id, sub_task), Instant::now()));
+                    }
+                    Effect::OutOfLine { sub_task, .. } => self.permits.leave((id, sub_task)),
                     Effect::Stop { sub_task, token, .. } => self.stop((id, sub_task, token)),
                     Effect::Queued { sub_task, queue, priority } => {
                         self.workers.queued(id, sub_task, &queue, priority);
@@ -283,6 +319,10 @@ impl CommitSink for Dispatcher {
                 }
             }
         }
+    }
+
+    fn permit(&self) -> Option<Permit> {
+        self.permits.take().then(|| self.held())
     }
 
     fn heard(&self, from: NodeId, news: News) {

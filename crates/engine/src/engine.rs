@@ -18,7 +18,7 @@ use crate::routes::Routes;
 use crate::secrets::Vault;
 use crate::timers;
 use crate::workers::kept_limits;
-use crate::{EngineConfig, EngineError};
+use crate::{EngineConfig, EngineError, LineSummary};
 
 /// Lists at work at once: each may take milliseconds of a core.
 const LISTS: usize = 8;
@@ -40,7 +40,10 @@ pub(crate) struct Inner {
     /// Taken by who changes settings of which several are one value.
     pub(crate) settings: tokio::sync::Mutex<()>,
     draining: AtomicBool,
+    /// Nobody waits for anything any more.
     timers: CancellationToken,
+    /// The store closes: until then time goes on, for what is due and for leases.
+    closing: CancellationToken,
 }
 
 impl Inner {
@@ -75,9 +78,9 @@ impl Engine {
         if recovered > 0 {
             tracing::info!(tasks = recovered, "went on with the tasks that had not ended");
         }
-        let timers = CancellationToken::new();
-        tokio::spawn(timers::run(store.clone(), env.clone(), dispatcher.timers(), timers.clone()));
-        tokio::spawn(dispatcher.workers().clone().watch(store.clone(), timers.clone()));
+        let (timers, closing) = (CancellationToken::new(), CancellationToken::new());
+        tokio::spawn(timers::run(store.clone(), env.clone(), dispatcher.timers(), closing.clone()));
+        tokio::spawn(dispatcher.workers().clone().watch(store.clone(), closing.clone()));
         let inner = Inner {
             store,
             env,
@@ -89,10 +92,11 @@ impl Engine {
             settings: tokio::sync::Mutex::new(()),
             draining: AtomicBool::new(false),
             timers,
+            closing,
         };
         let engine = Engine { inner: Arc::new(inner) };
         let stop = engine.inner.timers.clone();
-        tokio::spawn(peers::watch(engine.clone(), stop.clone()));
+        tokio::spawn(peers::watch(engine.clone(), engine.inner.closing.clone()));
         tokio::spawn(history::keep(engine.clone(), stop));
         Ok(engine)
     }
@@ -131,8 +135,8 @@ impl Engine {
         self.inner.dispatcher.drain();
     }
 
-    /// Drains, and gives running attempts up to `limit` to end. Attempts that had not begun are handed back; those that did
-    /// not end are found at the next start. Reads and reports of workers are answered still.
+    /// Drains, and gives running attempts up to `limit` to end; those that did not are found at the next start. Reads and reports of
+    /// workers are answered still, leases are watched, and what is due happens, until the store is closed.
     pub async fn settle(&self, limit: Duration) {
         self.drain();
         self.inner.dispatcher.wait_idle(limit).await;
@@ -141,7 +145,13 @@ impl Engine {
     /// As [`Engine::settle`], and closes the store.
     pub async fn shutdown(&self, limit: Duration) {
         self.settle(limit).await;
+        self.inner.closing.cancel();
         self.inner.store.close().await;
+    }
+
+    /// How many attempts of built-in actions run here, and wait for room.
+    pub fn line(&self) -> LineSummary {
+        self.inner.dispatcher.line()
     }
 
     /// The store's errors in the engine's words.

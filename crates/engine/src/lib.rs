@@ -15,6 +15,7 @@ mod locks;
 mod logs;
 mod operate;
 mod peers;
+mod permits;
 mod read;
 mod routes;
 mod secrets;
@@ -36,6 +37,7 @@ pub use longhaul_store::{
     Submitted, TaskQuery, Trouble, WorkflowPut, WorkflowSummary,
 };
 pub use operate::VerdictRequest;
+pub use permits::LineSummary;
 pub use read::Report;
 pub use routes::Bound;
 pub use settings::{DeletionResult, TaskSettings};

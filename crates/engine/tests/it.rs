@@ -4,6 +4,7 @@
 mod it {
     mod effects;
     mod lifecycle;
+    mod line;
     mod recovery;
     mod secrets;
     mod support;

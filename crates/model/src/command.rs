@@ -9,6 +9,7 @@ use crate::expr::Scope;
 use crate::fault::Fault;
 use crate::id::{NodeId, Token, WorkerId};
 use crate::record::{Attempt, Lease, Stage};
+use crate::room::Permit;
 use crate::status::TaskStatus;
 use crate::time::{Span, Timestamp};
 use crate::value::Unfit;
@@ -42,6 +43,13 @@ pub enum Command {
         failure: Failure,
         /// The worker that says so; `None` for the server itself.
         by: Option<WorkerId>,
+    },
+    /// What stands in line at a node begins there, as there is room for it now.
+    Start {
+        /// The sub-task.
+        sub_task: u32,
+        /// The room.
+        permit: Permit,
     },
     /// A worker takes an attempt that waits for one.
     Lease {
@@ -315,6 +323,18 @@ pub enum Effect {
         /// The node that runs it, or watches its lease.
         node: NodeId,
     },
+    /// A sub-task that this node runs itself waits until it has room for it: ask again with [`Command::Start`].
+    InLine {
+        /// The sub-task.
+        sub_task: u32,
+    },
+    /// A sub-task waits for room no more, and nothing of it runs.
+    OutOfLine {
+        /// The sub-task.
+        sub_task: u32,
+        /// The node where it stood in line.
+        node: NodeId,
+    },
     /// A sub-task waits for a worker.
     Queued {
         /// The sub-task.
@@ -354,10 +374,12 @@ impl Effect {
     /// The node that must do it, where that is not the one that committed the change: the others are that one's own.
     pub fn node(&self) -> Option<NodeId> {
         match self {
-            Effect::Stop { node, .. } | Effect::Unqueued { node, .. } | Effect::LeaseEnded { node, .. } => {
-                Some(*node)
-            }
+            Effect::Stop { node, .. }
+            | Effect::OutOfLine { node, .. }
+            | Effect::Unqueued { node, .. }
+            | Effect::LeaseEnded { node, .. } => Some(*node),
             Effect::Start(_)
+            | Effect::InLine { .. }
             | Effect::Queued { .. }
             | Effect::Leased(_)
             | Effect::Timer(_)
@@ -405,6 +427,8 @@ pub struct Launch {
     pub timeout: Option<Span>,
     /// What the action's expressions see; secrets in the input are sealed.
     pub scope: Scope,
+    /// The room that it has at the node that runs it: given back when this is dropped.
+    pub permit: Permit,
     /// The workflow, if its inputs have secrets that the action may need.
     pub secrets: Option<Arc<Workflow>>,
 }

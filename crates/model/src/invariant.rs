@@ -86,7 +86,7 @@ pub fn record_violations(record: &Record) -> Vec<String> {
         ),
         TaskStatus::InProgress => rule(
             running > 0 || record.sub_tasks.iter().any(|sub| sub.due_at.is_some() || sub.queued_at.is_some()),
-            "I14: something of a running task runs, waits for a worker, or has a time at which it will",
+            "I14: something of a running task runs, waits for a worker or for room, or has a time at which it will",
         ),
         TaskStatus::Successful => {
             rule(pending + blocking + passed + skipped == 0, "I11: all of a successful task ended well");
@@ -110,9 +110,9 @@ pub fn record_violations(record: &Record) -> Vec<String> {
         of(!ended || sub.due_at.is_none(), "nothing of an ended task is due");
         of(
             sub.queued_at.is_none() || sub.status == SubTaskStatus::Pending,
-            "only what is pending waits for a worker",
+            "only what is pending waits for a worker or for room",
         );
-        of(!ended || sub.queued_at.is_none(), "nothing of an ended task waits for a worker");
+        of(!ended || sub.queued_at.is_none(), "nothing of an ended task waits for a worker or for room");
         of(
             sub.lease.is_none() || sub.status == SubTaskStatus::InProgress,
             "I7: only a running attempt is leased",

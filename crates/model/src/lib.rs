@@ -15,6 +15,7 @@ pub mod liveness;
 mod machine;
 pub mod record;
 pub mod resource;
+mod room;
 pub mod status;
 mod task;
 pub mod time;
@@ -31,6 +32,7 @@ pub use record::{
     SubTask, WaitingFor,
 };
 pub use resource::{LockMode, Resource};
+pub use room::{Permit, Room, Unlimited};
 pub use status::{Resolution, StageStatus, StatusStyle, SubTaskStatus, TaskStatus};
 pub use task::{NotAccepted, Spec, Task};
 pub use time::{Span, Timestamp};

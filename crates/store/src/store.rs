@@ -5,8 +5,10 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use longhaul_model::workflow::{Definition, Workflow};
 use longhaul_model::{
-    Attempt, Command, Effect, NodeId, Spec, Task, TaskId, Terms, Timestamp, Token, WorkflowVersion,
+    Attempt, Command, Effect, NodeId, Permit, Room, Spec, Task, TaskId, Terms, Timestamp, Token,
+    WorkflowVersion,
 };
+use parking_lot::RwLock;
 use serde_json::Value;
 
 use crate::audit::{Audit, AuditPage, AuditQuery};
@@ -62,8 +64,22 @@ pub trait CommitSink: Send + Sync {
     /// These changes are durable, in this order.
     fn committed(&self, commits: Vec<Commit>);
 
+    /// Room for one more attempt that is to run here, if there is any; asked by changes that are being made. Must not block.
+    fn permit(&self) -> Option<Permit> {
+        Some(Permit::default())
+    }
+
     /// Another node says this; number 0 is the store itself. Must not block either.
     fn heard(&self, _from: NodeId, _news: News) {}
+}
+
+/// Where a store's changes find room for attempts: at whoever is told of them.
+pub(crate) struct SinkRoom<'a>(pub(crate) &'a RwLock<Option<Arc<dyn CommitSink>>>);
+
+impl Room for SinkRoom<'_> {
+    fn permit(&self) -> Option<Permit> {
+        self.0.read().as_ref().map_or_else(|| Some(Permit::default()), |sink| sink.permit())
+    }
 }
 
 /// Where tasks live. Reads see every change that was answered before they began.

@@ -27,6 +27,7 @@ pub(crate) fn launch(action: Value, input: Value) -> Launch {
         action: workflow.sub_tasks[0].action.clone(),
         timeout: None,
         scope: Scope::new([("input", visible(&input))]),
+        permit: Default::default(),
         secrets: None,
     }
 }

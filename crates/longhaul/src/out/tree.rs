@@ -204,6 +204,7 @@ pub(crate) fn waits_for(waiting: &WaitingForBody, now: Timestamp) -> Option<Stri
             let who = if nobody { "; none asks there: start one, or see `queue list`" } else { "" };
             format!("{sub} waits for a worker of {queue}{who}")
         }
+        ("CAPACITY", _) => format!("{sub} waits for room: as many attempts run on its node as may"),
         ("LOCK", _) => match waiting.locks.first() {
             Some(lock) => {
                 let what = lock.resource_type.as_ref().or(lock.workflow.as_ref());
@@ -282,6 +283,7 @@ Update
         let at = Some("1970-01-01T00:01:30.000Z");
         let text = |kind, until| waits_for(&waiting(kind, until), now).unwrap();
         assert_eq!(text("TIMER", at), "Pause waits until 1970-01-01T00:01:30.000Z (in 1m 30s)");
+        assert_eq!(text("CAPACITY", None), "Pause waits for room: as many attempts run on its node as may");
         assert_eq!(text("DECISION", None), "waits for a decision about Pause: `task resolve` or `task skip`");
     }
 }

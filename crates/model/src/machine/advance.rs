@@ -143,23 +143,22 @@ impl Step<'_> {
     pub(super) fn launch_action(&mut self, index: u32) -> bool {
         let workflow = self.task.record.workflow.clone();
         let definition = &workflow.sub_tasks[self.task.record.own(index) as usize];
-        let due_at = match &definition.action {
+        match &definition.action {
             CompiledAction::Wait(wait) => match self.wait_until(index, wait) {
-                Ok(at) => Some(at),
+                Ok(at) => {
+                    self.begin_attempt(index, Some(at));
+                    self.change.effects.push(Effect::Timer(at));
+                }
                 Err(reason) => return self.spoiled(index, reason),
             },
-            CompiledAction::Worker(work) => {
-                self.offer(index, work);
-                return false;
+            CompiledAction::Worker(work) => self.offer(index, work),
+            CompiledAction::Http(_) | CompiledAction::Command(_) | CompiledAction::Simulate(_) => {
+                match self.room.permit() {
+                    Some(permit) => self.run_here(index, permit),
+                    None => self.stand_in_line(index),
+                }
             }
-            CompiledAction::Http(_) | CompiledAction::Command(_) | CompiledAction::Simulate(_) => None,
-        };
-        self.begin_attempt(index, due_at);
-        let effect = match due_at {
-            Some(at) => Effect::Timer(at),
-            None => Effect::Start(self.launch_of(index)),
-        };
-        self.change.effects.push(effect);
+        }
         false
     }
 

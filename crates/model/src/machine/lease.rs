@@ -6,6 +6,7 @@ use super::Step;
 use crate::command::{Effect, Launch, Leased, Refused, Terms};
 use crate::id::{Token, WorkerId};
 use crate::record::{EffectKey, Lease};
+use crate::room::Permit;
 use crate::status::{SubTaskStatus, TaskStatus};
 use crate::workflow::{CompiledAction, WorkerTemplate};
 
@@ -83,11 +84,14 @@ impl Step<'_> {
     pub(super) fn offer_again(&mut self, index: u32) {
         let workflow = self.task.record.workflow.clone();
         let definition = &workflow.sub_tasks[self.task.record.own(index) as usize];
-        let CompiledAction::Worker(work) = &definition.action else { return };
         let node = self.node;
         self.task.set_node(index, node);
         self.change.sub_tasks.push(index);
         let sub = &self.task.record.sub_tasks[index as usize];
+        let CompiledAction::Worker(work) = &definition.action else {
+            self.change.effects.push(Effect::InLine { sub_task: index });
+            return;
+        };
         if sub.queued_at.is_some() {
             self.change.effects.push(queued(index, work));
         } else if let Some(lease) = &sub.lease {
@@ -99,7 +103,7 @@ impl Step<'_> {
         }
     }
 
-    /// What waited for a worker waits no more.
+    /// What waited for a worker, or for room, waits no more.
     pub(super) fn unqueue(&mut self, index: u32) {
         let sub = self.task.sub(index);
         if sub.queued_at.is_none() {
@@ -108,9 +112,12 @@ impl Step<'_> {
         let node = sub.node;
         self.task.set_queued(index, None);
         self.change.sub_tasks.push(index);
-        if let CompiledAction::Worker(work) = &self.task.record.definition(index).action {
-            self.change.effects.push(Effect::Unqueued { sub_task: index, queue: work.queue.clone(), node });
-        }
+        self.change.effects.push(match &self.task.record.definition(index).action {
+            CompiledAction::Worker(work) => {
+                Effect::Unqueued { sub_task: index, queue: work.queue.clone(), node }
+            }
+            _ => Effect::OutOfLine { sub_task: index, node },
+        });
     }
 
     /// Whether a report may count: it names the live attempt, and comes from the worker that has it, or from the server.
@@ -159,6 +166,7 @@ impl Step<'_> {
             action: definition.action.clone(),
             timeout: definition.timeout,
             scope: if constant { Default::default() } else { self.task.scope_of(index) },
+            permit: Permit::default(),
             secrets: (!workflow.secrets.is_empty() && !constant).then(|| workflow.clone()),
         }
     }

@@ -9,6 +9,7 @@ mod credentials;
 mod due;
 mod fan;
 mod lease;
+mod line;
 mod operator;
 mod recover;
 
@@ -16,6 +17,7 @@ use std::sync::Arc;
 
 use crate::command::{Change, Command, Refused, Terms};
 use crate::id::NodeId;
+use crate::room::{Room, Unlimited};
 use crate::task::Task;
 use crate::time::Timestamp;
 
@@ -27,9 +29,20 @@ impl Task {
 
     /// Applies a command at a node, which looks after what begins by it. On `Err` the task is as it was.
     pub fn apply_at(&mut self, node: NodeId, command: Command, now: Timestamp) -> Result<Change, Refused> {
+        self.apply_in(node, &Unlimited, command, now)
+    }
+
+    /// As [`Task::apply_at`], where the node has only so much room for attempts of its own: what finds none stands in line.
+    pub fn apply_in(
+        &mut self,
+        node: NodeId,
+        room: &dyn Room,
+        command: Command,
+        now: Timestamp,
+    ) -> Result<Change, Refused> {
         // A wall clock may step back; a task's own times do not.
         let now = now.max(self.record.state.started_at.unwrap_or(self.record.state.created_at));
-        let mut step = Step { task: self, now, node, terms: None, change: Change::default() };
+        let mut step = Step { task: self, now, node, room, terms: None, change: Change::default() };
         match command {
             Command::Begin => step.begin()?,
             Command::Complete { sub_task, token, output, by, next } => {
@@ -37,6 +50,7 @@ impl Task {
                 step.complete(sub_task, token, output, by)?
             }
             Command::Fail { sub_task, token, failure, by } => step.fail(sub_task, token, failure, by)?,
+            Command::Start { sub_task, permit } => step.start_in_line(sub_task, permit)?,
             Command::Lease { sub_task, terms } => step.lease(sub_task, &terms)?,
             Command::Report { sub_task, token, progress, stages, by } => {
                 step.report(sub_task, token, progress, stages, by)?
@@ -68,6 +82,8 @@ struct Step<'a> {
     now: Timestamp,
     /// Where it is applied.
     node: NodeId,
+    /// What attempts that the node runs itself need.
+    room: &'a dyn Room,
     /// On what terms work that becomes ready may be leased at once.
     terms: Option<Arc<Terms>>,
     change: Change,

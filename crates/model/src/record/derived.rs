@@ -20,6 +20,8 @@ pub enum WaitingFor {
     Retry(u32, Timestamp),
     /// A worker of the sub-task's queue.
     Worker(u32, Timestamp),
+    /// Room at the node that is to run the sub-task: as many attempts run there as it may.
+    Capacity(u32, Timestamp),
     /// An operator: a sub-task's outcome is unknown.
     Decision(u32),
     /// The end of attempts that were told to stop.
@@ -146,7 +148,11 @@ impl Record {
             _ => WaitingFor::Retry(i, at),
         });
         let queued = || {
-            self.sub_tasks.iter().zip(0..).find_map(|(sub, i)| Some(WaitingFor::Worker(i, sub.queued_at?)))
+            let first = self.sub_tasks.iter().zip(0..).find_map(|(sub, i)| Some((i, sub.queued_at?)));
+            first.map(|(i, since)| match self.definition(i).action.is_built_in() {
+                true => WaitingFor::Capacity(i, since),
+                false => WaitingFor::Worker(i, since),
+            })
         };
         timer.or_else(queued)
     }

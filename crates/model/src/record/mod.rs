@@ -177,14 +177,14 @@ pub struct SubTask {
     /// Percent done, as reported.
     #[serde(rename = "p", default, skip_serializing_if = "Option::is_none")]
     pub progress: Option<u8>,
-    /// PENDING, and offered to the workers of its queue since then.
+    /// PENDING, and offered since then to the workers of its queue, or in line at the node that is to run it.
     #[serde(rename = "q", default, skip_serializing_if = "Option::is_none")]
     pub queued_at: Option<Timestamp>,
     /// IN_PROGRESS at a worker.
     #[serde(rename = "k", default, skip_serializing_if = "Option::is_none")]
     pub lease: Option<Box<Lease>>,
-    /// The node that looks after it while an attempt runs or waits for a worker: it runs the attempt, has it in its queue, or
-    /// watches its lease. Of what nobody looks after, and in a store of one server's own, 0.
+    /// The node that looks after it while an attempt runs or waits for a worker or for room: it runs the attempt, has it in its
+    /// queue or in line, or watches its lease. Of what nobody looks after, and in a store of one server's own, 0.
     #[serde(rename = "j", default, skip_serializing_if = "NodeId::is_only")]
     pub node: NodeId,
     /// SUCCESSFUL by this worker.
@@ -372,12 +372,12 @@ impl SubTask {
         SubTask { child: Some(Box::new(child)), ..SubTask::pending(Some(title), description) }
     }
 
-    /// Whether it is under way: an attempt runs, waits for a worker, or is due.
+    /// Whether it is under way: an attempt runs, waits for a worker or for room, or is due.
     pub fn is_active(&self) -> bool {
         self.status == SubTaskStatus::InProgress || self.queued_at.is_some() || self.due_at.is_some()
     }
 
-    /// Whether some node looks after it: an attempt runs, or waits for a worker. Not a timer, which every node sees.
+    /// Whether some node looks after it: an attempt runs, or waits for a worker or for room. Not a timer, which every node sees.
     pub fn is_looked_after(&self) -> bool {
         let runs = self.status == SubTaskStatus::InProgress && self.due_at.is_none() && self.fan.is_none();
         runs || self.queued_at.is_some()

@@ -1,14 +1,15 @@
 //! Drives a task and remembers what happened to it, to see what must never happen. The names of the rules are those
 //! of the reliability goals.
 
+use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use longhaul_model::invariant::violations;
 use longhaul_model::workflow::{CompiledAction, Workflow};
 use longhaul_model::{
-    Attempt, Change, Command, Effect, Failure, Launch, NodeId, Record, Refused, Spec, State, SubTask,
-    SubTaskStatus, Task, TaskId, TaskStatus, Timestamp, Token,
+    Attempt, Change, Command, Effect, Failure, Launch, NodeId, Permit, Record, Refused, Room, Spec, State,
+    SubTask, SubTaskStatus, Task, TaskId, TaskStatus, Timestamp, Token,
 };
 use serde_json::Value;
 
@@ -21,6 +22,8 @@ pub(crate) struct Observer {
     pub(crate) now: Timestamp,
     /// Where the next command is applied.
     pub(crate) node: NodeId,
+    /// For how many attempts of its own the node has room.
+    pub(crate) room: u32,
     /// Sub-tasks that succeeded, as they were then, with their outputs.
     succeeded: BTreeMap<u32, (SubTask, Option<Value>)>,
     /// Attempts by sub-task and number that history was given.
@@ -55,6 +58,7 @@ impl Observer {
             task,
             now,
             node: NodeId::default(),
+            room: u32::MAX,
             succeeded: BTreeMap::new(),
             history: BTreeMap::new(),
             started: BTreeSet::new(),
@@ -78,8 +82,9 @@ impl Observer {
         let before = self.record().clone();
         let outputs = self.outputs();
         let mut reloaded = self.reload();
-        let result = self.task.apply_at(self.node, command.clone(), self.now);
-        let again = reloaded.apply_at(self.node, command.clone(), self.now);
+        let places = (Places::new(self.room), Places::new(self.room));
+        let result = self.task.apply_in(self.node, &places.0, command.clone(), self.now);
+        let again = reloaded.apply_in(self.node, &places.1, command.clone(), self.now);
 
         assert_same(&result, &again);
         assert_equal(self.record(), reloaded.record());
@@ -148,6 +153,15 @@ impl Observer {
                 Effect::Timer(at) => {
                     self.timers.insert(*at);
                 }
+                Effect::InLine { sub_task } => {
+                    assert!(after.definition(*sub_task).action.is_built_in());
+                    self.offered.insert((*sub_task, self.node));
+                }
+                Effect::OutOfLine { sub_task, node } => {
+                    let sub = &after.sub_tasks[*sub_task as usize];
+                    assert!(sub.queued_at.is_none() || sub.node != *node);
+                    assert!(self.offered.remove(&(*sub_task, *node)), "it did not stand in line there");
+                }
                 Effect::Queued { sub_task, .. } => {
                     self.offered.insert((*sub_task, self.node));
                 }
@@ -200,8 +214,20 @@ impl Observer {
         if let Some(at) = after.due_at() {
             assert!(self.timers.contains(&at), "nothing will ask when {at} comes");
         }
+        self.check_room(command, change);
         self.check_history(&after);
         self.cancelled |= matches!(command, Command::Cancel { .. });
+    }
+
+    /// No more begins at a node than it has room for.
+    fn check_room(&self, command: &Command, change: &Change) {
+        let started = change.effects.iter().filter(|effect| matches!(effect, Effect::Start(_))).count();
+        let brought = usize::from(matches!(command, Command::Start { .. }));
+        assert!(
+            started <= (self.room as usize).saturating_add(brought),
+            "{started} began, with room for {}",
+            self.room
+        );
     }
 
     fn note_doubts(&mut self, command: &Command, before: &Record) {
@@ -368,6 +394,23 @@ impl Observer {
             let known = timer || self.tries.contains_key(&key);
             assert!(known, "{attempt:?} belongs to another generation: {:?}", self.tries);
         }
+    }
+}
+
+/// Room for so many.
+struct Places(Cell<u32>);
+
+impl Places {
+    fn new(room: u32) -> Self {
+        Places(Cell::new(room))
+    }
+}
+
+impl Room for Places {
+    fn permit(&self) -> Option<Permit> {
+        let left = self.0.get().checked_sub(1)?;
+        self.0.set(left);
+        Some(Permit::default())
     }
 }
 

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use longhaul_model::{
-    Command, Failure, Fault, NodeId, Record, Stage, StageStatus, SubTaskStatus, Terms, Timestamp, Token,
-    Verdict, WorkerId, time::Span,
+    Command, Failure, Fault, NodeId, Permit, Record, Stage, StageStatus, SubTaskStatus, Terms, Timestamp,
+    Token, Verdict, WorkerId, time::Span,
 };
 use proptest::option::weighted;
 use proptest::prelude::*;
@@ -27,6 +27,10 @@ pub(crate) enum Op {
     Lease {
         pick: u8,
         right: bool,
+    },
+    /// A node has room for what stands in line.
+    Start {
+        pick: u8,
     },
     /// A worker's last report again.
     Repeat {
@@ -104,10 +108,15 @@ impl Op {
                 Command::Complete { sub_task, token, output: output.map(|n| json!(n)), by, next }
             }
             Op::Lease { pick, right } => {
-                let waiting = indexes(record, |i| record.sub_tasks[i].queued_at.is_some() || !right);
+                let waiting = indexes(record, |i| waits(record, i) == Some(false) || !right);
                 let sub_task = *waiting.get(usize::from(pick) % waiting.len().max(1))?;
                 let queue = if record.own(sub_task).is_multiple_of(2) == right { "even" } else { "odd" };
                 Command::Lease { sub_task, terms: terms(queue, 100) }
+            }
+            Op::Start { pick } => {
+                let waiting = indexes(record, |i| waits(record, i) == Some(true) || pick >= 240);
+                let sub_task = *waiting.get(usize::from(pick) % waiting.len().max(1))?;
+                Command::Start { sub_task, permit: Permit::default() }
             }
             Op::Repeat { pick } => {
                 let reported = indexes(record, |i| record.sub_tasks[i].reported.is_some());
@@ -187,6 +196,11 @@ impl How {
 /// The sub-tasks of a kind.
 pub(crate) fn indexes(record: &Record, is: impl Fn(usize) -> bool) -> Vec<u32> {
     (0..record.sub_tasks.len()).filter(|&i| is(i)).map(|i| i as u32).collect()
+}
+
+/// Whether a sub-task that waits does so in line at its node, rather than for a worker.
+pub(crate) fn waits(record: &Record, index: usize) -> Option<bool> {
+    record.sub_tasks[index].queued_at.map(|_| record.definition(index as u32).action.is_built_in())
 }
 
 /// The sub-tasks of which an attempt runs somewhere: not timers, which run themselves.
@@ -274,6 +288,7 @@ pub(crate) fn op() -> impl Strategy<Value = Op> {
         9 => (pick(), weighted(0.7, any::<u16>()), any::<bool>())
             .prop_map(|(pick, output, next)| Op::Complete { pick, output, next }),
         9 => (pick(), proptest::bool::weighted(0.9)).prop_map(|(pick, right)| Op::Lease { pick, right }),
+        7 => pick().prop_map(|pick| Op::Start { pick }),
         1 => pick().prop_map(|pick| Op::Repeat { pick }),
         7 => (pick(), how()).prop_map(|(pick, how)| Op::Fail { pick, how }),
         1 => pick().prop_map(|pick| Op::HandBack { pick }),

@@ -3,13 +3,14 @@
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 
-use longhaul_model::{Command, Hold, NodeId, Record, Refused, TaskStatus, Timestamp, Verdict};
+use longhaul_model::{Command, Hold, NodeId, Permit, Record, Refused, TaskStatus, Timestamp, Verdict};
 use proptest::collection::vec;
+use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use serde_json::json;
 
 use crate::observer::Observer;
-use crate::op::{NODES, Op, attempts, op};
+use crate::op::{NODES, Op, attempts, op, waits};
 use crate::shape::{Shape, shape};
 
 const START: Timestamp = Timestamp(1_700_000_000_000);
@@ -21,7 +22,7 @@ fn cases() -> u32 {
 #[test]
 fn apply_of_any_sequence_keeps_every_invariant() {
     let config = Config { cases: cases(), failure_persistence: None, ..Config::default() };
-    let strategy = (shape(), vec((0..NODES, op()), 0..40));
+    let strategy = (shape(), vec((0..NODES, room(), op()), 0..40));
     let seen = RefCell::new(BTreeMap::new());
     let result = TestRunner::new(config).run(&strategy, |(shape, ops)| {
         run(&shape, &ops, &mut seen.borrow_mut());
@@ -37,7 +38,7 @@ fn apply_of_any_sequence_keeps_every_invariant() {
 }
 
 /// What a run of the test must have come across: commands and how they were answered, and ends of tasks.
-const PLACES: [&str; 43] = [
+const PLACES: [&str; 45] = [
     "Begin accepted",
     "Begin Nothing",
     "Complete accepted",
@@ -48,6 +49,8 @@ const PLACES: [&str; 43] = [
     "Fail Repeated",
     "Lease accepted",
     "Lease Stale",
+    "Start accepted",
+    "Start Stale",
     "Report accepted",
     "Report Stale",
     "HandBack accepted",
@@ -83,7 +86,7 @@ const PLACES: [&str; 43] = [
     "brought to success",
 ];
 
-fn run(shape: &Shape, ops: &[(u16, Op)], seen: &mut BTreeMap<String, u32>) {
+fn run(shape: &Shape, ops: &[(u16, u32, Op)], seen: &mut BTreeMap<String, u32>) {
     let mut see = |place: String| *seen.entry(place).or_default() += 1;
     let not_before = shape.not_before.map(|ms| Timestamp(START.0 + ms as i64));
     let mut observer = Observer::new(
@@ -92,9 +95,10 @@ fn run(shape: &Shape, ops: &[(u16, Op)], seen: &mut BTreeMap<String, u32>) {
         not_before,
         START,
     );
+    observer.room = ops.first().map_or(u32::MAX, |(_, room, _)| *room);
     let _ = observer.apply(Command::Begin);
-    for (node, op) in ops {
-        observer.node = NodeId(*node);
+    for (node, room, op) in ops {
+        (observer.node, observer.room) = (NodeId(*node), *room);
         let mut now = observer.now;
         let command = op.command(observer.record(), &mut now);
         observer.now = now;
@@ -115,6 +119,11 @@ fn run(shape: &Shape, ops: &[(u16, Op)], seen: &mut BTreeMap<String, u32>) {
             see("brought to success".to_owned());
         }
     }
+}
+
+/// Room for attempts at a node: mostly enough.
+fn room() -> impl Strategy<Value = u32> {
+    prop_oneof![3 => Just(u32::MAX), 2 => 0..4_u32]
 }
 
 /// The name of a variant.
@@ -140,6 +149,10 @@ fn finish(observer: &mut Observer) {
             }
             (None, None) if record.state.hold == Hold::Waiting => Command::Acquired,
             (None, None) => match record.sub_tasks.iter().position(|sub| sub.queued_at.is_some()) {
+                Some(i) if waits(record, i) == Some(true) => {
+                    observer.node = record.sub_tasks[i].node;
+                    Command::Start { sub_task: i as u32, permit: Permit::default() }
+                }
                 Some(i) => Op::Lease { pick: 0, right: true }
                     .command(record, &mut Timestamp(0))
                     .unwrap_or_else(|| panic!("sub-task {i} waits")),

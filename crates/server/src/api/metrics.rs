@@ -6,7 +6,7 @@ use std::time::Duration;
 use axum::extract::State;
 use axum::response::Response;
 use http::header::{self, HeaderValue};
-use longhaul_engine::{Health, QueueSummary};
+use longhaul_engine::{Health, LineSummary, QueueSummary};
 
 use crate::api::App;
 use crate::error::ApiError;
@@ -36,6 +36,7 @@ pub(crate) async fn get(State(app): State<App>) -> Result<Response, ApiError> {
     writing(&mut out, &app.engine.store_health());
     family(&mut out, "longhaul_workers", "Workers heard of within the last minutes");
     sample(&mut out, "longhaul_workers", "", app.engine.workers().len() as f64);
+    line(&mut out, &app.engine.line());
     let each: [(&str, &str, Figure); 4] = [
         ("longhaul_queue_waiting", "Sub-tasks that wait for a worker", |queue| queue.waiting as f64),
         ("longhaul_queue_running", "Attempts that workers have", |queue| queue.running as f64),
@@ -91,6 +92,25 @@ fn writing(out: &mut String, health: &Health) {
     if let Some(reserve) = health.reserve {
         family(out, "longhaul_store_reserve", "1 while the reserve of disk space is there");
         sample(out, "longhaul_store_reserve", "", f64::from(u8::from(reserve)));
+    }
+}
+
+/// Attempts of built-in actions, and those that wait for room.
+fn line(out: &mut String, line: &LineSummary) {
+    let oldest = line.oldest_wait.map_or(0.0, |wait| wait.as_secs_f64());
+    let all = [
+        ("longhaul_actions_running", "Attempts of built-in actions that run here", line.running as f64),
+        ("longhaul_actions_limit", "How many of them may run at once", line.most as f64),
+        (
+            "longhaul_actions_waiting",
+            "Sub-tasks with built-in actions that wait for room",
+            line.waiting as f64,
+        ),
+        ("longhaul_actions_oldest_wait_seconds", "How long the oldest of them waits", oldest),
+    ];
+    for (name, help, value) in all {
+        family(out, name, help);
+        sample(out, name, "", value);
     }
 }
 

@@ -300,10 +300,11 @@ fn waiting_for() -> Value {
     object(
         &["type"],
         json!({
-            "type": { "type": "string", "enum": ["START", "LOCK", "TIMER", "RETRY", "WORKER", "DECISION", "STOP"] },
+            "type": { "type": "string", "enum": ["START", "LOCK", "TIMER", "RETRY", "WORKER", "CAPACITY", "DECISION", "STOP"] },
             "subTask": text("The sub-task concerned"), "until": instant("When it goes on by itself"),
             "queue": text("The queue whose workers it waits for"), "since": instant("Since when"),
-            "workers": count("How many workers asked that queue lately"), "locks": list_of("Lock"),
+            "workers": count("How many workers asked that queue lately"),
+            "limit": count("How many attempts of built-in actions run at once at a node"), "locks": list_of("Lock"),
         }),
     )
 }

@@ -63,6 +63,8 @@ pub(crate) struct Extras {
     pub(crate) locks: Vec<Lock>,
     /// How many workers ask the queue that it waits in.
     pub(crate) workers: Option<usize>,
+    /// How many attempts of built-in actions run at once at this node.
+    pub(crate) limit: Option<usize>,
 }
 
 /// Writes a task, an imported one as it came.
@@ -192,6 +194,7 @@ fn extensions(json: &mut Json, record: &Record, view: View, extras: &Extras) {
 fn waiting_for(json: &mut Json, record: &Record, reason: &WaitingFor, extras: &Extras) {
     let (kind, sub_task, until) = match reason {
         WaitingFor::Worker(index, _) => ("WORKER", Some(*index), None),
+        WaitingFor::Capacity(index, _) => ("CAPACITY", Some(*index), None),
         WaitingFor::Lock => ("LOCK", None, None),
         WaitingFor::Start(at) => ("START", None, Some(*at)),
         WaitingFor::Timer(index, at) => ("TIMER", Some(*index), Some(*at)),
@@ -214,6 +217,12 @@ fn waiting_for(json: &mut Json, record: &Record, reason: &WaitingFor, extras: &E
             json.key("since").time(*since);
             if let Some(workers) = extras.workers {
                 json.key("workers").value(&workers);
+            }
+        }
+        if let WaitingFor::Capacity(_, since) = reason {
+            json.key("since").time(*since);
+            if let Some(limit) = extras.limit {
+                json.key("limit").value(&limit);
             }
         }
         if !extras.locks.is_empty() {

@@ -11,7 +11,7 @@ use super::writer::{Done, Job};
 use super::{claims, rows, workflows};
 use crate::audit::Audit;
 use crate::error::StoreError;
-use crate::store::{Commit, Submission, Work};
+use crate::store::{Commit, SinkRoom, Submission, Work};
 use crate::stored::{Grant, IdempotencyKey, Stored, Submitted, Worked};
 
 impl Batch<'_> {
@@ -93,7 +93,7 @@ impl Batch<'_> {
         } else {
             workflows::find(self.db, known, &name, Some(version)).await?.0
         };
-        let mut change = task.apply_at(self.shared.turn.node, Command::Begin, self.now)?;
+        let mut change = self.apply(&mut task, Command::Begin)?;
         if change.claims && task.record().conflicts_at_once() {
             claims::check(self.db, task.record()).await?;
         }
@@ -137,7 +137,7 @@ impl Batch<'_> {
         }
         // Taken out, as its claims are settled with the database at hand.
         let mut held = self.tasks.remove(&id).ok_or(StoreError::NotFound)?;
-        let done = match held.loaded.task.apply_at(self.shared.turn.node, command, self.now) {
+        let done = match self.apply(&mut held.loaded.task, command) {
             Ok(mut change) => match self.settle_claims(&mut held.loaded.task, &mut change).await {
                 Ok(()) => {
                     held.touch(&mut change);
@@ -147,10 +147,16 @@ impl Batch<'_> {
                 }
                 Err(e) => Err(e),
             },
-            Err(e) => Err(e.into()),
+            Err(e) => Err(e),
         };
         self.tasks.insert(id, held);
         done
+    }
+
+    /// Changes a task by a command at this node, with the room for attempts that there is now.
+    fn apply(&self, task: &mut Task, command: Command) -> Result<Change, StoreError> {
+        let room = SinkRoom(&self.shared.sink);
+        Ok(task.apply_in(self.shared.turn.node, &room, command, self.now)?)
     }
 
     fn tell(&mut self, id: TaskId, change: Change) {
@@ -162,7 +168,7 @@ impl Batch<'_> {
     /// What a change asks of others: what it claims it may get at once, what it lets go of others may have.
     async fn settle_claims(&mut self, task: &mut Task, change: &mut Change) -> Result<(), StoreError> {
         if change.claims && claims::request(self.db, task.record(), self.now).await? {
-            let next = task.apply_at(self.shared.turn.node, Command::Acquired, self.now)?;
+            let next = self.apply(task, Command::Acquired)?;
             change.and(next);
         }
         if change.releases {

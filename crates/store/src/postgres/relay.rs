@@ -65,7 +65,10 @@ pub(super) fn news_of(id: TaskId, effect: Effect) -> Option<News> {
         Effect::Stop { sub_task, token, .. } => Some(News::Stop(id, sub_task, token)),
         Effect::Unqueued { sub_task, queue, .. } => Some(News::Unqueued(id, sub_task, queue.to_string())),
         Effect::LeaseEnded { sub_task, token, .. } => Some(News::LeaseEnded(id, sub_task, token)),
-        Effect::Start(_)
+        // What stood in line there is refused when its turn comes.
+        Effect::OutOfLine { .. }
+        | Effect::Start(_)
+        | Effect::InLine { .. }
         | Effect::Queued { .. }
         | Effect::Leased(_)
         | Effect::Timer(_)

@@ -1,6 +1,6 @@
 //! One batch at work: each job runs inside the transaction, its answer waits for the commit.
 
-use longhaul_model::{Change, Command, Effect, Launch, Task, TaskId, TaskStatus, Timestamp};
+use longhaul_model::{Change, Command, Effect, Launch, NodeId, Task, TaskId, TaskStatus, Timestamp};
 use rusqlite::{OptionalExtension, params};
 
 use super::change::{Before, Loaded};
@@ -11,7 +11,7 @@ use super::{audit, claims, seal, workflows};
 use crate::audit::Audit;
 use crate::error::StoreError;
 use crate::known::Workflows;
-use crate::store::{Commit, CommitSink, Submission};
+use crate::store::{Commit, CommitSink, SinkRoom, Submission};
 use crate::stored::{Grant, IdempotencyKey, Stored, Submitted};
 
 /// How long an idempotency key is remembered at least, in milliseconds.
@@ -127,13 +127,19 @@ impl Batch {
         change: &mut Change,
     ) -> Result<(), StoreError> {
         if change.claims && claims::request(&writer.connection, seq, task.record(), self.now)? {
-            let next = task.apply(Command::Acquired, self.now).map_err(refused)?;
+            let next = self.apply(writer, task, Command::Acquired)?;
             change.and(next);
         }
         if change.releases {
             self.freed.extend(claims::release(&writer.connection, seq)?);
         }
         Ok(())
+    }
+
+    /// Changes a task by a command, with the room for attempts that there is now.
+    fn apply(&self, writer: &Writer, task: &mut Task, command: Command) -> Result<Change, StoreError> {
+        let room = SinkRoom(&writer.shared.sink);
+        task.apply_in(NodeId::default(), &room, command, self.now).map_err(refused)
     }
 
     /// When the batch began.
@@ -185,7 +191,7 @@ impl Batch {
             let Writer { connection, shared, .. } = writer;
             shared.workflows.find(connection, &workflow.definition.name, Some(workflow.version))?
         };
-        let mut change = task.apply(Command::Begin, self.now).map_err(refused)?;
+        let mut change = self.apply(writer, &mut task, Command::Begin)?;
         if change.claims && task.record().conflicts_at_once() {
             claims::check(&writer.connection, task.record())?;
         }
@@ -271,13 +277,13 @@ impl Batch {
             None => load(writer, id)?,
         };
         let before = Before::of(loaded.task.record());
-        let mut change = match loaded.task.apply(command, self.now) {
+        let mut change = match self.apply(writer, &mut loaded.task, command) {
             Ok(change) => change,
             Err(e) => {
                 if place == Place::Hot && !loaded.task.record().state.status.is_ended() {
                     writer.cache.keep(id, loaded);
                 }
-                return Err(refused(e));
+                return Err(e);
             }
         };
         self.settle_claims(writer, loaded.seq, &mut loaded.task, &mut change)?;

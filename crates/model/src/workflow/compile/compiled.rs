@@ -53,6 +53,14 @@ pub enum CompiledAction {
 }
 
 impl CompiledAction {
+    /// Whether the server runs it itself: neither a worker does, nor a timer.
+    pub fn is_built_in(&self) -> bool {
+        match self {
+            CompiledAction::Http(_) | CompiledAction::Command(_) | CompiledAction::Simulate(_) => true,
+            CompiledAction::Wait(_) | CompiledAction::Worker(_) => false,
+        }
+    }
+
     /// Whether it holds no expression, so that nothing need be evaluated for it.
     pub fn is_constant(&self) -> bool {
         let plain = |template: &Template| matches!(template, Template::Plain(_));

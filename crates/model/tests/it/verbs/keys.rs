@@ -51,7 +51,7 @@ fn key_stays_over_operators_retries_until_an_attempt_is_known_to_have_failed() {
 fn key_of_an_attempt_that_broke_on_our_side_stays_within_the_policy() {
     let mut task = running(json!({"retry": {"attempts": 9, "backoff": "1s", "jitter": false}}));
     let local = || Failure::Local { fault: Fault::new("HTTP_CONNECT", "no connection"), retryable: true };
-    let mut after = |task: &mut Example, failure| {
+    let after = |task: &mut Example, failure| {
         task.apply(task.fail(0, failure));
         key(&task.due_after(60_000))
     };

@@ -56,6 +56,7 @@ async fn extras(app: &App, task: &Stored, shown: &Shown) -> Result<Extras, ApiEr
                     extras.workers = Some(app.engine.serving(&work.queue));
                 }
             }
+            Some(WaitingFor::Capacity(..)) => extras.limit = Some(app.engine.line().most),
             _ => {}
         }
     }
