@@ -66,11 +66,11 @@ impl Engine {
         let terms = next.as_ref().map(|ask| ask.terms(&workers));
         let mut redactors = HashMap::new();
         for (place, report) in reports.into_iter().enumerate() {
-            if let Ending::Completed { output: Some(output) } = &report.ending {
-                if let Err(Unfit::TooLarge(size)) = value::check_output(output) {
-                    recorded[place] = Recorded::TooLarge(size);
-                    continue;
-                }
+            if let Ending::Completed { output: Some(output) } = &report.ending
+                && let Err(Unfit::TooLarge(size)) = value::check_output(output)
+            {
+                recorded[place] = Recorded::TooLarge(size);
+                continue;
             }
             let redactor = self.redactor(&mut redactors, &worker, report.lease)?;
             let (id, sub_task, token) = report.lease.key;

@@ -35,7 +35,7 @@ impl Step<'_> {
             Ok(()) => self.succeeded(index, output),
             Err(unfit) => {
                 // The work is done, and would give the same again.
-                self.attempt_failed(index, Failure::Error { fault: unfit.fault(), retryable: false });
+                self.attempt_failed(index, Failure::Local { fault: unfit.fault(), retryable: false });
                 self.after_failure(index);
             }
         }

@@ -89,9 +89,9 @@ fn key_of_a_child_stays_when_its_list_is_retried() {
 fn of_before(task: &Task) -> Task {
     let mut record = task.record().clone();
     for sub in &mut record.sub_tasks {
-        let mut stored = serde_json::to_value(&*sub).unwrap();
-        stored.as_object_mut().unwrap().remove("i");
-        *sub = serde_json::from_value::<SubTask>(stored).unwrap();
+        let mut stored = serde_json::to_value(&*sub).expect("stored");
+        stored.as_object_mut().expect("an object").remove("i");
+        *sub = serde_json::from_value::<SubTask>(stored).expect("read");
     }
     Task::load(record, task.spec().clone(), Default::default())
 }
