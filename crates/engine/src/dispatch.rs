@@ -204,16 +204,18 @@ impl Dispatcher {
     async fn run(&self, id: TaskId, mut launch: Launch, stop: CancellationToken) -> Outcome {
         let redactor = self.opened(id, &mut launch)?;
         let log = Log::new(self.env.clone());
-        let outcome = {
-            let mut running = std::pin::pin!(self.timed(&launch, stop, &log));
-            loop {
-                match tokio::time::timeout(LOG_PAUSE, &mut running).await {
-                    Ok(outcome) => break outcome,
-                    Err(_) => self.keep_log(id, &launch, &log, redactor.as_ref()).await,
-                }
+        let running = async {
+            let outcome = self.timed(&launch, stop, &log).await;
+            log.close();
+            outcome
+        };
+        // Beside the attempt, which is stopped in time also while its log is slow to be stored.
+        let keeping = async {
+            while log.wait(LOG_PAUSE).await {
+                self.keep_log(id, &launch, &log, redactor.as_ref()).await;
             }
         };
-        self.keep_log(id, &launch, &log, redactor.as_ref()).await;
+        let (outcome, ()) = tokio::join!(running, keeping);
         let Some(redactor) = redactor else { return outcome };
         match outcome {
             Ok(output) => Ok(output.map(|output| redactor.value(output))),

@@ -23,6 +23,10 @@ pub fn violations(task: &Task) -> Vec<String> {
     if counted.fans != task.fans {
         broken.push(format!("the children are {:?}, counted are {:?}", task.fans, counted.fans));
     }
+    if counted.record.state.children != task.record.state.children {
+        let (has, counts) = (&task.record.state.children, &counted.record.state.children);
+        broken.push(format!("the children in numbers are {has:?}, counted are {counts:?}"));
+    }
     if counted.nodes != task.nodes {
         broken.push(format!("the nodes are {:?}, counted are {:?}", task.nodes, counted.nodes));
     }

@@ -20,6 +20,7 @@ pub mod status;
 mod task;
 pub mod time;
 pub mod value;
+pub mod weight;
 pub mod workflow;
 
 pub use claims::{Claim, ClaimMode, Hold, Line};
@@ -28,7 +29,7 @@ pub use env::Env;
 pub use fault::{Cause, Fault};
 pub use id::{NodeId, TaskId, Token, WorkerId, WorkflowVersion};
 pub use record::{
-    Attempt, Child, Decision, EffectKey, Fan, Lease, Outcome, Record, Stage, State, StopReason, Stopping,
+    Attempt, Child, Children, Decision, EffectKey, Fan, Lease, Outcome, Record, Stage, State, StopReason, Stopping,
     SubTask, WaitingFor,
 };
 pub use resource::{LockMode, Resource};

@@ -11,7 +11,7 @@ use crate::claims::Hold;
 use crate::credentials;
 use crate::expr::{ExprError, Scope, visible};
 use crate::id::{NodeId, TaskId};
-use crate::record::{Child, Fan, Record, State, SubTask, made};
+use crate::record::{Child, Children, Fan, Record, State, SubTask, made};
 use crate::status::{Resolution, SubTaskStatus, TaskStatus};
 use crate::time::Timestamp;
 use crate::value::{self, Unfit};
@@ -30,6 +30,8 @@ pub struct Task {
     pub(crate) nodes: BTreeMap<NodeId, usize>,
     /// What is due when.
     timers: BTreeSet<(Timestamp, u32)>,
+    /// Children that the change at work touched: they are counted no more, until it is done.
+    touched: BTreeSet<u32>,
     seen: Seen,
 }
 
@@ -160,6 +162,7 @@ impl Task {
             hold: Hold::None,
             slot: workflow.slot(&scope)?,
             decisions: Vec::new(),
+            children: BTreeMap::new(),
         };
         Ok(Task::load(Record { id, name, workflow, state, sub_tasks }, spec, BTreeMap::new()))
     }
@@ -188,7 +191,18 @@ impl Task {
                 *nodes.entry(sub.node).or_default() += 1;
             }
         }
-        Task { record, spec, outputs, tally, fans, nodes, timers, seen: Seen::default() }
+        record.state.children = record.count_children();
+        Task {
+            record,
+            spec,
+            outputs,
+            tally,
+            fans,
+            nodes,
+            timers,
+            touched: BTreeSet::new(),
+            seen: Seen::default(),
+        }
     }
 
     /// What is known about it.
@@ -269,6 +283,7 @@ impl Task {
 
     /// Changes what is counted about a sub-task: the counts follow.
     fn change(&mut self, index: u32, change: impl FnOnce(&mut SubTask)) {
+        self.touch(index);
         let before = self.record.sub_tasks[index as usize].status;
         let parent = self.record.sub_tasks[index as usize].child.as_ref().map(|child| child.parent);
         if let Some(parent) = parent {
@@ -311,11 +326,45 @@ impl Task {
         }
     }
 
+    /// A sub-task is about to change: a child leaves the numbers of its parent until [`Task::count_touched`].
+    fn touch(&mut self, index: u32) {
+        let sub = &self.record.sub_tasks[index as usize];
+        let Some(child) = &sub.child else { return };
+        if self.touched.insert(index)
+            && let Some(children) = self.record.state.children.get_mut(&child.parent)
+        {
+            children.count(sub, false);
+        }
+    }
+
+    /// A change is done: the children that it touched are counted as they are now.
+    pub(crate) fn count_touched(&mut self) {
+        let touched = std::mem::take(&mut self.touched);
+        let mut parents = BTreeSet::new();
+        for index in touched {
+            let sub = &self.record.sub_tasks[index as usize];
+            let Some(child) = &sub.child else { continue };
+            if let Some(children) = self.record.state.children.get_mut(&child.parent) {
+                children.count(sub, true);
+            }
+            parents.insert(child.parent);
+        }
+        for parent in parents {
+            let due =
+                self.timers.iter().find(|(_, index)| self.record.own(*index) == parent && *index != parent);
+            let due = due.map(|(at, _)| *at);
+            if let Some(children) = self.record.state.children.get_mut(&parent) {
+                children.due = due;
+            }
+        }
+    }
+
     /// Adds children behind the sub-tasks that there are.
     pub(crate) fn add_children(&mut self, parent: u32, children: Vec<SubTask>) {
         let first = self.record.sub_tasks.len() as u32;
         let fan = Fan { first, count: children.len() as u32, skipped: 0 };
         let tally = FanTally { idle: children.len(), active: 0, failed: 0, next: first };
+        self.record.state.children.insert(parent, Children::pending(fan.count));
         self.record.sub_tasks[parent as usize].fan = Some(Box::new(fan));
         self.record.sub_tasks.extend(children);
         self.fans.insert(parent, tally);
@@ -339,6 +388,7 @@ impl Task {
     }
 
     pub(crate) fn sub(&mut self, index: u32) -> &mut SubTask {
+        self.touch(index);
         &mut self.record.sub_tasks[index as usize]
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use longhaul_model::value::{READABLE, nesting};
 use longhaul_model::workflow::Workflow;
-use longhaul_model::{Record, State, SubTask, TaskId};
+use longhaul_model::{Children, Record, State, SubTask, TaskId};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -77,6 +77,50 @@ impl Reading {
     pub(crate) fn is_large(&self, workflow: &Workflow) -> bool {
         self.n.unwrap_or(workflow.sub_tasks.len()) > CHUNK
     }
+}
+
+/// How a row is shown in a list.
+pub(crate) enum Listing {
+    /// With its children: there is room for them.
+    Whole,
+    /// Without: so many further chunks hold its own sub-tasks.
+    Own(usize),
+}
+
+impl Reading {
+    /// How a list shows it that has room for so many children, and how many children are shown then. One stored before its children
+    /// were counted is read whole.
+    pub(crate) fn listing(&self, workflow: &Workflow, room: u32) -> (Listing, u32) {
+        let own = workflow.sub_tasks.len();
+        let children = self.n.unwrap_or_else(|| own.max(self.u.len())).saturating_sub(own) as u32;
+        let counted: u32 = self.t.children.values().map(Children::total).sum();
+        match children {
+            0 => (Listing::Whole, 0),
+            _ if children <= room => (Listing::Whole, children),
+            _ if counted != children => (Listing::Whole, 0),
+            _ => (Listing::Own(further_chunks(own)), 0),
+        }
+    }
+}
+
+/// The record of a row's document and the further chunks that hold its own sub-tasks, without its children.
+pub(crate) fn own_record(
+    id: TaskId,
+    name: String,
+    workflow: Arc<Workflow>,
+    head: Reading,
+    chunks: Vec<String>,
+) -> Result<Record, StoreError> {
+    let mut sub_tasks = head.u;
+    for text in &chunks {
+        sub_tasks.extend(parse::<Vec<SubTask>>(text)?);
+    }
+    sub_tasks.truncate(workflow.sub_tasks.len());
+    let record = Record { id, name, workflow, state: head.t, sub_tasks };
+    if !record.is_whole_in_numbers() {
+        return Err(StoreError::Corrupt(format!("task {id} has other sub-tasks than its workflow")));
+    }
+    Ok(record)
 }
 
 /// Whether a row's document says that there are further chunks. A look, not a parse: reads are many.

@@ -6,6 +6,7 @@
 mod accounts;
 mod attempts;
 mod audit;
+mod budget;
 mod cache;
 #[cfg(feature = "conformance")]
 pub mod conformance;
@@ -32,6 +33,7 @@ pub use accounts::{
     ADMIN, AccountRefused, Accounts, ApiKey, Basis, MOST_API_KEYS, RefreshToken, User, UserChange, Users,
 };
 pub use audit::{Audit, AuditEntry, AuditPage, AuditQuery};
+pub use budget::{Budget, Room};
 pub use error::StoreError;
 pub use health::{Health, SetAside, Trouble};
 pub use locks::{Lock, LockPage, LockQuery};

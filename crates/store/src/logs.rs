@@ -49,6 +49,12 @@ impl LogLine {
         }
         LogLine { at, stream, text }
     }
+
+    /// What a log ends with whose attempt wrote all that it may.
+    pub fn end(at: Timestamp) -> Self {
+        let text = format!("[the log ends here: an attempt may write {} MiB]", LARGEST_LOG >> 20);
+        LogLine::new(at, LogStream::Err, text)
+    }
 }
 
 /// Lines that one attempt wrote one after the other.
@@ -95,8 +101,7 @@ pub(crate) fn fitting(lines: &[LogLine], mut total: u64) -> Vec<(Vec<LogLine>, u
         if total >= LARGEST_LOG
             && let Some(last) = kept.last()
         {
-            let text = format!("[the log ends here: an attempt may write {} MiB]", LARGEST_LOG >> 20);
-            kept.push(LogLine::new(last.at, LogStream::Err, text));
+            kept.push(LogLine::end(last.at));
         }
         chunks.push((kept, total));
     }

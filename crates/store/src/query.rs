@@ -25,6 +25,9 @@ pub struct TaskQuery {
     pub offset: u64,
     /// How many to give at the most.
     pub limit: u32,
+    /// How many children of `forEach` sub-tasks the page may have, in all. A task whose children do not fit is given with their
+    /// numbers only ([`longhaul_model::Record::leaves_out_children`]).
+    pub children: u32,
 }
 
 impl Default for TaskQuery {
@@ -41,6 +44,7 @@ impl Default for TaskQuery {
             descending: true,
             offset: 0,
             limit: 10,
+            children: 0,
         }
     }
 }

@@ -43,6 +43,21 @@ impl Task {
         // A wall clock may step back; a task's own times do not.
         let now = now.max(self.record.state.started_at.unwrap_or(self.record.state.created_at));
         let mut step = Step { task: self, now, node, room, terms: None, change: Change::default() };
+        let obeyed = step.obey(command);
+        let mut change = step.change;
+        self.count_touched();
+        obeyed?;
+        change.sub_tasks.sort_unstable();
+        change.sub_tasks.dedup();
+        self.record.state.revision += 1;
+        debug_assert_eq!(crate::invariant::violations(self), Vec::<String>::new());
+        Ok(change)
+    }
+}
+
+impl Step<'_> {
+    fn obey(&mut self, command: Command) -> Result<(), Refused> {
+        let step = self;
         match command {
             Command::Begin => step.begin()?,
             Command::Complete { sub_task, token, output, by, next } => {
@@ -67,12 +82,7 @@ impl Task {
             Command::Skip { sub_task, by, reason } => step.skip(sub_task, by, reason)?,
             Command::Resolve { by, reason, verdict } => step.resolve(by, reason, verdict)?,
         }
-        let mut change = step.change;
-        change.sub_tasks.sort_unstable();
-        change.sub_tasks.dedup();
-        self.record.state.revision += 1;
-        debug_assert_eq!(crate::invariant::violations(self), Vec::<String>::new());
-        Ok(change)
+        Ok(())
     }
 }
 

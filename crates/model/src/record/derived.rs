@@ -28,6 +28,17 @@ pub enum WaitingFor {
     Stop(Timestamp),
 }
 
+impl SubTask {
+    /// Percent done of one without children.
+    pub(crate) fn own_progress(&self) -> Option<u8> {
+        match self.status {
+            SubTaskStatus::Successful | SubTaskStatus::Skipped | SubTaskStatus::NotApplicable => Some(100),
+            SubTaskStatus::InProgress => self.progress.map(|percent| percent.min(99)),
+            SubTaskStatus::Pending | SubTaskStatus::Failed => None,
+        }
+    }
+}
+
 impl Record {
     /// How many sub-tasks are the workflow's own; those behind are children.
     pub fn own_sub_tasks(&self) -> u32 {
@@ -59,9 +70,11 @@ impl Record {
         &self.workflow.sub_tasks[self.own(index) as usize]
     }
 
-    /// Its children, if it has any.
+    /// Its children, if it has any and they are not left out.
     pub fn children(&self, index: u32) -> std::ops::Range<u32> {
-        self.sub_tasks[index as usize].fan.as_ref().map_or(0..0, |fan| fan.children())
+        let fan = self.sub_tasks[index as usize].fan.as_ref();
+        let here = |fan: &&Box<super::Fan>| (fan.first as usize) < self.sub_tasks.len();
+        fan.filter(here).map_or(0..0, |fan| fan.children())
     }
 
     /// A sub-task's name on the wire.
@@ -115,12 +128,13 @@ impl Record {
         }
     }
 
-    /// The first sub-task whose outcome an operator must decide.
+    /// The first sub-task whose outcome an operator must decide; of children that are left out, their parent.
     pub fn undecided(&self) -> Option<u32> {
-        self.sub_tasks.iter().position(|sub| sub.outcome_unknown).map(|i| i as u32)
+        let here = self.sub_tasks.iter().position(|sub| sub.outcome_unknown).map(|i| i as u32);
+        here.or_else(|| self.left_out().find(|(_, children)| children.unknown > 0).map(|(parent, _)| parent))
     }
 
-    /// What the task waits for, if it waits.
+    /// What the task waits for, if it waits. Children that are left out wait under the name of their parent.
     pub fn waiting_for(&self) -> Option<WaitingFor> {
         if self.state.status.is_ended() {
             let open = self.undecided().filter(|_| self.state.status == TaskStatus::Failed);
@@ -140,9 +154,14 @@ impl Record {
         let works = |sub: &SubTask| {
             sub.status == SubTaskStatus::InProgress && sub.due_at.is_none() && sub.fan.is_none()
         };
-        if self.sub_tasks.iter().any(works) {
+        if self.sub_tasks.iter().any(works) || self.left_out().any(|(_, children)| children.running > 0) {
             return None;
         }
+        // Of a child only its parent is known, and so is not whether it is a wait or a next attempt.
+        let of_children = self
+            .left_out()
+            .filter_map(|(parent, children)| Some((children.due?, SubTaskStatus::Pending, parent)));
+        let timed = timed.chain(of_children);
         let timer = timed.min_by_key(|(at, ..)| *at).map(|(at, status, i)| match status {
             SubTaskStatus::InProgress => WaitingFor::Timer(i, at),
             _ => WaitingFor::Retry(i, at),
@@ -154,7 +173,12 @@ impl Record {
                 false => WaitingFor::Worker(i, since),
             })
         };
-        timer.or_else(queued)
+        let since = |parent: u32| self.sub_tasks[parent as usize].started_at.unwrap_or(self.state.created_at);
+        let queued_children = || {
+            let mut waiting = self.left_out().filter(|(_, children)| children.queued > 0);
+            waiting.next().map(|(parent, _)| WaitingFor::Worker(parent, since(parent)))
+        };
+        timer.or_else(queued).or_else(queued_children)
     }
 
     /// Whether attempts of a sub-task are given anything that may hold a secret.
@@ -177,16 +201,11 @@ impl Record {
     pub fn sub_task_progress(&self, index: u32) -> Option<u8> {
         let sub = &self.sub_tasks[index as usize];
         match sub.status {
-            SubTaskStatus::Successful | SubTaskStatus::Skipped | SubTaskStatus::NotApplicable => Some(100),
             SubTaskStatus::InProgress if sub.fan.is_some() => {
-                let children = self.children(index);
-                let count = children.len().max(1);
-                let done: usize =
-                    children.map(|child| usize::from(self.sub_task_progress(child).unwrap_or(0))).sum();
-                Some((done / count).min(99) as u8)
+                let children = self.children_in_numbers(index).unwrap_or_default();
+                Some(children.progress().min(99))
             }
-            SubTaskStatus::InProgress => sub.progress.map(|percent| percent.min(99)),
-            SubTaskStatus::Pending | SubTaskStatus::Failed => None,
+            _ => sub.own_progress(),
         }
     }
 

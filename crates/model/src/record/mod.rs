@@ -1,8 +1,10 @@
 //! What is known about a task: what the API shows and stores keep. Definitions are shared; only what a run adds
 //! is here. The short names are those of stored documents; the wire has its own (wire contract, section 1).
 
+mod children;
 mod derived;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -17,6 +19,7 @@ use crate::status::{Resolution, StageStatus, SubTaskStatus, TaskStatus};
 use crate::time::{Span, Timestamp};
 use crate::workflow::Workflow;
 
+pub use children::Children;
 pub use derived::WaitingFor;
 
 /// A task and its sub-tasks, without its input and outputs.
@@ -30,7 +33,8 @@ pub struct Record {
     pub workflow: Arc<Workflow>,
     /// What changes about the task itself.
     pub state: State,
-    /// One for each of the workflow's, in the same order; behind them the children of those with `forEach`.
+    /// One for each of the workflow's, in the same order; behind them the children of those with `forEach`, unless they are left
+    /// out ([`Record::leaves_out_children`]), as in lists.
     pub sub_tasks: Vec<SubTask>,
 }
 
@@ -82,6 +86,9 @@ pub struct State {
     /// What operators decided, oldest first.
     #[serde(rename = "o", default, skip_serializing_if = "Vec::is_empty")]
     pub decisions: Vec<Decision>,
+    /// How the children of each `forEach` stand, by its index.
+    #[serde(rename = "f", default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub children: BTreeMap<u32, Children>,
 }
 
 fn is_zero(number: &u32) -> bool {

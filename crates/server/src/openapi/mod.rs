@@ -216,9 +216,7 @@ impl Param {
     /// Longhaul's own members that a list shows when asked, and one task besides.
     pub(crate) fn include(list: bool) -> Self {
         let mut words = vec!["progress", "waitingFor", "workflow", "attempt", "version", "labels", "all"];
-        if !list {
-            words.extend(["input", "outputs"]);
-        }
+        words.extend(if list { &["children"][..] } else { &["input", "outputs"] });
         Param::words("include", &words, "Longhaul's own members to show, separated by commas")
     }
 

@@ -256,6 +256,11 @@ fn sub_task() -> Value {
             "startTimestamp": instant("When its latest attempt started"),
             "attempt": count("Number of its latest attempt"),
             "progress": { "type": "integer", "minimum": 0, "maximum": 100 },
+            "childCounts": {
+                "type": "object",
+                "description": "In lists, of a `forEach`: how many of its children have each status, in the place of the children",
+                "additionalProperties": { "type": "integer", "minimum": 1 },
+            },
         }),
     )
 }

@@ -21,6 +21,8 @@ pub(crate) struct View {
     pub(crate) version: bool,
     /// Own members of sub-tasks.
     pub(crate) sub_tasks: bool,
+    /// How many children of a `forEach` stand where, if they are not shown themselves.
+    pub(crate) child_counts: bool,
 }
 
 impl View {
@@ -35,6 +37,7 @@ impl View {
             attempt: false,
             version: false,
             sub_tasks: false,
+            child_counts: false,
         }
     }
 
@@ -49,6 +52,7 @@ impl View {
             attempt: true,
             version: true,
             sub_tasks: true,
+            child_counts: true,
         }
     }
 }
@@ -120,6 +124,15 @@ fn sub_task(json: &mut Json, record: &Record, index: u32, view: View) {
         let children = record.children(index);
         if !children.is_empty() {
             sub_tasks(json, record, children, view);
+        } else if view.child_counts
+            && record.leaves_out_children()
+            && let Some(children) = record.children_in_numbers(index)
+        {
+            json.key("childCounts").object(|json| {
+                for (status, count) in children.by_status() {
+                    json.key(status.constant()).value(&count);
+                }
+            });
         }
         if view.sub_tasks {
             if let Some(at) = sub.started_at {

@@ -1,11 +1,16 @@
 //! Lists against counting by hand: every filter, order and page of a few thousand tasks, active, ended and imported.
 
 use std::cmp::Ordering;
+use std::sync::Arc;
 
-use longhaul_model::{Command, Resource, Span, TaskId, TaskStatus, Timestamp};
+use longhaul_model::{
+    Command, Failure, Fault, Resource, Span, SubTaskStatus, TaskId, TaskStatus, Terms, Timestamp, Token,
+    WorkerId,
+};
+use serde_json::json;
 
 use super::support::*;
-use crate::{ImportOutcome, ImportedTask, OrderBy, Store, Stored, TaskQuery};
+use crate::{ImportOutcome, ImportedTask, OrderBy, Store, Stored, TaskQuery, Work};
 
 /// A task as this test knows it.
 #[derive(Clone, Debug)]
@@ -276,5 +281,70 @@ pub async fn import_replaces_imported_and_keeps_own(fixture: &mut impl Fixture) 
         (named("new name"), named("älterer"), store.list(&TaskQuery::default()).expect("a page").total),
         (1, 0, 2)
     );
+    store.close().await;
+}
+
+/// A list has the children of a `forEach` in numbers, which follow every change, unless they are asked for and few.
+pub async fn children_are_listed_in_numbers(fixture: &mut impl Fixture) {
+    let (store, env) = (fixture.open().await, fixture.env());
+    // More own sub-tasks than one chunk has.
+    let mut sub_tasks = vec![
+        json!({ "name": "Before", "description": "…", "action": { "simulate": {} } }),
+        json!({ "name": "Each", "description": "…", "forEach": "{{ subTasks.Before.output }}", "parallel": 40,
+                "action": { "worker": { "queue": "q" } } }),
+    ];
+    let later = |n| json!({ "name": format!("Later{n}"), "description": "…", "action": { "simulate": {} } });
+    sub_tasks.extend((0..20).map(later));
+    let definition = serde_json::from_value(json!({
+        "name": "fan", "type": "FAN", "title": "Fan", "input": { "type": "object" }, "subTasks": sub_tasks
+    }));
+    let workflow = put(&*store, definition.expect("a definition")).await;
+    let id = start(&*store, &env, &workflow, "one").await;
+    let listed = |store: &dyn Store, children: u32| {
+        let page = store.list(&TaskQuery { children, ..TaskQuery::default() }).expect("a page");
+        match page.tasks.into_iter().next() {
+            Some(Stored::Own(record)) => *record,
+            other => panic!("one own task was expected: {other:?}"),
+        }
+    };
+    let check = |store: &dyn Store, wanted: &[(SubTaskStatus, u32)]| {
+        let (short, whole) = (listed(store, 0), record(store, id));
+        assert!(short.leaves_out_children());
+        let numbers = short.children_in_numbers(1).expect("a `forEach`");
+        assert_eq!(numbers.by_status().collect::<Vec<_>>(), wanted);
+        let (progress, retryable) = (whole.progress(), whole.is_retryable());
+        assert_eq!((short.progress(), short.is_retryable()), (progress, retryable));
+        assert_eq!(short.waiting_for().is_some(), whole.waiting_for().is_some());
+        let counted = whole.without_children();
+        assert_eq!((&short.state, &short.sub_tasks), (&counted.state, &counted.sub_tasks));
+    };
+    assert!(!listed(&*store, 0).leaves_out_children(), "there are none yet");
+    complete(&*store, id, 0, Some(json!((0..100).collect::<Vec<u32>>()))).await;
+    check(&*store, &[(SubTaskStatus::Pending, 100)]);
+
+    let worker = WorkerId("a/w".into());
+    let terms = Terms { worker: worker.clone(), queues: vec![("q".into(), -128)], span: Span(1_000) };
+    let leases = (22..27).map(|child| (id, child)).collect();
+    let work = Work { leases, terms: Some(Arc::new(terms)), room: 5, ..Work::default() };
+    store.work(work).await.expect("leased");
+    check(&*store, &[(SubTaskStatus::Pending, 95), (SubTaskStatus::InProgress, 5)]);
+    let (token, by) = (Token(1), Some(worker));
+    let done = Command::Complete { sub_task: 22, token, output: None, by: by.clone(), next: None };
+    let failure = Failure::Error { fault: Fault::new("X", "it failed"), retryable: false };
+    let failed = Command::Fail { sub_task: 23, token, failure, by };
+    store.work(Work { reports: vec![(id, done), (id, failed)], ..Work::default() }).await.expect("reported");
+    let now = [
+        (SubTaskStatus::Pending, 95),
+        (SubTaskStatus::InProgress, 3),
+        (SubTaskStatus::Successful, 1),
+        (SubTaskStatus::Failed, 1),
+    ];
+    check(&*store, &now);
+    store.close().await;
+
+    let store = fixture.open().await;
+    check(&*store, &now);
+    assert!(listed(&*store, 99).leaves_out_children(), "there is no room for all of them");
+    assert_eq!(listed(&*store, 100).sub_tasks, record(&*store, id).sub_tasks);
     store.close().await;
 }

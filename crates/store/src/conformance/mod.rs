@@ -44,6 +44,7 @@ macro_rules! store_conformance {
             commands::long_ended_task_is_retried,
             lists::lists_agree_with_counting_by_hand,
             lists::totals_follow_changes,
+            lists::children_are_listed_in_numbers,
             lists::imported_tasks_come_back_as_they_came,
             lists::import_replaces_imported_and_keeps_own,
             workflows::versions_are_given_and_kept,

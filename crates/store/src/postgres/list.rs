@@ -26,8 +26,9 @@ pub(super) async fn list(
     let page = page(asked, total);
     let rows = db.query(&page.text, &page.parameters()).await.map_err(failed)?;
     let mut tasks = Vec::with_capacity(rows.len());
+    let mut room = asked.children;
     for row in &rows {
-        tasks.push(Row::read(row)?.stored(db, known).await?);
+        tasks.push(Row::read(row)?.listed(db, known, &mut room).await?);
     }
     Ok(Page { tasks, total })
 }

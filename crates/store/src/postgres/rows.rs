@@ -88,6 +88,46 @@ impl Row {
     }
 }
 
+impl Row {
+    /// As a list shows it, which has room for so many children; takes from it what it shows.
+    pub(super) async fn listed(
+        self,
+        db: &impl GenericClient,
+        known: &Workflows,
+        room: &mut u32,
+    ) -> Result<Stored, StoreError> {
+        if self.place == Place::Imported {
+            return Ok(Stored::Imported { id: self.id, json: self.doc });
+        }
+        let head: doc::Reading = doc::parse(&self.doc)?;
+        let workflow = workflows::by_row(db, known, head.w).await?;
+        let (listing, shown) = head.listing(&workflow, *room);
+        *room -= shown;
+        let record = match listing {
+            doc::Listing::Own(further) => {
+                let own = match further {
+                    0 => Vec::new(),
+                    _ => own_chunks(db, self.id, further).await?,
+                };
+                doc::own_record(self.id, self.name, workflow, head, own)?
+            }
+            doc::Listing::Whole => {
+                let all = if self.is_large() { chunks(db, self.id).await? } else { Vec::new() };
+                let record = self.record(db, known, all).await?.1;
+                if shown > 0 { record } else { record.without_children() }
+            }
+        };
+        Ok(Stored::Own(Box::new(record)))
+    }
+}
+
+/// The first chunks beyond the one in a task's row.
+async fn own_chunks(db: &impl GenericClient, id: TaskId, further: usize) -> Result<Vec<String>, StoreError> {
+    let statement = "SELECT doc FROM chunks WHERE id = $1 AND n <= $2 ORDER BY n";
+    let rows = query(db, statement, &[&id.0, &(further as i32)]).await?;
+    rows.iter().map(|row| column(row, 0)).collect()
+}
+
 /// The rows of a statement, by a cached preparation.
 pub(super) async fn query(
     db: &impl GenericClient,

@@ -144,6 +144,36 @@ impl Row {
         Ok(Stored::Own(Box::new(record)))
     }
 
+    /// As a list shows it, which has room for so many children; takes from it what it shows.
+    pub(super) fn listed(
+        self,
+        connection: &Connection,
+        workflows: &Workflows,
+        room: &mut u32,
+    ) -> Result<Stored, StoreError> {
+        if self.place == Place::Imported {
+            return Ok(Stored::Imported { id: self.id, json: self.doc });
+        }
+        let head: doc::Reading = doc::parse(&self.doc)?;
+        let workflow = workflows.by_row(connection, head.w)?;
+        let (listing, shown) = head.listing(&workflow, *room);
+        *room -= shown;
+        let record = match listing {
+            doc::Listing::Own(further) => {
+                let chunks = match further {
+                    0 => Vec::new(),
+                    _ => own_chunks(connection, self.seq, further)?,
+                };
+                doc::own_record(self.id, self.name, workflow, head, chunks)?
+            }
+            doc::Listing::Whole => {
+                let record = self.record(connection, workflows)?.1;
+                if shown > 0 { record } else { record.without_children() }
+            }
+        };
+        Ok(Stored::Own(Box::new(record)))
+    }
+
     fn record(
         self,
         connection: &Connection,
@@ -189,6 +219,15 @@ pub(super) fn outputs(connection: &Connection, seq: i64) -> Result<Vec<(u32, Val
         .map_err(sql)?;
     let rows = statement.query_map([seq], |row| Ok((row.get(0)?, row.get::<_, String>(1)?))).map_err(sql)?;
     rows.map(|row| row.map_err(sql).and_then(|(sub_task, text)| Ok((sub_task, doc::parse(&text)?)))).collect()
+}
+
+/// The first chunks beyond the one in a task's row.
+fn own_chunks(connection: &Connection, seq: i64, further: usize) -> Result<Vec<String>, StoreError> {
+    let mut statement = connection
+        .prepare_cached("SELECT doc FROM chunks WHERE seq = ? AND n <= ? ORDER BY n")
+        .map_err(sql)?;
+    let rows = statement.query_map([seq, further as i64], |row| row.get(0)).map_err(sql)?;
+    rows.collect::<Result<_, _>>().map_err(sql)
 }
 
 /// One text column of all rows of a task.

@@ -1,12 +1,24 @@
-//! What a program prints, up to a limit. What is beyond it is read and dropped, so that the program never waits.
+//! What a program prints, up to a limit. It is read as fast as its log is stored, and what is beyond the limits of both is
+//! read and dropped, so that the program does not wait for ever. What all programs together print is bounded, too.
 
-use longhaul_store::LONGEST_LINE;
+use std::time::Duration;
+
+use longhaul_store::{Budget, LONGEST_LINE, Room};
 use tokio::io::{AsyncRead, AsyncReadExt};
 
 use crate::logs::{Log, LogStream};
 
 /// The most that is kept of one stream, in bytes.
 pub(super) const LARGEST_STREAM: usize = 1024 * 1024;
+
+/// The end of a stream that is kept, in bytes, before what is older is dropped in one go.
+const LONGEST_TAIL: usize = LARGEST_STREAM + LARGEST_STREAM / 4;
+/// What is kept of a stream without asking for room: most programs print no more.
+const SMALL: usize = 64 * 1024;
+/// What is read at once, in bytes.
+const READ: usize = 8 * 1024;
+/// How long room for more is waited for; then no more is kept.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Which end of a long stream is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,6 +35,11 @@ pub(super) struct Capture<'a> {
     bytes: Vec<u8>,
     truncated: bool,
     lines: Lines<'a>,
+    /// What it has of the room for all programs.
+    room: Room,
+    /// There was no room for more than this.
+    most: Option<usize>,
+    patience: Duration,
 }
 
 /// Passes whole lines on to the log as they come.
@@ -38,7 +55,7 @@ impl<'a> Lines<'a> {
         Lines { log, stream, begun: Vec::new() }
     }
 
-    fn take(&mut self, chunk: &[u8]) {
+    async fn take(&mut self, chunk: &[u8]) {
         for part in chunk.split_inclusive(|byte| *byte == b'\n') {
             // Of a line too long to be kept the rest is dropped.
             let room = (LONGEST_LINE + 1).saturating_sub(self.begun.len());
@@ -48,6 +65,7 @@ impl<'a> Lines<'a> {
             };
             self.begun.extend_from_slice(&text[..text.len().min(room)]);
             if ended {
+                self.log.room().await;
                 self.end();
             }
         }
@@ -64,54 +82,82 @@ impl<'a> Lines<'a> {
 pub(super) struct Captured {
     pub(super) text: String,
     pub(super) truncated: bool,
+    /// The room that it takes.
+    pub(super) room: Room,
 }
 
 impl<'a> Capture<'a> {
-    pub(super) fn new(keep: Keep, lines: Lines<'a>) -> Self {
-        Capture { keep, bytes: Vec::new(), truncated: false, lines }
+    pub(super) fn new(keep: Keep, lines: Lines<'a>, budget: &Budget) -> Self {
+        let room = budget.room();
+        Capture { keep, bytes: Vec::new(), truncated: false, lines, room, most: None, patience: PATIENCE }
     }
 
     /// Reads to the end of the stream. May be dropped at any time: what was read is kept.
     pub(super) async fn fill(&mut self, stream: Option<impl AsyncRead + Unpin>) {
         let Some(mut stream) = stream else { return };
-        let mut chunk = vec![0; 32 * 1024];
+        let mut chunk = vec![0; READ];
         while let Ok(length @ 1..) = stream.read(&mut chunk).await {
-            self.lines.take(&chunk[..length]);
-            self.take(&chunk[..length]);
+            self.lines.take(&chunk[..length]).await;
+            self.take(&chunk[..length]).await;
         }
     }
 
-    fn take(&mut self, chunk: &[u8]) {
+    /// The most that is held of it.
+    fn longest(&self) -> usize {
+        let longest = match self.keep {
+            Keep::First => LARGEST_STREAM,
+            Keep::Last => LONGEST_TAIL,
+        };
+        self.most.unwrap_or(longest)
+    }
+
+    async fn take(&mut self, chunk: &[u8]) {
+        let wanted = (self.bytes.len() + chunk.len()).min(self.longest());
+        if wanted > self.bytes.capacity() {
+            self.enlarge(wanted).await;
+        }
+        let longest = self.longest();
         match self.keep {
             Keep::First => {
-                let room = LARGEST_STREAM - self.bytes.len();
+                let room = longest.saturating_sub(self.bytes.len());
                 self.truncated |= chunk.len() > room;
                 self.bytes.extend_from_slice(&chunk[..chunk.len().min(room)]);
             }
             Keep::Last => {
-                self.bytes.extend_from_slice(chunk);
                 // Moved now and then, not with every chunk.
-                if self.bytes.len() > 2 * LARGEST_STREAM {
-                    self.trim();
+                if self.bytes.len() + chunk.len() > longest {
+                    self.trim((longest - longest / 5).saturating_sub(chunk.len()));
                 }
+                self.bytes.extend_from_slice(chunk);
             }
         }
     }
 
-    fn trim(&mut self) {
-        let surplus = self.bytes.len().saturating_sub(LARGEST_STREAM);
+    /// Makes place for so many bytes, and some more, if there is room for them among all programs.
+    async fn enlarge(&mut self, wanted: usize) {
+        let capacity = wanted.next_power_of_two().max(READ).min(self.longest());
+        if capacity > SMALL && tokio::time::timeout(self.patience, self.room.reach(capacity)).await.is_err() {
+            self.most = Some(self.bytes.capacity().max(SMALL));
+            return;
+        }
+        self.bytes.reserve_exact(capacity - self.bytes.len());
+    }
+
+    /// Keeps so much of the end.
+    fn trim(&mut self, most: usize) {
+        let surplus = self.bytes.len().saturating_sub(most);
         self.truncated |= surplus > 0;
         self.bytes.drain(..surplus);
     }
 
     pub(super) fn finish(mut self) -> Captured {
-        self.trim();
+        self.trim(LARGEST_STREAM);
         if !self.lines.begun.is_empty() {
             self.lines.end();
         }
         let text = String::from_utf8(self.bytes);
         let text = text.unwrap_or_else(|e| String::from_utf8_lossy(e.as_bytes()).into_owned());
-        Captured { text, truncated: self.truncated }
+        Captured { text, truncated: self.truncated, room: self.room }
     }
 }
 
@@ -119,24 +165,89 @@ impl<'a> Capture<'a> {
 mod tests {
     use super::*;
 
-    fn captured(keep: Keep, chunks: usize) -> Captured {
-        let log = Log::new(longhaul_model::Env::real());
-        let mut capture = Capture::new(keep, Lines::new(&log, LogStream::Out));
+    fn log() -> Log {
+        Log::new(longhaul_model::Env::real())
+    }
+
+    async fn captured(keep: Keep, chunks: usize, budget: &Budget) -> Captured {
+        let log = log();
+        let mut capture = Capture::new(keep, Lines::new(&log, LogStream::Out), budget);
+        capture.patience = Duration::from_millis(20);
         for n in 0..chunks {
-            capture.take(&[b'a' + (n % 26) as u8; 1000]);
+            capture.take(&[b'a' + (n % 26) as u8; 1000]).await;
         }
         capture.finish()
     }
 
-    #[test]
-    fn take_beyond_the_limit_keeps_the_wanted_end() {
-        let all = captured(Keep::First, 26);
+    #[tokio::test]
+    async fn take_beyond_the_limit_keeps_the_wanted_end() {
+        let budget = Budget::new(4 * LARGEST_STREAM);
+        let all = captured(Keep::First, 26, &budget).await;
         assert_eq!((all.text.len(), all.truncated), (26_000, false));
-        let first = captured(Keep::First, 26_000);
+        let first = captured(Keep::First, 26_000, &budget).await;
         assert_eq!((first.text.len(), first.truncated), (LARGEST_STREAM, true));
         assert!(first.text.starts_with('a'));
-        let last = captured(Keep::Last, 26_000);
+        let last = captured(Keep::Last, 26_000, &budget).await;
         assert_eq!((last.text.len(), last.truncated), (LARGEST_STREAM, true));
         assert!(last.text.ends_with('z'));
+        drop((first, last));
+        assert_eq!(budget.free(), 4 * LARGEST_STREAM, "the room is given back");
+    }
+
+    #[tokio::test]
+    async fn without_room_among_all_programs_less_is_kept() {
+        let budget = Budget::new(LARGEST_STREAM);
+        let _others = budget.take(LARGEST_STREAM).await;
+        for keep in [Keep::First, Keep::Last] {
+            let some = captured(keep, 26_000, &budget).await;
+            assert!(some.truncated && some.text.len() <= SMALL && some.text.len() > SMALL / 2, "{keep:?}");
+        }
+    }
+
+    /// Whatever a program prints, and however fast: what waits to be stored is a few lines.
+    #[tokio::test]
+    async fn what_waits_to_be_stored_is_bounded_whatever_is_printed() {
+        let megabytes = |pattern: &[u8]| pattern.repeat((8 << 20) / pattern.len());
+        let cases = [
+            megabytes(b"\n"),
+            megabytes(b"a line like others\n"),
+            megabytes(b"\r\n"),
+            megabytes(b"no line break ever "),
+            megabytes(&[0, 255, 10, 200]),
+            megabytes(&[vec![b'x'; 100_000], vec![b'\n']].concat()),
+        ];
+        for printed in cases {
+            let (log, budget) = (log(), Budget::new(4 * LARGEST_STREAM));
+            let mut capture = Capture::new(Keep::First, Lines::new(&log, LogStream::Out), &budget);
+            let (mut stored, mut most) = (0, 0);
+            let reading = async {
+                capture.fill(Some(printed.as_slice())).await;
+                log.close();
+            };
+            let storing = async {
+                while log.wait(Duration::from_secs(1)).await {
+                    let lines = log.take();
+                    most = most.max(lines.iter().map(|line| line.text.capacity() + 56).sum::<usize>());
+                    stored += lines.iter().map(|line| line.text.len() as u64 + 1).sum::<u64>();
+                }
+            };
+            tokio::join!(reading, storing);
+            assert!(most <= 192 * 1024, "{most} bytes waited");
+            assert!(stored <= longhaul_store::LARGEST_LOG + 16 * 1024, "{stored} bytes were stored");
+        }
+    }
+
+    /// Nothing is stored: the program goes on, and the log says what is missing.
+    #[tokio::test]
+    async fn lines_that_cannot_be_stored_are_left_out_and_counted() {
+        let (mut log, budget) = (log(), Budget::new(LARGEST_STREAM));
+        log.patience = Duration::from_millis(20);
+        let mut capture = Capture::new(Keep::First, Lines::new(&log, LogStream::Out), &budget);
+        let printed = b"0123456789\n".repeat(100_000);
+        capture.fill(Some(printed.as_slice())).await;
+        let lines = log.take();
+        let said = lines.last().map(|line| line.text.clone()).unwrap_or_default();
+        let missing = 100_000 - (lines.len() - 1);
+        assert!(said.starts_with(&format!("[{missing} lines were left out")), "{said}");
     }
 }

@@ -10,7 +10,8 @@ use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
 
 use longhaul_model::workflow::CommandTemplate;
-use longhaul_model::{Failure, Fault, Launch};
+use longhaul_model::{Failure, Fault, Launch, weight};
+use longhaul_store::Budget;
 use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
@@ -25,10 +26,16 @@ use spawner::{Program, Spawner, StartError};
 /// How much of what a failed program printed last an error quotes, in characters.
 const QUOTED: usize = 2000;
 
+/// Output that is read as JSON without asking for room.
+const SMALL: usize = 64 * 1024;
+/// What is held of the output of all programs, in bytes.
+const OUTPUT: usize = 32 << 20;
+
 /// Runs programs.
 #[derive(Debug)]
 pub(super) struct Commands {
     allow: Vec<PathBuf>,
+    budget: Budget,
     /// Absent where no program is allowed.
     spawner: Option<Spawner>,
 }
@@ -42,7 +49,7 @@ impl Commands {
             [] => None,
             [..] => Some(Spawner::new(config.launcher.clone()).map_err(ActionsError::Thread)?),
         };
-        Ok(Commands { allow: config.allow.clone(), spawner })
+        Ok(Commands { allow: config.allow.clone(), budget: Budget::new(OUTPUT), spawner })
     }
 
     pub(super) async fn run(
@@ -62,9 +69,15 @@ impl Commands {
             env: env(template, launch)?,
         };
         let running = spawner.start(start).await.map_err(|e| not_started(program, &e))?;
-        let finished = running.finish(stop, log).await.map_err(|e| lost_sight(program, &e))?;
+        let finished = running.finish(stop, log, &self.budget).await.map_err(|e| lost_sight(program, &e))?;
         if finished.stopped {
             return Err(Failure::Stopped);
+        }
+        let mut finished = finished;
+        let stdout = &mut finished.stdout;
+        let values = weight::of_text(stdout.text.as_bytes());
+        if values > SMALL {
+            stdout.room.reach(stdout.text.len() + values).await;
         }
         judge(program, finished)
     }

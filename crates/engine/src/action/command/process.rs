@@ -5,6 +5,7 @@ use std::pin::pin;
 use std::process::ExitStatus;
 use std::time::Duration;
 
+use longhaul_store::Budget;
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 use tokio::process::Child;
@@ -44,9 +45,14 @@ impl Running {
     }
 
     /// Waits for its end; once `stop` is cancelled, asks it to end and then makes it.
-    pub(super) async fn finish(mut self, stop: &CancellationToken, log: &Log) -> io::Result<Finished> {
-        let mut stdout = Capture::new(Keep::First, Lines::new(log, LogStream::Out));
-        let mut stderr = Capture::new(Keep::Last, Lines::new(log, LogStream::Err));
+    pub(super) async fn finish(
+        mut self,
+        stop: &CancellationToken,
+        log: &Log,
+        budget: &Budget,
+    ) -> io::Result<Finished> {
+        let mut stdout = Capture::new(Keep::First, Lines::new(log, LogStream::Out), budget);
+        let mut stderr = Capture::new(Keep::Last, Lines::new(log, LogStream::Err), budget);
         let mut stopped = false;
         let status = {
             let (out, err) = (self.child.stdout.take(), self.child.stderr.take());

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use longhaul_model::expr::visible;
 use longhaul_model::workflow::HttpTemplate;
-use longhaul_model::{Failure, Fault, Launch};
+use longhaul_model::{Failure, Fault, Launch, weight};
+use longhaul_store::Room;
 use reqwest::header::{CONTENT_TYPE, HeaderMap, LOCATION};
 use reqwest::{Response, StatusCode};
 use serde_json::{Map, Value, json};
@@ -14,6 +15,10 @@ use super::failure;
 
 /// The largest body that is read, in bytes.
 const LARGEST_BODY: usize = 10 * 1024 * 1024;
+/// What the values of a body may cost in memory, in bytes.
+const LARGEST_VALUES: usize = 64 << 20;
+/// What is read without asking for room among all answers, in bytes.
+const SMALL: usize = 64 * 1024;
 /// How much of an unexpected answer's body an error quotes, in characters.
 const QUOTED: usize = 500;
 /// How long the body of an unexpected answer is waited for: the status alone is enough to fail.
@@ -25,13 +30,23 @@ pub(super) async fn judge(
     launch: &Launch,
     what: &str,
     mut response: Response,
+    mut room: Room,
 ) -> Result<Option<Value>, Failure> {
     let status = response.status();
     let code = status.as_u16();
     if !template.expect.iter().any(|range| (range.from..=range.to).contains(&code)) {
         return Err(unexpected(what, response).await);
     }
-    let bytes = read(what, &mut response).await?;
+    let bytes = read(what, &mut response, &mut room).await?;
+    if is_json(response.headers()) {
+        let values = weight::of_text(&bytes);
+        if values > LARGEST_VALUES {
+            return Err(too_large(what, "the values of the answer take more than 64 MiB of memory"));
+        }
+        if values > SMALL {
+            room.reach(bytes.len() + values).await;
+        }
+    }
     let body = parse(response.headers(), bytes)?;
     let Some(output) = &template.output else { return Ok(body.filter(|body| !body.is_null())) };
     let headers = headers(response.headers());
@@ -43,28 +58,42 @@ pub(super) async fn judge(
     output.value(&scope).map(Some).map_err(|e| bad_expression("output", &e))
 }
 
-async fn read(what: &str, response: &mut Response) -> Result<Vec<u8>, Failure> {
-    let too_large = || {
-        refuse(
-            Fault::new(
-                "HTTP_BODY",
-                format!("{what}: the answer is larger than {LARGEST_BODY} bytes (10 MiB)"),
-            )
+fn too_large(what: &str, how: &str) -> Failure {
+    refuse(
+        Fault::new("HTTP_BODY", format!("{what}: {how}"))
             .remedy("Ask for less, such as one page, or let a `command` fetch it"),
-        )
-    };
-    let announced = response.content_length().unwrap_or(0);
-    if announced > LARGEST_BODY as u64 {
+    )
+}
+
+async fn read(what: &str, response: &mut Response, room: &mut Room) -> Result<Vec<u8>, Failure> {
+    let too_large = || too_large(what, &format!("the answer is larger than {LARGEST_BODY} bytes (10 MiB)"));
+    if response.content_length().unwrap_or(0) > LARGEST_BODY as u64 {
         return Err(too_large());
     }
-    let mut bytes = Vec::with_capacity(announced as usize);
+    let mut bytes: Vec<u8> = Vec::new();
     while let Some(chunk) = response.chunk().await.map_err(|e| failure::broken(what, e))? {
-        if bytes.len() + chunk.len() > LARGEST_BODY {
+        let length = bytes.len() + chunk.len();
+        if length > LARGEST_BODY {
             return Err(too_large());
+        }
+        if length > bytes.capacity() {
+            // Only what has come counts, not what was announced; while there is no room the service waits.
+            let capacity = length.next_power_of_two().min(LARGEST_BODY);
+            if capacity > SMALL {
+                room.reach(capacity).await;
+            }
+            bytes.reserve_exact(capacity - bytes.len());
         }
         bytes.extend_from_slice(&chunk);
     }
     Ok(bytes)
+}
+
+/// Whether an answer says that it is JSON.
+fn is_json(headers: &HeaderMap) -> bool {
+    let kind = headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+    let kind = kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    kind.ends_with("/json") || kind.ends_with("+json")
 }
 
 /// JSON where the answer says so and it is, else a text; `None` without a body. A service that mislabels its text
@@ -73,9 +102,7 @@ fn parse(headers: &HeaderMap, bytes: Vec<u8>) -> Result<Option<Value>, Failure> 
     if bytes.is_empty() {
         return Ok(None);
     }
-    let kind = headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
-    let kind = kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-    if (kind.ends_with("/json") || kind.ends_with("+json"))
+    if is_json(headers)
         && let Some(json) = json_of(&bytes)?
     {
         return Ok(Some(json));

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use longhaul_model::workflow::HttpTemplate;
 use longhaul_model::{Failure, Launch};
+use longhaul_store::Budget;
 use reqwest::{Client, redirect};
 use serde_json::Value;
 
@@ -26,9 +27,13 @@ const DEFAULT_LIMIT: Duration = Duration::from_secs(300);
 /// Connections kept open to one service for the next request.
 const IDLE_PER_HOST: usize = 64;
 
+/// What is held of all answers, as they came and as values, in bytes.
+const ANSWERS: usize = 48 << 20;
+
 /// Sends requests.
 #[derive(Debug)]
 pub(super) struct Http {
+    answers: Budget,
     egress: Arc<Egress>,
     /// What a connection may reach depends on its port where the allow list names ports, and a resolver is not told
     /// the port: each of those has a client of its own.
@@ -43,7 +48,7 @@ impl Http {
         let egress = Arc::new(egress);
         let by_port =
             egress.ports().map(|port| Ok((port, client(&egress, port)?))).collect::<Result<_, _>>()?;
-        Ok(Http { by_port, other: client(&egress, 0)?, egress })
+        Ok(Http { answers: Budget::new(ANSWERS), by_port, other: client(&egress, 0)?, egress })
     }
 
     /// Sends the request and judges the answer. Dropping the future closes the connection.
@@ -66,7 +71,7 @@ impl Http {
             failure::broken(&what, e)
         })?;
         told(response.status().as_str());
-        answer::judge(template, launch, &what, response).await
+        answer::judge(template, launch, &what, response, self.answers.room()).await
     }
 }
 

@@ -3,7 +3,7 @@
 use axum::extract::{RawQuery, State};
 use axum::response::Response;
 use http::StatusCode;
-use longhaul_engine::Stored;
+use longhaul_engine::{Stored, TaskQuery};
 
 use super::{query, view};
 use crate::api::App;
@@ -12,12 +12,16 @@ use crate::request::Parameters;
 use crate::respond;
 use crate::wire::{self, Extras};
 
+/// Children of `forEach` sub-tasks in one page, at the most.
+const MOST_CHILDREN: u32 = 1_000;
+
 /// A page of tasks and the exact total.
 pub(crate) async fn list(State(app): State<App>, RawQuery(text): RawQuery) -> Result<Response, ApiError> {
     let parameters = Parameters::parse(text.as_deref(), &app.config.limits)?;
     let asked = query::read(&parameters, &app.config.wire)?;
     let shown = view::shown(&parameters, &app.config.wire, true)?;
-    let page = app.engine.list(asked.query).await?;
+    let children = if shown.children { MOST_CHILDREN } else { 0 };
+    let page = app.engine.list(TaskQuery { children, ..asked.query }).await?;
     let total = asked.cap.map_or(page.total, |cap| page.total.min(cap));
     let mut tasks = Vec::with_capacity(page.tasks.len());
     for task in page.tasks {

@@ -46,6 +46,7 @@ pub(crate) fn read(parameters: &Parameters, wire: &WireConfig) -> Result<Asked, 
         descending: descending(parameters)?,
         offset,
         limit,
+        children: 0,
     };
     Ok(Asked { query, number, size, cap })
 }

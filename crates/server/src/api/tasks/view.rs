@@ -18,6 +18,8 @@ pub(crate) struct Shown {
     pub(crate) input: bool,
     pub(crate) labels: bool,
     pub(crate) outputs: bool,
+    /// In a list: children themselves, where there are few, instead of their numbers.
+    pub(crate) children: bool,
 }
 
 /// Reads `view` and `include`. One task shows Longhaul's own members by itself, a list only those asked for.
@@ -32,7 +34,8 @@ pub(crate) fn shown(parameters: &Parameters, wire: &WireConfig, list: bool) -> R
         Some("summary") => true,
         Some(other) => return Err(ApiError::parameter("view", other, "It takes `full` or `summary`")),
     };
-    let mut shown = Shown { view, input: false, labels: false, outputs: false };
+    view.child_counts = wire.extensions;
+    let mut shown = Shown { view, input: false, labels: false, outputs: false, children: false };
     let Some(text) = parameters.get("include") else { return Ok(shown) };
     for word in text.split(',').map(str::trim).filter(|word| !word.is_empty()) {
         match word {
@@ -48,9 +51,10 @@ pub(crate) fn shown(parameters: &Parameters, wire: &WireConfig, list: bool) -> R
             "version" => shown.view.version = true,
             "input" if !list => shown.input = true,
             "labels" => shown.labels = true,
+            "children" if list => shown.children = true,
             "outputs" if !list => shown.outputs = true,
             other => {
-                let more = if list { "" } else { ", input, outputs" };
+                let more = if list { ", children" } else { ", input, outputs" };
                 let allowed = format!(
                     "It takes a list of progress, waitingFor, workflow, attempt, version, labels{more}, or all"
                 );
@@ -66,6 +70,7 @@ pub(crate) fn shown(parameters: &Parameters, wire: &WireConfig, list: bool) -> R
             input: false,
             labels: false,
             outputs: false,
+            children: shown.children,
         };
     }
     Ok(shown)

@@ -27,9 +27,10 @@ pub(super) fn list(
         return Ok(Page { tasks: Vec::new(), total });
     }
     let places = merge::page(connection, &filter, total)?;
+    let mut room = query.children;
     let tasks = places
         .into_iter()
-        .map(|(hot, seq)| rows::at(connection, hot, seq)?.stored(connection, workflows))
+        .map(|(hot, seq)| rows::at(connection, hot, seq)?.listed(connection, workflows, &mut room))
         .collect::<Result<_, _>>()?;
     Ok(Page { tasks, total })
 }
