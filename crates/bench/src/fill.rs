@@ -154,6 +154,7 @@ async fn one(engine: &Engine, n: u64) -> Result<()> {
         labels: Default::default(),
         audit: None,
         key: None,
+        room: None,
     };
     match fate {
         Fate::Succeeds | Fate::Fails => {

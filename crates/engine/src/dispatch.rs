@@ -8,9 +8,9 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use futures_util::FutureExt;
-use longhaul_model::{Command, Effect, Env, Failure, Fault, Launch, NodeId, Permit, TaskId, Token, WorkerId};
+use longhaul_model::{Command, Effect, Env, Failure, Fault, Launch, NodeId, Permit, TaskId, Token, WorkerId, weight};
 use longhaul_store::peers::{News, To};
-use longhaul_store::{Commit, CommitSink, Store, StoreError, Stored};
+use longhaul_store::{Budget, Commit, CommitSink, Store, StoreError, Stored};
 use parking_lot::Mutex;
 use tokio::runtime::Handle;
 use tokio::time::Instant;
@@ -18,6 +18,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::action::Actions;
+use crate::engine::SMALL;
 use crate::logs::{Log, clean};
 use crate::peers::Changes;
 use crate::permits::{LineSummary, Permits, Waiting};
@@ -28,6 +29,9 @@ use crate::workers::{Gifts, Key, Workers};
 
 /// How long an action may take to clean up once it is told to stop.
 const CLEAN_UP: Duration = Duration::from_secs(10);
+
+/// What large outputs on their way to the store may cost in memory, in bytes.
+const UNDER_WAY: usize = 32 << 20;
 
 /// How often what a running attempt writes is stored.
 const LOG_PAUSE: Duration = Duration::from_secs(1);
@@ -40,6 +44,8 @@ pub(crate) struct Dispatcher {
     actions: Actions,
     vault: Vault,
     permits: Permits,
+    /// Room for large outputs on their way to the store.
+    under_way: Budget,
     running: Mutex<HashMap<(TaskId, u32, Token), CancellationToken>>,
     timers: Arc<Timers>,
     watches: Arc<Watches>,
@@ -65,6 +71,7 @@ impl Dispatcher {
             env,
             actions,
             vault,
+            under_way: Budget::new(UNDER_WAY),
             permits: Permits::new(max_running.max(1)),
             running: Mutex::new(HashMap::new()),
             timers: Arc::new(Timers::default()),
@@ -194,10 +201,19 @@ impl Dispatcher {
                 Err(failure) => Command::Fail { sub_task, token, failure, by: None },
             }
         };
+        let weight = match &command {
+            Command::Complete { output: Some(output), .. } => weight::of(output),
+            _ => 0,
+        };
+        let room = if weight > SMALL { Some(self.under_way.take(weight).await) } else { None };
         // Before its last word, so that what follows in the same task finds room.
         drop(permit);
         self.running.lock().remove(&(id, sub_task, token));
         self.store.post(id, command).await;
+        if room.is_some() {
+            // It has its room until it is stored; if that fails, the store says so.
+            let _ = self.store.flush().await;
+        }
     }
 
     /// Runs an attempt with its secrets open, and takes them out of what it says.

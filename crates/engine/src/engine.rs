@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use longhaul_crypto::Sealer;
 use longhaul_model::{Env, Refused, TaskId};
-use longhaul_store::{Health, Store, StoreError, Stored};
+use longhaul_store::{Budget, Health, Store, StoreError, Stored};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
@@ -23,6 +23,11 @@ use crate::{EngineConfig, EngineError, LineSummary};
 /// Lists at work at once: each may take milliseconds of a core.
 const LISTS: usize = 8;
 
+/// What large values on their way to the store may cost in memory, in bytes.
+const UNDER_WAY: usize = 64 << 20;
+/// A value that costs less is on its way without asking for room: so many of them are not under way at once that it mattered.
+pub(crate) const SMALL: usize = 64 * 1024;
+
 /// The running engine. Cheap to clone.
 #[derive(Clone)]
 pub struct Engine {
@@ -37,6 +42,8 @@ pub(crate) struct Inner {
     pub(crate) dispatcher: Arc<Dispatcher>,
     pub(crate) routes: Routes,
     pub(crate) lists: Semaphore,
+    /// Room for large inputs on their way to the store.
+    pub(crate) under_way: Budget,
     /// Taken by who changes settings of which several are one value.
     pub(crate) settings: tokio::sync::Mutex<()>,
     draining: AtomicBool,
@@ -89,6 +96,7 @@ impl Engine {
             dispatcher,
             routes,
             lists: Semaphore::new(LISTS),
+            under_way: Budget::new(UNDER_WAY),
             settings: tokio::sync::Mutex::new(()),
             draining: AtomicBool::new(false),
             timers,

@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use longhaul_model::workflow::Workflow;
 use longhaul_model::{NotAccepted, Spec, Task, TaskId, Timestamp, WorkflowVersion};
-use longhaul_store::{Audit, IdempotencyKey, StoreError, Stored, Submission, Submitted};
+use longhaul_store::{Audit, IdempotencyKey, Room, StoreError, Stored, Submission, Submitted};
 use serde_json::Value;
 use tokio::time::Instant;
 
-use crate::engine::{Engine, has_ended};
+use crate::engine::{Engine, SMALL, has_ended};
 use crate::error::EngineError;
 use crate::watch::Watch;
 
@@ -36,6 +36,8 @@ pub struct SubmitRequest {
     pub audit: Option<Audit>,
     /// The caller's key.
     pub key: Option<IdempotencyKey>,
+    /// The room in memory that the caller has for it: kept until it is stored.
+    pub room: Option<Arc<Room>>,
 }
 
 /// How a task begins.
@@ -47,6 +49,8 @@ pub(crate) struct Start {
     pub(crate) key: Option<IdempotencyKey>,
     /// Its workflow was named without a version.
     pub(crate) newest: bool,
+    /// The room in memory that it has already.
+    pub(crate) room: Option<Arc<Room>>,
 }
 
 impl Engine {
@@ -120,7 +124,7 @@ impl Engine {
     }
 
     async fn try_submit(&self, id: TaskId, request: SubmitRequest) -> Result<Submitted, EngineError> {
-        let SubmitRequest { workflow, version, input, name, not_before, labels, audit, key } = request;
+        let SubmitRequest { workflow, version, input, name, not_before, labels, audit, key, room } = request;
         let newest = version.is_none();
         if !newest {
             // Of a deleted workflow the versions are there for the tasks that ran them only.
@@ -135,7 +139,7 @@ impl Engine {
             return Err(EngineError::InvalidInput { workflow: workflow.definition.name.clone(), violations });
         }
         let spec = Spec { input, labels, requested_by: None };
-        self.accept(id, workflow, spec, Start { name, not_before, audit, key, newest }).await
+        self.accept(id, workflow, spec, Start { name, not_before, audit, key, newest, room }).await
     }
 
     /// Seals what is secret in an input that was found valid, and has the store accept the task.
@@ -146,7 +150,7 @@ impl Engine {
         mut spec: Spec,
         start: Start,
     ) -> Result<Submitted, EngineError> {
-        let Start { name, not_before, audit, key, newest } = start;
+        let Start { name, not_before, audit, key, newest, room } = start;
         self.inner.vault.seal(id, &workflow.secrets, &mut spec.input);
         spec.requested_by = audit.as_ref().map(|audit| audit.by.as_ref().to_owned());
         let now = self.inner.env.now();
@@ -154,7 +158,25 @@ impl Engine {
             NotAccepted::Expression(e) => EngineError::Expression(e.to_string()),
             NotAccepted::Input(unfit) => EngineError::Unfit { what: "input", unfit },
         })?;
+        let weight = task.weight();
         let submission = Submission { task: Box::new(task), key, audit, newest };
-        self.inner.store.submit(submission).await.map_err(|e| Engine::wrong(id, e))
+        let store = self.inner.store.clone();
+        let submitted = if weight > SMALL {
+            let room = match room {
+                Some(room) => room,
+                None => Arc::new(self.inner.under_way.take(weight).await),
+            };
+            // In a task of its own: whoever asks may go, while the task still waits to be stored.
+            let stored = tokio::spawn(async move {
+                let stored = store.submit(submission).await;
+                drop(room);
+                stored
+            });
+            let stopping = |_| StoreError::Unavailable("the server is stopping".to_owned());
+            stored.await.map_err(stopping).flatten()
+        } else {
+            store.submit(submission).await
+        };
+        submitted.map_err(|e| Engine::wrong(id, e))
     }
 }

@@ -15,6 +15,7 @@ use crate::record::{Child, Children, Fan, Record, State, SubTask, made};
 use crate::status::{Resolution, SubTaskStatus, TaskStatus};
 use crate::time::Timestamp;
 use crate::value::{self, Unfit};
+use crate::weight;
 use crate::workflow::Workflow;
 
 /// A task that can be changed. Only [`Task::apply`] changes a status.
@@ -33,7 +34,23 @@ pub struct Task {
     /// Children that the change at work touched: they are counted no more, until it is done.
     touched: BTreeSet<u32>,
     seen: Seen,
+    weights: Weights,
 }
+
+/// What the values of a task cost in memory, in bytes: counted when they come in.
+#[derive(Clone, Copy, Debug, Default)]
+struct Weights {
+    input: usize,
+    outputs: usize,
+    items: usize,
+}
+
+/// What a sub-task costs in memory beside its values, in bytes.
+const SUB_TASK: usize = size_of::<SubTask>() + 160;
+/// What any task costs.
+const TASK: usize = 2 * 1024;
+/// Values that cost more are converted for expressions anew with each change, instead of being kept in both forms.
+const HEAVY: usize = 64 * 1024;
 
 /// What a task was asked to do: written once, and again only when a retry brings a new input. Secrets in it are sealed
 /// before the model sees them.
@@ -192,6 +209,16 @@ impl Task {
             }
         }
         record.state.children = record.count_children();
+        let items = record
+            .sub_tasks
+            .iter()
+            .filter_map(|sub| sub.child.as_deref())
+            .map(|child| weight::of(&child.item));
+        let weights = Weights {
+            input: weight::of(&spec.input),
+            outputs: outputs.values().map(weight::of).sum(),
+            items: items.sum(),
+        };
         Task {
             record,
             spec,
@@ -202,6 +229,7 @@ impl Task {
             timers,
             touched: BTreeSet::new(),
             seen: Seen::default(),
+            weights,
         }
     }
 
@@ -227,8 +255,41 @@ impl Task {
 
     /// Puts a new input in the place of the one it was accepted with.
     pub(crate) fn set_input(&mut self, input: Value) {
+        self.weights.input = weight::of(&input);
         self.spec.input = input;
         self.seen.input = OnceLock::new();
+    }
+
+    /// The one way a sub-task's output comes in.
+    pub(crate) fn set_output(&mut self, index: u32, output: Value) {
+        self.weights.outputs += weight::of(&output);
+        if let Some(before) = self.outputs.insert(index, output) {
+            self.weights.outputs -= weight::of(&before);
+        }
+    }
+
+    /// What it costs in memory, in bytes, roughly. Costs nothing to know.
+    pub fn weight(&self) -> usize {
+        let Weights { input, outputs, items } = self.weights;
+        TASK + self.record.sub_tasks.len() * SUB_TASK + 2 * (input + outputs) + items
+    }
+
+    /// Drops what expressions saw of large values.
+    pub(crate) fn lighten(&mut self) {
+        if self.weights.input + self.weights.outputs > HEAVY {
+            self.seen = Seen::default();
+        }
+    }
+
+    /// Its record, to be passed on while others wait: large values go, small ones may stay and go later, elsewhere.
+    pub fn at_rest(mut self: Box<Self>) -> Box<Self> {
+        if self.weights.input + self.weights.outputs > HEAVY {
+            self.spec.input = Value::Null;
+            self.outputs.clear();
+            self.seen = Seen::default();
+            self.weights = Weights::default();
+        }
+        self
     }
 
     /// Its identity.
@@ -362,6 +423,9 @@ impl Task {
     /// Adds children behind the sub-tasks that there are.
     pub(crate) fn add_children(&mut self, parent: u32, children: Vec<SubTask>) {
         let first = self.record.sub_tasks.len() as u32;
+        let items =
+            children.iter().filter_map(|sub| sub.child.as_deref()).map(|child| weight::of(&child.item));
+        self.weights.items += items.sum::<usize>();
         let fan = Fan { first, count: children.len() as u32, skipped: 0 };
         let tally = FanTally { idle: children.len(), active: 0, failed: 0, next: first };
         self.record.state.children.insert(parent, Children::pending(fan.count));

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use longhaul_engine::Budget;
 use longhaul_model::StatusStyle;
 
 use crate::proxies::Proxies;
@@ -66,6 +67,8 @@ pub struct Limits {
     pub body: usize,
     /// The largest body of an import, in bytes. Default 16 MiB.
     pub import: usize,
+    /// What all bodies in flight and their values may take in memory, in bytes. Default 64 MiB.
+    pub bodies: Budget,
     /// The longest query, in bytes. Default 8 KiB.
     pub query: usize,
     /// The deepest nesting of a JSON body. Default 64.
@@ -97,6 +100,7 @@ impl Default for Limits {
         Limits {
             body: 1 << 20,
             import: 16 << 20,
+            bodies: Budget::new(64 << 20),
             query: 8 << 10,
             depth: 64,
             in_flight: 1_024,

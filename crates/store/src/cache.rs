@@ -1,12 +1,14 @@
-//! The active tasks that the writer has at hand, so that a change need not read what it is about to write. Bounded;
-//! what a failed batch touched is forgotten and read again.
+//! The active tasks that the writer has at hand, so that a change need not read what it is about to write. Bounded in bytes: a
+//! task that waits with a large input is read again when it goes on. What a failed batch touched is forgotten, and read again.
 
 use std::collections::HashMap;
 
 use longhaul_model::{Task, TaskId};
 
-/// Sub-tasks in all kept tasks, at the most: about 100 MB.
-const LARGEST: usize = 400_000;
+/// What all kept tasks may cost in memory, in bytes.
+const LARGEST: usize = 64 << 20;
+/// What one may cost to be kept: a larger one would drive out all others.
+const LARGEST_TASK: usize = LARGEST / 4;
 
 /// Tasks by id.
 pub(crate) struct Cache<T> {
@@ -35,28 +37,36 @@ impl<T: AsRef<Task>> Cache<T> {
         Some(task)
     }
 
-    /// Keeps a task that the batch at work may have changed.
+    /// Keeps a task that the batch at work may have changed, unless it is too large: what the batch wrote of it is read again.
     pub(crate) fn keep(&mut self, id: TaskId, task: T) {
-        self.size += weight(&task);
+        let weight = weight(&task);
+        if weight > LARGEST_TASK {
+            return;
+        }
+        self.size += weight;
         self.touched.push(id);
         self.tasks.insert(id, task);
+        if self.size > LARGEST {
+            self.halve(id);
+        }
     }
 
     /// The batch is durable.
     pub(crate) fn settle(&mut self) {
         self.touched.clear();
-        if self.size > LARGEST {
-            // No order is kept for this rare case: any half goes, and is read again when it is needed.
-            let mut left = self.size / 2;
-            self.tasks.retain(|_, task| {
-                let go = left > 0;
-                if go {
-                    left = left.saturating_sub(weight(task));
-                    self.size -= weight(task);
-                }
-                !go
-            });
-        }
+    }
+
+    /// No order is kept for the rare case that it is full: any half goes, and is read again when it is needed.
+    fn halve(&mut self, newest: TaskId) {
+        let mut left = self.size / 2;
+        self.tasks.retain(|id, task| {
+            let go = left > 0 && *id != newest;
+            if go {
+                left = left.saturating_sub(weight(task));
+                self.size -= weight(task);
+            }
+            !go
+        });
     }
 
     /// The batch failed: what it changed is not what is stored.
@@ -68,5 +78,72 @@ impl<T: AsRef<Task>> Cache<T> {
 }
 
 fn weight(task: &impl AsRef<Task>) -> usize {
-    task.as_ref().record().sub_tasks.len() + 4
+    task.as_ref().weight()
+}
+
+#[cfg(test)]
+mod tests {
+    use longhaul_model::workflow::Workflow;
+    use longhaul_model::{Spec, Timestamp};
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    struct Kept(Task);
+
+    impl AsRef<Task> for Kept {
+        fn as_ref(&self) -> &Task {
+            &self.0
+        }
+    }
+
+    fn task(n: u8, input: Value) -> Kept {
+        let definition = json!({
+            "name": "w", "type": "T", "title": "T", "input": { "type": "object" },
+            "subTasks": [{ "name": "only", "description": "…", "action": { "simulate": {} } }]
+        });
+        let definition = serde_json::from_value(definition).expect("a definition");
+        let workflow = std::sync::Arc::new(Workflow::compile(definition, 1).expect("a workflow"));
+        let spec = Spec { input, labels: Default::default(), requested_by: None };
+        let id = TaskId::from_bytes([n; 16]);
+        Kept(Task::new(id, workflow, spec, None, None, Timestamp(1)).expect("a task"))
+    }
+
+    fn filled(inputs: impl Fn() -> Value) -> (usize, usize) {
+        let mut cache = Cache::default();
+        for n in 0..200 {
+            let one = task(n, inputs());
+            cache.keep(one.0.id(), one);
+            assert!(cache.size <= LARGEST, "{} bytes", cache.size);
+        }
+        let sum: usize = cache.tasks.values().map(weight).sum();
+        assert_eq!(sum, cache.size);
+        (cache.tasks.len(), cache.size)
+    }
+
+    #[test]
+    fn what_is_kept_is_bounded_in_bytes_whatever_it_is() {
+        let (many, _) = filled(|| json!({}));
+        assert_eq!(many, 200, "small ones all stay");
+        let (some, size) = filled(|| json!({ "text": "x".repeat(1 << 20) }));
+        assert!((10..32).contains(&some) && size > LARGEST / 4, "{some} of 1 MiB stay: {size} bytes");
+        let (few, _) = filled(|| json!({ "numbers": vec![0; 50_000] }));
+        assert!(few < 20, "many small parts count as what they are: {few} stay");
+        let (none, _) = filled(|| json!({ "numbers": vec![0; 500_000] }));
+        assert_eq!(none, 0, "one that is too large is not kept at all");
+    }
+
+    #[test]
+    fn what_a_failed_batch_touched_is_forgotten() {
+        let mut cache = Cache::default();
+        let (before, touched) = (task(1, json!({})), task(2, json!({})));
+        let (before_id, touched_id) = (before.0.id(), touched.0.id());
+        cache.keep(before_id, before);
+        cache.settle();
+        cache.keep(touched_id, touched);
+        cache.forget_touched();
+        assert!(cache.has(before_id) && !cache.has(touched_id));
+        assert_eq!(cache.take(before_id).map(|one| one.0.id()), Some(before_id));
+        assert_eq!(cache.size, 0);
+    }
 }

@@ -58,6 +58,7 @@ pub(crate) fn request(workflow: &str) -> SubmitRequest {
         labels: Default::default(),
         audit: None,
         key: None,
+        room: None,
     }
 }
 

@@ -56,7 +56,7 @@ impl Step<'_> {
         self.task.set_due(index, None);
         self.change.sub_tasks.push(index);
         if let Some(output) = output {
-            self.task.outputs.insert(index, output);
+            self.task.set_output(index, output);
             self.change.outputs.push(index);
         }
         if let Some(child) = &self.task.record.sub_tasks[index as usize].child {

@@ -46,6 +46,7 @@ impl Task {
         let obeyed = step.obey(command);
         let mut change = step.change;
         self.count_touched();
+        self.lighten();
         obeyed?;
         change.sub_tasks.sort_unstable();
         change.sub_tasks.dedup();

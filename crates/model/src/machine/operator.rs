@@ -97,7 +97,7 @@ impl Step<'_> {
             sub.errors.clear();
             self.change.sub_tasks.push(sub_task);
             if let Some(output) = output {
-                self.task.outputs.insert(sub_task, output);
+                self.task.set_output(sub_task, output);
                 self.change.outputs.push(sub_task);
             }
         } else {

@@ -49,6 +49,7 @@ pub(crate) async fn bound(State(app): State<App>, request: Request<Body>) -> Res
         labels: Default::default(),
         audit: Some(caller.audit()),
         key: key.map(|key| key.with(&app, &caller, &format!("{method} {path}"), &body)),
+        room: Some(body.into_room()),
     };
     accept(&app, submit, wait).await
 }

@@ -1,5 +1,6 @@
 //! Bodies: read within their limits, and as JSON.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
@@ -8,7 +9,8 @@ use http::header;
 use http::{HeaderMap, Request, StatusCode};
 use http_body_util::BodyExt;
 use hyper::body::Body as _;
-use longhaul_model::{Fault, value};
+use longhaul_engine::Room;
+use longhaul_model::{Fault, value, weight};
 use serde::de::DeserializeOwned;
 use serde_path_to_error::Segment;
 use tokio::time::{Instant, timeout, timeout_at};
@@ -21,13 +23,14 @@ pub(crate) async fn json_body(
     request: Request<Body>,
     limits: &Limits,
     largest: usize,
-) -> Result<Bytes, ApiError> {
+) -> Result<Json, ApiError> {
     let (head, mut body) = request.into_parts();
+    let mut room = limits.bodies.room();
     if body.is_end_stream() {
-        return Ok(Bytes::new());
+        return Ok(Json { bytes: Bytes::new(), room });
     }
     check_type(&head.headers)?;
-    let bytes = match read(&mut body, limits, largest).await {
+    let bytes = match read(&mut body, limits, largest, &mut room).await {
         Ok(bytes) => bytes,
         Err(e) => {
             // Who asked first whether to send is not made to.
@@ -45,10 +48,49 @@ pub(crate) async fn json_body(
         let message = format!("the body is nested deeper than {} levels", limits.depth);
         return Err(ApiError::bad("MALFORMED_JSON", message));
     }
-    Ok(bytes)
+    let values = weight::of_text(&bytes);
+    if values > SMALL {
+        enlarge(&mut room, bytes.len() + values).await?;
+    }
+    Ok(Json { bytes, room })
 }
 
-async fn read(body: &mut Body, limits: &Limits, largest: usize) -> Result<Bytes, ApiError> {
+/// A body of JSON, with the room that it and its values take.
+pub(crate) struct Json {
+    bytes: Bytes,
+    room: Room,
+}
+
+impl Json {
+    /// The room alone, for as long as its values are there.
+    pub(crate) fn into_room(self) -> Arc<Room> {
+        Arc::new(self.room)
+    }
+}
+
+impl std::ops::Deref for Json {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+/// What is read without asking for room, in bytes.
+const SMALL: usize = 64 * 1024;
+/// How long room among all bodies is waited for.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Room for so many bytes among all bodies; who sends more waits for others, but not for long.
+async fn enlarge(room: &mut Room, bytes: usize) -> Result<(), ApiError> {
+    timeout(PATIENCE, room.reach(bytes)).await.map_err(|_| {
+        let fault = Fault::new("SERVER_BUSY", "the server has no memory left for a body of this size")
+            .remedy("Send it again in a while");
+        ApiError::new(StatusCode::SERVICE_UNAVAILABLE, fault)
+    })
+}
+
+async fn read(body: &mut Body, limits: &Limits, largest: usize, room: &mut Room) -> Result<Bytes, ApiError> {
     let too_large = || {
         let fault = Fault::new("BODY_TOO_LARGE", format!("the body is larger than {largest} bytes"))
             .remedy("Send less at once");
@@ -74,6 +116,11 @@ async fn read(body: &mut Body, limits: &Limits, largest: usize) -> Result<Bytes,
         let Ok(data) = frame.into_data() else { continue };
         if first.len().max(all.len()) + data.len() > largest {
             return Err(too_large());
+        }
+        let length = first.len().max(all.len()) + data.len();
+        if length > SMALL {
+            // What a buffer that doubles may take.
+            enlarge(room, length.next_power_of_two()).await?;
         }
         if first.is_empty() {
             first = data;
@@ -172,7 +219,7 @@ fn member(step: &Segment) -> Option<String> {
 mod tests {
     use super::*;
 
-    async fn read_chunks(chunks: &[&'static str], largest: usize) -> Result<Bytes, ApiError> {
+    async fn read_chunks(chunks: &[&'static str], largest: usize) -> Result<Json, ApiError> {
         let chunks: Vec<Result<Bytes, std::io::Error>> =
             chunks.iter().map(|chunk| Ok(Bytes::from_static(chunk.as_bytes()))).collect();
         let body = Body::from_stream(futures_util::stream::iter(chunks));
@@ -182,19 +229,35 @@ mod tests {
     #[tokio::test]
     async fn body_may_come_in_pieces_up_to_its_limit() {
         for chunks in [&["[1,2,3]"][..], &["[1,", "2,3]"], &["", "[1", ",2", ",", "3]", ""]] {
-            assert_eq!(read_chunks(chunks, 7).await.unwrap(), "[1,2,3]", "{chunks:?}");
-            let e = read_chunks(chunks, 6).await.unwrap_err();
+            assert_eq!(&*read_chunks(chunks, 7).await.unwrap(), b"[1,2,3]", "{chunks:?}");
+            let e = read_chunks(chunks, 6).await.err().unwrap();
             assert_eq!(e.status, StatusCode::PAYLOAD_TOO_LARGE);
         }
-        assert_eq!(read_chunks(&[], 7).await.unwrap(), "");
+        assert_eq!(&*read_chunks(&[], 7).await.unwrap(), b"");
     }
 
     #[tokio::test]
     async fn body_that_stalls_is_given_up() {
         let limits = Limits { body_pause: Duration::from_millis(50), ..Limits::default() };
         let body = Body::from_stream(futures_util::stream::pending::<Result<Bytes, std::io::Error>>());
-        let e = json_body(Request::new(body), &limits, 10).await.unwrap_err();
+        let e = json_body(Request::new(body), &limits, 10).await.err().unwrap();
         assert_eq!(e.status, StatusCode::REQUEST_TIMEOUT);
+    }
+
+    #[tokio::test]
+    async fn bodies_in_flight_share_what_they_and_their_values_may_take() {
+        let limits = Limits { bodies: longhaul_engine::Budget::new(1 << 20), ..Limits::default() };
+        let zeros = format!("[{}0]", "0,".repeat(5_000));
+        let body = |text: String| Request::new(Body::from(text));
+        let first = json_body(body(zeros.clone()), &limits, 1 << 20).await.ok().unwrap();
+        let free = limits.bodies.free();
+        assert!(free < (1 << 20) - 300_000, "5,000 numbers take more than their text: {free}");
+        let _second = json_body(body(zeros.clone()), &limits, 1 << 20).await.ok().unwrap();
+        let third = json_body(body(zeros), &limits, 1 << 20);
+        tokio::pin!(third);
+        assert!(timeout(Duration::from_millis(50), &mut third).await.is_err(), "it waits");
+        drop(first);
+        assert!(timeout(Duration::from_secs(60), third).await.unwrap().is_ok());
     }
 
     #[test]

@@ -131,7 +131,7 @@ impl<'a> Batch<'a> {
                 Ok(loaded) => kept.push((id, loaded)),
                 Err(at_rest) => {
                     if let Some(n) = last.get(&id) {
-                        commits[*n].at_rest = Some(at_rest);
+                        commits[*n].at_rest = Some(at_rest.at_rest());
                     }
                 }
             }

@@ -317,7 +317,7 @@ impl Batch {
             None
         } else {
             writer.resting.push_back(loaded.seq);
-            Some(loaded.task)
+            Some(loaded.task.at_rest())
         };
         if !effects.is_empty() || at_rest.is_some() {
             self.commits.push(Commit { id, effects, at_rest });

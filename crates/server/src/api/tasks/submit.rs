@@ -43,7 +43,8 @@ pub(crate) async fn submit(
     let bytes = request::json_body(request, &app.config.limits, app.config.limits.body).await?;
     let given: SubmitBody = request::parsed(&bytes)?;
     let key = key.map(|key| key.with(&app, &caller, "POST /v1/tasks", &bytes));
-    let submit = checked(given, key, &caller)?;
+    let mut submit = checked(given, key, &caller)?;
+    submit.room = Some(bytes.into_room());
     accept(&app, submit, wait).await
 }
 
@@ -75,6 +76,7 @@ fn checked(
         labels: given.labels,
         audit: Some(caller.audit()),
         key,
+        room: None,
     })
 }
 

@@ -7,17 +7,16 @@ pub(crate) mod report;
 mod spec;
 
 use axum::body::Body;
-use bytes::Bytes;
 use http::Request;
 
 use crate::api::App;
 use crate::error::ApiError;
-use crate::request;
+use crate::request::{self, Json};
 
 /// The largest body of a worker, in bytes.
 const LARGEST_BODY: usize = 8 << 20;
 
 /// A worker's body.
-async fn body(app: &App, request: Request<Body>) -> Result<Bytes, ApiError> {
+async fn body(app: &App, request: Request<Body>) -> Result<Json, ApiError> {
     request::json_body(request, &app.config.limits, LARGEST_BODY).await
 }
