@@ -51,9 +51,21 @@ pub(crate) struct Inner {
     timers: CancellationToken,
     /// The store closes: until then time goes on, for what is due and for leases.
     closing: CancellationToken,
+    /// Not all tasks that an earlier process left have recovered yet.
+    recovering: AtomicBool,
 }
 
 impl Inner {
+    /// Sees to it that tasks which an earlier process left have recovered: what it looked after is known here then.
+    pub(crate) async fn recover_first(&self, tasks: impl Iterator<Item = TaskId>) -> Result<(), EngineError> {
+        if self.recovering.load(Ordering::Relaxed) {
+            for id in tasks {
+                self.store.recover_first(id).await.map_err(EngineError::Store)?;
+            }
+        }
+        Ok(())
+    }
+
     /// Whether the end is near: nobody waits for anything any more.
     pub(crate) fn timers_stopped(&self) -> bool {
         self.timers.is_cancelled()
@@ -66,7 +78,8 @@ impl Inner {
 }
 
 impl Engine {
-    /// Recovers what a crash left, then runs: from here on the store's tasks move.
+    /// From here on the store's tasks move, and calls are served. What an earlier process left recovers behind that: a task that is
+    /// needed sooner recovers first.
     pub async fn start(
         store: Arc<dyn Store>,
         env: Env,
@@ -81,10 +94,7 @@ impl Engine {
         let routes = Routes::new(store.workflows().map_err(EngineError::Store)?);
         let limits = kept_limits(&*store)?.into_iter().map(|(name, limits)| (name.into(), limits));
         dispatcher.workers().limit(limits);
-        let recovered = store.recover().await.map_err(EngineError::Store)?;
-        if recovered > 0 {
-            tracing::info!(tasks = recovered, "went on with the tasks that had not ended");
-        }
+        dispatcher.workers().recovering(true);
         let (timers, closing) = (CancellationToken::new(), CancellationToken::new());
         tokio::spawn(timers::run(store.clone(), env.clone(), dispatcher.timers(), closing.clone()));
         tokio::spawn(dispatcher.workers().clone().watch(store.clone(), closing.clone()));
@@ -101,9 +111,11 @@ impl Engine {
             draining: AtomicBool::new(false),
             timers,
             closing,
+            recovering: AtomicBool::new(true),
         };
         let engine = Engine { inner: Arc::new(inner) };
         let stop = engine.inner.timers.clone();
+        tokio::spawn(recover(engine.inner.clone()));
         tokio::spawn(peers::watch(engine.clone(), engine.inner.closing.clone()));
         tokio::spawn(history::keep(engine.clone(), stop));
         Ok(engine)
@@ -176,6 +188,35 @@ impl Engine {
     /// One task. A point read: microseconds, where it stands.
     pub fn get(&self, id: TaskId) -> Result<Stored, EngineError> {
         self.inner.store.get(id).map_err(|e| Engine::wrong(id, e))
+    }
+}
+
+/// How long a recovery that failed waits before it goes on.
+const RECOVERY_PAUSE: Duration = Duration::from_secs(1);
+
+/// Recovers what an earlier process left, whatever it takes, until the engine drains: the next start goes on then.
+async fn recover(inner: Arc<Inner>) {
+    loop {
+        let recovered = tokio::select! {
+            recovered = inner.store.recover() => recovered,
+            () = inner.stopped() => return,
+        };
+        match recovered {
+            Ok(tasks) => {
+                if tasks > 0 {
+                    tracing::info!(tasks, "went on with the tasks that had not ended");
+                }
+                inner.recovering.store(false, Ordering::Relaxed);
+                return inner.dispatcher.workers().recovering(false);
+            }
+            Err(e) => {
+                tracing::error!(error = %e, "tasks that had not ended wait to go on; it is tried again")
+            }
+        }
+        tokio::select! {
+            () = tokio::time::sleep(RECOVERY_PAUSE) => {}
+            () = inner.stopped() => return,
+        }
     }
 }
 

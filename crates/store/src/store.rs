@@ -105,15 +105,32 @@ pub trait Store: Send + Sync + 'static {
     /// all of it happened or nothing.
     async fn work(&self, work: Work) -> Result<Worked, StoreError>;
 
-    /// Asks every task that a server ran which is no more to recover ([`Command::Recover`]); for the start of a server.
+    /// Asks every task that a server ran which is no more to recover ([`Command::Recover`]); for the start of a server, which may
+    /// serve meanwhile: what began since the store was opened is not lost, and a task that a command reaches first has recovered
+    /// before the command is applied.
     /// After Ok: done for all. Crash in the middle: some recovered, which does no harm when repeated.
     async fn recover(&self) -> Result<u64, StoreError>;
+
+    /// Asks one task to recover, if [`Store::recover`] has not come to it yet.
+    /// After Ok: it has, and what it needs was told.
+    async fn recover_first(&self, _id: TaskId) -> Result<(), StoreError> {
+        Ok(())
+    }
 
     /// Tasks that have something due by now, oldest first: the sweep behind the timers.
     async fn due(&self, now: Timestamp, limit: u32) -> Result<Vec<TaskId>, StoreError>;
 
     /// One task. A point read: quick enough to be called where it stands.
     fn get(&self, id: TaskId) -> Result<Stored, StoreError>;
+
+    /// One task without the children of `forEach` sub-tasks, of which it has the numbers: what it costs to read does not depend on how
+    /// many there are.
+    fn get_short(&self, id: TaskId) -> Result<Stored, StoreError> {
+        Ok(match self.get(id)? {
+            Stored::Own(record) => Stored::Own(Box::new(record.without_children())),
+            imported => imported,
+        })
+    }
 
     /// A page of tasks and the exact total, both of one moment. May take milliseconds: not for an event loop.
     fn list(&self, query: &TaskQuery) -> Result<Page, StoreError>;

@@ -3,10 +3,13 @@
 
 use std::sync::Arc;
 
-use longhaul_model::Env;
-use longhaul_store::conformance::support::{Fixture, START};
+use longhaul_model::{Command, Env, Outcome, Spec, Task, TaskStatus, Token};
+use longhaul_store::conformance::support::{
+    Fixture, START, complete, definition, put, record, start, submit,
+};
 use longhaul_store::sqlite::Sqlite;
 use longhaul_store::{Accounts, Store, StoreError};
+use serde_json::json;
 
 struct Files {
     directory: tempfile::TempDir,
@@ -76,8 +79,7 @@ async fn backup_is_a_store_of_its_own() {
 /// What was written before outputs were measured: up to 128 levels, and what rows wrap around them.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn deep_documents_of_before_are_read() {
-    use longhaul_model::{Command, Span, TaskStatus};
-    use longhaul_store::conformance::support::{complete, definition, put, record, start};
+    use longhaul_model::Span;
     let mut files = Files::new();
     let store = files.open().await;
     let workflow = put(&*store, definition("w", "T_RUN", 2)).await;
@@ -103,5 +105,88 @@ async fn deep_documents_of_before_are_read() {
         record(&*store, id).state.stopping.is_some(),
         record(&*store, id).state.status == TaskStatus::InProgress
     );
+    store.close().await;
+}
+
+/// Commands come while what an earlier process left recovers: each task recovers once, before the first of them, and what has
+/// begun since is not lost.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn commands_and_recovery_come_in_any_order() {
+    const TASKS: usize = 200;
+    let mut files = Files::new();
+    let (store, env) = (files.open().await, files.env());
+    let workflow = put(&*store, definition("w", "T_RUN", 2)).await;
+    let mut tasks = Vec::new();
+    for n in 0..TASKS {
+        tasks.push(start(&*store, &env, &workflow, &n.to_string()).await);
+    }
+    store.close().await;
+
+    let store = files.open().await;
+    // Behind it some commands reach tasks first, some later, some twice; and one task is new.
+    let (behind, mut random) = (store.clone(), 17_u64);
+    let recovery = tokio::spawn(async move { behind.recover().await });
+    let mut next = || {
+        random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (random >> 33) as usize
+    };
+    let new = start(&*store, &env, &workflow, "new").await;
+    for _ in 0..TASKS {
+        let id = tasks[next() % TASKS];
+        match next() % 4 {
+            // What the earlier process would have said of its attempt.
+            0 => {
+                let late =
+                    Command::Complete { sub_task: 0, token: Token(1), output: None, by: None, next: None };
+                let done = store.command(id, late, None).await;
+                assert!(matches!(done, Err(StoreError::Refused(_))), "{done:?}");
+            }
+            1 => store.recover_first(id).await.unwrap(),
+            // What this one says of its own: it is there.
+            2 => {
+                let done =
+                    Command::Complete { sub_task: 0, token: Token(2), output: None, by: None, next: None };
+                let done = store.command(id, done, None).await;
+                assert!(matches!(done, Ok(()) | Err(StoreError::Refused(_))), "{done:?}");
+            }
+            _ => store.post(id, Command::Due).await,
+        }
+    }
+    store.recover_first(new).await.unwrap();
+    recovery.await.unwrap().unwrap();
+    assert_eq!(store.recover().await.unwrap(), 0, "there is nothing left to recover");
+    for id in &tasks {
+        let record = record(&*store, *id);
+        let lost = store.attempts(*id).unwrap().iter().filter(|one| one.outcome == Outcome::Lost).count();
+        assert_eq!((lost, record.sub_tasks[0].attempt), (1, 2), "{:?}", record.sub_tasks);
+    }
+    assert_eq!(record(&*store, new).sub_tasks[0].attempt, 1, "what is new is not lost");
+    store.close().await;
+}
+
+/// Tasks that wait with large inputs are read again when they go on: they are not all in memory, and nothing is missing.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn tasks_with_large_inputs_go_on_after_they_were_put_out_of_memory() {
+    let mut files = Files::new();
+    let (store, env) = (files.open().await, files.env());
+    let workflow = put(&*store, definition("w", "T_RUN", 2)).await;
+    let mut tasks = Vec::new();
+    for n in 0..60 {
+        // 5 MB in memory, and some too large to be kept at all.
+        let numbers = if n % 20 == 0 { 250_000 } else { 30_000 };
+        let input = json!({ "title": n.to_string(), "host": "h", "numbers": vec![n; numbers] });
+        let spec = Spec { input, labels: Default::default(), requested_by: None };
+        let task = Task::new(env.new_task_id(), workflow.clone(), spec, None, None, env.now()).unwrap();
+        tasks.push(submit(&*store, Box::new(task), None).await.task.id());
+    }
+    for sub_task in 0..2 {
+        for id in &tasks {
+            complete(&*store, *id, sub_task, Some(json!({ "of": sub_task }))).await;
+        }
+    }
+    for id in &tasks {
+        assert_eq!(record(&*store, *id).state.status, TaskStatus::Successful);
+        assert_eq!(store.outputs(*id).unwrap().len(), 2);
+    }
     store.close().await;
 }

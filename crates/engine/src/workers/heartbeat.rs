@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use longhaul_model::{Command, Stage, WorkerId};
+use longhaul_model::{Command, Stage, TaskId, WorkerId};
 use tokio::time::Instant;
 
 use super::leases::LeaseState;
@@ -44,6 +44,7 @@ impl Engine {
         let Beats { worker, leases, wait } = beats;
         let until = Instant::now() + wait;
         let workers = self.inner.dispatcher.workers().clone();
+        self.recover_leases(leases.iter().map(|beat| beat.lease)).await?;
         let mut news = workers.state.lock().seen.news(&worker, self.inner.env.now());
         let mut names = Vec::with_capacity(leases.len());
         let mut redactors = HashMap::new();
@@ -84,6 +85,18 @@ impl Engine {
                 () = self.inner.stopped() => {}
             }
         }
+    }
+
+    /// Leases that an earlier process gave are known before they are looked for.
+    pub(super) async fn recover_leases(
+        &self,
+        leases: impl Iterator<Item = LeaseName>,
+    ) -> Result<(), EngineError> {
+        let unknown: Vec<TaskId> = {
+            let state = self.inner.dispatcher.workers().state.lock();
+            leases.map(|lease| lease.key).filter(|key| !state.leases.has(key)).map(|(id, ..)| id).collect()
+        };
+        self.inner.recover_first(unknown.into_iter()).await
     }
 
     /// Passes on how far an attempt is, and what it writes.

@@ -52,9 +52,21 @@ struct State {
     told: HashMap<Key, Instant>,
     /// The number of the next that waits.
     number: u64,
+    /// What runs is not all known yet.
+    recovering: bool,
 }
 
 impl Workers {
+    /// Whether what an earlier process left is being looked at still. Until that is done nobody knows how much of a queue runs:
+    /// where only so much may, nothing more begins.
+    pub(crate) fn recovering(&self, is: bool) {
+        let mut state = self.state.lock();
+        state.recovering = is;
+        for queue in state.queues.values_mut() {
+            queue.recovering(is);
+        }
+    }
+
     /// A sub-task waits for a worker.
     pub(crate) fn queued(&self, id: TaskId, sub_task: u32, queue: &Arc<str>, priority: i8) {
         let mut state = self.state.lock();
@@ -109,7 +121,9 @@ impl State {
     /// A queue exists once somebody names it.
     fn queue(&mut self, name: &Arc<str>) -> &mut Queue {
         if !self.queues.contains_key(name) {
-            self.queues.insert(name.clone(), Queue::default());
+            let mut queue = Queue::default();
+            queue.recovering(self.recovering);
+            self.queues.insert(name.clone(), queue);
         }
         self.queues.entry(name.clone()).or_default()
     }

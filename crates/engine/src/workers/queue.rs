@@ -33,6 +33,8 @@ pub(super) struct Queue {
     taken: usize,
     limits: QueueLimits,
     bucket: Option<Bucket>,
+    /// How many attempts run is not known yet.
+    recovering: bool,
     /// Attempts that workers here wait for.
     pub(super) asking: usize,
     /// How it stands at other nodes.
@@ -71,7 +73,7 @@ impl Queue {
     /// The place of what would be taken next, if anything may be.
     pub(super) fn head(&mut self, now: Instant) -> Option<Place> {
         let running = self.running + self.taken + self.abroad.running();
-        let full = self.limits.max_running.is_some_and(|most| running >= most as usize);
+        let full = self.limits.max_running.is_some_and(|most| self.recovering || running >= most as usize);
         if self.limits.paused || full || !self.bucket.as_mut().is_none_or(|bucket| bucket.holds_one(now)) {
             return None;
         }
@@ -122,6 +124,15 @@ impl Queue {
         self.places.insert(item, place);
         self.waiting.insert(place, (item, since));
         self.news.notify_one();
+    }
+
+    /// Whether it is not known yet how many attempts run.
+    pub(super) fn recovering(&mut self, is: bool) {
+        self.recovering = is;
+        // As many may go out as wait: each of those who are woken wakes nobody else.
+        for _ in 0..self.waiting.len().min(64) {
+            self.news.notify_one();
+        }
     }
 
     /// A worker has one attempt less.

@@ -61,6 +61,7 @@ impl Engine {
     ) -> Result<(Vec<Recorded>, Assigned), EngineError> {
         let workers = self.inner.dispatcher.workers().clone();
         let next = next.filter(|_| self.is_ready());
+        self.recover_leases(reports.iter().map(|report| report.lease)).await?;
         let mut recorded = vec![Recorded::Lost; reports.len()];
         let (mut work, mut places) = (Work::default(), Vec::with_capacity(reports.len()));
         let terms = next.as_ref().map(|ask| ask.terms(&workers));

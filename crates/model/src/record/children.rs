@@ -115,6 +115,12 @@ impl Record {
             })
     }
 
+    /// The parent of a child that is left out; the index itself if there is no such child.
+    pub(super) fn parent_left_out(&self, index: u32) -> u32 {
+        let has = |sub: &SubTask| sub.fan.as_ref().is_some_and(|fan| fan.children().contains(&index));
+        self.sub_tasks.iter().position(has).map_or(index, |parent| parent as u32)
+    }
+
     /// The numbers of children that are not here.
     pub(crate) fn left_out(&self) -> impl Iterator<Item = (u32, &Children)> {
         let left_out = self.leaves_out_children();

@@ -62,7 +62,8 @@ impl Record {
 
     /// The index of the workflow's sub-task that a sub-task is, or is a child of.
     pub fn own(&self, index: u32) -> u32 {
-        self.sub_tasks[index as usize].child.as_ref().map_or(index, |child| child.parent)
+        let Some(sub) = self.sub_tasks.get(index as usize) else { return self.parent_left_out(index) };
+        sub.child.as_ref().map_or(index, |child| child.parent)
     }
 
     /// What the workflow says of a sub-task; of a child what it says of its parent.
@@ -183,7 +184,7 @@ impl Record {
 
     /// Whether attempts of a sub-task are given anything that may hold a secret.
     pub fn may_see_secrets(&self, index: u32) -> bool {
-        let known = (index as usize) < self.sub_tasks.len();
+        let known = (index as usize) < self.sub_tasks.len() || self.parent_left_out(index) != index;
         known && !self.workflow.secrets.is_empty() && !self.definition(index).action.is_constant()
     }
 

@@ -317,6 +317,9 @@ pub async fn children_are_listed_in_numbers(fixture: &mut impl Fixture) {
         assert_eq!(short.waiting_for().is_some(), whole.waiting_for().is_some());
         let counted = whole.without_children();
         assert_eq!((&short.state, &short.sub_tasks), (&counted.state, &counted.sub_tasks));
+        assert_eq!((short.own(22), short.own(121), short.own(1)), (1, 1, 1));
+        let Stored::Own(alone) = store.get_short(id).expect("read") else { panic!("an own task") };
+        assert_eq!((&alone.state, &alone.sub_tasks), (&counted.state, &counted.sub_tasks));
     };
     assert!(!listed(&*store, 0).leaves_out_children(), "there are none yet");
     complete(&*store, id, 0, Some(json!((0..100).collect::<Vec<u32>>()))).await;

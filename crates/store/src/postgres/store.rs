@@ -149,6 +149,15 @@ impl Store for Postgres {
         }
     }
 
+    fn get_short(&self, id: TaskId) -> Result<Stored, StoreError> {
+        self.snapshot(move |db, known| {
+            Box::pin(async move {
+                let row = rows::find(db, id).await?.ok_or(StoreError::NotFound)?;
+                row.listed(db, known, &mut 0).await
+            })
+        })
+    }
+
     fn list(&self, query: &TaskQuery) -> Result<Page, StoreError> {
         let query = query.clone();
         self.snapshot(move |db, known| Box::pin(async move { list::list(db, known, &query).await }))

@@ -1,6 +1,6 @@
 //! One batch at work: each job runs inside the transaction, its answer waits for the commit.
 
-use longhaul_model::{Change, Command, Effect, Launch, NodeId, Task, TaskId, TaskStatus, Timestamp};
+use longhaul_model::{Change, Command, Effect, Launch, NodeId, Refused, Task, TaskId, TaskStatus, Timestamp};
 use rusqlite::{OptionalExtension, params};
 
 use super::change::{Before, Loaded};
@@ -272,17 +272,41 @@ impl Batch {
         id: TaskId,
         command: Command,
     ) -> Result<Vec<Grant>, StoreError> {
-        let (mut loaded, place) = match writer.cache.take(id) {
+        let (loaded, place) = match writer.cache.take(id) {
             Some(loaded) => (loaded, Place::Hot),
             None => load(writer, id)?,
         };
+        let recovers = matches!(command, Command::Recover { .. });
+        if !writer.unrecovered.remove(&loaded.seq) {
+            if !recovers {
+                return self.change_loaded(writer, loaded, place, command);
+            }
+            // Nothing of it is of an earlier process: what runs is not lost.
+            put_back(writer, loaded, place);
+            return Err(refused(Refused::Nothing));
+        }
+        // What an earlier process left is dealt with before anything else happens to the task.
+        writer.recovering.push(loaded.seq);
+        match self.change_loaded(writer, loaded, place, Command::Recover { node: None }) {
+            done if recovers => done,
+            Ok(_) | Err(StoreError::Refused(_)) => self.change(writer, id, command),
+            Err(e) => Err(e),
+        }
+    }
+
+    fn change_loaded(
+        &mut self,
+        writer: &mut Writer,
+        mut loaded: Loaded,
+        place: Place,
+        command: Command,
+    ) -> Result<Vec<Grant>, StoreError> {
+        let id = loaded.task.id();
         let before = Before::of(loaded.task.record());
         let mut change = match self.apply(writer, &mut loaded.task, command) {
             Ok(change) => change,
             Err(e) => {
-                if place == Place::Hot && !loaded.task.record().state.status.is_ended() {
-                    writer.cache.keep(id, loaded);
-                }
+                put_back(writer, loaded, place);
                 return Err(e);
             }
         };
@@ -378,6 +402,13 @@ impl Batch {
                 Job::Command(_, _, None) | Job::Close => {}
             }
         }
+    }
+}
+
+/// A task that did not change stays at hand if it moves.
+fn put_back(writer: &mut Writer, loaded: Loaded, place: Place) {
+    if place == Place::Hot && !loaded.task.record().state.status.is_ended() {
+        writer.cache.keep(loaded.task.id(), loaded);
     }
 }
 

@@ -25,7 +25,7 @@ mod work;
 mod workflows;
 mod writer;
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -54,7 +54,7 @@ use writer::{Answer, Job, Shared, Writer};
 /// Jobs that may wait for the writer; beyond, callers wait.
 const QUEUE: usize = 16_384;
 /// Tasks recovered in one go.
-const RECOVERED_AT_ONCE: usize = 1024;
+const RECOVERED_AT_ONCE: usize = 256;
 
 /// A store in one SQLite file.
 pub struct Sqlite {
@@ -79,7 +79,7 @@ impl Sqlite {
         crate::transfer::check_whole(&directory.display().to_string(), |name| {
             transfer::setting(&connection, name)
         })?;
-        let (next_seq, resting) = resume(&connection)?;
+        let (next_seq, resting, unrecovered) = resume(&connection)?;
         let shared = Arc::new(Shared {
             workflows: crate::known::Workflows::default(),
             sink: RwLock::new(None),
@@ -103,6 +103,8 @@ impl Sqlite {
             next_seq,
             resting,
             sealing: Vec::new(),
+            unrecovered,
+            recovering: Vec::new(),
             jobs: queue,
             told,
         };
@@ -150,8 +152,8 @@ impl Sqlite {
     }
 }
 
-/// What the writer must know at its start: the next number, and the ended tasks that are hot still.
-fn resume(connection: &rusqlite::Connection) -> Result<(i64, VecDeque<i64>), StoreError> {
+/// What the writer must know at its start: the next number, the ended tasks that are hot still, and those that are active.
+fn resume(connection: &rusqlite::Connection) -> Result<(i64, VecDeque<i64>, HashSet<i64>), StoreError> {
     let largest = |table: &str| -> Result<i64, StoreError> {
         let statement = format!("SELECT coalesce(max(seq), 0) FROM {table}");
         connection.query_row(&statement, [], |row| row.get(0)).map_err(sql)
@@ -159,13 +161,19 @@ fn resume(connection: &rusqlite::Connection) -> Result<(i64, VecDeque<i64>), Sto
     // Numbers of deleted tasks are not given again: idempotency keys may still name them.
     let floor = settings::get(connection, purge::FLOOR)?.and_then(|value| value.as_i64()).unwrap_or(1);
     let next = (largest("hot")?.max(largest("history")?) + 1).max(floor);
-    let mut statement =
-        connection.prepare("SELECT seq FROM hot WHERE status <> ? ORDER BY seq").map_err(sql)?;
-    let resting = statement
-        .query_map([TaskStatus::InProgress.code()], |row| row.get(0))
-        .and_then(Iterator::collect::<Result<_, _>>)
-        .map_err(sql)?;
-    Ok((next, resting))
+    let mut statement = connection.prepare("SELECT seq, status FROM hot ORDER BY seq").map_err(sql)?;
+    let mut rows = statement.query([]).map_err(sql)?;
+    let (mut resting, mut active) = (VecDeque::new(), HashSet::new());
+    while let Some(row) = rows.next().map_err(sql)? {
+        let seq = row.get(0).map_err(sql)?;
+        // One with another status than any is damaged, and rests.
+        if row.get::<_, rusqlite::types::Value>(1).map_err(sql)? == TaskStatus::InProgress.code().into() {
+            active.insert(seq);
+        } else {
+            resting.push_back(seq);
+        }
+    }
+    Ok((next, resting, active))
 }
 
 #[async_trait]
@@ -233,6 +241,13 @@ impl Store for Sqlite {
         }
     }
 
+    async fn recover_first(&self, id: TaskId) -> Result<(), StoreError> {
+        match self.command(id, Command::Recover { node: None }, None).await {
+            Ok(()) | Err(StoreError::Refused(_) | StoreError::NotFound) => Ok(()),
+            Err(e) => Err(e),
+        }
+    }
+
     async fn due(&self, now: Timestamp, limit: u32) -> Result<Vec<TaskId>, StoreError> {
         self.readers.with(|connection| list::due(connection, now, limit))
     }
@@ -250,6 +265,13 @@ impl Store for Sqlite {
                 row.stored(connection, &self.shared.workflows)
             }),
         }
+    }
+
+    fn get_short(&self, id: TaskId) -> Result<Stored, StoreError> {
+        self.readers.snapshot(|connection| {
+            let row = rows::find(connection, id)?.ok_or(StoreError::NotFound)?;
+            row.listed(connection, &self.shared.workflows, &mut 0)
+        })
     }
 
     fn list(&self, query: &TaskQuery) -> Result<Page, StoreError> {

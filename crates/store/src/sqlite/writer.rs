@@ -1,6 +1,7 @@
 //! The one thread that writes. It drains its queue, runs every waiting job in one transaction, commits once, then
 //! answers all of them: many changes share one fsync, and commands on one task have an order.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -72,6 +73,10 @@ pub(super) struct Writer {
     pub(super) resting: std::collections::VecDeque<i64>,
     /// Those that the batch at work takes out of there.
     pub(super) sealing: Vec<i64>,
+    /// Tasks that were active when the store was opened and have not recovered since.
+    pub(super) unrecovered: HashSet<i64>,
+    /// Those that recovered in the batch at work.
+    pub(super) recovering: Vec<i64>,
     pub(super) jobs: mpsc::Receiver<Job>,
     /// Where finished batches go to be told of.
     pub(super) told: mpsc::UnboundedSender<Finished>,
@@ -135,6 +140,7 @@ impl Writer {
             Ok(()) => {
                 self.cache.settle();
                 self.sealing.clear();
+                self.recovering.clear();
                 self.hand_over(batch, Ok(()));
                 Vec::new()
             }
@@ -179,6 +185,7 @@ impl Writer {
         }
         self.counters.clear();
         self.cache.forget_touched();
+        self.unrecovered.extend(self.recovering.drain(..));
         for seq in self.sealing.drain(..).rev() {
             self.resting.push_front(seq);
         }
