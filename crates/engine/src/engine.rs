@@ -78,8 +78,8 @@ impl Inner {
 }
 
 impl Engine {
-    /// From here on the store's tasks move, and calls are served. What an earlier process left recovers behind that: a task that is
-    /// needed sooner recovers first.
+    /// From here on the store's tasks move, and calls are served. What an earlier process left recovers behind that, if the store
+    /// allows it: a task that is needed sooner recovers first.
     pub async fn start(
         store: Arc<dyn Store>,
         env: Env,
@@ -94,7 +94,12 @@ impl Engine {
         let routes = Routes::new(store.workflows().map_err(EngineError::Store)?);
         let limits = kept_limits(&*store)?.into_iter().map(|(name, limits)| (name.into(), limits));
         dispatcher.workers().limit(limits);
-        dispatcher.workers().recovering(true);
+        let behind = store.recovers_behind();
+        if behind {
+            dispatcher.workers().recovering(true);
+        } else {
+            said(store.recover().await.map_err(EngineError::Store)?);
+        }
         let (timers, closing) = (CancellationToken::new(), CancellationToken::new());
         tokio::spawn(timers::run(store.clone(), env.clone(), dispatcher.timers(), closing.clone()));
         tokio::spawn(dispatcher.workers().clone().watch(store.clone(), closing.clone()));
@@ -111,11 +116,13 @@ impl Engine {
             draining: AtomicBool::new(false),
             timers,
             closing,
-            recovering: AtomicBool::new(true),
+            recovering: AtomicBool::new(behind),
         };
         let engine = Engine { inner: Arc::new(inner) };
         let stop = engine.inner.timers.clone();
-        tokio::spawn(recover(engine.inner.clone()));
+        if behind {
+            tokio::spawn(recover(engine.inner.clone()));
+        }
         tokio::spawn(peers::watch(engine.clone(), engine.inner.closing.clone()));
         tokio::spawn(history::keep(engine.clone(), stop));
         Ok(engine)
@@ -194,6 +201,13 @@ impl Engine {
 /// How long a recovery that failed waits before it goes on.
 const RECOVERY_PAUSE: Duration = Duration::from_secs(1);
 
+/// So many tasks recovered.
+fn said(tasks: u64) {
+    if tasks > 0 {
+        tracing::info!(tasks, "went on with the tasks that had not ended");
+    }
+}
+
 /// Recovers what an earlier process left, whatever it takes, until the engine drains: the next start goes on then.
 async fn recover(inner: Arc<Inner>) {
     loop {
@@ -203,9 +217,7 @@ async fn recover(inner: Arc<Inner>) {
         };
         match recovered {
             Ok(tasks) => {
-                if tasks > 0 {
-                    tracing::info!(tasks, "went on with the tasks that had not ended");
-                }
+                said(tasks);
                 inner.recovering.store(false, Ordering::Relaxed);
                 return inner.dispatcher.workers().recovering(false);
             }

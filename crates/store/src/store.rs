@@ -105,11 +105,16 @@ pub trait Store: Send + Sync + 'static {
     /// all of it happened or nothing.
     async fn work(&self, work: Work) -> Result<Worked, StoreError>;
 
-    /// Asks every task that a server ran which is no more to recover ([`Command::Recover`]); for the start of a server, which may
-    /// serve meanwhile: what began since the store was opened is not lost, and a task that a command reaches first has recovered
-    /// before the command is applied.
+    /// Asks every task that a server ran which is no more to recover ([`Command::Recover`]); for the start of a server. Where
+    /// the server may serve meanwhile ([`Store::recovers_behind`]), what began since the store was opened is not lost, and a task that
+    /// a command reaches first has recovered before the command is applied.
     /// After Ok: done for all. Crash in the middle: some recovered, which does no harm when repeated.
     async fn recover(&self) -> Result<u64, StoreError>;
+
+    /// Whether calls may be served while [`Store::recover`] is at work: where not, it must be done before.
+    fn recovers_behind(&self) -> bool {
+        false
+    }
 
     /// Asks one task to recover, if [`Store::recover`] has not come to it yet.
     /// After Ok: it has, and what it needs was told.

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use longhaul_model::{Command, Env, Outcome, Spec, Task, TaskStatus, Token};
+use longhaul_model::{Command, Env, Outcome, Span, Spec, Task, TaskStatus, Token};
 use longhaul_store::conformance::support::{
     Fixture, START, complete, definition, put, record, start, submit,
 };
@@ -79,7 +79,6 @@ async fn backup_is_a_store_of_its_own() {
 /// What was written before outputs were measured: up to 128 levels, and what rows wrap around them.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn deep_documents_of_before_are_read() {
-    use longhaul_model::Span;
     let mut files = Files::new();
     let store = files.open().await;
     let workflow = put(&*store, definition("w", "T_RUN", 2)).await;
@@ -189,4 +188,29 @@ async fn tasks_with_large_inputs_go_on_after_they_were_put_out_of_memory() {
         assert_eq!(store.outputs(*id).unwrap().len(), 2);
     }
     store.close().await;
+}
+
+/// Buckets of completions grow with time: one that counts nothing any more is gone.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn buckets_that_count_nothing_are_deleted() {
+    let mut files = Files::new();
+    let (store, env) = (files.open().await, files.env());
+    let workflow = put(&*store, definition("w", "T_RUN", 1)).await;
+    let mut tasks = Vec::new();
+    for n in 0..3 {
+        let id = start(&*store, &env, &workflow, &n.to_string()).await;
+        complete(&*store, id, 0, None).await;
+        tasks.push(id);
+        env.advance(Span(1_000));
+    }
+    store.delete_history(vec![tasks[0], tasks[1]], None).await.unwrap();
+    store.close().await;
+    let database = rusqlite::Connection::open(files.directory.path().join("longhaul.db")).unwrap();
+    let count = |condition: &str| -> i64 {
+        let statement = format!("SELECT count(*) FROM completions WHERE {condition}");
+        database.query_row(&statement, [], |row| row.get(0)).unwrap()
+    };
+    assert_eq!((count("n = 0"), count("n > 0") > 0), (0, true));
+    // A second of its own for each task, of which the last one's is left; by all, by HOST and by Domain.
+    assert_eq!(count("width = 1000"), 3);
 }

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use longhaul_model::{Outcome, SubTaskStatus, TaskStatus};
+use longhaul_engine::{Ask, Beat, Beats, Ending, LeaseState, Recorded, WorkerReport};
+use longhaul_model::{Outcome, Span, SubTaskStatus, TaskStatus, WorkerId};
 use serde_json::json;
 
 use super::support::*;
@@ -68,5 +69,54 @@ async fn stop_between_two_sub_tasks_spends_no_attempt() {
     let second = engine(dir.path()).await;
     let record = ended(&second, id).await;
     assert_eq!(record.state.status, TaskStatus::Successful, "{:?}", record.sub_tasks[1]);
+    second.shutdown(Duration::from_secs(5)).await;
+}
+
+/// A start does not wait until all has recovered, and nobody notices: what is asked for sooner recovers first.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn calls_are_served_while_active_tasks_recover() {
+    let dir = tempfile::tempdir().unwrap();
+    let first = engine(dir.path()).await;
+    let slow = json!({ "action": { "wait": { "for": "1h" } } });
+    let works = json!({ "action": { "worker": { "queue": "q" } } });
+    first.put_workflow(definition("slow", vec![slow]), audit()).await.unwrap();
+    first.put_workflow(definition("works", vec![works]), audit()).await.unwrap();
+    first.put_workflow(definition("quick", vec![json!({})]), audit()).await.unwrap();
+    for _ in 0..400 {
+        first.submit(request("slow")).await.unwrap();
+    }
+    let mut ids = Vec::new();
+    for _ in 0..2 {
+        ids.push(first.submit(request("works")).await.unwrap().task.id());
+    }
+    let worker = WorkerId("tester/w".into());
+    let ask = Ask {
+        worker: worker.clone(),
+        queues: vec!["q".into()],
+        max: 2,
+        wait: Duration::from_secs(10),
+        lease: Span(60_000),
+    };
+    let leases: Vec<_> = first.lease(ask).await.unwrap().leases.iter().map(|one| one.lease).collect();
+    first.shutdown(Duration::ZERO).await;
+    drop(first);
+
+    // The newest recover last: they are asked for at once.
+    let second = engine(dir.path()).await;
+    let beat = Beat { lease: leases[0], progress: None, stages: None, log: Vec::new() };
+    let beats = Beats { worker: worker.clone(), leases: vec![beat], wait: Duration::ZERO };
+    let states = second.heartbeat(beats).await.unwrap();
+    assert!(matches!(states[..], [LeaseState::Live(_)]), "{states:?}");
+    assert_eq!(run(&second, "quick").await.state.status, TaskStatus::Successful);
+    assert_eq!(leases.len(), 2);
+    for lease in leases {
+        let report = WorkerReport { lease, ending: Ending::Completed { output: None }, log: Vec::new() };
+        let (recorded, _) = second.report(worker.clone(), vec![report], None).await.unwrap();
+        assert_eq!(recorded, [Recorded::Yes]);
+    }
+    for id in ids {
+        let record = ended(&second, id).await;
+        assert_eq!((record.state.status, record.sub_tasks[0].attempt), (TaskStatus::Successful, 1));
+    }
     second.shutdown(Duration::from_secs(5)).await;
 }

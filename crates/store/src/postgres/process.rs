@@ -3,6 +3,10 @@
 
 use std::fs::{read_link, read_to_string};
 
+use nix::errno::Errno;
+use nix::sys::signal::kill;
+use nix::unistd::Pid;
+
 /// This process: the boot of the machine, the space that its id is one of, the id, and when it was started. `None` where the
 /// machine does not tell.
 pub(super) fn own() -> Option<String> {
@@ -19,8 +23,41 @@ pub(super) fn is_gone(process: &str) -> bool {
     if space().as_deref() != Some(place) {
         return false;
     }
-    // The id may be another's by now, who was started later.
-    pid.parse().is_ok_and(|pid| started(pid).is_none_or(|now| now != since))
+    pid.parse().is_ok_and(|pid: u32| pid > 0 && i32::try_from(pid).is_ok() && Sight::of(pid).is_gone(since))
+}
+
+/// What can be seen of a process id.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Sight {
+    /// The system says that no process has it.
+    Free,
+    /// A process has it, and was started then.
+    Runs(String),
+    /// A process has it that is dead and not yet buried.
+    Dead,
+    /// A process has it and cannot be looked at: it is another user's, and `/proc` hides those (`hidepid`).
+    Hidden,
+}
+
+impl Sight {
+    fn of(pid: u32) -> Sight {
+        match (kill(Pid::from_raw(pid.cast_signed()), None), stat(pid)) {
+            // What `/proc` does not show may be there all the same: only this answer is certain.
+            (Err(Errno::ESRCH), _) => Sight::Free,
+            (_, Some((true, _))) => Sight::Dead,
+            (_, Some((false, since))) => Sight::Runs(since),
+            (_, None) => Sight::Hidden,
+        }
+    }
+
+    /// Whether the process that was started then is certainly no more. The id may be another's by now, who was started later.
+    fn is_gone(&self, since: &str) -> bool {
+        match self {
+            Sight::Free | Sight::Dead => true,
+            Sight::Runs(now) => now != since,
+            Sight::Hidden => false,
+        }
+    }
 }
 
 /// Where ids of processes mean something: this boot of this machine, and of its containers this one.
@@ -32,16 +69,35 @@ fn space() -> Option<String> {
 
 /// When a process was started, in ticks since the boot; `None` if there is none, or it is dead and not yet buried.
 fn started(pid: u32) -> Option<String> {
+    stat(pid).filter(|(dead, _)| !dead).map(|(_, since)| since)
+}
+
+/// Whether a process is dead, and when it was started; `None` where it cannot be seen.
+fn stat(pid: u32) -> Option<(bool, String)> {
     let stat = read_to_string(format!("/proc/{pid}/stat")).ok()?;
     // Behind the name, which may have anything in it: the state is the 3rd field, the start the 22nd.
     let mut fields = stat.rsplit_once(')')?.1.split_ascii_whitespace();
     let state = fields.next()?;
-    (state != "Z" && state != "X").then(|| fields.nth(18).map(str::to_owned))?
+    Some((state == "Z" || state == "X", fields.nth(18)?.to_owned()))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_process_is_gone_only_for_certain() {
+        for (sight, gone) in [
+            (Sight::Free, true),
+            (Sight::Dead, true),
+            (Sight::Runs("7".to_owned()), false),
+            (Sight::Runs("8".to_owned()), true),
+            (Sight::Hidden, false),
+        ] {
+            assert_eq!(sight.is_gone("7"), gone, "{sight:?}");
+        }
+        assert!(matches!(Sight::of(std::process::id()), Sight::Runs(_)));
+    }
 
     #[test]
     fn the_dead_of_this_machine_are_known_and_no_others() {
@@ -62,6 +118,7 @@ mod tests {
         assert!(!is_gone(&format!("elsewhere/pid:[1] {rest}")));
         child.wait().expect("buried");
         assert!(is_gone(&alive));
+        assert!(!is_gone(&format!("{place} 0 1")), "an id of no process");
         for nonsense in ["", "x", "x y", "x y z"] {
             assert!(!is_gone(nonsense));
         }

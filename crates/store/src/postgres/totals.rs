@@ -51,6 +51,16 @@ pub(super) async fn add(
                DO UPDATE SET n = completions.n + excluded.n";
         let Columns { widths, buckets, kinds, statuses, resource_kinds, numbers } = &columns;
         execute(db, statement, &[&place, widths, buckets, kinds, statuses, resource_kinds, numbers]).await?;
+        if numbers.iter().any(|by| *by < 0) {
+            // Of buckets there are more and more: one that counts nothing goes.
+            let statement = "DELETE FROM completions USING
+                 unnest($2::bigint[], $3::bigint[], $4::text[], $5::smallint[], $6::text[])
+                   AS c (width, bucket, kind, status, resource_kind)
+                 WHERE completions.place = $1 AND completions.width = c.width AND completions.bucket = c.bucket
+                   AND completions.kind = c.kind AND completions.status = c.status
+                   AND completions.resource_kind = c.resource_kind AND completions.n = 0";
+            execute(db, statement, &[&place, widths, buckets, kinds, statuses, resource_kinds]).await?;
+        }
     }
     Ok(())
 }

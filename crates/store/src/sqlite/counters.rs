@@ -34,6 +34,18 @@ pub(super) fn write(counters: &mut Counters, connection: &Connection) -> Result<
                 })
         }
         .map_err(sql)?;
+        if cell.width != 0 && by < 0 {
+            // Of buckets there are more and more: one that counts nothing goes.
+            connection
+                .prepare_cached(
+                    "DELETE FROM completions WHERE width = ?1 AND bucket = ?2 AND kind = ?3 AND status = ?4
+                         AND resource_kind = ?5 AND n = 0",
+                )
+                .and_then(|mut s| {
+                    s.execute(params![cell.width, cell.bucket, cell.kind, cell.status, cell.resource_kind])
+                })
+                .map_err(sql)?;
+        }
     }
     Ok(())
 }

@@ -241,6 +241,10 @@ impl Store for Sqlite {
         }
     }
 
+    fn recovers_behind(&self) -> bool {
+        true
+    }
+
     async fn recover_first(&self, id: TaskId) -> Result<(), StoreError> {
         match self.command(id, Command::Recover { node: None }, None).await {
             Ok(()) | Err(StoreError::Refused(_) | StoreError::NotFound) => Ok(()),

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use longhaul_store::{Budget, LONGEST_LINE, Room};
 use tokio::io::{AsyncRead, AsyncReadExt};
+use tokio_util::sync::CancellationToken;
 
 use crate::logs::{Log, LogStream};
 
@@ -17,6 +18,8 @@ const LONGEST_TAIL: usize = LARGEST_STREAM + LARGEST_STREAM / 4;
 const SMALL: usize = 64 * 1024;
 /// What is read at once, in bytes.
 const READ: usize = 8 * 1024;
+/// How long a stream may be silent once the program is gone. A process that left its group may hold the pipes for ever.
+const DRAIN: Duration = Duration::from_secs(1);
 /// How long room for more is waited for; then no more is kept.
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -92,13 +95,26 @@ impl<'a> Capture<'a> {
         Capture { keep, bytes: Vec::new(), truncated: false, lines, room, most: None, patience: PATIENCE }
     }
 
-    /// Reads to the end of the stream. May be dropped at any time: what was read is kept.
-    pub(super) async fn fill(&mut self, stream: Option<impl AsyncRead + Unpin>) {
+    /// Reads to the end of the stream, or until nothing more comes once the program is gone. May be dropped at any time: what was
+    /// read is kept.
+    pub(super) async fn fill(&mut self, stream: Option<impl AsyncRead + Unpin>, gone: &CancellationToken) {
         let Some(mut stream) = stream else { return };
         let mut chunk = vec![0; READ];
-        while let Ok(length @ 1..) = stream.read(&mut chunk).await {
-            self.lines.take(&chunk[..length]).await;
+        loop {
+            let silent = async {
+                gone.cancelled().await;
+                tokio::time::sleep(DRAIN).await;
+            };
+            let length = tokio::select! {
+                biased;
+                read = stream.read(&mut chunk) => read.unwrap_or(0),
+                () = silent => 0,
+            };
+            if length == 0 {
+                return;
+            }
             self.take(&chunk[..length]).await;
+            self.lines.take(&chunk[..length]).await;
         }
     }
 
@@ -221,7 +237,7 @@ mod tests {
             let mut capture = Capture::new(Keep::First, Lines::new(&log, LogStream::Out), &budget);
             let (mut stored, mut most) = (0, 0);
             let reading = async {
-                capture.fill(Some(printed.as_slice())).await;
+                capture.fill(Some(printed.as_slice()), &CancellationToken::new()).await;
                 log.close();
             };
             let storing = async {
@@ -244,7 +260,7 @@ mod tests {
         log.patience = Duration::from_millis(20);
         let mut capture = Capture::new(Keep::First, Lines::new(&log, LogStream::Out), &budget);
         let printed = b"0123456789\n".repeat(100_000);
-        capture.fill(Some(printed.as_slice())).await;
+        capture.fill(Some(printed.as_slice()), &CancellationToken::new()).await;
         let lines = log.take();
         let said = lines.last().map(|line| line.text.clone()).unwrap_or_default();
         let missing = 100_000 - (lines.len() - 1);

@@ -18,9 +18,8 @@ use crate::logs::{Log, LogStream};
 
 /// How long a program has to end after it was asked to.
 const GRACE: Duration = Duration::from_secs(5);
-/// How long the rest of the output is waited for once the group is gone. A process that left the group may hold
-/// the pipes for ever.
-const DRAIN: Duration = Duration::from_secs(1);
+/// How long the rest of the output is waited for once the group is gone, while more of it comes and is stored.
+const DRAIN: Duration = Duration::from_secs(15);
 
 /// A program that was started, the leader of its process group.
 #[derive(Debug)]
@@ -55,8 +54,9 @@ impl Running {
         let mut stderr = Capture::new(Keep::Last, Lines::new(log, LogStream::Err), budget);
         let mut stopped = false;
         let status = {
+            let gone = CancellationToken::new();
             let (out, err) = (self.child.stdout.take(), self.child.stderr.take());
-            let mut reading = pin!(async { tokio::join!(stdout.fill(out), stderr.fill(err)) });
+            let mut reading = pin!(async { tokio::join!(stdout.fill(out, &gone), stderr.fill(err, &gone)) });
             let mut kill_at = None;
             let mut read = false;
             let status = loop {
@@ -77,6 +77,7 @@ impl Running {
             };
             // At once after the leader was reaped, before its number can be given to another process.
             self.group.signal(Signal::SIGKILL);
+            gone.cancel();
             if !read {
                 let _ = timeout(DRAIN, reading).await;
             }
