@@ -57,6 +57,13 @@ impl Peer {
         Ok(stream)
     }
 
+    /// Sends a request on a connection of its own; the answer is the caller's to read.
+    pub async fn send(&self, request: &Request<'_>) -> io::Result<TcpStream> {
+        let mut stream = self.connect().await?;
+        stream.write_all(&request.bytes(self)).await?;
+        Ok(stream)
+    }
+
     /// Whether a connection to another is one to this.
     fn is_reached_like(&self, other: &Peer) -> bool {
         (self.address, self.from, self.life) == (other.address, other.from, other.life)

@@ -5,6 +5,7 @@
 
 pub mod access;
 pub mod catalog;
+pub mod cgroup;
 pub mod check;
 pub mod clock;
 pub mod dump;

@@ -8,6 +8,7 @@ mod heal;
 mod integrity;
 mod kills;
 mod leaps;
+mod memory;
 mod mixed;
 mod nodes;
 mod place;
@@ -50,14 +51,14 @@ struct Arguments {
     #[arg(long)]
     kills: Option<usize>,
     /// Which faults: f1 (kills under load), f2 (a kill at every sync), f3 (kills of the recovery), f4 (workers that die, sleep
-    /// and report twice, a server that stands still: f4, f5, f11, f20), f12 (the clock is set); with three nodes on PostgreSQL f1n (kills), f12n (their clocks differ and are set),
+    /// and report twice, a server that stands still: f4, f5, f11, f20), f12 (the clock is set), f26 (256 MiB of memory for all that costs some); with three nodes on PostgreSQL f1n (kills), f12n (their clocks differ and are set),
     /// f16, f17, f18 (kills, and commits are cut off, the primary is lost, the server crashes), f17a (a primary is lost whose standby is asynchronous), f17p (Patroni has its standby take over; not unless asked for, as it needs Patroni and etcd), f19 (nodes are cut off from the
     /// database), f20 (nodes stand still), f21 (nodes behind a balancer are stopped in order); mixed (workers of every kind side by side, killed); f4n and mixedn are f4
     /// and mixed with three nodes behind a balancer; f32 (a soak: a kill each minute for `--minutes`; only when asked for).
     #[arg(
         long,
         value_delimiter = ',',
-        default_value = "f1,f1n,f2,f3,f4,f4n,f12,f12n,f16,f17,f17a,f18,f19,f20,f21,mixed,mixedn"
+        default_value = "f1,f1n,f2,f3,f4,f4n,f12,f12n,f16,f17,f17a,f18,f19,f20,f21,f26,mixed,mixedn"
     )]
     faults: Vec<String>,
     /// What the randomness is made from; a new one each time unless given.
@@ -196,6 +197,9 @@ async fn run(arguments: &Arguments) -> Result<bool> {
     if wanted("f21") {
         let stops = arguments.kills.unwrap_or(if arguments.quick { 4 } else { 50 });
         drain::run(&place, None, stops, arguments.clients, seed, &mut report).await?;
+    }
+    if wanted(memory::NAME) {
+        memory::run(&place, arguments.quick, &mut report).await?;
     }
     if wanted(soak::NAME) {
         let soak = soak::Soak { length: arguments.soak(), life: MINUTE, clients: arguments.clients, seed };
