@@ -30,6 +30,9 @@ lint: ## formatting and clippy, warnings are errors
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
 
+simulate: ## drive the state machine through SEEDS of random faults (1,000,000 unless given)
+	$(CARGO) run --release --locked -p longhaul-simulation -- --seeds $(or $(SEEDS),1000000) --threads $$(nproc)
+
 bench: setup ## measure against the goals (30 minutes; QUICK=1 for a few)
 	$(CARGO) build --release --locked -p longhaul -p longhaul-bench
 	$(TARGET)/release/longhaul-bench $(if $(QUICK),--quick) --longhaul $(LONGHAUL)
@@ -46,4 +49,4 @@ soak: setup ## two hours of load with a kill each minute (MINUTES=120)
 	$(CARGO) build --release --locked -p longhaul -p longhaul-proof
 	$(TARGET)/release/torture --faults f32 --minutes $(or $(MINUTES),120) --longhaul $(LONGHAUL)
 
-.PHONY: help setup run test test-clients test-python lint bench torture torture-quick soak
+.PHONY: help setup run test test-clients test-python lint simulate bench torture torture-quick soak

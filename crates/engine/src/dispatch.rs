@@ -8,7 +8,9 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use futures_util::FutureExt;
-use longhaul_model::{Command, Effect, Env, Failure, Fault, Launch, NodeId, Permit, TaskId, Token, WorkerId, weight};
+use longhaul_model::{
+    Command, Effect, Env, Failure, Fault, Launch, NodeId, Permit, TaskId, Token, WorkerId, weight,
+};
 use longhaul_store::peers::{News, To};
 use longhaul_store::{Budget, Commit, CommitSink, Store, StoreError, Stored};
 use parking_lot::Mutex;

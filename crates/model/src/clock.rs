@@ -15,7 +15,7 @@ const LOOK: i64 = 1_000;
 const PART: i64 = 10;
 
 /// A clock that is never set.
-pub(crate) struct Steady {
+pub struct Steady {
     /// What is added to the time since the boot, in milliseconds.
     offset: AtomicI64,
     /// When the wall was looked at last, in milliseconds since the boot.
@@ -30,7 +30,11 @@ const NONE: i64 = i64::MIN;
 
 impl Steady {
     pub(crate) fn new() -> Self {
-        let (wall, boot) = (wall(), since_boot());
+        Steady::starting(wall(), since_boot())
+    }
+
+    /// One that starts when the clock on the wall shows `wall`, and `boot` milliseconds have passed since the machine's boot.
+    pub fn starting(wall: i64, boot: i64) -> Self {
         Steady {
             offset: AtomicI64::new(wall - boot),
             looked: AtomicI64::new(boot),
@@ -61,8 +65,8 @@ impl Steady {
         self.at(since_boot(), || self.shown())
     }
 
-    /// The time at so many milliseconds since the boot.
-    fn at(&self, boot: i64, wall: impl Fn() -> i64) -> Timestamp {
+    /// The time at so many milliseconds since the boot; `wall` gives what the clock that is followed shows just then.
+    pub fn at(&self, boot: i64, wall: impl Fn() -> i64) -> Timestamp {
         let looked = self.looked.load(Ordering::Relaxed);
         if boot - looked >= LOOK
             && self.looked.compare_exchange(looked, boot, Ordering::Relaxed, Ordering::Relaxed).is_ok()

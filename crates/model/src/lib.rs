@@ -24,13 +24,14 @@ pub mod weight;
 pub mod workflow;
 
 pub use claims::{Claim, ClaimMode, Hold, Line};
+pub use clock::Steady;
 pub use command::{Change, Command, Effect, Failure, Launch, Leased, Refused, Terms, Verdict};
 pub use env::Env;
 pub use fault::{Cause, Fault};
 pub use id::{NodeId, TaskId, Token, WorkerId, WorkflowVersion};
 pub use record::{
-    Attempt, Child, Children, Decision, EffectKey, Fan, Lease, Outcome, Record, Stage, State, StopReason, Stopping,
-    SubTask, WaitingFor,
+    Attempt, Child, Children, Decision, EffectKey, Fan, Lease, Outcome, Record, Stage, State, StopReason,
+    Stopping, SubTask, WaitingFor,
 };
 pub use resource::{LockMode, Resource};
 pub use room::{Permit, Room, Unlimited};

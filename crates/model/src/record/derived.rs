@@ -74,8 +74,7 @@ impl Record {
     /// Its children, if it has any and they are not left out.
     pub fn children(&self, index: u32) -> std::ops::Range<u32> {
         let fan = self.sub_tasks[index as usize].fan.as_ref();
-        let here = |fan: &&Box<super::Fan>| (fan.first as usize) < self.sub_tasks.len();
-        fan.filter(here).map_or(0..0, |fan| fan.children())
+        fan.filter(|fan| (fan.first as usize) < self.sub_tasks.len()).map_or(0..0, |fan| fan.children())
     }
 
     /// A sub-task's name on the wire.
