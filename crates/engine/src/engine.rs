@@ -11,6 +11,7 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use crate::action::Actions;
+use crate::clock::{self, Clock};
 use crate::dispatch::Dispatcher;
 use crate::history;
 use crate::peers;
@@ -47,6 +48,7 @@ pub(crate) struct Inner {
     /// Taken by who changes settings of which several are one value.
     pub(crate) settings: tokio::sync::Mutex<()>,
     draining: AtomicBool,
+    pub(crate) clock: Clock,
     /// Nobody waits for anything any more.
     timers: CancellationToken,
     /// The store closes: until then time goes on, for what is due and for leases.
@@ -94,6 +96,7 @@ impl Engine {
         let routes = Routes::new(store.workflows().map_err(EngineError::Store)?);
         let limits = kept_limits(&*store)?.into_iter().map(|(name, limits)| (name.into(), limits));
         dispatcher.workers().limit(limits);
+        let judged = Clock::begin(&*store, &env).map_err(EngineError::Store)?;
         let behind = store.recovers_behind();
         if behind {
             dispatcher.workers().recovering(true);
@@ -114,6 +117,7 @@ impl Engine {
             under_way: Budget::new(UNDER_WAY),
             settings: tokio::sync::Mutex::new(()),
             draining: AtomicBool::new(false),
+            clock: judged,
             timers,
             closing,
             recovering: AtomicBool::new(behind),
@@ -124,6 +128,7 @@ impl Engine {
             tokio::spawn(recover(engine.inner.clone()));
         }
         tokio::spawn(peers::watch(engine.clone(), engine.inner.closing.clone()));
+        tokio::spawn(clock::keep(engine.clone(), stop.clone()));
         tokio::spawn(history::keep(engine.clone(), stop));
         Ok(engine)
     }
@@ -172,6 +177,7 @@ impl Engine {
     /// As [`Engine::settle`], and closes the store.
     pub async fn shutdown(&self, limit: Duration) {
         self.settle(limit).await;
+        self.mark_clock().await;
         self.inner.closing.cancel();
         self.inner.store.close().await;
     }

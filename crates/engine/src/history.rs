@@ -77,8 +77,9 @@ pub(crate) async fn keep(engine: Engine, stop: CancellationToken) {
     stop.run_until_cancelled(rounds).await;
 }
 
+/// By the time that was lived through: a clock that is far ahead deletes nothing.
 async fn purge(store: &dyn Store, env: &Env, days: i64) -> Result<u64, StoreError> {
-    let before = Timestamp(env.now().0 - days * DAY);
+    let before = Timestamp(env.lived().0 - days * DAY);
     let (mut from, mut deleted) = (None, 0);
     loop {
         let purged = store.purge(before, from, BATCH).await?;
@@ -89,7 +90,7 @@ async fn purge(store: &dyn Store, env: &Env, days: i64) -> Result<u64, StoreErro
         }
         sleep(PAUSE).await;
     }
-    let before = Timestamp(env.now().0 - AUDIT_DAYS * DAY);
+    let before = Timestamp(env.lived().0 - AUDIT_DAYS * DAY);
     while store.prune_audit(before, BATCH).await? >= u64::from(BATCH) - 1 {
         sleep(PAUSE).await;
     }

@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 pub mod action;
+mod clock;
 mod config;
 mod credentials;
 mod dispatch;

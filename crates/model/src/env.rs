@@ -13,6 +13,8 @@ use crate::time::Timestamp;
 #[derive(Clone)]
 pub struct Env {
     clock: Clock,
+    /// How far the clock is doubted to be ahead, in milliseconds.
+    doubt: Arc<AtomicI64>,
     /// What keeps identities of the same millisecond in order.
     identities: Arc<Mutex<ContextV7>>,
 }
@@ -35,7 +37,7 @@ impl Env {
     }
 
     fn of(clock: Clock) -> Self {
-        Env { clock, identities: Arc::new(Mutex::new(ContextV7::new())) }
+        Env { clock, doubt: Arc::default(), identities: Arc::new(Mutex::new(ContextV7::new())) }
     }
 
     /// Now, in UTC. It does not leap when the machine's clock is set, and never goes back.
@@ -53,6 +55,21 @@ impl Env {
             Clock::Steady(clock) => Timestamp(clock.shown()),
             Clock::Manual(_) => self.now(),
         }
+    }
+
+    /// The time by which what is old is deleted: [`Env::now`], less what the clock is doubted to be ahead ([`crate::lived`]).
+    pub fn lived(&self) -> Timestamp {
+        Timestamp(self.now().0.saturating_sub(self.doubt.load(Ordering::SeqCst)))
+    }
+
+    /// The clock is doubted to be so far ahead; 0 believes it.
+    pub fn set_doubt(&self, doubt: crate::time::Span) {
+        self.doubt.store(i64::try_from(doubt.0).unwrap_or(i64::MAX), Ordering::SeqCst);
+    }
+
+    /// How far the clock is doubted to be ahead; 0 while it is believed.
+    pub fn doubt(&self) -> crate::time::Span {
+        crate::time::Span(self.doubt.load(Ordering::SeqCst).unsigned_abs())
     }
 
     /// Another clock shows this just now: it is followed from now on, at once the first time, slowly afterwards. For servers that work on

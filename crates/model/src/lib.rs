@@ -11,6 +11,7 @@ pub mod expr;
 pub mod fault;
 pub mod id;
 pub mod invariant;
+pub mod lived;
 pub mod liveness;
 mod machine;
 pub mod record;

@@ -12,8 +12,8 @@ use http::Method;
 
 use crate::access::{self, Gate};
 use crate::api::{
-    App, audit, bound, credentials, docs, health, locks, metrics, nodes, queues, signing_keys, tasks, tokens,
-    users, workers, workflows,
+    App, audit, bound, clock, credentials, docs, health, locks, metrics, nodes, queues, signing_keys, tasks,
+    tokens, users, workers, workflows,
 };
 use crate::error::ApiError;
 use crate::openapi::{Answer, Body, Doc, Param};
@@ -265,6 +265,14 @@ pub(crate) fn table() -> Vec<Route> {
             Doc::new("rotateSigningKeys", "Administration", "Sign access tokens with a new key from now on; nobody is logged out")
                 .answers(vec![Answer::empty(204, "There is a new key")]),
             post(signing_keys::rotate)),
+        route(Method::GET, "/v1/clock", Viewer,
+            Doc::new("getClock", "Administration", "Whether the clock is believed when old tasks are deleted")
+                .answers(vec![Answer::json(200, "The clock", "Clock")]),
+            get(clock::get)),
+        route(Method::POST, "/v1/clock/confirm", Admin,
+            Doc::new("confirmClock", "Administration", "Say that the clock is right: what is old by it may be deleted").body(Body::Json("ClockConfirmation"))
+                .answers(vec![Answer::empty(204, "It is believed"), Answer::error(400)]),
+            post(clock::confirm)),
         route(Method::GET, "/health/live", Public,
             Doc::new("getLive", "Health", "Whether the process answers").answers(vec![Answer::json(200, "It does", "Health")]),
             get(health::live)),

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use longhaul_engine::{Ask, Beat, Beats, Ending, LeaseState, Recorded, WorkerReport};
-use longhaul_model::{Outcome, Span, SubTaskStatus, TaskStatus, WorkerId};
+use longhaul_model::{Env, Outcome, Span, SubTaskStatus, TaskStatus, Timestamp, WorkerId};
 use serde_json::json;
 
 use super::support::*;
@@ -119,4 +119,45 @@ async fn calls_are_served_while_active_tasks_recover() {
         assert_eq!((record.state.status, record.sub_tasks[0].attempt), (TaskStatus::Successful, 1));
     }
     second.shutdown(Duration::from_secs(5)).await;
+}
+
+/// A clock that is off by so many years at a start.
+fn years_off(years: i64) -> Env {
+    let env = Env::real();
+    env.refer(Timestamp(env.now().0 + years * 365 * 24 * 3_600_000));
+    env
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_clock_years_ahead_deletes_nothing_until_it_is_confirmed() {
+    let dir = tempfile::tempdir().unwrap();
+    let first = engine(dir.path()).await;
+    first.put_workflow(definition("old", vec![json!({})]), audit()).await.unwrap();
+    let id = run(&first, "old").await.id;
+    first.shutdown(Duration::ZERO).await;
+    drop(first);
+
+    for years in [10, -10] {
+        let wrong = engine_at(dir.path(), years_off(years)).await;
+        assert_eq!(wrong.clock_doubt().0 > 0, years > 0);
+        assert_eq!(wrong.retain().await.unwrap(), 0, "{years} years");
+        assert_eq!(own(wrong.get(id).unwrap()).id, id);
+        wrong.shutdown(Duration::ZERO).await;
+    }
+
+    let right = engine_at(dir.path(), years_off(10)).await;
+    assert!(right.clock_doubt().0 > 0);
+    right.confirm_clock(audit()).await.unwrap();
+    assert_eq!(right.clock_doubt().0, 0);
+    let begun = std::time::Instant::now();
+    while right.retain().await.unwrap() == 0 {
+        assert!(begun.elapsed() < Duration::from_secs(30), "it is never deleted");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    assert!(right.get(id).is_err());
+    right.shutdown(Duration::ZERO).await;
+    drop(right);
+    let again = engine_at(dir.path(), years_off(10)).await;
+    assert_eq!(again.clock_doubt().0, 0, "it was confirmed");
+    again.shutdown(Duration::ZERO).await;
 }

@@ -16,7 +16,15 @@ pub(crate) async fn engine(directory: &Path) -> Engine {
 }
 
 pub(crate) async fn engine_with(directory: &Path, config: EngineConfig) -> Engine {
-    let env = Env::real();
+    started(directory, Env::real(), config).await
+}
+
+/// One with a clock of its own.
+pub(crate) async fn engine_at(directory: &Path, env: Env) -> Engine {
+    started(directory, env, EngineConfig::default()).await
+}
+
+async fn started(directory: &Path, env: Env, config: EngineConfig) -> Engine {
     let store: Arc<Sqlite> = Sqlite::open(directory, env.clone()).unwrap();
     let keys = Keyring::open(&directory.join("keys.json"), Rotation::default(), env.now().0).unwrap();
     Engine::start(store, env, keys.sealer(), config).await.unwrap()

@@ -34,6 +34,13 @@ pub(crate) async fn get(State(app): State<App>) -> Result<Response, ApiError> {
     family(&mut out, "longhaul_ready", "1 while tasks are accepted and run");
     sample(&mut out, "longhaul_ready", "", f64::from(u8::from(app.engine.is_ready())));
     writing(&mut out, &app.engine.store_health());
+    let name = "longhaul_clock_doubt_seconds";
+    family(
+        &mut out,
+        name,
+        "How far the clock is ahead of the time by which history is deleted; 0 while it is believed",
+    );
+    sample(&mut out, name, "", app.engine.clock_doubt().0 as f64 / 1000.0);
     family(&mut out, "longhaul_workers", "Workers heard of within the last minutes");
     sample(&mut out, "longhaul_workers", "", app.engine.workers().len() as f64);
     line(&mut out, &app.engine.line());

@@ -2,6 +2,7 @@
 
 pub(crate) mod audit;
 pub(crate) mod bound;
+pub(crate) mod clock;
 pub(crate) mod credentials;
 pub(crate) mod docs;
 pub(crate) mod health;

@@ -88,6 +88,21 @@ pub(super) fn all() -> Map<String, Value> {
     add("Workflow", workflow());
     add("WorkflowDefinition", definition());
     add(
+        "Clock",
+        object(
+            &["clockTimestamp", "livedTimestamp", "doubted"],
+            json!({
+                "clockTimestamp": instant("What the clock shows"),
+                "livedTimestamp": instant("The time by which old tasks are deleted: behind the clock while that is doubted"),
+                "doubted": { "type": "boolean", "description": "The clock was far ahead of when the store was last at work" }
+            }),
+        ),
+    );
+    add(
+        "ClockConfirmation",
+        object(&["clockTimestamp"], json!({ "clockTimestamp": instant("What time it is, within an hour") })),
+    );
+    add(
         "Health",
         object(
             &["status"],

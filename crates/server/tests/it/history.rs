@@ -94,3 +94,24 @@ async fn audit_tells_who_changed_what() {
     assert_eq!(server.get("/v1/audit?since=yesterday").await.code(), "INVALID_PARAMETER");
     assert_eq!(server.get("/v1/audit?since=2999-01-01T00:00:00.000Z").await.json()["elements"], json!([]));
 }
+
+/// A clock is confirmed by who says what time it is.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_clock_is_shown_and_confirmed() {
+    let server = Running::start().await;
+    let shown = server.get("/v1/clock").await.json();
+    assert_eq!(shown["doubted"], json!(false));
+    assert_eq!(shown["clockTimestamp"], shown["livedTimestamp"]);
+    for wrong in [
+        json!({}),
+        json!({ "clockTimestamp": "soon" }),
+        json!({ "clockTimestamp": "2001-01-01T00:00:00.000Z" }),
+    ] {
+        let answer = server.send("POST", "/v1/clock/confirm", Some(wrong.clone())).await;
+        assert_eq!(answer.status.as_u16(), 400, "{wrong}");
+    }
+    let right = json!({ "clockTimestamp": shown["clockTimestamp"] });
+    assert_eq!(server.send("POST", "/v1/clock/confirm", Some(right)).await.status.as_u16(), 204);
+    let metrics = server.get("/metrics").await;
+    assert!(metrics.text.contains("longhaul_clock_doubt_seconds 0"), "{metrics:?}");
+}

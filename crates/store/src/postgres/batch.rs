@@ -293,7 +293,11 @@ impl<'a> Batch<'a> {
             )
         };
         let rest = async {
-            try_join!(self.logs.write(db), self.notes.write(db), self.keys.forget_old(db, self.now))
+            try_join!(
+                self.logs.write(db),
+                self.notes.write(db),
+                self.keys.forget_old(db, self.shared.env.lived())
+            )
         };
         try_join!(together.run(db), seldom, rest)?;
         self.tally = tally;

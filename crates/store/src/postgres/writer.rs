@@ -378,6 +378,8 @@ impl Writer {
                 self.tally = Some(written.tally.clone());
                 let outcome = tokio::spawn(commit(self.shared.clone(), client, written.tally.mark()));
                 self.under_way = Some(UnderWay { jobs, written, outcome });
+                // The one before it may have ended meanwhile.
+                self.shared.vitals.busy();
                 Ok(())
             }
             Err(e) => {

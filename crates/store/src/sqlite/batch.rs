@@ -256,7 +256,7 @@ impl Batch {
                 "DELETE FROM keys WHERE (principal, key) IN
                  (SELECT principal, key FROM keys WHERE created_at < ? ORDER BY created_at LIMIT 2)",
             )
-            .and_then(|mut s| s.execute([self.now.0 - KEY_LIFE]))
+            .and_then(|mut s| s.execute([writer.env.lived().0 - KEY_LIFE]))
             .map(|_| ())
             .map_err(sql)
     }

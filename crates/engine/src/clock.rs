@@ -1,0 +1,98 @@
+//! Whether the clock is believed when old things are deleted ([`longhaul_model::lived`]): the mark of the time that was lived through is kept
+//! with the tasks, moved every minute and at the end.
+
+use std::time::Duration;
+
+use longhaul_model::lived::{Lived, Mark};
+use longhaul_model::{Env, Span};
+use longhaul_store::{Audit, Store, StoreError};
+use serde_json::json;
+use tokio::sync::Mutex;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use crate::engine::Engine;
+use crate::error::EngineError;
+
+/// The name under which the mark is kept.
+const NAME: &str = "clock";
+/// How often it is moved.
+const ROUND: Duration = Duration::from_secs(60);
+
+/// What is known of the clock.
+pub(crate) struct Clock(Mutex<(Lived, Instant)>);
+
+fn kept(store: &dyn Store) -> Result<Option<Mark>, StoreError> {
+    Ok(store.setting(NAME)?.and_then(|value| serde_json::from_value(value).ok()))
+}
+
+impl Clock {
+    /// Judges the clock at a start, before anything is deleted by it.
+    pub(crate) fn begin(store: &dyn Store, env: &Env) -> Result<Clock, StoreError> {
+        let mark = kept(store)?;
+        let now = env.now();
+        let lived = Lived::begin(mark, now);
+        env.set_doubt(lived.doubt());
+        if let Some(mark) = mark.filter(|_| lived.doubt() > Span(0)) {
+            tracing::warn!(
+                clock = %now,
+                last_at_work = %longhaul_model::Timestamp(mark.lived),
+                "the clock is far ahead of when this store was last at work: until POST /v1/clock/confirm, or as long at work, nothing is \
+                 deleted that would be old by the clock alone"
+            );
+        }
+        Ok(Clock(Mutex::new((lived, Instant::now()))))
+    }
+}
+
+impl Engine {
+    /// How far the clock is doubted to be ahead; 0 while it is believed.
+    pub fn clock_doubt(&self) -> Span {
+        self.inner.env.doubt()
+    }
+
+    /// An operator says that the clock is right: what is old by it may be deleted.
+    pub async fn confirm_clock(&self, audit: Audit) -> Result<(), EngineError> {
+        let mut clock = self.inner.clock.0.lock().await;
+        let now = self.inner.env.now();
+        let mut confirmed = clock.0;
+        confirmed.confirm(now);
+        let audit = audit.detail(format!("{now}, {} ms ahead", clock.0.doubt().0));
+        let kept = self.inner.store.put_setting(NAME, json!(confirmed.mark()), Some(audit)).await;
+        kept.map_err(EngineError::Store)?;
+        clock.0 = confirmed;
+        self.inner.env.set_doubt(Span(0));
+        Ok(())
+    }
+
+    /// Moves the mark by the time that has passed.
+    pub(crate) async fn mark_clock(&self) {
+        let mut clock = self.inner.clock.0.lock().await;
+        let moved = async {
+            let stored = self.beside(kept).await?;
+            let (lived, since) = &mut *clock;
+            let passed = Span(u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX));
+            lived.pass(stored, self.inner.env.now(), passed);
+            *since = Instant::now();
+            if self.inner.env.doubt() > Span(0) && lived.doubt() == Span(0) {
+                tracing::info!("the clock is believed again");
+            }
+            self.inner.env.set_doubt(lived.doubt());
+            self.inner.store.put_setting(NAME, json!(lived.mark()), None).await
+        };
+        if let Err(e) = moved.await {
+            tracing::debug!(error = %e, "until when the store was at work was not kept");
+        }
+    }
+}
+
+/// Keeps the mark until stopped.
+pub(crate) async fn keep(engine: Engine, stop: CancellationToken) {
+    let rounds = async {
+        loop {
+            engine.mark_clock().await;
+            tokio::time::sleep(ROUND).await;
+        }
+    };
+    stop.run_until_cancelled(rounds).await;
+}
