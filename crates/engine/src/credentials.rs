@@ -76,6 +76,7 @@ impl Engine {
     pub fn credentials_task(&self, id: TaskId) -> Result<Record, EngineError> {
         match self.get(id)? {
             Stored::Own(record) if record.credentials_operation().is_some() => Ok(*record),
+            Stored::Damaged(damaged) => Err(EngineError::Unreadable { id, why: damaged.why }),
             Stored::Own(_) | Stored::Imported { .. } => {
                 Err(EngineError::Refused { id, refused: Refused::NoCredentialsTask })
             }
@@ -106,7 +107,7 @@ impl Engine {
                         }
                         // History of another server has no spec and no sub-tasks of this kind; a workflow that only has the
                         // type is none of these.
-                        Stored::Own(_) | Stored::Imported { .. } => page.total -= 1,
+                        Stored::Own(_) | Stored::Imported { .. } | Stored::Damaged(_) => page.total -= 1,
                     }
                 }
             }

@@ -254,7 +254,12 @@ impl Dispatcher {
 
     /// What takes a task's secrets out of what an attempt says; `None` if it cannot have seen any.
     pub(crate) fn redactor(&self, id: TaskId, sub_task: u32) -> Result<Option<Redactor>, StoreError> {
-        let Stored::Own(record) = self.store.get_short(id)? else { return Ok(None) };
+        let record = match self.store.get_short(id)? {
+            Stored::Own(record) => record,
+            Stored::Imported { .. } => return Ok(None),
+            // It may have secrets: nothing of it is passed on.
+            Stored::Damaged(damaged) => return Err(StoreError::Corrupt(damaged.why)),
+        };
         if !record.may_see_secrets(sub_task) {
             return Ok(None);
         }

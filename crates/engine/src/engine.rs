@@ -194,6 +194,7 @@ impl Engine {
             StoreError::Refused(Refused::Unfit { what, unfit }) => EngineError::Unfit { what, unfit },
             StoreError::Refused(refused) => EngineError::Refused { id, refused },
             StoreError::KeyReused => EngineError::KeyReused,
+            StoreError::Corrupt(why) => EngineError::Unreadable { id, why },
             other => EngineError::Store(other),
         }
     }
@@ -243,5 +244,6 @@ pub(crate) fn has_ended(task: &Stored) -> bool {
     match task {
         Stored::Own(record) => record.state.status.is_ended(),
         Stored::Imported { .. } => true,
+        Stored::Damaged(damaged) => damaged.has_ended(),
     }
 }

@@ -92,6 +92,14 @@ pub enum EngineError {
     /// Imported tasks are history: nothing can be asked of them.
     #[error("task {0} was imported and cannot be changed")]
     Imported(TaskId),
+    /// What is stored of the task cannot be read; nothing changed.
+    #[error("task {id} cannot be read: {why}")]
+    Unreadable {
+        /// The task.
+        id: TaskId,
+        /// What is wrong.
+        why: String,
+    },
     /// The idempotency key was used for another request.
     #[error("the idempotency key was used for another request")]
     KeyReused,

@@ -33,9 +33,9 @@ pub use engine::Engine;
 pub use error::EngineError;
 pub use logs::{Log, LogChunk, LogLine, LogQuery, LogStream};
 pub use longhaul_store::{
-    Audit, AuditEntry, AuditPage, AuditQuery, Budget, Deletion, Health, IdempotencyKey, ImportOutcome,
-    ImportedTask, KnownNode, Lock, LockPage, LockQuery, Node, NodeState, OrderBy, Page, Room, Stats,
-    StoreError, Stored, Submitted, TaskQuery, Trouble, WorkflowPut, WorkflowSummary,
+    Audit, AuditEntry, AuditPage, AuditQuery, Budget, Damaged, Deletion, Health, IdempotencyKey,
+    ImportOutcome, ImportedTask, KnownNode, Lock, LockPage, LockQuery, Node, NodeState, OrderBy, Page, Room,
+    Stats, StoreError, Stored, Submitted, TaskQuery, Trouble, WorkflowPut, WorkflowSummary,
 };
 pub use operate::VerdictRequest;
 pub use permits::LineSummary;

@@ -74,7 +74,7 @@ impl Engine {
             // A store finds nothing to command in an imported task: say which of the two it is.
             Err(longhaul_store::StoreError::NotFound) => match self.get(id)? {
                 Stored::Imported { .. } => Err(EngineError::Imported(id)),
-                Stored::Own(_) => Err(EngineError::NoTask(id)),
+                Stored::Own(_) | Stored::Damaged(_) => Err(EngineError::NoTask(id)),
             },
             Err(e) => Err(Engine::wrong(id, e)),
         }
@@ -86,6 +86,7 @@ impl Engine {
                 record.find_sub_task(name).ok_or_else(|| EngineError::NoSubTask(id, name.to_owned()))
             }
             Stored::Imported { .. } => Err(EngineError::Imported(id)),
+            Stored::Damaged(damaged) => Err(EngineError::Unreadable { id, why: damaged.why }),
         }
     }
 }

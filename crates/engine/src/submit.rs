@@ -94,7 +94,7 @@ impl Engine {
         let (id, until) = (task.id(), Instant::now() + limit);
         let revision = |task: &Stored| match task {
             Stored::Own(record) => record.state.revision,
-            Stored::Imported { .. } => 0,
+            Stored::Imported { .. } | Stored::Damaged(_) => 0,
         };
         let known = revision(&task);
         loop {
@@ -177,6 +177,10 @@ impl Engine {
         } else {
             store.submit(submission).await
         };
-        submitted.map_err(|e| Engine::wrong(id, e))
+        submitted.map_err(|e| match e {
+            // Of its workflow, not of a task that there is not yet.
+            StoreError::Corrupt(_) => EngineError::Store(e),
+            e => Engine::wrong(id, e),
+        })
     }
 }

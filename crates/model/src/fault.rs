@@ -119,6 +119,8 @@ pub mod code {
     pub const OUTPUT_TOO_DEEP: &str = "OUTPUT_TOO_DEEP";
     /// The output of an attempt is too large to be kept.
     pub const OUTPUT_TOO_LARGE: &str = "OUTPUT_TOO_LARGE";
+    /// What is stored of the task cannot be read.
+    pub const TASK_UNREADABLE: &str = "TASK_UNREADABLE";
     /// An expression of the workflow could not be evaluated.
     pub const EXPRESSION: &str = "EXPRESSION_ERROR";
     /// Some children of a `forEach` failed.

@@ -30,6 +30,7 @@ pub use command::{Change, Command, Effect, Failure, Launch, Leased, Refused, Ter
 pub use env::Env;
 pub use fault::{Cause, Fault};
 pub use id::{NodeId, TaskId, Token, WorkerId, WorkflowVersion};
+pub use machine::Unread;
 pub use record::{
     Attempt, Child, Children, Decision, EffectKey, Fan, Lease, Outcome, Record, Stage, State, StopReason,
     Stopping, SubTask, WaitingFor,

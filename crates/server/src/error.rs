@@ -13,6 +13,8 @@ use serde_json::{Map, Value};
 
 use crate::respond;
 
+pub(crate) use engine::task_unreadable;
+
 /// How much of what a caller sent is said back.
 const SHOWN: usize = 100;
 

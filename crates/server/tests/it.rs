@@ -5,8 +5,10 @@ mod it {
     mod access;
     mod bad_input;
     mod credentials;
+    mod depth;
     mod documented;
     mod history;
+    mod nul;
     mod openapi;
     mod quirks;
     mod support;

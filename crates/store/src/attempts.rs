@@ -5,6 +5,8 @@ use longhaul_model::{Attempt, Record};
 /// All of them, in order of their starts.
 pub(crate) fn whole(kept: Vec<Attempt>, record: &Record) -> Vec<Attempt> {
     let mut all = kept;
+    // One of a sub-task that there is not is damage.
+    all.retain(|attempt| (attempt.sub_task as usize) < record.sub_tasks.len());
     for latest in record.latest_attempts() {
         // An operator's verdict makes an attempt that history has as lost a success: history's word stays.
         if !all.iter().any(|kept| (kept.sub_task, kept.number) == (latest.sub_task, latest.number)) {

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use longhaul_model::value::{READABLE, nesting};
 use longhaul_model::workflow::Workflow;
-use longhaul_model::{Children, Record, State, SubTask, TaskId};
-use serde::de::DeserializeOwned;
+use longhaul_model::{Children, Record, State, SubTask, TaskId, TaskStatus};
+use serde::de::{DeserializeOwned, IgnoredAny};
 use serde::{Deserialize, Serialize};
 
 use crate::deep;
@@ -73,6 +73,19 @@ pub(crate) fn parse<T: DeserializeOwned>(text: &str) -> Result<T, StoreError> {
 }
 
 impl Reading {
+    /// Refuses a document that says otherwise than its row where the task stands: the row was changed without it.
+    pub(crate) fn check_status(&self, row: Option<TaskStatus>) -> Result<(), StoreError> {
+        let said = self.t.status;
+        match row {
+            Some(status) if status == said => Ok(()),
+            Some(status) => {
+                let (row, said) = (status.constant(), said.constant());
+                Err(StoreError::Corrupt(format!("its row says {row}, its document {said}")))
+            }
+            None => Err(StoreError::Corrupt("its column `status` is no status".to_owned())),
+        }
+    }
+
     /// Whether there are further chunks; tasks stored before children were known do not say how many.
     pub(crate) fn is_large(&self, workflow: &Workflow) -> bool {
         self.n.unwrap_or(workflow.sub_tasks.len()) > CHUNK
@@ -121,6 +134,21 @@ pub(crate) fn own_record(
         return Err(StoreError::Corrupt(format!("task {id} has other sub-tasks than its workflow")));
     }
     Ok(record)
+}
+
+/// Refuses a text that is no JSON object.
+pub(crate) fn check_object(text: &str) -> Result<(), StoreError> {
+    let object = text.trim_start().starts_with('{') && serde_json::from_str::<IgnoredAny>(text).is_ok();
+    if object { Ok(()) } else { Err(StoreError::Corrupt("its document is no JSON object".to_owned())) }
+}
+
+/// What a row's document says of its task's state, if it says anything: for rows of which other columns are damaged.
+pub(crate) fn state(document: &str) -> Option<State> {
+    #[derive(Deserialize)]
+    struct Only {
+        t: State,
+    }
+    parse::<Only>(document).ok().map(|only| only.t)
 }
 
 /// Whether a row's document says that there are further chunks. A look, not a parse: reads are many.

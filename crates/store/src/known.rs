@@ -1,11 +1,11 @@
 //! Workflow definitions: compiled once, kept for as long as the process lives.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use longhaul_model::WorkflowVersion;
 use longhaul_model::workflow::{Definition, Workflow};
+use longhaul_model::{TaskId, WorkflowVersion};
 use parking_lot::RwLock;
 
 use crate::doc;
@@ -93,6 +93,25 @@ impl Workflows {
         let mut newest = self.newest.write();
         self.epoch.fetch_add(1, Ordering::SeqCst);
         newest.remove(name);
+    }
+}
+
+/// Tasks that were found damaged since the start, so that sweeps do not ask for them again and again. Whoever mends one restarts
+/// the server, or asks for it by its id.
+#[derive(Default)]
+pub(crate) struct Damages(RwLock<HashSet<TaskId>>);
+
+impl Damages {
+    /// Remembers one; says so the first time.
+    pub(crate) fn found(&self, id: TaskId, why: &str) {
+        if self.0.write().insert(id) {
+            tracing::error!(task.id = %id, error = why, "a task cannot be read and is left as it is: cancel it, or mend it");
+        }
+    }
+
+    /// All of them.
+    pub(crate) fn all(&self) -> HashSet<TaskId> {
+        self.0.read().clone()
     }
 }
 

@@ -42,7 +42,7 @@ pub use nodes::{KnownNode, Node, NodeState};
 pub use query::{OrderBy, TaskQuery};
 pub use store::{Commit, CommitSink, Store, Submission, Work};
 pub use stored::{
-    Deletion, Grant, IdempotencyKey, ImportOutcome, ImportedTask, Page, Purged, Stats, Stored, Submitted,
-    Worked, WorkflowPut, WorkflowSummary,
+    Damaged, Deletion, Grant, IdempotencyKey, ImportOutcome, ImportedTask, Page, Purged, Stats, Stored,
+    Submitted, Worked, WorkflowPut, WorkflowSummary,
 };
 pub use transfer::{Location, Moved, Phase, Step, transfer, undo_transfer};

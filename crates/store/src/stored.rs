@@ -20,6 +20,34 @@ pub enum Stored {
         /// The JSON object, members and their order as they came.
         json: String,
     },
+    /// One of which not everything that is stored can be read: what can be is here.
+    Damaged(Box<Damaged>),
+}
+
+/// What is known of a task that cannot be read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Damaged {
+    /// Its identity; one that was made up from its row's number where even that cannot be read.
+    pub id: TaskId,
+    /// Its name, as far as it can be read.
+    pub name: String,
+    /// Its type, as far as it can be read.
+    pub kind: String,
+    /// Where it stands, by its row; `None` where that cannot be read.
+    pub status: Option<TaskStatus>,
+    /// When it was created.
+    pub created_at: Option<Timestamp>,
+    /// When it ended.
+    pub completed_at: Option<Timestamp>,
+    /// What is wrong.
+    pub why: String,
+}
+
+impl Damaged {
+    /// Whether nothing more happens to it by itself, for all that is known.
+    pub fn has_ended(&self) -> bool {
+        self.status.is_none_or(TaskStatus::is_ended)
+    }
 }
 
 impl Stored {
@@ -28,6 +56,7 @@ impl Stored {
         match self {
             Stored::Own(record) => record.id,
             Stored::Imported { id, .. } => *id,
+            Stored::Damaged(damaged) => damaged.id,
         }
     }
 }
@@ -117,6 +146,8 @@ pub enum Deletion {
     NotFound,
     /// It may still change: it has not ended, can be retried, or waits for a decision.
     Open(TaskStatus),
+    /// It cannot be read, so that nobody knows whether it has ended: it is to be cancelled first.
+    Unreadable,
 }
 
 /// What a round of retention did.

@@ -12,7 +12,7 @@ use serde_json::value::{RawValue, to_raw_value};
 
 use crate::action_error::ActionError;
 use crate::context::Context;
-use crate::wire::LARGEST_OUTPUT;
+use crate::wire::{DEEPEST_OUTPUT, LARGEST_OUTPUT};
 
 /// How an attempt ended: its output, if it has one, or why it failed.
 pub(crate) type Outcome = Result<Option<Box<RawValue>>, ActionError>;
@@ -62,6 +62,7 @@ fn output(value: &impl Serialize) -> Outcome {
     match output.get() {
         "null" => Ok(None),
         text if text.len() > LARGEST_OUTPUT => Err(too_large(text.len())),
+        text if nesting(text) > DEEPEST_OUTPUT => Err(too_deep()),
         _ => Ok(Some(output)),
     }
 }
@@ -72,6 +73,32 @@ pub(crate) fn too_large(size: usize) -> ActionError {
     ActionError::new("OUTPUT_TOO_LARGE", message)
         .remediation("Keep the data elsewhere, and give its place as output")
         .permanent()
+}
+
+fn too_deep() -> ActionError {
+    let message = format!("the output is nested deeper than {DEEPEST_OUTPUT} levels");
+    ActionError::new("OUTPUT_TOO_DEEP", message)
+        .remediation("Give less of it, or the deep part as a text")
+        .permanent()
+}
+
+/// How deep a JSON text is nested.
+fn nesting(text: &str) -> usize {
+    let (mut now, mut deepest, mut quoted, mut escaped) = (0_usize, 0, false, false);
+    for byte in text.bytes() {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if quoted => escaped = true,
+            b'"' => quoted = !quoted,
+            b'{' | b'[' if !quoted => {
+                now += 1;
+                deepest = deepest.max(now);
+            }
+            b'}' | b']' if !quoted => now = now.saturating_sub(1),
+            _ => {}
+        }
+    }
+    deepest
 }
 
 /// A mistake in the handler.
@@ -121,6 +148,10 @@ mod tests {
     fn output_is_checked_before_it_is_sent() {
         assert!(output(&()).unwrap().is_none());
         assert_eq!(output(&[1, 2]).unwrap().unwrap().get(), "[1,2]");
+        let deep =
+            |levels| (1..levels).fold(serde_json::json!(["]{[\""]), |inner, _| serde_json::json!([inner]));
+        assert!(output(&deep(DEEPEST_OUTPUT)).is_ok());
+        assert_eq!(output(&deep(DEEPEST_OUTPUT + 1)).unwrap_err().code, "OUTPUT_TOO_DEEP");
         assert_eq!(output(&"x".repeat(LARGEST_OUTPUT)).unwrap_err().code, "OUTPUT_TOO_LARGE");
         let no_json = std::collections::BTreeMap::from([((1, 2), 3)]);
         assert_eq!(output(&no_json).unwrap_err().code, "OUTPUT_INVALID");

@@ -24,6 +24,8 @@ pub(crate) const LARGEST_BODY: usize = 6 << 20;
 pub(crate) const MOST_SLOTS: usize = 1024;
 /// The largest output, in bytes of JSON.
 pub(crate) const LARGEST_OUTPUT: usize = 1 << 20;
+/// How deep an output may be nested: the server takes bodies of 64 levels, and a report has three around it.
+pub(crate) const DEEPEST_OUTPUT: usize = 61;
 /// The longest line of a log, in bytes.
 pub(crate) const LONGEST_LINE: usize = 8 << 10;
 /// What an attempt may write, in bytes.

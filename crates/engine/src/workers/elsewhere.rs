@@ -110,7 +110,7 @@ impl Engine {
         let (id, sub_task, token) = name.key;
         let record = match self.inner.store.get(id) {
             Ok(Stored::Own(record)) => record,
-            Ok(Stored::Imported { .. }) | Err(StoreError::NotFound) => return Ok(None),
+            Ok(Stored::Imported { .. } | Stored::Damaged(_)) | Err(StoreError::NotFound) => return Ok(None),
             Err(e) => return Err(EngineError::Store(e)),
         };
         let Some(sub) = record.sub_tasks.get(sub_task as usize).filter(|sub| sub.token() == token) else {

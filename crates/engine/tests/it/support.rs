@@ -78,7 +78,7 @@ pub(crate) async fn run(engine: &Engine, workflow: &str) -> Record {
 pub(crate) fn own(stored: Stored) -> Record {
     match stored {
         Stored::Own(record) => *record,
-        Stored::Imported { .. } => panic!("an own task was expected"),
+        other => panic!("an own task was expected: {other:?}"),
     }
 }
 

@@ -12,6 +12,7 @@ mod lease;
 mod line;
 mod operator;
 mod recover;
+mod unread;
 
 use std::sync::Arc;
 
@@ -20,6 +21,8 @@ use crate::id::NodeId;
 use crate::room::{Room, Unlimited};
 use crate::task::Task;
 use crate::time::Timestamp;
+
+pub use unread::Unread;
 
 impl Task {
     /// Applies a command where the store is one server's own. On `Err` the task is as it was.

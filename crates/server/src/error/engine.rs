@@ -2,6 +2,7 @@
 
 use http::StatusCode;
 use longhaul_engine::{EngineError, StoreError};
+use longhaul_model::fault::code;
 use longhaul_model::workflow::Violation;
 use longhaul_model::{Fault, Refused};
 
@@ -41,6 +42,9 @@ impl From<EngineError> for ApiError {
             }
             EngineError::Expression(_) => {
                 ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, Fault::new("INVALID_INPUT", message))
+            }
+            EngineError::Unreadable { id, .. } => {
+                ApiError::new(StatusCode::CONFLICT, task_unreadable(message).argument(id.to_string()))
             }
             EngineError::Unfit { what, .. } => ApiError::field(&format!("/{what}"), message),
             EngineError::BadWorkflow(problems) => {
@@ -131,6 +135,14 @@ fn nested(code: &str, root: &str, violations: Vec<Violation>) -> Vec<Fault> {
         Fault::new(code, format!("{pointer}: {}", violation.message)).with("pointer", pointer)
     };
     violations.into_iter().map(each).collect()
+}
+
+/// What is said of a task that cannot be read, in its place and where something is asked of it.
+pub(crate) fn task_unreadable(message: String) -> Fault {
+    Fault::new(code::TASK_UNREADABLE, message).remedy(
+        "DELETE /v1/tasks/{id} ends it, POST /v1/tasks/{id}/release-locks frees what it holds, DELETE /v1/tasks/history deletes it; or \
+         restore what is damaged from a backup",
+    )
 }
 
 impl ApiError {

@@ -12,14 +12,63 @@ use hyper::body::Body as _;
 use longhaul_engine::Room;
 use longhaul_model::{Fault, value, weight};
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 use serde_path_to_error::Segment;
 use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::config::Limits;
 use crate::error::{ApiError, shortened};
 
-/// A body of JSON: its type, length, time, encoding and depth checked.
+/// A body of JSON: its type, length, time, encoding and depth checked. The character NUL is in none of its texts: what they name
+/// is looked for and kept in columns that cannot have it.
 pub(crate) async fn json_body(
+    request: Request<Body>,
+    limits: &Limits,
+    largest: usize,
+) -> Result<Json, ApiError> {
+    let json = any_json_body(request, limits, largest).await?;
+    match nul(&json.bytes) {
+        Some(pointer) => {
+            let message =
+                format!("{}: it has the character NUL", pointer.trim_start_matches('/').replace('/', "."));
+            Err(ApiError::field(&pointer, message)
+                .remedy("Leave it out; encode binary data, such as in Base64"))
+        }
+        None => Ok(json),
+    }
+}
+
+/// Where the character NUL is in a JSON text: in the value or name of a member, by JSON pointer.
+fn nul(bytes: &[u8]) -> Option<String> {
+    let text = std::str::from_utf8(bytes).ok()?;
+    // A look that costs little: hardly any body has this, be it an escape or the end of an escaped backslash.
+    if !text.contains("\\u0000") {
+        return None;
+    }
+    let mut open = vec![(String::new(), serde_json::from_str::<Value>(text).ok()?)];
+    while let Some((pointer, value)) = open.pop() {
+        match value {
+            Value::String(text) if text.contains('\0') => return Some(pointer),
+            Value::Array(items) => {
+                open.extend(items.into_iter().enumerate().map(|(n, item)| (format!("{pointer}/{n}"), item)));
+            }
+            Value::Object(members) => {
+                if members.keys().any(|name| name.contains('\0')) {
+                    return Some(pointer);
+                }
+                let escaped = |name: &str| name.replace('~', "~0").replace('/', "~1");
+                open.extend(
+                    members.into_iter().map(|(name, item)| (format!("{pointer}/{}", escaped(&name)), item)),
+                );
+            }
+            _ => {}
+        }
+    }
+    None
+}
+
+/// As [`json_body`], with any character in its texts: for what is only kept.
+pub(crate) async fn any_json_body(
     request: Request<Body>,
     limits: &Limits,
     largest: usize,
@@ -258,6 +307,17 @@ mod tests {
         assert!(timeout(Duration::from_millis(50), &mut third).await.is_err(), "it waits");
         drop(first);
         assert!(timeout(Duration::from_secs(60), third).await.unwrap().is_ok());
+    }
+
+    #[test]
+    fn nul_is_found_in_values_and_names() {
+        let found = |text: &str| nul(text.as_bytes());
+        assert_eq!(found(r#"{"a":[{"b/c":"x\u0000"}]}"#).as_deref(), Some("/a/0/b~1c"));
+        assert_eq!(found(r#"{"a":{"\u0000":1}}"#).as_deref(), Some("/a"));
+        assert_eq!(found(r#""\u0000""#).as_deref(), Some(""));
+        for text in [r#"{"a":"\\u0000"}"#, r#"{"a":"u0000"}"#, "{}", r#"{"a":"\u0000"#] {
+            assert_eq!(found(text), None, "{text}");
+        }
     }
 
     #[test]

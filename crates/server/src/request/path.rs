@@ -45,7 +45,12 @@ impl<S: Send + Sync> FromRequestParts<S> for Named {
         let Path(names) = Path::<Vec<(String, String)>>::from_request_parts(parts, state)
             .await
             .map_err(|_| ApiError::bad("INVALID_REQUEST", "the path is not valid UTF-8"))?;
-        Ok(Named(names))
+        match names.iter().find(|(_, text)| text.contains('\0')) {
+            Some((name, _)) => {
+                Err(ApiError::bad("INVALID_REQUEST", format!("{name}: it has the character NUL")))
+            }
+            None => Ok(Named(names)),
+        }
     }
 }
 
@@ -75,8 +80,9 @@ impl<S: Send + Sync> FromRequestParts<S> for IfNoneMatch {
 
 /// A segment of a path as it was meant.
 pub(crate) fn decoded(segment: &str) -> Result<String, ApiError> {
-    percent_decoded(segment, false)
-        .ok_or_else(|| ApiError::bad("INVALID_REQUEST", "the path is not valid UTF-8 in percent encoding"))
+    percent_decoded(segment, false).ok_or_else(|| {
+        ApiError::bad("INVALID_REQUEST", "the path is not valid UTF-8 without NUL in percent encoding")
+    })
 }
 
 #[cfg(test)]

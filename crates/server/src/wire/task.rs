@@ -1,11 +1,14 @@
 //! One task: the documented members in the documented order, Longhaul's own behind them.
 
-use longhaul_engine::{Lock, Stored};
+use longhaul_engine::{Damaged, Lock, Stored};
 use longhaul_model::workflow::CompiledAction;
-use longhaul_model::{Record, Spec, StatusStyle, SubTaskStatus, WaitingFor};
+use longhaul_model::{
+    Record, Resolution, Spec, StatusStyle, SubTaskStatus, TaskStatus, Timestamp, WaitingFor,
+};
 use serde_json::Value;
 
 use super::{Json, lock};
+use crate::error::task_unreadable;
 
 /// What a reader wants to see of a task.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,7 +79,31 @@ pub(crate) fn stored(json: &mut Json, task: &Stored, view: View, extras: &Extras
     match task {
         Stored::Own(record) => own(json, record, view, extras),
         Stored::Imported { json: text, .. } => json.raw(text),
+        Stored::Damaged(task) => damaged(json, task, view),
     }
+}
+
+/// What is known of a task that cannot be read, and what is wrong with it: with all that a task must have.
+fn damaged(json: &mut Json, task: &Damaged, view: View) {
+    // One of which even that cannot be read waits for nothing: whoever watches it is told.
+    let status = task.status.unwrap_or(TaskStatus::Failed);
+    let fault = task_unreadable(format!("what is stored of the task cannot be read: {}", task.why));
+    json.object(|json| {
+        json.key("id").value(&task.id);
+        json.key("name").value(&task.name);
+        json.key("type").value(&task.kind);
+        json.key("status").plain(status.spelled(view.style));
+        json.key("creationTimestamp").time(task.created_at.unwrap_or(Timestamp(0)));
+        if let Some(at) = task.completed_at {
+            json.key("completionTimestamp").time(at);
+        }
+        json.key("subTasks").list([(); 0], |_, ()| {});
+        json.key("errors").value(&[fault]);
+        json.key("resources").list([(); 0], |_, ()| {});
+        json.key("resolutionStatus").plain(Resolution::Unresolved.constant());
+        json.key("isCancellable").value(&!task.status.is_some_and(TaskStatus::is_ended));
+        json.key("isRetryable").value(&false);
+    });
 }
 
 fn own(json: &mut Json, record: &Record, view: View, extras: &Extras) {
@@ -196,7 +223,8 @@ fn extensions(json: &mut Json, record: &Record, view: View, extras: &Extras) {
     }
     if let Some(outputs) = &extras.outputs {
         json.key("outputs").object(|json| {
-            for (index, output) in outputs {
+            let known = |index: &u32| (*index as usize) < record.sub_tasks.len();
+            for (index, output) in outputs.iter().filter(|(index, _)| known(index)) {
                 // Names may hold anything: written as a value, with the comma that `key` would write.
                 json.member(record.sub_task_name(*index)).value(output);
             }

@@ -6,10 +6,12 @@ pub mod audit;
 pub mod claims;
 pub mod commands;
 pub mod credentials;
+pub mod damage;
 pub mod history;
 pub mod lists;
 pub mod submission;
 pub mod support;
+pub mod texts;
 pub mod workers;
 pub mod workflows;
 
@@ -47,6 +49,8 @@ macro_rules! store_conformance {
             lists::children_are_listed_in_numbers,
             lists::imported_tasks_come_back_as_they_came,
             lists::import_replaces_imported_and_keeps_own,
+            texts::nul_is_kept_or_replaced,
+            texts::nul_finds_nothing,
             workflows::versions_are_given_and_kept,
             workflows::deleted_workflow_is_out_of_the_list_only,
             audit::each_change_is_noted_once,

@@ -97,7 +97,7 @@ pub async fn fail(store: &dyn Store, id: TaskId, sub_task: u32) {
 pub fn record(store: &dyn Store, id: TaskId) -> Record {
     match store.get(id).expect("stored") {
         Stored::Own(record) => *record,
-        Stored::Imported { .. } => panic!("task {id} is imported"),
+        other => panic!("task {id} is not whole: {other:?}"),
     }
 }
 

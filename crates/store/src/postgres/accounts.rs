@@ -150,7 +150,7 @@ async fn all(db: &impl GenericClient) -> Result<Vec<User>, StoreError> {
             of.next();
         }
         if let Some(user) = of.peek_mut() {
-            user.api_keys.push(read_key(row)?);
+            user.api_keys.extend(whole_key(row)?);
         }
     }
     Ok(users)
@@ -162,7 +162,7 @@ async fn find(db: &impl GenericClient, name: &str) -> Result<User, StoreError> {
     let mut user = read_user(rows.first().ok_or(StoreError::NotFound)?)?;
     let statement = format!("SELECT {KEY} FROM api_keys WHERE folded = $1 ORDER BY created_at, id");
     let keys = query(db, &statement, &[&name]).await?;
-    user.api_keys = keys.iter().map(read_key).collect::<Result<_, _>>()?;
+    user.api_keys = keys.iter().filter_map(|row| whole_key(row).transpose()).collect::<Result<_, _>>()?;
     Ok(user)
 }
 
@@ -294,6 +294,17 @@ fn read_user(row: &Row) -> Result<User, StoreError> {
         created_at: Timestamp(column(row, 6)?),
         api_keys: Vec::new(),
     })
+}
+
+/// A key; one that is damaged is told of, and lets nobody in.
+fn whole_key(row: &Row) -> Result<Option<ApiKey>, StoreError> {
+    match read_key(row) {
+        Err(StoreError::Corrupt(why)) => {
+            tracing::error!(table = "api_keys", error = why, "a row cannot be read and is passed over");
+            Ok(None)
+        }
+        key => key.map(Some),
+    }
 }
 
 fn read_key(row: &Row) -> Result<ApiKey, StoreError> {

@@ -43,7 +43,7 @@ pub(super) struct Batch<'a> {
     pub(super) keys: Keys,
     pub(super) logs: Logs,
     pub(super) notes: Notes,
-    counters: Counters,
+    pub(super) counters: Counters,
     tally: Tally,
     pub(super) commits: Vec<Commit>,
     /// Claims that somebody let go of: who waits for them is looked at once the job is done.
@@ -201,7 +201,7 @@ impl<'a> Batch<'a> {
         let unknown: Vec<Uuid> = wanted.iter().filter(|id| !cached.contains_key(id)).map(|id| id.0).collect();
         let hot = "SELECT h.id, -1::smallint, h.version,
                CASE WHEN h.version = k.version THEN '' ELSE h.name END,
-               CASE WHEN h.version = k.version THEN '' ELSE h.doc END
+               CASE WHEN h.version = k.version THEN '' ELSE h.doc END, h.status
              FROM unnest($1::uuid[], $2::bigint[]) AS k (id, version) JOIN hot h ON h.id = k.id
              ORDER BY h.id FOR UPDATE OF h";
         let history = format!("SELECT {HISTORY} FROM history WHERE id = ANY($1) ORDER BY id FOR UPDATE");

@@ -86,6 +86,11 @@ pub(super) async fn release(db: &impl GenericClient, id: TaskId) -> Result<Vec<S
     rows.iter().map(|row| column(row, 0)).collect()
 }
 
+/// Whether a task holds or waits for anything.
+pub(super) async fn holds(db: &impl GenericClient, id: TaskId) -> Result<bool, StoreError> {
+    Ok(!query(db, "SELECT 1 FROM claims WHERE id = $1 LIMIT 1", &[&id.0]).await?.is_empty())
+}
+
 /// The next of those who wait for a key that now have their turn; they are given what they claim.
 pub(super) async fn next(
     db: &impl GenericClient,

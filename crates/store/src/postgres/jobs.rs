@@ -3,13 +3,14 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use longhaul_model::{Change, Command, Launch, Record, Task, TaskId};
+use longhaul_model::{Change, Command, Effect, Launch, Record, Task, TaskId, Unread};
 
 use super::batch::Batch;
 use super::held::{Held, Loaded};
 use super::writer::{Done, Job};
 use super::{claims, rows, workflows};
 use crate::audit::Audit;
+use crate::counters::Counted;
 use crate::error::StoreError;
 use crate::store::{Commit, SinkRoom, Submission, Work};
 use crate::stored::{Grant, IdempotencyKey, Stored, Submitted, Worked};
@@ -132,8 +133,8 @@ impl Batch<'_> {
         if !self.tasks.contains_key(&id) && !self.missing.contains(&id) {
             self.load(BTreeSet::from([id])).await?;
         }
-        if let Some(why) = self.damaged.get(&id) {
-            return Err(StoreError::Corrupt(why.clone()));
+        if let Some(why) = self.damaged.get(&id).cloned() {
+            return self.change_unread(id, &command, why).await.map(|()| Vec::new());
         }
         // Taken out, as its claims are settled with the database at hand.
         let mut held = self.tasks.remove(&id).ok_or(StoreError::NotFound)?;
@@ -157,6 +158,34 @@ impl Batch<'_> {
     fn apply(&self, task: &mut Task, command: Command) -> Result<Change, StoreError> {
         let room = SinkRoom(&self.shared.sink);
         Ok(task.apply_in(self.shared.turn.node, &room, command, self.now)?)
+    }
+
+    /// What a command comes to that needs nothing of a task but its row, whose document cannot be read: it ends there, with its
+    /// document as it is, to be looked at.
+    async fn change_unread(&mut self, id: TaskId, command: &Command, why: String) -> Result<(), StoreError> {
+        let row = rows::find(self.db, id).await?.ok_or(StoreError::NotFound)?;
+        let hot = row.place == rows::Place::Hot;
+        let left = rows::damaged(self.db, id, hot, String::new()).await?;
+        let holds = claims::holds(self.db, id).await?;
+        let before = Unread { status: left.status, completed_at: left.completed_at, holds };
+        let Some(decided) = before.apply(command, self.now) else {
+            self.shared.damaged.found(id, &why);
+            return Err(StoreError::Corrupt(why));
+        };
+        let after = decided?;
+        let resources = rows::end_unread(self.db, id, hot, after).await?;
+        let counted = |of: Unread| {
+            let (kind, resources) = (left.kind.as_str(), resources.as_str());
+            of.status.map(|status| Counted { kind, status, completed_at: of.completed_at, resources })
+        };
+        if let (Some(before), Some(after)) = (counted(before), counted(after)) {
+            self.counters.remove(before);
+            self.counters.add(after);
+        }
+        self.freed.extend(claims::release(self.db, id).await?);
+        let effects = after.status.map(Effect::Ended).into_iter().collect();
+        self.commits.push(Commit { id, effects, at_rest: None });
+        Ok(())
     }
 
     fn tell(&mut self, id: TaskId, change: Change) {

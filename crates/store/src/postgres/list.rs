@@ -1,6 +1,8 @@
 //! Lists: a page and the exact total, of one moment. Active tasks and history are one source to the planner, which walks the
 //! index of history that fits and sorts the few active ones in.
 
+use std::collections::HashSet;
+
 use deadpool_postgres::GenericClient;
 use longhaul_model::{TaskId, TaskStatus, Timestamp};
 
@@ -47,13 +49,13 @@ fn page(asked: &TaskQuery, total: u64) -> Sql {
     let end = asked.offset.saturating_add(u64::from(asked.limit)).min(total);
     let end = i64::try_from(end).unwrap_or(i64::MAX);
     // Each side gives no more than the page may need.
-    let mut sql = Sql::new("SELECT id, origin, version, name, doc FROM (");
+    let mut sql = Sql::new("SELECT id, origin, version, name, doc, status FROM (");
     for (n, (source, row)) in [("hot", HOT), ("history", HISTORY)].into_iter().enumerate() {
         if n > 0 {
             sql.push(" UNION ALL ");
         }
         sql.push(&format!(
-            "(SELECT {row}, sort_name, kind, status, created_at, completed_at FROM {source} WHERE true"
+            "(SELECT {row}, sort_name, kind, created_at, completed_at FROM {source} WHERE true"
         ));
         filter(&mut sql, asked);
         sql.push(&format!(" ORDER BY {order} LIMIT ")).bind(end).push(")");
@@ -180,12 +182,13 @@ async fn number(db: &impl GenericClient, sql: &Sql) -> Result<u64, StoreError> {
 /// What is overdue for so long, in milliseconds, every node sees to.
 const OVERDUE: i64 = 2_000;
 
-/// Tasks that have something due, oldest first: of a node's share of the shards, and of the others what nobody saw to.
+/// Tasks that have something due, oldest first, but for those that are known to be damaged: of a node's share of the shards, and of the others what nobody saw to.
 pub(super) async fn due(
     db: &impl GenericClient,
     now: Timestamp,
     limit: u32,
     (parts, part): (i16, i16),
+    damaged: &HashSet<TaskId>,
 ) -> Result<Vec<TaskId>, StoreError> {
     let own = "due_at <= $1 AND (due_at <= $3 OR shard % $4 = $5)";
     let statement = format!(
@@ -195,6 +198,10 @@ pub(super) async fn due(
          ORDER BY due_at LIMIT $2"
     );
     let overdue = now.0 - OVERDUE;
-    let rows = query(db, &statement, &[&now.0, &i64::from(limit), &overdue, &parts, &part]).await?;
-    rows.iter().map(|row| column(row, 0).map(TaskId)).collect()
+    let rows =
+        query(db, &statement, &[&now.0, &(i64::from(limit) + damaged.len() as i64), &overdue, &parts, &part])
+            .await?;
+    let ids = rows.iter().map(|row| column(row, 0).map(TaskId));
+    let passed = ids.filter(|id| id.as_ref().map_or(true, |id| !damaged.contains(id)));
+    passed.take(limit as usize).collect()
 }

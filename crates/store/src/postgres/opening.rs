@@ -122,6 +122,7 @@ async fn begin(place: &Place, options: &PostgresOptions, env: Env) -> Result<Ope
         pool,
         env,
         turn,
+        damaged: Default::default(),
         workflows: Workflows::default(),
         sink: RwLock::new(None),
         errands: tokio::sync::Mutex::new(()),

@@ -3,17 +3,18 @@
 use std::collections::HashMap;
 
 use deadpool_postgres::GenericClient;
-use longhaul_model::{Record, TaskId, TaskStatus, Timestamp};
+use longhaul_model::{Record, TaskId, TaskStatus, Timestamp, Unread};
 use uuid::Uuid;
 
+use super::claims;
 use super::errand::ERRANDS;
-use super::rows::{HISTORY, Place, Row, execute, query};
+use super::rows::{HISTORY, Row, execute, query};
 use super::sql::column;
 use super::totals;
 use crate::counters::{Counted, Counters};
 use crate::error::StoreError;
 use crate::known::Workflows;
-use crate::stored::{Deletion, Purged, Stored};
+use crate::stored::{Damaged, Deletion, Purged, Stored};
 
 /// Deletes what may be deleted of the tasks named.
 pub(super) async fn named(
@@ -63,23 +64,30 @@ async fn delete(
     let ids: Vec<Uuid> = tasks.iter().map(|id| id.0).collect();
     let mut done = HashMap::new();
     for row in &query(db, "SELECT id, status FROM hot WHERE id = ANY($1)", &[&ids]).await? {
-        done.insert(TaskId(column(row, 0)?), Deletion::Open(status(column(row, 1)?)?));
+        let open = status(column(row, 1)?).map_or(Deletion::Unreadable, Deletion::Open);
+        done.insert(TaskId(column(row, 0)?), open);
     }
     let statement = format!(
-        "SELECT {HISTORY}, status, kind, completed_at, resources FROM history WHERE id = ANY($1)
+        "SELECT {HISTORY}, kind, completed_at, resources FROM history WHERE id = ANY($1)
          ORDER BY id FOR UPDATE"
     );
     let (mut counters, mut gone) = (Counters::default(), Vec::new());
     for found in &query(db, &statement, &[&ids]).await? {
         let row = Row::read(found)?;
-        let (id, status) = (row.id, status(column(found, 5)?)?);
-        let mut deletable = status.is_ended();
-        if deletable
-            && row.place != Place::Imported
-            && let Stored::Own(record) = row.stored(db, known).await?
-        {
-            deletable = may(&record);
-        }
+        let id = row.id;
+        let Some(status) = row.status else {
+            done.insert(id, Deletion::Unreadable);
+            continue;
+        };
+        let deletable = match row.stored(db, known).await? {
+            Stored::Own(record) => status.is_ended() && may(&record),
+            Stored::Imported { .. } => status.is_ended(),
+            Stored::Damaged(damaged) => {
+                let holds = claims::holds(db, id).await?;
+                let Damaged { status, completed_at, .. } = *damaged;
+                Unread { status, completed_at, holds }.is_deletable()
+            }
+        };
         if !deletable {
             done.insert(id, Deletion::Open(status));
             continue;
@@ -101,7 +109,6 @@ async fn delete(
     Ok(done)
 }
 
-fn status(code: i16) -> Result<TaskStatus, StoreError> {
-    let known = u8::try_from(code).ok().and_then(TaskStatus::from_code);
-    known.ok_or_else(|| StoreError::Corrupt(format!("a task has the status {code}")))
+fn status(code: i16) -> Option<TaskStatus> {
+    u8::try_from(code).ok().and_then(TaskStatus::from_code)
 }

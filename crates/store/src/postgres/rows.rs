@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use deadpool_postgres::GenericClient;
-use longhaul_model::{Record, Spec, Task, TaskId};
+use longhaul_model::{Record, Spec, Task, TaskId, TaskStatus, Timestamp, Unread};
 use serde_json::Value;
 use tokio_postgres::types::ToSql;
 
@@ -12,7 +12,7 @@ use super::workflows;
 use crate::doc;
 use crate::error::StoreError;
 use crate::known::Workflows;
-use crate::stored::Stored;
+use crate::stored::{Damaged, Stored};
 
 /// Where a task's row is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,12 +32,13 @@ pub(super) struct Row {
     pub(super) version: i64,
     pub(super) name: String,
     pub(super) doc: String,
+    pub(super) status: Option<TaskStatus>,
 }
 
 /// The columns of a [`Row`], in their order, as both tables have them.
-pub(super) const HOT: &str = "id, -1::smallint AS origin, version, name, doc";
+pub(super) const HOT: &str = "id, -1::smallint AS origin, version, name, doc, status";
 /// The same of history.
-pub(super) const HISTORY: &str = "id, origin, version, name, doc";
+pub(super) const HISTORY: &str = "id, origin, version, name, doc, status";
 
 impl Row {
     pub(super) fn read(row: &tokio_postgres::Row) -> Result<Self, StoreError> {
@@ -52,6 +53,7 @@ impl Row {
             version: column(row, 2)?,
             name: column(row, 3)?,
             doc: column(row, 4)?,
+            status: u8::try_from(column::<i16>(row, 5)?).ok().and_then(TaskStatus::from_code),
         })
     }
 
@@ -68,18 +70,31 @@ impl Row {
         chunks: Vec<String>,
     ) -> Result<(i64, Record), StoreError> {
         let head: doc::Reading = doc::parse(&self.doc)?;
+        head.check_status(self.status)?;
         let wid = head.w;
         let workflow = workflows::by_row(db, known, wid).await?;
         Ok((wid, doc::record(self.id, self.name, workflow, head, chunks)?))
     }
 
-    /// As it is read.
+    /// As it is read; what cannot be read as far as it can be.
     pub(super) async fn stored(
         self,
         db: &impl GenericClient,
         known: &Workflows,
     ) -> Result<Stored, StoreError> {
+        let (id, hot) = (self.id, self.place == Place::Hot);
+        match self.whole(db, known).await {
+            Err(StoreError::Corrupt(why)) => {
+                damaged(db, id, hot, why).await.map(|damaged| Stored::Damaged(Box::new(damaged)))
+            }
+            whole => whole,
+        }
+    }
+
+    async fn whole(self, db: &impl GenericClient, known: &Workflows) -> Result<Stored, StoreError> {
         if self.place == Place::Imported {
+            // It is given back as it came, so it must be what came.
+            doc::check_object(&self.doc)?;
             return Ok(Stored::Imported { id: self.id, json: self.doc });
         }
         let chunks = if self.is_large() { chunks(db, self.id).await? } else { Vec::new() };
@@ -96,10 +111,26 @@ impl Row {
         known: &Workflows,
         room: &mut u32,
     ) -> Result<Stored, StoreError> {
+        let (id, hot) = (self.id, self.place == Place::Hot);
+        match self.shown(db, known, room).await {
+            Err(StoreError::Corrupt(why)) => {
+                damaged(db, id, hot, why).await.map(|damaged| Stored::Damaged(Box::new(damaged)))
+            }
+            shown => shown,
+        }
+    }
+
+    async fn shown(
+        self,
+        db: &impl GenericClient,
+        known: &Workflows,
+        room: &mut u32,
+    ) -> Result<Stored, StoreError> {
         if self.place == Place::Imported {
-            return Ok(Stored::Imported { id: self.id, json: self.doc });
+            return self.whole(db, known).await;
         }
         let head: doc::Reading = doc::parse(&self.doc)?;
+        head.check_status(self.status)?;
         let workflow = workflows::by_row(db, known, head.w).await?;
         let (listing, shown) = head.listing(&workflow, *room);
         *room -= shown;
@@ -156,6 +187,53 @@ pub(super) async fn find(db: &impl GenericClient, id: TaskId) -> Result<Option<R
     rows.first().map(Row::read).transpose()
 }
 
+/// What is left of a task that cannot be read.
+pub(super) async fn damaged(
+    db: &impl GenericClient,
+    id: TaskId,
+    hot: bool,
+    why: String,
+) -> Result<Damaged, StoreError> {
+    let table = if hot { "hot" } else { "history" };
+    let statement = format!("SELECT name, kind, status, created_at, completed_at FROM {table} WHERE id = $1");
+    let rows = query(db, &statement, &[&id.0]).await?;
+    let row = rows.first().ok_or(StoreError::NotFound)?;
+    Ok(Damaged {
+        id,
+        name: column(row, 0)?,
+        kind: column(row, 1)?,
+        status: u8::try_from(column::<i16>(row, 2)?).ok().and_then(TaskStatus::from_code),
+        created_at: Some(Timestamp(column(row, 3)?)),
+        completed_at: column::<Option<i64>>(row, 4)?.map(Timestamp),
+        why,
+    })
+}
+
+/// Writes what became of a task that cannot be read, which rests from now on; gives its resources.
+pub(super) async fn end_unread(
+    db: &impl GenericClient,
+    id: TaskId,
+    hot: bool,
+    after: Unread,
+) -> Result<String, StoreError> {
+    let status = after.status.map(|status| i16::from(status.code()));
+    let completed_at = after.completed_at.map(|at| at.0);
+    let columns = "id, shard, name, sort_name, folded, kind, created_at, found_by, resources, doc";
+    let statement = if hot {
+        format!(
+            "WITH gone AS (DELETE FROM hot WHERE id = $1 RETURNING *)
+             INSERT INTO history ({columns}, version, status, completed_at, due_at, origin)
+             SELECT {columns}, version + 1, coalesce($2, status), $3, NULL, 0 FROM gone RETURNING resources"
+        )
+    } else {
+        "UPDATE history SET version = version + 1, status = coalesce($2, status), completed_at = $3, due_at = NULL
+         WHERE id = $1 RETURNING resources"
+            .to_owned()
+    };
+    let rows = query(db, &statement, &[&id.0, &status, &completed_at]).await?;
+    column(rows.first().ok_or(StoreError::NotFound)?, 0)
+}
+
 /// Whether there is such a task.
 pub(super) async fn check(db: &impl GenericClient, id: TaskId) -> Result<(), StoreError> {
     let statement = "SELECT 1 FROM hot WHERE id = $1 UNION ALL SELECT 1 FROM history WHERE id = $1";
@@ -186,7 +264,7 @@ pub(super) fn number(row: &tokio_postgres::Row, n: usize) -> Result<u32, StoreEr
 /// What commands need of tasks beside their rows, read for many at once.
 pub(super) struct Parts {
     specs: HashMap<uuid::Uuid, String>,
-    outputs: HashMap<uuid::Uuid, BTreeMap<u32, Value>>,
+    outputs: HashMap<uuid::Uuid, Vec<(u32, String)>>,
     chunks: HashMap<uuid::Uuid, Vec<String>>,
 }
 
@@ -202,8 +280,8 @@ impl Parts {
             parts.specs.insert(column(row, 0)?, column(row, 1)?);
         }
         for row in outputs {
-            let of = parts.outputs.entry(column(row, 0)?).or_default();
-            of.insert(number(row, 1)?, doc::parse(column(row, 2)?)?);
+            // Read with the task: one that cannot be read is that task's damage.
+            parts.outputs.entry(column(row, 0)?).or_default().push((number(row, 1)?, column(row, 2)?));
         }
         for row in chunks {
             parts.chunks.entry(column(row, 0)?).or_default().push(column(row, 1)?);
@@ -224,6 +302,8 @@ impl Parts {
         let spec = doc::parse(spec)?;
         let chunks = self.chunks.remove(&id.0).unwrap_or_default();
         let (wid, record) = row.record(db, known, chunks).await?;
-        Ok((wid, Task::load(record, spec, self.outputs.remove(&id.0).unwrap_or_default())))
+        let outputs = self.outputs.remove(&id.0).unwrap_or_default();
+        let outputs = outputs.iter().map(|(index, text)| Ok((*index, doc::parse(text)?)));
+        Ok((wid, Task::load(record, spec, outputs.collect::<Result<BTreeMap<u32, Value>, StoreError>>()?)))
     }
 }

@@ -5,18 +5,18 @@ use serde_json::Value;
 
 use super::rows::{execute, query};
 use super::shared;
-use super::sql::column;
+use super::sql::{clean, column};
 use crate::doc;
 use crate::error::StoreError;
 use crate::peers::Rare;
 
 pub(super) async fn get(db: &impl GenericClient, name: &str) -> Result<Option<Value>, StoreError> {
-    let rows = query(db, "SELECT doc FROM settings WHERE name = $1", &[&name]).await?;
+    let rows = query(db, "SELECT doc FROM settings WHERE name = $1", &[&clean(name)]).await?;
     rows.first().map(|row| doc::parse(column(row, 0)?)).transpose()
 }
 
 pub(super) async fn put(db: &impl GenericClient, name: &str, value: &Value) -> Result<(), StoreError> {
     let statement = "INSERT INTO settings (name, doc) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET doc = excluded.doc";
-    execute(db, statement, &[&name, &doc::json(value)?]).await?;
+    execute(db, statement, &[&clean(name), &doc::json(value)?]).await?;
     shared::changed(db, Rare::Settings).await
 }

@@ -14,7 +14,7 @@ use super::rows::execute;
 use super::turn::{Standing, Turn};
 use super::vitals::Vitals;
 use crate::error::StoreError;
-use crate::known::Workflows;
+use crate::known::{Damages, Workflows};
 use crate::peers::{News, Rare, To};
 use crate::store::{Commit, CommitSink};
 
@@ -23,6 +23,8 @@ pub(super) struct Shared {
     pub(super) env: Env,
     pub(super) turn: Arc<Turn>,
     pub(super) workflows: Workflows,
+    /// Tasks that commands found damaged: the sweep passes over them.
+    pub(super) damaged: Damages,
     pub(super) sink: RwLock<Option<Arc<dyn CommitSink>>>,
     pub(super) errands: tokio::sync::Mutex<()>,
     /// Places for those who wait for a read.

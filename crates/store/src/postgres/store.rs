@@ -127,8 +127,8 @@ impl Store for Postgres {
     }
 
     async fn due(&self, now: Timestamp, limit: u32) -> Result<Vec<TaskId>, StoreError> {
-        let share = self.shared.turn.share();
-        self.read(move |db, _| Box::pin(async move { list::due(db, now, limit, share).await }))
+        let (share, damaged) = (self.shared.turn.share(), self.shared.damaged.all());
+        self.read(move |db, _| Box::pin(async move { list::due(db, now, limit, share, &damaged).await }))
     }
 
     fn get(&self, id: TaskId) -> Result<Stored, StoreError> {
@@ -187,8 +187,9 @@ impl Store for Postgres {
                 let row = rows::find(db, id).await?.ok_or(StoreError::NotFound)?;
                 let Stored::Own(record) = row.stored(db, known).await? else { return Ok(Vec::new()) };
                 let found = rows::query(db, "SELECT doc FROM attempts WHERE id = $1", &[&id.0]).await?;
-                let kept = found.iter().map(|row| doc::parse(super::sql::column(row, 0)?));
-                Ok(whole(kept.collect::<Result<_, _>>()?, &record))
+                // One that cannot be read is missing, and costs the others nothing.
+                let kept = found.iter().filter_map(|row| doc::parse(super::sql::column(row, 0).ok()?).ok());
+                Ok(whole(kept.collect(), &record))
             })
         })
     }

@@ -8,7 +8,7 @@ use longhaul_model::{Timestamp, WorkflowVersion};
 
 use super::rows::{execute, number, query};
 use super::shared;
-use super::sql::column;
+use super::sql::{clean, column};
 use crate::doc;
 use crate::error::StoreError;
 use crate::known::{Workflows, compile};
@@ -41,6 +41,7 @@ pub(super) async fn find(
         return Ok(found);
     }
     let epoch = known.epoch();
+    let name = &clean(name);
     let rows = match version {
         Some(version) => {
             let statement = "SELECT wid FROM workflows WHERE name = $1 AND version = $2";
@@ -69,8 +70,24 @@ pub(super) async fn list(
         "SELECT wid, name, version, created_at FROM workflows WHERE NOT hidden ORDER BY name, version";
     let mut all: Vec<WorkflowSummary> = Vec::new();
     for row in &query(db, statement, &[]).await? {
-        let workflow = by_row(db, known, column(row, 0)?).await?;
-        let name: &str = column(row, 1)?;
+        let (wid, name): (i64, &str) = (column(row, 0)?, column(row, 1)?);
+        // A damaged one is missing here, and told of by whoever asks for it; the others are there.
+        let workflow = match by_row(db, known, wid).await {
+            Ok(workflow) if workflow.definition.name == name => workflow,
+            Err(e) if !matches!(e, StoreError::Corrupt(_)) => return Err(e),
+            found => {
+                let why = found
+                    .err()
+                    .map_or_else(|| "its columns are not its document's".to_owned(), |e| e.to_string());
+                tracing::error!(
+                    wid,
+                    workflow = name,
+                    error = why,
+                    "a workflow cannot be read and is passed over"
+                );
+                continue;
+            }
+        };
         let version = (number(row, 2)?, Timestamp(column(row, 3)?));
         match all.last_mut() {
             Some(last) if last.workflow.definition.name == name => {
@@ -122,7 +139,7 @@ pub(super) async fn put(
 /// Takes a name out of the list.
 pub(super) async fn hide(db: &impl GenericClient, name: &str) -> Result<(), StoreError> {
     let statement = "UPDATE workflows SET hidden = true WHERE name = $1 AND NOT hidden";
-    if execute(db, statement, &[&name]).await? == 0 {
+    if execute(db, statement, &[&clean(name)]).await? == 0 {
         return Err(StoreError::NotFound);
     }
     shared::changed(db, Rare::Workflows).await

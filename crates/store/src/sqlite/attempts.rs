@@ -3,7 +3,7 @@
 use longhaul_model::{Attempt, TaskId};
 use rusqlite::Connection;
 
-use super::rows;
+use super::{lenient, rows};
 use crate::attempts::whole;
 use crate::doc;
 use crate::error::StoreError;
@@ -18,9 +18,13 @@ pub(super) fn attempts(
     let row = rows::find(connection, id)?.ok_or(StoreError::NotFound)?;
     let seq = row.seq;
     let Stored::Own(record) = row.stored(connection, workflows)? else { return Ok(Vec::new()) };
-    let kept = rows::texts(connection, "SELECT doc FROM attempts WHERE seq = ?", seq)?
-        .iter()
-        .map(|text| doc::parse(text))
-        .collect::<Result<_, _>>()?;
+    let mut statement =
+        connection.prepare_cached("SELECT doc FROM attempts WHERE seq = ?").map_err(rows::sql)?;
+    let texts = statement
+        .query_map([seq], |row| lenient::text(row, 0))
+        .and_then(Iterator::collect::<Result<Vec<_>, _>>)
+        .map_err(rows::sql)?;
+    // One that cannot be read is missing, and costs the others nothing.
+    let kept = texts.iter().filter_map(|text| doc::parse(text.as_ref().ok()?).ok()).collect();
     Ok(whole(kept, &record))
 }

@@ -4,6 +4,7 @@ use longhaul_model::Timestamp;
 use rusqlite::types::Value;
 use rusqlite::{Connection, params, params_from_iter};
 
+use super::lenient;
 use super::rows::sql;
 use crate::audit::{Audit, AuditEntry, AuditPage, AuditQuery};
 use crate::error::StoreError;
@@ -51,15 +52,18 @@ pub(super) fn page(connection: &Connection, query: &AuditQuery) -> Result<AuditP
     let mut statement = connection.prepare_cached(&text).map_err(sql)?;
     let rows = statement
         .query_map(params_from_iter(&values), |row| {
+            let text =
+                |n| Ok::<_, rusqlite::Error>(Some(lenient::shown(row, n)?).filter(|text| !text.is_empty()));
             Ok(AuditEntry {
                 seq: row.get::<_, i64>(0)?.unsigned_abs(),
-                at: Timestamp(row.get(1)?),
-                by: row.get(2)?,
-                from: row.get(3)?,
-                action: row.get(4)?,
-                target: row.get(5)?,
-                detail: row.get(6)?,
-                accepted: row.get(7)?,
+                // The log has no gaps: also what is damaged in it is shown.
+                at: Timestamp(lenient::int(row, 1)?.unwrap_or_default()),
+                by: lenient::shown(row, 2)?,
+                from: text(3)?,
+                action: lenient::shown(row, 4)?,
+                target: text(5)?,
+                detail: text(6)?,
+                accepted: lenient::int(row, 7)? == Some(1),
             })
         })
         .map_err(sql)?;

@@ -1,18 +1,20 @@
 //! One batch at work: each job runs inside the transaction, its answer waits for the commit.
 
-use longhaul_model::{Change, Command, Effect, Launch, NodeId, Refused, Task, TaskId, TaskStatus, Timestamp};
+use longhaul_model::{
+    Change, Command, Effect, Launch, NodeId, Refused, Task, TaskId, TaskStatus, Timestamp, Unread,
+};
 use rusqlite::{OptionalExtension, params};
 
 use super::change::{Before, Loaded};
 use super::errand::Turn;
-use super::rows::{self, Place, sql};
+use super::rows::{self, Counting, Place, sql};
 use super::writer::{Job, Writer, refused};
 use super::{audit, claims, seal, workflows};
 use crate::audit::Audit;
 use crate::error::StoreError;
 use crate::known::Workflows;
 use crate::store::{Commit, CommitSink, SinkRoom, Submission};
-use crate::stored::{Grant, IdempotencyKey, Stored, Submitted};
+use crate::stored::{Damaged, Grant, IdempotencyKey, Stored, Submitted};
 
 /// How long an idempotency key is remembered at least, in milliseconds.
 const KEY_LIFE: i64 = 48 * 3_600_000;
@@ -274,7 +276,13 @@ impl Batch {
     ) -> Result<Vec<Grant>, StoreError> {
         let (loaded, place) = match writer.cache.take(id) {
             Some(loaded) => (loaded, Place::Hot),
-            None => load(writer, id)?,
+            None => match load(writer, id) {
+                Ok(loaded) => loaded,
+                Err(StoreError::Corrupt(why)) => {
+                    return self.change_unread(writer, id, &command, why).map(|()| Vec::new());
+                }
+                Err(e) => return Err(e),
+            },
         };
         let recovers = matches!(command, Command::Recover { .. });
         if !writer.unrecovered.remove(&loaded.seq) {
@@ -331,6 +339,39 @@ impl Batch {
         let grants = change.grants.into_iter().map(granted).collect();
         self.keep(writer, id, loaded, change.effects);
         Ok(grants)
+    }
+
+    /// What a command comes to that needs nothing of a task but its row, whose document cannot be read.
+    fn change_unread(
+        &mut self,
+        writer: &mut Writer,
+        id: TaskId,
+        command: &Command,
+        why: String,
+    ) -> Result<(), StoreError> {
+        let Writer { connection, counters, shared, resting, .. } = writer;
+        let row = rows::find(connection, id)?.ok_or(StoreError::NotFound)?;
+        let (seq, hot) = (row.seq, row.place == Place::Hot);
+        let Damaged { status, completed_at, .. } = rows::damaged(connection, (hot, seq), id, String::new())?;
+        let holds = claims::holds(connection, seq)?;
+        let Some(decided) = Unread { status, completed_at, holds }.apply(command, self.now) else {
+            shared.damaged.found(id, &why);
+            return Err(StoreError::Corrupt(why));
+        };
+        let after = decided.map_err(refused)?;
+        let counted = rows::counting(connection, hot, seq)?;
+        rows::end_unread(connection, (hot, seq), after)?;
+        if let (Some(before), Some(status)) = (counted, after.status) {
+            counters.remove(before.counted());
+            counters.add(Counting { status, completed_at: after.completed_at, ..before }.counted());
+        }
+        self.freed.extend(claims::release(connection, seq)?);
+        if hot && !resting.contains(&seq) {
+            resting.push_back(seq);
+        }
+        let effects = after.status.map(Effect::Ended).into_iter().collect();
+        self.commits.push(Commit { id, effects, at_rest: None });
+        Ok(())
     }
 
     /// A running task stays at hand; one that rests waits to be sealed, and goes with its effects, which also gives it back

@@ -4,6 +4,7 @@
 use longhaul_model::{Claim, ClaimMode, Record, TaskId, Timestamp};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
+use super::lenient;
 use super::rows::sql;
 use crate::error::StoreError;
 use crate::locks::{Lock, LockPage, LockQuery};
@@ -93,8 +94,18 @@ fn grant(connection: &Connection, seq: i64, now: Timestamp) -> Result<bool, Stor
 pub(super) fn release(connection: &Connection, seq: i64) -> Result<Vec<String>, StoreError> {
     let mut statement =
         connection.prepare_cached("DELETE FROM claims WHERE seq = ? RETURNING key").map_err(sql)?;
-    let keys = statement.query_map([seq], |row| row.get(0)).map_err(sql)?;
-    keys.collect::<Result<_, _>>().map_err(sql)
+    let keys = statement.query_map([seq], |row| lenient::text(row, 0)).map_err(sql)?;
+    // Under a key that cannot be read nobody waits.
+    let keys: Vec<Result<String, String>> = keys.collect::<Result<_, _>>().map_err(sql)?;
+    Ok(keys.into_iter().flatten().collect())
+}
+
+/// Whether a task holds or waits for anything.
+pub(super) fn holds(connection: &Connection, seq: i64) -> Result<bool, StoreError> {
+    connection
+        .prepare_cached("SELECT EXISTS (SELECT 1 FROM claims WHERE seq = ?)")
+        .and_then(|mut s| s.query_row([seq], |row| row.get(0)))
+        .map_err(sql)
 }
 
 /// The next of those who wait for a key that now have their turn; they are given what they claim.
@@ -171,18 +182,20 @@ fn columns() -> String {
 }
 
 fn lock(row: &Row<'_>) -> rusqlite::Result<Lock> {
-    let mode = match (row.get::<_, i64>(2)?, row.get::<_, u32>(3)?) {
-        (SHARED, _) => ClaimMode::Shared,
-        (SLOT, most) => ClaimMode::Slot(most),
+    // Whatever a row was damaged to, the others are shown, and so is it.
+    let most = lenient::int(row, 3)?.and_then(|most| u32::try_from(most).ok()).unwrap_or_default();
+    let mode = match lenient::int(row, 2)? {
+        Some(SHARED) => ClaimMode::Shared,
+        Some(SLOT) => ClaimMode::Slot(most),
         _ => ClaimMode::Exclusive,
     };
     Ok(Lock {
-        kind: row.get(0)?,
-        name: row.get(1)?,
+        kind: lenient::shown(row, 0)?,
+        name: lenient::shown(row, 1)?,
         mode,
-        held: row.get(4)?,
-        since: Timestamp(row.get(5)?),
-        task: TaskId::from_bytes(row.get(6)?),
-        task_name: row.get(7)?,
+        held: lenient::int(row, 4)? == Some(1),
+        since: Timestamp(lenient::int(row, 5)?.unwrap_or_default()),
+        task: lenient::id(row, 6)?.unwrap_or(TaskId::from_bytes([0; 16])),
+        task_name: lenient::shown(row, 7)?,
     })
 }

@@ -2,9 +2,34 @@
 
 use rusqlite::{Connection, params};
 
-use super::rows::sql;
+use super::rows::{self, sql};
 use crate::counters::Counters;
 use crate::error::StoreError;
+
+/// Counts everything anew where a counter is damaged. For starts: there are few counters, and as many as tasks only then.
+pub(super) fn mend(connection: &Connection) -> Result<(), StoreError> {
+    let damaged =
+        "SELECT EXISTS (SELECT 1 FROM counters WHERE typeof(kind) <> 'text' OR typeof(status) <> 'integer'
+         OR typeof(resource_kind) <> 'text' OR typeof(n) <> 'integer' OR n < 0)";
+    if !connection.query_row(damaged, [], |row| row.get::<_, bool>(0)).map_err(sql)? {
+        return Ok(());
+    }
+    tracing::error!("the counters are damaged, and all tasks are counted anew");
+    let transaction = connection.unchecked_transaction().map_err(sql)?;
+    transaction.execute_batch("DELETE FROM counters; DELETE FROM completions").map_err(sql)?;
+    let mut counters = Counters::default();
+    for (table, hot) in [("hot", true), ("history", false)] {
+        let mut statement = transaction.prepare(&format!("SELECT seq FROM {table}")).map_err(sql)?;
+        let rows = statement.query_map([], |row| row.get(0)).map_err(sql)?;
+        for seq in rows {
+            if let Some(counting) = rows::counting(&transaction, hot, seq.map_err(sql)?)? {
+                counters.add(counting.counted());
+            }
+        }
+    }
+    write(&mut counters, &transaction)?;
+    transaction.commit().map_err(sql)
+}
 
 /// Writes what the batch changed, inside its transaction.
 pub(super) fn write(counters: &mut Counters, connection: &Connection) -> Result<(), StoreError> {

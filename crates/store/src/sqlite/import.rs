@@ -30,7 +30,9 @@ pub(super) fn import(
             }
             Some(row) if row.place == Place::Imported => {
                 outcome.replaced += 1;
-                counters.remove(rows::counting(connection, false, row.seq)?.counted());
+                if let Some(counting) = rows::counting(connection, false, row.seq)? {
+                    counters.remove(counting.counted());
+                }
                 seal::unseal(connection, row.seq)?;
                 row.seq
             }

@@ -12,6 +12,7 @@ mod counters;
 mod errand;
 mod functions;
 mod import;
+mod lenient;
 mod list;
 mod logs;
 mod open;
@@ -79,12 +80,14 @@ impl Sqlite {
         crate::transfer::check_whole(&directory.display().to_string(), |name| {
             transfer::setting(&connection, name)
         })?;
+        counters::mend(&connection)?;
         let (next_seq, resting, unrecovered) = resume(&connection)?;
         let shared = Arc::new(Shared {
             workflows: crate::known::Workflows::default(),
             sink: RwLock::new(None),
             signals: Arc::new(checkpoint::Signals::default()),
             broken: AtomicBool::new(false),
+            damaged: crate::known::Damages::default(),
         });
         let (jobs, queue) = mpsc::channel(QUEUE);
         let (told, mut finished) = mpsc::unbounded_channel::<writer::Finished>();
@@ -167,7 +170,7 @@ fn resume(connection: &rusqlite::Connection) -> Result<(i64, VecDeque<i64>, Hash
     while let Some(row) = rows.next().map_err(sql)? {
         let seq = row.get(0).map_err(sql)?;
         // One with another status than any is damaged, and rests.
-        if row.get::<_, rusqlite::types::Value>(1).map_err(sql)? == TaskStatus::InProgress.code().into() {
+        if lenient::status(row, 1).map_err(sql)? == Some(TaskStatus::InProgress) {
             active.insert(seq);
         } else {
             resting.push_back(seq);
@@ -204,20 +207,20 @@ impl Store for Sqlite {
         let running = TaskStatus::InProgress.code();
         let (mut last, mut recovered) = (0, 0);
         loop {
-            let tasks: Vec<(i64, TaskId)> = self.readers.with(|connection| {
+            let tasks: Vec<(i64, Option<TaskId>)> = self.readers.with(|connection| {
                 let mut statement = connection
                     .prepare_cached("SELECT seq, id FROM hot WHERE seq > ? AND seq < ? AND status = ? ORDER BY seq LIMIT ?")
                     .map_err(sql)?;
                 let parameters = rusqlite::params![last, self.first_seq, running, RECOVERED_AT_ONCE as i64];
                 let rows = statement
-                    .query_map(parameters, |row| Ok((row.get(0)?, TaskId::from_bytes(row.get(1)?))))
+                    .query_map(parameters, |row| Ok((row.get(0)?, lenient::id(row, 1)?)))
                     .map_err(sql)?;
                 rows.collect::<Result<_, _>>().map_err(sql)
             })?;
             let Some((newest, _)) = tasks.last() else { return Ok(recovered) };
             last = *newest;
             let mut answers = Vec::with_capacity(tasks.len());
-            for (_, id) in tasks {
+            for id in tasks.into_iter().filter_map(|(_, id)| id) {
                 let (answer, answered) = oneshot::channel();
                 let job = Job::Command(id, Command::Recover { node: None }, Some((answer, None)));
                 self.jobs
@@ -253,7 +256,8 @@ impl Store for Sqlite {
     }
 
     async fn due(&self, now: Timestamp, limit: u32) -> Result<Vec<TaskId>, StoreError> {
-        self.readers.with(|connection| list::due(connection, now, limit))
+        let damaged = self.shared.damaged.all();
+        self.readers.with(|connection| list::due(connection, now, limit, &damaged))
     }
 
     fn get(&self, id: TaskId) -> Result<Stored, StoreError> {
@@ -409,13 +413,12 @@ impl Store for Sqlite {
                 )
                 .map_err(sql)?;
             let rows = statement
-                .query_map([], |row| Ok((row.get::<_, u8>(0)?, row.get::<_, i64>(1)?)))
+                .query_map([], |row| {
+                    Ok((lenient::status(row, 0)?, lenient::int(row, 1)?.unwrap_or_default()))
+                })
                 .map_err(sql)?;
             let counts = rows.collect::<Result<Vec<_>, _>>().map_err(sql)?;
-            Ok(counts
-                .into_iter()
-                .filter_map(|(code, n)| Some((TaskStatus::from_code(code)?, n.max(0) as u64)))
-                .collect())
+            Ok(counts.into_iter().filter_map(|(status, n)| Some((status?, n.max(0) as u64))).collect())
         })?;
         let bytes = ["longhaul.db", "longhaul.db-wal"]
             .iter()

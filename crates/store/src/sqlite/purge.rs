@@ -1,24 +1,19 @@
 //! Deleting tasks for good: by the wish of an operator, or by their age.
 
-use longhaul_model::{Record, TaskId, Timestamp};
+use longhaul_model::{Record, TaskId, Timestamp, Unread};
 use rusqlite::{Connection, params};
 
-use super::rows::{self, Place, sql};
+use super::rows::{self, Counting, Place, sql};
 use super::writer::Writer;
-use super::{seal, settings};
-use crate::counters::Counters;
+use super::{claims, lenient, seal, settings};
 use crate::error::StoreError;
 use crate::known::Workflows;
-use crate::stored::{Deletion, Purged, Stored};
+use crate::stored::{Damaged, Deletion, Purged, Stored};
 
 /// Deletes what may be deleted of the tasks named.
 pub(super) fn named(writer: &mut Writer, tasks: &[TaskId]) -> Result<Vec<(TaskId, Deletion)>, StoreError> {
     raise_floor(writer)?;
-    let Writer { connection, counters, shared, .. } = writer;
-    tasks
-        .iter()
-        .map(|&id| Ok((id, one(connection, counters, &shared.workflows, id, Record::is_deletable)?)))
-        .collect()
+    tasks.iter().map(|&id| Ok((id, alone(writer, id, Record::is_deletable)?))).collect()
 }
 
 /// One round of retention.
@@ -29,20 +24,45 @@ pub(super) fn aged(
     limit: u32,
 ) -> Result<Purged, StoreError> {
     raise_floor(writer)?;
-    let Writer { connection, counters, shared, .. } = writer;
     let mut purged = Purged::default();
-    let mut oldest = aged_of(connection, "hot", before, from, limit)?;
-    oldest.extend(aged_of(connection, "history INDEXED BY history_completed", before, from, limit)?);
+    let mut oldest = aged_of(&writer.connection, "hot", before, from, limit)?;
+    oldest.extend(aged_of(&writer.connection, "history INDEXED BY history_completed", before, from, limit)?);
     oldest.sort_unstable();
     oldest.truncate(limit as usize);
     for (_, id) in &oldest {
         let expired = |record: &Record| !record.holds_locks() && record.undecided().is_none();
-        if one(connection, counters, &shared.workflows, *id, expired)? == Deletion::Deleted {
+        if alone(writer, *id, expired)? == Deletion::Deleted {
             purged.deleted += 1;
         }
     }
     purged.next = oldest.last().copied().filter(|_| oldest.len() == limit as usize);
     Ok(purged)
+}
+
+/// Deletes one task, for itself: where its rows are damaged so that they cannot be deleted, it stays whole, and the others go.
+fn alone(writer: &mut Writer, id: TaskId, may: impl Fn(&Record) -> bool) -> Result<Deletion, StoreError> {
+    let Writer { connection, counters, shared, .. } = writer;
+    let run =
+        |statement: &str| connection.prepare_cached(statement).and_then(|mut s| s.execute([])).map_err(sql);
+    run("SAVEPOINT one")?;
+    let done = one(connection, &shared.workflows, id, may);
+    if !matches!(done, Ok((Deletion::Deleted, _))) {
+        run("ROLLBACK TO one")?;
+    }
+    run("RELEASE one")?;
+    match done {
+        Ok((deletion, gone)) => {
+            if let Some(gone) = gone {
+                counters.remove(gone.counted());
+            }
+            Ok(deletion)
+        }
+        Err(StoreError::Corrupt(why)) => {
+            tracing::error!(task.id = %id, error = why, "a task is damaged and cannot be deleted");
+            Ok(Deletion::Unreadable)
+        }
+        Err(e) => Err(e),
+    }
 }
 
 /// The setting that keeps the numbers of deleted tasks from being given again.
@@ -60,44 +80,56 @@ fn aged_of(
     let (at, id) = from.map_or((i64::MIN, [0; 16]), |(at, id)| (at.0, *id.as_bytes()));
     let mut statement = connection
         .prepare_cached(&format!(
-            "SELECT completed_at, id FROM {source} WHERE completed_at < ?1 AND (completed_at, id) > (?2, ?3)
+            "SELECT completed_at, id, seq FROM {source} WHERE completed_at < ?1 AND (completed_at, id) > (?2, ?3)
              ORDER BY completed_at, id LIMIT ?4"
         ))
         .map_err(sql)?;
     let rows = statement
         .query_map(params![before.0, at, id, limit], |row| {
-            Ok((Timestamp(row.get(0)?), TaskId::from_bytes(row.get(1)?)))
+            Ok((lenient::int(row, 0)?.unwrap_or(before.0), lenient::id(row, 1)?, row.get(2)?))
         })
+        .and_then(Iterator::collect::<Result<Vec<(i64, Option<TaskId>, i64)>, _>>)
         .map_err(sql)?;
-    rows.collect::<Result<_, _>>().map_err(sql)
+    let named = |(at, id, seq): (i64, Option<TaskId>, i64)| {
+        let id = id.map_or_else(|| lenient::id_of(connection, seq), Ok)?;
+        Ok((Timestamp(at), id))
+    };
+    rows.into_iter().map(named).collect()
 }
 
 fn raise_floor(writer: &Writer) -> Result<(), StoreError> {
     settings::put(&writer.connection, FLOOR, &writer.next_seq.into())
 }
 
-/// Deletes one task if it has ended and `may` says so.
+/// Deletes one task if it has ended and `may` says so; with what it counted as, where that is known.
 fn one(
     connection: &Connection,
-    counters: &mut Counters,
     workflows: &Workflows,
     id: TaskId,
     may: impl Fn(&Record) -> bool,
-) -> Result<Deletion, StoreError> {
-    let Some(row) = rows::find(connection, id)? else { return Ok(Deletion::NotFound) };
+) -> Result<(Deletion, Option<Counting>), StoreError> {
+    let Some(row) = rows::find(connection, id)? else { return Ok((Deletion::NotFound, None)) };
     let (seq, place) = (row.seq, row.place);
     let counting = rows::counting(connection, place == Place::Hot, seq)?;
-    let status = counting.status;
-    if !status.is_ended() {
-        return Ok(Deletion::Open(status));
+    let open = |status| Ok((Deletion::Open(status), None));
+    match (row.stored(connection, workflows)?, &counting) {
+        (Stored::Own(record), _) if !record.state.status.is_ended() || !may(&record) => {
+            return open(record.state.status);
+        }
+        (Stored::Damaged(damaged), _) => {
+            let holds = claims::holds(connection, seq)?;
+            let Damaged { status, completed_at, .. } = *damaged;
+            match (Unread { status, completed_at, holds }.is_deletable(), status) {
+                (true, _) => {}
+                (false, Some(status)) => return open(status),
+                (false, None) => return Ok((Deletion::Unreadable, None)),
+            }
+        }
+        (Stored::Imported { .. }, Some(counting)) if !counting.status.is_ended() => {
+            return open(counting.status);
+        }
+        (Stored::Own(_) | Stored::Imported { .. }, _) => {}
     }
-    if place != Place::Imported
-        && let Stored::Own(record) = row.stored(connection, workflows)?
-        && !may(&record)
-    {
-        return Ok(Deletion::Open(status));
-    }
-    counters.remove(counting.counted());
     if place == Place::Hot {
         delete(connection, "DELETE FROM hot WHERE seq = ?", seq)?;
     } else {
@@ -116,7 +148,7 @@ fn one(
         .prepare_cached("DELETE FROM ids WHERE id = ?")
         .and_then(|mut s| s.execute([id.as_bytes()]))
         .map_err(sql)?;
-    Ok(Deletion::Deleted)
+    Ok((Deletion::Deleted, counting))
 }
 
 fn delete(connection: &Connection, statement: &str, seq: i64) -> Result<(), StoreError> {

@@ -2,15 +2,18 @@
 
 use std::collections::BTreeMap;
 
-use longhaul_model::{Spec, Task, TaskId, TaskStatus, Timestamp};
-use rusqlite::{Connection, OptionalExtension};
+use longhaul_model::{Spec, Task, TaskId, TaskStatus, Timestamp, Unread};
+use rusqlite::types::ValueRef;
+use rusqlite::{Connection, Error, OptionalExtension, params};
 use serde_json::Value;
 
+use super::lenient;
 use crate::counters::Counted;
 use crate::doc;
 use crate::error::StoreError;
 use crate::known::Workflows;
-use crate::stored::Stored;
+use crate::packed::pack;
+use crate::stored::{Damaged, Stored};
 
 /// Where a task's row is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,15 +30,28 @@ pub(super) enum Place {
 pub(super) struct Row {
     pub(super) seq: i64,
     pub(super) place: Place,
-    id: TaskId,
+    pub(super) id: TaskId,
     name: String,
-    doc: String,
+    status: Option<TaskStatus>,
+    /// Its document, or why there is none.
+    doc: Result<String, String>,
 }
 
 pub(super) fn sql(e: rusqlite::Error) -> StoreError {
     match e.sqlite_error_code() {
         Some(rusqlite::ErrorCode::DiskFull) => StoreError::Full,
         Some(rusqlite::ErrorCode::DatabaseCorrupt | rusqlite::ErrorCode::NotADatabase) => {
+            StoreError::Corrupt(e.to_string())
+        }
+        // A value that is stored is another than was written: that is one row's damage, and the storage is well.
+        None if matches!(
+            e,
+            Error::FromSqlConversionFailure(..)
+                | Error::IntegralValueOutOfRange(..)
+                | Error::InvalidColumnType(..)
+                | Error::Utf8Error(..)
+        ) =>
+        {
             StoreError::Corrupt(e.to_string())
         }
         _ => StoreError::Unavailable(e.to_string()),
@@ -47,22 +63,45 @@ pub(super) fn sql(e: rusqlite::Error) -> StoreError {
 pub(super) fn find(connection: &Connection, id: TaskId) -> Result<Option<Row>, StoreError> {
     let mut statement = connection
         .prepare_cached(
-            "SELECT seq, name, doc, -1 FROM hot WHERE seq = (SELECT seq FROM ids WHERE id = ?1)
+            "SELECT seq, name, doc, -1, status FROM hot WHERE seq = (SELECT seq FROM ids WHERE id = ?1)
              UNION ALL
-             SELECT seq, name, doc, origin FROM history WHERE seq = (SELECT seq FROM ids WHERE id = ?1)",
+             SELECT seq, name, doc, origin, status FROM history WHERE seq = (SELECT seq FROM ids WHERE id = ?1)",
         )
         .map_err(sql)?;
-    statement
-        .query_row([id.as_bytes()], |row| {
-            let place = match row.get::<_, i64>(3)? {
-                -1 => Place::Hot,
-                0 => Place::History,
-                _ => Place::Imported,
-            };
-            Ok(Row { seq: row.get(0)?, place, id, name: row.get(1)?, doc: row.get(2)? })
-        })
-        .optional()
+    let found = statement.query_row([id.as_bytes()], |row| read(row, id)).optional().map_err(sql)?;
+    match (found, lenient::seq_in(id)) {
+        // The id of a row that has lost its own.
+        (None, Some(seq)) => match place(connection, seq)? {
+            Some(hot) if lenient::id_of(connection, seq)? == id => at(connection, hot, seq).map(Some),
+            _ => Ok(None),
+        },
+        (found, _) => Ok(found),
+    }
+}
+
+/// Whether the row of a number is hot; `None` if there is none.
+fn place(connection: &Connection, seq: i64) -> Result<Option<bool>, StoreError> {
+    connection
+        .prepare_cached("SELECT 1 FROM hot WHERE seq = ?1 UNION ALL SELECT 0 FROM history WHERE seq = ?1")
+        .and_then(|mut s| s.query_row([seq], |row| row.get(0)).optional())
         .map_err(sql)
+}
+
+/// Reads `seq, name, doc, origin, status`.
+fn read(row: &rusqlite::Row<'_>, id: TaskId) -> rusqlite::Result<Row> {
+    let place = match lenient::int(row, 3)? {
+        Some(-1) => Place::Hot,
+        Some(0) | None => Place::History,
+        Some(_) => Place::Imported,
+    };
+    Ok(Row {
+        seq: row.get(0)?,
+        place,
+        id,
+        name: lenient::shown(row, 1)?,
+        status: lenient::status(row, 4)?,
+        doc: lenient::text(row, 2)?,
+    })
 }
 
 /// The number of a task.
@@ -76,9 +115,9 @@ pub(super) fn seq(connection: &Connection, id: TaskId) -> Result<Option<i64>, St
 /// What a stored row counts as.
 pub(super) struct Counting {
     pub(super) status: TaskStatus,
-    kind: String,
-    completed_at: Option<Timestamp>,
-    resources: String,
+    pub(super) kind: String,
+    pub(super) completed_at: Option<Timestamp>,
+    pub(super) resources: String,
 }
 
 impl Counting {
@@ -88,57 +127,118 @@ impl Counting {
     }
 }
 
-/// Reads what a row counts as.
-pub(super) fn counting(connection: &Connection, hot: bool, seq: i64) -> Result<Counting, StoreError> {
+/// Reads what a row counts as: by its columns, or by its document where they cannot be read; `None` where neither can be.
+pub(super) fn counting(connection: &Connection, hot: bool, seq: i64) -> Result<Option<Counting>, StoreError> {
     let table = if hot { "hot" } else { "history" };
-    let (status, kind, completed_at, resources): (u8, String, Option<i64>, String) = connection
-        .prepare_cached(&format!("SELECT status, kind, completed_at, resources FROM {table} WHERE seq = ?"))
-        .and_then(|mut s| s.query_row([seq], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))))
-        .map_err(sql)?;
-    let status = TaskStatus::from_code(status)
-        .ok_or_else(|| StoreError::Corrupt(format!("the row {seq} of {table} has the status {status}")))?;
-    Ok(Counting { status, kind, completed_at: completed_at.map(Timestamp), resources })
+    connection
+        .prepare_cached(&format!(
+            "SELECT status, kind, completed_at, resources, doc FROM {table} WHERE seq = ?"
+        ))
+        .and_then(|mut s| {
+            s.query_row([seq], |row| {
+                let state =
+                    || lenient::text(row, 4).ok().and_then(Result::ok).and_then(|text| doc::state(&text));
+                let said = match (lenient::status(row, 0)?, row.get_ref(2)?, lenient::text(row, 3)?) {
+                    (Some(status), ValueRef::Null, Ok(resources)) => Some((status, None, resources)),
+                    (Some(status), ValueRef::Integer(at), Ok(resources)) => {
+                        Some((status, Some(Timestamp(at)), resources))
+                    }
+                    _ => state().map(|state| (state.status, state.completed_at, pack(&state.resources))),
+                };
+                let kind = lenient::shown(row, 1)?;
+                Ok(said.map(|(status, completed_at, resources)| Counting {
+                    status,
+                    kind,
+                    completed_at,
+                    resources,
+                }))
+            })
+        })
+        .map_err(sql)
 }
 
-/// Reads the row of a known place.
-pub(super) fn at(connection: &Connection, hot: bool, seq: i64) -> Result<Row, StoreError> {
-    let statement = if hot {
-        "SELECT id, name, doc, 0 FROM hot WHERE seq = ?"
-    } else {
-        "SELECT id, name, doc, origin FROM history WHERE seq = ?"
-    };
+/// What is left of a task that cannot be read.
+pub(super) fn damaged(
+    connection: &Connection,
+    row: (bool, i64),
+    id: TaskId,
+    why: String,
+) -> Result<Damaged, StoreError> {
+    let (hot, seq) = row;
+    let table = if hot { "hot" } else { "history" };
     connection
-        .prepare_cached(statement)
-        .and_then(|mut statement| {
-            statement.query_row([seq], |row| {
-                let imported = row.get::<_, i64>(3)? != 0;
-                let place = match (hot, imported) {
-                    (true, _) => Place::Hot,
-                    (false, true) => Place::Imported,
-                    (false, false) => Place::History,
-                };
-                Ok(Row {
-                    seq,
-                    place,
-                    id: TaskId::from_bytes(row.get(0)?),
-                    name: row.get(1)?,
-                    doc: row.get(2)?,
+        .prepare_cached(&format!(
+            "SELECT name, kind, status, created_at, completed_at FROM {table} WHERE seq = ?"
+        ))
+        .and_then(|mut s| {
+            s.query_row([seq], |row| {
+                Ok(Damaged {
+                    id,
+                    name: lenient::shown(row, 0)?,
+                    kind: lenient::shown(row, 1)?,
+                    status: lenient::status(row, 2)?,
+                    created_at: lenient::int(row, 3)?.map(Timestamp),
+                    completed_at: lenient::int(row, 4)?.map(Timestamp),
+                    why,
                 })
             })
         })
         .map_err(sql)
 }
 
+/// Writes what became of a task that cannot be read; its document stays as it is, to be looked at.
+pub(super) fn end_unread(connection: &Connection, row: (bool, i64), after: Unread) -> Result<(), StoreError> {
+    let (hot, seq) = row;
+    let table = if hot { "hot" } else { "history" };
+    let status = after.status.map(TaskStatus::code);
+    connection
+        .prepare_cached(&format!(
+            "UPDATE {table} SET status = coalesce(?2, status), completed_at = ?3, due_at = NULL WHERE seq = ?1"
+        ))
+        .and_then(|mut s| s.execute(params![seq, status, after.completed_at.map(|at| at.0)]))
+        .map(drop)
+        .map_err(sql)
+}
+
+/// Reads the row of a known place.
+pub(super) fn at(connection: &Connection, hot: bool, seq: i64) -> Result<Row, StoreError> {
+    let statement = if hot {
+        "SELECT seq, name, doc, -1, status, id FROM hot WHERE seq = ?"
+    } else {
+        "SELECT seq, name, doc, origin, status, id FROM history WHERE seq = ?"
+    };
+    let nobody = TaskId::from_bytes([0; 16]);
+    let (mut row, id) = connection
+        .prepare_cached(statement)
+        .and_then(|mut s| s.query_row([seq], |row| Ok((read(row, nobody)?, lenient::id(row, 5)?))))
+        .map_err(sql)?;
+    row.id = id.map_or_else(|| lenient::id_of(connection, seq), Ok)?;
+    Ok(row)
+}
+
 impl Row {
     /// Whether it takes further reads, which must be of the same moment.
     pub(super) fn is_large(&self) -> bool {
-        self.place != Place::Imported && doc::says_large(&self.doc)
+        self.place != Place::Imported && self.doc.as_ref().is_ok_and(|text| doc::says_large(text))
     }
 
-    /// As it is read.
+    /// As it is read; what cannot be read as far as it can be.
     pub(super) fn stored(self, connection: &Connection, workflows: &Workflows) -> Result<Stored, StoreError> {
+        let (row, id) = ((self.place == Place::Hot, self.seq), self.id);
+        match self.whole(connection, workflows) {
+            Err(StoreError::Corrupt(why)) => {
+                Ok(Stored::Damaged(Box::new(damaged(connection, row, id, why)?)))
+            }
+            whole => whole,
+        }
+    }
+
+    fn whole(self, connection: &Connection, workflows: &Workflows) -> Result<Stored, StoreError> {
         if self.place == Place::Imported {
-            return Ok(Stored::Imported { id: self.id, json: self.doc });
+            let json = self.doc.map_err(StoreError::Corrupt)?;
+            // It is given back as it came, so it must be what came.
+            doc::check_object(&json)?;
+            return Ok(Stored::Imported { id: self.id, json });
         }
         let (_, record) = self.record(connection, workflows)?;
         Ok(Stored::Own(Box::new(record)))
@@ -151,10 +251,27 @@ impl Row {
         workflows: &Workflows,
         room: &mut u32,
     ) -> Result<Stored, StoreError> {
-        if self.place == Place::Imported {
-            return Ok(Stored::Imported { id: self.id, json: self.doc });
+        let (row, id) = ((self.place == Place::Hot, self.seq), self.id);
+        match self.shown(connection, workflows, room) {
+            Err(StoreError::Corrupt(why)) => {
+                Ok(Stored::Damaged(Box::new(damaged(connection, row, id, why)?)))
+            }
+            shown => shown,
         }
-        let head: doc::Reading = doc::parse(&self.doc)?;
+    }
+
+    fn shown(
+        self,
+        connection: &Connection,
+        workflows: &Workflows,
+        room: &mut u32,
+    ) -> Result<Stored, StoreError> {
+        if self.place == Place::Imported {
+            return self.whole(connection, workflows);
+        }
+        let head: doc::Reading =
+            doc::parse(self.doc.as_ref().map_err(|why| StoreError::Corrupt(why.clone()))?)?;
+        head.check_status(self.status)?;
         let workflow = workflows.by_row(connection, head.w)?;
         let (listing, shown) = head.listing(&workflow, *room);
         *room -= shown;
@@ -179,7 +296,8 @@ impl Row {
         connection: &Connection,
         workflows: &Workflows,
     ) -> Result<(i64, longhaul_model::Record), StoreError> {
-        let head: doc::Reading = doc::parse(&self.doc)?;
+        let head: doc::Reading = doc::parse(&self.doc.map_err(StoreError::Corrupt)?)?;
+        head.check_status(self.status)?;
         let wid = head.w;
         let workflow = workflows.by_row(connection, wid)?;
         let chunks = if head.is_large(&workflow) {

@@ -5,6 +5,7 @@
 use longhaul_model::TaskStatus;
 use rusqlite::{Connection, params};
 
+use super::lenient;
 use super::rows::sql;
 use crate::error::StoreError;
 use crate::packed::unpack;
@@ -31,7 +32,7 @@ pub(super) fn seal(connection: &Connection, tasks: &[i64]) -> Result<(), StoreEr
         .map_err(sql)?;
     let sealed = statement
         .query_map(params![given, TaskStatus::InProgress.code()], |row| {
-            Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+            Ok((row.get(0)?, lenient::int(row, 1)?.unwrap_or_default(), lenient::shown(row, 2)?))
         })
         .and_then(Iterator::collect::<Result<Vec<(i64, i64, String)>, _>>)
         .map_err(sql)?;
@@ -91,16 +92,32 @@ pub(super) fn index_resources(
     Ok(())
 }
 
+/// Takes a row's name out of the index, as the row has it.
+const UNNAME: &str = "INSERT INTO history_names (history_names, rowid, name) SELECT 'delete', seq, name FROM history WHERE seq = ?";
+
 /// Takes a row out of history and its indexes: the task moves again, is imported again, or is deleted.
 pub(super) fn unseal(connection: &Connection, seq: i64) -> Result<(), StoreError> {
-    let (name, resources, created_at): (String, String, i64) = connection
-        .prepare_cached("SELECT name, resources, created_at FROM history WHERE seq = ?")
-        .and_then(|mut s| s.query_row([seq], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?))))
+    let (resources, created_at) = connection
+        .prepare_cached("SELECT resources, created_at FROM history WHERE seq = ?")
+        .and_then(|mut s| {
+            s.query_row([seq], |row| Ok((lenient::shown(row, 0)?, lenient::int(row, 1)?.unwrap_or_default())))
+        })
         .map_err(sql)?;
-    connection
-        .prepare_cached("INSERT INTO history_names (history_names, rowid, name) VALUES ('delete', ?, ?)")
-        .and_then(|mut s| s.execute(params![seq, name]))
-        .map_err(sql)?;
+    // As the row has it, whatever that is.
+    connection.prepare_cached(UNNAME).and_then(|mut s| s.execute([seq])).map(drop).or_else(
+        |e| match sql(e) {
+            // The index says otherwise than the rows, as one was damaged: it is made anew of them.
+            StoreError::Corrupt(why) => {
+                tracing::error!(error = why, "the index of names does not fit its table and is made anew");
+                connection
+                    .execute("INSERT INTO history_names (history_names) VALUES ('rebuild')", [])
+                    .and_then(|_| connection.execute(UNNAME, [seq]))
+                    .map(drop)
+                    .map_err(sql)
+            }
+            e => Err(e),
+        },
+    )?;
     for (_, id) in unpack(&resources) {
         connection
             .prepare_cached(

@@ -11,8 +11,16 @@ pub(super) fn get(connection: &Connection, name: &str) -> Result<Option<Value>, 
     let text: Option<String> = connection
         .prepare_cached("SELECT doc FROM settings WHERE name = ?")
         .and_then(|mut s| s.query_row([name], |row| row.get(0)).optional())
-        .map_err(sql)?;
-    text.map(|text| doc::parse(&text)).transpose()
+        .map_err(|e| in_row(name, sql(e)))?;
+    text.map(|text| doc::parse(&text).map_err(|e| in_row(name, e))).transpose()
+}
+
+/// Damage with the place of it.
+fn in_row(name: &str, e: StoreError) -> StoreError {
+    match e {
+        StoreError::Corrupt(why) => StoreError::Corrupt(format!("the row `{name}` of settings: {why}")),
+        other => other,
+    }
 }
 
 pub(super) fn put(connection: &Connection, name: &str, value: &Value) -> Result<(), StoreError> {

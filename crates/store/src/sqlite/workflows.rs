@@ -6,6 +6,7 @@ use longhaul_model::workflow::{Definition, Workflow};
 use longhaul_model::{Timestamp, WorkflowVersion};
 use rusqlite::{Connection, OptionalExtension, params};
 
+use super::lenient;
 use super::rows::sql;
 use crate::doc;
 use crate::error::StoreError;
@@ -22,8 +23,10 @@ impl Workflows {
             .query_row("SELECT doc, version FROM workflows WHERE wid = ?", [wid], |row| {
                 Ok((row.get(0)?, row.get(1)?))
             })
-            .map_err(sql)?;
-        self.compile(wid, &text, version)
+            .optional()
+            .map_err(|e| in_row(wid, sql(e)))?
+            .ok_or_else(|| StoreError::Corrupt(format!("there is no row {wid} of workflows")))?;
+        self.compile(wid, &text, version).map_err(|e| in_row(wid, e))
     }
 
     /// By name: the newest listed, or a version whether listed or not.
@@ -66,13 +69,31 @@ impl Workflows {
             .map_err(sql)?;
         let rows = statement
             .query_map([], |row| {
-                Ok((row.get(0)?, row.get::<_, String>(1)?, row.get(2)?, Timestamp(row.get(3)?)))
+                let created_at = Timestamp(lenient::int(row, 3)?.unwrap_or_default());
+                Ok((row.get(0)?, lenient::shown(row, 1)?, lenient::int(row, 2)?, created_at))
             })
             .map_err(sql)?;
         let mut all: Vec<WorkflowSummary> = Vec::new();
         for row in rows {
             let (wid, name, version, created_at) = row.map_err(sql)?;
-            let workflow = self.by_row(connection, wid)?;
+            // A damaged one is missing here, and told of by whoever asks for it; the others are there.
+            let read = version.and_then(|version| WorkflowVersion::try_from(version).ok());
+            let (version, workflow) = match (read, self.by_row(connection, wid)) {
+                (Some(version), Ok(workflow)) if workflow.definition.name == name => (version, workflow),
+                (_, Err(e)) if !matches!(e, StoreError::Corrupt(_)) => return Err(e),
+                (_, found) => {
+                    let why = found
+                        .err()
+                        .map_or_else(|| "its columns are not its document's".to_owned(), |e| e.to_string());
+                    tracing::error!(
+                        wid,
+                        workflow = name,
+                        error = why,
+                        "a workflow cannot be read and is passed over"
+                    );
+                    continue;
+                }
+            };
             match all.last_mut() {
                 Some(last) if last.workflow.definition.name == name => {
                     last.versions.push((version, created_at));
@@ -82,6 +103,14 @@ impl Workflows {
             }
         }
         Ok(all)
+    }
+}
+
+/// Damage with the place of it.
+fn in_row(wid: i64, e: StoreError) -> StoreError {
+    match e {
+        StoreError::Corrupt(why) => StoreError::Corrupt(format!("the row {wid} of workflows: {why}")),
+        other => other,
     }
 }
 

@@ -59,6 +59,8 @@ pub(super) struct Shared {
     pub(super) signals: Arc<Signals>,
     /// The storage failed in a way that must not be repeated as if nothing had been: nothing is written any more.
     pub(super) broken: AtomicBool,
+    /// Tasks that commands found damaged: the sweep passes over them.
+    pub(super) damaged: crate::known::Damages,
 }
 
 /// The writer's own state.

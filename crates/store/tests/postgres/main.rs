@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails, and says why")]
 
 mod clock;
+mod damage;
 mod deadlines;
 mod failover;
 mod order;

@@ -157,6 +157,7 @@ async fn shown(at: &Location, env: &Env) -> String {
     for stored in &page.tasks {
         shown += &match stored {
             Stored::Imported { id, json } => format!("{id} {json}\n"),
+            Stored::Damaged(damaged) => panic!("{damaged:?}"),
             Stored::Own(record) => {
                 let (id, version) = (record.id, record.workflow.version);
                 let rest = (store.spec(id).unwrap(), store.attempts(id).unwrap(), store.outputs(id).unwrap());

@@ -17,7 +17,7 @@ from ..context import Context
 from ..errors import Cause
 from ..failure import ActionError, Cancelled, OutcomeUnknown, chain, code_of
 from .lease import Lease
-from .protocol import MAX_OUTPUT, Result
+from .protocol import MAX_DEPTH, MAX_OUTPUT, Result
 
 LONGEST_TEXT = 8 * 1024
 """An exception's message is cut to so many characters."""
@@ -99,7 +99,21 @@ def _succeeded(lease: Lease, context: Context, output: Any) -> Result:
     if size > MAX_OUTPUT:
         message = f"the output has {size} bytes; {MAX_OUTPUT} are allowed"
         raise ActionError("OUTPUT_TOO_LARGE", message, retryable=False)
+    if _is_deeper(output, MAX_DEPTH):
+        message = f"the output is nested deeper than {MAX_DEPTH} levels"
+        raise ActionError("OUTPUT_TOO_DEEP", message, retryable=False)
     return Result.of("completed", lease.id, {"output": output, **_rest_of_log(context)})
+
+
+def _is_deeper(value: Any, levels: int) -> bool:
+    """Whether a JSON value is nested deeper than so many levels."""
+    layer = [value]
+    for _ in range(levels + 1):
+        layer = [item for item in layer if isinstance(item, dict | list)]
+        if not layer:
+            return False
+        layer = [inner for item in layer for inner in (item.values() if isinstance(item, dict) else item)]
+    return True
 
 
 def _failed(lease: Lease, context: Context, error: BaseException) -> Result:

@@ -10,4 +10,5 @@ mod keys;
 mod line;
 mod operator;
 mod recover;
+mod unread;
 mod values;

@@ -7,8 +7,8 @@ use axum::response::Response;
 use http::StatusCode;
 use http::header::{self, HeaderValue};
 use longhaul_engine::Stored;
-use longhaul_model::WaitingFor;
 use longhaul_model::workflow::CompiledAction;
+use longhaul_model::{TaskStatus, WaitingFor};
 
 use super::view::{self, Shown};
 use crate::api::App;
@@ -85,6 +85,11 @@ fn tag(task: &Stored, shown: &Shown) -> String {
             ];
             let bits = bits.iter().fold(0_u32, |all, bit| all << 1 | u32::from(*bit));
             format!("\"{}-{bits:x}\"", record.state.revision)
+        }
+        Stored::Damaged(damaged) => {
+            let mut hasher = DefaultHasher::new();
+            (&damaged.why, damaged.status.map(TaskStatus::code)).hash(&mut hasher);
+            format!("\"d{:x}\"", hasher.finish())
         }
         Stored::Imported { json, .. } => {
             let mut hasher = DefaultHasher::new();

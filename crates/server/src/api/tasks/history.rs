@@ -51,6 +51,7 @@ pub(crate) async fn delete(
         match parsed.and_then(|_| results.next()).map(|(_, deletion)| deletion) {
             Some(Deletion::Deleted) => successful.push(id),
             Some(Deletion::Open(status)) => failed.push(Failed::open(id, status)),
+            Some(Deletion::Unreadable) => failed.push(Failed::unreadable(id)),
             Some(Deletion::NotFound) | None => failed.push(Failed::unknown(id)),
         }
     }
@@ -72,6 +73,11 @@ impl<'a> Failed<'a> {
     fn unknown(id: &'a str) -> Self {
         let message = format!("Task with ID {} not found", shortened(id));
         Failed { id, code: "TA_TASK_NOT_FOUND", message }
+    }
+
+    fn unreadable(id: &'a str) -> Self {
+        let message = format!("Task with ID {id} cannot be read: cancel it first (DELETE /v1/tasks/{id})");
+        Failed { id, code: "TA_TASK_CAN_NOT_BE_DELETED", message }
     }
 
     fn open(id: &'a str, status: TaskStatus) -> Self {

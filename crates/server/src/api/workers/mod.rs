@@ -16,7 +16,7 @@ use crate::request::{self, Json};
 /// The largest body of a worker, in bytes.
 const LARGEST_BODY: usize = 8 << 20;
 
-/// A worker's body.
+/// A worker's body. What programs print, and what they give, may have any character: it is kept in documents.
 async fn body(app: &App, request: Request<Body>) -> Result<Json, ApiError> {
-    request::json_body(request, &app.config.limits, LARGEST_BODY).await
+    request::any_json_body(request, &app.config.limits, LARGEST_BODY).await
 }

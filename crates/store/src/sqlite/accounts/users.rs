@@ -3,6 +3,7 @@
 use longhaul_model::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
+use super::super::lenient;
 use super::super::rows::sql;
 use super::sessions;
 use crate::accounts::{ADMIN, AccountRefused, ApiKey, MOST_API_KEYS, User, UserChange};
@@ -12,7 +13,10 @@ pub(super) fn revision(connection: &Connection) -> Result<i64, StoreError> {
     connection
         .prepare_cached("SELECT revision FROM account_state")
         .and_then(|mut s| s.query_row([], |row| row.get(0)))
-        .map_err(sql)
+        .map_err(|e| match sql(e) {
+            StoreError::Corrupt(why) => StoreError::Corrupt(format!("the row of account_state: {why}")),
+            other => other,
+        })
 }
 
 pub(super) fn all(connection: &Connection) -> Result<Vec<User>, StoreError> {
@@ -23,7 +27,7 @@ pub(super) fn all(connection: &Connection) -> Result<Vec<User>, StoreError> {
             )
             .map_err(sql)?;
         let rows = statement.query_map([], read_user).map_err(sql)?;
-        rows.collect::<Result<Vec<_>, _>>().map_err(sql)?
+        rows.filter_map(|row| lenient::whole("users", row)).collect::<Result<Vec<_>, _>>()?
     };
     let mut statement = connection
         .prepare_cached(
@@ -33,8 +37,8 @@ pub(super) fn all(connection: &Connection) -> Result<Vec<User>, StoreError> {
     let rows = statement.query_map([], |row| Ok((read_key(row)?, row.get::<_, String>(5)?))).map_err(sql)?;
     // Both are in the order of names.
     let mut of = users.iter_mut().peekable();
-    for row in rows {
-        let (key, user) = row.map_err(sql)?;
+    for row in rows.filter_map(|row| lenient::whole("api_keys", row)) {
+        let (key, user) = row?;
         while of.peek().is_some_and(|next| !next.name.eq_ignore_ascii_case(&user)) {
             of.next();
         }
@@ -59,7 +63,7 @@ pub(super) fn find(connection: &Connection, name: &str) -> Result<User, StoreErr
         )
         .map_err(sql)?;
     let keys = statement.query_map([name], read_key).map_err(sql)?;
-    user.api_keys = keys.collect::<Result<_, _>>().map_err(sql)?;
+    user.api_keys = keys.filter_map(|key| lenient::whole("api_keys", key)).collect::<Result<_, _>>()?;
     Ok(user)
 }
 

@@ -6,6 +6,7 @@ use rusqlite::{Connection, OptionalExtension, params_from_iter};
 use super::filter::{Filter, Sql};
 use crate::counters::WIDTHS;
 use crate::error::StoreError;
+use crate::sqlite::lenient;
 use crate::sqlite::rows::sql;
 
 pub(super) fn count(connection: &Connection, filter: &Filter<'_>) -> Result<u64, StoreError> {
@@ -123,7 +124,11 @@ fn prefixed(filter: &Filter<'_>) -> Sql {
 fn number(connection: &Connection, query: &Sql) -> Result<u64, StoreError> {
     let found: Option<i64> = connection
         .prepare_cached(&query.text)
-        .and_then(|mut s| s.query_row(params_from_iter(&query.values), |row| row.get(0)).optional())
+        .and_then(|mut s| {
+            s.query_row(params_from_iter(&query.values), |row| lenient::int(row, 0))
+                .optional()
+                .map(Option::flatten)
+        })
         .map_err(sql)?;
     Ok(found.unwrap_or(0).max(0) as u64)
 }

@@ -150,7 +150,9 @@ impl<'a> Filter<'a> {
 
     /// The name as a phrase of the trigram index, if it is long enough for one.
     fn phrase(&self) -> Option<String> {
-        let needle = self.needle.as_deref().filter(|needle| needle.chars().count() >= 3)?;
+        // The index takes no NUL, and has none.
+        let long = |needle: &&str| needle.chars().count() >= 3 && !needle.contains('\0');
+        let needle = self.needle.as_deref().filter(long)?;
         Some(format!("\"{}\"", needle.replace('"', "\"\"")))
     }
 }

@@ -2,13 +2,13 @@
 
 use std::cmp::Ordering;
 
-use rusqlite::types::Value;
 use rusqlite::{Connection, params_from_iter};
 
 use super::count::count;
 use super::filter::{Filter, Sql};
 use crate::error::StoreError;
 use crate::query::{OrderBy, TaskQuery};
+use crate::sqlite::lenient;
 use crate::sqlite::rows::sql;
 
 /// Matches up to which it is quicker to take them all and sort than to walk along the order.
@@ -16,8 +16,8 @@ const FEW: u64 = 3_000;
 
 /// What a row is sorted by.
 struct Key {
-    values: [Value; 2],
-    id: Vec<u8>,
+    values: [lenient::Key; 2],
+    id: lenient::Key,
     seq: i64,
 }
 
@@ -67,22 +67,13 @@ fn merged<'a>(
     })
 }
 
-/// As SQLite sorts: no value first, then numbers, then texts.
+/// As SQLite sorts.
 fn compare(a: &Key, b: &Key, query: &TaskQuery) -> Ordering {
-    let value = |a: &Value, b: &Value| match (a, b) {
-        (Value::Integer(a), Value::Integer(b)) => a.cmp(b),
-        (Value::Text(a), Value::Text(b)) if query.order == OrderBy::Kind => {
-            a.to_ascii_lowercase().cmp(&b.to_ascii_lowercase())
-        }
-        (Value::Text(a), Value::Text(b)) => a.cmp(b),
-        (Value::Null, Value::Null) => Ordering::Equal,
-        (Value::Null, _) => Ordering::Less,
-        (_, Value::Null) => Ordering::Greater,
-        _ => Ordering::Equal,
-    };
-    let order = value(&a.values[0], &b.values[0])
-        .then_with(|| value(&a.values[1], &b.values[1]))
-        .then_with(|| a.id.cmp(&b.id));
+    let folded = query.order == OrderBy::Kind;
+    let order = a.values[0]
+        .compare(&b.values[0], folded)
+        .then_with(|| a.values[1].compare(&b.values[1], folded))
+        .then_with(|| a.id.compare(&b.id, false));
     if query.descending { order.reverse() } else { order }
 }
 
@@ -210,7 +201,8 @@ fn keys(
     let mut statement = connection.prepare_cached(&all.text).map_err(sql)?;
     let rows = statement
         .query_map(params_from_iter(&all.values), |row| {
-            Ok(Key { values: [row.get(0)?, row.get(1)?], id: row.get(2)?, seq: row.get(3)? })
+            let read = |n| lenient::Key::read(row, n);
+            Ok(Key { values: [read(0)?, read(1)?], id: read(2)?, seq: row.get(3)? })
         })
         .map_err(sql)?;
     rows.collect::<Result<_, _>>().map_err(sql)

@@ -5,10 +5,12 @@ mod count;
 mod filter;
 mod merge;
 
-use longhaul_model::Timestamp;
+use std::collections::HashSet;
+
+use longhaul_model::{TaskId, Timestamp};
 use rusqlite::Connection;
 
-use super::rows;
+use super::{lenient, rows};
 use crate::error::StoreError;
 use crate::known::Workflows;
 use crate::query::TaskQuery;
@@ -35,22 +37,30 @@ pub(super) fn list(
     Ok(Page { tasks, total })
 }
 
-/// Tasks that have something due.
+/// Tasks that have something due, but for those that are known to be damaged. What cannot be a time is due at once: what is in the
+/// document counts.
 pub(super) fn due(
     connection: &Connection,
     now: Timestamp,
     limit: u32,
-) -> Result<Vec<longhaul_model::TaskId>, StoreError> {
-    let mut statement = connection
-        .prepare_cached(
-            "SELECT id FROM (SELECT * FROM (SELECT due_at, id FROM hot WHERE due_at <= ?1 ORDER BY due_at LIMIT ?2)
-             UNION ALL
-             SELECT * FROM (SELECT due_at, id FROM history WHERE due_at <= ?1 ORDER BY due_at LIMIT ?2))
-             ORDER BY due_at LIMIT ?2",
+    damaged: &HashSet<TaskId>,
+) -> Result<Vec<TaskId>, StoreError> {
+    let part = |table: &str, what: &str| {
+        format!(
+            "SELECT * FROM (SELECT due_at, id, seq FROM {table} WHERE due_at {what} ORDER BY due_at LIMIT ?2)"
         )
+    };
+    let parts = [("hot", "<= ?1"), ("history", "<= ?1"), ("hot", ">= ''"), ("history", ">= ''")];
+    let parts = parts.map(|(table, what)| part(table, what)).join(" UNION ALL ");
+    let mut statement = connection
+        .prepare_cached(&format!("SELECT id, seq FROM ({parts}) ORDER BY due_at LIMIT ?2"))
         .map_err(rows::sql)?;
-    let ids = statement
-        .query_map([now.0, i64::from(limit)], |row| row.get(0).map(longhaul_model::TaskId::from_bytes))
+    let most = i64::from(limit) + damaged.len() as i64;
+    let found = statement
+        .query_map([now.0, most], |row| Ok((lenient::id(row, 0)?, row.get(1)?)))
+        .and_then(Iterator::collect::<Result<Vec<(Option<TaskId>, i64)>, _>>)
         .map_err(rows::sql)?;
-    ids.collect::<Result<_, _>>().map_err(rows::sql)
+    let ids = found.into_iter().map(|(id, seq)| id.map_or_else(|| lenient::id_of(connection, seq), Ok));
+    let passed = ids.filter(|id| id.as_ref().map_or(true, |id| !damaged.contains(id)));
+    passed.take(limit as usize).collect()
 }

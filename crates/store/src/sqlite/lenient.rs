@@ -1,0 +1,127 @@
+//! Columns as they are found. SQLite stores what it is given whatever a column is declared as, and a file may be damaged: a value of
+//! another kind than was written costs its row something, and nothing else.
+
+use std::cmp::Ordering;
+
+use longhaul_model::{TaskId, TaskStatus};
+use rusqlite::types::ValueRef;
+use rusqlite::{Connection, OptionalExtension, Row};
+
+use super::rows::sql;
+use crate::error::StoreError;
+
+/// A text, or why it is none.
+pub(super) fn text(row: &Row<'_>, n: usize) -> rusqlite::Result<Result<String, String>> {
+    let column = || row.as_ref().column_name(n).map(str::to_owned).unwrap_or_default();
+    Ok(match row.get_ref(n)? {
+        ValueRef::Text(bytes) => match std::str::from_utf8(bytes) {
+            Ok(text) => Ok(text.to_owned()),
+            Err(e) => Err(format!("its column `{}` is not valid UTF-8: {e}", column())),
+        },
+        other => Err(format!("its column `{}` is no text but {}", column(), other.data_type())),
+    })
+}
+
+/// A text as it can be shown, whatever it is.
+pub(super) fn shown(row: &Row<'_>, n: usize) -> rusqlite::Result<String> {
+    Ok(match row.get_ref(n)? {
+        ValueRef::Text(bytes) | ValueRef::Blob(bytes) => String::from_utf8_lossy(bytes).into_owned(),
+        ValueRef::Integer(number) => number.to_string(),
+        ValueRef::Real(number) => number.to_string(),
+        ValueRef::Null => String::new(),
+    })
+}
+
+/// A whole number, if it is one.
+pub(super) fn int(row: &Row<'_>, n: usize) -> rusqlite::Result<Option<i64>> {
+    Ok(row.get_ref(n)?.as_i64().ok())
+}
+
+/// A status, if it is one.
+pub(super) fn status(row: &Row<'_>, n: usize) -> rusqlite::Result<Option<TaskStatus>> {
+    Ok(int(row, n)?.and_then(|code| u8::try_from(code).ok()).and_then(TaskStatus::from_code))
+}
+
+/// The sixteen bytes of an id, if it is one.
+pub(super) fn id(row: &Row<'_>, n: usize) -> rusqlite::Result<Option<TaskId>> {
+    let bytes = row.get_ref(n)?.as_blob().ok().and_then(|bytes| <[u8; 16]>::try_from(bytes).ok());
+    Ok(bytes.map(TaskId::from_bytes))
+}
+
+/// The id of a row that has lost it: by the table of ids, or made up from the row's number, so that it can be named at all.
+pub(super) fn id_of(connection: &Connection, seq: i64) -> Result<TaskId, StoreError> {
+    // No index leads there: such rows are hardly ever met.
+    let known = connection
+        .prepare_cached("SELECT id FROM ids WHERE seq = ?")
+        .and_then(|mut s| s.query_row([seq], |row| id(row, 0)).optional())
+        .map_err(sql)?;
+    Ok(known.flatten().unwrap_or_else(|| made_up(seq)))
+}
+
+fn made_up(seq: i64) -> TaskId {
+    let mut bytes = [0; 16];
+    bytes[8..].copy_from_slice(&seq.to_be_bytes());
+    TaskId::from_bytes(bytes)
+}
+
+/// The row's number in an id that was made up.
+pub(super) fn seq_in(id: TaskId) -> Option<i64> {
+    let (zeros, number) = id.as_bytes().split_at(8);
+    let number = <[u8; 8]>::try_from(number).ok().map(i64::from_be_bytes)?;
+    (zeros == [0; 8] && number > 0).then_some(number)
+}
+
+/// A row of a table of which each row stands for itself: one that is damaged is told of and passed over.
+pub(super) fn whole<T>(table: &str, row: rusqlite::Result<T>) -> Option<Result<T, StoreError>> {
+    match row.map_err(sql) {
+        Err(StoreError::Corrupt(why)) => {
+            tracing::error!(table, error = why, "a row cannot be read and is passed over");
+            None
+        }
+        row => Some(row),
+    }
+}
+
+/// A value to sort by, of any kind.
+#[derive(Clone, Debug)]
+pub(super) enum Key {
+    Null,
+    Int(i64),
+    Real(f64),
+    Text(Vec<u8>),
+    Blob(Vec<u8>),
+}
+
+impl Key {
+    pub(super) fn read(row: &Row<'_>, n: usize) -> rusqlite::Result<Key> {
+        Ok(match row.get_ref(n)? {
+            ValueRef::Null => Key::Null,
+            ValueRef::Integer(number) => Key::Int(number),
+            ValueRef::Real(number) => Key::Real(number),
+            ValueRef::Text(bytes) => Key::Text(bytes.to_vec()),
+            ValueRef::Blob(bytes) => Key::Blob(bytes.to_vec()),
+        })
+    }
+
+    /// As SQLite sorts: no value first, then numbers, texts, and bytes; with `folded` without regard to case.
+    pub(super) fn compare(&self, other: &Key, folded: bool) -> Ordering {
+        match (self, other) {
+            (Key::Int(a), Key::Int(b)) => a.cmp(b),
+            (Key::Int(a), Key::Real(b)) => (*a as f64).total_cmp(b),
+            (Key::Real(a), Key::Int(b)) => a.total_cmp(&(*b as f64)),
+            (Key::Real(a), Key::Real(b)) => a.total_cmp(b),
+            (Key::Text(a), Key::Text(b)) if folded => a.to_ascii_lowercase().cmp(&b.to_ascii_lowercase()),
+            (Key::Text(a), Key::Text(b)) | (Key::Blob(a), Key::Blob(b)) => a.cmp(b),
+            _ => self.kind().cmp(&other.kind()),
+        }
+    }
+
+    fn kind(&self) -> u8 {
+        match self {
+            Key::Null => 0,
+            Key::Int(_) | Key::Real(_) => 1,
+            Key::Text(_) => 2,
+            Key::Blob(_) => 3,
+        }
+    }
+}

@@ -1,0 +1,126 @@
+//! A damaged row of the embedded engine costs only itself: each column of each table is damaged in turn, as the schema has them, in
+//! every way that SQLite lets through; then everything is asked that a store can be asked.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+use std::path::Path;
+use std::sync::Arc;
+
+use longhaul_model::Env;
+use longhaul_store::conformance::damage::{Damage, Everything, fill};
+use longhaul_store::conformance::support::START;
+use longhaul_store::sqlite::Sqlite;
+use longhaul_store::{Store, StoreError};
+use rusqlite::Connection;
+
+/// What a column may be damaged to; `{doc}` is what was there.
+const VALUES: [&str; 9] = [
+    "X'00FF'",
+    "CAST(X'C3' AS TEXT)",
+    "'nonsense'",
+    "''",
+    "-7",
+    "9.5e300",
+    "NULL",
+    "replace({doc}, '\"s\":\"', '\"s\":\"FUTURE_')",
+    "'{\"w\":1,\"future\":[' || {doc} || ']}'",
+];
+
+fn database(directory: &Path) -> Connection {
+    Connection::open(directory.join("longhaul.db")).unwrap()
+}
+
+/// Columns of a table, and those that name a row.
+fn columns(database: &Connection, table: &str) -> (Vec<String>, Vec<String>) {
+    let mut statement =
+        database.prepare(&format!("SELECT name, pk FROM pragma_table_info('{table}')")).unwrap();
+    let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
+    let all: Vec<(String, i64)> = rows.collect::<Result<_, _>>().unwrap();
+    let key = all.iter().filter(|(_, pk)| *pk > 0).map(|(name, _)| name.clone()).collect();
+    (all.into_iter().map(|(name, _)| name).collect(), key)
+}
+
+/// All tables, but for those that SQLite makes for itself.
+fn tables(database: &Connection) -> Vec<String> {
+    let text =
+        "SELECT name FROM pragma_table_list WHERE type = 'table' AND name NOT LIKE 'sqlite_%' ORDER BY name";
+    let mut statement = database.prepare(text).unwrap();
+    statement.query_map([], |row| row.get(0)).unwrap().collect::<Result<_, _>>().unwrap()
+}
+
+/// One that ended is moved to history, as sealing does once there are many.
+fn seal(directory: &Path) {
+    let database = database(directory);
+    let moved = "INSERT INTO history SELECT seq, id, name, kind, status, created_at, completed_at, due_at, 0, resources, doc
+         FROM hot WHERE name = 'old';
+         INSERT INTO history_names (rowid, name) SELECT seq, name FROM history WHERE name = 'old';
+         INSERT INTO history_resources SELECT 'host-old', seq, 'HOST', 1, 1, created_at FROM history WHERE name = 'old';
+         DELETE FROM hot WHERE name = 'old'";
+    database.execute_batch(moved).unwrap();
+}
+
+/// A copy of a store with one damage; false if SQLite does not let it through, or nothing is changed by it.
+fn damaged(from: &Path, to: &Path, damage: &Damage, place: usize) -> bool {
+    std::fs::copy(from.join("longhaul.db"), to.join("longhaul.db")).unwrap();
+    let database = database(to);
+    let Damage { table, column, value, .. } = damage;
+    let key = columns(&database, table).1;
+    let key = if key.is_empty() { "rowid".to_owned() } else { key.join(", ") };
+    let value = value.replace("{doc}", column);
+    let row = format!("({key}) = (SELECT {key} FROM {table} ORDER BY {key} LIMIT 1 OFFSET {place})");
+    let statement = format!("UPDATE {table} SET {column} = {value} WHERE {row} AND {column} IS NOT {value}");
+    database.execute(&statement, []).is_ok_and(|changed| changed == 1)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn damaged_row_costs_only_itself() {
+    let (whole, env) = (tempfile::tempdir().unwrap(), Env::manual(START));
+    let store = Sqlite::open(whole.path(), env.clone()).unwrap();
+    let mut everything: Everything = fill(&*store, &*store, &env).await;
+    store.close().await;
+    seal(whole.path());
+    let store = Sqlite::open(whole.path(), env.clone()).unwrap();
+    everything.remember(&*store);
+    store.close().await;
+    let (everything, database) = (Arc::new(everything), database(whole.path()));
+    let (mut tried, mut places, mut failures) = (0, 0, Vec::new());
+    for table in tables(&database) {
+        for column in columns(&database, &table).0 {
+            let mut found = 0;
+            let documents = |value: &&str| column == "doc" || !value.contains("{doc}");
+            for (n, value) in VALUES.iter().filter(|value| documents(value)).enumerate() {
+                let most = if table == "workflows" { usize::MAX } else { 1 };
+                let damage =
+                    Damage { table: table.clone(), column: column.clone(), value: (*value).to_owned(), most };
+                let copy = tempfile::tempdir().unwrap();
+                // Another row each time, if there are others.
+                if !(0..=n % 3).rev().any(|place| damaged(whole.path(), copy.path(), &damage, place)) {
+                    continue;
+                }
+                (found, tried) = (found + 1, tried + 1);
+                let walk = walk(copy, env.clone(), everything.clone(), damage.clone());
+                if tokio::spawn(walk).await.is_err() {
+                    failures.push(damage);
+                }
+            }
+            places += usize::from(found > 0);
+        }
+    }
+    assert!(failures.is_empty(), "{} of {tried}: {failures:#?}", failures.len());
+    assert!(places > 80 && tried > 300, "{places} columns were damaged, {tried} times");
+}
+
+async fn walk(copy: tempfile::TempDir, env: Env, everything: Arc<Everything>, damage: Damage) {
+    match Sqlite::open(copy.path(), env.clone()) {
+        Ok(store) => {
+            everything.walk(&*store, &*store, &env, &damage).await;
+            store.close().await;
+        }
+        Err(e) => assert!(says(&e, &damage), "{damage:?}: {e}"),
+    }
+}
+
+/// What is about the whole store may be refused, if it is said what of.
+fn says(e: &StoreError, damage: &Damage) -> bool {
+    let table = damage.table.strip_suffix("_migrations").unwrap_or(&damage.table);
+    e.to_string().contains(table)
+}

@@ -1,0 +1,90 @@
+//! A damaged row costs only itself: each column of each table of tasks is damaged in turn, as the schema has them, in ways that the
+//! database lets through; then everything is asked that a store can be asked.
+
+use std::sync::Arc;
+
+use longhaul_model::Env;
+use longhaul_store::conformance::damage::{Damage, Everything, fill};
+use longhaul_store::conformance::support::{Fixture, START};
+
+use super::{CLUSTER, Database};
+
+/// What nodes say of themselves, and numbers of which nothing tells that one is wrong: of the store as a whole, and not of rows that
+/// stand for something.
+const OF_THE_STORE: &str = "'schema_migrations', 'installation', 'turns', 'nodes', 'revisions', 'places', 'tallies', 'counters', 'completions',
+    'audit_totals', 'account_state'";
+
+/// What a column of a type may be damaged to.
+fn values(column: &str, kind: &str) -> &'static [&'static str] {
+    match (column, kind) {
+        ("doc", _) => &[
+            "'nonsense'",
+            "replace(doc, '\"s\":\"', '\"s\":\"FUTURE_')",
+            "'{\"w\":1,\"future\":[' || doc || ']}'",
+        ],
+        (_, "text") => &["'nonsense'"],
+        (_, "smallint" | "integer" | "bigint") => &["-7"],
+        (_, "uuid") => &["gen_random_uuid()"],
+        (_, "bytea") => &["'\\x00'"],
+        (_, "ARRAY") => &["'{}'"],
+        _ => &[],
+    }
+}
+
+fn columns() -> Vec<(String, String, String)> {
+    let list = format!(
+        "SELECT c.table_name || ' ' || c.column_name || ' ' || c.data_type FROM information_schema.columns c
+         JOIN information_schema.tables t USING (table_schema, table_name)
+         WHERE table_schema = 'public' AND table_type = 'BASE TABLE' AND table_name NOT IN ({OF_THE_STORE}) ORDER BY 1"
+    );
+    let told = CLUSTER.sql("filled", &list).unwrap();
+    let column = |line: &str| {
+        let mut words = line.trim().split(' ');
+        Some((words.next()?.to_owned(), words.next()?.to_owned(), words.next()?.to_owned()))
+    };
+    told.lines().filter_map(column).collect()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn damaged_row_costs_only_itself() {
+    let env = Env::manual(START);
+    let database = |name: &str, url: String| Database { name: name.to_owned(), url, env: env.clone() };
+    let mut whole = database("filled", CLUSTER.create("filled").unwrap());
+    let (store, accounts) = whole.open_accounts().await;
+    let mut everything: Everything = fill(&*store, &*accounts, &env).await;
+    everything.remember(&*store);
+    drop(accounts);
+    store.close().await;
+    let everything = Arc::new(everything);
+    let (mut tried, mut failures) = (0, Vec::new());
+    for (table, column, kind) in columns() {
+        for value in values(&column, &kind) {
+            let name = format!("damaged{tried}");
+            CLUSTER.sql("postgres", &format!("CREATE DATABASE {name} TEMPLATE filled")).unwrap();
+            let url = CLUSTER.url(&name);
+            let most = if table == "workflows" { usize::MAX } else { 1 };
+            let damage =
+                Damage { table: table.clone(), column: column.clone(), value: (*value).to_owned(), most };
+            let statement = format!(
+                "UPDATE {table} SET {column} = {value} WHERE ctid = (SELECT ctid FROM {table} ORDER BY ctid LIMIT 1)"
+            );
+            tried += 1;
+            if CLUSTER.sql(&name, &statement).is_ok() {
+                let (everything, env, what) = (everything.clone(), env.clone(), damage.clone());
+                let mut copy = database(&name, url);
+                let walk = async move {
+                    let (store, accounts) = copy.open_accounts().await;
+                    everything.walk(&*store, &*accounts, &env, &what).await;
+                    drop(accounts);
+                    store.close().await;
+                };
+                if tokio::spawn(walk).await.is_err() {
+                    failures.push(damage);
+                }
+            }
+            CLUSTER.sql("postgres", &format!("DROP DATABASE {name} WITH (FORCE)")).unwrap();
+        }
+    }
+    assert!(failures.is_empty(), "{} of {tried}: {failures:#?}", failures.len());
+    assert!(tried > 60, "{tried}");
+}
