@@ -168,17 +168,22 @@ impl Record {
         });
         let queued = || {
             let first = self.sub_tasks.iter().zip(0..).find_map(|(sub, i)| Some((i, sub.queued_at?)));
-            first.map(|(i, since)| match self.definition(i).action.is_built_in() {
-                true => WaitingFor::Capacity(i, since),
-                false => WaitingFor::Worker(i, since),
-            })
+            first.map(|(i, since)| self.in_line(i, since))
         };
         let since = |parent: u32| self.sub_tasks[parent as usize].started_at.unwrap_or(self.state.created_at);
         let queued_children = || {
             let mut waiting = self.left_out().filter(|(_, children)| children.queued > 0);
-            waiting.next().map(|(parent, _)| WaitingFor::Worker(parent, since(parent)))
+            waiting.next().map(|(parent, _)| self.in_line(parent, since(parent)))
         };
         timer.or_else(queued).or_else(queued_children)
+    }
+
+    /// What a sub-task waits for that is in a queue.
+    fn in_line(&self, index: u32, since: Timestamp) -> WaitingFor {
+        match self.definition(index).action.is_built_in() {
+            true => WaitingFor::Capacity(index, since),
+            false => WaitingFor::Worker(index, since),
+        }
     }
 
     /// Whether attempts of a sub-task are given anything that may hold a secret.
