@@ -25,7 +25,7 @@ use crate::{EngineConfig, EngineError, LineSummary};
 const LISTS: usize = 8;
 
 /// What large values on their way to the store may cost in memory, in bytes.
-const UNDER_WAY: usize = 64 << 20;
+const UNDER_WAY: usize = 32 << 20;
 /// A value that costs less is on its way without asking for room: so many of them are not under way at once that it mattered.
 pub(crate) const SMALL: usize = 64 * 1024;
 

@@ -86,6 +86,11 @@ impl Log {
         }
     }
 
+    /// Whether the attempt wrote all that it may: what follows is not looked at.
+    pub(crate) fn is_over(&self) -> bool {
+        self.waiting.lock().written >= LARGEST_LOG
+    }
+
     /// Waits until there is room for a line: what writes is only as fast as what stores. Not for ever: if nothing is stored for
     /// a while, lines are left out instead.
     pub(crate) async fn room(&self) {

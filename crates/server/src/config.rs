@@ -67,7 +67,7 @@ pub struct Limits {
     pub body: usize,
     /// The largest body of an import, in bytes. Default 16 MiB.
     pub import: usize,
-    /// What all bodies in flight and their values may take in memory, in bytes. Default 64 MiB.
+    /// What all bodies in flight and their values may take in memory, in bytes. Default 32 MiB.
     pub bodies: Budget,
     /// The longest query, in bytes. Default 8 KiB.
     pub query: usize,
@@ -100,7 +100,7 @@ impl Default for Limits {
         Limits {
             body: 1 << 20,
             import: 16 << 20,
-            bodies: Budget::new(64 << 20),
+            bodies: Budget::new(32 << 20),
             query: 8 << 10,
             depth: 64,
             in_flight: 1_024,

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use longhaul_model::{Task, TaskId};
 
 /// What all kept tasks may cost in memory, in bytes.
-const LARGEST: usize = 64 << 20;
+const LARGEST: usize = 32 << 20;
 /// What one may cost to be kept: a larger one would drive out all others.
 const LARGEST_TASK: usize = LARGEST / 4;
 
@@ -126,8 +126,8 @@ mod tests {
         let (many, _) = filled(|| json!({}));
         assert_eq!(many, 200, "small ones all stay");
         let (some, size) = filled(|| json!({ "text": "x".repeat(1 << 20) }));
-        assert!((10..32).contains(&some) && size > LARGEST / 4, "{some} of 1 MiB stay: {size} bytes");
-        let (few, _) = filled(|| json!({ "numbers": vec![0; 50_000] }));
+        assert!((5..16).contains(&some) && size > LARGEST / 4, "{some} of 1 MiB stay: {size} bytes");
+        let (few, _) = filled(|| json!({ "numbers": vec![0; 25_000] }));
         assert!(few < 20, "many small parts count as what they are: {few} stay");
         let (none, _) = filled(|| json!({ "numbers": vec![0; 500_000] }));
         assert_eq!(none, 0, "one that is too large is not kept at all");

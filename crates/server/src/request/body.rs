@@ -99,6 +99,8 @@ pub(crate) async fn any_json_body(
     }
     let values = weight::of_text(&bytes);
     if values > SMALL {
+        // Anew, and not beyond what it has: those that wait for much hold nothing, so none of them needs to go first.
+        room = limits.bodies.room();
         enlarge(&mut room, bytes.len() + values).await?;
     }
     Ok(Json { bytes, room })

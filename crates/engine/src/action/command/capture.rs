@@ -59,6 +59,10 @@ impl<'a> Lines<'a> {
     }
 
     async fn take(&mut self, chunk: &[u8]) {
+        if self.log.is_over() {
+            self.begun = Vec::new();
+            return;
+        }
         for part in chunk.split_inclusive(|byte| *byte == b'\n') {
             // Of a line too long to be kept the rest is dropped.
             let room = (LONGEST_LINE + 1).saturating_sub(self.begun.len());

@@ -149,7 +149,7 @@ async fn waiting(peer: Peer, sizes: Sizes) -> Result<String> {
                 // Most wait for a lock, some for a worker; some inputs are many small values.
                 let workflow = if n % 4 == 0 { "queued" } else { "held" };
                 let input = match n % 5 {
-                    0 => json!({ "numbers": vec![1; INPUT / 2 - 20] }),
+                    0 => json!({ "numbers": vec![1; INPUT / 8] }),
                     _ => json!({ "text": "x".repeat(INPUT) }),
                 };
                 submit(&mut asking, &peer, &json!({ "workflow": workflow, "input": input })).await?;
