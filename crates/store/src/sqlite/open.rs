@@ -81,7 +81,7 @@ pub(super) fn writer(directory: &Path, now: Timestamp) -> Result<Connection, Sto
     connection
         .execute_batch(
             "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 0;
-             PRAGMA cache_size = -65536; PRAGMA temp_store = MEMORY; PRAGMA busy_timeout = 5000;",
+             PRAGMA cache_size = -32768; PRAGMA temp_store = MEMORY; PRAGMA busy_timeout = 5000;",
         )
         .map_err(failed)?;
     restrict(&path).map_err(|e| StoreError::Open(format!("{}: {e}", path.display())))?;
