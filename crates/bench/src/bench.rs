@@ -29,6 +29,8 @@ pub(crate) struct Bench {
     pub(crate) time: Duration,
     /// Tasks in the large store.
     pub(crate) tasks: u64,
+    /// Tasks that wait for each other.
+    pub(crate) waiting: u64,
     /// What was found.
     pub(crate) rows: Vec<Row>,
 }

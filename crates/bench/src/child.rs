@@ -79,7 +79,10 @@ impl Places {
     fn serve(&self, data: &Path) -> Result<(Command, SocketAddr, PathBuf)> {
         let workflows = self.work.join("workflows");
         std::fs::create_dir_all(&workflows)?;
+        let [limited, free] = crate::data::limited();
         for (file, workflow) in [
+            ("limited.json", limited),
+            ("free.json", free),
             ("five.json", crate::data::five()),
             ("worked.json", crate::data::worked()),
             ("each.json", crate::data::each()),

@@ -11,6 +11,12 @@ pub(crate) const WORKED: &str = "bench-worked";
 pub(crate) const EACH: &str = "bench-each";
 /// Their queue.
 pub(crate) const QUEUE: &str = "bench";
+/// The workflow of which so many run at once.
+pub(crate) const LIMITED: &str = "bench-limited";
+/// How many.
+pub(crate) const LIMIT: u64 = 64;
+/// The same without a limit.
+pub(crate) const FREE: &str = "bench-free";
 /// Types in a filled store.
 pub(crate) const KINDS: u64 = 20;
 /// Resources in a filled store.
@@ -76,6 +82,24 @@ pub(crate) fn worked() -> Value {
         sub_task["action"] = json!({ "worker": { "queue": QUEUE, "input": { "host": "{{ input.host }}" } } });
     }
     definition
+}
+
+/// The workflow with a limit, and the one without. Its tasks do nothing, unless they are to hold their places until they are cancelled.
+pub(crate) fn limited() -> [Value; 2] {
+    [LIMITED, FREE].map(|name| {
+        let mut definition = json!({
+            "name": name, "type": "HOST_CHECK", "title": "Check a host", "input": { "type": "object" },
+            "subTasks": [
+                { "name": "Hold", "description": "Hold the place", "when": "input.hold|default(false)",
+                  "action": { "worker": { "queue": "bench-nobody" } } },
+                { "name": "Check", "description": "Check the host", "action": { "simulate": {} } }
+            ]
+        });
+        if name == LIMITED {
+            definition["concurrency"] = json!({ "key": "all", "limit": LIMIT });
+        }
+        definition
+    })
 }
 
 /// A workflow of one sub-task with a child for each item of a list.

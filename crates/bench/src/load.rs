@@ -191,6 +191,15 @@ pub(crate) fn get(who: &Who, path: &str, bytes: &mut Vec<u8>) {
     bytes.extend_from_slice(b"\r\n");
 }
 
+/// A DELETE.
+pub(crate) fn delete(who: &Who, path: &str, bytes: &mut Vec<u8>) {
+    bytes.extend_from_slice(b"DELETE ");
+    bytes.extend_from_slice(path.as_bytes());
+    bytes.extend_from_slice(b" HTTP/1.1\r\nHost: bench\r\nAccept: application/json\r\n");
+    who.line(bytes);
+    bytes.extend_from_slice(b"\r\n");
+}
+
 /// A POST of a JSON body.
 pub(crate) fn post(who: &Who, path: &str, body: &[u8], bytes: &mut Vec<u8>) {
     bytes.extend_from_slice(b"POST ");

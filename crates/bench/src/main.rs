@@ -24,7 +24,7 @@ use crate::bench::Bench;
 use crate::child::Places;
 
 /// Every goal that is measured here.
-const GOALS: [&str; 11] = ["P1", "P2", "P3", "P11", "P4", "P5", "P10", "F33", "P9", "P6", "P8"];
+const GOALS: [&str; 12] = ["P1", "P2", "P3", "P11", "P4", "P5", "P10", "F33", "P13", "P9", "P6", "P8"];
 /// The last one: it leaves the large store larger.
 const GROWTH: &str = "P7";
 
@@ -124,6 +124,7 @@ fn run(run: Run) -> Result<()> {
         rounds: run.rounds.max(1),
         time: Duration::from_secs(if run.quick { 2 } else { 4 }),
         tasks,
+        waiting: if run.quick { 10_000 } else { 100_000 },
         rows: Vec::new(),
     };
     let asked: Vec<&str> = goals
@@ -145,6 +146,7 @@ fn run(run: Run) -> Result<()> {
             "P5" => bench.gets().and_then(|()| bench.authenticate()),
             "P10" => bench.postgres().and_then(|()| bench.nodes()),
             "F33" => bench.horizon(),
+            "P13" => bench.waiting(),
             "P6" => bench.lists(),
             "P8" => bench.start_and_memory(),
             "P9" => bench.bytes_a_task(),

@@ -11,6 +11,7 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use crate::action::Actions;
+use crate::claims;
 use crate::clock::{self, Clock};
 use crate::dispatch::Dispatcher;
 use crate::history;
@@ -106,6 +107,7 @@ impl Engine {
         let (timers, closing) = (CancellationToken::new(), CancellationToken::new());
         tokio::spawn(timers::run(store.clone(), env.clone(), dispatcher.timers(), closing.clone()));
         tokio::spawn(dispatcher.workers().clone().watch(store.clone(), closing.clone()));
+        tokio::spawn(claims::sweep(store.clone(), closing.clone()));
         let inner = Inner {
             store,
             env,

@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 pub mod action;
+mod claims;
 mod clock;
 mod config;
 mod credentials;

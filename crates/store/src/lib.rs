@@ -36,7 +36,7 @@ pub use audit::{Audit, AuditEntry, AuditPage, AuditQuery};
 pub use budget::{Budget, Room};
 pub use error::StoreError;
 pub use health::{Health, SetAside, Trouble};
-pub use locks::{Lock, LockPage, LockQuery};
+pub use locks::{ClaimSweep, Lock, LockPage, LockQuery};
 pub use logs::{LARGEST_LOG, LONGEST_LINE, LogChunk, LogLine, LogQuery, LogStream};
 pub use nodes::{KnownNode, Node, NodeState};
 pub use query::{OrderBy, TaskQuery};

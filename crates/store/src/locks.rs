@@ -42,3 +42,12 @@ pub struct LockPage {
     /// How many match.
     pub total: u64,
 }
+
+/// What one step of the sweep of claims came to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ClaimSweep {
+    /// Keys and tasks that could go on though nobody had said so. They do now.
+    pub found: usize,
+    /// Everything that waits was looked at since the sweep began; the next step begins anew.
+    pub is_through: bool,
+}

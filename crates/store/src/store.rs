@@ -14,7 +14,7 @@ use serde_json::Value;
 use crate::audit::{Audit, AuditPage, AuditQuery};
 use crate::error::StoreError;
 use crate::health::{Health, Trouble};
-use crate::locks::{Lock, LockPage, LockQuery};
+use crate::locks::{ClaimSweep, Lock, LockPage, LockQuery};
 use crate::logs::{LogChunk, LogLine, LogQuery};
 use crate::nodes::KnownNode;
 use crate::peers::{News, Stale, To};
@@ -155,6 +155,11 @@ pub trait Store: Send + Sync + 'static {
     /// Who stands in the way of a task that waits for what it claims: holders first, then those that came before it; at most
     /// so many.
     fn blockers(&self, id: TaskId, most: u32) -> Result<Vec<Lock>, StoreError>;
+
+    /// Looks for claims that could be granted though nobody said so, and has the writer grant them: one step, of bounded cost, of a sweep
+    /// over all that waits. It makes good whatever lost a wake-up; nothing else does.
+    /// After Ok: what was found is on its way, and looked at again before it is granted.
+    async fn sweep_claims(&self) -> Result<ClaimSweep, StoreError>;
 
     /// Which nodes share it, by name; none where it is one server's own.
     fn nodes(&self) -> Result<Vec<KnownNode>, StoreError> {

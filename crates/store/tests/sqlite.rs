@@ -214,3 +214,34 @@ async fn buckets_that_count_nothing_are_deleted() {
     // A second of its own for each task, of which the last one's is left; by all, by HOST and by Domain.
     assert_eq!(count("width = 1000"), 3);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn long_lines_follow_the_plain_rules() {
+    longhaul_store::conformance::line::long_lines_follow_the_plain_rules(&mut Files::new(), 10_000).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn lost_wake_ups_are_made_good() {
+    let mut files = Files::new();
+    let path = files.directory.path().join("longhaul.db");
+    let operator = move |statements: &str| {
+        let database = rusqlite::Connection::open(&path).unwrap();
+        database.busy_timeout(std::time::Duration::from_secs(60)).unwrap();
+        database.execute_batch(statements).unwrap();
+    };
+    longhaul_store::conformance::line::lost_wake_ups_are_made_good(&mut files, operator).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn claims_of_before_go_on() {
+    let mut files = Files::new();
+    let path = files.directory.path().join("longhaul.db");
+    let before = move || {
+        let database = rusqlite::Connection::open(&path).unwrap();
+        let statements = "DROP TRIGGER places_taken; DROP TRIGGER places_changed; DROP TRIGGER places_left; DROP TABLE places;
+             DROP INDEX claims_alone; DROP INDEX claims_behind; DROP INDEX claims_ready; DROP INDEX claims_held;
+             DROP INDEX claims_near; ALTER TABLE claims DROP COLUMN clear; DELETE FROM schema_migrations WHERE number = 7";
+        database.execute_batch(statements).unwrap();
+    };
+    longhaul_store::conformance::line::claims_of_before_go_on(&mut files, before).await;
+}

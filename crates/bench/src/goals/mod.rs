@@ -8,4 +8,5 @@ pub(crate) mod nodes;
 pub(crate) mod postgres;
 pub(crate) mod rates;
 pub(crate) mod sizes;
+pub(crate) mod waiting;
 pub(crate) mod workers;

@@ -8,6 +8,7 @@ pub mod commands;
 pub mod credentials;
 pub mod damage;
 pub mod history;
+pub mod line;
 pub mod lists;
 pub mod submission;
 pub mod support;
@@ -65,6 +66,7 @@ macro_rules! store_conformance {
             claims::locks_are_granted_in_order_of_arrival,
             claims::locks_are_let_go_of_at_the_end,
             claims::places_are_limited,
+            line::claims_follow_the_plain_rules,
             credentials::resources_are_held_until_dealt_with,
             credentials::retry_takes_a_new_spec,
             accounts::accounts_are_read_back_also_after_reopening,

@@ -11,6 +11,7 @@ use tokio_postgres::types::ToSql;
 use uuid::Uuid;
 
 use super::Shared;
+use super::claims;
 use super::held::{Held, Loaded, Was, Writes};
 use super::keys::Keys;
 use super::logs::Logs;
@@ -25,6 +26,7 @@ use crate::counters::Counters;
 use crate::error::StoreError;
 use crate::postgres::audit::Notes;
 use crate::store::Commit;
+use crate::stored::Stored;
 
 /// How often tasks that were neither here nor there are looked for once more.
 const LOOKS: usize = 3;
@@ -46,8 +48,8 @@ pub(super) struct Batch<'a> {
     pub(super) counters: Counters,
     tally: Tally,
     pub(super) commits: Vec<Commit>,
-    /// Claims that somebody let go of: who waits for them is looked at once the job is done.
-    pub(super) freed: Vec<String>,
+    /// Claims that tasks ask for and let go of: settled once all jobs are done.
+    pub(super) claims: claims::Open,
     /// Tasks that have what they claim, and are told in a transaction of their own.
     pub(super) granted: Vec<TaskId>,
 }
@@ -61,6 +63,8 @@ pub(super) struct Written {
     pub(super) tally: Tally,
     /// Tasks that have what they claim, and are to be told.
     pub(super) granted: Vec<TaskId>,
+    /// What is left to be looked at of claims.
+    pub(super) left: claims::Left,
 }
 
 impl<'a> Batch<'a> {
@@ -87,7 +91,7 @@ impl<'a> Batch<'a> {
             counters: Counters::default(),
             tally,
             commits: Vec::new(),
-            freed: Vec::new(),
+            claims: claims::Open::default(),
             granted: Vec::new(),
         };
         // A statement that is prepared is sent when it is first polled, one that is not when the answer to its preparation comes. So
@@ -122,7 +126,7 @@ impl<'a> Batch<'a> {
                 batch.run_all(jobs).await?
             }
         };
-        let Batch { tasks, mut commits, tally, granted, .. } = batch;
+        let Batch { tasks, mut commits, tally, granted, claims, .. } = batch;
         let last: HashMap<TaskId, usize> =
             commits.iter().enumerate().map(|(n, commit)| (commit.id, n)).collect();
         let mut kept = Vec::with_capacity(tasks.len());
@@ -136,7 +140,7 @@ impl<'a> Batch<'a> {
                 }
             }
         }
-        Ok(Written { commits, done, kept, tally, granted })
+        Ok(Written { commits, done, kept, tally, granted, left: claims.into_left() })
     }
 
     /// Takes tasks out of the cache if all of them are there: with the versions that they have if nobody else changed them.
@@ -159,10 +163,24 @@ impl<'a> Batch<'a> {
         let mut done = Vec::with_capacity(jobs.len());
         for job in jobs {
             done.push(self.job(job).await?);
-            self.hand_on().await?;
         }
+        self.hand_on().await?;
+        self.refresh(&mut done);
         self.write().await?;
         Ok(done)
+    }
+
+    /// Those that were granted what they claim after their jobs were done are answered as they are now.
+    fn refresh(&self, done: &mut [Done]) {
+        for done in done {
+            if let Done::Submitted(Ok(submitted)) = done
+                && let Stored::Own(record) = &mut submitted.task
+                && self.claims.was_told(record.id)
+                && let Some(held) = self.tasks.get(&record.id)
+            {
+                **record = held.loaded.task.record().clone();
+            }
+        }
     }
 
     /// Locks tasks and loads those of which nothing newer is at hand.

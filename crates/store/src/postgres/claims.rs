@@ -1,88 +1,117 @@
-//! Claims: a task gets all that it claims at once, in order of arrival. It has its turn when nobody with a lower ticket stands
-//! in its way on any of its keys, whether that one holds or waits: so nobody waits for ever, and no two wait for each other.
+//! Claims: a task gets all that it claims at once, by the rules of [`longhaul_model::Line`]. What each step costs does not depend on how
+//! many wait: a claim is *clear* once nobody stands before it on its key, which it stays, and who becomes clear next is found by an index.
+//!
+//! Several nodes work on the same keys. Whoever decides on a key has locked it, until its transaction ends. A transaction waits for the keys
+//! that it knows from its jobs, in the order of their hashes and once; what it comes to need after that it takes if nobody has it, and leaves
+//! for the next transaction otherwise. So no two wait for each other.
+
+mod handing;
+mod list;
+mod sweep;
 
 use deadpool_postgres::GenericClient;
-use longhaul_model::{Claim, ClaimMode, Record, TaskId, Timestamp};
-use tokio_postgres::Row;
+use longhaul_model::{Claim, ClaimMode, TaskId, Timestamp};
 use uuid::Uuid;
+
+pub(super) use handing::{Left, Open};
+pub(super) use list::{blockers, list};
+pub(super) use sweep::{Cursor, Stuck, stuck};
 
 use super::rows::{execute, query};
 use super::sql::{clean, column};
 use crate::error::StoreError;
-use crate::locks::{Lock, LockPage, LockQuery};
 
 const SHARED: i16 = 0;
 const EXCLUSIVE: i16 = 1;
 const SLOT: i16 = 2;
 
-/// Waiting tasks that are looked at when one key becomes free.
-const LOOKED_AT: i64 = 1_000;
+/// Says anew which claims are clear, of a database that was filled without that.
+pub(super) const DERIVE: &str = "
+    UPDATE claims SET clear = held;
+    UPDATE claims SET clear = true WHERE NOT clear AND mode = 1 AND NOT EXISTS (
+      SELECT 1 FROM claims AS other WHERE other.key = claims.key AND other.ticket < claims.ticket);
+    UPDATE claims SET clear = true WHERE NOT clear AND mode = 0 AND NOT EXISTS (
+      SELECT 1 FROM claims AS other WHERE other.key = claims.key AND other.ticket < claims.ticket AND other.mode = 1);
+    UPDATE claims SET clear = true WHERE NOT clear AND mode = 2 AND NOT EXISTS (
+      SELECT 1 FROM claims AS other WHERE other.id = claims.id AND other.mode < 2 AND NOT other.clear);";
 
-fn numbers(mode: ClaimMode) -> (i16, i64) {
-    match mode {
-        ClaimMode::Shared => (SHARED, 0),
-        ClaimMode::Exclusive => (EXCLUSIVE, 0),
-        ClaimMode::Slot(most) => (SLOT, i64::from(most)),
+/// The key of a claim as it is stored.
+fn key(claim: &Claim) -> String {
+    clean(&claim.key())
+}
+
+/// Locks keys, and all keys of which these tasks have claims, until the transaction ends; gives them.
+async fn lock(db: &impl GenericClient, tasks: &[Uuid], keys: &[String]) -> Result<Vec<String>, StoreError> {
+    let statement = "SELECT key, pg_advisory_xact_lock(hash) FROM (
+           SELECT key, hashtextextended(key, 0) AS hash FROM (
+             SELECT key FROM claims WHERE id = ANY($1) UNION SELECT unnest($2::text[])) AS wanted
+           ORDER BY hash OFFSET 0) AS sorted";
+    let rows = query(db, statement, &[&tasks, &keys]).await?;
+    rows.iter().map(|row| column(row, 0)).collect()
+}
+
+/// Locks those keys that nobody else has; gives them.
+async fn try_lock(db: &impl GenericClient, keys: &[String]) -> Result<Vec<String>, StoreError> {
+    let statement = "SELECT key, pg_try_advisory_xact_lock(hashtextextended(key, 0)) FROM unnest($1::text[]) AS wanted (key)";
+    let rows = query(db, statement, &[&keys]).await?;
+    let mut locked = Vec::with_capacity(rows.len());
+    for row in &rows {
+        if column(row, 1)? {
+            locked.push(column(row, 0)?);
+        }
     }
+    Ok(locked)
 }
 
-/// Whoever looks at claims to decide on them does so alone, until its transaction ends.
-async fn alone(db: &impl GenericClient) -> Result<(), StoreError> {
-    execute(db, "LOCK TABLE claims IN SHARE ROW EXCLUSIVE MODE", &[]).await.map(drop)
-}
-
-/// Refuses a task that does not wait while others hold what it claims.
-pub(super) async fn check(db: &impl GenericClient, record: &Record) -> Result<(), StoreError> {
-    alone(db).await?;
-    let keys: Vec<String> = record.claims().iter().map(|claim| clean(&claim.key())).collect();
+/// Whether others hold what a task claims, or wait for it: who. Its keys are locked.
+async fn others(db: &impl GenericClient, keys: &[String]) -> Result<Vec<TaskId>, StoreError> {
     let rows = query(db, "SELECT DISTINCT id FROM claims WHERE key = ANY($1) ORDER BY id", &[&keys]).await?;
-    let holders = rows.iter().map(|row| column(row, 0).map(TaskId)).collect::<Result<Vec<_>, _>>()?;
-    if holders.is_empty() { Ok(()) } else { Err(StoreError::Locked(holders)) }
+    rows.iter().map(|row| column(row, 0).map(TaskId)).collect()
 }
 
-/// Enters what a task claims; true when it has all of it at once.
-pub(super) async fn request(
+/// Enters what tasks claim, in order of arrival. Of those without locks the places are clear.
+async fn enter(
     db: &impl GenericClient,
-    record: &Record,
+    requests: &[(TaskId, Vec<Claim>)],
     now: Timestamp,
-) -> Result<bool, StoreError> {
-    alone(db).await?;
-    let (mut keys, mut kinds, mut names) = (Vec::new(), Vec::new(), Vec::new());
-    let (mut modes, mut mosts) = (Vec::new(), Vec::new());
-    for claim in record.claims() {
-        let (mode, most) = numbers(claim.mode);
-        keys.push(clean(&claim.key()));
-        let Claim { kind, id, .. } = claim;
-        kinds.push(clean(&kind));
-        names.push(clean(&id));
-        modes.push(mode);
-        mosts.push(most);
+) -> Result<(), StoreError> {
+    let (mut numbers, mut ids, mut keys) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut kinds, mut names) = (Vec::new(), Vec::new());
+    let (mut modes, mut mosts, mut clears) = (Vec::new(), Vec::new(), Vec::new());
+    for (n, (id, claims)) in requests.iter().enumerate() {
+        let locks = claims.iter().any(|claim| !matches!(claim.mode, ClaimMode::Slot(_)));
+        for claim in claims {
+            let (mode, most) = match claim.mode {
+                ClaimMode::Shared => (SHARED, 0),
+                ClaimMode::Exclusive => (EXCLUSIVE, 0),
+                ClaimMode::Slot(most) => (SLOT, i64::from(most)),
+            };
+            numbers.push(n as i32 + 1);
+            ids.push(id.0);
+            keys.push(key(claim));
+            kinds.push(clean(&claim.kind));
+            names.push(clean(&claim.id));
+            modes.push(mode);
+            mosts.push(most);
+            clears.push(mode == SLOT && !locks);
+        }
     }
-    let statement = "INSERT INTO claims (key, ticket, id, kind, name, mode, most, held, since)
-         SELECT key, (SELECT nextval('tickets')), $1, kind, name, mode, most, false, $2
-         FROM unnest($3::text[], $4::text[], $5::text[], $6::smallint[], $7::bigint[])
-           AS c (key, kind, name, mode, most)";
-    execute(db, statement, &[&record.id.0, &now.0, &keys, &kinds, &names, &modes, &mosts]).await?;
-    grant(db, record.id.0, now).await
+    let statement = "WITH drawn AS MATERIALIZED (
+           SELECT array_agg(ticket) AS tickets FROM (
+             SELECT nextval('tickets') AS ticket FROM generate_series(1, $1::integer)) AS t)
+         INSERT INTO claims (key, ticket, id, kind, name, mode, most, held, since, clear)
+         SELECT key, (SELECT tickets FROM drawn)[n], id, kind, name, mode, most, false, $2, clear
+         FROM unnest($3::integer[], $4::uuid[], $5::text[], $6::text[], $7::text[], $8::smallint[], $9::bigint[], $10::boolean[])
+           AS c (n, id, key, kind, name, mode, most, clear)";
+    let count = requests.len() as i32;
+    execute(db, statement, &[&count, &now.0, &numbers, &ids, &keys, &kinds, &names, &modes, &mosts, &clears])
+        .await
+        .map(drop)
 }
 
-/// Gives a waiting task what it claims, if it has its turn on every key.
-async fn grant(db: &impl GenericClient, id: Uuid, now: Timestamp) -> Result<bool, StoreError> {
-    let statement = "UPDATE claims SET held = true, since = $2 WHERE id = $1 AND NOT EXISTS (
-           SELECT 1 FROM claims AS mine WHERE mine.id = $1 AND CASE mine.mode
-             WHEN 2 THEN mine.most <= (SELECT count(*) FROM claims AS other
-               WHERE other.key = mine.key AND other.ticket < mine.ticket)
-             ELSE EXISTS (SELECT 1 FROM claims AS other
-               WHERE other.key = mine.key AND other.ticket < mine.ticket
-               AND (mine.mode = 1 OR other.mode = 1))
-           END)";
-    Ok(execute(db, statement, &[&id, &now.0]).await? > 0)
-}
-
-/// A task lets go of all that it holds or asks for; gives the keys that are freer now.
-pub(super) async fn release(db: &impl GenericClient, id: TaskId) -> Result<Vec<String>, StoreError> {
-    alone(db).await?;
-    let rows = query(db, "DELETE FROM claims WHERE id = $1 RETURNING key", &[&id.0]).await?;
+/// Tasks let go of all that they hold or ask for; gives the keys that are freer now.
+async fn leave(db: &impl GenericClient, tasks: &[Uuid]) -> Result<Vec<String>, StoreError> {
+    let rows = query(db, "DELETE FROM claims WHERE id = ANY($1) RETURNING key", &[&tasks]).await?;
     rows.iter().map(|row| column(row, 0)).collect()
 }
 
@@ -91,87 +120,139 @@ pub(super) async fn holds(db: &impl GenericClient, id: TaskId) -> Result<bool, S
     Ok(!query(db, "SELECT 1 FROM claims WHERE id = $1 LIMIT 1", &[&id.0]).await?.is_empty())
 }
 
-/// The next of those who wait for a key that now have their turn; they are given what they claim.
-pub(super) async fn next(
-    db: &impl GenericClient,
-    key: &str,
-    now: Timestamp,
-) -> Result<Vec<TaskId>, StoreError> {
-    let statement = "SELECT id, mode FROM claims WHERE key = $1 AND NOT held ORDER BY ticket LIMIT $2";
-    let mut granted = Vec::new();
-    for row in &query(db, statement, &[&key, &LOOKED_AT]).await? {
-        let id: Uuid = column(row, 0)?;
-        if grant(db, id, now).await? {
-            granted.push(TaskId(id));
-        }
-        // Whoever is behind one that wants it alone waits for that one.
-        if column::<i16>(row, 1)? == EXCLUSIVE {
-            break;
+/// Somebody who has nobody before it any more on a lock.
+struct Next {
+    key: String,
+    ticket: i64,
+    task: Uuid,
+    /// Whether nobody else decides on that task just now.
+    ours: bool,
+}
+
+/// Of each of these locks: the first, or all that share up to the first that wants it alone, as far as that is not noted yet; at most so many.
+async fn next(db: &impl GenericClient, keys: &[&String], most: i64) -> Result<Vec<Next>, StoreError> {
+    let statement = "SELECT n.key, n.ticket, n.id, pg_try_advisory_xact_lock(hashtextextended(n.id::text, 1))
+         FROM unnest($1::text[]) AS k (key)
+         CROSS JOIN LATERAL (
+           SELECT mode FROM claims WHERE claims.key = k.key ORDER BY ticket LIMIT 1) AS front
+         LEFT JOIN LATERAL (
+           SELECT ticket FROM claims WHERE claims.key = k.key AND mode = 1 ORDER BY ticket LIMIT 1) AS alone ON true
+         CROSS JOIN LATERAL (
+           SELECT key, ticket, id FROM claims WHERE claims.key = k.key AND mode < 2 AND NOT clear
+             AND ticket < coalesce(alone.ticket + (front.mode = 1)::integer, 9223372036854775807)
+           ORDER BY ticket LIMIT $2) AS n";
+    let rows = query(db, statement, &[&keys, &most]).await?;
+    let next = |row| -> Result<Next, StoreError> {
+        Ok(Next {
+            key: column(row, 0)?,
+            ticket: column(row, 1)?,
+            task: column(row, 2)?,
+            ours: column(row, 3)?,
+        })
+    };
+    rows.iter().map(next).collect()
+}
+
+/// Notes that they have nobody before them.
+async fn clear(db: &impl GenericClient, next: &[Next]) -> Result<(), StoreError> {
+    let keys: Vec<&str> = next.iter().map(|next| next.key.as_str()).collect();
+    let tickets: Vec<i64> = next.iter().map(|next| next.ticket).collect();
+    let statement = "UPDATE claims SET clear = true FROM unnest($1::text[], $2::bigint[]) AS n (key, ticket)
+         WHERE claims.key = n.key AND claims.ticket = n.ticket";
+    execute(db, statement, &[&keys, &tickets]).await.map(drop)
+}
+
+/// Of these tasks, those that nobody else decides on just now.
+async fn ours(db: &impl GenericClient, tasks: Vec<Uuid>) -> Result<Vec<Uuid>, StoreError> {
+    if tasks.is_empty() {
+        return Ok(tasks);
+    }
+    let statement = "SELECT id, pg_try_advisory_xact_lock(hashtextextended(id::text, 1)) FROM unnest($1::uuid[]) AS t (id)";
+    let mut ours = Vec::new();
+    for row in &query(db, statement, &[&tasks]).await? {
+        if column(row, 1)? {
+            ours.push(column(row, 0)?);
         }
     }
-    Ok(granted)
+    Ok(ours)
 }
 
-/// Locks the row of a task that waits, unless another transaction has it: that one is not waited for.
-pub(super) async fn lock_task(db: &impl GenericClient, id: TaskId) -> Result<bool, StoreError> {
-    let statement = "SELECT 1 FROM history WHERE id = $1 FOR UPDATE SKIP LOCKED";
-    Ok(!query(db, statement, &[&id.0]).await?.is_empty())
-}
-
-/// Notes whether a task knows that it has what it claims.
-pub(super) async fn told(db: &impl GenericClient, id: TaskId, told: bool) -> Result<(), StoreError> {
-    let statement = "UPDATE claims SET told = $2 WHERE id = $1 AND told <> $2";
-    execute(db, statement, &[&id.0, &told]).await.map(drop)
-}
-
-const COLUMNS: &str =
-    "claims.kind, claims.name, claims.mode, claims.most, claims.held, claims.since, claims.id,
-    coalesce((SELECT name FROM hot WHERE hot.id = claims.id),
-             (SELECT name FROM history WHERE history.id = claims.id), '')";
-
-/// A page of all claims.
-pub(super) async fn list(db: &impl GenericClient, asked: &LockQuery) -> Result<LockPage, StoreError> {
-    let kind = asked.kind.as_ref().map(|kind| clean(kind).to_uppercase());
-    let name = asked.name.as_ref().map(|name| clean(name).to_lowercase());
-    let chosen = "($1::text IS NULL OR upper(kind) = $1) AND ($2::text IS NULL OR lower(claims.name) = $2)";
-    let total = query(db, &format!("SELECT count(*) FROM claims WHERE {chosen}"), &[&kind, &name]).await?;
+/// Forgets what is noted of these waiting tasks' locks; gives their keys, which say it anew when they are looked at.
+async fn forget(db: &impl GenericClient, tasks: &[Uuid]) -> Result<Vec<String>, StoreError> {
     let statement =
-        format!("SELECT {COLUMNS} FROM claims WHERE {chosen} ORDER BY claims.key, ticket LIMIT $3 OFFSET $4");
-    let offset = i64::try_from(asked.offset).unwrap_or(i64::MAX);
-    let rows = query(db, &statement, &[&kind, &name, &i64::from(asked.limit), &offset]).await?;
-    let total = total.first().map_or(Ok(0), |row| column::<i64>(row, 0))?;
-    let locks = rows.iter().map(lock).collect::<Result<_, _>>()?;
-    Ok(LockPage { locks, total: total.max(0) as u64 })
+        "UPDATE claims SET clear = false WHERE id = ANY($1) AND mode < 2 AND NOT held RETURNING key";
+    query(db, statement, &[&tasks]).await?.iter().map(|row| column(row, 0)).collect()
 }
 
-/// Who stands in a waiting task's way, at most so many.
-pub(super) async fn blockers(
-    db: &impl GenericClient,
-    id: TaskId,
-    most: u32,
-) -> Result<Vec<Lock>, StoreError> {
-    let statement = format!(
-        "SELECT {COLUMNS} FROM claims JOIN claims AS mine ON mine.id = $1 AND mine.key = claims.key
-         WHERE claims.ticket < mine.ticket AND (mine.mode <> 0 OR claims.mode = 1)
-         ORDER BY claims.held DESC, claims.ticket LIMIT $2"
-    );
-    let rows = query(db, &statement, &[&id.0, &i64::from(most)]).await?;
-    rows.iter().map(lock).collect()
+/// Of these tasks, those that wait and have nobody before them on any lock, with the key of the place that they ask for.
+async fn ready(db: &impl GenericClient, tasks: &[Uuid]) -> Result<Vec<(Uuid, Option<String>)>, StoreError> {
+    let statement = "SELECT id, max(key) FILTER (WHERE mode = 2) FROM claims WHERE id = ANY($1) GROUP BY id
+         HAVING bool_and(NOT held AND (mode = 2 OR clear)) ORDER BY min(ticket)";
+    let rows = query(db, statement, &[&tasks]).await?;
+    rows.iter().map(|row| Ok((column(row, 0)?, column(row, 1)?))).collect()
 }
 
-fn lock(row: &Row) -> Result<Lock, StoreError> {
-    let mode = match (column::<i16>(row, 2)?, column::<i64>(row, 3)?) {
-        (SHARED, _) => ClaimMode::Shared,
-        (SLOT, most) => ClaimMode::Slot(u32::try_from(most).unwrap_or(u32::MAX)),
-        _ => ClaimMode::Exclusive,
+/// Notes that these tasks are in line for their places.
+async fn in_line(db: &impl GenericClient, tasks: &[Uuid]) -> Result<(), StoreError> {
+    let statement = "UPDATE claims SET clear = true WHERE id = ANY($1) AND mode = 2 AND NOT clear";
+    execute(db, statement, &[&tasks]).await.map(drop)
+}
+
+/// Who goes next on places of a key.
+struct Place {
+    key: String,
+    task: Uuid,
+    /// Whether one is left for it. Where it is so of all of a key, there may be more.
+    goes: bool,
+    /// How many of the key were asked for.
+    asked: i64,
+}
+
+/// Of each of these keys: those who could have a place, in order, and the first that could not; at most so many.
+async fn next_places(db: &impl GenericClient, keys: &[&String], most: i64) -> Result<Vec<Place>, StoreError> {
+    let statement = "SELECT k.key, r.id, bool_and(r.most > held.n + r.i) OVER (PARTITION BY k.key ORDER BY r.ticket), r.asked
+         FROM unnest($1::text[]) AS k (key)
+         CROSS JOIN LATERAL (SELECT most FROM claims WHERE claims.key = k.key AND mode = 2 AND clear AND NOT held
+           ORDER BY ticket LIMIT 1) AS first
+         CROSS JOIN LATERAL (SELECT count(*) AS n FROM claims WHERE claims.key = k.key AND held) AS held
+         CROSS JOIN LATERAL (
+           SELECT id, ticket, most, row_number() OVER (ORDER BY ticket) - 1 AS i,
+                  least($2::bigint, first.most - held.n + 1) AS asked
+           FROM (SELECT id, ticket, most FROM claims WHERE claims.key = k.key AND mode = 2 AND clear AND NOT held
+                 ORDER BY ticket LIMIT least($2::bigint, greatest(first.most - held.n + 1, 0))) AS waiting) AS r
+         WHERE first.most > held.n ORDER BY k.key, r.ticket";
+    let rows = query(db, statement, &[&keys, &most]).await?;
+    let place = |row| -> Result<Place, StoreError> {
+        Ok(Place {
+            key: column(row, 0)?,
+            task: column(row, 1)?,
+            goes: column(row, 2)?,
+            asked: column(row, 3)?,
+        })
     };
-    Ok(Lock {
-        kind: column(row, 0)?,
-        name: column(row, 1)?,
-        mode,
-        held: column(row, 4)?,
-        since: Timestamp(column(row, 5)?),
-        task: TaskId(column(row, 6)?),
-        task_name: column(row, 7)?,
-    })
+    rows.iter().map(place).collect()
+}
+
+/// Locks the rows of tasks that wait, but those that another transaction has: those are not waited for. Gives the ones it has.
+async fn lock_tasks(db: &impl GenericClient, tasks: &[Uuid]) -> Result<Vec<Uuid>, StoreError> {
+    let statement = "SELECT id FROM history WHERE id = ANY($1) ORDER BY id FOR UPDATE SKIP LOCKED";
+    query(db, statement, &[&tasks]).await?.iter().map(|row| column(row, 0)).collect()
+}
+
+/// Tasks have all that they claim; of those that are not told in this transaction, that is noted. Gives those that wait still.
+async fn grant(
+    db: &impl GenericClient,
+    tasks: &[Uuid],
+    told: &[Uuid],
+    now: Timestamp,
+) -> Result<Vec<Uuid>, StoreError> {
+    let statement = "WITH given AS (UPDATE claims SET held = true, since = $2, told = id = ANY($3)
+           WHERE id = ANY($1) AND NOT held RETURNING id) SELECT DISTINCT id FROM given";
+    query(db, statement, &[&tasks, &now.0, &told]).await?.iter().map(|row| column(row, 0)).collect()
+}
+
+/// Notes that a task knows that it has what it claims.
+pub(super) async fn told(db: &impl GenericClient, id: TaskId) -> Result<(), StoreError> {
+    let statement = "UPDATE claims SET told = true WHERE id = $1 AND NOT told";
+    execute(db, statement, &[&id.0]).await.map(drop)
 }

@@ -23,7 +23,7 @@ impl Batch<'_> {
             Job::Command(id, command, asked) => {
                 let done = answer(self.change(*id, (**command).clone()).await)?;
                 if matches!(**command, Command::Acquired) {
-                    claims::told(self.db, *id, true).await?;
+                    claims::told(self.db, *id).await?;
                 }
                 match (&done, asked) {
                     (Ok(_), Some((_, Some(audit)))) => self.note(audit, *id),
@@ -40,6 +40,10 @@ impl Batch<'_> {
             Job::Probe => {
                 // As far as a change gets before its rows are looked for: locks on the whole table and limits of the database show.
                 rows::execute(self.db, "UPDATE hot SET version = version WHERE false", &[]).await?;
+                Done::Command(Ok(()))
+            }
+            Job::Settle(at) => {
+                self.claims.look_at(at);
                 Done::Command(Ok(()))
             }
         })
@@ -96,10 +100,10 @@ impl Batch<'_> {
         };
         let mut change = self.apply(&mut task, Command::Begin)?;
         if change.claims && task.record().conflicts_at_once() {
-            claims::check(self.db, task.record()).await?;
+            self.check_claims(task.record()).await?;
         }
         let id = task.id();
-        self.settle_claims(&mut task, &mut change).await?;
+        self.settle_claims(&task, &change);
         let stored = Stored::Own(Box::new(task.record().clone()));
         let mut held = Held::submitted(Loaded::new(wid, 0, task));
         held.touch(&mut change);
@@ -129,25 +133,23 @@ impl Batch<'_> {
     }
 
     /// Applies a command to a task; gives what it leased.
-    async fn change(&mut self, id: TaskId, command: Command) -> Result<Vec<Grant>, StoreError> {
+    pub(super) async fn change(&mut self, id: TaskId, command: Command) -> Result<Vec<Grant>, StoreError> {
         if !self.tasks.contains_key(&id) && !self.missing.contains(&id) {
             self.load(BTreeSet::from([id])).await?;
         }
         if let Some(why) = self.damaged.get(&id).cloned() {
             return self.change_unread(id, &command, why).await.map(|()| Vec::new());
         }
-        // Taken out, as its claims are settled with the database at hand.
+        // Taken out, as what it asks of others is noted.
         let mut held = self.tasks.remove(&id).ok_or(StoreError::NotFound)?;
         let done = match self.apply(&mut held.loaded.task, command) {
-            Ok(mut change) => match self.settle_claims(&mut held.loaded.task, &mut change).await {
-                Ok(()) => {
-                    held.touch(&mut change);
-                    let grants = grants(held.loaded.task.record(), &mut change);
-                    self.tell(id, change);
-                    Ok(grants)
-                }
-                Err(e) => Err(e),
-            },
+            Ok(mut change) => {
+                self.settle_claims(&held.loaded.task, &change);
+                held.touch(&mut change);
+                let grants = grants(held.loaded.task.record(), &mut change);
+                self.tell(id, change);
+                Ok(grants)
+            }
             Err(e) => Err(e),
         };
         self.tasks.insert(id, held);
@@ -182,7 +184,7 @@ impl Batch<'_> {
             self.counters.remove(before);
             self.counters.add(after);
         }
-        self.freed.extend(claims::release(self.db, id).await?);
+        self.claims.release(id);
         let effects = after.status.map(Effect::Ended).into_iter().collect();
         self.commits.push(Commit { id, effects, at_rest: None });
         Ok(())
@@ -192,36 +194,6 @@ impl Batch<'_> {
         if !change.effects.is_empty() {
             self.commits.push(Commit { id, effects: change.effects, at_rest: None });
         }
-    }
-
-    /// What a change asks of others: what it claims it may get at once, what it lets go of others may have.
-    async fn settle_claims(&mut self, task: &mut Task, change: &mut Change) -> Result<(), StoreError> {
-        if change.claims && claims::request(self.db, task.record(), self.now).await? {
-            let next = self.apply(task, Command::Acquired)?;
-            change.and(next);
-        }
-        if change.releases {
-            self.freed.extend(claims::release(self.db, task.id()).await?);
-        }
-        Ok(())
-    }
-
-    /// Gives what was let go of to those whose turn it is; they may let go of theirs at once.
-    pub(super) async fn hand_on(&mut self) -> Result<(), StoreError> {
-        while let Some(key) = self.freed.pop() {
-            for id in claims::next(self.db, &key, self.now).await? {
-                if !self.tasks.contains_key(&id) && !claims::lock_task(self.db, id).await? {
-                    // Another node has it just now, and may wait for this transaction: never the other way round.
-                    claims::told(self.db, id, false).await?;
-                    self.granted.push(id);
-                    continue;
-                }
-                if let Err(e @ StoreError::Corrupt(_)) = answer(self.change(id, Command::Acquired).await)? {
-                    tracing::error!(task.id = %id, error = %e, "a task cannot be read and is left as it is");
-                }
-            }
-        }
-        Ok(())
     }
 
     /// A worker's work: its reports recorded and attempts leased to it. What became ready by a report is leased in the

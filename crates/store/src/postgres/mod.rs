@@ -94,6 +94,8 @@ pub struct Postgres {
     handle: Handle,
     place: String,
     tasks: Mutex<Vec<JoinHandle<()>>>,
+    /// How far the sweep of claims is.
+    claims: Mutex<claims::Cursor>,
 }
 
 impl Postgres {
@@ -138,7 +140,8 @@ impl Postgres {
         ];
         let runtime = Mutex::new(runtime.kept());
         let (place, tasks) = (place.shown(), Mutex::new(tasks));
-        Ok(Arc::new(Postgres { shared, jobs, runtime, handle, place, tasks }))
+        let claims = Mutex::new(claims::Cursor::default());
+        Ok(Arc::new(Postgres { shared, jobs, runtime, handle, place, tasks, claims }))
     }
 
     /// Where the data is, without the password.

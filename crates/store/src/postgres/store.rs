@@ -26,7 +26,7 @@ use crate::audit::{Audit, AuditPage, AuditQuery};
 use crate::doc;
 use crate::error::StoreError;
 use crate::health::Health;
-use crate::locks::{Lock, LockPage, LockQuery};
+use crate::locks::{ClaimSweep, Lock, LockPage, LockQuery};
 use crate::logs::{LogChunk, LogLine, LogQuery};
 use crate::nodes::KnownNode;
 use crate::peers::{News, Stale, To};
@@ -197,6 +197,22 @@ impl Store for Postgres {
     fn locks(&self, query: &LockQuery) -> Result<LockPage, StoreError> {
         let query = query.clone();
         self.snapshot(move |db, _| Box::pin(async move { claims::list(db, &query).await }))
+    }
+
+    async fn sweep_claims(&self) -> Result<ClaimSweep, StoreError> {
+        let cursor = self.claims.lock().clone();
+        let (found, cursor) =
+            self.read(move |db, _| Box::pin(async move { claims::stuck(db, cursor).await }))?;
+        let is_through = cursor.is_through();
+        *self.claims.lock() = if is_through { claims::Cursor::default() } else { cursor };
+        let count = found.keys.len() + found.tasks.len();
+        if count > 0 {
+            let claims::Stuck { keys, tasks } = found;
+            let at = claims::Left { keys: keys.into_iter().collect(), tasks: tasks.into_iter().collect() };
+            // Closed: others sweep, or the next start does.
+            let _ = self.jobs.send(Job::Settle(at)).await;
+        }
+        Ok(ClaimSweep { found: count, is_through })
     }
 
     fn nodes(&self) -> Result<Vec<KnownNode>, StoreError> {

@@ -259,6 +259,7 @@ impl End for Database {
                     format!("SELECT setval({sequence}, coalesce((SELECT {largest}), 0) + 1, false)");
                 query(db, &statement, &[]).await?;
             }
+            db.batch_execute(super::claims::DERIVE).await.map_err(failed)?;
             let statement = "INSERT INTO audit_totals (place, n) SELECT $1, count(*) FROM audit";
             execute(db, statement, &[&ERRANDS]).await?;
             let lost = "INSERT INTO turns VALUES (0, 0, true) ON CONFLICT DO NOTHING";

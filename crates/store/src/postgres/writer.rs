@@ -15,6 +15,7 @@ use tokio::time::{Instant, timeout};
 use super::Shared;
 use super::again::{Again, Fault, Group};
 use super::batch::{Batch, Written};
+use super::claims::Left;
 use super::commit::{Outcome, UnderWay, commit};
 use super::held::Loaded;
 use super::keeper::ATTENTIVE;
@@ -75,6 +76,8 @@ pub(super) enum Job {
     Command(TaskId, Box<Command>, Option<Asked>),
     Work(Work, Answer<Worked>),
     Log(Log, Answer<()>),
+    /// Claims are to be looked at.
+    Settle(Left),
     Flush(Answer<()>),
     /// Nothing, to see whether anything can be written.
     Probe,
@@ -90,7 +93,7 @@ impl Job {
                 let reported = work.reports.iter().map(|(id, _)| *id);
                 reported.chain(work.leases.iter().map(|(id, _)| *id)).collect()
             }
-            Job::Submit(..) | Job::Flush(_) | Job::Probe => Vec::new(),
+            Job::Submit(..) | Job::Settle(_) | Job::Flush(_) | Job::Probe => Vec::new(),
         }
     }
 
@@ -106,7 +109,7 @@ impl Job {
             Job::Command(_, _, Some((answer, _))) => answer.is_closed(),
             Job::Work(_, answer) => answer.is_closed(),
             // A log is written also if nobody waits for it.
-            Job::Command(_, _, None) | Job::Log(..) | Job::Flush(_) | Job::Probe => false,
+            Job::Command(_, _, None) | Job::Log(..) | Job::Settle(_) | Job::Flush(_) | Job::Probe => false,
         }
     }
 
@@ -172,6 +175,8 @@ pub(super) struct Writer {
     probed: Instant,
     /// Tasks that were given what they claim, and could not be told in the same transaction.
     granted: Vec<TaskId>,
+    /// Claims that are left to be looked at.
+    left: Left,
     /// Until then no second connection is asked for, as none was to be had.
     one_until: Instant,
     /// As it will be in the database once the batch under way is committed; read anew where one failed, and from each new connection:
@@ -200,6 +205,7 @@ impl Writer {
             new_had_its_turn: true,
             probed: Instant::now(),
             granted: Vec::new(),
+            left: Left::default(),
             one_until: Instant::now(),
             tally: None,
             committed: 0,
@@ -221,10 +227,22 @@ impl Writer {
     /// What is to be written next: by turns what comes new and what is repeated.
     async fn next(&mut self) -> Option<Round> {
         loop {
-            if !self.granted.is_empty() {
+            if !self.granted.is_empty() || !self.left.is_empty() {
                 let told =
                     self.granted.drain(..).map(|id| Job::Command(id, Box::new(Command::Acquired), None));
-                return Some(Round::New(told.collect()));
+                let mut jobs: Vec<Job> = told.collect();
+                if !self.left.is_empty() {
+                    jobs.push(Job::Settle(std::mem::take(&mut self.left)));
+                }
+                // Beside what came meanwhile: many slices of claims keep nobody else waiting.
+                let mut new = Vec::new();
+                while new.len() < LARGEST_BATCH
+                    && let Ok(job) = self.jobs.try_recv()
+                {
+                    new.push(job);
+                }
+                jobs.extend(self.admitted(new));
+                return Some(Round::New(jobs));
             }
             if (self.new_had_its_turn || self.jobs.is_empty())
                 && let Some(group) = self.again.take(Instant::now())
@@ -471,8 +489,9 @@ impl Writer {
     }
 
     fn finish(&mut self, jobs: Vec<Job>, written: Written) {
-        let Written { commits, done, kept, granted, .. } = written;
+        let Written { commits, done, kept, granted, left, .. } = written;
         self.granted.extend(granted);
+        self.left.add(&left);
         for (id, loaded) in kept {
             self.cache.keep(id, loaded);
         }

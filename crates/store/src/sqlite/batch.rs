@@ -30,7 +30,7 @@ pub(super) struct Batch {
     /// Posted commands, to be repeated if the commit fails.
     posted: Vec<(TaskId, Command)>,
     /// Claims that somebody let go of: who waits for them is looked at once the job is done.
-    freed: Vec<String>,
+    pub(super) claims: claims::Open,
     /// The storage failed under a job: the batch is over.
     pub(super) failure: Option<StoreError>,
 }
@@ -42,7 +42,7 @@ impl Batch {
             commits: Vec::new(),
             told: Vec::new(),
             posted: Vec::new(),
-            freed: Vec::new(),
+            claims: claims::Open::new(),
             failure: None,
         }
     }
@@ -104,42 +104,13 @@ impl Batch {
         }
     }
 
-    /// Gives what was let go of to those whose turn it is; they may let go of theirs at once.
-    fn hand_on(&mut self, writer: &mut Writer) -> Result<(), StoreError> {
-        while let Some(key) = self.freed.pop() {
-            for id in claims::next(&writer.connection, &key, self.now)? {
-                match self.change(writer, id, Command::Acquired) {
-                    Ok(_) | Err(StoreError::Refused(_) | StoreError::NotFound) => {}
-                    Err(e @ StoreError::Corrupt(_)) => {
-                        tracing::error!(task.id = %id, error = %e, "a task cannot be read and is left as it is");
-                    }
-                    Err(e) => return Err(e),
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// What a change asks of others: what it claims it may get at once, what it lets go of others may have.
-    fn settle_claims(
-        &mut self,
-        writer: &Writer,
-        seq: i64,
-        task: &mut Task,
-        change: &mut Change,
-    ) -> Result<(), StoreError> {
-        if change.claims && claims::request(&writer.connection, seq, task.record(), self.now)? {
-            let next = self.apply(writer, task, Command::Acquired)?;
-            change.and(next);
-        }
-        if change.releases {
-            self.freed.extend(claims::release(&writer.connection, seq)?);
-        }
-        Ok(())
-    }
-
     /// Changes a task by a command, with the room for attempts that there is now.
-    fn apply(&self, writer: &Writer, task: &mut Task, command: Command) -> Result<Change, StoreError> {
+    pub(super) fn apply(
+        &self,
+        writer: &Writer,
+        task: &mut Task,
+        command: Command,
+    ) -> Result<Change, StoreError> {
         let room = SinkRoom(&writer.shared.sink);
         task.apply_in(NodeId::default(), &room, command, self.now).map_err(refused)
     }
@@ -365,7 +336,7 @@ impl Batch {
             counters.remove(before.counted());
             counters.add(Counting { status, completed_at: after.completed_at, ..before }.counted());
         }
-        self.freed.extend(claims::release(connection, seq)?);
+        self.claims.free(claims::release(connection, seq)?);
         if hot && !resting.contains(&seq) {
             resting.push_back(seq);
         }

@@ -1,20 +1,38 @@
-//! Claims: a task gets all that it claims at once, in order of arrival. It has its turn when nobody with a lower ticket stands
-//! in its way on any of its keys, whether that one holds or waits: so nobody waits for ever, and no two wait for each other.
+//! Claims: a task gets all that it claims at once, by the rules of [`longhaul_model::Line`]. What each step costs does not depend on how
+//! many wait: a claim is *clear* once nobody stands before it on its key, which it stays, and who becomes clear next is found by an index.
+
+mod handing;
+mod list;
+mod sweep;
 
 use longhaul_model::{Claim, ClaimMode, Record, TaskId, Timestamp};
-use rusqlite::{Connection, OptionalExtension, Row, params};
+use rusqlite::{Connection, OptionalExtension, params};
+
+pub(super) use handing::{Open, errand};
+pub(super) use list::{blockers, list};
+pub(super) use sweep::{Cursor, Stuck, stuck};
 
 use super::lenient;
 use super::rows::sql;
 use crate::error::StoreError;
-use crate::locks::{Lock, LockPage, LockQuery};
 
 const SHARED: i64 = 0;
 const EXCLUSIVE: i64 = 1;
 const SLOT: i64 = 2;
 
-/// Waiting tasks that are looked at when one key becomes free.
-const LOOKED_AT: i64 = 1_000;
+/// The id of a claim's task.
+const ID: &str = "coalesce((SELECT id FROM hot WHERE hot.seq = claims.seq),
+    (SELECT id FROM history WHERE history.seq = claims.seq))";
+
+/// Says anew which claims are clear, of a database that was filled without that.
+pub(super) const DERIVE: &str = "
+    UPDATE claims SET clear = held = 1;
+    UPDATE claims SET clear = 1 WHERE clear = 0 AND mode = 1 AND NOT EXISTS (
+      SELECT 1 FROM claims AS other WHERE other.key = claims.key AND other.ticket < claims.ticket);
+    UPDATE claims SET clear = 1 WHERE clear = 0 AND mode = 0 AND NOT EXISTS (
+      SELECT 1 FROM claims AS other WHERE other.key = claims.key AND other.ticket < claims.ticket AND other.mode = 1);
+    UPDATE claims SET clear = 1 WHERE clear = 0 AND mode = 2 AND NOT EXISTS (
+      SELECT 1 FROM claims AS other WHERE other.seq = claims.seq AND other.mode < 2 AND other.clear = 0);";
 
 fn numbers(mode: ClaimMode) -> (i64, i64) {
     match mode {
@@ -52,42 +70,57 @@ pub(super) fn request(
         .prepare_cached("SELECT coalesce(max(ticket), 0) + 1 FROM claims")
         .and_then(|mut s| s.query_row([], |row| row.get(0)))
         .map_err(sql)?;
+    let (mut all_clear, mut place) = (true, None);
+    // Locks come first: a place is clear if all of them are.
     for claim in record.claims() {
         let (mode, most) = numbers(claim.mode);
+        let key = claim.key();
+        let clear = match claim.mode {
+            ClaimMode::Slot(_) => all_clear,
+            ClaimMode::Shared | ClaimMode::Exclusive => is_clear(connection, &key, mode)?,
+        };
+        all_clear &= clear;
         let Claim { kind, id, .. } = &claim;
         connection
             .prepare_cached(
-                "INSERT INTO claims (key, ticket, seq, kind, name, mode, most, held, since)
-                 VALUES (?, ?, ?, ?, ?, ?, ?, 0, ?)",
+                "INSERT INTO claims (key, ticket, seq, kind, name, mode, most, held, since, clear)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 0, ?8, ?9)",
             )
-            .and_then(|mut s| s.execute(params![claim.key(), ticket, seq, kind, id, mode, most, now.0]))
+            .and_then(|mut s| s.execute(params![key, ticket, seq, kind, id, mode, most, now.0, clear]))
             .map_err(sql)?;
+        if mode == SLOT {
+            place = Some(key);
+        }
     }
-    grant(connection, seq, now)
+    let has_place = match &place {
+        Some(key) if all_clear => next_place(connection, key)? == Some(seq),
+        Some(_) => false,
+        None => true,
+    };
+    if all_clear && has_place {
+        grant(connection, seq, now)?;
+    }
+    Ok(all_clear && has_place)
 }
 
-/// Gives a waiting task what it claims, if it has its turn on every key.
-fn grant(connection: &Connection, seq: i64, now: Timestamp) -> Result<bool, StoreError> {
-    let blocked: bool = connection
-        .prepare_cached(
-            "SELECT EXISTS (
-               SELECT 1 FROM claims AS mine WHERE mine.seq = ?1 AND CASE mine.mode
-                 WHEN 2 THEN mine.most <= (SELECT count(*) FROM claims AS other
-                   WHERE other.key = mine.key AND other.ticket < mine.ticket)
-                 ELSE EXISTS (SELECT 1 FROM claims AS other
-                   WHERE other.key = mine.key AND other.ticket < mine.ticket
-                   AND (mine.mode = 1 OR other.mode = 1))
-               END)",
-        )
-        .and_then(|mut s| s.query_row([seq], |row| row.get(0)))
-        .map_err(sql)?;
-    if !blocked {
-        connection
-            .prepare_cached("UPDATE claims SET held = 1, since = ?2 WHERE seq = ?1")
-            .and_then(|mut s| s.execute(params![seq, now.0]))
-            .map_err(sql)?;
-    }
-    Ok(!blocked)
+/// Whether a claim that comes now has nobody before it on a lock. It is behind those who wait for their turn to be noted.
+fn is_clear(connection: &Connection, key: &str, mode: i64) -> Result<bool, StoreError> {
+    let statement = if mode == EXCLUSIVE {
+        "SELECT NOT EXISTS (SELECT 1 FROM claims WHERE key = ?1)"
+    } else {
+        "SELECT NOT EXISTS (SELECT 1 FROM claims INDEXED BY claims_alone WHERE key = ?1 AND mode = 1)
+           AND NOT EXISTS (SELECT 1 FROM claims INDEXED BY claims_behind WHERE key = ?1 AND mode < 2 AND clear = 0)"
+    };
+    connection.prepare_cached(statement).and_then(|mut s| s.query_row([key], |row| row.get(0))).map_err(sql)
+}
+
+/// A task has all that it claims.
+fn grant(connection: &Connection, seq: i64, now: Timestamp) -> Result<(), StoreError> {
+    connection
+        .prepare_cached("UPDATE claims SET held = 1, since = ?2 WHERE seq = ?1")
+        .and_then(|mut s| s.execute(params![seq, now.0]))
+        .map(drop)
+        .map_err(sql)
 }
 
 /// A task lets go of all that it holds or asks for; gives the keys that are freer now.
@@ -108,94 +141,141 @@ pub(super) fn holds(connection: &Connection, seq: i64) -> Result<bool, StoreErro
         .map_err(sql)
 }
 
-/// The next of those who wait for a key that now have their turn; they are given what they claim.
-pub(super) fn next(connection: &Connection, key: &str, now: Timestamp) -> Result<Vec<TaskId>, StoreError> {
+/// Forgets what is noted of a waiting task's locks; gives their keys, which say it anew when they are looked at.
+pub(super) fn forget(connection: &Connection, seq: i64) -> Result<Vec<String>, StoreError> {
     let mut statement = connection
-        .prepare_cached("SELECT seq, mode FROM claims WHERE key = ? AND held = 0 ORDER BY ticket LIMIT ?")
+        .prepare_cached("UPDATE claims SET clear = 0 WHERE seq = ? AND mode < 2 AND held = 0 RETURNING key")
         .map_err(sql)?;
-    let waiting: Vec<(i64, i64)> = statement
-        .query_map(params![key, LOOKED_AT], |row| Ok((row.get(0)?, row.get(1)?)))
+    let keys = statement.query_map([seq], |row| lenient::text(row, 0)).map_err(sql)?;
+    // Under a key that cannot be read nobody waits.
+    let keys: Vec<Result<String, String>> = keys.collect::<Result<_, _>>().map_err(sql)?;
+    Ok(keys.into_iter().flatten().collect())
+}
+
+/// What came of looking at a key.
+#[derive(Default)]
+pub(super) struct Settled {
+    /// Tasks that now have what they claim, and are to be told.
+    pub(super) granted: Vec<i64>,
+    /// Further keys to be looked at.
+    pub(super) keys: Vec<String>,
+    /// How many claims were touched.
+    pub(super) touched: usize,
+    /// That was as much as was allowed: the key is to be looked at again.
+    pub(super) more: bool,
+}
+
+/// Gives those who wait for a key what they can have now, touching at most so many claims.
+pub(super) fn settle(
+    connection: &Connection,
+    key: &str,
+    most: usize,
+    now: Timestamp,
+) -> Result<Settled, StoreError> {
+    if Claim::is_place(key) { fill(connection, key, most, now) } else { advance(connection, key, most, now) }
+}
+
+/// Notes who has nobody before them any more on a lock: the first, or all that share up to the first that wants it alone.
+fn advance(connection: &Connection, key: &str, most: usize, now: Timestamp) -> Result<Settled, StoreError> {
+    let mut settled = Settled::default();
+    let ends: (Option<i64>, Option<i64>) = connection
+        .prepare_cached(
+            "SELECT (SELECT min(ticket) FROM claims WHERE key = ?1),
+                    (SELECT min(ticket) FROM claims INDEXED BY claims_alone WHERE key = ?1 AND mode = 1)",
+        )
+        .and_then(|mut s| s.query_row([key], |row| Ok((row.get(0)?, row.get(1)?))))
+        .map_err(sql)?;
+    let last = match ends {
+        (None, _) => return Ok(settled),
+        (Some(first), Some(alone)) if first == alone => alone,
+        (Some(_), Some(alone)) => alone - 1,
+        (Some(_), None) => i64::MAX,
+    };
+    let mut statement = connection
+        .prepare_cached(
+            "UPDATE claims SET clear = 1 WHERE key = ?1 AND ticket IN (
+               SELECT ticket FROM claims INDEXED BY claims_behind
+               WHERE key = ?1 AND mode < 2 AND clear = 0 AND ticket <= ?2
+               ORDER BY ticket LIMIT ?3)
+             RETURNING ticket, seq",
+        )
+        .map_err(sql)?;
+    let mut found: Vec<(i64, i64)> = statement
+        .query_map(params![key, last, most as i64], |row| Ok((row.get(0)?, row.get(1)?)))
         .and_then(Iterator::collect)
         .map_err(sql)?;
-    let mut granted = Vec::new();
-    for (seq, mode) in waiting {
-        if grant(connection, seq, now)? {
-            let id = connection
-                .prepare_cached(&format!("SELECT {ID} FROM claims WHERE seq = ?"))
-                .and_then(|mut s| s.query_row([seq], |row| row.get(0).map(TaskId::from_bytes)).optional())
+    found.sort_unstable();
+    settled.touched = found.len();
+    settled.more = found.len() >= most;
+    for (_, seq) in found {
+        has_its_turn(connection, seq, now, &mut settled)?;
+    }
+    Ok(settled)
+}
+
+/// A task that may have nobody before it on all its locks gets what it claims, or is in line for its place.
+pub(super) fn has_its_turn(
+    connection: &Connection,
+    seq: i64,
+    now: Timestamp,
+    settled: &mut Settled,
+) -> Result<(), StoreError> {
+    // Whoever has it already, or went, is not meant.
+    let (waits, place): (bool, Option<String>) = connection
+        .prepare_cached(
+            "SELECT coalesce(min(held = 0 AND (mode = 2 OR clear = 1)), 0), max(CASE mode WHEN 2 THEN key END)
+             FROM claims WHERE seq = ?",
+        )
+        .and_then(|mut s| s.query_row([seq], |row| Ok((row.get(0)?, row.get(1)?))))
+        .map_err(sql)?;
+    match place {
+        _ if !waits => {}
+        Some(place) => {
+            connection
+                .prepare_cached("UPDATE claims SET clear = 1 WHERE seq = ? AND mode = 2")
+                .and_then(|mut s| s.execute([seq]))
                 .map_err(sql)?;
-            granted.extend(id);
+            settled.keys.push(place);
         }
-        // Whoever is behind one that wants it alone waits for that one.
-        if mode == EXCLUSIVE {
-            break;
+        None => {
+            grant(connection, seq, now)?;
+            settled.granted.push(seq);
         }
     }
-    Ok(granted)
+    Ok(())
 }
 
-/// A page of all claims.
-pub(super) fn list(connection: &Connection, query: &LockQuery) -> Result<LockPage, StoreError> {
-    let kind = query.kind.as_ref().map(|kind| kind.to_uppercase());
-    let name = query.name.as_ref().map(|name| name.to_lowercase());
-    let chosen = "(?1 IS NULL OR upper(kind) = ?1) AND (?2 IS NULL OR lower(claims.name) = ?2)";
-    let total: i64 = connection
-        .prepare_cached(&format!("SELECT count(*) FROM claims WHERE {chosen}"))
-        .and_then(|mut s| s.query_row(params![kind, name], |row| row.get(0)))
+/// Gives the free places of a key to those whose turn it is.
+fn fill(connection: &Connection, key: &str, most: usize, now: Timestamp) -> Result<Settled, StoreError> {
+    let mut settled = Settled::default();
+    while settled.touched < most {
+        let Some(seq) = next_place(connection, key)? else { return Ok(settled) };
+        grant(connection, seq, now)?;
+        settled.granted.push(seq);
+        settled.touched += 1;
+    }
+    settled.more = true;
+    Ok(settled)
+}
+
+/// Who goes next on a place, if one is left for it.
+fn next_place(connection: &Connection, key: &str) -> Result<Option<i64>, StoreError> {
+    let found: Option<(i64, bool)> = connection
+        .prepare_cached(
+            "SELECT seq, most > coalesce((SELECT held FROM places WHERE places.key = ?1), 0)
+             FROM claims INDEXED BY claims_ready
+             WHERE key = ?1 AND mode = 2 AND clear = 1 AND held = 0 ORDER BY ticket LIMIT 1",
+        )
+        .and_then(|mut s| s.query_row([key], |row| Ok((row.get(0)?, row.get(1)?))).optional())
         .map_err(sql)?;
-    let statement = format!(
-        "SELECT {} FROM claims WHERE {chosen} ORDER BY claims.key, ticket LIMIT ?3 OFFSET ?4",
-        columns()
-    );
-    let mut statement = connection.prepare_cached(&statement).map_err(sql)?;
-    let offset = i64::try_from(query.offset).unwrap_or(i64::MAX);
-    let locks = statement
-        .query_map(params![kind, name, query.limit, offset], lock)
-        .and_then(Iterator::collect)
-        .map_err(sql)?;
-    Ok(LockPage { locks, total: total.max(0) as u64 })
+    Ok(found.and_then(|(seq, goes)| goes.then_some(seq)))
 }
 
-/// Who stands in a waiting task's way, at most so many.
-pub(super) fn blockers(connection: &Connection, seq: i64, most: u32) -> Result<Vec<Lock>, StoreError> {
-    let statement = format!(
-        "SELECT {} FROM claims JOIN claims AS mine ON mine.seq = ?1 AND mine.key = claims.key
-         WHERE claims.ticket < mine.ticket AND (mine.mode <> 0 OR claims.mode = 1)
-         ORDER BY claims.held DESC, claims.ticket LIMIT ?2",
-        columns()
-    );
-    let mut statement = connection.prepare_cached(&statement).map_err(sql)?;
-    let found = statement.query_map(params![seq, most], lock).map_err(sql)?;
-    found.collect::<Result<_, _>>().map_err(sql)
-}
-
-/// The id of a claim's task.
-const ID: &str = "coalesce((SELECT id FROM hot WHERE hot.seq = claims.seq),
-    (SELECT id FROM history WHERE history.seq = claims.seq))";
-
-fn columns() -> String {
-    format!(
-        "claims.kind, claims.name, claims.mode, claims.most, claims.held, claims.since, {ID},
-         coalesce((SELECT name FROM hot WHERE hot.seq = claims.seq),
-                  (SELECT name FROM history WHERE history.seq = claims.seq), '')"
-    )
-}
-
-fn lock(row: &Row<'_>) -> rusqlite::Result<Lock> {
-    // Whatever a row was damaged to, the others are shown, and so is it.
-    let most = lenient::int(row, 3)?.and_then(|most| u32::try_from(most).ok()).unwrap_or_default();
-    let mode = match lenient::int(row, 2)? {
-        Some(SHARED) => ClaimMode::Shared,
-        Some(SLOT) => ClaimMode::Slot(most),
-        _ => ClaimMode::Exclusive,
-    };
-    Ok(Lock {
-        kind: lenient::shown(row, 0)?,
-        name: lenient::shown(row, 1)?,
-        mode,
-        held: lenient::int(row, 4)? == Some(1),
-        since: Timestamp(lenient::int(row, 5)?.unwrap_or_default()),
-        task: lenient::id(row, 6)?.unwrap_or(TaskId::from_bytes([0; 16])),
-        task_name: lenient::shown(row, 7)?,
-    })
+/// The id of the task that a claim is of; `None` if there is no such task.
+pub(super) fn task(connection: &Connection, seq: i64) -> Result<Option<TaskId>, StoreError> {
+    let statement = "SELECT id FROM hot WHERE seq = ?1 UNION ALL SELECT id FROM history WHERE seq = ?1";
+    connection
+        .prepare_cached(statement)
+        .and_then(|mut s| s.query_row([seq], |row| row.get(0).map(TaskId::from_bytes)).optional())
+        .map_err(sql)
 }

@@ -43,7 +43,7 @@ pub use backup::backup;
 
 use crate::audit::{Audit, AuditPage, AuditQuery};
 use crate::error::StoreError;
-use crate::locks::{Lock, LockPage, LockQuery};
+use crate::locks::{ClaimSweep, Lock, LockPage, LockQuery};
 use crate::logs::{LogChunk, LogLine, LogQuery};
 use crate::query::TaskQuery;
 use crate::store::{CommitSink, Store, Submission, Work};
@@ -66,6 +66,8 @@ pub struct Sqlite {
     /// Tasks before this one were accepted by an earlier process: only those have anything to recover.
     first_seq: i64,
     threads: Mutex<Vec<JoinHandle<()>>>,
+    /// How far the sweep of claims is.
+    claims: Mutex<claims::Cursor>,
     /// Let go of at the close, so that the next one may open even while somebody still holds this store.
     lock: Mutex<Option<open::DirectoryLock>>,
 }
@@ -92,9 +94,18 @@ impl Sqlite {
         let (jobs, queue) = mpsc::channel(QUEUE);
         let (told, mut finished) = mpsc::unbounded_channel::<writer::Finished>();
         let telling = shared.clone();
+        // Weak, so that the writer ends once nobody else is left to ask.
+        let further = jobs.downgrade();
         tokio::spawn(async move {
-            while let Some(batch) = finished.recv().await {
+            while let Some(mut batch) = finished.recv().await {
+                let left = batch.take_left();
                 batch.tell(&telling);
+                if !left.is_empty()
+                    && let Some(jobs) = further.upgrade()
+                {
+                    // Closed: the sweep finds them after the next start.
+                    let _ = jobs.send(claims::errand(left, Vec::new())).await;
+                }
             }
         });
         let writer = Writer {
@@ -123,6 +134,7 @@ impl Sqlite {
             jobs,
             first_seq: next_seq,
             threads: Mutex::new(vec![writer, copier]),
+            claims: Mutex::new(claims::Cursor::default()),
             lock: Mutex::new(Some(lock)),
         }))
     }
@@ -307,6 +319,20 @@ impl Store for Sqlite {
             let seq = rows::seq(connection, id)?.ok_or(StoreError::NotFound)?;
             claims::blockers(connection, seq, most)
         })
+    }
+
+    async fn sweep_claims(&self) -> Result<ClaimSweep, StoreError> {
+        let mut cursor = self.claims.lock().clone();
+        let found = self.readers.snapshot(|connection| claims::stuck(connection, &mut cursor))?;
+        let is_through = cursor.is_through();
+        *self.claims.lock() = if is_through { claims::Cursor::default() } else { cursor };
+        let claims::Stuck { keys, tasks } = found;
+        let count = keys.len() + tasks.len();
+        if count > 0 {
+            // Closed: the next start sweeps again.
+            let _ = self.jobs.send(claims::errand(keys, tasks)).await;
+        }
+        Ok(ClaimSweep { found: count, is_through })
     }
 
     async fn write_log(

@@ -22,6 +22,7 @@ const MIGRATIONS: &[Migration] = &[
     Migration { number: 3, name: "audit", sql: include_str!("migrations/0003_audit.sql") },
     Migration { number: 4, name: "logs", sql: include_str!("migrations/0004_logs.sql") },
     Migration { number: 5, name: "claims", sql: include_str!("migrations/0005_claims.sql") },
+    Migration { number: 7, name: "waiting", sql: include_str!("migrations/0007_waiting.sql") },
 ];
 
 /// The database file of a data directory.
@@ -85,7 +86,7 @@ pub(super) fn writer(directory: &Path, now: Timestamp) -> Result<Connection, Sto
         )
         .map_err(failed)?;
     restrict(&path).map_err(|e| StoreError::Open(format!("{}: {e}", path.display())))?;
-    connection.set_prepared_statement_cache_capacity(64);
+    connection.set_prepared_statement_cache_capacity(128);
     migrate::run(&mut connection, MIGRATIONS, now.0)?;
     functions::register(&connection).map_err(failed)?;
     Ok(connection)

@@ -143,6 +143,7 @@ impl End for Directory {
 
     fn finish(&mut self, filled: &str) -> Result<(), StoreError> {
         let transaction = self.connection.transaction().map_err(sql)?;
+        transaction.execute_batch(super::claims::DERIVE).map_err(sql)?;
         set(&transaction, crate::transfer::FILLING, None)?;
         set(&transaction, crate::transfer::FILLED, Some(filled))?;
         transaction.commit().map_err(sql)?;

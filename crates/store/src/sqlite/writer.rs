@@ -222,6 +222,12 @@ pub(super) struct Finished {
 }
 
 impl Finished {
+    /// Takes out the keys of claims that are left to be looked at; of a batch that failed none are, as what it did is repeated or found
+    /// by the sweep.
+    pub(super) fn take_left(&mut self) -> std::collections::BTreeSet<String> {
+        if self.outcome.is_ok() { self.batch.claims.take_left() } else { Default::default() }
+    }
+
     /// Effects go out, then everybody is answered.
     pub(super) fn tell(self, shared: &Shared) {
         match self.outcome {

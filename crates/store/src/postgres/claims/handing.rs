@@ -1,0 +1,283 @@
+//! Handing on in a transaction: what its jobs ask for is entered, what they let go of goes to those whose turn it is. All of it at once,
+//! after the jobs, in a few statements for all of them.
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+
+use longhaul_model::{Change, Claim, Command, Record, Task, TaskId};
+use uuid::Uuid;
+
+use super::super::batch::Batch;
+use crate::error::StoreError;
+
+/// Claims touched in one transaction at the most: who else has its turn comes with the next, beside what came meanwhile.
+const TOUCHED: usize = 256;
+
+/// What is left for another transaction.
+#[derive(Clone, Debug, Default)]
+pub(in crate::postgres) struct Left {
+    /// Keys to be looked at.
+    pub(in crate::postgres) keys: BTreeSet<String>,
+    /// Tasks that may have nobody before them.
+    pub(in crate::postgres) tasks: BTreeSet<Uuid>,
+}
+
+impl Left {
+    pub(in crate::postgres) fn is_empty(&self) -> bool {
+        self.keys.is_empty() && self.tasks.is_empty()
+    }
+
+    pub(in crate::postgres) fn add(&mut self, other: &Left) {
+        self.keys.extend(other.keys.iter().cloned());
+        self.tasks.extend(&other.tasks);
+    }
+}
+
+/// What is to be done about claims in a transaction.
+#[derive(Default)]
+pub(in crate::postgres) struct Open {
+    /// Tasks that let go.
+    released: BTreeSet<TaskId>,
+    /// Tasks that ask, in order, and for what.
+    requested: Vec<(TaskId, Vec<Claim>)>,
+    /// What is to be looked at.
+    look: Left,
+    /// Keys that are locked.
+    locked: HashSet<String>,
+    /// The transaction has waited for keys: it waits for no others.
+    has_waited: bool,
+    /// Claims that were touched.
+    touched: usize,
+    /// Tasks that were granted what they claim, and told so.
+    told: HashSet<TaskId>,
+    left: Left,
+}
+
+impl Open {
+    /// Has keys and tasks looked at.
+    pub(in crate::postgres) fn look_at(&mut self, at: &Left) {
+        self.look.add(at);
+    }
+
+    /// Has a task let go of all that it holds or asks for.
+    pub(in crate::postgres) fn release(&mut self, id: TaskId) {
+        self.requested.retain(|(asks, _)| *asks != id);
+        self.released.insert(id);
+    }
+
+    /// Whether a task went on as it was granted what it claims, after its job was done.
+    pub(in crate::postgres) fn was_told(&self, id: TaskId) -> bool {
+        self.told.contains(&id)
+    }
+
+    /// What is left for another transaction.
+    pub(in crate::postgres) fn into_left(self) -> Left {
+        self.left
+    }
+
+    fn room(&self) -> usize {
+        TOUCHED.saturating_sub(self.touched)
+    }
+}
+
+impl Batch<'_> {
+    /// Notes what a change asks of others, and what it lets go of.
+    pub(in crate::postgres) fn settle_claims(&mut self, task: &Task, change: &Change) {
+        let id = task.id();
+        if change.claims {
+            self.claims.requested.push((id, task.record().claims()));
+        }
+        if change.releases {
+            self.claims.release(id);
+        }
+    }
+
+    /// Refuses a task that does not wait while others hold what it claims.
+    pub(in crate::postgres) async fn check_claims(&mut self, record: &Record) -> Result<(), StoreError> {
+        let keys: Vec<String> = record.claims().iter().map(super::key).collect();
+        self.enter_claims(keys.clone()).await?;
+        let holders = super::others(self.db, &keys).await?;
+        if holders.is_empty() { Ok(()) } else { Err(StoreError::Locked(holders)) }
+    }
+
+    /// Writes who asks and who lets go. The keys of it are locked, and `more`.
+    async fn enter_claims(&mut self, more: Vec<String>) -> Result<(), StoreError> {
+        let released: Vec<Uuid> =
+            std::mem::take(&mut self.claims.released).into_iter().map(|id| id.0).collect();
+        let requested = std::mem::take(&mut self.claims.requested);
+        let asked = requested.iter().flat_map(|(_, claims)| claims.iter().map(super::key));
+        let asked: BTreeSet<String> = asked.chain(more).collect();
+        let mut wanted: Vec<String> = asked.iter().cloned().collect();
+        if !self.claims.has_waited {
+            wanted.extend(self.claims.look.keys.iter().cloned());
+            let mut tasks = released.clone();
+            tasks.extend(&self.claims.look.tasks);
+            self.claims.has_waited = true;
+            if !wanted.is_empty() || !tasks.is_empty() {
+                self.claims.locked.extend(super::lock(self.db, &tasks, &wanted).await?);
+            }
+        } else {
+            // Seldom, and then other nodes may wait in a circle: the database ends that, and the transaction is run again.
+            wanted.retain(|key| !self.claims.locked.contains(key));
+            if !wanted.is_empty() {
+                self.claims.locked.extend(super::lock(self.db, &[], &wanted).await?);
+            }
+        }
+        if !released.is_empty() {
+            self.claims.look.keys.extend(super::leave(self.db, &released).await?);
+        }
+        if !requested.is_empty() {
+            self.claims.look.keys.extend(asked);
+            super::enter(self.db, &requested, self.now).await?;
+        }
+        Ok(())
+    }
+
+    /// Gives what can be had to those whose turn it is; they may let go of theirs at once.
+    pub(in crate::postgres) async fn hand_on(&mut self) -> Result<(), StoreError> {
+        loop {
+            self.enter_claims(Vec::new()).await?;
+            let look = std::mem::take(&mut self.claims.look);
+            if look.is_empty() {
+                return Ok(());
+            }
+            if self.claims.room() == 0 {
+                self.claims.left.add(&look);
+                continue;
+            }
+            let keys = self.at_hand_of(look.keys).await?;
+            let (places, locks): (Vec<&String>, Vec<&String>) =
+                keys.iter().partition(|key| Claim::is_place(key));
+            let mut tasks = super::ours(self.db, look.tasks.into_iter().collect()).await?;
+            if !tasks.is_empty() {
+                self.claims.look.keys.extend(super::forget(self.db, &tasks).await?);
+            }
+            if !locks.is_empty() {
+                tasks.extend(self.advance(&locks).await?);
+            }
+            let mut granted = self.in_line(&tasks).await?;
+            // Those that came to be in line just now are looked at with the next round.
+            if !places.is_empty() && self.claims.room() > 0 {
+                granted.extend(self.fill(&places).await?);
+            } else {
+                self.claims.left.keys.extend(places.into_iter().cloned());
+            }
+            self.grant(granted).await?;
+        }
+    }
+
+    /// Those of the keys that are locked, or that nobody else has; the others are left.
+    async fn at_hand_of(&mut self, keys: BTreeSet<String>) -> Result<Vec<String>, StoreError> {
+        let unlocked: Vec<String> =
+            keys.iter().filter(|key| !self.claims.locked.contains(*key)).cloned().collect();
+        if !unlocked.is_empty() {
+            self.claims.locked.extend(super::try_lock(self.db, &unlocked).await?);
+        }
+        let (ours, others): (Vec<String>, Vec<String>) =
+            keys.into_iter().partition(|key| self.claims.locked.contains(key));
+        self.claims.left.keys.extend(others);
+        Ok(ours)
+    }
+
+    /// Notes who has nobody before them any more on these locks; gives the tasks.
+    async fn advance(&mut self, locks: &[&String]) -> Result<Vec<Uuid>, StoreError> {
+        let most = self.claims.room();
+        let next = super::next(self.db, locks, most as i64).await?;
+        let mut counts: HashMap<&String, usize> = HashMap::new();
+        for next in &next {
+            let count = counts.entry(&next.key).or_default();
+            *count += 1;
+            if !next.ours || *count >= most {
+                self.claims.left.keys.insert(next.key.clone());
+            }
+        }
+        let next: Vec<super::Next> = next.into_iter().filter(|next| next.ours).collect();
+        self.claims.touched += next.len();
+        if next.is_empty() {
+            return Ok(Vec::new());
+        }
+        super::clear(self.db, &next).await?;
+        Ok(next.into_iter().map(|next| next.task).collect())
+    }
+
+    /// Of tasks that may have nobody before them on any lock: those without a place may go; the others are in line for theirs.
+    async fn in_line(&mut self, tasks: &[Uuid]) -> Result<Vec<Uuid>, StoreError> {
+        if tasks.is_empty() {
+            return Ok(Vec::new());
+        }
+        let (mut go, mut line) = (Vec::new(), Vec::new());
+        for (id, place) in super::ready(self.db, tasks).await? {
+            match place {
+                None => go.push(id),
+                Some(key) => {
+                    line.push(id);
+                    self.claims.look.keys.insert(key);
+                }
+            }
+        }
+        if !line.is_empty() {
+            super::in_line(self.db, &line).await?;
+        }
+        Ok(go)
+    }
+
+    /// Those who get the free places of these keys.
+    async fn fill(&mut self, places: &[&String]) -> Result<Vec<Uuid>, StoreError> {
+        let next = super::next_places(self.db, places, self.claims.room() as i64).await?;
+        let mut counts: HashMap<&String, (i64, bool)> = HashMap::new();
+        for place in &next {
+            let (count, more) = counts.entry(&place.key).or_default();
+            *count += 1;
+            // All of them go, and more were asked for than there are places as the first counts them.
+            *more = place.goes && *count >= place.asked;
+        }
+        let more: Vec<String> =
+            counts.iter().filter(|(_, (_, more))| *more).map(|(key, _)| (*key).clone()).collect();
+        let go: Vec<Uuid> = next.iter().filter(|place| place.goes).map(|place| place.task).collect();
+        self.claims.touched += go.len();
+        self.claims.look.keys.extend(more);
+        Ok(go)
+    }
+
+    /// Tasks have what they claim, and go on: in this transaction, unless another one is at work on them.
+    async fn grant(&mut self, tasks: Vec<Uuid>) -> Result<(), StoreError> {
+        if tasks.is_empty() {
+            return Ok(());
+        }
+        let (here, elsewhere): (Vec<Uuid>, Vec<Uuid>) =
+            tasks.iter().partition(|id| self.tasks.contains_key(&TaskId(**id)));
+        let mut at_hand = here;
+        if !elsewhere.is_empty() {
+            // Another node may wait for this transaction: never the other way round.
+            at_hand.extend(super::lock_tasks(self.db, &elsewhere).await?);
+        }
+        let given: HashSet<Uuid> =
+            super::grant(self.db, &tasks, &at_hand, self.now).await?.into_iter().collect();
+        let at_hand: HashSet<Uuid> = at_hand.into_iter().collect();
+        self.load(at_hand.intersection(&given).copied().map(TaskId).collect()).await?;
+        for id in tasks.into_iter().filter(|id| given.contains(id)) {
+            if at_hand.contains(&id) {
+                self.tell_granted(TaskId(id)).await?;
+            } else {
+                self.granted.push(TaskId(id));
+            }
+        }
+        Ok(())
+    }
+
+    async fn tell_granted(&mut self, id: TaskId) -> Result<(), StoreError> {
+        self.claims.told.insert(id);
+        match self.change(id, Command::Acquired).await {
+            Ok(_) | Err(StoreError::Refused(_)) => Ok(()),
+            Err(e @ StoreError::Corrupt(_)) => {
+                tracing::error!(task.id = %id, error = %e, "a task cannot be read and is left as it is");
+                Ok(())
+            }
+            Err(StoreError::NotFound) => {
+                tracing::error!(task.id = %id, "claims of a task that is not there are let go of");
+                self.claims.released.insert(id);
+                Ok(())
+            }
+            Err(e) => Err(e),
+        }
+    }
+}

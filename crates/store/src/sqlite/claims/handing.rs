@@ -1,0 +1,126 @@
+//! Handing on in a batch: what was let go of goes to those whose turn it is.
+
+use std::collections::BTreeSet;
+
+use longhaul_model::{Change, Command, Task};
+
+use super::super::batch::Batch;
+use super::super::errand::Turn;
+use super::super::writer::{Job, Writer};
+use super::{Settled, forget, has_its_turn, release, request, settle, task};
+use crate::error::StoreError;
+
+/// Claims touched in one batch at the most: who else has its turn comes with the next, behind what came meanwhile.
+const TOUCHED: usize = 128;
+
+/// What is to be looked at.
+pub(in crate::sqlite) struct Open {
+    /// Keys that somebody let go of. Locks come before places in this order.
+    keys: BTreeSet<String>,
+    /// Tasks that may have nobody before them.
+    tasks: Vec<i64>,
+    /// Claims that may still be touched.
+    room: usize,
+    /// Keys that are left for another batch.
+    left: BTreeSet<String>,
+}
+
+impl Open {
+    pub(in crate::sqlite) fn new() -> Self {
+        Open { keys: BTreeSet::new(), tasks: Vec::new(), room: TOUCHED, left: BTreeSet::new() }
+    }
+
+    /// Has keys looked at that somebody let go of.
+    pub(in crate::sqlite) fn free(&mut self, keys: impl IntoIterator<Item = String>) {
+        self.keys.extend(keys);
+    }
+
+    /// Takes out the keys that are left for another batch.
+    pub(in crate::sqlite) fn take_left(&mut self) -> BTreeSet<String> {
+        std::mem::take(&mut self.left)
+    }
+}
+
+/// Has the writer look at keys, and at tasks that may have nobody before them.
+pub(in crate::sqlite) fn errand(keys: impl IntoIterator<Item = String>, tasks: Vec<i64>) -> Job {
+    let keys: Vec<String> = keys.into_iter().collect();
+    Job::Errand(Box::new(move |turn| {
+        // Refused, it is found again by the sweep.
+        if let Turn::Run(batch, _) = turn {
+            batch.claims.keys.extend(keys);
+            batch.claims.tasks.extend(tasks);
+        }
+    }))
+}
+
+impl Batch {
+    /// What a change asks of others: what it claims it may get at once, what it lets go of others may have.
+    pub(in crate::sqlite) fn settle_claims(
+        &mut self,
+        writer: &Writer,
+        seq: i64,
+        task: &mut Task,
+        change: &mut Change,
+    ) -> Result<(), StoreError> {
+        if change.claims && request(&writer.connection, seq, task.record(), self.now())? {
+            let next = self.apply(writer, task, Command::Acquired)?;
+            change.and(next);
+        }
+        if change.releases {
+            self.claims.keys.extend(release(&writer.connection, seq)?);
+        }
+        Ok(())
+    }
+
+    /// Gives what was let go of to those whose turn it is; they may let go of theirs at once.
+    pub(in crate::sqlite) fn hand_on(&mut self, writer: &mut Writer) -> Result<(), StoreError> {
+        for seq in std::mem::take(&mut self.claims.tasks) {
+            let locks = forget(&writer.connection, seq)?;
+            let mut settled = Settled::default();
+            if locks.is_empty() {
+                has_its_turn(&writer.connection, seq, self.now(), &mut settled)?;
+            }
+            self.claims.keys.extend(locks.into_iter().chain(settled.keys));
+            self.tell_granted(writer, settled.granted)?;
+        }
+        while let Some(key) = self.claims.keys.pop_first() {
+            if self.claims.room == 0 {
+                self.claims.left.insert(key);
+                continue;
+            }
+            let settled = match settle(&writer.connection, &key, self.claims.room, self.now()) {
+                Err(e @ StoreError::Corrupt(_)) => {
+                    tracing::error!(key, error = %e, "claims cannot be read and are left as they are");
+                    continue;
+                }
+                settled => settled?,
+            };
+            self.claims.room = self.claims.room.saturating_sub(settled.touched);
+            self.claims.keys.extend(settled.keys);
+            if settled.more {
+                self.claims.left.insert(key);
+            }
+            self.tell_granted(writer, settled.granted)?;
+        }
+        Ok(())
+    }
+
+    /// Tasks have what they claim: they go on.
+    fn tell_granted(&mut self, writer: &mut Writer, granted: Vec<i64>) -> Result<(), StoreError> {
+        for seq in granted {
+            let Some(id) = task(&writer.connection, seq)? else {
+                tracing::error!(seq, "claims of a task that is not there are let go of");
+                self.claims.keys.extend(release(&writer.connection, seq)?);
+                continue;
+            };
+            match self.change(writer, id, Command::Acquired) {
+                Ok(_) | Err(StoreError::Refused(_) | StoreError::NotFound) => {}
+                Err(e @ StoreError::Corrupt(_)) => {
+                    tracing::error!(task.id = %id, error = %e, "a task cannot be read and is left as it is");
+                }
+                Err(e) => return Err(e),
+            }
+        }
+        Ok(())
+    }
+}
