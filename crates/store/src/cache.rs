@@ -109,9 +109,9 @@ mod tests {
         Kept(Task::new(id, workflow, spec, None, None, Timestamp(1)).expect("a task"))
     }
 
-    fn filled(inputs: impl Fn() -> Value) -> (usize, usize) {
+    fn filled(tasks: u8, inputs: impl Fn() -> Value) -> (usize, usize) {
         let mut cache = Cache::default();
-        for n in 0..200 {
+        for n in 0..tasks {
             let one = task(n, inputs());
             cache.keep(one.0.id(), one);
             assert!(cache.size <= LARGEST, "{} bytes", cache.size);
@@ -123,13 +123,13 @@ mod tests {
 
     #[test]
     fn what_is_kept_is_bounded_in_bytes_whatever_it_is() {
-        let (many, _) = filled(|| json!({}));
+        let (many, _) = filled(200, || json!({}));
         assert_eq!(many, 200, "small ones all stay");
-        let (some, size) = filled(|| json!({ "text": "x".repeat(1 << 20) }));
+        let (some, size) = filled(60, || json!({ "text": "x".repeat(1 << 20) }));
         assert!((5..16).contains(&some) && size > LARGEST / 4, "{some} of 1 MiB stay: {size} bytes");
-        let (few, _) = filled(|| json!({ "numbers": vec![0; 25_000] }));
+        let (few, _) = filled(40, || json!({ "numbers": vec![0; 25_000] }));
         assert!(few < 20, "many small parts count as what they are: {few} stay");
-        let (none, _) = filled(|| json!({ "numbers": vec![0; 500_000] }));
+        let (none, _) = filled(2, || json!({ "numbers": vec![0; 250_000] }));
         assert_eq!(none, 0, "one that is too large is not kept at all");
     }
 
