@@ -125,8 +125,10 @@ def test_a_call_has_the_members_of_the_contract(
     first = overheard.of("lease")[0]
     assert first["worker"].startswith("esxi-")
     assert 16 <= len(first["worker"]) <= 200
-    assert {**first, "worker": ""} == {
+    assert len(first["request"]) == 32
+    assert {**first, "worker": "", "request": ""} == {
         "worker": "",
+        "request": "",
         "queues": [queue],
         "max": 3,
         "wait": "10000ms",

@@ -86,8 +86,12 @@ pub struct ResolveTask {
     pub reason: String,
     /// The sub-task whose outcome was unknown.
     pub sub_task: Option<String>,
-    /// Whether it was done after all.
-    pub done: Option<bool>,
+    /// Several sub-tasks that are decided alike.
+    pub sub_tasks: Vec<String>,
+    /// All sub-tasks that can be decided so; with a sub-task, all of its children.
+    pub all: bool,
+    /// What became of them: `done`, `notDone` or `skipped`.
+    pub outcome: Option<&'static str>,
     /// Its output, where it was done.
     pub output: Option<Value>,
 }
@@ -202,8 +206,14 @@ impl Client {
         if let Some(sub_task) = &resolve.sub_task {
             body["subTask"] = sub_task.as_str().into();
         }
-        if let Some(done) = resolve.done {
-            body["outcome"] = if done { "done" } else { "notDone" }.into();
+        if !resolve.sub_tasks.is_empty() {
+            body["subTasks"] = json!(resolve.sub_tasks);
+        }
+        if resolve.all {
+            body["all"] = true.into();
+        }
+        if let Some(outcome) = resolve.outcome {
+            body["outcome"] = outcome.into();
         }
         if let Some(output) = &resolve.output {
             body["output"] = output.clone();

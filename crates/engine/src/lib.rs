@@ -38,7 +38,7 @@ pub use longhaul_store::{
     ImportOutcome, ImportedTask, KnownNode, Lock, LockPage, LockQuery, Node, NodeState, OrderBy, Page, Room,
     Stats, StoreError, Stored, Submitted, TaskQuery, Trouble, WorkflowPut, WorkflowSummary,
 };
-pub use operate::VerdictRequest;
+pub use operate::{Several, VerdictRequest};
 pub use permits::LineSummary;
 pub use read::Report;
 pub use routes::Bound;

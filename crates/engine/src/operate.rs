@@ -1,6 +1,8 @@
 //! What callers decide about tasks: retry, cancel, skip, resolve.
 
-use longhaul_model::{Command, TaskId, Verdict};
+use std::collections::HashMap;
+
+use longhaul_model::{Command, Decided, Record, SubTaskStatus, TaskId, Verdict};
 use longhaul_store::{Audit, Stored};
 use serde_json::Value;
 
@@ -18,7 +20,42 @@ pub struct VerdictRequest {
     pub output: Option<Value>,
 }
 
+/// Several sub-tasks that an operator decides alike.
+#[derive(Clone, Debug)]
+pub enum Several {
+    /// These, by their names.
+    Named(Vec<String>),
+    /// All of the task, or all children of one sub-task, of which that can be said: of unknown outcome, or failed where they are to
+    /// be skipped.
+    All(Option<String>),
+}
+
 impl Engine {
+    /// Decides several sub-tasks alike, in one durable change; all of them or none.
+    pub async fn decide(
+        &self,
+        id: TaskId,
+        several: Several,
+        what: Decided,
+        reason: &str,
+        audit: Audit,
+    ) -> Result<Stored, EngineError> {
+        let Stored::Own(record) = self.get(id)? else { return Err(EngineError::Imported(id)) };
+        let sub_tasks = match several {
+            Several::Named(names) => {
+                by_name(&record, names).map_err(|name| EngineError::NoSubTask(id, name))?
+            }
+            Several::All(parent) => {
+                let parent = parent.map(|name| self.sub_task(id, &name)).transpose()?;
+                open(&record, parent, what)
+            }
+        };
+        let about = named(&record, &sub_tasks);
+        let audit = audit.detail(format!("{} sub-tasks ({about}), {what:?}: {reason}", sub_tasks.len()));
+        let reason = reason.to_owned();
+        self.command(id, audit, |by| Command::Decide { sub_tasks, what, by, reason }).await
+    }
+
     /// A failed task goes on from what failed; answers with the task, running again.
     pub async fn retry(&self, id: TaskId, audit: Audit) -> Result<Stored, EngineError> {
         self.command(id, audit, |by| Command::Retry { by }).await
@@ -89,4 +126,37 @@ impl Engine {
             Stored::Damaged(damaged) => Err(EngineError::Unreadable { id, why: damaged.why }),
         }
     }
+}
+
+/// Sub-tasks by their names; the first that there is none of.
+fn by_name(record: &Record, names: Vec<String>) -> Result<Vec<u32>, String> {
+    // Children come in thousands: each name is looked up, not looked for.
+    let known: HashMap<&str, u32> =
+        (0..record.sub_tasks.len() as u32).rev().map(|index| (record.sub_task_name(index), index)).collect();
+    let find = |name: String| {
+        let own = record.workflow.index_of(&name);
+        own.or_else(|| known.get(name.as_str()).copied()).ok_or(name)
+    };
+    names.into_iter().map(find).collect()
+}
+
+/// What can be decided so, of the whole task or of one sub-task's children. A parent is decided by its children.
+fn open(record: &Record, parent: Option<u32>, what: Decided) -> Vec<u32> {
+    let fits = |index: &u32| {
+        let sub = &record.sub_tasks[*index as usize];
+        let open = match what {
+            Decided::Done | Decided::NotDone => sub.outcome_unknown,
+            Decided::Skipped => sub.status == SubTaskStatus::Failed && sub.fan.is_none(),
+        };
+        open && parent.is_none_or(|parent| record.own(*index) == parent)
+    };
+    (0..record.sub_tasks.len() as u32).filter(fits).collect()
+}
+
+/// The names of the first of them.
+fn named(record: &Record, sub_tasks: &[u32]) -> String {
+    const NAMED: usize = 20;
+    let names: Vec<&str> = sub_tasks.iter().take(NAMED).map(|index| record.sub_task_name(*index)).collect();
+    let more = if sub_tasks.len() > NAMED { ", …" } else { "" };
+    format!("{}{more}", names.join(", "))
 }

@@ -5,6 +5,7 @@ mod it {
     mod effects;
     mod lifecycle;
     mod line;
+    mod lost_answers;
     mod recovery;
     mod secrets;
     mod support;

@@ -58,6 +58,15 @@ pub enum Command {
         /// For whom, and for how long.
         terms: Arc<Terms>,
     },
+    /// The answer that gave an attempt to a worker may be lost: the same call again is given it again. Nothing of it begins anew.
+    LeaseAgain {
+        /// The sub-task.
+        sub_task: u32,
+        /// The attempt's token.
+        token: Token,
+        /// For whom, and by which call.
+        terms: Arc<Terms>,
+    },
     /// A running attempt tells how far it is.
     Report {
         /// The sub-task.
@@ -129,6 +138,17 @@ pub enum Command {
         /// Why.
         reason: String,
     },
+    /// Several failed sub-tasks are decided alike, all in one change, and the task goes on if nothing else stands in its way.
+    Decide {
+        /// Which.
+        sub_tasks: Vec<u32>,
+        /// How.
+        what: Decided,
+        /// Who decides.
+        by: String,
+        /// Why.
+        reason: String,
+    },
     /// Somebody dealt with the failure.
     Resolve {
         /// Who.
@@ -149,6 +169,8 @@ pub struct Terms {
     pub queues: Vec<(Arc<str>, i8)>,
     /// How long a lease lasts without a heartbeat.
     pub span: Span,
+    /// The worker's name for its call, if it has one.
+    pub request: Option<Arc<str>>,
 }
 
 /// What an operator found out about a sub-task of unknown outcome.
@@ -160,6 +182,17 @@ pub struct Verdict {
     pub done: bool,
     /// Its output, where it was done.
     pub output: Option<Value>,
+}
+
+/// How several sub-tasks are decided.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Decided {
+    /// Their outcome was unknown: they were done, and count as successful.
+    Done,
+    /// Their outcome was unknown: they were not done, and run again.
+    NotDone,
+    /// They failed, and are passed over.
+    Skipped,
 }
 
 /// How an attempt did not succeed.

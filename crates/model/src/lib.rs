@@ -26,7 +26,7 @@ pub mod workflow;
 
 pub use claims::{Claim, ClaimMode, Hold, Line};
 pub use clock::Steady;
-pub use command::{Change, Command, Effect, Failure, Launch, Leased, Refused, Terms, Verdict};
+pub use command::{Change, Command, Decided, Effect, Failure, Launch, Leased, Refused, Terms, Verdict};
 pub use env::Env;
 pub use fault::{Cause, Fault};
 pub use id::{NodeId, TaskId, Token, WorkerId, WorkflowVersion};

@@ -42,6 +42,8 @@ pub struct Work {
     pub reports: Vec<(TaskId, Command)>,
     /// Sub-tasks that wait for a worker, to be leased after that.
     pub leases: Vec<(TaskId, u32)>,
+    /// Attempts that the worker was given by the same call before, and may not know of: given again, before anything else.
+    pub again: Vec<(TaskId, u32, Token)>,
     /// On what terms.
     pub terms: Option<Arc<Terms>>,
     /// How many attempts to lease at the most, in all.

@@ -43,6 +43,9 @@ pub(crate) struct NextBody {
     pub(crate) max: usize,
     pub(crate) wait: String,
     pub(crate) lease: String,
+    /// The name of the call: the same one again is given what it was given before.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) request: Option<String>,
 }
 
 /// The body of `/lease`.

@@ -9,9 +9,12 @@ use longhaul_model::workflow::CompiledAction;
 use longhaul_model::{Command, Failure, Fault, Span, TaskId, Terms, Token, Unfit, WorkerId, value};
 use longhaul_store::{Grant, Work, Worked};
 use serde_json::Value;
+use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use super::Workers;
+use super::calls::Entered;
+use super::leases::{Call, Key};
 use super::name::LeaseName;
 use super::queue::Taken;
 use crate::action::bad_expression;
@@ -36,6 +39,8 @@ pub struct Ask {
     pub wait: Duration,
     /// How long a lease lasts without a heartbeat.
     pub lease: Span,
+    /// The worker's name for this call: the same one again is given what it was given before.
+    pub request: Option<Arc<str>>,
 }
 
 /// What a worker was given.
@@ -81,6 +86,11 @@ pub struct Assignment {
 }
 
 impl Ask {
+    /// What it is known by, if it has a name.
+    pub(super) fn call(&self) -> Option<Call> {
+        Some((self.worker.clone(), self.request.clone()?))
+    }
+
     /// The terms of this call's leases; what may be leased past what waits is of this moment.
     pub(super) fn terms(&self, workers: &Workers) -> Arc<Terms> {
         let (state, now) = (workers.state.lock(), Instant::now());
@@ -89,16 +99,38 @@ impl Ask {
             (name.clone(), floor)
         };
         let queues = self.queues.iter().map(floor).collect();
-        Arc::new(Terms { worker: self.worker.clone(), queues, span: self.lease })
+        Arc::new(Terms {
+            worker: self.worker.clone(),
+            queues,
+            span: self.lease,
+            request: self.request.clone(),
+        })
     }
 }
 
 impl Engine {
     /// Leases what waits; waits for something if there is nothing.
     pub async fn lease(&self, ask: Ask) -> Result<Assigned, EngineError> {
+        let call = self.inner.dispatcher.workers().calls.enter(&ask).await;
+        self.lease_for(ask, &call).await
+    }
+
+    /// As [`Engine::lease`], for a call that has begun.
+    pub(super) async fn lease_for(&self, ask: Ask, call: &Arc<Entered>) -> Result<Assigned, EngineError> {
         let began = Instant::now();
         let workers = self.inner.dispatcher.workers().clone();
+        let again = workers.given_before(&ask);
+        if !again.is_empty() {
+            let work = Work { again, ..Work::default() };
+            let leases = self.lease_taken(&ask, call, work, Vec::new()).await?.1;
+            if !leases.is_empty() {
+                return Ok(Assigned { leases, ..Assigned::default() });
+            }
+        }
         loop {
+            if call.is_over() {
+                return Ok(Assigned::default());
+            }
             if !self.is_ready() {
                 return Ok(Assigned { draining: true, ..Assigned::default() });
             }
@@ -110,7 +142,7 @@ impl Engine {
             });
             let taken = workers.state.lock().take(&ask.queues, ask.max, Instant::now());
             if !taken.is_empty() {
-                let assigned = self.lease_taken(&ask, Work::default(), taken).await?.1;
+                let assigned = self.lease_taken(&ask, call, Work::default(), taken).await?.1;
                 if !assigned.is_empty() {
                     return Ok(Assigned { leases: assigned, ..Assigned::default() });
                 }
@@ -135,6 +167,7 @@ impl Engine {
                 _ = select_all(told) => {}
                 () = tokio::time::sleep_until(wake) => {}
                 () = self.inner.stopped() => {}
+                () = call.over() => {}
             }
         }
     }
@@ -143,6 +176,7 @@ impl Engine {
     pub(super) async fn lease_taken(
         &self,
         ask: &Ask,
+        call: &Arc<Entered>,
         mut work: Work,
         taken: Vec<Taken>,
     ) -> Result<(Worked, Vec<Assignment>), EngineError> {
@@ -150,12 +184,17 @@ impl Engine {
         work.leases = taken.iter().map(|taken| taken.item).collect();
         work.terms = Some(ask.terms(&workers));
         work.room = ask.max;
-        // Whoever asked may go away meanwhile: what was taken must go back all the same.
-        let engine = self.clone();
-        let worked = tokio::spawn(async move {
+        // Whoever asked may go away meanwhile: what was taken must go back all the same, and what was leased as well, as nobody
+        // has seen it.
+        let (engine, call) = (self.clone(), call.clone());
+        let (answer, worked) = oneshot::channel();
+        tokio::spawn(async move {
             let worked = engine.inner.store.work(work).await;
             workers.settle(taken, worked.as_ref().map(|worked| &worked.unused[..]).ok());
-            worked
+            if let Err(Ok(unseen)) = answer.send(worked) {
+                engine.take_back(unseen).await;
+            }
+            drop(call);
         });
         let stopping = |_| EngineError::Config("the server is stopping".to_owned());
         let mut worked = worked.await.map_err(stopping)?.map_err(EngineError::Store)?;
@@ -164,6 +203,14 @@ impl Engine {
             assigned.extend(self.assign(ask, grant).await);
         }
         Ok((worked, assigned))
+    }
+
+    /// What was leased to somebody who has gone, and did not hear of it, was not begun.
+    async fn take_back(&self, unseen: Worked) {
+        for Grant { id, launch, .. } in unseen.grants {
+            let (sub_task, token) = (launch.sub_task, launch.token);
+            self.inner.store.post(id, Command::HandBack { sub_task, token, by: None }).await;
+        }
     }
 
     /// What the worker is told; `None` if the input cannot be made, which the attempt fails of.
@@ -214,6 +261,11 @@ fn too_deep(unfit: Unfit) -> Failure {
 }
 
 impl Workers {
+    /// What the same call was given before.
+    pub(super) fn given_before(&self, ask: &Ask) -> Vec<Key> {
+        ask.call().map_or_else(Vec::new, |call| self.state.lock().leases.given(&call))
+    }
+
     /// A worker asks: it is noted, and what tells it of new work is given.
     fn news(&self, ask: &Ask, wall: longhaul_model::Timestamp) -> Vec<Arc<tokio::sync::Notify>> {
         let mut state = self.state.lock();

@@ -13,7 +13,14 @@ pub(crate) type Key = (TaskId, u32, Token);
 
 /// The leases.
 #[derive(Default)]
-pub(super) struct Leases(HashMap<Key, Held>);
+pub(super) struct Leases {
+    all: HashMap<Key, Held>,
+    /// Those of each call that has a name, by the worker's name and the call's.
+    calls: HashMap<Call, Vec<Key>>,
+}
+
+/// A call of a worker that has a name.
+pub(super) type Call = (WorkerId, Arc<str>);
 
 /// A lease.
 pub(super) struct Held {
@@ -21,6 +28,8 @@ pub(super) struct Held {
     pub(super) queue: Arc<str>,
     /// Whether the worker may know secrets of the task.
     pub(super) secrets: bool,
+    /// The worker's name for the call that it was given by.
+    request: Option<Arc<str>>,
     /// The node that its worker was heard of last, if that is another one.
     pub(super) heard_at: Option<NodeId>,
     span: Duration,
@@ -64,27 +73,49 @@ impl Leases {
             worker: leased.lease.worker.clone(),
             queue: leased.queue.clone(),
             secrets: leased.secrets,
+            request: leased.lease.request.clone(),
             heard_at: None,
             span,
             expires: now + span,
             deadline,
             state: State::Live,
         };
-        self.0.insert((id, leased.sub_task, leased.token), held);
+        let key = (id, leased.sub_task, leased.token);
+        if self.all.insert(key, held).is_none()
+            && let Some(request) = &leased.lease.request
+        {
+            self.calls.entry((leased.lease.worker.clone(), request.clone())).or_default().push(key);
+        }
     }
 
     pub(super) fn remove(&mut self, key: &Key) -> Option<Held> {
-        self.0.remove(key)
+        let held = self.all.remove(key)?;
+        if let Some(request) = &held.request {
+            let call = (held.worker.clone(), request.clone());
+            if let Some(given) = self.calls.get_mut(&call) {
+                given.retain(|one| one != key);
+                if given.is_empty() {
+                    self.calls.remove(&call);
+                }
+            }
+        }
+        Some(held)
+    }
+
+    /// What a call was given and its worker still has.
+    pub(super) fn given(&self, call: &Call) -> Vec<Key> {
+        let live = |key: &&Key| self.all.get(key).is_some_and(|held| held.state == State::Live);
+        self.calls.get(call).map_or_else(Vec::new, |keys| keys.iter().filter(live).copied().collect())
     }
 
     /// The lease, if it is that worker's.
     pub(super) fn of(&self, key: &Key, worker: &WorkerId) -> Option<&Held> {
-        self.0.get(key).filter(|held| held.worker == *worker && held.state != State::Ending)
+        self.all.get(key).filter(|held| held.worker == *worker && held.state != State::Ending)
     }
 
     /// The work is to stop; gives whose it is, and where else that was heard of.
     pub(super) fn cancel(&mut self, key: &Key) -> Option<(WorkerId, Option<NodeId>)> {
-        let held = self.0.get_mut(key)?;
+        let held = self.all.get_mut(key)?;
         if held.state == State::Live {
             held.state = State::Cancelled { told: false };
         }
@@ -93,7 +124,7 @@ impl Leases {
 
     /// A heartbeat: the lease lasts its span from now.
     pub(super) fn extend(&mut self, key: &Key, worker: &WorkerId, now: Instant) -> LeaseState {
-        let found = self.0.get_mut(key).filter(|held| held.worker == *worker);
+        let found = self.all.get_mut(key).filter(|held| held.worker == *worker);
         let Some(held) = found else { return LeaseState::Lost };
         let span = Span(held.span.as_millis() as u64);
         match held.state {
@@ -111,24 +142,24 @@ impl Leases {
 
     /// Where its worker was heard of; `None` for here.
     pub(super) fn heard_at(&mut self, key: &Key, node: Option<NodeId>) {
-        if let Some(held) = self.0.get_mut(key) {
+        if let Some(held) = self.all.get_mut(key) {
             held.heard_at = node;
         }
     }
 
     /// All of them.
     pub(super) fn keys(&self) -> impl Iterator<Item = Key> {
-        self.0.keys().copied()
+        self.all.keys().copied()
     }
 
     /// Whether it is watched here.
     pub(super) fn has(&self, key: &Key) -> bool {
-        self.0.contains_key(key)
+        self.all.contains_key(key)
     }
 
     /// Whether a worker has to be told something about a lease that it does not know yet.
     pub(super) fn is_news(&self, key: &Key, worker: &WorkerId) -> bool {
-        match self.0.get(key).filter(|held| held.worker == *worker) {
+        match self.all.get(key).filter(|held| held.worker == *worker) {
             Some(held) => matches!(held.state, State::Ending | State::Cancelled { told: false }),
             None => true,
         }
@@ -137,7 +168,7 @@ impl Leases {
     /// Those whose time is over, and how they end; each is named once.
     pub(super) fn over(&mut self, now: Instant) -> Vec<(Key, WorkerId, Failure)> {
         let mut over = Vec::new();
-        for (key, held) in &mut self.0 {
+        for (key, held) in &mut self.all {
             let late = held.deadline.is_some_and(|at| at <= now);
             if held.state != State::Ending && (late || held.expires <= now) {
                 held.state = State::Ending;
@@ -151,14 +182,14 @@ impl Leases {
     /// The server itself stood still, and nobody's heartbeat could be heard: every lease lasts its whole span anew, as after a
     /// restart.
     pub(super) fn pardon(&mut self, now: Instant) {
-        for held in self.0.values_mut() {
+        for held in self.all.values_mut() {
             held.expires = held.expires.max(now + held.span);
         }
     }
 
     /// How many attempts a worker has.
     pub(super) fn running(&self, worker: &WorkerId) -> usize {
-        self.0.values().filter(|held| held.worker == *worker).count()
+        self.all.values().filter(|held| held.worker == *worker).count()
     }
 }
 
@@ -172,7 +203,8 @@ mod tests {
 
     fn leases(timeout: Option<Span>, now: Instant) -> (Leases, WorkerId) {
         let worker = WorkerId("a/w".into());
-        let lease = longhaul_model::Lease { worker: worker.clone(), span: Span(1_000) };
+        let lease =
+            longhaul_model::Lease { worker: worker.clone(), span: Span(1_000), request: Some("r".into()) };
         let leased = Leased {
             sub_task: 0,
             token: Token(1),
@@ -220,6 +252,20 @@ mod tests {
         assert!(leases.is_news(&key(1), &worker));
         assert_eq!(leases.extend(&key(1), &worker, now), LeaseState::Cancelled(Span(1_000)));
         assert!(!leases.is_news(&key(1), &worker));
+    }
+
+    #[tokio::test]
+    async fn what_a_call_was_given_is_known_by_its_name_while_it_lives() {
+        let now = Instant::now();
+        let (mut leases, worker) = leases(None, now);
+        let call = |name: &str| (worker.clone(), Arc::from(name));
+        assert_eq!(leases.given(&call("r")), [key(1)]);
+        assert!(leases.given(&call("s")).is_empty());
+        assert!(leases.given(&(WorkerId("b/w".into()), "r".into())).is_empty());
+        assert_eq!(leases.over(now + Duration::from_secs(2)).len(), 1);
+        assert!(leases.given(&call("r")).is_empty());
+        leases.remove(&key(1));
+        assert!(leases.calls.is_empty());
     }
 
     #[tokio::test]

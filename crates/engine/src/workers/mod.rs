@@ -2,6 +2,7 @@
 //! survive is in the store; what is here is made again from it at every start.
 
 mod abroad;
+mod calls;
 mod elsewhere;
 mod heartbeat;
 mod lease;
@@ -32,6 +33,7 @@ pub use report::{Ending, Recorded, WorkerReport};
 pub use seen::WorkerSummary;
 
 pub(crate) use abroad::Gifts;
+use calls::Calls;
 pub(crate) use leases::Key;
 use leases::Leases;
 use queue::{Queue, Taken};
@@ -41,6 +43,7 @@ use seen::Seen;
 #[derive(Default)]
 pub(crate) struct Workers {
     state: Mutex<State>,
+    calls: Arc<Calls>,
 }
 
 #[derive(Default)]
@@ -83,7 +86,9 @@ impl Workers {
     /// A worker has an attempt.
     pub(crate) fn leased(&self, id: TaskId, leased: &Leased, wall: Timestamp) {
         let mut state = self.state.lock();
-        state.queue(&leased.queue).running += 1;
+        if !state.leases.has(&(id, leased.sub_task, leased.token)) {
+            state.queue(&leased.queue).running += 1;
+        }
         state.leases.insert(id, leased, wall, Instant::now());
         // Also after a restart, where the worker did not ask yet.
         state.seen.touch(&leased.lease.worker, wall);

@@ -87,11 +87,17 @@ impl Engine {
             places.push((place, matches!(command, Command::HandBack { .. })));
             work.reports.push((id, command));
         }
-        let (done, leases) = match &next {
+        let call = match &next {
+            Some(ask) => Some(workers.calls.enter(ask).await),
+            None => None,
+        };
+        let (done, leases) = match next.as_ref().zip(call.as_ref()) {
             None => (self.inner.store.work(work).await.map_err(EngineError::Store)?, Vec::new()),
-            Some(ask) => {
-                let taken = workers.taken_for(ask, self.inner.env.now());
-                self.lease_taken(ask, work, taken).await?
+            Some((ask, call)) => {
+                work.again = workers.given_before(ask);
+                let again = !work.again.is_empty() || call.is_over();
+                let taken = if again { Vec::new() } else { workers.taken_for(ask, self.inner.env.now()) };
+                self.lease_taken(ask, call, work, taken).await?
             }
         };
         for ((place, given_back), done) in places.into_iter().zip(done.reports) {
@@ -102,8 +108,8 @@ impl Engine {
                 Err(_) => Recorded::Lost,
             };
         }
-        let assigned = match next {
-            Some(ask) if leases.is_empty() => self.lease(ask).await?,
+        let assigned = match next.zip(call) {
+            Some((ask, call)) if leases.is_empty() => self.lease_for(ask, &call).await?,
             _ => Assigned { leases, draining: !self.is_ready(), ..Assigned::default() },
         };
         Ok((recorded, assigned))

@@ -237,22 +237,29 @@ counts as done, and the task goes on behind it, or as not done, and it runs agai
 
 Examples:
   longhaul task resolve 0198f3 --reason \"repaired by hand, CHG0042\"
-  longhaul task resolve 0198f3 --sub-task RotatePassword --done --output '{\"rotated\": true}' --reason \"it can log in\"")]
+  longhaul task resolve 0198f3 --sub-task RotatePassword --done --output '{\"rotated\": true}' --reason \"it can log in\"
+  longhaul task resolve 0198f3 --all --sub-task Hosts --not-done --reason \"none of them was rebooted\"")]
 pub(crate) struct ResolveArgs {
     /// The task's id
     pub(crate) id: String,
     /// Why, for the record
     #[arg(long, value_name = "TEXT")]
     pub(crate) reason: String,
-    /// The sub-task that is decided about
+    /// The sub-task that is decided about; may be repeated
     #[arg(long, value_name = "NAME")]
-    pub(crate) sub_task: Option<String>,
+    pub(crate) sub_task: Vec<String>,
+    /// All whose outcome is unknown (with --skip: all that failed); with --sub-task its children
+    #[arg(long)]
+    pub(crate) all: bool,
     /// It was done
-    #[arg(long, requires = "sub_task", conflicts_with = "not_done")]
+    #[arg(long, conflicts_with_all = ["not_done", "skip"])]
     pub(crate) done: bool,
     /// It was not done
-    #[arg(long, requires = "sub_task")]
+    #[arg(long, conflicts_with = "skip")]
     pub(crate) not_done: bool,
+    /// The task goes on without it
+    #[arg(long)]
+    pub(crate) skip: bool,
     /// Its output, as JSON
     #[arg(long, requires = "done", value_name = "JSON")]
     pub(crate) output: Option<String>,

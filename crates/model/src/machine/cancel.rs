@@ -73,7 +73,7 @@ impl Step<'_> {
 
     /// Notes who decided what.
     pub(super) fn decided(&mut self, what: &str, by: String, sub_task: Option<u32>, reason: Option<String>) {
-        let decision = Decision { at: self.now, what: what.to_owned(), by, sub_task, reason };
+        let decision = Decision { at: self.now, what: what.to_owned(), by, sub_task, count: None, reason };
         self.task.record.state.decisions.push(decision);
     }
 }

@@ -43,6 +43,30 @@ impl Step<'_> {
         Ok(())
     }
 
+    /// The call that gave a lease comes again, as its answer may be lost: it is given the same again, which lasts its whole span
+    /// from now.
+    pub(super) fn lease_again(&mut self, index: u32, token: Token, terms: &Terms) -> Result<(), Refused> {
+        self.check_live(index, token, Some(&terms.worker))?;
+        let workflow = self.task.record.workflow.clone();
+        let own = self.task.record.own(index) as usize;
+        let CompiledAction::Worker(work) = &workflow.sub_tasks[own].action else {
+            return Err(Refused::Stale);
+        };
+        let lease = self.task.record.sub_tasks[index as usize].lease.as_deref();
+        let same = |lease: &&Lease| lease.request.is_some() && lease.request == terms.request;
+        let Some(lease) = lease.filter(same).cloned() else { return Err(Refused::Stale) };
+        let here = self.task.record.sub_tasks[index as usize].node == self.node;
+        if !here || self.task.record.state.stopping.is_some() {
+            // Another node watches it, or it is not to be begun any more.
+            return Err(Refused::Stale);
+        }
+        self.change.sub_tasks.push(index);
+        let grant = self.launch_of(index);
+        self.change.grants.push(grant);
+        self.leased(index, token, lease, work);
+        Ok(())
+    }
+
     /// PENDING to IN_PROGRESS at a worker.
     fn grant(&mut self, index: u32, work: &WorkerTemplate, terms: &Terms) {
         let sub = &self.task.record.sub_tasks[index as usize];
@@ -52,7 +76,7 @@ impl Step<'_> {
             self.change.effects.push(Effect::Unqueued { sub_task: index, queue, node });
         }
         let token = self.begin_attempt(index, None);
-        let lease = Lease { worker: terms.worker.clone(), span: terms.span };
+        let lease = Lease { worker: terms.worker.clone(), span: terms.span, request: terms.request.clone() };
         self.task.set_queued(index, None);
         let sub = self.task.sub(index);
         sub.reported = None;

@@ -71,6 +71,7 @@ impl Step<'_> {
             Command::Fail { sub_task, token, failure, by } => step.fail(sub_task, token, failure, by)?,
             Command::Start { sub_task, permit } => step.start_in_line(sub_task, permit)?,
             Command::Lease { sub_task, terms } => step.lease(sub_task, &terms)?,
+            Command::LeaseAgain { sub_task, token, terms } => step.lease_again(sub_task, token, &terms)?,
             Command::Report { sub_task, token, progress, stages, by } => {
                 step.report(sub_task, token, progress, stages, by)?
             }
@@ -84,6 +85,7 @@ impl Step<'_> {
             Command::RetryCredentials { by, input } => step.retry_credentials(by, input)?,
             Command::CancelCredentials { by } => step.cancel_credentials(by)?,
             Command::Skip { sub_task, by, reason } => step.skip(sub_task, by, reason)?,
+            Command::Decide { sub_tasks, what, by, reason } => step.decide(sub_tasks, what, by, reason)?,
             Command::Resolve { by, reason, verdict } => step.resolve(by, reason, verdict)?,
         }
         Ok(())

@@ -1,7 +1,9 @@
 //! What operators decide about a failed task: retry, skip, resolve.
 
+use serde_json::Value;
+
 use super::Step;
-use crate::command::{Refused, Verdict};
+use crate::command::{Decided, Refused, Verdict};
 use crate::status::{Resolution, SubTaskStatus, TaskStatus};
 use crate::value;
 
@@ -45,6 +47,59 @@ impl Step<'_> {
 
     pub(super) fn skip(&mut self, index: u32, by: String, reason: String) -> Result<(), Refused> {
         self.check_decidable(index)?;
+        self.skipped(index);
+        self.decided("skip", by, Some(index), Some(reason));
+        self.go_on_if_free();
+        Ok(())
+    }
+
+    /// Several sub-tasks are decided alike, in one change: all of them, or none if one of them cannot be.
+    pub(super) fn decide(
+        &mut self,
+        mut sub_tasks: Vec<u32>,
+        what: Decided,
+        by: String,
+        reason: String,
+    ) -> Result<(), Refused> {
+        sub_tasks.sort_unstable();
+        sub_tasks.dedup();
+        let status = self.task.record.state.status;
+        if status != TaskStatus::Failed {
+            return Err(Refused::NothingToDecide(status));
+        }
+        let Some(first) = sub_tasks.first().copied() else { return Err(Refused::Nothing) };
+        for index in &sub_tasks {
+            self.check_decidable(*index)?;
+            if what != Decided::Skipped {
+                self.check_unknown(*index)?;
+            }
+        }
+        for index in &sub_tasks {
+            match what {
+                Decided::Done => self.done(*index, None),
+                Decided::NotDone => self.not_done(*index),
+                Decided::Skipped => self.skipped(*index),
+            }
+        }
+        // One note for all: of the children of one parent under that.
+        let parent = self.task.record.own(first);
+        let of_one = sub_tasks.iter().all(|index| self.task.record.own(*index) == parent);
+        let about = if sub_tasks.len() == 1 { Some(first) } else { of_one.then_some(parent) };
+        let word = match what {
+            Decided::Done => "done",
+            Decided::NotDone => "notDone",
+            Decided::Skipped => "skip",
+        };
+        self.decided(word, by, about, Some(reason));
+        if let (Some(note), true) = (self.task.record.state.decisions.last_mut(), sub_tasks.len() > 1) {
+            note.count = Some(sub_tasks.len() as u32);
+        }
+        self.go_on_if_free();
+        Ok(())
+    }
+
+    /// An operator passes over what failed.
+    fn skipped(&mut self, index: u32) {
         let now = self.now;
         self.task.set_status(index, SubTaskStatus::Skipped);
         let sub = self.task.sub(index);
@@ -59,9 +114,30 @@ impl Step<'_> {
             self.change.sub_tasks.push(parent);
         }
         self.child_decided(index);
-        self.decided("skip", by, Some(index), Some(reason));
-        self.go_on_if_free();
-        Ok(())
+    }
+
+    /// What nobody knew was done after all.
+    fn done(&mut self, index: u32, output: Option<Value>) {
+        let now = self.now;
+        self.task.set_status(index, SubTaskStatus::Successful);
+        let sub = self.task.sub(index);
+        sub.completed_at = Some(now.max(sub.started_at.unwrap_or(now)));
+        sub.outcome_unknown = false;
+        sub.key = None;
+        sub.errors.clear();
+        self.change.sub_tasks.push(index);
+        if let Some(output) = output {
+            self.task.set_output(index, output);
+            self.change.outputs.push(index);
+        }
+        self.child_decided(index);
+    }
+
+    /// What nobody knew was not done: it runs again, under a new key.
+    fn not_done(&mut self, index: u32) {
+        self.back_to_pending(index);
+        self.new_key(index);
+        self.child_decided(index);
     }
 
     pub(super) fn resolve(
@@ -80,34 +156,27 @@ impl Step<'_> {
             return Ok(());
         };
         self.check_decidable(sub_task)?;
-        if !self.task.record.sub_tasks[sub_task as usize].outcome_unknown {
-            return Err(Refused::OutcomeKnown(self.task.record.sub_task_name(sub_task).to_owned()));
-        }
+        self.check_unknown(sub_task)?;
         if let Err(unfit) = output.as_ref().map_or(Ok(()), value::check_output) {
             return Err(Refused::Unfit { what: "output", unfit });
         }
         if done {
             self.decided("done", by, Some(sub_task), Some(reason));
-            let now = self.now;
-            self.task.set_status(sub_task, SubTaskStatus::Successful);
-            let sub = self.task.sub(sub_task);
-            sub.completed_at = Some(now.max(sub.started_at.unwrap_or(now)));
-            sub.outcome_unknown = false;
-            sub.key = None;
-            sub.errors.clear();
-            self.change.sub_tasks.push(sub_task);
-            if let Some(output) = output {
-                self.task.set_output(sub_task, output);
-                self.change.outputs.push(sub_task);
-            }
+            self.done(sub_task, output);
         } else {
             self.decided("notDone", by, Some(sub_task), Some(reason));
-            self.back_to_pending(sub_task);
-            self.new_key(sub_task);
+            self.not_done(sub_task);
         }
-        self.child_decided(sub_task);
         self.go_on_if_free();
         Ok(())
+    }
+
+    fn check_unknown(&self, index: u32) -> Result<(), Refused> {
+        let record = &self.task.record;
+        match record.sub_tasks[index as usize].outcome_unknown {
+            true => Ok(()),
+            false => Err(Refused::OutcomeKnown(record.sub_task_name(index).to_owned())),
+        }
     }
 
     fn check_decidable(&self, index: u32) -> Result<(), Refused> {

@@ -136,9 +136,12 @@ pub struct Decision {
     /// Who.
     #[serde(rename = "b")]
     pub by: String,
-    /// The sub-task concerned.
+    /// The sub-task concerned; of several the parent, if they are the children of one.
     #[serde(rename = "s", default, skip_serializing_if = "Option::is_none")]
     pub sub_task: Option<u32>,
+    /// How many were decided at once, if several.
+    #[serde(rename = "n", default, skip_serializing_if = "Option::is_none")]
+    pub count: Option<u32>,
     /// Why.
     #[serde(rename = "r", default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
@@ -273,6 +276,9 @@ pub struct Lease {
     /// How long it lasts without a heartbeat. Heartbeats are not stored: after a restart it lasts so long anew.
     #[serde(rename = "d")]
     pub span: Span,
+    /// The worker's name for the call that it was given by, so that the same call again is given it again.
+    #[serde(rename = "r", default, skip_serializing_if = "Option::is_none")]
+    pub request: Option<Arc<str>>,
 }
 
 /// One stage of a sub-task, as its runner reports it.

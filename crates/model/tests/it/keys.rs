@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use longhaul_model::{Command, Failure, Launch, Verdict};
+use longhaul_model::{Command, Decided, Failure, Launch, Verdict};
 
 /// The keys that attempts had.
 #[derive(Default)]
@@ -26,6 +26,7 @@ impl Keys {
             Command::Resolve { verdict: Some(Verdict { sub_task, done: false, .. }), .. } => {
                 self.spent.insert(*sub_task);
             }
+            Command::Decide { sub_tasks, what: Decided::NotDone, .. } => self.spent.extend(sub_tasks),
             Command::HandBack { sub_task, .. } => self.hand_back(*sub_task),
             _ => {}
         }
@@ -39,6 +40,12 @@ impl Keys {
             self.used.remove(key);
             self.latest.remove(&index);
         }
+    }
+
+    /// An attempt is given to its worker once more.
+    pub(crate) fn check_again(&self, launch: &Launch) {
+        let before = self.latest.get(&launch.sub_task).map(|(key, _)| key);
+        assert_eq!(before, Some(&launch.idempotency_key), "I15: a lease given again has another key");
     }
 
     /// An attempt starts.

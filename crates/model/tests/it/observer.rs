@@ -200,7 +200,9 @@ impl Observer {
                 Effect::Ended(status) => assert_eq!(*status, after.state.status),
             }
         }
-        for launch in &change.grants {
+        // What is given again does not start.
+        let again = matches!(command, Command::LeaseAgain { .. });
+        for launch in change.grants.iter().filter(|_| !again) {
             self.check_start(before, &after, launch, change);
         }
         for (i, sub) in after.sub_tasks.iter().enumerate() {
@@ -213,6 +215,13 @@ impl Observer {
         }
         if let Some(at) = after.due_at() {
             assert!(self.timers.contains(&at), "nothing will ask when {at} comes");
+        }
+        if again {
+            let [launch] = &change.grants[..] else { panic!("one is given again, not {:?}", change.grants) };
+            let (old, new) =
+                (&before.sub_tasks[launch.sub_task as usize], &after.sub_tasks[launch.sub_task as usize]);
+            assert_eq!(old, new, "giving a lease again changed it");
+            self.keys.check_again(launch);
         }
         self.check_room(command, change);
         self.check_history(&after);
@@ -248,6 +257,7 @@ impl Observer {
                 let lost = attempts(before).into_iter().map(|(i, _)| i).filter(unleased);
                 self.in_doubt.extend(lost.filter(|i| !repeatable(*i)));
             }
+            Command::Decide { sub_tasks, .. } => self.in_doubt.retain(|index| !sub_tasks.contains(index)),
             Command::Resolve { verdict: Some(verdict), .. } => {
                 self.in_doubt.remove(&verdict.sub_task);
             }
@@ -329,7 +339,10 @@ impl Observer {
     fn check_task(&self, command: &Command, before: &Record, after: &Record, change: &Change) {
         let (old, new) = (&before.state, &after.state);
         let decides = match command {
-            Command::Retry { .. } | Command::Skip { .. } | Command::Resolve { verdict: Some(_), .. } => 1,
+            Command::Retry { .. }
+            | Command::Skip { .. }
+            | Command::Decide { .. }
+            | Command::Resolve { verdict: Some(_), .. } => 1,
             _ => 0,
         };
         assert_eq!(new.generation, old.generation + decides, "the generation rises with decisions only");

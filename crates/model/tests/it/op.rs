@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use longhaul_model::{
-    Command, Failure, Fault, NodeId, Permit, Record, Stage, StageStatus, SubTaskStatus, Terms, Timestamp,
-    Token, Verdict, WorkerId, time::Span,
+    Command, Decided, Failure, Fault, NodeId, Permit, Record, Stage, StageStatus, SubTaskStatus, Terms,
+    Timestamp, Token, Verdict, WorkerId, time::Span,
 };
 use proptest::option::weighted;
 use proptest::prelude::*;
@@ -31,6 +31,11 @@ pub(crate) enum Op {
     /// A node has room for what stands in line.
     Start {
         pick: u8,
+    },
+    /// The call that gave a lease again, or one that is not the same.
+    LeaseAgain {
+        pick: u8,
+        right: bool,
     },
     /// A worker's last report again.
     Repeat {
@@ -72,6 +77,12 @@ pub(crate) enum Op {
         sub_task: u8,
     },
     Resolve,
+    /// Several at once: those of unknown outcome, or whatever failed.
+    Decide {
+        what: Decided,
+        /// One that cannot be decided among them.
+        wrong: bool,
+    },
     Verdict {
         sub_task: u8,
         done: bool,
@@ -112,6 +123,12 @@ impl Op {
                 let sub_task = *waiting.get(usize::from(pick) % waiting.len().max(1))?;
                 let queue = if record.own(sub_task).is_multiple_of(2) == right { "even" } else { "odd" };
                 Command::Lease { sub_task, terms: terms(queue, 100) }
+            }
+            Op::LeaseAgain { pick, right } => {
+                let (sub_task, token) = running(record, pick)?;
+                let mut terms = Terms::clone(&terms("even", 100));
+                terms.request = terms.request.filter(|_| right);
+                Command::LeaseAgain { sub_task, token, terms: Arc::new(terms) }
             }
             Op::Start { pick } => {
                 let waiting = indexes(record, |i| waits(record, i) == Some(true) || pick >= 240);
@@ -166,6 +183,17 @@ impl Op {
             Op::Retry => Command::Retry { by: by() },
             Op::Skip { sub_task } => Command::Skip { sub_task: sub(sub_task), by: by(), reason: reason() },
             Op::Resolve => Command::Resolve { by: by(), reason: reason(), verdict: None },
+            Op::Decide { what, wrong } => {
+                let skip = what == Decided::Skipped;
+                let mut sub_tasks = indexes(record, |i| {
+                    let sub = &record.sub_tasks[i];
+                    sub.outcome_unknown || skip && sub.status == SubTaskStatus::Failed
+                });
+                if wrong {
+                    sub_tasks.push(record.sub_tasks.len() as u32);
+                }
+                Command::Decide { sub_tasks, what, by: by(), reason: reason() }
+            }
             Op::Verdict { sub_task, done, output } => {
                 // Mostly one that is to be decided.
                 let open: Vec<u32> = indexes(record, |i| record.sub_tasks[i].outcome_unknown);
@@ -222,7 +250,12 @@ fn worker() -> WorkerId {
 }
 
 fn terms(queue: &str, floor: i8) -> Arc<Terms> {
-    Arc::new(Terms { worker: worker(), queues: vec![(queue.into(), floor)], span: Span(30_000) })
+    Arc::new(Terms {
+        worker: worker(),
+        queues: vec![(queue.into(), floor)],
+        span: Span(30_000),
+        request: Some("call".into()),
+    })
 }
 
 fn running(record: &Record, pick: u8) -> Option<(u32, Token)> {
@@ -289,6 +322,7 @@ pub(crate) fn op() -> impl Strategy<Value = Op> {
             .prop_map(|(pick, output, next)| Op::Complete { pick, output, next }),
         9 => (pick(), proptest::bool::weighted(0.9)).prop_map(|(pick, right)| Op::Lease { pick, right }),
         7 => pick().prop_map(|pick| Op::Start { pick }),
+        3 => (pick(), proptest::bool::weighted(0.9)).prop_map(|(pick, right)| Op::LeaseAgain { pick, right }),
         1 => pick().prop_map(|pick| Op::Repeat { pick }),
         7 => (pick(), how()).prop_map(|(pick, how)| Op::Fail { pick, how }),
         1 => pick().prop_map(|pick| Op::HandBack { pick }),
@@ -305,6 +339,8 @@ pub(crate) fn op() -> impl Strategy<Value = Op> {
         4 => Just(Op::Retry),
         1 => pick().prop_map(|sub_task| Op::Skip { sub_task }),
         1 => Just(Op::Resolve),
+        2 => (prop_oneof![Just(Decided::Done), Just(Decided::NotDone), Just(Decided::Skipped)], proptest::bool::weighted(0.1))
+            .prop_map(|(what, wrong)| Op::Decide { what, wrong }),
         3 => (pick(), any::<bool>(), any::<bool>())
             .prop_map(|(sub_task, done, output)| Op::Verdict { sub_task, done, output }),
     ]

@@ -38,7 +38,7 @@ fn apply_of_any_sequence_keeps_every_invariant() {
 }
 
 /// What a run of the test must have come across: commands and how they were answered, and ends of tasks.
-const PLACES: [&str; 45] = [
+const PLACES: [&str; 50] = [
     "Begin accepted",
     "Begin Nothing",
     "Complete accepted",
@@ -49,6 +49,8 @@ const PLACES: [&str; 45] = [
     "Fail Repeated",
     "Lease accepted",
     "Lease Stale",
+    "LeaseAgain accepted",
+    "LeaseAgain Stale",
     "Start accepted",
     "Start Stale",
     "Report accepted",
@@ -75,6 +77,9 @@ const PLACES: [&str; 45] = [
     "Skip NothingToDecide",
     "Skip SubTaskNotFailed",
     "Skip NoSubTask",
+    "Decide accepted",
+    "Decide NothingToDecide",
+    "Decide NoSubTask",
     "Resolve accepted",
     "Resolve NothingToDecide",
     "Resolve OutcomeKnown",

@@ -390,8 +390,11 @@ fn resolve_spec() -> Value {
         &["reason"],
         json!({
             "reason": reason(),
-            "subTask": or_null(text("The sub-task whose outcome was unknown")),
-            "outcome": or_null(json!({ "type": "string", "enum": ["done", "notDone"], "description": "What really happened" })),
+            "subTask": or_null(text("The sub-task whose outcome was unknown; with `all` the one whose children are decided")),
+            "subTasks": or_null(json!({ "type": "array", "items": { "type": "string" }, "minItems": 1, "maxItems": 10000,
+                "description": "Several sub-tasks that are decided alike, all or none" })),
+            "all": { "type": "boolean", "description": "All whose outcome is unknown; with `skipped`, all that failed" },
+            "outcome": or_null(json!({ "type": "string", "enum": ["done", "notDone", "skipped"], "description": "What really happened, or that it is passed over" })),
             "output": { "description": "Its output, where it was done" },
         }),
     );
@@ -400,10 +403,17 @@ fn resolve_spec() -> Value {
     let verdict = |outcome: &str| json!({ "required": ["subTask", "outcome"], "properties": { "subTask": { "type": "string" }, "outcome": { "const": outcome } } });
     let mut not_done = verdict("notDone");
     not_done["properties"]["output"] = nothing();
+    let no_all = json!({ "const": false });
+    let mut none = json!({ "properties": { "subTask": nothing(), "subTasks": nothing(), "outcome": nothing(), "output": nothing() } });
+    none["properties"]["all"] = no_all;
+    let outcome = || json!({ "type": "string" });
     spec["anyOf"] = json!([
-        { "properties": { "subTask": nothing(), "outcome": nothing(), "output": nothing() } },
+        none,
         verdict("done"),
         not_done,
+        verdict("skipped"),
+        { "required": ["subTasks", "outcome"], "properties": { "subTask": nothing(), "subTasks": { "type": "array" }, "outcome": outcome(), "output": nothing() } },
+        { "required": ["all", "outcome"], "properties": { "subTasks": nothing(), "all": { "const": true }, "outcome": outcome(), "output": nothing() } },
     ]);
     spec
 }

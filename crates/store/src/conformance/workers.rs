@@ -32,7 +32,12 @@ pub async fn children_are_kept(fixture: &mut impl Fixture) {
     assert_eq!((read.sub_tasks.len(), waiting(&read)), (102, 40));
     assert_eq!(read.sub_tasks[101].child.as_ref().map(|child| child.item.clone()), Some(99.into()));
     let worker = WorkerId("a/w".into());
-    let terms = Terms { worker: worker.clone(), queues: vec![("q".into(), -128)], span: Span(1_000) };
+    let terms = Terms {
+        worker: worker.clone(),
+        queues: vec![("q".into(), -128)],
+        span: Span(1_000),
+        request: Some("r".into()),
+    };
     let terms = Arc::new(terms);
     let work = Work {
         leases: vec![(id, 2), (id, 3), (id, 99)],
@@ -44,6 +49,17 @@ pub async fn children_are_kept(fixture: &mut impl Fixture) {
     let leased: Vec<_> =
         worked.grants.iter().map(|grant| (grant.launch.sub_task, grant.launch.item)).collect();
     assert_eq!((leased, worked.unused), (vec![(2, Some(0)), (3, Some(1))], vec![(id, 99)]));
+    // The same call again is given what it has still, and nothing begins anew.
+    let again = Work {
+        again: vec![(id, 3, Token(1)), (id, 2, Token(9))],
+        terms: Some(terms.clone()),
+        room: 2,
+        ..Work::default()
+    };
+    let again = store.work(again).await.expect("given again");
+    assert_eq!(again.grants.len(), 1);
+    assert_eq!((again.grants[0].launch.sub_task, again.grants[0].launch.number), (3, 1));
+    assert_eq!(again.grants[0].launch.idempotency_key, worked.grants[1].launch.idempotency_key);
     // One report, and what becomes ready by it is leased in the same change.
     let token = Token(1);
     let done = Command::Complete {

@@ -215,6 +215,13 @@ impl Batch<'_> {
             worked.reports.push(done);
         }
         let Some(terms) = &work.terms else { return Ok(worked) };
+        for (id, sub_task, token) in &work.again {
+            let again = Command::LeaseAgain { sub_task: *sub_task, token: *token, terms: Arc::clone(terms) };
+            // It may have ended meanwhile.
+            if let Ok(grants) = answer(self.change(*id, again).await)? {
+                worked.grants.extend(grants);
+            }
+        }
         for (id, sub_task) in &work.leases {
             if room == 0 {
                 worked.unused.push((*id, *sub_task));

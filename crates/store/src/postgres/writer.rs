@@ -91,7 +91,8 @@ impl Job {
             Job::Log(log, _) => vec![log.id],
             Job::Work(work, _) => {
                 let reported = work.reports.iter().map(|(id, _)| *id);
-                reported.chain(work.leases.iter().map(|(id, _)| *id)).collect()
+                let again = work.again.iter().map(|(id, ..)| *id);
+                reported.chain(again).chain(work.leases.iter().map(|(id, _)| *id)).collect()
             }
             Job::Submit(..) | Job::Settle(_) | Job::Flush(_) | Job::Probe => Vec::new(),
         }

@@ -11,7 +11,7 @@ use crate::stored::Worked;
 
 impl Batch {
     pub(super) fn work(&mut self, writer: &mut Writer, work: Work) -> Result<Worked, StoreError> {
-        let Work { reports, leases, terms, mut room } = work;
+        let Work { reports, leases, again, terms, mut room } = work;
         let mut worked = Worked::default();
         for (id, mut command) in reports {
             if let Command::Complete { next, .. } = &mut command
@@ -31,6 +31,14 @@ impl Batch {
             worked.reports.push(done);
         }
         let Some(terms) = terms else { return Ok(worked) };
+        for (id, sub_task, token) in again {
+            match self.change(writer, id, Command::LeaseAgain { sub_task, token, terms: terms.clone() }) {
+                Ok(grants) => worked.grants.extend(grants),
+                Err(e @ (StoreError::Unavailable(_) | StoreError::Full)) => return Err(e),
+                // It ended meanwhile, or cannot be read.
+                Err(_) => {}
+            }
+        }
         for (id, sub_task) in leases {
             if room == 0 {
                 worked.unused.push((id, sub_task));

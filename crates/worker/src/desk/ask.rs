@@ -8,7 +8,7 @@ use super::Desk;
 use super::flight::Flight;
 use crate::error::WorkerError;
 use crate::http::{LONGEST_PAUSE, Unanswered, Verb};
-use crate::identity::jittered;
+use crate::identity::{jittered, name};
 use crate::wire::{LeaseBody, Leases, MOST_LEASES, NextBody, span};
 
 /// How long an answer may wait for work.
@@ -52,7 +52,10 @@ impl Desk {
             return None;
         }
         let lease = span(self.orders.lease);
-        Some((max, NextBody { queues: self.queues.clone(), max, wait: span(wait), lease }))
+        Some((
+            max,
+            NextBody { queues: self.queues.clone(), max, wait: span(wait), lease, request: name("r").ok() },
+        ))
     }
 
     pub(super) fn begin_ask(&mut self, now: Instant) {

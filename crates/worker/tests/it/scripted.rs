@@ -70,7 +70,10 @@ async fn calls_without_an_answer_are_repeated_as_they_are() {
     eventually("it is told", || stub.asked("complete").len() == 4).await;
     worker.stop().await.unwrap();
     let (asks, told) = (stub.asked("lease"), stub.asked("complete"));
+    // Under one name, so that the server gives what it gave.
     assert_eq!(asks[0].text, asks[1].text);
+    let name = |asked: &Asked| asked.body["request"].as_str().map(str::to_owned).expect("a name");
+    assert!(asks[2..].iter().all(|later| name(later) != name(&asks[0])), "{asks:?}");
     assert!(told.iter().all(|call| call.text == told[0].text), "{told:?}");
     assert_eq!(told[0].body["completed"][0], json!({ "lease": "task-7.0.1", "output": 7 }));
     assert_eq!(told.len(), 4);

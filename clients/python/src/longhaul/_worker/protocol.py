@@ -39,7 +39,9 @@ class Wanted:
 
     def to_json(self) -> dict[str, Any]:
         wait = {"wait": duration(self.wait)} if self.wait else {}
-        return {"queues": list(self.queues), "max": self.max, "lease": duration(self.span), **wait}
+        # The same call again, as its answer was lost, is given what it was given before.
+        request = {"request": secrets.token_hex(16)}
+        return {"queues": list(self.queues), "max": self.max, "lease": duration(self.span), **wait, **request}
 
 
 @dataclass(frozen=True)

@@ -33,8 +33,25 @@ pub(crate) async fn skip(args: &SkipArgs, context: &Context) -> Result<Code, Fai
 
 /// Says what became of it.
 pub(crate) async fn resolve(args: &ResolveArgs, context: &Context) -> Result<Code, Failure> {
-    if args.sub_task.is_some() && !args.done && !args.not_done {
-        return Err(Failure::Usage("say what became of the sub-task: --done or --not-done".to_owned()));
+    let outcome = match (args.done, args.not_done, args.skip) {
+        (true, ..) => Some("done"),
+        (_, true, _) => Some("notDone"),
+        (_, _, true) => Some("skipped"),
+        _ => None,
+    };
+    let named = !args.sub_task.is_empty() || args.all;
+    if named && outcome.is_none() {
+        let text = "say what became of the sub-task: --done, --not-done or --skip";
+        return Err(Failure::Usage(text.to_owned()));
+    }
+    if !named && outcome.is_some() {
+        return Err(Failure::Usage("name the sub-task with --sub-task, or write --all".to_owned()));
+    }
+    if args.all && args.sub_task.len() > 1 {
+        return Err(Failure::Usage("--all is of the task, or of the children of one --sub-task".to_owned()));
+    }
+    if args.output.is_some() && (args.all || args.sub_task.len() > 1) {
+        return Err(Failure::Usage("--output is of one sub-task".to_owned()));
     }
     let output = match &args.output {
         Some(text) => Some(
@@ -43,12 +60,12 @@ pub(crate) async fn resolve(args: &ResolveArgs, context: &Context) -> Result<Cod
         None => None,
     };
     let id = id::whole(context, &args.id).await?;
-    let resolve = ResolveTask {
-        reason: args.reason.clone(),
-        sub_task: args.sub_task.clone(),
-        done: args.sub_task.is_some().then_some(args.done),
-        output,
+    let (sub_task, sub_tasks) = match args.sub_task.as_slice() {
+        [one] => (Some(one.clone()), Vec::new()),
+        several => (None, several.to_vec()),
     };
+    let reason = args.reason.clone();
+    let resolve = ResolveTask { reason, sub_task, sub_tasks, all: args.all, outcome, output };
     let task = context.client.resolve_task(&id, &resolve).await?;
     show(context, &id, task).await
 }

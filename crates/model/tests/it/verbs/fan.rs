@@ -1,6 +1,6 @@
 //! `forEach`: children, how many at once, what becomes of their failures.
 
-use longhaul_model::{Command, Failure, Fault, Refused, SubTaskStatus as S, TaskStatus};
+use longhaul_model::{Command, Decided, Failure, Fault, Refused, SubTaskStatus as S, TaskStatus};
 use serde_json::{Value, json};
 
 use crate::example::{Example, begun, cancel, ended, launches, retry, skip, starts, sub};
@@ -139,4 +139,50 @@ fn parent_itself_takes_no_reports() {
         task.refused(Command::Skip { sub_task: 9, by: "x".into(), reason: "y".into() }),
         Refused::NothingToDecide(TaskStatus::InProgress)
     );
+}
+
+/// A list of five of which four are in doubt.
+fn in_doubt() -> Example {
+    let each = json!({"forEach": "{{ input.hosts }}", "parallel": 3, "repeatable": false,
+        "action": {"simulate": {"output": "{{ item.fqdn }}"}}});
+    let mut task = begun(json!({}), vec![sub("all", each), sub("after", json!({}))]);
+    for child in 2..=4 {
+        task.apply(task.fail(child, Failure::Lost));
+    }
+    assert_eq!(task.status(), TaskStatus::Failed);
+    task
+}
+
+fn decide(sub_tasks: Vec<u32>, what: Decided) -> Command {
+    Command::Decide { sub_tasks, what, by: "ann".to_owned(), reason: "looked".to_owned() }
+}
+
+#[test]
+fn decide_of_all_children_is_one_change_with_one_note() {
+    for (what, word) in [(Decided::Done, "done"), (Decided::NotDone, "notDone"), (Decided::Skipped, "skip")] {
+        let mut task = in_doubt();
+        let revision = task.state().revision;
+        let change = task.apply(decide(vec![4, 2, 3, 3], what));
+        assert_eq!((task.state().revision, task.status()), (revision + 1, TaskStatus::InProgress));
+        let note = &task.state().decisions[0];
+        assert_eq!((note.what.as_str(), note.sub_task, note.count), (word, Some(0), Some(3)));
+        let began: Vec<u32> = if what == Decided::NotDone { vec![2, 3, 4] } else { vec![1] };
+        assert_eq!(starts(&change), began, "{what:?}");
+    }
+}
+
+#[test]
+fn decide_of_some_children_leaves_the_others_to_be_decided() {
+    let mut task = in_doubt();
+    task.apply(decide(vec![2, 4], Decided::Done));
+    assert_eq!((task.status(), task.task.record().undecided()), (TaskStatus::Failed, Some(3)));
+}
+
+#[test]
+fn decide_of_one_that_cannot_be_decided_changes_none() {
+    let mut task = in_doubt();
+    assert!(matches!(task.refused(decide(vec![2, 1], Decided::Done)), Refused::SubTaskNotFailed(_)));
+    assert!(matches!(task.refused(decide(vec![2, 0], Decided::Done)), Refused::OutcomeKnown(_)));
+    assert!(matches!(task.refused(decide(vec![2, 9], Decided::Skipped)), Refused::NoSubTask(_)));
+    assert_eq!(task.refused(decide(Vec::new(), Decided::Done)), Refused::Nothing);
 }

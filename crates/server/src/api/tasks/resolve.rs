@@ -4,7 +4,8 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::response::Response;
 use http::Request;
-use longhaul_engine::VerdictRequest;
+use longhaul_engine::{Several, VerdictRequest};
+use longhaul_model::Decided;
 use serde::Deserialize;
 
 use super::answer;
@@ -18,6 +19,9 @@ use crate::request::{self, Id, Strict};
 struct ResolveBody {
     reason: String,
     sub_task: Option<String>,
+    sub_tasks: Option<Vec<String>>,
+    #[serde(default)]
+    all: bool,
     outcome: Option<OutcomeBody>,
     output: Option<Strict>,
 }
@@ -27,7 +31,11 @@ struct ResolveBody {
 enum OutcomeBody {
     Done,
     NotDone,
+    Skipped,
 }
+
+/// Sub-tasks that one call may name.
+const MOST_NAMED: usize = 10_000;
 
 /// Marks a failure as dealt with; with a sub-task and its outcome, the task goes on.
 pub(crate) async fn resolve(
@@ -39,6 +47,11 @@ pub(crate) async fn resolve(
     let bytes = request::json_body(request, &app.config.limits, app.config.limits.body).await?;
     let given: ResolveBody = request::parsed(&bytes)?;
     let reason = reason(&given.reason)?;
+    if given.all || given.sub_tasks.is_some() || given.outcome == Some(OutcomeBody::Skipped) {
+        let (several, what) = several(given)?;
+        let task = app.engine.decide(id, several, what, reason, caller.audit()).await?;
+        return Ok(answer(&app, &task));
+    }
     let verdict = match (given.sub_task, given.outcome) {
         (Some(sub_task), Some(outcome)) => {
             let done = outcome == OutcomeBody::Done;
@@ -52,11 +65,42 @@ pub(crate) async fn resolve(
             return Err(ApiError::field("/subTask", "subTask: name the sub-task whose outcome this is"));
         }
         (Some(_), None) => {
-            return Err(ApiError::field("/outcome", "outcome: say `done` or `notDone` of the sub-task"));
+            return Err(ApiError::field(
+                "/outcome",
+                "outcome: say `done`, `notDone` or `skipped` of the sub-task",
+            ));
         }
     };
     let task = app.engine.resolve(id, reason, verdict, caller.audit()).await?;
     Ok(answer(&app, &task))
+}
+
+/// Which sub-tasks are decided alike, and how.
+fn several(given: ResolveBody) -> Result<(Several, Decided), ApiError> {
+    let ResolveBody { sub_task, sub_tasks, all, outcome, output, .. } = given;
+    if output.is_some() {
+        return Err(ApiError::field("/output", "output: only for one sub-task, with the outcome `done`"));
+    }
+    let what = match outcome {
+        Some(OutcomeBody::Done) => Decided::Done,
+        Some(OutcomeBody::NotDone) => Decided::NotDone,
+        Some(OutcomeBody::Skipped) => Decided::Skipped,
+        None => {
+            return Err(ApiError::field("/outcome", "outcome: say `done`, `notDone` or `skipped` of them"));
+        }
+    };
+    let several = match (all, sub_task, sub_tasks) {
+        (true, parent, None) => Several::All(parent),
+        (false, None, Some(names)) if (1..=MOST_NAMED).contains(&names.len()) => Several::Named(names),
+        (false, Some(name), None) => Several::Named(vec![name]),
+        (false, None, _) => {
+            return Err(ApiError::field("/subTasks", "subTasks: name 1 to 10,000 sub-tasks, or write `all`"));
+        }
+        (true, _, Some(_)) | (false, Some(_), Some(_)) => {
+            return Err(ApiError::field("/subTasks", "subTasks: not beside `all` or `subTask`"));
+        }
+    };
+    Ok((several, what))
 }
 
 /// A reason that says something.

@@ -38,6 +38,8 @@ pub(super) struct NextSpec {
     wait: Span,
     #[serde(default = "usual_lease")]
     lease: Span,
+    #[serde(default)]
+    request: Option<String>,
 }
 
 /// The body of `/lease`.
@@ -52,6 +54,8 @@ pub(super) struct LeaseSpec {
     wait: Span,
     #[serde(default = "usual_lease")]
     lease: Span,
+    #[serde(default)]
+    request: Option<String>,
 }
 
 fn one() -> usize {
@@ -65,8 +69,8 @@ fn usual_lease() -> Span {
 impl LeaseSpec {
     pub(super) fn ask(self, caller: &Caller) -> Result<Ask, ApiError> {
         let worker = worker(&self.worker, caller)?;
-        let LeaseSpec { queues, max, wait, lease, .. } = self;
-        NextSpec { queues, max, wait, lease }.ask(worker, "")
+        let LeaseSpec { queues, max, wait, lease, request, .. } = self;
+        NextSpec { queues, max, wait, lease, request }.ask(worker, "")
     }
 }
 
@@ -86,6 +90,12 @@ impl NextSpec {
         if self.lease < SHORTEST_LEASE || self.lease > LONGEST_LEASE {
             return Err(wrong("lease", "a lease lasts 1s to 1h"));
         }
+        let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
+        let request = self.request.map(Arc::<str>::from);
+        if request.as_deref().is_some_and(|name| !(1..=64).contains(&name.len()) || !name.chars().all(plain))
+        {
+            return Err(wrong("request", "a call's name is 1 to 64 letters, digits, `.`, `_` and `-`"));
+        }
         let mut queues: Vec<Arc<str>> = Vec::with_capacity(self.queues.len());
         for name in &self.queues {
             if !queues.iter().any(|known| **known == **name) {
@@ -93,7 +103,7 @@ impl NextSpec {
             }
         }
         let wait = wait(self.wait, &format!("{root}/wait"))?;
-        Ok(Ask { worker, queues, max: self.max, wait, lease: self.lease })
+        Ok(Ask { worker, queues, max: self.max, wait, lease: self.lease, request })
     }
 }
 

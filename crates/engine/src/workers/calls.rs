@@ -1,0 +1,79 @@
+//! Calls for work that have a name. The same call again, as its answer may be lost, takes the place of the one before: it waits
+//! until that one is out of the way, and is then given what that one was given.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+use tokio::sync::OwnedMutexGuard;
+use tokio_util::sync::CancellationToken;
+
+use super::lease::Ask;
+use super::leases::Call;
+
+/// The calls that are being answered.
+#[derive(Default)]
+pub(super) struct Calls(Mutex<HashMap<Call, One>>);
+
+#[derive(Default)]
+struct One {
+    /// The latest of that name.
+    over: CancellationToken,
+    busy: Arc<tokio::sync::Mutex<()>>,
+    /// Of that name.
+    count: usize,
+}
+
+/// A call that is being answered.
+pub(super) struct Entered {
+    over: CancellationToken,
+    /// Held while it may lease.
+    _alone: Option<OwnedMutexGuard<()>>,
+    _leaving: Option<Leaving>,
+}
+
+struct Leaving(Arc<Calls>, Call);
+
+impl Drop for Leaving {
+    fn drop(&mut self) {
+        let mut calls = self.0.0.lock();
+        if let Some(one) = calls.get_mut(&self.1) {
+            one.count -= 1;
+            if one.count == 0 {
+                calls.remove(&self.1);
+            }
+        }
+    }
+}
+
+impl Entered {
+    /// Whether the same call came again.
+    pub(super) fn is_over(&self) -> bool {
+        self.over.is_cancelled()
+    }
+
+    /// Waits until it does.
+    pub(super) async fn over(&self) {
+        self.over.cancelled().await;
+    }
+}
+
+impl Calls {
+    /// A call begins; one that has a name waits for the one before.
+    pub(super) async fn enter(self: &Arc<Self>, ask: &Ask) -> Arc<Entered> {
+        let over = CancellationToken::new();
+        let Some(call) = ask.call() else {
+            return Arc::new(Entered { over, _alone: None, _leaving: None });
+        };
+        let busy = {
+            let mut calls = self.0.lock();
+            let one = calls.entry(call.clone()).or_default();
+            one.count += 1;
+            std::mem::replace(&mut one.over, over.clone()).cancel();
+            one.busy.clone()
+        };
+        let leaving = Leaving(self.clone(), call);
+        let alone = busy.lock_owned().await;
+        Arc::new(Entered { over, _alone: Some(alone), _leaving: Some(leaving) })
+    }
+}
