@@ -46,10 +46,10 @@ pub(crate) async fn resolve(
 ) -> Result<Response, ApiError> {
     let bytes = request::json_body(request, &app.config.limits, app.config.limits.body).await?;
     let given: ResolveBody = request::parsed(&bytes)?;
-    let reason = reason(&given.reason)?;
+    let reason = reason(&given.reason)?.to_owned();
     if given.all || given.sub_tasks.is_some() || given.outcome == Some(OutcomeBody::Skipped) {
         let (several, what) = several(given)?;
-        let task = app.engine.decide(id, several, what, reason, caller.audit()).await?;
+        let task = app.engine.decide(id, several, what, &reason, caller.audit()).await?;
         return Ok(answer(&app, &task));
     }
     let verdict = match (given.sub_task, given.outcome) {
@@ -71,7 +71,7 @@ pub(crate) async fn resolve(
             ));
         }
     };
-    let task = app.engine.resolve(id, reason, verdict, caller.audit()).await?;
+    let task = app.engine.resolve(id, &reason, verdict, caller.audit()).await?;
     Ok(answer(&app, &task))
 }
 

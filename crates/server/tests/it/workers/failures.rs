@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Worker, ended, start};
+use super::{Worker, ended, start, task, workflow};
 use crate::it::support::Running;
 
 /// How an attempt fails.
@@ -137,5 +137,72 @@ async fn action_that_fails_at_any_place_is_found_there_and_retried() {
                 assert_eq!(done["subTasks"][at]["attempt"], 2, "{what}");
             }
         }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn children_of_unknown_outcome_are_decided_in_one_call() {
+    let server = Running::start().await;
+    let each = json!({ "forEach": "{{ [1, 2, 3, 4, 5] }}", "parallel": 5, "repeatable": false,
+        "action": { "worker": { "queue": "q", "input": "{{ item }}" } } });
+    workflow(&server, vec![each, json!({ "action": { "simulate": {} } })]).await;
+    let worker = Worker::new(&server, "a");
+    let mut parked = Vec::new();
+    for _ in 0..3 {
+        let id = start(&server).await;
+        let leases = worker.lease(json!({ "wait": "5s" })).await;
+        assert_eq!(leases.len(), 5);
+        let failed = |one: &Value| json!({ "lease": one["lease"], "outcomeUnknown": true, "error": { "code": "GONE", "message": "gone" } });
+        let failed: Vec<Value> = leases.iter().map(failed).collect();
+        assert_eq!(worker.call("fail", json!({ "failed": failed })).await.0, 200);
+        assert_eq!(ended(&server, &id).await["status"], "Failed");
+        parked.push(id);
+    }
+    let resolve = |id: &str, body: Value| {
+        let path = format!("/v1/tasks/{id}/resolve");
+        let server = &server;
+        async move { server.send("POST", &path, Some(body)).await }
+    };
+    // Some by name, refused as a whole if one of them cannot be decided; the rest by their parent.
+    let first = task(&server, &parked[0]).await;
+    let names: Vec<&str> =
+        first["subTasks"].as_array().unwrap().iter().filter_map(|sub| sub["name"].as_str()).collect();
+    let names: Vec<&str> =
+        names.into_iter().filter(|name| name.contains("[1]") || name.contains("[3]")).collect();
+    assert_eq!(names.len(), 2, "{first}");
+    let wrong = json!({ "reason": "seen", "outcome": "done", "subTasks": [names[0], "Step1"] });
+    assert_eq!(resolve(&parked[0], wrong).await.status, 409);
+    let unknown = json!({ "reason": "seen", "outcome": "done", "subTasks": [names[0], "nobody"] });
+    assert_eq!(resolve(&parked[0], unknown).await.status, 404);
+    assert_eq!(task(&server, &parked[0]).await["version"], first["version"], "nothing changed");
+    let some = json!({ "reason": "seen", "outcome": "done", "subTasks": names });
+    assert_eq!(resolve(&parked[0], some).await.status, 200);
+    let all = json!({ "reason": "seen", "outcome": "done", "all": true, "subTask": "Step0" });
+    let version = task(&server, &parked[0]).await["version"].as_u64().unwrap();
+    let answer = resolve(&parked[0], all).await;
+    assert_eq!(
+        (answer.status.as_u16(), answer.json()["version"].as_u64()),
+        (200, Some(version + 1)),
+        "one change"
+    );
+    assert_eq!(ended(&server, &parked[0]).await["status"], "Successful");
+    // Not done: all run again. Skipped: the task goes on without them.
+    assert_eq!(
+        resolve(&parked[1], json!({ "reason": "seen", "outcome": "notDone", "all": true })).await.status,
+        200
+    );
+    assert_eq!(worker.lease(json!({ "wait": "5s" })).await.len(), 5);
+    assert_eq!(
+        resolve(&parked[2], json!({ "reason": "seen", "outcome": "skipped", "all": true })).await.status,
+        200
+    );
+    assert_eq!(ended(&server, &parked[2]).await["status"], "Completed With Warning");
+    for (id, body) in [
+        (&parked[0], json!({ "reason": "r", "all": true })),
+        (&parked[0], json!({ "reason": "r", "outcome": "done", "subTasks": [] })),
+        (&parked[0], json!({ "reason": "r", "outcome": "done", "all": true, "output": 1 })),
+        (&parked[0], json!({ "reason": "r", "outcome": "done", "subTask": "a", "subTasks": ["b"] })),
+    ] {
+        assert_eq!(resolve(id, body.clone()).await.status, 400, "{body}");
     }
 }

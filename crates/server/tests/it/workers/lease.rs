@@ -147,3 +147,31 @@ async fn server_that_stops_leases_nothing_and_takes_results() {
     assert_eq!((&answer["draining"], &answer["leases"]), (&json!(true), &json!([])));
     assert_eq!(worker.complete(&lease, json!(1)).await.0, 200);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn call_whose_answer_was_cut_off_is_given_the_same_again() {
+    let server = Running::start().await;
+    workflow(&server, vec![json!({ "repeatable": false })]).await;
+    let id = start(&server).await;
+    let worker = Worker::new(&server, "a");
+    let call = || async {
+        let lost = worker.lease(json!({ "request": "call-1", "lease": "60s", "wait": "5s" })).await;
+        (lost[0]["lease"].clone(), lost[0]["input"].clone(), lost[0]["idempotencyKey"].clone())
+    };
+    // As good as one whose answer a proxy has cut off: nothing of it is known to whoever asks.
+    let lost = call().await;
+    assert_eq!(call().await, lost);
+    assert!(
+        worker.lease(json!({ "request": "call-2" })).await.is_empty(),
+        "another call is given nothing of it"
+    );
+    assert_eq!(worker.complete(lost.0.as_str().unwrap(), json!(1)).await.0, 200);
+    let task = ended(&server, &id).await;
+    assert_eq!(
+        (&task["status"], &task["subTasks"][0]["status"]),
+        (&json!("Successful"), &json!("SUCCESSFUL"))
+    );
+    assert!(worker.lease(json!({ "request": "call-1" })).await.is_empty());
+    let (status, answer) = worker.call("lease", json!({ "queues": ["q"], "request": "no such name!" })).await;
+    assert_eq!((status, answer["errorCode"].as_str()), (400, Some("INVALID_REQUEST")), "{answer}");
+}
