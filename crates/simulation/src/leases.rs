@@ -20,7 +20,7 @@ impl World {
     /// The terms of a worker's leases: it serves every queue, and takes nothing past what waits.
     pub(crate) fn terms(&self, who: Who) -> Arc<Terms> {
         let queues = QUEUES.iter().map(|queue| (Arc::from(*queue), i8::MIN)).collect();
-        Arc::new(Terms { worker: World::worker_id(who), queues, span: Span(SPAN) })
+        Arc::new(Terms { worker: World::worker_id(who), queues, span: Span(SPAN), request: None })
     }
 
     pub(crate) fn answer(&mut self, n: usize, call: Call) {

@@ -96,6 +96,7 @@ async fn calls_are_served_while_active_tasks_recover() {
         max: 2,
         wait: Duration::from_secs(10),
         lease: Span(60_000),
+        request: None,
     };
     let leases: Vec<_> = first.lease(ask).await.unwrap().leases.iter().map(|one| one.lease).collect();
     first.shutdown(Duration::ZERO).await;

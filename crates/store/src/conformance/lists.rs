@@ -326,7 +326,8 @@ pub async fn children_are_listed_in_numbers(fixture: &mut impl Fixture) {
     check(&*store, &[(SubTaskStatus::Pending, 100)]);
 
     let worker = WorkerId("a/w".into());
-    let terms = Terms { worker: worker.clone(), queues: vec![("q".into(), -128)], span: Span(1_000) };
+    let terms =
+        Terms { worker: worker.clone(), queues: vec![("q".into(), -128)], span: Span(1_000), request: None };
     let leases = (22..27).map(|child| (id, child)).collect();
     let work = Work { leases, terms: Some(Arc::new(terms)), room: 5, ..Work::default() };
     store.work(work).await.expect("leased");
