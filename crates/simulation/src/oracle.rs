@@ -68,6 +68,10 @@ impl Asked {
                 report(sub_task, token, by);
                 "Report"
             }
+            Command::LeaseAgain { sub_task, .. } => {
+                asked.sub_task = Some(*sub_task);
+                "LeaseAgain"
+            }
             Command::Lease { sub_task, .. } => {
                 asked.sub_task = Some(*sub_task);
                 "Lease"
@@ -86,11 +90,12 @@ impl Asked {
             Command::Release { .. } => "Release",
             Command::Retry { .. } | Command::RetryCredentials { .. } => "Retry",
             Command::CancelCredentials { .. } => "CancelCredentials",
+            Command::Decide { .. } => "Decide",
             Command::Skip { .. } => "Skip",
             Command::Resolve { .. } => "Resolve",
         };
         asked.name = name;
-        asked.decides = matches!(name, "Retry" | "Skip" | "Resolve");
+        asked.decides = matches!(name, "Retry" | "Skip" | "Decide" | "Resolve");
         asked
     }
 }
