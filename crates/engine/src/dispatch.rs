@@ -175,8 +175,13 @@ impl Dispatcher {
     /// Somebody who stood in line has room now: the store is asked to begin the attempt.
     fn begin(&self, next: Option<Waiting>) {
         let (Some((id, sub_task)), Some(this)) = (next, self.this.upgrade()) else { return };
-        let command = Command::Start { sub_task, permit: self.held() };
-        self.attempts.spawn_on(async move { this.store.post(id, command).await }, &self.runtime);
+        // Held from where it is asked on: a runtime that ends drops what it does not run any more, and a permit in there would go to
+        // the next in line, which is dropped in turn, and so on, one inside the other.
+        let ask = async move {
+            let permit = this.held();
+            this.store.post(id, Command::Start { sub_task, permit }).await;
+        };
+        self.attempts.spawn_on(ask, &self.runtime);
     }
 
     /// A permit that was taken, as something to drop.
