@@ -9,6 +9,7 @@ use longhaul_model::workflow::CompiledAction;
 use longhaul_model::{Command, Failure, Fault, Span, TaskId, Terms, Token, Unfit, WorkerId, value};
 use longhaul_store::{Grant, Work, Worked};
 use serde_json::Value;
+use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
@@ -25,6 +26,9 @@ use crate::error::EngineError;
 const ASK_AGAIN: Span = Span(1_000);
 /// How long one that may not wait waits all the same where work waits at other nodes: so long that they hear of it and give some.
 const ROUND_TRIP: Duration = Duration::from_millis(750);
+
+/// How often a call that has a name looks for what it was given before.
+const LOOK_AGAIN: Duration = Duration::from_millis(500);
 
 /// A worker asks for work.
 #[derive(Clone, Debug)]
@@ -119,15 +123,15 @@ impl Engine {
     pub(super) async fn lease_for(&self, ask: Ask, call: &Arc<Entered>) -> Result<Assigned, EngineError> {
         let began = Instant::now();
         let workers = self.inner.dispatcher.workers().clone();
-        let again = workers.given_before(&ask);
-        if !again.is_empty() {
-            let work = Work { again, ..Work::default() };
-            let leases = self.lease_taken(&ask, call, work, Vec::new()).await?.1;
-            if !leases.is_empty() {
-                return Ok(Assigned { leases, ..Assigned::default() });
-            }
-        }
         loop {
+            let again = workers.given_before(&ask);
+            if !again.is_empty() {
+                let work = Work { again, ..Work::default() };
+                let leases = self.lease_taken(&ask, call, work, Vec::new()).await?.1;
+                if !leases.is_empty() {
+                    return Ok(Assigned { leases, ..Assigned::default() });
+                }
+            }
             if call.is_over() {
                 return Ok(Assigned::default());
             }
@@ -163,6 +167,8 @@ impl Engine {
                 self.inner.dispatcher.tell_all(news);
             }
             let wake = workers.pause(&ask.queues, now).map_or(until, |pause| until.min(now + pause));
+            // What the same call was given before a restart is known here once its task is recovered.
+            let wake = if ask.request.is_some() { wake.min(now + LOOK_AGAIN) } else { wake };
             tokio::select! {
                 _ = select_all(told) => {}
                 () = tokio::time::sleep_until(wake) => {}
@@ -191,13 +197,12 @@ impl Engine {
         tokio::spawn(async move {
             let worked = engine.inner.store.work(work).await;
             workers.settle(taken, worked.as_ref().map(|worked| &worked.unused[..]).ok());
-            if let Err(Ok(unseen)) = answer.send(worked) {
-                engine.take_back(unseen).await;
-            }
+            let _ = answer.send(worked.map(|worked| Unseen { engine, worked: Some(worked) }));
             drop(call);
         });
         let stopping = |_| EngineError::Config("the server is stopping".to_owned());
-        let mut worked = worked.await.map_err(stopping)?.map_err(EngineError::Store)?;
+        let mut unseen = worked.await.map_err(stopping)?.map_err(EngineError::Store)?;
+        let mut worked = unseen.worked.take().unwrap_or_default();
         let mut assigned = Vec::with_capacity(worked.grants.len());
         for grant in std::mem::take(&mut worked.grants) {
             assigned.extend(self.assign(ask, grant).await);
@@ -258,6 +263,22 @@ fn too_deep(unfit: Unfit) -> Failure {
     let fault = Fault::new("INPUT_TOO_DEEP", format!("the `input` of the `worker` action is {unfit}"))
         .remedy("Give the worker only what it needs of earlier outputs");
     Failure::Error { fault, retryable: false }
+}
+
+/// What was leased, on its way to whoever asked: taken back if they are gone before they have it in their hands.
+struct Unseen {
+    engine: Engine,
+    worked: Option<Worked>,
+}
+
+impl Drop for Unseen {
+    fn drop(&mut self) {
+        let Some(worked) = self.worked.take().filter(|worked| !worked.grants.is_empty()) else { return };
+        if let Ok(runtime) = Handle::try_current() {
+            let engine = self.engine.clone();
+            runtime.spawn(async move { engine.take_back(worked).await });
+        }
+    }
 }
 
 impl Workers {

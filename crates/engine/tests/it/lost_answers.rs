@@ -66,6 +66,10 @@ async fn same_call_again_is_given_the_same_leases_also_after_a_restart() {
     drop(engine);
 
     let engine = started(dir.path()).await;
+    // It is recovered behind the start.
+    while engine.workers().iter().map(|worker| worker.running).sum::<usize>() < 2 {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
     let again = engine.lease(ask("w/1", Some("a"), 2)).await.unwrap();
     assert_eq!(told(&again), told(&first));
     complete(&engine, "w/1", again).await;
