@@ -11,10 +11,12 @@ use crate::engine::Engine;
 use crate::error::EngineError;
 use crate::settings::DeletionResult;
 
-/// Tasks that one transaction deletes: a few milliseconds of the writer's time.
-const BATCH: u32 = 200;
+/// Tasks that one transaction deletes: a few milliseconds of the writer's time, also where others wait for it.
+const BATCH: u32 = 25;
+/// Notes of the audit log that one transaction deletes.
+const NOTES: u32 = 200;
 /// Between two batches, so that others come to write.
-const PAUSE: Duration = Duration::from_millis(50);
+const PAUSE: Duration = Duration::from_millis(10);
 /// Between two rounds of retention.
 const ROUND: Duration = Duration::from_secs(10 * 60);
 /// From the start to the first round: a start is busy enough.
@@ -91,7 +93,7 @@ async fn purge(store: &dyn Store, env: &Env, days: i64) -> Result<u64, StoreErro
         sleep(PAUSE).await;
     }
     let before = Timestamp(env.lived().0 - AUDIT_DAYS * DAY);
-    while store.prune_audit(before, BATCH).await? >= u64::from(BATCH) - 1 {
+    while store.prune_audit(before, NOTES).await? >= u64::from(NOTES) - 1 {
         sleep(PAUSE).await;
     }
     Ok(deleted)

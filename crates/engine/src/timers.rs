@@ -2,7 +2,7 @@
 //! what is due from the store, so nothing depends on a timer that was set: it only makes things sooner.
 
 use std::cmp::Reverse;
-use std::collections::BinaryHeap;
+use std::collections::{BinaryHeap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,8 +18,8 @@ const NEAR: i64 = 60_000;
 const SWEEP: Duration = Duration::from_millis(500);
 /// A leap of the machine's clock that somebody should know of, in milliseconds.
 const NOTABLE: i64 = 10_000;
-/// Tasks that one sweep moves.
-const SWEPT: u32 = 1000;
+/// Tasks that are asked to look at once; the next ones once these are written, so that others come to write meanwhile.
+const PAGE: usize = 500;
 
 /// The near instants.
 #[derive(Default)]
@@ -71,9 +71,7 @@ pub(crate) async fn run(store: Arc<dyn Store>, env: Env, timers: Arc<Timers>, st
     let near = async {
         loop {
             let (due, pause) = timers.due(env.now());
-            for id in due {
-                store.post(id, Command::Due).await;
-            }
+            ask(&*store, &due).await;
             // The wall clock may be set: no pause is longer than a sweep's.
             tokio::select! {
                 () = tokio::time::sleep(pause.min(SWEEP)) => {}
@@ -98,14 +96,97 @@ fn tell_leap(env: &Env, before: &mut i64) {
     *before = apart;
 }
 
-/// One sweep: every task with something due is asked to look.
+/// One sweep: every task with something due is asked to look, a page at a time, as fast as the store writes.
 async fn tick_sweep(store: &dyn Store, env: &Env) {
-    match store.due(env.now(), SWEPT).await {
-        Ok(tasks) => {
-            for id in tasks {
-                store.post(id, Command::Due).await;
+    let mut pages = Pages::default();
+    loop {
+        let most = u32::try_from(pages.most()).unwrap_or(u32::MAX);
+        let found = match store.due(env.now(), most).await {
+            Ok(found) => found,
+            Err(e) => {
+                tracing::warn!(error = %e, "the sweep for due tasks failed; it will be repeated");
+                return;
+            }
+        };
+        let (new, is_last) = pages.turn(found);
+        if !ask(store, &new).await || is_last {
+            return;
+        }
+    }
+}
+
+/// The pages of a sweep.
+#[derive(Default)]
+struct Pages {
+    /// Those that were asked and may be due still: what cannot be read or written stays so, and keeps nobody behind it waiting.
+    asked: HashSet<TaskId>,
+}
+
+impl Pages {
+    /// How many of the tasks that are due make up the next page, the oldest first.
+    fn most(&self) -> usize {
+        PAGE + self.asked.len()
+    }
+
+    /// Who is to be asked of those found, and whether nobody else is due.
+    fn turn(&mut self, found: Vec<TaskId>) -> (Vec<TaskId>, bool) {
+        let new: Vec<TaskId> = found.iter().filter(|id| !self.asked.contains(id)).copied().collect();
+        let is_last = new.is_empty() || found.len() < self.most();
+        self.asked = found.into_iter().collect();
+        (new, is_last)
+    }
+}
+
+/// Asks tasks to look. Waits after each whole page until it is written; false if it cannot be.
+async fn ask(store: &dyn Store, tasks: &[TaskId]) -> bool {
+    for page in tasks.chunks(PAGE) {
+        for id in page {
+            store.post(*id, Command::Due).await;
+        }
+        if page.len() == PAGE && store.flush().await.is_err() {
+            return false;
+        }
+    }
+    true
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn id(n: usize) -> TaskId {
+        let mut bytes = [0; 16];
+        bytes[..8].copy_from_slice(&(n as u64).to_be_bytes());
+        TaskId::from_bytes(bytes)
+    }
+
+    /// Sweeps over tasks that are due, of which the first ones stay so whatever they are asked; gives how often each was asked.
+    fn swept(stuck: usize, all: usize) -> Vec<usize> {
+        let (mut due, mut asked) = ((0..all).collect::<Vec<usize>>(), vec![0; all]);
+        let mut pages = Pages::default();
+        loop {
+            let found = due.iter().take(pages.most()).map(|n| id(*n)).collect();
+            let (new, is_last) = pages.turn(found);
+            let new: HashSet<TaskId> = new.into_iter().collect();
+            (0..all).filter(|n| new.contains(&id(*n))).for_each(|n| asked[n] += 1);
+            due.retain(|n| *n < stuck || !new.contains(&id(*n)));
+            if is_last {
+                return asked;
             }
         }
-        Err(e) => tracing::warn!(error = %e, "the sweep for due tasks failed; it will be repeated"),
+    }
+
+    #[test]
+    fn one_sweep_reaches_all_that_is_due() {
+        for all in [0, 1, PAGE - 1, PAGE, PAGE + 1, 4 * PAGE] {
+            assert_eq!(swept(0, all), vec![1; all], "{all}");
+        }
+    }
+
+    #[test]
+    fn tasks_that_stay_due_hide_nobody_behind_them_and_are_asked_once() {
+        for stuck in [1, PAGE, 2 * PAGE + 7] {
+            assert_eq!(swept(stuck, stuck + 2 * PAGE), vec![1; stuck + 2 * PAGE], "{stuck}");
+        }
     }
 }

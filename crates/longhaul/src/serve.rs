@@ -23,6 +23,11 @@ use crate::signals::{Signals, Wanted};
 use crate::start::{NotStarted, start};
 use crate::storage::Ground;
 
+/// What a stop may take beyond its delay and its grace: requests that end, and a store that closes.
+const CLOSING: Duration = Duration::from_secs(15);
+/// What threads may take that read from the disk still.
+const ENDING: Duration = Duration::from_secs(1);
+
 /// Runs until a signal says to stop.
 pub(crate) fn run(args: ServeArgs, out: Out, again: Again) -> Result<Code, Failure> {
     let mut config = Config::load(args)?;
@@ -35,10 +40,11 @@ pub(crate) fn run(args: ServeArgs, out: Out, again: Again) -> Result<Code, Failu
     start_log(&config)?;
     let workflows =
         config.workflows.as_deref().map(|folder| workflows(folder, &out)).transpose()?.unwrap_or_default();
-    tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()?
-        .block_on(serve(config, workflows, out, again))
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let served = runtime.block_on(serve(config, workflows, out, again));
+    // Reads that a hanging disk does not answer are not waited for.
+    runtime.shutdown_timeout(ENDING);
+    served
 }
 
 async fn serve(
@@ -115,6 +121,7 @@ async fn serve(
         }
     };
     tracing::info!(signal, "stopping; a second signal stops at once");
+    end_in_time(config.shutdown_delay + config.shutdown_grace + CLOSING)?;
     if let Some(showing) = showing {
         showing.abort();
     }
@@ -142,6 +149,19 @@ async fn serve(
             Ok(Code::Failed)
         }
     }
+}
+
+/// Ends the process if an orderly stop takes longer than this, whatever it waits for. A thread of its own, as those of the runtime
+/// may all wait for a disk that hangs.
+fn end_in_time(limit: Duration) -> std::io::Result<()> {
+    let watch = move || {
+        std::thread::sleep(limit);
+        tracing::error!(
+            "the storage does not let go: stopped without it; the next start goes on from what it holds"
+        );
+        std::process::exit(1);
+    };
+    std::thread::Builder::new().name("stopping".into()).spawn(watch).map(drop)
 }
 
 /// The workflows of a folder; any mistake stops the start.

@@ -3,6 +3,7 @@
 mod it {
     mod accounts;
     mod demo;
+    mod disk;
     mod files;
     mod help;
     mod history;

@@ -69,6 +69,18 @@ impl<T: AsRef<Task>> Cache<T> {
         });
     }
 
+    /// How many tasks the batch at work has touched so far.
+    pub(crate) fn touched(&self) -> usize {
+        self.touched.len()
+    }
+
+    /// What the batch at work touched since then is not what will be stored.
+    pub(crate) fn forget_since(&mut self, touched: usize) {
+        for id in self.touched.split_off(touched.min(self.touched.len())) {
+            self.take(id);
+        }
+    }
+
     /// The batch failed: what it changed is not what is stored.
     pub(crate) fn forget_touched(&mut self) {
         for id in std::mem::take(&mut self.touched) {

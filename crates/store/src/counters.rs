@@ -37,6 +37,8 @@ pub(crate) struct Cell {
 #[derive(Default)]
 pub(crate) struct Counters {
     changes: HashMap<Cell, i64>,
+    /// Of the job at work, which may yet be taken back.
+    latest: Vec<(Cell, i64)>,
 }
 
 impl Counters {
@@ -53,6 +55,24 @@ impl Counters {
     /// Forgets what a failed batch collected.
     pub(crate) fn clear(&mut self) {
         self.changes.clear();
+        self.latest.clear();
+    }
+
+    /// How much the job at work has collected; what it collects after this may be taken back.
+    pub(crate) fn mark(&self) -> usize {
+        self.latest.len()
+    }
+
+    /// Forgets what was collected since a mark.
+    pub(crate) fn take_back(&mut self, mark: usize) {
+        self.latest.truncate(mark);
+    }
+
+    /// The job at work is done: what it collected stays.
+    pub(crate) fn settle(&mut self) {
+        for (cell, by) in self.latest.drain(..) {
+            *self.changes.entry(cell).or_insert(0) += by;
+        }
     }
 
     fn count(&mut self, task: Counted<'_>, by: i64) {
@@ -77,11 +97,12 @@ impl Counters {
     fn cell(&mut self, width: i64, bucket: i64, task: Counted<'_>, resource_kind: &str, by: i64) {
         let (kind, resource_kind) = (task.kind.to_owned(), resource_kind.to_owned());
         let cell = Cell { width, bucket, status: task.status.code(), kind, resource_kind };
-        *self.changes.entry(cell).or_insert(0) += by;
+        self.latest.push((cell, by));
     }
 
     /// What is to be added to each cell; nothing is left.
     pub(crate) fn drain(&mut self) -> impl Iterator<Item = (Cell, i64)> + '_ {
+        self.settle();
         self.changes.drain().filter(|(_, by)| *by != 0)
     }
 }

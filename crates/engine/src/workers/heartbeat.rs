@@ -14,6 +14,9 @@ use crate::error::EngineError;
 use crate::logs::LogLine;
 use crate::secrets::Redactor;
 
+/// How long a heartbeat waits until what came with it is written.
+const PATIENCE: Duration = Duration::from_secs(2);
+
 /// A worker's sign of life for several leases.
 #[derive(Clone, Debug)]
 pub struct Beats {
@@ -44,13 +47,13 @@ impl Engine {
         let Beats { worker, leases, wait } = beats;
         let until = Instant::now() + wait;
         let workers = self.inner.dispatcher.workers().clone();
-        self.recover_leases(leases.iter().map(|beat| beat.lease)).await?;
+        let names: Vec<LeaseName> = leases.iter().map(|beat| beat.lease).collect();
+        self.touch(&worker, &names);
+        self.recover_leases(names.iter().copied()).await?;
         let mut news = workers.state.lock().seen.news(&worker, self.inner.env.now());
-        let mut names = Vec::with_capacity(leases.len());
-        let mut redactors = HashMap::new();
+        let (mut redactors, patience) = (HashMap::new(), Instant::now() + PATIENCE);
         for beat in leases {
-            names.push(beat.lease);
-            self.told(&worker, beat, &mut redactors).await?;
+            self.told(&worker, beat, &mut redactors, patience).await?;
         }
         // What is known by now counts as seen: only what comes later wakes.
         loop {
@@ -99,12 +102,26 @@ impl Engine {
         self.inner.recover_first(unknown.into_iter()).await
     }
 
-    /// Passes on how far an attempt is, and what it writes.
+    /// Leases last longer before anything that came with the heartbeat is written: that a worker lives must not depend on whether
+    /// its words can be stored.
+    fn touch(&self, worker: &WorkerId, names: &[LeaseName]) {
+        let away: Vec<LeaseName> = {
+            let (mut state, now) = (self.inner.dispatcher.workers().state.lock(), Instant::now());
+            names.iter().for_each(|name| state.leases.touch(&name.key, worker, now));
+            names.iter().filter(|name| !state.leases.has(&name.key)).copied().collect()
+        };
+        // What goes wrong here goes wrong again below, where it is answered.
+        let _ = self.extend_elsewhere(worker, &away);
+    }
+
+    /// Passes on how far an attempt is, and what it writes. Until `patience` is over it waits for what it writes; after that it
+    /// is on its way.
     async fn told(
         &self,
         worker: &WorkerId,
         beat: Beat,
         redactors: &mut HashMap<longhaul_model::TaskId, Redactor>,
+        patience: Instant,
     ) -> Result<(), EngineError> {
         let Beat { lease, progress, stages, log } = beat;
         if progress.is_none() && stages.is_none() && log.is_empty() {
@@ -120,7 +137,7 @@ impl Engine {
             let by = Some(worker.clone());
             self.inner.store.post(id, Command::Report { sub_task, token, progress, stages, by }).await;
         }
-        self.log(lease, worker, log, redactor).await;
+        let _ = tokio::time::timeout_at(patience, self.log(lease, worker, log, redactor)).await;
         Ok(())
     }
 }

@@ -122,6 +122,15 @@ impl Leases {
         Some((held.worker.clone(), held.heard_at))
     }
 
+    /// A sign of life, before it is known what there is to answer: the lease lasts its span from now.
+    pub(super) fn touch(&mut self, key: &Key, worker: &WorkerId, now: Instant) {
+        let found =
+            self.all.get_mut(key).filter(|held| held.worker == *worker && held.state != State::Ending);
+        if let Some(held) = found {
+            held.expires = now + held.span;
+        }
+    }
+
     /// A heartbeat: the lease lasts its span from now.
     pub(super) fn extend(&mut self, key: &Key, worker: &WorkerId, now: Instant) -> LeaseState {
         let found = self.all.get_mut(key).filter(|held| held.worker == *worker);
@@ -230,6 +239,20 @@ mod tests {
         assert!(leases.over(at(9_000)).is_empty());
         assert_eq!(leases.extend(&key(1), &worker, at(1_901)), LeaseState::Lost);
         assert!(leases.is_news(&key(1), &worker) && leases.of(&key(1), &worker).is_none());
+    }
+
+    #[tokio::test]
+    async fn sign_of_life_keeps_a_lease_alive_and_leaves_what_is_to_be_told() {
+        let now = Instant::now();
+        let (mut leases, worker) = leases(None, now);
+        let at = |ms| now + Duration::from_millis(ms);
+        leases.cancel(&key(1));
+        leases.touch(&key(1), &worker, at(900));
+        leases.touch(&key(1), &WorkerId("b/w".into()), at(5_000));
+        assert!(leases.is_news(&key(1), &worker) && leases.over(at(1_899)).is_empty());
+        assert_eq!(leases.over(at(1_900)).len(), 1);
+        leases.touch(&key(1), &worker, at(1_901));
+        assert_eq!(leases.extend(&key(1), &worker, at(1_902)), LeaseState::Lost);
     }
 
     #[tokio::test]

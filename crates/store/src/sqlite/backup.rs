@@ -1,12 +1,21 @@
 //! An online backup: one consistent copy, taken while a server works, complete or not there at all.
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use rusqlite::backup::{Backup, StepResult};
 use rusqlite::{Connection, OpenFlags};
 
 use super::open;
 use crate::error::StoreError;
+
+/// Pages copied in one go: 256 KiB.
+const PAGES: i32 = 64;
+/// Bytes after which what was written is sent to the disk.
+const SYNC_EVERY: u64 = 4 << 20;
+/// Rests between two goes.
+const LEAST_REST: Duration = Duration::from_millis(1);
+const LONGEST_REST: Duration = Duration::from_millis(200);
 
 /// Copies the database of a data directory to a file that must not exist yet. `progress` is called with bytes
 /// written so far and bytes expected.
@@ -28,17 +37,7 @@ pub fn backup(directory: &Path, file: &Path, mut progress: impl FnMut(u64, u64))
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let source = Connection::open_with_flags(&database, flags).map_err(|e| failed(&e))?;
     let expected = std::fs::metadata(&database).map_err(|e| failed(&e))?.len();
-    let target = partial.to_string_lossy().into_owned();
-    let copy = std::thread::spawn(move || source.execute("VACUUM INTO ?", [target]).map(|_| ()));
-    while !copy.is_finished() {
-        progress(size(&partial).min(expected), expected);
-        std::thread::sleep(Duration::from_millis(50));
-    }
-    match copy.join() {
-        Ok(Ok(())) => {}
-        Ok(Err(e)) => return Err(failed(&e)),
-        Err(_) => return Err(failed(&"the copying thread ended early")),
-    }
+    copy(&source, &partial, &mut |done| progress(done.min(expected), expected)).map_err(|e| failed(&e))?;
     std::fs::File::open(&partial).and_then(|copy| copy.sync_all()).map_err(|e| failed(&e))?;
     std::fs::rename(&partial, file).map_err(|e| failed(&e))?;
     if let Some(folder) = file.parent().filter(|folder| !folder.as_os_str().is_empty()) {
@@ -47,6 +46,35 @@ pub fn backup(directory: &Path, file: &Path, mut progress: impl FnMut(u64, u64))
     let bytes = size(file);
     progress(bytes, bytes);
     Ok(bytes)
+}
+
+/// Copies page by page, of one moment however long it takes, and rests twice as long as it works: a server beside it has the disk
+/// most of the time. What is written goes to the disk bit by bit, so that no flood of it stands before the server's commits.
+fn copy(source: &Connection, target: &Path, progress: &mut impl FnMut(u64)) -> rusqlite::Result<()> {
+    let moment = source.unchecked_transaction()?;
+    // The transaction is of this moment only once something is read.
+    moment.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))?;
+    let page: u64 = moment.query_row("PRAGMA page_size", [], |row| row.get::<_, i64>(0))?.unsigned_abs();
+    let mut into = Connection::open(target)?;
+    into.execute_batch("PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA cache_size = 64;")?;
+    let backup = Backup::new(&moment, &mut into)?;
+    let mut synced = 0;
+    loop {
+        let began = Instant::now();
+        let step = backup.step(PAGES)?;
+        let at = backup.progress();
+        let done = u64::from((at.pagecount - at.remaining).unsigned_abs()) * page;
+        if done - synced >= SYNC_EVERY {
+            synced = done;
+            // Only to spread it: the whole is synced in the end, and that is checked.
+            let _ = std::fs::File::open(target).and_then(|file| file.sync_data());
+        }
+        progress(done);
+        if step == StepResult::Done {
+            return Ok(());
+        }
+        std::thread::sleep((began.elapsed() * 2).clamp(LEAST_REST, LONGEST_REST));
+    }
 }
 
 fn size(path: &Path) -> u64 {

@@ -3,36 +3,42 @@
 use longhaul_model::{
     Change, Command, Effect, Launch, NodeId, Refused, Task, TaskId, TaskStatus, Timestamp, Unread,
 };
-use rusqlite::{OptionalExtension, params};
 
+use super::answers::Told;
 use super::change::{Before, Loaded};
 use super::errand::Turn;
+use super::need::Need;
+use super::queue::Entry;
+use super::repeats::Posted;
 use super::rows::{self, Counting, Place, sql};
 use super::writer::{Job, Writer, refused};
-use super::{audit, claims, seal, workflows};
+use super::{audit, claims, keys, seal, workflows};
 use crate::audit::Audit;
 use crate::error::StoreError;
 use crate::known::Workflows;
 use crate::store::{Commit, CommitSink, SinkRoom, Submission};
-use crate::stored::{Damaged, Grant, IdempotencyKey, Stored, Submitted};
+use crate::stored::{Damaged, Grant, Stored, Submitted};
 
-/// How long an idempotency key is remembered at least, in milliseconds.
-const KEY_LIFE: i64 = 48 * 3_600_000;
-
-type Told = Box<dyn FnOnce(Result<(), &StoreError>, &Workflows) + Send>;
+/// What became of the job at work, where that is not an answer.
+pub(super) enum Verdict {
+    /// It failed for a reason of its own: what it did is taken back, the others go on.
+    Spoilt(StoreError),
+    /// The storage failed under it: the batch is over.
+    Failed(StoreError),
+}
 
 /// The jobs of one transaction.
 pub(super) struct Batch {
     now: Timestamp,
     commits: Vec<Commit>,
-    /// Answers that depend on the commit.
     told: Vec<Told>,
     /// Posted commands, to be repeated if the commit fails.
-    posted: Vec<(TaskId, Command)>,
+    posted: Vec<Posted>,
+    /// Posted commands that failed for reasons of their own.
+    spoilt: Vec<(Posted, StoreError)>,
     /// Claims that somebody let go of: who waits for them is looked at once the job is done.
     pub(super) claims: claims::Open,
-    /// The storage failed under a job: the batch is over.
-    pub(super) failure: Option<StoreError>,
+    verdict: Option<Verdict>,
 }
 
 impl Batch {
@@ -42,34 +48,36 @@ impl Batch {
             commits: Vec::new(),
             told: Vec::new(),
             posted: Vec::new(),
+            spoilt: Vec::new(),
             claims: claims::Open::new(),
-            failure: None,
+            verdict: None,
         }
     }
 
-    /// Runs one job inside the transaction.
-    pub(super) fn run(&mut self, writer: &mut Writer, job: Job) {
+    /// Runs one job inside the transaction. A verdict is to be acted on before the next.
+    pub(super) fn run(&mut self, writer: &mut Writer, entry: Entry) -> Option<Verdict> {
+        let Entry { job, since, until } = entry;
         match job {
             Job::Submit(submission, answer) => {
                 let done = self.submit(writer, submission);
                 self.tell(done, answer, |_, _| {});
             }
+            Job::Command(id, command, Some(asked)) if Need::of_command(&command) == Need::WayOut => {
+                let again = command.clone();
+                let done = self.asked(writer, id, command, asked.1.as_deref().cloned());
+                self.judge(&done);
+                let entry = Box::new(Entry { job: Job::Command(id, again, Some(asked)), since, until });
+                self.told.push(Told::WayOut { entry, done });
+            }
             Job::Command(id, command, Some((answer, audit))) => {
-                let done = self.command(writer, id, command).and_then(|()| {
-                    let Some(mut audit) = audit else { return Ok(()) };
-                    audit.target.get_or_insert_with(|| id.to_string());
-                    audit::write(&writer.connection, &audit, self.now)
-                });
+                let done = self.asked(writer, id, command, audit.map(|audit| *audit));
                 self.tell(done, answer, |_, _| {});
             }
             Job::Command(id, command, None) => {
-                self.posted.push((id, command.clone()));
+                self.posted.push(Posted { id, command: command.clone(), since });
                 match self.command(writer, id, command) {
-                    Ok(()) | Err(StoreError::Refused(_) | StoreError::NotFound) => {}
-                    Err(e @ StoreError::Corrupt(_)) => {
-                        tracing::error!(task.id = %id, error = %e, "a task cannot be read and is left as it is");
-                    }
-                    Err(e) => self.failure = Some(e),
+                    Err(StoreError::Refused(_) | StoreError::NotFound) => {}
+                    done => self.judge(&done),
                 }
             }
             Job::Work(work, answer) => {
@@ -95,13 +103,79 @@ impl Batch {
                 let done = done.and_then(|()| self.noted(writer, audit));
                 self.tell(done, answer, move |(), known| known.removed(&name));
             }
-            Job::Errand(errand) => errand(Turn::Run(self, writer)),
-            // Taken out by the writer before the batch.
-            Job::Close => {}
+            Job::Errand(errand, _) => errand(Turn::Run(self, writer)),
         }
-        if let Err(e) = self.hand_on(writer) {
-            self.failure = Some(e);
+        if self.verdict.is_none() {
+            let done = self.hand_on(writer);
+            self.judge(&done);
         }
+        self.verdict.take()
+    }
+
+    /// Decides what a failure is to the batch.
+    fn judge<T>(&mut self, done: &Result<T, StoreError>) {
+        match done {
+            Err(e @ (StoreError::Unavailable(_) | StoreError::Full)) => {
+                self.verdict = Some(Verdict::Failed(e.copy()));
+            }
+            Err(e @ (StoreError::Corrupt(_) | StoreError::Conflict(_))) => {
+                self.verdict = Some(Verdict::Spoilt(e.copy()));
+            }
+            _ => {}
+        }
+    }
+
+    /// Where the batch is, to come back to if the next job is spoilt.
+    pub(super) fn mark(&self) -> Mark {
+        Mark { commits: self.commits.len(), posted: self.posted.len(), claims: self.claims.clone() }
+    }
+
+    /// The job since the mark did not happen; its caller is told all the same. A posted one is put among the spoilt.
+    pub(super) fn take_back(&mut self, mark: Mark, why: &StoreError) {
+        self.commits.truncate(mark.commits);
+        self.claims = mark.claims;
+        if self.posted.len() > mark.posted {
+            self.spoilt.extend(self.posted.pop().map(|posted| (posted, why.copy())));
+        }
+    }
+
+    /// The posted command that the batch failed under, if it was one; the rest of the batch may fare better without.
+    pub(super) fn culprit(&mut self, mark: Mark) -> Option<Posted> {
+        if self.posted.len() > mark.posted { self.posted.pop() } else { None }
+    }
+
+    /// Does a part of a job so that it may fail for a reason of its own without the rest: then nothing of it is written.
+    pub(super) fn apart<T>(
+        &mut self,
+        writer: &mut Writer,
+        part: impl FnOnce(&mut Batch, &mut Writer) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        writer.connection.prepare_cached("SAVEPOINT part").and_then(|mut s| s.execute([])).map_err(sql)?;
+        let (mark, place) = (self.mark(), writer.place());
+        let done = part(self, writer);
+        match &done {
+            Err(StoreError::Corrupt(_) | StoreError::Conflict(_)) => {
+                writer.back_to("part", place)?;
+                self.commits.truncate(mark.commits);
+                self.claims = mark.claims;
+            }
+            Err(StoreError::Unavailable(_) | StoreError::Full) => {}
+            _ => writer.release("part")?,
+        }
+        done
+    }
+
+    fn asked(
+        &mut self,
+        writer: &mut Writer,
+        id: TaskId,
+        command: Command,
+        audit: Option<Audit>,
+    ) -> Result<(), StoreError> {
+        self.command(writer, id, command)?;
+        let Some(mut audit) = audit else { return Ok(()) };
+        audit.target.get_or_insert_with(|| id.to_string());
+        audit::write(&writer.connection, &audit, self.now)
     }
 
     /// Changes a task by a command, with the room for attempts that there is now.
@@ -124,21 +198,15 @@ impl Batch {
         audit.map_or(Ok(()), |audit| audit::write(&writer.connection, &audit, self.now))
     }
 
-    /// Keeps an answer until the commit. A refusal is an answer like any other; a failure ends the batch.
+    /// Keeps an answer until the commit. A refusal is an answer like any other; a failure ends the batch, or at least the job.
     pub(super) fn tell<T: Send + 'static>(
         &mut self,
         done: Result<T, StoreError>,
         answer: super::writer::Answer<T>,
         on_success: impl FnOnce(&T, &Workflows) + Send + 'static,
     ) {
-        let done = match done {
-            Err(e @ (StoreError::Unavailable(_) | StoreError::Full)) => {
-                self.failure = Some(e.copy());
-                Err(e)
-            }
-            other => other,
-        };
-        self.told.push(Box::new(move |commit, known| {
+        self.judge(&done);
+        self.told.push(Told::Answer(Box::new(move |commit, known| {
             let result = match (done, commit) {
                 (Ok(value), Ok(())) => {
                     on_success(&value, known);
@@ -149,13 +217,13 @@ impl Batch {
             };
             // Whoever asked may have gone; what was done is done.
             let _ = answer.send(result);
-        }));
+        })));
     }
 
     fn submit(&mut self, writer: &mut Writer, submission: Submission) -> Result<Submitted, StoreError> {
         let Submission { mut task, key, audit, newest: _ } = submission;
         if let Some(key) = &key
-            && let Some(replayed) = self.replay(writer, key)?
+            && let Some(replayed) = keys::replay(writer, key)?
         {
             return Ok(replayed);
         }
@@ -179,59 +247,11 @@ impl Batch {
             audit::write(&writer.connection, &audit, self.now)?;
         }
         if let Some(key) = key {
-            self.remember_key(writer, &key, seq)?;
+            keys::remember(writer, &key, seq, self.now)?;
         }
         let stored = Stored::Own(Box::new(loaded.task.record().clone()));
         self.keep(writer, id, loaded, change.effects);
         Ok(Submitted { task: stored, replayed: false })
-    }
-
-    /// The task that a key made before.
-    fn replay(&self, writer: &Writer, key: &IdempotencyKey) -> Result<Option<Submitted>, StoreError> {
-        let connection = &writer.connection;
-        let found: Option<(Vec<u8>, i64)> = connection
-            .prepare_cached("SELECT fingerprint, seq FROM keys WHERE principal = ? AND key = ?")
-            .and_then(|mut s| {
-                s.query_row(params![key.principal, key.key], |row| Ok((row.get(0)?, row.get(1)?))).optional()
-            })
-            .map_err(sql)?;
-        let Some((fingerprint, seq)) = found else { return Ok(None) };
-        if fingerprint != key.fingerprint {
-            return Err(StoreError::KeyReused);
-        }
-        let id = connection
-            .prepare_cached(
-                "SELECT id FROM hot WHERE seq = ?1 UNION ALL SELECT id FROM history WHERE seq = ?1",
-            )
-            .and_then(|mut s| s.query_row([seq], |row| row.get(0).map(TaskId::from_bytes)).optional())
-            .map_err(sql)?;
-        // Deleted since: the key is free again.
-        let Some(row) = id.map(|id| rows::find(connection, id)).transpose()?.flatten() else {
-            return Ok(None);
-        };
-        let task = row.stored(connection, &writer.shared.workflows)?;
-        Ok(Some(Submitted { task, replayed: true }))
-    }
-
-    fn remember_key(&self, writer: &Writer, key: &IdempotencyKey, seq: i64) -> Result<(), StoreError> {
-        let connection = &writer.connection;
-        connection
-            .prepare_cached(
-                "INSERT OR REPLACE INTO keys (principal, key, fingerprint, seq, created_at) VALUES (?, ?, ?, ?, ?)",
-            )
-            .and_then(|mut s| {
-                s.execute(params![key.principal, key.key, &key.fingerprint[..], seq, self.now.0])
-            })
-            .map_err(sql)?;
-        // Two old ones go for each new one: the table stays small without a sweep.
-        connection
-            .prepare_cached(
-                "DELETE FROM keys WHERE (principal, key) IN
-                 (SELECT principal, key FROM keys WHERE created_at < ? ORDER BY created_at LIMIT 2)",
-            )
-            .and_then(|mut s| s.execute([writer.env.lived().0 - KEY_LIFE]))
-            .map(|_| ())
-            .map_err(sql)
     }
 
     fn command(&mut self, writer: &mut Writer, id: TaskId, command: Command) -> Result<(), StoreError> {
@@ -368,53 +388,46 @@ impl Batch {
             sink.committed(self.commits);
         }
         for told in self.told {
-            told(Ok(()), known);
+            told.answer(Ok(()), known);
         }
     }
 
+    /// The posted commands that failed for reasons of their own.
+    pub(super) fn spoilt(&mut self) -> Vec<(Posted, StoreError)> {
+        std::mem::take(&mut self.spoilt)
+    }
+
     /// The posted commands, to be repeated: nothing of the batch happened.
-    pub(super) fn posted_jobs(&mut self) -> Vec<Job> {
+    pub(super) fn posted(&mut self) -> Vec<Posted> {
         std::mem::take(&mut self.posted)
-            .into_iter()
-            .map(|(id, command)| Job::Command(id, command, None))
-            .collect()
+    }
+
+    /// The ways out, to be run again now that there is room for them: nothing of the batch happened.
+    pub(super) fn ways_out(&mut self) -> Vec<Entry> {
+        let mut ways_out = Vec::new();
+        for told in std::mem::take(&mut self.told) {
+            match told {
+                Told::WayOut { entry, done: Ok(()) | Err(StoreError::Full) } => ways_out.push(*entry),
+                other => self.told.push(other),
+            }
+        }
+        ways_out
     }
 
     /// Nothing of the batch happened: everybody who waits is told so.
     pub(super) fn fail(self, e: &StoreError) {
         let nothing = Workflows::default();
         for told in self.told {
-            told(Err(e), &nothing);
+            told.answer(Err(e), &nothing);
         }
     }
+}
 
-    /// The batch fails before it came to these: posted ones are repeated with the others.
-    pub(super) fn leave_out(&mut self, jobs: impl Iterator<Item = Job>, e: &StoreError) {
-        for job in jobs {
-            match job {
-                Job::Command(id, command, None) => self.posted.push((id, command)),
-                other => Batch::refuse(vec![other], &e.to_string()),
-            }
-        }
-    }
-
-    /// Answers jobs that will not be run.
-    pub(super) fn refuse(jobs: Vec<Job>, why: &str) {
-        let e = || StoreError::Unavailable(why.to_owned());
-        for job in jobs {
-            // Whoever asked may have gone.
-            match job {
-                Job::Submit(_, answer) => drop(answer.send(Err(e()))),
-                Job::Command(_, _, Some((answer, _))) | Job::DeleteWorkflow(_, _, answer) => {
-                    drop(answer.send(Err(e())))
-                }
-                Job::PutWorkflow(_, _, answer) => drop(answer.send(Err(e()))),
-                Job::Work(_, answer) => drop(answer.send(Err(e()))),
-                Job::Errand(errand) => errand(Turn::Refuse(why)),
-                Job::Command(_, _, None) | Job::Close => {}
-            }
-        }
-    }
+/// A place in a batch, between two jobs.
+pub(super) struct Mark {
+    commits: usize,
+    posted: usize,
+    claims: claims::Open,
 }
 
 /// A task that did not change stays at hand if it moves.

@@ -1,67 +1,145 @@
 //! Checkpoints off the writer's path: a thread of its own copies the write-ahead log into the database while
 //! commits go on. Under load it never quite catches up, and only a log that is wholly copied is begun anew: so
-//! when it nearly has, the writer copies the small rest between two batches.
+//! when it nearly has, the writer copies the small rest between two batches. Where readers keep the log from beginning anew, they
+//! are gated for a moment.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
 
+use super::gate::Gate;
 use super::open;
 use crate::error::StoreError;
 
 /// Pages in the log from which the writer is asked to finish a copy: 24 MiB.
 const FINISH_FROM: i64 = 6144;
+/// Pages in the log from which readers are gated: 32 MiB.
+const GATE_FROM: i64 = 8192;
+/// Pages that are left to copy while nobody may read: a few milliseconds.
+const REST: i64 = 1024;
+/// A file that is larger is cut when it begins anew; a smaller one is written over, which costs less.
+const CUT_FROM: u64 = 48 << 20;
+/// The same for one that nothing is written to for a while.
+const CUT_IDLE_FROM: u64 = 4 << 20;
+const IDLE: Duration = Duration::from_secs(5);
 /// How often the log is looked at.
 const PAUSE: Duration = Duration::from_millis(200);
+/// How long long readers may take to leave, and how long nothing is tried after it was in vain; twice as long each time, and at once
+/// for a log that is too large.
+const PATIENCE: Duration = Duration::from_millis(500);
+const LONGEST_PATIENCE: Duration = Duration::from_secs(8);
+const TOO_LARGE: i64 = 12_288;
 
 /// What writer and checkpoint thread tell each other.
 #[derive(Default)]
 pub(super) struct Signals {
     /// The writer should copy the rest at its next opportunity.
     pub(super) finish: AtomicBool,
+    /// The disk is full: what the log has of it, it keeps.
+    pub(super) full: AtomicBool,
     /// The thread should end.
     pub(super) stop: AtomicBool,
 }
 
 /// Starts the thread.
-pub(super) fn start(directory: &Path, signals: Arc<Signals>) -> Result<JoinHandle<()>, StoreError> {
+pub(super) fn start(
+    directory: &Path,
+    signals: Arc<Signals>,
+    gate: Arc<Gate>,
+) -> Result<JoinHandle<()>, StoreError> {
     let connection = Connection::open(open::database(directory))
         .and_then(|connection| {
             connection.execute_batch(
-                "PRAGMA wal_autocheckpoint = 0; PRAGMA synchronous = FULL; PRAGMA cache_size = -512;",
+                "PRAGMA wal_autocheckpoint = 0; PRAGMA synchronous = FULL; PRAGMA cache_size = -512;
+                 PRAGMA busy_timeout = 100;",
             )?;
             Ok(connection)
         })
         .map_err(|e| StoreError::Open(format!("the database cannot be opened for checkpoints: {e}")))?;
+    let file = PathBuf::from(format!("{}-wal", open::database(directory).display()));
+    let log = Log { connection, file, signals, gate, patience: PATIENCE, next: Instant::now() };
     std::thread::Builder::new()
         .name("checkpoint".into())
-        .spawn(move || run(&connection, &signals))
+        .spawn(move || log.run())
         .map_err(|e| StoreError::Open(format!("no thread for checkpoints: {e}")))
 }
 
-fn run(connection: &Connection, signals: &Signals) {
-    let mut seen = 0;
-    while !signals.stop.load(Ordering::Relaxed) {
-        std::thread::sleep(PAUSE);
-        // Changes with commits of other connections only.
-        let version: i64 = connection.query_row("PRAGMA data_version", [], |row| row.get(0)).unwrap_or(0);
-        if std::mem::replace(&mut seen, version) == version {
-            continue;
+/// The write-ahead log as the thread sees it.
+struct Log {
+    connection: Connection,
+    file: PathBuf,
+    signals: Arc<Signals>,
+    gate: Arc<Gate>,
+    patience: Duration,
+    /// Readers are not gated before this.
+    next: Instant,
+}
+
+impl Log {
+    fn run(mut self) {
+        let (mut seen, mut changed) = (0, Instant::now());
+        while !self.signals.stop.load(Ordering::Relaxed) {
+            std::thread::sleep(PAUSE);
+            // Changes with commits of other connections only.
+            let version: i64 =
+                self.connection.query_row("PRAGMA data_version", [], |row| row.get(0)).unwrap_or(0);
+            if std::mem::replace(&mut seen, version) == version {
+                if changed.elapsed() >= IDLE && self.size() > CUT_IDLE_FROM {
+                    self.begin_anew(CUT_IDLE_FROM);
+                }
+                continue;
+            }
+            changed = Instant::now();
+            match passive(&self.connection) {
+                Ok((pages, _)) => {
+                    if pages >= FINISH_FROM {
+                        self.signals.finish.store(true, Ordering::Relaxed);
+                    }
+                    if pages >= TOO_LARGE {
+                        self.patience = LONGEST_PATIENCE;
+                    }
+                    if pages >= GATE_FROM {
+                        self.begin_anew(CUT_FROM);
+                    }
+                }
+                Err(e) => tracing::warn!(error = %e, "a checkpoint failed; it will be repeated"),
+            }
         }
-        match passive(connection) {
-            Ok(pages) if pages >= FINISH_FROM => signals.finish.store(true, Ordering::Relaxed),
-            Ok(_) => {}
-            Err(e) => tracing::warn!(error = %e, "a checkpoint failed; it will be repeated"),
+    }
+
+    fn size(&self) -> u64 {
+        std::fs::metadata(&self.file).map_or(0, |meta| meta.len())
+    }
+
+    /// Has the log begin anew, and cuts a file that is larger than this. In vain while somebody reads for long, or from outside
+    /// of this process: tried again later.
+    fn begin_anew(&mut self, cut_from: u64) {
+        if Instant::now() < self.next {
+            return;
+        }
+        let cut = self.size() > cut_from && !self.signals.full.load(Ordering::Relaxed);
+        let nearly = || passive(&self.connection).is_ok_and(|(pages, copied)| pages - copied <= REST);
+        let mode = if cut { "TRUNCATE" } else { "RESTART" };
+        let done = self.gate.closed(self.patience, nearly, || {
+            let checkpoint = format!("PRAGMA wal_checkpoint({mode})");
+            let busy = self.connection.query_row(&checkpoint, [], |row| row.get::<_, i64>(0));
+            busy.is_ok_and(|busy| busy == 0)
+        });
+        if done {
+            self.patience = PATIENCE;
+        } else {
+            self.next = Instant::now() + self.patience.min(PATIENCE * 4);
+            self.patience = (self.patience * 2).min(LONGEST_PATIENCE);
         }
     }
 }
 
-/// Copies what can be copied without waiting for anybody. Gives the pages in the log: one that is wholly copied
-/// begins anew with the next commit.
-pub(super) fn passive(connection: &Connection) -> rusqlite::Result<i64> {
-    connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |row| row.get(1))
+/// Copies what can be copied without waiting for anybody. Gives the pages in the log, and how many of them are copied: one that is
+/// wholly copied begins anew with the next commit.
+pub(super) fn passive(connection: &Connection) -> rusqlite::Result<(i64, i64)> {
+    connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |row| Ok((row.get(1)?, row.get(2)?)))
 }

@@ -4,6 +4,7 @@
 use longhaul_model::Timestamp;
 
 use super::batch::Batch;
+use super::need::Need;
 use super::writer::{Answer, Job, Writer};
 use crate::error::StoreError;
 
@@ -12,7 +13,7 @@ pub(super) enum Turn<'a> {
     /// Runs it inside the transaction.
     Run(&'a mut Batch, &'a mut Writer),
     /// Tells its caller that it will not be run.
-    Refuse(&'a str),
+    Refuse(&'a StoreError),
 }
 
 /// An errand on its way to the writer.
@@ -22,13 +23,15 @@ pub(super) type Errand = Box<dyn FnOnce(Turn<'_>) + Send>;
 pub(super) fn errand<T: Send + 'static>(
     work: impl FnOnce(&mut Writer, Timestamp) -> Result<T, StoreError> + Send + 'static,
     answer: Answer<T>,
+    need: Need,
 ) -> Job {
-    Job::Errand(Box::new(move |turn| match turn {
+    let errand = move |turn: Turn<'_>| match turn {
         Turn::Run(batch, writer) => {
             let done = work(writer, batch.now());
             batch.tell(done, answer, |_, _| {});
         }
         // Whoever asked may have gone.
-        Turn::Refuse(why) => drop(answer.send(Err(StoreError::Unavailable(why.to_owned())))),
-    }))
+        Turn::Refuse(e) => drop(answer.send(Err(e.copy()))),
+    };
+    Job::Errand(Box::new(errand), need)
 }

@@ -1,6 +1,7 @@
 //! The embedded engine: SQLite in one file, one writer thread with group commit, readers beside it.
 
 mod accounts;
+mod answers;
 mod attempts;
 mod audit;
 mod backup;
@@ -8,19 +9,29 @@ mod batch;
 mod change;
 mod checkpoint;
 mod claims;
+mod condition;
 mod counters;
+mod doomed;
 mod errand;
 mod functions;
+mod gate;
 mod import;
+mod keys;
 mod lenient;
 mod list;
 mod logs;
+mod need;
 mod open;
 mod purge;
+mod queue;
 mod readers;
+mod repeats;
+mod reserve;
 mod rows;
 mod seal;
 mod settings;
+mod space;
+mod transaction;
 pub(crate) mod transfer;
 mod work;
 mod workflows;
@@ -29,8 +40,9 @@ mod writer;
 use std::collections::{HashSet, VecDeque};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use longhaul_model::workflow::{Definition, Workflow};
@@ -38,22 +50,31 @@ use longhaul_model::{Attempt, Command, Env, Spec, TaskId, TaskStatus, Timestamp,
 use parking_lot::{Mutex, RwLock};
 use serde_json::Value;
 use tokio::sync::{mpsc, oneshot};
+use tokio::time::timeout;
 
 pub use backup::backup;
 
 use crate::audit::{Audit, AuditPage, AuditQuery};
 use crate::error::StoreError;
+use crate::health::Health;
 use crate::locks::{ClaimSweep, Lock, LockPage, LockQuery};
 use crate::logs::{LogChunk, LogLine, LogQuery};
 use crate::query::TaskQuery;
 use crate::store::{CommitSink, Store, Submission, Work};
 use crate::stored::*;
+use need::Need;
 use readers::Readers;
 use rows::sql;
 use writer::{Answer, Job, Shared, Writer};
 
-/// Jobs that may wait for the writer; beyond, callers wait.
-const QUEUE: usize = 16_384;
+/// How long a caller waits for the writer to come to its job.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// How much longer it waits for the end of a job that was begun.
+const LAST: Duration = Duration::from_secs(5);
+/// How long the writer may go on with what was accepted when the store closes.
+const FINISHING: Duration = Duration::from_secs(5);
+/// How much longer the close waits for a storage that does not let go.
+const LETTING_GO: Duration = Duration::from_secs(2);
 /// Tasks recovered in one go.
 const RECOVERED_AT_ONCE: usize = 256;
 
@@ -62,7 +83,6 @@ pub struct Sqlite {
     directory: PathBuf,
     shared: Arc<Shared>,
     readers: Readers,
-    jobs: mpsc::Sender<Job>,
     /// Tasks before this one were accepted by an earlier process: only those have anything to recover.
     first_seq: i64,
     threads: Mutex<Vec<JoinHandle<()>>>,
@@ -78,6 +98,8 @@ impl Sqlite {
     /// After Ok: on the newest schema. Crash in the middle: each migration happened whole or not at all.
     pub fn open(directory: &Path, env: Env) -> Result<Arc<Sqlite>, StoreError> {
         let lock = open::lock(directory)?;
+        let mut reserve = reserve::Reserve::find(directory);
+        let is_full = reserve.is_there() && reserve.is_needed() && reserve.release();
         let connection = open::writer(directory, env.now())?;
         crate::transfer::check_whole(&directory.display().to_string(), |name| {
             transfer::setting(&connection, name)
@@ -88,23 +110,21 @@ impl Sqlite {
             workflows: crate::known::Workflows::default(),
             sink: RwLock::new(None),
             signals: Arc::new(checkpoint::Signals::default()),
-            broken: AtomicBool::new(false),
             damaged: crate::known::Damages::default(),
+            queue: queue::Queue::new(),
+            condition: condition::Condition::default(),
         });
-        let (jobs, queue) = mpsc::channel(QUEUE);
+        shared.condition.fills(is_full);
+        shared.signals.full.store(is_full, Ordering::Relaxed);
         let (told, mut finished) = mpsc::unbounded_channel::<writer::Finished>();
         let telling = shared.clone();
-        // Weak, so that the writer ends once nobody else is left to ask.
-        let further = jobs.downgrade();
         tokio::spawn(async move {
             while let Some(mut batch) = finished.recv().await {
                 let left = batch.take_left();
                 batch.tell(&telling);
-                if !left.is_empty()
-                    && let Some(jobs) = further.upgrade()
-                {
+                if !left.is_empty() {
                     // Closed: the sweep finds them after the next start.
-                    let _ = jobs.send(claims::errand(left, Vec::new())).await;
+                    let _ = telling.queue.put(claims::errand(left, Vec::new()), None).await;
                 }
             }
         });
@@ -119,10 +139,18 @@ impl Sqlite {
             sealing: Vec::new(),
             unrecovered,
             recovering: Vec::new(),
-            jobs: queue,
+            repeats: repeats::Repeats::default(),
+            left: VecDeque::new(),
+            reserve,
+            looked: Instant::now(),
+            has_doomed: true,
+            cleared: Instant::now(),
+            regained: Instant::now(),
+            patience: Duration::ZERO,
             told,
         };
-        let copier = checkpoint::start(directory, shared.signals.clone())?;
+        let gate = Arc::new(gate::Gate::default());
+        let copier = checkpoint::start(directory, shared.signals.clone(), gate.clone())?;
         let writer = std::thread::Builder::new()
             .name("writer".into())
             .spawn(move || writer.run())
@@ -130,8 +158,7 @@ impl Sqlite {
         Ok(Arc::new(Sqlite {
             directory: directory.to_owned(),
             shared,
-            readers: Readers::new(directory.to_owned()),
-            jobs,
+            readers: Readers::new(directory.to_owned(), gate),
             first_seq: next_seq,
             threads: Mutex::new(vec![writer, copier]),
             claims: Mutex::new(claims::Cursor::default()),
@@ -142,6 +169,7 @@ impl Sqlite {
     /// Runs a function in the writer's transaction, with a note of it.
     async fn errand<T: Send + 'static>(
         &self,
+        need: Need,
         note: Option<Audit>,
         work: impl FnOnce(&mut Writer, Timestamp) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
@@ -152,14 +180,20 @@ impl Sqlite {
             }
             Ok(done)
         };
-        self.ask(|answer| errand::errand(work, answer)).await
+        self.ask(|answer| errand::errand(work, answer, need)).await
     }
 
+    /// Asks the writer. Refused at once while the storage does not take it; nobody waits for ever.
     async fn ask<T>(&self, job: impl FnOnce(Answer<T>) -> Job) -> Result<T, StoreError> {
-        let closed = || StoreError::Unavailable("the server is stopping".to_owned());
         let (answer, answered) = oneshot::channel();
-        self.jobs.send(job(answer)).await.map_err(|_| closed())?;
-        answered.await.map_err(|_| closed())?
+        let job = job(answer);
+        self.shared.condition.admit(Need::of(&job))?;
+        let until = Instant::now() + PATIENCE;
+        let late = |_| StoreError::Unavailable("the storage did not answer in time".to_owned());
+        let put = timeout(PATIENCE, self.shared.queue.put(job, Some(until))).await.map_err(late)?;
+        put.map_err(|_| writer::stopping())?;
+        let left = until.saturating_duration_since(Instant::now()) + LAST;
+        timeout(left, answered).await.map_err(late)?.map_err(|_| writer::stopping())?
     }
 
     fn seq(connection: &rusqlite::Connection, id: TaskId) -> Result<i64, StoreError> {
@@ -207,7 +241,7 @@ impl Store for Sqlite {
 
     async fn post(&self, id: TaskId, command: Command) {
         // Closed: what was not recorded is recovered at the next start.
-        let _ = self.jobs.send(Job::Command(id, command, None)).await;
+        let _ = self.shared.queue.put(Job::Command(id, command, None), None).await;
     }
 
     async fn work(&self, work: Work) -> Result<Worked, StoreError> {
@@ -235,10 +269,7 @@ impl Store for Sqlite {
             for id in tasks.into_iter().filter_map(|(_, id)| id) {
                 let (answer, answered) = oneshot::channel();
                 let job = Job::Command(id, Command::Recover { node: None }, Some((answer, None)));
-                self.jobs
-                    .send(job)
-                    .await
-                    .map_err(|_| StoreError::Unavailable("the server is stopping".into()))?;
+                self.shared.queue.put(job, None).await.map_err(|_| writer::stopping())?;
                 answers.push((id, answered));
             }
             for (id, answered) in answers {
@@ -250,7 +281,7 @@ impl Store for Sqlite {
                         tracing::error!(task.id = %id, error = %e, "a task cannot be read and is left as it is");
                     }
                     Ok(Err(e)) => return Err(e),
-                    Err(_) => return Err(StoreError::Unavailable("the server is stopping".into())),
+                    Err(_) => return Err(writer::stopping()),
                 }
             }
         }
@@ -295,7 +326,7 @@ impl Store for Sqlite {
     }
 
     fn list(&self, query: &TaskQuery) -> Result<Page, StoreError> {
-        self.readers.snapshot(|connection| list::list(connection, &self.shared.workflows, query))
+        self.readers.long(|connection| list::list(connection, &self.shared.workflows, query))
     }
 
     fn spec(&self, id: TaskId) -> Result<Option<Spec>, StoreError> {
@@ -311,7 +342,7 @@ impl Store for Sqlite {
     }
 
     fn locks(&self, query: &LockQuery) -> Result<LockPage, StoreError> {
-        self.readers.snapshot(|connection| claims::list(connection, query))
+        self.readers.long(|connection| claims::list(connection, query))
     }
 
     fn blockers(&self, id: TaskId, most: u32) -> Result<Vec<Lock>, StoreError> {
@@ -330,7 +361,7 @@ impl Store for Sqlite {
         let count = keys.len() + tasks.len();
         if count > 0 {
             // Closed: the next start sweeps again.
-            let _ = self.jobs.send(claims::errand(keys, tasks)).await;
+            let _ = self.shared.queue.put(claims::errand(keys, tasks), None).await;
         }
         Ok(ClaimSweep { found: count, is_through })
     }
@@ -342,7 +373,8 @@ impl Store for Sqlite {
         attempt: u32,
         lines: Vec<LogLine>,
     ) -> Result<(), StoreError> {
-        self.errand(None, move |writer, _| logs::write(writer, id, sub_task, attempt, &lines)).await
+        self.errand(Need::Room, None, move |writer, _| logs::write(writer, id, sub_task, attempt, &lines))
+            .await
     }
 
     fn log(&self, id: TaskId, query: &LogQuery) -> Result<Vec<LogChunk>, StoreError> {
@@ -379,7 +411,7 @@ impl Store for Sqlite {
         tasks: Vec<ImportedTask>,
         audit: Option<Audit>,
     ) -> Result<ImportOutcome, StoreError> {
-        self.errand(audit, move |writer, _| {
+        self.errand(Need::Room, audit, move |writer, _| {
             let Writer { connection, counters, next_seq, .. } = writer;
             import::import(connection, counters, &tasks, || {
                 *next_seq += 1;
@@ -394,7 +426,7 @@ impl Store for Sqlite {
         tasks: Vec<TaskId>,
         audit: Option<Audit>,
     ) -> Result<Vec<(TaskId, Deletion)>, StoreError> {
-        self.errand(audit, move |writer, _| purge::named(writer, &tasks)).await
+        self.errand(Need::WayOut, audit, move |writer, _| purge::named(writer, &tasks)).await
     }
 
     async fn purge(
@@ -403,7 +435,7 @@ impl Store for Sqlite {
         from: Option<(Timestamp, TaskId)>,
         limit: u32,
     ) -> Result<Purged, StoreError> {
-        self.errand(None, move |writer, _| purge::aged(writer, before, from, limit)).await
+        self.errand(Need::WayOut, None, move |writer, _| purge::aged(writer, before, from, limit)).await
     }
 
     fn setting(&self, name: &str) -> Result<Option<Value>, StoreError> {
@@ -412,23 +444,29 @@ impl Store for Sqlite {
 
     async fn put_setting(&self, name: &str, value: Value, audit: Option<Audit>) -> Result<(), StoreError> {
         let name = name.to_owned();
-        self.errand(audit, move |writer, _| settings::put(&writer.connection, &name, &value)).await
+        self.errand(Need::Room, audit, move |writer, _| settings::put(&writer.connection, &name, &value))
+            .await
     }
 
     async fn note(&self, audit: Audit) -> Result<(), StoreError> {
-        self.errand(Some(audit), |_, _| Ok(())).await
+        self.errand(Need::Room, Some(audit), |_, _| Ok(())).await
     }
 
     fn audit(&self, query: &AuditQuery) -> Result<AuditPage, StoreError> {
-        self.readers.snapshot(|connection| audit::page(connection, query))
+        self.readers.long(|connection| audit::page(connection, query))
     }
 
     async fn prune_audit(&self, before: Timestamp, limit: u32) -> Result<u64, StoreError> {
-        self.errand(None, move |writer, _| audit::prune(&writer.connection, before, limit)).await
+        self.errand(Need::WayOut, None, move |writer, _| audit::prune(&writer.connection, before, limit))
+            .await
     }
 
     async fn flush(&self) -> Result<(), StoreError> {
-        self.errand(None, |_, _| Ok(())).await
+        let done = |writer: &mut Writer, _| match writer.repeats.is_empty() {
+            true => Ok(()),
+            false => Err(StoreError::Unavailable("changes wait to be written again".to_owned())),
+        };
+        self.errand(Need::WayOut, None, done).await
     }
 
     fn stats(&self) -> Result<Stats, StoreError> {
@@ -455,22 +493,49 @@ impl Store for Sqlite {
     }
 
     fn is_writable(&self) -> bool {
-        !self.shared.broken.load(Ordering::Relaxed) && !self.jobs.is_closed()
+        self.shared.condition.is_sound() && !self.shared.queue.is_closed()
+    }
+
+    fn health(&self) -> Health {
+        let Shared { queue, condition, .. } = &*self.shared;
+        condition.health(queue.oldest(), queue.is_closed())
     }
 
     async fn close(&self) {
-        let _ = self.jobs.send(Job::Close).await;
-        self.shared.signals.stop.store(true, Ordering::Relaxed);
+        self.end();
         let threads = std::mem::take(&mut *self.threads.lock());
-        let joined = tokio::task::spawn_blocking(move || {
+        // Not a thread of the runtime: that one would wait at its end for a storage that does not let go.
+        let (joined, let_go) = oneshot::channel();
+        let joiner = std::thread::Builder::new().name("closing".into()).spawn(move || {
             for thread in threads {
                 if thread.join().is_err() {
                     tracing::error!("a thread of the store ended early");
                 }
             }
+            let _ = joined.send(());
         });
-        let _ = joined.await;
+        let closed = joiner.is_ok() && timeout(FINISHING + LETTING_GO, let_go).await.is_ok();
         *self.shared.sink.write() = None;
-        *self.lock.lock() = None;
+        if closed {
+            *self.lock.lock() = None;
+        } else {
+            tracing::error!(
+                "the storage does not let go: what it was asked last may be done or not, the next start finds out"
+            );
+        }
+    }
+}
+
+impl Sqlite {
+    /// Asks the threads to end.
+    fn end(&self) {
+        self.shared.queue.close(Instant::now() + FINISHING);
+        self.shared.signals.stop.store(true, Ordering::Relaxed);
+    }
+}
+
+impl Drop for Sqlite {
+    fn drop(&mut self) {
+        self.end();
     }
 }

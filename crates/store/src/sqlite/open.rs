@@ -22,6 +22,7 @@ const MIGRATIONS: &[Migration] = &[
     Migration { number: 3, name: "audit", sql: include_str!("migrations/0003_audit.sql") },
     Migration { number: 4, name: "logs", sql: include_str!("migrations/0004_logs.sql") },
     Migration { number: 5, name: "claims", sql: include_str!("migrations/0005_claims.sql") },
+    Migration { number: 6, name: "doomed", sql: include_str!("migrations/0006_doomed.sql") },
     Migration { number: 7, name: "waiting", sql: include_str!("migrations/0007_waiting.sql") },
 ];
 
@@ -82,7 +83,8 @@ pub(super) fn writer(directory: &Path, now: Timestamp) -> Result<Connection, Sto
     connection
         .execute_batch(
             "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 0;
-             PRAGMA cache_size = -32768; PRAGMA temp_store = MEMORY; PRAGMA busy_timeout = 5000;",
+             PRAGMA cache_size = -32768; PRAGMA temp_store = MEMORY; PRAGMA busy_timeout = 5000;
+             PRAGMA journal_size_limit = 67108864;",
         )
         .map_err(failed)?;
     restrict(&path).map_err(|e| StoreError::Open(format!("{}: {e}", path.display())))?;

@@ -3,6 +3,7 @@
 use longhaul_model::{Record, TaskId, Timestamp, Unread};
 use rusqlite::{Connection, params};
 
+use super::doomed::{self, Budget};
 use super::rows::{self, Counting, Place, sql};
 use super::writer::Writer;
 use super::{claims, lenient, seal, settings};
@@ -13,7 +14,9 @@ use crate::stored::{Damaged, Deletion, Purged, Stored};
 /// Deletes what may be deleted of the tasks named.
 pub(super) fn named(writer: &mut Writer, tasks: &[TaskId]) -> Result<Vec<(TaskId, Deletion)>, StoreError> {
     raise_floor(writer)?;
-    tasks.iter().map(|&id| Ok((id, alone(writer, id, Record::is_deletable)?))).collect()
+    let mut budget = Budget::slice();
+    let mut each = |&id: &TaskId| Ok((id, alone(writer, id, Record::is_deletable, &mut budget)?));
+    tasks.iter().map(&mut each).collect()
 }
 
 /// One round of retention.
@@ -24,6 +27,7 @@ pub(super) fn aged(
     limit: u32,
 ) -> Result<Purged, StoreError> {
     raise_floor(writer)?;
+    let mut budget = Budget::slice();
     let mut purged = Purged::default();
     let mut oldest = aged_of(&writer.connection, "hot", before, from, limit)?;
     oldest.extend(aged_of(&writer.connection, "history INDEXED BY history_completed", before, from, limit)?);
@@ -31,7 +35,7 @@ pub(super) fn aged(
     oldest.truncate(limit as usize);
     for (_, id) in &oldest {
         let expired = |record: &Record| !record.holds_locks() && record.undecided().is_none();
-        if alone(writer, *id, expired)? == Deletion::Deleted {
+        if alone(writer, *id, expired, &mut budget)? == Deletion::Deleted {
             purged.deleted += 1;
         }
     }
@@ -40,12 +44,18 @@ pub(super) fn aged(
 }
 
 /// Deletes one task, for itself: where its rows are damaged so that they cannot be deleted, it stays whole, and the others go.
-fn alone(writer: &mut Writer, id: TaskId, may: impl Fn(&Record) -> bool) -> Result<Deletion, StoreError> {
+fn alone(
+    writer: &mut Writer,
+    id: TaskId,
+    may: impl Fn(&Record) -> bool,
+    budget: &mut Budget,
+) -> Result<Deletion, StoreError> {
+    writer.has_doomed = true;
     let Writer { connection, counters, shared, .. } = writer;
     let run =
         |statement: &str| connection.prepare_cached(statement).and_then(|mut s| s.execute([])).map_err(sql);
     run("SAVEPOINT one")?;
-    let done = one(connection, &shared.workflows, id, may);
+    let done = one(connection, &shared.workflows, id, may, budget);
     if !matches!(done, Ok((Deletion::Deleted, _))) {
         run("ROLLBACK TO one")?;
     }
@@ -101,12 +111,14 @@ fn raise_floor(writer: &Writer) -> Result<(), StoreError> {
     settings::put(&writer.connection, FLOOR, &writer.next_seq.into())
 }
 
-/// Deletes one task if it has ended and `may` says so; with what it counted as, where that is known.
+/// Deletes one task if it has ended and `may` says so, with what it wrote as far as the budget goes; gives what it counted as, where
+/// that is known.
 fn one(
     connection: &Connection,
     workflows: &Workflows,
     id: TaskId,
     may: impl Fn(&Record) -> bool,
+    budget: &mut Budget,
 ) -> Result<(Deletion, Option<Counting>), StoreError> {
     let Some(row) = rows::find(connection, id)? else { return Ok((Deletion::NotFound, None)) };
     let (seq, place) = (row.seq, row.place);
@@ -135,14 +147,9 @@ fn one(
     } else {
         seal::unseal(connection, seq)?;
     }
-    for statement in [
-        "DELETE FROM specs WHERE seq = ?",
-        "DELETE FROM chunks WHERE seq = ?",
-        "DELETE FROM outputs WHERE seq = ?",
-        "DELETE FROM attempts WHERE seq = ?",
-        "DELETE FROM logs WHERE seq = ?",
-    ] {
-        delete(connection, statement, seq)?;
+    // Of one that wrote much, the rest goes in slices.
+    if budget.is_spent() || !doomed::clear(connection, seq, budget)? {
+        doomed::put(connection, seq)?;
     }
     connection
         .prepare_cached("DELETE FROM ids WHERE id = ?")

@@ -1,10 +1,12 @@
 //! Connections that only read: as many as are in use at once, kept for the next.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use parking_lot::Mutex;
 use rusqlite::Connection;
 
+use super::gate::{Gate, Length};
 use super::open;
 use crate::error::StoreError;
 
@@ -13,12 +15,13 @@ const KEPT: usize = 4;
 
 pub(super) struct Readers {
     directory: PathBuf,
+    gate: Arc<Gate>,
     idle: Mutex<Vec<Connection>>,
 }
 
 impl Readers {
-    pub(super) fn new(directory: PathBuf) -> Self {
-        Readers { directory, idle: Mutex::new(Vec::new()) }
+    pub(super) fn new(directory: PathBuf, gate: Arc<Gate>) -> Self {
+        Readers { directory, gate, idle: Mutex::new(Vec::new()) }
     }
 
     /// Reads with a connection of its own for the time.
@@ -26,6 +29,15 @@ impl Readers {
         &self,
         read: impl FnOnce(&Connection) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
+        self.read(Length::Short, read)
+    }
+
+    fn read<T>(
+        &self,
+        length: Length,
+        read: impl FnOnce(&Connection) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        let _inside = self.gate.enter(length);
         let idle = self.idle.lock().pop();
         let connection = idle.map_or_else(|| open::reader(&self.directory), Ok)?;
         let outcome = read(&connection);
@@ -41,11 +53,24 @@ impl Readers {
         &self,
         read: impl FnOnce(&Connection) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
-        self.with(|connection| {
-            let transaction = connection.unchecked_transaction().map_err(super::rows::sql)?;
-            let outcome = read(&transaction);
-            drop(transaction);
-            outcome
-        })
+        self.read(Length::Short, |connection| moment(connection, read))
     }
+
+    /// The same, for what may take as long as a list does: not for an event loop.
+    pub(super) fn long<T>(
+        &self,
+        read: impl FnOnce(&Connection) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        self.read(Length::Long, |connection| moment(connection, read))
+    }
+}
+
+fn moment<T>(
+    connection: &Connection,
+    read: impl FnOnce(&Connection) -> Result<T, StoreError>,
+) -> Result<T, StoreError> {
+    let transaction = connection.unchecked_transaction().map_err(super::rows::sql)?;
+    let outcome = read(&transaction);
+    drop(transaction);
+    outcome
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use longhaul_model::{Spec, Task, TaskId, TaskStatus, Timestamp, Unread};
 use rusqlite::types::ValueRef;
-use rusqlite::{Connection, Error, OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension, params};
 use serde_json::Value;
 
 use super::lenient;
@@ -37,24 +37,24 @@ pub(super) struct Row {
     doc: Result<String, String>,
 }
 
+/// What SQLite says, in the store's words. What lies in a row or a statement is told apart from what lies in the storage: the
+/// first fails one job, the second everybody's.
 pub(super) fn sql(e: rusqlite::Error) -> StoreError {
+    use rusqlite::ErrorCode::{
+        ConstraintViolation, DatabaseCorrupt, DiskFull, NotADatabase, ParameterOutOfRange, TooBig,
+        TypeMismatch, Unknown,
+    };
+    // The shared index of the log cannot grow: the disk is full.
+    let no_room = e.sqlite_error().is_some_and(|e| e.extended_code == rusqlite::ffi::SQLITE_IOERR_SHMSIZE);
     match e.sqlite_error_code() {
-        Some(rusqlite::ErrorCode::DiskFull) => StoreError::Full,
-        Some(rusqlite::ErrorCode::DatabaseCorrupt | rusqlite::ErrorCode::NotADatabase) => {
-            StoreError::Corrupt(e.to_string())
-        }
-        // A value that is stored is another than was written: that is one row's damage, and the storage is well.
-        None if matches!(
-            e,
-            Error::FromSqlConversionFailure(..)
-                | Error::IntegralValueOutOfRange(..)
-                | Error::InvalidColumnType(..)
-                | Error::Utf8Error(..)
-        ) =>
-        {
-            StoreError::Corrupt(e.to_string())
-        }
-        _ => StoreError::Unavailable(e.to_string()),
+        Some(DiskFull) => StoreError::Full,
+        Some(_) if no_room => StoreError::Full,
+        Some(
+            DatabaseCorrupt | NotADatabase | ConstraintViolation | TypeMismatch | TooBig
+            | ParameterOutOfRange | Unknown,
+        )
+        | None => StoreError::Corrupt(e.to_string()),
+        Some(_) => StoreError::Unavailable(e.to_string()),
     }
 }
 

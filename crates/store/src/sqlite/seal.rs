@@ -7,8 +7,48 @@ use rusqlite::{Connection, params};
 
 use super::lenient;
 use super::rows::sql;
+use super::writer::Writer;
 use crate::error::StoreError;
 use crate::packed::unpack;
+
+/// Resting tasks that wait to be sealed before sealing begins; few enough to be scanned by every list.
+const UNSEALED: usize = 512;
+/// Tasks sealed in one go, beside a batch. Many at once: the indexes' pages, and the segment that the index of names makes
+/// each time, are then written for all of them together.
+const SLICE: usize = 512;
+
+impl Writer {
+    /// Seals a slice once a whole one is there; a larger one the more resting tasks are hot, so that it keeps up.
+    pub(super) fn seal_some(&mut self) -> Result<(), StoreError> {
+        let excess = self.resting.len().saturating_sub(UNSEALED);
+        if excess < SLICE {
+            return Ok(());
+        }
+        let slice = excess.min(SLICE + excess / 8);
+        self.sealing.extend(self.resting.drain(..slice));
+        let sealing = std::mem::take(&mut self.sealing);
+        let sealed = self.apart(|writer| seal(&writer.connection, &sealing));
+        let outcome = match sealed {
+            Err(StoreError::Corrupt(_)) => self.seal_each(&sealing),
+            sealed => sealed,
+        };
+        self.sealing = sealing;
+        outcome
+    }
+
+    /// Seals one by one: those that cannot be sealed stay where they are, and keep no other one there.
+    fn seal_each(&mut self, tasks: &[i64]) -> Result<(), StoreError> {
+        for &seq in tasks {
+            match self.apart(|writer| seal(&writer.connection, &[seq])) {
+                Err(e @ StoreError::Corrupt(_)) => {
+                    tracing::error!(row = seq, error = %e, "a task cannot be sealed and stays among the active ones");
+                }
+                sealed => sealed?,
+            }
+        }
+        Ok(())
+    }
+}
 
 /// A row of history by what is found of it.
 pub(super) struct Entry<'a> {

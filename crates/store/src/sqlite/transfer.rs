@@ -6,7 +6,7 @@ use longhaul_model::{Env, TaskStatus, Timestamp};
 use rusqlite::{Connection, OptionalExtension, params, params_from_iter};
 
 use super::rows::sql;
-use super::{counters, open, seal};
+use super::{counters, doomed, open, seal};
 use crate::counters::{Counted, Counters};
 use crate::error::StoreError;
 use crate::transfer::{End, Found, Kind, OWN_SETTINGS, Table, Value, task};
@@ -36,6 +36,7 @@ impl Directory {
         let lock = open::lock(directory)?;
         let connection = open::writer(directory, env.now())?;
         connection.pragma_update(None, "wal_autocheckpoint", 10_000).map_err(sql)?;
+        doomed::finish(&connection)?;
         Ok(Directory { connection, place: directory.display().to_string(), _lock: lock })
     }
 }

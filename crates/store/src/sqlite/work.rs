@@ -19,7 +19,7 @@ impl Batch {
             {
                 *next = None;
             }
-            let done = match self.change(writer, id, command) {
+            let done = match self.apart(writer, |batch, writer| batch.change(writer, id, command)) {
                 Err(e @ (StoreError::Unavailable(_) | StoreError::Full)) => return Err(e),
                 Err(e) => Err(e),
                 Ok(grants) => {
@@ -44,7 +44,8 @@ impl Batch {
                 worked.unused.push((id, sub_task));
                 continue;
             }
-            match self.change(writer, id, Command::Lease { sub_task, terms: terms.clone() }) {
+            let command = Command::Lease { sub_task, terms: terms.clone() };
+            match self.apart(writer, |batch, writer| batch.change(writer, id, command)) {
                 Ok(grants) => {
                     room = room.saturating_sub(grants.len());
                     worked.grants.extend(grants);

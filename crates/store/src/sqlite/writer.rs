@@ -1,10 +1,10 @@
 //! The one thread that writes. It drains its queue, runs every waiting job in one transaction, commits once, then
 //! answers all of them: many changes share one fsync, and commands on one task have an order.
 
-use std::collections::HashSet;
+use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
 
 use longhaul_model::workflow::Definition;
 use longhaul_model::{Command, Env, Refused, TaskId};
@@ -12,11 +12,20 @@ use parking_lot::RwLock;
 use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
 
-use super::batch::Batch;
+use super::answers::refuse;
+use super::batch::{Batch, Verdict};
 use super::change::Loaded;
 use super::checkpoint::{self, Signals};
+use super::condition::Condition;
+use super::counters;
 use super::errand::Errand;
-use super::{counters, seal};
+use super::need::Need;
+use super::queue::{Entry, Queue};
+use super::repeats::{Posted, Repeats};
+use super::reserve::Reserve;
+use super::rows::sql;
+use super::space::LOOK;
+use super::transaction::PATIENCE;
 use crate::audit::Audit;
 use crate::cache::Cache;
 use crate::counters::Counters;
@@ -27,13 +36,6 @@ use crate::stored::{Submitted, Worked, WorkflowPut};
 
 /// Jobs in one transaction, at the most.
 const LARGEST_BATCH: usize = 512;
-/// Resting tasks that wait to be sealed before sealing begins; few enough to be scanned by every list.
-const UNSEALED: usize = 512;
-/// Tasks sealed in one go, beside a batch. Many at once: the indexes' pages, and the segment that the index of names makes
-/// each time, are then written for all of them together.
-const SLICE: usize = 512;
-/// How long the writer pauses before it repeats what could not be written.
-const PAUSE: Duration = Duration::from_millis(200);
 
 pub(super) type Answer<T> = oneshot::Sender<Result<T, StoreError>>;
 
@@ -48,17 +50,16 @@ pub(super) enum Job {
     PutWorkflow(Box<Definition>, Option<Audit>, Answer<WorkflowPut>),
     DeleteWorkflow(String, Option<Audit>, Answer<()>),
     /// Anything rare.
-    Errand(Errand),
-    Close,
+    Errand(Errand, Need),
 }
 
 /// What the writer shares with the rest of the store.
 pub(super) struct Shared {
+    pub(super) queue: Queue,
+    pub(super) condition: Condition,
     pub(super) workflows: Workflows,
     pub(super) sink: RwLock<Option<Arc<dyn CommitSink>>>,
     pub(super) signals: Arc<Signals>,
-    /// The storage failed in a way that must not be repeated as if nothing had been: nothing is written any more.
-    pub(super) broken: AtomicBool,
     /// Tasks that commands found damaged: the sweep passes over them.
     pub(super) damaged: crate::known::Damages,
 }
@@ -72,88 +73,231 @@ pub(super) struct Writer {
     pub(super) counters: Counters,
     pub(super) next_seq: i64,
     /// Resting tasks that are hot still, oldest first.
-    pub(super) resting: std::collections::VecDeque<i64>,
+    pub(super) resting: VecDeque<i64>,
     /// Those that the batch at work takes out of there.
     pub(super) sealing: Vec<i64>,
     /// Tasks that were active when the store was opened and have not recovered since.
     pub(super) unrecovered: HashSet<i64>,
     /// Those that recovered in the batch at work.
     pub(super) recovering: Vec<i64>,
-    pub(super) jobs: mpsc::Receiver<Job>,
+    pub(super) repeats: Repeats,
+    /// Jobs that a failed batch did not come to: they go first.
+    pub(super) left: VecDeque<Entry>,
+    pub(super) reserve: Reserve,
+    /// When storage and space were looked at last.
+    pub(super) looked: Instant,
+    /// Parts of deleted tasks may be left, of which a slice was deleted then, or may be from then on.
+    pub(super) has_doomed: bool,
+    pub(super) cleared: Instant,
+    /// When there was room on the disk again the last time.
+    pub(super) regained: Instant,
+    /// How long another process that writes is waited for.
+    pub(super) patience: Duration,
     /// Where finished batches go to be told of.
     pub(super) told: mpsc::UnboundedSender<Finished>,
 }
 
 impl Writer {
-    /// Runs until it is closed or nobody is left to ask.
+    /// Runs until it is closed.
     pub(super) fn run(mut self) {
-        let mut jobs = Vec::with_capacity(LARGEST_BATCH);
+        let shared = self.shared.clone();
+        self.shared.condition.has_reserve(self.reserve.restore());
         loop {
-            // What was to be repeated goes first; otherwise all that waits, or the first that comes.
-            if jobs.is_empty() && self.jobs.blocking_recv_many(&mut jobs, LARGEST_BATCH) == 0 {
+            let mut entries: Vec<Entry> = self.left.drain(..).collect();
+            let wake = if entries.is_empty() { self.wake() } else { Some(Instant::now()) };
+            let mut taken = Vec::new();
+            let closing = shared.queue.take(&mut taken, LARGEST_BATCH.saturating_sub(entries.len()), wake);
+            let now = Instant::now();
+            let oldest = entries.iter().chain(&taken).map(|entry| entry.since).min();
+            shared.condition.begins(oldest.unwrap_or(now));
+            self.look(now);
+            // What is repeated is older than what waits, and leaves half of the batch to it.
+            entries.extend(self.repeats.due(now, LARGEST_BATCH / 2).into_iter().map(Posted::into));
+            entries.extend(taken);
+            if closing.is_some_and(|until| now >= until || !shared.condition.is_sound()) {
+                refuse(entries, &stopping());
                 break;
             }
-            let close = jobs.iter().position(|job| matches!(job, Job::Close));
-            if let Some(at) = close {
-                jobs.truncate(at);
+            self.batch(entries);
+            if shared.condition.is_sound()
+                && let Some((posted, tries)) = self.repeats.lone(now)
+            {
+                self.alone(posted, tries);
             }
-            let again = self.batch(std::mem::take(&mut jobs));
-            if close.is_some() {
-                break;
+            if self.has_doomed && now >= self.cleared && shared.condition.is_sound() {
+                self.clear();
             }
-            if !again.is_empty() {
-                std::thread::sleep(PAUSE);
-                jobs = again;
-            }
-            if self.shared.signals.finish.swap(false, Ordering::Relaxed)
+            let (repeated, oldest, set_aside) = self.repeats.told();
+            shared.condition.waits(repeated, oldest, set_aside);
+            if shared.signals.finish.swap(false, Ordering::Relaxed)
                 && let Err(e) = checkpoint::passive(&self.connection)
             {
                 tracing::warn!(error = %e, "a checkpoint failed; it will be repeated");
+            }
+            shared.condition.rests();
+            if closing.is_some() && shared.queue.is_empty() && self.left.is_empty() && self.repeats.is_empty()
+            {
+                break;
             }
         }
         self.close();
     }
 
-    /// One transaction. Gives back the posted commands that must be repeated.
-    fn batch(&mut self, jobs: Vec<Job>) -> Vec<Job> {
-        if jobs.is_empty() {
-            return Vec::new();
+    /// When to wake though nobody asks for anything.
+    fn wake(&self) -> Option<Instant> {
+        let condition = &self.shared.condition;
+        let waits_for_space = !self.reserve.is_there() || condition.is_full() || condition.is_failing();
+        let look = (waits_for_space && !condition.is_broken()).then(|| self.looked + LOOK);
+        let clear = (self.has_doomed && condition.is_sound()).then_some(self.cleared);
+        look.into_iter().chain(clear).chain(self.repeats.wake(condition.is_sound())).min()
+    }
+
+    /// One transaction. Jobs that fail by themselves are taken back alone; after a failure of the storage, what was posted is
+    /// repeated.
+    fn batch(&mut self, entries: Vec<Entry>) {
+        let entries = self.admitted(entries);
+        if entries.is_empty() {
+            return;
         }
-        if self.shared.broken.load(Ordering::Relaxed) {
-            Batch::refuse(jobs, "the storage failed earlier; restart the server once it is sound");
-            return Vec::new();
+        if self.shared.condition.is_broken() {
+            let e = StoreError::Unavailable(
+                "the storage failed earlier; restart the server once it is sound".to_owned(),
+            );
+            return refuse(entries, &e);
         }
-        let now = self.env.now();
-        let mut batch = Batch::new(now);
-        let outcome = self.begin().and_then(|()| {
-            let mut jobs = jobs.into_iter();
-            while let Some(job) = jobs.next() {
-                batch.run(self, job);
-                if let Some(e) = batch.failure.take() {
-                    batch.leave_out(jobs, &e);
-                    return Err(e);
-                }
+        let mut batch = Batch::new(self.env.now());
+        let mut entries = entries.into_iter();
+        if let Err(e) = self.begin() {
+            let (posted, asked) = Entry::apart(entries);
+            refuse(asked, &e);
+            return self.failed(batch, posted, &e);
+        }
+        let mut culprit = None;
+        let outcome = (|| {
+            for entry in entries.by_ref() {
+                self.job(&mut batch, entry, &mut culprit)?;
             }
             self.seal_some()?;
             counters::write(&mut self.counters, &self.connection)?;
             self.commit()
-        });
+        })();
+        for (posted, why) in batch.spoilt() {
+            self.repeats.set_aside(posted, 0, &why);
+        }
         match outcome {
             Ok(()) => {
                 self.cache.settle();
                 self.sealing.clear();
                 self.recovering.clear();
+                self.wrote();
                 self.hand_over(batch, Ok(()));
-                Vec::new()
             }
             Err(e) => {
-                tracing::warn!(error = %e, "a batch of changes could not be written");
-                self.roll_back();
-                let again = batch.posted_jobs();
-                self.hand_over(batch, Err(e));
-                again
+                let (mut posted, asked) = Entry::apart(entries);
+                // The batch did not come to these: they may fare better in the next.
+                self.left.extend(asked);
+                match culprit {
+                    // What others cannot be written with is tried without them.
+                    Some(culprit) if matches!(e, StoreError::Unavailable(_)) => {
+                        self.repeats.set_aside(culprit, 0, &e);
+                    }
+                    culprit => posted.splice(0..0, culprit).for_each(drop),
+                }
+                self.failed(batch, posted, &e);
             }
         }
+    }
+
+    /// One job, in a savepoint of its own. `culprit` is the posted command under which the storage failed.
+    fn job(
+        &mut self,
+        batch: &mut Batch,
+        entry: Entry,
+        culprit: &mut Option<Posted>,
+    ) -> Result<(), StoreError> {
+        if entry.until.is_some_and(|until| Instant::now() > until) {
+            let e = StoreError::Unavailable("the storage did not come to it in time".to_owned());
+            refuse([entry], &e);
+            return Ok(());
+        }
+        if let Job::Command(id, command, None) = &entry.job
+            && self.repeats.holds(*id, command)
+        {
+            return Ok(());
+        }
+        self.connection.prepare_cached("SAVEPOINT job").and_then(|mut s| s.execute([])).map_err(sql)?;
+        let (mark, place) = (batch.mark(), self.place());
+        match batch.run(self, entry) {
+            None => {
+                self.counters.settle();
+                self.release("job")
+            }
+            Some(Verdict::Spoilt(why)) => {
+                self.back_to("job", place)?;
+                batch.take_back(mark, &why);
+                Ok(())
+            }
+            Some(Verdict::Failed(e)) => {
+                *culprit = batch.culprit(mark);
+                Err(e)
+            }
+        }
+    }
+
+    /// Tries again what was set aside, in a transaction of its own.
+    fn alone(&mut self, posted: Posted, tries: u32) {
+        let mut batch = Batch::new(self.env.now());
+        let mut culprit = None;
+        let (kept, entry) = (posted.again(), Entry::from(posted));
+        let outcome = self.begin().and_then(|()| {
+            self.job(&mut batch, entry, &mut culprit)?;
+            counters::write(&mut self.counters, &self.connection)?;
+            self.commit()
+        });
+        let spoilt = batch.spoilt().pop();
+        match (outcome, spoilt) {
+            (Ok(()), spoilt) => {
+                self.cache.settle();
+                self.recovering.clear();
+                if let Some((posted, why)) = spoilt {
+                    self.repeats.set_aside(posted, tries, &why);
+                } else {
+                    tracing::info!(task.id = %kept.id, "a change of a task that was set aside is done with");
+                }
+                self.hand_over(batch, Ok(()));
+            }
+            (Err(e), _) => {
+                self.roll_back();
+                self.repeats.set_aside(kept, tries, &e);
+                if matches!(e, StoreError::Full) {
+                    self.fills();
+                }
+            }
+        }
+    }
+
+    /// Nothing of a batch happened; what was posted for it, also what it did not come to, is repeated.
+    fn failed(&mut self, mut batch: Batch, rest: Vec<Posted>, e: &StoreError) {
+        tracing::warn!(error = %e, "a batch of changes could not be written");
+        self.roll_back();
+        self.shared.condition.failed(e);
+        let made_room = matches!(e, StoreError::Full) && self.fills();
+        if made_room {
+            for entry in batch.ways_out().into_iter().rev() {
+                self.left.push_front(entry);
+            }
+        }
+        let mut posted = batch.posted();
+        posted.extend(rest);
+        self.repeats.failed(posted, made_room);
+        self.hand_over(batch, Err(e.copy()));
+    }
+
+    /// Something is written: the storage is sound.
+    pub(super) fn wrote(&mut self) {
+        self.shared.condition.wrote();
+        self.repeats.healed();
+        self.be_patient(PATIENCE);
     }
 
     /// Telling wakes many tasks: that is done on the runtime's own threads, while the next batch is written.
@@ -163,56 +307,22 @@ impl Writer {
         }
     }
 
-    fn begin(&self) -> Result<(), StoreError> {
-        self.connection.execute_batch("BEGIN IMMEDIATE").map_err(super::rows::sql)
-    }
-
-    fn commit(&self) -> Result<(), StoreError> {
-        self.connection.execute_batch("COMMIT").map_err(|e| {
-            // After a failed fsync nobody knows what is on disk: writing on as if nothing had been would lie.
-            if e.sqlite_error_code() == Some(rusqlite::ErrorCode::SystemIoFailure) {
-                tracing::error!(error = %e, "a commit could not be made durable: writing stops until the server is restarted");
-                self.shared.broken.store(true, Ordering::Relaxed);
-            }
-            super::rows::sql(e)
-        })
-    }
-
-    fn roll_back(&mut self) {
-        if !self.connection.is_autocommit()
-            && let Err(e) = self.connection.execute_batch("ROLLBACK")
-        {
-            tracing::error!(error = %e, "a rollback failed: writing stops until the server is restarted");
-            self.shared.broken.store(true, Ordering::Relaxed);
-        }
-        self.counters.clear();
-        self.cache.forget_touched();
-        self.unrecovered.extend(self.recovering.drain(..));
-        for seq in self.sealing.drain(..).rev() {
-            self.resting.push_front(seq);
-        }
-    }
-
-    /// Seals a slice once a whole one is there; a larger one the more resting tasks are hot, so that it keeps up.
-    fn seal_some(&mut self) -> Result<(), StoreError> {
-        let excess = self.resting.len().saturating_sub(UNSEALED);
-        if excess >= SLICE {
-            let slice = excess.min(SLICE + excess / 8);
-            self.sealing.extend(self.resting.drain(..slice));
-            seal::seal(&self.connection, &self.sealing)?;
-        }
-        Ok(())
-    }
-
     fn close(mut self) {
-        self.jobs.close();
-        while let Ok(job) = self.jobs.try_recv() {
-            Batch::refuse(vec![job], "the server is stopping");
-        }
-        if let Err(e) = self.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())) {
+        refuse(self.left.drain(..), &stopping());
+        let mut waiting = Vec::new();
+        self.shared.queue.take(&mut waiting, usize::MAX, None);
+        refuse(waiting, &stopping());
+        if self.shared.condition.is_sound()
+            && let Err(e) = self.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
+        {
             tracing::warn!(error = %e, "the last checkpoint failed; the next start does without");
         }
     }
+}
+
+/// What callers are told that come too late.
+pub(super) fn stopping() -> StoreError {
+    StoreError::Unavailable("the server is stopping".to_owned())
 }
 
 /// A batch whose outcome is certain.

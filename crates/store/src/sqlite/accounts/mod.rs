@@ -7,6 +7,7 @@ mod users;
 use async_trait::async_trait;
 use longhaul_model::Timestamp;
 
+use super::need::Need;
 use super::writer::Writer;
 use super::{Sqlite, audit as notes};
 use crate::accounts::{Accounts, RefreshToken, User, UserChange, Users};
@@ -30,7 +31,7 @@ impl Accounts for Sqlite {
     }
 
     async fn create_user(&self, user: User, audit: Option<Audit>) -> Result<User, StoreError> {
-        self.errand(audit, move |writer, now| users::create(&writer.connection, user, now)).await
+        self.errand(Need::Room, audit, move |writer, now| users::create(&writer.connection, user, now)).await
     }
 
     async fn change_user(
@@ -40,20 +41,23 @@ impl Accounts for Sqlite {
         audit: Option<Audit>,
     ) -> Result<User, StoreError> {
         let name = name.to_owned();
-        self.errand(audit, move |writer, now| users::change(&writer.connection, &name, change, now)).await
+        self.errand(Need::Room, audit, move |writer, now| {
+            users::change(&writer.connection, &name, change, now)
+        })
+        .await
     }
 
     async fn delete_user(&self, name: &str, audit: Option<Audit>) -> Result<(), StoreError> {
         let name = name.to_owned();
-        self.errand(audit, move |writer, _| users::delete(&writer.connection, &name)).await
+        self.errand(Need::Room, audit, move |writer, _| users::delete(&writer.connection, &name)).await
     }
 
     async fn touch_api_keys(&self, used: Vec<(String, Timestamp)>) -> Result<(), StoreError> {
-        self.errand(None, move |writer, _| users::touch(&writer.connection, &used)).await
+        self.errand(Need::Room, None, move |writer, _| users::touch(&writer.connection, &used)).await
     }
 
     async fn put_refresh_token(&self, token: RefreshToken, audit: Option<Audit>) -> Result<(), StoreError> {
-        self.errand(audit, move |writer, _| sessions::put(&writer.connection, &token)).await
+        self.errand(Need::WayOut, audit, move |writer, _| sessions::put(&writer.connection, &token)).await
     }
 
     fn refresh_token(&self, hash: &[u8; 32]) -> Result<Option<RefreshToken>, StoreError> {
@@ -68,14 +72,15 @@ impl Accounts for Sqlite {
                 None => Ok(revoked),
             }
         };
-        self.errand(None, work).await
+        self.errand(Need::WayOut, None, work).await
     }
 
     async fn note(&self, audit: Audit) -> Result<(), StoreError> {
-        self.errand(Some(audit), |_, _| Ok(())).await
+        self.errand(Need::Room, Some(audit), |_, _| Ok(())).await
     }
 
     async fn prune_refresh_tokens(&self, now: Timestamp, limit: u32) -> Result<u64, StoreError> {
-        self.errand(None, move |writer, _| sessions::prune(&writer.connection, now, limit)).await
+        self.errand(Need::WayOut, None, move |writer, _| sessions::prune(&writer.connection, now, limit))
+            .await
     }
 }

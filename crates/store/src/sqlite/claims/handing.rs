@@ -6,6 +6,7 @@ use longhaul_model::{Change, Command, Task};
 
 use super::super::batch::Batch;
 use super::super::errand::Turn;
+use super::super::need::Need;
 use super::super::writer::{Job, Writer};
 use super::{Settled, forget, has_its_turn, release, request, settle, task};
 use crate::error::StoreError;
@@ -13,7 +14,8 @@ use crate::error::StoreError;
 /// Claims touched in one batch at the most: who else has its turn comes with the next, behind what came meanwhile.
 const TOUCHED: usize = 128;
 
-/// What is to be looked at.
+/// What is to be looked at. A job that is taken back leaves it as it found it.
+#[derive(Clone)]
 pub(in crate::sqlite) struct Open {
     /// Keys that somebody let go of. Locks come before places in this order.
     keys: BTreeSet<String>,
@@ -44,13 +46,14 @@ impl Open {
 /// Has the writer look at keys, and at tasks that may have nobody before them.
 pub(in crate::sqlite) fn errand(keys: impl IntoIterator<Item = String>, tasks: Vec<i64>) -> Job {
     let keys: Vec<String> = keys.into_iter().collect();
-    Job::Errand(Box::new(move |turn| {
+    let errand = move |turn: Turn<'_>| {
         // Refused, it is found again by the sweep.
         if let Turn::Run(batch, _) = turn {
             batch.claims.keys.extend(keys);
             batch.claims.tasks.extend(tasks);
         }
-    }))
+    };
+    Job::Errand(Box::new(errand), Need::Record)
 }
 
 impl Batch {
@@ -88,7 +91,10 @@ impl Batch {
                 self.claims.left.insert(key);
                 continue;
             }
-            let settled = match settle(&writer.connection, &key, self.claims.room, self.now()) {
+            let settled = self.apart(writer, |batch, writer| {
+                settle(&writer.connection, &key, batch.claims.room, batch.now())
+            });
+            let settled = match settled {
                 Err(e @ StoreError::Corrupt(_)) => {
                     tracing::error!(key, error = %e, "claims cannot be read and are left as they are");
                     continue;
@@ -113,7 +119,7 @@ impl Batch {
                 self.claims.keys.extend(release(&writer.connection, seq)?);
                 continue;
             };
-            match self.change(writer, id, Command::Acquired) {
+            match self.apart(writer, |batch, writer| batch.change(writer, id, Command::Acquired)) {
                 Ok(_) | Err(StoreError::Refused(_) | StoreError::NotFound) => {}
                 Err(e @ StoreError::Corrupt(_)) => {
                     tracing::error!(task.id = %id, error = %e, "a task cannot be read and is left as it is");

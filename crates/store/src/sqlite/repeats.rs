@@ -1,0 +1,210 @@
+//! Posted changes that could not be written. Those of a batch that failed as a whole join the next one. One that fails by itself
+//! is set aside, so that it keeps nobody else from being written, and is tried again ever more rarely.
+
+use std::collections::VecDeque;
+use std::mem::{Discriminant, discriminant};
+use std::time::{Duration, Instant};
+
+use longhaul_model::{Command, TaskId, Token};
+
+use super::queue::Entry;
+use super::writer::Job;
+use crate::error::StoreError;
+use crate::health::SetAside;
+
+/// How long the writer pauses before it repeats what could not be written; twice as long each time, up to the longest.
+const PAUSE: Duration = Duration::from_millis(200);
+const LONGEST_PAUSE: Duration = Duration::from_secs(4);
+/// The same for what was set aside.
+const ASIDE: Duration = Duration::from_secs(1);
+const LONGEST_ASIDE: Duration = Duration::from_secs(300);
+/// Changes kept, and bytes of what they carry. What a running attempt or a sweep says again is left out from a tenth of that on.
+const MOST: usize = 100_000;
+const LARGEST: usize = 64 << 20;
+
+/// A task, what is asked of it, and of which sub-task and attempt.
+type Subject = (TaskId, Discriminant<Command>, Option<(u32, Option<Token>)>);
+
+/// A posted change.
+pub(super) struct Posted {
+    pub(super) id: TaskId,
+    pub(super) command: Command,
+    pub(super) since: Instant,
+}
+
+impl Posted {
+    /// The same once more.
+    pub(super) fn again(&self) -> Posted {
+        Posted { id: self.id, command: self.command.clone(), since: self.since }
+    }
+
+    /// What it is about: the same said twice counts once.
+    fn subject(&self) -> Subject {
+        let attempt = match &self.command {
+            Command::Complete { sub_task, token, .. }
+            | Command::Fail { sub_task, token, .. }
+            | Command::HandBack { sub_task, token, .. }
+            | Command::Report { sub_task, token, .. } => Some((*sub_task, Some(*token))),
+            Command::Start { sub_task, .. } => Some((*sub_task, None)),
+            _ => None,
+        };
+        (self.id, discriminant(&self.command), attempt)
+    }
+
+    /// Whether somebody says it again by himself.
+    fn comes_again(&self) -> bool {
+        matches!(self.command, Command::Due | Command::Report { .. })
+    }
+
+    fn weight(&self) -> usize {
+        match &self.command {
+            Command::Complete { output: Some(output), .. } => output.to_string().len(),
+            _ => 0,
+        }
+    }
+}
+
+impl From<Posted> for Entry {
+    fn from(posted: Posted) -> Self {
+        let Posted { id, command, since } = posted;
+        Entry { job: Job::Command(id, command, None), since, until: None }
+    }
+}
+
+struct Aside {
+    posted: Posted,
+    reason: String,
+    tries: u32,
+    next: Instant,
+}
+
+/// All that waits to be written again.
+pub(super) struct Repeats {
+    waiting: VecDeque<Posted>,
+    /// Not before this; `None` while nothing failed.
+    next: Option<Instant>,
+    pause: Duration,
+    aside: Vec<Aside>,
+    bytes: usize,
+    /// The list of what was set aside changed since it was last told.
+    is_news: bool,
+}
+
+impl Default for Repeats {
+    fn default() -> Self {
+        let (waiting, aside) = (VecDeque::new(), Vec::new());
+        Repeats { waiting, next: None, pause: PAUSE, aside, bytes: 0, is_news: false }
+    }
+}
+
+impl Repeats {
+    /// A batch failed as a whole: these were part of it. Without a pause if something was done about the failure.
+    pub(super) fn failed(&mut self, posted: Vec<Posted>, at_once: bool) {
+        let now = Instant::now();
+        // They were due before those that wait since.
+        for posted in posted.into_iter().rev() {
+            if self.has_room(&posted) {
+                self.waiting.push_front(posted);
+            }
+        }
+        self.next = Some(if at_once { now } else { now + self.pause });
+        if !at_once {
+            self.pause = (self.pause * 2).min(LONGEST_PAUSE);
+        }
+    }
+
+    /// A batch was written. After failures everything is worth another try.
+    pub(super) fn healed(&mut self) {
+        self.pause = PAUSE;
+        if self.next.take().is_some() {
+            for aside in &mut self.aside {
+                aside.next = Instant::now();
+            }
+        }
+    }
+
+    /// One failed by itself. `tries` is how often it had failed so before.
+    pub(super) fn set_aside(&mut self, posted: Posted, tries: u32, why: &StoreError) {
+        if !self.has_room(&posted) {
+            return;
+        }
+        let (id, tries, reason) = (posted.id, tries + 1, why.to_string());
+        if tries == 1 {
+            tracing::error!(task.id = %id, error = reason, "a change of a task cannot be written and is set aside; it will be tried again");
+        }
+        let pause = (ASIDE * 2_u32.saturating_pow(tries - 1)).min(LONGEST_ASIDE);
+        self.is_news = true;
+        self.aside.push(Aside { posted, reason, tries, next: Instant::now() + pause });
+    }
+
+    /// Whether the same was set aside: trying it with others would tell nothing new.
+    pub(super) fn holds(&self, id: TaskId, command: &Command) -> bool {
+        if self.aside.is_empty() {
+            return false;
+        }
+        let asked = Posted { id, command: command.clone(), since: Instant::now() };
+        self.aside.iter().any(|aside| aside.posted.subject() == asked.subject())
+    }
+
+    fn has_room(&mut self, posted: &Posted) -> bool {
+        let (count, weight) = (self.waiting.len() + self.aside.len(), posted.weight());
+        if posted.comes_again() && count >= MOST / 10 {
+            return false;
+        }
+        if count >= MOST || self.bytes + weight > LARGEST {
+            tracing::error!(task.id = %posted.id, "a change of a task could not be written, and there is no room to keep it: the next start finds out what it was");
+            return false;
+        }
+        self.bytes += weight;
+        true
+    }
+
+    /// Takes what is to be tried again with the next batch, the oldest first.
+    pub(super) fn due(&mut self, now: Instant, most: usize) -> Vec<Posted> {
+        if self.next.is_some_and(|next| next > now) {
+            return Vec::new();
+        }
+        let some = self.waiting.len().min(most);
+        let due: Vec<Posted> = self.waiting.drain(..some).collect();
+        self.forget_weight(&due);
+        due
+    }
+
+    /// Takes one that was set aside and is worth another try, with how often it failed.
+    pub(super) fn lone(&mut self, now: Instant) -> Option<(Posted, u32)> {
+        let at = self.aside.iter().position(|aside| aside.next <= now)?;
+        let Aside { posted, tries, .. } = self.aside.remove(at);
+        self.is_news = true;
+        self.forget_weight(std::slice::from_ref(&posted));
+        Some((posted, tries))
+    }
+
+    fn forget_weight(&mut self, gone: &[Posted]) {
+        self.bytes = self.bytes.saturating_sub(gone.iter().map(Posted::weight).sum());
+    }
+
+    /// When something is due again; what was set aside only counts where it would be tried.
+    pub(super) fn wake(&self, with_aside: bool) -> Option<Instant> {
+        let waiting = (!self.waiting.is_empty()).then(|| self.next.unwrap_or_else(Instant::now));
+        let aside = self.aside.iter().filter(|_| with_aside).map(|aside| aside.next);
+        waiting.into_iter().chain(aside).min()
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.waiting.is_empty()
+    }
+
+    /// How many wait to be repeated, since when, and what was set aside if that changed.
+    pub(super) fn told(&mut self) -> (usize, Option<Instant>, Option<Vec<SetAside>>) {
+        let set_aside = std::mem::take(&mut self.is_news).then(|| {
+            let one = |aside: &Aside| SetAside {
+                task: aside.posted.id,
+                reason: aside.reason.clone(),
+                tries: aside.tries,
+            };
+            self.aside.iter().map(one).collect()
+        });
+        let oldest = self.waiting.iter().map(|posted| posted.since).min();
+        (self.waiting.len(), oldest, set_aside)
+    }
+}
