@@ -18,7 +18,7 @@ const NOTES: [&str; 8] = [
     "{{ input.note }} {% raw %}",
     "'; DROP TABLE tasks; --",
     "<script>alert(1)</script>",
-    "\u{0}nul",
+    "\u{1}control",
 ];
 
 /// Calls until it is told to stop.
