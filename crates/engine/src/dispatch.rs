@@ -326,7 +326,7 @@ impl Drop for Held {
 
 impl CommitSink for Dispatcher {
     fn committed(&self, commits: Vec<Commit>) {
-        for Commit { id, effects, mut at_rest } in commits {
+        for Commit { id, revision, effects, mut at_rest } in commits {
             for effect in effects {
                 match effect {
                     Effect::Start(launch) => self.start(id, launch),
@@ -336,12 +336,14 @@ impl CommitSink for Dispatcher {
                     Effect::OutOfLine { sub_task, .. } => self.permits.leave((id, sub_task)),
                     Effect::Stop { sub_task, token, .. } => self.stop((id, sub_task, token)),
                     Effect::Queued { sub_task, queue, priority } => {
-                        self.workers.queued(id, sub_task, &queue, priority);
+                        self.workers.queued(id, sub_task, &queue, priority, revision);
                         if self.store.peers() > 0 {
                             self.tell_all(self.workers.gifts(&queue));
                         }
                     }
-                    Effect::Unqueued { sub_task, queue, .. } => self.workers.unqueued(id, sub_task, &queue),
+                    Effect::Unqueued { sub_task, queue, .. } => {
+                        self.workers.unqueued(id, sub_task, &queue, revision);
+                    }
                     Effect::Leased(leased) => self.workers.leased(id, &leased, self.env.now()),
                     Effect::LeaseEnded { sub_task, token, .. } => self.lease_ended((id, sub_task, token)),
                     Effect::Timer(at) => self.timers.set(at, id, self.env.now()),

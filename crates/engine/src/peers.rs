@@ -31,7 +31,9 @@ impl Dispatcher {
         let workers = self.workers();
         match news {
             News::Stop(id, sub_task, token) => self.stop((id, sub_task, token)),
-            News::Unqueued(id, sub_task, queue) => workers.unqueued(id, sub_task, &queue.into()),
+            News::Unqueued(id, sub_task, queue, revision) => {
+                workers.unqueued(id, sub_task, &queue.into(), revision);
+            }
             News::LeaseEnded(id, sub_task, token) => self.lease_ended((id, sub_task, token)),
             News::Ended(id) => self.task_ended(id),
             News::Queue(news) => self.tell_all(workers.heard_of_queue(from, news)),

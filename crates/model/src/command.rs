@@ -322,6 +322,8 @@ pub struct Change {
     pub claims: bool,
     /// It lets go of what it held or asked for: others may have it.
     pub releases: bool,
+    /// The task's revision behind it.
+    pub revision: u64,
     /// What must be done once the change is durable.
     pub effects: Vec<Effect>,
 }
@@ -337,6 +339,7 @@ impl Change {
         self.attempts.extend(next.attempts);
         self.grants.extend(next.grants);
         self.claims = next.claims;
+        self.revision = next.revision;
         self.releases |= next.releases;
         self.effects.extend(next.effects);
     }

@@ -10,9 +10,10 @@ pub enum News {
     /// An attempt that the node runs, or whose lease it watches, is to stop.
     #[serde(rename = "s")]
     Stop(TaskId, u32, Token),
-    /// A sub-task waits in the node's queue no more.
+    /// A sub-task waits in the node's queue no more, since that revision of its task: if it began to wait anew later, it waits on. Nodes
+    /// of before do not say since when.
     #[serde(rename = "u")]
-    Unqueued(TaskId, u32, String),
+    Unqueued(TaskId, u32, String, #[serde(default = "at_any_time")] u64),
     /// A lease that the node watched has ended.
     #[serde(rename = "l")]
     LeaseEnded(TaskId, u32, Token),
@@ -57,6 +58,10 @@ impl News {
             _ => None,
         }
     }
+}
+
+fn at_any_time() -> u64 {
+    u64::MAX
 }
 
 /// How a queue stands at a node.
@@ -112,4 +117,17 @@ pub enum To {
     Node(NodeId),
     /// All others.
     All,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nodes_of_before_do_not_say_since_when_it_waits_no_more() {
+        let id = TaskId::from_bytes([1; 16]);
+        let before = format!(r#"{{"u":["{id}",2,"q"]}}"#);
+        let news: News = serde_json::from_str(&before).expect("news");
+        assert_eq!(news, News::Unqueued(id, 2, "q".to_owned(), u64::MAX));
+    }
 }

@@ -55,6 +55,8 @@ pub struct Work {
 pub struct Commit {
     /// The task.
     pub id: TaskId,
+    /// Its revision behind the change; 0 of a task that was ended unread, of which nobody knows it.
+    pub revision: u64,
     /// What must be done now.
     pub effects: Vec<Effect>,
     /// The task as this change left it, unless the writer goes on with it: it has ended, or rests until its start.

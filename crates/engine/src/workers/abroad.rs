@@ -124,7 +124,7 @@ impl Queue {
         let gone: Vec<Item> =
             self.abroad.borrowed.iter().filter(|(_, at)| late(at)).map(|(item, _)| *item).collect();
         for item in gone {
-            self.withdraw(item);
+            self.withdraw(item, u64::MAX);
         }
         self.abroad.nodes.retain(|_, (_, at)| now.saturating_duration_since(*at) < SAID);
     }
@@ -162,7 +162,7 @@ impl Workers {
             state.number += 1;
             let number = state.number;
             let queue = state.queue(&name);
-            queue.offer((id, sub_task), priority, number, now);
+            queue.offer((id, sub_task), priority, number, 0, now);
             queue.abroad.borrowed.insert((id, sub_task), now);
         }
     }

@@ -70,17 +70,17 @@ impl Workers {
         }
     }
 
-    /// A sub-task waits for a worker.
-    pub(crate) fn queued(&self, id: TaskId, sub_task: u32, queue: &Arc<str>, priority: i8) {
+    /// A sub-task waits for a worker, since that revision of its task.
+    pub(crate) fn queued(&self, id: TaskId, sub_task: u32, queue: &Arc<str>, priority: i8, revision: u64) {
         let mut state = self.state.lock();
         state.number += 1;
         let number = state.number;
-        state.queue(queue).offer((id, sub_task), priority, number, Instant::now());
+        state.queue(queue).offer((id, sub_task), priority, number, revision, Instant::now());
     }
 
-    /// It waits no more, neither here nor where it was given.
-    pub(crate) fn unqueued(&self, id: TaskId, sub_task: u32, queue: &Arc<str>) {
-        self.state.lock().queue(queue).withdraw((id, sub_task));
+    /// It waits no more, neither here nor where it was given; since that revision of its task.
+    pub(crate) fn unqueued(&self, id: TaskId, sub_task: u32, queue: &Arc<str>, revision: u64) {
+        self.state.lock().queue(queue).withdraw((id, sub_task), revision);
     }
 
     /// A worker has an attempt.

@@ -27,6 +27,8 @@ pub(super) type Place = (Reverse<i8>, u64);
 pub(super) struct Queue {
     waiting: BTreeMap<Place, (Item, Instant)>,
     places: HashMap<Item, Place>,
+    /// Since which revision of its task each of its own waits, also while it is lent.
+    since: HashMap<Item, u64>,
     /// Attempts that workers have.
     pub(super) running: usize,
     /// Taken out, and not leased yet.
@@ -49,11 +51,13 @@ pub(super) struct Taken {
     pub(super) queue: Arc<str>,
     place: Place,
     since: Instant,
+    revision: u64,
 }
 
 impl Queue {
-    /// Something waits from now on.
-    pub(super) fn offer(&mut self, item: Item, priority: i8, number: u64, now: Instant) {
+    /// Something waits from now on, since that revision of its task; 0 where another node knows that.
+    pub(super) fn offer(&mut self, item: Item, priority: i8, number: u64, revision: u64, now: Instant) {
+        self.waits_since(item, revision);
         let place = (Reverse(priority), number);
         if let Some(before) = self.places.insert(item, place) {
             self.waiting.remove(&before);
@@ -62,8 +66,18 @@ impl Queue {
         self.news.notify_one();
     }
 
-    /// Something waits no more.
-    pub(super) fn withdraw(&mut self, item: Item) {
+    fn waits_since(&mut self, item: Item, revision: u64) {
+        let since = self.since.entry(item).or_default();
+        *since = revision.max(*since);
+    }
+
+    /// Something waits no more, unless it began to wait anew behind that revision of its task: what another node leased may be heard of
+    /// when it waits here again already.
+    pub(super) fn withdraw(&mut self, item: Item, revision: u64) {
+        if self.since.get(&item).is_some_and(|since| *since > revision) {
+            return;
+        }
+        self.since.remove(&item);
         self.abroad.forget(&item);
         if let Some(place) = self.places.remove(&item) {
             self.waiting.remove(&place);
@@ -89,7 +103,8 @@ impl Queue {
         if let Some(bucket) = &mut self.bucket {
             bucket.take();
         }
-        Some(Taken { item, queue: queue.clone(), place, since })
+        let revision = self.since.remove(&item).unwrap_or_default();
+        Some(Taken { item, queue: queue.clone(), place, since, revision })
     }
 
     /// What was taken is leased, or waits no more.
@@ -103,6 +118,7 @@ impl Queue {
         if let Some(bucket) = &mut self.bucket {
             bucket.put_back();
         }
+        self.waits_since(taken.item, taken.revision);
         self.places.insert(taken.item, taken.place);
         self.waiting.insert(taken.place, (taken.item, taken.since));
         self.news.notify_one();
@@ -236,18 +252,31 @@ mod tests {
     async fn highest_priority_goes_first_then_the_oldest() {
         let (mut queue, now) = (Queue::default(), Instant::now());
         for (n, priority) in [(1, 0), (2, 5), (3, 0), (4, 5), (5, -1)] {
-            queue.offer(item(n), priority, u64::from(n), now);
+            queue.offer(item(n), priority, u64::from(n), 1, now);
         }
-        queue.withdraw(item(3));
+        queue.withdraw(item(3), 2);
         assert_eq!(taken(&mut queue, now), [2, 4, 1, 5]);
         assert_eq!(queue.len(), 0);
+    }
+
+    #[tokio::test]
+    async fn what_waits_anew_is_not_withdrawn_by_late_news() {
+        let (mut queue, now) = (Queue::default(), Instant::now());
+        queue.offer(item(1), 0, 1, 4, now);
+        assert_eq!(queue.take_own(1).len(), 1, "given to another node, and leased there with revision 5");
+        queue.offer(item(1), 0, 2, 6, now);
+        queue.withdraw(item(1), 5);
+        assert_eq!(taken(&mut queue, now), [1]);
+        queue.offer(item(1), 0, 3, 8, now);
+        queue.withdraw(item(1), 9);
+        assert_eq!((taken(&mut queue, now), queue.since.len()), (vec![], 0));
     }
 
     #[tokio::test]
     async fn what_is_put_back_keeps_its_place() {
         let (mut queue, now, name) = (Queue::default(), Instant::now(), Arc::from("q"));
         for n in [1, 2, 3] {
-            queue.offer(item(n), 0, u64::from(n), now);
+            queue.offer(item(n), 0, u64::from(n), 1, now);
         }
         let first = queue.take(&name).unwrap();
         queue.put_back(first);
@@ -258,7 +287,7 @@ mod tests {
     async fn limits_hold_what_is_taken_and_what_runs() {
         let (mut queue, now) = (Queue::default(), Instant::now());
         for n in 0..10 {
-            queue.offer(item(n), 0, u64::from(n), now);
+            queue.offer(item(n), 0, u64::from(n), 1, now);
         }
         queue.limit(QueueLimits { max_running: Some(3), ..QueueLimits::default() }, now);
         queue.running = 1;
@@ -278,7 +307,7 @@ mod tests {
     async fn work_kept_waiting_goes_before_what_just_became_ready() {
         let (mut queue, now) = (Queue::default(), Instant::now());
         assert_eq!(queue.floor(now), i8::MIN);
-        queue.offer(item(1), 5, 1, now);
+        queue.offer(item(1), 5, 1, 1, now);
         assert_eq!(queue.floor(now), 5);
         assert_eq!(queue.floor(now + PATIENCE), 6);
     }

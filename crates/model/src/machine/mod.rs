@@ -54,6 +54,7 @@ impl Task {
         change.sub_tasks.sort_unstable();
         change.sub_tasks.dedup();
         self.record.state.revision += 1;
+        change.revision = self.record.state.revision;
         debug_assert_eq!(crate::invariant::violations(self), Vec::<String>::new());
         Ok(change)
     }

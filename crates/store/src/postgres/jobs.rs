@@ -186,13 +186,18 @@ impl Batch<'_> {
         }
         self.claims.release(id);
         let effects = after.status.map(Effect::Ended).into_iter().collect();
-        self.commits.push(Commit { id, effects, at_rest: None });
+        self.commits.push(Commit { id, revision: 0, effects, at_rest: None });
         Ok(())
     }
 
     fn tell(&mut self, id: TaskId, change: Change) {
         if !change.effects.is_empty() {
-            self.commits.push(Commit { id, effects: change.effects, at_rest: None });
+            self.commits.push(Commit {
+                id,
+                revision: change.revision,
+                effects: change.effects,
+                at_rest: None,
+            });
         }
     }
 

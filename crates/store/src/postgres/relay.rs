@@ -60,10 +60,12 @@ pub(super) async fn announce(db: &impl GenericClient, what: Rare) -> Result<(), 
 }
 
 /// What an effect is to the node whose it is to carry out.
-pub(super) fn news_of(id: TaskId, effect: Effect) -> Option<News> {
+pub(super) fn news_of(id: TaskId, revision: u64, effect: Effect) -> Option<News> {
     match effect {
         Effect::Stop { sub_task, token, .. } => Some(News::Stop(id, sub_task, token)),
-        Effect::Unqueued { sub_task, queue, .. } => Some(News::Unqueued(id, sub_task, queue.to_string())),
+        Effect::Unqueued { sub_task, queue, .. } => {
+            Some(News::Unqueued(id, sub_task, queue.to_string(), revision))
+        }
         Effect::LeaseEnded { sub_task, token, .. } => Some(News::LeaseEnded(id, sub_task, token)),
         // What stood in line there is refused when its turn comes.
         Effect::OutOfLine { .. }
@@ -254,7 +256,7 @@ mod tests {
         let mut left_out = 0;
         let news = vec![
             News::Ended(id(1)),
-            News::Unqueued(id(2), 0, "q".repeat(9_000)),
+            News::Unqueued(id(2), 0, "q".repeat(9_000), 1),
             News::Given("q".repeat(9_000), vec![(id(3), 0, 0), (id(4), 0, 0)]),
             News::Ended(id(5)),
         ];

@@ -156,7 +156,7 @@ impl Shared {
             commit.effects = ours;
             for effect in theirs {
                 let to = effect.node().unwrap_or_default();
-                if let Some(news) = relay::news_of(id, effect) {
+                if let Some(news) = relay::news_of(id, commit.revision, effect) {
                     self.say(To::Node(to), news);
                 }
             }

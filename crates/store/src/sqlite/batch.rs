@@ -361,13 +361,14 @@ impl Batch {
             resting.push_back(seq);
         }
         let effects = after.status.map(Effect::Ended).into_iter().collect();
-        self.commits.push(Commit { id, effects, at_rest: None });
+        self.commits.push(Commit { id, revision: 0, effects, at_rest: None });
         Ok(())
     }
 
     /// A running task stays at hand; one that rests waits to be sealed, and goes with its effects, which also gives it back
     /// to memory where that keeps nobody waiting.
     fn keep(&mut self, writer: &mut Writer, id: TaskId, loaded: Loaded, effects: Vec<Effect>) {
+        let revision = loaded.task.record().state.revision;
         let at_rest = if loaded.task.record().state.status == TaskStatus::InProgress {
             writer.cache.keep(id, loaded);
             None
@@ -376,7 +377,7 @@ impl Batch {
             Some(loaded.task.at_rest())
         };
         if !effects.is_empty() || at_rest.is_some() {
-            self.commits.push(Commit { id, effects, at_rest });
+            self.commits.push(Commit { id, revision, effects, at_rest });
         }
     }
 
