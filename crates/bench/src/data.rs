@@ -84,7 +84,8 @@ pub(crate) fn worked() -> Value {
     definition
 }
 
-/// The workflow with a limit, and the one without. Its tasks do nothing, unless they are to hold their places until they are cancelled.
+/// The workflow with a limit, and the one without. Its tasks do nothing, unless they are to hold their places
+/// until they are cancelled.
 pub(crate) fn limited() -> [Value; 2] {
     [LIMITED, FREE].map(|name| {
         let mut definition = json!({

@@ -1,5 +1,5 @@
-//! The sweep of claims: whatever could be granted is, also where nobody said so. Nothing rests on who let go of what, and when: a wake-up
-//! that got lost, in whatever way, is made good within a second.
+//! The sweep of claims: whatever could be granted is, also where nobody said so. Nothing rests on who let go
+//! of what, and when: a wake-up that got lost, in whatever way, is made good within a second.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,8 +10,8 @@ use tokio_util::sync::CancellationToken;
 
 /// From the end of one sweep to the next.
 const PAUSE: Duration = Duration::from_millis(500);
-/// How many times as long as a step took the sweep rests after it, so that it takes a twentieth of a processor at the most, however much
-/// waits.
+/// How many times as long as a step took the sweep rests after it, so that it takes a twentieth of a
+/// processor at the most, however much waits.
 const REST: u32 = 19;
 
 /// Runs until stopped.

@@ -1,5 +1,5 @@
-//! Whether the clock is believed when old things are deleted ([`longhaul_model::lived`]): the mark of the time that was lived through is kept
-//! with the tasks, moved every minute and at the end.
+//! Whether the clock is believed when old things are deleted ([`longhaul_model::lived`]): the mark of the
+//! time that was lived through is kept with the tasks, moved every minute and at the end.
 
 use std::time::Duration;
 

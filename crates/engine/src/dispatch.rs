@@ -104,8 +104,8 @@ impl Dispatcher {
         self.permits.summary(Instant::now())
     }
 
-    /// From here on nothing begins: what is ready stands in line until another node or the next start takes it over, what began in this
-    /// moment is handed back; and nobody waits for the end of a task.
+    /// From here on nothing begins: what is ready stands in line until another node or the next start takes
+    /// it over, what began in this moment is handed back; and nobody waits for the end of a task.
     pub(crate) fn drain(&self) {
         self.permits.close();
         self.draining.store(true, Ordering::SeqCst);
@@ -175,8 +175,9 @@ impl Dispatcher {
     /// Somebody who stood in line has room now: the store is asked to begin the attempt.
     fn begin(&self, next: Option<Waiting>) {
         let (Some((id, sub_task)), Some(this)) = (next, self.this.upgrade()) else { return };
-        // Held from where it is asked on: a runtime that ends drops what it does not run any more, and a permit in there would go to
-        // the next in line, which is dropped in turn, and so on, one inside the other.
+        // Held from where it is asked on: a runtime that ends drops what it does not run any more, and a
+        // permit in there would go to the next in line, which is dropped in turn, and so on, one inside the
+        // other.
         let ask = async move {
             let permit = this.held();
             this.store.post(id, Command::Start { sub_task, permit }).await;

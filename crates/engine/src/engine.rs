@@ -27,7 +27,8 @@ const LISTS: usize = 8;
 
 /// What large values on their way to the store may cost in memory, in bytes.
 const UNDER_WAY: usize = 32 << 20;
-/// A value that costs less is on its way without asking for room: so many of them are not under way at once that it mattered.
+/// A value that costs less is on its way without asking for room: so many of them are not under way at once
+/// that it mattered.
 pub(crate) const SMALL: usize = 64 * 1024;
 
 /// The running engine. Cheap to clone.
@@ -59,7 +60,8 @@ pub(crate) struct Inner {
 }
 
 impl Inner {
-    /// Sees to it that tasks which an earlier process left have recovered: what it looked after is known here then.
+    /// Sees to it that tasks which an earlier process left have recovered: what it looked after is known here
+    /// then.
     pub(crate) async fn recover_first(&self, tasks: impl Iterator<Item = TaskId>) -> Result<(), EngineError> {
         if self.recovering.load(Ordering::Relaxed) {
             for id in tasks {
@@ -81,8 +83,8 @@ impl Inner {
 }
 
 impl Engine {
-    /// From here on the store's tasks move, and calls are served. What an earlier process left recovers behind that, if the store
-    /// allows it: a task that is needed sooner recovers first.
+    /// From here on the store's tasks move, and calls are served. What an earlier process left recovers
+    /// behind that, if the store allows it: a task that is needed sooner recovers first.
     pub async fn start(
         store: Arc<dyn Store>,
         env: Env,
@@ -169,8 +171,9 @@ impl Engine {
         self.inner.dispatcher.drain();
     }
 
-    /// Drains, and gives running attempts up to `limit` to end; those that did not are found at the next start. Reads and reports of
-    /// workers are answered still, leases are watched, and what is due happens, until the store is closed.
+    /// Drains, and gives running attempts up to `limit` to end; those that did not are found at the next
+    /// start. Reads and reports of workers are answered still, leases are watched, and what is due happens,
+    /// until the store is closed.
     pub async fn settle(&self, limit: Duration) {
         self.drain();
         self.inner.dispatcher.wait_idle(limit).await;
@@ -217,7 +220,8 @@ fn said(tasks: u64) {
     }
 }
 
-/// Recovers what an earlier process left, whatever it takes, until the engine drains: the next start goes on then.
+/// Recovers what an earlier process left, whatever it takes, until the engine drains: the next start goes on
+/// then.
 async fn recover(inner: Arc<Inner>) {
     loop {
         let recovered = tokio::select! {

@@ -11,7 +11,8 @@ use crate::engine::Engine;
 use crate::error::EngineError;
 use crate::settings::DeletionResult;
 
-/// Tasks that one transaction deletes: a few milliseconds of the writer's time, also where others wait for it.
+/// Tasks that one transaction deletes: a few milliseconds of the writer's time, also where others wait for
+/// it.
 const BATCH: u32 = 25;
 /// Notes of the audit log that one transaction deletes.
 const NOTES: u32 = 200;

@@ -26,8 +26,8 @@ const LINE: usize = 64;
 /// How long a program that writes faster than its log is stored waits, before lines are left out.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// Where an action writes what it has to say. Bounded: what waits to be stored is a few lines, and beyond what an attempt
-/// may write ([`longhaul_store::LARGEST_LOG`]) nothing is kept.
+/// Where an action writes what it has to say. Bounded: what waits to be stored is a few lines, and beyond
+/// what an attempt may write ([`longhaul_store::LARGEST_LOG`]) nothing is kept.
 pub struct Log {
     env: Env,
     /// How long whoever writes waits for room.
@@ -91,8 +91,8 @@ impl Log {
         self.waiting.lock().written >= LARGEST_LOG
     }
 
-    /// Waits until there is room for a line: what writes is only as fast as what stores. Not for ever: if nothing is stored for
-    /// a while, lines are left out instead.
+    /// Waits until there is room for a line: what writes is only as fast as what stores. Not for ever: if
+    /// nothing is stored for a while, lines are left out instead.
     pub(crate) async fn room(&self) {
         let free = async {
             loop {
@@ -133,8 +133,8 @@ impl Log {
         self.filled.notify_one();
     }
 
-    /// Waits until lines are to be stored: after a pause, or as soon as there are many. False once it is closed and all were
-    /// taken.
+    /// Waits until lines are to be stored: after a pause, or as soon as there are many. False once it is
+    /// closed and all were taken.
     pub(crate) async fn wait(&self, pause: Duration) -> bool {
         let (full, closed) = {
             let waiting = self.waiting.lock();

@@ -25,8 +25,8 @@ pub struct VerdictRequest {
 pub enum Several {
     /// These, by their names.
     Named(Vec<String>),
-    /// All of the task, or all children of one sub-task, of which that can be said: of unknown outcome, or failed where they are to
-    /// be skipped.
+    /// All of the task, or all children of one sub-task, of which that can be said: of unknown outcome, or
+    /// failed where they are to be skipped.
     All(Option<String>),
 }
 
@@ -140,7 +140,8 @@ fn by_name(record: &Record, names: Vec<String>) -> Result<Vec<u32>, String> {
     names.into_iter().map(find).collect()
 }
 
-/// What can be decided so, of the whole task or of one sub-task's children. A parent is decided by its children.
+/// What can be decided so, of the whole task or of one sub-task's children. A parent is decided by its
+/// children.
 fn open(record: &Record, parent: Option<u32>, what: Decided) -> Vec<u32> {
     let fits = |index: &u32| {
         let sub = &record.sub_tasks[*index as usize];

@@ -1,6 +1,7 @@
-//! How many attempts of built-in actions run at once, and the line of those that wait for room. A permit is taken by the change that
-//! begins an attempt and given back when the attempt has ended, or the change was not made after all; it goes to the first in
-//! line, if somebody stands there. So a permit is free or the line is empty.
+//! How many attempts of built-in actions run at once, and the line of those that wait for room. A permit is
+//! taken by the change that begins an attempt and given back when the attempt has ended, or the change was
+//! not made after all; it goes to the first in line, if somebody stands there. So a permit is free or the
+//! line is empty.
 
 use std::collections::{HashMap, VecDeque};
 use std::time::Duration;

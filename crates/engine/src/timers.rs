@@ -18,7 +18,8 @@ const NEAR: i64 = 60_000;
 const SWEEP: Duration = Duration::from_millis(500);
 /// A leap of the machine's clock that somebody should know of, in milliseconds.
 const NOTABLE: i64 = 10_000;
-/// Tasks that are asked to look at once; the next ones once these are written, so that others come to write meanwhile.
+/// Tasks that are asked to look at once; the next ones once these are written, so that others come to write
+/// meanwhile.
 const PAGE: usize = 500;
 
 /// The near instants.
@@ -118,7 +119,8 @@ async fn tick_sweep(store: &dyn Store, env: &Env) {
 /// The pages of a sweep.
 #[derive(Default)]
 struct Pages {
-    /// Those that were asked and may be due still: what cannot be read or written stays so, and keeps nobody behind it waiting.
+    /// Those that were asked and may be due still: what cannot be read or written stays so, and keeps nobody
+    /// behind it waiting.
     asked: HashSet<TaskId>,
 }
 
@@ -160,7 +162,8 @@ mod tests {
         TaskId::from_bytes(bytes)
     }
 
-    /// Sweeps over tasks that are due, of which the first ones stay so whatever they are asked; gives how often each was asked.
+    /// Sweeps over tasks that are due, of which the first ones stay so whatever they are asked; gives how
+    /// often each was asked.
     fn swept(stuck: usize, all: usize) -> Vec<usize> {
         let (mut due, mut asked) = ((0..all).collect::<Vec<usize>>(), vec![0; all]);
         let mut pages = Pages::default();

@@ -151,8 +151,8 @@ async fn serve(
     }
 }
 
-/// Ends the process if an orderly stop takes longer than this, whatever it waits for. A thread of its own, as those of the runtime
-/// may all wait for a disk that hangs.
+/// Ends the process if an orderly stop takes longer than this, whatever it waits for. A thread of its own, as
+/// those of the runtime may all wait for a disk that hangs.
 fn end_in_time(limit: Duration) -> std::io::Result<()> {
     let watch = move || {
         std::thread::sleep(limit);

@@ -33,7 +33,8 @@ impl Steady {
         Steady::starting(wall(), since_boot())
     }
 
-    /// One that starts when the clock on the wall shows `wall`, and `boot` milliseconds have passed since the machine's boot.
+    /// One that starts when the clock on the wall shows `wall`, and `boot` milliseconds have passed since the
+    /// machine's boot.
     pub fn starting(wall: i64, boot: i64) -> Self {
         Steady {
             offset: AtomicI64::new(wall - boot),
@@ -65,7 +66,8 @@ impl Steady {
         self.at(since_boot(), || self.shown())
     }
 
-    /// The time at so many milliseconds since the boot; `wall` gives what the clock that is followed shows just then.
+    /// The time at so many milliseconds since the boot; `wall` gives what the clock that is followed shows
+    /// just then.
     pub fn at(&self, boot: i64, wall: impl Fn() -> i64) -> Timestamp {
         let looked = self.looked.load(Ordering::Relaxed);
         if boot - looked >= LOOK

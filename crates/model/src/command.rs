@@ -58,7 +58,8 @@ pub enum Command {
         /// For whom, and for how long.
         terms: Arc<Terms>,
     },
-    /// The answer that gave an attempt to a worker may be lost: the same call again is given it again. Nothing of it begins anew.
+    /// The answer that gave an attempt to a worker may be lost: the same call again is given it again.
+    /// Nothing of it begins anew.
     LeaseAgain {
         /// The sub-task.
         sub_task: u32,
@@ -138,7 +139,8 @@ pub enum Command {
         /// Why.
         reason: String,
     },
-    /// Several failed sub-tasks are decided alike, all in one change, and the task goes on if nothing else stands in its way.
+    /// Several failed sub-tasks are decided alike, all in one change, and the task goes on if nothing else
+    /// stands in its way.
     Decide {
         /// Which.
         sub_tasks: Vec<u32>,
@@ -205,8 +207,8 @@ pub enum Failure {
         /// Whether another attempt may do better.
         retryable: bool,
     },
-    /// It failed on this side of whoever does the work, before that was asked or after it had answered: what was done, or
-    /// not, stays as it is, and the next attempt asks under the same key.
+    /// It failed on this side of whoever does the work, before that was asked or after it had answered: what
+    /// was done, or not, stays as it is, and the next attempt asks under the same key.
     Local {
         /// Why.
         fault: Fault,
@@ -359,7 +361,8 @@ pub enum Effect {
         /// The node that runs it, or watches its lease.
         node: NodeId,
     },
-    /// A sub-task that this node runs itself waits until it has room for it: ask again with [`Command::Start`].
+    /// A sub-task that this node runs itself waits until it has room for it: ask again with
+    /// [`Command::Start`].
     InLine {
         /// The sub-task.
         sub_task: u32,
@@ -454,8 +457,8 @@ pub struct Launch {
     pub number: u32,
     /// The number of its item under `forEach`, from 0.
     pub item: Option<u32>,
-    /// What its effects are known by: the same for an attempt and for all that follow it, whoever asks for them, until one is
-    /// known to have failed or an operator says that the work was not done.
+    /// What its effects are known by: the same for an attempt and for all that follow it, whoever asks for
+    /// them, until one is known to have failed or an operator says that the work was not done.
     pub idempotency_key: String,
     /// What to run.
     pub action: CompiledAction,

@@ -57,7 +57,8 @@ impl Env {
         }
     }
 
-    /// The time by which what is old is deleted: [`Env::now`], less what the clock is doubted to be ahead ([`crate::lived`]).
+    /// The time by which what is old is deleted: [`Env::now`], less what the clock is doubted to be ahead
+    /// ([`crate::lived`]).
     pub fn lived(&self) -> Timestamp {
         Timestamp(self.now().0.saturating_sub(self.doubt.load(Ordering::SeqCst)))
     }

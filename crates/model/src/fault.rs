@@ -82,7 +82,8 @@ impl Fault {
         self
     }
 
-    /// As it may be kept: facts that are nested too deep are left out, and errors within errors beyond any use.
+    /// As it may be kept: facts that are nested too deep are left out, and errors within errors beyond any
+    /// use.
     pub(crate) fn bounded(self) -> Self {
         self.bounded_within(NESTED)
     }

@@ -1,10 +1,11 @@
-//! The time that a store has lived through: what is deleted by age is deleted by it, not by a clock alone. A clock that is years ahead at a
-//! start would otherwise take the whole history with it.
+//! The time that a store has lived through: what is deleted by age is deleted by it, not by a clock alone. A
+//! clock that is years ahead at a start would otherwise take the whole history with it.
 //!
-//! A store keeps a mark of the time until which it was at work. At a start the clock is believed if it is less than a day ahead of the
-//! mark. If it is further ahead, either the store was at rest for so long, or the clock is wrong, and nobody can tell which: from then on the
-//! store counts only the time that passes while it is at work, by a monotonic clock, until an operator confirms the clock, or until it was
-//! at work for as long as the clock was ahead.
+//! A store keeps a mark of the time until which it was at work. At a start the clock is believed if it is
+//! less than a day ahead of the mark. If it is further ahead, either the store was at rest for so long, or
+//! the clock is wrong, and nobody can tell which: from then on the store counts only the time that passes
+//! while it is at work, by a monotonic clock, until an operator confirms the clock, or until it was at work
+//! for as long as the clock was ahead.
 
 use serde::{Deserialize, Serialize};
 
@@ -39,7 +40,8 @@ impl Lived {
         lived
     }
 
-    /// Some time has passed by a monotonic clock. `stored` is the mark as it is kept by now: another node of the store may have moved it.
+    /// Some time has passed by a monotonic clock. `stored` is the mark as it is kept by now: another node of
+    /// the store may have moved it.
     pub fn pass(&mut self, stored: Option<Mark>, now: Timestamp, passed: Span) {
         let doubted = self.doubt.0 > 0;
         if doubted {
@@ -150,8 +152,9 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever the clock shows at the starts of a store, what it takes for lived is never more than a day ahead of what was lived for
-        /// each time that the clock was believed, or as far as it waited before.
+        /// Whatever the clock shows at the starts of a store, what it takes for lived is never more than a
+        /// day ahead of what was lived for each time that the clock was believed, or as far as it waited
+        /// before.
         #[test]
         fn no_clock_makes_a_store_older_than_it_is(
             runs in prop::collection::vec((-YEARS..YEARS, 0_u64..100), 1..40),

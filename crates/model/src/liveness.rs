@@ -1,6 +1,6 @@
-//! Who lives, by counted beats. A node raises a counter of its own at every beat; whoever watches it remembers, by a monotonic clock of
-//! its own, since when the counter has not changed. No two clocks are ever compared, so a clock that is set wrong, or stepped, makes
-//! nobody look dead.
+//! Who lives, by counted beats. A node raises a counter of its own at every beat; whoever watches it
+//! remembers, by a monotonic clock of its own, since when the counter has not changed. No two clocks are ever
+//! compared, so a clock that is set wrong, or stepped, makes nobody look dead.
 //!
 //! Pure: the watcher says what time it is, as the time since some start of its own.
 
@@ -10,12 +10,12 @@ use std::time::Duration;
 
 /// How long a node may be silent until the others take over from it.
 pub const SILENT: Duration = Duration::from_secs(10);
-/// Looks that are further apart than this tell nothing about the time between them: the watcher itself may have stood still, and the
-/// nodes with it.
+/// Looks that are further apart than this tell nothing about the time between them: the watcher itself may
+/// have stood still, and the nodes with it.
 pub const GAP: Duration = Duration::from_secs(5);
 
-/// What one watcher knows about the beats of others. `T` names a turn of a node; `B` is its beat, of which only equality counts:
-/// a counter that went back, as after the crash of a database, has changed too.
+/// What one watcher knows about the beats of others. `T` names a turn of a node; `B` is its beat, of which
+/// only equality counts: a counter that went back, as after the crash of a database, has changed too.
 #[derive(Clone, Debug)]
 pub struct Observer<T, B> {
     span: Duration,
@@ -35,13 +35,14 @@ struct Seen<B> {
 }
 
 impl<T: Eq + Hash, B: PartialEq> Observer<T, B> {
-    /// One that takes a node for silent after `span` without a beat, all of it observed by looks no more than `gap` apart.
+    /// One that takes a node for silent after `span` without a beat, all of it observed by looks no more than
+    /// `gap` apart.
     pub fn new(span: Duration, gap: Duration) -> Self {
         Observer { span, gap, looked: None, seen: HashMap::new() }
     }
 
-    /// Takes in a look at all beats, which was asked for and answered at these times. A turn that is not among them is forgotten, and
-    /// would be observed anew.
+    /// Takes in a look at all beats, which was asked for and answered at these times. A turn that is not
+    /// among them is forgotten, and would be observed anew.
     pub fn look(&mut self, asked: Duration, answered: Duration, beats: impl IntoIterator<Item = (T, B)>) {
         let answered = answered.max(asked);
         let stood_still = self.looked.is_some_and(|before| asked.saturating_sub(before) > self.gap);
@@ -61,12 +62,14 @@ impl<T: Eq + Hash, B: PartialEq> Observer<T, B> {
         }
     }
 
-    /// Whether a node was silent for the whole span, as far as this watcher has observed it. Never so of a turn that it does not know.
+    /// Whether a node was silent for the whole span, as far as this watcher has observed it. Never so of a
+    /// turn that it does not know.
     pub fn is_silent(&self, turn: &T) -> bool {
         self.seen.get(turn).is_some_and(|seen| seen.until.saturating_sub(seen.since) >= self.span)
     }
 
-    /// The beat of a node that was silent for the whole span: whoever ends its turn does so only if this is still its beat.
+    /// The beat of a node that was silent for the whole span: whoever ends its turn does so only if this is
+    /// still its beat.
     pub fn silent_at(&self, turn: &T) -> Option<&B> {
         self.seen.get(turn).filter(|_| self.is_silent(turn)).map(|seen| &seen.beat)
     }
@@ -137,8 +140,9 @@ mod tests {
     }
 
     proptest! {
-        /// Against the truth: a node whose last beat is younger than the span, by the one true time, is never silent, whatever the
-        /// looks are; and one that stays dead is found out by looks that are close enough.
+        /// Against the truth: a node whose last beat is younger than the span, by the one true time, is never
+        /// silent, whatever the looks are; and one that stays dead is found out by looks that are close
+        /// enough.
         #[test]
         fn the_living_are_never_silent(
             looks in prop::collection::vec((1_u64..7_000, 0_u64..4_000), 1..60),

@@ -4,8 +4,8 @@ use std::any::Any;
 use std::fmt;
 use std::sync::Arc;
 
-/// Room for one attempt. Whoever gave it has it back once the last copy is dropped: with the attempt's end, or with a change
-/// that was not made.
+/// Room for one attempt. Whoever gave it has it back once the last copy is dropped: with the attempt's end,
+/// or with a change that was not made.
 #[derive(Clone, Default)]
 pub struct Permit(Option<Arc<dyn Any + Send + Sync>>);
 

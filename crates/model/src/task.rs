@@ -49,7 +49,8 @@ struct Weights {
 const SUB_TASK: usize = size_of::<SubTask>() + 160;
 /// What any task costs.
 const TASK: usize = 2 * 1024;
-/// Values that cost more are converted for expressions anew with each change, instead of being kept in both forms.
+/// Values that cost more are converted for expressions anew with each change, instead of being kept in both
+/// forms.
 const HEAVY: usize = 64 * 1024;
 
 /// What a task was asked to do: written once, and again only when a retry brings a new input. Secrets in it are sealed
@@ -281,7 +282,8 @@ impl Task {
         }
     }
 
-    /// Its record, to be passed on while others wait: large values go, small ones may stay and go later, elsewhere.
+    /// Its record, to be passed on while others wait: large values go, small ones may stay and go later,
+    /// elsewhere.
     pub fn at_rest(mut self: Box<Self>) -> Box<Self> {
         if self.weights.input + self.weights.outputs > HEAVY {
             self.spec.input = Value::Null;

@@ -1,23 +1,25 @@
-//! The limits of values that enter a task. Whatever a task keeps must be readable again, by us and by everybody who is
-//! given it, so each value is measured before it becomes part of one.
+//! The limits of values that enter a task. Whatever a task keeps must be readable again, by us and by
+//! everybody who is given it, so each value is measured before it becomes part of one.
 
 use serde_json::Value;
 use thiserror::Error;
 
 use crate::fault::{Fault, code};
 
-/// How deep a value may be nested that enters a task. Common JSON readers stop at 128 levels, ours by default among them:
-/// this leaves room for what answers, pages and stored documents wrap around a value.
+/// How deep a value may be nested that enters a task. Common JSON readers stop at 128 levels, ours by default
+/// among them: this leaves room for what answers, pages and stored documents wrap around a value.
 pub const DEEPEST: usize = 100;
 
 /// The largest output of a sub-task, in bytes of JSON.
 pub const LARGEST_OUTPUT: usize = 1024 * 1024;
 
-/// The largest list of outputs that is kept as a parent's, and of items that a `forEach` takes, in bytes of JSON.
+/// The largest list of outputs that is kept as a parent's, and of items that a `forEach` takes, in bytes of
+/// JSON.
 pub const LARGEST_LIST: usize = 8 * 1024 * 1024;
 
-/// How deep a stored document may be nested to be read again: what was written before [`DEEPEST`] held (up to 128 levels),
-/// what rows wrap around values, and as much again. Readers recurse, so it must fit a thread's stack.
+/// How deep a stored document may be nested to be read again: what was written before [`DEEPEST`] held (up to
+/// 128 levels), what rows wrap around values, and as much again. Readers recurse, so it must fit a thread's
+/// stack.
 pub const READABLE: usize = 256;
 
 /// Why a value cannot enter a task.

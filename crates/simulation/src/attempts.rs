@@ -23,7 +23,8 @@ impl World {
         }
     }
 
-    /// Gives permits to those that wait, as long as there are some; what waits while the node drains is given back.
+    /// Gives permits to those that wait, as long as there are some; what waits while the node drains is given
+    /// back.
     pub(crate) fn admit(&mut self, n: usize) {
         loop {
             let memory = &mut self.nodes[n].memory;

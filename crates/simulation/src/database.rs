@@ -1,4 +1,5 @@
-//! What is durable: tasks, claims, and the turns of nodes. A transaction is one call, so it happens whole or not at all.
+//! What is durable: tasks, claims, and the turns of nodes. A transaction is one call, so it happens whole or
+//! not at all.
 
 use std::collections::{BTreeMap, BTreeSet};
 

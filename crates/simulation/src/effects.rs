@@ -1,4 +1,5 @@
-//! What a node does once it knows of a commit: attempts start and stop, queues and leases follow, others are told.
+//! What a node does once it knows of a commit: attempts start and stop, queues and leases follow, others are
+//! told.
 
 use longhaul_model::workflow::CompiledAction;
 use longhaul_model::{Effect, Leased, NodeId, Timestamp};

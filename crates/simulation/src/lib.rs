@@ -1,10 +1,11 @@
-//! Drives the real state machine of Longhaul through everything that may go wrong around it, in virtual time and by chance that
-//! follows from a seed: nodes that crash, stop, are cut off and start again, clocks that are set, messages that are lost, late or
-//! doubled, commits that fail or whose answer is lost, workers that die or come back too late, operators who decide. There is
-//! no I/O, no thread and no clock: the same seed gives the same run on every machine.
+//! Drives the real state machine of Longhaul through everything that may go wrong around it, in virtual time
+//! and by chance that follows from a seed: nodes that crash, stop, are cut off and start again, clocks that
+//! are set, messages that are lost, late or doubled, commits that fail or whose answer is lost, workers that
+//! die or come back too late, operators who decide. There is no I/O, no thread and no clock: the same seed
+//! gives the same run on every machine.
 //!
-//! The model is not copied: every change is made by `Task::apply_in`. What the stores and the engine do around it is done here
-//! again in short, and checked by an oracle that keeps its own notes.
+//! The model is not copied: every change is made by `Task::apply_in`. What the stores and the engine do
+//! around it is done here again in short, and checked by an oracle that keeps its own notes.
 #![forbid(unsafe_code)]
 
 mod attempts;

@@ -1,4 +1,5 @@
-//! Once everything is healed: whether anything stands still that can go on (I14), and whether all is well at the end.
+//! Once everything is healed: whether anything stands still that can go on (I14), and whether all is well at
+//! the end.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;

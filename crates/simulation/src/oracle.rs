@@ -1,5 +1,5 @@
-//! What must never happen, told from outside: the oracle sees each committed change, keeps its own notes of every task, and knows
-//! what really was done. The names of the rules are those of the reliability goals.
+//! What must never happen, told from outside: the oracle sees each committed change, keeps its own notes of
+//! every task, and knows what really was done. The names of the rules are those of the reliability goals.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -112,7 +112,8 @@ impl World {
             || self.workers.iter().any(|worker| worker.work.keys().any(same))
     }
 
-    /// Whether a decision is still right when it arrives: an operator does not decide about what has begun again meanwhile.
+    /// Whether a decision is still right when it arrives: an operator does not decide about what has begun
+    /// again meanwhile.
     pub(crate) fn is_true(&self, task: usize, command: &Command) -> bool {
         let Command::Resolve { verdict: Some(verdict), .. } = command else { return true };
         let done = self.target.effects(task, verdict.sub_task) > 0;

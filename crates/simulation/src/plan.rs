@@ -1,4 +1,5 @@
-//! What a run is like, drawn from its seed: how many nodes, tasks and workers, how much goes wrong, and for how long.
+//! What a run is like, drawn from its seed: how many nodes, tasks and workers, how much goes wrong, and for
+//! how long.
 
 use crate::random::Rng;
 use crate::shape::{LINES, STOCK};

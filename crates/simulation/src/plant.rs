@@ -1,5 +1,5 @@
-//! Faults that are put in on purpose, one at a time, to see that the simulator finds them. None is in what it tests: each is
-//! a wrapper around a call, or a careless version of what the engines do around the model.
+//! Faults that are put in on purpose, one at a time, to see that the simulator finds them. None is in what it
+//! tests: each is a wrapper around a call, or a careless version of what the engines do around the model.
 
 use std::str::FromStr;
 
@@ -22,7 +22,8 @@ pub enum Plant {
     LostWakeUp,
     /// A takeover recovers what all nodes look after, not only what the dead one did.
     RecoverAll,
-    /// At the start of a single server the list of what is to be recovered is read again as it goes, with what began meanwhile.
+    /// At the start of a single server the list of what is to be recovered is read again as it goes, with
+    /// what began meanwhile.
     RecoverAnew,
     /// Only timers in memory are waited for: after a restart nothing that is stored is due.
     TimersForgotten,

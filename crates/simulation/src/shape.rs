@@ -1,5 +1,5 @@
-//! Random workflows. Compiling one costs more than many events of a run, so there is a fixed stock of them, each made
-//! from its number, and a run picks from the stock.
+//! Random workflows. Compiling one costs more than many events of a run, so there is a fixed stock of them,
+//! each made from its number, and a run picks from the stock.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -17,7 +17,8 @@ pub(crate) const STOCK: u64 = 600;
 /// Queues that workers serve.
 pub(crate) const QUEUES: [&str; 2] = ["q0", "q1"];
 
-/// The workflow of a number; those from [`STOCK`] on are lines: one short sub-task behind a limit of one, two or three.
+/// The workflow of a number; those from [`STOCK`] on are lines: one short sub-task behind a limit of one, two
+/// or three.
 pub(crate) fn workflow(number: u64) -> Arc<Workflow> {
     thread_local! {
         static MADE: RefCell<BTreeMap<u64, Arc<Workflow>>> = const { RefCell::new(BTreeMap::new()) };

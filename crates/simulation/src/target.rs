@@ -1,5 +1,5 @@
-//! The outside world that attempts act on: it dedupes by the key that comes with each request, so that the same key again
-//! gives the same answer and no second effect.
+//! The outside world that attempts act on: it dedupes by the key that comes with each request, so that the
+//! same key again gives the same answer and no second effect.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,7 +12,8 @@ pub(crate) struct Target {
 }
 
 impl Target {
-    /// A request with a key: done or refused as it wants at the first one, and as then ever after. True if it is done.
+    /// A request with a key: done or refused as it wants at the first one, and as then ever after. True if it
+    /// is done.
     pub(crate) fn ask(&mut self, task: usize, sub_task: u32, key: &str, wants: bool) -> bool {
         let done = *self.answers.entry(key.to_owned()).or_insert(wants);
         if done {

@@ -170,7 +170,8 @@ impl World {
         }
     }
 
-    /// Begins what was leased, unless the answer took so long that the lease may be over: it is counted from the request.
+    /// Begins what was leased, unless the answer took so long that the lease may be over: it is counted from
+    /// the request.
     fn take_on(&mut self, who: Who, grants: Vec<Grant>, asked: u64) {
         if self.now - asked >= SPAN && !grants.is_empty() {
             return self.oracle.saw("leased too long ago");

@@ -1,5 +1,5 @@
-//! The writer of a node: it gathers jobs, runs them in one transaction, and tells of it once the commit is known. This is the
-//! one place where the model is asked.
+//! The writer of a node: it gathers jobs, runs them in one transaction, and tells of it once the commit is
+//! known. This is the one place where the model is asked.
 
 use longhaul_model::{Change, Command, Effect, Failure, Refused, Room, Task, Unlimited};
 
@@ -243,7 +243,8 @@ impl World {
         Ok(grants)
     }
 
-    /// Tasks that were granted what they claim are told so: at one server at once, else each in a transaction of its own.
+    /// Tasks that were granted what they claim are told so: at one server at once, else each in a transaction
+    /// of its own.
     fn granted(&mut self, n: usize, granted: Vec<usize>, done: &mut Vec<Done>) {
         for task in granted {
             if self.plan.cluster {

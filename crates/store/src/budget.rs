@@ -1,5 +1,5 @@
-//! Memory that many share, counted in bytes: whoever wants to hold something large takes room for it first, and waits while
-//! others have it all.
+//! Memory that many share, counted in bytes: whoever wants to hold something large takes room for it first,
+//! and waits while others have it all.
 
 use std::sync::Arc;
 
@@ -7,8 +7,9 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// So many bytes for all who share it. Cheap to clone.
 ///
-/// Those who hold some of it and wait for more cannot block each other for ever: one of them at a time gets what it needs beyond
-/// the limit, ends, and frees what it had. The memory in use is thus the limit and the largest single holding, at the most.
+/// Those who hold some of it and wait for more cannot block each other for ever: one of them at a time gets
+/// what it needs beyond the limit, ends, and frees what it had. The memory in use is thus the limit and the
+/// largest single holding, at the most.
 #[derive(Clone, Debug)]
 pub struct Budget {
     free: Arc<Semaphore>,
@@ -57,7 +58,8 @@ impl Budget {
 }
 
 impl Room {
-    /// Enlarges it until it holds so many bytes in all; waits while they are not free. May be dropped at any time.
+    /// Enlarges it until it holds so many bytes in all; waits while they are not free. May be dropped at any
+    /// time.
     pub async fn reach(&mut self, bytes: usize) {
         let has = self.taken.as_ref().map_or(0, OwnedSemaphorePermit::num_permits);
         let Some(more) = bytes.min(self.budget.size).checked_sub(has).filter(|more| *more > 0) else {

@@ -1,5 +1,6 @@
-//! The active tasks that the writer has at hand, so that a change need not read what it is about to write. Bounded in bytes: a
-//! task that waits with a large input is read again when it goes on. What a failed batch touched is forgotten, and read again.
+//! The active tasks that the writer has at hand, so that a change need not read what it is about to write.
+//! Bounded in bytes: a task that waits with a large input is read again when it goes on. What a failed batch
+//! touched is forgotten, and read again.
 
 use std::collections::HashMap;
 
@@ -37,7 +38,8 @@ impl<T: AsRef<Task>> Cache<T> {
         Some(task)
     }
 
-    /// Keeps a task that the batch at work may have changed, unless it is too large: what the batch wrote of it is read again.
+    /// Keeps a task that the batch at work may have changed, unless it is too large: what the batch wrote of
+    /// it is read again.
     pub(crate) fn keep(&mut self, id: TaskId, task: T) {
         let weight = weight(&task);
         if weight > LARGEST_TASK {
@@ -56,7 +58,8 @@ impl<T: AsRef<Task>> Cache<T> {
         self.touched.clear();
     }
 
-    /// No order is kept for the rare case that it is full: any half goes, and is read again when it is needed.
+    /// No order is kept for the rare case that it is full: any half goes, and is read again when it is
+    /// needed.
     fn halve(&mut self, newest: TaskId) {
         let mut left = self.size / 2;
         self.tasks.retain(|id, task| {

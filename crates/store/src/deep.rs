@@ -1,5 +1,6 @@
-//! JSON that is nested deeper than its reader goes: the reader of texts stops at 128 levels, which is right for texts of strangers.
-//! Documents written before outputs were measured may have as many, and a few more that rows wrap around them.
+//! JSON that is nested deeper than its reader goes: the reader of texts stops at 128 levels, which is right
+//! for texts of strangers. Documents written before outputs were measured may have as many, and a few more
+//! that rows wrap around them.
 
 use longhaul_model::value::{READABLE, nesting};
 use serde::de::IgnoredAny;

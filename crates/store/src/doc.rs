@@ -73,7 +73,8 @@ pub(crate) fn parse<T: DeserializeOwned>(text: &str) -> Result<T, StoreError> {
 }
 
 impl Reading {
-    /// Refuses a document that says otherwise than its row where the task stands: the row was changed without it.
+    /// Refuses a document that says otherwise than its row where the task stands: the row was changed without
+    /// it.
     pub(crate) fn check_status(&self, row: Option<TaskStatus>) -> Result<(), StoreError> {
         let said = self.t.status;
         match row {
@@ -101,8 +102,8 @@ pub(crate) enum Listing {
 }
 
 impl Reading {
-    /// How a list shows it that has room for so many children, and how many children are shown then. One stored before its children
-    /// were counted is read whole.
+    /// How a list shows it that has room for so many children, and how many children are shown then. One
+    /// stored before its children were counted is read whole.
     pub(crate) fn listing(&self, workflow: &Workflow, room: u32) -> (Listing, u32) {
         let own = workflow.sub_tasks.len();
         let children = self.n.unwrap_or_else(|| own.max(self.u.len())).saturating_sub(own) as u32;
@@ -142,7 +143,8 @@ pub(crate) fn check_object(text: &str) -> Result<(), StoreError> {
     if object { Ok(()) } else { Err(StoreError::Corrupt("its document is no JSON object".to_owned())) }
 }
 
-/// What a row's document says of its task's state, if it says anything: for rows of which other columns are damaged.
+/// What a row's document says of its task's state, if it says anything: for rows of which other columns are
+/// damaged.
 pub(crate) fn state(document: &str) -> Option<State> {
     #[derive(Deserialize)]
     struct Only {

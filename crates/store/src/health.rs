@@ -16,8 +16,8 @@ pub struct Health {
     pub repeated: usize,
     /// Posted changes that failed again and again while others were written, oldest first.
     pub set_aside: Vec<SetAside>,
-    /// Statements beside those of changes that failed since the start, such as sweeps and news to other nodes; `None` for a store that
-    /// counts none.
+    /// Statements beside those of changes that failed since the start, such as sweeps and news to other
+    /// nodes; `None` for a store that counts none.
     pub failed_statements: Option<u64>,
     /// Whether the reserve of disk space is there; `None` for a store that keeps none.
     pub reserve: Option<bool>,

@@ -96,8 +96,8 @@ impl Workflows {
     }
 }
 
-/// Tasks that were found damaged since the start, so that sweeps do not ask for them again and again. Whoever mends one restarts
-/// the server, or asks for it by its id.
+/// Tasks that were found damaged since the start, so that sweeps do not ask for them again and again. Whoever
+/// mends one restarts the server, or asks for it by its id.
 #[derive(Default)]
 pub(crate) struct Damages(RwLock<HashSet<TaskId>>);
 

@@ -10,8 +10,8 @@ pub enum News {
     /// An attempt that the node runs, or whose lease it watches, is to stop.
     #[serde(rename = "s")]
     Stop(TaskId, u32, Token),
-    /// A sub-task waits in the node's queue no more, since that revision of its task: if it began to wait anew later, it waits on. Nodes
-    /// of before do not say since when.
+    /// A sub-task waits in the node's queue no more, since that revision of its task: if it began to wait
+    /// anew later, it waits on. Nodes of before do not say since when.
     #[serde(rename = "u")]
     Unqueued(TaskId, u32, String, #[serde(default = "at_any_time")] u64),
     /// A lease that the node watched has ended.

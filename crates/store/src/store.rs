@@ -42,7 +42,8 @@ pub struct Work {
     pub reports: Vec<(TaskId, Command)>,
     /// Sub-tasks that wait for a worker, to be leased after that.
     pub leases: Vec<(TaskId, u32)>,
-    /// Attempts that the worker was given by the same call before, and may not know of: given again, before anything else.
+    /// Attempts that the worker was given by the same call before, and may not know of: given again, before
+    /// anything else.
     pub again: Vec<(TaskId, u32, Token)>,
     /// On what terms.
     pub terms: Option<Arc<Terms>>,
@@ -68,7 +69,8 @@ pub trait CommitSink: Send + Sync {
     /// These changes are durable, in this order.
     fn committed(&self, commits: Vec<Commit>);
 
-    /// Room for one more attempt that is to run here, if there is any; asked by changes that are being made. Must not block.
+    /// Room for one more attempt that is to run here, if there is any; asked by changes that are being made.
+    /// Must not block.
     fn permit(&self) -> Option<Permit> {
         Some(Permit::default())
     }
@@ -109,10 +111,11 @@ pub trait Store: Send + Sync + 'static {
     /// all of it happened or nothing.
     async fn work(&self, work: Work) -> Result<Worked, StoreError>;
 
-    /// Asks every task that a server ran which is no more to recover ([`Command::Recover`]); for the start of a server. Where
-    /// the server may serve meanwhile ([`Store::recovers_behind`]), what began since the store was opened is not lost, and a task that
-    /// a command reaches first has recovered before the command is applied.
-    /// After Ok: done for all. Crash in the middle: some recovered, which does no harm when repeated.
+    /// Asks every task that a server ran which is no more to recover ([`Command::Recover`]); for the start of
+    /// a server. Where the server may serve meanwhile ([`Store::recovers_behind`]), what began since the
+    /// store was opened is not lost, and a task that a command reaches first has recovered before the command
+    /// is applied. After Ok: done for all. Crash in the middle: some recovered, which does no harm when
+    /// repeated.
     async fn recover(&self) -> Result<u64, StoreError>;
 
     /// Whether calls may be served while [`Store::recover`] is at work: where not, it must be done before.
@@ -132,8 +135,8 @@ pub trait Store: Send + Sync + 'static {
     /// One task. A point read: quick enough to be called where it stands.
     fn get(&self, id: TaskId) -> Result<Stored, StoreError>;
 
-    /// One task without the children of `forEach` sub-tasks, of which it has the numbers: what it costs to read does not depend on how
-    /// many there are.
+    /// One task without the children of `forEach` sub-tasks, of which it has the numbers: what it costs to
+    /// read does not depend on how many there are.
     fn get_short(&self, id: TaskId) -> Result<Stored, StoreError> {
         Ok(match self.get(id)? {
             Stored::Own(record) => Stored::Own(Box::new(record.without_children())),
@@ -160,9 +163,9 @@ pub trait Store: Send + Sync + 'static {
     /// so many.
     fn blockers(&self, id: TaskId, most: u32) -> Result<Vec<Lock>, StoreError>;
 
-    /// Looks for claims that could be granted though nobody said so, and has the writer grant them: one step, of bounded cost, of a sweep
-    /// over all that waits. It makes good whatever lost a wake-up; nothing else does.
-    /// After Ok: what was found is on its way, and looked at again before it is granted.
+    /// Looks for claims that could be granted though nobody said so, and has the writer grant them: one step,
+    /// of bounded cost, of a sweep over all that waits. It makes good whatever lost a wake-up; nothing else
+    /// does. After Ok: what was found is on its way, and looked at again before it is granted.
     async fn sweep_claims(&self) -> Result<ClaimSweep, StoreError>;
 
     /// Which nodes share it, by name; none where it is one server's own.

@@ -1,5 +1,6 @@
-//! A damaged row of the embedded engine costs only itself: each column of each table is damaged in turn, as the schema has them, in
-//! every way that SQLite lets through; then everything is asked that a store can be asked.
+//! A damaged row of the embedded engine costs only itself: each column of each table is damaged in turn, as
+//! the schema has them, in every way that SQLite lets through; then everything is asked that a store can be
+//! asked.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 use std::path::Path;

@@ -107,8 +107,8 @@ async fn deep_documents_of_before_are_read() {
     store.close().await;
 }
 
-/// Commands come while what an earlier process left recovers: each task recovers once, before the first of them, and what has
-/// begun since is not lost.
+/// Commands come while what an earlier process left recovers: each task recovers once, before the first of
+/// them, and what has begun since is not lost.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn commands_and_recovery_come_in_any_order() {
     const TASKS: usize = 200;
@@ -163,7 +163,8 @@ async fn commands_and_recovery_come_in_any_order() {
     store.close().await;
 }
 
-/// Tasks that wait with large inputs are read again when they go on: they are not all in memory, and nothing is missing.
+/// Tasks that wait with large inputs are read again when they go on: they are not all in memory, and nothing
+/// is missing.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn tasks_with_large_inputs_go_on_after_they_were_put_out_of_memory() {
     let mut files = Files::new();

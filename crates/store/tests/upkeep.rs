@@ -1,5 +1,5 @@
-//! Upkeep of the embedded engine beside load: its log stays small under readers and shrinks, what a deleted task wrote goes in
-//! slices, a backup is of one moment.
+//! Upkeep of the embedded engine beside load: its log stays small under readers and shrinks, what a deleted
+//! task wrote goes in slices, a backup is of one moment.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 use std::path::Path;
@@ -36,7 +36,8 @@ fn count(connection: &Connection, table: &str) -> i64 {
     connection.query_row(&format!("SELECT count(*) FROM {table}"), [], |row| row.get(0)).unwrap()
 }
 
-/// Reliability P13: eight that read long lists one after the other, so that there is no moment without a reader.
+/// Reliability P13: eight that read long lists one after the other, so that there is no moment without a
+/// reader.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn log_stays_small_under_readers_and_shrinks_afterwards() {
     let directory = tempfile::tempdir().unwrap();

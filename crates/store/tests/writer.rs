@@ -1,5 +1,5 @@
-//! Reliability F8, F36 and their kin at the embedded engine: one change that cannot be written starves nobody, a disk that is
-//! full leaves a way out, and a close never waits for a storage that does not answer.
+//! Reliability F8, F36 and their kin at the embedded engine: one change that cannot be written starves
+//! nobody, a disk that is full leaves a way out, and a close never waits for a storage that does not answer.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 use std::path::Path;

@@ -1,5 +1,6 @@
-//! P13: tasks that wait for each other. What work that has nothing to do with them costs beside them, against the same server without
-//! them; and how fast they go on once they can, against as many tasks at once without a limit.
+//! P13: tasks that wait for each other. What work that has nothing to do with them costs beside them, against
+//! the same server without them; and how fast they go on once they can, against as many tasks at once without
+//! a limit.
 
 use std::cell::Cell;
 use std::rc::Rc;
@@ -83,7 +84,8 @@ impl Bench {
     }
 }
 
-/// Submits tasks of the workflow with a limit; those that hold wait for a worker that never comes. Gives their ids.
+/// Submits tasks of the workflow with a limit; those that hold wait for a worker that never comes. Gives
+/// their ids.
 fn submit(server: &Server, count: u64, hold: bool) -> Result<Vec<String>> {
     let body = serde_json::json!({ "workflow": data::LIMITED, "input": { "hold": hold } }).to_string();
     let request = posts(&server.who, "/v1/tasks", vec![body.into_bytes()]);

@@ -91,14 +91,15 @@ impl Actions {
     }
 }
 
-/// Passes an output on if it can be kept. The model checks again: here it is beside the writer, and of commands not at all.
+/// Passes an output on if it can be kept. The model checks again: here it is beside the writer, and of
+/// commands not at all.
 fn checked(output: Option<Value>) -> Result<Option<Value>, Failure> {
     let unfit = output.as_ref().and_then(|value| value::check_output(value).err());
     unfit.map_or(Ok(output), |unfit| Err(refuse(unfit.fault())))
 }
 
-/// The JSON that a text is, or `None` if it is something else. JSON that is nested deeper than it can be read is too deep for an
-/// output, too.
+/// The JSON that a text is, or `None` if it is something else. JSON that is nested deeper than it can be read
+/// is too deep for an output, too.
 fn json_of(text: &[u8]) -> Result<Option<Value>, Failure> {
     match serde_json::from_slice(text) {
         Ok(json) => Ok(Some(json)),

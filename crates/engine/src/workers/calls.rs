@@ -1,5 +1,5 @@
-//! Calls for work that have a name. The same call again, as its answer may be lost, takes the place of the one before: it waits
-//! until that one is out of the way, and is then given what that one was given.
+//! Calls for work that have a name. The same call again, as its answer may be lost, takes the place of the
+//! one before: it waits until that one is out of the way, and is then given what that one was given.
 
 use std::collections::HashMap;
 use std::sync::Arc;

@@ -102,8 +102,8 @@ impl Engine {
         self.inner.recover_first(unknown.into_iter()).await
     }
 
-    /// Leases last longer before anything that came with the heartbeat is written: that a worker lives must not depend on whether
-    /// its words can be stored.
+    /// Leases last longer before anything that came with the heartbeat is written: that a worker lives must
+    /// not depend on whether its words can be stored.
     fn touch(&self, worker: &WorkerId, names: &[LeaseName]) {
         let away: Vec<LeaseName> = {
             let (mut state, now) = (self.inner.dispatcher.workers().state.lock(), Instant::now());
@@ -114,8 +114,8 @@ impl Engine {
         let _ = self.extend_elsewhere(worker, &away);
     }
 
-    /// Passes on how far an attempt is, and what it writes. Until `patience` is over it waits for what it writes; after that it
-    /// is on its way.
+    /// Passes on how far an attempt is, and what it writes. Until `patience` is over it waits for what it
+    /// writes; after that it is on its way.
     async fn told(
         &self,
         worker: &WorkerId,

@@ -24,7 +24,8 @@ use crate::error::EngineError;
 
 /// When a worker that may not wait should ask again.
 const ASK_AGAIN: Span = Span(1_000);
-/// How long one that may not wait waits all the same where work waits at other nodes: so long that they hear of it and give some.
+/// How long one that may not wait waits all the same where work waits at other nodes: so long that they hear
+/// of it and give some.
 const ROUND_TRIP: Duration = Duration::from_millis(750);
 
 /// How often a call that has a name looks for what it was given before.
@@ -190,8 +191,8 @@ impl Engine {
         work.leases = taken.iter().map(|taken| taken.item).collect();
         work.terms = Some(ask.terms(&workers));
         work.room = ask.max;
-        // Whoever asked may go away meanwhile: what was taken must go back all the same, and what was leased as well, as nobody
-        // has seen it.
+        // Whoever asked may go away meanwhile: what was taken must go back all the same, and what was leased
+        // as well, as nobody has seen it.
         let (engine, call) = (self.clone(), call.clone());
         let (answer, worked) = oneshot::channel();
         tokio::spawn(async move {
@@ -258,14 +259,16 @@ impl Engine {
     }
 }
 
-/// An input that wraps outputs deeper than most JSON readers go: the answer would be lost on the worker, and what else it leases.
+/// An input that wraps outputs deeper than most JSON readers go: the answer would be lost on the worker, and
+/// what else it leases.
 fn too_deep(unfit: Unfit) -> Failure {
     let fault = Fault::new("INPUT_TOO_DEEP", format!("the `input` of the `worker` action is {unfit}"))
         .remedy("Give the worker only what it needs of earlier outputs");
     Failure::Error { fault, retryable: false }
 }
 
-/// What was leased, on its way to whoever asked: taken back if they are gone before they have it in their hands.
+/// What was leased, on its way to whoever asked: taken back if they are gone before they have it in their
+/// hands.
 struct Unseen {
     engine: Engine,
     worked: Option<Worked>,

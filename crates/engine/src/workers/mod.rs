@@ -60,8 +60,8 @@ struct State {
 }
 
 impl Workers {
-    /// Whether what an earlier process left is being looked at still. Until that is done nobody knows how much of a queue runs:
-    /// where only so much may, nothing more begins.
+    /// Whether what an earlier process left is being looked at still. Until that is done nobody knows how
+    /// much of a queue runs: where only so much may, nothing more begins.
     pub(crate) fn recovering(&self, is: bool) {
         let mut state = self.state.lock();
         state.recovering = is;

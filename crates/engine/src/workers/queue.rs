@@ -71,8 +71,8 @@ impl Queue {
         *since = revision.max(*since);
     }
 
-    /// Something waits no more, unless it began to wait anew behind that revision of its task: what another node leased may be heard of
-    /// when it waits here again already.
+    /// Something waits no more, unless it began to wait anew behind that revision of its task: what another
+    /// node leased may be heard of when it waits here again already.
     pub(super) fn withdraw(&mut self, item: Item, revision: u64) {
         if self.since.get(&item).is_some_and(|since| *since > revision) {
             return;

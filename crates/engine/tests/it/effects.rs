@@ -1,4 +1,5 @@
-//! I15, measured where it counts: at a target that does the work once for each key, whatever happens to the attempts.
+//! I15, measured where it counts: at a target that does the work once for each key, whatever happens to the
+//! attempts.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -112,7 +113,8 @@ async fn put(engine: &Engine, target: &Target, more: Value) {
     engine.put_workflow(definition("calls", vec![sub]), audit()).await.unwrap();
 }
 
-/// An operator retries until the task succeeds; what is to be decided was not done, as far as anybody can see.
+/// An operator retries until the task succeeds; what is to be decided was not done, as far as anybody can
+/// see.
 async fn brought_to_success(engine: &Engine, mut record: Record) {
     for _ in 0..10 {
         if record.state.status == TaskStatus::Successful {

@@ -59,8 +59,8 @@ async fn stop_counts_no_attempt_of_what_stands_in_line() {
     drop(first);
 
     let second = engine_of(dir.path(), ROOM).await;
-    // The sixteen that ran are in doubt; as many others have begun meanwhile, and the rest stands in line again.
-    // That is found out behind the start.
+    // The sixteen that ran are in doubt; as many others have begun meanwhile, and the rest stands in line
+    // again. That is found out behind the start.
     let recovered = |record: &Record| record.sub_tasks.iter().any(|sub| sub.outcome_unknown);
     let runs = |record: &Record| count(record, SubTaskStatus::InProgress) == ROOM;
     let record = until(&second, id, |record| recovered(record) && runs(record)).await;

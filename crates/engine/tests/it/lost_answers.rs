@@ -1,4 +1,5 @@
-//! Answers to workers that get lost: the same call again is given the same, and what nobody saw was not begun.
+//! Answers to workers that get lost: the same call again is given the same, and what nobody saw was not
+//! begun.
 
 use std::path::Path;
 use std::time::Duration;

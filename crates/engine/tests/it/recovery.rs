@@ -72,7 +72,8 @@ async fn stop_between_two_sub_tasks_spends_no_attempt() {
     second.shutdown(Duration::from_secs(5)).await;
 }
 
-/// A start does not wait until all has recovered, and nobody notices: what is asked for sooner recovers first.
+/// A start does not wait until all has recovered, and nobody notices: what is asked for sooner recovers
+/// first.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn calls_are_served_while_active_tasks_recover() {
     let dir = tempfile::tempdir().unwrap();

@@ -1,4 +1,5 @@
-//! Disks that are full and disks that hang (reliability F8 and F36): a way out is left, readiness tells, and a stop ends.
+//! Disks that are full and disks that hang (reliability F8 and F36): a way out is left, readiness tells, and
+//! a stop ends.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;

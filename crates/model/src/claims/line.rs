@@ -1,13 +1,19 @@
-//! The rules of claims in their plainest form: a line of requests in memory. It is what the stores are compared with, and what the
-//! simulator keeps its claims in. It looks at the whole line each time, so it is not what a store works like.
+//! The rules of claims in their plainest form: a line of requests in memory. It is what the stores are
+//! compared with, and what the simulator keeps its claims in. It looks at the whole line each time, so it is
+//! not what a store works like.
 //!
 //! - A request has all that it claims at once, or nothing of it.
-//! - **Locks** go by order of arrival. A request has its turn on a lock once nobody who came before it, and claims the same in a way
-//!   that does not go with it, is left, whether that one holds or waits. Those that share go together, up to the first that wants it alone.
-//! - **Places** are taken by those who hold only. Of those that have their turn on all their locks, whoever came first goes first, and
-//!   goes once fewer than its own limit hold a place of the key. Whoever waits for a lock keeps nobody from a place.
+//! - **Locks** go by order of arrival. A request has its turn on a lock once nobody who came before it, and
+//!   claims the same in a way
+//!   that does not go with it, is left, whether that one holds or waits. Those that share go together, up to
+//!   the first that wants it alone.
+//! - **Places** are taken by those who hold only. Of those that have their turn on all their locks, whoever
+//!   came first goes first, and
+//!   goes once fewer than its own limit hold a place of the key. Whoever waits for a lock keeps nobody from a
+//!   place.
 //!
-//! Everybody who waits, waits for holders or for those that came before. So nobody waits in a circle, and nobody waits for ever for a lock.
+//! Everybody who waits, waits for holders or for those that came before. So nobody waits in a circle, and
+//! nobody waits for ever for a lock.
 
 use std::collections::{HashMap, HashSet};
 

@@ -111,7 +111,8 @@ impl Step<'_> {
             }
         };
         let key = self.task.record.sub_tasks[index as usize].live_key();
-        // Only whoever was asked to do the work can say that it was not done: then the next attempt asks for it anew.
+        // Only whoever was asked to do the work can say that it was not done: then the next attempt asks for
+        // it anew.
         self.task.sub(index).key = (!matches!(failure, Failure::Error { .. })).then_some(key);
         let (outcome, fault, retryable) = match failure {
             Failure::Error { fault, retryable } | Failure::Local { fault, retryable } => {

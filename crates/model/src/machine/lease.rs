@@ -43,8 +43,8 @@ impl Step<'_> {
         Ok(())
     }
 
-    /// The call that gave a lease comes again, as its answer may be lost: it is given the same again, which lasts its whole span
-    /// from now.
+    /// The call that gave a lease comes again, as its answer may be lost: it is given the same again, which
+    /// lasts its whole span from now.
     pub(super) fn lease_again(&mut self, index: u32, token: Token, terms: &Terms) -> Result<(), Refused> {
         self.check_live(index, token, Some(&terms.worker))?;
         let workflow = self.task.record.workflow.clone();

@@ -1,5 +1,5 @@
-//! Attempts that a node runs itself: one begins in the change that makes it ready where the node has room for it; else the sub-task
-//! stays PENDING, in line at that node, and nothing of it counts until it begins.
+//! Attempts that a node runs itself: one begins in the change that makes it ready where the node has room for
+//! it; else the sub-task stays PENDING, in line at that node, and nothing of it counts until it begins.
 
 use super::Step;
 use crate::command::{Effect, Refused};

@@ -35,7 +35,8 @@ impl Task {
         self.apply_in(node, &Unlimited, command, now)
     }
 
-    /// As [`Task::apply_at`], where the node has only so much room for attempts of its own: what finds none stands in line.
+    /// As [`Task::apply_at`], where the node has only so much room for attempts of its own: what finds none
+    /// stands in line.
     pub fn apply_in(
         &mut self,
         node: NodeId,

@@ -1,5 +1,5 @@
-//! What an operator may still do to a task whose document cannot be read: end it, and take from it what it holds. Decided
-//! by the little that is known of it without the document.
+//! What an operator may still do to a task whose document cannot be read: end it, and take from it what it
+//! holds. Decided by the little that is known of it without the document.
 
 use crate::command::{Command, Refused};
 use crate::status::TaskStatus;
@@ -17,7 +17,8 @@ pub struct Unread {
 }
 
 impl Unread {
-    /// What becomes of it by a command: it lets go of all that it holds. `None` for commands that need the document.
+    /// What becomes of it by a command: it lets go of all that it holds. `None` for commands that need the
+    /// document.
     pub fn apply(self, command: &Command, now: Timestamp) -> Option<Result<Unread, Refused>> {
         match command {
             Command::Cancel { .. } => Some(self.cancel(now)),

@@ -1,4 +1,5 @@
-//! How the children of a `forEach` stand, in numbers: what lists say of them, and what is known of a task without reading them.
+//! How the children of a `forEach` stand, in numbers: what lists say of them, and what is known of a task
+//! without reading them.
 
 use std::collections::BTreeMap;
 

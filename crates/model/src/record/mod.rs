@@ -33,8 +33,8 @@ pub struct Record {
     pub workflow: Arc<Workflow>,
     /// What changes about the task itself.
     pub state: State,
-    /// One for each of the workflow's, in the same order; behind them the children of those with `forEach`, unless they are left
-    /// out ([`Record::leaves_out_children`]), as in lists.
+    /// One for each of the workflow's, in the same order; behind them the children of those with `forEach`,
+    /// unless they are left out ([`Record::leaves_out_children`]), as in lists.
     pub sub_tasks: Vec<SubTask>,
 }
 
@@ -171,8 +171,8 @@ pub struct SubTask {
     /// Attempts of this generation of which nobody knows whether they did their work: lost, timed out, broken off.
     #[serde(rename = "l", default, skip_serializing_if = "is_zero")]
     pub lost: u32,
-    /// The key of its latest attempt, where the next one is to carry it again: nothing is known of whether the work was done
-    /// under it. Absent, the next attempt has a key of its own ([`SubTask::next_key`]).
+    /// The key of its latest attempt, where the next one is to carry it again: nothing is known of whether
+    /// the work was done under it. Absent, the next attempt has a key of its own ([`SubTask::next_key`]).
     #[serde(rename = "i", default, skip_serializing_if = "Option::is_none")]
     pub key: Option<EffectKey>,
     /// When its timer is due: the end of a wait, or the next automatic attempt.
@@ -193,8 +193,9 @@ pub struct SubTask {
     /// IN_PROGRESS at a worker.
     #[serde(rename = "k", default, skip_serializing_if = "Option::is_none")]
     pub lease: Option<Box<Lease>>,
-    /// The node that looks after it while an attempt runs or waits for a worker or for room: it runs the attempt, has it in its
-    /// queue or in line, or watches its lease. Of what nobody looks after, and in a store of one server's own, 0.
+    /// The node that looks after it while an attempt runs or waits for a worker or for room: it runs the
+    /// attempt, has it in its queue or in line, or watches its lease. Of what nobody looks after, and in a
+    /// store of one server's own, 0.
     #[serde(rename = "j", default, skip_serializing_if = "NodeId::is_only")]
     pub node: NodeId,
     /// SUCCESSFUL by this worker.
@@ -220,8 +221,8 @@ pub struct SubTask {
     pub description: Option<String>,
 }
 
-/// What tells the effects of one sub-task apart: attempts with the same key ask for the same effect, and a target that
-/// remembers keys has it once.
+/// What tells the effects of one sub-task apart: attempts with the same key ask for the same effect, and a
+/// target that remembers keys has it once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EffectKey {
     /// The generation in which it was first used.
@@ -390,7 +391,8 @@ impl SubTask {
         self.status == SubTaskStatus::InProgress || self.queued_at.is_some() || self.due_at.is_some()
     }
 
-    /// Whether some node looks after it: an attempt runs, or waits for a worker or for room. Not a timer, which every node sees.
+    /// Whether some node looks after it: an attempt runs, or waits for a worker or for room. Not a timer,
+    /// which every node sees.
     pub fn is_looked_after(&self) -> bool {
         let runs = self.status == SubTaskStatus::InProgress && self.due_at.is_none() && self.fan.is_none();
         runs || self.queued_at.is_some()

@@ -1,5 +1,5 @@
-//! I15: which attempts ask for the same effect. A target that remembers keys acts once for all of one key, so a key changes
-//! exactly where the effect is known not to have happened.
+//! I15: which attempts ask for the same effect. A target that remembers keys acts once for all of one key, so
+//! a key changes exactly where the effect is known not to have happened.
 
 use std::collections::{BTreeMap, BTreeSet};
 

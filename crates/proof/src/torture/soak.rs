@@ -1,5 +1,6 @@
-//! F32: hours of steady load with a kill each minute, on one data directory. What a life uses at its most (memory, descriptors, write-ahead
-//! log) must not grow from life to life, and in the end everything that was promised must be there.
+//! F32: hours of steady load with a kill each minute, on one data directory. What a life uses at its most
+//! (memory, descriptors, write-ahead log) must not grow from life to life, and in the end everything that was
+//! promised must be there.
 
 use std::path::Path;
 use std::time::Duration;
@@ -31,8 +32,8 @@ const BUDGET: u32 = 300;
 const LOOK: Duration = Duration::from_millis(500);
 /// The largest write-ahead log that is allowed (reliability, F32), in bytes.
 const LARGEST_LOG: u64 = 64 << 20;
-/// What the second half of the lives may use beyond the first half, where an hour's share of a hundredth is less: pages
-/// that the allocator keeps differ by as much from life to life.
+/// What the second half of the lives may use beyond the first half, where an hour's share of a hundredth is
+/// less: pages that the allocator keeps differ by as much from life to life.
 const MEMORY_NOISE: u64 = 8 << 20;
 const DESCRIPTOR_NOISE: u64 = 8;
 

@@ -14,8 +14,8 @@ pub(crate) async fn live() -> Response {
     respond::value(StatusCode::OK, &json!({ "status": "UP" }))
 }
 
-/// It accepts and runs tasks; 503 with the reason while it drains or cannot write. Nobody need log in for this, so it tells
-/// no more than a balancer or an operator's alarm needs; the server's log says the rest.
+/// It accepts and runs tasks; 503 with the reason while it drains or cannot write. Nobody need log in for
+/// this, so it tells no more than a balancer or an operator's alarm needs; the server's log says the rest.
 pub(crate) async fn ready(State(app): State<App>) -> Response {
     let health = app.engine.store_health();
     let reason = match &health.trouble {

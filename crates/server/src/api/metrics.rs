@@ -19,7 +19,8 @@ type Figure = fn(&QueueSummary) -> f64;
 
 /// What is counted.
 pub(crate) async fn get(State(app): State<App>) -> Result<Response, ApiError> {
-    // What is not read from the store in time is left out: the rest is what one looks for when the store does not answer.
+    // What is not read from the store in time is left out: the rest is what one looks for when the store does
+    // not answer.
     let stats = tokio::time::timeout(STATS, app.engine.stats()).await.ok().and_then(Result::ok);
     let queues = app.engine.queues();
     let mut out = String::with_capacity(1024 + 256 * queues.len());

@@ -19,8 +19,8 @@ use tokio::time::{Instant, timeout, timeout_at};
 use crate::config::Limits;
 use crate::error::{ApiError, shortened};
 
-/// A body of JSON: its type, length, time, encoding and depth checked. The character NUL is in none of its texts: what they name
-/// is looked for and kept in columns that cannot have it.
+/// A body of JSON: its type, length, time, encoding and depth checked. The character NUL is in none of its
+/// texts: what they name is looked for and kept in columns that cannot have it.
 pub(crate) async fn json_body(
     request: Request<Body>,
     limits: &Limits,
@@ -99,7 +99,8 @@ pub(crate) async fn any_json_body(
     }
     let values = weight::of_text(&bytes);
     if values > SMALL {
-        // Anew, and not beyond what it has: those that wait for much hold nothing, so none of them needs to go first.
+        // Anew, and not beyond what it has: those that wait for much hold nothing, so none of them needs to
+        // go first.
         room = limits.bodies.room();
         enlarge(&mut room, bytes.len() + values).await?;
     }

@@ -41,7 +41,8 @@ fn decoded(text: &str) -> Result<String, ApiError> {
     })
 }
 
-/// `%20`, and with `plus` also `+`, to a space. NUL is in no name and no value of ours, and no database takes it in a text.
+/// `%20`, and with `plus` also `+`, to a space. NUL is in no name and no value of ours, and no database takes
+/// it in a text.
 pub(super) fn percent_decoded(text: &str, plus: bool) -> Option<String> {
     let digit = |byte: u8| char::from(byte).to_digit(16).map(|digit| digit as u8);
     let mut out = Vec::with_capacity(text.len());

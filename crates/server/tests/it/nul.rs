@@ -1,4 +1,5 @@
-//! The character NUL in anything that a request names: a 400, or nothing is found by it. Generated from the route table's document.
+//! The character NUL in anything that a request names: a 400, or nothing is found by it. Generated from the
+//! route table's document.
 
 use reqwest::Method;
 use serde_json::{Value, json};

@@ -1,5 +1,5 @@
-//! A store with some of everything in it, and a walk through all that can be asked of one: whatever is damaged in it costs only the
-//! task that it belongs to.
+//! A store with some of everything in it, and a walk through all that can be asked of one: whatever is
+//! damaged in it costs only the task that it belongs to.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -30,8 +30,8 @@ fn all_tasks() -> TaskQuery {
     TaskQuery { limit: 100, ..TaskQuery::default() }
 }
 
-/// Fills a store: tasks that run, wait for their start and for locks, failed and ended, with outputs, attempts, logs and many
-/// sub-tasks; an imported one; keys, notes, settings, and accounts.
+/// Fills a store: tasks that run, wait for their start and for locks, failed and ended, with outputs,
+/// attempts, logs and many sub-tasks; an imported one; keys, notes, settings, and accounts.
 pub async fn fill(store: &dyn Store, accounts: &dyn Accounts, env: &Env) -> Everything {
     let workflow = put(store, definition("w", "T_RUN", 2)).await;
     let large = put(store, definition("large", "T_LARGE", 40)).await;
@@ -110,15 +110,16 @@ impl Everything {
         assert!(self.tasks.len() >= 9, "{:?}", self.tasks);
     }
 
-    /// Walks through all that a store can be asked, of which one row is damaged. At most one task may have lost anything, or all of
-    /// those whose workflow it is.
+    /// Walks through all that a store can be asked, of which one row is damaged. At most one task may have
+    /// lost anything, or all of those whose workflow it is.
     pub async fn walk(&self, store: &dyn Store, accounts: &dyn Accounts, env: &Env, what: &Damage) {
         let hurt = self.reads(store, what);
         self.rest(store, accounts, what).await;
         self.commands(store, env, &hurt, what).await;
     }
 
-    /// Lists are whole in each order and under each filter; who is hurt is told by what is missing or other than it was.
+    /// Lists are whole in each order and under each filter; who is hurt is told by what is missing or other
+    /// than it was.
     fn reads(&self, store: &dyn Store, what: &Damage) -> Vec<TaskId> {
         let list =
             |query: TaskQuery| store.list(&query).unwrap_or_else(|e| panic!("{what:?}: {query:?}: {e}"));
@@ -202,7 +203,8 @@ impl Everything {
         }
     }
 
-    /// Everybody can be ended, whatever they have is let go of, and what has ended is deleted, each for itself.
+    /// Everybody can be ended, whatever they have is let go of, and what has ended is deleted, each for
+    /// itself.
     async fn commands(&self, store: &dyn Store, env: &Env, hurt: &[TaskId], what: &Damage) {
         let cancel = || Command::Cancel { by: "ada".into(), grace: Span(0) };
         let release = || Command::Release { by: "ada".into(), reason: "damaged".into() };

@@ -1,5 +1,6 @@
-//! Claims against their plain rules ([`longhaul_model::Line`]): whatever is asked for and let go of, in whatever order, the same tasks
-//! hold and wait. And the sweep, which makes good what nobody was woken up for.
+//! Claims against their plain rules ([`longhaul_model::Line`]): whatever is asked for and let go of, in
+//! whatever order, the same tasks hold and wait. And the sweep, which makes good what nobody was woken up
+//! for.
 
 use std::collections::{BTreeSet, HashMap};
 use std::future::{Future, poll_fn};
@@ -32,7 +33,8 @@ impl Dice {
     }
 }
 
-/// What a task asks for: which hosts, each alone or shared, and how many may have a place beside it, if it wants one.
+/// What a task asks for: which hosts, each alone or shared, and how many may have a place beside it, if it
+/// wants one.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct Wish {
     hosts: Vec<(usize, bool)>,
@@ -216,8 +218,8 @@ pub async fn claims_follow_the_plain_rules(fixture: &mut impl Fixture) {
     both.store.close().await;
 }
 
-/// So many tasks wait, behind each other in different ways, and the line moves as it should. Not of the suite for every fixture, as it takes
-/// a while.
+/// So many tasks wait, behind each other in different ways, and the line moves as it should. Not of the suite
+/// for every fixture, as it takes a while.
 pub async fn long_lines_follow_the_plain_rules(fixture: &mut impl Fixture, waiting: usize) {
     let env = fixture.env();
     let mut both = Both::new(fixture.open().await, env);
@@ -259,15 +261,16 @@ async fn both_ends(both: &mut Both, hosts: &[(usize, bool)]) -> TaskId {
     *both.line.holders().last().expect("it has them")
 }
 
-/// Statements that make a store forget whom to wake up: holders that went without a word, and notes of who is clear that are wrong in either
-/// direction.
+/// Statements that make a store forget whom to wake up: holders that went without a word, and notes of who is
+/// clear that are wrong in either direction.
 const LOST: [&str; 3] = [
     "DELETE FROM claims WHERE held",
     "DELETE FROM claims WHERE held; UPDATE claims SET clear = (1 = 0)",
     "DELETE FROM claims WHERE held; UPDATE claims SET clear = (mode < 2)",
 ];
 
-/// A wake-up that got lost is made good by the sweep. `operator` runs statements on the database while the store is open.
+/// A wake-up that got lost is made good by the sweep. `operator` runs statements on the database while the
+/// store is open.
 pub async fn lost_wake_ups_are_made_good(fixture: &mut impl Fixture, operator: impl Fn(&str)) {
     let env = fixture.env();
     let wishes = [
@@ -309,7 +312,8 @@ pub async fn lost_wake_ups_are_made_good(fixture: &mut impl Fixture, operator: i
     store.close().await;
 }
 
-/// Claims that a version of before noted go on. `before` takes a closed store back to the schema of that version.
+/// Claims that a version of before noted go on. `before` takes a closed store back to the schema of that
+/// version.
 pub async fn claims_of_before_go_on(fixture: &mut impl Fixture, before: impl Fn()) {
     let env = fixture.env();
     let mut both = Both::new(fixture.open().await, env);

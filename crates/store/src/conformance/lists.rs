@@ -284,7 +284,8 @@ pub async fn import_replaces_imported_and_keeps_own(fixture: &mut impl Fixture) 
     store.close().await;
 }
 
-/// A list has the children of a `forEach` in numbers, which follow every change, unless they are asked for and few.
+/// A list has the children of a `forEach` in numbers, which follow every change, unless they are asked for
+/// and few.
 pub async fn children_are_listed_in_numbers(fixture: &mut impl Fixture) {
     let (store, env) = (fixture.open().await, fixture.env());
     // More own sub-tasks than one chunk has.

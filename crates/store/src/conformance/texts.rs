@@ -1,5 +1,5 @@
-//! Texts with the character NUL, which not every database takes: what has one is kept or shown with another in its place, and whoever
-//! asks with one finds nothing.
+//! Texts with the character NUL, which not every database takes: what has one is kept or shown with another
+//! in its place, and whoever asks with one finds nothing.
 
 use longhaul_model::{Command, Failure, Fault, Span, Spec, Task, Token};
 use serde_json::json;

@@ -1,5 +1,5 @@
-//! Posted changes that could not be written, and wait to be written again: apart from what comes new, so that none of them holds that up,
-//! and those that fail again and again each by itself.
+//! Posted changes that could not be written, and wait to be written again: apart from what comes new, so that
+//! none of them holds that up, and those that fail again and again each by itself.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -106,7 +106,8 @@ impl<J> Again<J> {
         set_aside
     }
 
-    /// A transaction was written. After trouble (`healed`) all is tried at once, together, but for what is set aside.
+    /// A transaction was written. After trouble (`healed`) all is tried at once, together, but for what is
+    /// set aside.
     pub(super) fn written(&mut self, healed: bool, now: Instant) {
         self.written += 1;
         if !healed || self.groups.len() < 2 {
@@ -168,7 +169,8 @@ impl<J> Again<J> {
 mod tests {
     use super::*;
 
-    /// Tries what is due, as a database would that cannot write one of them; how many tries until only that one is left.
+    /// Tries what is due, as a database would that cannot write one of them; how many tries until only that
+    /// one is left.
     #[test]
     fn one_that_cannot_be_written_is_found_and_the_others_are_written() {
         let (mut again, mut now) = (Again::default(), Instant::now());

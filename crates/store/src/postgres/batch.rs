@@ -94,8 +94,9 @@ impl<'a> Batch<'a> {
             claims: claims::Open::default(),
             granted: Vec::new(),
         };
-        // A statement that is prepared is sent when it is first polled, one that is not when the answer to its preparation comes. So
-        // what must be sent in a certain order is prepared before, and joined with `biased`.
+        // A statement that is prepared is sent when it is first polled, one that is not when the answer to
+        // its preparation comes. So what must be sent in a certain order is prepared before, and joined with
+        // `biased`.
         let (glance, confirmation) = (prepared(db, GLANCE).await?, prepared(db, CONFIRM).await?);
         let newest = jobs.iter().any(|job| matches!(job, Job::Submit(submission, _) if submission.newest));
         let open = async {
@@ -230,8 +231,8 @@ impl<'a> Batch<'a> {
         let (found, resting, mut parts) = if unknown.is_empty() {
             (query(db, hot, &[&ids, &versions]).await?, Vec::new(), rows::Parts::new(&[], &[], &[])?)
         } else {
-            // What is read of a task must be as its row is once that is locked: the lock is sent first. On a connection where a
-            // statement is new that is certain only if all of them are prepared by now.
+            // What is read of a task must be as its row is once that is locked: the lock is sent first. On a
+            // connection where a statement is new that is certain only if all of them are prepared by now.
             let (hot, history) = (prepared(db, hot).await?, prepared(db, &history).await?);
             let (specs, outputs) = (prepared(db, specs).await?, prepared(db, outputs).await?);
             let chunks = prepared(db, chunks).await?;

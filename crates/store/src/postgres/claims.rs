@@ -1,9 +1,11 @@
-//! Claims: a task gets all that it claims at once, by the rules of [`longhaul_model::Line`]. What each step costs does not depend on how
-//! many wait: a claim is *clear* once nobody stands before it on its key, which it stays, and who becomes clear next is found by an index.
+//! Claims: a task gets all that it claims at once, by the rules of [`longhaul_model::Line`]. What each step
+//! costs does not depend on how many wait: a claim is *clear* once nobody stands before it on its key, which
+//! it stays, and who becomes clear next is found by an index.
 //!
-//! Several nodes work on the same keys. Whoever decides on a key has locked it, until its transaction ends. A transaction waits for the keys
-//! that it knows from its jobs, in the order of their hashes and once; what it comes to need after that it takes if nobody has it, and leaves
-//! for the next transaction otherwise. So no two wait for each other.
+//! Several nodes work on the same keys. Whoever decides on a key has locked it, until its transaction ends. A
+//! transaction waits for the keys that it knows from its jobs, in the order of their hashes and once; what it
+//! comes to need after that it takes if nobody has it, and leaves for the next transaction otherwise. So no
+//! two wait for each other.
 
 mod handing;
 mod list;
@@ -129,7 +131,8 @@ struct Next {
     ours: bool,
 }
 
-/// Of each of these locks: the first, or all that share up to the first that wants it alone, as far as that is not noted yet; at most so many.
+/// Of each of these locks: the first, or all that share up to the first that wants it alone, as far as that
+/// is not noted yet; at most so many.
 async fn next(db: &impl GenericClient, keys: &[&String], most: i64) -> Result<Vec<Next>, StoreError> {
     let statement = "SELECT n.key, n.ticket, n.id, pg_try_advisory_xact_lock(hashtextextended(n.id::text, 1))
          FROM unnest($1::text[]) AS k (key)
@@ -177,14 +180,16 @@ async fn ours(db: &impl GenericClient, tasks: Vec<Uuid>) -> Result<Vec<Uuid>, St
     Ok(ours)
 }
 
-/// Forgets what is noted of these waiting tasks' locks; gives their keys, which say it anew when they are looked at.
+/// Forgets what is noted of these waiting tasks' locks; gives their keys, which say it anew when they are
+/// looked at.
 async fn forget(db: &impl GenericClient, tasks: &[Uuid]) -> Result<Vec<String>, StoreError> {
     let statement =
         "UPDATE claims SET clear = false WHERE id = ANY($1) AND mode < 2 AND NOT held RETURNING key";
     query(db, statement, &[&tasks]).await?.iter().map(|row| column(row, 0)).collect()
 }
 
-/// Of these tasks, those that wait and have nobody before them on any lock, with the key of the place that they ask for.
+/// Of these tasks, those that wait and have nobody before them on any lock, with the key of the place that
+/// they ask for.
 async fn ready(db: &impl GenericClient, tasks: &[Uuid]) -> Result<Vec<(Uuid, Option<String>)>, StoreError> {
     let statement = "SELECT id, max(key) FILTER (WHERE mode = 2) FROM claims WHERE id = ANY($1) GROUP BY id
          HAVING bool_and(NOT held AND (mode = 2 OR clear)) ORDER BY min(ticket)";
@@ -208,7 +213,8 @@ struct Place {
     asked: i64,
 }
 
-/// Of each of these keys: those who could have a place, in order, and the first that could not; at most so many.
+/// Of each of these keys: those who could have a place, in order, and the first that could not; at most so
+/// many.
 async fn next_places(db: &impl GenericClient, keys: &[&String], most: i64) -> Result<Vec<Place>, StoreError> {
     let statement = "SELECT k.key, r.id, bool_and(r.most > held.n + r.i) OVER (PARTITION BY k.key ORDER BY r.ticket), r.asked
          FROM unnest($1::text[]) AS k (key)
@@ -233,13 +239,15 @@ async fn next_places(db: &impl GenericClient, keys: &[&String], most: i64) -> Re
     rows.iter().map(place).collect()
 }
 
-/// Locks the rows of tasks that wait, but those that another transaction has: those are not waited for. Gives the ones it has.
+/// Locks the rows of tasks that wait, but those that another transaction has: those are not waited for. Gives
+/// the ones it has.
 async fn lock_tasks(db: &impl GenericClient, tasks: &[Uuid]) -> Result<Vec<Uuid>, StoreError> {
     let statement = "SELECT id FROM history WHERE id = ANY($1) ORDER BY id FOR UPDATE SKIP LOCKED";
     query(db, statement, &[&tasks]).await?.iter().map(|row| column(row, 0)).collect()
 }
 
-/// Tasks have all that they claim; of those that are not told in this transaction, that is noted. Gives those that wait still.
+/// Tasks have all that they claim; of those that are not told in this transaction, that is noted. Gives those
+/// that wait still.
 async fn grant(
     db: &impl GenericClient,
     tasks: &[Uuid],

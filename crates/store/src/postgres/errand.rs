@@ -18,7 +18,8 @@ use crate::error::StoreError;
 
 /// How long one waits for those before it.
 const TURN: Duration = Duration::from_secs(10);
-/// How long one may take: an import may be large. Locks are waited for by no more than the connection's limit.
+/// How long one may take: an import may be large. Locks are waited for by no more than the connection's
+/// limit.
 const WORK: Duration = Duration::from_secs(60);
 /// The place of errands in the totals, of all nodes.
 pub(super) const ERRANDS: i16 = 1;

@@ -38,7 +38,8 @@ impl Batch<'_> {
             Job::Log(log, _) => Done::Command(answer(self.log(log).await)?),
             Job::Flush(_) => Done::Command(Ok(())),
             Job::Probe => {
-                // As far as a change gets before its rows are looked for: locks on the whole table and limits of the database show.
+                // As far as a change gets before its rows are looked for: locks on the whole table and limits
+                // of the database show.
                 rows::execute(self.db, "UPDATE hot SET version = version WHERE false", &[]).await?;
                 Done::Command(Ok(()))
             }
@@ -162,8 +163,8 @@ impl Batch<'_> {
         Ok(task.apply_in(self.shared.turn.node, &room, command, self.now)?)
     }
 
-    /// What a command comes to that needs nothing of a task but its row, whose document cannot be read: it ends there, with its
-    /// document as it is, to be looked at.
+    /// What a command comes to that needs nothing of a task but its row, whose document cannot be read: it
+    /// ends there, with its document as it is, to be looked at.
     async fn change_unread(&mut self, id: TaskId, command: &Command, why: String) -> Result<(), StoreError> {
         let row = rows::find(self.db, id).await?.ok_or(StoreError::NotFound)?;
         let hot = row.place == rows::Place::Hot;

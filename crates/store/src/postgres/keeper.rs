@@ -74,8 +74,8 @@ pub(super) async fn begin(place: &Place, node: &Node, before: Option<i64>) -> Re
     }
 }
 
-/// Begins the turn of a transfer; refused while nodes are at work. Those that left no trace of their end are watched first, until one
-/// beats or all were silent for long enough.
+/// Begins the turn of a transfer; refused while nodes are at work. Those that left no trace of their end are
+/// watched first, until one beats or all were silent for long enough.
 pub(super) async fn begin_alone(place: &Place) -> Result<Beginning, StoreError> {
     let host = nix::unistd::gethostname().ok().and_then(|name| name.into_string().ok()).unwrap_or_default();
     let name = format!("longhaul migrate at {host}:{}", std::process::id());

@@ -1,5 +1,6 @@
-//! Which nodes there are: each begins a turn, counts a beat every second, and is ended by the others once they have observed for too long
-//! that its beat does not change. No clock of the database decides about that: it may be set.
+//! Which nodes there are: each begins a turn, counts a beat every second, and is ended by the others once
+//! they have observed for too long that its beat does not change. No clock of the database decides about
+//! that: it may be set.
 
 use std::time::Duration;
 
@@ -197,7 +198,8 @@ pub(super) async fn beat(client: &Client, turn: i64, watch: &Watch) -> Result<He
     Ok(heard)
 }
 
-/// Ends the turns of nodes that are no more: observed to be silent for too long, or processes of this machine that are dead. How many.
+/// Ends the turns of nodes that are no more: observed to be silent for too long, or processes of this machine
+/// that are dead. How many.
 pub(super) async fn end_dead(client: &Client, own: i64, watch: &Watch) -> Result<u64, StoreError> {
     let statement = format!(
         "SELECT t.turn, n.name, n.process, n.application, {BEAT_COLUMNS}

@@ -7,8 +7,8 @@ use deadpool_postgres::{Client, Object, Pool};
 use super::sql::no_connection;
 use crate::error::StoreError;
 
-/// A connection that is not given back to its pool when it is dropped, as nobody knows then what is under way on it: whoever got it next would
-/// wait for that.
+/// A connection that is not given back to its pool when it is dropped, as nobody knows then what is under way
+/// on it: whoever got it next would wait for that.
 pub(super) struct Own(Option<Client>);
 
 impl Own {
@@ -20,7 +20,8 @@ impl Own {
         pool.get().await.map(Own::new).map_err(no_connection)
     }
 
-    /// Nothing is under way on it: it may be used by others, and is given back to its pool when it is dropped.
+    /// Nothing is under way on it: it may be used by others, and is given back to its pool when it is
+    /// dropped.
     pub(super) fn free(mut self) -> Option<Client> {
         self.0.take()
     }

@@ -50,7 +50,8 @@ impl Sight {
         }
     }
 
-    /// Whether the process that was started then is certainly no more. The id may be another's by now, who was started later.
+    /// Whether the process that was started then is certainly no more. The id may be another's by now, who
+    /// was started later.
     fn is_gone(&self, since: &str) -> bool {
         match self {
             Sight::Free | Sight::Dead => true,

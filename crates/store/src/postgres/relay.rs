@@ -168,8 +168,8 @@ async fn send(client: &Client, shared: &Shared, news: Vec<Outgoing>) -> Result<(
     }
 }
 
-/// News as texts, in their order and as few pages as hold them; those that are too long for one are divided, and those that cannot be
-/// are left out.
+/// News as texts, in their order and as few pages as hold them; those that are too long for one are divided,
+/// and those that cannot be are left out.
 fn pages(news: Vec<News>, mut left_out: impl FnMut(StoreError)) -> Vec<Vec<String>> {
     let (mut pages, mut page, mut size) = (Vec::new(), Vec::new(), 0);
     let mut rest: Vec<News> = news.into_iter().rev().collect();

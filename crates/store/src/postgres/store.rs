@@ -34,7 +34,8 @@ use crate::query::TaskQuery;
 use crate::store::{CommitSink, Store, Submission, Work};
 use crate::stored::*;
 
-/// How long a caller waits for a change at the most: a transaction under way, one that fails at its deadline, and its own.
+/// How long a caller waits for a change at the most: a transaction under way, one that fails at its deadline,
+/// and its own.
 const ANSWER: Duration = Duration::from_secs(15);
 /// How long the store may take to close in order; the writer's own limit is shorter.
 const CLOSE: Duration = Duration::from_secs(8);

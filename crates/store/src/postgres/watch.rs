@@ -1,4 +1,5 @@
-//! Who lives of the nodes of a database: their beats as this process observes them, by its own monotonic clock.
+//! Who lives of the nodes of a database: their beats as this process observes them, by its own monotonic
+//! clock.
 
 use longhaul_model::liveness::Observer;
 use parking_lot::Mutex;
@@ -8,8 +9,8 @@ use tokio_postgres::Row;
 use super::sql::column;
 use crate::error::StoreError;
 
-/// A node's beat: the counter, and the database's time of the last one in microseconds, which is all that a node of before writes. Only
-/// whether it changes counts.
+/// A node's beat: the counter, and the database's time of the last one in microseconds, which is all that a
+/// node of before writes. Only whether it changes counts.
 pub(super) type Beat = (i64, i64);
 
 /// The columns of a [`Beat`], of a node `n` that may be missing.
@@ -32,7 +33,8 @@ impl Watch {
         Watch { start: Instant::now(), observer: Mutex::default() }
     }
 
-    /// Takes in the beats of all turns that are not over, which were asked for at that instant and are known now.
+    /// Takes in the beats of all turns that are not over, which were asked for at that instant and are known
+    /// now.
     pub(super) fn look(&self, asked: Instant, beats: impl IntoIterator<Item = (i64, Beat)>) {
         let since = |at: Instant| at.saturating_duration_since(self.start);
         self.observer.lock().look(since(asked), since(Instant::now()), beats);

@@ -1,7 +1,7 @@
 //! The one task of a node that writes. It drains its queue, runs every waiting job in one transaction, commits once, then
 //! answers all of them: many changes share a few round trips and one fsync. While one transaction commits, the next is run on a
-//! second connection; it commits only after the one before it did, as it counts on from there. Every transaction has a deadline, and what
-//! nobody waits for is repeated beside what comes new, never before it.
+//! second connection; it commits only after the one before it did, as it counts on from there. Every
+//! transaction has a deadline, and what nobody waits for is repeated beside what comes new, never before it.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -53,8 +53,8 @@ const ONE: Duration = Duration::from_secs(1);
 /// few rows of the hot table for a small table and reads all of it, dead versions too, which are many more under load.
 const BY_KEY: &str = "SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off;
      SET plan_cache_mode = force_generic_plan; SET jit = off";
-/// How long one of its statements may take. The commit is not bound by it: one that is cancelled while it waits for a standby would
-/// be committed without it. `turn::CLOSING` sees to that.
+/// How long one of its statements may take. The commit is not bound by it: one that is cancelled while it
+/// waits for a standby would be committed without it. `turn::CLOSING` sees to that.
 const STATEMENT: &str = "SET statement_timeout = '8s'";
 
 pub(super) type Answer<T> = oneshot::Sender<Result<T, StoreError>>;
@@ -281,8 +281,8 @@ impl Writer {
         }
     }
 
-    /// Those of new jobs that are to be written now: not those whose callers gave up while nothing could be written, nor changes of tasks that
-    /// others of are repeated by themselves.
+    /// Those of new jobs that are to be written now: not those whose callers gave up while nothing could be
+    /// written, nor changes of tasks that others of are repeated by themselves.
     fn admitted(&mut self, mut jobs: Vec<Job>) -> Vec<Job> {
         if self.shared.vitals.is_troubled() {
             jobs.retain(|job| !job.is_forsaken());
@@ -389,7 +389,8 @@ impl Writer {
         self.tell_of_repeats();
     }
 
-    /// Runs jobs in a transaction, which commits from now on; or gives them back, with why that was not possible.
+    /// Runs jobs in a transaction, which commits from now on; or gives them back, with why that was not
+    /// possible.
     async fn begun(&mut self, jobs: Vec<Job>) -> Result<(), (Vec<Job>, StoreError)> {
         self.shared.vitals.busy();
         match self.written(&jobs).await {
@@ -410,7 +411,8 @@ impl Writer {
         }
     }
 
-    /// Those tasks of some jobs that a session other than this writer's keeps locked; `None` if that cannot be found out.
+    /// Those tasks of some jobs that a session other than this writer's keeps locked; `None` if that cannot
+    /// be found out.
     async fn locked_by_others(&mut self, jobs: &[Job]) -> Option<HashSet<TaskId>> {
         let ids: Vec<uuid::Uuid> = jobs.iter().flat_map(Job::tasks).map(|id| id.0).collect();
         let statement = "WITH free AS (SELECT id FROM hot WHERE id = ANY($1) FOR UPDATE SKIP LOCKED)

@@ -48,8 +48,9 @@ pub fn backup(directory: &Path, file: &Path, mut progress: impl FnMut(u64, u64))
     Ok(bytes)
 }
 
-/// Copies page by page, of one moment however long it takes, and rests twice as long as it works: a server beside it has the disk
-/// most of the time. What is written goes to the disk bit by bit, so that no flood of it stands before the server's commits.
+/// Copies page by page, of one moment however long it takes, and rests twice as long as it works: a server
+/// beside it has the disk most of the time. What is written goes to the disk bit by bit, so that no flood of
+/// it stands before the server's commits.
 fn copy(source: &Connection, target: &Path, progress: &mut impl FnMut(u64)) -> rusqlite::Result<()> {
     let moment = source.unchecked_transaction()?;
     // The transaction is of this moment only once something is read.

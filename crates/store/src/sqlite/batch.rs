@@ -130,7 +130,8 @@ impl Batch {
         Mark { commits: self.commits.len(), posted: self.posted.len(), claims: self.claims.clone() }
     }
 
-    /// The job since the mark did not happen; its caller is told all the same. A posted one is put among the spoilt.
+    /// The job since the mark did not happen; its caller is told all the same. A posted one is put among the
+    /// spoilt.
     pub(super) fn take_back(&mut self, mark: Mark, why: &StoreError) {
         self.commits.truncate(mark.commits);
         self.claims = mark.claims;
@@ -139,12 +140,14 @@ impl Batch {
         }
     }
 
-    /// The posted command that the batch failed under, if it was one; the rest of the batch may fare better without.
+    /// The posted command that the batch failed under, if it was one; the rest of the batch may fare better
+    /// without.
     pub(super) fn culprit(&mut self, mark: Mark) -> Option<Posted> {
         if self.posted.len() > mark.posted { self.posted.pop() } else { None }
     }
 
-    /// Does a part of a job so that it may fail for a reason of its own without the rest: then nothing of it is written.
+    /// Does a part of a job so that it may fail for a reason of its own without the rest: then nothing of it
+    /// is written.
     pub(super) fn apart<T>(
         &mut self,
         writer: &mut Writer,
@@ -198,7 +201,8 @@ impl Batch {
         audit.map_or(Ok(()), |audit| audit::write(&writer.connection, &audit, self.now))
     }
 
-    /// Keeps an answer until the commit. A refusal is an answer like any other; a failure ends the batch, or at least the job.
+    /// Keeps an answer until the commit. A refusal is an answer like any other; a failure ends the batch, or
+    /// at least the job.
     pub(super) fn tell<T: Send + 'static>(
         &mut self,
         done: Result<T, StoreError>,

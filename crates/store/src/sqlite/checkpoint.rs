@@ -1,7 +1,7 @@
 //! Checkpoints off the writer's path: a thread of its own copies the write-ahead log into the database while
 //! commits go on. Under load it never quite catches up, and only a log that is wholly copied is begun anew: so
-//! when it nearly has, the writer copies the small rest between two batches. Where readers keep the log from beginning anew, they
-//! are gated for a moment.
+//! when it nearly has, the writer copies the small rest between two batches. Where readers keep the log from
+//! beginning anew, they are gated for a moment.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -28,8 +28,8 @@ const CUT_IDLE_FROM: u64 = 4 << 20;
 const IDLE: Duration = Duration::from_secs(5);
 /// How often the log is looked at.
 const PAUSE: Duration = Duration::from_millis(200);
-/// How long long readers may take to leave, and how long nothing is tried after it was in vain; twice as long each time, and at once
-/// for a log that is too large.
+/// How long long readers may take to leave, and how long nothing is tried after it was in vain; twice as long
+/// each time, and at once for a log that is too large.
 const PATIENCE: Duration = Duration::from_millis(500);
 const LONGEST_PATIENCE: Duration = Duration::from_secs(8);
 const TOO_LARGE: i64 = 12_288;
@@ -115,8 +115,8 @@ impl Log {
         std::fs::metadata(&self.file).map_or(0, |meta| meta.len())
     }
 
-    /// Has the log begin anew, and cuts a file that is larger than this. In vain while somebody reads for long, or from outside
-    /// of this process: tried again later.
+    /// Has the log begin anew, and cuts a file that is larger than this. In vain while somebody reads for
+    /// long, or from outside of this process: tried again later.
     fn begin_anew(&mut self, cut_from: u64) {
         if Instant::now() < self.next {
             return;
@@ -138,8 +138,8 @@ impl Log {
     }
 }
 
-/// Copies what can be copied without waiting for anybody. Gives the pages in the log, and how many of them are copied: one that is
-/// wholly copied begins anew with the next commit.
+/// Copies what can be copied without waiting for anybody. Gives the pages in the log, and how many of them
+/// are copied: one that is wholly copied begins anew with the next commit.
 pub(super) fn passive(connection: &Connection) -> rusqlite::Result<(i64, i64)> {
     connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |row| Ok((row.get(1)?, row.get(2)?)))
 }

@@ -1,5 +1,6 @@
-//! Claims: a task gets all that it claims at once, by the rules of [`longhaul_model::Line`]. What each step costs does not depend on how
-//! many wait: a claim is *clear* once nobody stands before it on its key, which it stays, and who becomes clear next is found by an index.
+//! Claims: a task gets all that it claims at once, by the rules of [`longhaul_model::Line`]. What each step
+//! costs does not depend on how many wait: a claim is *clear* once nobody stands before it on its key, which
+//! it stays, and who becomes clear next is found by an index.
 
 mod handing;
 mod list;
@@ -103,7 +104,8 @@ pub(super) fn request(
     Ok(all_clear && has_place)
 }
 
-/// Whether a claim that comes now has nobody before it on a lock. It is behind those who wait for their turn to be noted.
+/// Whether a claim that comes now has nobody before it on a lock. It is behind those who wait for their turn
+/// to be noted.
 fn is_clear(connection: &Connection, key: &str, mode: i64) -> Result<bool, StoreError> {
     let statement = if mode == EXCLUSIVE {
         "SELECT NOT EXISTS (SELECT 1 FROM claims WHERE key = ?1)"
@@ -141,7 +143,8 @@ pub(super) fn holds(connection: &Connection, seq: i64) -> Result<bool, StoreErro
         .map_err(sql)
 }
 
-/// Forgets what is noted of a waiting task's locks; gives their keys, which say it anew when they are looked at.
+/// Forgets what is noted of a waiting task's locks; gives their keys, which say it anew when they are looked
+/// at.
 pub(super) fn forget(connection: &Connection, seq: i64) -> Result<Vec<String>, StoreError> {
     let mut statement = connection
         .prepare_cached("UPDATE claims SET clear = 0 WHERE seq = ? AND mode < 2 AND held = 0 RETURNING key")
@@ -175,7 +178,8 @@ pub(super) fn settle(
     if Claim::is_place(key) { fill(connection, key, most, now) } else { advance(connection, key, most, now) }
 }
 
-/// Notes who has nobody before them any more on a lock: the first, or all that share up to the first that wants it alone.
+/// Notes who has nobody before them any more on a lock: the first, or all that share up to the first that
+/// wants it alone.
 fn advance(connection: &Connection, key: &str, most: usize, now: Timestamp) -> Result<Settled, StoreError> {
     let mut settled = Settled::default();
     let ends: (Option<i64>, Option<i64>) = connection

@@ -1,4 +1,5 @@
-//! How the writer does, as others see it: whether a job is worth asking for, and what readiness and metrics say.
+//! How the writer does, as others see it: whether a job is worth asking for, and what readiness and metrics
+//! say.
 
 use std::time::{Duration, Instant};
 
@@ -16,7 +17,8 @@ pub(super) struct Condition(Mutex<State>);
 
 #[derive(Default)]
 struct State {
-    /// The storage failed in a way that must not be repeated as if nothing had been: nothing is written any more.
+    /// The storage failed in a way that must not be repeated as if nothing had been: nothing is written any
+    /// more.
     broken: Option<String>,
     full: bool,
     /// Why the last batch failed.

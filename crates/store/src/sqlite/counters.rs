@@ -6,7 +6,8 @@ use super::rows::{self, sql};
 use crate::counters::Counters;
 use crate::error::StoreError;
 
-/// Counts everything anew where a counter is damaged. For starts: there are few counters, and as many as tasks only then.
+/// Counts everything anew where a counter is damaged. For starts: there are few counters, and as many as
+/// tasks only then.
 pub(super) fn mend(connection: &Connection) -> Result<(), StoreError> {
     let damaged =
         "SELECT EXISTS (SELECT 1 FROM counters WHERE typeof(kind) <> 'text' OR typeof(status) <> 'integer'

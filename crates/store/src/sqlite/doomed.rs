@@ -1,5 +1,5 @@
-//! Parts of deleted tasks. A task is gone with its first transaction: its row, its id, its place in indexes and totals. What it
-//! wrote may be much more: that goes in slices, beside the load, also after a restart.
+//! Parts of deleted tasks. A task is gone with its first transaction: its row, its id, its place in indexes
+//! and totals. What it wrote may be much more: that goes in slices, beside the load, also after a restart.
 
 use std::time::Instant;
 
@@ -63,7 +63,8 @@ pub(super) fn clear(connection: &Connection, seq: i64, budget: &mut Budget) -> R
     Ok(true)
 }
 
-/// How far the budget reaches into a task's parts in a table; at least one of them. `None` where there is none.
+/// How far the budget reaches into a task's parts in a table; at least one of them. `None` where there is
+/// none.
 fn reach(
     connection: &Connection,
     table: &str,
@@ -134,7 +135,8 @@ pub(super) fn finish(connection: &Connection) -> Result<(), StoreError> {
 }
 
 impl Writer {
-    /// A slice of what is left of deleted tasks, in a transaction of its own; then others have the writer for longer than it took.
+    /// A slice of what is left of deleted tasks, in a transaction of its own; then others have the writer for
+    /// longer than it took.
     pub(super) fn clear(&mut self) {
         let began = Instant::now();
         let cleared = self

@@ -1,5 +1,6 @@
-//! The gate before the readers. A write-ahead log begins anew only at a moment when nobody reads out of it. Under many readers that
-//! moment never comes by itself, so it is made: new ones wait briefly at the gate until those inside have left.
+//! The gate before the readers. A write-ahead log begins anew only at a moment when nobody reads out of it.
+//! Under many readers that moment never comes by itself, so it is made: new ones wait briefly at the gate
+//! until those inside have left.
 
 use std::time::{Duration, Instant};
 
@@ -60,9 +61,9 @@ impl Gate {
         Inside { gate: self, length }
     }
 
-    /// Keeps new long reads out and waits until those inside have left, no longer than `limit`; then does the first part of a
-    /// work. Then the same for short ones, for a moment, and the second part. Each part says whether to go on. False if somebody
-    /// stayed inside.
+    /// Keeps new long reads out and waits until those inside have left, no longer than `limit`; then does the
+    /// first part of a work. Then the same for short ones, for a moment, and the second part. Each part says
+    /// whether to go on. False if somebody stayed inside.
     pub(super) fn closed(
         &self,
         limit: Duration,

@@ -1,5 +1,5 @@
-//! Columns as they are found. SQLite stores what it is given whatever a column is declared as, and a file may be damaged: a value of
-//! another kind than was written costs its row something, and nothing else.
+//! Columns as they are found. SQLite stores what it is given whatever a column is declared as, and a file may
+//! be damaged: a value of another kind than was written costs its row something, and nothing else.
 
 use std::cmp::Ordering;
 
@@ -48,7 +48,8 @@ pub(super) fn id(row: &Row<'_>, n: usize) -> rusqlite::Result<Option<TaskId>> {
     Ok(bytes.map(TaskId::from_bytes))
 }
 
-/// The id of a row that has lost it: by the table of ids, or made up from the row's number, so that it can be named at all.
+/// The id of a row that has lost it: by the table of ids, or made up from the row's number, so that it can be
+/// named at all.
 pub(super) fn id_of(connection: &Connection, seq: i64) -> Result<TaskId, StoreError> {
     // No index leads there: such rows are hardly ever met.
     let known = connection

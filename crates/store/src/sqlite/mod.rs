@@ -201,7 +201,8 @@ impl Sqlite {
     }
 }
 
-/// What the writer must know at its start: the next number, the ended tasks that are hot still, and those that are active.
+/// What the writer must know at its start: the next number, the ended tasks that are hot still, and those
+/// that are active.
 fn resume(connection: &rusqlite::Connection) -> Result<(i64, VecDeque<i64>, HashSet<i64>), StoreError> {
     let largest = |table: &str| -> Result<i64, StoreError> {
         let statement = format!("SELECT coalesce(max(seq), 0) FROM {table}");

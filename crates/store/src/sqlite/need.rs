@@ -1,4 +1,5 @@
-//! What a job needs of a disk that is full. What ends or frees something may use the reserve; what makes something new may not.
+//! What a job needs of a disk that is full. What ends or frees something may use the reserve; what makes
+//! something new may not.
 
 use longhaul_model::Command;
 
@@ -9,7 +10,8 @@ use super::writer::Job;
 pub(super) enum Need {
     /// The way out for an operator: it is written as long as there is any room at all.
     WayOut,
-    /// What happened already and must be recorded. It may use half of the reserve, so that many of them leave some for operators.
+    /// What happened already and must be recorded. It may use half of the reserve, so that many of them leave
+    /// some for operators.
     Record,
     /// Something new: it is refused while the disk is full.
     Room,

@@ -43,7 +43,8 @@ pub(super) fn aged(
     Ok(purged)
 }
 
-/// Deletes one task, for itself: where its rows are damaged so that they cannot be deleted, it stays whole, and the others go.
+/// Deletes one task, for itself: where its rows are damaged so that they cannot be deleted, it stays whole,
+/// and the others go.
 fn alone(
     writer: &mut Writer,
     id: TaskId,
@@ -111,8 +112,8 @@ fn raise_floor(writer: &Writer) -> Result<(), StoreError> {
     settings::put(&writer.connection, FLOOR, &writer.next_seq.into())
 }
 
-/// Deletes one task if it has ended and `may` says so, with what it wrote as far as the budget goes; gives what it counted as, where
-/// that is known.
+/// Deletes one task if it has ended and `may` says so, with what it wrote as far as the budget goes; gives
+/// what it counted as, where that is known.
 fn one(
     connection: &Connection,
     workflows: &Workflows,

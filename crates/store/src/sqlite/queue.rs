@@ -1,5 +1,5 @@
-//! What waits for the writer, in order of arrival. Closing overtakes what waits, and the writer wakes by itself for what is due
-//! again: neither can be done with a channel alone.
+//! What waits for the writer, in order of arrival. Closing overtakes what waits, and the writer wakes by
+//! itself for what is due again: neither can be done with a channel alone.
 
 use std::collections::VecDeque;
 use std::time::Instant;
@@ -70,8 +70,8 @@ impl Queue {
         Ok(())
     }
 
-    /// Takes what waits, `most` at the most. Waits for something until `wake`, or for ever; a queue that is closed does not wait.
-    /// Gives the instant after which nothing more is to be begun, once it is closed.
+    /// Takes what waits, `most` at the most. Waits for something until `wake`, or for ever; a queue that is
+    /// closed does not wait. Gives the instant after which nothing more is to be begun, once it is closed.
     pub(super) fn take(&self, taken: &mut Vec<Entry>, most: usize, wake: Option<Instant>) -> Option<Instant> {
         let mut waiting = self.waiting.lock();
         while waiting.entries.is_empty() && waiting.closing.is_none() {

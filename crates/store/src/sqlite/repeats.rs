@@ -1,5 +1,6 @@
-//! Posted changes that could not be written. Those of a batch that failed as a whole join the next one. One that fails by itself
-//! is set aside, so that it keeps nobody else from being written, and is tried again ever more rarely.
+//! Posted changes that could not be written. Those of a batch that failed as a whole join the next one. One
+//! that fails by itself is set aside, so that it keeps nobody else from being written, and is tried again
+//! ever more rarely.
 
 use std::collections::VecDeque;
 use std::mem::{Discriminant, discriminant};
@@ -12,13 +13,15 @@ use super::writer::Job;
 use crate::error::StoreError;
 use crate::health::SetAside;
 
-/// How long the writer pauses before it repeats what could not be written; twice as long each time, up to the longest.
+/// How long the writer pauses before it repeats what could not be written; twice as long each time, up to the
+/// longest.
 const PAUSE: Duration = Duration::from_millis(200);
 const LONGEST_PAUSE: Duration = Duration::from_secs(4);
 /// The same for what was set aside.
 const ASIDE: Duration = Duration::from_secs(1);
 const LONGEST_ASIDE: Duration = Duration::from_secs(300);
-/// Changes kept, and bytes of what they carry. What a running attempt or a sweep says again is left out from a tenth of that on.
+/// Changes kept, and bytes of what they carry. What a running attempt or a sweep says again is left out from
+/// a tenth of that on.
 const MOST: usize = 100_000;
 const LARGEST: usize = 64 << 20;
 
@@ -98,7 +101,8 @@ impl Default for Repeats {
 }
 
 impl Repeats {
-    /// A batch failed as a whole: these were part of it. Without a pause if something was done about the failure.
+    /// A batch failed as a whole: these were part of it. Without a pause if something was done about the
+    /// failure.
     pub(super) fn failed(&mut self, posted: Vec<Posted>, at_once: bool) {
         let now = Instant::now();
         // They were due before those that wait since.

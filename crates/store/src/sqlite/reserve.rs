@@ -1,5 +1,5 @@
-//! A reserve of disk space: a file that is given up when the disk is full, so that what ends or frees something can still be
-//! written, and that is made again once there is room.
+//! A reserve of disk space: a file that is given up when the disk is full, so that what ends or frees
+//! something can still be written, and that is made again once there is room.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};

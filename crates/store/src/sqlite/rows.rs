@@ -37,8 +37,8 @@ pub(super) struct Row {
     doc: Result<String, String>,
 }
 
-/// What SQLite says, in the store's words. What lies in a row or a statement is told apart from what lies in the storage: the
-/// first fails one job, the second everybody's.
+/// What SQLite says, in the store's words. What lies in a row or a statement is told apart from what lies in
+/// the storage: the first fails one job, the second everybody's.
 pub(super) fn sql(e: rusqlite::Error) -> StoreError {
     use rusqlite::ErrorCode::{
         ConstraintViolation, DatabaseCorrupt, DiskFull, NotADatabase, ParameterOutOfRange, TooBig,
@@ -127,7 +127,8 @@ impl Counting {
     }
 }
 
-/// Reads what a row counts as: by its columns, or by its document where they cannot be read; `None` where neither can be.
+/// Reads what a row counts as: by its columns, or by its document where they cannot be read; `None` where
+/// neither can be.
 pub(super) fn counting(connection: &Connection, hot: bool, seq: i64) -> Result<Option<Counting>, StoreError> {
     let table = if hot { "hot" } else { "history" };
     connection

@@ -13,12 +13,13 @@ use crate::packed::unpack;
 
 /// Resting tasks that wait to be sealed before sealing begins; few enough to be scanned by every list.
 const UNSEALED: usize = 512;
-/// Tasks sealed in one go, beside a batch. Many at once: the indexes' pages, and the segment that the index of names makes
-/// each time, are then written for all of them together.
+/// Tasks sealed in one go, beside a batch. Many at once: the indexes' pages, and the segment that the index
+/// of names makes each time, are then written for all of them together.
 const SLICE: usize = 512;
 
 impl Writer {
-    /// Seals a slice once a whole one is there; a larger one the more resting tasks are hot, so that it keeps up.
+    /// Seals a slice once a whole one is there; a larger one the more resting tasks are hot, so that it keeps
+    /// up.
     pub(super) fn seal_some(&mut self) -> Result<(), StoreError> {
         let excess = self.resting.len().saturating_sub(UNSEALED);
         if excess < SLICE {

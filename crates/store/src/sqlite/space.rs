@@ -1,5 +1,5 @@
-//! The writer and the disk's space: a disk that is full is noticed, the reserve is given up and made again, and meanwhile only what ends
-//! or frees something is written.
+//! The writer and the disk's space: a disk that is full is noticed, the reserve is given up and made again,
+//! and meanwhile only what ends or frees something is written.
 
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -57,8 +57,8 @@ impl Writer {
         released
     }
 
-    /// Makes the reserve again if there is room. The disk is full no longer once it is there, or once as much is free inside
-    /// the database.
+    /// Makes the reserve again if there is room. The disk is full no longer once it is there, or once as much
+    /// is free inside the database.
     fn regain(&mut self) {
         let restored = self.reserve.restore();
         let condition = &self.shared.condition;

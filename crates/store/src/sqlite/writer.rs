@@ -152,8 +152,8 @@ impl Writer {
         look.into_iter().chain(clear).chain(self.repeats.wake(condition.is_sound())).min()
     }
 
-    /// One transaction. Jobs that fail by themselves are taken back alone; after a failure of the storage, what was posted is
-    /// repeated.
+    /// One transaction. Jobs that fail by themselves are taken back alone; after a failure of the storage,
+    /// what was posted is repeated.
     fn batch(&mut self, entries: Vec<Entry>) {
         let entries = self.admitted(entries);
         if entries.is_empty() {
@@ -332,8 +332,8 @@ pub(super) struct Finished {
 }
 
 impl Finished {
-    /// Takes out the keys of claims that are left to be looked at; of a batch that failed none are, as what it did is repeated or found
-    /// by the sweep.
+    /// Takes out the keys of claims that are left to be looked at; of a batch that failed none are, as what
+    /// it did is repeated or found by the sweep.
     pub(super) fn take_left(&mut self) -> std::collections::BTreeSet<String> {
         if self.outcome.is_ok() { self.batch.claims.take_left() } else { Default::default() }
     }

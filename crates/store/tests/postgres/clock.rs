@@ -1,4 +1,5 @@
-//! Liveness rests on counted beats: whatever the database's clock is set to, only a node that stopped counting is dead.
+//! Liveness rests on counted beats: whatever the database's clock is set to, only a node that stopped
+//! counting is dead.
 
 use std::time::{Duration, Instant};
 
@@ -89,8 +90,8 @@ async fn a_step_of_the_databases_clock_kills_nobody() {
     }
 }
 
-/// A node that counts no more is taken over from, whatever its last time says; one of a version before, which does not count but says when
-/// it was there, is not.
+/// A node that counts no more is taken over from, whatever its last time says; one of a version before, which
+/// does not count but says when it was there, is not.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_dead_are_found_by_their_beats() {
     let database = with_a_clock();

@@ -1,5 +1,5 @@
-//! A damaged row costs only itself: each column of each table of tasks is damaged in turn, as the schema has them, in ways that the
-//! database lets through; then everything is asked that a store can be asked.
+//! A damaged row costs only itself: each column of each table of tasks is damaged in turn, as the schema has
+//! them, in ways that the database lets through; then everything is asked that a store can be asked.
 
 use std::sync::Arc;
 
@@ -9,8 +9,8 @@ use longhaul_store::conformance::support::{Fixture, START};
 
 use super::{CLUSTER, Database};
 
-/// What nodes say of themselves, and numbers of which nothing tells that one is wrong: of the store as a whole, and not of rows that
-/// stand for something.
+/// What nodes say of themselves, and numbers of which nothing tells that one is wrong: of the store as a
+/// whole, and not of rows that stand for something.
 const OF_THE_STORE: &str = "'schema_migrations', 'installation', 'turns', 'nodes', 'revisions', 'places', 'tallies', 'counters', 'completions',
     'audit_totals', 'account_state'";
 

@@ -1,4 +1,5 @@
-//! Whatever the database does, callers are answered, what nobody waits for is repeated without holding anything up, and the store closes.
+//! Whatever the database does, callers are answered, what nobody waits for is repeated without holding
+//! anything up, and the store closes.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};

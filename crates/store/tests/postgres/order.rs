@@ -1,5 +1,5 @@
-//! A batch locks what it is about before it reads any of it, also where nothing is prepared yet; so nothing that another node changes
-//! meanwhile is lost.
+//! A batch locks what it is about before it reads any of it, also where nothing is prepared yet; so nothing
+//! that another node changes meanwhile is lost.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -14,8 +14,8 @@ use longhaul_testbed::{Cluster, Durability};
 /// Sub-tasks of the one task that both nodes are at.
 const STEPS: usize = 96;
 
-/// Two nodes at one task, each change of which the other one must load anew, while connections are cut so often that most batches are the
-/// first of theirs. The database's own log says in which order it was asked.
+/// Two nodes at one task, each change of which the other one must load anew, while connections are cut so
+/// often that most batches are the first of theirs. The database's own log says in which order it was asked.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_batch_locks_before_it_reads() {
     let cluster = Cluster::with(
@@ -90,7 +90,8 @@ async fn complete(node: Arc<Postgres>, id: TaskId, steps: Vec<usize>) {
     }
 }
 
-/// Batches in a server's log that loaded something, and those of them that read of a task before they had locked it.
+/// Batches in a server's log that loaded something, and those of them that read of a task before they had
+/// locked it.
 fn loads(log: &str) -> (usize, Vec<String>) {
     let mut sessions: HashMap<&str, (bool, bool)> = HashMap::new();
     let (mut loads, mut wrong) = (0, Vec::new());

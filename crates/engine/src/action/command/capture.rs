@@ -1,5 +1,6 @@
-//! What a program prints, up to a limit. It is read as fast as its log is stored, and what is beyond the limits of both is
-//! read and dropped, so that the program does not wait for ever. What all programs together print is bounded, too.
+//! What a program prints, up to a limit. It is read as fast as its log is stored, and what is beyond the
+//! limits of both is read and dropped, so that the program does not wait for ever. What all programs together
+//! print is bounded, too.
 
 use std::time::Duration;
 
@@ -18,7 +19,8 @@ const LONGEST_TAIL: usize = LARGEST_STREAM + LARGEST_STREAM / 4;
 const SMALL: usize = 64 * 1024;
 /// What is read at once, in bytes.
 const READ: usize = 8 * 1024;
-/// How long a stream may be silent once the program is gone. A process that left its group may hold the pipes for ever.
+/// How long a stream may be silent once the program is gone. A process that left its group may hold the pipes
+/// for ever.
 const DRAIN: Duration = Duration::from_secs(1);
 /// How long room for more is waited for; then no more is kept.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -99,8 +101,8 @@ impl<'a> Capture<'a> {
         Capture { keep, bytes: Vec::new(), truncated: false, lines, room, most: None, patience: PATIENCE }
     }
 
-    /// Reads to the end of the stream, or until nothing more comes once the program is gone. May be dropped at any time: what was
-    /// read is kept.
+    /// Reads to the end of the stream, or until nothing more comes once the program is gone. May be dropped
+    /// at any time: what was read is kept.
     pub(super) async fn fill(&mut self, stream: Option<impl AsyncRead + Unpin>, gone: &CancellationToken) {
         let Some(mut stream) = stream else { return };
         let mut chunk = vec![0; READ];

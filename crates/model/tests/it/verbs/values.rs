@@ -74,7 +74,8 @@ fn input_that_is_too_deep_is_not_accepted() {
     assert_eq!(accept(DEEPEST + 1), Err(NotAccepted::Input(Unfit::TooDeep)));
 }
 
-/// Each step wraps what the one before gave: wherever the limit is passed, the task fails there and keeps nothing deeper.
+/// Each step wraps what the one before gave: wherever the limit is passed, the task fails there and keeps
+/// nothing deeper.
 #[test]
 fn values_that_grow_step_by_step_stop_at_the_limit() {
     for stride in [1, 7, 40] {

@@ -1,5 +1,6 @@
-//! F26: the server in a control group of 256 MiB, with what costs memory: programs that flood their output, hundreds of tasks that wait
-//! with large inputs, pages of wide tasks for many at once, and readers who are slow. It survives all of it, and answers meanwhile.
+//! F26: the server in a control group of 256 MiB, with what costs memory: programs that flood their output,
+//! hundreds of tasks that wait with large inputs, pages of wide tasks for many at once, and readers who are
+//! slow. It survives all of it, and answers meanwhile.
 
 mod demands;
 mod workflows;

@@ -1,5 +1,5 @@
-//! Handing on in a transaction: what its jobs ask for is entered, what they let go of goes to those whose turn it is. All of it at once,
-//! after the jobs, in a few statements for all of them.
+//! Handing on in a transaction: what its jobs ask for is entered, what they let go of goes to those whose
+//! turn it is. All of it at once, after the jobs, in a few statements for all of them.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
@@ -9,7 +9,8 @@ use uuid::Uuid;
 use super::super::batch::Batch;
 use crate::error::StoreError;
 
-/// Claims touched in one transaction at the most: who else has its turn comes with the next, beside what came meanwhile.
+/// Claims touched in one transaction at the most: who else has its turn comes with the next, beside what came
+/// meanwhile.
 const TOUCHED: usize = 256;
 
 /// What is left for another transaction.
@@ -116,7 +117,8 @@ impl Batch<'_> {
                 self.claims.locked.extend(super::lock(self.db, &tasks, &wanted).await?);
             }
         } else {
-            // Seldom, and then other nodes may wait in a circle: the database ends that, and the transaction is run again.
+            // Seldom, and then other nodes may wait in a circle: the database ends that, and the transaction
+            // is run again.
             wanted.retain(|key| !self.claims.locked.contains(key));
             if !wanted.is_empty() {
                 self.claims.locked.extend(super::lock(self.db, &[], &wanted).await?);
@@ -199,7 +201,8 @@ impl Batch<'_> {
         Ok(next.into_iter().map(|next| next.task).collect())
     }
 
-    /// Of tasks that may have nobody before them on any lock: those without a place may go; the others are in line for theirs.
+    /// Of tasks that may have nobody before them on any lock: those without a place may go; the others are in
+    /// line for theirs.
     async fn in_line(&mut self, tasks: &[Uuid]) -> Result<Vec<Uuid>, StoreError> {
         if tasks.is_empty() {
             return Ok(Vec::new());

@@ -1,5 +1,6 @@
-//! The sweep: who could have what it claims, though nobody said so. It reads only; the writer looks again before it grants anything, so
-//! several nodes may sweep at once. One step looks at a certain number of keys and tasks, and the next one goes on behind them.
+//! The sweep: who could have what it claims, though nobody said so. It reads only; the writer looks again
+//! before it grants anything, so several nodes may sweep at once. One step looks at a certain number of keys
+//! and tasks, and the next one goes on behind them.
 
 use deadpool_postgres::GenericClient;
 use uuid::Uuid;
@@ -32,7 +33,8 @@ impl Cursor {
     }
 }
 
-/// Keys whose first waiter could have its turn, and tasks that wait though they have their turn on every lock.
+/// Keys whose first waiter could have its turn, and tasks that wait though they have their turn on every
+/// lock.
 #[derive(Debug, Default)]
 pub(in crate::postgres) struct Stuck {
     pub(in crate::postgres) keys: Vec<String>,
@@ -103,7 +105,8 @@ const PLACES: &str = "WITH RECURSIVE waited (key) AS (
         ORDER BY first.ticket LIMIT 1)
      FROM (SELECT key FROM waited WHERE key IS NOT NULL LIMIT $2) AS waited";
 
-/// Tasks of which a lock is clear, or a place is not; and whether all their locks are clear, but their place is not, or they have none.
+/// Tasks of which a lock is clear, or a place is not; and whether all their locks are clear, but their place
+/// is not, or they have none.
 const TASKS: &str = "SELECT near.id, NOT EXISTS (SELECT 1 FROM claims AS mine WHERE mine.id = near.id
          AND (mine.held OR mine.mode < 2 AND NOT mine.clear OR mine.mode = 2 AND mine.clear))
      FROM claims AS near

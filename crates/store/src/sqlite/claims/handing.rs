@@ -11,7 +11,8 @@ use super::super::writer::{Job, Writer};
 use super::{Settled, forget, has_its_turn, release, request, settle, task};
 use crate::error::StoreError;
 
-/// Claims touched in one batch at the most: who else has its turn comes with the next, behind what came meanwhile.
+/// Claims touched in one batch at the most: who else has its turn comes with the next, behind what came
+/// meanwhile.
 const TOUCHED: usize = 128;
 
 /// What is to be looked at. A job that is taken back leaves it as it found it.

@@ -1,5 +1,6 @@
-//! The sweep: who could have what it claims, though nobody said so. It reads only; the writer looks again before it grants anything. One
-//! step looks at a certain number of keys and tasks, and the next one goes on behind them.
+//! The sweep: who could have what it claims, though nobody said so. It reads only; the writer looks again
+//! before it grants anything. One step looks at a certain number of keys and tasks, and the next one goes on
+//! behind them.
 
 use rusqlite::{Connection, params};
 
@@ -31,7 +32,8 @@ impl Cursor {
     }
 }
 
-/// Keys whose first waiter could have its turn, and tasks that wait though they have their turn on every lock.
+/// Keys whose first waiter could have its turn, and tasks that wait though they have their turn on every
+/// lock.
 #[derive(Debug, Default)]
 pub(in crate::sqlite) struct Stuck {
     pub(in crate::sqlite) keys: Vec<String>,
@@ -110,7 +112,8 @@ const PLACES: &str = "WITH RECURSIVE waited (key) AS (
         ORDER BY first.ticket LIMIT 1)
      FROM waited WHERE waited.key IS NOT NULL";
 
-/// Tasks of which a lock is clear, or a place is not; and whether all their locks are clear, but their place is not, or they have none.
+/// Tasks of which a lock is clear, or a place is not; and whether all their locks are clear, but their place
+/// is not, or they have none.
 const TASKS: &str = "SELECT near.seq, NOT EXISTS (SELECT 1 FROM claims AS mine WHERE mine.seq = near.seq
          AND (mine.held = 1 OR mine.mode < 2 AND mine.clear = 0 OR mine.mode = 2 AND mine.clear = 1))
      FROM claims AS near INDEXED BY claims_near

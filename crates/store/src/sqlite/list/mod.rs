@@ -37,8 +37,8 @@ pub(super) fn list(
     Ok(Page { tasks, total })
 }
 
-/// Tasks that have something due, but for those that are known to be damaged. What cannot be a time is due at once: what is in the
-/// document counts.
+/// Tasks that have something due, but for those that are known to be damaged. What cannot be a time is due at
+/// once: what is in the document counts.
 pub(super) fn due(
     connection: &Connection,
     now: Timestamp,

@@ -1,5 +1,6 @@
--- Waiting costs the same however many wait. `clear` says how far a claim is: on a lock, that nobody stands before it on that key any more;
--- on a place, that all locks of its task are so. Once true it stays true, as whoever asks later goes behind.
+-- Waiting costs the same however many wait. `clear` says how far a claim is: on a lock, that nobody stands
+-- before it on that key any more; on a place, that all locks of its task are so. Once true it stays true, as
+-- whoever asks later goes behind.
 ALTER TABLE claims ADD COLUMN clear INTEGER NOT NULL DEFAULT 0;
 
 UPDATE claims SET clear = 1 WHERE held = 1;
@@ -15,7 +16,8 @@ CREATE INDEX claims_alone ON claims (key, ticket) WHERE mode = 1;
 CREATE INDEX claims_behind ON claims (key, ticket) WHERE mode < 2 AND clear = 0;
 CREATE INDEX claims_ready ON claims (key, ticket) WHERE mode = 2 AND clear = 1 AND held = 0;
 CREATE INDEX claims_held ON claims (key, ticket) WHERE held = 1;
--- For the sweep: tasks that may have nothing before them any more. Those that only wait for a place are found by its key.
+-- For the sweep: tasks that may have nothing before them any more. Those that only wait for a place are found
+-- by its key.
 CREATE INDEX claims_near ON claims (seq) WHERE held = 0 AND clear = (mode < 2);
 
 -- How many have a place of each key, counted with the claims themselves.
