@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use longhaul_model::{Command, Decided, Record, SubTaskStatus, TaskId, Verdict};
+use longhaul_model::{Command, Decided, Record, TaskId, Verdict};
 use longhaul_store::{Audit, Stored};
 use serde_json::Value;
 
@@ -40,14 +40,14 @@ impl Engine {
         reason: &str,
         audit: Audit,
     ) -> Result<Stored, EngineError> {
-        let Stored::Own(record) = self.get(id)? else { return Err(EngineError::Imported(id)) };
+        let record = self.own(id)?;
         let sub_tasks = match several {
             Several::Named(names) => {
                 by_name(&record, names).map_err(|name| EngineError::NoSubTask(id, name))?
             }
             Several::All(parent) => {
-                let parent = parent.map(|name| self.sub_task(id, &name)).transpose()?;
-                open(&record, parent, what)
+                let find = |name: String| record.find_sub_task(&name).ok_or(EngineError::NoSubTask(id, name));
+                record.open_to(what, parent.map(find).transpose()?)
             }
         };
         let about = named(&record, &sub_tasks);
@@ -118,10 +118,13 @@ impl Engine {
     }
 
     fn sub_task(&self, id: TaskId, name: &str) -> Result<u32, EngineError> {
+        self.own(id)?.find_sub_task(name).ok_or_else(|| EngineError::NoSubTask(id, name.to_owned()))
+    }
+
+    /// The record of a task that can be decided about.
+    fn own(&self, id: TaskId) -> Result<Box<Record>, EngineError> {
         match self.get(id)? {
-            Stored::Own(record) => {
-                record.find_sub_task(name).ok_or_else(|| EngineError::NoSubTask(id, name.to_owned()))
-            }
+            Stored::Own(record) => Ok(record),
             Stored::Imported { .. } => Err(EngineError::Imported(id)),
             Stored::Damaged(damaged) => Err(EngineError::Unreadable { id, why: damaged.why }),
         }
@@ -138,20 +141,6 @@ fn by_name(record: &Record, names: Vec<String>) -> Result<Vec<u32>, String> {
         own.or_else(|| known.get(name.as_str()).copied()).ok_or(name)
     };
     names.into_iter().map(find).collect()
-}
-
-/// What can be decided so, of the whole task or of one sub-task's children. A parent is decided by its
-/// children.
-fn open(record: &Record, parent: Option<u32>, what: Decided) -> Vec<u32> {
-    let fits = |index: &u32| {
-        let sub = &record.sub_tasks[*index as usize];
-        let open = match what {
-            Decided::Done | Decided::NotDone => sub.outcome_unknown,
-            Decided::Skipped => sub.status == SubTaskStatus::Failed && sub.fan.is_none(),
-        };
-        open && parent.is_none_or(|parent| record.own(*index) == parent)
-    };
-    (0..record.sub_tasks.len() as u32).filter(fits).collect()
 }
 
 /// The names of the first of them.

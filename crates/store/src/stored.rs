@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use longhaul_model::{
-    Launch, Record, Resource, TaskId, TaskStatus, Timestamp, WorkflowVersion, workflow::Workflow,
+    Launch, Record, Resource, TaskId, TaskStatus, Timestamp, Unread, WorkflowVersion, workflow::Workflow,
 };
 
 use crate::error::StoreError;
@@ -44,6 +44,11 @@ pub struct Damaged {
 }
 
 impl Damaged {
+    /// The view of the state machine, which decides what may still be done to the task.
+    pub fn unread(&self, holds: bool) -> Unread {
+        Unread { status: self.status, completed_at: self.completed_at, holds }
+    }
+
     /// Whether nothing more happens to it by itself, for all that is known.
     pub fn has_ended(&self) -> bool {
         self.status.is_none_or(TaskStatus::is_ended)

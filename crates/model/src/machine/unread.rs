@@ -32,15 +32,20 @@ impl Unread {
         self.has_ended() && !self.holds
     }
 
+    /// True if a cancel would be accepted now.
+    pub fn is_cancellable(self) -> bool {
+        !self.has_ended()
+    }
+
     fn has_ended(self) -> bool {
         self.status.is_some_and(TaskStatus::is_ended)
     }
 
     /// To CANCELLED, from wherever it stands; a workflow that rules a cancel out cannot be asked.
     fn cancel(self, now: Timestamp) -> Result<Unread, Refused> {
-        match self.status.filter(|status| status.is_ended()) {
-            Some(status) => Err(Refused::NotRunning(status)),
-            None => Ok(Unread { status: Some(TaskStatus::Cancelled), completed_at: Some(now), holds: false }),
+        match self.status {
+            Some(status) if !self.is_cancellable() => Err(Refused::NotRunning(status)),
+            _ => Ok(Unread { status: Some(TaskStatus::Cancelled), completed_at: Some(now), holds: false }),
         }
     }
 

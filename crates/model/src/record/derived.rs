@@ -2,6 +2,7 @@
 
 use super::{Attempt, Outcome, Record, SubTask};
 use crate::claims::Hold;
+use crate::command::Decided;
 use crate::expr::Template;
 use crate::status::{Resolution, SubTaskStatus, TaskStatus};
 use crate::time::Timestamp;
@@ -128,10 +129,29 @@ impl Record {
         }
     }
 
+    /// Whether retention may delete its history once that is old enough: nobody waits for what it holds, or for a decision.
+    pub fn may_expire(&self) -> bool {
+        self.state.status.is_ended() && !self.holds_locks() && self.undecided().is_none()
+    }
+
     /// The first sub-task whose outcome an operator must decide; of children that are left out, their parent.
     pub fn undecided(&self) -> Option<u32> {
         let here = self.sub_tasks.iter().position(|sub| sub.outcome_unknown).map(|i| i as u32);
         here.or_else(|| self.left_out().find(|(_, children)| children.unknown > 0).map(|(parent, _)| parent))
+    }
+
+    /// The sub-tasks that a decision about all of them concerns: those of the whole task, or the children of one sub-task. A
+    /// parent is decided by its children.
+    pub fn open_to(&self, what: Decided, parent: Option<u32>) -> Vec<u32> {
+        let fits = |index: &u32| {
+            let sub = &self.sub_tasks[*index as usize];
+            let open = match what {
+                Decided::Done | Decided::NotDone => sub.outcome_unknown,
+                Decided::Skipped => sub.status == SubTaskStatus::Failed && sub.fan.is_none(),
+            };
+            open && parent.is_none_or(|parent| self.own(*index) == parent)
+        };
+        (0..self.sub_tasks.len() as u32).filter(fits).collect()
     }
 
     /// What the task waits for, if it waits. Children that are left out wait under the name of their parent.

@@ -101,7 +101,7 @@ fn damaged(json: &mut Json, task: &Damaged, view: View) {
         json.key("errors").value(&[fault]);
         json.key("resources").list([(); 0], |_, ()| {});
         json.key("resolutionStatus").plain(Resolution::Unresolved.constant());
-        json.key("isCancellable").value(&!task.status.is_some_and(TaskStatus::is_ended));
+        json.key("isCancellable").value(&task.unread(false).is_cancellable());
         json.key("isRetryable").value(&false);
     });
 }

@@ -170,7 +170,7 @@ impl Batch<'_> {
         let hot = row.place == rows::Place::Hot;
         let left = rows::damaged(self.db, id, hot, String::new()).await?;
         let holds = claims::holds(self.db, id).await?;
-        let before = Unread { status: left.status, completed_at: left.completed_at, holds };
+        let before = left.unread(holds);
         let Some(decided) = before.apply(command, self.now) else {
             self.shared.damaged.found(id, &why);
             return Err(StoreError::Corrupt(why));

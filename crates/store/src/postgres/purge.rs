@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use deadpool_postgres::GenericClient;
-use longhaul_model::{Record, TaskId, TaskStatus, Timestamp, Unread};
+use longhaul_model::{Record, TaskId, TaskStatus, Timestamp};
 use uuid::Uuid;
 
 use super::claims;
@@ -14,7 +14,7 @@ use super::totals;
 use crate::counters::{Counted, Counters};
 use crate::error::StoreError;
 use crate::known::Workflows;
-use crate::stored::{Damaged, Deletion, Purged, Stored};
+use crate::stored::{Deletion, Purged, Stored};
 
 /// Deletes what may be deleted of the tasks named.
 pub(super) async fn named(
@@ -48,8 +48,7 @@ pub(super) async fn aged(
         .map(|row| Ok((Timestamp(column(row, 0)?), TaskId(column(row, 1)?))))
         .collect::<Result<Vec<_>, StoreError>>()?;
     let ids: Vec<TaskId> = oldest.iter().map(|(_, id)| *id).collect();
-    let expired = |record: &Record| !record.holds_locks() && record.undecided().is_none();
-    let done = delete(db, known, &ids, expired).await?;
+    let done = delete(db, known, &ids, Record::may_expire).await?;
     let deleted = done.values().filter(|what| **what == Deletion::Deleted).count() as u64;
     Ok(Purged { deleted, next: oldest.last().copied().filter(|_| oldest.len() == limit as usize) })
 }
@@ -80,13 +79,9 @@ async fn delete(
             continue;
         };
         let deletable = match row.stored(db, known).await? {
-            Stored::Own(record) => status.is_ended() && may(&record),
+            Stored::Own(record) => may(&record),
             Stored::Imported { .. } => status.is_ended(),
-            Stored::Damaged(damaged) => {
-                let holds = claims::holds(db, id).await?;
-                let Damaged { status, completed_at, .. } = *damaged;
-                Unread { status, completed_at, holds }.is_deletable()
-            }
+            Stored::Damaged(damaged) => damaged.unread(claims::holds(db, id).await?).is_deletable(),
         };
         if !deletable {
             done.insert(id, Deletion::Open(status));

@@ -1,8 +1,6 @@
 //! One batch at work: each job runs inside the transaction, its answer waits for the commit.
 
-use longhaul_model::{
-    Change, Command, Effect, Launch, NodeId, Refused, Task, TaskId, TaskStatus, Timestamp, Unread,
-};
+use longhaul_model::{Change, Command, Effect, Launch, NodeId, Refused, Task, TaskId, TaskStatus, Timestamp};
 
 use super::answers::Told;
 use super::change::{Before, Loaded};
@@ -17,7 +15,7 @@ use crate::audit::Audit;
 use crate::error::StoreError;
 use crate::known::Workflows;
 use crate::store::{Commit, CommitSink, SinkRoom, Submission};
-use crate::stored::{Damaged, Grant, Stored, Submitted};
+use crate::stored::{Grant, Stored, Submitted};
 
 /// What became of the job at work, where that is not an answer.
 pub(super) enum Verdict {
@@ -347,18 +345,18 @@ impl Batch {
         let Writer { connection, counters, shared, resting, .. } = writer;
         let row = rows::find(connection, id)?.ok_or(StoreError::NotFound)?;
         let (seq, hot) = (row.seq, row.place == Place::Hot);
-        let Damaged { status, completed_at, .. } = rows::damaged(connection, (hot, seq), id, String::new())?;
-        let holds = claims::holds(connection, seq)?;
-        let Some(decided) = Unread { status, completed_at, holds }.apply(command, self.now) else {
+        let damaged = rows::damaged(connection, (hot, seq), id, String::new())?;
+        let before = damaged.unread(claims::holds(connection, seq)?);
+        let Some(decided) = before.apply(command, self.now) else {
             shared.damaged.found(id, &why);
             return Err(StoreError::Corrupt(why));
         };
         let after = decided.map_err(refused)?;
-        let counted = rows::counting(connection, hot, seq)?;
+        let counting = rows::counting(connection, hot, seq)?;
         rows::end_unread(connection, (hot, seq), after)?;
-        if let (Some(before), Some(status)) = (counted, after.status) {
-            counters.remove(before.counted());
-            counters.add(Counting { status, completed_at: after.completed_at, ..before }.counted());
+        if let (Some(counted), Some(status)) = (counting, after.status) {
+            counters.remove(counted.counted());
+            counters.add(Counting { status, completed_at: after.completed_at, ..counted }.counted());
         }
         self.claims.free(claims::release(connection, seq)?);
         if hot && !resting.contains(&seq) {

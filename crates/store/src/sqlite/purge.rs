@@ -1,6 +1,6 @@
 //! Deleting tasks for good: by the wish of an operator, or by their age.
 
-use longhaul_model::{Record, TaskId, Timestamp, Unread};
+use longhaul_model::{Record, TaskId, Timestamp};
 use rusqlite::{Connection, params};
 
 use super::doomed::{self, Budget};
@@ -9,7 +9,7 @@ use super::writer::Writer;
 use super::{claims, lenient, seal, settings};
 use crate::error::StoreError;
 use crate::known::Workflows;
-use crate::stored::{Damaged, Deletion, Purged, Stored};
+use crate::stored::{Deletion, Purged, Stored};
 
 /// Deletes what may be deleted of the tasks named.
 pub(super) fn named(writer: &mut Writer, tasks: &[TaskId]) -> Result<Vec<(TaskId, Deletion)>, StoreError> {
@@ -34,8 +34,7 @@ pub(super) fn aged(
     oldest.sort_unstable();
     oldest.truncate(limit as usize);
     for (_, id) in &oldest {
-        let expired = |record: &Record| !record.holds_locks() && record.undecided().is_none();
-        if alone(writer, *id, expired, &mut budget)? == Deletion::Deleted {
+        if alone(writer, *id, Record::may_expire, &mut budget)? == Deletion::Deleted {
             purged.deleted += 1;
         }
     }
@@ -126,13 +125,10 @@ fn one(
     let counting = rows::counting(connection, place == Place::Hot, seq)?;
     let open = |status| Ok((Deletion::Open(status), None));
     match (row.stored(connection, workflows)?, &counting) {
-        (Stored::Own(record), _) if !record.state.status.is_ended() || !may(&record) => {
-            return open(record.state.status);
-        }
+        (Stored::Own(record), _) if !may(&record) => return open(record.state.status),
         (Stored::Damaged(damaged), _) => {
-            let holds = claims::holds(connection, seq)?;
-            let Damaged { status, completed_at, .. } = *damaged;
-            match (Unread { status, completed_at, holds }.is_deletable(), status) {
+            let unread = damaged.unread(claims::holds(connection, seq)?);
+            match (unread.is_deletable(), unread.status) {
                 (true, _) => {}
                 (false, Some(status)) => return open(status),
                 (false, None) => return Ok((Deletion::Unreadable, None)),
