@@ -125,16 +125,21 @@ pub(crate) fn own_record(
     head: Reading,
     chunks: Vec<String>,
 ) -> Result<Record, StoreError> {
-    let mut sub_tasks = head.u;
-    for text in &chunks {
-        sub_tasks.extend(parse::<Vec<SubTask>>(text)?);
-    }
+    let mut sub_tasks = sub_tasks(head.u, &chunks)?;
     sub_tasks.truncate(workflow.sub_tasks.len());
     let record = Record { id, name, workflow, state: head.t, sub_tasks };
     if !record.is_whole_in_numbers() {
         return Err(StoreError::Corrupt(format!("task {id} has other sub-tasks than its workflow")));
     }
     Ok(record)
+}
+
+/// The sub-tasks of a row's document, followed by those of its chunks.
+fn sub_tasks(mut first: Vec<SubTask>, chunks: &[String]) -> Result<Vec<SubTask>, StoreError> {
+    for text in chunks {
+        first.extend(parse::<Vec<SubTask>>(text)?);
+    }
+    Ok(first)
 }
 
 /// Refuses a text that is no JSON object.
@@ -183,10 +188,7 @@ pub(crate) fn record(
     head: Reading,
     chunks: Vec<String>,
 ) -> Result<Record, StoreError> {
-    let mut sub_tasks = head.u;
-    for text in &chunks {
-        sub_tasks.extend(parse::<Vec<SubTask>>(text)?);
-    }
+    let sub_tasks = sub_tasks(head.u, &chunks)?;
     let record = Record { id, name, workflow, state: head.t, sub_tasks };
     if !record.is_whole() {
         let (has, wants) = (record.sub_tasks.len(), record.workflow.sub_tasks.len());

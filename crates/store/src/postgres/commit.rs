@@ -11,9 +11,9 @@ use tokio_postgres::types::ToSql;
 
 use super::Shared;
 use super::batch::Written;
+use super::job::Job;
 use super::sql::{failed, is_broken, late};
 use super::turn::{CLOSING, Standing};
-use super::writer::Job;
 use crate::error::StoreError;
 
 /// A batch that commits.

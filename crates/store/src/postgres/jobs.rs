@@ -7,7 +7,7 @@ use longhaul_model::{Change, Command, Effect, Launch, Record, Task, TaskId, Unre
 
 use super::batch::Batch;
 use super::held::{Held, Loaded};
-use super::writer::{Done, Job};
+use super::job::{Done, Job};
 use super::{claims, rows, workflows};
 use crate::audit::Audit;
 use crate::counters::Counted;
@@ -249,7 +249,7 @@ impl Batch<'_> {
         Ok(worked)
     }
 
-    async fn log(&mut self, log: &super::writer::Log) -> Result<(), StoreError> {
+    async fn log(&mut self, log: &super::job::Log) -> Result<(), StoreError> {
         if !self.tasks.contains_key(&log.id) {
             // An imported one has no log, and one that is damaged may still have.
             rows::check(self.db, log.id).await?;

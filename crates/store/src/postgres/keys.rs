@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use deadpool_postgres::GenericClient;
 use longhaul_model::{TaskId, Timestamp};
 
+use super::job::Job;
 use super::rows::{execute, query};
 use super::sql::{clean, column};
-use super::writer::Job;
 use crate::error::StoreError;
 use crate::stored::IdempotencyKey;
 

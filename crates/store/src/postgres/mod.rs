@@ -12,6 +12,7 @@ mod connect;
 mod errand;
 mod held;
 mod import;
+mod job;
 mod jobs;
 mod keeper;
 mod keys;
@@ -38,6 +39,7 @@ mod tally;
 mod timeline;
 mod together;
 mod totals;
+mod transaction;
 pub(crate) mod transfer;
 mod turn;
 mod vitals;
@@ -56,9 +58,10 @@ use tokio::task::JoinHandle;
 
 use crate::error::StoreError;
 use crate::nodes::Node;
+use job::Job;
 use shared::Shared;
 use turn::Standing;
-use writer::{Job, Writer};
+use writer::Writer;
 
 /// Jobs that may wait for the writer; beyond, callers wait.
 const QUEUE: usize = 16_384;
@@ -119,7 +122,7 @@ impl Postgres {
         let opening::Opened { shared, keeper, outgoing } =
             opened.await.map_err(|e| StoreError::Open(format!("the database was not opened: {e}")))??;
         let (jobs, queue) = mpsc::channel(QUEUE);
-        let (told, mut finished) = mpsc::unbounded_channel::<writer::Finished>();
+        let (told, mut finished) = mpsc::unbounded_channel::<job::Finished>();
         let telling = shared.clone();
         tokio::spawn(async move {
             while let Some(batch) = finished.recv().await {

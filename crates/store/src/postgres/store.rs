@@ -13,10 +13,10 @@ use serde_json::Value;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
+use super::job::{Answer, Job, Log};
 use super::patience::TRIES;
 use super::sql::late;
 use super::turn::Standing;
-use super::writer::{Answer, Job, Log};
 use super::{
     Postgres, Shared, audit, claims, compare, errand, import, list, logs, nodes, purge, rows, settings,
     takeover, workflows,

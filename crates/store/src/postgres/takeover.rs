@@ -8,10 +8,10 @@ use longhaul_model::{Command, NodeId, TaskId};
 use tokio::sync::{Notify, mpsc, oneshot};
 use uuid::Uuid;
 
+use super::job::Job;
 use super::keeper::BEAT;
 use super::rows::{execute, query};
 use super::sql::{column, no_connection};
-use super::writer::Job;
 use super::{Shared, nodes};
 use crate::error::StoreError;
 

@@ -9,184 +9,64 @@ use std::time::Duration;
 
 use deadpool_postgres::Client;
 use longhaul_model::{Command, TaskId};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout};
 
 use super::Shared;
 use super::again::{Again, Fault, Group};
-use super::batch::{Batch, Written};
+use super::batch::Written;
 use super::claims::Left;
 use super::commit::{Outcome, UnderWay, commit};
 use super::held::Loaded;
-use super::keeper::ATTENTIVE;
+use super::job::{Finished, Job};
 use super::own::Own;
-use super::patience::Patience;
 use super::rows::query;
-use super::sql::{column, failed, is_late, late, no_connection};
+use super::sql::{column, is_late, late};
 use super::tally::Tally;
-use super::timeline;
-use super::turn::{GLANCE, Standing};
-use crate::audit::Audit;
+use super::turn::Standing;
 use crate::cache::Cache;
 use crate::error::StoreError;
 use crate::health::SetAside;
-use crate::logs::LogLine;
-use crate::store::{Commit, Submission, Work};
-use crate::stored::{Submitted, Worked};
 
 /// Jobs in one transaction, at the most.
 const LARGEST_BATCH: usize = 512;
-/// How long a transaction may take until its commit is sent.
-const WRITE: Duration = Duration::from_secs(10);
 /// How often is looked whether anything can be written again, while nothing waits to be.
 const PROBE: Duration = Duration::from_secs(1);
 /// How long what was accepted may take to be written once the store closes.
 const CLOSING: Duration = Duration::from_secs(5);
 /// How long it may take to find out which tasks somebody keeps locked.
 const LOOK: Duration = Duration::from_secs(3);
-/// How long a second connection is waited for, while the first one commits.
-const SECOND: Duration = Duration::from_millis(50);
-/// How long one must do when no second one was to be had.
-const ONE: Duration = Duration::from_secs(1);
-
-/// For the writer's connection, which asks for rows by their keys and for nothing else. Left to itself, the planner takes the
-/// few rows of the hot table for a small table and reads all of it, dead versions too, which are many more under load.
-const BY_KEY: &str = "SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off;
-     SET plan_cache_mode = force_generic_plan; SET jit = off";
-/// How long one of its statements may take. The commit is not bound by it: one that is cancelled while it
-/// waits for a standby would be committed without it. `turn::CLOSING` sees to that.
-const STATEMENT: &str = "SET statement_timeout = '8s'";
-
-pub(super) type Answer<T> = oneshot::Sender<Result<T, StoreError>>;
-
-/// Who waits for a command, and what is noted of it.
-pub(super) type Asked = (Answer<()>, Option<Box<Audit>>);
-
-/// Lines for a log.
-pub(super) struct Log {
-    pub(super) id: TaskId,
-    pub(super) sub_task: u32,
-    pub(super) attempt: u32,
-    pub(super) lines: Vec<LogLine>,
-}
-
-/// What the writer is asked to do.
-pub(super) enum Job {
-    Submit(Box<Submission>, Answer<Submitted>),
-    Command(TaskId, Box<Command>, Option<Asked>),
-    Work(Work, Answer<Worked>),
-    Log(Log, Answer<()>),
-    /// Claims are to be looked at.
-    Settle(Left),
-    Flush(Answer<()>),
-    /// Nothing, to see whether anything can be written.
-    Probe,
-}
-
-impl Job {
-    /// The tasks that it is about, but for a new one.
-    pub(super) fn tasks(&self) -> Vec<TaskId> {
-        match self {
-            Job::Command(id, ..) => vec![*id],
-            Job::Log(log, _) => vec![log.id],
-            Job::Work(work, _) => {
-                let reported = work.reports.iter().map(|(id, _)| *id);
-                let again = work.again.iter().map(|(id, ..)| *id);
-                reported.chain(again).chain(work.leases.iter().map(|(id, _)| *id)).collect()
-            }
-            Job::Submit(..) | Job::Settle(_) | Job::Flush(_) | Job::Probe => Vec::new(),
-        }
-    }
-
-    /// The task of a change that nobody waits for.
-    fn posted(&self) -> Option<TaskId> {
-        if let Job::Command(id, _, None) = self { Some(*id) } else { None }
-    }
-
-    /// Whether somebody waited for it, and gave up.
-    fn is_forsaken(&self) -> bool {
-        match self {
-            Job::Submit(_, answer) => answer.is_closed(),
-            Job::Command(_, _, Some((answer, _))) => answer.is_closed(),
-            Job::Work(_, answer) => answer.is_closed(),
-            // A log is written also if nobody waits for it.
-            Job::Command(_, _, None) | Job::Log(..) | Job::Settle(_) | Job::Flush(_) | Job::Probe => false,
-        }
-    }
-
-    /// Answers it; whoever asked may have gone.
-    fn answer(self, done: Result<Done, StoreError>) {
-        match (self, done) {
-            (Job::Submit(_, answer), Ok(Done::Submitted(done))) => drop(answer.send(done)),
-            (Job::Work(_, answer), Ok(Done::Work(done))) => drop(answer.send(done)),
-            (
-                Job::Command(_, _, Some((answer, _))) | Job::Log(_, answer) | Job::Flush(answer),
-                Ok(Done::Command(done)),
-            ) => drop(answer.send(done)),
-            (Job::Submit(_, answer), Err(e)) => drop(answer.send(Err(e))),
-            (Job::Work(_, answer), Err(e)) => drop(answer.send(Err(e))),
-            (Job::Command(_, _, Some((answer, _))) | Job::Log(_, answer) | Job::Flush(answer), Err(e)) => {
-                drop(answer.send(Err(e)));
-            }
-            // Nobody waits, or the kinds do not fit, which the batch rules out.
-            _ => {}
-        }
-    }
-}
-
-/// What a job came to.
-pub(super) enum Done {
-    Submitted(Result<Submitted, StoreError>),
-    Command(Result<(), StoreError>),
-    Work(Result<Worked, StoreError>),
-}
-
-/// A batch whose outcome is certain: its effects go out, then everybody is answered.
-pub(super) struct Finished {
-    commits: Vec<Commit>,
-    answers: Vec<(Job, Result<Done, StoreError>)>,
-}
-
-impl Finished {
-    /// Tells; on the runtime of those who wait, while the next batch is written.
-    pub(super) fn tell(self, shared: &Shared) {
-        shared.carry_out(self.commits);
-        for (job, done) in self.answers {
-            job.answer(done);
-        }
-    }
-}
 
 /// The writer's own state.
 pub(super) struct Writer {
-    shared: Arc<Shared>,
-    jobs: mpsc::Receiver<Job>,
+    pub(super) shared: Arc<Shared>,
+    pub(super) jobs: mpsc::Receiver<Job>,
     /// Where finished batches go to be told of.
-    told: mpsc::UnboundedSender<Finished>,
-    cache: Cache<Loaded>,
+    pub(super) told: mpsc::UnboundedSender<Finished>,
+    pub(super) cache: Cache<Loaded>,
     /// Connections at rest.
-    connections: Vec<Client>,
+    pub(super) connections: Vec<Client>,
     /// The batch that commits.
-    under_way: Option<UnderWay>,
+    pub(super) under_way: Option<UnderWay>,
     /// Posted commands of batches that failed.
-    again: Again<Job>,
+    pub(super) again: Again<Job>,
     /// Whether what comes new had its turn since some of those had theirs.
-    new_had_its_turn: bool,
+    pub(super) new_had_its_turn: bool,
     /// When it was last asked whether anything can be written.
-    probed: Instant,
+    pub(super) probed: Instant,
     /// Tasks that were given what they claim, and could not be told in the same transaction.
-    granted: Vec<TaskId>,
+    pub(super) granted: Vec<TaskId>,
     /// Claims that are left to be looked at.
-    left: Left,
+    pub(super) left: Left,
     /// Until then no second connection is asked for, as none was to be had.
-    one_until: Instant,
+    pub(super) one_until: Instant,
     /// As it will be in the database once the batch under way is committed; read anew where one failed, and from each new connection:
     /// another server may answer there.
-    tally: Option<Tally>,
+    pub(super) tally: Option<Tally>,
     /// The number of the newest row of it that is known to be committed.
-    committed: i64,
+    pub(super) committed: i64,
     /// How often everything was forgotten when the cache was begun.
-    forgotten: u64,
+    pub(super) forgotten: u64,
 }
 
 impl Writer {
@@ -457,7 +337,7 @@ impl Writer {
     }
 
     /// Waits until the batch under way is committed, and tells; false if it failed.
-    async fn settle(&mut self) -> bool {
+    pub(super) async fn settle(&mut self) -> bool {
         if self.under_way.is_none() {
             return true;
         }
@@ -531,117 +411,6 @@ impl Writer {
             unsent.0.tell(&self.shared);
         }
     }
-
-    /// Runs the jobs in a transaction, and leaves it to be committed; again where others were at work on the same, or the connection
-    /// was cut: nothing of it can have happened yet.
-    async fn written(&mut self, jobs: &[Job]) -> Result<(Client, Written), StoreError> {
-        let mut patience = Patience::default();
-        loop {
-            match self.attempt(jobs).await {
-                Err(e) if patience.allows(&self.shared, &e).await => {}
-                done => return done,
-            }
-        }
-    }
-
-    /// The same once, in time, and no longer than the node's turn lasts.
-    async fn attempt(&mut self, jobs: &[Job]) -> Result<(Client, Written), StoreError> {
-        let shared = self.shared.clone();
-        shared.check()?;
-        tokio::select! {
-            biased;
-            done = timeout(WRITE, self.once(jobs)) => {
-                done.unwrap_or_else(|_| Err(late("the database does not answer")))
-            }
-            () = shared.turn.ended() => {
-                Err(shared.check().err().unwrap_or_else(|| late("the turn of this node is over")))
-            }
-        }
-    }
-
-    async fn once(&mut self, jobs: &[Job]) -> Result<(Client, Written), StoreError> {
-        let client = Own::new(self.connection().await?);
-        if self.forgotten != self.shared.forgotten() {
-            self.forget().await;
-        }
-        let done = match self.tally.clone() {
-            Some(tally) => Ok(tally),
-            None => self.read_tally(&client).await,
-        };
-        let done = match done {
-            Ok(tally) => Batch::run(&client, &self.shared, &mut self.cache, tally, jobs).await,
-            Err(e) => Err(e),
-        };
-        let done = match done {
-            Ok(_) if !self.settle().await => {
-                Err(StoreError::Conflict("the transaction before it failed".to_owned()))
-            }
-            done => done,
-        };
-        match done {
-            Ok(written) => {
-                client.free().map(|client| (client, written)).ok_or_else(|| late("its connection is gone"))
-            }
-            Err(e) => {
-                let sound =
-                    matches!(e, StoreError::Conflict(_)) && client.batch_execute("ROLLBACK").await.is_ok();
-                if sound {
-                    self.connections.extend(client.free());
-                }
-                Err(e)
-            }
-        }
-    }
-
-    /// A connection at rest; or a new one, unless that takes longer than the batch under way, whose connection does as well.
-    async fn connection(&mut self) -> Result<Client, StoreError> {
-        self.connections.retain(|client| !client.is_closed());
-        if let Some(client) = self.connections.pop() {
-            return Ok(client);
-        }
-        if self.under_way.is_some() {
-            if self.one_until <= Instant::now() {
-                if let Ok(Ok(client)) = timeout(SECOND, new_connection(&self.shared)).await {
-                    return Ok(client);
-                }
-                self.one_until = Instant::now() + ONE;
-            }
-            self.settle().await;
-            if let Some(client) = self.connections.pop() {
-                return Ok(client);
-            }
-        }
-        self.tally = None;
-        new_connection(&self.shared).await
-    }
-
-    /// Forgets what another server of the database may not have.
-    async fn forget(&mut self) {
-        self.settle().await;
-        (self.cache, self.tally, self.forgotten) = (Cache::default(), None, self.shared.forgotten());
-    }
-
-    /// Reads it; a database that does not have what it confirmed to this node is one of before, such as an asynchronous standby that was
-    /// promoted. Then nothing that this node remembers is worth anything: its turn is over.
-    async fn read_tally(&self, client: &Client) -> Result<Tally, StoreError> {
-        let tally = Tally::read(client, self.shared.turn.writer_place()).await?;
-        if tally.mark().1 >= self.committed {
-            return Ok(tally);
-        }
-        // Whoever took over from this node may have counted its rows already.
-        self.shared.opened(&query(client, GLANCE, &[&self.shared.turn.number]).await?)?;
-        tracing::error!(
-            committed = self.committed,
-            found = tally.mark().1,
-            "the database has lost what it had confirmed: was a standby promoted that was behind?"
-        );
-        self.shared.turn.set(Standing::Over);
-        Err(self
-            .shared
-            .check()
-            .err()
-            .unwrap_or_else(|| StoreError::Unavailable("others took over".to_owned())))
-    }
 }
 
 /// What the writer does next.
@@ -659,12 +428,4 @@ fn fault(e: &StoreError) -> Fault {
         StoreError::Full | StoreError::Corrupt(_) => Fault::Particular,
         _ => Fault::General,
     }
-}
-
-async fn new_connection(shared: &Shared) -> Result<Client, StoreError> {
-    let client = shared.pool.get().await.map_err(no_connection)?;
-    // Its transactions hold what others wait for.
-    client.batch_execute(&format!("{ATTENTIVE}; {BY_KEY}; {STATEMENT}")).await.map_err(failed)?;
-    shared.on_timeline(timeline::read(&client).await);
-    Ok(client)
 }
