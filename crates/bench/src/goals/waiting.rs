@@ -1,6 +1,6 @@
-//! P13: tasks that wait for each other. What work that has nothing to do with them costs beside them, against
-//! the same server without them; and how fast they go on once they can, against as many tasks at once without
-//! a limit.
+//! P13: tasks that wait for each other. Measures how much a backlog slows unrelated work, against the same
+//! server without a backlog, and how fast the backlog drains once it can, against as many concurrent tasks
+//! without a limit.
 
 use std::cell::Cell;
 use std::rc::Rc;
@@ -16,13 +16,13 @@ use crate::load::{Connection, Figures, delete, get, on_one_thread, posts};
 use crate::report::{Row, Target, short};
 use crate::say;
 
-/// Connections of the work beside them.
+/// Number of connections of the unrelated load.
 const BESIDE: usize = 4;
-/// How long a line of tasks may take to be done.
+/// Longest time in which the waiting tasks must have drained.
 const PATIENCE: Duration = Duration::from_secs(600);
 
 impl Bench {
-    /// P13 on both engines.
+    /// Runs P13 on both engines.
     pub(crate) fn waiting(&mut self) -> Result<()> {
         let (plain, crowded) = (self.store(SMALL, "plain")?, self.store(SMALL, "crowded")?);
         self.wait_on("SQLite", self.places.longhaul(&plain)?, self.places.longhaul(&crowded)?)?;
@@ -84,8 +84,8 @@ impl Bench {
     }
 }
 
-/// Submits tasks of the workflow with a limit; those that hold wait for a worker that never comes. Gives
-/// their ids.
+/// Submits tasks of the workflow with a limit and returns the ids of those that hold; they wait for a worker
+/// that never comes.
 fn submit(server: &Server, count: u64, hold: bool) -> Result<Vec<String>> {
     let body = serde_json::json!({ "workflow": data::LIMITED, "input": { "hold": hold } }).to_string();
     let request = posts(&server.who, "/v1/tasks", vec![body.into_bytes()]);
@@ -116,7 +116,7 @@ fn submit(server: &Server, count: u64, hold: bool) -> Result<Vec<String>> {
     })
 }
 
-/// Lets those that wait go on; how many were done in a second.
+/// Lets the waiting tasks go on and returns how many finished per second.
 fn drain(server: &Server, holders: &[String], waiting: u64) -> Result<f64> {
     on_one_thread(async {
         let mut connection = Connection::open(server.at).await?;
