@@ -29,7 +29,7 @@ pub(crate) struct Bench {
     pub(crate) time: Duration,
     /// Tasks in the large store.
     pub(crate) tasks: u64,
-    /// Tasks that wait for each other.
+    /// Number of tasks that wait behind the concurrency limit.
     pub(crate) waiting: u64,
     /// What was found.
     pub(crate) rows: Vec<Row>,

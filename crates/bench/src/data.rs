@@ -11,11 +11,11 @@ pub(crate) const WORKED: &str = "bench-worked";
 pub(crate) const EACH: &str = "bench-each";
 /// Their queue.
 pub(crate) const QUEUE: &str = "bench";
-/// The workflow of which so many run at once.
+/// The workflow with a concurrency limit.
 pub(crate) const LIMITED: &str = "bench-limited";
-/// How many.
+/// Concurrency limit of [`LIMITED`].
 pub(crate) const LIMIT: u64 = 64;
-/// The same without a limit.
+/// The same workflow without a limit.
 pub(crate) const FREE: &str = "bench-free";
 /// Types in a filled store.
 pub(crate) const KINDS: u64 = 20;
@@ -84,8 +84,8 @@ pub(crate) fn worked() -> Value {
     definition
 }
 
-/// The workflow with a limit, and the one without. Its tasks do nothing, unless they are to hold their places
-/// until they are cancelled.
+/// Definitions of the workflow with a limit and of the one without. Their tasks do nothing, except those that
+/// are to hold their slots until they are cancelled.
 pub(crate) fn limited() -> [Value; 2] {
     [LIMITED, FREE].map(|name| {
         let mut definition = json!({

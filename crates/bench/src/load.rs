@@ -191,7 +191,7 @@ pub(crate) fn get(who: &Who, path: &str, bytes: &mut Vec<u8>) {
     bytes.extend_from_slice(b"\r\n");
 }
 
-/// A DELETE.
+/// Appends a DELETE request.
 pub(crate) fn delete(who: &Who, path: &str, bytes: &mut Vec<u8>) {
     bytes.extend_from_slice(b"DELETE ");
     bytes.extend_from_slice(path.as_bytes());

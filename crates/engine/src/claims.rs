@@ -1,5 +1,6 @@
-//! The sweep of claims: whatever could be granted is, also where nobody said so. Nothing rests on who let go
-//! of what, and when: a wake-up that got lost, in whatever way, is made good within a second.
+//! The sweep of claims: grants every claim that can be granted, even if no release woke its waiter.
+//! Correctness does not depend on who released a claim, or when: a lost wake-up, whatever its cause, is made
+//! good within a second.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,13 +9,13 @@ use longhaul_store::Store;
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
-/// From the end of one sweep to the next.
+/// Pause between the end of one sweep and the start of the next.
 const PAUSE: Duration = Duration::from_millis(500);
-/// How many times as long as a step took the sweep rests after it, so that it takes a twentieth of a
-/// processor at the most, however much waits.
+/// Rest after each step of the sweep, in multiples of the step's duration: the sweep takes at most a
+/// twentieth of a processor, however many claims wait.
 const REST: u32 = 19;
 
-/// Runs until stopped.
+/// Sweeps until stopped.
 pub(crate) async fn sweep(store: Arc<dyn Store>, stop: CancellationToken) {
     let steps = async {
         loop {

@@ -1,5 +1,5 @@
-//! Whether the clock is believed when old things are deleted ([`longhaul_model::lived`]): the mark of the
-//! time that was lived through is kept with the tasks, moved every minute and at the end.
+//! Decides whether the clock is trusted when old data is deleted ([`longhaul_model::lived`]): a mark of the
+//! time that was lived through is kept with the tasks, and moved every minute and at the end.
 
 use std::time::Duration;
 
@@ -14,12 +14,12 @@ use tokio_util::sync::CancellationToken;
 use crate::engine::Engine;
 use crate::error::EngineError;
 
-/// The name under which the mark is kept.
+/// Name of the setting that holds the mark.
 const NAME: &str = "clock";
-/// How often it is moved.
+/// Interval between two moves of the mark.
 const ROUND: Duration = Duration::from_secs(60);
 
-/// What is known of the clock.
+/// Knowledge about the clock: the time lived through, and the instant of its last update.
 pub(crate) struct Clock(Mutex<(Lived, Instant)>);
 
 fn kept(store: &dyn Store) -> Result<Option<Mark>, StoreError> {
@@ -46,12 +46,12 @@ impl Clock {
 }
 
 impl Engine {
-    /// How far the clock is doubted to be ahead; 0 while it is believed.
+    /// Returns how far the clock is suspected to be ahead; 0 while it is trusted.
     pub fn clock_doubt(&self) -> Span {
         self.inner.env.doubt()
     }
 
-    /// An operator says that the clock is right: what is old by it may be deleted.
+    /// Records an operator's word that the clock is right: anything old by the clock may be deleted.
     pub async fn confirm_clock(&self, audit: Audit) -> Result<(), EngineError> {
         let mut clock = self.inner.clock.0.lock().await;
         let now = self.inner.env.now();
@@ -65,7 +65,7 @@ impl Engine {
         Ok(())
     }
 
-    /// Moves the mark by the time that has passed.
+    /// Moves the mark by the elapsed time.
     pub(crate) async fn mark_clock(&self) {
         let mut clock = self.inner.clock.0.lock().await;
         let moved = async {
@@ -86,7 +86,7 @@ impl Engine {
     }
 }
 
-/// Keeps the mark until stopped.
+/// Keeps moving the mark until stopped.
 pub(crate) async fn keep(engine: Engine, stop: CancellationToken) {
     let rounds = async {
         loop {

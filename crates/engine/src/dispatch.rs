@@ -32,7 +32,7 @@ use crate::workers::{Gifts, Key, Workers};
 /// How long an action may take to clean up once it is told to stop.
 const CLEAN_UP: Duration = Duration::from_secs(10);
 
-/// What large outputs on their way to the store may cost in memory, in bytes.
+/// Maximum memory in bytes of large outputs on their way to the store.
 const UNDER_WAY: usize = 32 << 20;
 
 /// How often what a running attempt writes is stored.
@@ -99,13 +99,14 @@ impl Dispatcher {
         self.watches.watch(id)
     }
 
-    /// How many attempts run here, and wait to.
+    /// Returns how many attempts run here, and how many wait for room.
     pub(crate) fn line(&self) -> LineSummary {
         self.permits.summary(Instant::now())
     }
 
-    /// From here on nothing begins: what is ready stands in line until another node or the next start takes
-    /// it over, what began in this moment is handed back; and nobody waits for the end of a task.
+    /// Lets nothing begin from here on: ready sub-tasks stay in line until another node or the next start
+    /// takes them over, an attempt beginning right now is handed back, and nobody waits for the end of a
+    /// task.
     pub(crate) fn drain(&self) {
         self.permits.close();
         self.draining.store(true, Ordering::SeqCst);
@@ -172,12 +173,12 @@ impl Dispatcher {
         }
     }
 
-    /// Somebody who stood in line has room now: the store is asked to begin the attempt.
+    /// Asks the store to begin the attempt of the sub-task next in line, which has room now.
     fn begin(&self, next: Option<Waiting>) {
         let (Some((id, sub_task)), Some(this)) = (next, self.this.upgrade()) else { return };
-        // Held from where it is asked on: a runtime that ends drops what it does not run any more, and a
-        // permit in there would go to the next in line, which is dropped in turn, and so on, one inside the
-        // other.
+        // The permit is held from the request on: a runtime that shuts down drops the futures it no longer
+        // runs, and a permit inside one would go to the next in line, which is dropped in turn, and so on,
+        // one inside the other.
         let ask = async move {
             let permit = this.held();
             this.store.post(id, Command::Start { sub_task, permit }).await;
@@ -185,7 +186,7 @@ impl Dispatcher {
         self.attempts.spawn_on(ask, &self.runtime);
     }
 
-    /// A permit that was taken, as something to drop.
+    /// Wraps a permit already taken, to be given back on drop.
     fn held(&self) -> Permit {
         Permit::new(Held(self.this.clone()))
     }
@@ -214,12 +215,12 @@ impl Dispatcher {
             _ => 0,
         };
         let room = if weight > SMALL { Some(self.under_way.take(weight).await) } else { None };
-        // Before its last word, so that what follows in the same task finds room.
+        // Dropped before the result is posted, so that the next sub-task of the same task finds room.
         drop(permit);
         self.running.lock().remove(&(id, sub_task, token));
         self.store.post(id, command).await;
         if room.is_some() {
-            // It has its room until it is stored; if that fails, the store says so.
+            // The output keeps its room until it is stored; if that fails, the store reports it.
             let _ = self.store.flush().await;
         }
     }
@@ -233,7 +234,7 @@ impl Dispatcher {
             log.close();
             outcome
         };
-        // Beside the attempt, which is stopped in time also while its log is slow to be stored.
+        // Runs beside the attempt, which is stopped in time even while its log is slow to be stored.
         let keeping = async {
             while log.wait(LOG_PAUSE).await {
                 self.keep_log(id, &launch, &log, redactor.as_ref()).await;
@@ -263,7 +264,7 @@ impl Dispatcher {
         let record = match self.store.get_short(id)? {
             Stored::Own(record) => record,
             Stored::Imported { .. } => return Ok(None),
-            // It may have secrets: nothing of it is passed on.
+            // The record may contain secrets: none of it is passed on.
             Stored::Damaged(damaged) => return Err(StoreError::Corrupt(damaged.why)),
         };
         if !record.may_see_secrets(sub_task) {
@@ -314,7 +315,7 @@ fn caught(outcome: std::thread::Result<Outcome>) -> Outcome {
     })
 }
 
-/// A permit that is taken; the first in line has it once this is dropped.
+/// A permit that is taken; on drop, it goes to the first in line.
 struct Held(Weak<Dispatcher>);
 
 impl Drop for Held {

@@ -25,10 +25,10 @@ use crate::{EngineConfig, EngineError, LineSummary};
 /// Lists at work at once: each may take milliseconds of a core.
 const LISTS: usize = 8;
 
-/// What large values on their way to the store may cost in memory, in bytes.
+/// Maximum memory in bytes of large values on their way to the store.
 const UNDER_WAY: usize = 32 << 20;
-/// A value that costs less is on its way without asking for room: so many of them are not under way at once
-/// that it mattered.
+/// Bytes below which a value goes to the store without reserving room: such values are never so many at once
+/// that they matter.
 pub(crate) const SMALL: usize = 64 * 1024;
 
 /// The running engine. Cheap to clone.
@@ -51,17 +51,17 @@ pub(crate) struct Inner {
     pub(crate) settings: tokio::sync::Mutex<()>,
     draining: AtomicBool,
     pub(crate) clock: Clock,
-    /// Nobody waits for anything any more.
+    /// Cancelled on drain: nobody waits for anything any more.
     timers: CancellationToken,
-    /// The store closes: until then time goes on, for what is due and for leases.
+    /// Cancelled when the store closes: until then, due tasks and leases are still watched.
     closing: CancellationToken,
-    /// Not all tasks that an earlier process left have recovered yet.
+    /// True while some tasks left by an earlier process have not recovered yet.
     recovering: AtomicBool,
 }
 
 impl Inner {
-    /// Sees to it that tasks which an earlier process left have recovered: what it looked after is known here
-    /// then.
+    /// Makes sure that the given tasks of an earlier process have recovered: everything that process looked
+    /// after is known here then.
     pub(crate) async fn recover_first(&self, tasks: impl Iterator<Item = TaskId>) -> Result<(), EngineError> {
         if self.recovering.load(Ordering::Relaxed) {
             for id in tasks {
@@ -83,8 +83,8 @@ impl Inner {
 }
 
 impl Engine {
-    /// From here on the store's tasks move, and calls are served. What an earlier process left recovers
-    /// behind that, if the store allows it: a task that is needed sooner recovers first.
+    /// Starts the engine: tasks of the store move, and calls are served. Tasks left by an earlier process
+    /// recover in the background, if the store allows it: a task that is needed sooner recovers first.
     pub async fn start(
         store: Arc<dyn Store>,
         env: Env,
@@ -153,12 +153,12 @@ impl Engine {
         !self.is_draining() && self.inner.store.is_writable()
     }
 
-    /// How the store's writing side does.
+    /// Returns the health of the store's writing side.
     pub fn store_health(&self) -> Health {
         self.inner.store.health()
     }
 
-    /// Whether the end is near, see [`Engine::drain`].
+    /// True once the engine drains, see [`Engine::drain`].
     pub fn is_draining(&self) -> bool {
         self.inner.draining.load(Ordering::Relaxed)
     }
@@ -172,8 +172,8 @@ impl Engine {
     }
 
     /// Drains, and gives running attempts up to `limit` to end; those that did not are found at the next
-    /// start. Reads and reports of workers are answered still, leases are watched, and what is due happens,
-    /// until the store is closed.
+    /// start. Reads and reports of workers are still answered, leases are watched, and due tasks are
+    /// processed until the store is closed.
     pub async fn settle(&self, limit: Duration) {
         self.drain();
         self.inner.dispatcher.wait_idle(limit).await;
@@ -187,7 +187,7 @@ impl Engine {
         self.inner.store.close().await;
     }
 
-    /// How many attempts of built-in actions run here, and wait for room.
+    /// Returns how many attempts of built-in actions run here, and how many wait for room.
     pub fn line(&self) -> LineSummary {
         self.inner.dispatcher.line()
     }
@@ -210,18 +210,18 @@ impl Engine {
     }
 }
 
-/// How long a recovery that failed waits before it goes on.
+/// Pause before a failed recovery is resumed.
 const RECOVERY_PAUSE: Duration = Duration::from_secs(1);
 
-/// So many tasks recovered.
+/// Logs the number of recovered tasks.
 fn said(tasks: u64) {
     if tasks > 0 {
         tracing::info!(tasks, "went on with the tasks that had not ended");
     }
 }
 
-/// Recovers what an earlier process left, whatever it takes, until the engine drains: the next start goes on
-/// then.
+/// Recovers the tasks left by an earlier process, retrying until it succeeds or the engine drains; the next
+/// start then resumes the recovery.
 async fn recover(inner: Arc<Inner>) {
     loop {
         let recovered = tokio::select! {

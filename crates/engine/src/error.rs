@@ -40,9 +40,9 @@ pub enum EngineError {
     /// A value that a task cannot keep; nothing changed.
     #[error("the {what} is {unfit}")]
     Unfit {
-        /// The member that it was given as.
+        /// The member that contained the value.
         what: &'static str,
-        /// Why.
+        /// Reason why the task cannot keep the value.
         unfit: Unfit,
     },
     /// The definition has mistakes; every problem.
@@ -92,12 +92,12 @@ pub enum EngineError {
     /// Imported tasks are history: nothing can be asked of them.
     #[error("task {0} was imported and cannot be changed")]
     Imported(TaskId),
-    /// What is stored of the task cannot be read; nothing changed.
+    /// The stored data of the task cannot be read; nothing changed.
     #[error("task {id} cannot be read: {why}")]
     Unreadable {
         /// The task.
         id: TaskId,
-        /// What is wrong.
+        /// Description of the damage.
         why: String,
     },
     /// The idempotency key was used for another request.

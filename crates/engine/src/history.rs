@@ -11,10 +11,10 @@ use crate::engine::Engine;
 use crate::error::EngineError;
 use crate::settings::DeletionResult;
 
-/// Tasks that one transaction deletes: a few milliseconds of the writer's time, also where others wait for
-/// it.
+/// Number of tasks that one transaction deletes: a few milliseconds of the writer's time, even if others wait
+/// for it.
 const BATCH: u32 = 25;
-/// Notes of the audit log that one transaction deletes.
+/// Number of audit log entries that one transaction deletes.
 const NOTES: u32 = 200;
 /// Between two batches, so that others come to write.
 const PAUSE: Duration = Duration::from_millis(10);
@@ -80,7 +80,7 @@ pub(crate) async fn keep(engine: Engine, stop: CancellationToken) {
     stop.run_until_cancelled(rounds).await;
 }
 
-/// By the time that was lived through: a clock that is far ahead deletes nothing.
+/// Deletes by the time that was lived through: a clock that is far ahead deletes nothing.
 async fn purge(store: &dyn Store, env: &Env, days: i64) -> Result<u64, StoreError> {
     let before = Timestamp(env.lived().0 - days * DAY);
     let (mut from, mut deleted) = (None, 0);

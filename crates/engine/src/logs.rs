@@ -19,37 +19,37 @@ pub use longhaul_store::{LogChunk, LogLine, LogQuery, LogStream};
 /// How often a reader that waits for new lines looks.
 const LOOK: Duration = Duration::from_millis(200);
 
-/// The lines that wait to be stored, in bytes of memory, from which on whoever writes more waits.
+/// Bytes of memory of lines waiting to be stored, above which writers wait.
 const HELD: usize = 64 * 1024;
-/// What a line costs beside its text.
+/// Bytes of memory that a line takes beside its text.
 const LINE: usize = 64;
-/// How long a program that writes faster than its log is stored waits, before lines are left out.
+/// Longest wait of a program that writes faster than its log is stored; after that, lines are left out.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// Where an action writes what it has to say. Bounded: what waits to be stored is a few lines, and beyond
-/// what an attempt may write ([`longhaul_store::LARGEST_LOG`]) nothing is kept.
+/// The log of an attempt, to which its action writes. Memory is bounded: only a few lines wait to be stored,
+/// and nothing is kept beyond the limit of an attempt ([`longhaul_store::LARGEST_LOG`]).
 pub struct Log {
     env: Env,
-    /// How long whoever writes waits for room.
+    /// Longest wait of a writer for room.
     pub(crate) patience: Duration,
     waiting: Mutex<Waiting>,
-    /// Lines are to be stored soon: there are many, or nothing follows.
+    /// Notified when lines are to be stored soon: there are many, or none will follow.
     filled: Notify,
-    /// Lines were taken.
+    /// Notified when lines were taken.
     emptied: Notify,
 }
 
-/// What waits to be stored.
+/// Lines waiting to be stored.
 #[derive(Default)]
 struct Waiting {
     lines: Vec<LogLine>,
-    /// What they cost.
+    /// Memory of the lines, in bytes.
     bytes: usize,
-    /// Bytes of text since the beginning.
+    /// Bytes of text written since the beginning.
     written: u64,
-    /// Lines that there was no room for.
+    /// Number of lines dropped for lack of room.
     left_out: u64,
-    /// Somebody waited for room in vain: nobody does until lines are taken.
+    /// True once a writer waited for room in vain: nobody waits again until lines are taken.
     stuck: bool,
     closed: bool,
 }
@@ -66,7 +66,7 @@ impl Log {
         }
     }
 
-    /// Writes a line, unless there is no room for it. Whoever writes many waits for room first.
+    /// Writes a line, or drops it if there is no room. Callers that write many lines wait for room first.
     pub fn write(&self, stream: LogStream, text: impl Into<String>) {
         let mut waiting = self.waiting.lock();
         if waiting.written >= LARGEST_LOG {
@@ -86,19 +86,19 @@ impl Log {
         }
     }
 
-    /// Whether the attempt wrote all that it may: what follows is not looked at.
+    /// True if the attempt has written as much as it may: further output is ignored.
     pub(crate) fn is_over(&self) -> bool {
         self.waiting.lock().written >= LARGEST_LOG
     }
 
-    /// Waits until there is room for a line: what writes is only as fast as what stores. Not for ever: if
+    /// Waits until there is room for a line: the writer is only as fast as the store. The wait is bounded: if
     /// nothing is stored for a while, lines are left out instead.
     pub(crate) async fn room(&self) {
         let free = async {
             loop {
                 let emptied = self.emptied.notified();
                 tokio::pin!(emptied);
-                // Armed before the look, so that what happens in between is not missed.
+                // Armed before the check, so that no notification in between is missed.
                 emptied.as_mut().enable();
                 if self.waiting.lock().lets_write() {
                     return;
@@ -127,21 +127,21 @@ impl Log {
         lines
     }
 
-    /// Nothing more is written.
+    /// Closes the log: nothing more is written.
     pub(crate) fn close(&self) {
         self.waiting.lock().closed = true;
         self.filled.notify_one();
     }
 
-    /// Waits until lines are to be stored: after a pause, or as soon as there are many. False once it is
-    /// closed and all were taken.
+    /// Waits until lines are to be stored: after a pause, or as soon as there are many. Returns false once
+    /// the log is closed and all lines were taken.
     pub(crate) async fn wait(&self, pause: Duration) -> bool {
         let (full, closed) = {
             let waiting = self.waiting.lock();
             (waiting.is_full(), waiting.closed)
         };
         if !full && !closed {
-            // Either way it is looked at.
+            // The lines are checked either way.
             let _ = tokio::time::timeout(pause, self.filled.notified()).await;
         }
         let waiting = self.waiting.lock();

@@ -20,18 +20,18 @@ pub struct VerdictRequest {
     pub output: Option<Value>,
 }
 
-/// Several sub-tasks that an operator decides alike.
+/// Sub-tasks to which an operator applies the same decision.
 #[derive(Clone, Debug)]
 pub enum Several {
-    /// These, by their names.
+    /// The sub-tasks with these names.
     Named(Vec<String>),
-    /// All of the task, or all children of one sub-task, of which that can be said: of unknown outcome, or
-    /// failed where they are to be skipped.
+    /// All sub-tasks of the task, or all children of one sub-task, to which the decision can apply: those of
+    /// unknown outcome, or, for a skip, those that failed.
     All(Option<String>),
 }
 
 impl Engine {
-    /// Decides several sub-tasks alike, in one durable change; all of them or none.
+    /// Applies one decision to several sub-tasks in one durable change; to all of them or none.
     pub async fn decide(
         &self,
         id: TaskId,
@@ -121,7 +121,7 @@ impl Engine {
         self.own(id)?.find_sub_task(name).ok_or_else(|| EngineError::NoSubTask(id, name.to_owned()))
     }
 
-    /// The record of a task that can be decided about.
+    /// Returns the record of a task, if the task can be decided about.
     fn own(&self, id: TaskId) -> Result<Box<Record>, EngineError> {
         match self.get(id)? {
             Stored::Own(record) => Ok(record),
@@ -131,9 +131,9 @@ impl Engine {
     }
 }
 
-/// Sub-tasks by their names; the first that there is none of.
+/// Finds sub-tasks by their names; fails with the first unknown name.
 fn by_name(record: &Record, names: Vec<String>) -> Result<Vec<u32>, String> {
-    // Children come in thousands: each name is looked up, not looked for.
+    // Children come in thousands: a map avoids a search for each name.
     let known: HashMap<&str, u32> =
         (0..record.sub_tasks.len() as u32).rev().map(|index| (record.sub_task_name(index), index)).collect();
     let find = |name: String| {
@@ -143,7 +143,7 @@ fn by_name(record: &Record, names: Vec<String>) -> Result<Vec<u32>, String> {
     names.into_iter().map(find).collect()
 }
 
-/// The names of the first of them.
+/// Returns the names of the first few sub-tasks.
 fn named(record: &Record, sub_tasks: &[u32]) -> String {
     const NAMED: usize = 20;
     let names: Vec<&str> = sub_tasks.iter().take(NAMED).map(|index| record.sub_task_name(*index)).collect();

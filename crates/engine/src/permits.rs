@@ -1,7 +1,7 @@
-//! How many attempts of built-in actions run at once, and the line of those that wait for room. A permit is
-//! taken by the change that begins an attempt and given back when the attempt has ended, or the change was
-//! not made after all; it goes to the first in line, if somebody stands there. So a permit is free or the
-//! line is empty.
+//! Limits how many attempts of built-in actions run at once, and keeps the line of those that wait for room.
+//! A permit is taken by the change that begins an attempt, and given back when the attempt has ended or the
+//! change was not made after all; it then goes to the first in line, if there is one. So either no permit is
+//! free or the line is empty.
 
 use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
@@ -13,7 +13,7 @@ use tokio::time::Instant;
 /// A sub-task that stands in line.
 pub(crate) type Waiting = (TaskId, u32);
 
-/// Permits and line.
+/// Permits and the line of sub-tasks that wait for one.
 pub(crate) struct Permits {
     most: usize,
     state: Mutex<State>,
@@ -23,20 +23,20 @@ pub(crate) struct Permits {
 struct State {
     free: usize,
     line: Line,
-    /// Nothing begins any more.
+    /// True once nothing begins any more.
     closed: bool,
 }
 
-/// How the line stands.
+/// Snapshot of the permits and the line.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct LineSummary {
-    /// Attempts of built-in actions that may run at once.
+    /// Maximum number of attempts of built-in actions that run at once.
     pub most: usize,
-    /// Those that run.
+    /// Number of attempts that run.
     pub running: usize,
-    /// Sub-tasks that wait for room.
+    /// Number of sub-tasks that wait for room.
     pub waiting: usize,
-    /// How long the first of them has waited.
+    /// Longest wait among the sub-tasks in line; `None` if the line is empty.
     pub oldest_wait: Option<Duration>,
 }
 
@@ -55,7 +55,8 @@ impl Permits {
         true
     }
 
-    /// Gives a permit back; if somebody stands in line it is theirs, and they may begin.
+    /// Gives a permit back. If a sub-task stands in line, the permit goes to the first one, which is returned
+    /// and may begin.
     #[must_use]
     pub(crate) fn give_back(&self) -> Option<Waiting> {
         let mut state = self.state.lock();
@@ -66,7 +67,8 @@ impl Permits {
         next
     }
 
-    /// A sub-task stands in line. Gives who may begin now, with a permit: room may have come meanwhile.
+    /// Adds a sub-task to the line. Returns the sub-task that may begin now, with a permit: room may have
+    /// become free meanwhile.
     #[must_use]
     pub(crate) fn line_up(&self, waiting: Waiting, now: Instant) -> Option<Waiting> {
         let mut state = self.state.lock();
@@ -79,12 +81,12 @@ impl Permits {
         Some(next)
     }
 
-    /// A sub-task stands in line no more.
+    /// Removes a sub-task from the line.
     pub(crate) fn leave(&self, waiting: Waiting) {
         self.state.lock().line.remove(waiting);
     }
 
-    /// From here on nothing begins.
+    /// Closes the permits: nothing begins from here on.
     pub(crate) fn close(&self) {
         self.state.lock().closed = true;
     }
@@ -100,10 +102,11 @@ impl Permits {
     }
 }
 
-/// Those that wait: one of each task in turn, so that a task with thousands does not keep the others waiting.
+/// The waiting sub-tasks, served one per task in turn, so that a task with thousands does not hold up the
+/// others.
 #[derive(Default)]
 struct Line {
-    /// Tasks with something in line, next first.
+    /// Tasks with sub-tasks in line, next first.
     turns: VecDeque<TaskId>,
     tasks: HashMap<TaskId, VecDeque<(u32, Instant)>>,
     len: usize,
@@ -120,7 +123,7 @@ impl Line {
     }
 
     fn pop(&mut self) -> Option<Waiting> {
-        // Of a task that left the line its turn may remain.
+        // A task may keep its turn after it has left the line.
         while let Some(id) = self.turns.pop_front() {
             let Some(of_task) = self.tasks.get_mut(&id) else { continue };
             let first = of_task.pop_front();
@@ -139,7 +142,7 @@ impl Line {
 
     fn remove(&mut self, (id, sub_task): Waiting) {
         let Some(of_task) = self.tasks.get_mut(&id) else { return };
-        // A task that is stopped leaves in the order in which it came.
+        // Cheap, as a stopped task leaves the line in the order in which it came.
         if let Some(at) = of_task.iter().position(|(waiting, _)| *waiting == sub_task) {
             of_task.remove(at);
             self.len -= 1;
@@ -181,7 +184,7 @@ mod tests {
     async fn room_that_came_before_the_line_was_known_is_not_missed() {
         let (permits, now) = (Permits::new(2), Instant::now());
         assert!(permits.take() && permits.take() && !permits.take());
-        // The change that found no room is not told of yet.
+        // The change that found no room has not been reported yet.
         assert_eq!(permits.give_back(), None);
         assert_eq!(permits.line_up((task(1), 4), now), Some((task(1), 4)));
         assert_eq!(permits.line_up((task(1), 5), now), None);

@@ -36,7 +36,7 @@ pub struct SubmitRequest {
     pub audit: Option<Audit>,
     /// The caller's key.
     pub key: Option<IdempotencyKey>,
-    /// The room in memory that the caller has for it: kept until it is stored.
+    /// Memory that the caller has reserved for the request: kept until the task is stored.
     pub room: Option<Arc<Room>>,
 }
 
@@ -49,7 +49,7 @@ pub(crate) struct Start {
     pub(crate) key: Option<IdempotencyKey>,
     /// Its workflow was named without a version.
     pub(crate) newest: bool,
-    /// The room in memory that it has already.
+    /// Memory that the caller has already reserved.
     pub(crate) room: Option<Arc<Room>>,
 }
 
@@ -166,7 +166,7 @@ impl Engine {
                 Some(room) => room,
                 None => Arc::new(self.inner.under_way.take(weight).await),
             };
-            // In a task of its own: whoever asks may go, while the task still waits to be stored.
+            // Spawned, as the caller may go away while the task still waits to be stored.
             let stored = tokio::spawn(async move {
                 let stored = store.submit(submission).await;
                 drop(room);
@@ -178,7 +178,7 @@ impl Engine {
             store.submit(submission).await
         };
         submitted.map_err(|e| match e {
-            // Of its workflow, not of a task that there is not yet.
+            // The damage is in the workflow, as the task does not exist yet.
             StoreError::Corrupt(_) => EngineError::Store(e),
             e => Engine::wrong(id, e),
         })

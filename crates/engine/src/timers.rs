@@ -18,8 +18,8 @@ const NEAR: i64 = 60_000;
 const SWEEP: Duration = Duration::from_millis(500);
 /// A leap of the machine's clock that somebody should know of, in milliseconds.
 const NOTABLE: i64 = 10_000;
-/// Tasks that are asked to look at once; the next ones once these are written, so that others come to write
-/// meanwhile.
+/// Number of tasks notified at once; the next page follows once these are written, so that others get to
+/// write meanwhile.
 const PAGE: usize = 500;
 
 /// The near instants.
@@ -97,7 +97,7 @@ fn tell_leap(env: &Env, before: &mut i64) {
     *before = apart;
 }
 
-/// One sweep: every task with something due is asked to look, a page at a time, as fast as the store writes.
+/// Runs one sweep: notifies every task with something due, a page at a time, as fast as the store writes.
 async fn tick_sweep(store: &dyn Store, env: &Env) {
     let mut pages = Pages::default();
     loop {
@@ -119,18 +119,18 @@ async fn tick_sweep(store: &dyn Store, env: &Env) {
 /// The pages of a sweep.
 #[derive(Default)]
 struct Pages {
-    /// Those that were asked and may be due still: what cannot be read or written stays so, and keeps nobody
-    /// behind it waiting.
+    /// Tasks that were notified and may still be due: those that cannot be read or written stay so, and must
+    /// not hold up the tasks behind them.
     asked: HashSet<TaskId>,
 }
 
 impl Pages {
-    /// How many of the tasks that are due make up the next page, the oldest first.
+    /// Returns how many due tasks, oldest first, to request for the next page.
     fn most(&self) -> usize {
         PAGE + self.asked.len()
     }
 
-    /// Who is to be asked of those found, and whether nobody else is due.
+    /// Returns the tasks among those found that are to be notified, and true if no other task is due.
     fn turn(&mut self, found: Vec<TaskId>) -> (Vec<TaskId>, bool) {
         let new: Vec<TaskId> = found.iter().filter(|id| !self.asked.contains(id)).copied().collect();
         let is_last = new.is_empty() || found.len() < self.most();
@@ -139,7 +139,8 @@ impl Pages {
     }
 }
 
-/// Asks tasks to look. Waits after each whole page until it is written; false if it cannot be.
+/// Notifies tasks that something is due. Waits after each whole page until it is written; returns false if it
+/// cannot be.
 async fn ask(store: &dyn Store, tasks: &[TaskId]) -> bool {
     for page in tasks.chunks(PAGE) {
         for id in page {
@@ -162,8 +163,8 @@ mod tests {
         TaskId::from_bytes(bytes)
     }
 
-    /// Sweeps over tasks that are due, of which the first ones stay so whatever they are asked; gives how
-    /// often each was asked.
+    /// Sweeps over due tasks, of which the first ones stay due whatever happens; returns how often each was
+    /// notified.
     fn swept(stuck: usize, all: usize) -> Vec<usize> {
         let (mut due, mut asked) = ((0..all).collect::<Vec<usize>>(), vec![0; all]);
         let mut pages = Pages::default();

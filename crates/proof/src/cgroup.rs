@@ -1,11 +1,11 @@
-//! A limit on the memory of a process and all that it starts: a control group, of either version.
+//! Limits the memory of a process and of everything it starts, by a control group of either version.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 
-/// A control group with a limit. Removed with its value, once what is in it has ended.
+/// A control group with a memory limit. Removed on drop, once every process in it has ended.
 #[derive(Debug)]
 pub struct Cage {
     directory: PathBuf,
@@ -13,7 +13,7 @@ pub struct Cage {
 }
 
 impl Cage {
-    /// A new one with so many bytes. Needs the right to make control groups.
+    /// Creates a group limited to `bytes`. Needs the right to create control groups.
     pub fn new(bytes: u64) -> Result<Cage> {
         let name = format!("longhaul-proof-{}", std::process::id());
         let (root, unified) = root()?;
@@ -23,33 +23,33 @@ impl Cage {
         let cage = Cage { directory, unified };
         cage.write(if unified { "memory.max" } else { "memory.limit_in_bytes" }, bytes)?;
         if unified {
-            // Otherwise what does not fit would only be slow.
+            // With swap, a server beyond the limit would only become slow.
             cage.write("memory.swap.max", 0).ok();
         }
         Ok(cage)
     }
 
-    /// The program, with its arguments, under which another is started in it.
+    /// Returns the program and its arguments that start another program in the group.
     pub fn under(&self) -> Vec<String> {
         let script =
             format!("echo $$ > '{}' && shift && exec \"$@\"", self.directory.join("cgroup.procs").display());
         ["/bin/sh", "-c", &script, "sh"].map(str::to_owned).to_vec()
     }
 
-    /// The most that was in use at once, in bytes, pages of files included.
+    /// Returns the peak memory in bytes, page cache included.
     pub fn most(&self) -> Result<u64> {
         let file = if self.unified { "memory.peak" } else { "memory.max_usage_in_bytes" };
         Ok(self.read(file)?.trim().parse()?)
     }
 
-    /// How many processes were killed because of the limit.
+    /// Returns how many processes were killed because of the limit.
     pub fn kills(&self) -> Result<u64> {
         let text = self.read(if self.unified { "memory.events" } else { "memory.oom_control" })?;
         let line = text.lines().find_map(|line| line.strip_prefix("oom_kill "));
         match line {
             Some(number) => Ok(number.trim().parse()?),
             None if self.unified => bail!("the control group does not count kills"),
-            // Older kernels do not: the harness sees that the server is gone.
+            // Older kernels do not count kills: the harness notices that the server is gone.
             None => Ok(0),
         }
     }
@@ -67,16 +67,17 @@ impl Cage {
 
 impl Drop for Cage {
     fn drop(&mut self) {
-        // Refused while something runs in it, which is nobody's harm.
+        // Refused while a process runs in the group, which does no harm.
         let _ = fs::remove_dir(&self.directory);
     }
 }
 
-/// Where groups that limit memory are made, and whether in the unified hierarchy.
+/// Returns the directory in which groups that limit memory are created, and true if it is the unified
+/// hierarchy.
 fn root() -> Result<(PathBuf, bool)> {
     let unified = Path::new("/sys/fs/cgroup");
     if fs::read_to_string(unified.join("cgroup.controllers")).is_ok_and(|all| all.contains("memory")) {
-        // Children have the controller only where their parent hands it on.
+        // Children have the controller only if their parent passes it on.
         fs::write(unified.join("cgroup.subtree_control"), "+memory").ok();
         return Ok((unified.to_owned(), true));
     }

@@ -57,7 +57,8 @@ impl Peer {
         Ok(stream)
     }
 
-    /// Sends a request on a connection of its own; the answer is the caller's to read.
+    /// Sends a request on a connection of its own and returns the stream, from which the caller reads the
+    /// answer.
     pub async fn send(&self, request: &Request<'_>) -> io::Result<TcpStream> {
         let mut stream = self.connect().await?;
         stream.write_all(&request.bytes(self)).await?;

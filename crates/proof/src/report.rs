@@ -65,7 +65,7 @@ impl Report {
         }
     }
 
-    /// Whether all passed so far.
+    /// True if all checks have passed so far.
     pub fn all_ok(&self) -> bool {
         self.lines.iter().all(|line| line.ok)
     }

@@ -7,14 +7,14 @@ use crate::node::{Course, Limited};
 use crate::world::{World, note};
 
 impl World {
-    /// The room that a node has; none while it drains.
+    /// Returns the room that a node has; none while it drains.
     pub(crate) fn room(&self, n: usize) -> Limited {
         let memory = &self.nodes[n].memory;
         let most = if memory.draining { 0 } else { self.plan.permits };
         Limited { taken: memory.taken.clone(), most }
     }
 
-    /// What stands in line starts as long as there is room.
+    /// Starts sub-tasks in line as long as there is room.
     pub(crate) fn serve_line(&mut self, n: usize) {
         let room = self.room(n);
         while let Some(permit) = room.permit() {
@@ -23,8 +23,8 @@ impl World {
         }
     }
 
-    /// Gives permits to those that wait, as long as there are some; what waits while the node drains is given
-    /// back.
+    /// Gives permits to waiting attempts as long as there are free ones; attempts that wait while the node
+    /// drains are handed back.
     pub(crate) fn admit(&mut self, n: usize) {
         loop {
             let memory = &mut self.nodes[n].memory;
@@ -61,7 +61,7 @@ impl World {
         self.at(n, next.saturating_sub(self.now), NodeEvent::Step(key));
     }
 
-    /// What becomes of an attempt that begins now.
+    /// Draws the course of an attempt that begins now.
     pub(crate) fn course(&mut self, timeout: Option<u64>) -> Course {
         let slow = self.rng.chance(if self.healed { 20 } else { 120 });
         let lasts = if slow { self.rng.within(1_000, 9_000) } else { self.rng.within(2, 400) };
@@ -80,7 +80,7 @@ impl World {
         let acts_at = asks.then(|| self.now + self.rng.below(lasts + 1));
         let course = Course { acts_at, ends_at: self.now + lasts, ending };
         match timeout {
-            // It may have asked its target before.
+            // The attempt may have asked its target before the timeout.
             Some(limit) if lasts >= limit => {
                 Course { ends_at: self.now + limit, ending: Ending::Timeout, ..course }
             }
@@ -88,7 +88,7 @@ impl World {
         }
     }
 
-    /// What the target says to an attempt that asks it.
+    /// Asks the target on behalf of an attempt, whose ending follows from the answer.
     pub(crate) fn asks(&mut self, key: Key, known_by: &str, course: &mut Course) {
         course.acts_at = None;
         let wants = !matches!(course.ending, Ending::Refused { .. });
@@ -101,7 +101,7 @@ impl World {
         }
     }
 
-    /// A built-in attempt asks its target, or ends.
+    /// Lets a built-in attempt ask its target, or end.
     pub(crate) fn step(&mut self, n: usize, key: Key) {
         let Some(run) = self.nodes[n].memory.runs.get(&key) else { return };
         let Some(mut course) = run.course else { return };
@@ -118,7 +118,7 @@ impl World {
         self.plan_step(n, key, course);
     }
 
-    /// It is told to stop: some do so at once, some later, and some do not listen.
+    /// Tells an attempt to stop: some stop after a while, and some do not listen.
     pub(crate) fn stop_run(&mut self, n: usize, key: Key) {
         let obeys = self.rng.chance(700);
         let after = self.rng.within(1, 1_500);
@@ -142,7 +142,7 @@ impl World {
     }
 }
 
-/// What whoever ran an attempt says of it.
+/// Returns the command by which the runner of an attempt reports its ending.
 pub(crate) fn said(
     (_, sub_task, token): Key,
     ending: Ending,

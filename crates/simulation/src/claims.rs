@@ -1,4 +1,4 @@
-//! The table of claims: who holds what, and who waits for it, in order of arrival.
+//! The table of claims: holders and waiters, in order of arrival.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,7 +11,7 @@ pub(crate) struct Claims {
     entries: BTreeMap<u64, Entry>,
     keys: BTreeMap<String, BTreeSet<u64>>,
     tickets: BTreeMap<usize, u64>,
-    /// How many hold each key.
+    /// Number of holders of each key.
     held: BTreeMap<String, usize>,
 }
 
@@ -22,12 +22,12 @@ struct Entry {
     held: bool,
 }
 
-/// How carefully a wake-up looks, which a planted fault makes careless.
+/// Thoroughness of a wake-up, which a planted fault reduces.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Care {
-    /// Waiters that one wake-up looks at.
+    /// Number of waiters that one wake-up considers.
     pub(crate) looks_at: usize,
-    /// Claims of a task that are looked at before all of them are granted.
+    /// Number of claims of a task that are checked before all of them are granted.
     pub(crate) checks: usize,
 }
 
@@ -36,7 +36,7 @@ impl Care {
 }
 
 impl Claims {
-    /// A task asks for all of these; true if it has them at once.
+    /// Requests all these claims for a task; true if it has them at once.
     pub(crate) fn request(&mut self, task: usize, claims: Vec<Claim>, care: Care) -> bool {
         self.last += 1;
         for claim in &claims {
@@ -47,7 +47,7 @@ impl Claims {
         self.grant(self.last, care)
     }
 
-    /// A task lets go of what it holds or asks for; gives the keys that are freer now.
+    /// Releases everything a task holds or asks for; returns the keys that may be free now.
     pub(crate) fn release(&mut self, task: usize) -> Vec<String> {
         let Some(entry) = self.tickets.remove(&task).and_then(|ticket| {
             let entry = self.entries.remove(&ticket)?;
@@ -71,7 +71,7 @@ impl Claims {
         keys
     }
 
-    /// Gives those their turn who wait for a key and have it now.
+    /// Grants the claims of tasks that wait for a key and whose turn it is; returns those tasks.
     pub(crate) fn wake(&mut self, key: &str, care: Care) -> Vec<usize> {
         let waiting: Vec<u64> = self
             .keys
@@ -101,18 +101,18 @@ impl Claims {
         granted
     }
 
-    /// Gives everybody their turn who has it: what no wake-up found.
+    /// Grants the claims of all tasks whose turn it is, even if no wake-up found them.
     pub(crate) fn sweep(&mut self) -> Vec<usize> {
         let keys: Vec<String> = self.keys.keys().cloned().collect();
         keys.iter().flat_map(|key| self.wake(key, Care::FULL)).collect()
     }
 
-    /// Whether a task holds what it claims.
+    /// True if a task holds its claims.
     pub(crate) fn holds(&self, task: usize) -> bool {
         self.tickets.get(&task).is_some_and(|ticket| self.entries[ticket].held)
     }
 
-    /// Tasks that hold something or wait for it.
+    /// Returns how many tasks hold claims or wait for them.
     pub(crate) fn len(&self) -> usize {
         self.entries.len()
     }
@@ -138,7 +138,7 @@ impl Claims {
         turn
     }
 
-    /// Whether nobody stands in a waiter's way.
+    /// True if nobody stands in a waiter's way.
     fn has_turn(&self, ticket: u64, checks: usize) -> bool {
         self.entries[&ticket].claims.iter().take(checks).all(|claim| self.is_free(ticket, claim))
     }
@@ -149,7 +149,7 @@ impl Claims {
         match claim.mode {
             ClaimMode::Exclusive => before().next().is_none(),
             ClaimMode::Shared => !before().any(|other| self.mode(*other, &key) == Some(ClaimMode::Exclusive)),
-            // Only who holds one has a place; of those who wait and could have it, the elder goes first.
+            // Only a holder has a slot; among waiters that could have it, the elder goes first.
             ClaimMode::Slot(most) => {
                 let most = most as usize;
                 let elder = |other: &&u64| !self.entries[*other].held && self.has_locks(**other);
@@ -159,7 +159,7 @@ impl Claims {
         }
     }
 
-    /// Whether a waiter has its turn on all but places.
+    /// True if a waiter has its turn on all claims except slots.
     fn has_locks(&self, ticket: u64) -> bool {
         let mut locks =
             self.entries[&ticket].claims.iter().filter(|claim| !matches!(claim.mode, ClaimMode::Slot(_)));

@@ -1,18 +1,18 @@
-//! The clocks of a machine: the one that counts what passes, and the one on the wall.
+//! The clocks of a machine: the monotonic clock and the wall clock.
 
 use longhaul_model::{Steady, Timestamp};
 
-/// What the clocks on the wall show at the beginning of a run, in milliseconds since 1970.
+/// Wall clock time at the beginning of a run, in milliseconds since 1970.
 pub(crate) const START: i64 = 1_700_000_000_000;
 
-/// The clocks of one machine, and the steadied one of the process on it.
+/// The clocks of one machine, and the steadied clock of the process on it.
 pub(crate) struct Clocks {
     steady: Steady,
-    /// How far the clock on the wall is off, in milliseconds.
+    /// Offset of the wall clock, in milliseconds.
     pub(crate) off: i64,
-    /// How long the machine stood still, in milliseconds: that is not counted by its monotonic clock.
+    /// Time that the machine was suspended, in milliseconds, which its monotonic clock does not count.
     pub(crate) stood: u64,
-    /// What the clock that is followed adds to the time since the boot, where that is the database's.
+    /// Offset of the followed clock to the time since the boot, if that is the database's clock.
     reference: Option<i64>,
 }
 
@@ -21,30 +21,30 @@ impl Clocks {
         Clocks { steady: Steady::starting(START + off, 0), off, stood: 0, reference: None }
     }
 
-    /// A process begins: its clock takes over what the wall shows, or the database's clock.
+    /// Begins a process: its clock starts from the wall clock, or from the database's clock.
     pub(crate) fn begin(&mut self, now: u64, database: Option<i64>) {
         let shown = database.unwrap_or_else(|| self.wall(now));
         self.reference = database.map(|shown| shown - now as i64);
         self.steady = Steady::starting(shown, now as i64);
     }
 
-    /// The database's clock shows this just now.
+    /// Records the current time of the database's clock.
     pub(crate) fn refer(&mut self, now: u64, shown: i64) {
         self.reference = Some(shown - now as i64);
     }
 
-    /// What the clock on the wall shows.
+    /// Returns the time of the wall clock.
     pub(crate) fn wall(&self, now: u64) -> i64 {
         START + now as i64 + self.off
     }
 
-    /// The process's own time: `Env::now`.
+    /// Returns the process's own time: `Env::now`.
     pub(crate) fn now(&self, now: u64) -> Timestamp {
         let followed = self.reference.unwrap_or(START + self.off);
         self.steady.at(now as i64, || now as i64 + followed)
     }
 
-    /// The monotonic clock, by which silence and leases are measured.
+    /// Returns the time of the monotonic clock, which measures silence and leases.
     pub(crate) fn mono(&self, now: u64) -> u64 {
         now - self.stood
     }

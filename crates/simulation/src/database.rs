@@ -1,5 +1,5 @@
-//! What is durable: tasks, claims, and the turns of nodes. A transaction is one call, so it happens whole or
-//! not at all.
+//! Durable state: tasks, claims, and the turns of nodes. A transaction is one call, so it happens completely
+//! or not at all.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,18 +11,18 @@ use crate::claims::Claims;
 #[derive(Clone, Default)]
 pub(crate) struct Database {
     pub(crate) tasks: Vec<Entry>,
-    /// The task of each submission.
+    /// Task of each submission.
     pub(crate) submitted: BTreeMap<usize, usize>,
     pub(crate) claims: Claims,
-    /// Tasks that were granted what they claim and may not know it, and since when.
+    /// Tasks that were granted their claims and may not know it, and the time of the grant.
     pub(crate) untold: BTreeMap<usize, u64>,
     pub(crate) turns: BTreeMap<u64, Turn>,
     pub(crate) last_turn: u64,
-    /// When something of a task is due.
+    /// Tasks by the time at which something in them is due.
     pub(crate) due: BTreeSet<(Timestamp, usize)>,
     /// Tasks that have not ended.
     pub(crate) open: BTreeSet<usize>,
-    /// How far the clock of its machine is off, in milliseconds.
+    /// Offset of the clock of the database's machine, in milliseconds.
     pub(crate) off: i64,
 }
 
@@ -31,7 +31,7 @@ pub(crate) struct Database {
 pub(crate) struct Entry {
     pub(crate) task: Task,
     due: Option<Timestamp>,
-    /// The node and its process that changed it last: another one reads it from its parts.
+    /// Node and process that changed the task last: any other process loads it from its stored parts.
     last: (usize, u64),
 }
 
@@ -41,7 +41,7 @@ pub(crate) struct Turn {
     pub(crate) node: NodeId,
     pub(crate) over: bool,
     pub(crate) beat: u64,
-    /// When it was heard of, by the database's clock.
+    /// Time of the last sign of life, by the database's clock.
     pub(crate) seen_at: i64,
 }
 
@@ -55,7 +55,8 @@ impl Database {
         self.tasks[task].task.record()
     }
 
-    /// A task for a process to change, read from its parts if another one changed it last.
+    /// Returns a task for a process to change, loaded from its stored parts if another process changed it
+    /// last.
     pub(crate) fn task(&mut self, task: usize, by: (usize, u64), as_text: bool) -> &mut Task {
         let entry = &mut self.tasks[task];
         if entry.last != by {
@@ -65,7 +66,7 @@ impl Database {
         &mut entry.task
     }
 
-    /// What is found by search follows a change.
+    /// Updates the indexes after a change.
     pub(crate) fn index(&mut self, task: usize) {
         let entry = &mut self.tasks[task];
         let due = entry.task.due_at();
@@ -81,14 +82,14 @@ impl Database {
         }
     }
 
-    /// The number that a new node gets.
+    /// Returns the number for a new node.
     pub(crate) fn free_number(&self) -> NodeId {
         let taken: BTreeSet<NodeId> = self.turns.values().map(|turn| turn.node).collect();
         (1..).map(NodeId).find(|number| !taken.contains(number)).unwrap_or_default()
     }
 }
 
-/// A task as a store gives it back: what is not stored is counted anew.
+/// Returns a task as a store loads it: anything not stored is computed anew.
 fn reload(task: &Task, as_text: bool) -> Task {
     let mut record = task.record().clone();
     let all = 0..record.sub_tasks.len() as u32;

@@ -1,5 +1,5 @@
-//! What a node does once it knows of a commit: attempts start and stop, queues and leases follow, others are
-//! told.
+//! Effects of a commit once its node knows of it: attempts start and stop, queues and leases are updated,
+//! other nodes are told.
 
 use longhaul_model::workflow::CompiledAction;
 use longhaul_model::{Effect, Leased, NodeId, Timestamp};
@@ -10,13 +10,13 @@ use crate::plant::Plant;
 use crate::shape::QUEUES;
 use crate::world::{World, note};
 
-/// Timers nearer than this are waited for in memory, in milliseconds.
+/// Time in milliseconds within which a timer is kept in memory.
 const NEAR: i64 = 60_000;
-/// How long a timer in memory is waited for without a look at the clock.
+/// Longest wait of a timer in memory, in milliseconds, before the clock is checked again.
 const PAUSE: i64 = 500;
 
 impl World {
-    /// A commit is known.
+    /// Carries out the effects of a commit that is now known.
     pub(crate) fn known(&mut self, n: usize, done: Vec<Done>) {
         for Done { task, effects, revision, reply } in done {
             for effect in effects {
@@ -75,14 +75,15 @@ impl World {
         let news = match effect {
             Effect::Stop { sub_task, token, .. } => News::Stop((task, *sub_task, *token)),
             Effect::Unqueued { sub_task, .. } => News::Unqueued(task, *sub_task, revision),
-            // What stands in line there is refused when its turn comes.
+            // A sub-task in line there is refused when its turn comes.
             Effect::LeaseEnded { sub_task, token, .. } => News::LeaseEnded((task, *sub_task, *token)),
             _ => return,
         };
         self.tell_node(n, node, news);
     }
 
-    /// A notification of the database: late, or lost, which the node notices once it listens again.
+    /// Sends a notification of the database: it may be late, or lost, which the node notices once it listens
+    /// again.
     pub(crate) fn tell_node(&mut self, n: usize, to: NodeId, news: News) {
         let Some(other) = self.node_of(to) else { return };
         let lost = !self.healed && self.rng.chance(self.plan.loss);
@@ -172,7 +173,7 @@ impl World {
         self.post(n, task, longhaul_model::Command::Due);
     }
 
-    /// Compares what has run here since the last look with what is stored.
+    /// Compares the attempts that have run here since the last comparison with the database.
     pub(crate) fn compare(&mut self, n: usize) {
         let memory = &mut self.nodes[n].memory;
         let here = memory.runs.keys().chain(memory.leases.keys()).copied().collect();
@@ -193,7 +194,7 @@ impl World {
         }
     }
 
-    /// Whether an attempt is the live one of its sub-task, as is stored.
+    /// True if an attempt is the live one of its sub-task, according to the database.
     pub(crate) fn is_live(&self, (task, sub_task, token): Key) -> bool {
         let sub = self.database.record(task).sub_tasks.get(sub_task as usize);
         sub.is_some_and(|sub| sub.status == longhaul_model::SubTaskStatus::InProgress && sub.token() == token)
@@ -206,13 +207,13 @@ impl World {
         self.answer_worker(who, answer);
     }
 
-    /// An answer to a worker, which may get lost.
+    /// Sends an answer to a worker, which may get lost.
     pub(crate) fn answer_worker(&mut self, who: Who, answer: Answer) {
         let Some(after) = self.travel() else { return self.oracle.saw("answer lost") };
         self.agenda.plan(self.now + after, Event::Worker(who.0, who.1, WorkerEvent::Answer(answer)));
     }
 
-    /// What waits for a worker is put into a queue.
+    /// Queues a sub-task that waits for a worker.
     pub(crate) fn put_into_queue(&mut self, n: usize, task: usize, sub_task: u32) {
         if let CompiledAction::Worker(work) = &self.database.record(task).definition(sub_task).action {
             let queue = QUEUES.iter().position(|name| **name == *work.queue).unwrap_or(0);
@@ -221,7 +222,7 @@ impl World {
         }
     }
 
-    /// An attempt has started, and waits for a permit.
+    /// Adds an attempt that has started to those that wait for a permit.
     fn line_up(&mut self, n: usize, key: Key, started: Started) {
         self.oracle.lined_up(key);
         let memory = &mut self.nodes[n].memory;
@@ -230,7 +231,7 @@ impl World {
         self.admit(n);
     }
 
-    /// An attempt is to stop that runs here, or whose lease is watched here.
+    /// Stops an attempt that runs here, or whose lease is watched here.
     fn stop(&mut self, n: usize, key: Key) {
         if self.nodes[n].memory.runs.contains_key(&key) {
             return self.stop_run(n, key);
@@ -240,7 +241,7 @@ impl World {
         }
     }
 
-    /// A worker was heard of: its lease lasts its span from now.
+    /// Extends a worker's lease after a sign of life: it lasts its span from now.
     pub(crate) fn extend(&mut self, n: usize, key: Key, who: Who) {
         let now = self.now;
         let node = &mut self.nodes[n];
@@ -260,7 +261,7 @@ impl World {
     }
 }
 
-/// The worker's process of a worker's name.
+/// Parses the name of a worker into the worker and its process.
 fn who(name: &str) -> Option<Who> {
     let (worker, process) = name.strip_prefix("svc/")?.split_once('.')?;
     Some((worker.parse().ok()?, process.parse().ok()?))

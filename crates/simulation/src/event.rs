@@ -1,22 +1,22 @@
-//! What happens, and when: everything else follows from these in order of their times.
+//! Events and their agenda: everything else follows from the events, in order of their times.
 
 use std::collections::BTreeMap;
 
 use longhaul_model::{Command, Effect, Launch, NodeId, Permit, Task, Timestamp, Token};
 
-/// An attempt: the index of its task in the database, its sub-task, its token.
+/// Identity of an attempt: the index of its task in the database, its sub-task, its token.
 pub(crate) type Key = (usize, u32, Token);
 
-/// A worker's process: which worker, and which of its processes.
+/// Identity of a worker's process: the worker, and the number of the process.
 pub(crate) type Who = (usize, u64);
 
-/// Something that happens.
+/// An event of the simulation.
 pub(crate) enum Event {
-    /// Within a process of a node; lost if that process is no more.
+    /// An event within a process of a node; lost if that process is gone.
     Node(usize, u64, NodeEvent),
     /// A call reaches a node.
     Call(usize, Call),
-    /// Within a process of a worker.
+    /// An event within a process of a worker.
     Worker(usize, u64, WorkerEvent),
     /// A client submits its task, again if it had no answer.
     Submit(usize),
@@ -24,41 +24,41 @@ pub(crate) enum Event {
     Operate,
     /// Something breaks, or is mended.
     Fault(Fault),
-    /// From here on nothing breaks any more.
+    /// From here on, nothing breaks any more.
     Heal,
-    /// Whether anything stands still that need not.
+    /// The world is checked for anything that stands still although it could go on.
     Look,
 }
 
 pub(crate) enum NodeEvent {
-    /// A quarter of a second has passed: everything that is done regularly.
+    /// A quarter of a second has passed: periodic work is done.
     Tick,
-    /// The writer commits what waits.
+    /// The writer commits the waiting jobs.
     Commit,
-    /// A commit is known: its effects, and its answers.
+    /// The effects and answers of a commit are known.
     Known(Vec<Done>),
-    /// A timer that was set in memory.
+    /// A timer set in memory fires.
     Timer(usize, Timestamp),
-    /// Another node says something.
+    /// News from another node arrives.
     Hear(NodeId, News),
-    /// A built-in attempt goes on.
+    /// A built-in attempt takes its next step.
     Step(Key),
     /// The time to drain is over.
     Exit,
-    /// What runs is recovered once more.
+    /// Tasks in progress are recovered once more.
     Recover,
 }
 
 pub(crate) enum WorkerEvent {
     /// Half a second has passed.
     Tick,
-    /// An attempt goes on.
+    /// An attempt takes its next step.
     Step(Key),
     /// A node answers.
     Answer(Answer),
 }
 
-/// A request.
+/// A request to a node.
 pub(crate) enum Call {
     Submit(usize),
     Operate(usize, Box<Command>),
@@ -67,39 +67,39 @@ pub(crate) enum Call {
     Beat { who: Who, keys: Vec<Key> },
 }
 
-/// The answer to a worker.
+/// An answer to a worker.
 #[derive(Clone)]
 pub(crate) enum Answer {
-    /// To a request for work.
+    /// Answer to a request for work.
     Leased { request: u64, grants: Vec<Grant> },
-    /// To a report: it was recorded, now or before, or will never be.
+    /// Answer to a report: it was recorded, now or before, or never will be.
     Reported { key: Key, grants: Vec<Grant> },
-    /// To a heartbeat.
+    /// Answer to a heartbeat.
     Beaten(Vec<(Key, Stands)>),
 }
 
-/// How an attempt ends, as far as whoever runs it can tell.
+/// Ending of an attempt, as far as its runner can tell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Ending {
-    /// It did its work.
+    /// The attempt did its work.
     Done,
     /// The target refused: nothing was done.
     Refused { retryable: bool },
-    /// It failed on this side of the target, which may have done it before.
+    /// The attempt failed on this side of the target, which may have done the work before.
     Local,
-    /// Nobody knows whether the target did it.
+    /// Nobody knows whether the target did the work.
     Unknown,
-    /// Whoever runs it stops.
+    /// The runner of the attempt shuts down.
     Abandoned,
-    /// It stopped as it was told to.
+    /// The attempt stopped as it was told to.
     Stopped,
-    /// It ran too long.
+    /// The attempt exceeded its timeout.
     Timeout,
-    /// It was given back before it began.
+    /// The attempt was handed back before it began.
     HandedBack,
 }
 
-/// How a lease stands.
+/// State of a lease.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Stands {
     Live,
@@ -111,11 +111,11 @@ pub(crate) enum Stands {
 #[derive(Clone, Debug)]
 pub(crate) struct Grant {
     pub(crate) key: Key,
-    /// What its effects are known by.
+    /// Key by which the target knows the attempt's effects.
     pub(crate) known_by: String,
 }
 
-/// What a node asks of the store.
+/// Job that a node gives to its writer.
 pub(crate) enum Job {
     Submit {
         client: usize,
@@ -128,11 +128,11 @@ pub(crate) enum Job {
         client: bool,
     },
     Work(Work),
-    /// Whatever can be granted is.
+    /// Grants every claim that can be granted.
     SweepClaims,
 }
 
-/// A worker's report, and what it takes.
+/// A worker's report, and the leases it asks for.
 pub(crate) struct Work {
     pub(crate) who: Who,
     pub(crate) request: Option<u64>,
@@ -141,17 +141,17 @@ pub(crate) struct Work {
     pub(crate) room: usize,
 }
 
-/// What a commit did, to be carried out once it is known.
+/// Outcome of a change in a commit, to be carried out once the commit is known.
 pub(crate) struct Done {
     pub(crate) task: usize,
     pub(crate) effects: Vec<Effect>,
-    /// The task's revision behind it: what began to wait later waits on.
+    /// The task's revision after the change: sub-tasks that began to wait later go on waiting.
     pub(crate) revision: u64,
     pub(crate) reply: Option<Reply>,
 }
 
 impl Done {
-    /// An answer, and nothing else.
+    /// Returns an answer without effects.
     pub(crate) fn reply(reply: Reply) -> Done {
         Done { task: 0, effects: Vec::new(), revision: 0, reply: Some(reply) }
     }
@@ -162,24 +162,24 @@ pub(crate) enum Reply {
     Worker(Who, Answer),
 }
 
-/// What nodes tell each other; any of it may get lost.
+/// News between nodes, any of which may get lost.
 #[derive(Clone, Debug)]
 pub(crate) enum News {
     Stop(Key),
-    /// A sub-task waits no more since that revision of its task.
+    /// A sub-task no longer waits, as of that revision of its task.
     Unqueued(usize, u32, u64),
     LeaseEnded(Key),
-    /// A worker was heard of: what it has lasts longer.
+    /// A worker gave a sign of life: its leases last longer.
     Beat(Who, Vec<Key>),
     /// Workers of the node wait for work of these queues.
     Wanted(Vec<usize>),
-    /// Work that waits where no worker is free.
+    /// Work of a queue that waits at a node without a free worker.
     Given(usize, Vec<(usize, u32)>),
     /// News may have been lost.
     Gap,
 }
 
-/// What breaks.
+/// Faults, and their repairs.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Fault {
     Crash(usize),
@@ -192,9 +192,9 @@ pub(crate) enum Fault {
     /// The node cannot reach the database.
     Cut(usize),
     Mend(usize),
-    /// Somebody sets the clock of a node's machine by so many milliseconds.
+    /// The clock of a node's machine is set forward or back by so many milliseconds.
     Clock(usize, i64),
-    /// Somebody sets the clock of the database's machine.
+    /// The clock of the database's machine is set forward or back by so many milliseconds.
     DatabaseClock(i64),
     Drain(usize),
     WorkerCrash(usize),
@@ -203,7 +203,7 @@ pub(crate) enum Fault {
     WorkerResume(usize),
 }
 
-/// What will happen, by time and then in the order in which it was planned.
+/// Planned events by time, then in the order in which they were planned.
 #[derive(Default)]
 pub(crate) struct Agenda {
     events: BTreeMap<(u64, u64), Event>,
@@ -221,11 +221,11 @@ impl Agenda {
     }
 }
 
-/// An attempt that the server itself runs.
+/// An attempt that the server runs itself.
 pub(crate) struct Started {
     pub(crate) known_by: String,
     pub(crate) timeout: Option<u64>,
-    /// Its room: free again once this is dropped.
+    /// Room of the attempt: free again once this is dropped.
     #[expect(dead_code, reason = "held until the attempt ends")]
     permit: Permit,
 }

@@ -1,4 +1,4 @@
-//! What a node answers to workers, and its watch over their leases.
+//! Answers of a node to its workers, and the watch over their leases.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -11,13 +11,13 @@ use crate::plant::Plant;
 use crate::shape::QUEUES;
 use crate::world::{World, note};
 
-/// How long a lease lasts without a heartbeat, in milliseconds.
+/// Time that a lease lasts without a heartbeat, in milliseconds.
 pub(crate) const SPAN: u64 = 4_000;
-/// A worker that was heard of within this time does not lose its lease.
+/// Time in milliseconds since a sign of life within which a worker must not lose its lease.
 const SURELY_HELD: u64 = SPAN - 500;
 
 impl World {
-    /// The terms of a worker's leases: it serves every queue, and takes nothing past what waits.
+    /// Returns the terms of a worker's leases: it serves every queue, at any priority.
     pub(crate) fn terms(&self, who: Who) -> Arc<Terms> {
         let queues = QUEUES.iter().map(|queue| (Arc::from(*queue), i8::MIN)).collect();
         Arc::new(Terms { worker: World::worker_id(who), queues, span: Span(SPAN), request: None })
@@ -51,7 +51,7 @@ impl World {
         self.ask(n, Job::Work(Work { who, request: Some(request), report: None, leases, room }));
     }
 
-    /// A worker asked in vain: other nodes are told that work is wanted here.
+    /// Tells other nodes that work is wanted here, as a worker asked in vain.
     fn want(&mut self, n: usize) {
         let own = self.nodes[n].id;
         let ticks = self.nodes[n].memory.ticks;
@@ -108,7 +108,7 @@ impl World {
         self.answer_worker(who, Answer::Beaten(stands));
     }
 
-    /// How a lease stands that is not watched here.
+    /// Returns the state of a lease that is not watched here.
     fn stands_elsewhere(&self, key: Key, who: Who) -> Option<(NodeId, Stands)> {
         let record = self.database.record(key.0);
         let sub = record.sub_tasks.get(key.1 as usize).filter(|sub| sub.token() == key.2)?;
@@ -117,7 +117,7 @@ impl World {
         Some((sub.node, if stopping { Stands::Cancelled } else { Stands::Live }))
     }
 
-    /// Ends leases that nobody extends, and attempts whose time is over.
+    /// Ends leases that nobody extends, and attempts whose deadline has passed.
     pub(crate) fn watch_leases(&mut self, n: usize) {
         let now = self.now;
         if self.stood_still(n) {
@@ -149,7 +149,7 @@ impl World {
         }
     }
 
-    /// A call is on its way to a node, or lost.
+    /// Sends a call to a node, which may get lost.
     pub(crate) fn send(&mut self, n: usize, call: Call) {
         let Some(after) = self.travel() else { return self.oracle.saw("request lost") };
         self.agenda.plan(self.now + after, Event::Call(n, call));

@@ -1,11 +1,11 @@
 //! Drives the real state machine of Longhaul through everything that may go wrong around it, in virtual time
 //! and by chance that follows from a seed: nodes that crash, stop, are cut off and start again, clocks that
-//! are set, messages that are lost, late or doubled, commits that fail or whose answer is lost, workers that
-//! die or come back too late, operators who decide. There is no I/O, no thread and no clock: the same seed
-//! gives the same run on every machine.
+//! are set, messages that are lost, late or duplicated, commits that fail or whose answer is lost, workers
+//! that die or come back too late, operators who decide. There is no I/O, no thread and no clock: the same
+//! seed gives the same run on every machine.
 //!
-//! The model is not copied: every change is made by `Task::apply_in`. What the stores and the engine do
-//! around it is done here again in short, and checked by an oracle that keeps its own notes.
+//! The model is not copied: every change is made by `Task::apply_in`. The parts of the stores and the engine
+//! around it are reproduced here in short form, and checked by an oracle that keeps its own notes.
 #![forbid(unsafe_code)]
 
 mod attempts;
@@ -35,16 +35,16 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 pub use plant::Plant;
 use world::World;
 
-/// What became of a run.
+/// Result of a run.
 #[derive(Debug, Default)]
 pub struct Outcome {
-    /// Every rule that was broken, in words; empty when all is well.
+    /// Every rule that was broken, in words; empty if all is well.
     pub broken: Vec<String>,
-    /// What the run came across, and how often.
+    /// Situations that the run came across, and how often.
     pub seen: BTreeMap<&'static str, u64>,
-    /// Changes that were committed.
+    /// Number of changes that were committed.
     pub changes: u64,
-    /// What happened, if that was asked for.
+    /// Trace of all that happened, if requested.
     pub trace: Vec<String>,
 }
 
@@ -61,7 +61,8 @@ pub fn run(seed: u64, plant: Option<Plant>, traced: bool) -> Outcome {
     Outcome { broken: oracle.broken, seen: oracle.seen, changes, trace: trace.unwrap_or_default() }
 }
 
-/// The report of a run that broke a rule: what, the last that happened, and how to see all of it.
+/// Returns the report of a run that broke a rule: the broken rules, the last events, and the command that
+/// shows all of them.
 pub fn report(seed: u64, plant: Option<Plant>) -> String {
     const LAST: usize = 40;
     let outcome = run(seed, plant, true);

@@ -1,4 +1,4 @@
-//! Once everything is healed: whether anything stands still that can go on (I14), and whether all is well at
+//! Checks after everything is healed that nothing stands still that can go on (I14), and that all is well at
 //! the end.
 
 use std::collections::BTreeMap;
@@ -10,19 +10,21 @@ use crate::event::Event;
 use crate::node::Node;
 use crate::world::World;
 
-/// How long something may stand still that can go on, in milliseconds: at one server, and among several.
+/// Longest time in milliseconds that something may stand still that can go on: with one server, and among
+/// several.
 const ALONE: u64 = 10_000;
 const AMONG_SEVERAL: u64 = 15_000;
-/// While something was leased within this time, workers are served, in milliseconds.
+/// Time in milliseconds since the last lease within which workers count as being served.
 const SERVED: u64 = 3_000;
-/// How long a run may take from its healing on. Timers that were set by a clock that was ahead take so long.
+/// Longest time in milliseconds that a run may take once healed: timers set by a clock that was ahead take so
+/// long.
 const LONGEST: u64 = 1_500_000;
 
-/// Something that can go on.
+/// Something that stands still although it can go on: its task, its sub-task, and the reason.
 type Standing = (usize, u32, &'static str);
 
 impl World {
-    /// Looks once a second.
+    /// Checks for anything that stands still, once a second.
     pub(crate) fn look(&mut self) {
         let standing = self.standing_now();
         let limit = if self.plan.cluster { AMONG_SEVERAL } else { ALONE };
@@ -80,10 +82,10 @@ impl World {
                 standing.push((task, 0, "it has what it claims"));
             }
         }
-        // While others are served before it, it waits in order.
+        // While others are served before it, a sub-task waits in order.
         let idle =
             self.now - self.leased > SERVED && self.workers.iter().any(|worker| worker.work.is_empty());
-        // What stands in the task's way keeps all of it from starting, until nothing of it runs.
+        // A failed sub-task that blocks the task keeps all others from starting, until none of them runs.
         let goes_on = |index: u32| record.workflow.sub_tasks[index as usize].goes_on;
         let failed = |index: &u32| record.sub_tasks[*index as usize].status == SubTaskStatus::Failed;
         let blocked = (0..record.own_sub_tasks()).filter(failed).any(|index| !goes_on(index));
@@ -117,7 +119,7 @@ impl World {
         }
     }
 
-    /// At the end everything must have come out right.
+    /// Checks at the end that everything has come out right.
     pub(crate) fn take_stock(&mut self) {
         for client in 0..self.confirmed.len() {
             if self.confirmed[client] && !self.database.submitted.contains_key(&client) {

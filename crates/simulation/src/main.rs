@@ -1,4 +1,4 @@
-//! Runs seeds of the simulation: one with all that happens, or many.
+//! Runs seeds of the simulation: a single one, with a trace if requested, or many.
 #![forbid(unsafe_code)]
 
 use std::process::ExitCode;
@@ -10,25 +10,25 @@ use longhaul_simulation::{Plant, report, run};
 /// Drives the state machine through seeded faults in virtual time.
 #[derive(Parser)]
 struct Options {
-    /// One seed.
+    /// Run a single seed.
     #[arg(long, conflicts_with = "seeds")]
     seed: Option<u64>,
-    /// Write everything that happens.
+    /// Print everything that happens.
     #[arg(long, requires = "seed")]
     trace: bool,
-    /// So many seeds.
+    /// Number of seeds to run.
     #[arg(long, default_value_t = 10_000)]
     seeds: u64,
-    /// From this one on.
+    /// First seed.
     #[arg(long, default_value_t = 0)]
     from: u64,
-    /// Threads, each with seeds of its own.
+    /// Number of threads, each of which runs its own share of the seeds.
     #[arg(long, default_value_t = 1)]
     threads: u64,
-    /// Go on behind seeds that fail, and say in short what each broke.
+    /// Continue after failing seeds, and print briefly what each broke.
     #[arg(long)]
     all: bool,
-    /// A fault to put in.
+    /// Fault to plant.
     #[arg(long)]
     plant: Option<Plant>,
 }

@@ -1,4 +1,4 @@
-//! A node: its process with all that is in memory, which a crash takes away, and its machine.
+//! A node: its machine, and its process with everything in memory, which a crash takes away.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -11,94 +11,94 @@ use crate::clock::Clocks;
 use crate::event::{Call, Ending, Grant, Job, Key, NodeEvent, Started, Who};
 use crate::shape::QUEUES;
 
-/// One node.
+/// A node.
 pub(crate) struct Node {
     pub(crate) clocks: Clocks,
-    /// Its machine cannot reach the database.
+    /// True while the machine cannot reach the database.
     pub(crate) cut: bool,
-    /// Its process runs, or is stopped.
+    /// True while the process exists, be it running or stopped.
     pub(crate) up: bool,
-    /// Since when it is stopped, and whether its machine is suspended.
+    /// Time since which the process is stopped, and true if its machine is suspended.
     pub(crate) halted: Option<(u64, bool)>,
-    /// Rises with each process: what was meant for an earlier one is lost.
+    /// Number that rises with each process: events meant for an earlier process are lost.
     pub(crate) epoch: u64,
     pub(crate) id: NodeId,
     pub(crate) turn: u64,
-    /// What reached it while it was stopped.
+    /// Events and calls that arrived while the process was stopped.
     pub(crate) backlog: Vec<Pending>,
     pub(crate) memory: Memory,
-    /// When its last sign of life was seen by the database; of the world's time.
+    /// Time of the last sign of life that the database saw, in the world's time.
     pub(crate) beaten: u64,
 }
 
-/// What waits for a stopped process.
+/// An event or call that waits for a stopped process.
 pub(crate) enum Pending {
     Event(NodeEvent),
     Call(Call),
 }
 
-/// What a process remembers.
+/// Memory of a process.
 #[derive(Default)]
 pub(crate) struct Memory {
     pub(crate) jobs: VecDeque<Job>,
     pub(crate) committing: bool,
-    /// When the last commit is known; later ones are known later.
+    /// Time at which the last commit is known; later commits are known later.
     pub(crate) known_at: u64,
     pub(crate) draining: bool,
     pub(crate) runs: BTreeMap<Key, Run>,
-    /// Attempts that have started and wait to be at work: none, where starting takes room.
+    /// Attempts that have started and wait for a permit: empty unless attempts begin without one.
     pub(crate) line: VecDeque<Key>,
-    /// What stands in line until there is room.
+    /// Sub-tasks that stand in line until there is room.
     pub(crate) places: Places,
-    /// How many attempts have room.
+    /// Number of attempts that have room.
     pub(crate) taken: Arc<AtomicUsize>,
     pub(crate) leases: BTreeMap<Key, Held>,
     pub(crate) queues: Queues,
     pub(crate) ticks: u64,
-    /// When it ticked last, by the monotonic clock.
+    /// Time of the last tick, by the monotonic clock.
     pub(crate) ticked: u64,
-    /// When the database was reached last, by the monotonic clock.
+    /// Time at which the database was last reached, by the monotonic clock.
     pub(crate) heard: u64,
-    /// Whether the turns of others are silent.
+    /// Observer that tells which turns of other nodes are silent.
     pub(crate) observer: Observer<u64, u64>,
     pub(crate) living: Vec<NodeId>,
-    /// What was looked after at the last comparison.
+    /// Attempts and leases that were here at the last comparison.
     pub(crate) compared: BTreeSet<Key>,
-    /// Answers to requests for work, for workers that did not hear them.
+    /// Answers to requests for work, kept for workers that did not receive them.
     pub(crate) answers: BTreeMap<(Who, u64), Vec<Grant>>,
-    /// The tick at which other nodes were told last that a worker asked in vain.
+    /// Tick at which other nodes were last told that a worker asked in vain.
     pub(crate) wanted: Option<u64>,
 }
 
 /// A built-in attempt.
 pub(crate) struct Run {
     pub(crate) started: Started,
-    /// It has a permit, and is at work.
+    /// Course of the attempt once it has a permit and is at work.
     pub(crate) course: Option<Course>,
     pub(crate) stop: bool,
 }
 
-/// What becomes of an attempt that is at work; times are the world's.
+/// Course of an attempt that is at work, in the world's time.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Course {
-    /// When it asks its target, if it ever does.
+    /// Time at which the attempt asks its target, if it ever does.
     pub(crate) acts_at: Option<u64>,
     pub(crate) ends_at: u64,
     pub(crate) ending: Ending,
 }
 
-/// A lease that is watched here; times are of the monotonic clock.
+/// A lease that is watched here; times are of the monotonic clock unless noted otherwise.
 pub(crate) struct Held {
     pub(crate) who: Who,
     pub(crate) span: u64,
     pub(crate) expires: u64,
     pub(crate) deadline: Option<u64>,
     pub(crate) cancelled: bool,
-    /// It ends as soon as that is stored.
+    /// True once the end of the lease was posted and is yet to be stored.
     pub(crate) ending: bool,
-    /// When it was extended last, by the clock on the wall.
+    /// Time of the last extension, by the wall clock.
     pub(crate) wall: i64,
-    /// When it was extended last, in the world's time.
+    /// Time of the last extension, in the world's time.
     pub(crate) extended: u64,
 }
 
@@ -118,19 +118,19 @@ impl Node {
         }
     }
 
-    /// Whether its process is at work.
+    /// True if the process is at work.
     pub(crate) fn runs(&self) -> bool {
         self.up && self.halted.is_none()
     }
 }
 
-/// What stands in line at a node, in order.
+/// Sub-tasks that stand in line at a node, in order.
 #[derive(Default)]
 pub(crate) struct Places {
     last: u64,
     line: BTreeMap<u64, (usize, u32)>,
     places: BTreeMap<(usize, u32), (u64, u64)>,
-    /// What left the line to start, and is not known to have done so.
+    /// Sub-tasks that left the line to start, and are not known to have started.
     starting: BTreeSet<(usize, u32)>,
 }
 
@@ -142,7 +142,7 @@ impl Places {
         self.places.insert(item, (self.last, revision));
     }
 
-    /// It waits no more, unless it has begun to wait anew since.
+    /// Removes an item, unless it began to wait anew after that revision.
     pub(crate) fn leave(&mut self, item: (usize, u32), revision: u64) {
         if let Some((place, since)) = self.places.get(&item).copied()
             && since <= revision
@@ -152,7 +152,7 @@ impl Places {
         }
     }
 
-    /// The first leaves the line, to start.
+    /// Takes the first item out of the line, to start it.
     pub(crate) fn start(&mut self) -> Option<(usize, u32)> {
         let (_, item) = self.line.pop_first()?;
         self.places.remove(&item);
@@ -160,7 +160,7 @@ impl Places {
         Some(item)
     }
 
-    /// It has started, or will not.
+    /// Notes that an item has started, or will not.
     pub(crate) fn started(&mut self, item: (usize, u32)) {
         self.starting.remove(&item);
     }
@@ -174,7 +174,7 @@ impl Places {
     }
 }
 
-/// The room at a node.
+/// The room for attempts at a node.
 pub(crate) struct Limited {
     pub(crate) taken: Arc<AtomicUsize>,
     pub(crate) most: usize,
@@ -199,16 +199,16 @@ impl Drop for Taken {
     }
 }
 
-/// Where something waits: its queue, its place there, and since which revision of its task.
+/// Position of a waiting item: its queue, its place there, and the revision of its task since which it waits.
 type Waits = (usize, (i16, u64), u64);
 
-/// The work that waits for workers.
+/// Work that waits for workers.
 #[derive(Default)]
 pub(crate) struct Queues {
     last: u64,
     waiting: [BTreeMap<(i16, u64), (usize, u32)>; QUEUES.len()],
     places: BTreeMap<(usize, u32), Waits>,
-    /// What another node looks after, and gave, and the tick of that.
+    /// Items given by the node that looks after them, and the tick of that.
     given: BTreeMap<(usize, u32), u64>,
 }
 
@@ -221,7 +221,8 @@ impl Queues {
         self.places.insert(item, (queue, place, revision));
     }
 
-    /// Another node gives it: whoever leases it first has it, as the model refuses the other one.
+    /// Adds an item given by another node: the first node to lease it has it, as the model refuses the other
+    /// one.
     pub(crate) fn give(&mut self, queue: usize, item: (usize, u32), tick: u64) {
         if !self.has(item) {
             self.add(queue, item, 0, 0);
@@ -236,7 +237,7 @@ impl Queues {
         }
     }
 
-    /// It waits no more, unless it has begun to wait anew since.
+    /// Removes an item, unless it began to wait anew after that revision.
     pub(crate) fn withdraw(&mut self, item: (usize, u32), revision: u64) {
         if self.places.get(&item).is_some_and(|(.., since)| *since <= revision) {
             self.remove(item);
@@ -247,7 +248,7 @@ impl Queues {
         self.places.contains_key(&item)
     }
 
-    /// Takes out what waits longest at the highest priority.
+    /// Takes out the items that have waited longest at the highest priority, at most `most`.
     pub(crate) fn take(&mut self, most: usize) -> Vec<(usize, u32)> {
         let mut taken = Vec::new();
         for queue in 0..QUEUES.len() {
@@ -262,14 +263,14 @@ impl Queues {
         taken
     }
 
-    /// What was given and not taken here waits where it came from only.
+    /// Drops items that were given and not taken in time, so that they wait only where they came from.
     pub(crate) fn give_back(&mut self, tick: u64) {
         let late = |(item, since): (&(usize, u32), &u64)| (tick - since >= 6).then_some(*item);
         let late: Vec<(usize, u32)> = self.given.iter().filter_map(late).collect();
         late.into_iter().for_each(|item| self.remove(item));
     }
 
-    /// The first few of its own in a queue, which stay in it.
+    /// Returns the first few of the node's own items in a queue, which stay in it.
     pub(crate) fn first(&self, queue: usize, most: usize) -> Vec<(usize, u32)> {
         self.waiting[queue]
             .values()

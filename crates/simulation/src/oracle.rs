@@ -1,5 +1,6 @@
-//! What must never happen, told from outside: the oracle sees each committed change, keeps its own notes of
-//! every task, and knows what really was done. The names of the rules are those of the reliability goals.
+//! Rules that must never be broken, checked from outside: the oracle sees each committed change, keeps its
+//! own notes of every task, and knows what was really done. The names of the rules are those of the
+//! reliability goals.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,18 +11,18 @@ use longhaul_model::{
 
 use crate::event::Key;
 
-/// By which key the next attempt of a sub-task must be known.
+/// Rule for the key of the next attempt of a sub-task.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum KeyRule {
     #[default]
     Any,
-    /// Nobody knows whether the work was done by the last one.
+    /// The same key: nobody knows whether the last attempt did the work.
     Same,
-    /// It is known that the work was not done by the last one.
+    /// A new key: the last attempt is known not to have done the work.
     New,
 }
 
-/// A command in short.
+/// Summary of a command.
 #[derive(Clone, Debug)]
 pub(crate) struct Asked {
     pub(crate) name: &'static str,
@@ -29,7 +30,7 @@ pub(crate) struct Asked {
     token: Option<Token>,
     by: Option<WorkerId>,
     in_doubt: bool,
-    /// A failure that tells nothing of whether the work was done.
+    /// True for a failure that does not tell whether the work was done.
     local: bool,
     decides: bool,
 }
@@ -104,19 +105,19 @@ impl Asked {
 #[derive(Clone, Default)]
 pub(crate) struct Oracle {
     tasks: Vec<Noted>,
-    /// Who holds each key, and how.
+    /// Holders of each key, and their modes.
     holders: BTreeMap<String, BTreeMap<usize, ClaimMode>>,
     /// The rules of claims in their plainest form.
     line: Line,
     /// Attempts that are at work, by sub-task.
     at_work: BTreeMap<(usize, u32), BTreeSet<(Token, usize)>>,
-    /// Attempts that have never begun, though the store says that they run.
+    /// Attempts that have not begun, though the store says that they run.
     in_line: BTreeSet<Key>,
-    /// The key that the last attempt of each sub-task was known by.
+    /// Key of the last attempt of each sub-task.
     keys: BTreeMap<(usize, u32), String>,
     /// Rules that were broken.
     pub(crate) broken: Vec<String>,
-    /// What the run came across.
+    /// Situations that the run came across, and how often.
     pub(crate) seen: BTreeMap<&'static str, u64>,
 }
 
@@ -138,12 +139,12 @@ struct NotedSub {
     attempt: u32,
     completed_at: Option<Timestamp>,
     unknown: bool,
-    /// Attempts that count since an operator decided.
+    /// Number of attempts that count since an operator decided.
     tries: u32,
-    /// Whether the last attempt ended so that nobody knows what it did, and no operator has found out.
+    /// True if the last attempt ended so that nobody knows what it did, and no operator has found out.
     in_doubt: bool,
     next_key: KeyRule,
-    /// When it failed last, by itself and known to have done nothing.
+    /// Time of the last failure, if the attempt failed by itself and is known to have done nothing.
     failed_at: Option<Timestamp>,
 }
 
@@ -184,24 +185,24 @@ impl Oracle {
         });
     }
 
-    /// A task asks for what it claims.
+    /// Notes that a task requests its claims.
     pub(crate) fn requested(&mut self, task: TaskId, claims: &[Claim]) {
         self.line.request(task, claims);
         self.line.grant();
     }
 
-    /// A task lets go of what it holds or asks for.
+    /// Notes that a task releases everything it holds or asks for.
     pub(crate) fn released(&mut self, task: TaskId) {
         self.line.release(task);
         self.line.grant();
     }
 
-    /// Whether a task could have what it claims.
+    /// True if a task could have its claims.
     pub(crate) fn is_grantable(&self, task: TaskId) -> bool {
         self.line.holds(task) == Some(true)
     }
 
-    /// A change was committed.
+    /// Checks a change that was committed.
     pub(crate) fn changed(
         &mut self,
         now: Timestamp,
@@ -210,7 +211,7 @@ impl Oracle {
         asked: &Asked,
         change: &Change,
     ) {
-        // Debug builds of the model do so themselves.
+        // Debug builds of the model check this themselves.
         if !cfg!(debug_assertions) {
             for text in invariant::violations(after) {
                 self.breaks(format!("t{task} at {now}: {text}"));
@@ -249,7 +250,7 @@ impl Oracle {
         }
     }
 
-    /// I9: what is held for itself nobody else holds.
+    /// Checks I9: a task is given its claims only in its turn, and never beside a conflicting holder.
     fn check_claims(&mut self, task: usize, record: &Record, broken: &mut Vec<String>) {
         let (before, after) = (self.tasks[task].hold, record.state.hold);
         self.tasks[task].hold = after;
@@ -281,7 +282,7 @@ impl Oracle {
         }
     }
 
-    /// One sub-task, as it was and as it is.
+    /// Checks one sub-task, as it was and as it is.
     #[expect(clippy::too_many_arguments, reason = "before and after of the task and of the sub-task")]
     fn check_sub(
         &mut self,
@@ -294,7 +295,7 @@ impl Oracle {
         broken: &mut Vec<String>,
     ) {
         let mut before = self.tasks[task].subs[index as usize].clone();
-        // An operator found out.
+        // An operator has settled the doubt.
         before.in_doubt &= !(asked.name == "Resolve" && before.unknown);
         let after = &record.sub_tasks[index as usize];
         let mut rule = |holds: bool, text: &str| {
@@ -317,7 +318,7 @@ impl Oracle {
             rule(repeatable || !before.in_doubt, "what must not be repeated is repeated in doubt");
             rule(before.attempt > 0 || needs_ended(record, index), "I5: what it needs has not ended");
         }
-        // A result counts only with the token of the live attempt, and from who has it.
+        // A result counts only with the token of the live attempt, and only from its holder.
         if asked.sub_task == Some(index) && asked.token.is_some() && !same {
             rule(asked.token == Some(Token(u64::from(before.attempt))), "I8: a stale result counts");
         }
@@ -337,7 +338,7 @@ impl Oracle {
         if asked.decides && record.state.generation > generation {
             noted.tries = 0;
             noted.failed_at = None;
-            // Told by an operator what became of it, or to go on without it.
+            // An operator has told the outcome, or decided to go on without it.
             if asked.name == "Resolve" && noted.unknown && !after.outcome_unknown {
                 noted.in_doubt = false;
                 noted.next_key = KeyRule::New;
@@ -353,7 +354,7 @@ impl Oracle {
         noted.unknown = after.outcome_unknown;
     }
 
-    /// I13, and that history tells what happened.
+    /// Checks I13, and that the history tells what happened.
     fn check_attempts(
         &mut self,
         (task, now): (usize, Timestamp),
@@ -385,7 +386,7 @@ impl Oracle {
             if noted.tries > policy.attempts {
                 broken.push(format!("I13: s{index} has {} attempts of {}", noted.tries, policy.attempts));
             }
-            // By the clock of the node at which the pause was over: others may be behind it.
+            // By the clock of the node on which the pause ended: others may be behind it.
             let began = sub.status == SubTaskStatus::InProgress && asked.name == "Due";
             if let (true, Some(failed), Some(started)) = (began, noted.failed_at, sub.started_at) {
                 let grown = policy.backoff.0 as f64 * policy.factor.powi(noted.tries as i32 - 2);
@@ -408,7 +409,7 @@ impl Oracle {
         }
     }
 
-    /// An attempt is to run, with a key that its effects are known by.
+    /// Checks the key of an attempt that is about to run.
     pub(crate) fn launched(&mut self, task: usize, launch: &Launch, known_by: &str) {
         let before = self.keys.insert((task, launch.sub_task), known_by.to_owned());
         let noted = &mut self.tasks[task].subs[launch.sub_task as usize];
@@ -422,7 +423,7 @@ impl Oracle {
         }
     }
 
-    /// A built-in attempt waits for a permit.
+    /// Notes that a built-in attempt waits for a permit.
     pub(crate) fn lined_up(&mut self, key: Key) {
         self.in_line.insert(key);
         if !self.is_known(key) {
@@ -430,13 +431,13 @@ impl Oracle {
         }
     }
 
-    /// Whether a commit gave that attempt to somebody, now or before.
+    /// True if a commit gave that attempt to somebody, now or before.
     fn is_known(&self, (task, sub_task, token): Key) -> bool {
         let noted = self.tasks.get(task).and_then(|noted| noted.subs.get(sub_task as usize));
         token.0 > 0 && noted.is_some_and(|sub| u64::from(sub.attempt) >= token.0)
     }
 
-    /// A built-in attempt is at work.
+    /// Notes that a built-in attempt is at work.
     pub(crate) fn run_begins(&mut self, _now: u64, key: Key, node: usize) {
         self.in_line.remove(&key);
         self.saw("built-in attempt");
@@ -454,7 +455,7 @@ impl Oracle {
         }
     }
 
-    /// A worker begins an attempt: the store must have given it to somebody.
+    /// Checks that an attempt that a worker begins was given to somebody by the store.
     pub(crate) fn worker_begins(&mut self, key: Key) {
         self.saw("worker's attempt");
         if !self.is_known(key) {
@@ -463,7 +464,7 @@ impl Oracle {
     }
 }
 
-/// What is noted of a task itself.
+/// The oracle's notes of a task itself.
 struct Head {
     status: TaskStatus,
     generation: u32,
@@ -479,7 +480,7 @@ impl Noted {
 }
 
 impl Head {
-    /// I10 and I11 of the task itself.
+    /// Checks I10 and I11 for the task itself.
     fn check(&self, record: &Record, asked: &Asked, broken: &mut Vec<String>) {
         let state = &record.state;
         let mut rule = |holds: bool, text: &str| {
@@ -513,7 +514,7 @@ fn rank(status: TaskStatus) -> u8 {
     }
 }
 
-/// The steps that a sub-task may take in one change.
+/// True if a sub-task may take that step in one change.
 fn is_allowed(before: SubTaskStatus, after: SubTaskStatus, asked: &Asked) -> bool {
     use SubTaskStatus::*;
     match (before, after) {
@@ -531,7 +532,7 @@ fn needs_ended(record: &Record, index: u32) -> bool {
         match record.sub_tasks[*need as usize].status {
             SubTaskStatus::Successful | SubTaskStatus::Skipped | SubTaskStatus::NotApplicable => true,
             SubTaskStatus::Failed => goes_on,
-            // A retry sends one that was passed over back, while those behind it may run.
+            // A retry resets a need that was passed over, while sub-tasks behind it may run.
             SubTaskStatus::Pending | SubTaskStatus::InProgress => goes_on && record.state.generation > 0,
         }
     };

@@ -1,4 +1,4 @@
-//! What comes from outside: clients that submit, operators that decide, and everything that breaks.
+//! Outside influences: clients that submit, operators that decide, and everything that breaks.
 
 use std::collections::BTreeMap;
 
@@ -12,13 +12,13 @@ use crate::random::Rng;
 use crate::shape::workflow;
 use crate::world::{World, note};
 
-/// How long a client waits for an answer before it sends its submission again, in milliseconds.
+/// Longest wait of a client for an answer before it repeats its submission, in milliseconds.
 const PATIENCE: u64 = 2_000;
-/// Retries of one task once everything is healed.
+/// Maximum number of retries of one task once everything is healed.
 const RETRIES: u32 = 12;
 
 impl World {
-    /// A client submits its task, to any node, until one confirms it.
+    /// Submits a client's task to a random node, again and again until it is confirmed.
     pub(crate) fn submit(&mut self, client: usize) {
         if self.confirmed[client] {
             return;
@@ -28,7 +28,7 @@ impl World {
         self.agenda.plan(self.now + PATIENCE, Event::Submit(client));
     }
 
-    /// A node makes the task that a client wants.
+    /// Creates the task that a client submits to a node.
     pub(crate) fn new_task(&mut self, n: usize, client: usize) {
         let mut rng = Rng::new(client as u64 + 1_000 * self.plan.names);
         let mut name = |sort: &str| format!("{sort}{}", rng.below(self.plan.names));
@@ -53,7 +53,7 @@ impl World {
         }
     }
 
-    /// An operator does something to some task.
+    /// Lets an operator make a decision about a random task.
     pub(crate) fn operate(&mut self) {
         if self.database.tasks.is_empty() {
             return;
@@ -69,7 +69,7 @@ impl World {
         self.send(node, Call::Operate(task, Box::new(command)));
     }
 
-    /// Something that may be decided about a task.
+    /// Draws a decision about a task.
     fn decision(&mut self, task: usize) -> Option<Command> {
         let by = || "operator".to_owned();
         let status = self.database.record(task).state.status;
@@ -94,7 +94,8 @@ impl World {
         }
     }
 
-    /// What an operator finds out who looks at the real world; nothing while somebody may still be at work.
+    /// Returns the verdict of an operator who looks at the real world; none while somebody may still be at
+    /// work.
     fn verdict(&self, task: usize) -> Option<Command> {
         let sub_task = self.database.record(task).undecided()?;
         if self.is_at_work(task, sub_task) {
@@ -105,22 +106,22 @@ impl World {
         Some(Command::Resolve { by: "operator".to_owned(), reason: "looked".to_owned(), verdict })
     }
 
-    /// Whether anybody is at work on a sub-task, also who should not be any more.
+    /// True if anybody is at work on a sub-task, even somebody who no longer should be.
     fn is_at_work(&self, task: usize, sub_task: u32) -> bool {
         let same = |key: &crate::event::Key| (key.0, key.1) == (task, sub_task);
         self.nodes.iter().any(|node| node.memory.runs.keys().any(same))
             || self.workers.iter().any(|worker| worker.work.keys().any(same))
     }
 
-    /// Whether a decision is still right when it arrives: an operator does not decide about what has begun
-    /// again meanwhile.
+    /// True if a decision is still right when it arrives: an operator does not decide about a sub-task that
+    /// has begun again meanwhile.
     pub(crate) fn is_true(&self, task: usize, command: &Command) -> bool {
         let Command::Resolve { verdict: Some(verdict), .. } = command else { return true };
         let done = self.target.effects(task, verdict.sub_task) > 0;
         done == verdict.done && !self.is_at_work(task, verdict.sub_task)
     }
 
-    /// Once everything is healed operators bring failed tasks on; true if there is one to be brought on.
+    /// Has operators bring failed tasks on, once everything is healed; true if there is one to be brought on.
     pub(crate) fn bring_on(&mut self) -> bool {
         let mut left = false;
         for task in 0..self.database.tasks.len() {
@@ -191,7 +192,7 @@ impl World {
         }
     }
 
-    /// A process is killed, and started again after a while.
+    /// Kills a process, to be started again after a while.
     pub(crate) fn crash(&mut self, n: usize) {
         if self.nodes[n].up {
             self.kill(n);
@@ -209,7 +210,7 @@ impl World {
         }
     }
 
-    /// From now on nothing breaks.
+    /// Mends connections and restarts or resumes processes; nothing breaks from here on.
     pub(crate) fn heal(&mut self) {
         note!(self, "healed");
         self.healed = true;
@@ -225,7 +226,7 @@ impl World {
         self.agenda.plan(self.now + 1_000, Event::Look);
     }
 
-    /// The node's own time.
+    /// Returns the node's own time.
     pub(crate) fn time_of(&self, n: usize) -> Timestamp {
         self.nodes[n].clocks.now(self.now)
     }

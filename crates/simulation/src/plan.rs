@@ -1,33 +1,33 @@
-//! What a run is like, drawn from its seed: how many nodes, tasks and workers, how much goes wrong, and for
+//! Plan of a run, drawn from its seed: the number of nodes, tasks and workers, and how much goes wrong, for
 //! how long.
 
 use crate::random::Rng;
 use crate::shape::{LINES, STOCK};
 
-/// One run.
+/// The plan of a run.
 #[derive(Clone, Debug)]
 pub(crate) struct Plan {
-    /// Nodes on one database; one alone has its own.
+    /// Number of nodes on one database; a single node has its own.
     pub(crate) nodes: usize,
     pub(crate) cluster: bool,
-    /// Built-in attempts at once at one node.
+    /// Maximum number of built-in attempts that run at once on one node.
     pub(crate) permits: usize,
     pub(crate) workers: usize,
-    /// The workflow and the time of each submission.
+    /// Workflow and time of each submission.
     pub(crate) tasks: Vec<(u64, u64)>,
-    /// How many different resources and keys there are.
+    /// Number of different resources and keys.
     pub(crate) names: u64,
-    /// Items of a `forEach`.
+    /// Number of items of a `forEach`.
     pub(crate) items: u64,
-    /// How long things go wrong, in milliseconds.
+    /// Time during which things go wrong, in milliseconds.
     pub(crate) chaos: u64,
     pub(crate) faults: u64,
     pub(crate) operations: u64,
-    /// Messages that get lost, and commits around which a process dies or the disk fails, in a thousand.
+    /// Rates per thousand of lost messages, and of commits around which a process dies or the disk fails.
     pub(crate) loss: u32,
     pub(crate) crashes: u32,
     pub(crate) failures: u32,
-    /// How far clocks are set, in milliseconds.
+    /// Maximum offset by which clocks are set, in milliseconds.
     pub(crate) leap: u64,
 }
 
@@ -56,13 +56,13 @@ impl Plan {
         plan
     }
 
-    /// A few tasks of random workflows.
+    /// Draws a few tasks of random workflows.
     fn mixed(&self, rng: &mut Rng) -> Vec<(u64, u64)> {
         let few: Vec<u64> = (0..rng.within(1, 3)).map(|_| rng.below(STOCK)).collect();
         (0..rng.within(2, 14)).map(|_| (few[rng.index(few.len())], rng.below(self.chaos))).collect()
     }
 
-    /// Many tasks in a few lines; of one run in ten more than a thousand.
+    /// Draws many tasks in a few lines; more than a thousand in one of twenty such runs.
     fn crowd(&self, rng: &mut Rng) -> Vec<(u64, u64)> {
         let count = if rng.chance(50) { rng.within(1_000, 1_300) } else { rng.within(30, 200) };
         let kinds: Vec<u64> = (0..rng.within(1, 2)).map(|_| STOCK + rng.below(LINES)).collect();

@@ -1,45 +1,45 @@
-//! Faults that are put in on purpose, one at a time, to see that the simulator finds them. None is in what it
-//! tests: each is a wrapper around a call, or a careless version of what the engines do around the model.
+//! Faults planted on purpose, one at a time, to see that the simulator finds them. None is in the code under
+//! test: each is a wrapper around a call, or a careless version of what the engines do around the model.
 
 use std::str::FromStr;
 
 /// A planted fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Plant {
-    /// Whether a node lives is judged by the age of its sign of life on the database's wall clock.
+    /// A node's life is judged by the age of its sign of life on the database's wall clock.
     LifeByWallClock,
-    /// An attempt's effects are known by a key of its generation and try, which an operator's retry changes.
+    /// The key of an attempt's effects consists of its generation and try, which an operator's retry changes.
     KeyOfGeneration,
-    /// A wake-up looks only at the first few that wait, and no sweep looks at the others.
+    /// A wake-up looks only at the first few waiters, and no sweep looks at the others.
     WakeFirstFew,
     /// Attempts begin in the store though no permit is free, and wait for one as running.
     BeginWithoutPermit,
     /// A result counts whatever its token is.
     AnyToken,
-    /// All that a task claims is granted once the first of it is free.
+    /// All claims of a task are granted once the first of them is free.
     GrantByFirst,
     /// Now and then a release wakes nobody, and no sweep looks.
     LostWakeUp,
-    /// A takeover recovers what all nodes look after, not only what the dead one did.
+    /// A takeover recovers everything that all nodes look after, not only the dead node's share.
     RecoverAll,
-    /// At the start of a single server the list of what is to be recovered is read again as it goes, with
-    /// what began meanwhile.
+    /// After the start of a single server, the list of tasks to recover is read again as it goes, including
+    /// those that began meanwhile.
     RecoverAnew,
-    /// Only timers in memory are waited for: after a restart nothing that is stored is due.
+    /// Only timers in memory are observed: after a restart, no stored timer ever becomes due.
     TimersForgotten,
     /// Work is handed out from the queue in memory, whatever the model says of it.
     LeaseFromMemory,
-    /// What another node leased is taken out of the queue here, also if it has begun to wait anew since.
+    /// Work leased by another node is taken out of the queue here, even if it has begun to wait anew since.
     LateWithdrawal,
     /// Effects are carried out before the commit, which then fails.
     EffectsBeforeCommit,
     /// A submission is confirmed before its commit.
     ConfirmedBeforeCommit,
-    /// A node writes on though its turn is over.
+    /// A node keeps writing though its turn is over.
     NoFence,
-    /// What was under way is not recovered at a start.
+    /// Tasks in progress are not recovered at a start.
     NoRecovery,
-    /// Leases end by the clock on the wall.
+    /// Leases expire by the wall clock.
     LeasesByWallClock,
     /// Results of a batch whose commit failed are not repeated.
     ResultsDropped,
@@ -48,7 +48,7 @@ pub enum Plant {
 }
 
 impl Plant {
-    /// All of them.
+    /// All planted faults.
     pub const ALL: [Plant; 19] = [
         Plant::LifeByWallClock,
         Plant::KeyOfGeneration,

@@ -1,4 +1,4 @@
-//! The life of a node's process: it starts, ticks, says that it lives, takes over from others, and dies.
+//! The life of a node's process: it starts, ticks, gives signs of life, takes over from others, and dies.
 
 use std::time::Duration;
 
@@ -10,19 +10,19 @@ use crate::node::{Memory, Node, Pending};
 use crate::plant::Plant;
 use crate::world::{World, note};
 
-/// How often everything regular is looked at, in milliseconds.
+/// Interval between two ticks of a node, in milliseconds.
 const TICK: u64 = 250;
-/// A tick later than this means that the process stood still.
+/// Time between two ticks, in milliseconds, above which the process stood still.
 const STOOD_STILL: u64 = 1_500;
-/// How long a node goes on that does not reach the database.
+/// Longest time that a node goes on without reaching the database, in milliseconds.
 const ALONE: u64 = 6_000;
-/// Within this time a node that gives signs of life is never declared dead.
+/// Time in milliseconds since a node's last sign of life within which it must not be declared dead.
 const SURELY_ALIVE: u64 = 8_500;
-/// Silence on the database's clock that a careless observer takes for death.
+/// Silence on the database's clock, in milliseconds, that a careless observer takes for death.
 const SILENT: i64 = 10_000;
 
 impl World {
-    /// A process starts on a node's machine.
+    /// Starts a process on a node's machine.
     pub(crate) fn start(&mut self, n: usize) {
         if self.nodes[n].up {
             return;
@@ -53,7 +53,8 @@ impl World {
         self.at(n, after, NodeEvent::Tick);
     }
 
-    /// One server's own store: what ran when the process before it died is lost. Not what has begun since.
+    /// Recovers a single server's own store: attempts that ran when the process before it died are lost, but
+    /// not those that have begun since.
     pub(crate) fn recover(&mut self, n: usize) {
         let running = |task: &&usize| self.database.record(**task).state.status == TaskStatus::InProgress;
         let running: Vec<usize> = self.database.open.iter().filter(running).copied().collect();
@@ -62,7 +63,7 @@ impl World {
         }
     }
 
-    /// Its turn begins; that of the process before on the same machine is over.
+    /// Begins the turn of a process; the turn of the process before it on the same machine is over.
     fn begin_turn(&mut self, n: usize) {
         let before = self.nodes[n].turn;
         if let Some(turn) = self.database.turns.get_mut(&before) {
@@ -78,12 +79,12 @@ impl World {
         process.memory.living = living;
     }
 
-    /// The nodes whose turns are not over.
+    /// Returns the nodes whose turns are not over.
     fn living(&self) -> Vec<NodeId> {
         self.database.turns.values().filter(|turn| !turn.over).map(|turn| turn.node).collect()
     }
 
-    /// The process is gone, with all that it remembers and all that it runs.
+    /// Kills a process, with everything that it remembers and runs.
     pub(crate) fn kill(&mut self, n: usize) {
         let node = &mut self.nodes[n];
         if !node.up {
@@ -104,7 +105,7 @@ impl World {
         }
     }
 
-    /// Its turn is over: a new process takes its place.
+    /// Replaces a process whose turn is over by a new one.
     pub(crate) fn begin_anew(&mut self, n: usize) {
         note!(self, "n{n} begins anew");
         self.kill(n);
@@ -112,7 +113,7 @@ impl World {
         self.agenda.plan(self.now + after, Event::Fault(Fault::Start(n)));
     }
 
-    /// It has drained, or its time for that is over.
+    /// Ends a process that has drained, or whose time for that is over.
     pub(crate) fn exit(&mut self, n: usize) {
         note!(self, "n{n} exits");
         if !self.nodes[n].cut
@@ -125,7 +126,7 @@ impl World {
         self.agenda.plan(self.now + after, Event::Fault(Fault::Start(n)));
     }
 
-    /// A stopped process, or a suspended machine, goes on.
+    /// Resumes a stopped process, or a suspended machine.
     pub(crate) fn resume(&mut self, n: usize) {
         let node = &mut self.nodes[n];
         let Some((since, suspended)) = node.halted.take() else { return };
@@ -174,7 +175,7 @@ impl World {
         }
     }
 
-    /// Says that it lives, and learns who else does; false if its turn is over, or may be so.
+    /// Gives a sign of life, and learns which other nodes live; false if the node's turn is over, or may be.
     fn keep_turn(&mut self, n: usize, beat: bool) -> bool {
         let (now, shown) = (self.now, self.database_clock());
         let node = &mut self.nodes[n];
@@ -199,7 +200,7 @@ impl World {
         true
     }
 
-    /// Ends the turns of the dead, and takes over a share of what they looked after.
+    /// Ends the turns of dead nodes, and takes over a share of what they looked after.
     fn look_after_others(&mut self, n: usize) {
         let mono = Duration::from_millis(self.nodes[n].clocks.mono(self.now));
         let careless = self.is(Plant::LifeByWallClock);
@@ -247,7 +248,7 @@ impl World {
         let recovered = if self.is(Plant::RecoverAll) { None } else { Some(node) };
         let living = &self.nodes[n].memory.living;
         let (parts, part) = (living.len().max(1), living.iter().position(|id| *id == self.nodes[n].id));
-        // After a while anybody does what is another one's to do.
+        // After a while, any node also recovers the share of another.
         let all = self.nodes[n].memory.ticks.is_multiple_of(16);
         for task in left {
             if all || Some(task % parts) == part {
@@ -257,7 +258,7 @@ impl World {
         }
     }
 
-    /// A recovery takes nothing from who lives.
+    /// Checks that a recovery takes nothing from a living node.
     pub(crate) fn check_lost(&mut self, task: usize, change: &Change) {
         for attempt in change.attempts.iter().filter(|attempt| attempt.outcome == Outcome::Lost) {
             let key = (task, attempt.sub_task, Token(u64::from(attempt.number)));
@@ -272,7 +273,7 @@ impl World {
         }
     }
 
-    /// Whether the process stood still since its last tick.
+    /// True if the process stood still since its last tick.
     pub(crate) fn stood_still(&mut self, n: usize) -> bool {
         let node = &mut self.nodes[n];
         let mono = node.clocks.mono(self.now);
@@ -298,7 +299,7 @@ impl World {
         }
     }
 
-    /// Tells tasks that they have what they claim, where whoever gave it to them did not live to do so.
+    /// Tells tasks that their claims were granted, if the node that granted them did not live to do so.
     fn tell_untold(&mut self, n: usize) {
         let late = |(task, since): (&usize, &u64)| (self.now - since > 1_000).then_some(*task);
         let untold: Vec<usize> = self.database.untold.iter().filter_map(late).collect();

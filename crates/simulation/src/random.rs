@@ -17,23 +17,23 @@ impl Rng {
         word ^ (word >> 31)
     }
 
-    /// A number below `end`, which is not 0.
+    /// Returns a number below `end`, which must not be 0.
     pub(crate) fn below(&mut self, end: u64) -> u64 {
         // The bias is one in 2^64 / end.
         self.next() % end
     }
 
-    /// A number from `from` to `to`, both included.
+    /// Returns a number from `from` to `to`, both included.
     pub(crate) fn within(&mut self, from: u64, to: u64) -> u64 {
         from + self.below(to - from + 1)
     }
 
-    /// True in so many of a thousand cases.
+    /// Returns true in `per_mille` of a thousand cases.
     pub(crate) fn chance(&mut self, per_mille: u32) -> bool {
         self.below(1000) < u64::from(per_mille)
     }
 
-    /// The index of one of `len` things, of which there is at least one.
+    /// Returns the index of one of `len` items; `len` must not be 0.
     pub(crate) fn index(&mut self, len: usize) -> usize {
         self.below(len as u64) as usize
     }

@@ -10,15 +10,15 @@ use serde_json::{Value, json};
 
 use crate::random::Rng;
 
-/// Kinds of lines.
+/// Number of kinds of lines.
 pub(crate) const LINES: u64 = 7;
-/// Workflows in the stock.
+/// Number of workflows in the stock.
 pub(crate) const STOCK: u64 = 600;
 /// Queues that workers serve.
 pub(crate) const QUEUES: [&str; 2] = ["q0", "q1"];
 
-/// The workflow of a number; those from [`STOCK`] on are lines: one short sub-task behind a limit of one, two
-/// or three.
+/// Returns the workflow of a number; those from [`STOCK`] on are lines: one short sub-task behind a limit of
+/// one, two or three, or behind a lock.
 pub(crate) fn workflow(number: u64) -> Arc<Workflow> {
     thread_local! {
         static MADE: RefCell<BTreeMap<u64, Arc<Workflow>>> = const { RefCell::new(BTreeMap::new()) };
@@ -35,7 +35,7 @@ fn compile(number: u64) -> Arc<Workflow> {
     }
 }
 
-/// A line of tasks, each short, that wait for one of a few places or for a lock.
+/// Returns the workflow for a line of short tasks that wait for one of a few slots or for a lock.
 fn line(kind: u64) -> Value {
     let mut written = json!({
         "name": format!("line-{kind}"), "type": "T", "title": "Line", "input": { "type": "object" },
@@ -43,13 +43,13 @@ fn line(kind: u64) -> Value {
     });
     match kind {
         0..3 => written["concurrency"] = json!({ "key": "{{ input.key }}", "limit": kind + 1 }),
-        // One place for those that have a lock, too.
+        // Tasks that have the lock need a slot, too.
         3 | 4 => {
             written["concurrency"] = json!({ "key": "{{ input.key }}", "limit": kind - 2 });
             written["resources"] =
                 json!([{ "type": "HOST", "resourceId": "{{ input.a }}", "lock": "exclusive" }]);
         }
-        // Some of these ask for the lock alone, some share it.
+        // Some of these request an exclusive lock, others share it.
         _ => {
             let lock = if kind.is_multiple_of(2) { "shared" } else { "exclusive" };
             written["resources"] = json!([{ "type": "HOST", "resourceId": "{{ input.a }}", "lock": lock }]);

@@ -1,5 +1,5 @@
-//! The outside world that attempts act on: it dedupes by the key that comes with each request, so that the
-//! same key again gives the same answer and no second effect.
+//! The outside world that attempts act on: it deduplicates by the key that comes with each request, so that
+//! the same key again gives the same answer and no second effect.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,13 +7,13 @@ use std::collections::{BTreeMap, BTreeSet};
 #[derive(Default)]
 pub(crate) struct Target {
     answers: BTreeMap<String, bool>,
-    /// The keys by which each sub-task had an effect.
+    /// Keys by which each sub-task had an effect.
     effects: BTreeMap<(usize, u32), BTreeSet<String>>,
 }
 
 impl Target {
-    /// A request with a key: done or refused as it wants at the first one, and as then ever after. True if it
-    /// is done.
+    /// Answers a request with a key: the first one is done if `wants` says so and refused otherwise, and the
+    /// same key always gets the same answer. True if the work is done.
     pub(crate) fn ask(&mut self, task: usize, sub_task: u32, key: &str, wants: bool) -> bool {
         let done = *self.answers.entry(key.to_owned()).or_insert(wants);
         if done {
@@ -22,12 +22,12 @@ impl Target {
         done
     }
 
-    /// How often a sub-task had its effect.
+    /// Returns how often a sub-task had its effect.
     pub(crate) fn effects(&self, task: usize, sub_task: u32) -> usize {
         self.effects.get(&(task, sub_task)).map_or(0, BTreeSet::len)
     }
 
-    /// Every sub-task that had more than one.
+    /// Returns every sub-task that had more than one effect.
     pub(crate) fn repeated(&self) -> impl Iterator<Item = (&(usize, u32), &BTreeSet<String>)> {
         self.effects.iter().filter(|(_, keys)| keys.len() > 1)
     }

@@ -1,4 +1,5 @@
-//! A worker: it asks for work, says that it lives, acts on the target, and reports until it is answered.
+//! A worker: it asks for work, gives signs of life, acts on the target, and repeats its reports until they
+//! are answered.
 
 use std::collections::BTreeMap;
 
@@ -7,24 +8,24 @@ use crate::leases::SPAN;
 use crate::node::Course;
 use crate::world::{World, note};
 
-/// How often a worker does what it does regularly, in milliseconds.
+/// Interval between two ticks of a worker, in milliseconds.
 const TICK: u64 = 500;
-/// Ticks until an unanswered request is sent again.
+/// Number of ticks until an unanswered request is sent again.
 const PATIENCE: u64 = 3;
 
-/// One worker and its process.
+/// A worker and its process.
 pub(crate) struct Worker {
     pub(crate) up: bool,
     pub(crate) halted: bool,
-    /// Rises with each process.
+    /// Number that rises with each process.
     pub(crate) epoch: u64,
     pub(crate) backlog: Vec<WorkerEvent>,
     room: usize,
     ticks: u64,
-    /// The node that it calls.
+    /// Node that the worker calls.
     node: usize,
     requests: u64,
-    /// The request that waits for an answer.
+    /// Request that waits for an answer.
     asked: Option<Request>,
     pub(crate) work: BTreeMap<Key, Doing>,
 }
@@ -33,17 +34,17 @@ pub(crate) struct Worker {
 #[derive(Clone, Copy)]
 struct Request {
     number: u64,
-    /// When it was sent first. A lease is no older than this, so it is counted from here.
+    /// Time at which the request was first sent. A lease is never older, so its span is counted from here.
     first: u64,
-    /// The tick at which it was sent last.
+    /// Tick at which the request was last sent.
     tick: u64,
 }
 
-/// An attempt at a worker.
+/// An attempt that a worker runs.
 pub(crate) struct Doing {
     pub(crate) known_by: String,
     pub(crate) course: Course,
-    /// What is to be reported, once it has ended, and since when.
+    /// Ending to report, once the attempt has ended, and the time since then.
     reports: Option<(Ending, u64)>,
 }
 
@@ -127,7 +128,7 @@ impl World {
         let (ticks, node) = (worker.ticks, worker.node);
         let request = match worker.asked {
             Some(request) if ticks - request.tick < PATIENCE => return,
-            // The same again: what the lost answer gave is given again.
+            // A repeated request is answered with the grants of the lost answer.
             Some(request) => Request { tick: ticks, ..request },
             None if room == 0 => return,
             None => {
@@ -155,7 +156,7 @@ impl World {
                 self.take_on(who, grants, asked.first);
             }
             Answer::Reported { key, grants } => {
-                // A report that was sent twice is answered twice; what was leased by it comes with either.
+                // A report that was sent twice is answered twice; either answer carries its grants.
                 let doing = self.workers[who.0].work.remove(&key);
                 if let Some((_, since)) = doing.and_then(|doing| doing.reports) {
                     self.take_on(who, grants, since);
@@ -170,8 +171,8 @@ impl World {
         }
     }
 
-    /// Begins what was leased, unless the answer took so long that the lease may be over: it is counted from
-    /// the request.
+    /// Begins the granted attempts, unless the answer took so long that the leases may be over: their spans
+    /// are counted from the request.
     fn take_on(&mut self, who: Who, grants: Vec<Grant>, asked: u64) {
         if self.now - asked >= SPAN && !grants.is_empty() {
             return self.oracle.saw("leased too long ago");
@@ -224,7 +225,7 @@ impl World {
         let Some(doing) = worker.work.get_mut(&key).filter(|doing| doing.reports.is_none()) else { return };
         match stands {
             Stands::Live => {}
-            // It gives up, and nobody waits for a report; some notice too late.
+            // The worker gives up, and nobody waits for a report; some workers notice too late.
             Stands::Lost => {
                 if obeys {
                     worker.work.remove(&key);

@@ -1,4 +1,4 @@
-//! The world of one run, and what happens in it.
+//! The world of one run, and the events in it.
 
 use std::collections::BTreeMap;
 
@@ -14,9 +14,9 @@ use crate::random::Rng;
 use crate::target::Target;
 use crate::worker::Worker;
 
-/// Everything there is.
+/// The world of one run.
 pub(crate) struct World {
-    /// Milliseconds since the beginning.
+    /// Milliseconds since the beginning of the run.
     pub(crate) now: u64,
     pub(crate) plan: Plan,
     pub(crate) rng: Rng,
@@ -27,23 +27,23 @@ pub(crate) struct World {
     pub(crate) workers: Vec<Worker>,
     pub(crate) target: Target,
     pub(crate) oracle: Oracle,
-    /// Submissions that were confirmed.
+    /// True for each client whose submission was confirmed.
     pub(crate) confirmed: Vec<bool>,
-    /// Nothing breaks any more.
+    /// True once nothing breaks any more.
     pub(crate) healed: bool,
-    /// Everything has ended that can.
+    /// True once everything has ended that can.
     pub(crate) quiet: bool,
-    /// What can go on and does not, and since when.
+    /// Sub-tasks that can go on and do not, the reason, and the time since when.
     pub(crate) standing: BTreeMap<(usize, u32, &'static str), u64>,
-    /// When something was leased last.
+    /// Time of the last lease.
     pub(crate) leased: u64,
-    /// What happened, if somebody wants to read it.
+    /// Trace of all that happened, if requested.
     pub(crate) trace: Option<Vec<String>>,
-    /// Changes that were committed.
+    /// Number of changes that were committed.
     pub(crate) changes: u64,
 }
 
-/// Notes what happens, where that is read.
+/// Writes a line to the trace, if there is one.
 macro_rules! note {
     ($world:expr, $($text:tt)*) => {
         if $world.trace.is_some() {
@@ -85,7 +85,7 @@ impl World {
         world
     }
 
-    /// Plans what comes from outside.
+    /// Plans the events from outside.
     fn prepare(&mut self) {
         note!(self, "{:?}", self.plan);
         for node in 0..self.nodes.len() {
@@ -180,13 +180,13 @@ impl World {
         }
     }
 
-    /// Something happens within a node's process after a while.
+    /// Plans an event within a node's process after a while.
     pub(crate) fn at(&mut self, n: usize, after: u64, event: NodeEvent) {
         let epoch = self.nodes[n].epoch;
         self.agenda.plan(self.now + after, Event::Node(n, epoch, event));
     }
 
-    /// A message is on its way for so long; `None` if it gets lost.
+    /// Draws the time that a message is on its way; `None` if it gets lost.
     pub(crate) fn travel(&mut self) -> Option<u64> {
         if !self.healed && self.rng.chance(self.plan.loss) {
             return None;
@@ -195,12 +195,12 @@ impl World {
         Some(if late { self.rng.within(200, 6_000) } else { self.rng.within(1, 20) })
     }
 
-    /// The node of a number whose process runs.
+    /// Returns the node with that number whose process runs.
     pub(crate) fn node_of(&self, id: NodeId) -> Option<usize> {
         self.nodes.iter().position(|node| node.up && node.id == id)
     }
 
-    /// What the database's clock shows.
+    /// Returns the time of the database's clock.
     pub(crate) fn database_clock(&self) -> i64 {
         crate::clock::START + self.now as i64 + self.database.off
     }

@@ -1,5 +1,5 @@
-//! The writer of a node: it gathers jobs, runs them in one transaction, and tells of it once the commit is
-//! known. This is the one place where the model is asked.
+//! The writer of a node: it gathers jobs, runs them in one transaction, and reports the effects once the
+//! commit is known. Only here is the model asked.
 
 use longhaul_model::{Change, Command, Effect, Failure, Refused, Room, Task, Unlimited};
 
@@ -9,11 +9,11 @@ use crate::oracle::Asked;
 use crate::plant::Plant;
 use crate::world::{World, note};
 
-/// How often a commit that failed is tried again, in milliseconds.
+/// Pause before a failed commit is tried again, in milliseconds.
 const AGAIN: u64 = 300;
 
 impl World {
-    /// A command for which nobody waits; repeated until it is durable or refused.
+    /// Posts a command for which nobody waits; repeated until it is durable or refused.
     pub(crate) fn post(&mut self, n: usize, task: usize, command: Command) {
         self.ask(n, Job::Command { task, command: Box::new(command), client: false });
     }
@@ -32,7 +32,7 @@ impl World {
         }
     }
 
-    /// The batch is committed, or is not.
+    /// Commits the batch, or fails to.
     pub(crate) fn commit(&mut self, n: usize) {
         self.nodes[n].memory.committing = false;
         if self.plan.cluster && self.nodes[n].cut {
@@ -65,7 +65,7 @@ impl World {
         self.kick(n, 1);
     }
 
-    /// The commit is known after a while: late if its answer was lost and had to be looked up.
+    /// Makes a commit known after a while: late if its answer was lost and had to be looked up.
     fn tell(&mut self, n: usize, done: Vec<Done>) {
         let lost = self.plan.cluster && !self.healed && self.rng.chance(self.plan.loss);
         let after = if lost { self.rng.within(200, 2_000) } else { self.rng.within(1, 8) };
@@ -75,7 +75,7 @@ impl World {
         self.at(n, after, NodeEvent::Known(done));
     }
 
-    /// Nothing of the batch happened: what was posted is repeated, whoever else asked is told so, or not.
+    /// Handles a batch that failed as a whole: posted commands are repeated, other jobs are dropped.
     fn failed(&mut self, n: usize) {
         note!(self, "n{n} fails to commit");
         if self.is(Plant::EffectsBeforeCommit) {
@@ -96,7 +96,7 @@ impl World {
         self.kick(n, AGAIN);
     }
 
-    /// Work that was taken out of the queues waits in them again, as nobody leased it.
+    /// Puts work that was taken out of the queues back into them, as nobody leased it.
     fn put_back(&mut self, n: usize) {
         let taken: Vec<(usize, u32)> = self.nodes[n]
             .memory
@@ -114,7 +114,7 @@ impl World {
         }
     }
 
-    /// The effects of a batch as if it were committed; the database stays as it is.
+    /// Reports the effects of a batch as if it were committed; the database stays as it is.
     fn rehearse(&mut self, n: usize) {
         let (database, oracle) = (self.database.clone(), self.oracle.clone());
         let commands: Vec<(usize, Command)> = self.nodes[n]
@@ -150,7 +150,7 @@ impl World {
         }
     }
 
-    /// A task is accepted, once for each submission.
+    /// Accepts a task, once for each submission.
     fn accept(&mut self, n: usize, client: usize, task: Task, done: &mut Vec<Done>) {
         if !self.database.submitted.contains_key(&client) {
             let place = self.database.add(task);
@@ -165,7 +165,7 @@ impl World {
         done.push(Done::reply(Reply::Client(client)));
     }
 
-    /// A worker's report and its leases, in one change.
+    /// Applies a worker's report and its leases in one change.
     fn work(&mut self, n: usize, work: Work, done: &mut Vec<Done>) {
         let Work { who, request, report, leases, room } = work;
         let mut grants = Vec::new();
@@ -178,7 +178,7 @@ impl World {
         let mut leases = leases;
         while !leases.is_empty() {
             self.lease_all(n, who, leases, room, &mut grants, done);
-            // All of it was somebody else's meanwhile: what waits behind it is tried.
+            // All of it was taken by others meanwhile: work that waits behind it is tried.
             let again = grants.is_empty() && request.is_some();
             leases = if again { self.nodes[n].memory.queues.take(room) } else { Vec::new() };
         }
@@ -189,7 +189,7 @@ impl World {
         done.push(Done::reply(Reply::Worker(who, answer)));
     }
 
-    /// Leases these as long as there is room.
+    /// Leases these sub-tasks as long as there is room.
     fn lease_all(
         &mut self,
         n: usize,
@@ -217,7 +217,7 @@ impl World {
         }
     }
 
-    /// A command is applied to a task, and what follows from it for others.
+    /// Applies a command to a task, and what follows from it to others.
     pub(crate) fn change(
         &mut self,
         n: usize,
@@ -243,8 +243,8 @@ impl World {
         Ok(grants)
     }
 
-    /// Tasks that were granted what they claim are told so: at one server at once, else each in a transaction
-    /// of its own.
+    /// Tells tasks that their claims were granted: with one server at once, else each in a transaction of its
+    /// own.
     fn granted(&mut self, n: usize, granted: Vec<usize>, done: &mut Vec<Done>) {
         for task in granted {
             if self.plan.cluster {
@@ -264,7 +264,7 @@ impl World {
         }
     }
 
-    /// Asks the model, and keeps the books of claims.
+    /// Applies a command to the model, and keeps the table of claims up to date.
     fn apply(
         &mut self,
         n: usize,
@@ -326,7 +326,7 @@ impl World {
         self.database.claims.request(task, claims, care)
     }
 
-    /// What a careless engine makes of a command.
+    /// Returns the command as a careless engine would change it.
     fn careless(&self, task: usize, command: Command) -> Command {
         let live = |sub_task: u32| {
             let sub = self.database.record(task).sub_tasks.get(sub_task as usize);
@@ -344,7 +344,7 @@ impl World {
         }
     }
 
-    /// What workers are told, and the keys that all attempts are known by.
+    /// Returns the grants for workers, and tells the oracle the keys of all attempts.
     fn grants(&mut self, task: usize, change: &Change) -> Vec<Grant> {
         let starts = change.effects.iter().filter_map(|effect| match effect {
             Effect::Start(launch) => Some(launch),
@@ -361,7 +361,7 @@ impl World {
         change.grants.iter().map(grant).collect()
     }
 
-    /// What an attempt's effects are known by.
+    /// Returns the key by which an attempt's effects are known.
     pub(crate) fn known_by(&self, task: usize, launch: &longhaul_model::Launch) -> String {
         if !self.is(Plant::KeyOfGeneration) {
             return launch.idempotency_key.clone();
@@ -372,7 +372,7 @@ impl World {
         format!("{}-{}-{}-{runs}", record.id, launch.sub_task, record.state.generation)
     }
 
-    /// A task as the trace shows it.
+    /// Formats a task for the trace.
     fn shown(&self, task: usize, change: &Change) -> String {
         let record = self.database.record(task);
         let sub = |i: &u32| {

@@ -5,7 +5,7 @@ use longhaul_model::{Attempt, Record};
 /// All of them, in order of their starts.
 pub(crate) fn whole(kept: Vec<Attempt>, record: &Record) -> Vec<Attempt> {
     let mut all = kept;
-    // One of a sub-task that there is not is damage.
+    // An attempt of a sub-task that does not exist is damage.
     all.retain(|attempt| (attempt.sub_task as usize) < record.sub_tasks.len());
     for latest in record.latest_attempts() {
         // An operator's verdict makes an attempt that history has as lost a success: history's word stays.

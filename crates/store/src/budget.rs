@@ -1,15 +1,15 @@
-//! Memory that many share, counted in bytes: whoever wants to hold something large takes room for it first,
-//! and waits while others have it all.
+//! A shared memory budget in bytes: large holdings are reserved in advance, and wait while the budget is
+//! exhausted.
 
 use std::sync::Arc;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-/// So many bytes for all who share it. Cheap to clone.
+/// A memory budget in bytes, shared by all clones. Cheap to clone.
 ///
-/// Those who hold some of it and wait for more cannot block each other for ever: one of them at a time gets
-/// what it needs beyond the limit, ends, and frees what it had. The memory in use is thus the limit and the
-/// largest single holding, at the most.
+/// Holders that wait for more cannot deadlock: one of them at a time gets what it needs beyond the limit,
+/// finishes, and frees its share. Memory in use is therefore at most the limit plus the largest single
+/// holding.
 #[derive(Clone, Debug)]
 pub struct Budget {
     free: Arc<Semaphore>,
@@ -17,7 +17,7 @@ pub struct Budget {
     size: usize,
 }
 
-/// What one holder has of a budget; given back when it is dropped.
+/// One holder's share of a budget; returned on drop.
 #[derive(Debug)]
 pub struct Room {
     budget: Budget,
@@ -26,40 +26,39 @@ pub struct Room {
 }
 
 impl Budget {
-    /// A budget of so many bytes, at least one.
+    /// Creates a budget of `bytes`, at least one.
     pub fn new(bytes: usize) -> Self {
         let size = bytes.clamp(1, (u32::MAX as usize).min(Semaphore::MAX_PERMITS));
         Budget { free: Arc::new(Semaphore::new(size)), beyond: Arc::new(Semaphore::new(1)), size }
     }
 
-    /// No room yet, to be enlarged.
+    /// Returns an empty share, to be enlarged by [`Room::reach`].
     pub fn room(&self) -> Room {
         Room { budget: self.clone(), taken: None, beyond: None }
     }
 
-    /// Room for so many bytes, once they are free. What is larger than the whole budget waits for all of it.
+    /// Takes `bytes` once they are free. A request larger than the whole budget waits for all of it.
     pub async fn take(&self, bytes: usize) -> Room {
         let mut room = self.room();
         room.reach(bytes).await;
         room
     }
 
-    /// Room for so many bytes, if they are free now.
+    /// Takes `bytes` if they are free now.
     pub fn try_take(&self, bytes: usize) -> Option<Room> {
         let bytes = bytes.min(self.size) as u32;
         let taken = self.free.clone().try_acquire_many_owned(bytes).ok()?;
         Some(Room { budget: self.clone(), taken: Some(taken), beyond: None })
     }
 
-    /// How many bytes are free.
+    /// Returns the number of free bytes.
     pub fn free(&self) -> usize {
         self.free.available_permits()
     }
 }
 
 impl Room {
-    /// Enlarges it until it holds so many bytes in all; waits while they are not free. May be dropped at any
-    /// time.
+    /// Enlarges the share to `bytes` in all, waiting until they are free. Cancel-safe.
     pub async fn reach(&mut self, bytes: usize) {
         let has = self.taken.as_ref().map_or(0, OwnedSemaphorePermit::num_permits);
         let Some(more) = bytes.min(self.budget.size).checked_sub(has).filter(|more| *more > 0) else {
@@ -119,7 +118,7 @@ mod tests {
     #[tokio::test]
     async fn those_who_hold_some_and_want_more_all_get_through() {
         let budget = Budget::new(100);
-        // Each holds a part that leaves too little for any of them.
+        // The rest of the budget is too small for any of the holders.
         let mut holders = Vec::new();
         for _ in 0..4 {
             holders.push(budget.take(25).await);

@@ -1,14 +1,14 @@
-//! The active tasks that the writer has at hand, so that a change need not read what it is about to write.
-//! Bounded in bytes: a task that waits with a large input is read again when it goes on. What a failed batch
-//! touched is forgotten, and read again.
+//! Cache of the writer's active tasks, so that a change need not read what it is about to write. Bounded in
+//! bytes: a task that waits with a large input is read again when it continues. Tasks touched by a failed
+//! batch are forgotten, and read again.
 
 use std::collections::HashMap;
 
 use longhaul_model::{Task, TaskId};
 
-/// What all kept tasks may cost in memory, in bytes.
+/// Maximum memory of all cached tasks, in bytes.
 const LARGEST: usize = 32 << 20;
-/// What one may cost to be kept: a larger one would drive out all others.
+/// Maximum memory of a single cached task, in bytes: a larger one would evict all others.
 const LARGEST_TASK: usize = LARGEST / 4;
 
 /// Tasks by id.
@@ -38,8 +38,8 @@ impl<T: AsRef<Task>> Cache<T> {
         Some(task)
     }
 
-    /// Keeps a task that the batch at work may have changed, unless it is too large: what the batch wrote of
-    /// it is read again.
+    /// Caches a task that the current batch may have changed. A task that is too large is dropped, and read
+    /// again from what the batch wrote.
     pub(crate) fn keep(&mut self, id: TaskId, task: T) {
         let weight = weight(&task);
         if weight > LARGEST_TASK {
@@ -58,8 +58,8 @@ impl<T: AsRef<Task>> Cache<T> {
         self.touched.clear();
     }
 
-    /// No order is kept for the rare case that it is full: any half goes, and is read again when it is
-    /// needed.
+    /// Evicts half of a full cache. Being full is rare, so no order is kept: any half goes, and is read again
+    /// when needed.
     fn halve(&mut self, newest: TaskId) {
         let mut left = self.size / 2;
         self.tasks.retain(|id, task| {
@@ -72,12 +72,12 @@ impl<T: AsRef<Task>> Cache<T> {
         });
     }
 
-    /// How many tasks the batch at work has touched so far.
+    /// Returns the number of tasks touched by the current batch so far.
     pub(crate) fn touched(&self) -> usize {
         self.touched.len()
     }
 
-    /// What the batch at work touched since then is not what will be stored.
+    /// Forgets the tasks touched since a mark of [`Cache::touched`]: they differ from what will be stored.
     pub(crate) fn forget_since(&mut self, touched: usize) {
         for id in self.touched.split_off(touched.min(self.touched.len())) {
             self.take(id);

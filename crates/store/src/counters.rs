@@ -37,7 +37,7 @@ pub(crate) struct Cell {
 #[derive(Default)]
 pub(crate) struct Counters {
     changes: HashMap<Cell, i64>,
-    /// Of the job at work, which may yet be taken back.
+    /// Changes of the current job, which may yet be rolled back.
     latest: Vec<(Cell, i64)>,
 }
 
@@ -58,17 +58,17 @@ impl Counters {
         self.latest.clear();
     }
 
-    /// How much the job at work has collected; what it collects after this may be taken back.
+    /// Returns a mark in the changes of the current job, for [`Counters::take_back`].
     pub(crate) fn mark(&self) -> usize {
         self.latest.len()
     }
 
-    /// Forgets what was collected since a mark.
+    /// Discards the changes made since a mark.
     pub(crate) fn take_back(&mut self, mark: usize) {
         self.latest.truncate(mark);
     }
 
-    /// The job at work is done: what it collected stays.
+    /// Keeps the changes of the current job, which is done.
     pub(crate) fn settle(&mut self) {
         for (cell, by) in self.latest.drain(..) {
             *self.changes.entry(cell).or_insert(0) += by;

@@ -1,25 +1,25 @@
-//! JSON that is nested deeper than its reader goes: the reader of texts stops at 128 levels, which is right
-//! for texts of strangers. Documents written before outputs were measured may have as many, and a few more
-//! that rows wrap around them.
+//! Reads JSON nested deeper than `serde_json` allows: its limit of 128 levels is right for untrusted texts,
+//! but documents written before outputs were measured may have as many, plus a few that rows wrap around
+//! them.
 
 use longhaul_model::value::{READABLE, nesting};
 use serde::de::IgnoredAny;
 use serde_json::{Error, Map, Value};
 
-/// A list or an object whose end has not come yet.
+/// A list or an object that is not closed yet.
 enum Open {
     List(Vec<Value>),
     Members(Map<String, Value>, Option<String>),
 }
 
-/// Whether a text may be one that only [`read`] can read.
+/// Returns true if only [`read`] may be able to read a text.
 pub(crate) fn is_deep(text: &str) -> bool {
     (128..=READABLE).contains(&nesting(text.as_bytes()))
 }
 
-/// The value of a JSON text, without recursion.
+/// Parses a JSON text without recursion.
 pub(crate) fn read(text: &str) -> Result<Value, Error> {
-    // Checks the grammar, at any depth: below, brackets match and tokens are whole.
+    // Checks the grammar at any depth: from here on, brackets match and tokens are complete.
     serde_json::from_str::<IgnoredAny>(text)?;
     let bytes = text.as_bytes();
     let (mut open, mut at, mut whole) = (Vec::new(), 0, Value::Null);
@@ -58,7 +58,7 @@ pub(crate) fn read(text: &str) -> Result<Value, Error> {
     Ok(whole)
 }
 
-/// How long the text, number or word is that begins here.
+/// Returns the length of the string, number or word at the start of `bytes`.
 fn token(bytes: &[u8], quoted: bool) -> usize {
     if !quoted {
         let ends = |byte: &u8| matches!(byte, b',' | b':' | b']' | b'}' | b' ' | b'\t' | b'\r' | b'\n');

@@ -58,12 +58,12 @@ pub(crate) fn further_chunks(sub_tasks: usize) -> usize {
 
 pub(crate) fn json<T: Serialize + ?Sized>(value: &T) -> Result<String, StoreError> {
     let text = serde_json::to_string(value).map_err(|e| StoreError::Corrupt(e.to_string()))?;
-    // Whatever enters a task is measured where it enters.
+    // Everything that enters a task is measured on entry.
     debug_assert!(nesting(text.as_bytes()) <= READABLE, "a document that could not be read again");
     Ok(text)
 }
 
-/// Reads a document, also one that is nested deeper than the usual reader goes.
+/// Parses a document, including one nested deeper than `serde_json` allows.
 pub(crate) fn parse<T: DeserializeOwned>(text: &str) -> Result<T, StoreError> {
     let read = match serde_json::from_str(text) {
         Err(_) if deep::is_deep(text) => deep::read(text).and_then(serde_json::from_value),
@@ -73,8 +73,7 @@ pub(crate) fn parse<T: DeserializeOwned>(text: &str) -> Result<T, StoreError> {
 }
 
 impl Reading {
-    /// Refuses a document that says otherwise than its row where the task stands: the row was changed without
-    /// it.
+    /// Rejects a document whose status differs from its row's: the row was changed without it.
     pub(crate) fn check_status(&self, row: Option<TaskStatus>) -> Result<(), StoreError> {
         let said = self.t.status;
         match row {
@@ -93,17 +92,17 @@ impl Reading {
     }
 }
 
-/// How a row is shown in a list.
+/// Form in which a row is shown in a list.
 pub(crate) enum Listing {
     /// With its children: there is room for them.
     Whole,
-    /// Without: so many further chunks hold its own sub-tasks.
+    /// Without its children; the number of further chunks that hold its own sub-tasks.
     Own(usize),
 }
 
 impl Reading {
-    /// How a list shows it that has room for so many children, and how many children are shown then. One
-    /// stored before its children were counted is read whole.
+    /// Returns how a list with room for `room` children shows the task, and how many children are then shown.
+    /// A task stored before children were counted is read in full.
     pub(crate) fn listing(&self, workflow: &Workflow, room: u32) -> (Listing, u32) {
         let own = workflow.sub_tasks.len();
         let children = self.n.unwrap_or_else(|| own.max(self.u.len())).saturating_sub(own) as u32;
@@ -117,7 +116,7 @@ impl Reading {
     }
 }
 
-/// The record of a row's document and the further chunks that hold its own sub-tasks, without its children.
+/// Builds the record of a row's document and the further chunks with its own sub-tasks, without its children.
 pub(crate) fn own_record(
     id: TaskId,
     name: String,
@@ -134,7 +133,7 @@ pub(crate) fn own_record(
     Ok(record)
 }
 
-/// The sub-tasks of a row's document, followed by those of its chunks.
+/// Returns the sub-tasks of a row's document, followed by those of its chunks.
 fn sub_tasks(mut first: Vec<SubTask>, chunks: &[String]) -> Result<Vec<SubTask>, StoreError> {
     for text in chunks {
         first.extend(parse::<Vec<SubTask>>(text)?);
@@ -142,14 +141,13 @@ fn sub_tasks(mut first: Vec<SubTask>, chunks: &[String]) -> Result<Vec<SubTask>,
     Ok(first)
 }
 
-/// Refuses a text that is no JSON object.
+/// Rejects a text that is not a JSON object.
 pub(crate) fn check_object(text: &str) -> Result<(), StoreError> {
     let object = text.trim_start().starts_with('{') && serde_json::from_str::<IgnoredAny>(text).is_ok();
     if object { Ok(()) } else { Err(StoreError::Corrupt("its document is no JSON object".to_owned())) }
 }
 
-/// What a row's document says of its task's state, if it says anything: for rows of which other columns are
-/// damaged.
+/// Returns the task state in a row's document, if readable: for rows whose other columns are damaged.
 pub(crate) fn state(document: &str) -> Option<State> {
     #[derive(Deserialize)]
     struct Only {

@@ -1,45 +1,45 @@
-//! How the writing side of a store does, for readiness, metrics and whoever is on call.
+//! Health of a store's writing side, for readiness, metrics and operators.
 
 use std::fmt;
 use std::time::Duration;
 
 use longhaul_model::TaskId;
 
-/// How the writing side of a store does just now.
+/// Current health of a store's writing side.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Health {
-    /// Why changes cannot be written; `None` while they can.
+    /// Reason why changes cannot be written; `None` while they can.
     pub trouble: Option<Trouble>,
-    /// How long the oldest change waits that is not written yet.
+    /// Age of the oldest change not written yet.
     pub oldest_wait: Duration,
-    /// Posted changes that could not be written and wait to be written again.
+    /// Number of posted changes that failed to be written and wait for a retry.
     pub repeated: usize,
-    /// Posted changes that failed again and again while others were written, oldest first.
+    /// Posted changes that failed repeatedly while others were written, oldest first.
     pub set_aside: Vec<SetAside>,
-    /// Statements beside those of changes that failed since the start, such as sweeps and news to other
-    /// nodes; `None` for a store that counts none.
+    /// Number of failed statements since the start other than those of changes, such as sweeps and
+    /// notifications to other nodes; `None` for a store that does not count them.
     pub failed_statements: Option<u64>,
-    /// Whether the reserve of disk space is there; `None` for a store that keeps none.
+    /// True if the reserve of disk space is in place; `None` for a store without one.
     pub reserve: Option<bool>,
 }
 
-/// Why changes cannot be written.
+/// Reason why changes cannot be written.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Trouble {
-    /// The disk is full: only what ends or frees something is written, out of the reserve.
+    /// The disk is full: only changes that end or free something are written, using the reserve.
     Full,
-    /// The storage has not answered for so long.
+    /// The storage has not answered for this long.
     Stuck(Duration),
-    /// The last attempt to write failed; it is repeated.
+    /// The last write failed; it is retried.
     Failing(String),
-    /// The storage failed in a way that only a restart mends.
+    /// The storage failed in a way that only a restart repairs.
     Broken(String),
-    /// The store is closed, or about to be.
+    /// The store is closed or closing.
     Closed,
 }
 
 impl Trouble {
-    /// A word for programs.
+    /// Returns the machine-readable code.
     pub fn code(&self) -> &'static str {
         match self {
             Trouble::Full => "STORAGE_FULL",
@@ -63,13 +63,13 @@ impl fmt::Display for Trouble {
     }
 }
 
-/// A posted change that cannot be written though others can.
+/// A posted change that cannot be written although others can.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SetAside {
-    /// The task that it is about.
+    /// Task that the change is about.
     pub task: TaskId,
-    /// What went wrong the last time.
+    /// Error of the last attempt.
     pub reason: String,
-    /// How often it was tried.
+    /// Number of attempts so far.
     pub tries: u32,
 }

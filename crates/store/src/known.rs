@@ -96,20 +96,20 @@ impl Workflows {
     }
 }
 
-/// Tasks that were found damaged since the start, so that sweeps do not ask for them again and again. Whoever
-/// mends one restarts the server, or asks for it by its id.
+/// Tasks found damaged since the start, so that sweeps skip them. After repairing a task, an operator
+/// restarts the server or requests the task by its id.
 #[derive(Default)]
 pub(crate) struct Damages(RwLock<HashSet<TaskId>>);
 
 impl Damages {
-    /// Remembers one; says so the first time.
+    /// Remembers a damaged task, and logs it the first time.
     pub(crate) fn found(&self, id: TaskId, why: &str) {
         if self.0.write().insert(id) {
             tracing::error!(task.id = %id, error = why, "a task cannot be read and is left as it is: cancel it, or mend it");
         }
     }
 
-    /// All of them.
+    /// Returns all damaged tasks.
     pub(crate) fn all(&self) -> HashSet<TaskId> {
         self.0.read().clone()
     }

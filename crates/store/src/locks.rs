@@ -43,11 +43,11 @@ pub struct LockPage {
     pub total: u64,
 }
 
-/// What one step of the sweep of claims came to.
+/// Result of one step of the claim sweep.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ClaimSweep {
-    /// Keys and tasks that could go on though nobody had said so. They do now.
+    /// Number of keys and tasks found stuck, which are now resumed.
     pub found: usize,
-    /// Everything that waits was looked at since the sweep began; the next step begins anew.
+    /// True if the sweep has covered everything that waits; the next step starts over.
     pub is_through: bool,
 }

@@ -50,7 +50,7 @@ impl LogLine {
         LogLine { at, stream, text }
     }
 
-    /// What a log ends with whose attempt wrote all that it may.
+    /// Returns the final line of a log whose attempt has reached its limit.
     pub fn end(at: Timestamp) -> Self {
         let text = format!("[the log ends here: an attempt may write {} MiB]", LARGEST_LOG >> 20);
         LogLine::new(at, LogStream::Err, text)

@@ -10,8 +10,8 @@ pub enum News {
     /// An attempt that the node runs, or whose lease it watches, is to stop.
     #[serde(rename = "s")]
     Stop(TaskId, u32, Token),
-    /// A sub-task waits in the node's queue no more, since that revision of its task: if it began to wait
-    /// anew later, it waits on. Nodes of before do not say since when.
+    /// A sub-task has left the node's queue as of this revision of its task: a sub-task queued again later
+    /// keeps waiting. Earlier versions send no revision.
     #[serde(rename = "u")]
     Unqueued(TaskId, u32, String, #[serde(default = "at_any_time")] u64),
     /// A lease that the node watched has ended.
@@ -44,7 +44,7 @@ pub enum News {
 }
 
 impl News {
-    /// The same as two, if it is a list; for news that are too long for one letter.
+    /// Splits a list in two, for news too long for one letter.
     pub(crate) fn halves(self) -> Option<(News, News)> {
         fn split<T>(mut all: Vec<T>) -> Option<(Vec<T>, Vec<T>)> {
             let rest = all.split_off(all.len() / 2);

@@ -25,8 +25,8 @@ pub struct TaskQuery {
     pub offset: u64,
     /// How many to give at the most.
     pub limit: u32,
-    /// How many children of `forEach` sub-tasks the page may have, in all. A task whose children do not fit
-    /// is given with their numbers only ([`longhaul_model::Record::leaves_out_children`]).
+    /// Maximum number of `forEach` children on the page, in total. A task whose children do not fit is given
+    /// with their counts only ([`longhaul_model::Record::leaves_out_children`]).
     pub children: u32,
 }
 

@@ -42,8 +42,8 @@ pub struct Work {
     pub reports: Vec<(TaskId, Command)>,
     /// Sub-tasks that wait for a worker, to be leased after that.
     pub leases: Vec<(TaskId, u32)>,
-    /// Attempts that the worker was given by the same call before, and may not know of: given again, before
-    /// anything else.
+    /// Attempts that the same call gave to the worker before, and that the worker may not know of: given
+    /// again, before anything else.
     pub again: Vec<(TaskId, u32, Token)>,
     /// On what terms.
     pub terms: Option<Arc<Terms>>,
@@ -56,7 +56,7 @@ pub struct Work {
 pub struct Commit {
     /// The task.
     pub id: TaskId,
-    /// Its revision behind the change; 0 of a task that was ended unread, of which nobody knows it.
+    /// Revision of the task after the change; 0 for a task that was ended unread, whose revision is unknown.
     pub revision: u64,
     /// What must be done now.
     pub effects: Vec<Effect>,
@@ -69,7 +69,7 @@ pub trait CommitSink: Send + Sync {
     /// These changes are durable, in this order.
     fn committed(&self, commits: Vec<Commit>);
 
-    /// Room for one more attempt that is to run here, if there is any; asked by changes that are being made.
+    /// Returns room for one more attempt at this node, if there is any; called while a change is being made.
     /// Must not block.
     fn permit(&self) -> Option<Permit> {
         Some(Permit::default())
@@ -79,7 +79,7 @@ pub trait CommitSink: Send + Sync {
     fn heard(&self, _from: NodeId, _news: News) {}
 }
 
-/// Where a store's changes find room for attempts: at whoever is told of them.
+/// Room for attempts as offered by a store's commit sink.
 pub(crate) struct SinkRoom<'a>(pub(crate) &'a RwLock<Option<Arc<dyn CommitSink>>>);
 
 impl Room for SinkRoom<'_> {
@@ -111,20 +111,21 @@ pub trait Store: Send + Sync + 'static {
     /// all of it happened or nothing.
     async fn work(&self, work: Work) -> Result<Worked, StoreError>;
 
-    /// Asks every task that a server ran which is no more to recover ([`Command::Recover`]); for the start of
-    /// a server. Where the server may serve meanwhile ([`Store::recovers_behind`]), what began since the
-    /// store was opened is not lost, and a task that a command reaches first has recovered before the command
-    /// is applied. After Ok: done for all. Crash in the middle: some recovered, which does no harm when
-    /// repeated.
+    /// Recovers every task that was run by a server which is gone ([`Command::Recover`]); called at the start
+    /// of a server. Where the server may serve meanwhile ([`Store::recovers_behind`]), attempts begun since
+    /// the store was opened are not lost, and a task that a command reaches first has recovered before the
+    /// command is applied. After Ok: done for all. Crash in the middle: some have recovered; repeating is
+    /// harmless.
     async fn recover(&self) -> Result<u64, StoreError>;
 
-    /// Whether calls may be served while [`Store::recover`] is at work: where not, it must be done before.
+    /// Returns true if calls may be served while [`Store::recover`] is at work; otherwise it must finish
+    /// first.
     fn recovers_behind(&self) -> bool {
         false
     }
 
-    /// Asks one task to recover, if [`Store::recover`] has not come to it yet.
-    /// After Ok: it has, and what it needs was told.
+    /// Recovers one task, if [`Store::recover`] has not come to it yet. After Ok: recovered, and its effects
+    /// were passed on.
     async fn recover_first(&self, _id: TaskId) -> Result<(), StoreError> {
         Ok(())
     }
@@ -135,8 +136,8 @@ pub trait Store: Send + Sync + 'static {
     /// One task. A point read: quick enough to be called where it stands.
     fn get(&self, id: TaskId) -> Result<Stored, StoreError>;
 
-    /// One task without the children of `forEach` sub-tasks, of which it has the numbers: what it costs to
-    /// read does not depend on how many there are.
+    /// Returns one task with only the counts of its `forEach` children: the cost of reading does not depend
+    /// on how many there are.
     fn get_short(&self, id: TaskId) -> Result<Stored, StoreError> {
         Ok(match self.get(id)? {
             Stored::Own(record) => Stored::Own(Box::new(record.without_children())),
@@ -163,9 +164,9 @@ pub trait Store: Send + Sync + 'static {
     /// so many.
     fn blockers(&self, id: TaskId, most: u32) -> Result<Vec<Lock>, StoreError>;
 
-    /// Looks for claims that could be granted though nobody said so, and has the writer grant them: one step,
-    /// of bounded cost, of a sweep over all that waits. It makes good whatever lost a wake-up; nothing else
-    /// does. After Ok: what was found is on its way, and looked at again before it is granted.
+    /// Runs one step, of bounded cost, of a sweep over everything that waits: finds claims that could be
+    /// granted although nothing triggered it, and has the writer grant them. Only the sweep repairs lost
+    /// wake-ups. After Ok: the finds are queued, and checked again before they are granted.
     async fn sweep_claims(&self) -> Result<ClaimSweep, StoreError>;
 
     /// Which nodes share it, by name; none where it is one server's own.
@@ -271,7 +272,7 @@ pub trait Store: Send + Sync + 'static {
     /// False once the storage failed so that nothing can be written any more, or is closed.
     fn is_writable(&self) -> bool;
 
-    /// How the writing side does. In memory: it neither waits nor reads.
+    /// Returns the health of the writing side. In memory: neither waits nor reads.
     fn health(&self) -> Health {
         let trouble =
             (!self.is_writable()).then(|| Trouble::Failing("the storage does not answer".to_owned()));

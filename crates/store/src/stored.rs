@@ -20,36 +20,36 @@ pub enum Stored {
         /// The JSON object, members and their order as they came.
         json: String,
     },
-    /// One of which not everything that is stored can be read: what can be is here.
+    /// A task that cannot be read in full: what remains of it.
     Damaged(Box<Damaged>),
 }
 
-/// What is known of a task that cannot be read.
+/// Known facts of a task that cannot be read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Damaged {
-    /// Its identity; one that was made up from its row's number where even that cannot be read.
+    /// Id of the task; derived from its row number where even the id cannot be read.
     pub id: TaskId,
-    /// Its name, as far as it can be read.
+    /// Name, as far as it can be read.
     pub name: String,
-    /// Its type, as far as it can be read.
+    /// Type, as far as it can be read.
     pub kind: String,
-    /// Where it stands, by its row; `None` where that cannot be read.
+    /// Status according to the row; `None` if unreadable.
     pub status: Option<TaskStatus>,
-    /// When it was created.
+    /// Time of creation.
     pub created_at: Option<Timestamp>,
-    /// When it ended.
+    /// Time of completion.
     pub completed_at: Option<Timestamp>,
-    /// What is wrong.
+    /// Description of the damage.
     pub why: String,
 }
 
 impl Damaged {
-    /// The view of the state machine, which decides what may still be done to the task.
+    /// Returns the state machine's view, which decides what may still be done to the task.
     pub fn unread(&self, holds: bool) -> Unread {
         Unread { status: self.status, completed_at: self.completed_at, holds }
     }
 
-    /// Whether nothing more happens to it by itself, for all that is known.
+    /// Returns true if, for all that is known, nothing more happens to the task by itself.
     pub fn has_ended(&self) -> bool {
         self.status.is_none_or(TaskStatus::is_ended)
     }
@@ -151,7 +151,7 @@ pub enum Deletion {
     NotFound,
     /// It may still change: it has not ended, can be retried, or waits for a decision.
     Open(TaskStatus),
-    /// It cannot be read, so that nobody knows whether it has ended: it is to be cancelled first.
+    /// The task cannot be read, so it is not known to have ended: it must be cancelled first.
     Unreadable,
 }
 

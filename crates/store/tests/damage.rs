@@ -1,6 +1,5 @@
-//! A damaged row of the embedded engine costs only itself: each column of each table is damaged in turn, as
-//! the schema has them, in every way that SQLite lets through; then everything is asked that a store can be
-//! asked.
+//! A damaged row of the embedded engine costs only itself: each column of each table in the schema is damaged
+//! in turn, in every way that SQLite allows; then every query and command is tried.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 use std::path::Path;
@@ -13,7 +12,7 @@ use longhaul_store::sqlite::Sqlite;
 use longhaul_store::{Store, StoreError};
 use rusqlite::Connection;
 
-/// What a column may be damaged to; `{doc}` is what was there.
+/// Values that a column is damaged with, as SQL expressions; `{doc}` stands for the column's previous value.
 const VALUES: [&str; 9] = [
     "X'00FF'",
     "CAST(X'C3' AS TEXT)",
@@ -30,7 +29,7 @@ fn database(directory: &Path) -> Connection {
     Connection::open(directory.join("longhaul.db")).unwrap()
 }
 
-/// Columns of a table, and those that name a row.
+/// Returns the columns of a table, and those of its primary key.
 fn columns(database: &Connection, table: &str) -> (Vec<String>, Vec<String>) {
     let mut statement =
         database.prepare(&format!("SELECT name, pk FROM pragma_table_info('{table}')")).unwrap();
@@ -40,7 +39,7 @@ fn columns(database: &Connection, table: &str) -> (Vec<String>, Vec<String>) {
     (all.into_iter().map(|(name, _)| name).collect(), key)
 }
 
-/// All tables, but for those that SQLite makes for itself.
+/// Returns all tables except SQLite's own.
 fn tables(database: &Connection) -> Vec<String> {
     let text =
         "SELECT name FROM pragma_table_list WHERE type = 'table' AND name NOT LIKE 'sqlite_%' ORDER BY name";
@@ -48,7 +47,7 @@ fn tables(database: &Connection) -> Vec<String> {
     statement.query_map([], |row| row.get(0)).unwrap().collect::<Result<_, _>>().unwrap()
 }
 
-/// One that ended is moved to history, as sealing does once there are many.
+/// Moves an ended task to history, as sealing does once there are many.
 fn seal(directory: &Path) {
     let database = database(directory);
     let moved = "INSERT INTO history SELECT seq, id, name, kind, status, created_at, completed_at, due_at, 0, resources, doc
@@ -59,7 +58,7 @@ fn seal(directory: &Path) {
     database.execute_batch(moved).unwrap();
 }
 
-/// A copy of a store with one damage; false if SQLite does not let it through, or nothing is changed by it.
+/// Copies a store and damages the copy; returns false if SQLite refuses the damage or nothing changes.
 fn damaged(from: &Path, to: &Path, damage: &Damage, place: usize) -> bool {
     std::fs::copy(from.join("longhaul.db"), to.join("longhaul.db")).unwrap();
     let database = database(to);
@@ -93,7 +92,7 @@ async fn damaged_row_costs_only_itself() {
                 let damage =
                     Damage { table: table.clone(), column: column.clone(), value: (*value).to_owned(), most };
                 let copy = tempfile::tempdir().unwrap();
-                // Another row each time, if there are others.
+                // Damages another row each time, if there are others.
                 if !(0..=n % 3).rev().any(|place| damaged(whole.path(), copy.path(), &damage, place)) {
                     continue;
                 }
@@ -120,7 +119,7 @@ async fn walk(copy: tempfile::TempDir, env: Env, everything: Arc<Everything>, da
     }
 }
 
-/// What is about the whole store may be refused, if it is said what of.
+/// Accepts a refusal to open the store only if the error names the damaged table.
 fn says(e: &StoreError, damage: &Damage) -> bool {
     let table = damage.table.strip_suffix("_migrations").unwrap_or(&damage.table);
     e.to_string().contains(table)

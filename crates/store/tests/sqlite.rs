@@ -76,7 +76,8 @@ async fn backup_is_a_store_of_its_own() {
     store.close().await;
 }
 
-/// What was written before outputs were measured: up to 128 levels, and what rows wrap around them.
+/// Documents written before outputs were measured are read: up to 128 levels, plus those that rows wrap
+/// around them.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn deep_documents_of_before_are_read() {
     let mut files = Files::new();
@@ -107,8 +108,8 @@ async fn deep_documents_of_before_are_read() {
     store.close().await;
 }
 
-/// Commands come while what an earlier process left recovers: each task recovers once, before the first of
-/// them, and what has begun since is not lost.
+/// Commands arrive while tasks of an earlier process recover: each task recovers once, before its first
+/// command, and attempts begun since are not lost.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn commands_and_recovery_come_in_any_order() {
     const TASKS: usize = 200;
@@ -122,7 +123,8 @@ async fn commands_and_recovery_come_in_any_order() {
     store.close().await;
 
     let store = files.open().await;
-    // Behind it some commands reach tasks first, some later, some twice; and one task is new.
+    // While recovery runs, commands reach some tasks before it, some after it, some twice; and one task is
+    // new.
     let (behind, mut random) = (store.clone(), 17_u64);
     let recovery = tokio::spawn(async move { behind.recover().await });
     let mut next = || {
@@ -133,7 +135,7 @@ async fn commands_and_recovery_come_in_any_order() {
     for _ in 0..TASKS {
         let id = tasks[next() % TASKS];
         match next() % 4 {
-            // What the earlier process would have said of its attempt.
+            // The report of the earlier process's attempt.
             0 => {
                 let late =
                     Command::Complete { sub_task: 0, token: Token(1), output: None, by: None, next: None };
@@ -141,7 +143,7 @@ async fn commands_and_recovery_come_in_any_order() {
                 assert!(matches!(done, Err(StoreError::Refused(_))), "{done:?}");
             }
             1 => store.recover_first(id).await.unwrap(),
-            // What this one says of its own: it is there.
+            // The report of this process's attempt, which exists.
             2 => {
                 let done =
                     Command::Complete { sub_task: 0, token: Token(2), output: None, by: None, next: None };
@@ -163,8 +165,8 @@ async fn commands_and_recovery_come_in_any_order() {
     store.close().await;
 }
 
-/// Tasks that wait with large inputs are read again when they go on: they are not all in memory, and nothing
-/// is missing.
+/// Tasks that wait with large inputs are evicted from memory and read again when they continue; nothing is
+/// lost.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn tasks_with_large_inputs_go_on_after_they_were_put_out_of_memory() {
     let mut files = Files::new();
@@ -172,7 +174,7 @@ async fn tasks_with_large_inputs_go_on_after_they_were_put_out_of_memory() {
     let workflow = put(&*store, definition("w", "T_RUN", 2)).await;
     let mut tasks = Vec::new();
     for n in 0..60 {
-        // 5 MB in memory, and some too large to be kept at all.
+        // 5 MB in memory; some are too large to be kept at all.
         let numbers = if n % 20 == 0 { 250_000 } else { 30_000 };
         let input = json!({ "title": n.to_string(), "host": "h", "numbers": vec![n; numbers] });
         let spec = Spec { input, labels: Default::default(), requested_by: None };
@@ -191,7 +193,7 @@ async fn tasks_with_large_inputs_go_on_after_they_were_put_out_of_memory() {
     store.close().await;
 }
 
-/// Buckets of completions grow with time: one that counts nothing any more is gone.
+/// Buckets of completions accumulate over time: a bucket that has dropped to zero is deleted.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn buckets_that_count_nothing_are_deleted() {
     let mut files = Files::new();
@@ -212,7 +214,8 @@ async fn buckets_that_count_nothing_are_deleted() {
         database.query_row(&statement, [], |row| row.get(0)).unwrap()
     };
     assert_eq!((count("n = 0"), count("n > 0") > 0), (0, true));
-    // A second of its own for each task, of which the last one's is left; by all, by HOST and by Domain.
+    // Each task completed in a second of its own, and only the last one's buckets remain: for all tasks, by
+    // HOST and by Domain.
     assert_eq!(count("width = 1000"), 3);
 }
 

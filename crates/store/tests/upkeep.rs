@@ -1,5 +1,5 @@
-//! Upkeep of the embedded engine beside load: its log stays small under readers and shrinks, what a deleted
-//! task wrote goes in slices, a backup is of one moment.
+//! Upkeep of the embedded engine under load: its log stays small under readers and shrinks, the data of a
+//! deleted task is removed in slices, and a backup is of one moment.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 use std::path::Path;
@@ -14,7 +14,7 @@ use longhaul_store::{Deletion, LogLine, LogStream, Store, StoreError, TaskQuery}
 use rusqlite::Connection;
 use serde_json::json;
 
-/// Far more than anything here takes, also on a busy machine.
+/// Upper bound of any wait, even on a busy machine.
 const LONG: Duration = Duration::from_secs(120);
 const MIB: u64 = 1 << 20;
 
@@ -36,8 +36,7 @@ fn count(connection: &Connection, table: &str) -> i64 {
     connection.query_row(&format!("SELECT count(*) FROM {table}"), [], |row| row.get(0)).unwrap()
 }
 
-/// Reliability P13: eight that read long lists one after the other, so that there is no moment without a
-/// reader.
+/// Reliability P13: eight readers of long lists overlap, so that there is no moment without a reader.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn log_stays_small_under_readers_and_shrinks_afterwards() {
     let directory = tempfile::tempdir().unwrap();
@@ -65,7 +64,7 @@ async fn log_stays_small_under_readers_and_shrinks_afterwards() {
     let size = || std::fs::metadata(&log).map_or(0, |meta| meta.len());
     let (mut written, mut largest) = (0, 0);
     let filling = "x".repeat(300_000);
-    // What is written is several times what the log may have.
+    // Writes several times the permitted size of the log.
     while written < 160 * MIB {
         let tasks = (0..16).map(|_| {
             let input = json!({ "title": "large", "host": "h", "filling": filling });
@@ -76,7 +75,7 @@ async fn log_stays_small_under_readers_and_shrinks_afterwards() {
         futures_util::future::join_all(tasks).await;
         written += 16 * filling.len() as u64;
         largest = largest.max(size());
-        // No faster than the readers read, however busy the machine is.
+        // No faster than the readers, however busy the machine is.
         let read = lists.load(Ordering::Relaxed);
         until("they read on", || lists.load(Ordering::Relaxed) >= read + 8).await;
     }
@@ -108,7 +107,7 @@ async fn what_a_deleted_task_wrote_goes_in_slices_also_after_a_restart() {
     let other = other(directory.path());
     let chunks = count(&other, "logs");
     assert_eq!(store.delete_history(vec![first], None).await.unwrap(), [(first, Deletion::Deleted)]);
-    // Gone at once, for everybody, and counted no more.
+    // Deleted for all readers at once, and no longer counted.
     assert!(matches!(store.get(first), Err(StoreError::NotFound)));
     let page = store.list(&TaskQuery { limit: 10, ..TaskQuery::default() }).unwrap();
     assert_eq!((page.total, page.tasks[0].id()), (1, kept));
@@ -117,7 +116,7 @@ async fn what_a_deleted_task_wrote_goes_in_slices_also_after_a_restart() {
     assert_eq!(count(&other, "logs") * 2, chunks);
     assert_eq!((count(&other, "specs"), count(&other, "attempts")), (1, 0));
     store.close().await;
-    // Planted: a crash after the first slice of another one's deletion.
+    // Simulated: a crash after the first slice of another task's deletion.
     let gone = "seq = (SELECT seq FROM ids)";
     other
         .execute_batch(&format!(
@@ -131,7 +130,7 @@ async fn what_a_deleted_task_wrote_goes_in_slices_also_after_a_restart() {
     store.close().await;
 }
 
-/// The first transaction of a deletion takes no more than a slice.
+/// The first transaction of a deletion handles no more than a slice.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn deletion_of_a_large_task_holds_the_writer_for_a_slice_only() {
     let directory = tempfile::tempdir().unwrap();
@@ -140,7 +139,7 @@ async fn deletion_of_a_large_task_holds_the_writer_for_a_slice_only() {
     let workflow = put(&*store, definition("w", "T_RUN", 1)).await;
     let id = chatty(&store, &env, &workflow).await;
     let other = other(directory.path());
-    // What was deleted in one transaction, noted by the database itself.
+    // Rows deleted in one transaction, recorded by the database itself.
     other
         .execute_batch(
             "CREATE TABLE seen (at INTEGER);

@@ -1,5 +1,5 @@
-//! Reliability F8, F36 and their kin at the embedded engine: one change that cannot be written starves
-//! nobody, a disk that is full leaves a way out, and a close never waits for a storage that does not answer.
+//! Reliability F8, F36 and related cases of the embedded engine: a change that cannot be written starves no
+//! other, a full disk leaves a way out, and closing never waits for storage that does not answer.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 use std::path::Path;
@@ -14,7 +14,7 @@ use longhaul_store::sqlite::Sqlite;
 use longhaul_store::{Deletion, Store, StoreError, Submission, Trouble};
 use rusqlite::Connection;
 
-/// Far more than anything here takes, also on a busy machine.
+/// Upper bound of any wait, even on a busy machine.
 const LONG: Duration = Duration::from_secs(60);
 
 async fn until(what: &str, mut is: impl FnMut() -> bool) {
@@ -41,7 +41,7 @@ impl Place {
         (store, workflow)
     }
 
-    /// A connection of somebody else.
+    /// Opens a connection of another process.
     fn other(&self) -> Connection {
         let other = Connection::open(self.directory.path().join("longhaul.db")).unwrap();
         other.busy_timeout(LONG).unwrap();
@@ -72,7 +72,7 @@ fn step(store: &Sqlite, id: TaskId) -> TaskStatus {
     record(store, id).state.status
 }
 
-/// Planted: everything that writes the rows of one task fails, whatever it is.
+/// Simulated: every write to the rows of one task fails.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn change_that_fails_alone_is_set_aside_and_starves_nobody() {
     let place = Place::new();
@@ -86,7 +86,7 @@ async fn change_that_fails_alone_is_set_aside_and_starves_nobody() {
             "CREATE TRIGGER bad BEFORE UPDATE ON hot WHEN old.name = 'bad' BEGIN SELECT raise(ABORT, 'a bad row'); END",
         )
         .unwrap();
-    // In one batch with others, before and behind it.
+    // In one batch with others, before and after it.
     for _ in 0..20 {
         store.post(bad, completed(0)).await;
         store.post(bad, Command::Due).await;
@@ -98,12 +98,12 @@ async fn change_that_fails_alone_is_set_aside_and_starves_nobody() {
     assert_eq!((health.set_aside[0].task, health.set_aside.len()), (bad, 1), "{health:?}");
     assert!(health.set_aside[0].reason.contains("a bad row"), "{health:?}");
     assert_eq!((health.trouble, store.is_writable()), (None, true));
-    // Who asks for the same is told, and only he.
+    // Only the caller who requests the failing change is told.
     let (asked, submitted) =
         tokio::join!(store.command(bad, completed(0), None), place.submit(&store, &workflow));
     assert!(matches!(asked, Err(StoreError::Corrupt(_))), "{asked:?}");
     submitted.unwrap();
-    // Once the reason is gone it is done after all.
+    // Once the cause is gone, the change is written after all.
     other.execute_batch("DROP TRIGGER bad").unwrap();
     until("it is done", || store.health().set_aside.is_empty()).await;
     complete(&*store, bad, 1, None).await;
@@ -111,14 +111,14 @@ async fn change_that_fails_alone_is_set_aside_and_starves_nobody() {
     store.close().await;
 }
 
-/// Planted: a bad byte in each text of a row that is due.
+/// Simulated: an invalid byte in each text of a row that is due.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn due_row_with_a_bad_byte_starves_nobody() {
     for column in ["name", "resources", "doc"] {
         let place = Place::new();
         let (store, workflow) = place.open().await;
         let bad = start(&*store, &place.env, &workflow, "bad").await;
-        // So that the writer reads it again.
+        // Reopened, so that the writer reads the row again.
         store.close().await;
         place
             .other()
@@ -140,7 +140,7 @@ async fn due_row_with_a_bad_byte_starves_nobody() {
     }
 }
 
-/// Planted: another process holds the database, which nothing can be written to.
+/// Simulated: another process holds the database, so that nothing can be written.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_was_posted_while_nothing_can_be_written_is_written_afterwards() {
     let place = Place::new();
@@ -151,13 +151,13 @@ async fn what_was_posted_while_nothing_can_be_written_is_written_afterwards() {
     store.post(id, completed(0)).await;
     until("readiness tells", || matches!(store.health().trouble, Some(Trouble::Failing(_)))).await;
     assert!(!store.is_writable());
-    // Answered while the other one goes on.
+    // Answered while the other process goes on holding it.
     let begun = Instant::now();
     assert!(matches!(place.submit(&store, &workflow).await, Err(StoreError::Unavailable(_))));
     assert!(begun.elapsed() < LONG);
     until("it waits", || store.health().repeated == 1).await;
     assert!(store.health().oldest_wait > Duration::ZERO);
-    // Reads go on.
+    // Reads still work.
     assert_eq!(step(&store, id), TaskStatus::InProgress);
     other.execute_batch("ROLLBACK").unwrap();
     until("readiness tells", || store.is_writable()).await;
@@ -193,7 +193,7 @@ async fn close_overtakes_what_cannot_be_written() {
     assert!(matches!(place.submit(&store, &workflow).await, Err(StoreError::Unavailable(_))));
 }
 
-/// Planted: a statement that does not come back, as on a disk that hangs.
+/// Simulated: a statement that never returns, as on a disk that hangs.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn storage_that_hangs_keeps_nobody_waiting() {
     let place = Place::new();
@@ -219,7 +219,7 @@ async fn storage_that_hangs_keeps_nobody_waiting() {
     assert!(begun.elapsed() < LONG);
     let health = store.health();
     assert!(matches!(health.trouble, Some(Trouble::Stuck(_))) && !store.is_writable(), "{health:?}");
-    // By now everybody is refused at once, and reads go on.
+    // By now every call is refused at once, and reads still work.
     let begun = Instant::now();
     assert!(matches!(place.submit(&store, &workflow).await, Err(StoreError::Unavailable(_))));
     assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
@@ -229,7 +229,7 @@ async fn storage_that_hangs_keeps_nobody_waiting() {
     assert!(begun.elapsed() < LONG, "{:?}", begun.elapsed());
 }
 
-/// A small file system of its own; a test that cannot have one fails.
+/// A small file system for one test; the test fails if it cannot be mounted.
 struct Small {
     place: Place,
 }
@@ -250,7 +250,7 @@ impl Small {
         self.place.directory.path().join("ballast")
     }
 
-    /// Fills what is left of it.
+    /// Fills the remaining space.
     fn fill(&self) {
         use std::io::Write;
         let mut file = std::fs::OpenOptions::new().create(true).append(true).open(self.ballast()).unwrap();
@@ -260,7 +260,7 @@ impl Small {
 
 impl Drop for Small {
     fn drop(&mut self) {
-        // Lazily: a store that failed may have it open.
+        // Lazy unmount: a failed store may still have files open.
         let _ = Program::new("umount").arg("-l").arg(self.place.directory.path()).status();
     }
 }
@@ -269,7 +269,7 @@ fn size(path: &Path) -> u64 {
     std::fs::metadata(path).map_or(0, |meta| meta.len())
 }
 
-/// Reliability F8 and F36: the disk is full with results in flight.
+/// Reliability F8 and F36: the disk fills up with results in flight.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn full_disk_leaves_a_way_out_and_heals_by_itself() {
     let small = Small::new("8m");
@@ -291,12 +291,12 @@ async fn full_disk_leaves_a_way_out_and_heals_by_itself() {
         store.command(id, failed(0), None).await.unwrap();
     }
     small.fill();
-    // What is in flight arrives, first of all.
+    // The result in flight arrives first of all.
     store.post(running, completed(0)).await;
     until("it is known", || matches!(store.health().trouble, Some(Trouble::Full))).await;
     assert!(matches!(place.submit(&store, &workflow).await, Err(StoreError::Full)));
     assert_eq!((size(&reserve), store.is_writable()), (0, false));
-    // The ways out.
+    // Changes that free something are still accepted.
     let decision = || ("me".to_owned(), "why".to_owned());
     store.command(cancelled, cancel(), None).await.unwrap();
     let (by, reason) = decision();
@@ -308,7 +308,7 @@ async fn full_disk_leaves_a_way_out_and_heals_by_itself() {
     let deleted = store.delete_history(vec![ended], None).await.unwrap();
     assert_eq!(deleted, [(ended, Deletion::Deleted)]);
     assert!(matches!(place.submit(&store, &workflow).await, Err(StoreError::Full)));
-    // There is room again: everything goes on without a restart, and the reserve is back.
+    // With space available again, everything continues without a restart, and the reserve is back.
     std::fs::remove_file(small.ballast()).unwrap();
     until("it is ready again", || store.is_writable()).await;
     place.submit(&store, &workflow).await.unwrap();
@@ -316,7 +316,7 @@ async fn full_disk_leaves_a_way_out_and_heals_by_itself() {
     store.close().await;
 }
 
-/// Also what was posted before anybody noticed is written, and a start on a full disk succeeds.
+/// Changes posted before the full disk is noticed are written too, and a start on a full disk succeeds.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn store_opens_on_a_full_disk() {
     let small = Small::new("8m");

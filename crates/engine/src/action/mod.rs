@@ -91,15 +91,15 @@ impl Actions {
     }
 }
 
-/// Passes an output on if it can be kept. The model checks again: here it is beside the writer, and of
-/// commands not at all.
+/// Passes an output on if it can be kept. The model checks again; checking here spares the writer that work,
+/// and the output of commands is not checked here at all.
 fn checked(output: Option<Value>) -> Result<Option<Value>, Failure> {
     let unfit = output.as_ref().and_then(|value| value::check_output(value).err());
     unfit.map_or(Ok(output), |unfit| Err(refuse(unfit.fault())))
 }
 
-/// The JSON that a text is, or `None` if it is something else. JSON that is nested deeper than it can be read
-/// is too deep for an output, too.
+/// Parses a text as JSON; `None` if the text is something else. JSON nested too deeply to be parsed is also
+/// too deep for an output.
 fn json_of(text: &[u8]) -> Result<Option<Value>, Failure> {
     match serde_json::from_slice(text) {
         Ok(json) => Ok(Some(json)),
@@ -110,17 +110,17 @@ fn json_of(text: &[u8]) -> Result<Option<Value>, Failure> {
     }
 }
 
-/// A failure on our side that another attempt would only repeat.
+/// Returns a failure on our side that another attempt would only repeat.
 fn refuse(fault: Fault) -> Failure {
     Failure::Local { fault, retryable: false }
 }
 
-/// A failure on our side that another attempt may not meet again.
+/// Returns a failure on our side that another attempt may not meet again.
 fn may_pass(fault: Fault) -> Failure {
     Failure::Local { fault, retryable: true }
 }
 
-/// Whoever was to do the work says that it was not done.
+/// Returns a failure for work that the party asked to do it says was not done.
 fn not_done(fault: Fault, retryable: bool) -> Failure {
     Failure::Error { fault, retryable }
 }

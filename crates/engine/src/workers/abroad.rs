@@ -145,7 +145,7 @@ impl Workers {
         queue.give(&name, now)
     }
 
-    /// Whether other nodes say that something waits in these queues, which may be leased.
+    /// True if other nodes report leasable work in these queues.
     pub(super) fn wait_abroad(&self, names: &[Arc<str>]) -> bool {
         let mut state = self.state.lock();
         names.iter().any(|name| {

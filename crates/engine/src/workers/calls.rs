@@ -1,5 +1,5 @@
-//! Calls for work that have a name. The same call again, as its answer may be lost, takes the place of the
-//! one before: it waits until that one is out of the way, and is then given what that one was given.
+//! Named calls for work. A call that is repeated, as its answer may have been lost, supersedes the earlier
+//! one: it waits until the earlier call is out of the way, and is then given the same leases.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -11,23 +11,23 @@ use tokio_util::sync::CancellationToken;
 use super::lease::Ask;
 use super::leases::Call;
 
-/// The calls that are being answered.
+/// The calls being answered.
 #[derive(Default)]
 pub(super) struct Calls(Mutex<HashMap<Call, One>>);
 
 #[derive(Default)]
 struct One {
-    /// The latest of that name.
+    /// Token of the latest call of this name; cancelled when the same call comes again.
     over: CancellationToken,
     busy: Arc<tokio::sync::Mutex<()>>,
-    /// Of that name.
+    /// Number of calls of this name being answered.
     count: usize,
 }
 
-/// A call that is being answered.
+/// A call being answered.
 pub(super) struct Entered {
     over: CancellationToken,
-    /// Held while it may lease.
+    /// Held while the call may lease.
     _alone: Option<OwnedMutexGuard<()>>,
     _leaving: Option<Leaving>,
 }
@@ -47,19 +47,19 @@ impl Drop for Leaving {
 }
 
 impl Entered {
-    /// Whether the same call came again.
+    /// True if the same call came again.
     pub(super) fn is_over(&self) -> bool {
         self.over.is_cancelled()
     }
 
-    /// Waits until it does.
+    /// Waits until the same call comes again.
     pub(super) async fn over(&self) {
         self.over.cancelled().await;
     }
 }
 
 impl Calls {
-    /// A call begins; one that has a name waits for the one before.
+    /// Begins a call; a named one supersedes the call before it and waits for its end.
     pub(super) async fn enter(self: &Arc<Self>, ask: &Ask) -> Arc<Entered> {
         let over = CancellationToken::new();
         let Some(call) = ask.call() else {

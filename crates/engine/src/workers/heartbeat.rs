@@ -14,7 +14,7 @@ use crate::error::EngineError;
 use crate::logs::LogLine;
 use crate::secrets::Redactor;
 
-/// How long a heartbeat waits until what came with it is written.
+/// Longest wait of a heartbeat until the data that came with it is written.
 const PATIENCE: Duration = Duration::from_secs(2);
 
 /// A worker's sign of life for several leases.
@@ -90,7 +90,7 @@ impl Engine {
         }
     }
 
-    /// Leases that an earlier process gave are known before they are looked for.
+    /// Recovers leases given by an earlier process, so that they are known before they are looked up.
     pub(super) async fn recover_leases(
         &self,
         leases: impl Iterator<Item = LeaseName>,
@@ -102,20 +102,20 @@ impl Engine {
         self.inner.recover_first(unknown.into_iter()).await
     }
 
-    /// Leases last longer before anything that came with the heartbeat is written: that a worker lives must
-    /// not depend on whether its words can be stored.
+    /// Extends leases before any data that came with the heartbeat is written: the life of a worker must not
+    /// depend on whether its reports can be stored.
     fn touch(&self, worker: &WorkerId, names: &[LeaseName]) {
         let away: Vec<LeaseName> = {
             let (mut state, now) = (self.inner.dispatcher.workers().state.lock(), Instant::now());
             names.iter().for_each(|name| state.leases.touch(&name.key, worker, now));
             names.iter().filter(|name| !state.leases.has(&name.key)).copied().collect()
         };
-        // What goes wrong here goes wrong again below, where it is answered.
+        // An error here occurs again below, where it is reported.
         let _ = self.extend_elsewhere(worker, &away);
     }
 
-    /// Passes on how far an attempt is, and what it writes. Until `patience` is over it waits for what it
-    /// writes; after that it is on its way.
+    /// Passes on an attempt's progress and log lines. Waits for the lines to be stored until `patience` is
+    /// over; after that, they are still on their way.
     async fn told(
         &self,
         worker: &WorkerId,

@@ -24,11 +24,11 @@ use crate::error::EngineError;
 
 /// When a worker that may not wait should ask again.
 const ASK_AGAIN: Span = Span(1_000);
-/// How long one that may not wait waits all the same where work waits at other nodes: so long that they hear
-/// of it and give some.
+/// Minimum wait of a call, even one that may not wait, if work waits at other nodes: long enough for them to
+/// hear of the call and give some.
 const ROUND_TRIP: Duration = Duration::from_millis(750);
 
-/// How often a call that has a name looks for what it was given before.
+/// Interval at which a named call looks for leases it was given before.
 const LOOK_AGAIN: Duration = Duration::from_millis(500);
 
 /// A worker asks for work.
@@ -44,7 +44,7 @@ pub struct Ask {
     pub wait: Duration,
     /// How long a lease lasts without a heartbeat.
     pub lease: Span,
-    /// The worker's name for this call: the same one again is given what it was given before.
+    /// The worker's name for this call: a repeated call is given the same leases as before.
     pub request: Option<Arc<str>>,
 }
 
@@ -91,7 +91,7 @@ pub struct Assignment {
 }
 
 impl Ask {
-    /// What it is known by, if it has a name.
+    /// Returns the identity of the call, if it has a name.
     pub(super) fn call(&self) -> Option<Call> {
         Some((self.worker.clone(), self.request.clone()?))
     }
@@ -155,7 +155,7 @@ impl Engine {
                 continue;
             }
             let now = Instant::now();
-            // What waits elsewhere comes here only while somebody is known to ask for it.
+            // Work that waits elsewhere comes here only while a worker is known to ask for it.
             let elsewhere = self.inner.store.peers() > 0 && workers.wait_abroad(&ask.queues);
             let until = began + if elsewhere { ask.wait.max(ROUND_TRIP) } else { ask.wait };
             if now >= until || self.inner.timers_stopped() {
@@ -168,7 +168,8 @@ impl Engine {
                 self.inner.dispatcher.tell_all(news);
             }
             let wake = workers.pause(&ask.queues, now).map_or(until, |pause| until.min(now + pause));
-            // What the same call was given before a restart is known here once its task is recovered.
+            // Leases that the same call was given before a restart are known here once their tasks have
+            // recovered.
             let wake = if ask.request.is_some() { wake.min(now + LOOK_AGAIN) } else { wake };
             tokio::select! {
                 _ = select_all(told) => {}
@@ -191,8 +192,8 @@ impl Engine {
         work.leases = taken.iter().map(|taken| taken.item).collect();
         work.terms = Some(ask.terms(&workers));
         work.room = ask.max;
-        // Whoever asked may go away meanwhile: what was taken must go back all the same, and what was leased
-        // as well, as nobody has seen it.
+        // The caller may go away meanwhile: work taken from queues must go back all the same, and so must
+        // leases, as nobody has seen them.
         let (engine, call) = (self.clone(), call.clone());
         let (answer, worked) = oneshot::channel();
         tokio::spawn(async move {
@@ -211,7 +212,7 @@ impl Engine {
         Ok((worked, assigned))
     }
 
-    /// What was leased to somebody who has gone, and did not hear of it, was not begun.
+    /// Hands back attempts leased to a caller that has gone without seeing them: they never began.
     async fn take_back(&self, unseen: Worked) {
         for Grant { id, launch, .. } in unseen.grants {
             let (sub_task, token) = (launch.sub_task, launch.token);
@@ -259,16 +260,15 @@ impl Engine {
     }
 }
 
-/// An input that wraps outputs deeper than most JSON readers go: the answer would be lost on the worker, and
-/// what else it leases.
+/// Returns the failure for an input that wraps outputs too deeply for most JSON parsers: the answer would be
+/// lost on the worker, along with everything else it leases.
 fn too_deep(unfit: Unfit) -> Failure {
     let fault = Fault::new("INPUT_TOO_DEEP", format!("the `input` of the `worker` action is {unfit}"))
         .remedy("Give the worker only what it needs of earlier outputs");
     Failure::Error { fault, retryable: false }
 }
 
-/// What was leased, on its way to whoever asked: taken back if they are gone before they have it in their
-/// hands.
+/// Leases on their way to the caller: taken back if the caller is gone before it has received them.
 struct Unseen {
     engine: Engine,
     worked: Option<Worked>,
@@ -285,7 +285,7 @@ impl Drop for Unseen {
 }
 
 impl Workers {
-    /// What the same call was given before.
+    /// Returns the leases that the same call was given before.
     pub(super) fn given_before(&self, ask: &Ask) -> Vec<Key> {
         ask.call().map_or_else(Vec::new, |call| self.state.lock().leases.given(&call))
     }

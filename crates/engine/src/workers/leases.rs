@@ -15,11 +15,11 @@ pub(crate) type Key = (TaskId, u32, Token);
 #[derive(Default)]
 pub(super) struct Leases {
     all: HashMap<Key, Held>,
-    /// Those of each call that has a name, by the worker's name and the call's.
+    /// Leases of each named call.
     calls: HashMap<Call, Vec<Key>>,
 }
 
-/// A call of a worker that has a name.
+/// Identity of a named call: the worker and its name for the call.
 pub(super) type Call = (WorkerId, Arc<str>);
 
 /// A lease.
@@ -28,7 +28,7 @@ pub(super) struct Held {
     pub(super) queue: Arc<str>,
     /// Whether the worker may know secrets of the task.
     pub(super) secrets: bool,
-    /// The worker's name for the call that it was given by.
+    /// The worker's name for the call that returned this lease.
     request: Option<Arc<str>>,
     /// The node that its worker was heard of last, if that is another one.
     pub(super) heard_at: Option<NodeId>,
@@ -102,7 +102,7 @@ impl Leases {
         Some(held)
     }
 
-    /// What a call was given and its worker still has.
+    /// Returns the leases that a call was given and its worker still has.
     pub(super) fn given(&self, call: &Call) -> Vec<Key> {
         let live = |key: &&Key| self.all.get(key).is_some_and(|held| held.state == State::Live);
         self.calls.get(call).map_or_else(Vec::new, |keys| keys.iter().filter(live).copied().collect())
@@ -122,7 +122,7 @@ impl Leases {
         Some((held.worker.clone(), held.heard_at))
     }
 
-    /// A sign of life, before it is known what there is to answer: the lease lasts its span from now.
+    /// Records a sign of life, before the answer to it is known: the lease lasts its span from now.
     pub(super) fn touch(&mut self, key: &Key, worker: &WorkerId, now: Instant) {
         let found =
             self.all.get_mut(key).filter(|held| held.worker == *worker && held.state != State::Ending);

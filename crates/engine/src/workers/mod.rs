@@ -55,13 +55,13 @@ struct State {
     told: HashMap<Key, Instant>,
     /// The number of the next that waits.
     number: u64,
-    /// What runs is not all known yet.
+    /// True while running attempts are not all known yet.
     recovering: bool,
 }
 
 impl Workers {
-    /// Whether what an earlier process left is being looked at still. Until that is done nobody knows how
-    /// much of a queue runs: where only so much may, nothing more begins.
+    /// Sets whether tasks of an earlier process are still being recovered. Until they are, the number of
+    /// running attempts of a queue is unknown: in a queue with a limit, nothing more begins.
     pub(crate) fn recovering(&self, is: bool) {
         let mut state = self.state.lock();
         state.recovering = is;
@@ -70,7 +70,7 @@ impl Workers {
         }
     }
 
-    /// A sub-task waits for a worker, since that revision of its task.
+    /// Queues a sub-task for a worker; it waits since that revision of its task.
     pub(crate) fn queued(&self, id: TaskId, sub_task: u32, queue: &Arc<str>, priority: i8, revision: u64) {
         let mut state = self.state.lock();
         state.number += 1;
@@ -78,7 +78,8 @@ impl Workers {
         state.queue(queue).offer((id, sub_task), priority, number, revision, Instant::now());
     }
 
-    /// It waits no more, neither here nor where it was given; since that revision of its task.
+    /// Removes a sub-task that no longer waits, both here and where it was given, as of that revision of its
+    /// task.
     pub(crate) fn unqueued(&self, id: TaskId, sub_task: u32, queue: &Arc<str>, revision: u64) {
         self.state.lock().queue(queue).withdraw((id, sub_task), revision);
     }

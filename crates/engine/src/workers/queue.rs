@@ -27,7 +27,7 @@ pub(super) type Place = (Reverse<i8>, u64);
 pub(super) struct Queue {
     waiting: BTreeMap<Place, (Item, Instant)>,
     places: HashMap<Item, Place>,
-    /// Since which revision of its task each of its own waits, also while it is lent.
+    /// Revision of its task since which each of the queue's own items waits, also while it is lent.
     since: HashMap<Item, u64>,
     /// Attempts that workers have.
     pub(super) running: usize,
@@ -35,7 +35,7 @@ pub(super) struct Queue {
     taken: usize,
     limits: QueueLimits,
     bucket: Option<Bucket>,
-    /// How many attempts run is not known yet.
+    /// True while the number of running attempts is not known yet.
     recovering: bool,
     /// Attempts that workers here wait for.
     pub(super) asking: usize,
@@ -55,7 +55,7 @@ pub(super) struct Taken {
 }
 
 impl Queue {
-    /// Something waits from now on, since that revision of its task; 0 where another node knows that.
+    /// Adds an item, which waits since that revision of its task; 0 if only another node knows the revision.
     pub(super) fn offer(&mut self, item: Item, priority: i8, number: u64, revision: u64, now: Instant) {
         self.waits_since(item, revision);
         let place = (Reverse(priority), number);
@@ -71,8 +71,8 @@ impl Queue {
         *since = revision.max(*since);
     }
 
-    /// Something waits no more, unless it began to wait anew behind that revision of its task: what another
-    /// node leased may be heard of when it waits here again already.
+    /// Removes an item, unless it began to wait anew after that revision of its task: news of a lease at
+    /// another node may arrive when the item already waits here again.
     pub(super) fn withdraw(&mut self, item: Item, revision: u64) {
         if self.since.get(&item).is_some_and(|since| *since > revision) {
             return;
@@ -142,10 +142,10 @@ impl Queue {
         self.news.notify_one();
     }
 
-    /// Whether it is not known yet how many attempts run.
+    /// Sets whether the number of running attempts is still unknown.
     pub(super) fn recovering(&mut self, is: bool) {
         self.recovering = is;
-        // As many may go out as wait: each of those who are woken wakes nobody else.
+        // As many attempts may be leased as wait: a woken caller wakes nobody else.
         for _ in 0..self.waiting.len().min(64) {
             self.news.notify_one();
         }

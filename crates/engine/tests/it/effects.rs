@@ -1,4 +1,4 @@
-//! I15, measured where it counts: at a target that does the work once for each key, whatever happens to the
+//! I15, measured where it matters: at a target that does the work once per key, whatever happens to the
 //! attempts.
 
 use std::collections::BTreeMap;
@@ -14,32 +14,32 @@ use tokio::net::{TcpListener, TcpStream};
 
 use super::support::*;
 
-/// What the target does with a call.
+/// Behaviour of the target on a call.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Call {
-    /// The work, and says so.
+    /// Does the work and says so.
     Answered,
-    /// The work, and then no answer comes.
+    /// Does the work, and never answers.
     Silent,
-    /// The work, and cuts the connection.
+    /// Does the work and cuts the connection.
     Cut,
-    /// The work; a gateway in between says this.
+    /// Does the work; a gateway in between answers with this status.
     Gateway(u16),
-    /// Nothing, and says so with this status.
+    /// Does nothing and says so with this status.
     Refused(u16),
 }
 
-/// A target that remembers keys: what it did under one it does not do again.
+/// A target that remembers keys: work done under a key is not done again.
 struct Target {
     address: std::net::SocketAddr,
-    /// Effects by key.
+    /// Number of effects by key.
     effects: Arc<Mutex<BTreeMap<String, u32>>>,
-    /// Calls so far.
+    /// Number of calls so far.
     calls: Arc<Mutex<usize>>,
 }
 
 impl Target {
-    /// Its first calls go as `script` says, the others are answered.
+    /// Starts a target that treats its first calls as `script` says and answers the others.
     async fn start(script: Vec<Call>) -> Target {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
@@ -61,7 +61,7 @@ impl Target {
         target
     }
 
-    /// How often the work was done, under how many keys.
+    /// Returns how often the work was done, under all keys together.
     fn effects(&self) -> u32 {
         self.effects.lock().unwrap().values().sum()
     }
@@ -105,7 +105,7 @@ async fn started(directory: &Path) -> Engine {
     engine_with(directory, EngineConfig { http, ..EngineConfig::default() }).await
 }
 
-/// A workflow that calls the target once.
+/// Puts a workflow that calls the target once.
 async fn put(engine: &Engine, target: &Target, more: Value) {
     let mut sub =
         json!({ "action": { "http": { "method": "POST", "url": format!("http://{}/", target.address) } } });
@@ -113,8 +113,8 @@ async fn put(engine: &Engine, target: &Target, more: Value) {
     engine.put_workflow(definition("calls", vec![sub]), audit()).await.unwrap();
 }
 
-/// An operator retries until the task succeeds; what is to be decided was not done, as far as anybody can
-/// see.
+/// Retries as an operator until the task succeeds; work of unknown outcome counts as not done, as far as
+/// anybody can see.
 async fn brought_to_success(engine: &Engine, mut record: Record) {
     for _ in 0..10 {
         if record.state.status == TaskStatus::Successful {
@@ -136,7 +136,7 @@ async fn target_that_remembers_keys_acts_once_whatever_becomes_of_its_answers() 
         vec![Silent, Refused(503), Refused(409), Refused(429), Cut],
         vec![Refused(500), Refused(400), Silent, Refused(409)],
     ];
-    // By the policy, and by an operator.
+    // Retried by the policy, and by an operator.
     for more in [
         json!({"retry": {"attempts": 3, "backoff": "10ms"}, "timeout": "300ms"}),
         json!({"timeout": "300ms"}),
@@ -161,7 +161,7 @@ async fn failure_that_the_target_reports_is_followed_by_another_key() {
     put(&engine, &target, json!({})).await;
     let record = run(&engine, "calls").await;
     brought_to_success(&engine, record).await;
-    // It would say 500 for ever under the old one.
+    // With the old key, the answer would remain 500 for ever.
     assert_eq!(target.effects.lock().unwrap().len(), 2);
     engine.shutdown(Duration::from_secs(5)).await;
 }
@@ -191,12 +191,12 @@ async fn target_that_remembers_keys_acts_once_over_kills_and_retries() {
     let id = engine.submit(request("calls")).await.unwrap().task.id();
     for killed in 1..=2 {
         target.called(killed).await;
-        // As good as a kill for the attempt: it gets no time to end.
+        // As good as a kill for the attempt, which gets no time to end.
         engine.shutdown(Duration::ZERO).await;
         drop(engine);
         engine = started(dir.path()).await;
     }
-    // The third is stopped with its task by the operator's patience: the fourth is the operator's.
+    // The third call is cut off by a shutdown, too; the fourth is answered.
     target.called(3).await;
     engine.shutdown(Duration::ZERO).await;
     drop(engine);
@@ -222,7 +222,7 @@ async fn task_whose_time_is_over_is_retried_under_the_same_key() {
     engine.shutdown(Duration::from_secs(5)).await;
 }
 
-/// What a worker is given next.
+/// Returns the next attempt leased to a worker.
 async fn leased(engine: &Engine, worker: &str, span: Span) -> longhaul_engine::Assignment {
     let ask = Ask {
         worker: WorkerId(worker.into()),
@@ -245,7 +245,7 @@ async fn workers_see_one_key_over_lost_leases_and_retries_until_one_reports_a_fa
     engine.put_workflow(definition("works", vec![sub]), audit()).await.unwrap();
     let id = engine.submit(request("works")).await.unwrap().task.id();
     let first = leased(&engine, "w/1", Span(100)).await;
-    // Its lease ends, and the next one's.
+    // The worker's lease expires, and so does the next one's.
     let second = leased(&engine, "w/2", Span(100)).await;
     let record = ended(&engine, id).await;
     assert_eq!(record.state.status, TaskStatus::Failed);

@@ -1,4 +1,4 @@
-//! Built-in actions with room for few: the rest stands in line, and costs nothing until it begins.
+//! Built-in actions with room for only a few: the others stand in line, and cost nothing until they begin.
 
 use std::path::Path;
 use std::time::Duration;
@@ -15,7 +15,7 @@ async fn engine_of(directory: &Path, max_running: usize) -> Engine {
     engine_with(directory, EngineConfig { max_running, ..EngineConfig::default() }).await
 }
 
-/// A workflow with one child for each item, all of which may run side by side.
+/// Puts a workflow with one child for each item, all of which may run in parallel.
 async fn put_fan(engine: &Engine, name: &str, duration: &str, more: Value) {
     let mut fan = json!({ "forEach": "{{ input.items }}", "parallel": 10_000,
         "action": { "simulate": { "duration": duration, "output": "{{ item }}" } } });
@@ -59,8 +59,8 @@ async fn stop_counts_no_attempt_of_what_stands_in_line() {
     drop(first);
 
     let second = engine_of(dir.path(), ROOM).await;
-    // The sixteen that ran are in doubt; as many others have begun meanwhile, and the rest stands in line
-    // again. That is found out behind the start.
+    // The sixteen that ran are of unknown outcome; as many others have begun meanwhile, and the rest stands
+    // in line again. The recovery after the start finds this out in the background.
     let recovered = |record: &Record| record.sub_tasks.iter().any(|sub| sub.outcome_unknown);
     let runs = |record: &Record| count(record, SubTaskStatus::InProgress) == ROOM;
     let record = until(&second, id, |record| recovered(record) && runs(record)).await;
@@ -168,7 +168,7 @@ async fn time_goes_on_while_a_server_drains() {
     };
     assert_eq!(engine.lease(ask).await.unwrap().leases.len(), 1);
     engine.drain();
-    // The lease ends, as nobody extends it; the timer ends, and what follows stands in line.
+    // The lease expires, as nobody extends it; the timer fires, and the next sub-task stands in line.
     until(&engine, working, |record| record.sub_tasks[0].outcome_unknown).await;
     let record =
         until(&engine, waiting, |record| record.sub_tasks[0].status == SubTaskStatus::Successful).await;

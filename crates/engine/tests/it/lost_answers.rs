@@ -1,5 +1,5 @@
-//! Answers to workers that get lost: the same call again is given the same, and what nobody saw was not
-//! begun.
+//! Lost answers to workers: a repeated call is given the same leases, and an attempt that nobody saw never
+//! began.
 
 use std::path::Path;
 use std::time::Duration;
@@ -59,7 +59,7 @@ async fn same_call_again_is_given_the_same_leases_also_after_a_restart() {
     assert_eq!(first.leases.len(), 2);
     let again = engine.lease(ask("w/1", Some("a"), 2)).await.unwrap();
     assert_eq!(told(&again), told(&first));
-    // Neither another worker's call of that name, nor another call.
+    // Neither a call of that name by another worker, nor another call.
     let other = engine.lease(ask("w/2", Some("a"), 2)).await.unwrap();
     assert_eq!(other.leases.len(), 1);
     complete(&engine, "w/2", other).await;
@@ -67,7 +67,7 @@ async fn same_call_again_is_given_the_same_leases_also_after_a_restart() {
     drop(engine);
 
     let engine = started(dir.path()).await;
-    // It is recovered behind the start.
+    // Leases recover in the background after the start.
     while engine.workers().iter().map(|worker| worker.running).sum::<usize>() < 2 {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
@@ -127,7 +127,7 @@ async fn what_is_leased_to_a_caller_who_has_gone_is_leased_to_the_next() {
             tokio::spawn(async move { engine.lease(ask("w/gone", None, 1)).await })
         };
         let id = submit(&engine, n).await;
-        // Before, while and after the lease is written.
+        // Before, during and after the write of the lease.
         tokio::time::sleep(Duration::from_micros(u64::from(n % 20) * 100)).await;
         gone.abort();
         if let Ok(answered) = gone.await {

@@ -72,8 +72,8 @@ async fn stop_between_two_sub_tasks_spends_no_attempt() {
     second.shutdown(Duration::from_secs(5)).await;
 }
 
-/// A start does not wait until all has recovered, and nobody notices: what is asked for sooner recovers
-/// first.
+/// A start does not wait until everything has recovered, and nobody notices: a task that is asked for sooner
+/// recovers first.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn calls_are_served_while_active_tasks_recover() {
     let dir = tempfile::tempdir().unwrap();
@@ -123,7 +123,7 @@ async fn calls_are_served_while_active_tasks_recover() {
     second.shutdown(Duration::from_secs(5)).await;
 }
 
-/// A clock that is off by so many years at a start.
+/// Returns an environment whose clock is off by `years` at a start.
 fn years_off(years: i64) -> Env {
     let env = Env::real();
     env.refer(Timestamp(env.now().0 + years * 365 * 24 * 3_600_000));

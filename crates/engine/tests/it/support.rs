@@ -19,7 +19,7 @@ pub(crate) async fn engine_with(directory: &Path, config: EngineConfig) -> Engin
     started(directory, Env::real(), config).await
 }
 
-/// One with a clock of its own.
+/// Starts an engine with a clock of its own.
 pub(crate) async fn engine_at(directory: &Path, env: Env) -> Engine {
     started(directory, env, EngineConfig::default()).await
 }

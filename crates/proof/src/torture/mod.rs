@@ -44,7 +44,7 @@ struct Arguments {
     /// The short run that fits into continuous integration.
     #[arg(long)]
     quick: bool,
-    /// How long the soak (f32) lasts.
+    /// Length of the soak (f32) in minutes.
     #[arg(long, default_value_t = 120)]
     minutes: u64,
     /// Kills under load; 300, or 20 in a quick run.
@@ -86,12 +86,12 @@ struct Arguments {
 }
 
 impl Arguments {
-    /// Whether a fault is asked for.
+    /// True if a fault was requested.
     fn wants(&self, name: &str) -> bool {
         self.faults.iter().any(|fault| fault.eq_ignore_ascii_case(name))
     }
 
-    /// How long the soak lasts.
+    /// Returns the length of the soak.
     fn soak(&self) -> Duration {
         Duration::from_secs(self.minutes * 60)
     }
@@ -110,11 +110,11 @@ enum Part {
     Program(Program),
 }
 
-/// How long the server lives between two kills of a soak.
+/// Mean lifetime of the server between two kills of a soak.
 const MINUTE: Duration = Duration::from_secs(60);
 /// Nodes behind a balancer that workers are proven against.
 const NODES: usize = 3;
-/// The longest that a whole run may take, beside a soak.
+/// Longest time that a whole run may take, not counting a soak.
 const LIMIT: Duration = Duration::from_secs(3600);
 
 /// The program.

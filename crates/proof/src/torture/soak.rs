@@ -1,4 +1,4 @@
-//! F32: hours of steady load with a kill each minute, on one data directory. What a life uses at its most
+//! F32: hours of steady load with a kill each minute, on one data directory. The peak usage of a life
 //! (memory, descriptors, write-ahead log) must not grow from life to life, and in the end everything that was
 //! promised must be there.
 
@@ -26,18 +26,18 @@ use crate::server::{Program, Start};
 pub(super) const NAME: &str = "f32";
 const PART: &str = "F32";
 
-/// Submissions in one life: what the checks at the end have to go through grows with it.
+/// Number of submissions in one life, which determines the work of the checks at the end.
 const BUDGET: u32 = 300;
-/// How often a server is looked at.
+/// Interval at which the server's usage is sampled.
 const LOOK: Duration = Duration::from_millis(500);
-/// The largest write-ahead log that is allowed (reliability, F32), in bytes.
+/// Maximum bytes of the write-ahead log (reliability, F32).
 const LARGEST_LOG: u64 = 64 << 20;
-/// What the second half of the lives may use beyond the first half, where an hour's share of a hundredth is
-/// less: pages that the allocator keeps differ by as much from life to life.
+/// Memory in bytes that the second half of the lives may use beyond the first half, unless one percent per
+/// hour is more: the pages that the allocator keeps differ by as much from life to life.
 const MEMORY_NOISE: u64 = 8 << 20;
 const DESCRIPTOR_NOISE: u64 = 8;
 
-/// How long, and how often the server is killed.
+/// Length of the soak, and of the lives between kills.
 #[derive(Clone, Copy)]
 pub(super) struct Soak {
     pub(super) length: Duration,
@@ -46,7 +46,7 @@ pub(super) struct Soak {
     pub(super) seed: u64,
 }
 
-/// The most that was seen of each within one life.
+/// Peak usage within one life.
 #[derive(Clone, Copy, Debug, Default)]
 struct Usage {
     /// Resident memory, in bytes.
@@ -106,7 +106,7 @@ pub(super) async fn run(place: &Place, soak: Soak, report: &mut Report) -> Resul
     Ok(())
 }
 
-/// One life, watched from its first answer to its kill.
+/// Runs one life of the server, watched from its first answer to its kill.
 async fn one_life(
     program: &Program,
     shared: &Shared,
@@ -139,38 +139,38 @@ async fn one_life(
     Ok((life, most))
 }
 
-/// What a process uses now.
+/// Samples the current usage of a process.
 fn look(pid: Pid, data: &Path) -> Result<Usage> {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).context("the server's memory")?;
     let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
     let kilobytes = resident.and_then(|text| text.trim().trim_end_matches(" kB").parse::<u64>().ok());
     let descriptors =
         std::fs::read_dir(format!("/proc/{pid}/fd")).context("the server's descriptors")?.count();
-    // Absent just after a start.
+    // The file is absent just after a start.
     let log = std::fs::metadata(data.join("longhaul.db-wal")).map_or(0, |log| log.len());
     let memory = kilobytes.context("the server's memory is not told")? * 1024;
     Ok(Usage { memory, descriptors: descriptors as u64, log })
 }
 
-/// The middle of one figure over some lives.
+/// Returns the median of one figure over some lives.
 fn median(lives: &[Usage], of: impl Fn(&Usage) -> u64) -> u64 {
     let mut all: Vec<u64> = lives.iter().map(of).collect();
     all.sort_unstable();
     all.get(all.len() / 2).copied().unwrap_or(0)
 }
 
-/// The lives after the first ones, in which caches fill, in two halves.
+/// Splits the lives into two halves, without the first ones, in which caches fill.
 fn halves(usage: &[Usage]) -> (&[Usage], &[Usage]) {
     let settled = &usage[usage.len() / 5..];
     settled.split_at(settled.len() / 2)
 }
 
-/// Whether what lives use stays as it was.
+/// Reports whether usage stays flat from life to life.
 fn flat(usage: &[Usage], soak: Soak, report: &mut Report) {
     let (before, after) = halves(usage);
     let (first, second) = (median(before, |one| one.memory), median(after, |one| one.memory));
     let hours = soak.length.as_secs_f64() / 3600.0;
-    // A hundredth an hour; the middles of the halves are half of the run apart.
+    // A growth of one percent per hour is allowed; the medians of the two halves are half of the run apart.
     let may = MEMORY_NOISE.max((first as f64 * 0.01 * hours / 2.0) as u64);
     let lives = usage.len();
     let figure = format!("{lives} lives: {:.1} MiB, then {:.1} MiB", mib(first), mib(second));

@@ -2,7 +2,7 @@
 
 use longhaul_simulation::{Plant, run};
 
-/// Seeds within which a fault must show.
+/// Number of seeds within which a fault must show.
 const WITHIN: u64 = 10_000;
 
 fn found(plant: Plant) -> Option<u64> {

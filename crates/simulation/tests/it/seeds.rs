@@ -1,4 +1,4 @@
-//! Ten thousand seeds without a broken rule. `SIMULATION_SEEDS` sets how many; a failure prints its seed.
+//! Ten thousand seeds without a broken rule. `SIMULATION_SEEDS` sets the number; a failure prints its seed.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +8,7 @@ fn seeds() -> u64 {
     std::env::var("SIMULATION_SEEDS").ok().and_then(|text| text.parse().ok()).unwrap_or(10_000)
 }
 
-/// What the runs must have come across: a test that never gets somewhere proves nothing about that place.
+/// Situations that the runs must have come across: a test that never reaches one proves nothing about it.
 const PLACES: [&str; 30] = [
     "Begin",
     "Complete",

@@ -1,5 +1,5 @@
-//! A store with some of everything in it, and a walk through all that can be asked of one: whatever is
-//! damaged in it costs only the task that it belongs to.
+//! Fills a store with a bit of everything and walks through every query and command: damage to a row may cost
+//! only the task that the row belongs to.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -14,11 +14,11 @@ use crate::{
     LogStream, OrderBy, Store, StoreError, Stored, TaskQuery,
 };
 
-/// What was put into a store.
+/// Contents of a filled store.
 pub struct Everything {
-    /// Every task as it was read.
+    /// Text form of every task before the damage.
     tasks: BTreeMap<TaskId, String>,
-    /// The workflow that most of them run.
+    /// Workflow of most of the tasks.
     pub workflow: Arc<Workflow>,
 }
 
@@ -30,8 +30,8 @@ fn all_tasks() -> TaskQuery {
     TaskQuery { limit: 100, ..TaskQuery::default() }
 }
 
-/// Fills a store: tasks that run, wait for their start and for locks, failed and ended, with outputs,
-/// attempts, logs and many sub-tasks; an imported one; keys, notes, settings, and accounts.
+/// Fills a store with tasks that run, wait for their start or for locks, have failed or ended, with outputs,
+/// attempts, logs and many sub-tasks; an imported task; keys, notes, settings, and accounts.
 pub async fn fill(store: &dyn Store, accounts: &dyn Accounts, env: &Env) -> Everything {
     let workflow = put(store, definition("w", "T_RUN", 2)).await;
     let large = put(store, definition("large", "T_LARGE", 40)).await;
@@ -54,7 +54,7 @@ pub async fn fill(store: &dyn Store, accounts: &dyn Accounts, env: &Env) -> Ever
         complete(store, ended, 0, Some(json!([name]))).await;
         complete(store, ended, 1, None).await;
     }
-    // The second waits for the first.
+    // The second task waits for the first.
     for _ in 0..2 {
         start(store, env, &locking, "locks").await;
     }
@@ -103,23 +103,23 @@ pub async fn fill(store: &dyn Store, accounts: &dyn Accounts, env: &Env) -> Ever
 }
 
 impl Everything {
-    /// Remembers every task as it is.
+    /// Remembers the current form of every task.
     pub fn remember(&mut self, store: &dyn Store) {
         let page = store.list(&all_tasks()).expect("a list");
         self.tasks = page.tasks.iter().map(|task| (task.id(), shown(task))).collect();
         assert!(self.tasks.len() >= 9, "{:?}", self.tasks);
     }
 
-    /// Walks through all that a store can be asked, of which one row is damaged. At most one task may have
-    /// lost anything, or all of those whose workflow it is.
+    /// Runs every query and command against a store with one damaged row. At most one task may have lost
+    /// anything, or all tasks of a damaged workflow.
     pub async fn walk(&self, store: &dyn Store, accounts: &dyn Accounts, env: &Env, what: &Damage) {
         let hurt = self.reads(store, what);
         self.rest(store, accounts, what).await;
         self.commands(store, env, &hurt, what).await;
     }
 
-    /// Lists are whole in each order and under each filter; who is hurt is told by what is missing or other
-    /// than it was.
+    /// Checks that lists are complete in every order and under every filter, and returns the tasks that are
+    /// missing or changed.
     fn reads(&self, store: &dyn Store, what: &Damage) -> Vec<TaskId> {
         let list =
             |query: TaskQuery| store.list(&query).unwrap_or_else(|e| panic!("{what:?}: {query:?}: {e}"));
@@ -171,7 +171,7 @@ impl Everything {
         hurt
     }
 
-    /// Those that are not as they were.
+    /// Returns the tasks that are missing or changed.
     fn missing(&self, tasks: &[Stored]) -> Vec<TaskId> {
         let found: BTreeMap<TaskId, String> = tasks.iter().map(|task| (task.id(), shown(task))).collect();
         self.tasks.iter().filter(|(id, task)| found.get(id) != Some(task)).map(|(id, _)| *id).collect()
@@ -203,8 +203,8 @@ impl Everything {
         }
     }
 
-    /// Everybody can be ended, whatever they have is let go of, and what has ended is deleted, each for
-    /// itself.
+    /// Checks that every task can be ended, that everything it holds is released, and that ended tasks are
+    /// deleted, each independently of the others.
     async fn commands(&self, store: &dyn Store, env: &Env, hurt: &[TaskId], what: &Damage) {
         let cancel = || Command::Cancel { by: "ada".into(), grace: Span(0) };
         let release = || Command::Release { by: "ada".into(), reason: "damaged".into() };
@@ -212,19 +212,19 @@ impl Everything {
             for command in [cancel(), release()] {
                 match store.command(id, command, audit("cancelTask")).await {
                     Ok(()) | Err(StoreError::Refused(_)) => {}
-                    // An imported one, or one that cannot be found any more.
+                    // The task is imported, or can no longer be found.
                     Err(StoreError::NotFound) => {}
                     Err(e) => panic!("{what:?}: {id}: {e}"),
                 }
             }
-            // A damaged one has ended by that; the others end when their attempts do.
+            // A damaged task has ended by now; the others end when their attempts do.
             if let Ok(Stored::Damaged(damaged)) = store.get(id) {
                 assert!(damaged.has_ended() && hurt.contains(&id), "{what:?}: {damaged:?}");
                 let mine = store.blockers(id, 10).map(|blockers| blockers.len());
                 assert!(mine.as_ref().is_ok_and(|n| *n == 0), "{what:?}: {mine:?}");
             }
         }
-        // Retention goes on past what is damaged.
+        // Retention continues past damaged tasks.
         let (mut from, mut rounds) = (None, 0);
         loop {
             let purged = store.purge(Timestamp(env.now().0 + 1), from, 2).await;
@@ -244,7 +244,7 @@ impl Everything {
         }
         let left = hurt.iter().find(|id| matches!(store.get(**id), Ok(Stored::Damaged(_))));
         assert_eq!(left, None, "{what:?}: it is there still");
-        // Life goes on.
+        // New work goes on.
         if what.table != "workflows" {
             let id = start(store, env, &self.workflow, "new").await;
             complete(store, id, 0, None).await;
@@ -253,21 +253,21 @@ impl Everything {
     }
 }
 
-/// One row of one table, in which one column is not as it was written.
+/// Damage to one column of one row.
 #[derive(Clone, Debug)]
 pub struct Damage {
-    /// The table.
+    /// Name of the damaged table.
     pub table: String,
-    /// The column.
+    /// Name of the damaged column.
     pub column: String,
-    /// What is there now.
+    /// Value now in the column, as an SQL expression.
     pub value: String,
-    /// How many tasks may be hurt by that.
+    /// Maximum number of tasks that the damage may affect.
     pub most: usize,
 }
 
 impl Damage {
-    /// What is about the whole store may be refused, if it is said what of.
+    /// Accepts a failure of a store-wide operation only if the error names the damaged table.
     fn works(&self, name: &str, done: Result<(), StoreError>) {
         match done {
             Ok(()) => {}
@@ -279,7 +279,7 @@ impl Damage {
 fn shown(task: &Stored) -> String {
     match task {
         Stored::Own(record) => {
-            // Not their attempts: another node may take over what ran meanwhile.
+            // Attempts are left out: another node may have taken over the running ones.
             let sub_tasks: Vec<_> = record.sub_tasks.iter().map(|sub| sub.status).collect();
             format!("{} {} {:?} {sub_tasks:?}", record.id, record.name, record.state.status)
         }

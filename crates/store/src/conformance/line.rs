@@ -1,6 +1,5 @@
-//! Claims against their plain rules ([`longhaul_model::Line`]): whatever is asked for and let go of, in
-//! whatever order, the same tasks hold and wait. And the sweep, which makes good what nobody was woken up
-//! for.
+//! Checks claims against their reference model ([`longhaul_model::Line`]): after any sequence of requests and
+//! releases, the same tasks hold and wait. Also checks the sweep, which repairs lost wake-ups.
 
 use std::collections::{BTreeSet, HashMap};
 use std::future::{Future, poll_fn};
@@ -16,12 +15,12 @@ use serde_json::{Value, json};
 use super::support::*;
 use crate::{LockQuery, Store, Submission};
 
-/// How long claims are waited for: only for what a transaction leaves for the next.
+/// Maximum wait for claims to settle; only work left by one transaction to the next needs it.
 const LATE: Duration = Duration::from_secs(60);
-/// Submissions that are under way at once.
+/// Number of concurrent submissions.
 const AT_ONCE: usize = 250;
 
-/// Chance that is the same each time.
+/// Deterministic random numbers.
 struct Dice(u64);
 
 impl Dice {
@@ -33,8 +32,7 @@ impl Dice {
     }
 }
 
-/// What a task asks for: which hosts, each alone or shared, and how many may have a place beside it, if it
-/// wants one.
+/// Claims of a task: hosts, each exclusive or shared, and optionally a concurrency key and its limit.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct Wish {
     hosts: Vec<(usize, bool)>,
@@ -46,7 +44,7 @@ impl Wish {
         Wish { hosts: hosts.to_vec(), place }
     }
 
-    /// A few hosts of some, one of two keys of places, with limits that differ.
+    /// Returns random claims: a few of the hosts, and one of two concurrency keys with varying limits.
     fn random(dice: &mut Dice, hosts: usize) -> Wish {
         let count = dice.below(4);
         let hosts = (0..count).map(|_| (dice.below(hosts), dice.below(3) == 0)).collect();
@@ -56,11 +54,11 @@ impl Wish {
     }
 }
 
-/// A store, and the line as it should be.
+/// A store and its reference model.
 struct Both {
     store: Arc<dyn Store>,
     env: Env,
-    /// Versions of one workflow: a place is known by the workflow's name, and its limit by the version.
+    /// Versions of one workflow by shape: the workflow's name identifies a place, the version sets its limit.
     versions: HashMap<(Vec<bool>, Option<u32>), Arc<Workflow>>,
     line: Line,
 }
@@ -103,7 +101,7 @@ impl Both {
         Box::new(Task::new(id, workflow, spec, None, None, self.env.now()).expect("a task"))
     }
 
-    /// Submits tasks that arrive in this order.
+    /// Submits tasks that arrive in the given order.
     async fn request(&mut self, wishes: &[Wish]) {
         for wishes in wishes.chunks(AT_ONCE) {
             let mut submissions = Vec::new();
@@ -115,7 +113,7 @@ impl Both {
             let store = self.store.clone();
             let mut under_way: Vec<Pin<Box<dyn Future<Output = _> + Send>>> =
                 submissions.into_iter().map(|submission| store.submit(submission)).collect();
-            // Each is on its way before the next one: the queue has room for all of them.
+            // Every submission is queued before the next one: the queue has room for all of them.
             let mut answers = Vec::new();
             for submission in &mut under_way {
                 answers.push(poll_fn(|context| Poll::Ready(submission.as_mut().poll(context))).await);
@@ -131,7 +129,7 @@ impl Both {
         self.line.grant();
     }
 
-    /// A task that holds what it claims ends: well, or not.
+    /// Ends a task that holds its claims: successfully, or by cancellation.
     async fn end(&mut self, id: TaskId, well: bool) {
         let token = record(&*self.store, id).sub_tasks[0].token();
         let done = if well {
@@ -139,7 +137,7 @@ impl Both {
         } else {
             let cancel = Command::Cancel { by: "ada".into(), grace: Span(1_000) };
             self.store.command(id, cancel, None).await.expect("cancelled");
-            // What runs is stopped first.
+            // A running attempt is stopped first.
             Command::Fail { sub_task: 0, token, failure: Failure::Stopped, by: None }
         };
         self.store.command(id, done, None).await.expect("ended");
@@ -147,7 +145,7 @@ impl Both {
         self.line.grant();
     }
 
-    /// A waiting task is cancelled.
+    /// Cancels a waiting task.
     async fn give_up(&mut self, id: TaskId) {
         let cancel = Command::Cancel { by: "ada".into(), grace: Span(1_000) };
         self.store.command(id, cancel, None).await.expect("cancelled");
@@ -155,7 +153,7 @@ impl Both {
         self.line.grant();
     }
 
-    /// The tasks that hold, and those that wait, as the store has them.
+    /// Returns the holding and the waiting tasks according to the store.
     fn stored(&self) -> (BTreeSet<TaskId>, BTreeSet<TaskId>) {
         let page = self.store.locks(&LockQuery { limit: u32::MAX, ..LockQuery::default() }).expect("read");
         assert_eq!(page.total, page.locks.len() as u64);
@@ -163,7 +161,7 @@ impl Both {
         (with(true), with(false))
     }
 
-    /// The store comes to what the line says, and whoever holds runs.
+    /// Waits until the store agrees with the model and every holder runs.
     async fn agree(&self, when: &str) {
         let holders: BTreeSet<TaskId> = self.line.holders().into_iter().collect();
         let waiting: BTreeSet<TaskId> = self.line.waiting().into_iter().collect();
@@ -183,7 +181,7 @@ impl Both {
         }
     }
 
-    /// One random step: somebody asks, ends or gives up.
+    /// Takes one random step: a request, an end or a cancellation.
     async fn step(&mut self, dice: &mut Dice, hosts: usize) {
         let (holders, waiting) = (self.line.holders(), self.line.waiting());
         match dice.below(10) {
@@ -200,7 +198,7 @@ impl Both {
     }
 }
 
-/// Random steps on a few keys, compared after each; the store is opened anew in between.
+/// Compares store and model after each of many random steps on a few keys; the store is reopened in between.
 pub async fn claims_follow_the_plain_rules(fixture: &mut impl Fixture) {
     let env = fixture.env();
     let mut both = Both::new(fixture.open().await, env);
@@ -218,8 +216,8 @@ pub async fn claims_follow_the_plain_rules(fixture: &mut impl Fixture) {
     both.store.close().await;
 }
 
-/// So many tasks wait, behind each other in different ways, and the line moves as it should. Not of the suite
-/// for every fixture, as it takes a while.
+/// Compares store and model while `waiting` tasks queue behind each other in different ways. Too slow to be
+/// part of the suite for every fixture.
 pub async fn long_lines_follow_the_plain_rules(fixture: &mut impl Fixture, waiting: usize) {
     let env = fixture.env();
     let mut both = Both::new(fixture.open().await, env);
@@ -229,7 +227,7 @@ pub async fn long_lines_follow_the_plain_rules(fixture: &mut impl Fixture, waiti
     let block = both_ends(&mut both, &[(alone, true)]).await;
     let wishes: Vec<Wish> = (0..waiting)
         .map(|n| match n % 20 {
-            // Behind the gate; and then behind the block, or for a place, or for nothing any more.
+            // Behind the gate, and after that behind the block, waiting for a place, or free.
             0..=9 => Wish::of(&[(shared, false), (alone, true)], None),
             10..=13 => Wish::of(&[(shared, false), (other, true)], Some((0, 2))),
             14..=16 => Wish::of(&[(alone, false)], Some((0, 3))),
@@ -237,7 +235,7 @@ pub async fn long_lines_follow_the_plain_rules(fixture: &mut impl Fixture, waiti
         })
         .collect();
     both.request(&wishes).await;
-    // The last in line, behind thousands that cannot go on.
+    // The last in line, behind thousands of blocked tasks.
     both.request(&[Wish::of(&[(shared, false)], None)]).await;
     both.agree("all of them wait").await;
     both.end(gate, true).await;
@@ -255,22 +253,22 @@ pub async fn long_lines_follow_the_plain_rules(fixture: &mut impl Fixture, waiti
     both.store.close().await;
 }
 
-/// Submits a task that has these hosts at once.
+/// Submits a task that gets its hosts at once.
 async fn both_ends(both: &mut Both, hosts: &[(usize, bool)]) -> TaskId {
     both.request(&[Wish::of(hosts, None)]).await;
     *both.line.holders().last().expect("it has them")
 }
 
-/// Statements that make a store forget whom to wake up: holders that went without a word, and notes of who is
-/// clear that are wrong in either direction.
+/// Statements that lose wake-ups: holders vanish silently, and the `clear` marks are wrong in either
+/// direction.
 const LOST: [&str; 3] = [
     "DELETE FROM claims WHERE held",
     "DELETE FROM claims WHERE held; UPDATE claims SET clear = (1 = 0)",
     "DELETE FROM claims WHERE held; UPDATE claims SET clear = (mode < 2)",
 ];
 
-/// A wake-up that got lost is made good by the sweep. `operator` runs statements on the database while the
-/// store is open.
+/// Checks that the sweep repairs lost wake-ups. `operator` runs statements on the database while the store is
+/// open.
 pub async fn lost_wake_ups_are_made_good(fixture: &mut impl Fixture, operator: impl Fn(&str)) {
     let env = fixture.env();
     let wishes = [
@@ -287,7 +285,8 @@ pub async fn lost_wake_ups_are_made_good(fixture: &mut impl Fixture, operator: i
             both.agree("one holds").await;
             let ids = [both.line.holders(), both.line.waiting()].concat();
             operator(lost);
-            // As the line has it: the first is gone, the second has its turn, the third goes on waiting.
+            // By the model, the first task is gone, the second is granted its claims, and the third keeps
+            // waiting.
             both.line.release(ids[0]);
             both.line.grant();
             let begun = Instant::now();
@@ -302,18 +301,18 @@ pub async fn lost_wake_ups_are_made_good(fixture: &mut impl Fixture, operator: i
             for id in [ids[1], ids[2]] {
                 both.end(id, true).await;
             }
-            // It went on without what it had.
+            // The first task continued without its claims.
             complete(&*store, ids[0], 0, None).await;
             both.agree("nobody is left").await;
-            // Nothing is found where nothing is lost.
+            // The sweep finds nothing where nothing was lost.
             assert_eq!(store.sweep_claims().await.expect("swept").found, 0);
         }
     }
     store.close().await;
 }
 
-/// Claims that a version of before noted go on. `before` takes a closed store back to the schema of that
-/// version.
+/// Checks that claims recorded by an earlier version are carried on. `before` downgrades the schema of a
+/// closed store to that version.
 pub async fn claims_of_before_go_on(fixture: &mut impl Fixture, before: impl Fn()) {
     let env = fixture.env();
     let mut both = Both::new(fixture.open().await, env);

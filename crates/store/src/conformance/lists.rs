@@ -284,11 +284,11 @@ pub async fn import_replaces_imported_and_keeps_own(fixture: &mut impl Fixture) 
     store.close().await;
 }
 
-/// A list has the children of a `forEach` in numbers, which follow every change, unless they are asked for
-/// and few.
+/// Checks that a list gives only the counts of `forEach` children, kept up to date by every change, unless
+/// the children are requested and few.
 pub async fn children_are_listed_in_numbers(fixture: &mut impl Fixture) {
     let (store, env) = (fixture.open().await, fixture.env());
-    // More own sub-tasks than one chunk has.
+    // More own sub-tasks than fit in one chunk.
     let mut sub_tasks = vec![
         json!({ "name": "Before", "description": "…", "action": { "simulate": {} } }),
         json!({ "name": "Each", "description": "…", "forEach": "{{ subTasks.Before.output }}", "parallel": 40,

@@ -1,5 +1,5 @@
-//! Texts with the character NUL, which not every database takes: what has one is kept or shown with another
-//! in its place, and whoever asks with one finds nothing.
+//! Texts with the NUL character, which not every database accepts: stored text keeps it or shows a
+//! replacement, and a query with a NUL finds nothing.
 
 use longhaul_model::{Command, Failure, Fault, Span, Spec, Task, Token};
 use serde_json::json;
@@ -10,7 +10,7 @@ use crate::{
     TaskQuery,
 };
 
-/// A NUL in anything that a task has ends in a task that is read, listed and ended as any other.
+/// Checks that a task with NUL in any of its texts is read, listed and ended like any other.
 pub async fn nul_is_kept_or_replaced(fixture: &mut impl Fixture) {
     let (store, env) = (fixture.open().await, fixture.env());
     let mut locking = definition("nul", "T\0RUN", 1);
@@ -39,7 +39,7 @@ pub async fn nul_is_kept_or_replaced(fixture: &mut impl Fixture) {
     assert_eq!(store.locks(&LockQuery { limit: 10, ..LockQuery::default() }).expect("read").total, 1);
     let fault = Fault::new("C\0DE", "a\0message").cause("\0", "\0");
     let failure = Failure::Error { fault: fault.clone(), retryable: false };
-    // What runs was another process's, and is lost.
+    // The running attempt belonged to another process, and is lost.
     store.recover().await.expect("recovered");
     let token = Token(record(&*store, id).sub_tasks[0].attempt.into());
     store.command(id, Command::Fail { sub_task: 0, token, failure, by: None }, None).await.expect("failed");
@@ -52,7 +52,7 @@ pub async fn nul_is_kept_or_replaced(fixture: &mut impl Fixture) {
     store.close().await;
 }
 
-/// Who asks with a NUL is answered that there is nothing of that name.
+/// Checks that queries with NUL are answered as not found.
 pub async fn nul_finds_nothing(fixture: &mut impl Fixture) {
     let (store, accounts) = fixture.open_accounts().await;
     let env = fixture.env();

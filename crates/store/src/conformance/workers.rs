@@ -49,7 +49,7 @@ pub async fn children_are_kept(fixture: &mut impl Fixture) {
     let leased: Vec<_> =
         worked.grants.iter().map(|grant| (grant.launch.sub_task, grant.launch.item)).collect();
     assert_eq!((leased, worked.unused), (vec![(2, Some(0)), (3, Some(1))], vec![(id, 99)]));
-    // The same call again is given what it has still, and nothing begins anew.
+    // A repeated call returns the attempts that the worker still holds, and starts nothing new.
     let again = Work {
         again: vec![(id, 3, Token(1)), (id, 2, Token(9))],
         terms: Some(terms.clone()),

@@ -296,7 +296,7 @@ fn read_user(row: &Row) -> Result<User, StoreError> {
     })
 }
 
-/// A key; one that is damaged is told of, and lets nobody in.
+/// Reads an API key; a damaged key is logged, and grants no access.
 fn whole_key(row: &Row) -> Result<Option<ApiKey>, StoreError> {
     match read_key(row) {
         Err(StoreError::Corrupt(why)) => {

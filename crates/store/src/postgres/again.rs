@@ -1,5 +1,5 @@
-//! Posted changes that could not be written, and wait to be written again: apart from what comes new, so that
-//! none of them holds that up, and those that fail again and again each by itself.
+//! Posted changes that failed to be written and wait for a retry, apart from new changes so that they hold
+//! none of them up. Changes that fail repeatedly are retried one by one.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -7,51 +7,51 @@ use std::time::Duration;
 use longhaul_model::TaskId;
 use tokio::time::Instant;
 
-/// How long changes wait that failed for the first time, or with everything else.
+/// Delay before the retry of changes that failed for the first time, or together with everything else.
 const PAUSE: Duration = Duration::from_millis(200);
-/// How long one waits at the most that fails by itself.
+/// Maximum delay between retries of a change that fails by itself.
 const LONGEST: Duration = Duration::from_secs(30);
-/// One that failed so often by itself, while others were written, is set aside: somebody should know.
+/// Number of failures by itself, while others were written, after which a change is set aside and reported.
 const SET_ASIDE: u32 = 3;
 
-/// Changes that are tried together.
+/// Changes that are retried together.
 pub(super) struct Group<J> {
     pub(super) jobs: Vec<J>,
-    /// How often they failed while others were written.
+    /// Number of failures while other changes were written.
     tries: u32,
-    /// How many transactions had been written when they failed last.
+    /// Count of written transactions at the last failure.
     written: u64,
     due: Instant,
-    /// Since when the oldest waits.
+    /// Time at which the oldest change began to wait.
     since: Instant,
-    /// What went wrong last.
+    /// Error of the last failure.
     reason: String,
-    /// Others have locked the task.
+    /// Another session has locked the task.
     locked: bool,
 }
 
 impl<J> Group<J> {
-    /// Whether it failed last as somebody keeps the tasks locked.
+    /// Returns true if the last failure was due to tasks locked by another session.
     pub(super) fn is_locked(&self) -> bool {
         self.locked
     }
 }
 
-/// Why changes were not written.
+/// Cause of a failure to write changes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Fault {
-    /// Nothing can be written just now.
+    /// Nothing can be written at present.
     General,
-    /// One of them, or all, cannot be written: which is found out by trying less at once.
+    /// At least one of the changes cannot be written; smaller groups are tried to find out which.
     Particular,
-    /// Somebody else keeps the task locked.
+    /// Another session keeps the task locked.
     Locked,
 }
 
-/// All that wait.
+/// All changes that wait for a retry.
 pub(super) struct Again<J> {
     groups: VecDeque<Group<J>>,
-    /// Transactions that were written.
+    /// Number of transactions written.
     written: u64,
 }
 
@@ -62,7 +62,7 @@ impl<J> Default for Again<J> {
 }
 
 impl<J> Again<J> {
-    /// Keeps changes that failed among others.
+    /// Keeps changes that failed in a batch with others.
     pub(super) fn keep(&mut self, jobs: Vec<J>, fault: Fault, reason: &str, now: Instant) {
         if jobs.is_empty() {
             return;
@@ -79,17 +79,17 @@ impl<J> Again<J> {
         self.groups.push_back(group);
     }
 
-    /// Takes the changes that are to be tried now.
+    /// Takes the next group that is due.
     pub(super) fn take(&mut self, now: Instant) -> Option<Group<J>> {
         let (at, group) = self.groups.iter().enumerate().min_by_key(|(_, group)| group.due)?;
         if group.due > now { None } else { self.groups.remove(at) }
     }
 
-    /// Puts back changes that failed again. True if they were set aside by that.
+    /// Puts back a group that failed again. Returns true if it is thereby set aside.
     pub(super) fn failed(&mut self, mut group: Group<J>, fault: Fault, reason: &str, now: Instant) -> bool {
         reason.clone_into(&mut group.reason);
         group.locked = fault == Fault::Locked;
-        // What failed with everything else says nothing about itself.
+        // Failing along with everything else says nothing about the group itself.
         let alone = fault != Fault::General && group.written != self.written;
         if alone && group.jobs.len() > 1 {
             let rest = group.jobs.split_off(group.jobs.len() / 2);
@@ -106,8 +106,8 @@ impl<J> Again<J> {
         set_aside
     }
 
-    /// A transaction was written. After trouble (`healed`) all is tried at once, together, but for what is
-    /// set aside.
+    /// Notes that a transaction was written. After trouble (`healed`) all groups are merged and tried at
+    /// once, except those set aside.
     pub(super) fn written(&mut self, healed: bool, now: Instant) {
         self.written += 1;
         if !healed || self.groups.len() < 2 {
@@ -128,28 +128,29 @@ impl<J> Again<J> {
         }
     }
 
-    /// When the next of them is to be tried.
+    /// Returns the time of the next retry.
     pub(super) fn due(&self) -> Option<Instant> {
         self.groups.iter().map(|group| group.due).min()
     }
 
-    /// Since when the oldest waits.
+    /// Returns the time since which the oldest change has waited.
     pub(super) fn oldest(&self) -> Option<Instant> {
         self.groups.iter().map(|group| group.since).min()
     }
 
-    /// How many wait.
+    /// Returns the number of waiting changes.
     pub(super) fn len(&self) -> usize {
         self.groups.iter().map(|group| group.jobs.len()).sum()
     }
 
-    /// Those that are set aside: each, what went wrong, and how often.
+    /// Returns each change set aside, with its last error and its number of tries.
     pub(super) fn set_aside(&self) -> impl Iterator<Item = (&J, &str, u32)> {
         let aside = self.groups.iter().filter(|group| group.tries >= SET_ASIDE);
         aside.flat_map(|group| group.jobs.iter().map(|job| (job, group.reason.as_str(), group.tries)))
     }
 
-    /// The changes of one task that wait by themselves, and whether that is because somebody keeps it locked.
+    /// Returns the changes of a task that is retried by itself, and true if the task is locked by another
+    /// session.
     pub(super) fn of(
         &mut self,
         task: TaskId,
@@ -159,7 +160,7 @@ impl<J> Again<J> {
         self.groups.iter_mut().find(all).map(|group| (&mut group.jobs, group.locked))
     }
 
-    /// All of them, for the end.
+    /// Takes all changes, to end the writer.
     pub(super) fn drain(&mut self) -> Vec<J> {
         self.groups.drain(..).flat_map(|group| group.jobs).collect()
     }
@@ -169,8 +170,8 @@ impl<J> Again<J> {
 mod tests {
     use super::*;
 
-    /// Tries what is due, as a database would that cannot write one of them; how many tries until only that
-    /// one is left.
+    /// Retries what is due against a simulated database that cannot write one of the changes: a few tries
+    /// isolate it.
     #[test]
     fn one_that_cannot_be_written_is_found_and_the_others_are_written() {
         let (mut again, mut now) = (Again::default(), Instant::now());
@@ -192,7 +193,7 @@ mod tests {
         written.sort_unstable();
         assert_eq!(written, (0..512).filter(|n| *n != 77).collect::<Vec<_>>());
         assert_eq!(again.set_aside().map(|(job, ..)| *job).collect::<Vec<_>>(), [77]);
-        // It is tried on, at longer and longer intervals.
+        // The change is retried at longer and longer intervals.
         for _ in 0..10 {
             let due = again.due().expect("it waits");
             assert!(due <= now + LONGEST);
@@ -213,7 +214,7 @@ mod tests {
         for _ in 0..1_000 {
             now += PAUSE;
             if let Some(group) = again.take(now) {
-                // Some of it looks particular, as a lock on a table does.
+                // Some general failures look particular, such as a lock on a table.
                 let fault = if group.jobs.len() > 1 { Fault::Locked } else { Fault::General };
                 assert!(!again.failed(group, fault, "away", now));
             }

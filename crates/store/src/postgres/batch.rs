@@ -48,7 +48,7 @@ pub(super) struct Batch<'a> {
     pub(super) counters: Counters,
     tally: Tally,
     pub(super) commits: Vec<Commit>,
-    /// Claims that tasks ask for and let go of: settled once all jobs are done.
+    /// Claims that tasks request and release: settled once all jobs are done.
     pub(super) claims: claims::Open,
     /// Tasks that have what they claim, and are told in a transaction of their own.
     pub(super) granted: Vec<TaskId>,
@@ -63,7 +63,7 @@ pub(super) struct Written {
     pub(super) tally: Tally,
     /// Tasks that have what they claim, and are to be told.
     pub(super) granted: Vec<TaskId>,
-    /// What is left to be looked at of claims.
+    /// Claims left for another transaction to look at.
     pub(super) left: claims::Left,
 }
 
@@ -94,9 +94,9 @@ impl<'a> Batch<'a> {
             claims: claims::Open::default(),
             granted: Vec::new(),
         };
-        // A statement that is prepared is sent when it is first polled, one that is not when the answer to
-        // its preparation comes. So what must be sent in a certain order is prepared before, and joined with
-        // `biased`.
+        // A prepared statement is sent when its future is first polled, an unprepared one only when the
+        // answer to its preparation arrives. Statements that must be sent in a certain order are therefore
+        // prepared first, and joined with `biased`.
         let (glance, confirmation) = (prepared(db, GLANCE).await?, prepared(db, CONFIRM).await?);
         let newest = jobs.iter().any(|job| matches!(job, Job::Submit(submission, _) if submission.newest));
         let open = async {
@@ -171,7 +171,7 @@ impl<'a> Batch<'a> {
         Ok(done)
     }
 
-    /// Those that were granted what they claim after their jobs were done are answered as they are now.
+    /// Refreshes the answers of tasks whose claims were granted after their jobs were done.
     fn refresh(&self, done: &mut [Done]) {
         for done in done {
             if let Done::Submitted(Ok(submitted)) = done
@@ -231,8 +231,9 @@ impl<'a> Batch<'a> {
         let (found, resting, mut parts) = if unknown.is_empty() {
             (query(db, hot, &[&ids, &versions]).await?, Vec::new(), rows::Parts::new(&[], &[], &[])?)
         } else {
-            // What is read of a task must be as its row is once that is locked: the lock is sent first. On a
-            // connection where a statement is new that is certain only if all of them are prepared by now.
+            // A task must be read as of the moment its row is locked, so the lock is sent first. On a
+            // connection where a statement is new, that order is certain only if all of them are prepared by
+            // now.
             let (hot, history) = (prepared(db, hot).await?, prepared(db, &history).await?);
             let (specs, outputs) = (prepared(db, specs).await?, prepared(db, outputs).await?);
             let chunks = prepared(db, chunks).await?;
@@ -282,8 +283,9 @@ impl<'a> Batch<'a> {
         Ok(wanted.iter().copied().filter(|id| again.contains(id)).collect())
     }
 
-    /// Everything that changed: what most transactions write in one statement, the rest in one for each table, sent without waiting in
-    /// between and in no certain order: no two of them change the same row.
+    /// Writes everything that changed: the tables of most transactions in one statement, the rest in one for
+    /// each table, sent without waiting in between and in no certain order, as no two of them change the same
+    /// row.
     async fn write(&mut self) -> Result<(), StoreError> {
         let mut writes = Writes::default();
         for held in self.tasks.values_mut() {

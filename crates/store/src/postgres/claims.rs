@@ -1,11 +1,11 @@
-//! Claims: a task gets all that it claims at once, by the rules of [`longhaul_model::Line`]. What each step
-//! costs does not depend on how many wait: a claim is *clear* once nobody stands before it on its key, which
-//! it stays, and who becomes clear next is found by an index.
+//! Claims: a task gets all of its claims at once, by the rules of [`longhaul_model::Line`]. The cost of a
+//! step does not depend on how many tasks wait: a claim is *clear* once no other stands before it on its key.
+//! It stays clear, and an index finds the next ones to become so.
 //!
-//! Several nodes work on the same keys. Whoever decides on a key has locked it, until its transaction ends. A
-//! transaction waits for the keys that it knows from its jobs, in the order of their hashes and once; what it
-//! comes to need after that it takes if nobody has it, and leaves for the next transaction otherwise. So no
-//! two wait for each other.
+//! Several nodes work on the same keys. A transaction that decides on a key locks it until it ends. It waits,
+//! once and in the order of their hashes, for the keys known from its jobs; any further key it takes only if
+//! it is free, and leaves for the next transaction otherwise. No two transactions therefore wait for each
+//! other.
 
 mod handing;
 mod list;
@@ -27,7 +27,7 @@ const SHARED: i16 = 0;
 const EXCLUSIVE: i16 = 1;
 const SLOT: i16 = 2;
 
-/// Says anew which claims are clear, of a database that was filled without that.
+/// Derives which claims are clear, for a database filled without those marks.
 pub(super) const DERIVE: &str = "
     UPDATE claims SET clear = held;
     UPDATE claims SET clear = true WHERE NOT clear AND mode = 1 AND NOT EXISTS (
@@ -37,12 +37,12 @@ pub(super) const DERIVE: &str = "
     UPDATE claims SET clear = true WHERE NOT clear AND mode = 2 AND NOT EXISTS (
       SELECT 1 FROM claims AS other WHERE other.id = claims.id AND other.mode < 2 AND NOT other.clear);";
 
-/// The key of a claim as it is stored.
+/// Returns the key of a claim as stored.
 fn key(claim: &Claim) -> String {
     clean(&claim.key())
 }
 
-/// Locks keys, and all keys of which these tasks have claims, until the transaction ends; gives them.
+/// Locks `keys`, and all keys claimed by `tasks`, until the transaction ends; returns the locked keys.
 async fn lock(db: &impl GenericClient, tasks: &[Uuid], keys: &[String]) -> Result<Vec<String>, StoreError> {
     let statement = "SELECT key, pg_advisory_xact_lock(hash) FROM (
            SELECT key, hashtextextended(key, 0) AS hash FROM (
@@ -52,7 +52,7 @@ async fn lock(db: &impl GenericClient, tasks: &[Uuid], keys: &[String]) -> Resul
     rows.iter().map(|row| column(row, 0)).collect()
 }
 
-/// Locks those keys that nobody else has; gives them.
+/// Locks the keys that no other transaction has locked; returns them.
 async fn try_lock(db: &impl GenericClient, keys: &[String]) -> Result<Vec<String>, StoreError> {
     let statement = "SELECT key, pg_try_advisory_xact_lock(hashtextextended(key, 0)) FROM unnest($1::text[]) AS wanted (key)";
     let rows = query(db, statement, &[&keys]).await?;
@@ -65,13 +65,13 @@ async fn try_lock(db: &impl GenericClient, keys: &[String]) -> Result<Vec<String
     Ok(locked)
 }
 
-/// Whether others hold what a task claims, or wait for it: who. Its keys are locked.
+/// Returns the tasks that hold or wait for any of the keys, which must be locked.
 async fn others(db: &impl GenericClient, keys: &[String]) -> Result<Vec<TaskId>, StoreError> {
     let rows = query(db, "SELECT DISTINCT id FROM claims WHERE key = ANY($1) ORDER BY id", &[&keys]).await?;
     rows.iter().map(|row| column(row, 0).map(TaskId)).collect()
 }
 
-/// Enters what tasks claim, in order of arrival. Of those without locks the places are clear.
+/// Inserts the claims of tasks, in order of arrival. The place of a task without locks is clear at once.
 async fn enter(
     db: &impl GenericClient,
     requests: &[(TaskId, Vec<Claim>)],
@@ -111,28 +111,28 @@ async fn enter(
         .map(drop)
 }
 
-/// Tasks let go of all that they hold or ask for; gives the keys that are freer now.
+/// Deletes all claims of tasks, held or waiting; returns the keys affected.
 async fn leave(db: &impl GenericClient, tasks: &[Uuid]) -> Result<Vec<String>, StoreError> {
     let rows = query(db, "DELETE FROM claims WHERE id = ANY($1) RETURNING key", &[&tasks]).await?;
     rows.iter().map(|row| column(row, 0)).collect()
 }
 
-/// Whether a task holds or waits for anything.
+/// Returns true if a task holds or waits for anything.
 pub(super) async fn holds(db: &impl GenericClient, id: TaskId) -> Result<bool, StoreError> {
     Ok(!query(db, "SELECT 1 FROM claims WHERE id = $1 LIMIT 1", &[&id.0]).await?.is_empty())
 }
 
-/// Somebody who has nobody before it any more on a lock.
+/// A task with no other before it on a lock.
 struct Next {
     key: String,
     ticket: i64,
     task: Uuid,
-    /// Whether nobody else decides on that task just now.
+    /// True if this transaction has locked the task for decisions on it.
     ours: bool,
 }
 
-/// Of each of these locks: the first, or all that share up to the first that wants it alone, as far as that
-/// is not noted yet; at most so many.
+/// Returns, for each lock, the first claim, or all shared claims before the first exclusive one, as far as
+/// they are not marked clear yet; at most `most`.
 async fn next(db: &impl GenericClient, keys: &[&String], most: i64) -> Result<Vec<Next>, StoreError> {
     let statement = "SELECT n.key, n.ticket, n.id, pg_try_advisory_xact_lock(hashtextextended(n.id::text, 1))
          FROM unnest($1::text[]) AS k (key)
@@ -156,7 +156,7 @@ async fn next(db: &impl GenericClient, keys: &[&String], most: i64) -> Result<Ve
     rows.iter().map(next).collect()
 }
 
-/// Notes that they have nobody before them.
+/// Marks claims as clear.
 async fn clear(db: &impl GenericClient, next: &[Next]) -> Result<(), StoreError> {
     let keys: Vec<&str> = next.iter().map(|next| next.key.as_str()).collect();
     let tickets: Vec<i64> = next.iter().map(|next| next.ticket).collect();
@@ -165,7 +165,7 @@ async fn clear(db: &impl GenericClient, next: &[Next]) -> Result<(), StoreError>
     execute(db, statement, &[&keys, &tickets]).await.map(drop)
 }
 
-/// Of these tasks, those that nobody else decides on just now.
+/// Locks the tasks that no other transaction decides on; returns them.
 async fn ours(db: &impl GenericClient, tasks: Vec<Uuid>) -> Result<Vec<Uuid>, StoreError> {
     if tasks.is_empty() {
         return Ok(tasks);
@@ -180,16 +180,16 @@ async fn ours(db: &impl GenericClient, tasks: Vec<Uuid>) -> Result<Vec<Uuid>, St
     Ok(ours)
 }
 
-/// Forgets what is noted of these waiting tasks' locks; gives their keys, which say it anew when they are
-/// looked at.
+/// Clears the `clear` marks of waiting tasks' locks; returns their keys, whose next inspection sets the marks
+/// anew.
 async fn forget(db: &impl GenericClient, tasks: &[Uuid]) -> Result<Vec<String>, StoreError> {
     let statement =
         "UPDATE claims SET clear = false WHERE id = ANY($1) AND mode < 2 AND NOT held RETURNING key";
     query(db, statement, &[&tasks]).await?.iter().map(|row| column(row, 0)).collect()
 }
 
-/// Of these tasks, those that wait and have nobody before them on any lock, with the key of the place that
-/// they ask for.
+/// Returns those of the waiting tasks that are clear on all their locks, each with the key of the place it
+/// requests.
 async fn ready(db: &impl GenericClient, tasks: &[Uuid]) -> Result<Vec<(Uuid, Option<String>)>, StoreError> {
     let statement = "SELECT id, max(key) FILTER (WHERE mode = 2) FROM claims WHERE id = ANY($1) GROUP BY id
          HAVING bool_and(NOT held AND (mode = 2 OR clear)) ORDER BY min(ticket)";
@@ -197,24 +197,24 @@ async fn ready(db: &impl GenericClient, tasks: &[Uuid]) -> Result<Vec<(Uuid, Opt
     rows.iter().map(|row| Ok((column(row, 0)?, column(row, 1)?))).collect()
 }
 
-/// Notes that these tasks are in line for their places.
+/// Marks the tasks as in line for their places.
 async fn in_line(db: &impl GenericClient, tasks: &[Uuid]) -> Result<(), StoreError> {
     let statement = "UPDATE claims SET clear = true WHERE id = ANY($1) AND mode = 2 AND NOT clear";
     execute(db, statement, &[&tasks]).await.map(drop)
 }
 
-/// Who goes next on places of a key.
+/// Candidate for a place of a key.
 struct Place {
     key: String,
     task: Uuid,
-    /// Whether one is left for it. Where it is so of all of a key, there may be more.
+    /// True if a place is left for it. If all candidates of a key get one, there may be more.
     goes: bool,
-    /// How many of the key were asked for.
+    /// Maximum number of candidates requested for the key.
     asked: i64,
 }
 
-/// Of each of these keys: those who could have a place, in order, and the first that could not; at most so
-/// many.
+/// Returns, for each key, the tasks that can get a place, in order, and the first that cannot; at most
+/// `most`.
 async fn next_places(db: &impl GenericClient, keys: &[&String], most: i64) -> Result<Vec<Place>, StoreError> {
     let statement = "SELECT k.key, r.id, bool_and(r.most > held.n + r.i) OVER (PARTITION BY k.key ORDER BY r.ticket), r.asked
          FROM unnest($1::text[]) AS k (key)
@@ -239,15 +239,15 @@ async fn next_places(db: &impl GenericClient, keys: &[&String], most: i64) -> Re
     rows.iter().map(place).collect()
 }
 
-/// Locks the rows of tasks that wait, but those that another transaction has: those are not waited for. Gives
-/// the ones it has.
+/// Locks the rows of waiting tasks, skipping those that another transaction has locked; returns the locked
+/// ones.
 async fn lock_tasks(db: &impl GenericClient, tasks: &[Uuid]) -> Result<Vec<Uuid>, StoreError> {
     let statement = "SELECT id FROM history WHERE id = ANY($1) ORDER BY id FOR UPDATE SKIP LOCKED";
     query(db, statement, &[&tasks]).await?.iter().map(|row| column(row, 0)).collect()
 }
 
-/// Tasks have all that they claim; of those that are not told in this transaction, that is noted. Gives those
-/// that wait still.
+/// Grants tasks all their claims, and marks them as told only if they are in `told`, those notified by this
+/// transaction. Returns the tasks that were still waiting.
 async fn grant(
     db: &impl GenericClient,
     tasks: &[Uuid],
@@ -259,7 +259,7 @@ async fn grant(
     query(db, statement, &[&tasks, &now.0, &told]).await?.iter().map(|row| column(row, 0)).collect()
 }
 
-/// Notes that a task knows that it has what it claims.
+/// Marks the claims of a task as told: the task knows that they were granted.
 pub(super) async fn told(db: &impl GenericClient, id: TaskId) -> Result<(), StoreError> {
     let statement = "UPDATE claims SET told = true WHERE id = $1 AND NOT told";
     execute(db, statement, &[&id.0]).await.map(drop)

@@ -29,7 +29,7 @@ pub(super) async fn stale(
         ids.dedup();
         let statement = format!("SELECT {HOT} FROM hot WHERE id = ANY($1)");
         let mut found = HashMap::with_capacity(ids.len());
-        // Rows and their parts, which are read by further statements, are of one moment.
+        // A snapshot, as rows and their parts are read by separate statements.
         let snapshot = client
             .build_transaction()
             .read_only(true)

@@ -147,7 +147,7 @@ impl Place {
         let manager = Manager::from_connect(self.servers[0].clone(), self.clone(), config);
         Pool::builder(manager)
             .max_size(size)
-            // Whatever waits for a lock longer than that is told so: what holds it may hold it for ever.
+            // Statements that wait longer than this for a lock fail: the lock may be held for ever.
             .post_create(Hook::async_fn(|client, _| {
                 Box::pin(async move {
                     client.batch_execute("SET lock_timeout = '4s'").await.map_err(HookError::Backend)

@@ -16,10 +16,10 @@ use super::turn::OPENING;
 use crate::audit::Audit;
 use crate::error::StoreError;
 
-/// How long one waits for those before it.
+/// Maximum wait of an errand for those before it.
 const TURN: Duration = Duration::from_secs(10);
-/// How long one may take: an import may be large. Locks are waited for by no more than the connection's
-/// limit.
+/// Maximum duration of an errand: an import may be large. Waits for locks are bounded by the connection's
+/// lock timeout.
 const WORK: Duration = Duration::from_secs(60);
 /// The place of errands in the totals, of all nodes.
 pub(super) const ERRANDS: i16 = 1;

@@ -1,4 +1,4 @@
-//! Jobs of the writer: what it is asked to do, who is answered, and how.
+//! Jobs of the writer, and how their callers are answered.
 
 use longhaul_model::{Command, TaskId};
 use tokio::sync::oneshot;
@@ -13,7 +13,7 @@ use crate::stored::{Submitted, Worked};
 
 pub(super) type Answer<T> = oneshot::Sender<Result<T, StoreError>>;
 
-/// Who waits for a command, and what is noted of it.
+/// Answer channel of a command, and its audit entry.
 pub(super) type Asked = (Answer<()>, Option<Box<Audit>>);
 
 /// Lines for a log.
@@ -24,21 +24,21 @@ pub(super) struct Log {
     pub(super) lines: Vec<LogLine>,
 }
 
-/// What the writer is asked to do.
+/// A request to the writer.
 pub(super) enum Job {
     Submit(Box<Submission>, Answer<Submitted>),
     Command(TaskId, Box<Command>, Option<Asked>),
     Work(Work, Answer<Worked>),
     Log(Log, Answer<()>),
-    /// Claims are to be looked at.
+    /// Looks at claims left by an earlier transaction.
     Settle(Left),
     Flush(Answer<()>),
-    /// Nothing, to see whether anything can be written.
+    /// Does nothing: probes if anything can be written.
     Probe,
 }
 
 impl Job {
-    /// The tasks that it is about, but for a new one.
+    /// Returns the tasks that the job is about, except a new one.
     pub(super) fn tasks(&self) -> Vec<TaskId> {
         match self {
             Job::Command(id, ..) => vec![*id],
@@ -52,23 +52,23 @@ impl Job {
         }
     }
 
-    /// The task of a change that nobody waits for.
+    /// Returns the task of a change whose result no caller awaits.
     pub(super) fn posted(&self) -> Option<TaskId> {
         if let Job::Command(id, _, None) = self { Some(*id) } else { None }
     }
 
-    /// Whether somebody waited for it, and gave up.
+    /// Returns true if the caller has stopped waiting for the result.
     pub(super) fn is_forsaken(&self) -> bool {
         match self {
             Job::Submit(_, answer) => answer.is_closed(),
             Job::Command(_, _, Some((answer, _))) => answer.is_closed(),
             Job::Work(_, answer) => answer.is_closed(),
-            // A log is written also if nobody waits for it.
+            // A log is written even if no caller waits for it.
             Job::Command(_, _, None) | Job::Log(..) | Job::Settle(_) | Job::Flush(_) | Job::Probe => false,
         }
     }
 
-    /// Answers it; whoever asked may have gone.
+    /// Answers the job's caller, who may be gone.
     pub(super) fn answer(self, done: Result<Done, StoreError>) {
         match (self, done) {
             (Job::Submit(_, answer), Ok(Done::Submitted(done))) => drop(answer.send(done)),
@@ -82,27 +82,28 @@ impl Job {
             (Job::Command(_, _, Some((answer, _))) | Job::Log(_, answer) | Job::Flush(answer), Err(e)) => {
                 drop(answer.send(Err(e)));
             }
-            // Nobody waits, or the kinds do not fit, which the batch rules out.
+            // No caller waits, or the kinds do not match, which the batch rules out.
             _ => {}
         }
     }
 }
 
-/// What a job came to.
+/// Result of a job.
 pub(super) enum Done {
     Submitted(Result<Submitted, StoreError>),
     Command(Result<(), StoreError>),
     Work(Result<Worked, StoreError>),
 }
 
-/// A batch whose outcome is certain: its effects go out, then everybody is answered.
+/// A batch whose outcome is certain: its effects are carried out, then its callers are answered.
 pub(super) struct Finished {
     pub(super) commits: Vec<Commit>,
     pub(super) answers: Vec<(Job, Result<Done, StoreError>)>,
 }
 
 impl Finished {
-    /// Tells; on the runtime of those who wait, while the next batch is written.
+    /// Carries out the effects and answers the callers; on the callers' runtime, while the next batch is
+    /// written.
     pub(super) fn tell(self, shared: &Shared) {
         shared.carry_out(self.commits);
         for (job, done) in self.answers {

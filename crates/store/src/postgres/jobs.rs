@@ -38,8 +38,8 @@ impl Batch<'_> {
             Job::Log(log, _) => Done::Command(answer(self.log(log).await)?),
             Job::Flush(_) => Done::Command(Ok(())),
             Job::Probe => {
-                // As far as a change gets before its rows are looked for: locks on the whole table and limits
-                // of the database show.
+                // Goes as far as a change does before its rows are looked up: table locks and limits of the
+                // database show here.
                 rows::execute(self.db, "UPDATE hot SET version = version WHERE false", &[]).await?;
                 Done::Command(Ok(()))
             }
@@ -141,7 +141,7 @@ impl Batch<'_> {
         if let Some(why) = self.damaged.get(&id).cloned() {
             return self.change_unread(id, &command, why).await.map(|()| Vec::new());
         }
-        // Taken out, as what it asks of others is noted.
+        // Taken out of the map, as `settle_claims` needs `self` mutably.
         let mut held = self.tasks.remove(&id).ok_or(StoreError::NotFound)?;
         let done = match self.apply(&mut held.loaded.task, command) {
             Ok(mut change) => {
@@ -157,14 +157,14 @@ impl Batch<'_> {
         done
     }
 
-    /// Changes a task by a command at this node, with the room for attempts that there is now.
+    /// Applies a command to a task at this node, with the room for attempts currently available.
     fn apply(&self, task: &mut Task, command: Command) -> Result<Change, StoreError> {
         let room = SinkRoom(&self.shared.sink);
         Ok(task.apply_in(self.shared.turn.node, &room, command, self.now)?)
     }
 
-    /// What a command comes to that needs nothing of a task but its row, whose document cannot be read: it
-    /// ends there, with its document as it is, to be looked at.
+    /// Applies a command that needs only the row of a task whose document cannot be read: the task ends, and
+    /// its document stays as it is for inspection.
     async fn change_unread(&mut self, id: TaskId, command: &Command, why: String) -> Result<(), StoreError> {
         let row = rows::find(self.db, id).await?.ok_or(StoreError::NotFound)?;
         let hot = row.place == rows::Place::Hot;
@@ -223,7 +223,7 @@ impl Batch<'_> {
         let Some(terms) = &work.terms else { return Ok(worked) };
         for (id, sub_task, token) in &work.again {
             let again = Command::LeaseAgain { sub_task: *sub_task, token: *token, terms: Arc::clone(terms) };
-            // It may have ended meanwhile.
+            // The attempt may have ended meanwhile.
             if let Ok(grants) = answer(self.change(*id, again).await)? {
                 worked.grants.extend(grants);
             }

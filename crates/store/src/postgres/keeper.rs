@@ -23,7 +23,8 @@ use crate::nodes::Node;
 pub(super) const BEAT: Duration = Duration::from_secs(1);
 /// How long one sign of life may take.
 const PATIENCE: Duration = Duration::from_secs(3);
-/// How long a node goes on without a sign of life: less than [`SILENT`], so that nobody has taken over yet.
+/// Maximum time that a node goes on without a successful beat: less than [`SILENT`], so that it stops before
+/// others take over.
 const ALONE: Duration = Duration::from_secs(6);
 
 /// Refuses a node whose keys are not those that seal what is in the database.
@@ -74,8 +75,8 @@ pub(super) async fn begin(place: &Place, node: &Node, before: Option<i64>) -> Re
     }
 }
 
-/// Begins the turn of a transfer; refused while nodes are at work. Those that left no trace of their end are
-/// watched first, until one beats or all were silent for long enough.
+/// Begins the turn of a transfer; refused while nodes are at work. Nodes that left no trace of their end are
+/// observed first, until one beats or all have been silent for long enough.
 pub(super) async fn begin_alone(place: &Place) -> Result<Beginning, StoreError> {
     let host = nix::unistd::gethostname().ok().and_then(|name| name.into_string().ok()).unwrap_or_default();
     let name = format!("longhaul migrate at {host}:{}", std::process::id());

@@ -182,8 +182,8 @@ async fn number(db: &impl GenericClient, sql: &Sql) -> Result<u64, StoreError> {
 /// What is overdue for so long, in milliseconds, every node sees to.
 const OVERDUE: i64 = 2_000;
 
-/// Tasks that have something due, oldest first, but for those that are known to be damaged: of a node's share
-/// of the shards, and of the others what nobody saw to.
+/// Returns tasks with something due, oldest first, except those known to be damaged: tasks of the node's own
+/// shards, and overdue ones of the others.
 pub(super) async fn due(
     db: &impl GenericClient,
     now: Timestamp,

@@ -19,7 +19,7 @@ const MIGRATIONS: &[(Migration, i64)] = &[
     (Migration { number: 1, name: "init", sql: include_str!("migrations/0001_init.sql") }, 1),
     (Migration { number: 2, name: "nodes", sql: include_str!("migrations/0002_nodes.sql") }, 2),
     (Migration { number: 3, name: "beats", sql: include_str!("migrations/0003_beats.sql") }, 2),
-    // Nodes of before neither note nor read who is clear.
+    // Nodes of earlier versions neither write nor read the `clear` marks.
     (Migration { number: 4, name: "waiting", sql: include_str!("migrations/0004_waiting.sql") }, 4),
 ];
 

@@ -97,7 +97,7 @@ pub struct Postgres {
     handle: Handle,
     place: String,
     tasks: Mutex<Vec<JoinHandle<()>>>,
-    /// How far the sweep of claims is.
+    /// Progress of the claim sweep.
     claims: Mutex<claims::Cursor>,
 }
 

@@ -1,6 +1,6 @@
-//! Which nodes there are: each begins a turn, counts a beat every second, and is ended by the others once
-//! they have observed for too long that its beat does not change. No clock of the database decides about
-//! that: it may be set.
+//! The nodes of a database: each begins a turn and counts a beat every second, and is ended by the others
+//! once they have observed for too long that its beat does not change. The database's clock plays no part in
+//! that, as it may be set.
 
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ use super::watch::{BEAT_COLUMNS, Beat, Watch, beat as beat_of};
 use crate::error::StoreError;
 use crate::nodes::{KnownNode, Node, NodeState};
 
-/// How long a dead node is remembered, in seconds by the clock of the database: to be shown, no more.
+/// Time in seconds, by the database's clock, for which a dead node is remembered; only to be shown.
 const REMEMBERED: f64 = 86_400.0;
 /// Nodes at once, at the most.
 const MOST: i32 = 1_000;
@@ -39,7 +39,7 @@ pub(super) enum Begun {
     Taken(Occupant),
 }
 
-/// Who has the database, as far as is known: its beat tells whether it lives.
+/// Occupant of the database, as far as is known: its beat tells if it is alive.
 pub(super) struct Occupant {
     pub(super) name: String,
     pub(super) turn: i64,
@@ -89,7 +89,8 @@ pub(super) async fn begin(
     Ok(Begun::Turn(turn, NodeId(number.unsigned_abs())))
 }
 
-/// A node, not known to be dead, beside which one cannot begin that wants to be alone, or any other.
+/// Returns a node, not known to be dead, that prevents another from beginning: any node if the other wants to
+/// be alone, else one that is alone itself.
 async fn occupant(
     db: &tokio_postgres::Transaction<'_>,
     alone: bool,
@@ -169,7 +170,7 @@ fn silent() -> StoreError {
     StoreError::Unavailable("the database's clock was not asked".to_owned())
 }
 
-/// Counts a beat of a turn's node, and learns which others live.
+/// Counts a beat of a turn's node, and returns what it learns of the others.
 pub(super) async fn beat(client: &Client, turn: i64, watch: &Watch) -> Result<Heard, StoreError> {
     let statement = format!(
         "WITH beat AS (UPDATE nodes SET beat = beat + 1, seen_at = clock_timestamp() WHERE turn = $1)
@@ -198,8 +199,8 @@ pub(super) async fn beat(client: &Client, turn: i64, watch: &Watch) -> Result<He
     Ok(heard)
 }
 
-/// Ends the turns of nodes that are no more: observed to be silent for too long, or processes of this machine
-/// that are dead. How many.
+/// Ends the turns of dead nodes: observed to be silent for too long, or processes of this machine that are
+/// gone. Returns the number of turns ended.
 pub(super) async fn end_dead(client: &Client, own: i64, watch: &Watch) -> Result<u64, StoreError> {
     let statement = format!(
         "SELECT t.turn, n.name, n.process, n.application, {BEAT_COLUMNS}
@@ -266,7 +267,7 @@ pub(super) async fn list(db: &impl GenericClient, watch: &Watch) -> Result<Vec<K
             version: column(row, 2)?,
             started_at: Timestamp(column(row, 3)?),
         };
-        // The turn before of the same node, which is over.
+        // An earlier turn of the same node, which is over.
         if nodes.last().is_some_and(|last| last.node.name == node.name && last.state == NodeState::Silent) {
             nodes.pop();
         }

@@ -1,4 +1,4 @@
-//! A connection in the hands of something that may be given up in the middle.
+//! A connection used by a future that may be dropped midway.
 
 use std::ops::{Deref, DerefMut};
 
@@ -7,8 +7,8 @@ use deadpool_postgres::{Client, Object, Pool};
 use super::sql::no_connection;
 use crate::error::StoreError;
 
-/// A connection that is not given back to its pool when it is dropped, as nobody knows then what is under way
-/// on it: whoever got it next would wait for that.
+/// A connection that is closed on drop rather than returned to its pool: a statement may still be running on
+/// it, and its next user would have to wait for that.
 pub(super) struct Own(Option<Client>);
 
 impl Own {
@@ -20,8 +20,7 @@ impl Own {
         pool.get().await.map(Own::new).map_err(no_connection)
     }
 
-    /// Nothing is under way on it: it may be used by others, and is given back to its pool when it is
-    /// dropped.
+    /// Releases an idle connection, which from now on returns to its pool on drop.
     pub(super) fn free(mut self) -> Option<Client> {
         self.0.take()
     }
@@ -31,7 +30,7 @@ impl Deref for Own {
     type Target = Client;
 
     fn deref(&self) -> &Client {
-        // Taken out only by `free` and `drop`, which end it.
+        // Only `free` and `drop` take it out, and both end `self`.
         self.0.as_ref().unwrap_or_else(|| unreachable!("a connection is there until it is free"))
     }
 }

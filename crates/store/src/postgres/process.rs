@@ -26,23 +26,24 @@ pub(super) fn is_gone(process: &str) -> bool {
     pid.parse().is_ok_and(|pid: u32| pid > 0 && i32::try_from(pid).is_ok() && Sight::of(pid).is_gone(since))
 }
 
-/// What can be seen of a process id.
+/// Observed state of a process id.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Sight {
-    /// The system says that no process has it.
+    /// The system reports no process with this id.
     Free,
-    /// A process has it, and was started then.
+    /// A process with this id is running; its start time.
     Runs(String),
-    /// A process has it that is dead and not yet buried.
+    /// A process with this id is a zombie.
     Dead,
-    /// A process has it and cannot be looked at: it is another user's, and `/proc` hides those (`hidepid`).
+    /// A process with this id cannot be inspected: it belongs to another user, and `/proc` hides it
+    /// (`hidepid`).
     Hidden,
 }
 
 impl Sight {
     fn of(pid: u32) -> Sight {
         match (kill(Pid::from_raw(pid.cast_signed()), None), stat(pid)) {
-            // What `/proc` does not show may be there all the same: only this answer is certain.
+            // A process missing from `/proc` may still exist: only `ESRCH` is certain.
             (Err(Errno::ESRCH), _) => Sight::Free,
             (_, Some((true, _))) => Sight::Dead,
             (_, Some((false, since))) => Sight::Runs(since),
@@ -50,8 +51,8 @@ impl Sight {
         }
     }
 
-    /// Whether the process that was started then is certainly no more. The id may be another's by now, who
-    /// was started later.
+    /// Returns true if the process started at `since` is certainly gone. A process started later may have its
+    /// id by now.
     fn is_gone(&self, since: &str) -> bool {
         match self {
             Sight::Free | Sight::Dead => true,
@@ -73,7 +74,7 @@ fn started(pid: u32) -> Option<String> {
     stat(pid).filter(|(dead, _)| !dead).map(|(_, since)| since)
 }
 
-/// Whether a process is dead, and when it was started; `None` where it cannot be seen.
+/// Returns true for a dead process, and the start time; `None` if it cannot be inspected.
 fn stat(pid: u32) -> Option<(bool, String)> {
     let stat = read_to_string(format!("/proc/{pid}/stat")).ok()?;
     // Behind the name, which may have anything in it: the state is the 3rd field, the start the 22nd.

@@ -30,9 +30,9 @@ const PAUSE: Duration = Duration::from_millis(100);
 const AGAIN: Duration = Duration::from_millis(500);
 /// What one notification holds, in bytes, less than the database takes.
 const LARGEST: usize = 7_800;
-/// What a letter takes beside its news, in bytes, at the most.
+/// Maximum bytes of a letter besides its news.
 const ENVELOPE: usize = 64;
-/// How long sending may take.
+/// Maximum time for sending.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// News that may wait to be sent; beyond, they are lost, as they may be.
 pub(super) const WAITING: usize = 65_536;
@@ -67,7 +67,7 @@ pub(super) fn news_of(id: TaskId, revision: u64, effect: Effect) -> Option<News>
             Some(News::Unqueued(id, sub_task, queue.to_string(), revision))
         }
         Effect::LeaseEnded { sub_task, token, .. } => Some(News::LeaseEnded(id, sub_task, token)),
-        // What stood in line there is refused when its turn comes.
+        // An entry that is out of line is refused when its turn comes.
         Effect::OutOfLine { .. }
         | Effect::Start(_)
         | Effect::InLine { .. }
@@ -82,7 +82,7 @@ pub(super) fn news_of(id: TaskId, revision: u64, effect: Effect) -> Option<News>
 pub(super) async fn run(place: Place, shared: Arc<Shared>, mut outgoing: mpsc::Receiver<Outgoing>) {
     loop {
         let carried = carry(&place, &shared, &mut outgoing).await;
-        // Whether it was on air: while the database is away that is said once.
+        // Logged only once per outage: on the change from connected to disconnected.
         let on_air = shared.in_touch.swap(false, Ordering::SeqCst);
         match carried {
             Ok(()) => return,
@@ -168,8 +168,8 @@ async fn send(client: &Client, shared: &Shared, news: Vec<Outgoing>) -> Result<(
     }
 }
 
-/// News as texts, in their order and as few pages as hold them; those that are too long for one are divided,
-/// and those that cannot be are left out.
+/// Serializes news in order, on as few pages as hold them. News too long for a page are split; those that
+/// cannot be split or serialized are left out.
 fn pages(news: Vec<News>, mut left_out: impl FnMut(StoreError)) -> Vec<Vec<String>> {
     let (mut pages, mut page, mut size) = (Vec::new(), Vec::new(), 0);
     let mut rest: Vec<News> = news.into_iter().rev().collect();
@@ -192,7 +192,7 @@ fn pages(news: Vec<News>, mut left_out: impl FnMut(StoreError)) -> Vec<Vec<Strin
             pages.push(std::mem::take(&mut page));
             size = 0;
         }
-        // With the comma.
+        // Includes the comma.
         size += text.len() + 1;
         page.push(text);
     }
@@ -216,7 +216,7 @@ mod tests {
         TaskId(uuid::Uuid::from_u128(u128::from(n)))
     }
 
-    /// Whatever there is to say, each letter is one that the database takes, and all of it arrives in order.
+    /// Checks that every letter fits into a notification, and that all news arrive in order.
     #[test]
     fn every_letter_fits_and_nothing_is_lost() {
         let queue = "q".repeat(200);
@@ -250,7 +250,7 @@ mod tests {
         }
     }
 
-    /// What cannot be divided is left out alone.
+    /// Checks that news that cannot be split are left out alone.
     #[test]
     fn what_is_too_long_takes_nothing_with_it() {
         let mut left_out = 0;

@@ -76,7 +76,7 @@ impl Row {
         Ok((wid, doc::record(self.id, self.name, workflow, head, chunks)?))
     }
 
-    /// As it is read; what cannot be read as far as it can be.
+    /// Reads the task; of a damaged one, as much as can be read.
     pub(super) async fn stored(
         self,
         db: &impl GenericClient,
@@ -93,7 +93,7 @@ impl Row {
 
     async fn whole(self, db: &impl GenericClient, known: &Workflows) -> Result<Stored, StoreError> {
         if self.place == Place::Imported {
-            // It is given back as it came, so it must be what came.
+            // An imported document is returned verbatim, so it must still be valid.
             doc::check_object(&self.doc)?;
             return Ok(Stored::Imported { id: self.id, json: self.doc });
         }
@@ -104,7 +104,7 @@ impl Row {
 }
 
 impl Row {
-    /// As a list shows it, which has room for so many children; takes from it what it shows.
+    /// Reads the task as shown by a list with room for `room` children, and subtracts the children it shows.
     pub(super) async fn listed(
         self,
         db: &impl GenericClient,
@@ -152,7 +152,7 @@ impl Row {
     }
 }
 
-/// The first chunks beyond the one in a task's row.
+/// Reads the first `further` chunks beyond the one in a task's row.
 async fn own_chunks(db: &impl GenericClient, id: TaskId, further: usize) -> Result<Vec<String>, StoreError> {
     let statement = "SELECT doc FROM chunks WHERE id = $1 AND n <= $2 ORDER BY n";
     let rows = query(db, statement, &[&id.0, &(further as i32)]).await?;
@@ -187,7 +187,7 @@ pub(super) async fn find(db: &impl GenericClient, id: TaskId) -> Result<Option<R
     rows.first().map(Row::read).transpose()
 }
 
-/// What is left of a task that cannot be read.
+/// Reads what remains of a damaged task.
 pub(super) async fn damaged(
     db: &impl GenericClient,
     id: TaskId,
@@ -209,7 +209,7 @@ pub(super) async fn damaged(
     })
 }
 
-/// Writes what became of a task that cannot be read, which rests from now on; gives its resources.
+/// Writes the end of a task that cannot be read, and moves it to history; returns its resources.
 pub(super) async fn end_unread(
     db: &impl GenericClient,
     id: TaskId,
@@ -280,7 +280,7 @@ impl Parts {
             parts.specs.insert(column(row, 0)?, column(row, 1)?);
         }
         for row in outputs {
-            // Read with the task: one that cannot be read is that task's damage.
+            // Read along with the task: an unreadable part is damage to that task.
             parts.outputs.entry(column(row, 0)?).or_default().push((number(row, 1)?, column(row, 2)?));
         }
         for row in chunks {

@@ -23,7 +23,7 @@ pub(super) struct Shared {
     pub(super) env: Env,
     pub(super) turn: Arc<Turn>,
     pub(super) workflows: Workflows,
-    /// Tasks that commands found damaged: the sweep passes over them.
+    /// Tasks that commands found damaged: the sweep skips them.
     pub(super) damaged: Damages,
     pub(super) sink: RwLock<Option<Arc<dyn CommitSink>>>,
     pub(super) errands: tokio::sync::Mutex<()>,
@@ -43,9 +43,9 @@ pub(super) struct Shared {
     pub(super) timeline: Mutex<i64>,
     /// How often everything was forgotten, as the database went on on another timeline.
     pub(super) forgotten: AtomicU64,
-    /// The store closes: the writer ends, whatever waits for it.
+    /// Signals that the store closes: the writer ends, whatever still waits for it.
     pub(super) closing: Notify,
-    /// How the writing side does.
+    /// Health of the writing side.
     pub(super) vitals: Vitals,
 }
 

@@ -26,9 +26,9 @@ pub(super) fn failed(e: Error) -> StoreError {
         }
         // An index entry that is too large.
         Some(&SqlState::PROGRAM_LIMIT_EXCEEDED) => StoreError::Corrupt(said),
-        // Somebody keeps a lock, or the statement takes too long.
+        // Another session holds a lock, or the statement takes too long.
         Some(&SqlState::LOCK_NOT_AVAILABLE | &SqlState::QUERY_CANCELED) => late(&said),
-        // 23 and P0: what somebody added to the schema does not want these rows.
+        // 23 and P0: a constraint or trigger added to the schema rejects these rows.
         Some(code) if code.code().starts_with("23") || code.code().starts_with("P0") => {
             StoreError::Corrupt(said)
         }
@@ -36,15 +36,15 @@ pub(super) fn failed(e: Error) -> StoreError {
     }
 }
 
-/// How a failure begins that is one of time: the same again would take as long.
+/// Prefix of timeout errors: trying the same again would take as long.
 const LATE: &str = "not in time: ";
 
-/// A failure of time.
+/// Creates a timeout error.
 pub(super) fn late(why: &str) -> StoreError {
     StoreError::Unavailable(format!("{LATE}{why}"))
 }
 
-/// Whether a failure is one of time.
+/// Returns true for a timeout error.
 pub(super) fn is_late(e: &StoreError) -> bool {
     matches!(e, StoreError::Unavailable(why) if why.starts_with(LATE))
 }

@@ -34,12 +34,12 @@ use crate::query::TaskQuery;
 use crate::store::{CommitSink, Store, Submission, Work};
 use crate::stored::*;
 
-/// How long a caller waits for a change at the most: a transaction under way, one that fails at its deadline,
-/// and its own.
+/// Maximum wait of a caller for a change: for a transaction under way, one that fails at its deadline, and
+/// its own.
 const ANSWER: Duration = Duration::from_secs(15);
-/// How long the store may take to close in order; the writer's own limit is shorter.
+/// Maximum time for an orderly close; the writer's own limit is shorter.
 const CLOSE: Duration = Duration::from_secs(8);
-/// How long its parts may take to end after that.
+/// Maximum time for the store's parts to end after that.
 const END: Duration = Duration::from_secs(4);
 
 impl Postgres {
@@ -188,7 +188,7 @@ impl Store for Postgres {
                 let row = rows::find(db, id).await?.ok_or(StoreError::NotFound)?;
                 let Stored::Own(record) = row.stored(db, known).await? else { return Ok(Vec::new()) };
                 let found = rows::query(db, "SELECT doc FROM attempts WHERE id = $1", &[&id.0]).await?;
-                // One that cannot be read is missing, and costs the others nothing.
+                // An unreadable entry is left out, at no cost to the others.
                 let kept = found.iter().filter_map(|row| doc::parse(super::sql::column(row, 0).ok()?).ok());
                 Ok(whole(kept.collect(), &record))
             })
@@ -210,7 +210,7 @@ impl Store for Postgres {
         if count > 0 {
             let claims::Stuck { keys, tasks } = found;
             let at = claims::Left { keys: keys.into_iter().collect(), tasks: tasks.into_iter().collect() };
-            // Closed: others sweep, or the next start does.
+            // If the store is closed, others sweep, or the next start does.
             let _ = self.jobs.send(Job::Settle(at)).await;
         }
         Ok(ClaimSweep { found: count, is_through })

@@ -135,8 +135,8 @@ async fn asked(
     Ok(done)
 }
 
-/// Tells tasks that they have what they claim, where whoever gave it to them did not live to do so: those
-/// that were found untold a round before. Gives those that were found now.
+/// Tells tasks that their claims were granted where the granting node died before doing so: those also found
+/// untold in the previous round. Returns the tasks found in this round.
 async fn tell(shared: &Shared, jobs: &mpsc::Sender<Job>, before: &HashSet<Uuid>) -> HashSet<Uuid> {
     let untold = async {
         let client = shared.pool.get().await.map_err(no_connection)?;

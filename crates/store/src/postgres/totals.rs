@@ -52,7 +52,7 @@ pub(super) async fn add(
         let Columns { widths, buckets, kinds, statuses, resource_kinds, numbers } = &columns;
         execute(db, statement, &[&place, widths, buckets, kinds, statuses, resource_kinds, numbers]).await?;
         if numbers.iter().any(|by| *by < 0) {
-            // Of buckets there are more and more: one that counts nothing goes.
+            // Buckets accumulate, so a bucket that has dropped to zero is deleted.
             let statement = "DELETE FROM completions USING
                  unnest($2::bigint[], $3::bigint[], $4::text[], $5::smallint[], $6::text[])
                    AS c (width, bucket, kind, status, resource_kind)

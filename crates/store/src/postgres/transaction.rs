@@ -1,4 +1,4 @@
-//! The writer's transactions: each runs on a connection of its own, in time, up to its commit.
+//! Transactions of the writer: each runs on its own connection, against a deadline, up to its commit.
 
 use std::time::Duration;
 
@@ -20,24 +20,25 @@ use super::writer::Writer;
 use crate::cache::Cache;
 use crate::error::StoreError;
 
-/// How long a transaction may take until its commit is sent.
+/// Maximum duration of a transaction until its commit is sent.
 const WRITE: Duration = Duration::from_secs(10);
-/// How long a second connection is waited for, while the first one commits.
+/// Maximum wait for a second connection while the first one commits.
 const SECOND: Duration = Duration::from_millis(50);
-/// How long one must do when no second one was to be had.
+/// Time for which a single connection must do when no second one was available.
 const ONE: Duration = Duration::from_secs(1);
 
-/// For the writer's connection, which asks for rows by their keys and for nothing else. Left to itself, the planner takes the
-/// few rows of the hot table for a small table and reads all of it, dead versions too, which are many more under load.
+/// Session settings of the writer's connection, which looks rows up by key only. By default the planner takes
+/// the hot table, of few live rows, for small and scans all of it, including dead versions, of which there
+/// are many more under load.
 const BY_KEY: &str = "SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off;
      SET plan_cache_mode = force_generic_plan; SET jit = off";
-/// How long one of its statements may take. The commit is not bound by it: one that is cancelled while it
-/// waits for a standby would be committed without it. `turn::CLOSING` sees to that.
+/// Statement timeout of the writer's connection. `turn::CLOSING` exempts the commit: one cancelled while it
+/// waits for a standby would be committed without the standby.
 const STATEMENT: &str = "SET statement_timeout = '8s'";
 
 impl Writer {
-    /// Runs the jobs in a transaction, and leaves it to be committed; again where others were at work on the same, or the connection
-    /// was cut: nothing of it can have happened yet.
+    /// Runs the jobs in a transaction and leaves it to be committed. Retries on conflicts and cut
+    /// connections: nothing of it can have happened yet.
     pub(super) async fn written(&mut self, jobs: &[Job]) -> Result<(Client, Written), StoreError> {
         let mut patience = Patience::default();
         loop {
@@ -48,7 +49,7 @@ impl Writer {
         }
     }
 
-    /// The same once, in time, and no longer than the node's turn lasts.
+    /// Makes one attempt, within its deadline and no longer than the node's turn lasts.
     async fn attempt(&mut self, jobs: &[Job]) -> Result<(Client, Written), StoreError> {
         let shared = self.shared.clone();
         shared.check()?;
@@ -97,7 +98,8 @@ impl Writer {
         }
     }
 
-    /// A connection at rest; or a new one, unless that takes longer than the batch under way, whose connection does as well.
+    /// Returns an idle connection or a new one; if connecting takes longer than the batch under way, reuses
+    /// the connection of that batch.
     async fn connection(&mut self) -> Result<Client, StoreError> {
         self.connections.retain(|client| !client.is_closed());
         if let Some(client) = self.connections.pop() {
@@ -119,20 +121,21 @@ impl Writer {
         new_connection(&self.shared).await
     }
 
-    /// Forgets what another server of the database may not have.
+    /// Forgets everything that another server of the database may not have.
     async fn forget(&mut self) {
         self.settle().await;
         (self.cache, self.tally, self.forgotten) = (Cache::default(), None, self.shared.forgotten());
     }
 
-    /// Reads it; a database that does not have what it confirmed to this node is one of before, such as an asynchronous standby that was
-    /// promoted. Then nothing that this node remembers is worth anything: its turn is over.
+    /// Reads the tally. A database that lacks what it confirmed to this node is an outdated copy, such as an
+    /// asynchronous standby that was promoted. Everything that this node remembers is then invalid, and its
+    /// turn is over.
     async fn read_tally(&self, client: &Client) -> Result<Tally, StoreError> {
         let tally = Tally::read(client, self.shared.turn.writer_place()).await?;
         if tally.mark().1 >= self.committed {
             return Ok(tally);
         }
-        // Whoever took over from this node may have counted its rows already.
+        // A node that took over from this one may have counted its rows already.
         self.shared.opened(&query(client, GLANCE, &[&self.shared.turn.number]).await?)?;
         tracing::error!(
             committed = self.committed,
@@ -150,7 +153,7 @@ impl Writer {
 
 async fn new_connection(shared: &Shared) -> Result<Client, StoreError> {
     let client = shared.pool.get().await.map_err(no_connection)?;
-    // Its transactions hold what others wait for.
+    // Other sessions wait for the locks of the writer's transactions.
     client.batch_execute(&format!("{ATTENTIVE}; {BY_KEY}; {STATEMENT}")).await.map_err(failed)?;
     shared.on_timeline(timeline::read(&client).await);
     Ok(client)

@@ -36,7 +36,7 @@ pub(super) struct Turn {
     pub(super) closed: tokio::sync::Notify,
     /// The nodes that live, this one with them, in order.
     living: RwLock<Vec<NodeId>>,
-    /// What this node has observed of the others' beats.
+    /// Observations of the other nodes' beats.
     pub(super) watch: Arc<Watch>,
 }
 
@@ -50,8 +50,9 @@ pub(super) const OPENING: &str = "SELECT (SELECT n FROM revisions WHERE name = '
 pub(super) const GLANCE: &str =
     "SELECT (SELECT n FROM revisions WHERE name = 'workflows') FROM turns WHERE turn = $1 AND NOT over";
 
-/// The last statement of the writer's transactions: fails, by a division by zero, if the turn is over, and else keeps it from ending
-/// before the commit that is sent with it, and takes as long as it takes.
+/// Last statement of the writer's transactions: fails, by a division by zero, if the turn is over. Otherwise
+/// keeps the turn from ending before the commit sent with it, and lifts the statement timeout for that
+/// commit.
 pub(super) const CLOSING: &str = "SELECT 1 / count(*), set_config('statement_timeout', '0', true) FROM (SELECT 1 FROM turns WHERE turn = $1 AND NOT over FOR SHARE) AS own";
 
 impl Turn {
@@ -99,7 +100,7 @@ impl Turn {
         self.until(|standing| standing == Standing::Over).await;
     }
 
-    /// Comes back when the turn is over, or was closed.
+    /// Returns when the turn is over or was closed.
     pub(super) async fn ended(&self) {
         self.until(|standing| matches!(standing, Standing::Over | Standing::Closed)).await;
     }

@@ -1,4 +1,4 @@
-//! How the writing side does: kept in memory, to be told without asking the database.
+//! Health of the writing side: kept in memory, so that it is reported without asking the database.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -10,10 +10,10 @@ use super::turn::Standing;
 use crate::error::StoreError;
 use crate::health::{Health, SetAside, Trouble};
 
-/// After so long without an answer the database is said not to answer.
+/// Time without an answer after which the database is reported as stuck.
 const STUCK: Duration = Duration::from_secs(2);
 
-/// What is known of it.
+/// Known state of the writing side.
 #[derive(Default)]
 pub(super) struct Vitals {
     state: Mutex<State>,
@@ -22,37 +22,38 @@ pub(super) struct Vitals {
 
 #[derive(Default)]
 struct State {
-    /// Since when a transaction is at work whose outcome is not known.
+    /// Start of the running transaction, whose outcome is unknown.
     busy: Option<Instant>,
     trouble: Option<Trouble>,
-    /// Since when the oldest waits of those that are repeated.
+    /// Time since which the oldest change to be retried has waited.
     oldest: Option<Instant>,
     repeated: usize,
     set_aside: Vec<SetAside>,
 }
 
 impl Vitals {
-    /// A transaction begins.
+    /// Notes that a transaction has begun.
     pub(super) fn busy(&self) {
         self.state.lock().busy.get_or_insert_with(Instant::now);
     }
 
-    /// One was written; true if that was not possible before. The next one may be at work.
+    /// Notes that a transaction was written; returns true if writing had failed before. The next one may
+    /// already be running.
     pub(super) fn written(&self) -> bool {
         let mut state = self.state.lock();
         state.busy = None;
         state.trouble.take().is_some()
     }
 
-    /// None is at work.
+    /// Notes that no transaction is running.
     pub(super) fn idle(&self) {
         self.state.lock().busy = None;
     }
 
-    /// Nothing can be written, as far as is known.
+    /// Notes a failure: as far as is known, nothing can be written.
     pub(super) fn failed(&self, e: &StoreError) {
         let trouble = match e {
-            // Others at work on the same are no trouble.
+            // Conflicts with other transactions are no trouble.
             StoreError::Conflict(_) => return,
             StoreError::Full => Trouble::Full,
             other => Trouble::Failing(other.to_string()),
@@ -60,24 +61,25 @@ impl Vitals {
         self.state.lock().trouble = Some(trouble);
     }
 
-    /// Whether the last one was not written.
+    /// Returns true if the last transaction failed.
     pub(super) fn is_troubled(&self) -> bool {
         self.state.lock().trouble.is_some()
     }
 
-    /// What is repeated, since when the oldest of it waits, and what of it is set aside.
+    /// Sets the number of changes to be retried, the time since which the oldest has waited, and the changes
+    /// set aside.
     pub(super) fn repeats(&self, count: usize, oldest: Option<Instant>, set_aside: Vec<SetAside>) {
         let mut state = self.state.lock();
         (state.repeated, state.oldest, state.set_aside) = (count, oldest, set_aside);
     }
 
-    /// A statement beside the writer's failed: somebody should know, and how often.
+    /// Logs and counts a failed statement other than the writer's.
     pub(super) fn statement_failed(&self, what: &str, e: &StoreError) {
         self.failed_statements.fetch_add(1, Ordering::Relaxed);
         tracing::warn!(error = %e, "{what}");
     }
 
-    /// As it is told.
+    /// Returns the health as reported.
     pub(super) fn health(&self, standing: Standing) -> Health {
         let state = self.state.lock();
         let busy = state.busy.map(|since| since.elapsed());

@@ -71,7 +71,7 @@ pub(super) async fn list(
     let mut all: Vec<WorkflowSummary> = Vec::new();
     for row in &query(db, statement, &[]).await? {
         let (wid, name): (i64, &str) = (column(row, 0)?, column(row, 1)?);
-        // A damaged one is missing here, and told of by whoever asks for it; the others are there.
+        // A damaged workflow is left out here and reported when requested; the others are listed.
         let workflow = match by_row(db, known, wid).await {
             Ok(workflow) if workflow.definition.name == name => workflow,
             Err(e) if !matches!(e, StoreError::Corrupt(_)) => return Err(e),

@@ -1,7 +1,8 @@
-//! The one task of a node that writes. It drains its queue, runs every waiting job in one transaction, commits once, then
-//! answers all of them: many changes share a few round trips and one fsync. While one transaction commits, the next is run on a
-//! second connection; it commits only after the one before it did, as it counts on from there. Every
-//! transaction has a deadline, and what nobody waits for is repeated beside what comes new, never before it.
+//! The one task of a node that writes. It drains its queue, runs every waiting job in one transaction,
+//! commits once, then answers all of them: many changes share a few round trips and one fsync. While one
+//! transaction commits, the next is run on a second connection; it commits only after its predecessor, whose
+//! counts it continues. Every transaction has a deadline, and failed changes that no caller waits for are
+//! retried alongside new ones, never ahead of them.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -30,11 +31,11 @@ use crate::health::SetAside;
 
 /// Jobs in one transaction, at the most.
 const LARGEST_BATCH: usize = 512;
-/// How often is looked whether anything can be written again, while nothing waits to be.
+/// Interval between probes while writing fails and no job is due.
 const PROBE: Duration = Duration::from_secs(1);
-/// How long what was accepted may take to be written once the store closes.
+/// Maximum time to write accepted changes once the store closes.
 const CLOSING: Duration = Duration::from_secs(5);
-/// How long it may take to find out which tasks somebody keeps locked.
+/// Maximum time to find out which tasks are locked by other sessions.
 const LOOK: Duration = Duration::from_secs(3);
 
 /// The writer's own state.
@@ -50,13 +51,13 @@ pub(super) struct Writer {
     pub(super) under_way: Option<UnderWay>,
     /// Posted commands of batches that failed.
     pub(super) again: Again<Job>,
-    /// Whether what comes new had its turn since some of those had theirs.
+    /// True if new jobs had their turn since the last retry.
     pub(super) new_had_its_turn: bool,
-    /// When it was last asked whether anything can be written.
+    /// Time of the last probe.
     pub(super) probed: Instant,
     /// Tasks that were given what they claim, and could not be told in the same transaction.
     pub(super) granted: Vec<TaskId>,
-    /// Claims that are left to be looked at.
+    /// Claims left for the next transaction to look at.
     pub(super) left: Left,
     /// Until then no second connection is asked for, as none was to be had.
     pub(super) one_until: Instant,
@@ -105,7 +106,7 @@ impl Writer {
         self.end().await;
     }
 
-    /// What is to be written next: by turns what comes new and what is repeated.
+    /// Returns the next round: new jobs and retries take turns.
     async fn next(&mut self) -> Option<Round> {
         loop {
             if !self.granted.is_empty() || !self.left.is_empty() {
@@ -115,7 +116,7 @@ impl Writer {
                 if !self.left.is_empty() {
                     jobs.push(Job::Settle(std::mem::take(&mut self.left)));
                 }
-                // Beside what came meanwhile: many slices of claims keep nobody else waiting.
+                // New jobs join the batch: a long series of claim slices keeps none of them waiting.
                 let mut new = Vec::new();
                 while new.len() < LARGEST_BATCH
                     && let Ok(job) = self.jobs.try_recv()
@@ -132,7 +133,7 @@ impl Writer {
                 return Some(Round::Again(group));
             }
             let repeat = self.again.due();
-            // Whether anything can be written is asked of the database also while nobody wants to.
+            // While there is trouble, the database is probed even if there is nothing to write.
             let probed =
                 self.under_way.is_none() && (self.again.len() > 0 || self.shared.vitals.is_troubled());
             let mut jobs = Vec::with_capacity(64);
@@ -161,8 +162,8 @@ impl Writer {
         }
     }
 
-    /// Those of new jobs that are to be written now: not those whose callers gave up while nothing could be
-    /// written, nor changes of tasks that others of are repeated by themselves.
+    /// Returns the new jobs to be written now. Drops those whose callers gave up during trouble, and holds
+    /// back changes of tasks that are being retried by themselves.
     fn admitted(&mut self, mut jobs: Vec<Job>) -> Vec<Job> {
         if self.shared.vitals.is_troubled() {
             jobs.retain(|job| !job.is_forsaken());
@@ -195,7 +196,7 @@ impl Writer {
         admitted
     }
 
-    /// One transaction, or several where some of the jobs spoil it for the others.
+    /// Writes jobs in one transaction, or in several where some of them make it fail.
     async fn batch(&mut self, mut jobs: Vec<Job>) {
         if jobs.is_empty() {
             return;
@@ -234,9 +235,9 @@ impl Writer {
         self.fail(jobs, &e);
     }
 
-    /// Tries again what could not be written.
+    /// Retries changes that failed to be written.
     async fn repeat(&mut self, mut group: Group<Job>) {
-        // Looked at without waiting for the lock, as long as it is there.
+        // As long as the tasks are locked, the lock is only checked, not waited for.
         if group.is_locked() {
             let e = late("somebody keeps the task locked in the database");
             match self.locked_by_others(&group.jobs).await {
@@ -269,8 +270,7 @@ impl Writer {
         self.tell_of_repeats();
     }
 
-    /// Runs jobs in a transaction, which commits from now on; or gives them back, with why that was not
-    /// possible.
+    /// Runs jobs in a transaction and starts its commit; on failure returns the jobs with the error.
     async fn begun(&mut self, jobs: Vec<Job>) -> Result<(), (Vec<Job>, StoreError)> {
         self.shared.vitals.busy();
         match self.written(&jobs).await {
@@ -278,7 +278,7 @@ impl Writer {
                 self.tally = Some(written.tally.clone());
                 let outcome = tokio::spawn(commit(self.shared.clone(), client, written.tally.mark()));
                 self.under_way = Some(UnderWay { jobs, written, outcome });
-                // The one before it may have ended meanwhile.
+                // The previous commit may have ended meanwhile, and cleared the mark.
                 self.shared.vitals.busy();
                 Ok(())
             }
@@ -291,8 +291,8 @@ impl Writer {
         }
     }
 
-    /// Those tasks of some jobs that a session other than this writer's keeps locked; `None` if that cannot
-    /// be found out.
+    /// Returns the tasks of some jobs that are locked by a session other than this writer's; `None` if that
+    /// cannot be determined.
     async fn locked_by_others(&mut self, jobs: &[Job]) -> Option<HashSet<TaskId>> {
         let ids: Vec<uuid::Uuid> = jobs.iter().flat_map(Job::tasks).map(|id| id.0).collect();
         let statement = "WITH free AS (SELECT id FROM hot WHERE id = ANY($1) FOR UPDATE SKIP LOCKED)
@@ -307,7 +307,7 @@ impl Writer {
         timeout(LOOK, look).await.ok().and_then(Result::ok)
     }
 
-    /// Writes what was accepted as far as that goes without trouble and in time, and answers the rest.
+    /// Writes accepted changes as far as possible without trouble and in time, and answers the rest.
     async fn end(&mut self) {
         let until = Instant::now() + CLOSING;
         let rest = async {
@@ -413,15 +413,15 @@ impl Writer {
     }
 }
 
-/// What the writer does next.
+/// Next step of the writer.
 enum Round {
-    /// What came new.
+    /// New jobs.
     New(Vec<Job>),
-    /// What could not be written before.
+    /// Changes that failed to be written before.
     Again(Group<Job>),
 }
 
-/// What a failure says of the changes that it befell.
+/// Classifies an error by what it says of the changes that it hit.
 fn fault(e: &StoreError) -> Fault {
     match e {
         e if is_late(e) => Fault::Locked,

@@ -1,4 +1,4 @@
-//! Answers to callers: they wait for the commit, or are given at once where a job is not run.
+//! Answers to callers: sent after the commit, or at once for a job that is not run.
 
 use super::errand::Turn;
 use super::queue::Entry;
@@ -6,13 +6,13 @@ use super::writer::Job;
 use crate::error::StoreError;
 use crate::known::Workflows;
 
-/// Tells a caller, once it is known what became of the batch.
+/// Answers a caller once the outcome of the batch is known.
 pub(super) type Tell = Box<dyn FnOnce(Result<(), &StoreError>, &Workflows) + Send>;
 
 /// An answer that depends on the commit.
 pub(super) enum Told {
     Answer(Tell),
-    /// Of a command that is run again if the reserve makes room for it.
+    /// Answer to a command that is run again if the reserve makes room for it.
     WayOut {
         entry: Box<Entry>,
         done: Result<(), StoreError>,
@@ -20,14 +20,14 @@ pub(super) enum Told {
 }
 
 impl Told {
-    /// Answers whoever waits; `commit` is what became of the batch.
+    /// Answers the waiting caller; `commit` is the outcome of the batch.
     pub(super) fn answer(self, commit: Result<(), &StoreError>, known: &Workflows) {
         match self {
             Told::Answer(answer) => answer(commit, known),
             Told::WayOut { entry, done } => {
                 if let Job::Command(_, _, Some((answer, _))) = entry.job {
                     let result = done.and_then(|()| commit.map_err(StoreError::copy));
-                    // Whoever asked may have gone; what was done is done.
+                    // The caller may have gone; the change stands all the same.
                     let _ = answer.send(result);
                 }
             }
@@ -38,7 +38,7 @@ impl Told {
 /// Answers jobs that will not be run.
 pub(super) fn refuse(entries: impl IntoIterator<Item = Entry>, e: &StoreError) {
     for Entry { job, .. } in entries {
-        // Whoever asked may have gone.
+        // The caller may have gone.
         match job {
             Job::Submit(_, answer) => drop(answer.send(Err(e.copy()))),
             Job::Command(_, _, Some((answer, _))) | Job::DeleteWorkflow(_, _, answer) => {

@@ -24,7 +24,7 @@ pub(super) fn attempts(
         .query_map([seq], |row| lenient::text(row, 0))
         .and_then(Iterator::collect::<Result<Vec<_>, _>>)
         .map_err(rows::sql)?;
-    // One that cannot be read is missing, and costs the others nothing.
+    // An unreadable attempt is left out and does not affect the others.
     let kept = texts.iter().filter_map(|text| doc::parse(text.as_ref().ok()?).ok()).collect();
     Ok(whole(kept, &record))
 }

@@ -56,7 +56,7 @@ pub(super) fn page(connection: &Connection, query: &AuditQuery) -> Result<AuditP
                 |n| Ok::<_, rusqlite::Error>(Some(lenient::shown(row, n)?).filter(|text| !text.is_empty()));
             Ok(AuditEntry {
                 seq: row.get::<_, i64>(0)?.unsigned_abs(),
-                // The log has no gaps: also what is damaged in it is shown.
+                // The log must have no gaps, so damaged entries are shown too.
                 at: Timestamp(lenient::int(row, 1)?.unwrap_or_default()),
                 by: lenient::shown(row, 2)?,
                 from: text(3)?,

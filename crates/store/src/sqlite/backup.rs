@@ -9,11 +9,11 @@ use rusqlite::{Connection, OpenFlags};
 use super::open;
 use crate::error::StoreError;
 
-/// Pages copied in one go: 256 KiB.
+/// Pages copied per step: 256 KiB.
 const PAGES: i32 = 64;
-/// Bytes after which what was written is sent to the disk.
+/// Bytes written between two syncs to disk.
 const SYNC_EVERY: u64 = 4 << 20;
-/// Rests between two goes.
+/// Shortest and longest pause between two steps.
 const LEAST_REST: Duration = Duration::from_millis(1);
 const LONGEST_REST: Duration = Duration::from_millis(200);
 
@@ -48,12 +48,12 @@ pub fn backup(directory: &Path, file: &Path, mut progress: impl FnMut(u64, u64))
     Ok(bytes)
 }
 
-/// Copies page by page, of one moment however long it takes, and rests twice as long as it works: a server
-/// beside it has the disk most of the time. What is written goes to the disk bit by bit, so that no flood of
-/// it stands before the server's commits.
+/// Copies a snapshot page by page, however long it takes, and rests twice as long as it works: a server
+/// running alongside has the disk most of the time. Written data is synced bit by bit, so that the server's
+/// commits never queue behind a flood of it.
 fn copy(source: &Connection, target: &Path, progress: &mut impl FnMut(u64)) -> rusqlite::Result<()> {
     let moment = source.unchecked_transaction()?;
-    // The transaction is of this moment only once something is read.
+    // The snapshot is taken by the first read, not by the start of the transaction.
     moment.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))?;
     let page: u64 = moment.query_row("PRAGMA page_size", [], |row| row.get::<_, i64>(0))?.unsigned_abs();
     let mut into = Connection::open(target)?;
@@ -67,7 +67,7 @@ fn copy(source: &Connection, target: &Path, progress: &mut impl FnMut(u64)) -> r
         let done = u64::from((at.pagecount - at.remaining).unsigned_abs()) * page;
         if done - synced >= SYNC_EVERY {
             synced = done;
-            // Only to spread it: the whole is synced in the end, and that is checked.
+            // Only spreads the load: the whole file is synced at the end, and that sync is checked.
             let _ = std::fs::File::open(target).and_then(|file| file.sync_data());
         }
         progress(done);

@@ -17,11 +17,11 @@ use crate::known::Workflows;
 use crate::store::{Commit, CommitSink, SinkRoom, Submission};
 use crate::stored::{Grant, Stored, Submitted};
 
-/// What became of the job at work, where that is not an answer.
+/// Failure of the current job that affects more than its answer.
 pub(super) enum Verdict {
-    /// It failed for a reason of its own: what it did is taken back, the others go on.
+    /// The job failed for a reason of its own: its changes are undone, the other jobs go on.
     Spoilt(StoreError),
-    /// The storage failed under it: the batch is over.
+    /// The storage failed during the job: the batch is over.
     Failed(StoreError),
 }
 
@@ -52,7 +52,7 @@ impl Batch {
         }
     }
 
-    /// Runs one job inside the transaction. A verdict is to be acted on before the next.
+    /// Runs one job inside the transaction. The caller must act on a verdict before the next job.
     pub(super) fn run(&mut self, writer: &mut Writer, entry: Entry) -> Option<Verdict> {
         let Entry { job, since, until } = entry;
         match job {
@@ -110,7 +110,7 @@ impl Batch {
         self.verdict.take()
     }
 
-    /// Decides what a failure is to the batch.
+    /// Decides whether a failure affects only the job or the whole batch.
     fn judge<T>(&mut self, done: &Result<T, StoreError>) {
         match done {
             Err(e @ (StoreError::Unavailable(_) | StoreError::Full)) => {
@@ -123,13 +123,13 @@ impl Batch {
         }
     }
 
-    /// Where the batch is, to come back to if the next job is spoilt.
+    /// Returns the state of the batch, to return to if the next job is spoilt.
     pub(super) fn mark(&self) -> Mark {
         Mark { commits: self.commits.len(), posted: self.posted.len(), claims: self.claims.clone() }
     }
 
-    /// The job since the mark did not happen; its caller is told all the same. A posted one is put among the
-    /// spoilt.
+    /// Undoes the job since the mark; its caller is still answered. A posted command moves to the spoilt
+    /// ones.
     pub(super) fn take_back(&mut self, mark: Mark, why: &StoreError) {
         self.commits.truncate(mark.commits);
         self.claims = mark.claims;
@@ -138,14 +138,14 @@ impl Batch {
         }
     }
 
-    /// The posted command that the batch failed under, if it was one; the rest of the batch may fare better
-    /// without.
+    /// Takes out the posted command under which the batch failed, if there was one; the rest of the batch may
+    /// succeed without it.
     pub(super) fn culprit(&mut self, mark: Mark) -> Option<Posted> {
         if self.posted.len() > mark.posted { self.posted.pop() } else { None }
     }
 
-    /// Does a part of a job so that it may fail for a reason of its own without the rest: then nothing of it
-    /// is written.
+    /// Runs a part of a job that may fail for a reason of its own without failing the rest: nothing of the
+    /// part is then written.
     pub(super) fn apart<T>(
         &mut self,
         writer: &mut Writer,
@@ -179,7 +179,7 @@ impl Batch {
         audit::write(&writer.connection, &audit, self.now)
     }
 
-    /// Changes a task by a command, with the room for attempts that there is now.
+    /// Applies a command to a task, with the room for attempts currently available.
     pub(super) fn apply(
         &self,
         writer: &Writer,
@@ -199,8 +199,8 @@ impl Batch {
         audit.map_or(Ok(()), |audit| audit::write(&writer.connection, &audit, self.now))
     }
 
-    /// Keeps an answer until the commit. A refusal is an answer like any other; a failure ends the batch, or
-    /// at least the job.
+    /// Keeps an answer until the commit. A refusal is an ordinary answer; a failure ends the batch, or at
+    /// least the job.
     pub(super) fn tell<T: Send + 'static>(
         &mut self,
         done: Result<T, StoreError>,
@@ -282,11 +282,11 @@ impl Batch {
             if !recovers {
                 return self.change_loaded(writer, loaded, place, command);
             }
-            // Nothing of it is of an earlier process: what runs is not lost.
+            // Nothing of the task is left from an earlier process: running attempts are not lost.
             put_back(writer, loaded, place);
             return Err(refused(Refused::Nothing));
         }
-        // What an earlier process left is dealt with before anything else happens to the task.
+        // Leftovers of an earlier process are dealt with before anything else happens to the task.
         writer.recovering.push(loaded.seq);
         match self.change_loaded(writer, loaded, place, Command::Recover { node: None }) {
             done if recovers => done,
@@ -334,7 +334,7 @@ impl Batch {
         Ok(grants)
     }
 
-    /// What a command comes to that needs nothing of a task but its row, whose document cannot be read.
+    /// Applies a command that needs only the row of a task, whose document cannot be read.
     fn change_unread(
         &mut self,
         writer: &mut Writer,
@@ -395,7 +395,7 @@ impl Batch {
         }
     }
 
-    /// The posted commands that failed for reasons of their own.
+    /// Takes out the posted commands that failed for reasons of their own.
     pub(super) fn spoilt(&mut self) -> Vec<(Posted, StoreError)> {
         std::mem::take(&mut self.spoilt)
     }
@@ -405,7 +405,7 @@ impl Batch {
         std::mem::take(&mut self.posted)
     }
 
-    /// The ways out, to be run again now that there is room for them: nothing of the batch happened.
+    /// Takes out the way-out commands, to be run again now that there is room: nothing of the batch happened.
     pub(super) fn ways_out(&mut self) -> Vec<Entry> {
         let mut ways_out = Vec::new();
         for told in std::mem::take(&mut self.told) {
@@ -426,14 +426,14 @@ impl Batch {
     }
 }
 
-/// A place in a batch, between two jobs.
+/// State of a batch between two jobs.
 pub(super) struct Mark {
     commits: usize,
     posted: usize,
     claims: claims::Open,
 }
 
-/// A task that did not change stays at hand if it moves.
+/// Returns an unchanged task to the cache if it is hot and has not ended.
 fn put_back(writer: &mut Writer, loaded: Loaded, place: Place) {
     if place == Place::Hot && !loaded.task.record().state.status.is_ended() {
         writer.cache.keep(loaded.task.id(), loaded);

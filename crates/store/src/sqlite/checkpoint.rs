@@ -1,7 +1,7 @@
 //! Checkpoints off the writer's path: a thread of its own copies the write-ahead log into the database while
 //! commits go on. Under load it never quite catches up, and only a log that is wholly copied is begun anew: so
-//! when it nearly has, the writer copies the small rest between two batches. Where readers keep the log from
-//! beginning anew, they are gated for a moment.
+//! when nearly all is copied, the writer copies the small rest between two batches. Where readers keep the
+//! log from restarting, the gate holds them back for a moment.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -17,19 +17,20 @@ use crate::error::StoreError;
 
 /// Pages in the log from which the writer is asked to finish a copy: 24 MiB.
 const FINISH_FROM: i64 = 6144;
-/// Pages in the log from which readers are gated: 32 MiB.
+/// Pages in the log from which readers are held back at the gate: 32 MiB.
 const GATE_FROM: i64 = 8192;
-/// Pages that are left to copy while nobody may read: a few milliseconds.
+/// Maximum pages left to copy while nobody may read: a few milliseconds.
 const REST: i64 = 1024;
-/// A file that is larger is cut when it begins anew; a smaller one is written over, which costs less.
+/// Bytes above which the log file is truncated at a restart; a smaller one is overwritten, which costs less.
 const CUT_FROM: u64 = 48 << 20;
-/// The same for one that nothing is written to for a while.
+/// The same limit for a log that has been idle for a while.
 const CUT_IDLE_FROM: u64 = 4 << 20;
 const IDLE: Duration = Duration::from_secs(5);
 /// How often the log is looked at.
 const PAUSE: Duration = Duration::from_millis(200);
-/// How long long readers may take to leave, and how long nothing is tried after it was in vain; twice as long
-/// each time, and at once for a log that is too large.
+/// Longest wait for long readers to leave, and the pause after a failed attempt. Both double with each
+/// failure: the pause up to four times this value, the wait up to the longest. A log that is too large gets
+/// the longest wait at once.
 const PATIENCE: Duration = Duration::from_millis(500);
 const LONGEST_PATIENCE: Duration = Duration::from_secs(8);
 const TOO_LARGE: i64 = 12_288;
@@ -39,7 +40,7 @@ const TOO_LARGE: i64 = 12_288;
 pub(super) struct Signals {
     /// The writer should copy the rest at its next opportunity.
     pub(super) finish: AtomicBool,
-    /// The disk is full: what the log has of it, it keeps.
+    /// The disk is full: the log keeps the space it has.
     pub(super) full: AtomicBool,
     /// The thread should end.
     pub(super) stop: AtomicBool,
@@ -75,7 +76,7 @@ struct Log {
     signals: Arc<Signals>,
     gate: Arc<Gate>,
     patience: Duration,
-    /// Readers are not gated before this.
+    /// Earliest time at which readers are held back again.
     next: Instant,
 }
 
@@ -84,7 +85,7 @@ impl Log {
         let (mut seen, mut changed) = (0, Instant::now());
         while !self.signals.stop.load(Ordering::Relaxed) {
             std::thread::sleep(PAUSE);
-            // Changes with commits of other connections only.
+            // The version changes only with commits of other connections.
             let version: i64 =
                 self.connection.query_row("PRAGMA data_version", [], |row| row.get(0)).unwrap_or(0);
             if std::mem::replace(&mut seen, version) == version {
@@ -115,8 +116,8 @@ impl Log {
         std::fs::metadata(&self.file).map_or(0, |meta| meta.len())
     }
 
-    /// Has the log begin anew, and cuts a file that is larger than this. In vain while somebody reads for
-    /// long, or from outside of this process: tried again later.
+    /// Restarts the log, and truncates a file larger than `cut_from`. Fails, to be retried later, while a
+    /// reader takes long or another process reads.
     fn begin_anew(&mut self, cut_from: u64) {
         if Instant::now() < self.next {
             return;
@@ -138,8 +139,8 @@ impl Log {
     }
 }
 
-/// Copies what can be copied without waiting for anybody. Gives the pages in the log, and how many of them
-/// are copied: one that is wholly copied begins anew with the next commit.
+/// Copies all that can be copied without waiting for anybody. Returns the pages in the log and the number of
+/// them copied: a fully copied log restarts with the next commit.
 pub(super) fn passive(connection: &Connection) -> rusqlite::Result<(i64, i64)> {
     connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |row| Ok((row.get(1)?, row.get(2)?)))
 }

@@ -1,6 +1,6 @@
-//! Claims: a task gets all that it claims at once, by the rules of [`longhaul_model::Line`]. What each step
-//! costs does not depend on how many wait: a claim is *clear* once nobody stands before it on its key, which
-//! it stays, and who becomes clear next is found by an index.
+//! Claims: a task gets all its claims at once, by the rules of [`longhaul_model::Line`]. The cost of each
+//! step does not depend on the number of waiters: a claim is *clear* once nobody is ahead of it on its key,
+//! and stays clear; an index finds the next claim to become clear. A *place* is a slot of a key.
 
 mod handing;
 mod list;
@@ -21,11 +21,11 @@ const SHARED: i64 = 0;
 const EXCLUSIVE: i64 = 1;
 const SLOT: i64 = 2;
 
-/// The id of a claim's task.
+/// SQL expression for the id of a claim's task.
 const ID: &str = "coalesce((SELECT id FROM hot WHERE hot.seq = claims.seq),
     (SELECT id FROM history WHERE history.seq = claims.seq))";
 
-/// Says anew which claims are clear, of a database that was filled without that.
+/// Statements that derive `clear` for a database filled without it.
 pub(super) const DERIVE: &str = "
     UPDATE claims SET clear = held = 1;
     UPDATE claims SET clear = 1 WHERE clear = 0 AND mode = 1 AND NOT EXISTS (
@@ -72,7 +72,7 @@ pub(super) fn request(
         .and_then(|mut s| s.query_row([], |row| row.get(0)))
         .map_err(sql)?;
     let (mut all_clear, mut place) = (true, None);
-    // Locks come first: a place is clear if all of them are.
+    // Locks come first: a place is clear if all locks of its task are.
     for claim in record.claims() {
         let (mode, most) = numbers(claim.mode);
         let key = claim.key();
@@ -104,8 +104,8 @@ pub(super) fn request(
     Ok(all_clear && has_place)
 }
 
-/// Whether a claim that comes now has nobody before it on a lock. It is behind those who wait for their turn
-/// to be noted.
+/// Returns true if a claim made now has nobody ahead of it on a lock. Claims whose turn has come but is not
+/// yet recorded count as ahead.
 fn is_clear(connection: &Connection, key: &str, mode: i64) -> Result<bool, StoreError> {
     let statement = if mode == EXCLUSIVE {
         "SELECT NOT EXISTS (SELECT 1 FROM claims WHERE key = ?1)"
@@ -116,7 +116,7 @@ fn is_clear(connection: &Connection, key: &str, mode: i64) -> Result<bool, Store
     connection.prepare_cached(statement).and_then(|mut s| s.query_row([key], |row| row.get(0))).map_err(sql)
 }
 
-/// A task has all that it claims.
+/// Grants a task all its claims.
 fn grant(connection: &Connection, seq: i64, now: Timestamp) -> Result<(), StoreError> {
     connection
         .prepare_cached("UPDATE claims SET held = 1, since = ?2 WHERE seq = ?1")
@@ -130,12 +130,12 @@ pub(super) fn release(connection: &Connection, seq: i64) -> Result<Vec<String>, 
     let mut statement =
         connection.prepare_cached("DELETE FROM claims WHERE seq = ? RETURNING key").map_err(sql)?;
     let keys = statement.query_map([seq], |row| lenient::text(row, 0)).map_err(sql)?;
-    // Under a key that cannot be read nobody waits.
+    // Nobody waits under an unreadable key.
     let keys: Vec<Result<String, String>> = keys.collect::<Result<_, _>>().map_err(sql)?;
     Ok(keys.into_iter().flatten().collect())
 }
 
-/// Whether a task holds or waits for anything.
+/// Returns true if a task holds or waits for anything.
 pub(super) fn holds(connection: &Connection, seq: i64) -> Result<bool, StoreError> {
     connection
         .prepare_cached("SELECT EXISTS (SELECT 1 FROM claims WHERE seq = ?)")
@@ -143,32 +143,32 @@ pub(super) fn holds(connection: &Connection, seq: i64) -> Result<bool, StoreErro
         .map_err(sql)
 }
 
-/// Forgets what is noted of a waiting task's locks; gives their keys, which say it anew when they are looked
-/// at.
+/// Clears the recorded turns of a waiting task on its locks; returns their keys, which record them anew when
+/// settled.
 pub(super) fn forget(connection: &Connection, seq: i64) -> Result<Vec<String>, StoreError> {
     let mut statement = connection
         .prepare_cached("UPDATE claims SET clear = 0 WHERE seq = ? AND mode < 2 AND held = 0 RETURNING key")
         .map_err(sql)?;
     let keys = statement.query_map([seq], |row| lenient::text(row, 0)).map_err(sql)?;
-    // Under a key that cannot be read nobody waits.
+    // Nobody waits under an unreadable key.
     let keys: Vec<Result<String, String>> = keys.collect::<Result<_, _>>().map_err(sql)?;
     Ok(keys.into_iter().flatten().collect())
 }
 
-/// What came of looking at a key.
+/// Outcome of settling a key.
 #[derive(Default)]
 pub(super) struct Settled {
-    /// Tasks that now have what they claim, and are to be told.
+    /// Tasks that now have all their claims, and are to be told.
     pub(super) granted: Vec<i64>,
-    /// Further keys to be looked at.
+    /// Further keys to settle.
     pub(super) keys: Vec<String>,
-    /// How many claims were touched.
+    /// Number of claims touched.
     pub(super) touched: usize,
-    /// That was as much as was allowed: the key is to be looked at again.
+    /// True if the limit was reached: the key is to be settled again.
     pub(super) more: bool,
 }
 
-/// Gives those who wait for a key what they can have now, touching at most so many claims.
+/// Gives the waiters for a key all they can have now, touching at most `most` claims.
 pub(super) fn settle(
     connection: &Connection,
     key: &str,
@@ -178,8 +178,8 @@ pub(super) fn settle(
     if Claim::is_place(key) { fill(connection, key, most, now) } else { advance(connection, key, most, now) }
 }
 
-/// Notes who has nobody before them any more on a lock: the first, or all that share up to the first that
-/// wants it alone.
+/// Marks as clear the claims on a lock that have nobody ahead of them any more: the first, or all shared ones
+/// up to the first exclusive one.
 fn advance(connection: &Connection, key: &str, most: usize, now: Timestamp) -> Result<Settled, StoreError> {
     let mut settled = Settled::default();
     let ends: (Option<i64>, Option<i64>) = connection
@@ -217,14 +217,14 @@ fn advance(connection: &Connection, key: &str, most: usize, now: Timestamp) -> R
     Ok(settled)
 }
 
-/// A task that may have nobody before it on all its locks gets what it claims, or is in line for its place.
+/// Grants a task its claims, or queues it for its place, if nobody is ahead of it on any of its locks.
 pub(super) fn has_its_turn(
     connection: &Connection,
     seq: i64,
     now: Timestamp,
     settled: &mut Settled,
 ) -> Result<(), StoreError> {
-    // Whoever has it already, or went, is not meant.
+    // Tasks that have their claims already, or are gone, are skipped.
     let (waits, place): (bool, Option<String>) = connection
         .prepare_cached(
             "SELECT coalesce(min(held = 0 AND (mode = 2 OR clear = 1)), 0), max(CASE mode WHEN 2 THEN key END)
@@ -249,7 +249,7 @@ pub(super) fn has_its_turn(
     Ok(())
 }
 
-/// Gives the free places of a key to those whose turn it is.
+/// Gives the free places of a key to the next tasks in line.
 fn fill(connection: &Connection, key: &str, most: usize, now: Timestamp) -> Result<Settled, StoreError> {
     let mut settled = Settled::default();
     while settled.touched < most {
@@ -262,7 +262,7 @@ fn fill(connection: &Connection, key: &str, most: usize, now: Timestamp) -> Resu
     Ok(settled)
 }
 
-/// Who goes next on a place, if one is left for it.
+/// Returns the next task in line for a place, if one is free for it.
 fn next_place(connection: &Connection, key: &str) -> Result<Option<i64>, StoreError> {
     let found: Option<(i64, bool)> = connection
         .prepare_cached(
@@ -275,7 +275,7 @@ fn next_place(connection: &Connection, key: &str) -> Result<Option<i64>, StoreEr
     Ok(found.and_then(|(seq, goes)| goes.then_some(seq)))
 }
 
-/// The id of the task that a claim is of; `None` if there is no such task.
+/// Returns the id of the task that a claim belongs to; `None` if there is no such task.
 pub(super) fn task(connection: &Connection, seq: i64) -> Result<Option<TaskId>, StoreError> {
     let statement = "SELECT id FROM hot WHERE seq = ?1 UNION ALL SELECT id FROM history WHERE seq = ?1";
     connection

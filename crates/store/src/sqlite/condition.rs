@@ -1,5 +1,5 @@
-//! How the writer does, as others see it: whether a job is worth asking for, and what readiness and metrics
-//! say.
+//! Condition of the writer as seen from outside: whether a job is worth asking for, and the facts for
+//! readiness and metrics.
 
 use std::time::{Duration, Instant};
 
@@ -9,7 +9,7 @@ use super::need::Need;
 use crate::error::StoreError;
 use crate::health::{Health, SetAside, Trouble};
 
-/// A writer that is at work for longer than this does not get an answer from the storage.
+/// Time at work after which the writer counts as stuck: the storage does not answer.
 const STUCK: Duration = Duration::from_secs(5);
 
 #[derive(Default)]
@@ -17,13 +17,12 @@ pub(super) struct Condition(Mutex<State>);
 
 #[derive(Default)]
 struct State {
-    /// The storage failed in a way that must not be repeated as if nothing had been: nothing is written any
-    /// more.
+    /// Reason of a storage failure that must not be retried as if nothing had happened: writing has stopped.
     broken: Option<String>,
     full: bool,
-    /// Why the last batch failed.
+    /// Reason for the failure of the last batch.
     failing: Option<String>,
-    /// Since when the writer is at work, and since when the oldest of its jobs waits.
+    /// Start of the writer's current work, and arrival of the oldest of its jobs.
     at_work: Option<(Instant, Instant)>,
     repeated: usize,
     oldest_repeated: Option<Instant>,
@@ -48,19 +47,19 @@ impl State {
 }
 
 impl Condition {
-    /// Refuses at once what cannot be written just now.
+    /// Refuses at once a job that cannot be written at the moment.
     pub(super) fn admit(&self, need: Need) -> Result<(), StoreError> {
         match self.0.lock().trouble() {
             Some(Trouble::Full) if need == Need::Room => Err(StoreError::Full),
             Some(trouble @ (Trouble::Broken(_) | Trouble::Stuck(_))) => {
                 Err(StoreError::Unavailable(trouble.to_string()))
             }
-            // A storage that fails is tried with each job, which tells soonest that it is sound again.
+            // A failing storage is tried with each job: the quickest way to notice that it is sound again.
             _ => Ok(()),
         }
     }
 
-    /// For readiness and metrics; `queued` is since when the oldest job waits in the queue.
+    /// Returns the facts for readiness and metrics; `queued` is the arrival of the oldest job in the queue.
     pub(super) fn health(&self, queued: Option<Instant>, closed: bool) -> Health {
         let state = self.0.lock();
         let trouble = if closed { Some(Trouble::Closed) } else { state.trouble() };
@@ -107,29 +106,29 @@ impl Condition {
         self.0.lock().reserve = there;
     }
 
-    /// The writer is at work; the oldest job waits since then.
+    /// Notes that the writer is at work; `oldest` is the arrival of its oldest job.
     pub(super) fn begins(&self, oldest: Instant) {
         self.0.lock().at_work = Some((Instant::now(), oldest));
     }
 
-    /// The writer waits for something to do.
+    /// Notes that the writer is idle.
     pub(super) fn rests(&self) {
         self.0.lock().at_work = None;
     }
 
-    /// A batch is written.
+    /// Notes that a batch was written.
     pub(super) fn wrote(&self) {
         self.0.lock().failing = None;
     }
 
-    /// A batch failed.
+    /// Notes that a batch failed.
     pub(super) fn failed(&self, why: &StoreError) {
         if !matches!(why, StoreError::Full) {
             self.0.lock().failing = Some(why.to_string());
         }
     }
 
-    /// What waits to be written again.
+    /// Notes the changes that wait to be written again.
     pub(super) fn waits(&self, repeated: usize, oldest: Option<Instant>, set_aside: Option<Vec<SetAside>>) {
         let mut state = self.0.lock();
         state.repeated = repeated;

@@ -6,8 +6,8 @@ use super::rows::{self, sql};
 use crate::counters::Counters;
 use crate::error::StoreError;
 
-/// Counts everything anew where a counter is damaged. For starts: there are few counters, and as many as
-/// tasks only then.
+/// Recounts everything if a counter is damaged. Meant for the start: the check reads only the few counters,
+/// and a recount, which reads all tasks, is rare.
 pub(super) fn mend(connection: &Connection) -> Result<(), StoreError> {
     let damaged =
         "SELECT EXISTS (SELECT 1 FROM counters WHERE typeof(kind) <> 'text' OR typeof(status) <> 'integer'
@@ -61,7 +61,7 @@ pub(super) fn write(counters: &mut Counters, connection: &Connection) -> Result<
         }
         .map_err(sql)?;
         if cell.width != 0 && by < 0 {
-            // Of buckets there are more and more: one that counts nothing goes.
+            // The number of buckets keeps growing, so a bucket that counts nothing is deleted.
             connection
                 .prepare_cached(
                     "DELETE FROM completions WHERE width = ?1 AND bucket = ?2 AND kind = ?3 AND status = ?4

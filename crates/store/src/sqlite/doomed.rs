@@ -1,5 +1,6 @@
-//! Parts of deleted tasks. A task is gone with its first transaction: its row, its id, its place in indexes
-//! and totals. What it wrote may be much more: that goes in slices, beside the load, also after a restart.
+//! Parts of deleted tasks. The first transaction removes a task itself: its row, its id, its place in indexes
+//! and totals. Its other data may be far larger and is deleted in slices, alongside the load, also after a
+//! restart.
 
 use std::time::Instant;
 
@@ -9,17 +10,17 @@ use super::rows::sql;
 use super::writer::Writer;
 use crate::error::StoreError;
 
-/// What one slice deletes at the most.
+/// Maximum rows and bytes deleted by one slice.
 const ROWS: usize = 256;
 const BYTES: i64 = 512 << 10;
-/// Tasks that one slice looks at.
+/// Maximum tasks that one slice looks at.
 const AT_ONCE: usize = 64;
 
-/// A table with parts of tasks, and the column that tells a task's parts apart.
+/// Tables with parts of tasks, each with the column that tells a task's parts apart.
 const PARTS: [(&str, &str); 5] =
     [("specs", "seq"), ("chunks", "n"), ("outputs", "sub_task"), ("attempts", "sub_task"), ("logs", "n")];
 
-/// What a slice may delete still.
+/// Rows and bytes that a slice may still delete.
 pub(super) struct Budget {
     rows: usize,
     bytes: i64,
@@ -35,14 +36,14 @@ impl Budget {
     }
 }
 
-/// Deletes the parts of a task as far as the budget goes; true once none is left.
+/// Deletes the parts of a task as far as the budget allows; returns true once none is left.
 pub(super) fn clear(connection: &Connection, seq: i64, budget: &mut Budget) -> Result<bool, StoreError> {
     for (table, part) in PARTS {
         loop {
             let last = match reach(connection, table, part, seq, budget) {
                 Ok(Some(last)) => last,
                 Ok(None) => break,
-                // A damaged key has no place in an order: all of the task's go at once.
+                // A damaged key has no position in the order: all of the task's rows go at once.
                 Err(StoreError::Corrupt(_)) => {
                     let statement = format!("DELETE FROM {table} WHERE seq = ?");
                     connection.prepare_cached(&statement).and_then(|mut s| s.execute([seq])).map_err(sql)?;
@@ -63,8 +64,8 @@ pub(super) fn clear(connection: &Connection, seq: i64, budget: &mut Budget) -> R
     Ok(true)
 }
 
-/// How far the budget reaches into a task's parts in a table; at least one of them. `None` where there is
-/// none.
+/// Returns the last of a task's parts in a table that the budget covers, at least the first one; `None` if
+/// there is none.
 fn reach(
     connection: &Connection,
     table: &str,
@@ -89,7 +90,7 @@ fn reach(
     Ok(last)
 }
 
-/// Notes that parts of a deleted task are left.
+/// Records that parts of a deleted task are left.
 pub(super) fn put(connection: &Connection, seq: i64) -> Result<(), StoreError> {
     connection
         .prepare_cached("INSERT OR IGNORE INTO doomed (seq) VALUES (?)")
@@ -98,7 +99,7 @@ pub(super) fn put(connection: &Connection, seq: i64) -> Result<(), StoreError> {
         .map_err(sql)
 }
 
-/// Nothing is left of it.
+/// Records that nothing is left of a deleted task.
 fn done(connection: &Connection, seq: i64) -> Result<(), StoreError> {
     connection
         .prepare_cached("DELETE FROM doomed WHERE seq = ?")
@@ -107,7 +108,7 @@ fn done(connection: &Connection, seq: i64) -> Result<(), StoreError> {
         .map_err(sql)
 }
 
-/// One slice of what is left of deleted tasks; true if there is more.
+/// Deletes one slice of the parts left; returns true if there are more.
 pub(super) fn slice(connection: &Connection) -> Result<bool, StoreError> {
     let mut statement =
         connection.prepare_cached("SELECT seq FROM doomed ORDER BY seq LIMIT ?").map_err(sql)?;
@@ -123,7 +124,7 @@ pub(super) fn slice(connection: &Connection) -> Result<bool, StoreError> {
     Ok(doomed.len() == AT_ONCE)
 }
 
-/// All that is left, for whoever reads the tables as they are.
+/// Deletes all parts left, for code that reads the raw tables.
 pub(super) fn finish(connection: &Connection) -> Result<(), StoreError> {
     let mut is_more = true;
     while is_more {
@@ -135,8 +136,8 @@ pub(super) fn finish(connection: &Connection) -> Result<(), StoreError> {
 }
 
 impl Writer {
-    /// A slice of what is left of deleted tasks, in a transaction of its own; then others have the writer for
-    /// longer than it took.
+    /// Deletes one slice of the parts left, in a transaction of its own; then leaves the writer to others for
+    /// longer than that took.
     pub(super) fn clear(&mut self) {
         let began = Instant::now();
         let cleared = self

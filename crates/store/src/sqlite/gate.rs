@@ -1,22 +1,22 @@
-//! The gate before the readers. A write-ahead log begins anew only at a moment when nobody reads out of it.
-//! Under many readers that moment never comes by itself, so it is made: new ones wait briefly at the gate
-//! until those inside have left.
+//! The gate for readers. A write-ahead log restarts only at a moment when nobody reads from it. Under many
+//! readers that moment never comes by itself, so it is forced: new readers wait briefly at the gate until
+//! those inside have left.
 
 use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex};
 
-/// How long a short read waits at the gate at the most, as it may stand in an event loop.
+/// Longest wait of a short read at the gate; brief because the read may run on an event loop.
 const SHORT_WAIT: Duration = Duration::from_millis(50);
-/// How long a long one does: longer than the gate is ever closed.
+/// Longest wait of a long read: longer than the gate is ever closed.
 const LONG_WAIT: Duration = Duration::from_secs(15);
 
-/// How long a read may take.
+/// Expected duration of a read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Length {
-    /// Microseconds: reads of points.
+    /// Microseconds: point reads.
     Short,
-    /// As long as a list takes.
+    /// Up to the duration of a list.
     Long,
 }
 
@@ -34,14 +34,15 @@ struct State {
     closed_to_long: bool,
 }
 
-/// A reader inside; it leaves when this is dropped.
+/// A reader inside the gate; dropping it lets the reader out.
 pub(super) struct Inside<'a> {
     gate: &'a Gate,
     length: Length,
 }
 
 impl Gate {
-    /// Lets a reader in, after a while also through a closed gate: then the log begins anew another time.
+    /// Lets a reader in; after its longest wait even through a closed gate, and the log restarts another
+    /// time.
     pub(super) fn enter(&self, length: Length) -> Inside<'_> {
         let mut state = self.state.lock();
         let until = Instant::now()
@@ -61,9 +62,9 @@ impl Gate {
         Inside { gate: self, length }
     }
 
-    /// Keeps new long reads out and waits until those inside have left, no longer than `limit`; then does the
-    /// first part of a work. Then the same for short ones, for a moment, and the second part. Each part says
-    /// whether to go on. False if somebody stayed inside.
+    /// Shuts out new long reads, waits at most `limit` until those inside have left, and runs `prepare`. Then
+    /// does the same with short reads, for a moment, and runs `finish`. Each closure returns whether to go
+    /// on. Returns false if a reader stayed inside or a closure said no.
     pub(super) fn closed(
         &self,
         limit: Duration,

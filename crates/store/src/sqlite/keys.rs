@@ -1,4 +1,4 @@
-//! Idempotency keys: the same key and request within its lifetime give the same task.
+//! Idempotency keys: the same key and request give the same task within the key's lifetime.
 
 use longhaul_model::{TaskId, Timestamp};
 use rusqlite::{OptionalExtension, params};
@@ -8,10 +8,10 @@ use super::writer::Writer;
 use crate::error::StoreError;
 use crate::stored::{IdempotencyKey, Submitted};
 
-/// How long an idempotency key is remembered at least, in milliseconds.
+/// Minimum lifetime of an idempotency key in milliseconds.
 const KEY_LIFE: i64 = 48 * 3_600_000;
 
-/// The task that a key made before.
+/// Returns the task that an earlier request with the key made.
 pub(super) fn replay(writer: &Writer, key: &IdempotencyKey) -> Result<Option<Submitted>, StoreError> {
     let connection = &writer.connection;
     let found: Option<(Vec<u8>, i64)> = connection
@@ -28,7 +28,7 @@ pub(super) fn replay(writer: &Writer, key: &IdempotencyKey) -> Result<Option<Sub
         .prepare_cached("SELECT id FROM hot WHERE seq = ?1 UNION ALL SELECT id FROM history WHERE seq = ?1")
         .and_then(|mut s| s.query_row([seq], |row| row.get(0).map(TaskId::from_bytes)).optional())
         .map_err(sql)?;
-    // Deleted since: the key is free again.
+    // The task was deleted since: the key is free again.
     let Some(row) = id.map(|id| rows::find(connection, id)).transpose()?.flatten() else {
         return Ok(None);
     };
@@ -36,7 +36,7 @@ pub(super) fn replay(writer: &Writer, key: &IdempotencyKey) -> Result<Option<Sub
     Ok(Some(Submitted { task, replayed: true }))
 }
 
-/// Keeps the key of a task.
+/// Records the key of a task.
 pub(super) fn remember(
     writer: &Writer,
     key: &IdempotencyKey,
@@ -52,7 +52,7 @@ pub(super) fn remember(
             s.execute(params![key.principal, key.key, &key.fingerprint[..], seq, now.0])
         })
         .map_err(sql)?;
-    // Two old ones go for each new one: the table stays small without a sweep.
+    // Each new key deletes up to two expired ones, so the table stays small without a sweep.
     connection
         .prepare_cached(
             "DELETE FROM keys WHERE (principal, key) IN

@@ -1,5 +1,5 @@
-//! Columns as they are found. SQLite stores what it is given whatever a column is declared as, and a file may
-//! be damaged: a value of another kind than was written costs its row something, and nothing else.
+//! Lenient reading of columns. SQLite stores values of any type whatever the column's declaration, and a file
+//! may be damaged: a value of an unexpected type affects its own row and nothing else.
 
 use std::cmp::Ordering;
 
@@ -10,7 +10,7 @@ use rusqlite::{Connection, OptionalExtension, Row};
 use super::rows::sql;
 use crate::error::StoreError;
 
-/// A text, or why it is none.
+/// Reads a text; the inner error says why the value is not one.
 pub(super) fn text(row: &Row<'_>, n: usize) -> rusqlite::Result<Result<String, String>> {
     let column = || row.as_ref().column_name(n).map(str::to_owned).unwrap_or_default();
     Ok(match row.get_ref(n)? {
@@ -22,7 +22,7 @@ pub(super) fn text(row: &Row<'_>, n: usize) -> rusqlite::Result<Result<String, S
     })
 }
 
-/// A text as it can be shown, whatever it is.
+/// Reads any value as text for display.
 pub(super) fn shown(row: &Row<'_>, n: usize) -> rusqlite::Result<String> {
     Ok(match row.get_ref(n)? {
         ValueRef::Text(bytes) | ValueRef::Blob(bytes) => String::from_utf8_lossy(bytes).into_owned(),
@@ -32,26 +32,26 @@ pub(super) fn shown(row: &Row<'_>, n: usize) -> rusqlite::Result<String> {
     })
 }
 
-/// A whole number, if it is one.
+/// Reads an integer; `None` for any other value.
 pub(super) fn int(row: &Row<'_>, n: usize) -> rusqlite::Result<Option<i64>> {
     Ok(row.get_ref(n)?.as_i64().ok())
 }
 
-/// A status, if it is one.
+/// Reads a status; `None` for any other value.
 pub(super) fn status(row: &Row<'_>, n: usize) -> rusqlite::Result<Option<TaskStatus>> {
     Ok(int(row, n)?.and_then(|code| u8::try_from(code).ok()).and_then(TaskStatus::from_code))
 }
 
-/// The sixteen bytes of an id, if it is one.
+/// Reads the sixteen bytes of an id; `None` for any other value.
 pub(super) fn id(row: &Row<'_>, n: usize) -> rusqlite::Result<Option<TaskId>> {
     let bytes = row.get_ref(n)?.as_blob().ok().and_then(|bytes| <[u8; 16]>::try_from(bytes).ok());
     Ok(bytes.map(TaskId::from_bytes))
 }
 
-/// The id of a row that has lost it: by the table of ids, or made up from the row's number, so that it can be
-/// named at all.
+/// Returns an id for a row that has lost its own: from the table of ids, or made up from the row's number, so
+/// that the task can be named at all.
 pub(super) fn id_of(connection: &Connection, seq: i64) -> Result<TaskId, StoreError> {
-    // No index leads there: such rows are hardly ever met.
+    // No index covers `seq` here: such rows are very rare.
     let known = connection
         .prepare_cached("SELECT id FROM ids WHERE seq = ?")
         .and_then(|mut s| s.query_row([seq], |row| id(row, 0)).optional())
@@ -65,14 +65,14 @@ fn made_up(seq: i64) -> TaskId {
     TaskId::from_bytes(bytes)
 }
 
-/// The row's number in an id that was made up.
+/// Returns the row's number in a made-up id.
 pub(super) fn seq_in(id: TaskId) -> Option<i64> {
     let (zeros, number) = id.as_bytes().split_at(8);
     let number = <[u8; 8]>::try_from(number).ok().map(i64::from_be_bytes)?;
     (zeros == [0; 8] && number > 0).then_some(number)
 }
 
-/// A row of a table of which each row stands for itself: one that is damaged is told of and passed over.
+/// Keeps a row of a table whose rows are independent: a damaged one is logged and skipped.
 pub(super) fn whole<T>(table: &str, row: rusqlite::Result<T>) -> Option<Result<T, StoreError>> {
     match row.map_err(sql) {
         Err(StoreError::Corrupt(why)) => {
@@ -83,7 +83,7 @@ pub(super) fn whole<T>(table: &str, row: rusqlite::Result<T>) -> Option<Result<T
     }
 }
 
-/// A value to sort by, of any kind.
+/// A sort key of any type.
 #[derive(Clone, Debug)]
 pub(super) enum Key {
     Null,
@@ -104,7 +104,7 @@ impl Key {
         })
     }
 
-    /// As SQLite sorts: no value first, then numbers, texts, and bytes; with `folded` without regard to case.
+    /// Compares like SQLite: nulls first, then numbers, texts, and blobs; `folded` ignores ASCII case.
     pub(super) fn compare(&self, other: &Key, folded: bool) -> Ordering {
         match (self, other) {
             (Key::Int(a), Key::Int(b)) => a.cmp(b),

@@ -67,13 +67,13 @@ use readers::Readers;
 use rows::sql;
 use writer::{Answer, Job, Shared, Writer};
 
-/// How long a caller waits for the writer to come to its job.
+/// Longest wait of a caller until the writer begins its job.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// How much longer it waits for the end of a job that was begun.
+/// Further wait of a caller for the end of a job that was begun.
 const LAST: Duration = Duration::from_secs(5);
-/// How long the writer may go on with what was accepted when the store closes.
+/// Time for the writer to finish accepted jobs when the store closes.
 const FINISHING: Duration = Duration::from_secs(5);
-/// How much longer the close waits for a storage that does not let go.
+/// Further wait of the close for a storage that is still blocked.
 const LETTING_GO: Duration = Duration::from_secs(2);
 /// Tasks recovered in one go.
 const RECOVERED_AT_ONCE: usize = 256;
@@ -86,7 +86,7 @@ pub struct Sqlite {
     /// Tasks before this one were accepted by an earlier process: only those have anything to recover.
     first_seq: i64,
     threads: Mutex<Vec<JoinHandle<()>>>,
-    /// How far the sweep of claims is.
+    /// Position of the sweep of claims.
     claims: Mutex<claims::Cursor>,
     /// Let go of at the close, so that the next one may open even while somebody still holds this store.
     lock: Mutex<Option<open::DirectoryLock>>,
@@ -123,7 +123,7 @@ impl Sqlite {
                 let left = batch.take_left();
                 batch.tell(&telling);
                 if !left.is_empty() {
-                    // Closed: the sweep finds them after the next start.
+                    // If the queue is closed, the sweep finds them after the next start.
                     let _ = telling.queue.put(claims::errand(left, Vec::new()), None).await;
                 }
             }
@@ -183,7 +183,8 @@ impl Sqlite {
         self.ask(|answer| errand::errand(work, answer, need)).await
     }
 
-    /// Asks the writer. Refused at once while the storage does not take it; nobody waits for ever.
+    /// Sends the writer a job and waits for the answer. Fails at once while the storage cannot take the job;
+    /// no wait is unlimited.
     async fn ask<T>(&self, job: impl FnOnce(Answer<T>) -> Job) -> Result<T, StoreError> {
         let (answer, answered) = oneshot::channel();
         let job = job(answer);
@@ -201,8 +202,8 @@ impl Sqlite {
     }
 }
 
-/// What the writer must know at its start: the next number, the ended tasks that are hot still, and those
-/// that are active.
+/// Reads the writer's initial state: the next number, the resting tasks that are still hot, and the active
+/// ones.
 fn resume(connection: &rusqlite::Connection) -> Result<(i64, VecDeque<i64>, HashSet<i64>), StoreError> {
     let largest = |table: &str| -> Result<i64, StoreError> {
         let statement = format!("SELECT coalesce(max(seq), 0) FROM {table}");
@@ -216,7 +217,7 @@ fn resume(connection: &rusqlite::Connection) -> Result<(i64, VecDeque<i64>, Hash
     let (mut resting, mut active) = (VecDeque::new(), HashSet::new());
     while let Some(row) = rows.next().map_err(sql)? {
         let seq = row.get(0).map_err(sql)?;
-        // One with another status than any is damaged, and rests.
+        // A task without a valid status is damaged, and counts as resting.
         if lenient::status(row, 1).map_err(sql)? == Some(TaskStatus::InProgress) {
             active.insert(seq);
         } else {
@@ -361,7 +362,7 @@ impl Store for Sqlite {
         let claims::Stuck { keys, tasks } = found;
         let count = keys.len() + tasks.len();
         if count > 0 {
-            // Closed: the next start sweeps again.
+            // If the queue is closed, the next start sweeps again.
             let _ = self.shared.queue.put(claims::errand(keys, tasks), None).await;
         }
         Ok(ClaimSweep { found: count, is_through })
@@ -505,7 +506,7 @@ impl Store for Sqlite {
     async fn close(&self) {
         self.end();
         let threads = std::mem::take(&mut *self.threads.lock());
-        // Not a thread of the runtime: that one would wait at its end for a storage that does not let go.
+        // Not a runtime thread: at shutdown the runtime would wait for one that the storage blocks.
         let (joined, let_go) = oneshot::channel();
         let joiner = std::thread::Builder::new().name("closing".into()).spawn(move || {
             for thread in threads {

@@ -1,36 +1,36 @@
-//! What a job needs of a disk that is full. What ends or frees something may use the reserve; what makes
+//! Needs of a job on a full disk. Jobs that end or free something may use the reserve; jobs that make
 //! something new may not.
 
 use longhaul_model::Command;
 
 use super::writer::Job;
 
-/// Where the room for a job may come from.
+/// Source of the disk space for a job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Need {
-    /// The way out for an operator: it is written as long as there is any room at all.
+    /// A way out for an operator: written as long as there is any room at all.
     WayOut,
-    /// What happened already and must be recorded. It may use half of the reserve, so that many of them leave
-    /// some for operators.
+    /// A record of something that has already happened. Records may use half of the reserve, so that many of
+    /// them leave some for operators.
     Record,
-    /// Something new: it is refused while the disk is full.
+    /// Something new: refused while the disk is full.
     Room,
 }
 
 impl Need {
-    /// What a job needs.
+    /// Returns the need of a job.
     pub(super) fn of(job: &Job) -> Need {
         match job {
             Job::Submit(..) | Job::PutWorkflow(..) | Job::DeleteWorkflow(..) => Need::Room,
             Job::Command(_, command, _) => Need::of_command(command),
-            // What it would lease besides is left waiting, see the batch.
+            // Leases that it also asks for are left waiting, see `Writer::admitted`.
             Job::Work(work, _) if !work.reports.is_empty() => Need::Record,
             Job::Work(..) => Need::Room,
             Job::Errand(_, need) => *need,
         }
     }
 
-    /// What a command needs.
+    /// Returns the need of a command.
     pub(super) fn of_command(command: &Command) -> Need {
         match command {
             Command::Cancel { .. }
@@ -40,7 +40,7 @@ impl Need {
             | Command::Decide { .. }
             | Command::Release { .. }
             | Command::Recover { .. } => Need::WayOut,
-            // Also timeouts and the end of a cancel's grace are due some time.
+            // `Due` also covers timeouts and the end of a cancel's grace period.
             Command::Complete { .. }
             | Command::Fail { .. }
             | Command::HandBack { .. }

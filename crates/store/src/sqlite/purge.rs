@@ -42,8 +42,8 @@ pub(super) fn aged(
     Ok(purged)
 }
 
-/// Deletes one task, for itself: where its rows are damaged so that they cannot be deleted, it stays whole,
-/// and the others go.
+/// Deletes one task independently of others: if damage to its rows prevents that, the task stays whole and
+/// the others are still deleted.
 fn alone(
     writer: &mut Writer,
     id: TaskId,
@@ -111,8 +111,8 @@ fn raise_floor(writer: &Writer) -> Result<(), StoreError> {
     settings::put(&writer.connection, FLOOR, &writer.next_seq.into())
 }
 
-/// Deletes one task if it has ended and `may` says so, with what it wrote as far as the budget goes; gives
-/// what it counted as, where that is known.
+/// Deletes one task if it has ended and `may` allows it, and its parts as far as the budget allows; returns
+/// its counter values, where they are known.
 fn one(
     connection: &Connection,
     workflows: &Workflows,
@@ -144,7 +144,7 @@ fn one(
     } else {
         seal::unseal(connection, seq)?;
     }
-    // Of one that wrote much, the rest goes in slices.
+    // The rest of a large task is deleted in slices.
     if budget.is_spent() || !doomed::clear(connection, seq, budget)? {
         doomed::put(connection, seq)?;
     }

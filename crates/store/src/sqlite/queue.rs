@@ -1,5 +1,5 @@
-//! What waits for the writer, in order of arrival. Closing overtakes what waits, and the writer wakes by
-//! itself for what is due again: neither can be done with a channel alone.
+//! Jobs waiting for the writer, in order of arrival. Closing overtakes waiting jobs, and the writer wakes on
+//! its own for retries that are due: a channel alone offers neither.
 
 use std::collections::VecDeque;
 use std::time::Instant;
@@ -10,20 +10,20 @@ use tokio::sync::Semaphore;
 use super::repeats::Posted;
 use super::writer::Job;
 
-/// Jobs that may wait; beyond, callers wait.
+/// Maximum waiting jobs; beyond that, callers wait for room.
 const LONGEST: usize = 16_384;
 
 /// A job on its way to the writer.
 pub(super) struct Entry {
     pub(super) job: Job,
-    /// Since when it waits.
+    /// Arrival of the job.
     pub(super) since: Instant,
-    /// Not begun after this: nobody waits for the answer any more.
+    /// Latest time to begin the job: nobody waits for its answer after that.
     pub(super) until: Option<Instant>,
 }
 
 impl Entry {
-    /// What was posted, and what somebody waits for.
+    /// Separates posted commands from jobs with a waiting caller.
     pub(super) fn apart(entries: impl Iterator<Item = Entry>) -> (Vec<Posted>, Vec<Entry>) {
         let (mut posted, mut asked) = (Vec::new(), Vec::new());
         for entry in entries {
@@ -36,7 +36,7 @@ impl Entry {
     }
 }
 
-/// The queue is closed: nothing more is taken in.
+/// The queue is closed: no more jobs are accepted.
 pub(super) struct Closed;
 
 pub(super) struct Queue {
@@ -48,7 +48,7 @@ pub(super) struct Queue {
 #[derive(Default)]
 struct Waiting {
     entries: VecDeque<Entry>,
-    /// The writer is to close, and to begin nothing after this.
+    /// Set once the writer is to close: no job begins after this time.
     closing: Option<Instant>,
 }
 
@@ -57,7 +57,7 @@ impl Queue {
         Queue { waiting: Mutex::default(), news: Condvar::new(), room: Semaphore::new(LONGEST) }
     }
 
-    /// Puts a job behind the others; waits while there is no room.
+    /// Appends a job; waits while there is no room.
     pub(super) async fn put(&self, job: Job, until: Option<Instant>) -> Result<(), Closed> {
         self.room.acquire().await.map_err(|_| Closed)?.forget();
         let mut waiting = self.waiting.lock();
@@ -70,8 +70,8 @@ impl Queue {
         Ok(())
     }
 
-    /// Takes what waits, `most` at the most. Waits for something until `wake`, or for ever; a queue that is
-    /// closed does not wait. Gives the instant after which nothing more is to be begun, once it is closed.
+    /// Takes at most `most` waiting jobs. Blocks until there is one or until `wake`, without limit if that is
+    /// `None`; a closed queue does not block. Returns, once closed, the time after which no job may begin.
     pub(super) fn take(&self, taken: &mut Vec<Entry>, most: usize, wake: Option<Instant>) -> Option<Instant> {
         let mut waiting = self.waiting.lock();
         while waiting.entries.is_empty() && waiting.closing.is_none() {
@@ -87,7 +87,7 @@ impl Queue {
         waiting.closing
     }
 
-    /// Takes nothing more in. What waits is begun until the given instant, as long as it can be written.
+    /// Stops accepting jobs. Waiting jobs are begun until the given time, as long as they can be written.
     pub(super) fn close(&self, until: Instant) {
         self.room.close();
         self.waiting.lock().closing.get_or_insert(until);
@@ -102,7 +102,7 @@ impl Queue {
         self.waiting.lock().entries.is_empty()
     }
 
-    /// Since when the oldest waits.
+    /// Returns the arrival of the oldest waiting job.
     pub(super) fn oldest(&self) -> Option<Instant> {
         self.waiting.lock().entries.front().map(|entry| entry.since)
     }

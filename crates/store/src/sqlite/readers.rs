@@ -56,7 +56,7 @@ impl Readers {
         self.read(Length::Short, |connection| moment(connection, read))
     }
 
-    /// The same, for what may take as long as a list does: not for an event loop.
+    /// Like [`snapshot`](Self::snapshot), for reads that may take as long as a list: not for an event loop.
     pub(super) fn long<T>(
         &self,
         read: impl FnOnce(&Connection) -> Result<T, StoreError>,

@@ -1,6 +1,6 @@
-//! Posted changes that could not be written. Those of a batch that failed as a whole join the next one. One
-//! that fails by itself is set aside, so that it keeps nobody else from being written, and is tried again
-//! ever more rarely.
+//! Posted changes that could not be written. Changes of a batch that failed as a whole join the next one. A
+//! change that fails by itself is set aside, so that it does not keep others from being written, and is
+//! retried less and less often.
 
 use std::collections::VecDeque;
 use std::mem::{Discriminant, discriminant};
@@ -13,19 +13,18 @@ use super::writer::Job;
 use crate::error::StoreError;
 use crate::health::SetAside;
 
-/// How long the writer pauses before it repeats what could not be written; twice as long each time, up to the
-/// longest.
+/// Pause before the writer retries a failed batch; doubles each time, up to the longest.
 const PAUSE: Duration = Duration::from_millis(200);
 const LONGEST_PAUSE: Duration = Duration::from_secs(4);
-/// The same for what was set aside.
+/// The same pause for changes set aside.
 const ASIDE: Duration = Duration::from_secs(1);
 const LONGEST_ASIDE: Duration = Duration::from_secs(300);
-/// Changes kept, and bytes of what they carry. What a running attempt or a sweep says again is left out from
-/// a tenth of that on.
+/// Maximum number of changes kept, and bytes of their outputs. From a tenth of the number on, changes that a
+/// running attempt or a sweep will repeat are dropped.
 const MOST: usize = 100_000;
 const LARGEST: usize = 64 << 20;
 
-/// A task, what is asked of it, and of which sub-task and attempt.
+/// A task, the kind of command, and its sub-task and attempt.
 type Subject = (TaskId, Discriminant<Command>, Option<(u32, Option<Token>)>);
 
 /// A posted change.
@@ -36,12 +35,12 @@ pub(super) struct Posted {
 }
 
 impl Posted {
-    /// The same once more.
+    /// Returns a copy.
     pub(super) fn again(&self) -> Posted {
         Posted { id: self.id, command: self.command.clone(), since: self.since }
     }
 
-    /// What it is about: the same said twice counts once.
+    /// Returns the subject of the change, by which repetitions of the same change are recognized.
     fn subject(&self) -> Subject {
         let attempt = match &self.command {
             Command::Complete { sub_task, token, .. }
@@ -54,7 +53,7 @@ impl Posted {
         (self.id, discriminant(&self.command), attempt)
     }
 
-    /// Whether somebody says it again by himself.
+    /// Returns true if the sender will repeat the command on its own.
     fn comes_again(&self) -> bool {
         matches!(self.command, Command::Due | Command::Report { .. })
     }
@@ -81,15 +80,15 @@ struct Aside {
     next: Instant,
 }
 
-/// All that waits to be written again.
+/// Changes waiting to be written again.
 pub(super) struct Repeats {
     waiting: VecDeque<Posted>,
-    /// Not before this; `None` while nothing failed.
+    /// Earliest time of the next retry; `None` while nothing failed.
     next: Option<Instant>,
     pause: Duration,
     aside: Vec<Aside>,
     bytes: usize,
-    /// The list of what was set aside changed since it was last told.
+    /// True if the list of changes set aside has changed since it was last reported.
     is_news: bool,
 }
 
@@ -101,11 +100,11 @@ impl Default for Repeats {
 }
 
 impl Repeats {
-    /// A batch failed as a whole: these were part of it. Without a pause if something was done about the
-    /// failure.
+    /// Takes in the changes of a batch that failed as a whole. `at_once` skips the pause, as something was
+    /// done about the failure.
     pub(super) fn failed(&mut self, posted: Vec<Posted>, at_once: bool) {
         let now = Instant::now();
-        // They were due before those that wait since.
+        // Earlier changes go ahead of those already waiting.
         for posted in posted.into_iter().rev() {
             if self.has_room(&posted) {
                 self.waiting.push_front(posted);
@@ -117,7 +116,7 @@ impl Repeats {
         }
     }
 
-    /// A batch was written. After failures everything is worth another try.
+    /// Notes that a batch was written. After failures every change set aside is due for a retry.
     pub(super) fn healed(&mut self) {
         self.pause = PAUSE;
         if self.next.take().is_some() {
@@ -127,7 +126,7 @@ impl Repeats {
         }
     }
 
-    /// One failed by itself. `tries` is how often it had failed so before.
+    /// Sets aside a change that failed by itself. `tries` counts its earlier failures of this kind.
     pub(super) fn set_aside(&mut self, posted: Posted, tries: u32, why: &StoreError) {
         if !self.has_room(&posted) {
             return;
@@ -141,7 +140,7 @@ impl Repeats {
         self.aside.push(Aside { posted, reason, tries, next: Instant::now() + pause });
     }
 
-    /// Whether the same was set aside: trying it with others would tell nothing new.
+    /// Returns true if the same change is set aside: trying it along with others would show nothing new.
     pub(super) fn holds(&self, id: TaskId, command: &Command) -> bool {
         if self.aside.is_empty() {
             return false;
@@ -163,7 +162,7 @@ impl Repeats {
         true
     }
 
-    /// Takes what is to be tried again with the next batch, the oldest first.
+    /// Takes out the changes to be retried with the next batch, oldest first.
     pub(super) fn due(&mut self, now: Instant, most: usize) -> Vec<Posted> {
         if self.next.is_some_and(|next| next > now) {
             return Vec::new();
@@ -174,7 +173,7 @@ impl Repeats {
         due
     }
 
-    /// Takes one that was set aside and is worth another try, with how often it failed.
+    /// Takes out one change set aside that is due for a retry, with the number of its failures.
     pub(super) fn lone(&mut self, now: Instant) -> Option<(Posted, u32)> {
         let at = self.aside.iter().position(|aside| aside.next <= now)?;
         let Aside { posted, tries, .. } = self.aside.remove(at);
@@ -187,7 +186,7 @@ impl Repeats {
         self.bytes = self.bytes.saturating_sub(gone.iter().map(Posted::weight).sum());
     }
 
-    /// When something is due again; what was set aside only counts where it would be tried.
+    /// Returns the time of the next retry; `with_aside` includes the changes set aside.
     pub(super) fn wake(&self, with_aside: bool) -> Option<Instant> {
         let waiting = (!self.waiting.is_empty()).then(|| self.next.unwrap_or_else(Instant::now));
         let aside = self.aside.iter().filter(|_| with_aside).map(|aside| aside.next);
@@ -198,7 +197,8 @@ impl Repeats {
         self.waiting.is_empty()
     }
 
-    /// How many wait to be repeated, since when, and what was set aside if that changed.
+    /// Returns the number of changes waiting, the arrival of the oldest, and those set aside if that list
+    /// changed.
     pub(super) fn told(&mut self) -> (usize, Option<Instant>, Option<Vec<SetAside>>) {
         let set_aside = std::mem::take(&mut self.is_news).then(|| {
             let one = |aside: &Aside| SetAside {

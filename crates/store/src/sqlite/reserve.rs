@@ -1,5 +1,5 @@
-//! A reserve of disk space: a file that is given up when the disk is full, so that what ends or frees
-//! something can still be written, and that is made again once there is room.
+//! A reserve of disk space: a file that is given up when the disk is full, so that jobs that end or free
+//! something can still be written, and that is recreated once there is room.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
@@ -8,12 +8,12 @@ use std::path::{Path, PathBuf};
 
 use nix::sys::statvfs::statvfs;
 
-/// Bytes that are kept, on a file system of the usual size.
+/// Bytes of the reserve on a file system of ordinary size.
 const LARGEST: u64 = 16 << 20;
-/// On a small one it is this part of the whole, but not less than [`SMALLEST`].
+/// Divisor that gives the reserve from the size of a small file system; at least [`SMALLEST`] is kept.
 const PART: u64 = 8;
 const SMALLEST: u64 = 256 << 10;
-/// Bytes written at once.
+/// Bytes per write.
 const PIECE: usize = 256 << 10;
 
 pub(super) struct Reserve {
@@ -23,7 +23,7 @@ pub(super) struct Reserve {
 }
 
 impl Reserve {
-    /// The reserve of a data directory, as it is found.
+    /// Returns the reserve of a data directory in its present state.
     pub(super) fn find(directory: &Path) -> Self {
         let path = directory.join("reserve");
         let whole = statvfs(directory).map_or(u64::MAX, |fs| blocks(fs.blocks(), fs.fragment_size()));
@@ -40,18 +40,18 @@ impl Reserve {
         self.size
     }
 
-    /// Bytes of the disk that are free; as many as one likes where nobody knows.
+    /// Returns the free bytes of the disk; `u64::MAX` if unknown.
     pub(super) fn free(&self) -> u64 {
         let folder = self.path.parent().unwrap_or(&self.path);
         statvfs(folder).map_or(u64::MAX, |fs| blocks(fs.blocks_available(), fs.fragment_size()))
     }
 
-    /// Whether so little is free that the next batch may fail.
+    /// Returns true if so little space is free that the next batch may fail.
     pub(super) fn is_needed(&self) -> bool {
         self.free() < self.size / 4
     }
 
-    /// Gives the space up. False if there was none to give.
+    /// Gives up the space. Returns false if there was none, or if giving it up failed.
     pub(super) fn release(&mut self) -> bool {
         if !self.there {
             return false;
@@ -66,14 +66,14 @@ impl Reserve {
         }
     }
 
-    /// Makes it again if that leaves some space free; true once it is there.
+    /// Recreates the reserve if that leaves some space free; returns true if it exists.
     pub(super) fn restore(&mut self) -> bool {
         if !self.there && self.free() >= self.size + self.size / 2 {
             self.there = match self.fill() {
                 Ok(()) => true,
                 Err(e) => {
                     tracing::debug!(error = %e, "the reserve of disk space cannot be made");
-                    // Part of it would only take what is left.
+                    // A partial reserve would only use up the remaining space.
                     let _ = std::fs::remove_file(&self.path);
                     false
                 }
@@ -82,7 +82,7 @@ impl Reserve {
         self.there
     }
 
-    /// Written, not only made long, with what no file system stores in less: only so the space is its own.
+    /// Writes the file with incompressible data instead of only extending it: nothing less secures the space.
     fn fill(&self) -> io::Result<()> {
         let mut file: File =
             OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&self.path)?;
@@ -104,7 +104,7 @@ impl Reserve {
     }
 }
 
-/// Bytes of so many blocks; their types differ between systems.
+/// Returns the bytes of a number of blocks; the argument types differ between systems.
 fn blocks(count: impl Into<u64>, size: impl Into<u64>) -> u64 {
     count.into().saturating_mul(size.into())
 }

@@ -33,18 +33,18 @@ pub(super) struct Row {
     pub(super) id: TaskId,
     name: String,
     status: Option<TaskStatus>,
-    /// Its document, or why there is none.
+    /// The document, or the reason for its absence.
     doc: Result<String, String>,
 }
 
-/// What SQLite says, in the store's words. What lies in a row or a statement is told apart from what lies in
-/// the storage: the first fails one job, the second everybody's.
+/// Converts an SQLite error. Errors in a row or a statement are kept apart from errors of the storage: the
+/// former fail one job, the latter all of them.
 pub(super) fn sql(e: rusqlite::Error) -> StoreError {
     use rusqlite::ErrorCode::{
         ConstraintViolation, DatabaseCorrupt, DiskFull, NotADatabase, ParameterOutOfRange, TooBig,
         TypeMismatch, Unknown,
     };
-    // The shared index of the log cannot grow: the disk is full.
+    // The log's shared-memory index cannot grow: the disk is full.
     let no_room = e.sqlite_error().is_some_and(|e| e.extended_code == rusqlite::ffi::SQLITE_IOERR_SHMSIZE);
     match e.sqlite_error_code() {
         Some(DiskFull) => StoreError::Full,
@@ -70,7 +70,7 @@ pub(super) fn find(connection: &Connection, id: TaskId) -> Result<Option<Row>, S
         .map_err(sql)?;
     let found = statement.query_row([id.as_bytes()], |row| read(row, id)).optional().map_err(sql)?;
     match (found, lenient::seq_in(id)) {
-        // The id of a row that has lost its own.
+        // A made-up id, of a row that has lost its own.
         (None, Some(seq)) => match place(connection, seq)? {
             Some(hot) if lenient::id_of(connection, seq)? == id => at(connection, hot, seq).map(Some),
             _ => Ok(None),
@@ -79,7 +79,7 @@ pub(super) fn find(connection: &Connection, id: TaskId) -> Result<Option<Row>, S
     }
 }
 
-/// Whether the row of a number is hot; `None` if there is none.
+/// Returns true if the row with this number is hot; `None` if there is no such row.
 fn place(connection: &Connection, seq: i64) -> Result<Option<bool>, StoreError> {
     connection
         .prepare_cached("SELECT 1 FROM hot WHERE seq = ?1 UNION ALL SELECT 0 FROM history WHERE seq = ?1")
@@ -127,8 +127,8 @@ impl Counting {
     }
 }
 
-/// Reads what a row counts as: by its columns, or by its document where they cannot be read; `None` where
-/// neither can be.
+/// Reads the counter values of a row from its columns, or from its document if the columns are unreadable;
+/// `None` if both are.
 pub(super) fn counting(connection: &Connection, hot: bool, seq: i64) -> Result<Option<Counting>, StoreError> {
     let table = if hot { "hot" } else { "history" };
     connection
@@ -158,7 +158,7 @@ pub(super) fn counting(connection: &Connection, hot: bool, seq: i64) -> Result<O
         .map_err(sql)
 }
 
-/// What is left of a task that cannot be read.
+/// Reads the remains of an unreadable task.
 pub(super) fn damaged(
     connection: &Connection,
     row: (bool, i64),
@@ -187,7 +187,7 @@ pub(super) fn damaged(
         .map_err(sql)
 }
 
-/// Writes what became of a task that cannot be read; its document stays as it is, to be looked at.
+/// Writes the new state of an unreadable task; its document is kept for inspection.
 pub(super) fn end_unread(connection: &Connection, row: (bool, i64), after: Unread) -> Result<(), StoreError> {
     let (hot, seq) = row;
     let table = if hot { "hot" } else { "history" };
@@ -223,7 +223,7 @@ impl Row {
         self.place != Place::Imported && self.doc.as_ref().is_ok_and(|text| doc::says_large(text))
     }
 
-    /// As it is read; what cannot be read as far as it can be.
+    /// Reads the task; an unreadable one as far as possible.
     pub(super) fn stored(self, connection: &Connection, workflows: &Workflows) -> Result<Stored, StoreError> {
         let (row, id) = ((self.place == Place::Hot, self.seq), self.id);
         match self.whole(connection, workflows) {
@@ -237,7 +237,7 @@ impl Row {
     fn whole(self, connection: &Connection, workflows: &Workflows) -> Result<Stored, StoreError> {
         if self.place == Place::Imported {
             let json = self.doc.map_err(StoreError::Corrupt)?;
-            // It is given back as it came, so it must be what came.
+            // Imported tasks are returned verbatim, so the document must be intact.
             doc::check_object(&json)?;
             return Ok(Stored::Imported { id: self.id, json });
         }
@@ -245,7 +245,7 @@ impl Row {
         Ok(Stored::Own(Box::new(record)))
     }
 
-    /// As a list shows it, which has room for so many children; takes from it what it shows.
+    /// Reads the task for a list that has room for `room` more children; subtracts those shown.
     pub(super) fn listed(
         self,
         connection: &Connection,
@@ -340,7 +340,7 @@ pub(super) fn outputs(connection: &Connection, seq: i64) -> Result<Vec<(u32, Val
     rows.map(|row| row.map_err(sql).and_then(|(sub_task, text)| Ok((sub_task, doc::parse(&text)?)))).collect()
 }
 
-/// The first chunks beyond the one in a task's row.
+/// Reads the first `further` chunks after the one in a task's row.
 fn own_chunks(connection: &Connection, seq: i64, further: usize) -> Result<Vec<String>, StoreError> {
     let mut statement = connection
         .prepare_cached("SELECT doc FROM chunks WHERE seq = ? AND n <= ? ORDER BY n")

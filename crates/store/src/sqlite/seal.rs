@@ -11,15 +11,15 @@ use super::writer::Writer;
 use crate::error::StoreError;
 use crate::packed::unpack;
 
-/// Resting tasks that wait to be sealed before sealing begins; few enough to be scanned by every list.
+/// Resting tasks left unsealed; few enough to be scanned by every list.
 const UNSEALED: usize = 512;
-/// Tasks sealed in one go, beside a batch. Many at once: the indexes' pages, and the segment that the index
-/// of names makes each time, are then written for all of them together.
+/// Minimum number of tasks sealed at once, as part of a batch. Many at once, so that index pages, and the
+/// segment that the index of names makes each time, are written once for all of them.
 const SLICE: usize = 512;
 
 impl Writer {
-    /// Seals a slice once a whole one is there; a larger one the more resting tasks are hot, so that it keeps
-    /// up.
+    /// Seals a slice once there are enough tasks for one; the slice grows with the number of hot resting
+    /// tasks, so that sealing keeps up.
     pub(super) fn seal_some(&mut self) -> Result<(), StoreError> {
         let excess = self.resting.len().saturating_sub(UNSEALED);
         if excess < SLICE {
@@ -37,7 +37,7 @@ impl Writer {
         outcome
     }
 
-    /// Seals one by one: those that cannot be sealed stay where they are, and keep no other one there.
+    /// Seals tasks one by one: those that cannot be sealed stay behind, without holding up the others.
     fn seal_each(&mut self, tasks: &[i64]) -> Result<(), StoreError> {
         for &seq in tasks {
             match self.apart(|writer| seal(&writer.connection, &[seq])) {
@@ -133,7 +133,7 @@ pub(super) fn index_resources(
     Ok(())
 }
 
-/// Takes a row's name out of the index, as the row has it.
+/// Statement that removes a row's name from the index, using the name in the row.
 const UNNAME: &str = "INSERT INTO history_names (history_names, rowid, name) SELECT 'delete', seq, name FROM history WHERE seq = ?";
 
 /// Takes a row out of history and its indexes: the task moves again, is imported again, or is deleted.
@@ -144,10 +144,10 @@ pub(super) fn unseal(connection: &Connection, seq: i64) -> Result<(), StoreError
             s.query_row([seq], |row| Ok((lenient::shown(row, 0)?, lenient::int(row, 1)?.unwrap_or_default())))
         })
         .map_err(sql)?;
-    // As the row has it, whatever that is.
+    // Uses the name in the row, whatever its value.
     connection.prepare_cached(UNNAME).and_then(|mut s| s.execute([seq])).map(drop).or_else(
         |e| match sql(e) {
-            // The index says otherwise than the rows, as one was damaged: it is made anew of them.
+            // Damage has made the index and the rows disagree: the index is rebuilt from the rows.
             StoreError::Corrupt(why) => {
                 tracing::error!(error = why, "the index of names does not fit its table and is made anew");
                 connection

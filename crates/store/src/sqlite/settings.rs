@@ -15,7 +15,7 @@ pub(super) fn get(connection: &Connection, name: &str) -> Result<Option<Value>, 
     text.map(|text| doc::parse(&text).map_err(|e| in_row(name, e))).transpose()
 }
 
-/// Damage with the place of it.
+/// Adds the affected row to an error about damage.
 fn in_row(name: &str, e: StoreError) -> StoreError {
     match e {
         StoreError::Corrupt(why) => StoreError::Corrupt(format!("the row `{name}` of settings: {why}")),

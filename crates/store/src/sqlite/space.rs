@@ -1,5 +1,5 @@
-//! The writer and the disk's space: a disk that is full is noticed, the reserve is given up and made again,
-//! and meanwhile only what ends or frees something is written.
+//! The writer and disk space: notices a full disk, gives up and recreates the reserve, and meanwhile writes
+//! only jobs that end or free something.
 
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -13,15 +13,16 @@ use super::rows::sql;
 use super::writer::{Job, Writer};
 use crate::error::StoreError;
 
-/// How often a storage that fails, and a disk that is full, are looked at while nobody asks for anything.
+/// Interval between checks of a failing storage or a full disk while there are no jobs.
 pub(super) const LOOK: Duration = Duration::from_secs(1);
-/// How often the free space is looked at under load.
+/// Interval between checks of the free space under load.
 const SPACE: Duration = Duration::from_millis(100);
-/// A disk that is full again at once is not looked at so soon.
+/// Minimum time from the end of a full disk to the next attempt to recreate the reserve, in case it fills up
+/// again.
 const REGAINED: Duration = Duration::from_secs(4);
 
 impl Writer {
-    /// Looks at the disk, and at a storage that failed.
+    /// Checks the free space, and a storage that failed.
     pub(super) fn look(&mut self, now: Instant) {
         let since = now.saturating_duration_since(self.looked);
         if self.reserve.is_there() {
@@ -41,7 +42,7 @@ impl Writer {
         }
     }
 
-    /// The disk is full: the reserve is given up. False if there was none.
+    /// Notes a full disk and gives up the reserve. Returns false if there was none.
     pub(super) fn fills(&mut self) -> bool {
         let released = self.reserve.release();
         let condition = &self.shared.condition;
@@ -57,8 +58,8 @@ impl Writer {
         released
     }
 
-    /// Makes the reserve again if there is room. The disk is full no longer once it is there, or once as much
-    /// is free inside the database.
+    /// Recreates the reserve if there is room. The disk is no longer full once the reserve exists, or once
+    /// twice its size is free inside the database.
     fn regain(&mut self) {
         let restored = self.reserve.restore();
         let condition = &self.shared.condition;
@@ -78,7 +79,7 @@ impl Writer {
         pages.max(0) as u64 * 4096 >= 2 * self.reserve.size()
     }
 
-    /// Writes something that changes nothing, to see whether the storage is sound again.
+    /// Writes a no-op change to find out whether the storage is sound again.
     fn probe(&mut self) {
         let written = self
             .begin()
@@ -93,7 +94,8 @@ impl Writer {
         }
     }
 
-    /// What is left of the jobs while the disk is full; the others are answered.
+    /// Returns the jobs that may be run while the disk is full; the others are refused, or repeated later if
+    /// posted.
     pub(super) fn admitted(&mut self, entries: Vec<Entry>) -> Vec<Entry> {
         if !self.shared.condition.is_full() {
             return entries;
@@ -108,7 +110,7 @@ impl Writer {
                     admitted.push(entry);
                 }
                 (Need::Record, _) if spare => admitted.push(entry),
-                // How far an attempt is says the next report of it.
+                // The attempt's next report repeats its progress.
                 (_, Job::Command(_, Command::Report { .. }, None)) => {}
                 (_, Job::Command(_, _, None)) => waiting.push(entry),
                 _ => refuse([entry], &StoreError::Full),

@@ -1,4 +1,4 @@
-//! The writer's transaction and the savepoints in it, with what the writer keeps in memory of either.
+//! The writer's transaction and its savepoints, with the in-memory state that belongs to either.
 
 use std::time::Duration;
 
@@ -6,11 +6,11 @@ use super::rows::sql;
 use super::writer::Writer;
 use crate::error::StoreError;
 
-/// How long the writer waits for another process that writes; not so long again while that one goes on.
+/// Longest wait for another process that writes, and the shorter one while that process goes on.
 pub(super) const PATIENCE: Duration = Duration::from_secs(3);
 const IMPATIENCE: Duration = Duration::from_millis(100);
 
-/// Where the writer's memory is, to come back to if the next job is taken back.
+/// State of the writer's memory, to return to if the next job is undone.
 #[derive(Clone, Copy)]
 pub(super) struct Place {
     resting: usize,
@@ -37,7 +37,8 @@ impl Writer {
     pub(super) fn commit(&self) -> Result<(), StoreError> {
         use rusqlite::ffi::{SQLITE_IOERR_DIR_FSYNC, SQLITE_IOERR_FSYNC};
         self.connection.execute_batch("COMMIT").map_err(|e| {
-            // After a failed fsync nobody knows what is on disk: writing on as if nothing had been would lie.
+            // After a failed fsync the state on disk is unknown: carrying on as if nothing had happened would
+            // be a lie.
             let is_lost = |e: &rusqlite::ffi::Error| {
                 matches!(e.extended_code, SQLITE_IOERR_FSYNC | SQLITE_IOERR_DIR_FSYNC)
             };
@@ -64,7 +65,7 @@ impl Writer {
         }
     }
 
-    /// Where the writer's memory is.
+    /// Returns the state of the writer's memory.
     pub(super) fn place(&self) -> Place {
         Place {
             resting: self.resting.len(),
@@ -74,13 +75,13 @@ impl Writer {
         }
     }
 
-    /// What was done since a savepoint stays, if the batch does.
+    /// Keeps the changes since a savepoint, provided the batch commits.
     pub(super) fn release(&self, savepoint: &str) -> Result<(), StoreError> {
         let release = format!("RELEASE {savepoint}");
         self.connection.prepare_cached(&release).and_then(|mut s| s.execute([])).map(|_| ()).map_err(sql)
     }
 
-    /// Takes back what was done since a savepoint, also in memory.
+    /// Undoes the changes since a savepoint, also in memory.
     pub(super) fn back_to(&mut self, savepoint: &str, place: Place) -> Result<(), StoreError> {
         self.connection
             .execute_batch(&format!("ROLLBACK TO {savepoint}; RELEASE {savepoint}"))
@@ -92,7 +93,7 @@ impl Writer {
         Ok(())
     }
 
-    /// Does something in a savepoint: nothing of it is written if it fails for a reason of its own.
+    /// Runs a part in a savepoint: nothing of it is written if it fails for a reason of its own.
     pub(super) fn apart(
         &mut self,
         part: impl FnOnce(&mut Writer) -> Result<(), StoreError>,

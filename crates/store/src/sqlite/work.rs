@@ -35,7 +35,7 @@ impl Batch {
             match self.change(writer, id, Command::LeaseAgain { sub_task, token, terms: terms.clone() }) {
                 Ok(grants) => worked.grants.extend(grants),
                 Err(e @ (StoreError::Unavailable(_) | StoreError::Full)) => return Err(e),
-                // It ended meanwhile, or cannot be read.
+                // The task ended meanwhile, or cannot be read.
                 Err(_) => {}
             }
         }

@@ -76,7 +76,8 @@ impl Workflows {
         let mut all: Vec<WorkflowSummary> = Vec::new();
         for row in rows {
             let (wid, name, version, created_at) = row.map_err(sql)?;
-            // A damaged one is missing here, and told of by whoever asks for it; the others are there.
+            // A damaged workflow is logged and left out of the list; asking for it by name reports the
+            // damage.
             let read = version.and_then(|version| WorkflowVersion::try_from(version).ok());
             let (version, workflow) = match (read, self.by_row(connection, wid)) {
                 (Some(version), Ok(workflow)) if workflow.definition.name == name => (version, workflow),
@@ -106,7 +107,7 @@ impl Workflows {
     }
 }
 
-/// Damage with the place of it.
+/// Adds the affected row to an error about damage.
 fn in_row(wid: i64, e: StoreError) -> StoreError {
     match e {
         StoreError::Corrupt(why) => StoreError::Corrupt(format!("the row {wid} of workflows: {why}")),

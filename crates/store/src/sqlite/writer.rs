@@ -60,7 +60,7 @@ pub(super) struct Shared {
     pub(super) workflows: Workflows,
     pub(super) sink: RwLock<Option<Arc<dyn CommitSink>>>,
     pub(super) signals: Arc<Signals>,
-    /// Tasks that commands found damaged: the sweep passes over them.
+    /// Tasks that commands found damaged: the sweep skips them.
     pub(super) damaged: crate::known::Damages,
 }
 
@@ -78,27 +78,27 @@ pub(super) struct Writer {
     pub(super) sealing: Vec<i64>,
     /// Tasks that were active when the store was opened and have not recovered since.
     pub(super) unrecovered: HashSet<i64>,
-    /// Those that recovered in the batch at work.
+    /// Tasks recovered in the current batch.
     pub(super) recovering: Vec<i64>,
     pub(super) repeats: Repeats,
-    /// Jobs that a failed batch did not come to: they go first.
+    /// Jobs not reached by a failed batch: they go first.
     pub(super) left: VecDeque<Entry>,
     pub(super) reserve: Reserve,
-    /// When storage and space were looked at last.
+    /// Time of the last check of storage and space.
     pub(super) looked: Instant,
-    /// Parts of deleted tasks may be left, of which a slice was deleted then, or may be from then on.
+    /// True if parts of deleted tasks may be left; the next slice may be deleted from `cleared` on.
     pub(super) has_doomed: bool,
     pub(super) cleared: Instant,
-    /// When there was room on the disk again the last time.
+    /// Last time at which a full disk had room again.
     pub(super) regained: Instant,
-    /// How long another process that writes is waited for.
+    /// Current wait for another process that writes.
     pub(super) patience: Duration,
     /// Where finished batches go to be told of.
     pub(super) told: mpsc::UnboundedSender<Finished>,
 }
 
 impl Writer {
-    /// Runs until it is closed.
+    /// Runs until the queue is closed.
     pub(super) fn run(mut self) {
         let shared = self.shared.clone();
         self.shared.condition.has_reserve(self.reserve.restore());
@@ -111,7 +111,7 @@ impl Writer {
             let oldest = entries.iter().chain(&taken).map(|entry| entry.since).min();
             shared.condition.begins(oldest.unwrap_or(now));
             self.look(now);
-            // What is repeated is older than what waits, and leaves half of the batch to it.
+            // Repeated changes are older than waiting jobs, and leave half of the batch to them.
             entries.extend(self.repeats.due(now, LARGEST_BATCH / 2).into_iter().map(Posted::into));
             entries.extend(taken);
             if closing.is_some_and(|until| now >= until || !shared.condition.is_sound()) {
@@ -143,7 +143,7 @@ impl Writer {
         self.close();
     }
 
-    /// When to wake though nobody asks for anything.
+    /// Returns the time to wake up even if no job arrives.
     fn wake(&self) -> Option<Instant> {
         let condition = &self.shared.condition;
         let waits_for_space = !self.reserve.is_there() || condition.is_full() || condition.is_failing();
@@ -152,8 +152,8 @@ impl Writer {
         look.into_iter().chain(clear).chain(self.repeats.wake(condition.is_sound())).min()
     }
 
-    /// One transaction. Jobs that fail by themselves are taken back alone; after a failure of the storage,
-    /// what was posted is repeated.
+    /// Runs one transaction. A job that fails by itself is undone alone; after a failure of the storage,
+    /// posted commands are repeated.
     fn batch(&mut self, entries: Vec<Entry>) {
         let entries = self.admitted(entries);
         if entries.is_empty() {
@@ -194,10 +194,11 @@ impl Writer {
             }
             Err(e) => {
                 let (mut posted, asked) = Entry::apart(entries);
-                // The batch did not come to these: they may fare better in the next.
+                // The batch did not reach these jobs: they may fare better in the next.
                 self.left.extend(asked);
                 match culprit {
-                    // What others cannot be written with is tried without them.
+                    // A command that keeps others from being written is set aside, and the others are tried
+                    // without it.
                     Some(culprit) if matches!(e, StoreError::Unavailable(_)) => {
                         self.repeats.set_aside(culprit, 0, &e);
                     }
@@ -208,7 +209,8 @@ impl Writer {
         }
     }
 
-    /// One job, in a savepoint of its own. `culprit` is the posted command under which the storage failed.
+    /// Runs one job in a savepoint of its own. `culprit` is the posted command under which the storage
+    /// failed.
     fn job(
         &mut self,
         batch: &mut Batch,
@@ -244,7 +246,7 @@ impl Writer {
         }
     }
 
-    /// Tries again what was set aside, in a transaction of its own.
+    /// Retries a change set aside, in a transaction of its own.
     fn alone(&mut self, posted: Posted, tries: u32) {
         let mut batch = Batch::new(self.env.now());
         let mut culprit = None;
@@ -276,7 +278,8 @@ impl Writer {
         }
     }
 
-    /// Nothing of a batch happened; what was posted for it, also what it did not come to, is repeated.
+    /// Handles a failed batch: nothing of it happened; its posted commands, also those not reached, are
+    /// repeated.
     fn failed(&mut self, mut batch: Batch, rest: Vec<Posted>, e: &StoreError) {
         tracing::warn!(error = %e, "a batch of changes could not be written");
         self.roll_back();
@@ -293,14 +296,15 @@ impl Writer {
         self.hand_over(batch, Err(e.copy()));
     }
 
-    /// Something is written: the storage is sound.
+    /// Notes a successful write: the storage is sound.
     pub(super) fn wrote(&mut self) {
         self.shared.condition.wrote();
         self.repeats.healed();
         self.be_patient(PATIENCE);
     }
 
-    /// Telling wakes many tasks: that is done on the runtime's own threads, while the next batch is written.
+    /// Hands over a finished batch: answering wakes many tasks, so the runtime's threads do that while the
+    /// next batch is written.
     fn hand_over(&self, batch: Batch, outcome: Result<(), StoreError>) {
         if let Err(unsent) = self.told.send(Finished { batch, outcome }) {
             unsent.0.tell(&self.shared);
@@ -320,7 +324,7 @@ impl Writer {
     }
 }
 
-/// What callers are told that come too late.
+/// Error for callers that come too late.
 pub(super) fn stopping() -> StoreError {
     StoreError::Unavailable("the server is stopping".to_owned())
 }
@@ -332,8 +336,8 @@ pub(super) struct Finished {
 }
 
 impl Finished {
-    /// Takes out the keys of claims that are left to be looked at; of a batch that failed none are, as what
-    /// it did is repeated or found by the sweep.
+    /// Takes out the keys of claims left to be settled; none of a failed batch, as its changes are repeated
+    /// or found by the sweep.
     pub(super) fn take_left(&mut self) -> std::collections::BTreeSet<String> {
         if self.outcome.is_ok() { self.batch.claims.take_left() } else { Default::default() }
     }

@@ -40,8 +40,8 @@ async fn claims_of_before_go_on() {
 
 const TASKS: usize = 120;
 
-/// Two nodes submit, complete and cancel on the same locks and places: at no time do more hold than may, and
-/// all of them get their turn without the sweep.
+/// Two nodes submit, complete and cancel on the same locks and places: the limits are never exceeded, and
+/// every task gets its turn without the sweep.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nodes_share_keys() {
     let database = Database::new();
@@ -82,12 +82,12 @@ async fn nodes_share_keys() {
             let node = nodes[n % 2].clone();
             ending.push(tokio::spawn(async move { complete(&*node, id, 0, None).await }));
         }
-        // One that waits gives up meanwhile, at the other node.
+        // A waiting task is meanwhile cancelled at the other node.
         let waits =
             left.iter().rev().find(|id| !running.contains(id)).copied().filter(|_| left.len() % 5 == 0);
         if let Some(id) = waits {
             let cancel = Command::Cancel { by: "ada".into(), grace: Span(1_000) };
-            // It may run by now, and is completed with the others then.
+            // The task may be running by now, and is then completed with the others.
             let _ = nodes[1].command(id, cancel, None).await;
         }
         for ending in ending {
@@ -95,7 +95,7 @@ async fn nodes_share_keys() {
         }
         left.retain(|id| !record(&*nodes[0], *id).state.status.is_ended());
         for id in &left {
-            // Cancelled while it ran.
+            // The task was cancelled while it ran.
             let stopped = record(&*nodes[0], *id).state.stopping.is_some();
             if stopped {
                 let _ = stop(&nodes[0], *id).await;
@@ -108,7 +108,7 @@ async fn nodes_share_keys() {
     }
 }
 
-/// The tasks that hold something.
+/// Returns the tasks that hold anything.
 fn holders(node: &Arc<Postgres>) -> std::collections::BTreeSet<TaskId> {
     let page = node.locks(&LockQuery { limit: 10_000, ..LockQuery::default() }).unwrap();
     page.locks.iter().filter(|lock| lock.held).map(|lock| lock.task).collect()

@@ -1,4 +1,4 @@
-//! Liveness rests on counted beats: whatever the database's clock is set to, only a node that stopped
+//! Liveness is based on counted beats: whatever the database's clock is set to, only a node that stopped
 //! counting is dead.
 
 use std::time::{Duration, Instant};
@@ -10,7 +10,7 @@ use longhaul_store::{NodeState, Store};
 
 use super::{CLUSTER, Database, Told};
 
-/// A clock that an operator sets: found before the database's own, by every statement of every session.
+/// A clock set by the operator: found before the database's own by every statement of every session.
 const CLOCK: &str = "CREATE SCHEMA faked;
      CREATE TABLE faked.step (by interval NOT NULL);
      INSERT INTO faked.step VALUES ('0 s');
@@ -38,7 +38,7 @@ impl Database {
         }
     }
 
-    /// Waits until every node has counted on, and so looked at all others.
+    /// Waits until every node has counted `more` beats, and thereby observed all others.
     async fn beats(&self, more: i64) {
         let from = self.number("SELECT max(beat) FROM nodes");
         let counted = format!(
@@ -62,7 +62,7 @@ fn all_live(nodes: &[std::sync::Arc<Postgres>], tasks: &[TaskId], when: &str) {
     }
 }
 
-/// Nobody is dead for the database's clock, by however much it is stepped, and nothing is taken over.
+/// A step of the database's clock, however large, makes no node dead, and nothing is taken over.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_step_of_the_databases_clock_kills_nobody() {
     let database = with_a_clock();
@@ -90,8 +90,8 @@ async fn a_step_of_the_databases_clock_kills_nobody() {
     }
 }
 
-/// A node that counts no more is taken over from, whatever its last time says; one of a version before, which
-/// does not count but says when it was there, is not.
+/// A node that stopped counting is taken over from, whatever its last timestamp; a node of an earlier
+/// version, which only updates its timestamp, is not.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_dead_are_found_by_their_beats() {
     let database = with_a_clock();

@@ -1,5 +1,5 @@
-//! A damaged row costs only itself: each column of each table of tasks is damaged in turn, as the schema has
-//! them, in ways that the database lets through; then everything is asked that a store can be asked.
+//! A damaged row costs only itself: each column of each table of tasks in the schema is damaged in turn, in
+//! ways that the database allows; then every query and command is tried.
 
 use std::sync::Arc;
 
@@ -9,12 +9,12 @@ use longhaul_store::conformance::support::{Fixture, START};
 
 use super::{CLUSTER, Database};
 
-/// What nodes say of themselves, and numbers of which nothing tells that one is wrong: of the store as a
-/// whole, and not of rows that stand for something.
+/// Tables left out: records of the nodes about themselves, and numbers whose damage cannot be detected. They
+/// concern the store as a whole, not a single row.
 const OF_THE_STORE: &str = "'schema_migrations', 'installation', 'turns', 'nodes', 'revisions', 'places', 'tallies', 'counters', 'completions',
     'audit_totals', 'account_state'";
 
-/// What a column of a type may be damaged to.
+/// Returns the values that a column of a type is damaged with.
 fn values(column: &str, kind: &str) -> &'static [&'static str] {
     match (column, kind) {
         ("doc", _) => &[

@@ -1,5 +1,5 @@
-//! Whatever the database does, callers are answered, what nobody waits for is repeated without holding
-//! anything up, and the store closes.
+//! Whatever the database does, callers are answered, posted changes are retried without holding anything up,
+//! and the store closes.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -12,7 +12,7 @@ use longhaul_testbed::{Cluster, Durability};
 
 use super::{CLUSTER, Database};
 
-/// Longer than any answer may take, on a machine that has much else to do.
+/// Upper bound of any answer, on a busy machine.
 const ANSWERED: Duration = Duration::from_secs(30);
 
 fn report(output: &str) -> Command {
@@ -48,7 +48,7 @@ impl Database {
         node.submit(Submission { task, key: None, audit: None, newest: false }).await.map(drop)
     }
 
-    /// A session that keeps a lock until it is told to let go.
+    /// Opens a session that holds a lock until told to release it.
     async fn locked(&self, lock: &str) -> tokio::task::JoinHandle<()> {
         self.operator("CREATE TABLE IF NOT EXISTS released (n integer); TRUNCATE released");
         let statements = format!(
@@ -70,7 +70,7 @@ impl Database {
     }
 }
 
-/// Reliability F8 and F36 for a table that somebody keeps locked.
+/// Reliability F8 and F36: a table locked by another session.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_locked_table_keeps_nobody_waiting() {
     let database = Database::new();
@@ -98,7 +98,7 @@ async fn a_locked_table_keeps_nobody_waiting() {
     node.close().await;
 }
 
-/// One row that somebody keeps locked holds up only what is about it.
+/// A row locked by another session holds up only its own task.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_locked_row_holds_up_its_own_task_only() {
     let database = Database::new();
@@ -111,7 +111,7 @@ async fn a_locked_row_holds_up_its_own_task_only() {
     until("it is not repeated", &node, |health| health.repeated == 1).await;
     let mut accepted = 0;
     for _ in 0..40 {
-        // A sweep asks again and again.
+        // The sweep posts the same again and again.
         node.post(id, Command::Due).await;
         accepted += usize::from(database.new_task(&node).await.is_ok());
     }
@@ -128,7 +128,7 @@ async fn a_locked_row_holds_up_its_own_task_only() {
     node.close().await;
 }
 
-/// Full storage is an answer at once, also with work waiting to be written, and is noticed when it is over.
+/// Full storage is reported at once, even with work waiting to be written, and its end is noticed.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn full_storage_is_said_at_once() {
     let database = Database::new();
@@ -151,13 +151,13 @@ async fn full_storage_is_said_at_once() {
     }
     assert_eq!(node.health().trouble, Some(Trouble::Full));
     database.operator("DROP TRIGGER is_full ON tallies");
-    // Nobody asks for anything: it finds out by itself.
+    // No call is made: the store recovers by itself.
     until("it does not heal", &node, |health| health.trouble.is_none() && health.repeated == 0).await;
     done(&node, id).await;
     node.close().await;
 }
 
-/// What cannot be written though everything else can is set aside, told, and written once it can be.
+/// A change that fails while all others can be written is set aside, reported, and written once it can be.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_fails_alone_is_set_aside() {
     let database = Database::new();
@@ -193,7 +193,7 @@ async fn what_fails_alone_is_set_aside() {
     node.close().await;
 }
 
-/// A server that stands still: everybody is answered, and the store closes.
+/// With a database server that hangs, every caller is answered, and the store closes.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_server_that_hangs_keeps_nobody() {
     let mut cluster = Cluster::start(Durability::None).unwrap();

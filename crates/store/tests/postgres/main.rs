@@ -354,7 +354,7 @@ async fn an_errand_in_a_deadlock_is_repeated() {
     let deadlocks = "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()";
     let told = Instant::now();
     while database.operator_says(deadlocks) != "1" {
-        // A session that is idle tells its figures after ten seconds.
+        // An idle session reports its statistics after ten seconds.
         assert!(told.elapsed() < Duration::from_secs(60), "nobody waited for the other");
         std::thread::sleep(Duration::from_millis(100));
     }
@@ -399,7 +399,7 @@ async fn a_database_that_forgot_is_noticed() {
     node.close().await;
 }
 
-/// A hand-over that is far longer than a notification arrives, and so does what is said after it.
+/// A hand-over far longer than a notification arrives, and so do the news sent after it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn long_news_arrive_whole() {
     let database = Database::new();

@@ -1,5 +1,5 @@
-//! A batch locks what it is about before it reads any of it, also where nothing is prepared yet; so nothing
-//! that another node changes meanwhile is lost.
+//! A batch locks its tasks before it reads any of them, even if no statement is prepared yet; no change by
+//! another node is therefore lost.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -11,11 +11,12 @@ use longhaul_store::postgres::{Postgres, PostgresOptions};
 use longhaul_store::{Node, Store, StoreError};
 use longhaul_testbed::{Cluster, Durability};
 
-/// Sub-tasks of the one task that both nodes are at.
+/// Sub-tasks of the one task that both nodes work on.
 const STEPS: usize = 96;
 
-/// Two nodes at one task, each change of which the other one must load anew, while connections are cut so
-/// often that most batches are the first of theirs. The database's own log says in which order it was asked.
+/// Two nodes work on one task, so that each must reload it after a change by the other, while connections are
+/// cut so often that most batches are the first on theirs. The database's own log shows the order of
+/// statements.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_batch_locks_before_it_reads() {
     let cluster = Cluster::with(
@@ -67,7 +68,7 @@ async fn every_batch_locks_before_it_reads() {
     assert!(wrong.is_empty(), "{} of {loads} batches read before they locked: {wrong:#?}", wrong.len());
 }
 
-/// Reports each of these steps until it is done.
+/// Reports each of the steps until it is written.
 async fn complete(node: Arc<Postgres>, id: TaskId, steps: Vec<usize>) {
     for step in steps {
         let begun = Instant::now();
@@ -90,12 +91,12 @@ async fn complete(node: Arc<Postgres>, id: TaskId, steps: Vec<usize>) {
     }
 }
 
-/// Batches in a server's log that loaded something, and those of them that read of a task before they had
-/// locked it.
+/// Returns the number of batches in a server's log that loaded anything, and the statements that read a task
+/// before it was locked.
 fn loads(log: &str) -> (usize, Vec<String>) {
     let mut sessions: HashMap<&str, (bool, bool)> = HashMap::new();
     let (mut loads, mut wrong) = (0, Vec::new());
-    // A statement of several lines goes on without the prefix.
+    // Continuation lines of a statement have no prefix.
     let entries = log.split("\n<").filter_map(|entry| entry.trim_start_matches('<').split_once("> "));
     for (session, entry) in entries {
         let (in_batch, locked) = sessions.entry(session).or_default();

@@ -1,6 +1,6 @@
-//! What a program prints, up to a limit. It is read as fast as its log is stored, and what is beyond the
-//! limits of both is read and dropped, so that the program does not wait for ever. What all programs together
-//! print is bounded, too.
+//! Captures a program's output up to a limit. Output is read as fast as its log is stored; anything beyond
+//! the limits of both is read and dropped, so that the program does not block for ever. The output held for
+//! all programs together is bounded, too.
 
 use std::time::Duration;
 
@@ -13,16 +13,16 @@ use crate::logs::{Log, LogStream};
 /// The most that is kept of one stream, in bytes.
 pub(super) const LARGEST_STREAM: usize = 1024 * 1024;
 
-/// The end of a stream that is kept, in bytes, before what is older is dropped in one go.
+/// Maximum bytes of a stream's tail, before the excess over [`LARGEST_STREAM`] is dropped in one go.
 const LONGEST_TAIL: usize = LARGEST_STREAM + LARGEST_STREAM / 4;
-/// What is kept of a stream without asking for room: most programs print no more.
+/// Bytes of a stream that are kept without reserving room: most programs print no more.
 const SMALL: usize = 64 * 1024;
-/// What is read at once, in bytes.
+/// Maximum bytes of a single read.
 const READ: usize = 8 * 1024;
-/// How long a stream may be silent once the program is gone. A process that left its group may hold the pipes
-/// for ever.
+/// Longest silence of a stream once the program is gone. A process that left its group may hold the pipes for
+/// ever.
 const DRAIN: Duration = Duration::from_secs(1);
-/// How long room for more is waited for; then no more is kept.
+/// Longest wait for more room; after that, no more is kept.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Which end of a long stream is kept.
@@ -40,9 +40,9 @@ pub(super) struct Capture<'a> {
     bytes: Vec<u8>,
     truncated: bool,
     lines: Lines<'a>,
-    /// What it has of the room for all programs.
+    /// Share of the room for all programs that this stream has.
     room: Room,
-    /// There was no room for more than this.
+    /// Limit in bytes, set once there was no room for more.
     most: Option<usize>,
     patience: Duration,
 }
@@ -91,7 +91,7 @@ impl<'a> Lines<'a> {
 pub(super) struct Captured {
     pub(super) text: String,
     pub(super) truncated: bool,
-    /// The room that it takes.
+    /// Room that the text takes.
     pub(super) room: Room,
 }
 
@@ -101,8 +101,8 @@ impl<'a> Capture<'a> {
         Capture { keep, bytes: Vec::new(), truncated: false, lines, room, most: None, patience: PATIENCE }
     }
 
-    /// Reads to the end of the stream, or until nothing more comes once the program is gone. May be dropped
-    /// at any time: what was read is kept.
+    /// Reads to the end of the stream, or until nothing more arrives once the program is gone. May be dropped
+    /// at any time: anything read is kept.
     pub(super) async fn fill(&mut self, stream: Option<impl AsyncRead + Unpin>, gone: &CancellationToken) {
         let Some(mut stream) = stream else { return };
         let mut chunk = vec![0; READ];
@@ -124,7 +124,7 @@ impl<'a> Capture<'a> {
         }
     }
 
-    /// The most that is held of it.
+    /// Returns the maximum bytes held of the stream.
     fn longest(&self) -> usize {
         let longest = match self.keep {
             Keep::First => LARGEST_STREAM,
@@ -155,7 +155,7 @@ impl<'a> Capture<'a> {
         }
     }
 
-    /// Makes place for so many bytes, and some more, if there is room for them among all programs.
+    /// Reserves space for `wanted` bytes and some more, if there is room for them among all programs.
     async fn enlarge(&mut self, wanted: usize) {
         let capacity = wanted.next_power_of_two().max(READ).min(self.longest());
         if capacity > SMALL && tokio::time::timeout(self.patience, self.room.reach(capacity)).await.is_err() {
@@ -165,7 +165,7 @@ impl<'a> Capture<'a> {
         self.bytes.reserve_exact(capacity - self.bytes.len());
     }
 
-    /// Keeps so much of the end.
+    /// Keeps at most the last `most` bytes.
     fn trim(&mut self, most: usize) {
         let surplus = self.bytes.len().saturating_sub(most);
         self.truncated |= surplus > 0;
@@ -226,7 +226,7 @@ mod tests {
         }
     }
 
-    /// Whatever a program prints, and however fast: what waits to be stored is a few lines.
+    /// Only a few lines wait to be stored, whatever a program prints and however fast.
     #[tokio::test]
     async fn what_waits_to_be_stored_is_bounded_whatever_is_printed() {
         let megabytes = |pattern: &[u8]| pattern.repeat((8 << 20) / pattern.len());
@@ -259,7 +259,7 @@ mod tests {
         }
     }
 
-    /// Nothing is stored: the program goes on, and the log says what is missing.
+    /// Nothing can be stored: the program goes on, and the log says how much is missing.
     #[tokio::test]
     async fn lines_that_cannot_be_stored_are_left_out_and_counted() {
         let (mut log, budget) = (log(), Budget::new(LARGEST_STREAM));

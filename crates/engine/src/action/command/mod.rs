@@ -26,9 +26,9 @@ use spawner::{Program, Spawner, StartError};
 /// How much of what a failed program printed last an error quotes, in characters.
 const QUOTED: usize = 2000;
 
-/// Output that is read as JSON without asking for room.
+/// Maximum bytes of values that are parsed from output without reserving room.
 const SMALL: usize = 64 * 1024;
-/// What is held of the output of all programs, in bytes.
+/// Maximum bytes held of the output of all programs.
 const OUTPUT: usize = 32 << 20;
 
 /// Runs programs.

@@ -18,8 +18,7 @@ use crate::logs::{Log, LogStream};
 
 /// How long a program has to end after it was asked to.
 const GRACE: Duration = Duration::from_secs(5);
-/// How long the rest of the output is waited for once the group is gone, while more of it comes and is
-/// stored.
+/// Longest wait for the rest of the output once the group is gone, while more of it arrives and is stored.
 const DRAIN: Duration = Duration::from_secs(15);
 
 /// A program that was started, the leader of its process group.

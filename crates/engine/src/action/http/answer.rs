@@ -15,9 +15,9 @@ use super::failure;
 
 /// The largest body that is read, in bytes.
 const LARGEST_BODY: usize = 10 * 1024 * 1024;
-/// What the values of a body may cost in memory, in bytes.
+/// Maximum memory in bytes that the values of a body may take.
 const LARGEST_VALUES: usize = 64 << 20;
-/// What is read without asking for room among all answers, in bytes.
+/// Bytes that are read without reserving room among all answers.
 const SMALL: usize = 64 * 1024;
 /// How much of an unexpected answer's body an error quotes, in characters.
 const QUOTED: usize = 500;
@@ -77,7 +77,7 @@ async fn read(what: &str, response: &mut Response, room: &mut Room) -> Result<Ve
             return Err(too_large());
         }
         if length > bytes.capacity() {
-            // Only what has come counts, not what was announced; while there is no room the service waits.
+            // Only bytes received count, not the announced length; while there is no room, the service waits.
             let capacity = length.next_power_of_two().min(LARGEST_BODY);
             if capacity > SMALL {
                 room.reach(capacity).await;
@@ -89,7 +89,7 @@ async fn read(what: &str, response: &mut Response, room: &mut Room) -> Result<Ve
     Ok(bytes)
 }
 
-/// Whether an answer says that it is JSON.
+/// True if the answer is declared as JSON.
 fn is_json(headers: &HeaderMap) -> bool {
     let kind = headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
     let kind = kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
@@ -147,11 +147,12 @@ async fn unexpected(what: &str, mut response: Response) -> Failure {
             fault: fault
                 .remedy("Look whether the service behind the gateway did what it was asked, then retry"),
         },
-        // It was not looked at, or not all of it; of an earlier request under the same key that says nothing.
+        // The request was not processed, or not completely; an earlier request with the same key may have
+        // been.
         StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => {
             may_pass(fault.remedy("The service asks to come back later: retry"))
         }
-        // So says one that is at work still on an earlier request under the same key.
+        // A service answers so while it still works on an earlier request with the same key.
         StatusCode::CONFLICT => refuse(fault.remedy(
             "Look whether the service is at work on an earlier attempt, or correct the request, then retry",
         )),
@@ -162,7 +163,7 @@ async fn unexpected(what: &str, mut response: Response) -> Failure {
             fault.remedy("Correct the request, or add the status to `expect` if it counts as a success here"),
             false,
         ),
-        // Neither a success as the workflow expects it nor a failure: it may have been done.
+        // Neither a success as the workflow expects it nor a failure: the work may have been done.
         _ => refuse(
             fault.remedy("Correct the request, or add the status to `expect` if it counts as a success here"),
         ),

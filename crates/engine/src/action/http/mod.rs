@@ -27,7 +27,7 @@ const DEFAULT_LIMIT: Duration = Duration::from_secs(300);
 /// Connections kept open to one service for the next request.
 const IDLE_PER_HOST: usize = 64;
 
-/// What is held of all answers, as they came and as values, in bytes.
+/// Maximum bytes held of all answers, both raw and as values.
 const ANSWERS: usize = 48 << 20;
 
 /// Sends requests.

@@ -1,4 +1,4 @@
-//! What is asked of the server.
+//! Demands made on the server.
 
 use std::pin::Pin;
 use std::time::Duration;
@@ -11,22 +11,22 @@ use tokio::time::sleep;
 
 use crate::http::{Client, Peer, Request};
 
-/// Who asks at once.
+/// Number of concurrent clients.
 const CLIENTS: usize = 8;
 /// Bytes of an input.
 const INPUT: usize = 1_000_000;
-/// Tasks in a page of wide ones, and the children of each.
+/// Number of wide tasks in a page, and of the children of each.
 const FANS: usize = 20;
 const CHILDREN: usize = 10_000;
 
-/// How much of each.
+/// Sizes of the demands.
 #[derive(Clone, Copy)]
 pub(super) struct Sizes {
-    /// Programs that flood.
+    /// Number of programs that flood their output.
     floods: usize,
-    /// Tasks that wait with large inputs.
+    /// Number of tasks that wait with large inputs.
     waiting: usize,
-    /// Pages that each client reads.
+    /// Number of pages that each client reads.
     pages: usize,
 }
 
@@ -41,14 +41,14 @@ impl Sizes {
 
 type Done = Pin<Box<dyn Future<Output = Result<String>>>>;
 
-/// One thing that costs memory.
+/// A demand that costs the server memory.
 pub(super) struct Demand {
     pub(super) name: &'static str,
     pub(super) what: &'static str,
     pub(super) make: fn(Peer, Sizes) -> Done,
 }
 
-/// All of them, in order: what waits stays, so that each finds less room than the one before.
+/// All demands in order: waiting tasks remain, so that each demand finds less room than the one before.
 pub(super) const ALL: [Demand; 4] = [
     Demand {
         name: "flood",
@@ -72,7 +72,7 @@ pub(super) const ALL: [Demand; 4] = [
     },
 ];
 
-/// All of them at once.
+/// Runs all futures concurrently and collects their results.
 async fn together<T: 'static>(
     all: impl Iterator<Item = impl Future<Output = Result<T>> + 'static>,
 ) -> Result<Vec<T>> {
@@ -84,7 +84,7 @@ async fn together<T: 'static>(
     Ok(done)
 }
 
-/// Submits a task; its id.
+/// Submits a task and returns its id.
 async fn submit(client: &mut Client, peer: &Peer, body: &Value) -> Result<String> {
     let body = serde_json::to_vec(body)?;
     let request = Request { method: "POST", path: "/v1/tasks", headers: &[], body: Some(&body) };
@@ -95,7 +95,7 @@ async fn submit(client: &mut Client, peer: &Peer, body: &Value) -> Result<String
                 let task = answer.json().context("a task")?;
                 return Ok(task["id"].as_str().context("an id")?.to_owned());
             }
-            // No room now: that is an answer, too.
+            // No room now: that is a valid answer, too.
             503 | 429 => sleep(Duration::from_millis(200)).await,
             status => bail!("a submission: {status} {}", String::from_utf8_lossy(&answer.body)),
         }
@@ -108,7 +108,7 @@ async fn get(client: &mut Client, peer: &Peer, path: &str) -> Result<(Value, usi
     Ok((answer.json().context("JSON")?, answer.body.len()))
 }
 
-/// Lines, empty ones, one without an end, and what is no text; on either stream.
+/// Scripts that print text lines, empty lines, a line without an end, and binary data, on either stream.
 const SCRIPTS: [&str; 4] = [
     "head -c 300000000 /dev/zero | tr '\\0' '\\n'",
     "yes 'a line like any other that a program prints' | head -c 300000000",
@@ -128,7 +128,7 @@ async fn flood(peer: Peer, sizes: Sizes) -> Result<String> {
                 let status = task["status"].as_str().unwrap_or_default().to_uppercase();
                 match status.as_str() {
                     "SUCCESSFUL" => return Ok(1),
-                    // A whole megabyte of output that needs escapes is more than one may give.
+                    // An output of a whole megabyte that needs escapes exceeds the limit of outputs.
                     "FAILED" if task.to_string().contains("OUTPUT_TOO_LARGE") => return Ok(1),
                     "PENDING" | "IN PROGRESS" | "IN_PROGRESS" => {}
                     _ => bail!("a flooding program: {task}"),
@@ -201,7 +201,7 @@ async fn pages(peer: Peer, sizes: Sizes) -> Result<String> {
     ))
 }
 
-/// Each asks for a whole wide task, leaves the answer lying for a while, and reads it then.
+/// Has each client request a whole wide task, leave the answer unread for a while, and then read it.
 async fn slow_readers(peer: Peer, _: Sizes) -> Result<String> {
     let mut client = Client::default();
     let (page, _) = get(&mut client, &peer, "/v1/tasks?taskType=FAN&pageSize=20").await?;

@@ -1,6 +1,6 @@
-//! F26: the server in a control group of 256 MiB, with what costs memory: programs that flood their output,
-//! hundreds of tasks that wait with large inputs, pages of wide tasks for many at once, and readers who are
-//! slow. It survives all of it, and answers meanwhile.
+//! F26: the server in a control group of 256 MiB, under demands that cost memory: programs that flood their
+//! output, hundreds of tasks that wait with large inputs, pages of wide tasks for many clients at once, and
+//! slow readers. The server must survive all of it, and keep answering meanwhile.
 
 mod demands;
 mod workflows;
@@ -23,11 +23,11 @@ use crate::server::{Server, Start};
 pub(super) const NAME: &str = "f26";
 const PART: &str = "F26";
 
-/// What the server and its programs may use.
+/// Memory limit in bytes of the server and its programs.
 const LIMIT: u64 = 256 << 20;
-/// How often somebody asks whether the server answers.
+/// Interval at which the watch checks that the server answers.
 const ASK: Duration = Duration::from_millis(100);
-/// The longest that they may wait, whatever else is asked of the server and of the machine.
+/// Longest time that such an answer may take, whatever else the server and the machine are asked to do.
 const LONGEST: Duration = Duration::from_secs(10);
 
 pub(super) async fn run(place: &Place, quick: bool, report: &mut Report) -> Result<()> {
@@ -35,7 +35,7 @@ pub(super) async fn run(place: &Place, quick: bool, report: &mut Report) -> Resu
     let cage = match Cage::new(LIMIT) {
         Ok(cage) => cage,
         Err(e) => {
-            // Not passed over: nothing would be proven.
+            // Reported as a failure, not skipped: nothing would be proven.
             report.add(PART, "cage", "a control group limits the server", format!("{e:#}"), false);
             return Ok(());
         }
@@ -77,7 +77,7 @@ pub(super) async fn run(place: &Place, quick: bool, report: &mut Report) -> Resu
     server.stop().await
 }
 
-/// A server that the limit killed is what this is about: said by name.
+/// Fails with the name of the demand if the server was killed at its limit, which this part is about.
 fn alive(server: &mut Server, demand: &str) -> Result<()> {
     match server.is_dead() {
         Ok(false) => Ok(()),
@@ -86,7 +86,7 @@ fn alive(server: &mut Server, demand: &str) -> Result<()> {
     }
 }
 
-/// Somebody who asks for little, all the while.
+/// A client that makes small requests all the while.
 struct Watch {
     stop: Rc<Cell<bool>>,
     task: tokio::task::JoinHandle<(u64, u64, Duration)>,

@@ -5,7 +5,7 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
 
-/// Writes them where the server finds them.
+/// Writes the workflows where the server finds them.
 pub(super) fn write(directory: &Path) -> Result<()> {
     std::fs::create_dir_all(directory)?;
     for definition in all() {
@@ -26,14 +26,14 @@ fn all() -> [Value; 4] {
     };
     let worker = json!({ "worker": { "queue": "nobody" } });
     [
-        // A program that is given as the input.
+        // Runs a script given as the input.
         workflow(
             "flood",
             json!([]),
             json!({ "name": "Flood", "description": "…", "timeout": "5m",
                     "action": { "command": { "run": ["/bin/sh", "-c", "{{ input.script }}"] } } }),
         ),
-        // One task at a time has the lock, and none ever ends.
+        // Only one task at a time has the lock, and no task ever ends.
         workflow(
             "held",
             json!([{ "type": "HOST", "resourceId": "one" }]),

@@ -1,5 +1,5 @@
-//! Handing on in a transaction: what its jobs ask for is entered, what they let go of goes to those whose
-//! turn it is. All of it at once, after the jobs, in a few statements for all of them.
+//! Hands claims on within a transaction: requests of its jobs are entered, and what they release goes to the
+//! next in line. All of that happens after the jobs, in a few statements for all of them.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
@@ -9,16 +9,16 @@ use uuid::Uuid;
 use super::super::batch::Batch;
 use crate::error::StoreError;
 
-/// Claims touched in one transaction at the most: who else has its turn comes with the next, beside what came
-/// meanwhile.
+/// Maximum number of claims touched in one transaction: further ones are left for the next, together with the
+/// jobs that arrived meanwhile.
 const TOUCHED: usize = 256;
 
-/// What is left for another transaction.
+/// Claims left for another transaction to look at.
 #[derive(Clone, Debug, Default)]
 pub(in crate::postgres) struct Left {
-    /// Keys to be looked at.
+    /// Keys to look at.
     pub(in crate::postgres) keys: BTreeSet<String>,
-    /// Tasks that may have nobody before them.
+    /// Tasks that may have no other before them.
     pub(in crate::postgres) tasks: BTreeSet<Uuid>,
 }
 
@@ -33,44 +33,44 @@ impl Left {
     }
 }
 
-/// What is to be done about claims in a transaction.
+/// Claims still to be settled in a transaction.
 #[derive(Default)]
 pub(in crate::postgres) struct Open {
-    /// Tasks that let go.
+    /// Tasks that release their claims.
     released: BTreeSet<TaskId>,
-    /// Tasks that ask, in order, and for what.
+    /// Tasks that request claims, in order, with those claims.
     requested: Vec<(TaskId, Vec<Claim>)>,
-    /// What is to be looked at.
+    /// Keys and tasks to look at.
     look: Left,
-    /// Keys that are locked.
+    /// Locked keys.
     locked: HashSet<String>,
-    /// The transaction has waited for keys: it waits for no others.
+    /// True once the transaction has waited for keys: it waits for no others.
     has_waited: bool,
-    /// Claims that were touched.
+    /// Number of claims touched.
     touched: usize,
-    /// Tasks that were granted what they claim, and told so.
+    /// Tasks whose claims were granted and that were told so.
     told: HashSet<TaskId>,
     left: Left,
 }
 
 impl Open {
-    /// Has keys and tasks looked at.
+    /// Adds keys and tasks to look at.
     pub(in crate::postgres) fn look_at(&mut self, at: &Left) {
         self.look.add(at);
     }
 
-    /// Has a task let go of all that it holds or asks for.
+    /// Releases everything that a task holds or requests.
     pub(in crate::postgres) fn release(&mut self, id: TaskId) {
         self.requested.retain(|(asks, _)| *asks != id);
         self.released.insert(id);
     }
 
-    /// Whether a task went on as it was granted what it claims, after its job was done.
+    /// Returns true if a task was granted its claims, and continued, after its job was done.
     pub(in crate::postgres) fn was_told(&self, id: TaskId) -> bool {
         self.told.contains(&id)
     }
 
-    /// What is left for another transaction.
+    /// Returns the claims left for another transaction.
     pub(in crate::postgres) fn into_left(self) -> Left {
         self.left
     }
@@ -81,7 +81,7 @@ impl Open {
 }
 
 impl Batch<'_> {
-    /// Notes what a change asks of others, and what it lets go of.
+    /// Notes the claims that a change requests and releases.
     pub(in crate::postgres) fn settle_claims(&mut self, task: &Task, change: &Change) {
         let id = task.id();
         if change.claims {
@@ -92,7 +92,7 @@ impl Batch<'_> {
         }
     }
 
-    /// Refuses a task that does not wait while others hold what it claims.
+    /// Rejects a task that does not wait while others hold or wait for its claims.
     pub(in crate::postgres) async fn check_claims(&mut self, record: &Record) -> Result<(), StoreError> {
         let keys: Vec<String> = record.claims().iter().map(super::key).collect();
         self.enter_claims(keys.clone()).await?;
@@ -100,7 +100,7 @@ impl Batch<'_> {
         if holders.is_empty() { Ok(()) } else { Err(StoreError::Locked(holders)) }
     }
 
-    /// Writes who asks and who lets go. The keys of it are locked, and `more`.
+    /// Writes requests and releases. Locks their keys, and those in `more`.
     async fn enter_claims(&mut self, more: Vec<String>) -> Result<(), StoreError> {
         let released: Vec<Uuid> =
             std::mem::take(&mut self.claims.released).into_iter().map(|id| id.0).collect();
@@ -117,8 +117,8 @@ impl Batch<'_> {
                 self.claims.locked.extend(super::lock(self.db, &tasks, &wanted).await?);
             }
         } else {
-            // Seldom, and then other nodes may wait in a circle: the database ends that, and the transaction
-            // is run again.
+            // A second wait is rare. Nodes may then deadlock: the database breaks the deadlock, and the
+            // transaction is retried.
             wanted.retain(|key| !self.claims.locked.contains(key));
             if !wanted.is_empty() {
                 self.claims.locked.extend(super::lock(self.db, &[], &wanted).await?);
@@ -134,7 +134,7 @@ impl Batch<'_> {
         Ok(())
     }
 
-    /// Gives what can be had to those whose turn it is; they may let go of theirs at once.
+    /// Grants available claims to the next in line, which may release theirs at once.
     pub(in crate::postgres) async fn hand_on(&mut self) -> Result<(), StoreError> {
         loop {
             self.enter_claims(Vec::new()).await?;
@@ -157,7 +157,7 @@ impl Batch<'_> {
                 tasks.extend(self.advance(&locks).await?);
             }
             let mut granted = self.in_line(&tasks).await?;
-            // Those that came to be in line just now are looked at with the next round.
+            // Places of tasks that got in line just now are looked at in the next round.
             if !places.is_empty() && self.claims.room() > 0 {
                 granted.extend(self.fill(&places).await?);
             } else {
@@ -167,7 +167,7 @@ impl Batch<'_> {
         }
     }
 
-    /// Those of the keys that are locked, or that nobody else has; the others are left.
+    /// Returns those of the keys that are locked or can be locked at once; the others are left for later.
     async fn at_hand_of(&mut self, keys: BTreeSet<String>) -> Result<Vec<String>, StoreError> {
         let unlocked: Vec<String> =
             keys.iter().filter(|key| !self.claims.locked.contains(*key)).cloned().collect();
@@ -180,7 +180,7 @@ impl Batch<'_> {
         Ok(ours)
     }
 
-    /// Notes who has nobody before them any more on these locks; gives the tasks.
+    /// Marks the claims that have become clear on these locks; returns their tasks.
     async fn advance(&mut self, locks: &[&String]) -> Result<Vec<Uuid>, StoreError> {
         let most = self.claims.room();
         let next = super::next(self.db, locks, most as i64).await?;
@@ -201,8 +201,8 @@ impl Batch<'_> {
         Ok(next.into_iter().map(|next| next.task).collect())
     }
 
-    /// Of tasks that may have nobody before them on any lock: those without a place may go; the others are in
-    /// line for theirs.
+    /// Sorts out the tasks that are clear on all their locks: returns those without a place, which may go,
+    /// and puts the others in line for theirs.
     async fn in_line(&mut self, tasks: &[Uuid]) -> Result<Vec<Uuid>, StoreError> {
         if tasks.is_empty() {
             return Ok(Vec::new());
@@ -223,14 +223,15 @@ impl Batch<'_> {
         Ok(go)
     }
 
-    /// Those who get the free places of these keys.
+    /// Returns the tasks that get the free places of these keys.
     async fn fill(&mut self, places: &[&String]) -> Result<Vec<Uuid>, StoreError> {
         let next = super::next_places(self.db, places, self.claims.room() as i64).await?;
         let mut counts: HashMap<&String, (i64, bool)> = HashMap::new();
         for place in &next {
             let (count, more) = counts.entry(&place.key).or_default();
             *count += 1;
-            // All of them go, and more were asked for than there are places as the first counts them.
+            // All candidates go, as many as were requested: there may be places left, as counted by the
+            // first.
             *more = place.goes && *count >= place.asked;
         }
         let more: Vec<String> =
@@ -241,7 +242,7 @@ impl Batch<'_> {
         Ok(go)
     }
 
-    /// Tasks have what they claim, and go on: in this transaction, unless another one is at work on them.
+    /// Grants tasks their claims and continues them: in this transaction, unless another is at work on them.
     async fn grant(&mut self, tasks: Vec<Uuid>) -> Result<(), StoreError> {
         if tasks.is_empty() {
             return Ok(());
@@ -250,7 +251,8 @@ impl Batch<'_> {
             tasks.iter().partition(|id| self.tasks.contains_key(&TaskId(**id)));
         let mut at_hand = here;
         if !elsewhere.is_empty() {
-            // Another node may wait for this transaction: never the other way round.
+            // Rows are not waited for: another node may wait for this transaction, but never the other way
+            // round.
             at_hand.extend(super::lock_tasks(self.db, &elsewhere).await?);
         }
         let given: HashSet<Uuid> =

@@ -1,4 +1,4 @@
-//! Claims as operators see them.
+//! Lists claims for operators.
 
 use deadpool_postgres::GenericClient;
 use longhaul_model::{ClaimMode, TaskId, Timestamp};
@@ -15,7 +15,7 @@ const COLUMNS: &str =
     coalesce((SELECT name FROM hot WHERE hot.id = claims.id),
              (SELECT name FROM history WHERE history.id = claims.id), '')";
 
-/// A page of all claims.
+/// Returns a page of all claims.
 pub(in crate::postgres) async fn list(
     db: &impl GenericClient,
     asked: &LockQuery,
@@ -33,7 +33,7 @@ pub(in crate::postgres) async fn list(
     Ok(LockPage { locks, total: total.max(0) as u64 })
 }
 
-/// Who stands in a waiting task's way, at most so many: holders first, then those that came before it.
+/// Returns at most `most` claims that block a waiting task: holders first, then earlier arrivals.
 pub(in crate::postgres) async fn blockers(
     db: &impl GenericClient,
     id: TaskId,
@@ -43,11 +43,12 @@ pub(in crate::postgres) async fn blockers(
     let mut found = Vec::new();
     for row in &query(db, mine, &[&id.0]).await? {
         let (key, ticket): (&str, i64) = (column(row, 0)?, column(row, 1)?);
-        // Each is in the order of an index, so that what one page costs does not depend on how many wait.
+        // Each condition follows the order of an index, so the cost of a page does not depend on how many
+        // tasks wait.
         let chosen: &[&str] = match (column::<i16>(row, 2)?, column(row, 3)?) {
             (SHARED, _) => &["ticket < $2 AND mode = 1"],
             (EXCLUSIVE, _) => &["ticket < $2 AND held", "ticket < $2 AND NOT held"],
-            // It waits for a lock, not for a place.
+            // The task waits for a lock, not for a place.
             (_, false) => &[],
             (_, true) => {
                 &["$2::bigint IS NOT NULL AND held", "ticket < $2 AND mode = 2 AND clear AND NOT held"]

@@ -1,6 +1,6 @@
-//! The sweep: who could have what it claims, though nobody said so. It reads only; the writer looks again
-//! before it grants anything, so several nodes may sweep at once. One step looks at a certain number of keys
-//! and tasks, and the next one goes on behind them.
+//! The sweep: finds claims that could be granted although nothing triggered it. The sweep only reads; the
+//! writer checks again before it grants anything, so several nodes may sweep at once. Each step looks at a
+//! limited number of keys and tasks, and the next one continues after them.
 
 use deadpool_postgres::GenericClient;
 use uuid::Uuid;
@@ -9,10 +9,10 @@ use super::super::rows::query;
 use super::super::sql::column;
 use crate::error::StoreError;
 
-/// Keys and tasks that one step looks at, each.
+/// Maximum number of locks, of places and of tasks that one step looks at.
 const LOOKED_AT: i64 = 256;
 
-/// How far the sweep is; `None` where it is through.
+/// Progress of the sweep; `None` where it is complete.
 #[derive(Clone, Debug)]
 pub(in crate::postgres) struct Cursor {
     lock: Option<String>,
@@ -27,21 +27,21 @@ impl Default for Cursor {
 }
 
 impl Cursor {
-    /// Whether everything was looked at.
+    /// Returns true if everything was looked at.
     pub(in crate::postgres) fn is_through(&self) -> bool {
         self.lock.is_none() && self.place.is_none() && self.task.is_none()
     }
 }
 
-/// Keys whose first waiter could have its turn, and tasks that wait though they have their turn on every
-/// lock.
+/// Keys whose first waiting task could be granted its claim, and tasks that wait although all their locks are
+/// clear.
 #[derive(Debug, Default)]
 pub(in crate::postgres) struct Stuck {
     pub(in crate::postgres) keys: Vec<String>,
     pub(in crate::postgres) tasks: Vec<Uuid>,
 }
 
-/// One step; gives where the next one begins.
+/// Runs one step; returns what it found and where the next one starts.
 pub(in crate::postgres) async fn stuck(
     db: &impl GenericClient,
     mut cursor: Cursor,
@@ -74,7 +74,7 @@ pub(in crate::postgres) async fn stuck(
     Ok((stuck, cursor))
 }
 
-/// Locks that somebody waits for, and whether the first of them has nobody before it.
+/// Query for the locks that tasks wait for, and if the first waiter of each is clear.
 const LOCKS: &str = "WITH RECURSIVE waited (key) AS (
        (SELECT key FROM claims WHERE mode < 2 AND NOT clear AND key > $1 ORDER BY key LIMIT 1)
        UNION ALL
@@ -91,7 +91,7 @@ const LOCKS: &str = "WITH RECURSIVE waited (key) AS (
         WHERE first.key = waited.key AND first.mode < 2 AND NOT first.clear ORDER BY first.ticket LIMIT 1)
      FROM (SELECT key FROM waited WHERE key IS NOT NULL LIMIT $2) AS waited";
 
-/// Places that somebody waits for, and whether the first of them could have one.
+/// Query for the places that tasks wait for, and if the first waiter of each could have one.
 const PLACES: &str = "WITH RECURSIVE waited (key) AS (
        (SELECT key FROM claims WHERE mode = 2 AND clear AND NOT held AND key > $1 ORDER BY key LIMIT 1)
        UNION ALL
@@ -105,7 +105,7 @@ const PLACES: &str = "WITH RECURSIVE waited (key) AS (
         ORDER BY first.ticket LIMIT 1)
      FROM (SELECT key FROM waited WHERE key IS NOT NULL LIMIT $2) AS waited";
 
-/// Tasks of which a lock is clear, or a place is not; and whether all their locks are clear, but their place
+/// Query for tasks with a clear lock or a place not clear, and if all their locks are clear while their place
 /// is not, or they have none.
 const TASKS: &str = "SELECT near.id, NOT EXISTS (SELECT 1 FROM claims AS mine WHERE mine.id = near.id
          AND (mine.held OR mine.mode < 2 AND NOT mine.clear OR mine.mode = 2 AND mine.clear))

@@ -1,4 +1,4 @@
-//! Handing on in a batch: what was let go of goes to those whose turn it is.
+//! Handing on in a batch: released claims go to the next tasks in line.
 
 use std::collections::BTreeSet;
 
@@ -11,20 +11,20 @@ use super::super::writer::{Job, Writer};
 use super::{Settled, forget, has_its_turn, release, request, settle, task};
 use crate::error::StoreError;
 
-/// Claims touched in one batch at the most: who else has its turn comes with the next, behind what came
+/// Maximum claims touched in one batch: further waiters are served by the next, behind jobs that arrived
 /// meanwhile.
 const TOUCHED: usize = 128;
 
-/// What is to be looked at. A job that is taken back leaves it as it found it.
+/// Keys and tasks still to be settled in a batch. Undoing a job restores them.
 #[derive(Clone)]
 pub(in crate::sqlite) struct Open {
-    /// Keys that somebody let go of. Locks come before places in this order.
+    /// Keys with released claims. Locks sort before places.
     keys: BTreeSet<String>,
-    /// Tasks that may have nobody before them.
+    /// Tasks that may have nobody ahead of them.
     tasks: Vec<i64>,
-    /// Claims that may still be touched.
+    /// Number of claims that may still be touched.
     room: usize,
-    /// Keys that are left for another batch.
+    /// Keys left for another batch.
     left: BTreeSet<String>,
 }
 
@@ -33,22 +33,22 @@ impl Open {
         Open { keys: BTreeSet::new(), tasks: Vec::new(), room: TOUCHED, left: BTreeSet::new() }
     }
 
-    /// Has keys looked at that somebody let go of.
+    /// Adds keys with released claims, to be settled.
     pub(in crate::sqlite) fn free(&mut self, keys: impl IntoIterator<Item = String>) {
         self.keys.extend(keys);
     }
 
-    /// Takes out the keys that are left for another batch.
+    /// Takes out the keys left for another batch.
     pub(in crate::sqlite) fn take_left(&mut self) -> BTreeSet<String> {
         std::mem::take(&mut self.left)
     }
 }
 
-/// Has the writer look at keys, and at tasks that may have nobody before them.
+/// Returns a job that settles keys, and tasks that may have nobody ahead of them.
 pub(in crate::sqlite) fn errand(keys: impl IntoIterator<Item = String>, tasks: Vec<i64>) -> Job {
     let keys: Vec<String> = keys.into_iter().collect();
     let errand = move |turn: Turn<'_>| {
-        // Refused, it is found again by the sweep.
+        // If the job is refused, the sweep finds them again.
         if let Turn::Run(batch, _) = turn {
             batch.claims.keys.extend(keys);
             batch.claims.tasks.extend(tasks);
@@ -58,7 +58,8 @@ pub(in crate::sqlite) fn errand(keys: impl IntoIterator<Item = String>, tasks: V
 }
 
 impl Batch {
-    /// What a change asks of others: what it claims it may get at once, what it lets go of others may have.
+    /// Settles the claims of a change: requests new ones, granted at once if free, and releases old ones to
+    /// others.
     pub(in crate::sqlite) fn settle_claims(
         &mut self,
         writer: &Writer,
@@ -76,7 +77,7 @@ impl Batch {
         Ok(())
     }
 
-    /// Gives what was let go of to those whose turn it is; they may let go of theirs at once.
+    /// Gives released claims to the next tasks in line, which may release theirs at once.
     pub(in crate::sqlite) fn hand_on(&mut self, writer: &mut Writer) -> Result<(), StoreError> {
         for seq in std::mem::take(&mut self.claims.tasks) {
             let locks = forget(&writer.connection, seq)?;
@@ -112,7 +113,7 @@ impl Batch {
         Ok(())
     }
 
-    /// Tasks have what they claim: they go on.
+    /// Tells tasks that they have their claims, so that they go on.
     fn tell_granted(&mut self, writer: &mut Writer, granted: Vec<i64>) -> Result<(), StoreError> {
         for seq in granted {
             let Some(id) = task(&writer.connection, seq)? else {

@@ -9,7 +9,7 @@ use super::{EXCLUSIVE, ID, SHARED, SLOT};
 use crate::error::StoreError;
 use crate::locks::{Lock, LockPage, LockQuery};
 
-/// A page of all claims.
+/// Returns a page of all claims.
 pub(in crate::sqlite) fn list(connection: &Connection, query: &LockQuery) -> Result<LockPage, StoreError> {
     let kind = query.kind.as_ref().map(|kind| kind.to_uppercase());
     let name = query.name.as_ref().map(|name| name.to_lowercase());
@@ -31,7 +31,7 @@ pub(in crate::sqlite) fn list(connection: &Connection, query: &LockQuery) -> Res
     Ok(LockPage { locks, total: total.max(0) as u64 })
 }
 
-/// Who stands in a waiting task's way, at most so many: holders first, then those that came before it.
+/// Returns at most `most` claims that block a waiting task: held ones first, then those ahead of it.
 pub(in crate::sqlite) fn blockers(
     connection: &Connection,
     seq: i64,
@@ -44,7 +44,7 @@ pub(in crate::sqlite) fn blockers(
                 let int = |n| lenient::int(row, n).map(Option::unwrap_or_default);
                 Ok((lenient::text(row, 0)?, int(1)?, int(2)?, int(3)? == 1))
             })?;
-            // Under a key that cannot be read nobody stands in the way.
+            // Nobody blocks under an unreadable key.
             let readable =
                 |row: (Result<String, String>, i64, i64, bool)| Some((row.0.ok()?, row.1, row.2, row.3));
             rows.filter_map(|row| row.map(readable).transpose()).collect()
@@ -52,14 +52,14 @@ pub(in crate::sqlite) fn blockers(
         .map_err(sql)?;
     let mut found = Vec::new();
     for (key, ticket, mode, clear) in mine {
-        // Each is in the order of an index, so that what one page costs does not depend on how many wait.
+        // Each query follows an index, so that the cost of a page does not depend on the number of waiters.
         let chosen: &[&str] = match (mode, clear) {
             (SHARED, _) => &["INDEXED BY claims_alone WHERE key = ?1 AND ticket < ?2 AND mode = 1"],
             (EXCLUSIVE, _) => &[
                 "INDEXED BY claims_held WHERE key = ?1 AND ticket < ?2 AND held = 1",
                 "WHERE key = ?1 AND ticket < ?2 AND held = 0",
             ],
-            // It waits for a lock, not for a place.
+            // The task waits for a lock, not yet for a place.
             (_, false) => &[],
             (_, true) => &[
                 "INDEXED BY claims_held WHERE key = ?1 AND ?2 = ?2 AND held = 1",
@@ -92,7 +92,7 @@ fn columns() -> String {
 }
 
 fn lock(row: &Row<'_>) -> rusqlite::Result<Lock> {
-    // Whatever a row was damaged to, the others are shown, and so is it.
+    // A damaged row is shown as far as it can be read, and does not hide the others.
     let most = lenient::int(row, 3)?.and_then(|most| u32::try_from(most).ok()).unwrap_or_default();
     let mode = match lenient::int(row, 2)? {
         Some(SHARED) => ClaimMode::Shared,

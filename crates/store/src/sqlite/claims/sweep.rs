@@ -1,6 +1,6 @@
-//! The sweep: who could have what it claims, though nobody said so. It reads only; the writer looks again
-//! before it grants anything. One step looks at a certain number of keys and tasks, and the next one goes on
-//! behind them.
+//! The sweep: finds tasks that could have their claims though nobody was told so. Read-only: the writer
+//! checks again before it grants anything. Each step looks at a limited number of keys and tasks, and the
+//! next one continues after them.
 
 use rusqlite::{Connection, params};
 
@@ -8,10 +8,10 @@ use super::super::lenient;
 use super::super::rows::sql;
 use crate::error::StoreError;
 
-/// Keys and tasks that one step looks at, each.
+/// Maximum locks, places and tasks, each, that one step looks at.
 const LOOKED_AT: usize = 256;
 
-/// How far the sweep is; `None` where it is through.
+/// Position of the sweep; `None` for a part that is finished.
 #[derive(Clone, Debug)]
 pub(in crate::sqlite) struct Cursor {
     lock: Option<String>,
@@ -26,13 +26,13 @@ impl Default for Cursor {
 }
 
 impl Cursor {
-    /// Whether everything was looked at.
+    /// Returns true if everything was looked at.
     pub(in crate::sqlite) fn is_through(&self) -> bool {
         self.lock.is_none() && self.place.is_none() && self.task.is_none()
     }
 }
 
-/// Keys whose first waiter could have its turn, and tasks that wait though they have their turn on every
+/// Keys whose first waiter could have its turn, and tasks still waiting though their turn has come on every
 /// lock.
 #[derive(Debug, Default)]
 pub(in crate::sqlite) struct Stuck {
@@ -40,7 +40,7 @@ pub(in crate::sqlite) struct Stuck {
     pub(in crate::sqlite) tasks: Vec<i64>,
 }
 
-/// One step.
+/// Runs one step of the sweep.
 pub(in crate::sqlite) fn stuck(connection: &Connection, cursor: &mut Cursor) -> Result<Stuck, StoreError> {
     let mut stuck = Stuck::default();
     for (at, statement) in [(&mut cursor.lock, LOCKS), (&mut cursor.place, PLACES)] {
@@ -55,7 +55,7 @@ pub(in crate::sqlite) fn stuck(connection: &Connection, cursor: &mut Cursor) -> 
             })
             .map_err(sql)?;
         if found.len() >= LOOKED_AT {
-            // A key that cannot be read is passed over.
+            // Unreadable keys are skipped.
             *at = found.iter().rev().find_map(|(key, _)| key.clone().ok()).filter(|key| *key > after);
         }
         stuck.keys.extend(found.into_iter().filter_map(|(key, stuck)| key.ok().filter(|_| stuck)));
@@ -79,7 +79,7 @@ pub(in crate::sqlite) fn stuck(connection: &Connection, cursor: &mut Cursor) -> 
     Ok(stuck)
 }
 
-/// Locks that somebody waits for, and whether the first of them has nobody before it.
+/// Selects locks with waiters, and whether the first waiter has nobody ahead of it.
 const LOCKS: &str = "WITH RECURSIVE waited (key) AS (
        SELECT (SELECT key FROM claims INDEXED BY claims_behind
                WHERE mode < 2 AND clear = 0 AND key > ?1 ORDER BY key LIMIT 1)
@@ -97,7 +97,7 @@ const LOCKS: &str = "WITH RECURSIVE waited (key) AS (
         WHERE first.key = waited.key AND first.mode < 2 AND first.clear = 0 ORDER BY first.ticket LIMIT 1)
      FROM waited WHERE waited.key IS NOT NULL";
 
-/// Places that somebody waits for, and whether the first of them could have one.
+/// Selects places with waiters, and whether the first waiter could have one.
 const PLACES: &str = "WITH RECURSIVE waited (key) AS (
        SELECT (SELECT key FROM claims INDEXED BY claims_ready
                WHERE mode = 2 AND clear = 1 AND held = 0 AND key > ?1 ORDER BY key LIMIT 1)
@@ -112,8 +112,8 @@ const PLACES: &str = "WITH RECURSIVE waited (key) AS (
         ORDER BY first.ticket LIMIT 1)
      FROM waited WHERE waited.key IS NOT NULL";
 
-/// Tasks of which a lock is clear, or a place is not; and whether all their locks are clear, but their place
-/// is not, or they have none.
+/// Selects tasks with a clear lock or a place that is not clear, and whether all their locks are clear while
+/// their place is not, or they have none.
 const TASKS: &str = "SELECT near.seq, NOT EXISTS (SELECT 1 FROM claims AS mine WHERE mine.seq = near.seq
          AND (mine.held = 1 OR mine.mode < 2 AND mine.clear = 0 OR mine.mode = 2 AND mine.clear = 1))
      FROM claims AS near INDEXED BY claims_near

@@ -150,7 +150,7 @@ impl<'a> Filter<'a> {
 
     /// The name as a phrase of the trigram index, if it is long enough for one.
     fn phrase(&self) -> Option<String> {
-        // The index takes no NUL, and has none.
+        // The index does not support NUL and contains none.
         let long = |needle: &&str| needle.chars().count() >= 3 && !needle.contains('\0');
         let needle = self.needle.as_deref().filter(long)?;
         Some(format!("\"{}\"", needle.replace('"', "\"\"")))

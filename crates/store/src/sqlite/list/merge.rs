@@ -67,7 +67,7 @@ fn merged<'a>(
     })
 }
 
-/// As SQLite sorts.
+/// Compares like SQLite, in the direction of the query.
 fn compare(a: &Key, b: &Key, query: &TaskQuery) -> Ordering {
     let folded = query.order == OrderBy::Kind;
     let order = a.values[0]

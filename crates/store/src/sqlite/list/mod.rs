@@ -37,8 +37,8 @@ pub(super) fn list(
     Ok(Page { tasks, total })
 }
 
-/// Tasks that have something due, but for those that are known to be damaged. What cannot be a time is due at
-/// once: what is in the document counts.
+/// Returns tasks with something due, except those known to be damaged. A due date that is not a time counts
+/// as due at once: the document decides.
 pub(super) fn due(
     connection: &Connection,
     now: Timestamp,
