@@ -17,6 +17,8 @@ use serde_json::json;
 /// Upper bound of any wait, even on a busy machine.
 const LONG: Duration = Duration::from_secs(120);
 const MIB: u64 = 1 << 20;
+/// Bytes in the input of a large task.
+const FILLING: usize = 300_000;
 
 async fn until(what: &str, mut is: impl FnMut() -> bool) {
     let begun = Instant::now();
@@ -63,17 +65,10 @@ async fn log_stays_small_under_readers_and_shrinks_afterwards() {
     let log = directory.path().join("longhaul.db-wal");
     let size = || std::fs::metadata(&log).map_or(0, |meta| meta.len());
     let (mut written, mut largest) = (0, 0);
-    let filling = "x".repeat(300_000);
     // Writes several times the permitted size of the log.
     while written < 160 * MIB {
-        let tasks = (0..16).map(|_| {
-            let input = json!({ "title": "large", "host": "h", "filling": filling });
-            let spec = Spec { input, labels: Default::default(), requested_by: None };
-            let task = Task::new(env.new_task_id(), workflow.clone(), spec, None, None, env.now()).unwrap();
-            submit(&*store, Box::new(task), None)
-        });
-        futures_util::future::join_all(tasks).await;
-        written += 16 * filling.len() as u64;
+        fill(&store, &env, &workflow).await;
+        written += 16 * FILLING as u64;
         largest = largest.max(size());
         // No faster than the readers, however busy the machine is.
         let read = lists.load(Ordering::Relaxed);
@@ -85,6 +80,39 @@ async fn log_stays_small_under_readers_and_shrinks_afterwards() {
     assert!(lists.load(Ordering::Relaxed) >= 8);
     until("the log shrinks", || size() <= 8 * MIB).await;
     store.close().await;
+}
+
+/// Somebody outside of the process, such as a backup, who reads for long: the log cannot restart, and the writer
+/// goes on all the same.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_reader_from_outside_does_not_stop_the_writer() {
+    let directory = tempfile::tempdir().unwrap();
+    let env = Env::manual(START);
+    let store = Sqlite::open(directory.path(), env.clone()).unwrap();
+    let workflow = put(&*store, definition("w", "T_RUN", 1)).await;
+    let mut other = other(directory.path());
+    let moment = other.transaction().unwrap();
+    assert_eq!(count(&moment, "ids"), 0);
+    let size = || std::fs::metadata(directory.path().join("longhaul.db-wal")).map_or(0, |meta| meta.len());
+    while size() < 96 * MIB {
+        fill(&store, &env, &workflow).await;
+    }
+    drop(moment);
+    fill(&store, &env, &workflow).await;
+    until("the log shrinks", || size() <= 8 * MIB).await;
+    store.close().await;
+}
+
+/// Submits sixteen tasks at once with an input of 300 kB each.
+async fn fill(store: &Sqlite, env: &Env, workflow: &Arc<longhaul_model::workflow::Workflow>) {
+    let filling = "x".repeat(FILLING);
+    let tasks = (0..16).map(|_| {
+        let input = json!({ "title": "large", "host": "h", "filling": filling });
+        let spec = Spec { input, labels: Default::default(), requested_by: None };
+        let task = Task::new(env.new_task_id(), workflow.clone(), spec, None, None, env.now()).unwrap();
+        submit(store, Box::new(task), None)
+    });
+    futures_util::future::join_all(tasks).await;
 }
 
 async fn chatty(store: &Sqlite, env: &Env, workflow: &Arc<longhaul_model::workflow::Workflow>) -> TaskId {

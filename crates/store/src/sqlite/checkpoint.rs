@@ -1,17 +1,18 @@
 //! Checkpoints off the writer's path: a thread of its own copies the write-ahead log into the database while
 //! commits go on. Under load it never quite catches up, and only a log that is wholly copied is begun anew: so
 //! when nearly all is copied, the writer copies the small rest between two batches. Where readers keep the
-//! log from restarting, the gate holds them back for a moment.
+//! log from restarting, the gate holds them back for a moment; a writer that fills it faster than that stops.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
 
-use super::gate::Gate;
+use super::brake::{Brake, LONGEST_STOP, Restart};
+use super::gate::{Gate, Stayed};
 use super::open;
 use crate::error::StoreError;
 
@@ -34,16 +35,52 @@ const PAUSE: Duration = Duration::from_millis(200);
 const PATIENCE: Duration = Duration::from_millis(500);
 const LONGEST_PATIENCE: Duration = Duration::from_secs(8);
 const TOO_LARGE: i64 = 12_288;
+/// Pages in the log from which the writer stops until it restarts, 40 MiB: with the largest usual batch the
+/// log stays within 64 MiB.
+const STOP_FROM: i32 = 10_240;
 
 /// What writer and checkpoint thread tell each other.
 #[derive(Default)]
 pub(super) struct Signals {
     /// The writer should copy the rest at its next opportunity.
-    pub(super) finish: AtomicBool,
+    finish: AtomicBool,
     /// The disk is full: the log keeps the space it has.
     pub(super) full: AtomicBool,
     /// The thread should end.
-    pub(super) stop: AtomicBool,
+    stop: AtomicBool,
+    /// Pages in the log after the last commit; 0 once it restarted.
+    pages: AtomicI32,
+    brake: Brake,
+}
+
+impl Signals {
+    /// Has the writer's connection tell how long the log is.
+    pub(super) fn watch(self: &Arc<Self>, writer: &mut Connection) -> rusqlite::Result<()> {
+        let signals = self.clone();
+        writer.wal_hook(Some(move |_: &mut rusqlite::hooks::Wal, pages| {
+            signals.pages.store(pages, Ordering::Relaxed);
+            Ok(())
+        }))
+    }
+
+    /// Called by the writer between two batches: copies a small rest of the log, and stops before one that
+    /// is too large.
+    pub(super) fn between_batches(&self, writer: &Connection) {
+        if self.finish.swap(false, Ordering::Relaxed)
+            && let Err(e) = passive(writer)
+        {
+            tracing::warn!(error = %e, "a checkpoint failed; it will be repeated");
+        }
+        if self.pages.load(Ordering::Relaxed) >= STOP_FROM {
+            self.brake.stop();
+        }
+    }
+
+    /// Ends the thread.
+    pub(super) fn end(&self) {
+        self.stop.store(true, Ordering::Relaxed);
+        self.brake.end();
+    }
 }
 
 /// Starts the thread.
@@ -84,8 +121,12 @@ impl Log {
     fn run(mut self) {
         let (mut seen, mut changed) = (0, Instant::now());
         while !self.signals.stop.load(Ordering::Relaxed) {
-            std::thread::sleep(PAUSE);
-            // The version changes only with commits of other connections.
+            if self.signals.brake.rest(PAUSE) {
+                let outcome = self.restart(LONGEST_STOP, CUT_FROM);
+                self.signals.brake.release(outcome);
+                continue;
+            }
+            // Changes with commits of other connections only.
             let version: i64 =
                 self.connection.query_row("PRAGMA data_version", [], |row| row.get(0)).unwrap_or(0);
             if std::mem::replace(&mut seen, version) == version {
@@ -95,20 +136,25 @@ impl Log {
                 continue;
             }
             changed = Instant::now();
-            match passive(&self.connection) {
-                Ok((pages, _)) => {
-                    if pages >= FINISH_FROM {
-                        self.signals.finish.store(true, Ordering::Relaxed);
-                    }
-                    if pages >= TOO_LARGE {
-                        self.patience = LONGEST_PATIENCE;
-                    }
-                    if pages >= GATE_FROM {
-                        self.begin_anew(CUT_FROM);
-                    }
+            self.copy();
+        }
+    }
+
+    /// Copies what it can, and holds readers back where the log has become large.
+    fn copy(&mut self) {
+        match passive(&self.connection) {
+            Ok((pages, _)) => {
+                if pages >= FINISH_FROM {
+                    self.signals.finish.store(true, Ordering::Relaxed);
                 }
-                Err(e) => tracing::warn!(error = %e, "a checkpoint failed; it will be repeated"),
+                if pages >= TOO_LARGE {
+                    self.patience = LONGEST_PATIENCE;
+                }
+                if pages >= GATE_FROM {
+                    self.begin_anew(CUT_FROM);
+                }
             }
+            Err(e) => tracing::warn!(error = %e, "a checkpoint failed; it will be repeated"),
         }
     }
 
@@ -122,19 +168,31 @@ impl Log {
         if Instant::now() < self.next {
             return;
         }
-        let cut = self.size() > cut_from && !self.signals.full.load(Ordering::Relaxed);
-        let nearly = || passive(&self.connection).is_ok_and(|(pages, copied)| pages - copied <= REST);
-        let mode = if cut { "TRUNCATE" } else { "RESTART" };
-        let done = self.gate.closed(self.patience, nearly, || {
-            let checkpoint = format!("PRAGMA wal_checkpoint({mode})");
-            let busy = self.connection.query_row(&checkpoint, [], |row| row.get::<_, i64>(0));
-            busy.is_ok_and(|busy| busy == 0)
-        });
-        if done {
+        if self.restart(self.patience, cut_from) == Restart::Done {
             self.patience = PATIENCE;
         } else {
             self.next = Instant::now() + self.patience.min(PATIENCE * 4);
             self.patience = (self.patience * 2).min(LONGEST_PATIENCE);
+        }
+    }
+
+    /// One attempt: holds readers back, for at most `patience` long ones, and restarts the log.
+    fn restart(&self, patience: Duration, cut_from: u64) -> Restart {
+        let cut = self.size() > cut_from && !self.signals.full.load(Ordering::Relaxed);
+        let nearly = || passive(&self.connection).is_ok_and(|(pages, copied)| pages - copied <= REST);
+        let mode = if cut { "TRUNCATE" } else { "RESTART" };
+        let outcome = self.gate.closed(patience, nearly, || {
+            let checkpoint = format!("PRAGMA wal_checkpoint({mode})");
+            let busy = self.connection.query_row(&checkpoint, [], |row| row.get::<_, i64>(0));
+            busy.is_ok_and(|busy| busy == 0)
+        });
+        match outcome {
+            Ok(()) => {
+                self.signals.pages.store(0, Ordering::Relaxed);
+                Restart::Done
+            }
+            Err(Stayed::Inside) => Restart::Reader,
+            Err(Stayed::Outside) => Restart::Outsider,
         }
     }
 }

@@ -20,6 +20,15 @@ pub(super) enum Length {
     Long,
 }
 
+/// Reason why work behind a closed gate was not done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Stayed {
+    /// A read that came through the gate did not end in time.
+    Inside,
+    /// Nobody was inside, and the work failed: somebody who does not come through the gate is in its way.
+    Outside,
+}
+
 #[derive(Default)]
 pub(super) struct Gate {
     state: Mutex<State>,
@@ -64,22 +73,34 @@ impl Gate {
 
     /// Shuts out new long reads, waits at most `limit` until those inside have left, and runs `prepare`. Then
     /// does the same with short reads, for a moment, and runs `finish`. Each closure returns whether to go
-    /// on. Returns false if a reader stayed inside or a closure said no.
+    /// on.
     pub(super) fn closed(
         &self,
         limit: Duration,
         prepare: impl FnOnce() -> bool,
         finish: impl FnOnce() -> bool,
-    ) -> bool {
+    ) -> Result<(), Stayed> {
         self.state.lock().closed_to_long = true;
-        let done = self.emptied(Length::Long, limit) && prepare() && {
-            self.state.lock().closed_to_short = true;
-            self.emptied(Length::Short, SHORT_WAIT) && finish()
-        };
+        let done = self.phases(limit, prepare, finish);
         let mut state = self.state.lock();
         (state.closed_to_long, state.closed_to_short) = (false, false);
         self.changed.notify_all();
         done
+    }
+
+    fn phases(
+        &self,
+        limit: Duration,
+        prepare: impl FnOnce() -> bool,
+        finish: impl FnOnce() -> bool,
+    ) -> Result<(), Stayed> {
+        let is_empty = |length, limit| if self.emptied(length, limit) { Ok(()) } else { Err(Stayed::Inside) };
+        let is_done = |done| if done { Ok(()) } else { Err(Stayed::Outside) };
+        is_empty(Length::Long, limit)?;
+        is_done(prepare())?;
+        self.state.lock().closed_to_short = true;
+        is_empty(Length::Short, SHORT_WAIT)?;
+        is_done(finish())
     }
 
     fn emptied(&self, length: Length, limit: Duration) -> bool {

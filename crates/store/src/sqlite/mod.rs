@@ -6,6 +6,7 @@ mod attempts;
 mod audit;
 mod backup;
 mod batch;
+mod brake;
 mod change;
 mod checkpoint;
 mod claims;
@@ -100,7 +101,7 @@ impl Sqlite {
         let lock = open::lock(directory)?;
         let mut reserve = reserve::Reserve::find(directory);
         let is_full = reserve.is_there() && reserve.is_needed() && reserve.release();
-        let connection = open::writer(directory, env.now())?;
+        let mut connection = open::writer(directory, env.now())?;
         crate::transfer::check_whole(&directory.display().to_string(), |name| {
             transfer::setting(&connection, name)
         })?;
@@ -114,6 +115,7 @@ impl Sqlite {
             queue: queue::Queue::new(),
             condition: condition::Condition::default(),
         });
+        shared.signals.watch(&mut connection).map_err(sql)?;
         shared.condition.fills(is_full);
         shared.signals.full.store(is_full, Ordering::Relaxed);
         let (told, mut finished) = mpsc::unbounded_channel::<writer::Finished>();
@@ -532,7 +534,7 @@ impl Sqlite {
     /// Asks the threads to end.
     fn end(&self) {
         self.shared.queue.close(Instant::now() + FINISHING);
-        self.shared.signals.stop.store(true, Ordering::Relaxed);
+        self.shared.signals.end();
     }
 }
 

@@ -3,7 +3,6 @@
 
 use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use longhaul_model::workflow::Definition;
@@ -15,7 +14,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::answers::refuse;
 use super::batch::{Batch, Verdict};
 use super::change::Loaded;
-use super::checkpoint::{self, Signals};
+use super::checkpoint::Signals;
 use super::condition::Condition;
 use super::counters;
 use super::errand::Errand;
@@ -129,11 +128,7 @@ impl Writer {
             }
             let (repeated, oldest, set_aside) = self.repeats.told();
             shared.condition.waits(repeated, oldest, set_aside);
-            if shared.signals.finish.swap(false, Ordering::Relaxed)
-                && let Err(e) = checkpoint::passive(&self.connection)
-            {
-                tracing::warn!(error = %e, "a checkpoint failed; it will be repeated");
-            }
+            shared.signals.between_batches(&self.connection);
             shared.condition.rests();
             if closing.is_some() && shared.queue.is_empty() && self.left.is_empty() && self.repeats.is_empty()
             {
