@@ -22,7 +22,7 @@ def of_any(answer: Answer) -> list[str]:
     ]
     if answer.status == 204:
         return found + (["204 with a body"] if answer.body else [])
-    if answer.header("Content-Type") != "application/json":
+    if answer.header("Content-Type") != "application/json; charset=utf-8":
         found.append(f"Content-Type is {answer.header('Content-Type')!r}")
     if answer.header("Content-Length") != str(len(answer.body)):
         found.append(f"Content-Length is {answer.header('Content-Length')!r} of {len(answer.body)}")

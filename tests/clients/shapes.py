@@ -71,7 +71,7 @@ SHAPES: dict[str, dict[str, Member]] = {
         "errorCode": Member("text", ALWAYS),
         "errorType": Member(("ERROR", "WARNING"), ALWAYS),
         "arguments": Member(["string"], MAYBE),
-        "context": Member("object", MAYBE),
+        "context": Member("texts", MAYBE),
         "message": Member("text", ALWAYS),
         "remediationMessage": Member("text", MAYBE),
         "causes": Member(["ErrorCause"], MAYBE),
@@ -82,7 +82,7 @@ SHAPES: dict[str, dict[str, Member]] = {
         "errorCode": Member("text", ALWAYS),
         "errorType": Member(("ERROR",), ALWAYS),
         "arguments": Member(["string"], ALWAYS),
-        "context": Member("object", MAYBE),
+        "context": Member("texts", MAYBE),
         "message": Member("text", ALWAYS),
         "remediationMessage": Member("text", MAYBE),
         "causes": Member(["ErrorCause"], MAYBE),
@@ -189,7 +189,7 @@ KINDS = {
     "text": lambda value: isinstance(value, str) and value != "",
     "boolean": lambda value: isinstance(value, bool),
     "int32": lambda value: type(value) is int and 0 <= value < 2**31,
-    "object": lambda value: isinstance(value, dict) and value != {},
+    "texts": lambda value: isinstance(value, dict) and value != {} and all(isinstance(v, str) for v in value.values()),
     "uuid": is_uuid,
     # ISO 8601, in UTC, with milliseconds.
     "instant": lambda value: isinstance(value, str)

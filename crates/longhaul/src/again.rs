@@ -89,6 +89,11 @@ impl Again {
     pub(crate) fn begin(&self, turn: i64) -> ! {
         if self.forbidden.load(Ordering::SeqCst) {
             tracing::error!("stopped at once: others take over what this node looked after");
+        } else if std::env::var_os("LISTEN_FDS").is_some() {
+            // The new process would not have the socket; the supervisor that handed it over keeps it.
+            tracing::error!(
+                "stopped, to be restarted with its socket: others take over what this node looked after"
+            );
         } else {
             tracing::error!("this node begins anew: others take over what it looked after");
             let mut arguments = self.origin.arguments.iter();

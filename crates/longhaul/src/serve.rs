@@ -94,7 +94,8 @@ async fn serve(
     let server = Server::new(at, engine.clone(), auth.clone());
     let stop = CancellationToken::new();
     let serving = tokio::spawn(server.run(stop.clone()));
-    let tidying = auth.spawn(stop.clone());
+    let tidy = CancellationToken::new();
+    let tidying = auth.spawn(tidy.clone());
     let scheme = if certificate.is_some() { "https" } else { "http" };
     // Whoever read it may have had enough, long before the node began anew.
     let said = |text: String| drop(out.text(&text));
@@ -132,12 +133,14 @@ async fn serve(
         // Whoever polls a task is answered until it is quiet: to some clients a refused connection is the end.
         engine.settle(config.shutdown_grace).await;
         noticed.await;
+        tidy.cancel();
+        let _ = tidying.await;
+        // Reads are answered while the store closes, and changes are refused: the address is given up last.
+        engine.shutdown(Duration::from_secs(1)).await;
         stop.cancel();
         if let Err(e) = serving.await {
             tracing::error!(error = %e, "the server ended early");
         }
-        let _ = tidying.await;
-        engine.shutdown(Duration::from_secs(1)).await;
     };
     tokio::select! {
         () = orderly => {

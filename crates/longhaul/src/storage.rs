@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use anyhow::anyhow;
+use anyhow::{Context, anyhow};
 use longhaul_crypto::Keyring;
 use longhaul_model::Env;
 use longhaul_server::{Address, ServerConfig};
@@ -48,7 +48,7 @@ impl Ground {
 /// that fails would leave behind.
 async fn own(config: &Config, env: &Env, settings: ServerConfig) -> anyhow::Result<Ground> {
     let store = Sqlite::open(&config.data_dir, env.clone()).map_err(|e| anyhow!("{e}"))?;
-    let at = Address::take(config.listen, env.clone(), settings).await.map_err(|e| anyhow!("{e}"))?;
+    let at = address(config, env, settings).await?;
     let keys = keys(config, env)?;
     let place = config.data_dir.display().to_string();
     Ok(Ground { at, keys, store: store.clone(), accounts: store, place, turn: None })
@@ -62,7 +62,7 @@ async fn shared(
     signals: &mut Signals,
     again: &Again,
 ) -> anyhow::Result<Option<Ground>> {
-    let at = Address::take(config.listen, env.clone(), settings).await.map_err(|e| anyhow!("{e}"))?;
+    let at = address(config, env, settings).await?;
     let node = at.node(env);
     let keys = shared_keys(config, env)?;
     let before = again.turn_before();
@@ -85,6 +85,16 @@ async fn shared(
     store.when_over(move || again.begin(turn));
     let place = store.place().to_owned();
     Ok(Some(Ground { at, keys, store: store.clone(), accounts: store, place, turn: Some(turn) }))
+}
+
+/// The socket that the supervisor of this process hands over (`LISTEN_FDS`), or one at the configured address.
+async fn address(config: &Config, env: &Env, settings: ServerConfig) -> anyhow::Result<Address> {
+    let handed = listenfd::ListenFd::from_env().take_tcp_listener(0);
+    let at = match handed.context("LISTEN_FDS: the first socket handed over does not listen on TCP")? {
+        Some(socket) => Address::take_over(socket, env.clone(), settings).await,
+        None => Address::take(config.listen, env.clone(), settings).await,
+    };
+    at.map_err(|e| anyhow!("{e}"))
 }
 
 fn keys(config: &Config, env: &Env) -> anyhow::Result<Arc<Keyring>> {

@@ -5,6 +5,8 @@ use serde_json::{Map, Value};
 
 use crate::value;
 
+pub mod context;
+
 /// How deep errors within errors are kept.
 const NESTED: usize = 8;
 
@@ -20,8 +22,8 @@ pub struct Fault {
     /// What the message was made from.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub arguments: Vec<String>,
-    /// Further facts by name.
-    #[serde(default, skip_serializing_if = "Map::is_empty")]
+    /// Further facts by name, each a text.
+    #[serde(default, skip_serializing_if = "context::is_empty", with = "context")]
     pub context: Map<String, Value>,
     /// For people; always there.
     pub message: String,
@@ -82,14 +84,15 @@ impl Fault {
         self
     }
 
-    /// As it may be kept: facts that are nested too deep are left out, and errors within errors beyond any
-    /// use.
+    /// As it may be kept: facts are text, those nested too deep are left out, and so are errors within errors
+    /// beyond any use.
     pub(crate) fn bounded(self) -> Self {
         self.bounded_within(NESTED)
     }
 
     fn bounded_within(mut self, levels: usize) -> Self {
         self.context.retain(|_, fact| value::check_depth(fact).is_ok());
+        self.context = context::texts(self.context);
         self.nested_errors = match levels {
             0 => Vec::new(),
             _ => self.nested_errors.into_iter().map(|inner| inner.bounded_within(levels - 1)).collect(),
@@ -97,9 +100,9 @@ impl Fault {
         self
     }
 
-    /// With a fact by name.
+    /// With a fact by name, kept as text.
     pub fn with(mut self, name: &str, value: impl Into<Value>) -> Self {
-        self.context.insert(name.to_owned(), value.into());
+        self.context.extend(context::text(value.into()).map(|text| (name.to_owned(), text)));
         self
     }
 }
@@ -128,4 +131,53 @@ pub mod code {
     pub const FOR_EACH: &str = "FOR_EACH_FAILED";
     /// A simulated failure that names no code of its own.
     pub const SIMULATED: &str = "SIMULATED_FAILURE";
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    use super::*;
+
+    fn fact() -> impl Strategy<Value = Value> {
+        let leaf = prop_oneof![
+            Just(Value::Null),
+            any::<bool>().prop_map(Value::from),
+            any::<i64>().prop_map(Value::from),
+            any::<f64>().prop_map(Value::from),
+            ".*".prop_map(Value::from),
+        ];
+        leaf.prop_recursive(3, 16, 4, |inner| {
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
+                prop::collection::btree_map(".{0,4}", inner, 0..4)
+                    .prop_map(|members| Value::Object(members.into_iter().collect())),
+            ]
+        })
+    }
+
+    fn is_text(error: &Value) -> bool {
+        let nested = error["nestedErrors"].as_array().map_or(&[][..], Vec::as_slice);
+        error.get("context").is_none_or(|context| context.as_object().unwrap().values().all(Value::is_string))
+            && nested.iter().all(is_text)
+    }
+
+    proptest! {
+        #[test]
+        fn a_context_is_text_to_text_whatever_it_was_made_from_or_stored_as(
+            facts in prop::collection::btree_map(".{0,6}", fact(), 0..6),
+        ) {
+            let context: Map<String, Value> = facts.into_iter().collect();
+            let mut fault = Fault { context: context.clone(), ..Fault::new("C", "m") };
+            fault.nested_errors.push(fault.clone());
+            let written = serde_json::to_value(&fault).unwrap();
+            prop_assert!(is_text(&written), "{written}");
+            // Stored by a version that kept the types.
+            let stored = json!({ "errorCode": "C", "message": "m", "context": context });
+            let read: Fault = serde_json::from_value(stored).unwrap();
+            prop_assert!(read.context.values().all(Value::is_string));
+            prop_assert_eq!(&serde_json::to_value(&read).unwrap()["context"], &written["context"]);
+        }
+    }
 }

@@ -177,7 +177,10 @@ struct ErrorBody<'a> {
     error_code: &'a str,
     error_type: &'a str,
     arguments: &'a [String],
-    #[serde(skip_serializing_if = "Map::is_empty")]
+    #[serde(
+        skip_serializing_if = "longhaul_model::fault::context::is_empty",
+        serialize_with = "longhaul_model::fault::context::serialize"
+    )]
     context: &'a Map<String, Value>,
     message: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]

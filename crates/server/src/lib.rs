@@ -71,12 +71,38 @@ pub struct Address {
 impl Address {
     /// Reads the certificate, or makes it, and takes the address.
     pub async fn take(address: SocketAddr, env: Env, config: ServerConfig) -> Result<Address, ServerError> {
+        Address::listen(address, None, env, config).await
+    }
+
+    /// The same with a socket that listens already, such as a supervisor hands over: it stays open, and takes
+    /// connections, while the server behind it is restarted.
+    pub async fn take_over(
+        socket: std::net::TcpListener,
+        env: Env,
+        config: ServerConfig,
+    ) -> Result<Address, ServerError> {
+        let unspecified = SocketAddr::from((std::net::Ipv4Addr::UNSPECIFIED, 0));
+        let failed = |source| ServerError::Bind { address: unspecified, source };
+        let address = socket.local_addr().map_err(failed)?;
+        socket.set_nonblocking(true).map_err(failed)?;
+        Address::listen(address, Some(socket), env, config).await
+    }
+
+    async fn listen(
+        address: SocketAddr,
+        socket: Option<std::net::TcpListener>,
+        env: Env,
+        config: ServerConfig,
+    ) -> Result<Address, ServerError> {
         let loopback = address.ip().to_canonical().is_loopback();
         if config.tls == Tls::Off && !loopback && !config.insecure_http {
             return Err(ServerError::InsecureHttp(address));
         }
         let failed = |source| ServerError::Bind { address, source };
-        let listener = TcpListener::bind(address).await.map_err(failed)?;
+        let listener = match socket {
+            Some(socket) => TcpListener::from_std(socket).map_err(failed)?,
+            None => TcpListener::bind(address).await.map_err(failed)?,
+        };
         let certificate = Certificate::open(&config.tls, address.ip(), env)?;
         let acceptor = tls::Acceptor::new(certificate.as_ref(), config.limits.handshake_time)?;
         let address = listener.local_addr().map_err(failed)?;

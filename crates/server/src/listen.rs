@@ -34,7 +34,7 @@ const BEYOND: usize = 512;
 
 /// Said to connections beyond even those, as they come.
 const TOO_MANY: &[u8] =
-    b"HTTP/1.1 503 Service Unavailable\r\ncontent-type: application/json\r\nretry-after: 1\r\n\
+    b"HTTP/1.1 503 Service Unavailable\r\ncontent-type: application/json; charset=utf-8\r\nretry-after: 1\r\n\
     connection: close\r\ncontent-length: 149\r\n\r\n\
     {\"errorCode\":\"TOO_MANY_CONNECTIONS\",\"errorType\":\"ERROR\",\"arguments\":[],\
     \"message\":\"the server has as many connections as it takes; retry in a second\"}";

@@ -5,10 +5,13 @@ use axum::response::Response;
 use http::StatusCode;
 use http::header::{self, HeaderValue};
 
+/// JSON is UTF-8, which PowerShell 5.1 takes for Latin-1 where the header does not say it.
+const JSON: HeaderValue = HeaderValue::from_static("application/json; charset=utf-8");
+
 /// A JSON answer.
 pub(crate) fn json(status: StatusCode, body: impl Into<Body>) -> Response {
     let mut response = plain(status, body.into());
-    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response.headers_mut().insert(header::CONTENT_TYPE, JSON);
     response
 }
 

@@ -63,7 +63,7 @@ async fn routed(router: Router, peer: SocketAddr, secure: bool, request: Request
     if let Err(e) = origin::check(request.method(), request.headers(), secure) {
         return e.into_response();
     }
-    let mut request = without_trailing_slash(request.map(Body::new));
+    let mut request = with_single_slashes(request.map(Body::new));
     request.extensions_mut().insert(Peer(peer));
     match AssertUnwindSafe(router.oneshot(request)).catch_unwind().await {
         Ok(Ok(response)) => response,
@@ -72,16 +72,20 @@ async fn routed(router: Router, peer: SocketAddr, secure: bool, request: Request
     }
 }
 
-/// `/v1/tasks/` is `/v1/tasks` (wire contract, 8.1).
-fn without_trailing_slash<B>(mut request: Request<B>) -> Request<B> {
+/// `/v1/tasks/`, `//v1/tasks` and `/v1//tasks` are `/v1/tasks` (wire contract, 8.1): clients put URLs together
+/// from parts with and without slashes.
+fn with_single_slashes<B>(mut request: Request<B>) -> Request<B> {
     let path = request.uri().path();
-    if path.len() > 1 && path.ends_with('/') {
-        let trimmed = path.trim_end_matches('/');
-        let trimmed = if trimmed.is_empty() { "/" } else { trimmed };
-        let text = match request.uri().query() {
-            Some(query) => format!("{trimmed}?{query}"),
-            None => trimmed.to_owned(),
-        };
+    if path.len() > 1 && (path.ends_with('/') || path.contains("//")) {
+        let segments = path.split('/').filter(|segment| !segment.is_empty());
+        let mut text: String = segments.flat_map(|segment| ["/", segment]).collect();
+        if text.is_empty() {
+            text.push('/');
+        }
+        if let Some(query) = request.uri().query() {
+            text.push('?');
+            text.push_str(query);
+        }
         if let Ok(uri) = text.parse::<Uri>() {
             *request.uri_mut() = uri;
         }
@@ -94,15 +98,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn trailing_slashes_go_and_queries_stay() {
+    fn needless_slashes_go_and_queries_stay() {
         for (given, wanted) in [
             ("/v1/tasks/", "/v1/tasks"),
             ("/v1/tasks//?a=%2F", "/v1/tasks?a=%2F"),
             ("/v1/tasks", "/v1/tasks"),
             ("/", "/"),
             ("//", "/"),
+            ("//v1/tasks", "/v1/tasks"),
+            ("//v1///tasks//?a=//b", "/v1/tasks?a=//b"),
         ] {
-            let request = without_trailing_slash(Request::builder().uri(given).body(()).unwrap());
+            let request = with_single_slashes(Request::builder().uri(given).body(()).unwrap());
             assert_eq!(request.uri().to_string(), wanted, "{given}");
         }
     }

@@ -138,7 +138,7 @@ async fn command_that_fails_says_how_and_quotes_its_errors() {
     let (fault, retryable) = error(sh("fails", "echo out; echo why >&2; exit 3").await);
     assert_eq!((fault.error_code.as_str(), retryable), ("COMMAND_FAILED", true));
     assert_eq!(fault.message, "`/bin/sh` ended with exit code 3");
-    assert_eq!(fault.context["exitCode"], json!(3));
+    assert_eq!(fault.context["exitCode"], json!("3"));
     assert_eq!((fault.causes[0].kind.as_str(), fault.causes[0].message.as_str()), ("STDERR", "why"));
     let (fault, _) = error(sh("fails2", "echo out; exit 1").await);
     assert_eq!((fault.causes[0].kind.as_str(), fault.causes[0].message.as_str()), ("STDOUT", "out"));
@@ -211,7 +211,7 @@ async fn command_that_floods_its_output_is_read_and_cut() {
 async fn command_that_closes_its_output_is_waited_for() {
     let start = Instant::now();
     let (fault, _) = error(sh("closed", "exec >&- 2>&-; sleep 0.3; exit 7").await);
-    assert_eq!(fault.context["exitCode"], json!(7));
+    assert_eq!(fault.context["exitCode"], json!("7"));
     assert!(start.elapsed() >= Duration::from_millis(300));
 }
 

@@ -106,7 +106,7 @@ async fn http_unexpected_status_fails_with_what_was_answered() {
         assert_eq!((fault.error_code.as_str(), again), ("HTTP_STATUS", retryable), "{status}");
         let start = format!("DELETE {}/{status}?… answered {status} ", server.url());
         assert!(fault.message.starts_with(&start), "{}", fault.message);
-        assert_eq!(fault.context["status"], json!(status));
+        assert_eq!(fault.context["status"], json!(status.to_string()));
         assert_eq!(fault.causes[0].message.chars().count(), 500, "{:?}", fault.causes[0].message);
         assert!(fault.remediation_message.is_some());
         assert!(!format!("{fault:?}").contains("secret"));

@@ -306,7 +306,7 @@ fn error() -> Value {
             "errorCode": text("Stable and machine readable"),
             "errorType": text("ERROR or WARNING"),
             "arguments": { "type": "array", "items": { "type": "string" } },
-            "context": { "type": "object" },
+            "context": { "type": "object", "additionalProperties": { "type": "string" } },
             "message": text("For people"),
             "remediationMessage": text("What to do"),
             "causes": list_of("ErrorCause"),

@@ -217,7 +217,7 @@ impl Answer {
             token.len() == 6 && token.bytes().all(|b| b.is_ascii_digit() || b.is_ascii_uppercase()),
             "{token}"
         );
-        assert_eq!(self.header("content-type"), "application/json");
+        assert_eq!(self.header("content-type"), "application/json; charset=utf-8");
         body["errorCode"].as_str().unwrap().to_owned()
     }
 }

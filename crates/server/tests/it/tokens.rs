@@ -40,7 +40,10 @@ async fn session_is_opened_renewed_and_ended() {
     // A JSON string from most clients, bare from PowerVCF.
     for body in [format!("\"{refresh}\""), refresh.clone()] {
         let answer = bytes(&server, "PATCH", REFRESH, &body).await;
-        assert_eq!((answer.status.as_u16(), answer.header("content-type")), (200, "application/json"));
+        assert_eq!(
+            (answer.status.as_u16(), answer.header("content-type")),
+            (200, "application/json; charset=utf-8")
+        );
         let renewed = answer.json();
         let again = server.send_as(renewed.as_str().unwrap(), "GET", "/v1/tasks", None).await;
         assert_eq!(again.status, 200);

@@ -119,7 +119,8 @@ fn errors_keep_no_deep_facts() {
     let mut task = in_turn(&["a"]);
     let inner = |fault: Fault| Fault { nested_errors: vec![fault], ..Fault::new("OUTER", "outer") };
     let mut fault = (0..30).fold(Fault::new("INNER", "inner"), |fault, _| inner(fault));
-    fault = fault.with("deep", deep(150)).with("flat", deep(3));
+    fault.context.insert("deep".to_owned(), deep(150));
+    fault.context.insert("flat".to_owned(), deep(3));
     task.apply(task.fail(0, Failure::Error { fault, retryable: false }));
     let kept = serde_json::to_value(task.state()).expect("JSON");
     assert!(!is_deeper(&kept, DEEPEST));

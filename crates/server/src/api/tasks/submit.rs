@@ -17,7 +17,7 @@ use super::{body, view};
 use crate::access::Caller;
 use crate::api::App;
 use crate::error::ApiError;
-use crate::request::{self, Parameters, Strict};
+use crate::request::{self, Parameters, Strict, canonical};
 use crate::respond;
 
 /// What a submission says.
@@ -132,9 +132,9 @@ impl KeyText {
         Ok(Some(KeyText(key.to_owned())))
     }
 
-    /// The key with the hash of what it asks for: a call and a body.
+    /// The key with the hash of what it asks for: a call and the value of a body, however that is written.
     pub(crate) fn with(self, app: &App, caller: &Caller, call: &str, body: &[u8]) -> IdempotencyKey {
-        let fingerprint = app.engine.fingerprint(&[call.as_bytes(), body]);
+        let fingerprint = app.engine.fingerprint(&[call.as_bytes(), &canonical(body)]);
         IdempotencyKey { principal: caller.name().to_owned(), key: self.0, fingerprint }
     }
 }

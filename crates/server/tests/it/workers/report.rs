@@ -101,7 +101,7 @@ async fn failures_are_retried_unless_the_worker_says_no() {
     let shown = &failed["subTasks"][0]["errors"][0];
     assert_eq!(
         (&shown["errorCode"], &shown["remediationMessage"], &shown["context"]),
-        (&json!("NO_DISK"), &json!("add one"), &json!({ "slot": 3 }))
+        (&json!("NO_DISK"), &json!("add one"), &json!({ "slot": "3" }))
     );
     assert_eq!(shown["causes"], json!([{ "type": "IO", "message": "read" }]));
 }
