@@ -28,5 +28,7 @@ pub use session::Session;
 pub use tasks::{Imported, Read, ResolveTask, StartTask, Started, TaskFilter, Versioned};
 pub use tokens::{Login, RefreshTokenBody, Tokens};
 pub use users::{ApiKeyBody, UserBody, UserChange};
-pub use work::{LockBody, LogBody, LogFilter, LogLineBody, NodeBody, QueueBody, QueueLimitsBody, WorkerBody};
+pub use work::{
+    ClockBody, LockBody, LogBody, LogFilter, LogLineBody, NodeBody, QueueBody, QueueLimitsBody, WorkerBody,
+};
 pub use workflows::WorkflowBody;

@@ -121,6 +121,18 @@ pub struct NodeBody {
     pub seen_timestamp: String,
 }
 
+/// The server's clock, as far as it decides what is old.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct ClockBody {
+    /// The time by the clock.
+    pub clock_timestamp: String,
+    /// The time by which old tasks are deleted; the same unless the clock is doubted.
+    pub lived_timestamp: String,
+    /// True if the clock is too far ahead of when the store was last at work to be believed.
+    pub doubted: bool,
+}
+
 /// Which lines of a log are asked for.
 #[derive(Clone, Debug, Default)]
 pub struct LogFilter {
@@ -164,6 +176,17 @@ impl Client {
     /// `GET /v1/nodes`.
     pub async fn list_nodes(&self) -> Result<Value, ClientError> {
         self.json(Call::new(Method::GET, &["v1", "nodes"])).await
+    }
+
+    /// `GET /v1/clock`.
+    pub async fn clock(&self) -> Result<Value, ClientError> {
+        self.json(Call::new(Method::GET, &["v1", "clock"])).await
+    }
+
+    /// `POST /v1/clock/confirm`, with the time that whoever confirms it knows of, in RFC 3339; answers null.
+    pub async fn confirm_clock(&self, time: &str) -> Result<Value, ClientError> {
+        let call = Call::new(Method::POST, &["v1", "clock", "confirm"]);
+        self.json(call.json(&json!({ "clockTimestamp": time }))).await
     }
 
     /// `GET /v1/resources/locks`, a page.

@@ -37,8 +37,8 @@ impl Clock {
             tracing::warn!(
                 clock = %now,
                 last_at_work = %longhaul_model::Timestamp(mark.lived),
-                "the clock is far ahead of when this store was last at work: until POST /v1/clock/confirm, or as long at work, nothing is \
-                 deleted that would be old by the clock alone"
+                "the clock is far ahead of when this store was last at work: until `longhaul clock confirm`, or as long at work, \
+                 nothing is deleted that would be old by the clock alone"
             );
         }
         Ok(Clock(Mutex::new((lived, Instant::now()))))

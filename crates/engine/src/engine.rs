@@ -11,13 +11,13 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use crate::action::Actions;
-use crate::claims;
 use crate::clock::{self, Clock};
 use crate::dispatch::Dispatcher;
 use crate::history;
 use crate::peers;
 use crate::routes::Routes;
 use crate::secrets::Vault;
+use crate::sweeps;
 use crate::timers;
 use crate::workers::kept_limits;
 use crate::{EngineConfig, EngineError, LineSummary};
@@ -109,7 +109,8 @@ impl Engine {
         let (timers, closing) = (CancellationToken::new(), CancellationToken::new());
         tokio::spawn(timers::run(store.clone(), env.clone(), dispatcher.timers(), closing.clone()));
         tokio::spawn(dispatcher.workers().clone().watch(store.clone(), closing.clone()));
-        tokio::spawn(claims::sweep(store.clone(), closing.clone()));
+        tokio::spawn(sweeps::claims(store.clone(), closing.clone()));
+        tokio::spawn(sweeps::outputs(store.clone(), closing.clone()));
         let inner = Inner {
             store,
             env,

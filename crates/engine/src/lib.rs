@@ -3,7 +3,6 @@
 #![forbid(unsafe_code)]
 
 pub mod action;
-mod claims;
 mod clock;
 mod config;
 mod credentials;
@@ -23,6 +22,7 @@ mod routes;
 mod secrets;
 mod settings;
 mod submit;
+mod sweeps;
 mod timers;
 mod watch;
 mod workers;

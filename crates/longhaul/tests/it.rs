@@ -2,6 +2,7 @@
 
 mod it {
     mod accounts;
+    mod crew;
     mod demo;
     mod disk;
     mod files;

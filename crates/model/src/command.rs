@@ -106,6 +106,12 @@ pub enum Command {
         /// Which; all of them where the store is one server's own, which starts.
         node: Option<NodeId>,
     },
+    /// Outputs of sub-tasks are stored, which happens only together with their success: those that still count
+    /// as running are successful.
+    OutputsStored {
+        /// The sub-tasks, and their outputs.
+        outputs: Vec<(u32, Value)>,
+    },
     /// No further attempt starts, running ones are told to stop.
     Cancel {
         /// Who asks.

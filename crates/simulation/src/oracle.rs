@@ -87,6 +87,7 @@ impl Asked {
                 asked.in_doubt = true;
                 "Recover"
             }
+            Command::OutputsStored { .. } => "OutputsStored",
             Command::Cancel { .. } => "Cancel",
             Command::Release { .. } => "Release",
             Command::Retry { .. } | Command::RetryCredentials { .. } => "Retry",

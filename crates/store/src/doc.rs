@@ -92,6 +92,18 @@ impl Reading {
     }
 }
 
+/// Returns the indexes of the sub-tasks in a document, of which it is the chunk `n`, that have not ended
+/// although an output may be stored for them. Of a document that cannot be read there are none.
+pub(crate) fn awaiting_output(document: &str, n: u32) -> Vec<u32> {
+    let sub_tasks = match n {
+        0 => parse::<Reading>(document).map(|head| head.u),
+        _ => parse::<Vec<SubTask>>(document),
+    };
+    let first = n * CHUNK as u32;
+    let all = (first..).zip(sub_tasks.unwrap_or_default());
+    all.filter(|(_, sub)| sub.contradicts_stored_output()).map(|(index, _)| index).collect()
+}
+
 /// Form in which a row is shown in a list.
 pub(crate) enum Listing {
     /// With its children: there is room for them.

@@ -43,11 +43,11 @@ pub struct LockPage {
     pub total: u64,
 }
 
-/// Result of one step of the claim sweep.
+/// Result of one step of a sweep.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct ClaimSweep {
+pub struct Sweep {
     /// Number of keys and tasks found stuck, which are now resumed.
     pub found: usize,
-    /// True if the sweep has covered everything that waits; the next step starts over.
+    /// True if the sweep has covered everything; the next step starts over.
     pub is_through: bool,
 }

@@ -14,7 +14,7 @@ use serde_json::Value;
 use crate::audit::{Audit, AuditPage, AuditQuery};
 use crate::error::StoreError;
 use crate::health::{Health, Trouble};
-use crate::locks::{ClaimSweep, Lock, LockPage, LockQuery};
+use crate::locks::{Lock, LockPage, LockQuery, Sweep};
 use crate::logs::{LogChunk, LogLine, LogQuery};
 use crate::nodes::KnownNode;
 use crate::peers::{News, Stale, To};
@@ -167,7 +167,12 @@ pub trait Store: Send + Sync + 'static {
     /// Runs one step, of bounded cost, of a sweep over everything that waits: finds claims that could be
     /// granted although nothing triggered it, and has the writer grant them. Only the sweep repairs lost
     /// wake-ups. After Ok: the finds are queued, and checked again before they are granted.
-    async fn sweep_claims(&self) -> Result<ClaimSweep, StoreError>;
+    async fn sweep_claims(&self) -> Result<Sweep, StoreError>;
+
+    /// Runs one step, of bounded cost, of a sweep over running tasks: finds sub-tasks under way whose output is
+    /// stored, which means that their success was lost ([`Command::OutputsStored`]), and has them end. After
+    /// Ok: those found have ended, unless they could not be read.
+    async fn sweep_outputs(&self) -> Result<Sweep, StoreError>;
 
     /// Which nodes share it, by name; none where it is one server's own.
     fn nodes(&self) -> Result<Vec<KnownNode>, StoreError> {

@@ -237,6 +237,22 @@ async fn lost_wake_ups_are_made_good() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn lost_successes_are_made_good() {
+    let mut files = Files::new();
+    let path = files.directory.path().join("longhaul.db");
+    let plant = move |outputs: &[(longhaul_model::TaskId, u32, serde_json::Value)]| {
+        let database = rusqlite::Connection::open(&path).unwrap();
+        database.busy_timeout(std::time::Duration::from_secs(60)).unwrap();
+        let statement = "INSERT INTO outputs SELECT seq, ?2, ?3 FROM ids WHERE id = ?1";
+        for (id, sub_task, output) in outputs {
+            let of = rusqlite::params![id.as_bytes(), sub_task, output.to_string()];
+            assert_eq!(database.execute(statement, of).unwrap(), 1);
+        }
+    };
+    longhaul_store::conformance::lost::lost_successes_are_made_good(&mut files, plant).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn claims_of_before_go_on() {
     let mut files = Files::new();
     let path = files.directory.path().join("longhaul.db");

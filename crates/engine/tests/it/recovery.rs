@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use longhaul_engine::{Ask, Beat, Beats, Ending, LeaseState, Recorded, WorkerReport};
+use longhaul_engine::{Ask, Beat, Beats, Ending, Engine, LeaseState, Recorded, WorkerReport};
 use longhaul_model::{Env, Outcome, Span, SubTaskStatus, TaskStatus, Timestamp, WorkerId};
+use longhaul_testbed::{Cluster, Durability};
 use serde_json::json;
 
 use super::support::*;
@@ -130,24 +131,24 @@ fn years_off(years: i64) -> Env {
     env
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_clock_years_ahead_deletes_nothing_until_it_is_confirmed() {
-    let dir = tempfile::tempdir().unwrap();
-    let first = engine(dir.path()).await;
+/// Checks that a clock years ahead deletes nothing until it is confirmed. `start` starts an engine on one and the
+/// same store, with a clock of its own.
+async fn a_clock_years_ahead_deletes_nothing(start: impl AsyncFn(Env) -> Engine) {
+    let first = start(Env::real()).await;
     first.put_workflow(definition("old", vec![json!({})]), audit()).await.unwrap();
     let id = run(&first, "old").await.id;
     first.shutdown(Duration::ZERO).await;
     drop(first);
 
     for years in [10, -10] {
-        let wrong = engine_at(dir.path(), years_off(years)).await;
+        let wrong = start(years_off(years)).await;
         assert_eq!(wrong.clock_doubt().0 > 0, years > 0);
         assert_eq!(wrong.retain().await.unwrap(), 0, "{years} years");
         assert_eq!(own(wrong.get(id).unwrap()).id, id);
         wrong.shutdown(Duration::ZERO).await;
     }
 
-    let right = engine_at(dir.path(), years_off(10)).await;
+    let right = start(years_off(10)).await;
     assert!(right.clock_doubt().0 > 0);
     right.confirm_clock(audit()).await.unwrap();
     assert_eq!(right.clock_doubt().0, 0);
@@ -159,7 +160,21 @@ async fn a_clock_years_ahead_deletes_nothing_until_it_is_confirmed() {
     assert!(right.get(id).is_err());
     right.shutdown(Duration::ZERO).await;
     drop(right);
-    let again = engine_at(dir.path(), years_off(10)).await;
+    let again = start(years_off(10)).await;
     assert_eq!(again.clock_doubt().0, 0, "it was confirmed");
     again.shutdown(Duration::ZERO).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_clock_years_ahead_deletes_nothing_until_it_is_confirmed() {
+    let dir = tempfile::tempdir().unwrap();
+    a_clock_years_ahead_deletes_nothing(async |env| engine_at(dir.path(), env).await).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_clock_years_ahead_deletes_nothing_of_a_postgresql_database_until_it_is_confirmed() {
+    let dir = tempfile::tempdir().unwrap();
+    let cluster = Cluster::start(Durability::None).unwrap();
+    let url = cluster.create("tasks").unwrap();
+    a_clock_years_ahead_deletes_nothing(async |env| engine_on(&url, dir.path(), env).await).await;
 }

@@ -8,7 +8,9 @@ use longhaul_crypto::{Keyring, Rotation};
 use longhaul_engine::{Audit, Engine, EngineConfig, Stored, SubmitRequest};
 use longhaul_model::workflow::Definition;
 use longhaul_model::{Env, Record, TaskId};
+use longhaul_store::postgres::{Postgres, PostgresOptions};
 use longhaul_store::sqlite::Sqlite;
+use longhaul_store::{Node, Store};
 use serde_json::{Value, json};
 
 pub(crate) async fn engine(directory: &Path) -> Engine {
@@ -24,8 +26,24 @@ pub(crate) async fn engine_at(directory: &Path, env: Env) -> Engine {
     started(directory, env, EngineConfig::default()).await
 }
 
+/// Starts an engine on a PostgreSQL database, with a clock of its own.
+pub(crate) async fn engine_on(url: &str, directory: &Path, env: Env) -> Engine {
+    let options = PostgresOptions {
+        url: url.to_owned(),
+        connections: 4,
+        keys: None,
+        node: Node::default(),
+        before: None,
+    };
+    let store = Postgres::open(&options, env.clone()).await.unwrap();
+    engine_of(store, directory, env, EngineConfig::default()).await
+}
+
 async fn started(directory: &Path, env: Env, config: EngineConfig) -> Engine {
-    let store: Arc<Sqlite> = Sqlite::open(directory, env.clone()).unwrap();
+    engine_of(Sqlite::open(directory, env.clone()).unwrap(), directory, env, config).await
+}
+
+async fn engine_of(store: Arc<dyn Store>, directory: &Path, env: Env, config: EngineConfig) -> Engine {
     let keys = Keyring::open(&directory.join("keys.json"), Rotation::default(), env.now().0).unwrap();
     Engine::start(store, env, keys.sealer(), config).await.unwrap()
 }

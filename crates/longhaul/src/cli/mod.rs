@@ -1,6 +1,7 @@
 //! The command line: its words, their help, nothing else.
 
 mod account;
+mod clock;
 mod exec;
 mod migrate;
 mod serve;
@@ -15,6 +16,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
 pub(crate) use account::{AddArgs, KeyCommand, LoginArgs, PasswdArgs, UserCommand};
+pub(crate) use clock::{ClockArgs, ClockCommand, ConfirmArgs};
 pub(crate) use exec::ExecArgs;
 pub(crate) use migrate::MigrateArgs;
 pub(crate) use serve::{LogFormat, ServeArgs, TlsMode};
@@ -126,6 +128,8 @@ pub(crate) enum Command {
     /// Show the nodes that share a database
     #[command(subcommand)]
     Node(NodeCommand),
+    /// Show whether the server's clock is believed, and confirm it
+    Clock(ClockArgs),
     /// Log in to a server; later commands are then yours
     Login(LoginArgs),
     /// Log out of it

@@ -265,7 +265,7 @@ pub(crate) struct ResolveArgs {
     pub(crate) output: Option<String>,
 }
 
-fn instant(text: &str) -> Result<Timestamp, String> {
+pub(super) fn instant(text: &str) -> Result<Timestamp, String> {
     match text.parse::<i64>() {
         Ok(milliseconds) => Ok(Timestamp(milliseconds)),
         Err(_) => text.parse::<Timestamp>().map_err(|e| format!("{e}, nor milliseconds since 1970")),

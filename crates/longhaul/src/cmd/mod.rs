@@ -2,6 +2,7 @@
 
 mod ask;
 mod backup;
+mod clock;
 mod completions;
 mod import;
 mod kept;
@@ -46,6 +47,7 @@ pub(crate) fn run(command: Command, global: &Global, out: Out, again: Again) -> 
         Command::Worker(command) => blocking(async { worker::run(command, global, out).await }),
         Command::Lock(command) => blocking(async { lock::run(command, &context(global, out).await?).await }),
         Command::Node(command) => blocking(async { node::run(command, &context(global, out).await?).await }),
+        Command::Clock(args) => blocking(async { clock::run(args, &context(global, out).await?).await }),
         Command::Login(args) => blocking(async { login::login(args, global, out).await }),
         Command::Logout => blocking(async { login::logout(global, out).await }),
         Command::Whoami => blocking(async { login::whoami(global, out).await }),

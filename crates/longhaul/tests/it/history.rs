@@ -66,6 +66,20 @@ fn what_is_no_history_is_refused_before_anything_is_sent() {
 }
 
 #[test]
+fn the_clock_is_shown_and_confirmed() {
+    let (_data, server) = shipped_server();
+    let table = server.run(&["clock"]).code(0).out;
+    let cells: Vec<&str> = table.lines().nth(1).expect("a row").split_whitespace().collect();
+    assert_eq!((cells[0], cells[2]), (cells[1], "no"), "{table}");
+    let shown = server.run(&["clock", "-o", "json"]).code(0).json();
+    let done = server.run(&["clock", "confirm", shown["clockTimestamp"].as_str().expect("a time")]).code(0);
+    assert!(done.err.contains("confirmed"), "{}", done.err);
+    server.run(&["clock", "confirm"]).code(0);
+    let refused = server.run(&["clock", "confirm", "2001-01-01T00:00:00Z"]).code(3).err;
+    assert!(refused.contains("which the clock has as"), "{refused}");
+}
+
+#[test]
 fn a_backup_of_a_working_server_is_a_data_directory() {
     let (data, server) = shipped_server();
     let id = server.task(&["enable-ceip", "-i", "status=ENABLE", "-i", "pace=1ms"]);

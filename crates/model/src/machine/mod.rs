@@ -12,6 +12,7 @@ mod lease;
 mod line;
 mod operator;
 mod recover;
+mod stored;
 mod unread;
 
 use std::sync::Arc;
@@ -82,6 +83,7 @@ impl Step<'_> {
             Command::Release { by, reason } => step.release(by, reason)?,
             Command::Due => step.due()?,
             Command::Recover { node } => step.recover(node)?,
+            Command::OutputsStored { outputs } => step.outputs_stored(outputs)?,
             Command::Cancel { by, grace } => step.cancel(by, grace)?,
             Command::Retry { by } => step.retry(by)?,
             Command::RetryCredentials { by, input } => step.retry_credentials(by, input)?,

@@ -11,7 +11,8 @@ impl Step<'_> {
     pub(super) fn recover(&mut self, node: Option<NodeId>) -> Result<(), Refused> {
         let runs = |sub: &SubTask| sub.is_looked_after() && node.is_none_or(|node| sub.node == node);
         let record = &self.task.record;
-        if record.state.status != TaskStatus::InProgress || !record.sub_tasks.iter().any(runs) {
+        let lost = || record.sub_tasks.iter().any(runs) || self.has_lost_a_success();
+        if record.state.status != TaskStatus::InProgress || !lost() {
             // Timers need nothing: what is due is derived from what is stored.
             return Err(Refused::Nothing);
         }
@@ -19,6 +20,8 @@ impl Step<'_> {
         let all: Vec<u32> = (0..self.task.record.sub_tasks.len() as u32)
             .filter(|index| runs(&self.task.record.sub_tasks[*index as usize]))
             .collect();
+        // What is known to be done does not run again.
+        self.recover_successes();
         for index in all {
             let sub = &self.task.record.sub_tasks[index as usize];
             if sub.queued_at.is_some() || sub.lease.is_some() {

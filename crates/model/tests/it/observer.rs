@@ -94,9 +94,39 @@ impl Observer {
                 assert_equal(&before, self.record());
                 assert_eq!(outputs, self.outputs(), "a refused command changed an output");
             }
-            Ok(change) => self.observe(&command, &before, &outputs, change),
+            Ok(change) => {
+                self.observe(&command, &before, &outputs, change);
+                self.check_lost_update(before, outputs, change);
+            }
         }
         result
+    }
+
+    /// If all of a change is lost but the outputs that it stored, they are found and made good, and a sound task
+    /// is left as it is.
+    fn check_lost_update(&self, before: Record, mut outputs: BTreeMap<u32, Value>, change: &Change) {
+        let own = Command::OutputsStored { outputs: self.outputs().into_iter().collect() };
+        assert_eq!(self.reload().apply(own, self.now).err(), Some(Refused::Nothing), "nothing was lost");
+        // One that began and ended in the same change begins once more.
+        let under_way = |i: &&u32| before.sub_tasks.get(**i as usize).is_some_and(SubTask::is_active);
+        let stored = change.outputs.iter().filter(under_way);
+        let stored: Vec<(u32, Value)> =
+            stored.filter_map(|i| Some((*i, self.task.output(*i)?.clone()))).collect();
+        if stored.is_empty() || before.state.status != TaskStatus::InProgress {
+            return;
+        }
+        let mut unaware = Task::load(before.clone(), self.task.spec().clone(), outputs.clone());
+        outputs.extend(stored.iter().cloned());
+        let mut restarted = Task::load(before, self.task.spec().clone(), outputs);
+        unaware.apply(Command::OutputsStored { outputs: stored.clone() }, self.now).expect("found");
+        restarted.apply(Command::Recover { node: None }, self.now).expect("something of it ran");
+        for task in [unaware, restarted] {
+            for (i, output) in &stored {
+                let status = task.record().sub_tasks[*i as usize].status;
+                assert_eq!((status, task.output(*i)), (SubTaskStatus::Successful, Some(output)));
+            }
+            assert_eq!(violations(&task), Vec::<String>::new());
+        }
     }
 
     /// The task as a store gives it back.

@@ -10,6 +10,7 @@ pub mod damage;
 pub mod history;
 pub mod line;
 pub mod lists;
+pub mod lost;
 pub mod submission;
 pub mod support;
 pub mod texts;

@@ -22,6 +22,7 @@ mod migrations;
 mod nodes;
 mod opening;
 mod outcome;
+mod outputs;
 mod own;
 mod patience;
 mod process;
@@ -99,6 +100,8 @@ pub struct Postgres {
     tasks: Mutex<Vec<JoinHandle<()>>>,
     /// Progress of the claim sweep.
     claims: Mutex<claims::Cursor>,
+    /// Progress of the sweep of outputs.
+    lost: Mutex<outputs::Cursor>,
 }
 
 impl Postgres {
@@ -144,7 +147,8 @@ impl Postgres {
         let runtime = Mutex::new(runtime.kept());
         let (place, tasks) = (place.shown(), Mutex::new(tasks));
         let claims = Mutex::new(claims::Cursor::default());
-        Ok(Arc::new(Postgres { shared, jobs, runtime, handle, place, tasks, claims }))
+        let lost = Mutex::new(outputs::Cursor::default());
+        Ok(Arc::new(Postgres { shared, jobs, runtime, handle, place, tasks, claims, lost }))
     }
 
     /// Where the data is, without the password.

@@ -18,16 +18,17 @@ use super::patience::TRIES;
 use super::sql::late;
 use super::turn::Standing;
 use super::{
-    Postgres, Shared, audit, claims, compare, errand, import, list, logs, nodes, purge, rows, settings,
-    takeover, workflows,
+    Postgres, Shared, audit, claims, compare, errand, import, list, logs, nodes, outputs, purge, rows,
+    settings, takeover, workflows,
 };
 use crate::attempts::whole;
 use crate::audit::{Audit, AuditPage, AuditQuery};
 use crate::doc;
 use crate::error::StoreError;
 use crate::health::Health;
-use crate::locks::{ClaimSweep, Lock, LockPage, LockQuery};
+use crate::locks::{Lock, LockPage, LockQuery, Sweep};
 use crate::logs::{LogChunk, LogLine, LogQuery};
+use crate::lost;
 use crate::nodes::KnownNode;
 use crate::peers::{News, Stale, To};
 use crate::query::TaskQuery;
@@ -200,7 +201,7 @@ impl Store for Postgres {
         self.snapshot(move |db, _| Box::pin(async move { claims::list(db, &query).await }))
     }
 
-    async fn sweep_claims(&self) -> Result<ClaimSweep, StoreError> {
+    async fn sweep_claims(&self) -> Result<Sweep, StoreError> {
         let cursor = self.claims.lock().clone();
         let (found, cursor) =
             self.read(move |db, _| Box::pin(async move { claims::stuck(db, cursor).await }))?;
@@ -213,7 +214,15 @@ impl Store for Postgres {
             // If the store is closed, others sweep, or the next start does.
             let _ = self.jobs.send(Job::Settle(at)).await;
         }
-        Ok(ClaimSweep { found: count, is_through })
+        Ok(Sweep { found: count, is_through })
+    }
+
+    async fn sweep_outputs(&self) -> Result<Sweep, StoreError> {
+        let cursor = *self.lost.lock();
+        let (found, next) =
+            self.snapshot(move |db, _| Box::pin(async move { outputs::lost(db, cursor).await }))?;
+        *self.lost.lock() = next.unwrap_or_default();
+        Ok(Sweep { found: lost::recover(self, found).await?, is_through: next.is_none() })
     }
 
     fn nodes(&self) -> Result<Vec<KnownNode>, StoreError> {

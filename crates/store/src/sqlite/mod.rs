@@ -23,6 +23,7 @@ mod list;
 mod logs;
 mod need;
 mod open;
+mod outputs;
 mod purge;
 mod queue;
 mod readers;
@@ -58,8 +59,9 @@ pub use backup::backup;
 use crate::audit::{Audit, AuditPage, AuditQuery};
 use crate::error::StoreError;
 use crate::health::Health;
-use crate::locks::{ClaimSweep, Lock, LockPage, LockQuery};
+use crate::locks::{Lock, LockPage, LockQuery, Sweep};
 use crate::logs::{LogChunk, LogLine, LogQuery};
+use crate::lost;
 use crate::query::TaskQuery;
 use crate::store::{CommitSink, Store, Submission, Work};
 use crate::stored::*;
@@ -89,6 +91,8 @@ pub struct Sqlite {
     threads: Mutex<Vec<JoinHandle<()>>>,
     /// Position of the sweep of claims.
     claims: Mutex<claims::Cursor>,
+    /// Position of the sweep of outputs.
+    lost: Mutex<outputs::Cursor>,
     /// Let go of at the close, so that the next one may open even while somebody still holds this store.
     lock: Mutex<Option<open::DirectoryLock>>,
 }
@@ -164,6 +168,7 @@ impl Sqlite {
             first_seq: next_seq,
             threads: Mutex::new(vec![writer, copier]),
             claims: Mutex::new(claims::Cursor::default()),
+            lost: Mutex::new(outputs::Cursor::default()),
             lock: Mutex::new(Some(lock)),
         }))
     }
@@ -356,7 +361,7 @@ impl Store for Sqlite {
         })
     }
 
-    async fn sweep_claims(&self) -> Result<ClaimSweep, StoreError> {
+    async fn sweep_claims(&self) -> Result<Sweep, StoreError> {
         let mut cursor = self.claims.lock().clone();
         let found = self.readers.snapshot(|connection| claims::stuck(connection, &mut cursor))?;
         let is_through = cursor.is_through();
@@ -367,7 +372,14 @@ impl Store for Sqlite {
             // If the queue is closed, the next start sweeps again.
             let _ = self.shared.queue.put(claims::errand(keys, tasks), None).await;
         }
-        Ok(ClaimSweep { found: count, is_through })
+        Ok(Sweep { found: count, is_through })
+    }
+
+    async fn sweep_outputs(&self) -> Result<Sweep, StoreError> {
+        let cursor = *self.lost.lock();
+        let (found, next) = self.readers.long(|connection| outputs::lost(connection, cursor))?;
+        *self.lost.lock() = next.unwrap_or_default();
+        Ok(Sweep { found: lost::recover(self, found).await?, is_through: next.is_none() })
     }
 
     async fn write_log(

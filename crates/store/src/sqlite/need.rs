@@ -44,6 +44,7 @@ impl Need {
             Command::Complete { .. }
             | Command::Fail { .. }
             | Command::HandBack { .. }
+            | Command::OutputsStored { .. }
             | Command::Acquired
             | Command::Due => Need::Record,
             Command::Begin

@@ -175,3 +175,19 @@ async fn retain(node: Arc<Postgres>, before: Timestamp) -> u64 {
         }
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn lost_successes_are_made_good() {
+    let mut database = Database::new();
+    let name = database.name.clone();
+    let plant = move |outputs: &[(TaskId, u32, serde_json::Value)]| {
+        let planted = outputs.iter().map(|(id, sub_task, output)| {
+            format!(
+                "INSERT INTO outputs (id, shard, sub_task, doc)
+                 SELECT id, shard, {sub_task}, '{output}' FROM hot WHERE id = '{id}';"
+            )
+        });
+        CLUSTER.sql(&name, &planted.collect::<String>()).unwrap();
+    };
+    longhaul_store::conformance::lost::lost_successes_are_made_good(&mut database, plant).await;
+}

@@ -79,3 +79,21 @@ fn recover_of_one_node_leaves_what_others_run() {
     let change = task.task.apply_at(there, Command::Recover { node: Some(here) }, task.now).expect("lost");
     assert_eq!((starts(&change), task.sub(1).node), (vec![1], there));
 }
+
+#[test]
+fn outputs_stored_of_what_still_runs_end_it() {
+    let each = json!({"forEach": "{{ input.hosts }}", "parallel": 3});
+    let mut task = begun(json!({}), vec![sub("each", each), sub("then", json!({}))]);
+    task.apply(task.complete(3, Some(json!("b"))));
+    // Those of all children, of some, of the parent only.
+    for stored in
+        [vec![(2, json!("a")), (4, json!("c"))], vec![(4, json!("c"))], vec![(0, json!([null, "b", null]))]]
+    {
+        let mut lost = task.task.clone();
+        let change = lost.apply(Command::OutputsStored { outputs: stored.clone() }, task.now).expect("found");
+        let ends_the_parent = stored.len() == 2 || stored[0].0 == 0;
+        assert_eq!(starts(&change), if ends_the_parent { vec![1] } else { vec![] }, "{stored:?}");
+        let again = lost.apply(Command::OutputsStored { outputs: stored }, task.now);
+        assert_eq!(again.err(), Some(Refused::Nothing));
+    }
+}

@@ -1,0 +1,64 @@
+//! Sweeps over what is stored, which make good what got lost, whatever the cause: claims that can be granted
+//! although no release woke their waiter, and sub-tasks under way although their output is stored. Each goes in
+//! steps of bounded cost, and rests so long after each that it takes a small share of a processor only.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use longhaul_store::{Store, StoreError, Sweep};
+use tokio::time::{Instant, sleep};
+use tokio_util::sync::CancellationToken;
+
+/// How often a sweep runs, and how much it may cost.
+struct Pace {
+    /// Least pause between the end of one sweep and the start of the next.
+    pause: Duration,
+    /// Rest after each step, in multiples of the step's duration.
+    rest: u32,
+}
+
+/// Claims: a lost wake-up is made good within a second, for a twentieth of a processor.
+const CLAIMS: Pace = Pace { pause: Duration::from_millis(500), rest: 19 };
+/// Outputs: nothing is known to lose a success, so a hundredth of a processor will do.
+const OUTPUTS: Pace = Pace { pause: Duration::from_secs(10), rest: 99 };
+
+/// Grants every claim that can be granted, until stopped.
+pub(crate) async fn claims(store: Arc<dyn Store>, stop: CancellationToken) {
+    sweep(&CLAIMS, "claims", || store.sweep_claims(), stop).await;
+}
+
+/// Ends every sub-task whose success was lost, until stopped.
+pub(crate) async fn outputs(store: Arc<dyn Store>, stop: CancellationToken) {
+    sweep(&OUTPUTS, "outputs", || store.sweep_outputs(), stop).await;
+}
+
+async fn sweep<F: Future<Output = Result<Sweep, StoreError>>>(
+    pace: &Pace,
+    of: &str,
+    step: impl Fn() -> F,
+    stop: CancellationToken,
+) {
+    let steps = async {
+        loop {
+            let begun = Instant::now();
+            let through = match step().await {
+                Ok(step) => {
+                    if step.found > 0 {
+                        tracing::debug!(of, found = step.found, "the sweep found what was stuck");
+                    }
+                    step.is_through
+                }
+                Err(e) => {
+                    tracing::warn!(of, error = %e, "the sweep failed; it will be repeated");
+                    true
+                }
+            };
+            let rest = begun.elapsed().saturating_mul(pace.rest);
+            sleep(if through { rest.max(pace.pause) } else { rest }).await;
+        }
+    };
+    tokio::select! {
+        () = stop.cancelled() => {}
+        () = steps => {}
+    }
+}
