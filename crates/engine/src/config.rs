@@ -1,5 +1,6 @@
 //! What an operator decides about running tasks.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use longhaul_model::Span;
@@ -39,10 +40,65 @@ pub struct HttpConfig {
 /// Which programs `command` actions may run: none unless listed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct CommandConfig {
-    /// Absolute paths of programs.
-    pub allow: Vec<PathBuf>,
+    /// The programs.
+    pub allow: Vec<AllowedProgram>,
     /// The program that starts them: Longhaul's own binary (`/proc/self/exe`), which then runs
-    /// [`crate::launcher::main`], so that they die with a server that is killed. Without it they are started as they
-    /// are. Set by the binary, not by operators.
+    /// [`crate::launcher::main`], so that they have limits, and end with all they started, even when the server is killed.
+    /// Without it they are started as they are. Set by the binary, not by operators.
     pub launcher: Option<PathBuf>,
+}
+
+/// A program that `command` actions may run, and how.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct AllowedProgram {
+    /// Its absolute path, as workflows write it.
+    pub path: PathBuf,
+    /// Names of environment variables that workflows may set; a name may end in `*`.
+    pub env: Vec<String>,
+    /// Environment variables with the values that the program always gets.
+    pub set: BTreeMap<String, String>,
+    /// Regular expressions, one for each argument by its position, each of which must match the whole argument. `None`: any
+    /// arguments.
+    pub arguments: Option<Vec<String>>,
+    /// A regular expression that each argument beyond those must match as a whole. `None`: there may be no more of them, if
+    /// `arguments` are given.
+    pub more_arguments: Option<String>,
+    /// Whether the value of an expression may begin an argument with `-`, so that the program reads it as an option.
+    pub options_from_values: bool,
+    /// What it may use.
+    pub limits: CommandLimits,
+}
+
+impl<T: Into<PathBuf>> From<T> for AllowedProgram {
+    /// The program with any arguments that are no options, and without an environment.
+    fn from(path: T) -> Self {
+        AllowedProgram { path: path.into(), ..AllowedProgram::default() }
+    }
+}
+
+/// What a program may use of the machine; each limit holds for one process, and 0 is none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CommandLimits {
+    /// Processor time. Default 1 h.
+    pub cpu: Span,
+    /// Memory that it fills, in MiB. Default 4,096.
+    pub memory_mib: u64,
+    /// Processes and threads of the account that the server runs as. Default 4,096.
+    pub processes: u64,
+    /// Open files. Default 1,024.
+    pub files: u64,
+    /// The largest file that it writes, in MiB. Default 10,240.
+    pub file_size_mib: u64,
+}
+
+impl Default for CommandLimits {
+    fn default() -> Self {
+        CommandLimits {
+            cpu: Span(3_600_000),
+            memory_mib: 4096,
+            processes: 4096,
+            files: 1024,
+            file_size_mib: 10 * 1024,
+        }
+    }
 }

@@ -28,7 +28,7 @@ mod watch;
 mod workers;
 mod workflows;
 
-pub use config::{CommandConfig, EngineConfig, HttpConfig};
+pub use config::{AllowedProgram, CommandConfig, CommandLimits, EngineConfig, HttpConfig};
 pub use credentials::CredentialsPage;
 pub use engine::Engine;
 pub use error::EngineError;

@@ -11,10 +11,12 @@ mod support;
 
 use longhaul_engine::action::Actions;
 use longhaul_engine::{CommandConfig, EngineConfig, HttpConfig};
+use support::program;
 
 /// Actions with these lists of what is allowed.
 pub(crate) fn actions(hosts: &[&str], programs: &[&str]) -> Actions {
     let http = HttpConfig { allow: hosts.iter().map(|text| (*text).to_owned()).collect() };
-    let command = CommandConfig { allow: programs.iter().map(Into::into).collect(), launcher: None };
+    let command =
+        CommandConfig { allow: programs.iter().map(|path| program(path)).collect(), launcher: None };
     Actions::new(&EngineConfig { http, command, ..EngineConfig::default() }).expect("good lists")
 }

@@ -13,20 +13,24 @@ use std::process::{Child, Command, ExitCode};
 use std::time::{Duration, Instant};
 
 use longhaul_engine::action::Actions;
-use longhaul_engine::{CommandConfig, EngineConfig, launcher};
+use longhaul_engine::{AllowedProgram, CommandConfig, CommandLimits, EngineConfig, launcher};
 use longhaul_model::Failure;
 use serde_json::{Value, json};
 
-use support::{assert_gone, error, marked, run};
+use support::{assert_gone, error, launch, log, marked, program, run};
 
 const SH: &str = "/bin/sh";
 const SERVER: &str = "--server";
-const TESTS: [(&str, fn()); 5] = [
+const TESTS: [(&str, fn()); 9] = [
     ("launch_becomes_the_program_with_fewer_rights", becomes_the_program),
     ("launch_of_what_cannot_be_run_is_reported", cannot_be_run),
     ("launch_without_a_server_is_refused", without_a_server),
     ("kill_of_server_ends_commands_and_what_they_started", kill_of_server),
-    ("kill_of_guard_and_server_ends_commands_of_both_guards", kill_of_guard),
+    ("escape_from_group_session_and_parent_ends_nothing_later_than_the_program", escapes),
+    ("kill_of_supervisor_ends_what_it_looked_after", kill_of_supervisor),
+    ("limits_hold_for_the_program_and_what_it_starts", limits),
+    ("environment_of_server_cannot_be_read", environment_of_server),
+    ("death_of_program_is_reported_as_it_was", ends_as_it_did),
 ];
 
 fn main() -> ExitCode {
@@ -70,7 +74,10 @@ fn say(line: &str) {
 }
 
 fn actions(programs: &[&str]) -> Actions {
-    let allow = programs.iter().map(Into::into).collect();
+    with(programs.iter().map(|path| program(path)).collect())
+}
+
+fn with(allow: Vec<AllowedProgram>) -> Actions {
     let command = CommandConfig { allow, launcher: Some("/proc/self/exe".into()) };
     Actions::new(&EngineConfig { command, ..EngineConfig::default() }).expect("good lists")
 }
@@ -81,7 +88,7 @@ fn block_on<T>(future: impl Future<Output = T>) -> T {
 }
 
 fn script(mark: &str, text: &str) -> Value {
-    json!({"command": {"run": [SH, "-c", text], "env": {"MARK": mark, "PATH": "/usr/bin:/bin"}}})
+    json!({"command": {"run": [SH, "-c", text], "env": {"MARK": mark}}})
 }
 
 fn sh(text: &str) -> Result<Option<Value>, Failure> {
@@ -133,34 +140,25 @@ fn without_a_server() {
 
 /// A server with two commands that will not end of themselves.
 fn serve(mark: &str) -> ExitCode {
-    let deaf = "trap '' TERM HUP INT; (trap '' TERM HUP; sleep 1000) & sleep 1000 & wait";
+    let deaf = "trap '' TERM HUP INT; (trap '' TERM HUP; sleep 1000) & setsid sleep 1000 & wait";
     block_on(async {
         let actions = actions(&[SH]);
         let ended = tokio::join!(run(&actions, script(mark, deaf), json!({})), async {
-            // The second is started only once a test had time to kill the guard of the first.
-            while marked(mark).len() < 3 || guards(std::process::id()).len() == 1 && mark == "guard" {
-                tokio::time::sleep(Duration::from_millis(10)).await;
-            }
             run(&actions, script(mark, deaf), json!({})).await
         });
         panic!("a command ended: {ended:?}")
     })
 }
 
-/// The guards that a server started and that run.
-fn guards(server: u32) -> Vec<i32> {
-    let children = std::fs::read_dir("/proc").expect("a proc file system").flatten();
-    let pids = children.filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
-    pids.filter(|pid| {
-        let read = |file: &str| std::fs::read_to_string(format!("/proc/{pid}/{file}")).unwrap_or_default();
-        let state = read("stat");
-        let mut fields = state.rsplit(')').next().unwrap_or_default().split_whitespace();
-        let runs = fields.next() != Some("Z");
-        let parent = fields.next().and_then(|text| text.parse::<u32>().ok());
-        runs && parent == Some(server) && read("cmdline").contains("--guard")
-    })
-    .collect()
-}
+/// Ways in which a script leaves processes behind that are in no group, session or parentage of its own.
+const ESCAPES: [&str; 6] = [
+    "setsid sleep 1000 &",
+    "setsid -f sleep 1000",
+    "(setsid sh -c 'trap \"\" TERM HUP INT; sleep 1000 & setsid sleep 1000 & wait' &) &",
+    "sh -c 'setsid sh -c \"setsid sleep 1000 & exit\" & exit' &",
+    "nohup setsid sleep 1000 > /dev/null 2>&1 < /dev/null &",
+    "exec setsid sh -c 'sleep 1000 & exit 0'",
+];
 
 fn start_server(mark: &str) -> Child {
     Command::new(std::env::current_exe().expect("a path")).args([SERVER, mark]).spawn().expect("a server")
@@ -176,28 +174,90 @@ fn wait_until(what: &str, holds: impl Fn() -> bool) {
 
 fn kill_of_server() {
     let mut server = start_server("server");
-    wait_until("two commands with what they started run", || marked("server").len() >= 6);
-    let guards = guards(server.id());
-    assert_eq!(guards.len(), 1);
+    wait_until("two commands with what they started run", || marked("server").len() >= 8);
     server.kill().expect("killed");
     server.wait().expect("ended");
     block_on(assert_gone("server"));
-    wait_until("the guard ends", || !std::path::Path::new(&format!("/proc/{}", guards[0])).exists());
 }
 
-fn kill_of_guard() {
-    let mut server = start_server("guard");
-    wait_until("a command runs and has a guard", || {
-        marked("guard").len() >= 3 && guards(server.id()).len() == 1
-    });
-    let first = guards(server.id())[0];
-    nix::sys::signal::kill(nix::unistd::Pid::from_raw(first), nix::sys::signal::Signal::SIGKILL)
-        .expect("killed");
-    wait_until("another guard is started with the next command", || {
-        marked("guard").len() >= 6 && guards(server.id()).len() == 1
-    });
-    assert_ne!(guards(server.id())[0], first);
-    server.kill().expect("killed");
-    server.wait().expect("ended");
-    block_on(assert_gone("guard"));
+fn escapes() {
+    for (n, escape) in ESCAPES.into_iter().enumerate() {
+        let mark = format!("escaped-{n}");
+        let actions = actions(&[SH]);
+        // It ends of itself.
+        let text = format!("{escape}\nsleep 0.1; echo done");
+        block_on(async { run(&actions, script(&mark, &text), json!({})).await }).expect("a success");
+        assert_eq!(marked(&mark), [] as [i32; 0], "{escape}");
+        // It is told to stop, and pays no heed.
+        let text = format!("trap '' TERM HUP INT\n{escape}\nwhile :; do sleep 0.1; done");
+        let launch = launch(script(&mark, &text), json!({}));
+        let dropped = block_on(async {
+            tokio::select! {
+                ended = actions.run(&launch, Default::default(), log()) => Some(ended),
+                () = async { while marked(&mark).len() < 4 { tokio::time::sleep(Duration::from_millis(10)).await } } => None,
+            }
+        });
+        assert!(dropped.is_none() || escape.starts_with("exec"), "{escape}: {dropped:?}");
+        block_on(assert_gone(&mark));
+    }
+}
+
+fn kill_of_supervisor() {
+    let text =
+        "trap '' TERM HUP INT; setsid sleep 1000 & (setsid -f sleep 1000); kill -KILL $PPID; sleep 1000";
+    let result = block_on(async { run(&actions(&[SH]), script("orphans", text), json!({})).await });
+    assert!(matches!(result, Err(Failure::Unknown { .. })), "{result:?}");
+    block_on(assert_gone("orphans"));
+}
+
+fn limits() {
+    let limits = CommandLimits {
+        cpu: longhaul_model::Span(1000),
+        memory_mib: 64,
+        processes: 100,
+        files: 20,
+        file_size_mib: 1,
+    };
+    let sh = |text: &str| {
+        let actions = with(vec![AllowedProgram { limits, ..program(SH) }]);
+        block_on(async { run(&actions, script("limited", text), json!({})).await })
+    };
+    let output = sh("ulimit -t; ulimit -d; ulimit -n; ulimit -f; ulimit -c; sh -c 'ulimit -n'");
+    assert_eq!(
+        output.expect("a success").expect("an output")["stdout"],
+        json!("1\n65536\n20\n2048\n0\n20\n")
+    );
+    let used = sh("while :; do :; done");
+    let Err(Failure::Unknown { fault }) = used else { panic!("{used:?}") };
+    assert!(fault.message.contains("SIGXCPU"), "{}", fault.message);
+    let (fault, _) = error(sh("head -c 200000000 /dev/zero | tail -c 100000000 | wc -c | grep -q 100000000"));
+    assert_eq!(fault.context["exitCode"], json!(1));
+    let file = tempfile::tempdir().expect("a folder");
+    sh(&format!("head -c 3000000 /dev/zero > {}", file.path().join("large").display()))
+        .expect_err("too large");
+}
+
+fn environment_of_server() {
+    nix::sys::prctl::set_dumpable(false).expect("forbidden");
+    let own = std::process::id();
+    // The shell's parent is its supervisor, which has nothing but the program's own environment.
+    let text =
+        format!("for f in environ mem maps; do cat /proc/{own}/$f; done; cat /proc/$PPID/environ; true");
+    let output = sh(&text).expect("a success").expect("an output");
+    let printed = output["stdout"].as_str().expect("a text");
+    for variable in printed.split('\0').filter(|text| !text.is_empty()) {
+        assert!(["MARK=launched", "PATH=/usr/bin:/bin"].contains(&variable), "{variable}");
+    }
+    let refused = output["stderr"].as_str().expect("a text");
+    for file in ["environ", "mem", "maps"] {
+        assert!(refused.contains(&format!("/proc/{own}/{file}: Permission denied")), "{refused}");
+    }
+}
+
+fn ends_as_it_did() {
+    for signal in ["KILL", "TERM", "SEGV", "USR1", "HUP"] {
+        let result = sh(&format!("kill -{signal} $$"));
+        let Err(Failure::Unknown { fault }) = result else { panic!("{signal}: {result:?}") };
+        assert!(fault.message.ends_with(&format!("SIG{signal}")), "{}", fault.message);
+    }
 }

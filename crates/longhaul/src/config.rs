@@ -2,6 +2,7 @@
 //! shown at its place, with the key that it is about.
 
 mod auth;
+mod command;
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::ops::Range;
@@ -205,19 +206,13 @@ struct Engine {
 #[serde(deny_unknown_fields, default)]
 struct Actions {
     http: Http,
-    command: Command,
+    command: command::CommandSection,
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 struct Http {
     allow: Vec<String>,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-struct Command {
-    allow: Vec<PathBuf>,
 }
 
 impl Config {
@@ -263,7 +258,7 @@ impl Config {
                 cancel_grace: file.engine.cancel_grace.unwrap_or(defaults.cancel_grace),
                 max_running: file.engine.max_running.unwrap_or(defaults.max_running),
                 http: HttpConfig { allow: file.actions.http.allow },
-                command: CommandConfig { allow: file.actions.command.allow, ..defaults.command },
+                command: CommandConfig { allow: file.actions.command.resolve(), ..defaults.command },
             },
             shutdown_grace: file.engine.shutdown_grace.map_or(grace, |span| Duration::from_millis(span.0)),
             shutdown_delay: file
@@ -406,7 +401,7 @@ mod tests {
         let database = file.database.resolve(None).unwrap();
         assert_eq!((&*database.url, database.connections), ("postgres://longhaul@db1,db2/longhaul", 8));
         assert_eq!(file.engine.cancel_grace, Some(Span(5000)));
-        assert_eq!(file.actions.command.allow, [PathBuf::from("/usr/bin/uname")]);
+        assert_eq!(file.actions.command.resolve(), ["/usr/bin/uname".into()]);
     }
 
     #[test]

@@ -8,6 +8,7 @@ use anyhow::{Context as _, anyhow};
 use longhaul_model::Env;
 use longhaul_model::workflow::Definition;
 use longhaul_server::{Certificate, Server, ServerConfig};
+use nix::sys::prctl;
 use nix::sys::resource::{Resource, setrlimit};
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
@@ -33,6 +34,8 @@ pub(crate) fn run(args: ServeArgs, out: Out, again: Again) -> Result<Code, Failu
     let mut config = Config::load(args)?;
     // A dump of its memory would hold keys, passwords and inputs in clear.
     setrlimit(Resource::RLIMIT_CORE, 0, 0).context("forbid core dumps")?;
+    // Nor does a program of the same account read its memory or its environment, which holds passwords.
+    prctl::set_dumpable(false).context("forbid that others read its memory")?;
     if cfg!(target_os = "linux") {
         // So that programs die with the server, even with one that is killed.
         config.engine.command.launcher = Some(PathBuf::from("/proc/self/exe"));

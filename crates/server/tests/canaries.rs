@@ -14,7 +14,7 @@ use axum::body::Bytes;
 use axum::http::{HeaderMap, StatusCode, Uri};
 use axum::{Router, routing::any};
 use longhaul_auth::Role;
-use longhaul_engine::{CommandConfig, EngineConfig, HttpConfig};
+use longhaul_engine::{AllowedProgram, CommandConfig, EngineConfig, HttpConfig};
 use longhaul_server::ServerConfig;
 use serde_json::{Value, json};
 use support::{Answer, PASSWORD, Parts, Running};
@@ -124,7 +124,10 @@ async fn fifty_secrets_are_nowhere_to_be_found() {
         Parts::with(EngineConfig {
             http: HttpConfig { allow: vec![parrot.clone()] },
             command: CommandConfig {
-                allow: vec!["/bin/echo".into(), "/bin/ls".into()],
+                allow: vec![
+                    AllowedProgram { env: vec!["P".to_owned()], ..AllowedProgram::from("/bin/echo") },
+                    "/bin/ls".into(),
+                ],
                 ..CommandConfig::default()
             },
             ..EngineConfig::default()

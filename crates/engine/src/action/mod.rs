@@ -38,9 +38,14 @@ pub enum ActionsError {
         /// What is wrong with it.
         reason: String,
     },
-    /// An entry of `command.allow` that is no absolute path.
-    #[error("command.allow: `{}` is not an absolute path; write all of it, such as /usr/bin/uptime", .0.display())]
-    CommandAllow(PathBuf),
+    /// An entry of `command.allow` that makes no sense.
+    #[error("command.allow: `{}` {reason}", path.display())]
+    CommandAllow {
+        /// The program that it is about.
+        path: PathBuf,
+        /// What is wrong with it, and what to write.
+        reason: String,
+    },
     /// The client could not be made.
     #[error("the HTTP client cannot be set up: {0}")]
     HttpClient(String),

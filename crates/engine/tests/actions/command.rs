@@ -4,7 +4,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::time::{Duration, Instant};
 
 use longhaul_engine::action::{Actions, ActionsError};
-use longhaul_engine::{CommandConfig, EngineConfig};
+use longhaul_engine::{AllowedProgram, CommandConfig, EngineConfig};
 use longhaul_model::{Failure, Fault};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -12,14 +12,13 @@ use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
 use crate::actions;
-use crate::support::{assert_gone, error, launch, log, marked, run};
+use crate::support::{assert_gone, error, launch, log, marked, program, run};
 
 const SH: &str = "/bin/sh";
-const PATH: &str = "/usr/bin:/bin";
 
 /// A script, marked, so that whatever it starts can be found.
 fn script(mark: &str, text: &str) -> Value {
-    json!({"command": {"run": [SH, "-c", text], "env": {"MARK": mark, "PATH": PATH}}})
+    json!({"command": {"run": [SH, "-c", text], "env": {"MARK": mark}}})
 }
 
 async fn sh(mark: &str, text: &str) -> Result<Option<Value>, Failure> {
@@ -91,7 +90,9 @@ async fn command_arguments_arrive_verbatim_as_one_each() {
         "ünïcödé \u{202e}txt.exe",
         "\u{1b}[2J\u{7}\u{1}\u{7f}",
     ];
-    let actions = actions(&[], &[SH]);
+    let program = AllowedProgram { options_from_values: true, ..program(SH) };
+    let command = CommandConfig { allow: vec![program], launcher: None };
+    let actions = Actions::new(&EngineConfig { command, ..EngineConfig::default() }).unwrap();
     for text in INJECTIONS {
         let action = json!({"command": {"run": [SH, "-c", "printf '%s:%s' $# \"$1\"; printf :%s \"$2\"", "sh", "{{ input.text }}", "end"]}});
         let output = run(&actions, action, json!({"text": text})).await.unwrap().unwrap();
@@ -101,17 +102,21 @@ async fn command_arguments_arrive_verbatim_as_one_each() {
 }
 
 #[tokio::test]
-async fn command_with_a_nul_or_a_linker_variable_is_refused() {
+async fn command_with_what_is_not_allowed_is_refused() {
     let actions = actions(&[], &[SH]);
     for command in [
         json!({"run": [SH, "a{{ input.nul }}b"]}),
         json!({"run": [SH], "env": {"A": "{{ input.nul }}"}}),
         json!({"run": [SH], "env": {"LD_PRELOAD": "/tmp/x.so"}}),
+        json!({"run": [SH], "env": {"PATH": "/tmp"}}),
+        json!({"run": [SH], "env": {"BASH_FUNC_ls%%": "() { touch /tmp/pwned; }"}}),
+        json!({"run": [SH], "env": {"NOT_LISTED": "x"}}),
+        json!({"run": [SH, "-c", "echo", "{{ input.option }}"]}),
         json!({"run": [SH], "env": {"A=B": "c"}}),
         json!({"run": [SH], "env": {"": "c"}}),
     ] {
         let (fault, retryable) =
-            error(run(&actions, json!({"command": command}), json!({"nul": "\0"})).await);
+            error(run(&actions, json!({"command": command}), json!({"nul": "\0", "option": "-x"})).await);
         assert_eq!((fault.error_code.as_str(), retryable), ("COMMAND_ARGUMENT", false), "{fault:?}");
     }
 }
@@ -178,9 +183,18 @@ async fn command_whose_file_is_unfit_is_refused_and_says_why() {
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
         path.to_str().unwrap().to_owned()
     };
+    let inside = |name: &str, mode: u32| {
+        let path = folder.path().join(name);
+        std::fs::create_dir(&path).unwrap();
+        let program = file(&format!("{name}/program"), 0o755);
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
+        program
+    };
     let missing = folder.path().join("missing").to_str().unwrap().to_owned();
     let directory = folder.path().to_str().unwrap().to_owned();
     for (program, part) in [
+        (inside("open", 0o777), "chmod go-w"),
+        (inside("team", 0o775), "chmod go-w"),
         (file("group", 0o775), "chmod go-w"),
         (file("world", 0o757), "chmod go-w"),
         (file("plain", 0o644), "not executable"),
@@ -285,7 +299,7 @@ async fn many_commands_at_once_all_end_and_leave_nothing() {
 async fn new_with_a_relative_program_names_it() {
     let command = CommandConfig { allow: vec!["uptime".into()], launcher: None };
     let error = Actions::new(&EngineConfig { command, ..EngineConfig::default() }).unwrap_err();
-    assert!(matches!(error, ActionsError::CommandAllow(_)));
+    assert!(matches!(error, ActionsError::CommandAllow { .. }));
     assert!(error.to_string().starts_with("command.allow: `uptime` is not an absolute path"), "{error}");
 }
 

@@ -2,8 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use longhaul_engine::Log;
 use longhaul_engine::action::Actions;
+use longhaul_engine::{AllowedProgram, Log};
 use longhaul_model::expr::{Scope, visible};
 use longhaul_model::workflow::Workflow;
 use longhaul_model::{Env, Failure, Fault, Launch, Token};
@@ -30,6 +30,13 @@ pub(crate) fn launch(action: Value, input: Value) -> Launch {
         permit: Default::default(),
         secrets: None,
     }
+}
+
+/// A program as these tests allow it: marked, a shell with the usual programs.
+pub(crate) fn program(path: &str) -> AllowedProgram {
+    let env = ["MARK", "A", "B"].map(str::to_owned).to_vec();
+    let usual = (path == "/bin/sh").then(|| ("PATH".to_owned(), "/usr/bin:/bin".to_owned()));
+    AllowedProgram { env, set: usual.into_iter().collect(), ..AllowedProgram::from(path) }
 }
 
 /// A log that nobody reads.
@@ -65,7 +72,7 @@ pub(crate) fn marked(mark: &str) -> Vec<i32> {
 
 /// Waits until no process has this mark; panics with those that still have it.
 pub(crate) async fn assert_gone(mark: &str) {
-    let limit = Instant::now() + Duration::from_secs(2);
+    let limit = Instant::now() + Duration::from_secs(10);
     while !marked(mark).is_empty() {
         assert!(Instant::now() < limit, "left over: {:?}", marked(mark));
         tokio::time::sleep(Duration::from_millis(10)).await;

@@ -8,7 +8,6 @@ mod tasks;
 mod tips;
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
 
 use anyhow::{Context as _, anyhow};
 use longhaul_model::workflow::Definition;
@@ -43,7 +42,7 @@ impl Demo {
         let inventory =
             inventory::start(&config.data_dir).await.context("the demonstration's inventory service")?;
         config.engine.http.allow.push(inventory.to_string());
-        config.engine.command.allow.push(PathBuf::from(PROGRAM));
+        config.engine.command.allow.push(PROGRAM.into());
         Ok(Demo { inventory })
     }
 

@@ -172,6 +172,7 @@ fn configuration_files_are_whole_and_right() {
         "actions",
         "actions.http",
         "actions.command",
+        "actions.command.limits",
     ];
     for section in sections {
         let header = if section.is_empty() { String::new() } else { format!("[{section}]\n") };

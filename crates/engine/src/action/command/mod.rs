@@ -2,12 +2,14 @@
 //! every argument arrives as it is, as one argument.
 
 mod capture;
+mod names;
+mod policy;
 mod process;
 mod spawner;
+mod trusted;
 
 use std::ffi::OsStr;
 use std::os::unix::process::ExitStatusExt;
-use std::path::PathBuf;
 
 use longhaul_model::workflow::CommandTemplate;
 use longhaul_model::{Failure, Fault, Launch, weight};
@@ -18,10 +20,12 @@ use tokio_util::sync::CancellationToken;
 
 use super::{ActionsError, bad_expression, json_of, may_pass, not_done, refuse};
 use crate::logs::Log;
-use crate::{CommandConfig, launcher};
+use crate::{AllowedProgram, CommandConfig, launcher};
 use capture::Captured;
+use policy::Policy;
 use process::Finished;
 use spawner::{Program, Spawner, StartError};
+use trusted::Untrusted;
 
 /// How much of what a failed program printed last an error quotes, in characters.
 const QUOTED: usize = 2000;
@@ -34,7 +38,7 @@ const OUTPUT: usize = 32 << 20;
 /// Runs programs.
 #[derive(Debug)]
 pub(super) struct Commands {
-    allow: Vec<PathBuf>,
+    allow: Vec<Policy>,
     budget: Budget,
     /// Absent where no program is allowed.
     spawner: Option<Spawner>,
@@ -42,14 +46,16 @@ pub(super) struct Commands {
 
 impl Commands {
     pub(super) fn new(config: &CommandConfig) -> Result<Self, ActionsError> {
-        if let Some(relative) = config.allow.iter().find(|path| !path.is_absolute()) {
-            return Err(ActionsError::CommandAllow(relative.clone()));
-        }
-        let spawner = match config.allow.as_slice() {
+        let read = |program: &AllowedProgram| {
+            let wrong = |reason| ActionsError::CommandAllow { path: program.path.clone(), reason };
+            Policy::new(program).map_err(wrong)
+        };
+        let allow = config.allow.iter().map(read).collect::<Result<Vec<_>, _>>()?;
+        let spawner = match allow.as_slice() {
             [] => None,
             [..] => Some(Spawner::new(config.launcher.clone()).map_err(ActionsError::Thread)?),
         };
-        Ok(Commands { allow: config.allow.clone(), budget: Budget::new(OUTPUT), spawner })
+        Ok(Commands { allow, budget: Budget::new(OUTPUT), spawner })
     }
 
     pub(super) async fn run(
@@ -60,13 +66,14 @@ impl Commands {
         log: &Log,
     ) -> Result<Option<Value>, Failure> {
         let program = &template.program;
-        let Some(spawner) = self.spawner.as_ref().filter(|_| self.allows(program)) else {
+        let (Some(spawner), Some(policy)) = (&self.spawner, self.policy(program)) else {
             return Err(not_allowed(program));
         };
         let start = Program {
             path: program.into(),
-            arguments: arguments(template, launch)?,
-            env: env(template, launch)?,
+            arguments: arguments(template, launch, policy)?,
+            env: env(template, launch, policy)?,
+            limits: policy.limits(),
         };
         let running = spawner.start(start).await.map_err(|e| not_started(program, &e))?;
         let finished = running.finish(stop, log, &self.budget).await.map_err(|e| lost_sight(program, &e))?;
@@ -83,34 +90,35 @@ impl Commands {
     }
 
     /// Exactly as listed, byte by byte: `/usr/bin/../bin/x` is another program than `/usr/bin/x`.
-    fn allows(&self, program: &str) -> bool {
-        self.allow.iter().any(|path| path.as_os_str() == OsStr::new(program))
+    fn policy(&self, program: &str) -> Option<&Policy> {
+        self.allow.iter().find(|policy| policy.path().as_os_str() == OsStr::new(program))
     }
 }
 
-fn arguments(template: &CommandTemplate, launch: &Launch) -> Result<Vec<String>, Failure> {
-    let evaluated = template.arguments.iter().zip(1..).map(|(argument, n)| {
-        let field = format!("run[{n}]");
+fn arguments(template: &CommandTemplate, launch: &Launch, policy: &Policy) -> Result<Vec<String>, Failure> {
+    let evaluated = template.arguments.iter().enumerate().map(|(position, argument)| {
+        let field = format!("run[{}]", position + 1);
         let text = argument.text(&launch.scope).map_err(|e| bad_expression(&field, &e))?;
-        no_nul(&field, text)
+        let text = no_nul(&field, text)?;
+        policy.check_argument(position, argument, &text).map_err(|reason| unusable(&field, &reason))?;
+        Ok(text)
     });
     evaluated.collect()
 }
 
-fn env(template: &CommandTemplate, launch: &Launch) -> Result<Vec<(String, String)>, Failure> {
+fn env(
+    template: &CommandTemplate,
+    launch: &Launch,
+    policy: &Policy,
+) -> Result<Vec<(String, String)>, Failure> {
+    let fixed = policy.fixed().iter().cloned().map(Ok);
     let evaluated = template.env.iter().map(|(name, value)| {
         let field = format!("env.{name}");
-        if name.is_empty() || name.contains(['=', '\0']) {
-            return Err(unusable(&field, "is no name of an environment variable"));
-        }
-        // The dynamic linker's variables run other code than the program that is allowed.
-        if name.starts_with("LD_") {
-            return Err(unusable(&field, "cannot be set: it changes which code the program runs"));
-        }
+        policy.check_name(name).map_err(|reason| unusable(&field, &reason))?;
         let text = value.text(&launch.scope).map_err(|e| bad_expression(&field, &e))?;
         Ok((name.clone(), no_nul(&field, text)?))
     });
-    evaluated.collect()
+    fixed.chain(evaluated).collect()
 }
 
 fn no_nul(field: &str, text: String) -> Result<String, Failure> {
@@ -141,11 +149,17 @@ fn not_allowed(program: &str) -> Failure {
 fn not_started(program: &str, error: &StartError) -> Failure {
     let fault = Fault::new("COMMAND_NOT_STARTED", format!("`{program}` was not started: {error}"));
     match error {
-        StartError::Writable(mode) => refuse(fault.remedy(format!(
-            "Whoever may write it decides what runs: chmod go-w {program} (its mode is {:o})",
-            mode & 0o7777
+        StartError::Untrusted(Untrusted::Writable { path, mode }) => refuse(fault.remedy(format!(
+            "Whoever may write it decides what runs: chmod go-w {} (its mode is {mode:o})",
+            path.display()
         ))),
-        StartError::NoProgram(_) => refuse(fault.remedy("Install it, or correct `run` and `command.allow`")),
+        StartError::Untrusted(Untrusted::Owner { path, .. }) => refuse(fault.remedy(format!(
+            "Its owner decides what runs: chown root {} once it holds what it should",
+            path.display()
+        ))),
+        StartError::Untrusted(_) | StartError::NoProgram(_) => {
+            refuse(fault.remedy("Install it, or correct `run` and `command.allow`"))
+        }
         // Too many processes, no memory: another time it may go.
         StartError::System(_) => {
             may_pass(fault.remedy("Look at the limits of processes and memory on the server"))
@@ -176,8 +190,13 @@ fn judge(program: &str, finished: Finished) -> Result<Option<Value>, Failure> {
             let name = signal.and_then(|n| Signal::try_from(n).ok()).map_or("a signal", Signal::as_str);
             // Somebody else killed it: how far it had come is not known.
             let fault = Fault::new("COMMAND_FAILED", format!("`{program}` was ended by {name}"));
-            let fault =
-                fault.remedy("Look in the system's log for who did: memory running out is one reason");
+            let fault = fault.remedy(match signal.and_then(|n| Signal::try_from(n).ok()) {
+                Some(Signal::SIGXCPU) => {
+                    "It used up its processor time: raise `cpu` of its `limits`, or give it less to do"
+                }
+                Some(Signal::SIGXFSZ) => "It wrote too large a file: raise `file_size_mib` of its `limits`",
+                _ => "Look in the system's log for who did: memory running out is one reason",
+            });
             Err(Failure::Unknown { fault: quoting(fault, &stdout, &stderr) })
         }
     }

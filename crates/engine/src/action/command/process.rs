@@ -1,12 +1,13 @@
-//! One running program and everything it started: its process group. Whatever way an attempt ends, the group does.
+//! One running program and everything it started. Whatever way an attempt ends, all of that does.
 
 use std::io;
+use std::os::unix::process::ExitStatusExt;
 use std::pin::pin;
 use std::process::ExitStatus;
 use std::time::Duration;
 
 use longhaul_store::Budget;
-use nix::sys::signal::{Signal, killpg};
+use nix::sys::signal::{Signal, kill, killpg};
 use nix::unistd::Pid;
 use tokio::process::Child;
 use tokio::time::{Instant, sleep_until, timeout};
@@ -14,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::capture::{Capture, Captured, Keep, Lines};
 use super::spawner::Ended;
+use crate::launcher;
 use crate::logs::{Log, LogStream};
 
 /// How long a program has to end after it was asked to.
@@ -21,11 +23,14 @@ const GRACE: Duration = Duration::from_secs(5);
 /// Longest wait for the rest of the output once the group is gone, while more of it arrives and is stored.
 const DRAIN: Duration = Duration::from_secs(15);
 
-/// A program that was started, the leader of its process group.
+/// Longest wait for a supervisor to end what it looks after, before it is killed itself.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// A program that was started.
 #[derive(Debug)]
 pub(super) struct Running {
     child: Child,
-    group: Group,
+    whole: Whole,
 }
 
 /// A program that ended.
@@ -39,8 +44,8 @@ pub(super) struct Finished {
 }
 
 impl Running {
-    pub(super) fn new(child: Child, pid: u32, ended: Ended) -> Self {
-        Running { child, group: Group { id: Pid::from_raw(pid as i32), _ended: ended } }
+    pub(super) fn new(child: Child, pid: i32, reach: Reach, ended: Ended) -> Self {
+        Running { child, whole: Whole { id: Pid::from_raw(pid), reach, ended } }
     }
 
     /// Waits for its end; once `stop` is cancelled, asks it to end and then makes it.
@@ -57,7 +62,7 @@ impl Running {
             let gone = CancellationToken::new();
             let (out, err) = (self.child.stdout.take(), self.child.stderr.take());
             let mut reading = pin!(async { tokio::join!(stdout.fill(out, &gone), stderr.fill(err, &gone)) });
-            let mut kill_at = None;
+            let (mut kill_at, mut force_at) = (None, None);
             let mut read = false;
             let status = loop {
                 tokio::select! {
@@ -65,18 +70,22 @@ impl Running {
                     status = self.child.wait() => break status,
                     () = stop.cancelled(), if !stopped => {
                         stopped = true;
-                        self.group.signal(Signal::SIGTERM);
+                        self.whole.ask();
                         kill_at = Some(Instant::now() + GRACE);
                     }
                     () = at(kill_at) => {
-                        self.group.signal(Signal::SIGKILL);
+                        self.whole.end();
                         kill_at = None;
+                        force_at = Some(Instant::now() + PATIENCE);
+                    }
+                    () = at(force_at) => {
+                        self.whole.force();
+                        force_at = None;
                     }
                     _ = &mut reading, if !read => read = true,
                 }
             };
-            // At once after the leader was reaped, before its number can be given to another process.
-            self.group.signal(Signal::SIGKILL);
+            self.whole.left(status.as_ref().ok());
             gone.cancel();
             if !read {
                 let _ = timeout(DRAIN, reading).await;
@@ -95,25 +104,67 @@ async fn at(instant: Option<Instant>) {
     }
 }
 
-/// A process group that does not outlive its value.
-#[derive(Debug)]
-struct Group {
-    id: Pid,
-    _ended: Ended,
+/// The process that stands for a program and all it started.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Reach {
+    /// The program itself, the leader of a process group.
+    Group,
+    /// The supervisor that a launcher is.
+    Supervisor,
 }
 
-impl Group {
-    fn signal(&self, signal: Signal) {
-        // A group that is gone already is what was wanted.
-        let _ = killpg(self.id, signal);
+/// A program with all it started, which does not outlive its value.
+#[derive(Debug)]
+struct Whole {
+    id: Pid,
+    reach: Reach,
+    ended: Ended,
+}
+
+// What is gone already is what was wanted: no error of a signal means anything.
+impl Whole {
+    /// Asks it to end.
+    fn ask(&self) {
+        let _ = match self.reach {
+            Reach::Group => killpg(self.id, Signal::SIGTERM),
+            Reach::Supervisor => kill(self.id, launcher::ASK),
+        };
+    }
+
+    /// Ends it.
+    fn end(&self) {
+        let _ = match self.reach {
+            Reach::Group => killpg(self.id, Signal::SIGKILL),
+            Reach::Supervisor => kill(self.id, launcher::END),
+        };
+    }
+
+    /// Ends it though its supervisor does not: the program may have stopped it.
+    fn force(&mut self) {
+        self.ended.by_force();
+        let _ = kill(self.id, Signal::SIGKILL);
+    }
+
+    /// Ends what is left behind by a process that was just waited for.
+    fn left(&mut self, status: Option<&ExitStatus>) {
+        match self.reach {
+            // At once after the leader was reaped, before its number can be given to another process.
+            Reach::Group => self.end(),
+            Reach::Supervisor
+                if status.and_then(|status| status.signal()) == Some(Signal::SIGKILL as i32) =>
+            {
+                self.ended.by_force();
+            }
+            Reach::Supervisor => {}
+        }
     }
 }
 
 impl Drop for Running {
     fn drop(&mut self) {
-        // Only a leader that was not waited for still has its number for sure.
+        // Only a process that was not waited for still has its number for sure.
         if self.child.id().is_some() {
-            self.group.signal(Signal::SIGKILL);
+            self.whole.end();
         }
     }
 }

@@ -1,20 +1,20 @@
-//! The thread that starts programs. A program is told to die when the *thread* that started it ends, so that has
-//! to be one that lives as long as the server, not one of a pool that comes and goes.
+//! The thread that starts programs. A supervisor is told to end everything when the *thread* that started it ends, so that
+//! has to be one that lives as long as the server, not one of a pool that comes and goes.
 
 use std::ffi::OsString;
 use std::io;
-use std::os::unix::fs::PermissionsExt as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Stdio;
 use std::sync::mpsc;
 
 use thiserror::Error;
-use tokio::process::{Child, Command};
+use tokio::process::Command;
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
-use super::process::Running;
-use crate::launcher;
+use super::process::{Reach, Running};
+use super::trusted::{self, Untrusted};
+use crate::launcher::{self, Limits};
 
 /// What to start.
 #[derive(Debug)]
@@ -22,6 +22,7 @@ pub(super) struct Program {
     pub(super) path: PathBuf,
     pub(super) arguments: Vec<String>,
     pub(super) env: Vec<(String, String)>,
+    pub(super) limits: Limits,
 }
 
 /// Why a program was not started.
@@ -30,9 +31,9 @@ pub(super) enum StartError {
     /// There is none that could be.
     #[error("{0}")]
     NoProgram(String),
-    /// Others than its owner may change it; its mode.
-    #[error("others than its owner may write it")]
-    Writable(u32),
+    /// Its file is not one to be run.
+    #[error(transparent)]
+    Untrusted(#[from] Untrusted),
     /// The system refused.
     #[error("{0}")]
     System(io::Error),
@@ -44,22 +45,33 @@ pub(super) struct Spawner {
     jobs: mpsc::Sender<Job>,
 }
 
-/// Tells the guard that a process group is gone.
+/// Tells the thread that a process of its own is gone.
 #[derive(Debug)]
 pub(super) struct Ended {
-    pid: u32,
+    pid: i32,
+    /// Whether what it started may have outlived it.
+    killed: bool,
     jobs: mpsc::Sender<Job>,
 }
 
+type Reply = oneshot::Sender<Result<Running, StartError>>;
+
 enum Job {
-    Start(Program, Handle, oneshot::Sender<Result<(Child, u32), StartError>>),
-    Ended(u32),
+    Start { program: Program, runtime: Handle, reply: Reply, jobs: mpsc::Sender<Job> },
+    Ended { pid: i32, killed: bool },
+}
+
+impl Ended {
+    /// The process was killed, so that it could not end what it looked after.
+    pub(super) fn by_force(&mut self) {
+        self.killed = true;
+    }
 }
 
 impl Drop for Ended {
     fn drop(&mut self) {
-        // A thread that is gone has no guard left to tell.
-        let _ = self.jobs.send(Job::Ended(self.pid));
+        // Where the thread is gone, so is the server.
+        let _ = self.jobs.send(Job::Ended { pid: self.pid, killed: self.killed });
     }
 }
 
@@ -67,9 +79,11 @@ impl Spawner {
     /// Starts the thread. It ends with the last of these.
     pub(super) fn new(launcher: Option<PathBuf>) -> io::Result<Self> {
         let (jobs, queue) = mpsc::channel();
-        std::thread::Builder::new()
-            .name("command-spawner".to_owned())
-            .spawn(move || serve(launcher, &queue))?;
+        if launcher.is_some() {
+            launcher::become_subreaper()?;
+        }
+        let thread = Thread { launcher, running: Vec::new(), strangers: Vec::new() };
+        std::thread::Builder::new().name("command-spawner".to_owned()).spawn(move || thread.serve(&queue))?;
         Ok(Spawner { jobs })
     }
 
@@ -77,72 +91,86 @@ impl Spawner {
     pub(super) async fn start(&self, program: Program) -> Result<Running, StartError> {
         let gone = || StartError::System(io::Error::other("the thread that starts programs has ended"));
         let (reply, started) = oneshot::channel();
-        self.jobs.send(Job::Start(program, Handle::current(), reply)).map_err(|_| gone())?;
-        let (child, pid) = started.await.map_err(|_| gone())??;
-        Ok(Running::new(child, pid, Ended { pid, jobs: self.jobs.clone() }))
+        let start = Job::Start { program, runtime: Handle::current(), reply, jobs: self.jobs.clone() };
+        self.jobs.send(start).map_err(|_| gone())?;
+        started.await.map_err(|_| gone())?
     }
 }
 
-fn serve(launcher: Option<PathBuf>, queue: &mpsc::Receiver<Job>) {
-    let mut guard = launcher.clone().map(launcher::Guard::new);
-    for job in queue {
-        match job {
-            Job::Start(program, runtime, reply) => {
-                let _inside = runtime.enter();
-                let started = start(&program, launcher.as_deref());
-                if let (Ok((_, pid)), Some(guard)) = (&started, &mut guard) {
-                    guard.watch(*pid);
+struct Thread {
+    launcher: Option<PathBuf>,
+    /// Supervisors that were started and are not known to have ended.
+    running: Vec<i32>,
+    /// Children that the process had before, and those that others of it started.
+    strangers: Vec<i32>,
+}
+
+impl Thread {
+    fn serve(mut self, queue: &mpsc::Receiver<Job>) {
+        if self.launcher.is_some() {
+            self.strangers = launcher::all_children();
+        }
+        for job in queue {
+            match job {
+                Job::Start { program, runtime, reply, jobs } => {
+                    let _inside = runtime.enter();
+                    // Where nobody waits any more, the program ends as the answer is dropped.
+                    let _ = reply.send(self.start(&program, jobs));
                 }
-                // Nobody waits any more: dropping the child kills it.
-                let _ = reply.send(started);
-            }
-            Job::Ended(pid) => {
-                if let Some(guard) = &mut guard {
-                    guard.forget(pid);
-                }
+                Job::Ended { pid, killed } => self.ended(pid, killed),
             }
         }
     }
-}
 
-fn start(program: &Program, launcher: Option<&Path>) -> Result<(Child, u32), StartError> {
-    check_file(&program.path)?;
-    let mut command = match launcher {
-        Some(launcher) => {
-            let mut command = Command::new(launcher);
-            command.arg0(launcher::NAME).args(launcher::arguments(&program.path));
-            command
+    fn ended(&mut self, pid: i32, killed: bool) {
+        if let Some(at) = self.running.iter().position(|running| *running == pid) {
+            self.running.swap_remove(at);
         }
-        None => Command::new(&program.path),
-    };
-    let arguments = program.arguments.iter().map(OsString::from);
-    command
-        .args(arguments)
-        .env_clear()
-        .envs(program.env.iter().map(|(name, value)| (name, value)))
-        .current_dir("/")
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .process_group(0)
-        .kill_on_drop(true);
-    let child = command.spawn().map_err(|e| match e.kind() {
-        io::ErrorKind::ArgumentListTooLong => StartError::NoProgram("its arguments are too long".to_owned()),
-        _ => StartError::System(e),
-    })?;
-    let pid = child.id().ok_or_else(|| StartError::System(io::Error::other("it has no process number")))?;
-    Ok((child, pid))
-}
+        if killed && self.launcher.is_some() {
+            // What it looked after has come to this process.
+            launcher::end_adopted(|child| self.running.contains(&child) || self.strangers.contains(&child));
+        }
+    }
 
-/// Whether a file may be run: it must be a program that nobody but its owner can change.
-fn check_file(path: &Path) -> Result<(), StartError> {
-    let found = std::fs::metadata(path).map_err(|e| StartError::NoProgram(e.to_string()))?;
-    let mode = found.permissions().mode();
-    if !found.is_file() {
-        return Err(StartError::NoProgram("it is no file".to_owned()));
+    fn start(&mut self, program: &Program, jobs: mpsc::Sender<Job>) -> Result<Running, StartError> {
+        let file = trusted::resolve(&program.path)?;
+        let mut command = match &self.launcher {
+            Some(launcher) => {
+                let mut command = Command::new(launcher);
+                let how = launcher::arguments(&file, &program.path, &program.limits);
+                command.arg0(launcher::NAME).args(how);
+                command
+            }
+            None => {
+                let mut command = Command::new(&file);
+                command.arg0(&program.path);
+                command
+            }
+        };
+        let arguments = program.arguments.iter().map(OsString::from);
+        command
+            .args(arguments)
+            .env_clear()
+            .envs(program.env.iter().map(|(name, value)| (name, value)))
+            .current_dir("/")
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .process_group(0)
+            // A supervisor that is killed leaves behind what it looks after.
+            .kill_on_drop(self.launcher.is_none());
+        let child = command.spawn().map_err(|e| match e.kind() {
+            io::ErrorKind::ArgumentListTooLong => {
+                StartError::NoProgram("its arguments are too long".to_owned())
+            }
+            _ => StartError::System(e),
+        })?;
+        let pid =
+            child.id().ok_or_else(|| StartError::System(io::Error::other("it has no process number")))?;
+        let pid = pid as i32;
+        self.running.push(pid);
+        let reach = if self.launcher.is_some() { Reach::Supervisor } else { Reach::Group };
+        let ended = Ended { pid, killed: false, jobs };
+        Ok(Running::new(child, pid, reach, ended))
     }
-    if mode & 0o111 == 0 {
-        return Err(StartError::NoProgram("it is not executable".to_owned()));
-    }
-    if mode & 0o022 != 0 { Err(StartError::Writable(mode)) } else { Ok(()) }
 }

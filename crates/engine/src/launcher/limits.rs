@@ -1,0 +1,87 @@
+//! What one program may use of the machine, as the server writes it for the launcher and as the launcher sets it.
+
+use nix::errno::Errno;
+use nix::sys::resource::{Resource, setrlimit};
+
+use crate::CommandLimits;
+
+/// Seconds between the signal that says that the processor's time is used up and the one that cannot be caught.
+const LAST_SECONDS: u64 = 5;
+const MIB: u64 = 1 << 20;
+
+/// Limits of one program; 0 is none.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Limits {
+    cpu_seconds: u64,
+    memory: u64,
+    processes: u64,
+    files: u64,
+    file_size: u64,
+}
+
+impl From<&CommandLimits> for Limits {
+    fn from(limits: &CommandLimits) -> Self {
+        Limits {
+            cpu_seconds: limits.cpu.0.div_ceil(1000),
+            memory: limits.memory_mib.saturating_mul(MIB),
+            processes: limits.processes,
+            files: limits.files,
+            file_size: limits.file_size_mib.saturating_mul(MIB),
+        }
+    }
+}
+
+impl Limits {
+    /// One argument of a launcher.
+    pub(crate) fn written(&self) -> String {
+        let Limits { cpu_seconds, memory, processes, files, file_size } = self;
+        format!("{cpu_seconds},{memory},{processes},{files},{file_size}")
+    }
+
+    /// Reads what [`Limits::written`] wrote.
+    pub(super) fn read(text: &str) -> Option<Limits> {
+        let numbers: Option<Vec<u64>> = text.split(',').map(|number| number.parse().ok()).collect();
+        let [cpu_seconds, memory, processes, files, file_size] = numbers?.try_into().ok()?;
+        Some(Limits { cpu_seconds, memory, processes, files, file_size })
+    }
+
+    /// Sets them for this process and all that it becomes or starts.
+    pub(super) fn set(&self) -> Result<(), Errno> {
+        // A dump would hold the values that the program was given.
+        setrlimit(Resource::RLIMIT_CORE, 0, 0)?;
+        let set = |resource, most: u64, more: u64| match most {
+            0 => Ok(()),
+            // Whoever may not raise what is lower already keeps that.
+            _ => match setrlimit(resource, most, most.saturating_add(more)) {
+                Err(Errno::EPERM) => lower(resource, most),
+                other => other,
+            },
+        };
+        set(Resource::RLIMIT_CPU, self.cpu_seconds, LAST_SECONDS)?;
+        // What it fills, and not the addresses that it reserves: some runtimes reserve hundreds of gigabytes.
+        set(Resource::RLIMIT_DATA, self.memory, 0)?;
+        set(Resource::RLIMIT_NPROC, self.processes, 0)?;
+        set(Resource::RLIMIT_NOFILE, self.files, 0)?;
+        set(Resource::RLIMIT_FSIZE, self.file_size, 0)
+    }
+}
+
+/// Sets the soft limit as far as the hard one allows.
+fn lower(resource: Resource, most: u64) -> Result<(), Errno> {
+    let (_, hard) = nix::sys::resource::getrlimit(resource)?;
+    setrlimit(resource, most.min(hard), hard)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn limits_are_read_as_they_were_written() {
+        let limits = Limits { cpu_seconds: 1, memory: u64::MAX, processes: 3, files: 0, file_size: 5 };
+        assert_eq!(Limits::read(&limits.written()), Some(limits));
+        for bad in ["", "1", "1,2,3,4", "1,2,3,4,5,6", "1,2,3,4,x", "1,2,3,4,-5"] {
+            assert_eq!(Limits::read(bad), None, "{bad}");
+        }
+    }
+}

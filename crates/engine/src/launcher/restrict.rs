@@ -1,0 +1,62 @@
+//! The step in which a launcher becomes the program: between fork and exec, so to say.
+
+use std::ffi::{OsStr, OsString};
+use std::os::unix::process::CommandExt;
+use std::process::Command;
+
+use nix::errno::Errno;
+use nix::sys::prctl;
+use nix::sys::signal::{SigSet, Signal};
+use nix::sys::stat::{Mode, umask};
+use rustix::thread::{CapabilitySet, remove_capability_from_bounding_set};
+
+use super::limits::Limits;
+use super::tree::is_child_of;
+
+/// The rights by which a machine's administrator reads the memory and the environment of other processes, or changes the
+/// system so as to do that.
+const ADMINISTRATION: [CapabilitySet; 6] = [
+    CapabilitySet::SYS_PTRACE,
+    CapabilitySet::PERFMON,
+    CapabilitySet::SYS_ADMIN,
+    CapabilitySet::BPF,
+    CapabilitySet::SYS_MODULE,
+    CapabilitySet::SYS_RAWIO,
+];
+
+/// Returns only the reason why it could not.
+pub(super) fn become_program(
+    parent: &OsStr,
+    limits: &OsStr,
+    file: &OsStr,
+    name: &OsStr,
+    arguments: &[OsString],
+) -> String {
+    let Some(limits) = limits.to_str().and_then(Limits::read) else {
+        return "its limits cannot be read".to_owned();
+    };
+    if let Err(e) = restrict(&limits) {
+        return format!("its rights cannot be restricted: {e}");
+    }
+    // The parent may have ended before the kernel was asked to watch it.
+    if !is_child_of(parent) {
+        return "its supervisor has ended".to_owned();
+    }
+    umask(Mode::from_bits_truncate(0o077));
+    Command::new(file).arg0(name).args(arguments).exec().to_string()
+}
+
+fn restrict(limits: &Limits) -> Result<(), Errno> {
+    prctl::set_pdeathsig(Signal::SIGKILL)?;
+    prctl::set_no_new_privs()?;
+    for right in ADMINISTRATION {
+        match remove_capability_from_bounding_set(right) {
+            // Of an account that is not the administrator's there is nothing to take away; an older system knows fewer.
+            Ok(()) | Err(rustix::io::Errno::PERM | rustix::io::Errno::INVAL) => {}
+            Err(e) => return Err(Errno::from_raw(e.raw_os_error())),
+        }
+    }
+    // A supervisor reads its signals from a file; the program is to get its own.
+    SigSet::empty().thread_set_mask()?;
+    limits.set()
+}

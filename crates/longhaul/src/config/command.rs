@@ -1,0 +1,150 @@
+//! The section `[actions.command]`: which programs workflows may run, each with what they may give it and what it may use.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::PathBuf;
+
+use longhaul_engine::{AllowedProgram, CommandLimits};
+use longhaul_model::Span;
+use serde::Deserialize;
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{Deserializer, Error, MapAccess, Visitor};
+
+/// The section.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct CommandSection {
+    allow: Vec<Entry>,
+    limits: LimitsTable,
+}
+
+/// A program: its path, or a table of all that can be said of it.
+#[derive(Debug)]
+struct Entry(Program);
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Program {
+    path: PathBuf,
+    #[serde(default)]
+    env: Vec<String>,
+    #[serde(default)]
+    set: BTreeMap<String, String>,
+    arguments: Option<Vec<String>>,
+    more_arguments: Option<String>,
+    #[serde(default)]
+    options_from_values: bool,
+    #[serde(default)]
+    limits: LimitsTable,
+}
+
+/// Limits as far as they are given; 0 is none.
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct LimitsTable {
+    cpu: Option<Span>,
+    memory_mib: Option<u64>,
+    processes: Option<u64>,
+    files: Option<u64>,
+    file_size_mib: Option<u64>,
+}
+
+impl LimitsTable {
+    fn over(self, others: CommandLimits) -> CommandLimits {
+        CommandLimits {
+            cpu: self.cpu.unwrap_or(others.cpu),
+            memory_mib: self.memory_mib.unwrap_or(others.memory_mib),
+            processes: self.processes.unwrap_or(others.processes),
+            files: self.files.unwrap_or(others.files),
+            file_size_mib: self.file_size_mib.unwrap_or(others.file_size_mib),
+        }
+    }
+}
+
+impl CommandSection {
+    /// The programs, with the limits of the section where they have none of their own.
+    pub(super) fn resolve(self) -> Vec<AllowedProgram> {
+        let limits = self.limits.over(CommandLimits::default());
+        let resolved = self.allow.into_iter().map(|Entry(program)| AllowedProgram {
+            path: program.path,
+            env: program.env,
+            set: program.set,
+            arguments: program.arguments,
+            more_arguments: program.more_arguments,
+            options_from_values: program.options_from_values,
+            limits: program.limits.over(limits),
+        });
+        resolved.collect()
+    }
+}
+
+// By hand: of an untagged enum an error would say no more than that nothing fits.
+impl<'de> Deserialize<'de> for Entry {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(EntryVisitor)
+    }
+}
+
+struct EntryVisitor;
+
+impl<'de> Visitor<'de> for EntryVisitor {
+    type Value = Entry;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(
+            "the path of a program, or a table such as { path = \"/usr/bin/uname\", env = [\"LANG\"] }",
+        )
+    }
+
+    fn visit_str<E: Error>(self, path: &str) -> Result<Entry, E> {
+        Ok(Entry(Program { path: path.into(), ..Program::default() }))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, table: A) -> Result<Entry, A::Error> {
+        Program::deserialize(MapAccessDeserializer::new(table)).map(Entry)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> Result<Vec<AllowedProgram>, String> {
+        toml::from_str(text).map(CommandSection::resolve).map_err(|e| e.to_string())
+    }
+
+    #[test]
+    fn programs_are_read_as_paths_and_as_tables() {
+        let text = r#"
+            allow = ["/usr/bin/uname", { path = "/bin/x", env = ["LANG", "APP_*"], set = { PATH = "/bin" },
+                arguments = ["a|b"], more_arguments = "[a-z]+", options_from_values = true, limits = { files = 9, cpu = "5s" } }]
+            limits = { files = 7, memory_mib = 0 }
+        "#;
+        let section = CommandLimits { files: 7, memory_mib: 0, ..CommandLimits::default() };
+        let plain = AllowedProgram { limits: section, ..AllowedProgram::from("/usr/bin/uname") };
+        let whole = AllowedProgram {
+            path: "/bin/x".into(),
+            env: vec!["LANG".into(), "APP_*".into()],
+            set: [("PATH".to_owned(), "/bin".to_owned())].into(),
+            arguments: Some(vec!["a|b".into()]),
+            more_arguments: Some("[a-z]+".into()),
+            options_from_values: true,
+            limits: CommandLimits { files: 9, cpu: Span(5000), ..section },
+        };
+        assert_eq!(read(text), Ok(vec![plain, whole]));
+    }
+
+    #[test]
+    fn mistakes_in_a_program_are_named() {
+        for (text, part) in [
+            ("allow = [1]", "the path of a program, or a table such as"),
+            ("allow = [{ env = [] }]", "missing field `path`"),
+            ("allow = [{ path = \"/x\", envs = [] }]", "unknown field `envs`"),
+            ("limits = { memory = 1 }", "unknown field `memory`"),
+            ("limits = { files = -1 }", "-1"),
+        ] {
+            let refusal = read(text).unwrap_err();
+            assert!(refusal.contains(part), "{text}: {refusal}");
+        }
+    }
+}
