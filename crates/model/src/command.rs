@@ -299,6 +299,9 @@ pub enum Refused {
     /// A release of a credentials task by the call for other tasks.
     #[error("a failed credentials task lets go of its resources when it is cancelled by its own call")]
     ReleasedByOwnCall,
+    /// The change ended in a way that nobody foresaw: a fault of Longhaul's own. The task in memory is spoilt.
+    #[error("the change ended in a way that Longhaul did not foresee")]
+    Panicked,
     /// An output or a spec that a task cannot keep.
     #[error("the {what} is {unfit}")]
     Unfit {

@@ -9,7 +9,7 @@ use thiserror::Error;
 
 use crate::claims::Hold;
 use crate::credentials;
-use crate::expr::{ExprError, Scope, visible};
+use crate::expr::{Budget, ExprError, Scope, visible};
 use crate::id::{NodeId, TaskId};
 use crate::record::{Child, Children, Fan, Record, State, SubTask, made};
 use crate::status::{Resolution, SubTaskStatus, TaskStatus};
@@ -34,6 +34,8 @@ pub struct Task {
     /// Children that the change at work touched: they are counted no more, until it is done.
     touched: BTreeSet<u32>,
     seen: Seen,
+    /// What is left to the expressions of the change at work.
+    budget: Budget,
     weights: Weights,
 }
 
@@ -160,7 +162,8 @@ impl Task {
                 if sub.for_each.is_some() {
                     return Ok(SubTask::pending(None, made(&sub.description, &scope).ok().flatten()));
                 }
-                let title = sub.title.as_ref().map(|title| title.text(&scope)).transpose()?;
+                let title =
+                    sub.title.as_ref().map(|title| title.short(&scope, value::LONGEST_NAME)).transpose()?;
                 Ok(SubTask::pending(title, made(&sub.description, &scope)?))
             })
             .collect::<Result<Vec<_>, ExprError>>()?;
@@ -230,6 +233,7 @@ impl Task {
             timers,
             touched: BTreeSet::new(),
             seen: Seen::default(),
+            budget: Budget::default(),
             weights,
         }
     }
@@ -259,6 +263,13 @@ impl Task {
         self.weights.input = weight::of(&input);
         self.spec.input = input;
         self.seen.input = OnceLock::new();
+    }
+
+    /// Whether a sub-task's output may come in.
+    pub(crate) fn check_output(&self, output: &Value) -> Result<(), Unfit> {
+        value::check_output(output)?;
+        let weight = self.weights.outputs + weight::of(output);
+        if weight > value::LARGEST_OUTPUTS { Err(Unfit::NoRoom) } else { Ok(()) }
     }
 
     /// The one way a sub-task's output comes in.
@@ -312,7 +323,8 @@ impl Task {
         });
         let sub_tasks = minijinja::Value::from_pairs(subs);
         let task = [("id", self.record.id.to_string()), ("name", self.record.name.clone())];
-        Scope::new([("input", input), ("subTasks", sub_tasks), ("task", minijinja::Value::from_pairs(task))])
+        let roots = [("input", input), ("subTasks", sub_tasks), ("task", minijinja::Value::from_pairs(task))];
+        Scope::new(roots).spending(self.budget.clone())
     }
 
     /// What the expressions of one sub-task see: a child's, `item` and `index`, too.
@@ -322,6 +334,11 @@ impl Task {
             None => scope,
             Some(child) => with_item(&scope, child),
         }
+    }
+
+    /// A change begins: its expressions have a budget of their own.
+    pub(crate) fn budget_anew(&mut self) {
+        self.budget = Budget::default();
     }
 
     /// The one way a sub-task's status changes.

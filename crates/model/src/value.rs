@@ -17,6 +17,15 @@ pub const LARGEST_OUTPUT: usize = 1024 * 1024;
 /// JSON.
 pub const LARGEST_LIST: usize = 8 * 1024 * 1024;
 
+/// The outputs of one task together, in bytes of memory: all of them are at hand while it runs.
+pub const LARGEST_OUTPUTS: usize = 128 * 1024 * 1024;
+
+/// The longest name that an expression may give a task, a sub-task, a resource or a place in line, in bytes.
+pub const LONGEST_NAME: usize = 4 * 1024;
+
+/// The longest description that an expression may give a sub-task, in bytes.
+pub const LONGEST_DESCRIPTION: usize = 64 * 1024;
+
 /// How deep a stored document may be nested to be read again: what was written before [`DEEPEST`] held (up to
 /// 128 levels), what rows wrap around values, and as much again. Readers recurse, so it must fit a thread's
 /// stack.
@@ -31,6 +40,9 @@ pub enum Unfit {
     /// It has so many bytes of JSON.
     #[error("{0} bytes of JSON; the limit is {LARGEST_OUTPUT} bytes (1 MiB)")]
     TooLarge(usize),
+    /// The task has as many bytes of outputs as it may keep.
+    #[error("one too many: the outputs of a task are {} MiB in memory at the most", LARGEST_OUTPUTS >> 20)]
+    NoRoom,
 }
 
 impl Unfit {
@@ -38,7 +50,7 @@ impl Unfit {
     pub fn fault(self) -> Fault {
         let code = match self {
             Unfit::TooDeep => code::OUTPUT_TOO_DEEP,
-            Unfit::TooLarge(_) => code::OUTPUT_TOO_LARGE,
+            Unfit::TooLarge(_) | Unfit::NoRoom => code::OUTPUT_TOO_LARGE,
         };
         Fault::new(code, format!("the output is {self}"))
             .remedy("Write an `output:` expression that takes only what later sub-tasks need")

@@ -1,8 +1,10 @@
 //! The model from outside: random sequences of commands against its invariants, each verb by examples, the checking
-//! of workflows, the pauses between attempts.
+//! of workflows, expressions and URLs, the pauses between attempts.
 
 #[path = "it/example.rs"]
 mod example;
+#[path = "it/expressions.rs"]
+mod expressions;
 #[path = "it/keys.rs"]
 mod keys;
 #[path = "it/mistakes.rs"]
@@ -17,6 +19,8 @@ mod pause;
 mod sequences;
 #[path = "it/shape.rs"]
 mod shape;
+#[path = "it/urls.rs"]
+mod urls;
 #[path = "it/verbs/mod.rs"]
 mod verbs;
 #[path = "it/workflow.rs"]

@@ -13,7 +13,7 @@ pub enum StoreError {
     NotFound,
     /// The model refused the command; nothing changed.
     #[error(transparent)]
-    Refused(#[from] Refused),
+    Refused(Refused),
     /// The change of accounts is not allowed; nothing changed.
     #[error(transparent)]
     Account(#[from] AccountRefused),
@@ -41,6 +41,17 @@ pub enum StoreError {
     /// The data directory is in use, of an unknown version, or not writable.
     #[error("{0}")]
     Open(String),
+}
+
+impl From<Refused> for StoreError {
+    /// A task that cannot be changed for a fault of ours is treated like one that cannot be read: it is told
+    /// of, passed over, and an operator may end it.
+    fn from(refused: Refused) -> StoreError {
+        match refused {
+            Refused::Panicked => StoreError::Corrupt(refused.to_string()),
+            refused => StoreError::Refused(refused),
+        }
+    }
 }
 
 impl StoreError {

@@ -118,7 +118,7 @@ impl Damages {
 /// Compiles a definition that was checked when it was stored.
 pub(crate) fn compile(definition: Definition, version: WorkflowVersion) -> Result<Workflow, StoreError> {
     let name = definition.name.clone();
-    Workflow::compile(definition, version).map_err(|problems| {
+    Workflow::stored(definition, version).map_err(|problems| {
         let first = problems
             .first()
             .map_or_else(String::new, |problem| format!("{}: {}", problem.pointer, problem.message));

@@ -133,7 +133,5 @@ fn not_done(fault: Fault, retryable: bool) -> Failure {
 /// An expression that could not be evaluated: the input and outputs of an attempt do not change, so neither would
 /// the next one do better.
 pub(crate) fn bad_expression(field: &str, error: &ExprError) -> Failure {
-    refuse(Fault::new(code::EXPRESSION, format!("`{field}`: {error}")).remedy(
-        "Compare the names in the expression with the task's input and the outputs of earlier sub-tasks",
-    ))
+    refuse(Fault::new(code::EXPRESSION, format!("`{field}`: {error}")).remedy(error.remedy()))
 }

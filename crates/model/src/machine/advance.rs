@@ -119,6 +119,9 @@ impl Step<'_> {
 
     /// A sub-task that cannot even start fails; true when the task goes on without it.
     pub(super) fn spoiled(&mut self, index: u32, reason: String) -> bool {
+        let fault = Fault::new(code::EXPRESSION, reason).remedy(
+            "Correct the expression in a new version of the workflow, or start the task with another input",
+        );
         let (starts, generation) = (self.starts(index), self.task.record.state.generation);
         let sub = self.task.sub(index);
         sub.started_at = Some(starts);
@@ -126,7 +129,7 @@ impl Step<'_> {
         sub.generation = generation;
         sub.tries += 1;
         self.task.set_status(index, SubTaskStatus::InProgress);
-        self.failed_for_good(index, Outcome::Failed, Fault::new(code::EXPRESSION, reason));
+        self.failed_for_good(index, Outcome::Failed, fault);
         let is_child = self.task.record.sub_tasks[index as usize].child.is_some();
         !is_child && self.ended_well(index)
     }

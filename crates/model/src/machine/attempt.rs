@@ -10,7 +10,6 @@ use crate::id::{TaskId, Token, WorkerId};
 use crate::record::{Attempt, Outcome, Stage, StopReason};
 use crate::status::{StageStatus, SubTaskStatus};
 use crate::time::Span;
-use crate::value;
 use crate::workflow::{CompiledAction, RetryPolicy};
 
 /// How often an attempt may be lost in one generation where no `retry` says otherwise: a sub-task that kills its
@@ -31,7 +30,7 @@ impl Step<'_> {
             return Err(Refused::Stale);
         }
         self.task.sub(index).reported = report;
-        match output.as_ref().map_or(Ok(()), value::check_output) {
+        match output.as_ref().map_or(Ok(()), |output| self.task.check_output(output)) {
             Ok(()) => self.succeeded(index, output),
             Err(unfit) => {
                 // The work is done, and would give the same again.

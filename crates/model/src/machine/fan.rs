@@ -9,7 +9,7 @@ use crate::fault::{Fault, code};
 use crate::record::{Child, Outcome, SubTask, made};
 use crate::status::SubTaskStatus;
 use crate::task::with_item;
-use crate::value::{self, LARGEST_LIST};
+use crate::value::{self, LARGEST_LIST, LONGEST_NAME};
 use crate::workflow::MOST_ITEMS;
 
 /// Children whose failures the parent's error names.
@@ -60,7 +60,9 @@ impl Step<'_> {
             let child = Child { parent, index, item };
             let scope = with_item(&scope, &child);
             let title = match &definition.title {
-                Some(title) => title.text(&scope).map_err(|e| format!("`title` of item {index}: {e}"))?,
+                Some(title) => {
+                    title.short(&scope, LONGEST_NAME).map_err(|e| format!("`title` of item {index}: {e}"))?
+                }
                 None => format!("{}[{index}]", definition.name),
             };
             let description = made(&definition.description, &scope)
@@ -172,11 +174,10 @@ impl Step<'_> {
 
     /// What the children gave, in order; left out when that is too much to be passed on.
     fn fan_output(&self, parent: u32) -> Option<Value> {
-        let children = self.task.record.children(parent);
-        let all: Vec<Value> =
-            children.map(|child| self.task.outputs.get(&child).cloned().unwrap_or_default()).collect();
-        let size: usize = all.iter().map(value::size).sum();
-        (size <= LARGEST_LIST).then_some(Value::Array(all))
+        let all = || self.task.record.children(parent).map(|child| self.task.outputs.get(&child));
+        let size: usize = all().map(|output| output.map_or(0, value::size)).sum();
+        let copied = || all().map(|output| output.cloned().unwrap_or_default()).collect();
+        (size <= LARGEST_LIST).then(|| Value::Array(copied()))
     }
 
     /// An operator dealt with a failed child: once there is no other, its parent goes on, too.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::Step;
 use crate::command::{Effect, Launch, Leased, Refused, Terms};
+use crate::expr::Budget;
 use crate::id::{Token, WorkerId};
 use crate::record::{EffectKey, Lease};
 use crate::room::Permit;
@@ -189,7 +190,11 @@ impl Step<'_> {
             idempotency_key: format!("{id}-{index}-{generation}-{run}"),
             action: definition.action.clone(),
             timeout: definition.timeout,
-            scope: if constant { Default::default() } else { self.task.scope_of(index) },
+            scope: if constant {
+                Default::default()
+            } else {
+                self.task.scope_of(index).spending(Budget::default())
+            },
             permit: Permit::default(),
             secrets: (!workflow.secrets.is_empty() && !constant).then(|| workflow.clone()),
         }

@@ -15,6 +15,7 @@ mod recover;
 mod stored;
 mod unread;
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use crate::command::{Change, Command, Refused, Terms};
@@ -26,7 +27,8 @@ use crate::time::Timestamp;
 pub use unread::Unread;
 
 impl Task {
-    /// Applies a command where the store is one server's own. On `Err` the task is as it was.
+    /// Applies a command where the store is one server's own. On `Err` the task is as it was, except after
+    /// [`Refused::Panicked`]: then nobody knows how it is, and it must be read again.
     pub fn apply(&mut self, command: Command, now: Timestamp) -> Result<Change, Refused> {
         self.apply_at(NodeId::default(), command, now)
     }
@@ -47,8 +49,10 @@ impl Task {
     ) -> Result<Change, Refused> {
         // A wall clock may step back; a task's own times do not.
         let now = now.max(self.record.state.started_at.unwrap_or(self.record.state.created_at));
+        self.budget_anew();
         let mut step = Step { task: self, now, node, room, terms: None, change: Change::default() };
-        let obeyed = step.obey(command);
+        // A fault of ours costs this task, and not the server and all the others.
+        let obeyed = catch_unwind(AssertUnwindSafe(|| step.obey(command))).map_err(|_| Refused::Panicked)?;
         let mut change = step.change;
         self.count_touched();
         self.lighten();

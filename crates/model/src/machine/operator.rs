@@ -5,7 +5,6 @@ use serde_json::Value;
 use super::Step;
 use crate::command::{Decided, Refused, Verdict};
 use crate::status::{Resolution, SubTaskStatus, TaskStatus};
-use crate::value;
 
 impl Step<'_> {
     /// FAILED sub-tasks go back to PENDING; what succeeded stays, with its output.
@@ -157,7 +156,7 @@ impl Step<'_> {
         };
         self.check_decidable(sub_task)?;
         self.check_unknown(sub_task)?;
-        if let Err(unfit) = output.as_ref().map_or(Ok(()), value::check_output) {
+        if let Err(unfit) = output.as_ref().map_or(Ok(()), |output| self.task.check_output(output)) {
             return Err(Refused::Unfit { what: "output", unfit });
         }
         if done {

@@ -17,6 +17,7 @@ use crate::id::{NodeId, TaskId, Token, WorkerId};
 use crate::resource::Resource;
 use crate::status::{Resolution, StageStatus, SubTaskStatus, TaskStatus};
 use crate::time::{Span, Timestamp};
+use crate::value::LONGEST_DESCRIPTION;
 use crate::workflow::Workflow;
 
 pub use children::Children;
@@ -426,6 +427,6 @@ impl SubTask {
 pub(crate) fn made(template: &Template, scope: &Scope) -> Result<Option<String>, ExprError> {
     match template {
         Template::Plain(_) => Ok(None),
-        Template::Whole(_) | Template::Mixed(_) => template.text(scope).map(Some),
+        Template::Whole(_) | Template::Mixed(_) => template.short(scope, LONGEST_DESCRIPTION).map(Some),
     }
 }

@@ -99,7 +99,7 @@ fn cycle(needs: &[Vec<u32>]) -> Option<Vec<u32>> {
 }
 
 /// "did you mean", if a name is close to one that exists.
-pub(super) fn did_you_mean<'a>(wrong: &str, known: impl IntoIterator<Item = &'a str>) -> Option<String> {
+pub(crate) fn did_you_mean<'a>(wrong: &str, known: impl IntoIterator<Item = &'a str>) -> Option<String> {
     nearest(wrong, known).map(|name| format!("did you mean `{name}`?"))
 }
 

@@ -15,6 +15,7 @@ pub use compile::{
     WaitTemplate, WorkerTemplate, Workflow,
 };
 pub use definition::*;
+pub(crate) use graph::did_you_mean;
 pub use graph::nearest;
 pub use route::{Route, RouteError};
 pub use schema::{InputSchema, Violation};

@@ -31,6 +31,11 @@ pub(crate) fn sub(name: &str, more: Value) -> Value {
 
 /// A task that was accepted, before it begins.
 pub(crate) fn accepted(more: Value, sub_tasks: Vec<Value>, not_before: Option<Timestamp>) -> Example {
+    let input = json!({"of": "it", "yes": true, "hosts": [{"fqdn": "a"}, {"fqdn": "b"}, {"fqdn": "c"}]});
+    accepted_with(input, more, sub_tasks, not_before)
+}
+
+fn accepted_with(input: Value, more: Value, sub_tasks: Vec<Value>, not_before: Option<Timestamp>) -> Example {
     let mut definition = json!({
         "name": "example", "type": "EXAMPLE", "title": "Example of {{ input.of }}", "input": {"type": "object"},
         "subTasks": sub_tasks,
@@ -40,11 +45,7 @@ pub(crate) fn accepted(more: Value, sub_tasks: Vec<Value>, not_before: Option<Ti
     }
     let definition = serde_json::from_value(definition).expect("a definition");
     let workflow = Workflow::compile(definition, 1).expect("no problems");
-    let spec = Spec {
-        input: json!({"of": "it", "yes": true, "hosts": [{"fqdn": "a"}, {"fqdn": "b"}, {"fqdn": "c"}]}),
-        labels: BTreeMap::new(),
-        requested_by: None,
-    };
+    let spec = Spec { input, labels: BTreeMap::new(), requested_by: None };
     let task = Task::new(TaskId::from_bytes([1; 16]), Arc::new(workflow), spec, None, not_before, START);
     Example { task: task.expect("a task"), now: START }
 }
@@ -52,6 +53,13 @@ pub(crate) fn accepted(more: Value, sub_tasks: Vec<Value>, not_before: Option<Ti
 /// A task that has begun.
 pub(crate) fn begun(more: Value, sub_tasks: Vec<Value>) -> Example {
     let mut example = accepted(more, sub_tasks, None);
+    example.apply(Command::Begin);
+    example
+}
+
+/// A task of an input that has begun.
+pub(crate) fn begun_with(input: Value, sub_tasks: Vec<Value>) -> Example {
+    let mut example = accepted_with(input, json!({}), sub_tasks, None);
     example.apply(Command::Begin);
     example
 }

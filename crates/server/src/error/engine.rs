@@ -216,9 +216,11 @@ impl ApiError {
                 "DELETE /v1/credentials/tasks/{id} cancels a failed credentials task",
             ),
             // A value that cannot be kept has an answer of its own, EngineError::Unfit.
-            Refused::Unfit { .. } | Refused::Stale | Refused::Repeated | Refused::Nothing => {
-                ("TA_TASK_NOTHING_TO_DO", "GET the task to see where it stands")
-            }
+            Refused::Unfit { .. }
+            | Refused::Panicked
+            | Refused::Stale
+            | Refused::Repeated
+            | Refused::Nothing => ("TA_TASK_NOTHING_TO_DO", "GET the task to see where it stands"),
         };
         let fault = Fault::new(code, message).argument(id).remedy(remedy.replace("{id}", id));
         ApiError::new(status, fault)

@@ -304,8 +304,15 @@ impl Batch {
     ) -> Result<Vec<Grant>, StoreError> {
         let id = loaded.task.id();
         let before = Before::of(loaded.task.record());
+        let way_out = (Need::of_command(&command) == Need::WayOut).then(|| command.clone());
         let mut change = match self.apply(writer, &mut loaded.task, command) {
             Ok(change) => change,
+            // What is in memory is spoilt; the rows are as they were.
+            Err(StoreError::Corrupt(why)) => {
+                writer.shared.damaged.found(id, &why);
+                let Some(command) = way_out else { return Err(StoreError::Corrupt(why)) };
+                return self.change_unread(writer, id, &command, why).map(|()| Vec::new());
+            }
             Err(e) => {
                 put_back(writer, loaded, place);
                 return Err(e);

@@ -351,5 +351,5 @@ impl Finished {
 
 /// A refusal in the store's words.
 pub(super) fn refused(refused: Refused) -> StoreError {
-    StoreError::Refused(refused)
+    refused.into()
 }

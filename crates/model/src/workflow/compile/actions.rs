@@ -6,7 +6,7 @@ use super::{
     CommandTemplate, CompiledAction, Compiler, FailTemplate, HttpTemplate, SimulateTemplate, WaitTemplate,
     WorkerTemplate, flip,
 };
-use crate::expr::Template;
+use crate::expr::{Template, UrlTemplate};
 use crate::workflow::{
     Action, CommandAction, FailAttempts, HttpAction, SimulateAction, StatusRange, WaitAction, WorkerAction,
     graph,
@@ -81,6 +81,11 @@ impl Compiler<'_> {
                 format!("`{text}` is no absolute address"),
                 Some("begin it with https:// or http://".into()),
             );
+        }
+        let url = url.map(UrlTemplate::new);
+        if let Some(reason) = url.as_ref().and_then(UrlTemplate::misplaced) {
+            let hint = "write it as https://host/{{ input.part }}, \"{{ input.base }}/part\", or \"{{ input.url }}\"";
+            self.problem(&format!("{pointer}/url"), reason, hint);
         }
         let headers: Option<Vec<_>> = http
             .headers

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::expr::{Expr, JsonTemplate, Template};
+use crate::expr::{Expr, JsonTemplate, Template, UrlTemplate};
 use crate::time::Span;
 use crate::workflow::{FaultTemplate, RetryPolicy, StatusRange};
 
@@ -68,7 +68,7 @@ impl CompiledAction {
             |template: &Option<JsonTemplate>| matches!(template, None | Some(JsonTemplate::Plain(_)));
         match self {
             CompiledAction::Http(http) => {
-                plain(&http.url)
+                plain(http.url.template())
                     && http.headers.iter().all(|(_, text)| plain(text))
                     && plain_json(&http.body)
                     && http.output.is_none()
@@ -94,8 +94,8 @@ impl CompiledAction {
 pub struct HttpTemplate {
     /// Method.
     pub method: String,
-    /// Address.
-    pub url: Template,
+    /// Address, in which each value is encoded for its place.
+    pub url: UrlTemplate,
     /// Headers.
     pub headers: Vec<(String, Template)>,
     /// Body.

@@ -15,8 +15,9 @@ use super::route::Route;
 use super::schema::{InputSchema, no_input};
 use super::secret::Secrets;
 use crate::credentials;
-use crate::expr::{Expr, ExprError, Scope, Template};
+use crate::expr::{Expr, ExprError, Reading, Scope, Template};
 use crate::id::WorkflowVersion;
+use crate::value::LONGEST_NAME;
 
 pub use compiled::{
     CommandTemplate, CompiledAction, CompiledSubTask, FailTemplate, HttpTemplate, SimulateTemplate,
@@ -52,6 +53,20 @@ pub struct Workflow {
 impl Workflow {
     /// Checks and compiles. Refused with every problem found; warnings stay on the workflow.
     pub fn compile(definition: Definition, version: WorkflowVersion) -> Result<Workflow, Vec<Problem>> {
+        Workflow::read(definition, version, Reading::New)
+    }
+
+    /// Compiles a version that was accepted once. An expression in it that cannot be read any more fails where
+    /// it is evaluated: neither the tasks of the version nor a start fail because of it.
+    pub fn stored(definition: Definition, version: WorkflowVersion) -> Result<Workflow, Vec<Problem>> {
+        Workflow::read(definition, version, Reading::Stored)
+    }
+
+    fn read(
+        definition: Definition,
+        version: WorkflowVersion,
+        reading: Reading,
+    ) -> Result<Workflow, Vec<Problem>> {
         let mut problems = Problems::default();
         check::structure(&definition, &mut problems);
         let own = definition.credentials.map_or_else(no_input, |_| credentials::spec_schema());
@@ -79,6 +94,7 @@ impl Workflow {
             secrets,
             more: &[],
             knows_item: false,
+            reading,
             problems,
         };
         let title = compiler.template("/title", &definition.title, None, &[]);
@@ -121,12 +137,12 @@ impl Workflow {
 
     /// The key under which only so many tasks of this workflow run at once.
     pub fn slot(&self, scope: &Scope) -> Result<Option<String>, ExprError> {
-        self.slot.as_ref().map(|slot| slot.text(scope)).transpose()
+        self.slot.as_ref().map(|slot| slot.short(scope, LONGEST_NAME)).transpose()
     }
 
     /// What a task of this input is called.
     pub fn title(&self, scope: &Scope) -> Result<String, ExprError> {
-        self.title.text(scope)
+        self.title.short(scope, LONGEST_NAME)
     }
 }
 
@@ -148,5 +164,6 @@ struct Compiler<'a> {
     more: &'static [&'static str],
     /// Whether any of its expressions names them.
     knows_item: bool,
+    reading: Reading,
     problems: Problems,
 }

@@ -3,6 +3,7 @@
 use super::{Compiler, Workflow, flip};
 use crate::expr::{ExprError, Scope, Template};
 use crate::resource::Resource;
+use crate::value::LONGEST_NAME;
 
 #[derive(Debug)]
 pub(super) struct ResourceTemplates {
@@ -15,9 +16,10 @@ pub(super) struct ResourceTemplates {
 impl ResourceTemplates {
     /// The resource of a task.
     fn of(&self, scope: &Scope) -> Result<Resource, ExprError> {
-        let text = |template: &Option<Template>| template.as_ref().map(|t| t.text(scope)).transpose();
+        let text =
+            |template: &Option<Template>| template.as_ref().map(|t| t.short(scope, LONGEST_NAME)).transpose();
         Ok(Resource {
-            resource_id: self.id.text(scope)?,
+            resource_id: self.id.short(scope, LONGEST_NAME)?,
             kind: self.kind.clone(),
             fqdn: text(&self.fqdn)?,
             name: text(&self.name)?,

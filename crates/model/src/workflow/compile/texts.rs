@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::Compiler;
-use crate::expr::{Expr, ExprError, JsonTemplate, Template};
+use crate::expr::{Expr, ExprError, JsonTemplate, Reading, Template};
 use crate::time::Span;
 use crate::workflow::check::Names;
 
@@ -15,9 +15,17 @@ impl<'a> Compiler<'a> {
     }
 
     fn keep<T>(&mut self, pointer: &str, parsed: Result<T, ExprError>) -> Option<T> {
-        let hint =
-            || Some("write it as `{{ input.name }}` or `{{ subTasks.Name.output.member }}`".to_owned());
-        parsed.map_err(|e| self.problems.error(pointer.to_owned(), e.to_string(), hint())).ok()
+        let usual = || "write it as `{{ input.name }}` or `{{ subTasks.Name.output.member }}`".to_owned();
+        let hint = |e: &ExprError| Some(e.hint.clone().unwrap_or_else(usual));
+        parsed.map_err(|e| self.problems.error(pointer.to_owned(), e.to_string(), hint(&e))).ok()
+    }
+
+    /// Reports what is wrong with the place of an expression; in a definition that was accepted once, that
+    /// shows where it is evaluated.
+    pub(super) fn problem(&mut self, pointer: &str, message: String, hint: &str) {
+        if self.reading == Reading::New {
+            self.problems.error(pointer.to_owned(), message, Some(hint.to_owned()));
+        }
     }
 
     fn look<'e>(
@@ -42,7 +50,7 @@ impl<'a> Compiler<'a> {
         ended: Option<&[bool]>,
         roots: &'static [&'static str],
     ) -> Option<Expr> {
-        let expr = self.keep(pointer, Expr::parse(text))?;
+        let expr = self.keep(pointer, Expr::read(text, self.reading))?;
         self.look(pointer, [&expr], ended, roots);
         Some(expr)
     }
@@ -54,7 +62,7 @@ impl<'a> Compiler<'a> {
         ended: Option<&[bool]>,
         roots: &'static [&'static str],
     ) -> Option<Template> {
-        let template = self.keep(pointer, Template::parse(text))?;
+        let template = self.keep(pointer, Template::read(text, self.reading))?;
         self.look(pointer, template.expressions(), ended, roots);
         if ended.is_none() {
             self.no_secret(pointer, &template);
@@ -75,7 +83,7 @@ impl<'a> Compiler<'a> {
     }
 
     pub(super) fn json(&mut self, pointer: &str, value: &Value, ended: &[bool]) -> Option<JsonTemplate> {
-        let template = self.keep(pointer, JsonTemplate::parse(value))?;
+        let template = self.keep(pointer, JsonTemplate::read(value, self.reading))?;
         self.look(pointer, template.expressions(), Some(ended), &[]);
         Some(template)
     }

@@ -3,7 +3,7 @@
 use longhaul_model::{Command, Decided, Failure, Fault, Refused, SubTaskStatus as S, TaskStatus};
 use serde_json::{Value, json};
 
-use crate::example::{Example, begun, cancel, ended, launches, retry, skip, starts, sub};
+use crate::example::{Example, begun, begun_with, cancel, ended, launches, retry, skip, starts, sub};
 
 /// One sub-task over three hosts, so many at once, and one behind it.
 fn fan(parallel: u32, more: &Value) -> Example {
@@ -185,4 +185,51 @@ fn decide_of_one_that_cannot_be_decided_changes_none() {
     assert!(matches!(task.refused(decide(vec![2, 0], Decided::Done)), Refused::OutcomeKnown(_)));
     assert!(matches!(task.refused(decide(vec![2, 9], Decided::Skipped)), Refused::NoSubTask(_)));
     assert_eq!(task.refused(decide(Vec::new(), Decided::Done)), Refused::Nothing);
+}
+
+#[test]
+fn items_and_texts_that_an_expression_makes_too_large_fail_the_sub_task_and_count_as_its_attempt() {
+    let text = "x".repeat(900_000);
+    for (each, reason) in [
+        (json!({"forEach": "{{ [0] * input.n }}"}), "`forEach`: in the expression `[0] * input.n`"),
+        (
+            json!({"forEach": "{{ [input.text] * 10000 }}"}),
+            "`forEach`: in the expression `[input.text] * 10000`",
+        ),
+        (
+            json!({"forEach": "{{ [0] * 10000 }}", "description": "{{ input.text }}"}),
+            "`description` of item 0",
+        ),
+        (json!({"forEach": "{{ [0] * 10000 }}", "title": "{{ input.text }}"}), "`title` of item 0"),
+        (
+            json!({"forEach": "{{ [0] * 10000 }}", "description": "{{ input.text[:60000] }}"}),
+            "`description` of item",
+        ),
+        (
+            json!({"forEach": "{{ [0] * 10000 }}", "description": "{{ 'y' * 60000 }}"}),
+            "`description` of item",
+        ),
+    ] {
+        let subs = vec![sub("each", each.clone()), sub("then", json!({}))];
+        let task = begun_with(json!({"of": "it", "n": 100_000_000, "text": text}), subs);
+        let each = task.sub(0);
+        assert_eq!((each.status, each.attempt), (S::Failed, 1), "{each:?}");
+        let error = &each.errors[0];
+        assert_eq!(error.error_code, "EXPRESSION_ERROR");
+        assert!(error.message.contains(reason) && error.message.len() < 1_000, "{}", error.message);
+        assert_eq!(task.status(), TaskStatus::Failed);
+    }
+}
+
+#[test]
+fn outputs_of_one_task_are_bounded_together() {
+    let more = json!({"forEach": "{{ [0] * 200 }}", "parallel": 200, "onFailure": "continue"});
+    let mut task = begun(json!({}), vec![sub("each", more)]);
+    let output = json!("x".repeat(1_000_000));
+    for child in 1..=200 {
+        task.apply(task.complete(child, Some(output.clone())));
+    }
+    let failed: Vec<u32> = (1..=200).filter(|child| task.sub(*child).status == S::Failed).collect();
+    assert_eq!(failed, (135..=200).collect::<Vec<u32>>());
+    assert_eq!(task.sub(200).errors[0].error_code, "OUTPUT_TOO_LARGE");
 }

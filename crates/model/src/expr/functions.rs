@@ -1,0 +1,397 @@
+//! The filters, tests and operators of expressions. Most are the template library's own, and are given values
+//! that were weighed. Those that could make much out of little are bounded here.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+use std::sync::LazyLock;
+
+use minijinja::value::{Rest, ValueKind, ValueOrKwargs};
+use minijinja::{Environment, Error, ErrorKind, Expression, State, UndefinedBehavior, Value};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+
+use super::budget::{Budget, NODE, STEPS};
+use super::weigh::{HEAVIEST, LONGEST_TEXT, Unusable, Weight, weigh};
+
+/// Every filter that may be written, sorted.
+pub const FILTERS: &[&str] = &[
+    "abs",
+    "attr",
+    "batch",
+    "bool",
+    "capitalize",
+    "chain",
+    "count",
+    "d",
+    "default",
+    "dictsort",
+    "e",
+    "escape",
+    "first",
+    "float",
+    "format",
+    "groupby",
+    "indent",
+    "int",
+    "items",
+    "join",
+    "last",
+    "length",
+    "lines",
+    "list",
+    "lower",
+    "map",
+    "max",
+    "min",
+    "pprint",
+    "reject",
+    "rejectattr",
+    "replace",
+    "reverse",
+    "round",
+    "safe",
+    "select",
+    "selectattr",
+    "slice",
+    "sort",
+    "split",
+    "string",
+    "sum",
+    "title",
+    "tojson",
+    "trim",
+    "unique",
+    "upper",
+    "urlencode",
+    "zip",
+];
+
+/// Every test that may be written, sorted. Those that are signs are for `select` and its like.
+pub const TESTS: &[&str] = &[
+    "!=",
+    "<",
+    "<=",
+    "==",
+    ">",
+    ">=",
+    "boolean",
+    "defined",
+    "divisibleby",
+    "endingwith",
+    "eq",
+    "equalto",
+    "escaped",
+    "even",
+    "false",
+    "filter",
+    "float",
+    "ge",
+    "greaterthan",
+    "gt",
+    "in",
+    "int",
+    "integer",
+    "iterable",
+    "le",
+    "lessthan",
+    "lower",
+    "lt",
+    "mapping",
+    "ne",
+    "none",
+    "number",
+    "odd",
+    "safe",
+    "sameas",
+    "sequence",
+    "startingwith",
+    "string",
+    "test",
+    "true",
+    "undefined",
+    "upper",
+];
+
+/// The filter that weighs a value and passes it on.
+pub(super) const WEIGHED: &str = "op_weighed";
+/// The filter around a whole expression.
+pub(super) const WHOLE: &str = "op_whole";
+/// The name by which filters find the budget: nothing that can be written.
+pub(super) const BUDGET: &str = " budget";
+
+/// Operators by the filters that stand for them.
+const OPERATORS: &[(&str, &str)] = &[
+    ("op_eq", "=="),
+    ("op_ne", "!="),
+    ("op_lt", "<"),
+    ("op_le", "<="),
+    ("op_gt", ">"),
+    ("op_ge", ">="),
+    ("op_add", "+"),
+    ("op_sub", "-"),
+    ("op_mul", "*"),
+    ("op_div", "/"),
+    ("op_floordiv", "//"),
+    ("op_rem", "%"),
+    ("op_pow", "**"),
+    ("op_concat", "~"),
+    ("op_in", "in"),
+];
+
+/// Filters that are applied once it was estimated what they make.
+const ESTIMATES: &[(&str, Estimate)] = &[
+    ("format", formatted),
+    ("indent", indented),
+    ("join", joined),
+    ("lines", divided),
+    ("pprint", printed),
+    ("replace", replaced),
+    ("split", divided),
+    ("sum", summed),
+];
+
+/// The widest indentation of `tojson` and `indent`, in characters.
+const WIDEST: usize = 100;
+
+/// What a URL has as it is, wherever it stands in it.
+const UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
+/// The environment that expressions are compiled for.
+pub(super) static ENGINE: LazyLock<Environment<'static>> = LazyLock::new(|| {
+    let mut engine = plain();
+    for name in ["range", "dict", "debug", "namespace"] {
+        engine.remove_global(name);
+    }
+    engine
+        .add_filter(WEIGHED, |state: &mut State, value: &Value| weighed(state, value).map(|_| value.clone()));
+    engine.add_filter(WHOLE, |state: &mut State, value: &Value| {
+        see(state);
+        value.clone()
+    });
+    for (name, sign) in OPERATORS {
+        engine.add_filter(*name, |state: &mut State, a: &Value, b: &Value| operate(state, sign, a, b));
+    }
+    engine.add_filter("tojson", tojson);
+    engine.add_filter("escape", escape);
+    engine.add_filter("e", escape);
+    engine.add_filter("urlencode", urlencode);
+    for (name, estimate) in ESTIMATES {
+        engine.add_filter(*name, |args: Rest<ValueOrKwargs>| {
+            let args: Vec<Value> = args.0.into_iter().map(ValueOrKwargs::into_value).collect();
+            estimate(&args)?;
+            PLAIN.empty_state().apply_filter(name, &args)
+        });
+    }
+    engine
+});
+
+/// The template library's own environment, for what was weighed.
+static PLAIN: LazyLock<Environment<'static>> = LazyLock::new(plain);
+
+/// The same operators without any bound, applied to what was weighed.
+static SIGNS: LazyLock<BTreeMap<&'static str, Expression<'static, 'static>>> = LazyLock::new(|| {
+    let signs = OPERATORS.iter().map(|(_, sign)| *sign);
+    signs
+        .filter_map(|sign| Some((sign, PLAIN.compile_expression_owned(format!("a {sign} b")).ok()?)))
+        .collect()
+});
+
+fn plain() -> Environment<'static> {
+    let mut engine = Environment::new();
+    engine.set_undefined_behavior(UndefinedBehavior::Strict);
+    engine.set_fuel(Some(STEPS as u64));
+    engine
+}
+
+/// Notes in the budget how far an expression has come.
+fn see(state: &State) {
+    let steps = state.fuel_levels().map_or(0, |(taken, _)| taken);
+    if let Some(budget) = state.lookup(BUDGET).and_then(|value| value.downcast_object::<Budget>()) {
+        budget.see(steps);
+    }
+}
+
+/// Weighs a value, and counts the steps of that.
+fn weighed(state: &State, value: &Value) -> Result<Weight, Error> {
+    let weight = weigh(value).map_err(refused)?;
+    state.consume_fuel((weight.nodes / 4 + weight.bytes / 4096) as u64)?;
+    see(state);
+    Ok(weight)
+}
+
+fn refused(why: Unusable) -> Error {
+    match why {
+        Unusable::Broken(error) => error,
+        other => wrong(other.to_string()),
+    }
+}
+
+fn wrong(reason: impl Into<String>) -> Error {
+    Error::new(ErrorKind::InvalidOperation, reason.into())
+}
+
+fn too_long() -> Error {
+    wrong(format!("it makes a text of more than {LONGEST_TEXT} bytes"))
+}
+
+/// Refuses a text of so many bytes if that is too long.
+fn room_for(bytes: usize) -> Result<(), Error> {
+    if bytes > LONGEST_TEXT { Err(too_long()) } else { Ok(()) }
+}
+
+/// Applies an operator once both sides were weighed.
+fn operate(state: &State, sign: &str, a: &Value, b: &Value) -> Result<Value, Error> {
+    let (left, right) = (weighed(state, a)?, weighed(state, b)?);
+    match sign {
+        "*" => {
+            let times = |value: &Value| value.as_i64().map_or(0, |n| usize::try_from(n).unwrap_or_default());
+            let made = left.bytes.saturating_mul(times(b)).max(right.bytes.saturating_mul(times(a)));
+            let is_text = a.as_str().is_some() || b.as_str().is_some();
+            let is_container = a.as_object().is_some() || b.as_object().is_some();
+            if is_text && made.saturating_sub(NODE * times(a).max(times(b))) > LONGEST_TEXT {
+                return Err(too_long());
+            }
+            if is_container && made > HEAVIEST {
+                return Err(refused(Unusable::Heavy));
+            }
+        }
+        "+" | "~" if left.bytes + right.bytes > HEAVIEST => return Err(refused(Unusable::Heavy)),
+        _ => {}
+    }
+    let operator = SIGNS.get(sign).ok_or_else(|| wrong(format!("there is no operator `{sign}`")))?;
+    operator.eval(Value::from_pairs([("a", a.clone()), ("b", b.clone())]))
+}
+
+/// JSON as a text that is no more trusted than the value: in a URL it is encoded.
+fn tojson(state: &mut State, value: &Value, args: Rest<ValueOrKwargs>) -> Result<Value, Error> {
+    let mut args: Vec<Value> = args.0.into_iter().map(ValueOrKwargs::into_value).collect();
+    let weight = weighed(state, value)?;
+    let indent = args.iter().find_map(|arg| match arg.is_kwargs() {
+        true => arg.get_attr("indent").ok().filter(|indent| !indent.is_undefined()),
+        false => Some(arg.clone()),
+    });
+    if let Some(width) = indent.filter(|indent| indent.kind() == ValueKind::Number) {
+        let width = usize::try_from(width).ok().filter(|width| *width <= WIDEST);
+        let width = width.ok_or_else(|| wrong(format!("`indent` is 0 to {WIDEST}")))?;
+        room_for(weight.nodes.saturating_mul(width * weight.levels))?;
+    }
+    args.insert(0, value.clone());
+    let json = PLAIN.empty_state().apply_filter("tojson", &args)?;
+    let text = json.as_str().unwrap_or_default();
+    state.consume_fuel((text.len() / 16) as u64)?;
+    Ok(Value::from(text))
+}
+
+/// HTML, as a text that is no more trusted than the value: in a URL it is encoded.
+fn escape(value: &Value) -> Result<Value, Error> {
+    PLAIN
+        .empty_state()
+        .apply_filter("escape", &[value.clone()])
+        .map(|escaped| Value::from(escaped.as_str().unwrap_or_default()))
+}
+
+/// A text for any place in a URL; a map as a query. What it gives is not encoded again.
+fn urlencode(value: &Value) -> Result<Value, Error> {
+    let encode = |value: &Value| match value.as_str() {
+        Some(text) => utf8_percent_encode(text, UNRESERVED).to_string(),
+        None => utf8_percent_encode(&value.to_string(), UNRESERVED).to_string(),
+    };
+    if value.is_undefined() {
+        return Err(wrong("it names a value that does not exist"));
+    }
+    if value.is_none() {
+        return Ok(Value::from_safe_string(String::new()));
+    }
+    if value.kind() != ValueKind::Map {
+        return Ok(Value::from_safe_string(encode(value)));
+    }
+    let mut query = String::new();
+    for key in value.try_iter()?.checked() {
+        let key = key?;
+        let item = value.get_item(&key)?;
+        if !item.is_none() && !item.is_undefined() {
+            let sign = if query.is_empty() { "" } else { "&" };
+            let _ = write!(query, "{sign}{}={}", encode(&key), encode(&item));
+        }
+    }
+    Ok(Value::from_safe_string(query))
+}
+
+/// Refuses arguments of which a filter would make too much.
+type Estimate = fn(&[Value]) -> Result<(), Error>;
+
+fn text_of(args: &[Value], at: usize) -> &str {
+    args.get(at).and_then(Value::as_str).unwrap_or_default()
+}
+
+/// An argument by position or by name.
+fn argument(args: &[Value], at: usize, name: &str) -> Option<Value> {
+    let given = |value: &Value| !value.is_undefined() && !value.is_none();
+    let named = || args.last().filter(|last| last.is_kwargs())?.get_attr(name).ok();
+    args.get(at).filter(|value| !value.is_kwargs()).cloned().or_else(named).filter(given)
+}
+
+/// Each sign may ask for a width and a precision, and for the text of an argument again and again.
+fn formatted(args: &[Value]) -> Result<(), Error> {
+    let format = text_of(args, 0);
+    let signs = format.matches('%').count();
+    let mut widest = 0_usize;
+    for digits in format.split(|c: char| !c.is_ascii_digit()) {
+        widest = widest.max(if digits.is_empty() { 0 } else { digits.parse().unwrap_or(usize::MAX) });
+    }
+    if format.contains('*') {
+        let asked = args.iter().filter_map(Value::as_i64).map(|n| n.unsigned_abs() as usize);
+        widest = widest.max(asked.max().unwrap_or_default());
+    }
+    let mut heaviest = 0;
+    for arg in args.iter().skip(1) {
+        heaviest = heaviest.max(weigh(arg).map_err(refused)?.bytes);
+    }
+    room_for(format.len().saturating_add(signs.saturating_mul(heaviest.saturating_add(widest))))
+}
+
+fn indented(args: &[Value]) -> Result<(), Error> {
+    let width = argument(args, 1, "width").map_or(Ok(4), usize::try_from)?;
+    if width > WIDEST {
+        return Err(wrong(format!("`width` is 0 to {WIDEST}")));
+    }
+    let text = text_of(args, 0);
+    room_for(text.len() + (text.matches('\n').count() + 1) * width)
+}
+
+fn joined(args: &[Value]) -> Result<(), Error> {
+    let sign = argument(args, 1, "d").and_then(|sign| sign.as_str().map(str::len)).unwrap_or_default();
+    let Some(list) = args.first() else { return Ok(()) };
+    let weight = weigh(list).map_err(refused)?;
+    room_for((weight.bytes - weight.nodes * NODE).saturating_add(sign.saturating_mul(weight.nodes)))
+}
+
+/// A list of pieces is many times larger than the text.
+fn divided(args: &[Value]) -> Result<(), Error> {
+    let text = text_of(args, 0);
+    let pieces = match argument(args, 1, "sep") {
+        Some(sign) if sign.as_str() == Some("") => text.len() + 2,
+        Some(sign) => text.matches(sign.as_str().unwrap_or("\n")).count() + 1,
+        None => text.len() / 2 + 1,
+    };
+    if text.len() + pieces * NODE > HEAVIEST { Err(refused(Unusable::Heavy)) } else { Ok(()) }
+}
+
+fn printed(args: &[Value]) -> Result<(), Error> {
+    let Some(value) = args.first() else { return Ok(()) };
+    let weight = weigh(value).map_err(refused)?;
+    room_for(weight.bytes.saturating_add(weight.nodes * weight.levels * 4))
+}
+
+fn replaced(args: &[Value]) -> Result<(), Error> {
+    let (text, from, to) = (text_of(args, 0), text_of(args, 1), text_of(args, 2));
+    let found = if from.is_empty() { text.len() + 1 } else { text.matches(from).count() };
+    room_for(text.len().saturating_add(found.saturating_mul(to.len())))
+}
+
+/// Lists that are added up one by one would be copied again and again.
+fn summed(args: &[Value]) -> Result<(), Error> {
+    match argument(args, 2, "start") {
+        Some(start) if !start.is_number() => Err(wrong("`sum` adds numbers, so its `start` is one")),
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,332 @@
+//! Expressions: `{{ input.host }}` in texts, bare in `when` and `forEach`. No statements, no loops, no calls; a
+//! template library evaluates them, bounded in steps, in memory on the way, and in what they give.
+
+mod budget;
+mod functions;
+mod json;
+mod source;
+mod template;
+mod url;
+mod weigh;
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use minijinja::{ErrorKind, Expression};
+use serde_json::Value;
+use thiserror::Error;
+
+pub use budget::{Budget, LARGEST_GAIN, MOST_STEPS};
+use budget::{End, STEPS};
+use functions::{BUDGET, ENGINE, WHOLE};
+pub use functions::{FILTERS, TESTS};
+pub use json::JsonTemplate;
+pub use source::DEEPEST_EXPRESSION;
+pub use template::{Piece, Template};
+pub use url::UrlTemplate;
+use weigh::{Unusable, to_json};
+
+/// The longest text that may hold expressions, in bytes.
+pub const LONGEST_TEMPLATE: usize = 8 * 1024;
+/// The longest text that an expression may give, in bytes.
+pub const LONGEST_RESULT: usize = 1024 * 1024;
+
+/// Why an expression could not be read or evaluated.
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+#[error("in the expression `{expression}`: {reason}")]
+pub struct ExprError {
+    /// The expression, as written; the beginning of a long one.
+    pub expression: String,
+    /// What is wrong with it.
+    pub reason: String,
+    /// What to do about it, where that is known.
+    pub hint: Option<String>,
+}
+
+impl ExprError {
+    fn new(expression: &str, reason: impl ToString) -> Self {
+        const SHOWN: usize = 200;
+        let mut shown: String = expression.chars().take(SHOWN).collect();
+        if shown.len() < expression.len() {
+            shown.push('…');
+        }
+        ExprError { expression: shown, reason: reason.to_string(), hint: None }
+    }
+
+    fn hint(self, hint: impl Into<Option<String>>) -> Self {
+        ExprError { hint: hint.into(), ..self }
+    }
+
+    /// What to do about an expression that could not be evaluated.
+    pub fn remedy(&self) -> String {
+        self.hint.clone().unwrap_or_else(|| {
+            "Compare the names in the expression with the task's input and the outputs of earlier sub-tasks"
+                .to_owned()
+        })
+    }
+}
+
+/// How strictly a definition is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reading {
+    /// It is new: an expression that cannot be read is an error.
+    New,
+    /// It was accepted once, maybe by a version that knew other names: an expression that cannot be read fails
+    /// where it is evaluated.
+    Stored,
+}
+
+/// The values that an expression sees, by root, and the budget it spends. Cheap to clone.
+#[derive(Clone, Debug, Default)]
+pub struct Scope {
+    roots: Vec<(&'static str, minijinja::Value)>,
+    all: minijinja::Value,
+    budget: Budget,
+}
+
+impl Scope {
+    /// From the roots by name, such as `input` and `subTasks`, with a budget of its own.
+    pub fn new(roots: impl IntoIterator<Item = (&'static str, minijinja::Value)>) -> Self {
+        Scope::within(roots.into_iter().collect(), Budget::default())
+    }
+
+    fn within(roots: Vec<(&'static str, minijinja::Value)>, budget: Budget) -> Self {
+        let spent = (BUDGET, minijinja::Value::from_object(budget.clone()));
+        let all = minijinja::Value::from_pairs(roots.iter().cloned().chain([spent]));
+        Scope { roots, all, budget }
+    }
+
+    /// This scope with one more root, for the parts of an answer.
+    pub fn with(&self, name: &'static str, value: minijinja::Value) -> Self {
+        let roots = self.roots.iter().cloned().chain([(name, value)]).collect();
+        Scope::within(roots, self.budget.clone())
+    }
+
+    /// This scope, spending another budget.
+    pub fn spending(self, budget: Budget) -> Self {
+        Scope::within(self.roots, budget)
+    }
+
+    /// Charges the budget for text that is written beside expressions.
+    fn charge(&self, bytes: usize) -> Result<(), ExprError> {
+        if self.budget.take(bytes) { Ok(()) } else { Err(ExprError::new("", Unusable::Spent)) }
+    }
+
+    /// This scope with another value for a root that it has.
+    pub fn replaced(&self, name: &'static str, value: &Value) -> Self {
+        let value = visible(value);
+        let roots = self
+            .roots
+            .iter()
+            .map(|(root, old)| (*root, if *root == name { value.clone() } else { old.clone() }));
+        Scope::within(roots.collect(), self.budget.clone())
+    }
+}
+
+/// One expression, parsed once.
+pub struct Expr {
+    source: String,
+    /// Without one, why it is none.
+    compiled: Result<Expression<'static, 'static>, ExprError>,
+}
+
+impl std::fmt::Debug for Expr {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Expr({})", self.source)
+    }
+}
+
+impl Expr {
+    /// Parses; `{{ … }}` around the whole is allowed and taken off.
+    pub fn parse(text: &str) -> Result<Self, ExprError> {
+        Expr::read(text, Reading::New)
+    }
+
+    /// Parses as strictly as its definition is read.
+    pub(crate) fn read(text: &str, reading: Reading) -> Result<Self, ExprError> {
+        let trimmed = text.trim();
+        let inner =
+            trimmed.strip_prefix("{{").and_then(|rest| rest.strip_suffix("}}")).unwrap_or(trimmed).trim();
+        let compiled = if text.len() > LONGEST_TEMPLATE {
+            Err(ExprError::new(inner, format!("longer than {LONGEST_TEMPLATE} bytes")))
+        } else {
+            compile(inner)
+        };
+        match (compiled, reading) {
+            (Err(e), Reading::New) => Err(e),
+            (compiled, _) => Ok(Expr { source: inner.to_owned(), compiled }),
+        }
+    }
+
+    /// The dotted names it reads, such as `input.host` and `subTasks.Fetch.output`, sorted.
+    pub fn names(&self) -> Vec<String> {
+        let names = self.compiled.as_ref().map(|compiled| compiled.undeclared_variables(true));
+        let mut names: Vec<String> = names.unwrap_or_default().into_iter().collect();
+        names.sort();
+        names
+    }
+
+    /// As written, without braces.
+    pub fn source(&self) -> &str {
+        &self.source
+    }
+
+    /// Evaluates, and makes something of the value. Whatever goes wrong is this expression's own error.
+    fn run<T>(
+        &self,
+        scope: &Scope,
+        made: impl FnOnce(minijinja::Value) -> Result<T, ExprError>,
+    ) -> Result<T, ExprError> {
+        let compiled = self.compiled.as_ref().map_err(ExprError::clone)?;
+        if !scope.budget.has_steps() {
+            let reason =
+                format!("the expressions that are evaluated together take more than {MOST_STEPS} steps");
+            return Err(self.too_much(reason));
+        }
+        let evaluated = catch_unwind(AssertUnwindSafe(|| match compiled.eval(&scope.all) {
+            Ok(value) if value.is_undefined() => {
+                (End::Well, Err(ExprError::new(&self.source, "it names a value that does not exist")))
+            }
+            Ok(value) => (End::Well, made(value)),
+            Err(e) if e.kind() == ErrorKind::OutOfFuel => {
+                (End::OutOfSteps, Err(self.too_much(format!("it takes more than {STEPS} steps"))))
+            }
+            Err(e) => {
+                let reason = e.detail().map_or_else(|| e.kind().to_string(), str::to_owned);
+                (End::Failed, Err(ExprError::new(&self.source, reason)))
+            }
+        }));
+        let (end, value) = evaluated.unwrap_or_else(|_| {
+            let e =
+                ExprError::new(&self.source, "its evaluation ended in a way that Longhaul did not foresee");
+            let hint =
+                "Write it in another way, and report this with the server's log of that moment".to_owned();
+            (End::OutOfSteps, Err(e.hint(hint)))
+        });
+        scope.budget.end(end);
+        value
+    }
+
+    fn too_much(&self, reason: String) -> ExprError {
+        let hint = "Let it work on less: shorter lists and texts, or one part in each of several sub-tasks";
+        ExprError::new(&self.source, reason).hint(hint.to_owned())
+    }
+
+    fn unusable(&self, why: &Unusable) -> ExprError {
+        match why {
+            Unusable::Heavy | Unusable::Spent | Unusable::Deep => self.too_much(why.to_string()),
+            Unusable::Broken(_) | Unusable::NoJson(_) => ExprError::new(&self.source, why),
+        }
+    }
+
+    fn too_long(&self) -> ExprError {
+        self.too_much(format!("it gives more than {LONGEST_RESULT} bytes"))
+    }
+
+    /// Its value, with its type kept.
+    pub fn value(&self, scope: &Scope) -> Result<Value, ExprError> {
+        self.run(scope, |value| {
+            if value.as_str().is_some_and(|text| text.len() > LONGEST_RESULT) {
+                return Err(self.too_long());
+            }
+            to_json(&value, &scope.budget).map_err(|why| self.unusable(&why))
+        })
+    }
+
+    /// Whether its value counts as true.
+    pub fn holds(&self, scope: &Scope) -> Result<bool, ExprError> {
+        self.run(scope, |value| Ok(value.is_true()))
+    }
+
+    /// Its value as a text, and whether that is marked as encoded for where it stands.
+    fn text(&self, scope: &Scope) -> Result<(String, bool), ExprError> {
+        let mut safe = false;
+        let value = self.run(scope, |value| {
+            safe = value.is_safe();
+            if value.as_str().is_some_and(|text| text.len() > LONGEST_RESULT) {
+                return Err(self.too_long());
+            }
+            to_json(&value, &scope.budget).map_err(|why| self.unusable(&why))
+        })?;
+        match value {
+            Value::String(text) => Ok((text, safe)),
+            other if crate::value::size(&other) > LONGEST_RESULT => Err(self.too_long()),
+            other => Ok((other.to_string(), safe)),
+        }
+    }
+
+    fn append(&self, scope: &Scope, out: &mut String) -> Result<(), ExprError> {
+        let (text, _) = self.text(scope)?;
+        if out.len() + text.len() > LONGEST_RESULT {
+            return Err(self.too_long());
+        }
+        out.push_str(&text);
+        Ok(())
+    }
+}
+
+/// Compiles an expression as the library is to evaluate it.
+fn compile(source: &str) -> Result<Expression<'static, 'static>, ExprError> {
+    let written =
+        source::read(source).map_err(|wrong| ExprError::new(source, wrong.reason).hint(wrong.hint))?;
+    ENGINE
+        .compile_expression_owned(format!("({written})|{WHOLE}"))
+        .map_err(|e| ExprError::new(source, e.detail().map_or_else(|| e.to_string(), str::to_owned)))
+}
+
+/// A JSON value as an expression sees it.
+pub fn visible(value: &Value) -> minijinja::Value {
+    minijinja::Value::from(minijinja::value::Serde(value))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn scope() -> Scope {
+        let input = json!({"host": "esx1", "count": 3, "list": [1, 2], "on": false, "deep": {"a": null}});
+        Scope::new([("input", visible(&input))])
+    }
+
+    #[test]
+    fn a_whole_expression_keeps_its_type() {
+        for (text, expected) in [
+            ("{{ input.count }}", json!(3)),
+            ("{{ input.list }}", json!([1, 2])),
+            ("{{ input.on }}", json!(false)),
+            ("{{ input.count + 1 }}", json!(4)),
+            ("{{ {'a': input.count} }}", json!({"a": 3})),
+            ("host {{ input.host }}!", json!("host esx1!")),
+            ("{{ input.host }}{{ input.count }}", json!("esx13")),
+            ("{{ '}}' }}", json!("}}")),
+            ("plain", json!("plain")),
+        ] {
+            assert_eq!(Template::parse(text).unwrap().value(&scope()), Ok(expected), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_does_not_exist_is_an_error() {
+        for text in ["{{ input.nope }}", "{{ nope }}", "x {{ input.nope.deeper }}"] {
+            assert!(Template::parse(text).unwrap().value(&scope()).is_err(), "{text}");
+        }
+        for text in ["{{ input.host", "{{ }}", "{{ input. }}", "{{ 1 + }}"] {
+            assert!(Template::parse(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn names_are_found_and_conditions_hold() {
+        let expr = Expr::parse("input.host == 'esx1' and subTasks.Fetch.output.n > 1").unwrap();
+        assert_eq!(expr.names(), ["input.host", "subTasks.Fetch.output.n"]);
+        assert_eq!(Expr::parse("{{ input.host == 'esx1' }}").unwrap().holds(&scope()), Ok(true));
+        assert_eq!(Expr::parse("input.on").unwrap().holds(&scope()), Ok(false));
+    }
+
+    #[test]
+    fn work_and_results_are_bounded() {
+        let huge = Expr::parse("'-' * 100000000").unwrap();
+        assert!(huge.value(&scope()).is_err());
+        assert!(Expr::parse(&"a".repeat(LONGEST_TEMPLATE + 1)).is_err());
+    }
+}
