@@ -49,4 +49,7 @@ soak: setup ## two hours of load with a kill each minute (MINUTES=120)
 	$(CARGO) build --release --locked -p longhaul -p longhaul-proof
 	$(TARGET)/release/torture --faults f32 --minutes $(or $(MINUTES),120) --longhaul $(LONGHAUL)
 
-.PHONY: help setup run test test-clients test-python lint simulate bench torture torture-quick soak
+fuzz: ## each fuzz target for some minutes (MINUTES=5); needs nightly and cargo-fuzz
+	scripts/fuzz.sh $$(( $(or $(MINUTES),5) * 60 ))
+
+.PHONY: help setup run test test-clients test-python lint simulate bench torture torture-quick soak fuzz

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use longhaul_model::expr::{Scope, Template, visible};
+use longhaul_model::expr::{FILTERS, Scope, TESTS, Template, visible};
 use longhaul_model::workflow::definition_schema;
 use serde_json::Value;
 
@@ -71,6 +71,14 @@ fn tables_have_the_keys_of_the_schema() {
     let actions = schema.pointer("/$defs/action/properties").and_then(Value::as_object).expect("actions");
     for kind in actions.keys() {
         assert!(part("## Actions").contains(&format!("`{kind}`")), "the action {kind} is not named");
+    }
+}
+
+#[test]
+fn every_filter_and_test_is_listed() {
+    let page = part("## Expressions");
+    for name in FILTERS.iter().chain(TESTS) {
+        assert!(page.contains(&format!("`{name}`")), "`{name}` is not listed");
     }
 }
 

@@ -285,7 +285,7 @@ fn tojson(state: &mut State, value: &Value, args: Rest<ValueOrKwargs>) -> Result
 fn escape(value: &Value) -> Result<Value, Error> {
     PLAIN
         .empty_state()
-        .apply_filter("escape", &[value.clone()])
+        .apply_filter("escape", std::slice::from_ref(value))
         .map(|escaped| Value::from(escaped.as_str().unwrap_or_default()))
 }
 

@@ -14,7 +14,8 @@ use crate::workflow::with;
 
 /// An input with a list of so many objects, and a text of so many lines.
 fn input(items: u32, lines: usize) -> Value {
-    let item = |n: u32| json!({"id": format!("host-{n}"), "n": n % 97, "up": n % 3 == 0, "site": n % 7});
+    let item =
+        |n: u32| json!({"id": format!("host-{n}"), "n": n % 97, "up": n.is_multiple_of(3), "site": n % 7});
     json!({
         "n": 100_000_000, "text": "<é\n".repeat(lines), "short": "a.b", "one": 1, "none": null, "yes": true,
         "list": (0..items).map(item).collect::<Vec<_>>(), "few": [3, 1, 2], "map": {"a": 1, "b": [true]},

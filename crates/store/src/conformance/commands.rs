@@ -1,12 +1,13 @@
 //! Changing tasks: whole or not at all, told after the commit, found again however long ago they ended.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use longhaul_model::{Command, Effect, Outcome, Refused, Span, SubTaskStatus, TaskStatus, Token};
 use serde_json::json;
 
 use super::support::*;
-use crate::StoreError;
+use crate::{StoreError, Submission};
 
 /// A refusal is answered, and nothing changed.
 pub async fn refused_command_changes_nothing(fixture: &mut impl Fixture) {
@@ -196,5 +197,44 @@ pub async fn long_ended_task_is_retried(fixture: &mut impl Fixture) {
     assert_eq!(record(&*store, id).state.status, TaskStatus::Successful);
     let all = store.list(&Default::default()).expect("a list").total;
     assert_eq!(all, 3_001);
+    store.close().await;
+}
+
+/// A change that a fault of ours ends is answered, and costs neither other tasks nor the store: its task is as
+/// it was before, can be cancelled, and goes on once the fault is gone.
+pub async fn change_that_panics_costs_only_its_task(fixture: &mut impl Fixture) {
+    let (store, env) = (fixture.open().await, fixture.env());
+    let sink = Arc::new(Faulty::default());
+    store.attach(sink.clone());
+    let two = put(&*store, definition("two", "T_RUN", 2)).await;
+    let one = put(&*store, definition("one", "T_RUN", 1)).await;
+    let goes_on = start(&*store, &env, &two, "goes-on").await;
+    let cancelled = start(&*store, &env, &two, "cancelled").await;
+    let before = record(&*store, goes_on);
+    sink.0.store(true, Ordering::Relaxed);
+    let spoilt = Submission { task: task(&env, &two, "spoilt", None), key: None, audit: None, newest: false };
+    let id = spoilt.task.id();
+    assert!(matches!(store.submit(spoilt).await, Err(StoreError::Corrupt(_))));
+    assert!(matches!(store.get(id), Err(StoreError::NotFound)));
+    let end = || Command::Complete { sub_task: 0, token: Token(1), output: None, by: None, next: None };
+    // The last ones find a task that an earlier change of the same transaction may have spoilt.
+    for _ in 0..3 {
+        let (first, second) =
+            tokio::join!(store.command(cancelled, end(), None), store.command(goes_on, end(), None));
+        assert!(matches!((first, second), (Err(StoreError::Corrupt(_)), Err(StoreError::Corrupt(_)))));
+        assert_eq!(sub_tasks(&record(&*store, goes_on)), sub_tasks(&before));
+    }
+    sink.0.store(false, Ordering::Relaxed);
+    let sound = start(&*store, &env, &one, "sound").await;
+    sink.0.store(true, Ordering::Relaxed);
+    complete(&*store, sound, 0, None).await;
+    let cancel = Command::Cancel { by: "me".into(), grace: Span(0) };
+    store.command(cancelled, cancel, None).await.expect("cancelled");
+    assert_eq!(record(&*store, sound).state.status, TaskStatus::Successful);
+    sink.0.store(false, Ordering::Relaxed);
+    store.close().await;
+    let store = fixture.open().await;
+    complete(&*store, goes_on, 0, None).await;
+    assert_eq!(record(&*store, goes_on).sub_tasks[0].status, SubTaskStatus::Successful);
     store.close().await;
 }

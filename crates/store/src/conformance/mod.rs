@@ -46,6 +46,7 @@ macro_rules! store_conformance {
             commands::outputs_and_attempts_are_kept,
             commands::large_task_is_kept_whole,
             commands::long_ended_task_is_retried,
+            commands::change_that_panics_costs_only_its_task,
             lists::lists_agree_with_counting_by_hand,
             lists::totals_follow_changes,
             lists::children_are_listed_in_numbers,

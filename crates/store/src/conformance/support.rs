@@ -1,9 +1,12 @@
 //! Pieces of the suite: a store to test, tasks in a line, a sink that remembers.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use longhaul_model::workflow::{Definition, Workflow};
-use longhaul_model::{Command, Effect, Env, NodeId, Record, Spec, SubTask, Task, TaskId, Timestamp, Token};
+use longhaul_model::{
+    Command, Effect, Env, NodeId, Permit, Record, Spec, SubTask, Task, TaskId, Timestamp, Token,
+};
 use parking_lot::Mutex;
 use serde_json::{Value, json};
 
@@ -111,6 +114,19 @@ impl CommitSink for Remembering {
         for commit in commits {
             all.extend(commit.effects.into_iter().map(|effect| (commit.id, effect)));
         }
+    }
+}
+
+/// Has a fault of ours planted in it: while that is there, a change that asks for room panics.
+#[derive(Default)]
+pub struct Faulty(pub AtomicBool);
+
+impl CommitSink for Faulty {
+    fn committed(&self, _: Vec<Commit>) {}
+
+    fn permit(&self) -> Option<Permit> {
+        assert!(!self.0.load(Ordering::Relaxed), "a planted fault");
+        Some(Permit::default())
     }
 }
 

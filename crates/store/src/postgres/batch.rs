@@ -42,6 +42,8 @@ pub(super) struct Batch<'a> {
     pub(super) missing: HashSet<TaskId>,
     /// What cannot be read, and why.
     pub(super) damaged: HashMap<TaskId, String>,
+    /// Why the whole transaction cannot be written: what a job did to a task is lost.
+    pub(super) spoilt: Option<String>,
     pub(super) keys: Keys,
     pub(super) logs: Logs,
     pub(super) notes: Notes,
@@ -85,6 +87,7 @@ impl<'a> Batch<'a> {
             tasks: HashMap::new(),
             missing: HashSet::new(),
             damaged: HashMap::new(),
+            spoilt: None,
             keys: Keys::default(),
             logs: Logs::default(),
             notes: Notes::default(),
@@ -166,6 +169,9 @@ impl<'a> Batch<'a> {
             done.push(self.job(job).await?);
         }
         self.hand_on().await?;
+        if let Some(why) = self.spoilt.take() {
+            return Err(StoreError::Corrupt(why));
+        }
         self.refresh(&mut done);
         self.write().await?;
         Ok(done)

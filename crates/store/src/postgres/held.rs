@@ -89,6 +89,11 @@ impl Held {
         }
     }
 
+    /// True if the transaction has changed it.
+    pub(super) fn has_changed(&self) -> bool {
+        self.changed || self.was == Was::New
+    }
+
     fn is_active(&self) -> bool {
         self.loaded.task.record().state.status == TaskStatus::InProgress
     }

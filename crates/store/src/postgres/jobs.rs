@@ -143,6 +143,8 @@ impl Batch<'_> {
         }
         // Taken out of the map, as `settle_claims` needs `self` mutably.
         let mut held = self.tasks.remove(&id).ok_or(StoreError::NotFound)?;
+        let way_out = matches!(command, Command::Cancel { .. } | Command::Release { .. });
+        let again = way_out.then(|| command.clone());
         let done = match self.apply(&mut held.loaded.task, command) {
             Ok(mut change) => {
                 self.settle_claims(&held.loaded.task, &change);
@@ -150,6 +152,17 @@ impl Batch<'_> {
                 let grants = grants(held.loaded.task.record(), &mut change);
                 self.tell(id, change);
                 Ok(grants)
+            }
+            // What is in memory is spoilt; the rows are as they were.
+            Err(StoreError::Corrupt(why)) => {
+                self.shared.damaged.found(id, &why);
+                if held.has_changed() {
+                    // What earlier jobs did to it is lost with it: each is run by itself.
+                    self.spoilt = Some(why.clone());
+                }
+                self.damaged.insert(id, why.clone());
+                let Some(command) = again else { return Err(StoreError::Corrupt(why)) };
+                return self.change_unread(id, &command, why).await.map(|()| Vec::new());
             }
             Err(e) => Err(e),
         };
