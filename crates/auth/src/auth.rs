@@ -12,6 +12,7 @@ use crate::config::AuthConfig;
 use crate::denied::{Denied, Reason};
 use crate::directory::{Account, Directory};
 use crate::error::StartError;
+use crate::names::is_reserved;
 use crate::noted::Refusals;
 use crate::oidc::{Fetch, HttpFetch, Oidc, Shown};
 use crate::password::{Hasher, Hashing, Verified};
@@ -177,12 +178,12 @@ impl Auth {
         Ok(account.principal.clone())
     }
 
-    /// An external who has the name of an account here would be taken for it in every log and list.
+    /// An external who has the name of an account here, or one that looks like it, would be taken for it in every log and list.
     pub(crate) fn unless_taken(&self, external: Principal) -> Result<Principal, Denied> {
-        match self.directory.by_name(&external.name) {
-            Some(_) => Err(Reason::NameTaken.into()),
-            None => Ok(external),
+        if is_reserved(&external.name) || self.directory.looking_like(&external.name).is_some() {
+            return Err(Reason::NameTaken.into());
         }
+        Ok(external)
     }
 }
 

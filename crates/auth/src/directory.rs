@@ -10,6 +10,7 @@ use longhaul_model::{Env, Timestamp};
 use longhaul_store::{Accounts, StoreError, User, Users};
 use parking_lot::{Mutex, RwLock};
 
+use crate::names::Looks;
 use crate::principal::{Kind, Principal};
 
 /// What is known may be so old, in milliseconds.
@@ -37,6 +38,8 @@ struct Snapshot {
     /// By name in lower case.
     by_name: HashMap<Box<str>, Arc<Account>>,
     by_key: HashMap<[u8; 32], (Arc<Account>, Arc<Use>)>,
+    /// By what names look like, each in two ways of writing it.
+    by_look: HashMap<(bool, Box<str>), Arc<str>>,
 }
 
 pub(crate) struct Directory {
@@ -75,6 +78,12 @@ impl Directory {
             return snapshot.by_name.get(name.to_ascii_lowercase().as_str()).cloned();
         }
         snapshot.by_name.get(name).cloned()
+    }
+
+    /// The name of an account that a name is, or can be taken for.
+    pub(crate) fn looking_like(&self, name: &str) -> Option<Arc<str>> {
+        let snapshot = self.fresh();
+        Looks::of(name).each().into_iter().find_map(|look| snapshot.by_look.get(&look).cloned())
     }
 
     /// The account of an API key by the key's digest; remembers that it was used.
@@ -161,6 +170,9 @@ impl Directory {
                 });
                 kept.insert(key.id.clone(), used.clone());
                 snapshot.by_key.insert(key.hash, (account.clone(), used));
+            }
+            for look in Looks::of(&account.user.name).each() {
+                snapshot.by_look.insert(look, account.principal.name.clone());
             }
             snapshot.by_name.insert(account.user.name.to_ascii_lowercase().into(), account);
         }

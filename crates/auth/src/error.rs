@@ -115,6 +115,12 @@ pub enum UserError {
     /// The name cannot be one.
     #[error("`name` is 1 to 64 letters, digits and `. _ @ \\ - +`, and not `me`")]
     BadName,
+    /// The name is one that the server uses for itself, or looks like one.
+    #[error("`name` is one that the server uses for itself, or looks like one: choose another")]
+    ReservedName,
+    /// The name could be taken for that of another account.
+    #[error("`name` looks like the account `{0}`: choose one that cannot be taken for it")]
+    Lookalike(String),
     /// The password is not allowed.
     #[error("{0}")]
     Weak(#[from] Weak),

@@ -14,6 +14,7 @@ mod directory;
 mod error;
 mod keys;
 mod login;
+mod names;
 mod noted;
 mod oidc;
 mod password;

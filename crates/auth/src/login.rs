@@ -13,9 +13,10 @@ use crate::compact::Compact;
 use crate::denied::Denied;
 use crate::directory::Account;
 use crate::error::{LoginError, RefreshError};
+use crate::names::is_name;
 use crate::oidc::Shown;
 use crate::password::LONGEST;
-use crate::principal::{Kind, Principal, is_name};
+use crate::principal::{Kind, Principal};
 use crate::{access, api_key, noted};
 
 /// With what somebody comes.

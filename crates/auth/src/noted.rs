@@ -11,7 +11,7 @@ use parking_lot::Mutex;
 use crate::auth::Auth;
 use crate::error::LoginError;
 use crate::login::LoginRequest;
-use crate::principal::is_name;
+use crate::names::is_name;
 
 /// The call that logs in.
 const LOGIN: &str = "createToken";

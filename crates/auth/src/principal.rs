@@ -1,4 +1,4 @@
-//! Who it is, once that is known; and which names accounts may have.
+//! Who it is, once that is known.
 
 use std::fmt;
 use std::str::FromStr;
@@ -51,62 +51,5 @@ impl FromStr for Kind {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let all = [Kind::User, Kind::Service, Kind::External];
         all.into_iter().find(|kind| kind.code().eq_ignore_ascii_case(text)).ok_or(())
-    }
-}
-
-/// May an account have this name? 1 to 64 letters, digits and `. _ @ \ - +`; not what would mean something else in a
-/// path.
-pub(crate) fn is_name(name: &str) -> bool {
-    let plain = |c: u8| c.is_ascii_alphanumeric() || br"._@\-+".contains(&c);
-    (1..=64).contains(&name.len())
-        && name.bytes().all(plain)
-        && !matches!(name, "." | "..")
-        && !name.eq_ignore_ascii_case("me")
-}
-
-/// May somebody whom another issuer knows have this name? Anything readable on one line.
-pub(crate) fn is_external_name(name: &str) -> bool {
-    (1..=128).contains(&name.chars().count()) && !name.chars().any(char::is_control) && name.trim() == name
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn names_are_plain() {
-        let longest = "x".repeat(64);
-        for good in ["a", "admin", "Anna.B-2_x+y@lab.local", r"LAB\anna", "...", longest.as_str()] {
-            assert!(is_name(good), "{good}");
-        }
-        let too_long = "x".repeat(65);
-        for bad in [
-            "",
-            ".",
-            "..",
-            "me",
-            "ME",
-            "a b",
-            "a/b",
-            "a%20",
-            "ünal",
-            "a\n",
-            "a\0",
-            "<b>",
-            "a:b",
-            too_long.as_str(),
-        ] {
-            assert!(!is_name(bad), "{bad:?}");
-        }
-    }
-
-    #[test]
-    fn external_names_are_one_line() {
-        for good in ["Ünal Öz", "a@b.c", "CN=anna,O=lab"] {
-            assert!(is_external_name(good), "{good}");
-        }
-        for bad in ["", " a", "a ", "a\nb", "a\u{7f}", &"x".repeat(129)] {
-            assert!(!is_external_name(bad), "{bad:?}");
-        }
     }
 }

@@ -10,8 +10,9 @@ use crate::api_key;
 use crate::auth::Auth;
 use crate::directory::Account;
 use crate::error::UserError;
+use crate::names::{is_name, is_reserved};
 use crate::password;
-use crate::principal::{Kind, Principal, is_name};
+use crate::principal::{Kind, Principal};
 use crate::role::Role;
 
 /// An account as it may be shown.
@@ -111,6 +112,15 @@ impl Auth {
         let NewUser { name, role, password, service } = new;
         if !is_name(&name) {
             return Err(UserError::BadName);
+        }
+        if is_reserved(&name) {
+            return Err(UserError::ReservedName);
+        }
+        self.directory.look()?;
+        if let Some(other) =
+            self.directory.looking_like(&name).filter(|other| !other.eq_ignore_ascii_case(&name))
+        {
+            return Err(UserError::Lookalike(other.to_string()));
         }
         let now = self.env.now();
         let (password_hash, key) = match (service, password) {

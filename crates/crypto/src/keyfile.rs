@@ -82,6 +82,7 @@ impl KeyFile {
         if mode & 0o077 != 0 {
             return Err(KeyringError::Exposed { path: path.to_owned(), mode });
         }
+        check_folder(path)?;
         let mut text = Zeroizing::new(String::new());
         file.read_to_string(&mut text).map_err(io)?;
         let malformed = |why| KeyringError::Malformed { path: path.to_owned(), why };
@@ -135,10 +136,7 @@ impl KeyFile {
     fn put(&self, path: &Path, place: impl FnOnce(&Path) -> std::io::Result<()>) -> Result<(), KeyringError> {
         let io = |source| KeyringError::Io { doing: "write", path: path.to_owned(), source };
         let text = serde_json::to_vec_pretty(self).map(Zeroizing::new).map_err(|e| io(e.into()))?;
-        let folder = match path.parent() {
-            Some(folder) if !folder.as_os_str().is_empty() => folder.to_owned(),
-            _ => PathBuf::from("."),
-        };
+        let folder = folder_of(path);
         DirBuilder::new().recursive(true).mode(0o700).create(&folder).map_err(io)?;
         // A name of its own: other processes may be at the same.
         let mut partial = path.as_os_str().to_owned();
@@ -151,6 +149,25 @@ impl KeyFile {
         written.map_err(io)?;
         File::open(&folder).and_then(|folder| folder.sync_all()).map_err(io)
     }
+}
+
+/// The folder that a file is in.
+fn folder_of(path: &Path) -> PathBuf {
+    match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder.to_owned(),
+        _ => PathBuf::from("."),
+    }
+}
+
+/// Refuses a folder in which others than its owner may put another file in the place of this one.
+fn check_folder(path: &Path) -> Result<(), KeyringError> {
+    let folder = folder_of(path);
+    let io = |source| KeyringError::Io { doing: "read", path: folder.clone(), source };
+    let mode = std::fs::metadata(&folder).map_err(io)?.permissions().mode() & 0o7777;
+    if mode & 0o022 != 0 && mode & 0o1000 == 0 {
+        return Err(KeyringError::Exchangeable { folder, mode });
+    }
+    Ok(())
 }
 
 fn write(path: &Path, text: &[u8]) -> std::io::Result<()> {

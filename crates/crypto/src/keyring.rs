@@ -27,6 +27,17 @@ pub enum KeyringError {
         /// Its permissions.
         mode: u32,
     },
+    /// Others may put another file in its place.
+    #[error(
+        "others than its owner may write the folder of the keys, {} (its mode is {mode:o}): chmod go-w {}",
+        folder.display(), folder.display()
+    )]
+    Exchangeable {
+        /// The folder.
+        folder: PathBuf,
+        /// Its permissions.
+        mode: u32,
+    },
     /// It is no key file of ours. It is left as it is.
     #[error("the key file {} cannot be used: {why}; restore it from a backup", path.display())]
     Malformed {

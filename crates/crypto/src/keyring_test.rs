@@ -62,6 +62,14 @@ fn file_that_others_may_read_is_refused() {
         let text = refusal.to_string();
         assert!(text.contains(&format!("{exposed:04o}")) && text.contains("chmod 600"), "{text}");
     }
+    let folder = path.parent().expect("a folder");
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).expect("set");
+    for open in [0o720, 0o702, 0o777] {
+        std::fs::set_permissions(folder, std::fs::Permissions::from_mode(open)).expect("set");
+        let Err(refusal) = Keyring::open(&path, ROTATION, NOW) else { panic!("folder {open:o} was let in") };
+        assert!(refusal.to_string().contains(&format!("chmod go-w {}", folder.display())), "{refusal}");
+    }
+    std::fs::set_permissions(folder, std::fs::Permissions::from_mode(0o700)).expect("set");
     std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o400)).expect("set");
     drop(open(&path, NOW));
 }

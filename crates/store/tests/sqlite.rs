@@ -76,6 +76,54 @@ async fn backup_is_a_store_of_its_own() {
     store.close().await;
 }
 
+/// A backup is for its owner's eyes from its first byte on, whatever the process makes its files with.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn backup_is_for_its_owner_only() {
+    use std::os::unix::fs::PermissionsExt;
+    let mut files = Files::new();
+    let store = files.open().await;
+    let target = tempfile::tempdir().unwrap();
+    let file = target.path().join("copy.db");
+    let modes = || {
+        let found = std::fs::read_dir(target.path()).unwrap().map(|entry| entry.unwrap());
+        found.map(|entry| entry.metadata().unwrap().permissions().mode() & 0o777).collect::<Vec<_>>()
+    };
+    let mut seen = 0;
+    longhaul_store::sqlite::backup(files.directory.path(), &file, |_, _| {
+        seen += 1;
+        assert_eq!(modes(), [0o600]);
+    })
+    .unwrap();
+    assert!(seen > 0);
+    assert_eq!(modes(), [0o600]);
+    let own = std::fs::read_dir(files.directory.path()).unwrap().map(|entry| entry.unwrap());
+    for entry in own {
+        let mode = entry.metadata().unwrap().permissions().mode() & 0o777;
+        assert_eq!(mode, 0o600, "{}", entry.path().display());
+    }
+    store.close().await;
+}
+
+/// Whoever may write the directory decides what the server reads.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn directory_that_others_may_write_is_refused() {
+    use std::os::unix::fs::PermissionsExt;
+    let files = Files::new();
+    let directory = files.directory.path();
+    let set = |mode| std::fs::set_permissions(directory, PermissionsExt::from_mode(mode)).unwrap();
+    for mode in [0o720, 0o702, 0o770, 0o777, 0o1777, 0o2775] {
+        set(mode);
+        let refused = Sqlite::open(directory, files.env());
+        let Err(StoreError::Open(message)) = refused else { panic!("{mode:o} was let in") };
+        assert!(message.contains(&format!("its mode is {mode:o}): chmod go-w /")), "{message}");
+        assert_eq!(std::fs::read_dir(directory).unwrap().count(), 0, "nothing is made there");
+    }
+    for mode in [0o755, 0o750, 0o700] {
+        set(mode);
+        Sqlite::open(directory, files.env()).unwrap().close().await;
+    }
+}
+
 /// Documents written before outputs were measured are read: up to 128 levels, plus those that rows wrap
 /// around them.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -7,7 +7,8 @@ use super::Shown;
 use crate::access::in_time;
 use crate::config::OidcConfig;
 use crate::denied::{Denied, Reason};
-use crate::principal::{Kind, Principal, is_external_name};
+use crate::names::is_external_name;
+use crate::principal::{Kind, Principal};
 use crate::role::Role;
 
 /// Checks the claims and gives whom they stand for.

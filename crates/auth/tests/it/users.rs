@@ -21,6 +21,14 @@ async fn accounts_are_made_by_the_rules() {
     for name in ["", "a b", "me", "..", &"x".repeat(65)] {
         assert!(matches!(why(new(name, Some(good), false)).await, UserError::BadName), "{name:?}");
     }
+    for name in ["server", "Anonymous", "SYSTEM", "systern", "nob0dy"] {
+        let refused = why(new(name, Some(good), false)).await;
+        assert!(matches!(refused, UserError::ReservedName), "{name}: {refused:?}");
+    }
+    for (name, other) in [("adrnin", "admin"), ("AdrnIn", "admin")] {
+        let refused = why(new(name, Some(good), false)).await;
+        assert!(matches!(&refused, UserError::Lookalike(taken) if taken == other), "{name}: {refused:?}");
+    }
     assert!(matches!(why(new("anna", Some("short"), false)).await, UserError::Weak(Weak::Short)));
     assert!(matches!(
         why(new("anna.is.here.x", Some("Anna.is.here.X"), false)).await,

@@ -19,6 +19,7 @@ mod workflow;
 use anyhow::Context as _;
 use kept::{Kept, Sessions};
 use longhaul_client::{Client, ClientBuilder, Credentials, Login, Session};
+use nix::sys::stat::{Mode, umask};
 use serde_json::Value;
 pub(crate) use workflow::Linted;
 
@@ -37,6 +38,10 @@ pub(crate) struct Context {
 
 /// Runs a command to its end.
 pub(crate) fn run(command: Command, global: &Global, out: Out, again: Again) -> Result<Code, Failure> {
+    if matches!(command, Command::Serve(_) | Command::Backup(_) | Command::Migrate(_)) {
+        // Whatever these make holds tasks or keys.
+        umask(Mode::from_bits_truncate(0o077));
+    }
     match command {
         Command::Serve(args) => crate::serve::run(*args, out, again),
         Command::Task(command) => blocking(async { task::run(command, &context(global, out).await?).await }),

@@ -117,7 +117,10 @@ impl From<UserError> for ApiError {
             }
             UserError::NoApiKey(_) => of(StatusCode::NOT_FOUND, "API_KEY_NOT_FOUND")
                 .remedy("GET /v1/users/{name} lists those of an account"),
-            UserError::BadName | UserError::BadKeyName => ApiError::field("/name", message),
+            UserError::BadName
+            | UserError::ReservedName
+            | UserError::Lookalike(_)
+            | UserError::BadKeyName => ApiError::field("/name", message),
             UserError::Weak(_) | UserError::PasswordMissing | UserError::PasswordOfService => {
                 ApiError::field("/password", message)
             }

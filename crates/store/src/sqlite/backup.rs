@@ -34,6 +34,8 @@ pub fn backup(directory: &Path, file: &Path, mut progress: impl FnMut(u64, u64))
     if partial.exists() {
         std::fs::remove_file(&partial).map_err(|e| failed(&e))?;
     }
+    // It has all that the database has, and is for the same eyes from its first byte on.
+    open::make_private(&partial).map_err(|e| failed(&e))?;
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let source = Connection::open_with_flags(&database, flags).map_err(|e| failed(&e))?;
     let expected = std::fs::metadata(&database).map_err(|e| failed(&e))?.len();

@@ -2,7 +2,7 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Seek, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use longhaul_model::Timestamp;
@@ -42,6 +42,7 @@ pub(super) fn lock(directory: &Path) -> Result<DirectoryLock, StoreError> {
         StoreError::Open(format!("the data directory {} cannot be used: {e}", directory.display()))
     };
     std::fs::DirBuilder::new().recursive(true).mode(0o700).create(directory).map_err(failed)?;
+    check_alone(directory, std::fs::metadata(directory).map_err(failed)?.permissions().mode())?;
     let path = directory.join("longhaul.lock");
     let file = OpenOptions::new()
         .read(true)
@@ -72,6 +73,18 @@ pub(super) fn lock(directory: &Path) -> Result<DirectoryLock, StoreError> {
     }
 }
 
+/// Refuses a directory in which others than its owner may put files in the place of those that are there.
+fn check_alone(directory: &Path, mode: u32) -> Result<(), StoreError> {
+    if mode & 0o022 == 0 {
+        return Ok(());
+    }
+    let directory = directory.display();
+    Err(StoreError::Open(format!(
+        "others than its owner may write the data directory {directory} (its mode is {:o}): chmod go-w {directory}",
+        mode & 0o7777
+    )))
+}
+
 /// The connection that writes, on the newest schema.
 pub(super) fn writer(directory: &Path, now: Timestamp) -> Result<Connection, StoreError> {
     if rusqlite::version_number() < OLDEST_SQLITE {
@@ -79,6 +92,7 @@ pub(super) fn writer(directory: &Path, now: Timestamp) -> Result<Connection, Sto
     }
     let failed = |e: rusqlite::Error| StoreError::Open(format!("the database cannot be opened: {e}"));
     let path = database(directory);
+    make_private(&path).map_err(|e| StoreError::Open(format!("{}: {e}", path.display())))?;
     let mut connection = Connection::open(&path).map_err(failed)?;
     connection
         .execute_batch(
@@ -94,8 +108,12 @@ pub(super) fn writer(directory: &Path, now: Timestamp) -> Result<Connection, Sto
     Ok(connection)
 }
 
+/// Makes a file for its owner only, if it is not there; SQLite gives what it puts beside it the same mode.
+pub(super) fn make_private(path: &Path) -> std::io::Result<()> {
+    OpenOptions::new().append(true).create(true).mode(0o600).open(path).map(drop)
+}
+
 fn restrict(path: &Path) -> std::io::Result<()> {
-    use std::os::unix::fs::PermissionsExt;
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600))
 }
 

@@ -120,6 +120,26 @@ async fn forged_tokens_of_the_issuer_are_refused() {
             signed(with(&claims, "preferred_username", "Admin".into())),
             refused(Reason::NameTaken),
         ),
+        (
+            "a name that looks like the administrator's",
+            signed(with(&claims, "preferred_username", "adrnin".into())),
+            refused(Reason::NameTaken),
+        ),
+        (
+            "the administrator's name in letters of two scripts",
+            signed(with(&claims, "preferred_username", "\u{430}dmin".into())),
+            refused(Reason::Claims),
+        ),
+        (
+            "the administrator's name and what cannot be seen",
+            signed(with(&claims, "preferred_username", "admin\u{200b}".into())),
+            refused(Reason::Claims),
+        ),
+        (
+            "the server's own name",
+            signed(with(&claims, "preferred_username", "Server".into())),
+            refused(Reason::NameTaken),
+        ),
         ("no roles", signed(without(&claims, "roles")), Denied::NoRole),
         ("other roles", signed(with(&claims, "roles", json!(["staff", 7]))), Denied::NoRole),
         (
