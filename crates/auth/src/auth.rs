@@ -167,8 +167,7 @@ impl Auth {
                 return Err(Reason::Issuer.into());
             }
             let role = claims.role.parse().map_err(|_| Reason::Claims)?;
-            let name = claims.sub.as_ref().into();
-            return self.unless_taken(Principal { name, role, kind: Kind::External });
+            return self.unless_taken(Principal::new(claims.sub.as_ref(), role, Kind::External));
         };
         let account = self.directory.by_name(&claims.sub).ok_or(Reason::NoAccount)?;
         enabled(&account)?;

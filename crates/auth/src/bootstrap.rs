@@ -32,6 +32,7 @@ pub(crate) async fn first_admin(
         }
     };
     let user = User {
+        bounds: None,
         name: NAME.to_owned(),
         role: Role::Admin.code().to_owned(),
         kind: Kind::User.code().to_owned(),

@@ -10,8 +10,10 @@ use longhaul_model::{Env, Timestamp};
 use longhaul_store::{Accounts, StoreError, User, Users};
 use parking_lot::{Mutex, RwLock};
 
+use crate::bounds::Bounds;
 use crate::names::Looks;
 use crate::principal::{Kind, Principal};
+use crate::role::Role;
 
 /// What is known may be so old, in milliseconds.
 const FRESH: i64 = 5000;
@@ -161,7 +163,19 @@ impl Directory {
                 );
                 continue;
             };
-            let principal = Principal { name: user.name.as_str().into(), role, kind };
+            let mut principal = Principal::new(user.name.as_str(), role, kind);
+            if role == Role::Worker
+                && let Some(text) = &user.bounds
+            {
+                let Some(bounds) = Bounds::read(text) else {
+                    tracing::error!(
+                        user = user.name,
+                        "the bounds of an account cannot be read, and it is left out"
+                    );
+                    continue;
+                };
+                principal.bounds = Some(Arc::new(bounds));
+            }
             let account = Arc::new(Account { principal, user });
             for key in &account.user.api_keys {
                 let stored = key.last_used_at.map_or(0, |at| at.0);

@@ -118,6 +118,14 @@ pub enum UserError {
     /// The name is one that the server uses for itself, or looks like one.
     #[error("`name` is one that the server uses for itself, or looks like one: choose another")]
     ReservedName,
+    /// The bounds cannot be kept.
+    #[error("`{member}`: {message}")]
+    Bounds {
+        /// The list that it is about.
+        member: &'static str,
+        /// What is wrong with it.
+        message: &'static str,
+    },
     /// The name could be taken for that of another account.
     #[error("`name` looks like the account `{0}`: choose one that cannot be taken for it")]
     Lookalike(String),

@@ -7,6 +7,7 @@ mod access;
 mod api_key;
 mod auth;
 mod bootstrap;
+mod bounds;
 mod compact;
 mod config;
 mod denied;
@@ -25,6 +26,7 @@ mod tidy;
 mod users;
 
 pub use auth::Auth;
+pub use bounds::Bounds;
 pub use config::{AuthConfig, OidcConfig};
 pub use denied::{Denied, Reason};
 pub use error::{LoginError, RefreshError, RotateError, StartError, UserError};

@@ -96,8 +96,7 @@ impl Auth {
             }
             Basis::External { role } => {
                 let role = role.parse().map_err(|_| RefreshError::NotFound)?;
-                let name = token.user.as_str().into();
-                let external = self.unless_taken(Principal { name, role, kind: Kind::External });
+                let external = self.unless_taken(Principal::new(token.user, role, Kind::External));
                 match external {
                     Ok(external) if self.oidc.is_some() => Ok(self.mint(&external, None)),
                     _ => Err(RefreshError::NotFound),

@@ -4,6 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
+use crate::bounds::Bounds;
 use crate::role::Role;
 
 /// Somebody who was let in.
@@ -15,6 +16,25 @@ pub struct Principal {
     pub role: Role,
     /// What it is.
     pub kind: Kind,
+    /// What narrows the role of a worker.
+    pub bounds: Option<Arc<Bounds>>,
+}
+
+impl Principal {
+    /// Somebody with all of a role.
+    pub fn new(name: impl Into<Arc<str>>, role: Role, kind: Kind) -> Self {
+        Principal { name: name.into(), role, kind, bounds: None }
+    }
+
+    /// Whether it may work on a queue, so far as its role lets it work at all.
+    pub fn may_work_on(&self, queue: &str) -> bool {
+        self.bounds.as_ref().is_none_or(|bounds| bounds.allow_queue(queue))
+    }
+
+    /// Whether it may make a call, so far as its role lets it.
+    pub fn may_call(&self, action: &str) -> bool {
+        self.bounds.as_ref().is_none_or(|bounds| bounds.allow_action(action))
+    }
 }
 
 /// What a principal is.

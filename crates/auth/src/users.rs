@@ -8,6 +8,7 @@ use longhaul_store::{Audit, StoreError, User, UserChange};
 
 use crate::api_key;
 use crate::auth::Auth;
+use crate::bounds::Bounds;
 use crate::directory::Account;
 use crate::error::UserError;
 use crate::names::{is_name, is_reserved};
@@ -30,6 +31,8 @@ pub struct UserView {
     pub created_at: Timestamp,
     /// Its API keys, oldest first.
     pub api_keys: Vec<ApiKeyView>,
+    /// What a worker is bound to.
+    pub bounds: Bounds,
 }
 
 /// An API key as it may be shown.
@@ -63,6 +66,8 @@ pub struct NewUser {
     pub password: Option<Zeroizing<String>>,
     /// Is it a service?
     pub service: bool,
+    /// What a worker is bound to.
+    pub bounds: Bounds,
 }
 
 /// A change of an account: what is given becomes so.
@@ -74,6 +79,8 @@ pub struct UserPatch {
     pub disabled: Option<bool>,
     /// Its password.
     pub password: Option<Zeroizing<String>>,
+    /// What a worker is bound to; a list that is absent stays.
+    pub bounds: Bounds,
 }
 
 impl UserPatch {
@@ -83,6 +90,7 @@ impl UserPatch {
             self.role.map(|role| format!("role {role}")),
             self.disabled.map(|disabled| if disabled { "disabled" } else { "enabled" }.to_owned()),
             self.password.as_ref().map(|_| "new password".to_owned()),
+            self.bounds.written().map(|bounds| format!("bounds {bounds}")),
         ];
         parts.into_iter().flatten().collect::<Vec<_>>().join(", ")
     }
@@ -109,7 +117,7 @@ impl Auth {
         new: NewUser,
         note: Audit,
     ) -> Result<(UserView, Option<NewApiKey>), UserError> {
-        let NewUser { name, role, password, service } = new;
+        let NewUser { name, role, password, service, bounds } = new;
         if !is_name(&name) {
             return Err(UserError::BadName);
         }
@@ -122,6 +130,7 @@ impl Auth {
         {
             return Err(UserError::Lookalike(other.to_string()));
         }
+        check_bounds(&bounds, role)?;
         let now = self.env.now();
         let (password_hash, key) = match (service, password) {
             (false, Some(password)) => {
@@ -137,6 +146,7 @@ impl Auth {
             name,
             role: role.code().to_owned(),
             kind: if service { Kind::Service } else { Kind::User }.code().to_owned(),
+            bounds: bounds.written(),
             password_hash,
             disabled: false,
             epoch: 0,
@@ -169,8 +179,11 @@ impl Auth {
             }
             None => None,
         };
+        check_bounds(&patch.bounds, patch.role.unwrap_or(account.principal.role))?;
+        let before = account.user.bounds.as_deref().and_then(Bounds::read).unwrap_or_default();
+        let bounds = (!patch.bounds.is_empty()).then(|| before.with(patch.bounds).written()).flatten();
         let role = patch.role.map(|role| role.code().to_owned());
-        let change = UserChange::Settings { role, disabled: patch.disabled, password_hash };
+        let change = UserChange::Settings { role, disabled: patch.disabled, password_hash, bounds };
         self.change(name, change, Some(note)).await?;
         self.user(name)
     }
@@ -234,7 +247,7 @@ impl Auth {
             return Err(why.into());
         }
         let password_hash = Some(self.hasher.hash(new).await?);
-        let change = UserChange::Settings { role: None, disabled: None, password_hash };
+        let change = UserChange::Settings { role: None, disabled: None, password_hash, bounds: None };
         self.change(&who.name, change, Some(note)).await
     }
 
@@ -267,8 +280,21 @@ impl Auth {
             disabled: user.disabled,
             created_at: user.created_at,
             api_keys: api_keys.collect(),
+            bounds: account.principal.bounds.as_deref().cloned().unwrap_or_default(),
         }
     }
+}
+
+/// Refuses bounds that cannot be kept, or that would bound nothing.
+fn check_bounds(bounds: &Bounds, role: Role) -> Result<(), UserError> {
+    if let Some((member, message)) = bounds.mistake() {
+        return Err(UserError::Bounds { member, message });
+    }
+    if bounds.is_empty() || role == Role::Worker {
+        return Ok(());
+    }
+    let member = if bounds.queues.is_some() { "queues" } else { "actions" };
+    Err(UserError::Bounds { member, message: "bounds are for accounts of the role WORKER only" })
 }
 
 fn no_user(name: &str) -> UserError {

@@ -81,7 +81,13 @@ pub(crate) async fn with<T>(data: &Path, work: impl AsyncFnOnce(&Auth) -> Result
 /// One more key of the account, which is made if need be.
 pub(crate) async fn new_key(auth: &Auth) -> Result<Zeroizing<String>> {
     let note = |action| Audit::new("bench".into(), None, action);
-    let account = NewUser { name: ACCOUNT.to_owned(), role: Role::Admin, password: None, service: true };
+    let account = NewUser {
+        name: ACCOUNT.to_owned(),
+        role: Role::Admin,
+        password: None,
+        service: true,
+        bounds: Default::default(),
+    };
     let made = match auth.create_user(account, note("addUser")).await {
         Ok((_, made)) => made.context("a service account came without a key")?,
         // Its key was made before, and the file is gone.

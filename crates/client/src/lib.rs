@@ -27,7 +27,7 @@ pub use http::Client;
 pub use session::Session;
 pub use tasks::{Imported, Read, ResolveTask, StartTask, Started, TaskFilter, Versioned};
 pub use tokens::{Login, RefreshTokenBody, Tokens};
-pub use users::{ApiKeyBody, UserBody, UserChange};
+pub use users::{ApiKeyBody, NewUserBody, UserBody, UserChange};
 pub use work::{
     ClockBody, LockBody, LogBody, LogFilter, LogLineBody, NodeBody, QueueBody, QueueLimitsBody, WorkerBody,
 };

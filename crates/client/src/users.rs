@@ -23,6 +23,10 @@ pub struct UserBody {
     pub creation_timestamp: String,
     /// Its API keys.
     pub api_keys: Vec<ApiKeyBody>,
+    /// Of a worker: the queues that it is bound to.
+    pub queues: Option<Vec<String>>,
+    /// Of a worker: the calls that it is bound to.
+    pub actions: Option<Vec<String>>,
 }
 
 /// An API key, without the key.
@@ -48,6 +52,31 @@ pub struct UserChange<'a> {
     pub disabled: Option<bool>,
     /// Its password.
     pub password: Option<&'a str>,
+    /// Of a worker: the queues that it is bound to. None: as they are.
+    pub queues: &'a [String],
+    /// Of a worker: the calls that it is bound to. None: as they are.
+    pub actions: &'a [String],
+}
+
+/// What is to be known of a new account.
+#[derive(Clone, Default)]
+pub struct NewUserBody<'a> {
+    /// Its name.
+    pub name: &'a str,
+    /// What it may do.
+    pub role: &'a str,
+    /// A person's password; a service has none.
+    pub password: Option<&'a str>,
+    /// Of a worker: the queues that it is bound to. None: any.
+    pub queues: &'a [String],
+    /// Of a worker: the calls that it is bound to. None: all of its role.
+    pub actions: &'a [String],
+}
+
+/// Members for lists that have something in them.
+fn bounds<'a>(queues: &'a [String], actions: &'a [String]) -> impl Iterator<Item = (String, Value)> + 'a {
+    let lists = [("queues", queues), ("actions", actions)];
+    lists.into_iter().filter(|(_, list)| !list.is_empty()).map(|(name, list)| (name.to_owned(), json!(list)))
 }
 
 impl Client {
@@ -57,17 +86,16 @@ impl Client {
     }
 
     /// `POST /v1/users`: an account of a person with a password, of a service without.
-    pub async fn add_user(
-        &self,
-        name: &str,
-        role: &str,
-        password: Option<&str>,
-    ) -> Result<Value, ClientError> {
-        let body = match password {
-            Some(password) => json!({ "name": name, "role": role, "password": password }),
-            None => json!({ "name": name, "role": role, "kind": "SERVICE" }),
+    pub async fn add_user(&self, new: NewUserBody<'_>) -> Result<Value, ClientError> {
+        let NewUserBody { name, role, password, queues, actions } = new;
+        let how = match password {
+            Some(password) => ("password".to_owned(), json!(password)),
+            None => ("kind".to_owned(), json!("SERVICE")),
         };
-        self.json(Call::new(Method::POST, &["v1", "users"]).json(&body)).await
+        let mut body =
+            Map::from_iter([("name".to_owned(), json!(name)), ("role".to_owned(), json!(role)), how]);
+        body.extend(bounds(queues, actions));
+        self.json(Call::new(Method::POST, &["v1", "users"]).json(&Value::Object(body))).await
     }
 
     /// `GET /v1/users/{name}`.
@@ -81,6 +109,7 @@ impl Client {
         body.extend(change.role.map(|role| ("role".to_owned(), json!(role))));
         body.extend(change.disabled.map(|disabled| ("disabled".to_owned(), json!(disabled))));
         body.extend(change.password.map(|password| ("password".to_owned(), json!(password))));
+        body.extend(bounds(change.queues, change.actions));
         self.json(Call::new(Method::PATCH, &["v1", "users", name]).json(&Value::Object(body))).await
     }
 

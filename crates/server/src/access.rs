@@ -46,6 +46,13 @@ impl Caller {
         self.who.as_ref().ok_or_else(ApiError::no_credential)
     }
 
+    /// Refuses queues that the account is not bound to; the first of them is named.
+    pub(crate) fn check_queues<'a>(&self, names: impl IntoIterator<Item = &'a str>) -> Result<(), ApiError> {
+        let who = self.principal()?;
+        let refused = names.into_iter().find(|name| !who.may_work_on(name));
+        refused.map_or(Ok(()), |name| Err(ApiError::out_of_bounds(who, "queue", name)))
+    }
+
     /// The principal's name.
     pub(crate) fn name(&self) -> &str {
         self.who.as_ref().map_or("anonymous", |who| &who.name)
@@ -93,6 +100,9 @@ impl Gate {
         let who = self.app.auth.authenticate_fetching(bearer(headers)?).await?;
         if !self.role.admits(who.role) {
             return Err(ApiError::forbidden(&who, self.role));
+        }
+        if !who.may_call(self.action) {
+            return Err(ApiError::out_of_bounds(&who, "call", self.action));
         }
         let place = if self.counts { Some(self.app.shares.enter(&who.name)?) } else { None };
         Ok((Caller { who: Some(who), from, action: self.action }, place))

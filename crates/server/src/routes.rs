@@ -308,6 +308,12 @@ pub(crate) fn router(app: App) -> Router {
     router.fallback(bound::bound).method_not_allowed_fallback(wrong_method).with_state(app)
 }
 
+/// Whether that is the `operationId` of a call that somebody of that role may make with a credential.
+pub(crate) fn is_action_of(name: &str, who: longhaul_auth::Role) -> bool {
+    let named = |route: &Route| route.doc.as_ref().is_some_and(|doc| doc.id == name);
+    table().iter().any(|route| named(route) && route.role != Role::Public && route.role.admits(who))
+}
+
 async fn reserved(request: Request) -> Response {
     ApiError::unknown_route(request.method(), request.uri().path()).into_response()
 }

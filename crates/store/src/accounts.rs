@@ -22,6 +22,8 @@ pub struct User {
     pub role: String,
     /// The code of its kind: a person or a service.
     pub kind: String,
+    /// What narrows its role, in the words of those who check it; without, it has all of its role.
+    pub bounds: Option<String>,
     /// The hash of its password, if it has one.
     pub password_hash: Option<String>,
     /// It may not come in for now.
@@ -72,6 +74,8 @@ pub enum UserChange {
         disabled: Option<bool>,
         /// The hash of its password.
         password_hash: Option<String>,
+        /// What narrows its role.
+        bounds: Option<String>,
     },
     /// The same password, hashed in today's way. Changes nothing if the password was changed meanwhile.
     Rehash {
@@ -145,9 +149,10 @@ impl User {
         let mut user = self.clone();
         let mut void = false;
         match change {
-            UserChange::Settings { role, disabled, password_hash } => {
+            UserChange::Settings { role, disabled, password_hash, bounds } => {
                 void = password_hash.is_some() || (disabled == Some(true) && !user.disabled);
                 user.role = role.unwrap_or(user.role);
+                user.bounds = bounds.or(user.bounds);
                 user.disabled = disabled.unwrap_or(user.disabled);
                 user.password_hash = password_hash.or(user.password_hash);
             }

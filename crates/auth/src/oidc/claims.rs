@@ -36,7 +36,7 @@ pub(super) fn check(
         return Err(Reason::Claims.into());
     }
     let role = role(config, &claims).ok_or(Denied::NoRole)?;
-    Ok(Principal { name: name.into(), role, kind: Kind::External })
+    Ok(Principal::new(name, role, Kind::External))
 }
 
 fn text<'a>(claims: &'a Map<String, Value>, name: &str) -> Option<&'a str> {

@@ -69,6 +69,7 @@ async fn accounts_changed_by_another_process_are_seen_within_five_seconds() {
     place.person("anna", Role::Admin).await;
     let token = place.login("anna").await.access_token;
     let demote = longhaul_store::UserChange::Settings {
+        bounds: None,
         role: Some("VIEWER".to_owned()),
         disabled: None,
         password_hash: None,

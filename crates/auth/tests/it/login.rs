@@ -219,6 +219,7 @@ async fn old_hashes_are_renewed_at_login() {
     // `password`, hashed with the parameters of another time.
     let old = "$argon2id$v=19$m=256,t=2,p=1$c29tZXNhbHQ$nf65EOgLrQMR/uIPnA4rEsF5h7TKyQwu9U1bMCHGi/4";
     let user = User {
+        bounds: None,
         name: "anna".to_owned(),
         role: "VIEWER".to_owned(),
         password_hash: Some(old.to_owned()),

@@ -67,13 +67,20 @@ impl Place {
     /// A person whose password is `password of NAME`.
     pub(crate) async fn person(&self, name: &str, role: Role) {
         let password = Some(secret(&password(name)));
-        let new = NewUser { name: name.to_owned(), role, password, service: false };
+        let new =
+            NewUser { name: name.to_owned(), role, password, service: false, bounds: Default::default() };
         self.auth.create_user(new, by_admin()).await.unwrap();
     }
 
     /// A service; gives its API key.
     pub(crate) async fn service(&self, name: &str, role: Role) -> String {
-        let new = NewUser { name: name.to_owned(), role, password: None, service: true };
+        let new = NewUser {
+            name: name.to_owned(),
+            role,
+            password: None,
+            service: true,
+            bounds: Default::default(),
+        };
         self.auth.create_user(new, by_admin()).await.unwrap().1.unwrap().key.to_string()
     }
 

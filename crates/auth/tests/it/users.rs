@@ -6,7 +6,13 @@ use longhaul_store::AccountRefused;
 use super::support::*;
 
 fn new(name: &str, password: Option<&str>, service: bool) -> NewUser {
-    NewUser { name: name.to_owned(), role: Role::Viewer, password: password.map(secret), service }
+    NewUser {
+        name: name.to_owned(),
+        role: Role::Viewer,
+        password: password.map(secret),
+        service,
+        bounds: Default::default(),
+    }
 }
 
 fn patch() -> UserPatch {
@@ -93,7 +99,7 @@ async fn own_password_is_changed_by_who_knows_the_old_one() {
     change(&old, "a good password", HERE).await.expect("remembered, and at home here");
     assert!(place.who(&pair.access_token).is_err());
     place.try_login("anna", "a good password", HERE).await.unwrap();
-    let service = Principal { name: "robot".into(), role: Role::Viewer, kind: Kind::Service };
+    let service = Principal::new("robot", Role::Viewer, Kind::Service);
     let none = place
         .auth
         .change_own_password(&service, secret(&old), secret("a good password"), HERE, by_admin())

@@ -42,6 +42,8 @@ pub(crate) enum UserCommand {
         /// VIEWER, OPERATOR, ADMIN or WORKER
         role: String,
     },
+    /// Bind the account of a worker to queues and calls
+    Bind(BindArgs),
     /// Let an account in no more, at once; its sessions end
     Disable {
         /// Whose
@@ -71,6 +73,7 @@ sub-tasks and nothing else. The API key of a service is printed this once.
 Examples:
   longhaul user add anna --role OPERATOR
   longhaul user add pipeline --role OPERATOR --service > key.txt
+  longhaul user add esxi --role WORKER --service --queue 'esxi*' > key.txt
   longhaul user add bob --role VIEWER --password-stdin < password.txt")]
 pub(crate) struct AddArgs {
     /// Its name
@@ -84,6 +87,32 @@ pub(crate) struct AddArgs {
     /// Read the password from standard input instead of asking for it
     #[arg(long)]
     pub(crate) password_stdin: bool,
+    /// Of a WORKER: a queue that it may work on, `*` for any text; any unless given
+    #[arg(long, value_name = "NAME")]
+    pub(crate) queue: Vec<String>,
+    /// Of a WORKER: a call that it may make, as the API's description names it; all of its role unless given
+    #[arg(long, value_name = "CALL")]
+    pub(crate) action: Vec<String>,
+}
+
+/// `user bind`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+What is not given stays as it is. Work that it has already goes on.
+
+Examples:
+  longhaul user bind esxi --queue esxi --queue 'esxi.*'
+  longhaul user bind esxi --action leaseAttempts --action completeAttempts --action failAttempts
+  longhaul user bind esxi --queue '*'        any queue again")]
+pub(crate) struct BindArgs {
+    /// Whose
+    pub(crate) name: String,
+    /// A queue that it may work on, `*` for any text
+    #[arg(long, value_name = "NAME", required_unless_present = "action")]
+    pub(crate) queue: Vec<String>,
+    /// A call that it may make, as the API's description names it
+    #[arg(long, value_name = "CALL")]
+    pub(crate) action: Vec<String>,
 }
 
 /// `user passwd`.

@@ -23,7 +23,13 @@ pub(crate) async fn api_key(auth: &Auth, data_dir: &Path) -> anyhow::Result<Stri
         return Ok(kept.trim().to_owned());
     }
     let note = |action| Audit::new("server".into(), None, action);
-    let new = NewUser { name: NAME.to_owned(), role: Role::Admin, password: None, service: true };
+    let new = NewUser {
+        name: NAME.to_owned(),
+        role: Role::Admin,
+        password: None,
+        service: true,
+        bounds: Default::default(),
+    };
     let made = match auth.create_user(new, note("addUser")).await {
         Ok((_, Some(key))) => Ok(key),
         // It was made before, and the file is gone.

@@ -42,6 +42,15 @@ impl ApiError {
         ApiError::new(StatusCode::FORBIDDEN, fault)
     }
 
+    /// 403: the role would do, and the account is bound to less.
+    pub(crate) fn out_of_bounds(who: &Principal, kind: &str, name: &str) -> Self {
+        let message = format!("the account {} is not for the {kind} `{name}`", who.name);
+        let fault = Fault::new("FORBIDDEN", message).argument(name).remedy(
+            "An administrator changes what it is bound to: PATCH /v1/users/{name} with `queues` or `actions`",
+        );
+        ApiError::new(StatusCode::FORBIDDEN, fault)
+    }
+
     /// 429: later.
     pub(crate) fn too_many(code: &str, message: impl Into<String>, after: Span) -> Self {
         let seconds = after.0.div_ceil(1000).max(1);
@@ -117,6 +126,7 @@ impl From<UserError> for ApiError {
             }
             UserError::NoApiKey(_) => of(StatusCode::NOT_FOUND, "API_KEY_NOT_FOUND")
                 .remedy("GET /v1/users/{name} lists those of an account"),
+            UserError::Bounds { member, message } => ApiError::field(&format!("/{member}"), message),
             UserError::BadName
             | UserError::ReservedName
             | UserError::Lookalike(_)

@@ -1,6 +1,6 @@
 //! Accounts, and whoever asks. No secret is in any of them, but a new API key, once.
 
-use longhaul_auth::{ApiKeyView, NewApiKey, Principal, UserView};
+use longhaul_auth::{ApiKeyView, Bounds, NewApiKey, Principal, UserView};
 
 use super::Json;
 
@@ -13,10 +13,21 @@ pub(crate) fn account(json: &mut Json, user: &UserView, new_key: Option<&NewApiK
         json.key("disabled").value(&user.disabled);
         json.key("creationTimestamp").time(user.created_at);
         json.key("apiKeys").list(&user.api_keys, api_key);
+        bounds(json, &user.bounds);
         if let Some(key) = new_key {
             json.key("apiKey").value(&*key.key);
         }
     });
+}
+
+/// The lists that an account is bound to.
+fn bounds(json: &mut Json, bounds: &Bounds) {
+    if let Some(queues) = &bounds.queues {
+        json.key("queues").value(queues);
+    }
+    if let Some(actions) = &bounds.actions {
+        json.key("actions").value(actions);
+    }
 }
 
 fn api_key(json: &mut Json, key: &ApiKeyView) {
@@ -38,5 +49,8 @@ pub(crate) fn principal(json: &mut Json, who: &Principal) {
         json.key("name").value(&who.name);
         json.key("role").plain(who.role.code());
         json.key("kind").plain(who.kind.code());
+        if let Some(all) = &who.bounds {
+            bounds(json, all);
+        }
     });
 }

@@ -2,7 +2,7 @@
 
 use longhaul_auth::Role;
 use reqwest::Method;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::support::{Answer, Running};
 
@@ -100,4 +100,90 @@ async fn route_of_a_workflow_is_for_operators() {
         assert_eq!(answer.status, status, "{role}: {answer:?}");
     }
     assert_eq!(server.total().await, 2);
+}
+
+/// Each call of workers in turn is the only one that an account is bound to: it gets in there, and nowhere else.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn account_that_is_bound_to_a_call_makes_that_one_only() {
+    let server = Running::start().await;
+    let document = server.get("/openapi.json").await.json();
+    let ids = document["paths"].as_object().unwrap().values().flat_map(|operations| {
+        operations.as_object().unwrap().values().map(|operation| operation["operationId"].as_str().unwrap())
+    });
+    let calls: Vec<_> = calls(&document).into_iter().zip(ids).collect();
+    let of_workers = calls.iter().filter(|((.., needed), _)| needed != "PUBLIC" && may(Role::Worker, needed));
+    let mut tried = 0;
+    for (n, (_, bound_to)) in of_workers.enumerate() {
+        let spec = json!({ "name": format!("bound{n}"), "role": "WORKER", "kind": "SERVICE", "actions": [bound_to] });
+        let made = server.send("POST", "/v1/users", Some(spec)).await;
+        assert_eq!((made.status.as_u16(), &made.json()["actions"]), (201, &json!([bound_to])), "{made:?}");
+        let client = server.client_with(made.json()["apiKey"].as_str().unwrap());
+        for ((method, path, needed), id) in &calls {
+            let answer = ask(&server, &client, method, path).await;
+            let refused = answer.status == 403 && answer.code() == "FORBIDDEN";
+            let allowed = needed == "PUBLIC" || may(Role::Worker, needed) && id == bound_to;
+            assert_eq!(refused, !allowed, "{bound_to}: {method} {path}: {answer:?}");
+            if refused && may(Role::Worker, needed) {
+                assert!(answer.json()["message"].as_str().unwrap().contains(id), "{answer:?}");
+            }
+        }
+        tried += 1;
+    }
+    assert!(tried >= 6, "{tried}");
+}
+
+/// Wherever a worker asks for work, it is refused queues of others, and they are named.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn account_that_is_bound_to_queues_asks_for_those_only() {
+    let server = Running::start().await;
+    let spec =
+        json!({ "name": "esxi", "role": "WORKER", "kind": "SERVICE", "queues": ["esxi", "nsx.*.edge"] });
+    let made = server.send("POST", "/v1/users", Some(spec)).await;
+    assert_eq!(made.status, 201, "{made:?}");
+    let key = made.json()["apiKey"].as_str().unwrap().to_owned();
+    let ask = async |verb: &str, queues: &[&str]| {
+        let worker = "bound-0123456789abcdef";
+        let body = match verb {
+            "lease" => json!({ "worker": worker, "queues": queues }),
+            _ => json!({ "worker": worker, "next": { "queues": queues } }),
+        };
+        server.send_as(&key, "POST", &format!("/v1/workers/{verb}"), Some(body)).await
+    };
+    for verb in ["lease", "complete", "fail"] {
+        for good in [&["esxi"][..], &["nsx.a.edge"], &["nsx..edge", "esxi"]] {
+            let answer = ask(verb, good).await;
+            assert_eq!(answer.status, 200, "{verb} {good:?}: {answer:?}");
+        }
+        for (bad, named) in [
+            (&["other"][..], "other"),
+            (&["ESXI"], "ESXI"),
+            (&["esxi2"], "esxi2"),
+            (&["xesxi"], "xesxi"),
+            (&["nsx.edge"], "nsx.edge"),
+            (&["esxi", "nsx.a.edge.x"], "nsx.a.edge.x"),
+        ] {
+            let answer = ask(verb, bad).await;
+            assert_eq!(
+                (answer.status.as_u16(), answer.code().as_str()),
+                (403, "FORBIDDEN"),
+                "{verb} {bad:?}"
+            );
+            assert!(answer.json()["message"].as_str().unwrap().contains(&format!("`{named}`")), "{answer:?}");
+        }
+    }
+    // It counts from the next call on, and other roles have no bounds.
+    let patch = async |body| server.send("PATCH", "/v1/users/esxi", Some(body)).await;
+    assert_eq!(patch(json!({ "queues": ["*"] })).await.status, 200);
+    assert_eq!(ask("lease", &["other"]).await.status, 200);
+    for (body, pointer) in [
+        (json!({ "queues": [] }), "/queues"),
+        (json!({ "queues": ["a b"] }), "/queues"),
+        (json!({ "actions": ["getTask"] }), "/actions/0"),
+        (json!({ "actions": [] }), "/actions"),
+        (json!({ "role": "VIEWER", "queues": ["a"] }), "/queues"),
+    ] {
+        let refused = patch(body.clone()).await;
+        assert_eq!(refused.status, 400, "{body}: {refused:?}");
+        assert!(refused.json().to_string().contains(pointer), "{body}: {refused:?}");
+    }
 }

@@ -84,6 +84,11 @@ impl Running {
         bearing(trusting(self.certificate.as_ref()), &key)
     }
 
+    /// A client that speaks as whoever has that credential.
+    pub(crate) fn client_with(&self, credential: &str) -> Client {
+        bearing(trusting(self.certificate.as_ref()), credential)
+    }
+
     /// A client that speaks as nobody.
     pub(crate) fn nobody(&self) -> Client {
         trusting(self.certificate.as_ref()).build().unwrap()
@@ -165,7 +170,8 @@ fn with_body(request: reqwest::RequestBuilder, body: Option<Value>) -> reqwest::
 /// Makes a service account; gives its API key.
 pub(crate) async fn service(auth: &Auth, name: &str, role: Role) -> String {
     let note = Audit::new("tests".into(), None, "addUser");
-    let new = NewUser { name: name.to_owned(), role, password: None, service: true };
+    let new =
+        NewUser { name: name.to_owned(), role, password: None, service: true, bounds: Default::default() };
     auth.create_user(new, note).await.unwrap().1.unwrap().key.to_string()
 }
 

@@ -14,6 +14,7 @@ fn user(name: &str, role: &str) -> User {
         name: name.to_owned(),
         role: role.to_owned(),
         kind: "USER".to_owned(),
+        bounds: None,
         password_hash: Some(format!("hash of {name}")),
         disabled: false,
         epoch: 0,
@@ -37,7 +38,12 @@ fn token(n: u8, of: &User) -> RefreshToken {
 }
 
 fn settings(role: Option<&str>, disabled: Option<bool>, password: Option<&str>) -> UserChange {
-    UserChange::Settings { role: role.map(Into::into), disabled, password_hash: password.map(Into::into) }
+    UserChange::Settings {
+        role: role.map(Into::into),
+        disabled,
+        password_hash: password.map(Into::into),
+        bounds: None,
+    }
 }
 
 async fn create(accounts: &Arc<dyn Accounts>, user: User) -> User {
@@ -109,6 +115,17 @@ pub async fn changes_change_what_they_name(fixture: &mut impl Fixture) {
     let promoted =
         accounts.change_user("anna", settings(Some("OPERATOR"), None, None), None).await.expect("changed");
     assert_eq!(promoted, User { role: "OPERATOR".to_owned(), ..before.clone() });
+    let bounds = |bounds: &str| UserChange::Settings {
+        role: None,
+        disabled: None,
+        password_hash: None,
+        bounds: Some(bounds.to_owned()),
+    };
+    for text in ["{}", "{\"queues\":[\"*\"]}"] {
+        let bound = accounts.change_user("anna", bounds(text), None).await.expect("bound");
+        assert_eq!(bound, User { bounds: Some(text.to_owned()), ..promoted.clone() });
+        assert_eq!(accounts.user("anna").expect("there"), bound);
+    }
     let disabled =
         accounts.change_user("anna", settings(None, Some(true), None), None).await.expect("changed");
     assert!(disabled.disabled && disabled.epoch > promoted.epoch);

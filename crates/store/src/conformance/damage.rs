@@ -76,6 +76,7 @@ pub async fn fill(store: &dyn Store, accounts: &dyn Accounts, env: &Env) -> Ever
         name: name.to_owned(),
         role: crate::ADMIN.to_owned(),
         kind: "USER".to_owned(),
+        bounds: None,
         password_hash: Some("hash".to_owned()),
         disabled: false,
         epoch: 0,

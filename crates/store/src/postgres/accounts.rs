@@ -134,7 +134,7 @@ async fn revision(db: &impl GenericClient) -> Result<i64, StoreError> {
     rows.first().map_or(Ok(0), |row| column(row, 0))
 }
 
-const USER: &str = "name, role, kind, password_hash, disabled, epoch, created_at";
+const USER: &str = "name, role, kind, password_hash, disabled, epoch, created_at, bounds";
 const KEY: &str = "id, name, hash, created_at, last_used_at";
 
 async fn all(db: &impl GenericClient) -> Result<Vec<User>, StoreError> {
@@ -187,11 +187,12 @@ async fn create(db: &impl GenericClient, mut user: User, now: Timestamp) -> Resu
         return Err(AccountRefused::TooManyApiKeys.into());
     }
     user.epoch = next_epoch(db, now).await?;
-    let statement = "INSERT INTO users (folded, name, role, kind, password_hash, disabled, epoch, created_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
-    let User { name, role, kind, password_hash, disabled, epoch, created_at, .. } = &user;
-    let known_as = folded(name);
-    execute(db, statement, &[&known_as, name, role, kind, password_hash, disabled, epoch, &created_at.0])
+    let statement =
+        "INSERT INTO users (folded, name, role, kind, password_hash, disabled, epoch, created_at, bounds)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
+    let User { name, role, kind, password_hash, disabled, epoch, created_at, bounds, .. } = &user;
+    let (known_as, at) = (folded(name), created_at.0);
+    execute(db, statement, &[&known_as, name, role, kind, password_hash, disabled, epoch, &at, bounds])
         .await?;
     for key in &user.api_keys {
         insert_key(db, &user.name, key).await?;
@@ -222,10 +223,9 @@ async fn change(
         user.epoch = next_epoch(db, now).await?;
         sessions::revoke_all(db, name).await?;
     }
-    let statement =
-        "UPDATE users SET role = $2, password_hash = $3, disabled = $4, epoch = $5 WHERE folded = $1";
-    let User { role, password_hash, disabled, epoch, .. } = &user;
-    execute(db, statement, &[&folded(name), role, password_hash, disabled, epoch]).await?;
+    let statement = "UPDATE users SET role = $2, password_hash = $3, disabled = $4, epoch = $5, bounds = $6 WHERE folded = $1";
+    let User { role, password_hash, disabled, epoch, bounds, .. } = &user;
+    execute(db, statement, &[&folded(name), role, password_hash, disabled, epoch, bounds]).await?;
     changed(db).await?;
     Ok(user)
 }
@@ -292,6 +292,7 @@ fn read_user(row: &Row) -> Result<User, StoreError> {
         disabled: column(row, 4)?,
         epoch: column(row, 5)?,
         created_at: Timestamp(column(row, 6)?),
+        bounds: column(row, 7)?,
         api_keys: Vec::new(),
     })
 }

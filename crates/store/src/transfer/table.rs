@@ -130,6 +130,7 @@ impl Table {
                 ("disabled", Flag),
                 ("epoch", Int),
                 ("created_at", Int),
+                ("bounds", Text),
             ],
             Table::ApiKeys => &[
                 ("id", Text),

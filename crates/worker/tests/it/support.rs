@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use longhaul_client::{Client, Credentials, LogFilter, Login, Read, StartTask};
+use longhaul_client::{Client, Credentials, LogFilter, Login, NewUserBody, Read, StartTask};
 use longhaul_worker::{Worker, WorkerBuilder, WorkerError};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -103,7 +103,7 @@ impl Server {
         let tokens = nobody.login(login).await.unwrap();
         let admin = Client::builder(&address).insecure().credentials(Credentials::Token(tokens.access_token));
         let admin = admin.build().unwrap();
-        admin.add_user("robot", "WORKER", None).await.unwrap();
+        admin.add_user(NewUserBody { name: "robot", role: "WORKER", ..Default::default() }).await.unwrap();
         let key = admin.add_api_key("robot", None).await.unwrap();
         let key = key["apiKey"].as_str().expect("a key").to_owned();
         Server { process, data, address, admin, key }

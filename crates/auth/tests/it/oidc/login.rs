@@ -30,7 +30,13 @@ async fn id_token_opens_a_session() {
     let who = place.who(&renewed).unwrap();
     assert_eq!((&*who.name, who.role, who.kind), ("anna@corp", Role::Operator, Kind::External));
     // An account of that name shuts the external out, in whatever state the account is.
-    let new = NewUser { name: "anna@corp".to_owned(), role: Role::Viewer, password: None, service: true };
+    let new = NewUser {
+        name: "anna@corp".to_owned(),
+        role: Role::Viewer,
+        password: None,
+        service: true,
+        bounds: Default::default(),
+    };
     place.auth.create_user(new, by_admin()).await.unwrap();
     assert_eq!(place.who(&renewed), Err(Reason::NameTaken.into()));
     assert!(matches!(place.auth.refresh(pair.refresh_id), Err(RefreshError::NotFound)));

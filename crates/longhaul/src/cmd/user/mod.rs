@@ -3,7 +3,7 @@
 mod key;
 mod list;
 
-use longhaul_client::UserChange;
+use longhaul_client::{NewUserBody, UserChange};
 
 use super::{Context, ask, context};
 use crate::cli::{AddArgs, Global, PasswdArgs, UserCommand};
@@ -20,6 +20,10 @@ pub(crate) async fn run(command: UserCommand, global: &Global, out: Out) -> Resu
         UserCommand::Role { name, role } => {
             let change = UserChange { role: Some(&role), ..UserChange::default() };
             changed(&context, &name, change, "has another role").await
+        }
+        UserCommand::Bind(args) => {
+            let change = UserChange { queues: &args.queue, actions: &args.action, ..UserChange::default() };
+            changed(&context, &args.name, change, "is bound from its next call on").await
         }
         UserCommand::Disable { name } => {
             let change = UserChange { disabled: Some(true), ..UserChange::default() };
@@ -44,7 +48,9 @@ async fn add(args: &AddArgs, Context { client, out }: &Context) -> Result<Code, 
         AddArgs { password_stdin: true, .. } => Some(ask::next_line()?),
         AddArgs { name, .. } => Some(ask::new_secret(&format!("Password of {name}"))?),
     };
-    let made = client.add_user(&args.name, &args.role, password.as_deref()).await?;
+    let AddArgs { name, role, queue, action, .. } = args;
+    let new = NewUserBody { name, role, password: password.as_deref(), queues: queue, actions: action };
+    let made = client.add_user(new).await?;
     if out.verbatim(&made)? {
         return Ok(Code::Success);
     }

@@ -4,7 +4,7 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::response::Response;
 use http::{Request, StatusCode};
-use longhaul_auth::{NewUser, UserPatch};
+use longhaul_auth::{Bounds, NewUser, UserPatch};
 use longhaul_crypto::Zeroizing;
 use serde::Deserialize;
 
@@ -14,6 +14,7 @@ use crate::api::App;
 use crate::error::ApiError;
 use crate::request::{self, Named};
 use crate::respond;
+use crate::routes;
 use crate::wire::{self, user};
 
 /// A new account.
@@ -26,6 +27,10 @@ struct UserSpec {
     kind: Option<String>,
     #[serde(default)]
     password: Option<Zeroizing<String>>,
+    #[serde(default)]
+    queues: Option<Vec<String>>,
+    #[serde(default)]
+    actions: Option<Vec<String>>,
 }
 
 /// What of an account shall become different.
@@ -38,6 +43,21 @@ struct UserUpdateSpec {
     disabled: Option<bool>,
     #[serde(default)]
     password: Option<Zeroizing<String>>,
+    #[serde(default)]
+    queues: Option<Vec<String>>,
+    #[serde(default)]
+    actions: Option<Vec<String>>,
+}
+
+/// What an account shall be bound to: calls that there are, of those that its role may make.
+fn bounds(queues: Option<Vec<String>>, actions: Option<Vec<String>>) -> Result<Bounds, ApiError> {
+    for (n, action) in actions.iter().flatten().enumerate() {
+        if !routes::is_action_of(action, longhaul_auth::Role::Worker) {
+            let message = "this is no call of workers: name an `operationId` of the API's description";
+            return Err(ApiError::field(&format!("/actions/{n}"), message));
+        }
+    }
+    Ok(Bounds { queues, actions })
 }
 
 /// Every account, by name. There are few: they are one page.
@@ -68,7 +88,8 @@ pub(crate) async fn create(
         Some(kind) if kind.eq_ignore_ascii_case("SERVICE") => true,
         Some(_) => return Err(ApiError::field("/kind", "`kind` takes USER or SERVICE")),
     };
-    let new = NewUser { name: spec.name, role: role(&spec.role)?, password: spec.password, service };
+    let bounds = bounds(spec.queues, spec.actions)?;
+    let new = NewUser { name: spec.name, role: role(&spec.role)?, password: spec.password, service, bounds };
     let (made, key) = app.auth.create_user(new, caller.audit()).await?;
     let body = wire::one(|json| user::account(json, &made, key.as_ref()));
     Ok(respond::json(StatusCode::CREATED, body))
@@ -87,6 +108,7 @@ pub(crate) async fn change(
         role: spec.role.as_deref().map(role).transpose()?,
         disabled: spec.disabled,
         password: spec.password,
+        bounds: bounds(spec.queues, spec.actions)?,
     };
     let changed = app.auth.change_user(names.get("name"), patch, caller.audit()).await?;
     Ok(respond::json(StatusCode::OK, wire::one(|json| user::account(json, &changed, None))))

@@ -88,7 +88,7 @@ pub(crate) async fn report(
     let bytes = super::body(&app, request).await?;
     let mut given: ReportSpec = request::parsed(&bytes)?;
     let worker = spec::worker(&given.worker, &caller)?;
-    let next = given.next.take().map(|next| next.ask(worker.clone(), "/next")).transpose()?;
+    let next = given.next.take().map(|next| next.ask(worker.clone(), &caller, "/next")).transpose()?;
     let (names, reports) = reports(given, app.engine.env())?;
     if reports.len() > MOST_LEASES {
         return Err(ApiError::bad("INVALID_REQUEST", "a call reports 1,024 attempts at the most"));

@@ -70,13 +70,13 @@ impl LeaseSpec {
     pub(super) fn ask(self, caller: &Caller) -> Result<Ask, ApiError> {
         let worker = worker(&self.worker, caller)?;
         let LeaseSpec { queues, max, wait, lease, request, .. } = self;
-        NextSpec { queues, max, wait, lease, request }.ask(worker, "")
+        NextSpec { queues, max, wait, lease, request }.ask(worker, caller, "")
     }
 }
 
 impl NextSpec {
     /// `root` is where it stands in the body.
-    pub(super) fn ask(self, worker: WorkerId, root: &str) -> Result<Ask, ApiError> {
+    pub(super) fn ask(self, worker: WorkerId, caller: &Caller, root: &str) -> Result<Ask, ApiError> {
         let wrong = |member: &str, message: &str| ApiError::field(&format!("{root}/{member}"), message);
         if self.queues.is_empty() || self.queues.len() > MOST_QUEUES {
             return Err(wrong("queues", "name 1 to 32 queues"));
@@ -84,6 +84,7 @@ impl NextSpec {
         if !self.queues.iter().all(|name| is_queue_name(name)) {
             return Err(wrong("queues", "a queue's name is 1 to 100 letters, digits, `.`, `_` and `-`"));
         }
+        caller.check_queues(self.queues.iter().map(String::as_str))?;
         if !(1..=MOST_ATTEMPTS).contains(&self.max) {
             return Err(wrong("max", "it takes 1 to 256"));
         }

@@ -29,7 +29,10 @@ pub(super) fn add(add: &mut impl FnMut(&str, Value)) {
         "Principal",
         object(
             &["name", "role", "kind"],
-            json!({ "name": text("Who"), "role": role(), "kind": kind(&["USER", "SERVICE", "EXTERNAL"]) }),
+            json!({
+                "name": text("Who"), "role": role(), "kind": kind(&["USER", "SERVICE", "EXTERNAL"]),
+                "queues": queues(), "actions": actions(),
+            }),
         ),
     );
     add(
@@ -63,6 +66,23 @@ fn name() -> Value {
 
 fn key_name() -> Value {
     json!({ "type": "string", "maxLength": 64, "pattern": r"^[^\u0000-\u001f\u007f-\u009f]*$", "description": "What people call it" })
+}
+
+/// What a worker's account is bound to.
+fn queues() -> Value {
+    json!({
+        "type": "array", "minItems": 1, "maxItems": 64,
+        "items": { "type": "string", "pattern": r"^[A-Za-z0-9._*-]{1,100}$" },
+        "description": "Of a WORKER: the queues that it may work on; `*` stands for any text. Any unless given",
+    })
+}
+
+fn actions() -> Value {
+    json!({
+        "type": "array", "minItems": 1, "maxItems": 64,
+        "items": { "type": "string", "minLength": 1, "maxLength": 100 },
+        "description": "Of a WORKER: the calls that it may make, each an `operationId`. All of its role unless given",
+    })
 }
 
 fn token_spec() -> Value {
@@ -105,7 +125,7 @@ fn user() -> Value {
             "name": name(), "role": role(), "kind": kind(&["USER", "SERVICE"]),
             "disabled": { "type": "boolean", "description": "Whether it may not come in for now" },
             "creationTimestamp": instant("When it was made"), "apiKeys": list_of("ApiKey"),
-            "apiKey": text("Of a new service account: its key, this once"),
+            "apiKey": text("Of a new service account: its key, this once"), "queues": queues(), "actions": actions(),
         }),
     )
 }
@@ -124,7 +144,10 @@ fn user_spec() -> Value {
     let kinds = json!({ "type": "string", "enum": ["USER", "SERVICE"], "default": "USER" });
     let mut spec = closed(
         &["name", "role"],
-        json!({ "name": name(), "role": role(), "kind": or_null(kinds), "password": or_null(password()) }),
+        json!({
+            "name": name(), "role": role(), "kind": or_null(kinds), "password": or_null(password()),
+            "queues": or_null(queues()), "actions": or_null(actions()),
+        }),
     );
     // A person has a password, a service none.
     spec["oneOf"] = json!([
@@ -138,6 +161,9 @@ fn user_update_spec() -> Value {
     let disabled = json!({ "type": "boolean", "description": "Whether it may not come in for now" });
     closed(
         &[],
-        json!({ "role": or_null(role()), "disabled": or_null(disabled), "password": or_null(password()) }),
+        json!({
+            "role": or_null(role()), "disabled": or_null(disabled), "password": or_null(password()),
+            "queues": or_null(queues()), "actions": or_null(actions()),
+        }),
     )
 }

@@ -23,7 +23,7 @@ pub(super) fn all(connection: &Connection) -> Result<Vec<User>, StoreError> {
     let mut users = {
         let mut statement = connection
             .prepare_cached(
-                "SELECT name, role, kind, password_hash, disabled, epoch, created_at FROM users ORDER BY name",
+                "SELECT name, role, kind, password_hash, disabled, epoch, created_at, bounds FROM users ORDER BY name",
             )
             .map_err(sql)?;
         let rows = statement.query_map([], read_user).map_err(sql)?;
@@ -52,7 +52,7 @@ pub(super) fn all(connection: &Connection) -> Result<Vec<User>, StoreError> {
 pub(super) fn find(connection: &Connection, name: &str) -> Result<User, StoreError> {
     let mut user = connection
         .prepare_cached(
-            "SELECT name, role, kind, password_hash, disabled, epoch, created_at FROM users WHERE name = ?",
+            "SELECT name, role, kind, password_hash, disabled, epoch, created_at, bounds FROM users WHERE name = ?",
         )
         .and_then(|mut s| s.query_row([name], read_user).optional())
         .map_err(sql)?
@@ -85,7 +85,8 @@ pub(super) fn create(connection: &Connection, mut user: User, now: Timestamp) ->
     user.epoch = next_epoch(connection, now)?;
     connection
         .prepare_cached(
-            "INSERT INTO users (name, role, kind, password_hash, disabled, epoch, created_at) VALUES (?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO users (name, role, kind, password_hash, disabled, epoch, created_at, bounds)
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
         )
         .and_then(|mut s| {
             s.execute(params![
@@ -95,7 +96,8 @@ pub(super) fn create(connection: &Connection, mut user: User, now: Timestamp) ->
                 user.password_hash,
                 user.disabled,
                 user.epoch,
-                user.created_at.0
+                user.created_at.0,
+                user.bounds
             ])
         })
         .map_err(sql)?;
@@ -132,9 +134,9 @@ pub(super) fn change(
     }
     connection
         .prepare_cached(
-            "UPDATE users SET role = ?, password_hash = ?, disabled = ?, epoch = ? WHERE name = ?",
+            "UPDATE users SET role = ?, password_hash = ?, disabled = ?, epoch = ?, bounds = ? WHERE name = ?",
         )
-        .and_then(|mut s| s.execute(params![user.role, user.password_hash, user.disabled, user.epoch, name]))
+        .and_then(|mut s| s.execute(params![user.role, user.password_hash, user.disabled, user.epoch, user.bounds, name]))
         .map_err(sql)?;
     changed(connection)?;
     Ok(user)
@@ -214,6 +216,7 @@ fn read_user(row: &Row) -> rusqlite::Result<User> {
         disabled: row.get(4)?,
         epoch: row.get(5)?,
         created_at: Timestamp(row.get(6)?),
+        bounds: row.get(7)?,
         api_keys: Vec::new(),
     })
 }
