@@ -46,6 +46,11 @@ impl Caller {
         self.who.as_ref().ok_or_else(ApiError::no_credential)
     }
 
+    /// True for administrators, who write what they read.
+    pub(crate) fn is_admin(&self) -> bool {
+        self.who.as_ref().is_some_and(|who| who.role == longhaul_auth::Role::Admin)
+    }
+
     /// The principal's name.
     pub(crate) fn name(&self) -> &str {
         self.who.as_ref().map_or("anonymous", |who| &who.name)
