@@ -10,7 +10,7 @@ use crate::IdempotencyKey;
 use crate::engine::Engine;
 use crate::error::EngineError;
 use crate::secrets::remove;
-use crate::submit::Start;
+use crate::submit::{Start, clear_about_secrets};
 
 /// The newest credentials tasks, and how many there are.
 #[derive(Clone, Debug, Default)]
@@ -32,6 +32,7 @@ impl Engine {
         let operation = checked(&spec)?;
         let workflow =
             self.inner.routes.of_operation(operation).ok_or(EngineError::NoOperation(operation))?;
+        clear_about_secrets(&workflow)?;
         let violations = workflow.schema.violations(&spec);
         if !violations.is_empty() {
             return Err(EngineError::BadSpec(violations));
@@ -61,6 +62,10 @@ impl Engine {
         }
         if credentials::operation(&spec) != record.credentials_operation() {
             return Err(EngineError::Refused { id: record.id, refused: Refused::OtherResources });
+        }
+        if let Some(pointer) = record.workflow.missed_secret(&spec) {
+            let workflow = record.workflow.definition.name.clone();
+            return Err(EngineError::MissedSecret { workflow, pointer });
         }
         self.inner.vault.seal(record.id, &record.workflow.secrets, &mut spec);
         Ok(spec)

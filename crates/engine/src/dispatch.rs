@@ -24,7 +24,7 @@ use crate::engine::SMALL;
 use crate::logs::{Log, clean};
 use crate::peers::Changes;
 use crate::permits::{LineSummary, Permits, Waiting};
-use crate::secrets::{Redactor, Vault, closed};
+use crate::secrets::{Redactor, Redactors, Vault, closed};
 use crate::timers::Timers;
 use crate::watch::{Watch, Watches};
 use crate::workers::{Gifts, Key, Workers};
@@ -45,6 +45,7 @@ pub(crate) struct Dispatcher {
     env: Env,
     actions: Actions,
     vault: Vault,
+    redactors: Redactors,
     permits: Permits,
     /// Room for large outputs on their way to the store.
     under_way: Budget,
@@ -73,6 +74,7 @@ impl Dispatcher {
             env,
             actions,
             vault,
+            redactors: Redactors::default(),
             under_way: Budget::new(UNDER_WAY),
             permits: Permits::new(max_running.max(1)),
             running: Mutex::new(HashMap::new()),
@@ -144,6 +146,7 @@ impl Dispatcher {
 
     /// A lease has ended.
     pub(crate) fn lease_ended(&self, key: Key) {
+        self.redactors.lease_ended(&key);
         self.wake_elsewhere(self.workers.lease_ended(&key));
     }
 
@@ -228,7 +231,7 @@ impl Dispatcher {
     /// Runs an attempt with its secrets open, and takes them out of what it says.
     async fn run(&self, id: TaskId, mut launch: Launch, stop: CancellationToken) -> Outcome {
         let redactor = self.opened(id, &mut launch)?;
-        let log = Log::new(self.env.clone());
+        let log = Log::of(self.env.clone(), redactor.clone());
         let running = async {
             let outcome = self.timed(&launch, stop, &log).await;
             log.close();
@@ -237,7 +240,7 @@ impl Dispatcher {
         // Runs beside the attempt, which is stopped in time even while its log is slow to be stored.
         let keeping = async {
             while log.wait(LOG_PAUSE).await {
-                self.keep_log(id, &launch, &log, redactor.as_ref()).await;
+                self.keep_log(id, &launch, &log, redactor.as_deref()).await;
             }
         };
         let (outcome, ()) = tokio::join!(running, keeping);
@@ -259,33 +262,61 @@ impl Dispatcher {
         }
     }
 
-    /// What takes a task's secrets out of what an attempt says; `None` if it cannot have seen any.
-    pub(crate) fn redactor(&self, id: TaskId, sub_task: u32) -> Result<Option<Redactor>, StoreError> {
+    /// Takes a task's secrets out of what an attempt at a worker says; `None` if the task has none. It is kept until
+    /// the lease ends if that is a live one.
+    pub(crate) fn redactor(&self, key: &Key, live: bool) -> Result<Option<Arc<Redactor>>, StoreError> {
+        if let Some(redactor) = self.redactors.of_lease(key) {
+            return Ok(Some(redactor));
+        }
+        let id = key.0;
         let record = match self.store.get_short(id)? {
             Stored::Own(record) => record,
             Stored::Imported { .. } => return Ok(None),
             // The record may contain secrets: none of it is passed on.
             Stored::Damaged(damaged) => return Err(StoreError::Corrupt(damaged.why)),
         };
-        if !record.may_see_secrets(sub_task) {
+        if !record.has_secrets() {
             return Ok(None);
         }
         let Some(mut spec) = self.store.spec(id)? else { return Ok(None) };
-        let opened = self.vault.open(id, &record.workflow.secrets, &mut spec.input);
-        opened.map(Some).map_err(|e| StoreError::Corrupt(e.to_string()))
+        let secrets = &record.workflow.secrets;
+        let print = self.vault.print(secrets, &mut spec.input);
+        let redactor = match self.redactors.of_task(id, print) {
+            Some(redactor) => redactor,
+            None => {
+                let learned = self.vault.open(id, secrets, &mut spec.input);
+                Arc::new(learned.map_err(|e| StoreError::Corrupt(e.to_string()))?.into())
+            }
+        };
+        if live {
+            self.redactors.add(id, print, &redactor);
+            self.redactors.lease(*key, redactor.clone());
+        }
+        Ok(Some(redactor))
     }
 
     /// Opens the secrets that a launch may need; `None` if it needs none.
-    pub(crate) fn opened(&self, id: TaskId, launch: &mut Launch) -> Result<Option<Redactor>, Failure> {
+    pub(crate) fn opened(&self, id: TaskId, launch: &mut Launch) -> Result<Option<Arc<Redactor>>, Failure> {
         let Some(workflow) = &launch.secrets else { return Ok(None) };
         let unreadable = |e: StoreError| {
             let fault = Fault::new("INPUT_UNREADABLE", format!("the task's input cannot be read: {e}"));
             Failure::Local { fault, retryable: true }
         };
         let Some(mut spec) = self.store.spec(id).map_err(unreadable)? else { return Ok(None) };
-        let redactor = self.vault.open(id, &workflow.secrets, &mut spec.input).map_err(|e| closed(&e))?;
+        let print = self.vault.print(&workflow.secrets, &mut spec.input);
+        let learned = self.vault.open(id, &workflow.secrets, &mut spec.input).map_err(|e| closed(&e))?;
+        let redactor = self.redactors.of_task(id, print).unwrap_or_else(|| Arc::new(learned.into()));
+        self.redactors.add(id, print, &redactor);
         launch.scope = launch.scope.replaced("input", &spec.input);
         Ok(Some(redactor))
+    }
+
+    /// As [`Dispatcher::opened`], for an attempt at a worker: what it says is cleaned until its lease ends.
+    pub(crate) fn opened_for_worker(&self, id: TaskId, launch: &mut Launch) -> Result<(), Failure> {
+        if let Some(redactor) = self.opened(id, launch)? {
+            self.redactors.lease((id, launch.sub_task, launch.token), redactor);
+        }
+        Ok(())
     }
 
     /// Runs an attempt within its time.

@@ -34,6 +34,19 @@ pub enum EngineError {
         /// At least one.
         violations: Vec<Violation>,
     },
+    /// The workflow was stored when its schema could still be unclear about its secrets: nothing new starts.
+    #[error("the schema of the workflow `{0}` is unclear about its secrets")]
+    UnclearSecrets(String),
+    /// A value of the input is a secret by the validator's account, and none by ours: nothing is stored.
+    #[error(
+        "{pointer}: the schema of the workflow `{workflow}` does not say clearly that this value is a secret"
+    )]
+    MissedSecret {
+        /// The workflow.
+        workflow: String,
+        /// JSON pointer of the value.
+        pointer: String,
+    },
     /// Name, resources or a description could not be made from the input.
     #[error("{0}")]
     Expression(String),

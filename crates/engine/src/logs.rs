@@ -1,5 +1,6 @@
 //! Logs of sub-tasks: what attempts write, kept with their task, to be read while they run.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use longhaul_model::{Env, TaskId, WorkerId};
@@ -12,7 +13,7 @@ use crate::error::EngineError;
 use crate::secrets::Redactor;
 use crate::workers::LeaseName;
 
-use longhaul_store::LARGEST_LOG;
+use longhaul_store::{LARGEST_LOG, LONGEST_LINE};
 
 pub use longhaul_store::{LogChunk, LogLine, LogQuery, LogStream};
 
@@ -30,6 +31,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// and nothing is kept beyond the limit of an attempt ([`longhaul_store::LARGEST_LOG`]).
 pub struct Log {
     env: Env,
+    redactor: Option<Arc<Redactor>>,
     /// Longest wait of a writer for room.
     pub(crate) patience: Duration,
     waiting: Mutex<Waiting>,
@@ -55,14 +57,28 @@ struct Waiting {
 }
 
 impl Log {
-    /// An empty one.
+    /// An empty one, of a task without secrets.
     pub fn new(env: Env) -> Self {
+        Log::of(env, None)
+    }
+
+    /// An empty one. Secrets are taken out of what is quoted from it.
+    pub(crate) fn of(env: Env, redactor: Option<Arc<Redactor>>) -> Self {
         Log {
             env,
+            redactor,
             patience: PATIENCE,
             waiting: Mutex::default(),
             filled: Notify::new(),
             emptied: Notify::new(),
+        }
+    }
+
+    /// The text without the task's secrets: called before a text is cut, as nobody recognises half a secret.
+    pub(crate) fn clean(&self, text: String) -> String {
+        match &self.redactor {
+            Some(redactor) => redactor.text(text),
+            None => text,
         }
     }
 
@@ -76,8 +92,9 @@ impl Log {
             waiting.left_out += 1;
             return;
         }
-        let line = LogLine::new(self.env.now(), stream, text.into());
-        waiting.written += line.text.len() as u64 + 1;
+        // Cut once secrets are out of it.
+        let line = LogLine { at: self.env.now(), stream, text: text.into() };
+        waiting.written += line.text.len().min(LONGEST_LINE) as u64 + 1;
         let end = (waiting.written >= LARGEST_LOG).then(|| LogLine::end(line.at));
         waiting.push(line);
         waiting.lines.extend(end);
@@ -164,11 +181,13 @@ impl Waiting {
     }
 }
 
-/// Lines without secrets.
+/// Lines without secrets, and only then cut to their longest.
 pub(crate) fn clean(lines: Vec<LogLine>, redactor: Option<&Redactor>) -> Vec<LogLine> {
-    let Some(redactor) = redactor else { return lines };
-    let clean = |line: LogLine| LogLine { text: redactor.text(line.text), ..line };
-    lines.into_iter().map(clean).collect()
+    let lines = match redactor {
+        Some(redactor) => redactor.lines(lines),
+        None => lines,
+    };
+    lines.into_iter().map(LogLine::cut).collect()
 }
 
 impl Engine {

@@ -134,6 +134,7 @@ impl Engine {
         if workflow.definition.credentials.is_some() {
             return Err(EngineError::StartedByOwnCall(workflow.definition.name.clone()));
         }
+        clear_about_secrets(&workflow)?;
         let violations = workflow.schema.violations(&input);
         if !violations.is_empty() {
             return Err(EngineError::InvalidInput { workflow: workflow.definition.name.clone(), violations });
@@ -151,6 +152,9 @@ impl Engine {
         start: Start,
     ) -> Result<Submitted, EngineError> {
         let Start { name, not_before, audit, key, newest, room } = start;
+        if let Some(pointer) = workflow.missed_secret(&spec.input) {
+            return Err(EngineError::MissedSecret { workflow: workflow.definition.name.clone(), pointer });
+        }
         self.inner.vault.seal(id, &workflow.secrets, &mut spec.input);
         spec.requested_by = audit.as_ref().map(|audit| audit.by.as_ref().to_owned());
         let now = self.inner.env.now();
@@ -182,5 +186,13 @@ impl Engine {
             StoreError::Corrupt(_) => EngineError::Store(e),
             e => Engine::wrong(id, e),
         })
+    }
+}
+
+/// Refuses new tasks of a workflow that was stored before unclear secrets were refused.
+pub(crate) fn clear_about_secrets(workflow: &Workflow) -> Result<(), EngineError> {
+    match workflow.is_unclear {
+        true => Err(EngineError::UnclearSecrets(workflow.definition.name.clone())),
+        false => Ok(()),
     }
 }

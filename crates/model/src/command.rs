@@ -477,6 +477,6 @@ pub struct Launch {
     pub scope: Scope,
     /// The room that it has at the node that runs it: given back when this is dropped.
     pub permit: Permit,
-    /// The workflow, if its inputs have secrets that the action may need.
+    /// The workflow, if its inputs have secrets, which the action may need or say.
     pub secrets: Option<Arc<Workflow>>,
 }

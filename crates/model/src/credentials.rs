@@ -259,8 +259,8 @@ mod tests {
         let secrets = crate::workflow::Secrets::of(&spec_schema());
         let mut spec = json!({ "elements": [{ "credentials": [{ "password": "a" }, { "password": "b" }] }] });
         let mut found = Vec::new();
-        secrets.visit(&mut spec, &mut |pointer, value| {
-            found.push(format!("{pointer}={value}"));
+        secrets.visit(&mut spec, &mut |place, value| {
+            found.push(format!("{}={value}", place.pointer));
         });
         assert_eq!(
             found,

@@ -6,6 +6,8 @@ use thiserror::Error;
 
 use crate::fault::{Fault, code};
 
+mod names;
+
 /// How deep a value may be nested that enters a task. Common JSON readers stop at 128 levels, ours by default
 /// among them: this leaves room for what answers, pages and stored documents wrap around a value.
 pub const DEEPEST: usize = 100;
@@ -54,6 +56,25 @@ impl Unfit {
         };
         Fault::new(code, format!("the output is {self}"))
             .remedy("Write an `output:` expression that takes only what later sub-tasks need")
+    }
+}
+
+/// A name that one object of a JSON text has twice. The name is not repeated: it may be a secret.
+#[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
+#[error("a name is given twice in the same object, at line {line} column {column}")]
+pub struct DoubledName {
+    /// Where the second one ends, from 1.
+    pub line: usize,
+    /// Where the second one ends, from 1.
+    pub column: usize,
+}
+
+/// Whether each object of a JSON text has each name once. Readers differ on which of two counts, so a text is refused
+/// before anybody acts on one of them. A text that is no JSON has nothing to say here.
+pub fn check_names(text: &[u8]) -> Result<(), DoubledName> {
+    match serde_json::from_slice::<names::Single>(text) {
+        Err(e) if e.is_data() => Err(DoubledName { line: e.line(), column: e.column() }),
+        Ok(_) | Err(_) => Ok(()),
     }
 }
 

@@ -15,6 +15,10 @@ mod observer;
 mod op;
 #[path = "it/pause.rs"]
 mod pause;
+#[path = "it/schemas.rs"]
+mod schemas;
+#[path = "it/secrets.rs"]
+mod secrets;
 #[path = "it/sequences.rs"]
 mod sequences;
 #[path = "it/shape.rs"]

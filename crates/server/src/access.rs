@@ -53,6 +53,11 @@ impl Caller {
         refused.map_or(Ok(()), |name| Err(ApiError::out_of_bounds(who, "queue", name)))
     }
 
+    /// True for administrators, who write what they read.
+    pub(crate) fn is_admin(&self) -> bool {
+        self.who.as_ref().is_some_and(|who| who.role == longhaul_auth::Role::Admin)
+    }
+
     /// The principal's name.
     pub(crate) fn name(&self) -> &str {
         self.who.as_ref().map_or("anonymous", |who| &who.name)

@@ -5,11 +5,9 @@ mod canonical;
 mod paging;
 mod path;
 mod query;
-mod strict;
 
 pub(crate) use body::{Json, any, any_json_body, json_body, parsed};
 pub(crate) use canonical::canonical;
 pub(crate) use paging::{Paging, whole_number};
 pub(crate) use path::{Id, IfNoneMatch, Named, decoded};
 pub(crate) use query::Parameters;
-pub(crate) use strict::Strict;

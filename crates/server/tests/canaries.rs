@@ -55,16 +55,37 @@ impl Write for Log {
     }
 }
 
-/// A service that says back all it is told, with an error if it is asked for one.
-async fn parrot() -> String {
+/// A service that says back all it is told, with an error if it is asked for one; and what it was told.
+async fn parrot() -> (String, Log) {
+    let heard = Log::default();
+    let ear = heard.clone();
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap().to_string();
-    let answer = |uri: Uri, headers: HeaderMap, body: Bytes| async move {
+    let answer = move |uri: Uri, headers: HeaderMap, body: Bytes| {
+        let said = format!("you said {uri} {headers:?} {}", String::from_utf8_lossy(&body));
+        ear.0.lock().unwrap().extend_from_slice(said.as_bytes());
         let status = if uri.path().starts_with("/fail") { StatusCode::BAD_REQUEST } else { StatusCode::OK };
-        (status, format!("you said {uri} {headers:?} {}", String::from_utf8_lossy(&body)))
+        std::future::ready((status, said))
     };
     tokio::spawn(async move { axum::serve(listener, Router::new().fallback(any(answer))).await });
-    address
+    (address, heard)
+}
+
+/// Each sub-task of a task went the way that it was written for.
+fn went_every_way(task: &Value) {
+    let subs = task["subTasks"].as_array().unwrap();
+    let of = |n: usize| (subs[n]["status"].as_str().unwrap(), subs[n].to_string());
+    for (n, status, says) in [
+        (0, "SUCCESSFUL", ""),
+        (1, "FAILED", "said something"),
+        (2, "SUCCESSFUL", ""),
+        (3, "FAILED", "you said"),
+        (4, "SUCCESSFUL", ""),
+        (5, "FAILED", "COMMAND_FAILED"),
+    ] {
+        let (stands, whole) = of(n);
+        assert!(stands.to_uppercase() == status && whole.contains(says), "{n}: {whole}");
+    }
 }
 
 /// A workflow whose input is secret wherever it can be.
@@ -119,7 +140,7 @@ async fn fifty_secrets_are_nowhere_to_be_found() {
         .with_ansi(false)
         .with_writer(move || writer.clone())
         .init();
-    let parrot = parrot().await;
+    let (parrot, heard) = parrot().await;
     let server = Running::of(
         Parts::with(EngineConfig {
             http: HttpConfig { allow: vec![parrot.clone()] },
@@ -139,7 +160,7 @@ async fn fifty_secrets_are_nowhere_to_be_found() {
     let mut canaries = Canaries { given: Vec::new() };
 
     let http = |path: &str| {
-        json!({ "http": { "method": "POST", "url": format!("http://{parrot}{path}?q={{{{ input.plain|urlencode }}}}"),
+        json!({ "http": { "method": "POST", "url": format!("http://{parrot}{path}?q={{{{ input.plain }}}}"),
         "headers": { "X-Secret": "{{ input.deep.inner }}" }, "body": { "p": "{{ input.named }}", "all": "{{ input.whole }}" } } })
     };
     let subs = vec![
@@ -161,9 +182,13 @@ async fn fifty_secrets_are_nowhere_to_be_found() {
         let answer = post(&server, path, &body).await;
         assert_eq!(answer.status, 202, "{answer:?}");
         let task = answer.json();
-        assert!(task["subTasks"].as_array().unwrap().len() == 6, "{task}");
+        went_every_way(&task);
         tasks.push(task["id"].as_str().unwrap().to_owned());
     }
+    let told = heard.0.lock().unwrap().clone();
+    let text = String::from_utf8_lossy(&told).into_owned();
+    assert!(text.contains("you said /ok") && text.contains("you said /fail"), "{text}");
+    assert!(canaries.found_in(&told).len() >= 6, "the services were told secrets: {text}");
     for status in [202, 422] {
         let body = json!({ "workflow": "telling", "input": input(&mut canaries) });
         let request = server.client.post(server.url("/v1/tasks")).header("idempotency-key", "one");

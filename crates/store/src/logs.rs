@@ -42,12 +42,18 @@ fn is_out(stream: &LogStream) -> bool {
 
 impl LogLine {
     /// A line, cut to its longest.
-    pub fn new(at: Timestamp, stream: LogStream, mut text: String) -> Self {
-        if text.len() > LONGEST_LINE {
-            text.truncate(text.floor_char_boundary(LONGEST_LINE - '…'.len_utf8()));
-            text.push('…');
+    pub fn new(at: Timestamp, stream: LogStream, text: String) -> Self {
+        LogLine { at, stream, text }.cut()
+    }
+
+    /// The line, cut to its longest.
+    #[must_use]
+    pub fn cut(mut self) -> Self {
+        if self.text.len() > LONGEST_LINE {
+            self.text.truncate(self.text.floor_char_boundary(LONGEST_LINE - '…'.len_utf8()));
+            self.text.push('…');
         }
-        LogLine { at, stream, text }
+        self
     }
 
     /// Returns the final line of a log whose attempt has reached its limit.

@@ -1,66 +1,94 @@
 //! Secrets: the parts of an input that its schema calls `writeOnly`. They are sealed before the store sees them, opened
 //! for the attempt that needs them, and taken out of whatever the attempt says.
 
+mod decode;
+mod known;
+mod needles;
 mod redact;
+mod search;
+
+use std::hash::{BuildHasher, Hash, Hasher, RandomState};
 
 use longhaul_crypto::{SealError, Sealer};
-use longhaul_model::workflow::Secrets;
+use longhaul_model::workflow::{SEALED, Secrets, is_sealed};
 use longhaul_model::{Failure, Fault, TaskId};
 use serde_json::{Value, json};
 
+pub(crate) use known::Redactors;
+pub(crate) use needles::Learner;
 pub(crate) use redact::Redactor;
 
 /// What a secret is where it stays closed.
 const CLOSED: &str = "<redacted>";
 
-/// The member of the object that stands where a sealed secret was.
-const SEALED: &str = "$sealed";
-
 /// Seals and opens the secrets of inputs. Each is bound to its task and its place in the input.
 #[derive(Clone)]
-pub(crate) struct Vault(Sealer);
+pub(crate) struct Vault {
+    sealer: Sealer,
+    prints: RandomState,
+}
 
 impl Vault {
     pub(crate) fn new(sealer: Sealer) -> Self {
-        Vault(sealer)
+        Vault { sealer, prints: RandomState::new() }
     }
 
     /// Puts sealed secrets in the place of those in clear. Whatever a caller sent there is one, also something that
     /// looks sealed.
     pub(crate) fn seal(&self, id: TaskId, secrets: &Secrets, input: &mut Value) {
-        secrets.visit(input, &mut |pointer, value| {
+        secrets.visit(input, &mut |place, value| {
             let text = longhaul_crypto::Zeroizing::new(value.to_string());
-            *value = json!({ SEALED: self.0.seal(text.as_bytes(), &context(id, pointer)) });
+            *value = json!({ SEALED: self.sealer.seal(text.as_bytes(), &context(id, place.pointer)) });
         });
     }
 
-    /// Puts secrets in clear in the place of sealed ones; gives what takes them out of texts again.
+    /// A number that is the same for the same sealed secrets, for as long as this process lives.
+    pub(crate) fn print(&self, secrets: &Secrets, input: &mut Value) -> u64 {
+        let mut hasher = self.prints.build_hasher();
+        secrets.visit(input, &mut |place, value| (place.pointer, value.to_string()).hash(&mut hasher));
+        hasher.finish()
+    }
+
+    /// Puts secrets in clear in the place of sealed ones; gives what was learned of them, to make a redactor of.
     pub(crate) fn open(
         &self,
         id: TaskId,
         secrets: &Secrets,
         input: &mut Value,
-    ) -> Result<Redactor, SealError> {
-        let (mut redactor, mut failed) = (Redactor::default(), None);
-        secrets.visit(input, &mut |pointer, value| match self.opened(id, pointer, value) {
-            Ok(clear) => {
-                redactor.learn(&clear);
-                *value = clear;
-            }
+    ) -> Result<Learner, SealError> {
+        let (mut learner, mut failed) = (Learner::default(), None);
+        secrets.visit(input, &mut |place, value| match self.unseal(id, place.pointer, value) {
+            Ok(()) => learner.learn(value, place.names),
             Err(e) => failed = Some(e),
         });
-        failed.map_or(Ok(redactor), Err)
+        failed.map_or(Ok(learner), Err)
     }
 
-    fn opened(&self, id: TaskId, pointer: &str, value: &Value) -> Result<Value, SealError> {
-        let sealed = value[SEALED].as_str().ok_or(SealError::Damaged)?;
-        let clear = self.0.open(sealed, &context(id, pointer))?;
-        serde_json::from_slice(&clear).map_err(|_| SealError::Damaged)
+    /// Opens a sealed value. One in clear was stored before its schema was known to call it a secret; there may be
+    /// sealed ones in it.
+    fn unseal(&self, id: TaskId, pointer: &str, value: &mut Value) -> Result<(), SealError> {
+        if is_sealed(value) {
+            let sealed = value[SEALED].as_str().ok_or(SealError::Damaged)?;
+            let clear = self.sealer.open(sealed, &context(id, pointer))?;
+            *value = serde_json::from_slice(&clear).map_err(|_| SealError::Damaged)?;
+            return Ok(());
+        }
+        let below = |name: &str| format!("{pointer}/{}", name.replace('~', "~0").replace('/', "~1"));
+        match value {
+            Value::Object(members) => {
+                members.iter_mut().try_for_each(|(name, inner)| self.unseal(id, &below(name), inner))
+            }
+            Value::Array(items) => {
+                let mut items = items.iter_mut().enumerate();
+                items.try_for_each(|(n, inner)| self.unseal(id, &below(&n.to_string()), inner))
+            }
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => Ok(()),
+        }
     }
 
     /// A keyed digest of a request that may hold secrets.
     pub(crate) fn fingerprint(&self, parts: &[&[u8]]) -> [u8; 32] {
-        self.0.fingerprint(parts)
+        self.sealer.fingerprint(parts)
     }
 }
 
@@ -125,7 +153,7 @@ mod tests {
         assert_eq!(sealed["host"], "h");
 
         let mut opened = sealed.clone();
-        let redactor = vault.open(id, &secrets, &mut opened).unwrap();
+        let redactor = Redactor::from(vault.open(id, &secrets, &mut opened).unwrap());
         assert_eq!(opened, clear);
         assert_eq!(redactor.text("it said correct horse".to_owned()), "it said <redacted>");
 
@@ -133,11 +161,14 @@ mod tests {
         let mut moved = sealed.clone();
         moved["pins"][0] = sealed["pins"][1].clone();
         assert!(vault.open(id, &secrets, &mut moved).is_err());
-        let mut plain = clear;
         assert!(
-            vault.open(id, &secrets, &mut plain).is_err(),
-            "what is not sealed is not taken for a secret"
+            vault.open(id, &secrets, &mut clear.clone()).is_err(),
+            "nobody can pass a value off as sealed"
         );
+        // Stored in clear, when its schema was not yet known to call it a secret.
+        let mut plain = json!({ "password": "correct horse" });
+        let redactor = Redactor::from(vault.open(id, &secrets, &mut plain).unwrap());
+        assert_eq!(redactor.text("correct horse".to_owned()), CLOSED);
     }
 
     #[test]

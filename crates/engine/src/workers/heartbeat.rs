@@ -1,7 +1,6 @@
 //! Heartbeats: leases last longer, progress and log lines come in, and the worker learns what was cancelled or lost.
 //! Extending a lease writes nothing.
 
-use std::collections::HashMap;
 use std::time::Duration;
 
 use longhaul_model::{Command, Stage, TaskId, WorkerId};
@@ -9,10 +8,10 @@ use tokio::time::Instant;
 
 use super::leases::LeaseState;
 use super::name::LeaseName;
+use super::texts;
 use crate::engine::Engine;
 use crate::error::EngineError;
 use crate::logs::LogLine;
-use crate::secrets::Redactor;
 
 /// Longest wait of a heartbeat until the data that came with it is written.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -51,9 +50,9 @@ impl Engine {
         self.touch(&worker, &names);
         self.recover_leases(names.iter().copied()).await?;
         let mut news = workers.state.lock().seen.news(&worker, self.inner.env.now());
-        let (mut redactors, patience) = (HashMap::new(), Instant::now() + PATIENCE);
+        let patience = Instant::now() + PATIENCE;
         for beat in leases {
-            self.told(&worker, beat, &mut redactors, patience).await?;
+            self.told(&worker, beat, patience).await?;
         }
         // What is known by now counts as seen: only what comes later wakes.
         loop {
@@ -116,23 +115,20 @@ impl Engine {
 
     /// Passes on an attempt's progress and log lines. Waits for the lines to be stored until `patience` is
     /// over; after that, they are still on their way.
-    async fn told(
-        &self,
-        worker: &WorkerId,
-        beat: Beat,
-        redactors: &mut HashMap<longhaul_model::TaskId, Redactor>,
-        patience: Instant,
-    ) -> Result<(), EngineError> {
+    async fn told(&self, worker: &WorkerId, beat: Beat, patience: Instant) -> Result<(), EngineError> {
         let Beat { lease, progress, stages, log } = beat;
         if progress.is_none() && stages.is_none() && log.is_empty() {
             return Ok(());
         }
-        let redactor = self.redactor(redactors, worker, lease)?;
+        let redactor = self.redactor(worker, lease)?;
+        let redactor = redactor.as_deref();
         if progress.is_some() || stages.is_some() {
-            let stages = stages.map(|stages| match redactor {
-                Some(redactor) => stages.into_iter().map(|stage| redactor.stage(stage)).collect(),
-                None => stages,
-            });
+            let clean = |stage| match redactor {
+                Some(redactor) => redactor.stage(stage),
+                None => stage,
+            };
+            let stages = stages
+                .map(|stages| stages.into_iter().map(|stage| texts::kept_stage(clean(stage))).collect());
             let (id, sub_task, token) = lease.key;
             let by = Some(worker.clone());
             self.inner.store.post(id, Command::Report { sub_task, token, progress, stages, by }).await;

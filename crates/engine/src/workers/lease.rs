@@ -224,8 +224,8 @@ impl Engine {
     async fn assign(&self, ask: &Ask, grant: Grant) -> Option<Assignment> {
         let Grant { id, name, workflow, sub_task, mut launch } = grant;
         let CompiledAction::Worker(template) = launch.action.clone() else { return None };
-        let opened = self.inner.dispatcher.opened(id, &mut launch);
-        let evaluated = opened.and_then(|_| {
+        let opened = self.inner.dispatcher.opened_for_worker(id, &mut launch);
+        let evaluated = opened.and_then(|()| {
             let input = template.input.as_ref().map(|input| input.value(&launch.scope)).transpose();
             let input = input.map_err(|e| bad_expression("worker.input", &e))?;
             input.as_ref().map_or(Ok(()), value::check_depth).map_err(too_deep)?;

@@ -13,6 +13,7 @@ mod queue;
 mod queues;
 mod report;
 mod seen;
+mod texts;
 mod watchdog;
 
 use std::collections::HashMap;

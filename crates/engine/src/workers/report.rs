@@ -1,7 +1,6 @@
 //! What a worker reports, and what it takes next, in one durable change.
 
-use std::collections::HashMap;
-use std::collections::hash_map::Entry;
+use std::sync::Arc;
 
 use longhaul_model::{Command, Failure, Refused, Unfit, WorkerId, value};
 use longhaul_store::{StoreError, Work};
@@ -9,6 +8,7 @@ use serde_json::Value;
 
 use super::lease::{Ask, Assigned};
 use super::name::LeaseName;
+use super::texts;
 use crate::engine::Engine;
 use crate::error::EngineError;
 use crate::logs::LogLine;
@@ -65,7 +65,6 @@ impl Engine {
         let mut recorded = vec![Recorded::Lost; reports.len()];
         let (mut work, mut places) = (Work::default(), Vec::with_capacity(reports.len()));
         let terms = next.as_ref().map(|ask| ask.terms(&workers));
-        let mut redactors = HashMap::new();
         for (place, report) in reports.into_iter().enumerate() {
             if let Ending::Completed { output: Some(output) } = &report.ending
                 && let Err(Unfit::TooLarge(size)) = value::check_output(output)
@@ -73,11 +72,11 @@ impl Engine {
                 recorded[place] = Recorded::TooLarge(size);
                 continue;
             }
-            let redactor = self.redactor(&mut redactors, &worker, report.lease)?;
+            let redactor = self.redactor(&worker, report.lease)?;
             let (id, sub_task, token) = report.lease.key;
-            self.log(report.lease, &worker, report.log, redactor).await;
+            self.log(report.lease, &worker, report.log, redactor.as_deref()).await;
             let by = Some(worker.clone());
-            let command = match without_secrets(report.ending, redactor) {
+            let command = match storable(report.ending, redactor.as_deref()) {
                 Ending::Completed { output } => {
                     Command::Complete { sub_task, token, output, by, next: terms.clone() }
                 }
@@ -115,37 +114,36 @@ impl Engine {
         Ok((recorded, assigned))
     }
 
-    /// What takes a task's secrets out of what a worker says of it; `None` where it has seen none.
-    pub(super) fn redactor<'a>(
+    /// Takes a task's secrets out of what a worker says of it; `None` if the task has none.
+    pub(super) fn redactor(
         &self,
-        known: &'a mut HashMap<longhaul_model::TaskId, Redactor>,
         worker: &WorkerId,
         lease: LeaseName,
-    ) -> Result<Option<&'a Redactor>, EngineError> {
-        let (id, sub_task, _) = lease.key;
+    ) -> Result<Option<Arc<Redactor>>, EngineError> {
         // Of a lease that ended the task itself tells: the same report again must be told from another one.
-        if self.inner.dispatcher.workers().knows_secrets(&lease.key, worker) == Some(false) {
+        let knows = self.inner.dispatcher.workers().knows_secrets(&lease.key, worker);
+        if knows == Some(false) {
             return Ok(None);
         }
-        if let Entry::Vacant(place) = known.entry(id) {
-            match self.inner.dispatcher.redactor(id, sub_task) {
-                Ok(Some(redactor)) => drop(place.insert(redactor)),
-                Ok(None) | Err(StoreError::NotFound) => return Ok(None),
-                Err(e) => return Err(Engine::wrong(id, e)),
-            }
+        match self.inner.dispatcher.redactor(&lease.key, knows.is_some()) {
+            Ok(redactor) => Ok(redactor),
+            Err(StoreError::NotFound) => Ok(None),
+            Err(e) => Err(Engine::wrong(lease.key.0, e)),
         }
-        Ok(known.get(&id))
     }
 }
 
-fn without_secrets(ending: Ending, redactor: Option<&Redactor>) -> Ending {
-    let Some(redactor) = redactor else { return ending };
-    match ending {
-        Ending::Completed { output } => {
+/// What an attempt ended with as it may be stored: without secrets, and only then cut to what is kept.
+fn storable(ending: Ending, redactor: Option<&Redactor>) -> Ending {
+    match (ending, redactor) {
+        (Ending::Completed { output }, Some(redactor)) => {
             Ending::Completed { output: output.map(|output| redactor.value(output)) }
         }
-        Ending::Failed(failure) => Ending::Failed(redactor.failure(failure)),
-        Ending::Released => Ending::Released,
+        (Ending::Failed(failure), Some(redactor)) => {
+            Ending::Failed(texts::kept_failure(redactor.failure(failure)))
+        }
+        (Ending::Failed(failure), None) => Ending::Failed(texts::kept_failure(failure)),
+        (ending @ (Ending::Completed { .. } | Ending::Released), _) => ending,
     }
 }
 

@@ -90,7 +90,7 @@ impl Step<'_> {
     fn leased(&mut self, index: u32, token: Token, lease: Lease, work: &WorkerTemplate) {
         let definition = self.task.record.definition(index);
         let started_at = self.task.record.sub_tasks[index as usize].started_at.unwrap_or(self.now);
-        let secrets = self.task.record.may_see_secrets(index);
+        let secrets = self.task.record.has_secrets();
         let (queue, timeout) = (work.queue.clone(), definition.timeout);
         let leased = Leased { sub_task: index, token, lease, queue, started_at, timeout, secrets };
         self.change.effects.push(Effect::Leased(Box::new(leased)));
@@ -196,7 +196,7 @@ impl Step<'_> {
                 self.task.scope_of(index).spending(Budget::default())
             },
             permit: Permit::default(),
-            secrets: (!workflow.secrets.is_empty() && !constant).then(|| workflow.clone()),
+            secrets: (!workflow.secrets.is_empty()).then(|| workflow.clone()),
         }
     }
 }

@@ -206,10 +206,10 @@ impl Record {
         }
     }
 
-    /// Whether attempts of a sub-task are given anything that may hold a secret.
-    pub fn may_see_secrets(&self, index: u32) -> bool {
-        let known = (index as usize) < self.sub_tasks.len() || self.parent_left_out(index) != index;
-        known && !self.workflow.secrets.is_empty() && !self.definition(index).action.is_constant()
+    /// True if the task's input may hold secrets. An attempt may say one even if it was not given any: what an earlier
+    /// one told a service, the service may tell a later one.
+    pub fn has_secrets(&self) -> bool {
+        !self.workflow.secrets.is_empty()
     }
 
     /// Percent done: ended sub-tasks, and what running ones reported. Children count within their parent.

@@ -45,6 +45,23 @@ impl InputSchema {
     }
 }
 
+impl InputSchema {
+    /// The JSON pointers of the values of an input that the validator annotates as `writeOnly`, also in branches that
+    /// the input does not take.
+    pub fn write_only(&self, input: &Value) -> Vec<String> {
+        let evaluation = self.0.evaluate(input);
+        let (mut open, mut found) = (vec![evaluation.root()], Vec::new());
+        while let Some(unit) = open.pop() {
+            let mut annotations = unit.annotations().into_iter().chain(unit.dropped_annotations());
+            if annotations.any(|all| all.value()["writeOnly"] == Value::Bool(true)) {
+                found.push(unit.instance_location().as_str().to_owned());
+            }
+            open.extend(unit.children());
+        }
+        found
+    }
+}
+
 /// What is wrong, without the value, which may be secret.
 fn message(e: &ValidationError<'_>) -> String {
     match e.kind() {

@@ -11,7 +11,7 @@ use super::App;
 use super::tasks::submit::{KeyText, accept, wait};
 use crate::access::{Gate, Peer};
 use crate::error::ApiError;
-use crate::request::{self, Strict, decoded};
+use crate::request::{self, decoded};
 use crate::routes::Role;
 
 /// Methods that a workflow can be bound to.
@@ -59,7 +59,7 @@ fn members(body: &[u8]) -> Result<Map<String, Value>, ApiError> {
     if body.trim_ascii().is_empty() {
         return Ok(Map::new());
     }
-    let Strict(given) = request::any(body)?;
+    let given: Value = request::any(body)?;
     match given {
         Value::Object(members) => Ok(members),
         Value::Null => Ok(Map::new()),

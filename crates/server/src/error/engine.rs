@@ -40,6 +40,17 @@ impl From<EngineError> for ApiError {
                 fault.nested_errors = nested("INVALID_INPUT", "/input", violations);
                 ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, fault)
             }
+            EngineError::UnclearSecrets(_) => ApiError::new(
+                StatusCode::CONFLICT,
+                Fault::new("WORKFLOW_SECRETS_UNCLEAR", message).remedy(
+                    "Store the workflow again: `longhaul workflow lint` shows which `writeOnly` is unclear and what to write",
+                ),
+            ),
+            EngineError::MissedSecret { .. } => ApiError::new(
+                StatusCode::UNPROCESSABLE_ENTITY,
+                Fault::new("WORKFLOW_SECRETS_UNCLEAR", message)
+                    .remedy("Write `writeOnly: true` under `properties`, where the value is described"),
+            ),
             EngineError::Expression(_) => {
                 ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, Fault::new("INVALID_INPUT", message))
             }

@@ -97,6 +97,20 @@ pub(crate) async fn any_json_body(
         let message = format!("the body is nested deeper than {} levels", limits.depth);
         return Err(ApiError::bad("MALFORMED_JSON", message));
     }
+    // Here, so that it holds for every body, whatever it is read as.
+    let names = match bytes.len() {
+        0..=SMALL => value::check_names(&bytes),
+        // Megabytes of JSON take long enough to hold up others.
+        _ => {
+            let bytes = bytes.clone();
+            let checked = tokio::task::spawn_blocking(move || value::check_names(&bytes));
+            checked.await.map_err(|e| ApiError::internal(e.to_string()))?
+        }
+    };
+    if let Err(e) = names {
+        return Err(ApiError::bad("INVALID_REQUEST", format!("the body cannot be read: {e}"))
+            .remedy("Write each name once: readers differ on which of the two counts"));
+    }
     let values = weight::of_text(&bytes);
     if values > SMALL {
         // Anew, and not beyond what it has: those that wait for much hold nothing, so none of them needs to

@@ -19,6 +19,8 @@ const LONGEST_TAIL: usize = LARGEST_STREAM + LARGEST_STREAM / 4;
 const SMALL: usize = 64 * 1024;
 /// Maximum bytes of a single read.
 const READ: usize = 8 * 1024;
+/// Bytes of a line read beyond the longest that is kept: a secret that crosses the cut is recognised.
+const MARGIN: usize = 8 * 1024;
 /// Longest silence of a stream once the program is gone. A process that left its group may hold the pipes for
 /// ever.
 const DRAIN: Duration = Duration::from_secs(1);
@@ -67,7 +69,7 @@ impl<'a> Lines<'a> {
         }
         for part in chunk.split_inclusive(|byte| *byte == b'\n') {
             // Of a line too long to be kept the rest is dropped.
-            let room = (LONGEST_LINE + 1).saturating_sub(self.begun.len());
+            let room = (LONGEST_LINE + MARGIN).saturating_sub(self.begun.len());
             let (text, ended) = match part.split_last() {
                 Some((b'\n', text)) => (text, true),
                 _ => (part, false),

@@ -86,7 +86,7 @@ impl Commands {
         if values > SMALL {
             stdout.room.reach(stdout.text.len() + values).await;
         }
-        judge(program, finished)
+        judge(program, finished, log)
     }
 
     /// Exactly as listed, byte by byte: `/usr/bin/../bin/x` is another program than `/usr/bin/x`.
@@ -173,7 +173,7 @@ fn lost_sight(program: &str, error: &std::io::Error) -> Failure {
     }
 }
 
-fn judge(program: &str, finished: Finished) -> Result<Option<Value>, Failure> {
+fn judge(program: &str, finished: Finished, log: &Log) -> Result<Option<Value>, Failure> {
     let Finished { status, stdout, stderr, .. } = finished;
     match (status.code(), status.signal()) {
         (Some(0), _) => output(stdout, stderr).map(Some),
@@ -184,7 +184,7 @@ fn judge(program: &str, finished: Finished) -> Result<Option<Value>, Failure> {
         (Some(code), _) => {
             let fault = Fault::new("COMMAND_FAILED", format!("`{program}` ended with exit code {code}"));
             let fault = fault.argument(code.to_string()).with("exitCode", code);
-            Err(not_done(quoting(fault, &stdout, &stderr), true))
+            Err(not_done(quoting(fault, &stdout, &stderr, log), true))
         }
         (None, signal) => {
             let name = signal.and_then(|n| Signal::try_from(n).ok()).map_or("a signal", Signal::as_str);
@@ -197,15 +197,15 @@ fn judge(program: &str, finished: Finished) -> Result<Option<Value>, Failure> {
                 Some(Signal::SIGXFSZ) => "It wrote too large a file: raise `file_size_mib` of its `limits`",
                 _ => "Look in the system's log for who did: memory running out is one reason",
             });
-            Err(Failure::Unknown { fault: quoting(fault, &stdout, &stderr) })
+            Err(Failure::Unknown { fault: quoting(fault, &stdout, &stderr, log) })
         }
     }
 }
 
 /// With the end of what it printed: errors first.
-fn quoting(fault: Fault, stdout: &Captured, stderr: &Captured) -> Fault {
+fn quoting(fault: Fault, stdout: &Captured, stderr: &Captured, log: &Log) -> Fault {
     let tail = |text: &str| {
-        let text = text.trim_end();
+        let text = log.clean(text.trim_end().to_owned());
         let from = text.char_indices().rev().nth(QUOTED - 1).map_or(0, |(at, _)| at);
         text[from..].to_owned()
     };

@@ -12,6 +12,7 @@ use serde_json::{Map, Value, json};
 
 use super::super::{bad_expression, json_of, may_pass, not_done, refuse};
 use super::failure;
+use crate::logs::Log;
 
 /// The largest body that is read, in bytes.
 const LARGEST_BODY: usize = 10 * 1024 * 1024;
@@ -31,11 +32,12 @@ pub(super) async fn judge(
     what: &str,
     mut response: Response,
     mut room: Room,
+    log: &Log,
 ) -> Result<Option<Value>, Failure> {
     let status = response.status();
     let code = status.as_u16();
     if !template.expect.iter().any(|range| (range.from..=range.to).contains(&code)) {
-        return Err(unexpected(what, response).await);
+        return Err(unexpected(what, response, log).await);
     }
     let bytes = read(what, &mut response, &mut room).await?;
     if is_json(response.headers()) {
@@ -125,11 +127,11 @@ fn headers(headers: &HeaderMap) -> Value {
     Value::Object(all)
 }
 
-async fn unexpected(what: &str, mut response: Response) -> Failure {
+async fn unexpected(what: &str, mut response: Response, log: &Log) -> Failure {
     let status = response.status();
     let mut fault = Fault::new("HTTP_STATUS", format!("{what} answered {status}"));
     fault = fault.argument(status.as_str()).with("status", status.as_u16());
-    if let Some(quote) = quote(&mut response).await {
+    if let Some(quote) = quote(&mut response, log).await {
         fault = fault.cause("HTTP_RESPONSE", quote);
     }
     if status.is_redirection() {
@@ -171,7 +173,7 @@ async fn unexpected(what: &str, mut response: Response) -> Failure {
 }
 
 /// The beginning of a body, if it comes soon.
-async fn quote(response: &mut Response) -> Option<String> {
+async fn quote(response: &mut Response, log: &Log) -> Option<String> {
     let mut bytes = Vec::new();
     let reading = async {
         while bytes.len() < QUOTED * 4 {
@@ -183,7 +185,7 @@ async fn quote(response: &mut Response) -> Option<String> {
     };
     // What had come by the end of the time is quoted too.
     let _ = tokio::time::timeout(QUOTE_LIMIT, reading).await;
-    let quote: String = text(bytes).chars().take(QUOTED).collect();
+    let quote: String = log.clean(text(bytes)).chars().take(QUOTED).collect();
     let quote = quote.trim();
     (!quote.is_empty()).then(|| quote.to_owned())
 }

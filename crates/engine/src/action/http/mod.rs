@@ -71,7 +71,7 @@ impl Http {
             failure::broken(&what, e)
         })?;
         told(response.status().as_str());
-        answer::judge(template, launch, &what, response, self.answers.room()).await
+        answer::judge(template, launch, &what, response, self.answers.room(), log).await
     }
 }
 

@@ -54,9 +54,12 @@ pub(crate) async fn resolve(args: &ResolveArgs, context: &Context) -> Result<Cod
         return Err(Failure::Usage("--output is of one sub-task".to_owned()));
     }
     let output = match &args.output {
-        Some(text) => Some(
-            serde_json::from_str(text).map_err(|e| Failure::Usage(format!("--output is not JSON: {e}")))?,
-        ),
+        Some(text) => {
+            longhaul_model::value::check_names(text.as_bytes())
+                .map_err(|e| Failure::Usage(format!("--output: {e}")))?;
+            let output = serde_json::from_str(text);
+            Some(output.map_err(|e| Failure::Usage(format!("--output is not JSON: {e}")))?)
+        }
         None => None,
     };
     let id = id::whole(context, &args.id).await?;

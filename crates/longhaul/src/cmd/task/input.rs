@@ -4,6 +4,7 @@ use std::io::Read;
 use std::path::Path;
 
 use anyhow::Context as _;
+use longhaul_model::value::check_names;
 use serde_json::{Map, Value};
 
 use crate::exit::Failure;
@@ -16,7 +17,7 @@ pub(crate) fn input(file: Option<&Path>, values: &[String]) -> Result<Value, Fai
     };
     for given in values {
         let (key, value) = pair(given, "-i")?;
-        put(&mut input, key, typed(value)).map_err(Failure::Usage)?;
+        put(&mut input, key, typed(key, value)?).map_err(Failure::Usage)?;
     }
     Ok(input)
 }
@@ -30,8 +31,9 @@ pub(crate) fn pair<'a>(given: &'a str, option: &str) -> Result<(&'a str, &'a str
 }
 
 /// JSON if it can be, else a text.
-fn typed(value: &str) -> Value {
-    serde_json::from_str(value).unwrap_or_else(|_| Value::String(value.to_owned()))
+fn typed(key: &str, value: &str) -> Result<Value, Failure> {
+    check_names(value.as_bytes()).map_err(|e| Failure::Usage(format!("-i {key}: {e}")))?;
+    Ok(serde_json::from_str(value).unwrap_or_else(|_| Value::String(value.to_owned())))
 }
 
 fn put(input: &mut Value, key: &str, value: Value) -> Result<(), String> {

@@ -8,12 +8,14 @@ mod texts;
 
 use std::collections::HashMap;
 
+use serde_json::Value;
+
 use super::check::{self, Problem, Problems};
 use super::definition::Definition;
 use super::graph;
 use super::route::Route;
 use super::schema::{InputSchema, no_input};
-use super::secret::Secrets;
+use super::secret::{Secrets, Unclear};
 use crate::credentials;
 use crate::expr::{Expr, ExprError, Reading, Scope, Template};
 use crate::id::WorkflowVersion;
@@ -38,6 +40,9 @@ pub struct Workflow {
     pub schema: InputSchema,
     /// Which parts of an input are secrets.
     pub secrets: Secrets,
+    /// True if its schema is unclear about its secrets, which is accepted of stored definitions only: its tasks go on,
+    /// and no new one starts.
+    pub is_unclear: bool,
     /// The task's condition.
     pub when: Option<Expr>,
     /// The sub-tasks, in the order written: their index is their identity within a task.
@@ -57,7 +62,8 @@ impl Workflow {
     }
 
     /// Compiles a version that was accepted once. An expression in it that cannot be read any more fails where
-    /// it is evaluated: neither the tasks of the version nor a start fail because of it.
+    /// it is evaluated: neither the tasks of the version nor a start fail because of it. Where its schema is
+    /// unclear about its secrets, the whole input is one, and no new task starts.
     pub fn stored(definition: Definition, version: WorkflowVersion) -> Result<Workflow, Vec<Problem>> {
         Workflow::read(definition, version, Reading::Stored)
     }
@@ -71,12 +77,20 @@ impl Workflow {
         check::structure(&definition, &mut problems);
         let own = definition.credentials.map_or_else(no_input, |_| credentials::spec_schema());
         let schema_text = definition.input.clone().unwrap_or(own);
-        let mut secrets = Secrets::of(&schema_text);
+        let surveyed = Secrets::survey(&schema_text);
+        let is_unclear = surveyed.is_err();
+        let mut secrets = surveyed.unwrap_or_else(|found| {
+            if reading == Reading::New {
+                unclear_secrets(found, &mut problems);
+            }
+            Secrets::everything()
+        });
         if definition.credentials.is_some() {
             // Whatever its author's schema says of them.
             secrets = secrets.and(Secrets::of(&credentials::spec_schema()));
         }
         let schema = InputSchema::compile(&schema_text).map_err(|reason| {
+            problems.0.retain(|problem| !problem.pointer.starts_with("/input"));
             let hint = "write a JSON Schema, such as `type: object` with `properties`".to_owned();
             problems.error("/input".into(), format!("is no JSON Schema: {reason}"), Some(hint));
         });
@@ -92,6 +106,7 @@ impl Workflow {
             definition: &definition,
             input: check::declared(&schema_text),
             secrets,
+            may_show_secrets: is_unclear,
             more: &[],
             knows_item: false,
             reading,
@@ -117,6 +132,7 @@ impl Workflow {
                     route,
                     schema,
                     secrets,
+                    is_unclear,
                     when,
                     sub_tasks,
                     warnings,
@@ -128,6 +144,23 @@ impl Workflow {
             }
             _ => Err(problems.0),
         }
+    }
+
+    /// The JSON pointer of a value that the validator's own annotations call `writeOnly` and that is no part of a
+    /// known secret; there should be none.
+    pub fn missed_secret(&self, input: &Value) -> Option<String> {
+        if self.secrets.is_empty() {
+            return None;
+        }
+        let places = self.secrets.places(input);
+        let known = |pointer: &String| {
+            places.iter().any(|place| {
+                pointer
+                    .strip_prefix(place.as_str())
+                    .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+            })
+        };
+        self.schema.write_only(input).into_iter().find(|pointer| !known(pointer))
     }
 
     /// The sub-task of a name.
@@ -146,6 +179,13 @@ impl Workflow {
     }
 }
 
+/// Reports where a schema is unclear about its secrets.
+fn unclear_secrets(found: Vec<Unclear>, problems: &mut Problems) {
+    for Unclear { pointer, message, hint } in found {
+        problems.error(format!("/input{pointer}"), message, Some(hint));
+    }
+}
+
 /// `None` for "had problems", inside out.
 fn flip<T>(value: Option<Option<T>>) -> Option<Option<T>> {
     match value {
@@ -160,6 +200,8 @@ struct Compiler<'a> {
     definition: &'a Definition,
     input: Option<Vec<&'a str>>,
     secrets: Secrets,
+    /// True if expressions that name a secret where it would be shown are let pass; they see it sealed.
+    may_show_secrets: bool,
     /// Names that a child of a `forEach` knows, while one is compiled.
     more: &'static [&'static str],
     /// Whether any of its expressions names them.

@@ -64,7 +64,7 @@ impl<'a> Compiler<'a> {
     ) -> Option<Template> {
         let template = self.keep(pointer, Template::read(text, self.reading))?;
         self.look(pointer, template.expressions(), ended, roots);
-        if ended.is_none() {
+        if ended.is_none() && !self.may_show_secrets {
             self.no_secret(pointer, &template);
         }
         Some(template)

@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use super::App;
 use crate::error::ApiError;
-use crate::request::{self, Strict};
+use crate::request;
 
 /// The body as JSON; `None` for no body, `null` and an empty object, as clients send any of them.
 async fn given(app: &App, request: Request<Body>) -> Result<Option<Value>, ApiError> {
@@ -19,7 +19,7 @@ async fn given(app: &App, request: Request<Body>) -> Result<Option<Value>, ApiEr
     if bytes.trim_ascii().is_empty() {
         return Ok(None);
     }
-    let Strict(value) = request::any(&bytes)?;
+    let value: Value = request::any(&bytes)?;
     let empty = value.is_null() || value.as_object().is_some_and(serde_json::Map::is_empty);
     Ok((!empty).then_some(value))
 }

@@ -7,12 +7,13 @@ use http::Request;
 use longhaul_engine::{Several, VerdictRequest};
 use longhaul_model::Decided;
 use serde::Deserialize;
+use serde_json::Value;
 
 use super::answer;
 use crate::access::Caller;
 use crate::api::App;
 use crate::error::ApiError;
-use crate::request::{self, Id, Strict};
+use crate::request::{self, Id};
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -23,7 +24,7 @@ struct ResolveBody {
     #[serde(default)]
     all: bool,
     outcome: Option<OutcomeBody>,
-    output: Option<Strict>,
+    output: Option<Value>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -58,7 +59,7 @@ pub(crate) async fn resolve(
             if given.output.is_some() && !done {
                 return Err(ApiError::field("/output", "output: only with the outcome `done`"));
             }
-            Some(VerdictRequest { sub_task, done, output: given.output.map(|Strict(output)| output) })
+            Some(VerdictRequest { sub_task, done, output: given.output })
         }
         (None, None) if given.output.is_none() => None,
         (None, _) => {

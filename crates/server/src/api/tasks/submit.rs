@@ -17,7 +17,7 @@ use super::{body, view};
 use crate::access::Caller;
 use crate::api::App;
 use crate::error::ApiError;
-use crate::request::{self, Parameters, Strict, canonical};
+use crate::request::{self, Parameters, canonical};
 use crate::respond;
 
 /// What a submission says.
@@ -26,7 +26,7 @@ use crate::respond;
 struct SubmitBody {
     workflow: String,
     version: Option<u32>,
-    input: Option<Strict>,
+    input: Option<Value>,
     name: Option<String>,
     not_before: Option<String>,
     #[serde(default)]
@@ -70,7 +70,7 @@ fn checked(
     Ok(SubmitRequest {
         workflow: given.workflow,
         version: given.version,
-        input: given.input.map_or_else(|| Value::Object(Map::new()), |Strict(input)| input),
+        input: given.input.unwrap_or_else(|| Value::Object(Map::new())),
         name: given.name,
         not_before,
         labels: given.labels,

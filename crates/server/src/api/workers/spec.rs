@@ -20,12 +20,6 @@ const LONGEST_WAIT: Span = Span(60_000);
 const SHORTEST_LEASE: Span = Span(1_000);
 const LONGEST_LEASE: Span = Span(3_600_000);
 const USUAL_LEASE: Span = Span(30_000);
-/// The longest text of an error or a stage, in bytes; longer ones are cut.
-const LONGEST_TEXT: usize = 8 * 1_024;
-/// Causes that an error keeps.
-const MOST_CAUSES: usize = 20;
-/// The largest context of an error, in bytes of JSON; a larger one is left out.
-const LARGEST_CONTEXT: usize = 16 * 1_024;
 
 /// What a worker asks for; at `/lease` with the worker's name beside it.
 #[derive(Deserialize)]
@@ -156,11 +150,12 @@ fn instant<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<T
     text.map(|text| text.parse().map_err(serde::de::Error::custom)).transpose()
 }
 
+/// As given; the engine cuts what is too long once secrets are out of it.
 pub(super) fn lines(given: Vec<LineSpec>, env: &Env) -> Vec<LogLine> {
     let now = env.now();
     let line = |spec| match spec {
-        LineSpec::Text(text) => LogLine::new(now, LogStream::Out, text),
-        LineSpec::Line(line) => LogLine::new(line.at.unwrap_or(now), line.stream, line.text),
+        LineSpec::Text(text) => LogLine { at: now, stream: LogStream::Out, text },
+        LineSpec::Line(line) => LogLine { at: line.at.unwrap_or(now), stream: line.stream, text: line.text },
     };
     given.into_iter().map(line).collect()
 }
@@ -183,9 +178,9 @@ pub(super) fn stages(given: Vec<StageSpec>, pointer: &str, env: &Env) -> Result<
     }
     let now = env.now();
     let stage = |spec: StageSpec| Stage {
-        name: cut(spec.name),
-        kind: cut(spec.kind),
-        description: cut(spec.description),
+        name: spec.name,
+        kind: spec.kind,
+        description: spec.description,
         status: spec.status,
         created_at: now,
         completed_at: None,
@@ -218,23 +213,12 @@ struct CauseSpec {
 
 impl ErrorSpec {
     pub(super) fn fault(self) -> Fault {
-        let mut fault = Fault::new(cut(self.code), cut(self.message));
-        fault.remediation_message = self.remediation.map(cut);
-        for cause in self.causes.into_iter().take(MOST_CAUSES) {
-            fault = fault.cause(cut(cause.kind), cut(cause.message));
+        let mut fault = Fault::new(self.code, self.message);
+        fault.remediation_message = self.remediation;
+        for cause in self.causes {
+            fault = fault.cause(cause.kind, cause.message);
         }
-        if serde_json::to_vec(&self.context).is_ok_and(|text| text.len() <= LARGEST_CONTEXT) {
-            fault.context = self.context;
-        }
+        fault.context = self.context;
         fault
     }
-}
-
-/// The beginning of a text that is too long.
-fn cut(mut text: String) -> String {
-    if text.len() > LONGEST_TEXT {
-        text.truncate(text.floor_char_boundary(LONGEST_TEXT - '…'.len_utf8()));
-        text.push('…');
-    }
-    text
 }

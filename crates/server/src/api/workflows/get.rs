@@ -5,6 +5,7 @@ use axum::response::Response;
 use http::StatusCode;
 
 use super::whole;
+use crate::access::Caller;
 use crate::api::App;
 use crate::error::ApiError;
 use crate::request::{Named, Parameters};
@@ -13,6 +14,7 @@ use crate::respond;
 /// The newest version unless one is asked for.
 pub(crate) async fn get(
     State(app): State<App>,
+    caller: Caller,
     path: Named,
     RawQuery(query): RawQuery,
 ) -> Result<Response, ApiError> {
@@ -25,5 +27,5 @@ pub(crate) async fn get(
         })
         .transpose()?;
     let workflow = app.engine.workflow(path.get("name"), version)?;
-    Ok(respond::json(StatusCode::OK, whole(&app, &workflow)?))
+    Ok(respond::json(StatusCode::OK, whole(&app, &caller, &workflow)?))
 }

@@ -10,11 +10,12 @@ use std::sync::Arc;
 use longhaul_model::workflow::Workflow;
 
 use super::App;
+use crate::access::Caller;
 use crate::error::ApiError;
 use crate::wire::Json;
 
-/// One version of a workflow.
-fn whole(app: &App, workflow: &Arc<Workflow>) -> Result<Vec<u8>, ApiError> {
+/// One version of a workflow. Who may not write it sees no literal credentials.
+fn whole(app: &App, caller: &Caller, workflow: &Arc<Workflow>) -> Result<Vec<u8>, ApiError> {
     let name = &workflow.definition.name;
     let all = app.engine.workflows()?;
     let versions =
@@ -27,7 +28,10 @@ fn whole(app: &App, workflow: &Arc<Workflow>) -> Result<Vec<u8>, ApiError> {
         if let Some((_, at)) = at {
             json.key("creationTimestamp").time(*at);
         }
-        json.key("definition").value(&workflow.definition);
+        match caller.is_admin() {
+            true => json.key("definition").value(&workflow.definition),
+            false => json.key("definition").value(&workflow.definition.masked()),
+        }
         if !workflow.warnings.is_empty() {
             json.key("warnings").value(&workflow.warnings);
         }

@@ -32,7 +32,7 @@ pub(crate) async fn put(
     }
     let put = app.engine.put_workflow(definition, caller.audit()).await?;
     let status = if put.created { StatusCode::CREATED } else { StatusCode::OK };
-    Ok(respond::json(status, whole(&app, &put.workflow)?))
+    Ok(respond::json(status, whole(&app, &caller, &put.workflow)?))
 }
 
 /// A definition; a mistake of its shape has its place.

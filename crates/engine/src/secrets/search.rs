@@ -1,0 +1,105 @@
+//! Looks for secrets in a text, in whatever usual coding they stand there, and nested in each other.
+
+use std::ops::Range;
+
+use super::decode::{BASE64, HEX, View};
+use super::needles::Needles;
+
+/// How many codings are taken off, one inside of the other.
+const DEEPEST: usize = 5;
+/// Bytes looked at for each byte of a text, at the most. A text made to need more counts as a secret.
+const PATIENCE: usize = 64;
+/// The same for short texts.
+const SMALL: usize = 64 * 1024;
+/// The longest escape that may be cut at the end of a text.
+const LONGEST_ESCAPE: usize = 12;
+
+/// The parts of a text that are secrets, in order and apart from each other.
+pub(super) fn secret_parts(needles: &Needles, text: &str) -> Vec<Range<usize>> {
+    if text.is_empty() || needles.is_empty() {
+        return Vec::new();
+    }
+    let mut search =
+        Search { needles, found: Vec::new(), left: SMALL + PATIENCE.saturating_mul(text.len()), fits: true };
+    search.look(&View::of(text), 0);
+    if !search.fits {
+        return std::iter::once(0..text.len()).collect();
+    }
+    settled(search.found, text)
+}
+
+struct Search<'a> {
+    needles: &'a Needles,
+    found: Vec<Range<usize>>,
+    left: usize,
+    /// False once the text needs more work than it may.
+    fits: bool,
+}
+
+impl Search<'_> {
+    fn look(&mut self, view: &View, depth: usize) {
+        self.scan(view);
+        self.edges(view, depth > 0);
+        if depth == DEEPEST || !self.fits {
+            return;
+        }
+        for code in [&BASE64, &HEX] {
+            for skip in 0..code.period {
+                let (all, pieces) = view.decoded(code, skip);
+                self.scan(&all);
+                pieces.iter().for_each(|piece| self.look(piece, depth + 1));
+            }
+        }
+        for inner in [view.unescaped(), view.unwrapped()].into_iter().flatten() {
+            self.look(&inner, depth + 1);
+        }
+    }
+
+    fn scan(&mut self, view: &View) {
+        match self.left.checked_sub(view.bytes.len()) {
+            Some(left) => self.left = left,
+            None => self.fits = false,
+        }
+        if self.fits {
+            let found = &mut self.found;
+            self.fits = self.needles.find(&view.bytes, &mut |range| found.push(view.part(&range)));
+        }
+    }
+
+    /// A text that was cut begins or ends in the middle of a secret.
+    /// Where it was decoded, what is left of a cut escape stands before or behind that.
+    fn edges(&mut self, view: &View, decoded: bool) {
+        let bytes = &view.bytes;
+        let skips = if decoded { LONGEST_ESCAPE.min(bytes.len()) } else { 0 };
+        for skip in (0..=skips).filter(|_| view.at_start) {
+            if let Some(length) = self.needles.ended_by(&bytes[skip..]) {
+                let part = view.part(&(skip..skip + length));
+                self.found.push(if skip == 0 { 0 } else { part.start }..part.end);
+            }
+        }
+        if !view.at_end {
+            return;
+        }
+        let escape = bytes.len().saturating_sub(LONGEST_ESCAPE);
+        let cut = bytes[escape..].iter().rposition(|byte| matches!(byte, b'%' | b'\\' | b'&'));
+        for end in [Some(bytes.len()), cut.map(|at| escape + at)].into_iter().flatten() {
+            if let Some(at) = self.needles.begun_by(&bytes[..end]) {
+                self.found.push(view.part(&(at..end)).start..usize::MAX);
+            }
+        }
+    }
+}
+
+/// In order, those that touch as one, and whole characters only.
+fn settled(mut found: Vec<Range<usize>>, text: &str) -> Vec<Range<usize>> {
+    found.sort_unstable_by_key(|range| (range.start, range.end));
+    let mut settled: Vec<Range<usize>> = Vec::new();
+    for range in found {
+        let range = text.floor_char_boundary(range.start)..text.ceil_char_boundary(range.end.min(text.len()));
+        match settled.last_mut() {
+            Some(last) if range.start <= last.end => last.end = last.end.max(range.end),
+            _ => settled.push(range),
+        }
+    }
+    settled
+}
