@@ -243,7 +243,6 @@ impl Config {
             tls: tls.resolve(&data_dir),
             key_file: args.key_file.or(file.key_file).unwrap_or_else(|| data_dir.join("keys.json")),
             auth: file.auth.resolve(crate::environment("LONGHAUL_ADMIN_PASSWORD")),
-            limits: file.limits.resolve(),
             data_dir,
             database,
             trusted_proxies: file.trusted_proxies,
@@ -256,10 +255,12 @@ impl Config {
             wire: file.wire,
             engine: EngineConfig {
                 cancel_grace: file.engine.cancel_grace.unwrap_or(defaults.cancel_grace),
+                workers: file.limits.workers(),
                 max_running: file.engine.max_running.unwrap_or(defaults.max_running),
                 http: HttpConfig { allow: file.actions.http.allow },
                 command: CommandConfig { allow: file.actions.command.resolve(), ..defaults.command },
             },
+            limits: file.limits.resolve(),
             shutdown_grace: file.engine.shutdown_grace.map_or(grace, |span| Duration::from_millis(span.0)),
             shutdown_delay: file
                 .engine
@@ -308,8 +309,8 @@ fn parse(path: &Path, text: &str) -> anyhow::Result<File> {
     if ![200, 201].contains(&file.wire.login_status) {
         return Err(nonsense("wire", "login_status", "write 200 or 201"));
     }
-    for (key, limit) in [("in_flight", file.limits.in_flight), ("rate", file.limits.rate)] {
-        if limit == Some(0) {
+    for (key, is_zero) in file.limits.zeros() {
+        if is_zero {
             return Err(nonsense("limits", key, "write 1 or more"));
         }
     }

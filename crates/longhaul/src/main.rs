@@ -6,10 +6,12 @@ mod cli;
 mod cmd;
 mod config;
 mod demo;
+mod descriptors;
 #[cfg(test)]
 mod docs_test;
 mod exit;
 mod file;
+mod log;
 mod out;
 mod serve;
 #[cfg(test)]

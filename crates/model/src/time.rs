@@ -145,7 +145,12 @@ impl Serialize for Span {
 impl<'de> Deserialize<'de> for Span {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
-        text.parse().map_err(de::Error::custom)
+        // What was written is not said back: it may be meant for another member.
+        text.parse().map_err(|_| {
+            de::Error::custom(
+                "this is not a duration: write a whole number and a unit, such as 250ms, 30s, 5m, 2h or 7d",
+            )
+        })
     }
 }
 

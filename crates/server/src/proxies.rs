@@ -22,7 +22,8 @@ impl Proxies {
         all.into_iter().map(|one| network(one.as_ref())).collect::<Result<_, _>>().map(Proxies)
     }
 
-    fn trusts(&self, address: IpAddr) -> bool {
+    /// Whether an address is that of a proxy that is believed.
+    pub(crate) fn trusts(&self, address: IpAddr) -> bool {
         self.0.iter().any(|network| network.contains(&address))
     }
 

@@ -6,6 +6,8 @@ use std::fmt;
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value};
 
+use crate::error::shortened;
+
 /// A value without doubled names.
 pub(crate) struct Strict(pub(crate) Value);
 
@@ -64,6 +66,7 @@ impl<'de> Visitor<'de> for AnyValue {
         let mut all = Map::new();
         while let Some(name) = members.next_key::<String>()? {
             if all.contains_key(&name) {
+                let name = shortened(&name);
                 return Err(A::Error::custom(format_args!("the name `{name}` is given twice")));
             }
             let Strict(value) = members.next_value()?;
