@@ -35,10 +35,15 @@ pub(crate) fn start(config: &Config) -> anyhow::Result<()> {
         // Nobody to read them is no reason to stop: the complaint of it would be a panic.
         .log_internal_errors(false);
     match config.log_format {
-        LogFormat::Text => log.fmt_fields(debug_fn(text_field).delimited(" ")).init(),
+        LogFormat::Text => log.fmt_fields(fields()).init(),
         LogFormat::Json => log.event_format(Json).init(),
     }
     Ok(())
+}
+
+/// How a line of text has its values.
+pub(crate) fn fields() -> impl for<'a> FormatFields<'a> + Send + Sync + 'static {
+    debug_fn(text_field).delimited(" ")
 }
 
 /// A value as a line of text has it.
@@ -142,7 +147,7 @@ mod tests {
     fn lines_cannot_be_forged_and_have_an_end() {
         let text = written(|kept| {
             let log = tracing_subscriber::fmt().with_ansi(false).with_writer(move || kept.clone());
-            tracing::subscriber::set_default(log.fmt_fields(debug_fn(text_field).delimited(" ")).finish())
+            tracing::subscriber::set_default(log.fmt_fields(fields()).finish())
         });
         let json = written(|kept| {
             let log = tracing_subscriber::fmt().with_ansi(false).with_writer(move || kept.clone());

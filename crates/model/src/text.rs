@@ -213,7 +213,7 @@ mod tests {
         ] {
             assert_eq!(harmless(&format!("a{c}b"), true), "a\u{fffd}b");
             let mut out = String::new();
-            write!(Escaped::new(&mut out, 100), "a{c}b\n").unwrap();
+            writeln!(Escaped::new(&mut out, 100), "a{c}b").unwrap();
             assert!(
                 out.is_ascii() && !out.contains(|c: char| c.is_control()) && out.ends_with("b\\n"),
                 "{out}"

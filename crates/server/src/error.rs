@@ -300,10 +300,10 @@ mod tests {
 
     #[tokio::test]
     async fn every_answer_is_bounded() {
-        let long = "long\u{1b} ".repeat(200_000);
+        let long = "long\u{1b} ".repeat(20_000);
         let mut fault =
             Fault::new(long.clone(), long.clone()).with("pointer", long.clone()).remedy(long.clone());
-        fault.arguments = vec![long.clone(); 50_000];
+        fault.arguments = vec![long.clone(); 200];
         fault.nested_errors = vec![Fault::new("CODE", long.clone()).cause("T", long.clone()); 5];
         let (_, _, body) = answered(ApiError::new(StatusCode::BAD_REQUEST, fault)).await;
         let text = body.to_string();

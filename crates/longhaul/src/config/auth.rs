@@ -40,7 +40,7 @@ fn roles<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<String, 
     let given = BTreeMap::<String, String>::deserialize(deserializer)?;
     let read = |(theirs, ours): (String, String)| match ours.parse() {
         Ok(role) => Ok((theirs, role)),
-        Err(e) => Err(serde::de::Error::custom(e)),
+        Err(_) => Err(serde::de::Error::custom("this is not a role: use VIEWER, OPERATOR, ADMIN or WORKER")),
     };
     given.into_iter().map(read).collect()
 }

@@ -76,10 +76,7 @@ fn elements(bytes: &[u8]) -> Result<Vec<&RawValue>, ApiError> {
 
 fn task(raw: &RawValue) -> Result<ImportedTask, String> {
     let given: TaskIn = serde_json::from_str(raw.get()).map_err(|e| unsaid(&e))?;
-    let time = |name: &str, text: &str| {
-        let wrong = |_| format!("{name}: this is not an RFC 3339 instant such as 2026-01-31T12:00:00.000Z");
-        text.parse::<Timestamp>().map_err(wrong)
-    };
+    let time = |name: &str, text: &str| text.parse::<Timestamp>().map_err(|e| format!("{name}: {e}"));
     Ok(ImportedTask {
         id: given.id.parse().map_err(|_| "id: this is no UUID".to_owned())?,
         name: given.name,

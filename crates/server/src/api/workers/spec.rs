@@ -152,12 +152,7 @@ pub(super) struct FullLine {
 /// As texts have it; what is stored has a number.
 fn instant<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<Timestamp>, D::Error> {
     let text = Option::<String>::deserialize(deserializer)?;
-    text.map(|text| {
-        text.parse().map_err(|_| {
-            serde::de::Error::custom("this is not an RFC 3339 instant such as 2026-01-31T12:00:00.000Z")
-        })
-    })
-    .transpose()
+    text.map(|text| text.parse().map_err(serde::de::Error::custom)).transpose()
 }
 
 pub(super) fn lines(given: Vec<LineSpec>, env: &Env) -> Vec<LogLine> {
