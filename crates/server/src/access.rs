@@ -63,12 +63,6 @@ impl Caller {
         self.who.as_ref().ok_or_else(ApiError::no_credential)
     }
 
-    /// Whether that role may be theirs.
-    pub(crate) fn must_be(&self, role: Role) -> Result<(), ApiError> {
-        let who = self.principal()?;
-        if role.admits(who.role) { Ok(()) } else { Err(ApiError::forbidden(who, role)) }
-    }
-
     /// The principal's name.
     pub(crate) fn name(&self) -> &str {
         self.who.as_ref().map_or("anonymous", |who| &who.name)
@@ -101,6 +95,18 @@ pub(crate) async fn check(
 }
 
 impl Gate {
+    /// The refusal of what a role does not allow, which is noted.
+    async fn forbid(&self, who: &Principal, from: IpAddr, needed: Role) -> ApiError {
+        self.app.auth.note_forbidden(who, from, self.action, needed.name()).await;
+        ApiError::forbidden(who, needed)
+    }
+
+    /// Whether somebody who was let in has a role.
+    pub(crate) async fn require(&self, caller: &Caller, role: Role) -> Result<(), ApiError> {
+        let who = caller.principal()?;
+        if role.admits(who.role) { Ok(()) } else { Err(self.forbid(who, caller.from, role).await) }
+    }
+
     /// Who asks, if they may, with their place among all who are served.
     pub(crate) async fn admit(&self, headers: &HeaderMap, peer: Option<Peer>) -> Result<Caller, ApiError> {
         let proxies = &self.app.config.trusted_proxies;
@@ -111,7 +117,7 @@ impl Gate {
         }
         let who = self.app.auth.authenticate_fetching(bearer(headers)?).await?;
         if !self.role.admits(who.role) {
-            return Err(ApiError::forbidden(&who, self.role));
+            return Err(self.forbid(&who, from, self.role).await);
         }
         let shares = &self.app.shares;
         let place = if self.counts { shares.enter(&who.name)? } else { shares.uncounted(&who.name) };

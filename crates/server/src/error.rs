@@ -161,7 +161,9 @@ impl Reference {
 
     /// Gives everything that the future does one reference.
     pub(crate) async fn within<T>(of: impl Future<Output = T>) -> T {
-        REFERENCE.scope(Reference::new(), of).await
+        let reference = Reference::new();
+        let text = reference.0.clone();
+        longhaul_store::referenced(&text, REFERENCE.scope(reference, of)).await
     }
 
     /// Six characters of `[0-9A-Z]`, as real servers give them.

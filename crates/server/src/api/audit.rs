@@ -65,6 +65,9 @@ fn entry(json: &mut Json, entry: &AuditEntry) {
         if let Some(detail) = &entry.detail {
             json.key("detail").value(detail);
         }
+        if let Some(reference) = &entry.reference {
+            json.key("referenceToken").value(reference);
+        }
         json.key("outcome").plain(if entry.accepted { "ACCEPTED" } else { "REFUSED" });
     });
 }

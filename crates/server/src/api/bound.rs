@@ -35,7 +35,7 @@ pub(crate) async fn bound(State(app): State<App>, request: Request<Body>) -> Res
             others => ApiError::wrong_method(&method, &path, &others.join(", ")),
         });
     };
-    caller.must_be(Role::Operator)?;
+    gate.require(&caller, Role::Operator).await?;
     let (key, wait) = (KeyText::of(request.headers())?, wait(&app, request.uri())?);
     caller.waits(wait.unwrap_or_default())?;
     let body = request::json_body(request, &app.config.limits, app.config.limits.body).await?;

@@ -142,6 +142,30 @@ async fn waits_of_an_account_are_counted() {
 }
 
 #[tokio::test]
+async fn what_a_role_does_not_allow_is_noted_with_its_reference() {
+    let server = Running::start().await;
+    let viewer = super::support::service(&server.parts.auth, "viewer", longhaul_auth::Role::Viewer).await;
+    let refused: Vec<Answer> = [
+        server.send_as(&viewer, "DELETE", "/v1/workflows/w", None).await,
+        server.send_as(&viewer, "DELETE", "/v1/workflows/w", None).await,
+        server.send_as(&viewer, "GET", "/v1/users", None).await,
+    ]
+    .into();
+    let audit = server.get("/v1/audit?outcome=REFUSED&user=viewer").await.json();
+    let noted: Vec<_> = audit["elements"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|note| (&note["action"], &note["referenceToken"]))
+        .collect();
+    let of = |n: usize| refused[n].json()["referenceToken"].clone();
+    assert_eq!(noted, [(&json!("getUsers"), &of(2)), (&json!("deleteWorkflow"), &of(0))], "{audit}");
+    assert_eq!(server.send("PUT", "/v1/queues/q", Some(json!({ "paused": true }))).await.status, 200);
+    let accepted = server.get("/v1/audit?action=limitQueue").await.json();
+    assert_eq!(accepted["elements"][0]["referenceToken"].as_str().map(str::len), Some(6), "{accepted}");
+}
+
+#[tokio::test]
 async fn asking_makes_no_queue_and_has_its_bounds() {
     let server = Running::start().await;
     let key = super::support::service(&server.parts.auth, "worker", longhaul_auth::Role::Worker).await;

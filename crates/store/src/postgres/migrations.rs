@@ -21,6 +21,7 @@ const MIGRATIONS: &[(Migration, i64)] = &[
     (Migration { number: 3, name: "beats", sql: include_str!("migrations/0003_beats.sql") }, 2),
     // Nodes of earlier versions neither write nor read the `clear` marks.
     (Migration { number: 4, name: "waiting", sql: include_str!("migrations/0004_waiting.sql") }, 4),
+    (Migration { number: 5, name: "references", sql: include_str!("migrations/0005_references.sql") }, 4),
 ];
 
 /// Brings the database to the newest schema that this program knows; refuses one it does not know.

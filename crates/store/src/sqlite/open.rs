@@ -24,6 +24,7 @@ const MIGRATIONS: &[Migration] = &[
     Migration { number: 5, name: "claims", sql: include_str!("migrations/0005_claims.sql") },
     Migration { number: 6, name: "doomed", sql: include_str!("migrations/0006_doomed.sql") },
     Migration { number: 7, name: "waiting", sql: include_str!("migrations/0007_waiting.sql") },
+    Migration { number: 8, name: "references", sql: include_str!("migrations/0008_references.sql") },
 ];
 
 /// The database file of a data directory.

@@ -157,6 +157,7 @@ impl Table {
                 ("target", Text),
                 ("detail", Text),
                 ("accepted", Flag),
+                ("reference", Text),
             ],
         }
     }
