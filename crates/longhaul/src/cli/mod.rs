@@ -225,7 +225,6 @@ mod tests {
             "serve --listen s3cret",
             "serve --max s3cret",
             "login admin s3cret",
-            "login --s3cret=s3cret",
             "task list --page s3cret",
             "task start --not-before s3cret",
             "serve --log-format s3cret",
@@ -236,7 +235,7 @@ mod tests {
             let arguments = std::iter::once("longhaul").chain(line.split(' '));
             let Err(e) = super::Cli::try_parse_from(arguments) else { continue };
             let said = super::without_values(e).render().to_string();
-            assert!(!said.replace("'--s3cret", "").contains("s3cret"), "{line}: {said}");
+            assert!(!said.contains("s3cret"), "{line}: {said}");
         }
     }
 
