@@ -35,6 +35,7 @@ simulate: ## drive the state machine through SEEDS of random faults (1,000,000 u
 
 bench: setup ## measure against the goals (30 minutes; QUICK=1 for a few)
 	$(CARGO) build --release --locked -p longhaul -p longhaul-bench
+	$(CARGO) test --release --locked -p longhaul-engine --lib longest_hold -- --ignored --nocapture
 	$(TARGET)/release/longhaul-bench $(if $(QUICK),--quick) --longhaul $(LONGHAUL)
 
 torture: setup ## kill the server 300 times and at every fsync

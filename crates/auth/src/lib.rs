@@ -35,4 +35,5 @@ pub use oidc::{Fetch, FetchError, HttpFetch};
 pub use password::{Hashing, Weak};
 pub use principal::{Kind, Principal};
 pub use role::{BadRole, Role};
+pub use throttle::network;
 pub use users::{ApiKeyView, NewApiKey, NewUser, UserPatch, UserView};

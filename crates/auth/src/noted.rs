@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use longhaul_model::Timestamp;
 use longhaul_store::Audit;
@@ -12,12 +13,15 @@ use crate::auth::Auth;
 use crate::error::LoginError;
 use crate::login::LoginRequest;
 use crate::names::is_name;
+use crate::principal::Principal;
 
 /// The call that logs in.
 const LOGIN: &str = "createToken";
 /// The call that ends a session.
 const LOGOUT: &str = "invalidateRefreshToken";
 const MINUTE: i64 = 60_000;
+/// A call that a role does not allow is noted once in such a time.
+const FORBIDDEN: i64 = 10 * MINUTE;
 /// Names remembered; beyond, all are forgotten and noted once more.
 const REMEMBERED: usize = 10_000;
 
@@ -25,6 +29,17 @@ const REMEMBERED: usize = 10_000;
 #[derive(Default)]
 pub(crate) struct Refusals {
     noted: Mutex<HashMap<String, Timestamp>>,
+    forbidden: Mutex<HashMap<Call, Forbidden>>,
+}
+
+/// A call of an account.
+type Call = (Arc<str>, &'static str);
+
+/// Calls that a role does not allow.
+struct Forbidden {
+    noted: Timestamp,
+    /// Number of those since that were not noted.
+    since: u64,
 }
 
 impl Refusals {
@@ -39,6 +54,25 @@ impl Refusals {
         }
         noted.insert(name.to_owned(), now);
         true
+    }
+}
+
+impl Refusals {
+    /// Number of calls that this one is noted with, which are those left out since the last note; `None` if it is left
+    /// out itself.
+    fn forbidden(&self, call: Call, now: Timestamp) -> Option<u64> {
+        let mut all = self.forbidden.lock();
+        if let Some(known) = all.get_mut(&call)
+            && now.0.abs_diff(known.noted.0) < FORBIDDEN.unsigned_abs()
+        {
+            known.since += 1;
+            return None;
+        }
+        if all.len() >= REMEMBERED {
+            all.clear();
+        }
+        let before = all.insert(call, Forbidden { noted: now, since: 0 });
+        Some(before.map_or(0, |before| before.since))
     }
 }
 
@@ -63,6 +97,18 @@ pub(crate) fn logout(name: &str, from: Option<IpAddr>) -> Audit {
 }
 
 impl Auth {
+    /// Notes that somebody asked for what their role does not allow: once in ten minutes for each account and call, with the
+    /// number of those left out, so that nobody can fill the log.
+    pub async fn note_forbidden(&self, who: &Principal, from: IpAddr, action: &'static str, needed: &str) {
+        let Some(more) = self.refusals.forbidden((who.name.clone(), action), self.env.now()) else { return };
+        let more = if more > 0 { format!("; {more} more since the last note") } else { String::new() };
+        let detail = format!("{} is not {needed}{more}", who.role.code());
+        let note = Audit::new(who.name.clone(), Some(from), action).detail(detail).refused();
+        if let Err(e) = self.accounts.note(note).await {
+            tracing::warn!(error = %e, "a call that was not allowed could not be noted");
+        }
+    }
+
     /// Notes that somebody was not let in.
     pub(crate) async fn note_refused(&self, note: Audit, why: &LoginError) {
         let news = match why {
@@ -79,6 +125,21 @@ impl Auth {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn forbidden_calls_are_noted_once_in_a_while_and_counted() {
+        let refusals = Refusals::default();
+        let noted = |name: &str, at: i64| refusals.forbidden((name.into(), "putWorkflow"), Timestamp(at));
+        assert_eq!(
+            (noted("a", 0), noted("a", 1), noted("b", 2), noted("a", FORBIDDEN - 1)),
+            (Some(0), None, Some(0), None)
+        );
+        assert_eq!((noted("a", FORBIDDEN), noted("a", FORBIDDEN + 1)), (Some(2), None));
+        for n in 0..2 * REMEMBERED {
+            noted(&n.to_string(), 0);
+        }
+        assert!(refusals.forbidden.lock().len() <= REMEMBERED);
+    }
 
     #[test]
     fn refusals_are_news_once_a_minute() {

@@ -20,8 +20,8 @@ pub enum Role {
 
 /// A text that names no role.
 #[derive(Debug, Error, PartialEq, Eq)]
-#[error("`{0}` is not a role: use VIEWER, OPERATOR, ADMIN or WORKER")]
-pub struct BadRole(pub String);
+#[error("this is not a role: use VIEWER, OPERATOR, ADMIN or WORKER")]
+pub struct BadRole;
 
 impl Role {
     /// All of them.
@@ -79,7 +79,7 @@ impl FromStr for Role {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let found = Role::ALL.into_iter().find(|role| role.code().eq_ignore_ascii_case(text));
-        found.ok_or_else(|| BadRole(text.chars().take(64).collect()))
+        found.ok_or(BadRole)
     }
 }
 

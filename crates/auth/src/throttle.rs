@@ -274,7 +274,7 @@ fn bucket<'a>(buckets: &'a mut HashMap<Key, Bucket>, key: &Key, now: i64) -> &'a
 }
 
 /// What counts as one place: an address of IPv4, or the first half of one of IPv6, of which one host has billions.
-pub(crate) fn network(address: IpAddr) -> IpAddr {
+pub fn network(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(v6) => {
             let [a, b, c, d, ..] = v6.segments();

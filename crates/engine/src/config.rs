@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 use longhaul_model::Span;
 
+use crate::workers::WorkerBounds;
+
 /// Settings of the engine.
 #[derive(Clone, Debug)]
 pub struct EngineConfig {
@@ -12,6 +14,8 @@ pub struct EngineConfig {
     pub cancel_grace: Span,
     /// Attempts of built-in actions that run at once. `maxRunning`, default 4,096.
     pub max_running: usize,
+    /// What one account may have of queues and workers.
+    pub workers: WorkerBounds,
     /// The `http` action.
     pub http: HttpConfig,
     /// The `command` action.
@@ -23,6 +27,7 @@ impl Default for EngineConfig {
         EngineConfig {
             cancel_grace: Span(30_000),
             max_running: 4096,
+            workers: WorkerBounds::default(),
             http: HttpConfig::default(),
             command: CommandConfig::default(),
         }

@@ -98,6 +98,7 @@ impl Engine {
         store.attach(dispatcher.clone());
         let routes = Routes::new(store.workflows().map_err(EngineError::Store)?);
         let limits = kept_limits(&*store)?.into_iter().map(|(name, limits)| (name.into(), limits));
+        dispatcher.workers().bound(config.workers);
         dispatcher.workers().limit(limits);
         let judged = Clock::begin(&*store, &env).map_err(EngineError::Store)?;
         let behind = store.recovers_behind();

@@ -116,6 +116,18 @@ pub enum EngineError {
     /// The idempotency key was used for another request.
     #[error("the idempotency key was used for another request")]
     KeyReused,
+    /// The workers of an account ask too many queues for work.
+    #[error("the workers of this account ask for work in {most} queues already, as many as one account may")]
+    TooManyQueues {
+        /// Number of queues that an account may have asked lately.
+        most: usize,
+    },
+    /// An account has too many workers.
+    #[error("this account has {most} workers already, as many as one account may")]
+    TooManyWorkers {
+        /// Number of workers that an account may have within some minutes.
+        most: usize,
+    },
     /// The engine's settings are wrong.
     #[error("{0}")]
     Config(String),

@@ -46,5 +46,5 @@ pub use settings::{DeletionResult, TaskSettings};
 pub use submit::SubmitRequest;
 pub use workers::{
     Ask, Assigned, Assignment, Beat, Beats, Ending, LeaseName, LeaseState, QueueLimits, QueueSummary, Rate,
-    Recorded, WorkerReport, WorkerSummary, is_queue_name,
+    Recorded, WorkerBounds, WorkerReport, WorkerSummary, is_queue_name,
 };

@@ -4,7 +4,9 @@ use std::io;
 
 use longhaul_client::ClientError;
 
-use crate::out::{Out, error};
+use longhaul_model::text::harmless;
+
+use crate::out::{Out, clean, error};
 
 /// Exit codes, as `longhaul --help` documents them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -88,12 +90,16 @@ impl Failure {
         let palette = out.error_palette;
         let (bad, strong) = (palette.bad(), palette.strong());
         let text = match self {
+            Failure::Call(ClientError::Refused { status, error }) => {
+                let error = Box::new(clean::error(error));
+                error::call(&ClientError::Refused { status: *status, error }, palette)
+            }
             Failure::Call(e) => error::call(e, palette),
             Failure::Usage(text) => {
                 format!("{bad}error:{bad:#} {text}\n\nFor more information, try {strong}--help{strong:#}.")
             }
             Failure::Local(_) if self.is_broken_pipe() => return,
-            Failure::Local(e) => format!("{bad}error:{bad:#} {e:#}"),
+            Failure::Local(e) => format!("{bad}error:{bad:#} {}", harmless(&format!("{e:#}"), true)),
             Failure::Said(_) => return,
         };
         // Where nobody listens, there is nobody to tell.

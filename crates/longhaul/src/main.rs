@@ -6,10 +6,12 @@ mod cli;
 mod cmd;
 mod config;
 mod demo;
+mod descriptors;
 #[cfg(test)]
 mod docs_test;
 mod exit;
 mod file;
+mod log;
 mod out;
 mod serve;
 #[cfg(test)]
@@ -35,7 +37,10 @@ fn main() -> ExitCode {
     }
     let origin = again::Origin::of_process();
     origin.end_inherited();
-    let cli = cli::Cli::parse_from(&origin.arguments);
+    let cli = match cli::Cli::try_parse_from(&origin.arguments) {
+        Ok(cli) => cli,
+        Err(e) => cli::without_values(e).exit(),
+    };
     let out = out::Out::new(&cli.global);
     let code = match cmd::run(cli.command, &cli.global, out, again::Again::new(origin)) {
         Ok(code) => code,

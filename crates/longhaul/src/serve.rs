@@ -1,6 +1,5 @@
 //! `serve`: opens the store, starts the engine, loads workflows, listens, and stops in an orderly way.
 
-use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -11,14 +10,15 @@ use longhaul_server::{Certificate, Server, ServerConfig};
 use nix::sys::prctl;
 use nix::sys::resource::{Resource, setrlimit};
 use tokio_util::sync::CancellationToken;
-use tracing_subscriber::EnvFilter;
 
 use crate::again::Again;
-use crate::cli::{LogFormat, ServeArgs};
+use crate::cli::ServeArgs;
 use crate::cmd::Linted;
 use crate::config::Config;
 use crate::demo::{self, Demo, Reach};
+use crate::descriptors;
 use crate::exit::{Code, Failure};
+use crate::log;
 use crate::out::Out;
 use crate::signals::{Signals, Wanted};
 use crate::start::{NotStarted, start};
@@ -40,7 +40,15 @@ pub(crate) fn run(args: ServeArgs, out: Out, again: Again) -> Result<Code, Failu
         // So that programs die with the server, even with one that is killed.
         config.engine.command.launcher = Some(PathBuf::from("/proc/self/exe"));
     }
-    start_log(&config)?;
+    log::start(&config)?;
+    let files = descriptors::raise().context("raise the limit of open files")?;
+    if descriptors::fit(&mut config.limits, files) {
+        tracing::warn!(
+            files,
+            connections = config.limits.connections,
+            "the limit of open files allows fewer connections than configured; raise it, such as with LimitNOFILE="
+        );
+    }
     let workflows =
         config.workflows.as_deref().map(|folder| workflows(folder, &out)).transpose()?.unwrap_or_default();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
@@ -182,24 +190,6 @@ fn workflows(folder: &Path, out: &Out) -> Result<Vec<(String, Definition)>, Fail
         return Err(Failure::Said(Code::Failed));
     }
     Ok(linted.definitions)
-}
-
-fn start_log(config: &Config) -> anyhow::Result<()> {
-    let filter = EnvFilter::try_new(&config.log_level).with_context(|| {
-        format!("log_level: `{}` is no filter; write info, or info,longhaul_store=debug", config.log_level)
-    })?;
-    let colour = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-    let log = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_ansi(colour)
-        .with_writer(std::io::stderr)
-        // Nobody to read them is no reason to stop: the complaint of it would be a panic.
-        .log_internal_errors(false);
-    match config.log_format {
-        LogFormat::Text => log.init(),
-        LogFormat::Json => log.json().flatten_event(true).init(),
-    }
-    Ok(())
 }
 
 /// Has the certificate read again because somebody said so.

@@ -3,7 +3,14 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::value;
+use crate::{text, value};
+
+/// The longest message of an answer, in characters.
+const LONG: usize = 1_000;
+/// The longest code, argument or fact of an answer, in characters.
+const SHORT: usize = 200;
+/// The most arguments, causes and errors within errors of an answer.
+const MANY: usize = 100;
 
 pub mod context;
 
@@ -97,6 +104,35 @@ impl Fault {
             0 => Vec::new(),
             _ => self.nested_errors.into_iter().map(|inner| inner.bounded_within(levels - 1)).collect(),
         };
+        self
+    }
+
+    /// As it may be answered and logged: every text cut, harmful characters replaced, and of each list the beginning.
+    pub fn presentable(mut self) -> Self {
+        fn fit(text: &mut String, most: usize) {
+            let cut = text::shortened(text, most);
+            let fit = text::harmless(&cut, true);
+            if *fit != **text {
+                *text = fit.into_owned();
+            }
+        }
+        fit(&mut self.error_code, SHORT);
+        fit(&mut self.message, LONG);
+        self.remediation_message.iter_mut().for_each(|text| fit(text, LONG));
+        self.arguments.truncate(MANY);
+        self.arguments.iter_mut().for_each(|text| fit(text, SHORT));
+        for fact in self.context.values_mut() {
+            if let Value::String(text) = fact {
+                fit(text, SHORT);
+            }
+        }
+        self.causes.truncate(MANY);
+        for cause in &mut self.causes {
+            fit(&mut cause.kind, SHORT);
+            fit(&mut cause.message, LONG);
+        }
+        self.nested_errors.truncate(MANY);
+        self.nested_errors = self.nested_errors.into_iter().map(Fault::presentable).collect();
         self
     }
 

@@ -19,6 +19,7 @@ pub mod resource;
 mod room;
 pub mod status;
 mod task;
+pub mod text;
 pub mod time;
 pub mod value;
 pub mod weight;

@@ -14,8 +14,9 @@ pub struct Timestamp(pub i64);
 
 /// A text that is no instant of RFC 3339.
 #[derive(Debug, Error, PartialEq, Eq)]
-#[error("`{0}` is not an RFC 3339 instant such as 2026-01-31T12:00:00.000Z")]
-pub struct BadTimestamp(pub String);
+// Without the text: it may be a secret in the wrong place.
+#[error("this is not an RFC 3339 instant such as 2026-01-31T12:00:00.000Z")]
+pub struct BadTimestamp;
 
 impl Timestamp {
     /// This instant plus a duration; saturates at the end of time.
@@ -87,9 +88,7 @@ impl FromStr for Timestamp {
     type Err = BadTimestamp;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        text.parse::<jiff::Timestamp>()
-            .map(|at| Timestamp(at.as_millisecond()))
-            .map_err(|_| BadTimestamp(text.to_owned()))
+        text.parse::<jiff::Timestamp>().map(|at| Timestamp(at.as_millisecond())).map_err(|_| BadTimestamp)
     }
 }
 
@@ -99,8 +98,8 @@ pub struct Span(pub u64);
 
 /// A text that is no duration.
 #[derive(Debug, Error, PartialEq, Eq)]
-#[error("`{0}` is not a duration: write a whole number and a unit, such as 250ms, 30s, 5m, 2h or 7d")]
-pub struct BadSpan(pub String);
+#[error("this is not a duration: write a whole number and a unit, such as 250ms, 30s, 5m, 2h or 7d")]
+pub struct BadSpan;
 
 const UNITS: [(&str, u64); 5] = [("ms", 1), ("s", 1000), ("m", 60_000), ("h", 3_600_000), ("d", 86_400_000)];
 /// A hundred years: longer is a mistake, and shorter than what overflows an instant.
@@ -110,7 +109,7 @@ impl FromStr for Span {
     type Err = BadSpan;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let bad = || BadSpan(text.to_owned());
+        let bad = || BadSpan;
         let split = text.find(|c: char| !c.is_ascii_digit()).ok_or_else(bad)?;
         let (number, unit) = text.split_at(split);
         let number: u64 = number.parse().map_err(|_| bad())?;

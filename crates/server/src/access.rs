@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::extract::{FromRequestParts, Request, State};
 use axum::middleware::Next;
@@ -27,20 +28,36 @@ pub(crate) struct Gate {
     /// The `operationId`.
     pub(crate) action: &'static str,
     pub(crate) role: Role,
-    /// Whether it counts against the caller's share: the reads that pollers live on never do.
+    /// Whether it counts against the caller's share: the reads that pollers live on do only while they wait.
     pub(crate) counts: bool,
 }
 
 /// Who asks for what.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) struct Caller {
     /// `None` where anybody may ask.
     who: Option<Principal>,
     from: IpAddr,
     action: &'static str,
+    /// Their place among all who are served; `None` where anybody may ask.
+    place: Option<Arc<Place>>,
+}
+
+impl std::fmt::Debug for Caller {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Caller").field("who", &self.who).field("action", &self.action).finish_non_exhaustive()
+    }
 }
 
 impl Caller {
+    /// The answer may wait so long for something to happen; such requests have a share of their own.
+    pub(crate) fn waits(&self, limit: Duration) -> Result<(), ApiError> {
+        match &self.place {
+            Some(place) if !limit.is_zero() => place.wait(),
+            _ => Ok(()),
+        }
+    }
+
     /// Whoever it is; the table sees to it that there is somebody.
     pub(crate) fn principal(&self) -> Result<&Principal, ApiError> {
         self.who.as_ref().ok_or_else(ApiError::no_credential)
@@ -82,35 +99,45 @@ pub(crate) async fn check(
     next: Next,
 ) -> Result<Response, ApiError> {
     let peer = request.extensions().get::<Peer>().copied();
-    let (caller, place) = gate.admit(request.headers(), peer).await?;
+    let caller = gate.admit(request.headers(), peer).await?;
+    // The place is kept until the handler is done, whatever it does with its request.
+    let _place = caller.place.clone();
     request.extensions_mut().insert(caller);
-    let response = next.run(request).await;
-    drop(place);
-    Ok(response)
+    Ok(next.run(request).await)
 }
 
 impl Gate {
-    /// Who asks, if they may, and their place among all who are served.
-    pub(crate) async fn admit(
-        &self,
-        headers: &HeaderMap,
-        peer: Option<Peer>,
-    ) -> Result<(Caller, Option<Place>), ApiError> {
+    /// The refusal of what a role does not allow, which is noted.
+    async fn forbid(&self, who: &Principal, from: IpAddr, needed: Role) -> ApiError {
+        self.app.auth.note_forbidden(who, from, self.action, needed.name()).await;
+        ApiError::forbidden(who, needed)
+    }
+
+    /// Whether somebody who was let in has a role.
+    pub(crate) async fn require(&self, caller: &Caller, role: Role) -> Result<(), ApiError> {
+        let who = caller.principal()?;
+        if role.admits(who.role) { Ok(()) } else { Err(self.forbid(who, caller.from, role).await) }
+    }
+
+    /// Who asks, if they may, with their place among all who are served.
+    pub(crate) async fn admit(&self, headers: &HeaderMap, peer: Option<Peer>) -> Result<Caller, ApiError> {
         let proxies = &self.app.config.trusted_proxies;
         let from =
             peer.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |Peer(peer)| proxies.client(peer.ip(), headers));
         if self.role == Role::Public {
-            return Ok((Caller { who: None, from, action: self.action }, None));
+            return Ok(Caller { who: None, from, action: self.action, place: None });
         }
         let who = self.app.auth.authenticate_fetching(bearer(headers)?).await?;
         if !self.role.admits(who.role) {
-            return Err(ApiError::forbidden(&who, self.role));
+            return Err(self.forbid(&who, from, self.role).await);
         }
         if !who.may_call(self.action) {
+            self.app.auth.note_forbidden(&who, from, self.action, "bound to this call").await;
             return Err(ApiError::out_of_bounds(&who, "call", self.action));
         }
-        let place = if self.counts { Some(self.app.shares.enter(&who.name)?) } else { None };
-        Ok((Caller { who: Some(who), from, action: self.action }, place))
+        let shares = &self.app.shares;
+        let place = if self.counts { shares.enter(&who.name)? } else { shares.uncounted(&who.name) };
+        Ok(Caller { who: Some(who), from, action: self.action, place: Some(Arc::new(place)) })
     }
 }
 

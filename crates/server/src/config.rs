@@ -65,6 +65,10 @@ impl Default for WireConfig {
 pub struct Limits {
     /// The largest body, in bytes. Default 1 MiB.
     pub body: usize,
+    /// The largest body of a call that needs no credential, in bytes. Default 16 KiB.
+    pub public_body: usize,
+    /// How long such a body may take. Default 10 s.
+    pub public_body_time: Duration,
     /// The largest body of an import, in bytes. Default 16 MiB.
     pub import: usize,
     /// What all bodies in flight and their values may take in memory, in bytes. Default 32 MiB.
@@ -75,10 +79,16 @@ pub struct Limits {
     pub depth: usize,
     /// Requests that one principal may have under way. Default 1,024. Reading a single task is never refused.
     pub in_flight: u32,
+    /// Requests of one principal that may wait for something to happen, such as long polls. Default 8,192.
+    pub waits: u32,
     /// Requests that one principal may make in a second; twice as many may come at once. Default: no limit.
     pub rate: Option<u32>,
-    /// Connections that are kept between requests. Up to 512 more are served one request each. Default 16,384.
+    /// Connections that are kept between requests. Default 16,384.
     pub connections: usize,
+    /// Connections of one address (a network of 64 bits, with IPv6); trusted proxies have no such limit. Default half of all.
+    pub per_address: Option<usize>,
+    /// Connections beyond these limits that are served one request each. Default 512.
+    pub beyond: usize,
     /// From a connection's beginning to the end of its TLS handshake. Default 10 s.
     pub handshake_time: Duration,
     /// From a request's first byte to the end of its headers. Default 10 s.
@@ -95,17 +105,29 @@ pub struct Limits {
     pub drain: Duration,
 }
 
+impl Limits {
+    /// Connections that one address may have.
+    pub(crate) fn connections_per_address(&self) -> usize {
+        self.per_address.unwrap_or_else(|| self.connections.div_ceil(2))
+    }
+}
+
 impl Default for Limits {
     fn default() -> Self {
         Limits {
             body: 1 << 20,
+            public_body: 16 << 10,
+            public_body_time: Duration::from_secs(10),
             import: 16 << 20,
             bodies: Budget::new(32 << 20),
             query: 8 << 10,
             depth: 64,
             in_flight: 1_024,
+            waits: 8_192,
             rate: None,
             connections: 16_384,
+            per_address: None,
+            beyond: 512,
             handshake_time: Duration::from_secs(10),
             header_time: Duration::from_secs(10),
             body_pause: Duration::from_secs(30),

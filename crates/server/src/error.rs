@@ -46,10 +46,10 @@ impl ApiError {
     }
 
     /// 400 for a query parameter.
-    pub(crate) fn parameter(name: &str, value: &str, allowed: &str) -> Self {
-        let shown = shortened(value);
-        let message = format!("the query parameter `{name}` does not take `{shown}`");
-        let fault = Fault::new("INVALID_PARAMETER", message).argument(name).argument(shown).remedy(allowed);
+    pub(crate) fn parameter(name: &str, allowed: &str) -> Self {
+        // The value is not said back: it may be a secret in the wrong place.
+        let message = format!("the query parameter `{name}` does not take this value");
+        let fault = Fault::new("INVALID_PARAMETER", message).argument(name).remedy(allowed);
         ApiError::new(StatusCode::BAD_REQUEST, fault)
     }
 
@@ -142,17 +142,30 @@ fn remedy_of(status: StatusCode, code: &str) -> Option<&'static str> {
 
 /// The beginning of a text that may be long.
 pub(crate) fn shortened(text: &str) -> String {
-    match text.char_indices().nth(SHOWN) {
-        Some((end, _)) => format!("{}…", &text[..end]),
-        None => text.to_owned(),
-    }
+    longhaul_model::text::shortened(text, SHOWN).into_owned()
 }
 
-/// What an answer's log line and its body share.
+tokio::task_local! {
+    static REFERENCE: Reference;
+}
+
+/// What an answer's log line, its body and the audit log share.
 #[derive(Clone, Debug)]
 pub(crate) struct Reference(String);
 
 impl Reference {
+    /// That of the request at hand; a new one outside of any.
+    pub(crate) fn current() -> Self {
+        REFERENCE.try_with(Clone::clone).unwrap_or_else(|_| Reference::new())
+    }
+
+    /// Gives everything that the future does one reference.
+    pub(crate) async fn within<T>(of: impl Future<Output = T>) -> T {
+        let reference = Reference::new();
+        let text = reference.0.clone();
+        longhaul_store::referenced(&text, REFERENCE.scope(reference, of)).await
+    }
+
     /// Six characters of `[0-9A-Z]`, as real servers give them.
     fn new() -> Self {
         const LETTERS: &[u8; 36] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ";
@@ -210,11 +223,13 @@ impl<'a> ErrorBody<'a> {
 
 impl IntoResponse for ApiError {
     fn into_response(mut self) -> Response {
-        let reference = Reference::new();
+        let reference = Reference::current();
         if self.fault.remediation_message.is_none() {
             self.fault.remediation_message =
                 remedy_of(self.status, &self.fault.error_code).map(str::to_owned);
         }
+        // The one place that all refusals pass: nothing longer than this is answered or logged.
+        self.fault = Box::new(self.fault.presentable());
         if let Some(cause) = self.cause.as_deref().filter(|_| self.status.is_server_error()) {
             tracing::error!(
                 reference = reference.as_str(),
@@ -285,9 +300,15 @@ mod tests {
         }
     }
 
-    #[test]
-    fn long_texts_are_cut_between_characters() {
-        assert_eq!(shortened("short"), "short");
-        assert_eq!(shortened(&"ü".repeat(SHOWN + 1)), format!("{}…", "ü".repeat(SHOWN)));
+    #[tokio::test]
+    async fn every_answer_is_bounded() {
+        let long = "long\u{1b} ".repeat(20_000);
+        let mut fault =
+            Fault::new(long.clone(), long.clone()).with("pointer", long.clone()).remedy(long.clone());
+        fault.arguments = vec![long.clone(); 200];
+        fault.nested_errors = vec![Fault::new("CODE", long.clone()).cause("T", long.clone()); 5];
+        let (_, _, body) = answered(ApiError::new(StatusCode::BAD_REQUEST, fault)).await;
+        let text = body.to_string();
+        assert!(text.len() < 64 << 10 && !text.contains("\\u001b"), "{} bytes", text.len());
     }
 }

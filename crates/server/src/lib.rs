@@ -10,6 +10,7 @@ mod listen;
 mod openapi;
 mod origin;
 mod proxies;
+mod register;
 mod request;
 mod respond;
 mod routes;

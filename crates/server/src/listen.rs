@@ -14,23 +14,20 @@ use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use hyper_util::server::graceful::GracefulShutdown;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::config::ServerConfig;
 use crate::proxies::Proxies;
+use crate::register::Register;
 use crate::serve::answer;
-use crate::stream::{Silence, Timed};
+use crate::stream::{Phase, Silence, Timed};
 use crate::tls::Acceptor;
 
 /// Bytes of a request's line and headers.
 const HEADERS: usize = 16 << 10;
 const HEADER_COUNT: usize = 100;
-
-/// Connections beyond the limit that are served one request each, so that reads and health checks go on while
-/// somebody holds every connection open.
-const BEYOND: usize = 512;
 
 /// Said to connections beyond even those, as they come.
 const TOO_MANY: &[u8] =
@@ -46,7 +43,9 @@ struct Connections {
     silence: Silence,
     kept: http1::Builder,
     closed_after_one: http1::Builder,
-    slots: Arc<Semaphore>,
+    register: Arc<Register>,
+    /// Connections beyond the limit are served one request each, so that reads and health checks go on while
+    /// all others are at work.
     beyond: Arc<Semaphore>,
     graceful: GracefulShutdown,
     tasks: TaskTracker,
@@ -104,8 +103,8 @@ impl Connections {
             silence: Silence { head: limits.header_time, idle: limits.idle_time, write: limits.write_time },
             kept,
             closed_after_one,
-            slots: Arc::new(Semaphore::new(limits.connections.min(Semaphore::MAX_PERMITS))),
-            beyond: Arc::new(Semaphore::new(BEYOND)),
+            register: Register::new(limits.connections, limits.connections_per_address()),
+            beyond: Arc::new(Semaphore::new(limits.beyond.min(Semaphore::MAX_PERMITS))),
             graceful: GracefulShutdown::new(),
             tasks: TaskTracker::new(),
             stop,
@@ -114,17 +113,29 @@ impl Connections {
     }
 
     fn take(&self, stream: TcpStream, peer: SocketAddr) {
-        if let Ok(slot) = self.slots.clone().try_acquire_owned() {
-            self.start(stream, peer, &self.kept, slot);
+        // Those behind a proxy share its address.
+        let counted = !self.proxies.trusts(peer.ip().to_canonical());
+        if let Some(entry) = self.register.enter(peer.ip(), counted) {
+            let (phase, over) = (entry.phase.clone(), entry.over.clone());
+            self.start(stream, peer, &self.kept, (phase, over), entry);
         } else if let Ok(slot) = self.beyond.clone().try_acquire_owned() {
-            self.start(stream, peer, &self.closed_after_one, slot);
+            let alone = (Phase::new(), CancellationToken::new());
+            self.start(stream, peer, &self.closed_after_one, alone, slot);
         } else if !self.acceptor.is_secure() {
             // A new connection takes these few bytes or is broken. Said in a handshake they would mean nothing.
             let _ = stream.try_write(TOO_MANY);
         }
     }
 
-    fn start(&self, stream: TcpStream, peer: SocketAddr, http: &http1::Builder, slot: OwnedSemaphorePermit) {
+    /// Serves a connection in a task of its own, which holds `place` until it ends.
+    fn start(
+        &self,
+        stream: TcpStream,
+        peer: SocketAddr,
+        http: &http1::Builder,
+        (phase, over): (Phase, CancellationToken),
+        place: impl Send + 'static,
+    ) {
         // Without this a small answer waits for the acknowledgement of the one before it.
         let _ = stream.set_nodelay(true);
         let (acceptor, router, http, silence) =
@@ -132,10 +143,11 @@ impl Connections {
         let proxies = self.proxies.clone();
         let (watcher, stop, cut) = (self.graceful.watcher(), self.stop.clone(), self.cut.clone());
         self.tasks.spawn(async move {
-            let _slot = slot;
-            let accepted = stop.run_until_cancelled(acceptor.accept(stream, peer)).await;
+            let _place = place;
+            let accepting = over.run_until_cancelled(acceptor.accept(stream, peer));
+            let accepted = stop.run_until_cancelled(accepting).await.flatten();
             let Some(Some(stream)) = accepted else { return };
-            let stream = Timed::new(stream, silence);
+            let stream = Timed::new(stream, silence, phase);
             let (phase, secure) = (stream.phase(), acceptor.is_secure());
             let service = service_fn(move |request: Request<Incoming>| {
                 phase.busy();
@@ -148,7 +160,11 @@ impl Connections {
                 }
             });
             let connection = watcher.watch(http.serve_connection(TokioIo::new(stream), service));
-            if let Some(Err(e)) = cut.run_until_cancelled(connection).await {
+            let served = over.run_until_cancelled(cut.run_until_cancelled(connection)).await;
+            if served.is_none() {
+                tracing::debug!(%peer, "an idle connection made room for another one");
+            }
+            if let Some(Some(Err(e))) = served {
                 tracing::debug!(%peer, error = %e, "a connection ended early");
             }
         });

@@ -22,7 +22,8 @@ impl Proxies {
         all.into_iter().map(|one| network(one.as_ref())).collect::<Result<_, _>>().map(Proxies)
     }
 
-    fn trusts(&self, address: IpAddr) -> bool {
+    /// Whether an address is that of a proxy that is believed.
+    pub(crate) fn trusts(&self, address: IpAddr) -> bool {
         self.0.iter().any(|network| network.contains(&address))
     }
 
@@ -57,11 +58,11 @@ fn network(text: &str) -> Result<IpNet, String> {
         return Ok(IpNet::from(address.to_canonical()));
     }
     let network = IpNet::from_str(text)
-        .map_err(|_| format!("`{text}` is no address or network: write 10.0.0.5, or 10.0.0.0/8"))?;
+        .map_err(|_| "this is no address or network: write 10.0.0.5, or 10.0.0.0/8".to_owned())?;
     if network.trunc() == network {
         Ok(network)
     } else {
-        Err(format!("`{text}` has bits behind its length: write {}", network.trunc()))
+        Err(format!("this network has bits behind its length: write {}", network.trunc()))
     }
 }
 

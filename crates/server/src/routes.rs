@@ -297,9 +297,7 @@ pub(crate) fn router(app: App) -> Router {
     let mut router: Router<App> = Router::new();
     for route in table() {
         let action = route.doc.as_ref().map_or("getPage", |doc| doc.id);
-        // Workers hold many calls open that wait for work.
-        let counts = action != POLLED && route.role != Role::Worker;
-        let gate = Gate { app: app.clone(), action, role: route.role, counts };
+        let gate = Gate { app: app.clone(), action, role: route.role, counts: action != POLLED };
         router = router.route(route.path, route.handler.layer(from_fn_with_state(gate, access::check)));
     }
     for path in RESERVED {

@@ -10,7 +10,8 @@ use axum::body::Body;
 use axum::response::{IntoResponse, Response};
 use futures_util::FutureExt;
 use http::header::{self, HeaderValue};
-use http::{Request, Uri};
+use http::uri::Authority;
+use http::{Request, Uri, Version};
 use hyper::body::Incoming;
 use tokio::time::Instant;
 use tower::ServiceExt;
@@ -60,15 +61,38 @@ async fn logged(router: Router, peer: SocketAddr, secure: bool, request: Request
 }
 
 async fn routed(router: Router, peer: SocketAddr, secure: bool, request: Request<Incoming>) -> Response {
+    if let Err(e) = host(&request) {
+        return e.into_response();
+    }
     if let Err(e) = origin::check(request.method(), request.headers(), secure) {
         return e.into_response();
     }
     let mut request = with_single_slashes(request.map(Body::new));
     request.extensions_mut().insert(Peer(peer));
-    match AssertUnwindSafe(router.oneshot(request)).catch_unwind().await {
+    let answered = Reference::within(router.oneshot(request));
+    match AssertUnwindSafe(answered).catch_unwind().await {
         Ok(Ok(response)) => response,
         Ok(Err(never)) => match never {},
         Err(_) => ApiError::internal("a handler panicked").into_response(),
+    }
+}
+
+/// A request of HTTP/1.1 names its host once (RFC 9112, section 3.2): where two readers on its way could take different ones
+/// for it, it is nobody's.
+fn host<B>(request: &Request<B>) -> Result<(), ApiError> {
+    let mut given = request.headers().get_all(header::HOST).iter();
+    let refused = |message: &str| {
+        Err(ApiError::bad("INVALID_HOST", message)
+            .remedy("Send one Host header, with the server's name and port"))
+    };
+    match (given.next(), given.next()) {
+        (Some(_), Some(_)) => refused("the request has more than one Host header"),
+        (None, _) if request.version() >= Version::HTTP_11 => refused("the request has no Host header"),
+        // Empty is what has no authority, which the standard allows.
+        (Some(host), None) if !host.is_empty() && Authority::try_from(host.as_bytes()).is_err() => {
+            refused("the Host header is no name or address with or without a port")
+        }
+        _ => Ok(()),
     }
 }
 
@@ -96,6 +120,24 @@ fn with_single_slashes<B>(mut request: Request<B>) -> Request<B> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn one_host_is_named() {
+        let checked = |version, hosts: &[&'static [u8]]| {
+            let mut request = Request::builder().version(version);
+            for given in hosts {
+                request = request.header(header::HOST, HeaderValue::from_bytes(given).unwrap());
+            }
+            host(&request.body(()).unwrap()).is_ok()
+        };
+        let own: &[u8] = b"sfo-vcf01:8443";
+        assert!(checked(Version::HTTP_11, &[own]) && checked(Version::HTTP_11, &[b"[::1]:80"]));
+        assert!(checked(Version::HTTP_10, &[]) && checked(Version::HTTP_10, &[own]));
+        for bad in [&[][..], &[own, own], &[b"a b"], &[b"a/b"], &[b"\xff"], &[b"a", b"b"]] {
+            assert!(!checked(Version::HTTP_11, bad), "{bad:?}");
+        }
+        assert!(!checked(Version::HTTP_10, &[own, own]));
+    }
 
     #[test]
     fn needless_slashes_go_and_queries_stay() {

@@ -17,14 +17,18 @@ const REMEMBERED: usize = 1_024;
 pub(crate) struct Shares {
     env: Env,
     in_flight: u32,
+    waits: u32,
     /// Requests in a second.
     rate: Option<u32>,
     callers: Mutex<HashMap<Arc<str>, Use>>,
 }
 
 /// What one caller has of it.
+#[derive(Clone, Copy)]
 struct Use {
     in_flight: u32,
+    /// Requests that wait for something to happen.
+    waits: u32,
     /// Thousandths of requests that may be asked for at once.
     left: u64,
     seen: Timestamp,
@@ -34,12 +38,22 @@ struct Use {
 pub(crate) struct Place {
     shares: Arc<Shares>,
     name: Arc<str>,
+    counts: Mutex<Counts>,
+}
+
+/// What a request counts as.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Counts {
+    /// It is never refused.
+    No,
+    InFlight,
+    Waits,
 }
 
 impl Shares {
     pub(crate) fn new(limits: &Limits, env: Env) -> Arc<Self> {
         let callers = Mutex::new(HashMap::new());
-        Arc::new(Shares { env, in_flight: limits.in_flight, rate: limits.rate, callers })
+        Arc::new(Shares { env, in_flight: limits.in_flight, waits: limits.waits, rate: limits.rate, callers })
     }
 
     /// A place for one more request, or when to come again.
@@ -47,10 +61,9 @@ impl Shares {
         let now = self.env.now();
         let mut callers = self.callers.lock();
         if callers.len() >= REMEMBERED && !callers.contains_key(name) {
-            callers.retain(|_, one| one.in_flight > 0 || now.0 - one.seen.0 < 1_000);
+            callers.retain(|_, one| one.in_flight + one.waits > 0 || now.0 - one.seen.0 < 1_000);
         }
-        let fresh = Use { in_flight: 0, left: self.burst(), seen: now };
-        let mine = callers.entry(name.clone()).or_insert(fresh);
+        let mine = callers.entry(name.clone()).or_insert_with(|| self.unused(now));
         if mine.in_flight >= self.in_flight {
             let message =
                 format!("{name} has {} requests under way, as many as one caller may", self.in_flight);
@@ -69,7 +82,20 @@ impl Shares {
         }
         mine.seen = now;
         mine.in_flight += 1;
-        Ok(Place { shares: self.clone(), name: name.clone() })
+        Ok(self.place(name, Counts::InFlight))
+    }
+
+    /// A place for a request that is never refused, unless it waits.
+    pub(crate) fn uncounted(self: &Arc<Self>, name: &Arc<str>) -> Place {
+        self.place(name, Counts::No)
+    }
+
+    fn place(self: &Arc<Self>, name: &Arc<str>, counts: Counts) -> Place {
+        Place { shares: self.clone(), name: name.clone(), counts: Mutex::new(counts) }
+    }
+
+    fn unused(&self, now: Timestamp) -> Use {
+        Use { in_flight: 0, waits: 0, left: self.burst(), seen: now }
     }
 
     /// Twice what a second brings: callers that come in waves are not refused.
@@ -78,10 +104,39 @@ impl Shares {
     }
 }
 
+impl Place {
+    /// From here on the request waits for something to happen: it counts among those, which have a share of their own, and
+    /// no more among those that are worked on.
+    pub(crate) fn wait(&self) -> Result<(), ApiError> {
+        let (mut counts, now) = (self.counts.lock(), self.shares.env.now());
+        if *counts == Counts::Waits {
+            return Ok(());
+        }
+        let mut callers = self.shares.callers.lock();
+        let mine = callers.entry(self.name.clone()).or_insert_with(|| self.shares.unused(now));
+        if mine.waits >= self.shares.waits {
+            let message =
+                format!("{} has {} requests that wait, as many as one caller may", self.name, mine.waits);
+            return Err(ApiError::too_many("TOO_MANY_WAITS", message, Span(1_000)));
+        }
+        mine.waits += 1;
+        if *counts == Counts::InFlight {
+            mine.in_flight = mine.in_flight.saturating_sub(1);
+        }
+        *counts = Counts::Waits;
+        Ok(())
+    }
+}
+
 impl Drop for Place {
     fn drop(&mut self) {
+        let counts = *self.counts.get_mut();
+        if counts == Counts::No {
+            return;
+        }
         if let Some(mine) = self.shares.callers.lock().get_mut(&self.name) {
-            mine.in_flight = mine.in_flight.saturating_sub(1);
+            let of = if counts == Counts::Waits { &mut mine.waits } else { &mut mine.in_flight };
+            *of = of.saturating_sub(1);
         }
     }
 }
@@ -104,6 +159,25 @@ mod tests {
         assert!(shares.enter(&b).is_ok());
         drop(first);
         assert!(shares.enter(&a).is_ok());
+    }
+
+    #[test]
+    fn waits_have_a_share_of_their_own() {
+        let shares = Shares::new(&Limits { in_flight: 1, waits: 2, ..Limits::default() }, Env::real());
+        let a = Arc::from("a");
+        let first = shares.enter(&a).unwrap();
+        first.wait().unwrap();
+        first.wait().unwrap();
+        let second = shares.uncounted(&a);
+        second.wait().unwrap();
+        let third = shares.enter(&a).unwrap();
+        assert_eq!(third.wait().unwrap_err().fault.error_code, "TOO_MANY_WAITS");
+        assert!(shares.enter(&a).is_err(), "the third is still worked on");
+        drop(first);
+        third.wait().unwrap();
+        drop((second, third));
+        let left = shares.callers.lock()["a"];
+        assert_eq!((left.in_flight, left.waits), (0, 0));
     }
 
     #[test]

@@ -27,6 +27,16 @@ const ANSWERED: u8 = 3;
 pub(crate) struct Phase(Arc<AtomicU8>);
 
 impl Phase {
+    /// Of a connection that nothing came on yet.
+    pub(crate) fn new() -> Phase {
+        Phase(Arc::new(AtomicU8::new(HEAD)))
+    }
+
+    /// True while no request is answered.
+    pub(crate) fn is_idle(&self) -> bool {
+        matches!(self.get(), IDLE | HEAD)
+    }
+
     /// The headers are complete.
     pub(crate) fn busy(&self) {
         self.0.store(BUSY, Ordering::Relaxed);
@@ -38,7 +48,7 @@ impl Phase {
     }
 
     fn get(&self) -> u8 {
-        // Stream and service run in one task, one after the other.
+        // Stream and service run in one task, one after the other; others only look whether it is idle.
         self.0.load(Ordering::Relaxed)
     }
 
@@ -72,8 +82,7 @@ pub(crate) struct Timed<S> {
 }
 
 impl<S> Timed<S> {
-    pub(crate) fn new(inner: S, silence: Silence) -> Self {
-        let phase = Phase(Arc::new(AtomicU8::new(HEAD)));
+    pub(crate) fn new(inner: S, silence: Silence, phase: Phase) -> Self {
         Timed {
             inner,
             phase,
@@ -265,7 +274,7 @@ mod tests {
 
     fn timed(head: Duration, idle: Duration, write: Duration) -> (DuplexStream, Timed<DuplexStream>) {
         let (client, server) = duplex(64);
-        (client, Timed::new(server, Silence { head, idle, write }))
+        (client, Timed::new(server, Silence { head, idle, write }, Phase::new()))
     }
 
     /// Reads until the stream fails for its silence.
@@ -349,7 +358,7 @@ mod tests {
         let (client, server) = duplex(64);
         // As TLS does, it takes more than the connection behind it.
         let buffered = tokio::io::BufWriter::with_capacity(4096, server);
-        let mut stream = Timed::new(buffered, Silence { head: LONG, idle: LONG, write: SHORT });
+        let mut stream = Timed::new(buffered, Silence { head: LONG, idle: LONG, write: SHORT }, Phase::new());
         stream.write_all(&[0; 1000]).await.unwrap();
         let e = timeout(LONG, stream.flush()).await.unwrap().unwrap_err();
         assert_eq!(e.kind(), io::ErrorKind::TimedOut);

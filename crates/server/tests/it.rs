@@ -4,9 +4,11 @@
 mod it {
     mod access;
     mod bad_input;
+    mod bounds;
     mod credentials;
     mod depth;
     mod documented;
+    mod echo;
     mod history;
     mod nul;
     mod openapi;

@@ -5,6 +5,15 @@ use std::sync::Arc;
 
 use longhaul_model::Timestamp;
 
+tokio::task_local! {
+    static REFERENCE: Arc<str>;
+}
+
+/// Does what a request asks for: all that is noted meanwhile has its reference.
+pub async fn referenced<T>(reference: &str, of: impl Future<Output = T>) -> T {
+    REFERENCE.scope(reference.into(), of).await
+}
+
 /// What is to be noted of a change.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Audit {
@@ -20,12 +29,15 @@ pub struct Audit {
     pub detail: Option<String>,
     /// False for what was refused, such as a login.
     pub accepted: bool,
+    /// The reference of the request, which its answer and the server's log have too.
+    pub reference: Option<String>,
 }
 
 impl Audit {
-    /// An accepted change.
+    /// An accepted change, with the reference of the request at hand.
     pub fn new(by: Arc<str>, from: Option<IpAddr>, action: &'static str) -> Self {
-        Audit { by, from, action, target: None, detail: None, accepted: true }
+        let reference = REFERENCE.try_with(|reference| reference.to_string()).ok();
+        Audit { by, from, action, target: None, detail: None, accepted: true, reference }
     }
 
     /// What it was done to.
@@ -69,6 +81,8 @@ pub struct AuditEntry {
     pub detail: Option<String>,
     /// Whether it was accepted.
     pub accepted: bool,
+    /// The reference of the request.
+    pub reference: Option<String>,
 }
 
 /// Which rows are asked for, newest first.

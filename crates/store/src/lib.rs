@@ -33,7 +33,7 @@ mod transfer;
 pub use accounts::{
     ADMIN, AccountRefused, Accounts, ApiKey, Basis, MOST_API_KEYS, RefreshToken, User, UserChange, Users,
 };
-pub use audit::{Audit, AuditEntry, AuditPage, AuditQuery};
+pub use audit::{Audit, AuditEntry, AuditPage, AuditQuery, referenced};
 pub use budget::{Budget, Room};
 pub use error::StoreError;
 pub use health::{Health, SetAside, Trouble};

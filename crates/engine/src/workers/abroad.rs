@@ -1,7 +1,7 @@
 //! One queue at several nodes. What waits at one goes to another whose workers are free; that is said between the nodes, and
 //! nothing of it is stored: whoever leases it first has it, and what nobody took goes back.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,6 +10,7 @@ use longhaul_store::peers::{News, QueueNews, To};
 use tokio::time::Instant;
 
 use super::queue::{Item, Place, Queue};
+use super::short::SLICE;
 use super::{State, Workers};
 
 /// What was given to another node and not taken there by then waits here again, and no more there.
@@ -21,11 +22,14 @@ const SAID: Duration = Duration::from_millis(3_500);
 #[derive(Default)]
 pub(super) struct Abroad {
     /// How it stands at other nodes, and since when that is known.
-    nodes: HashMap<NodeId, (QueueNews, Instant)>,
+    nodes: BTreeMap<NodeId, (QueueNews, Instant)>,
     /// What was given to others, and when.
-    lent: HashMap<Item, (Place, Instant, Instant)>,
+    lent: BTreeMap<Item, (Place, Instant, Instant)>,
     /// What others gave, and when.
-    borrowed: HashMap<Item, Instant>,
+    borrowed: BTreeMap<Item, Instant>,
+    /// The same in the order of time; what is in it may be known no more.
+    lent_order: VecDeque<(Instant, Item)>,
+    borrowed_order: VecDeque<(Instant, Item)>,
 }
 
 /// What goes to other nodes.
@@ -52,6 +56,11 @@ impl Abroad {
     pub(super) fn forget(&mut self, item: &Item) {
         self.lent.remove(item);
         self.borrowed.remove(item);
+    }
+
+    /// True if nothing is known of other nodes here.
+    pub(super) fn is_unknown(&self) -> bool {
+        self.nodes.is_empty() && self.lent.is_empty() && self.borrowed.is_empty()
     }
 
     /// How many others gave.
@@ -91,6 +100,7 @@ impl Queue {
             gifts.push((To::Node(node), News::Given(name.to_string(), items)));
             for (place, item, since) in given {
                 self.abroad.lent.insert(item, (place, since, now));
+                self.abroad.lent_order.push_back((now, item));
             }
         }
         gifts
@@ -99,7 +109,8 @@ impl Queue {
     /// How it stands here.
     fn stands(&self, name: &str, serving: usize, now: Instant) -> QueueNews {
         let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
-        let oldest = self.oldest().map_or(0, |since| now.saturating_duration_since(since).as_millis() as u64);
+        let oldest =
+            self.oldest().0.map_or(0, |since| now.saturating_duration_since(since).as_millis() as u64);
         QueueNews {
             name: name.to_owned(),
             // What waits here was given to them already, or is beyond a limit.
@@ -111,29 +122,41 @@ impl Queue {
         }
     }
 
-    /// Puts back what nobody took, on either side.
-    fn tidy(&mut self, now: Instant) {
+    /// Puts back what nobody took, on either side: a slice of it. Gives the number of items visited.
+    fn tidy(&mut self, now: Instant) -> usize {
         let late = |at: &Instant| now.saturating_duration_since(*at) >= LENT;
-        let back: Vec<Item> =
-            self.abroad.lent.iter().filter(|(_, (.., at))| late(at)).map(|(item, _)| *item).collect();
-        for item in back {
-            if let Some((place, since, _)) = self.abroad.lent.remove(&item) {
+        let mut visited = 0;
+        while let Some((at, item)) = self.abroad.lent_order.front().copied().filter(|(at, _)| late(at))
+            && visited < SLICE / 2
+        {
+            visited += 1;
+            self.abroad.lent_order.pop_front();
+            // It may have been lent once more since.
+            if self.abroad.lent.get(&item).is_some_and(|(.., lent)| *lent == at)
+                && let Some((place, since, _)) = self.abroad.lent.remove(&item)
+            {
                 self.wait_again(item, place, since);
             }
         }
-        let gone: Vec<Item> =
-            self.abroad.borrowed.iter().filter(|(_, at)| late(at)).map(|(item, _)| *item).collect();
-        for item in gone {
-            self.withdraw(item, u64::MAX);
+        while let Some((at, item)) = self.abroad.borrowed_order.front().copied().filter(|(at, _)| late(at))
+            && visited < SLICE
+        {
+            visited += 1;
+            self.abroad.borrowed_order.pop_front();
+            if self.abroad.borrowed.get(&item) == Some(&at) {
+                self.withdraw(item, u64::MAX);
+            }
         }
         self.abroad.nodes.retain(|_, (_, at)| now.saturating_duration_since(*at) < SAID);
+        visited
     }
 }
 
 impl Workers {
     /// What of a queue goes to other nodes just now.
     pub(crate) fn gifts(&self, name: &Arc<str>) -> Gifts {
-        self.state.lock().queue(name).give(name, Instant::now())
+        let mut state = self.state.lock();
+        state.queues.get_mut(name).map_or_else(Vec::new, |queue| queue.give(name, Instant::now()))
     }
 
     /// Another node says how a queue stands there; gives what goes to it at once.
@@ -147,23 +170,27 @@ impl Workers {
 
     /// True if other nodes report leasable work in these queues.
     pub(super) fn wait_abroad(&self, names: &[Arc<str>]) -> bool {
-        let mut state = self.state.lock();
-        names.iter().any(|name| {
-            let queue = state.queue(name);
-            !queue.limits().paused && queue.abroad.sum(|said| said.waiting) > 0
-        })
+        let state = self.state.lock();
+        names
+            .iter()
+            .filter_map(|name| state.queues.get(name))
+            .any(|queue| !queue.limits().paused && queue.abroad.sum(|said| said.waiting) > 0)
     }
 
     /// Another node gives what waits there, as workers are free here.
     pub(crate) fn given(&self, name: &str, items: Vec<(TaskId, u32, i8)>) {
-        let (mut state, now) = (self.state.lock(), Instant::now());
         let name: Arc<str> = name.into();
-        for (id, sub_task, priority) in items {
-            state.number += 1;
-            let number = state.number;
-            let queue = state.queue(&name);
-            queue.offer((id, sub_task), priority, number, 0, now);
-            queue.abroad.borrowed.insert((id, sub_task), now);
+        for slice in items.chunks(SLICE) {
+            let (mut state, now) = (self.state.lock(), Instant::now());
+            state.visit(slice.len());
+            for (id, sub_task, priority) in slice.iter().copied() {
+                state.number += 1;
+                let number = state.number;
+                let queue = state.queue(&name);
+                queue.offer((id, sub_task), priority, number, 0, now);
+                queue.abroad.borrowed.insert((id, sub_task), now);
+                queue.abroad.borrowed_order.push_back((now, (id, sub_task)));
+            }
         }
     }
 
@@ -180,22 +207,28 @@ impl Workers {
 
     /// What the other nodes should know of the queues, every second; what was given and not taken is put back.
     pub(crate) fn tick(&self, nodes: u32) -> Gifts {
-        let (mut state, now) = (self.state.lock(), Instant::now());
-        let names: Vec<Arc<str>> = state.queues.keys().cloned().collect();
         let mut news = Vec::new();
-        for name in &names {
-            let queue = state.queue(name);
-            queue.tidy(now);
+        let now = Instant::now();
+        self.each_queue(|name, queue, seen| {
+            let mut visited = 1 + queue.tidy(now);
             queue.share_rate(nodes, now);
-            news.extend(queue.give(name, now));
-            let (To::All, News::Queue(stands)) = state.news_of(name, now) else { continue };
+            let gifts = queue.give(name, now);
+            visited += gifts.iter().map(|(_, news)| given_by(news)).sum::<usize>();
+            news.extend(gifts);
+            let stands = queue.stands(name, seen.serving(name), now);
             let idle = QueueNews { name: stands.name.clone(), ..QueueNews::default() };
             if stands != idle {
                 news.push((To::All, News::Queue(stands)));
             }
-        }
+            visited
+        });
         news
     }
+}
+
+/// The number of items in a gift.
+fn given_by(news: &News) -> usize {
+    if let News::Given(_, items) = news { items.len() } else { 0 }
 }
 
 impl State {
@@ -216,8 +249,9 @@ impl Drop for Asking {
     fn drop(&mut self) {
         let mut state = self.workers.state.lock();
         for name in &self.names {
-            let queue = state.queue(name);
-            queue.asking = queue.asking.saturating_sub(self.most);
+            if let Some(queue) = state.queues.get_mut(name) {
+                queue.asking = queue.asking.saturating_sub(self.most);
+            }
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Workers whose leases another node watches: what they say here is passed on, and how they stand is read from the store.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use longhaul_model::{NodeId, Span, WorkerId};
@@ -10,6 +10,7 @@ use tokio::time::Instant;
 
 use super::leases::{Key, LeaseState};
 use super::name::LeaseName;
+use super::short::SLICE;
 use super::{State, Workers};
 use crate::engine::Engine;
 use crate::error::EngineError;
@@ -17,10 +18,13 @@ use crate::error::EngineError;
 impl Workers {
     /// A worker was heard of at another node.
     pub(crate) fn heard_elsewhere(&self, at: NodeId, worker: &WorkerId, leases: &[Key]) {
-        let (mut state, now) = (self.state.lock(), Instant::now());
-        for key in leases {
-            state.leases.extend(key, worker, now);
-            state.leases.heard_at(key, Some(at));
+        for slice in leases.chunks(SLICE) {
+            let (mut state, now) = (self.state.lock(), Instant::now());
+            state.visit(slice.len());
+            for key in slice {
+                state.leases.extend(key, worker, now);
+                state.leases.heard_at(key, Some(at));
+            }
         }
     }
 
@@ -36,12 +40,54 @@ impl Workers {
 
     /// The leases that are watched here.
     pub(crate) fn leased_keys(&self) -> Vec<Key> {
-        self.state.lock().leases.keys().collect()
+        let mut all: Vec<Key> = Vec::new();
+        loop {
+            let mut state = self.state.lock();
+            let slice = state.leases.keys_after(all.last(), SLICE);
+            state.visit(slice.len());
+            state.pass_on();
+            let is_last = slice.len() < SLICE;
+            all.extend(slice);
+            if is_last {
+                return all;
+            }
+        }
     }
 }
 
 /// That something is to stop is news once.
 const TOLD: Duration = Duration::from_secs(120);
+
+/// Number of entries that are looked at for each new one.
+const LOOKS: usize = 4;
+
+/// Leases watched elsewhere whose workers were told here that they are to stop.
+#[derive(Default)]
+pub(super) struct Told {
+    at: BTreeMap<Key, Instant>,
+    /// In the order of time; an entry may have been renewed since.
+    order: VecDeque<(Instant, Key)>,
+}
+
+impl Told {
+    /// Notes that a worker is told; true if it is for the first time.
+    fn is_news(&mut self, key: &Key, now: Instant) -> bool {
+        for _ in 0..LOOKS {
+            let old = |(at, _): &(Instant, Key)| now.saturating_duration_since(*at) >= TOLD;
+            let Some((at, key)) = self.order.front().copied().filter(old) else { break };
+            self.order.pop_front();
+            match self.at.get(&key).copied() {
+                Some(renewed) if renewed > at => self.order.push_back((renewed, key)),
+                _ => drop(self.at.remove(&key)),
+            }
+        }
+        let is_news = self.at.insert(*key, now).is_none();
+        if is_news {
+            self.order.push_back((now, *key));
+        }
+        is_news
+    }
+}
 
 impl State {
     /// Whether a worker does not know yet how a lease stands that is watched elsewhere.
@@ -49,10 +95,7 @@ impl State {
         match state {
             LeaseState::Live(_) => false,
             LeaseState::Lost => true,
-            LeaseState::Cancelled(_) => {
-                self.told.retain(|_, at| now.saturating_duration_since(*at) < TOLD);
-                self.told.insert(*key, now).is_none()
-            }
+            LeaseState::Cancelled(_) => self.told.is_news(key, now),
         }
     }
 

@@ -6,8 +6,10 @@ use std::time::Duration;
 use longhaul_model::{Command, Stage, TaskId, WorkerId};
 use tokio::time::Instant;
 
+use super::Workers;
 use super::leases::LeaseState;
 use super::name::LeaseName;
+use super::short::SLICE;
 use super::texts;
 use crate::engine::Engine;
 use crate::error::EngineError;
@@ -49,7 +51,7 @@ impl Engine {
         let names: Vec<LeaseName> = leases.iter().map(|beat| beat.lease).collect();
         self.touch(&worker, &names);
         self.recover_leases(names.iter().copied()).await?;
-        let mut news = workers.state.lock().seen.news(&worker, self.inner.env.now());
+        let mut news = workers.state.lock().seen.news(&worker, self.inner.env.now())?;
         let patience = Instant::now() + PATIENCE;
         for beat in leases {
             self.told(&worker, beat, patience).await?;
@@ -57,14 +59,7 @@ impl Engine {
         // What is known by now counts as seen: only what comes later wakes.
         loop {
             news.borrow_and_update();
-            let (here, mut is_news) = {
-                let (mut state, now) = (workers.state.lock(), Instant::now());
-                let known = |name: &&LeaseName| state.leases.has(&name.key);
-                let is_news = names.iter().filter(known).any(|name| state.leases.is_news(&name.key, &worker));
-                let here: Vec<Option<LeaseState>> =
-                    names.iter().map(|name| state.extend_here(&name.key, &worker, now)).collect();
-                (here, is_news)
-            };
+            let (here, mut is_news) = workers.extend(&worker, &names);
             let away: Vec<LeaseName> =
                 names.iter().zip(&here).filter(|(_, state)| state.is_none()).map(|(name, _)| *name).collect();
             let mut elsewhere = self.extend_elsewhere(&worker, &away)?.into_iter();
@@ -104,11 +99,13 @@ impl Engine {
     /// Extends leases before any data that came with the heartbeat is written: the life of a worker must not
     /// depend on whether its reports can be stored.
     fn touch(&self, worker: &WorkerId, names: &[LeaseName]) {
-        let away: Vec<LeaseName> = {
+        let mut away: Vec<LeaseName> = Vec::new();
+        for slice in names.chunks(SLICE) {
             let (mut state, now) = (self.inner.dispatcher.workers().state.lock(), Instant::now());
-            names.iter().for_each(|name| state.leases.touch(&name.key, worker, now));
-            names.iter().filter(|name| !state.leases.has(&name.key)).copied().collect()
-        };
+            state.visit(slice.len());
+            slice.iter().for_each(|name| state.leases.touch(&name.key, worker, now));
+            away.extend(slice.iter().filter(|name| !state.leases.has(&name.key)).copied());
+        }
         // An error here occurs again below, where it is reported.
         let _ = self.extend_elsewhere(worker, &away);
     }
@@ -135,5 +132,21 @@ impl Engine {
         }
         let _ = tokio::time::timeout_at(patience, self.log(lease, worker, log, redactor)).await;
         Ok(())
+    }
+}
+
+impl Workers {
+    /// Extends the leases that are watched here, `None` for others; and whether the worker has to be told something.
+    fn extend(&self, worker: &WorkerId, names: &[LeaseName]) -> (Vec<Option<LeaseState>>, bool) {
+        let (mut here, mut is_news) = (Vec::with_capacity(names.len()), false);
+        for slice in names.chunks(SLICE) {
+            let (mut state, now) = (self.state.lock(), Instant::now());
+            state.visit(slice.len());
+            for name in slice {
+                is_news |= state.leases.has(&name.key) && state.leases.is_news(&name.key, worker);
+                here.push(state.extend_here(&name.key, worker, now));
+            }
+        }
+        (here, is_news)
     }
 }

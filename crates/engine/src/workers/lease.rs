@@ -1,6 +1,7 @@
 //! A worker asks for work: what waits is taken out of its queues, leased in one durable change, and handed out with its
 //! input evaluated and its secrets open.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,7 +11,7 @@ use longhaul_model::{Command, Failure, Fault, Span, TaskId, Terms, Token, Unfit,
 use longhaul_store::{Grant, Work, Worked};
 use serde_json::Value;
 use tokio::runtime::Handle;
-use tokio::sync::oneshot;
+use tokio::sync::{Notify, oneshot};
 use tokio::time::Instant;
 
 use super::Workers;
@@ -124,6 +125,7 @@ impl Engine {
     pub(super) async fn lease_for(&self, ask: Ask, call: &Arc<Entered>) -> Result<Assigned, EngineError> {
         let began = Instant::now();
         let workers = self.inner.dispatcher.workers().clone();
+        let (_looking, news) = workers.look(&ask, self.inner.env.now())?;
         loop {
             let again = workers.given_before(&ask);
             if !again.is_empty() {
@@ -140,7 +142,6 @@ impl Engine {
                 return Ok(Assigned { draining: true, ..Assigned::default() });
             }
             // Armed before the look, so that work that comes in between is not missed.
-            let news: Vec<_> = workers.news(&ask, self.inner.env.now());
             let mut told: Vec<_> = news.iter().map(|news| Box::pin(news.notified())).collect();
             told.iter_mut().for_each(|told| {
                 told.as_mut().enable();
@@ -290,11 +291,21 @@ impl Workers {
         ask.call().map_or_else(Vec::new, |call| self.state.lock().leases.given(&call))
     }
 
-    /// A worker asks: it is noted, and what tells it of new work is given.
-    fn news(&self, ask: &Ask, wall: longhaul_model::Timestamp) -> Vec<Arc<tokio::sync::Notify>> {
+    /// Notes that a worker asks, and gives what tells of new work while it looks.
+    fn look(
+        self: &Arc<Self>,
+        ask: &Ask,
+        wall: longhaul_model::Timestamp,
+    ) -> Result<(Looking, Vec<Arc<Notify>>), EngineError> {
         let mut state = self.state.lock();
-        state.seen.asked(&ask.worker, &ask.queues, wall);
-        ask.queues.iter().map(|name| state.queue(name).news.clone()).collect()
+        state.seen.asked(&ask.worker, &ask.queues, wall)?;
+        let news = ask.queues.iter().map(|name| {
+            let queue = state.queue(name);
+            queue.calls += 1;
+            queue.news.clone()
+        });
+        let news = news.collect();
+        Ok((Looking { workers: self.clone(), names: ask.queues.clone() }, news))
     }
 
     /// How long until a rate allows more; `None` if no rate is waited for.
@@ -304,14 +315,34 @@ impl Workers {
     }
 
     /// What was taken is leased, or waits on; all of it when nothing was done.
-    fn settle(&self, taken: Vec<Taken>, unused: Option<&[(TaskId, u32)]>) {
+    pub(super) fn settle(&self, taken: Vec<Taken>, unused: Option<&[(TaskId, u32)]>) {
         let mut state = self.state.lock();
+        let unused: Option<BTreeSet<_>> = unused.map(|unused| unused.iter().collect());
         for taken in taken {
             let queue = state.queue(&taken.queue.clone());
-            if unused.is_none_or(|unused| unused.contains(&taken.item)) {
+            if unused.as_ref().is_none_or(|unused| unused.contains(&taken.item)) {
                 queue.put_back(taken);
             } else {
                 queue.settle();
+            }
+        }
+    }
+}
+
+/// A call that looks for work in queues.
+struct Looking {
+    workers: Arc<Workers>,
+    names: Vec<Arc<str>>,
+}
+
+impl Drop for Looking {
+    fn drop(&mut self) {
+        let mut state = self.workers.state.lock();
+        for name in &self.names {
+            let Some(queue) = state.queues.get_mut(name) else { continue };
+            queue.calls -= 1;
+            if !queue.is_real && queue.is_idle() {
+                state.queues.remove(name);
             }
         }
     }

@@ -1,12 +1,15 @@
 //! The leases that live: whose they are, and until when. Heartbeats only touch what is here, and nothing of it is
 //! stored: after a restart every lease lasts its whole span anew.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
 use std::sync::Arc;
 use std::time::Duration;
 
 use longhaul_model::{Failure, Leased, NodeId, Span, TaskId, Timestamp, Token, WorkerId};
 use tokio::time::Instant;
+
+use super::short::SLICE;
 
 /// One attempt at a worker.
 pub(crate) type Key = (TaskId, u32, Token);
@@ -14,9 +17,16 @@ pub(crate) type Key = (TaskId, u32, Token);
 /// The leases.
 #[derive(Default)]
 pub(super) struct Leases {
-    all: HashMap<Key, Held>,
+    // Ordered maps, here and below: one that hashes stands still for milliseconds whenever it grows.
+    all: BTreeMap<Key, Held>,
     /// Leases of each named call.
-    calls: HashMap<Call, Vec<Key>>,
+    calls: BTreeMap<Call, Vec<Key>>,
+    /// When each lease is to be looked at; it may have been extended since.
+    due: BTreeSet<(Instant, Key)>,
+    /// Number of leases of each worker.
+    running: BTreeMap<WorkerId, usize>,
+    /// When the server stood still last: no lease ends before its span from then is over.
+    pardoned: Option<Instant>,
 }
 
 /// Identity of a named call: the worker and its name for the call.
@@ -34,6 +44,8 @@ pub(super) struct Held {
     pub(super) heard_at: Option<NodeId>,
     span: Duration,
     expires: Instant,
+    /// When it is looked at.
+    due: Instant,
     /// When the attempt's time is over, whatever the worker says.
     deadline: Option<Instant>,
     state: State,
@@ -69,6 +81,8 @@ impl Leases {
             let left = leased.started_at.after(timeout).0.saturating_sub(wall.0);
             now + Duration::from_millis(u64::try_from(left).unwrap_or(0))
         });
+        let (expires, key) = (now + span, (id, leased.sub_task, leased.token));
+        let due = deadline.map_or(expires, |deadline| deadline.min(expires));
         let held = Held {
             worker: leased.lease.worker.clone(),
             queue: leased.queue.clone(),
@@ -76,20 +90,30 @@ impl Leases {
             request: leased.lease.request.clone(),
             heard_at: None,
             span,
-            expires: now + span,
+            expires,
+            due,
             deadline,
             state: State::Live,
         };
-        let key = (id, leased.sub_task, leased.token);
-        if self.all.insert(key, held).is_none()
-            && let Some(request) = &leased.lease.request
-        {
-            self.calls.entry((leased.lease.worker.clone(), request.clone())).or_default().push(key);
+        // Heard of twice, it lasts from the second time on.
+        self.remove(&key);
+        *self.running.entry(held.worker.clone()).or_default() += 1;
+        if let Some(request) = &held.request {
+            self.calls.entry((held.worker.clone(), request.clone())).or_default().push(key);
         }
+        self.due.insert((due, key));
+        self.all.insert(key, held);
     }
 
     pub(super) fn remove(&mut self, key: &Key) -> Option<Held> {
         let held = self.all.remove(key)?;
+        self.due.remove(&(held.due, *key));
+        if let Some(count) = self.running.get_mut(&held.worker) {
+            *count -= 1;
+            if *count == 0 {
+                self.running.remove(&held.worker);
+            }
+        }
         if let Some(request) = &held.request {
             let call = (held.worker.clone(), request.clone());
             if let Some(given) = self.calls.get_mut(&call) {
@@ -156,9 +180,10 @@ impl Leases {
         }
     }
 
-    /// All of them.
-    pub(super) fn keys(&self) -> impl Iterator<Item = Key> {
-        self.all.keys().copied()
+    /// So many of them that follow one, in order.
+    pub(super) fn keys_after(&self, last: Option<&Key>, most: usize) -> Vec<Key> {
+        let from = last.map_or(Bound::Unbounded, Bound::Excluded);
+        self.all.range((from, Bound::Unbounded)).take(most).map(|(key, _)| *key).collect()
     }
 
     /// Whether it is watched here.
@@ -174,31 +199,41 @@ impl Leases {
         }
     }
 
-    /// Those whose time is over, and how they end; each is named once.
-    pub(super) fn over(&mut self, now: Instant) -> Vec<(Key, WorkerId, Failure)> {
+    /// Leases whose time is over, and how they end; each is named once. Looks at a slice of them: true if there may be
+    /// more.
+    pub(super) fn over(&mut self, now: Instant) -> (Vec<(Key, WorkerId, Failure)>, bool) {
         let mut over = Vec::new();
-        for (key, held) in &mut self.all {
+        for _ in 0..SLICE {
+            let Some((due, key)) = self.due.first().copied().filter(|(due, _)| *due <= now) else {
+                return (over, false);
+            };
+            self.due.remove(&(due, key));
+            let Some(held) = self.all.get_mut(&key).filter(|held| held.state != State::Ending) else {
+                continue;
+            };
             let late = held.deadline.is_some_and(|at| at <= now);
-            if held.state != State::Ending && (late || held.expires <= now) {
+            let pardoned = self.pardoned.map_or(held.expires, |at| held.expires.max(at + held.span));
+            if late || pardoned <= now {
                 held.state = State::Ending;
                 let failure = if late { Failure::Timeout } else { Failure::Lost };
-                over.push((*key, held.worker.clone(), failure));
+                over.push((key, held.worker.clone(), failure));
+            } else {
+                held.due = held.deadline.map_or(pardoned, |deadline| deadline.min(pardoned));
+                self.due.insert((held.due, key));
             }
         }
-        over
+        (over, true)
     }
 
     /// The server itself stood still, and nobody's heartbeat could be heard: every lease lasts its whole span anew, as after a
     /// restart.
     pub(super) fn pardon(&mut self, now: Instant) {
-        for held in self.all.values_mut() {
-            held.expires = held.expires.max(now + held.span);
-        }
+        self.pardoned = Some(now);
     }
 
-    /// How many attempts a worker has.
+    /// Number of attempts that a worker has.
     pub(super) fn running(&self, worker: &WorkerId) -> usize {
-        self.all.values().filter(|held| held.worker == *worker).count()
+        self.running.get(worker).copied().unwrap_or(0)
     }
 }
 
@@ -234,9 +269,9 @@ mod tests {
         let (mut leases, worker) = leases(None, now);
         let at = |ms| now + Duration::from_millis(ms);
         assert_eq!(leases.extend(&key(1), &worker, at(900)), LeaseState::Live(Span(1_000)));
-        assert!(leases.over(at(1_500)).is_empty());
-        assert_eq!(leases.over(at(1_900)).len(), 1);
-        assert!(leases.over(at(9_000)).is_empty());
+        assert!(leases.over(at(1_500)).0.is_empty());
+        assert_eq!(leases.over(at(1_900)).0.len(), 1);
+        assert!(leases.over(at(9_000)).0.is_empty());
         assert_eq!(leases.extend(&key(1), &worker, at(1_901)), LeaseState::Lost);
         assert!(leases.is_news(&key(1), &worker) && leases.of(&key(1), &worker).is_none());
     }
@@ -249,8 +284,8 @@ mod tests {
         leases.cancel(&key(1));
         leases.touch(&key(1), &worker, at(900));
         leases.touch(&key(1), &WorkerId("b/w".into()), at(5_000));
-        assert!(leases.is_news(&key(1), &worker) && leases.over(at(1_899)).is_empty());
-        assert_eq!(leases.over(at(1_900)).len(), 1);
+        assert!(leases.is_news(&key(1), &worker) && leases.over(at(1_899)).0.is_empty());
+        assert_eq!(leases.over(at(1_900)).0.len(), 1);
         leases.touch(&key(1), &worker, at(1_901));
         assert_eq!(leases.extend(&key(1), &worker, at(1_902)), LeaseState::Lost);
     }
@@ -260,7 +295,7 @@ mod tests {
         let now = Instant::now();
         let (mut leases, worker) = leases(Some(Span(900)), now);
         let _ = leases.extend(&key(1), &worker, now + Duration::from_millis(450));
-        let over = leases.over(now + Duration::from_millis(501));
+        let (over, _) = leases.over(now + Duration::from_millis(501));
         assert!(matches!(over[..], [(_, _, Failure::Timeout)]));
     }
 
@@ -285,7 +320,7 @@ mod tests {
         assert_eq!(leases.given(&call("r")), [key(1)]);
         assert!(leases.given(&call("s")).is_empty());
         assert!(leases.given(&(WorkerId("b/w".into()), "r".into())).is_empty());
-        assert_eq!(leases.over(now + Duration::from_secs(2)).len(), 1);
+        assert_eq!(leases.over(now + Duration::from_secs(2)).0.len(), 1);
         assert!(leases.given(&call("r")).is_empty());
         leases.remove(&key(1));
         assert!(leases.calls.is_empty());
@@ -297,7 +332,7 @@ mod tests {
         let (mut leases, _) = leases(None, now);
         let later = now + Duration::from_secs(5);
         leases.pardon(later);
-        assert!(leases.over(later + Duration::from_millis(999)).is_empty());
-        assert_eq!(leases.over(later + Duration::from_millis(1_000)).len(), 1);
+        assert!(leases.over(later + Duration::from_millis(999)).0.is_empty());
+        assert_eq!(leases.over(later + Duration::from_millis(1_000)).0.len(), 1);
     }
 }

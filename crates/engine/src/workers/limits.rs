@@ -40,7 +40,7 @@ impl FromStr for Rate {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let wrong = || format!("`{text}` is no rate: write a number, `/` and a duration, such as 100/1m");
+        let wrong = || "this is no rate: write a number, `/` and a duration, such as 100/1m".to_owned();
         let (count, per) = text.split_once('/').ok_or_else(wrong)?;
         let count = count.parse().map_err(|_| wrong())?;
         let per: Span = per.parse().map_err(|_| wrong())?;

@@ -13,14 +13,16 @@ mod queue;
 mod queues;
 mod report;
 mod seen;
+mod short;
+#[cfg(test)]
+mod short_test;
 mod texts;
 mod watchdog;
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use longhaul_model::{Leased, NodeId, TaskId, Timestamp, WorkerId};
-use parking_lot::Mutex;
 use tokio::time::Instant;
 
 pub use heartbeat::{Beat, Beats};
@@ -31,29 +33,30 @@ pub use name::{LeaseName, is_queue_name};
 pub use queues::QueueSummary;
 pub(crate) use queues::kept_limits;
 pub use report::{Ending, Recorded, WorkerReport};
-pub use seen::WorkerSummary;
+pub use seen::{WorkerBounds, WorkerSummary};
 
 pub(crate) use abroad::Gifts;
 use calls::Calls;
+use elsewhere::Told;
 pub(crate) use leases::Key;
 use leases::Leases;
 use queue::{Queue, Taken};
 use seen::Seen;
+use short::Short;
 
 /// Workers and their work.
 #[derive(Default)]
 pub(crate) struct Workers {
-    state: Mutex<State>,
+    state: Short<State>,
     calls: Arc<Calls>,
 }
 
 #[derive(Default)]
 struct State {
-    queues: HashMap<Arc<str>, Queue>,
+    queues: BTreeMap<Arc<str>, Queue>,
     leases: Leases,
     seen: Seen,
-    /// Leases watched elsewhere whose workers were told here that they are to stop, and when.
-    told: HashMap<Key, Instant>,
+    told: Told,
     /// The number of the next that waits.
     number: u64,
     /// True while running attempts are not all known yet.
@@ -64,11 +67,16 @@ impl Workers {
     /// Sets whether tasks of an earlier process are still being recovered. Until they are, the number of
     /// running attempts of a queue is unknown: in a queue with a limit, nothing more begins.
     pub(crate) fn recovering(&self, is: bool) {
-        let mut state = self.state.lock();
-        state.recovering = is;
-        for queue in state.queues.values_mut() {
+        self.state.lock().recovering = is;
+        self.each_queue(|_, queue, _| {
             queue.recovering(is);
-        }
+            1
+        });
+    }
+
+    /// Sets what one account may have.
+    pub(crate) fn bound(&self, bounds: WorkerBounds) {
+        self.state.lock().seen.bounds = bounds;
     }
 
     /// Queues a sub-task for a worker; it waits since that revision of its task.
@@ -82,14 +90,17 @@ impl Workers {
     /// Removes a sub-task that no longer waits, both here and where it was given, as of that revision of its
     /// task.
     pub(crate) fn unqueued(&self, id: TaskId, sub_task: u32, queue: &Arc<str>, revision: u64) {
-        self.state.lock().queue(queue).withdraw((id, sub_task), revision);
+        if let Some(queue) = self.state.lock().queues.get_mut(queue) {
+            queue.withdraw((id, sub_task), revision);
+        }
     }
 
     /// A worker has an attempt.
     pub(crate) fn leased(&self, id: TaskId, leased: &Leased, wall: Timestamp) {
         let mut state = self.state.lock();
         if !state.leases.has(&(id, leased.sub_task, leased.token)) {
-            state.queue(&leased.queue).running += 1;
+            let queue = state.queue(&leased.queue);
+            (queue.running, queue.is_real) = (queue.running + 1, true);
         }
         state.leases.insert(id, leased, wall, Instant::now());
         // Also after a restart, where the worker did not ask yet.
@@ -125,7 +136,7 @@ impl Workers {
 }
 
 impl State {
-    /// A queue exists once somebody names it.
+    /// What is known of a queue, from its first mention on; [`Queue::is_real`] tells whether there is such a queue.
     fn queue(&mut self, name: &Arc<str>) -> &mut Queue {
         if !self.queues.contains_key(name) {
             let mut queue = Queue::default();
@@ -138,10 +149,13 @@ impl State {
     /// Takes up to so many out of these queues: the highest priority of them all first, then the oldest.
     fn take(&mut self, names: &[Arc<str>], most: usize, now: Instant) -> Vec<Taken> {
         let mut taken = Vec::new();
+        let head = |state: &mut State, name| state.queues.get_mut(name).and_then(|queue| queue.head(now));
+        let mut heads: Vec<_> = names.iter().map(|name| head(self, name)).collect();
         while taken.len() < most {
-            let heads = names.iter().filter_map(|name| Some((self.queues.get_mut(name)?.head(now)?, name)));
-            let Some((_, name)) = heads.min_by_key(|(place, _)| *place) else { break };
-            taken.extend(self.queues.get_mut(name).and_then(|queue| queue.take(name)));
+            let places = heads.iter().enumerate().filter_map(|(n, place)| Some(((*place)?, n)));
+            let Some((_, n)) = places.min() else { break };
+            taken.extend(self.queues.get_mut(&names[n]).and_then(|queue| queue.take(&names[n])));
+            heads[n] = head(self, &names[n]);
         }
         taken
     }

@@ -2,7 +2,7 @@
 //! tasks at every start.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,6 +12,7 @@ use tokio::time::Instant;
 
 use super::abroad::Abroad;
 use super::limits::{Bucket, QueueLimits};
+use super::short::SLICE;
 
 /// Work that waited so long goes before work that only just became ready.
 const PATIENCE: Duration = Duration::from_millis(500);
@@ -26,9 +27,9 @@ pub(super) type Place = (Reverse<i8>, u64);
 #[derive(Default)]
 pub(super) struct Queue {
     waiting: BTreeMap<Place, (Item, Instant)>,
-    places: HashMap<Item, Place>,
+    places: BTreeMap<Item, Place>,
     /// Revision of its task since which each of the queue's own items waits, also while it is lent.
-    since: HashMap<Item, u64>,
+    since: BTreeMap<Item, u64>,
     /// Attempts that workers have.
     pub(super) running: usize,
     /// Taken out, and not leased yet.
@@ -39,6 +40,10 @@ pub(super) struct Queue {
     recovering: bool,
     /// Attempts that workers here wait for.
     pub(super) asking: usize,
+    /// Calls that look for work here.
+    pub(super) calls: usize,
+    /// True once work waited or ran here, or an operator set limits: that makes a queue, asking for it does not.
+    pub(super) is_real: bool,
     /// How it stands at other nodes.
     pub(super) abroad: Abroad,
     /// Tells one that waits for work that there may be some.
@@ -57,6 +62,7 @@ pub(super) struct Taken {
 impl Queue {
     /// Adds an item, which waits since that revision of its task; 0 if only another node knows the revision.
     pub(super) fn offer(&mut self, item: Item, priority: i8, number: u64, revision: u64, now: Instant) {
+        self.is_real = true;
         self.waits_since(item, revision);
         let place = (Reverse(priority), number);
         if let Some(before) = self.places.insert(item, place) {
@@ -124,9 +130,10 @@ impl Queue {
         self.news.notify_one();
     }
 
-    /// Takes up to so many out that no other node gave, in order.
+    /// Takes up to so many out that no other node gave, in order, among those that are next.
     pub(super) fn take_own(&mut self, most: usize) -> Vec<(Place, Item, Instant)> {
-        let own = self.waiting.iter().filter(|(_, (item, _))| !self.abroad.is_borrowed(item));
+        let seen = self.waiting.iter().take(SLICE);
+        let own = seen.filter(|(_, (item, _))| !self.abroad.is_borrowed(item));
         let taken: Vec<_> = own.take(most).map(|(place, (item, since))| (*place, *item, *since)).collect();
         for (place, item, _) in &taken {
             self.waiting.remove(place);
@@ -192,6 +199,7 @@ impl Queue {
 
     pub(super) fn limit(&mut self, limits: QueueLimits, now: Instant) {
         self.limits = limits;
+        self.is_real |= limits != QueueLimits::default();
         self.bucket = limits.rate.map(|rate| Bucket::new(rate, now));
         // As many may go out as wait: each of those who are woken wakes nobody else.
         for _ in 0..self.waiting.len().min(64) {
@@ -208,25 +216,33 @@ impl Queue {
         self.waiting.keys().len().saturating_sub(self.abroad.borrowed_len())
     }
 
-    /// Since when the oldest waits.
-    pub(super) fn oldest(&self) -> Option<Instant> {
-        let (mut oldest, mut from) = (None::<Instant>, (Reverse(i8::MAX), 0));
+    /// Since when the oldest waits, and the number of items looked at to know.
+    pub(super) fn oldest(&self) -> (Option<Instant>, usize) {
+        let (mut oldest, mut visited, mut from) = (None::<Instant>, 0, (Reverse(i8::MAX), 0));
         // The first of each priority is the oldest of it.
         while let Some(((priority, _), (_, since))) = self.waiting.range(from..).next() {
+            visited += 1;
             oldest = Some(oldest.map_or(*since, |so_far| so_far.min(*since)));
             let Some(next) = priority.0.checked_sub(1) else { break };
             from = (Reverse(next), 0);
         }
-        oldest
+        (oldest, visited)
     }
 
-    /// Whether anything is known of it beyond its name.
+    /// True if nothing waits, runs or is looked for here, and nothing is set.
     pub(super) fn is_idle(&self) -> bool {
         self.waiting.is_empty()
             && self.running == 0
             && self.taken == 0
             && self.asking == 0
+            && self.calls == 0
+            && self.abroad.is_unknown()
             && self.limits == QueueLimits::default()
+    }
+
+    /// True if operators are to see it.
+    pub(super) fn is_shown(&self) -> bool {
+        self.is_real || self.abroad.sum(|said| said.waiting.saturating_add(said.running)) > 0
     }
 }
 

@@ -1,6 +1,7 @@
 //! Queues as operators see and set them.
 
 use std::collections::BTreeMap;
+use std::ops::Bound;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,8 +9,11 @@ use longhaul_store::Audit;
 use serde_json::json;
 use tokio::time::Instant;
 
-use super::Workers;
 use super::limits::QueueLimits;
+use super::queue::Queue;
+use super::seen::Seen;
+use super::short::SLICE;
+use super::{State, Workers};
 use crate::engine::Engine;
 use crate::error::EngineError;
 
@@ -36,53 +40,123 @@ pub struct QueueSummary {
 impl Workers {
     /// Sets what was kept, at a start.
     pub(crate) fn limit(&self, limits: impl IntoIterator<Item = (Arc<str>, QueueLimits)>) {
-        let (mut state, now) = (self.state.lock(), Instant::now());
         for (name, limits) in limits {
-            state.queue(&name).limit(limits, now);
+            self.state.lock().queue(&name).limit(limits, Instant::now());
         }
     }
 
     /// Sets what another node kept: what is not named is not limited.
     pub(crate) fn reset_limits(&self, kept: BTreeMap<String, QueueLimits>) {
-        let (mut state, now) = (self.state.lock(), Instant::now());
-        for (name, queue) in &mut state.queues {
+        let now = Instant::now();
+        self.each_queue(|name, queue, _| {
             let limits = kept.get(&**name).copied().unwrap_or_default();
             if queue.limits() != limits {
                 queue.limit(limits, now);
             }
-        }
+            1
+        });
         for (name, limits) in kept {
-            let name: Arc<str> = name.into();
-            if state.queue(&name).limits() != limits {
-                state.queue(&name).limit(limits, now);
+            let (mut state, name) = (self.state.lock(), Arc::<str>::from(name));
+            let queue = state.queue(&name);
+            if queue.limits() != limits {
+                queue.limit(limits, now);
             }
         }
     }
 
-    fn summaries(&self) -> Vec<QueueSummary> {
-        let (state, now) = (self.state.lock(), Instant::now());
-        let summary = |(name, queue): (&Arc<str>, &super::Queue)| QueueSummary {
+    /// Goes through all queues, in order of their names; after each slice others have their turn. What is done
+    /// with one gives the number of items that were visited for it.
+    pub(super) fn each_queue(&self, mut visit: impl FnMut(&Arc<str>, &mut Queue, &Seen) -> usize) {
+        let mut last: Option<Arc<str>> = None;
+        loop {
+            let mut state = self.state.lock();
+            let State { queues, seen, .. } = &mut *state;
+            let from = last.as_deref().map_or(Bound::Unbounded, Bound::Excluded);
+            let (mut visited, mut reached) = (0, None);
+            for (name, queue) in queues.range_mut::<str, _>((from, Bound::Unbounded)) {
+                visited += visit(name, queue, seen);
+                if visited >= SLICE {
+                    reached = Some(name.clone());
+                    break;
+                }
+            }
+            state.visit(visited);
+            state.pass_on();
+            match reached {
+                Some(name) => last = Some(name),
+                None => return,
+            }
+        }
+    }
+
+    /// Removes queues that nobody uses and nobody asks.
+    pub(super) fn forget_queues(&self) {
+        let mut gone = Vec::new();
+        self.each_queue(|name, queue, seen| {
+            if queue.is_idle() && !(queue.is_real && seen.serving(name) > 0) {
+                gone.push(name.clone());
+            }
+            1
+        });
+        for slice in gone.chunks(SLICE) {
+            let mut state = self.state.lock();
+            state.visit(slice.len());
+            for name in slice {
+                // Somebody may have come meanwhile.
+                if state.queues.get(name).is_some_and(Queue::is_idle) {
+                    state.queues.remove(name);
+                }
+            }
+        }
+    }
+
+    fn summary(name: &Arc<str>, queue: &Queue, seen: &Seen, now: Instant) -> (QueueSummary, usize) {
+        let (oldest, visited) = queue.oldest();
+        let summary = QueueSummary {
             name: name.clone(),
             waiting: queue.own_len() + queue.abroad.sum(|said| said.waiting),
             running: queue.running + queue.abroad.running(),
-            oldest_wait: queue
-                .oldest()
-                .map(|since| now.saturating_duration_since(since))
-                .max(queue.abroad.oldest()),
-            workers: state.seen.serving(name) + queue.abroad.sum(|said| said.serving),
+            oldest_wait: oldest.map(|since| now.saturating_duration_since(since)).max(queue.abroad.oldest()),
+            workers: seen.serving(name) + queue.abroad.sum(|said| said.serving),
             limits: queue.limits(),
         };
-        let mut all: Vec<QueueSummary> = state.queues.iter().map(summary).collect();
-        drop(state);
-        all.sort_by(|a, b| a.name.cmp(&b.name));
+        (summary, visited)
+    }
+
+    pub(super) fn summaries(&self) -> Vec<QueueSummary> {
+        let (mut all, now) = (Vec::new(), Instant::now());
+        self.each_queue(|name, queue, seen| {
+            if !queue.is_shown() {
+                return 1;
+            }
+            let (summary, visited) = Workers::summary(name, queue, seen, now);
+            all.push(summary);
+            1 + visited
+        });
         all
+    }
+
+    fn summary_of(&self, name: &Arc<str>) -> Option<QueueSummary> {
+        let state = self.state.lock();
+        let queue = state.queues.get(name)?;
+        Some(Workers::summary(name, queue, &state.seen, Instant::now()).0)
+    }
+
+    /// The longest time that anybody held what all workers' calls need.
+    pub(crate) fn longest_hold(&self) -> Duration {
+        self.state.longest()
     }
 }
 
 impl Engine {
-    /// Every queue that waits, runs, is asked or is limited, by name.
+    /// Every queue that work waited or ran in lately or that is limited, by name. One that is only asked is none.
     pub fn queues(&self) -> Vec<QueueSummary> {
         self.inner.dispatcher.workers().summaries()
+    }
+
+    /// The longest time since the start that anybody held what every call of a worker needs.
+    pub fn longest_hold_of_workers(&self) -> Duration {
+        self.inner.dispatcher.workers().longest_hold()
     }
 
     /// Sets what a queue may do; what is not set is not limited. After Ok it holds, also after a restart.
@@ -104,7 +178,7 @@ impl Engine {
         self.inner.store.put_setting(NAME, json!(kept), Some(audit)).await.map_err(EngineError::Store)?;
         let name: Arc<str> = name.into();
         self.inner.dispatcher.workers().limit([(name.clone(), limits)]);
-        let found = self.queues().into_iter().find(|queue| queue.name == name);
+        let found = self.inner.dispatcher.workers().summary_of(&name);
         let unknown = || QueueSummary {
             name: name.clone(),
             waiting: 0,

@@ -60,7 +60,8 @@ impl Engine {
         next: Option<Ask>,
     ) -> Result<(Vec<Recorded>, Assigned), EngineError> {
         let workers = self.inner.dispatcher.workers().clone();
-        let next = next.filter(|_| self.is_ready());
+        // Reports count whether or not there may be more work.
+        let next = next.filter(|ask| self.is_ready() && workers.may_ask(ask, self.inner.env.now()));
         self.recover_leases(reports.iter().map(|report| report.lease)).await?;
         let mut recorded = vec![Recorded::Lost; reports.len()];
         let (mut work, mut places) = (Work::default(), Vec::with_capacity(reports.len()));
@@ -95,7 +96,7 @@ impl Engine {
             Some((ask, call)) => {
                 work.again = workers.given_before(ask);
                 let again = !work.again.is_empty() || call.is_over();
-                let taken = if again { Vec::new() } else { workers.taken_for(ask, self.inner.env.now()) };
+                let taken = if again { Vec::new() } else { workers.taken_for(ask) };
                 self.lease_taken(ask, call, work, taken).await?
             }
         };
@@ -149,9 +150,12 @@ fn storable(ending: Ending, redactor: Option<&Redactor>) -> Ending {
 
 impl super::Workers {
     /// What waits for a worker that reports and asks for more.
-    fn taken_for(&self, ask: &Ask, wall: longhaul_model::Timestamp) -> Vec<super::queue::Taken> {
-        let mut state = self.state.lock();
-        state.seen.asked(&ask.worker, &ask.queues, wall);
-        state.take(&ask.queues, ask.max, tokio::time::Instant::now())
+    fn taken_for(&self, ask: &Ask) -> Vec<super::queue::Taken> {
+        self.state.lock().take(&ask.queues, ask.max, tokio::time::Instant::now())
+    }
+
+    /// Notes that a worker asks for more work; false if its account asks too many queues.
+    fn may_ask(&self, ask: &Ask, wall: longhaul_model::Timestamp) -> bool {
+        self.state.lock().seen.asked(&ask.worker, &ask.queues, wall).is_ok()
     }
 }

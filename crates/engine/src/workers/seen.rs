@@ -1,6 +1,8 @@
-//! Who was heard of lately.
+//! Workers heard of lately, and the queues that they ask. Everything that is counted is counted as it changes: a list or
+//! a metric costs nobody who leases work.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,8 +10,10 @@ use longhaul_model::{Timestamp, WorkerId};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use super::Workers;
+use super::short::SLICE;
+use super::{State, Workers};
 use crate::engine::Engine;
+use crate::error::EngineError;
 
 /// A worker not heard of for so long, and without a lease, is forgotten.
 const FORGOTTEN: Duration = Duration::from_secs(300);
@@ -17,15 +21,49 @@ const FORGOTTEN: Duration = Duration::from_secs(300);
 /// A worker that asked a queue for work within this time is said to serve it.
 const SERVES: Duration = Duration::from_secs(75);
 
+/// Calls within this time of the last one noted are not noted anew.
+const SAME_MOMENT: Duration = Duration::from_secs(1);
+
+/// Number of queues and workers that one account may have at a time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WorkerBounds {
+    /// Queues that its workers asked for work lately. Default 1,024.
+    pub queues: usize,
+    /// Workers heard of within the last minutes. Default 16,384.
+    pub workers: usize,
+}
+
+impl Default for WorkerBounds {
+    fn default() -> Self {
+        WorkerBounds { queues: 1_024, workers: 16_384 }
+    }
+}
+
 /// Workers by name.
 #[derive(Default)]
-pub(super) struct Seen(HashMap<WorkerId, One>);
+pub(super) struct Seen {
+    pub(super) bounds: WorkerBounds,
+    workers: BTreeMap<WorkerId, One>,
+    /// Number of workers that serve each queue.
+    serving: BTreeMap<Arc<str>, usize>,
+    /// Workers that serve queues, by the time they last asked.
+    asked: BTreeSet<(Instant, WorkerId)>,
+    accounts: BTreeMap<Box<str>, Account>,
+}
+
+/// What the workers of one account have together.
+#[derive(Default)]
+struct Account {
+    workers: usize,
+    /// Number of its workers that serve each queue.
+    queues: BTreeMap<Arc<str>, usize>,
+}
 
 struct One {
-    queues: Vec<Arc<str>>,
+    queues: Arc<[Arc<str>]>,
     last_seen: Timestamp,
     at: Instant,
-    /// When it last asked for work.
+    /// When it last asked for work; `None` once that is long ago.
     asked: Option<Instant>,
     /// Rises whenever one of its leases was cancelled or ended.
     news: watch::Sender<u64>,
@@ -37,94 +75,297 @@ pub struct WorkerSummary {
     /// Account and name.
     pub worker: WorkerId,
     /// The queues it asked for work last.
-    pub queues: Vec<Arc<str>>,
+    pub queues: Arc<[Arc<str>]>,
     /// Attempts that it has.
     pub running: usize,
     /// When it last called.
     pub last_seen: Timestamp,
 }
 
+/// The account of a worker.
+fn account(worker: &WorkerId) -> &str {
+    worker.0.rsplit_once('/').map_or("", |(account, _)| account)
+}
+
 impl Seen {
-    /// A worker called.
+    /// Notes that a worker is known to live, such as by a lease that it has.
     pub(super) fn touch(&mut self, worker: &WorkerId, wall: Timestamp) {
         self.one(worker, wall);
     }
 
-    /// A worker asked for work.
-    pub(super) fn asked(&mut self, worker: &WorkerId, queues: &[Arc<str>], wall: Timestamp) {
+    /// Notes that a worker asked for work; refused beyond the bounds of its account.
+    pub(super) fn asked(
+        &mut self,
+        worker: &WorkerId,
+        queues: &[Arc<str>],
+        wall: Timestamp,
+    ) -> Result<(), EngineError> {
+        self.check_worker(worker)?;
+        self.check_queues(worker, queues)?;
+        let now = Instant::now();
         let one = self.one(worker, wall);
-        one.asked = Some(Instant::now());
-        if one.queues != queues {
-            one.queues = queues.to_vec();
+        let before = one.asked;
+        if *one.queues == *queues && before.is_some_and(|at| now.duration_since(at) < SAME_MOMENT) {
+            return Ok(());
+        }
+        one.asked = Some(now);
+        let same = before.is_some() && *one.queues == *queues;
+        let old = std::mem::replace(&mut one.queues, queues.into());
+        if let Some(at) = before {
+            self.asked.remove(&(at, worker.clone()));
+        }
+        self.asked.insert((now, worker.clone()));
+        if !same {
+            if before.is_some() {
+                self.count_out(worker, &old);
+            }
+            self.count_in(worker, queues);
+        }
+        Ok(())
+    }
+
+    fn check_worker(&self, worker: &WorkerId) -> Result<(), EngineError> {
+        let many = self.accounts.get(account(worker)).is_some_and(|of| of.workers >= self.bounds.workers);
+        if many && !self.workers.contains_key(worker) {
+            return Err(EngineError::TooManyWorkers { most: self.bounds.workers });
+        }
+        Ok(())
+    }
+
+    /// The queues that the worker asked before count as well: it may have called twice at once.
+    fn check_queues(&self, worker: &WorkerId, queues: &[Arc<str>]) -> Result<(), EngineError> {
+        let of = self.accounts.get(account(worker));
+        let known = |name: &&Arc<str>| of.is_some_and(|of| of.queues.contains_key(*name));
+        let new = queues.iter().filter(|name| !known(name)).count();
+        if new > 0 && of.map_or(0, |of| of.queues.len()) + new > self.bounds.queues {
+            return Err(EngineError::TooManyQueues { most: self.bounds.queues });
+        }
+        Ok(())
+    }
+
+    fn count_in(&mut self, worker: &WorkerId, queues: &[Arc<str>]) {
+        let of = self.accounts.entry(account(worker).into()).or_default();
+        for name in queues {
+            *self.serving.entry(name.clone()).or_default() += 1;
+            *of.queues.entry(name.clone()).or_default() += 1;
+        }
+    }
+
+    fn count_out(&mut self, worker: &WorkerId, queues: &[Arc<str>]) {
+        fn less(counts: &mut BTreeMap<Arc<str>, usize>, name: &Arc<str>) {
+            if let Some(count) = counts.get_mut(name) {
+                *count -= 1;
+                if *count == 0 {
+                    counts.remove(name);
+                }
+            }
+        }
+        for name in queues {
+            less(&mut self.serving, name);
+        }
+        if let Some(of) = self.accounts.get_mut(account(worker)) {
+            queues.iter().for_each(|name| less(&mut of.queues, name));
         }
     }
 
     fn one(&mut self, worker: &WorkerId, wall: Timestamp) -> &mut One {
         let now = Instant::now();
-        let fresh =
-            || One { queues: Vec::new(), last_seen: wall, at: now, asked: None, news: watch::Sender::new(0) };
-        let one = self.0.entry(worker.clone()).or_insert_with(fresh);
+        if !self.workers.contains_key(worker) {
+            self.accounts.entry(account(worker).into()).or_default().workers += 1;
+        }
+        let fresh = || One {
+            queues: Arc::new([]),
+            last_seen: wall,
+            at: now,
+            asked: None,
+            news: watch::Sender::new(0),
+        };
+        let one = self.workers.entry(worker.clone()).or_insert_with(fresh);
         (one.last_seen, one.at) = (wall, now);
         one
     }
 
     /// Wakes a worker's waiting heartbeat.
     pub(super) fn tell(&self, worker: &WorkerId) {
-        if let Some(one) = self.0.get(worker) {
+        if let Some(one) = self.workers.get(worker) {
             one.news.send_modify(|n| *n += 1);
         }
     }
 
-    /// To be woken by [`Seen::tell`] from now on.
-    pub(super) fn news(&mut self, worker: &WorkerId, wall: Timestamp) -> watch::Receiver<u64> {
-        self.one(worker, wall).news.subscribe()
+    /// Notes that a worker called, and gives what [`Seen::tell`] wakes from now on.
+    pub(super) fn news(
+        &mut self,
+        worker: &WorkerId,
+        wall: Timestamp,
+    ) -> Result<watch::Receiver<u64>, EngineError> {
+        self.check_worker(worker)?;
+        Ok(self.one(worker, wall).news.subscribe())
     }
 
-    /// How many workers serve a queue.
+    /// Number of workers that serve a queue.
     pub(super) fn serving(&self, queue: &str) -> usize {
-        let serves = |one: &&One| {
-            one.asked.is_some_and(|at| at.elapsed() < SERVES)
-                && one.queues.iter().any(|name| **name == *queue)
-        };
-        self.0.values().filter(serves).count()
+        self.serving.get(queue).copied().unwrap_or(0)
     }
 
-    /// Names of all queues that a worker asks lately.
-    pub(super) fn queues(&self) -> HashSet<Arc<str>> {
-        self.0.values().flat_map(|one| one.queues.iter().cloned()).collect()
+    /// Number of workers heard of.
+    pub(super) fn len(&self) -> usize {
+        self.workers.len()
     }
 
-    /// Those that are silent for long; whether each still has a lease is the caller's to know.
-    pub(super) fn forget(&mut self, busy: impl Fn(&WorkerId) -> bool) {
-        self.0.retain(|worker, one| one.at.elapsed() < FORGOTTEN || busy(worker));
+    /// Takes workers that asked long ago out of the counts, a slice of them; true if there may be more.
+    pub(super) fn expire(&mut self, now: Instant) -> bool {
+        for _ in 0..SLICE / 32 {
+            let Some((at, worker)) = self.asked.first().cloned() else { return false };
+            if now.saturating_duration_since(at) < SERVES {
+                return false;
+            }
+            self.asked.pop_first();
+            let queues = self.workers.get_mut(&worker).map(|one| {
+                one.asked = None;
+                one.queues.clone()
+            });
+            self.count_out(&worker, &queues.unwrap_or_default());
+        }
+        true
+    }
+
+    /// Forgets a worker.
+    fn forget(&mut self, worker: &WorkerId) {
+        let Some(one) = self.workers.remove(worker) else { return };
+        if let Some(at) = one.asked {
+            self.asked.remove(&(at, worker.clone()));
+            self.count_out(worker, &one.queues);
+        }
+        if let Some(of) = self.accounts.get_mut(account(worker)) {
+            of.workers -= 1;
+            if of.workers == 0 {
+                self.accounts.remove(account(worker));
+            }
+        }
+    }
+
+    fn after(&self, last: Option<&WorkerId>) -> impl Iterator<Item = (&WorkerId, &One)> {
+        let from = last.map_or(Bound::Unbounded, Bound::Excluded);
+        self.workers.range::<WorkerId, _>((from, Bound::Unbounded))
+    }
+}
+
+impl State {
+    /// Forgets those that are silent for long and have no lease, of a slice; gives where the next slice begins.
+    pub(super) fn forget_silent(&mut self, last: Option<&WorkerId>) -> Option<WorkerId> {
+        let (mut gone, mut reached, mut visited) = (Vec::new(), None, 0);
+        for (worker, one) in self.seen.after(last).take(SLICE) {
+            if one.at.elapsed() >= FORGOTTEN && self.leases.running(worker) == 0 {
+                gone.push(worker.clone());
+            }
+            (visited, reached) = (visited + 1, Some(worker.clone()));
+        }
+        for worker in gone.iter().take(SLICE / 32) {
+            self.seen.forget(worker);
+        }
+        // Whatever was too much for this slice goes in the next round.
+        reached.filter(|_| visited == SLICE)
     }
 }
 
 impl Workers {
-    /// How many workers serve a queue.
+    /// Number of workers that serve a queue.
     pub(crate) fn serving(&self, queue: &str) -> usize {
         self.state.lock().seen.serving(queue)
+    }
+
+    /// Workers heard of, by name; read in slices, between which others have their turn.
+    pub(super) fn heard_of(&self) -> Vec<WorkerSummary> {
+        let mut all: Vec<WorkerSummary> = Vec::new();
+        loop {
+            let mut state = self.state.lock();
+            let before = all.len();
+            for (worker, one) in state.seen.after(all.last().map(|last| last.worker.clone()).as_ref()) {
+                all.push(WorkerSummary {
+                    worker: worker.clone(),
+                    queues: one.queues.clone(),
+                    running: state.leases.running(worker),
+                    last_seen: one.last_seen,
+                });
+                if all.len() - before == SLICE {
+                    break;
+                }
+            }
+            let visited = all.len() - before;
+            state.visit(visited);
+            state.pass_on();
+            if all.len() - before < SLICE {
+                return all;
+            }
+        }
     }
 }
 
 impl Engine {
     /// Workers heard of within the last minutes, by name.
     pub fn workers(&self) -> Vec<WorkerSummary> {
-        let state = self.inner.dispatcher.workers().state.lock();
-        let summary = |(worker, one): (&WorkerId, &One)| WorkerSummary {
-            worker: worker.clone(),
-            queues: one.queues.clone(),
-            running: state.leases.running(worker),
-            last_seen: one.last_seen,
-        };
-        let mut all: Vec<WorkerSummary> = state.seen.0.iter().map(summary).collect();
-        drop(state);
-        all.sort_by(|a, b| a.worker.cmp(&b.worker));
-        all
+        self.inner.dispatcher.workers().heard_of()
     }
 
-    /// How many workers asked a queue for work lately.
+    /// Number of workers heard of within the last minutes.
+    pub fn worker_count(&self) -> usize {
+        self.inner.dispatcher.workers().state.lock().seen.len()
+    }
+
+    /// Number of workers that asked a queue for work lately.
     pub fn serving(&self, queue: &str) -> usize {
         self.inner.dispatcher.workers().serving(queue)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(all: &[&str]) -> Vec<Arc<str>> {
+        all.iter().map(|name| Arc::from(*name)).collect()
+    }
+
+    #[tokio::test]
+    async fn counts_follow_what_workers_ask() {
+        let mut seen = Seen::default();
+        let (a, b) = (WorkerId("x/a".into()), WorkerId("x/b".into()));
+        let ask = |seen: &mut Seen, worker: &WorkerId, queues: &[&str]| {
+            seen.asked(worker, &names(queues), Timestamp(0)).unwrap();
+        };
+        ask(&mut seen, &a, &["p", "q"]);
+        ask(&mut seen, &b, &["q"]);
+        ask(&mut seen, &b, &["q"]);
+        assert_eq!(["p", "q", "r"].map(|name| seen.serving(name)), [1, 2, 0]);
+        ask(&mut seen, &a, &["r"]);
+        assert_eq!(["p", "q", "r"].map(|name| seen.serving(name)), [0, 1, 1]);
+        assert!(!seen.expire(Instant::now()));
+        assert_eq!(seen.serving("q"), 1);
+        seen.forget(&a);
+        assert_eq!(seen.serving("r"), 0);
+        ask(&mut seen, &a, &["r"]);
+        assert!(!seen.expire(Instant::now() + SERVES));
+        assert_eq!((seen.serving("q"), seen.serving("r"), seen.len()), (0, 0, 2), "they asked long ago");
+        seen.forget(&a);
+        seen.forget(&b);
+        assert!(seen.serving.is_empty() && seen.accounts.is_empty() && seen.asked.is_empty());
+    }
+
+    #[tokio::test]
+    async fn account_has_so_many_queues_and_workers() {
+        let mut seen = Seen { bounds: WorkerBounds { queues: 3, workers: 2 }, ..Seen::default() };
+        let worker = |name: &str| WorkerId(name.into());
+        let mut ask = |name: &str, queues: &[&str]| seen.asked(&worker(name), &names(queues), Timestamp(0));
+        ask("x/a", &["1", "2"]).unwrap();
+        ask("x/b", &["2", "3"]).unwrap();
+        assert!(matches!(ask("x/b", &["4"]), Err(EngineError::TooManyQueues { most: 3 })));
+        assert!(matches!(ask("x/c", &["1"]), Err(EngineError::TooManyWorkers { most: 2 })));
+        ask("y/a", &["4", "5", "6"]).unwrap();
+        ask("x/a", &["1"]).unwrap();
+        assert!(matches!(ask("x/b", &["1", "2", "4"]), Err(EngineError::TooManyQueues { .. })));
+        assert!(
+            seen.news(&worker("x/c"), Timestamp(0)).is_err()
+                && seen.news(&worker("x/a"), Timestamp(0)).is_ok()
+        );
     }
 }

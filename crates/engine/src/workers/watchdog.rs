@@ -3,12 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use longhaul_model::Command;
+use longhaul_model::{Command, Failure, WorkerId};
 use longhaul_store::Store;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::Workers;
+use super::leases::Key;
+use super::short::SLICE;
 
 /// How often it looks. A lease may last longer by so much.
 const LOOK: Duration = Duration::from_millis(250);
@@ -31,32 +33,71 @@ impl Workers {
             let now = Instant::now();
             let pause = now.duration_since(last).saturating_sub(LOOK);
             last = now;
-            let over = {
-                let mut state = self.state.lock();
-                if pause > STOOD_STILL {
-                    tracing::warn!(
-                        pause_ms = pause.as_millis() as u64,
-                        "the server stood still; leases last their whole time anew"
-                    );
-                    state.leases.pardon(now);
-                }
-                let over = state.leases.over(now);
-                for (_, worker, _) in &over {
-                    state.seen.tell(worker);
-                }
-                over
-            };
+            if pause > STOOD_STILL {
+                tracing::warn!(
+                    pause_ms = pause.as_millis() as u64,
+                    "the server stood still; leases last their whole time anew"
+                );
+                self.pardon();
+            }
+            let over = self.sweep(now);
             for ((id, sub_task, token), worker, failure) in over {
                 tracing::debug!(task.id = %id, sub_task, %worker, ?failure, "a worker's attempt is over");
                 store.post(id, Command::Fail { sub_task, token, failure, by: None }).await;
             }
             rounds = rounds.wrapping_add(1);
             if rounds.is_multiple_of(FORGET) {
-                let mut state = self.state.lock();
-                let state = &mut *state;
-                state.seen.forget(|worker| state.leases.running(worker) > 0);
-                let served = state.seen.queues();
-                state.queues.retain(|name, queue| !queue.is_idle() || served.contains(name));
+                self.forget_workers();
+                self.forget_queues();
+            }
+        }
+    }
+
+    /// Takes workers that asked long ago out of the counts, and gives the leases whose time is over.
+    pub(super) fn sweep(&self, now: Instant) -> Vec<(Key, WorkerId, Failure)> {
+        self.expire(now);
+        self.over(now)
+    }
+
+    /// Leases whose time is over; their workers' heartbeats are woken.
+    fn over(&self, now: Instant) -> Vec<(Key, WorkerId, Failure)> {
+        let mut all = Vec::new();
+        loop {
+            let mut state = self.state.lock();
+            let (over, more) = state.leases.over(now);
+            for (_, worker, _) in &over {
+                state.seen.tell(worker);
+            }
+            state.visit(if more { SLICE } else { over.len() });
+            state.pass_on();
+            all.extend(over);
+            if !more {
+                return all;
+            }
+        }
+    }
+
+    fn expire(&self, now: Instant) {
+        loop {
+            let mut state = self.state.lock();
+            let more = state.seen.expire(now);
+            state.visit(if more { SLICE } else { 1 });
+            state.pass_on();
+            if !more {
+                return;
+            }
+        }
+    }
+
+    pub(super) fn forget_workers(&self) {
+        let mut last = None;
+        loop {
+            let mut state = self.state.lock();
+            last = state.forget_silent(last.as_ref());
+            state.visit(SLICE);
+            state.pass_on();
+            if last.is_none() {
+                return;
             }
         }
     }

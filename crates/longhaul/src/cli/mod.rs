@@ -12,6 +12,7 @@ mod workflow;
 use std::path::PathBuf;
 
 use clap::builder::FalseyValueParser;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
@@ -195,9 +196,48 @@ pub(crate) struct CompletionsArgs {
     pub(crate) shell: Shell,
 }
 
+/// What is wrong with a command line, without what was given: that may be a password, in the wrong place or from the
+/// environment, and the message may go to a log.
+pub(crate) fn without_values(mut error: clap::Error) -> clap::Error {
+    let hidden = || ContextValue::String("…".to_owned());
+    if let Some(ContextValue::String(value)) = error.get(ContextKind::InvalidValue)
+        && !value.is_empty()
+    {
+        error.insert(ContextKind::InvalidValue, hidden());
+    }
+    // An option's own name is none.
+    if let Some(ContextValue::String(given)) = error.get(ContextKind::InvalidArg)
+        && error.kind() == ErrorKind::UnknownArgument
+        && !given.starts_with('-')
+    {
+        error.insert(ContextKind::InvalidArg, hidden());
+    }
+    error
+}
+
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
+    use clap::{CommandFactory, Parser};
+
+    #[test]
+    fn nothing_given_is_said_back() {
+        for line in [
+            "serve --listen s3cret",
+            "serve --max s3cret",
+            "login admin s3cret",
+            "task list --page s3cret",
+            "task start --not-before s3cret",
+            "serve --log-format s3cret",
+            "--color s3cret task list",
+            "worker exec --wait s3cret",
+            "backup --data-dir=x a s3cret",
+        ] {
+            let arguments = std::iter::once("longhaul").chain(line.split(' '));
+            let Err(e) = super::Cli::try_parse_from(arguments) else { continue };
+            let said = super::without_values(e).render().to_string();
+            assert!(!said.contains("s3cret"), "{line}: {said}");
+        }
+    }
 
     #[test]
     fn the_command_line_is_consistent() {

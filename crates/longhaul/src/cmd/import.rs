@@ -6,6 +6,7 @@ use std::path::Path;
 
 use anyhow::{Context as _, anyhow};
 use longhaul_client::Imported;
+use longhaul_model::text::without_value;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
@@ -91,18 +92,20 @@ struct Page<'a> {
 /// Every task in a text: of pages, of lists, or on its own, any number of them one after the other.
 fn tasks(text: &str) -> anyhow::Result<Vec<&RawValue>> {
     let mut tasks = Vec::new();
-    for value in serde_json::Deserializer::from_str(text).into_iter::<&RawValue>() {
-        let value = value?;
+    // What the file has is not said back: it may hold secrets of the other server.
+    let unsaid = |e: serde_json::Error| anyhow!("{}", without_value(&e.to_string()));
+    for (n, value) in serde_json::Deserializer::from_str(text).into_iter::<&RawValue>().enumerate() {
+        let value = value.map_err(unsaid)?;
         match value.get().as_bytes().first() {
-            Some(b'[') => tasks.extend(serde_json::from_str::<Vec<&RawValue>>(value.get())?),
-            Some(b'{') => match serde_json::from_str::<Page<'_>>(value.get())?.elements {
+            Some(b'[') => tasks.extend(serde_json::from_str::<Vec<&RawValue>>(value.get()).map_err(unsaid)?),
+            Some(b'{') => match serde_json::from_str::<Page<'_>>(value.get()).map_err(unsaid)?.elements {
                 Some(elements) => tasks.extend(elements),
                 None => tasks.push(value),
             },
             _ => {
                 return Err(anyhow!(
-                    "`{}` is no task, list of tasks or page of tasks",
-                    value.get().chars().take(40).collect::<String>()
+                    "value {} of the file is no task, list of tasks or page of tasks",
+                    n + 1
                 ));
             }
         }

@@ -26,7 +26,7 @@ pub(crate) use workflow::Linted;
 use crate::again::Again;
 use crate::cli::{Command, Global};
 use crate::exit::{Code, Failure};
-use crate::out::Out;
+use crate::out::{Out, clean};
 
 /// What every command that talks to a server has.
 pub(crate) struct Context {
@@ -115,20 +115,7 @@ fn with_session(client: ClientBuilder, kept: &Kept, nobody: &Client) -> Result<C
 /// What a server said, for people: without characters that would do something to a terminal. Messages keep their line
 /// breaks.
 pub(crate) fn plain<T: serde::de::DeserializeOwned>(mut answer: Value) -> serde_json::Result<T> {
-    fn clean(value: &mut Value, lines: bool) {
-        let harmless = |c: char| !c.is_control() || c == '\t' || lines && c == '\n';
-        match value {
-            Value::String(text) if !text.chars().all(harmless) => {
-                *text = text.chars().map(|c| if harmless(c) { c } else { '\u{fffd}' }).collect();
-            }
-            Value::Array(items) => items.iter_mut().for_each(|item| clean(item, lines)),
-            Value::Object(members) => {
-                members.iter_mut().for_each(|(name, member)| clean(member, name.ends_with("essage")));
-            }
-            _ => {}
-        }
-    }
-    clean(&mut answer, false);
+    clean::value(&mut answer, false);
     serde_json::from_value(answer)
 }
 

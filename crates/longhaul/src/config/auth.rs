@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use longhaul_auth::{AuthConfig, OidcConfig, Role};
 use longhaul_crypto::Zeroizing;
+use longhaul_engine::WorkerBounds;
 use longhaul_model::Span;
 use longhaul_server::Limits;
 use serde::{Deserialize, Deserializer};
@@ -39,7 +40,7 @@ fn roles<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<String, 
     let given = BTreeMap::<String, String>::deserialize(deserializer)?;
     let read = |(theirs, ours): (String, String)| match ours.parse() {
         Ok(role) => Ok((theirs, role)),
-        Err(e) => Err(serde::de::Error::custom(e)),
+        Err(_) => Err(serde::de::Error::custom("this is not a role: use VIEWER, OPERATOR, ADMIN or WORKER")),
     };
     given.into_iter().map(read).collect()
 }
@@ -77,15 +78,45 @@ impl Oidc {
 #[serde(deny_unknown_fields, default)]
 pub(super) struct LimitsSection {
     pub(super) in_flight: Option<u32>,
+    pub(super) waits: Option<u32>,
     pub(super) rate: Option<u32>,
+    pub(super) connections: Option<usize>,
+    pub(super) connections_per_address: Option<usize>,
+    pub(super) queues: Option<usize>,
+    pub(super) workers: Option<usize>,
 }
 
 impl LimitsSection {
+    /// Whether each limit is 0, which would let nobody in.
+    pub(super) fn zeros(&self) -> [(&'static str, bool); 7] {
+        [
+            ("in_flight", self.in_flight == Some(0)),
+            ("waits", self.waits == Some(0)),
+            ("rate", self.rate == Some(0)),
+            ("connections", self.connections == Some(0)),
+            ("connections_per_address", self.connections_per_address == Some(0)),
+            ("queues", self.queues == Some(0)),
+            ("workers", self.workers == Some(0)),
+        ]
+    }
+
+    /// What an account's workers may have.
+    pub(super) fn workers(&self) -> WorkerBounds {
+        let defaults = WorkerBounds::default();
+        WorkerBounds {
+            queues: self.queues.unwrap_or(defaults.queues),
+            workers: self.workers.unwrap_or(defaults.workers),
+        }
+    }
+
     pub(super) fn resolve(self) -> Limits {
         let defaults = Limits::default();
         Limits {
             in_flight: self.in_flight.unwrap_or(defaults.in_flight),
+            waits: self.waits.unwrap_or(defaults.waits),
             rate: self.rate.or(defaults.rate),
+            connections: self.connections.unwrap_or(defaults.connections),
+            per_address: self.connections_per_address.or(defaults.per_address),
             ..defaults
         }
     }

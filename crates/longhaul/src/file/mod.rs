@@ -6,6 +6,7 @@ mod folder;
 mod structure;
 mod tree;
 
+use longhaul_model::text::without_value;
 use longhaul_model::workflow::{Definition, Problem, Workflow};
 use serde_json::Value;
 
@@ -75,7 +76,7 @@ fn definition(value: &Value) -> Result<Definition, (String, String)> {
                 Segment::Unknown => pointer,
             }
         });
-        (pointer, e.into_inner().to_string())
+        (pointer, without_value(&e.into_inner().to_string()))
     })
 }
 

@@ -4,6 +4,7 @@
 use std::collections::HashMap;
 use std::fmt;
 
+use longhaul_model::text::without_value;
 use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
@@ -83,7 +84,7 @@ fn unreadable(error: &serde_saphyr::Error) -> Unreadable {
         Some(end) => message[..end].to_owned(),
         None => message,
     };
-    Unreadable { place, message }
+    Unreadable { place, message: without_value(&message) }
 }
 
 fn place(location: Location) -> Place {

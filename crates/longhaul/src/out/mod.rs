@@ -1,6 +1,7 @@
 //! How answers are shown: as the server said them, as tables, as trees.
 
 pub(crate) mod bar;
+pub(crate) mod clean;
 pub(crate) mod error;
 pub(crate) mod span;
 pub(crate) mod style;
@@ -49,20 +50,20 @@ impl Out {
     /// Writes to standard output.
     pub(crate) fn text(&self, text: &str) -> io::Result<()> {
         let mut out = io::stdout().lock();
-        out.write_all(text.as_bytes())?;
+        out.write_all(clean::printable(text, self.palette.is_on()).as_bytes())?;
         out.flush()
     }
 
     /// Writes a remark to standard error: it is not part of the answer.
     pub(crate) fn remark(&self, text: &str) -> io::Result<()> {
         let mut err = io::stderr().lock();
-        writeln!(err, "{text}")
+        writeln!(err, "{}", clean::printable(text, self.error_palette.is_on()))
     }
 
     /// Writes an answer as the server said it, if that is what was asked for.
     pub(crate) fn verbatim(&self, answer: &Value) -> io::Result<bool> {
         match self.format {
-            OutputFormat::Json => self.text(&format!("{answer:#}\n")).map(|()| true),
+            OutputFormat::Json => self.text(&clean::json(format!("{answer:#}\n"))).map(|()| true),
             OutputFormat::Yaml => {
                 let text = serde_saphyr::to_string(answer).map_err(io::Error::other)?;
                 let end = if text.ends_with('\n') { "" } else { "\n" };
@@ -70,6 +71,11 @@ impl Out {
             }
             OutputFormat::Table | OutputFormat::Wide => Ok(false),
         }
+    }
+
+    /// Writes a value as a line of JSON.
+    pub(crate) fn json_line(&self, value: &Value) -> io::Result<()> {
+        self.text(&clean::json(format!("{value}\n")))
     }
 
     /// Whether there is room for more columns.

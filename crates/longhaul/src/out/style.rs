@@ -34,6 +34,11 @@ impl Palette {
         Palette { on }
     }
 
+    /// Whether there are colours.
+    pub(crate) fn is_on(self) -> bool {
+        self.on
+    }
+
     /// Without colours.
     pub(crate) fn plain() -> Self {
         Palette { on: false }

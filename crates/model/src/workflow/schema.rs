@@ -4,6 +4,8 @@ use jsonschema::ValidationError;
 use jsonschema::error::ValidationErrorKind;
 use serde_json::{Value, json};
 
+use crate::text::shortened;
+
 /// A workflow's input schema, compiled. No reference leaves the document, and patterns run in linear time.
 pub struct InputSchema(jsonschema::Validator);
 
@@ -33,15 +35,28 @@ impl InputSchema {
             .map_err(|e| e.to_string())
     }
 
-    /// Every violation, in document order; empty when the input is valid.
+    /// The violations, in document order; empty when the input is valid. Of more than a hundred the last one tells
+    /// how many there are beside the others.
     pub fn violations(&self, input: &Value) -> Vec<Violation> {
         if self.0.is_valid(input) {
             return Vec::new();
         }
-        self.0
-            .iter_errors(input)
-            .map(|e| Violation { pointer: e.instance_path().to_string(), message: message(&e) })
-            .collect()
+        let violation = |e: ValidationError<'_>| Violation {
+            pointer: shortened(&e.instance_path().to_string(), LONGEST).into_owned(),
+            message: shortened(&message(&e), LONGEST).into_owned(),
+        };
+        let mut errors = self.0.iter_errors(input);
+        let mut all: Vec<Violation> = errors.by_ref().take(MOST).map(violation).collect();
+        let next = errors.next().map(violation);
+        // A large input has one for each of its members: the rest is only counted.
+        match errors.count() {
+            0 => all.extend(next),
+            more => {
+                let message = format!("and {} further violations", more + 1);
+                all.push(Violation { pointer: String::new(), message });
+            }
+        }
+        all
     }
 }
 
@@ -61,6 +76,10 @@ impl InputSchema {
         found
     }
 }
+/// Violations that are told one by one; one more stands for all others.
+const MOST: usize = 99;
+/// The longest pointer and message of one, in characters.
+const LONGEST: usize = 500;
 
 /// What is wrong, without the value, which may be secret.
 fn message(e: &ValidationError<'_>) -> String {
@@ -78,6 +97,23 @@ pub(super) fn no_input() -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn violations_are_counted_beyond_a_hundred() {
+        let schema = json!({ "items": { "type": "string", "maxLength": 3 } });
+        let schema = InputSchema::compile(&schema).unwrap();
+        for (given, listed, last) in
+            [(99, 99, "string"), (100, 100, "string"), (250_000, 100, "and 249901 further")]
+        {
+            let found = schema.violations(&json!(vec![7; given]));
+            assert_eq!(found.len(), listed);
+            assert!(found[listed - 1].message.contains(last), "{:?}", found[listed - 1]);
+        }
+        let names = json!({ "additionalProperties": false });
+        let long: String = "n".repeat(1 << 20);
+        let found = InputSchema::compile(&names).unwrap().violations(&json!({ long: 1 }));
+        assert!(found[0].message.len() <= LONGEST + 3);
+    }
 
     #[test]
     fn what_a_schema_forbids_is_said_in_words() {

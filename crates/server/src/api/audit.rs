@@ -38,15 +38,15 @@ fn outcome(parameters: &Parameters) -> Result<Option<bool>, ApiError> {
         None => Ok(None),
         Some(text) if text.eq_ignore_ascii_case("accepted") => Ok(Some(true)),
         Some(text) if text.eq_ignore_ascii_case("refused") => Ok(Some(false)),
-        Some(text) => Err(ApiError::parameter("outcome", text, "It takes ACCEPTED or REFUSED")),
+        Some(_) => Err(ApiError::parameter("outcome", "It takes ACCEPTED or REFUSED")),
     }
 }
 
 fn since(parameters: &Parameters) -> Result<Option<Timestamp>, ApiError> {
     let Some(text) = parameters.get("since") else { return Ok(None) };
-    let at = text.parse().map_err(|_| {
-        ApiError::parameter("since", text, "It takes an instant such as 2026-01-31T12:00:00.000Z")
-    })?;
+    let at = text
+        .parse()
+        .map_err(|_| ApiError::parameter("since", "It takes an instant such as 2026-01-31T12:00:00.000Z"))?;
     Ok(Some(at))
 }
 
@@ -64,6 +64,9 @@ fn entry(json: &mut Json, entry: &AuditEntry) {
         }
         if let Some(detail) = &entry.detail {
             json.key("detail").value(detail);
+        }
+        if let Some(reference) = &entry.reference {
+            json.key("referenceToken").value(reference);
         }
         json.key("outcome").plain(if entry.accepted { "ACCEPTED" } else { "REFUSED" });
     });

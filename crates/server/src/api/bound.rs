@@ -23,6 +23,10 @@ const ACTION: &str = "startTask";
 /// Starts the task of a bound workflow: the body, a JSON object, and the path's parameters are its input.
 pub(crate) async fn bound(State(app): State<App>, request: Request<Body>) -> Result<Response, ApiError> {
     let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+    // First of all: without a credential nobody learns which paths there are.
+    let gate = Gate { app: app.clone(), action: ACTION, role: Role::Known, counts: true };
+    let peer = request.extensions().get::<Peer>().copied();
+    let caller = gate.admit(request.headers(), peer).await?;
     let Some((workflow, parameters)) = app.engine.route(method.as_str(), &path) else {
         let others = METHODS.into_iter().filter(|other| app.engine.route(other, &path).is_some());
         let others: Vec<&str> = others.collect();
@@ -31,10 +35,9 @@ pub(crate) async fn bound(State(app): State<App>, request: Request<Body>) -> Res
             others => ApiError::wrong_method(&method, &path, &others.join(", ")),
         });
     };
-    let gate = Gate { app: app.clone(), action: ACTION, role: Role::Operator, counts: true };
-    let peer = request.extensions().get::<Peer>().copied();
-    let (caller, _place) = gate.admit(request.headers(), peer).await?;
+    gate.require(&caller, Role::Operator).await?;
     let (key, wait) = (KeyText::of(request.headers())?, wait(&app, request.uri())?);
+    caller.waits(wait.unwrap_or_default())?;
     let body = request::json_body(request, &app.config.limits, app.config.limits.body).await?;
     let mut input = members(&body)?;
     for (name, text) in parameters {

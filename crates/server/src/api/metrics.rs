@@ -43,7 +43,10 @@ pub(crate) async fn get(State(app): State<App>) -> Result<Response, ApiError> {
     );
     sample(&mut out, name, "", app.engine.clock_doubt().0 as f64 / 1000.0);
     family(&mut out, "longhaul_workers", "Workers heard of within the last minutes");
-    sample(&mut out, "longhaul_workers", "", app.engine.workers().len() as f64);
+    sample(&mut out, "longhaul_workers", "", app.engine.worker_count() as f64);
+    let name = "longhaul_workers_longest_hold_seconds";
+    family(&mut out, name, "The longest time since the start that the calls of all workers waited for one");
+    sample(&mut out, name, "", app.engine.longest_hold_of_workers().as_secs_f64());
     line(&mut out, &app.engine.line());
     let each: [(&str, &str, Figure); 4] = [
         ("longhaul_queue_waiting", "Sub-tasks that wait for a worker", |queue| queue.waiting as f64),

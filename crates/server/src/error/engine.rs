@@ -113,6 +113,12 @@ impl From<EngineError> for ApiError {
                     .remedy("Use a new Idempotency-Key for a new request"),
             ),
             EngineError::BadImport(_) => ApiError::bad("INVALID_IMPORT", message),
+            EngineError::TooManyQueues { .. } => {
+                ApiError::too_many("TOO_MANY_QUEUES", message, longhaul_model::Span(60_000))
+            }
+            EngineError::TooManyWorkers { .. } => {
+                ApiError::too_many("TOO_MANY_WORKERS", message, longhaul_model::Span(60_000))
+            }
             EngineError::Config(_) => ApiError::internal(message),
             EngineError::Store(StoreError::Locked(holders)) => {
                 let mut fault = Fault::new("RESOURCES_LOCKED", message)

@@ -126,6 +126,7 @@ fn audit_entry() -> Value {
             "id": count("Its place in the order of changes"), "timestamp": instant("When"),
             "user": text("Who"), "from": text("The address they came from"), "action": text("The `operationId` of the call"),
             "target": text("What it was done to"), "detail": text("More about it"),
+            "referenceToken": text("The reference of the request, which its answer and the log of the server have too"),
             "outcome": { "type": "string", "enum": ["ACCEPTED", "REFUSED"] },
         }),
     )

@@ -23,7 +23,7 @@ impl Paging {
             None | Some(0) => default_size,
             Some(size) => u32::try_from(size).ok().filter(|size| *size <= LARGEST).ok_or_else(|| {
                 let allowed = "It takes 1 to 100; ask for further pages by pageNumber";
-                ApiError::parameter("pageSize", &size.to_string(), allowed)
+                ApiError::parameter("pageSize", allowed)
             })?,
         };
         let number = whole_number(parameters, "pageNumber")?.unwrap_or(1).max(1);
@@ -35,7 +35,5 @@ impl Paging {
 pub(crate) fn whole_number(parameters: &Parameters, name: &str) -> Result<Option<u64>, ApiError> {
     let Some(text) = parameters.get(name) else { return Ok(None) };
     let number = text.parse::<i32>().ok().and_then(|number| u64::try_from(number).ok());
-    number
-        .map(Some)
-        .ok_or_else(|| ApiError::parameter(name, text, "It takes a whole number from 0 to 2147483647"))
+    number.map(Some).ok_or_else(|| ApiError::parameter(name, "It takes a whole number from 0 to 2147483647"))
 }

@@ -37,7 +37,8 @@ pub async fn each_change_is_noted_once(fixture: &mut impl Fixture) {
     let id = first.task.id();
     let cancel = || Command::Cancel { by: "bob".into(), grace: longhaul_model::Span(1000) };
     let audit = || by("bob", "cancelTask").map(|audit| audit.target(id.to_string()).detail("a wish"));
-    store.command(id, cancel(), audit()).await.expect("cancelled");
+    let referenced = crate::audit::referenced("7K2Q9Z", async { audit() }).await;
+    store.command(id, cancel(), referenced).await.expect("cancelled");
     assert!(matches!(store.command(id, cancel(), audit()).await, Err(StoreError::Refused(_))));
     store.delete_workflow("w", by("ada", "deleteWorkflow")).await.expect("deleted");
     store.delete_workflow("w", by("ada", "deleteWorkflow")).await.expect_err("it is gone");
@@ -54,6 +55,7 @@ pub async fn each_change_is_noted_once(fixture: &mut impl Fixture) {
     let entry = &page.entries[0];
     assert_eq!((entry.from.as_deref(), entry.detail.as_deref()), (Some("192.0.2.7"), Some("a wish")));
     assert_eq!((entry.at, entry.accepted), (env.now(), true));
+    assert_eq!((entry.reference.as_deref(), page.entries[1].reference.as_deref()), (Some("7K2Q9Z"), None));
     store.close().await;
 }
 

@@ -18,6 +18,7 @@ pub(super) struct Notes {
     target: Vec<Option<String>>,
     detail: Vec<Option<String>>,
     accepted: Vec<bool>,
+    reference: Vec<Option<String>>,
 }
 
 impl Notes {
@@ -29,6 +30,7 @@ impl Notes {
         self.target.push(audit.target.as_deref().map(clean));
         self.detail.push(audit.detail.as_deref().map(clean));
         self.accepted.push(audit.accepted);
+        self.reference.push(audit.reference.as_deref().map(clean));
     }
 
     /// How many there are.
@@ -42,12 +44,12 @@ impl Notes {
             return Ok(());
         }
         // In their order, which their numbers follow.
-        let statement = "INSERT INTO audit (at, by, origin, action, target, detail, accepted)
-             SELECT at, by, origin, action, target, detail, accepted FROM unnest(
-               $1::bigint[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::boolean[])
-             WITH ORDINALITY AS n (at, by, origin, action, target, detail, accepted, place) ORDER BY place";
-        let Notes { at, by, origin, action, target, detail, accepted } = self;
-        execute(db, statement, &[at, by, origin, action, target, detail, accepted]).await.map(drop)
+        let statement = "INSERT INTO audit (at, by, origin, action, target, detail, accepted, reference)
+             SELECT at, by, origin, action, target, detail, accepted, reference FROM unnest(
+               $1::bigint[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::boolean[], $8::text[])
+             WITH ORDINALITY AS n (at, by, origin, action, target, detail, accepted, reference, place) ORDER BY place";
+        let Notes { at, by, origin, action, target, detail, accepted, reference } = self;
+        execute(db, statement, &[at, by, origin, action, target, detail, accepted, reference]).await.map(drop)
     }
 }
 
@@ -66,8 +68,9 @@ pub(super) async fn page(db: &impl GenericClient, query: &AuditQuery) -> Result<
         count = Sql::new("SELECT coalesce(sum(n), 0)::bigint FROM noted");
     }
     let total = db.query_one(&count.text, &count.parameters()).await.map_err(failed)?;
-    let mut page =
-        Sql::new("SELECT seq, at, by, origin, action, target, detail, accepted FROM audit WHERE true");
+    let mut page = Sql::new(
+        "SELECT seq, at, by, origin, action, target, detail, accepted, reference FROM audit WHERE true",
+    );
     filter(&mut page, query);
     page.push(" ORDER BY seq DESC LIMIT ").bind(i64::from(query.limit));
     page.push(" OFFSET ").bind(i64::try_from(query.offset).unwrap_or(i64::MAX));
@@ -86,6 +89,7 @@ fn entry(row: &tokio_postgres::Row) -> Result<AuditEntry, StoreError> {
         target: column(row, 5)?,
         detail: column(row, 6)?,
         accepted: column(row, 7)?,
+        reference: column(row, 8)?,
     })
 }
 

@@ -23,6 +23,7 @@ const MIGRATIONS: &[(Migration, i64)] = &[
     (Migration { number: 4, name: "waiting", sql: include_str!("migrations/0004_waiting.sql") }, 4),
     // Nodes of earlier versions would let a bound account do all that its role may.
     (Migration { number: 5, name: "bounds", sql: include_str!("migrations/0005_bounds.sql") }, 5),
+    (Migration { number: 6, name: "references", sql: include_str!("migrations/0006_references.sql") }, 5),
 ];
 
 /// Brings the database to the newest schema that this program knows; refuses one it does not know.

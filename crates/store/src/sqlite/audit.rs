@@ -14,7 +14,8 @@ pub(super) fn write(connection: &Connection, audit: &Audit, now: Timestamp) -> R
     let from = audit.from.map(|address| address.to_string());
     connection
         .prepare_cached(
-            "INSERT INTO audit (at, by, origin, action, target, detail, accepted) VALUES (?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO audit (at, by, origin, action, target, detail, accepted, reference)
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
         )
         .and_then(|mut s| {
             s.execute(params![
@@ -24,7 +25,8 @@ pub(super) fn write(connection: &Connection, audit: &Audit, now: Timestamp) -> R
                 audit.action,
                 audit.target,
                 audit.detail,
-                audit.accepted
+                audit.accepted,
+                audit.reference
             ])
         })
         .map(|_| ())
@@ -46,7 +48,7 @@ pub(super) fn page(connection: &Connection, query: &AuditQuery) -> Result<AuditP
     values.push(Value::Integer(query.limit.into()));
     values.push(Value::Integer(i64::try_from(query.offset).unwrap_or(i64::MAX)));
     let text = format!(
-        "SELECT seq, at, by, origin, action, target, detail, accepted FROM audit WHERE 1{filter}
+        "SELECT seq, at, by, origin, action, target, detail, accepted, reference FROM audit WHERE 1{filter}
          ORDER BY seq DESC LIMIT ? OFFSET ?"
     );
     let mut statement = connection.prepare_cached(&text).map_err(sql)?;
@@ -64,6 +66,7 @@ pub(super) fn page(connection: &Connection, query: &AuditQuery) -> Result<AuditP
                 target: text(5)?,
                 detail: text(6)?,
                 accepted: lenient::int(row, 7)? == Some(1),
+                reference: text(8)?,
             })
         })
         .map_err(sql)?;

@@ -25,6 +25,7 @@ const MIGRATIONS: &[Migration] = &[
     Migration { number: 6, name: "doomed", sql: include_str!("migrations/0006_doomed.sql") },
     Migration { number: 7, name: "waiting", sql: include_str!("migrations/0007_waiting.sql") },
     Migration { number: 8, name: "bounds", sql: include_str!("migrations/0008_bounds.sql") },
+    Migration { number: 9, name: "references", sql: include_str!("migrations/0009_references.sql") },
 ];
 
 /// The database file of a data directory.

@@ -158,6 +158,7 @@ impl Table {
                 ("target", Text),
                 ("detail", Text),
                 ("accepted", Flag),
+                ("reference", Text),
             ],
         }
     }

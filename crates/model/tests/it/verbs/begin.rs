@@ -118,7 +118,7 @@ fn begin_wait_for_what_is_no_duration_fails_it() {
     let wait = json!({"action": {"wait": {"for": "{{ input.of }}"}}});
     let task = begun(json!({}), vec![sub("a", wait)]);
     assert_eq!(task.status(), TaskStatus::Failed);
-    assert!(task.sub(0).errors[0].message.contains("`it` is not a duration"), "{:?}", task.sub(0).errors);
+    assert!(task.sub(0).errors[0].message.contains("this is not a duration"), "{:?}", task.sub(0).errors);
 }
 
 #[test]

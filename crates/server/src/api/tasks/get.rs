@@ -11,6 +11,7 @@ use longhaul_model::workflow::CompiledAction;
 use longhaul_model::{TaskStatus, WaitingFor};
 
 use super::view::{self, Shown};
+use crate::access::Caller;
 use crate::api::App;
 use crate::error::ApiError;
 use crate::request::{Id, IfNoneMatch, Parameters};
@@ -20,6 +21,7 @@ use crate::wire::{self, Extras, Json};
 /// One task; with `wait`, once it ended or the time is over.
 pub(crate) async fn get(
     State(app): State<App>,
+    caller: Caller,
     Id(id): Id,
     RawQuery(text): RawQuery,
     known: IfNoneMatch,
@@ -28,7 +30,10 @@ pub(crate) async fn get(
     let shown = view::shown(&parameters, &app.config.wire, false)?;
     let task = match view::wait(&parameters)? {
         None => app.engine.get(id)?,
-        Some(limit) => app.engine.wait(id, limit).await?,
+        Some(limit) => {
+            caller.waits(limit)?;
+            app.engine.wait(id, limit).await?
+        }
     };
     let tag = tag(&task, &shown);
     if known.has(&tag) {

@@ -13,7 +13,7 @@ use serde_json::value::RawValue;
 use crate::access::Caller;
 use crate::api::App;
 use crate::error::ApiError;
-use crate::request;
+use crate::request::{self, unsaid};
 use crate::respond;
 
 /// What a task is found by; everything else is only kept.
@@ -61,8 +61,9 @@ fn tasks(bytes: &[u8]) -> Result<Vec<ImportedTask>, ApiError> {
 }
 
 fn elements(bytes: &[u8]) -> Result<Vec<&RawValue>, ApiError> {
-    let malformed =
-        |e: serde_json::Error| ApiError::bad("MALFORMED_JSON", format!("the body cannot be read: {e}"));
+    let malformed = |e: serde_json::Error| {
+        ApiError::bad("MALFORMED_JSON", format!("the body cannot be read: {}", unsaid(&e)))
+    };
     if bytes.trim_ascii_start().first() == Some(&b'[') {
         return serde_json::from_slice(bytes).map_err(malformed);
     }
@@ -74,14 +75,14 @@ fn elements(bytes: &[u8]) -> Result<Vec<&RawValue>, ApiError> {
 }
 
 fn task(raw: &RawValue) -> Result<ImportedTask, String> {
-    let given: TaskIn = serde_json::from_str(raw.get()).map_err(|e| e.to_string())?;
+    let given: TaskIn = serde_json::from_str(raw.get()).map_err(|e| unsaid(&e))?;
     let time = |name: &str, text: &str| text.parse::<Timestamp>().map_err(|e| format!("{name}: {e}"));
     Ok(ImportedTask {
-        id: given.id.parse().map_err(|_| format!("id: `{}` is no UUID", given.id))?,
+        id: given.id.parse().map_err(|_| "id: this is no UUID".to_owned())?,
         name: given.name,
         kind: given.kind.unwrap_or_default(),
         status: TaskStatus::parse(&given.status)
-            .ok_or_else(|| format!("status: `{}` is no status of a task", given.status))?,
+            .ok_or_else(|| "status: this is no status of a task".to_owned())?,
         created_at: time("creationTimestamp", &given.creation_timestamp)?,
         completed_at: given
             .completion_timestamp

@@ -25,19 +25,20 @@ pub(crate) async fn logs(
     let Stored::Own(record) = app.engine.get(id)? else {
         return Ok(respond::json(StatusCode::OK, r#"{"lines":[],"next":0}"#));
     };
-    let after = match parameters.get("after") {
-        None => 0,
-        Some(text) => text.parse().ok().filter(|n| *n <= i64::MAX as u64).ok_or_else(|| {
-            ApiError::parameter("after", text, "It takes the `next` of the page before, or 0")
-        })?,
-    };
+    let after =
+        match parameters.get("after") {
+            None => 0,
+            Some(text) => text.parse().ok().filter(|n| *n <= i64::MAX as u64).ok_or_else(|| {
+                ApiError::parameter("after", "It takes the `next` of the page before, or 0")
+            })?,
+        };
     let limit = match parameters.get("limit") {
         None => USUAL,
         Some(text) => text
             .parse()
             .ok()
             .filter(|n| (1..=MOST).contains(n))
-            .ok_or_else(|| ApiError::parameter("limit", text, "It takes 1 to 10000"))?,
+            .ok_or_else(|| ApiError::parameter("limit", "It takes 1 to 10000"))?,
     };
     let sub_task = match parameters.get("subTask") {
         None => None,

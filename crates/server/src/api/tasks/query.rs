@@ -31,7 +31,6 @@ pub(crate) fn read(parameters: &Parameters, wire: &WireConfig) -> Result<Asked, 
     {
         return Err(ApiError::parameter(
             "doLiveRefresh",
-            live,
             "It takes `true` or `false`, and changes nothing here",
         ));
     }
@@ -59,7 +58,7 @@ fn statuses(parameters: &Parameters) -> Result<Vec<TaskStatus>, ApiError> {
             TaskStatus::parse(word).ok_or_else(|| {
                 let known: Vec<&str> = TaskStatus::ALL.iter().map(|status| status.constant()).collect();
                 let allowed = format!("It takes one or more of {}, in any spelling", known.join(", "));
-                ApiError::parameter("taskStatus", word, &allowed)
+                ApiError::parameter("taskStatus", &allowed)
             })
         })
         .collect()
@@ -68,7 +67,7 @@ fn statuses(parameters: &Parameters) -> Result<Vec<TaskStatus>, ApiError> {
 fn completed_after(parameters: &Parameters) -> Result<Option<Timestamp>, ApiError> {
     let Some(text) = parameters.get("completedAfter") else { return Ok(None) };
     let millis = text.parse::<i64>().map_err(|_| {
-        ApiError::parameter("completedAfter", text, "It takes milliseconds since 1970, such as 1767225600000")
+        ApiError::parameter("completedAfter", "It takes milliseconds since 1970, such as 1767225600000")
     })?;
     Ok(Some(Timestamp(millis)))
 }
@@ -77,7 +76,7 @@ fn order(parameters: &Parameters) -> Result<OrderBy, ApiError> {
     let Some(text) = parameters.get("orderBy") else { return Ok(OrderBy::CreatedAt) };
     OrderBy::ALL.into_iter().find(|order| order.wire_name().eq_ignore_ascii_case(text)).ok_or_else(|| {
         let known: Vec<&str> = OrderBy::ALL.iter().map(|order| order.wire_name()).collect();
-        ApiError::parameter("orderBy", text, &format!("It takes one of {}", known.join(", ")))
+        ApiError::parameter("orderBy", &format!("It takes one of {}", known.join(", ")))
     })
 }
 
@@ -87,7 +86,7 @@ fn descending(parameters: &Parameters) -> Result<bool, ApiError> {
         None => Ok(parameters.get("orderBy").is_none_or(|by| by.eq_ignore_ascii_case("creationTimestamp"))),
         Some(text) if text.eq_ignore_ascii_case("asc") => Ok(false),
         Some(text) if text.eq_ignore_ascii_case("desc") => Ok(true),
-        Some(text) => Err(ApiError::parameter("orderDirection", text, "It takes ASC or DESC")),
+        Some(_) => Err(ApiError::parameter("orderDirection", "It takes ASC or DESC")),
     }
 }
 

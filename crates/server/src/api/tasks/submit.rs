@@ -40,6 +40,7 @@ pub(crate) async fn submit(
     request: Request<Body>,
 ) -> Result<Response, ApiError> {
     let (key, wait) = (KeyText::of(request.headers())?, wait(&app, request.uri())?);
+    caller.waits(wait.unwrap_or_default())?;
     let bytes = request::json_body(request, &app.config.limits, app.config.limits.body).await?;
     let given: SubmitBody = request::parsed(&bytes)?;
     let key = key.map(|key| key.with(&app, &caller, "POST /v1/tasks", &bytes));

@@ -32,7 +32,7 @@ pub(crate) fn shown(parameters: &Parameters, wire: &WireConfig, list: bool) -> R
     view.summary = match parameters.get("view") {
         None | Some("full") => false,
         Some("summary") => true,
-        Some(other) => return Err(ApiError::parameter("view", other, "It takes `full` or `summary`")),
+        Some(_) => return Err(ApiError::parameter("view", "It takes `full` or `summary`")),
     };
     view.child_counts = wire.extensions;
     let mut shown = Shown { view, input: false, labels: false, outputs: false, children: false };
@@ -53,12 +53,12 @@ pub(crate) fn shown(parameters: &Parameters, wire: &WireConfig, list: bool) -> R
             "labels" => shown.labels = true,
             "children" if list => shown.children = true,
             "outputs" if !list => shown.outputs = true,
-            other => {
+            _ => {
                 let more = if list { ", children" } else { ", input, outputs" };
                 let allowed = format!(
                     "It takes a list of progress, waitingFor, workflow, attempt, version, labels{more}, or all"
                 );
-                return Err(ApiError::parameter("include", other, &allowed));
+                return Err(ApiError::parameter("include", &allowed));
             }
         }
     }
@@ -81,6 +81,6 @@ pub(crate) fn wait(parameters: &Parameters) -> Result<Option<Duration>, ApiError
     let Some(text) = parameters.get("wait") else { return Ok(None) };
     let span: Span = text
         .parse()
-        .map_err(|_| ApiError::parameter("wait", text, "It takes a duration such as 500ms, 30s or 5m"))?;
+        .map_err(|_| ApiError::parameter("wait", "It takes a duration such as 500ms, 30s or 5m"))?;
     Ok(Some(span.min(LONGEST_WAIT).into()))
 }

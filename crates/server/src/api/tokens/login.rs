@@ -31,7 +31,7 @@ pub(crate) async fn login(
     caller: Caller,
     request: Request<Body>,
 ) -> Result<Response, ApiError> {
-    let bytes = request::json_body(request, &app.config.limits, app.config.limits.body).await?;
+    let bytes = request::public_body(request, &app.config.limits).await?;
     let pair = app.auth.login(wanted(request::parsed(&bytes)?)?, caller.address()).await?;
     let status = StatusCode::from_u16(app.config.wire.login_status).unwrap_or(StatusCode::CREATED);
     let body = json!({ "accessToken": *pair.access_token, "refreshToken": { "id": pair.refresh_id } });

@@ -14,7 +14,7 @@ use crate::request;
 
 /// The refresh token that a body names: a JSON string, or bare as some clients send it.
 async fn refresh_id(app: &App, request: Request<Body>) -> Result<Uuid, ApiError> {
-    let bytes = request::json_body(request, &app.config.limits, app.config.limits.body).await?;
+    let bytes = request::public_body(request, &app.config.limits).await?;
     let body = bytes.trim_ascii();
     let text = match body.first() {
         Some(b'"') => request::any::<String>(body)?,

@@ -50,6 +50,7 @@ pub(crate) async fn heartbeat(
         return Err(ApiError::field("/leases", "a heartbeat is for 1,024 leases at the most"));
     }
     let wait = spec::wait(given.wait, "/wait")?;
+    caller.waits(wait)?;
     let names: Vec<String> = given.leases.iter().map(|one| one.lease.clone()).collect();
     let leases = given.leases.into_iter().enumerate().map(|(n, one)| beat(&app, n, one));
     let leases = leases.collect::<Result<Vec<_>, _>>()?;

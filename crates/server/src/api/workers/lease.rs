@@ -22,6 +22,7 @@ pub(crate) async fn lease(
 ) -> Result<Response, ApiError> {
     let bytes = super::body(&app, request).await?;
     let ask = request::parsed::<LeaseSpec>(&bytes)?.ask(&caller)?;
+    caller.waits(ask.wait)?;
     let assigned = app.engine.lease(ask).await?;
     let mut json = Json::new(256 + 512 * assigned.leases.len());
     json.object(|json| members(json, &assigned));

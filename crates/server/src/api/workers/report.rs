@@ -1,5 +1,7 @@
 //! `POST /v1/workers/complete` and `/fail`: one body for both.
 
+use std::time::Duration;
+
 use axum::body::Body;
 use axum::extract::State;
 use axum::response::Response;
@@ -88,7 +90,11 @@ pub(crate) async fn report(
     let bytes = super::body(&app, request).await?;
     let mut given: ReportSpec = request::parsed(&bytes)?;
     let worker = spec::worker(&given.worker, &caller)?;
-    let next = given.next.take().map(|next| next.ask(worker.clone(), &caller, "/next")).transpose()?;
+    let mut next = given.next.take().map(|next| next.ask(worker.clone(), &caller, "/next")).transpose()?;
+    if let Some(ask) = next.as_mut().filter(|ask| caller.waits(ask.wait).is_err()) {
+        // What is reported counts all the same.
+        ask.wait = Duration::ZERO;
+    }
     let (names, reports) = reports(given, app.engine.env())?;
     if reports.len() > MOST_LEASES {
         return Err(ApiError::bad("INVALID_REQUEST", "a call reports 1,024 attempts at the most"));

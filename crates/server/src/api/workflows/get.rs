@@ -22,8 +22,7 @@ pub(crate) async fn get(
     let version = parameters
         .get("version")
         .map(|text| {
-            text.parse::<u32>()
-                .map_err(|_| ApiError::parameter("version", text, "It takes a whole number from 1"))
+            text.parse::<u32>().map_err(|_| ApiError::parameter("version", "It takes a whole number from 1"))
         })
         .transpose()?;
     let workflow = app.engine.workflow(path.get("name"), version)?;

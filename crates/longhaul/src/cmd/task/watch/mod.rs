@@ -7,6 +7,7 @@ mod screen;
 use std::time::Duration;
 
 use longhaul_client::{ClientError, Read, TaskBody};
+use longhaul_model::text::harmless;
 use serde_json::Value;
 use tokio::time::{Instant, sleep_until};
 
@@ -157,7 +158,7 @@ impl<'a> View<'a> {
         match &mut self.kind {
             Kind::Screen(screen) => screen.show(body.clone())?,
             Kind::Lines(changes) => self.context.out.text(&changes.lines(body, crate::now()))?,
-            Kind::Json => self.context.out.text(&format!("{task}\n"))?,
+            Kind::Json => self.context.out.json_line(task)?,
         }
         Ok(())
     }
@@ -173,7 +174,7 @@ impl<'a> View<'a> {
         if std::mem::replace(&mut self.lost, true) {
             return Ok(());
         }
-        let text = format!("{error}; trying again");
+        let text = harmless(&format!("{error}; trying again"), false).into_owned();
         match &mut self.kind {
             Kind::Screen(screen) => screen.note(Some(text))?,
             Kind::Lines(_) | Kind::Json => self.context.out.remark(&text)?,

@@ -77,13 +77,14 @@ fn trusting(builder: WorkerBuilder, global: &Global) -> Result<WorkerBuilder, Fa
 fn start_log() -> Result<(), Failure> {
     let filter = crate::environment("LONGHAUL_LOG").unwrap_or_else(|| "info".to_owned());
     let filter =
-        EnvFilter::try_new(&filter).with_context(|| format!("LONGHAUL_LOG: `{filter}` is no filter"))?;
+        EnvFilter::try_new(&filter).context("LONGHAUL_LOG: write info, or info,longhaul_worker=debug")?;
     let colour = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_ansi(colour)
         .with_target(false)
         .with_writer(std::io::stderr)
+        .fmt_fields(crate::log::fields())
         .init();
     Ok(())
 }
