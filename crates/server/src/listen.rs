@@ -7,12 +7,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use axum::body::Body;
 use http::Request;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
-use hyper_util::server::graceful::GracefulShutdown;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
@@ -24,10 +24,14 @@ use crate::register::Register;
 use crate::serve::answer;
 use crate::stream::{Phase, Silence, Timed};
 use crate::tls::Acceptor;
+use crate::transport::Transport;
 
 /// Bytes of a request's line and headers.
 const HEADERS: usize = 16 << 10;
 const HEADER_COUNT: usize = 100;
+
+/// How long a connection on which nothing came yet is waited for at a stop: whoever connected is about to ask.
+const FRESH: Duration = Duration::from_millis(500);
 
 /// Said to connections beyond even those, as they come.
 const TOO_MANY: &[u8] =
@@ -47,14 +51,13 @@ struct Connections {
     /// Connections beyond the limit are served one request each, so that reads and health checks go on while
     /// all others are at work.
     beyond: Arc<Semaphore>,
-    graceful: GracefulShutdown,
     tasks: TaskTracker,
-    /// No request has begun on a connection in its handshake.
     stop: CancellationToken,
     cut: CancellationToken,
 }
 
-/// Serves until `stop`, then lets open requests end within their time and cuts off the rest.
+/// Serves until `stop`, then lets open requests end within their time and cuts off the rest. The listener is
+/// closed last: until then new connections are served one request each.
 pub(crate) async fn serve(
     listener: TcpListener,
     acceptor: Acceptor,
@@ -62,30 +65,20 @@ pub(crate) async fn serve(
     config: &ServerConfig,
     stop: CancellationToken,
 ) {
-    let connections = Connections::new(acceptor, router, config, stop.clone());
-    let mut pause = Duration::ZERO;
-    loop {
-        let accepted = tokio::select! {
-            () = stop.cancelled() => break,
-            accepted = listener.accept() => accepted,
-        };
-        match accepted {
-            Ok((stream, peer)) => {
-                pause = Duration::ZERO;
-                connections.take(stream, peer);
-            }
-            // It ended before it began.
-            Err(e) if is_of_the_connection(&e) => {}
-            Err(e) => {
-                // Out of descriptors, say: that passes, and must not be said a thousand times a second.
-                pause = (pause * 2).clamp(Duration::from_millis(5), Duration::from_secs(1));
-                tracing::warn!(error = %e, "no connection can be accepted for a moment");
-                tokio::time::sleep(pause).await;
-            }
+    let mut connections = Connections::new(acceptor, router, config, stop.clone());
+    connections.accept_until(&listener, stop.cancelled()).await;
+    let (before, limit) = (std::mem::take(&mut connections.tasks), config.limits.drain);
+    let cut = connections.cut.clone();
+    before.close();
+    let ended = async {
+        if tokio::time::timeout(limit, before.wait()).await.is_err() {
+            tracing::warn!(connections = before.len(), "requests that did not end in time are cut off");
+            cut.cancel();
         }
-    }
+    };
+    connections.accept_until(&listener, ended).await;
     drop(listener);
-    connections.end(config.limits.drain).await;
+    connections.end(&before, limit).await;
 }
 
 impl Connections {
@@ -105,10 +98,34 @@ impl Connections {
             closed_after_one,
             register: Register::new(limits.connections, limits.connections_per_address()),
             beyond: Arc::new(Semaphore::new(limits.beyond.min(Semaphore::MAX_PERMITS))),
-            graceful: GracefulShutdown::new(),
             tasks: TaskTracker::new(),
             stop,
             cut: CancellationToken::new(),
+        }
+    }
+
+    async fn accept_until(&self, listener: &TcpListener, end: impl Future<Output = ()>) {
+        let mut end = std::pin::pin!(end);
+        let mut pause = Duration::ZERO;
+        loop {
+            let accepted = tokio::select! {
+                () = &mut end => return,
+                accepted = listener.accept() => accepted,
+            };
+            match accepted {
+                Ok((stream, peer)) => {
+                    pause = Duration::ZERO;
+                    self.take(stream, peer);
+                }
+                // It ended before it began.
+                Err(e) if is_of_the_connection(&e) => {}
+                Err(e) => {
+                    // Out of descriptors, say: that passes, and must not be said a thousand times a second.
+                    pause = (pause * 2).clamp(Duration::from_millis(5), Duration::from_secs(1));
+                    tracing::warn!(error = %e, "no connection can be accepted for a moment");
+                    tokio::time::sleep(pause).await;
+                }
+            }
         }
     }
 
@@ -117,7 +134,8 @@ impl Connections {
         let counted = !self.proxies.trusts(peer.ip().to_canonical());
         if let Some(entry) = self.register.enter(peer.ip(), counted) {
             let (phase, over) = (entry.phase.clone(), entry.over.clone());
-            self.start(stream, peer, &self.kept, (phase, over), entry);
+            let http = if self.stop.is_cancelled() { &self.closed_after_one } else { &self.kept };
+            self.start(stream, peer, http, (phase, over), entry);
         } else if let Ok(slot) = self.beyond.clone().try_acquire_owned() {
             let alone = (Phase::new(), CancellationToken::new());
             self.start(stream, peer, &self.closed_after_one, alone, slot);
@@ -141,16 +159,18 @@ impl Connections {
         let (acceptor, router, http, silence) =
             (self.acceptor.clone(), self.router.clone(), http.clone(), self.silence);
         let proxies = self.proxies.clone();
-        let (watcher, stop, cut) = (self.graceful.watcher(), self.stop.clone(), self.cut.clone());
+        let (stop, cut) = (self.stop.clone(), self.cut.clone());
         self.tasks.spawn(async move {
             let _place = place;
-            let accepting = over.run_until_cancelled(acceptor.accept(stream, peer));
-            let accepted = stop.run_until_cancelled(accepting).await.flatten();
+            let accepted = over.run_until_cancelled(acceptor.accept(stream, peer)).await;
             let Some(Some(stream)) = accepted else { return };
             let stream = Timed::new(stream, silence, phase);
             let (phase, secure) = (stream.phase(), acceptor.is_secure());
+            let asked = CancellationToken::new();
+            let first = asked.clone();
             let service = service_fn(move |request: Request<Incoming>| {
                 phase.busy();
+                first.cancel();
                 let (answer, phase) =
                     (answer(router.clone(), proxies.clone(), peer, secure, request), phase.clone());
                 async move {
@@ -159,7 +179,7 @@ impl Connections {
                     answered
                 }
             });
-            let connection = watcher.watch(http.serve_connection(TokioIo::new(stream), service));
+            let connection = until_stopped(http.serve_connection(TokioIo::new(stream), service), &stop, &asked);
             let served = over.run_until_cancelled(cut.run_until_cancelled(connection)).await;
             if served.is_none() {
                 tracing::debug!(%peer, "an idle connection made room for another one");
@@ -170,14 +190,38 @@ impl Connections {
         });
     }
 
-    async fn end(self, limit: Duration) {
+    /// Lets the connections end that came after the stop.
+    async fn end(self, before: &TaskTracker, limit: Duration) {
         self.tasks.close();
-        if tokio::time::timeout(limit, self.graceful.shutdown()).await.is_err() {
-            tracing::warn!(connections = self.tasks.len(), "requests that did not end in time are cut off");
-            self.cut.cancel();
-        }
+        let _ = tokio::time::timeout(limit, self.tasks.wait()).await;
+        self.cut.cancel();
         self.tasks.wait().await;
+        before.wait().await;
     }
+}
+
+/// Serves a connection until it ends. At a stop no request follows the one at work; a connection on which nobody
+/// asked yet is given a moment for its first.
+async fn until_stopped<S>(
+    connection: http1::Connection<TokioIo<Timed<Transport>>, S>,
+    stop: &CancellationToken,
+    asked: &CancellationToken,
+) -> hyper::Result<()>
+where
+    S: hyper::service::HttpService<Incoming, ResBody = Body>,
+    S::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    let mut connection = std::pin::pin!(connection);
+    let stopped = async {
+        stop.cancelled().await;
+        let _ = tokio::time::timeout(FRESH, asked.cancelled()).await;
+    };
+    tokio::select! {
+        ended = &mut connection => return ended,
+        () = stopped => {}
+    }
+    connection.as_mut().graceful_shutdown();
+    connection.await
 }
 
 fn is_of_the_connection(e: &io::Error) -> bool {

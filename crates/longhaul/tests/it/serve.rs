@@ -1,5 +1,8 @@
 //! Starting and stopping a server.
 
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Instant;
 
 use nix::sys::signal::Signal;
@@ -136,4 +139,63 @@ fn the_log_can_be_json() {
         assert!(event["message"].is_string(), "{line}");
     }
     assert!(log.contains("stored a workflow"), "{log}");
+}
+
+/// Polls a task with a new connection each time until told to stop. Returns how many polls there were and the
+/// first that was not answered with the task.
+fn poll(
+    address: SocketAddr,
+    path: &str,
+    token: &str,
+    stop: &AtomicBool,
+    polls: &AtomicUsize,
+) -> Option<String> {
+    let request = format!(
+        "GET {path} HTTP/1.1\r\nHost: longhaul\r\nAuthorization: Bearer {token}\r\nConnection: close\r\n\r\n"
+    );
+    let once = || -> std::io::Result<String> {
+        let mut stream = TcpStream::connect(address)?;
+        stream.write_all(request.as_bytes())?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer)?;
+        Ok(answer)
+    };
+    while !stop.load(Ordering::Relaxed) {
+        match once() {
+            Ok(answer) if answer.starts_with("HTTP/1.1 200 ") => {}
+            other => return Some(format!("poll {}: {other:?}", polls.load(Ordering::Relaxed))),
+        }
+        polls.fetch_add(1, Ordering::Relaxed);
+    }
+    None
+}
+
+/// A refused connection is the end for some clients: with a socket that a supervisor keeps there is none.
+#[test]
+fn no_poll_is_refused_while_a_server_with_a_socket_of_its_supervisor_restarts() {
+    let data = TempDir::new().unwrap();
+    let socket = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = socket.local_addr().unwrap();
+    let mut server = Server::handed_over(data.path(), &socket);
+    assert_eq!(server.socket(), address.to_string());
+    server.run(&["workflow", "apply", &format!("{}/create-domain.yaml", shipped())]).code(0);
+    let id = server.task(&["create-domain", "-i", "domain=a", "-i", "pace=1ms"]);
+    let (path, token) = (format!("/v1/tasks/{id}"), server.token().to_owned());
+    let (stop, polls) = (AtomicBool::new(false), AtomicUsize::new(0));
+    std::thread::scope(|scope| {
+        let pollers: Vec<_> =
+            (0..4).map(|_| scope.spawn(|| poll(address, &path, &token, &stop, &polls))).collect();
+        for signal in [Signal::SIGTERM, Signal::SIGINT, Signal::SIGTERM] {
+            let before = polls.load(Ordering::Relaxed);
+            server.signal(signal);
+            assert_eq!(server.wait(), Some(0));
+            server = Server::handed_over(data.path(), &socket);
+            assert!(polls.load(Ordering::Relaxed) > before);
+        }
+        stop.store(true, Ordering::Relaxed);
+        for poller in pollers {
+            assert_eq!(poller.join().unwrap(), None);
+        }
+    });
+    server.stop();
 }

@@ -2,6 +2,8 @@
 
 use std::ffi::OsStr;
 use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpListener;
+use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::mpsc;
@@ -17,7 +19,11 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The binary, without what the tests' own environment would tell it.
 pub(crate) fn longhaul() -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_longhaul"));
+    alone(Command::new(env!("CARGO_BIN_EXE_longhaul")))
+}
+
+/// A program without what the tests' own environment would tell it.
+fn alone(mut command: Command) -> Command {
     for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("LONGHAUL_")) {
         command.env_remove(name);
     }
@@ -101,6 +107,15 @@ impl Server {
         Server::spawn(longhaul(), data, listen, more)
     }
 
+    /// Starts one with a socket that listens already, handed over as systemd does it.
+    pub(crate) fn handed_over(data: &Path, socket: &TcpListener) -> Server {
+        let mut command = alone(Command::new("sh"));
+        let become_it = "exec 3<&0 </dev/null; export LISTEN_FDS=1 LISTEN_PID=$$; exec \"$@\"";
+        command.args(["-c", become_it, "sh", env!("CARGO_BIN_EXE_longhaul")]);
+        command.stdin(OwnedFd::from(socket.try_clone().expect("a descriptor")));
+        Server::spawn(command, data, "127.0.0.1:0", &["--log-level", "error"])
+    }
+
     /// Starts one whose standard input is a terminal.
     pub(crate) fn from_terminal(data: &Path, terminal: Stdio) -> Server {
         let mut command = longhaul();
@@ -125,6 +140,11 @@ impl Server {
         let address = address.trim_end_matches(',').to_owned();
         let token = log_in(&address);
         Server { address, token, child, lines }
+    }
+
+    /// The access token of the administrator.
+    pub(crate) fn token(&self) -> &str {
+        &self.token
     }
 
     /// Where it listens.
