@@ -179,7 +179,8 @@ impl Connections {
                     answered
                 }
             });
-            let connection = until_stopped(http.serve_connection(TokioIo::new(stream), service), &stop, &asked);
+            let connection =
+                until_stopped(http.serve_connection(TokioIo::new(stream), service), &stop, &asked);
             let served = over.run_until_cancelled(cut.run_until_cancelled(connection)).await;
             if served.is_none() {
                 tracing::debug!(%peer, "an idle connection made room for another one");

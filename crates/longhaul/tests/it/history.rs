@@ -60,7 +60,9 @@ fn what_is_no_history_is_refused_before_anything_is_sent() {
     let done = server.run(&["import", file.to_str().unwrap()]).code(1);
     assert!(done.err.contains("bad.json: EOF while parsing"), "{}", done.err);
     assert!(server.run_with_input(&["import", "-"], "").code(1).err.contains("there is no task in it"));
-    assert!(server.run_with_input(&["import", "-"], "7").code(1).err.contains("value 1 of the file is no task"));
+    assert!(
+        server.run_with_input(&["import", "-"], "7").code(1).err.contains("value 1 of the file is no task")
+    );
     server.run_with_input(&["import", "-"], "{\"name\": \"without an id\"}").code(3);
     assert_eq!(server.run(&["task", "list", "-o", "json"]).json()["pageMetadata"]["totalElements"], 0);
 }
