@@ -68,9 +68,9 @@ impl Bounds {
         (!self.is_empty()).then(|| serde_json::to_string(self).unwrap_or_default())
     }
 
-    /// Reads what [`Bounds::written`] wrote.
+    /// Reads what [`Bounds::written`] wrote; nothing else is taken for bounds, as it would let an account do more.
     pub(crate) fn read(text: &str) -> Option<Bounds> {
-        serde_json::from_str(text).ok()
+        serde_json::from_str(text).ok().filter(|bounds: &Bounds| !bounds.is_empty())
     }
 }
 
@@ -128,7 +128,7 @@ mod tests {
         let some = Bounds { queues: Some(vec!["a*".to_owned()]), actions: None };
         assert_eq!(Bounds::read(&some.written().unwrap()), Some(some.clone()));
         assert_eq!(Bounds::default().written(), None);
-        for damaged in ["", "{", "[]", "{\"queue\":[]}", "{\"queues\":7}"] {
+        for damaged in ["", "{", "{}", "[]", "{\"queue\":[]}", "{\"queues\":7}"] {
             assert_eq!(Bounds::read(damaged), None, "{damaged}");
         }
         assert!(some.allow_queue("ab") && !some.allow_queue("b") && some.allow_action("x"));
