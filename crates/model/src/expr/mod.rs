@@ -295,6 +295,8 @@ mod tests {
             ("{{ input.list }}", json!([1, 2])),
             ("{{ input.on }}", json!(false)),
             ("{{ input.count + 1 }}", json!(4)),
+            ("{{ -(input.count + 1) }}", json!(-4)),
+            ("{{ -input.count|abs }}", json!(3)),
             ("{{ {'a': input.count} }}", json!({"a": 3})),
             ("host {{ input.host }}!", json!("host esx1!")),
             ("{{ input.host }}{{ input.count }}", json!("esx13")),

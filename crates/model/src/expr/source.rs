@@ -102,9 +102,16 @@ impl<'s> Writer<'s> {
                 self.text(if matches!(e.op, BinOpKind::ScAnd) { " and " } else { " or " });
                 self.operand(&e.right)
             }
-            Expr::UnaryOp(e) => {
-                self.text(if matches!(e.op, UnaryOpKind::Not) { "not " } else { "-" });
+            Expr::UnaryOp(e) if matches!(e.op, UnaryOpKind::Not) => {
+                self.text("not ");
                 self.operand(&e.expr)
+            }
+            // A filter behind it would get the negated value.
+            Expr::UnaryOp(e) => {
+                self.text("-(");
+                self.any(&e.expr)?;
+                self.text(")");
+                Ok(())
             }
             // A chain ends at the first that does not hold, which no filter could do.
             Expr::Compare(e) => {
