@@ -71,7 +71,7 @@ fn mask(value: &mut Value) {
                 if secret && item.as_str().is_some_and(is_literal) {
                     *item = MASK.into();
                 }
-                secret = item.as_str().is_some_and(|text| text.starts_with('-') && names_credential(text));
+                secret = item.as_str().is_some_and(is_flag_of_credential);
                 mask(item);
             }
         }
@@ -115,6 +115,11 @@ fn names_credential(name: &str) -> bool {
     CREDENTIALS.iter().any(|part| plain.contains(part)) || WHOLE_CREDENTIALS.contains(&plain.as_str())
 }
 
+/// True for an argument such as `--password`, behind which one stands.
+fn is_flag_of_credential(text: &str) -> bool {
+    text.starts_with('-') && !text.contains('=') && names_credential(text)
+}
+
 /// True if a text says more than which values are to be put in: `Bearer {{ input.token }}` does not.
 fn is_literal(text: &str) -> bool {
     let (mut rest, mut outside) = (text, String::new());
@@ -142,13 +147,12 @@ fn in_text(text: &str) -> String {
         let begin =
             before[..at].rfind(|c: char| !c.is_alphanumeric() && c != '-' && c != '_').map_or(0, |n| n + 1);
         let begin = before.ceil_char_boundary(begin);
-        let end = behind.find(['&', ' ', '#', ';', ',']).unwrap_or(behind.len());
+        let end = match behind.starts_with("{{") {
+            true => behind.find("}}").map_or(behind.len(), |at| at + 2),
+            false => behind.find(['&', ' ', '#', ';', ',']).unwrap_or(behind.len()),
+        };
         rest = behind;
-        if names_credential(&before[begin..at])
-            && is_literal(&behind[..end])
-            && !behind.starts_with("{{")
-            && end > 0
-        {
+        if names_credential(&before[begin..at]) && is_literal(&behind[..end]) {
             clean.push_str(MASK);
             rest = &behind[end..];
         }
@@ -189,7 +193,7 @@ mod tests {
                 "apiToken": { "type": "string", "default": "CANARY-2" }, "host": { "default": "shown-1" } } },
             "subTasks": [
                 { "name": "A", "description": "d", "action": { "http": {
-                    "url": "https://ann:CANARY-3@host/shown-2?token=CANARY-4&page={{ input.page }}",
+                    "url": "https://ann:CANARY-3@host/shown-2?token=CANARY-4&key_token={{ 'CANARY-14' }}&page={{ input.page }}",
                     "headers": { "Authorization": "Basic CANARY-5", "X-Mine": "{{ 'CANARY-6' }}",
                         "X-Token": "Bearer {{ input.shown3 }}", "Accept": "shown/4" },
                     "body": { "a": [{ "client_secret": "CANARY-7", "pin": 77123, "name": "shown-5" }] } } } },
