@@ -162,8 +162,16 @@ impl Connections {
         let (stop, cut) = (self.stop.clone(), self.cut.clone());
         self.tasks.spawn(async move {
             let _place = place;
-            let accepted = over.run_until_cancelled(acceptor.accept(stream, peer)).await;
-            let Some(Some(stream)) = accepted else { return };
+            // A handshake at a stop is given a moment, as no request has begun on it.
+            let given_up = async {
+                stop.cancelled().await;
+                tokio::time::sleep(FRESH).await;
+            };
+            let accepted = tokio::select! {
+                accepted = over.run_until_cancelled(acceptor.accept(stream, peer)) => accepted.flatten(),
+                () = given_up => None,
+            };
+            let Some(stream) = accepted else { return };
             let stream = Timed::new(stream, silence, phase);
             let (phase, secure) = (stream.phase(), acceptor.is_secure());
             let asked = CancellationToken::new();
