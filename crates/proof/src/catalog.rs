@@ -7,6 +7,9 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
 
+/// Workflows whose tasks lock one of a few resources each, so that some wait for others.
+const LOCKING: [&str; 2] = ["chain", "warns"];
+
 /// All workflows that a load starts tasks of.
 #[derive(Clone, Debug)]
 pub struct Catalog {
@@ -23,6 +26,8 @@ pub struct Kind {
     pub definition: Value,
     /// What the checks know of its sub-tasks.
     pub subs: Vec<Sub>,
+    /// Its tasks lock a resource.
+    pub locks: bool,
     /// Its share of the load.
     pub weight: u32,
 }
@@ -238,7 +243,7 @@ impl Catalog {
 
 impl Kind {
     fn new(name: &str, weight: u32, sub_tasks: Value) -> Result<Kind> {
-        let definition = json!({
+        let mut definition = json!({
             "name": name,
             "type": format!("TORTURE_{}", name.to_uppercase()),
             "title": format!("{name} {{{{ input.mark }}}}"),
@@ -255,7 +260,12 @@ impl Kind {
             "subTasks": sub_tasks,
         });
         let subs = read_subs(&definition["subTasks"]).with_context(|| format!("the workflow {name}"))?;
-        Ok(Kind { name: name.to_owned(), definition, subs, weight })
+        let locks = LOCKING.contains(&name);
+        if locks {
+            definition["resources"] =
+                json!([{ "type": "HOST", "resourceId": "host-{{ input.mark % 64 }}", "lock": "exclusive" }]);
+        }
+        Ok(Kind { name: name.to_owned(), definition, subs, locks, weight })
     }
 }
 

@@ -26,6 +26,8 @@ pub struct Dump {
     pub totals: Vec<u64>,
     /// `totalElements` by status.
     pub by_status: Vec<(TaskStatus, u64)>,
+    /// Whose each lock and place is, held or waited for.
+    pub locks: Vec<Uuid>,
     /// Each task.
     pub tasks: HashMap<Uuid, Final>,
 }
@@ -99,6 +101,17 @@ pub async fn take(to: &Peer) -> Result<Dump> {
     }
     for (status, name) in TaskStatus::ALL {
         dump.by_status.push((status, total(&mut client, to, &format!("&taskStatus={name}")).await?));
+    }
+    for number in 1.. {
+        let path = format!("/v1/resources/locks?pageSize=100&pageNumber={number}");
+        let page = get_json(&mut client, to, &path).await?;
+        let elements = page["elements"].as_array().context("elements")?;
+        for lock in elements {
+            dump.locks.push(lock["taskId"].as_str().context("taskId")?.parse()?);
+        }
+        if elements.len() < 100 {
+            break;
+        }
     }
     let parts: BTreeMap<usize, Vec<Uuid>> =
         dump.walked.iter().enumerate().fold(BTreeMap::new(), |mut parts, (i, id)| {

@@ -5,6 +5,7 @@ mod attempts;
 mod cancel;
 mod effects;
 mod idempotency;
+mod locks;
 mod monotone;
 mod order;
 pub mod plant;
@@ -54,7 +55,7 @@ pub struct Verdict {
 pub type Check = fn(&Evidence<'_>) -> Verdict;
 
 /// All of them.
-pub const CHECKS: [Check; 12] = [
+pub const CHECKS: [Check; 13] = [
     submissions::check,
     idempotency::check,
     success::check,
@@ -65,6 +66,7 @@ pub const CHECKS: [Check; 12] = [
     rollup::check,
     totals::check,
     attempts::check,
+    locks::check,
     totals::ended,
     withdrawn::check,
 ];

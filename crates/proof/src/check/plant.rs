@@ -33,7 +33,7 @@ pub enum Outcome {
 }
 
 /// All of them.
-pub const PLANTS: [Plant; 21] = [
+pub const PLANTS: [Plant; 23] = [
     Plant { name: "an acknowledged task is gone", invariant: "I1", put: lose },
     Plant { name: "an input is stored wrong", invariant: "I1", put: spoil_input },
     Plant { name: "a lost answer made two tasks", invariant: "I1", put: double },
@@ -41,8 +41,10 @@ pub const PLANTS: [Plant; 21] = [
     Plant { name: "a success fell back to PENDING", invariant: "I3", put: take_back },
     Plant { name: "a finished sub-task ran again", invariant: "I4", put: run_again },
     Plant { name: "a doubtful effect was repeated unasked", invariant: "I4", put: repeat_once },
+    Plant { name: "an effect's key changed", invariant: "I4", put: change_key },
     Plant { name: "a sub-task started early", invariant: "I5", put: start_early },
     Plant { name: "a cancelled task went on", invariant: "I6", put: revive },
+    Plant { name: "an ended task holds a lock", invariant: "I9", put: keep_lock },
     Plant { name: "a poll saw an older revision", invariant: "I10", put: step_back },
     Plant { name: "an acknowledged retry was forgotten", invariant: "I10", put: forget_retry },
     Plant { name: "a task succeeded with a failed sub-task", invariant: "I11", put: wrong_roll_up },
@@ -143,6 +145,25 @@ fn run_again(history: &mut History, _: &mut Dump, _: &Catalog) -> bool {
     let Some(first) = history.effects.first().cloned() else { return false };
     history.effects.push(Effect { at: first.at + 1, ..first });
     true
+}
+
+/// Of two calls of one sub-task the second gets another key; where no call was repeated, a call gets none.
+fn change_key(history: &mut History, _: &mut Dump, _: &Catalog) -> bool {
+    let again = (1..history.effects.len()).find(|i| {
+        let (before, effect) = history.effects.split_at(*i);
+        let same =
+            |one: &Effect| (one.task, &one.sub, &one.key) == (effect[0].task, &effect[0].sub, &effect[0].key);
+        before.iter().any(same)
+    });
+    let key = again.map_or("", |_| "another");
+    let changed = history.effects.get_mut(again.unwrap_or_default());
+    changed.map(|effect| effect.key = key.to_owned()).is_some()
+}
+
+fn keep_lock(_: &mut History, dump: &mut Dump, catalog: &Catalog) -> bool {
+    let locks = |workflow: &str| catalog.kind(workflow).is_some_and(|kind| kind.locks);
+    let ended = find(dump, |_, task| locks(&task.workflow) && task.view.status.is_ended());
+    ended.map(|id| dump.locks.push(id)).is_some()
 }
 
 fn repeat_once(history: &mut History, dump: &mut Dump, catalog: &Catalog) -> bool {

@@ -31,7 +31,7 @@ impl Sample {
             retry: None,
         };
         let subs = vec![sub("Plain", &[], false), sub("Effect", &[0], true)];
-        let kind = Kind { name: "sample".to_owned(), definition: Value::Null, subs, weight: 1 };
+        let kind = Kind { name: "sample".to_owned(), definition: Value::Null, subs, locks: false, weight: 1 };
         let input = json!({ "mark": 1, "note": "n" });
         let seen =
             |status, started, completed| SubView { status, started, completed, attempt: 1, error: None };
@@ -111,6 +111,7 @@ impl Sample {
                 walked: vec![Self::FIRST],
                 totals: vec![1],
                 by_status: TaskStatus::ALL.into_iter().map(count).collect(),
+                locks: Vec::new(),
                 tasks: [(Self::FIRST, task)].into(),
             },
             catalog: Catalog { kinds: vec![kind] },
