@@ -26,6 +26,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use tokio::task::LocalSet;
 
 use crate::report::{Report, say};
@@ -121,6 +122,7 @@ const LIMIT: Duration = Duration::from_secs(3600);
 pub fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let run = || -> Result<bool> {
+        more_files()?;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let local = LocalSet::new();
         match &arguments.part {
@@ -152,6 +154,17 @@ pub fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// Raises the limit of open files: every server that is killed leaves connections that end only later, and a long
+/// soak has hundreds of servers.
+fn more_files() -> Result<()> {
+    const WANTED: u64 = 65_536;
+    let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE)?;
+    if soft < WANTED.min(hard) {
+        setrlimit(Resource::RLIMIT_NOFILE, WANTED.min(hard), hard)?;
+    }
+    Ok(())
 }
 
 async fn run(arguments: &Arguments) -> Result<bool> {
