@@ -15,6 +15,9 @@ use crate::load::{Connection, Who, get, on_one_thread, post};
 /// How long a server may take to answer for the first time.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// The administrator's password on a new database.
+const PASSWORD: &str = "a password of the bench";
+
 /// A running server.
 pub(crate) struct Server {
     child: Child,
@@ -66,13 +69,21 @@ impl Places {
 
     /// Longhaul on a database, asked with an access token; all nodes of it have the key file of one data directory.
     pub(crate) fn longhaul_on(&self, database: &str, data: &Path, keys: &Path) -> Result<Server> {
-        const PASSWORD: &str = "a password of the bench";
+        let mut server = self.node(database, data, keys, Who::nobody())?;
+        server.who = server.log_in(&serde_json::json!({ "username": "admin", "password": PASSWORD }))?;
+        Ok(server)
+    }
+
+    /// Longhaul on a database that everything of a filled data directory was moved to.
+    pub(crate) fn longhaul_moved(&self, database: &str, data: &Path, from: &Path) -> Result<Server> {
+        self.node(database, data, from, Who::bearer(&access::key(from)?))
+    }
+
+    fn node(&self, database: &str, data: &Path, keys: &Path, who: Who) -> Result<Server> {
         let (mut command, listen, log) = self.serve(data)?;
         command.env("LONGHAUL_DATABASE_URL", database).env("LONGHAUL_ADMIN_PASSWORD", PASSWORD);
         command.env("LONGHAUL_KEY_FILE", keys.join("keys.json"));
-        let mut server = Server::start(command, listen, Who::nobody(), "/health/ready", &log)?;
-        server.who = server.log_in(&serde_json::json!({ "username": "admin", "password": PASSWORD }))?;
-        Ok(server)
+        Server::start(command, listen, who, "/health/ready", &log)
     }
 
     /// The command that serves a data directory, where it listens, and its log.

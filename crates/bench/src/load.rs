@@ -202,7 +202,13 @@ pub(crate) fn delete(who: &Who, path: &str, bytes: &mut Vec<u8>) {
 
 /// A POST of a JSON body.
 pub(crate) fn post(who: &Who, path: &str, body: &[u8], bytes: &mut Vec<u8>) {
-    bytes.extend_from_slice(b"POST ");
+    with_body("POST", who, path, body, bytes);
+}
+
+/// Appends a request with a JSON body.
+pub(crate) fn with_body(method: &str, who: &Who, path: &str, body: &[u8], bytes: &mut Vec<u8>) {
+    bytes.extend_from_slice(method.as_bytes());
+    bytes.extend_from_slice(b" ");
     bytes.extend_from_slice(path.as_bytes());
     bytes.extend_from_slice(b" HTTP/1.1\r\nHost: bench\r\n");
     who.line(bytes);

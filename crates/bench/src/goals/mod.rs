@@ -8,5 +8,6 @@ pub(crate) mod nodes;
 pub(crate) mod postgres;
 pub(crate) mod rates;
 pub(crate) mod sizes;
+pub(crate) mod upkeep;
 pub(crate) mod waiting;
 pub(crate) mod workers;
