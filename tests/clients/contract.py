@@ -101,9 +101,9 @@ OTHER_HOST = spec("UPDATE", "esxi-that-is-another")
 
 REFUSALS = [
     # 400: what cannot be read.
-    Refusal("GET", "/v1/tasks/not-a-uuid", None, 400, "TASK_ID_MALFORMED", "not-a-uuid", "UUID"),
-    Refusal("PATCH", "/v1/tasks/not-a-uuid", None, 400, "TASK_ID_MALFORMED", "not-a-uuid", "UUID"),
-    Refusal("DELETE", "/v1/tasks/not-a-uuid", None, 400, "TASK_ID_MALFORMED", "not-a-uuid", "UUID"),
+    Refusal("GET", "/v1/tasks/not-a-uuid", None, 400, "TASK_ID_MALFORMED", "task ID", "UUID"),
+    Refusal("PATCH", "/v1/tasks/not-a-uuid", None, 400, "TASK_ID_MALFORMED", "task ID", "UUID"),
+    Refusal("DELETE", "/v1/tasks/not-a-uuid", None, 400, "TASK_ID_MALFORMED", "task ID", "UUID"),
     Refusal("GET", "/v1/tasks?pageSize=101", None, 400, "INVALID_PARAMETER", "pageSize", "1 to 100"),
     Refusal("GET", "/v1/tasks?pageSize=ten", None, 400, "INVALID_PARAMETER", "pageSize", "whole number"),
     Refusal("GET", "/v1/tasks?pageNumber=-1", None, 400, "INVALID_PARAMETER", "pageNumber", "whole number"),
@@ -178,9 +178,9 @@ REFUSALS = [
     # 413, 415, 422.
     Refusal("POST", "/v1/tasks", LARGE, 413, "BODY_TOO_LARGE", "larger than", "Send less"),
     Refusal("POST", "/v1/tokens", LARGE, 413, "BODY_TOO_LARGE", "larger than", "Send less"),
-    Refusal("POST", "/v1/tokens", b"username=admin", 415, "UNSUPPORTED_MEDIA_TYPE", "urlencoded", "application/json", FORM),
-    Refusal("PATCH", "/v1/credentials", b"{}", 415, "UNSUPPORTED_MEDIA_TYPE", "text/plain", "application/json", TEXT),
-    Refusal("DELETE", "/v1/tasks/history", b"{}", 415, "UNSUPPORTED_MEDIA_TYPE", "text/plain", "application/json", TEXT),
+    Refusal("POST", "/v1/tokens", b"username=admin", 415, "UNSUPPORTED_MEDIA_TYPE", "Content-Type", "application/json", FORM),
+    Refusal("PATCH", "/v1/credentials", b"{}", 415, "UNSUPPORTED_MEDIA_TYPE", "Content-Type", "application/json", TEXT),
+    Refusal("DELETE", "/v1/tasks/history", b"{}", 415, "UNSUPPORTED_MEDIA_TYPE", "Content-Type", "application/json", TEXT),
     Refusal("POST", "/v1/tasks", {"workflow": "quick", "input": {}}, 422, "INVALID_INPUT", "", "nested error"),
     Refusal("POST", "/v1/hosts", {"fqdn": 7}, 422, "INVALID_INPUT", "", "nested error"),
 ]

@@ -22,7 +22,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Id {
         let text =
             names.into_iter().find(|(name, _)| name == "id").map(|(_, value)| value).unwrap_or_default();
         let malformed = || {
-            ApiError::bad("TASK_ID_MALFORMED", "what the path has in its place is no task ID")
+            ApiError::bad("TASK_ID_MALFORMED", "the ID in the path is not a task ID")
                 .remedy("A task ID is a UUID such as bc32f3be-a777-434b-a156-3fa54e8d2ded")
         };
         text.parse().map(Id).map_err(|_| malformed())
