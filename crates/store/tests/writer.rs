@@ -238,7 +238,7 @@ impl Small {
     fn new(size: &str) -> Self {
         let place = Place::new();
         let mounted = Program::new("mount")
-            .args(["-t", "tmpfs", "-o", &format!("size={size}"), "tmpfs"])
+            .args(["-t", "tmpfs", "-o", &format!("size={size},mode=0700"), "tmpfs"])
             .arg(place.directory.path())
             .status()
             .unwrap();
