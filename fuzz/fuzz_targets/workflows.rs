@@ -17,7 +17,9 @@ fuzz_target!(|data: &[u8]| {
     let workflow = match Workflow::compile(definition, 1) {
         Ok(workflow) => Arc::new(workflow),
         Err(problems) => {
-            assert!(problems.iter().all(|problem| problem.pointer.is_empty() || problem.pointer.starts_with('/')));
+            assert!(
+                problems.iter().all(|problem| problem.pointer.is_empty() || problem.pointer.starts_with('/'))
+            );
             return;
         }
     };
@@ -25,7 +27,9 @@ fuzz_target!(|data: &[u8]| {
     let input = json!({"n": 100_000_000, "list": [1, 2], "text": "x".repeat(10_000)});
     let spec = Spec { input, labels: Default::default(), requested_by: None };
     let now = Timestamp(1_700_000_000_000);
-    let Ok(mut task) = Task::new(TaskId::from_bytes([1; 16]), workflow, spec, None, None, now) else { return };
+    let Ok(mut task) = Task::new(TaskId::from_bytes([1; 16]), workflow, spec, None, None, now) else {
+        return;
+    };
     // Its invariants are asserted after the change.
     task.apply(Command::Begin, now).expect("a new task begins");
     if !task.record().state.status.is_ended() {

@@ -13,6 +13,8 @@ mod config;
 mod denied;
 mod directory;
 mod error;
+#[doc(hidden)]
+pub mod fuzz;
 mod keys;
 mod login;
 mod names;

@@ -6,6 +6,8 @@ mod access;
 mod api;
 mod config;
 mod error;
+#[doc(hidden)]
+pub mod fuzz;
 mod listen;
 mod openapi;
 mod origin;

@@ -24,6 +24,11 @@ impl Parameters {
         pairs.collect::<Result<_, ApiError>>().map(Parameters)
     }
 
+    /// All of them.
+    pub(crate) fn pairs(&self) -> &[(String, String)] {
+        &self.0
+    }
+
     /// The last value of a parameter; an empty one is as good as none.
     pub(crate) fn get(&self, name: &str) -> Option<&str> {
         self.0

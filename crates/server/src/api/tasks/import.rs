@@ -60,6 +60,12 @@ fn tasks(bytes: &[u8]) -> Result<Vec<ImportedTask>, ApiError> {
     tasks.collect()
 }
 
+/// The JSON of each task that would be kept, or why none would be.
+pub(crate) fn read(bytes: &[u8]) -> Result<Vec<String>, String> {
+    let tasks = tasks(bytes).map_err(|e| e.fault.message)?;
+    Ok(tasks.into_iter().map(|task| task.json).collect())
+}
+
 fn elements(bytes: &[u8]) -> Result<Vec<&RawValue>, ApiError> {
     let malformed = |e: serde_json::Error| {
         ApiError::bad("MALFORMED_JSON", format!("the body cannot be read: {}", unsaid(&e)))
