@@ -42,7 +42,7 @@ pub(crate) use leases::Key;
 use leases::Leases;
 use queue::{Queue, Taken};
 use seen::Seen;
-use short::Short;
+use short::{SLICE, Short};
 
 /// Workers and their work.
 #[derive(Default)]
@@ -70,7 +70,8 @@ impl Workers {
         self.state.lock().recovering = is;
         self.each_queue(|_, queue, _| {
             queue.recovering(is);
-            1
+            // Those that are woken count, too.
+            1 + queue.len().min(SLICE)
         });
     }
 

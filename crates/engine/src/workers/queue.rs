@@ -153,7 +153,7 @@ impl Queue {
     pub(super) fn recovering(&mut self, is: bool) {
         self.recovering = is;
         // As many attempts may be leased as wait: a woken caller wakes nobody else.
-        for _ in 0..self.waiting.len().min(64) {
+        for _ in 0..self.waiting.len().min(SLICE) {
             self.news.notify_one();
         }
     }
@@ -202,7 +202,7 @@ impl Queue {
         self.is_real |= limits != QueueLimits::default();
         self.bucket = limits.rate.map(|rate| Bucket::new(rate, now));
         // As many may go out as wait: each of those who are woken wakes nobody else.
-        for _ in 0..self.waiting.len().min(64) {
+        for _ in 0..self.waiting.len().min(SLICE) {
             self.news.notify_one();
         }
     }

@@ -52,6 +52,7 @@ impl Workers {
             let limits = kept.get(&**name).copied().unwrap_or_default();
             if queue.limits() != limits {
                 queue.limit(limits, now);
+                return 1 + queue.len().min(SLICE);
             }
             1
         });

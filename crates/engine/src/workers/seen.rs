@@ -344,7 +344,7 @@ mod tests {
         seen.forget(&a);
         assert_eq!(seen.serving("r"), 0);
         ask(&mut seen, &a, &["r"]);
-        assert!(!seen.expire(Instant::now() + SERVES));
+        while seen.expire(Instant::now() + SERVES) {}
         assert_eq!((seen.serving("q"), seen.serving("r"), seen.len()), (0, 0, 2), "they asked long ago");
         seen.forget(&a);
         seen.forget(&b);

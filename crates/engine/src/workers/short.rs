@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use parking_lot::{Mutex, MutexGuard};
 
 /// Number of items that are visited at the most while the lock is held once.
-pub(super) const SLICE: usize = 256;
+pub(super) const SLICE: usize = 64;
 
 /// A mutex that is held for moments only.
 #[derive(Default)]
