@@ -58,9 +58,9 @@ impl View {
         }
     }
 
-    /// With one level of escapes taken off; `None` if there is none.
-    pub(super) fn unescaped(&self) -> Option<View> {
-        let special = |byte: &u8| matches!(byte, b'%' | b'\\' | b'&');
+    /// With one level of escapes of some kinds taken off; `None` if there is none.
+    pub(super) fn unescaped(&self, kinds: &[u8]) -> Option<View> {
+        let special = |byte: &u8| kinds.contains(byte);
         let mut at = self.bytes.iter().position(special)?;
         let mut view = self.slice(0..at);
         view.at_end = self.at_end;
@@ -141,6 +141,9 @@ impl View {
         }
     }
 }
+
+/// The bytes that begin escapes of each kind.
+pub(super) const ESCAPES: &[u8] = b"%\\&";
 
 /// Letters of padding behind a run.
 const PADDING: usize = 2;
@@ -286,6 +289,14 @@ const LONGEST_ENTITY: usize = 32;
 fn entity(bytes: &[u8], out: &mut [u8; 8]) -> Option<(usize, usize)> {
     let end = bytes.iter().take(LONGEST_ENTITY).position(|byte| *byte == b';')?;
     let text = std::str::from_utf8(&bytes[..=end]).ok()?;
+    if let Some(number) = text.strip_prefix("&#").and_then(|rest| rest.strip_suffix(';')) {
+        let code = match number.strip_prefix(['x', 'X']) {
+            Some(digits) => u32::from_str_radix(digits, 16),
+            None => number.parse(),
+        };
+        // Any character: HTML has no NUL, but those who write entities do.
+        return Some((end + 1, char::from_u32(code.ok()?)?.encode_utf8(out).len()));
+    }
     let decoded = html_escape::decode_html_entities(text);
     if decoded == text || decoded.len() > out.len() {
         return None;
@@ -299,7 +310,7 @@ mod tests {
     use super::*;
 
     fn unescaped(text: &str) -> Option<String> {
-        View::of(text).unescaped().map(|view| String::from_utf8(view.bytes).unwrap())
+        View::of(text).unescaped(ESCAPES).map(|view| String::from_utf8(view.bytes).unwrap())
     }
 
     #[test]
@@ -310,7 +321,7 @@ mod tests {
             (r#"\"\\\/\n"#, "\"\\/\n"),
             (r"\u00fc\ud83d\ude00\u{1F600}\U0001F600", "ü😀😀😀"),
             (r"\x41\101", "AA"),
-            ("&lt;&#65;&#x42;&ouml;&amp;", "<ABö&"),
+            ("&lt;&#65;&#x42;&ouml;&amp;&#0;", "<ABö&\0"),
             ("%zz \\q & %41", "%zz \\q & A"),
         ] {
             assert_eq!(unescaped(text).as_deref(), Some(wanted), "{text}");
@@ -320,7 +331,7 @@ mod tests {
 
     #[test]
     fn bytes_know_where_they_come_from() {
-        let view = View::of("x%41\\u0042y").unescaped().unwrap();
+        let view = View::of("x%41\\u0042y").unescaped(ESCAPES).unwrap();
         assert_eq!(view.bytes, b"xABy");
         assert_eq!((view.part(&(1..2)), view.part(&(2..3)), view.part(&(1..3))), (1..4, 4..10, 1..10));
         // "abc" is YWJj.

@@ -7,7 +7,7 @@ use aho_corasick::{AhoCorasick, MatchKind};
 use longhaul_crypto::Zeroizing;
 use serde_json::Value;
 
-use super::decode::View;
+use super::decode::{ESCAPES, View};
 
 /// A secret shorter than this is in too many words by chance: only a text that is all of it counts.
 pub(super) const SHORTEST: usize = 4;
@@ -87,7 +87,7 @@ impl Learner {
         let mut view = View::of(text);
         for _ in 0..LEVELS {
             self.long.push(view.bytes.clone().into());
-            match view.unescaped() {
+            match view.unescaped(ESCAPES) {
                 Some(inner) if inner.bytes.len() >= SHORTEST => view = inner,
                 Some(_) | None => break,
             }

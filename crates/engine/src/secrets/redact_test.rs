@@ -130,7 +130,13 @@ const CODINGS: &[Coding] = &[
     ("HEX", |text| hexed(text, true)),
 ];
 
-const SECRETS: [&str; 4] = ["hunter2-Tr0ub4dor", "p\"a's<s>&%41 wörd/1+2", "x\\u0041y==ZZZ", "12345678"];
+const SECRETS: [&str; 5] = [
+    "ba\".'{\"\\%0c #x\\:u+X<%% Y",
+    "hunter2-Tr0ub4dor",
+    "p\"a's<s>&%41 wörd/1+2",
+    "x\\u0041y==ZZZ",
+    "12345678",
+];
 
 #[test]
 fn codings_within_codings_hide_nothing() {
@@ -151,6 +157,15 @@ fn codings_within_codings_hide_nothing() {
             }
         }
     }
+}
+
+#[test]
+fn each_of_several_places_is_found() {
+    let redactor = redactor_of(&json!("hunter2 \"Tr0ub4dor\""));
+    let coded =
+        base64_of(r#"{"password":"hunter2 \"Tr0ub4dor\""}"#, &base64::engine::general_purpose::STANDARD);
+    let clean = redactor.text(format!("{coded} and %41 \\u0041 {coded} and {coded}"));
+    assert_eq!(clean.matches(CLOSED).count(), 3, "{clean}");
 }
 
 #[test]

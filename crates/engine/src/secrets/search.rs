@@ -1,14 +1,16 @@
 //! Looks for secrets in a text, in whatever usual coding they stand there, and nested in each other.
 
+use std::collections::HashSet;
+use std::hash::{BuildHasher, RandomState};
 use std::ops::Range;
 
-use super::decode::{BASE64, HEX, View};
+use super::decode::{BASE64, ESCAPES, HEX, View};
 use super::needles::Needles;
 
 /// How many codings are taken off, one inside of the other.
 const DEEPEST: usize = 5;
 /// Bytes looked at for each byte of a text, at the most. A text made to need more counts as a secret.
-const PATIENCE: usize = 64;
+const PATIENCE: usize = 256;
 /// The same for short texts.
 const SMALL: usize = 64 * 1024;
 /// The longest escape that may be cut at the end of a text.
@@ -19,8 +21,9 @@ pub(super) fn secret_parts(needles: &Needles, text: &str) -> Vec<Range<usize>> {
     if text.is_empty() || needles.is_empty() {
         return Vec::new();
     }
-    let mut search =
-        Search { needles, found: Vec::new(), left: SMALL + PATIENCE.saturating_mul(text.len()), fits: true };
+    let left = SMALL + PATIENCE.saturating_mul(text.len());
+    let (known, digests) = (HashSet::new(), RandomState::new());
+    let mut search = Search { needles, found: Vec::new(), known, digests, left, fits: true };
     search.look(&View::of(text), 0);
     if !search.fits {
         return std::iter::once(0..text.len()).collect();
@@ -31,6 +34,9 @@ pub(super) fn secret_parts(needles: &Needles, text: &str) -> Vec<Range<usize>> {
 struct Search<'a> {
     needles: &'a Needles,
     found: Vec<Range<usize>>,
+    /// Digests of what was looked at: taking escapes off in another order mostly gives the same.
+    known: HashSet<u64>,
+    digests: RandomState,
     left: usize,
     /// False once the text needs more work than it may.
     fits: bool,
@@ -50,8 +56,15 @@ impl Search<'_> {
                 pieces.iter().for_each(|piece| self.look(piece, depth + 1));
             }
         }
-        for inner in [view.unescaped(), view.unwrapped()].into_iter().flatten() {
-            self.look(&inner, depth + 1);
+        // Of all kinds, as readers of nested documents do, and of each kind alone: a secret may hold what looks like
+        // an escape of another kind.
+        let kinds = ESCAPES.chunks(1).chain([ESCAPES]);
+        for inner in kinds.filter_map(|kinds| view.unescaped(kinds)).chain(view.unwrapped()) {
+            let whole = inner.part(&(0..inner.bytes.len()));
+            let digest = self.digests.hash_one((&inner.bytes, whole, inner.at_start, inner.at_end));
+            if self.known.insert(digest) {
+                self.look(&inner, depth + 1);
+            }
         }
     }
 
