@@ -1,7 +1,7 @@
 //! Servers that do not answer, refuse, or ask for patience.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use longhaul_worker::{ActionError, Context, Renewal, TokenSource, WorkerBuilder, WorkerError, async_trait};
@@ -19,42 +19,52 @@ fn echoing(stub: &Stub) -> WorkerBuilder {
     stub.worker().queue("q", echo)
 }
 
+/// Attempts that the stub hands out in all.
+const ATTEMPTS: usize = 24;
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn busy_worker_makes_one_call_for_each_batch() {
-    let stub = Stub::start(|asked, before| match (asked.verb.as_str(), before) {
+async fn busy_worker_asks_for_more_with_its_reports_only() {
+    let handed_out = AtomicUsize::new(4);
+    let stub = Stub::start(move |asked, before| match (asked.verb.as_str(), before) {
         ("lease", 0) => leases(0..4),
-        ("complete", 0..5) => {
-            let results: Vec<Value> = asked.body["completed"]
-                .as_array()
-                .unwrap()
-                .iter()
-                .map(|one| json!({ "lease": one["lease"], "status": 200 }))
-                .collect();
-            let Reply::Json(_, mut answer) = leases((before + 1) * 4..(before + 2) * 4) else {
+        ("complete", _) => {
+            let ended = outputs(asked).len();
+            let first = handed_out.fetch_add(ended, Ordering::SeqCst);
+            let (Reply::Json(_, mut answer), Reply::Json(_, more)) =
+                (usual(asked), leases(first.min(ATTEMPTS)..(first + ended).min(ATTEMPTS)))
+            else {
                 unreachable!()
             };
-            answer["results"] = json!(results);
+            answer["leases"] = more["leases"].clone();
             Reply::Json(200, answer)
         }
         _ => usual(asked),
     })
     .await;
     let worker = AtWork::start(echoing(&stub).slots(4));
-    eventually("all are done", || stub.asked("complete").len() == 6).await;
+    let told = || stub.asked("complete").iter().flat_map(outputs).collect::<Vec<usize>>();
+    eventually("all are done", || told().len() == ATTEMPTS).await;
     eventually("it asks on", || stub.asked("lease").len() == 2).await;
     worker.stop().await.unwrap();
     assert_eq!((stub.asked("lease").len(), stub.asked("heartbeat").len()), (2, 0));
-    for (n, call) in stub.asked("complete").iter().enumerate() {
-        let mut outputs: Vec<u64> = call.body["completed"]
-            .as_array()
-            .unwrap()
-            .iter()
-            .map(|one| one["output"].as_u64().unwrap())
-            .collect();
-        outputs.sort_unstable();
-        assert!(outputs.iter().copied().eq(4 * n as u64..4 * n as u64 + 4), "{outputs:?}");
-        assert_eq!((&call.body["next"]["max"], &call.body["next"]["queues"]), (&json!(4), &json!(["q"])));
+    let mut all = told();
+    all.sort_unstable();
+    assert!(all.into_iter().eq(0..ATTEMPTS), "each is told once");
+    // Results that end within a moment of each other go together. Where the machine pauses between two of them they
+    // may not, so that no exact number of calls is promised.
+    let calls = stub.asked("complete");
+    assert!(calls.len() <= ATTEMPTS / 2, "{} calls", calls.len());
+    for call in calls {
+        let free = call.body["next"]["max"].as_u64().unwrap();
+        assert!((outputs(&call).len() as u64..=4).contains(&free), "{}", call.body);
+        assert_eq!(call.body["next"]["queues"], json!(["q"]));
     }
+}
+
+/// The outputs that a report tells.
+fn outputs(asked: &Asked) -> Vec<usize> {
+    let of = |one: &Value| usize::try_from(one["output"].as_u64().unwrap()).unwrap();
+    asked.body["completed"].as_array().unwrap().iter().map(of).collect()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -6,21 +6,20 @@ use anyhow::{Context, Result};
 use longhaul_testbed::Cluster;
 use rusqlite::Connection;
 
-/// By how many days tasks are made older: more than they are kept.
-const DAYS: i64 = 400;
-const DAY: i64 = 86_400_000;
+/// By how much tasks are made older, in milliseconds: 400 days, more than they are kept.
+const BY: i64 = 400 * 86_400_000;
 
 /// Statements that make all tasks of history older, and move the totals of their buckets with them.
 fn older() -> String {
     format!(
-        "UPDATE history SET completed_at = completed_at - {DAYS} * {DAY} WHERE completed_at IS NOT NULL;
-         UPDATE completions SET bucket = bucket - {DAYS} * {DAY} / width;"
+        "UPDATE history SET completed_at = completed_at - {BY} WHERE completed_at IS NOT NULL;
+         UPDATE completions SET bucket = bucket - {BY} / width;"
     )
 }
 
 /// An instant behind the tasks that were made older and before all others, in milliseconds since 1970.
 pub(super) fn border() -> i64 {
-    longhaul_model::Env::real().now().0 - DAYS * DAY / 2
+    longhaul_model::Env::real().now().0 - BY / 2
 }
 
 /// Makes the tasks of a data directory older.
@@ -34,7 +33,7 @@ pub(super) fn database(cluster: &Cluster, name: &str) -> Result<()> {
     Ok(())
 }
 
-/// Takes the newest migration of a data directory back.
+/// Takes a migration of a data directory back, the one that has the most to do; the next start runs it again.
 pub(super) fn schema(data: &Path) -> Result<()> {
     let statements = "DROP TRIGGER places_taken; DROP TRIGGER places_changed; DROP TRIGGER places_left;
          DROP TABLE places; DROP INDEX claims_alone; DROP INDEX claims_behind; DROP INDEX claims_ready;
