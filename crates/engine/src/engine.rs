@@ -63,7 +63,7 @@ impl Inner {
     /// Makes sure that the given tasks of an earlier process have recovered: everything that process looked
     /// after is known here then.
     pub(crate) async fn recover_first(&self, tasks: impl Iterator<Item = TaskId>) -> Result<(), EngineError> {
-        if self.recovering.load(Ordering::Relaxed) {
+        if self.recovering.load(Ordering::Relaxed) || self.store.takes_over() {
             for id in tasks {
                 self.store.recover_first(id).await.map_err(EngineError::Store)?;
             }

@@ -113,14 +113,19 @@ pub trait Store: Send + Sync + 'static {
 
     /// Recovers every task that was run by a server which is gone ([`Command::Recover`]); called at the start
     /// of a server. Where the server may serve meanwhile ([`Store::recovers_behind`]), attempts begun since
-    /// the store was opened are not lost, and a task that a command reaches first has recovered before the
-    /// command is applied. After Ok: done for all. Crash in the middle: some have recovered; repeating is
-    /// harmless.
+    /// the store was opened are not lost, and nothing that the earlier server still reports is accepted. After
+    /// Ok: done for all. Crash in the middle: some have recovered; repeating is harmless.
     async fn recover(&self) -> Result<u64, StoreError>;
 
     /// Returns true if calls may be served while [`Store::recover`] is at work; otherwise it must finish
     /// first.
     fn recovers_behind(&self) -> bool {
+        false
+    }
+
+    /// Returns true while work of servers that are gone may not have been taken over by those that live, which
+    /// happens all the time where several serve one store.
+    fn takes_over(&self) -> bool {
         false
     }
 

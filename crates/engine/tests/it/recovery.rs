@@ -75,10 +75,9 @@ async fn stop_between_two_sub_tasks_spends_no_attempt() {
 
 /// A start does not wait until everything has recovered, and nobody notices: a task that is asked for sooner
 /// recovers first.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn calls_are_served_while_active_tasks_recover() {
-    let dir = tempfile::tempdir().unwrap();
-    let first = engine(dir.path()).await;
+/// `start` starts an engine on one and the same store.
+async fn calls_are_served_while_tasks_recover(start: impl AsyncFn() -> Engine) {
+    let first = start().await;
     let slow = json!({ "action": { "wait": { "for": "1h" } } });
     let works = json!({ "action": { "worker": { "queue": "q" } } });
     first.put_workflow(definition("slow", vec![slow]), audit()).await.unwrap();
@@ -105,7 +104,7 @@ async fn calls_are_served_while_active_tasks_recover() {
     drop(first);
 
     // The newest recover last: they are asked for at once.
-    let second = engine(dir.path()).await;
+    let second = start().await;
     let beat = Beat { lease: leases[0], progress: None, stages: None, log: Vec::new() };
     let beats = Beats { worker: worker.clone(), leases: vec![beat], wait: Duration::ZERO };
     let states = second.heartbeat(beats).await.unwrap();
@@ -122,6 +121,20 @@ async fn calls_are_served_while_active_tasks_recover() {
         assert_eq!((record.state.status, record.sub_tasks[0].attempt), (TaskStatus::Successful, 1));
     }
     second.shutdown(Duration::from_secs(5)).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn calls_are_served_while_active_tasks_recover() {
+    let dir = tempfile::tempdir().unwrap();
+    calls_are_served_while_tasks_recover(async || engine(dir.path()).await).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn calls_are_served_while_active_tasks_of_a_postgresql_database_recover() {
+    let dir = tempfile::tempdir().unwrap();
+    let cluster = Cluster::start(Durability::None).unwrap();
+    let url = cluster.create("tasks").unwrap();
+    calls_are_served_while_tasks_recover(async || engine_on(&url, dir.path(), Env::real()).await).await;
 }
 
 /// Returns an environment whose clock is off by `years` at a start.

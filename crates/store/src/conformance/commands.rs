@@ -120,6 +120,59 @@ pub async fn recover_asks_active_tasks_only(fixture: &mut impl Fixture) {
     store.close().await;
 }
 
+/// Commands arrive while tasks of an earlier process recover: each task recovers once, and attempts begun since
+/// are not lost.
+pub async fn commands_and_recovery_come_in_any_order(fixture: &mut impl Fixture) {
+    const TASKS: usize = 200;
+    let (store, env) = (fixture.open().await, fixture.env());
+    let workflow = put(&*store, definition("w", "T_RUN", 2)).await;
+    let mut tasks = Vec::new();
+    for n in 0..TASKS {
+        tasks.push(start(&*store, &env, &workflow, &n.to_string()).await);
+    }
+    store.close().await;
+
+    let store = fixture.open().await;
+    assert!(store.recovers_behind());
+    // While recovery runs, commands reach some tasks before it, some after it, some twice; and one task is
+    // new.
+    let (behind, mut random) = (store.clone(), 17_u64);
+    let recovery = tokio::spawn(async move { behind.recover().await });
+    let mut next = || {
+        random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (random >> 33) as usize
+    };
+    let new = start(&*store, &env, &workflow, "new").await;
+    for _ in 0..TASKS {
+        let id = tasks[next() % TASKS];
+        match next() % 3 {
+            0 => {
+                store.recover_first(id).await.expect("recovered");
+                assert_eq!(record(&*store, id).sub_tasks[0].attempt, 2, "it has recovered");
+            }
+            // The report of this process's attempt, which may not have begun.
+            1 => {
+                let done =
+                    Command::Complete { sub_task: 0, token: Token(2), output: None, by: None, next: None };
+                let done = store.command(id, done, None).await;
+                assert!(matches!(done, Ok(()) | Err(StoreError::Refused(_))), "{done:?}");
+            }
+            _ => store.post(id, Command::Due).await,
+        }
+    }
+    store.recover_first(new).await.expect("recovered");
+    recovery.await.expect("it ends").expect("recovered");
+    assert_eq!(store.recover().await.expect("recovered"), 0, "there is nothing left to recover");
+    for id in &tasks {
+        let record = record(&*store, *id);
+        let attempts = store.attempts(*id).expect("attempts");
+        let lost = attempts.iter().filter(|one| one.outcome == Outcome::Lost).count();
+        assert_eq!((lost, record.sub_tasks[0].attempt), (1, 2), "{:?}", record.sub_tasks);
+    }
+    assert_eq!(record(&*store, new).sub_tasks[0].attempt, 1, "what is new is not lost");
+    store.close().await;
+}
+
 /// What is due is found by its time, and no sooner.
 pub async fn due_tasks_are_found(fixture: &mut impl Fixture) {
     let (store, env) = (fixture.open().await, fixture.env());

@@ -42,6 +42,7 @@ macro_rules! store_conformance {
             commands::effects_follow_their_commit,
             commands::ended_task_goes_with_its_effects,
             commands::recover_asks_active_tasks_only,
+            commands::commands_and_recovery_come_in_any_order,
             commands::due_tasks_are_found,
             commands::outputs_and_attempts_are_kept,
             commands::large_task_is_kept_whole,

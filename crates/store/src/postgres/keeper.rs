@@ -266,7 +266,7 @@ impl Keeper {
             self.turn.set(Standing::Over);
             return Ok(());
         };
-        self.turn.set_living(living);
+        self.turn.set_living(living, heard.left);
         if self.turn.standing() == Standing::CutOff {
             tracing::info!("the database is reached again");
             self.turn.set(Standing::Active);

@@ -118,6 +118,8 @@ async fn occupant(
 pub(super) struct Heard {
     /// The nodes that live; none with this one, whose turn is over.
     pub(super) living: Option<Vec<NodeId>>,
+    /// True if there are nodes that do not live and whose work may not have been taken over.
+    pub(super) left: bool,
     /// The revisions of the workflows, of the settings and of the accounts.
     pub(super) revisions: [i64; 3],
     /// The clock of the database.
@@ -176,16 +178,20 @@ pub(super) async fn beat(client: &Client, turn: i64, watch: &Watch) -> Result<He
         "WITH beat AS (UPDATE nodes SET beat = beat + 1, seen_at = clock_timestamp() WHERE turn = $1)
          SELECT t.turn, t.node, (SELECT revision FROM account_state),
            (SELECT n FROM revisions WHERE name = 'workflows'), (SELECT n FROM revisions WHERE name = 'settings'), {CLOCK},
-           {BEAT_COLUMNS}
-         FROM turns t LEFT JOIN nodes n USING (turn) WHERE NOT t.over"
+           {BEAT_COLUMNS}, t.over
+         FROM turns t LEFT JOIN nodes n USING (turn)"
     );
     let asked = Instant::now();
     let rows = client.query(&statement, &[&turn]).await.map_err(failed)?;
     let took = asked.elapsed();
-    let mut heard = Heard { living: None, revisions: [0; 3], clock: None, timeline: None };
+    let mut heard = Heard { living: None, left: false, revisions: [0; 3], clock: None, timeline: None };
     let (mut nodes, mut beats) = (Vec::with_capacity(rows.len()), Vec::with_capacity(rows.len()));
     for row in &rows {
         let number: i64 = column(row, 0)?;
+        if column(row, 8)? {
+            heard.left = true;
+            continue;
+        }
         nodes.push((number, NodeId(column::<i16>(row, 1)?.unsigned_abs())));
         heard.revisions = [column(row, 3)?, column(row, 4)?, column(row, 2)?];
         heard.clock = Some(Shown::new(column(row, 5)?, took));
@@ -194,7 +200,9 @@ pub(super) async fn beat(client: &Client, turn: i64, watch: &Watch) -> Result<He
     watch.look(asked, beats);
     if nodes.iter().any(|(number, _)| *number == turn) {
         let lives = |(number, _): &(i64, NodeId)| *number == turn || !watch.is_silent(*number);
-        heard.living = Some(nodes.into_iter().filter(lives).map(|(_, node)| node).collect());
+        let living: Vec<NodeId> = nodes.iter().filter(|node| lives(node)).map(|(_, node)| *node).collect();
+        heard.left |= living.len() < nodes.len();
+        heard.living = Some(living);
     }
     Ok(heard)
 }

@@ -126,6 +126,7 @@ async fn begin(place: &Place, options: &PostgresOptions, env: Env) -> Result<Ope
         workflows: Workflows::default(),
         sink: RwLock::new(None),
         errands: tokio::sync::Mutex::new(()),
+        takeover: tokio::sync::Mutex::new(()),
         waiting: Semaphore::new(reads::WAITING),
         outgoing: sender,
         lost: Arc::new(Notify::new()),

@@ -27,6 +27,8 @@ pub(super) struct Shared {
     pub(super) damaged: Damages,
     pub(super) sink: RwLock<Option<Arc<dyn CommitSink>>>,
     pub(super) errands: tokio::sync::Mutex<()>,
+    /// Held by a round of the takeover ([`super::takeover::round`]).
+    pub(super) takeover: tokio::sync::Mutex<()>,
     /// Places for those who wait for a read.
     pub(super) waiting: Semaphore,
     /// News on their way to other nodes.

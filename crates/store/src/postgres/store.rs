@@ -113,7 +113,7 @@ impl Store for Postgres {
     }
 
     async fn recover(&self) -> Result<u64, StoreError> {
-        // All of it, whoever else is at it: what was moved here must be taken over before anybody is served.
+        // All of it, whoever else is at it: what was moved here may wait for no other node.
         let (shared, jobs) = (self.known(), self.jobs.clone());
         let round = self.driven(async move {
             let mut tries = 0;
@@ -126,6 +126,19 @@ impl Store for Postgres {
             }
         });
         round.await.map(|round| round.recovered)
+    }
+
+    fn recovers_behind(&self) -> bool {
+        true
+    }
+
+    fn takes_over(&self) -> bool {
+        self.shared.turn.has_left()
+    }
+
+    async fn recover_first(&self, id: TaskId) -> Result<(), StoreError> {
+        let (shared, jobs) = (self.known(), self.jobs.clone());
+        self.driven(async move { takeover::one(&shared, &jobs, id).await }).await
     }
 
     async fn due(&self, now: Timestamp, limit: u32) -> Result<Vec<TaskId>, StoreError> {

@@ -57,6 +57,8 @@ pub(super) async fn round(
     jobs: &mpsc::Sender<Job>,
     share: (i16, i16),
 ) -> Result<Round, StoreError> {
+    // One round at a time: two would ask for the same tasks.
+    let _alone = shared.takeover.lock().await;
     let client = shared.pool.get().await.map_err(no_connection)?;
     nodes::end_dead(&client, shared.turn.number, &shared.turn.watch).await?;
     let mut round = Round { recovered: 0, left: false };
@@ -73,6 +75,25 @@ pub(super) async fn round(
         }
     }
     Ok(round)
+}
+
+/// Takes over what nodes that are no more looked after in one task. After Ok: done, and the effects are passed on.
+pub(super) async fn one(shared: &Shared, jobs: &mpsc::Sender<Job>, id: TaskId) -> Result<(), StoreError> {
+    let client = shared.pool.get().await.map_err(no_connection)?;
+    nodes::end_dead(&client, shared.turn.number, &shared.turn.watch).await?;
+    let statement =
+        "SELECT t.node FROM turns t JOIN hot h ON h.id = $1 AND h.holders @> ARRAY[t.node] WHERE t.over";
+    for row in &query(&client, statement, &[&id.0]).await? {
+        let node: i16 = column(row, 0)?;
+        let command = Command::Recover { node: Some(NodeId(node.unsigned_abs())) };
+        for (_, done) in asked(jobs, &[id.0], command).await? {
+            match done {
+                Ok(()) | Err(StoreError::Refused(_) | StoreError::NotFound | StoreError::Corrupt(_)) => {}
+                Err(e) => return Err(e),
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Has this node look after a share of what another one looked after. How many tasks.

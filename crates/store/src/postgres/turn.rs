@@ -2,7 +2,7 @@
 //! locks: once the turn is over, it changes nothing any more, though it may not have noticed.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 
 use longhaul_model::NodeId;
 use parking_lot::RwLock;
@@ -36,6 +36,8 @@ pub(super) struct Turn {
     pub(super) closed: tokio::sync::Notify,
     /// The nodes that live, this one with them, in order.
     living: RwLock<Vec<NodeId>>,
+    /// True while work of nodes that do not live may not have been taken over.
+    left: AtomicBool,
     /// Observations of the other nodes' beats.
     pub(super) watch: Arc<Watch>,
 }
@@ -64,6 +66,7 @@ impl Turn {
             over: tokio::sync::Notify::new(),
             closed: tokio::sync::Notify::new(),
             living: RwLock::new(vec![node]),
+            left: AtomicBool::new(true),
             watch,
         }
     }
@@ -135,12 +138,19 @@ impl Turn {
         -self.writer_place()
     }
 
-    pub(super) fn set_living(&self, mut living: Vec<NodeId>) {
+    /// Sets the nodes that live, and whether others may have left work behind.
+    pub(super) fn set_living(&self, mut living: Vec<NodeId>, left: bool) {
+        self.left.store(left, Ordering::SeqCst);
         if !living.contains(&self.node) {
             living.push(self.node);
         }
         living.sort_unstable();
         *self.living.write() = living;
+    }
+
+    /// Returns true while work of nodes that do not live may not have been taken over.
+    pub(super) fn has_left(&self) -> bool {
+        self.left.load(Ordering::SeqCst)
     }
 
     /// How many other nodes live.

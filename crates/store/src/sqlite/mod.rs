@@ -302,7 +302,7 @@ impl Store for Sqlite {
 
     async fn recover_first(&self, id: TaskId) -> Result<(), StoreError> {
         match self.command(id, Command::Recover { node: None }, None).await {
-            Ok(()) | Err(StoreError::Refused(_) | StoreError::NotFound) => Ok(()),
+            Ok(()) | Err(StoreError::Refused(_) | StoreError::NotFound | StoreError::Corrupt(_)) => Ok(()),
             Err(e) => Err(e),
         }
     }
