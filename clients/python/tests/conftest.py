@@ -8,9 +8,14 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from hypothesis import settings
 from serving import PASSWORD, Admin, Server
 
 from longhaul import Client, Worker
+
+# The same cases at each run, however slow the machine is, and nothing kept between two.
+settings.register_profile("tests", deadline=None, database=None, derandomize=True)
+settings.load_profile("tests")
 
 # Of whoever runs the tests, and not of these servers.
 for name in [name for name in os.environ if name.startswith("LONGHAUL_")]:

@@ -5,12 +5,18 @@ from __future__ import annotations
 import dataclasses
 import enum
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timezone
+from datetime import datetime, time, timedelta, timezone
+from decimal import Decimal
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
+from pathlib import PurePosixPath
 from typing import Annotated, Any, Literal, NewType, Optional, TypedDict, Union
+from uuid import UUID
 
 import pytest
+from pydantic import BaseModel
 
-from longhaul._convert import Mismatch, build, plain
+from longhaul._convert import Mismatch, build
+from longhaul._plain import plain
 from longhaul.model import Status, instant, instant_text
 
 Fqdn = NewType("Fqdn", str)
@@ -41,6 +47,13 @@ class Base(TypedDict):
 
 class Partial(Base, total=False):
     point: Point
+
+
+class Model(BaseModel):
+    """A model of pydantic."""
+
+    id: UUID
+    price: Decimal
 
 
 NOON = datetime(2026, 1, 31, 12, tzinfo=timezone.utc)
@@ -126,10 +139,38 @@ def test_what_does_not_fit_is_said_without_its_value(wanted: Any, value: Any, me
         (NOON, "2026-01-31T12:00:00.000Z"),
         (NOON.date(), "2026-01-31"),
         ({"a"}, ["a"]),
+        (UUID(int=7), "00000000-0000-0000-0000-000000000007"),
+        (Decimal("1.10"), "1.10"),
+        (time(12, 30), "12:30:00"),
+        (timedelta(days=1, hours=2, seconds=3, milliseconds=500), "P1DT2H3.5S"),
+        (-timedelta(minutes=1), "-PT1M"),
+        (timedelta(), "PT0S"),
+        (timedelta(seconds=20), "PT20S"),
+        (timedelta(days=2), "P2D"),
+        (IPv4Address("10.0.0.1"), "10.0.0.1"),
+        (IPv6Network("fd00::/8"), "fd00::/8"),
+        (PurePosixPath("/etc/hosts"), "/etc/hosts"),
+        ({UUID(int=7): 1}, {"00000000-0000-0000-0000-000000000007": 1}),
+        (Model(id=UUID(int=7), price=Decimal("1.10")), {"id": str(UUID(int=7)), "price": "1.10"}),
     ],
 )
 def test_values_are_told(value: Any, json: Any) -> None:
     assert plain(value) == json
+    assert type(plain(value)) is type(json)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        *(UUID(int=7), Decimal("1.10"), NOON, NOON.date(), IPv4Address("10.0.0.1"), IPv6Address("::1"), Level.HIGH),
+        *(IPv4Network("10.0.0.0/8"), IPv6Network("fd00::/8"), Model(id=UUID(int=7), price=Decimal(2)), Point(1, 2)),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_what_is_told_is_built_again(value: Any) -> None:
+    assert build(type(value), plain(value)) == value
+    with pytest.raises(ValueError, match=r"the input must be|validation error"):
+        build(type(value), ["no such thing"])
 
 
 @pytest.mark.parametrize(

@@ -1,16 +1,21 @@
-"""Between JSON and what a function takes and gives: dataclasses, enums, instants, what has pydantic's methods."""
+"""From JSON to what a function takes: dataclasses, enums, instants, identifiers, models of pydantic."""
 
 from __future__ import annotations
 
 import dataclasses
 import enum
+import ipaddress
 import types
 import typing
+import uuid
 from collections.abc import Mapping
 from datetime import date, datetime
+from decimal import Decimal, InvalidOperation
+from pathlib import Path, PurePath
 from typing import Any, Literal, Union
 
-from .model import instant, instant_text
+from ._text import type_name
+from .model import instant
 
 
 class Mismatch(ValueError):
@@ -60,6 +65,16 @@ def _plain(wanted: type, value: Any, place: str) -> Any:
         if moment is None:
             raise Mismatch(place, "an instant such as 2026-01-31T12:00:00Z", value)
         return moment
+    if wanted in _READ:
+        what, read = _READ[wanted]
+        try:
+            if isinstance(value, str):
+                return read(value)
+        except (ValueError, InvalidOperation):
+            pass
+        raise Mismatch(place, what, value)
+    if wanted is Decimal:
+        return _decimal(value, place)
     if wanted is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
     if wanted in (list, tuple, set, frozenset):
@@ -68,6 +83,18 @@ def _plain(wanted: type, value: Any, place: str) -> Any:
     if isinstance(value, wanted) and not (wanted is int and isinstance(value, bool)):
         return value
     raise Mismatch(place, _NAMES.get(wanted, f"a {wanted.__name__}"), value)
+
+
+def _decimal(value: Any, place: str) -> Decimal:
+    """Of a text or a number: `plain` gives a text, so that no digit is lost."""
+    if isinstance(value, str | int | float) and not isinstance(value, bool):
+        try:
+            number = Decimal(str(value))
+        except InvalidOperation:
+            number = Decimal("NaN")
+        if number.is_finite():
+            return number
+    raise Mismatch(place, "a number, or one as a text", value)
 
 
 def _generic(origin: Any, of: tuple[Any, ...], value: Any, place: str) -> Any:
@@ -134,43 +161,26 @@ def _typed_dict(wanted: Any, value: Any, place: str) -> Any:
     }
 
 
-def plain(value: Any) -> Any:
-    """What a function gave, as JSON has it. `TypeError` for what has no such form."""
-    if value is None or (isinstance(value, str | int | float) and not isinstance(value, enum.Enum)):
-        return value
-    if isinstance(value, enum.Enum):
-        return plain(value.value)
-    if hasattr(value, "model_dump"):
-        return value.model_dump(mode="json")
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {field.name: plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
-    if isinstance(value, Mapping):
-        return {_key(key): plain(one) for key, one in value.items()}
-    if isinstance(value, list | tuple | set | frozenset):
-        return [plain(one) for one in value]
-    if isinstance(value, datetime):
-        return instant_text(value)
-    if isinstance(value, date):
-        return value.isoformat()
-    raise TypeError(f"a {type(value).__name__} has no form in JSON")
-
-
-def _key(key: Any) -> str:
-    key = key.value if isinstance(key, enum.Enum) else key
-    if not isinstance(key, str):
-        raise TypeError(f"a member's name is a text, not {_shown(key)}")
-    return key
-
-
 def _member(place: str, name: str) -> str:
     return f"{place}.{name}" if place else name
 
 
 def _shown(value: Any) -> str:
     """By its kind: what it says may be a secret."""
-    return "null" if value is None else _NAMES.get(type(value), f"a {type(value).__name__}")
+    return "null" if value is None else _NAMES.get(type(value), f"a {type_name(value)}")
 
 
+_READ: Mapping[type, tuple[str, typing.Callable[[str], Any]]] = {
+    uuid.UUID: ("a UUID", uuid.UUID),
+    date: ("a date such as 2026-01-31", date.fromisoformat),
+    Path: ("a path", Path),
+    PurePath: ("a path", PurePath),
+    ipaddress.IPv4Address: ("an IPv4 address", ipaddress.IPv4Address),
+    ipaddress.IPv6Address: ("an IPv6 address", ipaddress.IPv6Address),
+    ipaddress.IPv4Network: ("an IPv4 network", ipaddress.IPv4Network),
+    ipaddress.IPv6Network: ("an IPv6 network", ipaddress.IPv6Network),
+}
+"""Types that are built of a text, and how each is called."""
 _NAMES: Mapping[type, str] = {
     str: "a text",
     int: "an integer",

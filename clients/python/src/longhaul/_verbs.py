@@ -12,6 +12,7 @@ from urllib.parse import quote
 from ._http.authority import Authority
 from ._http.persist import persist
 from ._http.plan import Answer, Item, Pause, Plan, Request, Stream, duration
+from ._plain import plain
 from .errors import ServerError, TooManyRequests, Unintelligible, Unreachable
 from .model import Attempt, LogLine, Principal, Status, Task, instant_text
 
@@ -49,7 +50,7 @@ class Verbs:
         idempotency_key: str | None,
         wait: float | None,
     ) -> Plan[Task]:
-        spec: dict[str, Any] = {"workflow": workflow, "input": {} if input is None else input}
+        spec: dict[str, Any] = {"workflow": workflow, "input": {} if input is None else plain(input)}
         spec |= {} if name is None else {"name": name}
         spec |= {} if version is None else {"version": version}
         spec |= {} if labels is None else {"labels": dict(labels)}
@@ -210,7 +211,7 @@ class Verbs:
         spec: dict[str, Any] = {"reason": reason}
         spec |= {} if sub_task is None else {"subTask": sub_task}
         spec |= {} if done is None else {"outcome": "done" if done else "notDone"}
-        spec |= {} if output is None else {"output": output}
+        spec |= {} if output is None else {"output": plain(output)}
         return self._change(id, Request.of_json("POST", _path(id, "resolve"), spec))
 
     def _change(self, id: str, request: Request) -> Plan[Task]:

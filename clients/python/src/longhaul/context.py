@@ -8,6 +8,7 @@ from datetime import datetime, timezone
 from types import TracebackType
 from typing import Any, Literal, TypeAlias
 
+from ._text import utf8, words
 from ._worker.lease import Lease, TaskInfo
 from .failure import Cancelled
 from .model import Status, instant_text
@@ -16,7 +17,12 @@ LOG_LIMIT = 4 * 1024 * 1024
 """So many bytes an attempt may write; the rest is left out."""
 FEW = 4 * 1024
 """So many characters of log go with a result, of which there may be many in a call."""
-
+LINE_LIMIT = 64 * 1024
+"""So many characters of a line are sent, of which the server keeps 8 KiB."""
+MOST_STAGES = 100
+"""So many stages a sub-task may have; the rest is left out."""
+STAGE_TEXT = 1000
+"""Characters that each text of a stage is cut to."""
 
 Why: TypeAlias = Literal["cancelled", "lost", "stopped"]
 """Why the work is to stop."""
@@ -60,10 +66,10 @@ class Stage:
 
     def to_json(self) -> dict[str, str]:
         return {
-            "name": self.name,
-            "type": self.type,
-            "description": self.description,
-            "status": self.status.value,
+            "name": words(self.name, STAGE_TEXT),
+            "type": words(self.type, STAGE_TEXT),
+            "description": words(self.description, STAGE_TEXT),
+            "status": Status(self.status).value,
         }
 
 
@@ -172,8 +178,9 @@ class Context:
         at = instant_text(datetime.now(timezone.utc))
         with self._lock:
             was_quiet = not self._has_news()
-            for line in text.splitlines() or [""]:
-                size = len(line.encode(errors="replace")) + 1
+            for line in utf8(text).splitlines() or [""]:
+                line = line[:LINE_LIMIT]
+                size = len(line.encode()) + 1
                 if self._written + size > LOG_LIMIT:
                     break
                 self._written += size
@@ -212,7 +219,7 @@ class Context:
             if self._progress is not None:
                 news["progress"], self._progress = self._progress, None
             if self._stages_changed:
-                news["stages"], self._stages_changed = [stage.to_json() for stage in self._stages], False
+                news["stages"], self._stages_changed = [stage.to_json() for stage in self._stages[:MOST_STAGES]], False
             if self._lines:
                 count, size = 0, 0
                 while count < len(self._lines) and (count == 0 or size < budget):

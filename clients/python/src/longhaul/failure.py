@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from ._text import type_name, words
 from .errors import Cause, LonghaulError
 
 
@@ -61,13 +62,13 @@ class Cancelled(LonghaulError):
 
 def cause_of(cause: Cause | BaseException) -> Cause:
     """An exception as the cause of an error."""
-    return cause if isinstance(cause, Cause) else Cause(type(cause).__name__, str(cause) or type(cause).__name__)
+    return cause if isinstance(cause, Cause) else Cause(type_name(cause), words(cause) or type_name(cause))
 
 
 def code_of(error: BaseException) -> str:
     """A code from an exception's type: `FileNotFoundError` is FILE_NOT_FOUND_ERROR."""
-    words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", type(error).__name__)
-    return words.strip("_").upper() or "ERROR"
+    parts = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", type_name(error))
+    return parts.strip("_").upper() or "ERROR"
 
 
 def chain(error: BaseException) -> tuple[Cause, ...]:

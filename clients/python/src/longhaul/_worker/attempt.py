@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable
 from concurrent.futures import Future
 from time import monotonic
 
 from ..context import Context, Why
-from .action import Action, abandoned
+from .action import Action
+from .ending import abandoned, failure
 from .lease import Lease
 from .pool import Pool
 from .protocol import Result
@@ -31,19 +33,24 @@ class Attempt:
         self._task: asyncio.Task[Result] | None = None
 
     async def run(self, pool: Pool, loop: asyncio.AbstractEventLoop) -> Result:
-        """Calls the function: in a thread, or on the loop of whoever runs the worker if it is `async`."""
-        if self.action.is_async:
-            future = self._launch(loop)
-        else:
-            future = pool.submit(lambda: self.action.perform(self.lease, self.context))
+        """Calls the function: in a thread, or on the loop for handlers if it is `async`. There is always a result."""
+        try:
+            if self.action.is_async:
+                future = self._launch(loop)
+            else:
+                future = pool.submit(lambda: self.action.perform(self.lease, self.context))
+        except RuntimeError as error:
+            # There is no thread to be had, or no loop any more. Nothing was begun.
+            return failure(self.lease.id, "WORKER_EXHAUSTED", f"the function was not called: {error}", retryable=True)
         return await asyncio.wrap_future(future)
 
     def stop(self, why: Why) -> None:
         """Tells the function to stop: a thread may look for it, a coroutine is cancelled."""
         self.context._end(why)
         if self._loop is not None:
-            # Behind the launch, whose turn came before.
-            self._loop.call_soon_threadsafe(lambda: self._task and self._task.cancel())
+            # Behind the launch, whose turn came before. A loop that is closed runs nothing any more.
+            with contextlib.suppress(RuntimeError):
+                self._loop.call_soon_threadsafe(lambda: self._task and self._task.cancel())
 
     def _launch(self, loop: asyncio.AbstractEventLoop) -> Future[Result]:
         future: Future[Result] = Future()
@@ -54,8 +61,15 @@ class Attempt:
             future.set_result(abandoned(self.lease, self.context) if task.cancelled() else task.result())
 
         def launch() -> None:
-            self._task = loop.create_task(self.action.perform_async(self.lease, self.context))
-            self._task.add_done_callback(ended)
+            coroutine = self.action.perform_async(self.lease, self.context)
+            try:
+                self._task = loop.create_task(coroutine)
+            except BaseException as error:
+                # A loop may have a task factory of somebody's own.
+                coroutine.close()
+                future.set_exception(error)
+            else:
+                self._task.add_done_callback(ended)
 
         self._loop = loop
         loop.call_soon_threadsafe(launch)

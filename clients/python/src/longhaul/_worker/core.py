@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from time import monotonic
 
@@ -13,9 +13,12 @@ from .._http.authority import Authority
 from .._http.connection import Connection
 from .._http.drive import AsyncDriver
 from .._http.persist import pauses, persist
-from .action import Action, abandoned, failure
+from .._text import type_name, words
+from ..errors import LonghaulError
+from .action import Action
 from .attempt import Attempt
 from .book import Book
+from .ending import abandoned, failure
 from .heartbeat import Heartbeat
 from .pool import Pool
 from .protocol import MAX_LEASES, Calls, Leased, Result, Wanted
@@ -75,7 +78,7 @@ class Core:
         )
         self._tasks: set[asyncio.Task[None]] = set()
         log.info("worker %s asks for %s", self._name, ", ".join(self._actions))
-        beats = [asyncio.create_task(self._heartbeat.beat()), asyncio.create_task(self._heartbeat.listen())]
+        beats = [asyncio.create_task(_kept(work)) for work in (self._heartbeat.beat, self._heartbeat.listen)]
         reports, asks = asyncio.create_task(self._reporter.run()), asyncio.create_task(self._ask())
         stopped = asyncio.create_task(self._book.bell.until(lambda: self._stopping))
         try:
@@ -142,7 +145,14 @@ class Core:
             task.add_done_callback(self._tasks.discard)
 
     async def _carry_out(self, attempt: Attempt) -> None:
-        result = await attempt.run(self._pool, self._users_loop)
+        try:
+            result = await attempt.run(self._pool, self._users_loop)
+        except asyncio.CancelledError:
+            raise
+        except BaseException as error:
+            log.exception("%s ended without a result", attempt.lease.id)
+            message = f"the function ended without a result: {words(error) or type_name(error)}"
+            result = failure(attempt.lease.id, "ERROR", message, retryable=True)
         held = self._book.held(attempt.lease.id) is attempt
         self._book.end(attempt)
         if held:
@@ -180,6 +190,18 @@ class Core:
             await _first([quiet, *others], seconds)
         finally:
             quiet.cancel()
+
+
+async def _kept(work: Callable[[], Awaitable[None]]) -> None:
+    """Does what must not end while there are leases, again after each error that is no refusal of the server."""
+    while True:
+        try:
+            return await work()
+        except LonghaulError:
+            raise
+        except Exception:
+            log.exception("a heartbeat failed; heartbeats go on")
+            await asyncio.sleep(EMPTY)
 
 
 async def _first(tasks: list[asyncio.Task[None]], seconds: float | None = None) -> bool:

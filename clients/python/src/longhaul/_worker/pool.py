@@ -30,7 +30,11 @@ class Pool:
         # From here on nobody can cancel it: whether a thread ran it is always known.
         future.set_running_or_notify_cancel()
 
+        refused = False
+
         def work() -> None:
+            if refused:
+                return
             try:
                 result = function()
             except BaseException as error:
@@ -46,7 +50,16 @@ class Pool:
             # Counted, not seen: whether a thread is idle is known too late, and what it holds up may be for ever.
             if self._threads < min(self._unfinished, self._size):
                 self._threads += 1
-                threading.Thread(target=self._run, name=f"longhaul-action-{self._threads}", daemon=True).start()
+                thread = threading.Thread(target=self._run, name=f"longhaul-action-{self._threads}", daemon=True)
+                try:
+                    thread.start()
+                except RuntimeError:
+                    # The machine has no more threads for us. Others of the pool come to it, if there are any.
+                    self._threads -= 1
+                    if not self._threads:
+                        refused = True
+                        self._unfinished -= 1
+                        raise
         return future
 
     def _finished(self) -> None:

@@ -16,9 +16,11 @@ MAX_LEASES = 256
 MAX_ENTRIES = 1024
 """So many results, and so many leases of a heartbeat, one call may carry."""
 MAX_OUTPUT = 1024 * 1024
-# The server takes bodies of 64 levels, and a report has three around its output.
-MAX_DEPTH = 61
 """So many bytes an output may have."""
+MAX_DEPTH = 61
+"""So many levels an output may have: the server takes bodies of 64, and a report has three around its output."""
+MAX_ERROR = 256 * 1024
+"""So many bytes the causes and the context of an error may have together."""
 MAX_BODY = 7 * 1024 * 1024
 """So many bytes of results go into one call; the server takes 8 MiB."""
 

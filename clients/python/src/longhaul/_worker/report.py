@@ -12,8 +12,8 @@ from .._http.authority import Authority
 from .._http.drive import AsyncDriver
 from .._http.persist import persist
 from ..errors import ApiError, Conflict, Forbidden, Unauthorized
-from .action import failure
 from .book import Book
+from .ending import failure
 from .heartbeat import Heartbeat
 from .protocol import MAX_BODY, MAX_ENTRIES, Calls, Leased, Recorded, Result, Wanted, in_order
 
