@@ -17,7 +17,9 @@ GET = Request("GET", "/v1/tasks", repeatable=True)
 PATCH = Request("PATCH", "/v1/tasks/1")
 
 
-def answer(status: int, body: str = "{}", **headers: str) -> Answer:
+def answer(status: int, body: str | None = None, **headers: str) -> Answer:
+    if body is None:
+        body = "{}" if status < 400 else '{"errorCode": "NO", "message": "no"}'
     return Answer(status, {name.replace("_", "-"): value for name, value in headers.items()}, body.encode())
 
 
@@ -37,6 +39,7 @@ def carry_out(plan: Plan[T], *outcomes: Answer | Unreachable) -> tuple[T, list[R
             paused.append(step.seconds)
             outcome = None
         else:
+            assert isinstance(step, Request)
             requests.append(step)
             outcome = next(left)
 
@@ -48,9 +51,13 @@ def bearers(requests: list[Request]) -> list[str | None]:
 KEY = Authority(token="lhk_1")
 
 
+def itself(answer: Answer) -> Answer:
+    return answer
+
+
 def test_silence_is_asked_again_with_the_same_request() -> None:
     silence = Unreachable("nobody")
-    end, requests, paused = carry_out(persist(KEY, GET, patience=None), silence, silence, answer(200))
+    end, requests, paused = carry_out(persist(KEY, GET, itself, patience=None), silence, silence, answer(200))
     assert end.status == 200
     assert len(set(map(id, requests))) == 3
     assert requests[0] == requests[1] == requests[2]
@@ -59,21 +66,21 @@ def test_silence_is_asked_again_with_the_same_request() -> None:
 
 def test_what_is_not_repeatable_is_not_sent_again() -> None:
     with pytest.raises(Unreachable):
-        carry_out(persist(KEY, PATCH, patience=None), Unreachable("nobody"))
+        carry_out(persist(KEY, PATCH, itself, patience=None), Unreachable("nobody"))
     with pytest.raises(ServerError):
-        carry_out(persist(KEY, PATCH, patience=None), answer(503))
+        carry_out(persist(KEY, PATCH, itself, patience=None), answer(503))
 
 
 def test_too_much_at_once_is_asked_again_when_the_server_says() -> None:
-    busy = answer(429, '{"message": "later"}', retry_after="3")
-    end, _, paused = carry_out(persist(KEY, PATCH, patience=30), busy, busy, answer(200))
+    busy = answer(429, retry_after="3")
+    end, _, paused = carry_out(persist(KEY, PATCH, itself, patience=30), busy, busy, answer(200))
     assert end.status == 200
     assert paused == [3.0, 3.0]
 
 
 def test_a_server_that_fails_is_asked_again_after_what_it_says_or_a_growing_pause() -> None:
     outcomes = [answer(503, retry_after="5"), *(answer(502) for _ in range(9)), answer(200)]
-    _, _, paused = carry_out(persist(KEY, GET, patience=None), *outcomes)
+    _, _, paused = carry_out(persist(KEY, GET, itself, patience=None), *outcomes)
     assert paused[0] == 5.0
     assert all(0 < pause <= LONGEST for pause in paused)
     assert paused[-1] >= LONGEST / 2
@@ -81,11 +88,11 @@ def test_a_server_that_fails_is_asked_again_after_what_it_says_or_a_growing_paus
 
 def test_patience_ends() -> None:
     with pytest.raises(ServerError):
-        carry_out(persist(KEY, GET, patience=1), *(answer(503) for _ in range(20)))
+        carry_out(persist(KEY, GET, itself, patience=1), *(answer(503) for _ in range(20)))
     with pytest.raises(Unreachable):
-        carry_out(persist(KEY, GET, patience=1), *(Unreachable("nobody") for _ in range(20)))
+        carry_out(persist(KEY, GET, itself, patience=1), *(Unreachable("nobody") for _ in range(20)))
     with pytest.raises(TooManyRequests) as refused:
-        carry_out(persist(KEY, GET, patience=30), answer(429, retry_after="900"))
+        carry_out(persist(KEY, GET, itself, patience=30), answer(429, retry_after="900"))
     assert refused.value.retry_after == 900
 
 
@@ -98,7 +105,10 @@ def test_pauses_grow_to_ten_seconds_and_differ() -> None:
 
 def test_a_refusal_is_not_asked_again() -> None:
     with pytest.raises(NotFound, match="no such task"):
-        carry_out(persist(KEY, GET, patience=None), answer(404, '{"message": "no such task"}'))
+        carry_out(
+            persist(KEY, GET, itself, patience=None),
+            answer(404, '{"errorCode": "TASK_NOT_FOUND", "message": "no such task"}'),
+        )
 
 
 LOGIN = answer(201, '{"accessToken": "a1", "refreshToken": {"id": "r1"}}')

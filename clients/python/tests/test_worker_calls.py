@@ -292,7 +292,7 @@ def test_one_bad_result_does_not_spoil_the_others(overheard: Overheard, pretende
 
     def judge(body: Body, number: int) -> Answer | None:
         bad = any(one.get("output") == 2 for one in entries(body))
-        return answer(400, {"message": "cannot be read"}) if bad else None
+        return answer(400, {"errorCode": "BAD_REQUEST", "message": "cannot be read"}) if bad else None
 
     server.judge = judge
 
@@ -312,7 +312,7 @@ def test_one_bad_result_does_not_spoil_the_others(overheard: Overheard, pretende
 
 def test_a_failure_that_is_refused_is_given_up(overheard: Overheard, pretended_worker: Worker) -> None:
     server = Pretended(overheard, [lease(1)])
-    server.judge = lambda body, number: answer(400, {"message": "cannot be read"})
+    server.judge = lambda body, number: answer(400, {"errorCode": "BAD_REQUEST", "message": "cannot be read"})
     pretended_worker.action("q")(lambda ctx: None)
     with working(pretended_worker):
         eventually(lambda: len(server.reports) == 2, "the second report")
@@ -327,7 +327,7 @@ def test_what_is_said_and_refused_does_not_end_a_lease(overheard: Overheard, pre
 
     def script(verb: str, body: Body) -> Answer | Unreachable | None:
         if verb == "heartbeat" and any(one.get("progress") == 13 for one in body["leases"]):
-            return answer(400, {"message": "not that"})
+            return answer(400, {"errorCode": "BAD_REQUEST", "message": "not that"})
         return pretend(verb, body)
 
     overheard.script = script

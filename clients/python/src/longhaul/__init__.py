@@ -1,5 +1,6 @@
 """Workers and clients of Longhaul, a durable task server."""
 
+from ._http.reach import Outage
 from ._worker.lease import TaskInfo
 from .async_client import AsyncClient
 from .client import Client
@@ -18,6 +19,7 @@ from .errors import (
     Unauthorized,
     Unintelligible,
     Unreachable,
+    Untrusted,
 )
 from .failure import ActionError, Cancelled, OutcomeUnknown
 from .model import Attempt, LogLine, Principal, Resource, Stage, Status, SubTask, Task, WaitingFor
@@ -39,6 +41,7 @@ __all__ = [
     "LogLine",
     "LonghaulError",
     "NotFound",
+    "Outage",
     "OutcomeUnknown",
     "Principal",
     "Resource",
@@ -52,6 +55,7 @@ __all__ = [
     "Unauthorized",
     "Unintelligible",
     "Unreachable",
+    "Untrusted",
     "WaitingFor",
     "Worker",
 ]

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from time import monotonic
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import quote
 
 from ._http.authority import Authority
 from ._http.persist import persist
 from ._http.plan import Answer, Item, Pause, Plan, Request, Stream, duration
 from ._plain import plain
-from .errors import ServerError, TooManyRequests, Unintelligible, Unreachable
+from .errors import ServerError, TooManyRequests, Unintelligible, Unreachable, Untrusted
 from .model import Attempt, LogLine, Principal, Status, Task, instant_text
+
+T = TypeVar("T")
 
 QUICK = 0.2
 """How long a watcher waits for a change while things change,"""
@@ -35,8 +37,7 @@ class Verbs:
         return self._authority.logout()
 
     def whoami(self) -> Plan[Principal]:
-        answer = yield from self._ask(Request("GET", "/v1/users/me", repeatable=True))
-        return Principal.from_json(_object(answer))
+        return self._ask(Request("GET", "/v1/users/me", repeatable=True), _principal)
 
     def start(
         self,
@@ -60,27 +61,25 @@ class Verbs:
         request = Request.of_json(
             "POST", "/v1/tasks", spec, query=_wait(wait), headers=headers, wait=wait or 0.0, repeatable=True
         )
-        return Task.from_json(_object((yield from self._ask(request))))
+        return self._ask(request, _task)
 
     def get(self, id: str, *, include: Iterable[str], summary: bool, wait: float | None) -> Plan[Task]:
         query = {**_shown(include, summary), **_wait(wait)}
         request = Request("GET", _path(id), query, wait=wait or 0.0, repeatable=True)
-        return Task.from_json(_object((yield from self._ask(request))))
+        return self._ask(request, _task)
 
     def attempts(self, id: str) -> Plan[tuple[Attempt, ...]]:
-        answer = yield from self._ask(Request("GET", _path(id, "attempts"), repeatable=True))
-        return tuple(Attempt.from_json(attempt) for attempt in _object(answer)["elements"])
+        return self._ask(Request("GET", _path(id, "attempts"), repeatable=True), _attempts)
 
     def logs(self, id: str, *, sub_task: str | None, after: int) -> Stream[LogLine]:
         query = {} if sub_task is None else {"subTask": sub_task}
         while True:
             request = Request("GET", _path(id, "logs"), {**query, "after": str(after)}, repeatable=True)
-            page = _object((yield from self._ask(request)))
-            for line in page["lines"]:
-                yield Item(LogLine.from_json(line))
-            if not page["lines"]:
+            lines, after = yield from self._ask(request, _lines)
+            for line in lines:
+                yield Item(line)
+            if not lines:
                 return
-            after = page["next"]
 
     def list(
         self,
@@ -119,8 +118,7 @@ class Verbs:
         number, given, last = 1, 0, set[str]()
         while limit is None or given < limit:
             request = Request("GET", "/v1/tasks", {**query, "pageNumber": str(number)}, repeatable=True)
-            page = _object((yield from self._ask(request)))
-            tasks = [Task.from_json(task) for task in page["elements"]]
+            tasks, pages = yield from self._ask(request, _page)
             for task in tasks:
                 # Tasks that were started meanwhile push those of one page into the next.
                 if task.id in last:
@@ -130,7 +128,7 @@ class Verbs:
                 given += 1
                 yield Item(task)
             last = {task.id for task in tasks}
-            if not tasks or number >= page["pageMetadata"]["totalPages"]:
+            if not tasks or number >= pages:
                 return
             number += 1
 
@@ -141,12 +139,11 @@ class Verbs:
         while True:
             headers = {} if tag is None else {"If-None-Match": tag}
             # The server does the waiting between two looks, as it can tell the end at once.
-            answer = yield from self._look(id, include, pause, headers, known, None)
-            if answer is None or answer.status == 304:
+            task, newer = yield from self._look(id, include, pause, headers, known, None)
+            if task is None:
                 pause = min(SLOW, pause * 1.5)
                 continue
-            task = Task.from_json(_object(answer))
-            tag, known = answer.headers.get("etag"), True
+            tag, known = newer, True
             yield Item(task)
             if task.has_ended:
                 return
@@ -159,10 +156,9 @@ class Verbs:
             left = None if deadline is None else max(0.0, deadline - monotonic())
             # The first look does not wait: once the task is known to be there, a restart is waited for.
             span = 0.0 if not known else LONG_POLL if left is None else min(left, LONG_POLL)
-            answer = yield from self._look(id, include, span, {}, known, left)
-            if answer is not None:
+            task, _ = yield from self._look(id, include, span, {}, known, left)
+            if task is not None:
                 known = True
-                task = Task.from_json(_object(answer))
                 if task.has_ended:
                     return task
             if deadline is not None and monotonic() >= deadline:
@@ -176,26 +172,27 @@ class Verbs:
         headers: Mapping[str, str],
         known: bool,
         left: float | None,
-    ) -> Plan[Answer | None]:
-        """Looks at a task that the server may hold back for a while.
+    ) -> Plan[tuple[Task | None, str | None]]:
+        """Looks at a task that the server may hold back for a while; the task and its tag.
 
-        `None` if there is no answer though the task is known to be there: then the server is being restarted.
+        `None` if it did not change, or if there is no answer though the task is known to be there: then the server is
+        being restarted.
         """
         began = monotonic()
         query = {**_shown(include, False), **_wait(wait)}
         request = Request("GET", _path(id), query, headers, wait=wait, repeatable=True)
         patience = self._patience if left is None else min(self._patience, left)
         try:
-            answer = yield from persist(self._authority, request, patience=patience)
-        except (Unreachable, ServerError, TooManyRequests):
-            if not known:
+            seen = yield from persist(self._authority, request, _state, patience=patience)
+        except (Unreachable, Unintelligible, ServerError, TooManyRequests) as error:
+            if not known or isinstance(error, Untrusted):
                 raise
-            answer = None
+            seen = (None, None)
         # A server that stops holds nothing back; it is not to be asked without a pause.
         early = min(wait, SLOW) - (monotonic() - began)
-        if early > 0 and (answer is None or not _shows_end(answer)):
+        if early > 0 and (seen[0] is None or not seen[0].has_ended):
             yield Pause(early)
-        return answer
+        return seen
 
     def retry(self, id: str) -> Plan[Task]:
         return self._change(id, Request("PATCH", _path(id)))
@@ -215,24 +212,18 @@ class Verbs:
         return self._change(id, Request.of_json("POST", _path(id, "resolve"), spec))
 
     def _change(self, id: str, request: Request) -> Plan[Task]:
-        answer = yield from self._ask(request)
         # A server may be set to answer nothing (`wire.action_body = "empty"`).
-        if not answer.body:
-            return (yield from self.get(id, include=(), summary=False, wait=None))
-        return Task.from_json(_object(answer))
+        changed = yield from self._ask(request, lambda answer: _task(answer) if answer.body else None)
+        return changed or (yield from self.get(id, include=(), summary=False, wait=None))
 
-    def _ask(self, request: Request) -> Plan[Answer]:
-        return persist(self._authority, request, patience=self._patience)
+    def _ask(self, request: Request, read: Callable[[Answer], T]) -> Plan[T]:
+        return persist(self._authority, request, read, patience=self._patience)
 
 
 def _path(id: str, *more: str) -> str:
     if not id:
         raise ValueError("a task has an id")
     return "/v1/tasks/" + "/".join(quote(segment, safe="") for segment in (id, *more))
-
-
-def _shows_end(answer: Answer) -> bool:
-    return answer.status == 200 and Task.from_json(_object(answer)).has_ended
 
 
 def _wait(seconds: float | None) -> dict[str, str]:
@@ -249,8 +240,37 @@ def _statuses(status: Status | str | Iterable[Status | str]) -> Iterable[str]:
     return [one.value if isinstance(one, Status) else one for one in several]
 
 
-def _object(answer: Answer) -> Any:
-    body = answer.json()
-    if not isinstance(body, dict):
-        raise Unintelligible(f"an object was expected, not {str(body)[:200]}")
-    return body
+def _task(answer: Answer) -> Task:
+    return _listed(answer.object())
+
+
+def _listed(body: Any) -> Task:
+    # What has no id is no task, whatever else answers with an object.
+    if not isinstance(body["id"], str):
+        raise TypeError("the id of a task is a text")
+    return Task.from_json(body)
+
+
+def _state(answer: Answer) -> tuple[Task | None, str | None]:
+    return (None, None) if answer.status == 304 else (_task(answer), answer.headers.get("etag"))
+
+
+def _page(answer: Answer) -> tuple[list[Task], int]:
+    body = answer.object()
+    return [_listed(task) for task in body["elements"]], int(body["pageMetadata"]["totalPages"])
+
+
+def _lines(answer: Answer) -> tuple[list[LogLine], int]:
+    body = answer.object()
+    return [LogLine.from_json(line) for line in body["lines"]], int(body["next"])
+
+
+def _attempts(answer: Answer) -> tuple[Attempt, ...]:
+    return tuple(Attempt.from_json(attempt) for attempt in answer.object()["elements"])
+
+
+def _principal(answer: Answer) -> Principal:
+    body = answer.object()
+    if "name" not in body:
+        raise KeyError("name")
+    return Principal.from_json(body)

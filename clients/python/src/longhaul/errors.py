@@ -12,14 +12,21 @@ class LonghaulError(Exception):
 
 
 class Unreachable(LonghaulError):
-    """There was no answer: nobody listens, the connection broke, it took too long, or nobody trusts the certificate.
+    """There was no answer: nobody listens, the connection broke, or it took too long.
 
-    Whether the request was carried out is not known.
+    Nobody knows whether the request was carried out.
     """
 
 
+class Untrusted(Unreachable):
+    """The server's certificate is not trusted, so nothing was sent. The message says why, and how to trust it."""
+
+
 class Unintelligible(LonghaulError):
-    """Something answered that is no Longhaul: a proxy's page, say."""
+    """An answer that is not the server's own: a proxy's page, or one that was damaged on its way.
+
+    Nobody knows whether the request was carried out.
+    """
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,9 @@ from concurrent.futures import Future
 from typing import Any, TypeVar
 
 from ._http.connection import connect
+from ._http.reach import Outage, Reach
 from ._worker.action import Action
+from ._worker.asker import Asker
 from ._worker.core import Core, Settings
 from ._worker.protocol import new_name
 
@@ -29,6 +31,9 @@ class Worker:
     milliseconds need not wait for the next. `lease`: seconds after which another worker takes over should this one die.
     `grace`: seconds that what runs may take to end when the worker stops. `wait`: how long a request waits for work.
     `name`: the beginning of the worker's name; the rest is random.
+
+    A server that cannot be reached is asked again, with pauses of up to `longest_pause` seconds; after `patience`
+    seconds without it, never unless given, the worker ends with `Unreachable`.
 
     Who we are to the server is given, or read from the environment, as for `Client`.
     """
@@ -48,16 +53,21 @@ class Worker:
         lease: float = 30.0,
         grace: float = 30.0,
         wait: float = 30.0,
+        longest_pause: float = 10.0,
+        patience: float | None = None,
         name: str = "python",
     ) -> None:
         _check(slots >= 1 and prefetch >= 0, "a worker has at least one slot, and no less than nothing is held ready")
         _check(1 <= lease <= 3600, "a lease lasts a second to an hour")
         _check(0 <= wait <= 60, "a request waits for a minute at the most")
         _check(grace >= 0, "a grace is not negative")
+        _check(0 < longest_pause <= 3600, "the longest pause is more than nothing, and an hour at the most")
+        _check(patience is None or patience >= 0, "patience is not negative")
         _check(_NAME.fullmatch(name), "a name has 1 to 100 of A-Z a-z 0-9 . _ -")
-        self._connection, self._authority = connect(
+        self._connection, authority = connect(
             server, api_key=api_key, user=user, password=password, ca=ca, insecure=insecure, answer=answer
         )
+        self._asker = Asker(authority, Reach(self._connection.server, patience), longest_pause)
         self._settings = Settings(slots, prefetch, lease, wait, grace)
         self._name = name
         self._actions: dict[str, Action] = {}
@@ -81,6 +91,11 @@ class Worker:
 
         return register
 
+    @property
+    def outage(self) -> Outage | None:
+        """Since when the server cannot be reached, and why; `None` while it can. Also told in the log."""
+        return self._asker.reach.outage
+
     def run(self) -> None:
         """Works until SIGTERM or SIGINT, or `stop`. A second signal ends the grace of what still runs."""
         asyncio.run(self._run_with_signals())
@@ -90,7 +105,7 @@ class Worker:
         core = Core(
             new_name(self._name),
             self._connection,
-            self._authority,
+            self._asker,
             self._actions,
             self._settings,
             asyncio.get_running_loop(),

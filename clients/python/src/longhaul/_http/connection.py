@@ -7,9 +7,15 @@ import ssl
 from dataclasses import dataclass
 from typing import Any
 
+import httpx
+
 from .authority import Authority
 
 DEFAULT_SERVER = "http://127.0.0.1:8080"
+CONNECTIONS = 1000
+"""So many connections one client or worker has at the most;"""
+KEPT = 100
+"""and so many are kept for later calls."""
 
 
 @dataclass(frozen=True)
@@ -26,6 +32,8 @@ class Connection:
             "base_url": self.server,
             "verify": self.verify,
             "timeout": self.answer,
+            # As many calls as the program makes at once, of which most may wait for the end of a task.
+            "limits": httpx.Limits(max_connections=CONNECTIONS, max_keepalive_connections=KEPT),
             "headers": {"Accept": "application/json", "User-Agent": "longhaul-python"},
             # Not followed: what is meant for this server, a token above all, is for no other.
             "follow_redirects": False,
@@ -61,5 +69,8 @@ def connect(
 def _trust(address: str, ca: str | os.PathLike[str] | None, insecure: bool) -> ssl.SSLContext | bool:
     if address.startswith("http://") or insecure:
         return False
-    # Without a file, the machine's authorities.
-    return ssl.create_default_context(cafile=ca)
+    try:
+        # Without a file, the machine's authorities.
+        return ssl.create_default_context(cafile=ca)
+    except (OSError, ssl.SSLError) as error:
+        raise ValueError(f"`ca` or LONGHAUL_CA must be a PEM file of certificates; {ca} is not: {error}") from error

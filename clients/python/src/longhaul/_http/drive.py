@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 import time
-from collections.abc import AsyncIterator, Iterator
-from typing import Any, TypeVar
+from collections.abc import AsyncIterator, Callable, Iterator
+from concurrent.futures import wait
+from typing import Any, TypeAlias, TypeVar
 
 import httpx
 
-from ..errors import Unreachable
+from ..errors import LonghaulError, Unintelligible, Unreachable, Untrusted
 from .connection import Connection
-from .plan import Answer, Item, Pause, Plan, Request, Stream
+from .plan import Answer, Item, Join, Pause, Plan, Request, Step, Stream
 
 T = TypeVar("T")
+C = TypeVar("C", httpx.Client, httpx.AsyncClient)
+Outcome: TypeAlias = "Answer | LonghaulError | None"
+"""What came of a step: an answer, what is raised in place of one, or that the time is over."""
 
 
 class Driver:
@@ -21,19 +26,22 @@ class Driver:
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
-        self._http = httpx.Client(**connection.options())
+        self._http = _client(httpx.Client, connection)
 
     def run(self, plan: Plan[T]) -> T:
-        outcome: Answer | Unreachable | None = None
-        while True:
-            try:
-                step = _advance(plan, outcome)
-            except StopIteration as end:
-                return end.value  # type: ignore[no-any-return]
-            outcome = self._carry_out(step)
+        outcome: Outcome = None
+        try:
+            while True:
+                try:
+                    step = _advance(plan, outcome)
+                except StopIteration as end:
+                    return end.value  # type: ignore[no-any-return]
+                outcome = self._carry_out(step)
+        finally:
+            plan.close()
 
     def each(self, stream: Stream[T]) -> Iterator[T]:
-        outcome: Answer | Unreachable | None = None
+        outcome: Outcome = None
         try:
             while True:
                 try:
@@ -48,13 +56,16 @@ class Driver:
         finally:
             stream.close()
 
-    def _carry_out(self, step: Request | Pause) -> Answer | Unreachable | None:
+    def _carry_out(self, step: Step) -> Outcome:
         if isinstance(step, Pause):
             time.sleep(step.seconds)
             return None
+        if isinstance(step, Join):
+            wait([step.other])
+            return None
         try:
             return _answer(self._http.request(**_arguments(step, self._connection)))
-        except httpx.TransportError as error:
+        except Exception as error:
             return _silence(self._connection, error)
 
     def close(self) -> None:
@@ -66,19 +77,22 @@ class AsyncDriver:
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
-        self._http = httpx.AsyncClient(**connection.options())
+        self._http = _client(httpx.AsyncClient, connection)
 
     async def run(self, plan: Plan[T]) -> T:
-        outcome: Answer | Unreachable | None = None
-        while True:
-            try:
-                step = _advance(plan, outcome)
-            except StopIteration as end:
-                return end.value  # type: ignore[no-any-return]
-            outcome = await self._carry_out(step)
+        outcome: Outcome = None
+        try:
+            while True:
+                try:
+                    step = _advance(plan, outcome)
+                except StopIteration as end:
+                    return end.value  # type: ignore[no-any-return]
+                outcome = await self._carry_out(step)
+        finally:
+            plan.close()
 
     async def each(self, stream: Stream[T]) -> AsyncIterator[T]:
-        outcome: Answer | Unreachable | None = None
+        outcome: Outcome = None
         try:
             while True:
                 try:
@@ -93,21 +107,35 @@ class AsyncDriver:
         finally:
             stream.close()
 
-    async def _carry_out(self, step: Request | Pause) -> Answer | Unreachable | None:
+    async def _carry_out(self, step: Step) -> Outcome:
         if isinstance(step, Pause):
             await asyncio.sleep(step.seconds)
             return None
+        if isinstance(step, Join):
+            await asyncio.wait([asyncio.wrap_future(step.other)])
+            return None
+        request = self._http.request(**_arguments(step, self._connection))
         try:
-            return _answer(await self._http.request(**_arguments(step, self._connection)))
-        except httpx.TransportError as error:
+            # An answer may come in drops, each in time.
+            whole = None if step.patience is None else step.wait + step.patience
+            return _answer(await asyncio.wait_for(request, whole))
+        except Exception as error:
             return _silence(self._connection, error)
 
     async def close(self) -> None:
         await self._http.aclose()
 
 
-def _advance(plan: Any, outcome: Answer | Unreachable | None) -> Any:
-    return plan.throw(outcome) if isinstance(outcome, Unreachable) else plan.send(outcome)
+def _client(kind: Callable[..., C], connection: Connection) -> C:
+    try:
+        return kind(**connection.options())
+    except (ImportError, ValueError) as error:
+        # All else of the options is known to be right.
+        raise ValueError(f"HTTP_PROXY, HTTPS_PROXY, ALL_PROXY or NO_PROXY is not understood: {error}") from error
+
+
+def _advance(plan: Any, outcome: Outcome) -> Any:
+    return plan.throw(outcome) if isinstance(outcome, LonghaulError) else plan.send(outcome)
 
 
 def _arguments(request: Request, connection: Connection) -> dict[str, Any]:
@@ -118,7 +146,7 @@ def _arguments(request: Request, connection: Connection) -> dict[str, Any]:
         "params": request.query or None,
         "headers": request.headers,
         "content": request.body,
-        "timeout": httpx.Timeout(patience, read=request.wait + patience),
+        "timeout": httpx.Timeout(patience, read=request.wait + patience, pool=None),
     }
 
 
@@ -127,7 +155,37 @@ def _answer(response: httpx.Response) -> Answer:
     return Answer(response.status_code, headers, response.content)
 
 
-def _silence(connection: Connection, error: httpx.TransportError) -> Unreachable:
-    silence = Unreachable(f"{connection.server} does not answer: {error or type(error).__name__}")
+def _silence(connection: Connection, error: Exception) -> LonghaulError:
+    """What is raised in place of an answer. Whatever the HTTP library makes of bytes from outside, it is no crash."""
+    silence: LonghaulError
+    refused = _certificate_error(error)
+    if refused is not None:
+        silence = Untrusted(f"the certificate of {connection.server} is not trusted: {_why_untrusted(refused)}")
+    elif isinstance(error, httpx.DecodingError):
+        silence = Unintelligible(f"the answer of {connection.server} cannot be decoded: {error}")
+    else:
+        why = f"{error}" or type(error).__name__
+        if "WRONG_VERSION_NUMBER" in why or "record layer failure" in why:
+            why += " (perhaps it speaks http://)"
+        silence = Unreachable(f"{connection.server} does not answer: {why}")
     silence.__cause__ = error
     return silence
+
+
+def _certificate_error(error: BaseException | None) -> ssl.SSLCertVerificationError | None:
+    seen: set[int] = set()
+    while error is not None and id(error) not in seen:
+        if isinstance(error, ssl.SSLCertVerificationError):
+            return error
+        seen.add(id(error))
+        error = error.__cause__ or error.__context__
+    return None
+
+
+def _why_untrusted(error: ssl.SSLCertVerificationError) -> str:
+    said = error.verify_message.rstrip(".")
+    if "mismatch" in said.lower():
+        return f"{said}. Use a name in `server` or LONGHAUL_SERVER that the certificate has."
+    if "expired" in said or "not yet valid" in said:
+        return f"{said}. Renew the certificate on the server, and compare the clocks."
+    return f"{said}. Give the PEM file of its authority as `ca`, or name it in LONGHAUL_CA."

@@ -1,50 +1,93 @@
-"""Asking again: when there is no answer, or one that says `later`."""
+"""Asking again: when there is no answer, one that is not the server's own, or one that says `later`."""
 
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import TypeVar
 
-from ..errors import Unreachable
+from ..errors import ApiError, LonghaulError, ServerError, Unintelligible, Unreachable, Untrusted
 from .authority import Authority
 from .plan import Answer, Pause, Plan, Request
+from .reach import Reach
+
+T = TypeVar("T")
 
 LONGEST = 10.0
 """No pause is longer, unless the server asks for it."""
+LATEST = 3600.0
+"""No pause is longer, even if the server asks for it."""
 
 
 def pauses(first: float = 0.2, longest: float = LONGEST) -> Iterator[float]:
     """Pauses that grow, each shortened by up to a half, so that many that failed at once do not come back at once."""
-    pause = first
+    pause = min(first, longest)
     while True:
         yield pause * random.uniform(0.5, 1.0)
         pause = min(longest, pause * 2)
 
 
 def persist(
-    authority: Authority, request: Request, *, patience: float | None, longest: float = LONGEST
-) -> Plan[Answer]:
+    authority: Authority,
+    request: Request,
+    read: Callable[[Answer], T],
+    *,
+    patience: float | None,
+    longest: float = LONGEST,
+    reach: Reach | None = None,
+) -> Plan[T]:
     """Sends a request until an answer counts, pausing for `patience` seconds in all, for ever if that is `None`.
 
-    A request that is not repeatable is sent again only where the server said that it did nothing: 429.
+    `read` makes of a success what is returned; one that it cannot read is not the server's own, such as a proxy's
+    page. Only an Error document of the server refuses a request: all else is asked again. A request that is not
+    repeatable is sent again only where the server said that it did nothing: 429. `reach` is told how it went.
     """
     waits, paused = pauses(longest=longest), 0.0
     while True:
-        answer: Answer | None = None
+        trouble: LonghaulError
+        wanted: float | None = None
         try:
-            answer = yield from authority.send(request)
-        except Unreachable:
-            if not request.repeatable or (patience is not None and paused >= patience):
-                raise
-        if answer is not None and not _says_later(answer, request):
-            return answer.checked()
-        wanted = answer.retry_after() if answer is not None else None
-        pause = next(waits) if wanted is None else wanted
-        if answer is not None and patience is not None and paused + pause > patience:
-            raise answer.refusal()
+            value = _read((yield from authority.send(request)), read)
+        except ApiError as error:
+            trouble, wanted = error, error.retry_after
+        except (Unreachable, Unintelligible) as error:
+            trouble = error
+        else:
+            _tell(reach)
+            return value
+        if not _is_later(trouble, request, reach):
+            _tell(reach if isinstance(trouble, ApiError) else None)
+            raise trouble
+        pause = next(waits) if wanted is None else min(LATEST, wanted)
+        spent = paused + (pause if isinstance(trouble, ApiError) else 0.0)
+        if patience is not None and (spent > patience or paused >= patience):
+            raise trouble
+        if reach is not None:
+            reach.failed(trouble)
         paused += pause
         yield Pause(pause)
 
 
-def _says_later(answer: Answer, request: Request) -> bool:
-    return answer.status == 429 or (request.repeatable and (answer.status == 408 or answer.status >= 500))
+def _read(answer: Answer, read: Callable[[Answer], T]) -> T:
+    try:
+        return read(answer.checked())
+    except LonghaulError:
+        raise
+    except (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError) as error:
+        raise Unintelligible(f"{answer.described()} is not understood: {error!r}") from error
+
+
+def _is_later(trouble: LonghaulError, request: Request, reach: Reach | None) -> bool:
+    if isinstance(trouble, Untrusted):
+        # Where the server was reached before, somebody else answers in its place for now.
+        return request.repeatable and reach is not None and reach.ever
+    if isinstance(trouble, ApiError):
+        return trouble.status == 429 or (
+            request.repeatable and (trouble.status == 408 or isinstance(trouble, ServerError))
+        )
+    return request.repeatable
+
+
+def _tell(reach: Reach | None) -> None:
+    if reach is not None:
+        reach.answered()

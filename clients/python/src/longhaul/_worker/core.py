@@ -9,13 +9,13 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from time import monotonic
 
-from .._http.authority import Authority
 from .._http.connection import Connection
 from .._http.drive import AsyncDriver
-from .._http.persist import pauses, persist
+from .._http.persist import pauses
 from .._text import type_name, words
 from ..errors import LonghaulError
 from .action import Action
+from .asker import Asker
 from .attempt import Attempt
 from .book import Book
 from .ending import abandoned, failure
@@ -52,14 +52,14 @@ class Core:
         self,
         name: str,
         connection: Connection,
-        authority: Authority,
+        asker: Asker,
         actions: Mapping[str, Action],
         settings: Settings,
         loop: asyncio.AbstractEventLoop,
     ) -> None:
         self._name = name
         self._connection = connection
-        self._authority = authority
+        self._asker = asker
         self._actions = actions
         self._settings = settings
         self._users_loop = loop
@@ -72,9 +72,9 @@ class Core:
         self._pool = Pool(self._settings.slots)
         self._book = Book(self._settings.slots, self._settings.slots + self._settings.prefetch)
         self._calls = Calls(self._name)
-        self._heartbeat = Heartbeat(self._book, self._driver, self._authority, self._calls)
+        self._heartbeat = Heartbeat(self._book, self._driver, self._asker, self._calls)
         self._reporter = Reporter(
-            self._book, self._driver, self._authority, self._calls, self._heartbeat, self._wanted, self._admit
+            self._book, self._driver, self._asker, self._calls, self._heartbeat, self._wanted, self._admit
         )
         self._tasks: set[asyncio.Task[None]] = set()
         log.info("worker %s asks for %s", self._name, ", ".join(self._actions))
@@ -111,8 +111,7 @@ class Core:
                 return
             began = monotonic()
             with self._book.reserve(wanted.max):
-                plan = persist(self._authority, self._calls.lease(wanted), patience=None)
-                leased = Leased.from_json((await self._driver.run(plan)).json())
+                leased = await self._driver.run(self._asker.ask(self._calls.lease(wanted), Leased.read))
             self._admit(leased)
             if leased.draining:
                 await asyncio.sleep(next(draining))

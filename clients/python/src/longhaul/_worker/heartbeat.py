@@ -8,17 +8,17 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from time import monotonic
 from typing import Any
 
-from .._http.authority import Authority
 from .._http.drive import AsyncDriver
-from .._http.persist import LONGEST, persist
+from .._http.persist import LONGEST
 from ..errors import ApiError, Forbidden, Unauthorized
+from .asker import Asker
 from .attempt import Attempt
 from .book import Book
-from .protocol import MAX_ENTRIES, Calls, heartbeat_answer
+from .protocol import MAX_ENTRIES, Beat, Calls
 
 log = logging.getLogger("longhaul.worker")
 
@@ -33,10 +33,10 @@ NEWS_BODY = 1024 * 1024
 
 
 class Heartbeat:
-    def __init__(self, book: Book, driver: AsyncDriver, authority: Authority, calls: Calls) -> None:
+    def __init__(self, book: Book, driver: AsyncDriver, asker: Asker, calls: Calls) -> None:
         self._book = book
         self._driver = driver
-        self._authority = authority
+        self._asker = asker
         self._calls = calls
         self._beating = asyncio.Lock()
         self._last = -NEWS
@@ -135,26 +135,25 @@ class Heartbeat:
         """Sends a heartbeat until it is answered; whether it ended anything."""
         third = span / 3
         request = self._calls.heartbeat(entries, wait=wait, patience=min(LONGEST, max(1.0, third)))
-        plan = persist(self._authority, request, patience=None, longest=min(LONGEST, third))
+        plan = self._asker.ask(request, lambda answer: Beat.read(answer, len(entries)), longest=third)
         ended = False
-        for told in heartbeat_answer(await self._driver.run(plan)):
+        for told in await self._driver.run(plan):
             ended = self._learn(told) or ended
         return ended
 
-    def _learn(self, told: Mapping[str, Any]) -> bool:
-        attempt = self._book.held(str(told.get("lease")))
+    def _learn(self, told: Beat) -> bool:
+        attempt = self._book.held(told.lease)
         if attempt is None:
             # Its result was recorded meanwhile.
             return True
-        state = told.get("state")
-        if state == "lost":
+        if told.state == "lost":
             if not attempt.ended:
                 log.warning("the lease of %s is lost: its work is to stop", attempt.lease.id)
                 attempt.stop("lost")
             self._book.settle(attempt.lease.id)
             return True
-        attempt.until = monotonic() + told.get("expiresInMs", attempt.lease.span * 1000) / 1000
-        if state == "cancelled" and not attempt.cancelled:
+        attempt.until = monotonic() + (attempt.lease.span if told.span is None else told.span)
+        if told.state == "cancelled" and not attempt.cancelled:
             attempt.cancelled = True
             attempt.stop("cancelled")
             return True

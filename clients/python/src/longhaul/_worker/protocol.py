@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from .._http.plan import Answer, Request, duration, encode
-from ..errors import Unintelligible
 from .lease import Lease
 
 MAX_LEASES = 256
@@ -72,13 +71,10 @@ class Leased:
     draining: bool
 
     @staticmethod
-    def from_json(body: Any) -> Leased:
-        body = _object(body)
-        try:
-            leases = tuple(Lease.from_json(lease) for lease in body.get("leases") or ())
-            return Leased(leases, (body.get("retryAfterMs") or 0) / 1000, body.get("draining") is True)
-        except (KeyError, TypeError, ValueError) as error:
-            raise Unintelligible(f"a lease is not understood: {error!r}") from error
+    def read(answer: Answer) -> Leased:
+        body = answer.object()
+        leases = tuple(Lease.from_json(lease) for lease in _list(body, "leases"))
+        return Leased(leases, float(body.get("retryAfterMs") or 0) / 1000, body.get("draining") is True)
 
 
 @dataclass(frozen=True)
@@ -89,8 +85,9 @@ class Recorded:
     leased: Leased
 
     @staticmethod
-    def from_json(body: Any) -> Recorded:
-        return Recorded(tuple(_object(body).get("results") or ()), Leased.from_json(body))
+    def read(answer: Answer, reported: int) -> Recorded:
+        """Of a report of so many results."""
+        return Recorded(tuple(_objects(answer.object(), "results", reported)), Leased.read(answer))
 
 
 class Calls:
@@ -124,12 +121,34 @@ def in_order(results: Iterable[Result]) -> list[Result]:
     return sorted(results, key=lambda result: ("completed", "failed", "released").index(result.kind))
 
 
-def heartbeat_answer(answer: Answer) -> list[Mapping[str, Any]]:
-    """What became of each lease, in the order asked for."""
-    return list(_object(answer.json()).get("leases") or ())
+@dataclass(frozen=True)
+class Beat:
+    """An answer to a heartbeat about one lease. `state`: `live`, `cancelled` or `lost`."""
+
+    lease: str
+    state: str
+    span: float | None
+
+    @staticmethod
+    def read(answer: Answer, asked: int) -> list[Beat]:
+        """Of a heartbeat for so many leases."""
+        return [Beat.from_json(one) for one in _objects(answer.object(), "leases", asked)]
+
+    @staticmethod
+    def from_json(body: Mapping[str, Any]) -> Beat:
+        left = body.get("expiresInMs")
+        return Beat(str(body["lease"]), str(body["state"]), None if left is None else float(left) / 1000)
 
 
-def _object(body: Any) -> dict[str, Any]:
-    if not isinstance(body, dict):
-        raise Unintelligible(f"an object was expected, not {str(body)[:200]}")
-    return body
+def _list(body: Mapping[str, Any], name: str) -> list[Any]:
+    found = body[name]
+    if not isinstance(found, list):
+        raise TypeError(f"{name} is no list")
+    return found
+
+
+def _objects(body: Mapping[str, Any], name: str, count: int) -> list[dict[str, Any]]:
+    found = _list(body, name)
+    if len(found) != count or not all(isinstance(one, dict) for one in found):
+        raise TypeError(f"{name} is no list of {count} objects")
+    return found

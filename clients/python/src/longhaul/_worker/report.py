@@ -8,10 +8,9 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from .._http.authority import Authority
 from .._http.drive import AsyncDriver
-from .._http.persist import persist
 from ..errors import ApiError, Conflict, Forbidden, Unauthorized
+from .asker import Asker
 from .book import Book
 from .ending import failure
 from .heartbeat import Heartbeat
@@ -30,7 +29,7 @@ class Reporter:
         self,
         book: Book,
         driver: AsyncDriver,
-        authority: Authority,
+        asker: Asker,
         calls: Calls,
         heartbeat: Heartbeat,
         wanted: Callable[[int], Wanted | None],
@@ -38,7 +37,7 @@ class Reporter:
     ) -> None:
         self._book = book
         self._driver = driver
-        self._authority = authority
+        self._asker = asker
         self._calls = calls
         self._heartbeat = heartbeat
         self._wanted = wanted
@@ -94,9 +93,10 @@ class Reporter:
             self._admit(recorded.leased)
 
     async def _report(self, batch: Sequence[Result], wanted: Wanted | None) -> Recorded | None:
-        plan = persist(self._authority, self._calls.report(batch, wanted), patience=None)
+        request = self._calls.report(batch, wanted)
+        plan = self._asker.ask(request, lambda answer: Recorded.read(answer, len(batch)))
         try:
-            recorded = Recorded.from_json((await self._driver.run(plan)).json())
+            recorded = await self._driver.run(plan)
         except (Unauthorized, Forbidden):
             raise
         except Conflict as error:
@@ -112,7 +112,7 @@ class Reporter:
             else:
                 self._replace(batch[0], error.status, error.message)
             return None
-        for result, became in zip(batch, recorded.results, strict=False):
+        for result, became in zip(batch, recorded.results, strict=True):
             self._judge(result, became)
         return recorded
 

@@ -1,0 +1,28 @@
+"""Asks the server for a worker: until it answers, however long that takes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeVar
+
+from .._http.authority import Authority
+from .._http.persist import persist
+from .._http.plan import Answer, Plan, Request
+from .._http.reach import Reach
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Asker:
+    """Who asks, and how patiently. `longest`: seconds that a pause between two tries lasts at the most."""
+
+    authority: Authority
+    reach: Reach
+    longest: float
+
+    def ask(self, request: Request, read: Callable[[Answer], T], *, longest: float | None = None) -> Plan[T]:
+        """Sends a request until its answer can be read. `longest`: where pauses must be shorter still."""
+        most = self.longest if longest is None else min(longest, self.longest)
+        return persist(self.authority, request, read, patience=None, longest=most, reach=self.reach)
