@@ -101,9 +101,9 @@ OTHER_HOST = spec("UPDATE", "esxi-that-is-another")
 
 REFUSALS = [
     # 400: what cannot be read.
-    Refusal("GET", "/v1/tasks/not-a-uuid", None, 400, "TASK_ID_MALFORMED", "task ID", "UUID"),
-    Refusal("PATCH", "/v1/tasks/not-a-uuid", None, 400, "TASK_ID_MALFORMED", "task ID", "UUID"),
-    Refusal("DELETE", "/v1/tasks/not-a-uuid", None, 400, "TASK_ID_MALFORMED", "task ID", "UUID"),
+    Refusal("GET", "/v1/tasks/not-a-uuid", None, 404, "TASK_ID_MALFORMED", "task ID", "UUID"),
+    Refusal("PATCH", "/v1/tasks/not-a-uuid", None, 404, "TASK_ID_MALFORMED", "task ID", "UUID"),
+    Refusal("DELETE", "/v1/tasks/not-a-uuid", None, 404, "TASK_ID_MALFORMED", "task ID", "UUID"),
     Refusal("GET", "/v1/tasks?pageSize=101", None, 400, "INVALID_PARAMETER", "pageSize", "1 to 100"),
     Refusal("GET", "/v1/tasks?pageSize=ten", None, 400, "INVALID_PARAMETER", "pageSize", "whole number"),
     Refusal("GET", "/v1/tasks?pageNumber=-1", None, 400, "INVALID_PARAMETER", "pageNumber", "whole number"),
@@ -144,9 +144,9 @@ REFUSALS = [
     Refusal("GET", "/v1/tasks/{absent}", None, 404, "TA_TASK_NOT_FOUND", ABSENT_TEXT),
     Refusal("PATCH", "/v1/tasks/{absent}", None, 404, "TA_TASK_NOT_FOUND", ABSENT_TEXT),
     Refusal("DELETE", "/v1/tasks/{absent}", None, 404, "TA_TASK_NOT_FOUND", ABSENT_TEXT),
-    Refusal("GET", "/v1/credentials/tasks/{absent}", None, 404, "TA_TASK_NOT_FOUND", ABSENT_TEXT),
-    Refusal("GET", "/v1/credentials/tasks/{succeeded}", None, 404, "CREDENTIALS_TASK_NOT_FOUND", "", "/v1/credentials/tasks"),
-    Refusal("GET", "/v1/credentials/tasks/{credentials_failed}/subtasks/{absent}", None, 404, "SUB_TASK_NOT_FOUND"),
+    Refusal("GET", "/v1/credentials/tasks/{absent}", None, 400, "TA_TASK_NOT_FOUND", ABSENT_TEXT),
+    Refusal("GET", "/v1/credentials/tasks/{succeeded}", None, 400, "CREDENTIALS_TASK_NOT_FOUND", "", "/v1/credentials/tasks"),
+    Refusal("GET", "/v1/credentials/tasks/{credentials_failed}/subtasks/{absent}", None, 400, "SUB_TASK_NOT_FOUND"),
     Refusal("PATCH", "/v1/tokens/access-token/refresh", "{absent}", 404, "TOKEN_NOT_FOUND", "", "POST /v1/tokens"),
     Refusal("GET", "/v1/users/{new_user}", None, 404, "USER_NOT_FOUND", "", "GET /v1/users"),
     Refusal("DELETE", "/v1/users/{user}/api-keys/{absent}", None, 404, "API_KEY_NOT_FOUND"),
@@ -182,7 +182,7 @@ REFUSALS = [
     Refusal("PATCH", "/v1/credentials", b"{}", 415, "UNSUPPORTED_MEDIA_TYPE", "Content-Type", "application/json", TEXT),
     Refusal("DELETE", "/v1/tasks/history", b"{}", 415, "UNSUPPORTED_MEDIA_TYPE", "Content-Type", "application/json", TEXT),
     Refusal("POST", "/v1/tasks", {"workflow": "quick", "input": {}}, 422, "INVALID_INPUT", "", "nested error"),
-    Refusal("POST", "/v1/hosts", {"fqdn": 7}, 422, "INVALID_INPUT", "", "nested error"),
+    Refusal("POST", "/v1/hosts", {"fqdn": 7}, 400, "INVALID_INPUT", "", "nested error"),
 ]
 
 

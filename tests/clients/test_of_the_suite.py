@@ -63,10 +63,10 @@ def test_wrong_head_is_found(good: Answer) -> None:
 
 def test_wrong_refusal_is_found(admin: Caller) -> None:
     answer = admin.get("/v1/tasks/no-uuid")
-    right = Refusal("GET", "", None, 400, "TASK_ID_MALFORMED", "", "UUID")
+    right = Refusal("GET", "", None, 404, "TASK_ID_MALFORMED", "", "UUID")
     assert checks.of_refusal(answer, right, "task ID") == []
     for wrong, message, problem in [
-        (right._replace(status=404), "task ID", "the status is 400, not 404"),
+        (right._replace(status=400), "task ID", "the status is 404, not 400"),
         (right._replace(code="TA_TASK_NOT_FOUND"), "task ID", "the code is TASK_ID_MALFORMED"),
         (right._replace(remedy="Pray"), "task ID", "no remedy has 'Pray'"),
         (right, "another", "the message says nothing of 'another'"),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use longhaul_crypto::{Keyring, password};
 use longhaul_model::Env;
-use longhaul_store::Accounts;
+use longhaul_store::{Accounts, ApiKey};
 use tokio::sync::Semaphore;
 
 use crate::compact::Compact;
@@ -152,6 +152,13 @@ impl Auth {
         if let Some(oidc) = &self.oidc {
             oidc.fetch().await;
         }
+    }
+
+    /// The API key that a credential is, if it is one of an account here.
+    pub fn api_key(&self, credential: &str) -> Option<ApiKey> {
+        let digest = api_key::is_one(credential).then(|| api_key::digest(credential))?;
+        let account = self.directory.by_key(&digest)?;
+        account.user.api_keys.iter().find(|key| key.hash == digest).cloned()
     }
 
     /// How much was hashed, for those who watch.

@@ -3,6 +3,7 @@
 
 mod auth;
 mod command;
+mod wire;
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::ops::Range;
@@ -12,9 +13,9 @@ use std::time::Duration;
 use anyhow::{Context as _, anyhow};
 use longhaul_auth::AuthConfig;
 use longhaul_engine::{CommandConfig, EngineConfig, HttpConfig};
+use longhaul_model::Span;
 use longhaul_model::text::without_value;
-use longhaul_model::{Span, StatusStyle};
-use longhaul_server::{Limits, Proxies, Tls, WireConfig};
+use longhaul_server::{Limits, Proxies, Tls};
 use longhaul_store::Node;
 use longhaul_store::postgres::PostgresOptions;
 use serde::Deserialize;
@@ -22,6 +23,7 @@ use serde::Deserialize;
 use crate::cli::{LogFormat, ServeArgs, TlsMode};
 use crate::file::{Finding, Place};
 use crate::out::style::Palette;
+use wire::Wire;
 
 /// How long what runs may take to end when the server stops.
 const SHUTDOWN_GRACE: Duration = Duration::from_secs(30);
@@ -69,60 +71,6 @@ pub(crate) struct Config {
     pub(crate) shutdown_grace: Duration,
     /// How long a node of a database that stops answers on at least.
     pub(crate) shutdown_delay: Duration,
-}
-
-/// The section `[wire]`: for clients that expect one server's habits.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub(crate) struct Wire {
-    /// How task statuses are spelled unless the workflow says.
-    pub(crate) status_style: StatusStyle,
-    /// What a retry and a cancel answer.
-    pub(crate) action_body: ActionBody,
-    /// What a login answers: 201, or 200.
-    pub(crate) login_status: u16,
-    /// How many tasks a page has unless asked for.
-    pub(crate) default_page_size: u32,
-    /// Whether tasks have members of Longhaul's own.
-    pub(crate) extensions: bool,
-}
-
-impl Default for Wire {
-    fn default() -> Self {
-        Wire {
-            status_style: StatusStyle::Display,
-            action_body: ActionBody::Task,
-            login_status: 201,
-            default_page_size: 10,
-            extensions: true,
-        }
-    }
-}
-
-/// What a retry and a cancel answer.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum ActionBody {
-    /// The task.
-    #[default]
-    Task,
-    /// Nothing, as the original does.
-    Empty,
-}
-
-impl From<Wire> for WireConfig {
-    fn from(wire: Wire) -> Self {
-        WireConfig {
-            status_style: wire.status_style,
-            action_body: match wire.action_body {
-                ActionBody::Task => longhaul_server::ActionBody::Task,
-                ActionBody::Empty => longhaul_server::ActionBody::Empty,
-            },
-            login_status: wire.login_status,
-            default_page_size: wire.default_page_size,
-            extensions: wire.extensions,
-        }
-    }
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -308,11 +256,8 @@ fn parse(path: &Path, text: &str) -> anyhow::Result<File> {
         }
         (Some(_), None, None) | (None, None, None) | (None, Some(_), Some(_)) => {}
     }
-    if !(1..=100).contains(&file.wire.default_page_size) {
-        return Err(nonsense("wire", "default_page_size", "write 1 to 100"));
-    }
-    if ![200, 201].contains(&file.wire.login_status) {
-        return Err(nonsense("wire", "login_status", "write 200 or 201"));
+    if let Some((section, key, remedy)) = file.wire.nonsense() {
+        return Err(nonsense(section, key, remedy));
     }
     for (key, is_zero) in file.limits.zeros() {
         if is_zero {
@@ -331,7 +276,8 @@ fn parse(path: &Path, text: &str) -> anyhow::Result<File> {
 /// A value of the right type that makes no sense, shown at its key.
 fn value_error(path: &Path, text: &str, section: &str, key: &str, remedy: &str) -> anyhow::Error {
     let start = key_start(text, section, key).unwrap_or_default();
-    let message = format!("{section}.{key}: {remedy}");
+    let named = if key.is_empty() { section.to_owned() } else { format!("{section}.{key}") };
+    let message = format!("{named}: {remedy}");
     let finding = Finding::error(place(text, start..start + key.len()), message, None);
     anyhow!(
         "the configuration file is wrong\n{}",
@@ -365,6 +311,9 @@ fn place(text: &str, span: Range<usize>) -> Place {
 
 #[cfg(test)]
 mod tests {
+    use longhaul_model::StatusStyle;
+    use wire::ActionBody;
+
     use super::*;
 
     fn wrong(text: &str) -> String {
@@ -388,6 +337,13 @@ mod tests {
             [wire]
             status_style = "constant"
             action_body = "empty"
+            default_page_size = 100
+            strict_codes = false
+            [[wire.clients]]
+            user_agent = "*python-requests*"
+            account = "vv"
+            status_style = "constant"
+            login_status = 200
             default_page_size = 100
             [engine]
             cancel_grace = "5s"
@@ -430,7 +386,20 @@ mod tests {
         assert!(text.contains("longhaul.toml:2:1: error: database.connections: write 3 to 1000"), "{text}");
         let text = wrong("[wire]\ndefault_page_size = 500\n");
         assert!(text.contains("longhaul.toml:2:1: error: wire.default_page_size: write 1 to 100"), "{text}");
+        for (entry, wanted) in [
+            ("status_style = \"constant\"", "wire.clients: say who it is"),
+            ("account = \"vv\"", "wire.clients: say what is different"),
+            ("account = \"vv\"\nlogin_status = 204", "longhaul.toml:3:1: error: wire.clients.login_status"),
+            (
+                "user_agent = \"\"\nlogin_status = 200",
+                "wire.clients[0].user_agent: write a pattern of 1 to 200",
+            ),
+        ] {
+            let text = wrong(&format!("[[wire.clients]]\n{entry}\n"));
+            assert!(text.contains(wanted), "{text}");
+        }
     }
+
     #[test]
     fn a_self_signed_certificate_is_kept_with_the_data() {
         let file = parse(Path::new("longhaul.toml"), "[tls]\nmode = \"self-signed\"\n").unwrap();

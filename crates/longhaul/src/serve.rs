@@ -73,7 +73,7 @@ async fn serve(
     }
     let env = Env::real();
     let settings = ServerConfig {
-        wire: config.wire.into(),
+        wire: config.wire.clone().into(),
         tls: config.tls.clone(),
         limits: config.limits.clone(),
         insecure_http: config.insecure_http,

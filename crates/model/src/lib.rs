@@ -6,6 +6,7 @@ mod claims;
 mod clock;
 pub mod command;
 pub mod credentials;
+pub mod encoding;
 pub mod env;
 pub mod expr;
 pub mod fault;

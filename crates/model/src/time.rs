@@ -18,7 +18,13 @@ pub struct Timestamp(pub i64);
 #[error("this is not an RFC 3339 instant such as 2026-01-31T12:00:00.000Z")]
 pub struct BadTimestamp;
 
+/// Milliseconds of a day.
+const DAY: i64 = 86_400_000;
+
 impl Timestamp {
+    /// What RFC 3339 can write: the years 0000 to 9999.
+    const WRITABLE: std::ops::RangeInclusive<i64> = -719_528 * DAY..=2_932_897 * DAY - 1;
+
     /// This instant plus a duration; saturates at the end of time.
     pub fn after(self, span: Span) -> Timestamp {
         Timestamp(self.0.saturating_add(span.0 as i64))
@@ -50,6 +56,14 @@ impl TimestampText {
     pub fn as_str(&self) -> &str {
         std::str::from_utf8(&self.0).unwrap_or("1970-01-01T00:00:00.000Z")
     }
+}
+
+/// The count of days since 1970 of a year, month and day: the reverse of [`civil`].
+fn days(year: i64, month: i64, day: i64) -> i64 {
+    let (shifted_year, shifted_month) = (year - i64::from(month <= 2), (month + 9) % 12);
+    let (era, year_of_era) = (shifted_year.div_euclid(400), shifted_year.rem_euclid(400));
+    let day_of_year = (153 * shifted_month + 2) / 5 + day - 1;
+    era * 146_097 + year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year - 719_468
 }
 
 /// Year, month and day of a count of days since 1970 (the proleptic Gregorian calendar in 400-year eras).
@@ -88,7 +102,15 @@ impl FromStr for Timestamp {
     type Err = BadTimestamp;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        text.parse::<jiff::Timestamp>().map(|at| Timestamp(at.as_millisecond())).map_err(|_| BadTimestamp)
+        // In parts, as the library's own instants end a day before the last year that RFC 3339 can write.
+        let parts = jiff::fmt::temporal::Pieces::parse(text).map_err(|_| BadTimestamp)?;
+        let (date, time) = (parts.date(), parts.time().ok_or(BadTimestamp)?);
+        let offset = parts.to_numeric_offset().ok_or(BadTimestamp)?;
+        let days = days(date.year().into(), date.month().into(), date.day().into());
+        let minutes = i64::from(time.hour()) * 60 + i64::from(time.minute());
+        let seconds = minutes * 60 + i64::from(time.second()) - i64::from(offset.seconds());
+        let at = days * DAY + seconds * 1000 + i64::from(time.millisecond());
+        Timestamp::WRITABLE.contains(&at).then_some(Timestamp(at)).ok_or(BadTimestamp)
     }
 }
 
@@ -164,6 +186,53 @@ mod tests {
             assert_eq!(text.parse::<Timestamp>(), Ok(Timestamp(ms)));
         }
         assert_eq!(Timestamp(1_561_032_198_890).to_string(), "2019-06-20T12:03:18.890Z");
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn every_writable_instant_is_read_as_it_was_written(
+            ms in Timestamp::WRITABLE,
+            offset in -1439_i64..=1439,
+        ) {
+            proptest::prop_assert_eq!(Timestamp(ms).to_string().parse(), Ok(Timestamp(ms)));
+            // The same instant by a clock elsewhere, where that can be written.
+            let local = Timestamp(ms + offset * 60_000);
+            if Timestamp::WRITABLE.contains(&local.0) {
+                let (sign, ahead) = (if offset < 0 { '-' } else { '+' }, offset.abs());
+                let text = format!("{}{sign}{:02}:{:02}", &local.to_string()[..23], ahead / 60, ahead % 60);
+                proptest::prop_assert_eq!(text.parse(), Ok(Timestamp(ms)), "{}", text);
+            }
+        }
+    }
+
+    #[test]
+    fn first_and_last_instants_are_read_and_what_is_beyond_is_refused() {
+        for (text, wanted) in [
+            ("0000-01-01T00:00:00Z", "0000-01-01T00:00:00.000Z"),
+            ("0001-01-01T00:00:00Z", "0001-01-01T00:00:00.000Z"),
+            ("9999-12-31T23:59:59.999999999Z", "9999-12-31T23:59:59.999Z"),
+            ("9999-12-31T23:59:59+01:00", "9999-12-31T22:59:59.000Z"),
+            ("2016-12-31T23:59:60Z", "2016-12-31T23:59:59.000Z"),
+            ("2024-02-29t01:02:03.5-00:30", "2024-02-29T01:32:03.500Z"),
+            ("2024-02-29 01:02:03+05:30", "2024-02-28T19:32:03.000Z"),
+        ] {
+            assert_eq!(text.parse::<Timestamp>().map(|at| at.to_string()).as_deref(), Ok(wanted), "{text}");
+        }
+        for text in [
+            "9999-12-31T23:59:59-00:01",
+            "0000-01-01T00:00:00+00:01",
+            "10000-01-01T00:00:00Z",
+            "-000001-01-01T00:00:00Z",
+            "2024-02-30T00:00:00Z",
+            "2024-01-01T24:00:00Z",
+            "2024-01-01T00:00:61Z",
+            "2024-01-01T00:00:00",
+            "2024-01-01",
+            "2024-01-01T00:00:00+99:00",
+            "",
+        ] {
+            assert_eq!(text.parse::<Timestamp>(), Err(BadTimestamp), "{text}");
+        }
     }
 
     #[test]

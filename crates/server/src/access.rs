@@ -13,6 +13,7 @@ use longhaul_auth::Principal;
 use longhaul_engine::Audit;
 
 use crate::api::App;
+use crate::config::{Client, WireConfig};
 use crate::error::ApiError;
 use crate::routes::Role;
 use crate::share::Place;
@@ -41,6 +42,8 @@ pub(crate) struct Caller {
     action: &'static str,
     /// Their place among all who are served; `None` where anybody may ask.
     place: Option<Arc<Place>>,
+    /// How the Tasks API is spoken with them.
+    wire: Arc<WireConfig>,
 }
 
 impl std::fmt::Debug for Caller {
@@ -73,6 +76,11 @@ impl Caller {
     /// True for administrators, who write what they read.
     pub(crate) fn is_admin(&self) -> bool {
         self.who.as_ref().is_some_and(|who| who.role == longhaul_auth::Role::Admin)
+    }
+
+    /// How the Tasks API is spoken with them.
+    pub(crate) fn wire(&self) -> &WireConfig {
+        &self.wire
     }
 
     /// The principal's name.
@@ -125,9 +133,11 @@ impl Gate {
         let from =
             peer.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |Peer(peer)| proxies.client(peer.ip(), headers));
         if self.role == Role::Public {
-            return Ok(Caller { who: None, from, action: self.action, place: None });
+            let wire = self.app.dialects.of(&Client { who: None, credential: None, headers }, &self.app.auth);
+            return Ok(Caller { who: None, from, action: self.action, place: None, wire });
         }
-        let who = self.app.auth.authenticate_fetching(bearer(headers)?).await?;
+        let credential = bearer(headers)?;
+        let who = self.app.auth.authenticate_fetching(credential).await?;
         if !self.role.admits(who.role) {
             return Err(self.forbid(&who, from, self.role).await);
         }
@@ -137,7 +147,9 @@ impl Gate {
         }
         let shares = &self.app.shares;
         let place = if self.counts { shares.enter(&who.name)? } else { shares.uncounted(&who.name) };
-        Ok(Caller { who: Some(who), from, action: self.action, place: Some(Arc::new(place)) })
+        let client = Client { who: Some(&who), credential: Some(credential), headers };
+        let wire = self.app.dialects.of(&client, &self.app.auth);
+        Ok(Caller { who: Some(who), from, action: self.action, place: Some(Arc::new(place)), wire })
     }
 }
 

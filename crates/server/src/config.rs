@@ -1,5 +1,7 @@
 //! What an operator decides about the API. Each switch of `[wire]` names the clients that need it.
 
+mod clients;
+
 use std::time::Duration;
 
 use longhaul_engine::Budget;
@@ -7,6 +9,9 @@ use longhaul_model::StatusStyle;
 
 use crate::proxies::Proxies;
 use crate::tls::Tls;
+
+pub(crate) use clients::{Client, Dialects};
+pub use clients::{UserAgent, WireClient};
 
 /// Settings of the server.
 #[derive(Clone, Debug, Default)]
@@ -24,7 +29,7 @@ pub struct ServerConfig {
 }
 
 /// How the Tasks API is spoken (wire contract, section 0).
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct WireConfig {
     /// `display` (`Failed`; most clients) or `constant` (`FAILED`; the `vmware-vcf` package and its Ansible
     /// wrapper), for workflows that do not say. Default `display`.
@@ -37,6 +42,11 @@ pub struct WireConfig {
     pub default_page_size: u32,
     /// Whether tasks carry Longhaul's own members behind the documented ones. Default true.
     pub extensions: bool,
+    /// Whether a refusal is answered with a code that the official document declares for its operation, so that
+    /// clients made from it can read the message. Default true.
+    pub strict_codes: bool,
+    /// Clients with which it is spoken otherwise, the first that fits first. Default none.
+    pub clients: Vec<WireClient>,
 }
 
 /// What a retry or cancel is answered with.
@@ -56,6 +66,8 @@ impl Default for WireConfig {
             login_status: 201,
             default_page_size: 10,
             extensions: true,
+            strict_codes: true,
+            clients: Vec::new(),
         }
     }
 }

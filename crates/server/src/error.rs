@@ -53,6 +53,20 @@ impl ApiError {
         ApiError::new(StatusCode::BAD_REQUEST, fault)
     }
 
+    /// The same for a part of the body, which is at `root`.
+    pub(crate) fn below(mut self, root: &str) -> Self {
+        let inner =
+            self.fault.context.get("pointer").and_then(|pointer| pointer.as_str()).unwrap_or_default();
+        let pointer = format!("{root}{inner}");
+        self.fault = Box::new(self.fault.with("pointer", pointer));
+        self
+    }
+
+    pub(crate) fn argument(mut self, text: &str) -> Self {
+        self.fault = Box::new(self.fault.argument(text));
+        self
+    }
+
     pub(crate) fn remedy(mut self, text: impl Into<String>) -> Self {
         self.fault = Box::new(self.fault.remedy(text));
         self
@@ -221,6 +235,13 @@ impl<'a> ErrorBody<'a> {
     }
 }
 
+/// Goes with an answer that refuses something.
+#[derive(Clone, Debug)]
+pub(crate) struct Refusal {
+    /// The error's code.
+    pub(crate) code: String,
+}
+
 impl IntoResponse for ApiError {
     fn into_response(mut self) -> Response {
         let reference = Reference::current();
@@ -251,6 +272,7 @@ impl IntoResponse for ApiError {
         let body = serde_json::to_vec(&ErrorBody::new(&self.fault, &reference)).unwrap_or_default();
         let mut response = respond::json(self.status, body);
         response.extensions_mut().insert(reference);
+        response.extensions_mut().insert(Refusal { code: self.fault.error_code });
         if let Some((name, value)) = self.header {
             response.headers_mut().insert(name, value);
         }

@@ -5,6 +5,7 @@
 mod access;
 mod api;
 mod config;
+mod declared;
 mod error;
 #[doc(hidden)]
 pub mod fuzz;
@@ -34,7 +35,7 @@ use thiserror::Error;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-pub use config::{ActionBody, Limits, ServerConfig, WireConfig};
+pub use config::{ActionBody, Limits, ServerConfig, UserAgent, WireClient, WireConfig};
 pub use proxies::Proxies;
 pub use routes::Role;
 pub use tls::{Certificate, Tls, TlsError};
@@ -175,7 +176,8 @@ impl Server {
         let openapi = openapi_document().into();
         let shares = share::Shares::new(&at.config.limits, engine.env().clone());
         let node = Arc::new(at.node(engine.env()));
-        let app = api::App { engine, auth, config: at.config.clone(), shares, node, openapi };
+        let dialects = config::Dialects::new(&at.config.wire);
+        let app = api::App { engine, auth, config: at.config.clone(), dialects, shares, node, openapi };
         Server { at, app }
     }
 

@@ -15,6 +15,7 @@ use crate::api::{
     App, audit, bound, clock, credentials, docs, health, locks, metrics, nodes, queues, signing_keys, tasks,
     tokens, users, workers, workflows,
 };
+use crate::declared;
 use crate::error::ApiError;
 use crate::openapi::{Answer, Body, Doc, Param};
 
@@ -137,7 +138,7 @@ pub(crate) fn table() -> Vec<Route> {
             patch(tasks::settings::patch)),
         route(Method::PATCH, "/v1/credentials", Admin,
             Doc::new("updateOrRotatePasswords", "Credentials", "Start the task of a change of credentials").with(vec![Param::idempotency_key()]).body(Body::Json("CredentialsUpdateSpec"))
-                .answers(vec![Answer::json(202, "The task, durable and begun", "Task"), Answer::error(400), Answer::error(409), Answer::error(422)]),
+                .answers(vec![Answer::json(202, "The task, durable and begun", "Task"), Answer::error(400)]),
             patch(credentials::update::update)),
         route(Method::GET, "/v1/credentials/tasks", Viewer,
             Doc::new("getCredentialsTasks", "Credentials", "Retrieve the newest credentials tasks").with(vec![Param::limit()])
@@ -145,23 +146,23 @@ pub(crate) fn table() -> Vec<Route> {
             get(credentials::list::list)),
         route(Method::GET, "/v1/credentials/tasks/{id}", Viewer,
             Doc::new("getCredentialsTask", "Credentials", "Retrieve a credentials task by its ID").with(vec![Param::id()])
-                .answers(vec![Answer::json(200, "The task", "CredentialsTask"), Answer::error(400), Answer::error(404)]),
+                .answers(vec![Answer::json(200, "The task", "CredentialsTask"), Answer::error(400)]),
             get(credentials::look::get)),
         route(Method::PATCH, "/v1/credentials/tasks/{id}", Admin,
             Doc::new("retryCredentialsTask", "Credentials", "Retry a failed credentials task, with a new spec or as it was").with(vec![Param::id()]).body(Body::Optional("CredentialsUpdateSpec"))
-                .answers(vec![Answer::json(202, "The task, running again", "Task"), Answer::error(400), Answer::error(404)]),
+                .answers(vec![Answer::json(202, "The task, running again", "Task"), Answer::error(400)]),
             patch(credentials::act::retry)),
         route(Method::DELETE, "/v1/credentials/tasks/{id}", Admin,
             Doc::new("cancelCredentialsTask", "Credentials", "Give a failed credentials task up; its resources are free").with(vec![Param::id()])
-                .answers(vec![Answer::json(202, "The task", "Task"), Answer::error(400), Answer::error(404)]),
+                .answers(vec![Answer::json(202, "The task", "Task"), Answer::error(400)]),
             delete(credentials::act::cancel)),
         route(Method::GET, "/v1/credentials/tasks/{id}/subtasks/{subtaskId}", Viewer,
             Doc::new("getCredentialsSubTask", "Credentials", "Retrieve a sub-task of a credentials task").with(vec![Param::id(), Param::credentials_sub_task()])
-                .answers(vec![Answer::json(200, "The sub-task", "CredentialsSubTask"), Answer::error(400), Answer::error(404)]),
+                .answers(vec![Answer::json(200, "The sub-task", "CredentialsSubTask"), Answer::error(400)]),
             get(credentials::look::sub_task)),
         route(Method::GET, "/v1/credentials/tasks/{id}/resource-credentials", Viewer,
             Doc::new("getResourceCredentials", "Credentials", "Retrieve which credentials a task is about, without passwords").with(vec![Param::id()])
-                .answers(vec![Answer::list(200, "By resource", "ResourceCredentials"), Answer::error(400), Answer::error(404)]),
+                .answers(vec![Answer::list(200, "By resource", "ResourceCredentials"), Answer::error(400)]),
             get(credentials::look::resource_credentials)),
         route(Method::GET, "/v1/resources/locks", Viewer,
             Doc::new("getLocks", "Administration", "Retrieve what tasks have for themselves, and who waits for it").with(Param::locks())
@@ -303,7 +304,8 @@ pub(crate) fn router(app: App) -> Router {
     for path in RESERVED {
         router = router.route(path, axum::routing::any(reserved));
     }
-    router.fallback(bound::bound).method_not_allowed_fallback(wrong_method).with_state(app)
+    let conform = from_fn_with_state(app.config.clone(), declared::conform);
+    router.fallback(bound::bound).method_not_allowed_fallback(wrong_method).layer(conform).with_state(app)
 }
 
 /// Whether that is the `operationId` of a call that somebody of that role may make with a credential.

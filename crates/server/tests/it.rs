@@ -5,11 +5,14 @@ mod it {
     mod access;
     mod bad_input;
     mod bounds;
+    mod clients;
     mod credentials;
+    mod declared;
     mod depth;
     mod documented;
     mod echo;
     mod history;
+    mod imports;
     mod nul;
     mod openapi;
     mod quirks;

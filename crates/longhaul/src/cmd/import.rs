@@ -5,7 +5,8 @@ use std::io::Read;
 use std::path::Path;
 
 use anyhow::{Context as _, anyhow};
-use longhaul_client::Imported;
+use longhaul_client::{ClientError, Imported};
+use longhaul_model::encoding;
 use longhaul_model::text::without_value;
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -28,22 +29,22 @@ pub(crate) async fn run(args: &ImportArgs, context: &Context) -> Result<Code, Fa
         return Err(anyhow!("{}: there is no task in it", name(&args.file)).into());
     }
     let bar = bar("{wide_bar} {human_pos} of {human_len} tasks, {rate}", tasks.len() as u64)?;
-    let mut sum = Imported::default();
+    let (mut sum, mut sent) = (Imported::default(), 0);
     for piece in pieces(&tasks) {
         let body = format!("[{}]", piece.iter().map(|task| task.get()).collect::<Vec<_>>().join(","));
         let done = match context.client.import_tasks(body.into_bytes()).await {
             Ok(done) => done,
             Err(e) => {
                 bar.finish_and_clear();
-                let sent = sum.imported + sum.replaced + sum.kept;
                 if sent > 0 {
                     context
                         .out
                         .remark(&format!("{sent} of {} tasks were imported before this:", tasks.len()))?;
                 }
-                return Err(e.into());
+                return Err(placed(e, sent, &tasks, &text).into());
             }
         };
+        sent += piece.len();
         sum.imported += done.imported;
         sum.replaced += done.replaced;
         sum.kept += done.kept;
@@ -74,13 +75,32 @@ fn name(file: &Path) -> String {
     if file.as_os_str() == "-" { "standard input".to_owned() } else { file.display().to_string() }
 }
 
+/// The text of a file in UTF-8 or, as PowerShell writes it, in UTF-16.
 fn read(file: &Path) -> anyhow::Result<String> {
+    let mut bytes = Vec::new();
     if file.as_os_str() == "-" {
-        let mut text = String::new();
-        std::io::stdin().read_to_string(&mut text).context("standard input")?;
-        return Ok(text);
+        std::io::stdin().read_to_end(&mut bytes).context("standard input")?;
+    } else {
+        bytes = std::fs::read(file).with_context(|| file.display().to_string())?;
     }
-    std::fs::read_to_string(file).with_context(|| file.display().to_string())
+    let text = encoding::text_of(&bytes).map_err(|e| anyhow!("{}: {e}", name(file)))?;
+    Ok(text.into_owned())
+}
+
+/// A refusal of one task, said with its place in the file instead of that in the request; `sent` tasks went before.
+fn placed(e: ClientError, sent: usize, tasks: &[&RawValue], text: &str) -> ClientError {
+    let ClientError::Refused { status, mut error } = e else { return e };
+    let pointer = error.context.get("pointer").and_then(|pointer| pointer.as_str()).unwrap_or_default();
+    let index =
+        pointer.strip_prefix("/elements/").and_then(|rest| rest.split('/').next()?.parse::<usize>().ok());
+    if let Some((n, task)) = index.and_then(|n| Some((n, tasks.get(sent + n)?))) {
+        // Both are of the same text.
+        let at = (task.get().as_ptr() as usize).saturating_sub(text.as_ptr() as usize);
+        let line = text.get(..at).unwrap_or_default().matches('\n').count() + 1;
+        let here = format!("task {} (line {line})", sent + n + 1);
+        error.message = error.message.replacen(&format!("task {}", n + 1), &here, 1);
+    }
+    ClientError::Refused { status, error }
 }
 
 #[derive(Deserialize)]

@@ -54,7 +54,7 @@ pub(crate) async fn bound(State(app): State<App>, request: Request<Body>) -> Res
         key: key.map(|key| key.with(&app, &caller, &format!("{method} {path}"), &body)),
         room: Some(body.into_room()),
     };
-    accept(&app, submit, wait).await
+    accept(&app, &caller, submit, wait).await
 }
 
 /// No body, `null` and an empty object are the same: clients of such calls send any of them.

@@ -22,7 +22,7 @@ use std::sync::Arc;
 use longhaul_auth::Auth;
 use longhaul_engine::{Engine, Node};
 
-use crate::config::ServerConfig;
+use crate::config::{Dialects, ServerConfig};
 use crate::share::Shares;
 
 /// What every call has at hand.
@@ -31,6 +31,8 @@ pub(crate) struct App {
     pub(crate) engine: Engine,
     pub(crate) auth: Arc<Auth>,
     pub(crate) config: Arc<ServerConfig>,
+    /// How the Tasks API is spoken with whom.
+    pub(crate) dialects: Dialects,
     pub(crate) shares: Arc<Shares>,
     /// This node.
     pub(crate) node: Arc<Node>,

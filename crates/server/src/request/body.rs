@@ -1,5 +1,6 @@
 //! Bodies: read within their limits, and as JSON.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,6 +11,7 @@ use http::{HeaderMap, Request, StatusCode};
 use http_body_util::BodyExt;
 use hyper::body::Body as _;
 use longhaul_engine::Room;
+use longhaul_model::encoding::{self, BadEncoding};
 use longhaul_model::{Fault, text, value, weight};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -100,10 +102,7 @@ pub(crate) async fn any_json_body(
             return Err(e);
         }
     };
-    if let Err(e) = std::str::from_utf8(&bytes) {
-        let message = format!("the body is not valid UTF-8 from byte {} on", e.valid_up_to());
-        return Err(ApiError::bad("MALFORMED_JSON", message));
-    }
+    let bytes = in_utf8(bytes, &mut room, limits).await?;
     if value::nesting(&bytes) > limits.depth {
         let message = format!("the body is nested deeper than {} levels", limits.depth);
         return Err(ApiError::bad("MALFORMED_JSON", message));
@@ -130,6 +129,24 @@ pub(crate) async fn any_json_body(
         enlarge(&mut room, bytes.len() + values).await?;
     }
     Ok(Json { bytes, room })
+}
+
+/// A body in UTF-8 without byte order mark, whichever encoding it came in.
+async fn in_utf8(bytes: Bytes, room: &mut Room, limits: &Limits) -> Result<Bytes, ApiError> {
+    let unreadable = |e: BadEncoding| ApiError::bad("MALFORMED_JSON", format!("the body is no text: {e}"));
+    let text = match encoding::text_of(&bytes).map_err(unreadable)? {
+        Cow::Borrowed(text) => {
+            let mark = bytes.len() - text.len();
+            return Ok(bytes.slice(mark..));
+        }
+        Cow::Owned(text) => text,
+    };
+    if text.len() > SMALL {
+        // Anew, as it was read with no more room than its own.
+        *room = limits.bodies.room();
+        enlarge(room, bytes.len() + text.len()).await?;
+    }
+    Ok(text.into())
 }
 
 /// A body of JSON, with the room that it and its values take.

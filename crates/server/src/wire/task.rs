@@ -8,6 +8,7 @@ use longhaul_model::{
 use serde_json::Value;
 
 use super::{Json, lock};
+use crate::api::tasks::import;
 use crate::error::task_unreadable;
 
 /// What a reader wants to see of a task.
@@ -78,7 +79,7 @@ pub(crate) struct Extras {
 pub(crate) fn stored(json: &mut Json, task: &Stored, view: View, extras: &Extras) {
     match task {
         Stored::Own(record) => own(json, record, view, extras),
-        Stored::Imported { json: text, .. } => json.raw(text),
+        Stored::Imported { json: text, .. } => json.raw(&import::readable(text)),
         Stored::Damaged(task) => damaged(json, task, view),
     }
 }

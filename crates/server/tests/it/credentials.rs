@@ -83,7 +83,7 @@ async fn failed_one_holds_its_resources_until_retried() {
     let id = change(&server, "ROTATE", "esxi-1").await.json()["id"].as_str().unwrap().to_owned();
     assert_eq!(ended(&server, &id).await["status"], "FAILED");
     let refused = change(&server, "ROTATE", "ESXI-1").await;
-    assert_eq!((refused.status.as_u16(), refused.code().as_str()), (409, "RESOURCES_LOCKED"));
+    assert_eq!((refused.status.as_u16(), refused.code().as_str()), (400, "RESOURCES_LOCKED"));
     assert_eq!(refused.json()["arguments"], json!([id]));
 
     let path = format!("/v1/tasks/{id}");
@@ -152,7 +152,7 @@ async fn specs_and_other_tasks_are_refused_by_name() {
     server.workflow("w", vec![json!({})]).await;
     let task = server.run("w").await;
     let other = server.get(&format!("/v1/credentials/tasks/{}", task["id"].as_str().unwrap())).await;
-    assert_eq!((other.status.as_u16(), other.code().as_str()), (404, "CREDENTIALS_TASK_NOT_FOUND"));
+    assert_eq!((other.status.as_u16(), other.code().as_str()), (400, "CREDENTIALS_TASK_NOT_FOUND"));
     let start = json!({ "workflow": "update", "input": spec("UPDATE", "esxi-1") });
     assert_eq!(server.send("POST", "/v1/tasks", Some(start)).await.code(), "CREDENTIALS_OWN_CALL");
     let second = json!({ "name": "second", "type": "CREDENTIALS_UPDATE", "title": "x", "credentials": "UPDATE",

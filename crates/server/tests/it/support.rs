@@ -1,5 +1,8 @@
 //! A server on a free port with a store of its own, and a client.
 
+#[path = "official.rs"]
+mod official;
+
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -201,9 +204,14 @@ pub(crate) struct Answer {
 
 impl Answer {
     pub(crate) async fn of(request: reqwest::RequestBuilder) -> Answer {
-        let response = request.send().await.unwrap();
+        let (client, request) = request.build_split();
+        let request = request.unwrap();
+        let (method, path) = (request.method().to_string(), request.url().path().to_owned());
+        let response = client.execute(request).await.unwrap();
         let (status, headers) = (response.status(), response.headers().clone());
-        Answer { status, headers, text: response.text().await.unwrap() }
+        let text = response.text().await.unwrap();
+        official::check(&method, &path, status.as_u16(), &text);
+        Answer { status, headers, text }
     }
 
     pub(crate) fn json(&self) -> Value {

@@ -19,8 +19,8 @@ pub(crate) async fn cancel(State(app): State<App>, caller: Caller, Id(id): Id) -
         .cancel(id, caller.audit())
         .await
         .map_err(|e| ApiError::of_command(e, "TA_TASK_CAN_NOT_BE_CANCELLED"))?;
-    Ok(match app.config.wire.action_body {
-        ActionBody::Task => answer(&app, &task),
+    Ok(match caller.wire().action_body {
+        ActionBody::Task => answer(&caller, &task),
         ActionBody::Empty => respond::empty(StatusCode::OK),
     })
 }

@@ -8,7 +8,7 @@ use http::StatusCode;
 use http::header::{self, HeaderValue};
 use longhaul_engine::Stored;
 use longhaul_model::workflow::CompiledAction;
-use longhaul_model::{TaskStatus, WaitingFor};
+use longhaul_model::{StatusStyle, TaskStatus, WaitingFor};
 
 use super::view::{self, Shown};
 use crate::access::Caller;
@@ -27,7 +27,7 @@ pub(crate) async fn get(
     known: IfNoneMatch,
 ) -> Result<Response, ApiError> {
     let parameters = Parameters::parse(text.as_deref(), &app.config.limits)?;
-    let shown = view::shown(&parameters, &app.config.wire, false)?;
+    let shown = view::shown(&parameters, caller.wire(), false)?;
     let task = match view::wait(&parameters)? {
         None => app.engine.get(id)?,
         Some(limit) => {
@@ -84,6 +84,7 @@ fn tag(task: &Stored, shown: &Shown) -> String {
                 view.attempt,
                 view.version,
                 view.sub_tasks,
+                view.style == StatusStyle::Constant,
                 shown.input,
                 shown.labels,
                 shown.outputs,

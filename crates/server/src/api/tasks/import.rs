@@ -1,4 +1,10 @@
-//! `POST /v1/tasks/import`: tasks as a Tasks API returned them, kept to the letter.
+//! `POST /v1/tasks/import`: tasks as a Tasks API returned them, kept to the letter but for nulls and facts that are
+//! not text, which no typed client could read.
+
+mod fitted;
+mod official;
+
+use std::borrow::Cow;
 
 use axum::body::Body;
 use axum::extract::State;
@@ -9,10 +15,13 @@ use longhaul_model::{Resource, TaskStatus, Timestamp};
 use serde::Deserialize;
 use serde_json::json;
 use serde_json::value::RawValue;
+use uuid::Uuid;
+
+use fitted::Unfit;
 
 use crate::access::Caller;
 use crate::api::App;
-use crate::error::ApiError;
+use crate::error::{ApiError, shortened};
 use crate::request::{self, unsaid};
 use crate::respond;
 
@@ -29,6 +38,14 @@ struct TaskIn {
     completion_timestamp: Option<String>,
     resources: Option<Vec<Resource>>,
 }
+
+#[derive(Deserialize)]
+struct Identity {
+    id: Option<String>,
+}
+
+/// The longest type of a task or resource, in characters: what an index takes.
+const LONGEST_TYPE: usize = 200;
 
 #[derive(Deserialize)]
 struct PageIn<'a> {
@@ -52,12 +69,41 @@ pub(crate) async fn import(
 }
 
 fn tasks(bytes: &[u8]) -> Result<Vec<ImportedTask>, ApiError> {
-    let tasks = elements(bytes)?.into_iter().enumerate().map(|(n, raw)| {
-        task(raw).map_err(|message| {
-            ApiError::field(&format!("/elements/{n}"), format!("task {}: {message}", n + 1))
-        })
-    });
-    tasks.collect()
+    elements(bytes)?
+        .into_iter()
+        .enumerate()
+        .map(|(n, raw)| task(raw).map_err(|e| refused(n, raw, e)))
+        .collect()
+}
+
+/// The refusal of an import for one of its tasks, named by its place and its id.
+fn refused(n: usize, raw: &RawValue, Unfit { pointer, message, cut }: Unfit) -> ApiError {
+    let id = serde_json::from_str::<Identity>(raw.get()).ok().and_then(|one| one.id);
+    // Anything else may be a secret in the wrong place.
+    let id = id.and_then(|id| Uuid::try_parse(&id).ok());
+    let whose = id.map_or_else(|| "without a valid ID".to_owned(), |id| format!("with ID {id}"));
+    let place = pointer.trim_start_matches('/').replace('/', ".");
+    let place = if place.is_empty() { String::new() } else { format!("{}: ", shortened(&place)) };
+    let message = format!("task {} {whose}: {place}{message}", n + 1);
+    let e = ApiError::field(&format!("/elements/{n}{pointer}"), message);
+    let e = if cut {
+        e.remedy("Write the file again with `ConvertTo-Json -Depth 20`: what is nested deeper than its depth is cut off")
+    } else {
+        e.remedy("Leave this task out, or correct it: nothing of the request was imported")
+    };
+    match id {
+        Some(id) => e.argument(&id.to_string()),
+        None => e,
+    }
+}
+
+/// An imported task as every client can read it: earlier versions kept nulls and facts that are not text.
+pub(crate) fn readable(json: &str) -> Cow<'_, str> {
+    if !json.contains("null") && !json.contains("\"context\"") {
+        return json.into();
+    }
+    let fitted = serde_json::from_str(json).ok().and_then(|raw| fitted::task(raw).ok());
+    fitted.map_or(Cow::Borrowed(json), Cow::Owned)
 }
 
 /// The JSON of each task that would be kept, or why none would be.
@@ -80,49 +126,41 @@ fn elements(bytes: &[u8]) -> Result<Vec<&RawValue>, ApiError> {
     }
 }
 
-fn task(raw: &RawValue) -> Result<ImportedTask, String> {
-    let given: TaskIn = serde_json::from_str(raw.get()).map_err(|e| unsaid(&e))?;
-    let time = |name: &str, text: &str| text.parse::<Timestamp>().map_err(|e| format!("{name}: {e}"));
+fn task(raw: &RawValue) -> Result<ImportedTask, Unfit> {
+    let json = fitted::task(raw)?;
+    let wrong = |pointer: &str, message: String| Unfit { pointer: pointer.to_owned(), message, cut: false };
+    let given: TaskIn = serde_json::from_str(&json).map_err(|e| wrong("", unsaid(&e)))?;
+    let time = |member: &str, text: &str| {
+        text.parse::<Timestamp>().map_err(|e| wrong(&format!("/{member}"), e.to_string()))
+    };
+    let resources = given.resources.unwrap_or_default();
+    // Totals are counted by both.
+    if given.kind.as_deref().is_some_and(is_long) {
+        return Err(wrong("/type", format!("a type has at most {LONGEST_TYPE} characters")));
+    }
+    if let Some(n) = resources.iter().position(|resource| is_long(&resource.kind)) {
+        return Err(wrong(
+            &format!("/resources/{n}/type"),
+            format!("a type has at most {LONGEST_TYPE} characters"),
+        ));
+    }
     Ok(ImportedTask {
-        id: given.id.parse().map_err(|_| "id: this is no UUID".to_owned())?,
+        id: given.id.parse().map_err(|_| wrong("/id", "this is no UUID".to_owned()))?,
         name: given.name,
         kind: given.kind.unwrap_or_default(),
         status: TaskStatus::parse(&given.status)
-            .ok_or_else(|| "status: this is no status of a task".to_owned())?,
+            .ok_or_else(|| wrong("/status", "this is no status of a task".to_owned()))?,
         created_at: time("creationTimestamp", &given.creation_timestamp)?,
         completed_at: given
             .completion_timestamp
             .as_deref()
             .map(|text| time("completionTimestamp", text))
             .transpose()?,
-        resources: given.resources.unwrap_or_default(),
-        json: minified(raw.get()),
+        resources,
+        json,
     })
 }
 
-/// The same JSON without the white space between its tokens.
-fn minified(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    let (mut quoted, mut escaped) = (false, false);
-    for c in text.chars() {
-        if quoted {
-            out.push(c);
-            (quoted, escaped) = (escaped || c != '"', !escaped && c == '\\');
-        } else if !c.is_ascii_whitespace() {
-            out.push(c);
-            quoted = c == '"';
-        }
-    }
-    out
-}
-
-#[cfg(test)]
-mod tests {
-    use super::minified;
-
-    #[test]
-    fn minified_text_is_the_same_json() {
-        let text = "{ \"a\\\" b\" : [ 1.50 , \"x \\\\\" ] ,\n\t\"c\" : \"\\u0026 \\\\u0026\" }";
-        assert_eq!(minified(text), "{\"a\\\" b\":[1.50,\"x \\\\\"],\"c\":\"\\u0026 \\\\u0026\"}");
-    }
+fn is_long(kind: &str) -> bool {
+    kind.chars().nth(LONGEST_TYPE).is_some()
 }

@@ -6,6 +6,7 @@ use http::StatusCode;
 use longhaul_engine::{Stored, TaskQuery};
 
 use super::{query, view};
+use crate::access::Caller;
 use crate::api::App;
 use crate::error::ApiError;
 use crate::request::Parameters;
@@ -16,10 +17,14 @@ use crate::wire::{self, Extras};
 const MOST_CHILDREN: u32 = 1_000;
 
 /// A page of tasks and the exact total.
-pub(crate) async fn list(State(app): State<App>, RawQuery(text): RawQuery) -> Result<Response, ApiError> {
+pub(crate) async fn list(
+    State(app): State<App>,
+    caller: Caller,
+    RawQuery(text): RawQuery,
+) -> Result<Response, ApiError> {
     let parameters = Parameters::parse(text.as_deref(), &app.config.limits)?;
-    let asked = query::read(&parameters, &app.config.wire)?;
-    let shown = view::shown(&parameters, &app.config.wire, true)?;
+    let asked = query::read(&parameters, caller.wire())?;
+    let shown = view::shown(&parameters, caller.wire(), true)?;
     let children = if shown.children { MOST_CHILDREN } else { 0 };
     let page = app.engine.list(TaskQuery { children, ..asked.query }).await?;
     let total = asked.cap.map_or(page.total, |cap| page.total.min(cap));

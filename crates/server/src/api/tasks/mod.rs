@@ -20,13 +20,13 @@ use axum::response::Response;
 use http::StatusCode;
 use longhaul_engine::Stored;
 
-use super::App;
+use crate::access::Caller;
 use crate::respond;
 use crate::wire::{self, Extras, Json, View};
 
 /// A task as JSON, with what one task shows by default.
-pub(crate) fn body(app: &App, task: &Stored) -> Vec<u8> {
-    let wire = &app.config.wire;
+pub(crate) fn body(caller: &Caller, task: &Stored) -> Vec<u8> {
+    let wire = caller.wire();
     let view =
         if wire.extensions { View::extended(wire.status_style) } else { View::documented(wire.status_style) };
     let mut json = Json::new(2048);
@@ -35,6 +35,6 @@ pub(crate) fn body(app: &App, task: &Stored) -> Vec<u8> {
 }
 
 /// 200 with the task.
-pub(crate) fn answer(app: &App, task: &Stored) -> Response {
-    respond::json(StatusCode::OK, body(app, task))
+pub(crate) fn answer(caller: &Caller, task: &Stored) -> Response {
+    respond::json(StatusCode::OK, body(caller, task))
 }

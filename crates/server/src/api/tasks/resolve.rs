@@ -51,7 +51,7 @@ pub(crate) async fn resolve(
     if given.all || given.sub_tasks.is_some() || given.outcome == Some(OutcomeBody::Skipped) {
         let (several, what) = several(given)?;
         let task = app.engine.decide(id, several, what, &reason, caller.audit()).await?;
-        return Ok(answer(&app, &task));
+        return Ok(answer(&caller, &task));
     }
     let verdict = match (given.sub_task, given.outcome) {
         (Some(sub_task), Some(outcome)) => {
@@ -73,7 +73,7 @@ pub(crate) async fn resolve(
         }
     };
     let task = app.engine.resolve(id, &reason, verdict, caller.audit()).await?;
-    Ok(answer(&app, &task))
+    Ok(answer(&caller, &task))
 }
 
 /// Which sub-tasks are decided alike, and how.

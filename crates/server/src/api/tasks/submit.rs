@@ -46,7 +46,7 @@ pub(crate) async fn submit(
     let key = key.map(|key| key.with(&app, &caller, "POST /v1/tasks", &bytes));
     let mut submit = checked(given, key, &caller)?;
     submit.room = Some(bytes.into_room());
-    accept(&app, submit, wait).await
+    accept(&app, &caller, submit, wait).await
 }
 
 fn checked(
@@ -94,6 +94,7 @@ pub(crate) fn wait(app: &App, uri: &Uri) -> Result<Option<Duration>, ApiError> {
 /// Hands a submission on and answers 202 with its task.
 pub(crate) async fn accept(
     app: &App,
+    caller: &Caller,
     submit: SubmitRequest,
     wait: Option<Duration>,
 ) -> Result<Response, ApiError> {
@@ -101,12 +102,12 @@ pub(crate) async fn accept(
         None => app.engine.submit(submit).await?,
         Some(limit) => app.engine.submit_and_wait(submit, limit).await?,
     };
-    Ok(accepted(app, &submitted))
+    Ok(accepted(caller, &submitted))
 }
 
 /// 202 with the task, and where to look at it.
-pub(crate) fn accepted(app: &App, submitted: &Submitted) -> Response {
-    let mut response = respond::json(StatusCode::ACCEPTED, body(app, &submitted.task));
+pub(crate) fn accepted(caller: &Caller, submitted: &Submitted) -> Response {
+    let mut response = respond::json(StatusCode::ACCEPTED, body(caller, &submitted.task));
     let headers = response.headers_mut();
     if let Ok(location) = HeaderValue::from_str(&format!("/v1/tasks/{}", submitted.task.id())) {
         headers.insert(header::LOCATION, location);

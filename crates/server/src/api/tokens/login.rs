@@ -11,6 +11,7 @@ use serde_json::json;
 
 use crate::access::Caller;
 use crate::api::App;
+use crate::config::Client;
 use crate::error::ApiError;
 use crate::request;
 use crate::respond;
@@ -31,9 +32,18 @@ pub(crate) async fn login(
     caller: Caller,
     request: Request<Body>,
 ) -> Result<Response, ApiError> {
+    let headers = request.headers().clone();
     let bytes = request::public_body(request, &app.config.limits).await?;
-    let pair = app.auth.login(wanted(request::parsed(&bytes)?)?, caller.address()).await?;
-    let status = StatusCode::from_u16(app.config.wire.login_status).unwrap_or(StatusCode::CREATED);
+    let spec: TokenCreationSpec = request::parsed(&bytes)?;
+    let key = spec.api_key.clone();
+    let pair = app.auth.login(wanted(spec)?, caller.address()).await?;
+    let client = Client {
+        who: Some(&pair.principal),
+        credential: key.as_ref().map(|key| key.as_str()),
+        headers: &headers,
+    };
+    let status = app.dialects.of(&client, &app.auth).login_status;
+    let status = StatusCode::from_u16(status).unwrap_or(StatusCode::CREATED);
     let body = json!({ "accessToken": *pair.access_token, "refreshToken": { "id": pair.refresh_id } });
     Ok(respond::value(status, &body))
 }

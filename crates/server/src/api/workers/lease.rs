@@ -5,6 +5,7 @@ use axum::extract::State;
 use axum::response::Response;
 use http::{Request, StatusCode};
 use longhaul_engine::{Assigned, Assignment};
+use longhaul_model::Span;
 
 use super::spec::LeaseSpec;
 use crate::access::Caller;
@@ -13,6 +14,9 @@ use crate::error::ApiError;
 use crate::request;
 use crate::respond;
 use crate::wire::Json;
+
+/// Pause until the next request to a server that stops.
+const DRAINING: Span = Span(500);
 
 /// Attempts for a worker.
 pub(crate) async fn lease(
@@ -32,7 +36,10 @@ pub(crate) async fn lease(
 /// What a worker was given.
 pub(super) fn members(json: &mut Json, assigned: &Assigned) {
     json.key("leases").list(&assigned.leases, assignment);
-    json.key("retryAfterMs").value(&assigned.retry_after.0);
+    // A worker that obeys must not ask a server that ends as fast as it can answer.
+    let retry_after =
+        if assigned.draining { assigned.retry_after.max(DRAINING) } else { assigned.retry_after };
+    json.key("retryAfterMs").value(&retry_after.0);
     if assigned.draining {
         json.key("draining").value(&true);
     }

@@ -66,14 +66,14 @@ struct ReleasedSpec {
 }
 
 impl FailedSpec {
-    fn ending(self) -> (String, Ending, Vec<LineSpec>) {
-        let fault = self.error.fault();
+    fn ending(self, pointer: &str) -> Result<(String, Ending, Vec<LineSpec>), ApiError> {
+        let fault = self.error.fault(pointer)?;
         let failure = match (self.abandoned, self.outcome_unknown) {
             (true, _) => Failure::Abandoned { fault },
             (false, true) => Failure::Unknown { fault },
             (false, false) => Failure::Error { fault, retryable: self.retryable },
         };
-        (self.lease, Ending::Failed(failure), self.log)
+        Ok((self.lease, Ending::Failed(failure), self.log))
     }
 }
 
@@ -126,8 +126,9 @@ fn reports(given: ReportSpec, env: &Env) -> Result<(Vec<String>, Vec<WorkerRepor
         add(one.lease, format!("/completed/{n}"), Ending::Completed { output: one.output }, one.log)?;
     }
     for (n, one) in given.failed.into_iter().enumerate() {
-        let (lease, ending, log) = one.ending();
-        add(lease, format!("/failed/{n}"), ending, log)?;
+        let pointer = format!("/failed/{n}");
+        let (lease, ending, log) = one.ending(&pointer)?;
+        add(lease, pointer, ending, log)?;
     }
     for (n, one) in given.released.into_iter().enumerate() {
         add(one.lease, format!("/released/{n}"), Ending::Released, Vec::new())?;

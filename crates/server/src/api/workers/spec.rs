@@ -212,13 +212,22 @@ struct CauseSpec {
 }
 
 impl ErrorSpec {
-    pub(super) fn fault(self) -> Fault {
+    /// The error; whoever reads the task must learn what happened, so neither code nor message is blank. `pointer`
+    /// is where the attempt stands in the body.
+    pub(super) fn fault(self, pointer: &str) -> Result<Fault, ApiError> {
+        for (member, text) in [("code", &self.code), ("message", &self.message)] {
+            if text.trim().is_empty() {
+                let message = format!("an attempt that failed needs an error with a {member}");
+                return Err(ApiError::field(&format!("{pointer}/error/{member}"), message)
+                    .remedy("Say what failed: a stable code such as HOST_UNREACHABLE, and a sentence"));
+            }
+        }
         let mut fault = Fault::new(self.code, self.message);
         fault.remediation_message = self.remediation;
         for cause in self.causes {
             fault = fault.cause(cause.kind, cause.message);
         }
         fault.context = self.context;
-        fault
+        Ok(fault)
     }
 }

@@ -119,6 +119,7 @@ fn lease_state() -> Value {
         json!({
             "lease": text("Which"), "state": { "type": "string", "enum": ["live", "cancelled", "lost"] },
             "expiresInMs": count("How long it lasts from now"),
+            "error": { "$ref": "#/components/schemas/Error", "description": "What of its sign of life cannot be read; nothing else of it counts" },
         }),
     )
 }

@@ -20,8 +20,6 @@ async fn bad_calls_are_refused_by_member_and_change_nothing() {
         body
     };
     let many: Vec<Value> = (0..1_025).map(|_| json!({ "lease": lease })).collect();
-    let stages: Vec<Value> =
-        (0..101).map(|n| json!({ "name": n.to_string(), "status": "PENDING" })).collect();
     for (verb, body, pointer) in [
         ("lease", json!({ "worker": "short", "queues": ["q"] }), "/worker"),
         ("lease", json!({ "worker": "a name with spaces in it", "queues": ["q"] }), "/worker"),
@@ -38,23 +36,7 @@ async fn bad_calls_are_refused_by_member_and_change_nothing() {
         ("lease", ask(json!({ "lease": "999ms" })), "/lease"),
         ("lease", ask(json!({ "lease": "2h" })), "/lease"),
         ("lease", ask(json!({ "queue": "q" })), "/queue"),
-        ("heartbeat", json!({ "worker": name, "leases": [{ "lease": "nonsense" }] }), "/leases/0/lease"),
-        (
-            "heartbeat",
-            json!({ "worker": name, "leases": [{ "lease": lease, "progress": 101 }] }),
-            "/leases/0/progress",
-        ),
-        (
-            "heartbeat",
-            json!({ "worker": name, "leases": [{ "lease": lease, "stages": stages }] }),
-            "/leases/0/stages",
-        ),
         ("heartbeat", json!({ "worker": name, "leases": many }), "/leases"),
-        (
-            "heartbeat",
-            json!({ "worker": name, "leases": [{ "lease": lease, "stages": [{ "name": "x", "status": "DONE" }] }] }),
-            "/leases/0/stages/0/status",
-        ),
         ("complete", json!({ "worker": name, "completed": [{ "lease": "1.2.3" }] }), "/completed/0/lease"),
         (
             "complete",
@@ -73,6 +55,16 @@ async fn bad_calls_are_refused_by_member_and_change_nothing() {
             "fail",
             json!({ "worker": name, "failed": [{ "lease": "x", "error": { "code": "X", "message": "y" } }] }),
             "/failed/0/lease",
+        ),
+        (
+            "fail",
+            json!({ "worker": name, "failed": [{ "lease": lease, "error": { "code": " ", "message": "y" } }] }),
+            "/failed/0/error/code",
+        ),
+        (
+            "complete",
+            json!({ "worker": name, "failed": [{ "lease": lease, "error": { "code": "X", "message": "" } }] }),
+            "/failed/0/error/message",
         ),
     ] {
         let answer = server.send("POST", &format!("/v1/workers/{verb}"), Some(body.clone())).await;
@@ -100,4 +92,49 @@ async fn bad_calls_are_refused_by_member_and_change_nothing() {
     }
     assert_eq!(task(&server, &id).await, before);
     assert_eq!(worker.complete(&lease, json!(1)).await.0, 200, "the lease lives");
+}
+
+/// One bad lease of a heartbeat costs only itself: whatever stands in its place, the others live on.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn heartbeat_judges_each_lease_alone() {
+    let server = Running::start().await;
+    workflow(&server, vec![json!({})]).await;
+    start(&server).await;
+    let worker = Worker::new(&server, "a");
+    let lease = worker.lease_one().await;
+    let stages: Vec<Value> =
+        (0..101).map(|n| json!({ "name": n.to_string(), "status": "PENDING" })).collect();
+    for (bad, pointer) in [
+        (json!({ "lease": "nonsense" }), "/leases/1/lease"),
+        (json!({ "lease": 7 }), "/leases/1/lease"),
+        (json!({}), "/leases/1"),
+        (json!("text"), "/leases/1"),
+        (json!([]), "/leases/1"),
+        (json!(null), "/leases/1"),
+        (json!({ "lease": lease, "progress": 101 }), "/leases/1/progress"),
+        (json!({ "lease": lease, "progress": -1 }), "/leases/1/progress"),
+        (json!({ "lease": lease, "progress": 1.5 }), "/leases/1/progress"),
+        (json!({ "lease": lease, "stages": stages }), "/leases/1/stages"),
+        (
+            json!({ "lease": lease, "stages": [{ "name": "x", "status": "DONE" }] }),
+            "/leases/1/stages/0/status",
+        ),
+        (json!({ "lease": lease, "stages": [{ "status": "PENDING" }] }), "/leases/1/stages/0"),
+        (json!({ "lease": lease, "log": [7] }), "/leases/1/log/0"),
+        (json!({ "lease": lease, "unknown": 1 }), "/leases/1/unknown"),
+    ] {
+        let leases = json!([{ "lease": lease, "progress": 40 }, bad, { "lease": lease }]);
+        let body = json!({ "worker": worker.name, "leases": leases });
+        let answer = server.send("POST", "/v1/workers/heartbeat", Some(body)).await;
+        assert_eq!(answer.status, 200, "{bad}: {answer:?}");
+        let told = answer.json()["leases"].clone();
+        for n in [0, 2] {
+            assert_eq!((&told[n]["state"], told[n].get("error")), (&json!("live"), None), "{bad}: {told}");
+        }
+        // A sign of life is one, whatever else it says.
+        let names_it = bad["lease"] == json!(lease);
+        assert_eq!(told[1]["state"], if names_it { "live" } else { "lost" }, "{bad}: {told}");
+        assert_eq!(told[1]["error"]["errorCode"], "INVALID_REQUEST", "{told}");
+        assert_eq!(told[1]["error"]["context"]["pointer"], pointer, "{told}");
+    }
 }

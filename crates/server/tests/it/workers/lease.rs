@@ -145,6 +145,9 @@ async fn server_that_stops_leases_nothing_and_takes_results() {
     };
     let ((_, answer), ()) = tokio::join!(waiting, draining);
     assert_eq!((&answer["draining"], &answer["leases"]), (&json!(true), &json!([])));
+    assert!(answer["retryAfterMs"].as_u64().unwrap() >= 500, "{answer}");
+    let (_, again) = worker.call("lease", json!({ "queues": ["q"] })).await;
+    assert!(again["retryAfterMs"].as_u64().unwrap() >= 500, "{again}");
     assert_eq!(worker.complete(&lease, json!(1)).await.0, 200);
 }
 

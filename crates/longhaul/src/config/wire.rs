@@ -1,0 +1,123 @@
+//! The section `[wire]`: how the Tasks API is spoken, with all clients and with some of them.
+
+use longhaul_model::StatusStyle;
+use longhaul_server::{UserAgent, WireClient, WireConfig};
+use serde::{Deserialize, Deserializer, de};
+
+/// The section `[wire]`: for clients that expect one server's habits.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Wire {
+    /// How task statuses are spelled unless the workflow says.
+    pub(super) status_style: StatusStyle,
+    /// What a retry and a cancel answer.
+    pub(super) action_body: ActionBody,
+    /// What a login answers: 201, or 200.
+    login_status: u16,
+    /// How many tasks a page has unless asked for.
+    default_page_size: u32,
+    /// Whether tasks have members of Longhaul's own.
+    pub(super) extensions: bool,
+    /// Whether refusals have a code that the official document declares.
+    strict_codes: bool,
+    /// What is spoken otherwise with some clients.
+    clients: Vec<Client>,
+}
+
+/// An entry of `[[wire.clients]]`.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Client {
+    account: Option<String>,
+    api_key: Option<String>,
+    #[serde(default, deserialize_with = "pattern")]
+    user_agent: Option<UserAgent>,
+    status_style: Option<StatusStyle>,
+    login_status: Option<u16>,
+    default_page_size: Option<u32>,
+}
+
+impl Default for Wire {
+    fn default() -> Self {
+        Wire {
+            status_style: StatusStyle::Display,
+            action_body: ActionBody::Task,
+            login_status: 201,
+            default_page_size: 10,
+            extensions: true,
+            strict_codes: true,
+            clients: Vec::new(),
+        }
+    }
+}
+
+/// What a retry and a cancel answer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum ActionBody {
+    /// The task.
+    #[default]
+    Task,
+    /// Nothing, as the original does.
+    Empty,
+}
+
+fn pattern<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<UserAgent>, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    UserAgent::new(&text).map(Some).map_err(de::Error::custom)
+}
+
+impl Wire {
+    /// The section and key of a value that makes no sense, and what to write there.
+    pub(super) fn nonsense(&self) -> Option<(&'static str, &'static str, &'static str)> {
+        let status = |status: u16| ![200, 201].contains(&status);
+        let size = |size: u32| !(1..=100).contains(&size);
+        let of = |section, login: Option<u16>, page: Option<u32>| match (login, page) {
+            (_, Some(page)) if size(page) => Some((section, "default_page_size", "write 1 to 100")),
+            (Some(login), _) if status(login) => Some((section, "login_status", "write 200 or 201")),
+            _ => None,
+        };
+        let client = |one: &Client| {
+            let fault = of("wire.clients", one.login_status, one.default_page_size);
+            let named = one.account.is_some() || one.api_key.is_some() || one.user_agent.is_some();
+            let says =
+                one.status_style.is_some() || one.login_status.is_some() || one.default_page_size.is_some();
+            match (named, says) {
+                (false, _) => Some(("wire.clients", "", "say who it is: account, api_key or user_agent")),
+                (_, false) => Some((
+                    "wire.clients",
+                    "",
+                    "say what is different: status_style, login_status or default_page_size",
+                )),
+                (true, true) => fault,
+            }
+        };
+        of("wire", Some(self.login_status), Some(self.default_page_size))
+            .or_else(|| self.clients.iter().find_map(client))
+    }
+}
+
+impl From<Wire> for WireConfig {
+    fn from(wire: Wire) -> Self {
+        let client = |one: Client| WireClient {
+            account: one.account,
+            api_key: one.api_key,
+            user_agent: one.user_agent,
+            status_style: one.status_style,
+            login_status: one.login_status,
+            default_page_size: one.default_page_size,
+        };
+        WireConfig {
+            status_style: wire.status_style,
+            action_body: match wire.action_body {
+                ActionBody::Task => longhaul_server::ActionBody::Task,
+                ActionBody::Empty => longhaul_server::ActionBody::Empty,
+            },
+            login_status: wire.login_status,
+            default_page_size: wire.default_page_size,
+            extensions: wire.extensions,
+            strict_codes: wire.strict_codes,
+            clients: wire.clients.into_iter().map(client).collect(),
+        }
+    }
+}
