@@ -82,6 +82,7 @@ impl Places {
     fn node(&self, database: &str, data: &Path, keys: &Path, who: Who) -> Result<Server> {
         let (mut command, listen, log) = self.serve(data)?;
         command.env("LONGHAUL_DATABASE_URL", database).env("LONGHAUL_ADMIN_PASSWORD", PASSWORD);
+        command.env("LONGHAUL_ALLOW_UNSAFE_DATABASE", "true");
         command.env("LONGHAUL_KEY_FILE", keys.join("keys.json"));
         Server::start(command, listen, who, "/health/ready", &log)
     }

@@ -101,16 +101,19 @@ struct File {
 struct Database {
     url: Option<String>,
     connections: Option<usize>,
+    allow_unsafe: Option<bool>,
 }
 
 impl Database {
-    fn resolve(self, flag: Option<String>) -> Option<PostgresOptions> {
+    fn resolve(self, flag: Option<String>, allow_unsafe: bool) -> Option<PostgresOptions> {
         let connections = self.connections.unwrap_or(CONNECTIONS);
+        let allow_unsafe = allow_unsafe || self.allow_unsafe.unwrap_or_default();
         flag.or(self.url).map(|url| PostgresOptions {
             url,
             connections,
             keys: None,
             node: Node::default(),
+            allow_unsafe,
             before: None,
         })
     }
@@ -176,7 +179,7 @@ impl Config {
         };
         let defaults = EngineConfig::default();
         let demo = args.demo.or(file.demo).unwrap_or_default();
-        let database = file.database.resolve(args.database_url);
+        let database = file.database.resolve(args.database_url, args.allow_unsafe_database);
         if demo && database.is_some() {
             return Err(anyhow!(
                 "a demonstration keeps its tasks on this machine: leave out the database's URL, or --demo"
@@ -360,7 +363,7 @@ mod tests {
         assert_eq!(file.trusted_proxies, Proxies::new(["10.0.0.5", "10.1.0.0/16"]).unwrap());
         let files = Tls::Files { cert: "/etc/longhaul/cert.pem".into(), key: "/etc/longhaul/key.pem".into() };
         assert_eq!(file.tls.resolve(Path::new("/data")), files);
-        let database = file.database.resolve(None).unwrap();
+        let database = file.database.resolve(None, false).unwrap();
         assert_eq!((&*database.url, database.connections), ("postgres://longhaul@db1,db2/longhaul", 8));
         assert_eq!(file.engine.cancel_grace, Some(Span(5000)));
         assert_eq!(file.actions.command.resolve(), ["/usr/bin/uname".into()]);

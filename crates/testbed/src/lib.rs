@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 mod patroni;
+mod pooler;
 
 use std::fs::File;
 use std::io::{Error, Result};
@@ -18,6 +19,7 @@ use nix::unistd::{Pid, chown, geteuid};
 use tempfile::TempDir;
 
 pub use patroni::Patroni;
+pub use pooler::Pooler;
 
 /// The user who runs a server where the owner is root, as which a server refuses to run: `nobody`.
 const NOBODY: u32 = 65_534;

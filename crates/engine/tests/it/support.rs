@@ -33,6 +33,7 @@ pub(crate) async fn engine_on(url: &str, directory: &Path, env: Env) -> Engine {
         connections: 4,
         keys: None,
         node: Node::default(),
+        allow_unsafe: true,
         before: None,
     };
     let store = Postgres::open(&options, env.clone()).await.unwrap();

@@ -17,6 +17,7 @@ The configuration file is TOML; every key is optional:
   [database]                         # several nodes on one PostgreSQL, see --database-url
   url = \"postgres://longhaul@db1,db2/longhaul?sslmode=verify-full\"
   connections = 16                   # of one node
+  allow_unsafe = false               # true accepts a server with fsync = off: for tests
   [tls]
   mode = \"self-signed\"               # or off; without it, the certificate of these files:
   cert = \"/etc/longhaul/cert.pem\"    # the server's own, then those that lead to its authority
@@ -58,7 +59,8 @@ file seals secrets in the database: keep a copy of it, apart from the backups.
 With --database-url tasks are in a PostgreSQL database (15 or later), and any number of nodes work on it at once: each serves
 the whole API, and takes over from those that were not heard of for 10 seconds. A load balancer finds nodes by
 /health/ready, which answers 503 while one starts, stops or does not reach the database; a node waits for a database that is
-away. Every node has the same key file. The password is better in LONGHAUL_DATABASE_URL or in the configuration file than
+away. Parameters of the connection that the URL leaves open are taken from PGSERVICE, PGPASSWORD, PGPASSFILE or ~/.pgpass,
+PGSSLMODE and the like. Every node has the same key file. The password is better in LONGHAUL_DATABASE_URL or in the configuration file than
 on a command line that everybody sees.
 
 Plain HTTP is for this machine only: what crosses a network needs TLS (1.2 or 1.3). With --tls self-signed the server
@@ -81,6 +83,9 @@ pub(crate) struct ServeArgs {
     /// The PostgreSQL database where tasks are kept instead: postgres://user:password@host1,host2:port/database?sslmode=verify-full&sslrootcert=FILE
     #[arg(long, env = "LONGHAUL_DATABASE_URL", value_name = "URL", hide_env_values = true)]
     pub(crate) database_url: Option<String>,
+    /// Accept a PostgreSQL server that may lose tasks in a crash (fsync or full_page_writes off): for tests
+    #[arg(long, env = "LONGHAUL_ALLOW_UNSAFE_DATABASE", num_args = 0..=1, default_missing_value = "true", default_value = "false", value_name = "BOOL", hide_possible_values = true, hide_default_value = true)]
+    pub(crate) allow_unsafe_database: bool,
     /// The file of the keys that sign tokens and seal secrets [default: keys.json in the data directory]
     #[arg(long, env = "LONGHAUL_KEY_FILE", value_name = "FILE")]
     pub(crate) key_file: Option<PathBuf>,

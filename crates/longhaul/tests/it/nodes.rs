@@ -50,6 +50,7 @@ impl Site {
             .arg("--data-dir")
             .arg(self.home.path().join(name));
         command.env("LONGHAUL_DATABASE_URL", &self.url).env("LONGHAUL_ADMIN_PASSWORD", PASSWORD);
+        command.env("LONGHAUL_ALLOW_UNSAFE_DATABASE", "true");
         let child = command.stdout(Stdio::null()).stderr(log).spawn().expect("it starts");
         Node { child, address: format!("http://127.0.0.1:{port}") }
     }

@@ -3,6 +3,7 @@
 
 mod accounts;
 mod again;
+mod assumptions;
 mod audit;
 mod batch;
 mod claims;
@@ -85,6 +86,8 @@ pub struct PostgresOptions {
     pub keys: Option<String>,
     /// How this node introduces itself to the others.
     pub node: Node,
+    /// Accepts a server that may lose what it has confirmed (`fsync = off`): for tests.
+    pub allow_unsafe: bool,
     /// A turn that this process had before, if any: it is over, and nobody need wait until it was silent for long enough.
     pub before: Option<i64>,
 }

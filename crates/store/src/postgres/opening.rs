@@ -10,12 +10,12 @@ use tokio::sync::{Notify, Semaphore, mpsc};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
-use super::connect::Place;
+use super::connect::{Connections, Place};
 use super::shared::Shared;
 use super::sql::{column, failed};
 use super::turn::Turn;
 use super::vitals::Vitals;
-use super::{PostgresOptions, keeper, migrations, nodes, reads, relay};
+use super::{PostgresOptions, assumptions, keeper, migrations, nodes, reads, relay};
 use crate::error::StoreError;
 use crate::known::Workflows;
 
@@ -84,6 +84,7 @@ async fn reached(
 ) -> Result<Opened, Unopened> {
     place.connect().await.map_err(|why| Unopened { why, reached: false })?;
     let opened = async {
+        assumptions::check(place, options).await?;
         migrations::run(place, now).await?;
         if let Some(keys) = &options.keys {
             keeper::check_keys(place, keys).await?;
@@ -107,7 +108,7 @@ async fn begin(place: &Place, options: &PostgresOptions, env: Env) -> Result<Ope
     follow(&env, beginning.clock);
     // Only now: what a transfer does to it, it does while there is no node.
     let pool = match whole(place).await {
-        Ok(()) => place.called(&called(place, &turn)).pool(options.connections),
+        Ok(()) => Connections::new(&place.called(&called(place, &turn)), options.connections),
         Err(e) => Err(e),
     };
     let pool = match pool {

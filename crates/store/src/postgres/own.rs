@@ -2,8 +2,9 @@
 
 use std::ops::{Deref, DerefMut};
 
-use deadpool_postgres::{Client, Object, Pool};
+use deadpool_postgres::{Client, Object};
 
+use super::connect::Connections;
 use super::sql::no_connection;
 use crate::error::StoreError;
 
@@ -16,7 +17,7 @@ impl Own {
         Own(Some(client))
     }
 
-    pub(super) async fn of(pool: &Pool) -> Result<Own, StoreError> {
+    pub(super) async fn of(pool: &Connections) -> Result<Own, StoreError> {
         pool.get().await.map(Own::new).map_err(no_connection)
     }
 

@@ -3,12 +3,13 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 
-use deadpool_postgres::{GenericClient, Pool};
+use deadpool_postgres::GenericClient;
 use longhaul_model::{Effect, Env, NodeId};
 use parking_lot::{Mutex, RwLock};
 use tokio::sync::{Notify, Semaphore, mpsc};
 use tokio_postgres::Row;
 
+use super::connect::Connections;
 use super::relay::{self, Outgoing};
 use super::rows::execute;
 use super::turn::{Standing, Turn};
@@ -19,7 +20,7 @@ use crate::peers::{News, Rare, To};
 use crate::store::{Commit, CommitSink};
 
 pub(super) struct Shared {
-    pub(super) pool: Pool,
+    pub(super) pool: Connections,
     pub(super) env: Env,
     pub(super) turn: Arc<Turn>,
     pub(super) workflows: Workflows,

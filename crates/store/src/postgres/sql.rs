@@ -76,8 +76,8 @@ pub(super) fn text(e: &Error) -> String {
 /// there and refuses is another matter, as is one that is not whom its certificate should name.
 pub(super) fn is_away(e: &Error) -> bool {
     if let Some(code) = e.code() {
-        // Too many connections, beside what `is_broken` knows.
-        return code.code() == "53300" || is_broken(e);
+        // Too many connections; a standby, which refuses to write; beside what `is_broken` knows.
+        return matches!(code.code(), "53300" | "0A000") || is_broken(e);
     }
     let source = std::error::Error::source(e).and_then(|source| source.downcast_ref::<io::Error>());
     e.is_closed()

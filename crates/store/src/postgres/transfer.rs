@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use deadpool_postgres::{Client, Pool, Transaction};
+use deadpool_postgres::{Client, Transaction};
 use longhaul_model::{Env, TaskId, TaskStatus, Timestamp};
 use tokio::runtime::Runtime;
 use tokio::task::JoinHandle;
@@ -10,6 +10,7 @@ use tokio_postgres::binary_copy::BinaryCopyInWriter;
 use tokio_postgres::types::{ToSql, Type};
 
 use super::accounts::folded;
+use super::connect::Connections;
 use super::errand::ERRANDS;
 use super::keeper;
 use super::rows::{execute, query};
@@ -17,7 +18,7 @@ use super::sql::{column, failed, no_connection};
 use super::together::Together;
 use super::turn::{OPENING, Standing, Turn};
 use super::writes::{HistoryRow, HistoryRows};
-use super::{connect, migrations, shard, totals};
+use super::{assumptions, connect, migrations, shard, totals};
 use crate::counters::{Counted, Counters};
 use crate::doc;
 use crate::error::StoreError;
@@ -32,7 +33,7 @@ const FETCHED: i32 = 200;
 /// A database on which no node is active: this is in its place, and others stand by.
 pub(crate) struct Database {
     runtime: Runtime,
-    pool: Pool,
+    pool: Connections,
     place: String,
     turn: Arc<Turn>,
     keeper: Option<JoinHandle<()>>,
@@ -58,6 +59,7 @@ impl Database {
             .build()
             .map_err(|e| StoreError::Open(format!("no threads for the database: {e}")))?;
         let (turn, keeper, pool) = runtime.block_on(async {
+            assumptions::same_session(&place).await?;
             if must_be {
                 migrations::check_there(&place).await?;
             }
@@ -69,7 +71,7 @@ impl Database {
                 if let Some(keys) = keys {
                     keeper::check_keys(&place, keys).await?;
                 }
-                place.pool(1)
+                Connections::new(&place, 1)
             };
             match database.await {
                 Ok(pool) => Ok((turn, keeper, pool)),

@@ -202,6 +202,7 @@ async fn a_server_that_hangs_keeps_nobody() {
         connections: 4,
         keys: None,
         node: Node::default(),
+        allow_unsafe: true,
         before: None,
     };
     let env = Env::manual(START);

@@ -29,6 +29,7 @@ async fn what_others_lost_is_forgotten() {
         connections: 4,
         keys: None,
         node: Node::default(),
+        allow_unsafe: true,
         before: None,
     };
     let env = Env::manual(START);
@@ -75,6 +76,7 @@ async fn a_server_that_hangs_is_passed_over() {
         connections: 4,
         keys: None,
         node: Node::default(),
+        allow_unsafe: true,
         before: None,
     };
     let begun = Instant::now();

@@ -8,6 +8,7 @@ mod deadlines;
 mod failover;
 mod order;
 mod partitioned;
+mod surroundings;
 mod sweeps;
 mod transfer;
 
@@ -38,6 +39,7 @@ impl Database {
             connections: 4,
             keys: None,
             node: Node::default(),
+            allow_unsafe: true,
             before: None,
         }
     }

@@ -29,6 +29,7 @@ async fn every_batch_locks_before_it_reads() {
         connections: 4,
         keys: None,
         node: Node::default(),
+        allow_unsafe: true,
         before: None,
     };
     let env = longhaul_model::Env::manual(START);

@@ -105,6 +105,7 @@ async fn open(at: &Location, env: &Env) -> Result<(Arc<dyn Store>, Arc<dyn Accou
                 connections: 4,
                 keys: None,
                 node: Node::default(),
+                allow_unsafe: true,
                 before: None,
             };
             let store = Postgres::open(&options, env.clone()).await?;

@@ -102,7 +102,8 @@ impl Database {
 
     /// What tells a node of it that reaches its servers there.
     pub(super) fn environment_by(&self, homes: Vec<&Path>) -> Vec<(String, String)> {
-        vec![("LONGHAUL_DATABASE_URL".to_owned(), longhaul_testbed::url(&homes, NAME))]
+        let allowed = ("LONGHAUL_ALLOW_UNSAFE_DATABASE".to_owned(), "true".to_owned());
+        vec![("LONGHAUL_DATABASE_URL".to_owned(), longhaul_testbed::url(&homes, NAME)), allowed]
     }
 
     /// One fault.
