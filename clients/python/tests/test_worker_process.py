@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import json
-import os
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from processes import Process
 from serving import Admin, Server
 from workflows import work, workflow
 from working import eventually, working
@@ -23,43 +20,12 @@ Make = Callable[..., Worker]
 SCRIPT = Path(__file__).with_name("worker_process.py")
 
 
-class Process:
-    """A worker's process, and the lines that it said."""
-
-    def __init__(self, environment: dict[str, str], queue: str, settings: dict[str, Any]) -> None:
-        self._process = subprocess.Popen(
-            [sys.executable, str(SCRIPT), queue, json.dumps(settings)],
-            env=environment,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-
-    def line(self) -> str:
-        """The next line it says."""
-        assert self._process.stdout is not None
-        return self._process.stdout.readline().rstrip()
-
-    def send(self, number: signal.Signals) -> None:
-        self._process.send_signal(number)
-
-    def end(self) -> tuple[int, list[str]]:
-        """Its exit code, and what it said besides."""
-        said, _ = self._process.communicate(timeout=30)
-        return self._process.returncode, said.splitlines()
-
-    def close(self) -> None:
-        if self._process.poll() is None:
-            self._process.kill()
-        self._process.communicate()
-
-
 @pytest.fixture
 def spawn(server: Server, worker_key: str, queue: str) -> Iterator[Callable[..., Process]]:
     processes: list[Process] = []
 
     def begin(**settings: Any) -> Process:
-        environment = {**os.environ, "LONGHAUL_SERVER": server.url, "LONGHAUL_TOKEN": worker_key}
-        processes.append(Process(environment, queue, settings))
+        processes.append(Process(SCRIPT, server, worker_key, queue, settings))
         return processes[-1]
 
     yield begin

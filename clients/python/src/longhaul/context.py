@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable, Mapping
 from datetime import datetime, timezone
@@ -74,11 +75,15 @@ class Stage:
 
 
 class Context:
-    """One attempt of a sub-task, as its function sees it. Any thread may use it; nothing waits for the server."""
+    """One attempt of a sub-task, as its function sees it. Any thread may use it; nothing waits for the server.
+
+    What a child process says to its copy of it is not told.
+    """
 
     def __init__(self, lease: Lease, tell: Callable[[], None]) -> None:
         self._lease = lease
         self._tell = tell
+        self._process = os.getpid()
         self._lock = threading.RLock()
         self._stop = threading.Event()
         self._why: Why | None = None
@@ -163,6 +168,8 @@ class Context:
 
         Its type is its name in capitals unless given, its description its name.
         """
+        if os.getpid() != self._process:
+            return Stage(self, name, type or name, description or name, Status(status))
         with self._lock:
             stage = next((stage for stage in self._stages if stage.name == name), None)
             if stage is None:
@@ -175,6 +182,8 @@ class Context:
         """Lines for the task's log; `stream` is `stdout` or `stderr`."""
         if stream not in ("stdout", "stderr"):
             raise ValueError(f"a stream is stdout or stderr, not {stream!r}")
+        if os.getpid() != self._process:
+            return
         at = instant_text(datetime.now(timezone.utc))
         with self._lock:
             was_quiet = not self._has_news()
@@ -189,6 +198,9 @@ class Context:
             self._tell()
 
     def _change(self, change: Callable[[], None], *, stages: bool = False) -> None:
+        # In a child of the worker nobody listens, and the lock may be held for ever by a thread that is not there.
+        if os.getpid() != self._process:
+            return
         with self._lock:
             was_quiet = not self._has_news()
             change()

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import os
 import re
-import signal
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
@@ -17,7 +17,11 @@ from ._http.reach import Outage, Reach
 from ._worker.action import Action
 from ._worker.asker import Asker
 from ._worker.core import Core, Settings
+from ._worker.handlers import Handlers
+from ._worker.process import imports_main_module, signals
 from ._worker.protocol import new_name
+
+log = logging.getLogger("longhaul.worker")
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -97,28 +101,34 @@ class Worker:
         return self._asker.reach.outage
 
     def run(self) -> None:
-        """Works until SIGTERM or SIGINT, or `stop`. A second signal ends the grace of what still runs."""
-        asyncio.run(self._run_with_signals())
+        """Works until SIGTERM or SIGINT, or `stop`. A second signal ends the grace of what still runs.
+
+        In a child that multiprocessing begins by importing this script, it does nothing.
+        """
+        if imports_main_module():
+            log.debug("a child imports the script of a worker: it is none")
+            return
+        handlers = Handlers()
+        try:
+            with self._core_on(handlers.loop) as core, signals(core.stop):
+                _waited_for(_started(core), core.stop)
+        finally:
+            handlers.close()
 
     async def run_async(self) -> None:
         """The same on an event loop of yours, without signals. Being cancelled is being told to stop."""
-        core = Core(
-            new_name(self._name),
-            self._connection,
-            self._asker,
-            self._actions,
-            self._settings,
-            asyncio.get_running_loop(),
-        )
-        with self._lock:
-            _check(self._actions, "a worker needs an action")
-            if self._core is not None:
-                raise RuntimeError("the worker runs already")
-            self._core = core
-        try:
-            await self._run(core)
-        finally:
-            self._core = None
+        with self._core_on(asyncio.get_running_loop()) as core:
+            ended = asyncio.wrap_future(_started(core))
+            cancelled: asyncio.CancelledError | None = None
+            while not ended.done():
+                try:
+                    await asyncio.shield(ended)
+                except asyncio.CancelledError as error:
+                    cancelled = error
+                    core.stop()
+            ended.result()
+            if cancelled is not None:
+                raise cancelled
 
     def stop(self) -> None:
         """Begins to stop, from any thread. Once: nothing more begins, what runs has its grace. Twice: it has none."""
@@ -126,52 +136,44 @@ class Worker:
         if core is not None:
             core.stop()
 
-    async def _run(self, core: Core) -> None:
-        future: Future[None] = Future()
-        future.set_running_or_notify_cancel()
-
-        def work() -> None:
-            try:
-                future.set_result(asyncio.run(core.run()))
-            except BaseException as error:
-                future.set_exception(error)
-
-        threading.Thread(target=work, name="longhaul-worker", daemon=True).start()
-        ended = asyncio.wrap_future(future)
-        cancelled: asyncio.CancelledError | None = None
-        while not ended.done():
-            try:
-                await asyncio.shield(ended)
-            except asyncio.CancelledError as error:
-                cancelled = error
-                core.stop()
-        ended.result()
-        if cancelled is not None:
-            raise cancelled
-
-    async def _run_with_signals(self) -> None:
-        with _signals(self.stop):
-            await self.run_async()
+    @contextlib.contextmanager
+    def _core_on(self, loop: asyncio.AbstractEventLoop) -> Iterator[Core]:
+        core = Core(new_name(self._name), self._connection, self._asker, self._actions, self._settings, loop)
+        with self._lock:
+            _check(self._actions, "a worker needs an action")
+            if self._core is not None:
+                raise RuntimeError("the worker runs already")
+            self._core = core
+        try:
+            yield core
+        finally:
+            self._core = None
 
 
-@contextlib.contextmanager
-def _signals(stop: Callable[[], None]) -> Iterator[None]:
-    """SIGTERM and SIGINT stop, where this is the thread that gets them and the platform lets a loop have them."""
-    loop = asyncio.get_running_loop()
-    before: dict[signal.Signals, Any] = {}
-    if threading.current_thread() is threading.main_thread():
-        for number in (signal.SIGTERM, signal.SIGINT):
-            with contextlib.suppress(NotImplementedError):
-                before[number] = signal.getsignal(number)
-                loop.add_signal_handler(number, stop)
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            with contextlib.suppress(NotImplementedError):
-                loop.remove_signal_handler(number)
-            if handler is not None:
-                signal.signal(number, handler)
+def _started(core: Core) -> Future[None]:
+    """Runs the worker in a thread of its own; what it ends with."""
+    future: Future[None] = Future()
+    future.set_running_or_notify_cancel()
+
+    def work() -> None:
+        try:
+            future.set_result(asyncio.run(core.run()))
+        except BaseException as error:
+            future.set_exception(error)
+
+    threading.Thread(target=work, name="longhaul-worker", daemon=True).start()
+    return future
+
+
+def _waited_for(future: Future[None], stop: Callable[[], None]) -> None:
+    while True:
+        try:
+            return future.result()
+        except KeyboardInterrupt:
+            if future.done():
+                raise
+            # Of a thread or platform in which no signal is handled.
+            stop()
 
 
 def _check(holds: object, message: str) -> None:

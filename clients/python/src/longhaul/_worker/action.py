@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import os
 import types
 import typing
 from collections.abc import Callable
@@ -15,6 +16,7 @@ from ..context import Context
 from ..failure import ActionError
 from .ending import failed, succeeded
 from .lease import Lease
+from .process import leave_child
 from .protocol import Result
 
 
@@ -46,16 +48,24 @@ class Action:
 
     def perform(self, lease: Lease, context: Context) -> Result:
         """Calls a function that is not `async`. Whatever it does, there is a result."""
+        parent = os.getpid()
         try:
-            return succeeded(lease, context, self.function(*self._given(lease, context)))
+            output = self.function(*self._given(lease, context))
+            _only_in(parent)
+            return succeeded(lease, context, output)
         except BaseException as error:
+            _only_in(parent, error)
             return failed(lease, context, error)
 
     async def perform_async(self, lease: Lease, context: Context) -> Result:
         """Calls one that is."""
+        parent = os.getpid()
         try:
-            return succeeded(lease, context, await self.function(*self._given(lease, context)))
+            output = await self.function(*self._given(lease, context))
+            _only_in(parent)
+            return succeeded(lease, context, output)
         except BaseException as error:
+            _only_in(parent, error)
             return failed(lease, context, error)
 
     def _given(self, lease: Lease, context: Context) -> tuple[Any, ...]:
@@ -66,6 +76,12 @@ class Action:
         except ValueError as error:
             # Not as a cause: the text of a model's error quotes the input, which may be a secret.
             raise ActionError("INPUT_INVALID", _complaint(error), retryable=False) from None
+
+
+def _only_in(parent: int, error: BaseException | None = None) -> None:
+    """A child that the function made with `os.fork` goes no further."""
+    if os.getpid() != parent:
+        leave_child(error)
 
 
 def _complaint(error: ValueError) -> str:

@@ -21,6 +21,7 @@ from .book import Book
 from .ending import abandoned, failure
 from .heartbeat import Heartbeat
 from .pool import Pool
+from .process import reap
 from .protocol import MAX_LEASES, Calls, Leased, Result, Wanted
 from .report import Reporter
 
@@ -154,6 +155,8 @@ class Core:
             result = failure(attempt.lease.id, "ERROR", message, retryable=True)
         held = self._book.held(attempt.lease.id) is attempt
         self._book.end(attempt)
+        if not self._book.running():
+            reap()
         if held:
             self._reporter.add(result)
         self._begin()
