@@ -7,6 +7,7 @@ use longhaul_auth::{Auth, RotateError, StartError};
 use longhaul_engine::{Audit, Engine, EngineError};
 use longhaul_model::Env;
 use longhaul_model::workflow::Definition;
+use longhaul_store::NodeState;
 use longhaul_store::StoreError;
 
 use crate::config::Config;
@@ -71,13 +72,45 @@ pub(crate) async fn start(
         Engine::start(ground.store.clone(), env.clone(), ground.keys.sealer(), config.engine.clone());
     let engine = engine.await.map_err(|e| NotStarted::engine(&e, None))?;
     let audit = Audit::new("server".into(), None, "putWorkflow");
+    let mut replaced = Vec::new();
     for (origin, definition) in workflows {
         let name = definition.name.clone();
         let put = engine.put_workflow(definition, audit.clone()).await;
         let put = put.map_err(|e| NotStarted::engine(&e, Some(&origin)))?;
         if put.created {
-            tracing::info!(workflow = name, version = put.workflow.version, "stored a workflow");
+            let version = put.workflow.version;
+            tracing::info!(workflow = name, version, "stored a workflow");
+            if version > 1 {
+                replaced.push(format!("{name} (version {version})"));
+            }
         }
     }
+    if !replaced.is_empty() {
+        warn_of_other_folders(&at_work_elsewhere(&engine, ground).await, &replaced);
+    }
     Ok((auth, engine))
+}
+
+/// The addresses of the other nodes at work.
+async fn at_work_elsewhere(engine: &Engine, ground: &Ground) -> Vec<String> {
+    let own = ground.at.node(engine.env());
+    // A start is never refused for a warning.
+    let nodes = engine.nodes().await.unwrap_or_default();
+    let others =
+        nodes.into_iter().filter(|known| known.state == NodeState::Active && known.node.name != own.name);
+    others.map(|known| format!("{} at {}", known.node.name, known.node.address)).collect()
+}
+
+/// Nodes store what their folders have, and the newest version is everybody's: two folders that differ would take
+/// turns with every start.
+fn warn_of_other_folders(others: &[String], replaced: &[String]) {
+    if others.is_empty() {
+        return;
+    }
+    tracing::warn!(
+        workflows = replaced.join(", "),
+        nodes = others.join(", "),
+        "this node's workflow files differ from what the nodes at work had stored: its versions count for all nodes now. \
+         Give every node the same folder"
+    );
 }

@@ -191,6 +191,49 @@ fn node_that_stood_still_begins_anew() {
     assert!(attempts.contains("    2        SUCCESSFUL"), "{attempts}");
 }
 
+/// A node whose workflow files are not those of the others says so, naming both.
+#[test]
+fn nodes_with_other_workflow_files_say_so() {
+    let site = Site::new();
+    let folder = |name: &str, title: &str| {
+        let folder = site.home.path().join(name);
+        std::fs::create_dir(&folder).expect("a folder");
+        let one = "{name: N, description: D, action: {simulate: {}}}";
+        let both = format!("name: changed\ntype: T\ntitle: {title}\nsubTasks: [{one}]\n");
+        std::fs::write(folder.join("changed.yaml"), both).expect("written");
+        std::fs::write(
+            folder.join("same.yaml"),
+            format!("name: same\ntype: S\ntitle: S\nsubTasks: [{one}]\n"),
+        )
+        .expect("written");
+        folder.display().to_string()
+    };
+    let start = |name: &str, folder: &str| {
+        let log = std::fs::File::create(site.home.path().join(format!("{name}.log"))).expect("a file");
+        let arguments = ["--log-level", "warn", "--workflows", folder];
+        site.start_with(name, site.home.path().join("keys.json"), Stdio::from(log), &arguments)
+    };
+    let said =
+        |name: &str| std::fs::read_to_string(site.home.path().join(format!("{name}.log"))).expect("a log");
+    let (ours, theirs) = (folder("ours", "A"), folder("theirs", "B"));
+    let first = start("a", &ours);
+    first.active();
+    let same = start("b", &ours);
+    same.active();
+    let other = start("c", &theirs);
+    other.active();
+    for (name, says) in [("a", false), ("b", false), ("c", true)] {
+        let log = said(name);
+        assert_eq!(log.contains("workflow files differ"), says, "{name}: {log}");
+        assert_eq!(
+            log.contains("changed (version 2)") && log.contains(&first.address),
+            says,
+            "{name}: {log}"
+        );
+        assert!(!log.contains("same (version"), "{log}");
+    }
+}
+
 /// Who stops in order hands over what it has, in a moment. All have the same keys.
 #[test]
 fn node_that_stops_hands_over() {

@@ -3,6 +3,7 @@
 
 use longhaul_model::Timestamp;
 use tokio_postgres::Client;
+use tokio_postgres::error::SqlState;
 
 use super::connect::Place;
 use super::sql::{column, failed, is_away};
@@ -32,15 +33,17 @@ pub(super) async fn run(place: &Place, now: Timestamp) -> Result<(), StoreError>
     fits(&client).await?;
     // Let go of with the connection.
     client.execute("SELECT pg_advisory_lock($1)", &[&MIGRATING]).await.map_err(failed)?;
-    client
-        .batch_execute(
-            "SET client_min_messages = warning;
-             CREATE TABLE IF NOT EXISTS schema_migrations (
-               number bigint PRIMARY KEY, name text NOT NULL, checksum text NOT NULL, applied_at bigint NOT NULL,
-               needs bigint NOT NULL)",
-        )
-        .await
-        .map_err(undone)?;
+    // Only where there is none: a role that may not create tables works on a schema that another one made.
+    if !is_there(&client).await? {
+        client
+            .batch_execute(
+                "CREATE TABLE schema_migrations (
+                   number bigint PRIMARY KEY, name text NOT NULL, checksum text NOT NULL, applied_at bigint NOT NULL,
+                   needs bigint NOT NULL)",
+            )
+            .await
+            .map_err(undone)?;
+    }
     let applied =
         client.query("SELECT number, checksum, needs FROM schema_migrations", &[]).await.map_err(undone)?;
     let applied = applied
@@ -72,11 +75,15 @@ pub(super) async fn run(place: &Place, now: Timestamp) -> Result<(), StoreError>
     Ok(())
 }
 
+async fn is_there(client: &Client) -> Result<bool, StoreError> {
+    let row = client.query_one("SELECT to_regclass('schema_migrations') IS NOT NULL", &[]).await;
+    column(&row.map_err(failed)?, 0)
+}
+
 /// Refuses a database that has none of the tables.
 pub(super) async fn check_there(place: &Place) -> Result<(), StoreError> {
     let (client, _driver) = place.connect().await?;
-    let row = client.query_one("SELECT to_regclass('schema_migrations') IS NOT NULL", &[]).await;
-    if column(&row.map_err(failed)?, 0)? {
+    if is_there(&client).await? {
         return Ok(());
     }
     Err(StoreError::Open(format!("there is nothing of Longhaul in the database {}", place.shown())))
@@ -104,6 +111,13 @@ async fn apply(
 fn undone(e: tokio_postgres::Error) -> StoreError {
     if is_away(&e) {
         return failed(e);
+    }
+    if e.code() == Some(&SqlState::INSUFFICIENT_PRIVILEGE) {
+        return StoreError::Open(format!(
+            "the database schema is to be brought up to date, which this role may not do: {}. Start one node once as the role \
+             that owns the tables",
+            failed(e)
+        ));
     }
     StoreError::Open(format!("the database schema could not be brought up to date: {}", failed(e)))
 }

@@ -115,6 +115,32 @@ async fn server_that_loses_what_it_confirmed_is_refused_unless_asked_for() {
     store.close().await;
 }
 
+/// What a role needs that works on a schema of another one; `docs/scaling.md` prints the same.
+const GRANTS: &str = "GRANT USAGE ON SCHEMA public TO app;
+     GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO app;
+     GRANT USAGE, SELECT, UPDATE ON ALL SEQUENCES IN SCHEMA public TO app";
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn role_that_may_not_change_the_schema_works_on_one_that_is_there() {
+    let cluster = Cluster::start(Durability::None).unwrap();
+    let owner = cluster.create("tasks").unwrap();
+    cluster.sql("tasks", "CREATE ROLE app LOGIN; REVOKE CREATE ON SCHEMA public FROM PUBLIC").unwrap();
+    let (before, host) = owner.split_once('@').unwrap();
+    let url = format!("{}://app@{host}", before.split_once("://").unwrap().0);
+    let early = Postgres::open(&options(url.clone()), Env::real()).await.err();
+    let Some(StoreError::Open(why)) = &early else { panic!("{early:?}") };
+    assert!(why.contains("owns the tables"), "{why}");
+    Postgres::open(&options(owner), Env::real()).await.unwrap().close().await;
+    cluster.sql("tasks", GRANTS).unwrap();
+    let store = Postgres::open(&options(url.clone()), Env::real()).await.unwrap();
+    works(&*store).await;
+    store.close().await;
+    let again = Postgres::open(&options(url), Env::real()).await.unwrap();
+    again.recover().await.unwrap();
+    works(&*again).await;
+    again.close().await;
+}
+
 /// A role with few connections: callers wait for those that there are, and none is refused.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn pool_that_cannot_grow_waits_for_a_free_connection() {
