@@ -17,4 +17,5 @@ cd clients/python
 "$environment/bin/ruff" check --quiet .
 echo "ruff: nothing to complain about"
 "$environment/bin/mypy" src tests
-exec "$environment/bin/pytest" -q -p no:cacheprovider "${@:-tests}"
+# Most of the tests wait most of their time.
+exec "$environment/bin/pytest" -q -p no:cacheprovider -n 3 "${@:-tests}"

@@ -94,7 +94,7 @@ Colour = enum.Enum("Colour", {"RED": "red", "ODD": object()})
 errors = st.sampled_from(BASES[:12])
 texts = st.one_of(
     st.text(st.characters(codec=None), max_size=20),
-    st.sampled_from(["", "\x00", "\ud800", "file\udcff", "\u2028", "a" * 100_000, "\U0001f600" * 5000]),
+    st.sampled_from(["", "  ", "\u3000", "\x00", "\ud800", "file\udcff", "\u2028", "a" * 100_000, "\U0001f600" * 5000]),
 )
 scalars = st.one_of(
     st.none(),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import json
 import socket
 import threading
@@ -75,7 +76,9 @@ def test_many_threads_at_once_log_in_once(proxy: Proxy) -> None:
     assert proxy.count("/v1/tokens") == 1
 
 
-def test_a_login_that_is_refused_is_refused_to_all_who_wait_for_it(proxy: Proxy) -> None:
+def test_a_login_that_is_refused_is_refused_to_all_who_wait_for_it(
+    proxy: Proxy, caplog: pytest.LogCaptureFixture
+) -> None:
     no = json.dumps({"errorCode": "UNAUTHORIZED", "message": "wrong password"}).encode()
     proxy.script = lambda call: threading.Event().wait(0.3) or response(401, no, "application/json")
 
@@ -87,6 +90,8 @@ def test_a_login_that_is_refused_is_refused_to_all_who_wait_for_it(proxy: Proxy)
     asyncio.run(main())
     # A lock on the account is not far if each tried by itself.
     assert proxy.count("/v1/tokens") == 1
+    gc.collect()
+    assert [record.getMessage() for record in caplog.records if record.name == "asyncio"] == []
 
 
 def test_a_login_goes_on_with_another_where_its_caller_is_cancelled(proxy: Proxy) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -15,7 +15,7 @@ from serving import Admin
 from workflows import work, workflow
 from working import eventually, working
 
-from longhaul import ActionError, Client, Context, OutcomeUnknown, Status, Worker
+from longhaul import ActionError, Client, Context, OutcomeUnknown, Status, Worker, _plain
 from longhaul._http.plan import encode
 from longhaul._worker.action import Action
 from longhaul._worker.lease import Lease, TaskInfo
@@ -24,6 +24,14 @@ from longhaul._worker.protocol import MAX_BODY, MAX_DEPTH, MAX_OUTPUT, Result
 Make = Callable[..., Worker]
 LEASE = Lease("lease-1", 1, 30.0, TaskInfo("task-1", "A", "T", "w"), "Work", "q", 1, "key", None, None, {})
 many = settings(max_examples=80, suppress_health_check=list(HealthCheck))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def fewer_values() -> Iterator[None]:
+    """What has no end is found out sooner."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(_plain, "MOST_VALUES", 20_000)
+        yield
 
 
 def result_of(function: Callable[..., Any]) -> Result:
@@ -48,7 +56,8 @@ def checked(result: Result) -> Result:
     else:
         assert result.kind == "failed"
         error = read["error"]
-        assert error["code"]
+        assert error["code"].strip()
+        assert error["message"].strip()
         texts = [error["code"], error["message"], error.get("remediation", "")]
         texts += [text for cause in error.get("causes", []) for text in (cause["type"], cause["message"])]
         assert all(isinstance(text, str) for text in texts)

@@ -6,6 +6,7 @@ The call of `run` has no guard on purpose: children that import this script come
 from __future__ import annotations
 
 import asyncio
+import ctypes
 import json
 import multiprocessing
 import os
@@ -85,8 +86,17 @@ def linger(ctx: Context, kind: str) -> None:
             processes.submit(time.sleep, 600).result()
 
 
+def hold(seconds: float) -> None:
+    """Holds the interpreter: no other thread of this process runs meanwhile."""
+    ctypes.PyDLL(None).usleep(int(seconds * 1_000_000))
+
+
 @worker.action(queue)
 def act(ctx: Context, input: dict[str, str]) -> Any:
+    if "hold" in input:
+        say("begun hold")
+        hold(float(input["hold"]))
+        return ctx.attempt
     if "method" in input:
         return children(ctx, input["method"])
     return linger(ctx, input["kind"]) if "kind" in input else forked(ctx) if "fork" in input else os.getpid()

@@ -17,7 +17,7 @@ from typing import Any
 from ._text import type_name
 from .model import instant_text
 
-MOST_VALUES = 1024 * 1024
+MOST_VALUES = 512 * 1024 + 1
 """An output of more values than that is larger than 1 MiB; a mapping may go on for ever."""
 
 

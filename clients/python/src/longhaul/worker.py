@@ -10,7 +10,7 @@ import re
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 from ._http.connection import connect
 from ._http.reach import Outage, Reach
@@ -39,6 +39,9 @@ class Worker:
     A server that cannot be reached is asked again, with pauses of up to `longest_pause` seconds; after `patience`
     seconds without it, never unless given, the worker ends with `Unreachable`.
 
+    `heartbeats`: with `"process"` they go out from a process of their own, too, so that a function which holds the
+    interpreter for longer than a lease keeps its lease. Without, they need the interpreter for a moment now and then.
+
     Who we are to the server is given, or read from the environment, as for `Client`.
     """
 
@@ -59,6 +62,7 @@ class Worker:
         wait: float = 30.0,
         longest_pause: float = 10.0,
         patience: float | None = None,
+        heartbeats: Literal["thread", "process"] = "thread",
         name: str = "python",
     ) -> None:
         _check(slots >= 1 and prefetch >= 0, "a worker has at least one slot, and no less than nothing is held ready")
@@ -72,7 +76,8 @@ class Worker:
             server, api_key=api_key, user=user, password=password, ca=ca, insecure=insecure, answer=answer
         )
         self._asker = Asker(authority, Reach(self._connection.server, patience), longest_pause)
-        self._settings = Settings(slots, prefetch, lease, wait, grace)
+        _check(heartbeats in ("thread", "process"), 'heartbeats are "thread" or "process"')
+        self._settings = Settings(slots, prefetch, lease, wait, grace, heartbeats == "process")
         self._name = name
         self._actions: dict[str, Action] = {}
         self._core: Core | None = None

@@ -26,8 +26,13 @@ class Authority:
         self._access = token
         self._refresh: str | None = None
         self._lock = threading.Lock()
-        self._login: Future[None] | None = None
+        self._login: Future[LonghaulError | None] | None = None
         """The login or renewal that is under way, for which all others wait."""
+
+    def credentials(self) -> dict[str, str | None]:
+        """What was given, for a process that makes a session of its own."""
+        given = None if self._user is not None else self._access
+        return {"api_key": given, "user": self._user, "password": self._password}
 
     def send(self, request: Request) -> Plan[Answer]:
         """Sends a request as ourselves. A session that is over is renewed, and the request sent once more."""
@@ -56,7 +61,7 @@ class Authority:
             with self._lock:
                 if self._access is not None and self._access != used:
                     return self._access
-                under_way, mine = self._login, Future[None]()
+                under_way, mine = self._login, Future[LonghaulError | None]()
                 if under_way is None:
                     # From here on nobody can cancel it: those who wait may be, and it is not theirs.
                     mine.set_running_or_notify_cancel()
@@ -64,12 +69,12 @@ class Authority:
             if under_way is None:
                 return (yield from self._as_first(mine))
             yield Join(under_way)
-            error = under_way.exception()
+            error = under_way.result()
             if error is not None:
                 # One of its own for each, as they gather tracebacks.
                 raise copy.copy(error) from error.__cause__
 
-    def _as_first(self, mine: Future[None]) -> Plan[str]:
+    def _as_first(self, mine: Future[LonghaulError | None]) -> Plan[str]:
         failure: LonghaulError | None = None
         try:
             return (yield from self._renewed())
@@ -80,10 +85,7 @@ class Authority:
             # Also where this plan is given up: then the next of those who wait is the first.
             with self._lock:
                 self._login = None
-            if failure is None:
-                mine.set_result(None)
-            else:
-                mine.set_exception(failure)
+            mine.set_result(failure)
 
     def _renewed(self) -> Plan[str]:
         """By the refresh token; where that ended, too, by logging in again."""

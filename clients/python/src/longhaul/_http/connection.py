@@ -25,6 +25,12 @@ class Connection:
     server: str
     verify: ssl.SSLContext | bool
     answer: float
+    ca: str | None = None
+    insecure: bool = False
+
+    def settings(self) -> dict[str, Any]:
+        """For a process that connects to the same server."""
+        return {"server": self.server, "answer": self.answer, "ca": self.ca, "insecure": self.insecure}
 
     def options(self) -> dict[str, Any]:
         """For a client of httpx."""
@@ -63,7 +69,9 @@ def connect(
         insecure = environment("LONGHAUL_INSECURE", "").lower() in ("1", "true")
     authority_file = ca or environment("LONGHAUL_CA") or None
     authority = Authority(token=api_key, user=user, password=password)
-    return Connection(address.rstrip("/"), _trust(address, authority_file, insecure), answer), authority
+    file = None if authority_file is None else os.path.abspath(os.fspath(authority_file))
+    trust = _trust(address, authority_file, insecure)
+    return Connection(address.rstrip("/"), trust, answer, file, insecure), authority
 
 
 def _trust(address: str, ca: str | os.PathLike[str] | None, insecure: bool) -> ssl.SSLContext | bool:

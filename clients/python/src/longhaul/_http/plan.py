@@ -53,7 +53,7 @@ class Pause:
 class Join:
     """Nothing until somebody else is done with what both need, such as a login."""
 
-    other: Future[None]
+    other: Future[Any]
 
 
 @dataclass(frozen=True)

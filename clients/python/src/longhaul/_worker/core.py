@@ -20,6 +20,7 @@ from .attempt import Attempt
 from .book import Book
 from .ending import abandoned, failure
 from .heartbeat import Heartbeat
+from .keeper import Keeper
 from .pool import Pool
 from .process import reap
 from .protocol import MAX_LEASES, Calls, Leased, Result, Wanted
@@ -44,6 +45,8 @@ class Settings:
     span: float
     wait: float
     grace: float
+    keeper: bool = False
+    """Heartbeats go out from a process of their own, too."""
 
 
 class Core:
@@ -78,8 +81,13 @@ class Core:
             self._book, self._driver, self._asker, self._calls, self._heartbeat, self._wanted, self._admit
         )
         self._tasks: set[asyncio.Task[None]] = set()
+        self._keeper: Keeper | None = None
+        if self._settings.keeper:
+            self._keeper = Keeper(self._name, self._asker, self._book, self._connection.settings())
+            await self._keeper.start()
         log.info("worker %s asks for %s", self._name, ", ".join(self._actions))
-        beats = [asyncio.create_task(_kept(work)) for work in (self._heartbeat.beat, self._heartbeat.listen)]
+        kept = [self._heartbeat.beat, self._heartbeat.listen, *([self._keeper.run] if self._keeper else [])]
+        beats = [asyncio.create_task(_kept(work)) for work in kept]
         reports, asks = asyncio.create_task(self._reporter.run()), asyncio.create_task(self._ask())
         stopped = asyncio.create_task(self._book.bell.until(lambda: self._stopping))
         try:
@@ -95,6 +103,8 @@ class Core:
             await asyncio.gather(*everything, return_exceptions=True)
             self._pool.close()
             await self._driver.close()
+            if self._keeper is not None:
+                await self._keeper.close()
 
     def stop(self) -> None:
         """From any thread. Once: no more is begun, and what runs has its grace. Twice: the grace is over."""
@@ -136,6 +146,8 @@ class Core:
                 self._reporter.add(failure(lease.id, "NO_ACTION", message, retryable=True))
             else:
                 self._book.take(Attempt(lease, action, self._told))
+        if self._keeper is not None:
+            self._keeper.tell(self._book.all_held())
         self._begin()
 
     def _begin(self) -> None:

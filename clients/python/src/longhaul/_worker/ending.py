@@ -114,7 +114,10 @@ def _error(
     causes: Iterable[Cause] = (),
     context: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
-    error: dict[str, Any] = {"code": words(code, 200) or "ERROR", "message": words(message)}
+    # The server takes neither blank.
+    error: dict[str, Any] = {"code": words(code, 200), "message": words(message)}
+    error["code"] = error["code"] if error["code"].strip() else "ERROR"
+    error["message"] = error["message"] if error["message"].strip() else error["code"]
     error |= {"remediation": words(remediation)} if remediation else {}
     more: dict[str, Any] = {}
     told = [_cause(cause) for cause in causes]

@@ -146,6 +146,8 @@ class Heartbeat:
         if attempt is None:
             # Its result was recorded meanwhile.
             return True
+        if told.refusal is not None:
+            log.error("the server refused what was told of %s: %s", attempt.lease.id, told.refusal)
         if told.state == "lost":
             if not attempt.ended:
                 log.warning("the lease of %s is lost: its work is to stop", attempt.lease.id)

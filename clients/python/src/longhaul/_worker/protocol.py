@@ -128,6 +128,8 @@ class Beat:
     lease: str
     state: str
     span: float | None
+    refusal: str | None = None
+    """Why what was told of this lease is not taken."""
 
     @staticmethod
     def read(answer: Answer, asked: int) -> list[Beat]:
@@ -137,7 +139,10 @@ class Beat:
     @staticmethod
     def from_json(body: Mapping[str, Any]) -> Beat:
         left = body.get("expiresInMs")
-        return Beat(str(body["lease"]), str(body["state"]), None if left is None else float(left) / 1000)
+        span = None if left is None else float(left) / 1000
+        fault = body.get("error")
+        refusal = str(fault.get("message")) if isinstance(fault, dict) else None
+        return Beat(str(body["lease"]), str(body["state"]), span, refusal)
 
 
 def _list(body: Mapping[str, Any], name: str) -> list[Any]:

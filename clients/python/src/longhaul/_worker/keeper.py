@@ -1,0 +1,111 @@
+"""Heartbeats in a process of their own: they go on while a function holds this interpreter."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import logging
+import os
+import sys
+from collections.abc import Iterable
+from typing import Any
+
+from .._http.persist import pauses
+from .asker import Asker
+from .attempt import Attempt
+from .book import Book
+
+log = logging.getLogger("longhaul.worker")
+
+# As isolated as can be, then with the modules of this process: which `longhaul` is meant is known.
+PROGRAM = """
+import json, signal, sys
+# Leases are to live until the worker ends, which is told to end, too.
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+signal.signal(signal.SIGINT, signal.SIG_IGN)
+begin = json.loads(sys.stdin.readline())
+sys.path[:] = begin.pop("path")
+from longhaul._worker.keeper_process import main
+main(begin)
+"""
+READY = b"ready\n"
+LAST = 1.0
+"""Seconds in which the process ends by itself once nobody speaks to it."""
+
+
+class Keeper:
+    """Tells the process which leases to extend. It ends with this one, however that ends."""
+
+    def __init__(self, worker: str, asker: Asker, book: Book, connection: dict[str, Any]) -> None:
+        # On its standard input, as others can read arguments and environments.
+        self._begin = {
+            "path": sys.path,
+            "parent": os.getpid(),
+            "worker": worker,
+            "longest": asker.longest,
+            **connection,
+            **asker.authority.credentials(),
+        }
+        self._book = book
+        self._process: asyncio.subprocess.Process | None = None
+        self._told: dict[str, float] = {}
+
+    async def start(self) -> None:
+        if not sys.executable:
+            raise RuntimeError('heartbeats="process" needs an interpreter, which sys.executable does not name')
+        self._process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-I", "-c", PROGRAM),
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            # What is typed at this process, such as Ctrl-C, is not meant for that one.
+            start_new_session=True,
+        )
+        self._write(self._begin)
+        self._told = {}
+        self.tell(self._book.all_held())
+        assert self._process.stdout is not None
+        # Nothing is leased before it can be kept.
+        if await self._process.stdout.readline() != READY:
+            log.error("the process of the heartbeats does not start")
+
+    async def run(self) -> None:
+        """For ever: tells what changes, and starts the process again should it end."""
+        waits = pauses(0.1)
+        while True:
+            assert self._process is not None
+            ended = asyncio.create_task(self._process.wait())
+            while not ended.done():
+                changed = asyncio.create_task(self._book.bell.wait())
+                await asyncio.wait({ended, changed}, return_when=asyncio.FIRST_COMPLETED)
+                changed.cancel()
+                self.tell(self._book.all_held())
+            log.error("the process of the heartbeats ended with %s; another one is started", ended.result())
+            await asyncio.sleep(next(waits))
+            await self.start()
+
+    def tell(self, attempts: Iterable[Attempt]) -> None:
+        """Says which leases to extend, before anything else happens: a function may hold the interpreter at once."""
+        leases = {attempt.lease.id: attempt.lease.span for attempt in attempts}
+        if leases != self._told:
+            self._told = leases
+            self._write({"leases": leases})
+
+    def _write(self, line: dict[str, Any]) -> None:
+        process = self._process
+        if process is not None and process.stdin is not None and not process.stdin.is_closing():
+            with contextlib.suppress(OSError, RuntimeError):
+                process.stdin.write(json.dumps(line).encode() + b"\n")
+
+    async def close(self) -> None:
+        process = self._process
+        if process is None or process.returncode is not None:
+            return
+        if process.stdin is not None:
+            process.stdin.close()
+        try:
+            await asyncio.wait_for(process.wait(), LAST)
+        except asyncio.TimeoutError:
+            with contextlib.suppress(ProcessLookupError):
+                process.kill()
+            await process.wait()
