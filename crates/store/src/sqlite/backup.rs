@@ -1,10 +1,15 @@
 //! An online backup: one consistent copy, taken while a server works, complete or not there at all.
 
+use std::fs::{File, Permissions};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use nix::fcntl::{Flock, FlockArg};
+use nix::sys::statvfs::statvfs;
 use rusqlite::backup::{Backup, StepResult};
 use rusqlite::{Connection, OpenFlags};
+use tempfile::NamedTempFile;
 
 use super::open;
 use crate::error::StoreError;
@@ -16,38 +21,138 @@ const SYNC_EVERY: u64 = 4 << 20;
 /// Shortest and longest pause between two steps.
 const LEAST_REST: Duration = Duration::from_millis(1);
 const LONGEST_REST: Duration = Duration::from_millis(200);
+/// Ending of the name of a copy that is not complete.
+const PARTIAL: &str = ".partial";
+/// Age at which a partial copy that no process holds counts as left behind.
+const LEFT_BEHIND: Duration = Duration::from_secs(10);
 
 /// Copies the database of a data directory to a file that must not exist yet. `progress` is called with bytes
 /// written so far and bytes expected.
-/// After Ok: the file is complete and on disk. Crash in the middle: a `.partial` file may be left.
+///
+/// The copy has a name of its own until it is complete, so that two backups never share a file; after any error it is
+/// removed. After Ok: the file is complete and on disk. Crash in the middle: a `.partial` file may be left, which
+/// the next backup to the same name removes.
+/// Err: [`StoreError::Open`] if there is no database, the file exists, another backup to it is under way, or the
+/// disk has not enough room; nothing is written then.
 pub fn backup(directory: &Path, file: &Path, mut progress: impl FnMut(u64, u64)) -> Result<u64, StoreError> {
-    let refuse = |text: String| Err(StoreError::Open(text));
     let database = open::database(directory);
     if !database.exists() {
-        return refuse(format!("there is no database in {}", directory.display()));
+        return Err(StoreError::Open(format!("there is no database in {}", directory.display())));
     }
-    if file.exists() {
-        return refuse(format!("{} exists already: choose another name", file.display()));
-    }
-    let partial = PathBuf::from(format!("{}.partial", file.display()));
     let failed = |e: &dyn std::fmt::Display| StoreError::Unavailable(format!("the backup failed: {e}"));
-    if partial.exists() {
-        std::fs::remove_file(&partial).map_err(|e| failed(&e))?;
-    }
-    // It has all that the database has, and is for the same eyes from its first byte on.
-    open::make_private(&partial).map_err(|e| failed(&e))?;
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let source = Connection::open_with_flags(&database, flags).map_err(|e| failed(&e))?;
-    let expected = std::fs::metadata(&database).map_err(|e| failed(&e))?.len();
-    copy(&source, &partial, &mut |done| progress(done.min(expected), expected)).map_err(|e| failed(&e))?;
-    std::fs::File::open(&partial).and_then(|copy| copy.sync_all()).map_err(|e| failed(&e))?;
-    std::fs::rename(&partial, file).map_err(|e| failed(&e))?;
-    if let Some(folder) = file.parent().filter(|folder| !folder.as_os_str().is_empty()) {
-        std::fs::File::open(folder).and_then(|folder| folder.sync_all()).map_err(|e| failed(&e))?;
-    }
-    let bytes = size(file);
+    let expected = size(&database);
+    // What the log has is not in the file yet; most of it replaces pages of the file.
+    let partial = Partial::begin(file, expected + size(&open::log(directory)))?;
+    copy(&source, partial.path(), &mut |done| progress(done.min(expected), expected)).map_err(|e| failed(&e))?;
+    let bytes = partial.complete()?;
     progress(bytes, bytes);
     Ok(bytes)
+}
+
+/// A file in the making: under a name of its own, private and locked, and gone unless it is completed.
+pub(super) struct Partial {
+    target: PathBuf,
+    file: NamedTempFile,
+    _held: Flock<File>,
+}
+
+impl Partial {
+    /// Begins a file of about so many bytes. Err: it exists, another process is at it, or there is no room.
+    pub(super) fn begin(target: &Path, bytes: u64) -> Result<Partial, StoreError> {
+        let refuse = |text: String| Err(StoreError::Open(text));
+        if target.symlink_metadata().is_ok() {
+            return refuse(format!("{} exists already: choose another name", target.display()));
+        }
+        let Some(name) = target.file_name() else {
+            return refuse(format!("{} is no name of a file", target.display()));
+        };
+        let folder = folder(target);
+        let prefix = format!("{}.", name.to_string_lossy());
+        if left_behind(folder, &prefix) == Leftovers::InUse {
+            return refuse(format!("another process is writing {}", target.display()));
+        }
+        let cannot = |e: std::io::Error| StoreError::Open(format!("{}: {e}", folder.display()));
+        let free = free(folder).unwrap_or(u64::MAX);
+        if free < bytes {
+            return refuse(format!(
+                "{} needs about {}, and only {} are free in {}",
+                target.display(),
+                mebibytes(bytes),
+                mebibytes(free),
+                folder.display()
+            ));
+        }
+        let mut builder = tempfile::Builder::new();
+        builder.prefix(&prefix).suffix(PARTIAL).permissions(Permissions::from_mode(0o600));
+        let file = builder.tempfile_in(folder).map_err(cannot)?;
+        let own = file.as_file().try_clone().map_err(cannot)?;
+        let held = Flock::lock(own, FlockArg::LockExclusiveNonblock).map_err(|(_, e)| cannot(e.into()))?;
+        Ok(Partial { target: target.to_owned(), file, _held: held })
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        self.file.path()
+    }
+
+    /// Puts the file on disk under its own name. Returns its size in bytes. Err: somebody else made one of that
+    /// name, which is left as it is.
+    pub(super) fn complete(self) -> Result<u64, StoreError> {
+        let Partial { target, file, .. } = self;
+        let failed = |e: std::io::Error| StoreError::Unavailable(format!("{}: {e}", target.display()));
+        file.as_file().sync_all().map_err(failed)?;
+        file.persist_noclobber(&target).map_err(|e| failed(e.error))?;
+        File::open(folder(&target)).and_then(|folder| folder.sync_all()).map_err(failed)?;
+        Ok(size(&target))
+    }
+}
+
+/// What was found of earlier partial copies.
+#[derive(PartialEq, Eq)]
+enum Leftovers {
+    /// None, or none that anybody writes: those were removed.
+    Removed,
+    /// Some process writes one.
+    InUse,
+}
+
+/// Removes partial copies whose process is gone: it would have held its lock.
+fn left_behind(folder: &Path, prefix: &str) -> Leftovers {
+    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+        let name = entry.file_name();
+        let name = name.to_string_lossy();
+        if !name.starts_with(prefix) || !name.ends_with(PARTIAL) {
+            continue;
+        }
+        let Ok(file) = File::open(entry.path()) else { continue };
+        let age = entry.metadata().ok().and_then(|about| about.modified().ok()?.elapsed().ok());
+        match Flock::lock(file, FlockArg::LockSharedNonblock) {
+            Err(_) => return Leftovers::InUse,
+            // One that is younger may be about to be locked.
+            Ok(_held) if age.is_some_and(|age| age >= LEFT_BEHIND) => {
+                // Somebody else may be doing the same.
+                let _ = std::fs::remove_file(entry.path());
+            }
+            Ok(_) => {}
+        }
+    }
+    Leftovers::Removed
+}
+
+fn folder(file: &Path) -> &Path {
+    file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+/// Free bytes of a folder's disk, if that is known.
+fn free(folder: &Path) -> Option<u64> {
+    let about = statvfs(folder).ok()?;
+    #[allow(clippy::useless_conversion, reason = "the widths of the fields differ between systems")]
+    Some(u64::from(about.blocks_available()).saturating_mul(u64::from(about.fragment_size())))
+}
+
+fn mebibytes(bytes: u64) -> String {
+    format!("{} MiB", bytes.div_ceil(1 << 20))
 }
 
 /// Copies a snapshot page by page, however long it takes, and rests twice as long as it works: a server

@@ -29,6 +29,7 @@ mod queue;
 mod readers;
 mod repeats;
 mod reserve;
+mod restore;
 mod rows;
 mod seal;
 mod settings;
@@ -55,6 +56,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 
 pub use backup::backup;
+pub use restore::restore;
 
 use crate::audit::{Audit, AuditPage, AuditQuery};
 use crate::error::StoreError;

@@ -33,6 +33,24 @@ pub(super) fn database(directory: &Path) -> PathBuf {
     directory.join("longhaul.db")
 }
 
+/// The write-ahead log of a data directory.
+pub(super) fn log(directory: &Path) -> PathBuf {
+    directory.join("longhaul.db-wal")
+}
+
+/// The newest schema that this version knows.
+pub(super) fn newest_schema() -> u32 {
+    MIGRATIONS.last().map_or(0, |migration| migration.number)
+}
+
+/// What SQLite finds wrong with a database, at most so many problems; reads all of it.
+pub(super) fn problems(connection: &Connection, most: u32) -> rusqlite::Result<Vec<String>> {
+    let mut statement = connection.prepare(&format!("PRAGMA integrity_check({most})"))?;
+    let found = statement.query_map([], |row| row.get::<_, String>(0))?;
+    let found = found.filter(|problem| !matches!(problem, Ok(text) if text == "ok"));
+    found.collect()
+}
+
 /// Holds a data directory for this process until dropped; also a crash lets go of it.
 pub(super) struct DirectoryLock {
     _held: Flock<File>,

@@ -29,7 +29,11 @@ pub(crate) const FILLED: &str = "transfer.filled";
 /// The setting of a store whose content moves elsewhere, or did.
 const MOVED: &str = "transfer.moved";
 /// The settings that belong to one store, not to the tasks.
-pub(crate) const OWN_SETTINGS: [&str; 4] = [FILLING, FILLED, MOVED, "seq.floor"];
+pub(crate) const OWN_SETTINGS: [&str; 6] = [FILLING, FILLED, MOVED, "seq.floor", LOCATION, KEYS];
+/// Setting that says where the data is ([`crate::Store::location`]).
+pub(crate) const LOCATION: &str = "location";
+/// Setting with the name of the keys that seal the secrets.
+pub(crate) const KEYS: &str = "keys";
 
 /// Where a store is.
 #[derive(Clone, Debug, PartialEq, Eq)]
