@@ -86,10 +86,15 @@ impl KeyFile {
         let mut text = Zeroizing::new(String::new());
         file.read_to_string(&mut text).map_err(io)?;
         let malformed = |why| KeyringError::Malformed { path: path.to_owned(), why };
+        KeyFile::parse(&text).map(Some).map_err(malformed)
+    }
+
+    /// Reads the content of a key file. Err: what is wrong, without anything secret.
+    pub(crate) fn parse(text: &str) -> Result<Self, String> {
         // The messages of serde_json name places and fields, never values of strings.
-        let read: KeyFile = serde_json::from_str(&text).map_err(|e| malformed(e.to_string()))?;
-        read.check().map_err(malformed)?;
-        Ok(Some(read))
+        let read: KeyFile = serde_json::from_str(text).map_err(|e| e.to_string())?;
+        read.check()?;
+        Ok(read)
     }
 
     fn check(&self) -> Result<(), String> {

@@ -162,6 +162,12 @@ impl Keyring {
         self.file.lock().fingerprint.id.clone()
     }
 
+    /// The name of the ring whose key file has this content. Err: what is wrong with it, without anything secret.
+    pub fn id_of(content: &[u8]) -> Result<String, String> {
+        let text = std::str::from_utf8(content).map_err(|e| e.to_string())?;
+        KeyFile::parse(text).map(|file| file.fingerprint.id.clone())
+    }
+
     /// Seals and opens with the keys of this ring.
     pub fn sealer(&self) -> Sealer {
         self.sealer.clone()

@@ -7,6 +7,7 @@ pub mod base64url;
 pub mod digest;
 mod keyfile;
 mod keyring;
+pub mod passphrase;
 pub mod password;
 mod public_key;
 pub mod random;

@@ -67,6 +67,11 @@ pub fn seal(plain: &[u8], passphrase: &str) -> Result<String, PassphraseError> {
     serde_json::to_string_pretty(&sealed).map_err(|e| PassphraseError::NoKey(e.to_string()))
 }
 
+/// Returns true for a text that [`seal`] may have made.
+pub fn is_sealed(text: &str) -> bool {
+    serde_json::from_str::<Sealed>(text).is_ok_and(|sealed| sealed.format == FORMAT)
+}
+
 /// Opens what [`seal`] made.
 pub fn open(sealed: &str, passphrase: &str) -> Result<Zeroizing<Vec<u8>>, PassphraseError> {
     let sealed: Sealed = serde_json::from_str(sealed).map_err(|_| PassphraseError::Damaged)?;
@@ -97,6 +102,7 @@ fn key(
 }
 
 #[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test that cannot go on fails, and says why")]
 mod tests {
     use super::*;
 

@@ -257,6 +257,10 @@ pub trait Store: Send + Sync + 'static {
         limit: u32,
     ) -> Result<Purged, StoreError>;
 
+    /// A name of the place where the data is, which a copy of the data elsewhere does not have: of the database's file
+    /// (inode and time of creation), or of the database (identifier of its system and OID). `None` if it is not known.
+    fn location(&self) -> Option<String>;
+
     /// A setting that is kept with the tasks.
     fn setting(&self, name: &str) -> Result<Option<Value>, StoreError>;
 

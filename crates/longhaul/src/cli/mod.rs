@@ -1,6 +1,7 @@
 //! The command line: its words, their help, nothing else.
 
 mod account;
+mod backup;
 mod clock;
 mod exec;
 mod migrate;
@@ -17,6 +18,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
 pub(crate) use account::{AddArgs, KeyCommand, LoginArgs, PasswdArgs, UserCommand};
+pub(crate) use backup::{BackupArgs, RestoreArgs};
 pub(crate) use clock::{ClockArgs, ClockCommand, ConfirmArgs};
 pub(crate) use exec::ExecArgs;
 pub(crate) use migrate::MigrateArgs;
@@ -144,6 +146,8 @@ pub(crate) enum Command {
     Import(ImportArgs),
     /// Copy the database of a data directory, also while its server runs
     Backup(BackupArgs),
+    /// Make a data directory of a backup
+    Restore(RestoreArgs),
     /// Move everything between a data directory and a PostgreSQL database
     Migrate(MigrateArgs),
     /// Print a completion script for a shell
@@ -164,23 +168,6 @@ pub(crate) struct ImportArgs {
     /// The file; - for standard input
     #[arg(value_name = "FILE")]
     pub(crate) file: PathBuf,
-}
-
-/// `backup`.
-#[derive(Debug, Args)]
-#[command(after_help = "\
-The copy is one consistent moment, whole or not there at all, and the server goes on meanwhile. To restore: stop the
-server, put the copy into an empty data directory under the name longhaul.db, start the server on that directory.
-
-Example:
-  longhaul backup --data-dir /var/lib/longhaul \"/backup/longhaul-$(date +%F).db\"")]
-pub(crate) struct BackupArgs {
-    /// The file to write; it must not exist
-    #[arg(value_name = "FILE")]
-    pub(crate) file: PathBuf,
-    /// The data directory of the server
-    #[arg(long, env = "LONGHAUL_DATA_DIR", default_value = "./longhaul-data", value_name = "DIR")]
-    pub(crate) data_dir: PathBuf,
 }
 
 /// `completions`.

@@ -86,6 +86,13 @@ pub(crate) struct ServeArgs {
     /// Accept a PostgreSQL server that may lose tasks in a crash (fsync or full_page_writes off): for tests
     #[arg(long, env = "LONGHAUL_ALLOW_UNSAFE_DATABASE", num_args = 0..=1, default_missing_value = "true", default_value = "false", value_name = "BOOL", hide_possible_values = true, hide_default_value = true)]
     pub(crate) allow_unsafe_database: bool,
+    /// The data is here to stay: it was restored, copied or moved, and the original is gone. Without it, a server on such
+    /// data starts paused
+    #[arg(long)]
+    pub(crate) moved: bool,
+    /// Begin with an empty store although there are keys already
+    #[arg(long)]
+    pub(crate) new_store: bool,
     /// The file of the keys that sign tokens and seal secrets [default: keys.json in the data directory]
     #[arg(long, env = "LONGHAUL_KEY_FILE", value_name = "FILE")]
     pub(crate) key_file: Option<PathBuf>,

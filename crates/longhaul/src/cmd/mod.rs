@@ -2,6 +2,7 @@
 
 mod ask;
 mod backup;
+mod restore;
 mod clock;
 mod completions;
 mod import;
@@ -38,7 +39,7 @@ pub(crate) struct Context {
 
 /// Runs a command to its end.
 pub(crate) fn run(command: Command, global: &Global, out: Out, again: Again) -> Result<Code, Failure> {
-    if matches!(command, Command::Serve(_) | Command::Backup(_) | Command::Migrate(_)) {
+    if matches!(command, Command::Serve(_) | Command::Backup(_) | Command::Restore(_) | Command::Migrate(_)) {
         // Whatever these make holds tasks or keys.
         umask(Mode::from_bits_truncate(0o077));
     }
@@ -59,6 +60,7 @@ pub(crate) fn run(command: Command, global: &Global, out: Out, again: Again) -> 
         Command::User(command) => blocking(async { user::run(command, global, out).await }),
         Command::Import(args) => blocking(async { import::run(&args, &context(global, out).await?).await }),
         Command::Backup(args) => backup::run(&args, &out),
+        Command::Restore(args) => restore::run(&args, &out),
         Command::Migrate(args) => migrate::run(&args, &out),
         Command::Completions(args) => completions::run(&args, &out),
     }

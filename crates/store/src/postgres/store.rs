@@ -15,7 +15,7 @@ use tokio::time::timeout;
 
 use super::job::{Answer, Job, Log};
 use super::patience::TRIES;
-use super::sql::late;
+use super::sql::{column, late};
 use super::turn::Standing;
 use super::{
     Postgres, Shared, audit, claims, compare, errand, import, list, logs, nodes, outputs, purge, rows,
@@ -363,6 +363,19 @@ impl Store for Postgres {
             Box::pin(async move { purge::aged(db, &shared.workflows, before, from, limit).await })
         })
         .await
+    }
+
+    fn location(&self) -> Option<String> {
+        let statement = "SELECT system_identifier || '/' ||
+               (SELECT oid FROM pg_database WHERE datname = current_database()) FROM pg_control_system()";
+        let found = self.read(move |db, _| {
+            Box::pin(async move {
+                let rows = rows::query(db, statement, &[]).await?;
+                rows.first().map(|row| column::<&str>(row, 0).map(str::to_owned)).transpose()
+            })
+        });
+        // A role that may not ask is no reason to refuse a start.
+        found.inspect_err(|e| tracing::debug!(error = %e, "the database does not say which one it is")).ok().flatten()
     }
 
     fn setting(&self, name: &str) -> Result<Option<Value>, StoreError> {

@@ -100,6 +100,11 @@ pub struct Sqlite {
 }
 
 impl Sqlite {
+    /// Returns true if a data directory has a database that is not empty.
+    pub fn is_in(directory: &Path) -> bool {
+        std::fs::metadata(open::database(directory)).is_ok_and(|about| about.len() > 0)
+    }
+
     /// Opens the store of a data directory, which is made if need be. Refused while another process has it. To be
     /// called on a runtime, whose threads tell callers of their changes.
     /// After Ok: on the newest schema. Crash in the middle: each migration happened whole or not at all.
@@ -454,6 +459,10 @@ impl Store for Sqlite {
         limit: u32,
     ) -> Result<Purged, StoreError> {
         self.errand(Need::WayOut, None, move |writer, _| purge::aged(writer, before, from, limit)).await
+    }
+
+    fn location(&self) -> Option<String> {
+        open::location(&self.directory)
     }
 
     fn setting(&self, name: &str) -> Result<Option<Value>, StoreError> {

@@ -2,7 +2,7 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Seek, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use longhaul_model::Timestamp;
@@ -36,6 +36,14 @@ pub(super) fn database(directory: &Path) -> PathBuf {
 /// The write-ahead log of a data directory.
 pub(super) fn log(directory: &Path) -> PathBuf {
     directory.join("longhaul.db-wal")
+}
+
+/// A name of the database's file that a copy does not have: its inode and the time of its creation. Neither a restart
+/// of the machine nor a volume that is mounted elsewhere changes them.
+pub(super) fn location(directory: &Path) -> Option<String> {
+    let about = std::fs::metadata(database(directory)).ok()?;
+    let created = about.created().ok().and_then(|at| at.duration_since(std::time::UNIX_EPOCH).ok());
+    Some(format!("{}/{}", about.ino(), created.map_or(0, |since| since.as_nanos())))
 }
 
 /// The newest schema that this version knows.

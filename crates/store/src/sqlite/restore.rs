@@ -15,7 +15,7 @@ const PATH: &AsciiSet = &NON_ALPHANUMERIC.remove(b'/').remove(b'.').remove(b'-')
 const NAMED: u32 = 5;
 
 /// Copies a backup into a data directory that is empty or not there. `keys` is the name of the key ring that is to
-/// open its secrets; `None` does not ask.
+/// open its secrets; `None` does not ask. `place_keys` puts them beside the database, just before that is there.
 ///
 /// The copy knows that it was restored: a server on it starts paused until told that the original is gone.
 /// After Ok: complete and on disk. Crash in the middle: at most a `.partial` file is in the directory, and no database.
@@ -25,6 +25,7 @@ pub fn restore(
     file: &Path,
     directory: &Path,
     keys: Option<&str>,
+    place_keys: impl FnOnce() -> std::io::Result<()>,
     mut progress: impl FnMut(u64, u64),
 ) -> Result<u64, StoreError> {
     let refuse = |text: String| Err(StoreError::Open(text));
@@ -60,6 +61,7 @@ pub fn restore(
     )
     .map_err(|e| failed(&e))?;
     copy.close().map_err(|(_, e)| failed(&e))?;
+    place_keys().map_err(|e| StoreError::Open(format!("the keys were not placed in {}: {e}", directory.display())))?;
     let bytes = partial.complete()?;
     progress(all, all);
     Ok(bytes)
