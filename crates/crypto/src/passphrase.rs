@@ -124,7 +124,11 @@ mod tests {
         ] {
             let mut changed = parsed.clone();
             changed[member] = value;
-            assert_eq!(open(&changed.to_string(), "correct horse"), Err(PassphraseError::Damaged), "{member}");
+            assert_eq!(
+                open(&changed.to_string(), "correct horse"),
+                Err(PassphraseError::Damaged),
+                "{member}"
+            );
         }
         assert_eq!(open("no JSON", "x"), Err(PassphraseError::Damaged));
     }

@@ -57,6 +57,10 @@ pub(crate) struct Config {
     pub(crate) limits: Limits,
     /// A folder of workflow files.
     pub(crate) workflows: Option<PathBuf>,
+    /// The data is at home where it is, though it was elsewhere.
+    pub(crate) moved: bool,
+    /// Keys without a database begin a new one.
+    pub(crate) new_store: bool,
     /// Whether to show what there is.
     pub(crate) demo: bool,
     /// How the log is written.
@@ -84,6 +88,7 @@ struct File {
     trusted_proxies: Proxies,
     workflows: Option<PathBuf>,
     demo: Option<bool>,
+    paused: Option<bool>,
     log_format: Option<LogFormat>,
     log_level: Option<String>,
     database: Database,
@@ -185,6 +190,12 @@ impl Config {
                 "a demonstration keeps its tasks on this machine: leave out the database's URL, or --demo"
             ));
         }
+        let paused = args.paused.or(file.paused).unwrap_or_default();
+        if demo && paused {
+            return Err(anyhow!(
+                "a demonstration starts tasks, and a paused server starts none: leave out --demo or --paused"
+            ));
+        }
         // What a demonstration runs is not worth waiting for, and its log not worth reading.
         let (level, grace) = if demo { ("warn", DEMO_GRACE) } else { ("info", SHUTDOWN_GRACE) };
         let data_dir = args.data_dir.or(file.data_dir).unwrap_or_else(|| "./longhaul-data".into());
@@ -201,12 +212,15 @@ impl Config {
             insecure_http: args.insecure_http.or(file.insecure_http).unwrap_or_default(),
             listen: args.listen.or(file.listen).unwrap_or_else(|| (Ipv4Addr::LOCALHOST, 8080).into()),
             workflows: args.workflows.or(file.workflows),
+            moved: args.moved,
+            new_store: args.new_store,
             demo,
             log_format: args.log_format.or(file.log_format).unwrap_or_default(),
             log_level: args.log_level.or(file.log_level).unwrap_or_else(|| level.to_owned()),
             wire: file.wire,
             engine: EngineConfig {
                 cancel_grace: file.engine.cancel_grace.unwrap_or(defaults.cancel_grace),
+                paused,
                 workers: file.limits.workers(),
                 max_running: file.engine.max_running.unwrap_or(defaults.max_running),
                 http: HttpConfig { allow: file.actions.http.allow },

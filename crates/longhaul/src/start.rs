@@ -11,6 +11,7 @@ use longhaul_store::NodeState;
 use longhaul_store::StoreError;
 
 use crate::config::Config;
+use crate::original;
 use crate::out::Out;
 use crate::storage::Ground;
 
@@ -68,8 +69,9 @@ pub(crate) async fn start(
     };
     let accounts = ground.accounts.clone();
     let auth = Auth::start(accounts, env.clone(), ground.keys.clone(), config.auth.clone(), announce).await?;
-    let engine =
-        Engine::start(ground.store.clone(), env.clone(), ground.keys.sealer(), config.engine.clone());
+    let mut settings = config.engine.clone();
+    settings.paused |= !at_home(config, ground).await?;
+    let engine = Engine::start(ground.store.clone(), env.clone(), ground.keys.sealer(), settings);
     let engine = engine.await.map_err(|e| NotStarted::engine(&e, None))?;
     let audit = Audit::new("server".into(), None, "putWorkflow");
     let mut replaced = Vec::new();
@@ -89,6 +91,19 @@ pub(crate) async fn start(
         warn_of_other_folders(&at_work_elsewhere(&engine, ground).await, &replaced);
     }
     Ok((auth, engine))
+}
+
+/// Whether the data is the original: a copy starts paused.
+async fn at_home(config: &Config, ground: &Ground) -> Result<bool, NotStarted> {
+    let at_home = original::is_at_home(&*ground.store, config.moved).await.map_err(NotStarted::Failed)?;
+    if !at_home {
+        tracing::warn!(
+            data = ground.place,
+            "the data was restored, copied or moved: the server starts paused, so that nothing runs twice. If the original is \
+             gone, start once with --moved"
+        );
+    }
+    Ok(at_home)
 }
 
 /// The addresses of the other nodes at work.

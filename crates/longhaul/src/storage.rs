@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::again::Again;
 use crate::config::Config;
+use crate::original;
 use crate::signals::Signals;
 
 /// Everything a server stands on: its address, its keys, its store.
@@ -47,9 +48,22 @@ impl Ground {
 /// The directory first: who starts a second server on it is told so. The address before the keys and accounts, which a start
 /// that fails would leave behind.
 async fn own(config: &Config, env: &Env, settings: ServerConfig) -> anyhow::Result<Ground> {
+    if !config.new_store {
+        original::check_database(&config.data_dir, &config.key_file)?;
+    }
     let store = Sqlite::open(&config.data_dir, env.clone()).map_err(|e| anyhow!("{e}"))?;
     let at = address(config, env, settings).await?;
+    let had_keys = config.key_file.exists();
     let keys = keys(config, env)?;
+    if !had_keys && !store.users().map_err(|e| anyhow!("{e}"))?.users.is_empty() {
+        tracing::warn!(
+            keys = %config.key_file.display(),
+            "the database is older than its keys, which were made just now: it seems to be a copy that was restored without its \
+             keys.json. Secrets that were sealed before cannot be read, and sessions are over. Stop, put the old keys.json in the \
+             place of the new one, and start again"
+        );
+    }
+    original::check_keys(&*store, &keys.id(), !had_keys).await?;
     let place = config.data_dir.display().to_string();
     Ok(Ground { at, keys, store: store.clone(), accounts: store, place, turn: None })
 }

@@ -30,7 +30,14 @@ pub(crate) fn run(args: &RestoreArgs, out: &Out) -> Result<Code, Failure> {
         },
     );
     bar.finish_and_clear();
-    let bytes = restored.map_err(|e| anyhow!("{e}"))?;
+    let restored = restored.map_err(|e| anyhow!("{e}"))?;
+    if !restored.is_summed {
+        out.text(&format!(
+            "there is no {}.sha256: the structure of the backup was checked, its content was not\n",
+            args.file.display()
+        ))?;
+    }
+    let bytes = restored.bytes;
     let directory = args.data_dir.display();
     out.text(&format!(
         "{directory}: {bytes} bytes\n\

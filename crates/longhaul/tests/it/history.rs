@@ -93,7 +93,8 @@ fn a_backup_of_a_working_server_is_a_data_directory() {
     assert!(done.out.contains("longhaul.db: ") && done.out.ends_with(" bytes\n"), "{}", done.out);
     assert!(run(&backup).code(1).err.contains("exists already"));
     server.stop();
-    let server = Server::start(copy.path(), "127.0.0.1:0", &["--log-level", "error"]);
+    // Without the keys it was used with: it makes new ones.
+    let server = Server::start(copy.path(), "127.0.0.1:0", &["--moved", "--log-level", "error"]);
     assert_eq!(server.run(&["task", "get", &id, "-o", "json"]).code(0).json()["status"], "Successful");
     assert!(
         run(&["backup", "--data-dir", "/absent", "x"])

@@ -375,7 +375,10 @@ impl Store for Postgres {
             })
         });
         // A role that may not ask is no reason to refuse a start.
-        found.inspect_err(|e| tracing::debug!(error = %e, "the database does not say which one it is")).ok().flatten()
+        found
+            .inspect_err(|e| tracing::debug!(error = %e, "the database does not say which one it is"))
+            .ok()
+            .flatten()
     }
 
     fn setting(&self, name: &str) -> Result<Option<Value>, StoreError> {

@@ -1,7 +1,8 @@
 //! An online backup: one consistent copy, taken while a server works, complete or not there at all.
 
 use std::fs::{File, Permissions};
-use std::os::unix::fs::PermissionsExt;
+use std::io::{Read, Write};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -9,6 +10,7 @@ use nix::fcntl::{Flock, FlockArg};
 use nix::sys::statvfs::statvfs;
 use rusqlite::backup::{Backup, StepResult};
 use rusqlite::{Connection, OpenFlags};
+use sha2::{Digest, Sha256};
 use tempfile::NamedTempFile;
 
 use super::open;
@@ -30,7 +32,7 @@ const LEFT_BEHIND: Duration = Duration::from_secs(10);
 /// written so far and bytes expected.
 ///
 /// The copy has a name of its own until it is complete, so that two backups never share a file; after any error it is
-/// removed. After Ok: the file is complete and on disk. Crash in the middle: a `.partial` file may be left, which
+/// removed. A file beside it, `FILE.sha256`, has its checksum. After Ok: the file is complete and on disk. Crash in the middle: a `.partial` file may be left, which
 /// the next backup to the same name removes.
 /// Err: [`StoreError::Open`] if there is no database, the file exists, another backup to it is under way, or the
 /// disk has not enough room; nothing is written then.
@@ -45,10 +47,38 @@ pub fn backup(directory: &Path, file: &Path, mut progress: impl FnMut(u64, u64))
     let expected = size(&database);
     // What the log has is not in the file yet; most of it replaces pages of the file.
     let partial = Partial::begin(file, expected + size(&open::log(directory)))?;
-    copy(&source, partial.path(), &mut |done| progress(done.min(expected), expected)).map_err(|e| failed(&e))?;
+    copy(&source, partial.path(), &mut |done| progress(done.min(expected), expected))
+        .map_err(|e| failed(&e))?;
+    let sum = digest(&mut File::open(partial.path()).map_err(|e| failed(&e))?).map_err(|e| failed(&e))?;
     let bytes = partial.complete()?;
+    note_checksum(file, &sum).map_err(|e| failed(&e))?;
     progress(bytes, bytes);
     Ok(bytes)
+}
+
+/// Name of the file with the checksum of a backup, in the form that `sha256sum -c` reads.
+pub(super) fn checksum_of(file: &Path) -> PathBuf {
+    PathBuf::from(format!("{}.sha256", file.display()))
+}
+
+fn note_checksum(file: &Path, sum: &str) -> std::io::Result<()> {
+    let name = file.file_name().unwrap_or_default().to_string_lossy();
+    let mut options = File::options();
+    // One that is there belonged to a backup of the same name, which is gone.
+    let mut made = options.write(true).create(true).truncate(true).mode(0o600).open(checksum_of(file))?;
+    writeln!(made, "{sum}  {name}")?;
+    made.sync_all()
+}
+
+/// The SHA-256 of what is read, in hexadecimal digits.
+pub(super) fn digest(from: &mut impl Read) -> std::io::Result<String> {
+    let (mut sum, mut buffer) = (Sha256::new(), vec![0; 256 << 10]);
+    loop {
+        match from.read(&mut buffer)? {
+            0 => return Ok(sum.finalize().iter().map(|byte| format!("{byte:02x}")).collect()),
+            bytes => sum.update(&buffer[..bytes]),
+        }
+    }
 }
 
 /// A file in the making: under a name of its own, private and locked, and gone unless it is completed.

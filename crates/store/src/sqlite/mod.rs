@@ -56,7 +56,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 
 pub use backup::backup;
-pub use restore::restore;
+pub use restore::{Restored, restore};
 
 use crate::audit::{Audit, AuditPage, AuditQuery};
 use crate::error::StoreError;

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
 use rusqlite::{Connection, OpenFlags, OptionalExtension};
 
-use super::backup::Partial;
+use super::backup::{Partial, checksum_of, digest};
 use super::open;
 use crate::error::StoreError;
 
@@ -13,6 +13,15 @@ use crate::error::StoreError;
 const PATH: &AsciiSet = &NON_ALPHANUMERIC.remove(b'/').remove(b'.').remove(b'-').remove(b'_');
 /// Problems of a damaged database that are named.
 const NAMED: u32 = 5;
+
+/// A data directory that was made of a backup.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Restored {
+    /// Size of its database.
+    pub bytes: u64,
+    /// True if the backup had a checksum beside it, and was compared with that; otherwise only its structure was checked.
+    pub is_summed: bool,
+}
 
 /// Copies a backup into a data directory that is empty or not there. `keys` is the name of the key ring that is to
 /// open its secrets; `None` does not ask. `place_keys` puts them beside the database, just before that is there.
@@ -27,7 +36,7 @@ pub fn restore(
     keys: Option<&str>,
     place_keys: impl FnOnce() -> std::io::Result<()>,
     mut progress: impl FnMut(u64, u64),
-) -> Result<u64, StoreError> {
+) -> Result<Restored, StoreError> {
     let refuse = |text: String| Err(StoreError::Open(text));
     empty(directory)?;
     for ending in ["-wal", "-journal"] {
@@ -52,6 +61,7 @@ pub fn restore(
     let failed = |e: &dyn std::fmt::Display| StoreError::Unavailable(format!("the restore failed: {e}"));
     progress(0, all);
     std::fs::copy(file, partial.path()).map_err(|e| failed(&e))?;
+    let is_summed = unchanged(partial.path(), file)?;
     whole(partial.path(), file)?;
     let copy = Connection::open(partial.path()).map_err(|e| failed(&e))?;
     copy.execute_batch("PRAGMA journal_mode = DELETE; PRAGMA synchronous = FULL").map_err(|e| failed(&e))?;
@@ -61,10 +71,11 @@ pub fn restore(
     )
     .map_err(|e| failed(&e))?;
     copy.close().map_err(|(_, e)| failed(&e))?;
-    place_keys().map_err(|e| StoreError::Open(format!("the keys were not placed in {}: {e}", directory.display())))?;
+    place_keys()
+        .map_err(|e| StoreError::Open(format!("the keys were not placed in {}: {e}", directory.display())))?;
     let bytes = partial.complete()?;
     progress(all, all);
-    Ok(bytes)
+    Ok(Restored { bytes, is_summed })
 }
 
 /// Refuses a directory with anything in it.
@@ -111,11 +122,27 @@ fn fits(file: &Path, keys: Option<&str>) -> Result<(), StoreError> {
     }
     let Some(wanted) = keys else { return Ok(()) };
     match keys_of(&database).map_err(not_ours)? {
-        Some(found) if found != wanted => refuse(format!(
+        Some(found) if !found.iter().any(|name| name == wanted) => refuse(format!(
             "the secrets in {name} are sealed with other keys: give the keys.json that was in use when it was made"
         )),
         Some(_) | None => Ok(()),
     }
+}
+
+/// Refuses a copy that is not what the checksum beside the backup says. Returns false if there is no checksum.
+fn unchanged(copy: &Path, original: &Path) -> Result<bool, StoreError> {
+    let beside = checksum_of(original);
+    let Ok(text) = std::fs::read_to_string(&beside) else { return Ok(false) };
+    let failed = |e: std::io::Error| StoreError::Unavailable(format!("the restore failed: {e}"));
+    let found = digest(&mut std::fs::File::open(copy).map_err(failed)?).map_err(failed)?;
+    if text.split_whitespace().next().is_some_and(|sum| sum.eq_ignore_ascii_case(&found)) {
+        return Ok(true);
+    }
+    Err(StoreError::Open(format!(
+        "{} is damaged: its checksum is not the one in {}. Use another backup",
+        original.display(),
+        beside.display()
+    )))
 }
 
 /// Refuses a damaged database.
@@ -128,8 +155,8 @@ fn whole(copy: &Path, original: &Path) -> Result<(), StoreError> {
     if problems.is_empty() { Ok(()) } else { Err(damaged(problems.join("; "))) }
 }
 
-/// The name of the keys that seal the secrets of a database, if a server has noted it.
-fn keys_of(database: &Connection) -> rusqlite::Result<Option<String>> {
+/// The names of the keys that seal the secrets of a database, if a server has noted them.
+fn keys_of(database: &Connection) -> rusqlite::Result<Option<Vec<String>>> {
     let doc: Option<String> = database
         .query_row("SELECT doc FROM settings WHERE name = ?", [crate::transfer::KEYS], |row| row.get(0))
         .optional()?;

@@ -32,7 +32,7 @@ const MOVED: &str = "transfer.moved";
 pub(crate) const OWN_SETTINGS: [&str; 6] = [FILLING, FILLED, MOVED, "seq.floor", LOCATION, KEYS];
 /// Setting that says where the data is ([`crate::Store::location`]).
 pub(crate) const LOCATION: &str = "location";
-/// Setting with the name of the keys that seal the secrets.
+/// Setting with the names of the keys that seal the secrets.
 pub(crate) const KEYS: &str = "keys";
 
 /// Where a store is.
