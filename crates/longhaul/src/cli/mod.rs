@@ -16,7 +16,9 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
-pub(crate) use account::{AddArgs, KeyCommand, LoginArgs, PasswdArgs, UserCommand};
+pub(crate) use account::{
+    AddArgs, KeyCommand, LoginArgs, PasswdArgs, SessionCommand, SessionListArgs, UserCommand,
+};
 pub(crate) use clock::{ClockArgs, ClockCommand, ConfirmArgs};
 pub(crate) use exec::ExecArgs;
 pub(crate) use migrate::MigrateArgs;
@@ -137,6 +139,9 @@ pub(crate) enum Command {
     Logout,
     /// Show who you are to the server
     Whoami,
+    /// List who is logged in, and end sessions
+    #[command(subcommand)]
+    Session(SessionCommand),
     /// Make, change and delete accounts and their API keys
     #[command(subcommand)]
     User(UserCommand),
