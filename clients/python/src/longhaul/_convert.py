@@ -5,11 +5,12 @@ from __future__ import annotations
 import dataclasses
 import enum
 import ipaddress
+import re
 import types
 import typing
 import uuid
 from collections.abc import Mapping
-from datetime import date, datetime
+from datetime import date, datetime, time, timedelta
 from decimal import Decimal, InvalidOperation
 from pathlib import Path, PurePath
 from typing import Any, Literal, Union
@@ -170,9 +171,27 @@ def _shown(value: Any) -> str:
     return "null" if value is None else _NAMES.get(type(value), f"a {type_name(value)}")
 
 
+_DURATION = re.compile(r"(-)?P(?!$)(?:(\d+)D)?(?:T(?!$)(?:(\d+)H)?(?:(\d+)M)?(?:(\d+(?:\.\d{1,6})?)S)?)?")
+
+
+def _duration(text: str) -> timedelta:
+    """A duration as ISO 8601 and `plain` write it, of days and shorter units."""
+    found = _DURATION.fullmatch(text)
+    if found is None:
+        raise ValueError(text)
+    sign, days, hours, minutes, seconds = found.groups()
+    try:
+        span = timedelta(int(days or 0), float(seconds or 0), 0, 0, int(minutes or 0), int(hours or 0))
+    except OverflowError as error:
+        raise ValueError(text) from error
+    return -span if sign else span
+
+
 _READ: Mapping[type, tuple[str, typing.Callable[[str], Any]]] = {
     uuid.UUID: ("a UUID", uuid.UUID),
     date: ("a date such as 2026-01-31", date.fromisoformat),
+    time: ("a time of day such as 12:30:00", time.fromisoformat),
+    timedelta: ("a duration such as PT1H30M", _duration),
     Path: ("a path", Path),
     PurePath: ("a path", PurePath),
     ipaddress.IPv4Address: ("an IPv4 address", ipaddress.IPv4Address),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Mapping
+from contextvars import ContextVar
 from datetime import datetime, timezone
 from types import TracebackType
 from typing import Any, Literal, TypeAlias
@@ -32,6 +33,14 @@ _REASONS: Mapping[str | None, str] = {
     "lost": "the lease is lost",
     "stopped": "the worker stopped before the work was done",
 }
+
+
+CURRENT: ContextVar[Context | None] = ContextVar("longhaul_context", default=None)
+
+
+def current_context() -> Context | None:
+    """The context of the attempt whose function, or a task or `asyncio.to_thread` of it, calls this; else `None`."""
+    return CURRENT.get()
 
 
 class Stage:
@@ -92,6 +101,8 @@ class Context:
         self._progress: int | None = None
         self._lines: list[dict[str, str]] = []
         self._written = 0
+        self._unfinished: dict[str, str] = {}
+        """By stream, the beginning of a line that was printed."""
 
     @property
     def task(self) -> TaskInfo:
@@ -217,6 +228,26 @@ class Context:
         if not self._stop.is_set() or why == "lost":
             self._why = why
         self._stop.set()
+
+    def _write(self, text: str, stream: str) -> None:
+        """Takes printed text, of which lines that are not ended wait for the rest."""
+        if os.getpid() != self._process:
+            return
+        with self._lock:
+            whole, ended, rest = (self._unfinished.get(stream, "") + text).rpartition("\n")
+            if len(rest) > LINE_LIMIT:
+                whole, ended, rest = f"{whole}{ended}{rest}", "\n", ""
+            self._unfinished[stream] = rest
+            if ended:
+                self.log(whole, stream=stream)
+
+    def _end_lines(self) -> None:
+        """Takes printed lines as they are: no more of them comes."""
+        with self._lock:
+            for stream, rest in self._unfinished.items():
+                if rest:
+                    self.log(rest, stream=stream)
+            self._unfinished.clear()
 
     def _has_news(self) -> bool:
         return self._stages_changed or self._progress is not None or bool(self._lines)

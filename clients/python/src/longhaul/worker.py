@@ -16,6 +16,7 @@ from ._http.connection import connect
 from ._http.reach import Outage, Reach
 from ._worker.action import Action
 from ._worker.asker import Asker
+from ._worker.capture import captured
 from ._worker.core import Core, Settings
 from ._worker.handlers import Handlers
 from ._worker.process import imports_main_module, signals
@@ -42,6 +43,9 @@ class Worker:
     `heartbeats`: with `"process"` they go out from a process of their own, too, so that a function which holds the
     interpreter for longer than a lease keeps its lease. Without, they need the interpreter for a moment now and then.
 
+    `capture_prints`, `capture_logging`: what functions print, and their records of `logging`, is in their tasks' logs,
+    too.
+
     Who we are to the server is given, or read from the environment, as for `Client`.
     """
 
@@ -63,6 +67,8 @@ class Worker:
         longest_pause: float = 10.0,
         patience: float | None = None,
         heartbeats: Literal["thread", "process"] = "thread",
+        capture_prints: bool = False,
+        capture_logging: bool = False,
         name: str = "python",
     ) -> None:
         _check(slots >= 1 and prefetch >= 0, "a worker has at least one slot, and no less than nothing is held ready")
@@ -78,6 +84,7 @@ class Worker:
         self._asker = Asker(authority, Reach(self._connection.server, patience), longest_pause)
         _check(heartbeats in ("thread", "process"), 'heartbeats are "thread" or "process"')
         self._settings = Settings(slots, prefetch, lease, wait, grace, heartbeats == "process")
+        self._capture = capture_prints, capture_logging
         self._name = name
         self._actions: dict[str, Action] = {}
         self._core: Core | None = None
@@ -149,8 +156,10 @@ class Worker:
             if self._core is not None:
                 raise RuntimeError("the worker runs already")
             self._core = core
+        prints, records = self._capture
         try:
-            yield core
+            with captured(prints=prints, records=records):
+                yield core
         finally:
             self._core = None
 

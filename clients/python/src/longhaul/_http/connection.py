@@ -9,6 +9,7 @@ from typing import Any
 
 import httpx
 
+from .._version import __version__
 from .authority import Authority
 
 DEFAULT_SERVER = "http://127.0.0.1:8080"
@@ -40,7 +41,7 @@ class Connection:
             "timeout": self.answer,
             # As many calls as the program makes at once, of which most may wait for the end of a task.
             "limits": httpx.Limits(max_connections=CONNECTIONS, max_keepalive_connections=KEPT),
-            "headers": {"Accept": "application/json", "User-Agent": "longhaul-python"},
+            "headers": {"Accept": "application/json", "User-Agent": f"longhaul-python/{__version__}"},
             # Not followed: what is meant for this server, a token above all, is for no other.
             "follow_redirects": False,
         }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import contextvars
 import logging
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
@@ -67,6 +68,7 @@ class Core:
         self._actions = actions
         self._settings = settings
         self._users_loop = loop
+        self._variables = contextvars.copy_context()
         self._stopping = False
         self._hurried = False
 
@@ -145,7 +147,7 @@ class Core:
                 message = f"this worker has no action for the queue {lease.queue}"
                 self._reporter.add(failure(lease.id, "NO_ACTION", message, retryable=True))
             else:
-                self._book.take(Attempt(lease, action, self._told))
+                self._book.take(Attempt(lease, action, self._told, self._variables))
         if self._keeper is not None:
             self._keeper.tell(self._book.all_held())
         self._begin()

@@ -171,5 +171,6 @@ def _trace(error: BaseException) -> str:
 
 
 def _rest_of_log(context: Context) -> dict[str, Any]:
+    context._end_lines()
     lines = context._take_few_lines()
     return {"log": lines} if lines else {}
