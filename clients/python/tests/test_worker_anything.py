@@ -122,7 +122,7 @@ def test_what_does_not_fit_is_named_by_its_place() -> None:
         pass
 
     result = result_of(lambda ctx: {"hosts": [{"name": "a"}, {"name": Odd()}]})
-    assert result.members["error"]["message"] == "the output is no JSON: hosts[1].name: a Odd has no form in JSON"
+    assert result.members["error"]["message"] == "the output is not JSON: hosts[1].name: a Odd has no JSON form"
 
 
 def test_a_coroutine_that_nobody_awaited_is_a_failure() -> None:
@@ -130,7 +130,7 @@ def test_a_coroutine_that_nobody_awaited_is_a_failure() -> None:
         """Never run."""
 
     result = result_of(lambda ctx: {"a": forgotten()})
-    assert result.members["error"]["message"].endswith("a: a coroutine has no form in JSON: it was never awaited")
+    assert result.members["error"]["message"].endswith("a: a coroutine has no JSON form: it was never awaited")
 
 
 def test_a_generator_is_refused_when_it_is_registered() -> None:

@@ -27,7 +27,7 @@ class Mismatch(ValueError):
 
 
 class Missing(Mismatch):
-    """A member that is not there."""
+    """A missing member."""
 
     def __init__(self, place: str) -> None:
         ValueError.__init__(self, f"{place} is missing")
@@ -87,7 +87,7 @@ def _plain(wanted: type, value: Any, place: str) -> Any:
 
 
 def _decimal(value: Any, place: str) -> Decimal:
-    """Of a text or a number: `plain` gives a text, so that no digit is lost."""
+    """Builds a decimal of a text, as `plain` writes it, or of a number."""
     if isinstance(value, str | int | float) and not isinstance(value, bool):
         try:
             number = Decimal(str(value))
@@ -124,7 +124,7 @@ def _generic(origin: Any, of: tuple[Any, ...], value: Any, place: str) -> Any:
 
 
 def _union(of: tuple[Any, ...], value: Any, place: str) -> Any:
-    """What fits as it is, before what must be made from it."""
+    """Builds the first type of a union that fits."""
     first: Mismatch | None = None
     for kind in of:
         try:
@@ -167,7 +167,7 @@ def _member(place: str, name: str) -> str:
 
 
 def _shown(value: Any) -> str:
-    """By its kind: what it says may be a secret."""
+    """Names the kind of a value, and not the value, which may be a secret."""
     return "null" if value is None else _NAMES.get(type(value), f"a {type_name(value)}")
 
 
@@ -199,7 +199,7 @@ _READ: Mapping[type, tuple[str, typing.Callable[[str], Any]]] = {
     ipaddress.IPv4Network: ("an IPv4 network", ipaddress.IPv4Network),
     ipaddress.IPv6Network: ("an IPv6 network", ipaddress.IPv6Network),
 }
-"""Types that are built of a text, and how each is called."""
+"""The types built from a text: what to call each in a message, and its parser."""
 _NAMES: Mapping[type, str] = {
     str: "a text",
     int: "an integer",

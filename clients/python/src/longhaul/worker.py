@@ -91,7 +91,7 @@ class Worker:
         self._lock = threading.Lock()
 
     def action(self, queue: str) -> Callable[[F], F]:
-        """Has a function do the work of a queue: `def` runs in a thread, `async def` on the event loop.
+        """Registers a function for a queue: a `def` runs in a thread, an `async def` on the event loop.
 
         It takes a `Context` and the input, as what its annotation says: a dictionary, a dataclass, a `TypedDict`, or
         anything with `model_validate`; or the `Context` alone. What it returns is the output. It fails by raising:
@@ -109,7 +109,7 @@ class Worker:
 
     @property
     def outage(self) -> Outage | None:
-        """Since when the server cannot be reached, and why; `None` while it can. Also told in the log."""
+        """The current outage of the server, since when and why; `None` while it can be reached. The log has it, too."""
         return self._asker.reach.outage
 
     def run(self) -> None:
@@ -128,7 +128,7 @@ class Worker:
             handlers.close()
 
     async def run_async(self) -> None:
-        """The same on an event loop of yours, without signals. Being cancelled is being told to stop."""
+        """Works on the running event loop, without signal handlers. Cancelling it stops the worker."""
         with self._core_on(asyncio.get_running_loop()) as core:
             ended = asyncio.wrap_future(_started(core))
             cancelled: asyncio.CancelledError | None = None
@@ -143,7 +143,7 @@ class Worker:
                 raise cancelled
 
     def stop(self) -> None:
-        """Begins to stop, from any thread. Once: nothing more begins, what runs has its grace. Twice: it has none."""
+        """Stops the worker, from any thread: the first call begins the grace, the second ends it."""
         core = self._core
         if core is not None:
             core.stop()
@@ -165,7 +165,7 @@ class Worker:
 
 
 def _started(core: Core) -> Future[None]:
-    """Runs the worker in a thread of its own; what it ends with."""
+    """Runs the worker in a thread of its own; the future has its end."""
     future: Future[None] = Future()
     future.set_running_or_notify_cancel()
 
@@ -186,7 +186,7 @@ def _waited_for(future: Future[None], stop: Callable[[], None]) -> None:
         except KeyboardInterrupt:
             if future.done():
                 raise
-            # Of a thread or platform in which no signal is handled.
+            # No handler is installed where the platform has none.
             stop()
 
 

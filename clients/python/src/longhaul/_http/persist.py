@@ -1,4 +1,4 @@
-"""Asking again: when there is no answer, one that is not the server's own, or one that says `later`."""
+"""Retries: after no answer, an answer that is not the server's own, or one that asks to come back later."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def _read(answer: Answer, read: Callable[[Answer], T]) -> T:
 
 def _is_later(trouble: LonghaulError, request: Request, reach: Reach | None) -> bool:
     if isinstance(trouble, Untrusted):
-        # Where the server was reached before, somebody else answers in its place for now.
+        # Where the server was reached before, something else answers in its place for now.
         return request.repeatable and reach is not None and reach.ever
     if isinstance(trouble, ApiError):
         return trouble.status == 429 or (

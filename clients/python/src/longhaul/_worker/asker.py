@@ -1,4 +1,4 @@
-"""Asks the server for a worker: until it answers, however long that takes."""
+"""Calls of a worker, repeated until the server answers."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Asker:
-    """Who asks, and how patiently. `longest`: seconds that a pause between two tries lasts at the most."""
+    """The credential and the patience of a worker's calls. `longest`: the longest pause between tries, in seconds."""
 
     authority: Authority
     reach: Reach

@@ -1,4 +1,4 @@
-"""One attempt that this worker holds, from its lease to its result."""
+"""An attempt that this worker holds, from its lease to its result."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from .protocol import Result
 
 
 class Attempt:
-    """What is known of it here. Only the worker's own thread changes it."""
+    """The worker's state of an attempt. Only the worker's own thread changes it."""
 
     def __init__(self, lease: Lease, action: Action, tell: Callable[[], None], variables: contextvars.Context) -> None:
         self.lease = lease
@@ -29,9 +29,9 @@ class Attempt:
         self._variables.run(CURRENT.set, self.context)
         self.since = monotonic()
         self.until = self.since + lease.span
-        """When the lease ends if nobody extends it."""
+        """The moment at which the lease ends unless it is extended."""
         self.cancelled = False
-        """The server said so: it need not tell again."""
+        """True once the server has said so."""
         self.ended = False
         self._loop: asyncio.AbstractEventLoop | None = None
         self._task: asyncio.Task[Result] | None = None
