@@ -11,6 +11,7 @@ mod it {
     mod migrate;
     mod nodes;
     mod outage;
+    mod sddc_manager;
     mod serve;
     mod support;
     mod tasks;
