@@ -20,7 +20,7 @@ from ._worker.capture import captured
 from ._worker.core import Core, Settings
 from ._worker.handlers import Handlers
 from ._worker.process import imports_main_module, signals
-from ._worker.protocol import new_name
+from ._worker.protocol import MAX_WAIT, new_name
 
 log = logging.getLogger("longhaul.worker")
 
@@ -73,7 +73,7 @@ class Worker:
     ) -> None:
         _check(slots >= 1 and prefetch >= 0, "a worker has at least one slot, and no less than nothing is held ready")
         _check(1 <= lease <= 3600, "a lease lasts a second to an hour")
-        _check(0 <= wait <= 60, "a request waits for a minute at the most")
+        _check(0 <= wait <= MAX_WAIT, "a request waits for a minute at the most")
         _check(grace >= 0, "a grace is not negative")
         _check(0 < longest_pause <= 3600, "the longest pause is more than nothing, and an hour at the most")
         _check(patience is None or patience >= 0, "patience is not negative")

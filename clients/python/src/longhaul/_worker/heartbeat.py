@@ -18,7 +18,7 @@ from ..errors import ApiError, Forbidden, Unauthorized
 from .asker import Asker
 from .attempt import Attempt
 from .book import Book
-from .protocol import MAX_ENTRIES, Beat, Calls
+from .protocol import MAX_ENTRIES, MAX_WAIT, Beat, Calls
 
 log = logging.getLogger("longhaul.worker")
 
@@ -99,7 +99,7 @@ class Heartbeat:
     async def _listen(self, group: list[Attempt]) -> None:
         began = monotonic()
         span = min(attempt.lease.span for attempt in group)
-        wait = max(PACE, min(attempt.until - began for attempt in group) / 3)
+        wait = min(MAX_WAIT, max(PACE, min(attempt.until - began for attempt in group) / 3))
         entries = [{"lease": attempt.lease.id} for attempt in group]
         call = asyncio.create_task(self._send(entries, wait=wait, span=span))
         more = asyncio.create_task(self._somebody_joins(group))

@@ -12,6 +12,8 @@ from .lease import Lease
 
 MAX_LEASES = 256
 """The most leases that one call may ask for."""
+MAX_WAIT = 60.0
+"""The longest wait that a call may ask for, in seconds."""
 MAX_ENTRIES = 1024
 """The most results of a report, and the most leases of a heartbeat."""
 MAX_OUTPUT = 1024 * 1024
