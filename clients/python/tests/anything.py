@@ -54,7 +54,7 @@ class Endless(Mapping[str, int]):
 
 
 def hostile(error: type[BaseException], base: type = object) -> type:
-    """A class of whose objects nothing can be asked: each question raises `error`."""
+    """A class whose every special method raises `error`."""
 
     def fail(*_: Any, **__: Any) -> NoReturn:
         raise error
@@ -122,7 +122,7 @@ odd = st.one_of(
 
 
 class Box:
-    """Holds an object of which nothing is to be asked, not even its text."""
+    """A wrapper of an object, so that printing a test case does not ask the object for its text."""
 
     def __init__(self, value: Any) -> None:
         self.value = value
@@ -139,12 +139,12 @@ outputs = st.recursive(
     ),
     max_leaves=8,
 ).map(Box)
-"""What a function may return."""
+"""Outputs of functions."""
 
 
 @st.composite
 def raised(draw: st.DrawFn) -> Box:
-    """What a function may raise."""
+    """Draws an exception raised by a function."""
     base = draw(st.sampled_from(BASES))
     kind: type[BaseException] = draw(st.sampled_from([base, hostile(draw(errors), base)]))
     arguments = draw(st.lists(scalars | odd, max_size=3))

@@ -33,7 +33,7 @@ def server() -> Iterator[Server]:
 
 @pytest.fixture
 def fresh() -> Iterator[Server]:
-    """One that nobody else uses: to be killed, and started again."""
+    """A server of the test's own, to be killed and started again."""
     server = Server()
     try:
         yield server
@@ -84,5 +84,5 @@ def make_worker(server: Server, worker_key: str) -> Callable[..., Worker]:
 
 @pytest.fixture(scope="session")
 def password() -> str:
-    """Of the user admin."""
+    """The password of the user admin."""
     return PASSWORD

@@ -15,7 +15,7 @@ from serving import Server
 
 
 class Process:
-    """A worker's process, and the lines that it said. `script` takes a queue and the settings."""
+    """A worker's process and its output. `script` takes a queue and the settings."""
 
     def __init__(self, script: Path, server: Server, key: str, queue: str, settings: dict[str, Any]) -> None:
         self._mark = f"LONGHAUL_TEST_MARK={uuid.uuid4()}"
@@ -30,7 +30,7 @@ class Process:
         self.id = self._process.pid
 
     def line(self) -> str:
-        """The next line it says."""
+        """The next line of output."""
         assert self._process.stdout is not None
         return self._process.stdout.readline().rstrip()
 
@@ -38,7 +38,7 @@ class Process:
         self._process.send_signal(number)
 
     def end(self) -> tuple[int, list[str]]:
-        """Its exit code, and what it said besides."""
+        """Waits for the end; the exit code, and the lines not read yet."""
         said, _ = self._process.communicate(timeout=30)
         return self._process.returncode, said.splitlines()
 
@@ -54,7 +54,7 @@ class Process:
         return found
 
     def zombies(self) -> list[int]:
-        """Children of the worker that ended, and that it never asked for."""
+        """Children of the worker that ended and were not reaped."""
         found = []
         for folder in Path("/proc").glob("[0-9]*"):
             try:

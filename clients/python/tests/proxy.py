@@ -24,8 +24,8 @@ class Call:
 
 
 class Proxy:
-    """One request for each connection. `script` says what becomes of it: bytes are the answer, a number is how many
-    bytes of the server's own answer arrive before the connection is reset, `None` lets it through."""
+    """A proxy that takes one request per connection. `script` decides: bytes are the answer, a number is the count of
+    bytes of the server's own answer before the connection is reset, `None` lets the request through."""
 
     def __init__(self, server: str) -> None:
         host, port = server.split("://")[1].split(":")
@@ -36,7 +36,7 @@ class Proxy:
         self.calls: list[Call] = []
         self._counts: Counter[str] = Counter()
         self._answered: dict[bytes, bytes] = {}
-        """The server's answers to calls that break, and come again as they were."""
+        """The server's answers to calls that break and are repeated unchanged."""
         self._lock = threading.Lock()
         threading.Thread(target=self._accept, daemon=True).start()
 
@@ -78,7 +78,7 @@ class Proxy:
         return call
 
     def forget(self) -> None:
-        """Counts anew from here."""
+        """Resets the counts."""
         with self._lock:
             self._counts.clear()
 

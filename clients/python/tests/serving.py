@@ -18,12 +18,12 @@ PATIENCE = 30
 
 
 def binary() -> Path:
-    """What `LONGHAUL` names, else what `cargo build` makes."""
+    """The server to test: the one `LONGHAUL` names, else the one that `cargo build` makes."""
     return Path(os.environ.get("LONGHAUL", HERE.parent.parent.parent / "target" / "debug" / "longhaul"))
 
 
 class Server:
-    """One server and its data. It can be killed, and started again on the same data and port."""
+    """A server and its data, which can be killed, and started again on the same data and port."""
 
     def __init__(self, *arguments: str, config: str = "") -> None:
         self.data = Path(tempfile.mkdtemp(prefix="longhaul-python-"))
@@ -48,7 +48,7 @@ class Server:
         self._listen = self.url.split("://")[1]
 
     def _listening(self) -> str:
-        """Where it says that it listens; what else it says is read, so that the pipe never fills up."""
+        """Reads the address from the first line of output; the rest is drained, so that the pipe never fills up."""
         assert self.process.stdout is not None
         overdue = threading.Timer(PATIENCE, self.process.kill)
         overdue.start()
@@ -65,12 +65,12 @@ class Server:
         return (self.data / "log").read_text(encoding="utf-8")
 
     def kill(self) -> None:
-        """As a crash would."""
+        """Kills the server, as a crash would."""
         self.process.kill()
         self._ended()
 
     def terminate(self) -> None:
-        """As an operator would."""
+        """Stops the server, as an operator would."""
         self.process.send_signal(signal.SIGTERM)
         try:
             self.process.wait(PATIENCE)
@@ -90,7 +90,7 @@ class Server:
 
 
 class Admin:
-    """What the tests need besides what the library does: workflows and accounts, by plain HTTP."""
+    """Administration that the library has no verbs for, by plain HTTP: workflows and accounts."""
 
     def __init__(self, server: Server) -> None:
         self.http = httpx.Client(base_url=server.url, timeout=30)

@@ -161,7 +161,7 @@ def proxy(server: Server) -> Iterator[Proxy]:
 @pytest.fixture
 def worker(proxy: Proxy, worker_key: str) -> Worker:
     """A worker behind the proxy that asks again at once."""
-    return Worker(proxy.url, api_key=worker_key, longest_pause=0.004, lease=20, wait=1)
+    return Worker(proxy.url, api_key=worker_key, longest_pause=0.004, lease=600, wait=1)
 
 
 class Held:
@@ -185,7 +185,7 @@ class Held:
         return self._client.start(self._name, {"held": held}).id
 
     def done(self, *ids: str) -> None:
-        """All of them, by their first attempts."""
+        """Waits until all tasks have succeeded by their first attempts."""
         for id in ids:
             assert self._client.wait(id, timeout=60, include=["outputs"]).outputs == {"Work": 1}
 
@@ -263,7 +263,7 @@ def test_a_connection_may_break_anywhere_in_the_answers_to_a_worker(
 
 @pytest.mark.parametrize("encoding", ["", "gzip"])
 def test_an_answer_may_end_at_each_of_its_bytes(proxy: Proxy, encoding: str) -> None:
-    """By a reset or an orderly end; what is made of the rest of it is always `later`."""
+    """The part that arrived, after a reset or an orderly end, always leads to another try."""
     body = b'{"leases": [], "retryAfterMs": 0, "draining": true}'
     encoded = ENCODINGS[encoding](body)
     head = f"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Encoding: {encoding or 'identity'}\r\n"

@@ -162,6 +162,7 @@ def test_values_are_told(value: Any, json: Any) -> None:
 @pytest.mark.parametrize(
     "value",
     [
+        *(time(12, 30), timedelta(days=1, seconds=3.5), timedelta(), -timedelta(hours=30), timedelta(minutes=1)),
         *(UUID(int=7), Decimal("1.10"), NOON, NOON.date(), IPv4Address("10.0.0.1"), IPv6Address("::1"), Level.HIGH),
         *(IPv4Network("10.0.0.0/8"), IPv6Network("fd00::/8"), Model(id=UUID(int=7), price=Decimal(2)), Point(1, 2)),
     ],

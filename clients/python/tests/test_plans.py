@@ -7,10 +7,11 @@ from typing import Any, TypeVar
 
 import pytest
 
-from longhaul import NotFound, ServerError, TooManyRequests, Unauthorized, Unintelligible, Unreachable
+from longhaul import NotFound, ServerError, TooManyRequests, Unauthorized, Unintelligible, Unreachable, Untrusted
 from longhaul._http.authority import Authority
-from longhaul._http.persist import LONGEST, pauses, persist
+from longhaul._http.persist import LATEST, LONGEST, pauses, persist
 from longhaul._http.plan import Answer, Pause, Plan, Request, duration
+from longhaul._http.reach import Reach
 
 T = TypeVar("T")
 GET = Request("GET", "/v1/tasks", repeatable=True)
@@ -84,6 +85,28 @@ def test_a_server_that_fails_is_asked_again_after_what_it_says_or_a_growing_paus
     assert paused[0] == 5.0
     assert all(0 < pause <= LONGEST for pause in paused)
     assert paused[-1] >= LONGEST / 2
+
+
+def test_a_caller_may_have_to_be_back_sooner_than_the_server_asks_for() -> None:
+    busy = answer(429, retry_after="600")
+    _, _, paused = carry_out(persist(KEY, GET, itself, patience=None, latest=5), busy, busy, answer(200))
+    assert paused == [5.0, 5.0]
+
+
+@pytest.mark.parametrize("asked", ["nan", "inf", "-1", "1e400", "soon", "Wed, 21 Oct 2015 07:28:00 GMT", "86400000"])
+def test_no_retry_after_is_slept_for_ever(asked: str) -> None:
+    _, _, paused = carry_out(persist(KEY, GET, itself, patience=None), answer(503, retry_after=asked), answer(200))
+    assert 0 <= paused[0] <= LATEST
+
+
+def test_a_certificate_that_is_not_trusted_is_waited_out_only_behind_an_answer() -> None:
+    untrusted, reach = Untrusted("self-signed"), Reach("https://longhaul")
+    with pytest.raises(Untrusted):
+        carry_out(persist(KEY, GET, itself, patience=None, reach=reach), untrusted)
+    carry_out(persist(KEY, GET, itself, patience=None, reach=reach), answer(200))
+    end, _, paused = carry_out(persist(KEY, GET, itself, patience=None, reach=reach), untrusted, answer(200))
+    assert end.status == 200
+    assert len(paused) == 1
 
 
 def test_patience_ends() -> None:

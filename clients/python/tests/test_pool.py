@@ -10,7 +10,7 @@ from longhaul._worker.pool import Pool
 
 
 def test_all_that_fits_runs_at_once_however_it_comes() -> None:
-    """What one thread waits for, another does: none may stand behind one that is busy."""
+    """Work that one thread waits for must never queue behind a busy thread."""
     for _ in range(300):
         pool, together = Pool(4), threading.Barrier(4)
         futures = [pool.submit(lambda together=together: together.wait(10)) for _ in range(4)]  # type: ignore[misc]

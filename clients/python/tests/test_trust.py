@@ -25,7 +25,7 @@ MANY = 500
 
 @pytest.fixture
 def proxy(server: Server) -> Iterator[Proxy]:
-    """Answers by itself: each login takes a while, and old tokens do not count."""
+    """A proxy that answers by itself: logins take a while, and old tokens are refused."""
     logins, lock = [0], threading.Lock()
     slow = threading.Event()
     with proxied(server.url) as proxy:

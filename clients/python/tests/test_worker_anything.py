@@ -1,4 +1,4 @@
-"""Whatever a function returns or raises: a report goes out, and the worker works on."""
+"""Reports of anything that a function returns or raises; and the worker works on."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ many = settings(max_examples=80, suppress_health_check=list(HealthCheck))
 
 @pytest.fixture(scope="module", autouse=True)
 def fewer_values() -> Iterator[None]:
-    """What has no end is found out sooner."""
+    """Lowers the limit, so that endless values are found out sooner."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(_plain, "MOST_VALUES", 20_000)
         yield
 
 
 def result_of(function: Callable[..., Any]) -> Result:
-    """What would be reported of a function."""
+    """The result reported of a function."""
     context = Context(LEASE, lambda: None)
     action = Action.of(function)
     result = asyncio.run(action.perform_async(LEASE, context)) if action.is_async else action.perform(LEASE, context)
@@ -45,7 +45,7 @@ def result_of(function: Callable[..., Any]) -> Result:
 
 
 def checked(result: Result) -> Result:
-    """It can be sent, and the server can read it."""
+    """Checks that a result can be sent, and that the server can read it."""
     sent = encode(result.to_json())
     assert len(sent) < MAX_BODY // 2
     read = json.loads(sent, parse_constant=pytest.fail)
@@ -122,15 +122,15 @@ def test_what_does_not_fit_is_named_by_its_place() -> None:
         pass
 
     result = result_of(lambda ctx: {"hosts": [{"name": "a"}, {"name": Odd()}]})
-    assert result.members["error"]["message"] == "the output is no JSON: hosts[1].name: a Odd has no form in JSON"
+    assert result.members["error"]["message"] == "the output is not JSON: hosts[1].name: a Odd has no JSON form"
 
 
 def test_a_coroutine_that_nobody_awaited_is_a_failure() -> None:
     async def forgotten() -> None:
-        """Never run."""
+        """Nothing: nobody awaits it."""
 
     result = result_of(lambda ctx: {"a": forgotten()})
-    assert result.members["error"]["message"].endswith("a: a coroutine has no form in JSON: it was never awaited")
+    assert result.members["error"]["message"].endswith("a: a coroutine has no JSON form: it was never awaited")
 
 
 def test_a_generator_is_refused_when_it_is_registered() -> None:
@@ -151,7 +151,7 @@ class Loud(BaseException):
 
 
 def hostilities() -> list[Callable[[], Any]]:
-    """Functions that return or raise what is hard to report."""
+    """Functions whose outputs and exceptions are hard to report."""
 
     def throw(error: BaseException) -> Callable[[], Any]:
         def act() -> Any:

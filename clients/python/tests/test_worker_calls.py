@@ -32,7 +32,7 @@ class Overheard:
         self.calls: list[tuple[str, Body]] = []
         self.script: Script = lambda verb, body: None
         self.delay = 0.0
-        """How long the script's answers take."""
+        """Seconds that the script's answers take."""
         sent = AsyncDriver._carry_out
 
         async def carry_out(driver: AsyncDriver, step: Any) -> Any:
@@ -425,6 +425,20 @@ def test_what_is_known_to_be_cancelled_is_in_no_long_poll(overheard: Overheard, 
         assert len(overheard.of("heartbeat")) == 1
         go_on.set()
         eventually(lambda: pretended.reports, "the report")
+
+
+@pytest.mark.parametrize("span", [1, 3, 30, 179, 181, 600, 3600])
+def test_no_heartbeat_waits_longer_than_the_server_allows(
+    overheard: Overheard, pretended_worker: Worker, span: int
+) -> None:
+    Pretended(overheard, [{**lease(1), "expiresInMs": span * 1000}])
+    go_on = threading.Event()
+    pretended_worker.action("q")(lambda ctx: go_on.wait(30))
+    with working(pretended_worker):
+        eventually(lambda: any("wait" in body for body in overheard.of("heartbeat")), "a long poll")
+        go_on.set()
+    waits = [int(body["wait"].removesuffix("ms")) for body in overheard.of("heartbeat") if "wait" in body]
+    assert all(0 < wait <= min(60_000, span * 1000 / 3) for wait in waits)
 
 
 def test_a_lease_of_an_unknown_queue_is_a_failure(overheard: Overheard, pretended_worker: Worker) -> None:

@@ -1,4 +1,4 @@
-"""What becomes of what a function is given, returns and raises."""
+"""Inputs, outputs and exceptions of functions."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class Ticket(TypedDict):
 
 
 class Checked:
-    """As pydantic's models have it."""
+    """Validates, as pydantic's models do."""
 
     def __init__(self, value: str) -> None:
         self.value = value

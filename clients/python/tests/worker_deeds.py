@@ -30,7 +30,7 @@ def say(text: str) -> None:
 
 
 def children(ctx: Context, method: str) -> dict[str, Any]:
-    """Children of one start method, ended in all the ways that there are."""
+    """Starts children by one start method, and ends them in every way."""
     context: Any = multiprocessing.get_context(method)
     killed = [context.Process(target=time.sleep, args=(600,)) for _ in range(4)]
     for one in killed:
@@ -47,7 +47,7 @@ def children(ctx: Context, method: str) -> dict[str, Any]:
 
 
 def forked(ctx: Context) -> dict[str, Any]:
-    """A child that returns, one that exits, one that fails, one that a signal ends, one that speaks."""
+    """Forks children: one returns, one exits, one fails, one is killed by a signal, one uses the context."""
     codes = []
     for deed in ("return", "exit", "raise", "signal", "speak"):
         child = os.fork()
@@ -68,7 +68,7 @@ def forked(ctx: Context) -> dict[str, Any]:
 
 
 def linger(ctx: Context, kind: str) -> None:
-    """Something that goes on for ten minutes, whatever it is told."""
+    """Starts something that goes on for ten minutes, whatever it is told."""
     say(f"begun {kind}")
     if kind == "thread left behind":
         threading.Thread(target=time.sleep, args=(600,)).start()
@@ -87,7 +87,7 @@ def linger(ctx: Context, kind: str) -> None:
 
 
 def hold(seconds: float) -> None:
-    """Holds the interpreter: no other thread of this process runs meanwhile."""
+    """Sleeps holding the interpreter: no other thread of this process runs meanwhile."""
     ctypes.PyDLL(None).usleep(int(seconds * 1_000_000))
 
 

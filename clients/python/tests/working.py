@@ -14,7 +14,7 @@ PATIENCE = 30.0
 
 @contextmanager
 def working(worker: Worker) -> Iterator[Worker]:
-    """Runs a worker in a thread; at the end it stops, and what it died of is raised."""
+    """Runs a worker in a thread; stops it at the end, and raises the error it ended with, if any."""
     died: list[BaseException] = []
 
     def run() -> None:
@@ -36,7 +36,7 @@ def working(worker: Worker) -> Iterator[Worker]:
 
 
 def eventually(holds: Callable[[], object], what: str = "it") -> None:
-    """Waits until it holds."""
+    """Waits until a condition holds."""
     deadline = time.monotonic() + PATIENCE
     while not holds():
         assert time.monotonic() < deadline, f"{what} did not come true"

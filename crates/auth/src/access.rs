@@ -5,6 +5,7 @@ use std::borrow::Cow;
 
 use longhaul_crypto::{Keyring, base64url, random};
 use longhaul_model::{Span, Timestamp};
+use longhaul_store::SessionId;
 use serde::{Deserialize, Serialize};
 
 use crate::compact::Compact;
@@ -45,6 +46,7 @@ struct NewClaims<'a> {
     typ: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     ep: Option<i64>,
+    sid: String,
 }
 
 /// What a token says that was found to be ours and in time.
@@ -67,12 +69,16 @@ pub(crate) struct Claims<'a> {
     pub(crate) kind: Cow<'a, str>,
     /// The epoch of the account; externals have none.
     pub(crate) ep: Option<i64>,
+    /// The session; tokens of earlier versions have none.
+    #[serde(borrow)]
+    pub(crate) sid: Option<Cow<'a, str>>,
 }
 
 /// Makes a token for somebody.
 pub(crate) fn mint(
     ring: &Keyring,
     who: &Principal,
+    session: SessionId,
     epoch: Option<i64>,
     life: Span,
     now: Timestamp,
@@ -95,6 +101,7 @@ pub(crate) fn mint(
         kind: who.kind.code(),
         typ: TYPE,
         ep: epoch,
+        sid: session.to_string(),
     };
     // Structs of texts and numbers always have a form in JSON.
     let json = |part: Result<Vec<u8>, serde_json::Error>| base64url::encode(&part.unwrap_or_default());

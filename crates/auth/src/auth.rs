@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use longhaul_crypto::{Keyring, password};
 use longhaul_model::Env;
-use longhaul_store::{Accounts, ApiKey};
+use longhaul_store::{Accounts, ApiKey, Basis};
 use tokio::sync::Semaphore;
 
 use crate::compact::Compact;
@@ -12,11 +12,13 @@ use crate::config::AuthConfig;
 use crate::denied::{Denied, Reason};
 use crate::directory::{Account, Directory};
 use crate::error::StartError;
+use crate::live::Live;
 use crate::names::is_reserved;
 use crate::noted::Refusals;
 use crate::oidc::{Fetch, HttpFetch, Oidc, Shown};
 use crate::password::{Hasher, Hashing, Verified};
 use crate::principal::{Kind, Principal};
+use crate::role::Role;
 use crate::throttle::Throttle;
 use crate::{access, api_key, bootstrap};
 
@@ -30,6 +32,7 @@ pub struct Auth {
     pub(crate) ring: Arc<Keyring>,
     pub(crate) config: AuthConfig,
     pub(crate) directory: Directory,
+    pub(crate) live: Live,
     pub(crate) hasher: Hasher,
     pub(crate) verified: Verified,
     pub(crate) throttle: Throttle,
@@ -83,6 +86,7 @@ impl Auth {
         };
         let auth = Auth {
             directory: Directory::open(accounts.clone(), env.clone())?,
+            live: Live::new(accounts.clone(), env.clone()),
             throttle: Throttle::new(env.clone()),
             verified: Verified::new(),
             refusals: Refusals::default(),
@@ -130,7 +134,7 @@ impl Auth {
         let token = Compact::parse(credential)?;
         match &self.oidc {
             Some(oidc) if token.header.alg != access::ALGORITHM => {
-                self.unless_taken(oidc.verify(&token, Shown::Request)?)
+                self.unless_taken(oidc.verify(&token, Shown::Request)?.principal()?)
             }
             _ => self.session(&token),
         }
@@ -169,19 +173,44 @@ impl Auth {
     /// Whom one of our own tokens stands for, as it is now.
     fn session(&self, token: &Compact) -> Result<Principal, Denied> {
         let claims = access::verify(&self.ring, token, self.env.wall())?;
-        let Some(epoch) = claims.ep else {
-            if self.oidc.is_none() {
-                return Err(Reason::Issuer.into());
-            }
-            let role = claims.role.parse().map_err(|_| Reason::Claims)?;
-            return self.unless_taken(Principal::new(claims.sub.as_ref(), role, Kind::External));
-        };
-        let account = self.directory.by_name(&claims.sub).ok_or(Reason::NoAccount)?;
-        enabled(&account)?;
-        if account.user.epoch != epoch {
-            return Err(Reason::Epoch.into());
+        if claims.ep.is_none() && self.oidc.is_none() {
+            return Err(Reason::Issuer.into());
         }
-        Ok(account.principal.clone())
+        // One of an earlier version, which knew no sessions: the refresh token gives one that can be ended.
+        let sid = claims.sid.ok_or(Denied::Expired)?.parse().map_err(|()| Reason::Claims)?;
+        let account = match claims.ep {
+            None => None,
+            Some(epoch) => {
+                let account = self.directory.by_name(&claims.sub).ok_or(Reason::NoAccount)?;
+                enabled(&account)?;
+                if account.user.epoch != epoch {
+                    return Err(Reason::Epoch.into());
+                }
+                Some(account)
+            }
+        };
+        let lasting = self.live.find(sid).map_err(|e| {
+            tracing::warn!(error = %e, "a session is not known here, and the store cannot be read");
+            Denied::Unavailable
+        })?;
+        let lasting = lasting.ok_or(Reason::Session)?;
+        if lasting.expires_at <= self.env.now() {
+            return Err(Denied::Expired);
+        }
+        let external = matches!(lasting.basis, Basis::External { .. });
+        if lasting.user != claims.sub || external != account.is_none() {
+            return Err(Reason::Claims.into());
+        }
+        let who = match account {
+            Some(account) => account.principal.clone(),
+            None => {
+                // What the token says of the role counts no more than what the configuration makes of the session.
+                claims.role.parse::<Role>().map_err(|_| Reason::Claims)?;
+                let role = self.external_role(&lasting.basis).ok_or(Reason::Session)?;
+                self.unless_taken(Principal::new(claims.sub.as_ref(), role, Kind::External))?
+            }
+        };
+        Ok(Principal { session: Some(sid), ..who })
     }
 
     /// An external who has the name of an account here, or one that looks like it, would be taken for it in every log and list.

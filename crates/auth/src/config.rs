@@ -52,6 +52,9 @@ impl AuthConfig {
         if oidc.roles_claim.is_empty() {
             return missing("roles_claim");
         }
+        if oidc.session_life.0 == 0 {
+            return Err(StartError::Oidc("`session_life` is 0: no session could begin".to_owned()));
+        }
         Ok(())
     }
 
@@ -74,6 +77,8 @@ pub struct OidcConfig {
     pub roles_claim: String,
     /// What its roles are called here. Empty: they have the same names.
     pub roles: BTreeMap<String, Role>,
+    /// A session by an ID token lasts so long at the most: the issuer is not asked again meanwhile.
+    pub session_life: Span,
     /// A file of PEM certificates to trust besides those of the system.
     pub ca_file: Option<PathBuf>,
 }
@@ -87,6 +92,7 @@ impl OidcConfig {
             audiences: vec![audience.into()],
             roles_claim: "roles".to_owned(),
             roles: BTreeMap::new(),
+            session_life: Span(HOUR),
             ca_file: None,
         }
     }

@@ -64,6 +64,9 @@ pub enum Reason {
     /// It was given before the password was changed or the account disabled.
     #[error("the token was given before the account changed")]
     Epoch,
+    /// It was given for a session that was ended.
+    #[error("the session of the token was ended")]
+    Session,
     /// Another issuer's user has the name of an account here.
     #[error("the external name is that of an account")]
     NameTaken,

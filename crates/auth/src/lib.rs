@@ -16,6 +16,7 @@ mod error;
 #[doc(hidden)]
 pub mod fuzz;
 mod keys;
+mod live;
 mod login;
 mod names;
 mod noted;
@@ -23,9 +24,12 @@ mod oidc;
 mod password;
 mod principal;
 mod role;
+mod sessions;
 mod throttle;
 mod tidy;
 mod users;
+
+pub use longhaul_store::{SessionId, Whose};
 
 pub use auth::Auth;
 pub use bounds::Bounds;
@@ -37,5 +41,6 @@ pub use oidc::{Fetch, FetchError, HttpFetch};
 pub use password::{Hashing, Weak};
 pub use principal::{Kind, Principal};
 pub use role::{BadRole, Role};
+pub use sessions::SessionView;
 pub use throttle::network;
 pub use users::{ApiKeyView, NewApiKey, NewUser, UserPatch, UserView};

@@ -1,11 +1,12 @@
 //! Login and sessions: a name and a password, an API key, or another issuer's ID token is exchanged for an access token,
-//! which lives for an hour, and a refresh token, which gives new ones for a day.
+//! which lives for an hour, and a refresh token, which gives new ones for a day. The session lasts as long as that refresh token.
 
 use std::net::IpAddr;
 use std::sync::Arc;
 
 use longhaul_crypto::{Zeroizing, digest, password, random};
-use longhaul_store::{Basis, RefreshToken, StoreError, UserChange};
+use longhaul_model::Span;
+use longhaul_store::{Basis, RefreshToken, SessionId, StoreError, UserChange};
 use uuid::Uuid;
 
 use crate::auth::Auth;
@@ -14,10 +15,15 @@ use crate::denied::Denied;
 use crate::directory::Account;
 use crate::error::{LoginError, RefreshError};
 use crate::names::is_name;
-use crate::oidc::Shown;
+use crate::oidc::{Shown, Vouched};
 use crate::password::LONGEST;
 use crate::principal::{Kind, Principal};
 use crate::{access, api_key, noted};
+
+/// The kinds of credentials that sessions begin with.
+const PASSWORD: &str = "PASSWORD";
+const API_KEY: &str = "API_KEY";
+const ID_TOKEN: &str = "ID_TOKEN";
 
 /// With what somebody comes.
 pub enum LoginRequest {
@@ -61,21 +67,15 @@ impl Auth {
         match request {
             LoginRequest::Password { username, password } => {
                 let account = self.check_password(&username, password, from).await?;
-                self.open(&account, from).await
+                self.open(&account, PASSWORD, from).await
             }
             LoginRequest::ApiKey(key) => match self.directory.by_key(&api_key::digest(&key)) {
                 Some(account) if api_key::is_one(&key) && !account.user.disabled => {
-                    self.open(&account, from).await
+                    self.open(&account, API_KEY, from).await
                 }
                 _ => Err(self.failed(from).await),
             },
-            LoginRequest::IdToken(token) => match self.external(&token).await {
-                Ok(principal) => self.open_external(principal, from).await,
-                Err(why) => {
-                    tracing::info!(%from, reason = %why, "an ID token was not accepted");
-                    Err(self.failed(from).await)
-                }
-            },
+            LoginRequest::IdToken(token) => self.open_external(&token, from).await,
         }
     }
 
@@ -85,6 +85,7 @@ impl Auth {
             self.accounts.refresh_token(&digest::sha256(id.as_bytes())).map_err(RefreshError::Store)?;
         let now = self.env.now();
         let token = found.filter(|token| token.expires_at > now).ok_or(RefreshError::NotFound)?;
+        let (session, left) = (token.session(), Span(token.expires_at.0.abs_diff(now.0)));
         match token.basis {
             Basis::Account { epoch } => {
                 self.directory.look().map_err(RefreshError::Store)?;
@@ -92,26 +93,24 @@ impl Auth {
                 if account.user.disabled || account.user.epoch != epoch {
                     return Err(RefreshError::NotFound);
                 }
-                Ok(self.mint(&account.principal, Some(epoch)))
+                Ok(self.mint(&account.principal, session, Some(epoch), left))
             }
-            Basis::External { role } => {
-                let role = role.parse().map_err(|_| RefreshError::NotFound)?;
-                let external = self.unless_taken(Principal::new(token.user, role, Kind::External));
-                match external {
-                    Ok(external) if self.oidc.is_some() => Ok(self.mint(&external, None)),
-                    _ => Err(RefreshError::NotFound),
-                }
+            Basis::External { .. } => {
+                let role = self.external_role(&token.basis).ok_or(RefreshError::NotFound)?;
+                let external = Principal::new(token.user, role, Kind::External);
+                let external = self.unless_taken(external).map_err(|_| RefreshError::NotFound)?;
+                Ok(self.mint(&external, session, None, left))
             }
         }
     }
 
-    /// Takes a refresh token back; nothing if there is none.
-    /// After Ok: durable, it never works again.
+    /// Ends the session of a refresh token; nothing if there is none.
+    /// After Ok: durable, neither it nor its access tokens work again.
     pub async fn revoke(&self, id: Uuid, from: Option<IpAddr>) -> Result<(), StoreError> {
         let hash = digest::sha256(id.as_bytes());
         let Some(token) = self.accounts.refresh_token(&hash)? else { return Ok(()) };
         let note = noted::logout(&token.user, from);
-        self.accounts.revoke_refresh_token(hash, Some(note)).await.map(|_| ())
+        self.end(&token, note).await.map(drop)
     }
 
     /// Is it the password of an enabled account? Whatever is wrong takes as long, costs as much and says as little.
@@ -190,51 +189,94 @@ impl Auth {
         }
     }
 
-    async fn external(&self, token: &str) -> Result<Principal, Denied> {
+    async fn vouched(&self, token: &str) -> Result<Vouched, Denied> {
         let token = Compact::parse(token)?;
         let oidc = self.oidc.as_ref().ok_or(crate::denied::Reason::Issuer)?;
-        let principal = match oidc.verify(&token, Shown::Login) {
+        match oidc.verify(&token, Shown::Login) {
             Err(Denied::NeedsFetch) => {
                 oidc.fetch().await;
-                oidc.verify(&token, Shown::Login)?
+                oidc.verify(&token, Shown::Login)
             }
-            decided => decided?,
-        };
-        self.unless_taken(principal)
-    }
-
-    async fn open(&self, account: &Account, from: IpAddr) -> Result<TokenPair, LoginError> {
-        let epoch = account.user.epoch;
-        let refresh_id = self.give(&account.principal, Basis::Account { epoch }, from).await?;
-        let access_token = self.mint(&account.principal, Some(epoch));
-        Ok(TokenPair { access_token, refresh_id, principal: account.principal.clone() })
-    }
-
-    async fn open_external(&self, principal: Principal, from: IpAddr) -> Result<TokenPair, LoginError> {
-        let basis = Basis::External { role: principal.role.code().to_owned() };
-        let refresh_id = self.give(&principal, basis, from).await?;
-        Ok(TokenPair { access_token: self.mint(&principal, None), refresh_id, principal })
-    }
-
-    async fn give(&self, principal: &Principal, basis: Basis, from: IpAddr) -> Result<Uuid, LoginError> {
-        let (id, now) = (random::uuid(), self.env.now());
-        let token = RefreshToken {
-            hash: digest::sha256(id.as_bytes()),
-            user: principal.name.to_string(),
-            basis,
-            created_at: now,
-            expires_at: now.after(self.config.refresh_life),
-        };
-        let note = noted::login(&principal.name, from);
-        match self.accounts.put_refresh_token(token, Some(note)).await {
-            Ok(()) => Ok(id),
-            // The account changed between the check and now.
-            Err(StoreError::NotFound) => Err(LoginError::Unauthorized),
-            Err(e) => Err(e.into()),
+            decided => decided,
         }
     }
 
-    fn mint(&self, who: &Principal, epoch: Option<i64>) -> Zeroizing<String> {
-        Zeroizing::new(access::mint(&self.ring, who, epoch, self.config.access_life, self.env.wall()))
+    async fn open(
+        &self,
+        account: &Account,
+        means: &'static str,
+        from: IpAddr,
+    ) -> Result<TokenPair, LoginError> {
+        let epoch = account.user.epoch;
+        let life = self.config.refresh_life;
+        self.give(&account.principal, Basis::Account { epoch }, means, life, from).await
+    }
+
+    /// Sessions of the same name that rest on more than the token gives are ended, also where it gives nothing.
+    async fn open_external(&self, token: &str, from: IpAddr) -> Result<TokenPair, LoginError> {
+        let vouched = match self.vouched(token).await {
+            Ok(vouched) => vouched,
+            Err(why) => return Err(self.not_accepted(&why, from).await),
+        };
+        self.end_outranked(&vouched, || noted::outranked(&vouched.name, from)).await?;
+        let principal = match vouched.principal().and_then(|principal| self.unless_taken(principal)) {
+            Ok(principal) => principal,
+            Err(why) => return Err(self.not_accepted(&why, from).await),
+        };
+        let oidc = self.oidc.as_ref().ok_or(LoginError::Unauthorized)?;
+        let basis = Basis::External {
+            role: principal.role.code().to_owned(),
+            issuer: Some(oidc.issuer().to_owned()),
+            granted: vouched.granted,
+        };
+        let life = self.config.refresh_life.min(oidc.session_life());
+        self.give(&principal, basis, ID_TOKEN, life, from).await
+    }
+
+    async fn not_accepted(&self, why: &Denied, from: IpAddr) -> LoginError {
+        tracing::info!(%from, reason = %why, "an ID token was not accepted");
+        self.failed(from).await
+    }
+
+    async fn give(
+        &self,
+        who: &Principal,
+        basis: Basis,
+        means: &'static str,
+        life: Span,
+        from: IpAddr,
+    ) -> Result<TokenPair, LoginError> {
+        let (refresh_id, now) = (random::uuid(), self.env.now());
+        let epoch = match basis {
+            Basis::Account { epoch } => Some(epoch),
+            Basis::External { .. } => None,
+        };
+        let token = RefreshToken {
+            hash: digest::sha256(refresh_id.as_bytes()),
+            user: who.name.to_string(),
+            basis,
+            means: Some(means.to_owned()),
+            origin: Some(from.to_string()),
+            created_at: now,
+            expires_at: now.after(life),
+        };
+        let session = token.session();
+        let note = noted::login(&who.name, from).detail(format!("session {session}"));
+        match self.accounts.put_refresh_token(token.clone(), Some(note)).await {
+            Ok(()) => {}
+            // The account changed between the check and now.
+            Err(StoreError::NotFound) => return Err(LoginError::Unauthorized),
+            Err(e) => return Err(e.into()),
+        }
+        self.live.learn(session, Some(token));
+        let access_token = self.mint(who, session, epoch, life);
+        let principal = Principal { session: Some(session), ..who.clone() };
+        Ok(TokenPair { access_token, refresh_id, principal })
+    }
+
+    /// A new access token, which does not outlive its session.
+    fn mint(&self, who: &Principal, session: SessionId, epoch: Option<i64>, left: Span) -> Zeroizing<String> {
+        let life = self.config.access_life.min(left);
+        Zeroizing::new(access::mint(&self.ring, who, session, epoch, life, self.env.wall()))
     }
 }

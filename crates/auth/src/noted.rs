@@ -19,6 +19,8 @@ use crate::principal::Principal;
 const LOGIN: &str = "createToken";
 /// The call that ends a session.
 const LOGOUT: &str = "invalidateRefreshToken";
+/// The call that ends any session.
+const END: &str = "endSession";
 const MINUTE: i64 = 60_000;
 /// A call that a role does not allow is noted once in such a time.
 const FORBIDDEN: i64 = 10 * MINUTE;
@@ -89,6 +91,11 @@ pub(crate) fn claimed(request: &LoginRequest) -> String {
 /// A note of a login.
 pub(crate) fn login(name: &str, from: IpAddr) -> Audit {
     Audit::new(name.into(), Some(from), LOGIN).target(name)
+}
+
+/// A note that a session ends, as its owner's issuer gives them less now.
+pub(crate) fn outranked(name: &str, from: IpAddr) -> Audit {
+    Audit::new(name.into(), Some(from), END).target(name)
 }
 
 /// A note of a logout.

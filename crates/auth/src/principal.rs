@@ -4,6 +4,8 @@ use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
+use longhaul_store::SessionId;
+
 use crate::bounds::Bounds;
 use crate::role::Role;
 
@@ -18,12 +20,14 @@ pub struct Principal {
     pub kind: Kind,
     /// What narrows the role of a worker.
     pub bounds: Option<Arc<Bounds>>,
+    /// The session that it came with; none with an API key, or with a token of another issuer.
+    pub session: Option<SessionId>,
 }
 
 impl Principal {
     /// Somebody with all of a role.
     pub fn new(name: impl Into<Arc<str>>, role: Role, kind: Kind) -> Self {
-        Principal { name: name.into(), role, kind, bounds: None }
+        Principal { name: name.into(), role, kind, bounds: None, session: None }
     }
 
     /// Whether it may work on a queue, so far as its role lets it work at all.

@@ -53,6 +53,7 @@ impl Auth {
         let now = self.env.now();
         self.tidy_keys().await;
         self.verified.tidy(now);
+        self.live.tidy();
         if let Err(e) = self.prune().await {
             tracing::warn!(error = %e, "refresh tokens that are over were not taken away");
         }

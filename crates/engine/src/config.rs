@@ -43,6 +43,10 @@ impl Default for EngineConfig {
 pub struct HttpConfig {
     /// Networks (`10.0.0.0/8`), addresses (`127.0.0.1`), host names, each with an optional `:port`.
     pub allow: Vec<String>,
+    /// A PEM file of authorities to trust besides the machine's.
+    pub ca_file: Option<PathBuf>,
+    /// PEM files of the certificate and key that requests are sent with.
+    pub client_certificate: Option<(PathBuf, PathBuf)>,
 }
 
 /// Which programs `command` actions may run: none unless listed.

@@ -4,6 +4,8 @@
 mod command;
 #[path = "actions/http.rs"]
 mod http;
+#[path = "actions/http_connections.rs"]
+mod http_connections;
 #[path = "actions/simulate.rs"]
 mod simulate;
 #[path = "actions/support.rs"]
@@ -15,7 +17,8 @@ use support::program;
 
 /// Actions with these lists of what is allowed.
 pub(crate) fn actions(hosts: &[&str], programs: &[&str]) -> Actions {
-    let http = HttpConfig { allow: hosts.iter().map(|text| (*text).to_owned()).collect() };
+    let http =
+        HttpConfig { allow: hosts.iter().map(|text| (*text).to_owned()).collect(), ..Default::default() };
     let command =
         CommandConfig { allow: programs.iter().map(|path| program(path)).collect(), launcher: None };
     Actions::new(&EngineConfig { http, command, ..EngineConfig::default() }).expect("good lists")

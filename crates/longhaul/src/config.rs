@@ -170,6 +170,19 @@ struct Actions {
 #[serde(deny_unknown_fields, default)]
 struct Http {
     allow: Vec<String>,
+    ca_file: Option<PathBuf>,
+    client_cert: Option<PathBuf>,
+    client_key: Option<PathBuf>,
+}
+
+impl Http {
+    fn resolve(self) -> HttpConfig {
+        HttpConfig {
+            allow: self.allow,
+            ca_file: self.ca_file,
+            client_certificate: self.client_cert.zip(self.client_key),
+        }
+    }
 }
 
 impl Config {
@@ -223,7 +236,7 @@ impl Config {
                 paused,
                 workers: file.limits.workers(),
                 max_running: file.engine.max_running.unwrap_or(defaults.max_running),
-                http: HttpConfig { allow: file.actions.http.allow },
+                http: file.actions.http.resolve(),
                 command: CommandConfig { allow: file.actions.command.resolve(), ..defaults.command },
             },
             limits: file.limits.resolve(),
@@ -283,6 +296,19 @@ fn parse(path: &Path, text: &str) -> anyhow::Result<File> {
     }
     if file.database.connections.is_some_and(|connections| !(3..=1000).contains(&connections)) {
         return Err(nonsense("database", "connections", "write 3 to 1000"));
+    }
+    match (&file.actions.http.client_cert, &file.actions.http.client_key) {
+        (Some(_), None) => {
+            return Err(nonsense("actions.http", "client_cert", "give client_key too, the file of its key"));
+        }
+        (None, Some(_)) => {
+            return Err(nonsense(
+                "actions.http",
+                "client_key",
+                "give client_cert too, the file of its certificate",
+            ));
+        }
+        _ => {}
     }
     if file.engine.max_running == Some(0) {
         return Err(nonsense("engine", "max_running", "write 1 or more"));

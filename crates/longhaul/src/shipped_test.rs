@@ -16,6 +16,32 @@ fn shipped_workflows_have_no_findings_and_fit_the_schema() {
     }
 }
 
+/// The workflows for authors of clients: one for each operation of SDDC Manager that answers with a task.
+#[test]
+fn workflows_of_sddc_manager_have_no_findings_and_cover_each_operation() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../workflows/sddc-manager");
+    let mut routes = Vec::new();
+    for source in file::find(&[folder.into()]).unwrap() {
+        let checked = file::check(&source.text);
+        assert_eq!(checked.findings, [], "{}", source.name());
+        let definition = checked.definition.unwrap();
+        assert!(source.path.ends_with(format!("{}.yaml", definition.name)), "{}", source.name());
+        routes.extend(definition.route);
+    }
+    let table = include_str!("../../server/src/declared/operations.md");
+    for row in table.lines().filter(|row| row.contains("| /v1/")) {
+        let cells: Vec<&str> = row.split('|').map(str::trim).collect();
+        let built_in =
+            ["/v1/tasks", "/v1/credentials", "/v1/tokens"].iter().any(|own| cells[2].starts_with(own));
+        assert!(
+            built_in || routes.contains(&format!("{} {}", cells[1], cells[2])),
+            "{} {}",
+            cells[1],
+            cells[2]
+        );
+    }
+}
+
 /// Every sub-task of the documented examples is in a shipped workflow, word for word.
 #[test]
 fn shipped_workflows_are_those_of_the_documented_examples() {

@@ -13,6 +13,7 @@ mod it {
     mod nodes;
     mod outage;
     mod restore;
+    mod sddc_manager;
     mod serve;
     mod support;
     mod tasks;

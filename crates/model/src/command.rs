@@ -473,6 +473,8 @@ pub struct Launch {
     pub action: CompiledAction,
     /// How long it may take.
     pub timeout: Option<Span>,
+    /// False if a second run may do harm.
+    pub repeatable: bool,
     /// What the action's expressions see; secrets in the input are sealed.
     pub scope: Scope,
     /// The room that it has at the node that runs it: given back when this is dropped.

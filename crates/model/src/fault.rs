@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use crate::Span;
 use crate::{text, value};
 
 /// The longest message of an answer, in characters.
@@ -135,6 +136,14 @@ impl Fault {
         self.nested_errors = self.nested_errors.into_iter().map(Fault::presentable).collect();
         self
     }
+
+    /// How long to wait before the work is asked for again, if the fact [`Fault::RETRY_AFTER`] says so.
+    pub fn retry_after(&self) -> Option<Span> {
+        self.context.get(Fault::RETRY_AFTER)?.as_str()?.parse().ok().map(Span)
+    }
+
+    /// The fact that asks for a pause before the next attempt, in milliseconds.
+    pub const RETRY_AFTER: &str = "retryAfterMs";
 
     /// With a fact by name, kept as text.
     pub fn with(mut self, name: &str, value: impl Into<Value>) -> Self {

@@ -22,6 +22,8 @@ const APART: [&str; 2] = ["INVALID_PARAMETER", "ROUTE_NOT_FOUND"];
 struct Operation {
     method: &'static str,
     path: &'static str,
+    /// The declared codes of a success, the usual one first.
+    success: Vec<u16>,
     /// The declared codes of errors.
     errors: Vec<u16>,
 }
@@ -30,9 +32,11 @@ impl Operation {
     /// Reads a row: method, path, success, body, query, errors.
     fn read(line: &'static str) -> Option<Self> {
         let mut cells = line.strip_prefix('|')?.split('|').map(str::trim);
-        let (method, path, errors) = (cells.next()?, cells.next()?, cells.nth(3)?);
+        let (method, path, success) = (cells.next()?, cells.next()?, cells.next()?);
+        let errors = cells.nth(2)?;
+        let success = success.split('/').filter_map(|code| code.parse().ok()).collect();
         let errors = errors.split(' ').filter_map(|code| code.parse().ok()).collect();
-        path.starts_with('/').then_some(Operation { method, path, errors })
+        path.starts_with('/').then_some(Operation { method, path, success, errors })
     }
 
     /// True if a request is one of this operation; how exactly, so that a literal path wins over one with parameters.
@@ -49,10 +53,10 @@ impl Operation {
     }
 }
 
-/// The declared codes of a request's operation; none for a call of Longhaul's own.
-fn declared(method: &Method, path: &str) -> Option<&'static [u16]> {
+/// A request's operation; none for a call of Longhaul's own.
+fn operation(method: &Method, path: &str) -> Option<&'static Operation> {
     let matching = OPERATIONS.iter().filter_map(|one| Some((one.matches(method, path)?, one)));
-    matching.max_by_key(|(literals, _)| *literals).map(|(_, one)| one.errors.as_slice())
+    matching.max_by_key(|(literals, _)| *literals).map(|(_, one)| one)
 }
 
 /// The declared code for a refusal. What is about the caller, the transfer, the load or the server (401, 403, 408, 413,
@@ -77,12 +81,21 @@ pub(crate) async fn conform(
     }
     let (method, uri) = (request.method().clone(), request.uri().clone());
     let mut response = next.run(request).await;
-    if response.status().is_client_error()
-        && let Some(Refusal { code }) = response.extensions().get()
-        && !APART.contains(&code.as_str())
-        && let Some(declared) = declared(&method, uri.path())
+    let status = response.status();
+    let refusal = response.extensions().get::<Refusal>();
+    if status.is_client_error()
+        && refusal.is_some_and(|Refusal { code }| !APART.contains(&code.as_str()))
+        && let Some(operation) = operation(&method, uri.path())
     {
-        *response.status_mut() = conforming(response.status(), declared);
+        *response.status_mut() = conforming(status, &operation.errors);
+    }
+    // A route's task was accepted, which an operation may call by another code.
+    if status == StatusCode::ACCEPTED
+        && let Some(operation) = operation(&method, uri.path())
+        && !operation.success.contains(&202)
+    {
+        let declared = operation.success.first().and_then(|code| StatusCode::from_u16(*code).ok());
+        *response.status_mut() = declared.unwrap_or(status);
     }
     response
 }
@@ -90,6 +103,10 @@ pub(crate) async fn conform(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn declared(method: &Method, path: &str) -> Option<&'static [u16]> {
+        operation(method, path).map(|one| one.errors.as_slice())
+    }
 
     #[test]
     fn every_row_of_the_table_is_read() {

@@ -62,6 +62,26 @@ impl ApiError {
         self
     }
 
+    /// The same for a caller who sent a body that is the input, or the member of it that has this name.
+    pub(crate) fn in_body(mut self, member: Option<&str>) -> Self {
+        let escaped = member.map(|name| format!("/{}", name.replace('~', "~0").replace('/', "~1")));
+        for nested in &mut self.fault.nested_errors {
+            let Some(pointer) = nested.context.get("pointer").and_then(|pointer| pointer.as_str()) else {
+                continue;
+            };
+            let pointer = pointer.to_owned();
+            let Some(inner) = pointer.strip_prefix("/input") else { continue };
+            let inner =
+                escaped.as_deref().and_then(|member| inner.strip_prefix(member)).unwrap_or(inner).to_owned();
+            if let Some(said) = nested.message.strip_prefix(&pointer) {
+                nested.message =
+                    if inner.is_empty() { format!("the body{said}") } else { format!("{inner}{said}") };
+            }
+            *nested = std::mem::replace(nested, Fault::new("", "")).with("pointer", inner);
+        }
+        self
+    }
+
     pub(crate) fn argument(mut self, text: &str) -> Self {
         self.fault = Box::new(self.fault.argument(text));
         self

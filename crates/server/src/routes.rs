@@ -12,8 +12,8 @@ use http::Method;
 
 use crate::access::{self, Gate};
 use crate::api::{
-    App, audit, bound, clock, credentials, docs, health, locks, metrics, nodes, queues, signing_keys, tasks,
-    tokens, users, workers, workflows,
+    App, audit, bound, clock, credentials, docs, health, locks, metrics, nodes, queues, sessions,
+    signing_keys, tasks, tokens, users, workers, workflows,
 };
 use crate::declared;
 use crate::error::ApiError;
@@ -236,6 +236,14 @@ pub(crate) fn table() -> Vec<Route> {
             Doc::new("invalidateRefreshToken", "Tokens", "Log out").body(Body::Json("RefreshTokenId"))
                 .answers(vec![Answer::empty(204, "It works no more"), Answer::error(400)]),
             delete(tokens::revoke::revoke)),
+        route(Method::GET, "/v1/sessions", Known,
+            Doc::new("getSessions", "Tokens", "Retrieve who is logged in: one's own sessions, or as an ADMIN everybody's").with(Param::sessions())
+                .answers(vec![Answer::json(200, "A page, newest first, and the exact total", "PageOfSession"), Answer::error(400)]),
+            get(sessions::list)),
+        route(Method::DELETE, "/v1/sessions/{id}", Known,
+            Doc::new("endSession", "Tokens", "End a session of one's own, or as an ADMIN anybody's; its tokens are refused at once").with(vec![Param::session()])
+                .answers(vec![Answer::empty(204, "It is over"), Answer::error(404)]),
+            delete(sessions::end)),
         route(Method::GET, "/v1/users", Admin,
             Doc::new("getUsers", "Users", "Retrieve all accounts").answers(vec![Answer::json(200, "The accounts", "PageOfUser")]),
             get(users::accounts::list)),
@@ -356,11 +364,12 @@ mod tests {
     }
 
     /// Changes of what is one's own.
-    const OF_ANYBODY: [&str; 4] = [
+    const OF_ANYBODY: [&str; 5] = [
         "/v1/tokens",
         "/v1/tokens/access-token/refresh",
         "/v1/tokens/refresh-token",
         "/v1/users/me/password",
+        "/v1/sessions/{id}",
     ];
 
     #[test]

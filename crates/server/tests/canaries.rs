@@ -147,7 +147,7 @@ async fn fifty_secrets_are_nowhere_to_be_found() {
     let (parrot, heard) = parrot().await;
     let server = Running::of(
         Parts::with(EngineConfig {
-            http: HttpConfig { allow: vec![parrot.clone()] },
+            http: HttpConfig { allow: vec![parrot.clone()], ..Default::default() },
             command: CommandConfig {
                 allow: vec![
                     AllowedProgram { env: vec!["P".to_owned()], ..AllowedProgram::from("/bin/echo") },

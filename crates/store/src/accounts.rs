@@ -7,6 +7,7 @@ use thiserror::Error;
 
 use crate::audit::Audit;
 use crate::error::StoreError;
+use crate::session::{RefreshToken, SessionId, SessionPage, SessionQuery};
 
 /// The code of the role that administers accounts: one account with it and a password is always left enabled.
 pub const ADMIN: &str = "ADMIN";
@@ -88,36 +89,6 @@ pub enum UserChange {
     AddApiKey(ApiKey),
     /// One less, by its identity. Begins a new epoch and takes the refresh tokens away, as some may come from that key.
     RemoveApiKey(String),
-}
-
-/// A refresh token, of which only the digest is known.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RefreshToken {
-    /// The SHA-256 of its identity.
-    pub hash: [u8; 32],
-    /// Whose it is.
-    pub user: String,
-    /// On what it rests.
-    pub basis: Basis,
-    /// When it was given.
-    pub created_at: Timestamp,
-    /// When it ends.
-    pub expires_at: Timestamp,
-}
-
-/// On what a session rests.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Basis {
-    /// An account, in this epoch of it.
-    Account {
-        /// The epoch.
-        epoch: i64,
-    },
-    /// The word of another issuer.
-    External {
-        /// The code of the role that it gave.
-        role: String,
-    },
 }
 
 /// Why a change of accounts was refused; nothing changed.
@@ -238,6 +209,12 @@ pub trait Accounts: Send + Sync + 'static {
 
     /// A refresh token by its digest; `None` if there is none. It may be over: see `expires_at`.
     fn refresh_token(&self, hash: &[u8; 32]) -> Result<Option<RefreshToken>, StoreError>;
+
+    /// The refresh token of a session; `None` if there is none. It may be over: see `expires_at`.
+    fn session(&self, id: SessionId) -> Result<Option<RefreshToken>, StoreError>;
+
+    /// Sessions that last, newest first, and how many there are. A row that cannot be read is passed over.
+    fn sessions(&self, query: &SessionQuery) -> Result<SessionPage, StoreError>;
 
     /// Takes a refresh token away; says whether there was one.
     /// After Ok: durable, it never comes back. Crash in the middle: it is there or not.

@@ -25,14 +25,13 @@ mod packed;
 pub mod peers;
 pub mod postgres;
 mod query;
+mod session;
 pub mod sqlite;
 mod store;
 mod stored;
 mod transfer;
 
-pub use accounts::{
-    ADMIN, AccountRefused, Accounts, ApiKey, Basis, MOST_API_KEYS, RefreshToken, User, UserChange, Users,
-};
+pub use accounts::{ADMIN, AccountRefused, Accounts, ApiKey, MOST_API_KEYS, User, UserChange, Users};
 pub use audit::{Audit, AuditEntry, AuditPage, AuditQuery, referenced};
 pub use budget::{Budget, Room};
 pub use error::StoreError;
@@ -41,6 +40,7 @@ pub use locks::{Lock, LockPage, LockQuery, Sweep};
 pub use logs::{LARGEST_LOG, LONGEST_LINE, LogChunk, LogLine, LogQuery, LogStream};
 pub use nodes::{KnownNode, Node, NodeState};
 pub use query::{OrderBy, TaskQuery};
+pub use session::{Basis, RefreshToken, SessionId, SessionPage, SessionQuery, Whose};
 pub use store::{Commit, CommitSink, Store, Submission, Work};
 pub use stored::{
     Damaged, Deletion, Grant, IdempotencyKey, ImportOutcome, ImportedTask, Page, Purged, Stats, Stored,

@@ -1,10 +1,11 @@
 """Workers and clients of Longhaul, a durable task server."""
 
 from ._http.reach import Outage
+from ._version import __version__
 from ._worker.lease import TaskInfo
 from .async_client import AsyncClient
 from .client import Client
-from .context import Context
+from .context import Context, current_context
 from .errors import (
     ApiError,
     Cause,
@@ -58,4 +59,6 @@ __all__ = [
     "Untrusted",
     "WaitingFor",
     "Worker",
+    "__version__",
+    "current_context",
 ]

@@ -5,11 +5,12 @@ from __future__ import annotations
 import dataclasses
 import enum
 import ipaddress
+import re
 import types
 import typing
 import uuid
 from collections.abc import Mapping
-from datetime import date, datetime
+from datetime import date, datetime, time, timedelta
 from decimal import Decimal, InvalidOperation
 from pathlib import Path, PurePath
 from typing import Any, Literal, Union
@@ -26,7 +27,7 @@ class Mismatch(ValueError):
 
 
 class Missing(Mismatch):
-    """A member that is not there."""
+    """A missing member."""
 
     def __init__(self, place: str) -> None:
         ValueError.__init__(self, f"{place} is missing")
@@ -86,7 +87,7 @@ def _plain(wanted: type, value: Any, place: str) -> Any:
 
 
 def _decimal(value: Any, place: str) -> Decimal:
-    """Of a text or a number: `plain` gives a text, so that no digit is lost."""
+    """Builds a decimal of a text, as `plain` writes it, or of a number."""
     if isinstance(value, str | int | float) and not isinstance(value, bool):
         try:
             number = Decimal(str(value))
@@ -123,7 +124,7 @@ def _generic(origin: Any, of: tuple[Any, ...], value: Any, place: str) -> Any:
 
 
 def _union(of: tuple[Any, ...], value: Any, place: str) -> Any:
-    """What fits as it is, before what must be made from it."""
+    """Builds the first type of a union that fits."""
     first: Mismatch | None = None
     for kind in of:
         try:
@@ -166,13 +167,31 @@ def _member(place: str, name: str) -> str:
 
 
 def _shown(value: Any) -> str:
-    """By its kind: what it says may be a secret."""
+    """Names the kind of a value, and not the value, which may be a secret."""
     return "null" if value is None else _NAMES.get(type(value), f"a {type_name(value)}")
+
+
+_DURATION = re.compile(r"(-)?P(?!$)(?:(\d+)D)?(?:T(?!$)(?:(\d+)H)?(?:(\d+)M)?(?:(\d+(?:\.\d{1,6})?)S)?)?")
+
+
+def _duration(text: str) -> timedelta:
+    """A duration as ISO 8601 and `plain` write it, of days and shorter units."""
+    found = _DURATION.fullmatch(text)
+    if found is None:
+        raise ValueError(text)
+    sign, days, hours, minutes, seconds = found.groups()
+    try:
+        span = timedelta(int(days or 0), float(seconds or 0), 0, 0, int(minutes or 0), int(hours or 0))
+    except OverflowError as error:
+        raise ValueError(text) from error
+    return -span if sign else span
 
 
 _READ: Mapping[type, tuple[str, typing.Callable[[str], Any]]] = {
     uuid.UUID: ("a UUID", uuid.UUID),
     date: ("a date such as 2026-01-31", date.fromisoformat),
+    time: ("a time of day such as 12:30:00", time.fromisoformat),
+    timedelta: ("a duration such as PT1H30M", _duration),
     Path: ("a path", Path),
     PurePath: ("a path", PurePath),
     ipaddress.IPv4Address: ("an IPv4 address", ipaddress.IPv4Address),
@@ -180,7 +199,7 @@ _READ: Mapping[type, tuple[str, typing.Callable[[str], Any]]] = {
     ipaddress.IPv4Network: ("an IPv4 network", ipaddress.IPv4Network),
     ipaddress.IPv6Network: ("an IPv6 network", ipaddress.IPv6Network),
 }
-"""Types that are built of a text, and how each is called."""
+"""The types built from a text: what to call each in a message, and its parser."""
 _NAMES: Mapping[type, str] = {
     str: "a text",
     int: "an integer",

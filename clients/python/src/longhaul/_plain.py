@@ -1,4 +1,4 @@
-"""From what a function returns to JSON."""
+"""Conversion of a function's output to JSON."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from ._text import type_name
 from .model import instant_text
 
 MOST_VALUES = 512 * 1024 + 1
-"""An output of more values than that is larger than 1 MiB; a mapping may go on for ever."""
+"""The most values of an output: more are larger than 1 MiB, and a mapping may be endless."""
 
 
 class Unfit(TypeError):
-    """A value that has no form in JSON. The message begins with its place, where that is not the whole."""
+    """A value that has no JSON form. The message begins with its place, where that is not the whole."""
 
     def __init__(self, why: str) -> None:
         super().__init__(why)
@@ -30,7 +30,7 @@ class Unfit(TypeError):
         self._place = ""
 
     def under(self, step: str) -> Unfit:
-        """The same, seen from one level further out."""
+        """Adds the member or index that leads to the place."""
         self._place = step + ("." if self._place[:1].isalnum() or self._place[:1] == "_" else "") + self._place
         return self
 
@@ -68,11 +68,11 @@ def _plain(value: Any, left: list[int]) -> Any:
         if dataclasses.is_dataclass(value):
             return _members(((one.name, getattr(value, one.name)) for one in dataclasses.fields(value)), left)
     if issubclass(kind, bytes | bytearray | memoryview):
-        raise Unfit("bytes have no form in JSON: decode them, or use base64")
+        raise Unfit("bytes have no JSON form: decode them, or use base64")
     if kind is types.CoroutineType:
         value.close()
-        raise Unfit("a coroutine has no form in JSON: it was never awaited")
-    raise Unfit(f"a {type_name(value)} has no form in JSON")
+        raise Unfit("a coroutine has no JSON form: it was never awaited")
+    raise Unfit(f"a {type_name(value)} has no JSON form")
 
 
 def _members(members: Iterable[tuple[Any, Any]], left: list[int]) -> dict[str, Any]:
@@ -116,19 +116,19 @@ def _text(value: str) -> str:
 def _number(value: float) -> float:
     number = float.__pos__(value)
     if not math.isfinite(number):
-        raise Unfit(f"{number} has no form in JSON")
+        raise Unfit(f"{number} has no JSON form")
     return number
 
 
 def _decimal(value: Decimal) -> str:
     # As a text: a number of JSON would be read as a binary one, and differ.
     if not value.is_finite():
-        raise Unfit(f"{value} has no form in JSON")
+        raise Unfit(f"{value} has no JSON form")
     return str(value)
 
 
 def _duration(value: timedelta) -> str:
-    """As ISO 8601 has it: `P1DT2H3M4.5S`."""
+    """The ISO 8601 form of a duration: `P1DT2H3M4.5S`."""
     sign, span = ("-", -value) if value < timedelta(0) else ("", value)
     minutes, seconds = divmod(span.seconds, 60)
     hours, minutes = divmod(minutes, 60)
@@ -157,4 +157,4 @@ _SCALARS: tuple[tuple[type | tuple[type, ...], Callable[[Any], Any]], ...] = (
     ((uuid.UUID, *_ADDRESSES), str),
     (PurePath, lambda value: _text(str(value))),
 )
-"""What becomes a text or a number, the first that fits; an instant is a date, too."""
+"""Types that become a text or a number, in order: an instant, for one, is a date as well."""

@@ -1,9 +1,9 @@
-"""Text that can always be sent: an object's own words may fail, be huge, or not be UTF-8."""
+"""Text that can always be sent, although an object's `str` may fail, be huge, or not be UTF-8."""
 
 from __future__ import annotations
 
 LONGEST = 8 * 1024
-"""Characters that an error's texts are cut to."""
+"""The most characters of each text of an error."""
 
 
 def utf8(text: str) -> str:
@@ -16,7 +16,7 @@ def utf8(text: str) -> str:
 
 
 def words(value: object, limit: int = LONGEST) -> str:
-    """What `str` makes of any object, cut to `limit` characters. Never raises, whatever `__str__` does."""
+    """The text of any object, cut to `limit` characters. Never raises, whatever `__str__` does."""
     try:
         said = str.__str__(str(value))
     except BaseException as error:

@@ -1,4 +1,4 @@
-"""What can be done with tasks, as plans: `Client` and `AsyncClient` are these verbs with a driver."""
+"""The verbs for tasks, as plans: `Client` and `AsyncClient` run them with a driver."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ from .model import Attempt, LogLine, Principal, Status, Task, instant_text
 T = TypeVar("T")
 
 QUICK = 0.2
-"""How long a watcher waits for a change while things change,"""
+"""Seconds a watcher waits between looks at a task that changes."""
 SLOW = 2.0
-"""and while nothing does. The end of a task is told at once."""
+"""Seconds between looks at a task that does not change. The end of a task is reported at once."""
 LONG_POLL = 60.0
-"""How long one request waits for the end of a task."""
+"""Seconds one request waits for the end of a task."""
 
 
 class Verbs:
-    """The verbs, for one server and one caller. `patience`: for how many seconds a silent server is asked again."""
+    """The verbs, for one server and one caller. `patience`: seconds to keep asking a silent server."""
 
     def __init__(self, authority: Authority, patience: float) -> None:
         self._authority = authority
@@ -133,7 +133,7 @@ class Verbs:
             number += 1
 
     def watch(self, id: str, *, include: Iterable[str]) -> Stream[Task]:
-        """Each state that is seen, until the end. A server that restarts is waited for, once it has shown the task."""
+        """Yields each state seen, until the end. Waits for a server that restarts, once it has shown the task."""
         tag: str | None = None
         known, pause = False, 0.0
         while True:
@@ -150,7 +150,7 @@ class Verbs:
             pause = QUICK
 
     def wait(self, id: str, *, include: Iterable[str], timeout: float | None) -> Plan[Task]:
-        """The task once it ended; `TimeoutError` if it does not in time."""
+        """Waits for the end of a task. Raises `TimeoutError` if that takes too long."""
         deadline, known = None if timeout is None else monotonic() + timeout, False
         while True:
             left = None if deadline is None else max(0.0, deadline - monotonic())
@@ -245,7 +245,7 @@ def _task(answer: Answer) -> Task:
 
 
 def _listed(body: Any) -> Task:
-    # What has no id is no task, whatever else answers with an object.
+    # An object without an ID is not a task, whoever sent it.
     if not isinstance(body["id"], str):
         raise TypeError("the id of a task is a text")
     return Task.from_json(body)

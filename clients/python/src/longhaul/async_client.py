@@ -58,7 +58,7 @@ class AsyncClient:
         await self._driver.run(self._verbs.logout())
 
     async def whoami(self) -> Principal:
-        """Who we are to the server."""
+        """The account that the credential belongs to."""
         return await self._driver.run(self._verbs.whoami())
 
     async def start(
@@ -102,7 +102,7 @@ class AsyncClient:
         return await self._driver.run(self._verbs.attempts(id))
 
     def logs(self, id: str, *, sub_task: str | None = None, after: int = 0) -> AsyncIterator[LogLine]:
-        """What the sub-tasks of a task wrote so far, behind the line of the number `after`."""
+        """Log lines of a task's sub-tasks so far, those after line number `after`."""
         return self._driver.each(self._verbs.logs(id, sub_task=sub_task, after=after))
 
     def list(
@@ -121,7 +121,7 @@ class AsyncClient:
         page_size: int = 100,
         limit: int | None = None,
     ) -> AsyncIterator[Task]:
-        """The tasks that fit, newest first unless `order_by` says otherwise; a page is asked for when it is needed."""
+        """Iterates over matching tasks, newest first unless `order_by` is given; pages are fetched as needed."""
         return self._driver.each(
             self._verbs.list(
                 status=status,
@@ -140,23 +140,23 @@ class AsyncClient:
         )
 
     def watch(self, id: str, *, include: Iterable[str] = ()) -> AsyncIterator[Task]:
-        """A task each time that it changed, from now until its end. A restart of the server is waited for."""
+        """Yields a task each time it changes, until its end. Waits for a server that restarts."""
         return self._driver.each(self._verbs.watch(id, include=include))
 
     async def wait(self, id: str, *, timeout: float | None = None, include: Iterable[str] = ()) -> Task:
-        """A task once it has ended. `TimeoutError` if it has not within `timeout` seconds."""
+        """Waits for a task to end and returns it. Raises `TimeoutError` after `timeout` seconds."""
         return await self._driver.run(self._verbs.wait(id, include=include, timeout=timeout))
 
     async def retry(self, id: str) -> Task:
-        """Runs a failed task on from what failed."""
+        """Continues a failed task from the sub-tasks that failed."""
         return await self._driver.run(self._verbs.retry(id))
 
     async def cancel(self, id: str) -> Task:
-        """Cancels a task that has not ended. What runs is told to stop, and has some time to do so."""
+        """Cancels a task that has not ended. Running sub-tasks are told to stop and given some time."""
         return await self._driver.run(self._verbs.cancel(id))
 
     async def skip(self, id: str, sub_task: str, reason: str) -> Task:
-        """Lets a failed task go on without a failed sub-task."""
+        """Continues a failed task without one of its failed sub-tasks."""
         return await self._driver.run(self._verbs.skip(id, sub_task, reason))
 
     async def resolve(
@@ -168,5 +168,5 @@ class AsyncClient:
         done: bool | None = None,
         output: Any = None,
     ) -> Task:
-        """Says that a failure was dealt with, or of a sub-task whose outcome is unknown whether it was done."""
+        """Marks a failure as dealt with, or says whether a sub-task of unknown outcome was done."""
         return await self._driver.run(self._verbs.resolve(id, reason, sub_task=sub_task, done=done, output=output))

@@ -1,10 +1,11 @@
-"""What the function of an action is told about its attempt, and what it can say while it works."""
+"""The context of an attempt: facts about it, and ways to report progress."""
 
 from __future__ import annotations
 
 import os
 import threading
 from collections.abc import Callable, Mapping
+from contextvars import ContextVar
 from datetime import datetime, timezone
 from types import TracebackType
 from typing import Any, Literal, TypeAlias
@@ -15,18 +16,18 @@ from .failure import Cancelled
 from .model import Status, instant_text
 
 LOG_LIMIT = 4 * 1024 * 1024
-"""So many bytes an attempt may write; the rest is left out."""
+"""The most bytes of log of an attempt; the rest is dropped."""
 FEW = 4 * 1024
-"""So many characters of log go with a result, of which there may be many in a call."""
+"""The most characters of log sent with a result, as a call may have many results."""
 LINE_LIMIT = 64 * 1024
-"""So many characters of a line are sent, of which the server keeps 8 KiB."""
+"""The most characters of a line that are sent; the server keeps 8 KiB."""
 MOST_STAGES = 100
-"""So many stages a sub-task may have; the rest is left out."""
+"""The most stages of a sub-task; the rest is dropped."""
 STAGE_TEXT = 1000
-"""Characters that each text of a stage is cut to."""
+"""The most characters of each text of a stage."""
 
 Why: TypeAlias = Literal["cancelled", "lost", "stopped"]
-"""Why the work is to stop."""
+"""Reasons to stop the work."""
 _REASONS: Mapping[str | None, str] = {
     "cancelled": "the task was cancelled",
     "lost": "the lease is lost",
@@ -34,8 +35,16 @@ _REASONS: Mapping[str | None, str] = {
 }
 
 
+CURRENT: ContextVar[Context | None] = ContextVar("longhaul_context", default=None)
+
+
+def current_context() -> Context | None:
+    """The context of the attempt whose function, or a task or `asyncio.to_thread` of it, calls this; else `None`."""
+    return CURRENT.get()
+
+
 class Stage:
-    """A stage of a sub-task. As a context it succeeds at its end, or fails with an exception."""
+    """A stage of a sub-task. In a `with` block it succeeds at the end, or fails with an exception."""
 
     def __init__(self, context: Context, name: str, type: str, description: str, status: Status) -> None:
         self._context = context
@@ -75,9 +84,9 @@ class Stage:
 
 
 class Context:
-    """One attempt of a sub-task, as its function sees it. Any thread may use it; nothing waits for the server.
+    """An attempt of a sub-task, as its function sees it. Any thread may use it; no method waits for the server.
 
-    What a child process says to its copy of it is not told.
+    In a child process, a copy of it reports nothing.
     """
 
     def __init__(self, lease: Lease, tell: Callable[[], None]) -> None:
@@ -92,6 +101,8 @@ class Context:
         self._progress: int | None = None
         self._lines: list[dict[str, str]] = []
         self._written = 0
+        self._unfinished: dict[str, str] = {}
+        """The unfinished printed line of each stream."""
 
     @property
     def task(self) -> TaskInfo:
@@ -108,7 +119,7 @@ class Context:
 
     @property
     def attempt(self) -> int:
-        """1 for the first."""
+        """The number of the attempt, from 1."""
         return self._lease.attempt
 
     @property
@@ -118,7 +129,7 @@ class Context:
 
     @property
     def idempotency_key(self) -> str:
-        """The same for an attempt and for those that replace it because nobody knows what became of it."""
+        """A key shared by an attempt and those that replace it while its outcome is unknown."""
         return self._lease.idempotency_key
 
     @property
@@ -133,26 +144,26 @@ class Context:
 
     @property
     def cancelled(self) -> bool:
-        """Stop the work and clean up: the task was cancelled, the lease is lost, or the worker stops."""
+        """True if the work is to stop: the task was cancelled, the lease is lost, or the worker stops."""
         return self._stop.is_set()
 
     @property
     def lost(self) -> bool:
-        """The lease ended: another attempt may be running, and what this one gives is not reported."""
+        """True if the lease has ended: another attempt may be running, and this one's result is not reported."""
         return self._why == "lost"
 
     def raise_if_cancelled(self) -> None:
-        """Raises `Cancelled` if there is to be an end."""
+        """Raises `Cancelled` if the work is to stop."""
         if self._stop.is_set():
             raise Cancelled(self._reason())
 
     def sleep(self, seconds: float) -> None:
-        """Sleeps, and raises `Cancelled` as soon as there is to be an end. For functions that are not `async`."""
+        """Sleeps, and raises `Cancelled` as soon as the work is to stop. For functions that are not `async`."""
         self._stop.wait(seconds)
         self.raise_if_cancelled()
 
     def progress(self, percent: float) -> None:
-        """How far the work is, 0 to 100."""
+        """Reports progress in percent, 0 to 100."""
         whole = max(0, min(100, int(percent)))
         self._change(lambda: setattr(self, "_progress", whole))
 
@@ -198,7 +209,7 @@ class Context:
             self._tell()
 
     def _change(self, change: Callable[[], None], *, stages: bool = False) -> None:
-        # In a child of the worker nobody listens, and the lock may be held for ever by a thread that is not there.
+        # In a forked child the lock may be held for ever, by a thread that exists in the parent only.
         if os.getpid() != self._process:
             return
         with self._lock:
@@ -208,7 +219,7 @@ class Context:
         if was_quiet:
             self._tell()
 
-    # What follows is the worker's side.
+    # The rest is for the worker.
 
     def _reason(self) -> str:
         return _REASONS.get(self._why, "the work was told to stop")
@@ -218,6 +229,26 @@ class Context:
             self._why = why
         self._stop.set()
 
+    def _write(self, text: str, stream: str) -> None:
+        """Takes printed text; an unfinished line waits for the rest."""
+        if os.getpid() != self._process:
+            return
+        with self._lock:
+            whole, ended, rest = (self._unfinished.get(stream, "") + text).rpartition("\n")
+            if len(rest) > LINE_LIMIT:
+                whole, ended, rest = f"{whole}{ended}{rest}", "\n", ""
+            self._unfinished[stream] = rest
+            if ended:
+                self.log(whole, stream=stream)
+
+    def _end_lines(self) -> None:
+        """Ends printed lines that are unfinished."""
+        with self._lock:
+            for stream, rest in self._unfinished.items():
+                if rest:
+                    self.log(rest, stream=stream)
+            self._unfinished.clear()
+
     def _has_news(self) -> bool:
         return self._stages_changed or self._progress is not None or bool(self._lines)
 
@@ -225,7 +256,7 @@ class Context:
         return self._stages_changed or bool(self._lines)
 
     def _take_news(self, budget: int) -> dict[str, Any]:
-        """What was not told yet, as members of a heartbeat; of the log at most so many bytes, but a line at least."""
+        """Takes unsent news as members of a heartbeat: at least one line of log, and others within `budget`."""
         with self._lock:
             news: dict[str, Any] = {}
             if self._progress is not None:
@@ -241,7 +272,7 @@ class Context:
             return news
 
     def _put_back(self, news: dict[str, Any]) -> None:
-        """News that did not arrive: the newest counts, and lines go before those said since."""
+        """Puts back news that did not arrive, before lines written since; newer progress wins."""
         with self._lock:
             if self._progress is None:
                 self._progress = news.get("progress")
@@ -249,7 +280,7 @@ class Context:
             self._lines = news.get("log", []) + self._lines
 
     def _take_few_lines(self) -> list[dict[str, str]]:
-        """The lines that were not told yet, if they are so few that they can go with a result."""
+        """Takes unsent lines, if they are few enough to be sent with a result."""
         with self._lock:
             if sum(len(line["text"]) for line in self._lines) > FEW:
                 return []

@@ -1,4 +1,4 @@
-"""What a server's refusal, or its silence, is raised as."""
+"""Exceptions for a server's refusals, and for missing or foreign answers."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from typing import Any
 
 
 class LonghaulError(Exception):
-    """Everything that this library raises of its own."""
+    """The base class of all exceptions of this library."""
 
 
 class Unreachable(LonghaulError):
-    """There was no answer: nobody listens, the connection broke, or it took too long.
+    """No answer came: nothing listens, the connection broke, or it took too long.
 
-    Nobody knows whether the request was carried out.
+    The request may or may not have been carried out.
     """
 
 
@@ -25,13 +25,13 @@ class Untrusted(Unreachable):
 class Unintelligible(LonghaulError):
     """An answer that is not the server's own: a proxy's page, or one that was damaged on its way.
 
-    Nobody knows whether the request was carried out.
+    The request may or may not have been carried out.
     """
 
 
 @dataclass(frozen=True)
 class Cause:
-    """What is behind an error."""
+    """A cause of an error."""
 
     type: str | None
     message: str | None
@@ -74,33 +74,33 @@ class Fault:
 
 
 class ApiError(LonghaulError):
-    """The server refused a request. `fault` is all that it said."""
+    """A refusal by the server. `fault` has everything it said."""
 
     def __init__(self, status: int, fault: Fault, retry_after: float | None = None) -> None:
         super().__init__(status, fault, retry_after)
         self.status = status
         self.fault = fault
         self.retry_after = retry_after
-        """Seconds after which the server wants to be asked again, if it said so."""
+        """Seconds to wait before the next try, if the server said so."""
 
     @property
     def code(self) -> str | None:
-        """Stable and machine readable."""
+        """The error code: stable and machine-readable."""
         return self.fault.code
 
     @property
     def message(self) -> str:
-        """For people."""
+        """The message, for people."""
         return self.fault.message
 
     @property
     def remediation(self) -> str | None:
-        """What to do."""
+        """Advice on how to fix it."""
         return self.fault.remediation
 
     @property
     def reference(self) -> str | None:
-        """Six characters that are in the server's log, too."""
+        """Six characters that also mark the entry in the server's log."""
         return self.fault.reference
 
     def __str__(self) -> str:
@@ -114,19 +114,19 @@ class ApiError(LonghaulError):
 
 
 class Unauthorized(ApiError):
-    """401: there is no login, or it does not count."""
+    """401: the credential is missing or invalid."""
 
 
 class Forbidden(ApiError):
-    """403: the role is too small."""
+    """403: the role does not allow this."""
 
 
 class NotFound(ApiError):
-    """404: there is no such thing."""
+    """404: nothing has this name or ID."""
 
 
 class Conflict(ApiError):
-    """409: the state of it rules that out; nothing changed."""
+    """409: the current state does not allow this; nothing changed."""
 
 
 class Invalid(ApiError):
@@ -134,7 +134,7 @@ class Invalid(ApiError):
 
 
 class TooManyRequests(ApiError):
-    """429: later."""
+    """429: too many requests; try again later."""
 
 
 class ServerError(ApiError):
@@ -154,6 +154,6 @@ _KINDS: Mapping[int, type[ApiError]] = {
 
 
 def refusal(status: int, fault: Fault, retry_after: float | None) -> ApiError:
-    """The exception of a status."""
+    """The exception for a status."""
     kind = ServerError if status >= 500 else _KINDS.get(status, ApiError)
     return kind(status, fault, retry_after)

@@ -1,4 +1,4 @@
-"""What the function of an action raises to say that it failed."""
+"""Exceptions that an action raises to report how it failed."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from .errors import Cause, LonghaulError
 
 
 class ActionError(LonghaulError):
-    """The work failed, and this is how.
+    """A failure of the work, with a code and a message.
 
     With `retryable` the sub-task is tried again as its `retry` says; without, it fails now.
     """
@@ -39,7 +39,7 @@ class ActionError(LonghaulError):
 
 
 class OutcomeUnknown(ActionError):
-    """Nobody knows whether the work was done: it was sent, say, and no answer came.
+    """A failure that leaves it unknown whether the work was done, such as a request without an answer.
 
     A sub-task that is repeatable is tried again; one with `repeatable: false` is left to an operator.
     """
@@ -72,7 +72,7 @@ def code_of(error: BaseException) -> str:
 
 
 def chain(error: BaseException) -> tuple[Cause, ...]:
-    """What led to an exception, nearest first, as Python's own traceback would show it."""
+    """The causes of an exception, nearest first, as Python's traceback shows them."""
     causes: list[Cause] = []
     seen = {id(error)}
     following = _behind(error)

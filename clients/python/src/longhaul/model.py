@@ -1,4 +1,4 @@
-"""Tasks and what they are made of. Members are those of the API, in Python's spelling; `raw` has them as they came."""
+"""Tasks and their parts. Members are those of the API in Python's spelling; `raw` has the original."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .errors import Fault
 
 
 class Status(str, Enum):
-    """Of a task, a sub-task or a stage, however the server spells it."""
+    """The status of a task, a sub-task or a stage, whichever way the server spells it."""
 
     PENDING = "PENDING"
     IN_PROGRESS = "IN_PROGRESS"
@@ -24,7 +24,7 @@ class Status(str, Enum):
     SKIPPED = "SKIPPED"
     NOT_APPLICABLE = "NOT_APPLICABLE"
     UNKNOWN = "UNKNOWN"
-    """One that this library does not know, as an imported task may have; `raw` has it."""
+    """Any status this library does not know, as imported tasks may have; `raw` has the original."""
 
     @staticmethod
     def read(text: Any) -> Status:
@@ -39,7 +39,7 @@ _UNDER_WAY = (Status.PENDING, Status.IN_PROGRESS, Status.UNKNOWN)
 
 @dataclass(frozen=True)
 class Resource:
-    """What a task works on."""
+    """A resource that a task works on."""
 
     resource_id: str
     type: str
@@ -78,7 +78,7 @@ class Stage:
 
 @dataclass(frozen=True)
 class SubTask:
-    """One step of a task."""
+    """A step of a task."""
 
     name: str
     description: str
@@ -91,7 +91,7 @@ class SubTask:
     attempt: int | None = None
     progress: int | None = None
     sub_tasks: tuple[SubTask, ...] = ()
-    """One for each item, under `forEach`."""
+    """The children under `forEach`, one for each item."""
 
     @staticmethod
     def from_json(body: Mapping[str, Any]) -> SubTask:
@@ -112,16 +112,16 @@ class SubTask:
 
 @dataclass(frozen=True)
 class WaitingFor:
-    """Why nothing happens, and until when."""
+    """The reason why a task waits, and until when."""
 
     type: str
     sub_task: str | None = None
     until: datetime | None = None
     since: datetime | None = None
     queue: str | None = None
-    """Of a sub-task that waits for a worker,"""
+    """The queue in which a sub-task waits for a worker."""
     workers: int | None = None
-    """and how many ask there."""
+    """The number of workers that asked there lately."""
     raw: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
     @staticmethod
@@ -139,7 +139,7 @@ class WaitingFor:
 
 @dataclass(frozen=True)
 class Task:
-    """One run of a workflow. `input`, `labels` and `outputs` are there if they were asked for by `include`."""
+    """A run of a workflow. `input`, `labels` and `outputs` are set if `include` asked for them."""
 
     id: str
     name: str
@@ -195,12 +195,12 @@ class Task:
 
     @property
     def has_ended(self) -> bool:
-        """Nothing more happens by itself. A failed task can be retried, skipped over, resolved."""
+        """True once nothing more happens by itself. A failed task can still be retried, skipped over or resolved."""
         return self.status not in _UNDER_WAY
 
     @property
     def has_succeeded(self) -> bool:
-        """It did what it was to do, or there was nothing to do; perhaps with a warning."""
+        """True if the task did its work, possibly with a warning, or had nothing to do."""
         return self.status in (Status.SUCCESSFUL, Status.COMPLETED_WITH_WARNING, Status.SKIPPED)
 
     def sub_task(self, name: str) -> SubTask:
@@ -213,7 +213,7 @@ class Task:
 
 @dataclass(frozen=True)
 class Attempt:
-    """One execution of a sub-task."""
+    """An execution of a sub-task."""
 
     sub_task: str
     number: int
@@ -264,7 +264,7 @@ class LogLine:
 
 @dataclass(frozen=True)
 class Principal:
-    """Who somebody is to the server."""
+    """An account as the server knows it."""
 
     name: str
     role: str

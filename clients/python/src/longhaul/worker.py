@@ -16,10 +16,11 @@ from ._http.connection import connect
 from ._http.reach import Outage, Reach
 from ._worker.action import Action
 from ._worker.asker import Asker
+from ._worker.capture import captured
 from ._worker.core import Core, Settings
 from ._worker.handlers import Handlers
 from ._worker.process import imports_main_module, signals
-from ._worker.protocol import new_name
+from ._worker.protocol import MAX_WAIT, new_name
 
 log = logging.getLogger("longhaul.worker")
 
@@ -42,6 +43,9 @@ class Worker:
     `heartbeats`: with `"process"` they go out from a process of their own, too, so that a function which holds the
     interpreter for longer than a lease keeps its lease. Without, they need the interpreter for a moment now and then.
 
+    `capture_prints`, `capture_logging`: what functions print, and their records of `logging`, is in their tasks' logs,
+    too.
+
     Who we are to the server is given, or read from the environment, as for `Client`.
     """
 
@@ -63,11 +67,13 @@ class Worker:
         longest_pause: float = 10.0,
         patience: float | None = None,
         heartbeats: Literal["thread", "process"] = "thread",
+        capture_prints: bool = False,
+        capture_logging: bool = False,
         name: str = "python",
     ) -> None:
         _check(slots >= 1 and prefetch >= 0, "a worker has at least one slot, and no less than nothing is held ready")
         _check(1 <= lease <= 3600, "a lease lasts a second to an hour")
-        _check(0 <= wait <= 60, "a request waits for a minute at the most")
+        _check(0 <= wait <= MAX_WAIT, "a request waits for a minute at the most")
         _check(grace >= 0, "a grace is not negative")
         _check(0 < longest_pause <= 3600, "the longest pause is more than nothing, and an hour at the most")
         _check(patience is None or patience >= 0, "patience is not negative")
@@ -78,13 +84,14 @@ class Worker:
         self._asker = Asker(authority, Reach(self._connection.server, patience), longest_pause)
         _check(heartbeats in ("thread", "process"), 'heartbeats are "thread" or "process"')
         self._settings = Settings(slots, prefetch, lease, wait, grace, heartbeats == "process")
+        self._capture = capture_prints, capture_logging
         self._name = name
         self._actions: dict[str, Action] = {}
         self._core: Core | None = None
         self._lock = threading.Lock()
 
     def action(self, queue: str) -> Callable[[F], F]:
-        """Has a function do the work of a queue: `def` runs in a thread, `async def` on the event loop.
+        """Registers a function for a queue: a `def` runs in a thread, an `async def` on the event loop.
 
         It takes a `Context` and the input, as what its annotation says: a dictionary, a dataclass, a `TypedDict`, or
         anything with `model_validate`; or the `Context` alone. What it returns is the output. It fails by raising:
@@ -102,7 +109,7 @@ class Worker:
 
     @property
     def outage(self) -> Outage | None:
-        """Since when the server cannot be reached, and why; `None` while it can. Also told in the log."""
+        """The current outage of the server, since when and why; `None` while it can be reached. The log has it, too."""
         return self._asker.reach.outage
 
     def run(self) -> None:
@@ -121,7 +128,7 @@ class Worker:
             handlers.close()
 
     async def run_async(self) -> None:
-        """The same on an event loop of yours, without signals. Being cancelled is being told to stop."""
+        """Works on the running event loop, without signal handlers. Cancelling it stops the worker."""
         with self._core_on(asyncio.get_running_loop()) as core:
             ended = asyncio.wrap_future(_started(core))
             cancelled: asyncio.CancelledError | None = None
@@ -136,7 +143,7 @@ class Worker:
                 raise cancelled
 
     def stop(self) -> None:
-        """Begins to stop, from any thread. Once: nothing more begins, what runs has its grace. Twice: it has none."""
+        """Stops the worker, from any thread: the first call begins the grace, the second ends it."""
         core = self._core
         if core is not None:
             core.stop()
@@ -149,14 +156,16 @@ class Worker:
             if self._core is not None:
                 raise RuntimeError("the worker runs already")
             self._core = core
+        prints, records = self._capture
         try:
-            yield core
+            with captured(prints=prints, records=records):
+                yield core
         finally:
             self._core = None
 
 
 def _started(core: Core) -> Future[None]:
-    """Runs the worker in a thread of its own; what it ends with."""
+    """Runs the worker in a thread of its own; the future has its end."""
     future: Future[None] = Future()
     future.set_running_or_notify_cancel()
 
@@ -177,7 +186,7 @@ def _waited_for(future: Future[None], stop: Callable[[], None]) -> None:
         except KeyboardInterrupt:
             if future.done():
                 raise
-            # Of a thread or platform in which no signal is handled.
+            # No handler is installed where the platform has none.
             stop()
 
 

@@ -4,12 +4,37 @@ use longhaul_model::Timestamp;
 use serde_json::{Map, Value};
 
 use super::Shown;
-use crate::access::in_time;
+use crate::access::{LEEWAY, in_time};
 use crate::config::OidcConfig;
 use crate::denied::{Denied, Reason};
 use crate::names::is_external_name;
 use crate::principal::{Kind, Principal};
 use crate::role::Role;
+
+/// Whom the issuer vouches for, and what it says of them.
+pub(crate) struct Vouched {
+    /// Their name.
+    pub(crate) name: String,
+    /// The highest of their roles here; none if no role of theirs means anything here.
+    pub(crate) role: Option<Role>,
+    /// The roles of the issuer that mean something here, by its own names.
+    pub(crate) granted: Vec<String>,
+    /// When the issuer said so, in seconds since 1970 by its clock.
+    issued_at: i64,
+}
+
+impl Vouched {
+    /// Somebody with a role.
+    pub(crate) fn principal(&self) -> Result<Principal, Denied> {
+        let role = self.role.ok_or(Denied::NoRole)?;
+        Ok(Principal::new(self.name.as_str(), role, Kind::External))
+    }
+
+    /// Whether the issuer said it after a moment, so far as clocks can tell.
+    pub(crate) fn is_news_after(&self, at: Timestamp) -> bool {
+        self.issued_at.saturating_add(LEEWAY) >= at.0.div_euclid(1000)
+    }
+}
 
 /// Checks the claims and gives whom they stand for.
 pub(super) fn check(
@@ -17,7 +42,7 @@ pub(super) fn check(
     claims: &[u8],
     shown: Shown,
     now: Timestamp,
-) -> Result<Principal, Denied> {
+) -> Result<Vouched, Denied> {
     let claims: Map<String, Value> = serde_json::from_slice(claims).map_err(|_| Reason::Claims)?;
     if text(&claims, "iss") != Some(&config.issuer) {
         return Err(Reason::Issuer.into());
@@ -35,8 +60,9 @@ pub(super) fn check(
     if !is_external_name(name) {
         return Err(Reason::Claims.into());
     }
-    let role = role(config, &claims).ok_or(Denied::NoRole)?;
-    Ok(Principal::new(name, role, Kind::External))
+    let granted = granted(config, &claims);
+    let role = highest(config, &granted);
+    Ok(Vouched { name: name.to_owned(), role, granted, issued_at: iat })
 }
 
 fn text<'a>(claims: &'a Map<String, Value>, name: &str) -> Option<&'a str> {
@@ -75,16 +101,24 @@ fn check_purpose(claims: &Map<String, Value>, shown: Shown) -> Result<(), Reason
     if fits { Ok(()) } else { Err(Reason::Type) }
 }
 
-/// The highest of the roles that the claim gives; workers have only that one.
-fn role(config: &OidcConfig, claims: &Map<String, Value>) -> Option<Role> {
-    let known = |name: &str| {
-        if config.roles.is_empty() { name.parse().ok() } else { config.roles.get(name).copied() }
+/// The role here that a role of the issuer means.
+fn meaning(config: &OidcConfig, name: &str) -> Option<Role> {
+    if config.roles.is_empty() { name.parse().ok() } else { config.roles.get(name).copied() }
+}
+
+/// The roles in the claim that mean something here.
+fn granted(config: &OidcConfig, claims: &Map<String, Value>) -> Vec<String> {
+    let names: Vec<&str> = match at(claims, &config.roles_claim) {
+        Some(Value::Array(several)) => several.iter().filter_map(Value::as_str).collect(),
+        Some(Value::String(one)) => one.split_whitespace().collect(),
+        _ => Vec::new(),
     };
-    let roles: Vec<Role> = match at(claims, &config.roles_claim)? {
-        Value::Array(several) => several.iter().filter_map(Value::as_str).filter_map(known).collect(),
-        Value::String(one) => one.split_whitespace().filter_map(known).collect(),
-        _ => return None,
-    };
+    names.into_iter().filter(|name| meaning(config, name).is_some()).map(str::to_owned).collect()
+}
+
+/// The highest role here of those that the issuer's mean; workers have only that one.
+pub(super) fn highest(config: &OidcConfig, granted: &[String]) -> Option<Role> {
+    let roles: Vec<Role> = granted.iter().filter_map(|name| meaning(config, name)).collect();
     [Role::Admin, Role::Operator, Role::Viewer, Role::Worker].into_iter().find(|role| roles.contains(role))
 }
 

@@ -7,14 +7,15 @@ mod keys;
 
 use std::sync::Arc;
 
-use longhaul_model::Env;
+use longhaul_model::{Env, Span};
 
+pub(crate) use claims::Vouched;
 pub use fetch::{Fetch, FetchError, HttpFetch};
 
 use crate::compact::Compact;
 use crate::config::OidcConfig;
 use crate::denied::{Denied, Reason};
-use crate::principal::Principal;
+use crate::role::Role;
 use keys::Keys;
 
 /// What a token is shown for.
@@ -39,7 +40,7 @@ impl Oidc {
     }
 
     /// Is it that issuer's, whole, for us and in time? Whom it stands for.
-    pub(crate) fn verify(&self, token: &Compact, shown: Shown) -> Result<Principal, Denied> {
+    pub(crate) fn verify(&self, token: &Compact, shown: Shown) -> Result<Vouched, Denied> {
         // What other tokens of an issuer call themselves, such as `logout+jwt`, gets nobody in.
         let typ = token.header.typ.as_deref().map(str::to_ascii_lowercase);
         match (typ.as_deref(), shown) {
@@ -53,6 +54,21 @@ impl Oidc {
             return Err(Reason::Signature.into());
         }
         claims::check(&self.config, &token.claims, shown, now)
+    }
+
+    /// The address of the issuer.
+    pub(crate) fn issuer(&self) -> &str {
+        &self.config.issuer
+    }
+
+    /// The role here of somebody to whom an issuer gave roles of its own.
+    pub(crate) fn role_of(&self, issuer: &str, granted: &[String]) -> Option<Role> {
+        if issuer == self.config.issuer { claims::highest(&self.config, granted) } else { None }
+    }
+
+    /// Longest life of a session.
+    pub(crate) fn session_life(&self) -> Span {
+        self.config.session_life
     }
 
     /// Fetches the keys, unless that was tried a moment ago.

@@ -9,7 +9,8 @@ use super::support::*;
 async fn token_has_the_claims_that_clients_read() {
     let place = Place::new().await;
     place.person("anna@lab.local", Role::Operator).await;
-    let token = place.login("anna@lab.local").await.access_token;
+    let pair = place.login("anna@lab.local").await;
+    let token = pair.access_token;
     let (header, mut claims) = open(&token);
     assert_eq!(
         header,
@@ -18,6 +19,7 @@ async fn token_has_the_claims_that_clients_read() {
     let members = claims.as_object_mut().unwrap();
     let jti = members.remove("jti").unwrap();
     assert!(uuid::Uuid::parse_str(jti.as_str().unwrap()).is_ok());
+    assert_eq!(members.remove("sid"), Some(pair.principal.session.unwrap().to_string().into()));
     let epoch = members.remove("ep").unwrap();
     assert_eq!(epoch, json!(place.store_user("anna@lab.local").epoch));
     let iat = START.0 / 1000;

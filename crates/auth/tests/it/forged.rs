@@ -179,6 +179,11 @@ fn claims(good: &Good) -> Vec<Row> {
         ("the subject is a list", good.claim("sub", json!(["anna"])), wrong),
         ("no epoch", good.without("ep"), wrong),
         ("the epoch is a text", good.claim("ep", "1".into()), wrong),
+        ("no session", good.without("sid"), Denied::Expired),
+        ("the session is a number", good.claim("sid", 7.into()), wrong),
+        ("the session is a word", good.claim("sid", "x".into()), wrong),
+        ("a session that never was", good.claim("sid", "0".repeat(32).into()), Reason::Session.into()),
+        ("the session of somebody else", good.claim("sid", good.place.other_session().into()), wrong),
         ("external, with an epoch", good.claim("kind", "EXTERNAL".into()), wrong),
         ("claims that are a list", raw("[]"), Reason::Form.into()),
         ("claims that are a text", raw("\"admin\""), Reason::Form.into()),
@@ -235,6 +240,7 @@ fn forms(good: &Good) -> Vec<Row> {
 async fn forged_tokens_are_refused_each_for_its_own_reason() {
     let place = Place::new().await;
     place.person("anna", Role::Viewer).await;
+    place.try_login("admin", ADMIN, HERE).await.unwrap();
     let (header, claims_) = open(&place.login("anna").await.access_token);
     let good = Good { place: &place, header, claims: claims_ };
     assert_eq!(place.who(&good.token()).unwrap().role, Role::Viewer, "what is spoilt below is good");
@@ -266,6 +272,8 @@ async fn tokens_of_accounts_that_are_gone_or_changed_are_refused() {
     let new = UserPatch { password: Some(secret("another password")), ..UserPatch::default() };
     place.auth.change_user("anna", new, by_admin()).await.unwrap();
     let epoch = place.store_user("anna").epoch;
+    let now = place.try_login("anna", "another password", HERE).await.unwrap().access_token;
+    let good = Good { claims: open(&now).1, ..good };
     assert!(place.who(&good.of("anna", epoch)).is_ok(), "only the epoch is at fault below");
     for (name, token, expected) in [
         ("an account that never was", good.of("nobody", epoch), Reason::NoAccount),

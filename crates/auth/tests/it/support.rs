@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use longhaul_auth::{
-    Auth, AuthConfig, Denied, Fetch, LoginError, LoginRequest, NewUser, Principal, Role, TokenPair,
+    Auth, AuthConfig, Denied, Fetch, LoginError, LoginRequest, NewUser, Principal, Role, TokenPair, Whose,
 };
 use longhaul_crypto::{Keyring, Zeroizing, base64url};
 use longhaul_model::{Env, Span, Timestamp};
@@ -108,6 +108,18 @@ impl Place {
         let message = format!("{}.{}", part(header), part(claims));
         let signature = self.ring.signer(self.env.now().0).sign(message.as_bytes());
         format!("{message}.{}", base64url::encode(&signature))
+    }
+
+    /// The identity of the administrator's newest session.
+    pub(crate) fn other_session(&self) -> String {
+        let (sessions, _) = self.auth.sessions(Whose::Named("admin".to_owned()), 0, 1).unwrap();
+        sessions[0].id.to_string()
+    }
+
+    /// A second node on the same store.
+    pub(crate) async fn second(&self, config: AuthConfig, fetch: Option<Arc<dyn Fetch>>) -> Arc<Auth> {
+        let (accounts, env) = (self.accounts.clone(), self.env.clone());
+        Auth::start_with(accounts, env, self.ring.clone(), config, fetch, |_, _| panic!()).await.unwrap()
     }
 
     /// Hashes made so far.

@@ -38,6 +38,14 @@ pub enum ActionsError {
         /// What is wrong with it.
         reason: String,
     },
+    /// A file of `http` that cannot be read, or is none of its kind.
+    #[error("http: `{}`: {reason}", path.display())]
+    HttpFile {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// An entry of `command.allow` that makes no sense.
     #[error("command.allow: `{}` {reason}", path.display())]
     CommandAllow {

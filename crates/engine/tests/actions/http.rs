@@ -1,7 +1,7 @@
 //! `http` against a small server on the loopback address.
 
 #[path = "http_server.rs"]
-mod http_server;
+pub(crate) mod http_server;
 
 use std::time::{Duration, Instant};
 
@@ -274,7 +274,7 @@ async fn http_connections_are_used_again() {
 
 #[test]
 fn new_with_a_bad_entry_names_it() {
-    let http = longhaul_engine::HttpConfig { allow: vec!["10.0.0.1/8".to_owned()] };
+    let http = longhaul_engine::HttpConfig { allow: vec!["10.0.0.1/8".to_owned()], ..Default::default() };
     let config = longhaul_engine::EngineConfig { http, ..Default::default() };
     let error = longhaul_engine::action::Actions::new(&config).expect_err("a bad entry").to_string();
     assert_eq!(error, "http.allow: `10.0.0.1/8` has address bits behind its prefix; write 10.0.0.0/8");

@@ -101,7 +101,7 @@ async fn serve(mut stream: TcpStream, effects: &Mutex<BTreeMap<String, u32>>, ne
 }
 
 async fn started(directory: &Path) -> Engine {
-    let http = HttpConfig { allow: vec!["127.0.0.1".to_owned()] };
+    let http = HttpConfig { allow: vec!["127.0.0.1".to_owned()], ..Default::default() };
     engine_with(directory, EngineConfig { http, ..EngineConfig::default() }).await
 }
 

@@ -1,4 +1,4 @@
-//! `login`, `logout`, `whoami` and `user`.
+//! `login`, `logout`, `whoami`, `session` and `user`.
 
 use clap::{Args, Subcommand};
 
@@ -23,6 +23,38 @@ pub(crate) struct LoginArgs {
     /// Log in with an API key, read from standard input
     #[arg(long, conflicts_with_all = ["name", "password_stdin"])]
     pub(crate) api_key_stdin: bool,
+}
+
+/// What to do with sessions.
+#[derive(Debug, Subcommand)]
+pub(crate) enum SessionCommand {
+    /// List your sessions, or as an administrator everybody's
+    #[command(visible_alias = "ls")]
+    List(SessionListArgs),
+    /// End sessions: their tokens are refused at once
+    End {
+        /// Which, as the list has them
+        #[arg(required = true, value_name = "ID")]
+        ids: Vec<String>,
+    },
+}
+
+/// `session list`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Each login is a session; API keys and tokens of your identity provider that are sent as they are have none.
+
+Examples:
+  longhaul session list
+  longhaul session list --user anna          an account's, as an administrator
+  longhaul session end 1f0c9a4be2d35c7788aa01b2c3d4e5f6")]
+pub(crate) struct SessionListArgs {
+    /// Only those of this name
+    #[arg(long, value_name = "NAME")]
+    pub(crate) user: Option<String>,
+    /// Which page of a hundred
+    #[arg(long, value_name = "N")]
+    pub(crate) page: Option<u32>,
 }
 
 /// What to do with accounts.

@@ -20,7 +20,9 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
-pub(crate) use account::{AddArgs, KeyCommand, LoginArgs, PasswdArgs, UserCommand};
+pub(crate) use account::{
+    AddArgs, KeyCommand, LoginArgs, PasswdArgs, SessionCommand, SessionListArgs, UserCommand,
+};
 pub(crate) use audit::{AuditArgs, HistoryArgs};
 pub(crate) use backup::{BackupArgs, RestoreArgs};
 pub(crate) use clock::{ClockArgs, ClockCommand, ConfirmArgs};
@@ -145,6 +147,9 @@ pub(crate) enum Command {
     Logout,
     /// Show who you are to the server
     Whoami,
+    /// List who is logged in, and end sessions
+    #[command(subcommand)]
+    Session(SessionCommand),
     /// Make, change and delete accounts and their API keys
     #[command(subcommand)]
     User(UserCommand),

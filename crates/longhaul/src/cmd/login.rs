@@ -42,7 +42,7 @@ pub(crate) async fn logout(global: &Global, out: Out) -> Result<Code, Failure> {
     // Here first: whatever the server says, nobody uses it from here any more.
     sessions.set(client.server(), None)?;
     client.logout(&kept.refresh_token).await?;
-    out.remark(&format!("logged out of {}; its access token ends within the hour", client.server()))?;
+    out.remark(&format!("logged out of {}; its tokens are refused from now on", client.server()))?;
     Ok(Code::Success)
 }
 

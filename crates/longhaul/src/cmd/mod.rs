@@ -14,6 +14,7 @@ mod migrate;
 mod node;
 mod queue;
 mod restore;
+mod session;
 mod task;
 mod user;
 mod worker;
@@ -60,6 +61,9 @@ pub(crate) fn run(command: Command, global: &Global, out: Out, again: Again) -> 
         Command::Login(args) => blocking(async { login::login(args, global, out).await }),
         Command::Logout => blocking(async { login::logout(global, out).await }),
         Command::Whoami => blocking(async { login::whoami(global, out).await }),
+        Command::Session(command) => {
+            blocking(async { session::run(command, &context(global, out).await?).await })
+        }
         Command::User(command) => blocking(async { user::run(command, global, out).await }),
         Command::Audit(args) => blocking(async { audit::run(&args, &context(global, out).await?).await }),
         Command::Import(args) => blocking(async { import::run(&args, &context(global, out).await?).await }),

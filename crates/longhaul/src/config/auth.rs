@@ -33,6 +33,8 @@ struct Oidc {
     #[serde(default, deserialize_with = "roles")]
     roles: BTreeMap<String, Role>,
     #[serde(default)]
+    session_life: Option<Span>,
+    #[serde(default)]
     ca_file: Option<PathBuf>,
 }
 
@@ -67,6 +69,7 @@ impl Oidc {
             jwks_uri: self.jwks_uri,
             roles_claim: self.roles_claim.unwrap_or_else(|| usual.roles_claim.clone()),
             roles: self.roles,
+            session_life: self.session_life.unwrap_or(usual.session_life),
             ca_file: self.ca_file,
             ..usual
         }

@@ -20,10 +20,10 @@ pub(crate) use reach::Reach;
 
 /// The shipped workflows: file name and text.
 pub(crate) const WORKFLOWS: [(&str, &str); 6] = [
-    ("enable-ceip.yaml", include_str!("../../../../workflows/enable-ceip.yaml")),
+    ("enable-ceip.yaml", include_str!("../../../../workflows/sddc-manager/enable-ceip.yaml")),
     ("rotate-credential.yaml", include_str!("../../../../workflows/rotate-credential.yaml")),
-    ("rotate-passwords.yaml", include_str!("../../../../workflows/rotate-passwords.yaml")),
-    ("update-passwords.yaml", include_str!("../../../../workflows/update-passwords.yaml")),
+    ("rotate-passwords.yaml", include_str!("../../../../workflows/sddc-manager/rotate-passwords.yaml")),
+    ("update-passwords.yaml", include_str!("../../../../workflows/sddc-manager/update-passwords.yaml")),
     ("create-domain.yaml", include_str!("../../../../workflows/create-domain.yaml")),
     ("host-health-report.yaml", include_str!("../../../../workflows/host-health-report.yaml")),
 ];

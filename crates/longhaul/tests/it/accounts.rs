@@ -75,6 +75,30 @@ fn a_session_lasts_until_it_is_ended() {
 }
 
 #[test]
+fn sessions_are_listed_and_ended_on_the_command_line() {
+    let (_data, server) = shipped_server();
+    let (here, there) =
+        (Person::log_in(&server, "admin", PASSWORD), Person::log_in(&server, "admin", PASSWORD));
+    let table = here.run(&["session", "list"]).code(0).out;
+    assert_eq!(table.lines().filter(|line| line.contains("password")).count(), 3, "{table}");
+    assert_eq!(table.matches("(this one)").count(), 1, "{table}");
+    let listed = here.run(&["session", "list", "--user", "Admin", "-o", "json"]).code(0).json();
+    let sessions = listed["elements"].as_array().unwrap();
+    let id = |current: bool| {
+        let one = sessions.iter().find(|one| one["current"] == current).unwrap();
+        one["id"].as_str().unwrap().to_owned()
+    };
+    let done = here.run(&["session", "end", &id(false)]).code(0);
+    assert_eq!(done.err, format!("{}: ended; its tokens are refused from now on\n", id(false)));
+    there.run(&["task", "list"]).code(3);
+    let again = here.run(&["session", "end", &id(false)]).code(3);
+    assert!(again.err.contains("SESSION_NOT_FOUND"), "{}", again.err);
+    here.run(&["task", "list"]).code(0);
+    here.run(&["session", "end", &id(true)]).code(0);
+    here.run(&["task", "list"]).code(3);
+}
+
+#[test]
 fn wrong_logins_say_so() {
     let (_data, server) = shipped_server();
     let person = Person::at(&server);

@@ -67,6 +67,27 @@ fn what_is_no_history_is_refused_before_anything_is_sent() {
     assert_eq!(server.run(&["task", "list", "-o", "json"]).json()["pageMetadata"]["totalElements"], 0);
 }
 
+/// A file as Windows PowerShell writes it, and one that it cut at its depth: the mistake is shown with its place.
+#[test]
+fn files_of_powershell_are_read_or_refused_with_their_place() {
+    let (data, server) = shipped_server();
+    let file = data.path().join("history.json");
+    let utf16: Vec<u8> =
+        std::iter::once(0xfeff).chain(TASKS.encode_utf16()).flat_map(u16::to_le_bytes).collect();
+    std::fs::write(&file, utf16).unwrap();
+    let path = file.to_str().unwrap();
+    assert_eq!(server.run(&["import", path]).code(0).out, "2 tasks imported, 0 replaced\n");
+    let good: Value = serde_json::from_str(TASK).unwrap();
+    let mut cut = good.clone();
+    cut["subTasks"] = "System.Object[]".into();
+    let lines: String = (0..1200).map(|_| format!("{good}\n")).collect();
+    std::fs::write(&file, format!("\u{feff}{lines}{cut}\n")).unwrap();
+    let refused = server.run(&["import", path]).code(3).err;
+    let id = good["id"].as_str().unwrap();
+    assert!(refused.contains(&format!("task 1201 (line 1201) with ID {id}: subTasks: a list")), "{refused}");
+    assert!(refused.contains("ConvertTo-Json -Depth"), "{refused}");
+}
+
 #[test]
 fn the_clock_is_shown_and_confirmed() {
     let (_data, server) = shipped_server();

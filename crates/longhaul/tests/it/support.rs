@@ -208,6 +208,22 @@ impl Server {
         }
     }
 
+    /// Calls the API as the administrator; gives the status and the body.
+    pub(crate) fn call(&self, method: &str, path: &str, body: Option<&Value>) -> (u16, Value) {
+        let method = reqwest::Method::from_bytes(method.as_bytes()).expect("a method");
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        runtime.block_on(async {
+            let request = reqwest::Client::new().request(method, format!("{}{path}", self.address));
+            let request = request.bearer_auth(&self.token);
+            let request = match body {
+                Some(body) => request.json(body),
+                None => request,
+            };
+            let answer = request.send().await.expect("an answer");
+            (answer.status().as_u16(), answer.json().await.expect("JSON"))
+        })
+    }
+
     /// Its process.
     pub(crate) fn pid(&self) -> u32 {
         self.child.id()

@@ -150,6 +150,7 @@ impl Step<'_> {
 
     /// Back to PENDING: after a pause, or at once when the attempt was lost.
     fn again(&mut self, index: u32, outcome: Outcome, fault: Fault, policy: Option<&RetryPolicy>) {
+        let asked = fault.retry_after().unwrap_or_default();
         self.remember(index, outcome, Some(fault));
         self.task.set_status(index, SubTaskStatus::Pending);
         self.change.sub_tasks.push(index);
@@ -160,7 +161,8 @@ impl Step<'_> {
             return;
         }
         let sub = &self.task.record.sub_tasks[index as usize];
-        let pause = policy.map_or(Span(0), |policy| policy.pause(sub.tries, self.task.record.id, index));
+        let (tries, id) = (sub.tries, self.task.record.id);
+        let pause = policy.map_or(Span(0), |policy| policy.pause_after(asked, tries, id, index));
         let at = self.now.after(pause);
         self.task.set_due(index, Some(at));
         self.change.effects.push(Effect::Timer(at));
@@ -283,6 +285,11 @@ impl Failure {
 }
 
 impl RetryPolicy {
+    /// The pause after so many tries. Whoever failed may ask for a longer one, up to the longest of the policy.
+    pub fn pause_after(&self, asked: Span, tries: u32, task: TaskId, sub_task: u32) -> Span {
+        self.pause(tries, task, sub_task).max(asked.min(self.max))
+    }
+
     /// The pause after so many tries. Jitter comes from the attempt's identity, so that the machine stays a
     /// function of its inputs.
     pub fn pause(&self, tries: u32, task: TaskId, sub_task: u32) -> Span {

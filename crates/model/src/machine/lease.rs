@@ -190,6 +190,7 @@ impl Step<'_> {
             idempotency_key: format!("{id}-{index}-{generation}-{run}"),
             action: definition.action.clone(),
             timeout: definition.timeout,
+            repeatable: definition.repeatable,
             scope: if constant {
                 Default::default()
             } else {

@@ -1,5 +1,6 @@
 //! Workflows: the definition as written, and what is made of it once so that running it is cheap.
 
+mod binding;
 mod check;
 mod compile;
 mod definition;

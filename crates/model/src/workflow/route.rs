@@ -54,6 +54,12 @@ const OWN: [&str; 13] = [
     "events",
 ];
 
+/// True if a path of that beginning is Longhaul's own. Below `resources` there are operations of others, too.
+fn is_own(first: &str, second: Option<&Segment>) -> bool {
+    let is_free = |segment: &Segment| matches!(segment, Segment::Literal(name) if name != "locks");
+    OWN.contains(&first) && !(first == "resources" && second.is_some_and(is_free))
+}
+
 impl Route {
     /// Parses `PATCH /v1/system/ceip`.
     pub fn parse(text: &str) -> Result<Self, RouteError> {
@@ -68,7 +74,7 @@ impl Route {
         let segments: Vec<Segment> =
             rest.split('/').map(segment).collect::<Option<_>>().ok_or(RouteError::Path)?;
         match segments.first() {
-            Some(Segment::Literal(first)) if OWN.contains(&first.as_str()) => {
+            Some(Segment::Literal(first)) if is_own(first, segments.get(1)) => {
                 Err(RouteError::Taken(first.clone()))
             }
             Some(Segment::Literal(_)) => Ok(Route { method: method.to_owned(), segments }),
@@ -130,6 +136,10 @@ mod tests {
         assert_eq!(route.matches("PATCH", "/v1/hosts/h1/reboot"), None);
         assert_eq!(route.matches("POST", "/v1/hosts/h1"), None);
         assert!(route.overlaps(&Route::parse("POST /v1/hosts/x/reboot").unwrap()));
+        assert!(Route::parse("PUT /v1/resources/licensing-infos").is_ok());
+        for bad in ["PUT /v1/resources", "PUT /v1/resources/locks", "PUT /v1/resources/{any}"] {
+            assert!(Route::parse(bad).is_err(), "{bad}");
+        }
         for bad in ["POST", "GET /v1/hosts", "POST /hosts", "POST /v1//a", "POST /v1/tasks/x", "POST /v1/a?b"]
         {
             assert!(Route::parse(bad).is_err(), "{bad}");

@@ -1,8 +1,8 @@
 //! The pauses between attempts.
 
-use longhaul_model::TaskId;
 use longhaul_model::time::Span;
 use longhaul_model::workflow::RetryPolicy;
+use longhaul_model::{Fault, TaskId};
 
 fn task() -> TaskId {
     TaskId::from_bytes([9; 16])
@@ -44,4 +44,24 @@ fn pause_with_jitter_is_up_to_a_half_longer_and_always_the_same() {
         seen.insert(pause);
     }
     assert!(seen.len() > 100, "those that failed at once come back spread out: {}", seen.len());
+}
+
+#[test]
+fn pause_that_was_asked_for_is_kept_up_to_the_longest() {
+    let policy = policy(1000, 2.0, 60_000, false);
+    for (asked, wanted) in [
+        (None, 2000),
+        (Some("500"), 2000),
+        (Some("7000"), 7000),
+        (Some("3600000"), 60_000),
+        (Some("soon"), 2000),
+    ] {
+        let fault = Fault::new("C", "m");
+        let fault = match asked {
+            Some(text) => fault.with(Fault::RETRY_AFTER, text),
+            None => fault,
+        };
+        let asked = fault.retry_after().unwrap_or_default();
+        assert_eq!(policy.pause_after(asked, 2, task(), 0), Span(wanted), "{asked}");
+    }
 }

@@ -175,15 +175,18 @@ impl Keeper {
         Some(())
     }
 
-    /// Ends one session; its access token goes on until it is over.
+    /// Ends one session: its refresh token and its access token.
     pub(crate) async fn log_out(&mut self, at: usize) -> Option<()> {
-        let refresh = *self.accounts.get(at)?.refresh_tokens.last()?;
+        let account = self.accounts.get(at)?;
+        let (refresh, access) = (*account.refresh_tokens.last()?, *account.access_tokens.last()?);
         let id = self.caller.shared.recorder.borrow().history.grants.given.get(refresh)?.secret.clone();
         let call = ("DELETE", "/v1/tokens/refresh-token", Some(json!(id)));
-        let done = self.caller.withdraw(How::LogOut, vec![refresh], call).await;
+        let done = self.caller.withdraw(How::LogOut, vec![refresh, access], call).await;
         if !matches!(done, Done::Undone) {
-            self.withdrawn.push(refresh);
-            self.accounts.get_mut(at)?.refresh_tokens.pop();
+            self.withdrawn.extend([refresh, access]);
+            let account = self.accounts.get_mut(at)?;
+            account.refresh_tokens.pop();
+            account.access_tokens.pop();
         }
         acked(done)
     }

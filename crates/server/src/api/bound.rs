@@ -5,7 +5,8 @@ use axum::extract::State;
 use axum::response::Response;
 use http::Request;
 use longhaul_engine::SubmitRequest;
-use serde_json::{Map, Value};
+use longhaul_model::workflow::Definition;
+use serde_json::Value;
 
 use super::App;
 use super::tasks::submit::{KeyText, accept, wait};
@@ -20,7 +21,7 @@ const METHODS: [&str; 4] = ["POST", "PUT", "PATCH", "DELETE"];
 /// What all of them are in the audit log: a task is started.
 const ACTION: &str = "startTask";
 
-/// Starts the task of a bound workflow: the body, a JSON object, and the path's parameters are its input.
+/// Starts the task of a bound workflow: the body and the path's parameters are its input.
 pub(crate) async fn bound(State(app): State<App>, request: Request<Body>) -> Result<Response, ApiError> {
     let (method, path) = (request.method().clone(), request.uri().path().to_owned());
     // First of all: without a credential nobody learns which paths there are.
@@ -39,14 +40,18 @@ pub(crate) async fn bound(State(app): State<App>, request: Request<Body>) -> Res
     let (key, wait) = (KeyText::of(request.headers())?, wait(&app, request.uri())?);
     caller.waits(wait.unwrap_or_default())?;
     let body = request::json_body(request, &app.config.limits, app.config.limits.body).await?;
-    let mut input = members(&body)?;
+    let mut input = given(&body, &workflow.definition)?;
     for (name, text) in parameters {
-        input.insert(name, Value::String(decoded(&text)?));
+        let text = decoded(&text)?;
+        // An input that is no object has no place for them, of which `lint` warned.
+        if let Value::Object(members) = &mut input {
+            members.insert(name, Value::String(text));
+        }
     }
     let submit = SubmitRequest {
         workflow: workflow.definition.name.clone(),
         version: Some(workflow.version),
-        input: Value::Object(input),
+        input,
         name: None,
         not_before: None,
         labels: Default::default(),
@@ -54,20 +59,14 @@ pub(crate) async fn bound(State(app): State<App>, request: Request<Body>) -> Res
         key: key.map(|key| key.with(&app, &caller, &format!("{method} {path}"), &body)),
         room: Some(body.into_room()),
     };
-    accept(&app, &caller, submit, wait).await
+    accept(&app, &caller, submit, wait).await.map_err(|e| e.in_body(workflow.definition.body.as_deref()))
 }
 
-/// No body, `null` and an empty object are the same: clients of such calls send any of them.
-fn members(body: &[u8]) -> Result<Map<String, Value>, ApiError> {
-    if body.trim_ascii().is_empty() {
-        return Ok(Map::new());
-    }
-    let given: Value = request::any(body)?;
-    match given {
-        Value::Object(members) => Ok(members),
-        Value::Null => Ok(Map::new()),
-        Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => {
-            Err(ApiError::bad("INVALID_REQUEST", "the body must be a JSON object"))
-        }
-    }
+/// The input that a body is. No body, `null` and an empty object are the same: clients send any of them.
+fn given(body: &[u8], definition: &Definition) -> Result<Value, ApiError> {
+    let body: Value = if body.trim_ascii().is_empty() { Value::Null } else { request::any(body)? };
+    definition.input_of(body).map_err(|kind| {
+        ApiError::field("", format!("the body must be a JSON object, and it is a {kind}"))
+            .remedy("Send an object; the workflow's `body` says where a body of another type goes")
+    })
 }

@@ -10,6 +10,7 @@ pub(crate) mod locks;
 pub(crate) mod metrics;
 pub(crate) mod nodes;
 pub(crate) mod queues;
+pub(crate) mod sessions;
 pub(crate) mod signing_keys;
 pub(crate) mod tasks;
 pub(crate) mod tokens;

@@ -51,6 +51,13 @@ impl ApiError {
         ApiError::new(StatusCode::FORBIDDEN, fault)
     }
 
+    /// 404: no session of that identity, or none that the caller may know of.
+    pub(crate) fn no_session() -> Self {
+        let fault = Fault::new("SESSION_NOT_FOUND", "there is no such session, or it is over")
+            .remedy("GET /v1/sessions lists those that last");
+        ApiError::new(StatusCode::NOT_FOUND, fault)
+    }
+
     /// 429: later.
     pub(crate) fn too_many(code: &str, message: impl Into<String>, after: Span) -> Self {
         let seconds = after.0.div_ceil(1000).max(1);

@@ -211,6 +211,25 @@ impl Param {
         Param::path("id", json!({ "type": "string" }), "Identity of the API key")
     }
 
+    pub(crate) fn session() -> Self {
+        let schema = json!({ "type": "string", "pattern": "^[0-9a-f]{32}$" });
+        Param::path("id", schema, "Identity of the session")
+    }
+
+    /// Those of the list of sessions.
+    pub(crate) fn sessions() -> Vec<Self> {
+        let int = |most: i64| json!({ "type": "integer", "format": "int32", "minimum": 0, "maximum": most });
+        vec![
+            Param::query(
+                "user",
+                json!({ "type": "string" }),
+                "Only those of this name, case ignored; another one than one's own is for ADMIN",
+            ),
+            Param::query("pageNumber", int(i64::from(i32::MAX)), "The page, from 1; 0 is the first, too"),
+            Param::query("pageSize", int(100), "Elements of a page; 50 unless given"),
+        ]
+    }
+
     pub(crate) fn version() -> Self {
         Param::query(
             "version",

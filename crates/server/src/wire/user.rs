@@ -1,6 +1,6 @@
 //! Accounts, and whoever asks. No secret is in any of them, but a new API key, once.
 
-use longhaul_auth::{ApiKeyView, Bounds, NewApiKey, Principal, UserView};
+use longhaul_auth::{ApiKeyView, Bounds, NewApiKey, Principal, SessionView, UserView};
 
 use super::Json;
 
@@ -40,6 +40,27 @@ fn api_key(json: &mut Json, key: &ApiKeyView) {
         if let Some(at) = key.last_used_at {
             json.key("lastUsedTimestamp").time(at);
         }
+    });
+}
+
+/// A `Session`.
+pub(crate) fn session(json: &mut Json, session: &SessionView, current: bool) {
+    json.object(|json| {
+        json.key("id").plain(&session.id.to_string());
+        json.key("user").value(&session.user);
+        json.key("kind").plain(session.kind.code());
+        if let Some(role) = session.role {
+            json.key("role").plain(role.code());
+        }
+        if let Some(means) = &session.means {
+            json.key("login").value(means);
+        }
+        if let Some(from) = &session.from {
+            json.key("from").value(from);
+        }
+        json.key("creationTimestamp").time(session.created_at);
+        json.key("expirationTimestamp").time(session.expires_at);
+        json.key("current").value(&current);
     });
 }
 

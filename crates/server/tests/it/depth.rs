@@ -44,7 +44,7 @@ async fn answers() -> u16 {
 
 async fn server() -> Running {
     let actions = EngineConfig {
-        http: HttpConfig { allow: vec!["127.0.0.1".into()] },
+        http: HttpConfig { allow: vec!["127.0.0.1".into()], ..Default::default() },
         command: CommandConfig { allow: vec!["/usr/bin/printf".into()], launcher: None },
         ..EngineConfig::default()
     };

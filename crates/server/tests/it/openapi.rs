@@ -60,6 +60,11 @@ async fn answers_match_their_schemas() {
     check("PageOfAttempt", &server.get(&format!("{path}/attempts")).await.json());
     check("PageOfWorkflow", &server.get("/v1/workflows").await.json());
     check("Workflow", &server.get("/v1/workflows/fails").await.json());
+    let login = json!({ "username": "admin", "password": super::support::PASSWORD });
+    check("TokenPair", &server.send("POST", "/v1/tokens", Some(login)).await.json());
+    let sessions = server.get("/v1/sessions").await.json();
+    assert_eq!(sessions["pageMetadata"]["totalElements"], 1);
+    check("PageOfSession", &sessions);
     check("Error", &server.get("/v1/tasks/nonsense").await.json());
     check("Health", &server.get("/health/ready").await.json());
 }

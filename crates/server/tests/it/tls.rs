@@ -3,6 +3,7 @@
 mod files;
 mod handshake;
 mod limits;
+mod services;
 
 use std::net::SocketAddr;
 use std::path::Path;

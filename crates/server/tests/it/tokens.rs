@@ -50,6 +50,7 @@ async fn session_is_opened_renewed_and_ended() {
     }
     assert_eq!(bytes(&server, "DELETE", REVOKE, &format!("\"{refresh}\"")).await.status, 204);
     assert_eq!(bytes(&server, "DELETE", REVOKE, &refresh).await.status, 204, "once more is the same");
+    assert_eq!(server.send_as(&access, "GET", "/v1/tasks", None).await.code(), "Unauthorized");
     assert_eq!(bytes(&server, "PATCH", REFRESH, &refresh).await.code(), "TOKEN_NOT_FOUND");
     for wrong in ["", "null", "{}", "\"x\"", "not-a-uuid"] {
         for (method, path) in [("PATCH", REFRESH), ("DELETE", REVOKE)] {
@@ -293,6 +294,55 @@ async fn every_change_of_accounts_is_noted_once() {
     bytes(&server, "DELETE", REVOKE, &refresh).await;
     bytes(&server, "DELETE", REVOKE, &refresh).await;
     assert_eq!(noted().await, before + 2);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn sessions_are_listed_and_ended() {
+    let server = Running::start().await;
+    let anna = json!({ "name": "anna", "role": "VIEWER", "password": "anna's password" });
+    assert_eq!(server.send("POST", "/v1/users", Some(anna)).await.status, 201);
+    let (admin, _) = pair(&server, "admin", PASSWORD).await;
+    let (first, _) = pair(&server, "anna", "anna's password").await;
+    let (second, refresh) = pair(&server, "anna", "anna's password").await;
+    let listed = async |token: &str, query: &str| {
+        let page = server.send_as(token, "GET", &format!("/v1/sessions{query}"), None).await;
+        assert_eq!(page.status, 200, "{page:?}");
+        let page = page.json();
+        assert!(page["pageMetadata"]["totalElements"].as_u64().unwrap() >= 1, "{page}");
+        page["elements"].as_array().unwrap().clone()
+    };
+    let users =
+        |all: &[Value]| all.iter().map(|one| one["user"].as_str().unwrap().to_owned()).collect::<Vec<_>>();
+    assert_eq!(users(&listed(&admin, "").await), ["anna", "anna", "admin"]);
+    assert_eq!(users(&listed(&admin, "?user=ANNA&pageSize=1").await), ["anna"]);
+    for query in ["", "?user=anna", "?user=Anna"] {
+        let mine = listed(&first, query).await;
+        assert_eq!(users(&mine), ["anna", "anna"]);
+        let current: Vec<bool> = mine.iter().map(|one| one["current"].as_bool().unwrap()).collect();
+        assert_eq!(current, [false, true], "newest first");
+        assert_eq!((&mine[0]["login"], &mine[0]["from"]), (&json!("PASSWORD"), &json!("127.0.0.1")));
+    }
+    let other = server.send_as(&first, "GET", "/v1/sessions?user=admin", None).await;
+    assert_eq!((other.status.as_u16(), other.code().as_str()), (403, "FORBIDDEN"));
+    let id = |one: &Value| one["id"].as_str().unwrap().to_owned();
+    let newest = id(&listed(&first, "").await[0]);
+    let of_admin = id(&listed(&admin, "?user=admin").await[0]);
+    for none in [of_admin.as_str(), "x", "00000000000000000000000000000000", &newest.to_uppercase()] {
+        let answer = server.send_as(&first, "DELETE", &format!("/v1/sessions/{none}"), None).await;
+        assert_eq!((answer.status.as_u16(), answer.code().as_str()), (404, "SESSION_NOT_FOUND"), "{none}");
+    }
+    assert_eq!(server.send_as(&first, "DELETE", &format!("/v1/sessions/{newest}"), None).await.status, 204);
+    assert_eq!(server.send_as(&second, "GET", "/v1/users/me", None).await.code(), "Unauthorized");
+    assert_eq!(bytes(&server, "PATCH", REFRESH, &refresh).await.code(), "TOKEN_NOT_FOUND");
+    let noted = server.get("/v1/audit?action=endSession").await.json();
+    assert_eq!(noted["pageMetadata"]["totalElements"], 1);
+    let entry = &noted["elements"][0];
+    assert_eq!((&entry["user"], &entry["target"]), (&json!("anna"), &json!("anna")));
+    assert_eq!(entry["detail"], format!("session {newest}"));
+    let own = id(&listed(&admin, "?user=admin").await[0]);
+    assert_eq!(server.send_as(&admin, "DELETE", &format!("/v1/sessions/{own}"), None).await.status, 204);
+    assert_eq!(server.send_as(&admin, "GET", "/v1/sessions", None).await.code(), "Unauthorized");
+    assert_eq!(server.send_as(&first, "GET", "/v1/users/me", None).await.status, 200, "others go on");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

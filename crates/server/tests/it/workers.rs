@@ -3,6 +3,7 @@
 mod bad;
 mod failures;
 mod lease;
+mod page;
 mod queues;
 mod report;
 

@@ -1,6 +1,6 @@
 //! Definitions, and the requests bound to them.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::support::Running;
 
@@ -88,4 +88,57 @@ async fn lists_are_not_taken_for_objects() {
     }
     let listed = server.send("POST", "/v1/tokens", Some(json!(["admin", "x", null, null]))).await;
     assert_eq!((listed.status.as_u16(), listed.code().as_str()), (400, "INVALID_REQUEST"));
+}
+
+/// Any type of JSON is a body of a route, where its workflow has a place for it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn routes_take_bodies_of_any_type() {
+    let server = Running::start().await;
+    let put = async |name: &str, route: &str, more: Value| {
+        let mut definition = json!({ "name": name, "type": "T_X", "title": "t", "route": route,
+            "subTasks": [{ "name": "A", "description": "x", "action": { "simulate": {} } }] });
+        definition.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        let put = server.send("PUT", &format!("/v1/workflows/{name}"), Some(definition)).await;
+        assert_eq!(put.status, 201, "{put:?}");
+    };
+    let named = json!({ "body": "given", "input": { "type": "object",
+        "properties": { "given": { "type": ["array", "string", "number", "boolean"] }, "id": { "type": "string" }, "a": {} } } });
+    put("named", "POST /v1/named/{id}", named).await;
+    put("list", "PUT /v1/list", json!({ "input": { "type": "array", "items": { "type": "integer" } } }))
+        .await;
+    put("text", "PATCH /v1/text", json!({ "input": { "type": ["string", "object"] } })).await;
+    put("plain", "POST /v1/plain", json!({ "input": { "type": "object" } })).await;
+    for (method, path, body, input) in [
+        ("POST", "/v1/named/x", json!([1, 2]), Some(json!({ "given": [1, 2], "id": "x" }))),
+        ("POST", "/v1/named/x", json!("on"), Some(json!({ "given": "on", "id": "x" }))),
+        ("POST", "/v1/named/x", json!(1.5), Some(json!({ "given": 1.5, "id": "x" }))),
+        ("POST", "/v1/named/x", json!(false), Some(json!({ "given": false, "id": "x" }))),
+        ("POST", "/v1/named/x", json!({ "a": 1 }), Some(json!({ "a": 1, "id": "x" }))),
+        ("POST", "/v1/named/x", json!(null), Some(json!({ "id": "x" }))),
+        ("PUT", "/v1/list", json!([7]), Some(json!([7]))),
+        ("PUT", "/v1/list", json!(["x"]), None),
+        ("PUT", "/v1/list", json!("x"), None),
+        ("PUT", "/v1/list", json!({}), None),
+        ("PATCH", "/v1/text", json!("ENABLE"), Some(json!("ENABLE"))),
+        ("PATCH", "/v1/text", json!({ "status": 1 }), Some(json!({ "status": 1 }))),
+        ("PATCH", "/v1/text", json!([1]), None),
+        ("POST", "/v1/plain", json!([1]), None),
+        ("POST", "/v1/plain", json!("x"), None),
+    ] {
+        let answer = server.send(method, path, Some(body.clone())).await;
+        let Some(input) = input else {
+            assert!(matches!(answer.status.as_u16(), 400 | 422), "{method} {path} {body}: {answer:?}");
+            continue;
+        };
+        assert_eq!(answer.status, 202, "{method} {path} {body}: {answer:?}");
+        let id = answer.json()["id"].as_str().unwrap().to_owned();
+        let task = server.get(&format!("/v1/tasks/{id}?include=input")).await.json();
+        assert_eq!(task["input"], input, "{method} {path} {body}");
+    }
+    // What is wrong is named by its place in the body.
+    let refused = server.send("PUT", "/v1/list", Some(json!([1, "x"]))).await.json();
+    assert_eq!(refused["nestedErrors"][0]["context"]["pointer"], "/1", "{refused}");
+    let refused = server.send("POST", "/v1/named/x", Some(json!({ "given": null, "a": 1 }))).await.json();
+    assert_eq!(refused["nestedErrors"][0]["context"]["pointer"], "", "{refused}");
+    assert_eq!(server.send("DELETE", "/v1/text", None).await.status, 405);
 }

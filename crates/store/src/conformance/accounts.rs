@@ -9,7 +9,7 @@ use crate::{
     AccountRefused, Accounts, ApiKey, Basis, MOST_API_KEYS, RefreshToken, Store, StoreError, User, UserChange,
 };
 
-fn user(name: &str, role: &str) -> User {
+pub(super) fn user(name: &str, role: &str) -> User {
     User {
         name: name.to_owned(),
         role: role.to_owned(),
@@ -27,17 +27,19 @@ fn key(n: u8) -> ApiKey {
     ApiKey { id: format!("key{n}"), name: None, hash: [n; 32], created_at: START, last_used_at: None }
 }
 
-fn token(n: u8, of: &User) -> RefreshToken {
+pub(super) fn token(n: u8, of: &User) -> RefreshToken {
     RefreshToken {
         hash: [n; 32],
         user: of.name.clone(),
         basis: Basis::Account { epoch: of.epoch },
+        means: Some("PASSWORD".to_owned()),
+        origin: Some("192.0.2.7".to_owned()),
         created_at: START,
         expires_at: START.after(Span(1000 * u64::from(n))),
     }
 }
 
-fn settings(role: Option<&str>, disabled: Option<bool>, password: Option<&str>) -> UserChange {
+pub(super) fn settings(role: Option<&str>, disabled: Option<bool>, password: Option<&str>) -> UserChange {
     UserChange::Settings {
         role: role.map(Into::into),
         disabled,
@@ -46,7 +48,7 @@ fn settings(role: Option<&str>, disabled: Option<bool>, password: Option<&str>) 
     }
 }
 
-async fn create(accounts: &Arc<dyn Accounts>, user: User) -> User {
+pub(super) async fn create(accounts: &Arc<dyn Accounts>, user: User) -> User {
     accounts.create_user(user, None).await.expect("created")
 }
 
@@ -57,7 +59,10 @@ fn refused<T: std::fmt::Debug>(outcome: Result<T, StoreError>) -> AccountRefused
     }
 }
 
-async fn reopen(fixture: &mut impl Fixture, store: &Arc<dyn Store>) -> (Arc<dyn Store>, Arc<dyn Accounts>) {
+pub(super) async fn reopen(
+    fixture: &mut impl Fixture,
+    store: &Arc<dyn Store>,
+) -> (Arc<dyn Store>, Arc<dyn Accounts>) {
     store.close().await;
     fixture.open_accounts().await
 }
@@ -253,77 +258,6 @@ pub async fn api_keys_come_and_go(fixture: &mut impl Fixture) {
     assert_eq!(accounts.refresh_token(&[1; 32]).expect("readable"), None);
     let again = accounts.change_user("robot", UserChange::RemoveApiKey("key0".to_owned()), None).await;
     assert!(matches!(again, Err(StoreError::NotFound)));
-    store.close().await;
-}
-
-/// Durable until they are revoked, and then gone for good.
-pub async fn refresh_tokens_are_kept_until_revoked(fixture: &mut impl Fixture) {
-    let (store, accounts) = fixture.open_accounts().await;
-    let anna = create(&accounts, user("anna", "ADMIN")).await;
-    let (first, second) = (token(1, &anna), token(2, &anna));
-    let external = RefreshToken {
-        user: "someone else".to_owned(),
-        basis: Basis::External { role: "VIEWER".to_owned() },
-        ..token(3, &anna)
-    };
-    for token in [&first, &second, &external] {
-        accounts.put_refresh_token(token.clone(), None).await.expect("kept");
-    }
-    let (store, accounts) = reopen(fixture, &store).await;
-    for token in [first, second, external] {
-        assert_eq!(accounts.refresh_token(&token.hash).expect("readable"), Some(token));
-    }
-    assert!(accounts.revoke_refresh_token([1; 32], None).await.expect("revoked"));
-    assert!(!accounts.revoke_refresh_token([1; 32], None).await.expect("nothing to do"));
-    let (store, accounts) = reopen(fixture, &store).await;
-    assert_eq!(accounts.refresh_token(&[1; 32]).expect("readable"), None);
-    assert!(accounts.refresh_token(&[2; 32]).expect("readable").is_some());
-    store.close().await;
-}
-
-/// A new password, disabling and deletion end sessions, also those that are just being given.
-pub async fn refresh_tokens_end_with_what_they_rest_on(fixture: &mut impl Fixture) {
-    let (store, accounts) = fixture.open_accounts().await;
-    create(&accounts, user("admin", "ADMIN")).await;
-    let mut anna = create(&accounts, user("anna", "VIEWER")).await;
-    let bert = create(&accounts, user("bert", "VIEWER")).await;
-    accounts.put_refresh_token(token(99, &bert), None).await.expect("kept");
-    for change in [
-        settings(None, None, Some("new")),
-        settings(None, Some(true), None),
-        settings(None, Some(false), Some("newer")),
-    ] {
-        if !anna.disabled {
-            accounts.put_refresh_token(token(1, &anna), None).await.expect("kept");
-        }
-        let stale = anna;
-        anna = accounts.change_user("anna", change, None).await.expect("changed");
-        assert_eq!(accounts.refresh_token(&[1; 32]).expect("readable"), None);
-        let late = accounts.put_refresh_token(token(2, &stale), None).await;
-        assert!(matches!(late, Err(StoreError::NotFound)), "given for the epoch before");
-    }
-    accounts.put_refresh_token(token(3, &anna), None).await.expect("kept");
-    accounts.delete_user("anna", None).await.expect("deleted");
-    assert_eq!(accounts.refresh_token(&[3; 32]).expect("readable"), None);
-    assert!(matches!(accounts.put_refresh_token(token(4, &anna), None).await, Err(StoreError::NotFound)));
-    assert!(accounts.refresh_token(&[99; 32]).expect("readable").is_some(), "others' sessions go on");
-    store.close().await;
-}
-
-/// What is over goes, oldest first, so many at a time.
-pub async fn refresh_tokens_are_pruned_in_batches(fixture: &mut impl Fixture) {
-    let (store, accounts) = fixture.open_accounts().await;
-    let anna = create(&accounts, user("anna", "ADMIN")).await;
-    for n in 1..=10 {
-        accounts.put_refresh_token(token(n, &anna), None).await.expect("kept");
-    }
-    let later = START.after(Span(7000));
-    assert_eq!(accounts.prune_refresh_tokens(later, 5).await.expect("pruned"), 5);
-    assert_eq!(accounts.refresh_token(&[5; 32]).expect("readable"), None);
-    assert!(accounts.refresh_token(&[6; 32]).expect("readable").is_some());
-    assert_eq!(accounts.prune_refresh_tokens(later, 5).await.expect("pruned"), 2);
-    assert_eq!(accounts.prune_refresh_tokens(later, 5).await.expect("pruned"), 0);
-    assert!(accounts.refresh_token(&[8; 32]).expect("readable").is_some());
     store.close().await;
 }
 

@@ -11,7 +11,7 @@ use serde_json::json;
 use super::support::*;
 use crate::{
     Accounts, Audit, AuditQuery, Deletion, IdempotencyKey, ImportedTask, LockQuery, LogLine, LogQuery,
-    LogStream, OrderBy, Store, StoreError, Stored, TaskQuery,
+    LogStream, OrderBy, SessionQuery, Store, StoreError, Stored, TaskQuery,
 };
 
 /// Contents of a filled store.
@@ -95,6 +95,8 @@ pub async fn fill(store: &dyn Store, accounts: &dyn Accounts, env: &Env) -> Ever
             hash: [name.len() as u8; 32],
             user: name.to_owned(),
             basis: crate::Basis::Account { epoch: user.epoch },
+            means: Some("PASSWORD".to_owned()),
+            origin: None,
             created_at: START,
             expires_at: later,
         };
@@ -189,6 +191,7 @@ impl Everything {
             ("due", store.due(Timestamp(i64::MAX / 2), 100).await.map(drop)),
             ("flush", store.flush().await),
             ("users", accounts.users().map(drop)),
+            ("sessions", accounts.sessions(&SessionQuery { limit: 10, ..SessionQuery::default() }).map(drop)),
             ("tokens", accounts.prune_refresh_tokens(START, 100).await.map(drop)),
             ("notes", store.prune_audit(START, 100).await.map(drop)),
         ];

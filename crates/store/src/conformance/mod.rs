@@ -11,6 +11,7 @@ pub mod history;
 pub mod line;
 pub mod lists;
 pub mod lost;
+pub mod sessions;
 pub mod submission;
 pub mod support;
 pub mod texts;
@@ -80,9 +81,10 @@ macro_rules! store_conformance {
             accounts::epochs_never_come_back,
             accounts::rehash_gives_way_to_a_new_password,
             accounts::api_keys_come_and_go,
-            accounts::refresh_tokens_are_kept_until_revoked,
-            accounts::refresh_tokens_end_with_what_they_rest_on,
-            accounts::refresh_tokens_are_pruned_in_batches,
+            sessions::refresh_tokens_are_kept_until_revoked,
+            sessions::refresh_tokens_end_with_what_they_rest_on,
+            sessions::sessions_are_found_and_listed,
+            sessions::refresh_tokens_are_pruned_in_batches,
             accounts::revision_follows_changes,
         );
     };

@@ -10,12 +10,11 @@ use super::errand::ERRANDS;
 use super::rows::{execute, query};
 use super::sql::{clean, column};
 use super::{Postgres, audit, sessions, shared};
-use crate::accounts::{
-    ADMIN, AccountRefused, Accounts, ApiKey, MOST_API_KEYS, RefreshToken, User, UserChange, Users,
-};
+use crate::accounts::{ADMIN, AccountRefused, Accounts, ApiKey, MOST_API_KEYS, User, UserChange, Users};
 use crate::audit::Audit;
 use crate::error::StoreError;
 use crate::peers::Rare;
+use crate::session::{RefreshToken, SessionId, SessionPage, SessionQuery};
 
 #[async_trait]
 impl Accounts for Postgres {
@@ -99,6 +98,15 @@ impl Accounts for Postgres {
     fn refresh_token(&self, hash: &[u8; 32]) -> Result<Option<RefreshToken>, StoreError> {
         let hash = *hash;
         self.read(move |db, _| Box::pin(async move { sessions::find(db, hash).await }))
+    }
+
+    fn session(&self, id: SessionId) -> Result<Option<RefreshToken>, StoreError> {
+        self.read(move |db, _| Box::pin(async move { sessions::session(db, id).await }))
+    }
+
+    fn sessions(&self, query: &SessionQuery) -> Result<SessionPage, StoreError> {
+        let query = query.clone();
+        self.snapshot(move |db, _| Box::pin(async move { sessions::page(db, &query).await }))
     }
 
     async fn revoke_refresh_token(&self, hash: [u8; 32], note: Option<Audit>) -> Result<bool, StoreError> {

@@ -25,6 +25,8 @@ const MIGRATIONS: &[(Migration, i64)] = &[
     // Nodes of earlier versions would let a bound account do all that its role may.
     (Migration { number: 5, name: "bounds", sql: include_str!("migrations/0005_bounds.sql") }, 5),
     (Migration { number: 6, name: "references", sql: include_str!("migrations/0006_references.sql") }, 5),
+    // Nodes of earlier versions would let sessions in that were ended.
+    (Migration { number: 7, name: "sessions", sql: include_str!("migrations/0007_sessions.sql") }, 7),
 ];
 
 /// Brings the database to the newest schema that this program knows; refuses one it does not know.

@@ -147,6 +147,10 @@ impl Table {
                 ("role", Text),
                 ("created_at", Int),
                 ("expires_at", Int),
+                ("means", Text),
+                ("origin", Text),
+                ("issuer", Text),
+                ("granted", Text),
             ],
             Table::AccountState => &[("revision", Int), ("epoch", Int)],
             Table::Audit => &[

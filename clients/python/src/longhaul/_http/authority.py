@@ -1,4 +1,4 @@
-"""Who we are to the server: an API key or token, or a session that renews itself."""
+"""Credentials: an API key or token, or a session that renews itself."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .plan import Answer, Join, Plan, Request, send
 
 
 class Authority:
-    """Puts the credential to requests. Without any, requests go as they are, and the server says what is missing."""
+    """Adds the credential to requests. Without one, requests are sent as they are, and the server refuses them."""
 
     def __init__(self, *, token: str | None = None, user: str | None = None, password: str | None = None) -> None:
         if token is not None and user is not None:
@@ -27,26 +27,26 @@ class Authority:
         self._refresh: str | None = None
         self._lock = threading.Lock()
         self._login: Future[LonghaulError | None] | None = None
-        """The login or renewal that is under way, for which all others wait."""
+        """The login or renewal in progress, for which all others wait."""
 
     def credentials(self) -> dict[str, str | None]:
-        """What was given, for a process that makes a session of its own."""
+        """The given credentials, for a process that opens a session of its own."""
         given = None if self._user is not None else self._access
         return {"api_key": given, "user": self._user, "password": self._password}
 
     def send(self, request: Request) -> Plan[Answer]:
-        """Sends a request as ourselves. A session that is over is renewed, and the request sent once more."""
+        """Sends a request with the credential. An expired session is renewed, and the request sent once more."""
         if self._user is None:
             return (yield from send(request if self._access is None else request.bearing(self._access)))
         used = self._access or (yield from self._other_than(None))
         answer = yield from send(request.bearing(used))
-        # The 401 of somebody else, a proxy say, tells nothing about the session.
+        # A 401 that is not the server's own, from a proxy for instance, says nothing about the session.
         if answer.status != 401 or answer.fault() is None:
             return answer
         return (yield from send(request.bearing((yield from self._other_than(used)))))
 
     def logout(self) -> Plan[None]:
-        """Ends the session on the server. What was given, an API key, stays."""
+        """Ends the session on the server. An API key stays valid."""
         if self._refresh is None:
             return
         request = Request.of_json("DELETE", "/v1/tokens/refresh-token", self._refresh)
@@ -63,7 +63,7 @@ class Authority:
                     return self._access
                 under_way, mine = self._login, Future[LonghaulError | None]()
                 if under_way is None:
-                    # From here on nobody can cancel it: those who wait may be, and it is not theirs.
+                    # A running future cannot be cancelled: a cancelled waiter does not take the others along.
                     mine.set_running_or_notify_cancel()
                     self._login = mine
             if under_way is None:
@@ -71,7 +71,7 @@ class Authority:
             yield Join(under_way)
             error = under_way.result()
             if error is not None:
-                # One of its own for each, as they gather tracebacks.
+                # A copy for each waiter, as raising adds to the traceback.
                 raise copy.copy(error) from error.__cause__
 
     def _as_first(self, mine: Future[LonghaulError | None]) -> Plan[str]:
@@ -82,13 +82,13 @@ class Authority:
             failure = error
             raise
         finally:
-            # Also where this plan is given up: then the next of those who wait is the first.
+            # Also where this plan is closed half-way: one of the waiters then takes over.
             with self._lock:
                 self._login = None
             mine.set_result(failure)
 
     def _renewed(self) -> Plan[str]:
-        """By the refresh token; where that ended, too, by logging in again."""
+        """Renews the session by its refresh token, or logs in again where that has expired, too."""
         if self._refresh is not None:
             request = Request.of_json("PATCH", "/v1/tokens/access-token/refresh", self._refresh)
             try:
@@ -109,7 +109,7 @@ class Authority:
 
 
 def _text(answer: Answer, value: Any) -> str:
-    # What a header cannot carry is no token, either.
+    # A text that a header cannot carry is not a token.
     if not isinstance(value, str) or not value.isascii() or not value.isprintable() or not value:
         raise Unintelligible(f"the answer {answer.status} to a login has no token")
     return value

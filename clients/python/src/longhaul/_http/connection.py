@@ -1,4 +1,4 @@
-"""Where the server is and how it is trusted: what was given, else the environment's say."""
+"""The server's address and its certificate's authority: from the arguments, else from the environment."""
 
 from __future__ import annotations
 
@@ -9,18 +9,19 @@ from typing import Any
 
 import httpx
 
+from .._version import __version__
 from .authority import Authority
 
 DEFAULT_SERVER = "http://127.0.0.1:8080"
 CONNECTIONS = 1000
-"""So many connections one client or worker has at the most;"""
+"""The most connections that one client or worker opens."""
 KEPT = 100
-"""and so many are kept for later calls."""
+"""The most idle connections kept for later calls."""
 
 
 @dataclass(frozen=True)
 class Connection:
-    """One server. `answer`: how many seconds an answer may take beside what the server was asked to wait."""
+    """A server to connect to. `answer`: seconds an answer may take beyond the wait that was asked for."""
 
     server: str
     verify: ssl.SSLContext | bool
@@ -29,19 +30,19 @@ class Connection:
     insecure: bool = False
 
     def settings(self) -> dict[str, Any]:
-        """For a process that connects to the same server."""
+        """The settings, for a process that connects to the same server."""
         return {"server": self.server, "answer": self.answer, "ca": self.ca, "insecure": self.insecure}
 
     def options(self) -> dict[str, Any]:
-        """For a client of httpx."""
+        """The keyword arguments of an httpx client."""
         return {
             "base_url": self.server,
             "verify": self.verify,
             "timeout": self.answer,
-            # As many calls as the program makes at once, of which most may wait for the end of a task.
+            # Most of many concurrent calls may be waiting for the end of a task.
             "limits": httpx.Limits(max_connections=CONNECTIONS, max_keepalive_connections=KEPT),
-            "headers": {"Accept": "application/json", "User-Agent": "longhaul-python"},
-            # Not followed: what is meant for this server, a token above all, is for no other.
+            "headers": {"Accept": "application/json", "User-Agent": f"longhaul-python/{__version__}"},
+            # Not followed, so that a token meant for this server is never sent to another.
             "follow_redirects": False,
         }
 

@@ -18,11 +18,11 @@ from .plan import Answer, Item, Join, Pause, Plan, Request, Step, Stream
 T = TypeVar("T")
 C = TypeVar("C", httpx.Client, httpx.AsyncClient)
 Outcome: TypeAlias = "Answer | LonghaulError | None"
-"""What came of a step: an answer, what is raised in place of one, or that the time is over."""
+"""The outcome of a step: an answer, the error raised in place of one, or nothing after a pause."""
 
 
 class Driver:
-    """Blocks. Threads may share it."""
+    """The driver that blocks. Threads may share it."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
@@ -73,7 +73,7 @@ class Driver:
 
 
 class AsyncDriver:
-    """For one event loop."""
+    """The driver for asyncio, bound to one event loop."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
@@ -156,7 +156,7 @@ def _answer(response: httpx.Response) -> Answer:
 
 
 def _silence(connection: Connection, error: Exception) -> LonghaulError:
-    """What is raised in place of an answer. Whatever the HTTP library makes of bytes from outside, it is no crash."""
+    """The error raised in place of an answer, for any exception that the HTTP library raises."""
     silence: LonghaulError
     refused = _certificate_error(error)
     if refused is not None:

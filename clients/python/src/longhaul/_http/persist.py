@@ -1,4 +1,4 @@
-"""Asking again: when there is no answer, one that is not the server's own, or one that says `later`."""
+"""Retries: after no answer, an answer that is not the server's own, or one that asks to come back later."""
 
 from __future__ import annotations
 
@@ -34,13 +34,15 @@ def persist(
     *,
     patience: float | None,
     longest: float = LONGEST,
+    latest: float = LATEST,
     reach: Reach | None = None,
 ) -> Plan[T]:
     """Sends a request until an answer counts, pausing for `patience` seconds in all, for ever if that is `None`.
 
     `read` makes of a success what is returned; one that it cannot read is not the server's own, such as a proxy's
     page. Only an Error document of the server refuses a request: all else is asked again. A request that is not
-    repeatable is sent again only where the server said that it did nothing: 429. `reach` is told how it went.
+    repeatable is sent again only where the server said that it did nothing: 429. `longest` limits pauses of our own,
+    `latest` those that the server asks for. `reach` is told how it went.
     """
     waits, paused = pauses(longest=longest), 0.0
     while True:
@@ -58,7 +60,7 @@ def persist(
         if not _is_later(trouble, request, reach):
             _tell(reach if isinstance(trouble, ApiError) else None)
             raise trouble
-        pause = next(waits) if wanted is None else min(LATEST, wanted)
+        pause = next(waits) if wanted is None else min(latest, wanted)
         spent = paused + (pause if isinstance(trouble, ApiError) else 0.0)
         if patience is not None and (spent > patience or paused >= patience):
             raise trouble
@@ -79,7 +81,7 @@ def _read(answer: Answer, read: Callable[[Answer], T]) -> T:
 
 def _is_later(trouble: LonghaulError, request: Request, reach: Reach | None) -> bool:
     if isinstance(trouble, Untrusted):
-        # Where the server was reached before, somebody else answers in its place for now.
+        # Where the server was reached before, something else answers in its place for now.
         return request.repeatable and reach is not None and reach.ever
     if isinstance(trouble, ApiError):
         return trouble.status == 429 or (

@@ -1,4 +1,4 @@
-"""Plans: generators that say what to do next, and are told what came of it.
+"""Plans: generators that yield the next step and are sent its outcome.
 
 A plan yields requests and pauses, and is sent answers. It does no I/O, so one plan serves the client that blocks, the
 one of asyncio, and workers. `drive.py` carries plans out.
@@ -29,12 +29,12 @@ class Request:
     body: bytes | None = None
     wait: float = 0.0
     patience: float | None = None
-    """How long the whole answer may take beside that; unless given, each part may take what the connection says."""
+    """Seconds the whole answer may take beyond `wait`; unless given, the connection's `answer` limits each part."""
     repeatable: bool = False
 
     @staticmethod
     def of_json(method: str, path: str, body: Any, **more: Any) -> Request:
-        """With a body of JSON."""
+        """Makes a request with a JSON body."""
         headers = {"Content-Type": "application/json", **more.pop("headers", {})}
         return Request(method, path, headers=headers, body=encode(body), **more)
 
@@ -44,21 +44,21 @@ class Request:
 
 @dataclass(frozen=True)
 class Pause:
-    """Nothing for so many seconds."""
+    """A pause of `seconds`."""
 
     seconds: float
 
 
 @dataclass(frozen=True)
 class Join:
-    """Nothing until somebody else is done with what both need, such as a login."""
+    """Waits for another plan's work that this one needs, too, such as a login."""
 
     other: Future[Any]
 
 
 @dataclass(frozen=True)
 class Item(Generic[T]):
-    """Something for whoever iterates."""
+    """A value for the iterator's caller."""
 
     value: T
 
@@ -72,26 +72,26 @@ class Answer:
     body: bytes
 
     def json(self) -> Any:
-        """The body; `None` if it is empty. `Unintelligible` if it is no JSON."""
+        """The body; `None` if it is empty. `Unintelligible` if it is not JSON."""
         if not self.body:
             return None
         try:
             return json.loads(self.body)
         except (ValueError, RecursionError) as error:
-            raise Unintelligible(f"{self.described()} is no JSON") from error
+            raise Unintelligible(f"{self.described()} is not JSON") from error
 
     def object(self) -> dict[str, Any]:
         """The body, which is an object. `Unintelligible` if it is anything else."""
         body = self.json()
         if not isinstance(body, dict):
-            raise Unintelligible(f"{self.described()} is no object")
+            raise Unintelligible(f"{self.described()} is not an object")
         return body
 
     def checked(self) -> Answer:
-        """Itself, if it is a success or says that nothing changed.
+        """Returns the answer if it is a success or a 304.
 
-        `ApiError` if it is the server's own refusal, or its own or somebody else's 408, 429 or 5xx; `Unintelligible`
-        for all else.
+        Raises `ApiError` for the server's own refusal, and for a 408, 429 or 5xx of any origin; `Unintelligible` for
+        everything else.
         """
         if 200 <= self.status < 300 or self.status == 304:
             return self
@@ -100,7 +100,7 @@ class Answer:
         raise self.refusal()
 
     def fault(self) -> Fault | None:
-        """The Error document that a refusal of the server has; `None` if it is somebody else's."""
+        """The Error document of a refusal; `None` if the answer is not the server's own."""
         try:
             body = json.loads(self.body)
             if isinstance(body, dict) and all(body.get(it) and isinstance(body[it], str) for it in _OF_AN_ERROR):
@@ -111,7 +111,7 @@ class Answer:
         return None
 
     def retry_after(self) -> float | None:
-        """Seconds after which the server wants to be asked again. What is not its own does not say."""
+        """Seconds the server asks to wait before the next try; `None` if the answer is not its own."""
         try:
             seconds = float(self.headers["retry-after"])
         except (KeyError, ValueError):
@@ -124,7 +124,7 @@ class Answer:
         return refusal(self.status, fault, self.retry_after())
 
     def described(self) -> str:
-        """Its status, type, and the beginning of its body, for a message."""
+        """The status, type and beginning of the body, for a message."""
         parts = [f"the answer {self.status}"]
         parts += [f"of type {kind}"] if (kind := self.headers.get("content-type")) else []
         parts += [f"to go to {place[:200]}"] if (place := self.headers.get("location")) else []
@@ -150,7 +150,7 @@ def send(request: Request) -> Plan[Answer]:
 
 
 def encode(body: Any) -> bytes:
-    """JSON as it travels."""
+    """Encodes a body as JSON."""
     return json.dumps(body, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
 
 

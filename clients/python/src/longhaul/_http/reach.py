@@ -1,4 +1,4 @@
-"""Whether a server can be reached: told in the log when it cannot, since when, and why."""
+"""Outages of a server, as its callers see them: the log says since when and why."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ log = logging.getLogger("longhaul.worker")
 REMIND = 60.0
 """Seconds between two lines about one outage."""
 FLAPPING = 10.0
-"""Seconds between two outages that are told one by one."""
+"""Seconds between the log lines of two outages in a row."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Outage:
 
 
 class Reach:
-    """What the calls of one worker found out. `patience`: seconds of an outage after which it ends the worker."""
+    """The state of one worker's connection. `patience`: seconds of an outage after which the worker ends."""
 
     def __init__(self, server: str, patience: float | None = None) -> None:
         self._server = server
@@ -42,7 +42,7 @@ class Reach:
         self.outage: Outage | None = None
 
     def failed(self, error: LonghaulError) -> None:
-        """A call came to nothing, and is made again. Raises `Unreachable` once patience is over."""
+        """Notes that a call failed and is repeated. Raises `Unreachable` once patience has run out."""
         why, now = str(error).splitlines()[0].removeprefix(f"{self._server} "), monotonic()
         with self._lock:
             if self.outage is None:
@@ -62,7 +62,7 @@ class Reach:
             raise Unreachable(message) from error
 
     def answered(self) -> None:
-        """The server said something of its own."""
+        """Notes an answer of the server's own."""
         with self._lock:
             self.ever = True
             outage, self.outage = self.outage, None

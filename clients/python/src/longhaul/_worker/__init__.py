@@ -1,1 +1,1 @@
-"""How a worker works: leasing, running, reporting, heartbeats. `docs/workers.md` is the contract."""
+"""The internals of a worker: leases, functions, reports, heartbeats. `docs/workers.md` is the contract."""

@@ -34,7 +34,9 @@ class Action:
         """Reads a function's signature. `TypeError` for one that cannot be called with a context and an input."""
         called = function if inspect.isroutine(function) else type(function).__call__
         if inspect.isgeneratorfunction(called) or inspect.isasyncgenfunction(called):
-            raise TypeError(f"{_name(function)} is a generator, of which nothing would run: return the output instead")
+            raise TypeError(
+                f"{_name(function)} is a generator function, whose body would never run: return the output instead"
+            )
         positional = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
         parameters = [
             one
@@ -58,7 +60,7 @@ class Action:
             return failed(lease, context, error)
 
     async def perform_async(self, lease: Lease, context: Context) -> Result:
-        """Calls one that is."""
+        """Calls a function that is `async`. Whatever it does, there is a result."""
         parent = os.getpid()
         try:
             output = await self.function(*self._given(lease, context))
@@ -79,13 +81,13 @@ class Action:
 
 
 def _only_in(parent: int, error: BaseException | None = None) -> None:
-    """A child that the function made with `os.fork` goes no further."""
+    """Stops a child here that the function made with `os.fork`."""
     if os.getpid() != parent:
         leave_child(error)
 
 
 def _complaint(error: ValueError) -> str:
-    """What does not fit, without the values: those of pydantic's errors are left out."""
+    """The mismatch in words, without the values that pydantic's errors quote."""
     try:
         found = error.errors(include_url=False, include_context=False, include_input=False)  # type: ignore[attr-defined]
         return "; ".join(f"{'.'.join(map(str, one['loc'])) or 'the input'}: {one['msg']}" for one in found)
@@ -94,7 +96,7 @@ def _complaint(error: ValueError) -> str:
 
 
 def _resolved(function: Callable[..., Any], parameter: inspect.Parameter) -> Any:
-    """What a parameter's annotation names. That of the context may be known to type checkers only."""
+    """The type that a parameter's annotation names. The context's may exist for type checkers only."""
     if parameter.annotation is inspect.Parameter.empty:
         return Any
     inner = inspect.unwrap(function)

@@ -1,4 +1,4 @@
-"""Asks the server for a worker: until it answers, however long that takes."""
+"""Calls of a worker, repeated until the server answers."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from .._http.authority import Authority
-from .._http.persist import persist
+from .._http.persist import LATEST, persist
 from .._http.plan import Answer, Plan, Request
 from .._http.reach import Reach
 
@@ -16,7 +16,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Asker:
-    """Who asks, and how patiently. `longest`: seconds that a pause between two tries lasts at the most."""
+    """The credential and the patience of a worker's calls. `longest`: the longest pause between tries, in seconds."""
 
     authority: Authority
     reach: Reach
@@ -25,4 +25,6 @@ class Asker:
     def ask(self, request: Request, read: Callable[[Answer], T], *, longest: float | None = None) -> Plan[T]:
         """Sends a request until its answer can be read. `longest`: where pauses must be shorter still."""
         most = self.longest if longest is None else min(longest, self.longest)
-        return persist(self.authority, request, read, patience=None, longest=most, reach=self.reach)
+        # Who must be back sooner than the server asks for comes back sooner: a lease does not wait.
+        latest = LATEST if longest is None else longest
+        return persist(self.authority, request, read, patience=None, longest=most, latest=latest, reach=self.reach)

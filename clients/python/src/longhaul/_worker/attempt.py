@@ -1,14 +1,15 @@
-"""One attempt that this worker holds, from its lease to its result."""
+"""An attempt that this worker holds, from its lease to its result."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import contextvars
 from collections.abc import Callable
 from concurrent.futures import Future
 from time import monotonic
 
-from ..context import Context, Why
+from ..context import CURRENT, Context, Why
 from .action import Action
 from .ending import abandoned, failure
 from .lease import Lease
@@ -17,17 +18,20 @@ from .protocol import Result
 
 
 class Attempt:
-    """What is known of it here. Only the worker's own thread changes it."""
+    """The worker's state of an attempt. Only the worker's own thread changes it."""
 
-    def __init__(self, lease: Lease, action: Action, tell: Callable[[], None]) -> None:
+    def __init__(self, lease: Lease, action: Action, tell: Callable[[], None], variables: contextvars.Context) -> None:
         self.lease = lease
         self.action = action
         self.context = Context(lease, tell)
+        # A copy for each attempt: what one sets, no other sees.
+        self._variables = variables.copy()
+        self._variables.run(CURRENT.set, self.context)
         self.since = monotonic()
         self.until = self.since + lease.span
-        """When the lease ends if nobody extends it."""
+        """The moment at which the lease ends unless it is extended."""
         self.cancelled = False
-        """The server said so: it need not tell again."""
+        """True once the server has said so."""
         self.ended = False
         self._loop: asyncio.AbstractEventLoop | None = None
         self._task: asyncio.Task[Result] | None = None
@@ -38,7 +42,8 @@ class Attempt:
             if self.action.is_async:
                 future = self._launch(loop)
             else:
-                future = pool.submit(lambda: self.action.perform(self.lease, self.context))
+                perform = self.action.perform
+                future = pool.submit(lambda: self._variables.run(perform, self.lease, self.context))
         except RuntimeError as error:
             # There is no thread to be had, or no loop any more. Nothing was begun.
             return failure(self.lease.id, "WORKER_EXHAUSTED", f"the function was not called: {error}", retryable=True)
@@ -63,7 +68,7 @@ class Attempt:
         def launch() -> None:
             coroutine = self.action.perform_async(self.lease, self.context)
             try:
-                self._task = loop.create_task(coroutine)
+                self._task = self._variables.run(loop.create_task, coroutine)
             except BaseException as error:
                 # A loop may have a task factory of somebody's own.
                 coroutine.close()

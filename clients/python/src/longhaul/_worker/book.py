@@ -1,4 +1,4 @@
-"""What a worker holds: which attempts wait, run or are to be reported, and how much more it can take."""
+"""The attempts a worker holds: waiting, running, or to be reported; and its free capacity."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from .attempt import Attempt
 
 
 class Bell:
-    """Rings when something changed. For one event loop, and any number of those who wait."""
+    """A signal that something changed. For one event loop and any number of waiters."""
 
     def __init__(self) -> None:
         self._waiters: set[asyncio.Future[None]] = set()
@@ -22,7 +22,7 @@ class Bell:
                 waiter.set_result(None)
 
     async def wait(self, seconds: float | None = None) -> None:
-        """Until it rings, at the most so long."""
+        """Waits until it rings, for `seconds` at the most."""
         waiter = asyncio.get_running_loop().create_future()
         self._waiters.add(waiter)
         try:
@@ -48,12 +48,12 @@ class Book:
         self.bell = Bell()
 
     def free(self) -> int:
-        """How many attempts more may be asked for."""
+        """The number of attempts that may still be asked for."""
         return max(0, self._capacity - self._reserved - len(self._waiting) - len(self._running))
 
     @contextmanager
     def reserve(self, count: int) -> Iterator[None]:
-        """Counts what was asked for and may come."""
+        """Counts attempts that were asked for and may arrive."""
         self._reserved += count
         try:
             yield
@@ -75,20 +75,20 @@ class Book:
         return attempt
 
     def end(self, attempt: Attempt) -> None:
-        """Its function has ended; its lease is held until its result is recorded."""
+        """Notes that the function has ended; the lease is held until the result is recorded."""
         attempt.ended = True
         self._running.discard(attempt)
         self.bell.ring()
 
     def settle(self, lease: str) -> None:
-        """A lease is over: its result is recorded, or it is lost."""
+        """Drops a lease whose result is recorded, or that is lost."""
         attempt = self._held.pop(lease, None)
         if attempt is not None and attempt in self._waiting:
             self._waiting.remove(attempt)
         self.bell.ring()
 
     def empty_waiting(self) -> list[Attempt]:
-        """What was not begun, and is not to begin."""
+        """Removes and returns the attempts that have not begun."""
         waiting = list(self._waiting)
         self._waiting.clear()
         self.bell.ring()

@@ -1,9 +1,10 @@
-"""The worker itself: asks, runs, reports, beats, until it is told to stop. One event loop, in a thread of its own."""
+"""The worker's main loop: leases, runs and reports until it is told to stop, in a thread of its own."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import contextvars
 import logging
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
@@ -29,16 +30,16 @@ from .report import Reporter
 log = logging.getLogger("longhaul.worker")
 
 CLEANUP = 2.0
-"""How long what is told to stop at the end of the grace may take."""
+"""Seconds that functions have to clean up after the grace."""
 LAST_WORDS = 10.0
-"""How long the last report may take before the worker leaves without it."""
+"""Seconds that the last report may take before the worker ends without it."""
 EMPTY = 0.1
-"""Between two questions, however soon the first was answered with nothing."""
+"""The least seconds between two requests for leases when there is no work."""
 
 
 @dataclass(frozen=True)
 class Settings:
-    """What a worker was told. All spans are seconds."""
+    """The settings of a worker. All spans are in seconds."""
 
     slots: int
     prefetch: int
@@ -46,11 +47,11 @@ class Settings:
     wait: float
     grace: float
     keeper: bool = False
-    """Heartbeats go out from a process of their own, too."""
+    """True if heartbeats are also sent from a process of their own."""
 
 
 class Core:
-    """`loop`: where coroutine functions run. Not this one's, so that nothing they do can hold up a heartbeat."""
+    """A running worker. `loop` runs coroutine functions, apart from this loop so that they cannot delay a heartbeat."""
 
     def __init__(
         self,
@@ -67,6 +68,7 @@ class Core:
         self._actions = actions
         self._settings = settings
         self._users_loop = loop
+        self._variables = contextvars.copy_context()
         self._stopping = False
         self._hurried = False
 
@@ -107,13 +109,13 @@ class Core:
                 await self._keeper.close()
 
     def stop(self) -> None:
-        """From any thread. Once: no more is begun, and what runs has its grace. Twice: the grace is over."""
+        """Stops the worker, from any thread: the first call begins the grace, the second ends it."""
         self._hurried, self._stopping = self._stopping, True
         if hasattr(self, "_book"):
             self._told()
 
     async def _ask(self) -> None:
-        """For ever: a long poll whenever there is room and nothing to report, as a report asks, too."""
+        """Asks for leases, without end, whenever there is room and no report is due that would ask as well."""
         draining = pauses(1.0)
         while True:
             await self._book.bell.until(lambda: self._reporter.idle and self._book.free())
@@ -145,7 +147,7 @@ class Core:
                 message = f"this worker has no action for the queue {lease.queue}"
                 self._reporter.add(failure(lease.id, "NO_ACTION", message, retryable=True))
             else:
-                self._book.take(Attempt(lease, action, self._told))
+                self._book.take(Attempt(lease, action, self._told, self._variables))
         if self._keeper is not None:
             self._keeper.tell(self._book.all_held())
         self._begin()
@@ -174,13 +176,13 @@ class Core:
         self._begin()
 
     def _told(self) -> None:
-        """An attempt, in whatever thread, has something to tell."""
+        """Wakes the loop for news of an attempt, from any thread."""
         # It may outlive this worker.
         with contextlib.suppress(RuntimeError):
             self._loop.call_soon_threadsafe(self._book.bell.ring)
 
     async def _finish(self, others: list[asyncio.Task[None]]) -> None:
-        """Gives back what was not begun, lets the rest end, gives up what does not."""
+        """Releases attempts not begun, waits for the rest, and abandons those that do not end."""
         log.info("worker %s stops", self._name)
         for attempt in self._book.empty_waiting():
             self._reporter.add(Result("released", attempt.lease.id))
@@ -198,7 +200,7 @@ class Core:
             log.error("the server does not take the last results; their leases will end by themselves")
 
     async def _quiet(self, seconds: float, others: list[asyncio.Task[None]], enough: Callable[[], bool]) -> None:
-        """Until nothing runs any more, at the most so long."""
+        """Waits until nothing runs, for `seconds` at the most."""
         quiet = asyncio.create_task(self._book.bell.until(lambda: not self._book.running() or enough()))
         try:
             await _first([quiet, *others], seconds)
@@ -207,7 +209,7 @@ class Core:
 
 
 async def _kept(work: Callable[[], Awaitable[None]]) -> None:
-    """Does what must not end while there are leases, again after each error that is no refusal of the server."""
+    """Runs work that must go on while there are leases; starts it again after any error but a refusal."""
     while True:
         try:
             return await work()
@@ -219,7 +221,7 @@ async def _kept(work: Callable[[], Awaitable[None]]) -> None:
 
 
 async def _first(tasks: list[asyncio.Task[None]], seconds: float | None = None) -> bool:
-    """Until one of them has ended, with its error if it has one; whether it has in time."""
+    """Waits until one of the tasks has ended and raises its error; false if none has ended in time."""
     done, _ = await asyncio.wait(tasks, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
     for task in done:
         task.result()

@@ -1,4 +1,4 @@
-"""What is reported of an attempt: of whatever its function returned or raised, there is a result."""
+"""The report of an attempt: whatever its function returned or raised, there is a result."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from .protocol import MAX_DEPTH, MAX_ERROR, MAX_OUTPUT, Result
 T = TypeVar("T")
 
 MOST_FACTS = 64
-"""So many causes of an error are told, and so many members of its context."""
+"""The most causes of an error, and the most members of its context, that are reported."""
 
 
 def succeeded(lease: Lease, context: Context, output: Any) -> Result:
@@ -30,7 +30,7 @@ def succeeded(lease: Lease, context: Context, output: Any) -> Result:
         size = len(encode(output))
     except BaseException as error:
         # A value's own methods may raise anything, an exit of the process, too.
-        message = f"the output is no JSON: {words(error)}"
+        message = f"the output is not JSON: {words(error)}"
         raise ActionError("OUTPUT_INVALID", message, retryable=False) from error
     if size > MAX_OUTPUT:
         message = f"the output has {size} bytes; {MAX_OUTPUT} are allowed"
@@ -88,7 +88,7 @@ def _of_action_error(error: BaseException) -> dict[str, Any]:
 
 
 def _some(several: Iterable[T]) -> list[T]:
-    """As many as are told: there may be no end of them."""
+    """The first `MOST_FACTS` of any iterable, even an endless one."""
     return list(itertools.islice(several, MOST_FACTS))
 
 
@@ -97,13 +97,13 @@ def _uncertainty(error: BaseException) -> dict[str, bool]:
 
 
 def abandoned(lease: Lease, context: Context, message: str = "") -> Result:
-    """Of a function that did not end before its worker had to: another worker takes over, whatever `retry` says."""
+    """The result of a function that outlives its worker: another worker takes over, whatever `retry` says."""
     members = {"error": _error("WORKER_STOPPED", message or context._reason()), "abandoned": True}
     return Result.of("failed", lease.id, {**members, **_rest_of_log(context)})
 
 
 def failure(lease: str, code: str, message: str, *, retryable: bool) -> Result:
-    """A failure that says as little as can be."""
+    """A minimal failure: a code and a message."""
     return Result.of("failed", lease, {"error": _error(code, message), "retryable": retryable})
 
 
@@ -125,7 +125,7 @@ def _error(
     more |= {"context": _plain_members(context)} if context else {}
     size = len(encode(more))
     if size > MAX_ERROR:
-        # What failed is told all the same.
+        # The error itself is reported in any case.
         more = {"context": {"leftOut": f"{size} bytes of causes and context; {MAX_ERROR} are allowed"}}
     return error | more
 
@@ -138,7 +138,7 @@ def _cause(cause: Cause) -> dict[str, str]:
 
 
 def _plain_members(context: Mapping[str, Any]) -> dict[str, Any]:
-    """An error is told even where what it is about has no form in JSON."""
+    """The context as JSON; a value that has no JSON form is replaced by its text."""
     members: dict[str, Any] = {}
     for name, value in context.items():
         member = words(name, 200)
@@ -153,7 +153,7 @@ def _plain_members(context: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _is_deeper(value: Any, levels: int) -> bool:
-    """Whether a JSON value is nested deeper than so many levels."""
+    """True if a JSON value is nested deeper than `levels`."""
     layer = [value]
     for _ in range(levels + 1):
         layer = [item for item in layer if isinstance(item, dict | list)]
@@ -171,5 +171,6 @@ def _trace(error: BaseException) -> str:
 
 
 def _rest_of_log(context: Context) -> dict[str, Any]:
+    context._end_lines()
     lines = context._take_few_lines()
     return {"log": lines} if lines else {}

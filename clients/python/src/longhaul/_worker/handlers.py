@@ -1,4 +1,4 @@
-"""The event loop of functions that are `async`: a thread of its own, which nothing that they do ends."""
+"""The event loop of `async` functions, in a thread of its own. Nothing that they do ends it."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ T = TypeVar("T")
 log = logging.getLogger("longhaul.worker")
 
 FAREWELL = 1.0
-"""Seconds that what the functions left on the loop has to end once it is cancelled."""
+"""Seconds that tasks left on the loop have to end once they are cancelled."""
 
 
 class Handlers:
-    """Not the main thread, so that signals are heard while a function blocks its loop."""
+    """A loop outside the main thread, so that signals are handled while a function blocks it."""
 
     def __init__(self) -> None:
         self.loop = asyncio.new_event_loop()
@@ -37,7 +37,7 @@ class Handlers:
     def _run(self) -> None:
         asyncio.set_event_loop(self.loop)
         while not self._closing:
-            # A task of a function's own that raises SystemExit or KeyboardInterrupt, or `loop.stop()`, ends here.
+            # A task that raises SystemExit or KeyboardInterrupt, or calls `loop.stop()`, leaves `run_forever`.
             try:
                 self.loop.run_forever()
             except BaseException as error:
@@ -47,7 +47,7 @@ class Handlers:
         self.loop.close()
 
     def close(self) -> None:
-        """Ends the loop, unless a function blocks it: then it is left to itself."""
+        """Ends the loop, or abandons it if a function blocks it."""
         self._closing = True
         with contextlib.suppress(RuntimeError):
             self.loop.call_soon_threadsafe(self.loop.stop)
@@ -64,7 +64,7 @@ async def _farewell() -> None:
 
 
 class Daemons(ThreadPoolExecutor):
-    """What `asyncio.to_thread` takes its threads from. Those of the base class would keep the process from ending."""
+    """The executor of `asyncio.to_thread`, with daemon threads, as others delay the end of the process."""
 
     def __init__(self) -> None:
         super().__init__(max_workers=1)

@@ -18,18 +18,18 @@ from ..errors import ApiError, Forbidden, Unauthorized
 from .asker import Asker
 from .attempt import Attempt
 from .book import Book
-from .protocol import MAX_ENTRIES, Beat, Calls
+from .protocol import MAX_ENTRIES, MAX_WAIT, Beat, Calls
 
 log = logging.getLogger("longhaul.worker")
 
 NEWS = 1.0
-"""News goes out so often at the most, in seconds."""
+"""The least seconds between two heartbeats with news."""
 YOUNG = 1.0
-"""Attempts that end sooner need no heartbeat."""
+"""Seconds within which an attempt needs no heartbeat."""
 PACE = 0.25
-"""Between the beginnings of two long polls."""
+"""The least seconds between the starts of two long polls."""
 NEWS_BODY = 1024 * 1024
-"""So many characters of log go into one heartbeat: few enough even where JSON makes six bytes of each."""
+"""The most characters of log in one heartbeat: few enough even if JSON needs six bytes for each."""
 
 
 class Heartbeat:
@@ -42,7 +42,7 @@ class Heartbeat:
         self._last = -NEWS
 
     async def beat(self) -> None:
-        """For ever: news, and whatever lease is in need."""
+        """Sends news, without end, and extends leases that are due."""
         while True:
             now = monotonic()
             due = [attempt for attempt in self._book.all_held() if self._due(attempt) <= now]
@@ -52,7 +52,7 @@ class Heartbeat:
                 await self._book.bell.wait(self._until(self._due))
 
     async def listen(self) -> None:
-        """For ever: a long poll for those that are no longer young, begun anew when there are more of them."""
+        """Sends long polls, without end, for attempts that are no longer young; each starts anew when more join."""
         while True:
             group = [attempt for attempt in self._book.all_held() if self._joins(attempt) <= monotonic()][:MAX_ENTRIES]
             if group:
@@ -61,7 +61,7 @@ class Heartbeat:
                 await self._book.bell.wait(self._until(self._joins))
 
     async def flush(self, leases: Iterable[str]) -> None:
-        """Tells the last of stages and log, before the result after which nothing is taken any more."""
+        """Sends the last stages and log lines before the result, after which no more are accepted."""
         held = [attempt for lease in leases if (attempt := self._book.held(lease)) is not None]
         while untold := [attempt for attempt in held if attempt.context._has_more_than_progress()]:
             await self._send_news(untold)
@@ -83,7 +83,7 @@ class Heartbeat:
                 raise
 
     async def _refused(self, news: list[tuple[Attempt, dict[str, Any]]], error: ApiError) -> None:
-        """Somebody said what the server does not take. It is left out, so that the others are heard."""
+        """Drops news that the server refuses, so that the rest is delivered."""
         for attempt, told in news:
             entry = {"lease": attempt.lease.id, **told}
             try:
@@ -99,7 +99,7 @@ class Heartbeat:
     async def _listen(self, group: list[Attempt]) -> None:
         began = monotonic()
         span = min(attempt.lease.span for attempt in group)
-        wait = max(PACE, min(attempt.until - began for attempt in group) / 3)
+        wait = min(MAX_WAIT, max(PACE, min(attempt.until - began for attempt in group) / 3))
         entries = [{"lease": attempt.lease.id} for attempt in group]
         call = asyncio.create_task(self._send(entries, wait=wait, span=span))
         more = asyncio.create_task(self._somebody_joins(group))
@@ -132,7 +132,7 @@ class Heartbeat:
             await self._book.bell.wait(_next(map(self._joins, others)))
 
     async def _send(self, entries: list[dict[str, Any]], *, wait: float, span: float) -> bool:
-        """Sends a heartbeat until it is answered; whether it ended anything."""
+        """Sends a heartbeat until it is answered; true if it cancelled or ended a lease."""
         third = span / 3
         request = self._calls.heartbeat(entries, wait=wait, patience=min(LONGEST, max(1.0, third)))
         plan = self._asker.ask(request, lambda answer: Beat.read(answer, len(entries)), longest=third)
@@ -162,12 +162,12 @@ class Heartbeat:
         return False
 
     def _due(self, attempt: Attempt) -> float:
-        """When a heartbeat is needed besides the long polls."""
+        """The moment at which an attempt needs a heartbeat besides the long polls."""
         due = attempt.until - attempt.lease.span * (2 / 3 if attempt.cancelled else 1 / 2)
         return min(due, self._last + NEWS) if attempt.context._has_news() and not attempt.ended else due
 
     def _joins(self, attempt: Attempt) -> float:
-        """When it joins the long polls: never again once cancelled, as they would all end at once."""
+        """The moment at which an attempt joins the long polls: never once cancelled, as that would end each poll."""
         return float("inf") if attempt.cancelled else attempt.since + min(YOUNG, attempt.lease.span / 3)
 
     def _until(self, when: Callable[[Attempt], float]) -> float | None:
@@ -175,6 +175,6 @@ class Heartbeat:
 
 
 def _next(moments: Iterable[float]) -> float | None:
-    """How long until the first of them; `None` if there is none."""
+    """Seconds until the first of the moments; `None` if there is none."""
     first = min(moments, default=float("inf"))
     return None if first == float("inf") else max(0.0, first - monotonic())

@@ -1,4 +1,4 @@
-"""Heartbeats in a process of their own: they go on while a function holds this interpreter."""
+"""Heartbeats from a process of their own, which go on while a function holds this interpreter."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from .book import Book
 
 log = logging.getLogger("longhaul.worker")
 
-# As isolated as can be, then with the modules of this process: which `longhaul` is meant is known.
+# Isolated from the environment and the folder, then given the import path of this process.
 PROGRAM = """
 import json, signal, sys
 # Leases are to live until the worker ends, which is told to end, too.
@@ -31,11 +31,11 @@ main(begin)
 """
 READY = b"ready\n"
 LAST = 1.0
-"""Seconds in which the process ends by itself once nobody speaks to it."""
+"""Seconds that the process may take to end once its input is closed."""
 
 
 class Keeper:
-    """Tells the process which leases to extend. It ends with this one, however that ends."""
+    """The parent's end of that process, which ends together with the parent, however the parent ends."""
 
     def __init__(self, worker: str, asker: Asker, book: Book, connection: dict[str, Any]) -> None:
         # On its standard input, as others can read arguments and environments.
@@ -70,7 +70,7 @@ class Keeper:
             log.error("the process of the heartbeats does not start")
 
     async def run(self) -> None:
-        """For ever: tells what changes, and starts the process again should it end."""
+        """Passes on changes, without end, and starts the process again if it ends."""
         waits = pauses(0.1)
         while True:
             assert self._process is not None
@@ -85,7 +85,7 @@ class Keeper:
             await self.start()
 
     def tell(self, attempts: Iterable[Attempt]) -> None:
-        """Says which leases to extend, before anything else happens: a function may hold the interpreter at once."""
+        """Writes the leases to extend, at once: the next function may hold the interpreter."""
         leases = {attempt.lease.id: attempt.lease.span for attempt in attempts}
         if leases != self._told:
             self._told = leases

@@ -1,4 +1,4 @@
-"""The process of heartbeats: extends the leases that it is told, as long as the worker that tells them lives."""
+"""The heartbeat process: extends the leases it is given as long as its worker lives."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from .protocol import MAX_ENTRIES, Beat, Calls
 log = logging.getLogger("longhaul.worker")
 
 LOOK = 0.5
-"""Seconds between two looks after the parent. A pipe alone does not tell: a child that was forked may hold it."""
+"""Seconds between checks that the parent lives. The pipe is not enough: a forked child may hold it open."""
 
 
 class Leases:
-    """What is to be extended, and when."""
+    """The leases to extend, and when."""
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
@@ -32,7 +32,7 @@ class Leases:
         self._due: dict[str, float] = {}
 
     def hold(self, spans: dict[str, float]) -> None:
-        """These leases, and no others any more."""
+        """Replaces the leases to extend."""
         with self._changed:
             now = monotonic()
             self._due = {lease: self._due.get(lease, now + span / 3) for lease, span in spans.items()}
@@ -40,7 +40,7 @@ class Leases:
             self._changed.notify()
 
     def next(self) -> dict[str, float]:
-        """Waits until one is due; all of them, with their spans, as they go together."""
+        """Waits until a lease is due, and returns all with their spans, as one heartbeat extends them."""
         with self._changed:
             while not self._due or min(self._due.values()) > monotonic():
                 first = min(self._due.values(), default=None)
@@ -50,7 +50,7 @@ class Leases:
             return {lease: self._spans[lease] for lease in self._due}
 
     def lose(self, lease: str) -> None:
-        """One that nobody can extend any more."""
+        """Drops a lease that has ended."""
         with self._changed:
             self._due.pop(lease, None)
 

@@ -1,4 +1,4 @@
-"""What the server leases."""
+"""Leases of attempts."""
 
 from __future__ import annotations
 

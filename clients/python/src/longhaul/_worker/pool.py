@@ -12,7 +12,7 @@ T = TypeVar("T")
 
 
 class Pool:
-    """At most so many threads, started as they are needed.
+    """Up to `size` threads, started as needed.
 
     They are daemons: a function that does not end must not keep its process from ending, as those of the standard
     library's pool do.
@@ -27,7 +27,7 @@ class Pool:
 
     def submit(self, function: Callable[[], T]) -> Future[T]:
         future: Future[T] = Future()
-        # From here on nobody can cancel it: whether a thread ran it is always known.
+        # A running future cannot be cancelled: whether a thread ran it is always known.
         future.set_running_or_notify_cancel()
 
         refused = False
@@ -67,7 +67,7 @@ class Pool:
             self._unfinished -= 1
 
     def close(self) -> None:
-        """Lets threads end that have nothing to do, now or later."""
+        """Ends each thread once it has nothing to do."""
         with self._lock:
             for _ in range(self._threads):
                 self._work.put(None)

@@ -1,4 +1,4 @@
-"""The worker's process: signals that stop it, children that its functions make, and its end."""
+"""The worker's process: the signals that stop it, children of its functions, and its end."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ LEFT_BEHIND = 2.0
 """Seconds that threads and processes which functions left behind may keep an ending process."""
 
 _before: dict[signal.Signals, Any] = {}
-"""What the signals did before this process had a worker that they stop."""
+"""The handlers of the signals before the worker installed its own."""
 
 
 def imports_main_module() -> bool:
-    """Whether this is a child that multiprocessing begins, importing the script that its parent ran.
+    """True in a child of multiprocessing that is importing its parent's script.
 
-    A script without `if __name__ == "__main__"` would be a second worker there, in place of what the child is for.
+    A script without `if __name__ == "__main__"` would run a second worker there, in place of the child's task.
     """
     process = sys.modules.get("multiprocessing.process")
     return process is not None and getattr(process.current_process(), "_inheriting", False)
@@ -34,8 +34,7 @@ def imports_main_module() -> bool:
 
 @contextlib.contextmanager
 def signals(stop: Callable[[], None]) -> Iterator[None]:
-    """SIGTERM and SIGINT call `stop` in this process, where this is the thread that hears them. In children of it they
-    do what they did before."""
+    """Has SIGTERM and SIGINT call `stop`, if this is the main thread. Forked children keep the previous handlers."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -68,7 +67,7 @@ def _restore() -> None:
 
 
 class _Masks(threading.local):
-    """The signals that a thread had blocked before it forks."""
+    """The signals a thread had blocked before it forked."""
 
     old: set[int | signal.Signals] | None = None
 
@@ -77,7 +76,7 @@ _masks = _Masks()
 
 
 def _hold() -> None:
-    # What comes to the child before it is one would be taken by the handler of its parent, and forgotten.
+    # A signal sent to the child in its first moment would be caught by the inherited handler, and dropped.
     if _before:
         _masks.old = signal.pthread_sigmask(signal.SIG_BLOCK, STOPPING)
 
@@ -89,7 +88,7 @@ def _release() -> None:
 
 
 def _restore_child() -> None:
-    # At once, and not with the first signal: a child that computes in C would never come to that.
+    # Not left to the handler: a child that computes in C would never run it.
     _restore()
     _release()
 
@@ -99,7 +98,7 @@ if hasattr(os, "register_at_fork"):
 
 
 def leave_child(error: BaseException | None) -> NoReturn:
-    """Ends a child that a function made with `os.fork` and let return: the rest is its parent's to do."""
+    """Ends a child made with `os.fork` that returned from its function: the rest is its parent's work."""
     code: object = 0
     with contextlib.suppress(BaseException):
         if isinstance(error, SystemExit):
@@ -114,7 +113,7 @@ def leave_child(error: BaseException | None) -> NoReturn:
 
 
 def reap() -> None:
-    """Children that have ended, and that nobody waited for, are zombies until somebody asks for them."""
+    """Reaps children that have ended and that no function waited for; they would stay zombies."""
     multiprocessing = sys.modules.get("multiprocessing")
     if multiprocessing is not None:
         with contextlib.suppress(Exception):
@@ -122,9 +121,9 @@ def reap() -> None:
 
 
 def _end_soon() -> None:
-    """Once the interpreter begins to end, it is not kept for long by what functions left behind.
+    """Limits how long threads and processes that functions left behind delay the end of the interpreter.
 
-    It would wait for threads that are no daemons, for those of executors, and for processes, however long they take.
+    Python waits without limit for threads that are not daemons, for those of executors, and for processes.
     """
     ending = threading.Event()
 
@@ -141,7 +140,7 @@ def _end_soon() -> None:
         os._exit(0)
 
     threading.Thread(target=watch, name="longhaul-end", daemon=True).start()
-    # Before any thread is waited for; the public `atexit` comes behind that.
+    # This runs before any thread is joined; the public `atexit` runs after that.
     register = getattr(threading, "_register_atexit", None)
     if register is not None:
         with contextlib.suppress(RuntimeError):

@@ -11,27 +11,29 @@ from .._http.plan import Answer, Request, duration, encode
 from .lease import Lease
 
 MAX_LEASES = 256
-"""So many one call may ask for."""
+"""The most leases that one call may ask for."""
+MAX_WAIT = 60.0
+"""The longest wait that a call may ask for, in seconds."""
 MAX_ENTRIES = 1024
-"""So many results, and so many leases of a heartbeat, one call may carry."""
+"""The most results of a report, and the most leases of a heartbeat."""
 MAX_OUTPUT = 1024 * 1024
-"""So many bytes an output may have."""
+"""The most bytes of an output."""
 MAX_DEPTH = 61
-"""So many levels an output may have: the server takes bodies of 64, and a report has three around its output."""
+"""The most levels of an output: a body may have 64, of which a report takes three."""
 MAX_ERROR = 256 * 1024
-"""So many bytes the causes and the context of an error may have together."""
+"""The most bytes of an error's causes and context together."""
 MAX_BODY = 7 * 1024 * 1024
-"""So many bytes of results go into one call; the server takes 8 MiB."""
+"""The most bytes of results in one call; the server's limit is 8 MiB."""
 
 
 def new_name(prefix: str) -> str:
-    """A worker's name: never the same again."""
+    """A new, unique worker name."""
     return f"{prefix}-{secrets.token_hex(16)}"
 
 
 @dataclass(frozen=True)
 class Wanted:
-    """What to lease."""
+    """A request for leases."""
 
     queues: tuple[str, ...]
     span: float
@@ -47,7 +49,7 @@ class Wanted:
 
 @dataclass(frozen=True)
 class Result:
-    """What came of an attempt. `kind`: `completed`, `failed` or `released`."""
+    """The result of an attempt. `kind`: `completed`, `failed` or `released`."""
 
     kind: str
     lease: str
@@ -64,7 +66,7 @@ class Result:
 
 @dataclass(frozen=True)
 class Leased:
-    """An answer to whoever asked for work."""
+    """The answer to a request for leases."""
 
     leases: tuple[Lease, ...]
     retry_after: float
@@ -79,14 +81,14 @@ class Leased:
 
 @dataclass(frozen=True)
 class Recorded:
-    """An answer to a report: what became of each result, in the order of the report, and what was leased."""
+    """The answer to a report: the verdict on each result, in order, and new leases."""
 
     results: tuple[Mapping[str, Any], ...]
     leased: Leased
 
     @staticmethod
     def read(answer: Answer, reported: int) -> Recorded:
-        """Of a report of so many results."""
+        """Reads the answer to a report of `reported` results."""
         return Recorded(tuple(_objects(answer.object(), "results", reported)), Leased.read(answer))
 
 
@@ -107,7 +109,7 @@ class Calls:
         return Request.of_json("POST", "/v1/workers/heartbeat", body, wait=wait, patience=patience, repeatable=True)
 
     def report(self, results: Sequence[Result], wanted: Wanted | None) -> Request:
-        """What is finished, and what to lease next. One without successes is a call of its own name."""
+        """A report of results, with a request for more leases. Without successes it is a call to `fail`."""
         body: dict[str, Any] = {"worker": self.worker}
         for result in in_order(results):
             body.setdefault(result.kind, []).append(result.to_json())
@@ -117,23 +119,23 @@ class Calls:
 
 
 def in_order(results: Iterable[Result]) -> list[Result]:
-    """As the answer has them."""
+    """The results in the order in which the answer lists them."""
     return sorted(results, key=lambda result: ("completed", "failed", "released").index(result.kind))
 
 
 @dataclass(frozen=True)
 class Beat:
-    """An answer to a heartbeat about one lease. `state`: `live`, `cancelled` or `lost`."""
+    """The answer to a heartbeat, for one lease. `state`: `live`, `cancelled` or `lost`."""
 
     lease: str
     state: str
     span: float | None
     refusal: str | None = None
-    """Why what was told of this lease is not taken."""
+    """The reason why the news of this lease was refused, if it was."""
 
     @staticmethod
     def read(answer: Answer, asked: int) -> list[Beat]:
-        """Of a heartbeat for so many leases."""
+        """Reads the answer to a heartbeat for `asked` leases."""
         return [Beat.from_json(one) for one in _objects(answer.object(), "leases", asked)]
 
     @staticmethod
@@ -148,12 +150,12 @@ class Beat:
 def _list(body: Mapping[str, Any], name: str) -> list[Any]:
     found = body[name]
     if not isinstance(found, list):
-        raise TypeError(f"{name} is no list")
+        raise TypeError(f"{name} is not a list")
     return found
 
 
 def _objects(body: Mapping[str, Any], name: str, count: int) -> list[dict[str, Any]]:
     found = _list(body, name)
     if len(found) != count or not all(isinstance(one, dict) for one in found):
-        raise TypeError(f"{name} is no list of {count} objects")
+        raise TypeError(f"{name} is not a list of {count} objects")
     return found

@@ -19,7 +19,7 @@ from .protocol import MAX_BODY, MAX_ENTRIES, Calls, Leased, Recorded, Result, Wa
 log = logging.getLogger("longhaul.worker")
 
 TOGETHER = 0.003
-"""What ends within so many seconds is reported together, if anything still runs."""
+"""Results within this many seconds are reported together while other attempts run."""
 
 
 class Reporter:
@@ -51,7 +51,7 @@ class Reporter:
         self._book.bell.ring()
 
     def close(self) -> None:
-        """Nothing more comes: `run` ends once all is told."""
+        """Ends `run` once everything is reported."""
         self._closed = True
         self._book.bell.ring()
 
@@ -123,11 +123,11 @@ class Reporter:
             self._replace(result, 413, message)
             return
         if status != 200:
-            log.warning("the result of %s counts no more: %s", result.lease, message)
+            log.warning("the result of %s is no longer accepted: %s", result.lease, message)
         self._book.settle(result.lease)
 
     def _replace(self, result: Result, status: int, message: str) -> None:
-        """Says less, where the server does not take what was said."""
+        """Reports a minimal failure in place of a result that the server refused."""
         log.error("the server refused a result of %s (%s): %s", result.lease, status, message)
         code = "OUTPUT_TOO_LARGE" if status == 413 else "REPORT_REFUSED"
         instead = failure(result.lease, code, message or "the server refused the result", retryable=False)

@@ -1,21 +1,23 @@
 //! Judges the answer: its status, its body, and what becomes the output.
 
-use std::time::Duration;
+use std::borrow::Cow;
+use std::time::{Duration, SystemTime};
 
 use longhaul_model::expr::visible;
 use longhaul_model::workflow::HttpTemplate;
-use longhaul_model::{Failure, Fault, Launch, weight};
+use longhaul_model::{Env, Failure, Fault, Launch, weight};
 use longhaul_store::Room;
-use reqwest::header::{CONTENT_TYPE, HeaderMap, LOCATION};
+use reqwest::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, LOCATION, RETRY_AFTER};
 use reqwest::{Response, StatusCode};
 use serde_json::{Map, Value, json};
 
 use super::super::{bad_expression, json_of, may_pass, not_done, refuse};
+use super::decode::{self, Undecoded};
 use super::failure;
 use crate::logs::Log;
 
 /// The largest body that is read, in bytes.
-const LARGEST_BODY: usize = 10 * 1024 * 1024;
+pub(super) const LARGEST_BODY: usize = 10 * 1024 * 1024;
 /// Maximum memory in bytes that the values of a body may take.
 const LARGEST_VALUES: usize = 64 << 20;
 /// Bytes that are read without reserving room among all answers.
@@ -39,9 +41,21 @@ pub(super) async fn judge(
     if !template.expect.iter().any(|range| (range.from..=range.to).contains(&code)) {
         return Err(unexpected(what, response, log).await);
     }
-    let bytes = read(what, &mut response, &mut room).await?;
+    let packed = read(what, &mut response, &mut room).await?;
+    let undecoded = |e: Undecoded| match e {
+        Undecoded::TooLarge => {
+            too_large(what, &format!("the answer is larger than {LARGEST_BODY} bytes (10 MiB)"))
+        }
+        Undecoded::Unreadable(reason) => unreadable(what, &reason),
+    };
+    let packed_length = packed.len();
+    let bytes = decode::unpacked(response.headers(), packed).map_err(undecoded)?;
+    if bytes.len() > packed_length.max(SMALL) {
+        room.reach(bytes.len()).await;
+    }
+    let text = decode::text(response.headers(), &bytes).map_err(undecoded)?;
     if is_json(response.headers()) {
-        let values = weight::of_text(&bytes);
+        let values = weight::of_text(text.as_bytes());
         if values > LARGEST_VALUES {
             return Err(too_large(what, "the values of the answer take more than 64 MiB of memory"));
         }
@@ -49,7 +63,7 @@ pub(super) async fn judge(
             room.reach(bytes.len() + values).await;
         }
     }
-    let body = parse(response.headers(), bytes)?;
+    let body = parse(response.headers(), text)?;
     let Some(output) = &template.output else { return Ok(body.filter(|body| !body.is_null())) };
     let headers = headers(response.headers());
     let scope = launch
@@ -58,6 +72,13 @@ pub(super) async fn judge(
         .with("headers", visible(&headers))
         .with("body", visible(&body.unwrap_or_default()));
     output.value(&scope).map(Some).map_err(|e| bad_expression("output", &e))
+}
+
+/// Bytes that are no text would be stored as garble.
+fn unreadable(what: &str, reason: &str) -> Failure {
+    refuse(Fault::new("HTTP_BODY", format!("{what}: the answer cannot be read as a text: {reason}")).remedy(
+        "Ask for another form with the header `Accept` or `Accept-Encoding`, or let a `command` fetch it",
+    ))
 }
 
 fn too_large(what: &str, how: &str) -> Failure {
@@ -100,20 +121,16 @@ fn is_json(headers: &HeaderMap) -> bool {
 
 /// JSON where the answer says so and it is, else a text; `None` without a body. A service that mislabels its text
 /// has done its work all the same, so that is no failure.
-fn parse(headers: &HeaderMap, bytes: Vec<u8>) -> Result<Option<Value>, Failure> {
-    if bytes.is_empty() {
+fn parse(headers: &HeaderMap, text: Cow<'_, str>) -> Result<Option<Value>, Failure> {
+    if text.is_empty() {
         return Ok(None);
     }
     if is_json(headers)
-        && let Some(json) = json_of(&bytes)?
+        && let Some(json) = json_of(text.as_bytes())?
     {
         return Ok(Some(json));
     }
-    Ok(Some(Value::String(text(bytes))))
-}
-
-fn text(bytes: Vec<u8>) -> String {
-    String::from_utf8(bytes).unwrap_or_else(|e| String::from_utf8_lossy(e.as_bytes()).into_owned())
+    Ok(Some(Value::String(text.into_owned())))
 }
 
 /// By lower-case name; one that comes several times is joined with commas.
@@ -131,6 +148,9 @@ async fn unexpected(what: &str, mut response: Response, log: &Log) -> Failure {
     let status = response.status();
     let mut fault = Fault::new("HTTP_STATUS", format!("{what} answered {status}"));
     fault = fault.argument(status.as_str()).with("status", status.as_u16());
+    if let Some(pause) = retry_after(response.headers()) {
+        fault = fault.with(Fault::RETRY_AFTER, u64::try_from(pause.as_millis()).unwrap_or(u64::MAX));
+    }
     if let Some(quote) = quote(&mut response, log).await {
         fault = fault.cause("HTTP_RESPONSE", quote);
     }
@@ -172,6 +192,19 @@ async fn unexpected(what: &str, mut response: Response, log: &Log) -> Failure {
     }
 }
 
+/// When the service asks to come back: seconds, or an instant.
+fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
+    match text.parse() {
+        Ok(seconds) => Some(Duration::from_secs(seconds)),
+        Err(_) => {
+            let at = httpdate::parse_http_date(text).ok()?.duration_since(SystemTime::UNIX_EPOCH).ok()?;
+            let now = u64::try_from(Env::real().wall().0).ok()?;
+            at.checked_sub(Duration::from_millis(now))
+        }
+    }
+}
+
 /// The beginning of a body, if it comes soon.
 async fn quote(response: &mut Response, log: &Log) -> Option<String> {
     let mut bytes = Vec::new();
@@ -185,7 +218,12 @@ async fn quote(response: &mut Response, log: &Log) -> Option<String> {
     };
     // What had come by the end of the time is quoted too.
     let _ = tokio::time::timeout(QUOTE_LIMIT, reading).await;
-    let quote: String = log.clean(text(bytes)).chars().take(QUOTED).collect();
+    let packed = response.headers().contains_key(CONTENT_ENCODING);
+    // Of a body that was cut, the last character may be.
+    let decoded =
+        if packed { None } else { decode::text(response.headers(), &bytes).ok().map(Cow::into_owned) };
+    let text = decoded.or_else(|| (!packed).then(|| String::from_utf8_lossy(&bytes).into_owned()))?;
+    let quote: String = log.clean(text).chars().take(QUOTED).collect();
     let quote = quote.trim();
     (!quote.is_empty()).then(|| quote.to_owned())
 }

@@ -5,7 +5,7 @@ use std::error::Error;
 use longhaul_model::{Failure, Fault};
 
 use super::super::{may_pass, refuse};
-use super::CONNECT_LIMIT;
+use super::clients::CONNECT_LIMIT;
 use crate::egress::Denied;
 
 /// A request that was not sent.
@@ -36,6 +36,9 @@ pub(super) fn broken(what: &str, error: reqwest::Error) -> Failure {
     if error.is_builder() {
         return refuse(Fault::new("HTTP_REQUEST", format!("{what} could not be made: {reason}")));
     }
+    if let Some(why) = distrusted(&error) {
+        return refuse(untrusted(what, why));
+    }
     if error.is_connect() {
         let fault = if error.is_timeout() {
             let limit = CONNECT_LIMIT.as_secs();
@@ -57,6 +60,50 @@ pub(super) fn broken(what: &str, error: reqwest::Error) -> Failure {
         .remedy("Look whether the service did what it was asked, then retry")
     };
     Failure::Unknown { fault }
+}
+
+/// What is wrong with the certificate of the service, if that is why there is no connection.
+fn distrusted<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a rustls::Error> {
+    if let Some(found) = error.downcast_ref() {
+        return Some(found).filter(|found| {
+            matches!(found, rustls::Error::InvalidCertificate(_) | rustls::Error::NoCertificatesPresented)
+        });
+    }
+    // What an I/O error was made of is not among its sources.
+    let inner = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
+    let inner = inner.and_then(|inner| distrusted(inner as &(dyn Error + 'static)));
+    inner.or_else(|| error.source().and_then(distrusted))
+}
+
+fn untrusted(what: &str, why: &rustls::Error) -> Fault {
+    use rustls::CertificateError::{
+        Expired, ExpiredContext, NotValidForName, NotValidForNameContext, UnknownIssuer,
+    };
+    let (reason, remedy) = match why {
+        rustls::Error::InvalidCertificate(UnknownIssuer) => (
+            "it is self-signed, or signed by an authority that this server does not trust".to_owned(),
+            "Write the authority's certificate, or the self-signed one itself, to a PEM file, and name that in the \
+             server's configuration as `actions.http.ca_file`",
+        ),
+        rustls::Error::InvalidCertificate(Expired | ExpiredContext { .. }) => {
+            ("it has expired".to_owned(), "Renew the certificate of the service")
+        }
+        rustls::Error::InvalidCertificate(NotValidForName | NotValidForNameContext { .. }) => (
+            "it is for another name".to_owned(),
+            "Write the name that the certificate has in `url`, or give the service one for this name",
+        ),
+        rustls::Error::InvalidCertificate(other) if other.to_string().contains("CaUsedAsEndEntity") => (
+            "it is self-signed as an authority's (CA:TRUE), which is not for services".to_owned(),
+            "Make it anew with `openssl req -x509 -addext basicConstraints=critical,CA:FALSE …`, or have an authority \
+             sign one",
+        ),
+        other => (other.to_string(), "Give the service a certificate that this server can check"),
+    };
+    Fault::new(
+        "HTTP_CERTIFICATE",
+        format!("{what} was not sent: the certificate of the service cannot be trusted: {reason}"),
+    )
+    .remedy(remedy)
 }
 
 fn find_denied<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a Denied> {

@@ -10,6 +10,7 @@ use std::collections::HashMap;
 
 use serde_json::Value;
 
+use super::binding;
 use super::check::{self, Problem, Problems};
 use super::definition::Definition;
 use super::graph;
@@ -98,6 +99,7 @@ impl Workflow {
             let hint = || Some("such as `POST /v1/hosts` or `PATCH /v1/hosts/{hostId}`".to_owned());
             Route::parse(text).map_err(|e| problems.error("/route".into(), e.to_string(), hint())).ok()
         });
+        binding::check(&definition, route.as_ref(), &schema_text, &mut problems);
         let needs = graph::needs(&definition.sub_tasks, &mut problems);
         let mut compiler = Compiler {
             definition: &definition,

@@ -34,6 +34,9 @@ pub struct Definition {
     /// A request such as `PATCH /v1/system/ceip` that starts a task with its body as input.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub route: Option<String>,
+    /// The member of the input that a body of the route takes if it is no object.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub body: Option<String>,
     /// The operation on credentials that a task of it carries out, started by `PATCH /v1/credentials`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub credentials: Option<Operation>,

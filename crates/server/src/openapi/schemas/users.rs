@@ -12,6 +12,8 @@ pub(super) fn add(add: &mut impl FnMut(&str, Value)) {
     let uuid = json!({ "type": "string", "format": "uuid", "description": "The id of a refresh token" });
     add("RefreshTokenId", uuid);
     add("AccessToken", text("An access token"));
+    add("Session", session());
+    add("PageOfSession", page("Session"));
     add("User", user());
     add("PageOfUser", page("User"));
     add("ApiKey", api_key());
@@ -115,6 +117,20 @@ fn token_pair() -> Value {
     object(
         &["accessToken", "refreshToken"],
         json!({ "accessToken": text("For requests"), "refreshToken": refresh }),
+    )
+}
+
+fn session() -> Value {
+    object(
+        &["id", "user", "kind", "creationTimestamp", "expirationTimestamp", "current"],
+        json!({
+            "id": { "type": "string", "pattern": "^[0-9a-f]{32}$", "description": "Its public identity, which gives no access" },
+            "user": text("Whose it is"), "kind": kind(&["USER", "SERVICE", "EXTERNAL"]), "role": role(),
+            "login": { "type": "string", "enum": ["PASSWORD", "API_KEY", "ID_TOKEN"], "description": "The credential that it began with" },
+            "from": text("The address where the login came from"),
+            "creationTimestamp": instant("When it began"), "expirationTimestamp": instant("When it ends by itself"),
+            "current": { "type": "boolean", "description": "Whether this call was made with it" },
+        }),
     )
 }
 

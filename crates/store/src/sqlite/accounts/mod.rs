@@ -10,9 +10,10 @@ use longhaul_model::Timestamp;
 use super::need::Need;
 use super::writer::Writer;
 use super::{Sqlite, audit as notes};
-use crate::accounts::{Accounts, RefreshToken, User, UserChange, Users};
+use crate::accounts::{Accounts, User, UserChange, Users};
 use crate::audit::Audit;
 use crate::error::StoreError;
+use crate::session::{RefreshToken, SessionId, SessionPage, SessionQuery};
 
 #[async_trait]
 impl Accounts for Sqlite {
@@ -62,6 +63,14 @@ impl Accounts for Sqlite {
 
     fn refresh_token(&self, hash: &[u8; 32]) -> Result<Option<RefreshToken>, StoreError> {
         self.readers.with(|connection| sessions::find(connection, hash))
+    }
+
+    fn session(&self, id: SessionId) -> Result<Option<RefreshToken>, StoreError> {
+        self.readers.with(|connection| sessions::session(connection, id))
+    }
+
+    fn sessions(&self, query: &SessionQuery) -> Result<SessionPage, StoreError> {
+        self.readers.snapshot(|connection| sessions::page(connection, query))
     }
 
     async fn revoke_refresh_token(&self, hash: [u8; 32], audit: Option<Audit>) -> Result<bool, StoreError> {

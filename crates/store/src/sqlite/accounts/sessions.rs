@@ -1,34 +1,38 @@
 //! Refresh tokens.
 
 use longhaul_model::Timestamp;
-use rusqlite::{Connection, OptionalExtension, Row, params};
+use rusqlite::types::Value;
+use rusqlite::{Connection, OptionalExtension, Row, params, params_from_iter};
 
+use super::super::lenient;
 use super::super::rows::sql;
 use super::users;
-use crate::accounts::{Basis, RefreshToken};
 use crate::error::StoreError;
+use crate::session::{Basis, RefreshToken, SessionId, SessionPage, SessionQuery, Whose};
+
+const COLUMNS: &str = "hash, user, epoch, role, issuer, granted, means, origin, created_at, expires_at";
 
 pub(super) fn put(connection: &Connection, token: &RefreshToken) -> Result<(), StoreError> {
-    let (epoch, role) = match &token.basis {
-        Basis::Account { epoch } => {
-            let current = users::standing(connection, &token.user)?;
-            if current != Some((*epoch, false)) {
-                return Err(StoreError::NotFound);
-            }
-            (Some(*epoch), None)
-        }
-        Basis::External { role } => (None, Some(role)),
-    };
+    if let Basis::Account { epoch } = token.basis
+        && users::standing(connection, &token.user)? != Some((epoch, false))
+    {
+        return Err(StoreError::NotFound);
+    }
+    let (epoch, role, issuer, granted) = token.basis.columns();
     connection
-        .prepare_cached(
-            "INSERT INTO refresh_tokens (hash, user, epoch, role, created_at, expires_at) VALUES (?, ?, ?, ?, ?, ?)",
-        )
+        .prepare_cached(&format!(
+            "INSERT INTO refresh_tokens ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+        ))
         .and_then(|mut s| {
             s.execute(params![
                 &token.hash[..],
                 token.user,
                 epoch,
                 role,
+                issuer,
+                granted,
+                token.means,
+                token.origin,
                 token.created_at.0,
                 token.expires_at.0
             ])
@@ -38,25 +42,78 @@ pub(super) fn put(connection: &Connection, token: &RefreshToken) -> Result<(), S
 }
 
 pub(super) fn find(connection: &Connection, hash: &[u8; 32]) -> Result<Option<RefreshToken>, StoreError> {
+    within(connection, (*hash, *hash))
+}
+
+pub(super) fn session(connection: &Connection, id: SessionId) -> Result<Option<RefreshToken>, StoreError> {
+    within(connection, id.range())
+}
+
+/// The first token with a digest in a range.
+fn within(
+    connection: &Connection,
+    (least, greatest): ([u8; 32], [u8; 32]),
+) -> Result<Option<RefreshToken>, StoreError> {
     let found = connection
-        .prepare_cached("SELECT user, epoch, role, created_at, expires_at FROM refresh_tokens WHERE hash = ?")
-        .and_then(|mut s| s.query_row([&hash[..]], |row| read(row, *hash)).optional())
+        .prepare_cached(&format!("SELECT {COLUMNS} FROM refresh_tokens WHERE hash BETWEEN ? AND ? LIMIT 1"))
+        .and_then(|mut s| s.query_row([&least[..], &greatest[..]], read).optional())
         .map_err(sql)?;
     found.transpose()
 }
 
-fn read(row: &Row, hash: [u8; 32]) -> rusqlite::Result<Result<RefreshToken, StoreError>> {
-    let basis = match (row.get(1)?, row.get(2)?) {
-        (Some(epoch), None) => Basis::Account { epoch },
-        (None, Some(role)) => Basis::External { role },
-        _ => return Ok(Err(StoreError::Corrupt("a refresh token rests on nothing".to_owned()))),
+/// A page, newest first; a row that cannot be read is passed over.
+pub(super) fn page(connection: &Connection, query: &SessionQuery) -> Result<SessionPage, StoreError> {
+    let (filter, whose): (&str, Option<String>) = match &query.whose {
+        Whose::Anybody => ("", None),
+        Whose::Named(name) => (" AND user = ?", Some(name.clone())),
+        // The first comparison finds the index.
+        Whose::Of { name, external: false } => {
+            (" AND user = ?2 AND user = ?2 COLLATE BINARY AND epoch IS NOT NULL", Some(name.clone()))
+        }
+        Whose::Of { name, external: true } => {
+            (" AND user = ?2 AND user = ?2 COLLATE BINARY AND epoch IS NULL", Some(name.clone()))
+        }
+    };
+    let mut values = vec![Value::Integer(query.now.0)];
+    values.extend(whose.map(Value::Text));
+    let total: i64 = connection
+        .prepare_cached(&format!("SELECT count(*) FROM refresh_tokens WHERE expires_at > ?1{filter}"))
+        .and_then(|mut s| s.query_row(params_from_iter(&values), |row| row.get(0)))
+        .map_err(sql)?;
+    values.push(Value::Integer(query.limit.into()));
+    values.push(Value::Integer(i64::try_from(query.offset).unwrap_or(i64::MAX)));
+    let text = format!(
+        "SELECT {COLUMNS} FROM refresh_tokens WHERE expires_at > ?1{filter}
+         ORDER BY created_at DESC, hash LIMIT ? OFFSET ?"
+    );
+    let mut statement = connection.prepare_cached(&text).map_err(sql)?;
+    let rows = statement.query_map(params_from_iter(&values), read).map_err(sql)?;
+    let mut sessions = Vec::new();
+    for row in rows {
+        match row {
+            Ok(Err(StoreError::Corrupt(error))) => {
+                tracing::error!(table = "refresh_tokens", error, "a row cannot be read and is passed over");
+            }
+            Ok(token) => sessions.push(token?),
+            Err(e) => sessions.extend(lenient::whole("refresh_tokens", Err(e)).transpose()?),
+        }
+    }
+    Ok(SessionPage { sessions, total: total.unsigned_abs() })
+}
+
+fn read(row: &Row) -> rusqlite::Result<Result<RefreshToken, StoreError>> {
+    let basis = match Basis::read((row.get(2)?, row.get(3)?, row.get(4)?, row.get(5)?)) {
+        Ok(basis) => basis,
+        Err(why) => return Ok(Err(StoreError::Corrupt(why))),
     };
     Ok(Ok(RefreshToken {
-        hash,
-        user: row.get(0)?,
+        hash: row.get(0)?,
+        user: row.get(1)?,
         basis,
-        created_at: Timestamp(row.get(3)?),
-        expires_at: Timestamp(row.get(4)?),
+        means: row.get(6)?,
+        origin: row.get(7)?,
+        created_at: Timestamp(row.get(8)?),
+        expires_at: Timestamp(row.get(9)?),
     }))
 }
 

@@ -1,0 +1,97 @@
+//! Which sessions last, in memory: every request with an access token asks. What is ended here is refused from then on; what another node
+//! ended, once the look at the store is repeated.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use longhaul_model::Env;
+use longhaul_store::{Accounts, RefreshToken, SessionId, StoreError};
+use parking_lot::RwLock;
+
+/// A look at the store counts for so long, in milliseconds.
+const FRESH: u64 = 2000;
+/// Sessions remembered; beyond, all are forgotten and looked up again.
+const REMEMBERED: usize = 65_536;
+
+/// A session, as far as this node knows.
+#[derive(Clone)]
+enum Known {
+    Lasting(Arc<Lasting>),
+    /// It never comes back: identities are random.
+    Over,
+}
+
+struct Lasting {
+    token: Arc<RefreshToken>,
+    looked_at: AtomicI64,
+}
+
+/// The sessions that requests came with lately.
+pub(crate) struct Live {
+    accounts: Arc<dyn Accounts>,
+    env: Env,
+    known: RwLock<HashMap<SessionId, Known>>,
+}
+
+impl Live {
+    pub(crate) fn new(accounts: Arc<dyn Accounts>, env: Env) -> Self {
+        Live { accounts, env, known: RwLock::default() }
+    }
+
+    /// The refresh token of a session; `None` once the session was ended. It may be over by time: see `expires_at`.
+    pub(crate) fn find(&self, id: SessionId) -> Result<Option<Arc<RefreshToken>>, StoreError> {
+        let known = self.known.read().get(&id).cloned();
+        match known {
+            Some(Known::Over) => Ok(None),
+            Some(Known::Lasting(known)) => {
+                let now = self.env.now().0;
+                if now.abs_diff(known.looked_at.load(Ordering::Relaxed)) < FRESH {
+                    return Ok(Some(known.token.clone()));
+                }
+                // Others go on with what is known meanwhile.
+                known.looked_at.store(now, Ordering::Relaxed);
+                match self.accounts.session(id) {
+                    Ok(found) => Ok(self.learn(id, found)),
+                    Err(e) => {
+                        tracing::warn!(error = %e, "the sessions cannot be read; those known go on");
+                        Ok(Some(known.token.clone()))
+                    }
+                }
+            }
+            None => Ok(self.learn(id, self.accounts.session(id)?)),
+        }
+    }
+
+    /// Takes note of what the store has.
+    pub(crate) fn learn(&self, id: SessionId, found: Option<RefreshToken>) -> Option<Arc<RefreshToken>> {
+        let mut all = self.known.write();
+        if all.len() >= REMEMBERED {
+            all.clear();
+        }
+        // A look that began before the end may be answered after it.
+        if matches!(all.get(&id), Some(Known::Over)) {
+            return None;
+        }
+        let token = found.map(Arc::new);
+        let known = token.clone().map_or(Known::Over, |token| {
+            let looked_at = AtomicI64::new(self.env.now().0);
+            Known::Lasting(Arc::new(Lasting { token, looked_at }))
+        });
+        all.insert(id, known);
+        token
+    }
+
+    /// Takes note that a session was ended here.
+    pub(crate) fn ended(&self, id: SessionId) {
+        self.known.write().insert(id, Known::Over);
+    }
+
+    /// Forgets the sessions that are over by time; the others are looked up when they are needed.
+    pub(crate) fn tidy(&self) {
+        let now = self.env.now();
+        self.known
+            .write()
+            .retain(|_, known| matches!(known, Known::Lasting(lasting) if lasting.token.expires_at > now));
+    }
+}

@@ -1,0 +1,48 @@
+//! Sessions: who is logged in.
+
+use reqwest::Method;
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::error::ClientError;
+use crate::http::{Call, Client};
+
+/// A session, as far as a client can read it.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct SessionBody {
+    /// Its public identity.
+    pub id: String,
+    /// Whose it is.
+    pub user: String,
+    /// What its owner is.
+    pub kind: String,
+    /// What its owner may do.
+    pub role: Option<String>,
+    /// The kind of credential that it began with.
+    pub login: Option<String>,
+    /// The address where the login came from.
+    pub from: Option<String>,
+    /// When it began.
+    pub creation_timestamp: String,
+    /// When it ends by itself.
+    pub expiration_timestamp: String,
+    /// Whether this call was made with it.
+    pub current: bool,
+}
+
+impl Client {
+    /// `GET /v1/sessions`, a page: one's own, or for an administrator everybody's or those of an account.
+    pub async fn list_sessions(&self, user: Option<&str>, page: Option<u32>) -> Result<Value, ClientError> {
+        let call = Call::new(Method::GET, &["v1", "sessions"])
+            .query("user", user.map(str::to_owned))
+            .query("pageNumber", page.map(|n| n.to_string()))
+            .query("pageSize", Some("100".to_owned()));
+        self.json(call).await
+    }
+
+    /// `DELETE /v1/sessions/{id}`.
+    pub async fn end_session(&self, id: &str) -> Result<(), ClientError> {
+        self.send(Call::new(Method::DELETE, &["v1", "sessions", id])).await.map(|_| ())
+    }
+}
