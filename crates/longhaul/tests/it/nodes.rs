@@ -234,6 +234,38 @@ fn nodes_with_other_workflow_files_say_so() {
     }
 }
 
+/// A copy of a database beside the original runs nothing until told that the original is gone.
+#[test]
+fn a_copied_database_starts_paused() {
+    let site = Site::new();
+    let first = site.node("a");
+    first.active();
+    let done = first.start_task("done", "1ms");
+    first.succeeds(&done);
+    drop(first);
+    let begun = Instant::now();
+    while site.cluster.sql("postgres", "CREATE DATABASE copy TEMPLATE tasks").is_err() {
+        assert!(begun.elapsed() < PATIENCE, "somebody is connected");
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    let copy = Site { url: site.cluster.url("copy"), ..site };
+    let keys = copy.home.path().join("keys.json");
+    let start = |more: &[&str]| {
+        let shipped = shipped();
+        let all = [&["--log-level", "error", "--workflows", &shipped], more].concat();
+        copy.start_with("b", keys.clone(), Stdio::inherit(), &all)
+    };
+    let new = ["task", "start", "enable-ceip", "-i", "status=ENABLE", "-i", "pace=1ms"];
+    let paused = start(&[]);
+    paused.active();
+    paused.succeeds(&done);
+    assert!(paused.run(&new).code(5).err.contains("SERVER_PAUSED"));
+    drop(paused);
+    let moved = start(&["--moved"]);
+    moved.active();
+    moved.run(&new).code(0);
+}
+
 /// Who stops in order hands over what it has, in a moment. All have the same keys.
 #[test]
 fn node_that_stops_hands_over() {

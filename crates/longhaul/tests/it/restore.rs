@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 
 use tempfile::TempDir;
 
-use super::support::{PASSWORD, Server, shipped, shipped_server};
+use super::support::{Done, PASSWORD, Server, longhaul, shipped, shipped_server};
 
 const PAGE: &str = include_str!("../../../../docs/restore.md");
 
@@ -139,4 +139,94 @@ fn a_copy_without_its_keys_is_warned_of_once() {
     let said = start(&log);
     assert!(said.contains("a copy that was restored without its keys.json"), "{said}");
     assert!(!start(&log).contains("restored without"), "said once, when the keys are made");
+}
+
+/// A directory that was copied as a whole, with its keys, is no original: it starts paused until told otherwise.
+#[test]
+fn a_copied_directory_starts_paused() {
+    let (data, server) = shipped_server();
+    let id = server.task(&["enable-ceip", "-i", "status=ENABLE", "-i", "pace=1ms"]);
+    server.until(&id, "Successful");
+    server.stop();
+    let copied = TempDir::new().expect("a directory");
+    for name in ["longhaul.db", "keys.json"] {
+        std::fs::copy(data.path().join(name), copied.path().join(name)).expect("copied");
+    }
+    let start = |folder: &Path, more: &[&str]| {
+        Server::start(folder, "127.0.0.1:0", &[&["--log-level", "error"], more].concat())
+    };
+    let new = ["task", "start", "enable-ceip", "-i", "status=ENABLE", "-i", "pace=1ms"];
+    for (folder, more, code) in [
+        (copied.path(), &[][..], 5),
+        (copied.path(), &[], 5),
+        (copied.path(), &["--moved"], 0),
+        (copied.path(), &[], 0),
+        (data.path(), &[], 0),
+    ] {
+        let server = start(folder, more);
+        assert_eq!(server.run(&["task", "get", &id, "-o", "json"]).code(0).json()["status"], "Successful");
+        server.run(&new).code(code);
+        server.stop();
+    }
+    // The same place under another name, as a volume that is mounted elsewhere.
+    let elsewhere = TempDir::new().expect("a directory");
+    let moved = elsewhere.path().join("moved");
+    std::fs::rename(data.path(), &moved).expect("renamed");
+    let server = start(&moved, &[]);
+    server.run(&new).code(0);
+    server.stop();
+}
+
+/// Keys without a database, or with one of other keys, mean that something is not where it should be.
+#[test]
+fn keys_without_their_database_are_refused() {
+    let (data, server) = shipped_server();
+    server.stop();
+    let refused = |folder: &Path, more: &[&str]| {
+        let mut command = longhaul();
+        command.args(["serve", "--listen", "127.0.0.1:0", "--data-dir"]).arg(folder).args(more);
+        Done::from(command.output().expect("the binary runs")).code(1).err
+    };
+    let place = TempDir::new().expect("a directory");
+    std::fs::copy(data.path().join("keys.json"), place.path().join("keys.json")).expect("copied");
+    let why = refused(place.path(), &[]);
+    assert!(why.contains("no database in") && why.contains("longhaul restore"), "{why}");
+    assert!(!place.path().join("longhaul.db").exists(), "nothing was made");
+    std::fs::write(place.path().join("longhaul.db"), b"").expect("an empty file");
+    assert!(refused(place.path(), &[]).contains("no database in"));
+    Server::start(place.path(), "127.0.0.1:0", &["--new-store", "--log-level", "error"]).stop();
+    Server::start(place.path(), "127.0.0.1:0", &["--log-level", "error"]).stop();
+
+    let other = TempDir::new().expect("a directory");
+    Server::start(other.path(), "127.0.0.1:0", &["--log-level", "error"]).stop();
+    let keys = other.path().join("keys.json");
+    let why = refused(place.path(), &["--key-file", keys.to_str().expect("a path")]);
+    assert!(why.contains("other keys"), "{why}");
+}
+
+/// `backup --with-keys`, and what it made is all that a restore needs.
+#[test]
+fn keys_travel_with_a_backup_behind_a_passphrase() {
+    let (data, server) = shipped_server();
+    let place = TempDir::new().expect("a directory");
+    let file = place.path().join("b.db");
+    let file = file.to_str().expect("a path");
+    let with = |phrase: &str, arguments: &[&str]| {
+        let mut command = longhaul();
+        command.args(arguments).env("LONGHAUL_BACKUP_PASSPHRASE", phrase);
+        Done::from(command.output().expect("the binary runs"))
+    };
+    let from = data.path().to_str().expect("a path");
+    with("correct horse", &["backup", "--with-keys", "--data-dir", from, file]).code(0);
+    server.stop();
+    let kept = std::fs::read_to_string(format!("{file}.keys")).expect("keys");
+    assert!(!kept.contains("secret") && !kept.contains("signing"), "{kept}");
+    let target = place.path().join("restored");
+    let to = target.to_str().expect("a path");
+    let wrong = with("wrong", &["restore", file, "--data-dir", to]).code(1).err;
+    assert!(wrong.contains("passphrase") && !target.exists(), "{wrong}");
+    with("correct horse", &["restore", file, "--data-dir", to]).code(0);
+    let keys = |folder: &Path| std::fs::read(folder.join("keys.json")).expect("keys");
+    assert_eq!(keys(&target), keys(data.path()));
+    Server::start(&target, "127.0.0.1:0", &["--moved", "--log-level", "error"]).stop();
 }
