@@ -99,9 +99,6 @@ impl Workflow {
             Route::parse(text).map_err(|e| problems.error("/route".into(), e.to_string(), hint())).ok()
         });
         let needs = graph::needs(&definition.sub_tasks, &mut problems);
-        if problems.any_error() {
-            return Err(problems.0);
-        }
         let mut compiler = Compiler {
             definition: &definition,
             input: check::declared(&schema_text),
