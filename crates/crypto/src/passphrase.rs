@@ -102,7 +102,6 @@ fn key(
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "a test that cannot go on fails, and says why")]
 mod tests {
     use super::*;
 

@@ -7,13 +7,12 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use nix::fcntl::{Flock, FlockArg};
-use nix::sys::statvfs::statvfs;
 use rusqlite::backup::{Backup, StepResult};
 use rusqlite::{Connection, OpenFlags};
 use sha2::{Digest, Sha256};
 use tempfile::NamedTempFile;
 
-use super::open;
+use super::{open, reserve};
 use crate::error::StoreError;
 
 /// Pages copied per step: 256 KiB.
@@ -104,7 +103,7 @@ impl Partial {
             return refuse(format!("another process is writing {}", target.display()));
         }
         let cannot = |e: std::io::Error| StoreError::Open(format!("{}: {e}", folder.display()));
-        let free = free(folder).unwrap_or(u64::MAX);
+        let free = reserve::free(folder);
         if free < bytes {
             return refuse(format!(
                 "{} needs about {}, and only {} are free in {}",
@@ -172,13 +171,6 @@ fn left_behind(folder: &Path, prefix: &str) -> Leftovers {
 
 fn folder(file: &Path) -> &Path {
     file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
-}
-
-/// Free bytes of a folder's disk, if that is known.
-fn free(folder: &Path) -> Option<u64> {
-    let about = statvfs(folder).ok()?;
-    #[allow(clippy::useless_conversion, reason = "the widths of the fields differ between systems")]
-    Some(u64::from(about.blocks_available()).saturating_mul(u64::from(about.fragment_size())))
 }
 
 fn mebibytes(bytes: u64) -> String {

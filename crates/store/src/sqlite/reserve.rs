@@ -42,8 +42,7 @@ impl Reserve {
 
     /// Returns the free bytes of the disk; `u64::MAX` if unknown.
     pub(super) fn free(&self) -> u64 {
-        let folder = self.path.parent().unwrap_or(&self.path);
-        statvfs(folder).map_or(u64::MAX, |fs| blocks(fs.blocks_available(), fs.fragment_size()))
+        free(self.path.parent().unwrap_or(&self.path))
     }
 
     /// Returns true if so little space is free that the next batch may fail.
@@ -102,6 +101,11 @@ impl Reserve {
         }
         file.sync_all()
     }
+}
+
+/// Returns the free bytes of the disk of a folder; `u64::MAX` if unknown.
+pub(super) fn free(folder: &Path) -> u64 {
+    statvfs(folder).map_or(u64::MAX, |fs| blocks(fs.blocks_available(), fs.fragment_size()))
 }
 
 /// Returns the bytes of a number of blocks; the argument types differ between systems.
