@@ -183,6 +183,19 @@ def test_a_key_that_no_header_can_carry_is_refused(key: str) -> None:
         Worker("http://127.0.0.1:1", api_key=key)
 
 
+@pytest.mark.parametrize("given", [("\udcff", "secret"), ("anna", "s\ud800")])
+def test_a_user_and_password_are_text_that_can_be_sent(given: tuple[str, str]) -> None:
+    with pytest.raises(ValueError, match="is not UTF-8 text"):
+        Client("http://127.0.0.1:1", user=given[0], password=given[1])
+
+
+def test_a_client_that_is_closed_says_so_at_once(server: Server) -> None:
+    client = Client(server.url, api_key="k", patience=600)
+    client.close()
+    with pytest.raises(RuntimeError, match="closed"):
+        client.whoami()
+
+
 def test_the_environment_names_a_proxy_and_who_is_reached_without(
     proxy: Proxy, server: Server, operator: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

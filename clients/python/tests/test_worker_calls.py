@@ -357,6 +357,34 @@ def test_no_heartbeat_waits_longer_than_the_server_allows(
     assert all(0 < wait <= min(60_000, span * 1000 / 3) for wait in waits)
 
 
+def test_a_result_waits_for_the_lines_that_are_on_their_way(overheard: Overheard, pretended_worker: Worker) -> None:
+    """Else its own lines could come first, and after it no others are taken."""
+    Pretended(overheard, [lease(1)])
+    pretend, begun = overheard.script, dict[str, float]()
+
+    def script(verb: str, body: Body) -> Answer | Unreachable | None:
+        begun.setdefault(verb, time.monotonic())
+        overheard.delay = 0.5 if verb == "heartbeat" else 0.0
+        return pretend(verb, body)
+
+    overheard.script = script
+
+    @pretended_worker.action("q")
+    def act(ctx: Context) -> None:
+        ctx.log("first")
+        eventually(lambda: "heartbeat" in begun, "the heartbeat")
+        ctx.log("second")
+
+    with working(pretended_worker):
+        eventually(lambda: "complete" in begun, "the report")
+    texts = [
+        line["text"] for body in overheard.of("heartbeat") for one in body["leases"] for line in one.get("log", [])
+    ]
+    texts += [line["text"] for one in overheard.of("complete")[0]["completed"] for line in one.get("log", [])]
+    assert texts == ["first", "second"]
+    assert begun["complete"] - begun["heartbeat"] >= 0.5
+
+
 def test_a_lease_of_an_unknown_queue_is_a_failure(overheard: Overheard, pretended_worker: Worker) -> None:
     server = Pretended(overheard, [lease(1, "other")])
     pretended_worker.action("q")(lambda ctx: None)

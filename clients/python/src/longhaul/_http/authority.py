@@ -21,6 +21,9 @@ class Authority:
             raise ValueError("a user needs a password, and a password a user")
         if token is not None and not (token.isascii() and token.isprintable() and token.strip() == token != ""):
             raise ValueError("an API key or token is of visible characters of ASCII, without spaces around it")
+        for name, text in (("user", user), ("password", password)):
+            if text is not None and text.encode(errors="replace").decode() != text:
+                raise ValueError(f"the {name} is not UTF-8 text")
         self._user = user
         self._password = password
         self._access = token

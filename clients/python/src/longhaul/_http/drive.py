@@ -66,6 +66,8 @@ class Driver:
         try:
             return _answer(self._http.request(**_arguments(step, self._connection)))
         except Exception as error:
+            if self._http.is_closed:
+                raise
             return _silence(self._connection, error)
 
     def close(self) -> None:
@@ -120,6 +122,8 @@ class AsyncDriver:
             whole = None if step.patience is None else step.wait + step.patience
             return _answer(await asyncio.wait_for(request, whole))
         except Exception as error:
+            if self._http.is_closed:
+                raise
             return _silence(self._connection, error)
 
     async def close(self) -> None:

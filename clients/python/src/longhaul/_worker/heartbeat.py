@@ -40,6 +40,8 @@ class Heartbeat:
         self._calls = calls
         self._beating = asyncio.Lock()
         self._last = -NEWS
+        self._telling: set[Attempt] = set()
+        """The attempts of which stages or lines are on their way to the server."""
 
     async def beat(self) -> None:
         """Sends news, without end, and extends leases that are due."""
@@ -63,13 +65,22 @@ class Heartbeat:
     async def flush(self, leases: Iterable[str]) -> None:
         """Sends the last stages and log lines before the result, after which no more are accepted."""
         held = [attempt for lease in leases if (attempt := self._book.held(lease)) is not None]
-        while untold := [attempt for attempt in held if attempt.context._has_more_than_progress()]:
-            await self._send_news(untold)
+        while True:
+            untold = [attempt for attempt in held if attempt.context._has_more_than_progress()]
+            if untold:
+                await self._send_news(untold)
+            elif self._telling.isdisjoint(held):
+                return
+            else:
+                # Lines that are on their way come before those that the result has.
+                async with self._beating:
+                    pass
 
     async def _send_news(self, attempts: list[Attempt]) -> None:
         async with self._beating:
             news = [(attempt, attempt.context._take_news(NEWS_BODY // len(attempts))) for attempt in attempts]
             self._last = monotonic()
+            self._telling = {attempt for attempt, told in news if told.keys() - {"progress"}}
             entries = [{"lease": attempt.lease.id, **told} for attempt, told in news]
             try:
                 await self._send(entries, wait=0.0, span=min(attempt.lease.span for attempt in attempts))
@@ -81,6 +92,8 @@ class Heartbeat:
                 for attempt, told in news:
                     attempt.context._put_back(told)
                 raise
+            finally:
+                self._telling = set()
 
     async def _refused(self, news: list[tuple[Attempt, dict[str, Any]]], error: ApiError) -> None:
         """Drops news that the server refuses, so that the rest is delivered."""
