@@ -175,6 +175,9 @@ pub struct ErrorBody {
     /// Stable and machine readable.
     #[serde(deserialize_with = "or_default")]
     pub error_code: String,
+    /// What it is about, such as the id of a task.
+    #[serde(deserialize_with = "or_default")]
+    pub arguments: Vec<String>,
     /// Facts by name.
     #[serde(deserialize_with = "or_default")]
     pub context: Map<String, Value>,

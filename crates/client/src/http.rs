@@ -82,6 +82,20 @@ impl<'a> Call<'a> {
     }
 }
 
+impl Call<'_> {
+    /// Refuses ids and names that would make the request one about something else: a URL leaves `.` and `..` out, and an
+    /// empty one makes a list of a task.
+    fn check_segments(&self) -> Result<(), ClientError> {
+        let wrong = |segment: &&&str| segment.trim().is_empty() || matches!(**segment, "." | "..");
+        let Some(segment) = self.segments.iter().find(wrong) else { return Ok(()) };
+        let (what, reason) = match segment.trim() {
+            "" => ("an id or name".to_owned(), "it is empty".to_owned()),
+            dots => (format!("`{dots}`"), "it is no id or name".to_owned()),
+        };
+        Err(ClientError::Setup { what, reason })
+    }
+}
+
 impl Client {
     /// A client of the server at an address such as `http://127.0.0.1:8080`, without credentials. Nothing is sent yet.
     pub fn new(server: &str) -> Result<Self, ClientError> {
@@ -126,6 +140,7 @@ impl Client {
         authorization: Option<HeaderValue>,
     ) -> Result<Answer, ClientError> {
         let mut url = self.base.clone();
+        call.check_segments()?;
         if let Ok(mut path) = url.path_segments_mut() {
             path.pop_if_empty().extend(call.segments);
         }
@@ -220,4 +235,20 @@ pub(crate) fn chain(error: &dyn std::error::Error) -> String {
     }
     // The innermost says what happened, the outer ones through which layers it came.
     parts.pop().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_that_a_url_would_lose_are_refused() {
+        for wrong in ["", " ", "\u{a0}\t", ".", ".."] {
+            let refused = Call::new(Method::GET, &["v1", "tasks", wrong]).check_segments();
+            assert!(matches!(refused, Err(ClientError::Setup { .. })), "{wrong:?}");
+        }
+        for right in ["a", "...", ".a", "Sub task", "a/b"] {
+            assert!(Call::new(Method::GET, &["v1", "tasks", right]).check_segments().is_ok(), "{right:?}");
+        }
+    }
 }

@@ -3,11 +3,13 @@
 //! included); [`TaskBody`] is a lenient view of those that hold a task.
 #![forbid(unsafe_code)]
 
+mod audit;
 mod body;
 mod builder;
 mod credentials;
 mod error;
 mod http;
+mod lenient;
 mod session;
 mod sessions;
 mod tasks;
@@ -17,6 +19,7 @@ mod users;
 mod work;
 mod workflows;
 
+pub use audit::{AuditBody, AuditFilter, HistoryBody, ObstacleBody, ReasonBody, WhyBody};
 pub use body::{
     AttemptBody, CauseBody, ErrorBody, PageBody, PageMetadata, Phase, ResourceBody, StageBody, SubTaskBody,
     TaskBody, WaitingForBody, WorkflowRef,
@@ -25,6 +28,7 @@ pub use builder::ClientBuilder;
 pub use credentials::Credentials;
 pub use error::ClientError;
 pub use http::Client;
+pub use lenient::read;
 pub use session::Session;
 pub use sessions::SessionBody;
 pub use tasks::{Imported, Read, ResolveTask, StartTask, Started, TaskFilter, Versioned};

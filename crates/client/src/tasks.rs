@@ -186,12 +186,22 @@ impl Client {
 
     /// `PATCH /v1/tasks/{id}`: runs a failed task on from where it failed. Null from servers that answer nothing.
     pub async fn retry_task(&self, id: &str) -> Result<Value, ClientError> {
-        self.json(Call::new(Method::PATCH, &["v1", "tasks", id])).await
+        self.retry_task_because(id, None).await
+    }
+
+    /// As [`Client::retry_task`], with a reason for the record.
+    pub async fn retry_task_because(&self, id: &str, reason: Option<&str>) -> Result<Value, ClientError> {
+        self.json(Call::new(Method::PATCH, &["v1", "tasks", id]).query("reason", reason)).await
     }
 
     /// `DELETE /v1/tasks/{id}`: cancels. Null from servers that answer nothing.
     pub async fn cancel_task(&self, id: &str) -> Result<Value, ClientError> {
-        self.json(Call::new(Method::DELETE, &["v1", "tasks", id])).await
+        self.cancel_task_because(id, None).await
+    }
+
+    /// As [`Client::cancel_task`], with a reason for the record.
+    pub async fn cancel_task_because(&self, id: &str, reason: Option<&str>) -> Result<Value, ClientError> {
+        self.json(Call::new(Method::DELETE, &["v1", "tasks", id]).query("reason", reason)).await
     }
 
     /// `POST /v1/tasks/{id}/subtasks/{name}/skip`.

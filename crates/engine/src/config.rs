@@ -14,6 +14,8 @@ pub struct EngineConfig {
     pub cancel_grace: Span,
     /// Attempts of built-in actions that run at once. `maxRunning`, default 4,096.
     pub max_running: usize,
+    /// True for a server at which nothing starts: reads and decisions work.
+    pub paused: bool,
     /// What one account may have of queues and workers.
     pub workers: WorkerBounds,
     /// The `http` action.
@@ -27,6 +29,7 @@ impl Default for EngineConfig {
         EngineConfig {
             cancel_grace: Span(30_000),
             max_running: 4096,
+            paused: false,
             workers: WorkerBounds::default(),
             http: HttpConfig::default(),
             command: CommandConfig::default(),

@@ -109,6 +109,11 @@ impl Dispatcher {
     /// Lets nothing begin from here on: ready sub-tasks stay in line until another node or the next start
     /// takes them over, an attempt beginning right now is handed back, and nobody waits for the end of a
     /// task.
+    /// No attempt of a built-in action begins here.
+    pub(crate) fn pause(&self) {
+        self.permits.close();
+    }
+
     pub(crate) fn drain(&self) {
         self.permits.close();
         self.draining.store(true, Ordering::SeqCst);

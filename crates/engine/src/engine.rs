@@ -95,6 +95,9 @@ impl Engine {
         let actions = Actions::new(&config).map_err(|e| EngineError::Config(e.to_string()))?;
         let dispatcher =
             Dispatcher::new(store.clone(), env.clone(), actions, vault.clone(), config.max_running);
+        if config.paused {
+            dispatcher.pause();
+        }
         store.attach(dispatcher.clone());
         let routes = Routes::new(store.workflows().map_err(EngineError::Store)?);
         let limits = kept_limits(&*store)?.into_iter().map(|(name, limits)| (name.into(), limits));
@@ -108,7 +111,10 @@ impl Engine {
             said(store.recover().await.map_err(EngineError::Store)?);
         }
         let (timers, closing) = (CancellationToken::new(), CancellationToken::new());
-        tokio::spawn(timers::run(store.clone(), env.clone(), dispatcher.timers(), closing.clone()));
+        let paused = config.paused;
+        if !paused {
+            tokio::spawn(timers::run(store.clone(), env.clone(), dispatcher.timers(), closing.clone()));
+        }
         tokio::spawn(dispatcher.workers().clone().watch(store.clone(), closing.clone()));
         tokio::spawn(sweeps::claims(store.clone(), closing.clone()));
         tokio::spawn(sweeps::outputs(store.clone(), closing.clone()));
@@ -135,7 +141,9 @@ impl Engine {
         }
         tokio::spawn(peers::watch(engine.clone(), engine.inner.closing.clone()));
         tokio::spawn(clock::keep(engine.clone(), stop.clone()));
-        tokio::spawn(history::keep(engine.clone(), stop));
+        if !paused {
+            tokio::spawn(history::keep(engine.clone(), stop));
+        }
         Ok(engine)
     }
 
@@ -150,9 +158,14 @@ impl Engine {
         self.inner.vault.fingerprint(parts)
     }
 
-    /// False once draining, or when the store cannot write.
+    /// False once draining, when paused, or when the store cannot write.
     pub fn is_ready(&self) -> bool {
-        !self.is_draining() && self.inner.store.is_writable()
+        !self.is_draining() && !self.is_paused() && self.inner.store.is_writable()
+    }
+
+    /// True at a server where nothing starts until it is started again without the setting.
+    pub fn is_paused(&self) -> bool {
+        self.inner.config.paused
     }
 
     /// Returns the health of the store's writing side.

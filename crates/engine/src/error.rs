@@ -12,6 +12,9 @@ pub enum EngineError {
     /// No task of this id.
     #[error("task with ID {0} not found")]
     NoTask(TaskId),
+    /// The server is paused: nothing new starts.
+    #[error("the server is paused: no task starts")]
+    Paused,
     /// The task has no such sub-task.
     #[error("task {0} has no sub-task `{1}`")]
     NoSubTask(TaskId, String),

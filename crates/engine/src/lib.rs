@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 pub mod action;
+mod chronicle;
 mod clock;
 mod config;
 mod credentials;
@@ -25,9 +26,11 @@ mod submit;
 mod sweeps;
 mod timers;
 mod watch;
+mod why;
 mod workers;
 mod workflows;
 
+pub use chronicle::Told;
 pub use config::{AllowedProgram, CommandConfig, CommandLimits, EngineConfig, HttpConfig};
 pub use credentials::CredentialsPage;
 pub use engine::Engine;
@@ -44,6 +47,7 @@ pub use read::Report;
 pub use routes::Bound;
 pub use settings::{DeletionResult, TaskSettings};
 pub use submit::SubmitRequest;
+pub use why::{Obstacle, Reason};
 pub use workers::{
     Ask, Assigned, Assignment, Beat, Beats, Ending, LeaseName, LeaseState, QueueLimits, QueueSummary, Rate,
     Recorded, WorkerBounds, WorkerReport, WorkerSummary, is_queue_name,

@@ -138,7 +138,8 @@ fn by_name(record: &Record, names: Vec<String>) -> Result<Vec<u32>, String> {
         (0..record.sub_tasks.len() as u32).rev().map(|index| (record.sub_task_name(index), index)).collect();
     let find = |name: String| {
         let own = record.workflow.index_of(&name);
-        own.or_else(|| known.get(name.as_str()).copied()).ok_or(name)
+        let known = own.or_else(|| known.get(name.as_str()).copied());
+        known.or_else(|| record.find_sub_task(&name)).ok_or(name)
     };
     names.into_iter().map(find).collect()
 }

@@ -113,6 +113,9 @@ impl Engine {
     }
 
     async fn submit_as(&self, id: TaskId, request: SubmitRequest) -> Result<Submitted, EngineError> {
+        if self.is_paused() {
+            return Err(EngineError::Paused);
+        }
         let again = (self.inner.store.peers() > 0).then(|| request.clone());
         match (self.try_submit(id, request).await, again) {
             // Another node changed the workflow a moment ago.

@@ -84,6 +84,7 @@ struct File {
     trusted_proxies: Proxies,
     workflows: Option<PathBuf>,
     demo: Option<bool>,
+    paused: Option<bool>,
     log_format: Option<LogFormat>,
     log_level: Option<String>,
     database: Database,
@@ -198,6 +199,12 @@ impl Config {
                 "a demonstration keeps its tasks on this machine: leave out the database's URL, or --demo"
             ));
         }
+        let paused = args.paused.or(file.paused).unwrap_or_default();
+        if demo && paused {
+            return Err(anyhow!(
+                "a demonstration starts tasks, and a paused server starts none: leave out --demo or --paused"
+            ));
+        }
         // What a demonstration runs is not worth waiting for, and its log not worth reading.
         let (level, grace) = if demo { ("warn", DEMO_GRACE) } else { ("info", SHUTDOWN_GRACE) };
         let data_dir = args.data_dir.or(file.data_dir).unwrap_or_else(|| "./longhaul-data".into());
@@ -220,6 +227,7 @@ impl Config {
             wire: file.wire,
             engine: EngineConfig {
                 cancel_grace: file.engine.cancel_grace.unwrap_or(defaults.cancel_grace),
+                paused,
                 workers: file.limits.workers(),
                 max_running: file.engine.max_running.unwrap_or(defaults.max_running),
                 http: file.actions.http.resolve(),

@@ -22,7 +22,6 @@ mod storage;
 
 use std::process::ExitCode;
 
-use clap::Parser;
 use longhaul_model::{Env, Timestamp};
 
 /// The system's allocator took a seventh of the time of a submission.
@@ -37,7 +36,7 @@ fn main() -> ExitCode {
     }
     let origin = again::Origin::of_process();
     origin.end_inherited();
-    let cli = match cli::Cli::try_parse_from(&origin.arguments) {
+    let cli = match cli::parse(&origin.arguments) {
         Ok(cli) => cli,
         Err(e) => cli::without_values(e).exit(),
     };

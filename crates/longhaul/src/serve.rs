@@ -111,6 +111,10 @@ async fn serve(
     // Whoever read it may have had enough, long before the node began anew.
     let said = |text: String| drop(out.text(&text));
     said(format!("longhaul listens on {scheme}://{address}, data in {place}\n"));
+    if engine.is_paused() {
+        said("it is paused: reads and decisions work, nothing starts until it is started again without --paused\n".to_owned());
+        tracing::warn!("paused: nothing starts until the server is started again without it");
+    }
     if let Some(own) = certificate.as_ref().filter(|certificate| certificate.is_self_signed()) {
         said(format!(
             "its certificate is self-signed; clients trust it with --ca {}\n",

@@ -49,7 +49,16 @@ impl Ground {
 async fn own(config: &Config, env: &Env, settings: ServerConfig) -> anyhow::Result<Ground> {
     let store = Sqlite::open(&config.data_dir, env.clone()).map_err(|e| anyhow!("{e}"))?;
     let at = address(config, env, settings).await?;
+    let had_keys = config.key_file.exists();
     let keys = keys(config, env)?;
+    if !had_keys && !store.users().map_err(|e| anyhow!("{e}"))?.users.is_empty() {
+        tracing::warn!(
+            keys = %config.key_file.display(),
+            "the database is older than its keys, which were made just now: it seems to be a copy that was restored without its \
+             keys.json. Secrets that were sealed before cannot be read, and sessions are over. Stop, put the old keys.json in the \
+             place of the new one, and start again"
+        );
+    }
     let place = config.data_dir.display().to_string();
     Ok(Ground { at, keys, store: store.clone(), accounts: store, place, turn: None })
 }

@@ -7,14 +7,17 @@ mod it {
     mod disk;
     mod files;
     mod help;
+    mod hints;
     mod history;
     mod migrate;
     mod nodes;
     mod outage;
+    mod restore;
     mod sddc_manager;
     mod serve;
     mod support;
     mod tasks;
     mod tls;
     mod watch;
+    mod why;
 }

@@ -181,7 +181,7 @@ pub struct Terms {
     pub request: Option<Arc<str>>,
 }
 
-/// What an operator found out about a sub-task of unknown outcome.
+/// What an operator found out about a failed sub-task, or one of unknown outcome.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Verdict {
     /// The sub-task.
@@ -195,9 +195,9 @@ pub struct Verdict {
 /// How several sub-tasks are decided.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Decided {
-    /// Their outcome was unknown: they were done, and count as successful.
+    /// Their outcome was unknown, or they were repaired: they were done, and count as successful.
     Done,
-    /// Their outcome was unknown: they were not done, and run again.
+    /// They were not done, and run again.
     NotDone,
     /// They failed, and are passed over.
     Skipped,
@@ -281,9 +281,9 @@ pub enum Refused {
     /// A decision about a sub-task that did not fail.
     #[error("the sub-task `{0}` has not failed")]
     SubTaskNotFailed(String),
-    /// A verdict about a sub-task whose outcome is known.
-    #[error("the outcome of the sub-task `{0}` is known")]
-    OutcomeKnown(String),
+    /// A verdict about a sub-task that failed with its children.
+    #[error("the sub-task `{0}` failed with its children: decide about those that failed")]
+    DecidedByChildren(String),
     /// A sub-task that does not exist.
     #[error("the task has no sub-task `{0}`")]
     NoSubTask(String),

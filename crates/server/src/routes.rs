@@ -103,11 +103,19 @@ pub(crate) fn table() -> Vec<Route> {
                 .answers(vec![Answer::json(200, "The task", "Task"), Answer::empty(304, "It is as the caller knows it"), Answer::error(400), Answer::error(404)]),
             get(tasks::get::get)),
         route(Method::PATCH, "/v1/tasks/{id}", Operator,
-            Doc::new("retryTask", "Tasks", "Retry a failed task from what failed").with(vec![Param::id()]).answers(task_answers()),
+            Doc::new("retryTask", "Tasks", "Retry a failed task from what failed").with(vec![Param::id(), Param::reason()]).answers(task_answers()),
             patch(tasks::retry::retry)),
         route(Method::DELETE, "/v1/tasks/{id}", Operator,
-            Doc::new("cancelTask", "Tasks", "Cancel a task").with(vec![Param::id()]).answers(task_answers()),
+            Doc::new("cancelTask", "Tasks", "Cancel a task").with(vec![Param::id(), Param::reason()]).answers(task_answers()),
             delete(tasks::cancel::cancel)),
+        route(Method::GET, "/v1/tasks/{id}/why", Viewer,
+            Doc::new("getTaskReasons", "Tasks", "Why a task does not go on").with(vec![Param::id()])
+                .answers(vec![Answer::json(200, "Every reason, and the first of them in words", "TaskReasons"), Answer::error(400), Answer::error(404)]),
+            get(tasks::why::why)),
+        route(Method::GET, "/v1/tasks/{id}/history", Viewer,
+            Doc::new("getTaskHistory", "Tasks", "Who did what to a task, and why").with(Param::history())
+                .answers(vec![Answer::json(200, "A page, newest first, and the exact total", "PageOfTaskHistoryEntry"), Answer::error(400), Answer::error(404)]),
+            get(tasks::told::history)),
         route(Method::GET, "/v1/tasks/{id}/attempts", Viewer,
             Doc::new("getTaskAttempts", "Tasks", "Every attempt of every sub-task").with(vec![Param::id()])
                 .answers(vec![Answer::json(200, "The attempts", "PageOfAttempt"), Answer::error(400), Answer::error(404), Answer::error(409)]),

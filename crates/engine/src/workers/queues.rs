@@ -37,6 +37,14 @@ pub struct QueueSummary {
     pub limits: QueueLimits,
 }
 
+impl QueueSummary {
+    /// A queue of which nothing is known here but how many workers ask for its work.
+    pub(crate) fn unused(name: &str, workers: usize) -> Self {
+        let (limits, oldest_wait) = (QueueLimits::default(), None);
+        QueueSummary { name: name.into(), waiting: 0, running: 0, oldest_wait, workers, limits }
+    }
+}
+
 impl Workers {
     /// Sets what was kept, at a start.
     pub(crate) fn limit(&self, limits: impl IntoIterator<Item = (Arc<str>, QueueLimits)>) {

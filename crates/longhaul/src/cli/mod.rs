@@ -1,6 +1,8 @@
 //! The command line: its words, their help, nothing else.
 
 mod account;
+mod audit;
+mod blank;
 mod clock;
 mod exec;
 mod migrate;
@@ -9,25 +11,29 @@ mod task;
 mod work;
 mod workflow;
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::builder::FalseyValueParser;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
 pub(crate) use account::{
     AddArgs, KeyCommand, LoginArgs, PasswdArgs, SessionCommand, SessionListArgs, UserCommand,
 };
+pub(crate) use audit::{AuditArgs, HistoryArgs};
 pub(crate) use clock::{ClockArgs, ClockCommand, ConfirmArgs};
 pub(crate) use exec::ExecArgs;
 pub(crate) use migrate::MigrateArgs;
 pub(crate) use serve::{LogFormat, ServeArgs, TlsMode};
 pub(crate) use task::{
-    GetArgs, IdArgs, ListArgs, LogsArgs, ResolveArgs, RetryArgs, SkipArgs, StartArgs, TaskCommand, WatchArgs,
+    CancelArgs, GetArgs, IdArgs, ListArgs, LogsArgs, ResolveArgs, RetryArgs, SkipArgs, StartArgs,
+    TaskCommand, WatchArgs,
 };
 pub(crate) use work::{
-    LockCommand, LockListArgs, NodeCommand, QueueCommand, QueueSetArgs, ReleaseArgs, WorkerCommand,
+    Limit, LockCommand, LockListArgs, NodeCommand, QueueArgs, QueueCommand, QueueSetArgs, ReleaseArgs,
+    WorkerCommand,
 };
 pub(crate) use workflow::{ApplyArgs, LintArgs, WorkflowCommand};
 
@@ -145,6 +151,8 @@ pub(crate) enum Command {
     /// Make, change and delete accounts and their API keys
     #[command(subcommand)]
     User(UserCommand),
+    /// Show who changed what, newest first
+    Audit(AuditArgs),
     /// Bring in tasks of another server, as its Tasks API returned them
     Import(ImportArgs),
     /// Copy the database of a data directory, also while its server runs
@@ -199,6 +207,16 @@ pub(crate) struct CompletionsArgs {
     /// The shell
     #[arg(value_enum)]
     pub(crate) shell: Shell,
+}
+
+/// The command that a command line and the environment say, or what is wrong with them.
+pub(crate) fn parse<S: Clone + Into<OsString>>(
+    arguments: impl IntoIterator<Item = S>,
+) -> clap::error::Result<Cli> {
+    let mut command = Cli::command();
+    let mut matches = command.try_get_matches_from_mut(arguments)?;
+    blank::refuse(&mut command, &matches)?;
+    Cli::from_arg_matches_mut(&mut matches).map_err(|e| e.format(&mut command))
 }
 
 /// What is wrong with a command line, without what was given: that may be a password, in the wrong place or from the

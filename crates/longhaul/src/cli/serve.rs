@@ -110,6 +110,9 @@ pub(crate) struct ServeArgs {
     /// Load the shipped workflows, start tasks of every outcome, and say what to try
     #[arg(long, env = "LONGHAUL_DEMO", num_args = 0..=1, default_missing_value = "true", value_name = "BOOL", hide_possible_values = true)]
     pub(crate) demo: Option<bool>,
+    /// Start nothing: reads and decisions work. For a restored copy that is looked at before it goes on
+    #[arg(long, env = "LONGHAUL_PAUSED", num_args = 0..=1, default_missing_value = "true", value_name = "BOOL", hide_possible_values = true)]
+    pub(crate) paused: Option<bool>,
     /// How to write the log, on standard error [default: text]
     #[arg(long, env = "LONGHAUL_LOG_FORMAT", value_enum, value_name = "FORMAT")]
     pub(crate) log_format: Option<LogFormat>,

@@ -6,6 +6,8 @@ use std::time::Duration;
 use clap::{Args, Subcommand, ValueEnum};
 use longhaul_model::{Span, Timestamp};
 
+use super::audit::HistoryArgs;
+
 /// What to do with tasks.
 #[derive(Debug, Subcommand)]
 #[command(after_help = "\
@@ -23,11 +25,15 @@ pub(crate) enum TaskCommand {
     /// Run a failed task on from the sub-task that failed
     Retry(RetryArgs),
     /// Cancel a task
-    Cancel(IdArgs),
+    Cancel(CancelArgs),
     /// Go on without a failed sub-task
     Skip(SkipArgs),
     /// Say what became of a failed task, or of a sub-task whose outcome is unknown
     Resolve(ResolveArgs),
+    /// Say why a task does not go on, and what can be done
+    Why(IdArgs),
+    /// Show who did what to a task, and why
+    History(HistoryArgs),
     /// Show every execution of a task's sub-tasks
     Attempts(IdArgs),
     /// Show what a task's sub-tasks wrote
@@ -210,12 +216,26 @@ pub(crate) struct RetryArgs {
     /// Draw its sub-tasks as they go, as `task watch` does
     #[arg(long)]
     pub(crate) watch: bool,
+    /// Why, for the record
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) reason: Option<String>,
+}
+
+/// `task cancel`.
+#[derive(Debug, Args)]
+pub(crate) struct CancelArgs {
+    /// The task's id
+    pub(crate) id: String,
+    /// Why, for the record
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) reason: Option<String>,
 }
 
 /// `task skip`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-The task goes on from there and can end no better than Completed With Warning.
+The task goes on from there and can end no better than Completed With Warning. A sub-task whose output others need is not
+skipped unless --force is given: they would fail. `task resolve --done --output` gives them one instead.
 
 Example:
   longhaul task skip 0198f3 UpdateCeipOnNsxTAction --reason \"NSX is being replaced, CHG0042\"")]
@@ -227,13 +247,16 @@ pub(crate) struct SkipArgs {
     /// Why, for the record
     #[arg(long, value_name = "TEXT")]
     pub(crate) reason: String,
+    /// Also if other sub-tasks need its output
+    #[arg(long)]
+    pub(crate) force: bool,
 }
 
 /// `task resolve`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Without --sub-task the failed task is marked RESOLVED and stays as it is. With it, the sub-task whose outcome is unknown
-counts as done, and the task goes on behind it, or as not done, and it runs again.
+Without --sub-task the failed task is marked RESOLVED and stays as it is. With it, a failed sub-task, or one whose outcome
+is unknown, counts as done, and the task goes on behind it, or as not done, and it runs again.
 
 Examples:
   longhaul task resolve 0198f3 --reason \"repaired by hand, CHG0042\"

@@ -1,5 +1,8 @@
 //! `queue`, `worker`, `lock`: what waits for workers and for one another.
 
+use std::fmt::Display;
+use std::str::FromStr;
+
 use clap::{Args, Subcommand};
 
 use super::exec::ExecArgs;
@@ -10,8 +13,22 @@ pub(crate) enum QueueCommand {
     /// List the queues: what waits, what runs, who works
     #[command(visible_alias = "ls")]
     List,
-    /// Set the limits of a queue; what is left out is not limited
+    /// Let no work of a queue begin; what runs goes on, and its limits stay
+    Pause(QueueArgs),
+    /// Let work of a paused queue begin again
+    Resume(QueueArgs),
+    /// Change limits of a queue; what is left out stays as it is
     Set(QueueSetArgs),
+}
+
+/// `queue pause` and `queue resume`.
+#[derive(Debug, Args)]
+pub(crate) struct QueueArgs {
+    /// The queue
+    pub(crate) name: String,
+    /// Also if no workflow or worker has asked for the queue yet
+    #[arg(long)]
+    pub(crate) create: bool,
 }
 
 /// `queue set`.
@@ -19,20 +36,40 @@ pub(crate) enum QueueCommand {
 #[command(after_help = "\
 Examples:
   longhaul queue set esxi --max-running 20 --rate 100/1m
-  longhaul queue set esxi --paused             nothing is leased until:
-  longhaul queue set esxi                      no limits any more")]
+  longhaul queue set esxi --rate none          no rate any more; the other limit stays
+  longhaul queue set nsx --max-running 1 --create")]
+#[group(required = true, multiple = true, id = "limits", args = ["max_running", "rate", "paused"])]
 pub(crate) struct QueueSetArgs {
     /// The queue
     pub(crate) name: String,
-    /// How many attempts workers may have at once
-    #[arg(long, value_name = "N")]
-    pub(crate) max_running: Option<u32>,
-    /// How many attempts may start in a time
-    #[arg(long, value_name = "N/DURATION")]
-    pub(crate) rate: Option<String>,
+    /// How many attempts workers may have at once; none for no such limit
+    #[arg(long, value_name = "N", value_parser = limit::<u32>)]
+    pub(crate) max_running: Option<Limit<u32>>,
+    /// How many attempts may start in a time; none for no such limit
+    #[arg(long, value_name = "N/DURATION", value_parser = limit::<String>)]
+    pub(crate) rate: Option<Limit<String>>,
     /// Lease nothing; what runs goes on
-    #[arg(long, num_args = 0..=1, default_missing_value = "true", default_value_t = false, action = clap::ArgAction::Set)]
-    pub(crate) paused: bool,
+    #[arg(long, num_args = 0..=1, default_missing_value = "true", value_name = "BOOL", hide_possible_values = true)]
+    pub(crate) paused: Option<bool>,
+    /// Also if no workflow or worker has asked for the queue yet
+    #[arg(long)]
+    pub(crate) create: bool,
+}
+
+/// A limit as it is given: a value, or that there is none.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Limit<T> {
+    /// This one.
+    Of(T),
+    /// None.
+    None,
+}
+
+fn limit<T: FromStr<Err: Display>>(text: &str) -> Result<Limit<T>, String> {
+    if text == "none" {
+        return Ok(Limit::None);
+    }
+    text.parse().map(Limit::Of).map_err(|e| format!("{e}; or write none"))
 }
 
 /// What to do with workers.

@@ -10,14 +10,22 @@ use crate::exit::Failure;
 pub(crate) fn line(question: &str) -> Result<String, Failure> {
     let term = person("give the name on the command line")?;
     term.write_str(&format!("{question}: "))?;
-    Ok(term.read_line()?.trim().to_owned())
+    let text = term.read_line()?.trim().to_owned();
+    if text.is_empty() {
+        return Err(Failure::Usage(format!("{question}: nothing was given")));
+    }
+    Ok(text)
 }
 
 /// A line that does not.
 pub(crate) fn secret(question: &str) -> Result<String, Failure> {
     let term = person("give it on standard input, with --password-stdin")?;
     term.write_str(&format!("{question}: "))?;
-    Ok(term.read_secure_line()?)
+    let text = term.read_secure_line()?;
+    if text.is_empty() {
+        return Err(Failure::Usage(format!("{question}: nothing was given")));
+    }
+    Ok(text)
 }
 
 /// A new password, typed twice.

@@ -1,9 +1,11 @@
 //! Commands, one a file.
 
 mod ask;
+mod audit;
 mod backup;
 mod clock;
 mod completions;
+mod identity;
 mod import;
 mod kept;
 mod lock;
@@ -18,6 +20,7 @@ mod worker;
 mod workflow;
 
 use anyhow::Context as _;
+use identity::Identity;
 use kept::{Kept, Sessions};
 use longhaul_client::{Client, ClientBuilder, Credentials, Login, Session};
 use nix::sys::stat::{Mode, umask};
@@ -61,6 +64,7 @@ pub(crate) fn run(command: Command, global: &Global, out: Out, again: Again) -> 
             blocking(async { session::run(command, &context(global, out).await?).await })
         }
         Command::User(command) => blocking(async { user::run(command, global, out).await }),
+        Command::Audit(args) => blocking(async { audit::run(&args, &context(global, out).await?).await }),
         Command::Import(args) => blocking(async { import::run(&args, &context(global, out).await?).await }),
         Command::Backup(args) => backup::run(&args, &out),
         Command::Migrate(args) => migrate::run(&args, &out),
@@ -70,16 +74,16 @@ pub(crate) fn run(command: Command, global: &Global, out: Out, again: Again) -> 
 
 /// A client of the server that the options name, as whoever the environment or the last login says.
 pub(crate) async fn context(global: &Global, out: Out) -> Result<Context, Failure> {
+    let identity = Identity::given()?;
     let client = connect(global)?;
-    let given = |name| crate::environment(name).filter(|text| !text.is_empty());
-    let client = match (given("LONGHAUL_TOKEN"), given("LONGHAUL_USER"), given("LONGHAUL_PASSWORD")) {
-        (Some(token), ..) => client.credentials(Credentials::Token(token)),
-        (None, Some(username), Some(password)) => {
-            let login = Login::Password { username: &username, password: &password };
+    let client = match identity {
+        Identity::Token(token) => client.credentials(Credentials::Token(token)),
+        Identity::Password { user, password } => {
+            let login = Login::Password { username: &user, password: &password };
             let tokens = connect(global)?.build()?.login(login).await?;
             client.credentials(Credentials::Token(tokens.access_token))
         }
-        _ => {
+        Identity::Session => {
             let nobody = connect(global)?.build()?;
             // Without a place for sessions there is none.
             let kept = Sessions::of_user().ok().map(|sessions| sessions.get(nobody.server())).transpose()?;
@@ -120,7 +124,7 @@ fn with_session(client: ClientBuilder, kept: &Kept, nobody: &Client) -> Result<C
 /// breaks.
 pub(crate) fn plain<T: serde::de::DeserializeOwned>(mut answer: Value) -> serde_json::Result<T> {
     clean::value(&mut answer, false);
-    serde_json::from_value(answer)
+    longhaul_client::read(answer)
 }
 
 /// A client does one thing at a time: one thread is enough.

@@ -1,9 +1,9 @@
 //! `queue …`.
 
-use longhaul_client::{PageBody, QueueBody};
+use longhaul_client::{PageBody, QueueBody, QueueLimitsBody};
 
 use super::Context;
-use crate::cli::{QueueCommand, QueueSetArgs};
+use crate::cli::{Limit, QueueArgs, QueueCommand, QueueSetArgs};
 use crate::exit::{Code, Failure};
 use crate::out::span;
 use crate::out::table::Table;
@@ -12,6 +12,8 @@ use crate::out::table::Table;
 pub(crate) async fn run(command: QueueCommand, context: &Context) -> Result<Code, Failure> {
     match command {
         QueueCommand::List => list(context).await,
+        QueueCommand::Pause(args) => pause(&args, true, context).await,
+        QueueCommand::Resume(args) => pause(&args, false, context).await,
         QueueCommand::Set(args) => set(&args, context).await,
     }
 }
@@ -53,13 +55,61 @@ fn limits(queue: &QueueBody) -> String {
     parts.into_iter().flatten().collect::<Vec<_>>().join(", ")
 }
 
-async fn set(args: &QueueSetArgs, Context { client, out }: &Context) -> Result<Code, Failure> {
-    let queue = client.limit_queue(&args.name, args.max_running, args.rate.as_deref(), args.paused).await?;
+/// Stops or starts the leasing of a queue's work.
+async fn pause(args: &QueueArgs, paused: bool, context: &Context) -> Result<Code, Failure> {
+    let queue = known(context, &args.name, args.create).await?;
+    put(context, &args.name, QueueLimitsBody { paused, ..queue.limits }).await
+}
+
+/// Changes what is named; the other limits stay.
+async fn set(args: &QueueSetArgs, context: &Context) -> Result<Code, Failure> {
+    let QueueLimitsBody { max_running, rate, paused } = known(context, &args.name, args.create).await?.limits;
+    let limits = QueueLimitsBody {
+        max_running: changed(args.max_running.clone(), max_running),
+        rate: changed(args.rate.clone(), rate),
+        paused: args.paused.unwrap_or(paused),
+    };
+    put(context, &args.name, limits).await
+}
+
+fn changed<T>(given: Option<Limit<T>>, old: Option<T>) -> Option<T> {
+    match given {
+        None => old,
+        Some(Limit::None) => None,
+        Some(Limit::Of(new)) => Some(new),
+    }
+}
+
+/// The queue of a name as it is. One that nobody asked for yet is rather a slip, unless it is to be made.
+async fn known(context: &Context, name: &str, create: bool) -> Result<QueueBody, Failure> {
+    let page: PageBody<QueueBody> =
+        crate::cmd::plain(context.client.list_queues().await?).map_err(anyhow::Error::from)?;
+    if let Some(queue) = page.elements.iter().find(|queue| queue.name == name) {
+        return Ok(queue.clone());
+    }
+    if create {
+        return Ok(QueueBody { name: name.to_owned(), ..QueueBody::default() });
+    }
+    let near = longhaul_model::workflow::nearest(name, page.elements.iter().map(|queue| queue.name.as_str()));
+    let near = near.map(|near| format!("did you mean `{near}`? ")).unwrap_or_default();
+    let text = format!(
+        "there is no queue `{name}`: no workflow or worker has asked for it. {near}`longhaul queue list` shows \
+         those there are; --create sets limits for a new one"
+    );
+    Err(Failure::Usage(text))
+}
+
+async fn put(
+    Context { client, out }: &Context,
+    name: &str,
+    limits: QueueLimitsBody,
+) -> Result<Code, Failure> {
+    let queue = client.limit_queue(name, limits.max_running, limits.rate.as_deref(), limits.paused).await?;
     if out.verbatim(&queue)? {
         return Ok(Code::Success);
     }
     let queue: QueueBody = crate::cmd::plain(queue).map_err(anyhow::Error::from)?;
-    let limits = limits(&queue);
+    let limits = self::limits(&queue);
     let said = if limits.is_empty() { "not limited" } else { limits.as_str() };
     out.remark(&format!("{}: {said}", queue.name))?;
     Ok(Code::Success)

@@ -3,6 +3,7 @@
 
 pub(crate) mod finding;
 mod folder;
+mod mend;
 mod structure;
 mod tree;
 
@@ -40,8 +41,8 @@ fn steps(text: &str) -> Checked {
         Ok(tree) => tree,
         Err(e) => return refused(vec![unreadable(text, e)]),
     };
-    let mut findings = structure::check(&tree);
-    let definition = match definition(&tree.value) {
+    let (mut findings, mended) = structure::check(&tree);
+    let definition = match definition(mended.value()) {
         Ok(definition) => definition,
         Err((pointer, message)) => {
             // What is wrong with the shape has been told in better words.
@@ -55,10 +56,11 @@ fn steps(text: &str) -> Checked {
         Ok(workflow) => workflow.warnings,
         Err(problems) => problems,
     };
-    for Problem { severity, pointer, message, hint } in problems {
-        let place = tree.at(&pointer);
-        if !findings.iter().any(|known| known.place == place) {
-            findings.push(Finding { severity, place, message, hint });
+    for problem in problems.into_iter().filter(|problem| !mended.explains(problem)) {
+        let Problem { severity, pointer, message, hint } = problem;
+        let finding = Finding { severity, place: tree.at(&pointer), message, hint };
+        if !findings.contains(&finding) {
+            findings.push(finding);
         }
     }
     Checked { definition: Some(definition), findings }
@@ -84,8 +86,13 @@ fn definition(value: &Value) -> Result<Definition, (String, String)> {
 fn unreadable(text: &str, Unreadable { place, message }: Unreadable) -> Finding {
     let line = text.lines().nth(place.line - 1).unwrap_or_default();
     let value = line.split_once(": ").map_or(line.trim_start_matches([' ', '-']), |(_, value)| value).trim();
+    let value = value.split(" #").next().unwrap_or_default().trim_end();
     if value.starts_with("{{") {
-        let hint = format!("put the text in quotes: \"{value}\"");
+        let quoted = match value.contains(['"', '\\']) {
+            true => format!("'{}'", value.replace('\'', "''")),
+            false => format!("\"{value}\""),
+        };
+        let hint = format!("put the text in quotes: {quoted}");
         return Finding::error(place, "`{{` without quotes begins a mapping, not a text", Some(hint));
     }
     Finding::error(place, message, None)
@@ -100,3 +107,6 @@ pub(crate) fn value(text: &str) -> Result<Value, Finding> {
 pub(crate) fn place_of(text: &str, pointer: &str) -> Place {
     Tree::parse(text).map_or(Place::START, |tree| tree.at(pointer))
 }
+
+#[cfg(test)]
+mod planted_test;

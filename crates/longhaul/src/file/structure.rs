@@ -1,38 +1,43 @@
 //! The shape of a workflow file: unknown and missing members, wrong types and values, all of them at once. It follows
-//! the published schema of workflow files, so that what editors mark and what this refuses are the same.
+//! the published schema of workflow files, so that what editors mark and what this refuses are the same. What has a wrong
+//! shape is mended in a copy, so that the rest of the file can be compiled in the same run.
 
 use longhaul_model::Span;
 use longhaul_model::workflow::definition_schema;
 use serde_json::{Map, Value};
 
 use super::finding::Finding;
+use super::mend::Mended;
 use super::tree::Tree;
 
-/// Every way in which a document is not shaped like a workflow.
-pub(crate) fn check(tree: &Tree) -> Vec<Finding> {
+/// Every way in which a document is not shaped like a workflow, and the document with all of that mended.
+pub(crate) fn check(tree: &Tree) -> (Vec<Finding>, Mended) {
     let schema = definition_schema();
-    let mut walk = Walk { root: &schema, tree, findings: Vec::new() };
+    let mended = Mended::new(&schema, tree.value.clone());
+    let mut walk = Walk { root: &schema, tree, findings: Vec::new(), mended };
     walk.value(&schema, &tree.value, "");
-    walk.findings
+    (walk.findings, walk.mended)
 }
 
 struct Walk<'a> {
     root: &'a Value,
     tree: &'a Tree,
     findings: Vec<Finding>,
+    mended: Mended,
 }
 
 impl Walk<'_> {
-    fn wrong(&mut self, pointer: &str, message: String, hint: Option<String>) {
+    fn wrong(&mut self, schema: &Value, pointer: &str, message: String, hint: Option<String>) {
         self.findings.push(Finding::error(self.tree.at(pointer), message, hint));
+        self.mended.replace(schema, pointer);
     }
 
     fn value(&mut self, schema: &Value, value: &Value, pointer: &str) {
         let Some(schema) = self.resolved(schema) else { return };
         let schema = schema.clone();
         if !has_type(&schema, value) {
-            let (message, hint) = wrong_type(&schema, value);
-            return self.wrong(pointer, message, hint);
+            let (message, hint) = wrong_type(&schema, value, self.tree.written(pointer));
+            return self.wrong(&schema, pointer, message, hint);
         }
         if let Some(allowed) = schema.get("enum").and_then(Value::as_array)
             && !allowed.contains(value)
@@ -40,7 +45,7 @@ impl Walk<'_> {
             let names: Vec<&str> = allowed.iter().filter_map(Value::as_str).collect();
             let list = names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
             let hint = value.as_str().and_then(|text| nearest(text, names.iter().copied()));
-            return self.wrong(pointer, format!("{} is not one of {list}", shown(value)), hint);
+            return self.wrong(&schema, pointer, format!("{} is not one of {list}", shown(value)), hint);
         }
         match value {
             Value::Object(members) => self.members(&schema, members, pointer),
@@ -77,6 +82,7 @@ impl Walk<'_> {
                     });
                     let place = self.tree.key(&inner);
                     self.findings.push(Finding::error(place, format!("`{name}` is not known here"), hint));
+                    self.mended.remove(pointer, name);
                 }
                 (None, Some(schema @ Value::Object(_))) => self.value(schema, value, &inner),
                 (None, _) => {}
@@ -87,14 +93,19 @@ impl Walk<'_> {
         {
             if !members.contains_key(name) {
                 let hint = known.get(name).and_then(about);
-                self.wrong(pointer, format!("`{name}` is missing"), hint);
+                self.findings.push(Finding::error(
+                    self.tree.at(pointer),
+                    format!("`{name}` is missing"),
+                    hint,
+                ));
+                self.mended.insert(known.get(name).unwrap_or(&Value::Null), pointer, name);
             }
         }
         let one_of = schema.get("maxProperties").and_then(Value::as_u64) == Some(1) && closed;
         if one_of && members.len() != 1 && !unknown {
             let written = if members.is_empty() { "none".to_owned() } else { names(members.keys()) };
             let hint = format!("write exactly one of {}", names(known.keys()));
-            self.wrong(pointer, format!("one is wanted here, and there is {written}"), Some(hint));
+            self.wrong(schema, pointer, format!("one is wanted here, and there is {written}"), Some(hint));
         }
     }
 
@@ -102,12 +113,13 @@ impl Walk<'_> {
         if let Some(least) = schema.get("minItems").and_then(Value::as_u64)
             && (items.len() as u64) < least
         {
-            self.wrong(pointer, format!("at least {least} is wanted here"), about(schema));
+            self.wrong(schema, pointer, format!("at least {least} is wanted here"), about(schema));
         }
         if let Some(most) = schema.get("maxItems").and_then(Value::as_u64)
             && items.len() as u64 > most
         {
-            self.wrong(pointer, format!("no more than {most} are allowed here"), None);
+            let message = format!("no more than {most} are allowed here");
+            self.findings.push(Finding::error(self.tree.at(pointer), message, None));
         }
         if let Some(schema) = schema.get("items") {
             for (n, item) in items.iter().enumerate() {
@@ -121,11 +133,12 @@ impl Walk<'_> {
         if Some(schema) == self.root.pointer("/$defs/duration")
             && let Err(e) = text.parse::<Span>()
         {
-            self.wrong(pointer, e.to_string(), None);
+            self.wrong(schema, pointer, e.to_string(), None);
         }
     }
 
     fn number(&mut self, schema: &Value, number: &serde_json::Number, pointer: &str) {
+        let written = self.tree.written(pointer).unwrap_or_else(|| number.to_string());
         let number = number.as_f64().unwrap_or(f64::INFINITY);
         let limit = |name: &str| schema.get(name).and_then(Value::as_f64);
         let (least, most) = (limit("minimum"), limit("maximum"));
@@ -135,7 +148,7 @@ impl Walk<'_> {
                 (Some(least), None) => format!("{least} or more"),
                 (None, most) => format!("up to {}", most.unwrap_or_default()),
             };
-            self.wrong(pointer, format!("{number} is not {range}"), None);
+            self.wrong(schema, pointer, format!("{written} is not {range}"), None);
         }
     }
 }
@@ -157,7 +170,8 @@ fn has_type(schema: &Value, value: &Value) -> bool {
     }
 }
 
-fn wrong_type(schema: &Value, value: &Value) -> (String, Option<String>) {
+/// What to say of a value of a wrong type, and what to write instead: the same value, as it is written in the file.
+fn wrong_type(schema: &Value, value: &Value, written: Option<String>) -> (String, Option<String>) {
     let in_words = |name: &str| match name {
         "object" => "members (`name: value`)",
         "array" => "a list",
@@ -181,9 +195,19 @@ fn wrong_type(schema: &Value, value: &Value) -> (String, Option<String>) {
         Value::Array(_) => "a list",
         Value::Object(_) => "members",
     };
+    let written = written.unwrap_or_else(|| value.to_string());
     let hint = match (schema.get("type").and_then(Value::as_str), value) {
-        (Some("string"), Value::Number(_) | Value::Bool(_)) => Some(format!("put it in quotes: \"{value}\"")),
-        (Some("array"), Value::String(text)) => Some(format!("write it as a list: [{text}]")),
+        (Some("string"), Value::Number(_) | Value::Bool(_)) => {
+            Some(format!("put it in quotes: \"{written}\""))
+        }
+        (Some("array"), Value::String(text)) => {
+            let item =
+                if stands_in_list(&written) { written } else { Value::from(text.as_str()).to_string() };
+            Some(format!("write it as a list: [{item}]"))
+        }
+        (Some("array"), Value::Number(_) | Value::Bool(_)) => {
+            Some(format!("write it as a list: [{written}]"))
+        }
         (Some("boolean"), Value::String(text)) => match text.to_lowercase().as_str() {
             "yes" | "on" | "y" => Some("write `true`".to_owned()),
             "no" | "off" | "n" => Some("write `false`".to_owned()),
@@ -192,6 +216,13 @@ fn wrong_type(schema: &Value, value: &Value) -> (String, Option<String>) {
         _ => about(schema),
     };
     (format!("{wanted} is wanted here, and this is {found}"), hint)
+}
+
+/// True if a text means the same in a list of YAML's short form as it does where it is written.
+fn stands_in_list(written: &str) -> bool {
+    let quoted = |quote: char| written.len() > 1 && written.starts_with(quote) && written.ends_with(quote);
+    let plain = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-' | '.' | '/' | ' ');
+    !written.contains('\n') && (quoted('"') || quoted('\'') || written.chars().all(plain))
 }
 
 /// The schema's own words.

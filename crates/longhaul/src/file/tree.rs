@@ -17,6 +17,7 @@ use super::finding::Place;
 pub(crate) struct Tree {
     /// What it says.
     pub(crate) value: Value,
+    source: String,
     places: HashMap<String, Places>,
 }
 
@@ -49,7 +50,7 @@ impl Tree {
         let node: Node = serde_saphyr::from_str_with_options(text, options).map_err(|e| unreadable(&e))?;
         let mut places = HashMap::new();
         let value = node.place(String::new(), None, &mut places);
-        Ok(Tree { value, places })
+        Ok(Tree { value, source: text.to_owned(), places })
     }
 
     /// Where a value stands, or the nearest part of the document that holds it. A list or an object is shown by its
@@ -68,6 +69,15 @@ impl Tree {
                 None => return Place::START,
             }
         }
+    }
+
+    /// A text, number or truth value as the document spells it: `1.10`, `0x1F` and `"a"` with their signs.
+    pub(crate) fn written(&self, pointer: &str) -> Option<String> {
+        let Places { value, container: false, .. } = self.places.get(pointer)? else { return None };
+        let line = self.source.lines().nth(value.line - 1)?;
+        let text: String = line.chars().skip(value.column - 1).take(value.length).collect();
+        let text = text.trim_end();
+        (!text.is_empty()).then(|| text.to_owned())
     }
 
     /// Where a member's name stands.

@@ -91,6 +91,7 @@ pub(crate) fn error(error: &ErrorBody) -> ErrorBody {
     value(&mut context, true);
     ErrorBody {
         error_code: fit(&error.error_code),
+        arguments: error.arguments.iter().map(fit).collect(),
         context: if let Value::Object(members) = context { members } else { Default::default() },
         message: fit(&error.message),
         remediation_message: error.remediation_message.as_ref().map(fit),
@@ -148,6 +149,7 @@ mod tests {
         let cause = CauseBody { kind: bad.clone(), message: bad.clone() };
         let whole = ErrorBody {
             error_code: bad.clone(),
+            arguments: vec![bad.clone()],
             context: [("pointer".to_owned(), json!(bad))].into_iter().collect(),
             message: bad.clone(),
             remediation_message: Some(bad.clone()),

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use longhaul_client::{ClientError, ErrorBody};
 
+use super::speak;
 use super::style::Palette;
 
 /// What to do when the server does not know who asks.
@@ -14,6 +15,7 @@ pub(crate) fn call(error: &ClientError, palette: Palette) -> String {
     let (bad, dim) = (palette.bad(), palette.dim());
     match error {
         ClientError::Refused { status, error } => {
+            let error = &speak::translated(error);
             let mut facts = vec![status.to_string()];
             facts.extend(Some(error.error_code.clone()).filter(|code| !code.is_empty()));
             facts.extend(error.reference_token.as_ref().map(|token| format!("reference {token}")));
@@ -23,7 +25,7 @@ pub(crate) fn call(error: &ClientError, palette: Palette) -> String {
             let advice = (*status == 401 && error.error_code == "Unauthorized").then(|| ErrorBody {
                 causes: Vec::new(),
                 remediation_message: Some(LOG_IN.to_owned()),
-                ..ErrorBody::clone(error)
+                ..error.clone()
             });
             below(&mut out, advice.as_ref().unwrap_or(error), "  ", palette);
             out
@@ -75,6 +77,7 @@ fn below(out: &mut String, error: &ErrorBody, indent: &str, palette: Palette) {
         }
     }
     if let Some(remedy) = &error.remediation_message {
+        let remedy = speak::words(remedy, None);
         let _ = writeln!(out, "{indent}{strong}hint:{strong:#} {remedy}");
     }
 }

@@ -1,9 +1,11 @@
 //! How answers are shown: as the server said them, as tables, as trees.
 
+pub(crate) mod advice;
 pub(crate) mod bar;
 pub(crate) mod clean;
 pub(crate) mod error;
 pub(crate) mod span;
+pub(crate) mod speak;
 pub(crate) mod style;
 pub(crate) mod table;
 pub(crate) mod tree;

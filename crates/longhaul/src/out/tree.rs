@@ -201,7 +201,7 @@ pub(crate) fn waits_for(waiting: &WaitingForBody, now: Timestamp) -> Option<Stri
         ("WORKER", _) => {
             let queue = waiting.queue.as_deref().unwrap_or("its queue");
             let nobody = waiting.workers == Some(0);
-            let who = if nobody { "; none asks there: start one, or see `queue list`" } else { "" };
+            let who = if nobody { "; none asks there: start one, or see `longhaul queue list`" } else { "" };
             format!("{sub} waits for a worker of {queue}{who}")
         }
         ("CAPACITY", _) => format!("{sub} waits for room: as many attempts run on its node as may"),
@@ -213,9 +213,9 @@ pub(crate) fn waits_for(waiting: &WaitingForBody, now: Timestamp) -> Option<Stri
                 let does = if lock.state == "HELD" { "has" } else { "waits for" };
                 format!("waits for {what} {which}, which {} ({}) {does}", lock.task_name, lock.task_id)
             }
-            None => "waits for its locks: `lock list` shows who has them".to_owned(),
+            None => "waits for its locks: `longhaul lock list` shows who has them".to_owned(),
         },
-        ("DECISION", _) => format!("waits for a decision about {sub}: `task resolve` or `task skip`"),
+        ("DECISION", _) => format!("waits for a decision about {sub}"),
         ("STOP", Some(until)) => format!("waits for what runs to stop, until {until} at the latest"),
         ("STOP", None) => "waits for what runs to stop".to_owned(),
         ("", _) => return None,
@@ -284,6 +284,6 @@ Update
         let text = |kind, until| waits_for(&waiting(kind, until), now).unwrap();
         assert_eq!(text("TIMER", at), "Pause waits until 1970-01-01T00:01:30.000Z (in 1m 30s)");
         assert_eq!(text("CAPACITY", None), "Pause waits for room: as many attempts run on its node as may");
-        assert_eq!(text("DECISION", None), "waits for a decision about Pause: `task resolve` or `task skip`");
+        assert_eq!(text("DECISION", None), "waits for a decision about Pause");
     }
 }

@@ -123,10 +123,18 @@ impl Server {
         Server::spawn(command, data, "127.0.0.1:0", &["--log-level", "error"])
     }
 
-    fn spawn(mut command: Command, data: &Path, listen: &str, more: &[&str]) -> Server {
+    /// Starts one whose log goes to a file.
+    pub(crate) fn logging(data: &Path, log: std::fs::File) -> Server {
+        Server::spawn_logging(longhaul(), data, "127.0.0.1:0", &[], log.into())
+    }
+
+    fn spawn(command: Command, data: &Path, listen: &str, more: &[&str]) -> Server {
+        Server::spawn_logging(command, data, listen, more, Stdio::inherit())
+    }
+
+    fn spawn_logging(mut command: Command, data: &Path, listen: &str, more: &[&str], log: Stdio) -> Server {
         command.args(["serve", "--listen", listen, "--data-dir"]).arg(data).args(more);
-        let child =
-            command.env("LONGHAUL_ADMIN_PASSWORD", PASSWORD).stdout(Stdio::piped()).stderr(Stdio::inherit());
+        let child = command.env("LONGHAUL_ADMIN_PASSWORD", PASSWORD).stdout(Stdio::piped()).stderr(log);
         let mut child = child.spawn().expect("the server starts");
         let (send, lines) = mpsc::channel();
         let out = child.stdout.take().expect("a pipe");

@@ -156,7 +156,7 @@ fn refusals_name_what_is_wrong() {
     let (_data, server) = shipped_server();
     let err = server.run(&["task", "start", "enable-ceip", "-i", "status=MAYBE", "-i", "x=1"]).code(3).err;
     assert!(
-        err.contains("INVALID_INPUT") && err.contains("/status") && err.contains("'x' was unexpected"),
+        err.contains("INVALID_INPUT") && err.contains("-i status") && err.contains("'x' was unexpected"),
         "{err}"
     );
     let err = server.run(&["task", "start", "enable-cep"]).code(3).err;
@@ -168,7 +168,7 @@ fn refusals_name_what_is_wrong() {
             .err
             .contains("TA_TASK_NOT_FOUND")
     );
-    assert!(server.run(&["task", "list", "--status", "running"]).code(3).err.contains("taskStatus"));
+    assert!(server.run(&["task", "list", "--status", "running"]).code(3).err.contains("`--status`"));
 }
 
 #[test]

@@ -4,6 +4,7 @@
 mod budget;
 mod functions;
 mod json;
+mod paths;
 mod source;
 mod template;
 mod url;
@@ -20,6 +21,7 @@ use budget::{End, STEPS};
 use functions::{BUDGET, ENGINE, WHOLE};
 pub use functions::{FILTERS, TESTS};
 pub use json::JsonTemplate;
+pub use paths::NamePath;
 pub use source::DEEPEST_EXPRESSION;
 pub use template::{Piece, Template};
 pub use url::UrlTemplate;
@@ -40,6 +42,8 @@ pub struct ExprError {
     pub reason: String,
     /// What to do about it, where that is known.
     pub hint: Option<String>,
+    /// What else is wrong with the same expression.
+    pub others: Vec<ExprError>,
 }
 
 impl ExprError {
@@ -49,11 +53,16 @@ impl ExprError {
         if shown.len() < expression.len() {
             shown.push('…');
         }
-        ExprError { expression: shown, reason: reason.to_string(), hint: None }
+        ExprError { expression: shown, reason: reason.to_string(), hint: None, others: Vec::new() }
     }
 
     fn hint(self, hint: impl Into<Option<String>>) -> Self {
         ExprError { hint: hint.into(), ..self }
+    }
+
+    /// This and what else is wrong with the same expression, each for itself.
+    pub fn each(&self) -> impl Iterator<Item = &ExprError> {
+        std::iter::once(self).chain(&self.others)
     }
 
     /// What to do about an expression that could not be evaluated.
@@ -125,6 +134,7 @@ impl Scope {
 /// One expression, parsed once.
 pub struct Expr {
     source: String,
+    paths: Vec<NamePath>,
     /// Without one, why it is none.
     compiled: Result<Expression<'static, 'static>, ExprError>,
 }
@@ -146,23 +156,25 @@ impl Expr {
         let trimmed = text.trim();
         let inner =
             trimmed.strip_prefix("{{").and_then(|rest| rest.strip_suffix("}}")).unwrap_or(trimmed).trim();
-        let compiled = if text.len() > LONGEST_TEMPLATE {
-            Err(ExprError::new(inner, format!("longer than {LONGEST_TEMPLATE} bytes")))
+        let (paths, compiled) = if text.len() > LONGEST_TEMPLATE {
+            (Vec::new(), Err(ExprError::new(inner, format!("longer than {LONGEST_TEMPLATE} bytes"))))
         } else {
             compile(inner)
         };
         match (compiled, reading) {
             (Err(e), Reading::New) => Err(e),
-            (compiled, _) => Ok(Expr { source: inner.to_owned(), compiled }),
+            (compiled, _) => Ok(Expr { source: inner.to_owned(), paths, compiled }),
         }
     }
 
-    /// The dotted names it reads, such as `input.host` and `subTasks.Fetch.output`, sorted.
-    pub fn names(&self) -> Vec<String> {
-        let names = self.compiled.as_ref().map(|compiled| compiled.undeclared_variables(true));
-        let mut names: Vec<String> = names.unwrap_or_default().into_iter().collect();
-        names.sort();
-        names
+    /// The values it reads, such as `input.host` and `subTasks.Fetch.output`, sorted.
+    pub fn paths(&self) -> &[NamePath] {
+        &self.paths
+    }
+
+    /// Why it cannot be evaluated, whatever the values are.
+    pub fn fault(&self) -> Option<&ExprError> {
+        self.compiled.as_ref().err()
     }
 
     /// As written, without braces.
@@ -264,13 +276,21 @@ impl Expr {
     }
 }
 
-/// Compiles an expression as the library is to evaluate it.
-fn compile(source: &str) -> Result<Expression<'static, 'static>, ExprError> {
-    let written =
-        source::read(source).map_err(|wrong| ExprError::new(source, wrong.reason).hint(wrong.hint))?;
-    ENGINE
-        .compile_expression_owned(format!("({written})|{WHOLE}"))
-        .map_err(|e| ExprError::new(source, e.detail().map_or_else(|| e.to_string(), str::to_owned)))
+/// Compiles an expression as the library is to evaluate it. What it reads is known even where it is wrong.
+fn compile(source: &str) -> (Vec<NamePath>, Result<Expression<'static, 'static>, ExprError>) {
+    let source::Source { paths, written } = source::read(source);
+    let compiled = written
+        .map_err(|wrong| {
+            let mut all = wrong.into_iter().map(|one| ExprError::new(source, one.reason).hint(one.hint));
+            let first = all.next().unwrap_or_else(|| ExprError::new(source, "it cannot be read"));
+            ExprError { others: all.collect(), ..first }
+        })
+        .and_then(|written| {
+            ENGINE
+                .compile_expression_owned(format!("({written})|{WHOLE}"))
+                .map_err(|e| ExprError::new(source, e.detail().map_or_else(|| e.to_string(), str::to_owned)))
+        });
+    (paths, compiled)
 }
 
 /// A JSON value as an expression sees it.
@@ -320,7 +340,8 @@ mod tests {
     #[test]
     fn names_are_found_and_conditions_hold() {
         let expr = Expr::parse("input.host == 'esx1' and subTasks.Fetch.output.n > 1").unwrap();
-        assert_eq!(expr.names(), ["input.host", "subTasks.Fetch.output.n"]);
+        let paths: Vec<String> = expr.paths().iter().map(ToString::to_string).collect();
+        assert_eq!(paths, ["input.host", "subTasks.Fetch.output.n"]);
         assert_eq!(Expr::parse("{{ input.host == 'esx1' }}").unwrap().holds(&scope()), Ok(true));
         assert_eq!(Expr::parse("input.on").unwrap().holds(&scope()), Ok(false));
     }

@@ -10,6 +10,7 @@ use minijinja::machinery::ast::{BinOpKind, CallArg, CompareOpKind, Expr, UnaryOp
 use minijinja::machinery::{Token, parse_expr, tokenize};
 
 use super::functions::{FILTERS, TESTS, WEIGHED};
+use super::paths::{self, NamePath};
 use crate::workflow::did_you_mean;
 
 /// How deep an expression may be nested: brackets, and operators, filters and members behind one another.
@@ -28,16 +29,31 @@ impl Wrong {
     }
 }
 
-/// Reads an expression and gives it as it is compiled.
-pub(super) fn read(source: &str) -> Result<String, Wrong> {
-    bounded(source)?;
-    let parsed = parse_expr(source).map_err(|e| {
-        let reason = e.detail().map_or_else(|| e.to_string(), str::to_owned);
-        Wrong::new(reason, None)
-    })?;
-    let mut writer = Writer { source, out: String::with_capacity(2 * source.len()) };
-    writer.any(&parsed)?;
-    Ok(writer.out)
+/// An expression that was read.
+pub(super) struct Source {
+    /// The values that it reads.
+    pub(super) paths: Vec<NamePath>,
+    /// As it is compiled, or everything that is wrong with it.
+    pub(super) written: Result<String, Vec<Wrong>>,
+}
+
+/// Reads an expression. One that cannot be parsed reads nothing.
+pub(super) fn read(source: &str) -> Source {
+    let unreadable = |wrong| Source { paths: Vec::new(), written: Err(vec![wrong]) };
+    if let Err(wrong) = bounded(source) {
+        return unreadable(wrong);
+    }
+    let parsed = match parse_expr(source) {
+        Ok(parsed) => parsed,
+        Err(e) => {
+            let reason = e.detail().map_or_else(|| e.to_string(), str::to_owned);
+            return unreadable(Wrong::new(reason, None));
+        }
+    };
+    let mut writer = Writer { source, out: String::with_capacity(2 * source.len()), wrong: Vec::new() };
+    writer.any(&parsed);
+    let written = if writer.wrong.is_empty() { Ok(writer.out) } else { Err(writer.wrong) };
+    Source { paths: paths::read(&parsed), written }
 }
 
 /// Counts how deep the parser could get. It recurses for brackets and for most operators; what it makes of a
@@ -79,6 +95,7 @@ fn bounded(source: &str) -> Result<(), Wrong> {
 struct Writer<'s> {
     source: &'s str,
     out: String,
+    wrong: Vec<Wrong>,
 }
 
 impl<'s> Writer<'s> {
@@ -87,18 +104,18 @@ impl<'s> Writer<'s> {
     }
 
     /// Where nothing can come between it and what is around it.
-    fn any(&mut self, expr: &Expr<'s>) -> Result<(), Wrong> {
+    fn any(&mut self, expr: &Expr<'s>) {
         match expr {
             Expr::IfExpr(e) => {
-                self.operand(&e.true_expr)?;
+                self.operand(&e.true_expr);
                 self.text(" if ");
-                self.operand(&e.test_expr)?;
-                let Some(otherwise) = &e.false_expr else { return Ok(()) };
+                self.operand(&e.test_expr);
+                let Some(otherwise) = &e.false_expr else { return };
                 self.text(" else ");
-                self.any(otherwise)
+                self.any(otherwise);
             }
             Expr::BinOp(e) if matches!(e.op, BinOpKind::ScAnd | BinOpKind::ScOr) => {
-                self.side(&e.left, e.op)?;
+                self.side(&e.left, e.op);
                 self.text(if matches!(e.op, BinOpKind::ScAnd) { " and " } else { " or " });
                 self.operand(&e.right)
             }
@@ -109,24 +126,23 @@ impl<'s> Writer<'s> {
             // A filter behind it would get the negated value.
             Expr::UnaryOp(e) => {
                 self.text("-(");
-                self.any(&e.expr)?;
+                self.any(&e.expr);
                 self.text(")");
-                Ok(())
             }
             // A chain ends at the first that does not hold, which no filter could do.
             Expr::Compare(e) => {
-                self.weighed(&e.expr)?;
-                e.ops.iter().try_for_each(|op| {
+                self.weighed(&e.expr);
+                for op in &e.ops {
                     let _ = write!(self.out, " {} ", comparison(op.op));
-                    self.weighed(&op.expr)
-                })
+                    self.weighed(&op.expr);
+                }
             }
             other => self.postfix(other),
         }
     }
 
     /// The left side of `and` and `or`: a chain of the same needs no brackets.
-    fn side(&mut self, expr: &Expr<'s>, op: BinOpKind) -> Result<(), Wrong> {
+    fn side(&mut self, expr: &Expr<'s>, op: BinOpKind) {
         match expr {
             Expr::BinOp(e) if std::mem::discriminant(&e.op) == std::mem::discriminant(&op) => self.any(expr),
             _ => self.operand(expr),
@@ -134,7 +150,7 @@ impl<'s> Writer<'s> {
     }
 
     /// In brackets if anything could come between.
-    fn operand(&mut self, expr: &Expr<'s>) -> Result<(), Wrong> {
+    fn operand(&mut self, expr: &Expr<'s>) {
         let loose = match expr {
             Expr::IfExpr(_) | Expr::UnaryOp(_) | Expr::Compare(_) => true,
             Expr::BinOp(e) => matches!(e.op, BinOpKind::ScAnd | BinOpKind::ScOr),
@@ -144,13 +160,12 @@ impl<'s> Writer<'s> {
             return self.postfix(expr);
         }
         self.text("(");
-        self.any(expr)?;
+        self.any(expr);
         self.text(")");
-        Ok(())
     }
 
     /// As a value that filters can follow.
-    fn postfix(&mut self, expr: &Expr<'s>) -> Result<(), Wrong> {
+    fn postfix(&mut self, expr: &Expr<'s>) {
         match expr {
             Expr::Var(e) => self.text(e.id),
             Expr::Const(e) => {
@@ -159,118 +174,118 @@ impl<'s> Writer<'s> {
                 self.text(written.unwrap_or("none"));
             }
             Expr::BinOp(e) => {
-                self.operand(&e.left)?;
+                self.operand(&e.left);
                 let _ = write!(self.out, "|{}(", operator(e.op));
-                self.any(&e.right)?;
+                self.any(&e.right);
                 self.text(")");
             }
             Expr::Filter(e) => {
-                known("filter", e.name, FILTERS)?;
-                let value = e.expr.as_ref().ok_or_else(|| Wrong::new("a filter needs a value", None))?;
+                self.wrong.extend(unknown("filter", e.name, FILTERS));
+                let Some(value) = &e.expr else {
+                    return self.wrong.push(Wrong::new("a filter needs a value", None));
+                };
                 if matches!(e.name, "map" | "select" | "reject" | "selectattr" | "rejectattr") {
-                    named_inside(e.name, &e.args)?;
+                    self.wrong.extend(named_inside(e.name, &e.args));
                 }
-                self.weighed(value)?;
+                self.weighed(value);
                 self.text("|");
                 self.text(e.name);
-                self.arguments(&e.args)?;
+                self.arguments(&e.args);
             }
             Expr::Test(e) => {
-                known("test", e.name, TESTS)?;
-                self.weighed(&e.expr)?;
+                self.wrong.extend(unknown("test", e.name, TESTS));
+                self.weighed(&e.expr);
                 self.text(" is ");
                 self.text(e.name);
-                self.arguments(&e.args)?;
+                self.arguments(&e.args);
             }
             Expr::GetAttr(e) => {
-                self.container(&e.expr)?;
+                self.container(&e.expr);
                 self.text(".");
                 self.text(e.name);
             }
             Expr::GetItem(e) => {
-                self.container(&e.expr)?;
+                self.container(&e.expr);
                 self.text("[");
-                self.weighed(&e.subscript_expr)?;
+                self.weighed(&e.subscript_expr);
                 self.text("]");
             }
             Expr::Slice(e) => {
-                self.container(&e.expr)?;
+                self.container(&e.expr);
                 self.text("[");
                 for (n, part) in [&e.start, &e.stop, &e.step].into_iter().enumerate() {
                     self.text(if n > 0 { ":" } else { "" });
-                    part.as_ref().map_or(Ok(()), |part| self.weighed(part))?;
+                    part.iter().for_each(|part| self.weighed(part));
                 }
                 self.text("]");
             }
-            Expr::List(e) => self.listed("[", &e.items, "]")?,
-            Expr::Tuple(e) if e.items.len() == 1 => self.listed("(", &e.items, ",)")?,
-            Expr::Tuple(e) => self.listed("(", &e.items, ")")?,
+            Expr::List(e) => self.listed("[", &e.items, "]"),
+            Expr::Tuple(e) if e.items.len() == 1 => self.listed("(", &e.items, ",)"),
+            Expr::Tuple(e) => self.listed("(", &e.items, ")"),
             Expr::Map(e) => {
                 self.text("{");
                 for (key, value) in e.keys.iter().zip(&e.values) {
-                    self.weighed(key)?;
+                    self.weighed(key);
                     self.text(": ");
-                    self.any(value)?;
+                    self.any(value);
                     self.text(", ");
                 }
                 self.text("}");
             }
-            Expr::Call(e) => return Err(no_call(&e.expr)),
-            Expr::IfExpr(_) | Expr::UnaryOp(_) | Expr::Compare(_) => self.operand(expr)?,
+            Expr::Call(e) => {
+                self.wrong.push(no_call(&e.expr));
+                self.arguments(&e.args);
+            }
+            Expr::IfExpr(_) | Expr::UnaryOp(_) | Expr::Compare(_) => self.operand(expr),
         }
-        Ok(())
     }
 
-    fn listed(&mut self, open: &str, items: &[Expr<'s>], close: &str) -> Result<(), Wrong> {
+    fn listed(&mut self, open: &str, items: &[Expr<'s>], close: &str) {
         self.text(open);
         for (n, item) in items.iter().enumerate() {
             self.text(if n > 0 { ", " } else { "" });
-            self.any(item)?;
+            self.any(item);
         }
         self.text(close);
-        Ok(())
     }
 
     /// A value that is weighed before whatever follows gets it.
-    fn weighed(&mut self, expr: &Expr<'s>) -> Result<(), Wrong> {
-        self.operand(expr)?;
+    fn weighed(&mut self, expr: &Expr<'s>) {
+        self.operand(expr);
         if !matches!(expr, Expr::Const(_)) {
             self.text("|");
             self.text(WEIGHED);
         }
-        Ok(())
     }
 
     /// What a member or item is taken of. A path of names is left as it is: it is not walked.
-    fn container(&mut self, expr: &Expr<'s>) -> Result<(), Wrong> {
+    fn container(&mut self, expr: &Expr<'s>) {
         if is_path(expr) {
             return self.postfix(expr);
         }
         self.text("(");
-        self.weighed(expr)?;
+        self.weighed(expr);
         self.text(")");
-        Ok(())
     }
 
-    fn arguments(&mut self, arguments: &[CallArg<'s>]) -> Result<(), Wrong> {
+    fn arguments(&mut self, arguments: &[CallArg<'s>]) {
         self.text("(");
         for (n, argument) in arguments.iter().enumerate() {
             self.text(if n > 0 { ", " } else { "" });
             match argument {
-                CallArg::Pos(value) => self.weighed(value)?,
+                CallArg::Pos(value) => self.weighed(value),
                 CallArg::Kwarg(name, value) => {
                     self.text(name);
                     self.text("=");
-                    self.weighed(value)?;
+                    self.weighed(value);
                 }
                 CallArg::PosSplat(_) | CallArg::KwargSplat(_) => {
                     let hint = "write the arguments one by one".to_owned();
-                    return Err(Wrong::new("arguments cannot be unpacked with `*` or `**`", Some(hint)));
+                    self.wrong.push(Wrong::new("arguments cannot be unpacked with `*` or `**`", Some(hint)));
                 }
             }
         }
         self.text(")");
-        Ok(())
     }
 }
 
@@ -284,25 +299,26 @@ fn is_path(expr: &Expr<'_>) -> bool {
 }
 
 /// The filter or test that a filter applies to each item, where its name is written.
-fn named_inside(filter: &str, arguments: &[CallArg<'_>]) -> Result<(), Wrong> {
+fn named_inside(filter: &str, arguments: &[CallArg<'_>]) -> Option<Wrong> {
     let at = usize::from(filter.ends_with("attr"));
     let mut positional = arguments.iter().filter_map(|argument| match argument {
         CallArg::Pos(value) => Some(value),
         _ => None,
     });
-    let Some(Expr::Const(name)) = positional.nth(at) else { return Ok(()) };
-    let Some(name) = name.value.as_str() else { return Ok(()) };
-    if filter == "map" { known("filter", name, FILTERS) } else { known("test", name, TESTS) }
+    let Some(Expr::Const(name)) = positional.nth(at) else { return None };
+    let name = name.value.as_str()?;
+    if filter == "map" { unknown("filter", name, FILTERS) } else { unknown("test", name, TESTS) }
 }
 
-fn known(what: &str, name: &str, names: &[&str]) -> Result<(), Wrong> {
+/// What is wrong with the name of a filter or test that does not exist.
+fn unknown(what: &str, name: &str, names: &[&str]) -> Option<Wrong> {
     if names.contains(&name) {
-        return Ok(());
+        return None;
     }
     let shown: String = name.chars().take(40).collect();
     let page = format!("docs/workflows.md lists every {what}");
     let hint = did_you_mean(name, names.iter().copied()).unwrap_or(page);
-    Err(Wrong::new(format!("there is no {what} `{shown}`"), Some(hint)))
+    Some(Wrong::new(format!("there is no {what} `{shown}`"), Some(hint)))
 }
 
 fn no_call(callee: &Expr<'_>) -> Wrong {

@@ -5,6 +5,7 @@ use serde_json::Value;
 
 use super::Step;
 use super::attempt::stopped;
+use super::titles::distinct;
 use crate::fault::{Fault, code};
 use crate::record::{Child, Outcome, SubTask, made};
 use crate::status::SubTaskStatus;
@@ -67,9 +68,15 @@ impl Step<'_> {
             };
             let description = made(&definition.description, &scope)
                 .map_err(|e| format!("`description` of item {index}: {e}"))?;
-            Ok(SubTask::of_item(child, title, description))
+            Ok((title, child, description))
         };
-        (0..).zip(items).map(child).collect()
+        let children: Vec<_> = (0..).zip(items).map(child).collect::<Result<_, String>>()?;
+        let titles = children.iter().map(|(title, ..)| title.clone()).collect();
+        let record = &self.task.record;
+        let taken = (0..record.sub_tasks.len() as u32).map(|index| record.sub_task_name(index));
+        let titles = distinct(titles, taken);
+        let child = |((_, child, description), title)| SubTask::of_item(child, title, description);
+        Ok(children.into_iter().zip(titles).map(child).collect())
     }
 
     /// Starts children while there is room, and ends the parent when nothing of it is under way and nothing more starts.

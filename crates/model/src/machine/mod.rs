@@ -13,6 +13,7 @@ mod line;
 mod operator;
 mod recover;
 mod stored;
+mod titles;
 mod unread;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};

@@ -69,8 +69,10 @@ impl Step<'_> {
         let Some(first) = sub_tasks.first().copied() else { return Err(Refused::Nothing) };
         for index in &sub_tasks {
             self.check_decidable(*index)?;
-            if what != Decided::Skipped {
-                self.check_unknown(*index)?;
+            match what {
+                Decided::Done => self.check_done(*index)?,
+                Decided::NotDone => self.check_again(*index)?,
+                Decided::Skipped => {}
             }
         }
         for index in &sub_tasks {
@@ -115,7 +117,7 @@ impl Step<'_> {
         self.child_decided(index);
     }
 
-    /// What nobody knew was done after all.
+    /// What nobody knew was done after all, or what failed was done by hand.
     fn done(&mut self, index: u32, output: Option<Value>) {
         let now = self.now;
         self.task.set_status(index, SubTaskStatus::Successful);
@@ -132,7 +134,7 @@ impl Step<'_> {
         self.child_decided(index);
     }
 
-    /// What nobody knew was not done: it runs again, under a new key.
+    /// What was not done runs again, under a new key.
     fn not_done(&mut self, index: u32) {
         self.back_to_pending(index);
         self.new_key(index);
@@ -155,7 +157,7 @@ impl Step<'_> {
             return Ok(());
         };
         self.check_decidable(sub_task)?;
-        self.check_unknown(sub_task)?;
+        if done { self.check_done(sub_task) } else { self.check_again(sub_task) }?;
         if let Err(unfit) = output.as_ref().map_or(Ok(()), |output| self.task.check_output(output)) {
             return Err(Refused::Unfit { what: "output", unfit });
         }
@@ -170,12 +172,30 @@ impl Step<'_> {
         Ok(())
     }
 
-    fn check_unknown(&self, index: u32) -> Result<(), Refused> {
+    /// Whether a failed sub-task may count as done: nobody knows that it was not, or somebody repaired what it left. One
+    /// that failed with its children is done when they are.
+    fn check_done(&self, index: u32) -> Result<(), Refused> {
         let record = &self.task.record;
-        match record.sub_tasks[index as usize].outcome_unknown {
-            true => Ok(()),
-            false => Err(Refused::OutcomeKnown(record.sub_task_name(index).to_owned())),
+        match record.sub_tasks[index as usize].fan {
+            None => Ok(()),
+            Some(_) => Err(Refused::DecidedByChildren(record.sub_task_name(index).to_owned())),
         }
+    }
+
+    /// Whether a failed sub-task may run again: where its failure is known, that is a retry of it alone.
+    fn check_again(&self, index: u32) -> Result<(), Refused> {
+        self.check_done(index)?;
+        let record = &self.task.record;
+        if record.sub_tasks[index as usize].outcome_unknown {
+            return Ok(());
+        }
+        if record.credentials_operation().is_some() {
+            return Err(Refused::RetriedByOwnCall);
+        }
+        if !record.workflow.definition.retryable {
+            return Err(Refused::NotRetryable);
+        }
+        Ok(())
     }
 
     fn check_decidable(&self, index: u32) -> Result<(), Refused> {

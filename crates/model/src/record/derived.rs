@@ -93,11 +93,22 @@ impl Record {
         self.sub_tasks[index as usize].description.as_deref().unwrap_or(written)
     }
 
-    /// The sub-task of a name: its key or, failing that, its name on the wire.
+    /// The sub-task of a name: its key or, failing that, its name on the wire. `Name[3]` is the child of item 3 of the
+    /// sub-task of that name, or the one of that item among children of that name.
     pub fn find_sub_task(&self, name: &str) -> Option<u32> {
-        self.workflow
-            .index_of(name)
-            .or_else(|| (0..self.sub_tasks.len() as u32).find(|&i| self.sub_task_name(i) == name))
+        let all = || 0..self.sub_tasks.len() as u32;
+        let known = |name: &str| {
+            self.workflow.index_of(name).or_else(|| all().find(|&i| self.sub_task_name(i) == name))
+        };
+        known(name).or_else(|| {
+            let (of, item) = name.strip_suffix(']')?.rsplit_once('[')?;
+            let item: u32 = item.parse().ok()?;
+            let is = |index: &u32| {
+                self.sub_tasks[*index as usize].child.as_ref().is_some_and(|child| child.index == item)
+            };
+            let of_parent = known(of).and_then(|parent| self.children(parent).find(is));
+            of_parent.or_else(|| all().find(|index| is(index) && self.sub_task_name(*index) == of))
+        })
     }
 
     /// Whether a cancel would be accepted now.

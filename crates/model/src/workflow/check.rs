@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::definition::Definition;
 use super::graph::{did_you_mean, one_of};
-use crate::expr::Expr;
+use crate::expr::{Expr, NamePath};
 
 /// Items that one `forEach` may have.
 pub const MOST_ITEMS: u32 = 10_000;
@@ -184,6 +184,8 @@ fn later(definition: &Definition, problems: &mut Problems) {
 pub(super) struct Names<'a> {
     /// Declared properties of the input; `None` when any is allowed.
     pub(super) input: Option<Vec<&'a str>>,
+    /// Whether the workflow says what its input is.
+    pub(super) has_input: bool,
     /// Sub-tasks by name, and whether each has ended by then.
     pub(super) sub_tasks: Vec<(&'a str, bool)>,
     /// Further roots, such as `body` in the output of an `http` action.
@@ -192,9 +194,9 @@ pub(super) struct Names<'a> {
 
 impl Names<'_> {
     pub(super) fn check(&self, expr: &Expr, pointer: &str, problems: &mut Problems) {
-        for name in expr.names() {
-            let mut parts = name.split('.');
-            let root = parts.next().unwrap_or_default();
+        for name in expr.paths() {
+            let mut parts = name.names().iter().map(String::as_str).skip(1);
+            let root = name.root();
             let mut wrong = |message: String, hint: Option<String>| {
                 problems.error(pointer.to_owned(), format!("`{name}`: {message}"), hint);
             };
@@ -205,7 +207,13 @@ impl Names<'_> {
                     {
                         let hint = did_you_mean(property, known.iter().copied())
                             .or_else(|| Some("declare it under `input: properties:`".into()));
-                        wrong(format!("the input has no property `{property}`"), hint);
+                        let message = match self.has_input {
+                            true => format!("the input has no property `{property}`"),
+                            false => format!(
+                                "the input has no property `{property}`: without `input:` the workflow takes none"
+                            ),
+                        };
+                        wrong(message, hint);
                     }
                 }
                 "subTasks" => {
@@ -221,10 +229,9 @@ impl Names<'_> {
                         ),
                         Some((_, true)) => {
                             if parts.next().is_some_and(|member| member != "output") {
-                                wrong(
-                                    "a sub-task has only `output`".into(),
-                                    Some(format!("subTasks.{sub}.output")),
-                                );
+                                let sub = name.names().get(..2).map(NamePath::of);
+                                let hint = sub.map(|path| format!("{path}.output"));
+                                wrong("a sub-task has only `output`".into(), hint);
                             }
                         }
                     }
@@ -256,5 +263,9 @@ pub(super) fn declared(schema: &Value) -> Option<Vec<&str>> {
     if open {
         return None;
     }
-    Some(schema.get("properties")?.as_object()?.keys().map(String::as_str).collect())
+    let closed = schema.get("additionalProperties") == Some(&Value::Bool(false));
+    match schema.get("properties") {
+        Some(properties) => Some(properties.as_object()?.keys().map(String::as_str).collect()),
+        None => closed.then(Vec::new),
+    }
 }

@@ -6,6 +6,7 @@ mod compile;
 mod definition;
 mod graph;
 mod masked;
+mod readers;
 mod route;
 mod schema;
 mod secret;

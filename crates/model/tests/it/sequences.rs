@@ -82,7 +82,7 @@ const PLACES: [&str; 50] = [
     "Decide NoSubTask",
     "Resolve accepted",
     "Resolve NothingToDecide",
-    "Resolve OutcomeKnown",
+    "Resolve DecidedByChildren",
     "ended Successful",
     "ended CompletedWithWarning",
     "ended Failed",

@@ -14,12 +14,13 @@ pub(crate) async fn live() -> Response {
     respond::value(StatusCode::OK, &json!({ "status": "UP" }))
 }
 
-/// It accepts and runs tasks; 503 with the reason while it drains or cannot write. Nobody need log in for
+/// It accepts and runs tasks; 503 with the reason while it drains, is paused or cannot write. Nobody need log in for
 /// this, so it tells no more than a balancer or an operator's alarm needs; the server's log says the rest.
 pub(crate) async fn ready(State(app): State<App>) -> Response {
     let health = app.engine.store_health();
     let reason = match &health.trouble {
         _ if app.engine.is_draining() => Some("DRAINING"),
+        _ if app.engine.is_paused() => Some("PAUSED"),
         trouble => trouble.as_ref().map(Trouble::code),
     };
     let mut body = json!({ "status": if reason.is_none() { "UP" } else { "DOWN" } });

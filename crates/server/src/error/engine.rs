@@ -18,6 +18,11 @@ impl From<EngineError> for ApiError {
                     .argument(id.to_string());
                 ApiError::new(StatusCode::NOT_FOUND, fault)
             }
+            EngineError::Paused => {
+                let fault = Fault::new("SERVER_PAUSED", message)
+                    .remedy("Start the server again without `--paused`");
+                ApiError::new(StatusCode::SERVICE_UNAVAILABLE, fault)
+            }
             EngineError::NoSubTask(_, name) => {
                 ApiError::new(StatusCode::NOT_FOUND, Fault::new("SUB_TASK_NOT_FOUND", message).argument(name))
             }
@@ -219,9 +224,9 @@ impl ApiError {
                 "There is nothing left to cancel; GET the task to see how it ended",
             ),
             Refused::NotCancellable => ("TA_TASK_CAN_NOT_BE_CANCELLED", "Wait for its end"),
-            Refused::NothingToDecide(_) | Refused::SubTaskNotFailed(_) | Refused::OutcomeKnown(_) => (
+            Refused::NothingToDecide(_) | Refused::SubTaskNotFailed(_) | Refused::DecidedByChildren(_) => (
                 "TA_TASK_NOTHING_TO_DECIDE",
-                "GET the task to see which sub-task failed, and whether its outcome is known",
+                "GET the task to see which of its sub-tasks and their children failed",
             ),
             Refused::NoSubTask(_) => ("SUB_TASK_NOT_FOUND", "GET the task to see its sub-tasks"),
             Refused::HoldsNothing => (

@@ -110,6 +110,22 @@ impl Param {
         Param::path("id", json!({ "type": "string", "format": "uuid" }), "ID of the task")
     }
 
+    /// The reason for a call whose body is ignored.
+    pub(crate) fn reason() -> Self {
+        let schema = json!({ "type": "string", "minLength": 1, "maxLength": 1000, "pattern": "\\S" });
+        Param::query("reason", schema, "Why, for the audit log and the history of the task")
+    }
+
+    /// Those of the history of a task.
+    pub(crate) fn history() -> Vec<Self> {
+        let int = |most: i64| json!({ "type": "integer", "format": "int32", "minimum": 0, "maximum": most });
+        vec![
+            Param::id(),
+            Param::query("pageNumber", int(i64::from(i32::MAX)), "The page, from 1; 0 is the first, too"),
+            Param::query("pageSize", int(100), "Elements of a page; 100 unless given"),
+        ]
+    }
+
     pub(crate) fn sub_task() -> Self {
         Param::path("name", json!({ "type": "string" }), "Name of the sub-task")
     }

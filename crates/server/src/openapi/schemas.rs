@@ -1,6 +1,7 @@
 //! The schemas of all bodies (wire contract, section 1). A member that has no value is left out, never null.
 
 mod credentials;
+mod reasons;
 mod users;
 mod workers;
 
@@ -81,6 +82,7 @@ pub(super) fn all() -> Map<String, Value> {
         "taskId": text("Which"), "errorCode": text("Why"), "message": text("For people") }),
         ),
     );
+    reasons::add(&mut add);
     add("AuditEntry", audit_entry());
     add("PageOfAuditEntry", page("AuditEntry"));
     add("WorkflowSummary", workflow_summary());
@@ -391,7 +393,7 @@ fn resolve_spec() -> Value {
         &["reason"],
         json!({
             "reason": reason(),
-            "subTask": or_null(text("The sub-task whose outcome was unknown; with `all` the one whose children are decided")),
+            "subTask": or_null(text("The sub-task that failed or whose outcome was unknown; with `all` the one whose children are decided")),
             "subTasks": or_null(json!({ "type": "array", "items": { "type": "string" }, "minItems": 1, "maxItems": 10000,
                 "description": "Several sub-tasks that are decided alike, all or none" })),
             "all": { "type": "boolean", "description": "All whose outcome is unknown; with `skipped`, all that failed" },

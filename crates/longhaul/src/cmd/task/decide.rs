@@ -3,14 +3,15 @@
 use longhaul_client::{Read, ResolveTask};
 use serde_json::Value;
 
-use super::{Context, id, watch};
-use crate::cli::{IdArgs, ResolveArgs, RetryArgs, SkipArgs};
+use super::{Context, advise, id, watch};
+use crate::cli::{CancelArgs, ResolveArgs, RetryArgs, SkipArgs};
 use crate::exit::{Code, Failure};
+use crate::out::advice;
 
 /// Runs a failed task on from where it failed.
 pub(crate) async fn retry(args: &RetryArgs, context: &Context) -> Result<Code, Failure> {
     let id = id::whole(context, &args.id).await?;
-    let task = context.client.retry_task(&id).await?;
+    let task = context.client.retry_task_because(&id, args.reason.as_deref()).await?;
     if args.watch {
         return watch::follow(context, &id).await;
     }
@@ -18,17 +19,35 @@ pub(crate) async fn retry(args: &RetryArgs, context: &Context) -> Result<Code, F
 }
 
 /// Nothing of the task starts any more.
-pub(crate) async fn cancel(args: &IdArgs, context: &Context) -> Result<Code, Failure> {
+pub(crate) async fn cancel(args: &CancelArgs, context: &Context) -> Result<Code, Failure> {
     let id = id::whole(context, &args.id).await?;
-    let task = context.client.cancel_task(&id).await?;
+    let task = context.client.cancel_task_because(&id, args.reason.as_deref()).await?;
     show(context, &id, task).await
 }
 
 /// Goes on without a failed sub-task.
 pub(crate) async fn skip(args: &SkipArgs, context: &Context) -> Result<Code, Failure> {
     let id = id::whole(context, &args.id).await?;
+    if !args.force {
+        check_unneeded(context, &id, &args.sub_task).await?;
+    }
     let task = context.client.skip_sub_task(&id, &args.sub_task, &args.reason).await?;
     show(context, &id, task).await
+}
+
+/// Refuses to skip a sub-task whose output others read: they would fail for want of it, long after the decision.
+async fn check_unneeded(context: &Context, id: &str, sub_task: &str) -> Result<(), Failure> {
+    let task = context.client.get_task(id, &Read::default()).await?;
+    let readers = advise::readers(context, &super::body(context, &task)?, sub_task).await;
+    if readers.is_empty() {
+        return Ok(());
+    }
+    let name = advice::quoted(sub_task);
+    Err(Failure::Usage(format!(
+        "{} would fail without the output of {sub_task}. To give one: longhaul task resolve {id} --sub-task {name} \
+         --done --output '{{}}' --reason 'repaired by hand'. To skip it all the same: --force",
+        readers.join(", ")
+    )))
 }
 
 /// Says what became of it.
@@ -76,6 +95,6 @@ pub(crate) async fn resolve(args: &ResolveArgs, context: &Context) -> Result<Cod
 /// Servers may answer nothing, as the original does; then it is read.
 async fn show(context: &Context, id: &str, task: Value) -> Result<Code, Failure> {
     let task = if task.is_null() { context.client.get_task(id, &Read::default()).await? } else { task };
-    super::show(context, &task)?;
+    super::show(context, &task).await?;
     Ok(Code::Success)
 }

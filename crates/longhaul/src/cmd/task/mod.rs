@@ -1,14 +1,17 @@
 //! `task …`.
 
+mod advise;
 mod attempts;
 mod decide;
 mod get;
+mod history;
 mod id;
 mod input;
 mod list;
 mod logs;
 mod start;
 mod watch;
+mod why;
 
 use longhaul_client::{Phase, TaskBody};
 use serde_json::Value;
@@ -30,6 +33,8 @@ pub(crate) async fn run(command: TaskCommand, context: &Context) -> Result<Code,
         TaskCommand::Skip(args) => decide::skip(&args, context).await,
         TaskCommand::Resolve(args) => decide::resolve(&args, context).await,
         TaskCommand::Logs(args) => logs::run(&args, context).await,
+        TaskCommand::Why(args) => why::run(&args, context).await,
+        TaskCommand::History(args) => history::run(&args, context).await,
         TaskCommand::Attempts(args) => attempts::run(&args, context).await,
     }
 }
@@ -47,16 +52,17 @@ fn body(context: &Context, task: &Value) -> Result<TaskBody, Failure> {
     })
 }
 
-/// Shows a task: as it came, or as a tree.
-fn show(context: &Context, task: &Value) -> Result<(), Failure> {
+/// Shows a task: as it came, or as a tree and what can be done next.
+async fn show(context: &Context, task: &Value) -> Result<(), Failure> {
     if context.out.verbatim(task)? {
         return Ok(());
     }
     let moment = tree::Moment { now: crate::now(), frame: None, folded: false };
-    let mut text = tree::render(&body(context, task)?, moment, context.out.palette).join("\n");
+    let body = body(context, task)?;
+    let mut text = tree::render(&body, moment, context.out.palette).join("\n");
     text.push('\n');
     context.out.text(&text)?;
-    Ok(())
+    advise::next(context, &body).await
 }
 
 /// The exit code that says how a task ended.

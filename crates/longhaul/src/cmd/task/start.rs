@@ -38,7 +38,7 @@ pub(crate) async fn run(args: &StartArgs, context: &Context) -> Result<Code, Fai
         return watch::follow(context, &task.id).await;
     }
     if !args.wait {
-        super::show(context, &started.task)?;
+        super::show(context, &started.task).await?;
         return Ok(Code::Success);
     }
     let mut last = started.task;
@@ -47,6 +47,6 @@ pub(crate) async fn run(args: &StartArgs, context: &Context) -> Result<Code, Fai
         last = context.client.get_task(&task.id, &read).await?;
         task = super::body(context, &last)?;
     }
-    super::show(context, &last)?;
+    super::show(context, &last).await?;
     Ok(super::outcome(task.phase()))
 }

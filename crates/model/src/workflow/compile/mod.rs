@@ -101,9 +101,6 @@ impl Workflow {
         });
         binding::check(&definition, route.as_ref(), &schema_text, &mut problems);
         let needs = graph::needs(&definition.sub_tasks, &mut problems);
-        if problems.any_error() {
-            return Err(problems.0);
-        }
         let mut compiler = Compiler {
             definition: &definition,
             input: check::declared(&schema_text),

@@ -11,13 +11,35 @@ impl<'a> Compiler<'a> {
     fn names(&self, ended: Option<&[bool]>, roots: &'static [&'static str]) -> Names<'a> {
         let subs = self.definition.sub_tasks.iter().enumerate();
         let sub_tasks = subs.map(|(i, sub)| (sub.name.as_str(), ended.is_some_and(|e| e[i]))).collect();
-        Names { input: self.input.clone(), sub_tasks, roots }
+        Names { input: self.input.clone(), has_input: self.definition.input.is_some(), sub_tasks, roots }
     }
 
     fn keep<T>(&mut self, pointer: &str, parsed: Result<T, ExprError>) -> Option<T> {
-        let usual = || "write it as `{{ input.name }}` or `{{ subTasks.Name.output.member }}`".to_owned();
-        let hint = |e: &ExprError| Some(e.hint.clone().unwrap_or_else(usual));
-        parsed.map_err(|e| self.problems.error(pointer.to_owned(), e.to_string(), hint(&e))).ok()
+        parsed.map_err(|e| self.unreadable(pointer, &e)).ok()
+    }
+
+    /// Reports everything that is wrong with an expression.
+    fn unreadable(&mut self, pointer: &str, e: &ExprError) {
+        for one in e.each() {
+            let usual = || "write it as `{{ input.name }}` or `{{ subTasks.Name.output.member }}`".to_owned();
+            let hint = one.hint.clone().unwrap_or_else(usual);
+            self.problems.error(pointer.to_owned(), one.to_string(), Some(hint));
+        }
+    }
+
+    /// Reports statements and comments of template languages: they would be taken for text.
+    fn no_statement(&mut self, pointer: &str, text: &str) {
+        let inside =
+            |open: &str, close: &str| text.split_once(open).is_some_and(|(_, rest)| rest.contains(close));
+        let (what, hint) = match () {
+            () if inside("{%", "%}") => (
+                "`{% … %}`",
+                "write `{{ a if b else c }}`, or `when` and `forEach`; as text it is `{{ '{%' }}`",
+            ),
+            () if inside("{#", "#}") => ("`{# … #}`", "write a comment of YAML; as text it is `{{ '{#' }}`"),
+            () => return,
+        };
+        self.problem(pointer, format!("{what} means nothing here: there are expressions only"), hint);
     }
 
     /// Reports what is wrong with the place of an expression; in a definition that was accepted once, that
@@ -37,8 +59,14 @@ impl<'a> Compiler<'a> {
     ) {
         let names = self.names(ended, if roots.is_empty() { self.more } else { roots });
         for expr in expressions {
-            let of_item = |name: &String| matches!(name.split('.').next(), Some("item" | "index"));
-            self.knows_item |= expr.names().iter().any(of_item);
+            self.knows_item |= expr.paths().iter().any(|path| matches!(path.root(), "item" | "index"));
+            // Of a definition that was accepted once, an expression fails where it is evaluated.
+            if self.reading == Reading::Stored {
+                continue;
+            }
+            if let Some(e) = expr.fault() {
+                self.unreadable(pointer, e);
+            }
             names.check(expr, pointer, &mut self.problems);
         }
     }
@@ -50,7 +78,8 @@ impl<'a> Compiler<'a> {
         ended: Option<&[bool]>,
         roots: &'static [&'static str],
     ) -> Option<Expr> {
-        let expr = self.keep(pointer, Expr::read(text, self.reading))?;
+        let expr = self.keep(pointer, Expr::read(text, Reading::Stored))?;
+        self.no_statement(pointer, text);
         self.look(pointer, [&expr], ended, roots);
         Some(expr)
     }
@@ -62,7 +91,8 @@ impl<'a> Compiler<'a> {
         ended: Option<&[bool]>,
         roots: &'static [&'static str],
     ) -> Option<Template> {
-        let template = self.keep(pointer, Template::read(text, self.reading))?;
+        let template = self.keep(pointer, Template::read(text, Reading::Stored))?;
+        self.no_statement(pointer, text);
         self.look(pointer, template.expressions(), ended, roots);
         if ended.is_none() && !self.may_show_secrets {
             self.no_secret(pointer, &template);
@@ -72,8 +102,8 @@ impl<'a> Compiler<'a> {
 
     /// What is shown to everybody names no secret.
     fn no_secret(&mut self, pointer: &str, template: &Template) {
-        let names = template.expressions().into_iter().flat_map(Expr::names);
-        if let Some(name) = names.into_iter().find(|name| self.secrets.are_read_by(name)) {
+        let mut paths = template.expressions().into_iter().flat_map(Expr::paths);
+        if let Some(name) = paths.find(|path| self.secrets.are_read_by(path.names())) {
             self.problems.error(
                 pointer.to_owned(),
                 format!("`{name}` is a secret (`writeOnly`), and this text is shown to everybody"),
@@ -82,8 +112,21 @@ impl<'a> Compiler<'a> {
         }
     }
 
+    /// Looks for statements in every text of a value.
+    fn no_statements(&mut self, pointer: &str, value: &Value) {
+        match value {
+            Value::String(text) => self.no_statement(pointer, text),
+            Value::Array(items) => items.iter().for_each(|item| self.no_statements(pointer, item)),
+            Value::Object(members) => {
+                members.values().for_each(|member| self.no_statements(pointer, member));
+            }
+            Value::Null | Value::Bool(_) | Value::Number(_) => {}
+        }
+    }
+
     pub(super) fn json(&mut self, pointer: &str, value: &Value, ended: &[bool]) -> Option<JsonTemplate> {
-        let template = self.keep(pointer, JsonTemplate::read(value, self.reading))?;
+        let template = self.keep(pointer, JsonTemplate::read(value, Reading::Stored))?;
+        self.no_statements(pointer, value);
         self.look(pointer, template.expressions(), Some(ended), &[]);
         Some(template)
     }

@@ -57,11 +57,14 @@ impl Secrets {
         self.0.start.is_empty()
     }
 
-    /// True if a dotted name such as `input.password` reads a secret, or something inside of one.
-    pub fn are_read_by(&self, name: &str) -> bool {
-        let Some(name) = name.strip_prefix("input.") else { return false };
+    /// True if a path such as `input.password` reads a secret, or something inside of one.
+    pub fn are_read_by(&self, path: &[String]) -> bool {
+        let Some(("input", members @ [_, ..])) = path.split_first().map(|(root, rest)| (root.as_str(), rest))
+        else {
+            return false;
+        };
         let mut nodes = self.0.expanded(&self.0.start);
-        for part in name.split('.') {
+        for part in members {
             if self.says_secret(&nodes).is_some() {
                 return true;
             }
@@ -209,7 +212,8 @@ mod tests {
             ("input.all.0", true),
             ("subTasks.login.password", false),
         ] {
-            assert_eq!(secrets.are_read_by(name), reads, "{name}");
+            let path: Vec<String> = name.split('.').map(str::to_owned).collect();
+            assert_eq!(secrets.are_read_by(&path), reads, "{name}");
         }
     }
 

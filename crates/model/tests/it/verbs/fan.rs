@@ -182,7 +182,7 @@ fn decide_of_some_children_leaves_the_others_to_be_decided() {
 fn decide_of_one_that_cannot_be_decided_changes_none() {
     let mut task = in_doubt();
     assert!(matches!(task.refused(decide(vec![2, 1], Decided::Done)), Refused::SubTaskNotFailed(_)));
-    assert!(matches!(task.refused(decide(vec![2, 0], Decided::Done)), Refused::OutcomeKnown(_)));
+    assert!(matches!(task.refused(decide(vec![2, 0], Decided::Done)), Refused::DecidedByChildren(_)));
     assert!(matches!(task.refused(decide(vec![2, 9], Decided::Skipped)), Refused::NoSubTask(_)));
     assert_eq!(task.refused(decide(Vec::new(), Decided::Done)), Refused::Nothing);
 }

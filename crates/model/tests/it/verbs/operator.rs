@@ -176,8 +176,15 @@ fn resolve_as_not_done_runs_it_again() {
 }
 
 #[test]
-fn resolve_of_a_known_outcome_is_refused() {
-    assert_eq!(two_failed().refused(resolve(Some((1, true, None)))), Refused::OutcomeKnown("b".to_owned()));
+fn a_repaired_sub_task_counts_as_done_or_runs_again_alone() {
+    let mut task = two_failed();
+    let number = task.sub(2).attempt;
+    task.apply(resolve(Some((1, true, Some(json!({"by": "hand"}))))));
+    assert_eq!((task.sub(1).status, task.status()), (SubTaskStatus::Successful, TaskStatus::Failed));
+    assert_eq!(task.sub(1).errors.len(), 0);
+    let change = task.apply(resolve(Some((2, false, None))));
+    let [launch] = launches(&change).try_into().unwrap();
+    assert_eq!((launch.sub_task, launch.number), (2, number + 1));
 }
 
 #[test]

@@ -14,7 +14,9 @@ pub(crate) mod retry;
 pub(crate) mod settings;
 pub(crate) mod skip;
 pub(crate) mod submit;
+pub(crate) mod told;
 pub(crate) mod view;
+pub(crate) mod why;
 
 use axum::response::Response;
 use http::StatusCode;

@@ -4,7 +4,7 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::response::Response;
 use http::Request;
-use longhaul_engine::{Several, VerdictRequest};
+use longhaul_engine::{Audit, Several, VerdictRequest};
 use longhaul_model::Decided;
 use serde::Deserialize;
 use serde_json::Value;
@@ -13,7 +13,7 @@ use super::answer;
 use crate::access::Caller;
 use crate::api::App;
 use crate::error::ApiError;
-use crate::request::{self, Id};
+use crate::request::{self, Id, Parameters};
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -102,6 +102,15 @@ fn several(given: ResolveBody) -> Result<(Several, Decided), ApiError> {
         }
     };
     Ok((several, what))
+}
+
+/// A note with the reason that the query of a call gives whose body is ignored, if it gives one.
+pub(crate) fn because(audit: Audit, app: &App, query: Option<&str>) -> Result<Audit, ApiError> {
+    let parameters = Parameters::parse(query, &app.config.limits)?;
+    let Some(given) = parameters.get("reason") else { return Ok(audit) };
+    let allowed = "It takes 1 to 1,000 characters, not only spaces";
+    let said = reason(given).map_err(|_| ApiError::parameter("reason", allowed))?;
+    Ok(audit.detail(said))
 }
 
 /// A reason that says something.

@@ -11,7 +11,7 @@ use longhaul_model::text::harmless;
 use serde_json::Value;
 use tokio::time::{Instant, sleep_until};
 
-use super::{Context, id};
+use super::{Context, advise, id};
 use crate::cli::{OutputFormat, WatchArgs};
 use crate::exit::{Code, Failure};
 use crate::out::span;
@@ -41,7 +41,9 @@ pub(crate) async fn follow(context: &Context, id: &str) -> Result<Code, Failure>
     view.close()?;
     match ended {
         Some(task) => {
-            advise(context, &task)?;
+            if matches!(context.out.format, OutputFormat::Table | OutputFormat::Wide) {
+                advise::next(context, &task).await?;
+            }
             Ok(super::outcome(task.phase()))
         }
         None => {
@@ -100,28 +102,6 @@ fn until_due(task: &TaskBody) -> Duration {
 /// Whether a failure may be that of a server which is being restarted.
 fn passes(error: &ClientError) -> bool {
     error.is_unreachable() || error.status().is_some_and(|status| status >= 500)
-}
-
-/// What can be done now, for people.
-fn advise(context: &Context, task: &TaskBody) -> Result<(), Failure> {
-    if !context.out.terminal
-        || !task.phase().is_failure()
-        || !matches!(context.out.format, OutputFormat::Table | OutputFormat::Wide)
-    {
-        return Ok(());
-    }
-    let dim = context.out.error_palette.dim();
-    let mut advice = Vec::new();
-    if task.is_retryable {
-        advice.push(format!("longhaul task retry {} --watch", task.id));
-    }
-    if let Some(sub) = task.sub_tasks.iter().find(|sub| sub.phase() == longhaul_client::Phase::Failed) {
-        advice.push(format!("longhaul task skip {} '{}' --reason '...'", task.id, sub.name));
-    }
-    if !advice.is_empty() {
-        context.out.remark(&format!("\n{dim}next: {}{dim:#}", advice.join("\n      ")))?;
-    }
-    Ok(())
 }
 
 /// Where changes are shown.

@@ -31,7 +31,7 @@ const MARGIN: Duration = Duration::from_secs(3);
 /// Works until a signal.
 pub(crate) async fn run(args: ExecArgs, global: &Global) -> Result<Code, Failure> {
     let program = Arc::new(Program::new(&args.program, args.grace)?);
-    let mut builder = trusting(session::builder(global)?, global)?
+    let mut builder = trusting(session::builder(global).await?, global)?
         .slots(args.slots)
         .lease(args.lease)
         .grace(args.grace)

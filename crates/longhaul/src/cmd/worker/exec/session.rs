@@ -2,25 +2,36 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use longhaul_client::{Client, ClientError, ErrorBody};
+use longhaul_client::{Client, ClientError, ErrorBody, Login};
 use longhaul_worker::{Renewal, TokenSource, Worker, WorkerBuilder, async_trait};
 
 use crate::cli::Global;
 use crate::cmd::connect;
+use crate::cmd::identity::Identity;
 use crate::cmd::kept::{Kept, Sessions};
 use crate::exit::Failure;
 
 /// A worker of the server that the options name, as whoever the environment or the last login says.
-pub(super) fn builder(global: &Global) -> Result<WorkerBuilder, Failure> {
+pub(super) async fn builder(global: &Global) -> Result<WorkerBuilder, Failure> {
+    let identity = Identity::given()?;
     let nobody = connect(global)?.build()?;
-    if let Some(token) = crate::environment("LONGHAUL_TOKEN").filter(|token| !token.is_empty()) {
-        return Ok(Worker::builder(&global.server, token));
-    }
-    // Without a place for sessions there is none.
-    let kept = Sessions::of_user().ok().map(|sessions| sessions.get(nobody.server())).transpose()?;
-    let Some(kept) = kept.flatten() else { return Err(no_one()) };
+    let (kept, from_login) = match identity {
+        Identity::Token(token) => return Ok(Worker::builder(&global.server, token)),
+        Identity::Password { user, password } => {
+            let login = Login::Password { username: &user, password: &password };
+            let tokens = nobody.login(login).await?;
+            let refresh_token = tokens.refresh_token.id;
+            (Some(Kept { user, access_token: tokens.access_token, refresh_token }), false)
+        }
+        Identity::Session => {
+            // Without a place for sessions there is none.
+            let kept = Sessions::of_user().ok().map(|sessions| sessions.get(nobody.server())).transpose()?;
+            (kept.flatten(), true)
+        }
+    };
+    let Some(kept) = kept else { return Err(no_one()) };
     let builder = Worker::builder(&global.server, kept.access_token.clone());
-    Ok(builder.tokens(SessionTokens { kept: Mutex::new(kept), nobody }))
+    Ok(builder.tokens(SessionTokens { kept: Mutex::new(kept), from_login, nobody }))
 }
 
 /// What the server would say, and every other command does.
@@ -38,6 +49,8 @@ fn no_one() -> Failure {
 /// A session's tokens.
 struct SessionTokens {
     kept: Mutex<Kept>,
+    /// Whether it is the session of the last login, which later commands go on with.
+    from_login: bool,
     nobody: Client,
 }
 
@@ -58,9 +71,11 @@ impl TokenSource for SessionTokens {
         match self.nobody.refresh(&old.refresh_token).await {
             Ok(access_token) => {
                 let new = Kept { access_token: access_token.clone(), ..old };
-                // Not kept, it is renewed once more next time.
-                let _ = Sessions::of_user()
-                    .and_then(|sessions| sessions.set(self.nobody.server(), Some(new.clone())));
+                if self.from_login {
+                    // Not kept, it is renewed once more next time.
+                    let _ = Sessions::of_user()
+                        .and_then(|sessions| sessions.set(self.nobody.server(), Some(new.clone())));
+                }
                 *self.kept.lock().unwrap_or_else(PoisonError::into_inner) = new;
                 Renewal::Token(access_token)
             }

@@ -1,0 +1,145 @@
+//! A document with what has a wrong shape replaced by something of the right one, so that everything else in it can be
+//! checked in the same run; and which problems of the result are nothing but consequences of that.
+
+use longhaul_model::workflow::Problem;
+use serde_json::{Map, Value, json};
+
+/// A text where one is wanted and none, or something else, was given.
+const TEXT: &str = "placeholder";
+
+/// A document on the way to one that can be compiled.
+pub(crate) struct Mended {
+    root: Value,
+    value: Value,
+    /// JSON pointers of everything that is not as its author wrote it.
+    places: Vec<String>,
+}
+
+impl Mended {
+    /// A copy of a document that a schema describes.
+    pub(crate) fn new(schema: &Value, value: Value) -> Self {
+        Mended { root: schema.clone(), value, places: Vec::new() }
+    }
+
+    /// The document as it can be compiled.
+    pub(crate) fn value(&self) -> &Value {
+        &self.value
+    }
+
+    /// Puts something of the right shape in the place of a value.
+    pub(crate) fn replace(&mut self, schema: &Value, pointer: &str) {
+        let new = self.fitting(schema, at(&mut self.value.clone(), pointer).map(|old| &*old));
+        if let Some(old) = at(&mut self.value, pointer) {
+            *old = new;
+        }
+        self.places.push(pointer.to_owned());
+    }
+
+    /// Puts something of the right shape where a member is missing.
+    pub(crate) fn insert(&mut self, schema: &Value, pointer: &str, name: &str) {
+        let new = self.fitting(schema, None);
+        if let Some(Value::Object(members)) = at(&mut self.value, pointer) {
+            members.insert(name.to_owned(), new);
+        }
+        self.places.push(format!("{pointer}/{name}"));
+    }
+
+    /// Takes away a member that does not belong there.
+    pub(crate) fn remove(&mut self, pointer: &str, name: &str) {
+        if let Some(Value::Object(members)) = at(&mut self.value, pointer) {
+            members.shift_remove(name);
+        }
+        self.places.push(format!("{pointer}/{name}"));
+    }
+
+    /// True if a problem may be a consequence of a mistake that was mended.
+    pub(crate) fn explains(&self, problem: &Problem) -> bool {
+        let touched = |wanted: &dyn Fn(&str) -> bool| self.places.iter().any(|place| wanted(place));
+        let within = |place: &str| {
+            problem.pointer.strip_prefix(place).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        };
+        let of_sub_task = |place: &str, name: &str| {
+            let mut parts = place.split('/').skip(1);
+            parts.next() == Some("subTasks") && parts.next().is_none_or(|_| parts.next() == Some(name))
+        };
+        let unknown = |place: &str| place.split('/').count() == 4 && place.starts_with("/subTasks/");
+        let says = |text: &str| problem.message.contains(text);
+        touched(&within)
+            || says("has not ended") && touched(&|place| of_sub_task(place, "needs") || unknown(place))
+            || says("there is no sub-task") && touched(&|place| of_sub_task(place, "name"))
+            || says("names their item") && touched(&|place| place.starts_with("/subTasks/"))
+            || says("the input has no property")
+                && touched(&|place| place.starts_with("/input") || place.split('/').count() == 2)
+    }
+
+    /// The least that a schema takes; of a text that shall be a list, the list of it.
+    fn fitting(&self, schema: &Value, old: Option<&Value>) -> Value {
+        let schema = match schema.get("$ref").and_then(Value::as_str) {
+            Some(reference) => self.root.pointer(reference.trim_start_matches('#')).unwrap_or(&Value::Null),
+            None => schema,
+        };
+        if let Some(first) = schema.get("enum").and_then(Value::as_array).and_then(|allowed| allowed.first())
+        {
+            return first.clone();
+        }
+        let kind = match schema.get("type") {
+            Some(Value::Array(kinds)) => kinds.first().and_then(Value::as_str),
+            other => other.and_then(Value::as_str),
+        };
+        match kind {
+            Some("string") if Some(schema) == self.root.pointer("/$defs/duration") => "1s".into(),
+            Some("string") => TEXT.into(),
+            Some("boolean") => false.into(),
+            Some("integer" | "number") => schema.get("minimum").cloned().unwrap_or_else(|| json!(1)),
+            Some("array") => self.list(schema, old),
+            Some("object") => self.members(schema),
+            _ => Value::Null,
+        }
+    }
+
+    fn list(&self, schema: &Value, old: Option<&Value>) -> Value {
+        let item = schema.get("items").unwrap_or(&Value::Null);
+        let takes_text = item.get("type").and_then(Value::as_str) == Some("string");
+        match old {
+            Some(Value::String(text)) if takes_text => json!([text]),
+            _ if schema.get("minItems").is_some() => json!([self.fitting(item, None)]),
+            _ => json!([]),
+        }
+    }
+
+    fn members(&self, schema: &Value) -> Value {
+        let none = Map::new();
+        let known = schema.get("properties").and_then(Value::as_object).unwrap_or(&none);
+        // Of an action one kind is wanted: the one that asks for nothing.
+        if schema.get("maxProperties").and_then(Value::as_u64) == Some(1) && known.contains_key("simulate") {
+            return json!({ "simulate": {} });
+        }
+        let required = schema.get("required").and_then(Value::as_array).into_iter().flatten();
+        let members = required.filter_map(Value::as_str).map(|name| {
+            let schema = known.get(name).unwrap_or(&Value::Null);
+            (name.to_owned(), self.fitting(schema, None))
+        });
+        Value::Object(members.collect())
+    }
+}
+
+/// The part of a value that a pointer names; names are not escaped in it, and may hold a slash.
+fn at<'v>(value: &'v mut Value, pointer: &str) -> Option<&'v mut Value> {
+    let Some(path) = pointer.strip_prefix('/') else { return Some(value) };
+    match value {
+        Value::Array(items) => {
+            let (index, rest) =
+                path.split_once('/').map_or((path, ""), |(index, _)| (index, &path[index.len()..]));
+            at(items.get_mut(index.parse::<usize>().ok()?)?, rest)
+        }
+        Value::Object(members) => {
+            let fits = |name: &&String| {
+                path.strip_prefix(name.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+            };
+            let name = members.keys().filter(fits).max_by_key(|name| name.len())?.clone();
+            let rest = path[name.len()..].to_owned();
+            at(members.get_mut(&name)?, &rest)
+        }
+        _ => None,
+    }
+}

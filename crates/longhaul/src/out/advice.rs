@@ -1,0 +1,139 @@
+//! What can be done about a task that does not go on: commands that can be run as they are printed.
+
+use longhaul_client::{Phase, SubTaskBody, TaskBody};
+
+/// The error of a sub-task of which nobody knows whether it did its work.
+const UNKNOWN: &str = "OUTCOME_UNKNOWN";
+/// The error of a task that is stored and cannot be read.
+const UNREADABLE: &str = "TASK_UNREADABLE";
+
+/// Commands that the state of a task leaves, the likeliest first. None for tasks of other servers, which are history.
+pub(crate) fn next(task: &TaskBody) -> Vec<String> {
+    let id = &task.id;
+    if task.errors.iter().any(|error| error.error_code == UNREADABLE) {
+        return if task.is_cancellable { vec![format!("longhaul task cancel {id}")] } else { Vec::new() };
+    }
+    // Of an imported task nothing says which workflow it is a run of.
+    if task.phase() != Phase::Failed || task.workflow.is_none() {
+        return waiting(task);
+    }
+    let mut failed = Vec::new();
+    leaves(&task.sub_tasks, &mut failed);
+    let unknown = failed.iter().filter(|sub| is_unknown(sub)).count();
+    if let Some(first) = failed.iter().find(|sub| is_unknown(sub)) {
+        let which = format!("--sub-task {}", quoted(&first.name));
+        let mut commands = vec![
+            format!("longhaul task resolve {id} {which} --done --reason 'it was done'"),
+            format!("longhaul task resolve {id} {which} --not-done --reason 'it was not done'"),
+        ];
+        if unknown > 1 {
+            commands.push(format!(
+                "longhaul task resolve {id} --all --not-done --reason 'none of them was done'"
+            ));
+        }
+        return commands;
+    }
+    let mut commands = Vec::new();
+    if task.is_retryable {
+        commands.push(format!("longhaul task retry {id} --watch"));
+    }
+    if let Some(first) = failed.first() {
+        let name = quoted(&first.name);
+        commands
+            .push(format!("longhaul task resolve {id} --sub-task {name} --done --reason 'repaired by hand'"));
+        commands.push(skip(id, &first.name));
+    }
+    if task.resolution_status != "RESOLVED" {
+        commands.push(format!("longhaul task resolve {id} --reason 'dealt with'"));
+    }
+    commands
+}
+
+fn skip(id: &str, sub_task: &str) -> String {
+    format!("longhaul task skip {id} {} --reason 'it is not needed'", quoted(sub_task))
+}
+
+/// The sub-task that a command of [`next`] goes on without, or without an output of.
+pub(crate) fn skipped<'t>(task: &'t TaskBody, command: &str) -> Option<&'t str> {
+    let mut failed = Vec::new();
+    leaves(&task.sub_tasks, &mut failed);
+    let first = failed.first()?;
+    let done = with_output(task, &first.name).replace(" --output '{}'", "");
+    (command == skip(&task.id, &first.name) || command == done).then_some(first.name.as_str())
+}
+
+/// The command that says that a failed sub-task was done, and what it gave.
+pub(crate) fn with_output(task: &TaskBody, sub_task: &str) -> String {
+    let name = quoted(sub_task);
+    format!(
+        "longhaul task resolve {} --sub-task {name} --done --output '{{}}' --reason 'repaired by hand'",
+        task.id
+    )
+}
+
+/// What shows more about a task that waits for others.
+fn waiting(task: &TaskBody) -> Vec<String> {
+    let Some(waiting) = &task.waiting_for else { return Vec::new() };
+    match waiting.kind.as_str() {
+        "LOCK" => {
+            let holder = waiting.locks.iter().find(|lock| lock.state == "HELD");
+            let mut commands = vec![format!("longhaul task why {}", task.id)];
+            commands.extend(holder.map(|lock| format!("longhaul task get {}", lock.task_id)));
+            commands
+        }
+        "WORKER" | "CAPACITY" | "RETRY" => vec![format!("longhaul task why {}", task.id)],
+        _ => Vec::new(),
+    }
+}
+
+/// The sub-tasks that failed by themselves: of a parent the children that did.
+fn leaves<'a>(sub_tasks: &'a [SubTaskBody], found: &mut Vec<&'a SubTaskBody>) {
+    for sub in sub_tasks {
+        let before = found.len();
+        leaves(&sub.sub_tasks, found);
+        if sub.phase() == Phase::Failed && found.len() == before {
+            found.push(sub);
+        }
+    }
+}
+
+fn is_unknown(sub: &SubTaskBody) -> bool {
+    sub.errors.iter().any(|error| error.error_code == UNKNOWN)
+}
+
+/// A name as a shell takes it.
+pub(crate) fn quoted(name: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.' | '/' | ':' | '@');
+    if !name.is_empty() && name.chars().all(plain) {
+        name.to_owned()
+    } else {
+        format!("'{}'", name.replace('\'', r"'\''"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn of_a_failed_child_the_child_is_named() {
+        let task: TaskBody = longhaul_client::read(json!({
+            "id": "i", "status": "Failed", "workflow": {"name": "w", "version": 1}, "isRetryable": true,
+            "subTasks": [{"name": "Hosts", "status": "FAILED", "subTasks": [
+                {"name": "Hosts[0]", "status": "SUCCESSFUL"},
+                {"name": "it's [1]", "status": "FAILED", "errors": [{"errorCode": "E"}]}]}]}))
+        .unwrap();
+        let commands = next(&task);
+        assert_eq!(commands[0], "longhaul task retry i --watch");
+        assert_eq!(commands[2], r"longhaul task skip i 'it'\''s [1]' --reason 'it is not needed'");
+    }
+
+    #[test]
+    fn of_imported_and_ended_tasks_nothing_is_advised() {
+        let imported = json!({"id": "i", "status": "Failed", "isRetryable": true, "subTasks": [{"name": "a", "status": "FAILED"}]});
+        assert_eq!(next(&longhaul_client::read(imported).unwrap()), [""; 0]);
+        let done = json!({"id": "i", "status": "Successful", "workflow": {"name": "w", "version": 1}});
+        assert_eq!(next(&longhaul_client::read(done).unwrap()), [""; 0]);
+    }
+}

@@ -1,0 +1,144 @@
+//! Backups brought back: the page about it as it is printed, a paused server, and a copy without its keys.
+
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use tempfile::TempDir;
+
+use super::support::{PASSWORD, Server, shipped, shipped_server};
+
+const PAGE: &str = include_str!("../../../../docs/restore.md");
+
+/// The commands of the page, block by block, with the places of this test for those that are printed.
+fn blocks(root: &Path) -> Vec<String> {
+    let root = root.to_str().expect("UTF-8");
+    let block = |text: &str| text.split("\n```").next().unwrap_or_default().to_owned();
+    let printed = PAGE.split("```sh\n").skip(1).map(block);
+    printed
+        .map(|text| {
+            text.replace("/var/lib/", &format!("{root}/"))
+                .replace("/backup/", &format!("{root}/backup/"))
+                .replace("/safe/", &format!("{root}/safe/"))
+        })
+        .collect()
+}
+
+/// Runs a block as a shell does, with this program under its name.
+fn shell(block: &str, server: &str) {
+    let folder = Path::new(env!("CARGO_BIN_EXE_longhaul")).parent().expect("a folder").to_owned();
+    let path = format!("{}:{}", folder.display(), std::env::var("PATH").unwrap_or_default());
+    let text = block.replace("http://127.0.0.1:8090", server);
+    let output = Command::new("sh")
+        .args(["-euc", &text])
+        .env("PATH", path)
+        .env("LONGHAUL_USER", "admin")
+        .env("LONGHAUL_PASSWORD", PASSWORD)
+        .stdin(Stdio::null())
+        .output()
+        .expect("a shell");
+    assert!(output.status.success(), "{text}\n{}", String::from_utf8_lossy(&output.stderr));
+}
+
+#[test]
+fn the_drill_of_the_page_restores_a_server() {
+    let root = TempDir::new().expect("a directory");
+    for folder in ["longhaul", "backup", "safe"] {
+        std::fs::create_dir(root.path().join(folder)).expect("a folder");
+    }
+    let data = root.path().join("longhaul");
+    let serve = |more: &[&str]| {
+        let all = [&["--workflows", &shipped(), "--log-level", "error"], more].concat();
+        Server::start(&data, "127.0.0.1:0", &all)
+    };
+    let old = serve(&[]);
+    let done = old.task(&["enable-ceip", "-i", "status=ENABLE", "-i", "pace=1ms"]);
+    old.until(&done, "Successful");
+    let under_way = old.task(&["enable-ceip", "-i", "status=ENABLE", "-i", "pace=10m"]);
+    let timer = old.task(&[
+        "enable-ceip",
+        "-i",
+        "status=ENABLE",
+        "-i",
+        "pace=1ms",
+        "--not-before",
+        "2040-01-01T00:00:00Z",
+    ]);
+
+    let blocks = blocks(root.path());
+    assert_eq!(blocks.len(), 5, "{blocks:#?}");
+    shell(&blocks[0], old.address());
+    shell(&blocks[1], old.address());
+    let restored = root.path().join("longhaul-restored");
+    // The page's own options, on a free port.
+    let options = |block: &str| -> Vec<String> {
+        let (_, options) = block.split_once("--listen 127.0.0.1:8090").expect("an address");
+        options.split_whitespace().map(str::to_owned).collect()
+    };
+    let paused = options(&blocks[2]);
+    assert_eq!(paused, ["--paused"]);
+    let copy = Server::start(&restored, "127.0.0.1:0", &["--paused", "--log-level", "error"]);
+    shell(&blocks[3], copy.address());
+    assert_eq!(copy.run(&["task", "get", &done, "-o", "json"]).code(0).json()["status"], "Successful");
+
+    // Nothing starts, and decisions work.
+    let refused = copy.run(&["task", "start", "enable-ceip", "-i", "status=ENABLE"]).code(5).err;
+    assert!(refused.contains("SERVER_PAUSED"), "{refused}");
+    let why = copy.run(&["task", "why", &under_way, "-o", "json"]).code(0).json();
+    assert_eq!(why["reasons"][0]["type"], "PAUSED", "{why}");
+    let task = copy.run(&["task", "get", &under_way, "-o", "json"]).code(0).json();
+    let running =
+        task["subTasks"].as_array().expect("sub-tasks").iter().filter(|sub| sub["status"] == "IN_PROGRESS");
+    assert_eq!(running.count(), 0, "{task}");
+    copy.run(&["task", "cancel", &timer, "--reason", "it was done meanwhile"]).code(0);
+    copy.until(&timer, "CANCELLED");
+    copy.run(&["task", "cancel", &under_way]).code(0);
+    copy.until(&under_way, "CANCELLED");
+    copy.stop();
+    old.stop();
+
+    assert_eq!(options(&blocks[4]), [""; 0]);
+    let copy = Server::start(&restored, "127.0.0.1:0", &["--log-level", "error"]);
+    let again = copy.task(&["enable-ceip", "-i", "status=ENABLE", "-i", "pace=1ms"]);
+    copy.until(&again, "Successful");
+}
+
+#[test]
+fn a_paused_server_starts_what_waits_once_it_is_not_paused_any_more() {
+    let (data, server) = shipped_server();
+    let id = server.task(&[
+        "enable-ceip",
+        "-i",
+        "status=ENABLE",
+        "-i",
+        "pace=1ms",
+        "-i",
+        "failAt=UpdateCeipOnNsxTAction",
+    ]);
+    server.until(&id, "Failed");
+    server.stop();
+    let paused = Server::start(data.path(), "127.0.0.1:0", &["--paused", "--log-level", "error"]);
+    paused.run(&["task", "retry", &id]).code(0);
+    let task = paused.until(&id, "In Progress");
+    assert_eq!(task["subTasks"][2]["status"], "PENDING", "{task}");
+    paused.stop();
+    let server = Server::start(data.path(), "127.0.0.1:0", &["--log-level", "error"]);
+    server.until(&id, "Successful");
+}
+
+#[test]
+fn a_copy_without_its_keys_is_warned_of_once() {
+    let (data, server) = shipped_server();
+    server.stop();
+    let start = |log: &Path| {
+        let file = std::fs::File::create(log).expect("a file");
+        let server = Server::logging(data.path(), file);
+        server.stop();
+        std::fs::read_to_string(log).expect("a log")
+    };
+    let log = data.path().join("log");
+    assert!(!start(&log).contains("keys.json"), "with its keys");
+    std::fs::remove_file(data.path().join("keys.json")).expect("there are keys");
+    let said = start(&log);
+    assert!(said.contains("a copy that was restored without its keys.json"), "{said}");
+    assert!(!start(&log).contains("restored without"), "said once, when the keys are made");
+}
