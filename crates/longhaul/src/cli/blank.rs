@@ -61,6 +61,12 @@ mod tests {
         }
     }
 
+    /// A value that an argument takes.
+    fn filler(argument: &Arg) -> String {
+        let first = argument.get_possible_values().first().map(|value| value.get_name().to_owned());
+        first.unwrap_or_else(|| "x".to_owned())
+    }
+
     /// A command line that gives one argument this value, and whatever else is required another one.
     fn line(words: &[String], command: &Command, blank: &Arg, value: &str) -> Vec<String> {
         let mut line = vec!["longhaul".to_owned()];
@@ -73,7 +79,7 @@ mod tests {
             if other.get_id() == blank.get_id() {
                 line.push(value.to_owned());
             } else if other.is_required_set() || other.get_index().unwrap_or(0) < wanted {
-                line.push("x".to_owned());
+                line.push(filler(other));
             }
         }
         for option in command.get_opts() {
@@ -81,7 +87,7 @@ mod tests {
             if option.get_id() == blank.get_id() {
                 line.push(format!("--{long}={value}"));
             } else if option.is_required_set() {
-                line.push(format!("--{long}=x"));
+                line.push(format!("--{long}={}", filler(option)));
             }
         }
         if let Some(last) = command.get_positionals().find(|other| other.is_last_set()) {

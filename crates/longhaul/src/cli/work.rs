@@ -38,7 +38,6 @@ Examples:
   longhaul queue set esxi --max-running 20 --rate 100/1m
   longhaul queue set esxi --rate none          no rate any more; the other limit stays
   longhaul queue set nsx --max-running 1 --create")]
-#[group(required = true, multiple = true, id = "limits", args = ["max_running", "rate", "paused"])]
 pub(crate) struct QueueSetArgs {
     /// The queue
     pub(crate) name: String,

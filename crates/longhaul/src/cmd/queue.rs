@@ -63,6 +63,9 @@ async fn pause(args: &QueueArgs, paused: bool, context: &Context) -> Result<Code
 
 /// Changes what is named; the other limits stay.
 async fn set(args: &QueueSetArgs, context: &Context) -> Result<Code, Failure> {
+    if args.max_running.is_none() && args.rate.is_none() && args.paused.is_none() {
+        return Err(Failure::Usage("say what to change: --max-running, --rate or --paused".to_owned()));
+    }
     let QueueLimitsBody { max_running, rate, paused } = known(context, &args.name, args.create).await?.limits;
     let limits = QueueLimitsBody {
         max_running: changed(args.max_running.clone(), max_running),

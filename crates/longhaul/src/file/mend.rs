@@ -13,12 +13,14 @@ pub(crate) struct Mended {
     value: Value,
     /// JSON pointers of everything that is not as its author wrote it.
     places: Vec<String>,
+    /// Those of members that do not belong there: they may be misspelt ones that do.
+    removed: Vec<String>,
 }
 
 impl Mended {
     /// A copy of a document that a schema describes.
     pub(crate) fn new(schema: &Value, value: Value) -> Self {
-        Mended { root: schema.clone(), value, places: Vec::new() }
+        Mended { root: schema.clone(), value, places: Vec::new(), removed: Vec::new() }
     }
 
     /// The document as it can be compiled.
@@ -50,6 +52,7 @@ impl Mended {
             members.shift_remove(name);
         }
         self.places.push(format!("{pointer}/{name}"));
+        self.removed.push(format!("{pointer}/{name}"));
     }
 
     /// True if a problem may be a consequence of a mistake that was mended.
@@ -62,14 +65,14 @@ impl Mended {
             let mut parts = place.split('/').skip(1);
             parts.next() == Some("subTasks") && parts.next().is_none_or(|_| parts.next() == Some(name))
         };
-        let unknown = |place: &str| place.split('/').count() == 4 && place.starts_with("/subTasks/");
+        let unknown = |depth: usize| self.removed.iter().any(|place| place.split('/').count() == depth);
         let says = |text: &str| problem.message.contains(text);
         touched(&within)
-            || says("has not ended") && touched(&|place| of_sub_task(place, "needs") || unknown(place))
+            || says("has not ended") && (touched(&|place| of_sub_task(place, "needs")) || unknown(4))
             || says("there is no sub-task") && touched(&|place| of_sub_task(place, "name"))
             || says("names their item") && touched(&|place| place.starts_with("/subTasks/"))
             || says("the input has no property")
-                && touched(&|place| place.starts_with("/input") || place.split('/').count() == 2)
+                && (touched(&|place| place.starts_with("/input")) || unknown(2))
     }
 
     /// The least that a schema takes; of a text that shall be a list, the list of it.

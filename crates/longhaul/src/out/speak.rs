@@ -73,8 +73,10 @@ const PHRASES: &[(&str, &str)] = &[
     (" (longhaul task resolve --done | --not-done, longhaul task skip)", ""),
     ("GET the task to see", "`longhaul task get` shows"),
     ("the query parameter ", ""),
+    ("by pageNumber", "with --page"),
     ("a new Idempotency-Key", "another --idempotency-key"),
     ("an Idempotency-Key", "--idempotency-key"),
+    ("the Idempotency-Key", "--idempotency-key"),
     ("the ID in the path", "what is given for the ID"),
     ("/docs shows what each call takes", "`longhaul COMMAND --help` shows what each command takes"),
     (

@@ -63,7 +63,7 @@ fn lint_names_every_mistake_at_its_place() {
     std::fs::write(folder.path().join("mistakes.yaml"), MISTAKES).unwrap();
     let done = lint(folder.path(), &["mistakes.yaml"]).code(1);
     snapshot("lint_mistakes.txt", &done.out);
-    assert_eq!(done.err, "1 file, 11 mistakes, 0 warnings\n");
+    assert_eq!(done.err, "1 file, 12 mistakes, 0 warnings\n");
 }
 
 #[test]

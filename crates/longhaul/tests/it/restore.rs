@@ -46,11 +46,7 @@ fn the_drill_of_the_page_restores_a_server() {
         std::fs::create_dir(root.path().join(folder)).expect("a folder");
     }
     let data = root.path().join("longhaul");
-    let serve = |more: &[&str]| {
-        let all = [&["--workflows", &shipped(), "--log-level", "error"], more].concat();
-        Server::start(&data, "127.0.0.1:0", &all)
-    };
-    let old = serve(&[]);
+    let old = Server::start(&data, "127.0.0.1:0", &["--workflows", &shipped(), "--log-level", "error"]);
     let done = old.task(&["enable-ceip", "-i", "status=ENABLE", "-i", "pace=1ms"]);
     old.until(&done, "Successful");
     let under_way = old.task(&["enable-ceip", "-i", "status=ENABLE", "-i", "pace=10m"]);
@@ -90,11 +86,11 @@ fn the_drill_of_the_page_restores_a_server() {
         task["subTasks"].as_array().expect("sub-tasks").iter().filter(|sub| sub["status"] == "IN_PROGRESS");
     assert_eq!(running.count(), 0, "{task}");
     copy.run(&["task", "cancel", &timer, "--reason", "it was done meanwhile"]).code(0);
-    copy.until(&timer, "CANCELLED");
+    copy.until(&timer, "Cancelled");
     copy.run(&["task", "cancel", &under_way]).code(0);
-    copy.until(&under_way, "CANCELLED");
+    copy.until(&under_way, "Cancelled");
     copy.stop();
-    old.stop();
+    drop(old);
 
     assert_eq!(options(&blocks[4]), [""; 0]);
     let copy = Server::start(&restored, "127.0.0.1:0", &["--log-level", "error"]);
