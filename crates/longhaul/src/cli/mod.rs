@@ -183,7 +183,8 @@ pub(crate) struct ImportArgs {
 #[derive(Debug, Args)]
 #[command(after_help = "\
 The copy is one consistent moment, whole or not there at all, and the server goes on meanwhile. To restore: stop the
-server, put the copy into an empty data directory under the name longhaul.db, start the server on that directory.
+server, put the copy into an empty data directory under the name longhaul.db, and the server's keys.json beside it; start
+the server on that directory, at first with --paused (docs/restore.md).
 
 Example:
   longhaul backup --data-dir /var/lib/longhaul \"/backup/longhaul-$(date +%F).db\"")]

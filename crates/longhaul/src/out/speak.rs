@@ -25,6 +25,8 @@ const CALLS: &[(&str, &str, &str)] = &[
     ("GET", "/v1/clock", "longhaul clock"),
     ("POST", "/v1/clock/confirm", "longhaul clock confirm"),
     ("POST", "/v1/tokens", "longhaul login"),
+    ("GET", "/v1/sessions", "longhaul session list"),
+    ("DELETE", "/v1/sessions/{}", "longhaul session end {}"),
     ("GET", "/v1/users", "longhaul user list"),
     ("GET", "/v1/users/{}", "longhaul user key list {}"),
     ("PATCH", "/v1/users/{}", "longhaul user bind {}"),
