@@ -59,6 +59,8 @@ pub(crate) struct Config {
     pub(crate) workflows: Option<PathBuf>,
     /// Whether to show what there is.
     pub(crate) demo: bool,
+    /// Neither a configuration file nor a database was given: somebody tries it out.
+    pub(crate) is_plain: bool,
     /// How the log is written.
     pub(crate) log_format: LogFormat,
     /// What is logged.
@@ -185,6 +187,7 @@ impl Config {
                 "a demonstration keeps its tasks on this machine: leave out the database's URL, or --demo"
             ));
         }
+        let is_plain = args.config.is_none() && database.is_none();
         // What a demonstration runs is not worth waiting for, and its log not worth reading.
         let (level, grace) = if demo { ("warn", DEMO_GRACE) } else { ("info", SHUTDOWN_GRACE) };
         let data_dir = args.data_dir.or(file.data_dir).unwrap_or_else(|| "./longhaul-data".into());
@@ -202,6 +205,7 @@ impl Config {
             listen: args.listen.or(file.listen).unwrap_or_else(|| (Ipv4Addr::LOCALHOST, 8080).into()),
             workflows: args.workflows.or(file.workflows),
             demo,
+            is_plain,
             log_format: args.log_format.or(file.log_format).unwrap_or_default(),
             log_level: args.log_level.or(file.log_level).unwrap_or_else(|| level.to_owned()),
             wire: file.wire,

@@ -2,14 +2,18 @@
 
 mod it {
     mod accounts;
+    mod contexts;
     mod crew;
     mod demo;
     mod disk;
+    mod docs;
     mod files;
+    mod first;
     mod help;
     mod history;
     mod migrate;
     mod nodes;
+    mod operators;
     mod outage;
     mod serve;
     mod support;

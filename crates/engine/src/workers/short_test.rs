@@ -43,7 +43,7 @@ fn filled(size: &Size) -> Arc<Workers> {
     }
     for n in 0..size.workers {
         let queues: Vec<_> = (0..32).map(|k| queue((n * 32 + k) % size.queues)).collect();
-        workers.state.lock().seen.asked(&worker(n), &queues, Timestamp(0)).unwrap();
+        workers.state.lock().seen.asked(&worker(n), &queues, Asked::default(), Timestamp(0)).unwrap();
     }
     for n in 0..size.leases {
         let lease = Lease { worker: worker(n % size.workers), span: Span(30_000), request: None };

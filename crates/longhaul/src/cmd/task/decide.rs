@@ -76,6 +76,6 @@ pub(crate) async fn resolve(args: &ResolveArgs, context: &Context) -> Result<Cod
 /// Servers may answer nothing, as the original does; then it is read.
 async fn show(context: &Context, id: &str, task: Value) -> Result<Code, Failure> {
     let task = if task.is_null() { context.client.get_task(id, &Read::default()).await? } else { task };
-    super::show(context, &task)?;
+    super::show(context, &task).await?;
     Ok(Code::Success)
 }

@@ -6,21 +6,22 @@ use longhaul_client::{Client, ClientError, ErrorBody};
 use longhaul_worker::{Renewal, TokenSource, Worker, WorkerBuilder, async_trait};
 
 use crate::cli::Global;
-use crate::cmd::connect;
 use crate::cmd::kept::{Kept, Sessions};
+use crate::cmd::{Target, connect};
 use crate::exit::Failure;
 
 /// A worker of the server that the options name, as whoever the environment or the last login says.
 pub(super) fn builder(global: &Global) -> Result<WorkerBuilder, Failure> {
-    let nobody = connect(global)?.build()?;
+    let (nobody, target) = (connect(global)?.build()?, Target::of(global)?);
     if let Some(token) = crate::environment("LONGHAUL_TOKEN").filter(|token| !token.is_empty()) {
-        return Ok(Worker::builder(&global.server, token));
+        return Ok(Worker::builder(&target.server, token));
     }
     // Without a place for sessions there is none.
-    let kept = Sessions::of_user().ok().map(|sessions| sessions.get(nobody.server())).transpose()?;
+    let name = target.session(&nobody);
+    let kept = Sessions::of_user().ok().map(|sessions| sessions.get(&name)).transpose()?;
     let Some(kept) = kept.flatten() else { return Err(no_one()) };
-    let builder = Worker::builder(&global.server, kept.access_token.clone());
-    Ok(builder.tokens(SessionTokens { kept: Mutex::new(kept), nobody }))
+    let builder = Worker::builder(&target.server, kept.access_token.clone());
+    Ok(builder.tokens(SessionTokens { kept: Mutex::new(kept), nobody, name }))
 }
 
 /// What the server would say, and every other command does.
@@ -39,6 +40,8 @@ fn no_one() -> Failure {
 struct SessionTokens {
     kept: Mutex<Kept>,
     nobody: Client,
+    /// The name under which the session is kept.
+    name: String,
 }
 
 impl SessionTokens {
@@ -59,8 +62,7 @@ impl TokenSource for SessionTokens {
             Ok(access_token) => {
                 let new = Kept { access_token: access_token.clone(), ..old };
                 // Not kept, it is renewed once more next time.
-                let _ = Sessions::of_user()
-                    .and_then(|sessions| sessions.set(self.nobody.server(), Some(new.clone())));
+                let _ = Sessions::of_user().and_then(|sessions| sessions.set(&self.name, Some(new.clone())));
                 *self.kept.lock().unwrap_or_else(PoisonError::into_inner) = new;
                 Renewal::Token(access_token)
             }
