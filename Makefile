@@ -8,10 +8,13 @@ LONGHAUL := $(TARGET)/release/longhaul
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
-setup: ## install what is missing (a C compiler, strace, Python, PostgreSQL)
+setup: ## install what tests need and is missing (a C compiler, strace, Python, PostgreSQL, ...)
 	@scripts/setup.sh
 
-run: setup ## build, start a server with demo tasks, and say what to try next
+setup-run: ## install what running needs and is missing: a C compiler
+	@scripts/setup.sh run
+
+run: setup-run ## build, start a server with demo tasks, and say what to try next
 	$(CARGO) build --release --locked -p longhaul
 	$(LONGHAUL) serve --demo
 
@@ -53,4 +56,4 @@ soak: setup ## two hours of load with a kill each minute (MINUTES=120)
 fuzz: ## each fuzz target for some minutes (MINUTES=5); needs nightly and cargo-fuzz
 	scripts/fuzz.sh $$(( $(or $(MINUTES),5) * 60 ))
 
-.PHONY: help setup run test test-clients test-python lint simulate bench torture torture-quick soak fuzz
+.PHONY: help setup setup-run run test test-clients test-python lint simulate bench torture torture-quick soak fuzz

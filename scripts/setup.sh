@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Installs what building and testing need and this machine lacks. Says what it does; does nothing where all is there.
+# Installs what this machine lacks. `setup.sh run`: what building and running need. `setup.sh`: what tests, proofs and
+# benchmarks need besides. Says what it does; does nothing where all is there.
 set -euo pipefail
 
 as_root() {
@@ -11,12 +12,14 @@ as_root() {
 
 packages=()
 command -v cc >/dev/null || packages+=(gcc libc6-dev)
-python3 -c 'import ensurepip, venv' 2>/dev/null || packages+=(python3 python3-venv)
-command -v strace >/dev/null || packages+=(strace)
-ls /usr/lib/*/faketime/libfaketimeMT.so.1 >/dev/null 2>&1 || packages+=(libfaketime)
-command -v initdb >/dev/null || ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || packages+=(postgresql)
-command -v haproxy >/dev/null || [ -x /usr/sbin/haproxy ] || packages+=(haproxy)
-command -v pgbouncer >/dev/null || [ -x /usr/sbin/pgbouncer ] || packages+=(pgbouncer)
+if [ "${1:-test}" != run ]; then
+  python3 -c 'import ensurepip, venv' 2>/dev/null || packages+=(python3 python3-venv)
+  command -v strace >/dev/null || packages+=(strace)
+  ls /usr/lib/*/faketime/libfaketimeMT.so.1 >/dev/null 2>&1 || packages+=(libfaketime)
+  command -v initdb >/dev/null || ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || packages+=(postgresql)
+  command -v haproxy >/dev/null || [ -x /usr/sbin/haproxy ] || packages+=(haproxy)
+  command -v pgbouncer >/dev/null || [ -x /usr/sbin/pgbouncer ] || packages+=(pgbouncer)
+fi
 if [ ${#packages[@]} -gt 0 ]; then
   if ! command -v apt-get >/dev/null; then
     echo "please install: ${packages[*]}" >&2

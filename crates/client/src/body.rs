@@ -1,5 +1,7 @@
 //! A lenient view of what servers say: members that are missing or null are empty, unknown ones are passed over.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
 
@@ -57,6 +59,9 @@ pub struct TaskBody {
     pub workflow: Option<WorkflowRef>,
     /// 1, and 1 more with each retry.
     pub attempt: Option<u64>,
+    /// Free words to find it by.
+    #[serde(deserialize_with = "or_default")]
+    pub labels: BTreeMap<String, String>,
 }
 
 impl TaskBody {
@@ -99,6 +104,9 @@ pub struct SubTaskBody {
     pub attempt: Option<u64>,
     /// How much of it is done, 0 to 100.
     pub progress: Option<f64>,
+    /// When its latest attempt ended, where that is known apart from its own end; no server sends it.
+    #[serde(skip)]
+    pub worked_until: Option<String>,
 }
 
 impl SubTaskBody {

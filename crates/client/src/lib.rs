@@ -35,6 +35,7 @@ pub use tasks::{Imported, Read, ResolveTask, StartTask, Started, TaskFilter, Ver
 pub use tokens::{Login, RefreshTokenBody, Tokens};
 pub use users::{ApiKeyBody, NewUserBody, UserBody, UserChange};
 pub use work::{
-    ClockBody, LockBody, LogBody, LogFilter, LogLineBody, NodeBody, QueueBody, QueueLimitsBody, WorkerBody,
+    ClockBody, LockBody, LogBody, LogFilter, LogLineBody, NodeBody, QueueBody, QueueLimitsBody, WorkBody,
+    WorkerBody,
 };
 pub use workflows::WorkflowBody;

@@ -68,6 +68,8 @@ pub struct StartTask {
     pub idempotency_key: Option<String>,
     /// Answer only when the task ended or this time is over.
     pub wait: Option<Duration>,
+    /// Check only: nothing is stored or started.
+    pub dry_run: bool,
 }
 
 /// A task that was started.
@@ -139,6 +141,11 @@ impl Client {
         self.json(call).await
     }
 
+    /// `GET /v1/task-ids/{part}`: a page of the tasks whose id begins or ends with these hexadecimal digits.
+    pub async fn tasks_like(&self, part: &str) -> Result<Value, ClientError> {
+        self.json(Call::new(Method::GET, &["v1", "task-ids", part])).await
+    }
+
     /// `GET /v1/tasks/{id}`.
     pub async fn get_task(&self, id: &str, read: &Read) -> Result<Value, ClientError> {
         self.json(get(id, read)).await
@@ -178,6 +185,7 @@ impl Client {
         let call = Call::new(Method::POST, &["v1", "tasks"])
             .header(key, start.idempotency_key.clone())
             .wait(start.wait)
+            .query("dryRun", start.dry_run.then_some("true"))
             .json(&body);
         let answer = self.send(call).await?;
         let replayed = answer.headers.get("idempotency-replayed").is_some_and(|value| value == "true");

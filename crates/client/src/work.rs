@@ -49,8 +49,28 @@ pub struct WorkerBody {
     pub queues: Vec<String>,
     /// Attempts that it has.
     pub running: u64,
+    /// Some of these attempts.
+    pub work: Vec<WorkBody>,
     /// When it last called.
     pub last_seen: String,
+    /// False once it was silent for longer than it said; `None` from servers that do not tell.
+    pub alive: Option<bool>,
+    /// The machine that it runs on.
+    pub host: Option<String>,
+    /// The number of its process there.
+    pub process: Option<u64>,
+}
+
+/// An attempt that a worker has.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct WorkBody {
+    /// The task.
+    pub task_id: String,
+    /// What the task is called.
+    pub task_name: Option<String>,
+    /// The sub-task.
+    pub sub_task: Option<String>,
 }
 
 /// A lock on a resource, or a place among those of a concurrency key.
@@ -75,6 +95,10 @@ pub struct LockBody {
     pub task_id: String,
     /// What that task is called.
     pub task_name: String,
+    /// Of a lock that is held: where that task stands.
+    pub task_status: Option<String>,
+    /// The task failed, and keeps the lock until somebody decides.
+    pub awaits_decision: bool,
 }
 
 /// Lines of a task's log.

@@ -1,5 +1,6 @@
 //! Reading: lists, attempts, inputs and outputs, counts. What may take milliseconds runs beside the event loop.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use longhaul_model::{Attempt, Record, Spec, TaskId};
@@ -23,6 +24,29 @@ impl Engine {
     /// A page of tasks and the exact total.
     pub async fn list(&self, query: TaskQuery) -> Result<Page, EngineError> {
         self.beside(move |store| store.list(&query)).await.map_err(EngineError::Store)
+    }
+
+    /// Tasks whose id begins or ends with these hexadecimal digits, in short, at most so many.
+    pub async fn tasks_like(&self, digits: String, limit: u32) -> Result<Vec<Stored>, EngineError> {
+        let found = self.beside(move |store| {
+            let ids = store.ids_like(&digits, limit)?;
+            let read = ids.into_iter().map(|id| store.get_short(id));
+            // One that was deleted meanwhile is none.
+            read.filter(|read| !matches!(read, Err(StoreError::NotFound))).collect()
+        });
+        found.await.map_err(EngineError::Store)
+    }
+
+    /// Those of these tasks that there are, with the numbers of their children only.
+    pub async fn in_short(&self, ids: BTreeSet<TaskId>) -> Result<BTreeMap<TaskId, Stored>, EngineError> {
+        if ids.is_empty() {
+            return Ok(BTreeMap::new());
+        }
+        let read = self.beside(move |store| {
+            // One that cannot be read is none: what is said of it is not worth the whole answer.
+            Ok(ids.into_iter().filter_map(|id| Some((id, store.get_short(id).ok()?))).collect())
+        });
+        read.await.map_err(EngineError::Store)
     }
 
     /// Every attempt of a task; none for an imported one.

@@ -60,6 +60,22 @@ impl Engine {
         self.submit_as(id, request).await
     }
 
+    /// Checks all of a submission that [`Engine::submit`] checks before the store has its say, and gives the task as it would
+    /// be accepted, under an id of zeros. Nothing is stored, noted or started.
+    pub fn rehearse(&self, request: &SubmitRequest) -> Result<Stored, EngineError> {
+        let workflow = self.startable(&request.workflow, request.version, &request.input)?;
+        if let Some(pointer) = workflow.missed_secret(&request.input) {
+            return Err(EngineError::MissedSecret { workflow: workflow.definition.name.clone(), pointer });
+        }
+        let id = TaskId::from_bytes([0; 16]);
+        let (mut input, labels) = (request.input.clone(), request.labels.clone());
+        self.inner.vault.seal(id, &workflow.secrets, &mut input);
+        let spec = Spec { input, labels, requested_by: None };
+        let now = self.inner.env.now();
+        let task = Task::new(id, workflow, spec, request.name.clone(), request.not_before, now);
+        Ok(Stored::Own(Box::new(task.map_err(not_accepted)?.into_record())))
+    }
+
     /// Accepts a task and answers once it ended, or as it stands when the time is over.
     pub async fn submit_and_wait(
         &self,
@@ -129,21 +145,34 @@ impl Engine {
     async fn try_submit(&self, id: TaskId, request: SubmitRequest) -> Result<Submitted, EngineError> {
         let SubmitRequest { workflow, version, input, name, not_before, labels, audit, key, room } = request;
         let newest = version.is_none();
-        if !newest {
+        let workflow = self.startable(&workflow, version, &input)?;
+        let spec = Spec { input, labels, requested_by: None };
+        self.accept(id, workflow, spec, Start { name, not_before, audit, key, newest, room }).await
+    }
+
+    /// The workflow of that name, if a task of it may be started with this input.
+    fn startable(
+        &self,
+        name: &str,
+        version: Option<WorkflowVersion>,
+        input: &Value,
+    ) -> Result<Arc<Workflow>, EngineError> {
+        if version.is_some() {
             // Of a deleted workflow the versions are there for the tasks that ran them only.
-            self.workflow(&workflow, None)?;
+            self.workflow(name, None)?;
         }
-        let workflow = self.workflow(&workflow, version)?;
+        let workflow = self.workflow(name, version)?;
         if workflow.definition.credentials.is_some() {
             return Err(EngineError::StartedByOwnCall(workflow.definition.name.clone()));
         }
         clear_about_secrets(&workflow)?;
-        let violations = workflow.schema.violations(&input);
-        if !violations.is_empty() {
-            return Err(EngineError::InvalidInput { workflow: workflow.definition.name.clone(), violations });
+        let violations = workflow.schema.violations(input);
+        match violations.is_empty() {
+            true => Ok(workflow),
+            false => {
+                Err(EngineError::InvalidInput { workflow: workflow.definition.name.clone(), violations })
+            }
         }
-        let spec = Spec { input, labels, requested_by: None };
-        self.accept(id, workflow, spec, Start { name, not_before, audit, key, newest, room }).await
     }
 
     /// Seals what is secret in an input that was found valid, and has the store accept the task.
@@ -161,10 +190,7 @@ impl Engine {
         self.inner.vault.seal(id, &workflow.secrets, &mut spec.input);
         spec.requested_by = audit.as_ref().map(|audit| audit.by.as_ref().to_owned());
         let now = self.inner.env.now();
-        let task = Task::new(id, workflow, spec, name, not_before, now).map_err(|e| match e {
-            NotAccepted::Expression(e) => EngineError::Expression(e.to_string()),
-            NotAccepted::Input(unfit) => EngineError::Unfit { what: "input", unfit },
-        })?;
+        let task = Task::new(id, workflow, spec, name, not_before, now).map_err(not_accepted)?;
         let weight = task.weight();
         let submission = Submission { task: Box::new(task), key, audit, newest };
         let store = self.inner.store.clone();
@@ -189,6 +215,13 @@ impl Engine {
             StoreError::Corrupt(_) => EngineError::Store(e),
             e => Engine::wrong(id, e),
         })
+    }
+}
+
+fn not_accepted(e: NotAccepted) -> EngineError {
+    match e {
+        NotAccepted::Expression(e) => EngineError::Expression(e.to_string()),
+        NotAccepted::Input(unfit) => EngineError::Unfit { what: "input", unfit },
     }
 }
 

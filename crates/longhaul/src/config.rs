@@ -63,6 +63,8 @@ pub(crate) struct Config {
     pub(crate) new_store: bool,
     /// Whether to show what there is.
     pub(crate) demo: bool,
+    /// Neither a configuration file nor a database was given: somebody tries it out.
+    pub(crate) is_plain: bool,
     /// How the log is written.
     pub(crate) log_format: LogFormat,
     /// What is logged.
@@ -209,6 +211,7 @@ impl Config {
                 "a demonstration starts tasks, and a paused server starts none: leave out --demo or --paused"
             ));
         }
+        let is_plain = args.config.is_none() && database.is_none();
         // What a demonstration runs is not worth waiting for, and its log not worth reading.
         let (level, grace) = if demo { ("warn", DEMO_GRACE) } else { ("info", SHUTDOWN_GRACE) };
         let data_dir = args.data_dir.or(file.data_dir).unwrap_or_else(|| "./longhaul-data".into());
@@ -228,6 +231,7 @@ impl Config {
             moved: args.moved,
             new_store: args.new_store,
             demo,
+            is_plain,
             log_format: args.log_format.or(file.log_format).unwrap_or_default(),
             log_level: args.log_level.or(file.log_level).unwrap_or_else(|| level.to_owned()),
             wire: file.wire,

@@ -4,6 +4,7 @@
 mod again;
 mod cli;
 mod cmd;
+mod complete;
 mod config;
 mod demo;
 mod descriptors;
@@ -20,6 +21,7 @@ mod shipped_test;
 mod signals;
 mod start;
 mod storage;
+mod welcome;
 
 use std::process::ExitCode;
 
@@ -35,6 +37,7 @@ fn main() -> ExitCode {
     if arguments.next().is_some_and(|first| first == longhaul_engine::launcher::COMMAND) {
         longhaul_engine::launcher::main(arguments);
     }
+    complete::answer();
     let origin = again::Origin::of_process();
     origin.end_inherited();
     let cli = match cli::parse(&origin.arguments) {

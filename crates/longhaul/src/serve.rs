@@ -1,5 +1,6 @@
 //! `serve`: opens the store, starts the engine, loads workflows, listens, and stops in an orderly way.
 
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -23,6 +24,7 @@ use crate::out::Out;
 use crate::signals::{Signals, Wanted};
 use crate::start::{NotStarted, start};
 use crate::storage::Ground;
+use crate::welcome::Welcome;
 
 /// What a stop may take beyond its delay and its grace: requests that end, and a store that closes.
 const CLOSING: Duration = Duration::from_secs(15);
@@ -121,6 +123,15 @@ async fn serve(
             own.path().display()
         ));
     }
+    if demo.is_none() && config.is_plain {
+        let welcome = Welcome {
+            address: format!("{scheme}://{}", reached_at(address)),
+            ca: certificate.as_ref().filter(|own| own.is_self_signed()).map(|own| own.path()),
+            data_dir: &config.data_dir,
+            key_file: &config.key_file,
+        };
+        said(welcome.text(&auth, &engine, out.palette));
+    }
     let showing = match demo {
         Some(demo) => {
             let key = demo::api_key(&auth, &config.data_dir).await?;
@@ -167,6 +178,16 @@ async fn serve(
             Ok(Code::Failed)
         }
     }
+}
+
+/// Where this machine reaches an address that is listened on.
+fn reached_at(listen: SocketAddr) -> SocketAddr {
+    let ip = match listen.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+        ip => ip,
+    };
+    SocketAddr::new(ip, listen.port())
 }
 
 /// Ends the process if an orderly stop takes longer than this, whatever it waits for. A thread of its own, as

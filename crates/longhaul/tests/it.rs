@@ -2,15 +2,19 @@
 
 mod it {
     mod accounts;
+    mod contexts;
     mod crew;
     mod demo;
     mod disk;
+    mod docs;
     mod files;
+    mod first;
     mod help;
     mod hints;
     mod history;
     mod migrate;
     mod nodes;
+    mod operators;
     mod outage;
     mod restore;
     mod sddc_manager;

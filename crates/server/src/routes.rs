@@ -91,13 +91,17 @@ pub(crate) fn table() -> Vec<Route> {
                 .answers(vec![Answer::json(200, "A page of tasks, and the exact total", "PageOfTask"), Answer::error(400)]),
             get(tasks::list::list)),
         route(Method::POST, "/v1/tasks", Operator,
-            Doc::new("startTask", "Tasks", "Start a task of a workflow").with(vec![Param::wait(), Param::idempotency_key()]).body(Body::Json("TaskStartSpec"))
-                .answers(vec![Answer::json(202, "The task, durable and begun", "Task"), Answer::error(400), Answer::error(404), Answer::error(422)]),
+            Doc::new("startTask", "Tasks", "Start a task of a workflow").with(vec![Param::wait(), Param::dry_run(), Param::idempotency_key()]).body(Body::Json("TaskStartSpec"))
+                .answers(vec![Answer::json(200, "With dryRun: the task as it would begin, under an ID of zeros", "Task"), Answer::json(202, "The task, durable and begun", "Task"), Answer::error(400), Answer::error(404), Answer::error(422)]),
             post(tasks::submit::submit)),
         route(Method::POST, "/v1/tasks/import", Admin,
             Doc::new("importTasks", "Tasks", "Take in tasks as a Tasks API returned them: one, a list, or a page").body(Body::Json("TaskImport"))
                 .answers(vec![Answer::json(200, "What became of them", "TaskImportResult"), Answer::error(400)]),
             post(tasks::import::import)),
+        route(Method::GET, "/v1/task-ids/{part}", Viewer,
+            Doc::new("findTasksById", "Tasks", "Find tasks by the beginning or the end of their ID").with(vec![Param::id_part()])
+                .answers(vec![Answer::json(200, "Those whose ID has it, at most 11, without sub-tasks that have not failed", "PageOfTask"), Answer::error(400)]),
+            get(tasks::ids::ids)),
         route(Method::GET, "/v1/tasks/{id}", Viewer,
             Doc::new("getTask", "Tasks", "Retrieve a task by its ID").with(vec![Param::id(), Param::wait(), Param::view(), Param::include(false), Param::if_none_match()])
                 .answers(vec![Answer::json(200, "The task", "Task"), Answer::empty(304, "It is as the caller knows it"), Answer::error(400), Answer::error(404)]),

@@ -153,6 +153,10 @@ pub trait Store: Send + Sync + 'static {
     /// A page of tasks and the exact total, both of one moment. May take milliseconds: not for an event loop.
     fn list(&self, query: &TaskQuery) -> Result<Page, StoreError>;
 
+    /// Tasks whose id begins or ends with these hexadecimal digits (lower case, no hyphens), in order of id and at
+    /// most so many. May take milliseconds: not for an event loop.
+    fn ids_like(&self, digits: &str, limit: u32) -> Result<Vec<TaskId>, StoreError>;
+
     /// What a task was asked to do; `None` for an imported one.
     fn spec(&self, id: TaskId) -> Result<Option<Spec>, StoreError>;
 

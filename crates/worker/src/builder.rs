@@ -162,6 +162,7 @@ impl WorkerBuilder {
             name(prefix).map_err(|e| WorkerError::setup("this machine's randomness", e.to_string()))?;
         let (handlers, slots, lease) = (self.handlers, self.slots, self.lease);
         let (grace, cleanup) = (self.grace, self.cleanup);
-        Ok(Worker::of(Orders { transport, worker, handlers, slots, lease, grace, cleanup }))
+        let host = crate::identity::host();
+        Ok(Worker::of(Orders { transport, worker, host, handlers, slots, lease, grace, cleanup }))
     }
 }

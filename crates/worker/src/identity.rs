@@ -16,6 +16,12 @@ pub(crate) fn name(prefix: &str) -> io::Result<String> {
     Ok(name)
 }
 
+/// The name of this machine, if it has one that can be shown.
+pub(crate) fn host() -> Option<String> {
+    let name = nix::unistd::gethostname().ok()?.into_string().ok()?;
+    Some(name).filter(|name| (1..=255).contains(&name.len()) && !name.contains(char::is_control))
+}
+
 /// Between half and all of a time.
 pub(crate) fn jittered(time: Duration) -> Duration {
     // Without randomness everybody waits for the whole.

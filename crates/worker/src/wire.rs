@@ -52,6 +52,10 @@ pub(crate) struct NextBody {
 #[derive(Debug, Serialize)]
 pub(crate) struct LeaseBody<'a> {
     pub(crate) worker: &'a str,
+    /// The machine, if it tells its name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) host: Option<&'a str>,
+    pub(crate) process: u32,
     #[serde(flatten)]
     pub(crate) next: NextBody,
 }

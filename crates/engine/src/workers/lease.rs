@@ -19,6 +19,7 @@ use super::calls::Entered;
 use super::leases::{Call, Key};
 use super::name::LeaseName;
 use super::queue::Taken;
+use super::seen::{Asked, Origin};
 use crate::action::bad_expression;
 use crate::engine::Engine;
 use crate::error::EngineError;
@@ -47,6 +48,8 @@ pub struct Ask {
     pub lease: Span,
     /// The worker's name for this call: a repeated call is given the same leases as before.
     pub request: Option<Arc<str>>,
+    /// Where it runs, if it says.
+    pub origin: Option<Arc<Origin>>,
 }
 
 /// What a worker was given.
@@ -92,6 +95,12 @@ pub struct Assignment {
 }
 
 impl Ask {
+    /// How long the worker may be silent from now on, and where it runs.
+    pub(super) fn how(&self) -> Asked {
+        let lease: Duration = self.lease.into();
+        Asked { patience: self.wait.max(lease), origin: self.origin.clone() }
+    }
+
     /// Returns the identity of the call, if it has a name.
     pub(super) fn call(&self) -> Option<Call> {
         Some((self.worker.clone(), self.request.clone()?))
@@ -298,7 +307,7 @@ impl Workers {
         wall: longhaul_model::Timestamp,
     ) -> Result<(Looking, Vec<Arc<Notify>>), EngineError> {
         let mut state = self.state.lock();
-        state.seen.asked(&ask.worker, &ask.queues, wall)?;
+        state.seen.asked(&ask.worker, &ask.queues, ask.how(), wall)?;
         let news = ask.queues.iter().map(|name| {
             let queue = state.queue(name);
             queue.calls += 1;

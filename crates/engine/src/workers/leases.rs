@@ -23,8 +23,8 @@ pub(super) struct Leases {
     calls: BTreeMap<Call, Vec<Key>>,
     /// When each lease is to be looked at; it may have been extended since.
     due: BTreeSet<(Instant, Key)>,
-    /// Number of leases of each worker.
-    running: BTreeMap<WorkerId, usize>,
+    /// The leases of each worker that has some.
+    running: BTreeMap<WorkerId, BTreeSet<Key>>,
     /// When the server stood still last: no lease ends before its span from then is over.
     pardoned: Option<Instant>,
 }
@@ -97,7 +97,7 @@ impl Leases {
         };
         // Heard of twice, it lasts from the second time on.
         self.remove(&key);
-        *self.running.entry(held.worker.clone()).or_default() += 1;
+        self.running.entry(held.worker.clone()).or_default().insert(key);
         if let Some(request) = &held.request {
             self.calls.entry((held.worker.clone(), request.clone())).or_default().push(key);
         }
@@ -108,9 +108,9 @@ impl Leases {
     pub(super) fn remove(&mut self, key: &Key) -> Option<Held> {
         let held = self.all.remove(key)?;
         self.due.remove(&(held.due, *key));
-        if let Some(count) = self.running.get_mut(&held.worker) {
-            *count -= 1;
-            if *count == 0 {
+        if let Some(keys) = self.running.get_mut(&held.worker) {
+            keys.remove(key);
+            if keys.is_empty() {
                 self.running.remove(&held.worker);
             }
         }
@@ -233,7 +233,17 @@ impl Leases {
 
     /// Number of attempts that a worker has.
     pub(super) fn running(&self, worker: &WorkerId) -> usize {
-        self.running.get(worker).copied().unwrap_or(0)
+        self.running.get(worker).map_or(0, BTreeSet::len)
+    }
+
+    /// How long a lease lasts without a sign of life.
+    pub(super) fn span(&self, key: &Key) -> Option<Duration> {
+        self.all.get(key).map(|held| held.span)
+    }
+
+    /// Some of the attempts that a worker has.
+    pub(super) fn some_of(&self, worker: &WorkerId, most: usize) -> Vec<Key> {
+        self.running.get(worker).into_iter().flatten().take(most).copied().collect()
     }
 }
 

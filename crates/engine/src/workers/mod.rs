@@ -33,7 +33,7 @@ pub use name::{LeaseName, is_queue_name};
 pub use queues::QueueSummary;
 pub(crate) use queues::kept_limits;
 pub use report::{Ending, Recorded, WorkerReport};
-pub use seen::{WorkerBounds, WorkerSummary};
+pub use seen::{Origin, WorkerBounds, WorkerSummary};
 
 pub(crate) use abroad::Gifts;
 use calls::Calls;

@@ -156,6 +156,6 @@ impl super::Workers {
 
     /// Notes that a worker asks for more work; false if its account asks too many queues.
     fn may_ask(&self, ask: &Ask, wall: longhaul_model::Timestamp) -> bool {
-        self.state.lock().seen.asked(&ask.worker, &ask.queues, wall).is_ok()
+        self.state.lock().seen.asked(&ask.worker, &ask.queues, ask.how(), wall).is_ok()
     }
 }

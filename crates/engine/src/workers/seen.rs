@@ -6,7 +6,7 @@ use std::ops::Bound;
 use std::sync::Arc;
 use std::time::Duration;
 
-use longhaul_model::{Timestamp, WorkerId};
+use longhaul_model::{TaskId, Timestamp, WorkerId};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
@@ -18,8 +18,14 @@ use crate::error::EngineError;
 /// A worker not heard of for so long, and without a lease, is forgotten.
 const FORGOTTEN: Duration = Duration::from_secs(300);
 
-/// A worker that asked a queue for work within this time is said to serve it.
+/// A worker that asked a queue for work within this time is said to serve it, unless it promised to be heard of earlier.
 const SERVES: Duration = Duration::from_secs(75);
+
+/// A call may be late by so much.
+const LATE: Duration = Duration::from_secs(2);
+
+/// Attempts of a worker that a list names.
+const NAMED: usize = 8;
 
 /// Calls within this time of the last one noted are not noted anew.
 const SAME_MOMENT: Duration = Duration::from_secs(1);
@@ -46,8 +52,8 @@ pub(super) struct Seen {
     workers: BTreeMap<WorkerId, One>,
     /// Number of workers that serve each queue.
     serving: BTreeMap<Arc<str>, usize>,
-    /// Workers that serve queues, by the time they last asked.
-    asked: BTreeSet<(Instant, WorkerId)>,
+    /// Workers that serve queues, by the time until which they are to be heard of.
+    due: BTreeSet<(Instant, WorkerId)>,
     accounts: BTreeMap<Box<str>, Account>,
 }
 
@@ -63,10 +69,31 @@ struct One {
     queues: Arc<[Arc<str>]>,
     last_seen: Timestamp,
     at: Instant,
-    /// When it last asked for work; `None` once that is long ago.
-    asked: Option<Instant>,
+    /// Until when it serves the queues that it asked, unless it is heard of before; `None` once that is over.
+    due: Option<Instant>,
+    /// How long it may be silent: as long as it waits for work, or as its leases last.
+    patience: Duration,
+    /// Where it runs, as it says.
+    origin: Option<Arc<Origin>>,
     /// Rises whenever one of its leases was cancelled or ended.
     news: watch::Sender<u64>,
+}
+
+/// Where a worker runs, as it says itself.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Origin {
+    /// The machine.
+    pub host: Option<Arc<str>>,
+    /// The number of the process there.
+    pub process: Option<u32>,
+}
+
+/// How a worker asked for work.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Asked {
+    /// How long it may be silent from now on.
+    pub(super) patience: Duration,
+    pub(super) origin: Option<Arc<Origin>>,
 }
 
 /// A worker as a list shows it.
@@ -78,8 +105,14 @@ pub struct WorkerSummary {
     pub queues: Arc<[Arc<str>]>,
     /// Attempts that it has.
     pub running: usize,
+    /// Some of them: task and sub-task.
+    pub work: Vec<(TaskId, u32)>,
     /// When it last called.
     pub last_seen: Timestamp,
+    /// False once it was silent for longer than it said, and has no lease.
+    pub alive: bool,
+    /// Where it runs.
+    pub origin: Option<Arc<Origin>>,
 }
 
 /// The account of a worker.
@@ -91,6 +124,7 @@ impl Seen {
     /// Notes that a worker is known to live, such as by a lease that it has.
     pub(super) fn touch(&mut self, worker: &WorkerId, wall: Timestamp) {
         self.one(worker, wall);
+        self.lives(worker);
     }
 
     /// Notes that a worker asked for work; refused beyond the bounds of its account.
@@ -98,23 +132,28 @@ impl Seen {
         &mut self,
         worker: &WorkerId,
         queues: &[Arc<str>],
+        how: Asked,
         wall: Timestamp,
     ) -> Result<(), EngineError> {
         self.check_worker(worker)?;
         self.check_queues(worker, queues)?;
         let now = Instant::now();
         let one = self.one(worker, wall);
-        let before = one.asked;
-        if *one.queues == *queues && before.is_some_and(|at| now.duration_since(at) < SAME_MOMENT) {
+        one.patience = how.patience.saturating_add(LATE).min(SERVES);
+        if how.origin.is_some() {
+            one.origin = how.origin;
+        }
+        let due = now + one.patience;
+        let same = one.due.is_some() && *one.queues == *queues;
+        if same && one.due.is_some_and(|known| due.max(known) - due.min(known) < SAME_MOMENT) {
             return Ok(());
         }
-        one.asked = Some(now);
-        let same = before.is_some() && *one.queues == *queues;
+        let before = one.due.replace(due);
         let old = std::mem::replace(&mut one.queues, queues.into());
         if let Some(at) = before {
-            self.asked.remove(&(at, worker.clone()));
+            self.due.remove(&(at, worker.clone()));
         }
-        self.asked.insert((now, worker.clone()));
+        self.due.insert((due, worker.clone()));
         if !same {
             if before.is_some() {
                 self.count_out(worker, &old);
@@ -122,6 +161,27 @@ impl Seen {
             self.count_in(worker, queues);
         }
         Ok(())
+    }
+
+    /// A sign of life: one that serves queues does so for longer.
+    fn lives(&mut self, worker: &WorkerId) {
+        let Some(one) = self.workers.get_mut(worker) else { return };
+        let (Some(before), due) = (one.due, Instant::now() + one.patience) else { return };
+        if due.saturating_duration_since(before) < SAME_MOMENT {
+            return;
+        }
+        one.due = Some(due);
+        self.due.remove(&(before, worker.clone()));
+        self.due.insert((due, worker.clone()));
+    }
+
+    /// A lease of so long ended unheard: one that was silent as long serves nothing any more, whatever it had said.
+    pub(super) fn missed(&mut self, worker: &WorkerId, span: Duration) {
+        let Some(one) = self.workers.get_mut(worker).filter(|one| one.at.elapsed() >= span) else { return };
+        let Some(due) = one.due.take() else { return };
+        let queues = one.queues.clone();
+        self.due.remove(&(due, worker.clone()));
+        self.count_out(worker, &queues);
     }
 
     fn check_worker(&self, worker: &WorkerId) -> Result<(), EngineError> {
@@ -177,7 +237,9 @@ impl Seen {
             queues: Arc::new([]),
             last_seen: wall,
             at: now,
-            asked: None,
+            due: None,
+            patience: SERVES,
+            origin: None,
             news: watch::Sender::new(0),
         };
         let one = self.workers.entry(worker.clone()).or_insert_with(fresh);
@@ -199,7 +261,9 @@ impl Seen {
         wall: Timestamp,
     ) -> Result<watch::Receiver<u64>, EngineError> {
         self.check_worker(worker)?;
-        Ok(self.one(worker, wall).news.subscribe())
+        let news = self.one(worker, wall).news.subscribe();
+        self.lives(worker);
+        Ok(news)
     }
 
     /// Number of workers that serve a queue.
@@ -212,16 +276,16 @@ impl Seen {
         self.workers.len()
     }
 
-    /// Takes workers that asked long ago out of the counts, a slice of them; true if there may be more.
+    /// Takes workers that were not heard of in time out of the counts, a slice of them; true if there may be more.
     pub(super) fn expire(&mut self, now: Instant) -> bool {
         for _ in 0..SLICE / 32 {
-            let Some((at, worker)) = self.asked.first().cloned() else { return false };
-            if now.saturating_duration_since(at) < SERVES {
+            let Some((due, worker)) = self.due.first().cloned() else { return false };
+            if now < due {
                 return false;
             }
-            self.asked.pop_first();
+            self.due.pop_first();
             let queues = self.workers.get_mut(&worker).map(|one| {
-                one.asked = None;
+                one.due = None;
                 one.queues.clone()
             });
             self.count_out(&worker, &queues.unwrap_or_default());
@@ -232,8 +296,8 @@ impl Seen {
     /// Forgets a worker.
     fn forget(&mut self, worker: &WorkerId) {
         let Some(one) = self.workers.remove(worker) else { return };
-        if let Some(at) = one.asked {
-            self.asked.remove(&(at, worker.clone()));
+        if let Some(at) = one.due {
+            self.due.remove(&(at, worker.clone()));
             self.count_out(worker, &one.queues);
         }
         if let Some(of) = self.accounts.get_mut(account(worker)) {
@@ -285,7 +349,10 @@ impl Workers {
                     worker: worker.clone(),
                     queues: one.queues.clone(),
                     running: state.leases.running(worker),
+                    work: state.leases.some_of(worker, NAMED).iter().map(|key| (key.0, key.1)).collect(),
                     last_seen: one.last_seen,
+                    alive: one.due.is_some() || state.leases.running(worker) > 0,
+                    origin: one.origin.clone(),
                 });
                 if all.len() - before == SLICE {
                     break;
@@ -331,7 +398,8 @@ mod tests {
         let mut seen = Seen::default();
         let (a, b) = (WorkerId("x/a".into()), WorkerId("x/b".into()));
         let ask = |seen: &mut Seen, worker: &WorkerId, queues: &[&str]| {
-            seen.asked(worker, &names(queues), Timestamp(0)).unwrap();
+            let how = Asked { patience: SERVES, ..Asked::default() };
+            seen.asked(worker, &names(queues), how, Timestamp(0)).unwrap();
         };
         ask(&mut seen, &a, &["p", "q"]);
         ask(&mut seen, &b, &["q"]);
@@ -348,14 +416,56 @@ mod tests {
         assert_eq!((seen.serving("q"), seen.serving("r"), seen.len()), (0, 0, 2), "they asked long ago");
         seen.forget(&a);
         seen.forget(&b);
-        assert!(seen.serving.is_empty() && seen.accounts.is_empty() && seen.asked.is_empty());
+        assert!(seen.serving.is_empty() && seen.accounts.is_empty() && seen.due.is_empty());
+    }
+
+    /// Random asks and signs of life of some workers, against a plain count of those that kept their word.
+    #[tokio::test(start_paused = true)]
+    async fn silent_workers_are_not_counted() {
+        let mut random = 7_u64;
+        let mut next = |below: u64| {
+            random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            (random >> 33) % below
+        };
+        let mut seen = Seen::default();
+        let mut until: [Option<Instant>; 4] = [None; 4];
+        let mut patience = [Duration::ZERO; 4];
+        for _ in 0..5_000 {
+            let n = next(4) as usize;
+            let worker = WorkerId(format!("x/{n}").into());
+            match next(5) {
+                0 => {
+                    patience[n] = Duration::from_secs(1 + next(100));
+                    let how = Asked { patience: patience[n], ..Asked::default() };
+                    seen.asked(&worker, &names(&["q"]), how, Timestamp(0)).unwrap();
+                    until[n] = Some(Instant::now() + (patience[n] + LATE).min(SERVES));
+                }
+                1 => {
+                    let span = Duration::from_secs(1 + next(5));
+                    let silent = seen.workers.get(&worker).is_some_and(|one| one.at.elapsed() >= span);
+                    seen.missed(&worker, span);
+                    until[n] = until[n].filter(|_| !silent);
+                }
+                2 => {
+                    seen.touch(&worker, Timestamp(0));
+                    until[n] = until[n].map(|_| Instant::now() + (patience[n] + LATE).min(SERVES));
+                }
+                _ => tokio::time::advance(Duration::from_secs(next(20))).await,
+            }
+            let now = Instant::now();
+            while seen.expire(now) {}
+            until.iter_mut().for_each(|at| *at = at.filter(|at| *at > now));
+            assert_eq!(seen.serving("q"), until.iter().flatten().count());
+        }
     }
 
     #[tokio::test]
     async fn account_has_so_many_queues_and_workers() {
         let mut seen = Seen { bounds: WorkerBounds { queues: 3, workers: 2 }, ..Seen::default() };
         let worker = |name: &str| WorkerId(name.into());
-        let mut ask = |name: &str, queues: &[&str]| seen.asked(&worker(name), &names(queues), Timestamp(0));
+        let mut ask = |name: &str, queues: &[&str]| {
+            seen.asked(&worker(name), &names(queues), Asked::default(), Timestamp(0))
+        };
         ask("x/a", &["1", "2"]).unwrap();
         ask("x/b", &["2", "3"]).unwrap();
         assert!(matches!(ask("x/b", &["4"]), Err(EngineError::TooManyQueues { most: 3 })));

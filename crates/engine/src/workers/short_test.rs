@@ -8,6 +8,7 @@ use longhaul_model::{Lease, Leased, NodeId, Span, TaskId, Timestamp, Token, Work
 use longhaul_store::peers::QueueNews;
 use tokio::time::Instant;
 
+use super::seen::Asked;
 use super::short::SLICE;
 use super::{QueueLimits, Workers};
 
@@ -43,7 +44,7 @@ fn filled(size: &Size) -> Arc<Workers> {
     }
     for n in 0..size.workers {
         let queues: Vec<_> = (0..32).map(|k| queue((n * 32 + k) % size.queues)).collect();
-        workers.state.lock().seen.asked(&worker(n), &queues, Timestamp(0)).unwrap();
+        workers.state.lock().seen.asked(&worker(n), &queues, Asked::default(), Timestamp(0)).unwrap();
     }
     for n in 0..size.leases {
         let lease = Lease { worker: worker(n % size.workers), span: Span(30_000), request: None };

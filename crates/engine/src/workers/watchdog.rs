@@ -65,8 +65,11 @@ impl Workers {
         loop {
             let mut state = self.state.lock();
             let (over, more) = state.leases.over(now);
-            for (_, worker, _) in &over {
+            for (key, worker, failure) in &over {
                 state.seen.tell(worker);
+                if let (Failure::Lost, Some(span)) = (failure, state.leases.span(key)) {
+                    state.seen.missed(worker, span);
+                }
             }
             state.visit(if more { SLICE } else { over.len() });
             state.pass_on();

@@ -231,6 +231,7 @@ async fn leased(engine: &Engine, worker: &str, span: Span) -> longhaul_engine::A
         wait: Duration::from_secs(20),
         lease: span,
         request: None,
+        origin: None,
     };
     let mut leases = engine.lease(ask).await.unwrap().leases;
     leases.pop().expect("work within the time")

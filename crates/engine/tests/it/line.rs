@@ -165,6 +165,7 @@ async fn time_goes_on_while_a_server_drains() {
         wait: Duration::from_secs(20),
         lease: longhaul_model::Span(300),
         request: None,
+        origin: None,
     };
     assert_eq!(engine.lease(ask).await.unwrap().leases.len(), 1);
     engine.drain();

@@ -30,6 +30,7 @@ fn ask(worker: &str, request: Option<&str>, max: usize) -> Ask {
         wait: Duration::from_secs(20),
         lease: Span(60_000),
         request: request.map(Into::into),
+        origin: None,
     }
 }
 

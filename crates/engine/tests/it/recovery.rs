@@ -98,6 +98,7 @@ async fn calls_are_served_while_tasks_recover(start: impl AsyncFn() -> Engine) {
         wait: Duration::from_secs(10),
         lease: Span(60_000),
         request: None,
+        origin: None,
     };
     let leases: Vec<_> = first.lease(ask).await.unwrap().leases.iter().map(|one| one.lease).collect();
     first.shutdown(Duration::ZERO).await;

@@ -5,7 +5,7 @@ use clap::{Args, Subcommand};
 /// `login`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-The session is kept in ~/.config/longhaul/sessions.json, for your eyes only, and renews itself for a day. It is for the
+The session is kept in ~/.config/longhaul/sessions.json, for your eyes only, and renews itself for a day. It is for the \
 server that --server names; each server has its own. LONGHAUL_TOKEN, where it is set, counts more.
 
 Examples:
@@ -99,7 +99,7 @@ pub(crate) enum UserCommand {
 /// `user add`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-VIEWER looks, OPERATOR also starts, retries, cancels and decides, ADMIN may do everything; WORKER does the work of
+VIEWER looks, OPERATOR also starts, retries, cancels and decides, ADMIN may do everything; WORKER does the work of \
 sub-tasks and nothing else. The API key of a service is printed this once.
 
 Examples:

@@ -8,7 +8,7 @@ use super::task::instant;
 /// `clock`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-A clock that is more than a day ahead of when the store was last at work is doubted: nothing is deleted that would be
+A clock that is more than a day ahead of when the store was last at work is doubted: nothing is deleted that would be \
 old by the clock alone, until an administrator confirms it or the store was at work for as long.
 
 Examples:
@@ -30,7 +30,7 @@ pub(crate) enum ClockCommand {
 /// `clock confirm`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-The server compares the time with its clock, and refuses what is more than an hour away from it. On the server's own
+The server compares the time with its clock, and refuses what is more than an hour away from it. On the server's own \
 machine give the time from elsewhere: its clock cannot vouch for itself. The audit log has who confirmed it.")]
 pub(crate) struct ConfirmArgs {
     /// The time now, in RFC 3339 or milliseconds since 1970 [default: by this machine's clock]

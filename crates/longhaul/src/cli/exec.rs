@@ -34,12 +34,12 @@ Failure:
                    {\"code\": \"HOST_UNREACHABLE\", \"message\": \"esx1 does not answer\"}, with `remediation`, `retryable`,
                    `causes`, `context`, `outcomeUnknown` where there is more to say
 
-When the task is cancelled, or the lease lost, the process group gets SIGTERM, and SIGKILL after the grace. On SIGTERM
-or Ctrl-C the worker takes no more work, and what runs has the grace to end; then it is stopped in the same way, and
+When the task is cancelled, or the lease lost, the process group gets SIGTERM, and SIGKILL after the grace. On SIGTERM \
+or Ctrl-C the worker takes no more work, and what runs has the grace to end; then it is stopped in the same way, and \
 another worker takes its attempts over. A second signal stops at once. However the worker ends, its programs do.
 
-It needs an account of role WORKER, best an API key in LONGHAUL_TOKEN (`longhaul user add NAME --role WORKER --service`):
-a session of `longhaul login` ends within a day.
+It needs an account of role WORKER, best an API key in LONGHAUL_TOKEN (`longhaul user add NAME --role WORKER --service`), \
+as a session of `longhaul login` ends within a day.
 
 Examples:
   longhaul worker exec --queue esxi -- ./update-host.sh {host}

@@ -8,12 +8,12 @@ use longhaul_store::Location;
 /// `migrate`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-A STORE is sqlite:DIR, the data directory of a server, or postgres://user:password@host/database, the database of nodes; just
-postgres means the one in LONGHAUL_DATABASE_URL, which no list of processes shows. Stop whatever runs on the two first. Everything is moved: tasks with their attempts, logs and waiting times, workflows, users and API
+A STORE is sqlite:DIR, the data directory of a server, or postgres://user:password@host/database, the database of nodes; just \
+postgres means the one in LONGHAUL_DATABASE_URL, which no list of processes shows. Stop whatever runs on the two first. Everything is moved: tasks with their attempts, logs and waiting times, workflows, users and API \
 keys, settings, the audit log. Then the target is read back and compared row by row with what was sent.
 
-It may be interrupted, or killed, at any time: the same command goes on where it ended. Until it has ended, neither store
-can be served, and afterwards only the target can: no task is run by two servers. --undo gives the source back as it was,
+It may be interrupted, or killed, at any time: the same command goes on where it ended. Until it has ended, neither store \
+can be served, and afterwards only the target can: no task is run by two servers. --undo gives the source back as it was, \
 without what happened in the target since.
 
 The key file opens the secrets among what is moved. It does not move: give it to the server that goes on.

@@ -5,6 +5,7 @@ mod audit;
 mod backup;
 mod blank;
 mod clock;
+mod context;
 mod exec;
 mod migrate;
 mod serve;
@@ -26,6 +27,7 @@ pub(crate) use account::{
 pub(crate) use audit::{AuditArgs, HistoryArgs};
 pub(crate) use backup::{BackupArgs, RestoreArgs};
 pub(crate) use clock::{ClockArgs, ClockCommand, ConfirmArgs};
+pub(crate) use context::ContextCommand;
 pub(crate) use exec::ExecArgs;
 pub(crate) use migrate::MigrateArgs;
 pub(crate) use serve::{LogFormat, ServeArgs, TlsMode};
@@ -59,6 +61,7 @@ Exit codes:
 
 Environment:
   LONGHAUL_SERVER   the server's address, as --server
+  LONGHAUL_CONTEXT  the context that names the server, as --context
   LONGHAUL_TOKEN    the access token or API key to send; a flag would show in process lists
   LONGHAUL_USER     with LONGHAUL_PASSWORD: whom to log in as for this one command
   NO_COLOR          no colours, whatever the terminal
@@ -75,18 +78,15 @@ pub(crate) struct Cli {
 }
 
 /// Options of every command.
-#[derive(Clone, Debug, Args)]
+#[derive(Clone, Debug, Default, Args)]
 #[command(next_help_heading = "Global options")]
 pub(crate) struct Global {
-    /// The server's address
-    #[arg(
-        long,
-        global = true,
-        env = "LONGHAUL_SERVER",
-        default_value = "http://127.0.0.1:8080",
-        value_name = "URL"
-    )]
-    pub(crate) server: String,
+    /// The server's address; LONGHAUL_SERVER names it, too [default: that of the context, else http://127.0.0.1:8080]
+    #[arg(long, global = true, conflicts_with = "context", value_name = "URL")]
+    pub(crate) server: Option<String>,
+    /// The context that names the server; LONGHAUL_CONTEXT names it, too [default: the one of `longhaul context use`]
+    #[arg(long, global = true, add = crate::complete::contexts(), value_name = "NAME")]
+    pub(crate) context: Option<String>,
     /// Trust the server if this certificate, or one in this PEM file, vouches for it. A server that made its certificate
     /// itself keeps it in its data directory, as tls/cert.pem
     #[arg(long, global = true, env = "LONGHAUL_CA", value_name = "FILE")]
@@ -141,6 +141,9 @@ pub(crate) enum Command {
     Node(NodeCommand),
     /// Show whether the server's clock is believed, and confirm it
     Clock(ClockArgs),
+    /// Name servers, and choose which of them commands speak to
+    #[command(subcommand)]
+    Context(ContextCommand),
     /// Log in to a server; later commands are then yours
     Login(LoginArgs),
     /// Log out of it
@@ -170,7 +173,7 @@ pub(crate) enum Command {
 /// `import`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-The file holds a task, a list of tasks, a page ({\"elements\": [...]}), or any number of these one after the other
+The file holds a task, a list of tasks, a page ({\"elements\": [...]}), or any number of these one after the other \
 (so also one task a line). The tasks are kept exactly as they are; importing one again replaces it.
 
 Examples:
@@ -186,6 +189,8 @@ pub(crate) struct ImportArgs {
 /// `completions`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
+The script asks the program itself, which asks the server for ids, workflows and queues.
+
 Examples:
   longhaul completions bash > ~/.local/share/bash-completion/completions/longhaul
   longhaul completions zsh  > ~/.zfunc/_longhaul
@@ -200,10 +205,15 @@ pub(crate) struct CompletionsArgs {
 pub(crate) fn parse<S: Clone + Into<OsString>>(
     arguments: impl IntoIterator<Item = S>,
 ) -> clap::error::Result<Cli> {
-    let mut command = Cli::command();
+    let mut command = command();
     let mut matches = command.try_get_matches_from_mut(arguments)?;
     blank::refuse(&mut command, &matches)?;
     Cli::from_arg_matches_mut(&mut matches).map_err(|e| e.format(&mut command))
+}
+
+/// The command line as its parser and its completion have it.
+pub(crate) fn command() -> clap::Command {
+    Cli::command()
 }
 
 /// What is wrong with a command line, without what was given: that may be a password, in the wrong place or from the
@@ -247,6 +257,22 @@ mod tests {
             let said = super::without_values(e).render().to_string();
             assert!(!said.contains("s3cret"), "{line}: {said}");
         }
+    }
+
+    /// The parser's library breaks lines where the terminal ends: lines that are broken already would be broken twice.
+    #[test]
+    fn help_is_wrapped_once() {
+        fn check(command: &clap::Command) {
+            let text = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+            let lines: Vec<&str> = text.lines().collect();
+            for two in lines.windows(2) {
+                let prose = |line: &str| !line.is_empty() && !line.starts_with(' ');
+                let broken = prose(two[0]) && prose(two[1]) && !two[0].ends_with(':');
+                assert!(!broken, "{}: `{}` goes on in the next line", command.get_name(), two[0]);
+            }
+            command.get_subcommands().for_each(check);
+        }
+        check(&super::command());
     }
 
     #[test]

@@ -49,25 +49,25 @@ The configuration file is TOML; every key is optional:
   allow = [\"/usr/bin/uname\"]         # programs that `command` actions may run, or tables of what they may be given
   limits = { cpu = \"1h\", memory_mib = 4096, processes = 4096, files = 1024, file_size_mib = 10240 }
 
-The server stops on SIGTERM or SIGINT once what runs has ended or shutdown_grace is over; a second signal stops it at
-once.
+The server stops on SIGTERM or SIGINT once what runs has ended or shutdown_grace is over; a second signal stops it at \
+once. \
 Nothing is lost either way: the next start goes on where this one stopped.
 
-The first start makes the user `admin` and prints its password, once; LONGHAUL_ADMIN_PASSWORD sets it instead. The key
+The first start makes the user `admin` and prints its password, once; LONGHAUL_ADMIN_PASSWORD sets it instead. The key \
 file seals secrets in the database: keep a copy of it, apart from the backups.
 
-With --database-url tasks are in a PostgreSQL database (15 or later), and any number of nodes work on it at once: each serves
-the whole API, and takes over from those that were not heard of for 10 seconds. A load balancer finds nodes by
-/health/ready, which answers 503 while one starts, stops or does not reach the database; a node waits for a database that is
-away. Parameters of the connection that the URL leaves open are taken from PGSERVICE, PGPASSWORD, PGPASSFILE or ~/.pgpass,
-PGSSLMODE and the like. Every node has the same key file. The password is better in LONGHAUL_DATABASE_URL or in the configuration file than
+With --database-url tasks are in a PostgreSQL database (15 or later), and any number of nodes work on it at once: each serves \
+the whole API, and takes over from those that were not heard of for 10 seconds. A load balancer finds nodes by \
+/health/ready, which answers 503 while one starts, stops or does not reach the database; a node waits for a database that is \
+away. Parameters of the connection that the URL leaves open are taken from PGSERVICE, PGPASSWORD, PGPASSFILE or ~/.pgpass, \
+PGSSLMODE and the like. Every node has the same key file. The password is better in LONGHAUL_DATABASE_URL or in the configuration file than \
 on a command line that everybody sees.
 
-Plain HTTP is for this machine only: what crosses a network needs TLS (1.2 or 1.3). With --tls self-signed the server
+Plain HTTP is for this machine only: what crosses a network needs TLS (1.2 or 1.3). With --tls self-signed the server \
 makes a certificate at its first start, in tls/ of its data directory, and a new one in time. Clients are given it:
   longhaul --server https://host:8443 --ca longhaul-data/tls/cert.pem task list
   curl --cacert longhaul-data/tls/cert.pem https://host:8443/v1/tasks
-The files of --tls-cert and --tls-key are read again 5 seconds after they change, and on SIGHUP. Nobody is disconnected
+The files of --tls-cert and --tls-key are read again 5 seconds after they change, and on SIGHUP. Nobody is disconnected \
 by that; files that cannot be used are logged and change nothing.
 
 Examples:

@@ -11,7 +11,7 @@ use super::audit::HistoryArgs;
 /// What to do with tasks.
 #[derive(Debug, Subcommand)]
 #[command(after_help = "\
-A task is named by its id, or by enough of the beginning or the end of its id to mean one of the newest 100.")]
+A task is named by its id, or by enough of its first or last digits to mean one task, as lists show it.")]
 pub(crate) enum TaskCommand {
     /// List tasks, newest first
     #[command(visible_alias = "ls")]
@@ -49,6 +49,7 @@ Examples:
   longhaul task logs 0198f3 --sub-task UpdateHost --timestamps")]
 pub(crate) struct LogsArgs {
     /// The task's id
+    #[arg(add = crate::complete::tasks())]
     pub(crate) id: String,
     /// Go on printing until the task ends
     #[arg(short, long)]
@@ -65,6 +66,7 @@ pub(crate) struct LogsArgs {
 #[derive(Debug, Args)]
 pub(crate) struct IdArgs {
     /// The task's id
+    #[arg(add = crate::complete::tasks())]
     pub(crate) id: String,
 }
 
@@ -72,14 +74,19 @@ pub(crate) struct IdArgs {
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
-  longhaul task list --status failed,cancelled
+  longhaul task list --status open-failures
+  longhaul task list --status failed,cancelled --completed-after 1h
+  longhaul task list --label change=CHG0042
   longhaul task list --name rotate --order-by completionTimestamp
   longhaul task list --resource-id e43b90cd-e635-4f30-ae49-5d3e72d15212 -o wide
   longhaul task list --completed-after 2026-01-31T12:00:00Z --page 2 --page-size 100 -o json")]
 pub(crate) struct ListArgs {
-    /// Only tasks of these statuses, in any spelling
-    #[arg(long, value_delimiter = ',', value_name = "STATUS")]
+    /// Only tasks of these statuses, in any spelling; open-failures are those that failed and that nobody has resolved
+    #[arg(long, value_delimiter = ',', add = crate::complete::statuses(), value_name = "STATUS")]
     pub(crate) status: Vec<String>,
+    /// Only tasks that have this label; with several, all of them
+    #[arg(long, value_name = "KEY[=VALUE]")]
+    pub(crate) label: Vec<String>,
     /// Only tasks of this type
     #[arg(long = "type", value_name = "TYPE")]
     pub(crate) kind: Option<String>,
@@ -92,7 +99,7 @@ pub(crate) struct ListArgs {
     /// Only tasks whose name contains this
     #[arg(long, value_name = "TEXT")]
     pub(crate) name: Option<String>,
-    /// Only tasks that succeeded or failed after this: an instant, or milliseconds since 1970
+    /// Only tasks that succeeded or failed after this: an instant, a time before now such as 1h, or milliseconds since 1970
     #[arg(long, value_parser = instant, value_name = "WHEN")]
     pub(crate) completed_after: Option<Timestamp>,
     /// What to sort by [default: creationTimestamp]
@@ -140,6 +147,7 @@ Examples:
   longhaul task get 0198f3 --wait 10m --exit-status && echo done")]
 pub(crate) struct GetArgs {
     /// The task's id
+    #[arg(add = crate::complete::tasks())]
     pub(crate) id: String,
     /// Further members: input, outputs, labels, ...
     #[arg(long, value_delimiter = ',', value_name = "MEMBER")]
@@ -158,18 +166,20 @@ pub(crate) struct GetArgs {
 /// `task watch`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-On a terminal the tree is redrawn in place; elsewhere each change is a line. A restart of the server is waited for.
+On a terminal the tree is redrawn in place; elsewhere each change is a line. A restart of the server is waited for. \
 Ctrl-C ends watching, not the task. The exit code is 0 if the task ended well, 1 if it failed or was cancelled.")]
 pub(crate) struct WatchArgs {
     /// The task's id
+    #[arg(add = crate::complete::tasks())]
     pub(crate) id: String,
 }
 
 /// `task start`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-The value of -i is JSON if it can be, else a text: -i retries=3 is a number, -i fqdn=esxi-1.rainpole.io a text,
--i hosts='[\"a\",\"b\"]' a list, -i port='\"22\"' the text 22. A dot goes into an object: -i owner.name=Ada.
+-i KEY=TEXT gives a text, whatever it looks like: -i version=1.10 is the text 1.10. -i KEY:=JSON gives a value of any \
+kind: -i retries:=3 a number, -i deep:=true, -i hosts:='[\"a\",\"b\"]' a list. A dot goes into an object: -i owner.name=Ada. \
+`longhaul workflow show NAME` says what a workflow takes.
 
 Examples:
   longhaul task start enable-ceip -i status=ENABLE --watch
@@ -178,9 +188,10 @@ Examples:
   longhaul task start enable-ceip -i status=ENABLE --wait -o json")]
 pub(crate) struct StartArgs {
     /// The workflow's name
+    #[arg(add = crate::complete::workflows())]
     pub(crate) workflow: String,
-    /// A member of the input
-    #[arg(short, long = "set", value_name = "KEY=VALUE")]
+    /// A member of the input: a text, or with := any JSON
+    #[arg(short, long = "set", value_name = "KEY=TEXT|KEY:=JSON")]
     pub(crate) input_values: Vec<String>,
     /// The input, a JSON or YAML file; - for standard input. Values of -i are put over it
     #[arg(long, value_name = "FILE")]
@@ -194,12 +205,15 @@ pub(crate) struct StartArgs {
     /// A label
     #[arg(long, value_name = "KEY=VALUE")]
     pub(crate) label: Vec<String>,
-    /// Start no earlier than this instant
-    #[arg(long, value_name = "WHEN")]
+    /// Start no earlier than this: an instant, or a time from now such as 2h
+    #[arg(long, value_parser = later, value_name = "WHEN")]
     pub(crate) not_before: Option<Timestamp>,
     /// The same key and request never start a second task
     #[arg(long, value_name = "KEY")]
     pub(crate) idempotency_key: Option<String>,
+    /// Only have the server check workflow, input, name and labels; nothing is stored or started
+    #[arg(long, conflicts_with_all = ["wait", "watch"])]
+    pub(crate) dry_run: bool,
     /// Return only when the task has ended
     #[arg(long, conflicts_with = "watch")]
     pub(crate) wait: bool,
@@ -212,6 +226,7 @@ pub(crate) struct StartArgs {
 #[derive(Debug, Args)]
 pub(crate) struct RetryArgs {
     /// The task's id
+    #[arg(add = crate::complete::tasks())]
     pub(crate) id: String,
     /// Draw its sub-tasks as they go, as `task watch` does
     #[arg(long)]
@@ -241,6 +256,7 @@ Example:
   longhaul task skip 0198f3 UpdateCeipOnNsxTAction --reason \"NSX is being replaced, CHG0042\"")]
 pub(crate) struct SkipArgs {
     /// The task's id
+    #[arg(add = crate::complete::tasks())]
     pub(crate) id: String,
     /// The failed sub-task's name
     pub(crate) sub_task: String,
@@ -255,7 +271,7 @@ pub(crate) struct SkipArgs {
 /// `task resolve`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Without --sub-task the failed task is marked RESOLVED and stays as it is. With it, a failed sub-task, or one whose outcome
+Without --sub-task the failed task is marked RESOLVED and stays as it is. With it, a failed sub-task, or one whose outcome \
 is unknown, counts as done, and the task goes on behind it, or as not done, and it runs again.
 
 Examples:
@@ -264,6 +280,7 @@ Examples:
   longhaul task resolve 0198f3 --all --sub-task Hosts --not-done --reason \"none of them was rebooted\"")]
 pub(crate) struct ResolveArgs {
     /// The task's id
+    #[arg(add = crate::complete::tasks())]
     pub(crate) id: String,
     /// Why, for the record
     #[arg(long, value_name = "TEXT")]
@@ -288,11 +305,23 @@ pub(crate) struct ResolveArgs {
     pub(crate) output: Option<String>,
 }
 
+/// An instant that is past: also so long ago, or milliseconds since 1970.
 pub(super) fn instant(text: &str) -> Result<Timestamp, String> {
-    match text.parse::<i64>() {
-        Ok(milliseconds) => Ok(Timestamp(milliseconds)),
-        Err(_) => text.parse::<Timestamp>().map_err(|e| format!("{e}, nor milliseconds since 1970")),
+    if let Ok(milliseconds) = text.parse::<i64>() {
+        return Ok(Timestamp(milliseconds));
     }
+    if let Ok(span) = text.parse::<Span>() {
+        return Ok(Timestamp(crate::now().0.saturating_sub_unsigned(span.0)));
+    }
+    text.parse().map_err(|e| format!("{e}, nor a time before now such as 1h, nor milliseconds since 1970"))
+}
+
+/// An instant to come: also in so long.
+fn later(text: &str) -> Result<Timestamp, String> {
+    if let Ok(span) = text.parse::<Span>() {
+        return Ok(crate::now().after(span));
+    }
+    text.parse().map_err(|e| format!("{e}, nor a time from now such as 2h"))
 }
 
 pub(super) fn duration(text: &str) -> Result<Duration, String> {

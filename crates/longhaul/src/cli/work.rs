@@ -40,6 +40,7 @@ Examples:
   longhaul queue set nsx --max-running 1 --create")]
 pub(crate) struct QueueSetArgs {
     /// The queue
+    #[arg(add = crate::complete::queues())]
     pub(crate) name: String,
     /// How many attempts workers may have at once; none for no such limit
     #[arg(long, value_name = "N", value_parser = limit::<u32>)]
@@ -116,10 +117,11 @@ pub(crate) struct LockListArgs {
 /// `lock release`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-A task whose outcome is unknown keeps its locks until somebody decides (`task resolve`, `task skip`). This gives them to those
+A task whose outcome is unknown keeps its locks until somebody decides (`task resolve`, `task skip`). This gives them to those \
 that wait before that; a retry of the task waits for them like any other. It is noted in the audit log.")]
 pub(crate) struct ReleaseArgs {
     /// The task's id
+    #[arg(add = crate::complete::tasks())]
     pub(crate) id: String,
     /// Why, for those who look later
     #[arg(long, value_name = "TEXT")]

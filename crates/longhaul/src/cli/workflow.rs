@@ -14,9 +14,24 @@ pub(crate) enum WorkflowCommand {
     /// List workflows
     #[command(visible_alias = "ls")]
     List,
-    /// Show a workflow
+    /// Show what a workflow takes, and a command that starts it
+    #[command(after_help = "\
+The example is an input that the workflow's schema accepts; put your own values into it.
+
+Example:
+  longhaul workflow show enable-ceip")]
+    Show {
+        /// Its name
+        #[arg(add = crate::complete::workflows())]
+        name: String,
+        /// Its version [default: the newest]
+        #[arg(long, value_name = "N")]
+        version: Option<u32>,
+    },
+    /// Print the definition of a workflow
     Get {
         /// Its name
+        #[arg(add = crate::complete::workflows())]
         name: String,
         /// Its version [default: the newest]
         #[arg(long, value_name = "N")]
@@ -25,6 +40,7 @@ pub(crate) enum WorkflowCommand {
     /// Take a workflow out of the list; its tasks go on
     Delete {
         /// Its name
+        #[arg(add = crate::complete::workflows())]
         name: String,
     },
     /// Print the JSON Schema of workflow files
@@ -40,7 +56,7 @@ Example:
 /// `workflow lint`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Every mistake is printed as file:line:column, with the line and what to write instead. The exit code is 1 if there is
+Every mistake is printed as file:line:column, with the line and what to write instead. The exit code is 1 if there is \
 any; warnings count only with --strict.
 
 Examples:

@@ -1,15 +1,20 @@
 //! `completions`: a script for the user's shell.
 
-use clap::CommandFactory;
+use anyhow::anyhow;
+use clap_complete::env::Shells;
 
-use crate::cli::{Cli, CompletionsArgs};
+use crate::cli::CompletionsArgs;
+use crate::complete::VARIABLE;
 use crate::exit::{Code, Failure};
 use crate::out::Out;
 
 /// Prints it.
 pub(crate) fn run(args: &CompletionsArgs, out: &Out) -> Result<Code, Failure> {
+    let name = args.shell.to_string();
+    let shells = Shells::builtins();
+    let shell = shells.completer(&name).ok_or_else(|| anyhow!("there is no script for {name}"))?;
     let mut script = Vec::new();
-    clap_complete::generate(args.shell, &mut Cli::command(), "longhaul", &mut script);
+    shell.write_registration(VARIABLE, "longhaul", "longhaul", "longhaul", &mut script)?;
     out.text(&String::from_utf8_lossy(&script))?;
     Ok(Code::Success)
 }

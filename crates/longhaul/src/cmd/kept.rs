@@ -1,13 +1,11 @@
-//! Sessions of this user, one a server, in a file that nobody else can read.
+//! Sessions of this user, one a server and context, in a file that nobody else can read.
 
 use std::collections::BTreeMap;
-use std::fs::{self, DirBuilder, OpenOptions};
-use std::io::Write;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use anyhow::{Context as _, anyhow};
 use serde::{Deserialize, Serialize};
+
+use super::private;
 
 /// A session.
 #[derive(Clone, Serialize, Deserialize)]
@@ -26,57 +24,58 @@ pub(crate) struct Sessions {
 }
 
 impl Sessions {
-    /// Where this user's configuration is.
+    /// That of this user.
     pub(crate) fn of_user() -> anyhow::Result<Self> {
-        let absolute = |name| crate::environment(name).map(PathBuf::from).filter(|path| path.is_absolute());
-        let folder = absolute("XDG_CONFIG_HOME")
-            .or_else(|| absolute("HOME").map(|home| home.join(".config")))
-            .ok_or_else(|| {
-                anyhow!("there is no place for sessions: neither HOME nor XDG_CONFIG_HOME is set")
-            })?;
-        Ok(Sessions { path: folder.join("longhaul/sessions.json") })
+        Ok(Sessions { path: private::place("sessions.json")? })
     }
 
-    /// The session with a server.
-    pub(crate) fn get(&self, server: &str) -> anyhow::Result<Option<Kept>> {
-        Ok(self.all()?.remove(server))
+    /// The session of that name ([`super::Target::session`]).
+    pub(crate) fn get(&self, name: &str) -> anyhow::Result<Option<Kept>> {
+        Ok(self.all()?.remove(name))
     }
 
     /// Keeps a session, or forgets it.
-    pub(crate) fn set(&self, server: &str, session: Option<Kept>) -> anyhow::Result<()> {
+    pub(crate) fn set(&self, name: &str, session: Option<Kept>) -> anyhow::Result<()> {
         let mut all = self.all()?;
         match session {
-            Some(session) => all.insert(server.to_owned(), session),
-            None => all.remove(server),
+            Some(session) => all.insert(name.to_owned(), session),
+            None => all.remove(name),
         };
-        self.write(&serde_json::to_vec_pretty(&all)?).with_context(|| self.path.display().to_string())
+        self.write(&all)
+    }
+
+    /// Whose session a context has.
+    pub(crate) fn user_of(&self, context: &str) -> anyhow::Result<Option<String>> {
+        let mut all = self.all()?.into_iter();
+        Ok(all.find(|(name, _)| is_of(name, context)).map(|(_, kept)| kept.user))
+    }
+
+    /// Forgets the sessions of a context.
+    pub(crate) fn forget_context(&self, context: &str) -> anyhow::Result<()> {
+        let mut all = self.all()?;
+        all.retain(|name, _| !is_of(name, context));
+        self.write(&all)
     }
 
     fn all(&self) -> anyhow::Result<BTreeMap<String, Kept>> {
-        match fs::read(&self.path) {
-            Ok(text) => serde_json::from_slice(&text)
-                .with_context(|| format!("{}: delete it and log in again", self.path.display())),
-            Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(BTreeMap::new()),
-            Err(e) => Err(e).with_context(|| self.path.display().to_string()),
-        }
+        private::read(&self.path, "delete it and log in again")
     }
 
-    /// Whole or not at all: two commands may renew at the same time.
-    fn write(&self, text: &[u8]) -> anyhow::Result<()> {
-        let folder = self.path.parent().unwrap_or(Path::new("."));
-        DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
-        let new = self.path.with_extension(format!("{}.new", std::process::id()));
-        let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&new)?;
-        file.write_all(text)?;
-        file.sync_all()?;
-        fs::rename(&new, &self.path)?;
-        Ok(())
+    fn write(&self, all: &BTreeMap<String, Kept>) -> anyhow::Result<()> {
+        private::write(&self.path, &serde_json::to_vec_pretty(all)?)
     }
+}
+
+/// A context's sessions are `context@server`; names of contexts have no `@`.
+fn is_of(name: &str, context: &str) -> bool {
+    name.strip_prefix(context).is_some_and(|rest| rest.starts_with('@'))
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
     use std::os::unix::fs::PermissionsExt;
+    use std::path::Path;
 
     use super::*;
 
@@ -91,7 +90,13 @@ mod tests {
         };
         sessions.set("http://a", Some(kept("anna"))).unwrap();
         sessions.set("http://b", Some(kept("bob"))).unwrap();
+        sessions.set("lab@http://b", Some(kept("carl"))).unwrap();
+        sessions.set("lab2@http://b", Some(kept("dora"))).unwrap();
         sessions.set("http://a", None).unwrap();
+        assert_eq!(sessions.user_of("lab").unwrap().as_deref(), Some("carl"));
+        sessions.forget_context("lab").unwrap();
+        assert_eq!(sessions.user_of("lab").unwrap(), None);
+        assert_eq!(sessions.user_of("lab2").unwrap().as_deref(), Some("dora"));
         assert!(sessions.get("http://a").unwrap().is_none());
         assert_eq!(sessions.get("http://b").unwrap().unwrap().user, "bob");
         let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;

@@ -1,6 +1,8 @@
 //! `lock …`.
 
-use longhaul_client::{LockBody, PageBody};
+use std::collections::{BTreeMap, BTreeSet};
+
+use longhaul_client::{LockBody, PageBody, Phase};
 
 use super::{Context, task};
 use crate::cli::{LockCommand, LockListArgs, ReleaseArgs};
@@ -25,23 +27,48 @@ async fn list(args: &LockListArgs, Context { client, out }: &Context) -> Result<
     let page: PageBody<LockBody> = crate::cmd::plain(answer).map_err(anyhow::Error::from)?;
     let shown = page.elements.len() as u64;
     let now = crate::now();
+    let ids: Vec<&str> = page.elements.iter().map(|lock| lock.task_id.as_str()).collect();
+    let short = distinct(&ids);
+    let undecided = page.elements.iter().find(|lock| lock.awaits_decision).map(|lock| lock.task_id.clone());
     let mut table = Table::new(&["RESOURCE", "MODE", "STATE", "SINCE", "TASK", "NAME"]);
-    for lock in page.elements {
+    for (lock, short) in page.elements.iter().zip(short) {
         let since = span::parse(&lock.since).map(|at| span::age(now.0 - at.0));
         table.row(vec![
-            what(&lock),
+            what(lock),
             lock.mode.to_lowercase(),
-            lock.state.to_lowercase(),
-            since.unwrap_or(lock.since),
-            lock.task_id,
-            lock.task_name,
+            state(lock),
+            since.unwrap_or_else(|| lock.since.clone()),
+            short,
+            lock.task_name.clone(),
         ]);
     }
     out.text(&table.render(out.palette, out.width()))?;
+    if let Some(id) = undecided {
+        out.remark(&format!(
+            "a failed task keeps its locks until somebody decides: longhaul task get {id} says about what"
+        ))?;
+    }
     if page.page_metadata.total_elements > shown {
         out.remark(&format!("{shown} of {}; --page shows others", page.page_metadata.total_elements))?;
     }
     Ok(Code::Success)
+}
+
+/// Short ids of tasks, of which one may have several locks.
+fn distinct(ids: &[&str]) -> Vec<String> {
+    let all: Vec<&str> = ids.iter().copied().collect::<BTreeSet<_>>().into_iter().collect();
+    let short: BTreeMap<&str, String> = all.iter().copied().zip(super::short_ids(&all)).collect();
+    ids.iter().map(|id| short.get(id).cloned().unwrap_or_default()).collect()
+}
+
+/// Whether it is held or waited for, and how its holder stands if it is not at work.
+fn state(lock: &LockBody) -> String {
+    let state = lock.state.to_lowercase();
+    match (lock.awaits_decision, lock.task_status.as_deref().map(Phase::of)) {
+        (true, _) => format!("{state}, failed: awaits a decision"),
+        (false, Some(Phase::Failed)) => format!("{state}, failed"),
+        _ => state,
+    }
 }
 
 /// What is locked: a resource, or a place of a workflow's key.

@@ -3,7 +3,7 @@
 use longhaul_client::Login;
 
 use super::kept::{Kept, Sessions};
-use super::{Context, ask, connect, context};
+use super::{Context, Target, ask, connect, context};
 use crate::cli::{Global, LoginArgs};
 use crate::exit::{Code, Failure};
 use crate::out::Out;
@@ -11,7 +11,7 @@ use crate::out::Out;
 /// Logs in and keeps the session.
 pub(crate) async fn login(args: LoginArgs, global: &Global, out: Out) -> Result<Code, Failure> {
     let client = connect(global)?.build()?;
-    let sessions = Sessions::of_user()?;
+    let (sessions, session) = (Sessions::of_user()?, Target::of(global)?.session(&client));
     let tokens = if args.api_key_stdin {
         client.login(Login::ApiKey(&ask::next_line()?)).await?
     } else {
@@ -24,9 +24,9 @@ pub(crate) async fn login(args: LoginArgs, global: &Global, out: Out) -> Result<
         access_token: tokens.access_token,
         refresh_token: tokens.refresh_token.id,
     };
-    let me = super::with_session(connect(global)?, &kept, &client)?.build()?.me().await?;
+    let me = super::with_session(connect(global)?, &kept, session.clone())?.build()?.me().await?;
     let text = |name: &str| me.get(name).and_then(|value| value.as_str()).unwrap_or_default().to_owned();
-    sessions.set(client.server(), Some(Kept { user: text("name"), ..kept }))?;
+    sessions.set(&session, Some(Kept { user: text("name"), ..kept }))?;
     out.remark(&format!("logged in to {} as {} ({})", client.server(), text("name"), text("role")))?;
     Ok(Code::Success)
 }
@@ -34,13 +34,13 @@ pub(crate) async fn login(args: LoginArgs, global: &Global, out: Out) -> Result<
 /// Ends the session, on the server and here.
 pub(crate) async fn logout(global: &Global, out: Out) -> Result<Code, Failure> {
     let client = connect(global)?.build()?;
-    let sessions = Sessions::of_user()?;
-    let Some(kept) = sessions.get(client.server())? else {
+    let (sessions, session) = (Sessions::of_user()?, Target::of(global)?.session(&client));
+    let Some(kept) = sessions.get(&session)? else {
         out.remark(&format!("there is no session with {}", client.server()))?;
         return Ok(Code::Success);
     };
     // Here first: whatever the server says, nobody uses it from here any more.
-    sessions.set(client.server(), None)?;
+    sessions.set(&session, None)?;
     client.logout(&kept.refresh_token).await?;
     out.remark(&format!("logged out of {}; its tokens are refused from now on", client.server()))?;
     Ok(Code::Success)

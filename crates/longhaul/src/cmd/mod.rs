@@ -5,6 +5,7 @@ mod audit;
 mod backup;
 mod clock;
 mod completions;
+mod context;
 mod identity;
 mod import;
 mod kept;
@@ -12,20 +13,25 @@ mod lock;
 mod login;
 mod migrate;
 mod node;
+mod private;
 mod queue;
 mod restore;
 mod session;
+mod target;
 mod task;
 mod user;
 mod worker;
 mod workflow;
 
 use anyhow::Context as _;
+pub(crate) use context::Contexts;
 use identity::Identity;
 use kept::{Kept, Sessions};
 use longhaul_client::{Client, ClientBuilder, Credentials, Login, Session};
 use nix::sys::stat::{Mode, umask};
 use serde_json::Value;
+pub(crate) use target::Target;
+pub(crate) use task::{OPEN_FAILURES, short_ids};
 pub(crate) use workflow::Linted;
 
 use crate::again::Again;
@@ -58,6 +64,7 @@ pub(crate) fn run(command: Command, global: &Global, out: Out, again: Again) -> 
         Command::Lock(command) => blocking(async { lock::run(command, &context(global, out).await?).await }),
         Command::Node(command) => blocking(async { node::run(command, &context(global, out).await?).await }),
         Command::Clock(args) => blocking(async { clock::run(args, &context(global, out).await?).await }),
+        Command::Context(command) => context::run(command, global, &out),
         Command::Login(args) => blocking(async { login::login(args, global, out).await }),
         Command::Logout => blocking(async { login::logout(global, out).await }),
         Command::Whoami => blocking(async { login::whoami(global, out).await }),
@@ -87,10 +94,11 @@ pub(crate) async fn context(global: &Global, out: Out) -> Result<Context, Failur
         }
         Identity::Session => {
             let nobody = connect(global)?.build()?;
+            let name = Target::of(global)?.session(&nobody);
             // Without a place for sessions there is none.
-            let kept = Sessions::of_user().ok().map(|sessions| sessions.get(nobody.server())).transpose()?;
+            let kept = Sessions::of_user().ok().map(|sessions| sessions.get(&name)).transpose()?;
             match kept.flatten() {
-                Some(kept) => with_session(client, &kept, &nobody)?,
+                Some(kept) => with_session(client, &kept, name)?,
                 None => client,
             }
         }
@@ -100,23 +108,24 @@ pub(crate) async fn context(global: &Global, out: Out) -> Result<Context, Failur
 
 /// The server that the options name, and whom to trust.
 fn connect(global: &Global) -> Result<ClientBuilder, Failure> {
-    let client = Client::builder(&global.server);
-    if global.insecure {
+    let target = Target::of(global)?;
+    let client = Client::builder(&target.server);
+    if target.insecure {
         return Ok(client.insecure());
     }
-    Ok(match &global.ca {
+    Ok(match &target.ca {
         Some(ca) => client.authority(std::fs::read(ca).with_context(|| format!("--ca {}", ca.display()))?),
         None => client,
     })
 }
 
-/// Goes on with a session; a renewed access token is kept for the next command.
-fn with_session(client: ClientBuilder, kept: &Kept, nobody: &Client) -> Result<ClientBuilder, Failure> {
-    let (server, old) = (nobody.server().to_owned(), kept.clone());
+/// Goes on with the session of that name; a renewed access token is kept for the next command.
+fn with_session(client: ClientBuilder, kept: &Kept, name: String) -> Result<ClientBuilder, Failure> {
+    let old = kept.clone();
     let renewed = move |access_token: &str| {
         let new = Kept { access_token: access_token.to_owned(), ..old.clone() };
         // Not kept, it is renewed once more next time.
-        let _ = Sessions::of_user().and_then(|sessions| sessions.set(&server, Some(new)));
+        let _ = Sessions::of_user().and_then(|sessions| sessions.set(&name, Some(new)));
     };
     let session = Session::new(&kept.access_token, &kept.refresh_token, renewed)?;
     Ok(client.credentials(Credentials::Session(session)))

@@ -127,6 +127,9 @@ fn examples_are_understood() {
         ("authentication.md", include_str!("../../../../docs/authentication.md")),
         ("tls.md", include_str!("../../../../docs/tls.md")),
         ("workflows.md", include_str!("../../../../docs/workflows.md")),
+        ("metrics.md", include_str!("../../../../docs/metrics.md")),
+        ("restore.md", include_str!("../../../../docs/restore.md")),
+        ("retention.md", include_str!("../../../../docs/retention.md")),
     ];
     for (page, text) in pages {
         let lines = blocks(text, "sh").into_iter().flat_map(str::lines);

@@ -47,6 +47,12 @@ pub(crate) fn call(error: &ClientError, palette: Palette) -> String {
     }
 }
 
+/// An error that a task or sub-task carries, in one line.
+pub(crate) fn line(error: &ErrorBody) -> String {
+    let code = if error.error_code.is_empty() { "ERROR" } else { &error.error_code };
+    format!("{code}: {}", error.message.replace(['\n', '\r'], " "))
+}
+
 /// An error that a task or sub-task carries: code, message, remedy.
 pub(crate) fn brief(error: &ErrorBody, indent: &str, palette: Palette) -> String {
     let without = ErrorBody { causes: Vec::new(), nested_errors: Vec::new(), ..error.clone() };

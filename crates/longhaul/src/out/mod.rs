@@ -4,11 +4,13 @@ pub(crate) mod advice;
 pub(crate) mod bar;
 pub(crate) mod clean;
 pub(crate) mod error;
+pub(crate) mod fit;
 pub(crate) mod span;
 pub(crate) mod speak;
 pub(crate) mod style;
 pub(crate) mod table;
 pub(crate) mod tree;
+pub(crate) mod worked;
 
 use std::io::{self, IsTerminal, Write};
 

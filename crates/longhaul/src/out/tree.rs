@@ -4,7 +4,9 @@ use anstyle::Style;
 use longhaul_client::{Phase, SubTaskBody, TaskBody, WaitingForBody};
 use longhaul_model::Timestamp;
 
+use super::fit::{Line, Rank};
 use super::style::Palette;
+use super::worked::worked;
 use super::{error, span};
 
 /// How wide the bar of a task's progress is.
@@ -19,8 +21,21 @@ pub(crate) struct Moment {
     pub(crate) now: Timestamp,
     /// Which picture of a moving one, if it is redrawn.
     pub(crate) frame: Option<usize>,
-    /// Whether neighbours that are done, and those to come, are only counted: there are more than fit.
-    pub(crate) folded: bool,
+    /// Which neighbours are only counted.
+    pub(crate) folds: Folds,
+    /// Whether the task's id is part of the picture.
+    pub(crate) id: bool,
+}
+
+/// Neighbours that are only counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Folds {
+    /// None.
+    Nothing,
+    /// Children that are done.
+    DoneChildren,
+    /// All that are done, and those to come.
+    All,
 }
 
 /// The glyph of a status and how it is coloured.
@@ -45,18 +60,19 @@ pub(crate) fn status(text: &str, palette: Palette) -> String {
 }
 
 /// The whole picture, a line each.
-pub(crate) fn render(task: &TaskBody, moment: Moment, palette: Palette) -> Vec<String> {
-    let mut lines = head(task, moment, palette);
+pub(crate) fn render(task: &TaskBody, moment: Moment, palette: Palette) -> Vec<Line> {
+    let head = head(task, moment, palette);
+    let mut lines: Vec<Line> = head.into_iter().map(|text| Line::new(Rank::Head, text)).collect();
     branches(&mut lines, &task.sub_tasks, "", moment, palette);
     let errors = errors(task, palette);
     if !errors.is_empty() {
-        lines.push(String::new());
-        lines.extend(errors.lines().map(str::to_owned));
+        lines.push(Line::new(Rank::Rest, ""));
+        lines.extend(errors.lines().map(|text| Line::new(Rank::Detail, text)));
     }
     if let Some(waits) = task.waiting_for.as_ref().and_then(|waiting| waits_for(waiting, moment.now)) {
-        lines.push(String::new());
         let warn = palette.warn();
-        lines.push(format!("{warn}{waits}{warn:#}"));
+        lines.push(Line::new(Rank::Rest, ""));
+        lines.push(Line::new(Rank::Head, format!("{warn}{waits}{warn:#}")));
     }
     lines
 }
@@ -88,14 +104,17 @@ fn head(task: &TaskBody, moment: Moment, palette: Palette) -> Vec<String> {
     {
         first.push_str(&format!("  {dim}{taken}{dim:#}"));
     }
-    let mut facts = vec![task.id.clone()];
+    let mut facts: Vec<String> = moment.id.then(|| task.id.clone()).into_iter().collect();
     facts.extend(Some(task.kind.clone()).filter(|kind| !kind.is_empty()));
     facts.extend(task.workflow.as_ref().map(|workflow| format!("{} v{}", workflow.name, workflow.version)));
     facts.extend(task.attempt.filter(|attempt| *attempt > 1).map(|attempt| format!("attempt {attempt}")));
     if task.resolution_status == "RESOLVED" {
         facts.push("resolved".to_owned());
     }
-    let mut lines = vec![first, format!("  {dim}{}{dim:#}", facts.join(" · "))];
+    let mut lines = vec![first];
+    if !facts.is_empty() {
+        lines.push(format!("  {dim}{}{dim:#}", facts.join(" · ")));
+    }
     if !task.resources.is_empty() {
         let names = task.resources.iter().map(|resource| {
             let name = resource.fqdn.as_ref().or(resource.name.as_ref()).unwrap_or(&resource.resource_id);
@@ -115,44 +134,60 @@ fn bar(progress: f64, paint: Style, dim: Style) -> String {
     format!("{paint}{}{paint:#}{dim}{}{dim:#} {progress:.0} %", "█".repeat(full), "░".repeat(BAR - full))
 }
 
-fn branches(
-    lines: &mut Vec<String>,
-    sub_tasks: &[SubTaskBody],
-    trunk: &str,
-    moment: Moment,
-    palette: Palette,
-) {
+fn branches(lines: &mut Vec<Line>, sub_tasks: &[SubTaskBody], trunk: &str, moment: Moment, palette: Palette) {
     let dim = palette.dim();
     let mut n = 0;
     while let Some(sub) = sub_tasks.get(n) {
-        let alike = if moment.folded { neighbours(&sub_tasks[n..]) } else { 1 };
+        let alike = neighbours(&sub_tasks[n..], moment.folds, !trunk.is_empty());
         n += alike;
         let last = n == sub_tasks.len();
         let (branch, below) = if last { ("└─", "   ") } else { ("├─", "│  ") };
         if alike > 1 {
             let (glyph, paint) = glyph(sub.phase(), None, palette);
             let what = if sub.phase() == Phase::Pending { "to come" } else { "done" };
-            lines.push(format!(
-                "  {dim}{trunk}{branch}{dim:#} {paint}{glyph}{paint:#} {dim}{alike} {what}{dim:#}"
+            lines.push(Line::new(
+                Rank::Rest,
+                format!("  {dim}{trunk}{branch}{dim:#} {paint}{glyph}{paint:#} {dim}{alike} {what}{dim:#}"),
             ));
             continue;
         }
-        lines.push(format!("  {dim}{trunk}{branch}{dim:#} {}", leaf(sub, moment, palette)));
+        let rank = if is_live(sub) { Rank::Live } else { Rank::Rest };
+        let text = format!("  {dim}{trunk}{branch}{dim:#} {}", leaf(sub, moment, palette));
+        lines.push(Line::new(rank, text));
         let trunk = format!("{trunk}{below}");
+        let detail = if rank == Rank::Live { Rank::Detail } else { Rank::Rest };
         for stage in &sub.stages {
             let (glyph, paint) = glyph(Phase::of(&stage.status), moment.frame, palette);
             let text = if stage.description.is_empty() { &stage.name } else { &stage.description };
-            lines.push(format!("  {dim}{trunk}{dim:#} {paint}{glyph}{paint:#} {dim}{text}{dim:#}"));
+            let text = format!("  {dim}{trunk}{dim:#} {paint}{glyph}{paint:#} {dim}{text}{dim:#}");
+            lines.push(Line::new(detail, text));
+        }
+        if sub.phase() == Phase::Pending {
+            for error in &sub.errors {
+                let (warn, told) = (palette.warn(), error::line(error));
+                lines.push(Line::new(detail, format!("  {dim}{trunk}{dim:#} {warn}{told}{warn:#}")));
+            }
         }
         branches(lines, &sub.sub_tasks, &trunk, moment, palette);
     }
 }
 
-/// How many of the first sub-tasks can be told in one line.
-fn neighbours(sub_tasks: &[SubTaskBody]) -> usize {
-    let kind = |sub: &SubTaskBody| match sub.phase() {
-        Phase::Successful | Phase::NotApplicable => Some(true),
-        Phase::Pending => Some(false),
+/// Whether it runs, failed, or is to be tried again after a failure.
+fn is_live(sub: &SubTaskBody) -> bool {
+    match sub.phase() {
+        Phase::InProgress | Phase::Failed => true,
+        Phase::Pending => !sub.errors.is_empty(),
+        _ => false,
+    }
+}
+
+/// How many of the first sub-tasks are told in one line.
+fn neighbours(sub_tasks: &[SubTaskBody], folds: Folds, children: bool) -> usize {
+    let kind = |sub: &SubTaskBody| match (sub.phase(), folds) {
+        (_, Folds::Nothing) => None,
+        (Phase::Successful | Phase::NotApplicable, Folds::All) => Some(true),
+        (Phase::Successful | Phase::NotApplicable, Folds::DoneChildren) => children.then_some(true),
+        (Phase::Pending, Folds::All) => (!is_live(sub)).then_some(false),
         _ => None,
     };
     let first = kind(&sub_tasks[0]);
@@ -166,9 +201,8 @@ fn leaf(sub: &SubTaskBody, moment: Moment, palette: Palette) -> String {
     let (glyph, paint) = glyph(phase, moment.frame, palette);
     let mut line = format!("{paint}{glyph}{paint:#} {}", sub.name);
     let mut facts = Vec::new();
-    let ended = sub.completion_timestamp.as_deref();
-    if phase != Phase::Pending && (ended.is_some() || phase == Phase::InProgress) {
-        facts.extend(span::taken(sub.start_timestamp.as_deref(), ended, moment.now));
+    if phase != Phase::Pending && (sub.completion_timestamp.is_some() || phase == Phase::InProgress) {
+        facts.extend(worked(sub, moment.now));
     }
     facts.extend(sub.attempt.filter(|attempt| *attempt > 1).map(|attempt| format!("attempt {attempt}")));
     if phase == Phase::InProgress {
@@ -241,9 +275,11 @@ mod tests {
             "errors": [{"errorCode": "CEIP", "message": "no luck", "remediationMessage": "retry", "causes": [{"type": "BUSY", "message": "busy"}]}],
         }))
         .unwrap();
-        let lines = render(&task, Moment { now: Timestamp(0), frame: None, folded: false }, Palette::plain());
+        let moment = Moment { now: Timestamp(0), frame: None, folds: Folds::Nothing, id: true };
+        let lines = render(&task, moment, Palette::plain());
+        let text: Vec<String> = lines.into_iter().map(|line| line.text).collect();
         assert_eq!(
-            lines.join("\n"),
+            text.join("\n"),
             "\
 ✘ Enable CEIP  Failed  12s
   2d6b764b-9e7d-4ce2-99f3-39f33d71ee36 · CEIP_ENABLE · attempt 2
@@ -267,8 +303,28 @@ Update
         sub_tasks.push(sub("IN_PROGRESS"));
         sub_tasks.extend(vec![sub("PENDING"); 30]);
         let task = TaskBody { sub_tasks, ..TaskBody::default() };
-        let lines = render(&task, Moment { now: Timestamp(0), frame: None, folded: true }, Palette::plain());
-        assert_eq!(lines[2..], ["  ├─ ✔ 40 done", "  ├─ ● S", "  └─ ○ 30 to come"]);
+        let drawn = |task: &TaskBody, folds| -> Vec<String> {
+            let moment = Moment { now: Timestamp(0), frame: None, folds, id: false };
+            render(task, moment, Palette::plain()).into_iter().map(|line| line.text).collect()
+        };
+        assert_eq!(drawn(&task, Folds::All)[1..], ["  ├─ ✔ 40 done", "  ├─ ● S", "  └─ ○ 30 to come"]);
+        assert_eq!(drawn(&task, Folds::DoneChildren).len(), 72);
+        let parent = SubTaskBody { sub_tasks: task.sub_tasks.clone(), ..sub("IN_PROGRESS") };
+        let task = TaskBody { sub_tasks: vec![parent], ..TaskBody::default() };
+        assert_eq!(drawn(&task, Folds::DoneChildren)[1..4], ["  └─ ● S", "     ├─ ✔ 40 done", "     ├─ ● S"]);
+    }
+
+    #[test]
+    fn a_pause_between_attempts_says_why() {
+        let task: TaskBody =
+            serde_json::from_value(serde_json::json!({ "name": "T", "status": "IN_PROGRESS", "subTasks": [
+            {"name": "Update", "status": "PENDING", "attempt": 1,
+             "errors": [{"errorCode": "BUSY", "message": "the host is busy"}]}] }))
+            .unwrap();
+        let moment = Moment { now: Timestamp(0), frame: None, folds: Folds::All, id: false };
+        let lines = render(&task, moment, Palette::plain());
+        assert_eq!(lines[1], Line::new(Rank::Live, "  └─ ○ Update"));
+        assert_eq!(lines[2], Line::new(Rank::Detail, "      BUSY: the host is busy"));
     }
 
     #[test]

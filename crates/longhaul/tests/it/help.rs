@@ -41,9 +41,15 @@ fn every_command_has_help() {
         &["workflow", "lint"],
         &["workflow", "apply"],
         &["workflow", "list"],
+        &["workflow", "show"],
         &["workflow", "get"],
         &["workflow", "delete"],
         &["workflow", "schema"],
+        &["context"],
+        &["context", "list"],
+        &["context", "use"],
+        &["context", "set"],
+        &["context", "remove"],
         &["login"],
         &["logout"],
         &["whoami"],
@@ -73,7 +79,7 @@ fn every_command_has_help() {
 #[test]
 fn completions_are_scripts() {
     for (shell, words) in
-        [("bash", "complete -F"), ("zsh", "#compdef longhaul"), ("fish", "complete -c longhaul")]
+        [("bash", "-F _clap_complete_longhaul longhaul"), ("zsh", "#compdef longhaul"), ("fish", "longhaul")]
     {
         assert!(run(&["completions", shell]).code(0).out.contains(words), "{shell}");
     }
@@ -99,6 +105,12 @@ fn wrong_command_lines_end_with_2() {
         &["task", "cancel", "."],
         &["queue", "set", "q"],
         &["task", "list", "-o", "xml"],
+        &["task", "list", "--server", "http://a", "--context", "b"],
+        &["task", "list", "--context", "nowhere"],
+        &["context", "use", "nowhere"],
+        &["context", "set", "a b", "--server", "http://a"],
+        &["context", "set", "prod"],
+        &["task", "start", "x", "-i", "n:=three"],
         &["task", "list", "--server", "https://admin:secret@127.0.0.1"],
         &["serve", "--listen", "here"],
         &["serve", "--tls", "on"],

@@ -214,8 +214,8 @@ fn lists_are_filtered_ordered_and_paged() {
     assert_eq!(names(&["--completed-after", "4102444800000"]).len(), 0);
 
     let table = server.run(&["task", "list", "--status", "pending"]).code(0).out;
-    assert!(table.starts_with("ID "), "{table}");
-    assert!(table.contains(&format!("{later}  Pending  ")), "{table}");
+    assert!(table.starts_with("NAME "), "{table}");
+    assert!(table.contains(&format!("  {}  Pending  ", &later[28..])), "{table}");
     let wide = server.run(&["task", "list", "-o", "wide", "--page-size", "2"]).code(0);
     assert!(wide.out.contains("create-domain v1"), "{}", wide.out);
     assert!(wide.err.contains("page 1 of 2, 4 tasks; the next: --page 2"), "{}", wide.err);
@@ -246,4 +246,103 @@ fn json_and_yaml_are_what_the_server_said() {
     assert_eq!(first, ["id", "name", "type", "status", "creationTimestamp"], "order is kept");
     let yaml = server.run(&["task", "get", &id, "-o", "yaml"]).code(0).out;
     assert!(yaml.starts_with(&format!("id: {id}\nname: Enable VMware")), "{yaml}");
+}
+
+/// The ids that a table shows.
+fn shown(table: &str) -> Vec<String> {
+    let at = table.lines().next().and_then(|line| line.find("ID ")).expect("a heading");
+    let cell = |line: &str| line[at..].split(' ').next().unwrap_or_default().to_owned();
+    table.lines().skip(1).map(cell).collect()
+}
+
+/// Whatever a list shows is taken back by each command that takes an id, however many tasks came since.
+#[test]
+fn listed_ids_are_taken_back() {
+    let (_data, server) = shipped_server();
+    let ended = |id: &str| {
+        format!(
+            "{{\"id\":\"{id}\",\"name\":\"old {id}\",\"status\":\"Successful\",\"creationTimestamp\":\"2020-01-01T00:00:00.000Z\"}}"
+        )
+    };
+    // 130 of which some end alike or begin as others end.
+    let id = |n: u32| format!("{:08x}-0000-4000-8000-0000{:08x}", 0xabcd_0000 + n / 2, 0xabcd_0000 + n);
+    let tasks: String = (0..130).map(|n| ended(&id(n)) + "\n").collect();
+    server.run_with_input(&["import", "-"], &tasks).code(0);
+    for page in ["1", "2"] {
+        let list = ["task", "list", "--order-by", "id", "--page-size", "100", "--page", page];
+        let ids = shown(&server.run(&list).code(0).out);
+        let whole = server.run(&[&list[..], &["-o", "json"]].concat()).json();
+        for (short, whole) in ids.iter().zip(whole["elements"].as_array().unwrap()).step_by(17) {
+            let got = server.run(&["task", "get", short, "-o", "json"]);
+            match got.code {
+                0 => assert_eq!(got.json()["id"], whole["id"], "{short}"),
+                _ => assert!(
+                    got.err.contains("more than one") && got.err.contains(whole["id"].as_str().unwrap())
+                ),
+            }
+        }
+    }
+    let running = server.task(&["create-domain", "-i", "domain=a", "-i", "pace=10m"]);
+    let short = &running[28..];
+    for command in [&["task", "logs"][..], &["task", "attempts"], &["task", "cancel"]] {
+        server.run(&[command, &[short]].concat()).code(0);
+    }
+    let refused = server.run(&["lock", "release", short, "--reason", "r"]).code(3).err;
+    assert!(!refused.contains("MALFORMED"), "{refused}");
+}
+
+#[test]
+fn open_failures_and_labels_are_filtered() {
+    let (_data, server) = shipped_server();
+    let start = |label: &str, more: &[&str]| {
+        let start = ["enable-ceip", "-i", "status=ENABLE", QUICK[0], QUICK[1], "--label", label];
+        server.task(&[&start[..], more].concat())
+    };
+    let fails = ["-i", "failAt=UpdateCeipOnNsxTAction"];
+    let (open, resolved) = (start("change=CHG1", &fails), start("change=CHG2", &fails));
+    let good = start("site=x", &[]);
+    [&open, &resolved].iter().for_each(|id| drop(server.until(id, "Failed")));
+    server.until(&good, "Successful");
+    server.run(&["task", "resolve", &resolved, "--reason", "by hand"]).code(0);
+    let listed = |arguments: &[&str]| -> Vec<String> {
+        let page = server.run(&[&["task", "list", "-o", "json"], arguments].concat()).code(0).json();
+        let ids = page["elements"].as_array().unwrap().iter().map(|task| task["id"].as_str().unwrap());
+        ids.map(str::to_owned).collect()
+    };
+    assert_eq!(listed(&["--status", "open-failures"]), [open.as_str()]);
+    assert_eq!(listed(&["--status", "failed"]), [resolved.clone(), open.clone()]);
+    assert_eq!(listed(&["--status", "open-failures,successful"]), [good.clone(), open.clone()]);
+    assert_eq!(listed(&["--label", "change"]), [resolved.clone(), open.clone()]);
+    assert_eq!(listed(&["--label", "change=CHG2"]), [resolved.as_str()]);
+    assert_eq!(listed(&["--label", "change", "--page-size", "1", "--page", "2"]), [open.as_str()]);
+    assert_eq!(listed(&["--label", "change=CHG2", "--status", "open-failures"]), [""; 0]);
+    let table = server.run(&["task", "list", "--label", "change=CHG1"]).code(0).out;
+    assert!(table.contains("LABELS") && table.contains("change=CHG1"), "{table}");
+    assert_eq!(listed(&["--completed-after", "1h"]).len(), 3);
+    assert_eq!(listed(&["--completed-after", "1ms"]).len(), 0);
+}
+
+/// What a rehearsal accepts can be started, what it refuses cannot, and neither leaves anything.
+#[test]
+fn rehearsals_store_nothing() {
+    let (_data, server) = shipped_server();
+    let good = ["task", "start", "enable-ceip", "-i", "status=ENABLE", "--dry-run"];
+    let done = server.run(&good).code(0);
+    assert!(
+        done.out.contains("UpdateCeipOnNsxTAction") && done.err.contains("nothing was stored"),
+        "{}",
+        done.out
+    );
+    for (wrong, code) in [
+        (&["enable-ceip", "-i", "status=MAYBE"][..], "INVALID_INPUT"),
+        (&["no-such-workflow"], "WORKFLOW_NOT_FOUND"),
+        (&["enable-ceip", "-i", "status=ENABLE", "--version", "9"], "WORKFLOW_VERSION_NOT_FOUND"),
+        (&["enable-ceip", "-i", "status=ENABLE", "--name", " "], "INVALID_REQUEST"),
+    ] {
+        for dry in [&["--dry-run"][..], &[]] {
+            let done = server.run(&[&["task", "start"], wrong, dry].concat()).code(3);
+            assert!(done.err.contains(code), "{wrong:?}: {}", done.err);
+        }
+    }
+    assert!(server.run(&["task", "list"]).code(0).err.contains("no tasks"));
 }

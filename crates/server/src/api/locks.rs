@@ -3,7 +3,8 @@
 use axum::extract::{RawQuery, State};
 use axum::response::Response;
 use http::StatusCode;
-use longhaul_engine::{Lock, LockQuery};
+use longhaul_engine::{Lock, LockQuery, Stored};
+use longhaul_model::WaitingFor;
 
 use crate::api::App;
 use crate::error::ApiError;
@@ -20,11 +21,20 @@ pub(crate) async fn list(State(app): State<App>, RawQuery(text): RawQuery) -> Re
     let text = |name: &str| parameters.get(name).map(str::to_owned);
     let query = LockQuery { kind: text("resourceType"), name: text("resourceId"), offset, limit: size };
     let page = app.engine.locks(query).await?;
-    let body = wire::page(&page.locks, number, size, page.total, write);
+    let holders = page.locks.iter().filter(|lock| lock.held).map(|lock| lock.task).collect();
+    let holders = app.engine.in_short(holders).await?;
+    let body = wire::page(&page.locks, number, size, page.total, |json, lock| {
+        json.object(|json| write(json, lock, holders.get(&lock.task)));
+    });
     Ok(respond::json(StatusCode::OK, body))
 }
 
-/// One lock.
-fn write(json: &mut Json, lock: &Lock) {
-    json.object(|json| wire::lock(json, lock));
+/// One lock, with how its holder stands.
+fn write(json: &mut Json, lock: &Lock, holder: Option<&Stored>) {
+    wire::lock(json, lock);
+    let Some(Stored::Own(record)) = holder else { return };
+    json.key("taskStatus").plain(record.state.status.constant());
+    if matches!(record.waiting_for(), Some(WaitingFor::Decision(_))) {
+        json.key("awaitsDecision").value(&true);
+    }
 }

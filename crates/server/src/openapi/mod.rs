@@ -238,6 +238,17 @@ impl Param {
         )
     }
 
+    pub(crate) fn dry_run() -> Self {
+        let schema = json!({ "type": "boolean", "default": false });
+        Param::query("dryRun", schema, "Check only: nothing is stored, noted or started")
+    }
+
+    /// Part of a task's ID, as people write it.
+    pub(crate) fn id_part() -> Self {
+        let schema = json!({ "type": "string", "pattern": "^-*([0-9A-Fa-f]-*){4,32}$" });
+        Param::path("part", schema, "The first or the last 4 to 32 hexadecimal digits; hyphens are ignored")
+    }
+
     pub(crate) fn wait() -> Self {
         let schema = json!({ "type": "string", "pattern": "^[0-9]+(ms|s|m|h|d)$" });
         Param::query("wait", schema, "Answer once the task ended, or after this time; at most 5m")

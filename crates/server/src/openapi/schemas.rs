@@ -342,6 +342,8 @@ fn lock() -> Value {
             "mode": { "type": "string", "enum": ["SHARED", "EXCLUSIVE", "SLOT"] },
             "state": { "type": "string", "enum": ["HELD", "WAITING"] }, "since": instant("Since when"),
             "taskId": { "type": "string", "format": "uuid" }, "taskName": text("What the task is called"),
+            "taskStatus": { "type": "string", "enum": TaskStatus::ALL.map(|status| status.constant()), "description": "In the list of locks, of the task that holds it" },
+            "awaitsDecision": { "type": "boolean", "description": "The task that holds it failed, and keeps it until somebody decides" },
         }),
     )
 }

@@ -353,3 +353,50 @@ pub async fn children_are_listed_in_numbers(fixture: &mut impl Fixture) {
     assert_eq!(listed(&*store, 100).sub_tasks, record(&*store, id).sub_tasks);
     store.close().await;
 }
+
+/// Active, resting and imported tasks by each beginning and end of their ids, against counting by hand.
+pub async fn tasks_are_found_by_either_end_of_their_id(fixture: &mut impl Fixture) {
+    let (store, env) = (fixture.open().await, fixture.env());
+    let workflow = put(&*store, definition("found", "FOUND", 1)).await;
+    let mut known = Vec::new();
+    for n in 0..40 {
+        env.advance(Span(7_000_000));
+        let id = start(&*store, &env, &workflow, &format!("Task {n}")).await;
+        if n % 2 == 0 {
+            complete(&*store, id, 0, None).await;
+        }
+        known.push(id);
+    }
+    // One whose end is the beginning of another.
+    let twin = format!("{:.8}-0000-4000-8000-0000{:.8}", known[0].to_string(), known[39].to_string());
+    let body = json!({ "id": twin, "name": "twin", "status": "Successful",
+                       "creationTimestamp": "2023-01-01T00:00:00.000Z" });
+    let twin = ImportedTask {
+        id: twin.parse().expect("an id"),
+        name: "twin".into(),
+        kind: "FOUND".into(),
+        status: TaskStatus::Successful,
+        created_at: START,
+        completed_at: None,
+        resources: Vec::new(),
+        json: body.to_string(),
+    };
+    known.push(twin.id);
+    store.import(vec![twin], None).await.expect("imported");
+    known.sort();
+    let digits = |id: &TaskId| id.to_string().replace('-', "");
+    let parts = known.iter().flat_map(|id| {
+        let all = digits(id);
+        [4, 7, 8, 12, 31, 32].into_iter().flat_map(move |n| [all[..n].to_owned(), all[32 - n..].to_owned()])
+    });
+    for part in parts.chain(["ffffffff".to_owned()]) {
+        let wanted: Vec<TaskId> = known
+            .iter()
+            .filter(|id| digits(id).starts_with(&part) || digits(id).ends_with(&part))
+            .copied()
+            .collect();
+        assert_eq!(store.ids_like(&part, 100).expect("found"), wanted, "{part}");
+        assert_eq!(store.ids_like(&part, 2).expect("found"), wanted[..wanted.len().min(2)], "{part}");
+    }
+    store.close().await;
+}

@@ -51,6 +51,7 @@ macro_rules! store_conformance {
             commands::change_that_panics_costs_only_its_task,
             lists::lists_agree_with_counting_by_hand,
             lists::totals_follow_changes,
+            lists::tasks_are_found_by_either_end_of_their_id,
             lists::children_are_listed_in_numbers,
             lists::imported_tasks_come_back_as_they_came,
             lists::import_replaces_imported_and_keeps_own,

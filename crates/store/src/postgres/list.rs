@@ -179,6 +179,20 @@ async fn number(db: &impl GenericClient, sql: &Sql) -> Result<u64, StoreError> {
     Ok(column::<i64>(&row, 0)?.max(0) as u64)
 }
 
+/// Tasks by part of their id: one walk over all ids, whichever end is given.
+pub(super) async fn ids_like(
+    db: &impl GenericClient,
+    digits: &str,
+    limit: u32,
+) -> Result<Vec<TaskId>, StoreError> {
+    let statement = "SELECT id FROM (SELECT id FROM hot UNION SELECT id FROM history) AS tasks
+         WHERE left(replace(id::text, '-', ''), $2) = $1 OR right(replace(id::text, '-', ''), $2) = $1
+         ORDER BY id LIMIT $3";
+    let length = i32::try_from(digits.len()).unwrap_or(i32::MAX);
+    let rows = query(db, statement, &[&digits, &length, &i64::from(limit)]).await?;
+    rows.iter().map(|row| column(row, 0).map(TaskId)).collect()
+}
+
 /// What is overdue for so long, in milliseconds, every node sees to.
 const OVERDUE: i64 = 2_000;
 

@@ -178,6 +178,11 @@ impl Store for Postgres {
         self.snapshot(move |db, known| Box::pin(async move { list::list(db, known, &query).await }))
     }
 
+    fn ids_like(&self, digits: &str, limit: u32) -> Result<Vec<TaskId>, StoreError> {
+        let digits = digits.to_owned();
+        self.read(move |db, _| Box::pin(async move { list::ids_like(db, &digits, limit).await }))
+    }
+
     fn spec(&self, id: TaskId) -> Result<Option<Spec>, StoreError> {
         self.read(move |db, _| {
             Box::pin(async move {

@@ -345,6 +345,10 @@ impl Store for Sqlite {
         self.readers.long(|connection| list::list(connection, &self.shared.workflows, query))
     }
 
+    fn ids_like(&self, digits: &str, limit: u32) -> Result<Vec<TaskId>, StoreError> {
+        self.readers.long(|connection| list::ids_like(connection, digits, limit))
+    }
+
     fn spec(&self, id: TaskId) -> Result<Option<Spec>, StoreError> {
         self.readers.with(|connection| rows::spec(connection, Sqlite::seq(connection, id)?))
     }

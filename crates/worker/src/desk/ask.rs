@@ -65,7 +65,12 @@ impl Desk {
             return;
         }
         let Some((max, next)) = self.next(now, WAIT) else { return };
-        let body = LeaseBody { worker: &self.orders.worker, next };
+        let body = LeaseBody {
+            worker: &self.orders.worker,
+            host: self.orders.host.as_deref(),
+            process: std::process::id(),
+            next,
+        };
         let Ok(body) = serde_json::to_vec(&body) else { return };
         let (transport, given_up) = (self.orders.transport.clone(), self.given_up.clone());
         self.asking.asked = max;

@@ -39,6 +39,8 @@ pub(crate) struct Orders {
     pub(crate) transport: Arc<Transport>,
     /// Who we are to the server.
     pub(crate) worker: String,
+    /// The machine that we run on, for those who look at the list of workers.
+    pub(crate) host: Option<String>,
     pub(crate) handlers: HashMap<String, Handler>,
     pub(crate) slots: usize,
     /// How long a lease lasts without a heartbeat.

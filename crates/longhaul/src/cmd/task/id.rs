@@ -1,7 +1,7 @@
-//! Abbreviated ids: the beginning or the end of one, as long as it means exactly one of the newest tasks. Ids made one
-//! after the other begin alike, so the end is often the shorter one.
+//! Abbreviated ids: the beginning or the end of one, as long as it means exactly one task of the server. Ids made one
+//! after the other begin alike, so the end is often the shorter one, and it is what lists show.
 
-use longhaul_client::{PageBody, TaskBody, TaskFilter};
+use longhaul_client::{PageBody, TaskBody};
 
 use super::Context;
 use crate::exit::Failure;
@@ -10,33 +10,63 @@ use crate::exit::Failure;
 const WHOLE: usize = 36;
 /// Shorter is rather a slip.
 const SHORTEST: usize = 4;
+/// Digits that lists show at the least: enough that tasks to come will hardly end alike.
+const SHOWN: usize = 8;
+/// Candidates that are listed of an ambiguous part.
+const LISTED: usize = 10;
 
 /// The whole id.
 pub(crate) async fn whole(context: &Context, given: &str) -> Result<String, Failure> {
     let like_an_id = given.chars().all(|c| c.is_ascii_hexdigit() || c == '-');
-    if given.len() >= WHOLE || given.len() < SHORTEST || !like_an_id {
+    let digits = given.chars().filter(|c| *c != '-').count();
+    if given.len() >= WHOLE || digits < SHORTEST || !like_an_id {
         return Ok(given.to_owned());
     }
-    let newest = TaskFilter { page_size: Some(100), ..TaskFilter::default() };
-    let page = context.client.list_tasks(&newest).await?;
-    let page: PageBody<TaskBody> = crate::cmd::plain(page).unwrap_or_default();
-    let wanted = given.to_ascii_lowercase();
-    let found: Vec<&TaskBody> = page
-        .elements
-        .iter()
-        .filter(|task| task.id.starts_with(&wanted) || task.id.ends_with(&wanted))
-        .collect();
-    match found.as_slice() {
+    let found: PageBody<TaskBody> =
+        crate::cmd::plain(context.client.tasks_like(given).await?).unwrap_or_default();
+    match found.elements.as_slice() {
         [one] => Ok(one.id.clone()),
         // The server's own words about an id that is none are the right ones.
         [] => Ok(given.to_owned()),
         many => {
-            let list = many
-                .iter()
-                .take(10)
-                .map(|task| format!("\n  {}  {}", task.id, task.name))
-                .collect::<String>();
+            let line = |task: &TaskBody| format!("\n  {}  {}  {}", task.id, task.status, task.name);
+            let mut list: String = many.iter().take(LISTED).map(line).collect();
+            if many.len() > LISTED {
+                list.push_str("\n  … and more");
+            }
             Err(Failure::Usage(format!("`{given}` means more than one task:{list}")))
         }
+    }
+}
+
+/// What lists show instead of each id: as many of its last digits as tell it from the others, and eight at the least.
+pub(crate) fn short(ids: &[&str]) -> Vec<String> {
+    let digits = |id: &str| id.chars().filter(|c| *c != '-').collect::<String>().to_ascii_lowercase();
+    let plain: Vec<String> = ids.iter().map(|id| digits(id)).collect();
+    let end = |id: &str, n: usize| id.get(id.len().saturating_sub(n)..).unwrap_or(id).to_owned();
+    let one = |(n, id): (usize, &String)| {
+        let others = || plain.iter().enumerate().filter(move |(m, _)| *m != n).map(|(_, other)| other);
+        let tells = |part: &String| others().all(|o| !o.ends_with(part) && !o.starts_with(part));
+        (SHOWN..id.len()).map(|length| end(id, length)).find(tells).unwrap_or_else(|| ids[n].to_owned())
+    };
+    plain.iter().enumerate().map(one).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn short_ids_are_told_apart() {
+        let ids = [
+            "0198f3c2-7b1e-7000-8000-0000aaaaaaaa",
+            "0198f3c2-7b1e-7000-8000-0001aaaaaaaa",
+            "0198f3c2-7b1e-7000-8000-0000bbbbbbbb",
+            "cccccccc-7b1e-7000-8000-0000dddddddd",
+            "0198f3c2-7b1e-7000-8000-0000cccccccc",
+        ];
+        assert_eq!(short(&ids), ["0aaaaaaaa", "1aaaaaaaa", "bbbbbbbb", "dddddddd", "0cccccccc"]);
+        assert_eq!(short(&["0198f3c2-7b1e-7000-8000-0000aaaaaaaa"]), ["aaaaaaaa"]);
+        assert_eq!(short(&["x", "x"]), ["x", "x"], "no id of ours is shown as it is");
     }
 }

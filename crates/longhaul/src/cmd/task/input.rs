@@ -1,4 +1,4 @@
-//! The input of a task from the command line: a file, and `key=value` over it.
+//! The input of a task from the command line: a file, and `key=text` and `key:=json` over it.
 
 use std::io::Read;
 use std::path::Path;
@@ -17,7 +17,15 @@ pub(crate) fn input(file: Option<&Path>, values: &[String]) -> Result<Value, Fai
     };
     for given in values {
         let (key, value) = pair(given, "-i")?;
-        put(&mut input, key, typed(key, value)?).map_err(Failure::Usage)?;
+        let value = match key.strip_suffix(':') {
+            Some(key) => json(key, value)?,
+            None => Value::String(value.to_owned()),
+        };
+        let key = key.strip_suffix(':').unwrap_or(key);
+        if key.is_empty() {
+            return Err(Failure::Usage("-i: a value has no name: write -i key:=json".to_owned()));
+        }
+        put(&mut input, key, value).map_err(Failure::Usage)?;
     }
     Ok(input)
 }
@@ -30,10 +38,13 @@ pub(crate) fn pair<'a>(given: &'a str, option: &str) -> Result<(&'a str, &'a str
     }
 }
 
-/// JSON if it can be, else a text.
-fn typed(key: &str, value: &str) -> Result<Value, Failure> {
-    check_names(value.as_bytes()).map_err(|e| Failure::Usage(format!("-i {key}: {e}")))?;
-    Ok(serde_json::from_str(value).unwrap_or_else(|_| Value::String(value.to_owned())))
+/// What `key:=` says.
+fn json(key: &str, text: &str) -> Result<Value, Failure> {
+    check_names(text.as_bytes()).map_err(|e| Failure::Usage(format!("-i {key}: {e}")))?;
+    serde_json::from_str(text).map_err(|e| {
+        let place = format!("line {}, column {}", e.line(), e.column());
+        Failure::Usage(format!("-i {key}:= is not JSON ({place}); a text is given as -i {key}=TEXT"))
+    })
 }
 
 fn put(input: &mut Value, key: &str, value: Value) -> Result<(), String> {
@@ -72,26 +83,49 @@ mod tests {
     use super::*;
     use serde_json::json;
 
+    fn given(values: &[&str]) -> Result<Value, Failure> {
+        input(None, &values.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>())
+    }
+
     #[test]
-    fn values_have_the_type_that_they_look_like() {
-        let values = [
-            "n=3",
+    fn values_are_texts_or_json_as_they_say() {
+        let all = given(&[
+            "n:=3",
+            "version=1.10",
             "t=a b",
-            "list=[1,\"x\"]",
-            "q=\"3\"",
-            "deep.er=true",
+            "list:=[1,\"x\"]",
+            "q:=\"3\"",
+            "deep.er:=true",
             "deep.name=Ada",
             "empty=",
             "eq=a=b",
-        ];
-        let values: Vec<String> = values.map(str::to_owned).to_vec();
+            "colon=:",
+            "url=http://a:=b",
+            "null:=null",
+        ]);
         assert_eq!(
-            input(None, &values).unwrap(),
-            json!({"n": 3, "t": "a b", "list": [1, "x"], "q": "3", "deep": {"er": true, "name": "Ada"}, "empty": "", "eq": "a=b"})
+            all.unwrap(),
+            json!({"n": 3, "version": "1.10", "t": "a b", "list": [1, "x"], "q": "3",
+                   "deep": {"er": true, "name": "Ada"}, "empty": "", "eq": "a=b", "colon": ":",
+                   "url": "http://a:=b", "null": null})
         );
-        for wrong in [["novalue"].as_slice(), &["=x"], &["a=1", "a.b=2"]] {
-            let values: Vec<String> = wrong.iter().map(|text| (*text).to_owned()).collect();
-            assert!(matches!(input(None, &values), Err(Failure::Usage(_))), "{wrong:?}");
+        for wrong in
+            [["novalue"].as_slice(), &["=x"], &[":=1"], &["a=1", "a.b=2"], &["a:=one"], &["a:="], &["a:={"]]
+        {
+            assert!(matches!(given(wrong), Err(Failure::Usage(_))), "{wrong:?}");
+        }
+    }
+
+    /// Whatever a text looks like, it stays one, and JSON stays what it is.
+    #[test]
+    fn nothing_is_guessed() {
+        for text in
+            ["1.10", "1e3", "0x1F", "007", "true", "null", "no", "[1]", "{}", "\"q\"", " ", "2026-01-01"]
+        {
+            assert_eq!(given(&[&format!("x={text}")]).unwrap(), json!({ "x": text }));
+        }
+        for value in [json!(1.5), json!(-7), json!([true, null]), json!({"a": {"b": ":="}}), json!("=")] {
+            assert_eq!(given(&[&format!("x:={value}")]).unwrap(), json!({ "x": value }));
         }
     }
 }

@@ -3,16 +3,21 @@
 use clap::ValueEnum;
 use longhaul_client::{PageBody, Phase, TaskBody, TaskFilter};
 
-use super::Context;
+use super::gather::Beyond;
+use super::{Context, id};
 use crate::cli::ListArgs;
 use crate::exit::{Code, Failure};
 use crate::out::table::Table;
-use crate::out::{span, tree};
+use crate::out::{Out, span, tree};
 
 /// One page.
 pub(crate) async fn run(args: &ListArgs, context: &Context) -> Result<Code, Failure> {
     let out = &context.out;
-    let page = context.client.list_tasks(&filter(args, out.is_wide())).await?;
+    let mut filter = filter(args);
+    let page = match Beyond::of(&mut filter.status, &args.label) {
+        None => context.client.list_tasks(&filter).await?,
+        Some(beyond) => beyond.page(context, filter).await?,
+    };
     if out.verbatim(&page)? {
         return Ok(Code::Success);
     }
@@ -24,40 +29,13 @@ pub(crate) async fn run(args: &ListArgs, context: &Context) -> Result<Code, Fail
         out.remark("no tasks")?;
         return Ok(Code::Success);
     }
-    let now = crate::now();
-    let mut table = match out.is_wide() {
-        false => Table::new(&["ID", "STATUS", "AGE", "TOOK", "NAME"]),
-        true => {
-            Table::new(&["ID", "STATUS", "CREATED", "TOOK", "DONE", "TYPE", "WORKFLOW", "RESOURCES", "NAME"])
+    let (short, labelled) = (short_ids(&page.elements), page.elements.iter().any(|t| !t.labels.is_empty()));
+    let mut table = headings(out.is_wide(), labelled);
+    for (task, short) in page.elements.iter().zip(short) {
+        let mut row = if out.is_wide() { wide(task, out) } else { narrow(task, short, out) };
+        if labelled {
+            row.push(labels(task));
         }
-    };
-    for task in &page.elements {
-        let ended = task.completion_timestamp.as_deref();
-        let running = task.phase() == Phase::InProgress;
-        let took = (ended.is_some() || running)
-            .then(|| span::taken(Some(&task.creation_timestamp), ended, now))
-            .flatten()
-            .unwrap_or_else(|| "-".to_owned());
-        let status = tree::status(&task.status, out.palette);
-        let row = if out.is_wide() {
-            vec![
-                task.id.clone(),
-                status,
-                task.creation_timestamp.clone(),
-                took,
-                task.progress.map_or_else(|| "-".to_owned(), |progress| format!("{progress:.0} %")),
-                or_dash(&task.kind),
-                task.workflow
-                    .as_ref()
-                    .map_or_else(|| "-".to_owned(), |w| format!("{} v{}", w.name, w.version)),
-                resources(task),
-                task.name.clone(),
-            ]
-        } else {
-            let age = span::parse(&task.creation_timestamp)
-                .map_or_else(|| "-".to_owned(), |at| span::age(now.0 - at.0));
-            vec![task.id.clone(), status, age, took, task.name.clone()]
-        };
         table.row(row);
     }
     out.text(&table.render(out.palette, out.width()))?;
@@ -69,8 +47,61 @@ pub(crate) async fn run(args: &ListArgs, context: &Context) -> Result<Code, Fail
     Ok(Code::Success)
 }
 
-fn filter(args: &ListArgs, wide: bool) -> TaskFilter {
-    let include = if wide { vec!["progress".to_owned(), "workflow".to_owned()] } else { Vec::new() };
+fn short_ids(tasks: &[TaskBody]) -> Vec<String> {
+    id::short(&tasks.iter().map(|task| task.id.as_str()).collect::<Vec<_>>())
+}
+
+/// The name gives way to what tells tasks apart.
+fn headings(wide: bool, labelled: bool) -> Table {
+    let mut headings = match wide {
+        false => vec!["NAME", "ID", "STATUS", "AGE", "TOOK"],
+        true => vec!["ID", "NAME", "STATUS", "CREATED", "TOOK", "DONE", "TYPE", "WORKFLOW", "RESOURCES"],
+    };
+    if labelled {
+        headings.push("LABELS");
+    }
+    Table::new(&headings).giving_way(usize::from(wide))
+}
+
+fn narrow(task: &TaskBody, short: String, out: &Out) -> Vec<String> {
+    let age = span::parse(&task.creation_timestamp)
+        .map_or_else(|| "-".to_owned(), |at| span::age(crate::now().0 - at.0));
+    vec![task.name.clone(), short, tree::status(&task.status, out.palette), age, took(task)]
+}
+
+fn wide(task: &TaskBody, out: &Out) -> Vec<String> {
+    vec![
+        task.id.clone(),
+        task.name.clone(),
+        tree::status(&task.status, out.palette),
+        task.creation_timestamp.clone(),
+        took(task),
+        task.progress.map_or_else(|| "-".to_owned(), |progress| format!("{progress:.0} %")),
+        or_dash(&task.kind),
+        task.workflow.as_ref().map_or_else(|| "-".to_owned(), |w| format!("{} v{}", w.name, w.version)),
+        resources(task),
+    ]
+}
+
+/// How long the task took or takes.
+fn took(task: &TaskBody) -> String {
+    let ended = task.completion_timestamp.as_deref();
+    let running = task.phase() == Phase::InProgress;
+    let took = (ended.is_some() || running)
+        .then(|| span::taken(Some(&task.creation_timestamp), ended, crate::now()));
+    took.flatten().unwrap_or_else(|| "-".to_owned())
+}
+
+fn labels(task: &TaskBody) -> String {
+    let labels = task.labels.iter().map(|(key, value)| match value.is_empty() {
+        true => key.clone(),
+        false => format!("{key}={value}"),
+    });
+    or_dash(&labels.collect::<Vec<_>>().join(","))
+}
+
+fn filter(args: &ListArgs) -> TaskFilter {
+    let include = ["progress", "workflow", "labels"].map(str::to_owned).to_vec();
     TaskFilter {
         status: args.status.clone(),
         kind: args.kind.clone(),

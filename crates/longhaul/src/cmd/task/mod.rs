@@ -3,16 +3,20 @@
 mod advise;
 mod attempts;
 mod decide;
+mod gather;
 mod get;
 mod history;
 mod id;
 mod input;
 mod list;
 mod logs;
+mod seen;
 mod start;
 mod watch;
 mod why;
 
+pub(crate) use gather::OPEN_FAILURES;
+pub(crate) use id::short as short_ids;
 use longhaul_client::{Phase, TaskBody};
 use serde_json::Value;
 
@@ -57,11 +61,11 @@ async fn show(context: &Context, task: &Value) -> Result<(), Failure> {
     if context.out.verbatim(task)? {
         return Ok(());
     }
-    let moment = tree::Moment { now: crate::now(), frame: None, folded: false };
-    let body = body(context, task)?;
-    let mut text = tree::render(&body, moment, context.out.palette).join("\n");
-    text.push('\n');
-    context.out.text(&text)?;
+    let mut body = body(context, task)?;
+    seen::Seen::default().complete(context, &mut body).await;
+    let moment = tree::Moment { now: crate::now(), frame: None, folds: tree::Folds::Nothing, id: true };
+    let lines = tree::render(&body, moment, context.out.palette);
+    context.out.text(&lines.into_iter().map(|line| line.text + "\n").collect::<String>())?;
     advise::next(context, &body).await
 }
 

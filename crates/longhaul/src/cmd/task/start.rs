@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use longhaul_client::{Read, StartTask};
+use longhaul_client::{ClientError, Read, StartTask};
 
 use super::{Context, input, watch};
 use crate::cli::StartArgs;
@@ -11,6 +11,15 @@ use crate::exit::{Code, Failure};
 
 /// How long one question for the end waits; then it is asked again.
 const WAIT: Duration = Duration::from_secs(30);
+
+/// What those easily forget who give values on the command line.
+const TEXTS: &str =
+    "-i KEY=TEXT gives texts, -i KEY:=JSON numbers, lists and so on; what the workflow takes:";
+
+/// Whether the input does not match the workflow's schema.
+fn is_unfit(e: &ClientError) -> bool {
+    matches!(e, ClientError::Refused { error, .. } if error.error_code == "INVALID_INPUT")
+}
 
 /// Starts, and stays to see how it ends if asked to.
 pub(crate) async fn run(args: &StartArgs, context: &Context) -> Result<Code, Failure> {
@@ -28,10 +37,23 @@ pub(crate) async fn run(args: &StartArgs, context: &Context) -> Result<Code, Fai
         labels,
         idempotency_key: args.idempotency_key.clone(),
         wait: args.wait.then_some(WAIT),
+        dry_run: args.dry_run,
     };
-    let started = context.client.start_task(&start).await?;
+    let started = match context.client.start_task(&start).await {
+        Err(e) if is_unfit(&e) && !args.input_values.is_empty() => {
+            Failure::Call(e).say(&context.out);
+            context.out.remark(&format!("  hint: {TEXTS} `longhaul workflow show {}`", args.workflow))?;
+            return Err(Failure::Said(Code::Refused));
+        }
+        started => started?,
+    };
     if started.replayed {
         context.out.remark("this key had started a task before; this is that task")?;
+    }
+    if args.dry_run {
+        super::show(context, &started.task).await?;
+        context.out.remark("a rehearsal: the server accepts this, and nothing was stored or started")?;
+        return Ok(Code::Success);
     }
     let mut task = super::body(context, &started.task)?;
     if args.watch {

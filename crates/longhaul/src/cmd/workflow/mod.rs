@@ -1,8 +1,10 @@
 //! `workflow …`.
 
 mod apply;
+mod example;
 mod lint;
 mod list;
+mod show;
 
 use serde_json::Value;
 
@@ -19,6 +21,9 @@ pub(crate) async fn run(command: WorkflowCommand, global: &Global, out: Out) -> 
         WorkflowCommand::Lint(args) => lint::run(&args, &out),
         WorkflowCommand::Apply(args) => apply::run(&args, &context(global, out).await?).await,
         WorkflowCommand::List => list::run(&context(global, out).await?).await,
+        WorkflowCommand::Show { name, version } => {
+            show::run(&name, version, &context(global, out).await?).await
+        }
         WorkflowCommand::Get { name, version } => {
             let answer = context(global, out).await?.client.get_workflow(&name, version).await?;
             show(&out, &answer)

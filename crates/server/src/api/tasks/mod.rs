@@ -4,6 +4,7 @@ pub(crate) mod attempts;
 pub(crate) mod cancel;
 pub(crate) mod get;
 pub(crate) mod history;
+pub(crate) mod ids;
 pub(crate) mod import;
 pub(crate) mod list;
 pub(crate) mod logs;

@@ -33,16 +33,22 @@ struct SubmitBody {
     labels: BTreeMap<String, String>,
 }
 
-/// Starts a task: 202 once it is durable; with `wait`, once it ended or the time is over.
+/// Starts a task: 202 once it is durable; with `wait`, once it ended or the time is over. With `dryRun` it is only checked:
+/// 200, and the task as it would begin.
 pub(crate) async fn submit(
     State(app): State<App>,
     caller: Caller,
     request: Request<Body>,
 ) -> Result<Response, ApiError> {
     let (key, wait) = (KeyText::of(request.headers())?, wait(&app, request.uri())?);
+    let dry = dry_run(&app, request.uri())?;
     caller.waits(wait.unwrap_or_default())?;
     let bytes = request::json_body(request, &app.config.limits, app.config.limits.body).await?;
     let given: SubmitBody = request::parsed(&bytes)?;
+    if dry {
+        let task = app.engine.rehearse(&checked(given, None, &caller)?)?;
+        return Ok(respond::json(StatusCode::OK, body(&caller, &task)));
+    }
     let key = key.map(|key| key.with(&app, &caller, "POST /v1/tasks", &bytes));
     let mut submit = checked(given, key, &caller)?;
     submit.room = Some(bytes.into_room());
@@ -89,6 +95,15 @@ fn longer(text: &str, most: usize) -> bool {
 /// The `wait` of a submission, looked at before anything is accepted.
 pub(crate) fn wait(app: &App, uri: &Uri) -> Result<Option<Duration>, ApiError> {
     view::wait(&Parameters::parse(uri.query(), &app.config.limits)?)
+}
+
+fn dry_run(app: &App, uri: &Uri) -> Result<bool, ApiError> {
+    match Parameters::parse(uri.query(), &app.config.limits)?.get("dryRun") {
+        None => Ok(false),
+        Some(text) if text.eq_ignore_ascii_case("true") => Ok(true),
+        Some(text) if text.eq_ignore_ascii_case("false") => Ok(false),
+        Some(_) => Err(ApiError::parameter("dryRun", "It takes `true` or `false`")),
+    }
 }
 
 /// Hands a submission on and answers 202 with its task.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use longhaul_engine::{Ask, LeaseName, LogLine, LogStream, is_queue_name};
+use longhaul_engine::{Ask, LeaseName, LogLine, LogStream, Origin, is_queue_name};
 use longhaul_model::{Env, Fault, Span, Stage, StageStatus, Timestamp, WorkerId};
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -50,6 +50,10 @@ pub(super) struct LeaseSpec {
     lease: Span,
     #[serde(default)]
     request: Option<String>,
+    #[serde(default)]
+    host: Option<String>,
+    #[serde(default)]
+    process: Option<u32>,
 }
 
 fn one() -> usize {
@@ -63,8 +67,19 @@ fn usual_lease() -> Span {
 impl LeaseSpec {
     pub(super) fn ask(self, caller: &Caller) -> Result<Ask, ApiError> {
         let worker = worker(&self.worker, caller)?;
-        let LeaseSpec { queues, max, wait, lease, request, .. } = self;
-        NextSpec { queues, max, wait, lease, request }.ask(worker, caller, "")
+        let LeaseSpec { queues, max, wait, lease, request, host, process, .. } = self;
+        let shown =
+            |host: &String| (1..=255).contains(&host.len()) && !host.contains(|c: char| c.is_control());
+        if host.as_ref().is_some_and(|host| !shown(host)) {
+            return Err(ApiError::field(
+                "/host",
+                "a host's name is 1 to 255 bytes without control characters",
+            ));
+        }
+        let asked = NextSpec { queues, max, wait, lease, request }.ask(worker, caller, "")?;
+        let known = host.is_some() || process.is_some();
+        let origin = known.then(|| Arc::new(Origin { host: host.map(Arc::from), process }));
+        Ok(Ask { origin, ..asked })
     }
 }
 
@@ -98,7 +113,7 @@ impl NextSpec {
             }
         }
         let wait = wait(self.wait, &format!("{root}/wait"))?;
-        Ok(Ask { worker, queues, max: self.max, wait, lease: self.lease, request })
+        Ok(Ask { worker, queues, max: self.max, wait, lease: self.lease, request, origin: None })
     }
 }
 

@@ -64,6 +64,9 @@ fn lease_spec(named: bool) -> Value {
         return closed(&["queues"], properties);
     }
     properties["worker"] = worker_name();
+    properties["host"] = json!({ "type": "string", "minLength": 1, "maxLength": 255, "description": "The machine that it runs on, for the list of workers" });
+    properties["process"] =
+        json!({ "type": "integer", "minimum": 0, "description": "The number of its process there" });
     closed(&["worker", "queues"], properties)
 }
 
@@ -202,11 +205,16 @@ fn log_line() -> Value {
 
 fn worker() -> Value {
     object(
-        &["worker", "user", "queues", "running", "lastSeen"],
+        &["worker", "user", "queues", "running", "work", "lastSeen", "alive"],
         json!({
             "worker": text("The name that the process gave itself"), "user": text("Its account"),
             "queues": { "type": "array", "items": { "type": "string" } }, "running": count("Attempts that it has"),
+            "work": { "type": "array", "description": "Some of these attempts, at most eight",
+                "items": object(&["taskId"], json!({ "taskId": { "type": "string", "format": "uuid" },
+                    "taskName": text("What the task is called"), "subTask": text("The sub-task, unless it is a child of one") })) },
             "lastSeen": instant("When it last called"),
+            "alive": { "type": "boolean", "description": "False once it was silent for longer than it said, and has no lease" },
+            "host": text("The machine that it runs on, as it says"), "process": count("The number of its process there, as it says"),
         }),
     )
 }

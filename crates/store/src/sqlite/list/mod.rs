@@ -37,6 +37,21 @@ pub(super) fn list(
     Ok(Page { tasks, total })
 }
 
+/// Tasks by part of their id: one walk along the table of ids, whichever end is given.
+pub(super) fn ids_like(connection: &Connection, digits: &str, limit: u32) -> Result<Vec<TaskId>, StoreError> {
+    let mut statement = connection
+        .prepare_cached(
+            "SELECT id FROM ids WHERE substr(hex(id), 1, ?2) = ?1 OR substr(hex(id), -?2) = ?1 ORDER BY id LIMIT ?3",
+        )
+        .map_err(rows::sql)?;
+    let upper = digits.to_ascii_uppercase();
+    let found = statement
+        .query_map(rusqlite::params![upper, digits.len() as i64, limit], |row| lenient::id(row, 0))
+        .and_then(Iterator::collect::<Result<Vec<Option<TaskId>>, _>>)
+        .map_err(rows::sql)?;
+    Ok(found.into_iter().flatten().collect())
+}
+
 /// Returns tasks with something due, except those known to be damaged. A due date that is not a time counts
 /// as due at once: the document decides.
 pub(super) fn due(

@@ -11,6 +11,7 @@ use longhaul_model::text::harmless;
 use serde_json::Value;
 use tokio::time::{Instant, sleep_until};
 
+use super::seen::Seen;
 use super::{Context, advise, id};
 use crate::cli::{OutputFormat, WatchArgs};
 use crate::exit::{Code, Failure};
@@ -34,6 +35,7 @@ pub(crate) async fn run(args: &WatchArgs, context: &Context) -> Result<Code, Fai
 /// Watches a task by its whole id.
 pub(crate) async fn follow(context: &Context, id: &str) -> Result<Code, Failure> {
     let mut view = View::new(context);
+    view.open(id)?;
     let ended = tokio::select! {
         ended = poll(context, id, &mut view) => ended?,
         _ = tokio::signal::ctrl_c() => None,
@@ -58,10 +60,12 @@ async fn poll(context: &Context, id: &str, view: &mut View<'_>) -> Result<Option
     let mut etag: Option<String> = None;
     let mut known: Option<TaskBody> = None;
     let mut pause = QUICK;
+    let mut seen = Seen::default();
     loop {
         match context.client.changed_task(id, &Read::default(), etag.as_deref()).await {
             Ok(Some(read)) => {
-                let task = super::body(context, &read.task)?;
+                let mut task = super::body(context, &read.task)?;
+                seen.complete(context, &mut task).await;
                 etag = read.etag;
                 pause = QUICK;
                 view.reached()?;
@@ -132,6 +136,15 @@ impl<'a> View<'a> {
             OutputFormat::Table | OutputFormat::Wide => Kind::Lines(Box::new(Changes::new(out.palette))),
         };
         View { context, kind, lost: false }
+    }
+
+    /// Says first which task it is: lines and JSON have its id in what they show first.
+    fn open(&self, id: &str) -> Result<(), Failure> {
+        if matches!(self.kind, Kind::Screen(_)) {
+            let strong = self.context.out.palette.strong();
+            self.context.out.text(&format!("{strong}{id}{strong:#}\n"))?;
+        }
+        Ok(())
     }
 
     fn show(&mut self, task: &Value, body: &TaskBody) -> Result<(), Failure> {

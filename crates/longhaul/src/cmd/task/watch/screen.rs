@@ -5,8 +5,9 @@ use std::io;
 use console::{Term, truncate_str};
 use longhaul_client::TaskBody;
 
+use crate::out::fit::{Line, Rank, fit};
 use crate::out::style::Palette;
-use crate::out::tree::{self, Moment};
+use crate::out::tree::{self, Folds, Moment};
 
 /// Draws over what it drew before.
 pub(super) struct Screen {
@@ -43,15 +44,11 @@ impl Screen {
         let (height, width) =
             if height == 0 || width == 0 { (24, 80) } else { (usize::from(height), usize::from(width)) };
         let room = height.saturating_sub(1).max(1);
-        let mut lines = self.lines(Some(self.frame), false);
+        let mut lines = self.lines(Some(self.frame), Folds::DoneChildren);
         if lines.len() > room {
-            lines = self.lines(Some(self.frame), true);
+            lines = self.lines(Some(self.frame), Folds::All);
         }
-        if lines.len() > room {
-            let more = lines.len() - room + 1;
-            lines.truncate(room - 1);
-            lines.push(format!("… {more} more lines"));
-        }
+        let lines = fit(lines, room);
         self.frame += 1;
         if self.drawn == 0 {
             self.term.hide_cursor()?;
@@ -62,20 +59,21 @@ impl Screen {
     /// The last picture, whole, and the terminal as it was.
     pub(super) fn close(&mut self) -> io::Result<()> {
         self.note = None;
-        let lines = self.lines(None, false);
-        self.put(lines)?;
+        let lines = self.lines(None, Folds::DoneChildren);
+        self.put(lines.into_iter().map(|line| line.text).collect())?;
         self.term.show_cursor()?;
         self.term.flush()
     }
 
-    fn lines(&self, frame: Option<usize>, folded: bool) -> Vec<String> {
-        let moment = Moment { now: crate::now(), frame, folded };
+    fn lines(&self, frame: Option<usize>, folds: Folds) -> Vec<Line> {
+        // The id stands above the picture.
+        let moment = Moment { now: crate::now(), frame, folds, id: false };
         let mut lines =
             self.task.as_ref().map(|task| tree::render(task, moment, self.palette)).unwrap_or_default();
         if let Some(note) = &self.note {
             let warn = self.palette.warn();
-            lines.push(String::new());
-            lines.push(format!("{warn}{note}{warn:#}"));
+            lines.push(Line::new(Rank::Rest, ""));
+            lines.push(Line::new(Rank::Head, format!("{warn}{note}{warn:#}")));
         }
         lines
     }

@@ -21,6 +21,7 @@ use serde_json::Value;
 use tracing_subscriber::EnvFilter;
 
 use crate::cli::{ExecArgs, Global};
+use crate::cmd::Target;
 use crate::exit::{Code, Failure};
 use crate::signals::Signals;
 use program::Program;
@@ -64,10 +65,11 @@ pub(crate) async fn run(args: ExecArgs, global: &Global) -> Result<Code, Failure
 
 /// Whom to trust, as every command does.
 fn trusting(builder: WorkerBuilder, global: &Global) -> Result<WorkerBuilder, Failure> {
-    if global.insecure {
+    let target = Target::of(global)?;
+    if target.insecure {
         return Ok(builder.insecure());
     }
-    Ok(match &global.ca {
+    Ok(match &target.ca {
         Some(ca) => builder.authority(std::fs::read(ca).with_context(|| format!("--ca {}", ca.display()))?),
         None => builder,
     })

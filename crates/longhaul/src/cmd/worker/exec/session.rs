@@ -6,17 +6,18 @@ use longhaul_client::{Client, ClientError, ErrorBody, Login};
 use longhaul_worker::{Renewal, TokenSource, Worker, WorkerBuilder, async_trait};
 
 use crate::cli::Global;
-use crate::cmd::connect;
 use crate::cmd::identity::Identity;
 use crate::cmd::kept::{Kept, Sessions};
+use crate::cmd::{Target, connect};
 use crate::exit::Failure;
 
 /// A worker of the server that the options name, as whoever the environment or the last login says.
 pub(super) async fn builder(global: &Global) -> Result<WorkerBuilder, Failure> {
     let identity = Identity::given()?;
-    let nobody = connect(global)?.build()?;
+    let (nobody, target) = (connect(global)?.build()?, Target::of(global)?);
+    let name = target.session(&nobody);
     let (kept, from_login) = match identity {
-        Identity::Token(token) => return Ok(Worker::builder(&global.server, token)),
+        Identity::Token(token) => return Ok(Worker::builder(&target.server, token)),
         Identity::Password { user, password } => {
             let login = Login::Password { username: &user, password: &password };
             let tokens = nobody.login(login).await?;
@@ -25,13 +26,13 @@ pub(super) async fn builder(global: &Global) -> Result<WorkerBuilder, Failure> {
         }
         Identity::Session => {
             // Without a place for sessions there is none.
-            let kept = Sessions::of_user().ok().map(|sessions| sessions.get(nobody.server())).transpose()?;
+            let kept = Sessions::of_user().ok().map(|sessions| sessions.get(&name)).transpose()?;
             (kept.flatten(), true)
         }
     };
     let Some(kept) = kept else { return Err(no_one()) };
-    let builder = Worker::builder(&global.server, kept.access_token.clone());
-    Ok(builder.tokens(SessionTokens { kept: Mutex::new(kept), from_login, nobody }))
+    let builder = Worker::builder(&target.server, kept.access_token.clone());
+    Ok(builder.tokens(SessionTokens { kept: Mutex::new(kept), from_login, nobody, name }))
 }
 
 /// What the server would say, and every other command does.
@@ -52,6 +53,8 @@ struct SessionTokens {
     /// Whether it is the session of the last login, which later commands go on with.
     from_login: bool,
     nobody: Client,
+    /// The name under which the session is kept.
+    name: String,
 }
 
 impl SessionTokens {
@@ -73,8 +76,8 @@ impl TokenSource for SessionTokens {
                 let new = Kept { access_token: access_token.clone(), ..old };
                 if self.from_login {
                     // Not kept, it is renewed once more next time.
-                    let _ = Sessions::of_user()
-                        .and_then(|sessions| sessions.set(self.nobody.server(), Some(new.clone())));
+                    let _ =
+                        Sessions::of_user().and_then(|sessions| sessions.set(&self.name, Some(new.clone())));
                 }
                 *self.kept.lock().unwrap_or_else(PoisonError::into_inner) = new;
                 Renewal::Token(access_token)

@@ -1,0 +1,75 @@
+//! What a server says once it listens and nobody told it much: where its data is, who its administrators are, and what to
+//! try next.
+
+use std::path::Path;
+
+use longhaul_auth::{Auth, Role};
+use longhaul_engine::Engine;
+
+use crate::out::style::Palette;
+
+/// What is told of the server.
+pub(crate) struct Welcome<'a> {
+    /// Where clients on this machine reach it.
+    pub(crate) address: String,
+    /// The certificate that they must be given.
+    pub(crate) ca: Option<&'a Path>,
+    /// Where its data is.
+    pub(crate) data_dir: &'a Path,
+    /// Where its keys are.
+    pub(crate) key_file: &'a Path,
+}
+
+impl Welcome<'_> {
+    /// All of it, as lines.
+    pub(crate) fn text(&self, auth: &Auth, engine: &Engine, palette: Palette) -> String {
+        let users = auth.users().unwrap_or_default();
+        let admins = users.into_iter().filter(|user| user.role == Role::Admin && !user.disabled);
+        let admins: Vec<String> = admins.map(|user| user.name).collect();
+        let workflows = engine.workflows().map_or(0, |all| all.len());
+        self.lines(&admins, workflows, palette)
+    }
+
+    fn lines(&self, admins: &[String], workflows: usize, palette: Palette) -> String {
+        let whole = |path: &Path| std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+        let (strong, dim) = (palette.strong(), palette.dim());
+        let mut out = format!("data: {}\n", whole(self.data_dir).display());
+        out.push_str(&format!("keys: {} (keep a copy of it elsewhere)\n", whole(self.key_file).display()));
+        out.push_str(&format!("administrators: {}\n", admins.join(", ")));
+        out.push_str(&format!("\n{strong}Try, in another terminal:{strong:#}\n"));
+        let mut add = |line: String, remark: &str| {
+            out.push_str(&format!("\n  {dim}# {remark}{dim:#}\n  {line}\n"));
+        };
+        if let Some(variables) = self.variables() {
+            add(format!("export {variables}"), "where the server is");
+        }
+        let admin = admins.first().map_or("NAME", String::as_str);
+        add(format!("longhaul login {admin}"), "it asks for the password");
+        match workflows {
+            0 => add(
+                "longhaul workflow apply FILE".to_owned(),
+                "there is no workflow yet; docs/workflows.md has some to begin with",
+            ),
+            _ => {
+                add("longhaul workflow list".to_owned(), "what can be started; `workflow show NAME` says how")
+            }
+        }
+        add("longhaul task list".to_owned(), "what it has done and does");
+        out.push_str(&format!("\nThe API, to read and to try: {}/docs\n", self.address));
+        out.push_str("With tasks to look at: longhaul serve --demo\n");
+        out.push_str("Ctrl-C stops the server; nothing is lost.\n");
+        out
+    }
+
+    /// What the shell must know, where that is not what commands take for granted.
+    fn variables(&self) -> Option<String> {
+        let server =
+            (self.address != "http://127.0.0.1:8080").then(|| format!("LONGHAUL_SERVER={}", self.address));
+        let ca = self.ca.map(|path| {
+            let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+            format!("LONGHAUL_CA='{}'", path.display())
+        });
+        let all: Vec<String> = server.into_iter().chain(ca).collect();
+        (!all.is_empty()).then(|| all.join(" "))
+    }
+}

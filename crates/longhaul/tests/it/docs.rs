@@ -1,0 +1,318 @@
+//! Every command that a page prints is run, each page against a demonstration of its own, in its order. What cannot be run is
+//! listed with the reason.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use super::support::{Done, PASSWORD, Server, shipped, with_input};
+use tempfile::TempDir;
+
+const SERVES: &str =
+    "it serves until it is stopped; what it reads is checked by the tests of the command line";
+const ASKS: &str = "it asks for a password on a terminal";
+const ELSEWHERE: &str = "it speaks to a machine that is not here";
+const POSTGRES: &str = "it needs a PostgreSQL server of that name; the tests of `migrate` run it";
+const BUILDS: &str = "it builds this program";
+
+/// Page, how the command begins, and why it is not run. The number is written down below: a longer list is looked at.
+const NOT_RUN: [(&str, &str, &str); 31] = [
+    ("README.md", "make run", BUILDS),
+    ("README.md", "make test", BUILDS),
+    ("README.md", "alias longhaul=", "it names the program that was built"),
+    ("authentication.md", "longhaul login admin", ASKS),
+    ("authentication.md", "longhaul user add anna", ASKS),
+    ("authentication.md", "longhaul user passwd", ASKS),
+    ("authentication.md", "TOKEN=$(curl", "it has the place of a password, and needs jq"),
+    ("cli.md", "longhaul serve --demo", SERVES),
+    ("cli.md", "longhaul serve --listen", SERVES),
+    ("cli.md", "longhaul serve --config", SERVES),
+    ("cli.md", "longhaul serve --data-dir", SERVES),
+    ("cli.md", "longhaul task resolve 4b707 --all", "it needs a `forEach` whose children were lost"),
+    ("cli.md", "longhaul lock release", "it needs a failed task that holds a lock"),
+    ("cli.md", "longhaul worker exec --queue esxi --", SERVES),
+    ("cli.md", "longhaul login admin --context prod", ASKS),
+    ("cli.md", "longhaul login admin", ASKS),
+    ("cli.md", "longhaul --server https://longhaul.lab:8443", ELSEWHERE),
+    ("cli.md", "longhaul user add anna", ASKS),
+    ("cli.md", "longhaul user passwd", ASKS),
+    ("cli.md", "curl -s https://sfo-vcf01.rainpole.io", ELSEWHERE),
+    ("cli.md", "zcat history-*.json.gz", "it reads files of another server"),
+    ("cli.md", "longhaul migrate --from sqlite", POSTGRES),
+    ("cli.md", "LONGHAUL_DATABASE_URL=", POSTGRES),
+    ("cli.md", "longhaul migrate --from postgres", POSTGRES),
+    ("restore.md", "longhaul serve --data-dir ./restored", SERVES),
+    ("tls.md", "longhaul serve --listen 0.0.0.0:8443", SERVES),
+    ("tls.md", "longhaul --server https://host:8443", ELSEWHERE),
+    ("tls.md", "curl --cacert cert.pem", ELSEWHERE),
+    ("tls.md", "longhaul serve --listen 0.0.0.0:443", SERVES),
+    ("tls.md", "install -m 600 -o longhaul", "it needs an account of that name"),
+    ("tls.md", "install -m 644 -o longhaul", "it needs an account of that name"),
+];
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
+/// The pages: their names and texts.
+fn pages() -> Vec<(String, String)> {
+    let mut all: Vec<PathBuf> = std::fs::read_dir(root().join("docs"))
+        .expect("docs/")
+        .filter_map(|entry| Some(entry.ok()?.path()))
+        .filter(|path| path.extension().is_some_and(|end| end == "md"))
+        .collect();
+    all.push(root().join("README.md"));
+    all.sort();
+    let name = |path: &Path| path.file_name().expect("a name").to_string_lossy().into_owned();
+    all.iter().map(|path| (name(path), std::fs::read_to_string(path).expect("a page"))).collect()
+}
+
+/// The commands of a page, one each, whatever its block is indented by. Blocks without a language are commands where
+/// their first line is one.
+fn commands(page: &str) -> Vec<String> {
+    let (mut all, mut block): (Vec<String>, Option<Vec<String>>) = (Vec::new(), None);
+    let mut is_shell = false;
+    for line in page.lines().map(str::trim) {
+        match (line.strip_prefix("```"), &mut block) {
+            (Some(language), None) => {
+                is_shell = language == "sh";
+                block = Some(Vec::new());
+            }
+            (Some(_), Some(_)) => {
+                let lines = block.take().unwrap_or_default();
+                let begins = |word: &str| lines.first().is_some_and(|line| line.starts_with(word));
+                if is_shell || ["longhaul ", "curl ", "make "].into_iter().any(begins) {
+                    all.extend(joined(&lines));
+                }
+            }
+            (None, Some(lines)) => lines.push(line.to_owned()),
+            (None, None) => {}
+        }
+    }
+    all.retain(|command| !command.is_empty() && !command.starts_with('#'));
+    all
+}
+
+/// Lines that end with a backslash go on in the next one.
+fn joined(lines: &[String]) -> Vec<String> {
+    let mut all: Vec<String> = Vec::new();
+    let mut open = false;
+    for line in lines {
+        let (text, goes_on) = match line.strip_suffix('\\') {
+            Some(text) => (text, true),
+            None => (line.as_str(), false),
+        };
+        match all.last_mut().filter(|_| open) {
+            Some(last) => last.push_str(text),
+            None => all.push(text.to_owned()),
+        }
+        open = goes_on;
+    }
+    all
+}
+
+fn why_not(page: &str, command: &str) -> Option<usize> {
+    NOT_RUN.iter().position(|(of, begin, _)| *of == page && command.starts_with(begin))
+}
+
+#[test]
+fn what_is_not_run_is_there_and_has_its_reason() {
+    let mut met = BTreeSet::new();
+    for (page, text) in pages() {
+        for command in commands(&text) {
+            let fits = NOT_RUN
+                .iter()
+                .enumerate()
+                .filter(|(_, (of, begin, _))| *of == page && command.starts_with(begin));
+            met.extend(fits.map(|(n, _)| n));
+        }
+    }
+    let stale: Vec<_> = NOT_RUN.iter().enumerate().filter(|(n, _)| !met.contains(n)).collect();
+    assert!(stale.is_empty(), "no page has these any more: {stale:#?}");
+    assert!(NOT_RUN.iter().all(|(.., reason)| reason.len() > 10));
+}
+
+/// A demonstration with all that the pages take for granted.
+struct Ground {
+    home: TempDir,
+    server: Server,
+}
+
+impl Ground {
+    fn new() -> Ground {
+        let home = TempDir::new().expect("a directory");
+        let at = |name: &str| home.path().join(name);
+        let server = Server::start(&at("longhaul-data"), "127.0.0.1:0", &["--demo"]);
+        for folder in [
+            "bin",
+            ".local/share/bash-completion/completions",
+            ".zfunc",
+            ".config/fish/completions",
+            "backup",
+        ] {
+            std::fs::create_dir_all(at(folder)).expect("a directory");
+        }
+        let link = |from: &str, to: PathBuf| std::os::unix::fs::symlink(from, to).expect("a link");
+        link(env!("CARGO_BIN_EXE_longhaul"), at("bin/longhaul"));
+        link(&shipped(), at("workflows"));
+        std::fs::write(at("domain.json"), r#"{"domain": "sfo-w01"}"#).expect("written");
+        std::fs::write(at("tasks.json"), r#"{"elements": []}"#).expect("written");
+        let ground = Ground { home, server };
+        ground.run("longhaul user add prepared --role VIEWER --service > key.txt").code(0);
+        ground.run("longhaul user add esxi --role WORKER --service").code(0);
+        let mut anna = ground.shell("longhaul user add anna --role OPERATOR --password-stdin");
+        with_input(&mut anna, PASSWORD).code(0);
+        ground.run("longhaul context set prod --server http://127.0.0.1:1").code(0);
+        ground
+    }
+
+    fn shell(&self, command: &str) -> Command {
+        let home = self.home.path();
+        let path = format!("{}:{}", home.join("bin").display(), std::env::var("PATH").unwrap_or_default());
+        let mut shell = Command::new("sh");
+        for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("LONGHAUL_")) {
+            shell.env_remove(name);
+        }
+        shell.args(["-c", command]).current_dir(home).env("PATH", path).env("HOME", home);
+        shell.env("XDG_CONFIG_HOME", home.join(".config")).env("NO_COLOR", "1");
+        shell.env("LONGHAUL_SERVER", self.server.address()).env("LONGHAUL_TOKEN", self.server.token());
+        shell.env("TOKEN", self.server.token()).stdin(Stdio::null());
+        shell
+    }
+
+    fn run(&self, command: &str) -> Done {
+        self.shell(command).output().expect("a shell").into()
+    }
+
+    /// A task as the command wants it.
+    fn task(&self, command: &str) -> String {
+        let start = |arguments: &[&str]| self.server.task(arguments);
+        let quick = ["enable-ceip", "-i", "status=ENABLE", "-i", "pace=10ms"];
+        if command.contains(" cancel ") {
+            return start(&["create-domain", "-i", "domain=a", "-i", "pace=10m"]);
+        }
+        if command.contains("RotatePassword") {
+            let id = start(&[
+                "rotate-credential",
+                "-i",
+                "fqdn=a.b",
+                "-i",
+                "credentialType=SSH",
+                "-i",
+                "duration=1m",
+            ]);
+            self.server.until(&id, "Failed");
+            return id;
+        }
+        if ["retry", "skip", "resolve"].iter().any(|word| command.contains(&format!(" {word} "))) {
+            let id = start(&[&quick[..], &["-i", "failAt=UpdateCeipOnNsxTAction"]].concat());
+            self.server.until(&id, "Failed");
+            return id;
+        }
+        let id = start(&quick);
+        self.server.until(&id, "Successful");
+        id
+    }
+
+    /// The command with what is here in the place of what the page has.
+    fn here(&self, command: &str) -> String {
+        let mut text = command.replace("http://127.0.0.1:8080", self.server.address());
+        text = text.replace("/var/lib/longhaul", "./longhaul-data").replace("\"/backup/", "\"./backup/");
+        if text.contains("4b707") || text.ends_with(" ID") || text.contains(" ID ") {
+            let id = self.task(&text);
+            text = text.replace("4b707", &id[28..]).replace(" ID", &format!(" {id}"));
+        }
+        if text.starts_with("longhaul clock confirm") {
+            text = "longhaul clock confirm $(date -u +%Y-%m-%dT%H:%M:%SZ)".to_owned();
+        }
+        if text.starts_with("longhaul user key delete") {
+            let keys = self.run("longhaul user key list pipeline").code(0).out;
+            let id = keys.lines().nth(1).and_then(|line| line.split(' ').next()).expect("a key");
+            text = format!("longhaul user key delete pipeline {id}");
+        }
+        text
+    }
+}
+
+/// Runs the commands of a page.
+fn run_page(page: &str) {
+    let (_, text) = pages().into_iter().find(|(name, _)| name == page).expect(page);
+    let ground = Ground::new();
+    if page == "workflows.md" {
+        let all = text.split("```yaml\n").skip(1).filter_map(|rest| rest.split("```").next());
+        let one = all.into_iter().find(|block| block.contains("name: check-one-site")).expect("a workflow");
+        std::fs::write(ground.home.path().join("check.yaml"), one).expect("written");
+        ground.run("longhaul workflow apply check.yaml").code(0);
+    }
+    for command in commands(&text) {
+        if why_not(page, &command).is_some() {
+            continue;
+        }
+        let here = ground.here(&command);
+        let done = ground.run(&here);
+        assert_eq!(done.code, 0, "{page}: {command}\nas: {here}\n{}\n{}", done.out, done.err);
+        let refused =
+            here.starts_with("curl") && done.out.contains("\"referenceToken\"") && !here.contains("audit");
+        assert!(!refused, "{page}: {command}\n{}", done.out);
+    }
+}
+
+/// Pages with a test below.
+const RUN: [&str; 11] = [
+    "README.md",
+    "audit.md",
+    "authentication.md",
+    "cli.md",
+    "metrics.md",
+    "restore.md",
+    "retention.md",
+    "tls.md",
+    "upgrade.md",
+    "workers.md",
+    "workflows.md",
+];
+
+#[test]
+fn every_page_with_commands_is_run() {
+    let with: Vec<String> =
+        pages().into_iter().filter(|(_, text)| !commands(text).is_empty()).map(|(name, _)| name).collect();
+    assert_eq!(with, RUN);
+}
+
+#[test]
+fn commands_of_the_command_line_work() {
+    run_page("cli.md");
+}
+
+#[test]
+fn commands_of_short_pages_work() {
+    for page in ["README.md", "authentication.md", "workers.md", "workflows.md", "tls.md"] {
+        run_page(page);
+    }
+}
+
+#[test]
+fn commands_of_operations_work() {
+    for page in ["audit.md", "metrics.md", "restore.md", "retention.md", "upgrade.md"] {
+        run_page(page);
+    }
+}
+
+/// The table of metrics names what a scrape has, and nothing else.
+#[test]
+fn metrics_are_those_of_a_scrape() {
+    let ground = Ground::new();
+    let scrape =
+        ground.run("curl -s \"$LONGHAUL_SERVER/metrics\" -H \"Authorization: Bearer $LONGHAUL_TOKEN\"").out;
+    let there: BTreeSet<&str> =
+        scrape.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next()).collect();
+    assert!(there.len() > 15, "{scrape}");
+    let (_, page) = pages().into_iter().find(|(name, _)| name == "metrics.md").expect("a page");
+    let rows = page.lines().filter(|line| line.starts_with("| `longhaul_"));
+    // A server on its own files has none of these.
+    let told: BTreeSet<&str> = rows
+        .filter(|row| !row.contains("with a PostgreSQL database"))
+        .filter_map(|row| row.split('`').nth(1))
+        .collect();
+    assert_eq!(told, there);
+}
