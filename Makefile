@@ -33,6 +33,9 @@ lint: ## formatting and clippy, warnings are errors
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
 
+deny: ## licences, sources, duplicates and known faults of the crates; needs cargo-deny 0.20
+	$(CARGO) deny --locked check
+
 simulate: ## drive the state machine through SEEDS of random faults (1,000,000 unless given)
 	$(CARGO) run --release --locked -p longhaul-simulation -- --seeds $(or $(SEEDS),1000000) --threads $$(nproc)
 
@@ -56,4 +59,4 @@ soak: setup ## two hours of load with a kill each minute (MINUTES=120)
 fuzz: ## each fuzz target for some minutes (MINUTES=5); needs nightly and cargo-fuzz
 	scripts/fuzz.sh $$(( $(or $(MINUTES),5) * 60 ))
 
-.PHONY: help setup setup-run run test test-clients test-python lint simulate bench torture torture-quick soak fuzz
+.PHONY: help setup setup-run run test test-clients test-python lint deny simulate bench torture torture-quick soak fuzz

@@ -103,6 +103,19 @@ pub struct CommandLimits {
     pub file_size_mib: u64,
 }
 
+impl From<&CommandLimits> for longhaul_process::Limits {
+    fn from(limits: &CommandLimits) -> Self {
+        const MIB: u64 = 1 << 20;
+        longhaul_process::Limits {
+            cpu_seconds: limits.cpu.0.div_ceil(1000),
+            memory: limits.memory_mib.saturating_mul(MIB),
+            processes: limits.processes,
+            files: limits.files,
+            file_size: limits.file_size_mib.saturating_mul(MIB),
+        }
+    }
+}
+
 impl Default for CommandLimits {
     fn default() -> Self {
         CommandLimits {

@@ -12,7 +12,6 @@ mod egress;
 mod engine;
 mod error;
 mod history;
-pub mod launcher;
 mod locks;
 mod logs;
 mod operate;
@@ -36,6 +35,8 @@ pub use credentials::CredentialsPage;
 pub use engine::Engine;
 pub use error::EngineError;
 pub use logs::{Log, LogChunk, LogLine, LogQuery, LogStream};
+/// How the programs of `command` actions are started and ended.
+pub use longhaul_process as launcher;
 pub use longhaul_store::{
     Audit, AuditEntry, AuditPage, AuditQuery, Budget, Damaged, Deletion, Health, IdempotencyKey,
     ImportOutcome, ImportedTask, KnownNode, Lock, LockPage, LockQuery, Node, NodeState, OrderBy, Page, Room,

@@ -1,7 +1,7 @@
 //! Commands started through the launcher, as a server starts them, up to the kill of that server.
 //!
 //! Not a test binary of the usual kind: it plays the server's binary, so it must be able to start itself as
-//! launcher, as guard and as a server that is then killed.
+//! launcher and as a server that is then killed.
 
 #[path = "actions/support.rs"]
 mod support;

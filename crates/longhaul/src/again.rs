@@ -7,7 +7,6 @@ use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use longhaul_engine::launcher;
 use nix::sys::prctl;
 
 use crate::exit::Code;
@@ -30,7 +29,11 @@ impl Origin {
     /// This process's; to be asked before it starts anything.
     pub(crate) fn of_process() -> Origin {
         let origin = Origin::of(std::env::args_os().collect());
-        if origin.turn.is_some() { origin } else { Origin { strangers: launcher::children(), ..origin } }
+        if origin.turn.is_some() {
+            origin
+        } else {
+            Origin { strangers: longhaul_process::children(), ..origin }
+        }
     }
 
     fn of(mut arguments: Vec<OsString>) -> Origin {
@@ -56,7 +59,7 @@ impl Origin {
         if self.turn.is_some() {
             // The file that it became is called otherwise. A name is no reason to fail.
             let _ = prctl::set_name(c"longhaul");
-            launcher::end_inherited(&self.strangers);
+            longhaul_process::end_inherited(&self.strangers);
         }
     }
 }

@@ -33,9 +33,9 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
     let mut arguments = std::env::args_os().skip(1);
-    // Not a command of its own: the server starts programs through its own binary.
-    if arguments.next().is_some_and(|first| first == longhaul_engine::launcher::COMMAND) {
-        longhaul_engine::launcher::main(arguments);
+    // Not a command of its own: servers and workers start programs through its own binary.
+    if arguments.next().is_some_and(|first| first == longhaul_process::COMMAND) {
+        longhaul_process::main(arguments);
     }
     complete::answer();
     let origin = again::Origin::of_process();

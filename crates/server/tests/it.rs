@@ -15,6 +15,8 @@ mod it {
     mod imports;
     mod nul;
     mod openapi;
+    mod others;
+    mod outputs;
     mod quirks;
     mod support;
     mod tasks;

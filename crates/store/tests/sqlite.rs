@@ -116,8 +116,17 @@ async fn directory_that_others_may_write_is_refused() {
         let refused = Sqlite::open(directory, files.env());
         let Err(StoreError::Open(message)) = refused else { panic!("{mode:o} was let in") };
         assert!(message.contains(&format!("its mode is {mode:o}): chmod go-w /")), "{message}");
+        assert_eq!(message.contains("fsGroup"), mode == 0o2775, "{message}");
         assert_eq!(std::fs::read_dir(directory).unwrap().count(), 0, "nothing is made there");
     }
+    // A folder that the server makes in one that is shared is its own, though it takes over the mark of the group.
+    set(0o2775);
+    let inside = directory.join("longhaul");
+    for _ in 0..2 {
+        Sqlite::open(&inside, files.env()).unwrap().close().await;
+        assert_eq!(std::fs::metadata(&inside).unwrap().permissions().mode() & 0o777, 0o700);
+    }
+    std::fs::remove_dir_all(&inside).unwrap();
     for mode in [0o755, 0o750, 0o700] {
         set(mode);
         Sqlite::open(directory, files.env()).unwrap().close().await;

@@ -112,8 +112,12 @@ fn checked(output: Option<Value>) -> Result<Option<Value>, Failure> {
 }
 
 /// Parses a text as JSON; `None` if the text is something else. JSON nested too deeply to be parsed is also
-/// too deep for an output.
+/// too deep for an output, and JSON with a name twice in one object is refused: readers differ on which one counts.
 fn json_of(text: &[u8]) -> Result<Option<Value>, Failure> {
+    if let Err(doubled) = value::check_names(text) {
+        let fault = Fault::new(code::OUTPUT_AMBIGUOUS, format!("the output is JSON in which {doubled}"));
+        return Err(refuse(fault.remedy("Have whatever gave it use each name of an object once")));
+    }
     match serde_json::from_slice(text) {
         Ok(json) => Ok(Some(json)),
         Err(_) if value::nesting(text) > DEEPEST && serde_json::from_slice::<IgnoredAny>(text).is_ok() => {

@@ -108,8 +108,18 @@ fn check_alone(directory: &Path, mode: u32) -> Result<(), StoreError> {
         return Ok(());
     }
     let directory = directory.display();
+    // The mark of a folder that a group shares, such as the root of a Kubernetes volume with `fsGroup`. Who is in the group, nobody can
+    // tell from here, and the orchestrator would take the bits away from nobody but set them again.
+    let shared = match mode & 0o2022 {
+        0o2020 => {
+            format!(
+                ", or on a volume with `fsGroup` have a folder made in it, with --data-dir {directory}/longhaul"
+            )
+        }
+        _ => String::new(),
+    };
     Err(StoreError::Open(format!(
-        "others than its owner may write the data directory {directory} (its mode is {:o}): chmod go-w {directory}",
+        "others than its owner may write the data directory {directory} (its mode is {:o}): chmod go-w {directory}{shared}",
         mode & 0o7777
     )))
 }

@@ -1,5 +1,5 @@
-//! How programs of `longhaul worker exec` end that do not end by themselves: with their whole process group, whatever way
-//! the worker ends.
+//! How programs of `longhaul worker exec` end that do not end by themselves: with all that they started, whatever way the
+//! worker ends.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -129,4 +129,109 @@ async fn second_signal_stops_at_once_and_takes_the_group_along() {
     assert_eq!(worker.ended().await.code(), Some(1));
     assert!(asked.elapsed() < Duration::from_secs(3));
     eventually("the group is gone", || is_gone(child)).await;
+}
+
+/// Ways in which a program leaves a process behind that its group, its session or its parent do not show; each process writes its
+/// number into the file `$1`.
+const LEFT_BEHIND: [&str; 7] = [
+    r#"sh -c 'echo $$ > $0; exec sleep 3600' "$1" &"#,
+    r#"setsid sh -c 'echo $$ > $0; exec sleep 3600' "$1" &"#,
+    r#"setsid -f sh -c 'echo $$ > $0; exec sleep 3600' "$1""#,
+    r#"(setsid sh -c 'trap "" TERM HUP INT; echo $$ > $0; sleep 3600; sleep 3600' "$1" &) &"#,
+    r#"sh -c 'setsid setsid sh -c "echo \$\$ > $0; exec sleep 3600" & exit' "$1" &"#,
+    r#"nohup setsid sh -c 'echo $$ > $0; exec sleep 3600' "$1" > /dev/null 2>&1 < /dev/null &"#,
+    r#"setsid sh -c 'exec > /dev/null 2>&1 < /dev/null; cd /; echo $$ > $0; exec sleep 3600' "$1" &"#,
+];
+
+/// For each way to leave a process behind and each way in which an attempt ends: nothing of it is left.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whatever_a_program_leaves_behind_ends_with_its_attempt() {
+    let server = Server::start().await;
+    let folder = TempDir::new().unwrap();
+    let wait = "until [ -s \"$1\" ]; do sleep 0.01; done";
+    for (end, last) in
+        [("by-itself", "echo '\"done\"'"), ("cancelled", "sleep 3600"), ("killed", "sleep 3600")]
+    {
+        server.workflow(end, json!({})).await;
+        let program = format!("eval \"$2\"; {wait}; {last}");
+        let program = ["sh", "-c", &program, "sh", "{file}", "{way}"];
+        let options = ["--queue", end, "--slots", "8", "--grace", "100ms", "--lease", "2s"];
+        let mut worker = Exec::start(&server, &options, &program);
+        let mut left = Vec::new();
+        for (n, way) in LEFT_BEHIND.into_iter().enumerate() {
+            let file = folder.path().join(format!("{end}-{n}"));
+            let id = server.task(end, json!({ "file": file, "way": way })).await;
+            left.push((way, id, number(&file).await));
+        }
+        match end {
+            "by-itself" => {}
+            "cancelled" => {
+                for (_, id, _) in &left {
+                    server.admin.cancel_task(id).await.unwrap();
+                }
+            }
+            _ => {
+                worker.signal(Signal::SIGKILL);
+                worker.ended().await;
+            }
+        }
+        for (way, id, process) in left {
+            if end == "by-itself" {
+                assert_eq!(server.ended(&id).await["outputs"]["Work"], "done", "{way}");
+                assert!(is_gone(process), "{end}: {way}: before the attempt is reported");
+            }
+            eventually(&format!("{end}: {way}"), || is_gone(process)).await;
+        }
+        if end != "killed" {
+            worker.stop().await;
+        }
+    }
+}
+
+/// A program that kills its supervisor ends with all that it started, and the worker goes on.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn program_that_kills_its_supervisor_leaves_nothing_behind() {
+    let server = Server::start().await;
+    server.workflow("work", json!({})).await;
+    let folder = TempDir::new().unwrap();
+    let file = folder.path().join("child");
+    let script = format!(
+        "setsid sh -c 'echo $$ > {0}; exec sleep 3600' & until [ -s {0} ]; do sleep 0.01; done; kill -KILL $PPID; sleep 3600",
+        file.display()
+    );
+    let worker = Exec::start(&server, &["--queue", "work"], &["sh", "-c", "eval \"$1\"", "sh", "{script}"]);
+    let id = server.task("work", json!({ "script": script })).await;
+    let child = number(&file).await;
+    assert_eq!(server.ended(&id).await["status"], "Failed");
+    eventually("its child is gone", || is_gone(child)).await;
+    let next = server.task("work", json!({ "script": "echo 1" })).await;
+    assert_eq!(server.ended(&next).await["outputs"]["Work"], 1);
+    worker.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn program_that_cannot_begin_says_why_and_keeps_its_rights_otherwise() {
+    let server = Server::start().await;
+    let folder = TempDir::new().unwrap();
+    let script = folder.path().join("script");
+    std::fs::write(&script, "#!/nowhere/at/all\n").unwrap();
+    std::fs::set_permissions(&script, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    server.workflow("none", json!({})).await;
+    server.workflow("some", json!({})).await;
+    let none = Exec::start(&server, &["--queue", "none"], &[script.to_str().unwrap()]);
+    let id = server.task("none", json!({})).await;
+    server.ended(&id).await;
+    let attempts = server.attempts(&id).await;
+    let error = &attempts[0]["error"];
+    assert_eq!(error["errorCode"], "PROGRAM_NOT_STARTED", "{error}");
+    assert!(error["message"].as_str().unwrap().contains("No such file"), "{error}");
+    // What an operator's own script may do is not for the worker to decide.
+    let script = "grep NoNewPrivs /proc/self/status; umask";
+    let some = Exec::script(&server, "some", script);
+    let id = server.task("some", json!({})).await;
+    let here = std::process::Command::new("sh").args(["-c", script]).output().unwrap();
+    let expected = String::from_utf8_lossy(&here.stdout).trim().to_owned();
+    assert_eq!(server.ended(&id).await["outputs"]["Work"]["stdout"], expected);
+    none.stop().await;
+    some.stop().await;
 }

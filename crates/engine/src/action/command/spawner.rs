@@ -137,7 +137,7 @@ impl Thread {
         let mut command = match &self.launcher {
             Some(launcher) => {
                 let mut command = Command::new(launcher);
-                let how = launcher::arguments(&file, &program.path, &program.limits);
+                let how = launcher::arguments(&file, &program.path, Some(&program.limits));
                 command.arg0(launcher::NAME).args(how);
                 command
             }

@@ -35,6 +35,12 @@ impl Complaints {
         self.lines.push_back(line.to_owned());
     }
 
+    /// Why the program was not started at all, if that is how its supervisor ended.
+    pub(super) fn of_launcher(&self, status: ExitStatus) -> Option<String> {
+        let said = self.lines.back().filter(|_| status.code() == Some(longhaul_process::REFUSED))?;
+        said.strip_prefix(longhaul_process::COMPLAINT).map(str::to_owned)
+    }
+
     /// An error in the program's own words, if that is what it said last.
     fn own(&mut self) -> Option<Map<String, Value>> {
         let own = self.lines.back().and_then(|line| serde_json::from_str(line).ok()).and_then(error)?;

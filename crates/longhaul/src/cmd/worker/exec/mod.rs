@@ -3,13 +3,12 @@
 mod arguments;
 mod ending;
 mod failure;
-mod group;
-mod guard;
 mod lines;
 mod printed;
 mod process;
 mod program;
 mod session;
+mod supervised;
 
 use std::io::IsTerminal;
 use std::sync::Arc;

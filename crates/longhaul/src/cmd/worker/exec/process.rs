@@ -6,32 +6,30 @@ use std::process::ExitStatus;
 use std::time::Duration;
 
 use longhaul_worker::{ActionError, Context};
-use nix::sys::signal::Signal;
 use serde_json::Value;
 use tokio::io::AsyncWriteExt;
 use tokio::process::{Child, ChildStdin};
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::ending::{Complaints, judge};
-use super::group::Group;
 use super::lines;
 use super::printed::Printed;
+use super::supervised::Tree;
 
 /// The longest line that is read as it is; far longer than any output.
 const LONGEST_LINE: usize = 4 << 20;
-/// How long the rest of the output is waited for once the group is gone. A process that left the group may hold the pipes
-/// for ever.
+/// How long the rest of the output is waited for once all processes are gone.
 const DRAIN: Duration = Duration::from_secs(1);
 
 /// A program that was started.
 pub(super) struct Running {
     child: Child,
-    group: Group,
+    tree: Tree,
 }
 
 impl Running {
-    pub(super) fn new(child: Child, group: Group) -> Self {
-        Running { child, group }
+    pub(super) fn new(child: Child, tree: Tree) -> Self {
+        Running { child, tree }
     }
 
     /// Waits for its end; asks it to end, and then makes it, once the attempt is to stop.
@@ -42,7 +40,7 @@ impl Running {
         input: &Value,
         grace: Duration,
     ) -> Result<Option<Value>, ActionError> {
-        let Running { mut child, group } = self;
+        let Running { mut child, tree } = self;
         let (mut printed, mut complaints) = (Printed::default(), Complaints::default());
         let mut log = |line: &str| context.log(line);
         let status = {
@@ -59,10 +57,10 @@ impl Running {
                 );
             };
             let mut talking = pin!(talking);
-            let (status, all_said) = ended(&mut child, &group, context, grace, talking.as_mut()).await;
-            drop(group);
+            let (status, all_said) = ended(&mut child, &tree, context, grace, talking.as_mut()).await;
+            tree.ended(&status);
             if !all_said {
-                // Until the pipes close, which the end of the group does.
+                // Until the pipes close, which the end of all processes does.
                 let _ = timeout(DRAIN, talking).await;
             }
             status
@@ -71,6 +69,9 @@ impl Running {
             let message = format!("how `{program}` ended cannot be found out: {e}");
             ActionError::new("PROGRAM_LOST", message).outcome_unknown()
         })?;
+        if let Some(reason) = complaints.of_launcher(status) {
+            return Err(super::program::not_started(program, &reason));
+        }
         judge(program, status, printed, complaints, &mut log)
     }
 }
@@ -85,7 +86,7 @@ async fn feed(stdin: Option<ChildStdin>, input: &[u8]) {
 /// Waits for the end of the program, and says whether its pipes were closed by then.
 async fn ended(
     child: &mut Child,
-    group: &Group,
+    tree: &Tree,
     context: &Context,
     grace: Duration,
     mut talking: std::pin::Pin<&mut impl Future<Output = ()>>,
@@ -97,11 +98,11 @@ async fn ended(
             status = child.wait() => return (status, all_said),
             () = context.cancellation().cancelled(), if !asked => {
                 asked = true;
-                group.signal(Signal::SIGTERM);
+                tree.ask();
                 kill_at = Instant::now().checked_add(grace);
             }
             () = at(kill_at) => {
-                group.signal(Signal::SIGKILL);
+                tree.end();
                 kill_at = None;
             }
             () = talking.as_mut(), if !all_said => all_said = true,

@@ -5,17 +5,16 @@ use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use longhaul_worker::{ActionError, Context};
 use serde_json::Value;
-use tokio::process::{Child, Command};
+use tokio::process::Child;
 
 use super::arguments;
-use super::group::{Group, Guards};
-use super::guard::Guard;
 use super::process::Running;
+use super::supervised::{Supervisors, Tree};
 use crate::exit::Failure;
 
 /// What is run.
@@ -24,7 +23,7 @@ pub(super) struct Program {
     name: OsString,
     arguments: Vec<OsString>,
     grace: Duration,
-    guards: Guards,
+    supervisors: Arc<Supervisors>,
 }
 
 impl Program {
@@ -38,30 +37,26 @@ impl Program {
             let name = name.display();
             return Err(Failure::Usage(format!("`{name}` is no program that can be run")));
         }
-        let guards = Arc::new(Mutex::new(Guard::start()?));
-        Ok(Program { name: name.clone(), arguments: arguments.to_vec(), grace, guards })
+        let supervisors = Supervisors::begin()?;
+        Ok(Program { name: name.clone(), arguments: arguments.to_vec(), grace, supervisors })
     }
 
     /// One attempt.
     pub(super) async fn run(&self, context: &Context, input: &Value) -> Result<Option<Value>, ActionError> {
         let arguments = arguments::of(&self.arguments, input)?;
         let child = self.start(arguments, context).map_err(|e| self.not_started(&e))?;
-        let leader =
-            child.id().ok_or_else(|| self.not_started(&io::Error::other("it has no process number")))?;
-        let running = Running::new(child, Group::of(leader, &self.guards));
+        let tree = Tree::of(&child, &self.supervisors).map_err(|e| self.not_started(&e))?;
+        let running = Running::new(child, tree);
         running.finish(&self.name.to_string_lossy(), context, input, self.grace).await
     }
 
     fn start(&self, arguments: Vec<OsString>, context: &Context) -> io::Result<Child> {
-        let mut command = Command::new(&self.name);
+        let mut command = Supervisors::command(&self.name, arguments);
         command
-            .args(arguments)
             .envs(environment(context))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .process_group(0)
-            .kill_on_drop(true);
+            .stderr(Stdio::piped());
         if context.item_index().is_none() {
             command.env_remove("LONGHAUL_ITEM_INDEX");
         }
@@ -69,8 +64,7 @@ impl Program {
     }
 
     fn not_started(&self, error: &io::Error) -> ActionError {
-        let message = format!("`{}` was not started: {error}", self.name.display());
-        let failure = ActionError::new("PROGRAM_NOT_STARTED", message);
+        let failure = not_started(&self.name.to_string_lossy(), &error.to_string());
         match error.kind() {
             io::ErrorKind::ArgumentListTooLong => failure
                 .remediation("Read long values from standard input, where all of the input is")
@@ -78,6 +72,11 @@ impl Program {
             _ => failure,
         }
     }
+}
+
+/// The error of an attempt whose program did not begin.
+pub(super) fn not_started(program: &str, reason: &str) -> ActionError {
+    ActionError::new("PROGRAM_NOT_STARTED", format!("`{program}` was not started: {reason}"))
 }
 
 /// What the program learns of its attempt. The worker's own key is not for it: the name stands for the fencing token.

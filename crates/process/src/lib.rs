@@ -1,12 +1,12 @@
-//! How commands come to be started with fewer rights, and to end with everything that they started.
+//! How programs come to be started with fewer rights, and to end with everything that they started.
 //!
-//! What must be set between fork and exec cannot be set from safe code, so the server starts itself, in two steps. As
-//! `longhaul __launch …` it is the *supervisor* of one program: it adopts whatever the program leaves behind
-//! ([`supervise`]), and ends all of it with the program, when it is told to, and when the server is gone. The supervisor
+//! What must be set between fork and exec cannot be set from safe code, so a server, or a worker, starts itself, in two
+//! steps. As `longhaul __launch …` it is the *supervisor* of one program: it adopts whatever the program leaves behind
+//! ([`supervise`]), and ends all of it with the program, when it is told to, and when its parent is gone. The supervisor
 //! in turn starts `longhaul __launch --become …`, which gives up what the program must not have and becomes the program
 //! ([`restrict`]).
+#![forbid(unsafe_code)]
 
-mod guard;
 mod limits;
 mod restrict;
 mod supervise;
@@ -20,29 +20,31 @@ use nix::sys::signal::{Signal, kill, killpg};
 use nix::sys::wait::waitpid;
 use nix::unistd::Pid;
 
-pub(crate) use limits::Limits;
-pub(crate) use tree::{all_children, become_subreaper, end_adopted};
+pub use limits::Limits;
+pub use tree::{all_children, become_subreaper, end_adopted};
 
 /// The first argument of a binary that is to run [`main`].
 pub const COMMAND: &str = "__launch";
 /// What it calls itself in a list of processes.
-pub(crate) const NAME: &str = "longhaul";
+pub const NAME: &str = "longhaul";
 /// The exit code of a launcher that did not become the program.
-pub(crate) const REFUSED: i32 = 125;
+pub const REFUSED: i32 = 125;
 /// How its reason begins, on stderr.
-pub(crate) const COMPLAINT: &str = "longhaul launcher: ";
+pub const COMPLAINT: &str = "longhaul launcher: ";
 /// Asks a supervisor to ask its program to end.
-pub(crate) const ASK: Signal = Signal::SIGTERM;
-/// Tells a supervisor to end its program at once. The kernel sends it when the server is gone.
-pub(crate) const END: Signal = Signal::SIGHUP;
-const GUARD: &str = "--guard";
+pub const ASK: Signal = Signal::SIGTERM;
+/// Tells a supervisor to end its program at once. The kernel sends it when the parent is gone.
+pub const END: Signal = Signal::SIGHUP;
 const BECOME: &str = "--become";
+/// In the place of limits: none, and no right is taken away.
+const UNLIMITED: &str = "-";
 
 /// The arguments that make a launcher the supervisor of the program in this file, which is called `name`; the program's
-/// own arguments follow.
-pub(crate) fn arguments(file: &Path, name: &Path, limits: &Limits) -> [OsString; 6] {
+/// own arguments follow. Without limits, it keeps all rights of this process: only its end is seen to.
+pub fn arguments(file: &Path, name: &Path, limits: Option<&Limits>) -> [OsString; 6] {
     let parent = std::process::id().to_string();
-    [COMMAND.into(), parent.into(), limits.written().into(), "--".into(), file.into(), name.into()]
+    let limits = limits.map_or_else(|| UNLIMITED.to_owned(), Limits::written);
+    [COMMAND.into(), parent.into(), limits.into(), "--".into(), file.into(), name.into()]
 }
 
 /// What a binary does whose first argument is [`COMMAND`]: give it the arguments behind that one. Does not return.
@@ -50,24 +52,20 @@ pub fn main(arguments: impl Iterator<Item = OsString>) -> ! {
     let arguments: Vec<OsString> = arguments.collect();
     close_files();
     let reason = match arguments.as_slice() {
-        [only] if only == GUARD => {
-            guard::guard(io::stdin().lock());
-            std::process::exit(0)
-        }
         [mode, parent, limits, dashes, file, name, rest @ ..] if mode == BECOME && dashes == "--" => {
             restrict::become_program(parent, limits, file, name, rest)
         }
         [parent, limits, dashes, program @ ..] if dashes == "--" && program.len() >= 2 => {
             supervise::supervise(parent, limits, program)
         }
-        [..] => "it is started by the server only".to_owned(),
+        [..] => "it is started by `longhaul` itself only".to_owned(),
     };
-    // Where this goes is the server's pipe; if that is gone there is nobody to tell.
+    // Where this goes is the parent's pipe; if that is gone there is nobody to tell.
     let _ = writeln!(io::stderr(), "{COMPLAINT}{reason}");
     std::process::exit(REFUSED)
 }
 
-/// Closes what the server itself was started with, such as sockets handed to it: what it opened closes by itself.
+/// Closes what the parent itself was started with, such as sockets handed to it: what it opened closes by itself.
 fn close_files() {
     let Ok(open) = std::fs::read_dir("/proc/self/fd") else { return };
     let numbers = open.flatten().filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());

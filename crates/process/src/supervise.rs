@@ -10,12 +10,12 @@ use nix::sys::signalfd::{SfdFlags, SignalFd};
 use nix::sys::wait::WaitStatus;
 use nix::unistd::Pid;
 
-use super::{ASK, BECOME, COMMAND, END, NAME, tree};
+use super::{ASK, BECOME, COMMAND, END, NAME, UNLIMITED, tree};
 
 /// Runs `program`, which is a file, a name and arguments, to its end and ends as it did. Returns only the reason why it
 /// was not started.
 pub(super) fn supervise(parent: &OsStr, limits: &OsStr, program: &[OsString]) -> String {
-    let signals = match prepare(parent) {
+    let signals = match prepare(parent, limits) {
         Ok(signals) => signals,
         Err(reason) => return reason,
     };
@@ -39,7 +39,7 @@ pub(super) fn supervise(parent: &OsStr, limits: &OsStr, program: &[OsString]) ->
 }
 
 /// Sees to it that nothing escapes and no signal is missed.
-fn prepare(parent: &OsStr) -> Result<SignalFd, String> {
+fn prepare(parent: &OsStr, limits: &OsStr) -> Result<SignalFd, String> {
     let unable = |e| format!("it cannot be supervised: {e}");
     let mut wanted = SigSet::empty();
     for signal in [ASK, END, Signal::SIGCHLD] {
@@ -49,11 +49,13 @@ fn prepare(parent: &OsStr) -> Result<SignalFd, String> {
     let signals = SignalFd::with_flags(&wanted, SfdFlags::SFD_CLOEXEC).map_err(unable)?;
     // The file is called otherwise in the list of processes. A name is no reason to fail.
     let _ = prctl::set_name(c"longhaul");
-    prctl::set_no_new_privs().map_err(unable)?;
+    if limits != UNLIMITED {
+        prctl::set_no_new_privs().map_err(unable)?;
+    }
     tree::become_subreaper().map_err(unable)?;
     prctl::set_pdeathsig(END).map_err(unable)?;
-    // The server may have ended before the kernel was asked to watch it.
-    if tree::is_child_of(parent) { Ok(signals) } else { Err("the server has ended".to_owned()) }
+    // The parent may have ended before the kernel was asked to watch it.
+    if tree::is_child_of(parent) { Ok(signals) } else { Err("whoever started it has ended".to_owned()) }
 }
 
 /// Waits until the program ends, or is to; returns how it ended.

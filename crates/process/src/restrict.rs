@@ -10,6 +10,7 @@ use nix::sys::signal::{SigSet, Signal};
 use nix::sys::stat::{Mode, umask};
 use rustix::thread::{CapabilitySet, remove_capability_from_bounding_set};
 
+use super::UNLIMITED;
 use super::limits::Limits;
 use super::tree::is_child_of;
 
@@ -32,22 +33,33 @@ pub(super) fn become_program(
     name: &OsStr,
     arguments: &[OsString],
 ) -> String {
-    let Some(limits) = limits.to_str().and_then(Limits::read) else {
-        return "its limits cannot be read".to_owned();
+    let limits = match limits.to_str() {
+        Some(UNLIMITED) => None,
+        text => match text.and_then(Limits::read) {
+            Some(limits) => Some(limits),
+            None => return "its limits cannot be read".to_owned(),
+        },
     };
-    if let Err(e) = restrict(&limits) {
+    if let Err(e) = bind().and_then(|()| limits.as_ref().map_or(Ok(()), restrict)) {
         return format!("its rights cannot be restricted: {e}");
     }
     // The parent may have ended before the kernel was asked to watch it.
     if !is_child_of(parent) {
         return "its supervisor has ended".to_owned();
     }
-    umask(Mode::from_bits_truncate(0o077));
+    if limits.is_some() {
+        umask(Mode::from_bits_truncate(0o077));
+    }
     Command::new(file).arg0(name).args(arguments).exec().to_string()
 }
 
-fn restrict(limits: &Limits) -> Result<(), Errno> {
+/// Ends this process with its supervisor, however that ends, and gives it signals of its own: a supervisor reads its own from a file.
+fn bind() -> Result<(), Errno> {
     prctl::set_pdeathsig(Signal::SIGKILL)?;
+    SigSet::empty().thread_set_mask()
+}
+
+fn restrict(limits: &Limits) -> Result<(), Errno> {
     prctl::set_no_new_privs()?;
     for right in ADMINISTRATION {
         match remove_capability_from_bounding_set(right) {
@@ -56,7 +68,5 @@ fn restrict(limits: &Limits) -> Result<(), Errno> {
             Err(e) => return Err(Errno::from_raw(e.raw_os_error())),
         }
     }
-    // A supervisor reads its signals from a file; the program is to get its own.
-    SigSet::empty().thread_set_mask()?;
     limits.set()
 }

@@ -16,7 +16,7 @@ const PAUSE: Duration = Duration::from_millis(1);
 
 /// Makes this process the parent of every descendant whose own parent ends: whatever leaves its group, its session or its
 /// parent stays below it.
-pub(crate) fn become_subreaper() -> Result<(), Errno> {
+pub fn become_subreaper() -> Result<(), Errno> {
     prctl::set_child_subreaper(true)
 }
 
@@ -66,13 +66,13 @@ pub(super) fn own_children() -> Vec<i32> {
 }
 
 /// All children of this process.
-pub(crate) fn all_children() -> Vec<i32> {
+pub fn all_children() -> Vec<i32> {
     children(&parents(), std::process::id() as i32).collect()
 }
 
 /// Kills what this process adopted because a supervisor was killed: all its children, with what is below them, but `known`
 /// ones.
-pub(crate) fn end_adopted(known: impl Fn(i32) -> bool) {
+pub fn end_adopted(known: impl Fn(i32) -> bool) {
     loop {
         let parents = parents();
         let adopted: Vec<i32> =

@@ -1,34 +1,24 @@
-//! What one program may use of the machine, as the server writes it for the launcher and as the launcher sets it.
+//! What one program may use of the machine, as its parent writes it for the launcher and as the launcher sets it.
 
 use nix::errno::Errno;
 use nix::sys::resource::{Resource, setrlimit};
 
-use crate::CommandLimits;
-
 /// Seconds between the signal that says that the processor's time is used up and the one that cannot be caught.
 const LAST_SECONDS: u64 = 5;
-const MIB: u64 = 1 << 20;
 
 /// Limits of one program; 0 is none.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Limits {
-    cpu_seconds: u64,
-    memory: u64,
-    processes: u64,
-    files: u64,
-    file_size: u64,
-}
-
-impl From<&CommandLimits> for Limits {
-    fn from(limits: &CommandLimits) -> Self {
-        Limits {
-            cpu_seconds: limits.cpu.0.div_ceil(1000),
-            memory: limits.memory_mib.saturating_mul(MIB),
-            processes: limits.processes,
-            files: limits.files,
-            file_size: limits.file_size_mib.saturating_mul(MIB),
-        }
-    }
+pub struct Limits {
+    /// Seconds of a processor's time.
+    pub cpu_seconds: u64,
+    /// Bytes of memory that it fills, for each of its processes.
+    pub memory: u64,
+    /// Processes of the account that runs it.
+    pub processes: u64,
+    /// Open files of each of its processes.
+    pub files: u64,
+    /// Bytes of each file that it writes.
+    pub file_size: u64,
 }
 
 impl Limits {
