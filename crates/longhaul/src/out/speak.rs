@@ -267,9 +267,17 @@ mod tests {
 
     /// Words of HTTP and of bodies, none of which means anything on a command line.
     fn speaks_http(text: &str) -> bool {
-        ["query parameter", "Idempotency-Key", "nested error", "/docs", "the path", "GET the", "JSON pointer"]
-            .iter()
-            .any(|word| text.contains(word))
+        [
+            "query parameter",
+            "Idempotency-Key",
+            "nested error",
+            "/docs",
+            "in the path",
+            "GET the",
+            "JSON pointer",
+        ]
+        .iter()
+        .any(|word| text.contains(word))
             || ["GET", "POST", "PUT", "PATCH", "DELETE"].iter().any(|m| text.contains(&format!("{m} /v1/")))
     }
 

@@ -284,6 +284,40 @@ pub async fn import_replaces_imported_and_keeps_own(fixture: &mut impl Fixture) 
     store.close().await;
 }
 
+/// The first and the last instant that can be written are instants like any other.
+pub async fn extreme_instants_are_kept_and_sorted(fixture: &mut impl Fixture) {
+    let (store, env) = (fixture.open().await, fixture.env());
+    let instants =
+        ["0000-01-01T00:00:00Z", "0001-01-01T00:00:00Z", "2026-01-31T12:00:00Z", "9999-12-31T23:59:59.999Z"];
+    let instants = instants.map(|text| text.parse::<Timestamp>().expect("an instant"));
+    let tasks: Vec<ImportedTask> = instants
+        .iter()
+        .map(|at| ImportedTask {
+            created_at: *at,
+            completed_at: Some(*at),
+            status: TaskStatus::Successful,
+            ..imported(env.new_task_id(), 1)
+        })
+        .collect();
+    let ids: Vec<TaskId> = tasks.iter().map(|task| task.id).collect();
+    store.import(tasks, None).await.expect("imported");
+    store.close().await;
+    let store = fixture.open().await;
+    for order in [OrderBy::CreatedAt, OrderBy::CompletedAt] {
+        let query = TaskQuery { order, descending: false, ..TaskQuery::default() };
+        let page = store.list(&query).expect("a page");
+        assert_eq!(page.tasks.iter().map(Stored::id).collect::<Vec<_>>(), ids, "{order:?}");
+    }
+    for (after, wanted) in
+        [(i64::MIN, 4), (instants[0].0, 3), (0, 2), (instants[2].0, 1), (instants[3].0, 0), (i64::MAX, 0)]
+    {
+        let query = TaskQuery { completed_after: Some(Timestamp(after)), ..TaskQuery::default() };
+        let page = store.list(&query).expect("a page");
+        assert_eq!((page.total, page.tasks.len() as u64), (wanted, wanted), "{after}");
+    }
+    store.close().await;
+}
+
 /// Checks that a list gives only the counts of `forEach` children, kept up to date by every change, unless
 /// the children are requested and few.
 pub async fn children_are_listed_in_numbers(fixture: &mut impl Fixture) {

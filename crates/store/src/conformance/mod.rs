@@ -55,6 +55,7 @@ macro_rules! store_conformance {
             lists::children_are_listed_in_numbers,
             lists::imported_tasks_come_back_as_they_came,
             lists::import_replaces_imported_and_keeps_own,
+            lists::extreme_instants_are_kept_and_sorted,
             texts::nul_is_kept_or_replaced,
             texts::nul_finds_nothing,
             workflows::versions_are_given_and_kept,
