@@ -13,10 +13,11 @@ const SERVES: &str =
 const ASKS: &str = "it asks for a password on a terminal";
 const ELSEWHERE: &str = "it speaks to a machine that is not here";
 const POSTGRES: &str = "it needs a PostgreSQL server of that name; the tests of `migrate` run it";
+const DRILL: &str = "the drill of restoring has a test of its own, which runs the page";
 const BUILDS: &str = "it builds this program";
 
 /// Page, how the command begins, and why it is not run. The number is written down below: a longer list is looked at.
-const NOT_RUN: [(&str, &str, &str); 31] = [
+const NOT_RUN: [(&str, &str, &str); 36] = [
     ("README.md", "make run", BUILDS),
     ("README.md", "make test", BUILDS),
     ("README.md", "alias longhaul=", "it names the program that was built"),
@@ -41,7 +42,12 @@ const NOT_RUN: [(&str, &str, &str); 31] = [
     ("cli.md", "longhaul migrate --from sqlite", POSTGRES),
     ("cli.md", "LONGHAUL_DATABASE_URL=", POSTGRES),
     ("cli.md", "longhaul migrate --from postgres", POSTGRES),
-    ("restore.md", "longhaul serve --data-dir ./restored", SERVES),
+    ("restore.md", "longhaul backup", DRILL),
+    ("restore.md", "cp -p", DRILL),
+    ("restore.md", "longhaul restore", DRILL),
+    ("restore.md", "longhaul serve", DRILL),
+    ("restore.md", "longhaul --server http://127.0.0.1:8090", DRILL),
+    ("sddc-manager.md", "longhaul serve --workflows", SERVES),
     ("tls.md", "longhaul serve --listen 0.0.0.0:8443", SERVES),
     ("tls.md", "longhaul --server https://host:8443", ELSEWHERE),
     ("tls.md", "curl --cacert cert.pem", ELSEWHERE),
@@ -132,6 +138,10 @@ fn what_is_not_run_is_there_and_has_its_reason() {
     assert!(NOT_RUN.iter().all(|(.., reason)| reason.len() > 10));
 }
 
+/// A task of another server.
+const TASK: &str = r#"{"id": "bc32f3be-a777-434b-a156-3fa54e8d2ded", "name": "Enable CEIP", "status": "Successful",
+ "creationTimestamp": "2026-01-01T00:00:00.000Z", "completionTimestamp": "2026-01-01T00:01:00.000Z"}"#;
+
 /// A demonstration with all that the pages take for granted.
 struct Ground {
     home: TempDir,
@@ -139,10 +149,14 @@ struct Ground {
 }
 
 impl Ground {
-    fn new() -> Ground {
+    fn new(page: &str) -> Ground {
         let home = TempDir::new().expect("a directory");
         let at = |name: &str| home.path().join(name);
-        let server = Server::start(&at("longhaul-data"), "127.0.0.1:0", &["--demo"]);
+        // The simulated SDDC Manager has routes of its own.
+        let simulated = format!("{}/sddc-manager", shipped());
+        let more =
+            if page == "sddc-manager.md" { ["--workflows", simulated.as_str()] } else { ["--demo", "true"] };
+        let server = Server::start(&at("longhaul-data"), "127.0.0.1:0", &more);
         for folder in [
             "bin",
             ".local/share/bash-completion/completions",
@@ -156,10 +170,12 @@ impl Ground {
         link(env!("CARGO_BIN_EXE_longhaul"), at("bin/longhaul"));
         link(&shipped(), at("workflows"));
         std::fs::write(at("domain.json"), r#"{"domain": "sfo-w01"}"#).expect("written");
-        std::fs::write(at("tasks.json"), r#"{"elements": []}"#).expect("written");
+        std::fs::write(at("tasks.json"), TASK).expect("written");
         let ground = Ground { home, server };
-        ground.run("longhaul user add prepared --role VIEWER --service > key.txt").code(0);
+        ground.run("longhaul user add prepared --role VIEWER --service > prepared.txt").code(0);
+        ground.run("cp prepared.txt key.txt").code(0);
         ground.run("longhaul user add esxi --role WORKER --service").code(0);
+        ground.run("longhaul queue set esxi --max-running 20 --create").code(0);
         let mut anna = ground.shell("longhaul user add anna --role OPERATOR --password-stdin");
         with_input(&mut anna, PASSWORD).code(0);
         ground.run("longhaul context set prod --server http://127.0.0.1:1").code(0);
@@ -230,6 +246,11 @@ impl Ground {
             let id = keys.lines().nth(1).and_then(|line| line.split(' ').next()).expect("a key");
             text = format!("longhaul user key delete pipeline {id}");
         }
+        if text.starts_with("longhaul session end") {
+            self.run("longhaul login --api-key-stdin < prepared.txt").code(0);
+            let list = self.run("longhaul session list --user prepared -o json").code(0).json();
+            text = format!("longhaul session end {}", list["elements"][0]["id"].as_str().expect("an id"));
+        }
         text
     }
 }
@@ -237,7 +258,7 @@ impl Ground {
 /// Runs the commands of a page.
 fn run_page(page: &str) {
     let (_, text) = pages().into_iter().find(|(name, _)| name == page).expect(page);
-    let ground = Ground::new();
+    let ground = Ground::new(page);
     if page == "workflows.md" {
         let all = text.split("```yaml\n").skip(1).filter_map(|rest| rest.split("```").next());
         let one = all.into_iter().find(|block| block.contains("name: check-one-site")).expect("a workflow");
@@ -258,7 +279,7 @@ fn run_page(page: &str) {
 }
 
 /// Pages with a test below.
-const RUN: [&str; 11] = [
+const RUN: [&str; 12] = [
     "README.md",
     "audit.md",
     "authentication.md",
@@ -266,6 +287,7 @@ const RUN: [&str; 11] = [
     "metrics.md",
     "restore.md",
     "retention.md",
+    "sddc-manager.md",
     "tls.md",
     "upgrade.md",
     "workers.md",
@@ -293,7 +315,7 @@ fn commands_of_short_pages_work() {
 
 #[test]
 fn commands_of_operations_work() {
-    for page in ["audit.md", "metrics.md", "restore.md", "retention.md", "upgrade.md"] {
+    for page in ["audit.md", "metrics.md", "restore.md", "retention.md", "sddc-manager.md", "upgrade.md"] {
         run_page(page);
     }
 }
@@ -301,7 +323,7 @@ fn commands_of_operations_work() {
 /// The table of metrics names what a scrape has, and nothing else.
 #[test]
 fn metrics_are_those_of_a_scrape() {
-    let ground = Ground::new();
+    let ground = Ground::new("metrics.md");
     let scrape =
         ground.run("curl -s \"$LONGHAUL_SERVER/metrics\" -H \"Authorization: Bearer $LONGHAUL_TOKEN\"").out;
     let there: BTreeSet<&str> =

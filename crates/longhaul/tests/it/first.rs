@@ -82,7 +82,7 @@ fn a_first_start_says_what_to_do() {
     let login = lines.next().expect("a login");
     with_input(&mut with(&format!("{login} --password-stdin")), password).code(0);
     for line in lines {
-        let workflow = root().join("workflows/enable-ceip.yaml");
+        let workflow = root().join("workflows/create-domain.yaml");
         let line = line.replace("FILE", &workflow.display().to_string());
         let done: Done = with(&line).output().expect("the binary runs").into();
         assert_eq!(done.code, 0, "{line}: {}", done.err);

@@ -3,7 +3,7 @@
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
-use super::support::{PATIENCE, Server, shipped_server};
+use super::support::{PATIENCE, Server, longhaul, shipped_server};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::Value;
@@ -111,6 +111,7 @@ fn locks_name_holders_that_await_a_decision() {
     let holder = server.task(&["locked"]);
     server.until(&holder, "Failed");
     let waiter = server.task(&["locked"]);
+    until("both are listed", || server.run(&["lock", "list"]).code(0).out.contains(&waiter[28..]));
     let done = server.run(&["lock", "list"]).code(0);
     let line = |id: &str| done.out.lines().find(|line| line.contains(&id[28..])).map(str::to_owned);
     assert!(
@@ -159,8 +160,9 @@ fn until(what: &str, is: impl Fn() -> bool) {
 fn dead_workers_are_not_counted_after_their_lease() {
     let (_data, server) = ready();
     let id = server.task(&["work"]);
-    let mut command =
-        server.command(&["worker", "exec", "--queue", "digging", "--lease", "2s", "--", "sleep", "60"]);
+    let mut command = longhaul();
+    command.args(["worker", "exec", "--queue", "digging", "--lease", "2s", "--", "sleep", "60"]);
+    command.env("LONGHAUL_SERVER", server.address()).env("LONGHAUL_TOKEN", server.token());
     let worker = Dying(command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("it runs"));
     until("it works", || only_worker(&server)["running"] == 1);
     let one = only_worker(&server);
