@@ -7,8 +7,8 @@ use clap::Args;
 /// `backup`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-The copy is of one moment, and appears under its name when it is complete: a backup that fails leaves nothing. It is for its
-owner only. Secrets in it are sealed with keys.json: without that file they cannot be read. --with-keys puts a copy of the
+The copy is of one moment, and appears under its name when it is complete: a backup that fails leaves nothing. It is for its \
+owner only. Secrets in it are sealed with keys.json: without that file they cannot be read. --with-keys puts a copy of the \
 keys beside it (FILE.keys) that only a passphrase opens, so that the two may be kept together.
 
 A PostgreSQL database is backed up with the tools of PostgreSQL.
@@ -37,12 +37,12 @@ pub(crate) struct BackupArgs {
 /// `restore`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-The data directory must be new or empty. The backup is checked before anything is written: whether it is whole, whether this
-version knows its schema, and whether the keys are those that seal its secrets. The keys are taken from FILE.keys (`backup
---with-keys`; the passphrase is LONGHAUL_BACKUP_PASSPHRASE, or asked for) or from --key-file, and become keys.json of the data
+The data directory must be new or empty. The backup is checked before anything is written: whether it is whole, whether this \
+version knows its schema, and whether the keys are those that seal its secrets. The keys are taken from FILE.keys (`backup \
+--with-keys`; the passphrase is LONGHAUL_BACKUP_PASSPHRASE, or asked for) or from --key-file, and become keys.json of the data \
 directory.
 
-The server on it starts paused, so that nothing runs twice beside the original: reads and decisions work. If the original
+The server on it starts paused, so that nothing runs twice beside the original: reads and decisions work. If the original \
 is gone, start it once with --moved.
 
 Examples:

@@ -249,7 +249,7 @@ pub(crate) struct CancelArgs {
 /// `task skip`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-The task goes on from there and can end no better than Completed With Warning. A sub-task whose output others need is not
+The task goes on from there and can end no better than Completed With Warning. A sub-task whose output others need is not \
 skipped unless --force is given: they would fail. `task resolve --done --output` gives them one instead.
 
 Example:
