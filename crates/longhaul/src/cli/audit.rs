@@ -45,6 +45,7 @@ pub(crate) struct AuditArgs {
 #[derive(Debug, Args)]
 pub(crate) struct HistoryArgs {
     /// The task's id
+    #[arg(add = crate::complete::tasks())]
     pub(crate) id: String,
     /// Which page of 100
     #[arg(long, value_name = "N")]

@@ -240,6 +240,7 @@ pub(crate) struct RetryArgs {
 #[derive(Debug, Args)]
 pub(crate) struct CancelArgs {
     /// The task's id
+    #[arg(add = crate::complete::tasks())]
     pub(crate) id: String,
     /// Why, for the record
     #[arg(long, value_name = "TEXT")]
