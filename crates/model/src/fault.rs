@@ -166,6 +166,8 @@ pub mod code {
     pub const CANCELLED: &str = "SUB_TASK_CANCELLED";
     /// The output of an attempt is nested too deep to be kept.
     pub const OUTPUT_TOO_DEEP: &str = "OUTPUT_TOO_DEEP";
+    /// The change that ends an attempt fails for a fault of Longhaul's own.
+    pub const CHANGE_FAILED: &str = "CHANGE_FAILED";
     /// The output of an attempt is JSON in which one object has the same name twice.
     pub const OUTPUT_AMBIGUOUS: &str = "OUTPUT_AMBIGUOUS";
     /// The output of an attempt is too large to be kept.

@@ -55,6 +55,11 @@ impl From<Refused> for StoreError {
 }
 
 impl StoreError {
+    /// True for a change that panicked, which is no fault of what is stored.
+    pub(crate) fn is_fault_of_ours(&self) -> bool {
+        matches!(self, StoreError::Corrupt(why) if *why == Refused::Panicked.to_string())
+    }
+
     /// The same once more: errors are told to many.
     pub(crate) fn copy(&self) -> StoreError {
         match self {

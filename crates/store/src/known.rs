@@ -109,6 +109,11 @@ impl Damages {
         }
     }
 
+    /// Forgets a task that is no longer damaged: sweeps look at it again.
+    pub(crate) fn forget(&self, id: TaskId) {
+        self.0.write().remove(&id);
+    }
+
     /// Returns all damaged tasks.
     pub(crate) fn all(&self) -> HashSet<TaskId> {
         self.0.read().clone()

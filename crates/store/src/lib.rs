@@ -15,6 +15,7 @@ mod deep;
 mod doc;
 mod error;
 mod health;
+mod instead;
 mod known;
 mod locks;
 mod logs;

@@ -91,11 +91,11 @@ async fn backup_is_for_its_owner_only() {
     let mut seen = 0;
     longhaul_store::sqlite::backup(files.directory.path(), &file, |_, _| {
         seen += 1;
-        assert_eq!(modes(), [0o600]);
+        assert!(modes().iter().all(|mode| *mode == 0o600), "{:?}", modes());
     })
     .unwrap();
     assert!(seen > 0);
-    assert_eq!(modes(), [0o600]);
+    assert_eq!(modes(), [0o600; 2], "the copy and its checksum");
     let own = std::fs::read_dir(files.directory.path()).unwrap().map(|entry| entry.unwrap());
     for entry in own {
         let mode = entry.metadata().unwrap().permissions().mode() & 0o777;

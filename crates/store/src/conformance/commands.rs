@@ -291,3 +291,37 @@ pub async fn change_that_panics_costs_only_its_task(fixture: &mut impl Fixture) 
     assert_eq!(record(&*store, goes_on).sub_tasks[0].status, SubTaskStatus::Successful);
     store.close().await;
 }
+
+/// The end of an attempt that a fault of ours keeps from being applied, with nobody waiting for the answer: the attempt fails
+/// and counts, what waits besides is written, and nothing is left for a start to trip over.
+pub async fn posted_change_that_panics_fails_its_attempt(fixture: &mut impl Fixture) {
+    let (store, env) = (fixture.open().await, fixture.env());
+    let sink = Arc::new(Faulty::default());
+    store.attach(sink.clone());
+    let two = put(&*store, definition("two", "T_RUN", 2)).await;
+    let one = put(&*store, definition("one", "T_RUN", 1)).await;
+    let spoilt = start(&*store, &env, &two, "spoilt").await;
+    let sound = start(&*store, &env, &one, "sound").await;
+    sink.0.store(true, Ordering::Relaxed);
+    let end = || Command::Complete { sub_task: 0, token: Token(1), output: None, by: None, next: None };
+    for id in [spoilt, sound] {
+        store.post(id, end()).await;
+    }
+    let status = |id| record(&*store, id).state.status;
+    for _ in 0..1000 {
+        if status(spoilt) == TaskStatus::Failed && status(sound) == TaskStatus::Successful {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    }
+    assert_eq!((status(spoilt), status(sound)), (TaskStatus::Failed, TaskStatus::Successful));
+    let attempts = store.attempts(spoilt).expect("attempts");
+    let codes: Vec<_> = attempts.iter().map(|a| a.error.as_ref().map(|e| e.error_code.as_str())).collect();
+    assert_eq!(codes, [Some("CHANGE_FAILED")]);
+    assert!(store.health().set_aside.is_empty());
+    store.close().await;
+    let store = fixture.open().await;
+    store.command(spoilt, Command::Retry { by: "me".into() }, None).await.expect("retried");
+    assert_eq!(record(&*store, spoilt).state.status, TaskStatus::InProgress);
+    store.close().await;
+}

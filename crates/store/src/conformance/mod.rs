@@ -49,6 +49,7 @@ macro_rules! store_conformance {
             commands::large_task_is_kept_whole,
             commands::long_ended_task_is_retried,
             commands::change_that_panics_costs_only_its_task,
+            commands::posted_change_that_panics_fails_its_attempt,
             lists::lists_agree_with_counting_by_hand,
             lists::totals_follow_changes,
             lists::tasks_are_found_by_either_end_of_their_id,

@@ -12,6 +12,7 @@ use super::{claims, rows, workflows};
 use crate::audit::Audit;
 use crate::counters::Counted;
 use crate::error::StoreError;
+use crate::instead::instead;
 use crate::store::{Commit, SinkRoom, Submission, Work};
 use crate::stored::{Grant, IdempotencyKey, Stored, Submitted, Worked};
 
@@ -21,7 +22,18 @@ impl Batch<'_> {
         Ok(match job {
             Job::Submit(submission, _) => Done::Submitted(answer(self.submit(submission).await)?),
             Job::Command(id, command, asked) => {
-                let done = answer(self.change(*id, (**command).clone()).await)?;
+                let mut done = answer(self.change(*id, (**command).clone()).await)?;
+                if asked.is_none()
+                    && let Err(why) = &done
+                    && self.spoilt.is_none()
+                    && let Some(instead) = instead(command, why)
+                {
+                    tracing::error!(task.id = %id, error = %why, "a change of a task ended in a fault: its attempt fails");
+                    // Only what is in memory was spoilt: it is read again.
+                    self.damaged.remove(id);
+                    self.shared.damaged.forget(*id);
+                    done = answer(self.change(*id, instead).await)?;
+                }
                 if matches!(**command, Command::Acquired) {
                     claims::told(self.db, *id).await?;
                 }

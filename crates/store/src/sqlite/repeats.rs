@@ -12,6 +12,7 @@ use super::queue::Entry;
 use super::writer::Job;
 use crate::error::StoreError;
 use crate::health::SetAside;
+use crate::instead::instead;
 
 /// Pause before the writer retries a failed batch; doubles each time, up to the longest.
 const PAUSE: Duration = Duration::from_millis(200);
@@ -122,6 +123,25 @@ impl Repeats {
         if self.next.take().is_some() {
             for aside in &mut self.aside {
                 aside.next = Instant::now();
+            }
+        }
+    }
+
+    /// Takes in a change in the place of one that failed by itself; sets that one aside if there is none.
+    /// Returns true if there is one.
+    pub(super) fn spoilt(&mut self, posted: Posted, tries: u32, why: &StoreError) -> bool {
+        match instead(&posted.command, why) {
+            Some(command) => {
+                tracing::error!(task.id = %posted.id, error = %why, "a change of a task ended in a fault: its attempt fails");
+                let instead = Posted { command, ..posted };
+                if self.has_room(&instead) {
+                    self.waiting.push_back(instead);
+                }
+                true
+            }
+            None => {
+                self.set_aside(posted, tries, why);
+                false
             }
         }
     }

@@ -177,7 +177,7 @@ impl Writer {
             self.commit()
         })();
         for (posted, why) in batch.spoilt() {
-            self.repeats.set_aside(posted, 0, &why);
+            self.spoilt(posted, 0, &why);
         }
         match outcome {
             Ok(()) => {
@@ -201,6 +201,15 @@ impl Writer {
                 }
                 self.failed(batch, posted, &e);
             }
+        }
+    }
+
+    /// Has a change that failed by itself replaced or set aside.
+    fn spoilt(&mut self, posted: Posted, tries: u32, why: &StoreError) {
+        let id = posted.id;
+        if self.repeats.spoilt(posted, tries, why) {
+            // Only what is in memory was spoilt: the task is no damaged one.
+            self.shared.damaged.forget(id);
         }
     }
 
@@ -257,7 +266,7 @@ impl Writer {
                 self.cache.settle();
                 self.recovering.clear();
                 if let Some((posted, why)) = spoilt {
-                    self.repeats.set_aside(posted, tries, &why);
+                    self.spoilt(posted, tries, &why);
                 } else {
                     tracing::info!(task.id = %kept.id, "a change of a task that was set aside is done with");
                 }
