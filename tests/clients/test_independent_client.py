@@ -54,7 +54,7 @@ def test_it_cancels(client: SDDCManager, theirs: Things) -> None:
 def test_it_shows_message_and_remedy(client: SDDCManager, theirs: Things) -> None:
     with pytest.raises(VCFException) as refused:
         client.tasks.get("no-uuid")
-    assert refused.value.status_code == 400
+    assert refused.value.status_code == 404
     assert "Remediation: " in str(refused.value)
 
 

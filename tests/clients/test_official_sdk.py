@@ -12,7 +12,6 @@ from vmware.sddc_manager import v1_client as v1
 from vmware.sddc_manager.v1 import tasks_client, tokens_client
 from vmware.sddc_manager.v1.tasks import config_client
 from vmware.sddc_manager.v1.tokens import access_token_client
-from vmware.vapi.bindings.error import UnresolvedError
 from vmware.vapi.bindings.stub import StubConfiguration
 from vmware.vapi.lib.connect import get_requests_connector
 
@@ -92,9 +91,10 @@ def test_refusals_are_its_errors(sdk: Sdk, things: Things) -> None:
     with pytest.raises(model.Error) as refused:
         sdk(v1.Tasks).get_task(str(uuid4()))
     assert refused.value.error_code == "TA_TASK_NOT_FOUND" and refused.value.reference_token
-    # It knows no 400 of this call, and keeps the body to itself; but it reads it (wire contract, section 4.3).
-    with pytest.raises(UnresolvedError):
+    # It knows no 400 of this call, and would keep the body to itself (wire contract, section 4.3): the code is 404.
+    with pytest.raises(model.Error) as refused:
         sdk(v1.Tasks).get_task("no-uuid")
+    assert refused.value.error_code == "TASK_ID_MALFORMED" and refused.value.remediation_message
     with pytest.raises(model.Error) as refused:
         sdk(v1.Tasks).retry_task(things.succeeded())
     assert refused.value.error_code == "TA_TASK_CAN_NOT_BE_RETRIED"
