@@ -107,7 +107,8 @@ impl Places {
         let listen = free_address()?;
         let mut command = Command::new(&self.longhaul);
         command.arg("serve").arg("--data-dir").arg(data).arg("--listen").arg(listen.to_string());
-        command.arg("--workflows").arg(&workflows);
+        // Filled directories are copied for each goal.
+        command.arg("--moved").arg("--workflows").arg(&workflows);
         Ok((command, listen, log))
     }
 }

@@ -124,6 +124,8 @@ impl Program {
             .args(["--listen", &format!("127.0.0.1:{}", self.port)])
             .arg("--data-dir")
             .arg(&self.data);
+        // Some parts run on copies of a directory, whose original no server uses any more.
+        command.arg("--moved");
         command.arg("--workflows").arg(&self.workflows).arg("--config").arg(&self.config);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
         let spawned = clock::now();
