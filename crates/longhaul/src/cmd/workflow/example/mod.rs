@@ -248,7 +248,13 @@ fn text(schema: &Map<String, Value>, n: usize) -> Option<String> {
     if let Some(Value::String(pattern)) = schema.get("pattern") {
         let longer = (0..=u32::try_from(least.min(512)).unwrap_or(0)).skip(n.min(1) * n);
         let fits = |text: &String| (least..=most).contains(&text.chars().count());
-        return longer.filter_map(|more| pattern::text(pattern, more)).find(fits);
+        // A pattern without anchors matches a part of the text: what is too short for its length is filled up.
+        let filled = || {
+            let text = pattern::text(pattern, 0)?;
+            let missing = least.min(4096).saturating_sub(text.chars().count());
+            Some(text + &"x".repeat(missing)).filter(fits)
+        };
+        return longer.filter_map(|more| pattern::text(pattern, more)).find(fits).or_else(filled);
     }
     if let Some(text) = schema.get("format").and_then(Value::as_str).and_then(formatted) {
         return Some(text.to_owned());

@@ -38,6 +38,8 @@ fn hard_cases_have_one() {
     for schema in [
         json!({ "type": "string", "pattern": "^[A-Z]{2}-[0-9]{4}$" }),
         json!({ "type": "string", "pattern": "^[a-z]+$", "minLength": 12 }),
+        json!({ "type": "string", "pattern": "[._-]", "minLength": 3 }),
+        json!({ "allOf": [{ "type": "string", "pattern": "[._-]", "minLength": 7 }, {}] }),
         json!({ "type": "string", "pattern": "^(esx|nsx)[0-9]+\\.lab$", "minLength": 20 }),
         json!({ "type": "number", "exclusiveMinimum": 0, "maximum": 0.5 }),
         json!({ "type": "integer", "minimum": 7, "multipleOf": 5 }),
@@ -116,7 +118,7 @@ fn schema() -> impl Strategy<Value = Value> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(96))]
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(500) })]
 
     /// Also where it is behind a reference.
     #[test]
