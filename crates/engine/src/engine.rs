@@ -1,5 +1,6 @@
 //! The engine as its callers see it: one function a use case.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -64,8 +65,10 @@ impl Inner {
     /// after is known here then.
     pub(crate) async fn recover_first(&self, tasks: impl Iterator<Item = TaskId>) -> Result<(), EngineError> {
         if self.recovering.load(Ordering::Relaxed) || self.store.takes_over() {
-            for id in tasks {
-                self.store.recover_first(id).await.map_err(EngineError::Store)?;
+            let tasks: BTreeSet<TaskId> = tasks.collect();
+            let tasks: Vec<TaskId> = tasks.into_iter().collect();
+            if !tasks.is_empty() {
+                self.store.recover_first(&tasks).await.map_err(EngineError::Store)?;
             }
         }
         Ok(())

@@ -121,8 +121,11 @@ impl Engine {
                 Some(WaitingFor::Start(at)) => reasons.push(Reason::Start(at)),
                 _ => {
                     self.queued(&record, &mut reasons);
-                    let attempts = self.attempts(id).await?.attempts;
-                    timed(&record, &attempts, &mut reasons);
+                    // Attempts are read for the errors of those that are tried again only.
+                    if record.sub_tasks.iter().any(|sub| sub.due_at.is_some()) {
+                        let attempts = self.attempts(id).await?.attempts;
+                        timed(&record, &attempts, &mut reasons);
+                    }
                 }
             }
         }
@@ -133,10 +136,7 @@ impl Engine {
     async fn obstacles(&self, id: TaskId) -> Result<Vec<Obstacle>, EngineError> {
         let stands = |lock: Lock| {
             let (status, awaits_decision) = match self.get(lock.task) {
-                Ok(Stored::Own(record)) => {
-                    let failed = record.state.status == TaskStatus::Failed;
-                    (Some(record.state.status), failed && lock.held)
-                }
+                Ok(Stored::Own(record)) => (Some(record.state.status), lock.held && record.awaits_decision()),
                 Ok(Stored::Damaged(damaged)) => (damaged.status, lock.held),
                 Ok(Stored::Imported { .. }) | Err(_) => (None, false),
             };

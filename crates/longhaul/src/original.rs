@@ -1,17 +1,12 @@
-//! Whether the data is the original: a copy that a server takes for it would run everything a second time.
+//! Detection of copies: a server that takes a copy of its data for the original would run everything a second time.
 
 use std::path::Path;
 
 use anyhow::anyhow;
 use longhaul_engine::Audit;
-use longhaul_store::Store;
 use longhaul_store::sqlite::Sqlite;
+use longhaul_store::{KEYS, STORAGE_ID, Store};
 use serde_json::json;
-
-/// Setting with the name of the place where the data is.
-const LOCATION: &str = "location";
-/// Setting with the names of the keys that seal its secrets.
-const KEYS: &str = "keys";
 
 /// Refuses keys without a database: it was lost, or is elsewhere, and a new one would be empty.
 pub(crate) fn check_database(data_dir: &Path, key_file: &Path) -> anyhow::Result<()> {
@@ -44,16 +39,16 @@ pub(crate) async fn check_keys(store: &dyn Store, keys: &str, made: bool) -> any
     Ok(store.put_setting(KEYS, json!(names), None).await?)
 }
 
-/// Whether the data is where it was last; with `moved`, it is at home here from now on.
-/// Returns false for a copy.
-pub(crate) async fn is_at_home(store: &dyn Store, moved: bool) -> anyhow::Result<bool> {
-    let Some(here) = store.location() else { return Ok(true) };
-    let note = match store.setting(LOCATION)? {
+/// Returns true if the data is in the storage that it was served from last, or `moved` says that this storage takes
+/// its place; false for a copy.
+pub(crate) async fn is_original(store: &dyn Store, moved: bool) -> anyhow::Result<bool> {
+    let Some(here) = store.storage_id() else { return Ok(true) };
+    let note = match store.setting(STORAGE_ID)? {
         Some(known) if known == json!(here) => return Ok(true),
         Some(_) if !moved => return Ok(false),
         Some(_) => Some(Audit::new("server".into(), None, "moveData").target(here.clone())),
         None => None,
     };
-    store.put_setting(LOCATION, json!(here), note).await?;
+    store.put_setting(STORAGE_ID, json!(here), note).await?;
     Ok(true)
 }

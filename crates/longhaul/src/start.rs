@@ -70,7 +70,7 @@ pub(crate) async fn start(
     let accounts = ground.accounts.clone();
     let auth = Auth::start(accounts, env.clone(), ground.keys.clone(), config.auth.clone(), announce).await?;
     let mut settings = config.engine.clone();
-    settings.paused |= !at_home(config, ground).await?;
+    settings.paused |= !is_original(config, ground).await?;
     let engine = Engine::start(ground.store.clone(), env.clone(), ground.keys.sealer(), settings);
     let engine = engine.await.map_err(|e| NotStarted::engine(&e, None))?;
     let audit = Audit::new("server".into(), None, "putWorkflow");
@@ -93,17 +93,18 @@ pub(crate) async fn start(
     Ok((auth, engine))
 }
 
-/// Whether the data is the original: a copy starts paused.
-async fn at_home(config: &Config, ground: &Ground) -> Result<bool, NotStarted> {
-    let at_home = original::is_at_home(&*ground.store, config.moved).await.map_err(NotStarted::Failed)?;
-    if !at_home {
+/// Returns true if the data is the original, and warns of a copy, which starts paused.
+async fn is_original(config: &Config, ground: &Ground) -> Result<bool, NotStarted> {
+    let is_original =
+        original::is_original(&*ground.store, config.moved).await.map_err(NotStarted::Failed)?;
+    if !is_original {
         tracing::warn!(
             data = ground.place,
             "the data was restored, copied or moved: the server starts paused, so that nothing runs twice. If the original is \
              gone, start once with --moved"
         );
     }
-    Ok(at_home)
+    Ok(is_original)
 }
 
 /// The addresses of the other nodes at work.

@@ -4,6 +4,7 @@
 //! that somebody sends a byte at a time.
 
 use std::io;
+use std::mem::MaybeUninit;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
@@ -79,6 +80,24 @@ pub(crate) struct Timed<S> {
     write: Alarm,
     /// What is written in the place of hyper's own refusal, which has no body, and how much of it has been.
     refusal: Option<(Vec<u8>, usize)>,
+    lingering: Lingering,
+}
+
+/// Bytes of a refused request that are read, and dropped, after its answer.
+const LINGER_BYTES: usize = 16 << 20;
+/// Longest time for that.
+const LINGER: Duration = Duration::from_secs(2);
+
+/// Progress of the end of a connection. A socket that is closed with unread data in it resets the connection, and the
+/// client may lose the answer to a request whose body was refused before it was read (RFC 9112, section 9.6): what the
+/// client still sends is read for a while.
+#[derive(Default)]
+struct Lingering {
+    /// The writing side is closed.
+    closed: bool,
+    /// Bytes read since then.
+    bytes: usize,
+    alarm: Alarm,
 }
 
 impl<S> Timed<S> {
@@ -91,6 +110,7 @@ impl<S> Timed<S> {
             set_for: HEAD,
             write: Alarm::default(),
             refusal: None,
+            lingering: Lingering::default(),
         }
     }
 
@@ -194,7 +214,26 @@ impl<S: AsyncWrite + Unpin> Timed<S> {
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for Timed<S> {
+impl<S: AsyncRead + Unpin> Timed<S> {
+    /// Reads what a client still sends after the end. A silent one is not waited for.
+    fn poll_linger(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let mut space = [MaybeUninit::uninit(); 8192];
+        while self.lingering.bytes < LINGER_BYTES {
+            let mut buffer = ReadBuf::uninit(&mut space);
+            match Pin::new(&mut self.inner).poll_read(cx, &mut buffer) {
+                Poll::Ready(Ok(())) if !buffer.filled().is_empty() => {
+                    self.lingering.bytes += buffer.filled().len();
+                }
+                Poll::Ready(_) => break,
+                Poll::Pending if self.lingering.bytes == 0 => break,
+                Poll::Pending => return self.lingering.alarm.poll(cx, LINGER),
+            }
+        }
+        Poll::Ready(())
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Timed<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         if let Some(outcome) = self.poll_refusal(cx, buf) {
             return outcome;
@@ -225,8 +264,12 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Timed<S> {
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let outcome = Pin::new(&mut self.inner).poll_shutdown(cx);
-        self.taken(outcome, cx).map(Result::flatten)
+        if !self.lingering.closed {
+            let outcome = Pin::new(&mut self.inner).poll_shutdown(cx);
+            ready!(self.taken(outcome, cx).map(Result::flatten))?;
+            self.lingering.closed = true;
+        }
+        self.poll_linger(cx).map(Ok)
     }
 }
 

@@ -47,4 +47,4 @@ pub use stored::{
     Damaged, Deletion, Grant, IdempotencyKey, ImportOutcome, ImportedTask, Page, Purged, Stats, Stored,
     Submitted, Worked, WorkflowPut, WorkflowSummary,
 };
-pub use transfer::{Location, Moved, Phase, Step, transfer, undo_transfer};
+pub use transfer::{KEYS, Location, Moved, Phase, STORAGE_ID, Step, transfer, undo_transfer};

@@ -2,6 +2,9 @@
 
 use longhaul_model::{TaskStatus, Timestamp};
 
+/// Number of tasks, the newest ones, among which the end of an id is looked up: a bound on its cost.
+pub(crate) const NEWEST: u32 = 100_000;
+
 /// Filters, order and page of a task list. Filters are joined by "and".
 #[derive(Clone, Debug, PartialEq)]
 pub struct TaskQuery {

@@ -129,9 +129,9 @@ pub trait Store: Send + Sync + 'static {
         false
     }
 
-    /// Recovers one task, if [`Store::recover`] has not come to it yet. After Ok: recovered, and its effects
-    /// were passed on.
-    async fn recover_first(&self, _id: TaskId) -> Result<(), StoreError> {
+    /// Recovers these tasks, if [`Store::recover`] has not reached them yet. After Ok: recovered, and their
+    /// effects were passed on; a damaged one is left as it is.
+    async fn recover_first(&self, _tasks: &[TaskId]) -> Result<(), StoreError> {
         Ok(())
     }
 
@@ -154,7 +154,8 @@ pub trait Store: Send + Sync + 'static {
     fn list(&self, query: &TaskQuery) -> Result<Page, StoreError>;
 
     /// Tasks whose id begins or ends with these hexadecimal digits (lower case, no hyphens), in order of id and at
-    /// most so many. May take milliseconds: not for an event loop.
+    /// most so many. An end is looked for among the newest tasks only ([`NEWEST`](crate::query::NEWEST)), so that the
+    /// cost does not grow with history. May take milliseconds: not for an event loop.
     fn ids_like(&self, digits: &str, limit: u32) -> Result<Vec<TaskId>, StoreError>;
 
     /// What a task was asked to do; `None` for an imported one.
@@ -261,9 +262,10 @@ pub trait Store: Send + Sync + 'static {
         limit: u32,
     ) -> Result<Purged, StoreError>;
 
-    /// A name of the place where the data is, which a copy of the data elsewhere does not have: of the database's file
-    /// (inode and time of creation), or of the database (identifier of its system and OID). `None` if it is not known.
-    fn location(&self) -> Option<String>;
+    /// Identity of the storage that holds the data, which a copy of the data does not have: of the database's file
+    /// (inode and time of creation), or of the database (identifier of its system and OID). `None` if it is not
+    /// known.
+    fn storage_id(&self) -> Option<String>;
 
     /// A setting that is kept with the tasks.
     fn setting(&self, name: &str) -> Result<Option<Value>, StoreError>;

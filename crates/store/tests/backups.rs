@@ -9,7 +9,7 @@ use std::sync::Arc;
 use longhaul_model::Env;
 use longhaul_store::conformance::support::{START, definition, put, record, start};
 use longhaul_store::sqlite::{Restored, Sqlite, backup, restore};
-use longhaul_store::{Store, StoreError};
+use longhaul_store::{KEYS, STORAGE_ID, Store, StoreError};
 use serde_json::json;
 use tempfile::TempDir;
 
@@ -21,7 +21,7 @@ async fn filled(folder: &Path, tasks: usize) -> (Arc<Sqlite>, Env) {
     for n in 0..tasks {
         start(&*store, &env, &workflow, &format!("task {n}")).await;
     }
-    store.put_setting("keys", json!(["ours"]), None).await.unwrap();
+    store.put_setting(KEYS, json!(["ours"]), None).await.unwrap();
     (store, env)
 }
 
@@ -95,10 +95,10 @@ async fn failed_backups_leave_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_restored_store_has_everything_and_another_location() {
+async fn a_restored_store_has_everything_in_another_storage() {
     let (data, target) = (TempDir::new().unwrap(), TempDir::new().unwrap());
     let (store, env) = filled(data.path(), 20).await;
-    store.put_setting("location", json!(store.location()), None).await.unwrap();
+    store.put_setting(STORAGE_ID, json!(store.storage_id()), None).await.unwrap();
     // Characters that mean something in a URI.
     let file = target.path().join("a %41?b#c.db");
     backup(data.path(), &file, |_, _| {}).unwrap();
@@ -111,8 +111,8 @@ async fn a_restored_store_has_everything_and_another_location() {
     for task in &all.tasks {
         assert_eq!(record(&*copy, task.id()).name, record(&*store, task.id()).name);
     }
-    assert_ne!(copy.setting("location").unwrap(), Some(json!(copy.location())));
-    assert_ne!(copy.location(), store.location());
+    assert_ne!(copy.setting(STORAGE_ID).unwrap(), Some(json!(copy.storage_id())));
+    assert_ne!(copy.storage_id(), store.storage_id());
     copy.close().await;
     store.close().await;
 }

@@ -124,6 +124,11 @@ impl Record {
             && self.undecided().is_none()
     }
 
+    /// Returns true if the task failed and keeps its locks until somebody retries, resolves or releases it.
+    pub fn awaits_decision(&self) -> bool {
+        self.state.status == TaskStatus::Failed && self.holds_locks()
+    }
+
     /// Whether its history may be deleted: nothing can change it any more, or somebody said that it is dealt with.
     pub fn is_deletable(&self) -> bool {
         let dealt_with = self.state.resolution == Resolution::Resolved;

@@ -4,7 +4,6 @@ use axum::extract::{RawQuery, State};
 use axum::response::Response;
 use http::StatusCode;
 use longhaul_engine::{Lock, LockQuery, Stored};
-use longhaul_model::WaitingFor;
 
 use crate::api::App;
 use crate::error::ApiError;
@@ -34,7 +33,7 @@ fn write(json: &mut Json, lock: &Lock, holder: Option<&Stored>) {
     wire::lock(json, lock);
     let Some(Stored::Own(record)) = holder else { return };
     json.key("taskStatus").plain(record.state.status.constant());
-    if matches!(record.waiting_for(), Some(WaitingFor::Decision(_))) {
+    if record.awaits_decision() {
         json.key("awaitsDecision").value(&true);
     }
 }

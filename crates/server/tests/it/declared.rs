@@ -61,7 +61,7 @@ fn bad_requests(one: &Operation, task: &str) -> Vec<(String, &'static str, Vec<u
         ("application/json", br#"{"needed":"text","elements":7,"taskIds":[]}"#.to_vec()),
         ("application/json", br#"{"a":1,"a":2}"#.to_vec()),
         ("application/json", b"\"\xfc\"".to_vec()),
-        ("application/json", format!("\"{}\"", "x".repeat(16 << 10)).into_bytes()),
+        ("application/json", format!("\"{}\"", "x".repeat(2 << 20)).into_bytes()),
         ("text/plain", b"{}".to_vec()),
         ("application/json", "[".repeat(100).into_bytes()),
     ];

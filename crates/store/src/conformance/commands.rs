@@ -147,7 +147,7 @@ pub async fn commands_and_recovery_come_in_any_order(fixture: &mut impl Fixture)
         let id = tasks[next() % TASKS];
         match next() % 3 {
             0 => {
-                store.recover_first(id).await.expect("recovered");
+                store.recover_first(&[id]).await.expect("recovered");
                 assert_eq!(record(&*store, id).sub_tasks[0].attempt, 2, "it has recovered");
             }
             // The report of this process's attempt, which may not have begun.
@@ -160,7 +160,7 @@ pub async fn commands_and_recovery_come_in_any_order(fixture: &mut impl Fixture)
             _ => store.post(id, Command::Due).await,
         }
     }
-    store.recover_first(new).await.expect("recovered");
+    store.recover_first(&[new, tasks[0], tasks[1]]).await.expect("recovered");
     recovery.await.expect("it ends").expect("recovered");
     assert_eq!(store.recover().await.expect("recovered"), 0, "there is nothing left to recover");
     for id in &tasks {

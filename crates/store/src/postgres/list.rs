@@ -12,7 +12,7 @@ use super::writes::found_by;
 use crate::counters::WIDTHS;
 use crate::error::StoreError;
 use crate::known::Workflows;
-use crate::query::{OrderBy, TaskQuery};
+use crate::query::{NEWEST, OrderBy, TaskQuery};
 use crate::stored::Page;
 
 /// Answers a query inside a transaction that sees one moment.
@@ -179,17 +179,24 @@ async fn number(db: &impl GenericClient, sql: &Sql) -> Result<u64, StoreError> {
     Ok(column::<i64>(&row, 0)?.max(0) as u64)
 }
 
-/// Tasks by part of their id: one walk over all ids, whichever end is given.
+/// Tasks by part of their id: by its beginning, a range of the keys; by its end, the newest
+/// [`NEWEST`] tasks.
 pub(super) async fn ids_like(
     db: &impl GenericClient,
     digits: &str,
     limit: u32,
 ) -> Result<Vec<TaskId>, StoreError> {
-    let statement = "SELECT id FROM (SELECT id FROM hot UNION SELECT id FROM history) AS tasks
-         WHERE left(replace(id::text, '-', ''), $2) = $1 OR right(replace(id::text, '-', ''), $2) = $1
-         ORDER BY id LIMIT $3";
+    let statement = "WITH first AS (SELECT rpad($1, 32, '0')::uuid AS low, rpad($1, 32, 'f')::uuid AS high)
+         SELECT id FROM (
+           SELECT h.id FROM hot h, first WHERE h.id BETWEEN low AND high UNION
+           SELECT h.id FROM history h, first WHERE h.id BETWEEN low AND high UNION
+           SELECT id FROM (
+             (SELECT id FROM hot ORDER BY created_at DESC, id DESC LIMIT $4) UNION
+             (SELECT id FROM history ORDER BY created_at DESC, id DESC LIMIT $4)
+           ) AS newest WHERE right(replace(id::text, '-', ''), $2) = $1
+         ) AS tasks ORDER BY id LIMIT $3";
     let length = i32::try_from(digits.len()).unwrap_or(i32::MAX);
-    let rows = query(db, statement, &[&digits, &length, &i64::from(limit)]).await?;
+    let rows = query(db, statement, &[&digits, &length, &i64::from(limit), &i64::from(NEWEST)]).await?;
     rows.iter().map(|row| column(row, 0).map(TaskId)).collect()
 }
 

@@ -136,9 +136,10 @@ impl Store for Postgres {
         self.shared.turn.has_left()
     }
 
-    async fn recover_first(&self, id: TaskId) -> Result<(), StoreError> {
+    async fn recover_first(&self, tasks: &[TaskId]) -> Result<(), StoreError> {
         let (shared, jobs) = (self.known(), self.jobs.clone());
-        self.driven(async move { takeover::one(&shared, &jobs, id).await }).await
+        let tasks: Vec<uuid::Uuid> = tasks.iter().map(|id| id.0).collect();
+        self.driven(async move { takeover::these(&shared, &jobs, &tasks).await }).await
     }
 
     async fn due(&self, now: Timestamp, limit: u32) -> Result<Vec<TaskId>, StoreError> {
@@ -370,7 +371,7 @@ impl Store for Postgres {
         .await
     }
 
-    fn location(&self) -> Option<String> {
+    fn storage_id(&self) -> Option<String> {
         let statement = "SELECT system_identifier || '/' ||
                (SELECT oid FROM pg_database WHERE datname = current_database()) FROM pg_control_system()";
         let found = self.read(move |db, _| {

@@ -77,16 +77,20 @@ pub(super) async fn round(
     Ok(round)
 }
 
-/// Takes over what nodes that are no more looked after in one task. After Ok: done, and the effects are passed on.
-pub(super) async fn one(shared: &Shared, jobs: &mpsc::Sender<Job>, id: TaskId) -> Result<(), StoreError> {
+/// Takes over what dead nodes looked after in these tasks. After Ok: done, and the effects are passed on.
+pub(super) async fn these(
+    shared: &Shared,
+    jobs: &mpsc::Sender<Job>,
+    tasks: &[Uuid],
+) -> Result<(), StoreError> {
     let client = shared.pool.get().await.map_err(no_connection)?;
     nodes::end_dead(&client, shared.turn.number, &shared.turn.watch).await?;
-    let statement =
-        "SELECT t.node FROM turns t JOIN hot h ON h.id = $1 AND h.holders @> ARRAY[t.node] WHERE t.over";
-    for row in &query(&client, statement, &[&id.0]).await? {
-        let node: i16 = column(row, 0)?;
+    let statement = "SELECT t.node, array_agg(h.id) FROM turns t JOIN hot h ON h.holders @> ARRAY[t.node]
+         WHERE t.over AND h.id = ANY($1) GROUP BY t.node";
+    for row in &query(&client, statement, &[&tasks]).await? {
+        let (node, held): (i16, Vec<Uuid>) = (column(row, 0)?, column(row, 1)?);
         let command = Command::Recover { node: Some(NodeId(node.unsigned_abs())) };
-        for (_, done) in asked(jobs, &[id.0], command).await? {
+        for (_, done) in asked(jobs, &held, command).await? {
             match done {
                 Ok(()) | Err(StoreError::Refused(_) | StoreError::NotFound | StoreError::Corrupt(_)) => {}
                 Err(e) => return Err(e),

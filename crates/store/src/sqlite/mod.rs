@@ -241,6 +241,33 @@ fn resume(connection: &rusqlite::Connection) -> Result<(i64, VecDeque<i64>, Hash
     Ok((next, resting, active))
 }
 
+impl Sqlite {
+    /// Recovers these tasks, all of them in the writer's next batches. Returns the number of those that needed it.
+    async fn recovered(&self, tasks: impl Iterator<Item = TaskId>) -> Result<u64, StoreError> {
+        let mut answers = Vec::new();
+        for id in tasks {
+            let (answer, answered) = oneshot::channel();
+            let job = Job::Command(id, Command::Recover { node: None }, Some((answer, None)));
+            self.shared.queue.put(job, None).await.map_err(|_| writer::stopping())?;
+            answers.push((id, answered));
+        }
+        let mut recovered = 0;
+        for (id, answered) in answers {
+            match answered.await {
+                Ok(Ok(())) => recovered += 1,
+                // Ended meanwhile, or damaged: one bad row never stops the others.
+                Ok(Err(StoreError::Refused(_) | StoreError::NotFound)) => {}
+                Ok(Err(e @ StoreError::Corrupt(_))) => {
+                    tracing::error!(task.id = %id, error = %e, "a task cannot be read and is left as it is");
+                }
+                Ok(Err(e)) => return Err(e),
+                Err(_) => return Err(writer::stopping()),
+            }
+        }
+        Ok(recovered)
+    }
+}
+
 #[async_trait]
 impl Store for Sqlite {
     fn attach(&self, sink: Arc<dyn CommitSink>) {
@@ -281,25 +308,7 @@ impl Store for Sqlite {
             })?;
             let Some((newest, _)) = tasks.last() else { return Ok(recovered) };
             last = *newest;
-            let mut answers = Vec::with_capacity(tasks.len());
-            for id in tasks.into_iter().filter_map(|(_, id)| id) {
-                let (answer, answered) = oneshot::channel();
-                let job = Job::Command(id, Command::Recover { node: None }, Some((answer, None)));
-                self.shared.queue.put(job, None).await.map_err(|_| writer::stopping())?;
-                answers.push((id, answered));
-            }
-            for (id, answered) in answers {
-                match answered.await {
-                    Ok(Ok(())) => recovered += 1,
-                    // Ended meanwhile, or damaged: one bad row never stops the others.
-                    Ok(Err(StoreError::Refused(_) | StoreError::NotFound)) => {}
-                    Ok(Err(e @ StoreError::Corrupt(_))) => {
-                        tracing::error!(task.id = %id, error = %e, "a task cannot be read and is left as it is");
-                    }
-                    Ok(Err(e)) => return Err(e),
-                    Err(_) => return Err(writer::stopping()),
-                }
-            }
+            recovered += self.recovered(tasks.into_iter().filter_map(|(_, id)| id)).await?;
         }
     }
 
@@ -307,11 +316,8 @@ impl Store for Sqlite {
         true
     }
 
-    async fn recover_first(&self, id: TaskId) -> Result<(), StoreError> {
-        match self.command(id, Command::Recover { node: None }, None).await {
-            Ok(()) | Err(StoreError::Refused(_) | StoreError::NotFound | StoreError::Corrupt(_)) => Ok(()),
-            Err(e) => Err(e),
-        }
+    async fn recover_first(&self, tasks: &[TaskId]) -> Result<(), StoreError> {
+        self.recovered(tasks.iter().copied()).await.map(drop)
     }
 
     async fn due(&self, now: Timestamp, limit: u32) -> Result<Vec<TaskId>, StoreError> {
@@ -465,8 +471,8 @@ impl Store for Sqlite {
         self.errand(Need::WayOut, None, move |writer, _| purge::aged(writer, before, from, limit)).await
     }
 
-    fn location(&self) -> Option<String> {
-        open::location(&self.directory)
+    fn storage_id(&self) -> Option<String> {
+        open::storage_id(&self.directory)
     }
 
     fn setting(&self, name: &str) -> Result<Option<Value>, StoreError> {

@@ -41,7 +41,7 @@ pub(super) fn log(directory: &Path) -> PathBuf {
 
 /// A name of the database's file that a copy does not have: its inode and the time of its creation. Neither a restart
 /// of the machine nor a volume that is mounted elsewhere changes them.
-pub(super) fn location(directory: &Path) -> Option<String> {
+pub(super) fn storage_id(directory: &Path) -> Option<String> {
     let about = std::fs::metadata(database(directory)).ok()?;
     let created = about.created().ok().and_then(|at| at.duration_since(std::time::UNIX_EPOCH).ok());
     Some(format!("{}/{}", about.ino(), created.map_or(0, |since| since.as_nanos())))

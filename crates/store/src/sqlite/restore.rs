@@ -67,7 +67,7 @@ pub fn restore(
     copy.execute_batch("PRAGMA journal_mode = DELETE; PRAGMA synchronous = FULL").map_err(|e| failed(&e))?;
     copy.execute(
         "INSERT INTO settings (name, doc) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET doc = excluded.doc",
-        [crate::transfer::LOCATION, "\"restored\""],
+        [crate::transfer::STORAGE_ID, "\"restored\""],
     )
     .map_err(|e| failed(&e))?;
     copy.close().map_err(|(_, e)| failed(&e))?;

@@ -29,11 +29,11 @@ pub(crate) const FILLED: &str = "transfer.filled";
 /// The setting of a store whose content moves elsewhere, or did.
 const MOVED: &str = "transfer.moved";
 /// The settings that belong to one store, not to the tasks.
-pub(crate) const OWN_SETTINGS: [&str; 6] = [FILLING, FILLED, MOVED, "seq.floor", LOCATION, KEYS];
-/// Setting that says where the data is ([`crate::Store::location`]).
-pub(crate) const LOCATION: &str = "location";
-/// Setting with the names of the keys that seal the secrets.
-pub(crate) const KEYS: &str = "keys";
+pub(crate) const OWN_SETTINGS: [&str; 6] = [FILLING, FILLED, MOVED, "seq.floor", STORAGE_ID, KEYS];
+/// Setting with the identity of the storage that the data was served from last ([`crate::Store::storage_id`]).
+pub const STORAGE_ID: &str = "storageId";
+/// Setting with the names of the key rings that seal the secrets, as a list.
+pub const KEYS: &str = "keys";
 
 /// Where a store is.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -13,7 +13,7 @@ use rusqlite::Connection;
 use super::{lenient, rows};
 use crate::error::StoreError;
 use crate::known::Workflows;
-use crate::query::TaskQuery;
+use crate::query::{NEWEST, TaskQuery};
 use crate::stored::Page;
 
 /// Answers a query inside a read transaction.
@@ -37,16 +37,24 @@ pub(super) fn list(
     Ok(Page { tasks, total })
 }
 
-/// Tasks by part of their id: one walk along the table of ids, whichever end is given.
+/// Tasks by part of their id: by its beginning, a range of the table of ids; by its end, the hot tasks
+/// and the newest [`NEWEST`] of history.
 pub(super) fn ids_like(connection: &Connection, digits: &str, limit: u32) -> Result<Vec<TaskId>, StoreError> {
     let mut statement = connection
         .prepare_cached(
-            "SELECT id FROM ids WHERE substr(hex(id), 1, ?2) = ?1 OR substr(hex(id), -?2) = ?1 ORDER BY id LIMIT ?3",
+            "SELECT id FROM ids WHERE id BETWEEN unhex(substr(?1 || ?4, 1, 32)) AND unhex(substr(?1 || ?5, 1, 32))
+             UNION
+             SELECT id FROM (SELECT id FROM hot UNION ALL
+               SELECT id FROM (SELECT id FROM history ORDER BY created_at DESC, id DESC LIMIT ?6)) WHERE substr(hex(id), -?2) = ?1
+             ORDER BY id LIMIT ?3",
         )
         .map_err(rows::sql)?;
     let upper = digits.to_ascii_uppercase();
     let found = statement
-        .query_map(rusqlite::params![upper, digits.len() as i64, limit], |row| lenient::id(row, 0))
+        .query_map(
+            rusqlite::params![upper, digits.len() as i64, limit, "0".repeat(32), "F".repeat(32), NEWEST],
+            |row| lenient::id(row, 0),
+        )
         .and_then(Iterator::collect::<Result<Vec<Option<TaskId>>, _>>)
         .map_err(rows::sql)?;
     Ok(found.into_iter().flatten().collect())
