@@ -179,6 +179,7 @@ impl Connections {
             let service = service_fn(move |request: Request<Incoming>| {
                 phase.busy();
                 first.cancel();
+                let request = request.map(|body| phase.track(body));
                 let (answer, phase) =
                     (answer(router.clone(), proxies.clone(), peer, secure, request), phase.clone());
                 async move {

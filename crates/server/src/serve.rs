@@ -12,7 +12,6 @@ use futures_util::FutureExt;
 use http::header::{self, HeaderValue};
 use http::uri::Authority;
 use http::{Request, Uri, Version};
-use hyper::body::Incoming;
 use tokio::time::Instant;
 use tower::ServiceExt;
 use tracing::Level;
@@ -21,6 +20,7 @@ use crate::access::Peer;
 use crate::error::{ApiError, Reference};
 use crate::origin;
 use crate::proxies::Proxies;
+use crate::stream::TrackedBody;
 
 /// Browsers come back over TLS only, for a year.
 const HSTS: HeaderValue = HeaderValue::from_static("max-age=31536000");
@@ -31,7 +31,7 @@ pub(crate) async fn answer(
     proxies: Arc<Proxies>,
     peer: SocketAddr,
     secure: bool,
-    request: Request<Incoming>,
+    request: Request<TrackedBody>,
 ) -> Result<Response, Infallible> {
     let came_secure = secure || proxies.was_secure(peer.ip(), request.headers());
     let mut response = logged(router, peer, came_secure, request).await;
@@ -41,7 +41,7 @@ pub(crate) async fn answer(
     Ok(response)
 }
 
-async fn logged(router: Router, peer: SocketAddr, secure: bool, request: Request<Incoming>) -> Response {
+async fn logged(router: Router, peer: SocketAddr, secure: bool, request: Request<TrackedBody>) -> Response {
     if !tracing::enabled!(Level::DEBUG) {
         return routed(router, peer, secure, request).await;
     }
@@ -60,7 +60,7 @@ async fn logged(router: Router, peer: SocketAddr, secure: bool, request: Request
     response
 }
 
-async fn routed(router: Router, peer: SocketAddr, secure: bool, request: Request<Incoming>) -> Response {
+async fn routed(router: Router, peer: SocketAddr, secure: bool, request: Request<TrackedBody>) -> Response {
     if let Err(e) = host(&request) {
         return e.into_response();
     }

@@ -7,10 +7,12 @@ use std::io;
 use std::mem::MaybeUninit;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use bytes::Bytes;
+use hyper::body::{Body, Frame, Incoming, SizeHint};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep_until};
 
@@ -25,12 +27,18 @@ const ANSWERED: u8 = 3;
 
 /// Where a connection stands: its stream and its service tell each other.
 #[derive(Clone)]
-pub(crate) struct Phase(Arc<AtomicU8>);
+pub(crate) struct Phase(Arc<State>);
+
+struct State {
+    phase: AtomicU8,
+    /// The body of the latest request was not read to its end.
+    unread: AtomicBool,
+}
 
 impl Phase {
     /// Of a connection that nothing came on yet.
     pub(crate) fn new() -> Phase {
-        Phase(Arc::new(AtomicU8::new(HEAD)))
+        Phase(Arc::new(State { phase: AtomicU8::new(HEAD), unread: AtomicBool::new(false) }))
     }
 
     /// True while no request is answered.
@@ -40,21 +48,61 @@ impl Phase {
 
     /// The headers are complete.
     pub(crate) fn busy(&self) {
-        self.0.store(BUSY, Ordering::Relaxed);
+        self.set(BUSY);
+    }
+
+    /// Wraps the body of a request, to know whether all of it was read.
+    pub(crate) fn track(&self, body: Incoming) -> TrackedBody {
+        self.0.unread.store(!body.is_end_stream(), Ordering::Relaxed);
+        TrackedBody { body, phase: self.clone() }
+    }
+
+    fn is_unread(&self) -> bool {
+        self.0.unread.load(Ordering::Relaxed)
     }
 
     /// What comes next on the wire is the answer.
     pub(crate) fn answered(&self) {
-        self.0.store(ANSWERED, Ordering::Relaxed);
+        self.set(ANSWERED);
     }
 
     fn get(&self) -> u8 {
         // Stream and service run in one task, one after the other; others only look whether it is idle.
-        self.0.load(Ordering::Relaxed)
+        self.0.phase.load(Ordering::Relaxed)
     }
 
     fn set(&self, phase: u8) {
-        self.0.store(phase, Ordering::Relaxed);
+        self.0.phase.store(phase, Ordering::Relaxed);
+    }
+}
+
+/// The body of a request, which tells its connection when all of it was read.
+pub(crate) struct TrackedBody {
+    body: Incoming,
+    phase: Phase,
+}
+
+impl Body for TrackedBody {
+    type Data = Bytes;
+    type Error = hyper::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        let frame = Pin::new(&mut self.body).poll_frame(cx);
+        if matches!(frame, Poll::Ready(None)) || self.body.is_end_stream() {
+            self.phase.0.unread.store(false, Ordering::Relaxed);
+        }
+        frame
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
     }
 }
 
@@ -215,7 +263,7 @@ impl<S: AsyncWrite + Unpin> Timed<S> {
 }
 
 impl<S: AsyncRead + Unpin> Timed<S> {
-    /// Reads what a client still sends after the end. A silent one is not waited for.
+    /// Reads what a client still sends of a body that was not read.
     fn poll_linger(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let mut space = [MaybeUninit::uninit(); 8192];
         while self.lingering.bytes < LINGER_BYTES {
@@ -225,7 +273,6 @@ impl<S: AsyncRead + Unpin> Timed<S> {
                     self.lingering.bytes += buffer.filled().len();
                 }
                 Poll::Ready(_) => break,
-                Poll::Pending if self.lingering.bytes == 0 => break,
                 Poll::Pending => return self.lingering.alarm.poll(cx, LINGER),
             }
         }
@@ -269,7 +316,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Timed<S> {
             ready!(self.taken(outcome, cx).map(Result::flatten))?;
             self.lingering.closed = true;
         }
-        self.poll_linger(cx).map(Ok)
+        if self.phase.is_unread() { self.poll_linger(cx).map(Ok) } else { Poll::Ready(Ok(())) }
     }
 }
 
@@ -306,6 +353,8 @@ impl Alarm {
 
 #[cfg(test)]
 mod tests {
+    use bytes::Bytes;
+    use hyper::body::{Body, Frame, Incoming, SizeHint};
     use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
     use tokio::time::timeout;
 

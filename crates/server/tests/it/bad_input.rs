@@ -125,17 +125,59 @@ async fn endless_body_is_cut_off() {
     stream.write_all(head.as_bytes()).await.unwrap();
     let chunk = format!("10000\r\n{}\r\n", "x".repeat(0x10000));
     for _ in 0..64 {
-        if stream.write_all(chunk.as_bytes()).await.is_err() {
-            break;
-        }
+        stream.write_all(chunk.as_bytes()).await.unwrap();
     }
     let mut answer = Vec::new();
-    let _ = stream.read_to_end(&mut answer).await;
+    stream.shutdown().await.unwrap();
+    stream.read_to_end(&mut answer).await.unwrap();
     assert!(
         String::from_utf8_lossy(&answer).starts_with("HTTP/1.1 413"),
         "{}",
         String::from_utf8_lossy(&answer)
     );
+}
+
+/// A client that sends all of its body before it reads gets its answer, although the server refused the request before
+/// it had read the body: by its path, credential, length, type or method.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn bodies_that_are_refused_unread_do_not_reset_the_connection() {
+    let server = Running::start().await;
+    let key = format!("authorization: Bearer {}\r\n", server.key);
+    let (json, text) = ("content-type: application/json\r\n", "content-type: text/plain\r\n");
+    for size in [64 << 10, 2 << 20, 12 << 20] {
+        for (call, credential, kind) in [
+            ("POST /v1/tasks", key.as_str(), json),
+            ("POST /v1/tasks", key.as_str(), text),
+            ("POST /v1/tasks", "", json),
+            ("POST /v1/tokens", "", json),
+            ("PUT /v1/nothing", key.as_str(), json),
+            ("PUT /v1/nothing", "", json),
+            ("PUT /v1/tasks", key.as_str(), json),
+            ("PATCH /v1/tasks/no-id", key.as_str(), json),
+        ] {
+            for chunked in [false, true] {
+                let length = if chunked {
+                    "transfer-encoding: chunked".to_owned()
+                } else {
+                    format!("content-length: {size}")
+                };
+                let head = format!("{call} HTTP/1.1\r\nhost: x\r\n{credential}{kind}{length}\r\n\r\n");
+                let mut stream = tokio::net::TcpStream::connect(server.address).await.unwrap();
+                stream.write_all(head.as_bytes()).await.unwrap();
+                let part = "[".repeat(64 << 10);
+                for _ in 0..size / part.len() {
+                    let part = if chunked { format!("{:x}\r\n{part}\r\n", part.len()) } else { part.clone() };
+                    stream.write_all(part.as_bytes()).await.unwrap_or_else(|e| panic!("{call}, {size}: {e}"));
+                }
+                if chunked {
+                    stream.write_all(b"0\r\n\r\n").await.unwrap();
+                }
+                let mut start = [0; 10];
+                stream.read_exact(&mut start).await.unwrap_or_else(|e| panic!("{call}, {size}: {e}"));
+                assert_eq!(&start, b"HTTP/1.1 4", "{call}, {size}");
+            }
+        }
+    }
 }
 
 /// What no handler ever sees is answered in the same words.
