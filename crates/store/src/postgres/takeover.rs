@@ -1,4 +1,5 @@
-//! Taking over from nodes that are no more. All that live share the work, by shards; any of them does what another one left.
+//! Taking over from nodes that are no more. All that live share the work, by shards; any of them does what
+//! another one left.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -77,7 +78,8 @@ pub(super) async fn round(
     Ok(round)
 }
 
-/// Takes over what nodes that are no more looked after in one task. After Ok: done, and the effects are passed on.
+/// Takes over what nodes that are no more looked after in one task. After Ok: done, and the effects are
+/// passed on.
 pub(super) async fn one(shared: &Shared, jobs: &mpsc::Sender<Job>, id: TaskId) -> Result<(), StoreError> {
     let client = shared.pool.get().await.map_err(no_connection)?;
     nodes::end_dead(&client, shared.turn.number, &shared.turn.watch).await?;
