@@ -1,5 +1,5 @@
-//! Our own access tokens: made and checked here. Signed with HMAC-SHA-256 by a key of the ring that the header names;
-//! the claims have the names that clients of the wire contract look for.
+//! Our own access tokens: made and checked here. Signed with HMAC-SHA-256 by a key of the ring that the
+//! header names; the claims have the names that clients of the wire contract look for.
 
 use std::borrow::Cow;
 

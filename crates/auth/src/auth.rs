@@ -45,8 +45,9 @@ pub struct Auth {
 }
 
 impl Auth {
-    /// Reads the accounts. If there are none, makes the first administrator, `admin`; if it was given no password, one is
-    /// made and told to `announce` before it counts, so that no crash can leave a password that nobody knows.
+    /// Reads the accounts. If there are none, makes the first administrator, `admin`; if it was given no
+    /// password, one is made and told to `announce` before it counts, so that no crash can leave a password
+    /// that nobody knows.
     pub async fn start(
         accounts: Arc<dyn Accounts>,
         env: Env,
@@ -104,8 +105,9 @@ impl Auth {
         Ok(Arc::new(auth))
     }
 
-    /// Whose credential is it? One of ours is decided at once, by the account as it is now. [`Denied::NeedsFetch`] means
-    /// that the other issuer's keys must be fetched ([`Auth::fetch_keys`]) and the question asked once more.
+    /// Finds the principal that a credential belongs to. One of ours is decided at once, by the account as it
+    /// is now. [`Denied::NeedsFetch`] means that the other issuer's keys must be fetched
+    /// ([`Auth::fetch_keys`]) and the question asked once more.
     pub fn authenticate(&self, credential: &str) -> Result<Principal, Denied> {
         let known = self.directory.moment();
         match self.decide(credential) {
@@ -151,7 +153,8 @@ impl Auth {
         }
     }
 
-    /// Fetches the other issuer's keys, unless that was tried within the last 30 seconds; waits for whoever is at it.
+    /// Fetches the other issuer's keys, unless that was tried within the last 30 seconds; waits for a fetch
+    /// that is under way.
     pub async fn fetch_keys(&self) {
         if let Some(oidc) = &self.oidc {
             oidc.fetch().await;
@@ -204,7 +207,8 @@ impl Auth {
         let who = match account {
             Some(account) => account.principal.clone(),
             None => {
-                // What the token says of the role counts no more than what the configuration makes of the session.
+                // What the token says of the role counts no more than what the configuration makes of the
+                // session.
                 claims.role.parse::<Role>().map_err(|_| Reason::Claims)?;
                 let role = self.external_role(&lasting.basis).ok_or(Reason::Session)?;
                 self.unless_taken(Principal::new(claims.sub.as_ref(), role, Kind::External))?
@@ -213,7 +217,8 @@ impl Auth {
         Ok(Principal { session: Some(sid), ..who })
     }
 
-    /// An external who has the name of an account here, or one that looks like it, would be taken for it in every log and list.
+    /// An external who has the name of an account here, or one that looks like it, would be taken for it in
+    /// every log and list.
     pub(crate) fn unless_taken(&self, external: Principal) -> Result<Principal, Denied> {
         if is_reserved(&external.name) || self.directory.looking_like(&external.name).is_some() {
             return Err(Reason::NameTaken.into());

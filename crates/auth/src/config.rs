@@ -20,7 +20,8 @@ pub struct AuthConfig {
     pub refresh_life: Span,
     /// A signing key signs for so long.
     pub rotate_after: Span,
-    /// The password of the first administrator; made at random unless given. Without meaning once there are accounts.
+    /// The password of the first administrator; made at random unless given. Without meaning once there are
+    /// accounts.
     pub admin_password: Option<Zeroizing<String>>,
     /// Another issuer whose tokens are accepted.
     pub oidc: Option<OidcConfig>,
@@ -58,7 +59,8 @@ impl AuthConfig {
         Ok(())
     }
 
-    /// When signing keys come and go, for the key ring: a replaced one verifies until twice the life of what it signed.
+    /// When signing keys come and go, for the key ring: a replaced one verifies until twice the life of what
+    /// it signed.
     pub fn rotation(&self) -> Rotation {
         Rotation { after: self.rotate_after.0, keep: 2 * self.access_life.0 }
     }

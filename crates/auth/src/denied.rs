@@ -1,17 +1,18 @@
-//! Why somebody was not let in. These words are for the log; the answer tells no more than that a token is over.
+//! Reasons for which a caller is refused, as they are logged; the answer tells no more than that a token has
+//! expired.
 
 use thiserror::Error;
 
 /// Why a credential was not accepted.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 pub enum Denied {
-    /// The token was good and is over: a new one helps.
+    /// The token was valid and has expired: a new one helps.
     #[error("JWT expired")]
     Expired,
     /// The issuer's keys must be fetched before this can be decided: see `Auth::fetch_keys`.
     #[error("the issuer's keys are not at hand")]
     NeedsFetch,
-    /// The issuer vouches for somebody who has no role here.
+    /// The issuer vouches for a user who has no role here.
     #[error("the token gives no role that is known here")]
     NoRole,
     /// Another node may know more of the account, and that cannot be found out just now.
@@ -25,34 +26,34 @@ pub enum Denied {
 /// What is wrong with a credential.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 pub enum Reason {
-    /// More than 8 KiB.
+    /// The token is longer than 8 KiB.
     #[error("the token is too long")]
     TooLong,
-    /// It is not three parts of base64url.
+    /// The token is not three parts of base64url.
     #[error("the token is malformed")]
     Form,
-    /// Its header is no header, or has what is never accepted.
+    /// The header of the token cannot be read, or has a member that is never accepted.
     #[error("the token's header is not acceptable")]
     Header,
-    /// Its algorithm is not one of the key's issuer.
+    /// The algorithm of the token is not one of the key's issuer.
     #[error("the token's algorithm is not accepted")]
     Algorithm,
-    /// No such key, or one that counts no more, or another signature than that key's.
+    /// The key does not exist or is no longer valid, or the signature is not that key's.
     #[error("the token's signature is not that of a known key")]
     Signature,
     /// A claim is missing, is there twice, or has the wrong type.
     #[error("the token's claims are not as expected")]
     Claims,
-    /// It is a token for something else.
+    /// The token is of another type.
     #[error("the token is of another type")]
     Type,
-    /// Another issuer's.
+    /// The token is of another issuer.
     #[error("the token is of another issuer")]
     Issuer,
-    /// For somebody else.
+    /// The token is for another audience.
     #[error("the token is for another audience")]
     Audience,
-    /// It begins in the future.
+    /// The token is not valid yet.
     #[error("the token is not valid yet")]
     NotYet,
     /// There is no such account.
@@ -61,10 +62,10 @@ pub enum Reason {
     /// The account is disabled.
     #[error("the account is disabled")]
     Disabled,
-    /// It was given before the password was changed or the account disabled.
+    /// The token was given before the password was changed or the account disabled.
     #[error("the token was given before the account changed")]
     Epoch,
-    /// It was given for a session that was ended.
+    /// The session of the token was ended.
     #[error("the session of the token was ended")]
     Session,
     /// Another issuer's user has the name of an account here.

@@ -1,6 +1,6 @@
-//! Who is it, and may they. [`Auth`] is the one way in: it checks the credential of a request ([`Auth::authenticate`]),
-//! gives tokens ([`Auth::login`], [`Auth::refresh`]), and keeps accounts. What a principal may do is its [`Role`]'s
-//! matter; which role a call needs is the caller's.
+//! Authentication and authorization. [`Auth`] is the one way in: it checks the credential of a request
+//! ([`Auth::authenticate`]), gives tokens ([`Auth::login`], [`Auth::refresh`]), and keeps accounts. What a
+//! principal may do is its [`Role`]'s matter; which role a call needs is the caller's.
 #![forbid(unsafe_code)]
 
 mod access;

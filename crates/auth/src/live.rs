@@ -1,5 +1,6 @@
-//! Which sessions last, in memory: every request with an access token asks. What is ended here is refused from then on; what another node
-//! ended, once the look at the store is repeated.
+//! Cache of the sessions that last: every request with an access token looks here. A session that is ended on
+//! this node is refused from then on; one that another node ended is refused after the next look at the
+//! store.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -9,7 +10,7 @@ use longhaul_model::Env;
 use longhaul_store::{Accounts, RefreshToken, SessionId, StoreError};
 use parking_lot::RwLock;
 
-/// A look at the store counts for so long, in milliseconds.
+/// Time for which a look at the store counts, in milliseconds.
 const FRESH: u64 = 2000;
 /// Sessions remembered; beyond, all are forgotten and looked up again.
 const REMEMBERED: usize = 65_536;
@@ -18,7 +19,7 @@ const REMEMBERED: usize = 65_536;
 #[derive(Clone)]
 enum Known {
     Lasting(Arc<Lasting>),
-    /// It never comes back: identities are random.
+    /// A session that was ended. It never comes back: identities are random.
     Over,
 }
 
@@ -39,7 +40,8 @@ impl Live {
         Live { accounts, env, known: RwLock::default() }
     }
 
-    /// The refresh token of a session; `None` once the session was ended. It may be over by time: see `expires_at`.
+    /// The refresh token of a session; `None` once the session was ended. It may be over by time: see
+    /// `expires_at`.
     pub(crate) fn find(&self, id: SessionId) -> Result<Option<Arc<RefreshToken>>, StoreError> {
         let known = self.known.read().get(&id).cloned();
         match known {

@@ -1,5 +1,6 @@
-//! Login and sessions: a name and a password, an API key, or another issuer's ID token is exchanged for an access token,
-//! which lives for an hour, and a refresh token, which gives new ones for a day. The session lasts as long as that refresh token.
+//! Login and sessions: a name and a password, an API key, or another issuer's ID token is exchanged for an
+//! access token, which lives for an hour, and a refresh token, which gives new ones for a day. The session
+//! lasts as long as that refresh token.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -113,7 +114,8 @@ impl Auth {
         self.end(&token, note).await.map(drop)
     }
 
-    /// Is it the password of an enabled account? Whatever is wrong takes as long, costs as much and says as little.
+    /// Checks the password of an enabled account. Every failure takes as long, costs as much and says as
+    /// little.
     pub(crate) async fn check_password(
         &self,
         name: &str,
@@ -162,8 +164,8 @@ impl Auth {
         Ok(account)
     }
 
-    /// Hashes in today's way what was hashed in another; gives the hash that the account has then. Not worth failing a
-    /// login for.
+    /// Hashes in today's way what was hashed in another; gives the hash that the account has then. Not worth
+    /// failing a login for.
     async fn rehash(&self, account: &Account, password: Zeroizing<String>, hash: String) -> String {
         if password::is_current(&hash) {
             return hash;
@@ -212,7 +214,8 @@ impl Auth {
         self.give(&account.principal, Basis::Account { epoch }, means, life, from).await
     }
 
-    /// Sessions of the same name that rest on more than the token gives are ended, also where it gives nothing.
+    /// Sessions of the same name that rest on more than the token gives are ended, also where it gives
+    /// nothing.
     async fn open_external(&self, token: &str, from: IpAddr) -> Result<TokenPair, LoginError> {
         let vouched = match self.vouched(token).await {
             Ok(vouched) => vouched,

@@ -1,5 +1,5 @@
-//! What goes to the audit log: each login, each that failed, and each change of an account. Those that the throttle
-//! refuses are noted once a minute for each name, as nobody must be able to fill the log.
+//! What goes to the audit log: each login, each that failed, and each change of an account. Those that the
+//! throttle refuses are noted once a minute for each name, as nobody must be able to fill the log.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -60,8 +60,8 @@ impl Refusals {
 }
 
 impl Refusals {
-    /// Number of calls that this one is noted with, which are those left out since the last note; `None` if it is left
-    /// out itself.
+    /// Number of calls that this one is noted with, which are those left out since the last note; `None` if
+    /// it is left out itself.
     fn forbidden(&self, call: Call, now: Timestamp) -> Option<u64> {
         let mut all = self.forbidden.lock();
         if let Some(known) = all.get_mut(&call)
@@ -104,8 +104,8 @@ pub(crate) fn logout(name: &str, from: Option<IpAddr>) -> Audit {
 }
 
 impl Auth {
-    /// Notes that somebody asked for what their role does not allow: once in ten minutes for each account and call, with the
-    /// number of those left out, so that nobody can fill the log.
+    /// Notes that somebody asked for what their role does not allow: once in ten minutes for each account and
+    /// call, with the number of those left out, so that nobody can fill the log.
     pub async fn note_forbidden(&self, who: &Principal, from: IpAddr, action: &'static str, needed: &str) {
         let Some(more) = self.refusals.forbidden((who.name.clone(), action), self.env.now()) else { return };
         let more = if more > 0 { format!("; {more} more since the last note") } else { String::new() };

@@ -8,27 +8,27 @@ use crate::oidc::Vouched;
 use crate::principal::{Kind, Principal};
 use crate::role::Role;
 
-/// Sessions read at once when those of one name are looked through.
+/// Number of sessions that are read at once when those of one name are looked through.
 const SLICE: u32 = 100;
 
 /// A session, without what would give access.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SessionView {
-    /// Its public identity.
+    /// Public identity of the session.
     pub id: SessionId,
-    /// Whose it is.
+    /// Name of the account or external user that the session belongs to.
     pub user: String,
-    /// What its owner is.
+    /// Kind of the owner.
     pub kind: Kind,
-    /// What its owner may do now; nothing any more where it is missing.
+    /// Role that the owner has now; `None` if the owner has none any more.
     pub role: Option<Role>,
     /// The code of the kind of credential that was shown.
     pub means: Option<String>,
     /// The address where the login came from.
     pub from: Option<String>,
-    /// When it began.
+    /// Time at which the session began.
     pub created_at: Timestamp,
-    /// When it ends by itself.
+    /// Time at which the session expires.
     pub expires_at: Timestamp,
 }
 
@@ -46,8 +46,8 @@ impl Auth {
         Ok((page.sessions.into_iter().map(|token| self.shown(token)).collect(), page.total))
     }
 
-    /// Ends a session for somebody who may: their own, or anybody's for an administrator. False if there is none that they may know of.
-    /// After Ok: durable, and its access tokens are refused here at once.
+    /// Ends a session for its owner or an administrator. Returns false if there is no such session that the
+    /// caller may know of. After Ok: durable, and its access tokens are refused here at once.
     pub async fn end_session(&self, who: &Principal, id: SessionId, note: Audit) -> Result<bool, StoreError> {
         let found = self.accounts.session(id)?.filter(|token| token.expires_at > self.env.now());
         let Some(token) = found.filter(|token| who.role == Role::Admin || is_of(token, who)) else {
@@ -65,8 +65,8 @@ impl Auth {
         Ok(ended)
     }
 
-    /// Ends the sessions of somebody external that rest on more than their issuer gives them now. A word of the issuer that is older than
-    /// a session says nothing about it.
+    /// Ends the sessions of an external user that rest on more than the issuer grants now. A token that was
+    /// issued before a session began says nothing about it.
     pub(crate) async fn end_outranked(
         &self,
         now: &Vouched,
@@ -95,8 +95,8 @@ impl Auth {
         }
     }
 
-    /// The role that an external session stands for by today's configuration: none if another issuer is configured, or if the
-    /// issuer's roles mean nothing here any more.
+    /// Returns the role that an external session stands for by today's configuration: none if another issuer
+    /// is configured, or if the issuer's roles no longer mean anything here.
     pub(crate) fn external_role(&self, basis: &Basis) -> Option<Role> {
         let Basis::External { issuer: Some(issuer), granted, .. } = basis else { return None };
         self.oidc.as_ref()?.role_of(issuer, granted)
@@ -116,7 +116,7 @@ impl Auth {
     }
 }
 
-/// Whether a session is that of a principal: an account, or exactly that external name.
+/// Returns true if a session belongs to a principal: an account, or exactly that external name.
 fn is_of(token: &RefreshToken, who: &Principal) -> bool {
     let external = matches!(token.basis, Basis::External { .. });
     token.user == *who.name && external == (who.kind == Kind::External)

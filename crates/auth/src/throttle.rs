@@ -1,8 +1,8 @@
-//! Brute force is slow: a bucket of failures for each name and each network. Five failures at once are free; then one
-//! more every 12 seconds, the wait doubling with each further failure up to 15 minutes. Nobody is locked out for good,
-//! and the table is bounded. Whoever came in from a network within a day has a bucket of his own there, so that failures
-//! from elsewhere do not keep him out. Attempts at work count as if they failed, so that a hundred at once are no way around; who
-//! would come in if they succeed waits for them.
+//! Brute force is slow: a bucket of failures for each name and each network. Five failures at once are free;
+//! then one more every 12 seconds, the wait doubling with each further failure up to 15 minutes. Nobody is
+//! locked out for good, and the table is bounded. Whoever came in from a network within a day has a bucket of
+//! his own there, so that failures from elsewhere do not keep him out. Attempts at work count as if they
+//! failed, so that a hundred at once are no way around; who would come in if they succeed waits for them.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
@@ -23,12 +23,12 @@ struct Rule {
 
 /// For tries that cost a hash.
 const TRIES: Rule = Rule { burst: 5, first: 12_000, last: 900_000 };
-/// For guesses at what the memory of right passwords may hold: those cost nothing, so that there are many in good faith,
-/// but an end to them there must be.
+/// For guesses at what the memory of right passwords may hold: those cost nothing, so that there are many in
+/// good faith, but an end to them there must be.
 const GUESSES: Rule = Rule { burst: 100, first: 36_000, last: 36_000 };
 /// Buckets, at the most.
 const MOST: usize = 20_000;
-/// For so long a name is at home in a network where it came in.
+/// Time for which a name counts as known in a network where it logged in.
 const AT_HOME: i64 = 24 * 3_600_000;
 /// Homes, at the most.
 const MOST_HOMES: usize = 10_000;
@@ -108,7 +108,7 @@ impl Bucket {
 pub(crate) struct Throttle {
     env: Env,
     buckets: Mutex<HashMap<Key, Bucket>>,
-    /// Where names came in, and until when they are at home there.
+    /// Networks where names logged in, and until when they count as known there.
     homes: Mutex<HashMap<Home, i64>>,
     /// An attempt ended.
     ended: Notify,
@@ -125,7 +125,8 @@ enum Room {
     None(i64),
 }
 
-/// An attempt at work. It failed unless it is said to have passed: who goes away in the middle does not get around.
+/// An attempt at work. It failed unless it is said to have passed: who goes away in the middle does not get
+/// around.
 pub(crate) struct Attempt<'a> {
     throttle: &'a Throttle,
     keys: Vec<Key>,
@@ -233,7 +234,7 @@ impl Throttle {
 }
 
 impl Attempt<'_> {
-    /// It was right: the name is at home there.
+    /// The password was right: the name counts as known there.
     pub(crate) fn passed(mut self) {
         self.passed = true;
         if let Some(home) = self.home.take() {
@@ -273,7 +274,8 @@ fn bucket<'a>(buckets: &'a mut HashMap<Key, Bucket>, key: &Key, now: i64) -> &'a
     buckets.entry(key.clone()).or_insert_with(|| Bucket::new(key.rule(), now))
 }
 
-/// What counts as one place: an address of IPv4, or the first half of one of IPv6, of which one host has billions.
+/// What counts as one place: an address of IPv4, or the first half of one of IPv6, of which one host has
+/// billions.
 pub fn network(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(v6) => {

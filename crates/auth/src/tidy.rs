@@ -47,8 +47,8 @@ impl Auth {
         }
     }
 
-    /// Rotates the signing keys if that is due, takes away what is over, stores when API keys were used, and fetches the
-    /// other issuer's keys anew. What fails is logged, and tried again the next time.
+    /// Rotates the signing keys if that is due, takes away what is over, stores when API keys were used, and
+    /// fetches the other issuer's keys anew. What fails is logged, and tried again the next time.
     pub async fn tidy(&self) {
         let now = self.env.now();
         self.tidy_keys().await;

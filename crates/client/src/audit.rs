@@ -1,4 +1,4 @@
-//! Who did what, and why tasks do not go on.
+//! The audit log, the history of a task, and the reasons for which a task does not proceed.
 
 use reqwest::Method;
 use serde::Deserialize;
@@ -8,11 +8,11 @@ use crate::body::ErrorBody;
 use crate::error::ClientError;
 use crate::http::{Call, Client};
 
-/// A line of the audit log.
+/// An entry of the audit log.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct AuditBody {
-    /// When.
+    /// Time of the call.
     pub timestamp: String,
     /// The account.
     pub user: String,
@@ -22,36 +22,36 @@ pub struct AuditBody {
     pub action: String,
     /// The task, workflow, queue or account that it changed.
     pub target: Option<String>,
-    /// More about it.
+    /// Details of the call.
     pub detail: Option<String>,
     /// `ACCEPTED` or `REFUSED`.
     pub outcome: String,
 }
 
-/// Lines of the audit log that are asked for.
+/// A filter on the entries of the audit log.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct AuditFilter {
-    /// Only of this account.
+    /// Name of the account that made the call.
     pub user: Option<String>,
-    /// Only of this call.
+    /// Name of the call.
     pub action: Option<String>,
-    /// Only about this.
+    /// The task, workflow, queue or account that was changed.
     pub target: Option<String>,
-    /// Only since this instant, in RFC 3339.
+    /// Time of the earliest entry, in RFC 3339.
     pub since: Option<String>,
-    /// Only `ACCEPTED` or `REFUSED` ones.
+    /// `ACCEPTED` or `REFUSED`.
     pub outcome: Option<String>,
-    /// From 1.
+    /// Number of the page, from 1.
     pub page: Option<u32>,
-    /// Up to 100.
+    /// Number of entries on a page, up to 100.
     pub page_size: Option<u32>,
 }
 
-/// Something that was done to a task.
+/// An entry of the history of a task.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct HistoryBody {
-    /// When.
+    /// Time of the call.
     pub timestamp: String,
     /// The account.
     pub user: String,
@@ -59,7 +59,7 @@ pub struct HistoryBody {
     pub action: String,
     /// The decision that the call led to.
     pub decision: Option<String>,
-    /// The sub-task that it was about.
+    /// The sub-task that the decision was about.
     pub sub_task: Option<String>,
     /// The number of sub-tasks that were decided at once.
     pub sub_task_count: Option<u64>,
@@ -67,7 +67,7 @@ pub struct HistoryBody {
     pub reason: Option<String>,
 }
 
-/// Why a task does not go on.
+/// Explanation for a task that does not proceed.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct WhyBody {
@@ -77,24 +77,24 @@ pub struct WhyBody {
     pub reasons: Vec<ReasonBody>,
 }
 
-/// A reason for which a task does not go on.
+/// A reason for which a task does not proceed.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct ReasonBody {
-    /// Its kind, such as `LOCK` or `WORKER`.
+    /// Kind of the reason, such as `LOCK` or `WORKER`.
     #[serde(rename = "type")]
     pub kind: String,
     /// The reason in one sentence.
     pub message: String,
-    /// What to do about it.
+    /// Advice on how to remove the reason.
     pub remediation_message: Option<String>,
-    /// The tasks that are before this one, with what they have or wait for.
+    /// The tasks that are ahead of this one, with the locks that they hold or wait for.
     pub locks: Vec<ObstacleBody>,
     /// The last error.
     pub error: Option<ErrorBody>,
 }
 
-/// A task that is before another on a lock or place.
+/// A task that is ahead of another one for a lock or place.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct ObstacleBody {
@@ -102,9 +102,9 @@ pub struct ObstacleBody {
     pub resource_type: Option<String>,
     /// The id of the resource.
     pub resource_id: Option<String>,
-    /// Of a place: the workflow.
+    /// The workflow, if this is a place of a concurrency key.
     pub workflow: Option<String>,
-    /// Of a place: the key.
+    /// The concurrency key, if this is a place.
     pub key: Option<String>,
     /// The id of the task.
     pub task_id: String,

@@ -1,4 +1,5 @@
-//! A lenient view of what servers say: members that are missing or null are empty, unknown ones are passed over.
+//! A lenient view of the bodies that servers answer with: members that are missing or null are empty, unknown
+//! ones are ignored.
 
 use std::collections::BTreeMap;
 
@@ -104,13 +105,14 @@ pub struct SubTaskBody {
     pub attempt: Option<u64>,
     /// How much of it is done, 0 to 100.
     pub progress: Option<f64>,
-    /// When its latest attempt ended, where that is known apart from its own end; no server sends it.
+    /// Time at which the latest attempt ended, where that is known apart from the end of the sub-task; no
+    /// server sends it.
     #[serde(skip)]
     pub worked_until: Option<String>,
 }
 
 impl SubTaskBody {
-    /// Where it stands.
+    /// Returns the phase that the status stands for.
     pub fn phase(&self) -> Phase {
         Phase::of(&self.status)
     }
@@ -166,13 +168,13 @@ pub struct WaitingForBody {
     pub kind: String,
     /// The sub-task that waits.
     pub sub_task: Option<String>,
-    /// Until when.
+    /// Time until which it waits.
     pub until: Option<String>,
     /// The queue whose workers it waits for.
     pub queue: Option<String>,
     /// How many workers asked that queue lately.
     pub workers: Option<u64>,
-    /// Who stands in its way.
+    /// Locks of the tasks that are ahead of it.
     pub locks: Vec<crate::LockBody>,
 }
 
@@ -180,27 +182,27 @@ pub struct WaitingForBody {
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct ErrorBody {
-    /// Stable and machine readable.
+    /// Code of the error, stable and machine readable.
     #[serde(deserialize_with = "or_default")]
     pub error_code: String,
-    /// What it is about, such as the id of a task.
+    /// Values that the message refers to, such as the ID of a task.
     #[serde(deserialize_with = "or_default")]
     pub arguments: Vec<String>,
     /// Facts by name.
     #[serde(deserialize_with = "or_default")]
     pub context: Map<String, Value>,
-    /// For people.
+    /// Message for people.
     #[serde(deserialize_with = "or_default")]
     pub message: String,
-    /// What to do.
+    /// Advice on what to do.
     pub remediation_message: Option<String>,
-    /// Why, nearest first.
+    /// Causes of the error, nearest first.
     #[serde(deserialize_with = "or_default")]
     pub causes: Vec<CauseBody>,
-    /// The errors this one is made of.
+    /// The errors that this one consists of.
     #[serde(deserialize_with = "or_default")]
     pub nested_errors: Vec<ErrorBody>,
-    /// What the server's log has too.
+    /// Token by which the server's log can be searched.
     pub reference_token: Option<String>,
 }
 
@@ -304,7 +306,7 @@ impl Phase {
         }
     }
 
-    /// Whether nothing more happens by itself.
+    /// Returns true if nothing more happens without a decision.
     pub fn has_ended(self) -> bool {
         match self {
             Phase::Pending | Phase::InProgress | Phase::Unknown => false,
@@ -317,7 +319,7 @@ impl Phase {
         }
     }
 
-    /// Whether it ended otherwise than its starter wished.
+    /// Returns true if it ended otherwise than its starter wished.
     pub fn is_failure(self) -> bool {
         matches!(self, Phase::Failed | Phase::Cancelled)
     }

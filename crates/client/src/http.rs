@@ -83,8 +83,8 @@ impl<'a> Call<'a> {
 }
 
 impl Call<'_> {
-    /// Refuses ids and names that would make the request one about something else: a URL leaves `.` and `..` out, and an
-    /// empty one makes a list of a task.
+    /// Refuses ids and names that would make the request one about something else: a URL leaves `.` and `..`
+    /// out, and an empty one makes a list of a task.
     fn check_segments(&self) -> Result<(), ClientError> {
         let wrong = |segment: &&&str| segment.trim().is_empty() || matches!(**segment, "." | "..");
         let Some(segment) = self.segments.iter().find(wrong) else { return Ok(()) };
@@ -97,7 +97,8 @@ impl Call<'_> {
 }
 
 impl Client {
-    /// A client of the server at an address such as `http://127.0.0.1:8080`, without credentials. Nothing is sent yet.
+    /// A client of the server at an address such as `http://127.0.0.1:8080`, without credentials. Nothing is
+    /// sent yet.
     pub fn new(server: &str) -> Result<Self, ClientError> {
         Client::builder(server).build()
     }
@@ -116,8 +117,8 @@ impl Client {
         ClientError::Protocol { server: self.server().to_owned(), reason: reason.into() }
     }
 
-    /// Sends a request; an answer of an error status is an error. Where a session's access token is over, it is renewed
-    /// and the request sent once more: a refused one did nothing.
+    /// Sends a request; an answer of an error status is an error. Where a session's access token is over, it
+    /// is renewed and the request sent once more: a refused one did nothing.
     pub(crate) async fn send(&self, call: Call<'_>) -> Result<Answer, ClientError> {
         let header = self.authority.as_ref().map(Authority::header);
         let Some(Authority::Session(session)) = &self.authority else {

@@ -1,12 +1,13 @@
-//! Reading what a server said although part of it is damaged: a member of an unexpected type counts as missing, so that
-//! one unreadable task hides neither its own other members nor the rest of a page.
+//! Reading what a server said although part of it is damaged: a member of an unexpected type counts as
+//! missing, so that one unreadable task hides neither its own other members nor the rest of a page.
 
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 use serde_path_to_error::{Path, Segment};
 
-/// Reads an answer as one of the bodies of this crate. Members that cannot be read are left out; an element of a list
-/// that cannot be read is an empty one. The answer itself must be an object, or the error of reading it is returned.
+/// Reads an answer as one of the bodies of this crate. Members that cannot be read are left out; an element
+/// of a list that cannot be read is an empty one. The answer itself must be an object, or the error of
+/// reading it is returned.
 pub fn read<T: DeserializeOwned>(mut answer: Value) -> serde_json::Result<T> {
     loop {
         let (path, error) = match serde_path_to_error::deserialize::<_, T>(&answer) {
@@ -20,8 +21,8 @@ pub fn read<T: DeserializeOwned>(mut answer: Value) -> serde_json::Result<T> {
     }
 }
 
-/// Takes away what stands at a path, or spells it as text if it is a number or truth value. False if nothing stands
-/// there.
+/// Takes away what stands at a path, or spells it as text if it is a number or truth value. False if nothing
+/// stands there.
 fn mend(answer: &mut Value, path: &Path) -> bool {
     let segments: Vec<&Segment> = path.iter().collect();
     let Some((last, above)) = segments.split_last() else { return false };

@@ -11,23 +11,23 @@ use crate::http::{Call, Client};
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct SessionBody {
-    /// Its public identity.
+    /// Public identity of the session.
     pub id: String,
-    /// Whose it is.
+    /// Name of the account or external user that the session belongs to.
     pub user: String,
-    /// What its owner is.
+    /// Kind of the owner.
     pub kind: String,
-    /// What its owner may do.
+    /// Role of the owner.
     pub role: Option<String>,
     /// The kind of credential that it began with.
     pub login: Option<String>,
     /// The address where the login came from.
     pub from: Option<String>,
-    /// When it began.
+    /// Time at which the session began.
     pub creation_timestamp: String,
-    /// When it ends by itself.
+    /// Time at which the session expires.
     pub expiration_timestamp: String,
-    /// Whether this call was made with it.
+    /// True if this call was made with the session.
     pub current: bool,
 }
 

@@ -192,7 +192,8 @@ impl Client {
         Ok(Started { task: self.parsed(&answer.body)?, replayed })
     }
 
-    /// `PATCH /v1/tasks/{id}`: runs a failed task on from where it failed. Null from servers that answer nothing.
+    /// `PATCH /v1/tasks/{id}`: runs a failed task on from where it failed. Null from servers that answer
+    /// nothing.
     pub async fn retry_task(&self, id: &str) -> Result<Value, ClientError> {
         self.retry_task_because(id, None).await
     }

@@ -17,11 +17,11 @@ pub struct QueueBody {
     pub waiting: u64,
     /// Attempts that workers have.
     pub running: u64,
-    /// How long the oldest waits.
+    /// Wait of the oldest sub-task, in milliseconds.
     pub oldest_wait_ms: u64,
     /// Workers that asked it for work lately.
     pub workers: u64,
-    /// What an operator allows it.
+    /// Limits that an operator set.
     pub limits: QueueLimitsBody,
 }
 
@@ -29,11 +29,11 @@ pub struct QueueBody {
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct QueueLimitsBody {
-    /// How many attempts workers may have at once.
+    /// Maximum number of attempts that workers may have at once.
     pub max_running: Option<u32>,
-    /// How many attempts may start in a time, such as `100/1m`.
+    /// Maximum number of attempts that may start in a period, such as `100/1m`.
     pub rate: Option<String>,
-    /// Nothing is leased.
+    /// True if nothing is leased from the queue.
     pub paused: bool,
 }
 
@@ -67,7 +67,7 @@ pub struct WorkerBody {
 pub struct WorkBody {
     /// The task.
     pub task_id: String,
-    /// What the task is called.
+    /// Name of the task.
     pub task_name: Option<String>,
     /// The sub-task.
     pub sub_task: Option<String>,
@@ -81,23 +81,23 @@ pub struct LockBody {
     pub resource_type: Option<String>,
     /// Its id.
     pub resource_id: Option<String>,
-    /// Of a place: the workflow.
+    /// The workflow, if this is a place of a concurrency key.
     pub workflow: Option<String>,
-    /// Of a place: the key.
+    /// The concurrency key, if this is a place.
     pub key: Option<String>,
     /// `SHARED`, `EXCLUSIVE` or `SLOT`.
     pub mode: String,
     /// `HELD` or `WAITING`.
     pub state: String,
-    /// Since when.
+    /// Time since which the task holds it or waits for it.
     pub since: String,
-    /// Whose.
+    /// ID of the task.
     pub task_id: String,
-    /// What that task is called.
+    /// Name of the task.
     pub task_name: String,
-    /// Of a lock that is held: where that task stands.
+    /// Status of the task, if the lock is held.
     pub task_status: Option<String>,
-    /// The task failed, and keeps the lock until somebody decides.
+    /// True if the task failed and keeps the lock until an operator decides.
     pub awaits_decision: bool,
 }
 
@@ -207,7 +207,7 @@ impl Client {
         self.json(Call::new(Method::GET, &["v1", "clock"])).await
     }
 
-    /// `POST /v1/clock/confirm`, with the time that whoever confirms it knows of, in RFC 3339; answers null.
+    /// `POST /v1/clock/confirm`, with the current time as its caller knows it, in RFC 3339; answers null.
     pub async fn confirm_clock(&self, time: &str) -> Result<Value, ClientError> {
         let call = Call::new(Method::POST, &["v1", "clock", "confirm"]);
         self.json(call.json(&json!({ "clockTimestamp": time }))).await

@@ -1,4 +1,5 @@
-//! The file of keys: its form, who may read it, and how it is replaced so that a crash leaves the old one or the new.
+//! The file of keys: its form, who may read it, and how it is replaced so that a crash leaves the old one or
+//! the new.
 
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{ErrorKind, Read, Write};

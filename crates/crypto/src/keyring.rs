@@ -140,7 +140,8 @@ impl Keyring {
         Ok(ring)
     }
 
-    /// The same for a ring whose signing keys are those that several processes share ([`Keyring::adopt`]): rotates nothing.
+    /// The same for a ring whose signing keys are those that several processes share ([`Keyring::adopt`]):
+    /// rotates nothing.
     pub fn open_to_share(path: &Path, rotation: Rotation, now: i64) -> Result<Self, KeyringError> {
         Keyring::new(path, rotation, read_or_make(path, now)?)
     }
@@ -157,12 +158,14 @@ impl Keyring {
         })
     }
 
-    /// The name of the ring: the same for as long as what it sealed can be opened and what it fingerprinted compared.
+    /// The name of the ring: the same for as long as what it sealed can be opened and what it fingerprinted
+    /// compared.
     pub fn id(&self) -> String {
         self.file.lock().fingerprint.id.clone()
     }
 
-    /// The name of the ring whose key file has this content. Err: what is wrong with it, without anything secret.
+    /// The name of the ring whose key file has this content. Err: what is wrong with it, without anything
+    /// secret.
     pub fn id_of(content: &[u8]) -> Result<String, String> {
         let text = std::str::from_utf8(content).map_err(|e| e.to_string())?;
         KeyFile::parse(text).map(|file| file.fingerprint.id.clone())
@@ -195,10 +198,11 @@ impl Keyring {
         self.change(now, true).map(|_| ())
     }
 
-    /// Rotates if the key in use is old enough, and takes away keys that count no more; says whether it rotated.
-    /// Blocks for the disk.
+    /// Rotates if the key in use is old enough, and takes away keys that count no more; says whether it
+    /// rotated. Blocks for the disk.
     pub fn rotate_if_due(&self, now: i64) -> Result<bool, KeyringError> {
-        // In both directions: a key with a date in the future, of a clock that was wrong, must not sign for ever.
+        // In both directions: a key with a date in the future, of a clock that was wrong, must not sign for
+        // ever.
         let due = self.signer(now).created_at.abs_diff(now) >= self.rotation.after;
         self.change(now, due)
     }

@@ -1,6 +1,7 @@
-//! The only code of Longhaul that touches cryptography. It wraps one library (aws-lc) and one password hash (argon2id)
-//! in the few functions that the rest needs, and keeps the keys: [`Keyring`] is a file of signing keys, which sign
-//! access tokens and rotate, and of sealing keys, which encrypt secrets at rest ([`Sealer`]).
+//! The only code of Longhaul that touches cryptography. It wraps one library (aws-lc) and one password hash
+//! (argon2id) in the few functions that the rest needs, and keeps the keys: [`Keyring`] is a file of signing
+//! keys, which sign access tokens and rotate, and of sealing keys, which encrypt secrets at rest
+//! ([`Sealer`]).
 #![forbid(unsafe_code)]
 
 pub mod base64url;

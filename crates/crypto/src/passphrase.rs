@@ -1,7 +1,7 @@
 //! A text that a passphrase opens: for copies of keys that leave the machine.
 //!
-//! argon2id (RFC 9106, its second recommended choice: 64 MiB, 3 passes) makes a key of the passphrase, AES-256-GCM
-//! seals with it.
+//! argon2id (RFC 9106, its second recommended choice: 64 MiB, 3 passes) makes a key of the passphrase,
+//! AES-256-GCM seals with it.
 
 use argon2::{Algorithm, Argon2, Params, Version};
 use aws_lc_rs::aead::{AES_256_GCM, Aad, Nonce, RandomizedNonceKey};
@@ -20,7 +20,7 @@ const MOST_PASSES: u32 = 64;
 const FORMAT: &str = "longhaul-passphrase-1";
 const NONCE: usize = 12;
 
-/// Why a text was not sealed or opened.
+/// Error of sealing or opening a text.
 #[derive(Debug, Error, PartialEq, Eq)]
 pub enum PassphraseError {
     /// The text was not made by [`seal`], or was changed.

@@ -1,5 +1,5 @@
-//! Who decided what about a task, and why: the rows of the audit log about it, with what the task itself notes of each
-//! decision.
+//! History of a task: the rows of the audit log about it, each with the decision that the task itself
+//! recorded.
 
 use longhaul_model::{Decision, Record, TaskId};
 use longhaul_store::{AuditEntry, AuditQuery, Stored};
@@ -7,22 +7,22 @@ use longhaul_store::{AuditEntry, AuditQuery, Stored};
 use crate::engine::Engine;
 use crate::error::EngineError;
 
-/// Rows of one task that are read, at the most: the newest.
+/// Maximum number of rows that are read of one task: the newest.
 const MOST: u32 = 1_000;
 
-/// Something that was done to a task.
+/// An entry of the history of a task.
 #[derive(Clone, Debug)]
 pub struct Told {
     /// The row of the audit log.
     pub entry: AuditEntry,
-    /// What the task notes of it, if it was a decision.
+    /// The decision as the task recorded it, if the call led to one.
     pub decision: Option<Decision>,
     /// The name of the sub-task that the decision was about.
     pub sub_task: Option<String>,
 }
 
 impl Engine {
-    /// What was done to a task, newest first.
+    /// Returns the history of a task, newest first.
     pub async fn task_history(&self, id: TaskId) -> Result<Vec<Told>, EngineError> {
         let task = self.get(id)?;
         let query = AuditQuery {
@@ -41,7 +41,8 @@ impl Engine {
     }
 }
 
-/// Both are in the order in which they happened: each row that is a decision has the newest that fits and is not taken.
+/// Both are in the order in which they happened: each row that is a decision has the newest that fits and is
+/// not taken.
 fn paired(entries: Vec<AuditEntry>, record: &Record) -> Vec<Told> {
     let mut decisions = record.state.decisions.iter().rev().peekable();
     let told = |entry: AuditEntry| {
@@ -55,7 +56,7 @@ fn paired(entries: Vec<AuditEntry>, record: &Record) -> Vec<Told> {
     entries.into_iter().map(told).collect()
 }
 
-/// Whether a call leads to a decision of that kind.
+/// Returns true if a call leads to a decision of that kind.
 fn is_of(action: &str, what: &str) -> bool {
     match action {
         "retryTask" | "retryCredentialsTask" => what == "retry",

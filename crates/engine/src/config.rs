@@ -37,8 +37,8 @@ impl Default for EngineConfig {
     }
 }
 
-/// Where `http` actions may go. Public addresses are allowed; those of this machine and of private networks only
-/// if listed.
+/// Where `http` actions may go. Public addresses are allowed; those of this machine and of private networks
+/// only if listed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct HttpConfig {
     /// Networks (`10.0.0.0/8`), addresses (`127.0.0.1`), host names, each with an optional `:port`.
@@ -55,8 +55,8 @@ pub struct CommandConfig {
     /// The programs.
     pub allow: Vec<AllowedProgram>,
     /// The program that starts them: Longhaul's own binary (`/proc/self/exe`), which then runs
-    /// [`crate::launcher::main`], so that they have limits, and end with all they started, even when the server is killed.
-    /// Without it they are started as they are. Set by the binary, not by operators.
+    /// [`crate::launcher::main`], so that they have limits, and end with all they started, even when the
+    /// server is killed. Without it they are started as they are. Set by the binary, not by operators.
     pub launcher: Option<PathBuf>,
 }
 
@@ -69,13 +69,14 @@ pub struct AllowedProgram {
     pub env: Vec<String>,
     /// Environment variables with the values that the program always gets.
     pub set: BTreeMap<String, String>,
-    /// Regular expressions, one for each argument by its position, each of which must match the whole argument. `None`: any
-    /// arguments.
+    /// Regular expressions, one for each argument by its position, each of which must match the whole
+    /// argument. `None`: any arguments.
     pub arguments: Option<Vec<String>>,
-    /// A regular expression that each argument beyond those must match as a whole. `None`: there may be no more of them, if
-    /// `arguments` are given.
+    /// A regular expression that each argument beyond those must match as a whole. `None`: there may be no
+    /// more of them, if `arguments` are given.
     pub more_arguments: Option<String>,
-    /// Whether the value of an expression may begin an argument with `-`, so that the program reads it as an option.
+    /// Whether the value of an expression may begin an argument with `-`, so that the program reads it as an
+    /// option.
     pub options_from_values: bool,
     /// What it may use.
     pub limits: CommandLimits,

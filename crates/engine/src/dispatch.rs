@@ -1,5 +1,5 @@
-//! Carrying out effects once they are durable: attempts start and stop, timers are set, those who wait are told.
-//! Called by the store's writer, so it hands work on and never waits.
+//! Carrying out effects once they are durable: attempts start and stop, timers are set, those who wait are
+//! told. Called by the store's writer, so it hands work on and never waits.
 
 use std::collections::HashMap;
 use std::panic::AssertUnwindSafe;
@@ -120,8 +120,8 @@ impl Dispatcher {
         self.watches.release();
     }
 
-    /// Waits until no attempt runs and none will, or the time is over. The last word of an attempt may start another, which
-    /// is handed back: only when nothing is left after all words are written is it quiet.
+    /// Waits until no attempt runs and none will, or the time is over. The last word of an attempt may start
+    /// another, which is handed back: only when nothing is left after all words are written is it quiet.
     pub(crate) async fn wait_idle(&self, limit: Duration) {
         self.attempts.close();
         let quiet = async {
@@ -267,8 +267,8 @@ impl Dispatcher {
         }
     }
 
-    /// Takes a task's secrets out of what an attempt at a worker says; `None` if the task has none. It is kept until
-    /// the lease ends if that is a live one.
+    /// Takes a task's secrets out of what an attempt at a worker says; `None` if the task has none. It is
+    /// kept until the lease ends if that is a live one.
     pub(crate) fn redactor(&self, key: &Key, live: bool) -> Result<Option<Arc<Redactor>>, StoreError> {
         if let Some(redactor) = self.redactors.of_lease(key) {
             return Ok(Some(redactor));

@@ -155,8 +155,8 @@ impl Engine {
         &self.inner.env
     }
 
-    /// A digest of a request that is kept with its idempotency key. It is keyed, as requests hold secrets that could
-    /// be guessed from a plain one.
+    /// A digest of a request that is kept with its idempotency key. It is keyed, as requests hold secrets
+    /// that could be guessed from a plain one.
     pub fn fingerprint(&self, parts: &[&[u8]]) -> [u8; 32] {
         self.inner.vault.fingerprint(parts)
     }
@@ -181,8 +181,8 @@ impl Engine {
         self.inner.draining.load(Ordering::Relaxed)
     }
 
-    /// Says that the end is near: [`Engine::is_ready`] is false from now on, no attempt starts any more, and who
-    /// waits for the end of a task is answered with the task as it stands.
+    /// Says that the end is near: [`Engine::is_ready`] is false from now on, no attempt starts any more, and
+    /// who waits for the end of a task is answered with the task as it stands.
     pub fn drain(&self) {
         self.inner.draining.store(true, Ordering::Relaxed);
         self.inner.timers.cancel();

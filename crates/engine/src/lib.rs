@@ -35,7 +35,7 @@ pub use credentials::CredentialsPage;
 pub use engine::Engine;
 pub use error::EngineError;
 pub use logs::{Log, LogChunk, LogLine, LogQuery, LogStream};
-/// How the programs of `command` actions are started and ended.
+/// The launcher that starts and ends the programs of `command` actions.
 pub use longhaul_process as launcher;
 pub use longhaul_store::{
     Audit, AuditEntry, AuditPage, AuditQuery, Budget, Damaged, Deletion, Health, IdempotencyKey,

@@ -20,12 +20,12 @@ impl Engine {
         self.beside(move |store| store.locks(&query)).await.map_err(EngineError::Store)
     }
 
-    /// Who stands in the way of a task that waits for locks or a place: the first of them.
+    /// Returns the locks that hold up a task that waits for locks or a place: the first of them.
     pub async fn blockers(&self, id: TaskId) -> Result<Vec<Lock>, EngineError> {
         self.beside(move |store| store.blockers(id, NAMED)).await.map_err(|e| Engine::wrong(id, e))
     }
 
-    /// A failed task lets go of what it holds; whatever its late attempts say is refused by their tokens.
+    /// Releases what a failed task holds; whatever its late attempts say is refused by their tokens.
     pub async fn release_locks(&self, id: TaskId, reason: &str, audit: Audit) -> Result<Stored, EngineError> {
         let (audit, reason) = (audit.detail(reason), reason.to_owned());
         self.command(id, audit, |by| longhaul_model::Command::Release { by, reason }).await

@@ -1,4 +1,5 @@
-//! Reading: lists, attempts, inputs and outputs, counts. What may take milliseconds runs beside the event loop.
+//! Reading: lists, attempts, inputs and outputs, counts. What may take milliseconds runs beside the event
+//! loop.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -37,13 +38,13 @@ impl Engine {
         found.await.map_err(EngineError::Store)
     }
 
-    /// Those of these tasks that there are, with the numbers of their children only.
+    /// Returns those of the given tasks that exist, with the numbers of their children only.
     pub async fn in_short(&self, ids: BTreeSet<TaskId>) -> Result<BTreeMap<TaskId, Stored>, EngineError> {
         if ids.is_empty() {
             return Ok(BTreeMap::new());
         }
         let read = self.beside(move |store| {
-            // One that cannot be read is none: what is said of it is not worth the whole answer.
+            // A task that cannot be read is left out: the rest of the answer is worth more.
             Ok(ids.into_iter().filter_map(|id| Some((id, store.get_short(id).ok()?))).collect())
         });
         read.await.map_err(EngineError::Store)

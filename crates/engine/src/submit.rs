@@ -60,8 +60,8 @@ impl Engine {
         self.submit_as(id, request).await
     }
 
-    /// Checks all of a submission that [`Engine::submit`] checks before the store has its say, and gives the task as it would
-    /// be accepted, under an id of zeros. Nothing is stored, noted or started.
+    /// Checks all of a submission that [`Engine::submit`] checks before the store has its say, and gives the
+    /// task as it would be accepted, under an id of zeros. Nothing is stored, noted or started.
     pub fn rehearse(&self, request: &SubmitRequest) -> Result<Stored, EngineError> {
         let workflow = self.startable(&request.workflow, request.version, &request.input)?;
         if let Some(pointer) = workflow.missed_secret(&request.input) {
@@ -104,8 +104,8 @@ impl Engine {
         self.ended(task, &mut watch, limit).await
     }
 
-    /// Waits for the end of a task that is watched and stood like this; what other nodes say of it may get lost, so it is looked at now
-    /// and then.
+    /// Waits for the end of a task that is watched and stood like this; what other nodes say of it may get
+    /// lost, so it is looked at now and then.
     async fn ended(&self, task: Stored, watch: &mut Watch, limit: Duration) -> Result<Stored, EngineError> {
         let (id, until) = (task.id(), Instant::now() + limit);
         let revision = |task: &Stored| match task {

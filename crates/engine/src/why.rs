@@ -1,4 +1,5 @@
-//! Why a task does not go on: everything that it waits for, with who or what stands in its way.
+//! Reasons for which a task does not proceed: everything that it waits for, with the tasks, workers or limits
+//! that hold it up.
 
 use std::collections::BTreeMap;
 
@@ -12,28 +13,28 @@ use crate::engine::Engine;
 use crate::error::EngineError;
 use crate::{LineSummary, QueueSummary};
 
-/// Reasons of one kind that are told, at the most.
+/// Maximum number of reasons of one kind.
 const TOLD: usize = 20;
 
-/// One reason for which a task does not go on.
+/// A reason for which a task does not proceed.
 #[derive(Clone, Debug)]
 pub enum Reason {
     /// The task was imported and is history.
     Imported,
-    /// What is stored of the task cannot be read.
+    /// The stored task cannot be read.
     Unreadable(String),
     /// The task has ended, other than by a failure.
     Ended(TaskStatus, Option<Timestamp>),
-    /// The task failed, and somebody may retry or resolve it.
+    /// The task failed, and an operator may retry or resolve it.
     Failed {
-        /// Why it failed.
+        /// Error that the task failed with.
         error: Option<Box<Fault>>,
         /// True if a retry would be accepted.
         retryable: bool,
     },
-    /// Nobody knows whether a sub-task did its work: a person must say so.
+    /// The outcome of a sub-task is unknown: an operator must decide.
     Decision(String),
-    /// The task is being stopped; what runs has until then.
+    /// The task is being stopped; its running attempts have until then.
     Stop(Timestamp),
     /// Nothing starts at this server, which is paused.
     Paused,
@@ -49,22 +50,22 @@ pub enum Reason {
     Retry {
         /// The sub-task.
         sub_task: String,
-        /// When.
+        /// Time of the next attempt.
         at: Timestamp,
         /// Attempts made so far in this run of the task.
         tries: u32,
         /// Attempts that one run of the task may make.
         most: Option<u32>,
-        /// How the latest of them failed.
+        /// Error of the latest attempt.
         error: Option<Box<Fault>>,
     },
     /// Sub-tasks wait for a worker of a queue.
     Worker {
         /// The first of them.
         sub_task: String,
-        /// How many there are.
+        /// Number of sub-tasks that wait.
         count: usize,
-        /// Since when the first of them waits.
+        /// Time since which the first of them waits.
         since: Timestamp,
         /// The queue; `None` if nothing is known of it here.
         queue: Box<QueueSummary>,
@@ -75,7 +76,7 @@ pub enum Reason {
     Running {
         /// The sub-task.
         sub_task: String,
-        /// Since when.
+        /// Time since which the attempt runs.
         since: Option<Timestamp>,
         /// The number of the attempt.
         attempt: u32,
@@ -84,19 +85,20 @@ pub enum Reason {
     },
 }
 
-/// A task that is before another on a lock or place.
+/// A task that is ahead of another one for a lock or place.
 #[derive(Clone, Debug)]
 pub struct Obstacle {
-    /// What it has, or waits for.
+    /// The lock or place that the task holds or waits for.
     pub lock: Lock,
-    /// Where it stands; `None` if that is not known.
+    /// Status of the task; `None` if it is not known.
     pub status: Option<TaskStatus>,
-    /// True if it keeps what it has until somebody decides about it.
+    /// True if the task keeps its locks until an operator decides.
     pub awaits_decision: bool,
 }
 
 impl Engine {
-    /// Why a task does not go on, the first reason first. Empty for one that goes on without waiting.
+    /// Returns the reasons for which a task does not proceed, in the order in which they are shown. Empty for
+    /// one that proceeds without waiting.
     pub async fn why(&self, id: TaskId) -> Result<Vec<Reason>, EngineError> {
         let record = match self.get(id)? {
             Stored::Own(record) => record,

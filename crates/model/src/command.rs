@@ -1,4 +1,4 @@
-//! Everything that can be asked of a task, and everything that comes of it.
+//! Commands to a task, and the changes that come of them.
 
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ use crate::time::{Span, Timestamp};
 use crate::value::Unfit;
 use crate::workflow::{CompiledAction, Workflow};
 
-/// What a caller, a timer or a runner asks.
+/// A command of a caller, a timer or a runner.
 #[derive(Clone, Debug)]
 pub enum Command {
     /// The task is accepted: it starts now, or waits for its start time.
@@ -26,11 +26,12 @@ pub enum Command {
         sub_task: u32,
         /// The attempt's token.
         token: Token,
-        /// What it gave.
+        /// Output of the attempt.
         output: Option<Value>,
         /// The worker that says so; `None` for the server itself.
         by: Option<WorkerId>,
-        /// What the same worker would take next: sub-tasks that become ready by this may be leased to it at once.
+        /// What the same worker would take next: sub-tasks that become ready by this may be leased to it at
+        /// once.
         next: Option<Arc<Terms>>,
     },
     /// An attempt did not succeed.
@@ -39,12 +40,12 @@ pub enum Command {
         sub_task: u32,
         /// The attempt's token.
         token: Token,
-        /// How.
+        /// The failure.
         failure: Failure,
         /// The worker that says so; `None` for the server itself.
         by: Option<WorkerId>,
     },
-    /// What stands in line at a node begins there, as there is room for it now.
+    /// A sub-task that waits in line at a node begins there, as there is room for it now.
     Start {
         /// The sub-task.
         sub_task: u32,
@@ -55,17 +56,17 @@ pub enum Command {
     Lease {
         /// The sub-task.
         sub_task: u32,
-        /// For whom, and for how long.
+        /// Terms of the lease.
         terms: Arc<Terms>,
     },
-    /// The answer that gave an attempt to a worker may be lost: the same call again is given it again.
-    /// Nothing of it begins anew.
+    /// The answer that gave an attempt to a worker may be lost: the same call again is given it again. No
+    /// second attempt begins.
     LeaseAgain {
         /// The sub-task.
         sub_task: u32,
         /// The attempt's token.
         token: Token,
-        /// For whom, and by which call.
+        /// The worker, and its name for the call.
         terms: Arc<Terms>,
     },
     /// A running attempt tells how far it is.
@@ -81,7 +82,8 @@ pub enum Command {
         /// The worker that says so; `None` for the server itself.
         by: Option<WorkerId>,
     },
-    /// An attempt was granted but never begun, as its server or worker is stopping: it does not count, and is due at once.
+    /// An attempt was granted but never begun, as its server or worker is stopping: it does not count, and is
+    /// due at once.
     HandBack {
         /// The sub-task.
         sub_task: u32,
@@ -90,156 +92,159 @@ pub enum Command {
         /// The worker that says so; `None` for the server itself.
         by: Option<WorkerId>,
     },
-    /// The task has all that it claims for itself: it starts, or goes on.
+    /// The task has acquired all that it claims: it starts or goes on.
     Acquired,
-    /// A failed task lets go of what it holds.
+    /// A failed task releases what it holds.
     Release {
-        /// Who decides.
+        /// Name of the operator.
         by: String,
-        /// Why.
+        /// Reason that the operator gives.
         reason: String,
     },
     /// Time has passed: whatever is due happens.
     Due,
-    /// A node is no more: attempts that it ran are lost, what it looked after is looked after by the node that says so.
+    /// A node is gone: the attempts that it ran are lost, and the node that reports this takes over its
+    /// duties.
     Recover {
-        /// Which; all of them where the store is one server's own, which starts.
+        /// The node that is gone; all of them where the store belongs to a single server, which starts.
         node: Option<NodeId>,
     },
-    /// Outputs of sub-tasks are stored, which happens only together with their success: those that still count
-    /// as running are successful.
+    /// Outputs of sub-tasks are stored, which happens only together with their success: those that still
+    /// count as running are successful.
     OutputsStored {
         /// The sub-tasks, and their outputs.
         outputs: Vec<(u32, Value)>,
     },
     /// No further attempt starts, running ones are told to stop.
     Cancel {
-        /// Who asks.
+        /// Name of the caller.
         by: String,
         /// How long running attempts have to stop.
         grace: Span,
     },
     /// A failed task goes on from what failed.
     Retry {
-        /// Who asks.
+        /// Name of the caller.
         by: String,
     },
     /// A failed credentials task goes on, with a new spec if one is given.
     RetryCredentials {
-        /// Who asks.
+        /// Name of the caller.
         by: String,
         /// The new spec.
         input: Option<Value>,
     },
-    /// A failed credentials task is given up: it lets go of its resources.
+    /// A failed credentials task is given up: it releases its resources.
     CancelCredentials {
-        /// Who asks.
+        /// Name of the caller.
         by: String,
     },
     /// A failed task goes on without one failed sub-task.
     Skip {
         /// The sub-task.
         sub_task: u32,
-        /// Who decides.
+        /// Name of the operator.
         by: String,
-        /// Why.
+        /// Reason that the operator gives.
         reason: String,
     },
     /// Several failed sub-tasks are decided alike, all in one change, and the task goes on if nothing else
-    /// stands in its way.
+    /// holds it up.
     Decide {
-        /// Which.
+        /// The sub-tasks.
         sub_tasks: Vec<u32>,
-        /// How.
+        /// The decision.
         what: Decided,
-        /// Who decides.
+        /// Name of the operator.
         by: String,
-        /// Why.
+        /// Reason that the operator gives.
         reason: String,
     },
-    /// Somebody dealt with the failure.
+    /// An operator dealt with the failure.
     Resolve {
-        /// Who.
+        /// Name of the operator.
         by: String,
-        /// How.
+        /// Reason that the operator gives.
         reason: String,
-        /// What really happened, where that was unknown.
+        /// The operator's finding about the sub-task, where the outcome was unknown.
         verdict: Option<Verdict>,
     },
 }
 
-/// On what terms attempts are leased.
+/// Terms on which attempts are leased.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Terms {
-    /// To whom.
+    /// The worker that leases.
     pub worker: WorkerId,
-    /// From which queues, and the lowest priority that may be taken from each past what waits in it.
+    /// The queues, each with the lowest priority that may be taken from it past what waits there.
     pub queues: Vec<(Arc<str>, i8)>,
-    /// How long a lease lasts without a heartbeat.
+    /// Time for which a lease lasts without a heartbeat.
     pub span: Span,
     /// The worker's name for its call, if it has one.
     pub request: Option<Arc<str>>,
 }
 
-/// What an operator found out about a failed sub-task, or one of unknown outcome.
+/// An operator's finding about a sub-task that failed or whose outcome is unknown.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Verdict {
     /// The sub-task.
     pub sub_task: u32,
-    /// True: it was done, and counts as successful. False: it was not, and runs again.
+    /// True if the work was done and counts as successful; false if it was not done and runs again.
     pub done: bool,
-    /// Its output, where it was done.
+    /// Output of the sub-task, if the work was done.
     pub output: Option<Value>,
 }
 
-/// How several sub-tasks are decided.
+/// A decision about several sub-tasks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Decided {
-    /// Their outcome was unknown, or they were repaired: they were done, and count as successful.
+    /// The sub-tasks, whose outcome was unknown or whose failure was repaired, were done and count as
+    /// successful.
     Done,
-    /// They were not done, and run again.
+    /// The sub-tasks were not done, and run again.
     NotDone,
-    /// They failed, and are passed over.
+    /// The sub-tasks failed, and are skipped.
     Skipped,
 }
 
-/// How an attempt did not succeed.
+/// A way in which an attempt did not succeed.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Failure {
-    /// Whoever was to do the work says that it was not done.
+    /// The executor reports that the work was not done.
     Error {
         /// Why.
         fault: Fault,
         /// Whether another attempt may do better.
         retryable: bool,
     },
-    /// It failed on this side of whoever does the work, before that was asked or after it had answered: what
-    /// was done, or not, stays as it is, and the next attempt asks under the same key.
+    /// The attempt failed on this side of the executor, before it was asked or after it had answered: the
+    /// work stays done or not done, and the next attempt asks under the same key.
     Local {
         /// Why.
         fault: Fault,
         /// Whether another attempt may do better.
         retryable: bool,
     },
-    /// It ended without telling whether it did its work: a connection that broke, a program that was killed.
+    /// The attempt ended without telling whether it did its work: a connection broke, a program was killed.
     Unknown {
         /// What is known.
         fault: Fault,
     },
-    /// Whoever ran it gave it up before the work was done, as it stops; nothing says that another one fares no better.
+    /// The executor gave the attempt up before the work was done, as it is stopping; another one need not
+    /// fare better.
     Abandoned {
         /// What it says of that.
         fault: Fault,
     },
-    /// It ran too long.
+    /// The attempt ran too long.
     Timeout,
-    /// Whoever ran it died.
+    /// The executor died.
     Lost,
-    /// It stopped because it was told to.
+    /// The attempt stopped because it was told to.
     Stopped,
 }
 
-/// Why a command changes nothing.
+/// Reason for which a command changes nothing.
 #[derive(Clone, Debug, Error, PartialEq)]
 pub enum Refused {
     /// A retry of a task that did not fail.
@@ -299,7 +304,7 @@ pub enum Refused {
     /// A release of a credentials task by the call for other tasks.
     #[error("a failed credentials task lets go of its resources when it is cancelled by its own call")]
     ReleasedByOwnCall,
-    /// The change ended in a way that nobody foresaw: a fault of Longhaul's own. The task in memory is spoilt.
+    /// The change ended in an unforeseen way: a fault of Longhaul's own. The task in memory is spoilt.
     #[error("the change ended in a way that Longhaul did not foresee")]
     Panicked,
     /// An output or a spec that a task cannot keep.
@@ -328,10 +333,10 @@ pub struct Change {
     pub attempts: Vec<Attempt>,
     /// Attempts that were leased to the worker whose terms the command carried.
     pub grants: Vec<Launch>,
-    /// It asks for what it claims: the store applies [`Command::Acquired`] once it has all of it, at once if nobody stands in
-    /// the way.
+    /// True if the task asks for what it claims: the store applies [`Command::Acquired`] once it has all of
+    /// it, at once if no other task is ahead.
     pub claims: bool,
-    /// It lets go of what it held or asked for: others may have it.
+    /// True if the task releases what it held or asked for, so that others may have it.
     pub releases: bool,
     /// The task's revision behind it.
     pub revision: u64,
@@ -376,7 +381,7 @@ pub enum Effect {
         /// The sub-task.
         sub_task: u32,
     },
-    /// A sub-task waits for room no more, and nothing of it runs.
+    /// A sub-task no longer waits for room, and no attempt of it runs.
     OutOfLine {
         /// The sub-task.
         sub_task: u32,
@@ -392,7 +397,7 @@ pub enum Effect {
         /// Higher goes first.
         priority: i8,
     },
-    /// A sub-task waits for a worker no more, and none has it.
+    /// A sub-task no longer waits for a worker, and no worker has it.
     Unqueued {
         /// The sub-task.
         sub_task: u32,
@@ -419,7 +424,8 @@ pub enum Effect {
 }
 
 impl Effect {
-    /// The node that must do it, where that is not the one that committed the change: the others are that one's own.
+    /// Returns the node that must carry out the effect, if it is not the one that committed the change, which
+    /// carries out all others.
     pub fn node(&self) -> Option<NodeId> {
         match self {
             Effect::Stop { node, .. }
@@ -443,15 +449,15 @@ pub struct Leased {
     pub sub_task: u32,
     /// The attempt's token.
     pub token: Token,
-    /// Whose it is, and for how long.
+    /// Terms of the lease, and the worker that has it.
     pub lease: Lease,
     /// The queue that it came from.
     pub queue: Arc<str>,
-    /// When the attempt began.
+    /// Time at which the attempt began.
     pub started_at: Timestamp,
-    /// How long it may take.
+    /// Longest time that the attempt may take.
     pub timeout: Option<Span>,
-    /// Whether the worker may have seen secrets, which must be taken out of what it says.
+    /// True if the worker may have seen secrets, which must be taken out of what it says.
     pub secrets: bool,
 }
 
@@ -466,12 +472,12 @@ pub struct Launch {
     pub number: u32,
     /// The number of its item under `forEach`, from 0.
     pub item: Option<u32>,
-    /// What its effects are known by: the same for an attempt and for all that follow it, whoever asks for
-    /// them, until one is known to have failed or an operator says that the work was not done.
+    /// What its effects are known by: the same for an attempt and for all that follow it, whichever of them
+    /// asks, until one is known to have failed or an operator says that the work was not done.
     pub idempotency_key: String,
     /// What to run.
     pub action: CompiledAction,
-    /// How long it may take.
+    /// Longest time that the attempt may take.
     pub timeout: Option<Span>,
     /// False if a second run may do harm.
     pub repeatable: bool,

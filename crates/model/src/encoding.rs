@@ -1,26 +1,26 @@
-//! The encoding of a text that somebody wrote: UTF-8, with a byte order mark or without, and UTF-16, which
-//! Windows PowerShell writes to a file by itself (`>`, `Out-File`).
+//! The encoding of a text from outside: UTF-8, with a byte order mark or without, and UTF-16, which Windows
+//! PowerShell writes to files by default (`>`, `Out-File`).
 
 use std::borrow::Cow;
 
 use thiserror::Error;
 
-/// Why bytes are no text.
+/// Reason for which bytes are not a text.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 pub enum BadEncoding {
-    /// They begin as UTF-8 or as anything unknown.
+    /// Invalid UTF-8, or an unknown encoding, from this byte on.
     #[error("it is not valid UTF-8 from byte {0} on")]
     Utf8(usize),
-    /// They are UTF-16 up to a place.
+    /// UTF-16 that is invalid from this byte on.
     #[error("it is not valid UTF-16 from byte {0} on")]
     Utf16(usize),
-    /// They begin with the byte order mark of UTF-32.
+    /// UTF-32, by its byte order mark.
     #[error("it is UTF-32, which is not read; save it as UTF-8")]
     Utf32,
 }
 
-/// The text that bytes are, without its byte order mark. UTF-16 without a mark is known by its zeros: no JSON or
-/// YAML text in UTF-8 has one among its first two bytes.
+/// Returns the text that bytes encode, without its byte order mark. UTF-16 without a mark is recognized by
+/// its zeros: no JSON or YAML text in UTF-8 has one among its first two bytes.
 pub fn text_of(bytes: &[u8]) -> Result<Cow<'_, str>, BadEncoding> {
     match bytes {
         [0xff, 0xfe, 0, 0, ..] | [0, 0, 0xfe, 0xff, ..] => Err(BadEncoding::Utf32),

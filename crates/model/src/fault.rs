@@ -108,7 +108,8 @@ impl Fault {
         self
     }
 
-    /// As it may be answered and logged: every text cut, harmful characters replaced, and of each list the beginning.
+    /// As it may be answered and logged: every text cut, harmful characters replaced, and of each list the
+    /// beginning.
     pub fn presentable(mut self) -> Self {
         fn fit(text: &mut String, most: usize) {
             let cut = text::shortened(text, most);
@@ -137,7 +138,7 @@ impl Fault {
         self
     }
 
-    /// How long to wait before the work is asked for again, if the fact [`Fault::RETRY_AFTER`] says so.
+    /// Returns the pause before the work is asked for again, if the fact [`Fault::RETRY_AFTER`] gives one.
     pub fn retry_after(&self) -> Option<Span> {
         self.context.get(Fault::RETRY_AFTER)?.as_str()?.parse().ok().map(Span)
     }

@@ -22,7 +22,7 @@ pub struct BadTimestamp;
 const DAY: i64 = 86_400_000;
 
 impl Timestamp {
-    /// What RFC 3339 can write: the years 0000 to 9999.
+    /// Instants that RFC 3339 can represent: the years 0000 to 9999.
     const WRITABLE: std::ops::RangeInclusive<i64> = -719_528 * DAY..=2_932_897 * DAY - 1;
 
     /// This instant plus a duration; saturates at the end of time.

@@ -1,10 +1,10 @@
-//! How programs come to be started with fewer rights, and to end with everything that they started.
+//! Launches programs with fewer rights, and ends them with everything that they started.
 //!
-//! What must be set between fork and exec cannot be set from safe code, so a server, or a worker, starts itself, in two
-//! steps. As `longhaul __launch …` it is the *supervisor* of one program: it adopts whatever the program leaves behind
-//! ([`supervise`]), and ends all of it with the program, when it is told to, and when its parent is gone. The supervisor
-//! in turn starts `longhaul __launch --become …`, which gives up what the program must not have and becomes the program
-//! ([`restrict`]).
+//! Some settings must be made between fork and exec, which safe code cannot do, so a server or a worker
+//! starts itself, in two steps. As `longhaul __launch …` it is the *supervisor* of one program: it adopts
+//! whatever the program leaves behind ([`supervise`]), and ends all of it with the program, when it is told
+//! to, and when its parent is gone. The supervisor in turn starts `longhaul __launch --become …`, which gives
+//! up what the program must not have and becomes the program ([`restrict`]).
 #![forbid(unsafe_code)]
 
 mod limits;
@@ -25,29 +25,30 @@ pub use tree::{all_children, become_subreaper, end_adopted};
 
 /// The first argument of a binary that is to run [`main`].
 pub const COMMAND: &str = "__launch";
-/// What it calls itself in a list of processes.
+/// Name of the launcher in a list of processes.
 pub const NAME: &str = "longhaul";
 /// The exit code of a launcher that did not become the program.
 pub const REFUSED: i32 = 125;
-/// How its reason begins, on stderr.
+/// Prefix of a launcher's reason on stderr.
 pub const COMPLAINT: &str = "longhaul launcher: ";
 /// Asks a supervisor to ask its program to end.
 pub const ASK: Signal = Signal::SIGTERM;
 /// Tells a supervisor to end its program at once. The kernel sends it when the parent is gone.
 pub const END: Signal = Signal::SIGHUP;
 const BECOME: &str = "--become";
-/// In the place of limits: none, and no right is taken away.
+/// Stands for the limits where there are none and no right is taken away.
 const UNLIMITED: &str = "-";
 
-/// The arguments that make a launcher the supervisor of the program in this file, which is called `name`; the program's
-/// own arguments follow. Without limits, it keeps all rights of this process: only its end is seen to.
+/// The arguments that make a launcher the supervisor of the program in this file, which is called `name`; the
+/// program's own arguments follow. Without limits, it keeps all rights of this process: only its end is seen
+/// to.
 pub fn arguments(file: &Path, name: &Path, limits: Option<&Limits>) -> [OsString; 6] {
     let parent = std::process::id().to_string();
     let limits = limits.map_or_else(|| UNLIMITED.to_owned(), Limits::written);
     [COMMAND.into(), parent.into(), limits.into(), "--".into(), file.into(), name.into()]
 }
 
-/// What a binary does whose first argument is [`COMMAND`]: give it the arguments behind that one. Does not return.
+/// Runs a binary whose first argument is [`COMMAND`], with the arguments that follow it. Does not return.
 pub fn main(arguments: impl Iterator<Item = OsString>) -> ! {
     let arguments: Vec<OsString> = arguments.collect();
     close_files();
@@ -65,7 +66,8 @@ pub fn main(arguments: impl Iterator<Item = OsString>) -> ! {
     std::process::exit(REFUSED)
 }
 
-/// Closes what the parent itself was started with, such as sockets handed to it: what it opened closes by itself.
+/// Closes what the parent itself was started with, such as sockets handed to it: what it opened closes by
+/// itself.
 fn close_files() {
     let Ok(open) = std::fs::read_dir("/proc/self/fd") else { return };
     let numbers = open.flatten().filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
@@ -80,8 +82,9 @@ pub fn children() -> Vec<i32> {
     tree::own_children()
 }
 
-/// Ends the programs that this process started before it became what it is now, which is a new server: it must have done nothing else
-/// yet. `strangers` are children that it had from the beginning, of whoever started it.
+/// Ends the programs that this process started before it became what it is now, which is a new server: it
+/// must have done nothing else yet. `strangers` are children that it had from the beginning, started by
+/// others.
 pub fn end_inherited(strangers: &[i32]) {
     let ours = children().into_iter().filter(|child| !strangers.contains(child)).map(Pid::from_raw);
     let ours: Vec<Pid> = ours.collect();
@@ -94,7 +97,7 @@ pub fn end_inherited(strangers: &[i32]) {
             let _ = kill(*child, Signal::SIGKILL);
         }
     }
-    // Whoever ends is to be buried; nobody need wait for it.
+    // Children that end must be reaped; nobody need wait for them.
     std::thread::spawn(move || {
         for child in ours {
             let _ = waitpid(child, None);

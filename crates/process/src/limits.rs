@@ -1,12 +1,14 @@
-//! What one program may use of the machine, as its parent writes it for the launcher and as the launcher sets it.
+//! Limits on what one program may use of the machine, as its parent writes them for the launcher and as the
+//! launcher sets them.
 
 use nix::errno::Errno;
 use nix::sys::resource::{Resource, setrlimit};
 
-/// Seconds between the signal that says that the processor's time is used up and the one that cannot be caught.
+/// Seconds between the signal that says that the processor's time is used up and the one that cannot be
+/// caught.
 const LAST_SECONDS: u64 = 5;
 
-/// Limits of one program; 0 is none.
+/// Limits of one program; 0 means no limit.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Limits {
     /// Seconds of a processor's time.
@@ -41,7 +43,7 @@ impl Limits {
         setrlimit(Resource::RLIMIT_CORE, 0, 0)?;
         let set = |resource, most: u64, more: u64| match most {
             0 => Ok(()),
-            // Whoever may not raise what is lower already keeps that.
+            // A limit that is lower already, and may not be raised, is kept.
             _ => match setrlimit(resource, most, most.saturating_add(more)) {
                 Err(Errno::EPERM) => lower(resource, most),
                 other => other,

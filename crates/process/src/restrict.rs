@@ -14,8 +14,8 @@ use super::UNLIMITED;
 use super::limits::Limits;
 use super::tree::is_child_of;
 
-/// The rights by which a machine's administrator reads the memory and the environment of other processes, or changes the
-/// system so as to do that.
+/// The rights by which a machine's administrator reads the memory and the environment of other processes, or
+/// changes the system so as to do that.
 const ADMINISTRATION: [CapabilitySet; 6] = [
     CapabilitySet::SYS_PTRACE,
     CapabilitySet::PERFMON,
@@ -53,7 +53,8 @@ pub(super) fn become_program(
     Command::new(file).arg0(name).args(arguments).exec().to_string()
 }
 
-/// Ends this process with its supervisor, however that ends, and gives it signals of its own: a supervisor reads its own from a file.
+/// Ends this process with its supervisor, however that ends, and gives it signals of its own: a supervisor
+/// reads its own from a file.
 fn bind() -> Result<(), Errno> {
     prctl::set_pdeathsig(Signal::SIGKILL)?;
     SigSet::empty().thread_set_mask()
@@ -63,7 +64,8 @@ fn restrict(limits: &Limits) -> Result<(), Errno> {
     prctl::set_no_new_privs()?;
     for right in ADMINISTRATION {
         match remove_capability_from_bounding_set(right) {
-            // Of an account that is not the administrator's there is nothing to take away; an older system knows fewer.
+            // Of an account that is not the administrator's there is nothing to take away; an older system
+            // knows fewer.
             Ok(()) | Err(rustix::io::Errno::PERM | rustix::io::Errno::INVAL) => {}
             Err(e) => return Err(Errno::from_raw(e.raw_os_error())),
         }

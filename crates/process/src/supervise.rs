@@ -12,8 +12,8 @@ use nix::unistd::Pid;
 
 use super::{ASK, BECOME, COMMAND, END, NAME, UNLIMITED, tree};
 
-/// Runs `program`, which is a file, a name and arguments, to its end and ends as it did. Returns only the reason why it
-/// was not started.
+/// Runs `program`, which is a file, a name and arguments, to its end and ends as it did. Returns only the
+/// reason why it was not started.
 pub(super) fn supervise(parent: &OsStr, limits: &OsStr, program: &[OsString]) -> String {
     let signals = match prepare(parent, limits) {
         Ok(signals) => signals,

@@ -1,5 +1,5 @@
-//! Processes below this one: those that it started, those that these started, and those that it adopted because whoever
-//! started them is gone.
+//! Processes below this one: those that it started, those that these started, and those that it adopted
+//! because whoever started them is gone.
 
 use std::collections::HashMap;
 use std::ffi::OsStr;
@@ -14,8 +14,8 @@ use nix::unistd::{Pid, getppid};
 /// Pause between two looks at processes that were killed and have not ended yet.
 const PAUSE: Duration = Duration::from_millis(1);
 
-/// Makes this process the parent of every descendant whose own parent ends: whatever leaves its group, its session or its
-/// parent stays below it.
+/// Makes this process the parent of every descendant whose own parent ends: whatever leaves its group, its
+/// session or its parent stays below it.
 pub fn become_subreaper() -> Result<(), Errno> {
     prctl::set_child_subreaper(true)
 }
@@ -25,7 +25,8 @@ pub(super) fn is_child_of(parent: &OsStr) -> bool {
     parent.to_str().and_then(|text| text.parse().ok()) == Some(getppid().as_raw())
 }
 
-/// Takes note of all children that ended; returns how `program` did, if it is one of them, and whether there are others.
+/// Takes note of all children that ended; returns how `program` did, if it is one of them, and whether there
+/// are others.
 fn look(program: Pid) -> (Option<WaitStatus>, bool) {
     let mut found = None;
     loop {
@@ -43,7 +44,8 @@ pub(super) fn bury(program: Pid) -> Option<WaitStatus> {
     look(program).0
 }
 
-/// Kills every descendant and waits until there is none; returns how `program` ended, if it had not been buried before.
+/// Kills every descendant and waits until there is none; returns how `program` ended, if it had not been
+/// buried before.
 pub(super) fn end_descendants(program: Pid) -> Option<WaitStatus> {
     let mut ended = None;
     loop {
@@ -70,8 +72,8 @@ pub fn all_children() -> Vec<i32> {
     children(&parents(), std::process::id() as i32).collect()
 }
 
-/// Kills what this process adopted because a supervisor was killed: all its children, with what is below them, but `known`
-/// ones.
+/// Kills what this process adopted because a supervisor was killed: all its children, with what is below
+/// them, but `known` ones.
 pub fn end_adopted(known: impl Fn(i32) -> bool) {
     loop {
         let parents = parents();

@@ -212,7 +212,8 @@ impl Server {
         }
     }
 
-    /// Tells each time that it begins anew, its process being the same: a node does when others took over from it, or may have.
+    /// Tells each time that it begins anew, its process being the same: a node does when others took over
+    /// from it, or may have.
     pub fn renewals(&self) -> Renewals {
         Renewals { printed: self.printed.clone(), known: self.printed.borrow().renewed }
     }

@@ -1,4 +1,4 @@
-//! Who asks, and whether they may: one layer before every handler of the table.
+//! Authentication and authorization: one layer before every handler of the table.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -18,31 +18,32 @@ use crate::error::ApiError;
 use crate::routes::Role;
 use crate::share::Place;
 
-/// Where a request came from; an extension of every request.
+/// Address that a request came from; an extension of every request.
 #[derive(Clone, Copy)]
 pub(crate) struct Peer(pub(crate) SocketAddr);
 
-/// What a layer knows of its route.
+/// Facts that a layer knows of its route.
 #[derive(Clone)]
 pub(crate) struct Gate {
     pub(crate) app: App,
     /// The `operationId`.
     pub(crate) action: &'static str,
     pub(crate) role: Role,
-    /// Whether it counts against the caller's share: the reads that pollers live on do only while they wait.
+    /// True if a request counts against the caller's share: the reads that pollers live on do only while they
+    /// wait.
     pub(crate) counts: bool,
 }
 
-/// Who asks for what.
+/// The caller of a request, and the call.
 #[derive(Clone)]
 pub(crate) struct Caller {
-    /// `None` where anybody may ask.
+    /// `None` if the call needs no credential.
     who: Option<Principal>,
     from: IpAddr,
     action: &'static str,
-    /// Their place among all who are served; `None` where anybody may ask.
+    /// The caller's place among all who are served; `None` if the call needs no credential.
     place: Option<Arc<Place>>,
-    /// How the Tasks API is spoken with them.
+    /// Settings of the Tasks API for this caller.
     wire: Arc<WireConfig>,
 }
 
@@ -61,7 +62,7 @@ impl Caller {
         }
     }
 
-    /// Whoever it is; the table sees to it that there is somebody.
+    /// Returns the principal; the table of routes makes sure that there is one.
     pub(crate) fn principal(&self) -> Result<&Principal, ApiError> {
         self.who.as_ref().ok_or_else(ApiError::no_credential)
     }
@@ -78,7 +79,7 @@ impl Caller {
         self.who.as_ref().is_some_and(|who| who.role == longhaul_auth::Role::Admin)
     }
 
-    /// How the Tasks API is spoken with them.
+    /// Returns the settings of the Tasks API for this caller.
     pub(crate) fn wire(&self) -> &WireConfig {
         &self.wire
     }
@@ -88,12 +89,12 @@ impl Caller {
         self.who.as_ref().map_or("anonymous", |who| &who.name)
     }
 
-    /// Where they are.
+    /// Returns the address of the caller.
     pub(crate) fn address(&self) -> IpAddr {
         self.from
     }
 
-    /// What is noted of what they do.
+    /// Returns the note for the audit log about the call.
     pub(crate) fn audit(&self) -> Audit {
         let by = self.who.as_ref().map_or_else(|| Arc::from("anonymous"), |who| who.name.clone());
         Audit::new(by, Some(self.from), self.action)
@@ -121,13 +122,13 @@ impl Gate {
         ApiError::forbidden(who, needed)
     }
 
-    /// Whether somebody who was let in has a role.
+    /// Refuses an authenticated caller that does not have a role.
     pub(crate) async fn require(&self, caller: &Caller, role: Role) -> Result<(), ApiError> {
         let who = caller.principal()?;
         if role.admits(who.role) { Ok(()) } else { Err(self.forbid(who, caller.from, role).await) }
     }
 
-    /// Who asks, if they may, with their place among all who are served.
+    /// Returns the caller if the call is allowed, with its place among all who are served.
     pub(crate) async fn admit(&self, headers: &HeaderMap, peer: Option<Peer>) -> Result<Caller, ApiError> {
         let proxies = &self.app.config.trusted_proxies;
         let from =

@@ -1,4 +1,4 @@
-//! What an operator decides about the API. Each switch of `[wire]` names the clients that need it.
+//! Settings of the API that an operator decides. Each switch of `[wire]` names the clients that need it.
 
 mod clients;
 
@@ -16,45 +16,48 @@ pub use clients::{UserAgent, WireClient};
 /// Settings of the server.
 #[derive(Clone, Debug, Default)]
 pub struct ServerConfig {
-    /// How the Tasks API is spoken.
+    /// Settings of the Tasks API.
     pub wire: WireConfig,
-    /// What one caller may ask for.
+    /// Limits on what one caller may ask for.
     pub limits: Limits,
-    /// How connections are protected. Default not at all, which only this machine's own may use.
+    /// Protection of connections. Default none, with which only this machine may connect.
     pub tls: Tls,
-    /// Whether other machines may come without TLS. Default false: passwords, tokens and data could be read on the way.
+    /// True if other machines may connect without TLS. Default false: passwords, tokens and data could be
+    /// read on the way.
     pub insecure_http: bool,
-    /// Whom to believe that they ask for somebody else. Default nobody.
+    /// Proxies that are trusted to name the address of their client. Default none.
     pub trusted_proxies: Proxies,
 }
 
-/// How the Tasks API is spoken (wire contract, section 0).
+/// Settings of the Tasks API (wire contract, section 0).
 #[derive(Clone, Debug)]
 pub struct WireConfig {
     /// `display` (`Failed`; most clients) or `constant` (`FAILED`; the `vmware-vcf` package and its Ansible
     /// wrapper), for workflows that do not say. Default `display`.
     pub status_style: StatusStyle,
-    /// `task` answers a retry or cancel with the task; `empty` with no body, as the real server does. Default `task`.
+    /// `task` answers a retry or cancel with the task; `empty` with no body, as the real server does. Default
+    /// `task`.
     pub action_body: ActionBody,
     /// The status of a login, 200 or 201. Default 201.
     pub login_status: u16,
-    /// `pageSize` where a request has none. Default 10 as documented; 100 for clients that never page (PowerVCF).
+    /// `pageSize` where a request has none. Default 10 as documented; 100 for clients that never page
+    /// (PowerVCF).
     pub default_page_size: u32,
-    /// Whether tasks carry Longhaul's own members behind the documented ones. Default true.
+    /// True if tasks carry Longhaul's own members behind the documented ones. Default true.
     pub extensions: bool,
-    /// Whether a refusal is answered with a code that the official document declares for its operation, so that
-    /// clients made from it can read the message. Default true.
+    /// True if refusals are answered with a code that the official document declares for the operation, so
+    /// that clients generated from it can read the message. Default true.
     pub strict_codes: bool,
-    /// Clients with which it is spoken otherwise, the first that fits first. Default none.
+    /// Clients that need other settings, the first that fits first. Default none.
     pub clients: Vec<WireClient>,
 }
 
-/// What a retry or cancel is answered with.
+/// Body of the answer to a retry or cancel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ActionBody {
     /// The task.
     Task,
-    /// Nothing.
+    /// No body.
     Empty,
 }
 
@@ -72,7 +75,7 @@ impl Default for WireConfig {
     }
 }
 
-/// What one caller may ask for.
+/// Limits on what one caller may ask for.
 #[derive(Clone, Debug)]
 pub struct Limits {
     /// The largest body, in bytes. Default 1 MiB.
@@ -97,7 +100,8 @@ pub struct Limits {
     pub rate: Option<u32>,
     /// Connections that are kept between requests. Default 16,384.
     pub connections: usize,
-    /// Connections of one address (a network of 64 bits, with IPv6); trusted proxies have no such limit. Default half of all.
+    /// Connections of one address (a network of 64 bits, with IPv6); trusted proxies have no such limit.
+    /// Default half of all.
     pub per_address: Option<usize>,
     /// Connections beyond these limits that are served one request each. Default 512.
     pub beyond: usize,
@@ -109,7 +113,8 @@ pub struct Limits {
     pub body_pause: Duration,
     /// How long a whole body may take. Default 5 min.
     pub body_time: Duration,
-    /// How long a connection may lie idle between requests; longer than the usual pauses of pollers. Default 2 min.
+    /// How long a connection may lie idle between requests; longer than the usual pauses of pollers. Default
+    /// 2 min.
     pub idle_time: Duration,
     /// How long a reader may take none of its answer. Default 30 s.
     pub write_time: Duration,

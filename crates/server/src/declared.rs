@@ -1,5 +1,6 @@
 //! Status codes that the official document declares. A client made from it turns any other code into an error
-//! without type and message (wire contract, section 4.3), so a refusal is answered with a code of its operation.
+//! without type and message (wire contract, section 4.3), so a refusal is answered with a code of its
+//! operation.
 
 use std::sync::{Arc, LazyLock};
 
@@ -15,7 +16,8 @@ use crate::error::Refusal;
 static OPERATIONS: LazyLock<Vec<Operation>> =
     LazyLock::new(|| include_str!("declared/operations.md").lines().filter_map(Operation::read).collect());
 
-/// Codes of refusals that are not about the operation, but about what Longhaul adds to it, or about there being none.
+/// Codes of refusals that are not about the operation, but about what Longhaul adds to it, or about there
+/// being none.
 const APART: [&str; 2] = ["INVALID_PARAMETER", "ROUTE_NOT_FOUND"];
 
 /// An operation of the official document.
@@ -39,7 +41,8 @@ impl Operation {
         path.starts_with('/').then_some(Operation { method, path, success, errors })
     }
 
-    /// True if a request is one of this operation; how exactly, so that a literal path wins over one with parameters.
+    /// True if a request is one of this operation; how exactly, so that a literal path wins over one with
+    /// parameters.
     fn matches(&self, method: &Method, path: &str) -> Option<usize> {
         let (mut own, mut given, mut literals) = (self.path.split('/'), path.split('/'), 0);
         loop {
@@ -59,8 +62,8 @@ fn operation(method: &Method, path: &str) -> Option<&'static Operation> {
     matching.max_by_key(|(literals, _)| *literals).map(|(_, one)| one)
 }
 
-/// The declared code for a refusal. What is about the caller, the transfer, the load or the server (401, 403, 408, 413,
-/// 415, 429, 5xx) stays, and so does everything where the operation declares no code for refusals.
+/// The declared code for a refusal. What is about the caller, the transfer, the load or the server (401, 403,
+/// 408, 413, 415, 429, 5xx) stays, and so does everything where the operation declares no code for refusals.
 fn conforming(status: StatusCode, declared: &[u16]) -> StatusCode {
     let about_the_request = matches!(status.as_u16(), 400 | 404 | 409 | 422);
     if !about_the_request || declared.contains(&status.as_u16()) {

@@ -1,5 +1,5 @@
-//! Every error as an answer: a status, and the Error body of the Tasks API (wire contract, sections 1.5 and 4.1).
-//! What is internal goes to the log under the same reference token, never into a body.
+//! Every error as an answer: a status, and the Error body of the Tasks API (wire contract, sections 1.5 and
+//! 4.1). What is internal goes to the log under the same reference token, never into a body.
 
 mod auth;
 mod engine;
@@ -217,7 +217,8 @@ impl Reference {
     }
 }
 
-/// The Error body of an answer. As from real servers, `arguments` is always there, other empty members are not.
+/// The Error body of an answer. As from real servers, `arguments` is always there, other empty members are
+/// not.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct ErrorBody<'a> {

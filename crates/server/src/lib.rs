@@ -1,5 +1,5 @@
-//! Longhaul over HTTP: the Tasks API as SDDC Manager speaks it, Longhaul's own calls in the same style, and the
-//! document that describes both. Parses, checks, and hands on to the engine.
+//! Longhaul over HTTP: the Tasks API as SDDC Manager speaks it, Longhaul's own calls in the same style, and
+//! the document that describes both. Parses, checks, and hands on to the engine.
 #![forbid(unsafe_code)]
 
 mod access;
@@ -43,7 +43,7 @@ pub use tls::{Certificate, Tls, TlsError};
 /// Why a server does not start.
 #[derive(Debug, Error)]
 pub enum ServerError {
-    /// Other machines could reach it, and whoever is between could read along.
+    /// Other machines could reach it, and anybody on the way could read along.
     #[error(
         "{0} can be reached from other machines, and without TLS passwords, tokens and data could be read on the way: \
         add --tls self-signed, or --tls-cert and --tls-key, or listen on 127.0.0.1; --insecure-http allows it all the \
@@ -63,7 +63,8 @@ pub enum ServerError {
     },
 }
 
-/// An address that is taken before there is anything to serve: connections wait, or are told that the node starts.
+/// An address that is taken before there is anything to serve: connections wait, or are told that the node
+/// starts.
 pub struct Address {
     listener: TcpListener,
     address: SocketAddr,
@@ -123,7 +124,8 @@ impl Address {
         self.certificate.clone()
     }
 
-    /// How a node here introduces itself: by its host and port, so that one that is started again replaces the one before.
+    /// How a node here introduces itself: by its host and port, so that one that is started again replaces
+    /// the one before.
     pub fn node(&self, env: &Env) -> Node {
         let host = nix::unistd::gethostname().ok().and_then(|name| name.into_string().ok());
         let scheme = if self.certificate.is_some() { "https" } else { "http" };
@@ -139,8 +141,8 @@ impl Address {
         }
     }
 
-    /// Takes connections and answers that this node starts, until `until` is cancelled. Those that come later wait for
-    /// [`Server::run`]: the address is never let go of.
+    /// Takes connections and answers that this node starts, until `until` is cancelled. Those that come later
+    /// wait for [`Server::run`]: the address stays bound throughout.
     pub async fn wait_for(&self, until: CancellationToken) -> Result<(), ServerError> {
         let failed = |source| ServerError::Bind { address: self.address, source };
         let same = nix::unistd::dup(&self.listener).map_err(|e| failed(e.into()))?;
@@ -191,8 +193,8 @@ impl Server {
         self.at.certificate()
     }
 
-    /// Serves until `stop` is cancelled, then lets open requests end within [`Limits::drain`] and cuts off the rest:
-    /// when this returns, nobody asks the engine any more.
+    /// Serves until `stop` is cancelled, then lets open requests end within [`Limits::drain`] and cuts off
+    /// the rest: when this returns, nobody asks the engine any more.
     pub async fn run(self, stop: CancellationToken) {
         let Address { listener, acceptor, certificate, config, .. } = self.at;
         let serving = listen::serve(listener, acceptor, routes::router(self.app), &config, stop.clone());

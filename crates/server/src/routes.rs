@@ -1,5 +1,5 @@
-//! Every route on one page: method, path, the role it needs, what the document says of it, who answers it. Router,
-//! OpenAPI document and tests are made from this table; a route without a role does not compile.
+//! Every route on one page: method, path, the role it needs, what the document says of it, who answers it.
+//! Router, OpenAPI document and tests are made from this table; a route without a role does not compile.
 
 use std::sync::LazyLock;
 

@@ -1,5 +1,5 @@
-//! Fifty secrets, each through another door; afterwards none of them is anywhere: not in the database and its log, not
-//! in a backup, in no answer to anybody, and not in the log at its most talkative.
+//! Fifty secrets, each through another door; afterwards none of them is anywhere: not in the database and its
+//! log, not in a backup, in no answer to anybody, and not in the log at its most talkative.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 #[path = "it/support.rs"]
@@ -177,7 +177,8 @@ async fn fifty_secrets_are_nowhere_to_be_found() {
     ];
     assert_eq!(server.send("PUT", "/v1/workflows/telling", Some(telling("telling", subs))).await.status, 201);
 
-    // Inputs: run to the end, over the route, again with the same key, with another body for the key, and refused.
+    // Inputs: run to the end, over the route, again with the same key, with another body for the key, and
+    // refused.
     let mut tasks = Vec::new();
     for path in ["/v1/tasks?wait=20s", "/v1/telling?wait=20s"] {
         let given = input(&mut canaries);
@@ -207,7 +208,8 @@ async fn fifty_secrets_are_nowhere_to_be_found() {
     assert_eq!(refused.status, 422, "{refused:?}");
     assert_eq!(canaries.found_in(refused.text.as_bytes()), Vec::<String>::new(), "{refused:?}");
 
-    // Credentials: one that fails and is retried with another spec, one that is given up, one that is refused.
+    // Credentials: one that fails and is retried with another spec, one that is given up, one that is
+    // refused.
     let fails = json!({ "name": "update", "type": "CREDENTIALS_UPDATE", "title": "u", "credentials": "UPDATE",
         "subTasks": [{ "name": "S", "description": "d", "action": { "simulate": { "failAttempts": [1], "output": "{{ input }}" } } }] });
     assert_eq!(server.send("PUT", "/v1/workflows/update", Some(fails)).await.status, 201);

@@ -16,7 +16,7 @@ pub(crate) struct Node {
     pub(crate) clocks: Clocks,
     /// True while the machine cannot reach the database.
     pub(crate) cut: bool,
-    /// True while the process exists, be it running or stopped.
+    /// True while the process exists, whether it runs or is stopped.
     pub(crate) up: bool,
     /// Time since which the process is stopped, and true if its machine is suspended.
     pub(crate) halted: Option<(u64, bool)>,

@@ -1,5 +1,5 @@
-//! Accounts: who may come in, and what was given to them. Secrets are never here: passwords are hashed, tokens and API
-//! keys are digests.
+//! Accounts: who may come in, and what was given to them. Secrets are never here: passwords are hashed,
+//! tokens and API keys are digests.
 
 use async_trait::async_trait;
 use longhaul_model::Timestamp;
@@ -29,8 +29,8 @@ pub struct User {
     pub password_hash: Option<String>,
     /// It may not come in for now.
     pub disabled: bool,
-    /// Changes when everything given to the account before is void: it never comes back, not even with another account of
-    /// that name. Given by the store.
+    /// Changes when everything given to the account before is void: it never comes back, not even with
+    /// another account of that name. Given by the store.
     pub epoch: i64,
     /// When it was made.
     pub created_at: Timestamp,
@@ -67,7 +67,8 @@ pub struct Users {
 /// A change of one account.
 #[derive(Clone, Debug)]
 pub enum UserChange {
-    /// What is given becomes so. A new password, and disabling, begin a new epoch and take the refresh tokens away.
+    /// Sets the fields that are given. A new password, and disabling, begin a new epoch and take the refresh
+    /// tokens away.
     Settings {
         /// The code of its role.
         role: Option<String>,
@@ -87,7 +88,8 @@ pub enum UserChange {
     },
     /// One more API key.
     AddApiKey(ApiKey),
-    /// One less, by its identity. Begins a new epoch and takes the refresh tokens away, as some may come from that key.
+    /// Removes an API key, by its identity. Begins a new epoch and takes the refresh tokens away, as some may
+    /// come from that key.
     RemoveApiKey(String),
 }
 
@@ -148,8 +150,8 @@ impl User {
     }
 }
 
-/// Where accounts live. Reads are quick enough to be called where they stand, and see every change that was answered
-/// before they began. Names are compared without case. What is noted of a change is written with it.
+/// Where accounts live. Reads are quick enough to be called where they stand, and see every change that was
+/// answered before they began. Names are compared without case. What is noted of a change is written with it.
 #[async_trait]
 pub trait Accounts: Send + Sync + 'static {
     /// The revision of [`Users`], to see cheaply whether anything changed.
@@ -187,8 +189,8 @@ pub trait Accounts: Send + Sync + 'static {
     async fn create_user(&self, user: User, audit: Option<Audit>) -> Result<User, StoreError>;
 
     /// Changes an account; gives it back as it is then.
-    /// After Ok: durable. Crash in the middle: it happened whole or not at all. Refused: no enabled ADMIN would be left, or
-    /// there would be too many API keys; `NotFound`: no such account or key.
+    /// After Ok: durable. Crash in the middle: it happened whole or not at all. Refused: no enabled ADMIN
+    /// would be left, or there would be too many API keys; `NotFound`: no such account or key.
     async fn change_user(
         &self,
         name: &str,
@@ -197,14 +199,15 @@ pub trait Accounts: Send + Sync + 'static {
     ) -> Result<User, StoreError>;
 
     /// Takes an account away with all that was given to it.
-    /// After Ok: durable. Crash in the middle: it happened whole or not at all. Refused: no enabled ADMIN would be left.
+    /// After Ok: durable. Crash in the middle: it happened whole or not at all. Refused: no enabled ADMIN
+    /// would be left.
     async fn delete_user(&self, name: &str, audit: Option<Audit>) -> Result<(), StoreError>;
 
     /// Remembers when API keys were used; keys that are gone are passed over.
     async fn touch_api_keys(&self, used: Vec<(String, Timestamp)>) -> Result<(), StoreError>;
 
-    /// Remembers a refresh token. `NotFound` if it rests on an account that is gone, is disabled, or is in another epoch.
-    /// After Ok: durable. Crash in the middle: it is there or not.
+    /// Remembers a refresh token. `NotFound` if it rests on an account that is gone, is disabled, or is in
+    /// another epoch. After Ok: durable. Crash in the middle: it is there or not.
     async fn put_refresh_token(&self, token: RefreshToken, audit: Option<Audit>) -> Result<(), StoreError>;
 
     /// A refresh token by its digest; `None` if there is none. It may be over: see `expires_at`.

@@ -26,7 +26,8 @@ pub enum StoreError {
     /// Other tasks hold the resources; nothing changed.
     #[error("the resources are held by {}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "))]
     Locked(Vec<TaskId>),
-    /// The storage cannot be used just now; nothing changed, or whether it did is unknown only if `ambiguous`.
+    /// The storage cannot be used just now; nothing changed, or whether it did is unknown only if
+    /// `ambiguous`.
     #[error("the storage is unavailable: {0}")]
     Unavailable(String),
     /// Others were at work on the same at the same time; nothing changed, and the same again may do.

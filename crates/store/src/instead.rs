@@ -1,12 +1,13 @@
-//! What is done in the place of a change that nobody waits for and that a fault of Longhaul's own ends: the attempt that it was about fails,
-//! and counts. Another attempt asks under the same key, so what was done is not done twice where the other side remembers keys.
+//! Replacement for a change that no caller waits for and that fails for a fault of Longhaul's own: the
+//! attempt that it was about fails, and counts. Another attempt asks under the same key, so the work is not
+//! done twice where the other side remembers keys.
 
 use longhaul_model::fault::code;
 use longhaul_model::{Command, Failure, Fault};
 
 use crate::error::StoreError;
 
-/// The command that takes the place of one that failed; `None` where there is none that could do better.
+/// Returns the command that takes the place of one that failed; `None` if no other could do better.
 pub(crate) fn instead(command: &Command, why: &StoreError) -> Option<Command> {
     if !why.is_fault_of_ours() {
         return None;

@@ -17,8 +17,8 @@ pub(crate) struct Workflows {
     compiled: RwLock<HashMap<i64, Arc<Workflow>>>,
     /// The newest listed version by name.
     newest: RwLock<HashMap<String, (i64, Arc<Workflow>)>>,
-    /// Rises with every change of `newest`, so that a reader with an older snapshot does not put back what was
-    /// true before.
+    /// Rises with every change of `newest`, so that a reader with an older snapshot does not put back what
+    /// was true before.
     epoch: AtomicU64,
 }
 

@@ -1,5 +1,6 @@
-//! Sessions: each login gives a refresh token, and the session lasts as long as that token does. Only the token's digest is stored; its
-//! first half is the public identity of the session, from which nobody can compute the token.
+//! Sessions: each login gives a refresh token, and the session lasts as long as that token does. Only the
+//! token's digest is stored; its first half is the public identity of the session, from which nobody can
+//! compute the token.
 
 use std::fmt;
 use std::str::FromStr;
@@ -50,30 +51,30 @@ impl FromStr for SessionId {
 /// A refresh token, of which only the digest is known.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RefreshToken {
-    /// The SHA-256 of its identity.
+    /// SHA-256 of the token's identity.
     pub hash: [u8; 32],
-    /// Whose it is.
+    /// Name of the account or external user that the token belongs to.
     pub user: String,
-    /// On what it rests.
+    /// Basis of the session.
     pub basis: Basis,
     /// The code of the kind of credential that was shown for it, unless an earlier version gave it.
     pub means: Option<String>,
     /// The address where the login came from, unless an earlier version gave it.
     pub origin: Option<String>,
-    /// When it was given.
+    /// Time at which the token was given.
     pub created_at: Timestamp,
-    /// When it ends.
+    /// Time at which the token expires.
     pub expires_at: Timestamp,
 }
 
 impl RefreshToken {
-    /// The session that it belongs to.
+    /// Returns the session that the token belongs to.
     pub fn session(&self) -> SessionId {
         SessionId::of(&self.hash)
     }
 }
 
-/// On what a session rests.
+/// Basis that a session rests on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Basis {
     /// An account, in this epoch of it.
@@ -120,40 +121,40 @@ impl Basis {
     }
 }
 
-/// Whose sessions are asked for.
+/// Owner by which sessions are selected.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Whose {
-    /// Everybody's.
+    /// Any owner.
     #[default]
     Anybody,
-    /// Those of whoever has that name, in any case: of an account, or of somebody whom another issuer vouches for.
+    /// Owners of that name, in any case: an account, or a user that another issuer vouches for.
     Named(String),
-    /// Those of exactly one principal.
+    /// Exactly one principal.
     Of {
         /// The name as it is written.
         name: String,
-        /// Whether another issuer vouches for it.
+        /// True if another issuer vouches for the name.
         external: bool,
     },
 }
 
-/// Which sessions are asked for, newest first.
+/// A query for sessions, newest first.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SessionQuery {
-    /// Whose.
+    /// Owner of the sessions.
     pub whose: Whose,
-    /// Only those that last longer than until then.
+    /// Only sessions that last beyond this time.
     pub now: Timestamp,
-    /// Sessions to leave out.
+    /// Number of sessions to skip.
     pub offset: u64,
-    /// Number of sessions at the most.
+    /// Maximum number of sessions.
     pub limit: u32,
 }
 
 /// Sessions and the exact total.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SessionPage {
-    /// Their refresh tokens.
+    /// Refresh tokens of the sessions.
     pub sessions: Vec<RefreshToken>,
     /// Number of sessions that match.
     pub total: u64,

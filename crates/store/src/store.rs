@@ -29,16 +29,16 @@ pub struct Submission {
     pub key: Option<IdempotencyKey>,
     /// What is noted of it, unless it is replayed.
     pub audit: Option<Audit>,
-    /// Its workflow is the newest of that name: refused with [`StoreError::WorkflowChanged`] if it is not any more, as another node
-    /// changed it.
+    /// Its workflow is the newest of that name: refused with [`StoreError::WorkflowChanged`] if it is not any
+    /// more, as another node changed it.
     pub newest: bool,
 }
 
 /// What a worker reports, and what it takes, in one transaction.
 #[derive(Debug, Default)]
 pub struct Work {
-    /// Reports: [`Command::Complete`], [`Command::Fail`] or [`Command::HandBack`]. What becomes ready by them may be leased at once, on
-    /// the terms that they carry.
+    /// Reports: [`Command::Complete`], [`Command::Fail`] or [`Command::HandBack`]. What becomes ready by them
+    /// may be leased at once, on the terms that they carry.
     pub reports: Vec<(TaskId, Command)>,
     /// Sub-tasks that wait for a worker, to be leased after that.
     pub leases: Vec<(TaskId, u32)>,
@@ -60,7 +60,8 @@ pub struct Commit {
     pub revision: u64,
     /// What must be done now.
     pub effects: Vec<Effect>,
-    /// The task as this change left it, unless the writer goes on with it: it has ended, or rests until its start.
+    /// The task as this change left it, unless the writer goes on with it: it has ended, or rests until its
+    /// start.
     pub at_rest: Option<Box<Task>>,
 }
 
@@ -99,22 +100,24 @@ pub trait Store: Send + Sync + 'static {
     async fn submit(&self, submission: Submission) -> Result<Submitted, StoreError>;
 
     /// Applies a command to a task.
-    /// After Ok: the change is durable. Crash in the middle: it happened whole or not at all. Refused: nothing changed.
+    /// After Ok: the change is durable. Crash in the middle: it happened whole or not at all. Refused:
+    /// nothing changed.
     async fn command(&self, id: TaskId, command: Command, audit: Option<Audit>) -> Result<(), StoreError>;
 
-    /// As [`Store::command`], for callers that need no answer: what becomes of it shows in its effects. A refused
-    /// command is dropped; one that fails for want of storage is repeated until it is durable or the store closes.
+    /// As [`Store::command`], for callers that need no answer: what becomes of it shows in its effects. A
+    /// refused command is dropped; one that fails for want of storage is repeated until it is durable or the
+    /// store closes.
     async fn post(&self, id: TaskId, command: Command);
 
     /// Records a worker's reports and leases attempts to it.
-    /// After Ok: all of it is durable; reports that were refused changed nothing, each for itself. Crash in the middle:
-    /// all of it happened or nothing.
+    /// After Ok: all of it is durable; reports that were refused changed nothing, each for itself. Crash in
+    /// the middle: all of it happened or nothing.
     async fn work(&self, work: Work) -> Result<Worked, StoreError>;
 
     /// Recovers every task that was run by a server which is gone ([`Command::Recover`]); called at the start
     /// of a server. Where the server may serve meanwhile ([`Store::recovers_behind`]), attempts begun since
-    /// the store was opened are not lost, and nothing that the earlier server still reports is accepted. After
-    /// Ok: done for all. Crash in the middle: some have recovered; repeating is harmless.
+    /// the store was opened are not lost, and nothing that the earlier server still reports is accepted.
+    /// After Ok: done for all. Crash in the middle: some have recovered; repeating is harmless.
     async fn recover(&self) -> Result<u64, StoreError>;
 
     /// Returns true if calls may be served while [`Store::recover`] is at work; otherwise it must finish
@@ -123,8 +126,8 @@ pub trait Store: Send + Sync + 'static {
         false
     }
 
-    /// Returns true while work of servers that are gone may not have been taken over by those that live, which
-    /// happens all the time where several serve one store.
+    /// Returns true while work of servers that are gone may not have been taken over by those that live,
+    /// which happens all the time where several serve one store.
     fn takes_over(&self) -> bool {
         false
     }
@@ -153,9 +156,9 @@ pub trait Store: Send + Sync + 'static {
     /// A page of tasks and the exact total, both of one moment. May take milliseconds: not for an event loop.
     fn list(&self, query: &TaskQuery) -> Result<Page, StoreError>;
 
-    /// Tasks whose id begins or ends with these hexadecimal digits (lower case, no hyphens), in order of id and at
-    /// most so many. An end is looked for among the newest tasks only ([`NEWEST`](crate::query::NEWEST)), so that the
-    /// cost does not grow with history. May take milliseconds: not for an event loop.
+    /// Tasks whose id begins or ends with these hexadecimal digits (lower case, no hyphens), in order of id
+    /// and at most so many. An end is looked up among the newest tasks only (100,000), so that the cost does not
+    /// grow with history. May take milliseconds: not for an event loop.
     fn ids_like(&self, digits: &str, limit: u32) -> Result<Vec<TaskId>, StoreError>;
 
     /// What a task was asked to do; `None` for an imported one.
@@ -170,8 +173,8 @@ pub trait Store: Send + Sync + 'static {
     /// What tasks have for themselves, and what they wait for; page and total of one moment.
     fn locks(&self, query: &LockQuery) -> Result<LockPage, StoreError>;
 
-    /// Who stands in the way of a task that waits for what it claims: holders first, then those that came before it; at most
-    /// so many.
+    /// Returns the locks that hold up a task: those of holders first, then of those that asked before it; at
+    /// most `most`.
     fn blockers(&self, id: TaskId, most: u32) -> Result<Vec<Lock>, StoreError>;
 
     /// Runs one step, of bounded cost, of a sweep over everything that waits: finds claims that could be
@@ -179,9 +182,9 @@ pub trait Store: Send + Sync + 'static {
     /// wake-ups. After Ok: the finds are queued, and checked again before they are granted.
     async fn sweep_claims(&self) -> Result<Sweep, StoreError>;
 
-    /// Runs one step, of bounded cost, of a sweep over running tasks: finds sub-tasks under way whose output is
-    /// stored, which means that their success was lost ([`Command::OutputsStored`]), and has them end. After
-    /// Ok: those found have ended, unless they could not be read.
+    /// Runs one step, of bounded cost, of a sweep over running tasks: finds sub-tasks under way whose output
+    /// is stored, which means that their success was lost ([`Command::OutputsStored`]), and has them end.
+    /// After Ok: those found have ended, unless they could not be read.
     async fn sweep_outputs(&self) -> Result<Sweep, StoreError>;
 
     /// Which nodes share it, by name; none where it is one server's own.
@@ -202,14 +205,15 @@ pub trait Store: Send + Sync + 'static {
         true
     }
 
-    /// Which of these attempts are not live any more, or are to stop. For nodes that may not have heard of it.
+    /// Which of these attempts are not live any more, or are to stop. For nodes that may not have heard of
+    /// it.
     async fn stale(&self, _attempts: Vec<(TaskId, u32, Token)>) -> Result<Vec<Stale>, StoreError> {
         Ok(Vec::new())
     }
 
-    /// Puts lines behind the log of an attempt; those beyond [`crate::LARGEST_LOG`] are left out, and the log says so.
-    /// After Ok: they are durable. Crash in the middle: all are there or none. Sent before a command, they are durable
-    /// no later than it, also if nobody waits for the answer.
+    /// Puts lines behind the log of an attempt; those beyond [`crate::LARGEST_LOG`] are left out, and the log
+    /// says so. After Ok: they are durable. Crash in the middle: all are there or none. Sent before a
+    /// command, they are durable no later than it, also if nobody waits for the answer.
     async fn write_log(
         &self,
         id: TaskId,
@@ -253,8 +257,8 @@ pub trait Store: Send + Sync + 'static {
         audit: Option<Audit>,
     ) -> Result<Vec<(TaskId, Deletion)>, StoreError>;
 
-    /// Deletes tasks that ended before an instant, oldest first, looking at no more than `limit`; tasks that hold
-    /// resources or wait for a decision stay. For retention, a batch at a time.
+    /// Deletes tasks that ended before an instant, oldest first, looking at no more than `limit`; tasks that
+    /// hold resources or wait for a decision stay. For retention, a batch at a time.
     async fn purge(
         &self,
         before: Timestamp,
@@ -262,9 +266,9 @@ pub trait Store: Send + Sync + 'static {
         limit: u32,
     ) -> Result<Purged, StoreError>;
 
-    /// Identity of the storage that holds the data, which a copy of the data does not have: of the database's file
-    /// (inode and time of creation), or of the database (identifier of its system and OID). `None` if it is not
-    /// known.
+    /// Identity of the storage that holds the data, which a copy of the data does not have: of the database's
+    /// file (inode and time of creation), or of the database (identifier of its system and OID). `None` if it is
+    /// not known.
     fn storage_id(&self) -> Option<String>;
 
     /// A setting that is kept with the tasks.

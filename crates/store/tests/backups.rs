@@ -66,7 +66,7 @@ async fn backups_at_once_share_no_file() {
     store.close().await;
 }
 
-/// What fails at any place leaves nothing under any name; what a killed process left is removed by the next.
+/// Failed backups leave nothing under any name; what a killed process left is removed by the next.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn failed_backups_leave_nothing() {
     let (data, target) = (TempDir::new().unwrap(), TempDir::new().unwrap());
@@ -172,7 +172,8 @@ async fn what_is_no_whole_backup_is_refused_and_nothing_is_made() {
     store.close().await;
 }
 
-/// A byte that flips anywhere in a backup is found by its checksum; without that, what is restored can be opened.
+/// A byte that flips anywhere in a backup is found by its checksum; without that, what is restored can be
+/// opened.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn flipped_bytes_are_found() {
     let (data, target) = (TempDir::new().unwrap(), TempDir::new().unwrap());

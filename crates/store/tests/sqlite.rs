@@ -119,7 +119,8 @@ async fn directory_that_others_may_write_is_refused() {
         assert_eq!(message.contains("fsGroup"), mode == 0o2775, "{message}");
         assert_eq!(std::fs::read_dir(directory).unwrap().count(), 0, "nothing is made there");
     }
-    // A folder that the server makes in one that is shared is its own, though it takes over the mark of the group.
+    // A folder that the server makes in one that is shared is its own, though it takes over the mark of the
+    // group.
     set(0o2775);
     let inside = directory.join("longhaul");
     for _ in 0..2 {

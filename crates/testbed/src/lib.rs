@@ -1,5 +1,5 @@
-//! Real PostgreSQL servers for tests, proofs and benchmarks. Each is its owner's own, on a Unix socket in a temporary
-//! directory, and ends with its owner, even with one that is killed.
+//! Real PostgreSQL servers for tests, proofs and benchmarks. Each is its owner's own, on a Unix socket in a
+//! temporary directory, and ends with its owner, even with one that is killed.
 #![forbid(unsafe_code)]
 
 mod patroni;
@@ -97,7 +97,8 @@ impl Cluster {
         Ok(cluster)
     }
 
-    /// A standby of a server, on which everything is that was committed there; the server waits for it with each commit.
+    /// A standby of a server, on which everything is that was committed there; the server waits for it with
+    /// each commit.
     pub fn standby_of(primary: &Cluster) -> Result<Cluster> {
         let settings = primary.settings.clone();
         let mut standby = Cluster { home: directory()?, settings, running: None, still: Vec::new() };
@@ -183,7 +184,8 @@ impl Cluster {
         Ok(())
     }
 
-    /// It stands still with all its sessions, until it is ended: connections are taken, and nobody is answered.
+    /// It stands still with all its sessions, until it is ended: connections are taken, and nobody is
+    /// answered.
     pub fn hang(&mut self) -> Result<()> {
         let Some(Running { pid, .. }) = &self.running else { return Ok(()) };
         kill(*pid, Signal::SIGSTOP)?;

@@ -19,8 +19,9 @@ pub struct Pooler {
 }
 
 impl Pooler {
-    /// Starts one for a database of a server. `mode` is PgBouncer's `pool_mode`: session, transaction or statement;
-    /// `size` is the number of connections that it has to the server. Err: PgBouncer is not installed, or does not start.
+    /// Starts one for a database of a server. `mode` is PgBouncer's `pool_mode`: session, transaction or
+    /// statement; `size` is the number of connections that it has to the server. Err: PgBouncer is not
+    /// installed, or does not start.
     pub fn start(cluster: &Cluster, database: &str, mode: &str, size: usize) -> Result<Pooler> {
         let home = directory()?;
         let configuration = format!(

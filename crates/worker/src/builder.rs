@@ -58,12 +58,14 @@ impl WorkerBuilder {
         }
     }
 
-    /// Does the work of a queue with an async function of context and input. The input is what the workflow's `input`
-    /// gives, null where it has none; what is returned is the output of the sub-task, none if it is `()`.
+    /// Does the work of a queue with an async function of context and input. The input is what the workflow's
+    /// `input` gives, null where it has none; what is returned is the output of the sub-task, none if it is
+    /// `()`.
     ///
-    /// Input that is no `I` fails the attempt with `INPUT_INVALID`, and no other attempt is made. A panic fails the
-    /// attempt with `HANDLER_PANICKED`. A function that is asked to stop ([`Context::cancellation`]) and does not return
-    /// within [`cleanup`](WorkerBuilder::cleanup) is broken off at its next `await`.
+    /// Input that is no `I` fails the attempt with `INPUT_INVALID`, and no other attempt is made. A panic
+    /// fails the attempt with `HANDLER_PANICKED`. A function that is asked to stop
+    /// ([`Context::cancellation`]) and does not return within [`cleanup`](WorkerBuilder::cleanup) is broken
+    /// off at its next `await`.
     pub fn queue<I, O, F, Fut>(mut self, queue: impl Into<String>, function: F) -> Self
     where
         I: DeserializeOwned + Send + 'static,
@@ -83,8 +85,8 @@ impl WorkerBuilder {
         self
     }
 
-    /// How long a lease lasts without a heartbeat, `1s` to `1h`, 30 s unless given: after so long a dead worker's attempts
-    /// go to another one.
+    /// How long a lease lasts without a heartbeat, `1s` to `1h`, 30 s unless given: after so long a dead
+    /// worker's attempts go to another one.
     pub fn lease(mut self, lease: Duration) -> Self {
         self.lease = lease;
         self
@@ -108,8 +110,8 @@ impl WorkerBuilder {
         self
     }
 
-    /// Trusts the certificates that those of a PEM text vouch for, themselves included, instead of those that this
-    /// machine trusts.
+    /// Trusts the certificates that those of a PEM text vouch for, themselves included, instead of those that
+    /// this machine trusts.
     pub fn authority(mut self, pem: Vec<u8>) -> Self {
         self.trust = Trust::Authority(pem);
         self

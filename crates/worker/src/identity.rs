@@ -1,4 +1,5 @@
-//! What must be unlike everybody else's: the name of a worker, and the pauses of those that all lost the same server.
+//! What must be unlike everybody else's: the name of a worker, and the pauses of those that all lost the same
+//! server.
 
 use std::fmt::Write;
 use std::io;

@@ -11,32 +11,32 @@ use crate::names::is_external_name;
 use crate::principal::{Kind, Principal};
 use crate::role::Role;
 
-/// Whom the issuer vouches for, and what it says of them.
+/// A user that the issuer vouches for, with the roles that it grants.
 pub(crate) struct Vouched {
-    /// Their name.
+    /// Name of the user.
     pub(crate) name: String,
-    /// The highest of their roles here; none if no role of theirs means anything here.
+    /// The highest role that the user has here; `None` if no role of the issuer's means anything here.
     pub(crate) role: Option<Role>,
     /// The roles of the issuer that mean something here, by its own names.
     pub(crate) granted: Vec<String>,
-    /// When the issuer said so, in seconds since 1970 by its clock.
+    /// Time at which the issuer issued the token, in seconds since 1970 by its clock.
     issued_at: i64,
 }
 
 impl Vouched {
-    /// Somebody with a role.
+    /// Returns the principal that the user is here, if there is a role for it.
     pub(crate) fn principal(&self) -> Result<Principal, Denied> {
         let role = self.role.ok_or(Denied::NoRole)?;
         Ok(Principal::new(self.name.as_str(), role, Kind::External))
     }
 
-    /// Whether the issuer said it after a moment, so far as clocks can tell.
+    /// Returns true if the token was issued after a moment, as far as clocks can tell.
     pub(crate) fn is_news_after(&self, at: Timestamp) -> bool {
         self.issued_at.saturating_add(LEEWAY) >= at.0.div_euclid(1000)
     }
 }
 
-/// Checks the claims and gives whom they stand for.
+/// Checks the claims and returns the user that they stand for.
 pub(super) fn check(
     config: &OidcConfig,
     claims: &[u8],
@@ -122,7 +122,8 @@ pub(super) fn highest(config: &OidcConfig, granted: &[String]) -> Option<Role> {
     [Role::Admin, Role::Operator, Role::Viewer, Role::Worker].into_iter().find(|role| roles.contains(role))
 }
 
-/// A member of that name, or else the one at the end of a path with dots: names of claims may have dots themselves.
+/// A member of that name, or else the one at the end of a path with dots: names of claims may have dots
+/// themselves.
 fn at<'a>(claims: &'a Map<String, Value>, path: &str) -> Option<&'a Value> {
     if let Some(found) = claims.get(path) {
         return Some(found);

@@ -1,5 +1,5 @@
-//! Another issuer's tokens: single sign-on. Its public keys are fetched; a token that one of them signed, of that issuer
-//! and for us, stands for somebody with the roles that a claim of it names.
+//! Another issuer's tokens: single sign-on. Its public keys are fetched; a token that one of them signed, of
+//! that issuer and for us, stands for somebody with the roles that a claim of it names.
 
 mod claims;
 mod fetch;

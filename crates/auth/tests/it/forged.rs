@@ -1,5 +1,5 @@
-//! Tokens that nobody was given, or that count no more: each refused, and for its own reason, so that none of the checks
-//! can go missing behind another.
+//! Tokens that nobody was given, or that count no more: each refused, and for its own reason, so that none of
+//! the checks can go missing behind another.
 
 use longhaul_auth::{Denied, Reason, Role, UserPatch};
 use longhaul_crypto::{base64url, digest::HmacKey, random};
@@ -143,7 +143,8 @@ fn keys(good: &Good) -> Vec<Row> {
     ]
 }
 
-/// The claims, with a signature that is right: what we might have signed for another purpose, or in another time.
+/// The claims, with a signature that is right: what we might have signed for another purpose, or in another
+/// time.
 fn claims(good: &Good) -> Vec<Row> {
     let now = START.0 / 1000;
     let wrong = Denied::Refused(Reason::Claims);

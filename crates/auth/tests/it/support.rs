@@ -1,4 +1,5 @@
-//! An installation to test: a store and a key ring in a directory that goes away, and a clock that stands still.
+//! An installation to test: a store and a key ring in a directory that goes away, and a clock that stands
+//! still.
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;

@@ -33,17 +33,17 @@ pub enum ActionsError {
     /// An entry of `http.allow` that cannot be read.
     #[error("http.allow: `{entry}` {reason}")]
     HttpAllow {
-        /// As written.
+        /// The entry as it is written.
         entry: String,
-        /// What is wrong with it.
+        /// The problem with the entry.
         reason: String,
     },
-    /// A file of `http` that cannot be read, or is none of its kind.
+    /// A file of `http` that cannot be read, or is not of the expected kind.
     #[error("http: `{}`: {reason}", path.display())]
     HttpFile {
         /// The file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The problem with the file.
         reason: String,
     },
     /// An entry of `command.allow` that makes no sense.
@@ -51,7 +51,7 @@ pub enum ActionsError {
     CommandAllow {
         /// The program that it is about.
         path: PathBuf,
-        /// What is wrong with it, and what to write.
+        /// The problem with the entry, and what to write.
         reason: String,
     },
     /// The client could not be made.
@@ -71,8 +71,9 @@ impl Actions {
         })
     }
 
-    /// Runs one attempt to its end. When `stop` is cancelled it cleans up, killing what it started, and ends as
-    /// stopped; whether that was a cancel or a timeout is the caller's to say. What it has to say goes to `log`.
+    /// Runs one attempt to its end. When `stop` is cancelled it cleans up, killing what it started, and ends
+    /// as stopped; whether that was a cancel or a timeout is the caller's to say. What it has to say goes to
+    /// `log`.
     pub async fn run(
         &self,
         launch: &Launch,
@@ -112,7 +113,8 @@ fn checked(output: Option<Value>) -> Result<Option<Value>, Failure> {
 }
 
 /// Parses a text as JSON; `None` if the text is something else. JSON nested too deeply to be parsed is also
-/// too deep for an output, and JSON with a name twice in one object is refused: readers differ on which one counts.
+/// too deep for an output, and JSON with a name twice in one object is refused: readers differ on which one
+/// counts.
 fn json_of(text: &[u8]) -> Result<Option<Value>, Failure> {
     if let Err(doubled) = value::check_names(text) {
         let fault = Fault::new(code::OUTPUT_AMBIGUOUS, format!("the output is JSON in which {doubled}"));
@@ -142,8 +144,8 @@ fn not_done(fault: Fault, retryable: bool) -> Failure {
     Failure::Error { fault, retryable }
 }
 
-/// An expression that could not be evaluated: the input and outputs of an attempt do not change, so neither would
-/// the next one do better.
+/// An expression that could not be evaluated: the input and outputs of an attempt do not change, so neither
+/// would the next one do better.
 pub(crate) fn bad_expression(field: &str, error: &ExprError) -> Failure {
     refuse(Fault::new(code::EXPRESSION, format!("`{field}`: {error}")).remedy(error.remedy()))
 }

@@ -1,5 +1,5 @@
-//! Texts as their readers decode them: each step of decoding gives a view whose bytes know where in the text they come
-//! from.
+//! Texts as their readers decode them: each step of decoding gives a view whose bytes know where in the text
+//! they come from.
 
 use std::ops::Range;
 
@@ -102,8 +102,8 @@ impl View {
         Some(view)
     }
 
-    /// What the runs of letters of a code decode to, if they begin at their letter of number `skip`: all of it one after
-    /// the other, and which pieces of it read like text.
+    /// What the runs of letters of a code decode to, if they begin at their letter of number `skip`: all of
+    /// it one after the other, and which pieces of it read like text.
     pub(super) fn decoded(&self, code: &Code, skip: usize) -> (View, Vec<View>) {
         let mut all = View { at_start: false, at_end: false, ..View::default() };
         let mut pieces = Vec::new();

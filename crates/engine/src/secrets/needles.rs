@@ -1,4 +1,5 @@
-//! What is looked for: the secrets of a task, each of their lines, and what they contain that is a secret of its own.
+//! What is looked for: the secrets of a task, each of their lines, and what they contain that is a secret of
+//! its own.
 
 use std::collections::HashMap;
 use std::ops::Range;

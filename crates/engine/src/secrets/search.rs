@@ -56,8 +56,8 @@ impl Search<'_> {
                 pieces.iter().for_each(|piece| self.look(piece, depth + 1));
             }
         }
-        // Of all kinds, as readers of nested documents do, and of each kind alone: a secret may hold what looks like
-        // an escape of another kind.
+        // Of all kinds, as readers of nested documents do, and of each kind alone: a secret may hold what
+        // looks like an escape of another kind.
         let kinds = ESCAPES.chunks(1).chain([ESCAPES]);
         for inner in kinds.filter_map(|kinds| view.unescaped(kinds)).chain(view.unwrapped()) {
             let whole = inner.part(&(0..inner.bytes.len()));

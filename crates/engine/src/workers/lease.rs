@@ -1,5 +1,5 @@
-//! A worker asks for work: what waits is taken out of its queues, leased in one durable change, and handed out with its
-//! input evaluated and its secrets open.
+//! A worker asks for work: what waits is taken out of its queues, leased in one durable change, and handed
+//! out with its input evaluated and its secrets open.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -33,52 +33,52 @@ const ROUND_TRIP: Duration = Duration::from_millis(750);
 /// Interval at which a named call looks for leases it was given before.
 const LOOK_AGAIN: Duration = Duration::from_millis(500);
 
-/// A worker asks for work.
+/// A worker's request for work.
 #[derive(Clone, Debug)]
 pub struct Ask {
-    /// Who.
+    /// The worker that asks.
     pub worker: WorkerId,
-    /// From which queues, at least one.
+    /// The queues to lease from, at least one.
     pub queues: Vec<Arc<str>>,
-    /// How many attempts at the most.
+    /// Maximum number of attempts.
     pub max: usize,
-    /// How long the answer may wait for work.
+    /// Longest time that the answer may wait for work.
     pub wait: Duration,
-    /// How long a lease lasts without a heartbeat.
+    /// Time for which a lease lasts without a heartbeat.
     pub lease: Span,
     /// The worker's name for this call: a repeated call is given the same leases as before.
     pub request: Option<Arc<str>>,
-    /// Where it runs, if it says.
+    /// Host and process of the worker, if it tells them.
     pub origin: Option<Arc<Origin>>,
 }
 
-/// What a worker was given.
+/// The answer to a worker's request for work.
 #[derive(Clone, Debug, Default)]
 pub struct Assigned {
     /// The attempts.
     pub leases: Vec<Assignment>,
-    /// When to ask again, where there were none.
+    /// Time after which to ask again, if there were no attempts.
     pub retry_after: Span,
-    /// The server is stopping and leases nothing any more.
+    /// True if the server is stopping and leases no further attempts.
     pub draining: bool,
 }
 
 /// One attempt, leased.
 #[derive(Clone, Debug)]
 pub struct Assignment {
-    /// What later calls name.
+    /// Name of the lease, for later calls.
     pub lease: LeaseName,
     /// The fencing token.
     pub token: Token,
-    /// How long it lasts without a heartbeat.
+    /// Time for which the lease lasts without a heartbeat.
     pub expires_in: Span,
-    /// What the task is called.
+    /// Name of the task.
     pub task_name: String,
-    /// Its type.
+    /// Type of the task.
     pub task_type: String,
-    /// Its workflow.
+    /// Workflow of the task.
     pub workflow: String,
-    /// What the sub-task is called.
+    /// Name of the sub-task.
     pub sub_task: String,
     /// The queue.
     pub queue: Arc<str>,
@@ -86,16 +86,16 @@ pub struct Assignment {
     pub attempt: u32,
     /// The number of its item under `forEach`, from 0.
     pub item_index: Option<u32>,
-    /// What its effects are known by.
+    /// Key by which the effects of the attempt are known.
     pub idempotency_key: String,
-    /// How long it may take.
+    /// Longest time that the attempt may take.
     pub timeout: Option<Span>,
-    /// What it works on; in clear.
+    /// Input of the sub-task, in clear.
     pub input: Option<Value>,
 }
 
 impl Ask {
-    /// How long the worker may be silent from now on, and where it runs.
+    /// Returns how long the worker may be silent from now on, and its origin.
     pub(super) fn how(&self) -> Asked {
         let lease: Duration = self.lease.into();
         Asked { patience: self.wait.max(lease), origin: self.origin.clone() }
@@ -190,7 +190,8 @@ impl Engine {
         }
     }
 
-    /// Has the store do a worker's work, with what was taken out of queues for it; what is not needed goes back.
+    /// Has the store do a worker's work, with what was taken out of queues for it; what is not needed goes
+    /// back.
     pub(super) async fn lease_taken(
         &self,
         ask: &Ask,
@@ -230,7 +231,7 @@ impl Engine {
         }
     }
 
-    /// What the worker is told; `None` if the input cannot be made, which the attempt fails of.
+    /// Returns the answer for the worker; `None` if the input cannot be made, which fails the attempt.
     async fn assign(&self, ask: &Ask, grant: Grant) -> Option<Assignment> {
         let Grant { id, name, workflow, sub_task, mut launch } = grant;
         let CompiledAction::Worker(template) = launch.action.clone() else { return None };
@@ -317,7 +318,7 @@ impl Workers {
         Ok((Looking { workers: self.clone(), names: ask.queues.clone() }, news))
     }
 
-    /// How long until a rate allows more; `None` if no rate is waited for.
+    /// Returns the time until a rate allows more; `None` if no rate is waited for.
     fn pause(&self, queues: &[Arc<str>], now: Instant) -> Option<Duration> {
         let mut state = self.state.lock();
         queues.iter().filter_map(|name| state.queues.get_mut(name)?.pause(now)).min()

@@ -1,5 +1,5 @@
-//! The leases that live: whose they are, and until when. Heartbeats only touch what is here, and nothing of it is
-//! stored: after a restart every lease lasts its whole span anew.
+//! The live leases, with the worker and the deadline of each. Heartbeats change only this state, and none of
+//! it is stored: after a restart every lease lasts its whole span again.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
@@ -25,7 +25,7 @@ pub(super) struct Leases {
     due: BTreeSet<(Instant, Key)>,
     /// The leases of each worker that has some.
     running: BTreeMap<WorkerId, BTreeSet<Key>>,
-    /// When the server stood still last: no lease ends before its span from then is over.
+    /// Time at which the server last stood still: no lease ends before its span from then is over.
     pardoned: Option<Instant>,
 }
 
@@ -36,7 +36,7 @@ pub(super) type Call = (WorkerId, Arc<str>);
 pub(super) struct Held {
     pub(super) worker: WorkerId,
     pub(super) queue: Arc<str>,
-    /// Whether the worker may know secrets of the task.
+    /// True if the worker may know secrets of the task.
     pub(super) secrets: bool,
     /// The worker's name for the call that returned this lease.
     request: Option<Arc<str>>,
@@ -44,9 +44,9 @@ pub(super) struct Held {
     pub(super) heard_at: Option<NodeId>,
     span: Duration,
     expires: Instant,
-    /// When it is looked at.
+    /// Time at which the lease is looked at next.
     due: Instant,
-    /// When the attempt's time is over, whatever the worker says.
+    /// Time at which the attempt times out, whatever the worker says.
     deadline: Option<Instant>,
     state: State,
 }
@@ -58,7 +58,7 @@ enum State {
     Cancelled {
         told: bool,
     },
-    /// It ends as soon as that is stored.
+    /// The lease ends as soon as that is stored.
     Ending,
 }
 
@@ -74,7 +74,8 @@ pub enum LeaseState {
 }
 
 impl Leases {
-    /// A worker has an attempt. `now` twice: deadlines are of the wall clock, watched by one that never jumps.
+    /// A worker has an attempt. `now` twice: deadlines are of the wall clock, watched by one that never
+    /// jumps.
     pub(super) fn insert(&mut self, id: TaskId, leased: &Leased, wall: Timestamp, now: Instant) {
         let span = Duration::from_millis(leased.lease.span.0);
         let deadline = leased.timeout.map(|timeout| {
@@ -186,12 +187,12 @@ impl Leases {
         self.all.range((from, Bound::Unbounded)).take(most).map(|(key, _)| *key).collect()
     }
 
-    /// Whether it is watched here.
+    /// Returns true if the lease is watched here.
     pub(super) fn has(&self, key: &Key) -> bool {
         self.all.contains_key(key)
     }
 
-    /// Whether a worker has to be told something about a lease that it does not know yet.
+    /// Returns true if a worker has to be told something about a lease that it does not know yet.
     pub(super) fn is_news(&self, key: &Key, worker: &WorkerId) -> bool {
         match self.all.get(key).filter(|held| held.worker == *worker) {
             Some(held) => matches!(held.state, State::Ending | State::Cancelled { told: false }),
@@ -199,8 +200,8 @@ impl Leases {
         }
     }
 
-    /// Leases whose time is over, and how they end; each is named once. Looks at a slice of them: true if there may be
-    /// more.
+    /// Leases whose time is over, and how they end; each is named once. Looks at a slice of them: true if
+    /// there may be more.
     pub(super) fn over(&mut self, now: Instant) -> (Vec<(Key, WorkerId, Failure)>, bool) {
         let mut over = Vec::new();
         for _ in 0..SLICE {
@@ -225,8 +226,8 @@ impl Leases {
         (over, true)
     }
 
-    /// The server itself stood still, and nobody's heartbeat could be heard: every lease lasts its whole span anew, as after a
-    /// restart.
+    /// Pardons all leases, as the server itself stood still and could not hear heartbeats: every lease lasts
+    /// its whole span again, as after a restart.
     pub(super) fn pardon(&mut self, now: Instant) {
         self.pardoned = Some(now);
     }
@@ -236,7 +237,7 @@ impl Leases {
         self.running.get(worker).map_or(0, BTreeSet::len)
     }
 
-    /// How long a lease lasts without a sign of life.
+    /// Returns the time for which a lease lasts without a sign of life.
     pub(super) fn span(&self, key: &Key) -> Option<Duration> {
         self.all.get(key).map(|held| held.span)
     }

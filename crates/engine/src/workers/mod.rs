@@ -1,5 +1,5 @@
-//! The server's side of workers: which work waits in which queue, who has a lease until when, who was heard of. What must
-//! survive is in the store; what is here is made again from it at every start.
+//! The server's side of workers: which work waits in which queue, who has a lease until when, who was heard
+//! of. What must survive is in the store; what is here is made again from it at every start.
 
 mod abroad;
 mod calls;
@@ -137,7 +137,8 @@ impl Workers {
 }
 
 impl State {
-    /// What is known of a queue, from its first mention on; [`Queue::is_real`] tells whether there is such a queue.
+    /// What is known of a queue, from its first mention on; [`Queue::is_real`] tells whether there is such a
+    /// queue.
     fn queue(&mut self, name: &Arc<str>) -> &mut Queue {
         if !self.queues.contains_key(name) {
             let mut queue = Queue::default();

@@ -1,5 +1,5 @@
-//! One queue: what waits in it, in order, and how much of it may go out. In memory only: it is made again from the
-//! tasks at every start.
+//! One queue: what waits in it, in order, and how much of it may go out. In memory only: it is made again
+//! from the tasks at every start.
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
@@ -42,7 +42,8 @@ pub(super) struct Queue {
     pub(super) asking: usize,
     /// Calls that look for work here.
     pub(super) calls: usize,
-    /// True once work waited or ran here, or an operator set limits: that makes a queue, asking for it does not.
+    /// True once work waited or ran here, or an operator set limits: that makes a queue, asking for it does
+    /// not.
     pub(super) is_real: bool,
     /// How it stands at other nodes.
     pub(super) abroad: Abroad,

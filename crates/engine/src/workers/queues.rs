@@ -73,8 +73,8 @@ impl Workers {
         }
     }
 
-    /// Goes through all queues, in order of their names; after each slice others have their turn. What is done
-    /// with one gives the number of items that were visited for it.
+    /// Goes through all queues, in order of their names; after each slice others have their turn. What is
+    /// done with one gives the number of items that were visited for it.
     pub(super) fn each_queue(&self, mut visit: impl FnMut(&Arc<str>, &mut Queue, &Seen) -> usize) {
         let mut last: Option<Arc<str>> = None;
         loop {
@@ -158,7 +158,8 @@ impl Workers {
 }
 
 impl Engine {
-    /// Every queue that work waited or ran in lately or that is limited, by name. One that is only asked is none.
+    /// Every queue that work waited or ran in lately or that is limited, by name. One that is only asked is
+    /// none.
     pub fn queues(&self) -> Vec<QueueSummary> {
         self.inner.dispatcher.workers().summaries()
     }

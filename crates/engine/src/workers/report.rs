@@ -51,8 +51,8 @@ pub enum Recorded {
 }
 
 impl Engine {
-    /// Records a worker's reports and leases to it what it asks for next. After Ok every report that was not refused is
-    /// durable; the same call again records nothing twice.
+    /// Records a worker's reports and leases to it what it asks for next. After Ok every report that was not
+    /// refused is durable; the same call again records nothing twice.
     pub async fn report(
         &self,
         worker: WorkerId,

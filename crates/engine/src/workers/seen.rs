@@ -1,5 +1,5 @@
-//! Workers heard of lately, and the queues that they ask. Everything that is counted is counted as it changes: a list or
-//! a metric costs nobody who leases work.
+//! Workers heard of lately, and the queues that they ask. All counts are kept up to date as they change, so
+//! that a list or a metric does not hold up a caller that leases work.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
@@ -15,13 +15,14 @@ use super::{State, Workers};
 use crate::engine::Engine;
 use crate::error::EngineError;
 
-/// A worker not heard of for so long, and without a lease, is forgotten.
+/// Silence after which a worker without a lease is forgotten.
 const FORGOTTEN: Duration = Duration::from_secs(300);
 
-/// A worker that asked a queue for work within this time is said to serve it, unless it promised to be heard of earlier.
+/// A worker that asked a queue for work within this time is said to serve it, unless it promised to be heard
+/// of earlier.
 const SERVES: Duration = Duration::from_secs(75);
 
-/// A call may be late by so much.
+/// Time by which a call may be late.
 const LATE: Duration = Duration::from_secs(2);
 
 /// Attempts of a worker that a list names.
@@ -69,29 +70,30 @@ struct One {
     queues: Arc<[Arc<str>]>,
     last_seen: Timestamp,
     at: Instant,
-    /// Until when it serves the queues that it asked, unless it is heard of before; `None` once that is over.
+    /// Time until which the worker serves its queues unless it is heard of before; `None` once that has
+    /// passed.
     due: Option<Instant>,
-    /// How long it may be silent: as long as it waits for work, or as its leases last.
+    /// Longest silence that is allowed: as long as the worker waits for work, or as its leases last.
     patience: Duration,
-    /// Where it runs, as it says.
+    /// Host and process of the worker, as it tells them.
     origin: Option<Arc<Origin>>,
     /// Rises whenever one of its leases was cancelled or ended.
     news: watch::Sender<u64>,
 }
 
-/// Where a worker runs, as it says itself.
+/// Host and process of a worker, as it tells them itself.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Origin {
-    /// The machine.
+    /// Name of the host.
     pub host: Option<Arc<str>>,
-    /// The number of the process there.
+    /// ID of the process on the host.
     pub process: Option<u32>,
 }
 
-/// How a worker asked for work.
+/// What a request for work tells of the worker.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Asked {
-    /// How long it may be silent from now on.
+    /// Longest silence that is allowed from now on.
     pub(super) patience: Duration,
     pub(super) origin: Option<Arc<Origin>>,
 }
@@ -105,13 +107,13 @@ pub struct WorkerSummary {
     pub queues: Arc<[Arc<str>]>,
     /// Attempts that it has.
     pub running: usize,
-    /// Some of them: task and sub-task.
+    /// Some of these attempts: task and sub-task.
     pub work: Vec<(TaskId, u32)>,
-    /// When it last called.
+    /// Time of the last call.
     pub last_seen: Timestamp,
     /// False once it was silent for longer than it said, and has no lease.
     pub alive: bool,
-    /// Where it runs.
+    /// Host and process of the worker.
     pub origin: Option<Arc<Origin>>,
 }
 
@@ -175,7 +177,8 @@ impl Seen {
         self.due.insert((due, worker.clone()));
     }
 
-    /// A lease of so long ended unheard: one that was silent as long serves nothing any more, whatever it had said.
+    /// Notes that a lease of this span ended without a heartbeat: a worker that was silent for that long no
+    /// longer serves its queues, whatever it announced.
     pub(super) fn missed(&mut self, worker: &WorkerId, span: Duration) {
         let Some(one) = self.workers.get_mut(worker).filter(|one| one.at.elapsed() >= span) else { return };
         let Some(due) = one.due.take() else { return };
@@ -276,7 +279,8 @@ impl Seen {
         self.workers.len()
     }
 
-    /// Takes workers that were not heard of in time out of the counts, a slice of them; true if there may be more.
+    /// Takes workers that were not heard of in time out of the counts, a slice of them; true if there may be
+    /// more.
     pub(super) fn expire(&mut self, now: Instant) -> bool {
         for _ in 0..SLICE / 32 {
             let Some((due, worker)) = self.due.first().cloned() else { return false };
@@ -315,7 +319,8 @@ impl Seen {
 }
 
 impl State {
-    /// Forgets those that are silent for long and have no lease, of a slice; gives where the next slice begins.
+    /// Forgets those that are silent for long and have no lease, of a slice; gives where the next slice
+    /// begins.
     pub(super) fn forget_silent(&mut self, last: Option<&WorkerId>) -> Option<WorkerId> {
         let (mut gone, mut reached, mut visited) = (Vec::new(), None, 0);
         for (worker, one) in self.seen.after(last).take(SLICE) {

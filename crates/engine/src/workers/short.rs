@@ -1,6 +1,6 @@
-//! The lock on what is known of workers. Every lease, report and heartbeat needs it, so nobody may hold it for long:
-//! whoever goes through many items takes them in slices and passes the lock on in between. The longest hold is measured,
-//! and so is the largest number of items visited in one.
+//! The lock on what is known of workers. Every lease, report and heartbeat needs it, so no caller may hold it
+//! for long: one that goes through many items takes them in slices and passes the lock on in between. The
+//! longest hold is measured, and so is the largest number of items visited in one.
 
 use std::ops::{Deref, DerefMut};
 use std::sync::atomic::{AtomicU64, Ordering};

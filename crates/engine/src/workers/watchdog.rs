@@ -1,4 +1,5 @@
-//! Ends leases that nobody extends, and attempts whose time is over. It only asks; what becomes of them is the model's.
+//! Ends leases that nobody extends, and attempts whose time is over. It only asks; what becomes of them is
+//! the model's.
 
 use std::sync::Arc;
 use std::time::Duration;

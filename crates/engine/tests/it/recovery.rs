@@ -145,8 +145,8 @@ fn years_off(years: i64) -> Env {
     env
 }
 
-/// Checks that a clock years ahead deletes nothing until it is confirmed. `start` starts an engine on one and the
-/// same store, with a clock of its own.
+/// Checks that a clock years ahead deletes nothing until it is confirmed. `start` starts an engine on one and
+/// the same store, with a clock of its own.
 async fn a_clock_years_ahead_deletes_nothing(start: impl AsyncFn(Env) -> Engine) {
     let first = start(Env::real()).await;
     first.put_workflow(definition("old", vec![json!({})]), audit()).await.unwrap();

@@ -1,5 +1,5 @@
-//! Expressions: `{{ input.host }}` in texts, bare in `when` and `forEach`. No statements, no loops, no calls; a
-//! template library evaluates them, bounded in steps, in memory on the way, and in what they give.
+//! Expressions: `{{ input.host }}` in texts, bare in `when` and `forEach`. No statements, no loops, no calls;
+//! a template library evaluates them, bounded in steps, in memory on the way, and in what they give.
 
 mod budget;
 mod functions;
@@ -32,17 +32,17 @@ pub const LONGEST_TEMPLATE: usize = 8 * 1024;
 /// The longest text that an expression may give, in bytes.
 pub const LONGEST_RESULT: usize = 1024 * 1024;
 
-/// Why an expression could not be read or evaluated.
+/// Error of reading or evaluating an expression.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 #[error("in the expression `{expression}`: {reason}")]
 pub struct ExprError {
-    /// The expression, as written; the beginning of a long one.
+    /// The expression as it is written; the beginning of a long one.
     pub expression: String,
-    /// What is wrong with it.
+    /// The problem with the expression.
     pub reason: String,
-    /// What to do about it, where that is known.
+    /// Advice on how to correct it, where there is some.
     pub hint: Option<String>,
-    /// What else is wrong with the same expression.
+    /// Further problems with the same expression.
     pub others: Vec<ExprError>,
 }
 
@@ -60,12 +60,12 @@ impl ExprError {
         ExprError { hint: hint.into(), ..self }
     }
 
-    /// This and what else is wrong with the same expression, each for itself.
+    /// Iterates over this problem and the further ones with the same expression.
     pub fn each(&self) -> impl Iterator<Item = &ExprError> {
         std::iter::once(self).chain(&self.others)
     }
 
-    /// What to do about an expression that could not be evaluated.
+    /// Returns advice for an expression that could not be evaluated.
     pub fn remedy(&self) -> String {
         self.hint.clone().unwrap_or_else(|| {
             "Compare the names in the expression with the task's input and the outputs of earlier sub-tasks"
@@ -77,10 +77,10 @@ impl ExprError {
 /// How strictly a definition is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reading {
-    /// It is new: an expression that cannot be read is an error.
+    /// A new definition: an expression that cannot be read is an error.
     New,
-    /// It was accepted once, maybe by a version that knew other names: an expression that cannot be read fails
-    /// where it is evaluated.
+    /// A definition that was accepted once, maybe by a version that knew other names: an expression that
+    /// cannot be read fails where it is evaluated.
     Stored,
 }
 
@@ -135,7 +135,7 @@ impl Scope {
 pub struct Expr {
     source: String,
     paths: Vec<NamePath>,
-    /// Without one, why it is none.
+    /// The compiled expression, or the reason why there is none.
     compiled: Result<Expression<'static, 'static>, ExprError>,
 }
 
@@ -167,17 +167,18 @@ impl Expr {
         }
     }
 
-    /// The values it reads, such as `input.host` and `subTasks.Fetch.output`, sorted.
+    /// Returns the values that the expression reads, such as `input.host` and `subTasks.Fetch.output`,
+    /// sorted.
     pub fn paths(&self) -> &[NamePath] {
         &self.paths
     }
 
-    /// Why it cannot be evaluated, whatever the values are.
+    /// Returns the reason for which the expression cannot be evaluated, whatever the values are.
     pub fn fault(&self) -> Option<&ExprError> {
         self.compiled.as_ref().err()
     }
 
-    /// As written, without braces.
+    /// Returns the expression as it is written, without braces.
     pub fn source(&self) -> &str {
         &self.source
     }
@@ -234,7 +235,7 @@ impl Expr {
         self.too_much(format!("it gives more than {LONGEST_RESULT} bytes"))
     }
 
-    /// Its value, with its type kept.
+    /// Returns the value of the expression, with its type kept.
     pub fn value(&self, scope: &Scope) -> Result<Value, ExprError> {
         self.run(scope, |value| {
             if value.as_str().is_some_and(|text| text.len() > LONGEST_RESULT) {
@@ -244,12 +245,12 @@ impl Expr {
         })
     }
 
-    /// Whether its value counts as true.
+    /// Returns true if the value of the expression counts as true.
     pub fn holds(&self, scope: &Scope) -> Result<bool, ExprError> {
         self.run(scope, |value| Ok(value.is_true()))
     }
 
-    /// Its value as a text, and whether that is marked as encoded for where it stands.
+    /// Returns the value as a text, and whether that is marked as encoded for its place.
     fn text(&self, scope: &Scope) -> Result<(String, bool), ExprError> {
         let mut safe = false;
         let value = self.run(scope, |value| {

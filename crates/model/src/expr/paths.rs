@@ -1,4 +1,5 @@
-//! The values that an expression reads, as paths: `input.host`, `subTasks['Fetch it'].output.n`, `input.list[0]`.
+//! The values that an expression reads, as paths: `input.host`, `subTasks['Fetch it'].output.n`,
+//! `input.list[0]`.
 
 use std::fmt;
 
@@ -106,8 +107,8 @@ fn arguments(arguments: &[CallArg<'_>], found: &mut Vec<NamePath>) {
     }
 }
 
-/// The path of a chain of members, and whether it reaches to the chain's end; `None` if it begins with no name. What is
-/// read on the way, in brackets and before the first member, is collected.
+/// The path of a chain of members, and whether it reaches to the chain's end; `None` if it begins with no
+/// name. What is read on the way, in brackets and before the first member, is collected.
 fn chain(expr: &Expr<'_>, found: &mut Vec<NamePath>) -> Option<(NamePath, bool)> {
     let (container, member) = match expr {
         Expr::Var(e) => return Some((NamePath(vec![e.id.to_owned()]), true)),

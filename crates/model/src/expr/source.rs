@@ -16,7 +16,7 @@ use crate::workflow::did_you_mean;
 /// How deep an expression may be nested: brackets, and operators, filters and members behind one another.
 pub const DEEPEST_EXPRESSION: usize = 120;
 
-/// What is wrong with an expression as written, and what to write instead.
+/// The problem with an expression as it is written, and what to write instead.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Wrong {
     pub(super) reason: String,
@@ -91,7 +91,7 @@ fn bounded(source: &str) -> Result<(), Wrong> {
     Ok(())
 }
 
-/// Writes an expression anew.
+/// Rewrites an expression.
 struct Writer<'s> {
     source: &'s str,
     out: String,
@@ -310,7 +310,7 @@ fn named_inside(filter: &str, arguments: &[CallArg<'_>]) -> Option<Wrong> {
     if filter == "map" { unknown("filter", name, FILTERS) } else { unknown("test", name, TESTS) }
 }
 
-/// What is wrong with the name of a filter or test that does not exist.
+/// Returns the problem with the name of a filter or test, if there is none of that name.
 fn unknown(what: &str, name: &str, names: &[&str]) -> Option<Wrong> {
     if names.contains(&name) {
         return None;

@@ -12,8 +12,8 @@ use crate::status::{StageStatus, SubTaskStatus};
 use crate::time::Span;
 use crate::workflow::{CompiledAction, RetryPolicy};
 
-/// How often an attempt may be lost in one generation where no `retry` says otherwise: a sub-task that kills its
-/// server must not do so for ever.
+/// How often an attempt may be lost in one generation where no `retry` says otherwise: a sub-task that kills
+/// its server must not do so for ever.
 const LOST_LIMIT: u32 = 10;
 
 impl Step<'_> {
@@ -41,7 +41,7 @@ impl Step<'_> {
         Ok(())
     }
 
-    /// A sub-task ends well, and whoever waits for it may start.
+    /// A sub-task ends well, and those that wait for it may start.
     pub(super) fn succeeded(&mut self, index: u32, output: Option<Value>) {
         let now = self.now;
         self.task.sub(index).worker = self.task.sub(index).lease.as_ref().map(|lease| lease.worker.clone());
@@ -95,14 +95,16 @@ impl Step<'_> {
         self.advance(candidates);
     }
 
-    /// Decides between another attempt, an unknown outcome and failure for good. Does not look at other sub-tasks.
+    /// Decides between another attempt, an unknown outcome and failure for good. Does not look at other
+    /// sub-tasks.
     pub(super) fn attempt_failed(&mut self, index: u32, failure: Failure) {
         let workflow = self.task.record.workflow.clone();
         let definition = &workflow.sub_tasks[self.task.record.own(index) as usize];
         let in_doubt = match &failure {
             Failure::Error { .. } | Failure::Local { .. } => false,
             Failure::Unknown { .. } | Failure::Abandoned { .. } | Failure::Timeout | Failure::Lost => true,
-            // Interrupted in its work by the task's timeout; a retry of the task would repeat it. A timer has no work.
+            // Interrupted in its work by the task's timeout; a retry of the task would repeat it. A timer has
+            // no work.
             Failure::Stopped => {
                 let stopping = self.task.record.state.stopping.as_ref();
                 stopping.is_some_and(|stopping| stopping.why == StopReason::Timeout)
@@ -110,8 +112,8 @@ impl Step<'_> {
             }
         };
         let key = self.task.record.sub_tasks[index as usize].live_key();
-        // Only whoever was asked to do the work can say that it was not done: then the next attempt asks for
-        // it anew.
+        // Only the executor that was asked to do the work can say that it was not done: then the next attempt
+        // asks for it anew.
         self.task.sub(index).key = (!matches!(failure, Failure::Error { .. })).then_some(key);
         let (outcome, fault, retryable) = match failure {
             Failure::Error { fault, retryable } | Failure::Local { fault, retryable } => {
@@ -215,7 +217,7 @@ impl Step<'_> {
             sub.progress = Some(percent.min(100));
         }
         if let Some(mut stages) = stages {
-            // Whoever reports tells where each stands; when that was first heard is ours to know.
+            // The reporter tells where each stands; when that was first heard is ours to know.
             for stage in &mut stages {
                 let before = sub.stages.iter().find(|before| before.name == stage.name);
                 stage.created_at = before.map_or(now, |before| before.created_at);
@@ -285,7 +287,8 @@ impl Failure {
 }
 
 impl RetryPolicy {
-    /// The pause after so many tries. Whoever failed may ask for a longer one, up to the longest of the policy.
+    /// The pause after so many tries. A failed attempt may ask for a longer one, up to the longest of the
+    /// policy.
     pub fn pause_after(&self, asked: Span, tries: u32, task: TaskId, sub_task: u32) -> Span {
         self.pause(tries, task, sub_task).max(asked.min(self.max))
     }

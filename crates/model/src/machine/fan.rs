@@ -1,5 +1,5 @@
-//! `forEach`: a sub-task whose children each run its action for one item. All of them run, whatever becomes of the others;
-//! if some failed, so does the parent, and a retry runs those only.
+//! `forEach`: a sub-task whose children each run its action for one item. All of them run, whatever becomes
+//! of the others; if some failed, so does the parent, and a retry runs those only.
 
 use serde_json::Value;
 
@@ -17,8 +17,8 @@ use crate::workflow::MOST_ITEMS;
 const NAMED: usize = 20;
 
 impl Step<'_> {
-    /// A `forEach` starts, or goes on after a retry: its children are made the first time. True only when it ended at once and
-    /// those behind it were not looked at.
+    /// A `forEach` starts, or goes on after a retry: its children are made the first time. True only when it
+    /// ended at once and those behind it were not looked at.
     pub(super) fn open_fan(&mut self, index: u32) -> bool {
         if self.task.record.sub_tasks[index as usize].fan.is_none() {
             match self.make_children(index) {
@@ -79,8 +79,8 @@ impl Step<'_> {
         Ok(children.into_iter().zip(titles).map(child).collect())
     }
 
-    /// Starts children while there is room, and ends the parent when nothing of it is under way and nothing more starts.
-    /// Costs what it starts, not what there is.
+    /// Starts children while there is room, and ends the parent when nothing of it is under way and nothing
+    /// more starts. Costs what it starts, not what there is.
     pub(super) fn tend(&mut self, parent: u32) {
         if self.task.record.sub_tasks[parent as usize].status != SubTaskStatus::InProgress {
             return;
@@ -95,8 +95,8 @@ impl Step<'_> {
         }
     }
 
-    /// Something stands in the task's way: children that wait for a worker or for their next attempt wait no more, as nothing
-    /// starts.
+    /// Withdraws the waiting children of each `forEach` when something holds the task up: nothing starts,
+    /// neither at a worker nor for a next attempt.
     pub(super) fn withdraw(&mut self) {
         let open: Vec<u32> = self.task.fans.keys().copied().collect();
         for parent in open {
@@ -153,7 +153,7 @@ impl Step<'_> {
         } else if self.task.record.state.stopping.is_some() {
             self.failed_for_good(parent, Outcome::Stopped, stopped());
         } else {
-            // Another sub-task stands in the way: what was not begun begins with the retry.
+            // Another sub-task holds the task up: what was not begun begins with the retry.
             self.task.set_status(parent, SubTaskStatus::Pending);
             let sub = self.task.sub(parent);
             sub.started_at = None;

@@ -12,8 +12,8 @@ use crate::status::{SubTaskStatus, TaskStatus};
 use crate::workflow::{CompiledAction, WorkerTemplate};
 
 impl Step<'_> {
-    /// A sub-task of a `worker` action is ready: the worker whose report made it so takes it at once if it may, else it
-    /// waits in its queue. It stays PENDING until it is leased.
+    /// A sub-task of a `worker` action is ready: the worker whose report made it so takes it at once if it
+    /// may, else it waits in its queue. It stays PENDING until it is leased.
     pub(super) fn offer(&mut self, index: u32, work: &WorkerTemplate) {
         if let Some(terms) = self.terms.clone().filter(|terms| terms.cover(work)) {
             return self.grant(index, work, &terms);
@@ -145,7 +145,8 @@ impl Step<'_> {
         });
     }
 
-    /// Whether a report may count: it names the live attempt, and comes from the worker that has it, or from the server.
+    /// Whether a report may count: it names the live attempt, and comes from the worker that has it, or from
+    /// the server.
     pub(super) fn check_live(&self, index: u32, token: Token, by: Option<&WorkerId>) -> Result<(), Refused> {
         let sub = self.task.record.sub_tasks.get(index as usize).ok_or(Refused::Stale)?;
         let holder = sub.lease.as_ref().map(|lease| &lease.worker);
@@ -174,7 +175,7 @@ impl Step<'_> {
         }
     }
 
-    /// What whoever runs the latest attempt is given.
+    /// Returns what the executor of the latest attempt is given.
     pub(super) fn launch_of(&mut self, index: u32) -> Launch {
         let workflow = self.task.record.workflow.clone();
         let definition = &workflow.sub_tasks[self.task.record.own(index) as usize];
@@ -213,7 +214,8 @@ fn queued(index: u32, work: &WorkerTemplate) -> Effect {
     Effect::Queued { sub_task: index, queue: work.queue.clone(), priority: work.priority }
 }
 
-/// A report as a number that is the same for the same report, in every version of the program (FNV-1a over its JSON).
+/// A report as a number that is the same for the same report, in every version of the program (FNV-1a over
+/// its JSON).
 pub(super) fn digest(report: &impl serde::Serialize) -> u64 {
     struct Fnv(u64);
     impl std::io::Write for Fnv {

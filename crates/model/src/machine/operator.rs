@@ -1,4 +1,4 @@
-//! What operators decide about a failed task: retry, skip, resolve.
+//! Decisions of operators about a failed task: retry, skip, resolve.
 
 use serde_json::Value;
 
@@ -17,7 +17,7 @@ impl Step<'_> {
         Ok(())
     }
 
-    /// Whether what failed may run again.
+    /// Returns an error unless the failed sub-tasks may run again.
     pub(super) fn check_retryable(&self) -> Result<(), Refused> {
         let record = &self.task.record;
         if record.state.status != TaskStatus::Failed {
@@ -32,7 +32,7 @@ impl Step<'_> {
         Ok(())
     }
 
-    /// What failed is pending again, and the task goes on.
+    /// Sets the failed sub-tasks back to pending, and lets the task go on.
     pub(super) fn go_back(&mut self, by: String) {
         self.decided("retry", by, None, None);
         for index in 0..self.task.record.sub_tasks.len() as u32 {
@@ -52,7 +52,7 @@ impl Step<'_> {
         Ok(())
     }
 
-    /// Several sub-tasks are decided alike, in one change: all of them, or none if one of them cannot be.
+    /// Decides several sub-tasks alike, in one change: all of them, or none if one of them cannot be decided.
     pub(super) fn decide(
         &mut self,
         mut sub_tasks: Vec<u32>,
@@ -99,7 +99,7 @@ impl Step<'_> {
         Ok(())
     }
 
-    /// An operator passes over what failed.
+    /// Skips a failed sub-task.
     fn skipped(&mut self, index: u32) {
         let now = self.now;
         self.task.set_status(index, SubTaskStatus::Skipped);
@@ -117,7 +117,7 @@ impl Step<'_> {
         self.child_decided(index);
     }
 
-    /// What nobody knew was done after all, or what failed was done by hand.
+    /// Marks a sub-task as successful whose outcome was unknown, or whose work was done by hand.
     fn done(&mut self, index: u32, output: Option<Value>) {
         let now = self.now;
         self.task.set_status(index, SubTaskStatus::Successful);
@@ -134,7 +134,7 @@ impl Step<'_> {
         self.child_decided(index);
     }
 
-    /// What was not done runs again, under a new key.
+    /// Lets a sub-task that was not done run again, under a new key.
     fn not_done(&mut self, index: u32) {
         self.back_to_pending(index);
         self.new_key(index);
@@ -172,8 +172,8 @@ impl Step<'_> {
         Ok(())
     }
 
-    /// Whether a failed sub-task may count as done: nobody knows that it was not, or somebody repaired what it left. One
-    /// that failed with its children is done when they are.
+    /// Returns an error unless a failed sub-task may count as done, its outcome being unknown or its failure
+    /// repaired. A sub-task that failed with its children is done when they are.
     fn check_done(&self, index: u32) -> Result<(), Refused> {
         let record = &self.task.record;
         match record.sub_tasks[index as usize].fan {
@@ -182,7 +182,8 @@ impl Step<'_> {
         }
     }
 
-    /// Whether a failed sub-task may run again: where its failure is known, that is a retry of it alone.
+    /// Returns an error unless a failed sub-task may run again; if its failure is known, that is a retry of
+    /// it alone.
     fn check_again(&self, index: u32) -> Result<(), Refused> {
         self.check_done(index)?;
         let record = &self.task.record;
@@ -223,14 +224,15 @@ impl Step<'_> {
         self.change.sub_tasks.push(index);
     }
 
-    /// Whatever was done under its key, the next attempt asks for something else.
+    /// Gives a sub-task a new key, so that the next attempt asks for new work, whatever was done under the
+    /// old one.
     pub(super) fn new_key(&mut self, index: u32) {
         let sub = self.task.sub(index);
         (sub.key, sub.tries, sub.lost) = (None, 0, 0);
         self.change.sub_tasks.push(index);
     }
 
-    /// The task goes on unless another sub-task still stands in its way.
+    /// Lets the task go on unless another sub-task still holds it up.
     fn go_on_if_free(&mut self) {
         // Also when it does not: a status that an operator took back is told from one that fell by itself.
         self.task.record.state.generation += 1;

@@ -4,8 +4,8 @@ use std::collections::{HashMap, HashSet};
 
 use crate::value::LONGEST_NAME;
 
-/// Makes titles distinct from one another and from the names that are taken: those that are not get the number of their
-/// item, as children without a title have it (`Update host[3]`).
+/// Makes titles distinct from one another and from the names that are taken: those that are not get the
+/// number of their item, as children without a title have it (`Update host[3]`).
 pub(super) fn distinct<'a>(mut titles: Vec<String>, taken: impl Iterator<Item = &'a str>) -> Vec<String> {
     let taken: HashSet<&str> = taken.collect();
     loop {

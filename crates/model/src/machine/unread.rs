@@ -17,7 +17,7 @@ pub struct Unread {
 }
 
 impl Unread {
-    /// What becomes of it by a command: it lets go of all that it holds. `None` for commands that need the
+    /// What becomes of it by a command: it releases all that it holds. `None` for commands that need the
     /// document.
     pub fn apply(self, command: &Command, now: Timestamp) -> Option<Result<Unread, Refused>> {
         match command {

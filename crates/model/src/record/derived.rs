@@ -46,7 +46,8 @@ impl Record {
         self.workflow.sub_tasks.len() as u32
     }
 
-    /// Whether it has the workflow's sub-tasks and, behind them, the children of each that has some: nothing else.
+    /// Whether it has the workflow's sub-tasks and, behind them, the children of each that has some: nothing
+    /// else.
     pub fn is_whole(&self) -> bool {
         let own = self.workflow.sub_tasks.len();
         let Some((mine, children)) = self.sub_tasks.split_at_checked(own) else { return false };
@@ -93,8 +94,8 @@ impl Record {
         self.sub_tasks[index as usize].description.as_deref().unwrap_or(written)
     }
 
-    /// The sub-task of a name: its key or, failing that, its name on the wire. `Name[3]` is the child of item 3 of the
-    /// sub-task of that name, or the one of that item among children of that name.
+    /// The sub-task of a name: its key or, failing that, its name on the wire. `Name[3]` is the child of item
+    /// 3 of the sub-task of that name, or the one of that item among children of that name.
     pub fn find_sub_task(&self, name: &str) -> Option<u32> {
         let all = || 0..self.sub_tasks.len() as u32;
         let known = |name: &str| {
@@ -129,7 +130,7 @@ impl Record {
         self.state.status == TaskStatus::Failed && self.holds_locks()
     }
 
-    /// Whether its history may be deleted: nothing can change it any more, or somebody said that it is dealt with.
+    /// Returns true if its history may be deleted: nothing can change it any more, or somebody resolved it.
     pub fn is_deletable(&self) -> bool {
         let dealt_with = self.state.resolution == Resolution::Resolved;
         match self.state.status {
@@ -145,7 +146,8 @@ impl Record {
         }
     }
 
-    /// Whether retention may delete its history once that is old enough: nobody waits for what it holds, or for a decision.
+    /// Whether retention may delete its history once that is old enough: nobody waits for what it holds, or
+    /// for a decision.
     pub fn may_expire(&self) -> bool {
         self.state.status.is_ended() && !self.holds_locks() && self.undecided().is_none()
     }
@@ -156,8 +158,8 @@ impl Record {
         here.or_else(|| self.left_out().find(|(_, children)| children.unknown > 0).map(|(parent, _)| parent))
     }
 
-    /// The sub-tasks that a decision about all of them concerns: those of the whole task, or the children of one sub-task. A
-    /// parent is decided by its children.
+    /// The sub-tasks that a decision about all of them concerns: those of the whole task, or the children of
+    /// one sub-task. A parent is decided by its children.
     pub fn open_to(&self, what: Decided, parent: Option<u32>) -> Vec<u32> {
         let fits = |index: &u32| {
             let sub = &self.sub_tasks[*index as usize];
@@ -222,8 +224,8 @@ impl Record {
         }
     }
 
-    /// True if the task's input may hold secrets. An attempt may say one even if it was not given any: what an earlier
-    /// one told a service, the service may tell a later one.
+    /// True if the task's input may hold secrets. An attempt may say one even if it was not given any: what
+    /// an earlier one told a service, the service may tell a later one.
     pub fn has_secrets(&self) -> bool {
         !self.workflow.secrets.is_empty()
     }
@@ -267,8 +269,8 @@ impl Record {
         timer.into_iter().chain(start).chain(stop).chain(deadline).min()
     }
 
-    /// The latest attempt of each sub-task that has one, unless history has it already (history keeps every one
-    /// that did not succeed).
+    /// The latest attempt of each sub-task that has one, unless history has it already (history keeps every
+    /// one that did not succeed).
     pub fn latest_attempts(&self) -> impl Iterator<Item = Attempt> + '_ {
         let own = |(sub, _): &(&SubTask, u32)| sub.fan.is_none();
         self.sub_tasks.iter().zip(0..).filter(own).filter_map(|(sub, sub_task)| {

@@ -1,4 +1,4 @@
-//! What a request of a `route:` gives to the input, and what of it has no place there.
+//! Checks of `route:`: which parts of a request become input, and which the input schema has no place for.
 
 use serde_json::Value;
 
@@ -80,9 +80,9 @@ fn is_closed_to(schema: &Value, name: &str) -> bool {
 }
 
 impl Definition {
-    /// The input that a body of JSON is, without what the path gives; the name of its type if it takes none such. An
-    /// object's members are the input's own, `null` is as good as no body, anything else becomes the member that `body`
-    /// names, or the whole input if that is no object.
+    /// The input that a body of JSON is, without what the path gives; the name of its type if it takes none
+    /// such. An object's members are the input's own, `null` is as good as no body, anything else becomes the
+    /// member that `body` names, or the whole input if that is no object.
     pub fn input_of(&self, body: Value) -> Result<Value, &'static str> {
         let kind = match &body {
             Value::Object(_) => return Ok(body),

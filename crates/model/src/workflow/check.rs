@@ -1,4 +1,4 @@
-//! What is wrong with a definition, each thing at its JSON pointer and with what to write instead.
+//! Problems with a definition, each with its JSON pointer and what to write instead.
 
 use serde::Serialize;
 use serde_json::Value;
@@ -10,28 +10,28 @@ use crate::expr::{Expr, NamePath};
 /// Items that one `forEach` may have.
 pub const MOST_ITEMS: u32 = 10_000;
 
-/// One thing that is wrong, or that its author should know.
+/// A problem with a definition, or a hint to its author.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Problem {
-    /// Whether the definition is refused for it.
+    /// Severity of the problem: whether the definition is refused.
     pub severity: Severity,
     /// JSON pointer into the definition.
     pub pointer: String,
-    /// What is wrong.
+    /// The problem in words.
     pub message: String,
     /// What to write instead.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub hint: Option<String>,
 }
 
-/// How bad a problem is.
+/// Severity of a problem.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Severity {
     /// The definition is refused.
     Error,
-    /// It is accepted.
+    /// The definition is accepted.
     Warning,
 }
 
@@ -157,7 +157,7 @@ fn credentials(definition: &Definition, problems: &mut Problems) {
     }
 }
 
-/// What has its place in the language but is not run by this version: refused, never silently ignored.
+/// Refuses what the language has a place for but this version does not run: it is never silently ignored.
 fn later(definition: &Definition, problems: &mut Problems) {
     let hint = || Some("this version of Longhaul does not run it yet".to_owned());
     if definition.on_failure == Some(super::TaskOnFailure::Undo) {
@@ -180,11 +180,11 @@ fn later(definition: &Definition, problems: &mut Problems) {
     }
 }
 
-/// What an expression may name at its place.
+/// The names that an expression may use at its place.
 pub(super) struct Names<'a> {
     /// Declared properties of the input; `None` when any is allowed.
     pub(super) input: Option<Vec<&'a str>>,
-    /// Whether the workflow says what its input is.
+    /// True if the workflow declares its input.
     pub(super) has_input: bool,
     /// Sub-tasks by name, and whether each has ended by then.
     pub(super) sub_tasks: Vec<(&'a str, bool)>,

@@ -1,4 +1,4 @@
-//! Who reads the output of a sub-task: those that would fail without it.
+//! Readers of the output of a sub-task: the sub-tasks that would fail without it.
 
 use serde_json::Value;
 
@@ -6,7 +6,8 @@ use super::compile::Workflow;
 use crate::expr::{Expr, Reading, Template};
 
 impl Workflow {
-    /// The names of the sub-tasks whose expressions read the output of the sub-task of this name, in the order written.
+    /// Returns the names of the sub-tasks whose expressions read the output of the sub-task of this name, in
+    /// the order written.
     pub fn readers_of(&self, name: &str) -> Vec<&str> {
         let others = self.definition.sub_tasks.iter().filter(|sub| sub.name != name);
         let reads = |sub: &&super::SubTaskDefinition| {
@@ -16,7 +17,7 @@ impl Workflow {
     }
 }
 
-/// Whether an expression in a part of a definition reads the output of a sub-task.
+/// Returns true if an expression in a part of a definition reads the output of a sub-task.
 fn is_read(of: &str, member: &str, written: &Value) -> bool {
     match written {
         Value::String(text) => {

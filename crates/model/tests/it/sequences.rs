@@ -1,4 +1,5 @@
-//! Random workflows, random commands. `PROPTEST_CASES` sets how many; a failure prints the shortest sequence found.
+//! Random workflows, random commands. `PROPTEST_CASES` sets how many; a failure prints the shortest sequence
+//! found.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;

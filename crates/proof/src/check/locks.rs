@@ -17,7 +17,7 @@ pub(super) fn check(evidence: &Evidence<'_>) -> Verdict {
         });
         verdict.that(may, || format!("{id}: {:?}, and among the locks", task.map(|task| task.view.status)));
     }
-    // Without a lock there must have been some to be let go of.
+    // Without a lock there must have been some to be released.
     let locking = evidence.tasks().filter(|(_, task, kind)| kind.locks && task.view.status.is_ended());
     verdict.looked += locking.count() as u64;
     verdict

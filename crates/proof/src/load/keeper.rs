@@ -1,5 +1,5 @@
-//! The client that keeps accounts: makes them, logs in and out, deletes keys, disables and deletes, and tries now and
-//! then whether what it took back stays so.
+//! The client that keeps accounts: makes them, logs in and out, deletes keys, disables and deletes, and tries
+//! now and then whether what it took back stays so.
 
 use std::rc::Rc;
 use std::time::Duration;
@@ -19,7 +19,8 @@ const KEYS: usize = 3;
 /// The longest pause between two calls, in milliseconds.
 const PAUSE: u64 = 20;
 
-/// The accounts that somebody can come in with. One that was disabled or deleted, or perhaps was, is none of them.
+/// The accounts that somebody can come in with. One that was disabled or deleted, or perhaps was, is none of
+/// them.
 #[derive(Debug)]
 pub(crate) struct Keeper {
     caller: Caller,

@@ -1,5 +1,5 @@
-//! The faults: kills under load, kills at every sync, kills of the recovery. Every run has an end in time, names its
-//! seed, and ends with a line of figures.
+//! The faults: kills under load, kills at every sync, kills of the recovery. Every run has an end in time,
+//! names its seed, and ends with a line of figures.
 
 mod balancer;
 mod database;
@@ -51,15 +51,15 @@ struct Arguments {
     /// Kills under load; 300, or 20 in a quick run.
     #[arg(long)]
     kills: Option<usize>,
-    /// Which faults: f1 (kills under load), f2 (a kill at every sync), f3 (kills of the recovery), f4 (workers that die, sleep
-    /// and report twice, a server that stands still: f4, f5, f11, f20), f12 (the clock is set), f26 (256 MiB
-    /// of memory for all that costs some); with three nodes on PostgreSQL f1n (kills), f12n (their clocks
-    /// differ and are set), f16, f17, f18 (kills, and commits are cut off, the primary is lost, the server
-    /// crashes), f17a (a primary is lost whose standby is asynchronous), f17p (Patroni has its standby take
-    /// over; not unless asked for, as it needs Patroni and etcd), f19 (nodes are cut off from the database),
-    /// f20 (nodes stand still), f21 (nodes behind a balancer are stopped in order); mixed (workers of every
-    /// kind side by side, killed); f4n and mixedn are f4 and mixed with three nodes behind a balancer; f32 (a
-    /// soak: a kill each minute for `--minutes`; only when asked for).
+    /// Which faults: f1 (kills under load), f2 (a kill at every sync), f3 (kills of the recovery), f4
+    /// (workers that die, sleep and report twice, a server that stands still: f4, f5, f11, f20), f12 (the
+    /// clock is set), f26 (256 MiB of memory for all that costs some); with three nodes on PostgreSQL f1n
+    /// (kills), f12n (their clocks differ and are set), f16, f17, f18 (kills, and commits are cut off, the
+    /// primary is lost, the server crashes), f17a (a primary is lost whose standby is asynchronous), f17p
+    /// (Patroni has its standby take over; not unless asked for, as it needs Patroni and etcd), f19 (nodes
+    /// are cut off from the database), f20 (nodes stand still), f21 (nodes behind a balancer are stopped in
+    /// order); mixed (workers of every kind side by side, killed); f4n and mixedn are f4 and mixed with three
+    /// nodes behind a balancer; f32 (a soak: a kill each minute for `--minutes`; only when asked for).
     #[arg(
         long,
         value_delimiter = ',',
@@ -156,8 +156,8 @@ pub fn main() -> ExitCode {
     }
 }
 
-/// Raises the limit of open files: every server that is killed leaves connections that end only later, and a long
-/// soak has hundreds of servers.
+/// Raises the limit of open files: every server that is killed leaves connections that end only later, and a
+/// long soak has hundreds of servers.
 fn more_files() -> Result<()> {
     const WANTED: u64 = 65_536;
     let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE)?;

@@ -1,4 +1,4 @@
-//! Is it alive, is it ready: answered without a token.
+//! Liveness and readiness, answered without a token.
 
 use axum::extract::State;
 use axum::response::Response;
@@ -9,13 +9,14 @@ use serde_json::json;
 use super::App;
 use crate::respond;
 
-/// The process answers.
+/// Answers as long as the process does.
 pub(crate) async fn live() -> Response {
     respond::value(StatusCode::OK, &json!({ "status": "UP" }))
 }
 
-/// It accepts and runs tasks; 503 with the reason while it drains, is paused or cannot write. Nobody need log in for
-/// this, so it tells no more than a balancer or an operator's alarm needs; the server's log says the rest.
+/// Answers 200 if the server accepts and runs tasks; 503 with the reason while it drains, is paused or cannot
+/// write. The call needs no credential, so it tells no more than a load balancer or an alarm needs; the
+/// server's log says the rest.
 pub(crate) async fn ready(State(app): State<App>) -> Response {
     let health = app.engine.store_health();
     let reason = match &health.trouble {

@@ -26,13 +26,13 @@ use longhaul_engine::{Engine, Node};
 use crate::config::{Dialects, ServerConfig};
 use crate::share::Shares;
 
-/// What every call has at hand.
+/// State that every handler has at hand.
 #[derive(Clone)]
 pub(crate) struct App {
     pub(crate) engine: Engine,
     pub(crate) auth: Arc<Auth>,
     pub(crate) config: Arc<ServerConfig>,
-    /// How the Tasks API is spoken with whom.
+    /// Settings of the Tasks API for each client.
     pub(crate) dialects: Dialects,
     pub(crate) shares: Arc<Shares>,
     /// This node.

@@ -1,5 +1,5 @@
-//! `[[wire.clients]]`: what is spoken otherwise with some clients. Each of them was written against one server's
-//! habits, and no single setting suits them all (wire contract, section 3).
+//! `[[wire.clients]]`: other settings for some clients. Each of them was written against one server's habits,
+//! and no single setting suits them all (wire contract, section 3).
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use regex::{Regex, RegexBuilder};
 
 use super::WireConfig;
 
-/// A client, by whatever is known of it, and how the Tasks API is spoken with it.
+/// Facts by which a client is recognized, and the settings of the Tasks API for it.
 #[derive(Clone, Debug, Default)]
 pub struct WireClient {
     /// The name of its account, in any case.
@@ -60,16 +60,16 @@ impl UserAgent {
     }
 }
 
-/// What is known of a client.
+/// Facts that are known of a client.
 pub(crate) struct Client<'a> {
-    /// Its account, once that is known.
+    /// The account of the client, once it is known.
     pub(crate) who: Option<&'a Principal>,
-    /// The credential that it sent.
+    /// The credential that the client sent.
     pub(crate) credential: Option<&'a str>,
     pub(crate) headers: &'a HeaderMap,
 }
 
-/// How the Tasks API is spoken with whom.
+/// Settings of the Tasks API for each client.
 #[derive(Clone)]
 pub(crate) struct Dialects {
     common: Arc<WireConfig>,
@@ -81,7 +81,7 @@ impl Dialects {
         Dialects { common: Arc::new(common.clone()), clients: common.clients.as_slice().into() }
     }
 
-    /// What holds for a client: of each setting, what the first entry says that is about it and says anything.
+    /// Returns the settings for a client: each is taken from the first matching entry that has it.
     pub(crate) fn of(&self, client: &Client<'_>, auth: &Auth) -> Arc<WireConfig> {
         if self.clients.is_empty() {
             return self.common.clone();

@@ -168,7 +168,8 @@ pub(crate) fn task_unreadable(message: String) -> Fault {
 }
 
 impl ApiError {
-    /// The refusal of a call on a credentials task: those declare 400 where others have 409 (wire contract, section 6).
+    /// The refusal of a call on a credentials task: those declare 400 where others have 409 (wire contract,
+    /// section 6).
     pub(crate) fn of_credentials(e: EngineError) -> Self {
         let refused = matches!(e, EngineError::Refused { .. });
         let mut e = ApiError::from(e);

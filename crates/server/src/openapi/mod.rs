@@ -22,7 +22,7 @@ pub(crate) struct Doc {
 pub(crate) enum Body {
     /// JSON of a schema.
     Json(&'static str),
-    /// The same, or nothing.
+    /// JSON of a schema, or no body.
     Optional(&'static str),
 }
 
@@ -39,7 +39,7 @@ pub(crate) struct Answer {
     status: u16,
     description: &'static str,
     schema: Option<&'static str>,
-    /// Of a list of them.
+    /// True if the answer is a list of them.
     list: bool,
 }
 
@@ -116,7 +116,7 @@ impl Param {
         Param::query("reason", schema, "Why, for the audit log and the history of the task")
     }
 
-    /// Those of the history of a task.
+    /// Parameters of the history of a task.
     pub(crate) fn history() -> Vec<Self> {
         let int = |most: i64| json!({ "type": "integer", "format": "int32", "minimum": 0, "maximum": most });
         vec![
@@ -139,7 +139,7 @@ impl Param {
         Param::query("limit", schema, "How many elements there are at the most; 1,000 unless given")
     }
 
-    /// Those of the audit log.
+    /// Parameters of the audit log.
     pub(crate) fn audit() -> Vec<Self> {
         let text = || json!({ "type": "string" });
         let int = |most: i64| json!({ "type": "integer", "format": "int32", "minimum": 0, "maximum": most });
@@ -175,7 +175,7 @@ impl Param {
         Param::path("name", schema, "Name of the queue")
     }
 
-    /// Those of a task's log.
+    /// Parameters of a task's log.
     pub(crate) fn logs() -> Vec<Self> {
         let int = |least: i64, most: i64| json!({ "type": "integer", "format": "int64", "minimum": least, "maximum": most });
         vec![
@@ -191,7 +191,7 @@ impl Param {
         ]
     }
 
-    /// Those of the list of locks.
+    /// Parameters of the list of locks.
     pub(crate) fn locks() -> Vec<Self> {
         let text = || json!({ "type": "string" });
         let int = |most: i64| json!({ "type": "integer", "format": "int32", "minimum": 0, "maximum": most });
@@ -216,7 +216,7 @@ impl Param {
         Param::path("id", schema, "Identity of the session")
     }
 
-    /// Those of the list of sessions.
+    /// Parameters of the list of sessions.
     pub(crate) fn sessions() -> Vec<Self> {
         let int = |most: i64| json!({ "type": "integer", "format": "int32", "minimum": 0, "maximum": most });
         vec![
@@ -286,7 +286,7 @@ impl Param {
         )
     }
 
-    /// Those of the task list.
+    /// Parameters of the task list.
     pub(crate) fn list() -> Vec<Self> {
         let text = || json!({ "type": "string" });
         let int = |minimum: i64, maximum: i64| json!({ "type": "integer", "format": "int32", "minimum": minimum, "maximum": maximum });

@@ -54,7 +54,8 @@ pub(crate) async fn public_body(request: Request<Body>, limits: &Limits) -> Resu
 /// Where the character NUL is in a JSON text: in the value or name of a member, by JSON pointer.
 fn nul(bytes: &[u8]) -> Option<String> {
     let text = std::str::from_utf8(bytes).ok()?;
-    // A look that costs little: hardly any body has this, be it an escape or the end of an escaped backslash.
+    // A look that costs little: hardly any body has this sequence, whether it is an escape or the end of an
+    // escaped backslash.
     if !text.contains("\\u0000") {
         return None;
     }
@@ -227,7 +228,8 @@ async fn read(body: &mut Body, limits: &Limits, largest: usize, room: &mut Room)
     }
 }
 
-/// Reads on for a while without keeping anything: most clients look at the answer only once they have sent all.
+/// Reads on for a while without keeping anything: most clients look at the answer only once they have sent
+/// all.
 async fn discard(body: &mut Body) {
     const MOST: usize = 32 << 20;
     const LONGEST: Duration = Duration::from_secs(2);

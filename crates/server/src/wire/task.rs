@@ -67,7 +67,7 @@ pub(crate) struct Extras {
     pub(crate) input: Option<Spec>,
     pub(crate) labels: Option<Spec>,
     pub(crate) outputs: Option<Vec<(u32, Value)>>,
-    /// Who stands in its way.
+    /// Locks of the tasks that are ahead of it.
     pub(crate) locks: Vec<Lock>,
     /// How many workers ask the queue that it waits in.
     pub(crate) workers: Option<usize>,

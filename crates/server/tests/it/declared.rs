@@ -1,5 +1,5 @@
-//! Refusals of the operations of the official document: whatever is wrong with a request, the answer has a code that
-//! the document declares for its operation, and the message.
+//! Refusals of the operations of the official document: whatever is wrong with a request, the answer has a
+//! code that the document declares for its operation, and the message.
 
 use longhaul_server::{ServerConfig, WireConfig};
 use serde_json::json;
@@ -28,7 +28,7 @@ fn operations() -> Vec<Operation> {
     .collect()
 }
 
-/// Whether the server answers it without a workflow.
+/// Returns true if the server answers the path without a workflow.
 fn is_built_in(path: &str) -> bool {
     ["/v1/tasks", "/v1/credentials", "/v1/tokens"].iter().any(|own| path.starts_with(own))
 }

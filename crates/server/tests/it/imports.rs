@@ -1,5 +1,5 @@
-//! Imports of files as other programs write them: each task is taken as it is, or refused with its place and id; and
-//! whatever was taken, lists of it are read by typed clients.
+//! Imports of files as other programs write them: each task is taken as it is, or refused with its place and
+//! id; and whatever was taken, lists of it are read by typed clients.
 
 use serde_json::{Value, json};
 

@@ -1,5 +1,6 @@
-//! The types of the official document, strictly: each answer of each test is read as a typed client reads it. A
-//! member that the document describes has its type wherever it occurs; members of Longhaul's own may stand beside it.
+//! The types of the official document, strictly: each answer of each test is read as a typed client reads it.
+//! A member that the document describes has its type wherever it occurs; members of Longhaul's own may stand
+//! beside it.
 
 use serde_json::Value;
 

@@ -1,5 +1,5 @@
-//! What is somebody else's: each call of the document, by each role, on another account's session, API key, account and lease. Only an
-//! administrator changes or sees them.
+//! Access to what belongs to other accounts: each call of the document, by each role, on another account's
+//! session, API key, account and lease. Only an administrator changes or sees them.
 
 use longhaul_auth::Role;
 use reqwest::{Client, Method};
@@ -9,7 +9,7 @@ use super::support::{Answer, Running, service};
 
 const WORKER: &str = "owner-0123456789abcdef";
 
-/// What belongs to accounts that none of the callers is.
+/// Objects of accounts that none of the callers has.
 struct Objects {
     session: String,
     key: String,
@@ -89,7 +89,7 @@ impl Objects {
         }
     }
 
-    /// What an administrator sees of them.
+    /// Returns the objects as an administrator sees them.
     async fn seen(&self, server: &Running) -> Vec<Value> {
         let mut seen = Vec::new();
         for path in ["/v1/users/anna", "/v1/sessions?user=anna", "/v1/tasks?include=all", "/v1/workflows"] {
@@ -101,7 +101,7 @@ impl Objects {
     }
 }
 
-/// Sends a request and checks that its answer tells nothing of what is somebody else's.
+/// Sends a request and checks that its answer tells nothing about another account's objects.
 async fn ask(
     server: &Running,
     client: &Client,
@@ -138,7 +138,7 @@ async fn what_is_somebody_elses_is_changed_and_seen_by_nobody_but_administrators
         for (method, operation) in operations.as_object().unwrap() {
             let method: Method = method.to_uppercase().parse().unwrap();
             let call = operation["operationId"].as_str().unwrap();
-            // Whoever has a secret may use it.
+            // The holder of a secret may use it.
             if operation["x-longhaul-role"] == "PUBLIC" {
                 continue;
             }

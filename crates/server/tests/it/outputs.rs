@@ -1,5 +1,5 @@
-//! What actions give, by each action and each kind of what cannot be kept as it is: it is refused with a clear error, or kept in a form
-//! that everybody can read, and the task ends.
+//! Outputs that cannot be kept as they are, by each action and of each kind: each is refused with a clear
+//! error, or kept in a form that everybody can read, and the task ends.
 
 use std::sync::Arc;
 
@@ -11,12 +11,12 @@ use tokio::net::TcpListener;
 
 use super::support::{Answer, Parts, Running};
 
-/// How deep an output may be, and how many bytes of JSON it may have (docs/workflows.md).
+/// Limits on the depth of an output and on its bytes of JSON (docs/workflows.md).
 const DEEPEST: usize = 100;
 const LARGEST: usize = 1 << 20;
 const WORKER: &str = "w-0123456789abcdef";
 
-/// What is wrong with it: its kind, its bytes.
+/// An unusual output: its kind, its bytes.
 type Case = (&'static str, Vec<u8>);
 
 fn cases() -> Vec<Case> {
@@ -74,7 +74,7 @@ async fn answers(cases: Arc<Vec<Case>>) -> u16 {
                     "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nconnection: close\r\ncontent-length: {}\r\n\r\n",
                     body.len()
                 );
-                // Whoever asked may have gone.
+                // The caller may have gone.
                 let _ = stream.write_all(head.as_bytes()).await;
                 let _ = stream.write_all(body).await;
             });

@@ -1,4 +1,4 @@
-//! Locks and places: all at once, in order of arrival, let go of at the end.
+//! Locks and places: all at once, in order of arrival, released at the end.
 
 use longhaul_model::{ClaimMode, Command, Env, Hold, Span, Spec, Task, TaskId, TaskStatus};
 use serde_json::{Value, json};
@@ -61,7 +61,8 @@ pub async fn locks_are_granted_in_order_of_arrival(fixture: &mut impl Fixture) {
     store.close().await;
 }
 
-/// A failed task lets go; its retry queues behind those that came meanwhile. One that is cancelled waits no more.
+/// A failed task lets go; its retry queues behind those that came meanwhile. One that is cancelled waits no
+/// more.
 pub async fn locks_are_let_go_of_at_the_end(fixture: &mut impl Fixture) {
     let (store, env) = (fixture.open().await, fixture.env());
     let of = || json!([host("a", "exclusive")]);

@@ -120,8 +120,8 @@ pub async fn recover_asks_active_tasks_only(fixture: &mut impl Fixture) {
     store.close().await;
 }
 
-/// Commands arrive while tasks of an earlier process recover: each task recovers once, and attempts begun since
-/// are not lost.
+/// Commands arrive while tasks of an earlier process recover: each task recovers once, and attempts begun
+/// since are not lost.
 pub async fn commands_and_recovery_come_in_any_order(fixture: &mut impl Fixture) {
     const TASKS: usize = 200;
     let (store, env) = (fixture.open().await, fixture.env());
@@ -253,8 +253,8 @@ pub async fn long_ended_task_is_retried(fixture: &mut impl Fixture) {
     store.close().await;
 }
 
-/// A change that a fault of ours ends is answered, and costs neither other tasks nor the store: its task is as
-/// it was before, can be cancelled, and goes on once the fault is gone.
+/// A change that a fault of ours ends is answered, and costs neither other tasks nor the store: its task is
+/// as it was before, can be cancelled, and goes on once the fault is gone.
 pub async fn change_that_panics_costs_only_its_task(fixture: &mut impl Fixture) {
     let (store, env) = (fixture.open().await, fixture.env());
     let sink = Arc::new(Faulty::default());
@@ -292,8 +292,8 @@ pub async fn change_that_panics_costs_only_its_task(fixture: &mut impl Fixture) 
     store.close().await;
 }
 
-/// The end of an attempt that a fault of ours keeps from being applied, with nobody waiting for the answer: the attempt fails
-/// and counts, what waits besides is written, and nothing is left for a start to trip over.
+/// The end of an attempt that a fault of ours keeps from being applied, with nobody waiting for the answer:
+/// the attempt fails and counts, what waits besides is written, and nothing is left for a start to trip over.
 pub async fn posted_change_that_panics_fails_its_attempt(fixture: &mut impl Fixture) {
     let (store, env) = (fixture.open().await, fixture.env());
     let sink = Arc::new(Faulty::default());

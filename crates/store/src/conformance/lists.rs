@@ -1,4 +1,5 @@
-//! Lists against counting by hand: every filter, order and page of a few thousand tasks, active, ended and imported.
+//! Lists against counting by hand: every filter, order and page of a few thousand tasks, active, ended and
+//! imported.
 
 use std::cmp::Ordering;
 use std::sync::Arc;

@@ -125,7 +125,7 @@ pub async fn sessions_are_found_and_listed(fixture: &mut impl Fixture) {
     store.close().await;
 }
 
-/// What is over goes, oldest first, so many at a time.
+/// Expired refresh tokens are removed in batches, oldest first.
 pub async fn refresh_tokens_are_pruned_in_batches(fixture: &mut impl Fixture) {
     let (store, accounts) = fixture.open_accounts().await;
     let anna = create(&accounts, user("anna", "ADMIN")).await;

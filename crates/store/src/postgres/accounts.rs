@@ -1,5 +1,5 @@
-//! Accounts: rare changes, each in a transaction of its own that has the one row of `account_state`, so one after the other; and
-//! point reads.
+//! Accounts: rare changes, each in a transaction of its own that has the one row of `account_state`, so one
+//! after the other; and point reads.
 
 use async_trait::async_trait;
 use deadpool_postgres::GenericClient;

@@ -1,4 +1,5 @@
-//! Assumptions about the database server that no session setting can pin: checked before anything is changed in it.
+//! Assumptions about the database server that no session setting can pin: checked before anything is changed
+//! in it.
 
 use std::time::Duration;
 
@@ -32,9 +33,9 @@ fn refused(place: &Place, why: &str) -> StoreError {
     StoreError::Open(format!("the database {} cannot be used: {why}", place.shown()))
 }
 
-/// Refuses a pooler that gives each transaction, or each statement, another connection: settings of a session then act on
-/// others' transactions, and the session of a turn is nobody's. While other transactions are held, the backend
-/// of an own session must stay the same, and be nobody else's.
+/// Refuses a pooler that gives each transaction, or each statement, another connection: settings of a session
+/// then act on others' transactions, and the session of a turn is nobody's. While other transactions are
+/// held, the backend of an own session must stay the same, and be nobody else's.
 pub(super) async fn same_session(place: &Place) -> Result<(), StoreError> {
     let shares = || {
         refused(

@@ -227,8 +227,8 @@ impl Batch<'_> {
         }
     }
 
-    /// A worker's work: its reports recorded and attempts leased to it. What became ready by a report is leased in the
-    /// same change, so that a chain of sub-tasks costs one change each.
+    /// A worker's work: its reports recorded and attempts leased to it. What became ready by a report is
+    /// leased in the same change, so that a chain of sub-tasks costs one change each.
     async fn work(&mut self, work: &Work) -> Result<Worked, StoreError> {
         let mut room = work.room;
         let mut worked = Worked::default();

@@ -1,5 +1,5 @@
-//! Keeps a node's turn: says every second that the node lives. One that cannot say so gives up by its own clock, before others
-//! take over what it looks after.
+//! Keeps a node's turn: says every second that the node lives. One that cannot say so gives up by its own
+//! clock, before others take over what it looks after.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -170,13 +170,14 @@ async fn session(place: &Place) -> Result<Session, StoreError> {
     Ok((client, driver))
 }
 
-/// For connections that sit idle, or hold what others wait for: their server notices within ten seconds when they are gone.
+/// For connections that sit idle, or hold what others wait for: their server notices within ten seconds when
+/// they are gone.
 pub(super) const ATTENTIVE: &str =
     "SET tcp_keepalives_idle = 5; SET tcp_keepalives_interval = 2; SET tcp_keepalives_count = 3;
      SET tcp_user_timeout = 10000; SET idle_session_timeout = 0";
 
-/// A sign of life counts when it is seen. It need not wait for a disk that is busy: after a crash of the database the last of them
-/// is a second older.
+/// A sign of life counts when it is seen. It need not wait for a disk that is busy: after a crash of the
+/// database the last of them is a second older.
 const HASTY: &str = "SET synchronous_commit = off";
 
 /// Makes a connection one for signs of life; gives the timeline of its server.

@@ -1,5 +1,5 @@
-//! Lists: a page and the exact total, of one moment. Active tasks and history are one source to the planner, which walks the
-//! index of history that fits and sorts the few active ones in.
+//! Lists: a page and the exact total, of one moment. Active tasks and history are one source to the planner,
+//! which walks the index of history that fits and sorts the few active ones in.
 
 use std::collections::HashSet;
 
@@ -111,8 +111,8 @@ fn statuses(sql: &mut Sql, asked: &TaskQuery) {
     }
 }
 
-/// The exact total. Type, status, type of resource and completion are counted in advance; a resource or a name is counted
-/// along its index.
+/// The exact total. Type, status, type of resource and completion are counted in advance; a resource or a
+/// name is counted along its index.
 async fn count(db: &impl GenericClient, asked: &TaskQuery) -> Result<u64, StoreError> {
     let named = asked.name_contains.as_deref().is_some_and(|part| !part.is_empty());
     if asked.resource_id.is_none() && !named {

@@ -1,5 +1,6 @@
-//! The schema: numbered SQL files, each run once and in order, each in a transaction of its own, by one node at a time. One that only
-//! adds says so, by which version of the schema a program must know to run on it: so nodes are brought up to date one by one.
+//! The schema: numbered SQL files, each run once and in order, each in a transaction of its own, by one node
+//! at a time. One that only adds says so, by which version of the schema a program must know to run on it: so
+//! nodes are brought up to date one by one.
 
 use longhaul_model::Timestamp;
 use tokio_postgres::Client;

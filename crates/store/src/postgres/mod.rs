@@ -1,5 +1,6 @@
-//! PostgreSQL: for data that must outlive a machine. Any number of nodes work on it at once. Every transaction of a node locks the
-//! tasks it changes and checks their version, so what a node remembers is never trusted blindly.
+//! PostgreSQL: for data that must outlive a machine. Any number of nodes work on it at once. Every
+//! transaction of a node locks the tasks it changes and checks their version, so what a node remembers is
+//! never trusted blindly.
 
 mod accounts;
 mod again;
@@ -80,15 +81,18 @@ fn shard(id: TaskId) -> i16 {
 pub struct PostgresOptions {
     /// `postgres://user:password@host1,host2:port/database?sslmode=verify-full&sslrootcert=ca.pem`
     pub url: String,
-    /// Connections at the most, beside the two that keep the turn and listen to other nodes; 3 at least, of which the writer takes 2.
+    /// Connections at the most, beside the two that keep the turn and listen to other nodes; 3 at least, of
+    /// which the writer takes 2.
     pub connections: usize,
-    /// The name of the key ring that seals secrets: every node of a database has the same. `None` does not ask.
+    /// The name of the key ring that seals secrets: every node of a database has the same. `None` does not
+    /// ask.
     pub keys: Option<String>,
     /// How this node introduces itself to the others.
     pub node: Node,
     /// Accepts a server that may lose what it has confirmed (`fsync = off`): for tests.
     pub allow_unsafe: bool,
-    /// A turn that this process had before, if any: it is over, and nobody need wait until it was silent for long enough.
+    /// A turn that this process had before, if any: it is over, and nobody need wait until it was silent for
+    /// long enough.
     pub before: Option<i64>,
 }
 
@@ -108,8 +112,8 @@ pub struct Postgres {
 }
 
 impl Postgres {
-    /// Opens the store of a database, once it is reached: brings its schema up to date, and begins a turn beside those of other nodes. To
-    /// be called on a runtime, whose threads tell callers of their changes.
+    /// Opens the store of a database, once it is reached: brings its schema up to date, and begins a turn
+    /// beside those of other nodes. To be called on a runtime, whose threads tell callers of their changes.
     /// After Ok: on the newest schema. Crash in the middle: each migration happened whole or not at all.
     pub async fn open(options: &PostgresOptions, env: Env) -> Result<Arc<Postgres>, StoreError> {
         let place = connect::Place::new(&options.url)?;
@@ -164,8 +168,8 @@ impl Postgres {
         self.shared.turn.number
     }
 
-    /// Acts when others took over from this node, or may: whatever this one runs must stop at once. On a thread of the store's own, so
-    /// that nothing which waits for the database holds it up.
+    /// Acts when others took over from this node, or may: whatever this one runs must stop at once. On a
+    /// thread of the store's own, so that nothing which waits for the database holds it up.
     pub fn when_over(&self, act: impl FnOnce() + Send + 'static) {
         let turn = self.shared.turn.clone();
         self.handle.spawn(async move {

@@ -55,8 +55,8 @@ pub(super) async fn begin(
     watch: &Watch,
 ) -> Result<Begun, StoreError> {
     let transaction = client.transaction().await.map_err(failed)?;
-    // One after the other, by the lock of this row. By the clock, too: a standby of the database that was promoted may not have
-    // heard of the last turns.
+    // One after the other, by the lock of this row. By the clock, too: a standby of the database that was
+    // promoted may not have heard of the last turns.
     let next = "UPDATE installation SET turn =
            greatest(turn + 1, (extract(epoch FROM clock_timestamp()) * 1000)::bigint) RETURNING turn";
     let turn: i64 = column(&transaction.query_one(next, &[]).await.map_err(failed)?, 0)?;

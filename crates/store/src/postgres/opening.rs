@@ -35,8 +35,8 @@ pub(super) async fn opened(
     }
 }
 
-/// A database that is not there yet, or not again, is waited for: it may be started at the same time as the nodes, or be about to be
-/// replaced by its standby.
+/// A database that is not there yet, or not again, is waited for: it may be started at the same time as the
+/// nodes, or be about to be replaced by its standby.
 #[derive(Default)]
 struct Waiting {
     told: Option<Instant>,
@@ -144,7 +144,8 @@ async fn begin(place: &Place, options: &PostgresOptions, env: Env) -> Result<Ope
         if let Some(shared) = listening.upgrade() {
             shared.on_timeline(heard.timeline);
             shared.compare_all(heard.revisions);
-            // What it shows is right within half the time that the answer took: no news unless it is further off.
+            // What it shows is right within half the time that the answer took: no news unless it is further
+            // off.
             if let Some(clock) = heard.clock
                 && (clock.at.0 - shared.env.wall().0).abs() > 1 + clock.took.as_millis() as i64 / 2
             {

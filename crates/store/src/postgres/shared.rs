@@ -1,4 +1,5 @@
-//! What the writer, errands, readers and the traffic with other nodes share; and what this node remembers of what others change.
+//! What the writer, errands, readers and the traffic with other nodes share; and what this node remembers of
+//! what others change.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
@@ -77,8 +78,8 @@ impl Shared {
         }
     }
 
-    /// The database is on that timeline. If it is a new one, what was heard on the one before is forgotten, as it may be lost; revisions,
-    /// too, which will be given again to what is another change.
+    /// The database is on that timeline. If it is a new one, what was heard on the one before is forgotten,
+    /// as it may be lost; revisions, too, which will be given again to what is another change.
     pub(super) fn on_timeline(&self, found: Option<i64>) {
         let Some(found) = found else { return };
         // Held to the end: whoever comes second finds all of it forgotten.
@@ -173,7 +174,8 @@ impl Shared {
     }
 }
 
-/// Notes inside a transaction that something is not as it was: all nodes hear of it the moment it is committed.
+/// Notes inside a transaction that something is not as it was: all nodes hear of it the moment it is
+/// committed.
 pub(super) async fn changed(db: &impl GenericClient, what: Rare) -> Result<(), StoreError> {
     let name = match what {
         Rare::Workflows => Some("workflows"),

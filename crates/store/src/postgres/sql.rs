@@ -72,8 +72,9 @@ pub(super) fn text(e: &Error) -> String {
     said
 }
 
-/// Whether the server is not there just now: it starts, stops, takes no writes or no more connections, or is not reached. One that is
-/// there and refuses is another matter, as is one that is not whom its certificate should name.
+/// Whether the server is not there just now: it starts, stops, takes no writes or no more connections, or is
+/// not reached. One that is there and refuses is another matter, as is one that is not whom its certificate
+/// should name.
 pub(super) fn is_away(e: &Error) -> bool {
     if let Some(code) = e.code() {
         // Too many connections; a standby, which refuses to write; beside what `is_broken` knows.

@@ -447,7 +447,7 @@ impl Store for Postgres {
         {
             tracing::error!("the writer does not end");
         }
-        // The turn's keeper, which lets go of the turn; the others go on for ever.
+        // The turn's keeper, which gives the turn up; the others go on for ever.
         if let Some(keeper) = tasks.next() {
             let _ = timeout(END, keeper).await;
         }

@@ -1,4 +1,5 @@
-//! Taking over from nodes that are no more. All that live share the work, by shards; any of them does what another one left.
+//! Taking over from nodes that are no more. All that live share the work, by shards; any of them does what
+//! another one left.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -77,7 +78,7 @@ pub(super) async fn round(
     Ok(round)
 }
 
-/// Takes over what dead nodes looked after in these tasks. After Ok: done, and the effects are passed on.
+/// Takes over the work of dead nodes on these tasks. After Ok: done, and the effects are passed on.
 pub(super) async fn these(
     shared: &Shared,
     jobs: &mpsc::Sender<Job>,

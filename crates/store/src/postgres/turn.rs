@@ -1,5 +1,6 @@
-//! A node's turn: as long as it lasts the node may write. The database decides, by a row that each transaction of the node
-//! locks: once the turn is over, it changes nothing any more, though it may not have noticed.
+//! A node's turn: as long as it lasts the node may write. The database decides, by a row that each
+//! transaction of the node locks: once the turn is over, it changes nothing any more, though it may not have
+//! noticed.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
@@ -42,13 +43,13 @@ pub(super) struct Turn {
     pub(super) watch: Arc<Watch>,
 }
 
-/// The first statement of a transaction that writes: keeps the turn from ending before it does; and the newest revision of the
-/// workflows.
+/// The first statement of a transaction that writes: keeps the turn from ending before it does; and the
+/// newest revision of the workflows.
 pub(super) const OPENING: &str = "SELECT (SELECT n FROM revisions WHERE name = 'workflows') FROM turns WHERE turn = $1 AND NOT over FOR SHARE OF turns";
 
-/// The same for the writer where it asks for the newest version of a workflow. It keeps the turn from ending only where it commits, by
-/// [`CLOSING`]: of two transactions that overlap not both hold on to its row, which would cost the database a list of holders
-/// each time.
+/// The same for the writer where it asks for the newest version of a workflow. It keeps the turn from ending
+/// only where it commits, by [`CLOSING`]: of two transactions that overlap not both hold on to its row, which
+/// would cost the database a list of holders each time.
 pub(super) const GLANCE: &str =
     "SELECT (SELECT n FROM revisions WHERE name = 'workflows') FROM turns WHERE turn = $1 AND NOT over";
 
@@ -158,7 +159,8 @@ impl Turn {
         self.living.read().len() - 1
     }
 
-    /// What of the work that all nodes share is this one's: shards that leave the second number when divided by the first.
+    /// What of the work that all nodes share is this one's: shards that leave the second number when divided
+    /// by the first.
     pub(super) fn share(&self) -> (i16, i16) {
         let living = self.living.read();
         let place = living.iter().position(|node| *node == self.node).unwrap_or(0);

@@ -30,11 +30,12 @@ const LEFT_BEHIND: Duration = Duration::from_secs(10);
 /// Copies the database of a data directory to a file that must not exist yet. `progress` is called with bytes
 /// written so far and bytes expected.
 ///
-/// The copy has a name of its own until it is complete, so that two backups never share a file; after any error it is
-/// removed. A file beside it, `FILE.sha256`, has its checksum. After Ok: the file is complete and on disk. Crash in the middle: a `.partial` file may be left, which
-/// the next backup to the same name removes.
-/// Err: [`StoreError::Open`] if there is no database, the file exists, another backup to it is under way, or the
-/// disk has not enough room; nothing is written then.
+/// The copy has a name of its own until it is complete, so that two backups never share a file; after any
+/// error it is removed. A file beside it, `FILE.sha256`, has its checksum. After Ok: the file is complete and
+/// on disk. Crash in the middle: a `.partial` file may be left, which the next backup to the same name
+/// removes.
+/// Err: [`StoreError::Open`] if there is no database, the file exists, another backup to it is under way, or
+/// the disk has not enough room; nothing is written then.
 pub fn backup(directory: &Path, file: &Path, mut progress: impl FnMut(u64, u64)) -> Result<u64, StoreError> {
     let database = open::database(directory);
     if !database.exists() {
@@ -125,8 +126,8 @@ impl Partial {
         self.file.path()
     }
 
-    /// Puts the file on disk under its own name. Returns its size in bytes. Err: somebody else made one of that
-    /// name, which is left as it is.
+    /// Puts the file on disk under its own name. Returns its size in bytes. Err: somebody else made one of
+    /// that name, which is left as it is.
     pub(super) fn complete(self) -> Result<u64, StoreError> {
         let Partial { target, file, .. } = self;
         let failed = |e: std::io::Error| StoreError::Unavailable(format!("{}: {e}", target.display()));
@@ -137,12 +138,12 @@ impl Partial {
     }
 }
 
-/// What was found of earlier partial copies.
+/// State of the partial copies that earlier backups left.
 #[derive(PartialEq, Eq)]
 enum Leftovers {
-    /// None, or none that anybody writes: those were removed.
+    /// There are none, or none that a process still writes: those were removed.
     Removed,
-    /// Some process writes one.
+    /// A process still writes one.
     InUse,
 }
 

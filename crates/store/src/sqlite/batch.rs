@@ -34,7 +34,7 @@ pub(super) struct Batch {
     posted: Vec<Posted>,
     /// Posted commands that failed for reasons of their own.
     spoilt: Vec<(Posted, StoreError)>,
-    /// Claims that somebody let go of: who waits for them is looked at once the job is done.
+    /// Claims that were released: the tasks that wait for them are looked at once the job is done.
     pub(super) claims: claims::Open,
     verdict: Option<Verdict>,
 }
@@ -374,8 +374,8 @@ impl Batch {
         Ok(())
     }
 
-    /// A running task stays at hand; one that rests waits to be sealed, and goes with its effects, which also gives it back
-    /// to memory where that keeps nobody waiting.
+    /// A running task stays at hand; one that rests waits to be sealed, and goes with its effects, which also
+    /// gives it back to memory where that keeps nobody waiting.
     fn keep(&mut self, writer: &mut Writer, id: TaskId, loaded: Loaded, effects: Vec<Effect>) {
         let revision = loaded.task.record().state.revision;
         let at_rest = if loaded.task.record().state.status == TaskStatus::InProgress {

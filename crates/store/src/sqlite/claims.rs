@@ -125,7 +125,7 @@ fn grant(connection: &Connection, seq: i64, now: Timestamp) -> Result<(), StoreE
         .map_err(sql)
 }
 
-/// A task lets go of all that it holds or asks for; gives the keys that are freer now.
+/// Releases all that a task holds or asks for; returns the keys that are freer now.
 pub(super) fn release(connection: &Connection, seq: i64) -> Result<Vec<String>, StoreError> {
     let mut statement =
         connection.prepare_cached("DELETE FROM claims WHERE seq = ? RETURNING key").map_err(sql)?;

@@ -25,7 +25,7 @@ pub(super) enum Length {
 pub(super) enum Stayed {
     /// A read that came through the gate did not end in time.
     Inside,
-    /// Nobody was inside, and the work failed: somebody who does not come through the gate is in its way.
+    /// Nobody was inside, and the work failed: a writer that does not come through the gate blocks it.
     Outside,
 }
 

@@ -105,8 +105,8 @@ impl Sqlite {
         std::fs::metadata(open::database(directory)).is_ok_and(|about| about.len() > 0)
     }
 
-    /// Opens the store of a data directory, which is made if need be. Refused while another process has it. To be
-    /// called on a runtime, whose threads tell callers of their changes.
+    /// Opens the store of a data directory, which is made if need be. Refused while another process has it.
+    /// To be called on a runtime, whose threads tell callers of their changes.
     /// After Ok: on the newest schema. Crash in the middle: each migration happened whole or not at all.
     pub fn open(directory: &Path, env: Env) -> Result<Arc<Sqlite>, StoreError> {
         let lock = open::lock(directory)?;

@@ -1,4 +1,5 @@
-//! Opening a data directory: one server at a time, a known SQLite, a known schema, the settings that keep promises.
+//! Opening a data directory: one server at a time, a known SQLite, a known schema, the settings that keep
+//! promises.
 
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Seek, Write};
@@ -39,8 +40,8 @@ pub(super) fn log(directory: &Path) -> PathBuf {
     directory.join("longhaul.db-wal")
 }
 
-/// A name of the database's file that a copy does not have: its inode and the time of its creation. Neither a restart
-/// of the machine nor a volume that is mounted elsewhere changes them.
+/// Identity of the database's file, which a copy does not have: its inode and the time of its creation. Neither
+/// a restart of the machine nor a volume that is mounted elsewhere changes them.
 pub(super) fn storage_id(directory: &Path) -> Option<String> {
     let about = std::fs::metadata(database(directory)).ok()?;
     let created = about.created().ok().and_then(|at| at.duration_since(std::time::UNIX_EPOCH).ok());
@@ -52,7 +53,7 @@ pub(super) fn newest_schema() -> u32 {
     MIGRATIONS.last().map_or(0, |migration| migration.number)
 }
 
-/// What SQLite finds wrong with a database, at most so many problems; reads all of it.
+/// Returns the problems that SQLite finds in a database, at most `most`; reads all of it.
 pub(super) fn problems(connection: &Connection, most: u32) -> rusqlite::Result<Vec<String>> {
     let mut statement = connection.prepare(&format!("PRAGMA integrity_check({most})"))?;
     let found = statement.query_map([], |row| row.get::<_, String>(0))?;
@@ -60,7 +61,7 @@ pub(super) fn problems(connection: &Connection, most: u32) -> rusqlite::Result<V
     found.collect()
 }
 
-/// Holds a data directory for this process until dropped; also a crash lets go of it.
+/// Holds a data directory for this process until dropped; a crash releases it too.
 pub(super) struct DirectoryLock {
     _held: Flock<File>,
 }
@@ -108,8 +109,9 @@ fn check_alone(directory: &Path, mode: u32) -> Result<(), StoreError> {
         return Ok(());
     }
     let directory = directory.display();
-    // The mark of a folder that a group shares, such as the root of a Kubernetes volume with `fsGroup`. Who is in the group, nobody can
-    // tell from here, and the orchestrator would take the bits away from nobody but set them again.
+    // The mark of a folder that a group shares, such as the root of a Kubernetes volume with `fsGroup`. Who
+    // is in the group, nobody can tell from here, and the orchestrator would take the bits away from nobody
+    // but set them again.
     let shared = match mode & 0o2022 {
         0o2020 => {
             format!(

@@ -19,17 +19,19 @@ const NAMED: u32 = 5;
 pub struct Restored {
     /// Size of its database.
     pub bytes: u64,
-    /// True if the backup had a checksum beside it, and was compared with that; otherwise only its structure was checked.
+    /// True if the backup had a checksum beside it, and was compared with that; otherwise only its structure
+    /// was checked.
     pub is_summed: bool,
 }
 
-/// Copies a backup into a data directory that is empty or not there. `keys` is the name of the key ring that is to
-/// open its secrets; `None` does not ask. `place_keys` puts them beside the database, just before that is there.
+/// Copies a backup into a data directory that is empty or not there. `keys` is the name of the key ring that
+/// is to open its secrets; `None` does not ask. `place_keys` puts them beside the database, just before that
+/// is there.
 ///
 /// The copy knows that it was restored: a server on it starts paused until told that the original is gone.
-/// After Ok: complete and on disk. Crash in the middle: at most a `.partial` file is in the directory, and no database.
-/// Err: [`StoreError::Open`] if the directory is not empty, or the file is no backup, damaged, of a newer version, of
-/// other keys, or the disk has not enough room; nothing is written then.
+/// After Ok: complete and on disk. Crash in the middle: at most a `.partial` file is in the directory, and no
+/// database. Err: [`StoreError::Open`] if the directory is not empty, or the file is no backup, damaged, of a
+/// newer version, of other keys, or the disk has not enough room; nothing is written then.
 pub fn restore(
     file: &Path,
     directory: &Path,
@@ -105,7 +107,8 @@ fn unchanging(file: &Path) -> rusqlite::Result<Connection> {
     Connection::open_with_flags(format!("file:{path}?immutable=1"), flags)
 }
 
-/// Refuses a file that is no database of Longhaul's that this version knows, or whose secrets other keys seal.
+/// Refuses a file that is no database of Longhaul's that this version knows, or whose secrets other keys
+/// seal.
 fn fits(file: &Path, keys: Option<&str>) -> Result<(), StoreError> {
     let name = file.display();
     let refuse = |text: String| Err(StoreError::Open(text));
@@ -129,7 +132,8 @@ fn fits(file: &Path, keys: Option<&str>) -> Result<(), StoreError> {
     }
 }
 
-/// Refuses a copy that is not what the checksum beside the backup says. Returns false if there is no checksum.
+/// Refuses a copy that is not what the checksum beside the backup says. Returns false if there is no
+/// checksum.
 fn unchanged(copy: &Path, original: &Path) -> Result<bool, StoreError> {
     let beside = checksum_of(original);
     let Ok(text) = std::fs::read_to_string(&beside) else { return Ok(false) };

@@ -1,5 +1,5 @@
-//! The one thread that writes. It drains its queue, runs every waiting job in one transaction, commits once, then
-//! answers all of them: many changes share one fsync, and commands on one task have an order.
+//! The one thread that writes. It drains its queue, runs every waiting job in one transaction, commits once,
+//! then answers all of them: many changes share one fsync, and commands on one task have an order.
 
 use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;

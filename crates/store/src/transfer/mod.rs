@@ -1,6 +1,6 @@
-//! Moving everything from one store to another of either engine: page by page, each in one transaction with a note of how far it
-//! went, so that it goes on wherever it was cut off; counted and summed up at the end. While it lasts, and for the source
-//! ever after, neither can be served: no task is run by two.
+//! Moving everything from one store to another of either engine: page by page, each in one transaction with a
+//! note of how far it went, so that it goes on wherever it was cut off; counted and summed up at the end.
+//! While it lasts, and for the source ever after, neither can be served: no task is run by two.
 
 mod sum;
 mod table;
@@ -75,11 +75,11 @@ impl Location {
     }
 }
 
-/// Moves everything from one store to another, which is empty, or in which this was begun before. No server may run on either,
-/// and none starts on the source afterwards. `keys` names the key ring that seals the secrets; `step` is told of each page, and
-/// ends this with its error: the same call goes on where it ended. To be called where no runtime is.
-/// After Ok: everything is in the target, compared row by row, and on disk. Crash in the middle: neither can be served; the same
-/// call goes on.
+/// Moves everything from one store to another, which is empty, or in which this was begun before. No server
+/// may run on either, and none starts on the source afterwards. `keys` names the key ring that seals the
+/// secrets; `step` is told of each page, and ends this with its error: the same call goes on where it ended.
+/// To be called where no runtime is. After Ok: everything is in the target, compared row by row, and on disk.
+/// Crash in the middle: neither can be served; the same call goes on.
 pub fn transfer(
     from: &Location,
     to: &Location,
@@ -92,7 +92,8 @@ pub fn transfer(
     run(&mut *source, &mut *target, env, &mut step)
 }
 
-/// Makes a store whole again whose content was moved, or was to be; what is in the other store stays as it is.
+/// Makes a store whole again whose content was moved, or was to be; what is in the other store stays as it
+/// is.
 pub fn undo_transfer(at: &Location, env: &Env) -> Result<(), StoreError> {
     undo(&mut *at.existing(None, env)?)
 }
@@ -173,7 +174,8 @@ struct Note {
     done: bool,
 }
 
-/// Moves everything. `step` is told of each page, and ends the transfer with its error; the same call goes on with it.
+/// Moves everything. `step` is told of each page, and ends the transfer with its error; the same call goes on
+/// with it.
 fn run(
     from: &mut dyn End,
     to: &mut dyn End,
@@ -222,7 +224,8 @@ enum Begun {
     Filled(Note),
 }
 
-/// Where to begin: at the beginning if the source is whole and the target empty, or where this transfer was cut off.
+/// Where to begin: at the beginning if the source is whole and the target empty, or where this transfer was
+/// cut off.
 fn begin(from: &mut dyn End, to: &mut dyn End, env: &Env) -> Result<Begun, StoreError> {
     if from.setting(FILLING)?.is_some() {
         return refuse(format!(
@@ -316,7 +319,8 @@ fn undo(end: &mut dyn End) -> Result<(), StoreError> {
     }
 }
 
-/// Refuses to serve a store in the middle of a transfer, or whose content is elsewhere now. `setting` reads one.
+/// Refuses to serve a store in the middle of a transfer, or whose content is elsewhere now. `setting` reads
+/// one.
 pub(crate) fn check_whole(
     place: &str,
     mut setting: impl FnMut(&'static str) -> Result<Option<String>, StoreError>,

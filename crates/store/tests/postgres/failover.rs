@@ -16,8 +16,8 @@ fn until(what: &str, holds: impl Fn() -> bool) {
     }
 }
 
-/// Reliability F17 with an asynchronous standby: a node that has lost nothing of its own remembers nothing either of what others have
-/// lost, though what comes instead has the same numbers.
+/// Reliability F17 with an asynchronous standby: a node that has lost nothing of its own remembers nothing
+/// either of what others have lost, though what comes instead has the same numbers.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_others_lost_is_forgotten() {
     let mut primary = Cluster::start(Durability::None).unwrap();

@@ -162,7 +162,8 @@ async fn met(nodes: [&Postgres; 2]) {
     }
 }
 
-/// Each runs what it committed; a cancel at one stops what the other runs; whoever waits at one hears of an end at the other.
+/// Each runs what it committed; a cancel at one stops what the other runs; whoever waits at one hears of an
+/// end at the other.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nodes_work_on_the_same_tasks() {
     let database = Database::new();
@@ -223,7 +224,8 @@ async fn nodes_know_what_others_change() {
     second.close().await;
 }
 
-/// What a node looked after that is no more, another one looks after: attempts run again, and nothing is moved twice.
+/// What a node looked after that is no more, another one looks after: attempts run again, and nothing is
+/// moved twice.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nodes_take_over_from_the_dead() {
     let database = Database::new();
@@ -278,7 +280,8 @@ async fn node_whose_turn_is_over_writes_nothing() {
     node.close().await;
 }
 
-/// Reliability F18: connections are cut again and again under load; what was accepted is there, and the node goes on.
+/// Reliability F18: connections are cut again and again under load; what was accepted is there, and the node
+/// goes on.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn cut_connections_lose_nothing() {
     let database = Database::new();
@@ -363,8 +366,8 @@ async fn an_errand_in_a_deadlock_is_repeated() {
     node.close().await;
 }
 
-/// Reliability F17, with a standby that was behind: a node whose database has lost what it had confirmed ends. One whose connections were
-/// only cut goes on, with exact totals.
+/// Reliability F17, with a standby that was behind: a node whose database has lost what it had confirmed
+/// ends. One whose connections were only cut goes on, with exact totals.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_database_that_forgot_is_noticed() {
     let database = Database::new();

@@ -69,7 +69,7 @@ fn noting() -> String {
     )
 }
 
-/// Whatever a database says, sessions are as Longhaul needs them.
+/// Settings of a database or role do not change the sessions that Longhaul relies on.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn settings_of_roles_and_databases_are_pinned() {
     for (synchronous, pinned) in [("off", "on"), ("local", "local"), ("remote_apply", "remote_apply")] {
@@ -115,7 +115,7 @@ async fn server_that_loses_what_it_confirmed_is_refused_unless_asked_for() {
     store.close().await;
 }
 
-/// What a role needs that works on a schema of another one; `docs/scaling.md` prints the same.
+/// Privileges of a role that works on the schema of another one; `docs/scaling.md` prints the same.
 const GRANTS: &str = "GRANT USAGE ON SCHEMA public TO app;
      GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO app;
      GRANT USAGE, SELECT, UPDATE ON ALL SEQUENCES IN SCHEMA public TO app";

@@ -1,4 +1,5 @@
-//! Moving a store: whatever it was is what it is, wherever the transfer was cut off, and nobody serves half of it.
+//! Moving a store: whatever it was is what it is, wherever the transfer was cut off, and nobody serves half
+//! of it.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -14,8 +15,8 @@ use longhaul_store::{
 
 use super::Database;
 
-/// A store that is moved to the other engine before each time that it is opened: so the suite is about what was moved. It begins
-/// in a database, or in files.
+/// A store that is moved to the other engine before each time that it is opened: so the suite is about what
+/// was moved. It begins in a database, or in files.
 struct Moving<const DATABASE: bool> {
     at: Location,
     /// Those it was in, which are kept so that their directories are.
@@ -181,7 +182,8 @@ fn same(now: &str, before: &str) {
     assert_eq!(now.lines().count(), before.lines().count());
 }
 
-/// Cut off behind each step, one after the other, in both directions: it goes on, and nothing is lost, doubled or changed.
+/// Cut off behind each step, one after the other, in both directions: it goes on, and nothing is lost,
+/// doubled or changed.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_cut_off_goes_on() {
     let (home, env) = (tempfile::tempdir().unwrap(), Env::manual(START));
@@ -236,7 +238,8 @@ async fn what_cannot_be_moved_is_refused_and_stays() {
     store.close().await;
 }
 
-/// What was moved is served again once somebody says so, and what was half moved does not mix with what happened since.
+/// What was moved is served again once somebody says so, and what was half moved does not mix with what
+/// happened since.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn undone_transfer_leaves_the_source_as_it_was() {
     let (home, env) = (tempfile::tempdir().unwrap(), Env::manual(START));

@@ -1,8 +1,8 @@
-//! The desk: all that a worker says to the server and hears from it. One loop owns everything that changes; calls and
-//! handlers run beside it and come back as values.
+//! The desk: all that a worker says to the server and hears from it. One loop owns everything that changes;
+//! calls and handlers run beside it and come back as values.
 //!
-//! Four calls may be under way, one of a kind: asking for work, reporting what ended (which asks for the next, too),
-//! watching leases, and telling news of attempts.
+//! Four calls may be under way, one of a kind: asking for work, reporting what ended (which asks for the
+//! next, too), watching leases, and telling news of attempts.
 
 mod ask;
 mod attempt;

@@ -1,5 +1,5 @@
-//! How programs of `longhaul worker exec` end that do not end by themselves: with all that they started, whatever way the
-//! worker ends.
+//! Programs of `longhaul worker exec` that do not end by themselves: they end with all that they started,
+//! whichever way the worker ends.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -24,7 +24,7 @@ async fn number(file: &Path) -> Pid {
     Pid::from_raw(number.unwrap())
 }
 
-/// Gone, or dead and not yet fetched by whoever looks after orphans here.
+/// Returns true if the process is gone, or dead and not yet reaped.
 fn is_gone(process: Pid) -> bool {
     let status = std::fs::read_to_string(format!("/proc/{process}/stat"));
     status.is_err()
@@ -131,8 +131,8 @@ async fn second_signal_stops_at_once_and_takes_the_group_along() {
     eventually("the group is gone", || is_gone(child)).await;
 }
 
-/// Ways in which a program leaves a process behind that its group, its session or its parent do not show; each process writes its
-/// number into the file `$1`.
+/// Ways in which a program leaves a process behind that its group, its session or its parent do not show;
+/// each process writes its number into the file `$1`.
 const LEFT_BEHIND: [&str; 7] = [
     r#"sh -c 'echo $$ > $0; exec sleep 3600' "$1" &"#,
     r#"setsid sh -c 'echo $$ > $0; exec sleep 3600' "$1" &"#,

@@ -50,8 +50,8 @@ async fn busy_worker_asks_for_more_with_its_reports_only() {
     let mut all = told();
     all.sort_unstable();
     assert!(all.into_iter().eq(0..ATTEMPTS), "each is told once");
-    // Results that end within a moment of each other go together. Where the machine pauses between two of them they
-    // may not, so that no exact number of calls is promised.
+    // Results that end within a moment of each other go together. Where the machine pauses between two of
+    // them they may not, so that no exact number of calls is promised.
     let calls = stub.asked("complete");
     assert!(calls.len() <= ATTEMPTS / 2, "{} calls", calls.len());
     for call in calls {

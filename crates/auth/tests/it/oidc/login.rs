@@ -46,7 +46,8 @@ async fn id_token_opens_a_session() {
     assert!(matches!(login(&place, &token).await, Err(LoginError::Unauthorized)));
 }
 
-/// For each role that a session may rest on and each that the issuer may give later: the session goes on only if that covers it.
+/// For each role that a session may rest on and each that the issuer may give later: the session goes on only
+/// if that covers it.
 #[tokio::test(flavor = "multi_thread")]
 async fn session_ends_when_its_role_does_at_the_issuer() {
     let key = Key::new("ES256");
@@ -85,7 +86,7 @@ async fn session_ends_when_its_role_does_at_the_issuer() {
     assert_eq!(tried, 20);
 }
 
-/// What the configuration makes of an issuer's roles counts for sessions that there are.
+/// Changes of the configured role mapping apply to sessions that exist already.
 #[tokio::test(flavor = "multi_thread")]
 async fn session_of_an_issuer_follows_the_configuration() {
     let key = Key::new("EdDSA");

@@ -1,5 +1,5 @@
-//! The thread that starts programs. A supervisor is told to end everything when the *thread* that started it ends, so that
-//! has to be one that lives as long as the server, not one of a pool that comes and goes.
+//! The thread that starts programs. A supervisor is told to end everything when the *thread* that started it
+//! ends, so that has to be one that lives as long as the server, not one of a pool that comes and goes.
 
 use std::ffi::OsString;
 use std::io;

@@ -119,8 +119,8 @@ fn is_json(headers: &HeaderMap) -> bool {
     kind.ends_with("/json") || kind.ends_with("+json")
 }
 
-/// JSON where the answer says so and it is, else a text; `None` without a body. A service that mislabels its text
-/// has done its work all the same, so that is no failure.
+/// JSON where the answer says so and it is, else a text; `None` without a body. A service that mislabels its
+/// text has done its work all the same, so that is no failure.
 fn parse(headers: &HeaderMap, text: Cow<'_, str>) -> Result<Option<Value>, Failure> {
     if text.is_empty() {
         return Ok(None);
@@ -192,7 +192,7 @@ async fn unexpected(what: &str, mut response: Response, log: &Log) -> Failure {
     }
 }
 
-/// When the service asks to come back: seconds, or an instant.
+/// Returns the time to wait that the service asks for, in seconds or by an instant.
 fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
     match text.parse() {

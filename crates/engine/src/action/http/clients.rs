@@ -1,5 +1,5 @@
-//! The clients that send requests: with connections that are kept for the next request and without, and with the
-//! authorities and the certificate that the operator gave.
+//! The clients that send requests: with connections that are kept for the next request and without, and with
+//! the authorities and the certificate that the operator gave.
 
 use std::cell::Cell;
 use std::collections::HashMap;
@@ -15,13 +15,13 @@ use super::super::ActionsError;
 use crate::HttpConfig;
 use crate::egress::{Egress, Resolver};
 
-/// How long a connection may take to be made, name resolution and TLS included.
+/// Longest time that making a connection may take, name resolution and TLS included.
 pub(super) const CONNECT_LIMIT: Duration = Duration::from_secs(5);
 /// Connections kept open to one service for the next request.
 const IDLE_PER_HOST: usize = 64;
 
-/// The clients. What a connection may reach depends on its port where the allow list names ports, and a resolver is not
-/// told the port: each of those has clients of its own.
+/// The clients. What a connection may reach depends on its port where the allow list names ports, and a
+/// resolver is not told the port: each of those has clients of its own.
 #[derive(Debug)]
 pub(super) struct Clients {
     by_port: HashMap<u16, Pair>,
@@ -49,9 +49,9 @@ impl Clients {
         Ok(Clients { by_port, other: pair(0)? })
     }
 
-    /// Sends a request. One that must not be done twice goes over a connection of its own, as one that was kept may
-    /// be closed by the service at this very moment, and then nobody knows what became of the request. Any other is
-    /// sent once more if that is what happened.
+    /// Sends a request. One that must not be done twice goes over a connection of its own, as one that was
+    /// kept may be closed by the service at this very moment, and then nobody knows what became of the
+    /// request. Any other is sent once more if that is what happened.
     pub(super) async fn send(&self, request: Request, repeatable: bool) -> Result<Response, reqwest::Error> {
         let port = request.url().port_or_known_default().unwrap_or_default();
         let Pair { kept, fresh } = self.by_port.get(&port).unwrap_or(&self.other);
@@ -112,7 +112,8 @@ impl<S: Service<R>, R> Service<R> for Watched<S> {
     }
 }
 
-/// Whom the operator trusts besides the machine's authorities, and as whom requests are sent.
+/// Certificates of authorities that are trusted besides those of the machine, and the client certificate to
+/// present.
 struct Trust {
     authorities: Vec<Certificate>,
     identity: Option<Identity>,

@@ -1,5 +1,5 @@
-//! From the bytes of an answer to its text: what was packed is unpacked, and whatever the charset, the text is decoded
-//! as its sender meant it or not at all. Nothing is stored as garble.
+//! From the bytes of an answer to its text: what was packed is unpacked, and whatever the charset, the text
+//! is decoded as its sender meant it or not at all. Nothing is stored as garble.
 
 use std::borrow::Cow;
 use std::io::Read;
@@ -11,12 +11,12 @@ use reqwest::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap};
 
 use super::answer::LARGEST_BODY;
 
-/// Why a body is no text.
+/// Reason for which a body is not a text.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Undecoded {
-    /// Unpacked it is larger than what is read.
+    /// The unpacked body is larger than the limit.
     TooLarge,
-    /// It cannot be unpacked or decoded, with the reason.
+    /// The body cannot be unpacked or decoded, with the reason.
     Unreadable(String),
 }
 

@@ -62,7 +62,7 @@ pub(super) fn broken(what: &str, error: reqwest::Error) -> Failure {
     Failure::Unknown { fault }
 }
 
-/// What is wrong with the certificate of the service, if that is why there is no connection.
+/// Returns the problem with the certificate of the service, if that is why there is no connection.
 fn distrusted<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a rustls::Error> {
     if let Some(found) = error.downcast_ref() {
         return Some(found).filter(|found| {

@@ -1,5 +1,5 @@
-//! `http`: one request to another service. Redirects are not followed and proxies of the environment not used, so
-//! that a request goes where its URL says, and only where the operator lets it go.
+//! `http`: one request to another service. Redirects are not followed and proxies of the environment not
+//! used, so that a request goes where its URL says, and only where the operator lets it go.
 
 mod answer;
 mod clients;

@@ -41,8 +41,8 @@ pub struct Workflow {
     pub schema: InputSchema,
     /// Which parts of an input are secrets.
     pub secrets: Secrets,
-    /// True if its schema is unclear about its secrets, which is accepted of stored definitions only: its tasks go on,
-    /// and no new one starts.
+    /// True if its schema is unclear about its secrets, which is accepted of stored definitions only: its
+    /// tasks go on, and no new one starts.
     pub is_unclear: bool,
     /// The task's condition.
     pub when: Option<Expr>,
@@ -62,9 +62,9 @@ impl Workflow {
         Workflow::read(definition, version, Reading::New)
     }
 
-    /// Compiles a version that was accepted once. An expression in it that cannot be read any more fails where
-    /// it is evaluated: neither the tasks of the version nor a start fail because of it. Where its schema is
-    /// unclear about its secrets, the whole input is one, and no new task starts.
+    /// Compiles a version that was accepted once. An expression in it that cannot be read any more fails
+    /// where it is evaluated: neither the tasks of the version nor a start fail because of it. Where its
+    /// schema is unclear about its secrets, the whole input is one, and no new task starts.
     pub fn stored(definition: Definition, version: WorkflowVersion) -> Result<Workflow, Vec<Problem>> {
         Workflow::read(definition, version, Reading::Stored)
     }
@@ -145,8 +145,8 @@ impl Workflow {
         }
     }
 
-    /// The JSON pointer of a value that the validator's own annotations call `writeOnly` and that is no part of a
-    /// known secret; there should be none.
+    /// The JSON pointer of a value that the validator's own annotations call `writeOnly` and that is no part
+    /// of a known secret; there should be none.
     pub fn missed_secret(&self, input: &Value) -> Option<String> {
         if self.secrets.is_empty() {
             return None;

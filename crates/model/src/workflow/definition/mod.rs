@@ -112,7 +112,8 @@ pub struct SubTaskDefinition {
     /// `continue` lets the task go on, to end COMPLETED_WITH_WARNING.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub on_failure: Option<SubTaskOnFailure>,
-    /// `false` says that a second run may do harm: an attempt whose outcome is unknown is not repeated unasked.
+    /// `false` says that a second run may do harm: an attempt whose outcome is unknown is not repeated
+    /// unasked.
     #[serde(default = "yes")]
     pub repeatable: bool,
     /// Looks at the real world when an outcome is unknown.

@@ -1,5 +1,5 @@
-//! Which parts of an input are secrets: those that its schema calls `writeOnly`. Wherever a schema can say so it
-//! counts, also in a branch that an input does not take: better one value hidden too many.
+//! Which parts of an input are secrets: those that its schema calls `writeOnly`. Wherever a schema can say so
+//! it counts, also in a branch that an input does not take: better one value hidden too many.
 
 mod graph;
 mod survey;
@@ -10,12 +10,12 @@ use graph::{Graph, Node};
 pub use survey::Unclear;
 use survey::push;
 
-/// The member of the object that stands where a sealed secret was. An object of an input that has such a member is
-/// treated as a secret, so that nobody can pass one off as sealed.
+/// The member of the object that stands where a sealed secret was. An object of an input that has such a
+/// member is treated as a secret, so that nobody can pass one off as sealed.
 pub const SEALED: &str = "$sealed";
 
-/// Schemas looked at for one input. Schemas and inputs can be made that nobody has time for: then what is left of the
-/// input is a secret.
+/// Schemas looked at for one input. Schemas and inputs can be made that nobody has time for: then what is
+/// left of the input is a secret.
 const BUDGET: usize = 10_000_000;
 
 /// The places of secrets in inputs of one schema.

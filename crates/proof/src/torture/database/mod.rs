@@ -1,5 +1,6 @@
-//! The PostgreSQL that nodes work on, and its faults (F16, F17, F18): commits that are cut off on their way, a primary that is lost and
-//! whose standby takes over, with Patroni or without, a server that crashes and comes back, connections that are cut.
+//! The PostgreSQL that nodes work on, and its faults (F16, F17, F18): commits that are cut off on their way,
+//! a primary that is lost and whose standby takes over, with Patroni or without, a server that crashes and
+//! comes back, connections that are cut.
 
 mod proxy;
 mod servers;

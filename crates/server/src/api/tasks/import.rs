@@ -1,5 +1,5 @@
-//! `POST /v1/tasks/import`: tasks as a Tasks API returned them, kept to the letter but for nulls and facts that are
-//! not text, which no typed client could read.
+//! `POST /v1/tasks/import`: tasks as a Tasks API returned them, kept to the letter but for nulls and facts
+//! that are not text, which no typed client could read.
 
 mod fitted;
 mod official;

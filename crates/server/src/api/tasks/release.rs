@@ -19,7 +19,7 @@ struct ReleaseBody {
     reason: String,
 }
 
-/// A failed task lets go of what it holds.
+/// Releases what a failed task holds.
 pub(crate) async fn release(
     State(app): State<App>,
     caller: Caller,

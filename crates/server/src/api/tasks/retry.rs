@@ -1,4 +1,5 @@
-//! `PATCH /v1/tasks/{id}`. A reason may be given in the query. A body is ignored: clients send nothing, `{}`, `null` or more (wire contract, 8.1).
+//! `PATCH /v1/tasks/{id}`. A reason may be given in the query. A body is ignored: clients send nothing, `{}`,
+//! `null` or more (wire contract, 8.1).
 
 use axum::extract::{RawQuery, State};
 use axum::response::Response;

@@ -33,8 +33,8 @@ struct SubmitBody {
     labels: BTreeMap<String, String>,
 }
 
-/// Starts a task: 202 once it is durable; with `wait`, once it ended or the time is over. With `dryRun` it is only checked:
-/// 200, and the task as it would begin.
+/// Starts a task: 202 once it is durable; with `wait`, once it ended or the time is over. With `dryRun` it is
+/// only checked: 200, and the task as it would begin.
 pub(crate) async fn submit(
     State(app): State<App>,
     caller: Caller,

@@ -209,7 +209,7 @@ fn queued(sub_task: &str, count: usize, queue: &QueueSummary) -> String {
     format!("{who} for a worker of the queue `{}`, {why}", queue.name)
 }
 
-/// What to do about it, where somebody can do something.
+/// Returns advice for a reason that somebody can remove.
 fn remedy(reason: &Reason) -> Option<&'static str> {
     match reason {
         Reason::Failed { retryable: true, .. } => {

@@ -1,4 +1,5 @@
-//! `POST /v1/tokens`: an access token and a refresh token for a password, an API key or another issuer's ID token.
+//! `POST /v1/tokens`: an access token and a refresh token for a password, an API key or another issuer's ID
+//! token.
 
 use axum::body::Body;
 use axum::extract::State;

@@ -1,5 +1,5 @@
-//! `POST /v1/workers/heartbeat`: for many leases at once, each of which is judged alone. What is wrong with one is
-//! said beside it, and costs no other its life.
+//! `POST /v1/workers/heartbeat`: for many leases at once, each of which is judged alone. What is wrong with
+//! one is said beside it, and costs no other its life.
 
 use axum::body::Body;
 use axum::extract::State;
@@ -70,9 +70,10 @@ pub(crate) async fn heartbeat(
 struct Read {
     /// The lease as it was written.
     name: String,
-    /// `None` if it names no lease. Of one whose other members are wrong only the sign of life counts.
+    /// The sign of life; `None` if the entry names no lease. If other members are wrong, only the sign of
+    /// life counts.
     beat: Option<Beat>,
-    /// What is wrong with it.
+    /// The problem with the entry, if there is one.
     wrong: Option<Fault>,
 }
 

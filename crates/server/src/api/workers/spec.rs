@@ -227,8 +227,8 @@ struct CauseSpec {
 }
 
 impl ErrorSpec {
-    /// The error; whoever reads the task must learn what happened, so neither code nor message is blank. `pointer`
-    /// is where the attempt stands in the body.
+    /// The error; whoever reads the task must learn what happened, so neither code nor message is blank.
+    /// `pointer` is where the attempt stands in the body.
     pub(super) fn fault(self, pointer: &str) -> Result<Fault, ApiError> {
         for (member, text) in [("code", &self.code), ("message", &self.message)] {
             if text.trim().is_empty() {

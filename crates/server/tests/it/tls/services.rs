@@ -1,4 +1,5 @@
-//! `http` actions to services over TLS: whom they trust is the operator's to say, and so is as whom they come.
+//! `http` actions to services over TLS: whom they trust is the operator's to say, and so is as whom they
+//! come.
 
 use longhaul_engine::{EngineConfig, HttpConfig};
 use serde_json::{Value, json};

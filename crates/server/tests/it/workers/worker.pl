@@ -1,6 +1,6 @@
-# A worker as docs/workers.md describes it, from that page alone, with what every Perl has. It works on the queue `perl`
-# until there was no work for a while: host `bad` fails, host `slow` takes longer than its lease lasts without
-# heartbeats, everything else succeeds.
+# A worker as docs/workers.md describes it, from that page alone, with what every Perl has. It works on the
+# queue `perl` until there was no work for a while: host `bad` fails, host `slow` takes longer than its lease
+# lasts without heartbeats, everything else succeeds.
 use strict;
 use warnings;
 use HTTP::Tiny;

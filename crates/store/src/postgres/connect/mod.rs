@@ -1,4 +1,5 @@
-//! How the database is reached: its servers, one after the other, and what each connection begins with.
+//! Connecting to the database: its servers, one after the other, and the statements that each connection
+//! begins with.
 
 mod parameters;
 mod pinned;
@@ -26,29 +27,30 @@ pub(super) use pool::Connections;
 use super::sql::{is_away, text};
 use crate::error::StoreError;
 
-/// How long reaching a server may take, with all that is said until it takes statements.
+/// Longest time that connecting to a server may take, until it accepts statements.
 const CONNECT: Duration = Duration::from_secs(5);
-/// The same where there are others to ask: one that hangs must not keep a node from the one that took its place.
+/// The same limit if there are several servers: one that hangs must not keep a node from the one that took
+/// its place.
 const CONNECT_EACH: Duration = Duration::from_secs(2);
-/// How a database is reached.
+/// Connection settings of a database: its servers and TLS.
 #[derive(Clone)]
 pub(super) struct Place {
-    /// Each server of it.
+    /// Configuration of each server.
     servers: Vec<Config>,
     tls: MakeRustlsConnect,
-    /// Which of them took writes last, and is asked first.
+    /// Index of the server that accepted writes last, which is asked first.
     last: Arc<AtomicUsize>,
 }
 
-/// What must be awaited for a connection to work.
+/// The future that drives a connection, and must be polled for it to work.
 type Driver = Connection<Socket, <MakeRustlsConnect as MakeTlsConnect<Socket>>::Stream>;
-/// A connection, with that.
+/// A connection with its driver.
 type Reached = (Client, Driver);
 
 impl Place {
-    /// Reads a URL, `postgres://user:password@host1:5432,host2:5432/database?sslmode=…`, and what it leaves open
-    /// from the places where other PostgreSQL clients look ([`parameters`]). Of several hosts the one is used
-    /// that takes writes.
+    /// Reads a URL, `postgres://user:password@host1:5432,host2:5432/database?sslmode=…`, and takes what it
+    /// leaves open from the places where other PostgreSQL clients look ([`parameters`]). Of several hosts,
+    /// the one that accepts writes is used.
     pub(super) fn new(url: &str) -> Result<Self, StoreError> {
         Place::with(url, &Surroundings::of_process())
     }
@@ -60,7 +62,7 @@ impl Place {
         Ok(Place { servers, tls, last: Arc::default() })
     }
 
-    /// Without the password, for people.
+    /// Returns the database and its hosts for people, without the password.
     pub(super) fn shown(&self) -> String {
         let hosts: Vec<String> = self
             .servers
@@ -74,12 +76,12 @@ impl Place {
         format!("{} at {}", self.servers[0].get_dbname().unwrap_or_default(), hosts.join(","))
     }
 
-    /// How its connections are called.
+    /// Returns the application name of the connections.
     pub(super) fn application(&self) -> &str {
         self.servers[0].get_application_name().unwrap_or("longhaul")
     }
 
-    /// The same with connections of another name.
+    /// Returns the same place with another application name.
     pub(super) fn called(&self, application: &str) -> Place {
         let mut place = self.clone();
         for server in &mut place.servers {
@@ -101,8 +103,9 @@ impl Place {
         Ok((client, driven(connection)))
     }
 
-    /// Asks one server after the other for a connection that takes writes, on which these statements come first. Err: what the last one said, or one that is there and
-    /// refuses; `None` if none said anything in time.
+    /// Asks one server after the other for a connection that accepts writes, on which these statements come
+    /// first. Err: the error of the last server, or of one that is there and refuses; `None` if no server
+    /// answered in time.
     async fn reach(&self, first: Option<&str>) -> Result<Reached, Option<Error>> {
         let (count, start) = (self.servers.len(), self.last.load(Ordering::Relaxed));
         let limit = if count == 1 { CONNECT } else { CONNECT_EACH };
@@ -147,7 +150,8 @@ impl Place {
         Ok((client, heard))
     }
 
-    /// Why there is none: its server is not there just now, or does not want this one.
+    /// Returns the error for a connection that cannot be made: the server is away just now, or refuses this
+    /// client.
     fn no_connection(&self, e: Option<&Error>) -> StoreError {
         let (place, why) = (self.shown(), e.map_or_else(|| "it does not answer".to_owned(), text));
         if e.is_none_or(is_away) {

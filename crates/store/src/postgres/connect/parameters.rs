@@ -1,8 +1,8 @@
-//! Connection parameters: a URL, and what it leaves open from the environment, the service file and the password
-//! file, where every PostgreSQL client looks.
+//! Connection parameters: a URL, and what it leaves open from the environment, the service file and the
+//! password file, where every PostgreSQL client looks.
 //!
-//! Source: the chapters "Database Connection Control Functions", "Environment Variables", "The Password File" and
-//! "The Connection Service File" of PostgreSQL's documentation of libpq.
+//! Source: the chapters "Database Connection Control Functions", "Environment Variables", "The Password File"
+//! and "The Connection Service File" of PostgreSQL's documentation of libpq.
 
 use std::collections::BTreeMap;
 use std::os::unix::fs::PermissionsExt;
@@ -17,7 +17,7 @@ use super::CONNECT;
 use super::tls::{Proof, Tls};
 use crate::error::StoreError;
 
-/// How long a connection may be silent before its server counts as gone.
+/// Silence after which the server of a connection counts as gone.
 const SILENT: Duration = Duration::from_secs(10);
 /// Port of a server that names none.
 const PORT: u16 = 5432;
@@ -33,7 +33,7 @@ pub(super) struct Surroundings {
 }
 
 impl Surroundings {
-    /// Those of this process. A variable that is not UTF-8 counts as not set.
+    /// Returns the surroundings of this process. A variable that is not UTF-8 counts as not set.
     pub(super) fn of_process() -> Self {
         let text = |name: std::ffi::OsString, value: std::ffi::OsString| {
             Some((name.into_string().ok()?, value.into_string().ok()?))
@@ -63,9 +63,9 @@ fn wrong(why: &str) -> StoreError {
 }
 
 impl Parameters {
-    /// Reads a URL. What it leaves open is taken from the service that it names (`service`, else `PGSERVICE`), then from the
-    /// environment (`PGPASSWORD`, `PGUSER`, `PGSSLMODE`, …); a password also from the password file. Err: what is wrong,
-    /// without a password.
+    /// Reads a URL. What it leaves open is taken from the service that it names (`service`, else
+    /// `PGSERVICE`), then from the environment (`PGPASSWORD`, `PGUSER`, `PGSSLMODE`, …); a password also from
+    /// the password file. Err: what is wrong, without a password.
     pub(super) fn read(url: &str, surroundings: &Surroundings) -> Result<Self, StoreError> {
         if !url.starts_with("postgres://") && !url.starts_with("postgresql://") {
             return Err(wrong("the database URL must begin with postgres://"));
@@ -112,7 +112,8 @@ impl Known<'_> {
     }
 
     fn ssl_mode(&self) -> Result<(SslMode, Proof), StoreError> {
-        // With an authority to trust, encryption alone would mislead. Stricter than libpq, which asks for no name.
+        // With an authority to trust, encryption alone would mislead. Stricter than libpq, which asks for no
+        // name.
         let asked = match self.get("sslrootcert", "PGSSLROOTCERT") {
             Some(_) => Proof::Name,
             None => Proof::None,
@@ -186,7 +187,8 @@ impl Known<'_> {
             config.connect_timeout(CONNECT);
         }
         config.ssl_mode(mode);
-        // The first statements of a connection find a standby out, see `pinned`: a role may be read-only by default.
+        // The first statements of a connection find a standby out, see `pinned`: a role may be read-only by
+        // default.
         config.target_session_attrs(TargetSessionAttrs::Any);
         config.tcp_user_timeout(SILENT).keepalives_idle(SILENT).keepalives_retries(3);
         config.keepalives_interval(SILENT / 3);
@@ -230,8 +232,8 @@ fn readable_by_owner_only(file: &Path) -> Result<Option<String>, StoreError> {
     std::fs::read_to_string(file).map(Some).map_err(read)
 }
 
-/// The password of a line `host:port:database:user:password`, if the line is about that. `*` is any; a backslash
-/// takes the meaning from the character behind it.
+/// The password of a line `host:port:database:user:password`, if the line is about that. `*` is any; a
+/// backslash takes the meaning from the character behind it.
 fn password_of(line: &str, about: [&str; 4]) -> Option<String> {
     if line.starts_with('#') {
         return None;
@@ -252,7 +254,8 @@ fn password_of(line: &str, about: [&str; 4]) -> Option<String> {
     fits.then_some(password)
 }
 
-/// The parameters of a service, from `PGSERVICEFILE`, `~/.pg_service.conf` or `pg_service.conf` in `PGSYSCONFDIR`.
+/// The parameters of a service, from `PGSERVICEFILE`, `~/.pg_service.conf` or `pg_service.conf` in
+/// `PGSYSCONFDIR`.
 fn service(name: &str, surroundings: &Surroundings) -> Result<BTreeMap<String, String>, StoreError> {
     let own = match surroundings.variable("PGSERVICEFILE") {
         Some(file) => Some(PathBuf::from(file)),

@@ -11,7 +11,7 @@ use tokio_postgres::error::SqlState;
 use super::{CONNECT, Place};
 use crate::error::StoreError;
 
-/// How long a caller waits for a connection that others have.
+/// Longest time that a caller waits for a connection that others use.
 const WAIT: Duration = Duration::from_secs(10);
 /// Pause of a caller whom the database refused a connection while this node has none at all.
 const PAUSE: Duration = Duration::from_millis(100);
@@ -24,14 +24,15 @@ pub(in crate::postgres) struct Connections {
     pool: Pool,
     /// Size that was asked for.
     most: usize,
-    /// When it was made smaller last.
+    /// Time at which the pool was last made smaller.
     shrunk: Mutex<Option<Instant>>,
 }
 
 impl Connections {
     /// A pool without connections yet, of at most `most`.
     pub(in crate::postgres) fn new(place: &Place, most: usize) -> Result<Self, StoreError> {
-        // No clean-up between users: whoever needs a transaction takes the guarded one, which rolls back when dropped.
+        // No clean-up between users: a caller that needs a transaction takes the guarded one, which rolls
+        // back when dropped.
         let config = ManagerConfig { recycling_method: RecyclingMethod::Fast };
         let manager = Manager::from_connect(place.servers[0].clone(), place.clone(), config);
         let pool = Pool::builder(manager)
@@ -50,7 +51,8 @@ impl Connections {
         Ok(Connections { pool, most, shrunk: Mutex::new(None) })
     }
 
-    /// A connection that nobody else uses. Err: none is free in time, or the database is not reached.
+    /// Returns a connection for the caller's own use. Err: none is free in time, or the database cannot be
+    /// reached.
     pub(in crate::postgres) async fn get(&self) -> Result<Client, PoolError> {
         self.regrow();
         let until = Instant::now() + WAIT;
@@ -66,7 +68,7 @@ impl Connections {
         }
     }
 
-    /// Closes all of them: whoever still waits for one is refused.
+    /// Closes all connections: callers that still wait for one are refused.
     pub(in crate::postgres) fn close(&self) {
         self.pool.close();
     }

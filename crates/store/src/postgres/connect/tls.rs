@@ -12,14 +12,14 @@ use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, RootCertStor
 
 use crate::error::StoreError;
 
-/// How the server proves who it is.
+/// Proof of identity that the server must give.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Proof {
-    /// Not at all: the connection is encrypted only.
+    /// None: the connection is only encrypted.
     None,
-    /// By a certificate of a trusted authority, whatever name it has (`verify-ca`).
+    /// A certificate of a trusted authority, for any name (`verify-ca`).
     Authority,
-    /// By a certificate of a trusted authority for the host's name (`verify-full`).
+    /// A certificate of a trusted authority for the host's name (`verify-full`).
     Name,
 }
 

@@ -1,5 +1,5 @@
-//! Lists: a page and the exact total, of one moment. Two sources are merged: the hot table, which is small and
-//! scanned, and history, which is walked along the index that fits.
+//! Lists: a page and the exact total, of one moment. Two sources are merged: the hot table, which is small
+//! and scanned, and history, which is walked along the index that fits.
 
 mod count;
 mod filter;

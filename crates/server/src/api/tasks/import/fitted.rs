@@ -1,5 +1,5 @@
-//! A task from elsewhere as every client can read it: to the letter, but without white space and without nulls, and
-//! with facts that are text. A member of another type than documented is refused with its place.
+//! A task from elsewhere as every client can read it: to the letter, but without white space and without
+//! nulls, and with facts that are text. A member of another type than documented is refused with its place.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -9,7 +9,7 @@ use serde_json::value::RawValue;
 
 use super::official::{Shape, TASK, Type};
 
-/// Why a text is not taken for a task.
+/// Reason for which a text is not accepted as a task.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Unfit {
     /// JSON pointer into the task.
@@ -53,7 +53,7 @@ pub(super) fn task(raw: &RawValue) -> Result<String, Unfit> {
 
 struct Writer {
     out: String,
-    /// Where it is.
+    /// JSON pointer of the value being written.
     pointer: String,
 }
 

@@ -1,10 +1,10 @@
-//! The types of the official document that a task consists of (wire contract, section 1), as far as they say which
-//! member has which type. Whoever reads a task with a typed client reads these and nothing else.
+//! The types of the official document that a task consists of (wire contract, section 1), as far as they say
+//! which member has which type. A typed client reads these and nothing else.
 
-/// What a member may hold.
+/// Type of the value of a member.
 #[derive(Clone, Copy)]
 pub(super) enum Shape {
-    /// Nothing that the document describes.
+    /// A value that the document does not describe.
     Any,
     Text,
     Flag,
@@ -20,14 +20,14 @@ pub(super) enum Shape {
 pub(super) struct Type(&'static [(&'static str, Shape)]);
 
 impl Type {
-    /// What a member may hold.
+    /// Returns the type of a member.
     pub(super) fn member(&self, name: &str) -> Shape {
         self.0.iter().find(|(known, _)| *known == name).map_or(Shape::Any, |(_, shape)| *shape)
     }
 }
 
 impl Shape {
-    /// The name of what is wanted, for messages.
+    /// Returns the name of the type, for messages.
     pub(super) fn wanted(self) -> &'static str {
         match self {
             Shape::Any => "any value",
