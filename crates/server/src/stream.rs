@@ -353,8 +353,6 @@ impl Alarm {
 
 #[cfg(test)]
 mod tests {
-    use bytes::Bytes;
-    use hyper::body::{Body, Frame, Incoming, SizeHint};
     use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
     use tokio::time::timeout;
 
