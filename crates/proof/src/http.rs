@@ -147,7 +147,11 @@ impl<'a> Request<'a> {
     }
 }
 
-/// A client that keeps a connection to each server as long as it works.
+/// Number of idle connections that a client keeps; the oldest is closed for a new one. Calls from many addresses would
+/// otherwise use up the descriptors of a long run.
+const KEPT: usize = 16;
+
+/// A client that keeps connections to the servers it asked last, as long as they work.
 #[derive(Debug, Default)]
 pub struct Client {
     open: Vec<(Peer, TcpStream)>,
@@ -168,6 +172,9 @@ impl Client {
         });
         let answer = answered.await.unwrap_or(Err(NoAnswer::Lost))?;
         if answer.header("connection").is_none_or(|value| !value.eq_ignore_ascii_case("close")) {
+            if self.open.len() == KEPT {
+                self.open.remove(0);
+            }
             self.open.push((to.clone(), stream));
         }
         Ok(answer)
@@ -251,6 +258,30 @@ mod tests {
             (answer.status, answer.header("location"), answer.body.as_slice()),
             (202, Some("/v1/tasks/1"), &b"{}"[..])
         );
+    }
+
+    #[tokio::test]
+    async fn few_connections_are_kept_however_many_places_calls_come_from() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        tokio::spawn(async move {
+            loop {
+                let (mut stream, _) = listener.accept().await.unwrap();
+                tokio::spawn(async move {
+                    let mut space = [0; 4096];
+                    while stream.read(&mut space).await.is_ok_and(|n| n > 0) {
+                        stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").await.unwrap();
+                    }
+                });
+            }
+        });
+        let mut client = Client::default();
+        for n in 1..=3 * KEPT as u8 {
+            let place = std::net::Ipv4Addr::new(127, 0, 1, n);
+            let to = Peer::stranger(address).from(place);
+            assert_eq!(client.ask(&to, &Request::get("/")).await.unwrap().status, 200);
+            assert!(client.open.len() <= KEPT);
+        }
     }
 
     #[tokio::test]

@@ -12,6 +12,7 @@ pub mod fuzz;
 mod listen;
 mod openapi;
 mod origin;
+mod phase;
 mod proxies;
 mod register;
 mod request;

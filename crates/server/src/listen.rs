@@ -19,10 +19,11 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::config::ServerConfig;
+use crate::phase::Phase;
 use crate::proxies::Proxies;
 use crate::register::Register;
 use crate::serve::answer;
-use crate::stream::{Phase, Silence, Timed};
+use crate::stream::{Silence, Timed};
 use crate::tls::Acceptor;
 use crate::transport::Transport;
 

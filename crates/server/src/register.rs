@@ -9,7 +9,7 @@ use longhaul_auth::network;
 use parking_lot::Mutex;
 use tokio_util::sync::CancellationToken;
 
-use crate::stream::Phase;
+use crate::phase::Phase;
 
 /// All connections that are kept between requests.
 pub(crate) struct Register {

@@ -19,8 +19,8 @@ use tracing::Level;
 use crate::access::Peer;
 use crate::error::{ApiError, Reference};
 use crate::origin;
+use crate::phase::TrackedBody;
 use crate::proxies::Proxies;
-use crate::stream::TrackedBody;
 
 /// Browsers come back over TLS only, for a year.
 const HSTS: HeaderValue = HeaderValue::from_static("max-age=31536000");

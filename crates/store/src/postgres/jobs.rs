@@ -12,7 +12,7 @@ use super::{claims, rows, workflows};
 use crate::audit::Audit;
 use crate::counters::Counted;
 use crate::error::StoreError;
-use crate::instead::instead;
+use crate::replacement::replacement;
 use crate::store::{Commit, SinkRoom, Submission, Work};
 use crate::stored::{Grant, IdempotencyKey, Stored, Submitted, Worked};
 
@@ -26,13 +26,13 @@ impl Batch<'_> {
                 if asked.is_none()
                     && let Err(why) = &done
                     && self.spoilt.is_none()
-                    && let Some(instead) = instead(command, why)
+                    && let Some(substitute) = replacement(command, why)
                 {
                     tracing::error!(task.id = %id, error = %why, "a change of a task ended in a fault: its attempt fails");
                     // Only what is in memory was spoilt: it is read again.
                     self.damaged.remove(id);
                     self.shared.damaged.forget(*id);
-                    done = answer(self.change(*id, instead).await)?;
+                    done = answer(self.change(*id, substitute).await)?;
                 }
                 if matches!(**command, Command::Acquired) {
                     claims::told(self.db, *id).await?;

@@ -12,7 +12,7 @@ use super::queue::Entry;
 use super::writer::Job;
 use crate::error::StoreError;
 use crate::health::SetAside;
-use crate::instead::instead;
+use crate::replacement::replacement;
 
 /// Pause before the writer retries a failed batch; doubles each time, up to the longest.
 const PAUSE: Duration = Duration::from_millis(200);
@@ -130,12 +130,12 @@ impl Repeats {
     /// Takes in a change in the place of one that failed by itself; sets that one aside if there is none.
     /// Returns true if there is one.
     pub(super) fn spoilt(&mut self, posted: Posted, tries: u32, why: &StoreError) -> bool {
-        match instead(&posted.command, why) {
+        match replacement(&posted.command, why) {
             Some(command) => {
                 tracing::error!(task.id = %posted.id, error = %why, "a change of a task ended in a fault: its attempt fails");
-                let instead = Posted { command, ..posted };
-                if self.has_room(&instead) {
-                    self.waiting.push_back(instead);
+                let substitute = Posted { command, ..posted };
+                if self.has_room(&substitute) {
+                    self.waiting.push_back(substitute);
                 }
                 true
             }

@@ -8,13 +8,13 @@ use longhaul_model::{Command, Failure, Fault};
 use crate::error::StoreError;
 
 /// Returns the command that takes the place of one that failed; `None` if no other could do better.
-pub(crate) fn instead(command: &Command, why: &StoreError) -> Option<Command> {
+pub(crate) fn replacement(command: &Command, why: &StoreError) -> Option<Command> {
     if !why.is_fault_of_ours() {
         return None;
     }
     let (sub_task, token, by) = match command {
         Command::Complete { sub_task, token, by, .. } => (*sub_task, *token, by.clone()),
-        Command::Fail { sub_task, token, by, failure } if !is_instead(failure) => {
+        Command::Fail { sub_task, token, by, failure } if !is_replacement(failure) => {
             (*sub_task, *token, by.clone())
         }
         _ => return None,
@@ -25,7 +25,7 @@ pub(crate) fn instead(command: &Command, why: &StoreError) -> Option<Command> {
     Some(Command::Fail { sub_task, token, failure: Failure::Local { fault, retryable: true }, by })
 }
 
-fn is_instead(failure: &Failure) -> bool {
+fn is_replacement(failure: &Failure) -> bool {
     matches!(failure, Failure::Local { fault, .. } if fault.error_code == code::CHANGE_FAILED)
 }
 
@@ -40,11 +40,11 @@ mod tests {
         let complete = Command::Complete { sub_task: 3, token: Token(7), output: None, by: None, next: None };
         let ours = StoreError::from(Refused::Panicked);
         for other in [StoreError::Corrupt("a row".to_owned()), StoreError::Full, Refused::Stale.into()] {
-            assert!(instead(&complete, &other).is_none(), "{other}");
+            assert!(replacement(&complete, &other).is_none(), "{other}");
         }
-        let fail = instead(&complete, &ours).expect("a failure");
+        let fail = replacement(&complete, &ours).expect("a failure");
         assert!(matches!(fail, Command::Fail { sub_task: 3, token: Token(7), .. }));
-        assert!(instead(&fail, &ours).is_none(), "what fails itself is set aside");
-        assert!(instead(&Command::Due, &ours).is_none());
+        assert!(replacement(&fail, &ours).is_none(), "what fails itself is set aside");
+        assert!(replacement(&Command::Due, &ours).is_none());
     }
 }
