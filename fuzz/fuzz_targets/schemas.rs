@@ -1,5 +1,5 @@
-//! Schemas with `writeOnly`: a line of a schema and a line of an input. What the validator annotates as a secret is
-//! known before, and a sealed input has its secrets in the same places.
+//! Schemas with `writeOnly`: a line of a schema and a line of an input. What the validator annotates as a
+//! secret is known before, and a sealed input has its secrets in the same places.
 
 #![no_main]
 

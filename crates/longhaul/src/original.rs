@@ -1,4 +1,4 @@
-//! Whether the data is the original: a copy that a server takes for it would run everything a second time.
+//! Detection of copied data: a server that took a copy for the original would run everything a second time.
 
 use std::path::Path;
 
@@ -8,9 +8,9 @@ use longhaul_store::Store;
 use longhaul_store::sqlite::Sqlite;
 use serde_json::json;
 
-/// Setting with the name of the place where the data is.
+/// Setting with the location of the data.
 const LOCATION: &str = "location";
-/// Setting with the names of the keys that seal its secrets.
+/// Setting with the names of the keys that seal the secrets.
 const KEYS: &str = "keys";
 
 /// Refuses keys without a database: it was lost, or is elsewhere, and a new one would be empty.
@@ -26,8 +26,8 @@ pub(crate) fn check_database(data_dir: &Path, key_file: &Path) -> anyhow::Result
     ))
 }
 
-/// Refuses keys that do not open the secrets in the database. `made` says that they were made just now, as the old
-/// ones were not there: the old ones stay known, so that they can be put back.
+/// Refuses keys that do not open the secrets in the database. `made` says that the keys were just made
+/// because the old ones were missing: the names of the old ones are kept, so that they can be put back.
 pub(crate) async fn check_keys(store: &dyn Store, keys: &str, made: bool) -> anyhow::Result<()> {
     let kept = store.setting(KEYS)?;
     let mut names: Vec<String> =
@@ -44,8 +44,8 @@ pub(crate) async fn check_keys(store: &dyn Store, keys: &str, made: bool) -> any
     Ok(store.put_setting(KEYS, json!(names), None).await?)
 }
 
-/// Whether the data is where it was last; with `moved`, it is at home here from now on.
-/// Returns false for a copy.
+/// Returns true if the data is where it was last, and false for a copy; with `moved`, the present location
+/// becomes that of the data.
 pub(crate) async fn is_at_home(store: &dyn Store, moved: bool) -> anyhow::Result<bool> {
     let Some(here) = store.location() else { return Ok(true) };
     let note = match store.setting(LOCATION)? {
