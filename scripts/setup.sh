@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Installs what this machine lacks. `setup.sh run`: what building and running need. `setup.sh`: what tests, proofs and
-# benchmarks need besides. Says what it does; does nothing where all is there.
+# Installs what this machine lacks. `setup.sh run`: what building and running need. `setup.sh`: what tests,
+# proofs and benchmarks need besides. Says what it does; does nothing where all is there.
 set -euo pipefail
 
 as_root() {

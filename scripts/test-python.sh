@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Checks style and types of clients/python and runs its tests against the built server, or against the one that LONGHAUL
-# names. Arguments go to pytest in place of all tests; PYTHON names another interpreter.
+# Checks style and types of clients/python and runs its tests against the built server, or against the one
+# that LONGHAUL names. Arguments go to pytest in place of all tests; PYTHON names another interpreter.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 target=$(realpath -m "${CARGO_TARGET_DIR:-target}")

@@ -1,4 +1,4 @@
-"""`vmware-vcf`, a client written by somebody who knew SDDC Manager only: it logs in, polls, retries and cancels."""
+"""`vmware-vcf`, a client written for SDDC Manager only: logs in, polls, retries and cancels."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The official Python SDK of SDDC Manager, unmodified: what it sends is taken, what it is sent fits its types."""
+"""The official, unmodified Python SDK of SDDC Manager: its requests are accepted, answers fit its types."""
 
 from __future__ import annotations
 
@@ -91,7 +91,8 @@ def test_refusals_are_its_errors(sdk: Sdk, things: Things) -> None:
     with pytest.raises(model.Error) as refused:
         sdk(v1.Tasks).get_task(str(uuid4()))
     assert refused.value.error_code == "TA_TASK_NOT_FOUND" and refused.value.reference_token
-    # It knows no 400 of this call, and would keep the body to itself (wire contract, section 4.3): the code is 404.
+    # The SDK knows no 400 of this call, and would keep the body to itself (wire contract, section 4.3): the
+    # code is 404.
     with pytest.raises(model.Error) as refused:
         sdk(v1.Tasks).get_task("no-uuid")
     assert refused.value.error_code == "TASK_ID_MALFORMED" and refused.value.remediation_message

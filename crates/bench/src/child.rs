@@ -67,7 +67,8 @@ impl Places {
         Server::start(command, listen, who, "/v1/tasks?pageSize=1", &log)
     }
 
-    /// Longhaul on a database, asked with an access token; all nodes of it have the key file of one data directory.
+    /// Starts Longhaul on a database and logs in; all nodes of a database use the key file of one data
+    /// directory.
     pub(crate) fn longhaul_on(&self, database: &str, data: &Path, keys: &Path) -> Result<Server> {
         let mut server = self.node(database, data, keys, Who::nobody())?;
         server.who = server.log_in(&serde_json::json!({ "username": "admin", "password": PASSWORD }))?;

@@ -1,5 +1,6 @@
-//! The load: N keep-alive connections on one thread, each sending its next request once the answer to the last is
-//! there. Requests are bytes made beforehand or by a cheap function; of an answer only status and length are read.
+//! The load: N keep-alive connections on one thread, each sending its next request once the answer to the
+//! last is there. Requests are bytes made beforehand or by a cheap function; of an answer only status and
+//! length are read.
 
 use std::cell::{Cell, RefCell};
 use std::net::SocketAddr;

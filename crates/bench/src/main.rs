@@ -1,5 +1,6 @@
-//! Measures the Longhaul server over HTTP, in turn with a bare spike of the machine's limit, and says which goals are
-//! met. Machines drift from minute to minute, so only ratios taken within the same minutes mean anything.
+//! Measures the Longhaul server over HTTP, in turn with a bare spike of the machine's limit, and says which
+//! goals are met. Machines drift from minute to minute, so only ratios taken within the same minutes mean
+//! anything.
 #![forbid(unsafe_code)]
 
 mod access;

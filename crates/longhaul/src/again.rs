@@ -1,5 +1,5 @@
-//! A node whose turn is over begins anew, as if somebody had started it again: its process becomes a new one of the same program.
-//! Nothing of before can go on in that, whatever hangs on a database that is not reached.
+//! Restart of a node whose turn is over, as if somebody had started it again: its process becomes a new one
+//! of the same program. Nothing of the old one can continue there, whatever hangs on an unreachable database.
 
 use std::ffi::OsString;
 use std::os::unix::process::CommandExt;
@@ -11,22 +11,22 @@ use nix::sys::prctl;
 
 use crate::exit::Code;
 
-/// The first argument of a process that was a node before. What it has to know of that follows in one more, and then what the node was
-/// started with.
+/// First argument of a process that was a node before. The next argument holds what the process has to know
+/// of that, and the arguments that the node was started with follow.
 const COMMAND: &str = "__again";
 
-/// How a process came to be.
+/// Origin of a process.
 pub(crate) struct Origin {
-    /// What it was started with, its own name first.
+    /// Arguments that the process was started with, its own name first.
     pub(crate) arguments: Vec<OsString>,
-    /// The turn that it had before it became a new one.
+    /// Turn that the node had before its process became a new one.
     pub(crate) turn: Option<i64>,
-    /// Children that it had from the beginning, of whoever started it.
+    /// Process ids of children that the process had from the beginning, started by somebody else.
     strangers: Vec<i32>,
 }
 
 impl Origin {
-    /// This process's; to be asked before it starts anything.
+    /// Returns the origin of this process; must be called before the process starts anything.
     pub(crate) fn of_process() -> Origin {
         let origin = Origin::of(std::env::args_os().collect());
         if origin.turn.is_some() {
@@ -48,23 +48,23 @@ impl Origin {
         Origin { arguments, turn, strangers }
     }
 
-    /// What was known, for the next one.
+    /// Returns the argument that tells the next process what this one knows.
     fn known(&self, turn: i64) -> String {
         let strangers: String = self.strangers.iter().map(|id| format!(",{id}")).collect();
         format!("{turn}{strangers}")
     }
 
-    /// Ends what is left of the process that it was: programs that it ran, which others start anew.
+    /// Ends what is left of the process before: programs that it ran, which others start anew.
     pub(crate) fn end_inherited(&self) {
         if self.turn.is_some() {
-            // The file that it became is called otherwise. A name is no reason to fail.
+            // The executable is called differently by now. A name is no reason to fail.
             let _ = prctl::set_name(c"longhaul");
             longhaul_process::end_inherited(&self.strangers);
         }
     }
 }
 
-/// What a node needs to begin anew.
+/// State that a node needs to restart.
 #[derive(Clone)]
 pub(crate) struct Again {
     origin: Arc<Origin>,
@@ -72,23 +72,23 @@ pub(crate) struct Again {
 }
 
 impl Again {
-    /// For a process that has started nothing yet.
+    /// Creates the state of a process that has started nothing yet.
     pub(crate) fn new(origin: Origin) -> Again {
         Again { origin: Arc::new(origin), forbidden: Arc::default() }
     }
 
-    /// The turn that the process had before.
+    /// Returns the turn that the process had before.
     pub(crate) fn turn_before(&self) -> Option<i64> {
         self.origin.turn
     }
 
-    /// It does not begin anew from here on: somebody wants it to stop.
+    /// Forbids restarts from now on, as the process was asked to stop.
     pub(crate) fn forbid(&self) {
         self.forbidden.store(true, Ordering::SeqCst);
     }
 
-    /// Begins anew at once, or ends where that is not to be. Not by way of an end in order: that waits for whatever hangs on a
-    /// database that is not reached.
+    /// Restarts at once, or ends where a restart is forbidden. There is no orderly end, which would wait for
+    /// whatever hangs on an unreachable database.
     pub(crate) fn begin(&self, turn: i64) -> ! {
         if self.forbidden.load(Ordering::SeqCst) {
             tracing::error!("stopped at once: others take over what this node looked after");

@@ -1,5 +1,5 @@
-//! Completion of what only a server knows: ids of tasks, names of workflows and queues. The shell calls the program itself
-//! with the words so far; what cannot be found out in time is not offered.
+//! Completion of what only a server knows: ids of tasks, names of workflows and queues. The shell calls the
+//! program itself with the words so far; candidates that cannot be found in time are not offered.
 
 use std::ffi::OsStr;
 use std::path::PathBuf;
@@ -14,12 +14,12 @@ use crate::cli::{Global, command};
 use crate::cmd::{self, Contexts, OPEN_FAILURES, short_ids};
 use crate::out::Out;
 
-/// Set by the shell's script, whose kind it names.
+/// Environment variable that the completion script sets to the name of its shell.
 pub(crate) const VARIABLE: &str = "LONGHAUL_COMPLETE";
-/// Longer than this nobody waits for a word.
+/// Longest wait for candidates.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// Answers the shell and ends the process, if it is the shell that asks.
+/// Answers the shell and ends the process, if the shell called it for completion.
 pub(crate) fn answer() {
     CompleteEnv::with_factory(command).var(VARIABLE).bin("longhaul").complete();
 }
@@ -32,7 +32,7 @@ pub(crate) fn tasks() -> ArgValueCompleter {
         let ids: Vec<&str> = page.elements.iter().map(|task| task.id.as_str()).collect();
         let both = short_ids(&ids).into_iter().zip(ids.iter().map(|id| (*id).to_owned()));
         let offers = page.elements.iter().zip(both).enumerate().filter_map(|(n, (task, (short, whole)))| {
-            // Whoever has begun with the beginning of an id goes on with it.
+            // A word that is the beginning of the whole id is completed to that.
             let id = [short, whole].into_iter().find(|id| starts(id, typed))?;
             let help = format!("{}, {}", task.status, task.name);
             Some(CompletionCandidate::new(id).help(Some(help.into())).display_order(Some(n)))
@@ -57,7 +57,7 @@ pub(crate) fn queues() -> ArgValueCompleter {
     })
 }
 
-/// Statuses of tasks, and what stands for failures that wait for somebody.
+/// Statuses of tasks, and the pseudo-status of failures that nobody has resolved.
 pub(crate) fn statuses() -> ArgValueCompleter {
     ArgValueCompleter::new(|typed: &OsStr| {
         let words = TaskStatus::ALL.iter().map(|status| status.constant().to_ascii_lowercase());
@@ -86,7 +86,7 @@ fn named(words: impl Iterator<Item = (String, String)>, typed: &OsStr) -> Vec<Co
     .collect()
 }
 
-/// What the server says, as whoever uses the shell; nothing where it cannot be asked.
+/// Returns the answer to a call with the identity of the shell's user; empty if the server cannot be asked.
 fn ask<T, F>(call: F) -> PageBody<T>
 where
     PageBody<T>: serde::de::DeserializeOwned + Default,
@@ -105,7 +105,7 @@ where
     answer.ok().flatten().unwrap_or_default()
 }
 
-/// The options of a line that is not whole yet.
+/// Reads the global options of an incomplete command line.
 fn said_so_far(words: impl Iterator<Item = String>) -> Global {
     let mut global = Global::default();
     let mut words = words.peekable();
@@ -114,7 +114,7 @@ fn said_so_far(words: impl Iterator<Item = String>) -> Global {
             Some((option, value)) => (option.to_owned(), Some(value.to_owned())),
             None => (word, None),
         };
-        // Some shells hand `=` on as a word of its own.
+        // Some shells pass `=` as a word of its own.
         let mut value = || {
             value.clone().or_else(|| {
                 words.next_if(|next| next == "=");

@@ -1,5 +1,5 @@
-//! What `serve` runs with: flags, environment, configuration file and defaults, in that order. A mistake in the file is
-//! shown at its place, with the key that it is about.
+//! Settings of `serve`: flags, environment, configuration file and defaults, in that order. A mistake in the
+//! file is shown at its place, with the key that it is about.
 
 mod auth;
 mod command;

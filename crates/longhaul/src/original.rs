@@ -1,4 +1,4 @@
-//! Detection of copies: a server that takes a copy of its data for the original would run everything a second time.
+//! Detection of copied data: a server that took a copy for the original would run everything a second time.
 
 use std::path::Path;
 
@@ -21,8 +21,8 @@ pub(crate) fn check_database(data_dir: &Path, key_file: &Path) -> anyhow::Result
     ))
 }
 
-/// Refuses keys that do not open the secrets in the database. `made` says that they were made just now, as the old
-/// ones were not there: the old ones stay known, so that they can be put back.
+/// Refuses keys that do not open the secrets in the database. `made` says that the keys were just made
+/// because the old ones were missing: the names of the old ones are kept, so that they can be put back.
 pub(crate) async fn check_keys(store: &dyn Store, keys: &str, made: bool) -> anyhow::Result<()> {
     let kept = store.setting(KEYS)?;
     let mut names: Vec<String> =
@@ -39,8 +39,8 @@ pub(crate) async fn check_keys(store: &dyn Store, keys: &str, made: bool) -> any
     Ok(store.put_setting(KEYS, json!(names), None).await?)
 }
 
-/// Returns true if the data is in the storage that it was served from last, or `moved` says that this storage takes
-/// its place; false for a copy.
+/// Returns true if the data is in the storage that it was served from last, or `moved` says that this storage
+/// takes its place; false for a copy.
 pub(crate) async fn is_original(store: &dyn Store, moved: bool) -> anyhow::Result<bool> {
     let Some(here) = store.storage_id() else { return Ok(true) };
     let note = match store.setting(STORAGE_ID)? {

@@ -26,20 +26,20 @@ use crate::start::{NotStarted, start};
 use crate::storage::Ground;
 use crate::welcome::Welcome;
 
-/// What a stop may take beyond its delay and its grace: requests that end, and a store that closes.
+/// Time that a stop may take beyond its delay and its grace, for requests to end and the store to close.
 const CLOSING: Duration = Duration::from_secs(15);
-/// What threads may take that read from the disk still.
+/// Longest wait for threads that still read from the disk.
 const ENDING: Duration = Duration::from_secs(1);
 
-/// Runs until a signal says to stop.
+/// Runs the server until a signal stops it.
 pub(crate) fn run(args: ServeArgs, out: Out, again: Again) -> Result<Code, Failure> {
     let mut config = Config::load(args)?;
-    // A dump of its memory would hold keys, passwords and inputs in clear.
+    // A core dump would hold keys, passwords and inputs in clear.
     setrlimit(Resource::RLIMIT_CORE, 0, 0).context("forbid core dumps")?;
-    // Nor does a program of the same account read its memory or its environment, which holds passwords.
+    // Programs of the same account must not read its memory or its environment, which holds passwords.
     prctl::set_dumpable(false).context("forbid that others read its memory")?;
     if cfg!(target_os = "linux") {
-        // So that programs die with the server, even with one that is killed.
+        // Programs end with the server this way, even if the server is killed.
         config.engine.command.launcher = Some(PathBuf::from("/proc/self/exe"));
     }
     log::start(&config)?;
@@ -55,7 +55,7 @@ pub(crate) fn run(args: ServeArgs, out: Out, again: Again) -> Result<Code, Failu
         config.workflows.as_deref().map(|folder| workflows(folder, &out)).transpose()?.unwrap_or_default();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let served = runtime.block_on(serve(config, workflows, out, again));
-    // Reads that a hanging disk does not answer are not waited for.
+    // Reads that a hanging disk does not answer must not delay the end.
     runtime.shutdown_timeout(ENDING);
     served
 }
@@ -70,7 +70,7 @@ async fn serve(
     let mut signals = Signals::listen()?;
     let demo = if config.demo { Some(Demo::prepare(&mut config).await?) } else { None };
     if config.demo {
-        // A folder's workflow of the same name is what its owner wants to see.
+        // A workflow of the folder wins over one of the demonstration with the same name.
         workflows.splice(0..0, demo::workflows()?);
     }
     let env = Env::real();
@@ -82,7 +82,8 @@ async fn serve(
         trusted_proxies: config.trusted_proxies.clone(),
     };
     if config.database.is_some() {
-        // At every moment: what is heard of elsewhere only later is forgotten by a process that becomes another.
+        // Signals count at every moment: one that is only heard later is lost in a process that becomes
+        // another.
         let (mut signals, again) = (Signals::listen()?, again.clone());
         tokio::spawn(async move {
             signals.stop().await;
@@ -110,7 +111,7 @@ async fn serve(
     let tidy = CancellationToken::new();
     let tidying = auth.spawn(tidy.clone());
     let scheme = if certificate.is_some() { "https" } else { "http" };
-    // Whoever read it may have had enough, long before the node began anew.
+    // The reader of the output may be gone, long before the node restarts.
     let said = |text: String| drop(out.text(&text));
     said(format!("longhaul listens on {scheme}://{address}, data in {place}\n"));
     if engine.is_paused() {
@@ -153,10 +154,10 @@ async fn serve(
         showing.abort();
     }
     let orderly = async {
-        // Also where no other node is known: one may have come a moment ago.
+        // The delay counts even if no other node is known: one may have come a moment ago.
         let delay = if config.database.is_some() { config.shutdown_delay } else { Duration::ZERO };
         let noticed = tokio::time::sleep(delay);
-        // Whoever polls a task is answered until it is quiet: to some clients a refused connection is the end.
+        // Clients that poll a task are answered until it is quiet: some give up at a refused connection.
         engine.settle(config.shutdown_grace).await;
         noticed.await;
         tidy.cancel();
@@ -180,7 +181,7 @@ async fn serve(
     }
 }
 
-/// Where this machine reaches an address that is listened on.
+/// Returns the address at which this machine reaches a listening address.
 fn reached_at(listen: SocketAddr) -> SocketAddr {
     let ip = match listen.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
@@ -190,8 +191,8 @@ fn reached_at(listen: SocketAddr) -> SocketAddr {
     SocketAddr::new(ip, listen.port())
 }
 
-/// Ends the process if an orderly stop takes longer than this, whatever it waits for. A thread of its own, as
-/// those of the runtime may all wait for a disk that hangs.
+/// Ends the process if an orderly stop takes longer than the limit, whatever it waits for. A thread of its
+/// own does so, as those of the runtime may all wait for a disk that hangs.
 fn end_in_time(limit: Duration) -> std::io::Result<()> {
     let watch = move || {
         std::thread::sleep(limit);
@@ -203,11 +204,11 @@ fn end_in_time(limit: Duration) -> std::io::Result<()> {
     std::thread::Builder::new().name("stopping".into()).spawn(watch).map(drop)
 }
 
-/// The workflows of a folder; any mistake stops the start.
+/// Reads the workflows of a folder; any mistake prevents the start.
 fn workflows(folder: &Path, out: &Out) -> Result<Vec<(String, Definition)>, Failure> {
     let linted = Linted::read(&[folder.to_owned()], out.error_palette)?;
     if !linted.report.is_empty() {
-        // With mistakes or without, there may be nobody to read it any more.
+        // With mistakes or without, nobody may read standard error any more.
         let _ = out.remark(linted.report.trim_end());
     }
     if linted.errors > 0 {
@@ -217,7 +218,7 @@ fn workflows(folder: &Path, out: &Out) -> Result<Vec<(String, Definition)>, Fail
     Ok(linted.definitions)
 }
 
-/// Has the certificate read again because somebody said so.
+/// Reads the certificate again, as a signal asked for it.
 async fn reload(certificate: Option<&Certificate>) {
     let Some(certificate) = certificate else {
         tracing::info!("SIGHUP: there is no certificate to be read again");

@@ -1,4 +1,5 @@
-//! The shipped workflows, the published schema and the parser agree with each other and with the documented examples.
+//! The shipped workflows, the published schema and the parser agree with each other and with the documented
+//! examples.
 
 use longhaul_model::workflow::{InputSchema, definition_schema};
 use serde_json::{Value, json};

@@ -1,4 +1,4 @@
-//! What stands between a store and a server that answers: accounts, the engine, and the workflows of a folder.
+//! Steps from a store to a server that answers: accounts, the engine, and the workflows of a folder.
 
 use std::sync::Arc;
 
@@ -15,9 +15,9 @@ use crate::original;
 use crate::out::Out;
 use crate::storage::Ground;
 
-/// Why a server does not answer.
+/// Reason why a server does not answer.
 pub(crate) enum NotStarted {
-    /// Its store went away meanwhile; it may be back soon.
+    /// The store became unavailable meanwhile; it may be back soon.
     Away(String),
     Failed(anyhow::Error),
 }
@@ -52,7 +52,7 @@ impl NotStarted {
     }
 }
 
-/// Starts them. `workflows` are each with the file that it comes from.
+/// Starts accounts and engine, and stores the workflows, each of which comes with the name of its file.
 pub(crate) async fn start(
     config: &Config,
     env: &Env,
@@ -61,7 +61,7 @@ pub(crate) async fn start(
     out: Out,
 ) -> Result<(Arc<Auth>, Engine), NotStarted> {
     let announce = |name: &str, password: &str| {
-        // Where nobody reads, somebody sets LONGHAUL_ADMIN_PASSWORD.
+        // Where nobody reads the output, LONGHAUL_ADMIN_PASSWORD sets the password.
         let _ = out.text(&format!(
             "made the first administrator: user {name}, password {password}\n\
              it is shown this once; `longhaul login {name}` asks for it, `longhaul user passwd` changes it\n"
@@ -107,18 +107,18 @@ async fn is_original(config: &Config, ground: &Ground) -> Result<bool, NotStarte
     Ok(is_original)
 }
 
-/// The addresses of the other nodes at work.
+/// Returns the names and addresses of the other active nodes.
 async fn at_work_elsewhere(engine: &Engine, ground: &Ground) -> Vec<String> {
     let own = ground.at.node(engine.env());
-    // A start is never refused for a warning.
+    // A warning must not prevent a start.
     let nodes = engine.nodes().await.unwrap_or_default();
     let others =
         nodes.into_iter().filter(|known| known.state == NodeState::Active && known.node.name != own.name);
     others.map(|known| format!("{} at {}", known.node.name, known.node.address)).collect()
 }
 
-/// Nodes store what their folders have, and the newest version is everybody's: two folders that differ would take
-/// turns with every start.
+/// Warns that other nodes are active. Nodes store what their folders have, and the newest version counts for
+/// all of them: two folders that differ would replace each other's workflows with every start.
 fn warn_of_other_folders(others: &[String], replaced: &[String]) {
     if others.is_empty() {
         return;

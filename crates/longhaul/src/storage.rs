@@ -1,4 +1,4 @@
-//! Where tasks are kept: in files of the server's own, or in a PostgreSQL database that several nodes share.
+//! Storage of tasks: files of the server's own, or a PostgreSQL database that several nodes share.
 
 use std::sync::Arc;
 
@@ -16,21 +16,21 @@ use crate::config::Config;
 use crate::original;
 use crate::signals::Signals;
 
-/// Everything a server stands on: its address, its keys, its store.
+/// Foundation of a server: its address, its keys, its store.
 pub(crate) struct Ground {
     pub(crate) at: Address,
     pub(crate) keys: Arc<Keyring>,
     pub(crate) store: Arc<dyn Store>,
     pub(crate) accounts: Arc<dyn Accounts>,
-    /// Where the data is, for people.
+    /// Location of the data, for people.
     pub(crate) place: String,
-    /// Of a node that shares its store: its turn.
+    /// Turn of a node that shares its store.
     pub(crate) turn: Option<i64>,
 }
 
 impl Ground {
-    /// Takes it all. A node that must wait for its database waits in here, and answers as such; `None` when a signal says to stop
-    /// first.
+    /// Takes all of these. A node that must wait for its database does so here, and answers that it waits;
+    /// `None` if a signal says to stop first.
     pub(crate) async fn take(
         config: &Config,
         env: &Env,
@@ -45,8 +45,8 @@ impl Ground {
     }
 }
 
-/// The directory first: who starts a second server on it is told so. The address before the keys and accounts, which a start
-/// that fails would leave behind.
+/// Takes the store of a data directory. The directory comes first, so that a second server on it is refused
+/// with that reason; the address comes before keys and accounts, which a failed start would leave behind.
 async fn own(config: &Config, env: &Env, settings: ServerConfig) -> anyhow::Result<Ground> {
     if !config.new_store {
         original::check_database(&config.data_dir, &config.key_file)?;
@@ -101,7 +101,8 @@ async fn shared(
     Ok(Some(Ground { at, keys, store: store.clone(), accounts: store, place, turn: Some(turn) }))
 }
 
-/// The socket that the supervisor of this process hands over (`LISTEN_FDS`), or one at the configured address.
+/// Takes the socket that the supervisor of this process hands over (`LISTEN_FDS`), or one at the configured
+/// address.
 async fn address(config: &Config, env: &Env, settings: ServerConfig) -> anyhow::Result<Address> {
     let handed = listenfd::ListenFd::from_env().take_tcp_listener(0);
     let at = match handed.context("LISTEN_FDS: the first socket handed over does not listen on TCP")? {
@@ -116,7 +117,7 @@ fn keys(config: &Config, env: &Env) -> anyhow::Result<Arc<Keyring>> {
     opened.map(Arc::new).map_err(|e| anyhow!("{e}"))
 }
 
-/// Its signing keys are those that all nodes share.
+/// Opens the keys of a node, whose signing keys are those that all nodes share.
 fn shared_keys(config: &Config, env: &Env) -> anyhow::Result<Arc<Keyring>> {
     let opened = Keyring::open_to_share(&config.key_file, config.auth.rotation(), env.now().0);
     opened.map(Arc::new).map_err(|e| anyhow!("{e}"))

@@ -1,5 +1,5 @@
-//! What a server says once it listens and nobody told it much: where its data is, who its administrators are, and what to
-//! try next.
+//! Greeting of a server that was started with few settings: where its data is, who its administrators are,
+//! and what to try next.
 
 use std::path::Path;
 
@@ -8,20 +8,20 @@ use longhaul_engine::Engine;
 
 use crate::out::style::Palette;
 
-/// What is told of the server.
+/// Facts that the greeting tells about the server.
 pub(crate) struct Welcome<'a> {
-    /// Where clients on this machine reach it.
+    /// Address at which clients on this machine reach the server.
     pub(crate) address: String,
-    /// The certificate that they must be given.
+    /// Certificate that clients must be given.
     pub(crate) ca: Option<&'a Path>,
-    /// Where its data is.
+    /// Directory of the server's data.
     pub(crate) data_dir: &'a Path,
-    /// Where its keys are.
+    /// File of the server's keys.
     pub(crate) key_file: &'a Path,
 }
 
 impl Welcome<'_> {
-    /// All of it, as lines.
+    /// Returns the greeting as lines.
     pub(crate) fn text(&self, auth: &Auth, engine: &Engine, palette: Palette) -> String {
         let users = auth.users().unwrap_or_default();
         let admins = users.into_iter().filter(|user| user.role == Role::Admin && !user.disabled);
@@ -61,7 +61,7 @@ impl Welcome<'_> {
         out
     }
 
-    /// What the shell must know, where that is not what commands take for granted.
+    /// Returns the variables that the shell must have where they differ from the defaults of commands.
     fn variables(&self) -> Option<String> {
         let server =
             (self.address != "http://127.0.0.1:8080").then(|| format!("LONGHAUL_SERVER={}", self.address));

@@ -1,5 +1,6 @@
-//! P12: upkeep beside load. The p99 of four callers of five-step tasks at a filled store while the server, its
-//! database or an operator is at something large, against the same callers alone in the same minutes.
+//! P12: upkeep under load. Compares the p99 of four callers of five-step tasks on a filled store, while the
+//! server, its database or an operator runs a large job, with that of the same callers alone in the same
+//! minutes.
 
 mod aged;
 mod jobs;
@@ -19,14 +20,14 @@ use crate::load::{Figures, posts};
 use crate::report::{Row, Target, short};
 use crate::say;
 
-/// Callers at once.
+/// Number of concurrent callers.
 const CALLERS: usize = 4;
-/// How many times the p99 alone it may be beside anything.
+/// Largest ratio that meets the goal, of a figure under upkeep to the same figure without it.
 const MOST: f64 = 3.0;
-/// By when retention, whose first round comes a minute after a start, must have begun.
+/// Longest wait for retention to begin; its first round comes a minute after a start.
 const PATIENCE: Duration = Duration::from_secs(120);
 
-/// Something that goes on beside the load until it is told to stop; counts what it has done.
+/// A job that runs beside the load until it is told to stop, and counts what it has done.
 pub(super) type Upkeep<'a> = dyn Fn(&AtomicBool, &AtomicU64) -> Result<()> + Sync + 'a;
 
 impl Bench {
@@ -83,7 +84,7 @@ impl Bench {
         server.stop()
     }
 
-    /// Measures alone and beside, in turn.
+    /// Measures the callers alone and beside the job, in turn.
     fn beside(&mut self, engine: &str, what: &str, server: &Server, upkeep: &Upkeep<'_>) -> Result<()> {
         say(&format!("P12 {engine}: {what}"));
         let (mut alone, mut beside, done) = (Vec::new(), Vec::new(), AtomicU64::new(0));
@@ -105,7 +106,8 @@ impl Bench {
         Ok(())
     }
 
-    /// Retention runs by itself, a minute after a start: it is waited for, and must not end before the load.
+    /// Measures the callers beside retention, which starts by itself a minute after the server. Waits for it
+    /// to start, and fails if it ends before the load.
     fn beside_retention(&mut self, engine: &str, server: &Server) -> Result<()> {
         say(&format!("P12 {engine}: retention"));
         let mut alone = Vec::new();
@@ -146,7 +148,7 @@ impl Bench {
         });
     }
 
-    /// A start with a pending migration, against one without.
+    /// Measures a start with a pending migration against one without.
     fn migration(&mut self) -> Result<()> {
         say("P12 SQLite: a start with a migration");
         let (mut plain, mut migrating) = (Vec::new(), Vec::new());

@@ -25,15 +25,15 @@ pub(crate) struct LoginArgs {
     pub(crate) api_key_stdin: bool,
 }
 
-/// What to do with sessions.
+/// Subcommands of `session`.
 #[derive(Debug, Subcommand)]
 pub(crate) enum SessionCommand {
-    /// List your sessions, or as an administrator everybody's
+    /// List your sessions or, as an administrator, those of all accounts
     #[command(visible_alias = "ls")]
     List(SessionListArgs),
     /// End sessions: their tokens are refused at once
     End {
-        /// Which, as the list has them
+        /// Ids of the sessions, as `session list` shows them
         #[arg(required = true, value_name = "ID")]
         ids: Vec<String>,
     },
@@ -49,49 +49,49 @@ Examples:
   longhaul session list --user anna          an account's, as an administrator
   longhaul session end 1f0c9a4be2d35c7788aa01b2c3d4e5f6")]
 pub(crate) struct SessionListArgs {
-    /// Only those of this name
+    /// Only sessions of the account with this name
     #[arg(long, value_name = "NAME")]
     pub(crate) user: Option<String>,
-    /// Which page of a hundred
+    /// Number of the page; pages have 100 sessions
     #[arg(long, value_name = "N")]
     pub(crate) page: Option<u32>,
 }
 
-/// What to do with accounts.
+/// Subcommands of `user`.
 #[derive(Debug, Subcommand)]
 pub(crate) enum UserCommand {
-    /// Make an account: of a person with a password, of a service with an API key
+    /// Add an account: for a person with a password, for a service with an API key
     Add(AddArgs),
     /// List accounts
     #[command(visible_alias = "ls")]
     List,
-    /// Change a password: one's own, or as an administrator anybody's
+    /// Change your password or, as an administrator, that of any account
     Passwd(PasswdArgs),
     /// Give an account another role
     Role {
-        /// Whose
+        /// Name of the account
         name: String,
-        /// VIEWER, OPERATOR, ADMIN or WORKER
+        /// New role: VIEWER, OPERATOR, ADMIN or WORKER
         role: String,
     },
     /// Bind the account of a worker to queues and calls
     Bind(BindArgs),
-    /// Let an account in no more, at once; its sessions end
+    /// Disable an account at once, and end its sessions
     Disable {
-        /// Whose
+        /// Name of the account
         name: String,
     },
-    /// Let an account in again
+    /// Enable a disabled account again
     Enable {
-        /// Whose
+        /// Name of the account
         name: String,
     },
     /// Delete an account with its API keys and sessions
     Delete {
-        /// Whose
+        /// Name of the account
         name: String,
     },
-    /// Give API keys, take them away
+    /// Add, list and delete API keys
     #[command(subcommand)]
     Key(KeyCommand),
 }
@@ -108,21 +108,21 @@ Examples:
   longhaul user add esxi --role WORKER --service --queue 'esxi*' > key.txt
   longhaul user add bob --role VIEWER --password-stdin < password.txt")]
 pub(crate) struct AddArgs {
-    /// Its name
+    /// Name of the account
     pub(crate) name: String,
-    /// What it may do
+    /// Role of the account: VIEWER, OPERATOR, ADMIN or WORKER
     #[arg(long, value_name = "ROLE", default_value = "VIEWER")]
     pub(crate) role: String,
-    /// A program's: it comes in with an API key and has no password
+    /// Add the account of a service: it authenticates with an API key and has no password
     #[arg(long, conflicts_with = "password_stdin")]
     pub(crate) service: bool,
     /// Read the password from standard input instead of asking for it
     #[arg(long)]
     pub(crate) password_stdin: bool,
-    /// Of a WORKER: a queue that it may work on, `*` for any text; any unless given
+    /// Queue that a WORKER may work on, `*` for any text; any queue unless given
     #[arg(long, value_name = "NAME")]
     pub(crate) queue: Vec<String>,
-    /// Of a WORKER: a call that it may make, as the API's description names it; all of its role unless given
+    /// Call that a WORKER may make, as the API's description names it; all calls of the role unless given
     #[arg(long, value_name = "CALL")]
     pub(crate) action: Vec<String>,
 }
@@ -137,12 +137,12 @@ Examples:
   longhaul user bind esxi --action leaseAttempts --action completeAttempts --action failAttempts
   longhaul user bind esxi --queue '*'        any queue again")]
 pub(crate) struct BindArgs {
-    /// Whose
+    /// Name of the account
     pub(crate) name: String,
-    /// A queue that it may work on, `*` for any text
+    /// Queue that the account may work on, `*` for any text
     #[arg(long, value_name = "NAME", required_unless_present = "action")]
     pub(crate) queue: Vec<String>,
-    /// A call that it may make, as the API's description names it
+    /// Call that the account may make, as the API's description names it
     #[arg(long, value_name = "CALL")]
     pub(crate) action: Vec<String>,
 }
@@ -156,35 +156,36 @@ Examples:
   longhaul user passwd               your own: asks for the old one, too
   longhaul user passwd anna          somebody's, as an administrator")]
 pub(crate) struct PasswdArgs {
-    /// Whose; your own unless given
+    /// Name of the account; your own unless given
     pub(crate) name: Option<String>,
-    /// Read it from standard input instead of asking for it; of your own, the old one on a line before it
+    /// Read the new password from standard input instead of asking for it; for your own account, with the old
+    /// password on a line before it
     #[arg(long)]
     pub(crate) password_stdin: bool,
 }
 
-/// What to do with API keys.
+/// Subcommands of `user key`.
 #[derive(Debug, Subcommand)]
 pub(crate) enum KeyCommand {
-    /// Give an account one more API key, printed this once
+    /// Add an API key to an account; it is printed only once
     Add {
-        /// Whose
+        /// Name of the account
         user: String,
-        /// What to call it
+        /// Name of the key
         #[arg(long, value_name = "TEXT")]
         name: Option<String>,
     },
-    /// List those of an account
+    /// List the API keys of an account
     #[command(visible_alias = "ls")]
     List {
-        /// Whose
+        /// Name of the account
         user: String,
     },
-    /// Take one away
+    /// Delete an API key
     Delete {
-        /// Whose
+        /// Name of the account
         user: String,
-        /// Which, as the list has it
+        /// Id of the key, as `user key list` shows it
         id: String,
     },
 }

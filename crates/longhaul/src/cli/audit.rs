@@ -33,10 +33,10 @@ pub(crate) struct AuditArgs {
     /// Only what was accepted
     #[arg(long)]
     pub(crate) accepted: bool,
-    /// Which page
+    /// Number of the page
     #[arg(long, value_name = "N")]
     pub(crate) page: Option<u32>,
-    /// How many lines a page, up to 100
+    /// Number of entries on a page, up to 100
     #[arg(long, value_name = "N")]
     pub(crate) page_size: Option<u32>,
 }
@@ -47,7 +47,7 @@ pub(crate) struct HistoryArgs {
     /// The task's id
     #[arg(add = crate::complete::tasks())]
     pub(crate) id: String,
-    /// Which page of 100
+    /// Number of the page; pages have 100 entries
     #[arg(long, value_name = "N")]
     pub(crate) page: Option<u32>,
 }

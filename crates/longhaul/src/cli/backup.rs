@@ -55,8 +55,8 @@ pub(crate) struct RestoreArgs {
     /// The data directory to make
     #[arg(long, env = "LONGHAUL_DATA_DIR", default_value = "./longhaul-data", value_name = "DIR")]
     pub(crate) data_dir: PathBuf,
-    /// The keys that were in use when the backup was made: keys.json, or a copy that `backup --with-keys` made [default:
-    /// FILE.keys]
+    /// The keys that were in use when the backup was made: keys.json, or a copy that `backup --with-keys`
+    /// made [default: FILE.keys]
     #[arg(long, value_name = "FILE")]
     pub(crate) key_file: Option<PathBuf>,
     /// Read the passphrase from standard input

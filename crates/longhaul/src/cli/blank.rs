@@ -1,5 +1,6 @@
-//! Values that were given but are blank, as `task cancel "$ID"` gives where `ID` is not set. A command must not take them
-//! for a filter that matches everything, nor for the list that an address without an id is.
+//! Refusal of values that are given but blank, as by `task cancel "$ID"` where `ID` is not set. A command
+//! must not take a blank value for a filter that matches everything, nor request the whole list where an id
+//! is missing from an address.
 
 use clap::error::ErrorKind;
 use clap::parser::ValueSource;
@@ -19,7 +20,7 @@ pub(crate) fn refuse(command: &mut Command, matches: &ArgMatches) -> Result<(), 
     }
 }
 
-/// What to say about the first argument whose value is blank.
+/// Returns the error message about the first argument whose value is blank.
 fn found(command: &Command, matches: &ArgMatches) -> Option<String> {
     command.get_arguments().filter(|argument| counts(argument)).find_map(|argument| {
         let id = argument.get_id().as_str();
@@ -35,12 +36,13 @@ fn found(command: &Command, matches: &ArgMatches) -> Option<String> {
     })
 }
 
-/// Whether an argument has values that say something: not a switch, nor the arguments of somebody else's program.
+/// Returns true if the argument must not have a blank value: it takes values, is no switch, and does not
+/// belong to the command line of another program.
 fn counts(argument: &Arg) -> bool {
     argument.get_action().takes_values() && !argument.is_last_set() && !is_switch(argument)
 }
 
-/// Whether an argument is true or false, for which an empty environment variable stands, too.
+/// Returns true if the argument is a boolean, whose environment variable may be empty.
 fn is_switch(argument: &Arg) -> bool {
     argument.get_value_parser().type_id() == std::any::TypeId::of::<bool>()
 }
@@ -51,7 +53,7 @@ mod tests {
 
     use crate::cli::Cli;
 
-    /// Every command at the end of the tree, with the words that lead to it.
+    /// Collects the commands that can be run, each with the words that name it.
     fn leaves(command: &Command, words: &[String], found: &mut Vec<(Vec<String>, Command)>) {
         if command.get_subcommands().next().is_none() || !command.is_subcommand_required_set() {
             found.push((words.to_vec(), command.clone()));
@@ -61,13 +63,14 @@ mod tests {
         }
     }
 
-    /// A value that an argument takes.
+    /// Returns a value that the argument accepts.
     fn filler(argument: &Arg) -> String {
         let first = argument.get_possible_values().first().map(|value| value.get_name().to_owned());
         first.unwrap_or_else(|| "x".to_owned())
     }
 
-    /// A command line that gives one argument this value, and whatever else is required another one.
+    /// Returns a command line that gives one argument this value, and a valid value to every other required
+    /// one.
     fn line(words: &[String], command: &Command, blank: &Arg, value: &str) -> Vec<String> {
         let mut line = vec!["longhaul".to_owned()];
         line.extend_from_slice(words);

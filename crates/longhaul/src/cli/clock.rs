@@ -20,7 +20,7 @@ pub(crate) struct ClockArgs {
     pub(crate) command: Option<ClockCommand>,
 }
 
-/// What to do with the clock.
+/// Subcommands of `clock`.
 #[derive(Debug, Subcommand)]
 pub(crate) enum ClockCommand {
     /// Confirm that the server's clock is right: what is old by it may be deleted

@@ -2,7 +2,7 @@
 
 use clap::Subcommand;
 
-/// What to do with contexts.
+/// Subcommands of `context`.
 #[derive(Debug, Subcommand)]
 #[command(after_help = "\
 A context is a server by name, with its certificate and a session of its own. They are kept in \
@@ -18,20 +18,20 @@ pub(crate) enum ContextCommand {
     List,
     /// Have commands speak to the server of a context
     Use {
-        /// Its name
+        /// Name of the context
         #[arg(add = crate::complete::contexts())]
         name: String,
     },
-    /// Make a context, or change what --server, --ca and --insecure name of it
+    /// Add a context, or change what --server, --ca and --insecure set of it
     Set {
-        /// Its name
+        /// Name of the context
         #[arg(add = crate::complete::contexts())]
         name: String,
     },
     /// Remove a context and its session
     #[command(visible_alias = "rm")]
     Remove {
-        /// Its name
+        /// Name of the context
         #[arg(add = crate::complete::contexts())]
         name: String,
     },

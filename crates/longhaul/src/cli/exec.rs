@@ -50,13 +50,13 @@ pub(crate) struct ExecArgs {
     /// A queue whose work is done; may be given several times
     #[arg(short, long = "queue", required = true, value_name = "QUEUE")]
     pub(crate) queues: Vec<String>,
-    /// How many attempts run at once
+    /// Number of attempts that run at once
     #[arg(long, default_value_t = 1, value_name = "N")]
     pub(crate) slots: usize,
-    /// How long a lease lasts without a heartbeat: when another worker goes on if this one dies
+    /// Time that a lease lasts without a heartbeat: when another worker goes on if this one dies
     #[arg(long, default_value = "30s", value_parser = duration, value_name = "DURATION")]
     pub(crate) lease: Duration,
-    /// How long the program may take to end when it is to stop
+    /// Time that the program has to end when it is to stop
     #[arg(long, default_value = "10s", value_parser = duration, value_name = "DURATION")]
     pub(crate) grace: Duration,
     /// The program and its arguments

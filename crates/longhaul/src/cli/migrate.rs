@@ -23,10 +23,10 @@ Examples:
   longhaul migrate --from postgres://longhaul@db1/longhaul --to sqlite:/var/lib/longhaul --key-file /etc/longhaul/keys.json
   longhaul migrate --undo sqlite:/var/lib/longhaul")]
 pub(crate) struct MigrateArgs {
-    /// Where everything is
+    /// The store to move everything from
     #[arg(long, value_name = "STORE", required_unless_present = "undo", requires = "to", value_parser = store)]
     pub(crate) from: Option<Location>,
-    /// Where it shall be: a directory or database with nothing in it; a directory is made
+    /// The store to move everything to: a directory or database with nothing in it; a directory is made
     #[arg(long, value_name = "STORE", requires = "from", value_parser = store)]
     pub(crate) to: Option<Location>,
     /// The key file of the server [default: keys.json in the data directory]

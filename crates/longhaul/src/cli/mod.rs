@@ -67,7 +67,8 @@ Environment:
   NO_COLOR          no colours, whatever the terminal
   LONGHAUL_...      every option of `serve`, as its help says";
 
-/// Durable tasks: operations that take minutes or hours, watched, cancelled and retried from where they failed
+/// Durable tasks: operations that take minutes or hours, watched, cancelled and retried from where they
+/// failed
 #[derive(Debug, Parser)]
 #[command(name = "longhaul", version, after_help = AFTER_HELP, max_term_width = 110)]
 pub(crate) struct Cli {
@@ -81,17 +82,20 @@ pub(crate) struct Cli {
 #[derive(Clone, Debug, Default, Args)]
 #[command(next_help_heading = "Global options")]
 pub(crate) struct Global {
-    /// The server's address; LONGHAUL_SERVER names it, too [default: that of the context, else http://127.0.0.1:8080]
+    /// The server's address; LONGHAUL_SERVER names it, too [default: that of the context, else
+    /// http://127.0.0.1:8080]
     #[arg(long, global = true, conflicts_with = "context", value_name = "URL")]
     pub(crate) server: Option<String>,
-    /// The context that names the server; LONGHAUL_CONTEXT names it, too [default: the one of `longhaul context use`]
+    /// The context that names the server; LONGHAUL_CONTEXT names it, too [default: the one of
+    /// `longhaul context use`]
     #[arg(long, global = true, add = crate::complete::contexts(), value_name = "NAME")]
     pub(crate) context: Option<String>,
-    /// Trust the server if this certificate, or one in this PEM file, vouches for it. A server that made its certificate
-    /// itself keeps it in its data directory, as tls/cert.pem
+    /// Trust the server if this certificate, or one in this PEM file, vouches for it. A server that made its
+    /// certificate itself keeps it in its data directory, as tls/cert.pem
     #[arg(long, global = true, env = "LONGHAUL_CA", value_name = "FILE")]
     pub(crate) ca: Option<PathBuf>,
-    /// Trust whoever answers, whatever their certificate: to try things out, on networks where nobody listens in
+    /// Trust whoever answers, whatever their certificate: to try things out, on networks where nobody listens
+    /// in
     #[arg(long, global = true, env = "LONGHAUL_INSECURE", value_parser = FalseyValueParser::new())]
     pub(crate) insecure: bool,
     /// How to print what the server says: json and yaml are exactly that, tables are for people
@@ -102,7 +106,7 @@ pub(crate) struct Global {
     pub(crate) color: ColorChoice,
 }
 
-/// How answers are printed.
+/// Format in which answers are printed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub(crate) enum OutputFormat {
     /// For people
@@ -116,7 +120,7 @@ pub(crate) enum OutputFormat {
     Yaml,
 }
 
-/// What to do.
+/// Subcommands of `longhaul`.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Run a server
@@ -216,8 +220,8 @@ pub(crate) fn command() -> clap::Command {
     Cli::command()
 }
 
-/// What is wrong with a command line, without what was given: that may be a password, in the wrong place or from the
-/// environment, and the message may go to a log.
+/// Removes the given values from an error about a command line: one may be a password, in the wrong place or
+/// from the environment, and the message may go to a log.
 pub(crate) fn without_values(mut error: clap::Error) -> clap::Error {
     let hidden = || ContextValue::String("…".to_owned());
     if let Some(ContextValue::String(value)) = error.get(ContextKind::InvalidValue)
@@ -259,7 +263,8 @@ mod tests {
         }
     }
 
-    /// The parser's library breaks lines where the terminal ends: lines that are broken already would be broken twice.
+    /// The parser's library wraps lines at the width of the terminal: lines that are wrapped already would be
+    /// wrapped twice.
     #[test]
     fn help_is_wrapped_once() {
         fn check(command: &clap::Command) {

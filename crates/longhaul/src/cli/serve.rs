@@ -6,7 +6,8 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 use serde::Deserialize;
 
-/// `serve`. What is not given here or in the environment is taken from the configuration file, else from the defaults.
+/// Options of `serve`. Values that neither they nor the environment give come from the configuration file,
+/// else from the defaults.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 A flag wins over its environment variable, that over the configuration file, that over the default.
@@ -77,17 +78,18 @@ Examples:
   longhaul serve --database-url postgres://longhaul@db1,db2/longhaul?sslmode=verify-full --key-file /etc/longhaul/keys.json
   longhaul serve --data-dir /var/lib/longhaul --workflows /etc/longhaul/workflows --log-format json")]
 pub(crate) struct ServeArgs {
-    /// Where tasks are kept [default: ./longhaul-data]
+    /// The directory where tasks are kept [default: ./longhaul-data]
     #[arg(long, env = "LONGHAUL_DATA_DIR", value_name = "DIR")]
     pub(crate) data_dir: Option<PathBuf>,
-    /// The PostgreSQL database where tasks are kept instead: postgres://user:password@host1,host2:port/database?sslmode=verify-full&sslrootcert=FILE
+    /// The PostgreSQL database where tasks are kept instead:
+    /// postgres://user:password@host1,host2:port/database?sslmode=verify-full&sslrootcert=FILE
     #[arg(long, env = "LONGHAUL_DATABASE_URL", value_name = "URL", hide_env_values = true)]
     pub(crate) database_url: Option<String>,
     /// Accept a PostgreSQL server that may lose tasks in a crash (fsync or full_page_writes off): for tests
     #[arg(long, env = "LONGHAUL_ALLOW_UNSAFE_DATABASE", num_args = 0..=1, default_missing_value = "true", default_value = "false", value_name = "BOOL", hide_possible_values = true, hide_default_value = true)]
     pub(crate) allow_unsafe_database: bool,
-    /// The data is here to stay: it was restored, copied or moved, and the original is gone. Without it, a server on such
-    /// data starts paused
+    /// The data is here to stay: it was restored, copied or moved, and the original is gone. Without it, a
+    /// server on such data starts paused
     #[arg(long)]
     pub(crate) moved: bool,
     /// Begin with an empty store although there are keys already
@@ -120,10 +122,10 @@ pub(crate) struct ServeArgs {
     /// Start nothing: reads and decisions work. For a restored copy that is looked at before it goes on
     #[arg(long, env = "LONGHAUL_PAUSED", num_args = 0..=1, default_missing_value = "true", value_name = "BOOL", hide_possible_values = true)]
     pub(crate) paused: Option<bool>,
-    /// How to write the log, on standard error [default: text]
+    /// Format of the log, which goes to standard error [default: text]
     #[arg(long, env = "LONGHAUL_LOG_FORMAT", value_enum, value_name = "FORMAT")]
     pub(crate) log_format: Option<LogFormat>,
-    /// What to log: error, warn, info, debug, trace, or by part: info,longhaul_store=debug [default: info]
+    /// Levels to log: error, warn, info, debug, trace, or by part: info,longhaul_store=debug [default: info]
     #[arg(long, env = "LONGHAUL_LOG", value_name = "FILTER")]
     pub(crate) log_level: Option<String>,
     /// The configuration file
@@ -131,7 +133,7 @@ pub(crate) struct ServeArgs {
     pub(crate) config: Option<PathBuf>,
 }
 
-/// What `--tls` says.
+/// Values of `--tls`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum TlsMode {
@@ -141,7 +143,7 @@ pub(crate) enum TlsMode {
     Off,
 }
 
-/// How the log is written.
+/// Format of the log.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum LogFormat {

@@ -8,7 +8,7 @@ use longhaul_model::{Span, Timestamp};
 
 use super::audit::HistoryArgs;
 
-/// What to do with tasks.
+/// Subcommands of `task`.
 #[derive(Debug, Subcommand)]
 #[command(after_help = "\
 A task is named by its id, or by enough of its first or last digits to mean one task, as lists show it.")]
@@ -18,19 +18,19 @@ pub(crate) enum TaskCommand {
     List(ListArgs),
     /// Show a task
     Get(GetArgs),
-    /// Draw a task's sub-tasks as they go, until it ends
+    /// Draw a task's sub-tasks as they progress, until it ends
     Watch(WatchArgs),
     /// Start a task
     Start(Box<StartArgs>),
-    /// Run a failed task on from the sub-task that failed
+    /// Resume a failed task at the sub-task that failed
     Retry(RetryArgs),
     /// Cancel a task
     Cancel(CancelArgs),
-    /// Go on without a failed sub-task
+    /// Continue a task without a failed sub-task
     Skip(SkipArgs),
-    /// Say what became of a failed task, or of a sub-task whose outcome is unknown
+    /// Record the outcome of a failed task, or of a sub-task whose outcome is unknown
     Resolve(ResolveArgs),
-    /// Say why a task does not go on, and what can be done
+    /// Explain why a task does not progress, and what can be done
     Why(IdArgs),
     /// Show who did what to a task, and why
     History(HistoryArgs),
@@ -57,12 +57,12 @@ pub(crate) struct LogsArgs {
     /// Only what this sub-task wrote
     #[arg(long, value_name = "NAME")]
     pub(crate) sub_task: Option<String>,
-    /// When each line was written
+    /// Print the time at which each line was written
     #[arg(short, long)]
     pub(crate) timestamps: bool,
 }
 
-/// A task.
+/// Argument of commands that take a task and nothing else.
 #[derive(Debug, Args)]
 pub(crate) struct IdArgs {
     /// The task's id
@@ -81,7 +81,8 @@ Examples:
   longhaul task list --resource-id e43b90cd-e635-4f30-ae49-5d3e72d15212 -o wide
   longhaul task list --completed-after 2026-01-31T12:00:00Z --page 2 --page-size 100 -o json")]
 pub(crate) struct ListArgs {
-    /// Only tasks of these statuses, in any spelling; open-failures are those that failed and that nobody has resolved
+    /// Only tasks with one of these statuses, in any spelling; open-failures are failed tasks that nobody has
+    /// resolved
     #[arg(long, value_delimiter = ',', add = crate::complete::statuses(), value_name = "STATUS")]
     pub(crate) status: Vec<String>,
     /// Only tasks that have this label; with several, all of them
@@ -99,10 +100,11 @@ pub(crate) struct ListArgs {
     /// Only tasks whose name contains this
     #[arg(long, value_name = "TEXT")]
     pub(crate) name: Option<String>,
-    /// Only tasks that succeeded or failed after this: an instant, a time before now such as 1h, or milliseconds since 1970
+    /// Only tasks that succeeded or failed after this: an instant, a time before now such as 1h, or
+    /// milliseconds since 1970
     #[arg(long, value_parser = instant, value_name = "WHEN")]
     pub(crate) completed_after: Option<Timestamp>,
-    /// What to sort by [default: creationTimestamp]
+    /// Field to sort by [default: creationTimestamp]
     #[arg(long, value_enum, value_name = "FIELD")]
     pub(crate) order_by: Option<OrderField>,
     /// Largest first: the default by creationTimestamp
@@ -111,15 +113,15 @@ pub(crate) struct ListArgs {
     /// Smallest first: the default by any other field
     #[arg(long)]
     pub(crate) asc: bool,
-    /// Which page
+    /// Number of the page
     #[arg(long, value_name = "N")]
     pub(crate) page: Option<u32>,
-    /// How many tasks a page, up to 100
+    /// Number of tasks on a page, up to 100
     #[arg(long, value_name = "N")]
     pub(crate) page_size: Option<u32>,
 }
 
-/// What a list is sorted by.
+/// Field that a list is sorted by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 #[value(rename_all = "camelCase")]
 pub(crate) enum OrderField {
@@ -152,10 +154,10 @@ pub(crate) struct GetArgs {
     /// Further members: input, outputs, labels, ...
     #[arg(long, value_delimiter = ',', value_name = "MEMBER")]
     pub(crate) include: Vec<String>,
-    /// Without sub-tasks, but for those that failed
+    /// Leave out sub-tasks, except those that failed
     #[arg(long)]
     pub(crate) summary: bool,
-    /// Wait this long for the task's end
+    /// Wait up to this long for the task to end
     #[arg(long, value_parser = duration, value_name = "DURATION")]
     pub(crate) wait: Option<Duration>,
     /// Exit with 1 if the task failed or was cancelled
@@ -193,22 +195,22 @@ pub(crate) struct StartArgs {
     /// A member of the input: a text, or with := any JSON
     #[arg(short, long = "set", value_name = "KEY=TEXT|KEY:=JSON")]
     pub(crate) input_values: Vec<String>,
-    /// The input, a JSON or YAML file; - for standard input. Values of -i are put over it
+    /// File with the input, as JSON or YAML; - for standard input. Values of -i take precedence
     #[arg(long, value_name = "FILE")]
     pub(crate) input: Option<PathBuf>,
     /// The workflow's version [default: the newest]
     #[arg(long, value_name = "N")]
     pub(crate) version: Option<u32>,
-    /// What the task is called [default: the workflow's title]
+    /// Name of the task [default: the workflow's title]
     #[arg(long, value_name = "TEXT")]
     pub(crate) name: Option<String>,
-    /// A label
+    /// Label of the task
     #[arg(long, value_name = "KEY=VALUE")]
     pub(crate) label: Vec<String>,
     /// Start no earlier than this: an instant, or a time from now such as 2h
     #[arg(long, value_parser = later, value_name = "WHEN")]
     pub(crate) not_before: Option<Timestamp>,
-    /// The same key and request never start a second task
+    /// Key of the request: the same key and request never start a second task
     #[arg(long, value_name = "KEY")]
     pub(crate) idempotency_key: Option<String>,
     /// Only have the server check workflow, input, name and labels; nothing is stored or started
@@ -217,7 +219,7 @@ pub(crate) struct StartArgs {
     /// Return only when the task has ended
     #[arg(long, conflicts_with = "watch")]
     pub(crate) wait: bool,
-    /// Draw its sub-tasks as they go, as `task watch` does
+    /// Draw the task's sub-tasks as they progress, as `task watch` does
     #[arg(long)]
     pub(crate) watch: bool,
 }
@@ -228,10 +230,10 @@ pub(crate) struct RetryArgs {
     /// The task's id
     #[arg(add = crate::complete::tasks())]
     pub(crate) id: String,
-    /// Draw its sub-tasks as they go, as `task watch` does
+    /// Draw the task's sub-tasks as they progress, as `task watch` does
     #[arg(long)]
     pub(crate) watch: bool,
-    /// Why, for the record
+    /// Reason, for the record
     #[arg(long, value_name = "TEXT")]
     pub(crate) reason: Option<String>,
 }
@@ -242,7 +244,7 @@ pub(crate) struct CancelArgs {
     /// The task's id
     #[arg(add = crate::complete::tasks())]
     pub(crate) id: String,
-    /// Why, for the record
+    /// Reason, for the record
     #[arg(long, value_name = "TEXT")]
     pub(crate) reason: Option<String>,
 }
@@ -261,10 +263,10 @@ pub(crate) struct SkipArgs {
     pub(crate) id: String,
     /// The failed sub-task's name
     pub(crate) sub_task: String,
-    /// Why, for the record
+    /// Reason, for the record
     #[arg(long, value_name = "TEXT")]
     pub(crate) reason: String,
-    /// Also if other sub-tasks need its output
+    /// Skip the sub-task even if others need its output
     #[arg(long)]
     pub(crate) force: bool,
 }
@@ -283,30 +285,31 @@ pub(crate) struct ResolveArgs {
     /// The task's id
     #[arg(add = crate::complete::tasks())]
     pub(crate) id: String,
-    /// Why, for the record
+    /// Reason, for the record
     #[arg(long, value_name = "TEXT")]
     pub(crate) reason: String,
-    /// The sub-task that is decided about; may be repeated
+    /// Name of the sub-task to resolve; may be repeated
     #[arg(long, value_name = "NAME")]
     pub(crate) sub_task: Vec<String>,
-    /// All whose outcome is unknown (with --skip: all that failed); with --sub-task its children
+    /// All sub-tasks whose outcome is unknown (with --skip: all that failed); with --sub-task, all such
+    /// children of it
     #[arg(long)]
     pub(crate) all: bool,
-    /// It was done
+    /// The sub-task was done
     #[arg(long, conflicts_with_all = ["not_done", "skip"])]
     pub(crate) done: bool,
-    /// It was not done
+    /// The sub-task was not done
     #[arg(long, conflicts_with = "skip")]
     pub(crate) not_done: bool,
-    /// The task goes on without it
+    /// Skip the sub-task: the task continues without it
     #[arg(long)]
     pub(crate) skip: bool,
-    /// Its output, as JSON
+    /// Output of the sub-task, as JSON
     #[arg(long, requires = "done", value_name = "JSON")]
     pub(crate) output: Option<String>,
 }
 
-/// An instant that is past: also so long ago, or milliseconds since 1970.
+/// Parses an instant in the past: a timestamp, a duration before now, or milliseconds since 1970.
 pub(super) fn instant(text: &str) -> Result<Timestamp, String> {
     if let Ok(milliseconds) = text.parse::<i64>() {
         return Ok(Timestamp(milliseconds));
@@ -317,7 +320,7 @@ pub(super) fn instant(text: &str) -> Result<Timestamp, String> {
     text.parse().map_err(|e| format!("{e}, nor a time before now such as 1h, nor milliseconds since 1970"))
 }
 
-/// An instant to come: also in so long.
+/// Parses an instant in the future: a timestamp, or a duration from now.
 fn later(text: &str) -> Result<Timestamp, String> {
     if let Ok(span) = text.parse::<Span>() {
         return Ok(crate::now().after(span));

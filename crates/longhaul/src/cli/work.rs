@@ -1,4 +1,4 @@
-//! `queue`, `worker`, `lock`: what waits for workers and for one another.
+//! `queue`, `worker`, `node` and `lock`.
 
 use std::fmt::Display;
 use std::str::FromStr;
@@ -7,26 +7,26 @@ use clap::{Args, Subcommand};
 
 use super::exec::ExecArgs;
 
-/// What to do with queues.
+/// Subcommands of `queue`.
 #[derive(Debug, Subcommand)]
 pub(crate) enum QueueCommand {
-    /// List the queues: what waits, what runs, who works
+    /// List the queues with their waiting and running attempts and their workers
     #[command(visible_alias = "ls")]
     List,
-    /// Let no work of a queue begin; what runs goes on, and its limits stay
+    /// Stop starting work of a queue; running attempts continue, and the limits stay
     Pause(QueueArgs),
-    /// Let work of a paused queue begin again
+    /// Resume starting work of a paused queue
     Resume(QueueArgs),
-    /// Change limits of a queue; what is left out stays as it is
+    /// Change limits of a queue; those that are not given stay as they are
     Set(QueueSetArgs),
 }
 
 /// `queue pause` and `queue resume`.
 #[derive(Debug, Args)]
 pub(crate) struct QueueArgs {
-    /// The queue
+    /// Name of the queue
     pub(crate) name: String,
-    /// Also if no workflow or worker has asked for the queue yet
+    /// Create the queue if no workflow or worker has asked for it yet
     #[arg(long)]
     pub(crate) create: bool,
 }
@@ -39,29 +39,29 @@ Examples:
   longhaul queue set esxi --rate none          no rate any more; the other limit stays
   longhaul queue set nsx --max-running 1 --create")]
 pub(crate) struct QueueSetArgs {
-    /// The queue
+    /// Name of the queue
     #[arg(add = crate::complete::queues())]
     pub(crate) name: String,
-    /// How many attempts workers may have at once; none for no such limit
+    /// Largest number of attempts that workers may have at once; none for no limit
     #[arg(long, value_name = "N", value_parser = limit::<u32>)]
     pub(crate) max_running: Option<Limit<u32>>,
-    /// How many attempts may start in a time; none for no such limit
+    /// Largest number of attempts that may start within a duration; none for no limit
     #[arg(long, value_name = "N/DURATION", value_parser = limit::<String>)]
     pub(crate) rate: Option<Limit<String>>,
-    /// Lease nothing; what runs goes on
+    /// Lease no work of the queue; running attempts continue
     #[arg(long, num_args = 0..=1, default_missing_value = "true", value_name = "BOOL", hide_possible_values = true)]
     pub(crate) paused: Option<bool>,
-    /// Also if no workflow or worker has asked for the queue yet
+    /// Create the queue if no workflow or worker has asked for it yet
     #[arg(long)]
     pub(crate) create: bool,
 }
 
-/// A limit as it is given: a value, or that there is none.
+/// A limit as the command line gives it: a value, or `none`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Limit<T> {
-    /// This one.
+    /// A limit of this value.
     Of(T),
-    /// None.
+    /// No limit.
     None,
 }
 
@@ -72,44 +72,44 @@ fn limit<T: FromStr<Err: Display>>(text: &str) -> Result<Limit<T>, String> {
     text.parse().map(Limit::Of).map_err(|e| format!("{e}; or write none"))
 }
 
-/// What to do with workers.
+/// Subcommands of `worker`.
 #[derive(Debug, Subcommand)]
 pub(crate) enum WorkerCommand {
-    /// List the workers heard of within the last minutes
+    /// List the workers seen within the last minutes
     #[command(visible_alias = "ls")]
     List,
-    /// Be a worker: do the work of queues with a program
+    /// Run a worker that does the work of queues with a program
     Exec(ExecArgs),
 }
 
-/// What to do with nodes.
+/// Subcommands of `node`.
 #[derive(Debug, Subcommand)]
 pub(crate) enum NodeCommand {
-    /// List the nodes, which of them is active, and when each was last heard of
+    /// List the nodes, which of them is active, and when each was last seen
     #[command(visible_alias = "ls")]
     List,
 }
 
-/// What to do with locks.
+/// Subcommands of `lock`.
 #[derive(Debug, Subcommand)]
 pub(crate) enum LockCommand {
-    /// List what tasks have for themselves, and who waits for it
+    /// List the locks of tasks, and the tasks that wait for them
     #[command(visible_alias = "ls")]
     List(LockListArgs),
-    /// Take from a failed task the locks that it keeps
+    /// Release the locks that a failed task keeps
     Release(ReleaseArgs),
 }
 
 /// `lock list`.
 #[derive(Debug, Args)]
 pub(crate) struct LockListArgs {
-    /// Only of this type of resource
+    /// Only locks on resources of this type
     #[arg(long, value_name = "TYPE")]
     pub(crate) resource_type: Option<String>,
-    /// Only of this resource
+    /// Only locks on the resource of this id
     #[arg(long, value_name = "ID")]
     pub(crate) resource_id: Option<String>,
-    /// Which page of 100
+    /// Number of the page; pages have 100 locks
     #[arg(long, value_name = "N")]
     pub(crate) page: Option<u32>,
 }
@@ -123,7 +123,7 @@ pub(crate) struct ReleaseArgs {
     /// The task's id
     #[arg(add = crate::complete::tasks())]
     pub(crate) id: String,
-    /// Why, for those who look later
+    /// Reason, for the record
     #[arg(long, value_name = "TEXT")]
     pub(crate) reason: String,
 }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
-/// What to do with workflows.
+/// Subcommands of `workflow`.
 #[derive(Debug, Subcommand)]
 pub(crate) enum WorkflowCommand {
     /// Check workflow files, without a server
@@ -14,32 +14,32 @@ pub(crate) enum WorkflowCommand {
     /// List workflows
     #[command(visible_alias = "ls")]
     List,
-    /// Show what a workflow takes, and a command that starts it
+    /// Show the input of a workflow, and a command that starts it
     #[command(after_help = "\
 The example is an input that the workflow's schema accepts; put your own values into it.
 
 Example:
   longhaul workflow show enable-ceip")]
     Show {
-        /// Its name
+        /// Name of the workflow
         #[arg(add = crate::complete::workflows())]
         name: String,
-        /// Its version [default: the newest]
+        /// Version of the workflow [default: the newest]
         #[arg(long, value_name = "N")]
         version: Option<u32>,
     },
     /// Print the definition of a workflow
     Get {
-        /// Its name
+        /// Name of the workflow
         #[arg(add = crate::complete::workflows())]
         name: String,
-        /// Its version [default: the newest]
+        /// Version of the workflow [default: the newest]
         #[arg(long, value_name = "N")]
         version: Option<u32>,
     },
-    /// Take a workflow out of the list; its tasks go on
+    /// Remove a workflow from the list; its tasks continue
     Delete {
-        /// Its name
+        /// Name of the workflow
         #[arg(add = crate::complete::workflows())]
         name: String,
     },
@@ -66,7 +66,7 @@ pub(crate) struct LintArgs {
     /// Files, and folders of .yaml, .yml and .json files
     #[arg(required = true, value_name = "PATH")]
     pub(crate) paths: Vec<PathBuf>,
-    /// Warnings are mistakes
+    /// Treat warnings as mistakes
     #[arg(long)]
     pub(crate) strict: bool,
 }

@@ -13,8 +13,8 @@ use crate::exit::{Code, Failure};
 use crate::out::Out;
 use crate::out::bar::bar;
 
-/// Copies, with a bar on a terminal. The keys afterwards: they may be rotated meanwhile, and those of later open what
-/// earlier ones sealed.
+/// Copies the database, with a bar on a terminal, and then the keys: they may be rotated meanwhile, and later
+/// keys open what earlier ones sealed.
 pub(crate) fn run(args: &BackupArgs, out: &Out) -> Result<Code, Failure> {
     let asked = || ask::new_secret("Passphrase for the copy of the keys");
     let phrase = args.with_keys.then(|| given_passphrase(args.passphrase_stdin, asked)).transpose()?;
@@ -33,12 +33,12 @@ pub(crate) fn run(args: &BackupArgs, out: &Out) -> Result<Code, Failure> {
     Ok(Code::Success)
 }
 
-/// Where the keys of a backup are.
+/// Returns the path of the keys of a backup.
 pub(super) fn keys_beside(backup: &Path) -> PathBuf {
     PathBuf::from(format!("{}.keys", backup.display()))
 }
 
-/// Writes a copy of the keys that a passphrase opens; returns its name.
+/// Writes a copy of the keys that a passphrase opens; returns its path.
 fn sealed_keys(args: &BackupArgs, phrase: &str) -> Result<PathBuf, Failure> {
     let key_file = args.key_file.clone().unwrap_or_else(|| args.data_dir.join("keys.json"));
     let plain = std::fs::read(&key_file).with_context(|| key_file.display().to_string())?;
@@ -52,7 +52,7 @@ fn sealed_keys(args: &BackupArgs, phrase: &str) -> Result<PathBuf, Failure> {
     Ok(file)
 }
 
-/// The passphrase from standard input, the environment, or a person.
+/// Returns the passphrase from standard input, the environment, or a prompt.
 pub(super) fn given_passphrase(
     stdin: bool,
     asked: impl FnOnce() -> Result<String, Failure>,

@@ -1,4 +1,4 @@
-//! `context …`: servers by name, and which of them commands speak to.
+//! `context …`: names servers, and selects the one that commands speak to.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -13,16 +13,16 @@ use crate::exit::{Code, Failure};
 use crate::out::Out;
 use crate::out::table::Table;
 
-/// A server of a context.
+/// The server of a context.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct Place {
-    /// Its address.
+    /// Address of the server.
     pub(crate) server: String,
-    /// The certificate that vouches for it.
+    /// Certificate that vouches for the server.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) ca: Option<PathBuf>,
-    /// Whoever answers is trusted.
+    /// True if the server is trusted whatever its certificate.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub(crate) insecure: bool,
 }
@@ -31,15 +31,15 @@ pub(crate) struct Place {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct Stored {
-    /// The one in use.
+    /// Name of the context in use.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) current: Option<String>,
-    /// By name.
+    /// Contexts by name.
     pub(crate) contexts: BTreeMap<String, Place>,
 }
 
 impl Stored {
-    /// The message about a context that is not there.
+    /// Returns the error message about a context that does not exist.
     pub(crate) fn unknown(&self, name: &str) -> String {
         let known: Vec<&str> = self.contexts.keys().map(String::as_str).collect();
         match known.as_slice() {
@@ -51,18 +51,18 @@ impl Stored {
     }
 }
 
-/// The file.
+/// The file of contexts.
 pub(crate) struct Contexts {
     path: PathBuf,
 }
 
 impl Contexts {
-    /// That of this user.
+    /// Returns the file of the current user.
     pub(crate) fn of_user() -> anyhow::Result<Self> {
         Ok(Contexts { path: private::place("contexts.json")? })
     }
 
-    /// All that is in it.
+    /// Reads all contexts.
     pub(crate) fn read(&self) -> anyhow::Result<Stored> {
         private::read(&self.path, "correct it, or delete it and set the contexts anew")
     }
@@ -72,7 +72,7 @@ impl Contexts {
     }
 }
 
-/// Runs one.
+/// Runs a `context` command.
 pub(crate) fn run(command: ContextCommand, global: &Global, out: &Out) -> Result<Code, Failure> {
     let file = Contexts::of_user()?;
     let stored = file.read()?;
@@ -137,7 +137,7 @@ fn set(
         return Err(Failure::Usage(format!("say which server: longhaul context set {name} --server URL")));
     }
     if let Some(ca) = &global.ca {
-        // Commands are given from anywhere.
+        // Later commands may run in another directory.
         (place.ca, place.insecure) = (Some(std::path::absolute(ca)?), false);
     }
     if global.insecure {

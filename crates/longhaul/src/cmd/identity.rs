@@ -1,26 +1,27 @@
-//! Who the environment says one is. Half of an answer is an error: a command that a script means for one account must not
-//! run with the rights of whoever logged in last.
+//! The identity that the environment gives. Half of one is an error: a command that a script means for one
+//! account must not run with the rights of the account that logged in last.
 
 use crate::exit::Failure;
 
-/// Who a command is to the server.
+/// Identity that a command presents to the server.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Identity {
-    /// Whoever an access token or API key belongs to.
+    /// The owner of an access token or API key.
     Token(String),
-    /// An account whose password is at hand.
+    /// An account whose password is given.
     Password {
-        /// Its name.
+        /// Name of the account.
         user: String,
-        /// The password.
+        /// Password of the account.
         password: String,
     },
-    /// Whoever logged in last.
+    /// The account that logged in last.
     Session,
 }
 
 impl Identity {
-    /// What `LONGHAUL_TOKEN`, `LONGHAUL_USER` and `LONGHAUL_PASSWORD` say, or why that is no answer.
+    /// Returns the identity that `LONGHAUL_TOKEN`, `LONGHAUL_USER` and `LONGHAUL_PASSWORD` give, or an error
+    /// if they are incomplete or unusable.
     pub(crate) fn given() -> Result<Self, Failure> {
         Self::of(|name| std::env::var_os(name)).map_err(Failure::Usage)
     }

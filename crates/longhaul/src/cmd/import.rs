@@ -1,5 +1,5 @@
-//! `import`: tasks of another server become searchable here. The file is cut into pieces that the server takes at once;
-//! every task is sent as the text that it is.
+//! `import`: makes tasks of another server searchable here. The file is split into requests of a size that
+//! the server accepts; every task is sent as the text that it is.
 
 use std::io::Read;
 use std::path::Path;
@@ -87,7 +87,8 @@ fn read(file: &Path) -> anyhow::Result<String> {
     Ok(text.into_owned())
 }
 
-/// A refusal of one task, said with its place in the file instead of that in the request; `sent` tasks went before.
+/// Reports a refusal of one task with its place in the file instead of that in the request; `sent` tasks went
+/// before.
 fn placed(e: ClientError, sent: usize, tasks: &[&RawValue], text: &str) -> ClientError {
     let ClientError::Refused { status, mut error } = e else { return e };
     let pointer = error.context.get("pointer").and_then(|pointer| pointer.as_str()).unwrap_or_default();

@@ -1,4 +1,4 @@
-//! Sessions of this user, one a server and context, in a file that nobody else can read.
+//! Sessions of the current user, one for each server and context, in a file that nobody else can read.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -10,31 +10,31 @@ use super::private;
 /// A session.
 #[derive(Clone, Serialize, Deserialize)]
 pub(crate) struct Kept {
-    /// Whose.
+    /// Name of the account that the session belongs to.
     pub(crate) user: String,
     /// The access token.
     pub(crate) access_token: String,
-    /// What renews it.
+    /// Token that renews the access token.
     pub(crate) refresh_token: String,
 }
 
-/// The file.
+/// The file of sessions.
 pub(crate) struct Sessions {
     path: PathBuf,
 }
 
 impl Sessions {
-    /// That of this user.
+    /// Returns the file of the current user.
     pub(crate) fn of_user() -> anyhow::Result<Self> {
         Ok(Sessions { path: private::place("sessions.json")? })
     }
 
-    /// The session of that name ([`super::Target::session`]).
+    /// Returns the session of a name ([`super::Target::session`]).
     pub(crate) fn get(&self, name: &str) -> anyhow::Result<Option<Kept>> {
         Ok(self.all()?.remove(name))
     }
 
-    /// Keeps a session, or forgets it.
+    /// Stores a session, or removes it.
     pub(crate) fn set(&self, name: &str, session: Option<Kept>) -> anyhow::Result<()> {
         let mut all = self.all()?;
         match session {
@@ -44,13 +44,13 @@ impl Sessions {
         self.write(&all)
     }
 
-    /// Whose session a context has.
+    /// Returns the name of the account that a context's session belongs to.
     pub(crate) fn user_of(&self, context: &str) -> anyhow::Result<Option<String>> {
         let mut all = self.all()?.into_iter();
         Ok(all.find(|(name, _)| is_of(name, context)).map(|(_, kept)| kept.user))
     }
 
-    /// Forgets the sessions of a context.
+    /// Removes the sessions of a context.
     pub(crate) fn forget_context(&self, context: &str) -> anyhow::Result<()> {
         let mut all = self.all()?;
         all.retain(|name, _| !is_of(name, context));
@@ -66,7 +66,7 @@ impl Sessions {
     }
 }
 
-/// A context's sessions are `context@server`; names of contexts have no `@`.
+/// Returns true if the name of a session, `context@server`, has this context; names of contexts have no `@`.
 fn is_of(name: &str, context: &str) -> bool {
     name.strip_prefix(context).is_some_and(|rest| rest.starts_with('@'))
 }

@@ -10,7 +10,7 @@ use crate::exit::{Code, Failure};
 use crate::out::span;
 use crate::out::table::Table;
 
-/// Runs one.
+/// Runs a `lock` command.
 pub(crate) async fn run(command: LockCommand, context: &Context) -> Result<Code, Failure> {
     match command {
         LockCommand::List(args) => list(&args, context).await,
@@ -54,14 +54,14 @@ async fn list(args: &LockListArgs, Context { client, out }: &Context) -> Result<
     Ok(Code::Success)
 }
 
-/// Short ids of tasks, of which one may have several locks.
+/// Returns a short id for each of the ids, which may repeat: a task may have several locks.
 fn distinct(ids: &[&str]) -> Vec<String> {
     let all: Vec<&str> = ids.iter().copied().collect::<BTreeSet<_>>().into_iter().collect();
     let short: BTreeMap<&str, String> = all.iter().copied().zip(super::short_ids(&all)).collect();
     ids.iter().map(|id| short.get(id).cloned().unwrap_or_default()).collect()
 }
 
-/// Whether it is held or waited for, and how its holder stands if it is not at work.
+/// Returns the state of a lock in words, with the status of a task that failed.
 fn state(lock: &LockBody) -> String {
     let state = lock.state.to_lowercase();
     match (lock.awaits_decision, lock.task_status.as_deref().map(Phase::of)) {
@@ -71,7 +71,7 @@ fn state(lock: &LockBody) -> String {
     }
 }
 
-/// What is locked: a resource, or a place of a workflow's key.
+/// Returns the resource that is locked, or the workflow and its key.
 fn what(lock: &LockBody) -> String {
     let text = |part: &Option<String>| part.clone().unwrap_or_default();
     match &lock.resource_type {

@@ -131,8 +131,8 @@ fn with_session(client: ClientBuilder, kept: &Kept, name: String) -> Result<Clie
     Ok(client.credentials(Credentials::Session(session)))
 }
 
-/// What a server said, for people: without characters that would do something to a terminal. Messages keep their line
-/// breaks.
+/// Reads an answer of the server for display, without characters that control a terminal. Messages keep their
+/// line breaks.
 pub(crate) fn plain<T: serde::de::DeserializeOwned>(mut answer: Value) -> serde_json::Result<T> {
     clean::value(&mut answer, false);
     longhaul_client::read(answer)

@@ -1,4 +1,4 @@
-//! Files of this user's configuration that nobody else can read.
+//! Configuration files of the current user that nobody else can read.
 
 use std::fs::{self, DirBuilder, OpenOptions};
 use std::io::Write;
@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, anyhow};
 use serde::de::DeserializeOwned;
 
-/// Where a file of this user's configuration is.
+/// Returns the path of a configuration file of the current user.
 pub(crate) fn place(name: &str) -> anyhow::Result<PathBuf> {
     let absolute = |name| crate::environment(name).map(PathBuf::from).filter(|path| path.is_absolute());
     let folder = absolute("XDG_CONFIG_HOME")
@@ -19,7 +19,7 @@ pub(crate) fn place(name: &str) -> anyhow::Result<PathBuf> {
     Ok(folder.join("longhaul").join(name))
 }
 
-/// Reads a file of JSON; a missing one is empty. `remedy` says what to do with one that is damaged.
+/// Reads a JSON file; a missing one is empty. `remedy` says what to do about a damaged one.
 pub(crate) fn read<T: DeserializeOwned + Default>(path: &Path, remedy: &str) -> anyhow::Result<T> {
     match fs::read(path) {
         Ok(text) => serde_json::from_slice(&text).with_context(|| format!("{}: {remedy}", path.display())),
@@ -28,7 +28,7 @@ pub(crate) fn read<T: DeserializeOwned + Default>(path: &Path, remedy: &str) -> 
     }
 }
 
-/// Writes a file whole or not at all: two commands may write at the same time.
+/// Writes a file as a whole or not at all: two commands may write at the same time.
 pub(crate) fn write(path: &Path, text: &[u8]) -> anyhow::Result<()> {
     put(path, text).with_context(|| path.display().to_string())
 }

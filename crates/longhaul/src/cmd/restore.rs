@@ -14,7 +14,8 @@ use crate::exit::{Code, Failure};
 use crate::out::Out;
 use crate::out::bar::bar;
 
-/// Restores, with a bar on a terminal. The keys are in place before the database: one without its keys is never there.
+/// Restores a backup, with a bar on a terminal. The keys are written before the database, which is never
+/// there without them.
 pub(crate) fn run(args: &RestoreArgs, out: &Out) -> Result<Code, Failure> {
     let keys = keys(args)?;
     let name = Keyring::id_of(&keys).map_err(|e| anyhow!("the keys cannot be used: {e}"))?;

@@ -1,4 +1,4 @@
-//! Which server a command speaks to: the one that the command line names, or that of a context.
+//! Selection of the server that a command speaks to: by an address, or by a context.
 
 use std::path::PathBuf;
 
@@ -8,24 +8,24 @@ use super::context::{Contexts, Place};
 use crate::cli::Global;
 use crate::exit::Failure;
 
-/// Where there is neither an address nor a context.
+/// Address of the server if neither an address nor a context is given.
 const DEFAULT: &str = "http://127.0.0.1:8080";
 
-/// A server, and whom to trust there.
+/// A server, and how it is trusted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Target {
-    /// Its address.
+    /// Address of the server.
     pub(crate) server: String,
-    /// The certificate that vouches for it.
+    /// Certificate that vouches for the server.
     pub(crate) ca: Option<PathBuf>,
-    /// Whoever answers is trusted.
+    /// True if the server is trusted whatever its certificate.
     pub(crate) insecure: bool,
-    /// The context that names it.
+    /// Context that names the server.
     pub(crate) context: Option<String>,
 }
 
 impl Target {
-    /// By the options, else by the environment, else by the context in use.
+    /// Selects the server by the options, else by the environment, else by the context in use.
     pub(crate) fn of(global: &Global) -> Result<Target, Failure> {
         let given = |name| crate::environment(name).filter(|text| !text.is_empty());
         let stored = || Contexts::of_user().ok().map(|file| file.read()).transpose();
@@ -39,7 +39,7 @@ impl Target {
         stored: impl FnOnce() -> anyhow::Result<Option<super::context::Stored>>,
     ) -> Result<Target, Failure> {
         let (server, context) = match (&global.server, &global.context) {
-            // The parser lets only one of them through.
+            // The parser accepts only one of them.
             (Some(server), _) => (Some(server.clone()), None),
             (None, Some(context)) => (None, Some(context.clone())),
             (None, None) => (server, context),
@@ -67,8 +67,8 @@ impl Target {
         }
     }
 
-    /// The name under which the session with the server is kept. Each context has one of its own, which never goes to another
-    /// address.
+    /// Returns the name under which the session with the server is stored. Each context has a session of its
+    /// own, which is never sent to another address.
     pub(crate) fn session(&self, client: &Client) -> String {
         match &self.context {
             Some(context) => format!("{context}@{}", client.server()),
@@ -84,7 +84,7 @@ mod tests {
     use super::*;
     use crate::cmd::context::Stored;
 
-    /// All combinations of what may name a server, against the order of precedence.
+    /// Tries all combinations of what may name a server against the order of precedence.
     #[test]
     fn nearest_word_decides() {
         for n in 0..16_u32 {

@@ -1,26 +1,26 @@
-//! The section `[wire]`: how the Tasks API is spoken, with all clients and with some of them.
+//! The section `[wire]`: the dialect of the Tasks API, for all clients and for some of them.
 
 use longhaul_model::StatusStyle;
 use longhaul_server::{UserAgent, WireClient, WireConfig};
 use serde::{Deserialize, Deserializer, de};
 
-/// The section `[wire]`: for clients that expect one server's habits.
+/// Settings of the section `[wire]`, for clients that expect the habits of a particular server.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Wire {
-    /// How task statuses are spelled unless the workflow says.
+    /// Spelling of task statuses unless the workflow sets one.
     pub(super) status_style: StatusStyle,
-    /// What a retry and a cancel answer.
+    /// Body of the answer to a retry or cancel.
     pub(super) action_body: ActionBody,
-    /// What a login answers: 201, or 200.
+    /// Status of the answer to a login: 201 or 200.
     login_status: u16,
-    /// How many tasks a page has unless asked for.
+    /// Number of tasks on a page unless the request sets one.
     default_page_size: u32,
-    /// Whether tasks have members of Longhaul's own.
+    /// True if tasks have Longhaul's own members.
     pub(super) extensions: bool,
-    /// Whether refusals have a code that the official document declares.
+    /// True if refusals have a code that the official document declares.
     strict_codes: bool,
-    /// What is spoken otherwise with some clients.
+    /// Exceptions for some clients.
     clients: Vec<Client>,
 }
 
@@ -51,14 +51,14 @@ impl Default for Wire {
     }
 }
 
-/// What a retry and a cancel answer.
+/// Body of the answer to a retry or cancel.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum ActionBody {
     /// The task.
     #[default]
     Task,
-    /// Nothing, as the original does.
+    /// Empty, as in the original.
     Empty,
 }
 
@@ -68,7 +68,7 @@ fn pattern<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<UserAgen
 }
 
 impl Wire {
-    /// The section and key of a value that makes no sense, and what to write there.
+    /// Returns the section and key of an invalid value, and what to write there.
     pub(super) fn nonsense(&self) -> Option<(&'static str, &'static str, &'static str)> {
         let status = |status: u16| ![200, 201].contains(&status);
         let size = |size: u32| !(1..=100).contains(&size);

@@ -1,5 +1,5 @@
-//! `serve --demo`: the shipped workflows, a service for the one that does real work, tasks of every outcome, and what to
-//! try next. Starting it again on the same data makes nothing twice.
+//! `serve --demo`: the shipped workflows, a service for the one that does real work, tasks of every outcome,
+//! and what to try next. Starting it again on the same data makes nothing twice.
 
 mod account;
 mod inventory;

@@ -94,7 +94,8 @@ fn nothing_is_said_of_options_that_do_not_exist() {
     }
 }
 
-/// Words as a shell would split them: quotes are taken off, redirections and what follows `|` or `&&` left out.
+/// Splits a line into words as a shell does: quotes are removed, redirections and what follows `|` or `&&`
+/// left out.
 fn words(line: &str) -> Vec<String> {
     let (mut all, mut word, mut quote, mut begun) = (Vec::new(), String::new(), None, false);
     for c in line.chars() {

@@ -1,34 +1,34 @@
-//! A document with what has a wrong shape replaced by something of the right one, so that everything else in it can be
-//! checked in the same run; and which problems of the result are nothing but consequences of that.
+//! Mending of documents: wrong shapes are replaced by right ones, so that everything else can be checked in
+//! the same run. Tells which problems of the result are only consequences of that.
 
 use longhaul_model::workflow::Problem;
 use serde_json::{Map, Value, json};
 
-/// A text where one is wanted and none, or something else, was given.
+/// Text in place of a required text that is missing or of another type.
 const TEXT: &str = "placeholder";
 
-/// A document on the way to one that can be compiled.
+/// A document that is mended until it can be compiled.
 pub(crate) struct Mended {
     root: Value,
     value: Value,
     /// JSON pointers of everything that is not as its author wrote it.
     places: Vec<String>,
-    /// Those of members that do not belong there: they may be misspelt ones that do.
+    /// JSON pointers of removed members: unknown ones, which may be misspelt known ones.
     removed: Vec<String>,
 }
 
 impl Mended {
-    /// A copy of a document that a schema describes.
+    /// Copies a document that is to match a schema.
     pub(crate) fn new(schema: &Value, value: Value) -> Self {
         Mended { root: schema.clone(), value, places: Vec::new(), removed: Vec::new() }
     }
 
-    /// The document as it can be compiled.
+    /// Returns the document as it can be compiled.
     pub(crate) fn value(&self) -> &Value {
         &self.value
     }
 
-    /// Puts something of the right shape in the place of a value.
+    /// Replaces a value by one of the right shape.
     pub(crate) fn replace(&mut self, schema: &Value, pointer: &str) {
         let new = self.fitting(schema, at(&mut self.value.clone(), pointer).map(|old| &*old));
         if let Some(old) = at(&mut self.value, pointer) {
@@ -37,7 +37,7 @@ impl Mended {
         self.places.push(pointer.to_owned());
     }
 
-    /// Puts something of the right shape where a member is missing.
+    /// Inserts a value of the right shape for a missing member.
     pub(crate) fn insert(&mut self, schema: &Value, pointer: &str, name: &str) {
         let new = self.fitting(schema, None);
         if let Some(Value::Object(members)) = at(&mut self.value, pointer) {
@@ -46,7 +46,7 @@ impl Mended {
         self.places.push(format!("{pointer}/{name}"));
     }
 
-    /// Takes away a member that does not belong there.
+    /// Removes an unknown member.
     pub(crate) fn remove(&mut self, pointer: &str, name: &str) {
         if let Some(Value::Object(members)) = at(&mut self.value, pointer) {
             members.shift_remove(name);
@@ -55,7 +55,7 @@ impl Mended {
         self.removed.push(format!("{pointer}/{name}"));
     }
 
-    /// True if a problem may be a consequence of a mistake that was mended.
+    /// Returns true if a problem may be a consequence of a mended mistake.
     pub(crate) fn explains(&self, problem: &Problem) -> bool {
         let touched = |wanted: &dyn Fn(&str) -> bool| self.places.iter().any(|place| wanted(place));
         let within = |place: &str| {
@@ -75,7 +75,7 @@ impl Mended {
                 && (touched(&|place| place.starts_with("/input")) || unknown(2))
     }
 
-    /// The least that a schema takes; of a text that shall be a list, the list of it.
+    /// Returns the least value that a schema accepts; for a text in place of a list of texts, the list of it.
     fn fitting(&self, schema: &Value, old: Option<&Value>) -> Value {
         let schema = match schema.get("$ref").and_then(Value::as_str) {
             Some(reference) => self.root.pointer(reference.trim_start_matches('#')).unwrap_or(&Value::Null),
@@ -113,7 +113,7 @@ impl Mended {
     fn members(&self, schema: &Value) -> Value {
         let none = Map::new();
         let known = schema.get("properties").and_then(Value::as_object).unwrap_or(&none);
-        // Of an action one kind is wanted: the one that asks for nothing.
+        // An action has one kind: the one without required members.
         if schema.get("maxProperties").and_then(Value::as_u64) == Some(1) && known.contains_key("simulate") {
             return json!({ "simulate": {} });
         }
@@ -126,7 +126,7 @@ impl Mended {
     }
 }
 
-/// The part of a value that a pointer names; names are not escaped in it, and may hold a slash.
+/// Returns the part of a value that a pointer names; names are not escaped in it, and may contain a slash.
 fn at<'v>(value: &'v mut Value, pointer: &str) -> Option<&'v mut Value> {
     let Some(path) = pointer.strip_prefix('/') else { return Some(value) };
     match value {

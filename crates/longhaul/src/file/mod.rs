@@ -24,8 +24,8 @@ pub(crate) struct Checked {
     pub(crate) findings: Vec<Finding>,
 }
 
-/// Reads and checks a workflow file: its syntax, its shape, its values, and what only compiling it shows; as much of
-/// that as can be had at once.
+/// Reads and checks a workflow file: its syntax, its shape, its values, and what only compiling it shows; as
+/// much of that as can be had at once.
 pub(crate) fn check(text: &str) -> Checked {
     let mut checked = steps(text);
     checked.findings.sort_by_key(|finding| finding.place);

@@ -1,5 +1,5 @@
-//! Mistakes of every kind, planted in a good workflow: each alone, each pair, and all of them in one file. Each must be
-//! found, at its line, in one run.
+//! Mistakes of every kind, planted in a good workflow: each alone, each pair, and all of them in one file.
+//! Each must be found, at its line, in one run.
 
 use super::{Checked, check};
 

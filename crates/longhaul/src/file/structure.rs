@@ -1,6 +1,6 @@
-//! The shape of a workflow file: unknown and missing members, wrong types and values, all of them at once. It follows
-//! the published schema of workflow files, so that what editors mark and what this refuses are the same. What has a wrong
-//! shape is mended in a copy, so that the rest of the file can be compiled in the same run.
+//! Check of the shape of a workflow file: reports unknown and missing members, wrong types and values, all of
+//! them at once. It follows the published schema of workflow files, so that editors mark what it refuses.
+//! Wrong shapes are mended in a copy, so that the rest of the file can be compiled in the same run.
 
 use longhaul_model::Span;
 use longhaul_model::workflow::definition_schema;
@@ -10,7 +10,8 @@ use super::finding::Finding;
 use super::mend::Mended;
 use super::tree::Tree;
 
-/// Every way in which a document is not shaped like a workflow, and the document with all of that mended.
+/// Returns every way in which a document violates the schema of workflows, and the document with all of that
+/// mended.
 pub(crate) fn check(tree: &Tree) -> (Vec<Finding>, Mended) {
     let schema = definition_schema();
     let mended = Mended::new(&schema, tree.value.clone());
@@ -128,7 +129,7 @@ impl Walk<'_> {
         }
     }
 
-    /// Of texts, only durations are looked at: names and routes have better words where they are checked.
+    /// Checks texts that are durations: names and routes are checked elsewhere, with better messages.
     fn text(&mut self, schema: &Value, text: &str, pointer: &str) {
         if Some(schema) == self.root.pointer("/$defs/duration")
             && let Err(e) = text.parse::<Span>()
@@ -170,7 +171,8 @@ fn has_type(schema: &Value, value: &Value) -> bool {
     }
 }
 
-/// What to say of a value of a wrong type, and what to write instead: the same value, as it is written in the file.
+/// Returns the message about a value of a wrong type, and the hint what to write instead: the same value, as
+/// it is written in the file.
 fn wrong_type(schema: &Value, value: &Value, written: Option<String>) -> (String, Option<String>) {
     let in_words = |name: &str| match name {
         "object" => "members (`name: value`)",
@@ -218,14 +220,14 @@ fn wrong_type(schema: &Value, value: &Value, written: Option<String>) -> (String
     (format!("{wanted} is wanted here, and this is {found}"), hint)
 }
 
-/// True if a text means the same in a list of YAML's short form as it does where it is written.
+/// Returns true if a text means the same in a flow sequence of YAML as it does where it is written.
 fn stands_in_list(written: &str) -> bool {
     let quoted = |quote: char| written.len() > 1 && written.starts_with(quote) && written.ends_with(quote);
     let plain = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-' | '.' | '/' | ' ');
     !written.contains('\n') && (quoted('"') || quoted('\'') || written.chars().all(plain))
 }
 
-/// The schema's own words.
+/// Returns the description in the schema.
 fn about(schema: &Value) -> Option<String> {
     schema.get("description").and_then(Value::as_str).map(str::to_owned)
 }
@@ -241,7 +243,7 @@ fn names<'a>(names: impl Iterator<Item = &'a String>) -> String {
     names.map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
 }
 
-/// "did you mean", if a name is close to one that is known.
+/// Returns the hint "did you mean", if a known name is similar.
 fn nearest<'a>(wrong: &str, known: impl Iterator<Item = &'a str>) -> Option<String> {
     longhaul_model::workflow::nearest(wrong, known).map(|name| format!("did you mean `{name}`?"))
 }

@@ -1,5 +1,5 @@
-//! A YAML or JSON document as a plain value, together with the place of each part of it, so that a mistake found by
-//! anything later can be shown where it stands.
+//! A YAML or JSON document as a plain value, together with the place of each part of it, so that a mistake
+//! found by anything later can be shown where it stands.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -12,16 +12,17 @@ use serde_saphyr::{Location, Spanned};
 
 use super::finding::Place;
 
-/// A document: its value, and where each part stands, by JSON pointer (names unescaped, as the model writes them).
+/// A document: its value, and the place of each part by JSON pointer (names unescaped, as the model writes
+/// them).
 #[derive(Debug)]
 pub(crate) struct Tree {
-    /// What it says.
+    /// Value of the document.
     pub(crate) value: Value,
     source: String,
     places: HashMap<String, Places>,
 }
 
-/// Where a member's name and its value stand.
+/// Places of a member's name and of its value.
 #[derive(Clone, Copy, Debug)]
 struct Places {
     key: Option<Place>,
@@ -29,12 +30,12 @@ struct Places {
     container: bool,
 }
 
-/// Why a text is no document.
+/// Reason why a text is no document.
 #[derive(Debug)]
 pub(crate) struct Unreadable {
-    /// Where reading ended.
+    /// Place where reading ended.
     pub(crate) place: Place,
-    /// What is wrong there.
+    /// Error at that place.
     pub(crate) message: String,
 }
 
@@ -53,8 +54,8 @@ impl Tree {
         Ok(Tree { value, source: text.to_owned(), places })
     }
 
-    /// Where a value stands, or the nearest part of the document that holds it. A list or an object is shown by its
-    /// name, as its own beginning is seldom where one looks.
+    /// Returns the place of a value, or of the nearest part of the document that holds it. A list or an
+    /// object is shown at its name, as its own beginning is seldom where one looks.
     pub(crate) fn at(&self, pointer: &str) -> Place {
         let mut pointer = pointer;
         loop {
@@ -80,7 +81,7 @@ impl Tree {
         (!text.is_empty()).then(|| text.to_owned())
     }
 
-    /// Where a member's name stands.
+    /// Returns the place of a member's name.
     pub(crate) fn key(&self, pointer: &str) -> Place {
         self.places.get(pointer).and_then(|found| found.key).unwrap_or_else(|| self.at(pointer))
     }

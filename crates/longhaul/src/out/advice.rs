@@ -1,19 +1,20 @@
-//! What can be done about a task that does not go on: commands that can be run as they are printed.
+//! Suggestions for a task that does not progress: commands that can be run as printed.
 
 use longhaul_client::{Phase, SubTaskBody, TaskBody};
 
-/// The error of a sub-task of which nobody knows whether it did its work.
+/// Error code of a sub-task of which nobody knows whether it did its work.
 const UNKNOWN: &str = "OUTCOME_UNKNOWN";
-/// The error of a task that is stored and cannot be read.
+/// Error code of a stored task that cannot be read.
 const UNREADABLE: &str = "TASK_UNREADABLE";
 
-/// Commands that the state of a task leaves, the likeliest first. None for tasks of other servers, which are history.
+/// Returns the commands that the state of a task allows, the likeliest first. None for tasks of other
+/// servers, which are history.
 pub(crate) fn next(task: &TaskBody) -> Vec<String> {
     let id = &task.id;
     if task.errors.iter().any(|error| error.error_code == UNREADABLE) {
         return if task.is_cancellable { vec![format!("longhaul task cancel {id}")] } else { Vec::new() };
     }
-    // Of an imported task nothing says which workflow it is a run of.
+    // An imported task does not tell which workflow it is a run of.
     if task.phase() != Phase::Failed || task.workflow.is_none() {
         return waiting(task);
     }
@@ -53,7 +54,7 @@ fn skip(id: &str, sub_task: &str) -> String {
     format!("longhaul task skip {id} {} --reason 'it is not needed'", quoted(sub_task))
 }
 
-/// The sub-task that a command of [`next`] goes on without, or without an output of.
+/// Returns the sub-task that a command of [`next`] skips, or resolves without an output.
 pub(crate) fn skipped<'t>(task: &'t TaskBody, command: &str) -> Option<&'t str> {
     let mut failed = Vec::new();
     leaves(&task.sub_tasks, &mut failed);
@@ -62,7 +63,7 @@ pub(crate) fn skipped<'t>(task: &'t TaskBody, command: &str) -> Option<&'t str> 
     (command == skip(&task.id, &first.name) || command == done).then_some(first.name.as_str())
 }
 
-/// The command that says that a failed sub-task was done, and what it gave.
+/// Returns the command that resolves a failed sub-task as done, with an output.
 pub(crate) fn with_output(task: &TaskBody, sub_task: &str) -> String {
     let name = quoted(sub_task);
     format!(
@@ -71,7 +72,7 @@ pub(crate) fn with_output(task: &TaskBody, sub_task: &str) -> String {
     )
 }
 
-/// What shows more about a task that waits for others.
+/// Returns the commands that show more about a task that waits for others.
 fn waiting(task: &TaskBody) -> Vec<String> {
     let Some(waiting) = &task.waiting_for else { return Vec::new() };
     match waiting.kind.as_str() {
@@ -86,7 +87,7 @@ fn waiting(task: &TaskBody) -> Vec<String> {
     }
 }
 
-/// The sub-tasks that failed by themselves: of a parent the children that did.
+/// Collects the sub-tasks that failed by themselves: of a parent the children that did.
 fn leaves<'a>(sub_tasks: &'a [SubTaskBody], found: &mut Vec<&'a SubTaskBody>) {
     for sub in sub_tasks {
         let before = found.len();
@@ -101,7 +102,7 @@ fn is_unknown(sub: &SubTaskBody) -> bool {
     sub.errors.iter().any(|error| error.error_code == UNKNOWN)
 }
 
-/// A name as a shell takes it.
+/// Quotes a name for a shell.
 pub(crate) fn quoted(name: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.' | '/' | ':' | '@');
     if !name.is_empty() && name.chars().all(plain) {

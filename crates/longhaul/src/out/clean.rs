@@ -1,5 +1,5 @@
-//! The filter that everything passes on its way to a terminal: what others wrote, in names, messages and logs, cannot move
-//! the cursor, hide or reorder text, or change the terminal in any other way.
+//! The filter that everything passes on its way to a terminal: what others wrote, in names, messages and
+//! logs, cannot move the cursor, hide or reorder text, or change the terminal in any other way.
 
 use std::borrow::Cow;
 use std::fmt::Write as _;

@@ -1,35 +1,36 @@
-//! Pictures that are higher than their place: what runs and what failed stays, the rest is counted.
+//! Pictures that are higher than the terminal: lines of what runs or failed stay, the others are counted.
 
-/// How much a line matters where there is no room for all.
+/// Importance of a line where there is no room for all, most important first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Rank {
     /// The task itself.
     Head,
-    /// Something that runs or failed.
+    /// A sub-task that runs or failed.
     Live,
-    /// What is said of that.
+    /// A detail of a live sub-task.
     Detail,
-    /// What is done or to come.
+    /// Anything else, such as sub-tasks that are done or to come.
     Rest,
 }
 
 /// A line of a picture.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Line {
-    /// As it is drawn.
+    /// Text of the line as it is drawn.
     pub(crate) text: String,
-    /// How much it matters.
+    /// Importance of the line.
     pub(crate) rank: Rank,
 }
 
 impl Line {
-    /// A line of that rank.
+    /// Creates a line of a rank.
     pub(crate) fn new(rank: Rank, text: impl Into<String>) -> Self {
         Line { text: text.into(), rank }
     }
 }
 
-/// As many lines as there is room for, those that matter most, in their order. What is left out is counted in the last one.
+/// Returns as many lines as there is room for, the most important ones, in their order. The last one counts
+/// those left out.
 pub(crate) fn fit(lines: Vec<Line>, room: usize) -> Vec<String> {
     if lines.len() <= room {
         return lines.into_iter().map(|line| line.text).collect();

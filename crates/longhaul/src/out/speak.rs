@@ -1,9 +1,11 @@
-//! Errors in the words of the command line. A server speaks to programs: of calls, query parameters and members of a
-//! body. Whoever types commands has commands, options and arguments, and is told those.
+//! Translation of errors into the words of the command line. A server speaks to programs: of calls, query
+//! parameters and members of a body. Users of the command line type commands, options and arguments, and are
+//! told about those.
 
 use longhaul_client::ErrorBody;
 
-/// A call of the API as messages name it, and the command that makes it. `{}` stands for what the call is about.
+/// Calls of the API as messages name them, each with the command that makes it. `{}` stands for what the call
+/// is about.
 const CALLS: &[(&str, &str, &str)] = &[
     ("GET", "/v1/tasks", "longhaul task list"),
     ("POST", "/v1/tasks", "longhaul task start"),
@@ -32,7 +34,7 @@ const CALLS: &[(&str, &str, &str)] = &[
     ("PATCH", "/v1/users/{}", "longhaul user bind {}"),
 ];
 
-/// Members and parameters of the API, and what is typed for them.
+/// Members and parameters of the API, each with the option or argument that gives it.
 const NAMES: &[(&str, &str)] = &[
     ("actions", "--action"),
     ("all", "--all"),
@@ -69,9 +71,9 @@ const NAMES: &[(&str, &str)] = &[
     ("wait", "--wait"),
 ];
 
-/// Further phrases, each with what stands for it.
+/// Further phrases, each with its replacement.
 const PHRASES: &[(&str, &str)] = &[
-    // As tasks have it that were stored by earlier versions.
+    // Tasks that earlier versions stored have it.
     (" (longhaul task resolve --done | --not-done, longhaul task skip)", ""),
     ("GET the task to see", "`longhaul task get` shows"),
     ("the query parameter ", ""),
@@ -97,7 +99,7 @@ const PHRASES: &[(&str, &str)] = &[
     ("say `done`, `notDone` or `skipped`", "write one"),
 ];
 
-/// A refusal as it is said to whoever typed a command.
+/// Translates a refusal for the user of the command line.
 pub(crate) fn translated(error: &ErrorBody) -> ErrorBody {
     let about = error.context.get("taskId").and_then(|id| id.as_str());
     let about = about.or(error.arguments.first().map(String::as_str)).filter(|text| is_id(text));
@@ -127,14 +129,15 @@ fn within(error: &ErrorBody, about: Option<&str>) -> ErrorBody {
     }
 }
 
-/// What of a message follows the member that it begins with, as a pointer or as the pointer's last name.
+/// Returns the rest of a message after the member that it begins with, as a pointer or as the pointer's last
+/// name.
 fn after_pointer<'a>(message: &'a str, pointer: &str) -> Option<&'a str> {
     let name = pointer.rsplit('/').next().unwrap_or_default();
     let behind = |start: &str| message.strip_prefix(start)?.strip_prefix(": ");
     behind(pointer).or_else(|| behind(name)).or_else(|| behind(&format!("`{name}`")))
 }
 
-/// What is typed for the member of a body that a pointer names.
+/// Returns the option that gives the member of a body at a pointer.
 fn option_of(pointer: &str) -> Option<String> {
     let path = pointer.strip_prefix('/')?;
     if path == "input" {
@@ -147,7 +150,7 @@ fn option_of(pointer: &str) -> Option<String> {
     NAMES.iter().find(|(name, _)| *name == first).map(|(_, option)| (*option).to_owned())
 }
 
-/// A text with commands and options for calls and members.
+/// Replaces calls and members in a text by commands and options.
 pub(crate) fn words(text: &str, about: Option<&str>) -> String {
     let mut text = calls(text, about);
     for (api, said) in PHRASES {
@@ -162,7 +165,7 @@ pub(crate) fn words(text: &str, about: Option<&str>) -> String {
     }
 }
 
-/// A text with commands for calls.
+/// Replaces calls in a text by commands.
 fn calls(text: &str, about: Option<&str>) -> String {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
@@ -176,7 +179,7 @@ fn calls(text: &str, about: Option<&str>) -> String {
     out
 }
 
-/// Where the next call that a command makes is named, how long that is, and the command.
+/// Finds the next call that a command makes: returns its position, its length, and the command.
 fn next_call(text: &str, about: Option<&str>) -> Option<(usize, usize, String)> {
     let starts = text.match_indices(" /v1/").map(|(at, _)| at);
     for space in starts {
@@ -196,7 +199,8 @@ fn next_call(text: &str, about: Option<&str>) -> Option<(usize, usize, String)> 
     None
 }
 
-/// What stands for `{}` where a path fits a pattern; empty without one.
+/// Returns the part of a path that `{}` in a pattern stands for, empty without one; `None` if the path does
+/// not match.
 fn matched<'a>(pattern: &str, path: &'a str) -> Option<&'a str> {
     let (pattern, path): (Vec<&str>, Vec<&str>) = (pattern.split('/').collect(), path.split('/').collect());
     let mut what = "";
@@ -249,7 +253,7 @@ mod tests {
         assert_eq!(said, "`--status` does not take this value");
     }
 
-    /// Each text in quotes of the server's sources that could be said to somebody.
+    /// Collects the texts in quotes of the server's sources that a user could be told.
     fn texts(folder: &Path, found: &mut Vec<String>) {
         for entry in std::fs::read_dir(folder).unwrap() {
             let path = entry.unwrap().path();
@@ -265,7 +269,7 @@ mod tests {
         }
     }
 
-    /// Words of HTTP and of bodies, none of which means anything on a command line.
+    /// Returns true if a text has words of HTTP or of bodies, none of which means anything on a command line.
     fn speaks_http(text: &str) -> bool {
         [
             "query parameter",
@@ -281,7 +285,7 @@ mod tests {
             || ["GET", "POST", "PUT", "PATCH", "DELETE"].iter().any(|m| text.contains(&format!("{m} /v1/")))
     }
 
-    /// Calls that no command makes, and what their callers are told.
+    /// Texts about calls that no command makes.
     const OF_PROGRAMS: [&str; 8] = [
         "/v1/credentials",
         "refreshToken.id",

@@ -1,27 +1,27 @@
-//! Tables: columns as wide as what is in them, two spaces between, no lines. On a terminal one column may give way to the
-//! others, and the last one is cut at the edge; elsewhere nothing is cut.
+//! Tables: columns as wide as their contents, two spaces between, no lines. On a terminal one column may be
+//! cut in favour of the others, and the last one is cut at the edge; elsewhere nothing is cut.
 
 use console::{measure_text_width, truncate_str};
 
 use super::style::Palette;
 
-/// Rows under headings.
+/// A table of rows under headings.
 pub(crate) struct Table {
     headings: Vec<&'static str>,
     rows: Vec<Vec<String>>,
     gives_way: Option<usize>,
 }
 
-/// A column that gives way keeps as much.
+/// Smallest width of a column that is cut in favour of others.
 const LEAST: usize = 16;
 
 impl Table {
-    /// Without rows.
+    /// Creates a table without rows.
     pub(crate) fn new(headings: &[&'static str]) -> Self {
         Table { headings: headings.to_vec(), rows: Vec::new(), gives_way: None }
     }
 
-    /// This column is cut where the line would not fit.
+    /// Selects the column that is cut where a line would not fit.
     pub(crate) fn giving_way(self, column: usize) -> Self {
         Table { gives_way: Some(column), ..self }
     }
@@ -32,7 +32,7 @@ impl Table {
         self.rows.push(cells.into_iter().map(|cell| cell.replace(['\n', '\r', '\t'], " ")).collect());
     }
 
-    /// As text.
+    /// Renders the table as text, cut to the width if one is given.
     pub(crate) fn render(&self, palette: Palette, width: Option<usize>) -> String {
         let mut widths: Vec<usize> = self.headings.iter().map(|heading| heading.len()).collect();
         for row in &self.rows {

@@ -1,4 +1,4 @@
-//! A task and its sub-tasks as a tree: what `task get` prints once and `task watch` keeps drawing.
+//! A task and its sub-tasks as a tree, which `task get` prints once and `task watch` keeps drawing.
 
 use anstyle::Style;
 use longhaul_client::{Phase, SubTaskBody, TaskBody, WaitingForBody};
@@ -9,21 +9,21 @@ use super::style::Palette;
 use super::worked::worked;
 use super::{error, span};
 
-/// How wide the bar of a task's progress is.
+/// Width of the bar that shows a task's progress.
 const BAR: usize = 30;
-/// Drawn in turn while something runs.
+/// Glyphs that are drawn in turn while something runs.
 const SPINNER: [&str; 10] = ["⠋", "⠙", "⠹", "⠸", "⠼", "⠴", "⠦", "⠧", "⠇", "⠏"];
 
-/// A moment of drawing.
+/// Time and options of a drawing.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Moment {
-    /// Now, for what has not ended.
+    /// Current time, which stands for the end of what has not ended.
     pub(crate) now: Timestamp,
-    /// Which picture of a moving one, if it is redrawn.
+    /// Number of the frame, if the picture is redrawn.
     pub(crate) frame: Option<usize>,
-    /// Which neighbours are only counted.
+    /// Neighbours that are only counted.
     pub(crate) folds: Folds,
-    /// Whether the task's id is part of the picture.
+    /// True if the task's id is part of the picture.
     pub(crate) id: bool,
 }
 
@@ -38,7 +38,7 @@ pub(crate) enum Folds {
     All,
 }
 
-/// The glyph of a status and how it is coloured.
+/// Returns the glyph of a status and its style.
 pub(crate) fn glyph(phase: Phase, frame: Option<usize>, palette: Palette) -> (&'static str, Style) {
     match phase {
         Phase::Pending => ("○", palette.dim()),
@@ -53,13 +53,13 @@ pub(crate) fn glyph(phase: Phase, frame: Option<usize>, palette: Palette) -> (&'
     }
 }
 
-/// A status in its colour.
+/// Returns a status in its colour.
 pub(crate) fn status(text: &str, palette: Palette) -> String {
     let (_, style) = glyph(Phase::of(text), None, palette);
     format!("{style}{text}{style:#}")
 }
 
-/// The whole picture, a line each.
+/// Returns the lines of the whole picture.
 pub(crate) fn render(task: &TaskBody, moment: Moment, palette: Palette) -> Vec<Line> {
     let head = head(task, moment, palette);
     let mut lines: Vec<Line> = head.into_iter().map(|text| Line::new(Rank::Head, text)).collect();
@@ -77,7 +77,8 @@ pub(crate) fn render(task: &TaskBody, moment: Moment, palette: Palette) -> Vec<L
     lines
 }
 
-/// The task's errors, and those of the sub-tasks that failed. Where these are shown, the task's need not repeat them.
+/// Returns the task's errors, and those of the sub-tasks that failed. Where the latter are shown, the task's
+/// errors do not repeat them.
 fn errors(task: &TaskBody, palette: Palette) -> String {
     let strong = palette.strong();
     let mut below = String::new();
@@ -98,7 +99,7 @@ fn head(task: &TaskBody, moment: Moment, palette: Palette) -> Vec<String> {
     let mut first =
         format!("{paint}{glyph}{paint:#} {strong}{}{strong:#}  {paint}{}{paint:#}", task.name, task.status);
     let to = task.completion_timestamp.as_deref();
-    // Of an ended task without an end, nobody knows how long it took.
+    // The duration of an ended task without an end is not known.
     if (to.is_some() || !task.phase().has_ended())
         && let Some(taken) = span::taken(Some(&task.creation_timestamp), to, moment.now)
     {
@@ -172,7 +173,7 @@ fn branches(lines: &mut Vec<Line>, sub_tasks: &[SubTaskBody], trunk: &str, momen
     }
 }
 
-/// Whether it runs, failed, or is to be tried again after a failure.
+/// Returns true if a sub-task runs, failed, or is to be tried again after a failure.
 fn is_live(sub: &SubTaskBody) -> bool {
     match sub.phase() {
         Phase::InProgress | Phase::Failed => true,
@@ -181,7 +182,7 @@ fn is_live(sub: &SubTaskBody) -> bool {
     }
 }
 
-/// How many of the first sub-tasks are told in one line.
+/// Returns the number of leading sub-tasks that are drawn as one line.
 fn neighbours(sub_tasks: &[SubTaskBody], folds: Folds, children: bool) -> usize {
     let kind = |sub: &SubTaskBody| match (sub.phase(), folds) {
         (_, Folds::Nothing) => None,
@@ -219,7 +220,7 @@ fn leaf(sub: &SubTaskBody, moment: Moment, palette: Palette) -> String {
     line
 }
 
-/// What a task waits for, in words.
+/// Returns what a task waits for, in words.
 pub(crate) fn waits_for(waiting: &WaitingForBody, now: Timestamp) -> Option<String> {
     let sub = waiting.sub_task.as_deref().unwrap_or("a sub-task");
     let until = waiting.until.as_deref().and_then(span::parse).map(|at| {

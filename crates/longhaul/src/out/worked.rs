@@ -1,15 +1,15 @@
-//! How long sub-tasks worked. Waiting for locks, workers, timers between attempts and people is not their time.
+//! Working time of sub-tasks. Waiting for locks, workers, timers between attempts and people does not count.
 
 use longhaul_client::{Phase, SubTaskBody};
 use longhaul_model::Timestamp;
 
 use super::span;
 
-/// Begin and end of the work of a sub-task, in milliseconds.
+/// Start and end of work of a sub-task, in milliseconds.
 type Stretch = (i64, i64);
 
-/// How long a sub-task worked, or works by now: its latest attempt, or of one with children what any of them took; `None`
-/// if it has not begun.
+/// Returns how long a sub-task has worked: in its latest attempt or, for a parent, while any of its children
+/// worked; `None` if it has not begun.
 pub(crate) fn worked(sub: &SubTaskBody, now: Timestamp) -> Option<String> {
     let mut all = Vec::new();
     stretches(sub, now, &mut all);
@@ -32,7 +32,7 @@ fn stretches(sub: &SubTaskBody, now: Timestamp, all: &mut Vec<Stretch>) {
     let Some(begin) = instant(&sub.start_timestamp) else { return };
     let end = match sub.phase() {
         Phase::InProgress => Some(now.0),
-        // Between two attempts nothing is worked; the latest one is told by the history.
+        // Nothing is worked between two attempts; the end of the latest one comes from the list of attempts.
         Phase::Pending => instant(&sub.worked_until),
         _ => instant(&sub.worked_until).or(instant(&sub.completion_timestamp)),
     };
@@ -68,7 +68,7 @@ mod tests {
     }
 
     proptest! {
-        /// What children worked side by side counts once, and what nobody worked counts not at all.
+        /// Work of several children at the same time counts once, and time without work does not count.
         #[test]
         fn parents_worked_when_a_child_did(spans in prop::collection::vec((0..50_i64, 0..20_i64), 1..8)) {
             let child = |(begin, length): &(i64, i64)| {

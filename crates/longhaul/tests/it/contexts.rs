@@ -1,4 +1,4 @@
-//! Contexts, completion of what the server knows, and what is shown of workflows.
+//! Contexts, completion of what the server knows, and the display of workflows.
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
@@ -31,7 +31,7 @@ fn each_context_has_its_server_and_session() {
         let login = ["login", "admin", "--password-stdin", "--context", context];
         with_input(&mut at(home, &login), PASSWORD).code(0);
     }
-    // The same server, but nobody's session.
+    // The same server, but without a session.
     run(home, &["task", "list", "--context", "ops"]).code(3);
     run(home, &["task", "list", "--server", prod.address()]).code(3);
     let start = ["task", "start", "enable-ceip", "-i", "status=ENABLE", "--name"];
@@ -65,7 +65,7 @@ fn each_context_has_its_server_and_session() {
     assert!(default.code != 2, "no context is in use: {}", default.err);
 }
 
-/// What the shell is offered for the last of these words.
+/// Returns the candidates that the shell is offered for the last of these words.
 fn offered(server: &Server, words: &[&str]) -> String {
     let mut command = longhaul();
     command.env("LONGHAUL_COMPLETE", "bash").env("_CLAP_COMPLETE_INDEX", words.len().to_string());

@@ -1,5 +1,5 @@
-//! Every command that a page prints is run, each page against a demonstration of its own, in its order. What cannot be run is
-//! listed with the reason.
+//! Every command that a page prints is run, each page against a demonstration of its own, in its order. What
+//! cannot be run is listed with the reason.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -16,7 +16,8 @@ const POSTGRES: &str = "it needs a PostgreSQL server of that name; the tests of 
 const DRILL: &str = "the drill of restoring has a test of its own, which runs the page";
 const BUILDS: &str = "it builds this program";
 
-/// Page, how the command begins, and why it is not run. The number is written down below: a longer list is looked at.
+/// Commands that are not run: the page, how the command begins, and why it is not run. The number is written
+/// down: a longer list is noticed.
 const NOT_RUN: [(&str, &str, &str); 37] = [
     ("README.md", "make run", BUILDS),
     ("README.md", "make test", BUILDS),
@@ -74,8 +75,8 @@ fn pages() -> Vec<(String, String)> {
     all.iter().map(|path| (name(path), std::fs::read_to_string(path).expect("a page"))).collect()
 }
 
-/// The commands of a page, one each, whatever its block is indented by. Blocks without a language are commands where
-/// their first line is one.
+/// Returns the commands of a page, one each, whatever the indentation of its blocks. Blocks without a
+/// language are commands where their first line is one.
 fn commands(page: &str) -> Vec<String> {
     let (mut all, mut block): (Vec<String>, Option<Vec<String>>) = (Vec::new(), None);
     let mut is_shell = false;

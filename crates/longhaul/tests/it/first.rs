@@ -1,4 +1,5 @@
-//! The first two minutes: what is installed to run it, and what a server says to whoever starts it for the first time.
+//! The first two minutes: what is installed to run the server, and what it prints when it starts for the
+//! first time.
 
 use std::io::{BufRead, BufReader};
 use std::os::unix::fs::{PermissionsExt, symlink};
@@ -14,7 +15,7 @@ fn root() -> std::path::PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
 }
 
-/// What the script would install on a machine that has nothing but a shell.
+/// Returns what the script would install on a machine that has nothing but a shell.
 fn installed(wanted: &[&str]) -> String {
     let bin = TempDir::new().expect("a directory");
     for name in ["bash", "id", "env", "ls"] {
@@ -68,7 +69,7 @@ fn a_first_start_says_what_to_do() {
     assert!(said.contains(&format!("data: {}\n", data.display())), "{said}");
     assert!(said.contains(&format!("keys: {}", data.join("keys.json").display())), "{said}");
     assert!(said.contains("administrators: admin\n"), "{said}");
-    // Each command that it prints is one, and they work in this order.
+    // Each printed command is valid, and they work in this order.
     let password = said.split("password ").nth(1).and_then(|rest| rest.lines().next()).expect("a password");
     let variables = said.lines().find_map(|line| line.trim().strip_prefix("export ")).expect("where it is");
     let (name, value) = variables.split_once('=').expect("a variable");

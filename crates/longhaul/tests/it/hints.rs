@@ -1,4 +1,5 @@
-//! What the command line advises can be done: every command that is printed for any state of a task is run.
+//! Suggestions of the command line can be followed: every command that is printed for any state of a task is
+//! run.
 
 use std::collections::BTreeSet;
 
@@ -7,7 +8,7 @@ use tempfile::TempDir;
 
 use super::support::{Done, Server};
 
-/// A workflow for every way in which a task can stand still.
+/// Workflows for every way in which a task can stop progressing.
 const WORKFLOWS: &str = r#"
 name: fails
 type: FAILS
@@ -107,7 +108,7 @@ const STATES: [(&str, &str); 8] = [
     ("quick", "Successful"),
 ];
 
-/// A server with these workflows.
+/// Starts a server with these workflows.
 pub(crate) fn server() -> (TempDir, Server) {
     let data = TempDir::new().expect("a directory");
     let folder = data.path().join("workflows");
@@ -121,7 +122,7 @@ pub(crate) fn server() -> (TempDir, Server) {
     (data, server)
 }
 
-/// The commands that were printed, without the program's name, as a shell splits them.
+/// Returns the commands that were printed, without the program's name, split as by a shell.
 fn advised(done: &Done) -> Vec<Vec<String>> {
     let text = format!("{}\n{}", done.out, done.err);
     let lines = text.lines().filter_map(|line| {
@@ -133,7 +134,7 @@ fn advised(done: &Done) -> Vec<Vec<String>> {
     commands.into_iter().map(words).collect()
 }
 
-/// The words of a line, with the quotes of a shell.
+/// Splits a line into words as a shell does.
 fn words(line: &str) -> Vec<String> {
     let (mut words, mut word, mut inside, mut any) = (Vec::new(), String::new(), false, false);
     let mut rest = line.chars();
@@ -176,7 +177,7 @@ fn every_command_that_is_advised_can_be_run() {
         };
         let id = start();
         let count = advised(&server.run(&["task", "get", &id]).code(0)).len();
-        // Each in the state for which it was printed: the one before may have changed it.
+        // Each command runs in the state for which it was printed: the one before may have changed it.
         for n in 0..count {
             let id = start();
             let command = advised(&server.run(&["task", "get", &id]).code(0)).swap_remove(n);
@@ -288,7 +289,7 @@ fn refusals_speak_of_commands_and_options() {
             "header",
             "JSON",
         ] {
-            // An option's own form is no talk of the wire.
+            // The syntax of an option is not a word of the API.
             let said = err.replace("KEY:=JSON", "");
             assert!(!said.contains(word), "{wrong:?} says `{word}`: {err}");
         }

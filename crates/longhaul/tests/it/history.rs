@@ -67,7 +67,8 @@ fn what_is_no_history_is_refused_before_anything_is_sent() {
     assert_eq!(server.run(&["task", "list", "-o", "json"]).json()["pageMetadata"]["totalElements"], 0);
 }
 
-/// A file as Windows PowerShell writes it, and one that it cut at its depth: the mistake is shown with its place.
+/// A file as Windows PowerShell writes it, and one that it cut at its depth: the mistake is shown with its
+/// place.
 #[test]
 fn files_of_powershell_are_read_or_refused_with_their_place() {
     let (data, server) = shipped_server();

@@ -138,8 +138,8 @@ fn states(asked: &Node, nodes: &[&Node]) -> Vec<Option<String>> {
     nodes.iter().map(of).collect()
 }
 
-/// What one accepted, the others show, wait for and stop; what one of them kept with it when it was killed, another one goes on
-/// with (reliability F1 for nodes).
+/// Tasks that one node accepted are shown, awaited and stopped by the others; those of a killed node are
+/// continued by another one (reliability F1 for nodes).
 #[test]
 fn nodes_share_their_tasks() {
     let site = Site::new();
@@ -165,8 +165,8 @@ fn nodes_share_their_tasks() {
     assert_eq!(states(&third, &[&first, &second, &third]), [silent, active.clone(), active]);
 }
 
-/// Reliability F20: a node that stood still for too long and comes back finds that its turn is over, and begins anew, though nobody is
-/// there any more to read what it says.
+/// Reliability F20: a node that stood still for too long and comes back finds that its turn is over, and
+/// restarts, though nobody reads its output any more.
 #[test]
 fn node_that_stood_still_begins_anew() {
     let site = Site::new();

@@ -1,4 +1,5 @@
-//! What operators look at: a task with children through a pipe, locks of failed tasks, workers and those that died.
+//! Views for operators: a task with children through a pipe, locks of failed tasks, workers that live and
+//! that died.
 
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
@@ -88,7 +89,7 @@ fn children_are_told_through_a_pipe() {
     assert_eq!(end.0, server.until(task["id"].as_str().unwrap(), "Successful")["completionTimestamp"]);
 }
 
-/// Hours that somebody takes to decide are not those of the step.
+/// Hours until a decision do not count as time of the step.
 #[test]
 fn decisions_take_no_time_of_the_step() {
     let (_data, server) = ready();
@@ -133,7 +134,7 @@ fn locks_name_holders_that_await_a_decision() {
     assert!(!after.contains("awaits a decision"), "{after}");
 }
 
-/// A worker that dies at work.
+/// A worker process that is killed at the end of the test.
 struct Dying(Child);
 
 impl Drop for Dying {

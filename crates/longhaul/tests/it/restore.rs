@@ -141,7 +141,8 @@ fn a_copy_without_its_keys_is_warned_of_once() {
     assert!(!start(&log).contains("restored without"), "said once, when the keys are made");
 }
 
-/// A directory that was copied as a whole, with its keys, is no original: it starts paused until told otherwise.
+/// A directory that was copied as a whole, with its keys, is no original: it starts paused until told
+/// otherwise.
 #[test]
 fn a_copied_directory_starts_paused() {
     let (data, server) = shipped_server();

@@ -1,5 +1,6 @@
-//! `serve --workflows workflows/sddc-manager`: each operation of the official document that answers with a task is
-//! called as its table says, and its task runs to its end, or fails where it was told to and goes on when retried.
+//! `serve --workflows workflows/sddc-manager`: each operation of the official document that answers with a
+//! task is called as its table says, and its task runs to its end, or fails where it was told to and goes on
+//! when retried.
 
 use serde_json::{Map, Value, json};
 use tempfile::TempDir;

@@ -248,14 +248,14 @@ fn json_and_yaml_are_what_the_server_said() {
     assert!(yaml.starts_with(&format!("id: {id}\nname: Enable VMware")), "{yaml}");
 }
 
-/// The ids that a table shows.
+/// Returns the ids that a table shows.
 fn shown(table: &str) -> Vec<String> {
     let at = table.lines().next().and_then(|line| line.find("ID ")).expect("a heading");
     let cell = |line: &str| line[at..].split(' ').next().unwrap_or_default().to_owned();
     table.lines().skip(1).map(cell).collect()
 }
 
-/// Whatever a list shows is taken back by each command that takes an id, however many tasks came since.
+/// Ids that a list shows are accepted by each command that takes an id, however many tasks came since.
 #[test]
 fn listed_ids_are_taken_back() {
     let (_data, server) = shipped_server();
@@ -264,7 +264,7 @@ fn listed_ids_are_taken_back() {
             "{{\"id\":\"{id}\",\"name\":\"old {id}\",\"status\":\"Successful\",\"creationTimestamp\":\"2020-01-01T00:00:00.000Z\"}}"
         )
     };
-    // 130 of which some end alike or begin as others end.
+    // 130 ids, of which some end alike or begin as others end.
     let id = |n: u32| format!("{:08x}-0000-4000-8000-0000{:08x}", 0xabcd_0000 + n / 2, 0xabcd_0000 + n);
     let tasks: String = (0..130).map(|n| ended(&id(n)) + "\n").collect();
     server.run_with_input(&["import", "-"], &tasks).code(0);
@@ -322,7 +322,7 @@ fn open_failures_and_labels_are_filtered() {
     assert_eq!(listed(&["--completed-after", "1ms"]).len(), 0);
 }
 
-/// What a rehearsal accepts can be started, what it refuses cannot, and neither leaves anything.
+/// Starts that a dry run accepts succeed, those that it refuses do not, and neither leaves anything behind.
 #[test]
 fn rehearsals_store_nothing() {
     let (_data, server) = shipped_server();

@@ -1,11 +1,11 @@
-//! Why tasks do not go on, and who decided what about them.
+//! Reasons why tasks do not progress, and the record of who decided what about them.
 
 use serde_json::{Value, json};
 
 use super::hints::server;
 use super::support::{Done, PATIENCE, Server, longhaul};
 
-/// The kinds of the reasons for a task, and what is said of the first.
+/// Returns the kinds of the reasons for a task, and the summary of the first.
 fn why(server: &Server, id: &str) -> (Vec<String>, String) {
     let answer = server.run(&["task", "why", id, "-o", "json"]).code(0).json();
     let reasons = answer["reasons"].as_array().expect("reasons");
@@ -86,7 +86,7 @@ fn a_lock_that_a_failed_task_keeps_says_that_somebody_must_decide() {
     assert_eq!((&lock["awaitsDecision"], &lock["taskStatus"]), (&json!(true), &json!("FAILED")), "{lock}");
 }
 
-/// Everything that can be decided, with who and why, as those see it who may only look.
+/// Decisions of every kind are recorded with who and why, for viewers, too.
 #[test]
 fn the_history_of_a_task_has_actor_and_reason_of_each_decision() {
     let (_data, server) = server();

@@ -1,4 +1,4 @@
-//! What can be done next about a task, as commands that can be run as they are printed.
+//! Suggestions for the next step on a task, as commands that can be run as printed.
 
 use longhaul_client::TaskBody;
 use longhaul_model::workflow::{Definition, Workflow};
@@ -7,11 +7,12 @@ use super::Context;
 use crate::exit::Failure;
 use crate::out::advice;
 
-/// Prints what can be done next, if anything can.
+/// Prints the suggestions, if there are any.
 pub(super) async fn next(context: &Context, task: &TaskBody) -> Result<(), Failure> {
     let mut commands = advice::next(task);
     for command in &mut commands {
-        // Without its output, those that read it would fail: it is not passed over by a command that is just copied.
+        // Sub-tasks that read its output would fail without it: a command that is just copied must not skip
+        // it.
         if let Some(sub_task) = advice::skipped(task, command)
             && let Some(reader) = readers(context, task, sub_task).await.first()
         {
@@ -29,7 +30,7 @@ pub(super) async fn next(context: &Context, task: &TaskBody) -> Result<(), Failu
     Ok(())
 }
 
-/// The sub-tasks whose expressions read the output of one; none where the workflow is not known.
+/// Returns the sub-tasks whose expressions read the output of one; none if the workflow is not known.
 pub(super) async fn readers(context: &Context, task: &TaskBody, sub_task: &str) -> Vec<String> {
     let Some(of) = &task.workflow else { return Vec::new() };
     let version = u32::try_from(of.version).ok().filter(|version| *version > 0);
@@ -38,7 +39,7 @@ pub(super) async fn readers(context: &Context, task: &TaskBody, sub_task: &str) 
         return Vec::new();
     };
     let Ok(definition) = serde_json::from_value::<Definition>(definition) else { return Vec::new() };
-    // A task shows titles, its workflow says names: both have the same order.
+    // A task shows titles, its workflow shows names: both are in the same order.
     let shown = task.sub_tasks.iter().position(|sub| sub.name == sub_task);
     let name = shown.and_then(|n| definition.sub_tasks.get(n)).map_or(sub_task, |sub| &sub.name).to_owned();
     let Ok(workflow) = Workflow::stored(definition, 1) else { return Vec::new() };

@@ -35,7 +35,8 @@ pub(crate) async fn skip(args: &SkipArgs, context: &Context) -> Result<Code, Fai
     show(context, &id, task).await
 }
 
-/// Refuses to skip a sub-task whose output others read: they would fail for want of it, long after the decision.
+/// Refuses to skip a sub-task whose output others read: they would fail for want of it, long after the
+/// decision.
 async fn check_unneeded(context: &Context, id: &str, sub_task: &str) -> Result<(), Failure> {
     let task = context.client.get_task(id, &Read::default()).await?;
     let readers = advise::readers(context, &super::body(context, &task)?, sub_task).await;

@@ -1,5 +1,5 @@
-//! Lists by what a server does not filter by: failures that nobody has resolved, and labels. Pages are read one after the
-//! other until enough has matched.
+//! Lists by what a server cannot filter by: failures that nobody has resolved, and labels. Pages are read one
+//! after the other, up to a limit.
 
 use longhaul_client::{PageBody, Phase, TaskBody, TaskFilter};
 use serde_json::{Value, json};
@@ -7,25 +7,25 @@ use serde_json::{Value, json};
 use super::Context;
 use crate::exit::Failure;
 
-/// Tasks of one call.
+/// Number of tasks requested in a call.
 const CALL: u32 = 100;
-/// Tasks that are looked through at the most.
+/// Largest number of tasks that are searched.
 const MOST: u64 = 20_000;
-/// Tasks of a page unless the command line says otherwise, as servers have it.
+/// Number of tasks on a page unless the command line gives one, the same as servers use.
 const PAGE: u32 = 10;
-/// What stands for failures that wait for somebody.
+/// Pseudo-status of failures that nobody has resolved.
 pub(crate) const OPEN_FAILURES: &str = "open-failures";
 
-/// What is asked for beyond the server's own filters.
+/// Filters beyond those of the server.
 pub(super) struct Beyond {
-    /// Statuses that match whatever the resolution is; empty for all.
+    /// Statuses that match whatever the resolution; empty for all.
     plain: Vec<Phase>,
     open_failures: bool,
     labels: Vec<(String, Option<String>)>,
 }
 
 impl Beyond {
-    /// Takes it out of the statuses and labels that were given; `None` if the server can do it all.
+    /// Extracts these filters from the given statuses and labels; `None` if those of the server are enough.
     pub(super) fn of(statuses: &mut Vec<String>, labels: &[String]) -> Option<Beyond> {
         let given = statuses.len();
         statuses.retain(|status| !status.trim().eq_ignore_ascii_case(OPEN_FAILURES));
@@ -54,8 +54,8 @@ impl Beyond {
         status && self.labels.iter().all(has)
     }
 
-    /// A page of what matches, as a server would answer it. Its total is exact unless there were too many to look through,
-    /// which is said.
+    /// Returns a page of matching tasks in the form of a server's answer. The total is exact unless the
+    /// search reaches its limit, which is reported.
     pub(super) async fn page(&self, context: &Context, mut filter: TaskFilter) -> Result<Value, Failure> {
         let (number, size) = (filter.page.unwrap_or(1).max(1), filter.page_size.unwrap_or(PAGE).min(CALL));
         let (begin, end) = (u64::from(number - 1) * u64::from(size), u64::from(number) * u64::from(size));

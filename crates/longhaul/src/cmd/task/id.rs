@@ -1,21 +1,21 @@
-//! Abbreviated ids: the beginning or the end of one, as long as it means exactly one task of the server. Ids made one
-//! after the other begin alike, so the end is often the shorter one, and it is what lists show.
+//! Abbreviated ids: a prefix or suffix that matches exactly one task of the server. Ids made one after the
+//! other begin alike, so the suffix is often shorter, and it is what lists show.
 
 use longhaul_client::{PageBody, TaskBody};
 
 use super::Context;
 use crate::exit::Failure;
 
-/// The length of a whole id.
+/// Length of a whole id.
 const WHOLE: usize = 36;
-/// Shorter is rather a slip.
+/// Fewest digits of an abbreviation; fewer are probably a slip.
 const SHORTEST: usize = 4;
-/// Digits that lists show at the least: enough that tasks to come will hardly end alike.
+/// Fewest digits that lists show: enough that later tasks hardly ever end alike.
 const SHOWN: usize = 8;
-/// Candidates that are listed of an ambiguous part.
+/// Largest number of candidates that are listed for an ambiguous abbreviation.
 const LISTED: usize = 10;
 
-/// The whole id.
+/// Returns the whole id.
 pub(crate) async fn whole(context: &Context, given: &str) -> Result<String, Failure> {
     let like_an_id = given.chars().all(|c| c.is_ascii_hexdigit() || c == '-');
     let digits = given.chars().filter(|c| *c != '-').count();
@@ -26,7 +26,7 @@ pub(crate) async fn whole(context: &Context, given: &str) -> Result<String, Fail
         crate::cmd::plain(context.client.tasks_like(given).await?).unwrap_or_default();
     match found.elements.as_slice() {
         [one] => Ok(one.id.clone()),
-        // The server's own words about an id that is none are the right ones.
+        // The server has the right words about an id that it does not know.
         [] => Ok(given.to_owned()),
         many => {
             let line = |task: &TaskBody| format!("\n  {}  {}  {}", task.id, task.status, task.name);
@@ -39,7 +39,8 @@ pub(crate) async fn whole(context: &Context, given: &str) -> Result<String, Fail
     }
 }
 
-/// What lists show instead of each id: as many of its last digits as tell it from the others, and eight at the least.
+/// Returns an abbreviation of each id for lists: its last digits, at least eight and as many as distinguish
+/// it from the others.
 pub(crate) fn short(ids: &[&str]) -> Vec<String> {
     let digits = |id: &str| id.chars().filter(|c| *c != '-').collect::<String>().to_ascii_lowercase();
     let plain: Vec<String> = ids.iter().map(|id| digits(id)).collect();

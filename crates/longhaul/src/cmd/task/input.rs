@@ -1,4 +1,4 @@
-//! The input of a task from the command line: a file, and `key=text` and `key:=json` over it.
+//! The input of a task from the command line: a file, with values of `key=text` and `key:=json` set in it.
 
 use std::io::Read;
 use std::path::Path;
@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 
 use crate::exit::Failure;
 
-/// Reads the file, if any, and puts the values over it.
+/// Reads the file, if any, and sets the values in it.
 pub(crate) fn input(file: Option<&Path>, values: &[String]) -> Result<Value, Failure> {
     let mut input = match file {
         Some(file) => read(file)?,
@@ -30,7 +30,7 @@ pub(crate) fn input(file: Option<&Path>, values: &[String]) -> Result<Value, Fai
     Ok(input)
 }
 
-/// `key=value`, in two.
+/// Splits `key=value` in two.
 pub(crate) fn pair<'a>(given: &'a str, option: &str) -> Result<(&'a str, &'a str), Failure> {
     match given.split_once('=') {
         Some((key, value)) if !key.is_empty() => Ok((key, value)),
@@ -38,7 +38,7 @@ pub(crate) fn pair<'a>(given: &'a str, option: &str) -> Result<(&'a str, &'a str
     }
 }
 
-/// What `key:=` says.
+/// Parses the value of `key:=`.
 fn json(key: &str, text: &str) -> Result<Value, Failure> {
     check_names(text.as_bytes()).map_err(|e| Failure::Usage(format!("-i {key}: {e}")))?;
     serde_json::from_str(text).map_err(|e| {
@@ -116,7 +116,7 @@ mod tests {
         }
     }
 
-    /// Whatever a text looks like, it stays one, and JSON stays what it is.
+    /// A text remains a text whatever it looks like, and JSON remains as it is.
     #[test]
     fn nothing_is_guessed() {
         for text in

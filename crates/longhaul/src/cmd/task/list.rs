@@ -10,7 +10,7 @@ use crate::exit::{Code, Failure};
 use crate::out::table::Table;
 use crate::out::{Out, span, tree};
 
-/// One page.
+/// Prints a page of tasks.
 pub(crate) async fn run(args: &ListArgs, context: &Context) -> Result<Code, Failure> {
     let out = &context.out;
     let mut filter = filter(args);
@@ -51,7 +51,7 @@ fn short_ids(tasks: &[TaskBody]) -> Vec<String> {
     id::short(&tasks.iter().map(|task| task.id.as_str()).collect::<Vec<_>>())
 }
 
-/// The name gives way to what tells tasks apart.
+/// Returns a table with headings, whose name column is cut before those that tell tasks apart.
 fn headings(wide: bool, labelled: bool) -> Table {
     let mut headings = match wide {
         false => vec!["NAME", "ID", "STATUS", "AGE", "TOOK"],
@@ -83,7 +83,7 @@ fn wide(task: &TaskBody, out: &Out) -> Vec<String> {
     ]
 }
 
-/// How long the task took or takes.
+/// Returns how long the task took or takes.
 fn took(task: &TaskBody) -> String {
     let ended = task.completion_timestamp.as_deref();
     let running = task.phase() == Phase::InProgress;

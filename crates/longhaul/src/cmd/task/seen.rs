@@ -1,4 +1,5 @@
-//! What a reading of a task lacks: how its latest attempts ended, and what was seen of its progress before.
+//! Facts that a single reading of a task lacks: how its latest attempts ended, and its progress in earlier
+//! readings.
 
 use std::collections::HashMap;
 
@@ -6,19 +7,19 @@ use longhaul_client::{AttemptBody, PageBody, SubTaskBody, TaskBody};
 
 use super::Context;
 
-/// What is known of one task from earlier readings.
+/// Facts about a task from earlier readings.
 #[derive(Default)]
 pub(super) struct Seen {
-    /// Of which state of the task the attempts were read.
+    /// State of the task for which the attempts were read.
     read_at: Option<(Option<u64>, Option<String>)>,
     attempts: Vec<AttemptBody>,
     progress: f64,
-    /// By path: the attempt, and how far it was.
+    /// Attempt and its progress, by path.
     each: HashMap<String, (u64, f64)>,
 }
 
 impl Seen {
-    /// Completes a reading. Nothing is missing where attempts cannot be read, such as of imported tasks.
+    /// Completes a reading. Attempts that cannot be read, such as those of imported tasks, are not missed.
     pub(super) async fn complete(&mut self, context: &Context, task: &mut TaskBody) {
         let backoff = task.waiting_for.as_ref().filter(|waiting| waiting.kind == "RETRY");
         let again = task.attempt.is_some_and(|attempt| attempt > 1);
@@ -34,7 +35,7 @@ impl Seen {
         self.raise(task);
     }
 
-    /// Ends and errors of latest attempts, each found by its sub-task and its start.
+    /// Sets the ends and errors of latest attempts, each found by its sub-task and its start.
     fn told(&self, sub_tasks: &mut [SubTaskBody]) {
         for sub in sub_tasks {
             self.told(&mut sub.sub_tasks);
@@ -44,7 +45,7 @@ impl Seen {
                     && one.creation_timestamp == *start
                     && sub.attempt.is_none_or(|number| number == one.number)
             };
-            // Of one that was decided about, what is known of its end before that.
+            // For an attempt that was decided about: its end as it was known before the decision.
             let ended =
                 |one: &&AttemptBody| (one.completion_timestamp.is_none(), one.completion_timestamp.clone());
             let Some(one) = self.attempts.iter().filter(own).min_by_key(ended) else { continue };
@@ -55,7 +56,7 @@ impl Seen {
         }
     }
 
-    /// A task is never less far than it was, nor is one attempt.
+    /// Keeps the progress of the task and of each attempt from decreasing.
     fn raise(&mut self, task: &mut TaskBody) {
         if let Some(progress) = &mut task.progress {
             self.progress = self.progress.max(*progress);

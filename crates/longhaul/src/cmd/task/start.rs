@@ -9,19 +9,19 @@ use super::{Context, input, watch};
 use crate::cli::StartArgs;
 use crate::exit::{Code, Failure};
 
-/// How long one question for the end waits; then it is asked again.
+/// Longest wait for the end of a task in one request; then the request is repeated.
 const WAIT: Duration = Duration::from_secs(30);
 
-/// What those easily forget who give values on the command line.
+/// Reminder about the syntax of values, printed if the input is refused.
 const TEXTS: &str =
     "-i KEY=TEXT gives texts, -i KEY:=JSON numbers, lists and so on; what the workflow takes:";
 
-/// Whether the input does not match the workflow's schema.
+/// Returns true if the server refused the input because it does not match the workflow's schema.
 fn is_unfit(e: &ClientError) -> bool {
     matches!(e, ClientError::Refused { error, .. } if error.error_code == "INVALID_INPUT")
 }
 
-/// Starts, and stays to see how it ends if asked to.
+/// Starts a task and, if asked to, waits for its end or follows it.
 pub(crate) async fn run(args: &StartArgs, context: &Context) -> Result<Code, Failure> {
     let mut labels = BTreeMap::new();
     for given in &args.label {

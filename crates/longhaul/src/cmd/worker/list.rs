@@ -7,7 +7,7 @@ use crate::exit::{Code, Failure};
 use crate::out::span;
 use crate::out::table::Table;
 
-/// The workers heard of lately, a line each.
+/// Lists the workers seen lately, one a line.
 pub(crate) async fn run(Context { client, out }: &Context) -> Result<Code, Failure> {
     let answer = client.list_workers().await?;
     if out.verbatim(&answer)? {
@@ -41,7 +41,7 @@ pub(crate) async fn run(Context { client, out }: &Context) -> Result<Code, Failu
     Ok(Code::Success)
 }
 
-/// What it works on: the first attempt in words, how many there are besides.
+/// Returns what the worker works on: the first attempt in words, and the number of others.
 fn work(worker: &WorkerBody) -> Option<String> {
     let first = worker.work.first()?;
     let id = crate::cmd::short_ids(&[&first.task_id]).pop().unwrap_or_default();

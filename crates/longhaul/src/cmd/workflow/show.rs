@@ -1,4 +1,4 @@
-//! `workflow show`: what a workflow takes, and a command that starts it.
+//! `workflow show`: the input of a workflow, and a command that starts it.
 
 use longhaul_client::ClientError;
 use longhaul_model::workflow::InputSchema;
@@ -9,7 +9,7 @@ use crate::cmd::Context;
 use crate::exit::{Code, Failure};
 use crate::out::table::Table;
 
-/// Shows one.
+/// Shows a workflow.
 pub(crate) async fn run(name: &str, version: Option<u32>, context: &Context) -> Result<Code, Failure> {
     let out = &context.out;
     let answer = context.client.get_workflow(name, version).await?;
@@ -47,7 +47,7 @@ pub(crate) async fn run(name: &str, version: Option<u32>, context: &Context) -> 
     Ok(Code::Success)
 }
 
-/// The members of the input, a line each.
+/// Returns a table of the members of the input.
 fn inputs(schema: &Value, context: &Context) -> String {
     let members = members(schema);
     if members.is_empty() {
@@ -63,7 +63,7 @@ fn inputs(schema: &Value, context: &Context) -> String {
     table.render(context.out.palette, context.out.width())
 }
 
-/// Name, schema and whether it is required, of each member; those that must be there first.
+/// Returns name, schema and whether it is required for each member, required ones first.
 fn members(schema: &Value) -> Vec<(String, Value, bool)> {
     let mut all: Vec<(String, Value, bool)> = Vec::new();
     let parts = schema.get("allOf").and_then(Value::as_array).into_iter().flatten().chain([schema]);
@@ -101,7 +101,7 @@ fn kind(part: &Value) -> String {
     }
 }
 
-/// What the schema says of a value, in words.
+/// Returns the description of a value and its constraints, in words.
 fn meaning(part: &Value) -> String {
     let mut facts: Vec<String> =
         part.get("description").and_then(Value::as_str).map(str::to_owned).into_iter().collect();
@@ -122,7 +122,8 @@ fn meaning(part: &Value) -> String {
     facts.join("; ")
 }
 
-/// A command line that starts it. What is secret, and what -i cannot say, comes on standard input.
+/// Returns a command line that starts the workflow. Secrets, and members that -i cannot set, come on standard
+/// input.
 fn start(name: &str, schema: &Value, input: &Value) -> String {
     let secrets = InputSchema::compile(schema).is_ok_and(|schema| !schema.write_only(input).is_empty());
     let flags = input.as_object().filter(|all| !secrets && all.keys().all(|key| is_plain(key)));
@@ -139,7 +140,7 @@ fn is_plain(key: &str) -> bool {
     !key.is_empty() && key.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-'))
 }
 
-/// `key=text` or `key:=json`, as a shell reads it.
+/// Returns `key=text` or `key:=json`, quoted for a shell.
 fn flag(key: &str, value: &Value) -> String {
     let given = match value {
         Value::String(text) => format!("{key}={text}"),

@@ -1,5 +1,5 @@
-//! What changed between two readings of a task, a line each: for logs and pipes. Each line has the time at which the task
-//! changed, by the server's clock.
+//! Changes between two readings of a task, one a line, for logs and pipes. Each line has the time of the
+//! change by the server's clock.
 
 use longhaul_client::{Phase, SubTaskBody, TaskBody};
 use longhaul_model::Timestamp;
@@ -8,24 +8,24 @@ use crate::out::style::Palette;
 use crate::out::worked::worked;
 use crate::out::{error, span, tree};
 
-/// Remembers what was said.
+/// The latest reading, and the time of the latest line.
 pub(super) struct Changes {
     palette: Palette,
     known: Option<TaskBody>,
-    /// The time of the latest line.
+    /// Time of the latest line.
     last: Option<Timestamp>,
 }
 
-/// Lines with their times, and those that follow them.
+/// Groups of lines, each with its time.
 type Said = Vec<(Option<Timestamp>, Vec<String>)>;
 
 impl Changes {
-    /// Nothing known yet.
+    /// Creates the state before the first reading.
     pub(super) fn new(palette: Palette) -> Self {
         Changes { palette, known: None, last: None }
     }
 
-    /// The lines that bring a reader up to date, in the order of their times.
+    /// Returns the lines about what changed since the last reading, in the order of their times.
     pub(super) fn lines(&mut self, task: &TaskBody, now: Timestamp) -> String {
         let before = self.known.replace(task.clone());
         let mut said: Said = Vec::new();
@@ -34,9 +34,9 @@ impl Changes {
             said.push((created, vec![format!("{} {}", task.id, task.name)]));
         }
         let task_changed = before.as_ref().is_none_or(|before| before.status != task.status);
-        // The task begins before its sub-tasks and ends behind them.
+        // The task begins before its sub-tasks and ends after them.
         if task_changed && !task.phase().has_ended() {
-            // One that goes on after its end, such as by a retry, does so at a time that it does not tell.
+            // A task that continues after its end, such as by a retry, does not tell when it did.
             let since = if before.is_none() { created } else { None };
             said.push((since, vec![self.line(task.phase(), &task.name, &task.status, None)]));
         }
@@ -61,7 +61,7 @@ impl Changes {
         self.printed(said, now)
     }
 
-    /// Times never go back: what has none of its own has that of the line before it.
+    /// Returns the lines as text. Times never go back: a line without a time has that of the line before it.
     fn printed(&mut self, said: Said, now: Timestamp) -> String {
         let mut out = String::new();
         for (at, lines) in said {
@@ -83,7 +83,7 @@ impl Changes {
         for (n, sub) in sub_tasks.iter().enumerate() {
             let before = known.get(n);
             let twins = || sub_tasks.iter().filter(|other| other.name == sub.name).count() > 1;
-            // Children may have one title; top-level names are unique.
+            // Children may have the same title; top-level names are unique.
             let number = if !above.is_empty() && twins() { format!("[{n}]") } else { String::new() };
             let name = format!("{above}{}{number}", sub.name);
             let none = Vec::new();
@@ -93,7 +93,7 @@ impl Changes {
                 self.sub_task(sub, before, &name, now, said);
             }
             self.sub_tasks(&sub.sub_tasks, below, &format!("{name}/"), now, said);
-            // A parent ends behind its children.
+            // A parent ends after its children.
             if has_ended {
                 self.sub_task(sub, before, &name, now, said);
             }
@@ -218,7 +218,8 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever is read, times do not go back, the id comes first, and each failure of a child is told.
+        /// Times do not go back, the id comes first, and each failure of a child is reported, whatever is
+        /// read.
         #[test]
         fn lines_are_in_order(readings in prop::collection::vec(reading(), 1..5)) {
             let mut changes = Changes::new(Palette::plain());

@@ -1,5 +1,5 @@
-//! `task watch`: polls with the tag of what it knows, so that only changes are sent, and draws them. A server that
-//! restarts is waited for; an interrupt ends the watching, never the task.
+//! `task watch`: polls with the tag of what it knows, so that only changes are sent, and draws them. A server
+//! that restarts is waited for; an interrupt ends the watching, never the task.
 
 mod changes;
 mod screen;

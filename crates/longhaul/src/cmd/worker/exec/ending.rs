@@ -1,4 +1,4 @@
-//! What a program's end means: its output, or an error in its words or ours.
+//! Result of a program that ended: its output, or an error in its own words or ours.
 
 use std::collections::VecDeque;
 use std::os::unix::process::ExitStatusExt;
@@ -10,12 +10,12 @@ use serde_json::{Map, Value, json};
 
 use super::printed::{self, Printed};
 
-/// Exit codes of sysexits.h that say whether another try may do.
+/// Exit code `EX_DATAERR` of sysexits.h, after which another attempt would fail, too.
 const DATA_ERROR: i32 = 65;
-/// How much of what a program said last an error quotes.
+/// Limits of what an error quotes of a program's last output.
 const QUOTED_LINES: usize = 10;
 const QUOTED_CHARACTERS: usize = 2000;
-/// Lines longer than this are no error in the program's own words.
+/// Length of the longest line that may be an error in the program's own words.
 const LONGEST_ERROR: usize = 64 << 10;
 
 /// The last lines of standard error.
@@ -35,20 +35,20 @@ impl Complaints {
         self.lines.push_back(line.to_owned());
     }
 
-    /// Why the program was not started at all, if that is how its supervisor ended.
+    /// Returns the reason why the program was not started, if its supervisor ended for that.
     pub(super) fn of_launcher(&self, status: ExitStatus) -> Option<String> {
         let said = self.lines.back().filter(|_| status.code() == Some(longhaul_process::REFUSED))?;
         said.strip_prefix(longhaul_process::COMPLAINT).map(str::to_owned)
     }
 
-    /// An error in the program's own words, if that is what it said last.
+    /// Takes the error in the program's own words, if that is its last line.
     fn own(&mut self) -> Option<Map<String, Value>> {
         let own = self.lines.back().and_then(|line| serde_json::from_str(line).ok()).and_then(error)?;
         self.lines.pop_back();
         Some(own)
     }
 
-    /// The end of it.
+    /// Returns the end of standard error.
     fn quoted(self) -> String {
         let text = Vec::from(self.lines).join("\n");
         let from = text.char_indices().rev().nth(QUOTED_CHARACTERS - 1).map_or(0, |(at, _)| at);
@@ -56,7 +56,7 @@ impl Complaints {
     }
 }
 
-/// What the attempt comes to; `log` takes the lines that are not the result.
+/// Returns the result of the attempt; `log` takes the lines that are not the result.
 pub(super) fn judge(
     program: &str,
     status: ExitStatus,
@@ -97,14 +97,14 @@ pub(super) fn judge(
     })
 }
 
-/// A JSON value that is an error: an object with `code` and `message`.
+/// Returns the members of a JSON value that is an error: an object with `code` and `message`.
 fn error(value: Value) -> Option<Map<String, Value>> {
     let Value::Object(members) = value else { return None };
     let has = |name| members.get(name).and_then(Value::as_str).is_some_and(|text| !text.is_empty());
     (has("code") && has("message")).then_some(members)
 }
 
-/// What the program says of its failure; what it does not say is as its exit code has it.
+/// Returns the error in the program's own words; members that it leaves out follow from the exit code.
 fn in_its_words(own: Map<String, Value>, known: ActionError) -> ActionError {
     let text =
         |value: &Value, name: &str| value.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();

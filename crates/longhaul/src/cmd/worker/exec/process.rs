@@ -1,4 +1,4 @@
-//! One run of the program: fed, listened to, and ended if it must be.
+//! A run of the program: gives it its input, reads its output, and ends it if it must stop.
 
 use std::io;
 use std::pin::pin;
@@ -16,9 +16,9 @@ use super::lines;
 use super::printed::Printed;
 use super::supervised::Tree;
 
-/// The longest line that is read as it is; far longer than any output.
+/// Length of the longest line that is read whole; far longer than any output.
 const LONGEST_LINE: usize = 4 << 20;
-/// How long the rest of the output is waited for once all processes are gone.
+/// Longest wait for the rest of the output once all processes are gone.
 const DRAIN: Duration = Duration::from_secs(1);
 
 /// A program that was started.
@@ -32,7 +32,8 @@ impl Running {
         Running { child, tree }
     }
 
-    /// Waits for its end; asks it to end, and then makes it, once the attempt is to stop.
+    /// Waits for the program to end; once the attempt is to stop, asks the program to end, and later kills
+    /// it.
     pub(super) async fn finish(
         self,
         program: &str,
@@ -60,7 +61,7 @@ impl Running {
             let (status, all_said) = ended(&mut child, &tree, context, grace, talking.as_mut()).await;
             tree.ended(&status);
             if !all_said {
-                // Until the pipes close, which the end of all processes does.
+                // The pipes close once all processes have ended.
                 let _ = timeout(DRAIN, talking).await;
             }
             status
@@ -76,14 +77,14 @@ impl Running {
     }
 }
 
-/// The input, of which a program reads what it wants.
+/// Writes the input, of which a program may read as much as it wants.
 async fn feed(stdin: Option<ChildStdin>, input: &[u8]) {
     if let Some(mut stdin) = stdin {
         let _ = stdin.write_all(input).await;
     }
 }
 
-/// Waits for the end of the program, and says whether its pipes were closed by then.
+/// Waits for the program to end, and returns whether its pipes were closed by then.
 async fn ended(
     child: &mut Child,
     tree: &Tree,
@@ -110,7 +111,7 @@ async fn ended(
     }
 }
 
-/// Never, without an instant.
+/// Waits until the instant; forever without one.
 async fn at(instant: Option<Instant>) {
     match instant {
         Some(instant) => sleep_until(instant).await,

@@ -17,9 +17,9 @@ use super::process::Running;
 use super::supervised::{Supervisors, Tree};
 use crate::exit::Failure;
 
-/// What is run.
+/// The program that is run.
 pub(super) struct Program {
-    /// As it was written.
+    /// Name of the program as it was given.
     name: OsString,
     arguments: Vec<OsString>,
     grace: Duration,
@@ -27,7 +27,7 @@ pub(super) struct Program {
 }
 
 impl Program {
-    /// Refuses one that cannot be started anyway.
+    /// Refuses a program that cannot be started anyway.
     pub(super) fn new(command: &[OsString], grace: Duration) -> Result<Self, Failure> {
         let [name, arguments @ ..] = command else {
             return Err(Failure::Usage("there is no program behind `--`".to_owned()));
@@ -41,7 +41,7 @@ impl Program {
         Ok(Program { name: name.clone(), arguments: arguments.to_vec(), grace, supervisors })
     }
 
-    /// One attempt.
+    /// Runs the program for one attempt.
     pub(super) async fn run(&self, context: &Context, input: &Value) -> Result<Option<Value>, ActionError> {
         let arguments = arguments::of(&self.arguments, input)?;
         let child = self.start(arguments, context).map_err(|e| self.not_started(&e))?;
@@ -74,12 +74,13 @@ impl Program {
     }
 }
 
-/// The error of an attempt whose program did not begin.
+/// Returns the error of an attempt whose program did not start.
 pub(super) fn not_started(program: &str, reason: &str) -> ActionError {
     ActionError::new("PROGRAM_NOT_STARTED", format!("`{program}` was not started: {reason}"))
 }
 
-/// What the program learns of its attempt. The worker's own key is not for it: the name stands for the fencing token.
+/// Returns the environment that describes the attempt to the program. The worker's own key is not passed on:
+/// its variable holds the fencing token instead.
 fn environment(context: &Context) -> Vec<(&'static str, String)> {
     let task = context.task();
     let mut all = vec![
@@ -95,7 +96,7 @@ fn environment(context: &Context) -> Vec<(&'static str, String)> {
     all
 }
 
-/// Whether there is such a program, in one of these folders unless it is given with its own.
+/// Returns true if there is such a program, in one of these folders unless its path names one.
 fn can_be_run(program: &Path, folders: impl IntoIterator<Item = PathBuf>) -> bool {
     let is_executable = |path: &Path| {
         std::fs::metadata(path).is_ok_and(|found| found.is_file() && found.permissions().mode() & 0o111 != 0)

@@ -1,4 +1,5 @@
-//! Who the worker is: an API key of the environment, or the session of the last login, which is renewed while it works.
+//! Identity of the worker: a token or password from the environment, or the session of the last login.
+//! Sessions are renewed while the worker runs.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -11,7 +12,8 @@ use crate::cmd::kept::{Kept, Sessions};
 use crate::cmd::{Target, connect};
 use crate::exit::Failure;
 
-/// A worker of the server that the options name, as whoever the environment or the last login says.
+/// Returns a worker of the server that the options name, with the identity from the environment or the last
+/// login.
 pub(super) async fn builder(global: &Global) -> Result<WorkerBuilder, Failure> {
     let identity = Identity::given()?;
     let (nobody, target) = (connect(global)?.build()?, Target::of(global)?);
@@ -25,7 +27,7 @@ pub(super) async fn builder(global: &Global) -> Result<WorkerBuilder, Failure> {
             (Some(Kept { user, access_token: tokens.access_token, refresh_token }), false)
         }
         Identity::Session => {
-            // Without a place for sessions there is none.
+            // Without a directory for sessions there is no session.
             let kept = Sessions::of_user().ok().map(|sessions| sessions.get(&name)).transpose()?;
             (kept.flatten(), true)
         }
@@ -35,7 +37,7 @@ pub(super) async fn builder(global: &Global) -> Result<WorkerBuilder, Failure> {
     Ok(builder.tokens(SessionTokens { kept: Mutex::new(kept), from_login, nobody, name }))
 }
 
-/// What the server would say, and every other command does.
+/// Returns the error of a worker without credentials, the same as that of other commands.
 fn no_one() -> Failure {
     Failure::Call(ClientError::Refused {
         status: 401,
@@ -47,13 +49,13 @@ fn no_one() -> Failure {
     })
 }
 
-/// A session's tokens.
+/// Tokens of a session.
 struct SessionTokens {
     kept: Mutex<Kept>,
-    /// Whether it is the session of the last login, which later commands go on with.
+    /// True if the session is that of the last login, which later commands use, too.
     from_login: bool,
     nobody: Client,
-    /// The name under which the session is kept.
+    /// Name under which the session is stored.
     name: String,
 }
 
@@ -75,7 +77,7 @@ impl TokenSource for SessionTokens {
             Ok(access_token) => {
                 let new = Kept { access_token: access_token.clone(), ..old };
                 if self.from_login {
-                    // Not kept, it is renewed once more next time.
+                    // A session that cannot be stored is renewed once more next time.
                     let _ =
                         Sessions::of_user().and_then(|sessions| sessions.set(&self.name, Some(new.clone())));
                 }

@@ -1,5 +1,6 @@
-//! The processes of attempts. Each program has a supervisor ([`longhaul_process`]), which ends the program with all that this started,
-//! whatever session or group that is in: none of it outlives the attempt, nor the worker, which the supervisors watch.
+//! Processes of attempts. Each program has a supervisor ([`longhaul_process`]), which ends the program with
+//! all processes that it started, whatever session or group they are in. None of them outlives the attempt,
+//! nor the worker, which the supervisors watch.
 
 use std::ffi::{OsStr, OsString};
 use std::io;
@@ -15,31 +16,31 @@ use tokio::process::{Child, Command};
 
 /// All supervisors of a worker.
 pub(super) struct Supervisors {
-    /// Those that are not known to have ended.
+    /// Process ids of supervisors that are not known to have ended.
     running: Mutex<Vec<i32>>,
-    /// Children that the worker was started with.
+    /// Process ids of children that the worker was started with.
     strangers: Vec<i32>,
 }
 
 impl Supervisors {
-    /// From now on whatever a supervisor leaves behind, because somebody killed it, comes to this process.
+    /// Makes this process adopt whatever a killed supervisor leaves behind.
     pub(super) fn begin() -> io::Result<Arc<Self>> {
         launcher::become_subreaper()?;
         Ok(Arc::new(Supervisors { running: Mutex::default(), strangers: launcher::all_children() }))
     }
 
-    /// A command that starts a program below a supervisor, with all rights that the worker has.
+    /// Returns a command that starts a program below a supervisor, with all rights of the worker.
     pub(super) fn command(program: &OsStr, arguments: Vec<OsString>) -> Command {
-        // The file of this process, also after another version took its place in the folder.
+        // The executable of this process, even if its file was replaced by another version.
         let mut command = Command::new("/proc/self/exe");
         let program = Path::new(program);
         command
             .arg0(launcher::NAME)
             .args(launcher::arguments(program, program, None))
             .args(arguments)
-            // A group of its own: what is typed at the worker's terminal does not reach it.
+            // A process group of its own: signals typed at the worker's terminal do not reach it.
             .process_group(0)
-            // A supervisor that is killed leaves behind what it looks after.
+            // A killed supervisor would leave its processes behind.
             .kill_on_drop(false);
         command
     }
@@ -49,7 +50,7 @@ impl Supervisors {
     }
 }
 
-/// One supervisor with all that is below it.
+/// A supervisor with all processes below it.
 pub(super) struct Tree {
     id: i32,
     supervisors: Arc<Supervisors>,
@@ -57,7 +58,7 @@ pub(super) struct Tree {
 }
 
 impl Tree {
-    /// That of a supervisor which was just started.
+    /// Registers a supervisor that was just started.
     pub(super) fn of(child: &Child, supervisors: &Arc<Supervisors>) -> io::Result<Self> {
         let id = child.id().ok_or_else(|| io::Error::other("it has no process number"))?.cast_signed();
         supervisors.running().push(id);
@@ -69,12 +70,12 @@ impl Tree {
         self.signal(launcher::ASK);
     }
 
-    /// Ends all of it.
+    /// Ends the program and all of its processes.
     pub(super) fn end(&self) {
         self.signal(launcher::END);
     }
 
-    /// The supervisor ended like that; whatever it left behind is ended, too.
+    /// Records how the supervisor ended, and ends what it left behind.
     pub(super) fn ended(mut self, status: &io::Result<ExitStatus>) {
         self.ended = true;
         let mut running = self.supervisors.running();
@@ -88,14 +89,14 @@ impl Tree {
     }
 
     fn signal(&self, signal: Signal) {
-        // One that is gone already is what was wanted.
+        // A process that is gone already is no error.
         let _ = kill(Pid::from_raw(self.id), signal);
     }
 }
 
 impl Drop for Tree {
     fn drop(&mut self) {
-        // The number of one that ended may be another process's by now.
+        // The process id of one that ended may have been reused.
         if !self.ended {
             self.end();
         }

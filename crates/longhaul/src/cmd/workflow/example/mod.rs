@@ -1,17 +1,17 @@
-//! An input that passes a workflow's schema, as short as may be: only what is required, with the schema's own examples and
-//! defaults where it has some.
+//! Generator of an input that passes a workflow's schema and is as short as possible: only required members,
+//! with the schema's own examples and defaults where it has some.
 
 mod pattern;
 
 use longhaul_model::workflow::InputSchema;
 use serde_json::{Map, Number, Value, json};
 
-/// Deeper nothing is made up.
+/// Depth below which no values are generated.
 const DEPTH: usize = 12;
-/// Values that are tried of each kind.
+/// Number of values of each kind that are tried.
 const TRIES: usize = 8;
 
-/// An input that passes; `None` if none was found.
+/// Returns an input that passes the schema; `None` if none was found.
 pub(crate) fn example(schema: &Value) -> Option<Value> {
     let maker = Maker { root: schema };
     let passes = InputSchema::compile(schema).ok()?;
@@ -23,7 +23,7 @@ struct Maker<'a> {
 }
 
 impl Maker<'_> {
-    /// The `n`th value that may pass a part of the schema.
+    /// Returns the `n`th value that may pass a part of the schema.
     fn value(&self, schema: &Value, n: usize, depth: usize) -> Option<Value> {
         let Value::Object(schema) = schema else {
             return (*schema != Value::Bool(false)).then(|| json!("text"));
@@ -52,7 +52,8 @@ impl Maker<'_> {
         }
     }
 
-    /// What a schema with references and combinations comes to, in each of its branches; `None` if it has neither.
+    /// Resolves references and combinations in a schema into one schema for each branch; `None` if it has
+    /// neither.
     fn choices(&self, schema: &Map<String, Value>) -> Option<Vec<Value>> {
         let mut base = schema.clone();
         if let Some(Value::String(reference)) = base.shift_remove("$ref") {
@@ -89,14 +90,14 @@ impl Maker<'_> {
         }
     }
 
-    /// Whether a value passes a part of the schema.
+    /// Returns true if a value passes a part of the schema.
     fn fits(&self, part: &Map<String, Value>, value: &Value) -> bool {
         let mut whole = Map::new();
         for word in ["$schema", "$defs", "definitions"] {
             whole.extend(self.root.get(word).map(|defined| (word.to_owned(), defined.clone())));
         }
         whole.insert("allOf".to_owned(), json!([part]));
-        // A reference elsewhere than to definitions is judged with the whole.
+        // A reference to something other than a definition is judged with the whole.
         InputSchema::compile(&Value::Object(whole)).map_or(true, |s| s.violations(value).is_empty())
     }
 
@@ -129,7 +130,7 @@ impl Maker<'_> {
         let required = schema.get("required").and_then(Value::as_array).into_iter().flatten();
         let mut names: Vec<&str> = required.filter_map(Value::as_str).collect();
         let least = schema.get("minProperties").and_then(Value::as_u64).unwrap_or(0) as usize;
-        // Other tries give more than they must: what is left out may be needed by another.
+        // Later tries set more members than they must: another member may need one of them.
         let least = least.max(if n > 1 { names.len() + n - 1 } else { 0 });
         let others = known.keys().map(String::as_str);
         let more: Vec<&str> = others.filter(|name| !names.contains(name)).collect();
@@ -173,7 +174,7 @@ impl Maker<'_> {
     }
 }
 
-/// Two schemas that must both hold, as one, as far as that can be said in one.
+/// Merges two schemas that must both hold into one, as far as one can say both.
 fn merged(base: &Map<String, Value>, more: &Value) -> Value {
     let Value::Object(more) = more else {
         return if *more == Value::Bool(false) { more.clone() } else { Value::Object(base.clone()) };
@@ -210,7 +211,7 @@ fn merged(base: &Map<String, Value>, more: &Value) -> Value {
     Value::Object(all)
 }
 
-/// A number between its bounds.
+/// Returns a number within the bounds.
 fn number(schema: &Map<String, Value>, n: usize, whole: bool) -> Option<Value> {
     let bound = |word: &str| schema.get(word).and_then(Value::as_f64);
     let step = bound("multipleOf").unwrap_or(1.0);
@@ -226,7 +227,7 @@ fn number(schema: &Map<String, Value>, n: usize, whole: bool) -> Option<Value> {
     };
     let value = least + n as f64 * step;
     let most = bound("maximum").or(bound("exclusiveMaximum"));
-    // Between bounds that have no multiple of one between them: half way.
+    // Half way between bounds that have no whole number between them.
     let value = match most {
         Some(most) if value > most && !whole && !schema.contains_key("multipleOf") => {
             let from = bound("minimum").or(bound("exclusiveMinimum")).unwrap_or(most - 1.0);
@@ -241,14 +242,14 @@ fn number(schema: &Map<String, Value>, n: usize, whole: bool) -> Option<Value> {
     Number::from_f64(value).filter(|_| !whole).map(Value::Number)
 }
 
-/// A text of the pattern, format and length that are asked for.
+/// Returns a text of the pattern, format and length that the schema asks for.
 fn text(schema: &Map<String, Value>, n: usize) -> Option<String> {
     let size = |word: &str| schema.get(word).and_then(Value::as_u64).map(|n| n as usize);
     let (least, most) = (size("minLength").unwrap_or(0), size("maxLength").unwrap_or(usize::MAX));
     if let Some(Value::String(pattern)) = schema.get("pattern") {
         let longer = (0..=u32::try_from(least.min(512)).unwrap_or(0)).skip(n.min(1) * n);
         let fits = |text: &String| (least..=most).contains(&text.chars().count());
-        // A pattern without anchors matches a part of the text: what is too short for its length is filled up.
+        // A pattern without anchors matches a part of the text: a text that is too short is padded.
         let filled = || {
             let text = pattern::text(pattern, 0)?;
             let missing = least.min(4096).saturating_sub(text.chars().count());
