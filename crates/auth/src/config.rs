@@ -59,7 +59,7 @@ impl AuthConfig {
         Ok(())
     }
 
-    /// When signing keys come and go, for the key ring: a replaced one verifies until twice the life of what
+    /// Rotation of signing keys, for the key ring: a replaced one verifies until twice the life of what
     /// it signed.
     pub fn rotation(&self) -> Rotation {
         Rotation { after: self.rotate_after.0, keep: 2 * self.access_life.0 }

@@ -1,4 +1,4 @@
-//! What goes to the audit log: each login, each that failed, and each change of an account. Those that the
+//! Rows of the audit log: each login, each that failed, and each change of an account. Those that the
 //! throttle refuses are noted once a minute for each name, as nobody must be able to fill the log.
 
 use std::collections::HashMap;

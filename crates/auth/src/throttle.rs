@@ -274,8 +274,8 @@ fn bucket<'a>(buckets: &'a mut HashMap<Key, Bucket>, key: &Key, now: i64) -> &'a
     buckets.entry(key.clone()).or_insert_with(|| Bucket::new(key.rule(), now))
 }
 
-/// What counts as one place: an address of IPv4, or the first half of one of IPv6, of which one host has
-/// billions.
+/// Network that counts as one place: an address of IPv4, or the first half of one of IPv6, of which one host
+/// has billions.
 pub fn network(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(v6) => {

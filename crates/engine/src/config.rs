@@ -37,8 +37,8 @@ impl Default for EngineConfig {
     }
 }
 
-/// Where `http` actions may go. Public addresses are allowed; those of this machine and of private networks
-/// only if listed.
+/// Destinations of `http` actions. Public addresses are allowed; those of this machine and of private
+/// networks only if listed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct HttpConfig {
     /// Networks (`10.0.0.0/8`), addresses (`127.0.0.1`), host names, each with an optional `:port`.
@@ -75,7 +75,7 @@ pub struct AllowedProgram {
     /// A regular expression that each argument beyond those must match as a whole. `None`: there may be no
     /// more of them, if `arguments` are given.
     pub more_arguments: Option<String>,
-    /// Whether the value of an expression may begin an argument with `-`, so that the program reads it as an
+    /// True if the value of an expression may begin an argument with `-`, so that the program reads it as an
     /// option.
     pub options_from_values: bool,
     /// What it may use.

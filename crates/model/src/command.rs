@@ -30,8 +30,8 @@ pub enum Command {
         output: Option<Value>,
         /// The worker that says so; `None` for the server itself.
         by: Option<WorkerId>,
-        /// What the same worker would take next: sub-tasks that become ready by this may be leased to it at
-        /// once.
+        /// Terms of what the same worker would take next: sub-tasks that become ready by this may be leased
+        /// to it at once.
         next: Option<Arc<Terms>>,
     },
     /// An attempt did not succeed.
@@ -472,8 +472,8 @@ pub struct Launch {
     pub number: u32,
     /// The number of its item under `forEach`, from 0.
     pub item: Option<u32>,
-    /// What its effects are known by: the same for an attempt and for all that follow it, whichever of them
-    /// asks, until one is known to have failed or an operator says that the work was not done.
+    /// Key that its effects are known by: the same for an attempt and for all that follow it, whichever of
+    /// them asks, until one is known to have failed or an operator says that the work was not done.
     pub idempotency_key: String,
     /// What to run.
     pub action: CompiledAction,

@@ -1,5 +1,5 @@
-//! A client of one connection. It tells apart what clients in proofs must tell apart: a request that was never sent,
-//! one that was answered to the end, and one of which nobody knows.
+//! A client of one connection. It tells apart what clients in proofs must tell apart: a request that was
+//! never sent, one that was answered to the end, and one of which nobody knows.
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -147,8 +147,8 @@ impl<'a> Request<'a> {
     }
 }
 
-/// Number of idle connections that a client keeps; the oldest is closed for a new one. Calls from many addresses would
-/// otherwise use up the descriptors of a long run.
+/// Number of idle connections that a client keeps; the oldest is closed for a new one. Calls from many
+/// addresses would otherwise use up the descriptors of a long run.
 const KEPT: usize = 16;
 
 /// A client that keeps connections to the servers it asked last, as long as they work.

@@ -113,10 +113,10 @@ pub struct Limits {
     pub body_pause: Duration,
     /// How long a whole body may take. Default 5 min.
     pub body_time: Duration,
-    /// How long a connection may lie idle between requests; longer than the usual pauses of pollers. Default
+    /// Longest idle time of a connection between requests; longer than the usual pauses of pollers. Default
     /// 2 min.
     pub idle_time: Duration,
-    /// How long a reader may take none of its answer. Default 30 s.
+    /// Longest time in which a reader takes none of its answer. Default 30 s.
     pub write_time: Duration,
     /// How long open requests may take to end when the server stops; then they are cut off. Default 10 s.
     pub drain: Duration,

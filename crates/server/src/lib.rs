@@ -125,7 +125,7 @@ impl Address {
         self.certificate.clone()
     }
 
-    /// How a node here introduces itself: by its host and port, so that one that is started again replaces
+    /// Identity of a node here: its host and port, so that one that is started again replaces
     /// the one before.
     pub fn node(&self, env: &Env) -> Node {
         let host = nix::unistd::gethostname().ok().and_then(|name| name.into_string().ok());

@@ -1,5 +1,5 @@
-//! State of a connection, shared by its stream and its service: the phase of the request at hand, and whether its
-//! body was read.
+//! State of a connection, shared by its stream and its service: the phase of the current request, and whether
+//! its body was read.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -18,7 +18,7 @@ pub(crate) const BUSY: u8 = 2;
 /// The handler is done; its answer has not begun to be written.
 pub(crate) const ANSWERED: u8 = 3;
 
-/// Where a connection stands: its stream and its service tell each other.
+/// Phase of a connection, which its stream and its service share.
 #[derive(Clone)]
 pub(crate) struct Phase(Arc<State>);
 
@@ -54,7 +54,7 @@ impl Phase {
         self.0.unread.load(Ordering::Relaxed)
     }
 
-    /// What comes next on the wire is the answer.
+    /// Notes that the next bytes on the wire are the answer.
     pub(crate) fn answered(&self) {
         self.set(ANSWERED);
     }

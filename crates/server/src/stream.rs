@@ -1,7 +1,7 @@
-//! A connection with limits on silence: how long a request's headers may take, how long a connection may lie idle
-//! between requests, how long a reader may leave an answer lying. hyper's own header time would also close idle
-//! connections, and nothing below us looks at slow readers. Under TLS too: what counts is whole data, not the records
-//! that somebody sends a byte at a time.
+//! A connection with limits on silence: how long a request's headers may take, how long a connection may lie
+//! idle between requests, how long a reader may leave an answer lying. hyper's own header time would also
+//! close idle connections, and nothing below us looks at slow readers. Under TLS too: what counts is whole
+//! data, not the records that somebody sends a byte at a time.
 
 use std::io;
 use std::mem::MaybeUninit;
@@ -44,9 +44,9 @@ const LINGER_BYTES: usize = 16 << 20;
 /// Longest time for that.
 const LINGER: Duration = Duration::from_secs(2);
 
-/// Progress of the end of a connection. A socket that is closed with unread data in it resets the connection, and the
-/// client may lose the answer to a request whose body was refused before it was read (RFC 9112, section 9.6): what the
-/// client still sends is read for a while.
+/// Progress of the end of a connection. A socket that is closed with unread data in it resets the connection,
+/// and the client may lose the answer to a request whose body was refused before it was read (RFC 9112,
+/// section 9.6): data that the client still sends is read for a while.
 #[derive(Default)]
 struct Lingering {
     /// The writing side is closed.

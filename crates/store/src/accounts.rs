@@ -150,7 +150,7 @@ impl User {
     }
 }
 
-/// Where accounts live. Reads are quick enough to be called where they stand, and see every change that was
+/// Store of accounts. Reads are quick enough for an event loop, and see every change that was
 /// answered before they began. Names are compared without case. What is noted of a change is written with it.
 #[async_trait]
 pub trait Accounts: Send + Sync + 'static {

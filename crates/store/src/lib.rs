@@ -1,4 +1,4 @@
-//! Where tasks live. One trait of semantic operations ([`Store`]), its engines, and the suite that every
+//! Stores of tasks. One trait of semantic operations ([`Store`]), its engines, and the suite that every
 //! engine passes. A store runs commands: it loads the task inside its transaction, calls the model, and
 //! writes what changed, so callers never read, change and write.
 #![forbid(unsafe_code)]

@@ -29,8 +29,8 @@ pub struct Submission {
     pub key: Option<IdempotencyKey>,
     /// What is noted of it, unless it is replayed.
     pub audit: Option<Audit>,
-    /// Its workflow is the newest of that name: refused with [`StoreError::WorkflowChanged`] if it is not any
-    /// more, as another node changed it.
+    /// True if its workflow must be the newest of that name: refused with [`StoreError::WorkflowChanged`] if
+    /// it is not any more, as another node changed it.
     pub newest: bool,
 }
 
@@ -157,8 +157,8 @@ pub trait Store: Send + Sync + 'static {
     fn list(&self, query: &TaskQuery) -> Result<Page, StoreError>;
 
     /// Tasks whose id begins or ends with these hexadecimal digits (lower case, no hyphens), in order of id
-    /// and at most so many. An end is looked up among the newest tasks only (100,000), so that the cost does not
-    /// grow with history. May take milliseconds: not for an event loop.
+    /// and at most so many. An end is looked up among the newest tasks only (100,000), so that the cost does
+    /// not grow with history. May take milliseconds: not for an event loop.
     fn ids_like(&self, digits: &str, limit: u32) -> Result<Vec<TaskId>, StoreError>;
 
     /// What a task was asked to do; `None` for an imported one.
@@ -205,8 +205,8 @@ pub trait Store: Send + Sync + 'static {
         true
     }
 
-    /// Which of these attempts are not live any more, or are to stop. For nodes that may not have heard of
-    /// it.
+    /// Returns those of these attempts that are not live any more, or are to stop. For nodes that may not
+    /// have heard of it.
     async fn stale(&self, _attempts: Vec<(TaskId, u32, Token)>) -> Result<Vec<Stale>, StoreError> {
         Ok(Vec::new())
     }
@@ -267,8 +267,8 @@ pub trait Store: Send + Sync + 'static {
     ) -> Result<Purged, StoreError>;
 
     /// Identity of the storage that holds the data, which a copy of the data does not have: of the database's
-    /// file (inode and time of creation), or of the database (identifier of its system and OID). `None` if it is
-    /// not known.
+    /// file (inode and time of creation), or of the database (identifier of its system and OID). `None` if it
+    /// is not known.
     fn storage_id(&self) -> Option<String>;
 
     /// A setting that is kept with the tasks.

@@ -184,8 +184,8 @@ impl Cluster {
         Ok(())
     }
 
-    /// It stands still with all its sessions, until it is ended: connections are taken, and nobody is
-    /// answered.
+    /// Stops the server with all its sessions where they are, until it is ended: connections are accepted,
+    /// and nobody is answered.
     pub fn hang(&mut self) -> Result<()> {
         let Some(Running { pid, .. }) = &self.running else { return Ok(()) };
         kill(*pid, Signal::SIGSTOP)?;

@@ -85,7 +85,7 @@ impl WorkerBuilder {
         self
     }
 
-    /// How long a lease lasts without a heartbeat, `1s` to `1h`, 30 s unless given: after so long a dead
+    /// Sets the life of a lease without a heartbeat, `1s` to `1h`, 30 s unless given: after so long a dead
     /// worker's attempts go to another one.
     pub fn lease(mut self, lease: Duration) -> Self {
         self.lease = lease;

@@ -1,4 +1,4 @@
-//! What must be unlike everybody else's: the name of a worker, and the pauses of those that all lost the same
+//! Identity unlike everybody else's: the name of a worker, and the pauses of those that all lost the same
 //! server.
 
 use std::fmt::Write;

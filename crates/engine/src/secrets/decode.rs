@@ -102,7 +102,7 @@ impl View {
         Some(view)
     }
 
-    /// What the runs of letters of a code decode to, if they begin at their letter of number `skip`: all of
+    /// Decoded runs of the letters of a code, if they begin at their letter of number `skip`: all of
     /// it one after the other, and which pieces of it read like text.
     pub(super) fn decoded(&self, code: &Code, skip: usize) -> (View, Vec<View>) {
         let mut all = View { at_start: false, at_end: false, ..View::default() };

@@ -1,4 +1,4 @@
-//! What is looked for: the secrets of a task, each of their lines, and what they contain that is a secret of
+//! Texts to search for: the secrets of a task, each of their lines, and what they contain that is a secret of
 //! its own.
 
 use std::collections::HashMap;

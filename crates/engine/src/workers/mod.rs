@@ -137,7 +137,7 @@ impl Workers {
 }
 
 impl State {
-    /// What is known of a queue, from its first mention on; [`Queue::is_real`] tells whether there is such a
+    /// State of a queue, kept from its first mention on; [`Queue::is_real`] tells whether there is such a
     /// queue.
     fn queue(&mut self, name: &Arc<str>) -> &mut Queue {
         if !self.queues.contains_key(name) {

@@ -90,7 +90,7 @@ pub struct Origin {
     pub process: Option<u32>,
 }
 
-/// What a request for work tells of the worker.
+/// Facts that a request for work tells of its worker.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Asked {
     /// Longest silence that is allowed from now on.

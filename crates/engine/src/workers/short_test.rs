@@ -1,4 +1,4 @@
-//! Whatever is listed, counted or swept visits a bounded number of items while it holds the lock that all
+//! Each list, count and sweep visits a bounded number of items while it holds the lock that all
 //! calls of workers need, however many queues, workers and attempts there are.
 
 use std::sync::Arc;

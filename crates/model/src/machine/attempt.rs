@@ -12,7 +12,7 @@ use crate::status::{StageStatus, SubTaskStatus};
 use crate::time::Span;
 use crate::workflow::{CompiledAction, RetryPolicy};
 
-/// How often an attempt may be lost in one generation where no `retry` says otherwise: a sub-task that kills
+/// Number of lost attempts that one generation allows where no `retry` says otherwise: a sub-task that kills
 /// its server must not do so for ever.
 const LOST_LIMIT: u32 = 10;
 

@@ -145,8 +145,8 @@ impl Step<'_> {
         });
     }
 
-    /// Whether a report may count: it names the live attempt, and comes from the worker that has it, or from
-    /// the server.
+    /// Checks that a report may count: it names the live attempt, and comes from the worker that has it, or
+    /// from the server.
     pub(super) fn check_live(&self, index: u32, token: Token, by: Option<&WorkerId>) -> Result<(), Refused> {
         let sub = self.task.record.sub_tasks.get(index as usize).ok_or(Refused::Stale)?;
         let holder = sub.lease.as_ref().map(|lease| &lease.worker);

@@ -17,8 +17,8 @@ pub struct Unread {
 }
 
 impl Unread {
-    /// What becomes of it by a command: it releases all that it holds. `None` for commands that need the
-    /// document.
+    /// Result of a command on an unread task: it releases all that it holds. `None` for commands that need
+    /// the document.
     pub fn apply(self, command: &Command, now: Timestamp) -> Option<Result<Unread, Refused>> {
         match command {
             Command::Cancel { .. } => Some(self.cancel(now)),

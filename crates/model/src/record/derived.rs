@@ -46,8 +46,8 @@ impl Record {
         self.workflow.sub_tasks.len() as u32
     }
 
-    /// Whether it has the workflow's sub-tasks and, behind them, the children of each that has some: nothing
-    /// else.
+    /// Returns true if it has the workflow's sub-tasks and, behind them, the children of each that has some:
+    /// nothing else.
     pub fn is_whole(&self) -> bool {
         let own = self.workflow.sub_tasks.len();
         let Some((mine, children)) = self.sub_tasks.split_at_checked(own) else { return false };
@@ -146,7 +146,7 @@ impl Record {
         }
     }
 
-    /// Whether retention may delete its history once that is old enough: nobody waits for what it holds, or
+    /// Returns true if retention may delete its history once old enough: nobody waits for what it holds, or
     /// for a decision.
     pub fn may_expire(&self) -> bool {
         self.state.status.is_ended() && !self.holds_locks() && self.undecided().is_none()

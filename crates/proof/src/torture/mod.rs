@@ -51,7 +51,7 @@ struct Arguments {
     /// Kills under load; 300, or 20 in a quick run.
     #[arg(long)]
     kills: Option<usize>,
-    /// Which faults: f1 (kills under load), f2 (a kill at every sync), f3 (kills of the recovery), f4
+    /// Faults to inject: f1 (kills under load), f2 (a kill at every sync), f3 (kills of the recovery), f4
     /// (workers that die, sleep and report twice, a server that stands still: f4, f5, f11, f20), f12 (the
     /// clock is set), f26 (256 MiB of memory for all that costs some); with three nodes on PostgreSQL f1n
     /// (kills), f12n (their clocks differ and are set), f16, f17, f18 (kills, and commits are cut off, the

@@ -1,5 +1,5 @@
-//! Who is not let in, and why: little to them, more to the log. The words are those that clients look for
-//! (wire contract, sections 4.1 and 4.3).
+//! Refusals of access, and their reasons: little to the caller, more to the log. The words are those that
+//! clients look for (wire contract, sections 4.1 and 4.3).
 
 use http::StatusCode;
 use http::header::{self, HeaderValue};

@@ -137,8 +137,8 @@ async fn endless_body_is_cut_off() {
     );
 }
 
-/// A client that sends all of its body before it reads gets its answer, although the server refused the request before
-/// it had read the body: by its path, credential, length, type or method.
+/// A client that sends all of its body before it reads gets its answer, although the server refused the
+/// request before it had read the body: by its path, credential, length, type or method.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn bodies_that_are_refused_unread_do_not_reset_the_connection() {
     let server = Running::start().await;

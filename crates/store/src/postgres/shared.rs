@@ -1,4 +1,4 @@
-//! What the writer, errands, readers and the traffic with other nodes share; and what this node remembers of
+//! State that the writer, errands, readers and the traffic with other nodes share; and this node's memory of
 //! what others change.
 
 use std::sync::Arc;

@@ -72,7 +72,7 @@ pub(super) fn text(e: &Error) -> String {
     said
 }
 
-/// Whether the server is not there just now: it starts, stops, takes no writes or no more connections, or is
+/// True if the server is not there just now: it starts, stops, takes no writes or no more connections, or is
 /// not reached. One that is there and refuses is another matter, as is one that is not whom its certificate
 /// should name.
 pub(super) fn is_away(e: &Error) -> bool {

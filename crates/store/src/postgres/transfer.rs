@@ -310,8 +310,8 @@ async fn copy(db: &Transaction<'_>, table: Table, rows: &[Vec<Value>]) -> Result
     writer.finish().await.map(drop).map_err(failed)
 }
 
-/// Those that move where they move, as of a node that is no more, so that they are recovered; the others
-/// where they rest; counted.
+/// Writes tasks: active ones to the hot table, as those of a dead node, so that they are recovered; the
+/// others to history; and counts them.
 async fn write_tasks(db: &Transaction<'_>, rows: &[Vec<Value>]) -> Result<(), StoreError> {
     let (mut hot, mut history) = (HistoryRows::default(), HistoryRows::default());
     let mut counters = Counters::default();

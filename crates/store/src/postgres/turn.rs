@@ -159,7 +159,7 @@ impl Turn {
         self.living.read().len() - 1
     }
 
-    /// What of the work that all nodes share is this one's: shards that leave the second number when divided
+    /// This node's share of the work of all nodes: shards that leave the second number when divided
     /// by the first.
     pub(super) fn share(&self) -> (i16, i16) {
         let living = self.living.read();

@@ -242,7 +242,7 @@ fn resume(connection: &rusqlite::Connection) -> Result<(i64, VecDeque<i64>, Hash
 }
 
 impl Sqlite {
-    /// Recovers these tasks, all of them in the writer's next batches. Returns the number of those that needed it.
+    /// Recovers these tasks in the writer's next batches. Returns the number of those that needed it.
     async fn recovered(&self, tasks: impl Iterator<Item = TaskId>) -> Result<u64, StoreError> {
         let mut answers = Vec::new();
         for id in tasks {

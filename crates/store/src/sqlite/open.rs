@@ -40,8 +40,8 @@ pub(super) fn log(directory: &Path) -> PathBuf {
     directory.join("longhaul.db-wal")
 }
 
-/// Identity of the database's file, which a copy does not have: its inode and the time of its creation. Neither
-/// a restart of the machine nor a volume that is mounted elsewhere changes them.
+/// Identity of the database's file, which a copy does not have: its inode and the time of its creation.
+/// Neither a restart of the machine nor mounting the volume elsewhere changes them.
 pub(super) fn storage_id(directory: &Path) -> Option<String> {
     let about = std::fs::metadata(database(directory)).ok()?;
     let created = about.created().ok().and_then(|at| at.duration_since(std::time::UNIX_EPOCH).ok());

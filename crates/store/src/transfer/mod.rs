@@ -30,7 +30,7 @@ pub(crate) const FILLED: &str = "transfer.filled";
 const MOVED: &str = "transfer.moved";
 /// The settings that belong to one store, not to the tasks.
 pub(crate) const OWN_SETTINGS: [&str; 6] = [FILLING, FILLED, MOVED, "seq.floor", STORAGE_ID, KEYS];
-/// Setting with the identity of the storage that the data was served from last ([`crate::Store::storage_id`]).
+/// Setting with the identity of the storage that served the data last ([`crate::Store::storage_id`]).
 pub const STORAGE_ID: &str = "storageId";
 /// Setting with the names of the key rings that seal the secrets, as a list.
 pub const KEYS: &str = "keys";
@@ -224,8 +224,8 @@ enum Begun {
     Filled(Note),
 }
 
-/// Where to begin: at the beginning if the source is whole and the target empty, or where this transfer was
-/// cut off.
+/// Start of the transfer: at the beginning if the source is whole and the target empty, or where this
+/// transfer was cut off.
 fn begin(from: &mut dyn End, to: &mut dyn End, env: &Env) -> Result<Begun, StoreError> {
     if from.setting(FILLING)?.is_some() {
         return refuse(format!(

@@ -1,4 +1,4 @@
-//! What a store consists of, in terms of no engine: tables of plain rows, in the order in which they are
+//! Content of a store, in terms of no engine: tables of plain rows, in the order in which they are
 //! moved.
 
 use super::value::Kind::{self, Bytes, Flag, Id, Int, Text};

@@ -224,8 +224,7 @@ async fn nodes_know_what_others_change() {
     second.close().await;
 }
 
-/// What a node looked after that is no more, another one looks after: attempts run again, and nothing is
-/// moved twice.
+/// The work of a dead node is taken over by another: attempts run again, and nothing is moved twice.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nodes_take_over_from_the_dead() {
     let database = Database::new();

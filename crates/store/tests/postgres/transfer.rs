@@ -238,7 +238,7 @@ async fn what_cannot_be_moved_is_refused_and_stays() {
     store.close().await;
 }
 
-/// What was moved is served again once somebody says so, and what was half moved does not mix with what
+/// Moved data is served again once somebody says so, and half-moved data does not mix with what
 /// happened since.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn undone_transfer_leaves_the_source_as_it_was() {

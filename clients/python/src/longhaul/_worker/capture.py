@@ -94,7 +94,7 @@ def _handler() -> Iterator[None]:
     if any(isinstance(handler, Records) for handler in root.handlers):
         yield
         return
-    # Where nothing is configured, Python writes warnings to stderr, but only while there is no handler at all.
+    # Without configuration Python writes warnings to stderr, but only while there is no handler at all.
     handler = Records(None if root.handlers else logging.lastResort)
     root.addHandler(handler)
     try:

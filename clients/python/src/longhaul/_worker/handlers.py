@@ -37,7 +37,7 @@ class Handlers:
     def _run(self) -> None:
         asyncio.set_event_loop(self.loop)
         while not self._closing:
-            # A task that raises SystemExit or KeyboardInterrupt, or calls `loop.stop()`, leaves `run_forever`.
+            # A task that raises SystemExit or KeyboardInterrupt, or calls `loop.stop()`, ends `run_forever`.
             try:
                 self.loop.run_forever()
             except BaseException as error:

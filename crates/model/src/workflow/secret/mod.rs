@@ -1,4 +1,4 @@
-//! Which parts of an input are secrets: those that its schema calls `writeOnly`. Wherever a schema can say so
+//! Secret parts of an input: those that its schema calls `writeOnly`. Wherever a schema can say so
 //! it counts, also in a branch that an input does not take: better one value hidden too many.
 
 mod graph;
