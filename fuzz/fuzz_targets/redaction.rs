@@ -34,7 +34,9 @@ fn coded(text: &str, coding: u8) -> String {
 fuzz_target!(|data: &[u8]| {
     let Ok(data) = std::str::from_utf8(data) else { return };
     let mut lines = data.splitn(3, '\n');
-    let (Some(codings), Some(secret), Some(around)) = (lines.next(), lines.next(), lines.next()) else { return };
+    let (Some(codings), Some(secret), Some(around)) = (lines.next(), lines.next(), lines.next()) else {
+        return;
+    };
     if secret.trim().len() < 8 || codings.len() > 3 {
         return;
     }

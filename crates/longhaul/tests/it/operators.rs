@@ -129,6 +129,8 @@ fn locks_name_holders_that_await_a_decision() {
     let json = server.run(&["lock", "list", "-o", "json"]).json();
     assert_eq!(json["elements"][0]["taskStatus"], "FAILED");
     assert_eq!(json["elements"][0]["awaitsDecision"], true);
+    let why = server.run(&["task", "why", &waiter, "-o", "json"]).code(0).json();
+    assert_eq!(why["reasons"][0]["locks"][0]["awaitsDecision"], true, "both say the same: {why}");
     server.run(&["task", "resolve", &holder, "--sub-task", "Format", "--done", "--reason", "looked"]).code(0);
     let after = server.run(&["lock", "list"]).code(0).out;
     assert!(!after.contains("awaits a decision"), "{after}");

@@ -125,7 +125,7 @@ impl Record {
             && self.undecided().is_none()
     }
 
-    /// Returns true if the task failed and keeps its locks until somebody retries, resolves or releases it.
+    /// Returns true if the task failed and keeps its locks until somebody decides about it or releases them.
     pub fn awaits_decision(&self) -> bool {
         self.state.status == TaskStatus::Failed && self.holds_locks()
     }

@@ -12,7 +12,8 @@ use super::Context;
 pub(super) struct Seen {
     /// State of the task for which the attempts were read.
     read_at: Option<(Option<u64>, Option<String>)>,
-    attempts: Vec<AttemptBody>,
+    /// Attempts by sub-task and start: a fan has thousands of both.
+    attempts: HashMap<(String, String), Vec<AttemptBody>>,
     progress: f64,
     /// Attempt and its progress, by path.
     each: HashMap<String, (u64, f64)>,
@@ -28,27 +29,33 @@ impl Seen {
             let answer = context.client.task_attempts(&task.id).await.ok();
             let page: Option<PageBody<AttemptBody>> = answer.and_then(|page| crate::cmd::plain(page).ok());
             if let Some(page) = page {
-                (self.attempts, self.read_at) = (page.elements, Some(at));
+                self.learn(page.elements);
+                self.read_at = Some(at);
             }
         }
         self.told(&mut task.sub_tasks);
         self.raise(task);
     }
 
+    fn learn(&mut self, attempts: Vec<AttemptBody>) {
+        self.attempts.clear();
+        for one in attempts {
+            let key = (one.sub_task.clone(), one.creation_timestamp.clone());
+            self.attempts.entry(key).or_default().push(one);
+        }
+    }
+
     /// Sets the ends and errors of latest attempts, each found by its sub-task and its start.
     fn told(&self, sub_tasks: &mut [SubTaskBody]) {
         for sub in sub_tasks {
             self.told(&mut sub.sub_tasks);
-            let Some(start) = &sub.start_timestamp else { continue };
-            let own = |one: &&AttemptBody| {
-                one.sub_task == sub.name
-                    && one.creation_timestamp == *start
-                    && sub.attempt.is_none_or(|number| number == one.number)
-            };
+            let Some(start) = sub.start_timestamp.clone() else { continue };
+            let Some(found) = self.attempts.get(&(sub.name.clone(), start)) else { continue };
+            let own = |one: &&AttemptBody| sub.attempt.is_none_or(|number| number == one.number);
             // For an attempt that was decided about: its end as it was known before the decision.
             let ended =
                 |one: &&AttemptBody| (one.completion_timestamp.is_none(), one.completion_timestamp.clone());
-            let Some(one) = self.attempts.iter().filter(own).min_by_key(ended) else { continue };
+            let Some(one) = found.iter().filter(own).min_by_key(ended) else { continue };
             sub.worked_until = one.completion_timestamp.clone();
             if sub.errors.is_empty() && sub.phase() == longhaul_client::Phase::Pending {
                 sub.errors.extend(one.error.clone());
@@ -134,7 +141,8 @@ mod tests {
             error: Some(longhaul_client::ErrorBody { error_code: "BUSY".into(), ..Default::default() }),
             ..AttemptBody::default()
         };
-        let seen = Seen { attempts: vec![attempt(1, "t1", "t2"), attempt(2, "t3", "t4")], ..Seen::default() };
+        let mut seen = Seen::default();
+        seen.learn(vec![attempt(1, "t1", "t2"), attempt(2, "t3", "t4")]);
         let sub = |status: &str, number: u64, start: &str| SubTaskBody {
             name: "Update".into(),
             status: status.into(),
