@@ -78,17 +78,20 @@ pub(crate) struct Dialects {
 
 impl Dialects {
     pub(crate) fn new(common: &WireConfig) -> Self {
-        Dialects { common: Arc::new(common.clone()), clients: common.clients.as_slice().into() }
+        let clients = common.clients.as_slice().into();
+        // Copied for each request of a client with settings of its own: without the list.
+        Dialects { common: Arc::new(WireConfig { clients: Vec::new(), ..common.clone() }), clients }
     }
 
     /// Returns the settings for a client: each is taken from the first matching entry that has it.
     pub(crate) fn of(&self, client: &Client<'_>, auth: &Auth) -> Arc<WireConfig> {
-        if self.clients.is_empty() {
+        // The first entry wins, so it is the last that is applied.
+        let mut matching = self.clients.iter().rev().filter(|entry| entry.is_about(client, auth)).peekable();
+        if matching.peek().is_none() {
             return self.common.clone();
         }
         let mut wire = WireConfig::clone(&self.common);
-        // The first entry wins, so it is the last that is applied.
-        for entry in self.clients.iter().rev().filter(|entry| entry.is_about(client, auth)) {
+        for entry in matching {
             wire.status_style = entry.status_style.unwrap_or(wire.status_style);
             wire.login_status = entry.login_status.unwrap_or(wire.login_status);
             wire.default_page_size = entry.default_page_size.unwrap_or(wire.default_page_size);
