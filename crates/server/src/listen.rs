@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
-use http::Request;
+use http::header::{CONNECTION, EXPECT};
+use http::{HeaderValue, Request};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -180,11 +181,19 @@ impl Connections {
             let service = service_fn(move |request: Request<Incoming>| {
                 phase.busy();
                 first.cancel();
+                // Reading such a body would ask the client to send it.
+                let waits = request.headers().contains_key(EXPECT);
                 let request = request.map(|body| phase.track(body));
                 let (answer, phase) =
                     (answer(router.clone(), proxies.clone(), peer, secure, request), phase.clone());
                 async move {
-                    let answered = answer.await;
+                    let mut answered = answer.await;
+                    if let Ok(response) = &mut answered
+                        && phase.is_unread()
+                        && (waits || !phase.drain().await)
+                    {
+                        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+                    }
                     phase.answered();
                     answered
                 }
