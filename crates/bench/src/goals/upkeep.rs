@@ -41,7 +41,7 @@ impl Bench {
     fn upkeep_of_files(&mut self) -> Result<()> {
         let data = self.store(self.tasks, "upkeep")?;
         let server = self.places.longhaul(&data)?;
-        let (longhaul, copy) = (self.places.longhaul.clone(), self.places.work.join("backup.db"));
+        let (longhaul, copy) = (self.places.longhaul.clone(), self.places.work.join("backup"));
         let backup = |stop: &AtomicBool, done: &AtomicU64| {
             jobs::until(stop, done, || backed_up(&longhaul, &data, &copy, stop))
         };
@@ -174,29 +174,37 @@ impl Bench {
     }
 }
 
-/// Takes one backup, which is given up at the end of the load; counts bytes written.
-fn backed_up(longhaul: &Path, data: &Path, copy: &Path, stop: &AtomicBool) -> Result<u64> {
-    let partial = copy.with_extension("db.partial");
-    for old in [copy, &partial] {
-        if old.exists() {
-            std::fs::remove_file(old)?;
-        }
+/// Takes one backup into a directory of its own, which is given up at the end of the load; counts bytes
+/// written.
+fn backed_up(longhaul: &Path, data: &Path, into: &Path, stop: &AtomicBool) -> Result<u64> {
+    if into.exists() {
+        std::fs::remove_dir_all(into)?;
     }
+    std::fs::create_dir(into)?;
     let mut command = Command::new(longhaul);
-    command.arg("backup").arg("--data-dir").arg(data).arg(copy).stdout(std::process::Stdio::null());
-    let mut child = command.spawn().context("starting the backup")?;
+    command.arg("backup").arg("--data-dir").arg(data).arg(into.join("longhaul.db"));
+    let mut child = command.stdout(std::process::Stdio::null()).spawn().context("starting the backup")?;
     loop {
         if let Some(status) = child.try_wait()? {
             ensure!(status.success(), "the backup ended with {status}");
-            return Ok(copy.metadata()?.len());
+            return bytes_in(into);
         }
         if stop.load(Ordering::SeqCst) {
             child.kill()?;
             child.wait()?;
-            return Ok(partial.metadata().map_or(0, |meta| meta.len()));
+            return bytes_in(into);
         }
         std::thread::sleep(Duration::from_millis(5));
     }
+}
+
+/// Bytes of all files of a directory.
+fn bytes_in(directory: &Path) -> Result<u64> {
+    let mut bytes = 0;
+    for file in std::fs::read_dir(directory)? {
+        bytes += file?.metadata()?.len();
+    }
+    Ok(bytes)
 }
 
 /// Moves a filled data directory into a database.
