@@ -1,6 +1,6 @@
 //! The end of tasks' history: deleted by name, or by age, a small batch at a time beside the load. And the audit log.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use longhaul_model::{Env, TaskId, Timestamp};
 use longhaul_store::{Audit, AuditPage, AuditQuery, Store, StoreError};
@@ -13,11 +13,14 @@ use crate::settings::DeletionResult;
 
 /// Number of tasks that one transaction deletes: a few milliseconds of the writer's time, even if others wait
 /// for it.
-const BATCH: u32 = 25;
+const BATCH: u32 = 10;
 /// Number of audit log entries that one transaction deletes.
 const NOTES: u32 = 200;
-/// Between two batches, so that others come to write.
-const PAUSE: Duration = Duration::from_millis(10);
+/// Pause between two batches of retention, so that others come to write.
+const PAUSE: Duration = Duration::from_millis(5);
+/// Longest pause between two batches that somebody waits for. Such a pause is as long as the batch before it
+/// took: others get half of the writer's time at least.
+const LONGEST_PAUSE: Duration = Duration::from_millis(100);
 /// Between two rounds of retention.
 const ROUND: Duration = Duration::from_secs(10 * 60);
 /// From the start to the first round: a start is busy enough.
@@ -44,9 +47,13 @@ impl Engine {
     ) -> Result<Vec<DeletionResult>, EngineError> {
         let mut audit = Some(audit.detail(named(&tasks)));
         let mut results = Vec::with_capacity(tasks.len());
+        let mut pause = Duration::ZERO;
         for batch in tasks.chunks(BATCH as usize) {
+            sleep(pause).await;
+            let began = Instant::now();
             let done = self.inner.store.delete_history(batch.to_vec(), audit.take()).await;
             results.extend(done.map_err(EngineError::Store)?);
+            pause = began.elapsed().min(LONGEST_PAUSE);
         }
         Ok(results)
     }

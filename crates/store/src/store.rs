@@ -242,7 +242,8 @@ pub trait Store: Send + Sync + 'static {
     fn workflows(&self) -> Result<Vec<WorkflowSummary>, StoreError>;
 
     /// Takes in tasks from elsewhere.
-    /// After Ok: all are durable. Crash in the middle: none is.
+    /// After Ok: all are durable. After an error or a crash: the first ones may be; importing the same tasks
+    /// again replaces them.
     async fn import(
         &self,
         tasks: Vec<ImportedTask>,

@@ -175,6 +175,15 @@ pub struct ImportOutcome {
     pub kept: u64,
 }
 
+impl ImportOutcome {
+    /// Adds the outcome of another part of the same import.
+    pub(crate) fn add(&mut self, other: ImportOutcome) {
+        self.imported += other.imported;
+        self.replaced += other.replaced;
+        self.kept += other.kept;
+    }
+}
+
 /// What became of storing a definition.
 #[derive(Clone, Debug)]
 pub struct WorkflowPut {

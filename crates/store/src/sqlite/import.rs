@@ -4,24 +4,26 @@ use rusqlite::{Connection, params};
 
 use super::rows::{self, Place, sql};
 use super::seal;
+use super::writer::Writer;
 use crate::counters::{Counted, Counters};
 use crate::error::StoreError;
 use crate::packed::pack;
 use crate::stored::{ImportOutcome, ImportedTask};
 
-/// Imports inside the writer's transaction; `next` gives the order of acceptance.
-pub(super) fn import(
-    connection: &Connection,
-    counters: &mut Counters,
-    tasks: &[ImportedTask],
-    mut next: impl FnMut() -> i64,
-) -> Result<ImportOutcome, StoreError> {
+/// Tasks imported by one transaction: a few milliseconds of the writer's time, as the changes of others wait
+/// for it.
+pub(super) const SLICE: usize = 10;
+
+/// Imports inside the writer's transaction.
+pub(super) fn slice(writer: &mut Writer, tasks: &[ImportedTask]) -> Result<ImportOutcome, StoreError> {
+    let Writer { connection, counters, next_seq, .. } = writer;
     let mut outcome = ImportOutcome::default();
     for task in tasks {
         let seq = match rows::find(connection, task.id)? {
             None => {
                 outcome.imported += 1;
-                let seq = next();
+                let seq = *next_seq;
+                *next_seq += 1;
                 connection
                     .prepare_cached("INSERT INTO ids (id, seq) VALUES (?, ?)")
                     .and_then(|mut s| s.execute(params![task.id.as_bytes(), seq]))

@@ -444,14 +444,16 @@ impl Store for Sqlite {
         tasks: Vec<ImportedTask>,
         audit: Option<Audit>,
     ) -> Result<ImportOutcome, StoreError> {
-        self.errand(Need::Room, audit, move |writer, _| {
-            let Writer { connection, counters, next_seq, .. } = writer;
-            import::import(connection, counters, &tasks, || {
-                *next_seq += 1;
-                *next_seq - 1
-            })
-        })
-        .await
+        let (mut tasks, mut audit) = (tasks.into_iter(), audit);
+        let mut outcome = ImportOutcome::default();
+        loop {
+            let slice: Vec<ImportedTask> = tasks.by_ref().take(import::SLICE).collect();
+            let done = self.errand(Need::Room, audit.take(), move |writer, _| import::slice(writer, &slice));
+            outcome.add(done.await?);
+            if tasks.len() == 0 {
+                return Ok(outcome);
+            }
+        }
     }
 
     async fn delete_history(
