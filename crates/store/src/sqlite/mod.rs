@@ -150,6 +150,7 @@ impl Sqlite {
             next_seq,
             resting,
             sealing: Vec::new(),
+            sealed: Instant::now(),
             unrecovered,
             recovering: Vec::new(),
             repeats: repeats::Repeats::default(),

@@ -1,6 +1,8 @@
-//! Sealing: tasks that rest, as they ended or wait for their start, move from the hot table to history, a slice at a time, beside the load. Only then do
-//! their names and resources enter the large indexes, whose pages are many: so a change of an active task costs the
-//! same however long the history is.
+//! Sealing: tasks that rest, as they ended or wait for their start, move from the hot table to history, a slice
+//! at a time, beside the load. Only then do their names and resources enter the large indexes, whose pages are
+//! many: so a change of an active task costs the same however long the history is.
+
+use std::time::{Duration, Instant};
 
 use longhaul_model::TaskStatus;
 use rusqlite::{Connection, params};
@@ -13,18 +15,24 @@ use crate::packed::unpack;
 
 /// Resting tasks left unsealed; few enough to be scanned by every list.
 const UNSEALED: usize = 512;
-/// Minimum number of tasks sealed at once, as part of a batch. Many at once, so that index pages, and the
-/// segment that the index of names makes each time, are written once for all of them.
+/// Number of tasks that are sealed at once as soon as they rest, as part of a batch. Many at once, so that index
+/// pages, and the segment that the index of names makes each time, are written once for all of them.
 const SLICE: usize = 512;
+/// Number of tasks that is enough once some time has passed since the slice before: under a moderate load, the
+/// batch with the slice is not much longer than others.
+const SMALL_SLICE: usize = 128;
+const SMALL_AFTER: Duration = Duration::from_millis(50);
 
 impl Writer {
     /// Seals a slice once there are enough tasks for one; the slice grows with the number of hot resting
     /// tasks, so that sealing keeps up.
     pub(super) fn seal_some(&mut self) -> Result<(), StoreError> {
         let excess = self.resting.len().saturating_sub(UNSEALED);
-        if excess < SLICE {
+        let enough = if self.sealed.elapsed() < SMALL_AFTER { SLICE } else { SMALL_SLICE };
+        if excess < enough {
             return Ok(());
         }
+        self.sealed = Instant::now();
         let slice = excess.min(SLICE + excess / 8);
         self.sealing.extend(self.resting.drain(..slice));
         let sealing = std::mem::take(&mut self.sealing);

@@ -75,6 +75,8 @@ pub(super) struct Writer {
     pub(super) resting: VecDeque<i64>,
     /// Those that the batch at work takes out of there.
     pub(super) sealing: Vec<i64>,
+    /// Time of the last slice sealed.
+    pub(super) sealed: Instant,
     /// Tasks that were active when the store was opened and have not recovered since.
     pub(super) unrecovered: HashSet<i64>,
     /// Tasks recovered in the current batch.
