@@ -92,7 +92,7 @@ pub struct ResolveTask {
     pub sub_tasks: Vec<String>,
     /// All sub-tasks that can be decided so; with a sub-task, all of its children.
     pub all: bool,
-    /// What became of them: `done`, `notDone` or `skipped`.
+    /// Outcome of them: `done`, `notDone`, `failed` or `skipped`.
     pub outcome: Option<&'static str>,
     /// Its output, where it was done.
     pub output: Option<Value>,

@@ -203,6 +203,8 @@ pub enum Decided {
     Done,
     /// The sub-tasks were not done, and run again.
     NotDone,
+    /// The sub-tasks, whose outcome was unknown, failed: they stay failed, and a retry asks for new work.
+    Failed,
     /// The sub-tasks failed, and are skipped.
     Skipped,
 }
@@ -289,6 +291,9 @@ pub enum Refused {
     /// A verdict about a sub-task that failed with its children.
     #[error("the sub-task `{0}` failed with its children: decide about those that failed")]
     DecidedByChildren(String),
+    /// A finding that a sub-task failed whose failure is known.
+    #[error("the outcome of the sub-task `{0}` is known: it failed")]
+    OutcomeKnown(String),
     /// A sub-task that does not exist.
     #[error("the task has no sub-task `{0}`")]
     NoSubTask(String),

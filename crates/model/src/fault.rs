@@ -157,6 +157,8 @@ impl Fault {
 pub mod code {
     /// The outcome of an attempt cannot be known, and the sub-task must not be run again unasked.
     pub const OUTCOME_UNKNOWN: &str = "OUTCOME_UNKNOWN";
+    /// An operator found that an attempt of unknown outcome failed.
+    pub const FAILURE_CONFIRMED: &str = "FAILURE_CONFIRMED";
     /// The attempt ran longer than its timeout.
     pub const TIMEOUT: &str = "SUB_TASK_TIMEOUT";
     /// The task ran longer than its timeout.

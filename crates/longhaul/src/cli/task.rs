@@ -275,7 +275,8 @@ pub(crate) struct SkipArgs {
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Without --sub-task the failed task is marked RESOLVED and stays as it is. With it, a failed sub-task, or one whose outcome \
-is unknown, counts as done, and the task goes on behind it, or as not done, and it runs again.
+is unknown, counts as done, and the task goes on behind it, or as not done, and it runs again. One whose outcome is unknown \
+can also count as failed: it stays failed, and a retry runs it again.
 
 Examples:
   longhaul task resolve 0198f3 --reason \"repaired by hand, CHG0042\"
@@ -296,11 +297,14 @@ pub(crate) struct ResolveArgs {
     #[arg(long)]
     pub(crate) all: bool,
     /// The sub-task was done
-    #[arg(long, conflicts_with_all = ["not_done", "skip"])]
+    #[arg(long, conflicts_with_all = ["not_done", "failed", "skip"])]
     pub(crate) done: bool,
     /// The sub-task was not done
-    #[arg(long, conflicts_with = "skip")]
+    #[arg(long, conflicts_with_all = ["failed", "skip"])]
     pub(crate) not_done: bool,
+    /// The sub-task, whose outcome was unknown, failed: it stays failed until the task is retried
+    #[arg(long, conflicts_with = "skip")]
+    pub(crate) failed: bool,
     /// Skip the sub-task: the task continues without it
     #[arg(long)]
     pub(crate) skip: bool,

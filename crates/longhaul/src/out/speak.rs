@@ -46,7 +46,7 @@ const NAMES: &[(&str, &str)] = &[
     ("notBefore", "--not-before"),
     ("orderBy", "--order-by"),
     ("orderDirection", "--asc or --desc"),
-    ("outcome", "--done, --not-done or --skip"),
+    ("outcome", "--done, --not-done, --failed or --skip"),
     ("output", "--output"),
     ("pageNumber", "--page"),
     ("pageSize", "--page-size"),

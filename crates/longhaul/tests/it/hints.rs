@@ -226,6 +226,14 @@ fn advice_names_the_child_that_failed_and_the_outcome_that_is_unknown() {
         assert!(shown.contains(&command), "{shown}");
     }
     assert!(!shown.contains("task retry"), "{shown}");
+    // Once the failure is known, a retry is at hand.
+    let failed = ["task", "resolve", &id, "--sub-task", "Once", "--failed", "--reason", "the host says so"];
+    server.run(&failed).code(0);
+    let known = server.run(&failed).code(3).err;
+    assert!(known.contains("the outcome of the sub-task `Once` is known"), "{known}");
+    let shown = server.run(&["task", "get", &id]).code(0).err;
+    assert!(shown.contains(&format!("longhaul task retry {id}")), "{shown}");
+    server.run(&["task", "retry", &id]).code(0);
 }
 
 #[test]

@@ -324,5 +324,5 @@ fn outcome_unknown(why: Fault) -> Fault {
         "whether the attempt did its work is unknown, and a second run may do harm",
     )
     .cause(why.error_code, why.message)
-    .remedy("Look at the real world, then resolve the sub-task as done or not done, or skip it")
+    .remedy("Look at the real world, then resolve the sub-task as done, failed or not done, or skip it")
 }

@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use super::Step;
 use crate::command::{Decided, Refused, Verdict};
+use crate::fault::code;
 use crate::status::{Resolution, SubTaskStatus, TaskStatus};
 
 impl Step<'_> {
@@ -72,6 +73,7 @@ impl Step<'_> {
             match what {
                 Decided::Done => self.check_done(*index)?,
                 Decided::NotDone => self.check_again(*index)?,
+                Decided::Failed => self.check_unknown(*index)?,
                 Decided::Skipped => {}
             }
         }
@@ -79,6 +81,7 @@ impl Step<'_> {
             match what {
                 Decided::Done => self.done(*index, None),
                 Decided::NotDone => self.not_done(*index),
+                Decided::Failed => self.failed(*index),
                 Decided::Skipped => self.skipped(*index),
             }
         }
@@ -89,6 +92,7 @@ impl Step<'_> {
         let word = match what {
             Decided::Done => "done",
             Decided::NotDone => "notDone",
+            Decided::Failed => "failed",
             Decided::Skipped => "skip",
         };
         self.decided(word, by, about, Some(reason));
@@ -141,6 +145,18 @@ impl Step<'_> {
         self.child_decided(index);
     }
 
+    /// Makes a failure known: the sub-task stays failed, and whatever runs next asks for new work.
+    fn failed(&mut self, index: u32) {
+        let sub = self.task.sub(index);
+        sub.outcome_unknown = false;
+        for error in sub.errors.iter_mut().filter(|error| error.error_code == code::OUTCOME_UNKNOWN) {
+            code::FAILURE_CONFIRMED.clone_into(&mut error.error_code);
+            "the attempt failed, as an operator found".clone_into(&mut error.message);
+            error.remediation_message = Some("Remove the cause, then retry the task".to_owned());
+        }
+        self.new_key(index);
+    }
+
     pub(super) fn resolve(
         &mut self,
         by: String,
@@ -179,6 +195,16 @@ impl Step<'_> {
         match record.sub_tasks[index as usize].fan {
             None => Ok(()),
             Some(_) => Err(Refused::DecidedByChildren(record.sub_task_name(index).to_owned())),
+        }
+    }
+
+    /// Returns an error unless the outcome of a failed sub-task is unknown.
+    fn check_unknown(&self, index: u32) -> Result<(), Refused> {
+        self.check_done(index)?;
+        let record = &self.task.record;
+        match record.sub_tasks[index as usize].outcome_unknown {
+            true => Ok(()),
+            false => Err(Refused::OutcomeKnown(record.sub_task_name(index).to_owned())),
         }
     }
 

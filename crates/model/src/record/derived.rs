@@ -164,7 +164,7 @@ impl Record {
         let fits = |index: &u32| {
             let sub = &self.sub_tasks[*index as usize];
             let open = match what {
-                Decided::Done | Decided::NotDone => sub.outcome_unknown,
+                Decided::Done | Decided::NotDone | Decided::Failed => sub.outcome_unknown,
                 Decided::Skipped => sub.status == SubTaskStatus::Failed && sub.fan.is_none(),
             };
             open && parent.is_none_or(|parent| self.own(*index) == parent)

@@ -26,7 +26,9 @@ impl Keys {
             Command::Resolve { verdict: Some(Verdict { sub_task, done: false, .. }), .. } => {
                 self.spent.insert(*sub_task);
             }
-            Command::Decide { sub_tasks, what: Decided::NotDone, .. } => self.spent.extend(sub_tasks),
+            Command::Decide { sub_tasks, what: Decided::NotDone | Decided::Failed, .. } => {
+                self.spent.extend(sub_tasks)
+            }
             Command::HandBack { sub_task, .. } => self.hand_back(*sub_task),
             _ => {}
         }

@@ -339,7 +339,7 @@ pub(crate) fn op() -> impl Strategy<Value = Op> {
         4 => Just(Op::Retry),
         1 => pick().prop_map(|sub_task| Op::Skip { sub_task }),
         1 => Just(Op::Resolve),
-        2 => (prop_oneof![Just(Decided::Done), Just(Decided::NotDone), Just(Decided::Skipped)], proptest::bool::weighted(0.1))
+        2 => (prop_oneof![Just(Decided::Done), Just(Decided::NotDone), Just(Decided::Failed), Just(Decided::Skipped)], proptest::bool::weighted(0.1))
             .prop_map(|(what, wrong)| Op::Decide { what, wrong }),
         3 => (pick(), any::<bool>(), any::<bool>())
             .prop_map(|(sub_task, done, output)| Op::Verdict { sub_task, done, output }),

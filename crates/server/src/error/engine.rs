@@ -225,7 +225,10 @@ impl ApiError {
                 "There is nothing left to cancel; GET the task to see how it ended",
             ),
             Refused::NotCancellable => ("TA_TASK_CAN_NOT_BE_CANCELLED", "Wait for its end"),
-            Refused::NothingToDecide(_) | Refused::SubTaskNotFailed(_) | Refused::DecidedByChildren(_) => (
+            Refused::NothingToDecide(_)
+            | Refused::SubTaskNotFailed(_)
+            | Refused::OutcomeKnown(_)
+            | Refused::DecidedByChildren(_) => (
                 "TA_TASK_NOTHING_TO_DECIDE",
                 "GET the task to see which of its sub-tasks and their children failed",
             ),

@@ -399,7 +399,7 @@ fn resolve_spec() -> Value {
             "subTasks": or_null(json!({ "type": "array", "items": { "type": "string" }, "minItems": 1, "maxItems": 10000,
                 "description": "Several sub-tasks that are decided alike, all or none" })),
             "all": { "type": "boolean", "description": "All whose outcome is unknown; with `skipped`, all that failed" },
-            "outcome": or_null(json!({ "type": "string", "enum": ["done", "notDone", "skipped"], "description": "What really happened, or that it is passed over" })),
+            "outcome": or_null(json!({ "type": "string", "enum": ["done", "notDone", "failed", "skipped"], "description": "What really happened, or that it is passed over" })),
             "output": { "description": "Its output, where it was done" },
         }),
     );
@@ -408,6 +408,8 @@ fn resolve_spec() -> Value {
     let verdict = |outcome: &str| json!({ "required": ["subTask", "outcome"], "properties": { "subTask": { "type": "string" }, "outcome": { "const": outcome } } });
     let mut not_done = verdict("notDone");
     not_done["properties"]["output"] = nothing();
+    let mut failed = verdict("failed");
+    failed["properties"]["output"] = nothing();
     let no_all = json!({ "const": false });
     let mut none = json!({ "properties": { "subTask": nothing(), "subTasks": nothing(), "outcome": nothing(), "output": nothing() } });
     none["properties"]["all"] = no_all;
@@ -416,6 +418,7 @@ fn resolve_spec() -> Value {
         none,
         verdict("done"),
         not_done,
+        failed,
         verdict("skipped"),
         { "required": ["subTasks", "outcome"], "properties": { "subTask": nothing(), "subTasks": { "type": "array" }, "outcome": outcome(), "output": nothing() } },
         { "required": ["all", "outcome"], "properties": { "subTasks": nothing(), "all": { "const": true }, "outcome": outcome(), "output": nothing() } },

@@ -53,15 +53,12 @@ async fn check_unneeded(context: &Context, id: &str, sub_task: &str) -> Result<(
 
 /// Says what became of it.
 pub(crate) async fn resolve(args: &ResolveArgs, context: &Context) -> Result<Code, Failure> {
-    let outcome = match (args.done, args.not_done, args.skip) {
-        (true, ..) => Some("done"),
-        (_, true, _) => Some("notDone"),
-        (_, _, true) => Some("skipped"),
-        _ => None,
-    };
+    let chosen =
+        [(args.done, "done"), (args.not_done, "notDone"), (args.failed, "failed"), (args.skip, "skipped")];
+    let outcome = chosen.into_iter().find_map(|(chosen, outcome)| chosen.then_some(outcome));
     let named = !args.sub_task.is_empty() || args.all;
     if named && outcome.is_none() {
-        let text = "say what became of the sub-task: --done, --not-done or --skip";
+        let text = "say what became of the sub-task: --done, --not-done, --failed or --skip";
         return Err(Failure::Usage(text.to_owned()));
     }
     if !named && outcome.is_some() {

@@ -172,6 +172,19 @@ fn decide_of_all_children_is_one_change_with_one_note() {
 }
 
 #[test]
+fn decide_as_failed_makes_the_outcome_known_and_allows_a_retry() {
+    let mut task = in_doubt();
+    let change = task.apply(decide(vec![2, 3, 4], Decided::Failed));
+    assert_eq!(starts(&change), Vec::<u32>::new());
+    assert_eq!((task.status(), task.task.record().undecided()), (TaskStatus::Failed, None));
+    assert_eq!(task.state().decisions[0].what, "failed");
+    let known = task.refused(decide(vec![3], Decided::Failed));
+    assert!(matches!(known, Refused::OutcomeKnown(_)), "{known:?}");
+    let change = task.apply(Command::Retry { by: "ann".to_owned() });
+    assert_eq!(starts(&change), vec![2, 3, 4]);
+}
+
+#[test]
 fn decide_of_some_children_leaves_the_others_to_be_decided() {
     let mut task = in_doubt();
     task.apply(decide(vec![2, 4], Decided::Done));

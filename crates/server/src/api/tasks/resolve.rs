@@ -32,6 +32,7 @@ struct ResolveBody {
 enum OutcomeBody {
     Done,
     NotDone,
+    Failed,
     Skipped,
 }
 
@@ -48,7 +49,8 @@ pub(crate) async fn resolve(
     let bytes = request::json_body(request, &app.config.limits, app.config.limits.body).await?;
     let given: ResolveBody = request::parsed(&bytes)?;
     let reason = reason(&given.reason)?.to_owned();
-    if given.all || given.sub_tasks.is_some() || given.outcome == Some(OutcomeBody::Skipped) {
+    let of_one = matches!(given.outcome, None | Some(OutcomeBody::Done | OutcomeBody::NotDone));
+    if given.all || given.sub_tasks.is_some() || !of_one {
         let (several, what) = several(given)?;
         let task = app.engine.decide(id, several, what, &reason, caller.audit()).await?;
         return Ok(answer(&caller, &task));
@@ -68,7 +70,7 @@ pub(crate) async fn resolve(
         (Some(_), None) => {
             return Err(ApiError::field(
                 "/outcome",
-                "outcome: say `done`, `notDone` or `skipped` of the sub-task",
+                "outcome: say `done`, `notDone`, `failed` or `skipped` of the sub-task",
             ));
         }
     };
@@ -85,9 +87,13 @@ fn several(given: ResolveBody) -> Result<(Several, Decided), ApiError> {
     let what = match outcome {
         Some(OutcomeBody::Done) => Decided::Done,
         Some(OutcomeBody::NotDone) => Decided::NotDone,
+        Some(OutcomeBody::Failed) => Decided::Failed,
         Some(OutcomeBody::Skipped) => Decided::Skipped,
         None => {
-            return Err(ApiError::field("/outcome", "outcome: say `done`, `notDone` or `skipped` of them"));
+            return Err(ApiError::field(
+                "/outcome",
+                "outcome: say `done`, `notDone`, `failed` or `skipped` of them",
+            ));
         }
     };
     let several = match (all, sub_task, sub_tasks) {

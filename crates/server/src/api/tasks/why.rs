@@ -216,7 +216,9 @@ fn remedy(reason: &Reason) -> Option<&'static str> {
             Some("Retry the task once the cause is gone, or resolve what was repaired by hand")
         }
         Reason::Failed { retryable: false, .. } => Some("Resolve or skip what failed, or start a new task"),
-        Reason::Decision(_) => Some("Look at the real world, then resolve the sub-task as done or not done"),
+        Reason::Decision(_) => {
+            Some("Look at the real world, then resolve the sub-task as done, failed or not done")
+        }
         Reason::Paused => Some("Start the server again without `--paused`, or resume it"),
         Reason::Lock(obstacles) if obstacles.iter().any(|obstacle| obstacle.awaits_decision) => {
             Some("Decide about the task that failed, or take its locks from it")
