@@ -2,6 +2,7 @@
 
 #![no_main]
 
-use libfuzzer_sys::fuzz_target;
+#[path = "../bodies/imports.rs"]
+mod body;
 
-fuzz_target!(|data: &[u8]| longhaul_server::fuzz::import_file(data));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| body::run(data));

@@ -2,6 +2,7 @@
 
 #![no_main]
 
-use libfuzzer_sys::fuzz_target;
+#[path = "../bodies/queries.rs"]
+mod body;
 
-fuzz_target!(|data: &str| longhaul_server::fuzz::query(data));
+libfuzzer_sys::fuzz_target!(|data: &str| body::run(data));

@@ -3,25 +3,7 @@
 
 #![no_main]
 
-use libfuzzer_sys::fuzz_target;
-use longhaul_model::workflow::{InputSchema, SEALED, Secrets};
-use serde_json::{Value, json};
+#[path = "../bodies/schemas.rs"]
+mod body;
 
-fuzz_target!(|data: &[u8]| {
-    let Some(end) = data.iter().position(|byte| *byte == b'\n') else { return };
-    let Ok(schema) = serde_json::from_slice::<Value>(&data[..end]) else { return };
-    let Ok(input) = serde_json::from_slice::<Value>(&data[end + 1..]) else { return };
-    let Ok(secrets) = Secrets::survey(&schema) else {
-        assert_eq!(Secrets::of(&schema).places(&input), [""], "what is unclear is a secret as a whole");
-        return;
-    };
-    let places = secrets.places(&input);
-    let mut sealed = input.clone();
-    secrets.visit(&mut sealed, &mut |_, value| *value = json!({ SEALED: "x" }));
-    assert_eq!(secrets.places(&sealed), places);
-    let Ok(schema) = InputSchema::compile(&schema) else { return };
-    for pointer in schema.write_only(&input) {
-        let known = |place: &String| pointer == *place || pointer.starts_with(&format!("{place}/"));
-        assert!(places.iter().any(known), "{pointer} of {places:?}");
-    }
-});
+libfuzzer_sys::fuzz_target!(|data: &[u8]| body::run(data));

@@ -2,24 +2,7 @@
 
 #![no_main]
 
-use std::fmt::Debug;
+#[path = "../bodies/tasks.rs"]
+mod body;
 
-use libfuzzer_sys::fuzz_target;
-use longhaul_model::{Attempt, Spec, State, SubTask};
-use serde::Serialize;
-use serde::de::DeserializeOwned;
-
-fn same<T: DeserializeOwned + Serialize + PartialEq + Debug>(data: &[u8]) {
-    let Ok(value) = serde_json::from_slice::<T>(data) else { return };
-    let text = serde_json::to_vec(&value).expect("what was read can be written");
-    let again: T = serde_json::from_slice(&text).expect("what was written can be read");
-    assert_eq!(serde_json::to_vec(&again).expect("written"), text);
-}
-
-fuzz_target!(|data: &[u8]| {
-    same::<Spec>(data);
-    same::<State>(data);
-    same::<SubTask>(data);
-    same::<Vec<SubTask>>(data);
-    same::<Attempt>(data);
-});
+libfuzzer_sys::fuzz_target!(|data: &[u8]| body::run(data));

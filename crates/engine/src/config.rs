@@ -89,7 +89,8 @@ impl<T: Into<PathBuf>> From<T> for AllowedProgram {
     }
 }
 
-/// What a program may use of the machine; each limit holds for one process, and 0 is none.
+/// What a program may use of the machine; 0 is no limit. Each limit holds for one process, and those of memory,
+/// processes and processors also for the program as a whole where it has a control group.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CommandLimits {
     /// Processor time. Default 1 h.
@@ -98,6 +99,8 @@ pub struct CommandLimits {
     pub memory_mib: u64,
     /// Processes and threads of the account that the server runs as. Default 4,096.
     pub processes: u64,
+    /// Hundredths of a processor that it may keep busy; only with control groups. Default no limit.
+    pub processors: u64,
     /// Open files. Default 1,024.
     pub files: u64,
     /// The largest file that it writes, in MiB. Default 10,240.
@@ -111,6 +114,7 @@ impl From<&CommandLimits> for longhaul_process::Limits {
             cpu_seconds: limits.cpu.0.div_ceil(1000),
             memory: limits.memory_mib.saturating_mul(MIB),
             processes: limits.processes,
+            processors: limits.processors,
             files: limits.files,
             file_size: limits.file_size_mib.saturating_mul(MIB),
         }
@@ -123,6 +127,7 @@ impl Default for CommandLimits {
             cpu: Span(3_600_000),
             memory_mib: 4096,
             processes: 4096,
+            processors: 0,
             files: 1024,
             file_size_mib: 10 * 1024,
         }

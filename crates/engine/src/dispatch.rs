@@ -101,6 +101,11 @@ impl Dispatcher {
         self.watches.watch(id)
     }
 
+    /// Lets go of what attempts ran in.
+    pub(crate) async fn close_actions(&self) {
+        self.actions.close().await;
+    }
+
     /// Returns how many attempts run here, and how many wait for room.
     pub(crate) fn line(&self) -> LineSummary {
         self.permits.summary(Instant::now())

@@ -200,6 +200,7 @@ impl Engine {
     /// As [`Engine::settle`], and closes the store.
     pub async fn shutdown(&self, limit: Duration) {
         self.settle(limit).await;
+        self.inner.dispatcher.close_actions().await;
         self.mark_clock().await;
         self.inner.closing.cancel();
         self.inner.store.close().await;

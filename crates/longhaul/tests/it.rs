@@ -9,6 +9,7 @@ mod it {
     mod docs;
     mod files;
     mod first;
+    mod groups;
     mod help;
     mod hints;
     mod history;
@@ -16,6 +17,7 @@ mod it {
     mod nodes;
     mod operators;
     mod outage;
+    mod planted;
     mod restore;
     mod sddc_manager;
     mod serve;

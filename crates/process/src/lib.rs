@@ -4,15 +4,17 @@
 //! starts itself, in two steps. As `longhaul __launch …` it is the *supervisor* of one program: it adopts
 //! whatever the program leaves behind ([`supervise`]), and ends all of it with the program, when it is told
 //! to, and when its parent is gone. The supervisor in turn starts `longhaul __launch --become …`, which gives
-//! up what the program must not have and becomes the program ([`restrict`]).
+//! up what the program must not have and becomes the program ([`restrict`]). Where the system lets it, the
+//! program is in a control group of its own ([`Groups`]).
 #![forbid(unsafe_code)]
 
+mod group;
 mod limits;
 mod restrict;
 mod supervise;
 mod tree;
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::io::{self, Write};
 use std::path::Path;
 
@@ -20,6 +22,7 @@ use nix::sys::signal::{Signal, kill, killpg};
 use nix::sys::wait::waitpid;
 use nix::unistd::Pid;
 
+pub use group::{Cell, Groups};
 pub use limits::Limits;
 pub use tree::{all_children, become_subreaper, end_adopted};
 
@@ -31,21 +34,30 @@ pub const NAME: &str = "longhaul";
 pub const REFUSED: i32 = 125;
 /// Prefix of a launcher's reason on stderr.
 pub const COMPLAINT: &str = "longhaul launcher: ";
+/// Beginning of the reason of a launcher whose control group was gone.
+pub const NO_GROUP: &str = "its control group cannot be entered";
 /// Asks a supervisor to ask its program to end.
 pub const ASK: Signal = Signal::SIGTERM;
 /// Tells a supervisor to end its program at once. The kernel sends it when the parent is gone.
 pub const END: Signal = Signal::SIGHUP;
 const BECOME: &str = "--become";
-/// Stands for the limits where there are none and no right is taken away.
-const UNLIMITED: &str = "-";
+/// Stands for the control group where there is none, and for the limits where there are none and no right is
+/// taken away.
+const NONE: &str = "-";
 
 /// The arguments that make a launcher the supervisor of the program in this file, which is called `name`; the
 /// program's own arguments follow. Without limits, it keeps all rights of this process: only its end is seen
 /// to.
-pub fn arguments(file: &Path, name: &Path, limits: Option<&Limits>) -> [OsString; 6] {
+pub fn arguments(file: &Path, name: &Path, limits: Option<&Limits>, cell: Option<&Cell>) -> [OsString; 7] {
     let parent = std::process::id().to_string();
-    let limits = limits.map_or_else(|| UNLIMITED.to_owned(), Limits::written);
-    [COMMAND.into(), parent.into(), limits.into(), "--".into(), file.into(), name.into()]
+    let limits = limits.map_or_else(|| NONE.to_owned(), Limits::written);
+    let group = cell.map_or(OsStr::new(NONE), |cell| cell.folder().as_os_str());
+    [COMMAND.into(), parent.into(), limits.into(), group.into(), "--".into(), file.into(), name.into()]
+}
+
+/// The folder of a control group, as an argument names it.
+fn group_of(argument: &OsStr) -> Option<&Path> {
+    (argument != NONE).then_some(Path::new(argument))
 }
 
 /// Runs a binary whose first argument is [`COMMAND`], with the arguments that follow it. Does not return.
@@ -53,11 +65,14 @@ pub fn main(arguments: impl Iterator<Item = OsString>) -> ! {
     let arguments: Vec<OsString> = arguments.collect();
     close_files();
     let reason = match arguments.as_slice() {
-        [mode, parent, limits, dashes, file, name, rest @ ..] if mode == BECOME && dashes == "--" => {
-            restrict::become_program(parent, limits, file, name, rest)
+        [mode, parent, limits, group, dashes, file, name, rest @ ..] if mode == BECOME && dashes == "--" => {
+            match group_of(group).map_or(Ok(()), group::enter) {
+                Ok(()) => restrict::become_program(parent, limits, file, name, rest),
+                Err(e) => format!("{NO_GROUP}: {e}"),
+            }
         }
-        [parent, limits, dashes, program @ ..] if dashes == "--" && program.len() >= 2 => {
-            supervise::supervise(parent, limits, program)
+        [parent, limits, group, dashes, program @ ..] if dashes == "--" && program.len() >= 2 => {
+            supervise::supervise(parent, limits, group, program)
         }
         [..] => "it is started by `longhaul` itself only".to_owned(),
     };

@@ -13,28 +13,30 @@ const LAST_SECONDS: u64 = 5;
 pub struct Limits {
     /// Seconds of a processor's time.
     pub cpu_seconds: u64,
-    /// Bytes of memory that it fills, for each of its processes.
+    /// Bytes of memory that it fills, for each of its processes; in a control group, also for all together.
     pub memory: u64,
-    /// Processes of the account that runs it.
+    /// Processes of the account that runs it; in a control group, also those of the program.
     pub processes: u64,
     /// Open files of each of its processes.
     pub files: u64,
     /// Bytes of each file that it writes.
     pub file_size: u64,
+    /// Hundredths of a processor that it may keep busy; needs a control group.
+    pub processors: u64,
 }
 
 impl Limits {
     /// One argument of a launcher.
     pub(crate) fn written(&self) -> String {
-        let Limits { cpu_seconds, memory, processes, files, file_size } = self;
-        format!("{cpu_seconds},{memory},{processes},{files},{file_size}")
+        let Limits { cpu_seconds, memory, processes, files, file_size, processors } = self;
+        format!("{cpu_seconds},{memory},{processes},{files},{file_size},{processors}")
     }
 
     /// Reads what [`Limits::written`] wrote.
     pub(super) fn read(text: &str) -> Option<Limits> {
         let numbers: Option<Vec<u64>> = text.split(',').map(|number| number.parse().ok()).collect();
-        let [cpu_seconds, memory, processes, files, file_size] = numbers?.try_into().ok()?;
-        Some(Limits { cpu_seconds, memory, processes, files, file_size })
+        let [cpu_seconds, memory, processes, files, file_size, processors] = numbers?.try_into().ok()?;
+        Some(Limits { cpu_seconds, memory, processes, files, file_size, processors })
     }
 
     /// Sets them for this process and all that it becomes or starts.
@@ -70,9 +72,10 @@ mod tests {
 
     #[test]
     fn limits_are_read_as_they_were_written() {
-        let limits = Limits { cpu_seconds: 1, memory: u64::MAX, processes: 3, files: 0, file_size: 5 };
+        let limits =
+            Limits { cpu_seconds: 1, memory: u64::MAX, processes: 3, files: 0, file_size: 5, processors: 6 };
         assert_eq!(Limits::read(&limits.written()), Some(limits));
-        for bad in ["", "1", "1,2,3,4", "1,2,3,4,5,6", "1,2,3,4,x", "1,2,3,4,-5"] {
+        for bad in ["", "1", "1,2,3,4,5", "1,2,3,4,5,6,7", "1,2,3,4,5,x", "1,2,3,4,5,-6"] {
             assert_eq!(Limits::read(bad), None, "{bad}");
         }
     }

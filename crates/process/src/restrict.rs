@@ -10,7 +10,7 @@ use nix::sys::signal::{SigSet, Signal};
 use nix::sys::stat::{Mode, umask};
 use rustix::thread::{CapabilitySet, remove_capability_from_bounding_set};
 
-use super::UNLIMITED;
+use super::NONE;
 use super::limits::Limits;
 use super::tree::is_child_of;
 
@@ -34,7 +34,7 @@ pub(super) fn become_program(
     arguments: &[OsString],
 ) -> String {
     let limits = match limits.to_str() {
-        Some(UNLIMITED) => None,
+        Some(NONE) => None,
         text => match text.and_then(Limits::read) {
             Some(limits) => Some(limits),
             None => return "its limits cannot be read".to_owned(),

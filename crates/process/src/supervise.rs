@@ -10,11 +10,11 @@ use nix::sys::signalfd::{SfdFlags, SignalFd};
 use nix::sys::wait::WaitStatus;
 use nix::unistd::Pid;
 
-use super::{ASK, BECOME, COMMAND, END, NAME, UNLIMITED, tree};
+use super::{ASK, BECOME, COMMAND, END, NAME, NONE, group, group_of, tree};
 
 /// Runs `program`, which is a file, a name and arguments, to its end and ends as it did. Returns only the
 /// reason why it was not started.
-pub(super) fn supervise(parent: &OsStr, limits: &OsStr, program: &[OsString]) -> String {
+pub(super) fn supervise(parent: &OsStr, limits: &OsStr, group: &OsStr, program: &[OsString]) -> String {
     let signals = match prepare(parent, limits) {
         Ok(signals) => signals,
         Err(reason) => return reason,
@@ -24,7 +24,7 @@ pub(super) fn supervise(parent: &OsStr, limits: &OsStr, program: &[OsString]) ->
     let started = Command::new("/proc/self/exe")
         .arg0(NAME)
         .args([COMMAND, BECOME, &own])
-        .arg(limits)
+        .args([limits, group])
         .arg("--")
         .args(program)
         .process_group(0)
@@ -34,6 +34,10 @@ pub(super) fn supervise(parent: &OsStr, limits: &OsStr, program: &[OsString]) ->
         Err(e) => return format!("its process cannot be made: {e}"),
     };
     let ended = watch(program, &signals);
+    // At once for all in the group, so that nothing can be started faster than it is ended.
+    if let Some(folder) = group_of(group) {
+        group::end(folder);
+    }
     let ended = tree::end_descendants(program).or(ended);
     end_as(ended)
 }
@@ -49,7 +53,7 @@ fn prepare(parent: &OsStr, limits: &OsStr) -> Result<SignalFd, String> {
     let signals = SignalFd::with_flags(&wanted, SfdFlags::SFD_CLOEXEC).map_err(unable)?;
     // The file is called otherwise in the list of processes. A name is no reason to fail.
     let _ = prctl::set_name(c"longhaul");
-    if limits != UNLIMITED {
+    if limits != NONE {
         prctl::set_no_new_privs().map_err(unable)?;
     }
     tree::become_subreaper().map_err(unable)?;

@@ -11,6 +11,7 @@ mod it {
     mod depth;
     mod documented;
     mod echo;
+    mod fuzz;
     mod history;
     mod imports;
     mod nul;

@@ -71,6 +71,11 @@ impl Actions {
         })
     }
 
+    /// Lets go of what attempts run in. None may follow.
+    pub async fn close(&self) {
+        self.command.close().await;
+    }
+
     /// Runs one attempt to its end. When `stop` is cancelled it cleans up, killing what it started, and ends
     /// as stopped; whether that was a cancel or a timeout is the caller's to say. What it has to say goes to
     /// `log`.

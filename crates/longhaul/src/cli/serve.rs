@@ -48,7 +48,7 @@ The configuration file is TOML; every key is optional:
   allow = [\"10.0.0.0/8\"]             # private networks and hosts that `http` actions may reach
   [actions.command]
   allow = [\"/usr/bin/uname\"]         # programs that `command` actions may run, or tables of what they may be given
-  limits = { cpu = \"1h\", memory_mib = 4096, processes = 4096, files = 1024, file_size_mib = 10240 }
+  limits = { cpu = \"1h\", memory_mib = 4096, processes = 4096, processors = 0, files = 1024, file_size_mib = 10240 }
 
 The server stops on SIGTERM or SIGINT once what runs has ended or shutdown_grace is over; a second signal stops it at \
 once. \

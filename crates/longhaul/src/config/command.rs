@@ -10,6 +10,9 @@ use serde::Deserialize;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserializer, Error, MapAccess, Visitor};
 
+/// More processors than machines have.
+const MOST_PROCESSORS: f64 = 10_000.0;
+
 /// The section.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -45,8 +48,29 @@ struct LimitsTable {
     cpu: Option<Span>,
     memory_mib: Option<u64>,
     processes: Option<u64>,
+    processors: Option<Processors>,
     files: Option<u64>,
     file_size_mib: Option<u64>,
+}
+
+/// Hundredths of a processor, written as a number of processors such as 1.5.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(try_from = "f64")]
+struct Processors(u64);
+
+impl TryFrom<f64> for Processors {
+    type Error = String;
+
+    fn try_from(number: f64) -> Result<Self, String> {
+        let hundredths = (number * 100.0).round();
+        let is_none = number == 0.0;
+        if is_none || (1.0..=MOST_PROCESSORS * 100.0).contains(&hundredths) {
+            return Ok(Processors(hundredths as u64));
+        }
+        Err(format!(
+            "processors: {number} is no number of processors: write one from 0.01 to {MOST_PROCESSORS}, or 0 for no limit"
+        ))
+    }
 }
 
 impl LimitsTable {
@@ -55,6 +79,7 @@ impl LimitsTable {
             cpu: self.cpu.unwrap_or(others.cpu),
             memory_mib: self.memory_mib.unwrap_or(others.memory_mib),
             processes: self.processes.unwrap_or(others.processes),
+            processors: self.processors.map_or(others.processors, |Processors(hundredths)| hundredths),
             files: self.files.unwrap_or(others.files),
             file_size_mib: self.file_size_mib.unwrap_or(others.file_size_mib),
         }
@@ -117,10 +142,10 @@ mod tests {
     fn programs_are_read_as_paths_and_as_tables() {
         let text = r#"
             allow = ["/usr/bin/uname", { path = "/bin/x", env = ["LANG", "APP_*"], set = { PATH = "/bin" },
-                arguments = ["a|b"], more_arguments = "[a-z]+", options_from_values = true, limits = { files = 9, cpu = "5s" } }]
-            limits = { files = 7, memory_mib = 0 }
+                arguments = ["a|b"], more_arguments = "[a-z]+", options_from_values = true, limits = { files = 9, cpu = "5s", processors = 1.5 } }]
+            limits = { files = 7, memory_mib = 0, processors = 2 }
         "#;
-        let section = CommandLimits { files: 7, memory_mib: 0, ..CommandLimits::default() };
+        let section = CommandLimits { files: 7, memory_mib: 0, processors: 200, ..CommandLimits::default() };
         let plain = AllowedProgram { limits: section, ..AllowedProgram::from("/usr/bin/uname") };
         let whole = AllowedProgram {
             path: "/bin/x".into(),
@@ -129,7 +154,7 @@ mod tests {
             arguments: Some(vec!["a|b".into()]),
             more_arguments: Some("[a-z]+".into()),
             options_from_values: true,
-            limits: CommandLimits { files: 9, cpu: Span(5000), ..section },
+            limits: CommandLimits { files: 9, cpu: Span(5000), processors: 150, ..section },
         };
         assert_eq!(read(text), Ok(vec![plain, whole]));
     }
@@ -142,6 +167,11 @@ mod tests {
             ("allow = [{ path = \"/x\", envs = [] }]", "unknown field `envs`"),
             ("limits = { memory = 1 }", "unknown field `memory`"),
             ("limits = { files = -1 }", "-1"),
+            ("limits = { processors = -1 }", "processors: -1 is no number of processors"),
+            ("limits = { processors = 0.001 }", "from 0.01 to 10000"),
+            ("limits = { processors = nan }", "NaN is no number of processors"),
+            ("limits = { processors = 1e300 }", "is no number of processors"),
+            ("limits = { processors = \"1\" }", "invalid type: string"),
         ] {
             let refusal = read(text).unwrap_err();
             assert!(refusal.contains(part), "{text}: {refusal}");

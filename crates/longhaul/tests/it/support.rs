@@ -125,7 +125,12 @@ impl Server {
 
     /// Starts one whose log goes to a file.
     pub(crate) fn logging(data: &Path, log: std::fs::File) -> Server {
-        Server::spawn_logging(longhaul(), data, "127.0.0.1:0", &[], log.into())
+        Server::logging_with(data, log, &[])
+    }
+
+    /// The same with more arguments.
+    pub(crate) fn logging_with(data: &Path, log: std::fs::File, more: &[&str]) -> Server {
+        Server::spawn_logging(longhaul(), data, "127.0.0.1:0", more, log.into())
     }
 
     fn spawn(command: Command, data: &Path, listen: &str, more: &[&str]) -> Server {

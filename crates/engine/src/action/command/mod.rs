@@ -89,6 +89,13 @@ impl Commands {
         judge(program, finished, log)
     }
 
+    /// Lets go of what programs run in, once they have ended.
+    pub(super) async fn close(&self) {
+        if let Some(spawner) = &self.spawner {
+            spawner.close().await;
+        }
+    }
+
     /// Exactly as listed, byte by byte: `/usr/bin/../bin/x` is another program than `/usr/bin/x`.
     fn policy(&self, program: &str) -> Option<&Policy> {
         self.allow.iter().find(|policy| policy.path().as_os_str() == OsStr::new(program))
@@ -174,12 +181,16 @@ fn lost_sight(program: &str, error: &std::io::Error) -> Failure {
 }
 
 fn judge(program: &str, finished: Finished, log: &Log) -> Result<Option<Value>, Failure> {
-    let Finished { status, stdout, stderr, .. } = finished;
+    let Finished { status, stdout, stderr, ran_out_of_memory, .. } = finished;
     match (status.code(), status.signal()) {
         (Some(0), _) => output(stdout, stderr).map(Some),
         (Some(launcher::REFUSED), _) if stderr.text.starts_with(launcher::COMPLAINT) => {
             let reason = stderr.text[launcher::COMPLAINT.len()..].trim();
-            Err(not_started(program, &StartError::NoProgram(reason.to_owned())))
+            let error = match reason.starts_with(launcher::NO_GROUP) {
+                true => StartError::System(std::io::Error::other(reason)),
+                false => StartError::NoProgram(reason.to_owned()),
+            };
+            Err(not_started(program, &error))
         }
         (Some(code), _) => {
             let fault = Fault::new("COMMAND_FAILED", format!("`{program}` ended with exit code {code}"));
@@ -191,6 +202,9 @@ fn judge(program: &str, finished: Finished, log: &Log) -> Result<Option<Value>, 
             // Somebody else killed it: how far it had come is not known.
             let fault = Fault::new("COMMAND_FAILED", format!("`{program}` was ended by {name}"));
             let fault = fault.remedy(match signal.and_then(|n| Signal::try_from(n).ok()) {
+                _ if ran_out_of_memory => {
+                    "It used more memory than it may: raise `memory_mib` of its `limits`, or give it less to do"
+                }
                 Some(Signal::SIGXCPU) => {
                     "It used up its processor time: raise `cpu` of its `limits`, or give it less to do"
                 }

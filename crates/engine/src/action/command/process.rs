@@ -4,6 +4,7 @@ use std::io;
 use std::os::unix::process::ExitStatusExt;
 use std::pin::pin;
 use std::process::ExitStatus;
+use std::sync::Arc;
 use std::time::Duration;
 
 use longhaul_store::Budget;
@@ -15,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::capture::{Capture, Captured, Keep, Lines};
 use super::spawner::Ended;
-use crate::launcher;
+use crate::launcher::{self, Cell};
 use crate::logs::{Log, LogStream};
 
 /// How long a program has to end after it was asked to.
@@ -30,6 +31,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 #[derive(Debug)]
 pub(super) struct Running {
     child: Child,
+    cell: Option<Arc<Cell>>,
     whole: Whole,
 }
 
@@ -39,13 +41,15 @@ pub(super) struct Finished {
     pub(super) status: ExitStatus,
     /// It was told to stop before it ended.
     pub(super) stopped: bool,
+    /// The system ended it, or a part of it, for using more memory than its control group may.
+    pub(super) ran_out_of_memory: bool,
     pub(super) stdout: Captured,
     pub(super) stderr: Captured,
 }
 
 impl Running {
-    pub(super) fn new(child: Child, pid: i32, reach: Reach, ended: Ended) -> Self {
-        Running { child, whole: Whole { id: Pid::from_raw(pid), reach, ended } }
+    pub(super) fn new(child: Child, pid: i32, reach: Reach, cell: Option<Arc<Cell>>, ended: Ended) -> Self {
+        Running { child, cell, whole: Whole { id: Pid::from_raw(pid), reach, ended } }
     }
 
     /// Waits for its end; once `stop` is cancelled, asks it to end and then makes it.
@@ -92,7 +96,8 @@ impl Running {
             }
             status
         }?;
-        Ok(Finished { status, stopped, stdout: stdout.finish(), stderr: stderr.finish() })
+        let ran_out_of_memory = self.cell.as_ref().is_some_and(|cell| cell.ran_out_of_memory());
+        Ok(Finished { status, stopped, ran_out_of_memory, stdout: stdout.finish(), stderr: stderr.finish() })
     }
 }
 

@@ -5,7 +5,9 @@ use std::ffi::OsString;
 use std::io;
 use std::path::PathBuf;
 use std::process::Stdio;
-use std::sync::mpsc;
+use std::sync::Arc;
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::time::Duration;
 
 use thiserror::Error;
 use tokio::process::Command;
@@ -14,7 +16,10 @@ use tokio::sync::oneshot;
 
 use super::process::{Reach, Running};
 use super::trusted::{self, Untrusted};
-use crate::launcher::{self, Limits};
+use crate::launcher::{self, Cell, Groups, Limits};
+
+/// Pause between two tries to remove control groups in which something has not ended yet.
+const PAUSE: Duration = Duration::from_secs(1);
 
 /// What to start.
 #[derive(Debug)]
@@ -57,8 +62,20 @@ pub(super) struct Ended {
 type Reply = oneshot::Sender<Result<Running, StartError>>;
 
 enum Job {
-    Start { program: Program, runtime: Handle, reply: Reply, jobs: mpsc::Sender<Job> },
-    Ended { pid: i32, killed: bool },
+    Start {
+        program: Program,
+        runtime: Handle,
+        reply: Reply,
+        jobs: mpsc::Sender<Job>,
+    },
+    Ended {
+        pid: i32,
+        killed: bool,
+    },
+    /// No more programs are to come.
+    Close {
+        done: oneshot::Sender<()>,
+    },
 }
 
 impl Ended {
@@ -79,10 +96,13 @@ impl Spawner {
     /// Starts the thread. It ends with the last of these.
     pub(super) fn new(launcher: Option<PathBuf>) -> io::Result<Self> {
         let (jobs, queue) = mpsc::channel();
+        let mut groups = None;
         if launcher.is_some() {
             launcher::become_subreaper()?;
+            groups = prepare_groups();
         }
-        let thread = Thread { launcher, running: Vec::new(), strangers: Vec::new() };
+        let (running, ending, strangers) = (Vec::new(), Vec::new(), Vec::new());
+        let thread = Thread { launcher, running, ending, strangers, groups };
         std::thread::Builder::new().name("command-spawner".to_owned()).spawn(move || thread.serve(&queue))?;
         Ok(Spawner { jobs })
     }
@@ -95,12 +115,47 @@ impl Spawner {
         self.jobs.send(start).map_err(|_| gone())?;
         started.await.map_err(|_| gone())?
     }
+
+    /// Removes the control groups of programs: to be called once they have ended.
+    pub(super) async fn close(&self) {
+        let (done, closed) = oneshot::channel();
+        if self.jobs.send(Job::Close { done }).is_ok() {
+            let _ = closed.await;
+        }
+    }
+}
+
+/// Prepares control groups for programs where this process may have some, and logs whether it does.
+fn prepare_groups() -> Option<Groups> {
+    match Groups::prepare() {
+        Ok(groups) => {
+            let limits = match groups.controllers() {
+                [] => {
+                    "none: the group has other processes in it, or the system has no controllers".to_owned()
+                }
+                controllers => controllers.join(", "),
+            };
+            let folder = groups.folder().display();
+            tracing::info!(%folder, limits, "programs of command actions run in control groups");
+            Some(groups)
+        }
+        Err(reason) => {
+            tracing::info!(
+                reason,
+                "programs of command actions run without control groups: limits hold for each of their processes"
+            );
+            None
+        }
+    }
 }
 
 struct Thread {
     launcher: Option<PathBuf>,
-    /// Supervisors that were started and are not known to have ended.
-    running: Vec<i32>,
+    /// Supervisors that were started and are not known to have ended, with their control groups.
+    running: Vec<(i32, Option<Arc<Cell>>)>,
+    /// Control groups of programs that were ended, in which something may not have noticed yet.
+    ending: Vec<Arc<Cell>>,
+    groups: Option<Groups>,
     /// Children that the process had before, and those that others of it started.
     strangers: Vec<i32>,
 }
@@ -110,34 +165,53 @@ impl Thread {
         if self.launcher.is_some() {
             self.strangers = launcher::all_children();
         }
-        for job in queue {
+        loop {
+            let job = match self.ending.as_slice() {
+                [] => queue.recv().map_err(RecvTimeoutError::from),
+                [..] => queue.recv_timeout(PAUSE),
+            };
             match job {
-                Job::Start { program, runtime, reply, jobs } => {
+                Ok(Job::Start { program, runtime, reply, jobs }) => {
                     let _inside = runtime.enter();
                     // Where nobody waits any more, the program ends as the answer is dropped.
                     let _ = reply.send(self.start(&program, jobs));
                 }
-                Job::Ended { pid, killed } => self.ended(pid, killed),
+                Ok(Job::Ended { pid, killed }) => self.ended(pid, killed),
+                Ok(Job::Close { done }) => {
+                    // What is in use still is removed by the next start.
+                    self.ending.clear();
+                    self.groups = None;
+                    let _ = done.send(());
+                }
+                Err(RecvTimeoutError::Timeout) => self.ending.retain(|cell| cell.remove().is_err()),
+                Err(RecvTimeoutError::Disconnected) => return,
             }
         }
     }
 
     fn ended(&mut self, pid: i32, killed: bool) {
-        if let Some(at) = self.running.iter().position(|running| *running == pid) {
-            self.running.swap_remove(at);
+        let mut cell = None;
+        if let Some(at) = self.running.iter().position(|(running, _)| *running == pid) {
+            cell = self.running.swap_remove(at).1;
+        }
+        if let Some(cell) = &cell {
+            cell.end();
         }
         if killed && self.launcher.is_some() {
             // What it looked after has come to this process.
-            launcher::end_adopted(|child| self.running.contains(&child) || self.strangers.contains(&child));
+            let is_running = |child| self.running.iter().any(|(running, _)| *running == child);
+            launcher::end_adopted(|child| is_running(child) || self.strangers.contains(&child));
         }
+        self.ending.extend(cell.filter(|cell| cell.remove().is_err()));
     }
 
     fn start(&mut self, program: &Program, jobs: mpsc::Sender<Job>) -> Result<Running, StartError> {
         let file = trusted::resolve(&program.path)?;
+        let cell = self.cell(&program.limits);
         let mut command = match &self.launcher {
             Some(launcher) => {
                 let mut command = Command::new(launcher);
-                let how = launcher::arguments(&file, &program.path, Some(&program.limits));
+                let how = launcher::arguments(&file, &program.path, Some(&program.limits), cell.as_deref());
                 command.arg0(launcher::NAME).args(how);
                 command
             }
@@ -168,9 +242,18 @@ impl Thread {
         let pid =
             child.id().ok_or_else(|| StartError::System(io::Error::other("it has no process number")))?;
         let pid = pid as i32;
-        self.running.push(pid);
+        self.running.push((pid, cell.clone()));
         let reach = if self.launcher.is_some() { Reach::Supervisor } else { Reach::Group };
         let ended = Ended { pid, killed: false, jobs };
-        Ok(Running::new(child, pid, reach, ended))
+        Ok(Running::new(child, pid, reach, cell, ended))
+    }
+
+    /// Makes the control group of a program, where programs have one.
+    fn cell(&mut self, limits: &Limits) -> Option<Arc<Cell>> {
+        let made = self.groups.as_mut()?.make(limits);
+        let warn = |e: &io::Error| {
+            tracing::warn!(error = %e, "a program runs without a control group: limits hold for each of its processes");
+        };
+        made.inspect_err(warn).ok().map(Arc::new)
     }
 }

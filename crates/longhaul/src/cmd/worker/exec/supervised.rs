@@ -36,7 +36,7 @@ impl Supervisors {
         let program = Path::new(program);
         command
             .arg0(launcher::NAME)
-            .args(launcher::arguments(program, program, None))
+            .args(launcher::arguments(program, program, None, None))
             .args(arguments)
             // A process group of its own: signals typed at the worker's terminal do not reach it.
             .process_group(0)

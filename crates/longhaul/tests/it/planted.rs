@@ -1,0 +1,244 @@
+//! No stored task stops a start: tasks that today's checks would refuse, as an earlier version may have stored
+//! them or a fault may have left them, are planted in the database of a stopped server, in every state.
+
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::Signal;
+use rusqlite::Connection;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use super::support::{PATIENCE, Server};
+
+/// States in which a server finds tasks. The first sub-task leaves them by itself within [`SOON`].
+const STATES: [&str; 4] = ["due", "running", "locked", "backing-off"];
+/// Long enough to plant everything before any of the tasks goes on.
+const SOON: &str = "8s";
+/// Bytes of memory that a server may have used at most, whatever is planted.
+const MEMORY: u64 = 512 << 20;
+
+/// A change of the first and the second sub-task of a workflow.
+type Change = fn(&mut Value, &mut Value);
+
+/// What is planted in place of a harmless definition.
+const DEFINITIONS: [(&str, Change); 9] = [
+    ("repeated-list", |first, second| {
+        second["forEach"] = json!("{{ [0] * input.n }}");
+        evil_output(first, "{{ [0] * input.n }}");
+    }),
+    ("repeated-text", |first, second| {
+        second["description"] = json!("{{ input.text * input.n }}");
+        evil_output(first, "{{ (input.text * input.n)|length }}");
+    }),
+    ("indented", |first, second| {
+        second["action"]["simulate"]["output"] = json!("{{ input.list|tojson(indent=100000000) }}");
+        evil_output(first, "{{ input.list|tojson(indent=100000000) }}");
+    }),
+    ("large-items", |_, second| {
+        second["forEach"] = json!("{{ range(10000)|list }}");
+        second["description"] = json!("{{ input.text * 9000 }}");
+        second["title"] = json!("{{ input.text * 9000 }}");
+    }),
+    ("large-values", |_, second| {
+        second["forEach"] = json!("{{ range(10000)|list }}");
+        second["action"]["simulate"]["output"] = json!("{{ input.text * 9000 }}");
+    }),
+    ("deep-expression", |first, second| {
+        let deep = format!("{{{{ {}1 }}}}", "-".repeat(5000));
+        second["description"] = json!(deep);
+        evil_output(first, &deep);
+    }),
+    ("deep-brackets", |_, second| {
+        second["when"] = json!(format!("{}1{}", "(".repeat(20_000), ")".repeat(20_000)));
+    }),
+    ("deep-value", |_, second| {
+        second["action"]["simulate"]["output"] = (0..120).fold(json!(1), |inner, _| json!([inner]));
+    }),
+    ("later-version", |_, second| second["action"] = json!({ "teleport": { "to": ["a", "b"] } })),
+];
+
+/// What is planted in columns, as SQL.
+const ROWS: [(&str, &str); 12] = [
+    ("workflow-nonsense", "UPDATE workflows SET doc = 'nonsense' WHERE name = ?1"),
+    ("workflow-bytes", "UPDATE workflows SET doc = X'00FF' WHERE name = ?1"),
+    ("workflow-gone", "DELETE FROM workflows WHERE name = ?1"),
+    ("document-nonsense", "UPDATE hot SET doc = '{\"w\":' WHERE name = ?1"),
+    ("document-bytes", "UPDATE hot SET doc = X'00FF' WHERE name = ?1"),
+    ("document-later", "UPDATE hot SET doc = replace(doc, '\"s\":\"', '\"s\":\"LATER_') WHERE name = ?1"),
+    ("status", "UPDATE hot SET status = 99 WHERE name = ?1"),
+    ("due", "UPDATE hot SET due_at = 'soon' WHERE name = ?1"),
+    ("created", "UPDATE hot SET created_at = -9.5e300 WHERE name = ?1"),
+    ("resources", "UPDATE hot SET resources = 17 WHERE name = ?1"),
+    ("input-nonsense", "UPDATE specs SET doc = '[' WHERE seq IN (SELECT seq FROM hot WHERE name = ?1)"),
+    ("input-gone", "DELETE FROM specs WHERE seq IN (SELECT seq FROM hot WHERE name = ?1)"),
+];
+
+/// A `simulate` action evaluates its output when an attempt starts: also one that is started again.
+fn evil_output(sub_task: &mut Value, expression: &str) {
+    if let Some(action) = sub_task["action"]["simulate"].as_object_mut() {
+        action.insert("output".to_owned(), json!(expression));
+    }
+}
+
+/// A workflow whose task is in a state after a moment, and goes on soon.
+fn definition(name: &str, state: &str) -> Value {
+    let action = match state {
+        "due" => json!({ "wait": { "for": SOON } }),
+        "running" => json!({ "simulate": { "duration": SOON } }),
+        "backing-off" => json!({ "simulate": { "duration": "0s", "failAttempts": [1] } }),
+        _ => json!({ "simulate": { "duration": "0s" } }),
+    };
+    let mut definition = json!({
+        "name": name, "type": "PLANTED", "title": name, "input": { "type": "object" }, "resources": [],
+        "subTasks": [
+            { "name": "First", "description": "The first", "action": action,
+              "retry": { "attempts": 3, "backoff": SOON, "jitter": false } },
+            { "name": "Second", "description": "The second", "action": { "simulate": { "duration": "0s" } } },
+        ],
+    });
+    if state == "locked" {
+        definition["resources"] = json!([{ "type": "HOST", "resourceId": "held", "lock": "shared" }]);
+    }
+    definition
+}
+
+/// Stores a workflow and starts its task; gives the id.
+fn submit(server: &Server, definition: &Value) -> String {
+    let name = definition["name"].as_str().expect("a name");
+    let (status, answer) = server.call("PUT", &format!("/v1/workflows/{name}"), Some(definition));
+    assert_eq!(status, 201, "{answer}");
+    let input = json!({ "n": 100_000_000, "text": "x".repeat(100), "list": [[1, 2], [3, [4]]] });
+    let (status, answer) =
+        server.call("POST", "/v1/tasks", Some(&json!({ "workflow": name, "input": input })));
+    assert_eq!(status, 202, "{answer}");
+    answer["id"].as_str().expect("an id").to_owned()
+}
+
+/// Everything that was planted, and what was not.
+struct Field {
+    data: TempDir,
+    /// Names and ids of planted tasks.
+    planted: Vec<(String, String)>,
+    /// Ids of tasks that nothing was done to.
+    healthy: Vec<String>,
+}
+
+impl Field {
+    /// Has a server start tasks, kills it, and plants.
+    fn plant() -> Field {
+        let data = TempDir::new().expect("a directory");
+        let server = Server::start(data.path(), "127.0.0.1:0", &["--log-level", "error"]);
+        let mut holder = definition("holder", "running");
+        holder["resources"] = json!([{ "type": "HOST", "resourceId": "held" }]);
+        let mut healthy = vec![submit(&server, &holder)];
+        let names = DEFINITIONS.iter().map(|(name, _)| *name).chain(ROWS.iter().map(|(name, _)| *name));
+        let mut planted = Vec::new();
+        for name in names {
+            for state in STATES {
+                let name = format!("{name}-{state}");
+                let id = submit(&server, &definition(&name, state));
+                planted.push((name, id));
+            }
+        }
+        for state in STATES {
+            healthy.push(submit(&server, &definition(&format!("healthy-{state}"), state)));
+        }
+        server.signal(Signal::SIGKILL);
+        drop(server);
+        let database = Connection::open(data.path().join("longhaul.db")).expect("a database");
+        for (kind, change) in DEFINITIONS {
+            for state in STATES {
+                change_definition(&database, &format!("{kind}-{state}"), change);
+            }
+        }
+        for (kind, change) in ROWS {
+            for state in STATES {
+                let changed = database.execute(change, [format!("{kind}-{state}")]).expect("changed");
+                assert_eq!(changed, 1, "{kind}-{state}");
+            }
+        }
+        Field { data, planted, healthy }
+    }
+
+    /// Starts a server on it, as often as this may happen, and checks that it does its work.
+    fn serve(&self) -> Server {
+        let server = Server::start(self.data.path(), "127.0.0.1:0", &["--log-level", "off"]);
+        let (status, answer) = server.call("GET", "/health/ready", None);
+        assert_eq!(status, 200, "{answer}");
+        for id in &self.healthy {
+            assert_eq!(self.rest(&server, id)["status"], "Successful");
+        }
+        for (name, id) in &self.planted {
+            let (status, task) = server.call("GET", &format!("/v1/tasks/{id}"), None);
+            // One whose input is gone can go on, if nothing asks for it.
+            assert_eq!(status, 200, "{name}: {task}");
+        }
+        server
+    }
+
+    /// Waits until a task has ended.
+    fn rest(&self, server: &Server, id: &str) -> Value {
+        let begin = Instant::now();
+        loop {
+            let (status, task) = server.call("GET", &format!("/v1/tasks/{id}?wait=10s"), None);
+            assert_eq!(status, 200, "{task}");
+            if !["Pending", "In Progress"].contains(&task["status"].as_str().expect("a status")) {
+                return task;
+            }
+            assert!(begin.elapsed() < PATIENCE, "{task}");
+        }
+    }
+}
+
+fn change_definition(database: &Connection, name: &str, change: Change) {
+    let read = "SELECT doc FROM workflows WHERE name = ?1";
+    let text: String = database.query_row(read, [name], |row| row.get(0)).expect("a document");
+    let mut definition: Value = serde_json::from_str(&text).expect("JSON");
+    let [first, second] = definition["subTasks"].as_array_mut().expect("sub-tasks").as_mut_slice() else {
+        panic!("two sub-tasks: {text}")
+    };
+    change(first, second);
+    let changed =
+        database.execute("UPDATE workflows SET doc = ?2 WHERE name = ?1", (name, definition.to_string()));
+    assert_eq!(changed, Ok(1), "{name}");
+}
+
+/// The most memory that a process has had, in bytes.
+fn peak(process: u32) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status")).expect("a process");
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("a peak");
+    line.trim().trim_end_matches(" kB").parse::<u64>().expect("a number") << 10
+}
+
+#[test]
+fn no_stored_task_stops_a_start() {
+    let field = Field::plant();
+    for start in 1..=2 {
+        let server = field.serve();
+        let most = peak(server.pid());
+        assert!(most < MEMORY, "start {start}: {} MiB", most >> 20);
+        server.signal(Signal::SIGKILL);
+    }
+    let server = field.serve();
+    for (name, id) in &field.planted {
+        let path = format!("/v1/tasks/{id}");
+        let begin = Instant::now();
+        loop {
+            let (_, task) = server.call("GET", &path, None);
+            let (status, answer) = server.call("DELETE", &path, None);
+            // It has ended by itself, or does now.
+            if status < 300
+                || (status == 409 && task["status"] != "Pending" && task["status"] != "In Progress")
+            {
+                break;
+            }
+            assert!(begin.elapsed() < PATIENCE, "{name}: {status} {answer}");
+            std::thread::sleep(Duration::from_millis(100));
+        }
+    }
+    let (status, locks) = server.call("GET", "/v1/resources/locks", None);
+    assert_eq!((status, &locks["elements"]), (200, &json!([])), "everything was let go");
+    let most = peak(server.pid());
+    assert!(most < MEMORY, "{} MiB", most >> 20);
+    server.stop();
+}

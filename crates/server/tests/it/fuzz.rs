@@ -1,0 +1,188 @@
+//! The fuzz targets of `fuzz/` without a fuzzer: each runs over its corpus, and over a number of seeded mutations
+//! of it. `make fuzz` runs them for longer.
+
+use std::fs;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+#[path = "../../../../fuzz/bodies/expressions.rs"]
+mod expressions;
+#[path = "../../../../fuzz/bodies/imports.rs"]
+mod imports;
+#[path = "../../../../fuzz/bodies/queries.rs"]
+mod queries;
+#[path = "../../../../fuzz/bodies/redaction.rs"]
+#[expect(dead_code, reason = "the target uses a part of what it includes")]
+mod redaction;
+#[path = "../../../../fuzz/bodies/schemas.rs"]
+mod schemas;
+#[path = "../../../../fuzz/bodies/tasks.rs"]
+mod tasks;
+#[path = "../../../../fuzz/bodies/tokens.rs"]
+mod tokens;
+#[path = "../../../../fuzz/bodies/workflows.rs"]
+mod workflows;
+
+/// The longest input that a mutation makes, in bytes.
+const LONGEST: usize = 8192;
+/// The seed of a run, for another than the usual one.
+const SEED: &str = "FUZZ_SEED";
+
+/// Pieces that mean something to some reader.
+const PIECES: [&str; 28] = [
+    "{{",
+    "}}",
+    "{{ input.n }}",
+    "\0",
+    "\"",
+    "\\u0000",
+    "%00",
+    "..",
+    "%2e%2e",
+    "[",
+    "]",
+    "{",
+    "}",
+    ":",
+    ",",
+    "null",
+    "-1",
+    "1e999",
+    "99999999999999999999",
+    "$ref",
+    "writeOnly",
+    "\u{202e}",
+    "é",
+    "&",
+    "=",
+    "\n",
+    "(",
+    "-",
+];
+
+/// Numbers that look random and follow from a seed (SplitMix64).
+struct Chance(u64);
+
+impl Chance {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        mixed ^ (mixed >> 31)
+    }
+
+    /// A number below another, which is not 0.
+    fn below(&mut self, most: usize) -> usize {
+        (self.next() % most as u64) as usize
+    }
+
+    /// A range of up to 32 within a length.
+    fn part(&mut self, length: usize) -> std::ops::Range<usize> {
+        let start = self.below(length + 1);
+        start..length.min(start + self.below(33))
+    }
+}
+
+/// Changes an input in one to four places.
+fn mutated(corpus: &[Vec<u8>], chance: &mut Chance) -> Vec<u8> {
+    let mut input = corpus[chance.below(corpus.len())].clone();
+    for _ in 0..=chance.below(4) {
+        let place = chance.below(input.len() + 1);
+        let part = chance.part(input.len());
+        match chance.below(7) {
+            0 => drop(input.drain(part)),
+            1 => {
+                let copy = input[part].to_vec();
+                let copies = copy.repeat(1 + chance.below(64));
+                input.splice(place..place, copies);
+            }
+            2 => drop(input.splice(part, PIECES[chance.below(PIECES.len())].bytes())),
+            3 => {
+                let deep = PIECES[chance.below(PIECES.len())].repeat(chance.below(2000));
+                input.splice(place..place, deep.bytes());
+            }
+            4 => {
+                let other = &corpus[chance.below(corpus.len())];
+                let copy = other[chance.part(other.len())].to_vec();
+                input.splice(place..place, copy);
+            }
+            5 => {
+                let other = &corpus[chance.below(corpus.len())];
+                input.truncate(place);
+                input.extend_from_slice(&other[chance.below(other.len() + 1)..]);
+            }
+            _ => {
+                if let Some(byte) = input.get_mut(place) {
+                    *byte ^= 1 << chance.below(8);
+                }
+            }
+        }
+        input.truncate(LONGEST);
+    }
+    input
+}
+
+/// Runs a target over its corpus and so many mutations; names the first input of which something does not hold.
+fn replay(target: &str, mutations: usize, run: fn(&[u8])) {
+    let folder = format!("{}/../../fuzz/corpus/{target}", env!("CARGO_MANIFEST_DIR"));
+    let mut files: Vec<_> = fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.sort_unstable();
+    let corpus: Vec<Vec<u8>> = files.iter().map(|file| fs::read(file).unwrap()).collect();
+    assert!(!corpus.is_empty(), "{folder} has no inputs");
+    let seed = std::env::var(SEED).map_or(18, |seed| seed.parse().unwrap());
+    let mut chance = Chance(seed);
+    let tried = |input: &[u8]| {
+        let held = catch_unwind(AssertUnwindSafe(|| run(input))).is_ok();
+        assert!(held, "{target}, {SEED}={seed}: \"{}\"", input.escape_ascii());
+    };
+    corpus.iter().for_each(|input| tried(input));
+    for _ in 0..mutations {
+        tried(&mutated(&corpus, &mut chance));
+    }
+}
+
+/// Gives a target that reads texts those that the bytes stand for.
+macro_rules! text {
+    ($run:path) => {
+        |input| $run(&String::from_utf8_lossy(input))
+    };
+}
+
+#[test]
+fn expressions_stay_within_their_bounds() {
+    replay("expressions", 1_000, text!(expressions::run));
+}
+
+#[test]
+fn imports_are_read_or_refused() {
+    replay("imports", 3_000, imports::run);
+}
+
+#[test]
+fn queries_are_read_or_refused() {
+    replay("queries", 3_000, text!(queries::run));
+}
+
+#[test]
+fn redaction_finds_every_coding() {
+    replay("redaction", 300, redaction::run);
+}
+
+#[test]
+fn schemas_have_the_secrets_that_the_validator_annotates() {
+    replay("schemas", 1_000, schemas::run);
+}
+
+#[test]
+fn stored_documents_are_read_as_written() {
+    replay("tasks", 2_000, tasks::run);
+}
+
+#[test]
+fn tokens_are_taken_apart_or_refused() {
+    replay("tokens", 3_000, text!(tokens::run));
+}
+
+#[test]
+fn workflows_are_refused_or_run() {
+    replay("workflows", 1_000, workflows::run);
+}
