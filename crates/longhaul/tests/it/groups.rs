@@ -39,7 +39,9 @@ fn log_says_which_way_commands_are_limited() {
         Some(&json!({ "workflow": "looks", "input": {} })),
     );
     assert_eq!(task["status"], "Successful", "{task}");
-    let printed = task["outputs"]["Look"]["stdout"].as_str().expect("a text").to_owned();
+    let id = task["id"].as_str().expect("an id");
+    let (_, task) = server.call("GET", &format!("/v1/tasks/{id}?include=all"), None);
+    let printed = task["outputs"]["Look"]["stdout"].as_str().unwrap_or_else(|| panic!("{task}")).to_owned();
     let of_server = fs::read_to_string(format!("/proc/{}/cgroup", server.pid())).expect("a process");
     let pid = server.pid();
     server.stop();
