@@ -111,5 +111,12 @@ class Admin:
         assert stored.status_code in (200, 201), stored.text
         return name
 
+    def workers(self) -> list[dict[str, object]]:
+        """The workers that the server knows."""
+        listed = self.http.get("/v1/workers")
+        assert listed.status_code == 200, listed.text
+        elements: list[dict[str, object]] = listed.json()["elements"]
+        return elements
+
     def close(self) -> None:
         self.http.close()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import os
+import socket
 import threading
 import time
 from collections.abc import Callable
@@ -44,6 +46,8 @@ def test_a_call_has_the_members_of_the_contract(
     assert len(first["request"]) == 32
     assert {**first, "worker": "", "request": ""} == {
         "worker": "",
+        "host": socket.gethostname(),
+        "process": os.getpid(),
         "request": "",
         "queues": [queue],
         "max": 3,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import socket
 import threading
 import time
 from collections.abc import Iterator
@@ -152,3 +154,16 @@ def test_a_key_that_is_taken_away_ends_the_worker_and_its_work(fresh: Server, ow
     eventually(lambda: died, "the end of the worker")
     assert told.wait(10)
     thread.join(10)
+
+
+def test_the_list_of_workers_says_where_one_runs(fresh: Server, own: Admin) -> None:
+    worker = Worker(fresh.url, api_key=own.account("worker", "WORKER"))
+
+    @worker.action("q")
+    def act(ctx: Context) -> None:
+        return None
+
+    with working(worker):
+        eventually(own.workers, "the worker has asked for work")
+        (listed,) = own.workers()
+    assert (listed["host"], listed["process"]) == (socket.gethostname(), os.getpid())

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import secrets
+import socket
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -29,6 +31,13 @@ MAX_BODY = 7 * 1024 * 1024
 def new_name(prefix: str) -> str:
     """A new, unique worker name."""
     return f"{prefix}-{secrets.token_hex(16)}"
+
+
+def origin() -> dict[str, Any]:
+    """The machine and the process of a worker, for `longhaul worker list`; no name that cannot be shown."""
+    host = socket.gethostname()
+    named = {"host": host} if 0 < len(host.encode(errors="replace")) <= 255 and host.isprintable() else {}
+    return {**named, "process": os.getpid()}
 
 
 @dataclass(frozen=True)
@@ -99,7 +108,7 @@ class Calls:
         self.worker = worker
 
     def lease(self, wanted: Wanted) -> Request:
-        body = {"worker": self.worker, **wanted.to_json()}
+        body = {"worker": self.worker, **origin(), **wanted.to_json()}
         return Request.of_json("POST", "/v1/workers/lease", body, wait=wanted.wait, repeatable=True)
 
     def heartbeat(self, entries: Iterable[Mapping[str, Any]], *, wait: float = 0.0, patience: float) -> Request:
