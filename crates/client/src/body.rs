@@ -17,10 +17,10 @@ fn or_default<'de, D: Deserializer<'de>, T: Default + Deserialize<'de>>(
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct TaskBody {
-    /// Its identity.
+    /// ID of the task.
     #[serde(deserialize_with = "or_default")]
     pub id: String,
-    /// What it is called.
+    /// Name of the task.
     #[serde(deserialize_with = "or_default")]
     pub name: String,
     /// `<RESOURCE>_<OPERATION>`.
@@ -29,32 +29,32 @@ pub struct TaskBody {
     /// As the server spells it; see [`TaskBody::phase`].
     #[serde(deserialize_with = "or_default")]
     pub status: String,
-    /// When it was created.
+    /// Time of creation.
     #[serde(deserialize_with = "or_default")]
     pub creation_timestamp: String,
-    /// When it ended.
+    /// Time of the end.
     pub completion_timestamp: Option<String>,
-    /// Its steps.
+    /// Sub-tasks.
     #[serde(deserialize_with = "or_default")]
     pub sub_tasks: Vec<SubTaskBody>,
-    /// Why it failed.
+    /// Errors.
     #[serde(deserialize_with = "or_default")]
     pub errors: Vec<ErrorBody>,
-    /// What it works on.
+    /// Resources that the task works on.
     #[serde(deserialize_with = "or_default")]
     pub resources: Vec<ResourceBody>,
     /// `RESOLVED` or `UNRESOLVED`.
     #[serde(deserialize_with = "or_default")]
     pub resolution_status: String,
-    /// Whether it can be cancelled now.
+    /// True if the task can be cancelled now.
     #[serde(deserialize_with = "or_default")]
     pub is_cancellable: bool,
-    /// Whether it can be retried now.
+    /// True if the task can be retried now.
     #[serde(deserialize_with = "or_default")]
     pub is_retryable: bool,
-    /// How much of it is done, 0 to 100.
+    /// Progress, 0 to 100.
     pub progress: Option<f64>,
-    /// What it waits for.
+    /// Reason of a wait.
     pub waiting_for: Option<WaitingForBody>,
     /// The workflow it is a run of.
     pub workflow: Option<WorkflowRef>,
@@ -66,7 +66,7 @@ pub struct TaskBody {
 }
 
 impl TaskBody {
-    /// Where it stands.
+    /// Returns the status, whichever way the server spells it.
     pub fn phase(&self) -> Phase {
         Phase::of(&self.status)
     }
@@ -76,34 +76,34 @@ impl TaskBody {
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct SubTaskBody {
-    /// What it is called.
+    /// Name of the sub-task.
     #[serde(deserialize_with = "or_default")]
     pub name: String,
-    /// What it does.
+    /// Description.
     #[serde(deserialize_with = "or_default")]
     pub description: String,
     /// As the server spells it; see [`SubTaskBody::phase`].
     #[serde(deserialize_with = "or_default")]
     pub status: String,
-    /// When it first started.
+    /// Time of the first start.
     pub start_timestamp: Option<String>,
-    /// When it ended.
+    /// Time of the end.
     pub completion_timestamp: Option<String>,
-    /// Its stages.
+    /// Stages.
     #[serde(deserialize_with = "or_default")]
     pub stages: Vec<StageBody>,
-    /// Why it failed.
+    /// Errors.
     #[serde(deserialize_with = "or_default")]
     pub errors: Vec<ErrorBody>,
-    /// What it works on.
+    /// Resources that the sub-task works on.
     #[serde(deserialize_with = "or_default")]
     pub resources: Vec<ResourceBody>,
-    /// Its own steps.
+    /// Children.
     #[serde(deserialize_with = "or_default")]
     pub sub_tasks: Vec<SubTaskBody>,
-    /// How many attempts it has had.
+    /// Number of attempts so far.
     pub attempt: Option<u64>,
-    /// How much of it is done, 0 to 100.
+    /// Progress, 0 to 100.
     pub progress: Option<f64>,
     /// Time at which the latest attempt ended, where that is known apart from the end of the sub-task; no
     /// server sends it.
@@ -122,10 +122,10 @@ impl SubTaskBody {
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct StageBody {
-    /// What it is called.
+    /// Name of the stage.
     #[serde(deserialize_with = "or_default")]
     pub name: String,
-    /// What it does.
+    /// Description.
     #[serde(deserialize_with = "or_default")]
     pub description: String,
     /// As the server spells it.
@@ -133,19 +133,19 @@ pub struct StageBody {
     pub status: String,
 }
 
-/// What a task works on.
+/// Resource that a task works on.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct ResourceBody {
-    /// Its id.
+    /// ID of the resource.
     #[serde(deserialize_with = "or_default")]
     pub resource_id: String,
-    /// What it is.
+    /// Type of the resource.
     #[serde(rename = "type", deserialize_with = "or_default")]
     pub kind: String,
-    /// Its fully qualified name.
+    /// Fully qualified name.
     pub fqdn: Option<String>,
-    /// Its display name.
+    /// Display name.
     pub name: Option<String>,
 }
 
@@ -159,7 +159,7 @@ pub struct WorkflowRef {
     pub version: u64,
 }
 
-/// What a task waits for.
+/// Reason of a task's wait.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct WaitingForBody {
@@ -172,7 +172,7 @@ pub struct WaitingForBody {
     pub until: Option<String>,
     /// The queue whose workers it waits for.
     pub queue: Option<String>,
-    /// How many workers asked that queue lately.
+    /// Number of workers that asked that queue lately.
     pub workers: Option<u64>,
     /// Locks of the tasks that are ahead of it.
     pub locks: Vec<crate::LockBody>,
@@ -210,10 +210,10 @@ pub struct ErrorBody {
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(default)]
 pub struct CauseBody {
-    /// What kind of thing failed.
+    /// Type of the cause.
     #[serde(rename = "type", deserialize_with = "or_default")]
     pub kind: String,
-    /// What it said.
+    /// Message.
     #[serde(deserialize_with = "or_default")]
     pub message: String,
 }
@@ -226,15 +226,15 @@ pub struct AttemptBody {
     pub sub_task: String,
     /// From 1, over all runs of the task.
     pub number: u64,
-    /// Which run of the task it belongs to, from 1.
+    /// Generation of the task that the attempt belongs to, from 1.
     pub generation: u64,
     /// `RUNNING`, `SUCCESSFUL`, `FAILED`, `TIMED_OUT`, `LOST` or `STOPPED`.
     pub status: String,
-    /// When it started.
+    /// Time of the start.
     pub creation_timestamp: String,
-    /// When it ended.
+    /// Time of the end.
     pub completion_timestamp: Option<String>,
-    /// How it failed.
+    /// Error of a failed attempt.
     pub error: Option<ErrorBody>,
 }
 
@@ -242,13 +242,13 @@ pub struct AttemptBody {
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct PageBody<T> {
-    /// What is on it.
+    /// Elements of the page.
     pub elements: Vec<T>,
-    /// Which page it is.
+    /// Position of the page.
     pub page_metadata: PageMetadata,
 }
 
-/// Which page of how many.
+/// Position of a page in the whole list.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct PageMetadata {
@@ -262,7 +262,7 @@ pub struct PageMetadata {
     pub total_pages: u64,
 }
 
-/// Where a task or sub-task stands, whichever way its server spells that.
+/// Status of a task or sub-task, whichever way its server spells it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Phase {
     /// Not started.

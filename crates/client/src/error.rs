@@ -5,7 +5,7 @@ use thiserror::Error;
 
 use crate::body::ErrorBody;
 
-/// Why a call failed.
+/// Reason for which a call failed.
 #[derive(Debug, Error)]
 pub enum ClientError {
     /// No answer: nobody listens there, the name is unknown, or the connection broke. Whether a request that was
@@ -14,15 +14,15 @@ pub enum ClientError {
     Unreachable {
         /// The server's address.
         server: String,
-        /// What happened.
+        /// Reason.
         reason: String,
     },
-    /// Whoever answers could be anybody, and was told nothing: the server's certificate is not trusted.
+    /// The server's certificate is not trusted: whoever answers could be anybody, and was told nothing.
     #[error("the certificate of {server} cannot be trusted: {reason}")]
     Certificate {
         /// The server's address.
         server: String,
-        /// What is wrong with it.
+        /// Fault of the certificate.
         reason: String,
     },
     /// The server answered with an error.
@@ -30,7 +30,7 @@ pub enum ClientError {
     Refused {
         /// The HTTP status code.
         status: u16,
-        /// What it said.
+        /// Error that the server gave.
         error: Box<ErrorBody>,
     },
     /// The answer is none that this client understands.
@@ -38,23 +38,23 @@ pub enum ClientError {
     Protocol {
         /// The server's address.
         server: String,
-        /// What is wrong with it.
+        /// Fault of the answer.
         reason: String,
     },
-    /// What the client was given cannot be used.
+    /// A setting of the client cannot be used.
     #[error("{what} cannot be used: {reason}")]
     Setup {
-        /// What was given.
+        /// Name of the setting.
         what: String,
-        /// What is wrong with it.
+        /// Fault of the setting.
         reason: String,
     },
     /// The address of the server cannot be used.
     #[error("`{address}` is no address of a server: {reason}")]
     Address {
-        /// As given.
+        /// Address as given.
         address: String,
-        /// What is wrong with it.
+        /// Fault of the address.
         reason: String,
     },
 }
@@ -72,7 +72,7 @@ impl ClientError {
         }
     }
 
-    /// Whether nobody answered.
+    /// Returns true if nobody answered.
     pub fn is_unreachable(&self) -> bool {
         matches!(self, ClientError::Unreachable { .. })
     }

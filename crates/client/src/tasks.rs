@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use crate::error::ClientError;
 use crate::http::{Call, Client};
 
-/// What a list of tasks is asked for. Filters are joined by "and".
+/// Query for a list of tasks. Filters are joined by "and".
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct TaskFilter {
     /// Any of these statuses, in any spelling.
@@ -26,7 +26,7 @@ pub struct TaskFilter {
     pub name: Option<String>,
     /// Completed after this instant, in milliseconds since 1970.
     pub completed_after: Option<i64>,
-    /// What to sort by.
+    /// Sort key.
     pub order_by: Option<String>,
     /// `ASC` or `DESC`.
     pub order_direction: Option<String>,
@@ -38,7 +38,7 @@ pub struct TaskFilter {
     pub include: Vec<String>,
 }
 
-/// How one task is read.
+/// Options for reading one task.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Read {
     /// Wait this long for its end.
@@ -54,13 +54,13 @@ pub struct Read {
 pub struct StartTask {
     /// The workflow's name.
     pub workflow: String,
-    /// Its version, the newest unless given.
+    /// Version of the workflow, the newest unless given.
     pub version: Option<u32>,
-    /// Its input.
+    /// Input.
     pub input: Value,
-    /// What the task is called.
+    /// Name of the task.
     pub name: Option<String>,
-    /// When it may start.
+    /// Earliest start.
     pub not_before: Option<String>,
     /// Free words to find it by.
     pub labels: BTreeMap<String, String>,
@@ -81,10 +81,10 @@ pub struct Started {
     pub replayed: bool,
 }
 
-/// What an operator decides about a failed task.
+/// Decision of an operator about a failed task.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ResolveTask {
-    /// Why, for the record.
+    /// Reason, for the record.
     pub reason: String,
     /// The sub-task whose outcome was unknown.
     pub sub_task: Option<String>,
@@ -94,7 +94,7 @@ pub struct ResolveTask {
     pub all: bool,
     /// Outcome of them: `done`, `notDone`, `failed` or `skipped`.
     pub outcome: Option<&'static str>,
-    /// Its output, where it was done.
+    /// Output, where the work was done.
     pub output: Option<Value>,
 }
 
@@ -107,7 +107,7 @@ pub struct Versioned {
     pub etag: Option<String>,
 }
 
-/// What became of an import.
+/// Outcome of an import.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(default)]
 pub struct Imported {

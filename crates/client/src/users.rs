@@ -11,17 +11,17 @@ use crate::http::{Call, Client};
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct UserBody {
-    /// Its name.
+    /// Name of the account.
     pub name: String,
-    /// What it may do.
+    /// Role of the account.
     pub role: String,
     /// A person's, or a service's.
     pub kind: String,
-    /// It may not come in for now.
+    /// True if the account is disabled.
     pub disabled: bool,
-    /// When it was made.
+    /// Time of creation.
     pub creation_timestamp: String,
-    /// Its API keys.
+    /// API keys of the account.
     pub api_keys: Vec<ApiKeyBody>,
     /// Of a worker: the queues that it is bound to.
     pub queues: Option<Vec<String>>,
@@ -33,24 +33,24 @@ pub struct UserBody {
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct ApiKeyBody {
-    /// Its identity.
+    /// ID of the key.
     pub id: String,
-    /// What people call it.
+    /// Name of the key, for people.
     pub name: Option<String>,
-    /// When it was made.
+    /// Time of creation.
     pub creation_timestamp: String,
-    /// When it was used last.
+    /// Time of the last use.
     pub last_used_timestamp: Option<String>,
 }
 
-/// What of an account shall become different.
+/// Changes to an account.
 #[derive(Clone, Default)]
 pub struct UserChange<'a> {
-    /// What it may do.
+    /// New role.
     pub role: Option<&'a str>,
-    /// Whether it may not come in.
+    /// New state: disabled or not.
     pub disabled: Option<bool>,
-    /// Its password.
+    /// New password.
     pub password: Option<&'a str>,
     /// Of a worker: the queues that it is bound to. None: as they are.
     pub queues: &'a [String],
@@ -58,12 +58,12 @@ pub struct UserChange<'a> {
     pub actions: &'a [String],
 }
 
-/// What is to be known of a new account.
+/// Settings of a new account.
 #[derive(Clone, Default)]
 pub struct NewUserBody<'a> {
-    /// Its name.
+    /// Name of the account.
     pub name: &'a str,
-    /// What it may do.
+    /// Role of the account.
     pub role: &'a str,
     /// A person's password; a service has none.
     pub password: Option<&'a str>,

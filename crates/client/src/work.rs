@@ -1,4 +1,4 @@
-//! What waits for workers and for locks, and what sub-tasks write.
+//! Work that waits for workers and for locks, and the logs of sub-tasks.
 
 use reqwest::Method;
 use serde::Deserialize;
@@ -11,7 +11,7 @@ use crate::http::{Call, Client};
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct QueueBody {
-    /// Its name.
+    /// Name of the queue.
     pub name: String,
     /// Sub-tasks that wait in it.
     pub waiting: u64,
@@ -43,7 +43,7 @@ pub struct QueueLimitsBody {
 pub struct WorkerBody {
     /// The name that the process gave itself.
     pub worker: String,
-    /// Its account.
+    /// Account of the worker.
     pub user: String,
     /// The queues that it asks.
     pub queues: Vec<String>,
@@ -51,7 +51,7 @@ pub struct WorkerBody {
     pub running: u64,
     /// Some of these attempts.
     pub work: Vec<WorkBody>,
-    /// When it last called.
+    /// Time of the last call.
     pub last_seen: String,
     /// False once it was silent for longer than it said; `None` from servers that do not tell.
     pub alive: Option<bool>,
@@ -79,7 +79,7 @@ pub struct WorkBody {
 pub struct LockBody {
     /// The type of the resource.
     pub resource_type: Option<String>,
-    /// Its id.
+    /// ID of the resource.
     pub resource_id: Option<String>,
     /// The workflow, if this is a place of a concurrency key.
     pub workflow: Option<String>,
@@ -107,7 +107,7 @@ pub struct LockBody {
 pub struct LogBody {
     /// The lines.
     pub lines: Vec<LogLineBody>,
-    /// Where the next page begins.
+    /// Position at which the next page begins.
     pub next: u64,
 }
 
@@ -115,7 +115,7 @@ pub struct LogBody {
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct LogLineBody {
-    /// When it was written.
+    /// Time of writing.
     pub timestamp: String,
     /// The sub-task that wrote it.
     pub sub_task: String,
@@ -123,7 +123,7 @@ pub struct LogLineBody {
     pub attempt: u64,
     /// `stdout` or `stderr`.
     pub stream: String,
-    /// What it says.
+    /// Text of the line.
     pub text: String,
 }
 
@@ -131,17 +131,17 @@ pub struct LogLineBody {
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct NodeBody {
-    /// Its name.
+    /// Name of the node.
     pub name: String,
     /// `ACTIVE` or `SILENT`.
     pub state: String,
-    /// Where it listens.
+    /// Address on which the node listens.
     pub address: String,
     /// The version of its program.
     pub version: String,
-    /// When it was started.
+    /// Time of the start.
     pub start_timestamp: String,
-    /// When it was last heard of.
+    /// Time of the last sign of life.
     pub seen_timestamp: String,
 }
 
@@ -157,14 +157,14 @@ pub struct ClockBody {
     pub doubted: bool,
 }
 
-/// Which lines of a log are asked for.
+/// Query for the lines of a log.
 #[derive(Clone, Debug, Default)]
 pub struct LogFilter {
     /// Only those behind this number.
     pub after: u64,
     /// Only this sub-task's.
     pub sub_task: Option<String>,
-    /// How long the answer may wait for new ones, such as `30s`.
+    /// Longest wait of the answer for new lines, such as `30s`.
     pub wait: Option<String>,
 }
 

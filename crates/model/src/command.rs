@@ -119,7 +119,7 @@ pub enum Command {
     Cancel {
         /// Name of the caller.
         by: String,
-        /// How long running attempts have to stop.
+        /// Time that running attempts have to stop.
         grace: Span,
     },
     /// A failed task goes on from what failed.
@@ -214,28 +214,28 @@ pub enum Decided {
 pub enum Failure {
     /// The executor reports that the work was not done.
     Error {
-        /// Why.
+        /// Error.
         fault: Fault,
-        /// Whether another attempt may do better.
+        /// True if another attempt may do better.
         retryable: bool,
     },
     /// The attempt failed on this side of the executor, before it was asked or after it had answered: the
     /// work stays done or not done, and the next attempt asks under the same key.
     Local {
-        /// Why.
+        /// Error.
         fault: Fault,
-        /// Whether another attempt may do better.
+        /// True if another attempt may do better.
         retryable: bool,
     },
     /// The attempt ended without telling whether it did its work: a connection broke, a program was killed.
     Unknown {
-        /// What is known.
+        /// Facts that are known.
         fault: Fault,
     },
     /// The executor gave the attempt up before the work was done, as it is stopping; another one need not
     /// fare better.
     Abandoned {
-        /// What it says of that.
+        /// Error that the executor gave.
         fault: Fault,
     },
     /// The attempt ran too long.
@@ -317,7 +317,7 @@ pub enum Refused {
     Unfit {
         /// The member: `output` or `spec`.
         what: &'static str,
-        /// Why.
+        /// Reason.
         unfit: Unfit,
     },
     /// Nothing is due, nothing was lost, nothing begins.
@@ -325,7 +325,7 @@ pub enum Refused {
     Nothing,
 }
 
-/// What a command changed. The task's own state always did; the rest is named.
+/// Outcome of a command. The task's own state always changed; the rest is named.
 #[derive(Clone, Debug, Default)]
 pub struct Change {
     /// The sub-tasks that changed, each once, in no order.
@@ -345,12 +345,12 @@ pub struct Change {
     pub releases: bool,
     /// The task's revision behind it.
     pub revision: u64,
-    /// What must be done once the change is durable.
+    /// Effects to carry out once the change is durable.
     pub effects: Vec<Effect>,
 }
 
 impl Change {
-    /// This change and one that followed it at once, as one.
+    /// Joins this change with one that followed it at once.
     pub fn and(&mut self, next: Change) {
         self.sub_tasks.extend(next.sub_tasks);
         self.sub_tasks.sort_unstable();
@@ -366,7 +366,7 @@ impl Change {
     }
 }
 
-/// What must be done once a change is durable.
+/// Effect to carry out once a change is durable.
 #[derive(Clone, Debug)]
 pub enum Effect {
     /// Run an attempt.
@@ -397,7 +397,7 @@ pub enum Effect {
     Queued {
         /// The sub-task.
         sub_task: u32,
-        /// Where.
+        /// Queue.
         queue: Arc<str>,
         /// Higher goes first.
         priority: i8,
@@ -406,7 +406,7 @@ pub enum Effect {
     Unqueued {
         /// The sub-task.
         sub_task: u32,
-        /// Where it waited.
+        /// Queue in which it waited.
         queue: Arc<str>,
         /// The node that had it in its queue.
         node: NodeId,
@@ -473,20 +473,20 @@ pub struct Launch {
     pub sub_task: u32,
     /// The attempt's token, which its result must carry.
     pub token: Token,
-    /// Its number over all generations, from 1.
+    /// Number of the attempt over all generations, from 1.
     pub number: u32,
     /// The number of its item under `forEach`, from 0.
     pub item: Option<u32>,
     /// Key that its effects are known by: the same for an attempt and for all that follow it, whichever of
     /// them asks, until one is known to have failed or an operator says that the work was not done.
     pub idempotency_key: String,
-    /// What to run.
+    /// Action to run.
     pub action: CompiledAction,
     /// Longest time that the attempt may take.
     pub timeout: Option<Span>,
     /// False if a second run may do harm.
     pub repeatable: bool,
-    /// What the action's expressions see; secrets in the input are sealed.
+    /// Variables of the action's expressions; secrets in the input are sealed.
     pub scope: Scope,
     /// The room that it has at the node that runs it: given back when this is dropped.
     pub permit: Permit,

@@ -25,21 +25,21 @@ pub struct Task {
     spec: Spec,
     pub(crate) outputs: BTreeMap<u32, Value>,
     pub(crate) tally: Tally,
-    /// How the children of each `forEach` stand, by its index.
+    /// Tallies of the children of each `forEach`, by its index.
     pub(crate) fans: BTreeMap<u32, FanTally>,
-    /// How many sub-tasks each node looks after.
+    /// Number of sub-tasks that each node looks after.
     pub(crate) nodes: BTreeMap<NodeId, usize>,
-    /// What is due when.
+    /// Timers, by the time at which they are due.
     timers: BTreeSet<(Timestamp, u32)>,
     /// Children that the change at work touched: they are counted no more, until it is done.
     touched: BTreeSet<u32>,
     seen: Seen,
-    /// What is left to the expressions of the change at work.
+    /// Budget left to the expressions of the current change.
     budget: Budget,
     weights: Weights,
 }
 
-/// What the values of a task cost in memory, in bytes: counted when they come in.
+/// Memory cost of the values of a task, in bytes: counted when they come in.
 #[derive(Clone, Copy, Debug, Default)]
 struct Weights {
     input: usize,
@@ -47,41 +47,41 @@ struct Weights {
     items: usize,
 }
 
-/// What a sub-task costs in memory beside its values, in bytes.
+/// Memory cost of a sub-task beside its values, in bytes.
 const SUB_TASK: usize = size_of::<SubTask>() + 160;
-/// What any task costs.
+/// Memory cost of any task, in bytes.
 const TASK: usize = 2 * 1024;
 /// Values that cost more are converted for expressions anew with each change, instead of being kept in both
 /// forms.
 const HEAVY: usize = 64 * 1024;
 
-/// What a task was asked to do: written once, and again only when a retry brings a new input. Secrets in it are sealed
+/// Request for a task: written once, and again only when a retry brings a new input. Secrets in it are sealed
 /// before the model sees them.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Spec {
-    /// Its input, valid against the workflow's schema.
+    /// Input, valid against the workflow's schema.
     #[serde(rename = "i")]
     pub input: Value,
     /// Free words to find it by.
     #[serde(rename = "l", default, skip_serializing_if = "BTreeMap::is_empty")]
     pub labels: BTreeMap<String, String>,
-    /// Who asked.
+    /// Account that asked.
     #[serde(rename = "b", default, skip_serializing_if = "Option::is_none")]
     pub requested_by: Option<String>,
 }
 
-/// Why there can be no such task.
+/// Reason for which there can be no such task.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 pub enum NotAccepted {
-    /// Its name, resources or a description cannot be made from its input.
+    /// The name, resources or a description cannot be made from the input.
     #[error(transparent)]
     Expression(#[from] ExprError),
-    /// Its input cannot be kept.
+    /// The input cannot be kept.
     #[error("the input is {0}")]
     Input(Unfit),
 }
 
-/// How many sub-tasks stand where. Follows every change of a status; never stored.
+/// Number of sub-tasks by status. Follows every change of a status; never stored.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Tally {
     pub(crate) pending: usize,
@@ -94,7 +94,7 @@ pub(crate) struct Tally {
     pub(crate) warnings: usize,
 }
 
-/// How many children stand where. Follows every change of one; never stored.
+/// Number of children by status. Follows every change of one; never stored.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct FanTally {
     /// Not begun, or to begin again.
@@ -107,7 +107,7 @@ pub(crate) struct FanTally {
 }
 
 impl PartialEq for FanTally {
-    /// Where to look next is a hint, and counts for nothing.
+    /// The place to look next is a hint, and does not count.
     fn eq(&self, other: &Self) -> bool {
         (self.idle, self.active, self.failed) == (other.idle, other.active, other.failed)
     }
@@ -238,7 +238,7 @@ impl Task {
         }
     }
 
-    /// What is known about it.
+    /// Returns the record.
     pub fn record(&self) -> &Record {
         &self.record
     }
@@ -248,12 +248,12 @@ impl Task {
         self.record
     }
 
-    /// What it was asked to do.
+    /// Returns the request.
     pub fn spec(&self) -> &Spec {
         &self.spec
     }
 
-    /// What a sub-task gave.
+    /// Returns the output of a sub-task, if there is one.
     pub fn output(&self, sub_task: u32) -> Option<&Value> {
         self.outputs.get(&sub_task)
     }
@@ -265,7 +265,7 @@ impl Task {
         self.seen.input = OnceLock::new();
     }
 
-    /// Whether a sub-task's output may come in.
+    /// Returns an error unless a sub-task's output may be accepted.
     pub(crate) fn check_output(&self, output: &Value) -> Result<(), Unfit> {
         value::check_output(output)?;
         let weight = self.weights.outputs + weight::of(output);
@@ -280,7 +280,7 @@ impl Task {
         }
     }
 
-    /// What it costs in memory, in bytes, roughly. Costs nothing to know.
+    /// Returns the approximate memory cost in bytes, in constant time.
     pub fn weight(&self) -> usize {
         let Weights { input, outputs, items } = self.weights;
         TASK + self.record.sub_tasks.len() * SUB_TASK + 2 * (input + outputs) + items
@@ -293,8 +293,8 @@ impl Task {
         }
     }
 
-    /// Its record, to be passed on while others wait: large values go, small ones may stay and go later,
-    /// elsewhere.
+    /// Returns the record, to be passed on while others wait: large values go, small ones may stay and go
+    /// later, elsewhere.
     pub fn at_rest(mut self: Box<Self>) -> Box<Self> {
         if self.weights.input + self.weights.outputs > HEAVY {
             self.spec.input = Value::Null;
@@ -305,12 +305,12 @@ impl Task {
         self
     }
 
-    /// Its identity.
+    /// Returns the identity.
     pub fn id(&self) -> TaskId {
         self.record.id
     }
 
-    /// What its expressions see: `input`, `subTasks.<name>.output`, `task`.
+    /// Returns the variables of the task's expressions: `input`, `subTasks.<name>.output`, `task`.
     pub fn scope(&mut self) -> Scope {
         let input = self.seen.input.get_or_init(|| visible(&self.spec.input)).clone();
         let own = self.record.own_sub_tasks();
@@ -327,7 +327,7 @@ impl Task {
         Scope::new(roots).spending(self.budget.clone())
     }
 
-    /// What the expressions of one sub-task see: a child's, `item` and `index`, too.
+    /// Returns the variables of the expressions of one sub-task: for a child, `item` and `index`, too.
     pub(crate) fn scope_of(&mut self, index: u32) -> Scope {
         let scope = self.scope();
         match &self.record.sub_tasks[index as usize].child {

@@ -8,7 +8,7 @@ use crate::fault::{Fault, code};
 
 mod names;
 
-/// How deep a value may be nested that enters a task. Common JSON readers stop at 128 levels, ours by default
+/// Deepest nesting of a value that enters a task. Common JSON readers stop at 128 levels, ours by default
 /// among them: this leaves room for what answers, pages and stored documents wrap around a value.
 pub const DEEPEST: usize = 100;
 
@@ -28,18 +28,18 @@ pub const LONGEST_NAME: usize = 4 * 1024;
 /// The longest description that an expression may give a sub-task, in bytes.
 pub const LONGEST_DESCRIPTION: usize = 64 * 1024;
 
-/// How deep a stored document may be nested to be read again: what was written before [`DEEPEST`] held (up to
+/// Deepest nesting of a stored document that can be read: that written before [`DEEPEST`] held (up to
 /// 128 levels), what rows wrap around values, and as much again. Readers recurse, so it must fit a thread's
 /// stack.
 pub const READABLE: usize = 256;
 
-/// Why a value cannot enter a task.
+/// Reason for which a value cannot enter a task.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 pub enum Unfit {
-    /// It is nested too deep.
+    /// The value is nested too deep.
     #[error("nested deeper than {DEEPEST} levels")]
     TooDeep,
-    /// It has so many bytes of JSON.
+    /// The value has this many bytes of JSON.
     #[error("{0} bytes of JSON; the limit is {LARGEST_OUTPUT} bytes (1 MiB)")]
     TooLarge(usize),
     /// The task has as many bytes of outputs as it may keep.
@@ -63,14 +63,14 @@ impl Unfit {
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 #[error("a name is given twice in the same object, at line {line} column {column}")]
 pub struct DoubledName {
-    /// Where the second one ends, from 1.
+    /// Line on which the second one ends, from 1.
     pub line: usize,
-    /// Where the second one ends, from 1.
+    /// Column at which the second one ends, from 1.
     pub column: usize,
 }
 
-/// Whether each object of a JSON text has each name once. Readers differ on which of two counts, so a text is refused
-/// before anybody acts on one of them. A text that is no JSON has nothing to say here.
+/// Returns an error unless each object of a JSON text has each name once. Readers differ on which of two counts,
+/// so a text is refused before anybody acts on one of them. A text that is not JSON passes.
 pub fn check_names(text: &[u8]) -> Result<(), DoubledName> {
     match serde_json::from_slice::<names::Single>(text) {
         Err(e) if e.is_data() => Err(DoubledName { line: e.line(), column: e.column() }),
@@ -78,7 +78,7 @@ pub fn check_names(text: &[u8]) -> Result<(), DoubledName> {
     }
 }
 
-/// Whether a value may become an output.
+/// Returns an error unless a value may become an output.
 pub fn check_output(value: &Value) -> Result<(), Unfit> {
     check_depth(value)?;
     match size(value) {
@@ -87,12 +87,12 @@ pub fn check_output(value: &Value) -> Result<(), Unfit> {
     }
 }
 
-/// Whether a value is nested no deeper than [`DEEPEST`].
+/// Returns an error if a value is nested deeper than [`DEEPEST`].
 pub fn check_depth(value: &Value) -> Result<(), Unfit> {
     if is_deeper(value, DEEPEST) { Err(Unfit::TooDeep) } else { Ok(()) }
 }
 
-/// Whether a value is nested deeper than so many levels. Looks no further than that, and does not recurse.
+/// Returns true if a value is nested deeper than `levels`. Looks no further than that, and does not recurse.
 pub fn is_deeper(value: &Value, levels: usize) -> bool {
     let mut open: Vec<(&Value, usize)> = vec![(value, 1)];
     while let Some((value, level)) = open.pop() {
@@ -106,12 +106,12 @@ pub fn is_deeper(value: &Value, levels: usize) -> bool {
     false
 }
 
-/// Those that nest further.
+/// Returns the values that have values in them.
 fn nested<'a>(values: impl Iterator<Item = &'a Value>) -> impl Iterator<Item = &'a Value> {
     values.filter(|value| value.is_array() || value.is_object())
 }
 
-/// How long a value is as JSON, without writing it anywhere.
+/// Returns the length of a value as JSON, without writing it anywhere.
 pub fn size(value: &Value) -> usize {
     struct Count(usize);
     impl std::io::Write for Count {
@@ -129,7 +129,7 @@ pub fn size(value: &Value) -> usize {
     count.0
 }
 
-/// How deep a JSON text is nested; of a text that is no JSON, how deep its brackets are.
+/// Returns the nesting of a JSON text; of a text that is not JSON, the nesting of its brackets.
 pub fn nesting(text: &[u8]) -> usize {
     let (mut now, mut deepest, mut quoted, mut escaped) = (0_usize, 0, false, false);
     for byte in text {

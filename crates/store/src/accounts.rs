@@ -17,39 +17,39 @@ pub const MOST_API_KEYS: usize = 32;
 /// An account: a person, or a service.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct User {
-    /// Its name as it was written; names are compared without case.
+    /// Name as it was written; names are compared without case.
     pub name: String,
     /// The code of its role.
     pub role: String,
     /// The code of its kind: a person or a service.
     pub kind: String,
-    /// What narrows its role, in the words of those who check it; without, it has all of its role.
+    /// Bounds that narrow the role, in the words of those who check them.
     pub bounds: Option<String>,
     /// The hash of its password, if it has one.
     pub password_hash: Option<String>,
-    /// It may not come in for now.
+    /// True if the account is disabled.
     pub disabled: bool,
     /// Changes when everything given to the account before is void: it never comes back, not even with
     /// another account of that name. Given by the store.
     pub epoch: i64,
-    /// When it was made.
+    /// Time of creation.
     pub created_at: Timestamp,
-    /// Its API keys, oldest first.
+    /// API keys, oldest first.
     pub api_keys: Vec<ApiKey>,
 }
 
 /// An API key, of which only the digest is known.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ApiKey {
-    /// Its identity, which may be shown.
+    /// ID of the key, which may be shown.
     pub id: String,
-    /// What people call it.
+    /// Name of the key, for people.
     pub name: Option<String>,
     /// The SHA-256 of the key.
     pub hash: [u8; 32],
-    /// When it was made.
+    /// Time of creation.
     pub created_at: Timestamp,
-    /// When it was used last, to about an hour.
+    /// Time of the last use, to about an hour.
     pub last_used_at: Option<Timestamp>,
 }
 
@@ -76,14 +76,14 @@ pub enum UserChange {
         disabled: Option<bool>,
         /// The hash of its password.
         password_hash: Option<String>,
-        /// What narrows its role.
+        /// Bounds that narrow the role.
         bounds: Option<String>,
     },
     /// The same password, hashed in today's way. Changes nothing if the password was changed meanwhile.
     Rehash {
-        /// What the hash was.
+        /// Hash before.
         from: String,
-        /// What it shall be.
+        /// Hash after.
         to: String,
     },
     /// One more API key.
@@ -93,7 +93,7 @@ pub enum UserChange {
     RemoveApiKey(String),
 }
 
-/// Why a change of accounts was refused; nothing changed.
+/// Reason for which a change of accounts was refused; nothing changed.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 pub enum AccountRefused {
     /// The name is taken.
@@ -108,7 +108,7 @@ pub enum AccountRefused {
 }
 
 impl User {
-    /// Whether it can administer accounts.
+    /// Returns true if the account can administer accounts.
     pub(crate) fn administers(&self) -> bool {
         self.role == ADMIN && !self.disabled && self.password_hash.is_some()
     }
@@ -162,7 +162,7 @@ pub trait Accounts: Send + Sync + 'static {
         0
     }
 
-    /// Whether other nodes change accounts, too.
+    /// Returns true if other nodes change accounts, too.
     fn accounts_are_shared(&self) -> bool {
         false
     }

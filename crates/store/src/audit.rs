@@ -1,4 +1,4 @@
-//! Who changed what: one row for each accepted mutation, written in its transaction, and one for each refused login.
+//! Audit log: one row for each accepted mutation, written in its transaction, and one for each refused login.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -14,16 +14,16 @@ pub async fn referenced<T>(reference: &str, of: impl Future<Output = T>) -> T {
     REFERENCE.scope(reference.into(), of).await
 }
 
-/// What is to be noted of a change.
+/// Row to be written for a change.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Audit {
-    /// Who asked.
+    /// Account that asked.
     pub by: Arc<str>,
     /// From where.
     pub from: Option<IpAddr>,
-    /// What for: the `operationId` of the call.
+    /// Purpose: the `operationId` of the call.
     pub action: &'static str,
-    /// What it was done to; a new task's id unless given.
+    /// Target of the change; a new task's ID unless given.
     pub target: Option<String>,
     /// More about it, without secrets.
     pub detail: Option<String>,
@@ -40,7 +40,7 @@ impl Audit {
         Audit { by, from, action, target: None, detail: None, accepted: true, reference }
     }
 
-    /// What it was done to.
+    /// Sets the target.
     #[must_use]
     pub fn target(mut self, target: impl Into<String>) -> Self {
         self.target = Some(target.into());
@@ -54,7 +54,7 @@ impl Audit {
         self
     }
 
-    /// That it was refused.
+    /// Marks the row as refused.
     #[must_use]
     pub fn refused(mut self) -> Self {
         self.accepted = false;
@@ -65,27 +65,27 @@ impl Audit {
 /// One row.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AuditEntry {
-    /// Its place in the order of changes, without gaps.
+    /// Position in the order of changes, without gaps.
     pub seq: u64,
-    /// When.
+    /// Time of the change.
     pub at: Timestamp,
-    /// Who.
+    /// Account that asked.
     pub by: String,
     /// From where.
     pub from: Option<String>,
-    /// What for.
+    /// Purpose.
     pub action: String,
-    /// What it was done to.
+    /// Target.
     pub target: Option<String>,
     /// More about it.
     pub detail: Option<String>,
-    /// Whether it was accepted.
+    /// True if the change was accepted.
     pub accepted: bool,
     /// The reference of the request.
     pub reference: Option<String>,
 }
 
-/// Which rows are asked for, newest first.
+/// Query for rows, newest first.
 #[derive(Clone, Debug, Default)]
 pub struct AuditQuery {
     /// Of this principal.
@@ -109,6 +109,6 @@ pub struct AuditQuery {
 pub struct AuditPage {
     /// The rows.
     pub entries: Vec<AuditEntry>,
-    /// How many match.
+    /// Number of matches.
     pub total: u64,
 }

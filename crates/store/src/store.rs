@@ -27,14 +27,14 @@ pub struct Submission {
     pub task: Box<Task>,
     /// The caller's key.
     pub key: Option<IdempotencyKey>,
-    /// What is noted of it, unless it is replayed.
+    /// Audit row of the submission, unless it is replayed.
     pub audit: Option<Audit>,
     /// True if its workflow must be the newest of that name: refused with [`StoreError::WorkflowChanged`] if
     /// it is not any more, as another node changed it.
     pub newest: bool,
 }
 
-/// What a worker reports, and what it takes, in one transaction.
+/// Reports of a worker and the leases that it asks for, in one transaction.
 #[derive(Debug, Default)]
 pub struct Work {
     /// Reports: [`Command::Complete`], [`Command::Fail`] or [`Command::HandBack`]. What becomes ready by them
@@ -47,7 +47,7 @@ pub struct Work {
     pub again: Vec<(TaskId, u32, Token)>,
     /// On what terms.
     pub terms: Option<Arc<Terms>>,
-    /// How many attempts to lease at the most, in all.
+    /// Maximum number of attempts to lease, in all.
     pub room: usize,
 }
 
@@ -58,16 +58,16 @@ pub struct Commit {
     pub id: TaskId,
     /// Revision of the task after the change; 0 for a task that was ended unread, whose revision is unknown.
     pub revision: u64,
-    /// What must be done now.
+    /// Effects to carry out now.
     pub effects: Vec<Effect>,
     /// The task as this change left it, unless the writer goes on with it: it has ended, or rests until its
     /// start.
     pub at_rest: Option<Box<Task>>,
 }
 
-/// Who is told of durable changes. Called by the store's writer after each commit: it must not block.
+/// Receiver of durable changes. Called by the store's writer after each commit: it must not block.
 pub trait CommitSink: Send + Sync {
-    /// These changes are durable, in this order.
+    /// Called with changes that are durable, in this order.
     fn committed(&self, commits: Vec<Commit>);
 
     /// Returns room for one more attempt at this node, if there is any; called while a change is being made.
@@ -89,7 +89,7 @@ impl Room for SinkRoom<'_> {
     }
 }
 
-/// Where tasks live. Reads see every change that was answered before they began.
+/// Store of tasks. Reads see every change that was answered before they began.
 #[async_trait]
 pub trait Store: Send + Sync + 'static {
     /// Names who is told of changes. Before this, effects are lost; call it before [`Store::recover`].
@@ -161,16 +161,16 @@ pub trait Store: Send + Sync + 'static {
     /// not grow with history. May take milliseconds: not for an event loop.
     fn ids_like(&self, digits: &str, limit: u32) -> Result<Vec<TaskId>, StoreError>;
 
-    /// What a task was asked to do; `None` for an imported one.
+    /// Returns the request for a task; `None` for an imported one.
     fn spec(&self, id: TaskId) -> Result<Option<Spec>, StoreError>;
 
-    /// What a task's sub-tasks gave, by index.
+    /// Returns the outputs of a task's sub-tasks, by index.
     fn outputs(&self, id: TaskId) -> Result<Vec<(u32, Value)>, StoreError>;
 
     /// Every attempt of a task, in order of their starts.
     fn attempts(&self, id: TaskId) -> Result<Vec<Attempt>, StoreError>;
 
-    /// What tasks have for themselves, and what they wait for; page and total of one moment.
+    /// Returns the locks and slots that tasks hold or wait for; page and total of one moment.
     fn locks(&self, query: &LockQuery) -> Result<LockPage, StoreError>;
 
     /// Returns the locks that hold up a task: those of holders first, then of those that asked before it; at
@@ -187,12 +187,12 @@ pub trait Store: Send + Sync + 'static {
     /// After Ok: those found have ended, unless they could not be read.
     async fn sweep_outputs(&self) -> Result<Sweep, StoreError>;
 
-    /// Which nodes share it, by name; none where it is one server's own.
+    /// Returns the nodes that share the store, by name; none where it is one server's own.
     fn nodes(&self) -> Result<Vec<KnownNode>, StoreError> {
         Ok(Vec::new())
     }
 
-    /// How many other nodes are at work on it just now.
+    /// Returns the number of other nodes at work just now.
     fn peers(&self) -> usize {
         0
     }
@@ -281,7 +281,7 @@ pub trait Store: Send + Sync + 'static {
     /// Notes something that changed nothing, such as a refused login.
     async fn note(&self, audit: Audit) -> Result<(), StoreError>;
 
-    /// Who changed what, newest first.
+    /// Returns a page of the audit log, newest first.
     fn audit(&self, query: &AuditQuery) -> Result<AuditPage, StoreError>;
 
     /// Deletes the notes older than an instant, at most `limit`; says how many.

@@ -1,4 +1,4 @@
-//! What goes into and comes out of a store.
+//! Values that go into and come out of a store.
 
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ pub enum Stored {
     Own(Box<Record>),
     /// One that came from elsewhere: it is given back as it came.
     Imported {
-        /// Its identity.
+        /// ID of the task.
         id: TaskId,
         /// The JSON object, members and their order as they came.
         json: String,
@@ -56,7 +56,7 @@ impl Damaged {
 }
 
 impl Stored {
-    /// Its identity.
+    /// Returns the ID of the task.
     pub fn id(&self) -> TaskId {
         match self {
             Stored::Own(record) => record.id,
@@ -71,7 +71,7 @@ impl Stored {
 pub struct Page {
     /// The tasks, in the order asked for.
     pub tasks: Vec<Stored>,
-    /// How many match, exactly, as of the same moment.
+    /// Number of matches, exact, as of the same moment.
     pub total: u64,
 }
 
@@ -80,22 +80,22 @@ pub struct Page {
 pub struct Grant {
     /// The task.
     pub id: TaskId,
-    /// What the task is called.
+    /// Name of the task.
     pub name: String,
     /// The workflow version it runs.
     pub workflow: Arc<Workflow>,
-    /// What the sub-task is called.
+    /// Name of the sub-task.
     pub sub_task: String,
     /// The attempt.
     pub launch: Launch,
 }
 
-/// What became of a worker's work.
+/// Outcome of a worker's call.
 #[derive(Debug, Default)]
 pub struct Worked {
-    /// What became of each report, in their order.
+    /// Outcome of each report, in order.
     pub reports: Vec<Result<(), StoreError>>,
-    /// What was leased: first what became ready by the reports.
+    /// Attempts leased: first those that became ready by the reports.
     pub grants: Vec<Grant>,
     /// Of what was to be leased, what there was no room for: it waits still.
     pub unused: Vec<(TaskId, u32)>,
@@ -104,7 +104,7 @@ pub struct Worked {
 /// An `Idempotency-Key`: the same key and request within its lifetime give the same task.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct IdempotencyKey {
-    /// Whose key it is.
+    /// Account that the key belongs to.
     pub principal: String,
     /// The key.
     pub key: String,
@@ -112,7 +112,7 @@ pub struct IdempotencyKey {
     pub fingerprint: [u8; 32],
 }
 
-/// What became of a submission.
+/// Outcome of a submission.
 #[derive(Clone, Debug)]
 pub struct Submitted {
     /// The task: the new one, or the one that the key made before.
@@ -124,47 +124,47 @@ pub struct Submitted {
 /// A task from elsewhere, with what it is found by.
 #[derive(Clone, Debug)]
 pub struct ImportedTask {
-    /// Its identity.
+    /// ID of the task.
     pub id: TaskId,
-    /// Its name.
+    /// Name of the task.
     pub name: String,
-    /// Its type; empty where it has none.
+    /// Type of the task; empty if there is none.
     pub kind: String,
-    /// Its status.
+    /// Status of the task.
     pub status: TaskStatus,
-    /// When it was created.
+    /// Time of creation.
     pub created_at: Timestamp,
-    /// When it ended.
+    /// Time of the end.
     pub completed_at: Option<Timestamp>,
-    /// What it worked on.
+    /// Resources that the task worked on.
     pub resources: Vec<Resource>,
     /// The JSON object as it came.
     pub json: String,
 }
 
-/// What became of the wish to delete a task's history.
+/// Outcome of the deletion of a task's history.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Deletion {
-    /// It is gone.
+    /// The task is gone.
     Deleted,
     /// There is no such task.
     NotFound,
-    /// It may still change: it has not ended, can be retried, or waits for a decision.
+    /// The task may still change: it has not ended, can be retried, or waits for a decision.
     Open(TaskStatus),
     /// The task cannot be read, so it is not known to have ended: it must be cancelled first.
     Unreadable,
 }
 
-/// What a round of retention did.
+/// Outcome of a round of retention.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Purged {
     /// Tasks that are gone.
     pub deleted: u64,
-    /// Where the next round begins; `None` when nothing is left to look at.
+    /// Position at which the next round begins; `None` when nothing is left to look at.
     pub next: Option<(Timestamp, TaskId)>,
 }
 
-/// What became of an import.
+/// Outcome of an import.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ImportOutcome {
     /// Tasks that are new here.
@@ -184,7 +184,7 @@ impl ImportOutcome {
     }
 }
 
-/// What became of storing a definition.
+/// Outcome of storing a definition.
 #[derive(Clone, Debug)]
 pub struct WorkflowPut {
     /// The stored version.
@@ -204,7 +204,7 @@ pub struct WorkflowSummary {
     pub versions: Vec<(WorkflowVersion, Timestamp)>,
 }
 
-/// What a store knows about itself.
+/// Counts and sizes of a store.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Stats {
     /// Tasks by status.

@@ -3,16 +3,16 @@
 pub(crate) use longhaul_client::ClientError;
 use thiserror::Error;
 
-/// Why a worker could not be built, or why it ended.
+/// Reason for which a worker could not be built, or ended.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum WorkerError {
-    /// What the worker was given cannot be used.
+    /// A setting of the worker cannot be used.
     #[error("{what} cannot be used: {reason}")]
     Setup {
-        /// What was given.
+        /// Name of the setting.
         what: String,
-        /// What is wrong with it.
+        /// Fault of the setting.
         reason: String,
     },
     /// The server does not take the worker's key, or its account may not work (401, 403).
@@ -24,9 +24,9 @@ pub enum WorkerError {
         status: u16,
         /// The server's code.
         code: String,
-        /// What it said.
+        /// Message of the server.
         message: String,
-        /// Its advice.
+        /// Advice of the server.
         remediation: Option<String>,
     },
     /// The server refuses to lease anything to this worker.
@@ -38,9 +38,9 @@ pub enum WorkerError {
         status: u16,
         /// The server's code.
         code: String,
-        /// What it said.
+        /// Message of the server.
         message: String,
-        /// Its advice.
+        /// Advice of the server.
         remediation: Option<String>,
     },
     /// The server's certificate is not trusted, and it never was.
@@ -48,13 +48,13 @@ pub enum WorkerError {
     Untrusted {
         /// The server's address.
         server: String,
-        /// What is wrong with it.
+        /// Fault.
         reason: String,
     },
     /// The worker stopped, and the server did not take all of its results in time. Their leases expire.
     #[error("stopped with {count} results that the server did not take")]
     Unreported {
-        /// How many.
+        /// Number of results.
         count: usize,
     },
     /// The part that speaks to the server ended: a mistake in this library.

@@ -1,4 +1,4 @@
-//! What is known about a task: what the API shows and stores keep. Definitions are shared; only what a run adds
+//! Record of a task: all that the API shows and stores keep. Definitions are shared; only what a run adds
 //! is here. The short names are those of stored documents; the wire has its own (wire contract, section 1).
 
 mod children;
@@ -26,68 +26,68 @@ pub use derived::WaitingFor;
 /// A task and its sub-tasks, without its input and outputs.
 #[derive(Clone, Debug)]
 pub struct Record {
-    /// Its identity.
+    /// Identity of the task.
     pub id: TaskId,
-    /// What it is called.
+    /// Name of the task.
     pub name: String,
     /// The workflow version it runs, fixed at its submission.
     pub workflow: Arc<Workflow>,
-    /// What changes about the task itself.
+    /// Changing state of the task itself.
     pub state: State,
     /// One for each of the workflow's, in the same order; behind them the children of those with `forEach`,
     /// unless they are left out ([`Record::leaves_out_children`]), as in lists.
     pub sub_tasks: Vec<SubTask>,
 }
 
-/// What changes about a task.
+/// Changing state of a task.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct State {
     /// Rises by one with every change.
     #[serde(rename = "v")]
     pub revision: u64,
-    /// Where it stands.
+    /// Status of the task.
     #[serde(rename = "s")]
     pub status: TaskStatus,
-    /// When it was accepted.
+    /// Time at which the task was accepted.
     #[serde(rename = "c")]
     pub created_at: Timestamp,
-    /// When its first sub-task started.
+    /// Start of the first sub-task.
     #[serde(rename = "b", default, skip_serializing_if = "Option::is_none")]
     pub started_at: Option<Timestamp>,
-    /// When it ended.
+    /// End of the task.
     #[serde(rename = "z", default, skip_serializing_if = "Option::is_none")]
     pub completed_at: Option<Timestamp>,
     /// Rises by one with every accepted retry, skip or decision.
     #[serde(rename = "g", default, skip_serializing_if = "is_zero")]
     pub generation: u32,
-    /// What it works on.
+    /// Resources that the task works on.
     #[serde(rename = "r", default, skip_serializing_if = "Vec::is_empty")]
     pub resources: Vec<Resource>,
-    /// Why it failed.
+    /// Errors with which the task failed.
     #[serde(rename = "e", default, skip_serializing_if = "Vec::is_empty")]
     pub errors: Vec<Fault>,
-    /// Whether somebody dealt with its failure.
+    /// Resolution of a failure: dealt with or not.
     #[serde(rename = "x", default, skip_serializing_if = "Resolution::is_unresolved")]
     pub resolution: Resolution,
-    /// It must not start before.
+    /// Earliest start.
     #[serde(rename = "n", default, skip_serializing_if = "Option::is_none")]
     pub not_before: Option<Timestamp>,
-    /// It must have ended by then.
+    /// Deadline: the latest end.
     #[serde(rename = "d", default, skip_serializing_if = "Option::is_none")]
     pub deadline: Option<Timestamp>,
-    /// It is being stopped: no attempt starts any more.
+    /// Set while the task is being stopped: no attempt starts any more.
     #[serde(rename = "k", default, skip_serializing_if = "Option::is_none")]
     pub stopping: Option<Stopping>,
-    /// Whether it has what it claims for itself.
+    /// State of the claims: none, waiting or held.
     #[serde(rename = "h", default, skip_serializing_if = "Hold::is_none")]
     pub hold: Hold,
     /// The key under which only so many tasks run at once.
     #[serde(rename = "q", default, skip_serializing_if = "Option::is_none")]
     pub slot: Option<String>,
-    /// What operators decided, oldest first.
+    /// Decisions of operators, oldest first.
     #[serde(rename = "o", default, skip_serializing_if = "Vec::is_empty")]
     pub decisions: Vec<Decision>,
-    /// How the children of each `forEach` stand, by its index.
+    /// Progress of the children of each `forEach`, by its index.
     #[serde(rename = "f", default, skip_serializing_if = "BTreeMap::is_empty")]
     pub children: BTreeMap<u32, Children>,
 }
@@ -100,27 +100,27 @@ fn is_false(flag: &bool) -> bool {
     !flag
 }
 
-/// Why and since when a task is being stopped.
+/// Reason and time of the stop of a task.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Stopping {
-    /// Why.
+    /// Reason.
     #[serde(rename = "w")]
     pub why: StopReason,
     /// Since when.
     #[serde(rename = "a")]
     pub at: Timestamp,
-    /// When attempts that still run are given up.
+    /// Time at which running attempts are given up.
     #[serde(rename = "d")]
     pub give_up_at: Timestamp,
 }
 
-/// Why a task is being stopped.
+/// Reason for which a task is being stopped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum StopReason {
     /// Somebody cancelled it: it ends CANCELLED.
     #[serde(rename = "c")]
     Cancel,
-    /// Its timeout passed: it ends FAILED.
+    /// The timeout passed: the task ends FAILED.
     #[serde(rename = "t")]
     Timeout,
 }
@@ -128,36 +128,36 @@ pub enum StopReason {
 /// Something an operator decided about a task.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Decision {
-    /// When.
+    /// Time of the decision.
     #[serde(rename = "a")]
     pub at: Timestamp,
     /// `cancel`, `retry`, `skip`, `resolve`, `release`, `done` or `notDone`.
     #[serde(rename = "d")]
     pub what: String,
-    /// Who.
+    /// Account that decided.
     #[serde(rename = "b")]
     pub by: String,
     /// The sub-task concerned; of several the parent, if they are the children of one.
     #[serde(rename = "s", default, skip_serializing_if = "Option::is_none")]
     pub sub_task: Option<u32>,
-    /// How many were decided at once, if several.
+    /// Number of sub-tasks decided at once, if several.
     #[serde(rename = "n", default, skip_serializing_if = "Option::is_none")]
     pub count: Option<u32>,
-    /// Why.
+    /// Reason given.
     #[serde(rename = "r", default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
 }
 
-/// What a run adds to a sub-task of the workflow.
+/// State that a run adds to a sub-task of the workflow.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SubTask {
-    /// Where it stands. Only [`crate::Task`] changes it.
+    /// Status of the sub-task. Only [`crate::Task`] changes it.
     #[serde(rename = "s")]
     pub status: SubTaskStatus,
-    /// When its latest attempt started.
+    /// Start of the latest attempt.
     #[serde(rename = "b", default, skip_serializing_if = "Option::is_none")]
     pub started_at: Option<Timestamp>,
-    /// When it ended.
+    /// End of the sub-task.
     #[serde(rename = "z", default, skip_serializing_if = "Option::is_none")]
     pub completed_at: Option<Timestamp>,
     /// Attempts started so far, over all generations; the number of the latest one, and its token.
@@ -176,10 +176,10 @@ pub struct SubTask {
     /// the work was done under it. Absent, the next attempt has a key of its own ([`SubTask::next_key`]).
     #[serde(rename = "i", default, skip_serializing_if = "Option::is_none")]
     pub key: Option<EffectKey>,
-    /// When its timer is due: the end of a wait, or the next automatic attempt.
+    /// Time at which the timer is due: the end of a wait, or the next automatic attempt.
     #[serde(rename = "d", default, skip_serializing_if = "Option::is_none")]
     pub due_at: Option<Timestamp>,
-    /// Why it failed.
+    /// Errors with which the sub-task failed.
     #[serde(rename = "e", default, skip_serializing_if = "Vec::is_empty")]
     pub errors: Vec<Fault>,
     /// Progress inside it, as reported.
@@ -202,7 +202,7 @@ pub struct SubTask {
     /// SUCCESSFUL by this worker.
     #[serde(rename = "m", default, skip_serializing_if = "Option::is_none")]
     pub worker: Option<WorkerId>,
-    /// What the worker of the latest attempt reported, as a number: the same report again is told from another one.
+    /// Digest of the latest report of a worker, which tells the same report sent again from another one.
     #[serde(rename = "y", default, skip_serializing_if = "Option::is_none")]
     pub reported: Option<u64>,
     /// FAILED because its outcome is unknown: an operator must decide.
@@ -211,25 +211,25 @@ pub struct SubTask {
     /// The children that it has, once they are there.
     #[serde(rename = "f", default, skip_serializing_if = "Option::is_none")]
     pub fan: Option<Box<Fan>>,
-    /// What makes it a child.
+    /// Parent and item, if the sub-task is a child.
     #[serde(rename = "c", default, skip_serializing_if = "Option::is_none")]
     pub child: Option<Box<Child>>,
-    /// Its name, if that was made from the input.
+    /// Name, if made from the input.
     #[serde(rename = "n", default, skip_serializing_if = "Option::is_none")]
     pub title: Option<String>,
-    /// Its description, if that was made from the input.
+    /// Description, if made from the input.
     #[serde(rename = "h", default, skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
 }
 
-/// What tells the effects of one sub-task apart: attempts with the same key ask for the same effect, and a
+/// Key of the effects of one sub-task: attempts with the same key ask for the same effect, and a
 /// target that remembers keys has it once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EffectKey {
     /// The generation in which it was first used.
     #[serde(rename = "g", default, skip_serializing_if = "is_zero")]
     pub generation: u32,
-    /// Its number in that generation, from 1.
+    /// Number of the run in that generation, from 1.
     #[serde(rename = "r")]
     pub run: u32,
 }
@@ -240,10 +240,10 @@ pub struct Fan {
     /// The index of the first; the others follow it.
     #[serde(rename = "f")]
     pub first: u32,
-    /// How many.
+    /// Number of children.
     #[serde(rename = "n")]
     pub count: u32,
-    /// How many of them an operator passed over.
+    /// Number of children that an operator passed over.
     #[serde(rename = "s", default, skip_serializing_if = "is_zero")]
     pub skipped: u32,
 }
@@ -255,7 +255,7 @@ impl Fan {
     }
 }
 
-/// What makes a sub-task the child of another.
+/// Relation of a child to its parent sub-task.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Child {
     /// The index of its parent.
@@ -264,7 +264,7 @@ pub struct Child {
     /// The number of its item, from 0.
     #[serde(rename = "i")]
     pub index: u32,
-    /// Its item.
+    /// Item of the child.
     #[serde(rename = "v")]
     pub item: Value,
 }
@@ -272,10 +272,10 @@ pub struct Child {
 /// The right of a worker to run the latest attempt.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Lease {
-    /// Whose it is.
+    /// Worker that has the lease.
     #[serde(rename = "w")]
     pub worker: WorkerId,
-    /// How long it lasts without a heartbeat. Heartbeats are not stored: after a restart it lasts so long anew.
+    /// Duration without a heartbeat. Heartbeats are not stored: after a restart the lease lasts so long anew.
     #[serde(rename = "d")]
     pub span: Span,
     /// The worker's name for the call that it was given by, so that the same call again is given it again.
@@ -287,21 +287,21 @@ pub struct Lease {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Stage {
-    /// Its name.
+    /// Name of the stage.
     pub name: String,
     /// Machine readable.
     #[serde(rename = "type")]
     pub kind: String,
     /// For people.
     pub description: String,
-    /// Where it stands.
+    /// Status of the stage.
     pub status: StageStatus,
-    /// When it began.
+    /// Start of the stage.
     pub created_at: Timestamp,
-    /// When it ended.
+    /// End of the stage.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub completed_at: Option<Timestamp>,
-    /// Why it failed.
+    /// Errors with which the stage failed.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub errors: Vec<Fault>,
 }
@@ -312,22 +312,22 @@ pub struct Attempt {
     /// The sub-task.
     #[serde(rename = "i")]
     pub sub_task: u32,
-    /// Its number, from 1, over all generations.
+    /// Number of the attempt, from 1, over all generations.
     #[serde(rename = "n")]
     pub number: u32,
     /// The generation it belongs to.
     #[serde(rename = "g", default, skip_serializing_if = "is_zero")]
     pub generation: u32,
-    /// When it started.
+    /// Start of the attempt.
     #[serde(rename = "b")]
     pub started_at: Timestamp,
-    /// When it ended; absent while it runs.
+    /// End of the attempt; absent while it runs.
     #[serde(rename = "z", default, skip_serializing_if = "Option::is_none")]
     pub ended_at: Option<Timestamp>,
-    /// How it ended.
+    /// Outcome of the attempt.
     #[serde(rename = "o")]
     pub outcome: Outcome,
-    /// Why it failed.
+    /// Error with which the attempt failed.
     #[serde(rename = "e", default, skip_serializing_if = "Option::is_none")]
     pub error: Option<Fault>,
     /// The worker that ran it.
@@ -335,21 +335,21 @@ pub struct Attempt {
     pub worker: Option<WorkerId>,
 }
 
-/// How an attempt ended.
+/// Outcome of an attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum Outcome {
-    /// It runs.
+    /// The attempt runs.
     Running,
-    /// It succeeded.
+    /// The attempt succeeded.
     Successful,
-    /// It failed.
+    /// The attempt failed.
     Failed,
-    /// It ran too long.
+    /// The attempt ran too long.
     TimedOut,
-    /// Whoever ran it died.
+    /// The node or worker that ran the attempt died.
     Lost,
-    /// It was stopped with its task.
+    /// The attempt was stopped with its task.
     Stopped,
 }
 
@@ -387,19 +387,19 @@ impl SubTask {
         SubTask { child: Some(Box::new(child)), ..SubTask::pending(Some(title), description) }
     }
 
-    /// Whether it is under way: an attempt runs, waits for a worker or for room, or is due.
+    /// Returns true while the sub-task is under way: an attempt runs, waits for a worker or room, or is due.
     pub fn is_active(&self) -> bool {
         self.status == SubTaskStatus::InProgress || self.queued_at.is_some() || self.due_at.is_some()
     }
 
-    /// Whether some node looks after it: an attempt runs, or waits for a worker or for room. Not a timer,
-    /// which every node sees.
+    /// Returns true while some node looks after the sub-task: an attempt runs, or waits for a worker or for
+    /// room. Not a timer, which every node sees.
     pub fn is_looked_after(&self) -> bool {
         let runs = self.status == SubTaskStatus::InProgress && self.due_at.is_none() && self.fan.is_none();
         runs || self.queued_at.is_some()
     }
 
-    /// Whether an operator passed over some of its children.
+    /// Returns true if an operator passed over some of the children.
     pub(crate) fn skips(&self) -> bool {
         self.fan.as_ref().is_some_and(|fan| fan.skipped > 0)
     }

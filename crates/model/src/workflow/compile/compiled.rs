@@ -1,4 +1,4 @@
-//! What a sub-task is once it is compiled: expressions parsed, indexes in the place of names.
+//! Compiled sub-tasks: expressions parsed, indexes in the place of names.
 
 use std::sync::Arc;
 
@@ -9,35 +9,35 @@ use crate::workflow::{FaultTemplate, RetryPolicy, StatusRange};
 /// A sub-task, ready to run.
 #[derive(Debug)]
 pub struct CompiledSubTask {
-    /// Its key.
+    /// Key of the sub-task.
     pub name: String,
-    /// Its name in the API, when that is not its key.
+    /// Name in the API, if that is not the key.
     pub title: Option<Template>,
-    /// What it does.
+    /// Description.
     pub description: Template,
     /// The sub-tasks it waits for.
     pub needs: Vec<u32>,
     /// The sub-tasks that wait for it.
     pub dependents: Vec<u32>,
-    /// Its condition.
+    /// Condition.
     pub when: Option<Expr>,
     /// The list that it has a child for each item of.
     pub for_each: Option<JsonTemplate>,
-    /// How many children may be under way at once.
+    /// Maximum number of children under way at once.
     pub parallel: u32,
-    /// What it runs; under `for_each`, each child.
+    /// Action; under `for_each`, that of each child.
     pub action: CompiledAction,
-    /// Its automatic retries.
+    /// Automatic retries.
     pub retry: Option<RetryPolicy>,
-    /// How long one attempt may take.
+    /// Longest duration of one attempt.
     pub timeout: Option<Span>,
-    /// Whether its failure lets the task go on.
+    /// Set if the task goes on after a failure of the sub-task.
     pub goes_on: bool,
-    /// Whether an attempt of unknown outcome may be repeated.
+    /// Set if an attempt of unknown outcome may be repeated.
     pub repeatable: bool,
 }
 
-/// What a sub-task runs, with its expressions parsed. Shared, as every attempt needs it.
+/// Action of a sub-task, with its expressions parsed. Shared, as every attempt needs it.
 #[derive(Clone, Debug)]
 pub enum CompiledAction {
     /// A request.
@@ -53,7 +53,7 @@ pub enum CompiledAction {
 }
 
 impl CompiledAction {
-    /// Whether the server runs it itself: neither a worker does, nor a timer.
+    /// Returns true if the server runs the action itself: neither a worker does, nor a timer.
     pub fn is_built_in(&self) -> bool {
         match self {
             CompiledAction::Http(_) | CompiledAction::Command(_) | CompiledAction::Simulate(_) => true,
@@ -61,7 +61,7 @@ impl CompiledAction {
         }
     }
 
-    /// Whether it holds no expression, so that nothing need be evaluated for it.
+    /// Returns true if there is no expression to evaluate.
     pub fn is_constant(&self) -> bool {
         let plain = |template: &Template| matches!(template, Template::Plain(_));
         let plain_json =
@@ -102,7 +102,7 @@ pub struct HttpTemplate {
     pub body: Option<JsonTemplate>,
     /// Status codes that are a success.
     pub expect: Vec<StatusRange>,
-    /// What becomes the output, over `status`, `headers` and `body`.
+    /// Output, made from `status`, `headers` and `body`.
     pub output: Option<Expr>,
 }
 
@@ -111,9 +111,9 @@ pub struct HttpTemplate {
 pub struct CommandTemplate {
     /// The program, which is never an expression.
     pub program: String,
-    /// Its arguments.
+    /// Arguments.
     pub arguments: Vec<Template>,
-    /// Its environment.
+    /// Environment.
     pub env: Vec<(String, Template)>,
 }
 
@@ -126,12 +126,12 @@ pub enum WaitTemplate {
     Until(Template),
 }
 
-/// Which attempts of a `simulate` action fail.
+/// Attempts of a `simulate` action that fail.
 #[derive(Debug)]
 pub enum FailTemplate {
-    /// These.
+    /// Attempts with these numbers.
     These(Vec<u32>),
-    /// Those that this gives.
+    /// Attempts whose numbers the expression gives.
     Expression(Template),
 }
 
@@ -142,19 +142,19 @@ pub struct WorkerTemplate {
     pub queue: Arc<str>,
     /// Higher goes first.
     pub priority: i8,
-    /// What the worker gets.
+    /// Input of the worker.
     pub input: Option<JsonTemplate>,
 }
 
 /// A `simulate` action.
 #[derive(Debug)]
 pub struct SimulateTemplate {
-    /// How long.
+    /// Duration of an attempt.
     pub duration: Template,
     /// The attempts that fail.
     pub fail_attempts: FailTemplate,
-    /// How.
+    /// Error of a failed attempt.
     pub error: Option<FaultTemplate>,
-    /// What a success gives.
+    /// Output of a success.
     pub output: Option<JsonTemplate>,
 }

@@ -1,4 +1,4 @@
-//! What a sub-task runs, as a file writes it: exactly one action, by its word.
+//! Action of a sub-task as a file writes it: exactly one, by its word.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::{FaultTemplate, StatusRange};
 use crate::time::Span;
 
-/// What a sub-task does.
+/// Action of a sub-task.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Action {
@@ -61,7 +61,7 @@ pub struct HttpAction {
     /// Status codes and ranges that are a success: `[200-299]` unless given.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub expect: Vec<StatusRange>,
-    /// What becomes the output: an expression over `status`, `headers` and `body`; the body unless given.
+    /// Output: an expression over `status`, `headers` and `body`; the body unless given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub output: Option<String>,
 }
@@ -76,7 +76,7 @@ fn get() -> String {
 pub struct CommandAction {
     /// The program's absolute path and its arguments; no shell.
     pub run: Vec<String>,
-    /// Its whole environment.
+    /// Whole environment of the program.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub env: BTreeMap<String, String>,
 }
@@ -97,10 +97,10 @@ pub struct WaitAction {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ApprovalAction {
-    /// Who may decide.
+    /// Accounts that may decide.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub roles: Vec<String>,
-    /// How long the decision may take.
+    /// Longest time until the decision.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timeout: Option<Span>,
 }
@@ -111,7 +111,7 @@ pub struct ApprovalAction {
 pub struct TaskAction {
     /// The other workflow's name.
     pub workflow: String,
-    /// Its input.
+    /// Input of the worker.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub input: Option<Value>,
 }
@@ -120,16 +120,16 @@ pub struct TaskAction {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct SimulateAction {
-    /// How long an attempt takes: a duration, or an expression that gives one.
+    /// Duration of an attempt: a literal, or an expression that gives one.
     #[serde(default = "no_time")]
     pub duration: String,
     /// The attempts (1 is the first) that fail: a list, or an expression that gives one.
     #[serde(default, skip_serializing_if = "FailAttempts::is_none")]
     pub fail_attempts: FailAttempts,
-    /// How they fail.
+    /// Error of the attempts that fail.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<FaultTemplate>,
-    /// What a successful attempt gives.
+    /// Output of a successful attempt.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub output: Option<Value>,
 }
@@ -138,13 +138,13 @@ fn no_time() -> String {
     "0ms".to_owned()
 }
 
-/// Which attempts of a simulated action fail.
+/// Attempts of a simulated action that fail.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum FailAttempts {
-    /// These.
+    /// Attempts with these numbers.
     These(Vec<u32>),
-    /// Those that an expression lists, so that the input can choose.
+    /// Attempts that an expression lists, so that the input can choose.
     Expression(String),
 }
 
@@ -155,7 +155,7 @@ impl Default for FailAttempts {
 }
 
 impl FailAttempts {
-    /// Whether it is the empty list.
+    /// Returns true for the empty list.
     pub fn is_none(&self) -> bool {
         matches!(self, FailAttempts::These(list) if list.is_empty())
     }
@@ -167,7 +167,7 @@ impl FailAttempts {
 pub struct WorkerAction {
     /// The queue that its workers lease from.
     pub queue: String,
-    /// What the worker gets.
+    /// Input of the worker.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub input: Option<Value>,
     /// Of what waits in a queue, the highest goes first: -100 to 100.

@@ -26,9 +26,9 @@ pub struct Definition {
     /// `Task.type`, `<RESOURCE>_<OPERATION>`.
     #[serde(rename = "type")]
     pub kind: String,
-    /// What a task of it is called, unless its request says otherwise; may use `input`.
+    /// Name of its tasks, unless a request gives another; may use `input`.
     pub title: String,
-    /// What it is for, for people who choose one.
+    /// Purpose, for people who choose a workflow.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
     /// A request such as `PATCH /v1/system/ceip` that starts a task with its body as input.
@@ -43,19 +43,19 @@ pub struct Definition {
     /// JSON Schema of the input; `writeOnly` properties are secrets.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub input: Option<Value>,
-    /// What a task works on.
+    /// Resources that a task works on.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub resources: Vec<ResourceTemplate>,
-    /// Whether its tasks may be cancelled.
+    /// Set if its tasks may be cancelled.
     #[serde(default = "yes")]
     pub cancellable: bool,
-    /// Whether its failed tasks may be retried.
+    /// Set if its failed tasks may be retried.
     #[serde(default = "yes")]
     pub retryable: bool,
-    /// How many of its tasks may run at once, by a key.
+    /// Limit on the tasks that run at once, by a key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub concurrency: Option<Concurrency>,
-    /// How long a task may take, from its start.
+    /// Longest duration of a task, from its start.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timeout: Option<Span>,
     /// Condition: false makes the task SKIPPED.
@@ -67,10 +67,10 @@ pub struct Definition {
     /// The error that a failed task carries; that of the sub-task becomes its cause.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<FaultTemplate>,
-    /// How the task's status is spelled on the wire; the server's setting unless given.
+    /// Spelling of the task's status on the wire; the server's setting unless given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub status_style: Option<StatusStyle>,
-    /// What is done, in this order unless a sub-task says what it `needs`.
+    /// Sub-tasks, in order unless one says what it `needs`.
     pub sub_tasks: Vec<SubTaskDefinition>,
 }
 
@@ -82,19 +82,19 @@ fn yes() -> bool {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct SubTaskDefinition {
-    /// Its key within the workflow, and its name in the API unless it has a title.
+    /// Key within the workflow, and the name in the API unless there is a title.
     pub name: String,
-    /// Its name in the API when that depends on the input, such as `{{ input.fqdn }}:FTP`.
+    /// Name in the API if that depends on the input, such as `{{ input.fqdn }}:FTP`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub title: Option<String>,
-    /// What it does, for people; may use `input`.
+    /// Description for people; may use `input`.
     pub description: String,
-    /// What it runs.
+    /// Action that the sub-task runs.
     pub action: Action,
     /// Automatic retries; without it one attempt.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry: Option<RetryPolicy>,
-    /// How long one attempt may take.
+    /// Longest duration of one attempt.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timeout: Option<Span>,
     /// Condition: false makes it NOT_APPLICABLE.
@@ -106,7 +106,7 @@ pub struct SubTaskDefinition {
     /// A list: one child sub-task for each of its items.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub for_each: Option<String>,
-    /// How many children run at once.
+    /// Number of children that run at once.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parallel: Option<u32>,
     /// `continue` lets the task go on, to end COMPLETED_WITH_WARNING.
@@ -124,13 +124,13 @@ pub struct SubTaskDefinition {
     pub undo: Option<Action>,
 }
 
-/// How many tasks of one key may run at once.
+/// Limit on the tasks of one key that run at once.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Concurrency {
     /// The key, an expression over `input`.
     pub key: String,
-    /// How many.
+    /// Maximum number of tasks.
     pub limit: u32,
 }
 
@@ -138,18 +138,18 @@ pub struct Concurrency {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ResourceTemplate {
-    /// What it is.
+    /// Type of the resource.
     #[serde(rename = "type")]
     pub kind: String,
-    /// Its id.
+    /// ID of the resource.
     pub resource_id: String,
-    /// Its fully qualified name.
+    /// Fully qualified name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fqdn: Option<String>,
-    /// Its display name.
+    /// Display name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
-    /// How it is held while the task runs.
+    /// Lock on the resource while the task runs.
     #[serde(default)]
     pub lock: LockMode,
 }
@@ -162,12 +162,12 @@ pub struct FaultTemplate {
     pub code: String,
     /// For people.
     pub message: String,
-    /// What to do.
+    /// Remediation.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub remediation: Option<String>,
 }
 
-/// What a failed sub-task does to its task.
+/// Effect of a failed sub-task on its task.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum SubTaskOnFailure {
@@ -177,7 +177,7 @@ pub enum SubTaskOnFailure {
     Continue,
 }
 
-/// What a failed or cancelled task does about what it had done.
+/// Treatment, by a failed or cancelled task, of what it had done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum TaskOnFailure {
