@@ -4,6 +4,8 @@
 use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use serde_json::Value;
+
 #[path = "../../../../fuzz/bodies/expressions.rs"]
 mod expressions;
 #[path = "../../../../fuzz/bodies/imports.rs"]
@@ -121,6 +123,90 @@ fn mutated(corpus: &[Vec<u8>], chance: &mut Chance) -> Vec<u8> {
     input
 }
 
+/// Values that take the place of others.
+const VALUES: [&str; 16] = [
+    "null",
+    "true",
+    "-1",
+    "0",
+    "1e300",
+    "18446744073709551615",
+    r#""""#,
+    r#""{{ [0] * input.n }}""#,
+    r#""{{ (""#,
+    "[]",
+    "{}",
+    r#"{"writeOnly":true}"#,
+    r##"{"$ref":"#"}"##,
+    r#"{"$sealed":"x"}"#,
+    r#""\u0000""#,
+    r#"[[[[1]]]]"#,
+];
+
+/// The places of all values in a document, as JSON pointers.
+fn places(value: &Value, at: &str, found: &mut Vec<String>) {
+    found.push(at.to_owned());
+    match value {
+        Value::Array(items) => {
+            items.iter().enumerate().for_each(|(n, item)| places(item, &format!("{at}/{n}"), found));
+        }
+        Value::Object(members) => members.iter().for_each(|(name, member)| {
+            places(member, &format!("{at}/{}", name.replace('~', "~0").replace('/', "~1")), found);
+        }),
+        _ => {}
+    }
+}
+
+/// A value of a document, chosen by chance.
+fn some<'a>(value: &'a mut Value, chance: &mut Chance) -> &'a mut Value {
+    let mut found = Vec::new();
+    places(value, "", &mut found);
+    value.pointer_mut(&found[chance.below(found.len())]).unwrap()
+}
+
+/// Changes a document in one to four places and leaves it a document.
+fn reshaped(mut value: Value, mut donor: Value, chance: &mut Chance) -> Value {
+    for _ in 0..=chance.below(4) {
+        let given = match chance.below(2) {
+            0 => serde_json::from_str(VALUES[chance.below(VALUES.len())]).unwrap(),
+            _ => some(&mut donor, chance).clone(),
+        };
+        let (kind, deep, number) = (chance.below(5), chance.below(60), chance.below(1000));
+        match (kind, some(&mut value, chance)) {
+            (0, Value::Array(items)) if !items.is_empty() => drop(items.remove(number % items.len())),
+            (0, Value::Object(members)) if !members.is_empty() => {
+                let name = members.keys().nth(number % members.len()).unwrap().clone();
+                members.remove(&name);
+            }
+            (1, Value::Array(items)) => items.push(given),
+            (1, Value::Object(members)) => {
+                let name =
+                    members.keys().nth(number % (members.len() + 1)).map_or("x", String::as_str).to_owned();
+                members.insert(name, given);
+            }
+            (2, place) => *place = (0..deep).fold(place.take(), |inner, _| Value::Array(vec![inner])),
+            (_, place) => *place = given,
+        }
+    }
+    value
+}
+
+/// Changes an input that is JSON, or has lines that are; nothing of another.
+fn reshaped_json(corpus: &[Vec<u8>], chance: &mut Chance) -> Option<Vec<u8>> {
+    let read = |input: &[u8]| -> Option<Vec<Value>> {
+        let whole = serde_json::from_slice(input).map(|value| vec![value]);
+        let lines = || input.split(|byte| *byte == b'\n').map(serde_json::from_slice).collect();
+        whole.or_else(|_| lines()).ok()
+    };
+    let input = read(&corpus[chance.below(corpus.len())])?;
+    let donors = read(&corpus[chance.below(corpus.len())])?;
+    let changed = input.into_iter().map(|value| {
+        let donor = donors[chance.below(donors.len())].clone();
+        reshaped(value, donor, chance).to_string()
+    });
+    Some(changed.collect::<Vec<_>>().join("\n").into_bytes())
+}
+
 /// Runs a target over its corpus and so many mutations; names the first input of which something does not hold.
 fn replay(target: &str, mutations: usize, run: fn(&[u8])) {
     let folder = format!("{}/../../fuzz/corpus/{target}", env!("CARGO_MANIFEST_DIR"));
@@ -136,7 +222,8 @@ fn replay(target: &str, mutations: usize, run: fn(&[u8])) {
     };
     corpus.iter().for_each(|input| tried(input));
     for _ in 0..mutations {
-        tried(&mutated(&corpus, &mut chance));
+        let reshaped = if chance.below(2) == 0 { reshaped_json(&corpus, &mut chance) } else { None };
+        tried(&reshaped.unwrap_or_else(|| mutated(&corpus, &mut chance)));
     }
 }
 
@@ -154,7 +241,7 @@ fn expressions_stay_within_their_bounds() {
 
 #[test]
 fn imports_are_read_or_refused() {
-    replay("imports", 3_000, imports::run);
+    replay("imports", 10_000, imports::run);
 }
 
 #[test]
@@ -169,20 +256,20 @@ fn redaction_finds_every_coding() {
 
 #[test]
 fn schemas_have_the_secrets_that_the_validator_annotates() {
-    replay("schemas", 1_000, schemas::run);
+    replay("schemas", 4_000, schemas::run);
 }
 
 #[test]
 fn stored_documents_are_read_as_written() {
-    replay("tasks", 2_000, tasks::run);
+    replay("tasks", 10_000, tasks::run);
 }
 
 #[test]
 fn tokens_are_taken_apart_or_refused() {
-    replay("tokens", 3_000, text!(tokens::run));
+    replay("tokens", 10_000, text!(tokens::run));
 }
 
 #[test]
 fn workflows_are_refused_or_run() {
-    replay("workflows", 1_000, workflows::run);
+    replay("workflows", 4_000, workflows::run);
 }
