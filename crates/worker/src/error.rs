@@ -48,7 +48,7 @@ pub enum WorkerError {
     Untrusted {
         /// The server's address.
         server: String,
-        /// Fault.
+        /// Fault of the certificate.
         reason: String,
     },
     /// The worker stopped, and the server did not take all of its results in time. Their leases expire.
