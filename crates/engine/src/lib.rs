@@ -46,6 +46,7 @@ pub use operate::{Several, VerdictRequest};
 pub use permits::LineSummary;
 pub use read::Report;
 pub use routes::Bound;
+pub use secrets::SecretCheck;
 pub use settings::{DeletionResult, TaskSettings};
 pub use submit::SubmitRequest;
 pub use why::{Obstacle, Reason};

@@ -2,6 +2,7 @@
 
 mod it {
     mod accounts;
+    mod check;
     mod contexts;
     mod crew;
     mod demo;

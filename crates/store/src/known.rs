@@ -105,7 +105,11 @@ impl Damages {
     /// Remembers a damaged task, and logs it the first time.
     pub(crate) fn found(&self, id: TaskId, why: &str) {
         if self.0.write().insert(id) {
-            tracing::error!(task.id = %id, error = why, "a task cannot be read and is left as it is: cancel it, or mend it");
+            tracing::error!(
+                task.id = %id,
+                error = why,
+                "a task cannot be read and is left as it is: `longhaul check` names what is damaged and what to do"
+            );
         }
     }
 

@@ -8,6 +8,7 @@ mod attempts;
 mod audit;
 mod budget;
 mod cache;
+mod check;
 #[cfg(feature = "conformance")]
 pub mod conformance;
 mod counters;
@@ -35,6 +36,7 @@ mod transfer;
 pub use accounts::{ADMIN, AccountRefused, Accounts, ApiKey, MOST_API_KEYS, User, UserChange, Users};
 pub use audit::{Audit, AuditEntry, AuditPage, AuditQuery, referenced};
 pub use budget::{Budget, Room};
+pub use check::{Checked, Finding, Inspector, Progress, Remedy, check, repair};
 pub use error::StoreError;
 pub use health::{Health, SetAside, Trouble};
 pub use locks::{Lock, LockPage, LockQuery, Sweep};

@@ -1,6 +1,7 @@
 //! Secrets: the parts of an input that its schema calls `writeOnly`. They are sealed before the store sees them, opened
 //! for the attempt that needs them, and taken out of whatever the attempt says.
 
+mod check;
 mod decode;
 mod known;
 mod needles;
@@ -14,6 +15,7 @@ use longhaul_model::workflow::{SEALED, Secrets, is_sealed};
 use longhaul_model::{Failure, Fault, TaskId};
 use serde_json::{Value, json};
 
+pub use check::SecretCheck;
 pub(crate) use known::Redactors;
 pub(crate) use needles::Learner;
 pub(crate) use redact::Redactor;

@@ -4,6 +4,7 @@ mod account;
 mod audit;
 mod backup;
 mod blank;
+mod check;
 mod clock;
 mod context;
 mod exec;
@@ -26,6 +27,7 @@ pub(crate) use account::{
 };
 pub(crate) use audit::{AuditArgs, HistoryArgs};
 pub(crate) use backup::{BackupArgs, RestoreArgs};
+pub(crate) use check::CheckArgs;
 pub(crate) use clock::{ClockArgs, ClockCommand, ConfirmArgs};
 pub(crate) use context::ContextCommand;
 pub(crate) use exec::ExecArgs;
@@ -168,6 +170,8 @@ pub(crate) enum Command {
     Backup(BackupArgs),
     /// Make a data directory of a backup
     Restore(RestoreArgs),
+    /// Look for damage in a data directory or database, also while it is served
+    Check(CheckArgs),
     /// Move everything between a data directory and a PostgreSQL database
     Migrate(MigrateArgs),
     /// Print a completion script for a shell

@@ -8,7 +8,12 @@ use crate::exit::Failure;
 
 /// A line that shows while it is typed.
 pub(crate) fn line(question: &str) -> Result<String, Failure> {
-    let term = person("give the name on the command line")?;
+    line_or(question, "give the name on the command line")
+}
+
+/// The same, with what to do where nobody can be asked.
+pub(crate) fn line_or(question: &str, otherwise: &str) -> Result<String, Failure> {
+    let term = person(otherwise)?;
     term.write_str(&format!("{question}: "))?;
     let text = term.read_line()?.trim().to_owned();
     if text.is_empty() {

@@ -3,6 +3,7 @@
 mod ask;
 mod audit;
 mod backup;
+mod check;
 mod clock;
 mod completions;
 mod context;
@@ -49,7 +50,14 @@ pub(crate) struct Context {
 
 /// Runs a command to its end.
 pub(crate) fn run(command: Command, global: &Global, out: Out, again: Again) -> Result<Code, Failure> {
-    if matches!(command, Command::Serve(_) | Command::Backup(_) | Command::Restore(_) | Command::Migrate(_)) {
+    if matches!(
+        command,
+        Command::Serve(_)
+            | Command::Backup(_)
+            | Command::Restore(_)
+            | Command::Migrate(_)
+            | Command::Check(_)
+    ) {
         // Whatever these make holds tasks or keys.
         umask(Mode::from_bits_truncate(0o077));
     }
@@ -76,6 +84,7 @@ pub(crate) fn run(command: Command, global: &Global, out: Out, again: Again) -> 
         Command::Import(args) => blocking(async { import::run(&args, &context(global, out).await?).await }),
         Command::Backup(args) => backup::run(&args, &out),
         Command::Restore(args) => restore::run(&args, &out),
+        Command::Check(args) => check::run(&args, out),
         Command::Migrate(args) => migrate::run(&args, &out),
         Command::Completions(args) => completions::run(&args, &out),
     }

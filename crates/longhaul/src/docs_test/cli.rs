@@ -129,6 +129,7 @@ fn examples_are_understood() {
         ("tls.md", include_str!("../../../../docs/tls.md")),
         ("workflows.md", include_str!("../../../../docs/workflows.md")),
         ("metrics.md", include_str!("../../../../docs/metrics.md")),
+        ("check.md", include_str!("../../../../docs/check.md")),
         ("restore.md", include_str!("../../../../docs/restore.md")),
         ("retention.md", include_str!("../../../../docs/retention.md")),
     ];

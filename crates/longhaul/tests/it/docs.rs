@@ -13,12 +13,13 @@ const SERVES: &str =
 const ASKS: &str = "it asks for a password on a terminal";
 const ELSEWHERE: &str = "it speaks to a machine that is not here";
 const POSTGRES: &str = "it needs a PostgreSQL server of that name; the tests of `migrate` run it";
+const CHECKS: &str = "the tests of `check` run it, on a store that is there";
 const DRILL: &str = "the drill of restoring has a test of its own, which runs the page";
 const BUILDS: &str = "it builds this program";
 
 /// Commands that are not run: the page, how the command begins, and why it is not run. The number is written
 /// down: a longer list is noticed.
-const NOT_RUN: [(&str, &str, &str); 37] = [
+const NOT_RUN: [(&str, &str, &str); 41] = [
     ("README.md", "make run", BUILDS),
     ("README.md", "make test", BUILDS),
     ("README.md", "alias longhaul=", "it names the program that was built"),
@@ -44,6 +45,10 @@ const NOT_RUN: [(&str, &str, &str); 37] = [
     ("cli.md", "LONGHAUL_DATABASE_URL=", POSTGRES),
     ("cli.md", "longhaul migrate --from postgres", POSTGRES),
     ("cli.md", "longhaul restore", DRILL),
+    ("cli.md", "longhaul check --database", POSTGRES),
+    ("cli.md", "longhaul check --data-dir /var/lib/longhaul --repair", CHECKS),
+    ("check.md", "longhaul check --database", POSTGRES),
+    ("check.md", "longhaul check --data-dir /var/lib/longhaul --repair", CHECKS),
     ("restore.md", "longhaul backup", DRILL),
     ("restore.md", "cp -p", DRILL),
     ("restore.md", "longhaul restore", DRILL),
@@ -281,10 +286,11 @@ fn run_page(page: &str) {
 }
 
 /// Pages with a test below.
-const RUN: [&str; 12] = [
+const RUN: [&str; 13] = [
     "README.md",
     "audit.md",
     "authentication.md",
+    "check.md",
     "cli.md",
     "metrics.md",
     "restore.md",
@@ -317,7 +323,9 @@ fn commands_of_short_pages_work() {
 
 #[test]
 fn commands_of_operations_work() {
-    for page in ["audit.md", "metrics.md", "restore.md", "retention.md", "sddc-manager.md", "upgrade.md"] {
+    for page in
+        ["audit.md", "check.md", "metrics.md", "restore.md", "retention.md", "sddc-manager.md", "upgrade.md"]
+    {
         run_page(page);
     }
 }

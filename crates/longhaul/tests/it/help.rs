@@ -68,6 +68,8 @@ fn every_command_has_help() {
         &["audit"],
         &["import"],
         &["backup"],
+        &["restore"],
+        &["check"],
         &["migrate"],
         &["completions"],
     ] {

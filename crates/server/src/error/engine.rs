@@ -163,7 +163,7 @@ fn nested(code: &str, root: &str, violations: Vec<Violation>) -> Vec<Fault> {
 pub(crate) fn task_unreadable(message: String) -> Fault {
     Fault::new(code::TASK_UNREADABLE, message).remedy(
         "DELETE /v1/tasks/{id} ends it, POST /v1/tasks/{id}/release-locks frees what it holds, DELETE /v1/tasks/history deletes it; or \
-         restore what is damaged from a backup",
+         restore what is damaged from a backup. `longhaul check` on the server's machine names all that is damaged",
     )
 }
 

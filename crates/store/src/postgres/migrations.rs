@@ -2,6 +2,8 @@
 //! at a time. One that only adds says so, by which version of the schema a program must know to run on it: so
 //! nodes are brought up to date one by one.
 
+use std::collections::BTreeMap;
+
 use longhaul_model::Timestamp;
 use tokio_postgres::Client;
 use tokio_postgres::error::SqlState;
@@ -90,6 +92,47 @@ pub(super) async fn check_there(place: &Place) -> Result<(), StoreError> {
         return Ok(());
     }
     Err(StoreError::Open(format!("there is nothing of Longhaul in the database {}", place.shown())))
+}
+
+/// Refuses a database of another schema than the newest that this program knows, without changing it.
+pub(super) async fn check_known(place: &Place) -> Result<(), StoreError> {
+    check_there(place).await?;
+    let (client, _driver) = place.connect().await?;
+    fits(&client).await?;
+    let statement = "SELECT coalesce(max(number), 0), coalesce(max(needs), 0) FROM schema_migrations";
+    let row = client.query_one(statement, &[]).await.map_err(failed)?;
+    let (newest, needs): (i64, i64) = (column(&row, 0)?, column(&row, 1)?);
+    let known = MIGRATIONS.last().map_or(0, |(migration, _)| i64::from(migration.number));
+    let way = match newest {
+        _ if needs > known => "use a newer version",
+        newest if newest < known => {
+            "start a node once, which brings it up to date, or use the version that made it"
+        }
+        _ => return Ok(()),
+    };
+    Err(StoreError::Open(format!(
+        "the database has schema {newest}, this version of Longhaul checks schema {known}: {way}"
+    )))
+}
+
+/// Returns the indexes that the migrations make beside those of keys: the statement of each by its name.
+pub(super) fn indexes() -> BTreeMap<String, String> {
+    let mut made = BTreeMap::new();
+    for (migration, _) in MIGRATIONS {
+        let text: Vec<&str> =
+            migration.sql.lines().filter(|line| !line.trim_start().starts_with("--")).collect();
+        for statement in text.join("\n").split(';').map(str::trim) {
+            let words: Vec<&str> = statement.split_whitespace().collect();
+            match words[..] {
+                ["CREATE", "INDEX", name, ..] | ["CREATE", "UNIQUE", "INDEX", name, ..] => {
+                    made.insert(name.to_owned(), statement.to_owned());
+                }
+                ["DROP", "INDEX", .., name] => drop(made.remove(name)),
+                _ => {}
+            }
+        }
+    }
+    made
 }
 
 async fn apply(

@@ -7,6 +7,7 @@ mod again;
 mod assumptions;
 mod audit;
 mod batch;
+pub(crate) mod check;
 mod claims;
 mod commit;
 mod compare;

@@ -187,7 +187,7 @@ pub(super) async fn find(db: &impl GenericClient, id: TaskId) -> Result<Option<R
     rows.first().map(Row::read).transpose()
 }
 
-/// Reads what remains of a damaged task.
+/// Reads what remains of a damaged task, and says which table it is in.
 pub(super) async fn damaged(
     db: &impl GenericClient,
     id: TaskId,
@@ -205,7 +205,7 @@ pub(super) async fn damaged(
         status: u8::try_from(column::<i16>(row, 2)?).ok().and_then(TaskStatus::from_code),
         created_at: Some(Timestamp(column(row, 3)?)),
         completed_at: column::<Option<i64>>(row, 4)?.map(Timestamp),
-        why,
+        why: format!("in `{table}`: {why}"),
     })
 }
 

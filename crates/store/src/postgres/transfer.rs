@@ -85,7 +85,7 @@ impl Database {
     }
 
     /// Runs a function in a transaction that fails once another one has the turn.
-    fn transaction<T>(
+    pub(super) fn transaction<T>(
         &self,
         work: impl AsyncFnOnce(&Transaction<'_>) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {

@@ -47,6 +47,13 @@ fn keys(resources: &str) -> String {
     keys.join(SEPARATOR)
 }
 
+/// The columns by which a task is found, of its name and its packed resources: `sort_name`, `folded`, and
+/// `found_by` in one text.
+pub(super) fn derived(name: &str, resources: &str) -> [String; 3] {
+    let name = clean(name);
+    [begin(&name, LONGEST_KEY).to_owned(), name.to_lowercase(), keys(resources)]
+}
+
 /// The nodes that look after something of a task, as the database writes arrays.
 pub(super) fn holders(task: &Task) -> String {
     let nodes: Vec<String> = task.nodes().map(|node| node.0.to_string()).collect();
@@ -102,8 +109,10 @@ impl HistoryRows {
         self.ids.push(row.id.0);
         self.shards.push(shard(row.id));
         self.versions.push(row.version);
-        self.sort_names.push(begin(&name, LONGEST_KEY).to_owned());
-        self.folded.push(name.to_lowercase());
+        let [sort_name, folded, found_by] = derived(&name, row.resources);
+        self.sort_names.push(sort_name);
+        self.folded.push(folded);
+        self.found_by.push(found_by);
         self.names.push(name);
         self.kinds.push(clean(row.kind).to_ascii_lowercase());
         self.statuses.push(i16::from(row.status.code()));
@@ -111,7 +120,6 @@ impl HistoryRows {
         self.completed_at.push(row.completed_at.map(|at| at.0));
         self.due_at.push(row.due_at.map(|at| at.0));
         self.origins.push(i16::from(row.imported));
-        self.found_by.push(keys(row.resources));
         self.resources.push(clean(row.resources));
         self.docs.push(row.doc);
         self.holders.push(row.holders);

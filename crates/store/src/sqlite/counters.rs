@@ -16,6 +16,11 @@ pub(super) fn mend(connection: &Connection) -> Result<(), StoreError> {
         return Ok(());
     }
     tracing::error!("the counters are damaged, and all tasks are counted anew");
+    recount(connection)
+}
+
+/// Counts all tasks anew.
+pub(super) fn recount(connection: &Connection) -> Result<(), StoreError> {
     let transaction = connection.unchecked_transaction().map_err(sql)?;
     transaction.execute_batch("DELETE FROM counters; DELETE FROM completions").map_err(sql)?;
     let mut counters = Counters::default();

@@ -8,6 +8,7 @@ mod backup;
 mod batch;
 mod brake;
 mod change;
+pub(crate) mod check;
 mod checkpoint;
 mod claims;
 mod condition;
@@ -112,6 +113,12 @@ impl Sqlite {
         let lock = open::lock(directory)?;
         let mut reserve = reserve::Reserve::find(directory);
         let is_full = reserve.is_there() && reserve.is_needed() && reserve.release();
+        for lost in check::lost_changes(directory) {
+            tracing::error!(
+                lost,
+                "changes that were confirmed may be lost: `longhaul check` and docs/check.md say what to do"
+            );
+        }
         let mut connection = open::writer(directory, env.now())?;
         crate::transfer::check_whole(&directory.display().to_string(), |name| {
             transfer::setting(&connection, name)

@@ -40,6 +40,11 @@ pub(super) fn log(directory: &Path) -> PathBuf {
     directory.join("longhaul.db-wal")
 }
 
+/// The file that a server has locked while it has the data directory.
+pub(super) fn lock_file(directory: &Path) -> PathBuf {
+    directory.join("longhaul.lock")
+}
+
 /// Identity of the database's file, which a copy does not have: its inode and the time of its creation.
 /// Neither a restart of the machine nor mounting the volume elsewhere changes them.
 pub(super) fn storage_id(directory: &Path) -> Option<String> {
@@ -73,7 +78,7 @@ pub(super) fn lock(directory: &Path) -> Result<DirectoryLock, StoreError> {
     };
     std::fs::DirBuilder::new().recursive(true).mode(0o700).create(directory).map_err(failed)?;
     check_alone(directory, std::fs::metadata(directory).map_err(failed)?.permissions().mode())?;
-    let path = directory.join("longhaul.lock");
+    let path = lock_file(directory);
     let file = OpenOptions::new()
         .read(true)
         .write(true)
@@ -144,9 +149,14 @@ pub(super) fn writer(directory: &Path, now: Timestamp) -> Result<Connection, Sto
         .map_err(failed)?;
     restrict(&path).map_err(|e| StoreError::Open(format!("{}: {e}", path.display())))?;
     connection.set_prepared_statement_cache_capacity(128);
-    migrate::run(&mut connection, MIGRATIONS, now.0)?;
+    migrate(&mut connection, now)?;
     functions::register(&connection).map_err(failed)?;
     Ok(connection)
+}
+
+/// Brings a database to the newest schema.
+pub(super) fn migrate(connection: &mut Connection, now: Timestamp) -> Result<(), StoreError> {
+    migrate::run(connection, MIGRATIONS, now.0)
 }
 
 /// Makes a file for its owner only, if it is not there; SQLite gives what it puts beside it the same mode.
@@ -160,13 +170,17 @@ fn restrict(path: &Path) -> std::io::Result<()> {
 
 /// A connection that only reads.
 pub(super) fn reader(directory: &Path) -> Result<Connection, StoreError> {
-    let failed = |e: rusqlite::Error| StoreError::Unavailable(format!("the database cannot be read: {e}"));
+    try_reader(directory).map_err(|e| StoreError::Unavailable(format!("the database cannot be read: {e}")))
+}
+
+/// The same, with what SQLite says where there is none.
+pub(super) fn try_reader(directory: &Path) -> rusqlite::Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let connection = Connection::open_with_flags(database(directory), flags).map_err(failed)?;
-    connection
-        .execute_batch("PRAGMA cache_size = -8192; PRAGMA temp_store = MEMORY; PRAGMA busy_timeout = 5000;")
-        .map_err(failed)?;
+    let connection = Connection::open_with_flags(database(directory), flags)?;
+    connection.execute_batch(
+        "PRAGMA cache_size = -8192; PRAGMA temp_store = MEMORY; PRAGMA busy_timeout = 5000;",
+    )?;
     connection.set_prepared_statement_cache_capacity(64);
-    functions::register(&connection).map_err(failed)?;
+    functions::register(&connection)?;
     Ok(connection)
 }

@@ -158,7 +158,7 @@ pub(super) fn counting(connection: &Connection, hot: bool, seq: i64) -> Result<O
         .map_err(sql)
 }
 
-/// Reads the remains of an unreadable task.
+/// Reads the remains of an unreadable task, and says which table it is in.
 pub(super) fn damaged(
     connection: &Connection,
     row: (bool, i64),
@@ -180,7 +180,7 @@ pub(super) fn damaged(
                     status: lenient::status(row, 2)?,
                     created_at: lenient::int(row, 3)?.map(Timestamp),
                     completed_at: lenient::int(row, 4)?.map(Timestamp),
-                    why,
+                    why: format!("in `{table}`: {why}"),
                 })
             })
         })

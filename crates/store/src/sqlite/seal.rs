@@ -114,22 +114,39 @@ pub(super) fn index(connection: &Connection, entry: &Entry<'_>) -> Result<(), St
     index_resources(connection, entry.seq, entry.created_at, entry.resources)
 }
 
+/// An entry of the index of resources.
+pub(super) struct ResourceEntry<'a> {
+    pub(super) id: &'a str,
+    pub(super) kind: &'a str,
+    /// True for the first of its kind within its task.
+    pub(super) leads: bool,
+    /// True for the first with its id within its task.
+    pub(super) first: bool,
+}
+
+/// Returns what a row of history has in the index of resources, each once.
+pub(super) fn entries(resources: &str) -> Vec<ResourceEntry<'_>> {
+    let mut entries: Vec<ResourceEntry<'_>> = Vec::new();
+    for (kind, id) in unpack(resources) {
+        let leads = !entries.iter().any(|known| known.kind.eq_ignore_ascii_case(kind));
+        let first = !entries.iter().any(|known| known.id == id);
+        if leads
+            || first
+            || !entries.iter().any(|known| known.id == id && known.kind.eq_ignore_ascii_case(kind))
+        {
+            entries.push(ResourceEntry { id, kind, leads, first });
+        }
+    }
+    entries
+}
+
 pub(super) fn index_resources(
     connection: &Connection,
     seq: i64,
     created_at: i64,
     resources: &str,
 ) -> Result<(), StoreError> {
-    let (mut kinds, mut ids): (Vec<&str>, Vec<&str>) = (Vec::new(), Vec::new());
-    for (kind, id) in unpack(resources) {
-        let first = !ids.contains(&id);
-        if first {
-            ids.push(id);
-        }
-        let leads = !kinds.iter().any(|known| known.eq_ignore_ascii_case(kind));
-        if leads {
-            kinds.push(kind);
-        }
+    for ResourceEntry { id, kind, leads, first } in entries(resources) {
         connection
             .prepare_cached(
                 "INSERT OR IGNORE INTO history_resources (resource_id, seq, kind, leads, first, created_at)
