@@ -331,12 +331,16 @@ async fn cut_connections_lose_nothing() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_errand_in_a_deadlock_is_repeated() {
     let database = Database::new();
+    // PostgreSQL looks for a deadlock once in each wait: the node's has to begin late enough for the other one to
+    // wait, too, and the other one's must not find it first.
+    let late = format!("ALTER DATABASE \"{}\" SET deadlock_timeout = '4s'", database.name);
+    database.operator(&late);
     let node = database.node().await.unwrap();
     node.put_setting("s", 1.into(), None).await.unwrap();
     let name = database.name.clone();
     let other = tokio::task::spawn_blocking(move || {
         // Waits for the node's lock later than the node waits for this one's: the node is who finds that out.
-        let locks = "BEGIN; SELECT FROM settings WHERE name = 's' FOR UPDATE;
+        let locks = "SET deadlock_timeout = '60s'; BEGIN; SELECT FROM settings WHERE name = 's' FOR UPDATE;
              DO $$ BEGIN
                FOR n IN 1..1000 LOOP
                  EXIT WHEN EXISTS (SELECT FROM pg_stat_activity
