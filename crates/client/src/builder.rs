@@ -47,7 +47,11 @@ impl ClientBuilder {
 
     /// The client. Nothing is sent yet.
     pub fn build(self) -> Result<Client, ClientError> {
-        let base = self.address()?;
+        let path = self.server.strip_prefix("unix:").map(str::to_owned);
+        let base = match &path {
+            Some(path) => self.socket(path)?,
+            None => self.address()?,
+        };
         let mut builder = reqwest::Client::builder()
             .connect_timeout(CONNECT)
             .redirect(Policy::none())
@@ -55,6 +59,9 @@ impl ClientBuilder {
         if is_loopback(&base) {
             // A proxy of the environment cannot know what runs on this machine.
             builder = builder.no_proxy();
+        }
+        if let Some(path) = &path {
+            builder = builder.no_proxy().unix_socket(path.as_str());
         }
         let http = self.trust.apply(builder, base.scheme() == "https")?.build();
         // All else was checked before.
@@ -66,7 +73,19 @@ impl ClientBuilder {
             ),
         })?;
         let authority = self.credentials.as_ref().map(Credentials::authority).transpose()?;
-        Ok(Client { http, base, authority })
+        let name = path
+            .map_or_else(|| base.as_str().trim_end_matches('/').to_owned(), |path| format!("unix:{path}"));
+        Ok(Client { http, base, name, authority })
+    }
+
+    /// Checks the path of a socket, and returns the address of whoever serves it: the host says nothing there.
+    fn socket(&self, path: &str) -> Result<Url, ClientError> {
+        let wrong =
+            |reason: &str| ClientError::Address { address: self.server.clone(), reason: reason.to_owned() };
+        if !path.starts_with('/') {
+            return Err(wrong("after unix: there must be an absolute path"));
+        }
+        Url::parse("http://localhost").map_err(|e| wrong(&e.to_string()))
     }
 
     fn address(&self) -> Result<Url, ClientError> {
@@ -100,6 +119,7 @@ mod tests {
         for (address, wanted) in [
             ("longhaul.example.com", "write it like https://"),
             ("ftp://longhaul.example.com", "it must begin with http:// or https://"),
+            ("unix:longhaul.sock", "an absolute path"),
         ] {
             let refused = Client::new(address).unwrap_err().to_string();
             assert!(refused.contains(wanted), "{refused}");

@@ -20,6 +20,8 @@ const ANSWER: Duration = Duration::from_secs(30);
 pub struct Client {
     pub(crate) http: reqwest::Client,
     pub(crate) base: Url,
+    /// Address as it is shown.
+    pub(crate) name: String,
     pub(crate) authority: Option<Authority>,
 }
 
@@ -110,7 +112,7 @@ impl Client {
 
     /// The server's address.
     pub fn server(&self) -> &str {
-        self.base.as_str().trim_end_matches('/')
+        &self.name
     }
 
     pub(crate) fn protocol(&self, reason: impl Into<String>) -> ClientError {

@@ -37,6 +37,14 @@ impl Default for EngineConfig {
     }
 }
 
+impl EngineConfig {
+    /// Returns every mistake in the settings of actions: the setting, as it is called in the configuration file, and
+    /// what is wrong with it.
+    pub fn mistakes(&self) -> Vec<(String, String)> {
+        crate::action::mistakes(self)
+    }
+}
+
 /// Destinations of `http` actions. Public addresses are allowed; those of this machine and of private
 /// networks only if listed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

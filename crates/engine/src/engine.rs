@@ -20,7 +20,7 @@ use crate::routes::Routes;
 use crate::secrets::Vault;
 use crate::sweeps;
 use crate::timers;
-use crate::workers::kept_limits;
+use crate::workers::{WorkerBounds, kept_limits};
 use crate::{EngineConfig, EngineError, LineSummary};
 
 /// Lists at work at once: each may take milliseconds of a core.
@@ -58,6 +58,7 @@ pub(crate) struct Inner {
     closing: CancellationToken,
     /// True while some tasks left by an earlier process have not recovered yet.
     recovering: AtomicBool,
+    pulse: Arc<sweeps::Pulse>,
 }
 
 impl Inner {
@@ -119,7 +120,8 @@ impl Engine {
             tokio::spawn(timers::run(store.clone(), env.clone(), dispatcher.timers(), closing.clone()));
         }
         tokio::spawn(dispatcher.workers().clone().watch(store.clone(), closing.clone()));
-        tokio::spawn(sweeps::claims(store.clone(), closing.clone()));
+        let pulse = sweeps::Pulse::new();
+        tokio::spawn(sweeps::claims(store.clone(), pulse.clone(), closing.clone()));
         tokio::spawn(sweeps::outputs(store.clone(), closing.clone()));
         let inner = Inner {
             store,
@@ -136,6 +138,7 @@ impl Engine {
             timers,
             closing,
             recovering: AtomicBool::new(behind),
+            pulse,
         };
         let engine = Engine { inner: Arc::new(inner) };
         let stop = engine.inner.timers.clone();
@@ -169,6 +172,17 @@ impl Engine {
     /// True at a server where nothing starts until it is started again without the setting.
     pub fn is_paused(&self) -> bool {
         self.inner.config.paused
+    }
+
+    /// Returns the time since the store last answered a sweep of the engine, which asks twice a second unless the
+    /// sweeps are costly: a long time means that the engine stands still.
+    pub fn since_last_sweep(&self) -> Duration {
+        self.inner.pulse.age()
+    }
+
+    /// Sets what one account may have of queues and workers. Those that are there already stay.
+    pub fn bound_workers(&self, bounds: WorkerBounds) {
+        self.inner.dispatcher.workers().bound(bounds);
     }
 
     /// Returns the health of the store's writing side.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use longhaul_store::{Store, StoreError, Sweep};
+use parking_lot::Mutex;
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
@@ -22,9 +23,34 @@ const CLAIMS: Pace = Pace { pause: Duration::from_millis(500), rest: 19 };
 /// Outputs: nothing is known to lose a success, so a hundredth of a processor will do.
 const OUTPUTS: Pace = Pace { pause: Duration::from_secs(10), rest: 99 };
 
+/// Time of the last step of a sweep that the store answered: a sign that the engine lives, whatever there is to do.
+pub(crate) struct Pulse(Mutex<Instant>);
+
+impl Pulse {
+    pub(crate) fn new() -> Arc<Pulse> {
+        Arc::new(Pulse(Mutex::new(Instant::now())))
+    }
+
+    fn beat(&self) {
+        *self.0.lock() = Instant::now();
+    }
+
+    /// Returns the time since the last one.
+    pub(crate) fn age(&self) -> Duration {
+        self.0.lock().elapsed()
+    }
+}
+
 /// Grants every claim that can be granted, until stopped.
-pub(crate) async fn claims(store: Arc<dyn Store>, stop: CancellationToken) {
-    sweep(&CLAIMS, "claims", || store.sweep_claims(), stop).await;
+pub(crate) async fn claims(store: Arc<dyn Store>, pulse: Arc<Pulse>, stop: CancellationToken) {
+    let step = || async {
+        let answer = store.sweep_claims().await;
+        if answer.is_ok() {
+            pulse.beat();
+        }
+        answer
+    };
+    sweep(&CLAIMS, "claims", step, stop).await;
 }
 
 /// Ends every sub-task whose success was lost, until stopped.

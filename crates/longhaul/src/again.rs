@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use nix::sys::prctl;
 
 use crate::exit::Code;
+use crate::log;
 
 /// First argument of a process that was a node before. The next argument holds what the process has to know
 /// of that, and the arguments that the node was started with follow.
@@ -104,9 +105,11 @@ impl Again {
             if let Some(name) = arguments.next() {
                 command.arg0(name);
             }
+            log::flush();
             let failed = command.arg(COMMAND).arg(self.origin.known(turn)).args(arguments).exec();
             tracing::error!(error = %failed, "it could not: it may be started again");
         }
+        log::flush();
         std::process::exit(Code::Failed as i32)
     }
 }

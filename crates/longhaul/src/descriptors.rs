@@ -20,6 +20,20 @@ pub(crate) fn raise() -> nix::Result<u64> {
     Ok(soft.max(wanted))
 }
 
+/// Returns how many files are open; `None` where it cannot be told.
+pub(crate) fn open() -> Option<usize> {
+    std::fs::read_dir("/proc/self/fd").ok().map(Iterator::count)
+}
+
+/// Warns that there are fewer connections than configured.
+pub(crate) fn warn(files: u64, limits: &Limits) {
+    tracing::warn!(
+        files,
+        connections = limits.connections,
+        "the limit of open files allows fewer connections than configured; raise it, such as with LimitNOFILE="
+    );
+}
+
 /// Makes connections fit into so many open files. Returns true if they are fewer than wanted.
 pub(crate) fn fit(limits: &mut Limits, files: u64) -> bool {
     // An eighth more for the server: what it needs grows with what it is asked.

@@ -1,17 +1,21 @@
 //! The log: lines of text or of JSON on standard error. Every value is cut and has its control characters escaped, here and
 //! for all: what others sent cannot begin a line of its own, and cannot fill the disk.
 
+mod pipe;
+
 use std::fmt::{self, Debug, Write as _};
 use std::io::IsTerminal;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
-use anyhow::Context as _;
 use longhaul_model::text::Escaped;
 use serde_json::{Map, Value};
 use tracing::field::{Field, Visit};
 use tracing::{Event, Subscriber};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::field::MakeExt as _;
-use tracing_subscriber::fmt::format::{Writer, debug_fn};
+use tracing_subscriber::fmt::format::{Format, Writer, debug_fn};
 use tracing_subscriber::fmt::time::{FormatTime, SystemTime};
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
 use tracing_subscriber::registry::LookupSpan;
@@ -22,23 +26,108 @@ use crate::config::Config;
 /// The longest value in a line, in bytes.
 const LONGEST: usize = 4_096;
 
-/// Begins to write the log as the configuration says.
-pub(crate) fn start(config: &Config) -> anyhow::Result<()> {
-    let filter = EnvFilter::try_new(&config.log_level)
-        .map_err(|_| anyhow::anyhow!("it is no filter"))
-        .context("log_level: write info, or info,longhaul_store=debug")?;
+/// Longest wait at the end of the process for a reader of the log.
+const ENDING: Duration = Duration::from_millis(500);
+
+/// The log of this process, once there is one.
+static LOG: OnceLock<Log> = OnceLock::new();
+
+struct Log {
+    pipe: Arc<pipe::Pipe>,
+    is_json: Arc<AtomicBool>,
+    filter: Box<dyn Fn(EnvFilter) -> anyhow::Result<()> + Send + Sync>,
+}
+
+/// Begins to write the log as the configuration says. Returns the count of lines that were lost as nobody read
+/// them.
+pub(crate) fn start(config: &Config) -> anyhow::Result<Arc<AtomicU64>> {
+    let filter = filter(&config.log_level)?;
     let colour = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+    let is_json = Arc::new(AtomicBool::new(config.log_format == LogFormat::Json));
+    let lost = Arc::new(AtomicU64::new(0));
+    let json = is_json.clone();
+    let notice = move |count| lost_lines(count, json.load(Ordering::Relaxed));
+    let pipe = pipe::Pipe::start(std::io::stderr(), lost.clone(), notice)?;
+    let lines = pipe::Lines(pipe.clone());
     let log = tracing_subscriber::fmt()
-        .with_env_filter(filter)
         .with_ansi(colour)
-        .with_writer(std::io::stderr)
+        .with_writer(move || lines.clone())
         // Nobody to read them is no reason to stop: the complaint of it would be a panic.
-        .log_internal_errors(false);
-    match config.log_format {
-        LogFormat::Text => log.fmt_fields(fields()).init(),
-        LogFormat::Json => log.event_format(Json).init(),
+        .log_internal_errors(false)
+        .fmt_fields(fields())
+        .event_format(Shape { is_json: is_json.clone(), text: Format::default() })
+        .with_env_filter(filter)
+        .with_filter_reloading();
+    let handle = log.reload_handle();
+    log.init();
+    let filter = Box::new(move |filter| Ok(handle.reload(filter)?));
+    // There is one log in a process.
+    let _ = LOG.set(Log { pipe, is_json, filter });
+    // The default one would write to standard error itself, and wait for its reader.
+    std::panic::set_hook(Box::new(|panic| tracing::error!(%panic, "a thread panicked")));
+    Ok(lost)
+}
+
+/// Reads a filter such as `info,longhaul_store=debug`.
+pub(crate) fn filter(text: &str) -> anyhow::Result<EnvFilter> {
+    EnvFilter::try_new(text).map_err(|_| anyhow::anyhow!("write info, or info,longhaul_store=debug"))
+}
+
+/// Changes what is logged, and how.
+pub(crate) fn change(format: LogFormat, level: &str) -> anyhow::Result<()> {
+    if let Some(log) = LOG.get() {
+        (log.filter)(filter(level)?)?;
+        log.is_json.store(format == LogFormat::Json, Ordering::Relaxed);
     }
     Ok(())
+}
+
+/// Waits for what was logged to be written, but not for a reader that has stalled. To be called before the process ends.
+pub(crate) fn flush() {
+    if let Some(log) = LOG.get() {
+        log.pipe.flush(ENDING);
+    }
+}
+
+/// The line that tells of lost ones.
+fn lost_lines(count: u64, is_json: bool) -> String {
+    let mut now = String::new();
+    // Writing to a text cannot fail.
+    let _ = SystemTime.format_time(&mut Writer::new(&mut now));
+    let message = "lines of the log are missing before this one: its reader had stalled";
+    let target = module_path!();
+    if is_json {
+        let line = serde_json::json!({
+            "timestamp": now, "level": "WARN", "message": message, "lost": count, "target": target
+        });
+        format!("{line}\n")
+    } else {
+        format!("{now}  WARN {target}: {message} lost={count}\n")
+    }
+}
+
+/// A line of text or of JSON for each event; which one can change while the server runs.
+struct Shape {
+    is_json: Arc<AtomicBool>,
+    text: Format,
+}
+
+impl<S, N> FormatEvent<S, N> for Shape
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+    N: for<'a> FormatFields<'a> + 'static,
+{
+    fn format_event(
+        &self,
+        context: &FmtContext<'_, S, N>,
+        writer: Writer<'_>,
+        event: &Event<'_>,
+    ) -> fmt::Result {
+        match self.is_json.load(Ordering::Relaxed) {
+            true => Json.format_event(context, writer, event),
+            false => self.text.format_event(context, writer, event),
+        }
+    }
 }
 
 /// How a line of text has its values.

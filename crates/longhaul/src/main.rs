@@ -10,11 +10,14 @@ mod demo;
 mod descriptors;
 #[cfg(test)]
 mod docs_test;
+mod environment;
 mod exit;
 mod file;
 mod log;
+mod notify;
 mod original;
 mod out;
+mod reload;
 mod serve;
 #[cfg(test)]
 mod shipped_test;
@@ -40,9 +43,13 @@ fn main() -> ExitCode {
     complete::answer();
     let origin = again::Origin::of_process();
     origin.end_inherited();
+    if let Err(failure) = environment::refuse_unreadable() {
+        failure.say(&out::Out::new(&cli::Global::default()));
+        return ExitCode::from(failure.code() as u8);
+    }
     let cli = match cli::parse(&origin.arguments) {
         Ok(cli) => cli,
-        Err(e) => cli::without_values(e).exit(),
+        Err(e) => cli::with_source(cli::without_values(e)).exit(),
     };
     let out = out::Out::new(&cli.global);
     let code = match cmd::run(cli.command, &cli.global, out, again::Again::new(origin)) {
@@ -53,11 +60,6 @@ fn main() -> ExitCode {
         }
     };
     ExitCode::from(code as u8)
-}
-
-/// An environment variable, if it is there and readable.
-fn environment(name: &str) -> Option<String> {
-    std::env::var(name).ok()
 }
 
 /// Now, by this machine's clock.

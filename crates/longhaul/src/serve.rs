@@ -2,9 +2,13 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use anyhow::{Context as _, anyhow};
+use longhaul_auth::Auth;
+use longhaul_engine::Engine;
 use longhaul_model::Env;
 use longhaul_model::workflow::Definition;
 use longhaul_server::{Certificate, Server, ServerConfig};
@@ -15,12 +19,15 @@ use tokio_util::sync::CancellationToken;
 use crate::again::Again;
 use crate::cli::ServeArgs;
 use crate::cmd::Linted;
-use crate::config::Config;
+use crate::config::{Config, Fixed};
 use crate::demo::{self, Demo, Reach};
 use crate::descriptors;
+use crate::environment;
 use crate::exit::{Code, Failure};
 use crate::log;
+use crate::notify::Manager;
 use crate::out::Out;
+use crate::reload::{Running, Stopping};
 use crate::signals::{Signals, Wanted};
 use crate::start::{NotStarted, start};
 use crate::storage::Ground;
@@ -33,41 +40,65 @@ const ENDING: Duration = Duration::from_secs(1);
 
 /// Runs the server until a signal stops it.
 pub(crate) fn run(args: ServeArgs, out: Out, again: Again) -> Result<Code, Failure> {
-    let mut config = Config::load(args)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    // Before anything else, so that no signal is missed, and none ends the process that means something else.
+    let signals = {
+        let _entered = runtime.enter();
+        Signals::listen()?
+    };
+    let config = Config::load(args.clone())?;
     // A core dump would hold keys, passwords and inputs in clear.
     setrlimit(Resource::RLIMIT_CORE, 0, 0).context("forbid core dumps")?;
     // Programs of the same account must not read its memory or its environment, which holds passwords.
     prctl::set_dumpable(false).context("forbid that others read its memory")?;
+    let lost = log::start(&config)?;
+    let served = prepared(args, config, lost, &out)
+        .and_then(|prepared| runtime.block_on(serve(prepared, signals, out, again)));
+    // Reads that a hanging disk does not answer must not delay the end.
+    runtime.shutdown_timeout(ENDING);
+    log::flush();
+    served
+}
+
+/// A server before anything is opened.
+struct Prepared {
+    args: ServeArgs,
+    config: Config,
+    /// Settings that count from the start on.
+    fixed: Fixed,
+    workflows: Vec<(String, Definition)>,
+    /// Limit of open files.
+    files: u64,
+    /// Count of lost lines of the log.
+    lost: Arc<AtomicU64>,
+}
+
+fn prepared(
+    args: ServeArgs,
+    mut config: Config,
+    lost: Arc<AtomicU64>,
+    out: &Out,
+) -> Result<Prepared, Failure> {
+    for warning in environment::warnings() {
+        tracing::warn!("{warning}");
+    }
+    let fixed = config.fixed();
     if cfg!(target_os = "linux") {
         // Programs end with the server this way, even if the server is killed.
         config.engine.command.launcher = Some(PathBuf::from("/proc/self/exe"));
     }
-    log::start(&config)?;
     let files = descriptors::raise().context("raise the limit of open files")?;
     if descriptors::fit(&mut config.limits, files) {
-        tracing::warn!(
-            files,
-            connections = config.limits.connections,
-            "the limit of open files allows fewer connections than configured; raise it, such as with LimitNOFILE="
-        );
+        descriptors::warn(files, &config.limits);
     }
     let workflows =
-        config.workflows.as_deref().map(|folder| workflows(folder, &out)).transpose()?.unwrap_or_default();
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    let served = runtime.block_on(serve(config, workflows, out, again));
-    // Reads that a hanging disk does not answer must not delay the end.
-    runtime.shutdown_timeout(ENDING);
-    served
+        config.workflows.as_deref().map(|folder| workflows(folder, out)).transpose()?.unwrap_or_default();
+    Ok(Prepared { args, config, fixed, workflows, files, lost })
 }
 
-async fn serve(
-    mut config: Config,
-    mut workflows: Vec<(String, Definition)>,
-    out: Out,
-    again: Again,
-) -> Result<Code, Failure> {
-    // Before anything is started, so that no signal is missed.
-    let mut signals = Signals::listen()?;
+async fn serve(prepared: Prepared, mut signals: Signals, out: Out, again: Again) -> Result<Code, Failure> {
+    let Prepared { args, mut config, fixed, mut workflows, files, lost } = prepared;
+    let manager = Manager::of_environment();
     let demo = if config.demo { Some(Demo::prepare(&mut config).await?) } else { None };
     if config.demo {
         // A workflow of the folder wins over one of the demonstration with the same name.
@@ -80,6 +111,8 @@ async fn serve(
         limits: config.limits.clone(),
         insecure_http: config.insecure_http,
         trusted_proxies: config.trusted_proxies.clone(),
+        unix_mode: config.unix_mode,
+        lost_log_lines: lost,
     };
     if config.database.is_some() {
         // Signals count at every moment: one that is only heard later is lost in a process that becomes
@@ -89,8 +122,13 @@ async fn serve(
             signals.stop().await;
             again.forbid();
         });
+        manager.status("waiting for the database");
     }
-    let Some(ground) = Ground::take(&config, &env, settings, &mut signals, &again).await? else {
+    let taken = tokio::select! {
+        taken = Ground::take(&config, &env, settings, &mut signals, &again) => taken?,
+        () = manager.feed_while_waiting() => None,
+    };
+    let Some(ground) = taken else {
         return Ok(Code::Success);
     };
     let (auth, engine) = match start(&config, &env, &ground, workflows, out).await {
@@ -104,61 +142,50 @@ async fn serve(
         }
     };
     let Ground { at, place, .. } = ground;
-    let (address, certificate) = (at.local_addr(), at.certificate());
+    let (address, certificate, urls) = (at.local_addr(), at.certificate(), at.urls());
     let server = Server::new(at, engine.clone(), auth.clone());
     let stop = CancellationToken::new();
+    let running = Running {
+        args,
+        fixed,
+        files,
+        certificate: certificate.clone(),
+        controls: server.controls(),
+        engine: engine.clone(),
+    };
     let serving = tokio::spawn(server.run(stop.clone()));
     let tidy = CancellationToken::new();
     let tidying = auth.spawn(tidy.clone());
-    let scheme = if certificate.is_some() { "https" } else { "http" };
-    // The reader of the output may be gone, long before the node restarts.
-    let said = |text: String| drop(out.text(&text));
-    said(format!("longhaul listens on {scheme}://{address}, data in {place}\n"));
-    if engine.is_paused() {
-        said("it is paused: reads and decisions work, nothing starts until it is started again without --paused\n".to_owned());
-        tracing::warn!("paused: nothing starts until the server is started again without it");
-    }
-    if let Some(own) = certificate.as_ref().filter(|certificate| certificate.is_self_signed()) {
-        said(format!(
-            "its certificate is self-signed; clients trust it with --ca {}\n",
-            own.path().display()
-        ));
-    }
-    if demo.is_none() && config.is_plain {
-        let welcome = Welcome {
-            address: format!("{scheme}://{}", reached_at(address)),
-            ca: certificate.as_ref().filter(|own| own.is_self_signed()).map(|own| own.path()),
-            data_dir: &config.data_dir,
-            key_file: &config.key_file,
-        };
-        said(welcome.text(&auth, &engine, out.palette));
-    }
-    let showing = match demo {
-        Some(demo) => {
+    let said = |text: String| {
+        // The reader of the output may be gone, long before the node restarts.
+        let _ = out.text(&text);
+    };
+    said(format!("longhaul listens on {}, data in {place}\n", urls.join(", ")));
+    greet(&config, address, certificate.as_ref(), &engine, &auth, out);
+    let showing = match (demo, address) {
+        (Some(demo), Some(address)) => {
             let key = demo::api_key(&auth, &config.data_dir).await?;
             Some(tokio::spawn(demo.run(Reach::new(address, certificate.as_ref(), key), out)))
         }
-        None => None,
+        _ => None,
     };
-    let signal = loop {
-        tokio::select! {
-        wanted = signals.next() => match wanted {
-            Wanted::Stop(signal) => break signal,
-            Wanted::Reload => reload(certificate.as_ref()).await,
-        },
-        }
+    let feeding = {
+        let (manager, engine) = (manager.clone(), engine.clone());
+        tokio::spawn(async move { manager.feed_while_working(engine).await })
     };
+    let (signal, times) = until_stopped(&running, &mut signals, &manager, &config, &urls).await;
     tracing::info!(signal, "stopping; a second signal stops at once");
-    end_in_time(config.shutdown_delay + config.shutdown_grace + CLOSING)?;
+    manager.stopping();
+    end_in_time(times.delay + times.grace + CLOSING)?;
     if let Some(showing) = showing {
         showing.abort();
     }
     let orderly = async {
         // The delay counts even if no other node is known: one may have come a moment ago.
-        let delay = if config.database.is_some() { config.shutdown_delay } else { Duration::ZERO };
+        let delay = if config.database.is_some() { times.delay } else { Duration::ZERO };
         let noticed = tokio::time::sleep(delay);
         // Clients that poll a task are answered until it is quiet: some give up at a refused connection.
-        engine.settle(config.shutdown_grace).await;
+        engine.settle(times.grace).await;
         noticed.await;
         tidy.cancel();
         let _ = tidying.await;
@@ -168,6 +195,7 @@ async fn serve(
         if let Err(e) = serving.await {
             tracing::error!(error = %e, "the server ended early");
         }
+        feeding.abort();
     };
     tokio::select! {
         () = orderly => {
@@ -178,6 +206,63 @@ async fn serve(
             tracing::warn!(signal, "stopped at once; the next start goes on from here");
             Ok(Code::Failed)
         }
+    }
+}
+
+/// Does what signals ask for until one of them says to stop. Returns its name, and how long the stop may take.
+async fn until_stopped(
+    running: &Running,
+    signals: &mut Signals,
+    manager: &Manager,
+    config: &Config,
+    urls: &[String],
+) -> (&'static str, Stopping) {
+    let mut times = Stopping::of(config);
+    let status = format!("serving on {}", urls.join(", "));
+    manager.ready(&status);
+    loop {
+        match signals.next().await {
+            Wanted::Stop(signal) => return (signal, times),
+            Wanted::Reload => {
+                manager.reloading();
+                times = running.reload().await.unwrap_or(times);
+                manager.ready(&status);
+            }
+            Wanted::Status => running.log_status(),
+        }
+    }
+}
+
+/// Says on standard output what whoever started the server should know.
+fn greet(
+    config: &Config,
+    address: Option<SocketAddr>,
+    certificate: Option<&Certificate>,
+    engine: &Engine,
+    auth: &Auth,
+    out: Out,
+) {
+    let said = |text: String| drop(out.text(&text));
+    if engine.is_paused() {
+        said("it is paused: reads and decisions work, nothing starts until it is started again without --paused\n".to_owned());
+        tracing::warn!("paused: nothing starts until the server is started again without it");
+    }
+    let own = certificate.filter(|certificate| certificate.is_self_signed());
+    if let Some(own) = own {
+        said(format!(
+            "its certificate is self-signed; clients trust it with --ca {}\n",
+            own.path().display()
+        ));
+    }
+    if let Some(address) = address.filter(|_| !config.demo && config.is_plain) {
+        let scheme = if certificate.is_some() { "https" } else { "http" };
+        let welcome = Welcome {
+            address: format!("{scheme}://{}", reached_at(address)),
+            ca: own.map(Certificate::path),
+            data_dir: &config.data_dir,
+            key_file: &config.key_file,
+        };
+        said(welcome.text(auth, engine, out.palette));
     }
 }
 
@@ -199,6 +284,7 @@ fn end_in_time(limit: Duration) -> std::io::Result<()> {
         tracing::error!(
             "the storage does not let go: stopped without it; the next start goes on from what it holds"
         );
+        log::flush();
         std::process::exit(1);
     };
     std::thread::Builder::new().name("stopping".into()).spawn(watch).map(drop)
@@ -216,18 +302,4 @@ fn workflows(folder: &Path, out: &Out) -> Result<Vec<(String, Definition)>, Fail
         return Err(Failure::Said(Code::Failed));
     }
     Ok(linted.definitions)
-}
-
-/// Reads the certificate again, as a signal asked for it.
-async fn reload(certificate: Option<&Certificate>) {
-    let Some(certificate) = certificate else {
-        tracing::info!("SIGHUP: there is no certificate to be read again");
-        return;
-    };
-    match certificate.reload().await {
-        Ok(()) => {
-            tracing::info!(certificate = %certificate.path().display(), "SIGHUP: the certificate was read again")
-        }
-        Err(e) => tracing::error!(error = %e, "SIGHUP: the certificate cannot be used; the old one stays"),
-    }
 }

@@ -1,5 +1,6 @@
-//! What signals mean to a server: SIGTERM and SIGINT stop it, SIGHUP has it read its certificate again. Only a terminal
-//! that goes away sends SIGHUP in another sense, and then nobody is left to look after the server: it stops.
+//! What signals mean to a server: SIGTERM and SIGINT stop it, SIGHUP has it read its configuration again, SIGUSR1 and
+//! SIGUSR2 have it log how it is. Only a terminal that goes away sends SIGHUP in another sense, and then nobody is left to
+//! look after the server: it stops.
 
 use std::io::{self, IsTerminal};
 
@@ -10,8 +11,11 @@ pub(crate) struct Signals {
     terminate: Signal,
     interrupt: Signal,
     hang_up: Signal,
+    user: [Signal; 2],
     /// Whether somebody started it from a terminal.
     had_terminal: bool,
+    /// True if a reload was asked for while only a stop was waited for.
+    missed_reload: bool,
 }
 
 /// What a signal asks for.
@@ -21,6 +25,8 @@ pub(crate) enum Wanted {
     Stop(&'static str),
     /// Read what may have changed.
     Reload,
+    /// Log how the server is.
+    Status,
 }
 
 impl Signals {
@@ -30,12 +36,22 @@ impl Signals {
             terminate: signal(SignalKind::terminate())?,
             interrupt: signal(SignalKind::interrupt())?,
             hang_up: signal(SignalKind::hangup())?,
+            user: [signal(SignalKind::user_defined1())?, signal(SignalKind::user_defined2())?],
             had_terminal: io::stdin().is_terminal(),
+            missed_reload: false,
         })
     }
 
     /// Waits for the next one.
     pub(crate) async fn next(&mut self) -> Wanted {
+        if std::mem::take(&mut self.missed_reload) {
+            return Wanted::Reload;
+        }
+        self.arrived().await
+    }
+
+    async fn arrived(&mut self) -> Wanted {
+        let [first, second] = &mut self.user;
         tokio::select! {
             _ = self.terminate.recv() => Wanted::Stop("SIGTERM"),
             _ = self.interrupt.recv() => Wanted::Stop("SIGINT"),
@@ -44,14 +60,19 @@ impl Signals {
                 true => Wanted::Stop("SIGHUP"),
                 false => Wanted::Reload,
             },
+            _ = first.recv() => Wanted::Status,
+            _ = second.recv() => Wanted::Status,
         }
     }
 
-    /// Waits for the next one that says to stop.
+    /// Waits for the next one that says to stop. A reload that is asked for meanwhile comes with the next call of
+    /// [`Signals::next`].
     pub(crate) async fn stop(&mut self) -> &'static str {
         loop {
-            if let Wanted::Stop(signal) = self.next().await {
-                return signal;
+            match self.arrived().await {
+                Wanted::Stop(signal) => return signal,
+                Wanted::Reload => self.missed_reload = true,
+                Wanted::Status => {}
             }
         }
     }

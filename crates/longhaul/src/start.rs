@@ -73,12 +73,26 @@ pub(crate) async fn start(
     settings.paused |= !is_original(config, ground).await?;
     let engine = Engine::start(ground.store.clone(), env.clone(), ground.keys.sealer(), settings);
     let engine = engine.await.map_err(|e| NotStarted::engine(&e, None))?;
+    let replaced = put_workflows(&engine, workflows).await;
+    let replaced = replaced.map_err(|(origin, e)| NotStarted::engine(&e, Some(&origin)))?;
+    if !replaced.is_empty() {
+        warn_of_other_folders(&at_work_elsewhere(&engine, ground).await, &replaced);
+    }
+    Ok((auth, engine))
+}
+
+/// Stores workflows, each of which comes with the name of its file. Returns those that replaced others, or the file of
+/// the first that could not be stored.
+pub(crate) async fn put_workflows(
+    engine: &Engine,
+    workflows: Vec<(String, Definition)>,
+) -> Result<Vec<String>, (String, EngineError)> {
     let audit = Audit::new("server".into(), None, "putWorkflow");
     let mut replaced = Vec::new();
     for (origin, definition) in workflows {
         let name = definition.name.clone();
         let put = engine.put_workflow(definition, audit.clone()).await;
-        let put = put.map_err(|e| NotStarted::engine(&e, Some(&origin)))?;
+        let put = put.map_err(|e| (origin, e))?;
         if put.created {
             let version = put.workflow.version;
             tracing::info!(workflow = name, version, "stored a workflow");
@@ -87,10 +101,7 @@ pub(crate) async fn start(
             }
         }
     }
-    if !replaced.is_empty() {
-        warn_of_other_folders(&at_work_elsewhere(&engine, ground).await, &replaced);
-    }
-    Ok((auth, engine))
+    Ok(replaced)
 }
 
 /// Returns true if the data is the original, and warns of a copy, which starts paused.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use anyhow::{Context, anyhow};
 use longhaul_crypto::Keyring;
 use longhaul_model::Env;
-use longhaul_server::{Address, ServerConfig};
+use longhaul_server::{Address, Handed, ServerConfig};
 use longhaul_store::postgres::{Postgres, PostgresOptions};
 use longhaul_store::sqlite::Sqlite;
 use longhaul_store::{Accounts, Store};
@@ -92,8 +92,7 @@ async fn shared(
             }
         }
     };
-    let (opened, stood_by) = tokio::join!(opened, at.wait_for(active.clone()));
-    stood_by.map_err(|e| anyhow!("{e}"))?;
+    let (opened, ()) = tokio::join!(opened, at.wait_for(active.clone()));
     let Some(store) = opened.map_err(|e| anyhow!("{e}"))? else { return Ok(None) };
     let (again, turn) = (again.clone(), store.turn());
     store.when_over(move || again.begin(turn));
@@ -101,15 +100,34 @@ async fn shared(
     Ok(Some(Ground { at, keys, store: store.clone(), accounts: store, place, turn: Some(turn) }))
 }
 
-/// Takes the socket that the supervisor of this process hands over (`LISTEN_FDS`), or one at the configured
-/// address.
+/// Takes the sockets that the supervisor of this process hands over (`LISTEN_FDS`), or those at the configured
+/// addresses.
 async fn address(config: &Config, env: &Env, settings: ServerConfig) -> anyhow::Result<Address> {
-    let handed = listenfd::ListenFd::from_env().take_tcp_listener(0);
-    let at = match handed.context("LISTEN_FDS: the first socket handed over does not listen on TCP")? {
-        Some(socket) => Address::take_over(socket, env.clone(), settings).await,
-        None => Address::take(config.listen, env.clone(), settings).await,
+    let handed = handed()?;
+    let at = match handed.is_empty() {
+        false => Address::take_over(handed, env.clone(), settings).await,
+        true => Address::take(&config.listen, env.clone(), settings).await,
     };
     at.map_err(|e| anyhow!("{e}"))
+}
+
+/// Returns the sockets that a supervisor hands over.
+fn handed() -> anyhow::Result<Vec<Handed>> {
+    let mut given = listenfd::ListenFd::from_env();
+    let mut all = Vec::new();
+    for index in 0..given.len() {
+        let socket = match given.take_tcp_listener(index) {
+            Ok(socket) => socket.map(Handed::Tcp),
+            // A wrong kind leaves the socket where it is.
+            Err(_) => {
+                let unix = given.take_unix_listener(index);
+                let wrong = || format!("LISTEN_FDS: socket {index} listens neither on TCP nor on a path");
+                unix.with_context(wrong)?.map(Handed::Unix)
+            }
+        };
+        all.extend(socket);
+    }
+    Ok(all)
 }
 
 fn keys(config: &Config, env: &Env) -> anyhow::Result<Arc<Keyring>> {

@@ -22,6 +22,7 @@ mod it {
     mod restore;
     mod sddc_manager;
     mod serve;
+    mod service;
     mod support;
     mod tasks;
     mod tls;

@@ -2,6 +2,8 @@
 
 mod clients;
 
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use longhaul_engine::Budget;
@@ -14,7 +16,7 @@ pub(crate) use clients::{Client, Dialects};
 pub use clients::{UserAgent, WireClient};
 
 /// Settings of the server.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct ServerConfig {
     /// Settings of the Tasks API.
     pub wire: WireConfig,
@@ -27,6 +29,24 @@ pub struct ServerConfig {
     pub insecure_http: bool,
     /// Proxies that are trusted to name the address of their client. Default none.
     pub trusted_proxies: Proxies,
+    /// Permissions of the sockets in the file system that it listens on. Default 0660.
+    pub unix_mode: u32,
+    /// Count of the process's lines of log that nobody read in time, for the metrics.
+    pub lost_log_lines: Arc<AtomicU64>,
+}
+
+impl Default for ServerConfig {
+    fn default() -> Self {
+        ServerConfig {
+            wire: WireConfig::default(),
+            limits: Limits::default(),
+            tls: Tls::default(),
+            insecure_http: false,
+            trusted_proxies: Proxies::default(),
+            unix_mode: 0o660,
+            lost_log_lines: Arc::default(),
+        }
+    }
 }
 
 /// Settings of the Tasks API (wire contract, section 0).

@@ -9,7 +9,7 @@ use axum::middleware::Next;
 use axum::response::Response;
 use http::{Method, StatusCode};
 
-use crate::config::ServerConfig;
+use crate::config::Dialects;
 use crate::error::Refusal;
 
 /// The operations that the table of the official document has.
@@ -74,12 +74,8 @@ fn conforming(status: StatusCode, declared: &[u16]) -> StatusCode {
 }
 
 /// Gives refusals of official operations a declared code; their bodies stay as they are.
-pub(crate) async fn conform(
-    State(config): State<Arc<ServerConfig>>,
-    request: Request,
-    next: Next,
-) -> Response {
-    if !config.wire.strict_codes {
+pub(crate) async fn conform(State(dialects): State<Arc<Dialects>>, request: Request, next: Next) -> Response {
+    if !dialects.common().strict_codes {
         return next.run(request).await;
     }
     let (method, uri) = (request.method().clone(), request.uri().clone());

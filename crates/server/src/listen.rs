@@ -14,7 +14,6 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
-use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -24,6 +23,7 @@ use crate::phase::Phase;
 use crate::proxies::Proxies;
 use crate::register::Register;
 use crate::serve::answer;
+use crate::sockets::{Socket, Stream};
 use crate::stream::{Silence, Timed};
 use crate::tls::Acceptor;
 use crate::transport::Transport;
@@ -58,17 +58,18 @@ struct Connections {
     cut: CancellationToken,
 }
 
-/// Serves until `stop`, then lets open requests end within their time and cuts off the rest. The listener is
+/// Serves until `stop`, then lets open requests end within their time and cuts off the rest. The sockets are
 /// closed last: until then new connections are served one request each.
 pub(crate) async fn serve(
-    listener: TcpListener,
+    sockets: Arc<Vec<Socket>>,
     acceptor: Acceptor,
     router: Router,
     config: &ServerConfig,
+    register: Arc<Register>,
     stop: CancellationToken,
 ) {
-    let mut connections = Connections::new(acceptor, router, config, stop.clone());
-    connections.accept_until(&listener, stop.cancelled()).await;
+    let mut connections = Connections::new(acceptor, router, config, register, stop.clone());
+    connections.accept_until(&sockets, stop.cancelled()).await;
     let (before, limit) = (std::mem::take(&mut connections.tasks), config.limits.drain);
     let cut = connections.cut.clone();
     before.close();
@@ -78,13 +79,19 @@ pub(crate) async fn serve(
             cut.cancel();
         }
     };
-    connections.accept_until(&listener, ended).await;
-    drop(listener);
+    connections.accept_until(&sockets, ended).await;
+    drop(sockets);
     connections.end(&before, limit).await;
 }
 
 impl Connections {
-    fn new(acceptor: Acceptor, router: Router, config: &ServerConfig, stop: CancellationToken) -> Self {
+    fn new(
+        acceptor: Acceptor,
+        router: Router,
+        config: &ServerConfig,
+        register: Arc<Register>,
+        stop: CancellationToken,
+    ) -> Self {
         let limits = &config.limits;
         let mut kept = http1::Builder::new();
         // The stream has the time limits, see there.
@@ -98,7 +105,7 @@ impl Connections {
             silence: Silence { head: limits.header_time, idle: limits.idle_time, write: limits.write_time },
             kept,
             closed_after_one,
-            register: Register::new(limits.connections, limits.connections_per_address()),
+            register,
             beyond: Arc::new(Semaphore::new(limits.beyond.min(Semaphore::MAX_PERMITS))),
             tasks: TaskTracker::new(),
             stop,
@@ -106,15 +113,19 @@ impl Connections {
         }
     }
 
-    async fn accept_until(&self, listener: &TcpListener, end: impl Future<Output = ()>) {
-        let mut end = std::pin::pin!(end);
+    /// Accepts connections of all sockets until `end`.
+    async fn accept_until(&self, sockets: &[Socket], end: impl Future<Output = ()>) {
+        let all = futures_util::future::join_all(sockets.iter().map(|socket| self.accept(socket)));
+        tokio::select! {
+            () = end => {}
+            _ = all => {}
+        }
+    }
+
+    async fn accept(&self, socket: &Socket) {
         let mut pause = Duration::ZERO;
         loop {
-            let accepted = tokio::select! {
-                () = &mut end => return,
-                accepted = listener.accept() => accepted,
-            };
-            match accepted {
+            match socket.accept().await {
                 Ok((stream, peer)) => {
                     pause = Duration::ZERO;
                     self.take(stream, peer);
@@ -131,9 +142,9 @@ impl Connections {
         }
     }
 
-    fn take(&self, stream: TcpStream, peer: SocketAddr) {
-        // Those behind a proxy share its address.
-        let counted = !self.proxies.trusts(peer.ip().to_canonical());
+    fn take(&self, stream: Stream, peer: SocketAddr) {
+        // Those behind a proxy share its address, and those of a path have none.
+        let counted = matches!(stream, Stream::Tcp(_)) && !self.proxies.trusts(peer.ip().to_canonical());
         if let Some(entry) = self.register.enter(peer.ip(), counted) {
             let (phase, over) = (entry.phase.clone(), entry.over.clone());
             let http = if self.stop.is_cancelled() { &self.closed_after_one } else { &self.kept };
@@ -143,21 +154,26 @@ impl Connections {
             self.start(stream, peer, &self.closed_after_one, alone, slot);
         } else if !self.acceptor.is_secure() {
             // A new connection takes these few bytes or is broken. Said in a handshake they would mean nothing.
-            let _ = stream.try_write(TOO_MANY);
+            let _ = match stream {
+                Stream::Tcp(stream) => stream.try_write(TOO_MANY),
+                Stream::Unix(stream) => stream.try_write(TOO_MANY),
+            };
         }
     }
 
     /// Serves a connection in a task of its own, which holds `place` until it ends.
     fn start(
         &self,
-        stream: TcpStream,
+        stream: Stream,
         peer: SocketAddr,
         http: &http1::Builder,
         (phase, over): (Phase, CancellationToken),
         place: impl Send + 'static,
     ) {
         // Without this a small answer waits for the acknowledgement of the one before it.
-        let _ = stream.set_nodelay(true);
+        if let Stream::Tcp(stream) = &stream {
+            let _ = stream.set_nodelay(true);
+        }
         let (acceptor, router, http, silence) =
             (self.acceptor.clone(), self.router.clone(), http.clone(), self.silence);
         let proxies = self.proxies.clone();
@@ -174,8 +190,9 @@ impl Connections {
                 () = given_up => None,
             };
             let Some(stream) = accepted else { return };
+            let secure = stream.is_secure();
             let stream = Timed::new(stream, silence, phase);
-            let (phase, secure) = (stream.phase(), acceptor.is_secure());
+            let phase = stream.phase();
             let asked = CancellationToken::new();
             let first = asked.clone();
             let service = service_fn(move |request: Request<Incoming>| {

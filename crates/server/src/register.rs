@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use longhaul_auth::network;
 use parking_lot::Mutex;
@@ -14,9 +15,9 @@ use crate::phase::Phase;
 /// All connections that are kept between requests.
 pub(crate) struct Register {
     /// The largest number of them.
-    most: usize,
+    most: AtomicUsize,
     /// The largest number from one address.
-    each: usize,
+    each: AtomicUsize,
     state: Mutex<State>,
 }
 
@@ -46,7 +47,13 @@ pub(crate) struct Entry {
 
 impl Register {
     pub(crate) fn new(most: usize, each: usize) -> Arc<Register> {
-        Arc::new(Register { most, each, state: Mutex::default() })
+        Arc::new(Register { most: most.into(), each: each.into(), state: Mutex::default() })
+    }
+
+    /// Changes how many there may be, from the next connection on: those that are there stay.
+    pub(crate) fn change(&self, most: usize, each: usize) {
+        self.most.store(most, Ordering::Relaxed);
+        self.each.store(each, Ordering::Relaxed);
     }
 
     /// A place for a connection from there; `None` if all are at work that would have to make room. `counted` is false
@@ -55,10 +62,10 @@ impl Register {
         let address = network(from);
         let mut state = self.state.lock();
         let own = state.by_address.get(&address).map_or(0, BTreeMap::len);
-        if counted && own >= self.each && !state.end_idle(address) {
+        if counted && own >= self.each.load(Ordering::Relaxed) && !state.end_idle(address) {
             return None;
         }
-        if state.total >= self.most {
+        if state.total >= self.most.load(Ordering::Relaxed) {
             let crowd = state.by_address.iter().max_by_key(|(_, all)| all.len()).map(|(address, _)| *address);
             if !crowd.is_some_and(|crowd| state.end_idle(crowd)) {
                 return None;

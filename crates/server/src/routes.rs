@@ -324,7 +324,7 @@ pub(crate) fn router(app: App) -> Router {
     for path in RESERVED {
         router = router.route(path, axum::routing::any(reserved));
     }
-    let conform = from_fn_with_state(app.config.clone(), declared::conform);
+    let conform = from_fn_with_state(app.dialects.clone(), declared::conform);
     router.fallback(bound::bound).method_not_allowed_fallback(wrong_method).layer(conform).with_state(app)
 }
 

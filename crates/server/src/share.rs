@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use longhaul_model::{Env, Span, Timestamp};
-use parking_lot::Mutex;
+use parking_lot::{Mutex, RwLock};
 
 use crate::config::Limits;
 use crate::error::ApiError;
@@ -16,11 +16,32 @@ const REMEMBERED: usize = 1_024;
 /// Everybody's share.
 pub(crate) struct Shares {
     env: Env,
+    each: RwLock<Each>,
+    callers: Mutex<HashMap<Arc<str>, Use>>,
+}
+
+/// What one caller may have of it.
+#[derive(Clone, Copy)]
+struct Each {
     in_flight: u32,
     waits: u32,
     /// Requests in a second.
     rate: Option<u32>,
-    callers: Mutex<HashMap<Arc<str>, Use>>,
+}
+
+impl Each {
+    fn of(limits: &Limits) -> Each {
+        Each { in_flight: limits.in_flight, waits: limits.waits, rate: limits.rate }
+    }
+
+    /// Twice what a second brings: callers that come in waves are not refused.
+    fn burst(&self) -> u64 {
+        u64::from(self.rate.unwrap_or(0)) * 2_000
+    }
+
+    fn unused(&self, now: Timestamp) -> Use {
+        Use { in_flight: 0, waits: 0, left: self.burst(), seen: now }
+    }
 }
 
 /// What one caller has of it.
@@ -53,25 +74,30 @@ enum Counts {
 impl Shares {
     pub(crate) fn new(limits: &Limits, env: Env) -> Arc<Self> {
         let callers = Mutex::new(HashMap::new());
-        Arc::new(Shares { env, in_flight: limits.in_flight, waits: limits.waits, rate: limits.rate, callers })
+        Arc::new(Shares { env, each: RwLock::new(Each::of(limits)), callers })
+    }
+
+    /// Changes what one caller may have, from the next request on.
+    pub(crate) fn change(&self, limits: &Limits) {
+        *self.each.write() = Each::of(limits);
     }
 
     /// A place for one more request, or when to come again.
     pub(crate) fn enter(self: &Arc<Self>, name: &Arc<str>) -> Result<Place, ApiError> {
-        let now = self.env.now();
+        let (now, each) = (self.env.now(), *self.each.read());
         let mut callers = self.callers.lock();
         if callers.len() >= REMEMBERED && !callers.contains_key(name) {
             callers.retain(|_, one| one.in_flight + one.waits > 0 || now.0 - one.seen.0 < 1_000);
         }
-        let mine = callers.entry(name.clone()).or_insert_with(|| self.unused(now));
-        if mine.in_flight >= self.in_flight {
+        let mine = callers.entry(name.clone()).or_insert_with(|| each.unused(now));
+        if mine.in_flight >= each.in_flight {
             let message =
-                format!("{name} has {} requests under way, as many as one caller may", self.in_flight);
+                format!("{name} has {} requests under way, as many as one caller may", each.in_flight);
             return Err(ApiError::too_many("TOO_MANY_REQUESTS", message, Span(1_000)));
         }
-        if let Some(rate) = self.rate {
+        if let Some(rate) = each.rate {
             let passed = u64::try_from(now.0 - mine.seen.0).unwrap_or(0);
-            mine.left = (mine.left + passed.saturating_mul(u64::from(rate))).min(self.burst());
+            mine.left = (mine.left + passed.saturating_mul(u64::from(rate))).min(each.burst());
             if mine.left < 1_000 {
                 mine.seen = now;
                 let message = format!("{name} asks for more than {rate} requests a second");
@@ -93,15 +119,6 @@ impl Shares {
     fn place(self: &Arc<Self>, name: &Arc<str>, counts: Counts) -> Place {
         Place { shares: self.clone(), name: name.clone(), counts: Mutex::new(counts) }
     }
-
-    fn unused(&self, now: Timestamp) -> Use {
-        Use { in_flight: 0, waits: 0, left: self.burst(), seen: now }
-    }
-
-    /// Twice what a second brings: callers that come in waves are not refused.
-    fn burst(&self) -> u64 {
-        u64::from(self.rate.unwrap_or(0)) * 2_000
-    }
 }
 
 impl Place {
@@ -112,9 +129,10 @@ impl Place {
         if *counts == Counts::Waits {
             return Ok(());
         }
+        let each = *self.shares.each.read();
         let mut callers = self.shares.callers.lock();
-        let mine = callers.entry(self.name.clone()).or_insert_with(|| self.shares.unused(now));
-        if mine.waits >= self.shares.waits {
+        let mine = callers.entry(self.name.clone()).or_insert_with(|| each.unused(now));
+        if mine.waits >= each.waits {
             let message =
                 format!("{} has {} requests that wait, as many as one caller may", self.name, mine.waits);
             return Err(ApiError::too_many("TOO_MANY_WAITS", message, Span(1_000)));

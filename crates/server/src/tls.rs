@@ -80,13 +80,13 @@ struct State {
 
 impl Certificate {
     /// Reads the certificate, or makes it; `None` without TLS. Reads and writes files.
-    pub(crate) fn open(tls: &Tls, listen: IpAddr, env: Env) -> Result<Option<Certificate>, TlsError> {
+    pub(crate) fn open(tls: &Tls, listen: &[IpAddr], env: Env) -> Result<Option<Certificate>, TlsError> {
         let provider = Arc::new(aws_lc_rs::default_provider());
         let (files, maker) = match tls {
             Tls::Off => return Ok(None),
             Tls::Files { cert, key } => (Files { certificate: cert.clone(), key: key.clone() }, None),
             Tls::SelfSigned { directory } => {
-                let maker = SelfSigned::new(directory.clone(), listen);
+                let maker = SelfSigned::new(directory.clone(), listen.to_vec());
                 (maker.files(), Some(maker))
             }
         };
@@ -245,7 +245,7 @@ mod tests {
     }
 
     fn open(tls: &Tls) -> Result<Certificate, TlsError> {
-        Certificate::open(tls, IpAddr::from([127, 0, 0, 1]), Env::real()).map(Option::unwrap)
+        Certificate::open(tls, &[IpAddr::from([127, 0, 0, 1])], Env::real()).map(Option::unwrap)
     }
 
     fn shown(certificate: &Certificate) -> Vec<u8> {
@@ -359,7 +359,7 @@ mod tests {
         let env = Env::manual("2026-03-01T12:00:00.000Z".parse().unwrap());
         let tls = Tls::SelfSigned { directory: directory.path().to_owned() };
         let certificate =
-            Certificate::open(&tls, IpAddr::from([127, 0, 0, 1]), env.clone()).unwrap().unwrap();
+            Certificate::open(&tls, &[IpAddr::from([127, 0, 0, 1])], env.clone()).unwrap().unwrap();
         let before = shown(&certificate);
         env.advance(Span(366 * 24 * 3600 * 1000));
         certificate.0.tick();

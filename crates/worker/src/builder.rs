@@ -40,6 +40,7 @@ pub struct WorkerBuilder {
     lease: Duration,
     grace: Duration,
     cleanup: Duration,
+    patience: Option<Duration>,
 }
 
 impl WorkerBuilder {
@@ -55,6 +56,7 @@ impl WorkerBuilder {
             lease: USUAL_LEASE,
             grace: USUAL_GRACE,
             cleanup: USUAL_CLEANUP,
+            patience: None,
         }
     }
 
@@ -101,6 +103,12 @@ impl WorkerBuilder {
     /// How long a handler that is asked to stop may take for it; 10 s unless given. Then it is broken off.
     pub fn cleanup(mut self, cleanup: Duration) -> Self {
         self.cleanup = cleanup;
+        self
+    }
+
+    /// Ends the worker once the server has not answered for so long; unless given, the worker waits for ever.
+    pub fn patience(mut self, patience: Duration) -> Self {
+        self.patience = Some(patience);
         self
     }
 
@@ -159,7 +167,7 @@ impl WorkerBuilder {
         if self.lease < SHORTEST_LEASE || self.lease > LONGEST_LEASE {
             return wrong("the lease", "it lasts 1s to 1h");
         }
-        let transport = Arc::new(Transport::new(&self.url, &self.trust, self.tokens)?);
+        let transport = Arc::new(Transport::new(&self.url, &self.trust, self.tokens, self.patience)?);
         let worker =
             name(prefix).map_err(|e| WorkerError::setup("this machine's randomness", e.to_string()))?;
         let (handlers, slots, lease) = (self.handlers, self.slots, self.lease);

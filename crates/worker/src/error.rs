@@ -51,6 +51,18 @@ pub enum WorkerError {
         /// Fault of the certificate.
         reason: String,
     },
+    /// The server did not answer for longer than the worker's patience ([`WorkerBuilder::patience`]).
+    ///
+    /// [`WorkerBuilder::patience`]: crate::WorkerBuilder::patience
+    #[error("{server} does not answer since {since}: {reason}")]
+    Unreachable {
+        /// The server's address.
+        server: String,
+        /// When the outage began (RFC 3339).
+        since: String,
+        /// What happened last.
+        reason: String,
+    },
     /// The worker stopped, and the server did not take all of its results in time. Their leases expire.
     #[error("stopped with {count} results that the server did not take")]
     Unreported {

@@ -17,8 +17,9 @@ use serde_json::Value;
 use thiserror::Error;
 use tokio_util::sync::CancellationToken;
 
-use crate::EngineConfig;
+use crate::egress::Egress;
 use crate::logs::Log;
+use crate::{EngineConfig, HttpConfig};
 
 /// Runs attempts of built-in actions. Shared by all.
 #[derive(Debug)]
@@ -60,6 +61,34 @@ pub enum ActionsError {
     /// The thread that starts commands could not be made.
     #[error("the thread that starts commands cannot be set up: {0}")]
     Thread(std::io::Error),
+}
+
+/// Returns every mistake in the settings of actions: the setting, as it is called in the configuration file, and what
+/// is wrong with it.
+pub(crate) fn mistakes(config: &EngineConfig) -> Vec<(String, String)> {
+    let entries = config.http.allow.iter().enumerate().filter_map(|(index, entry)| {
+        let (entry, reason) = is_destination(entry).err()?;
+        Some((format!("actions.http.allow[{index}]"), format!("`{entry}` {reason}")))
+    });
+    let programs = config.command.allow.iter().enumerate().filter_map(|(index, program)| {
+        let reason = command::check(program).err()?;
+        Some((format!("actions.command.allow[{index}]"), format!("`{}` {reason}", program.path.display())))
+    });
+    let mut all: Vec<_> = entries.chain(programs).collect();
+    let files = HttpConfig { allow: Vec::new(), ..config.http.clone() };
+    if let Err(ActionsError::HttpFile { path, reason }) = http::Http::new(&files) {
+        let of = match &files.client_certificate {
+            Some((certificate, _)) if *certificate == path => "client_cert",
+            Some((_, key)) if *key == path => "client_key",
+            _ => "ca_file",
+        };
+        all.push((format!("actions.http.{of}"), format!("{}: {reason}", path.display())));
+    }
+    all
+}
+
+fn is_destination(entry: &String) -> Result<(), (String, String)> {
+    Egress::new(std::slice::from_ref(entry)).map(drop)
 }
 
 impl Actions {

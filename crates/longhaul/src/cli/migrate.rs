@@ -41,6 +41,6 @@ fn store(text: &str) -> Result<Location, String> {
     if text != "postgres" {
         return text.parse();
     }
-    let url = crate::environment("LONGHAUL_DATABASE_URL").filter(|url| !url.is_empty());
+    let url = crate::environment::text("LONGHAUL_DATABASE_URL").filter(|url| !url.is_empty());
     url.ok_or("LONGHAUL_DATABASE_URL is not set")?.parse()
 }

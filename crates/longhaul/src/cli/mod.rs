@@ -32,7 +32,7 @@ pub(crate) use clock::{ClockArgs, ClockCommand, ConfirmArgs};
 pub(crate) use context::ContextCommand;
 pub(crate) use exec::ExecArgs;
 pub(crate) use migrate::MigrateArgs;
-pub(crate) use serve::{LogFormat, ServeArgs, TlsMode};
+pub(crate) use serve::{LogFormat, ServeArgs, TlsMode, UnixMode};
 pub(crate) use task::{
     CancelArgs, GetArgs, IdArgs, ListArgs, LogsArgs, ResolveArgs, RetryArgs, SkipArgs, StartArgs,
     TaskCommand, WatchArgs,
@@ -43,6 +43,7 @@ pub(crate) use work::{
 };
 pub(crate) use workflow::{ApplyArgs, LintArgs, WorkflowCommand};
 
+use crate::environment;
 use crate::out::style::ColorChoice;
 
 const AFTER_HELP: &str = "\
@@ -241,6 +242,29 @@ pub(crate) fn without_values(mut error: clap::Error) -> clap::Error {
         error.insert(ContextKind::InvalidArg, hidden());
     }
     error
+}
+
+/// Names the environment variable in an error about a value that came from there.
+pub(crate) fn with_source(mut error: clap::Error) -> clap::Error {
+    if let Some(ContextValue::String(shown)) = error.get(ContextKind::InvalidArg).cloned().as_ref()
+        && matches!(error.kind(), ErrorKind::InvalidValue | ErrorKind::ValueValidation)
+        && let Some(option) = shown.split([' ', '=', '[']).next().filter(|option| option.starts_with("--"))
+        && let Some(variable) = variable_of(&command(), option)
+    {
+        let source = environment::source(option, &variable);
+        if source != option {
+            error.insert(ContextKind::InvalidArg, ContextValue::String(format!("{shown} (from {source})")));
+        }
+    }
+    error
+}
+
+/// Returns the environment variable of an option.
+fn variable_of(command: &clap::Command, option: &str) -> Option<String> {
+    let is_it = |arg: &&clap::Arg| arg.get_long().is_some_and(|long| option.strip_prefix("--") == Some(long));
+    let own = command.get_arguments().find(is_it).and_then(clap::Arg::get_env);
+    let own = own.map(|name| name.to_string_lossy().into_owned());
+    own.or_else(|| command.get_subcommands().find_map(|one| variable_of(one, option)))
 }
 
 #[cfg(test)]

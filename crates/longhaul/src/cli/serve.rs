@@ -1,19 +1,21 @@
 //! `serve`.
 
-use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::str::FromStr;
 
 use clap::{Args, ValueEnum};
+use longhaul_server::Listen;
 use serde::Deserialize;
 
 /// Options of `serve`. Values that neither they nor the environment give come from the configuration file,
 /// else from the defaults.
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 #[command(after_help = "\
 A flag wins over its environment variable, that over the configuration file, that over the default.
 
 The configuration file is TOML; every key is optional:
-  data_dir = \"/var/lib/longhaul\"     # listen, workflows, demo, insecure_http, log_format, log_level as the flags
+  listen = [\"127.0.0.1:8080\", \"unix:/run/longhaul/longhaul.sock\"]
+  data_dir = \"/var/lib/longhaul\"     # workflows, unix_mode, demo, insecure_http, log_format, log_level as the flags
   trusted_proxies = [\"10.0.0.5\"]     # balancers whose X-Forwarded-For and X-Forwarded-Proto are believed
   [database]                         # several nodes on one PostgreSQL, see --database-url
   url = \"postgres://longhaul@db1,db2/longhaul?sslmode=verify-full\"
@@ -49,6 +51,9 @@ The configuration file is TOML; every key is optional:
   [actions.command]
   allow = [\"/usr/bin/uname\"]         # programs that `command` actions may run, or tables of what they may be given
   limits = { cpu = \"1h\", memory_mib = 4096, processes = 4096, processors = 0, files = 1024, file_size_mib = 10240 }
+
+SIGHUP has the server read limits, log settings, the section wire, workflow files and its certificate again; a mistake in \
+any of them changes nothing. SIGUSR1 and SIGUSR2 log its state. Under systemd it tells when it is ready (Type=notify).
 
 The server stops on SIGTERM or SIGINT once what runs has ended or shutdown_grace is over; a second signal stops it at \
 once. \
@@ -98,9 +103,13 @@ pub(crate) struct ServeArgs {
     /// The file of the keys that sign tokens and seal secrets [default: keys.json in the data directory]
     #[arg(long, env = "LONGHAUL_KEY_FILE", value_name = "FILE")]
     pub(crate) key_file: Option<PathBuf>,
-    /// The address to listen on; port 0 takes a free one [default: 127.0.0.1:8080]
-    #[arg(long, env = "LONGHAUL_LISTEN", value_name = "ADDR:PORT")]
-    pub(crate) listen: Option<SocketAddr>,
+    /// The addresses to listen on, once for each: ADDRESS:PORT, NAME:PORT for all addresses of a name, or
+    /// unix:/path; port 0 takes a free one [default: 127.0.0.1:8080]
+    #[arg(long, env = "LONGHAUL_LISTEN", value_name = "ADDR:PORT", value_delimiter = ',')]
+    pub(crate) listen: Vec<Listen>,
+    /// Permissions of sockets at a path, in octal [default: 0660]
+    #[arg(long, env = "LONGHAUL_UNIX_MODE", value_name = "MODE")]
+    pub(crate) unix_mode: Option<UnixMode>,
     /// HTTPS with a certificate that the server makes itself, or plain HTTP [default: off]
     #[arg(long, env = "LONGHAUL_TLS", value_enum, value_name = "MODE", conflicts_with_all = ["tls_cert", "tls_key"])]
     pub(crate) tls: Option<TlsMode>,
@@ -141,6 +150,31 @@ pub(crate) enum TlsMode {
     SelfSigned,
     /// Plain HTTP
     Off,
+}
+
+/// Permissions of a socket at a path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub(crate) struct UnixMode(pub(crate) u32);
+
+impl FromStr for UnixMode {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        // Nobody can connect to a socket that its own server may not write.
+        match u32::from_str_radix(text, 8) {
+            Ok(mode) if mode <= 0o777 && mode & 0o600 == 0o600 && text.len() <= 4 => Ok(UnixMode(mode)),
+            _ => Err("write permissions in octal that let the owner read and write, such as 0660".to_owned()),
+        }
+    }
+}
+
+impl TryFrom<String> for UnixMode {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        text.parse()
+    }
 }
 
 /// Format of the log.

@@ -57,11 +57,12 @@ pub(super) fn given_passphrase(
     stdin: bool,
     asked: impl FnOnce() -> Result<String, Failure>,
 ) -> Result<Zeroizing<String>, Failure> {
-    let phrase = match crate::environment("LONGHAUL_BACKUP_PASSPHRASE").filter(|phrase| !phrase.is_empty()) {
-        _ if stdin => ask::next_line()?,
-        Some(phrase) => phrase,
-        None => asked()?,
-    };
+    let phrase =
+        match crate::environment::text("LONGHAUL_BACKUP_PASSPHRASE").filter(|phrase| !phrase.is_empty()) {
+            _ if stdin => ask::next_line()?,
+            Some(phrase) => phrase,
+            None => asked()?,
+        };
     if phrase.is_empty() {
         return Err(Failure::Usage("the passphrase is empty".to_owned()));
     }

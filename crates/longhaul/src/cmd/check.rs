@@ -67,7 +67,8 @@ struct Place {
 
 impl Place {
     fn of(args: &CheckArgs) -> Result<Place, Failure> {
-        let from_environment = |name: &str, value: &str| crate::environment(name).as_deref() == Some(value);
+        let from_environment =
+            |name: &str, value: &str| crate::environment::text(name).as_deref() == Some(value);
         let database = args.database_url.as_deref();
         let directory = args.data_dir.as_deref();
         let is_meant = match (directory, database) {

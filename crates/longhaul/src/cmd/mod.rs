@@ -61,6 +61,11 @@ pub(crate) fn run(command: Command, global: &Global, out: Out, again: Again) -> 
         // Whatever these make holds tasks or keys.
         umask(Mode::from_bits_truncate(0o077));
     }
+    if !matches!(command, Command::Serve(_)) {
+        for warning in crate::environment::warnings() {
+            out.remark(&format!("warning: {warning}"))?;
+        }
+    }
     match command {
         Command::Serve(args) => crate::serve::run(*args, out, again),
         Command::Task(command) => blocking(async { task::run(command, &context(global, out).await?).await }),

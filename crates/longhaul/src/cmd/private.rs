@@ -10,7 +10,7 @@ use serde::de::DeserializeOwned;
 
 /// Returns the path of a configuration file of the current user.
 pub(crate) fn place(name: &str) -> anyhow::Result<PathBuf> {
-    let absolute = |name| crate::environment(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    let absolute = |name| crate::environment::text(name).map(PathBuf::from).filter(|path| path.is_absolute());
     let folder = absolute("XDG_CONFIG_HOME")
         .or_else(|| absolute("HOME").map(|home| home.join(".config")))
         .ok_or_else(|| {

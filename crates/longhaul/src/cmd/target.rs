@@ -27,7 +27,7 @@ pub(crate) struct Target {
 impl Target {
     /// Selects the server by the options, else by the environment, else by the context in use.
     pub(crate) fn of(global: &Global) -> Result<Target, Failure> {
-        let given = |name| crate::environment(name).filter(|text| !text.is_empty());
+        let given = |name| crate::environment::text(name).filter(|text| !text.is_empty());
         let stored = || Contexts::of_user().ok().map(|file| file.read()).transpose();
         Target::choose(global, given("LONGHAUL_SERVER"), given("LONGHAUL_CONTEXT"), stored)
     }

@@ -61,6 +61,41 @@ impl AuthSection {
     }
 }
 
+/// Longest life of anything that is given; beyond, instants could not be told.
+const LONGEST: Span = Span(3650 * 24 * 3_600_000);
+
+impl AuthSection {
+    /// Returns the settings that make no sense, and what to write there.
+    pub(super) fn nonsense(&self) -> Vec<(String, String)> {
+        let oidc = self.oidc.as_ref();
+        let lives = [
+            ("access_token_life", self.access_token_life),
+            ("refresh_token_life", self.refresh_token_life),
+            ("rotate_signing_keys", self.rotate_signing_keys),
+            ("oidc.session_life", oidc.and_then(|oidc| oidc.session_life)),
+        ];
+        let is_wrong = |life: Span| life.0 == 0 || life > LONGEST;
+        let lives = lives.into_iter().filter(|(_, life)| life.is_some_and(is_wrong));
+        let lives = lives.map(|(key, _)| (key, "write more than 0 and at most 3650d, such as \"1h\""));
+        let empty = |text: &String| text.is_empty();
+        let missing = oidc.into_iter().flat_map(|oidc| {
+            let claim = oidc.roles_claim.as_ref().is_some_and(empty);
+            [
+                (oidc.issuer.is_empty(), "oidc.issuer", "write the issuer's address as its tokens have it"),
+                // Without one, a token for any other service of that issuer would do.
+                (
+                    oidc.audiences.iter().all(String::is_empty),
+                    "oidc.audiences",
+                    "write what tokens must be for",
+                ),
+                (claim, "oidc.roles_claim", "write the name of the claim that holds the roles"),
+            ]
+        });
+        let missing = missing.filter(|(is_missing, ..)| *is_missing).map(|(_, key, remedy)| (key, remedy));
+        lives.chain(missing).map(|(key, remedy)| (format!("auth.{key}"), remedy.to_owned())).collect()
+    }
+}
+
 impl Oidc {
     fn resolve(self) -> OidcConfig {
         let usual = OidcConfig::new(self.issuer, String::new());

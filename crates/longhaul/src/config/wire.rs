@@ -68,32 +68,31 @@ fn pattern<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<UserAgen
 }
 
 impl Wire {
-    /// Returns the section and key of an invalid value, and what to write there.
-    pub(super) fn nonsense(&self) -> Option<(&'static str, &'static str, &'static str)> {
-        let status = |status: u16| ![200, 201].contains(&status);
-        let size = |size: u32| !(1..=100).contains(&size);
-        let of = |section, login: Option<u16>, page: Option<u32>| match (login, page) {
-            (_, Some(page)) if size(page) => Some((section, "default_page_size", "write 1 to 100")),
-            (Some(login), _) if status(login) => Some((section, "login_status", "write 200 or 201")),
-            _ => None,
+    /// Returns the settings that make no sense, and what to write there.
+    pub(super) fn nonsense(&self) -> Vec<(String, String)> {
+        let of = |section: &str, login: Option<u16>, page: Option<u32>| {
+            let login = login.filter(|status| ![200, 201].contains(status));
+            let page = page.filter(|size| !(1..=100).contains(size));
+            let login = login.map(|_| (format!("{section}.login_status"), "write 200 or 201".to_owned()));
+            let page = page.map(|_| (format!("{section}.default_page_size"), "write 1 to 100".to_owned()));
+            login.into_iter().chain(page)
         };
-        let client = |one: &Client| {
-            let fault = of("wire.clients", one.login_status, one.default_page_size);
+        let client = |(index, one): (usize, &Client)| {
+            let section = format!("wire.clients[{index}]");
             let named = one.account.is_some() || one.api_key.is_some() || one.user_agent.is_some();
             let says =
                 one.status_style.is_some() || one.login_status.is_some() || one.default_page_size.is_some();
-            match (named, says) {
-                (false, _) => Some(("wire.clients", "", "say who it is: account, api_key or user_agent")),
-                (_, false) => Some((
-                    "wire.clients",
-                    "",
-                    "say what is different: status_style, login_status or default_page_size",
-                )),
-                (true, true) => fault,
-            }
+            let missing = match (named, says) {
+                (false, _) => Some("say who it is: account, api_key or user_agent"),
+                (_, false) => Some("say what is different: status_style, login_status or default_page_size"),
+                (true, true) => None,
+            };
+            let faults = of(&section, one.login_status, one.default_page_size).collect::<Vec<_>>();
+            missing.map(|remedy| (section, remedy.to_owned())).into_iter().chain(faults)
         };
         of("wire", Some(self.login_status), Some(self.default_page_size))
-            .or_else(|| self.clients.iter().find_map(client))
+            .chain(self.clients.iter().enumerate().flat_map(client))
+            .collect()
     }
 }
 

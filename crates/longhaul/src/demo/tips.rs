@@ -62,7 +62,7 @@ pub(super) fn text(reach: &Reach, inventory: SocketAddr, shown: &Shown, palette:
 /// How this program is called from anywhere: by its name if the shell would find it, else by its path.
 fn program() -> String {
     let Ok(own) = std::env::current_exe() else { return "longhaul".to_owned() };
-    let folders = crate::environment("PATH").unwrap_or_default();
+    let folders = crate::environment::text("PATH").unwrap_or_default();
     let found =
         std::env::split_paths(&folders).map(|folder| folder.join("longhaul")).find(|path| path.is_file());
     let same = |found: PathBuf| found.canonicalize().is_ok_and(|found| found == own);

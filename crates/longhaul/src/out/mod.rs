@@ -36,7 +36,7 @@ pub(crate) struct Out {
 impl Out {
     /// From the options and the environment.
     pub(crate) fn new(global: &Global) -> Self {
-        let no_color = crate::environment("NO_COLOR").is_some_and(|value| !value.is_empty());
+        let no_color = crate::environment::text("NO_COLOR").is_some_and(|value| !value.is_empty());
         let (out, err) = (io::stdout(), io::stderr());
         Out {
             format: global.format,

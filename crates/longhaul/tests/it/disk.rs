@@ -23,7 +23,7 @@ subTasks:
     action: { command: { run: [/bin/sh, -c, 'while ! test -e $0; do sleep 0.1; done; echo done', MARK] } }
 ";
 
-fn until(what: &str, mut holds: impl FnMut() -> bool) {
+pub(super) fn until(what: &str, mut holds: impl FnMut() -> bool) {
     let start = Instant::now();
     while !holds() {
         assert!(start.elapsed() < PATIENCE, "{what}");
@@ -116,7 +116,7 @@ fn full_disk_leaves_a_way_out() {
 }
 
 /// Has every sync of a process take minutes from now on.
-fn hang(pid: u32) -> Child {
+pub(super) fn hang(pid: u32) -> Child {
     let mut tracer = Command::new("strace")
         .args(["-f", "-o", "/dev/null", "-e", "trace=fsync,fdatasync"])
         .args(["-e", "inject=fsync,fdatasync:delay_enter=600000000", "-p", &pid.to_string()])

@@ -96,6 +96,8 @@ fn log_in(address: &str) -> String {
 pub(crate) struct Server {
     child: Child,
     address: String,
+    /// All places where it listens.
+    listens_on: Vec<String>,
     token: String,
     /// Lines that it wrote to standard output.
     pub(crate) lines: mpsc::Receiver<String>,
@@ -133,6 +135,16 @@ impl Server {
         Server::spawn_logging(longhaul(), data, "127.0.0.1:0", more, log.into())
     }
 
+    /// Starts one by a command of the caller's.
+    pub(crate) fn of(command: Command, data: &Path, listen: &str, more: &[&str]) -> Server {
+        Server::spawn(alone(command), data, listen, more)
+    }
+
+    /// Starts one whose log goes to a pipe, say.
+    pub(crate) fn logging_to(data: &Path, more: &[&str], log: Stdio) -> Server {
+        Server::spawn_logging(longhaul(), data, "127.0.0.1:0", more, log)
+    }
+
     fn spawn(command: Command, data: &Path, listen: &str, more: &[&str]) -> Server {
         Server::spawn_logging(command, data, listen, more, Stdio::inherit())
     }
@@ -149,10 +161,19 @@ impl Server {
             }
         });
         let first = lines.recv_timeout(PATIENCE).expect("the server says where it listens");
-        let address = first.split(' ').find(|word| word.starts_with("http")).expect("an address");
-        let address = address.trim_end_matches(',').to_owned();
+        let words = first.split(' ').map(|word| word.trim_end_matches(','));
+        let listens_on: Vec<String> = words
+            .filter(|word| word.starts_with("http") || word.starts_with("unix:"))
+            .map(str::to_owned)
+            .collect();
+        let address = listens_on.first().expect("an address").clone();
         let token = log_in(&address);
-        Server { address, token, child, lines }
+        Server { address, listens_on, token, child, lines }
+    }
+
+    /// All places where it listens.
+    pub(crate) fn listens_on(&self) -> &[String] {
+        &self.listens_on
     }
 
     /// The access token of the administrator.

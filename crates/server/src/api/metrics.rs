@@ -1,6 +1,7 @@
 //! `GET /metrics`, as Prometheus reads it. Names of queues are the only labels that grow, and each costs a few lines.
 
 use std::fmt::Write;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use axum::extract::State;
@@ -48,6 +49,12 @@ pub(crate) async fn get(State(app): State<App>) -> Result<Response, ApiError> {
     family(&mut out, name, "The longest time since the start that the calls of all workers waited for one");
     sample(&mut out, name, "", app.engine.longest_hold_of_workers().as_secs_f64());
     line(&mut out, &app.engine.line());
+    counter(
+        &mut out,
+        "longhaul_log_lost_lines_total",
+        "Lines of the log that nobody read in time",
+        app.config.lost_log_lines.load(Ordering::Relaxed),
+    );
     let each: [(&str, &str, Figure); 4] = [
         ("longhaul_queue_waiting", "Sub-tasks that wait for a worker", |queue| queue.waiting as f64),
         ("longhaul_queue_running", "Attempts that workers have", |queue| queue.running as f64),
@@ -95,10 +102,7 @@ fn writing(out: &mut String, health: &Health) {
     }
     if let Some(failed) = health.failed_statements {
         let name = "longhaul_store_failed_statements_total";
-        // Writing to a text cannot fail.
-        let _ =
-            writeln!(out, "# HELP {name} Sweeps and news to other nodes that failed\n# TYPE {name} counter");
-        sample(out, name, "", failed as f64);
+        counter(out, name, "Sweeps and news to other nodes that failed", failed);
     }
     if let Some(reserve) = health.reserve {
         family(out, "longhaul_store_reserve", "1 while the reserve of disk space is there");
@@ -128,6 +132,12 @@ fn line(out: &mut String, line: &LineSummary) {
 fn family(out: &mut String, name: &str, help: &str) {
     // Writing to a text cannot fail.
     let _ = writeln!(out, "# HELP {name} {help}\n# TYPE {name} gauge");
+}
+
+fn counter(out: &mut String, name: &str, help: &str, value: u64) {
+    // Writing to a text cannot fail.
+    let _ = writeln!(out, "# HELP {name} {help}\n# TYPE {name} counter");
+    sample(out, name, "", value as f64);
 }
 
 fn sample(out: &mut String, name: &str, labels: &str, value: f64) {

@@ -33,7 +33,7 @@ pub(crate) struct App {
     pub(crate) auth: Arc<Auth>,
     pub(crate) config: Arc<ServerConfig>,
     /// Settings of the Tasks API for each client.
-    pub(crate) dialects: Dialects,
+    pub(crate) dialects: Arc<Dialects>,
     pub(crate) shares: Arc<Shares>,
     /// This node.
     pub(crate) node: Arc<Node>,

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use http::{HeaderMap, header};
 use longhaul_auth::{Auth, Principal};
 use longhaul_model::StatusStyle;
+use parking_lot::RwLock;
 use regex::{Regex, RegexBuilder};
 
 use super::WireConfig;
@@ -70,27 +71,46 @@ pub(crate) struct Client<'a> {
 }
 
 /// Settings of the Tasks API for each client.
+pub(crate) struct Dialects(RwLock<Known>);
+
 #[derive(Clone)]
-pub(crate) struct Dialects {
+struct Known {
     common: Arc<WireConfig>,
     clients: Arc<[WireClient]>,
 }
 
-impl Dialects {
-    pub(crate) fn new(common: &WireConfig) -> Self {
+impl Known {
+    fn new(common: &WireConfig) -> Self {
         let clients = common.clients.as_slice().into();
         // Copied for each request of a client with settings of its own: without the list.
-        Dialects { common: Arc::new(WireConfig { clients: Vec::new(), ..common.clone() }), clients }
+        Known { common: Arc::new(WireConfig { clients: Vec::new(), ..common.clone() }), clients }
+    }
+}
+
+impl Dialects {
+    pub(crate) fn new(common: &WireConfig) -> Self {
+        Dialects(RwLock::new(Known::new(common)))
+    }
+
+    /// Changes the settings, from the next request on.
+    pub(crate) fn change(&self, common: &WireConfig) {
+        *self.0.write() = Known::new(common);
+    }
+
+    /// Returns the settings for a client that nothing is known of.
+    pub(crate) fn common(&self) -> Arc<WireConfig> {
+        self.0.read().common.clone()
     }
 
     /// Returns the settings for a client: each is taken from the first matching entry that has it.
     pub(crate) fn of(&self, client: &Client<'_>, auth: &Auth) -> Arc<WireConfig> {
+        let known = self.0.read().clone();
         // The first entry wins, so it is the last that is applied.
-        let mut matching = self.clients.iter().rev().filter(|entry| entry.is_about(client, auth)).peekable();
+        let mut matching = known.clients.iter().rev().filter(|entry| entry.is_about(client, auth)).peekable();
         if matching.peek().is_none() {
-            return self.common.clone();
+            return known.common;
         }
-        let mut wire = WireConfig::clone(&self.common);
+        let mut wire = WireConfig::clone(&known.common);
         for entry in matching {
             wire.status_style = entry.status_style.unwrap_or(wire.status_style);
             wire.login_status = entry.login_status.unwrap_or(wire.login_status);

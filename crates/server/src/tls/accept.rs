@@ -12,6 +12,7 @@ use tokio_rustls::TlsAcceptor;
 
 use super::Certificate;
 use super::error::TlsError;
+use crate::sockets::Stream;
 use crate::transport::Transport;
 
 /// Said to those who speak plain HTTP to a port that takes TLS.
@@ -44,7 +45,11 @@ impl Acceptor {
     }
 
     /// The connection, once its handshake is done; `None` if it came to nothing.
-    pub(crate) async fn accept(&self, stream: TcpStream, peer: SocketAddr) -> Option<Transport> {
+    pub(crate) async fn accept(&self, stream: Stream, peer: SocketAddr) -> Option<Transport> {
+        let stream = match stream {
+            Stream::Tcp(stream) => stream,
+            Stream::Unix(stream) => return Some(Transport::Local(stream)),
+        };
         let Some(tls) = &self.tls else { return Some(Transport::Plain(stream)) };
         match timeout(self.handshake_time, handshake(tls, stream)).await {
             Ok(Ok(done)) => done,

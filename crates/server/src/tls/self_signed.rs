@@ -40,11 +40,12 @@ const COMMON_NAME: usize = 64;
 #[derive(Clone, Debug)]
 pub(super) struct SelfSigned {
     directory: PathBuf,
-    listen: IpAddr,
+    /// Addresses that it is reached at.
+    listen: Vec<IpAddr>,
 }
 
 impl SelfSigned {
-    pub(super) fn new(directory: PathBuf, listen: IpAddr) -> Self {
+    pub(super) fn new(directory: PathBuf, listen: Vec<IpAddr>) -> Self {
         SelfSigned { directory, listen }
     }
 
@@ -151,7 +152,7 @@ impl SelfSigned {
     /// What a certificate must be for to be kept. Not the host name and the machine's other addresses: they come and
     /// go, with containers at every start, and trust in a certificate should not go with them.
     fn needed(&self) -> Vec<ServerName<'static>> {
-        let listen = (!self.listen.is_unspecified()).then_some(self.listen);
+        let listen = self.listen.iter().filter(|ip| !ip.is_unspecified()).copied();
         let addresses = [IpAddr::V4(Ipv4Addr::LOCALHOST)].into_iter().chain(listen);
         addresses.map(|address| ServerName::IpAddress(address.into())).collect()
     }
@@ -159,8 +160,12 @@ impl SelfSigned {
     /// Loopback, and where it can be reached: the address it listens on, or all of the machine's. Those are in it too
     /// while it listens on loopback, so that it still serves once the server is opened to others.
     fn addresses(&self) -> BTreeSet<IpAddr> {
-        let everywhere = self.listen.is_unspecified() || self.listen.is_loopback();
-        let own = if everywhere { machine_addresses() } else { vec![self.listen] };
+        let everywhere = self.listen.iter().all(IpAddr::is_loopback);
+        let everywhere = everywhere || self.listen.iter().any(IpAddr::is_unspecified);
+        let mut own: Vec<IpAddr> = self.listen.iter().filter(|ip| !ip.is_unspecified()).copied().collect();
+        if everywhere {
+            own.extend(machine_addresses());
+        }
         let loopback = [Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()];
         loopback.into_iter().chain(own.into_iter().take(ADDRESSES)).collect()
     }
@@ -225,7 +230,7 @@ mod tests {
     }
 
     fn maker(directory: &Path, listen: &str) -> SelfSigned {
-        SelfSigned::new(directory.join("tls"), listen.parse().unwrap())
+        SelfSigned::new(directory.join("tls"), vec![listen.parse().unwrap()])
     }
 
     fn open(maker: &SelfSigned, env: &Env) -> Result<Pair, TlsError> {

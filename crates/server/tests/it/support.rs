@@ -46,7 +46,7 @@ impl Parts {
     }
 
     pub(crate) async fn bind(&self, listen: &str, config: ServerConfig) -> Result<Server, ServerError> {
-        let at = Address::take(listen.parse().unwrap(), self.engine.env().clone(), config).await?;
+        let at = Address::take(&[listen.parse().unwrap()], self.engine.env().clone(), config).await?;
         Ok(Server::new(at, self.engine.clone(), self.auth.clone()))
     }
 }
@@ -73,7 +73,7 @@ impl Running {
 
     pub(crate) async fn of(parts: Parts, config: ServerConfig) -> Running {
         let server = parts.bind("127.0.0.1:0", config).await.unwrap();
-        let (address, certificate) = (server.local_addr(), server.certificate());
+        let (address, certificate) = (server.local_addr().unwrap(), server.certificate());
         let stop = CancellationToken::new();
         tokio::spawn(server.run(stop.clone()));
         let key = service(&parts.auth, "tests", Role::Admin).await;

@@ -34,6 +34,8 @@ impl Desk {
         let (grace, running) = (self.orders.grace, self.running.len());
         tracing::info!(running, ?grace, "the worker stops: it takes no more work");
         self.phase = Phase::Finishing(far(grace));
+        // What this worker gives back must not come to it again.
+        self.asking.abandon();
     }
 
     /// What is due by now.

@@ -1,12 +1,12 @@
 //! Calls to the server: one of them, and one that is repeated until it is answered.
 
 mod persist;
+mod reach;
 /// The very file of the HTTP client: whom to trust is decided in one place.
 #[path = "../../../client/src/trust.rs"]
 mod trust;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -17,6 +17,7 @@ use reqwest::{StatusCode, Url};
 use tokio::sync::{Mutex, Notify};
 
 pub(crate) use persist::{LONGEST_PAUSE, Unanswered};
+use reach::Reach;
 pub(crate) use trust::Trust;
 use trust::{Verdict, verdict};
 
@@ -52,10 +53,7 @@ pub(crate) struct Transport {
     tokens: Arc<dyn TokenSource>,
     /// One renewal is enough for all calls that were refused at the same time.
     renewing: Mutex<()>,
-    /// Whether it ever answered.
-    known: AtomicBool,
-    /// Whether the last call found nobody.
-    down: AtomicBool,
+    reach: Reach,
     /// It answers again.
     back: Notify,
 }
@@ -67,7 +65,7 @@ pub(crate) enum Broken {
     Unreachable(String),
     /// Whoever answers is not trusted, and was told nothing.
     Untrusted(String),
-    /// The server cannot answer now.
+    /// The server cannot answer now, or something else answers in its place.
     Busy { reason: String, retry_after: Option<Duration> },
     /// The server says no.
     Refused { status: u16, refusal: Refusal },
@@ -78,6 +76,7 @@ impl Transport {
         address: &str,
         trust: &Trust,
         tokens: Arc<dyn TokenSource>,
+        patience: Option<Duration>,
     ) -> Result<Self, WorkerError> {
         let base = checked(address, trust, &tokens.token())?;
         let mut builder = reqwest::Client::builder()
@@ -92,8 +91,8 @@ impl Transport {
         let http = trust.apply(builder, base.scheme() == "https")?.build();
         let http =
             http.map_err(|e| WorkerError::setup("this machine's list of authorities", innermost(&e)))?;
-        let (known, down) = (AtomicBool::new(false), AtomicBool::new(false));
-        Ok(Transport { http, base, tokens, renewing: Mutex::new(()), known, down, back: Notify::new() })
+        let reach = Reach::new(base.as_str().trim_end_matches('/').to_owned(), patience);
+        Ok(Transport { http, base, tokens, renewing: Mutex::new(()), reach, back: Notify::new() })
     }
 
     /// The server's address.
@@ -144,7 +143,6 @@ impl Transport {
         let answer = request.send().await.map_err(broken)?;
         let (status, headers) = (answer.status(), answer.headers().clone());
         let body = answer.bytes().await.map_err(broken)?;
-        self.known.store(true, Ordering::Relaxed);
         judge(status, &headers, body)
     }
 }
@@ -177,38 +175,39 @@ fn broken(e: reqwest::Error) -> Broken {
     }
 }
 
-/// What an answer means.
+/// Judges an answer. Only an Error document of the server's own refuses a call: whatever else comes is from a
+/// proxy, say, and may be over soon.
 fn judge(status: StatusCode, headers: &HeaderMap, body: Bytes) -> Result<Bytes, Broken> {
     if status.is_success() {
         return Ok(body);
     }
+    let Some(refusal) = refusal(&body) else {
+        return Err(Broken::Busy { reason: foreign(status, headers, &body), retry_after: None });
+    };
     if status.is_server_error()
         || matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::REQUEST_TIMEOUT)
     {
         let seconds = headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.trim().parse().ok());
-        let reason = format!("{status}: {}", refusal(&body).message);
+        let reason = format!("{status}: {}", refusal.message);
         return Err(Broken::Busy { reason, retry_after: seconds.map(Duration::from_secs) });
-    }
-    let mut refusal = refusal(&body);
-    if let Some(elsewhere) = headers.get(LOCATION).filter(|_| status.is_redirection()) {
-        let elsewhere = String::from_utf8_lossy(elsewhere.as_bytes());
-        refusal.message = format!("it sends us to {elsewhere}; if you trust that address, use it");
     }
     Err(Broken::Refused { status: status.as_u16(), refusal })
 }
 
-/// What an error's body says; one that is no Error of the API is quoted.
-fn refusal(body: &[u8]) -> Refusal {
-    serde_json::from_slice::<Refusal>(body).ok().filter(|refusal| !refusal.message.is_empty()).unwrap_or_else(
-        || {
-            let text = String::from_utf8_lossy(body);
-            let message = match text.trim() {
-                "" => "no reason given".to_owned(),
-                text => text.chars().take(500).collect(),
-            };
-            Refusal { message, ..Refusal::default() }
-        },
-    )
+/// Returns the Error document of a refusal; `None` if the answer is not the server's own.
+fn refusal(body: &[u8]) -> Option<Refusal> {
+    let refusal: Refusal = serde_json::from_slice(body).ok()?;
+    (!refusal.error_code.is_empty() && !refusal.message.is_empty()).then_some(refusal)
+}
+
+/// Describes an answer that is not the server's own.
+fn foreign(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> String {
+    let text = String::from_utf8_lossy(body.get(..4096).unwrap_or(body));
+    let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let place = headers.get(LOCATION).filter(|_| status.is_redirection());
+    let place = place.map(|place| format!(" to go to {}", String::from_utf8_lossy(place.as_bytes())));
+    let said: String = text.chars().take(200).collect();
+    format!("the answer {status}{} is not the server's own: `{said}`", place.unwrap_or_default())
 }
 
 /// The innermost error says what happened, the outer ones through which layers it came.

@@ -1,6 +1,5 @@
 //! A call that is repeated as it is until the server answers. What a repeated call reports is recorded once.
 
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -44,34 +43,31 @@ impl Transport {
     ) -> Result<T, Unanswered> {
         let mut pause = FIRST_PAUSE;
         loop {
-            let (wait, is_down) = match self.once(verb, &body, limit).await {
+            let (reason, retry_after, is_down) = match self.once(verb, &body, limit).await {
                 Ok(answer) => match serde_json::from_slice(&answer) {
                     Ok(answer) => {
                         self.answered();
                         return Ok(answer);
                     }
                     // A proxy's page, perhaps while the server is away.
-                    Err(e) => {
-                        (self.troubled(verb, &format!("its answer is not understood: {e}"), None), false)
-                    }
+                    Err(e) => (format!("its answer is not understood: {e}"), None, false),
                 },
                 Err(Broken::Refused { status, refusal }) => {
                     self.answered();
                     return Err(self.refused(status, refusal));
                 }
-                Err(Broken::Untrusted(reason)) if !self.known.load(Ordering::Relaxed) => {
+                Err(Broken::Untrusted(reason)) if !self.reach.was_ever() => {
                     let server = self.server().to_owned();
                     return Err(Unanswered::Ended(WorkerError::Untrusted { server, reason }));
                 }
-                Err(Broken::Untrusted(reason) | Broken::Unreachable(reason)) => {
-                    self.lost(&reason);
-                    (None, true)
-                }
-                Err(Broken::Busy { reason, retry_after }) => {
-                    (self.troubled(verb, &reason, retry_after), false)
-                }
+                Err(Broken::Untrusted(reason) | Broken::Unreachable(reason)) => (reason, None, true),
+                Err(Broken::Busy { reason, retry_after }) => (reason, retry_after, false),
             };
-            let wait = wait.unwrap_or_else(|| jittered(pause.min(longest)));
+            tracing::debug!(server = self.server(), call = verb.name(), reason, "a call is repeated");
+            self.reach.failed(&reason).map_err(Unanswered::Ended)?;
+            // Those who were told the same do not all come back at the same moment.
+            let asked = retry_after.map(|asked| asked.min(LONGEST_ASKED) + jittered(FIRST_PAUSE));
+            let wait = asked.unwrap_or_else(|| jittered(pause.min(longest)));
             tokio::select! {
                 () = sleep(wait) => {}
                 // Another call got through: no reason to wait any longer.
@@ -82,26 +78,11 @@ impl Transport {
         }
     }
 
-    /// Says once that the server is there again.
+    /// Notes that the server is there.
     fn answered(&self) {
-        if self.down.swap(false, Ordering::Relaxed) {
-            tracing::info!(server = self.server(), "the server answers again");
+        if self.reach.answered() {
             self.back.notify_waiters();
         }
-    }
-
-    /// Says once that it is not.
-    fn lost(&self, reason: &str) {
-        if !self.down.swap(true, Ordering::Relaxed) {
-            tracing::warn!(server = self.server(), reason, "the server does not answer; trying again");
-        }
-    }
-
-    /// Says that the server answers without an answer; gives the pause that it asks for.
-    fn troubled(&self, verb: Verb, reason: &str, retry_after: Option<Duration>) -> Option<Duration> {
-        tracing::warn!(server = self.server(), call = verb.name(), reason, "the server cannot do that now");
-        // Those who were told the same do not all come back at the same moment.
-        retry_after.map(|asked| asked.min(LONGEST_ASKED) + jittered(FIRST_PAUSE))
     }
 
     fn refused(&self, status: u16, refusal: Refusal) -> Unanswered {

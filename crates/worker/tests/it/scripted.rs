@@ -161,9 +161,52 @@ async fn other_refusals_of_work_end_the_worker_too() {
         matches!(&ended, Err(WorkerError::Refused { status: 400, message, .. }) if message == "no queues"),
         "{ended:?}"
     );
-    let stub = Stub::start(|_, _| Reply::Elsewhere("https://elsewhere.example/")).await;
-    let ended = AtWork::start(echoing(&stub)).ended().await.unwrap_err();
-    assert!(ended.to_string().contains("sends us to https://elsewhere.example/"), "{ended}");
+}
+
+/// Answers of something else in the server's place.
+fn foreign(n: usize) -> Reply {
+    match n {
+        0 => Reply::Page(404, "<html>no such site</html>"),
+        1 => Reply::Elsewhere("https://elsewhere.example/"),
+        2 => Reply::Page(400, "bad request"),
+        3 => Reply::Page(403, ""),
+        4 => Reply::Page(401, "{\"message\":\"log in\"}"),
+        5 => Reply::Page(200, "<html>welcome</html>"),
+        6 => Reply::Page(200, ""),
+        _ => Reply::Page(200, "\u{1f}\u{8b}\u{8}broken"),
+    }
+}
+
+/// Whatever a proxy answers for a while, to whatever call: the worker goes on, and what it did is told once.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn answers_that_are_not_the_servers_own_end_nothing() {
+    let kinds = tokio::task::JoinSet::from_iter((0..8).map(|n| async move {
+        let stub = Stub::start(move |asked, before| match (asked.verb.as_str(), before) {
+            ("lease" | "complete", 0 | 1) => foreign(n),
+            ("lease", 2) => leases([7]),
+            _ => usual(asked),
+        })
+        .await;
+        let worker = AtWork::start(echoing(&stub));
+        eventually("it is told", || stub.asked("complete").len() == 3).await;
+        eventually("it asks on", || stub.asked("lease").len() > 3 || stub.asked("complete").len() == 3).await;
+        worker.stop().await.unwrap();
+        let told = stub.asked("complete");
+        assert!(told.iter().all(|call| call.text == told[0].text), "{n}: {told:?}");
+        let asks = stub.asked("lease");
+        assert!(asks[1].at - asks[0].at >= Duration::from_millis(100), "{n}: there is a pause");
+    }));
+    kinds.join_all().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn patience_of_a_worker_has_an_end_if_it_is_given_one() {
+    let stub = Stub::start(|_, _| foreign(0)).await;
+    let ended = AtWork::start(echoing(&stub).patience(Duration::from_millis(300))).ended().await;
+    let Err(WorkerError::Unreachable { since, reason, .. }) = ended else { panic!("{ended:?}") };
+    assert!(reason.contains("404") && reason.contains("no such site"), "{reason}");
+    assert!(since.parse::<jiff::Timestamp>().is_ok(), "{since}");
+    assert!(stub.asked("lease").len() > 1);
 }
 
 struct Renewed(parking_lot::Mutex<&'static str>);
@@ -188,7 +231,9 @@ impl TokenSource for Renewed {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn tokens_are_renewed_while_it_works() {
     let stub = Stub::start(|asked, before| match (asked.token.as_str(), asked.verb.as_str(), before) {
-        ("first", ..) | ("second", "complete", _) => Reply::Json(401, json!({ "message": "over" })),
+        ("first", ..) | ("second", "complete", _) => {
+            Reply::Json(401, json!({ "errorCode": "OVER", "message": "over" }))
+        }
         (_, "lease", 1) => leases([1]),
         _ => usual(asked),
     })
@@ -207,7 +252,9 @@ async fn refused_report_does_not_take_others_with_it() {
     };
     let stub = Stub::start(move |asked, before| match (asked.verb.as_str(), before) {
         ("lease", 0) => leases(0..3),
-        ("complete", _) if has_bad(asked) => Reply::Json(400, json!({ "message": "not this one" })),
+        ("complete", _) if has_bad(asked) => {
+            Reply::Json(400, json!({ "errorCode": "NO", "message": "not this one" }))
+        }
         _ => usual(asked),
     })
     .await;

@@ -86,7 +86,11 @@ async fn serve(stream: TcpStream, known: Arc<Mutex<Vec<Asked>>>, script: Script)
         };
         let (status, more, body) = match script(&asked, before) {
             Reply::Json(status, body) => (status, String::new(), body.to_string()),
-            Reply::Later(status, seconds) => (status, format!("retry-after: {seconds}\r\n"), "{}".to_owned()),
+            Reply::Later(status, seconds) => (
+                status,
+                format!("retry-after: {seconds}\r\n"),
+                json!({ "errorCode": "LATER", "message": "later" }).to_string(),
+            ),
             Reply::Page(status, text) => (status, String::new(), text.to_owned()),
             Reply::Elsewhere(place) => (307, format!("location: {place}\r\n"), String::new()),
             Reply::Nothing => return,

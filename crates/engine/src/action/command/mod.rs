@@ -44,6 +44,11 @@ pub(super) struct Commands {
     spawner: Option<Spawner>,
 }
 
+/// Checks the settings of a program; the error says what is wrong with them.
+pub(super) fn check(program: &AllowedProgram) -> Result<(), String> {
+    Policy::new(program).map(drop)
+}
+
 impl Commands {
     pub(super) fn new(config: &CommandConfig) -> Result<Self, ActionsError> {
         let read = |program: &AllowedProgram| {

@@ -23,7 +23,7 @@ pub(crate) async fn ids(State(app): State<App>, names: Named) -> Result<Response
         return Err(ApiError::parameter("part", allowed));
     }
     let tasks = app.engine.tasks_like(digits, MOST).await?;
-    let view = View { summary: true, ..View::documented(app.config.wire.status_style) };
+    let view = View { summary: true, ..View::documented(app.dialects.common().status_style) };
     let body = wire::page(&tasks, 1, MOST, tasks.len() as u64, |json, task| {
         wire::stored(json, task, view, &Extras::default());
     });

@@ -19,6 +19,9 @@ pub(super) fn of(error: WorkerError) -> Failure {
             };
             Failure::Call(ClientError::Refused { status, error: Box::new(error) })
         }
+        WorkerError::Unreachable { server, since, reason } => {
+            Failure::Call(ClientError::Unreachable { server, reason: format!("{reason}, since {since}") })
+        }
         WorkerError::Untrusted { server, reason } => {
             Failure::Call(ClientError::Certificate { server, reason })
         }

@@ -76,7 +76,7 @@ fn trusting(builder: WorkerBuilder, global: &Global) -> Result<WorkerBuilder, Fa
 
 /// What the worker itself has to say, on standard error.
 fn start_log() -> Result<(), Failure> {
-    let filter = crate::environment("LONGHAUL_LOG").unwrap_or_else(|| "info".to_owned());
+    let filter = crate::environment::text("LONGHAUL_LOG").unwrap_or_else(|| "info".to_owned());
     let filter =
         EnvFilter::try_new(&filter).context("LONGHAUL_LOG: write info, or info,longhaul_worker=debug")?;
     let colour = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
