@@ -344,7 +344,7 @@ async fn an_errand_in_a_deadlock_is_repeated() {
              DO $$ BEGIN
                FOR n IN 1..1000 LOOP
                  EXIT WHEN EXISTS (SELECT FROM pg_stat_activity
-                   WHERE datname = current_database() AND wait_event_type = 'Lock');
+                   WHERE pg_backend_pid() = ANY (pg_blocking_pids(pid)));
                  PERFORM pg_sleep(0.02), pg_stat_clear_snapshot();
                END LOOP;
              END $$;
