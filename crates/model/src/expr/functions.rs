@@ -338,6 +338,12 @@ fn formatted(args: &[Value]) -> Result<(), Error> {
     for digits in format.split(|c: char| !c.is_ascii_digit()) {
         widest = widest.max(if digits.is_empty() { 0 } else { digits.parse().unwrap_or(usize::MAX) });
     }
+    // The library takes names apart byte by byte.
+    let unescaped = format.replace("%%", "");
+    let mut names = unescaped.split("%(").skip(1).filter_map(|rest| rest.split(')').next());
+    if !names.all(str::is_ascii) {
+        return Err(wrong("a name in `%(…)` may have ASCII characters only"));
+    }
     if format.contains('*') {
         let asked = args.iter().filter_map(Value::as_i64).map(|n| n.unsigned_abs() as usize);
         widest = widest.max(asked.max().unwrap_or_default());
