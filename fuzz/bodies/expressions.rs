@@ -1,5 +1,5 @@
-//! Expressions over large data: whatever is written, its value stays within the documented bounds, and a value in a URL stays
-//! in its part.
+//! Expressions over large data: whatever is written, its value stays within the documented bounds, and a
+//! value in a URL stays in its part.
 
 use std::sync::LazyLock;
 

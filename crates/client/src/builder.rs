@@ -26,8 +26,8 @@ impl ClientBuilder {
         ClientBuilder { server: server.to_owned(), trust: Trust::default(), credentials: None }
     }
 
-    /// Trusts the certificates that those of a PEM text vouch for, themselves included, instead of those that this
-    /// machine trusts.
+    /// Trusts the certificates that those of a PEM text vouch for, themselves included, instead of those that
+    /// this machine trusts.
     pub fn authority(mut self, pem: Vec<u8>) -> Self {
         self.trust = Trust::Authority(pem);
         self
@@ -78,7 +78,8 @@ impl ClientBuilder {
         Ok(Client { http, base, name, authority })
     }
 
-    /// Checks the path of a socket, and returns the address of whoever serves it: the host says nothing there.
+    /// Checks the path of a socket, and returns the address of whoever serves it: the host says nothing
+    /// there.
     fn socket(&self, path: &str) -> Result<Url, ClientError> {
         let wrong =
             |reason: &str| ClientError::Address { address: self.server.clone(), reason: reason.to_owned() };

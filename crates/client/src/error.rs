@@ -1,5 +1,5 @@
-//! The ways in which a call can go wrong, which callers treat differently: nobody answered, whoever answered is not
-//! trusted, the server said no, or what came back was no answer of a Longhaul server.
+//! The ways in which a call can go wrong, which callers treat differently: nobody answered, whoever answered
+//! is not trusted, the server said no, or what came back was no answer of a Longhaul server.
 
 use thiserror::Error;
 
@@ -8,8 +8,8 @@ use crate::body::ErrorBody;
 /// Reason for which a call failed.
 #[derive(Debug, Error)]
 pub enum ClientError {
-    /// No answer: nobody listens there, the name is unknown, or the connection broke. Whether a request that was
-    /// being sent took effect is not known.
+    /// No answer: nobody listens there, the name is unknown, or the connection broke. Whether a request that
+    /// was being sent took effect is not known.
     #[error("the server {server} does not answer: {reason}")]
     Unreachable {
         /// The server's address.

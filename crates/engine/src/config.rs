@@ -38,8 +38,8 @@ impl Default for EngineConfig {
 }
 
 impl EngineConfig {
-    /// Returns every mistake in the settings of actions: the setting, as it is called in the configuration file, and
-    /// what is wrong with it.
+    /// Returns every mistake in the settings of actions: the setting, as it is called in the configuration
+    /// file, and what is wrong with it.
     pub fn mistakes(&self) -> Vec<(String, String)> {
         crate::action::mistakes(self)
     }
@@ -97,8 +97,8 @@ impl<T: Into<PathBuf>> From<T> for AllowedProgram {
     }
 }
 
-/// What a program may use of the machine; 0 is no limit. Each limit holds for one process, and those of memory,
-/// processes and processors also for the program as a whole where it has a control group.
+/// Limits on a program's use of the machine; 0 is no limit. Each limit holds for one process, and those of
+/// memory, processes and processors also for the program as a whole where it has a control group.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CommandLimits {
     /// Processor time. Default 1 h.

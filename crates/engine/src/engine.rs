@@ -174,8 +174,8 @@ impl Engine {
         self.inner.config.paused
     }
 
-    /// Returns the time since the store last answered a sweep of the engine, which asks twice a second unless the
-    /// sweeps are costly: a long time means that the engine stands still.
+    /// Returns the time since the store last answered a sweep of the engine, which asks twice a second unless
+    /// the sweeps are costly: a long time means that the engine stands still.
     pub fn since_last_sweep(&self) -> Duration {
         self.inner.pulse.age()
     }

@@ -1,4 +1,5 @@
-//! The end of tasks' history: deleted by name, or by age, a small batch at a time beside the load. And the audit log.
+//! The end of tasks' history: deleted by name, or by age, a small batch at a time beside the load. And the
+//! audit log.
 
 use std::time::{Duration, Instant};
 

@@ -73,8 +73,8 @@ impl Engine {
         self.beside(move |store| store.outputs(id)).await.map_err(|e| Engine::wrong(id, e))
     }
 
-    /// Takes in tasks from elsewhere, a few at a time beside the load. After an error the first ones may be there;
-    /// importing the same tasks again replaces them.
+    /// Takes in tasks from elsewhere, a few at a time beside the load. After an error the first ones may be
+    /// there; importing the same tasks again replaces them.
     pub async fn import(&self, tasks: Vec<ImportedTask>, audit: Audit) -> Result<ImportOutcome, EngineError> {
         let audit = audit.detail(format!("{} tasks", tasks.len()));
         self.inner.store.import(tasks, Some(audit)).await.map_err(EngineError::Store)

@@ -1,6 +1,6 @@
 //! Sweeps over what is stored, which make good what got lost, whatever the cause: claims that can be granted
-//! although no release woke their waiter, and sub-tasks under way although their output is stored. Each goes in
-//! steps of bounded cost, and rests so long after each that it takes a small share of a processor only.
+//! although no release woke their waiter, and sub-tasks under way although their output is stored. Each goes
+//! in steps of bounded cost, and rests so long after each that it takes a small share of a processor only.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,7 +23,8 @@ const CLAIMS: Pace = Pace { pause: Duration::from_millis(500), rest: 19 };
 /// Outputs: nothing is known to lose a success, so a hundredth of a processor will do.
 const OUTPUTS: Pace = Pace { pause: Duration::from_secs(10), rest: 99 };
 
-/// Time of the last step of a sweep that the store answered: a sign that the engine lives, whatever there is to do.
+/// Time of the last step of a sweep that the store answered: a sign that the engine lives, whatever there is
+/// to do.
 pub(crate) struct Pulse(Mutex<Instant>);
 
 impl Pulse {

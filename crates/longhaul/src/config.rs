@@ -95,8 +95,8 @@ impl Config {
         Ok(config)
     }
 
-    /// The same without a look at the files that the configuration names. Returns the configuration file, too: its path and
-    /// its text.
+    /// Loads the configuration without a look at the files that it names. Returns the configuration file,
+    /// too: its path and its text.
     pub(crate) fn unchecked(args: ServeArgs) -> anyhow::Result<(Config, PathBuf, String)> {
         let text = args.config.as_deref().map(read).transpose()?.unwrap_or_default();
         let path = args.config.clone().unwrap_or_default();

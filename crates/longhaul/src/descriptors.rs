@@ -1,10 +1,11 @@
-//! The limit of open files, which also limits connections: raised at the start as far as it goes, and what is left for
-//! connections once the server has what it needs for itself.
+//! The limit of open files, which also limits connections: raised at the start as far as it goes, and what is
+//! left for connections once the server has what it needs for itself.
 
 use longhaul_server::Limits;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
-/// More than the server ever needs; programs that close every possible file at their start are slow with a higher limit.
+/// More than the server ever needs; programs that close every possible file at their start are slow with a
+/// higher limit.
 const WANTED: u64 = 65_536;
 
 /// Files, database connections and pipes of programs that are there beside connections.

@@ -46,7 +46,8 @@ pub(crate) fn text(name: &str) -> Option<String> {
     std::env::var(name).ok()
 }
 
-/// Refuses a variable that cannot be read: without its value the program would do something else than was meant.
+/// Refuses a variable that cannot be read: without its value the program would do something else than was
+/// meant.
 pub(crate) fn refuse_unreadable() -> Result<(), Failure> {
     let known = known();
     let is_meant = |name: &str| known.contains(name) && !PATHS.contains(&name);
@@ -110,7 +111,8 @@ fn known() -> BTreeSet<String> {
     all
 }
 
-/// Returns the source of an option's value, for messages: the option where the command line has it, else the variable.
+/// Returns the source of an option's value, for messages: the option where the command line has it, else the
+/// variable.
 pub(crate) fn source(option: &str, variable: &str) -> String {
     let is_it = |given: OsString| {
         let given = given.to_string_lossy();

@@ -1,5 +1,5 @@
-//! The log: lines of text or of JSON on standard error. Every value is cut and has its control characters escaped, here and
-//! for all: what others sent cannot begin a line of its own, and cannot fill the disk.
+//! The log: lines of text or of JSON on standard error. Every value is cut and has its control characters
+//! escaped, here and for all: what others sent cannot begin a line of its own, and cannot fill the disk.
 
 mod pipe;
 
@@ -38,8 +38,8 @@ struct Log {
     filter: Box<dyn Fn(EnvFilter) -> anyhow::Result<()> + Send + Sync>,
 }
 
-/// Begins to write the log as the configuration says. Returns the count of lines that were lost as nobody read
-/// them.
+/// Begins to write the log as the configuration says. Returns the count of lines that were lost as nobody
+/// read them.
 pub(crate) fn start(config: &Config) -> anyhow::Result<Arc<AtomicU64>> {
     let filter = filter(&config.log_level)?;
     let colour = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
@@ -82,7 +82,8 @@ pub(crate) fn change(format: LogFormat, level: &str) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Waits for what was logged to be written, but not for a reader that has stalled. To be called before the process ends.
+/// Waits for what was logged to be written, but not for a reader that has stalled. To be called before the
+/// process ends.
 pub(crate) fn flush() {
     if let Some(log) = LOG.get() {
         log.pipe.flush(ENDING);

@@ -1,5 +1,5 @@
-//! Messages to the service manager that started this process (`sd_notify(3)`): when the server serves, reloads and stops, and
-//! that it still makes progress. Without `NOTIFY_SOCKET` nobody is told anything.
+//! Messages to the service manager that started this process (`sd_notify(3)`): when the server serves,
+//! reloads and stops, and that it still makes progress. Without `NOTIFY_SOCKET` nobody is told anything.
 
 use std::ffi::OsString;
 use std::os::linux::net::SocketAddrExt;
@@ -11,7 +11,8 @@ use std::time::Duration;
 use longhaul_engine::{Engine, Trouble};
 use nix::time::{ClockId, clock_gettime};
 
-/// Shortest time without progress of the engine that counts as a standstill: its sweeps rest after costly ones.
+/// Shortest time without progress of the engine that counts as a standstill: its sweeps rest after costly
+/// ones.
 const STANDSTILL: Duration = Duration::from_secs(30);
 
 /// The service manager, if there is one.
@@ -117,8 +118,8 @@ fn connect(name: &OsString) -> std::io::Result<(UnixDatagram, SocketAddr)> {
     Ok((socket, address))
 }
 
-/// Returns true if tasks go on, or a restart would not help. The writer is judged by what it was given to write,
-/// the engine by its sweeps, which read the store twice a second.
+/// Returns true if tasks go on, or a restart would not help. The writer is judged by what it was given to
+/// write, the engine by its sweeps, which read the store twice a second.
 fn makes_progress(engine: &Engine, standstill: Duration) -> bool {
     let health = engine.store_health();
     match health.trouble {

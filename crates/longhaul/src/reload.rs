@@ -1,5 +1,5 @@
-//! Change of settings while the server runs, as SIGHUP asks for it. All or nothing of what was read: a configuration with
-//! a mistake changes nothing. What counts from the start on is named.
+//! Change of settings while the server runs, as SIGHUP asks for it. All or nothing of what was read: a
+//! configuration with a mistake changes nothing. What counts from the start on is named.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -46,8 +46,8 @@ impl Stopping {
 }
 
 impl Running {
-    /// Reads the configuration again, and changes what can change. Returns the new times of a stop; `None` if nothing
-    /// was changed.
+    /// Reads the configuration again, and changes what can change. Returns the new times of a stop; `None` if
+    /// nothing was changed.
     pub(crate) async fn reload(&self) -> Option<Stopping> {
         match self.read().await {
             Ok((config, workflows)) => {

@@ -209,7 +209,8 @@ async fn serve(prepared: Prepared, mut signals: Signals, out: Out, again: Again)
     }
 }
 
-/// Does what signals ask for until one of them says to stop. Returns its name, and how long the stop may take.
+/// Does what signals ask for until one of them says to stop. Returns its name, and how long the stop may
+/// take.
 async fn until_stopped(
     running: &Running,
     signals: &mut Signals,

@@ -1,6 +1,6 @@
-//! What signals mean to a server: SIGTERM and SIGINT stop it, SIGHUP has it read its configuration again, SIGUSR1 and
-//! SIGUSR2 have it log how it is. Only a terminal that goes away sends SIGHUP in another sense, and then nobody is left to
-//! look after the server: it stops.
+//! Signals to a server: SIGTERM and SIGINT stop it, SIGHUP has it read its configuration again, SIGUSR1 and
+//! SIGUSR2 have it log how it is. Only a terminal that goes away sends SIGHUP in another sense, and then
+//! nobody is left to look after the server: it stops.
 
 use std::io::{self, IsTerminal};
 
@@ -65,8 +65,8 @@ impl Signals {
         }
     }
 
-    /// Waits for the next one that says to stop. A reload that is asked for meanwhile comes with the next call of
-    /// [`Signals::next`].
+    /// Waits for the next one that says to stop. A reload that is asked for meanwhile comes with the next
+    /// call of [`Signals::next`].
     pub(crate) async fn stop(&mut self) -> &'static str {
         loop {
             match self.arrived().await {

@@ -81,8 +81,8 @@ pub(crate) async fn start(
     Ok((auth, engine))
 }
 
-/// Stores workflows, each of which comes with the name of its file. Returns those that replaced others, or the file of
-/// the first that could not be stored.
+/// Stores workflows, each of which comes with the name of its file. Returns those that replaced others, or
+/// the file of the first that could not be stored.
 pub(crate) async fn put_workflows(
     engine: &Engine,
     workflows: Vec<(String, Definition)>,

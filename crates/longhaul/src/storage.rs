@@ -100,8 +100,8 @@ async fn shared(
     Ok(Some(Ground { at, keys, store: store.clone(), accounts: store, place, turn: Some(turn) }))
 }
 
-/// Takes the sockets that the supervisor of this process hands over (`LISTEN_FDS`), or those at the configured
-/// addresses.
+/// Takes the sockets that the supervisor of this process hands over (`LISTEN_FDS`), or those at the
+/// configured addresses.
 async fn address(config: &Config, env: &Env, settings: ServerConfig) -> anyhow::Result<Address> {
     let handed = handed()?;
     let at = match handed.is_empty() {

@@ -465,7 +465,8 @@ impl Task {
         due
     }
 
-    /// The earliest instant at which something is due without anybody asking: [`Record::due_at`], without a walk.
+    /// The earliest instant at which something is due without anybody asking: [`Record::due_at`], without a
+    /// walk.
     pub fn due_at(&self) -> Option<Timestamp> {
         self.record.due_among(self.timers.first().map(|(at, _)| *at))
     }

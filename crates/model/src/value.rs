@@ -69,8 +69,8 @@ pub struct DoubledName {
     pub column: usize,
 }
 
-/// Returns an error unless each object of a JSON text has each name once. Readers differ on which of two counts,
-/// so a text is refused before anybody acts on one of them. A text that is not JSON passes.
+/// Returns an error unless each object of a JSON text has each name once. Readers differ on which of two
+/// counts, so a text is refused before anybody acts on one of them. A text that is not JSON passes.
 pub fn check_names(text: &[u8]) -> Result<(), DoubledName> {
     match serde_json::from_slice::<names::Single>(text) {
         Err(e) if e.is_data() => Err(DoubledName { line: e.line(), column: e.column() }),

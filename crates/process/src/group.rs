@@ -1,8 +1,8 @@
-//! Control groups (version 2) of programs. Each program that a server runs is in a group of its own, which has
-//! limits for the program as a whole and is ended as a whole.
+//! Control groups (version 2) of programs. Each program that a server runs is in a group of its own, which
+//! has limits for the program as a whole and is ended as a whole.
 //!
-//! Below the group that the server was started in there are `longhaul-server`, with the server itself, since a
-//! group that passes controllers on may hold no processes, and `longhaul-commands-…` with a group for each
+//! Below the group that the server was started in there are `longhaul-server`, with the server itself, since
+//! a group that passes controllers on may hold no processes, and `longhaul-commands-…` with a group for each
 //! program. The latter is locked for as long as the server lives: a later server removes those that nobody
 //! locks, with whatever still runs in them.
 

@@ -1,5 +1,5 @@
-//! Addresses of a server, which are taken before there is anything to serve: connections wait, or are told that the node
-//! starts.
+//! Addresses of a server, which are taken before there is anything to serve: connections wait, or are told
+//! that the node starts.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -103,7 +103,8 @@ impl Address {
         self.sockets.iter().find_map(Socket::address)
     }
 
-    /// Returns all places as clients write them, such as `https://127.0.0.1:8443` and `unix:/run/longhaul.sock`.
+    /// Returns all places as clients write them, such as `https://127.0.0.1:8443` and
+    /// `unix:/run/longhaul.sock`.
     pub fn urls(&self) -> Vec<String> {
         let scheme = self.scheme();
         let url = |socket: &Socket| match socket {

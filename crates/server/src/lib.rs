@@ -95,7 +95,8 @@ pub struct Controls {
 }
 
 impl Controls {
-    /// Changes the settings of the Tasks API, and the limits on requests and connections, from the next of each on.
+    /// Changes the settings of the Tasks API, and the limits on requests and connections, from the next of
+    /// each on.
     pub fn change(&self, wire: &WireConfig, limits: &Limits) {
         self.dialects.change(wire);
         self.shares.change(limits);

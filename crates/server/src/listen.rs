@@ -32,7 +32,8 @@ use crate::transport::Transport;
 const HEADERS: usize = 16 << 10;
 const HEADER_COUNT: usize = 100;
 
-/// How long a connection on which nothing came yet is waited for at a stop: whoever connected is about to ask.
+/// How long a connection on which nothing came yet is waited for at a stop: whoever connected is about to
+/// ask.
 const FRESH: Duration = Duration::from_millis(500);
 
 /// Said to connections beyond even those, as they come.
@@ -153,7 +154,8 @@ impl Connections {
             let alone = (Phase::new(), CancellationToken::new());
             self.start(stream, peer, &self.closed_after_one, alone, slot);
         } else if !self.acceptor.is_secure() {
-            // A new connection takes these few bytes or is broken. Said in a handshake they would mean nothing.
+            // A new connection takes these few bytes or is broken. Said in a handshake they would mean
+            // nothing.
             let _ = match stream {
                 Stream::Tcp(stream) => stream.try_write(TOO_MANY),
                 Stream::Unix(stream) => stream.try_write(TOO_MANY),
@@ -237,8 +239,8 @@ impl Connections {
     }
 }
 
-/// Serves a connection until it ends. At a stop no request follows the one at work; a connection on which nobody
-/// asked yet is given a moment for its first.
+/// Serves a connection until it ends. At a stop no request follows the one at work; a connection on which
+/// nobody asked yet is given a moment for its first.
 async fn until_stopped<S>(
     connection: http1::Connection<TokioIo<Timed<Transport>>, S>,
     stop: &CancellationToken,

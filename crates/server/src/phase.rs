@@ -1,5 +1,5 @@
-//! State of a connection, shared by its stream and its service: the phase of the current request, and how much
-//! of its body was read.
+//! State of a connection, shared by its stream and its service: the phase of the current request, and how
+//! much of its body was read.
 
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
@@ -65,9 +65,9 @@ impl Phase {
         std::mem::replace(&mut *self.0.rest.lock().unwrap_or_else(PoisonError::into_inner), rest)
     }
 
-    /// Reads and drops the rest of a small body, so that the connection can serve another request. False where
-    /// the rest is long or does not come: the answer must then say that the connection ends with it, or the
-    /// client sends its next request into a connection that is about to be closed.
+    /// Reads and drops the rest of a small body, so that the connection can serve another request. False
+    /// where the rest is long or does not come: the answer must then say that the connection ends with it, or
+    /// the client sends its next request into a connection that is about to be closed.
     pub(crate) async fn drain(&self) -> bool {
         let rest = self.keep(None);
         if !self.is_unread() {

@@ -1,5 +1,5 @@
-//! Who is connected, so that nobody's connections keep others out: each address may have so many, and where there are too
-//! many altogether, the longest idle one of whoever has most makes room for the next.
+//! Who is connected, so that nobody's connections keep others out: each address may have so many, and where
+//! there are too many altogether, the longest idle one of whoever has most makes room for the next.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -56,8 +56,8 @@ impl Register {
         self.each.store(each, Ordering::Relaxed);
     }
 
-    /// A place for a connection from there; `None` if all are at work that would have to make room. `counted` is false
-    /// for an address that stands for many, such as a trusted proxy's.
+    /// A place for a connection from there; `None` if all are at work that would have to make room. `counted`
+    /// is false for an address that stands for many, such as a trusted proxy's.
     pub(crate) fn enter(self: &Arc<Self>, from: IpAddr, counted: bool) -> Option<Entry> {
         let address = network(from);
         let mut state = self.state.lock();

@@ -77,8 +77,8 @@ async fn routed(router: Router, peer: SocketAddr, secure: bool, request: Request
     }
 }
 
-/// A request of HTTP/1.1 names its host once (RFC 9112, section 3.2): where two readers on its way could take different ones
-/// for it, it is nobody's.
+/// A request of HTTP/1.1 names its host once (RFC 9112, section 3.2): where two readers on its way could take
+/// different ones for it, it is nobody's.
 fn host<B>(request: &Request<B>) -> Result<(), ApiError> {
     let mut given = request.headers().get_all(header::HOST).iter();
     let refused = |message: &str| {
@@ -96,8 +96,8 @@ fn host<B>(request: &Request<B>) -> Result<(), ApiError> {
     }
 }
 
-/// `/v1/tasks/`, `//v1/tasks` and `/v1//tasks` are `/v1/tasks` (wire contract, 8.1): clients put URLs together
-/// from parts with and without slashes.
+/// `/v1/tasks/`, `//v1/tasks` and `/v1//tasks` are `/v1/tasks` (wire contract, 8.1): clients put URLs
+/// together from parts with and without slashes.
 fn with_single_slashes<B>(mut request: Request<B>) -> Request<B> {
     let path = request.uri().path();
     if path.len() > 1 && (path.ends_with('/') || path.contains("//")) {

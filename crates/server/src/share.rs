@@ -1,5 +1,5 @@
-//! What one caller may have of the server: so many requests at once, and so many in a second. Nobody who is within
-//! their share waits for somebody who is not.
+//! What one caller may have of the server: so many requests at once, and so many in a second. Nobody who is
+//! within their share waits for somebody who is not.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -20,7 +20,7 @@ pub(crate) struct Shares {
     callers: Mutex<HashMap<Arc<str>, Use>>,
 }
 
-/// What one caller may have of it.
+/// Share of one caller.
 #[derive(Clone, Copy)]
 struct Each {
     in_flight: u32,
@@ -122,8 +122,8 @@ impl Shares {
 }
 
 impl Place {
-    /// From here on the request waits for something to happen: it counts among those, which have a share of their own, and
-    /// no more among those that are worked on.
+    /// From here on the request waits for something to happen: it counts among those, which have a share of
+    /// their own, and no more among those that are worked on.
     pub(crate) fn wait(&self) -> Result<(), ApiError> {
         let (mut counts, now) = (self.counts.lock(), self.shares.env.now());
         if *counts == Counts::Waits {

@@ -1,5 +1,5 @@
-//! Sockets that a server listens on: TCP addresses, host names with all their addresses, and paths in the file system of this
-//! machine. Connections of a path come from this machine and count as `127.0.0.1`.
+//! Sockets that a server listens on: TCP addresses, host names with all their addresses, and paths in the
+//! file system of this machine. Connections of a path come from this machine and count as `127.0.0.1`.
 
 use std::fmt;
 use std::io::{self, ErrorKind};

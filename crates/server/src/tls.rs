@@ -1,5 +1,5 @@
-//! The certificate of a running server: where it comes from, and how it is replaced while connections go on. Whoever
-//! is connected stays so; whoever comes next is shown the new one.
+//! The certificate of a running server: where it comes from, and how it is replaced while connections go on.
+//! Whoever is connected stays so; whoever comes next is shown the new one.
 
 mod accept;
 mod error;

@@ -1,5 +1,5 @@
-//! What requests come over: TCP, or TLS over it. An enum rather than a type parameter, so that the HTTP code above is
-//! compiled once; its one branch a read is nothing beside the read.
+//! What requests come over: TCP, or TLS over it. An enum rather than a type parameter, so that the HTTP code
+//! above is compiled once; its one branch a read is nothing beside the read.
 
 use std::io;
 use std::pin::Pin;

@@ -117,7 +117,7 @@ fn sound_store_has_no_findings_and_a_repair_changes_nothing_of_it() {
     }
 }
 
-/// What is done to a store, the table that is named then, and a word of the message.
+/// A tampering with a store: the change, the table that is named then, and a word of the message.
 const DERIVED: [(&str, &str, &str); 25] = [
     ("UPDATE counters SET n = n + 1 WHERE resource_kind = ''", "counters", "wrong by 1"),
     ("DELETE FROM counters WHERE resource_kind = 'HOST'", "counters", "wrong by -"),
@@ -182,7 +182,7 @@ fn what_is_derived_is_found_named_and_made_anew() {
     }
 }
 
-/// The same for what only a backup has.
+/// Tamperings with tables that only a backup has.
 const ORIGINAL: [(&str, &str, &str); 19] = [
     ("UPDATE hot SET doc = 'nonsense' WHERE name = 'running'", "hot", "cannot be read"),
     ("UPDATE hot SET doc = X'00' WHERE name = 'running'", "hot", "`doc`"),

@@ -63,8 +63,8 @@ pub enum ActionsError {
     Thread(std::io::Error),
 }
 
-/// Returns every mistake in the settings of actions: the setting, as it is called in the configuration file, and what
-/// is wrong with it.
+/// Returns every mistake in the settings of actions: the setting, as it is called in the configuration file,
+/// and what is wrong with it.
 pub(crate) fn mistakes(config: &EngineConfig) -> Vec<(String, String)> {
     let entries = config.http.allow.iter().enumerate().filter_map(|(index, entry)| {
         let (entry, reason) = is_destination(entry).err()?;

@@ -1,5 +1,5 @@
-//! Secrets: the parts of an input that its schema calls `writeOnly`. They are sealed before the store sees them, opened
-//! for the attempt that needs them, and taken out of whatever the attempt says.
+//! Secrets: the parts of an input that its schema calls `writeOnly`. They are sealed before the store sees
+//! them, opened for the attempt that needs them, and taken out of whatever the attempt says.
 
 mod check;
 mod decode;
@@ -35,8 +35,8 @@ impl Vault {
         Vault { sealer, prints: RandomState::new() }
     }
 
-    /// Puts sealed secrets in the place of those in clear. Whatever a caller sent there is one, also something that
-    /// looks sealed.
+    /// Puts sealed secrets in the place of those in clear. Whatever a caller sent there is one, also
+    /// something that looks sealed.
     pub(crate) fn seal(&self, id: TaskId, secrets: &Secrets, input: &mut Value) {
         secrets.visit(input, &mut |place, value| {
             let text = longhaul_crypto::Zeroizing::new(value.to_string());
@@ -51,7 +51,8 @@ impl Vault {
         hasher.finish()
     }
 
-    /// Puts secrets in clear in the place of sealed ones; gives what was learned of them, to make a redactor of.
+    /// Puts secrets in clear in the place of sealed ones; gives what was learned of them, to make a redactor
+    /// of.
     pub(crate) fn open(
         &self,
         id: TaskId,
@@ -66,8 +67,8 @@ impl Vault {
         failed.map_or(Ok(learner), Err)
     }
 
-    /// Opens a sealed value. One in clear was stored before its schema was known to call it a secret; there may be
-    /// sealed ones in it.
+    /// Opens a sealed value. One in clear was stored before its schema was known to call it a secret; there
+    /// may be sealed ones in it.
     fn unseal(&self, id: TaskId, pointer: &str, value: &mut Value) -> Result<(), SealError> {
         if is_sealed(value) {
             let sealed = value[SEALED].as_str().ok_or(SealError::Damaged)?;

@@ -145,7 +145,7 @@ fn inside(folder: &Path, what: &str, output: Stdio) -> Child {
     child
 }
 
-/// What such a process does: it waits, or prepares groups, makes one and says which controllers they have.
+/// Part of such a process: it waits, or prepares groups, makes one and says which controllers they have.
 pub(super) fn look(what: &str, folder: &Path) -> ExitCode {
     fs::write(folder.join("cgroup.procs"), "0").expect("inside");
     if what == "sleep" {

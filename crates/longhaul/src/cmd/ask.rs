@@ -11,7 +11,7 @@ pub(crate) fn line(question: &str) -> Result<String, Failure> {
     line_or(question, "give the name on the command line")
 }
 
-/// The same, with what to do where nobody can be asked.
+/// Asks for a line, with advice for where nobody can be asked.
 pub(crate) fn line_or(question: &str, otherwise: &str) -> Result<String, Failure> {
     let term = person(otherwise)?;
     term.write_str(&format!("{question}: "))?;

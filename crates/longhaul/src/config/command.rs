@@ -1,4 +1,5 @@
-//! The section `[actions.command]`: which programs workflows may run, each with what they may give it and what it may use.
+//! The section `[actions.command]`: which programs workflows may run, each with what they may give it and
+//! what it may use.
 
 use std::collections::BTreeMap;
 use std::fmt;

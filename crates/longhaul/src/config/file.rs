@@ -80,7 +80,7 @@ impl TlsSection {
         self.mode.is_none() && self.cert.is_none() && self.key.is_none()
     }
 
-    /// What it means on a data directory; whoever read it saw to it that it makes sense.
+    /// Setting as it applies to a data directory; its reader has checked it.
     pub(super) fn resolve(self, data_dir: &Path) -> Tls {
         match self {
             TlsSection { cert: Some(cert), key: Some(key), .. } => Tls::Files { cert, key },

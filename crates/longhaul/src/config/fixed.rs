@@ -1,4 +1,5 @@
-//! Settings that a running server cannot change, to be compared with those of a configuration that is read again.
+//! Settings that a running server cannot change, to be compared with those of a configuration that is read
+//! again.
 
 use super::Config;
 

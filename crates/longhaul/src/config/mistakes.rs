@@ -1,5 +1,5 @@
-//! Mistakes in a configuration file: all of them, each with its place and the name of its setting. The lines themselves are
-//! not shown: they may hold a password, and this goes to the log.
+//! Mistakes in a configuration file: all of them, each with its place and the name of its setting. The lines
+//! themselves are not shown: they may hold a password, and this goes to the log.
 
 use std::ops::Range;
 use std::path::Path;
@@ -59,7 +59,8 @@ impl<'a> Reading<'a> {
         None
     }
 
-    /// Notes that a setting of the right type makes no sense. `key` is its path, such as `wire.clients[0].account`.
+    /// Notes that a setting of the right type makes no sense. `key` is its path, such as
+    /// `wire.clients[0].account`.
     pub(super) fn nonsense(&mut self, key: &str, remedy: &str) {
         let span = self.span_of(key);
         self.add(key, remedy, span);

@@ -1,5 +1,5 @@
-//! Way of log lines to standard error: a bounded queue and a thread that writes. Whoever logs never waits for whoever
-//! reads the log; lines for which there is no room are counted and left out.
+//! Way of log lines to standard error: a bounded queue and a thread that writes. Whoever logs never waits for
+//! whoever reads the log; lines for which there is no room are counted and left out.
 
 use std::collections::VecDeque;
 use std::io::{self, Write};
@@ -37,7 +37,8 @@ impl Pipe {
         Arc::new(Pipe { state: Mutex::default(), changed: Condvar::new(), lost })
     }
 
-    /// Starts the thread that writes lines to `out`. `notice` makes the line that tells how many lines were lost.
+    /// Starts the thread that writes lines to `out`. `notice` makes the line that tells how many lines were
+    /// lost.
     pub(super) fn start(
         out: impl Write + Send + 'static,
         lost: Arc<AtomicU64>,

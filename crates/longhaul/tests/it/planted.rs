@@ -1,5 +1,6 @@
-//! No stored task stops a start: tasks that today's checks would refuse, as an earlier version may have stored
-//! them or a fault may have left them, are planted in the database of a stopped server, in every state.
+//! No stored task stops a start: tasks that today's checks would refuse, as an earlier version may have
+//! stored them or a fault may have left them, are planted in the database of a stopped server, in every
+//! state.
 
 use std::time::{Duration, Instant};
 
@@ -20,7 +21,7 @@ const MEMORY: u64 = 512 << 20;
 /// A change of the first and the second sub-task of a workflow.
 type Change = fn(&mut Value, &mut Value);
 
-/// What is planted in place of a harmless definition.
+/// Definitions planted in place of a harmless one.
 const DEFINITIONS: [(&str, Change); 9] = [
     ("repeated-list", |first, second| {
         second["forEach"] = json!("{{ [0] * input.n }}");
@@ -61,7 +62,7 @@ const DEFINITIONS: [(&str, Change); 9] = [
     ("later-version", |_, second| second["action"] = json!({ "teleport": { "to": ["a", "b"] } })),
 ];
 
-/// What is planted in columns, as SQL.
+/// Faults planted in columns, as SQL.
 const ROWS: [(&str, &str); 12] = [
     ("workflow-nonsense", "UPDATE workflows SET doc = 'nonsense' WHERE name = ?1"),
     ("workflow-bytes", "UPDATE workflows SET doc = X'00FF' WHERE name = ?1"),

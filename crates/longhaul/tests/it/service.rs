@@ -1,5 +1,5 @@
-//! The server as a service of systemd or another manager: what it tells the manager, what signals do, and what happens
-//! where its log, its files or its configuration are not as they should be.
+//! The server as a service of systemd or another manager: what it tells the manager, what signals do, and
+//! what happens where its log, its files or its configuration are not as they should be.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
@@ -258,7 +258,7 @@ fn health(address: &str) -> String {
     answer
 }
 
-/// Whoever takes all connections, on which they say something or nothing, keeps no supervisor from asking for health.
+/// Clients that take all connections, silent or not, keep no supervisor from asking for health.
 #[test]
 fn few_open_files_leave_health_answering() {
     let data = TempDir::new().unwrap();

@@ -169,7 +169,8 @@ pub struct SubTask {
     /// Attempts started in this generation.
     #[serde(rename = "t", default, skip_serializing_if = "is_zero")]
     pub tries: u32,
-    /// Attempts of this generation of which nobody knows whether they did their work: lost, timed out, broken off.
+    /// Attempts of this generation of which nobody knows whether they did their work: lost, timed out, broken
+    /// off.
     #[serde(rename = "l", default, skip_serializing_if = "is_zero")]
     pub lost: u32,
     /// The key of its latest attempt, where the next one is to carry it again: nothing is known of whether

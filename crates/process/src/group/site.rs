@@ -6,7 +6,7 @@ use std::path::{Component, Path, PathBuf};
 
 use super::SERVER;
 
-/// Where systemd runs the system.
+/// Directory that exists where systemd runs the system.
 const SYSTEMD: &str = "/run/systemd/system";
 
 /// Returns the folder of the group below which this process may have groups, or says why there is none.

@@ -1,4 +1,5 @@
-//! `GET /metrics`, as Prometheus reads it. Names of queues are the only labels that grow, and each costs a few lines.
+//! `GET /metrics`, as Prometheus reads it. Names of queues are the only labels that grow, and each costs a
+//! few lines.
 
 use std::fmt::Write;
 use std::sync::atomic::Ordering;

@@ -1,5 +1,5 @@
-//! From an accepted connection to one that requests can be read from. This runs in the connection's own task: whoever
-//! takes long, or never says a word, keeps nobody waiting.
+//! From an accepted connection to one that requests can be read from. This runs in the connection's own task:
+//! whoever takes long, or never says a word, keeps nobody waiting.
 
 use std::net::SocketAddr;
 use std::sync::Arc;

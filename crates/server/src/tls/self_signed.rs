@@ -1,6 +1,6 @@
-//! A certificate that the server makes for itself, for those who have none: encrypted from the first start, and trusted
-//! by whoever is given the file. It is kept, so that trust given once lasts; a new one keeps the key, so that clients
-//! that trust a certificate by its key trust the next one too.
+//! A certificate that the server makes for itself, for those who have none: encrypted from the first start,
+//! and trusted by whoever is given the file. It is kept, so that trust given once lasts; a new one keeps the
+//! key, so that clients that trust a certificate by its key trust the next one too.
 
 use std::collections::BTreeSet;
 use std::fs::{DirBuilder, File, OpenOptions};
@@ -54,8 +54,8 @@ impl SelfSigned {
         Files { certificate: self.directory.join("cert.pem"), key: self.directory.join("key.pem") }
     }
 
-    /// The pair that is there, if it still serves; else a new one. A key that is there is kept, and one that is not as
-    /// it should be is an error: somebody else put it there, or may have read it.
+    /// The pair that is there, if it still serves; else a new one. A key that is there is kept, and one that
+    /// is not as it should be is an error: somebody else put it there, or may have read it.
     pub(super) fn open(&self, env: &Env, provider: &CryptoProvider) -> Result<Pair, TlsError> {
         let files = self.files();
         if files.key.exists() && files.certificate.exists() {
@@ -149,16 +149,16 @@ impl SelfSigned {
         Ok(params)
     }
 
-    /// What a certificate must be for to be kept. Not the host name and the machine's other addresses: they come and
-    /// go, with containers at every start, and trust in a certificate should not go with them.
+    /// What a certificate must be for to be kept. Not the host name and the machine's other addresses: they
+    /// come and go, with containers at every start, and trust in a certificate should not go with them.
     fn needed(&self) -> Vec<ServerName<'static>> {
         let listen = self.listen.iter().filter(|ip| !ip.is_unspecified()).copied();
         let addresses = [IpAddr::V4(Ipv4Addr::LOCALHOST)].into_iter().chain(listen);
         addresses.map(|address| ServerName::IpAddress(address.into())).collect()
     }
 
-    /// Loopback, and where it can be reached: the address it listens on, or all of the machine's. Those are in it too
-    /// while it listens on loopback, so that it still serves once the server is opened to others.
+    /// Loopback, and where it can be reached: the address it listens on, or all of the machine's. Those are
+    /// in it too while it listens on loopback, so that it still serves once the server is opened to others.
     fn addresses(&self) -> BTreeSet<IpAddr> {
         let everywhere = self.listen.iter().all(IpAddr::is_loopback);
         let everywhere = everywhere || self.listen.iter().any(IpAddr::is_unspecified);
@@ -185,7 +185,8 @@ fn host_name() -> Option<String> {
     matches!(ServerName::try_from(name.as_str()), Ok(ServerName::DnsName(_))).then_some(name)
 }
 
-/// The addresses of the machine's interfaces that others can use: without those that need to know the interface.
+/// The addresses of the machine's interfaces that others can use: without those that need to know the
+/// interface.
 fn machine_addresses() -> Vec<IpAddr> {
     let Ok(interfaces) = nix::ifaddrs::getifaddrs() else { return Vec::new() };
     let address = |interface: nix::ifaddrs::InterfaceAddress| {

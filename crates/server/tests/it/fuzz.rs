@@ -1,5 +1,5 @@
-//! The fuzz targets of `fuzz/` without a fuzzer: each runs over its corpus, and over a number of seeded mutations
-//! of it. `make fuzz` runs them for longer.
+//! The fuzz targets of `fuzz/` without a fuzzer: each runs over its corpus, and over a number of seeded
+//! mutations of it. `make fuzz` runs them for longer.
 
 use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -207,7 +207,8 @@ fn reshaped_json(corpus: &[Vec<u8>], chance: &mut Chance) -> Option<Vec<u8>> {
     Some(changed.collect::<Vec<_>>().join("\n").into_bytes())
 }
 
-/// Runs a target over its corpus and so many mutations; names the first input of which something does not hold.
+/// Runs a target over its corpus and so many mutations; names the first input of which something does not
+/// hold.
 fn replay(target: &str, mutations: usize, run: fn(&[u8])) {
     let folder = format!("{}/../../fuzz/corpus/{target}", env!("CARGO_MANIFEST_DIR"));
     let mut files: Vec<_> = fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()).collect();

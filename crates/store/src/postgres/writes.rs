@@ -1,4 +1,5 @@
-//! What a transaction writes, collected column by column: one statement for each table at the most, however many tasks changed.
+//! What a transaction writes, collected column by column: one statement for each table at the most, however
+//! many tasks changed.
 
 use deadpool_postgres::GenericClient;
 use longhaul_model::{Task, TaskId, TaskStatus, Timestamp};

@@ -173,7 +173,7 @@ pub(super) fn reader(directory: &Path) -> Result<Connection, StoreError> {
     try_reader(directory).map_err(|e| StoreError::Unavailable(format!("the database cannot be read: {e}")))
 }
 
-/// The same, with what SQLite says where there is none.
+/// Opens the database for reading, with SQLite's own error where there is none.
 pub(super) fn try_reader(directory: &Path) -> rusqlite::Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(database(directory), flags)?;

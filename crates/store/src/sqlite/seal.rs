@@ -1,6 +1,6 @@
-//! Sealing: tasks that rest, as they ended or wait for their start, move from the hot table to history, a slice
-//! at a time, beside the load. Only then do their names and resources enter the large indexes, whose pages are
-//! many: so a change of an active task costs the same however long the history is.
+//! Sealing: tasks that rest, as they ended or wait for their start, move from the hot table to history, a
+//! slice at a time, beside the load. Only then do their names and resources enter the large indexes, whose
+//! pages are many: so a change of an active task costs the same however long the history is.
 
 use std::time::{Duration, Instant};
 
@@ -15,11 +15,11 @@ use crate::packed::unpack;
 
 /// Resting tasks left unsealed; few enough to be scanned by every list.
 const UNSEALED: usize = 512;
-/// Number of tasks that are sealed at once as soon as they rest, as part of a batch. Many at once, so that index
-/// pages, and the segment that the index of names makes each time, are written once for all of them.
+/// Number of tasks that are sealed at once as soon as they rest, as part of a batch. Many at once, so that
+/// index pages, and the segment that the index of names makes each time, are written once for all of them.
 const SLICE: usize = 512;
-/// Number of tasks that is enough once some time has passed since the slice before: under a moderate load, the
-/// batch with the slice is not much longer than others.
+/// Number of tasks that is enough once some time has passed since the slice before: under a moderate load,
+/// the batch with the slice is not much longer than others.
 const SMALL_SLICE: usize = 128;
 const SMALL_AFTER: Duration = Duration::from_millis(50);
 
@@ -67,8 +67,8 @@ pub(super) struct Entry<'a> {
     pub(super) resources: &'a str,
 }
 
-/// Seals those of the given tasks that rest still and are hot still. A few statements for all of them: the index
-/// of names writes a segment for each statement.
+/// Seals those of the given tasks that rest still and are hot still. A few statements for all of them: the
+/// index of names writes a segment for each statement.
 pub(super) fn seal(connection: &Connection, tasks: &[i64]) -> Result<(), StoreError> {
     let given = numbers(tasks.iter());
     let mut statement = connection

@@ -34,8 +34,8 @@ fn repaired(url: &str) -> Result<Vec<String>, StoreError> {
     alone(|| repair(&Location::Database(url.to_owned()), &Env::manual(START)))
 }
 
-/// What is done to a database, the table that is named then, a word of the message, and whether it is
-/// derived.
+/// A tampering with a database: the change, the table that is named then, a word of the message, and whether
+/// it is derived.
 const TAMPERING: [(&str, &str, &str, bool); 16] = [
     ("INSERT INTO counters VALUES (0, 't_run', 5, 'nothing', 3)", "counters", "wrong by 3", true),
     ("DELETE FROM counters; DELETE FROM tallies", "counters", "wrong by -", true),

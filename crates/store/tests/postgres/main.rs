@@ -331,8 +331,8 @@ async fn cut_connections_lose_nothing() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_errand_in_a_deadlock_is_repeated() {
     let database = Database::new();
-    // PostgreSQL looks for a deadlock once in each wait: the node's has to begin late enough for the other one to
-    // wait, too, and the other one's must not find it first.
+    // PostgreSQL looks for a deadlock once in each wait: the node's has to begin late enough for the other
+    // one to wait, too, and the other one's must not find it first.
     let late = format!("ALTER DATABASE \"{}\" SET deadlock_timeout = '2s'", database.name);
     database.operator(&late);
     let node = database.node().await.unwrap();

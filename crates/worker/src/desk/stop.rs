@@ -1,5 +1,5 @@
-//! The end of a worker, in order: it asks for no more, what runs may end within the grace, what does not is asked to
-//! stop, and all of it is reported.
+//! The end of a worker, in order: it asks for no more, what runs may end within the grace, what does not is
+//! asked to stop, and all of it is reported.
 
 use std::time::Duration;
 

@@ -31,8 +31,8 @@ pub(crate) enum Unanswered {
 }
 
 impl Transport {
-    /// Makes a call until it is answered. `limit` is how long an answer may take, `longest` the longest pause between
-    /// two tries; `given_up` ends the pauses, never a call that is under way.
+    /// Makes a call until it is answered. `limit` is how long an answer may take, `longest` the longest pause
+    /// between two tries; `given_up` ends the pauses, never a call that is under way.
     pub(crate) async fn call<T: DeserializeOwned>(
         &self,
         verb: Verb,

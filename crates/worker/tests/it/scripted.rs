@@ -177,7 +177,8 @@ fn foreign(n: usize) -> Reply {
     }
 }
 
-/// Whatever a proxy answers for a while, to whatever call: the worker goes on, and what it did is told once.
+/// A proxy's answers, of any kind and to any call, for a while: the worker goes on, and reports its work
+/// once.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn answers_that_are_not_the_servers_own_end_nothing() {
     let kinds = tokio::task::JoinSet::from_iter((0..8).map(|n| async move {

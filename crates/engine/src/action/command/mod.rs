@@ -1,5 +1,5 @@
-//! `command`: a program on the server's machine, if the server's configuration allows that very program. No shell:
-//! every argument arrives as it is, as one argument.
+//! `command`: a program on the server's machine, if the server's configuration allows that very program. No
+//! shell: every argument arrives as it is, as one argument.
 
 mod capture;
 mod names;

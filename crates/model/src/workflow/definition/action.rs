@@ -76,7 +76,7 @@ fn get() -> String {
 pub struct CommandAction {
     /// The program's absolute path and its arguments; no shell.
     pub run: Vec<String>,
-    /// Whole environment of the program.
+    /// Environment of the program, which inherits nothing.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub env: BTreeMap<String, String>,
 }

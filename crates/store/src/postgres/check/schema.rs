@@ -1,4 +1,4 @@
-//! What PostgreSQL itself knows of the state of its files, and the indexes against those that the migrations
+//! State of its files as PostgreSQL itself knows it, and the indexes against those that the migrations
 //! make.
 
 use std::collections::BTreeMap;
