@@ -272,6 +272,7 @@ fn conclude(watcher: &Watcher<'_>, checked: Checked, repaired: &[String]) -> Res
         1 => "1 finding".to_owned(),
         count => format!("{count} findings"),
     };
-    out.text(&format!("{}: {findings} in {tasks} tasks, {rows} rows\n", place.shown()))?;
+    let task = if tasks == 1 { "task" } else { "tasks" };
+    out.text(&format!("{}: {findings} ({tasks} {task}, {rows} rows checked)\n", place.shown()))?;
     Ok(code)
 }

@@ -41,7 +41,7 @@ fn a_data_directory_is_checked_beside_its_server_and_repaired_without_it() {
     let id = server.task(&["enable-ceip", "-i", "status=ENABLE", "-i", "pace=1ms"]);
     server.until(&id, "Successful");
     let sound = check(data.path(), &[]).code(0);
-    assert!(sound.out.contains("sound in 1 tasks") && sound.err.is_empty(), "{}{}", sound.out, sound.err);
+    assert!(sound.out.contains("sound (1 task, ") && sound.err.is_empty(), "{}{}", sound.out, sound.err);
     let refused = check(data.path(), &["--repair", "--yes"]).code(2).err;
     assert!(refused.contains("cannot be repaired") && refused.contains("in use by process"), "{refused}");
     server.signal(Signal::SIGKILL);
@@ -52,7 +52,7 @@ fn a_data_directory_is_checked_beside_its_server_and_repaired_without_it() {
     let found = check(data.path(), &[]).code(1).out;
     let repair = format!("longhaul check --data-dir {} --repair", data.path().display());
     assert!(found.contains(&format!("ids, task {id}")) && found.contains("counters: "), "{found}");
-    assert!(found.contains(&repair) && found.contains("findings in 1 tasks"), "{found}");
+    assert!(found.contains(&repair) && found.contains("findings (1 task, "), "{found}");
     let json = check(data.path(), &["--json"]).code(1).json();
     assert_eq!((&json["sound"], &json["rows"]["tasks"]), (&false.into(), &1.into()), "{json}");
     let ids = json["findings"].as_array().expect("findings").iter().find(|one| one["table"] == "ids");
@@ -67,7 +67,7 @@ fn a_data_directory_is_checked_beside_its_server_and_repaired_without_it() {
     check(data.path(), &[]).code(1);
     let repaired = check(data.path(), &["--repair", "--yes"]).code(0).out;
     assert!(
-        repaired.contains("repaired: the totals") && repaired.contains(": sound in 1 tasks"),
+        repaired.contains("repaired: the totals") && repaired.contains(": sound (1 task, "),
         "{repaired}"
     );
     check(data.path(), &["--repair", "-y", "--json"]).code(0).json();
