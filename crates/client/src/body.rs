@@ -26,7 +26,7 @@ pub struct TaskBody {
     /// `<RESOURCE>_<OPERATION>`.
     #[serde(rename = "type", deserialize_with = "or_default")]
     pub kind: String,
-    /// As the server spells it; see [`TaskBody::phase`].
+    /// Status in the server's spelling; see [`TaskBody::phase`].
     #[serde(deserialize_with = "or_default")]
     pub status: String,
     /// Time of creation.
@@ -82,7 +82,7 @@ pub struct SubTaskBody {
     /// Description.
     #[serde(deserialize_with = "or_default")]
     pub description: String,
-    /// As the server spells it; see [`SubTaskBody::phase`].
+    /// Status in the server's spelling; see [`SubTaskBody::phase`].
     #[serde(deserialize_with = "or_default")]
     pub status: String,
     /// Time of the first start.
@@ -128,7 +128,7 @@ pub struct StageBody {
     /// Description.
     #[serde(deserialize_with = "or_default")]
     pub description: String,
-    /// As the server spells it.
+    /// Status in the server's spelling.
     #[serde(deserialize_with = "or_default")]
     pub status: String,
 }
@@ -206,7 +206,7 @@ pub struct ErrorBody {
     pub reference_token: Option<String>,
 }
 
-/// One link of a chain of causes.
+/// Link of a chain of causes.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(default)]
 pub struct CauseBody {
@@ -218,7 +218,7 @@ pub struct CauseBody {
     pub message: String,
 }
 
-/// One execution of a sub-task.
+/// Attempt of a sub-task.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct AttemptBody {
@@ -254,9 +254,9 @@ pub struct PageBody<T> {
 pub struct PageMetadata {
     /// From 1.
     pub page_number: u64,
-    /// As asked for.
+    /// Size of a page, as requested.
     pub page_size: u64,
-    /// All that match.
+    /// Number of all matches.
     pub total_elements: u64,
     /// Pages in all.
     pub total_pages: u64,
@@ -265,7 +265,7 @@ pub struct PageMetadata {
 /// Status of a task or sub-task, whichever way its server spells it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Phase {
-    /// Not started.
+    /// Not yet started.
     Pending,
     /// Running.
     InProgress,

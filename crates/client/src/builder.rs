@@ -1,4 +1,4 @@
-//! What a client is made of: an address, whom it trusts, who it is.
+//! Settings of a client: an address, trust, credentials.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use crate::error::ClientError;
 use crate::http::{Client, chain};
 use crate::trust::Trust;
 
-/// How long connecting may take.
+/// Longest time to connect.
 const CONNECT: Duration = Duration::from_secs(5);
 
 /// A client to be.

@@ -1,4 +1,4 @@
-//! Who the client is to the server. What is secret shows in no `Debug` output and in no error.
+//! Credentials of a client. Secrets appear in no `Debug` output and in no error.
 
 use std::fmt;
 
@@ -7,7 +7,7 @@ use reqwest::header::HeaderValue;
 use crate::error::ClientError;
 use crate::session::Session;
 
-/// Who the client is to the server.
+/// Credentials of a client.
 #[derive(Clone)]
 #[non_exhaustive]
 pub enum Credentials {
@@ -17,7 +17,7 @@ pub enum Credentials {
     Session(Session),
 }
 
-/// The same, ready to be sent.
+/// Credentials, ready to be sent.
 #[derive(Clone, Debug)]
 pub(crate) enum Authority {
     Fixed(HeaderValue),

@@ -8,8 +8,8 @@ use crate::body::ErrorBody;
 /// Reason for which a call failed.
 #[derive(Debug, Error)]
 pub enum ClientError {
-    /// No answer: nobody listens there, the name is unknown, or the connection broke. Whether a request that
-    /// was being sent took effect is not known.
+    /// No answer: the server does not listen, its name is unknown, or the connection broke. A request that
+    /// was being sent may or may not have taken effect.
     #[error("the server {server} does not answer: {reason}")]
     Unreachable {
         /// The server's address.

@@ -12,7 +12,7 @@ use crate::credentials::Authority;
 use crate::error::ClientError;
 use crate::trust::{Verdict, verdict};
 
-/// How long an answer may take, beside what the server was asked to wait.
+/// Longest time for an answer, beyond the wait that the server was asked for.
 const ANSWER: Duration = Duration::from_secs(30);
 
 /// A connection to one server. Cheap to clone; clones share their connections.
@@ -182,7 +182,7 @@ impl Client {
         Err(ClientError::Refused { status: status.as_u16(), error: Box::new(refusal(status, &body)) })
     }
 
-    /// Why there is no answer.
+    /// Returns the error for a request without an answer.
     fn broken(&self, e: reqwest::Error) -> ClientError {
         let server = self.server().to_owned();
         match verdict(&e) {
@@ -209,7 +209,7 @@ impl Client {
     }
 }
 
-/// What an error's body says; one that is no Error of the API is quoted.
+/// Returns the error of a body; a body that is not an Error of the API is quoted.
 fn refusal(status: StatusCode, body: &[u8]) -> ErrorBody {
     serde_json::from_slice::<ErrorBody>(body).ok().filter(|error| !error.message.is_empty()).unwrap_or_else(
         || {

@@ -11,7 +11,7 @@ use crate::error::ClientError;
 /// Told of each new access token.
 type Renewed = dyn Fn(&str) + Send + Sync;
 
-/// What a login gave, and who wants to know when it is renewed.
+/// Tokens of a login, and a callback for each renewal.
 #[derive(Clone)]
 pub struct Session {
     shared: Arc<Shared>,
@@ -24,7 +24,8 @@ struct Shared {
 }
 
 impl Session {
-    /// Of an access token and the refresh token that renews it; `renewed` is told of each new access token, to keep it.
+    /// Creates a session from an access token and the refresh token that renews it; `renewed` is given each
+    /// new access token, to keep it.
     pub fn new(
         access_token: &str,
         refresh_token: impl Into<String>,

@@ -14,7 +14,7 @@ use crate::http::{Call, Client};
 /// Query for a list of tasks. Filters are joined by "and".
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct TaskFilter {
-    /// Any of these statuses, in any spelling.
+    /// Statuses, any of which matches, in any spelling.
     pub status: Vec<String>,
     /// The task's type.
     pub kind: Option<String>,
@@ -64,7 +64,7 @@ pub struct StartTask {
     pub not_before: Option<String>,
     /// Free words to find it by.
     pub labels: BTreeMap<String, String>,
-    /// The same key and body never start a second task.
+    /// Idempotency key: the same key and body never start a second task.
     pub idempotency_key: Option<String>,
     /// Answer only when the task ended or this time is over.
     pub wait: Option<Duration>,
@@ -90,7 +90,7 @@ pub struct ResolveTask {
     pub sub_task: Option<String>,
     /// Several sub-tasks that are decided alike.
     pub sub_tasks: Vec<String>,
-    /// All sub-tasks that can be decided so; with a sub-task, all of its children.
+    /// True for every sub-task to which the decision can apply; with a sub-task, for all of its children.
     pub all: bool,
     /// Outcome of them: `done`, `notDone`, `failed` or `skipped`.
     pub outcome: Option<&'static str>,
@@ -198,7 +198,7 @@ impl Client {
         self.retry_task_because(id, None).await
     }
 
-    /// As [`Client::retry_task`], with a reason for the record.
+    /// Retries a task as [`Client::retry_task`] does, with a reason for the record.
     pub async fn retry_task_because(&self, id: &str, reason: Option<&str>) -> Result<Value, ClientError> {
         self.json(Call::new(Method::PATCH, &["v1", "tasks", id]).query("reason", reason)).await
     }
@@ -208,7 +208,7 @@ impl Client {
         self.cancel_task_because(id, None).await
     }
 
-    /// As [`Client::cancel_task`], with a reason for the record.
+    /// Cancels a task as [`Client::cancel_task`] does, with a reason for the record.
     pub async fn cancel_task_because(&self, id: &str, reason: Option<&str>) -> Result<Value, ClientError> {
         self.json(Call::new(Method::DELETE, &["v1", "tasks", id]).query("reason", reason)).await
     }

@@ -12,16 +12,16 @@ use crate::http::{Call, Client};
 pub enum Login<'a> {
     /// A user's name and password.
     Password {
-        /// Whose account.
+        /// Name of the account.
         username: &'a str,
-        /// Its password.
+        /// Password of the account.
         password: &'a str,
     },
     /// An API key.
     ApiKey(&'a str),
 }
 
-/// What a login gives.
+/// Answer to a login.
 #[derive(Clone, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Tokens {
@@ -34,7 +34,7 @@ pub struct Tokens {
 /// A refresh token.
 #[derive(Clone, Deserialize)]
 pub struct RefreshTokenBody {
-    /// Its id, which is all there is to it.
+    /// ID of the refresh token, which is all of it.
     pub id: String,
 }
 

@@ -1,4 +1,4 @@
-//! Whose certificates are trusted, and in plain words why one is not.
+//! Trust in certificates, and the reasons for refusing one in plain words.
 
 use std::error::Error;
 use std::io;
@@ -8,15 +8,15 @@ use rustls::CertificateError;
 
 use crate::error::ClientError;
 
-/// Whose certificates are trusted.
+/// Certificates that are trusted.
 #[derive(Clone, Debug, Default)]
 pub(crate) enum Trust {
-    /// Those that this machine trusts.
+    /// Certificates that this machine trusts.
     #[default]
     Machine,
-    /// Those that the certificates of this PEM text vouch for, and no others.
+    /// Certificates that those in this PEM text vouch for, and no others.
     Authority(Vec<u8>),
-    /// Everybody's.
+    /// Every certificate.
     Anybody,
 }
 
@@ -42,11 +42,11 @@ fn certificates(pem: &[u8]) -> Result<Vec<Certificate>, ClientError> {
     Ok(found)
 }
 
-/// What TLS makes of a failed connection.
+/// Reason for which TLS gave up a connection.
 pub(crate) enum Verdict {
     /// The server's certificate is not trusted.
     Distrust(String),
-    /// What answers is no TLS.
+    /// The peer does not speak TLS.
     NoTls,
 }
 

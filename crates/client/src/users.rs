@@ -23,9 +23,9 @@ pub struct UserBody {
     pub creation_timestamp: String,
     /// API keys of the account.
     pub api_keys: Vec<ApiKeyBody>,
-    /// Of a worker: the queues that it is bound to.
+    /// Queues that a worker is bound to.
     pub queues: Option<Vec<String>>,
-    /// Of a worker: the calls that it is bound to.
+    /// Calls that a worker is bound to.
     pub actions: Option<Vec<String>>,
 }
 
@@ -52,9 +52,9 @@ pub struct UserChange<'a> {
     pub disabled: Option<bool>,
     /// New password.
     pub password: Option<&'a str>,
-    /// Of a worker: the queues that it is bound to. None: as they are.
+    /// Queues that a worker is bound to. `None` leaves them unchanged.
     pub queues: &'a [String],
-    /// Of a worker: the calls that it is bound to. None: as they are.
+    /// Calls that a worker is bound to. `None` leaves them unchanged.
     pub actions: &'a [String],
 }
 
@@ -67,9 +67,9 @@ pub struct NewUserBody<'a> {
     pub role: &'a str,
     /// A person's password; a service has none.
     pub password: Option<&'a str>,
-    /// Of a worker: the queues that it is bound to. None: any.
+    /// Queues that a worker is bound to. `None` means any.
     pub queues: &'a [String],
-    /// Of a worker: the calls that it is bound to. None: all of its role.
+    /// Calls that a worker is bound to. `None` means all that its role allows.
     pub actions: &'a [String],
 }
 

@@ -49,7 +49,7 @@ pub struct WorkerBody {
     pub queues: Vec<String>,
     /// Attempts that it has.
     pub running: u64,
-    /// Some of these attempts.
+    /// A few of the attempts.
     pub work: Vec<WorkBody>,
     /// Time of the last call.
     pub last_seen: String,
@@ -160,9 +160,9 @@ pub struct ClockBody {
 /// Query for the lines of a log.
 #[derive(Clone, Debug, Default)]
 pub struct LogFilter {
-    /// Only those behind this number.
+    /// Number after which lines are returned.
     pub after: u64,
-    /// Only this sub-task's.
+    /// Sub-task whose lines are returned; all unless given.
     pub sub_task: Option<String>,
     /// Longest wait of the answer for new lines, such as `30s`.
     pub wait: Option<String>,

@@ -7,26 +7,26 @@ use serde_json::Value;
 use crate::error::ClientError;
 use crate::http::{Call, Client};
 
-/// One line of the list of workflows.
+/// Entry of the list of workflows.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct WorkflowBody {
-    /// Its key.
+    /// Name, which is its key.
     pub name: String,
     /// The type of its tasks.
     #[serde(rename = "type")]
     pub kind: String,
-    /// What its tasks are called.
+    /// Title of its tasks.
     pub title: String,
-    /// What it is for.
+    /// Description.
     pub description: Option<String>,
     /// The newest version.
     pub version: u64,
-    /// All versions.
+    /// Numbers of all versions.
     pub versions: Vec<u64>,
     /// The request that starts it.
     pub route: Option<String>,
-    /// When the newest version was stored.
+    /// Time at which the newest version was stored.
     pub creation_timestamp: String,
 }
 

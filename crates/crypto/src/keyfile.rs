@@ -15,7 +15,7 @@ use crate::{base64url, random};
 /// The form that this program writes and reads.
 const FORMAT: u32 = 1;
 
-/// What is in the file. Times are milliseconds since 1970; the last key of a list is the one in use.
+/// Content of the file. Times are milliseconds since 1970; the last key of a list is in use.
 #[derive(Clone, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct KeyFile {
@@ -26,7 +26,7 @@ pub(crate) struct KeyFile {
     pub(crate) fingerprint: KeyEntry,
 }
 
-/// One key.
+/// Key of the file.
 #[derive(Clone, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct KeyEntry {

@@ -13,10 +13,10 @@ use crate::digest::HmacKey;
 use crate::keyfile::{KeyEntry, KeyFile};
 use crate::seal::Sealer;
 
-/// Why there is no key ring.
+/// Reason for which a key ring cannot be opened.
 #[derive(Debug, Error)]
 pub enum KeyringError {
-    /// Others than the owner may read it.
+    /// The file can be read by others than its owner.
     #[error(
         "the key file {} may be read by others than its owner (mode {mode:04o}): run `chmod 600 {}`, and make new keys if anybody else can have read it",
         path.display(), path.display()
@@ -24,10 +24,10 @@ pub enum KeyringError {
     Exposed {
         /// The file.
         path: PathBuf,
-        /// Its permissions.
+        /// Permissions of the file.
         mode: u32,
     },
-    /// Others may put another file in its place.
+    /// The file can be replaced by others than its owner.
     #[error(
         "others than its owner may write the folder of the keys, {} (its mode is {mode:o}): chmod go-w {}",
         folder.display(), folder.display()
@@ -35,15 +35,15 @@ pub enum KeyringError {
     Exchangeable {
         /// The folder.
         folder: PathBuf,
-        /// Its permissions.
+        /// Permissions of the directory.
         mode: u32,
     },
-    /// It is no key file of ours. It is left as it is.
+    /// The file is not a key file of Longhaul. It is left unchanged.
     #[error("the key file {} cannot be used: {why}; restore it from a backup", path.display())]
     Malformed {
         /// The file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// Reason.
         why: String,
     },
     /// The file system refused.
@@ -53,7 +53,7 @@ pub enum KeyringError {
         doing: &'static str,
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// Error of the system.
         source: io::Error,
     },
     /// The signing keys that others keep for all cannot be used.
@@ -61,7 +61,7 @@ pub enum KeyringError {
     Shared {
         /// The file.
         path: PathBuf,
-        /// What is wrong.
+        /// Reason.
         why: String,
     },
     /// The server ends.
@@ -73,7 +73,7 @@ fn past(doing: &str) -> &str {
     if doing == "read" { "read" } else { "written" }
 }
 
-/// When signing keys come and go, in milliseconds.
+/// Times at which signing keys are made and retired, in milliseconds.
 #[derive(Clone, Copy, Debug)]
 pub struct Rotation {
     /// A key signs for so long.
@@ -102,12 +102,12 @@ impl SigningKey {
         Some(SigningKey { id: entry.id.as_str().into(), created_at: entry.created_at, key })
     }
 
-    /// Its name, which goes into the header of what it signs.
+    /// Name of the key, which goes into the header of what it signs.
     pub fn id(&self) -> &str {
         &self.id
     }
 
-    /// When it was made, in milliseconds since 1970.
+    /// Time of creation, in milliseconds since 1970.
     pub fn created_at(&self) -> i64 {
         self.created_at
     }
@@ -127,7 +127,7 @@ pub struct Keyring {
     /// For how long a new key must be known before it signs, in milliseconds.
     pub(crate) lead: AtomicI64,
     sealer: Sealer,
-    /// What the file says; held while it changes.
+    /// Content of the file; locked while it changes.
     pub(crate) file: Mutex<KeyFile>,
 }
 
@@ -140,8 +140,7 @@ impl Keyring {
         Ok(ring)
     }
 
-    /// The same for a ring whose signing keys are those that several processes share ([`Keyring::adopt`]):
-    /// rotates nothing.
+    /// Opens a ring whose signing keys are shared by several processes ([`Keyring::adopt`]): rotates nothing.
     pub fn open_to_share(path: &Path, rotation: Rotation, now: i64) -> Result<Self, KeyringError> {
         Keyring::new(path, rotation, read_or_make(path, now)?)
     }
@@ -239,7 +238,7 @@ impl Keyring {
     }
 }
 
-/// Of several processes that make it at once, one does, and all have its keys.
+/// Reads the file, or makes it: if several processes do so at once, one succeeds, and all get its keys.
 fn read_or_make(path: &Path, now: i64) -> Result<KeyFile, KeyringError> {
     if let Some(file) = KeyFile::read(path)? {
         return Ok(file);

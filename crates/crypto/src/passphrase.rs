@@ -26,10 +26,10 @@ pub enum PassphraseError {
     /// The text was not made by [`seal`], or was changed.
     #[error("it is not sealed with a passphrase, or damaged")]
     Damaged,
-    /// Another passphrase sealed it, or it was changed.
+    /// The file was sealed with another passphrase, or was changed.
     #[error("the passphrase does not open it")]
     Wrong,
-    /// No memory for the key.
+    /// The key could not be derived for lack of memory.
     #[error("no key could be made of the passphrase: {0}")]
     NoKey(String),
 }

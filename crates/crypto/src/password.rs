@@ -12,7 +12,7 @@ use crate::{base64url, random};
 /// Memory in KiB, passes, lanes: the first of the choices that OWASP gives for argon2id.
 const PARAMS: (u32, u32, u32) = (19_456, 2, 1);
 
-/// Nothing is known about a password: there was no memory for its hash, or the stored hash is damaged.
+/// Neither a match nor a mismatch: there was no memory for the hash, or the stored hash is damaged.
 #[derive(Debug, Error, PartialEq, Eq)]
 #[error("a password cannot be hashed: {0}")]
 pub struct HashError(String);
@@ -28,8 +28,8 @@ pub fn hash(password: &str) -> Result<String, HashError> {
         .map_err(|e| HashError(e.to_string()))
 }
 
-/// What takes as long to compare with as a real hash, and matches nothing: made without hashing, which would take its memory
-/// at every start.
+/// Returns a hash that takes as long to compare with as a real one, and matches nothing: made without
+/// hashing, which would cost its memory at every start.
 pub fn decoy() -> String {
     let (memory, passes, lanes) = PARAMS;
     // The text form has the other alphabet of Base64.

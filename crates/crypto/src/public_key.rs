@@ -6,7 +6,7 @@ use jsonwebtoken::{Algorithm, DecodingKey};
 use serde_json::Value;
 use thiserror::Error;
 
-/// Why a published key is not used.
+/// Reason for which a published key is not used.
 #[derive(Debug, Error, PartialEq, Eq)]
 #[error("{0}")]
 pub struct BadKey(String);
@@ -47,12 +47,12 @@ impl PublicKey {
         Ok(PublicKey { id: jwk.common.key_id.map(Into::into), key, algorithm })
     }
 
-    /// Its name, if it has one.
+    /// Name of the key, if it has one.
     pub fn id(&self) -> Option<&str> {
         self.id.as_deref()
     }
 
-    /// Its algorithm by its name in the headers of tokens, `RS256` for one.
+    /// Algorithm as token headers name it, such as `RS256`.
     pub fn algorithm(&self) -> &'static str {
         match self.algorithm {
             Algorithm::RS256 => "RS256",

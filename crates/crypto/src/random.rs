@@ -4,7 +4,7 @@ use uuid::Uuid;
 
 use crate::base64url;
 
-/// So many random bytes.
+/// Returns random bytes.
 ///
 /// # Panics
 /// When the system gives no randomness: nothing that is made of it may go on then.
@@ -29,7 +29,7 @@ pub fn uuid() -> Uuid {
     uuid::Builder::from_random_bytes(bytes()).into_uuid()
 }
 
-/// So many random bytes as base64url text: `token::<32>()` has 43 characters and 256 bits.
+/// Returns random bytes as base64url text: `token::<32>()` has 43 characters and 256 bits.
 pub fn token<const N: usize>() -> String {
     base64url::encode(&bytes::<N>())
 }

@@ -14,13 +14,13 @@ use crate::keyfile::KeyFile;
 const NONCE: usize = 12;
 const TAG: usize = 16;
 
-/// Why a sealed value stays closed.
+/// Reason for which a sealed value cannot be opened.
 #[derive(Debug, Error, PartialEq, Eq)]
 pub enum SealError {
     /// The key ring does not have the key that sealed it.
     #[error("the key `{0}`, which sealed a value, is not in the key file: restore the file that has it")]
     UnknownKey(String),
-    /// It is no sealed value, was changed, or belongs to another place.
+    /// The value is not sealed, was changed, or belongs to another place.
     #[error("a sealed value is damaged or belongs elsewhere")]
     Damaged,
 }

@@ -1,4 +1,4 @@
-//! What is sealed opens with its key and in its place, and nowhere else.
+//! Sealed values open with their key and in their place, and nowhere else.
 
 use super::*;
 use crate::keyring::{Keyring, Rotation};

@@ -8,7 +8,7 @@ use zeroize::Zeroizing;
 use crate::keyfile::KeyEntry;
 use crate::keyring::{Keyring, KeyringError, SigningKey};
 
-/// What binds the sealed keys to their place.
+/// Context that binds the sealed keys to their place.
 const CONTEXT: &[u8] = b"shared signing keys";
 /// A new key signs after so long, in milliseconds: ten times as long as anybody goes without looking.
 pub(crate) const LEAD: i64 = 10 * 60 * 1000;
@@ -30,8 +30,8 @@ impl Keyring {
         Ok(())
     }
 
-    /// What is to be kept in place of `kept` now: with a new key, if that is due or wished for, and without those that count no more.
-    /// `None` if it is good as it is.
+    /// Returns the text to keep in place of `kept`: with a new key, if one is due or wished for, and without
+    /// expired ones. `None` if nothing changes.
     pub fn renewed(&self, kept: &str, now: i64, wished: bool) -> Result<Option<String>, KeyringError> {
         let mut entries = self.opened(kept)?;
         let before = entries.len();

@@ -23,30 +23,30 @@ pub use pooler::Pooler;
 
 /// The user who runs a server where the owner is root, as which a server refuses to run: `nobody`.
 const NOBODY: u32 = 65_534;
-/// How long a server may take to start or to end.
+/// Longest time for a server to start or to end.
 const PATIENCE: Duration = Duration::from_secs(60);
-/// What ends a server whose owner is gone.
+/// Signal that ends a server whose owner is gone.
 const ENDED: Signal = Signal::SIGQUIT;
-/// How the directories begin: behind it the id of the process whose they are.
+/// Prefix of the directories; the ID of the owning process follows.
 const PREFIX: &str = "longhaul-postgres-";
-/// Who connects.
+/// User of all connections.
 const USER: &str = "longhaul";
 
-/// What a commit is worth.
+/// Durability of a commit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Durability {
-    /// As in production: on the disk before it is answered.
+    /// Commits are on disk before they are answered, as in production.
     Full,
-    /// Nothing is worth a flush: for tests that pull no plug.
+    /// Nothing is flushed: for tests that pull no plug.
     None,
 }
 
-/// How a server ends.
+/// Way in which a server ends.
 #[derive(Clone, Copy, Debug)]
 pub enum Stop {
     /// Sessions are cut off, and all is put in order.
     Fast,
-    /// As in a crash of its machine.
+    /// At once, as in a crash of its machine.
     Immediate,
 }
 
@@ -57,7 +57,7 @@ pub struct Cluster {
     home: TempDir,
     settings: Vec<String>,
     running: Option<Running>,
-    /// Its processes, where they stand still.
+    /// Processes of the server that are stopped.
     still: Vec<Pid>,
 }
 
@@ -74,7 +74,7 @@ impl Cluster {
         Cluster::with(durability, &[])
     }
 
-    /// The same with settings of its own, `name=value` each.
+    /// Starts a server with further settings, `name=value` each.
     pub fn with(durability: Durability, settings: &[&str]) -> Result<Cluster> {
         sweep()?;
         let home = directory()?;
@@ -227,7 +227,7 @@ impl Cluster {
         url(&[self.home.path()], database)
     }
 
-    /// Where its socket is.
+    /// Directory of its socket.
     pub fn home(&self) -> &Path {
         self.home.path()
     }
@@ -237,7 +237,7 @@ impl Cluster {
         psql(self.home.path(), database, statements)
     }
 
-    /// What the server had to say.
+    /// Path of the server's log.
     pub fn log(&self) -> PathBuf {
         self.home.path().join("log")
     }
@@ -273,7 +273,7 @@ fn psql(home: &Path, database: &str, statements: &str) -> Result<String> {
     Ok(String::from_utf8_lossy(&output.stdout).trim_end().to_owned())
 }
 
-/// What a server has to say goes to a file of its directory.
+/// Opens the server's log, a file in its directory.
 fn open_log(home: &Path) -> Result<File> {
     File::options().create(true).append(true).open(home.join("log"))
 }

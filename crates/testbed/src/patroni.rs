@@ -12,13 +12,13 @@ use tempfile::TempDir;
 
 use super::{PATIENCE, Running, USER, as_server, attended, directory, open_log, program, psql};
 
-/// How long a server may take to have a place taken: Patroni lets nobody take it for 20 seconds.
+/// Longest time for a lost primary to be replaced: Patroni waits for 20 seconds before it promotes another.
 const TAKEN: Duration = Duration::from_secs(90);
 
 /// Two servers, of which one is the other's synchronous standby.
 #[derive(Debug)]
 pub struct Patroni {
-    /// What etcd keeps; gone with it.
+    /// Data of etcd; removed with it.
     _data: TempDir,
     etcd: Option<Running>,
     members: [Member; 2],
@@ -56,7 +56,7 @@ impl Patroni {
         Ok(patroni)
     }
 
-    /// Where their sockets are.
+    /// Directories of their sockets.
     pub fn homes(&self) -> [&Path; 2] {
         [self.members[0].home.path(), self.members[1].home.path()]
     }
@@ -74,7 +74,7 @@ impl Patroni {
         self.wait("no server took its place", |all| all.primary().is_some_and(|now| now != primary))
     }
 
-    /// Whoever was lost comes back with an empty disk, and follows.
+    /// Brings a lost server back with an empty disk, as a standby.
     pub fn mend(&mut self) -> Result<()> {
         for member in &mut self.members {
             if member.running.is_none() {
@@ -163,7 +163,7 @@ postgresql:
         Ok(())
     }
 
-    /// Both at once, and Patroni first, which would start its server again.
+    /// Ends Patroni and its server at once, Patroni first, which would start the server again.
     fn lose(&mut self) -> Result<()> {
         let Some(running) = self.running.take() else { return Ok(()) };
         let server = std::fs::read_to_string(self.data().join("postmaster.pid")).ok();

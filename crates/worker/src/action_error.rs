@@ -1,4 +1,4 @@
-//! Why an attempt failed, in the words that people and scripts read: a code, a message, what to do, what caused it.
+//! Error of an attempt, for people and scripts: a code, a message, remediation, causes.
 
 use std::error::Error;
 use std::fmt;
@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 /// The code of an error that was made from another one by `?`.
 pub const ACTION_FAILED: &str = "ACTION_FAILED";
 
-/// Why an attempt failed.
+/// Error with which an attempt failed.
 ///
 /// `?` makes one of any [`std::error::Error`]: its message, the chain of its sources as causes, and retryable. For more
 /// say it yourself:
@@ -28,32 +28,32 @@ pub const ACTION_FAILED: &str = "ACTION_FAILED";
 /// assert!(!check("esx1").unwrap_err().retryable);
 /// ```
 ///
-/// It is no [`std::error::Error`] itself, which `?` could not tell from its own.
+/// Deliberately not a [`std::error::Error`]: `?` could not tell it from the errors that it converts.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ActionError {
     /// Stable and machine readable, such as `HOST_UNREACHABLE`.
     pub code: String,
     /// For people.
     pub message: String,
-    /// What to do about it.
+    /// Remediation.
     pub remediation: Option<String>,
-    /// Why, nearest first.
+    /// Causes, nearest first.
     pub causes: Vec<Cause>,
     /// Facts by name.
     pub context: Map<String, Value>,
-    /// Whether another attempt may succeed; what the sub-task's `retry` is for.
+    /// True if another attempt may succeed, as the sub-task's `retry` allows.
     pub retryable: bool,
-    /// Nobody knows whether the work was done. With `repeatable: false` an operator then decides.
+    /// True if it is unknown whether the work was done. With `repeatable: false` an operator then decides.
     pub outcome_unknown: bool,
 }
 
-/// One link of a chain of causes.
+/// Link of a chain of causes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Cause {
-    /// What kind of thing failed.
+    /// Kind of thing that failed.
     #[serde(rename = "type")]
     pub kind: String,
-    /// What it said.
+    /// Message of the cause.
     pub message: String,
 }
 
@@ -71,8 +71,8 @@ impl ActionError {
         }
     }
 
-    /// Of an error that is not owned, such as the one inside of an `anyhow::Error` (`ActionError::of(&*error)`); what
-    /// `?` does with all others.
+    /// Converts an error that is not owned, such as the one inside an `anyhow::Error`
+    /// (`ActionError::of(&*error)`); `?` does the same for all others.
     pub fn of(error: &(dyn Error + 'static)) -> Self {
         let mut failure = ActionError::new(ACTION_FAILED, error.to_string());
         let mut next = error.source();
@@ -107,13 +107,13 @@ impl ActionError {
         self
     }
 
-    /// No other attempt would fare better.
+    /// Marks the failure as permanent: no further attempt is made automatically.
     pub fn permanent(mut self) -> Self {
         self.retryable = false;
         self
     }
 
-    /// Nobody knows whether the work was done.
+    /// Marks the outcome as unknown: the work may have been done.
     pub fn outcome_unknown(mut self) -> Self {
         self.outcome_unknown = true;
         self

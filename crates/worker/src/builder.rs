@@ -1,4 +1,4 @@
-//! What a worker is made of: a server, a key, handlers by queue, and how it works.
+//! Settings of a worker: a server, a key, handlers by queue, limits and times.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -81,7 +81,7 @@ impl WorkerBuilder {
         self
     }
 
-    /// How many attempts run at once, over all queues; 1 unless given, 1,024 at the most.
+    /// Sets the number of attempts that run at once, over all queues; 1 unless given, 1,024 at most.
     pub fn slots(mut self, slots: usize) -> Self {
         self.slots = slots;
         self
@@ -94,13 +94,14 @@ impl WorkerBuilder {
         self
     }
 
-    /// How long what runs may go on when the worker stops; 10 s unless given.
+    /// Sets how long running attempts may go on once the worker stops; 10 s unless given.
     pub fn grace(mut self, grace: Duration) -> Self {
         self.grace = grace;
         self
     }
 
-    /// How long a handler that is asked to stop may take for it; 10 s unless given. Then it is broken off.
+    /// Sets how long a handler that is asked to stop may take to return; 10 s unless given. Then it is
+    /// dropped.
     pub fn cleanup(mut self, cleanup: Duration) -> Self {
         self.cleanup = cleanup;
         self
@@ -112,7 +113,7 @@ impl WorkerBuilder {
         self
     }
 
-    /// How the worker's name begins; the rest of it is random. The first queue unless given.
+    /// Sets the beginning of the worker's name; the rest is random. The first queue unless given.
     pub fn name(mut self, prefix: impl Into<String>) -> Self {
         self.prefix = Some(prefix.into());
         self

@@ -1,4 +1,4 @@
-//! What a handler knows of its attempt, and how it tells of it.
+//! Context of an attempt: facts for its handler, and ways to report progress.
 
 use std::fmt;
 use std::sync::Arc;
@@ -19,13 +19,13 @@ const ROOM_IN_REPORT: usize = 64 << 10;
 
 /// An attempt, as its handler sees it. Cheap to clone.
 ///
-/// What is told here is sent from time to time, all of it together; nothing of it waits for the server.
+/// Updates are sent together, from time to time; no method waits for the server.
 #[derive(Clone)]
 pub struct Context {
     inner: Arc<Inner>,
 }
 
-/// Why a handler is asked to stop.
+/// Reason for which a handler is asked to stop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StopReason {
     /// The task was cancelled: clean up and return; what is returned is recorded and changes nothing else.
@@ -110,7 +110,7 @@ impl Context {
         self.inner.item_index
     }
 
-    /// How long the attempt may take, counted from its lease; the server ends it by then.
+    /// Longest time that the attempt may take, counted from its lease; the server ends it by then.
     pub fn timeout(&self) -> Option<Duration> {
         self.inner.timeout
     }
@@ -120,12 +120,12 @@ impl Context {
         &self.inner.cancellation
     }
 
-    /// Whether the handler is to stop.
+    /// Returns true once the handler is to stop.
     pub fn is_cancelled(&self) -> bool {
         self.inner.cancellation.is_cancelled()
     }
 
-    /// Why it is to stop, once it is.
+    /// Returns the reason for which the handler is to stop, once it is.
     pub fn stop_reason(&self) -> Option<StopReason> {
         self.inner.why.get().copied()
     }
@@ -155,7 +155,7 @@ impl Context {
         self.tell(|told| told.log(Stream::Stdout, text.as_ref(), Timestamp::now()));
     }
 
-    /// The same, marked as what went wrong.
+    /// Writes a line to the log as standard error.
     pub fn log_err(&self, text: impl AsRef<str>) {
         self.tell(|told| told.log(Stream::Stderr, text.as_ref(), Timestamp::now()));
     }
@@ -181,7 +181,7 @@ impl Context {
         self.inner.told.lock().has_news()
     }
 
-    /// Whether that must be told before the attempt's end is: a report has no place for it.
+    /// Returns true if updates must be sent before the attempt's end: a report has no room for them.
     pub(crate) fn must_tell_first(&self) -> bool {
         let told = self.inner.told.lock();
         told.has_new_stages() || told.waiting() > ROOM_IN_REPORT
@@ -204,7 +204,7 @@ impl Context {
         self.inner.told.lock().close();
     }
 
-    /// Nobody wants to hear what was not told.
+    /// Discards updates that were not sent: the lease is no longer ours.
     pub(crate) fn forget(&self) {
         self.inner.told.lock().forget();
     }

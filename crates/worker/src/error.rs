@@ -58,9 +58,9 @@ pub enum WorkerError {
     Unreachable {
         /// The server's address.
         server: String,
-        /// When the outage began (RFC 3339).
+        /// Start of the outage (RFC 3339).
         since: String,
-        /// What happened last.
+        /// Latest failure.
         reason: String,
     },
     /// The worker stopped, and the server did not take all of its results in time. Their leases expire.
@@ -80,7 +80,7 @@ impl WorkerError {
     }
 }
 
-/// Only those that come before anything is sent.
+/// Converts the errors that precede any request.
 impl From<ClientError> for WorkerError {
     fn from(error: ClientError) -> Self {
         match error {

@@ -14,7 +14,7 @@ use crate::action_error::ActionError;
 use crate::context::Context;
 use crate::wire::{DEEPEST_OUTPUT, LARGEST_OUTPUT};
 
-/// How an attempt ended: its output, if it has one, or why it failed.
+/// Result of an attempt: its output, if it has one, or its error.
 pub(crate) type Outcome = Result<Option<Box<RawValue>>, ActionError>;
 
 /// A function for the attempts of a queue.
@@ -67,7 +67,7 @@ fn output(value: &impl Serialize) -> Outcome {
     }
 }
 
-/// Why an output is not taken.
+/// Returns the error for an output that is too large.
 pub(crate) fn too_large(size: usize) -> ActionError {
     let message = format!("the output is {size} bytes of JSON, and {LARGEST_OUTPUT} is the most");
     ActionError::new("OUTPUT_TOO_LARGE", message)
@@ -82,7 +82,7 @@ fn too_deep() -> ActionError {
         .permanent()
 }
 
-/// How deep a JSON text is nested.
+/// Returns the nesting depth of a JSON text.
 fn nesting(text: &str) -> usize {
     let (mut now, mut deepest, mut quoted, mut escaped) = (0_usize, 0, false, false);
     for byte in text.bytes() {

@@ -30,7 +30,7 @@ pub(crate) fn jittered(time: Duration) -> Duration {
     time.mul_f64(0.5 + 0.5 * part)
 }
 
-/// What a worker or a queue may be called on the wire.
+/// Returns true if a text may name a worker or a queue on the wire.
 pub(crate) fn is_plain(text: &str, longest: usize) -> bool {
     (1..=longest).contains(&text.len())
         && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-'))

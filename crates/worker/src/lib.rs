@@ -40,10 +40,10 @@
 //! # }
 //! ```
 //!
-//! What the library does of itself: heartbeats for all leases together, also while handlers block; one call for what ended
-//! and what to do next; repetition of calls that got no answer, with pauses that grow to 10 s; an end in order. What it
-//! cannot do: make an attempt run only once. A worker may die after its work and before its report, so work should be
-//! repeatable, or use [`Context::idempotency_key`] or [`Context::token`].
+//! The library sends heartbeats for all leases together, also while handlers block; reports results and
+//! leases the next attempts in one call; repeats calls that got no answer, with pauses that grow to 10 s; and
+//! stops in order. No library can make an attempt run only once: a worker may die after its work and before
+//! its report, so work should be repeatable, or use [`Context::idempotency_key`] or [`Context::token`].
 //!
 //! [docs/workers.md]: https://github.com/longhaul/longhaul/blob/main/docs/workers.md
 #![forbid(unsafe_code)]

@@ -5,18 +5,18 @@ use serde::Serialize;
 /// A step inside of an attempt, as it stands now.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Stage {
-    /// What it is called; of the stages of an attempt each has another name.
+    /// Name, unique among the stages of an attempt.
     pub name: String,
-    /// What kind of step it is: the name in capitals unless set.
+    /// Type: the name in capitals unless set.
     #[serde(rename = "type")]
     pub kind: String,
-    /// What it does.
+    /// Description.
     pub description: String,
-    /// Where it stands.
+    /// Status.
     pub status: StageStatus,
 }
 
-/// Where a stage stands.
+/// Status of a stage.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 #[expect(missing_docs, reason = "the names say it")]
@@ -47,7 +47,7 @@ impl Stage {
         self
     }
 
-    /// Of another kind.
+    /// Sets the type.
     pub fn kind(mut self, kind: impl Into<String>) -> Self {
         self.kind = kind.into();
         self

@@ -1,25 +1,25 @@
-//! Who the worker is to the server.
+//! Credentials of a worker.
 
 use async_trait::async_trait;
 
-/// Where the worker's token comes from, for tokens that end while it works. An API key needs none of this.
+/// Source of a worker's token, for tokens that end while it works. An API key needs none.
 #[async_trait]
 pub trait TokenSource: Send + Sync + 'static {
     /// The token to send with the next request.
     fn token(&self) -> String;
 
-    /// The server refused this token: whether there is another one.
+    /// Replaces a token that the server refused.
     async fn renew(&self, refused: &str) -> Renewal;
 }
 
-/// What became of a token that the server refused.
+/// Result of renewing a token that the server refused.
 #[derive(Clone, PartialEq, Eq)]
 pub enum Renewal {
-    /// This one takes its place.
+    /// The token that replaces it.
     Token(String),
-    /// That cannot be found out now; the call is made again later.
+    /// Unknown for now; the call is made again later.
     Later,
-    /// There is none, which ends the worker.
+    /// No other token, which ends the worker.
     Never,
 }
 

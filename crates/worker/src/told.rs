@@ -1,4 +1,4 @@
-//! What an attempt has to tell the server and did not yet: how far it is, its stages, its log.
+//! Updates of an attempt that the server does not know yet: progress, stages, log lines.
 
 use std::collections::VecDeque;
 use std::mem;
@@ -10,7 +10,7 @@ use crate::wire::{LARGEST_LOG, LONGEST_LINE, LineBody, Stream};
 
 /// Stages that an attempt may have.
 const MOST_STAGES: usize = 100;
-/// What a line costs in a body, beside its text.
+/// Bytes that a line costs in a body, beside its text.
 const LINE_OVERHEAD: usize = 80;
 
 /// News of an attempt.
@@ -18,7 +18,7 @@ const LINE_OVERHEAD: usize = 80;
 pub(crate) struct Told {
     progress: Option<u8>,
     stages: Vec<Stage>,
-    /// What of these the server does not know.
+    /// True if the progress was not sent.
     new_progress: bool,
     new_stages: bool,
     lines: VecDeque<LineBody>,
@@ -39,7 +39,7 @@ pub(crate) struct News {
 }
 
 impl Told {
-    /// Whether that is news.
+    /// Sets the progress; returns true if it changed.
     pub(crate) fn progress(&mut self, percent: u8) -> bool {
         let percent = percent.min(100);
         if self.closed || self.progress == Some(percent) {
@@ -50,7 +50,7 @@ impl Told {
         true
     }
 
-    /// Whether that is news.
+    /// Sets a stage; returns true if it changed.
     pub(crate) fn stage(&mut self, stage: Stage) -> bool {
         if self.closed {
             return false;
@@ -66,7 +66,7 @@ impl Told {
         true
     }
 
-    /// Takes what may be several lines; whether that is news.
+    /// Appends text of one line or several; returns true if any of it is kept.
     pub(crate) fn log(&mut self, stream: Stream, text: &str, at: Timestamp) -> bool {
         if self.closed || self.written > LARGEST_LOG {
             return false;
@@ -88,12 +88,12 @@ impl Told {
         true
     }
 
-    /// Whether the server does not know all yet.
+    /// Returns true if there are updates to send.
     pub(crate) fn has_news(&self) -> bool {
         self.new_progress || self.new_stages || !self.lines.is_empty()
     }
 
-    /// Whether the server does not know all of its stages yet.
+    /// Returns true if there are stages to send.
     pub(crate) fn has_new_stages(&self) -> bool {
         self.new_stages
     }
@@ -138,7 +138,7 @@ impl Told {
     }
 }
 
-/// What a line takes in a body: quotes and control characters are longer there.
+/// Returns the bytes of a line in a body, where quotes and control characters are longer.
 fn size_of(text: &str) -> usize {
     let longer = |byte: u8| match byte {
         b'"' | b'\\' => 1,

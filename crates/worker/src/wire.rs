@@ -24,11 +24,11 @@ pub(crate) const LARGEST_BODY: usize = 6 << 20;
 pub(crate) const MOST_SLOTS: usize = 1024;
 /// The largest output, in bytes of JSON.
 pub(crate) const LARGEST_OUTPUT: usize = 1 << 20;
-/// How deep an output may be nested: the server takes bodies of 64 levels, and a report has three around it.
+/// Deepest nesting of an output: the server takes bodies of 64 levels, and a report adds three.
 pub(crate) const DEEPEST_OUTPUT: usize = 61;
 /// The longest line of a log, in bytes.
 pub(crate) const LONGEST_LINE: usize = 8 << 10;
-/// What an attempt may write, in bytes.
+/// Largest log of an attempt, in bytes.
 pub(crate) const LARGEST_LOG: usize = 4 << 20;
 
 /// A duration as the protocol writes it.
@@ -36,7 +36,7 @@ pub(crate) fn span(duration: Duration) -> String {
     format!("{}ms", duration.as_millis())
 }
 
-/// What to lease.
+/// Request for leases within a report.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct NextBody {
     pub(crate) queues: Vec<String>,
@@ -105,7 +105,7 @@ pub(crate) struct ReleasedBody<'a> {
     pub(crate) lease: &'a str,
 }
 
-/// Why an attempt failed.
+/// Error of a failed attempt.
 #[derive(Debug, Serialize)]
 pub(crate) struct ErrorBody<'a> {
     pub(crate) code: &'a str,
@@ -126,7 +126,7 @@ pub(crate) struct LineBody {
     pub(crate) at: String,
 }
 
-/// Where a line was written to.
+/// Stream that a line was written to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Stream {
@@ -156,7 +156,7 @@ pub(crate) struct BeatBody {
 }
 
 impl BeatBody {
-    /// Nothing but the sign of life.
+    /// Creates a heartbeat without updates.
     pub(crate) fn plain(lease: LeaseName) -> Self {
         BeatBody { lease, progress: None, stages: None, log: Vec::new() }
     }
@@ -167,7 +167,7 @@ impl BeatBody {
     }
 }
 
-/// What `/lease` and `/complete` answer.
+/// Answer of `/lease` and `/complete`.
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub(crate) struct Leases {
@@ -177,7 +177,7 @@ pub(crate) struct Leases {
     pub(crate) draining: bool,
 }
 
-/// What became of a result.
+/// Outcome of one result.
 #[derive(Debug, Deserialize)]
 pub(crate) struct ResultBody {
     pub(crate) lease: String,
@@ -186,7 +186,7 @@ pub(crate) struct ResultBody {
     pub(crate) error: Refusal,
 }
 
-/// One leased attempt.
+/// Leased attempt.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Lease {
@@ -209,24 +209,24 @@ pub(crate) struct Lease {
 /// The task that an attempt belongs to.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 pub struct Task {
-    /// Its id.
+    /// ID of the task.
     pub id: String,
-    /// What it is called.
+    /// Name of the task.
     pub name: String,
-    /// Its type, `<RESOURCE>_<OPERATION>`.
+    /// Type of the task, `<RESOURCE>_<OPERATION>`.
     #[serde(rename = "type")]
     pub kind: String,
     /// The workflow it is a run of.
     pub workflow: String,
 }
 
-/// What `/heartbeat` answers.
+/// Answer of `/heartbeat`.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Beats {
     pub(crate) leases: Vec<Beat>,
 }
 
-/// How a lease stands.
+/// Answer about one lease.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Beat {
@@ -236,7 +236,7 @@ pub(crate) struct Beat {
     pub(crate) expires_in_ms: Option<u64>,
 }
 
-/// How a lease stands.
+/// State of a lease.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum LeaseState {

@@ -39,9 +39,9 @@ impl Worker {
     ///
     /// # Errors
     ///
-    /// When the server does not want this worker ([`WorkerError::Unauthorized`], [`WorkerError::Refused`],
-    /// [`WorkerError::Untrusted`]), and when it could not be told everything before the end
-    /// ([`WorkerError::Unreported`]). A server that does not answer ends nothing: it is asked again.
+    /// The server refuses this worker ([`WorkerError::Unauthorized`], [`WorkerError::Refused`],
+    /// [`WorkerError::Untrusted`]), or not every report could be sent before the end
+    /// ([`WorkerError::Unreported`]). A server that does not answer is no error: calls are repeated.
     ///
     /// # Panics
     ///

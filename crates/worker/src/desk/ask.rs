@@ -11,11 +11,11 @@ use crate::http::{LONGEST_PAUSE, Unanswered, Verb};
 use crate::identity::{jittered, name};
 use crate::wire::{LeaseBody, Leases, MOST_LEASES, NextBody, span};
 
-/// How long an answer may wait for work.
+/// Longest time that an answer waits for work.
 const WAIT: Duration = Duration::from_secs(30);
-/// How long an answer may take beside that.
+/// Longest time that an answer takes beyond its wait.
 pub(super) const ANSWER: Duration = Duration::from_secs(30);
-/// When to ask a server again that is stopping.
+/// Pause before a server that is stopping is asked again.
 const DRAINING: Duration = Duration::from_secs(2);
 
 /// The question that is under way.
@@ -23,7 +23,7 @@ pub(super) struct Asking {
     pub(super) flight: Flight<Result<Leases, Unanswered>>,
     /// For how many attempts.
     asked: usize,
-    /// When the server wants to be asked again.
+    /// Earliest time of the next call, as the server asks.
     not_before: Option<Instant>,
 }
 
@@ -37,7 +37,7 @@ impl Asking {
         self.asked
     }
 
-    /// Nobody wants the answer any more. A lease that the server gives at this very moment expires by itself.
+    /// Abandons the call. A lease that the server gives at this very moment expires by itself.
     pub(super) fn abandon(&mut self) {
         self.flight.abandon();
         self.asked = 0;
@@ -45,7 +45,8 @@ impl Asking {
 }
 
 impl Desk {
-    /// What to lease next, if anything; `wait` is for how long.
+    /// Returns the number of attempts to lease next and the body of the call, if there is room; the answer
+    /// may wait for `wait`.
     pub(super) fn next(&self, now: Instant, wait: Duration) -> Option<(usize, NextBody)> {
         let max = self.free().min(MOST_LEASES);
         if max == 0 || self.asking.not_before.is_some_and(|at| at > now) || !self.is_working() {
@@ -79,7 +80,7 @@ impl Desk {
         });
     }
 
-    /// When it may ask again, if that is what it waits for.
+    /// Returns the time of the next call, if a pause is all that holds it up.
     pub(super) fn ask_due(&self) -> Option<Instant> {
         self.asking.not_before.filter(|_| self.asking.flight.is_idle() && self.is_working())
     }

@@ -12,14 +12,14 @@ use crate::context::{Context, StopReason};
 use crate::handler::Outcome;
 use crate::wire::{CompletedBody, ErrorBody, FailedBody, LineBody, ReleasedBody};
 
-/// One whose handler runs.
+/// Attempt whose handler runs.
 pub(super) struct Running {
     pub(super) context: Context,
     pub(super) handler: AbortHandle,
-    /// How long the lease lasts without a heartbeat.
+    /// Duration of the lease without a heartbeat.
     pub(super) span: Duration,
     pub(super) since: Instant,
-    /// When a handler that was asked to stop must have returned.
+    /// Time by which a handler that was asked to stop must have returned.
     pub(super) stop_by: Option<Instant>,
 }
 
@@ -28,7 +28,7 @@ impl Running {
         self.handler.id()
     }
 
-    /// Whether the lease is still ours.
+    /// Returns true while the lease is ours.
     pub(super) fn is_ours(&self) -> bool {
         self.context.stop_reason() != Some(StopReason::Lost)
     }
@@ -40,22 +40,22 @@ impl Running {
     }
 }
 
-/// So long from now; a time without end is one of years.
+/// Returns the instant that far from now; a duration too long for the clock becomes one of years.
 pub(super) fn far(time: Duration) -> Instant {
     Instant::now() + time.min(Duration::from_secs(365 * 24 * 3600))
 }
 
-/// One whose end the server is to be told.
+/// End of an attempt that the server is to be told.
 pub(super) struct Report {
     pub(super) lease: Arc<str>,
     pub(super) ending: Ending,
-    /// What it wrote last; absent for one that was not begun.
+    /// Context with the last lines of the log; absent for an attempt that was not begun.
     pub(super) context: Option<Context>,
     pub(super) lines: Vec<LineBody>,
     pub(super) since: Instant,
 }
 
-/// How it ended.
+/// Result of an attempt.
 pub(super) enum Ending {
     Completed(Option<Box<RawValue>>),
     Failed(ActionError),
@@ -65,7 +65,7 @@ pub(super) enum Ending {
 }
 
 impl Report {
-    /// Of a handler that returned, or was made to.
+    /// Creates the report of a handler that returned, or was dropped.
     pub(super) fn ended(context: Context, outcome: Outcome) -> Self {
         let ending = match outcome {
             Ok(output) => Ending::Completed(output),
@@ -78,13 +78,13 @@ impl Report {
         Report { lease, ending, context: Some(context), lines: Vec::new(), since }
     }
 
-    /// Of a lease that was not begun.
+    /// Creates the report of a lease that was not begun.
     pub(super) fn released(lease: Arc<str>) -> Self {
         let since = Instant::now();
         Report { lease, ending: Ending::Released, context: None, lines: Vec::new(), since }
     }
 
-    /// As a call has it.
+    /// Returns the entry for the body of a call.
     pub(super) fn body(&self) -> Result<Box<RawValue>, serde_json::Error> {
         let (lease, log) = (&*self.lease, &self.lines[..]);
         match &self.ending {
@@ -110,13 +110,14 @@ impl Report {
     }
 }
 
-/// Why an attempt ended whose worker was stopped: nobody knows how far it had come, and another worker takes over.
+/// Returns the error of an attempt whose worker was stopped: its progress is unknown, and another worker
+/// takes over.
 fn stopped(error: &ActionError) -> ActionError {
     ActionError::new("WORKER_STOPPED", "the worker was stopped before the work was done")
         .cause(error.code.clone(), error.message.clone())
 }
 
-/// Of a handler that did not return when it was asked to.
+/// Returns the error of a handler that did not return when it was asked to stop.
 pub(super) fn did_not_stop(cleanup: Duration) -> ActionError {
     ActionError::new("STOPPED", format!("the work was broken off: it did not stop within {cleanup:?}"))
 }

@@ -25,7 +25,7 @@ impl<T> Flight<T> {
         self.0 = None;
     }
 
-    /// Its answer, once; never, if nothing is under way. May be dropped and asked again.
+    /// Returns the answer, once; waits for ever if no call is in flight. Safe to drop and to call again.
     pub(super) async fn landed(&mut self) -> T {
         let Some(call) = &mut self.0 else { return pending().await };
         let answer = poll_fn(|context| call.as_mut().poll(context)).await;

@@ -34,20 +34,20 @@ use report::Reporting;
 use stop::Phase;
 use watch::Watching;
 
-/// What a worker is to do.
+/// Configuration of a worker's runtime.
 pub(crate) struct Orders {
     pub(crate) transport: Arc<Transport>,
-    /// Who we are to the server.
+    /// Name of the worker on the wire.
     pub(crate) worker: String,
     /// The machine that we run on, for those who look at the list of workers.
     pub(crate) host: Option<String>,
     pub(crate) handlers: HashMap<String, Handler>,
     pub(crate) slots: usize,
-    /// How long a lease lasts without a heartbeat.
+    /// Duration of a lease without a heartbeat.
     pub(crate) lease: Duration,
-    /// How long what runs may go on when the worker stops.
+    /// Longest time that running attempts may go on once the worker stops.
     pub(crate) grace: Duration,
-    /// How long a handler may take to return when it is asked to stop.
+    /// Longest time that a handler may take to return when it is asked to stop.
     pub(crate) cleanup: Duration,
 }
 
@@ -55,12 +55,12 @@ pub(crate) struct Orders {
 pub(crate) struct Desk {
     orders: Orders,
     queues: Vec<String>,
-    /// Where handlers run: a handler that blocks must not keep heartbeats from being sent.
+    /// Runtime of the handlers: one that blocks must not keep heartbeats from being sent.
     runtime: Handle,
     attempts: JoinSet<(LeaseName, Outcome)>,
     running: HashMap<LeaseName, Running>,
     ended: VecDeque<Report>,
-    /// Some attempt has something to tell.
+    /// Notified when an attempt has an update.
     news: Arc<Notify>,
     asking: Asking,
     reporting: Reporting,
@@ -132,7 +132,7 @@ impl Desk {
         self.begin_watch(now);
     }
 
-    /// When there is something to do though nothing happens.
+    /// Returns the time of the next step that no event triggers.
     fn wake(&self) -> Option<Instant> {
         let due = [self.post_due(), self.report_due(), self.ask_due(), self.watch_due(), self.phase_due()];
         let stops = self.running.values().filter_map(|running| running.stop_by);

@@ -14,19 +14,19 @@ use crate::error::WorkerError;
 use crate::http::{LONGEST_PAUSE, Unanswered, Verb};
 use crate::wire::{BeatBody, Beats, HeartbeatBody, LeaseName, MOST_SLOTS};
 
-/// How long news wait for others.
+/// Time for which an update waits for others.
 const GATHER: Duration = Duration::from_millis(400);
 /// Bytes of log lines that one call takes.
 const ROOM: usize = 2 << 20;
-/// Of them, those of one attempt.
+/// Share of those bytes that one attempt may take.
 const ROOM_OF_ONE: usize = 512 << 10;
 
 /// The call that is under way.
 pub(super) struct Posting {
     pub(super) flight: Flight<Result<Beats, Unanswered>>,
-    /// Whose news it has.
+    /// Attempts whose updates are in the call.
     told: HashSet<LeaseName>,
-    /// When somebody first had something to tell that is not under way.
+    /// Time of the oldest update that is not in a call.
     since: Option<Instant>,
 }
 
@@ -35,19 +35,19 @@ impl Posting {
         Posting { flight: Flight::none(), told: HashSet::new(), since: None }
     }
 
-    /// Somebody has something to tell.
+    /// Notes that an attempt has an update.
     pub(super) fn noticed(&mut self) {
         self.since.get_or_insert_with(Instant::now);
     }
 
-    /// Whether news of this attempt are under way: its end must not overtake them.
+    /// Returns true while updates of the attempt are in flight: its end must not overtake them.
     pub(super) fn tells(&self, lease: &LeaseName) -> bool {
         !self.flight.is_idle() && self.told.contains(lease)
     }
 }
 
 impl Desk {
-    /// Whoever may have something to tell; first those whose report waits for it.
+    /// Returns the attempts that may have updates, those whose reports wait for them first.
     fn talkers(&self) -> impl Iterator<Item = &Context> {
         let ended = self.ended.iter().filter_map(|report| report.context.as_ref());
         let running =

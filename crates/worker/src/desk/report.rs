@@ -16,9 +16,10 @@ use crate::handler::too_large;
 use crate::http::{LONGEST_PAUSE, Unanswered, Verb};
 use crate::wire::{LARGEST_BODY, Leases, MOST_RESULTS, Refusal, ReportBody, ResultBody};
 
-/// How long a result waits for others, while others run.
+/// Time for which a result waits for others, while other attempts run.
 const GATHER: Duration = Duration::from_millis(3);
-/// So short that results are answered at once; and after a wait one may ask again at once.
+/// Wait of a call that reports and leases: short, so that results are answered at once, and positive, so that
+/// the next call may follow at once.
 const NEXT_WAIT: Duration = Duration::from_millis(1);
 /// The code of a failure in place of a report that the server does not take.
 const REFUSED: &str = "REPORT_REFUSED";
@@ -29,9 +30,9 @@ type Reported = (Vec<Report>, Result<Leases, Unanswered>);
 /// The call that is under way.
 pub(super) struct Reporting {
     pub(super) flight: Flight<Reported>,
-    /// How many attempts it asks for.
+    /// Number of attempts that the call asks for.
     asked: usize,
-    /// How many reports it has.
+    /// Number of reports in the call.
     under_way: usize,
     /// The server did not take a call as a whole: each report goes alone, until all are told.
     careful: bool,
@@ -52,7 +53,7 @@ impl Reporting {
 }
 
 impl Desk {
-    /// Whether something is being reported, or about to be.
+    /// Returns true while a report is in flight or about to be.
     pub(super) fn is_reporting(&self) -> bool {
         !self.reporting.flight.is_idle() || !self.ended.is_empty()
     }

@@ -10,18 +10,18 @@ use super::attempt::far;
 use crate::context::StopReason;
 use crate::error::WorkerError;
 
-/// How long the last reports may take.
+/// Longest time that the last reports may take.
 const LAST_WORDS: Duration = Duration::from_secs(5);
 
-/// How far the end is.
+/// Phase of a worker's life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Phase {
     Working,
-    /// What runs may end until then.
+    /// Running attempts may end until then.
     Finishing(Instant),
-    /// What runs was asked to stop.
+    /// Handlers were asked to stop.
     Stopping,
-    /// Nothing runs; reports are sent until then.
+    /// No handler runs; reports are sent until then.
     Leaving(Instant),
 }
 
@@ -38,7 +38,7 @@ impl Desk {
         self.asking.abandon();
     }
 
-    /// What is due by now.
+    /// Carries out the steps that are due.
     pub(super) fn advance(&mut self, now: Instant) {
         self.break_off(now);
         let all_done = self.running.is_empty();
@@ -67,7 +67,7 @@ impl Desk {
         }
     }
 
-    /// Nothing runs, and all is said or cannot be.
+    /// Returns true once no handler runs and every report was sent, or cannot be.
     pub(super) fn is_over(&self) -> bool {
         let said = self.ended.is_empty() && self.reporting.flight.is_idle();
         matches!(self.phase, Phase::Leaving(_)) && (said || self.given_up.is_cancelled())

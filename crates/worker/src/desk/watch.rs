@@ -1,8 +1,8 @@
 //! Watching leases: a heartbeat for all of them together that waits at the server, so that what is cancelled or lost is
 //! known at once. It extends them when it comes and when it is answered, after a third of the shortest lease.
 //!
-//! What an attempt has to tell goes another way (`post.rs`), so this call can be abandoned when leases came that it does
-//! not watch. Attempts that end sooner than they are worth watching cost none.
+//! Updates of attempts take another way (`post.rs`), so this call can be abandoned when leases arrive that it
+//! does not watch. Attempts too short to be worth watching cost no call.
 
 use std::collections::HashSet;
 use std::time::Duration;
@@ -21,7 +21,7 @@ const LONGEST_WAIT: Duration = Duration::from_secs(30);
 const SHORTEST_BEAT: Duration = Duration::from_millis(100);
 /// The longest time that a new lease is not watched, and that lies between two of these calls.
 const LONGEST_PACE: Duration = Duration::from_millis(500);
-/// How long an answer may take beside its wait, at least.
+/// Shortest time allowed for an answer beyond its wait.
 const SHORTEST_ANSWER: Duration = Duration::from_secs(2);
 
 /// The call that is under way.
@@ -52,7 +52,7 @@ impl Desk {
         (shortest / 3).max(SHORTEST_BEAT)
     }
 
-    /// When the next call is due; one that is under way is then abandoned for it.
+    /// Returns the time of the next call; one in flight is then abandoned for it.
     pub(super) fn watch_due(&self) -> Option<Instant> {
         let pace = self.beat().min(LONGEST_PACE);
         let idle = self.watching.flight.is_idle();

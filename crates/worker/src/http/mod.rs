@@ -25,7 +25,7 @@ use crate::error::WorkerError;
 use crate::token::{Renewal, TokenSource};
 use crate::wire::Refusal;
 
-/// How long connecting may take.
+/// Longest time to connect.
 const CONNECT: Duration = Duration::from_secs(5);
 
 /// The calls of the worker protocol.
@@ -51,19 +51,19 @@ pub(crate) struct Transport {
     http: reqwest::Client,
     base: Url,
     tokens: Arc<dyn TokenSource>,
-    /// One renewal is enough for all calls that were refused at the same time.
+    /// Held during a renewal: one is enough for all calls that were refused at the same time.
     renewing: Mutex<()>,
     reach: Reach,
-    /// It answers again.
+    /// Notified when the server answers again.
     back: Notify,
 }
 
-/// Why one call gave nothing.
+/// Failure of a single call.
 #[derive(Debug)]
 pub(crate) enum Broken {
-    /// Nobody answered: whether the call took effect is not known.
+    /// No answer: the call may or may not have taken effect.
     Unreachable(String),
-    /// Whoever answers is not trusted, and was told nothing.
+    /// The peer is not trusted; nothing was sent to it.
     Untrusted(String),
     /// The server cannot answer now, or something else answers in its place.
     Busy { reason: String, retry_after: Option<Duration> },

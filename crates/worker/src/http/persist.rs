@@ -19,14 +19,14 @@ pub(crate) const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 /// The longest one that a server may ask for.
 const LONGEST_ASKED: Duration = Duration::from_secs(600);
 
-/// Why a call has no answer, for good.
+/// Final failure of a call.
 #[derive(Debug)]
 pub(crate) enum Unanswered {
     /// The server says no to this very call.
     Refused { status: u16, refusal: Refusal },
     /// The server says no to this worker, or is none.
     Ended(WorkerError),
-    /// Nobody wants to know any more.
+    /// The caller no longer needs the answer.
     GivenUp,
 }
 

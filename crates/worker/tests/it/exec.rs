@@ -167,7 +167,7 @@ async fn lines_are_in_the_log_while_the_program_runs() {
     worker.stop().await;
 }
 
-/// Whoever is logged in may be a worker, too, through TLS as through anything.
+/// A login is enough to be a worker, over TLS as over plain HTTP.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn login_and_trust_are_those_of_every_command() {
     let server = Server::start_with_tls().await;

@@ -1,4 +1,4 @@
-//! What handlers tell while they work.
+//! Updates of handlers while they work.
 
 use std::time::Duration;
 
@@ -41,7 +41,7 @@ async fn progress_stages_and_lines_are_seen_while_it_works() {
     assert_eq!(server.log(&id).await, lines(&[&first[..], &[("stdout", "last")]].concat()));
 }
 
-/// Also of an attempt that ends at once: the last stages and lines come before its end.
+/// Updates precede the end of an attempt, also of one that ends at once.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nothing_told_is_lost_at_the_end() {
     let server = Server::start().await;

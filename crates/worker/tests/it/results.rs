@@ -1,4 +1,4 @@
-//! What handlers return, and what the server knows of it.
+//! Results of handlers, as the server records them.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};

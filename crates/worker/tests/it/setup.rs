@@ -1,4 +1,4 @@
-//! What a worker is built of: an address, a key, and whom it trusts.
+//! Settings of a worker: an address, a key, trust.
 
 use std::time::Duration;
 

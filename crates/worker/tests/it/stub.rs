@@ -21,12 +21,12 @@ pub(crate) struct Asked {
     pub(crate) at: Instant,
 }
 
-/// What to answer.
+/// Answer of the stub.
 pub(crate) enum Reply {
     Json(u16, Value),
     /// With this value of Retry-After.
     Later(u16, u64),
-    /// Something that is no JSON.
+    /// A body that is not JSON.
     Page(u16, &'static str),
     /// To be asked elsewhere.
     Elsewhere(&'static str),
@@ -63,7 +63,7 @@ impl Stub {
         Worker::builder(&self.address, "lhk_key")
     }
 
-    /// What it was asked with a verb.
+    /// Returns the requests of a verb.
     pub(crate) fn asked(&self, verb: &str) -> Vec<Asked> {
         self.asked.lock().iter().filter(|asked| asked.verb == verb).cloned().collect()
     }
@@ -156,7 +156,7 @@ pub(crate) fn usual(asked: &Asked) -> Reply {
     }
 }
 
-/// How long after the one before each came.
+/// Returns the pauses between successive requests.
 pub(crate) fn pauses(asked: &[Asked]) -> Vec<Duration> {
     asked.windows(2).map(|two| two[1].at - two[0].at).collect()
 }

@@ -12,9 +12,9 @@ use tempfile::TempDir;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-/// How long anything may take before the test gives up.
+/// Longest time before a test gives up.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
-/// Of the administrator.
+/// Password of the administrator.
 pub(crate) const PASSWORD: &str = "a password of the tests";
 
 /// The binary: `LONGHAUL`, or the one beside this test.
@@ -62,7 +62,7 @@ pub(crate) struct Server {
     data: TempDir,
     pub(crate) address: String,
     pub(crate) admin: Client,
-    /// Of an account that is a worker and nothing else.
+    /// API key of an account with the role WORKER only.
     pub(crate) key: String,
 }
 
