@@ -12,10 +12,10 @@ use crate::compact::Compact;
 use crate::denied::{Denied, Reason};
 use crate::principal::{Kind, Principal};
 
-/// Who gives them, and whom they are for.
+/// Issuer and audience of our tokens.
 const ISSUER: &str = "vcf-auth";
 const AUDIENCE: &str = "sddc-services";
-/// What they are: not a token for anything else, though it were signed with the same key.
+/// Type of our tokens: no other token signed with the same key is an access token.
 const TYPE: &str = "access";
 /// The algorithm of every key of the ring.
 pub(crate) const ALGORITHM: &str = "HS256";
@@ -49,7 +49,7 @@ struct NewClaims<'a> {
     sid: String,
 }
 
-/// What a token says that was found to be ours and in time.
+/// Claims of a token whose signature and times were checked.
 #[derive(Deserialize)]
 pub(crate) struct Claims<'a> {
     iat: i64,
@@ -112,7 +112,7 @@ pub(crate) fn mint(
     token
 }
 
-/// Is it ours, whole and in time? Whom it stands for is for the caller to look up.
+/// Checks that a token is ours, whole and in time; the caller looks its principal up.
 pub(crate) fn verify<'a>(ring: &Keyring, token: &'a Compact, now: Timestamp) -> Result<Claims<'a>, Denied> {
     if token.header.alg != ALGORITHM {
         return Err(Reason::Algorithm.into());
@@ -143,7 +143,7 @@ pub(crate) fn verify<'a>(ring: &Keyring, token: &'a Compact, now: Timestamp) -> 
     Ok(claims)
 }
 
-/// Is a token valid now, that ends and begins then?
+/// Returns an error unless `now` lies between the given times, with some leeway.
 pub(crate) fn in_time(exp: i64, begins: i64, now: Timestamp) -> Result<(), Denied> {
     let now = seconds(now);
     if begins > now.saturating_add(LEEWAY) {

@@ -1,10 +1,11 @@
-//! API keys: 256 random bits with a prefix by which scanners of leaked secrets know them. Only the digest is kept.
+//! API keys: 256 random bits with a prefix by which scanners of leaked secrets know them. Only the digest is
+//! kept.
 
 use longhaul_crypto::{Zeroizing, digest, random};
 use longhaul_model::Timestamp;
 use longhaul_store::ApiKey;
 
-/// How every key begins.
+/// Prefix of every key.
 const PREFIX: &str = "lhk_";
 
 /// A new key, and what is kept of it.
@@ -20,13 +21,13 @@ pub(crate) fn make(name: Option<String>, now: Timestamp) -> (Zeroizing<String>, 
     (key, kept)
 }
 
-/// Is it meant to be one?
+/// Returns true if a credential has the form of an API key.
 pub(crate) fn is_one(credential: &str) -> bool {
     credential.starts_with(PREFIX)
 }
 
-/// By what it is found. There is no list to compare with in which the time taken would tell anything: whoever does not
-/// know the key does not know its digest.
+/// By what it is found. There is no list to compare with in which the time taken would tell anything: whoever
+/// does not know the key does not know its digest.
 pub(crate) fn digest(key: &str) -> [u8; 32] {
     digest::sha256(key.as_bytes())
 }

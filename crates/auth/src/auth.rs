@@ -68,7 +68,7 @@ impl Auth {
         Auth::start_with(accounts, env, ring, config, fetch, announce).await
     }
 
-    /// As [`Auth::start`], with another way to fetch the keys of the other issuer.
+    /// Starts as [`Auth::start`] does, with another way to fetch the foreign issuer's keys.
     pub async fn start_with(
         accounts: Arc<dyn Accounts>,
         env: Env,
@@ -142,7 +142,8 @@ impl Auth {
         }
     }
 
-    /// As [`Auth::authenticate`], fetching the other issuer's keys where that is needed.
+    /// Authenticates as [`Auth::authenticate`] does, and fetches the foreign issuer's keys where they are
+    /// needed.
     pub async fn authenticate_fetching(&self, credential: &str) -> Result<Principal, Denied> {
         match self.authenticate(credential) {
             Err(Denied::NeedsFetch) => {
@@ -168,12 +169,12 @@ impl Auth {
         account.user.api_keys.iter().find(|key| key.hash == digest).cloned()
     }
 
-    /// How much was hashed, for those who watch.
+    /// Returns the counts of hashed passwords, for metrics.
     pub fn hashing(&self) -> Hashing {
         self.hasher.hashing()
     }
 
-    /// Whom one of our own tokens stands for, as it is now.
+    /// Returns the current principal of one of our own tokens.
     fn session(&self, token: &Compact) -> Result<Principal, Denied> {
         let claims = access::verify(&self.ring, token, self.env.wall())?;
         if claims.ep.is_none() && self.oidc.is_none() {

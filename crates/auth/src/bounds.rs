@@ -1,5 +1,5 @@
-//! Bounds of an account: what of its role's calls it may make, and on which queues. They narrow the role WORKER, and no
-//! other has any.
+//! Bounds of an account: what of its role's calls it may make, and on which queues. They narrow the role
+//! WORKER, and no other has any.
 
 use serde::{Deserialize, Serialize};
 
@@ -8,7 +8,7 @@ const MOST: usize = 64;
 /// Bytes of one entry, at the most.
 const LONGEST: usize = 100;
 
-/// What a worker's account is bound to. A list that is absent bounds nothing.
+/// Bounds of a worker's account. An absent list bounds nothing.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Bounds {
@@ -21,22 +21,22 @@ pub struct Bounds {
 }
 
 impl Bounds {
-    /// Whether the account may work on a queue.
+    /// Returns true if the account may work on a queue.
     pub fn allow_queue(&self, name: &str) -> bool {
         self.queues.as_ref().is_none_or(|all| all.iter().any(|pattern| fits(pattern, name)))
     }
 
-    /// Whether the account may make a call.
+    /// Returns true if the account may make a call.
     pub fn allow_action(&self, name: &str) -> bool {
         self.actions.as_ref().is_none_or(|all| all.iter().any(|action| action == name))
     }
 
-    /// Whether they bound nothing.
+    /// Returns true if nothing is bound.
     pub fn is_empty(&self) -> bool {
         self.queues.is_none() && self.actions.is_none()
     }
 
-    /// These bounds with those lists of `other` that it has.
+    /// Returns these bounds, with the lists that `other` has in place of their own.
     pub(crate) fn with(self, other: Bounds) -> Bounds {
         Bounds { queues: other.queues.or(self.queues), actions: other.actions.or(self.actions) }
     }
@@ -62,19 +62,20 @@ impl Bounds {
         None
     }
 
-    /// As the store keeps them.
+    /// Returns the stored form; `None` if nothing is bound.
     pub(crate) fn written(&self) -> Option<String> {
         // Lists of texts always have a form in JSON.
         (!self.is_empty()).then(|| serde_json::to_string(self).unwrap_or_default())
     }
 
-    /// Reads what [`Bounds::written`] wrote; nothing else is taken for bounds, as it would let an account do more.
+    /// Reads what [`Bounds::written`] wrote; nothing else is taken for bounds, as it would let an account do
+    /// more.
     pub(crate) fn read(text: &str) -> Option<Bounds> {
         serde_json::from_str(text).ok().filter(|bounds: &Bounds| !bounds.is_empty())
     }
 }
 
-/// Whether a name is what a pattern says, in which `*` stands for any text.
+/// Returns true if a name matches a pattern, in which `*` stands for any text.
 fn fits(pattern: &str, name: &str) -> bool {
     let mut parts = pattern.split('*');
     let Some(mut rest) = parts.next().and_then(|first| name.strip_prefix(first)) else { return false };

@@ -1,5 +1,5 @@
-//! The compact form of signed tokens (JWS, RFC 7515): three parts, read strictly. Nothing in here is believed; what a
-//! header says chooses nothing but whose rules apply.
+//! The compact form of signed tokens (JWS, RFC 7515): three parts, read strictly. Nothing in here is
+//! believed; what a header says chooses nothing but whose rules apply.
 
 use serde::de::{Deserialize, Deserializer, IgnoredAny};
 
@@ -13,15 +13,15 @@ pub(crate) const LONGEST: usize = 8 * 1024;
 /// A token taken apart.
 pub(crate) struct Compact<'a> {
     pub(crate) header: Header,
-    /// What is signed.
+    /// Signed part of the token.
     pub(crate) message: &'a [u8],
     pub(crate) claims: Vec<u8>,
     /// In base64url.
     pub(crate) signature: &'a str,
 }
 
-/// The header of a token. A member that is there twice is refused, as are those that would bring keys or meanings of
-/// their own (RFC 8725, section 3.10).
+/// The header of a token. A member that is there twice is refused, as are those that would bring keys or
+/// meanings of their own (RFC 8725, section 3.10).
 #[derive(serde::Deserialize)]
 pub(crate) struct Header {
     pub(crate) alg: String,
@@ -43,7 +43,7 @@ pub(crate) struct Header {
     enc: Present,
 }
 
-/// Whether a member is there, whatever it says.
+/// Presence of a member, whatever its value.
 #[derive(Default)]
 struct Present(bool);
 

@@ -1,4 +1,4 @@
-//! What an operator decides.
+//! Settings of authentication.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -11,19 +11,19 @@ use crate::role::Role;
 
 const HOUR: u64 = 3_600_000;
 
-/// How identities are checked and how long what is given lasts.
+/// Settings for checking identities, and lifetimes of credentials.
 #[derive(Clone)]
 pub struct AuthConfig {
-    /// How long an access token lives.
+    /// Lifetime of an access token.
     pub access_life: Span,
-    /// How long a refresh token lives.
+    /// Lifetime of a refresh token.
     pub refresh_life: Span,
     /// A signing key signs for so long.
     pub rotate_after: Span,
     /// The password of the first administrator; made at random unless given. Without meaning once there are
     /// accounts.
     pub admin_password: Option<Zeroizing<String>>,
-    /// Another issuer whose tokens are accepted.
+    /// Foreign issuer whose tokens are accepted.
     pub oidc: Option<OidcConfig>,
 }
 
@@ -69,15 +69,15 @@ impl AuthConfig {
 /// An issuer of OpenID Connect.
 #[derive(Clone, Debug)]
 pub struct OidcConfig {
-    /// Its address, exactly as it stands in its tokens.
+    /// Address of the issuer, exactly as its tokens have it.
     pub issuer: String,
-    /// Where its keys are; found through `{issuer}/.well-known/openid-configuration` unless given.
+    /// Address of its keys; found through `{issuer}/.well-known/openid-configuration` unless given.
     pub jwks_uri: Option<String>,
     /// A token must be for one of these.
     pub audiences: Vec<String>,
     /// The claim with the roles: a member of the token, or a path such as `realm_access.roles`.
     pub roles_claim: String,
-    /// What its roles are called here. Empty: they have the same names.
+    /// Roles of the issuer, and ours for each. Empty: the names are the same.
     pub roles: BTreeMap<String, Role>,
     /// A session by an ID token lasts so long at the most: the issuer is not asked again meanwhile.
     pub session_life: Span,

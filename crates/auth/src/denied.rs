@@ -3,7 +3,7 @@
 
 use thiserror::Error;
 
-/// Why a credential was not accepted.
+/// Refusal of a credential.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 pub enum Denied {
     /// The token was valid and has expired: a new one helps.
@@ -15,15 +15,15 @@ pub enum Denied {
     /// The issuer vouches for a user who has no role here.
     #[error("the token gives no role that is known here")]
     NoRole,
-    /// Another node may know more of the account, and that cannot be found out just now.
+    /// The account may have changed at another node, and the store cannot be read now.
     #[error("the accounts cannot be read")]
     Unavailable,
-    /// Anything else.
+    /// The credential is wrong.
     #[error(transparent)]
     Refused(#[from] Reason),
 }
 
-/// What is wrong with a credential.
+/// Reason for which a credential is refused.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 pub enum Reason {
     /// The token is longer than 8 KiB.
@@ -56,7 +56,7 @@ pub enum Reason {
     /// The token is not valid yet.
     #[error("the token is not valid yet")]
     NotYet,
-    /// There is no such account.
+    /// The account does not exist.
     #[error("the account does not exist")]
     NoAccount,
     /// The account is disabled.
@@ -68,10 +68,10 @@ pub enum Reason {
     /// The session of the token was ended.
     #[error("the session of the token was ended")]
     Session,
-    /// Another issuer's user has the name of an account here.
+    /// The foreign issuer's user has the name of an account here.
     #[error("the external name is that of an account")]
     NameTaken,
-    /// No such API key.
+    /// The API key is not known.
     #[error("the API key is not known")]
     ApiKey,
 }

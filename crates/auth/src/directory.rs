@@ -1,5 +1,6 @@
-//! The accounts as they are now, in memory: every request asks for one. Made anew after each change made here, and when
-//! the store's revision shows that something else changed them, which is looked at every five seconds.
+//! The accounts as they are now, in memory: every request asks for one. Made anew after each change made
+//! here, and when the store's revision shows that something else changed them, which is looked at every five
+//! seconds.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -15,7 +16,7 @@ use crate::names::Looks;
 use crate::principal::{Kind, Principal};
 use crate::role::Role;
 
-/// What is known may be so old, in milliseconds.
+/// Maximum age of the accounts in memory, in milliseconds.
 const FRESH: i64 = 5000;
 
 /// An account, ready for use.
@@ -24,16 +25,16 @@ pub(crate) struct Account {
     pub(crate) user: User,
 }
 
-/// When an API key was used last, and what the store knows of that.
+/// Last use of an API key, and the last use that the store knows.
 struct Use {
     at: AtomicI64,
     stored: AtomicI64,
 }
 
-/// When accounts were read: in which history of the store, and at which revision in it.
+/// Point at which accounts were read: the history of the store, and the revision in it.
 pub(crate) type Moment = (u64, i64);
 
-/// All accounts, of one moment.
+/// All accounts, as of one point.
 #[derive(Default)]
 struct Snapshot {
     moment: Moment,
@@ -51,7 +52,7 @@ pub(crate) struct Directory {
     checked_at: AtomicI64,
     /// The store's news of accounts when they were read last.
     news: AtomicU64,
-    /// When the last look at the store's revision began that somebody waited for.
+    /// Start of the last look at the store's revision that a caller waited for.
     looked: Mutex<Option<Instant>>,
     /// By the identity of the key; outlives the snapshots.
     uses: Mutex<HashMap<String, Arc<Use>>>,
@@ -96,7 +97,7 @@ impl Directory {
         Some(account.clone())
     }
 
-    /// Is there no account at all?
+    /// Returns true if there is no account at all.
     pub(crate) fn is_empty(&self) -> bool {
         self.fresh().by_name.is_empty()
     }
@@ -109,7 +110,7 @@ impl Directory {
         all.into_iter().map(|(_, account)| account).collect()
     }
 
-    /// When an API key was used last.
+    /// Returns the last use of an API key.
     pub(crate) fn last_use(&self, id: &str) -> Option<Timestamp> {
         let at = self.uses.lock().get(id)?.at.load(Ordering::Relaxed);
         (at > 0).then_some(Timestamp(at))
@@ -194,13 +195,13 @@ impl Directory {
         snapshot
     }
 
-    /// Of which moment what is known is: of which history of the store, and the revision in it.
+    /// Returns the point as of which accounts are known.
     pub(crate) fn moment(&self) -> Moment {
         self.snapshot.read().moment
     }
 
-    /// Looks whether another node changed accounts, and reads them anew if so; says whether more is known than at that moment. Those
-    /// who ask at once share a look.
+    /// Looks whether another node changed accounts, and reads them anew if so; says whether more is known
+    /// than at that moment. Those who ask at once share a look.
     pub(crate) fn is_renewed(&self, known: Moment) -> Result<bool, StoreError> {
         if !self.accounts.accounts_are_shared() {
             return Ok(false);
@@ -217,7 +218,7 @@ impl Directory {
         Ok(self.moment() > known)
     }
 
-    /// The same for whoever reads or changes accounts, and is to find what any node answered.
+    /// Reads changed accounts anew, for callers that must see what any node has answered.
     pub(crate) fn look(&self) -> Result<(), StoreError> {
         self.is_renewed((u64::MAX, 0)).map(drop)
     }

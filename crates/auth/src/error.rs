@@ -1,4 +1,4 @@
-//! What can go wrong, for callers that turn it into answers.
+//! Errors, for callers that turn them into answers.
 
 use longhaul_crypto::KeyringError;
 use longhaul_model::Span;
@@ -9,7 +9,7 @@ use crate::oidc::FetchError;
 use crate::password::{HasherError, Weak};
 use crate::throttle::Slow;
 
-/// Why a server cannot check identities at all.
+/// Reason for which a server cannot check identities at all.
 #[derive(Debug, Error)]
 pub enum StartError {
     /// The accounts cannot be read or written.
@@ -18,7 +18,7 @@ pub enum StartError {
     /// The first administrator was given a password that is not allowed.
     #[error("the password of the first administrator (LONGHAUL_ADMIN_PASSWORD) is not allowed: {0}")]
     Password(#[from] Weak),
-    /// No password can be hashed.
+    /// Passwords cannot be hashed.
     #[error("{0}")]
     Hash(String),
     /// The signing keys cannot be used.
@@ -41,7 +41,7 @@ impl From<HasherError> for StartError {
     }
 }
 
-/// Why there is no new signing key, or no note of it.
+/// Reason for which no signing key was made, or its note not written.
 #[derive(Debug, Error)]
 pub enum RotateError {
     /// The key ring cannot be written.
@@ -52,16 +52,17 @@ pub enum RotateError {
     Store(#[from] StoreError),
 }
 
-/// Why nobody was logged in.
+/// Reason for which a login failed.
 #[derive(Debug, Error)]
 pub enum LoginError {
-    /// Wrong: the name, the password, the key, the token, or the account is disabled. Callers learn no more than that.
+    /// Wrong: the name, the password, the key, the token, or the account is disabled. Callers learn no more
+    /// than that.
     #[error("User is not authorized")]
     Unauthorized,
     /// Too many failures.
     #[error("too many failed logins: try again in {} s", seconds(*after))]
     TooMany {
-        /// Not before.
+        /// Time until the next attempt.
         after: Span,
     },
     /// More logins wait than can be checked.
@@ -92,10 +93,10 @@ impl From<HasherError> for LoginError {
     }
 }
 
-/// Why there is no new access token.
+/// Reason for which no access token was given.
 #[derive(Debug, Error)]
 pub enum RefreshError {
-    /// There is no such refresh token, or it is over, or what it rests on is.
+    /// The refresh token does not exist or has expired, or its account or grant has ended.
     #[error("the refresh token does not exist or is over")]
     NotFound,
     /// The accounts cannot be used.
@@ -103,13 +104,13 @@ pub enum RefreshError {
     Store(StoreError),
 }
 
-/// Why an account was not changed.
+/// Reason for which an account was not changed.
 #[derive(Debug, Error)]
 pub enum UserError {
-    /// There is no such account.
+    /// The account does not exist.
     #[error("there is no account `{0}`")]
     NoUser(String),
-    /// There is no such API key.
+    /// The API key does not exist.
     #[error("there is no API key `{0}`")]
     NoApiKey(String),
     /// The name cannot be one.
@@ -123,7 +124,7 @@ pub enum UserError {
     Bounds {
         /// The list that it is about.
         member: &'static str,
-        /// What is wrong with it.
+        /// Reason, and the form that is accepted.
         message: &'static str,
     },
     /// The name could be taken for that of another account.
@@ -144,7 +145,7 @@ pub enum UserError {
     /// The old password is wrong.
     #[error("`oldPassword` is not the password of this account")]
     WrongPassword,
-    /// Only accounts here have passwords here.
+    /// The principal has no account here, and so no password.
     #[error("`{0}` has no password here")]
     NoPassword(String),
     /// The rules of accounts do not allow it.
@@ -153,7 +154,7 @@ pub enum UserError {
     /// Too many wrong passwords.
     #[error("too many wrong passwords: try again in {} s", seconds(*after))]
     TooMany {
-        /// Not before.
+        /// Time until the next attempt.
         after: Span,
     },
     /// More passwords wait than can be checked.

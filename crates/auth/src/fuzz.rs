@@ -1,8 +1,9 @@
-//! What the fuzz targets of `fuzz/` call.
+//! Entry points for the fuzz targets of `fuzz/`.
 
 use crate::compact::{Compact, LONGEST};
 
-/// Takes a token apart. What is signed is its beginning, and nothing that is too long or has other parts is taken.
+/// Takes a token apart. What is signed is its beginning, and nothing that is too long or has other parts is
+/// taken.
 pub fn token(text: &str) {
     let Ok(token) = Compact::parse(text) else { return };
     assert!(text.len() <= LONGEST && text.matches('.').count() == 2);

@@ -1,5 +1,5 @@
-//! The keys that sign access tokens: in the key file of one server, or shared by all nodes of a database, so that each knows what the
-//! others sign.
+//! The keys that sign access tokens: in the key file of one server, or shared by all nodes of a database, so
+//! that each knows what the others sign.
 
 use longhaul_crypto::KeyringError;
 use longhaul_store::Audit;
@@ -7,13 +7,12 @@ use longhaul_store::Audit;
 use crate::auth::Auth;
 use crate::error::RotateError;
 
-/// How often a node that loses against others tries to keep keys for all.
+/// Number of tries of a node that loses against others to store keys for all.
 const TRIES: usize = 8;
 
 impl Auth {
-    /// Makes a new signing key. What was signed before stays good for as long as it lives. Where nodes share keys, it signs once all of
-    /// them know it.
-    /// After Ok: durable. The note follows the key.
+    /// Makes a new signing key. What was signed before stays good for as long as it lives. Where nodes share
+    /// keys, it signs once all of them know it. After Ok: durable. The note follows the key.
     pub async fn rotate_signing_keys(&self, note: Audit) -> Result<(), RotateError> {
         if self.accounts.accounts_are_shared() {
             self.share_keys(true).await?;
@@ -37,7 +36,7 @@ impl Auth {
         Ok(rotated.unwrap_or(Err(KeyringError::Stopping))?)
     }
 
-    /// Has the ring go on with the keys that are kept for all nodes, which are renewed if that is due or wished for.
+    /// Has the ring adopt the keys stored for all nodes, which are renewed if that is due or wished for.
     async fn share_keys(&self, wished: bool) -> Result<bool, RotateError> {
         for _ in 0..TRIES {
             let Some(kept) = self.accounts.signing_keys()? else {

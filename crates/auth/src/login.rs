@@ -32,22 +32,22 @@ pub enum LoginRequest {
     Password {
         /// The account's name, in any case.
         username: String,
-        /// Its password.
+        /// Password.
         password: Zeroizing<String>,
     },
     /// An API key.
     ApiKey(Zeroizing<String>),
-    /// Another issuer's ID token.
+    /// ID token of the foreign issuer.
     IdToken(Zeroizing<String>),
 }
 
-/// What somebody gets.
+/// Result of a login.
 pub struct TokenPair {
     /// For requests.
     pub access_token: Zeroizing<String>,
     /// For new access tokens.
     pub refresh_id: Uuid,
-    /// Who it is.
+    /// Principal of the login.
     pub principal: Principal,
 }
 

@@ -7,8 +7,8 @@ use unicode_security::{GeneralSecurityProfile, MixedScript, skeleton};
 const RESERVED: [&str; 9] =
     ["me", "server", "anonymous", "system", "longhaul", "nobody", "(no name)", "(API key)", "(ID token)"];
 
-/// May an account be called so? 1 to 64 letters, digits and `. _ @ \ - +`; not what would mean something else in a
-/// path.
+/// Returns true if an account may have this name: 1 to 64 letters, digits and `. _ @ \ - +`, and none that
+/// would mean something else in a path.
 pub(crate) fn is_name(name: &str) -> bool {
     let plain = |c: u8| c.is_ascii_alphanumeric() || br"._@\-+".contains(&c);
     (1..=64).contains(&name.len())
@@ -17,8 +17,8 @@ pub(crate) fn is_name(name: &str) -> bool {
         && !name.eq_ignore_ascii_case("me")
 }
 
-/// May somebody whom another issuer knows have this name? One line of characters that can be seen, each written in its usual
-/// form, and all letters of scripts that are written together.
+/// Returns true if a foreign issuer's user may have this name: one line of visible characters, each in its
+/// usual form, and all letters of scripts that are written together.
 pub(crate) fn is_external_name(name: &str) -> bool {
     (1..=128).contains(&name.chars().count())
         && name.trim() == name
@@ -27,7 +27,7 @@ pub(crate) fn is_external_name(name: &str) -> bool {
         && name.is_single_script()
 }
 
-/// What names look like, in two ways of writing them; two names that share one can be taken for each other.
+/// Appearance of a name, in two ways of writing it; two names that share one can be taken for each other.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Looks {
     as_written: Box<str>,
@@ -35,20 +35,20 @@ pub(crate) struct Looks {
 }
 
 impl Looks {
-    /// Those of a name.
+    /// Returns the appearance of a name.
     pub(crate) fn of(name: &str) -> Looks {
         // Some small letters and digits look like large letters.
         let look = |text: &str| skeleton(text).collect::<String>().to_lowercase().into_boxed_str();
         Looks { as_written: look(name), in_lower_case: look(&name.to_lowercase()) }
     }
 
-    /// Each of them, with what tells the ways of writing apart.
+    /// Returns both forms, each with a flag that tells them apart.
     pub(crate) fn each(self) -> [(bool, Box<str>); 2] {
         [(false, self.as_written), (true, self.in_lower_case)]
     }
 }
 
-/// Whether a name is the server's own, or looks like it.
+/// Returns true if a name is the server's own, or looks like it.
 pub(crate) fn is_reserved(name: &str) -> bool {
     let looks = Looks::of(name);
     RESERVED.iter().map(|reserved| Looks::of(reserved)).any(|reserved| {
@@ -97,7 +97,7 @@ mod tests {
         }
     }
 
-    /// Whatever cannot be seen, or is another form of the same, is refused at every place of a name.
+    /// Invisible characters and other forms of the same letter are refused at every place of a name.
     #[test]
     fn external_names_with_what_cannot_be_seen_are_refused() {
         let unseen = [

@@ -27,7 +27,7 @@ const FORBIDDEN: i64 = 10 * MINUTE;
 /// Names remembered; beyond, all are forgotten and noted once more.
 const REMEMBERED: usize = 10_000;
 
-/// When the throttle's refusals were noted last, by name.
+/// Times at which refusals were last noted, by name.
 #[derive(Default)]
 pub(crate) struct Refusals {
     noted: Mutex<HashMap<String, Timestamp>>,
@@ -45,7 +45,7 @@ struct Forbidden {
 }
 
 impl Refusals {
-    /// Is this one to be noted?
+    /// Returns true if a refusal is to be noted.
     fn is_news(&self, name: &str, now: Timestamp) -> bool {
         let mut noted = self.noted.lock();
         if noted.get(name).is_some_and(|at| now.0.abs_diff(at.0) < MINUTE.unsigned_abs()) {
@@ -78,7 +78,8 @@ impl Refusals {
     }
 }
 
-/// Who wants to come in, as far as that can be said: what is no name may be a password in the wrong field.
+/// Returns the claimed name for the audit log, if it can be one: anything else may be a password in the wrong
+/// field.
 pub(crate) fn claimed(request: &LoginRequest) -> String {
     match request {
         LoginRequest::Password { username, .. } if is_name(username) => username.clone(),

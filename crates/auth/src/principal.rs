@@ -1,4 +1,4 @@
-//! Who it is, once that is known.
+//! Principals: identities that were authenticated.
 
 use std::fmt;
 use std::str::FromStr;
@@ -9,51 +9,51 @@ use longhaul_store::SessionId;
 use crate::bounds::Bounds;
 use crate::role::Role;
 
-/// Somebody who was let in.
+/// Authenticated identity.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Principal {
-    /// Its name.
+    /// Name of the principal.
     pub name: Arc<str>,
-    /// What it may do now.
+    /// Current role.
     pub role: Role,
-    /// What it is.
+    /// Kind of the principal.
     pub kind: Kind,
-    /// What narrows the role of a worker.
+    /// Bounds that narrow the role of a worker.
     pub bounds: Option<Arc<Bounds>>,
     /// The session that it came with; none with an API key, or with a token of another issuer.
     pub session: Option<SessionId>,
 }
 
 impl Principal {
-    /// Somebody with all of a role.
+    /// Creates a principal with a whole role and no session.
     pub fn new(name: impl Into<Arc<str>>, role: Role, kind: Kind) -> Self {
         Principal { name: name.into(), role, kind, bounds: None, session: None }
     }
 
-    /// Whether it may work on a queue, so far as its role lets it work at all.
+    /// Returns true unless bounds keep the principal from a queue; the role is checked elsewhere.
     pub fn may_work_on(&self, queue: &str) -> bool {
         self.bounds.as_ref().is_none_or(|bounds| bounds.allow_queue(queue))
     }
 
-    /// Whether it may make a call, so far as its role lets it.
+    /// Returns true unless bounds keep the principal from a call; the role is checked elsewhere.
     pub fn may_call(&self, action: &str) -> bool {
         self.bounds.as_ref().is_none_or(|bounds| bounds.allow_action(action))
     }
 }
 
-/// What a principal is.
+/// Kind of a principal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Kind {
     /// A person with an account here.
     User,
     /// A program with an account here, which comes in with API keys.
     Service,
-    /// Somebody whom another issuer knows.
+    /// User of the foreign issuer.
     External,
 }
 
 impl Kind {
-    /// Its name on the wire and in the store.
+    /// Name of the kind on the wire and in the store.
     pub fn code(self) -> &'static str {
         match self {
             Kind::User => "USER",

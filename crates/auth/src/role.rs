@@ -1,4 +1,4 @@
-//! What somebody may do, in four words.
+//! Roles: four sets of rights.
 
 use std::fmt;
 use std::str::FromStr;
@@ -12,7 +12,7 @@ pub enum Role {
     Viewer,
     /// Starts, retries, cancels and decides.
     Operator,
-    /// Everything.
+    /// All rights.
     Admin,
     /// Leases attempts and reports their results, nothing else.
     Worker,
@@ -24,10 +24,10 @@ pub enum Role {
 pub struct BadRole;
 
 impl Role {
-    /// All of them.
+    /// All roles.
     pub const ALL: [Role; 4] = [Role::Viewer, Role::Operator, Role::Admin, Role::Worker];
 
-    /// Its name on the wire and in the store.
+    /// Name of the role on the wire and in the store.
     pub fn code(self) -> &'static str {
         match self {
             Role::Viewer => "VIEWER",
@@ -37,7 +37,7 @@ impl Role {
         }
     }
 
-    /// May somebody of this role do what asks for that one?
+    /// Returns true if this role includes the rights of that one.
     pub fn covers(self, needed: Role) -> bool {
         match self {
             Role::Admin => true,
@@ -47,8 +47,8 @@ impl Role {
         }
     }
 
-    /// The names of what it may do as other programs know them from access tokens. For information: nothing here decides
-    /// by them.
+    /// The names of what it may do as other programs know them from access tokens. For information: nothing
+    /// here decides by them.
     pub fn scopes(self) -> &'static [&'static str] {
         match self {
             Role::Viewer => &["OTHER_READ"],

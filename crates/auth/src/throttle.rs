@@ -11,11 +11,11 @@ use longhaul_model::{Env, Span};
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
-/// How a bucket fills and empties. Times are in milliseconds.
+/// Rule by which a bucket fills and empties. Times are in milliseconds.
 struct Rule {
     /// Failures that it holds.
     burst: u32,
-    /// One of them goes after so long.
+    /// Time after which a failure leaves the bucket.
     first: i64,
     /// And after so long, once many more came when it was full.
     last: i64,
@@ -35,7 +35,7 @@ const MOST_HOMES: usize = 10_000;
 
 type Home = (Box<str>, IpAddr);
 
-/// What a bucket is for.
+/// Subject of a bucket.
 #[derive(Clone, PartialEq, Eq, Hash)]
 enum Key {
     /// A name, tried from anywhere but its homes.
@@ -60,11 +60,11 @@ struct Bucket {
     level: u32,
     /// Attempts at work.
     at_work: u32,
-    /// One failure goes in each such time.
+    /// Time in which one failure leaves the bucket.
     interval: i64,
     /// Since when the next one waits to go.
     since: i64,
-    /// It was full since it was empty last.
+    /// True if the bucket was full since it was last empty.
     spent: bool,
 }
 
@@ -98,7 +98,7 @@ impl Bucket {
         }
     }
 
-    /// How long until there is room, were nothing at work.
+    /// Returns the time until there is room, not counting attempts at work.
     fn wait(&self, rule: &Rule, now: i64) -> Option<i64> {
         (self.level >= rule.burst).then(|| (self.since + self.interval - now).max(1))
     }
@@ -159,7 +159,7 @@ impl Throttle {
         }
     }
 
-    /// May the memory of right passwords be asked from there?
+    /// Returns true if passwords from that network may be compared with the remembered ones.
     pub(crate) fn may_guess(&self, from: IpAddr) -> bool {
         let now = self.env.now().0;
         let mut buckets = self.buckets.lock();
@@ -242,7 +242,7 @@ impl Attempt<'_> {
         }
     }
 
-    /// What it came to says nothing about who made it.
+    /// Ends the attempt without counting it: its outcome says nothing about the caller.
     pub(crate) fn void(mut self) {
         self.passed = true;
     }

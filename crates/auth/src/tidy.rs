@@ -1,4 +1,4 @@
-//! What is done every hour, beside the requests.
+//! Hourly maintenance.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -19,38 +19,38 @@ use crate::role::Role;
 /// An account as it may be shown.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UserView {
-    /// Its name.
+    /// Name of the account.
     pub name: String,
-    /// What it may do.
+    /// Role of the account.
     pub role: Role,
-    /// Whether it is a person or a service.
+    /// Kind of the account: a person or a service.
     pub kind: Kind,
-    /// It may not come in for now.
+    /// True if the account is disabled.
     pub disabled: bool,
-    /// When it was made.
+    /// Time of creation.
     pub created_at: Timestamp,
-    /// Its API keys, oldest first.
+    /// API keys of the account, oldest first.
     pub api_keys: Vec<ApiKeyView>,
-    /// What a worker is bound to.
+    /// Bounds of a worker.
     pub bounds: Bounds,
 }
 
 /// An API key as it may be shown.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ApiKeyView {
-    /// Its identity.
+    /// ID of the key.
     pub id: String,
-    /// What people call it.
+    /// Name of the key, for people.
     pub name: Option<String>,
-    /// When it was made.
+    /// Time of creation.
     pub created_at: Timestamp,
-    /// When it was used last.
+    /// Time of the last use.
     pub last_used_at: Option<Timestamp>,
 }
 
 /// An API key in clear, this once.
 pub struct NewApiKey {
-    /// Its identity.
+    /// ID of the key.
     pub id: String,
     /// The key.
     pub key: Zeroizing<String>,
@@ -58,33 +58,33 @@ pub struct NewApiKey {
 
 /// An account to be made.
 pub struct NewUser {
-    /// Its name.
+    /// Name of the account.
     pub name: String,
-    /// What it may do.
+    /// Role of the account.
     pub role: Role,
     /// A person's password; a service has none, and gets an API key.
     pub password: Option<Zeroizing<String>>,
-    /// Is it a service?
+    /// True for the account of a service.
     pub service: bool,
-    /// What a worker is bound to.
+    /// Bounds of a worker.
     pub bounds: Bounds,
 }
 
 /// A change of an account: what is given becomes so.
 #[derive(Default)]
 pub struct UserPatch {
-    /// What it may do.
+    /// New role.
     pub role: Option<Role>,
-    /// Whether it may come in.
+    /// New state: disabled or enabled.
     pub disabled: Option<bool>,
-    /// Its password.
+    /// New password.
     pub password: Option<Zeroizing<String>>,
-    /// What a worker is bound to; a list that is absent stays.
+    /// New bounds of a worker; an absent list stays as it is.
     pub bounds: Bounds,
 }
 
 impl UserPatch {
-    /// What becomes different, in words for the audit log.
+    /// Returns the changes in words, for the audit log.
     fn summary(&self) -> String {
         let parts = [
             self.role.map(|role| format!("role {role}")),
@@ -103,7 +103,7 @@ impl Auth {
         Ok(self.directory.all().iter().map(|account| self.view(account)).collect())
     }
 
-    /// One account.
+    /// Returns an account.
     pub fn user(&self, name: &str) -> Result<UserView, UserError> {
         self.directory.look()?;
         let account = self.directory.by_name(name).ok_or_else(|| no_user(name))?;
@@ -251,8 +251,8 @@ impl Auth {
         self.change(&who.name, change, Some(note)).await
     }
 
-    /// Every change of an account goes through here: what is remembered of it goes, and the directory follows before
-    /// anybody is answered.
+    /// Every change of an account goes through here: what is remembered of it goes, and the directory follows
+    /// before anybody is answered.
     pub(crate) async fn change(
         &self,
         name: &str,

@@ -1,5 +1,5 @@
-//! How the bench is let in: by an API key of an administrator, made before a data directory meets its first server and
-//! kept in a file beside it, so that a store which is kept and copied is entered without a login.
+//! Access of the bench to its servers: an administrator's API key, made before a data directory meets its
+//! first server and kept in a file beside it, so that a store that is kept and copied needs no login.
 
 use std::fs::OpenOptions;
 use std::io::Write;
@@ -78,7 +78,7 @@ pub(crate) async fn with<T>(data: &Path, work: impl AsyncFnOnce(&Auth) -> Result
     done
 }
 
-/// One more key of the account, which is made if need be.
+/// Makes one more key of the account, and the account if need be.
 pub(crate) async fn new_key(auth: &Auth) -> Result<Zeroizing<String>> {
     let note = |action| Audit::new("bench".into(), None, action);
     let account = NewUser {

@@ -1,4 +1,4 @@
-//! What every measurement needs: how long, how often, against what; medians over rounds.
+//! Common parts of all measurements: durations, rounds, servers; medians over rounds.
 
 use std::cell::{Cell, RefCell};
 use std::net::SocketAddr;
@@ -19,24 +19,24 @@ pub(crate) const SMALL: u64 = 1_000;
 /// Tasks that the GETs go to.
 pub(crate) const POPULAR: u64 = 1_000;
 
-/// One run of the bench.
+/// Run of the bench.
 pub(crate) struct Bench {
-    /// Where things are.
+    /// Binaries and directories.
     pub(crate) places: Places,
     /// Rounds of which the median is taken.
     pub(crate) rounds: usize,
-    /// Of one measurement in a round.
+    /// Duration of one measurement in a round.
     pub(crate) time: Duration,
     /// Tasks in the large store.
     pub(crate) tasks: u64,
     /// Number of tasks that wait behind the concurrency limit.
     pub(crate) waiting: u64,
-    /// What was found.
+    /// Results.
     pub(crate) rows: Vec<Row>,
 }
 
 impl Bench {
-    /// One measurement.
+    /// Measures a load once.
     pub(crate) fn load(
         &self,
         what: &str,
@@ -62,7 +62,7 @@ impl Bench {
     }
 }
 
-/// Of each figure the median over the rounds.
+/// Returns the median of each figure over the rounds.
 pub(crate) fn median(rounds: &[Figures]) -> Figures {
     Figures {
         rate: middle(rounds.iter().map(|round| round.rate)),
@@ -78,7 +78,7 @@ pub(crate) fn middle(figures: impl Iterator<Item = f64>) -> f64 {
     sorted.get(sorted.len() / 2).copied().unwrap_or(f64::NAN)
 }
 
-/// The same request to the spike: the input as its document.
+/// Returns the same requests for the spike: the input as its document.
 pub(crate) fn spike_bodies() -> Vec<Vec<u8>> {
     (0..data::HOSTS).map(|n| data::input(n).to_string().into_bytes()).collect()
 }
@@ -89,7 +89,7 @@ pub(crate) fn bodies(later: bool) -> Vec<Vec<u8>> {
     bodies_with(data::FIVE, &more)
 }
 
-/// The same for another workflow.
+/// Returns the same bodies for another workflow.
 pub(crate) fn bodies_of(workflow: &str) -> Vec<Vec<u8>> {
     bodies_with(workflow, &json!({}))
 }

@@ -12,7 +12,7 @@ use nix::unistd::Pid;
 use crate::access;
 use crate::load::{Connection, Who, get, on_one_thread, post};
 
-/// How long a server may take to answer for the first time.
+/// Longest time until a server answers for the first time.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The administrator's password on a new database.
@@ -21,21 +21,21 @@ const PASSWORD: &str = "a password of the bench";
 /// A running server.
 pub(crate) struct Server {
     child: Child,
-    /// Where it listens.
+    /// Address of the server.
     pub(crate) at: SocketAddr,
-    /// Who may ask it everything.
+    /// Credential with all rights.
     pub(crate) who: Who,
     /// From its start to its first answer.
     pub(crate) started_in: Duration,
 }
 
-/// Where things are: the binaries, and a directory for what is measured.
+/// Binaries, and a directory for what is measured.
 pub(crate) struct Places {
     /// The `longhaul` binary.
     pub(crate) longhaul: PathBuf,
     /// Filled stores, kept.
     pub(crate) kept: PathBuf,
-    /// What one run writes.
+    /// Directory that a run writes to.
     pub(crate) work: PathBuf,
 }
 
@@ -135,7 +135,7 @@ impl Server {
         Ok(server)
     }
 
-    /// The same caller with an access token in place of the API key.
+    /// Returns the same caller with an access token in place of the API key.
     pub(crate) fn session(&self) -> Result<Who> {
         self.log_in(&serde_json::json!({ "apiKey": self.who.credential().context("nobody can log in")? }))
     }
@@ -150,7 +150,7 @@ impl Server {
         })
     }
 
-    /// Its process.
+    /// Process ID of the server.
     pub(crate) fn pid(&self) -> u32 {
         self.child.id()
     }
@@ -193,7 +193,7 @@ impl Drop for Server {
     }
 }
 
-/// Whether a server answers a GET with a success.
+/// Returns true if a server answers a GET with a success.
 fn answers(at: SocketAddr, who: &Who, path: &str) -> bool {
     on_one_thread(async {
         let mut request = Vec::new();

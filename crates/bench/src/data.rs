@@ -1,5 +1,5 @@
-//! What the measured tasks look like: the workflow that is run, the filled store's workflows, names, hosts and
-//! inputs. The filling and the load are made from the same pieces.
+//! Measured tasks: the workflow that is run, and the workflows, names, hosts and inputs of the filled store.
+//! Filling and load use the same pieces.
 
 use serde_json::{Value, json};
 
@@ -9,13 +9,13 @@ pub(crate) const FIVE: &str = "bench-five";
 pub(crate) const WORKED: &str = "bench-worked";
 /// The workflow with children.
 pub(crate) const EACH: &str = "bench-each";
-/// Their queue.
+/// Queue of the external workers.
 pub(crate) const QUEUE: &str = "bench";
 /// The workflow with a concurrency limit.
 pub(crate) const LIMITED: &str = "bench-limited";
 /// Concurrency limit of [`LIMITED`].
 pub(crate) const LIMIT: u64 = 64;
-/// The same workflow without a limit.
+/// Name of the same workflow without a limit.
 pub(crate) const FREE: &str = "bench-free";
 /// Types in a filled store.
 pub(crate) const KINDS: u64 = 20;
@@ -46,7 +46,8 @@ pub(crate) fn kind(n: u64) -> String {
     format!("HOST_OPERATION_{:02}", n % KINDS)
 }
 
-/// Of the n-th task in a filled store. Every name is another one; "Upgrade" hits a tenth, "unit 00001234" one.
+/// Returns the name of the n-th task in a filled store. Names are unique; "Upgrade" hits a tenth, "unit
+/// 00001234" one.
 pub(crate) fn name(n: u64) -> String {
     let verb = VERBS[(mix(n) % VERBS.len() as u64) as usize];
     format!("{verb} {} of cluster-{:02}, unit {n:08}", host(mix(n) >> 8), n % 97)
@@ -75,7 +76,7 @@ pub(crate) fn five() -> Value {
     definition(FIVE, "HOST_UPDATE", false)
 }
 
-/// The same with external workers.
+/// Returns the same workflow with external workers.
 pub(crate) fn worked() -> Value {
     let mut definition = definition(WORKED, "HOST_UPDATE", false);
     for sub_task in definition["subTasks"].as_array_mut().into_iter().flatten() {
@@ -153,7 +154,8 @@ fn definition(name: &str, kind: &str, fails: bool) -> Value {
     })
 }
 
-/// Spreads small numbers over all bits (the finish of splitmix64), so that a filling is varied and yet repeatable.
+/// Spreads small numbers over all bits (the finish of splitmix64), so that a filling is varied and yet
+/// repeatable.
 pub(crate) fn mix(n: u64) -> u64 {
     let mut z = n.wrapping_add(0x9e37_79b9_7f4a_7c15);
     z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);

@@ -1,5 +1,5 @@
-//! Filling a data directory with finished tasks, in process: the store and the engine as the server runs them, only
-//! without HTTP. A filled directory is kept and copied for each run.
+//! Filling a data directory with finished tasks, in process: the store and the engine as the server runs
+//! them, only without HTTP. A filled directory is kept and copied for each run.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -16,12 +16,12 @@ use crate::{access, data, say};
 
 /// Tasks on their way at once.
 const AT_ONCE: usize = 512;
-/// How long one of them may take; the machine may be busy with other things.
+/// Longest time for one of them; the machine may be busy with other things.
 const PATIENCE: Duration = Duration::from_secs(600);
 /// Raised when what is filled in changes, so that no old directory is taken for a new one.
 const EDITION: u32 = 1;
 
-/// What becomes of a task of the filling.
+/// End of a task of the filling.
 #[derive(Clone, Copy)]
 enum Fate {
     Succeeds,
@@ -61,7 +61,7 @@ pub(crate) fn forget(root: &Path, count: u64) -> Result<()> {
     Ok(())
 }
 
-/// Where it is until it is full.
+/// Directory of a store that is not full yet.
 fn half(root: &Path, count: u64) -> PathBuf {
     root.join(format!("half-{}", name(count)))
 }
@@ -136,7 +136,7 @@ async fn fill(directory: &Path, count: u64) -> Result<()> {
     Ok(())
 }
 
-/// Whose filling it is.
+/// Returns the audit note of the filling.
 fn audit() -> Audit {
     Audit::new("bench".into(), None, "fill")
 }

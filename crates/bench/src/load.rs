@@ -15,15 +15,15 @@ use tokio::net::TcpStream;
 /// Writes the n-th request to a buffer.
 pub(crate) type Request = Rc<dyn Fn(u64, &mut Vec<u8>)>;
 
-/// How a load is run.
+/// Settings of a load.
 pub(crate) struct Load {
     /// Connections at once.
     pub(crate) connections: usize,
-    /// How long; a tenth more, before it, is not counted.
+    /// Duration; a tenth more, before it, is not counted.
     pub(crate) time: Duration,
 }
 
-/// What a load gave.
+/// Figures of a load.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Figures {
     /// Answers a second.
@@ -97,7 +97,7 @@ pub(crate) fn on_one_thread<T>(future: impl Future<Output = Result<T>>) -> Resul
     tokio::task::LocalSet::new().block_on(&runtime, future)
 }
 
-/// One keep-alive connection.
+/// Keep-alive connection.
 pub(crate) struct Connection {
     stream: TcpStream,
     buffer: Vec<u8>,
@@ -151,24 +151,24 @@ fn head(bytes: &[u8]) -> Result<Option<(usize, usize)>> {
     Ok(Some((end + 4, length)))
 }
 
-/// As whom requests are sent.
+/// Credential that requests are sent with.
 #[derive(Clone, Default)]
 pub(crate) struct Who {
     credential: Option<String>,
 }
 
 impl Who {
-    /// Whom a credential stands for.
+    /// Returns the caller with a bearer credential.
     pub(crate) fn bearer(credential: &str) -> Who {
         Who { credential: Some(credential.to_owned()) }
     }
 
-    /// Nobody in particular.
+    /// Returns a caller without a credential.
     pub(crate) fn nobody() -> Who {
         Who::default()
     }
 
-    /// What says so.
+    /// Returns the credential, if there is one.
     pub(crate) fn credential(&self) -> Option<&str> {
         self.credential.as_deref()
     }
@@ -219,7 +219,7 @@ pub(crate) fn with_body(method: &str, who: &Who, path: &str, body: &[u8], bytes:
     bytes.extend_from_slice(body);
 }
 
-/// The same bodies over and over, posted to a path.
+/// Returns requests that post the same bodies to a path over and over.
 pub(crate) fn posts(who: &Who, path: &str, bodies: Vec<Vec<u8>>) -> Request {
     let requests: Vec<Vec<u8>> = bodies
         .iter()
@@ -232,7 +232,7 @@ pub(crate) fn posts(who: &Who, path: &str, bodies: Vec<Vec<u8>>) -> Request {
     Rc::new(move |n, bytes| bytes.extend_from_slice(&requests[(n % requests.len() as u64) as usize]))
 }
 
-/// The same paths over and over.
+/// Returns requests that get the same paths over and over.
 pub(crate) fn gets(who: &Who, paths: Vec<String>) -> Request {
     let who = who.clone();
     Rc::new(move |n, bytes| get(&who, &paths[(n % paths.len() as u64) as usize], bytes))

@@ -44,7 +44,7 @@ struct Run {
     /// A smaller run: 100,000 tasks, measurements of two seconds.
     #[arg(long)]
     quick: bool,
-    /// Only these goals, such as P1,P4.
+    /// Goals to measure, such as P1,P4; all unless given.
     #[arg(long, value_delimiter = ',', value_name = "GOALS")]
     only: Vec<String>,
     /// Tasks in the large store [default: 1000000; quick: 100000].
@@ -56,7 +56,7 @@ struct Run {
     /// The server's binary [default: the one beside this program].
     #[arg(long, value_name = "PATH")]
     longhaul: Option<PathBuf>,
-    /// Where filled stores are kept and runs write [default: bench-data in the target directory].
+    /// Directory of the filled stores and of runs [default: bench-data in the target directory].
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
     /// Fills the stores anew, for a store whose format changed.
@@ -69,17 +69,17 @@ enum Part {
     /// The spike's server.
     #[command(hide = true)]
     Spike {
-        /// Where it listens.
+        /// Address to listen at.
         listen: SocketAddr,
-        /// Its database.
+        /// Database of the spike.
         database: PathBuf,
     },
     /// Fills and keeps a store, and does nothing else.
     #[command(hide = true)]
     Fill {
-        /// Where it is kept.
+        /// Directory of the store.
         root: PathBuf,
-        /// How many tasks.
+        /// Number of tasks.
         count: u64,
     },
 }
@@ -174,7 +174,7 @@ fn allow_many_connections() -> Result<()> {
     setrlimit(Resource::RLIMIT_NOFILE, most, most).context("raising the limit of open files")
 }
 
-/// What is going on, for whoever watches.
+/// Reports progress to whoever watches.
 #[expect(clippy::print_stderr, reason = "a program that reports its progress")]
 pub(crate) fn say(line: &str) {
     eprintln!("{line}");

@@ -1,6 +1,6 @@
 //! The table at the end: what was aimed at, what was reached.
 
-/// Whether a figure should be large or small.
+/// Target of a figure: large or small.
 #[derive(Clone, Copy)]
 pub(crate) enum Target {
     /// Met from here up.
@@ -21,19 +21,19 @@ impl Target {
     }
 }
 
-/// One line of the table.
+/// Row of the table.
 pub(crate) struct Row {
-    /// Such as `P1`.
+    /// Goal, such as `P1`.
     pub(crate) goal: &'static str,
-    /// What was measured.
+    /// Measurement.
     pub(crate) what: String,
     /// Longhaul's figure with its unit.
     pub(crate) ours: String,
-    /// What it is compared with: the spike's figure, or that of a small store.
+    /// Figure for comparison: the spike's, or that of a small store.
     pub(crate) other: String,
-    /// What the target speaks of: a ratio, or the figure itself.
+    /// Measure that the target is about: a ratio, or the figure itself.
     pub(crate) measure: f64,
-    /// What it should be.
+    /// Target of the measure.
     pub(crate) target: Target,
 }
 
@@ -70,7 +70,7 @@ pub(crate) fn short(x: f64) -> String {
     }
 }
 
-/// All lines, in Markdown, columns aligned.
+/// Returns all rows in Markdown, with aligned columns.
 pub(crate) fn table(rows: &[Row]) -> String {
     let head = ["goal", "what", "Longhaul", "compared with", "measure", "target", ""].map(str::to_owned);
     let lines: Vec<[String; 7]> = std::iter::once(head).chain(rows.iter().map(Row::line)).collect();

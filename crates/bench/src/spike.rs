@@ -1,5 +1,6 @@
-//! The spike: how fast this machine can be at most. HTTP with axum, SQLite with group commit, nothing else: no checks,
-//! no leases, no recovery, no lists. What Longhaul reaches is given as a ratio of what this reaches in the same minutes.
+//! The spike: how fast this machine can be at most. HTTP with axum, SQLite with group commit, nothing else:
+//! no checks, no leases, no recovery, no lists. What Longhaul reaches is given as a ratio of what this
+//! reaches in the same minutes.
 
 use std::cell::RefCell;
 use std::net::SocketAddr;
@@ -64,7 +65,8 @@ pub(crate) fn serve(listen: SocketAddr, database: &Path) -> Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     runtime.block_on(async move {
         let listener = tokio::net::TcpListener::bind(listen).await?.tap_io(|stream| {
-            // Without it a small answer may wait for an acknowledgement; nothing breaks when it cannot be set.
+            // Without it a small answer may wait for an acknowledgement; nothing breaks when it cannot be
+            // set.
             let _ = stream.set_nodelay(true);
         });
         axum::serve(listener, routes).await
@@ -86,7 +88,7 @@ fn open(database: &Path) -> Result<Connection> {
     Ok(connection)
 }
 
-/// Everything that waits becomes one transaction; then everybody is answered.
+/// Writes all waiting requests in one transaction, then answers them.
 fn write(connection: &Connection, mut queue: mpsc::Receiver<Queued>) -> Result<()> {
     let mut batch = Vec::with_capacity(BATCH);
     while queue.blocking_recv_many(&mut batch, BATCH) > 0 {
@@ -117,7 +119,7 @@ fn apply(connection: &Connection, change: &Change) -> Result<()> {
     Ok(())
 }
 
-/// Anything that goes wrong is a 500 with its words; the load then stops with them.
+/// Error that becomes a 500 with its text, at which the load stops.
 struct Wrong(anyhow::Error);
 
 impl<E: Into<anyhow::Error>> From<E> for Wrong {

@@ -1,4 +1,5 @@
-//! A session: an access token that is renewed when it is over, so that a watch of hours outlives its token of one hour.
+//! A session: an access token that is renewed when it is over, so that a watch of hours outlives its token of
+//! one hour.
 
 use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock};

@@ -1,5 +1,5 @@
-//! Base64 for addresses and tokens (RFC 4648, section 5) without padding: one text for each sequence of bytes, so that
-//! a token cannot be written in two ways.
+//! Base64 for addresses and tokens (RFC 4648, section 5) without padding: one text for each sequence of
+//! bytes, so that a token cannot be written in two ways.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;

@@ -4,7 +4,8 @@ use aws_lc_rs::{constant_time, digest, hmac};
 
 use crate::random;
 
-/// The SHA-256 of some bytes. For values with randomness enough of their own, such as tokens; never for passwords.
+/// The SHA-256 of some bytes. For values with randomness enough of their own, such as tokens; never for
+/// passwords.
 pub fn sha256(bytes: &[u8]) -> [u8; 32] {
     let mut out = [0; 32];
     out.copy_from_slice(digest::digest(&digest::SHA256, bytes).as_ref());
@@ -36,7 +37,7 @@ impl HmacKey {
         tag(hmac::sign(&self.0, message))
     }
 
-    /// Is it the code of that message? In constant time.
+    /// Returns true if the code is that of the message; in constant time.
     pub fn verify(&self, message: &[u8], code: &[u8]) -> bool {
         hmac::verify(&self.0, message, code).is_ok()
     }
@@ -68,7 +69,8 @@ mod tests {
 
     #[test]
     fn agrees_with_published_vectors() {
-        // FIPS 180-4, and RFC 4231 (test case 3 with its key of 20 bytes filled up with zeros, as HMAC does itself).
+        // FIPS 180-4, and RFC 4231 (test case 3 with its key of 20 bytes filled up with zeros, as HMAC does
+        // itself).
         assert_eq!(hex(&sha256(b"abc")), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
         let mut key = [0; 32];
         key[..20].fill(0xaa);

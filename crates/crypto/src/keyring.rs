@@ -183,7 +183,7 @@ impl Keyring {
         Arc::clone(&keys[known.unwrap_or(0)])
     }
 
-    /// Is it the signature of that message by the key of that id, and does that key still count?
+    /// Returns true if the signature is that of the message, by the key of that ID, and the key still counts.
     pub fn verify(&self, id: &str, message: &[u8], signature: &[u8], now: i64) -> bool {
         let keys = self.signing.read();
         let Some(at) = keys.iter().position(|key| *key.id == *id) else { return false };

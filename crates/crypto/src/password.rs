@@ -1,5 +1,6 @@
-//! Passwords: argon2id, in the usual text form (`$argon2id$v=19$m=19456,t=2,p=1$salt$hash`). One hash takes 19 MiB and
-//! some 20 ms of a core: callers bound how many run at once, and keep them off the threads that answer requests.
+//! Passwords: argon2id, in the usual text form (`$argon2id$v=19$m=19456,t=2,p=1$salt$hash`). One hash takes
+//! 19 MiB and some 20 ms of a core: callers bound how many run at once, and keep them off the threads that
+//! answer requests.
 
 use argon2::password_hash::{Error, phc::PasswordHash};
 use argon2::{
@@ -38,7 +39,7 @@ pub fn decoy() -> String {
     format!("$argon2id$v=19$m={memory},t={passes},p={lanes}${salt}${hash}")
 }
 
-/// Is it the password that was hashed?
+/// Returns true if the password is the hashed one.
 pub fn verify(password: &str, hash: &str) -> Result<bool, HashError> {
     match argon2().verify_password(password.as_bytes(), hash) {
         Ok(()) => Ok(true),
@@ -47,7 +48,8 @@ pub fn verify(password: &str, hash: &str) -> Result<bool, HashError> {
     }
 }
 
-/// Was it hashed as [`hash`] does today? Otherwise it is to be hashed anew when the password is next at hand.
+/// Returns true if a hash has today's parameters ([`hash`]). Otherwise the password is hashed anew when it is
+/// next at hand.
 pub fn is_current(hash: &str) -> bool {
     let Ok(parsed) = PasswordHash::new(hash) else { return false };
     let Ok(params) = Params::try_from(&parsed) else { return false };

@@ -1,5 +1,5 @@
-//! Public keys of others, as issuers of tokens publish them (JWK, RFC 7517). The algorithm is the key's own: whoever
-//! writes a token chooses nothing. Symmetric keys are no public keys and are refused.
+//! Public keys of others, as issuers of tokens publish them (JWK, RFC 7517). The algorithm is the key's own:
+//! whoever writes a token chooses nothing. Symmetric keys are no public keys and are refused.
 
 use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve, Jwk, KeyAlgorithm, PublicKeyUse};
 use jsonwebtoken::{Algorithm, DecodingKey};
@@ -19,8 +19,8 @@ pub struct PublicKey {
 }
 
 impl PublicKey {
-    /// Reads one key of a published set. RSA keys (`RS256` unless the key says `PS256`), P-256 (`ES256`) and Ed25519
-    /// (`EdDSA`) are known; keys for encryption and all others are refused.
+    /// Reads one key of a published set. RSA keys (`RS256` unless the key says `PS256`), P-256 (`ES256`) and
+    /// Ed25519 (`EdDSA`) are known; keys for encryption and all others are refused.
     pub fn from_jwk(value: &Value) -> Result<Self, BadKey> {
         let bad = |why: &str| BadKey(why.to_owned());
         let jwk: Jwk = serde_json::from_value(value.clone()).map_err(|e| BadKey(e.to_string()))?;
@@ -62,7 +62,7 @@ impl PublicKey {
         }
     }
 
-    /// Is it the signature (base64url) of that message?
+    /// Returns true if the signature (base64url) is that of the message.
     pub fn verify(&self, message: &[u8], signature: &str) -> bool {
         jsonwebtoken::crypto::verify(signature, message, &self.key, self.algorithm).unwrap_or(false)
     }

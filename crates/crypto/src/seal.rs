@@ -1,5 +1,6 @@
-//! Sealing: secrets at rest, encrypted with AES-256-GCM. Each is bound to the place where it belongs (its *context*,
-//! such as the id of a task and the name of a field), so that it cannot be moved to another place and be opened there.
+//! Sealing: secrets at rest, encrypted with AES-256-GCM. Each is bound to the place where it belongs (its
+//! *context*, such as the id of a task and the name of a field), so that it cannot be moved to another place
+//! and be opened there.
 
 use std::sync::Arc;
 
@@ -48,11 +49,11 @@ impl Sealer {
         Some(Sealer { keys: keys?, fingerprints: HmacKey::new(&*file.fingerprint.secret()?) })
     }
 
-    /// Encrypts, as `kid.base64url(nonce ‖ ciphertext ‖ tag)`. What is given as context is not in the result and must be
-    /// given again to open it. The nonce is random: a key is good for 2^32 values.
+    /// Encrypts, as `kid.base64url(nonce ‖ ciphertext ‖ tag)`. What is given as context is not in the result
+    /// and must be given again to open it. The nonce is random: a key is good for 2^32 values.
     ///
-    /// # Panics
-    /// When the library cannot encrypt, which is when the system gives no randomness: nothing may be stored in clear then.
+    /// # Panics When the library cannot encrypt, which is when the system gives no randomness: nothing may be
+    /// stored in clear then.
     pub fn seal(&self, plain: &[u8], context: &[u8]) -> String {
         let newest = &self.keys[self.keys.len() - 1];
         let mut text = Zeroizing::new(Vec::with_capacity(NONCE + plain.len() + TAG));
@@ -82,8 +83,8 @@ impl Sealer {
         Ok(text)
     }
 
-    /// A keyed digest of several parts, the same for as long as the key file lives: to compare secrets, or requests that
-    /// hold some, without storing them.
+    /// A keyed digest of several parts, the same for as long as the key file lives: to compare secrets, or
+    /// requests that hold some, without storing them.
     pub fn fingerprint(&self, parts: &[&[u8]]) -> [u8; 32] {
         self.fingerprints.sign_parts(parts)
     }

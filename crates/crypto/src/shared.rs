@@ -1,5 +1,6 @@
-//! Signing keys that several processes share: kept, sealed, where all of them read them. A new key signs only when everybody has
-//! had the time to learn of it, so that nobody meets a signature by a key that it does not know.
+//! Signing keys that several processes share: kept, sealed, where all of them read them. A new key signs only
+//! when everybody has had the time to learn of it, so that nobody meets a signature by a key that it does not
+//! know.
 
 use std::sync::Arc;
 
@@ -35,7 +36,8 @@ impl Keyring {
     pub fn renewed(&self, kept: &str, now: i64, wished: bool) -> Result<Option<String>, KeyringError> {
         let mut entries = self.opened(kept)?;
         let before = entries.len();
-        // In both directions: a key with a date in the future, of a clock that was wrong, must not sign for ever.
+        // In both directions: a key with a date in the future, of a clock that was wrong, must not sign for
+        // ever.
         let old = entries.last().is_none_or(|last| last.created_at.abs_diff(now) >= self.rotation.after);
         if wished || old {
             entries.push(KeyEntry::new("k", now));

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use longhaul_model::{Claim, ClaimMode};
 
-/// All claims.
+/// Claims of all tasks.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Claims {
     last: u64,

@@ -22,7 +22,7 @@ pub(crate) enum Event {
     Submit(usize),
     /// An operator looks for something to decide, or decides at random.
     Operate,
-    /// Something breaks, or is mended.
+    /// Fault, or its repair.
     Fault(Fault),
     /// From here on, nothing breaks any more.
     Heal,
@@ -87,7 +87,7 @@ pub(crate) enum Ending {
     Refused { retryable: bool },
     /// The attempt failed on this side of the target, which may have done the work before.
     Local,
-    /// Nobody knows whether the target did the work.
+    /// Unknown outcome: the target may or may not have done the work.
     Unknown,
     /// The runner of the attempt shuts down.
     Abandoned,

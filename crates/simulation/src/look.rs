@@ -20,7 +20,7 @@ const SERVED: u64 = 3_000;
 /// long.
 const LONGEST: u64 = 1_500_000;
 
-/// Something that stands still although it can go on: its task, its sub-task, and the reason.
+/// Stuck work that could go on: its task, its sub-task, and the reason.
 type Standing = (usize, u32, &'static str);
 
 impl World {

@@ -1,6 +1,6 @@
 //! Rules that must never be broken, checked from outside: the oracle sees each committed change, keeps its
-//! own notes of every task, and knows what was really done. The names of the rules are those of the
-//! reliability goals.
+//! own notes of every task, and knows what was really done. The numbers of the rules are those of
+//! docs/reliability.md.
 
 use std::collections::{BTreeMap, BTreeSet};
 

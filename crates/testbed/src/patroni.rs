@@ -1,4 +1,5 @@
-//! Two servers that Patroni looks after, with an etcd of their own: where one is lost, the other takes its place without anybody's help.
+//! Two servers that Patroni looks after, with an etcd of their own: where one is lost, the other takes its
+//! place without anybody's help.
 
 use std::io::{Error, Result};
 use std::net::TcpListener;
@@ -32,7 +33,8 @@ struct Member {
 }
 
 impl Patroni {
-    /// Two new ones, of which one follows the other. Err: Patroni, etcd or PostgreSQL is not installed, or does not start.
+    /// Two new ones, of which one follows the other. Err: Patroni, etcd or PostgreSQL is not installed, or
+    /// does not start.
     pub fn start() -> Result<Patroni> {
         let data = directory()?;
         let (clients, peers) = (free_port()?, free_port()?);
@@ -67,7 +69,8 @@ impl Patroni {
         psql(self.members[primary].home.path(), database, statements)
     }
 
-    /// The one that takes writes is gone with its Patroni, as with its machine. Waits until the other one takes its place.
+    /// The one that takes writes is gone with its Patroni, as with its machine. Waits until the other one
+    /// takes its place.
     pub fn lose_primary(&mut self) -> Result<()> {
         let primary = self.primary().ok_or_else(|| Error::other("no server takes writes"))?;
         self.members[primary].lose()?;
@@ -122,7 +125,8 @@ impl Member {
     fn configure(&self, number: usize, etcd: u16) -> Result<()> {
         let home = self.home.path().display();
         let rest = free_port()?;
-        // The same port at each, as the name of a socket has it; so each has an address of its own, which no other run has.
+        // The same port at each, as the name of a socket has it; so each has an address of its own, which no
+        // other run has.
         let [low, high] = (std::process::id() as u16).to_le_bytes();
         let at = format!("127.{}.{low}.{}:5432", high.max(1), number + 1);
         let programs = program("initdb");

@@ -11,8 +11,8 @@ pub const ACTION_FAILED: &str = "ACTION_FAILED";
 
 /// Error with which an attempt failed.
 ///
-/// `?` makes one of any [`std::error::Error`]: its message, the chain of its sources as causes, and retryable. For more
-/// say it yourself:
+/// `?` makes one of any [`std::error::Error`]: its message, the chain of its sources as causes, and
+/// retryable. For more say it yourself:
 ///
 /// ```
 /// use longhaul_worker::ActionError;

@@ -30,8 +30,8 @@ pub struct Context {
 pub enum StopReason {
     /// The task was cancelled: clean up and return; what is returned is recorded and changes nothing else.
     Cancelled,
-    /// The attempt is this worker's no more: its time was over, it expired, or the task went on without it. Another
-    /// worker may be at it already. What is returned goes nowhere.
+    /// The attempt is this worker's no more: its time was over, it expired, or the task went on without it.
+    /// Another worker may be at it already. What is returned goes nowhere.
     Lost,
     /// The worker stops, and its grace is over.
     Stopping,
@@ -95,12 +95,14 @@ impl Context {
         self.inner.attempt
     }
 
-    /// The fencing token: it rises strictly for each sub-task. Whoever is written to can refuse a lower one than it saw.
+    /// The fencing token: it rises strictly for each sub-task. Whoever is written to can refuse a lower one
+    /// than it saw.
     pub fn token(&self) -> u64 {
         self.inner.token
     }
 
-    /// Names the work: the same for an attempt and for those that replace it because nobody knows what became of it.
+    /// Names the work: the same for an attempt and for those that replace it because nobody knows what became
+    /// of it.
     pub fn idempotency_key(&self) -> &str {
         &self.inner.idempotency_key
     }

@@ -1,4 +1,5 @@
-//! From a typed async function to what the worker runs: JSON in, JSON out, nothing that can bring the worker down.
+//! From a typed async function to what the worker runs: JSON in, JSON out, nothing that can bring the worker
+//! down.
 
 use std::any::Any;
 use std::panic::AssertUnwindSafe;

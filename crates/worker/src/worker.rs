@@ -16,8 +16,8 @@ pub struct Worker {
 }
 
 impl Worker {
-    /// A worker to be, of the server at an address such as `https://longhaul.example.com:8443`, with an API key of an
-    /// account of role `WORKER`.
+    /// A worker to be, of the server at an address such as `https://longhaul.example.com:8443`, with an API
+    /// key of an account of role `WORKER`.
     pub fn builder(url: impl Into<String>, api_key: impl Into<String>) -> WorkerBuilder {
         WorkerBuilder::new(url.into(), api_key.into())
     }
@@ -31,11 +31,12 @@ impl Worker {
         &self.orders.worker
     }
 
-    /// Works until `shutdown` is ready, and then ends in order: it takes nothing more, what runs may end within the
-    /// grace, what does not is asked to stop and reported as failed, to be tried again.
+    /// Works until `shutdown` is ready, and then ends in order: it takes nothing more, what runs may end
+    /// within the grace, what does not is asked to stop and reported as failed, to be tried again.
     ///
-    /// Handlers run as tasks of the calling runtime. What is said to the server is said from a thread of its own, so that a
-    /// handler that blocks costs no lease. When the future is dropped, handlers are broken off, and their leases expire.
+    /// Handlers run as tasks of the calling runtime. What is said to the server is said from a thread of its
+    /// own, so that a handler that blocks costs no lease. When the future is dropped, handlers are broken
+    /// off, and their leases expire.
     ///
     /// # Errors
     ///

@@ -1,4 +1,4 @@
-//! What another issuer's token says, once it is known to be that issuer's.
+//! Claims of a foreign issuer's token, once its signature was checked.
 
 use longhaul_model::Timestamp;
 use serde_json::{Map, Value};

@@ -1,4 +1,5 @@
-//! Fetching documents of the issuer: over TLS, within ten seconds, no more than a megabyte, from where it was said.
+//! Fetching documents of the issuer: over TLS, within ten seconds, no more than a megabyte, from where it was
+//! said.
 
 use std::time::Duration;
 
@@ -8,10 +9,10 @@ use thiserror::Error;
 
 /// For a whole answer.
 const TIME: Duration = Duration::from_secs(10);
-/// Of an answer.
+/// Largest answer, in bytes.
 const MOST: usize = 1024 * 1024;
 
-/// Why a document was not fetched.
+/// Reason for which a document was not fetched.
 #[derive(Debug, Error, PartialEq, Eq)]
 #[error("{0}")]
 pub struct FetchError(pub String);
@@ -67,7 +68,7 @@ impl Fetch for HttpFetch {
     }
 }
 
-/// Whoever could change a set of keys on its way could be anybody: only this machine itself is asked without TLS.
+/// Returns true for HTTPS and for this machine: whoever could change keys on their way could be anybody.
 fn is_safe(url: &Url) -> bool {
     let here = match url.host_str() {
         Some(host) => {

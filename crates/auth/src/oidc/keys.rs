@@ -1,5 +1,5 @@
-//! The issuer's keys, kept in memory. A token with a key that is not known has them fetched again, but not more often than
-//! every 30 seconds, whatever anybody sends.
+//! The issuer's keys, kept in memory. A token with a key that is not known has them fetched again, but not
+//! more often than every 30 seconds, whatever anybody sends.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
@@ -17,7 +17,8 @@ use crate::denied::{Denied, Reason};
 const PAUSE: u64 = 30_000;
 /// Older keys are fetched again when nobody waits for it.
 const OLD: u64 = 3_600_000;
-/// Still older ones are not believed: a key that the issuer took back must not stay because it cannot be reached.
+/// Still older ones are not believed: a key that the issuer took back must not stay because it cannot be
+/// reached.
 const OLDEST: u64 = 24 * 3_600_000;
 /// Keys that are read of one set.
 const MOST: usize = 100;
@@ -79,8 +80,8 @@ impl Keys {
         }
     }
 
-    /// The key of that name, if its algorithm is the one that the token states. A token without a name of a key is taken
-    /// if one key alone can have signed it.
+    /// The key of that name, if its algorithm is the one that the token states. A token without a name of a
+    /// key is taken if one key alone can have signed it.
     pub(super) fn find(&self, kid: Option<&str>, algorithm: &str, now: Timestamp) -> Result<Found, Denied> {
         if !matches!(algorithm, "RS256" | "PS256" | "ES256" | "EdDSA") {
             return Err(Reason::Algorithm.into());
@@ -106,8 +107,8 @@ impl Keys {
         now.0.abs_diff(self.known.read().at) >= OLD
     }
 
-    /// Fetches the keys, or waits for whoever does; nothing if that was tried a moment ago. Goes on though nobody waits
-    /// any more: who breaks off does not keep the keys from others.
+    /// Fetches the keys, or waits for whoever does; nothing if that was tried a moment ago. Goes on though
+    /// nobody waits any more: who breaks off does not keep the keys from others.
     pub(super) async fn fetch(self: &Arc<Self>) {
         let keys = Arc::clone(self);
         let fetched = tokio::spawn(async move { keys.fetch_in_turn().await });

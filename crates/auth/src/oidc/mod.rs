@@ -1,5 +1,5 @@
-//! Another issuer's tokens: single sign-on. Its public keys are fetched; a token that one of them signed, of
-//! that issuer and for us, stands for somebody with the roles that a claim of it names.
+//! Single sign-on with tokens of a foreign issuer. Its public keys are fetched; a token that one of them
+//! signed, of that issuer and for us, stands for a principal with the roles that a claim names.
 
 mod claims;
 mod fetch;
@@ -18,7 +18,7 @@ use crate::denied::{Denied, Reason};
 use crate::role::Role;
 use keys::Keys;
 
-/// What a token is shown for.
+/// Use of a token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Shown {
     /// With a request: an access token.
@@ -39,7 +39,8 @@ impl Oidc {
         Oidc { keys: Arc::new(keys), config, env }
     }
 
-    /// Is it that issuer's, whole, for us and in time? Whom it stands for.
+    /// Checks that a token is the issuer's, whole, for us and in time; returns the identity that it vouches
+    /// for.
     pub(crate) fn verify(&self, token: &Compact, shown: Shown) -> Result<Vouched, Denied> {
         // What other tokens of an issuer call themselves, such as `logout+jwt`, gets nobody in.
         let typ = token.header.typ.as_deref().map(str::to_ascii_lowercase);

@@ -1,5 +1,5 @@
-//! Hashing, bounded: a hash takes 19 MiB and a core for some 20 ms, so as many run at once as there are cores, on threads
-//! of their own.
+//! Hashing, bounded: a hash takes 19 MiB and a core for some 20 ms, so as many run at once as there are
+//! cores, on threads of their own.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -18,7 +18,7 @@ pub(crate) enum HasherError {
     Stopping,
 }
 
-/// How much was hashed.
+/// Counts of hashed passwords.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Hashing {
     /// Hashes made, for new passwords and to compare with.
@@ -40,7 +40,7 @@ pub(crate) struct Hasher {
 }
 
 impl Hasher {
-    /// So many at once.
+    /// Creates a hasher that hashes that many at once.
     pub(crate) fn new(at_once: usize) -> Self {
         Hasher { permits: Arc::new(Semaphore::new(at_once.max(1))), count: Arc::default() }
     }
@@ -50,7 +50,7 @@ impl Hasher {
         Ok(self.run(move || password::hash(&password)).await??)
     }
 
-    /// Is it the password that was hashed?
+    /// Returns true if the password is the hashed one.
     pub(crate) async fn verify(
         &self,
         password: Zeroizing<String>,

@@ -1,5 +1,5 @@
-//! Passwords: which are allowed, how they are hashed without taking the machine down, and the memory of those that were
-//! right a moment ago.
+//! Passwords: which are allowed, how they are hashed without taking the machine down, and the memory of those
+//! that were right a moment ago.
 
 mod hasher;
 mod policy;

@@ -1,5 +1,5 @@
-//! Which passwords are allowed: long ones that are not among the first to be tried. No rules of composition, which make
-//! passwords worse.
+//! Policy for passwords: long ones that are not among the first to be guessed. No rules of composition, which
+//! make passwords worse.
 
 use thiserror::Error;
 
@@ -8,7 +8,7 @@ const SHORTEST: usize = 12;
 /// Bytes, at the most: longer ones only cost time.
 pub(crate) const LONGEST: usize = 1024;
 
-/// Why a password is not allowed.
+/// Reason for which a password is refused.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 pub enum Weak {
     /// Too few characters.
@@ -17,10 +17,10 @@ pub enum Weak {
     /// Too many bytes.
     #[error("a password has at most {LONGEST} bytes")]
     Long,
-    /// Everybody's first guess.
+    /// The password is among the first to be guessed.
     #[error("this password is among the first that anybody tries: choose another")]
     Common,
-    /// It is the account's name.
+    /// The password is the account's name.
     #[error("a password is not the account's name")]
     Name,
 }
@@ -28,7 +28,7 @@ pub enum Weak {
 /// The usual ones of twelve characters and more, in lower case; shorter ones are refused anyway.
 const COMMON: &str = include_str!("common.txt");
 
-/// May the account of this name have this password?
+/// Returns an error unless the account may have this password.
 pub(crate) fn check(name: &str, password: &str) -> Result<(), Weak> {
     if password.len() > LONGEST {
         return Err(Weak::Long);
@@ -46,7 +46,7 @@ pub(crate) fn check(name: &str, password: &str) -> Result<(), Weak> {
     Ok(())
 }
 
-/// Is it one to four characters over and over, such as `abcabcabcabc`?
+/// Returns true for one to four characters over and over, such as `abcabcabcabc`.
 fn repeats(password: &str) -> bool {
     let characters: Vec<char> = password.chars().collect();
     (1..=4).any(|unit| characters.iter().skip(unit).eq(characters[..characters.len() - unit].iter()))

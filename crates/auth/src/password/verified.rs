@@ -1,6 +1,7 @@
-//! Passwords that were right a moment ago: a client that logs in before every call does not pay for a hash each time.
-//! What is kept is a keyed digest of name, password and address, together with the hash that the password matched. The
-//! entry is worth nothing once the account has another hash; and nobody from elsewhere profits from it.
+//! Passwords that were right a moment ago: a client that logs in before every call does not pay for a hash
+//! each time. What is kept is a keyed digest of name, password and address, together with the hash that the
+//! password matched. The entry is worth nothing once the account has another hash; and nobody from elsewhere
+//! profits from it.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -17,7 +18,7 @@ const LIFE: i64 = 300_000;
 const MOST: usize = 10_000;
 
 pub(crate) struct Verified {
-    /// Of this process: what is in memory is of no use elsewhere.
+    /// Key of this process: the remembered proofs are of no use elsewhere.
     key: HmacKey,
     entries: Mutex<HashMap<[u8; 32], Entry>>,
 }
@@ -36,19 +37,19 @@ impl Verified {
         Verified { key: HmacKey::random(), entries: Mutex::new(HashMap::new()) }
     }
 
-    /// What stands for a name, a password and an address.
+    /// Returns the proof of a name, a password and an address.
     pub(crate) fn proof(&self, name: &str, password: &str, from: IpAddr) -> Proof {
         let (name, from) = (name.to_ascii_lowercase(), network(from).to_string());
         Proof(self.key.sign_parts(&[name.as_bytes(), password.as_bytes(), from.as_bytes()]))
     }
 
-    /// Was it right lately, for the hash that the account has now?
+    /// Returns true if the password was right lately, for the account's present hash.
     pub(crate) fn holds(&self, proof: &Proof, hash: &str, now: Timestamp) -> bool {
         let entries = self.entries.lock();
         entries.get(&proof.0).is_some_and(|entry| *entry.hash == *hash && now.0 < entry.until)
     }
 
-    /// It was right for this hash.
+    /// Remembers that the password was right for this hash.
     pub(crate) fn remember(&self, proof: Proof, name: &str, hash: &str, now: Timestamp) {
         let mut entries = self.entries.lock();
         if entries.len() >= MOST {

@@ -194,7 +194,7 @@ fn claims(good: &Good) -> Vec<Row> {
     ]
 }
 
-/// What is not a token at all.
+/// Returns texts that are no tokens at all.
 fn forms(good: &Good) -> Vec<Row> {
     let token = good.token();
     let parts: Vec<&str> = token.split('.').collect();

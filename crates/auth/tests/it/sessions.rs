@@ -89,7 +89,7 @@ async fn sessions_end_with_password_and_account() {
     assert!(is_over(place.auth.refresh(pair.refresh_id)));
 }
 
-/// Each way in which a session can end, on one node: its tokens are refused there at once, and by another
+/// Every way in which a session can end, on one node: its tokens are refused there at once, and by another
 /// node seconds later.
 #[tokio::test(flavor = "multi_thread")]
 async fn ended_session_is_refused_at_once_here_and_soon_elsewhere() {

@@ -34,7 +34,7 @@ pub(crate) fn secret(text: &str) -> Zeroizing<String> {
     Zeroizing::new(text.to_owned())
 }
 
-/// What is noted of what an administrator does.
+/// Returns the audit note of an administrator's change.
 pub(crate) fn by_admin() -> Audit {
     Audit::new("admin".into(), Some(HERE), "test")
 }

@@ -1,4 +1,4 @@
-//! What it costs to know who asks, without HTTP: the one function that every request goes through.
+//! Cost of authenticating a caller, without HTTP: the one function that every request goes through.
 
 use std::hint::black_box;
 use std::time::Instant;

@@ -1,5 +1,5 @@
-//! P7: what the same requests cost with a large store, against a small one. Both servers run at once and are asked in
-//! turn, so that they meet the same minutes.
+//! P7: what the same requests cost with a large store, against a small one. Both servers run at once and are
+//! asked in turn, so that they meet the same minutes.
 
 use anyhow::Result;
 

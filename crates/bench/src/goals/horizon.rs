@@ -1,5 +1,5 @@
-//! F33: three nodes while somebody keeps a transaction open in the same database: dead rows cannot be removed, and the load must not
-//! notice.
+//! F33: three nodes while somebody keeps a transaction open in the same database: dead rows cannot be
+//! removed, and the load must not notice.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use crate::load::{Figures, Load};
 use crate::report::{Row, Target};
 use crate::say;
 
-/// How many nodes there are.
+/// Number of nodes.
 const NODES: usize = 3;
 /// Measurements of ordinary length that the load lasts, before and after, and while the transaction is open.
 const AROUND: u32 = 5;
@@ -79,7 +79,7 @@ fn held_open<T>(cluster: &Cluster, run: impl FnOnce() -> Result<T>) -> Result<T>
     })
 }
 
-/// How large their table is, and how much of it is dead.
+/// Returns the size of the table of active tasks, and its dead rows.
 fn active_tasks(cluster: &Cluster) -> Result<String> {
     let asked =
         "SELECT (pg_total_relation_size('hot') / 1048576) || ' MiB with ' || n_dead_tup || ' dead rows'

@@ -1,5 +1,5 @@
-//! P6: every documented filter and order of the list, on a large store. Before each list a task is submitted, so that
-//! no total and no page can be one remembered from before.
+//! P6: every documented filter and order of the list, on a large store. Before each list a task is submitted,
+//! so that no total and no page can be one remembered from before.
 
 use std::time::Instant;
 
@@ -185,7 +185,8 @@ impl Bench {
     }
 }
 
-/// When the task in the middle was completed, in milliseconds since 1970: asked of the server, found by its total.
+/// Returns the completion time of the task in the middle, in milliseconds since 1970: asked of the server,
+/// found by its total.
 fn middle(server: &Server, tasks: u64) -> Result<i64> {
     on_one_thread(async {
         let mut connection = Connection::open(server.at).await?;

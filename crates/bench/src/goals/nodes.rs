@@ -1,5 +1,5 @@
-//! P10: what one node costs beside three on the same machine: statements, round trips, log and processor time for each task, of the
-//! nodes and of their database.
+//! P10: what one node costs beside three on the same machine: statements, round trips, log and processor time
+//! for each task, of the nodes and of their database.
 
 use std::path::{Path, PathBuf};
 
@@ -13,10 +13,10 @@ use crate::load::{Figures, Load};
 use crate::report::{Row, Target, short};
 use crate::say;
 
-/// How many nodes are compared.
+/// Numbers of nodes that are compared.
 const NODES: [usize; 2] = [1, 3];
 
-/// One measurement.
+/// Result of one measurement.
 #[derive(Clone, Copy)]
 struct Cost {
     rate: f64,
@@ -30,7 +30,7 @@ struct Cost {
 }
 
 impl Bench {
-    /// One node against three.
+    /// Compares one node with three.
     pub(crate) fn nodes(&mut self) -> Result<()> {
         for asked in ALL {
             let mut one = None;
@@ -92,7 +92,7 @@ impl Bench {
     }
 }
 
-/// What was spent so far.
+/// Resources spent so far.
 struct Spent {
     counted: Counted,
     nodes: f64,
@@ -112,7 +112,7 @@ impl Spent {
         Ok(Spent { counted, nodes, database: of_database(postmaster)?, log })
     }
 
-    /// What it was for each of what was done within so many seconds.
+    /// Returns the resources spent for each unit of work done within so many seconds.
     fn until(&self, after: Spent, figures: Figures, seconds: f64) -> Cost {
         let done = figures.rate * seconds;
         Cost {
@@ -145,7 +145,7 @@ impl Times {
 }
 
 fn times(stat: &Path) -> Result<Times> {
-    /// Of all Linux machines.
+    /// Clock ticks a second on every Linux machine.
     const TICKS_A_SECOND: f64 = 100.0;
     let text = std::fs::read_to_string(stat)?;
     // The name before may have anything in it.

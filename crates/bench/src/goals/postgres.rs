@@ -1,4 +1,5 @@
-//! P10: one node on PostgreSQL, against the same server on its own files, and what a change costs the database.
+//! P10: one node on PostgreSQL, against the same server on its own files, and what a change costs the
+//! database.
 
 use anyhow::{Context, Result};
 use longhaul_testbed::{Cluster, Durability};
@@ -10,11 +11,11 @@ use crate::say;
 
 /// Changes of a task of five steps: its submission, and the begin and end of each step.
 const CHANGES: f64 = 11.0;
-/// Round trips of a transaction of the writer at the most: what it reads, what it writes, the commit. Where all is at hand, the first two
-/// are one.
+/// Round trips of a transaction of the writer at the most: what it reads, what it writes, the commit. Where
+/// all is at hand, the first two are one.
 pub(super) const ROUND_TRIPS: f64 = 3.0;
 
-/// What is asked of both.
+/// Requests that both are given.
 pub(super) struct Asked {
     pub(super) what: &'static str,
     pub(super) request: fn(&Who) -> Request,
@@ -34,7 +35,7 @@ pub(super) const ALL: [Asked; 2] = [
     },
 ];
 
-/// What a database counted meanwhile, for each change.
+/// Counts of a database during a load, for each change.
 #[derive(Clone, Copy)]
 struct Cost {
     statements: f64,
@@ -104,7 +105,7 @@ impl Bench {
     }
 }
 
-/// What a database has done.
+/// Counters of a database.
 #[derive(Clone, Copy)]
 pub(super) struct Counted {
     pub(super) statements: f64,

@@ -17,7 +17,7 @@ enum Credential {
     AccessToken,
 }
 
-/// Those that a server's own programs have, and those that people and the clients of the Tasks API have.
+/// Credentials of services, and of people and the clients of the Tasks API.
 const EITHER: [Credential; 2] = [Credential::ApiKey, Credential::AccessToken];
 
 impl Credential {
@@ -36,7 +36,7 @@ impl Credential {
     }
 }
 
-/// Something both can be asked.
+/// Load that both can be given.
 struct Pair<'a> {
     what: &'a str,
     connections: usize,

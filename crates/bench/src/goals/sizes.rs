@@ -18,7 +18,8 @@ impl Bench {
     pub(crate) fn start_and_memory(&mut self) -> Result<()> {
         say("P8 start and memory");
         let data = self.store(self.tasks, "large")?;
-        // The first start finds a directory just copied; the page cache is warm either way, so all count alike.
+        // The first start finds a directory just copied; the page cache is warm either way, so all count
+        // alike.
         let (mut starts, mut idles, mut held) = (Vec::new(), Vec::new(), Vec::new());
         for _ in 0..self.rounds.max(3) {
             let server = self.places.longhaul(&data)?;

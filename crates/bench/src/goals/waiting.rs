@@ -18,7 +18,7 @@ use crate::say;
 
 /// Connections of the work beside them.
 const BESIDE: usize = 4;
-/// How long a line of tasks may take to be done.
+/// Longest time for a line of tasks to be done.
 const PATIENCE: Duration = Duration::from_secs(120);
 
 impl Bench {
@@ -117,7 +117,8 @@ fn submit(server: &Server, count: u64, hold: bool) -> Result<Vec<String>> {
     })
 }
 
-/// Lets those that wait go on, until no more are PENDING than the store had before; how many were done in a second.
+/// Lets those that wait go on, until no more are PENDING than the store had before; how many were done in a
+/// second.
 fn drain(server: &Server, holders: &[String], waiting: u64, before: u64) -> Result<f64> {
     on_one_thread(async {
         let mut connection = Connection::open(server.at).await?;

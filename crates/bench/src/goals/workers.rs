@@ -23,7 +23,7 @@ const BATCH: usize = 64;
 /// Connections that submit side by side.
 const SUBMITTERS: usize = 16;
 
-/// What another product reached on this kind of machine (docs/performance.md): tasks of five steps in a second.
+/// Rate of another product, tuned, on this kind of machine: tasks of five steps in a second.
 const RESTATE_TUNED: f64 = 1_138.0;
 
 impl Bench {
@@ -108,8 +108,8 @@ impl Bench {
     }
 }
 
-/// Runs tasks of so many children each with one worker; gives the seconds until the last child is done, and the milliseconds of a
-/// GET of the last task.
+/// Runs tasks of so many children each with one worker; gives the seconds until the last child is done, and
+/// the milliseconds of a GET of the last task.
 fn children_in(server: &Server, tasks: usize, children: usize) -> Result<(f64, f64)> {
     let hosts: Vec<String> = (0..children).map(|n| format!("host-{n:05}")).collect();
     let body = serde_json::json!({ "workflow": data::EACH, "input": { "hosts": hosts } }).to_string();
@@ -118,7 +118,8 @@ fn children_in(server: &Server, tasks: usize, children: usize) -> Result<(f64, f
         post(&server.who, "/v1/tasks", body.as_bytes(), &mut bytes);
         let request = Rc::new(bytes);
         let begun = Instant::now();
-        // Side by side, so that the submissions of the many small tasks share their commits like those of many callers.
+        // Side by side, so that the submissions of the many small tasks share their commits like those of
+        // many callers.
         let lanes = tasks.min(SUBMITTERS);
         let mut submitting = Vec::new();
         for lane in 0..lanes {
@@ -157,7 +158,7 @@ fn children_in(server: &Server, tasks: usize, children: usize) -> Result<(f64, f
     })
 }
 
-/// What a worker sends: what it completed, and that it takes more.
+/// Returns the body of a worker's call: completed attempts, and a request for more.
 fn report(worker: usize, leases: &[String], most: usize) -> String {
     let completed: Vec<String> =
         leases.iter().map(|lease| format!(r#"{{"lease":"{lease}","output":{{"done":true}}}}"#)).collect();

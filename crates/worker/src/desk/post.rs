@@ -1,4 +1,5 @@
-//! Telling news of attempts: how far they are, and what they write. News of all of them go together, now and then.
+//! Telling news of attempts: how far they are, and what they write. News of all of them go together, now and
+//! then.
 
 use std::collections::HashSet;
 use std::time::Duration;

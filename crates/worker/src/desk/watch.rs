@@ -1,5 +1,6 @@
-//! Watching leases: a heartbeat for all of them together that waits at the server, so that what is cancelled or lost is
-//! known at once. It extends them when it comes and when it is answered, after a third of the shortest lease.
+//! Watching leases: a heartbeat for all of them together that waits at the server, so that what is cancelled
+//! or lost is known at once. It extends them when it comes and when it is answered, after a third of the
+//! shortest lease.
 //!
 //! Updates of attempts take another way (`post.rs`), so this call can be abandoned when leases arrive that it
 //! does not watch. Attempts too short to be worth watching cost no call.

@@ -41,7 +41,7 @@ impl Key {
         }
     }
 
-    /// As it is published.
+    /// Returns the key as it is published.
     pub(crate) fn published(&self, id: &str) -> Value {
         match self {
             Key::Rsa(pair, algorithm) => {
@@ -81,7 +81,7 @@ impl Key {
     }
 }
 
-/// What the issuer answers.
+/// Answer of the issuer.
 #[derive(Clone)]
 struct Served {
     url: String,
@@ -141,7 +141,7 @@ impl Issuer {
         *self.served.keys.lock() = set;
     }
 
-    /// How often its keys were asked for.
+    /// Returns the number of requests for the keys.
     pub(crate) fn asked(&self) -> usize {
         self.served.asked.load(Ordering::SeqCst)
     }

@@ -1,4 +1,4 @@
-//! Which of an issuer's tokens are accepted, and for whom they stand.
+//! Tokens of a foreign issuer: those that are accepted, and their principals.
 
 use longhaul_auth::{Denied, Kind, OidcConfig, Reason, Role};
 use longhaul_crypto::base64url;
