@@ -26,8 +26,8 @@ pub(crate) fn is_one(credential: &str) -> bool {
     credential.starts_with(PREFIX)
 }
 
-/// By what it is found. There is no list to compare with in which the time taken would tell anything: whoever
-/// does not know the key does not know its digest.
+/// Digest by which a key is found. There is no list to compare with in which the time taken would tell
+/// anything: whoever does not know the key does not know its digest.
 pub(crate) fn digest(key: &str) -> [u8; 32] {
     digest::sha256(key.as_bytes())
 }

@@ -16,7 +16,7 @@ pub(crate) struct Compact<'a> {
     /// Signed part of the token.
     pub(crate) message: &'a [u8],
     pub(crate) claims: Vec<u8>,
-    /// In base64url.
+    /// Signature in base64url.
     pub(crate) signature: &'a str,
 }
 

@@ -38,10 +38,10 @@ pub(crate) type Moment = (u64, i64);
 #[derive(Default)]
 struct Snapshot {
     moment: Moment,
-    /// By name in lower case.
+    /// Accounts by name in lower case.
     by_name: HashMap<Box<str>, Arc<Account>>,
     by_key: HashMap<[u8; 32], (Arc<Account>, Arc<Use>)>,
-    /// By what names look like, each in two ways of writing it.
+    /// Names by their appearance, each in two ways of writing it.
     by_look: HashMap<(bool, Box<str>), Arc<str>>,
 }
 
@@ -54,7 +54,7 @@ pub(crate) struct Directory {
     news: AtomicU64,
     /// Start of the last look at the store's revision that a caller waited for.
     looked: Mutex<Option<Instant>>,
-    /// By the identity of the key; outlives the snapshots.
+    /// Uses by the ID of the key; they outlive the snapshots.
     uses: Mutex<HashMap<String, Arc<Use>>>,
 }
 

@@ -26,7 +26,7 @@ const PASSWORD: &str = "PASSWORD";
 const API_KEY: &str = "API_KEY";
 const ID_TOKEN: &str = "ID_TOKEN";
 
-/// With what somebody comes.
+/// Credential of a login.
 pub enum LoginRequest {
     /// A name and its password.
     Password {
@@ -43,9 +43,9 @@ pub enum LoginRequest {
 
 /// Result of a login.
 pub struct TokenPair {
-    /// For requests.
+    /// Access token, for requests.
     pub access_token: Zeroizing<String>,
-    /// For new access tokens.
+    /// Refresh token, for new access tokens.
     pub refresh_id: Uuid,
     /// Principal of the login.
     pub principal: Principal,

@@ -17,11 +17,11 @@ struct Rule {
     burst: u32,
     /// Time after which a failure leaves the bucket.
     first: i64,
-    /// And after so long, once many more came when it was full.
+    /// Longest such time, reached after many failures at a full bucket.
     last: i64,
 }
 
-/// For tries that cost a hash.
+/// Rule for tries that cost a hash.
 const TRIES: Rule = Rule { burst: 5, first: 12_000, last: 900_000 };
 /// For guesses at what the memory of right passwords may hold: those cost nothing, so that there are many in
 /// good faith, but an end to them there must be.
@@ -62,7 +62,7 @@ struct Bucket {
     at_work: u32,
     /// Time in which one failure leaves the bucket.
     interval: i64,
-    /// Since when the next one waits to go.
+    /// Time since which the next failure waits to leave.
     since: i64,
     /// True if the bucket was full since it was last empty.
     spent: bool,

@@ -41,7 +41,7 @@ pub(crate) fn key(data: &Path) -> Result<String> {
     Ok(key)
 }
 
-/// For its owner only: whoever has it administers the server.
+/// Writes the key to a file for its owner only: whoever has it administers the server.
 fn write(file: &Path, key: &str) -> std::io::Result<()> {
     OpenOptions::new().write(true).create_new(true).mode(0o600).open(file)?.write_all(key.as_bytes())
 }

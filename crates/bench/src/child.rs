@@ -25,7 +25,7 @@ pub(crate) struct Server {
     pub(crate) at: SocketAddr,
     /// Credential with all rights.
     pub(crate) who: Who,
-    /// From its start to its first answer.
+    /// Time from the start to the first answer.
     pub(crate) started_in: Duration,
 }
 

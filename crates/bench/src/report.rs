@@ -7,7 +7,7 @@ pub(crate) enum Target {
     AtLeast(f64),
     /// Met up to here.
     AtMost(f64),
-    /// For information.
+    /// No target: for information.
     None,
 }
 

@@ -77,7 +77,7 @@ pub(crate) fn serve(listen: SocketAddr, database: &Path) -> Result<()> {
     }
 }
 
-/// With the durability that Longhaul has.
+/// Opens the database with the durability that Longhaul has.
 fn open(database: &Path) -> Result<Connection> {
     let connection = Connection::open(database).context("opening the spike's database")?;
     connection.execute_batch(

@@ -224,7 +224,7 @@ pub struct CauseBody {
 pub struct AttemptBody {
     /// The sub-task.
     pub sub_task: String,
-    /// From 1, over all runs of the task.
+    /// Number over all generations, from 1.
     pub number: u64,
     /// Generation of the task that the attempt belongs to, from 1.
     pub generation: u64,
@@ -252,7 +252,7 @@ pub struct PageBody<T> {
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct PageMetadata {
-    /// From 1.
+    /// Number of the page, from 1.
     pub page_number: u64,
     /// Size of a page, as requested.
     pub page_size: u64,
@@ -286,7 +286,7 @@ pub enum Phase {
 }
 
 impl Phase {
-    /// From any spelling: case, `_`, `-` and space do not matter.
+    /// Reads any spelling: case, `_`, `-` and space do not matter.
     pub fn of(status: &str) -> Self {
         let plain: String = status
             .chars()

@@ -30,9 +30,9 @@ pub struct TaskFilter {
     pub order_by: Option<String>,
     /// `ASC` or `DESC`.
     pub order_direction: Option<String>,
-    /// From 1.
+    /// Number of the page, from 1.
     pub page: Option<u32>,
-    /// Up to 100.
+    /// Size of the page, up to 100.
     pub page_size: Option<u32>,
     /// Further members of each task.
     pub include: Vec<String>,

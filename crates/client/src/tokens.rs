@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::error::ClientError;
 use crate::http::{Call, Client};
 
-/// With what to log in.
+/// Credentials of a login.
 #[derive(Clone, Copy)]
 pub enum Login<'a> {
     /// A user's name and password.
@@ -25,9 +25,9 @@ pub enum Login<'a> {
 #[derive(Clone, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Tokens {
-    /// For requests, for an hour.
+    /// Access token, for requests; lasts an hour.
     pub access_token: String,
-    /// For new access tokens, for a day.
+    /// Refresh token, for new access tokens; lasts a day.
     pub refresh_token: RefreshTokenBody,
 }
 

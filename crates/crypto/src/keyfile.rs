@@ -22,7 +22,8 @@ pub(crate) struct KeyFile {
     format: u32,
     pub(crate) signing: Vec<KeyEntry>,
     pub(crate) sealing: Vec<KeyEntry>,
-    /// For fingerprints, which must stay the same for as long as they are compared: this one does not rotate.
+    /// Key for fingerprints, which must stay the same for as long as they are compared: this one does not
+    /// rotate.
     pub(crate) fingerprint: KeyEntry,
 }
 

@@ -124,7 +124,7 @@ pub struct Keyring {
     pub(crate) rotation: Rotation,
     /// The last one signs that has been known for long enough.
     pub(crate) signing: RwLock<Vec<Arc<SigningKey>>>,
-    /// For how long a new key must be known before it signs, in milliseconds.
+    /// Time for which a new key must be known before it signs, in milliseconds.
     pub(crate) lead: AtomicI64,
     sealer: Sealer,
     /// Content of the file; locked while it changes.

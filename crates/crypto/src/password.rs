@@ -66,7 +66,7 @@ fn argon2() -> Argon2<'static> {
 mod tests {
     use super::*;
 
-    /// From the reference implementation's own tests: other parameters than today's.
+    /// Vector of the reference implementation's own tests, with other parameters than today's.
     const OLD: &str = "$argon2id$v=19$m=256,t=2,p=1$c29tZXNhbHQ$nf65EOgLrQMR/uIPnA4rEsF5h7TKyQwu9U1bMCHGi/4";
 
     #[test]

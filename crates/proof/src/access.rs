@@ -1,5 +1,6 @@
-//! How the proof is let in: by an API key of an administrator, made at a data directory's first start and kept in a file
-//! beside it. The server promised to know that key from then on, so one that it refuses is a finding of its own.
+//! Access of the proof to its servers: an administrator's API key, made at a data directory's first start and
+//! kept in a file beside it. The server promised to know that key from then on, so a refusal of it is a
+//! finding of its own.
 
 use std::fs::OpenOptions;
 use std::io::Write;
@@ -13,7 +14,7 @@ use serde_json::{Value, json};
 
 use crate::http::{Answer, Client, NoAnswer, Peer, Request};
 
-/// What the server's environment calls the first administrator's password.
+/// Environment variable of the server with the first administrator's password.
 pub const VARIABLE: &str = "LONGHAUL_ADMIN_PASSWORD";
 /// The first administrator's password in every run.
 pub const PASSWORD: &str = "known to the proof alone";
@@ -29,8 +30,8 @@ pub fn key_file(data: &Path) -> PathBuf {
     path.into()
 }
 
-/// A server as the proof calls it: with the key of its data directory, which is made if there is none. `None` if the
-/// server went away meanwhile.
+/// A server as the proof calls it: with the key of its data directory, which is made if there is none. `None`
+/// if the server went away meanwhile.
 pub async fn enter(address: SocketAddr, data: &Path) -> Result<Option<Peer>> {
     let file = key_file(data);
     let stranger = Peer::stranger(address);
@@ -60,7 +61,7 @@ pub async fn enter(address: SocketAddr, data: &Path) -> Result<Option<Peer>> {
     Ok(Some(stranger.with(&key)))
 }
 
-/// For its owner only: whoever has it administers the server.
+/// Writes the key to a file for its owner only: whoever has it administers the server.
 fn write(file: &Path, key: &str) -> std::io::Result<()> {
     OpenOptions::new().write(true).create_new(true).mode(0o600).open(file)?.write_all(key.as_bytes())
 }

@@ -1,5 +1,5 @@
-//! The workflows of the load, and what the checks must know of each. Both come from the same definition, so they
-//! cannot disagree.
+//! The workflows of the load, and what the checks must know of each. Both come from the same definition, so
+//! they cannot disagree.
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -10,53 +10,53 @@ use serde_json::{Value, json};
 /// Workflows whose tasks lock one of a few resources each, so that some wait for others.
 const LOCKING: [&str; 2] = ["chain", "warns"];
 
-/// All workflows that a load starts tasks of.
+/// Workflows of a load.
 #[derive(Clone, Debug)]
 pub struct Catalog {
-    /// One for each kind of work.
+    /// Workflow of each kind of work.
     pub kinds: Vec<Kind>,
 }
 
-/// One workflow.
+/// Workflow of a load.
 #[derive(Clone, Debug)]
 pub struct Kind {
-    /// Its name.
+    /// Name of the workflow.
     pub name: String,
     /// The definition that the server gets.
     pub definition: Value,
-    /// What the checks know of its sub-tasks.
+    /// Facts about its sub-tasks, for the checks.
     pub subs: Vec<Sub>,
-    /// Its tasks lock a resource.
+    /// True if its tasks lock a resource.
     pub locks: bool,
-    /// Its share of the load.
+    /// Share of the load.
     pub weight: u32,
 }
 
-/// One sub-task, as the checks see it.
+/// Sub-task, as the checks see it.
 #[derive(Clone, Debug)]
 pub struct Sub {
-    /// Its name.
+    /// Name of the sub-task.
     pub name: String,
-    /// Those that must have ended well before it starts.
+    /// Sub-tasks that must have ended well before it starts.
     pub needs: Vec<usize>,
-    /// It calls the effect counter.
+    /// True if it calls the effect counter.
     pub effect: bool,
     /// A second run may do harm.
     pub once: bool,
     /// The task goes on when it fails.
     pub goes_on: bool,
-    /// Its automatic retries.
+    /// Policy of automatic retries.
     pub retry: Option<Retry>,
 }
 
 /// Automatic retries.
 #[derive(Clone, Copy, Debug)]
 pub struct Retry {
-    /// In all, in one generation.
+    /// Attempts in one generation, the first included.
     pub attempts: u32,
-    /// Before the second attempt, in milliseconds.
+    /// Pause before the second attempt, in milliseconds.
     pub backoff: i64,
-    /// What that grows by.
+    /// Factor by which the pause grows.
     pub factor: f64,
     /// The longest, in milliseconds.
     pub max: i64,
@@ -224,7 +224,7 @@ impl Catalog {
         Ok(Catalog { kinds: kinds.collect::<Result<_>>()? })
     }
 
-    /// By name.
+    /// Returns the workflow of a name.
     pub fn kind(&self, name: &str) -> Option<&Kind> {
         self.kinds.iter().find(|kind| kind.name == name)
     }

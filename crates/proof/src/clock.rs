@@ -1,4 +1,5 @@
-//! The harness's own time. All that it does happens in one thread, so its instants are an order of what happened.
+//! The harness's own time. All that it does happens in one thread, so its instants are an order of what
+//! happened.
 
 use std::sync::OnceLock;
 use std::time::Instant;

@@ -1,4 +1,4 @@
-//! What the server says in the end: every task, found by walking the list, each with its input and attempts.
+//! Final state as the server tells it: every task, found by walking the list, with its input and attempts.
 
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
@@ -18,7 +18,7 @@ const READERS: usize = 8;
 /// The server's whole word.
 #[derive(Clone, Debug, Default)]
 pub struct Dump {
-    /// When it began.
+    /// Time at which the dump began.
     pub at: Micros,
     /// Ids in the order of the list's pages.
     pub walked: Vec<Uuid>,
@@ -26,24 +26,24 @@ pub struct Dump {
     pub totals: Vec<u64>,
     /// `totalElements` by status.
     pub by_status: Vec<(TaskStatus, u64)>,
-    /// Whose each lock and place is, held or waited for.
+    /// Task of each lock and slot, held or waited for.
     pub locks: Vec<Uuid>,
-    /// Each task.
+    /// Tasks by ID.
     pub tasks: HashMap<Uuid, Final>,
 }
 
-/// One task in the end.
+/// Task in the end.
 #[derive(Clone, Debug)]
 pub struct Final {
     /// The workflow that it says it runs.
     pub workflow: String,
-    /// As it is stored.
+    /// Input, as it is stored.
     pub input: Value,
-    /// Where it stands.
+    /// View of the task.
     pub view: View,
-    /// Its sub-tasks' names.
+    /// Names of its sub-tasks.
     pub names: Vec<String>,
-    /// Its attempts.
+    /// Attempts of its sub-tasks.
     pub attempts: Vec<AttemptView>,
 }
 
@@ -61,13 +61,14 @@ async fn get_json(client: &mut Client, to: &Peer, path: &str) -> Result<Value> {
     get(client, to, path).await?.json().with_context(|| format!("GET {path}: no JSON"))
 }
 
-/// How many tasks a filter finds.
+/// Returns the number of tasks that a filter finds.
 pub async fn total(client: &mut Client, to: &Peer, query: &str) -> Result<u64> {
     let page = get_json(client, to, &format!("/v1/tasks?pageSize=1{query}")).await?;
     page["pageMetadata"]["totalElements"].as_u64().context("totalElements")
 }
 
-/// Waits until no task is PENDING or IN_PROGRESS; gives the time that took, or `None` when the limit was over.
+/// Waits until no task is PENDING or IN_PROGRESS; gives the time that took, or `None` when the limit was
+/// over.
 pub async fn quiet(to: &Peer, limit: Duration) -> Result<Option<Duration>> {
     let (begun, mut client) = (Instant::now(), Client::default());
     loop {

@@ -1,5 +1,5 @@
-//! The effect counter: a service on this machine whose only work is to note who called it. What happened in the
-//! real world is measured here, not at the server.
+//! The effect counter: a service on this machine whose only work is to note who called it. What happened in
+//! the real world is measured here, not at the server.
 
 use std::collections::HashMap;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -17,13 +17,13 @@ use uuid::Uuid;
 use crate::clock;
 use crate::history::Effect;
 
-/// How long every other effect that must not be repeated takes to answer.
+/// Duration of every other effect that must not be repeated.
 const ONCE: Duration = Duration::from_millis(60);
 
 /// The running service.
 #[derive(Clone, Debug)]
 pub struct Effects {
-    /// Where it listens.
+    /// Address of the counter.
     pub address: SocketAddr,
     seen: Arc<Mutex<Seen>>,
 }
@@ -43,7 +43,7 @@ struct Seen {
 }
 
 impl Seen {
-    /// Whether somebody with a higher token was here before.
+    /// Returns true if a call with a higher token came before.
     fn is_stale(&mut self, task: Uuid, sub: &str, token: u64) -> bool {
         let highest = self.highest.entry((task, sub.to_owned())).or_insert(token);
         *highest = token.max(*highest);
@@ -61,7 +61,8 @@ impl Effects {
         Ok(effects)
     }
 
-    /// From here on calls are of this life of the server. To be called once all of the last one have been heard.
+    /// From here on calls are of this life of the server. To be called once all of the last one have been
+    /// heard.
     pub fn new_life(&self, life: usize) {
         self.seen().life = life;
     }

@@ -1,25 +1,25 @@
-//! What lets people in: how it was given, used and taken back, as the outside saw it.
+//! Credentials as the outside saw them: given, used, revoked.
 
 use crate::clock::Micros;
 use crate::history::Life;
 
-/// One run's record of it.
+/// Record of a run's credentials.
 #[derive(Clone, Debug, Default)]
 pub struct Grants {
-    /// Everything whose giving was answered. Others name one by its place here.
+    /// Credentials whose giving was answered. Other members name them by their index.
     pub given: Vec<Grant>,
     /// Every attempt to come in that was answered.
     pub uses: Vec<Use>,
-    /// Everything that was taken back, or may have been.
+    /// Credentials that were revoked, or may have been.
     pub withdrawals: Vec<Withdrawal>,
 }
 
-/// Something that lets somebody in.
+/// Credential.
 #[derive(Clone, Debug)]
 pub struct Grant {
-    /// Whom.
+    /// Account of the credential.
     pub account: String,
-    /// What it is.
+    /// Kind of credential.
     pub means: Means,
     /// The thing itself.
     pub secret: String,
@@ -39,7 +39,7 @@ pub enum Means {
 }
 
 impl Means {
-    /// In words.
+    /// Name of the kind, in words.
     pub fn words(self) -> &'static str {
         match self {
             Means::Password => "the password",
@@ -53,28 +53,28 @@ impl Means {
 /// An attempt to come in.
 #[derive(Clone, Debug)]
 pub struct Use {
-    /// With which grant.
+    /// Index of the grant.
     pub grant: usize,
-    /// When it was sent.
+    /// Time of the request.
     pub call: Micros,
-    /// When its answer was there.
+    /// Time of the answer.
     pub ret: Micros,
-    /// Whether it succeeded.
+    /// True if the use succeeded.
     pub let_in: bool,
 }
 
-/// Something that ends grants for good.
+/// Call that revokes credentials for good.
 #[derive(Clone, Debug)]
 pub struct Withdrawal {
-    /// What was asked.
+    /// Kind of call.
     pub how: How,
     /// The grants that it ends.
     pub grants: Vec<usize>,
-    /// When it was sent.
+    /// Time of the request.
     pub call: Micros,
-    /// When its answer was there, or was given up.
+    /// Time of the answer, or of giving it up.
     pub ret: Micros,
-    /// Whether it was answered; otherwise nobody knows.
+    /// True if the call was answered; otherwise its outcome is unknown.
     pub acked: bool,
 }
 
@@ -105,7 +105,7 @@ impl Grants {
         self.uses.iter().filter(over).count()
     }
 
-    /// For each grant when it was first told that it had ended.
+    /// Returns for each grant the time at which its end was first answered.
     pub fn ended(&self) -> Vec<Option<Micros>> {
         let mut ended: Vec<Option<Micros>> = vec![None; self.given.len()];
         for withdrawal in self.withdrawals.iter().filter(|withdrawal| withdrawal.acked) {
@@ -118,7 +118,7 @@ impl Grants {
         ended
     }
 
-    /// For each grant when something was first sent that may have ended it.
+    /// Returns for each grant the time at which a call that may have ended it was first sent.
     pub fn doubtful(&self) -> Vec<Option<Micros>> {
         let mut doubtful: Vec<Option<Micros>> = vec![None; self.given.len()];
         for withdrawal in &self.withdrawals {

@@ -1,5 +1,5 @@
-//! What happened, as the outside saw it: every call with the time it was made and the time its answer was there,
-//! what the effect counter received, and when the server lived. What is answered and what is unknown are apart.
+//! History as the outside saw it: every call with the time of its request and of its answer, the calls that
+//! the effect counter received, and the lives of the server. Answered and ambiguous calls are kept apart.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -11,18 +11,18 @@ use crate::clock::Micros;
 use crate::grants::Grants;
 use crate::wire::View;
 
-/// One run's record.
+/// Record of a run.
 #[derive(Clone, Debug, Default)]
 pub struct History {
     /// Every submission.
     pub submits: Vec<Submit>,
-    /// What was seen of tasks, in the order of the answers. A view equal to the task's last one is left out.
+    /// Views of tasks, in the order of the answers. A view equal to the task's last one is left out.
     pub polls: Vec<Poll>,
     /// Cancels, retries and verdicts.
     pub decisions: Vec<Decision>,
-    /// What lets people in.
+    /// Credentials.
     pub grants: Grants,
-    /// What the effect counter received.
+    /// Calls that the effect counter received.
     pub effects: Vec<Effect>,
     /// The server's lives.
     pub lives: Vec<Life>,
@@ -32,26 +32,26 @@ pub struct History {
     pub oddities: Vec<String>,
 }
 
-/// One `POST /v1/tasks`.
+/// Call of `POST /v1/tasks`.
 #[derive(Clone, Debug)]
 pub struct Submit {
     /// The workflow.
     pub workflow: String,
     /// The input as sent. Its `mark` is unique among first sendings; repetitions with a key carry it again.
     pub input: Value,
-    /// The same number as in the input.
+    /// Number that the input has, too.
     pub mark: u64,
     /// `Idempotency-Key`.
     pub key: Option<String>,
-    /// When it was sent.
+    /// Time of the request.
     pub call: Micros,
-    /// When its answer was there, or was given up.
+    /// Time of the answer, or of giving it up.
     pub ret: Micros,
-    /// What came.
+    /// Answer.
     pub answer: SubmitAnswer,
 }
 
-/// What became of a submission, as far as the client knows.
+/// Outcome of a submission, as far as the client knows.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SubmitAnswer {
     /// 202, read to the end.
@@ -63,39 +63,39 @@ pub enum SubmitAnswer {
     },
     /// 422: the key was used for something else.
     KeyReused,
-    /// It was never sent.
+    /// The request was never sent.
     Unsent,
-    /// It was sent, and no whole answer came.
+    /// The request was sent, and no whole answer came.
     Ambiguous,
 }
 
-/// One look at one task.
+/// Poll of a task.
 #[derive(Clone, Debug)]
 pub struct Poll {
     /// The task.
     pub id: Uuid,
-    /// When it was asked for.
+    /// Time of the request.
     pub call: Micros,
-    /// When the answer was there.
+    /// Time of the answer.
     pub ret: Micros,
-    /// What was seen.
+    /// View of the task.
     pub view: Arc<View>,
 }
 
-/// Something an operator asked of a task.
+/// Decision that an operator asked for.
 #[derive(Clone, Debug)]
 pub struct Decision {
     /// The task.
     pub id: Uuid,
-    /// What.
+    /// Kind of decision.
     pub what: Verb,
-    /// When it was sent.
+    /// Time of the request.
     pub call: Micros,
-    /// When its answer was there, or was given up.
+    /// Time of the answer, or of giving it up.
     pub ret: Micros,
-    /// The same moment in milliseconds since 1970.
+    /// Time of the answer in milliseconds since 1970.
     pub ret_wall: i64,
-    /// What came.
+    /// Answer.
     pub answer: DecisionAnswer,
 }
 
@@ -112,25 +112,25 @@ pub enum Verb {
     NotDone,
 }
 
-/// What became of a decision.
+/// Outcome of a decision.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DecisionAnswer {
     /// 200, read to the end.
     Acked,
     /// 409 and the like: nothing changed.
     Refused,
-    /// It was never sent.
+    /// The request was never sent.
     Unsent,
-    /// It was sent, and no whole answer came.
+    /// The request was sent, and no whole answer came.
     Ambiguous,
 }
 
-/// One call that the effect counter received.
+/// Call that the effect counter received.
 #[derive(Clone, Debug)]
 pub struct Effect {
-    /// When.
+    /// Time of the call.
     pub at: Micros,
-    /// In which of the server's lives, counted from 0.
+    /// Index of the server's life in which the call came.
     pub life: usize,
     /// The task.
     pub task: Uuid,
@@ -140,20 +140,20 @@ pub struct Effect {
     pub key: String,
     /// The fencing token that it carried.
     pub token: Option<u64>,
-    /// What kind of worker it says it is.
+    /// Kind of worker, as the call says.
     pub by: Option<String>,
 }
 
-/// One life of the server.
+/// Life of a server.
 #[derive(Clone, Debug, Default)]
 pub struct Life {
-    /// When it was started.
+    /// Time of the start.
     pub spawned: Micros,
-    /// When it said that it was ready; `None` if it was killed before.
+    /// Time at which the server said that it was ready; `None` if it was killed before.
     pub ready: Option<Micros>,
-    /// When it was seen dead.
+    /// Time at which the process was seen dead.
     pub dead: Option<Micros>,
-    /// When the SIGKILL was sent that ended it, where others live on and may take over at once.
+    /// Time of the SIGKILL that ended it, where other nodes live on and may take over at once.
     pub struck: Option<Micros>,
     /// SIGKILL ended it.
     pub killed: bool,
@@ -161,7 +161,7 @@ pub struct Life {
     pub acked: u64,
     /// Requests under way when it was killed.
     pub in_flight: u64,
-    /// Other nodes lived on, and what they had begun went on.
+    /// True if other nodes lived on, so that what they had begun went on.
     pub shared: bool,
     /// In it a node came back from which others had taken over: what it was about to do it may do still.
     pub returned: bool,
@@ -179,7 +179,7 @@ impl History {
         acked
     }
 
-    /// How many decisions on a task were answered, and how many may have been heard.
+    /// Returns how many decisions on each task were answered, and how many were ambiguous.
     pub fn decided(&self, what: &[Verb]) -> HashMap<Uuid, Decided> {
         let mut decided: HashMap<Uuid, Decided> = HashMap::new();
         for decision in self.decisions.iter().filter(|decision| what.contains(&decision.what)) {
@@ -194,7 +194,7 @@ impl History {
     }
 }
 
-/// How many.
+/// Counts of decisions.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Decided {
     /// Answered.

@@ -19,13 +19,14 @@ const LARGEST_HEAD: usize = 64 << 10;
 /// A server, and as whom it is called.
 #[derive(Clone, Debug)]
 pub struct Peer {
-    /// Where it listens.
+    /// Address of the server.
     pub address: SocketAddr,
-    /// What `Authorization` carries.
+    /// Value of the header `Authorization`.
     bearer: Option<Arc<str>>,
-    /// Which of this machine's addresses the caller has; any, unless said.
+    /// Local address of the caller; any unless given.
     from: Option<Ipv4Addr>,
-    /// Another server may have the address of one that is dead: its connections are none to that one.
+    /// Number of the server's life: another server may have the address of a dead one, and a connection to
+    /// one is none to the other.
     life: u64,
 }
 
@@ -36,12 +37,12 @@ impl Peer {
         Peer { address, bearer: None, from: None, life: LIVES.fetch_add(1, Ordering::Relaxed) }
     }
 
-    /// The same server, called with a credential.
+    /// Returns the same server, called with a credential.
     pub fn with(&self, credential: &str) -> Self {
         Peer { bearer: Some(credential.into()), ..self.clone() }
     }
 
-    /// The same, called from an address of this machine.
+    /// Returns the same server, called from an address of this machine.
     pub fn from(self, address: Ipv4Addr) -> Self {
         Peer { from: Some(address), ..self }
     }
@@ -65,7 +66,7 @@ impl Peer {
         Ok(stream)
     }
 
-    /// Whether a connection to another is one to this.
+    /// Returns true if a connection to another peer is one to this.
     fn is_reached_like(&self, other: &Peer) -> bool {
         (self.address, self.from, self.life) == (other.address, other.from, other.life)
     }
@@ -99,12 +100,12 @@ impl Answer {
     }
 }
 
-/// Why there is no answer.
+/// Reason for which there is no answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum NoAnswer {
-    /// Nobody listened: the request was not sent.
+    /// The request was not sent: the server did not listen.
     Unsent,
-    /// It was sent, at least in part, and no whole answer came: it may have been heard.
+    /// The request was sent, at least in part, and no whole answer came: it may have taken effect.
     Lost,
     /// An answer came that is not HTTP as the proofs understand it.
     Garbled(String),

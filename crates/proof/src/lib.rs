@@ -1,6 +1,7 @@
-//! Black-box proof that a Longhaul server loses nothing. A load of clients and a driver of faults speak to the real
-//! `longhaul serve` over HTTP only; what the clients were told, what an effect counter saw and what the server says
-//! in the end are then held against the invariants, each of which is a function of its own in [`check`].
+//! Black-box proof that a Longhaul server loses nothing. A load of clients and a driver of faults speak to
+//! the real `longhaul serve` over HTTP only; what the clients were told, what an effect counter saw and what
+//! the server says in the end are then held against the invariants, each of which is a function of its own in
+//! [`check`].
 #![forbid(unsafe_code)]
 
 pub mod access;

@@ -1,4 +1,4 @@
-//! What was found, as a table for people and one line for scripts.
+//! Report of a run, as a table for people and one line for scripts.
 
 use std::io::Write;
 
@@ -25,13 +25,13 @@ struct Line {
 }
 
 impl Report {
-    /// One thing that was to hold.
+    /// Adds an expectation and its figure.
     pub fn add(&mut self, part: &'static str, name: &str, what: &str, figure: String, ok: bool) {
         let (name, what) = (name.to_owned(), what.to_owned());
         self.lines.push(Line { part, name, what, figure, ok, notes: Vec::new() });
     }
 
-    /// One thing that was to hold, with words on how it did not.
+    /// Adds an expectation, with words on how it was not met.
     pub fn add_noted(
         &mut self,
         part: &'static str,
@@ -96,7 +96,7 @@ impl Report {
     }
 }
 
-/// One line for people.
+/// Prints a line for people.
 pub fn say(line: &str) {
     // Nobody to tell it to is no reason to stop.
     let _ = writeln!(std::io::stdout(), "{line}");

@@ -21,40 +21,40 @@ use crate::access;
 use crate::clock::{self, Micros};
 use crate::http::{Client, Peer, Request};
 
-/// How long a server may take to be ready, or to end when asked.
+/// Longest time for a server to be ready, or to end when asked.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// What is started, again and again.
+/// Program to start, again and again.
 #[derive(Clone, Debug)]
 pub struct Program {
     /// The `longhaul` binary.
     pub binary: PathBuf,
-    /// Where it keeps its data.
+    /// Data directory.
     pub data: PathBuf,
-    /// Its workflows.
+    /// Directory of the workflows.
     pub workflows: PathBuf,
-    /// Its configuration file.
+    /// Configuration file.
     pub config: PathBuf,
-    /// Where what it prints goes.
+    /// File for its output.
     pub log: PathBuf,
     /// The port that it listens on; 0 takes a free one.
     pub port: u16,
-    /// What its environment has beside the machine's.
+    /// Environment variables beside the machine's.
     pub environment: Vec<(String, String)>,
 }
 
-/// One life of it.
+/// Running server: one life of the program.
 #[derive(Debug)]
 pub struct Server {
     child: Child,
     printed: watch::Receiver<Printed>,
     log: PathBuf,
     data: PathBuf,
-    /// When it was started.
+    /// Time of the start.
     pub spawned: Micros,
 }
 
-/// How often a server began anew, of which somebody is to hear each time.
+/// Number of times that a server began anew, which others watch.
 #[derive(Debug)]
 pub struct Renewals {
     printed: watch::Receiver<Printed>,
@@ -71,21 +71,21 @@ impl Renewals {
     }
 }
 
-/// What is known of a server by what it printed.
+/// Facts about a server, from its output.
 #[derive(Clone, Copy, Debug, Default)]
 struct Printed {
-    /// Where it listens, once it does.
+    /// Address that it listens at, once it does.
     address: Option<SocketAddr>,
-    /// How often its process began anew.
+    /// Number of times that its process began anew.
     renewed: usize,
 }
 
-/// How it came up.
+/// Outcome of a start.
 #[derive(Clone, Debug)]
 pub enum Start {
     /// Ready, and the proof was let in.
     Ready(Peer),
-    /// It was killed before.
+    /// The server was killed before.
     Killed,
 }
 
@@ -96,7 +96,7 @@ impl Program {
         std::fs::write(path, text).with_context(|| path.display().to_string())
     }
 
-    /// The same on another data directory.
+    /// Returns the same program on another data directory.
     pub fn on(&self, data: &Path) -> Program {
         Program { data: data.to_owned(), ..self.clone() }
     }
@@ -163,7 +163,7 @@ fn address_in(line: &str) -> Option<SocketAddr> {
 }
 
 impl Server {
-    /// Its process id.
+    /// Process ID of the server.
     pub fn pid(&self) -> Result<Pid> {
         let id = self.child.id().context("the server has ended")?;
         Ok(Pid::from_raw(id.try_into()?))
@@ -204,7 +204,7 @@ impl Server {
         }
     }
 
-    /// Whether it has been killed in the meantime.
+    /// Returns true if the server has been killed in the meantime.
     pub fn is_dead(&mut self) -> Result<bool> {
         match self.child.try_wait()? {
             None => Ok(false),
@@ -233,7 +233,7 @@ impl Server {
         Ok(())
     }
 
-    /// The same, where a kill may come first: true then.
+    /// Stops the server, where a kill may come first: returns true then.
     pub async fn stop_or_killed(mut self) -> Result<bool> {
         if self.is_dead()? {
             return Ok(true);

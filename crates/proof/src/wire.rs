@@ -4,7 +4,7 @@ use anyhow::{Context, Result, bail};
 use serde_json::Value;
 use uuid::Uuid;
 
-/// Where a task stands.
+/// Status of a task.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum TaskStatus {
     /// Accepted, not started.
@@ -19,12 +19,12 @@ pub enum TaskStatus {
     Failed,
     /// Cancelled.
     Cancelled,
-    /// Not run.
+    /// The task did not run.
     Skipped,
 }
 
 impl TaskStatus {
-    /// All of them, with their spelling in filters.
+    /// Statuses, with their spelling in filters.
     pub const ALL: [(TaskStatus, &'static str); 7] = [
         (TaskStatus::Pending, "PENDING"),
         (TaskStatus::InProgress, "IN_PROGRESS"),
@@ -35,22 +35,22 @@ impl TaskStatus {
         (TaskStatus::Skipped, "SKIPPED"),
     ];
 
-    /// From either spelling.
+    /// Reads either spelling.
     pub fn parse(text: &str) -> Option<TaskStatus> {
         let plain = text.replace(' ', "_").to_ascii_uppercase();
         Self::ALL.into_iter().find(|(_, name)| *name == plain).map(|(status, _)| status)
     }
 
-    /// Nothing happens any more by itself.
+    /// Returns true if nothing happens any more by itself.
     pub fn is_ended(self) -> bool {
         !matches!(self, TaskStatus::Pending | TaskStatus::InProgress)
     }
 }
 
-/// Where a sub-task stands.
+/// Status of a sub-task.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SubStatus {
-    /// Not started, or between attempts.
+    /// Pending: not started, or between attempts.
     Pending,
     /// Running.
     InProgress,
@@ -60,12 +60,12 @@ pub enum SubStatus {
     Failed,
     /// Skipped by an operator.
     Skipped,
-    /// Its condition was false.
+    /// The condition was false.
     NotApplicable,
 }
 
 impl SubStatus {
-    /// From the spelling on the wire.
+    /// Reads the spelling on the wire.
     pub fn parse(text: &str) -> Option<SubStatus> {
         Some(match text {
             "PENDING" => SubStatus::Pending,
@@ -82,28 +82,28 @@ impl SubStatus {
 /// A task as one answer shows it. Times are milliseconds since 1970.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct View {
-    /// Where it stands.
+    /// Status of the task.
     pub status: TaskStatus,
     /// Counts accepted retries and verdicts; 1 at first.
     pub generation: u32,
     /// Rises with every change.
     pub revision: u64,
-    /// When it was accepted.
+    /// Time of acceptance.
     pub created: i64,
-    /// When it ended.
+    /// Time of the end.
     pub completed: Option<i64>,
-    /// In the workflow's order.
+    /// Views of the sub-tasks, in the workflow's order.
     pub subs: Vec<SubView>,
 }
 
 /// A sub-task as one answer shows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SubView {
-    /// Where it stands.
+    /// Status of the sub-task.
     pub status: SubStatus,
-    /// When its latest attempt started.
+    /// Start of the latest attempt.
     pub started: Option<i64>,
-    /// When it ended.
+    /// Time of the end.
     pub completed: Option<i64>,
     /// The latest attempt's number; 0 before the first.
     pub attempt: u32,
@@ -116,15 +116,15 @@ pub struct SubView {
 pub struct AttemptView {
     /// The sub-task's place in the workflow.
     pub sub: usize,
-    /// From 1, over all generations.
+    /// Number over all generations, from 1.
     pub number: u32,
-    /// Of the task, when it started.
+    /// Generation of the task when the attempt started.
     pub generation: u32,
-    /// How it ended.
+    /// Outcome of the attempt.
     pub status: String,
-    /// When it started.
+    /// Start of the attempt.
     pub started: i64,
-    /// When it ended.
+    /// End of the attempt.
     pub ended: Option<i64>,
 }
 

@@ -16,7 +16,7 @@ use crate::event::Key;
 enum KeyRule {
     #[default]
     Any,
-    /// The same key: nobody knows whether the last attempt did the work.
+    /// Same key as before: it is unknown whether the last attempt did the work.
     Same,
     /// A new key: the last attempt is known not to have done the work.
     New,

@@ -46,7 +46,7 @@ pub enum Durability {
 pub enum Stop {
     /// Sessions are cut off, and all is put in order.
     Fast,
-    /// At once, as in a crash of its machine.
+    /// Immediate end, as in a crash of its machine.
     Immediate,
 }
 

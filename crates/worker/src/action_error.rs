@@ -33,7 +33,7 @@ pub const ACTION_FAILED: &str = "ACTION_FAILED";
 pub struct ActionError {
     /// Stable and machine readable, such as `HOST_UNREACHABLE`.
     pub code: String,
-    /// For people.
+    /// Message for people.
     pub message: String,
     /// Remediation.
     pub remediation: Option<String>,
@@ -83,25 +83,25 @@ impl ActionError {
         failure
     }
 
-    /// With another code.
+    /// Replaces the code.
     pub fn code(mut self, code: impl Into<String>) -> Self {
         self.code = code.into();
         self
     }
 
-    /// With advice on what to do.
+    /// Sets the remediation.
     pub fn remediation(mut self, advice: impl Into<String>) -> Self {
         self.remediation = Some(advice.into());
         self
     }
 
-    /// With one more cause, behind those it has.
+    /// Adds a cause, behind those that are there.
     pub fn cause(mut self, kind: impl Into<String>, message: impl Into<String>) -> Self {
         self.causes.push(Cause { kind: kind.into(), message: message.into() });
         self
     }
 
-    /// With a fact.
+    /// Adds a fact to the context.
     pub fn with(mut self, name: impl Into<String>, value: impl Into<Value>) -> Self {
         self.context.insert(name.into(), value.into());
         self

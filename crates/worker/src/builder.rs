@@ -34,7 +34,7 @@ pub struct WorkerBuilder {
     trust: Trust,
     prefix: Option<String>,
     handlers: HashMap<String, Handler>,
-    /// In the order given; the first names the worker.
+    /// Handlers in the order given; the first queue names the worker.
     queues: Vec<String>,
     slots: usize,
     lease: Duration,

@@ -189,7 +189,7 @@ impl Context {
         told.has_new_stages() || told.waiting() > ROOM_IN_REPORT
     }
 
-    /// With log lines of so many bytes, and how many these are.
+    /// Takes updates, with log lines of so many bytes; returns them and the bytes of the lines.
     pub(crate) fn take_news(&self, room: usize) -> (News, usize) {
         let mut told = self.inner.told.lock();
         let before = told.waiting();

@@ -23,7 +23,7 @@ pub(crate) fn host() -> Option<String> {
     Some(name).filter(|name| (1..=255).contains(&name.len()) && !name.contains(char::is_control))
 }
 
-/// Between half and all of a time.
+/// Returns a random part of a duration: half to all of it.
 pub(crate) fn jittered(time: Duration) -> Duration {
     // Without randomness everybody waits for the whole.
     let part = getrandom::u32().map_or(1.0, |random| f64::from(random) / f64::from(u32::MAX));

@@ -41,7 +41,7 @@ impl Stage {
         Stage::pending(name, description).status(StageStatus::InProgress)
     }
 
-    /// With another status.
+    /// Sets the status.
     pub fn status(mut self, status: StageStatus) -> Self {
         self.status = status;
         self

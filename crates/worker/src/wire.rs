@@ -161,7 +161,7 @@ impl BeatBody {
         BeatBody { lease, progress: None, stages: None, log: Vec::new() }
     }
 
-    /// With what the attempt has to tell.
+    /// Creates a heartbeat with updates of the attempt.
     pub(crate) fn with(lease: LeaseName, news: News) -> Self {
         BeatBody { lease, progress: news.progress, stages: news.stages, log: news.lines }
     }

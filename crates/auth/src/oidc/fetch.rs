@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use reqwest::{Certificate, Client, Url, redirect};
 use thiserror::Error;
 
-/// For a whole answer.
+/// Longest time for a whole answer.
 const TIME: Duration = Duration::from_secs(10);
 /// Largest answer, in bytes.
 const MOST: usize = 1024 * 1024;

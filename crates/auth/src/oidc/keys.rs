@@ -13,7 +13,7 @@ use serde_json::Value;
 use super::fetch::{Fetch, FetchError};
 use crate::denied::{Denied, Reason};
 
-/// Between two fetches, in milliseconds.
+/// Pause between two fetches, in milliseconds.
 const PAUSE: u64 = 30_000;
 /// Older keys are fetched again when nobody waits for it.
 const OLD: u64 = 3_600_000;

@@ -21,9 +21,9 @@ use keys::Keys;
 /// Use of a token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Shown {
-    /// With a request: an access token.
+    /// Access token, with a request.
     Request,
-    /// At login: an ID token.
+    /// ID token, at login.
     Login,
 }
 

@@ -12,7 +12,7 @@ use parking_lot::Mutex;
 
 use crate::throttle::network;
 
-/// For so long, in milliseconds.
+/// Time for which a proof is remembered, in milliseconds.
 const LIFE: i64 = 300_000;
 /// Entries, at the most.
 const MOST: usize = 10_000;
@@ -29,7 +29,7 @@ struct Entry {
     until: i64,
 }
 
-/// By what an entry is found.
+/// Key of an entry.
 pub(crate) struct Proof([u8; 32]);
 
 impl Verified {

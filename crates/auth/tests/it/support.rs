@@ -48,7 +48,7 @@ pub(crate) fn config() -> AuthConfig {
 }
 
 impl Place {
-    /// With the administrator alone.
+    /// Starts with the administrator alone.
     pub(crate) async fn new() -> Place {
         Place::with(config(), None).await
     }

@@ -10,7 +10,7 @@ use crate::{child, say};
 /// Makes the request to repeat, from a server that runs and for whom to ask as.
 type MakeRequest = Box<dyn Fn(&child::Server, &Who) -> Result<Request>>;
 
-/// With what Longhaul is asked.
+/// Credentials that Longhaul is asked with.
 #[derive(Clone, Copy)]
 enum Credential {
     ApiKey,

@@ -4,7 +4,7 @@ use super::{Evidence, Verdict};
 use crate::history::{DecisionAnswer, Verb};
 use crate::wire::TaskStatus;
 
-/// How far the clocks of several nodes may be apart from this one's, in milliseconds.
+/// Largest difference between the clocks of several nodes and this process's, in milliseconds.
 const AGREED: i64 = 10;
 
 pub(super) fn check(evidence: &Evidence<'_>) -> Verdict {

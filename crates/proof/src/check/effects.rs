@@ -1,6 +1,6 @@
-//! I4 and I15: what succeeded is not run again, measured at the effect counter. A second call of one sub-task needs
-//! a death of the server between the two; one that may do harm when repeated is called once unless an operator says
-//! that it was not done.
+//! I4 and I15: what succeeded is not run again, measured at the effect counter. A second call of one sub-task
+//! needs a death of the server between the two; one that may do harm when repeated is called once unless an
+//! operator says that it was not done.
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -29,7 +29,8 @@ pub(super) fn check(evidence: &Evidence<'_>) -> Verdict {
             for call in &calls {
                 *lives.entry(call.life).or_default() += 1;
             }
-            // Nothing but a kill makes a second attempt of these, and an operator's word that it was not done.
+            // Nothing but a kill makes a second attempt of these, and an operator's word that it was not
+            // done.
             let told = verdicts.get(id).map_or(0, |told| told.acked + told.ambiguous);
             for (life, count) in lives {
                 // Others may take over before the stragglers of the dead are waited for.
@@ -62,7 +63,8 @@ pub(super) fn check(evidence: &Evidence<'_>) -> Verdict {
                 });
             }
             if let Some((first, _)) = first_success(polls, i) {
-                // What a node had begun from which others took over meanwhile, it cannot be kept from: the key tells.
+                // What a node had begun from which others took over meanwhile, it cannot be kept from: the
+                // key tells.
                 let lost = task.attempts.iter().any(|attempt| attempt.sub == i && attempt.status == "LOST");
                 let returned =
                     |life: usize| evidence.history.lives.get(life).is_some_and(|life| life.returned);

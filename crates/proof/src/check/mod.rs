@@ -1,5 +1,5 @@
-//! The invariants. Each is a function over what was recorded and what the server says in the end; none asks the
-//! server anything. The numbers are those of the reliability goals.
+//! Checks of the invariants of docs/reliability.md, by their numbers. Each is a function over the record of a
+//! run and the server's final state; none asks the server anything.
 
 mod attempts;
 mod cancel;
@@ -26,9 +26,9 @@ use crate::catalog::{Catalog, Kind};
 use crate::dump::{Dump, Final};
 use crate::history::{Effect, History, Poll};
 
-/// What the checks look at.
+/// Evidence that the checks look at.
 pub struct Evidence<'a> {
-    /// What the clients and the effect counter recorded.
+    /// Record of the clients and the effect counter.
     pub history: &'a History,
     /// The server's word in the end.
     pub dump: &'a Dump,
@@ -38,12 +38,12 @@ pub struct Evidence<'a> {
     effects: HashMap<Uuid, Vec<&'a Effect>>,
 }
 
-/// What one invariant's check found.
+/// Result of one invariant's check.
 #[derive(Clone, Debug)]
 pub struct Verdict {
     /// `I1`.
     pub name: &'static str,
-    /// What must hold.
+    /// Statement of the invariant.
     pub what: &'static str,
     /// Things looked at.
     pub looked: u64,
@@ -51,10 +51,10 @@ pub struct Verdict {
     pub broken: Vec<String>,
 }
 
-/// One invariant.
+/// Check of an invariant.
 pub type Check = fn(&Evidence<'_>) -> Verdict;
 
-/// All of them.
+/// Checks of all invariants.
 pub const CHECKS: [Check; 13] = [
     submissions::check,
     idempotency::check,
@@ -90,7 +90,7 @@ impl<'a> Evidence<'a> {
         Evidence { history, dump, catalog, polls, effects }
     }
 
-    /// What was seen of a task, in the order of the answers.
+    /// Returns the views of a task, in the order of the answers.
     fn polls(&self, id: &Uuid) -> &[&'a Poll] {
         self.polls.get(id).map_or(&[], Vec::as_slice)
     }

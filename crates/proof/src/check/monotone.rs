@@ -37,7 +37,7 @@ pub(super) fn check(evidence: &Evidence<'_>) -> Verdict {
     verdict
 }
 
-/// What is wrong with seeing one after the other.
+/// Returns the fault in seeing one view after the other, if there is one.
 fn step(before: &View, after: &View) -> Option<&'static str> {
     if after.revision < before.revision {
         return Some("the revision stepped back");

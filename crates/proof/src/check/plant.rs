@@ -1,5 +1,5 @@
-//! Planted bugs: what a faulty server would have left, put into a copy of a run's own record. Each must be caught by
-//! the check of its invariant, or the check is blind.
+//! Planted bugs: what a faulty server would have left, put into a copy of a run's own record. Each must be
+//! caught by the check of its invariant, or the check is blind.
 
 use std::sync::Arc;
 
@@ -14,25 +14,25 @@ use crate::wire::{AttemptView, SubStatus, TaskStatus};
 
 /// A bug.
 pub struct Plant {
-    /// In words.
+    /// Name of the bug, in words.
     pub name: &'static str,
     /// The invariant that it breaks.
     pub invariant: &'static str,
     put: fn(&mut History, &mut Dump, &Catalog) -> bool,
 }
 
-/// What became of a planted bug.
+/// Outcome of a planted bug.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// Its check found it.
+    /// The check found it.
     Caught,
-    /// It went unseen.
+    /// The check missed it.
     Missed,
     /// The run has nothing to put it into.
     NoPlace,
 }
 
-/// All of them.
+/// Every planted bug.
 pub const PLANTS: [Plant; 23] = [
     Plant { name: "an acknowledged task is gone", invariant: "I1", put: lose },
     Plant { name: "an input is stored wrong", invariant: "I1", put: spoil_input },
@@ -147,7 +147,7 @@ fn run_again(history: &mut History, _: &mut Dump, _: &Catalog) -> bool {
     true
 }
 
-/// Of two calls of one sub-task the second gets another key; where no call was repeated, a call gets none.
+/// Gives the second of two calls of a sub-task another key; where no call was repeated, adds such a call.
 fn change_key(history: &mut History, _: &mut Dump, _: &Catalog) -> bool {
     let again = (1..history.effects.len()).find(|i| {
         let (before, effect) = history.effects.split_at(*i);
@@ -251,7 +251,7 @@ fn stick(_: &mut History, dump: &mut Dump, _: &Catalog) -> bool {
     task(dump, id).map(|(_, task)| task.view.status = TaskStatus::InProgress).is_some()
 }
 
-/// In the end something lets in that was taken back, as if a crash had undone that.
+/// Lets a revoked credential succeed in the end, as if a crash had undone the revocation.
 fn undo(history: &mut History, dump: &Dump, what: How, means: Means) -> bool {
     let grants = &mut history.grants;
     let of = |grant: &usize| grants.given.get(*grant).is_some_and(|given| given.means == means);
@@ -284,7 +284,7 @@ fn restore_password(history: &mut History, dump: &mut Dump, _: &Catalog) -> bool
     undo(history, dump, How::ChangePassword, Means::Password)
 }
 
-/// Somebody comes with a session just before it is taken back, or in the end, and is refused.
+/// Has a session refused just before it is revoked, or in the end.
 fn forget_session(history: &mut History, dump: &mut Dump, _: &Catalog) -> bool {
     let grants = &mut history.grants;
     let doubtful = grants.doubtful();

@@ -127,7 +127,7 @@ impl Sample {
         self.dump.tasks.get_mut(&Self::FIRST).unwrap()
     }
 
-    /// One more look before the end, at something else.
+    /// Adds a poll of a changed view, before the end.
     pub(super) fn poll_after(&mut self, change: impl FnOnce(&mut View)) {
         let mut view = self.first().view.clone();
         change(&mut view);
@@ -174,7 +174,7 @@ impl Sample {
         self.decided(Verb::NotDone);
     }
 
-    /// It was cancelled in the end.
+    /// Makes the task end cancelled.
     pub(super) fn cancelled(&mut self) {
         self.decided(Verb::Cancel);
         self.first().view.status = TaskStatus::Cancelled;

@@ -1,11 +1,12 @@
-//! I18: what was taken back stays so. A session that was ended, a deleted key, a disabled user, an old password: once
-//! that was answered, none of them lets anybody in again, across any number of crashes. What nobody took back goes on.
+//! I18: what was taken back stays so. A session that was ended, a deleted key, a disabled user, an old
+//! password: once that was answered, none of them lets anybody in again, across any number of crashes. What
+//! nobody took back goes on.
 
 use super::{Evidence, Verdict};
 use crate::clock::Micros;
 use crate::grants::Means;
 
-/// How long another node may go on with what it knew of accounts.
+/// Longest time for which another node may rely on what it knows of accounts.
 const KNOWN: Micros = 5_000_000;
 
 pub(super) fn check(evidence: &Evidence<'_>) -> Verdict {

@@ -1,4 +1,4 @@
-//! One client's calls. Each is recorded as answered, refused, never sent, or unknown.
+//! Calls of one client. Each is recorded as answered, refused, never sent, or ambiguous.
 
 use std::rc::Rc;
 use std::time::Duration;
@@ -13,7 +13,7 @@ use crate::history::{Decision, DecisionAnswer, Submit, SubmitAnswer, Verb};
 use crate::http::{Answer, Client, NoAnswer, Peer, Request};
 use crate::wire::TaskStatus;
 
-/// Before the next call of somebody who was told that the server cannot just now.
+/// Pause after an answer that the server cannot serve now.
 const AGAIN: Duration = Duration::from_millis(100);
 
 /// Makes calls over one connection.
@@ -23,14 +23,14 @@ pub struct Caller {
     client: Client,
 }
 
-/// What to send of a submission.
+/// Content of a submission.
 #[derive(Clone, Debug)]
 pub struct Sending {
     /// The workflow.
     pub workflow: String,
-    /// Its input, `mark` included.
+    /// Input, `mark` included.
     pub input: Value,
-    /// The same mark.
+    /// Mark, as in the input.
     pub mark: u64,
     /// `Idempotency-Key`.
     pub key: Option<String>,
@@ -54,7 +54,7 @@ impl Caller {
         self.call_as(request, Peer::clone).await
     }
 
-    /// The same as somebody else than the load's own account.
+    /// Calls with another credential than the load's own.
     pub(super) async fn call_as(
         &mut self,
         request: &Request<'_>,

@@ -1,4 +1,4 @@
-//! What a client of the load does all day.
+//! Behaviour of a client of the load.
 
 use std::time::Duration;
 
@@ -87,7 +87,7 @@ async fn one(caller: &mut Caller, rng: &mut Rng) {
     }
 }
 
-/// Something new to submit.
+/// Returns a new submission.
 pub(super) fn sending(caller: &Caller, rng: &mut Rng) -> Sending {
     let kinds = &caller.shared.catalog.kinds;
     let mut left = rng.u32(0..kinds.iter().map(|kind| kind.weight).sum());

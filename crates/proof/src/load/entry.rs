@@ -9,18 +9,18 @@ use crate::clock::Micros;
 use crate::grants::{Grant, How, Means, Use, Withdrawal};
 use crate::http::{Answer, NoAnswer, Peer, Request};
 
-/// What became of a call.
+/// Outcome of a call.
 pub(super) enum Done {
-    /// It was answered as wanted.
+    /// The call was answered as wanted.
     Acked(Value),
-    /// Nothing happened.
+    /// The call had no effect.
     Undone,
-    /// Nobody knows.
+    /// The outcome is unknown.
     Unknown,
 }
 
 impl Caller {
-    /// Something given, to be remembered; gives its place.
+    /// Records a credential that was given; returns its index.
     pub(super) fn given(&self, account: &str, means: Means, secret: &str) -> usize {
         let given = &mut self.shared.recorder.borrow_mut().history.grants.given;
         given.push(Grant { account: account.to_owned(), means, secret: secret.to_owned() });

@@ -25,7 +25,7 @@ const PAUSE: u64 = 20;
 pub(crate) struct Keeper {
     caller: Caller,
     accounts: Vec<Account>,
-    /// What was taken back, or perhaps was.
+    /// Credentials that were revoked, or may have been.
     withdrawn: Vec<usize>,
 }
 
@@ -34,7 +34,7 @@ pub(crate) struct Keeper {
 struct Account {
     name: String,
     password: Option<usize>,
-    /// With their ids.
+    /// Keys with their IDs.
     keys: Vec<(usize, String)>,
     refresh_tokens: Vec<usize>,
     access_tokens: Vec<usize>,

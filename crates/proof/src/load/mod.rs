@@ -1,4 +1,5 @@
-//! The clients. What they do is drawn from a seed; what they are told is recorded, with what they were not told.
+//! The clients. What they do is drawn from a seed; what they are told is recorded, with what they were not
+//! told.
 
 mod caller;
 mod client;
@@ -23,18 +24,18 @@ use crate::clock::{self, Micros};
 use crate::history::{History, Submit, SubmitAnswer};
 use crate::http::Peer;
 
-/// What the clients of one load share. All run in one thread.
+/// State that the clients of one load share. All run in one thread.
 #[derive(Debug)]
 pub struct Shared {
     /// The workflows.
     pub catalog: Catalog,
-    /// What is recorded.
+    /// Recorder of their calls.
     pub recorder: RefCell<Recorder>,
     /// The servers, each as good as the others, and since when; none while there is none.
     peers: RefCell<Vec<(Peer, Micros)>>,
-    /// Whose turn it is.
+    /// Index of the next server to call.
     turn: Cell<usize>,
-    /// It is being killed, or just came up: answers may break off.
+    /// True while a server is being killed, or just came up: answers may break off.
     pub dying: Cell<bool>,
     /// The clients end after what they are at.
     pub stop: Cell<bool>,
@@ -55,13 +56,13 @@ pub struct Shared {
     next_mark: Cell<u64>,
 }
 
-/// How many tasks `recent` holds: most of them are running.
+/// Number of tasks in `recent`: most of them are running.
 const RECENT: usize = 300;
-/// How many failed tasks are remembered for a decision.
+/// Number of failed tasks remembered for a decision.
 const FAILED: usize = 500;
 
 impl Shared {
-    /// Before the first call.
+    /// Creates the state before the first call.
     pub fn new(catalog: Catalog) -> Rc<Shared> {
         Rc::new(Shared {
             catalog,
@@ -81,7 +82,8 @@ impl Shared {
         })
     }
 
-    /// After a load whose history is known: what is owed and the next mark follow from it.
+    /// Creates the state after a load whose history is known: open decisions and the next mark follow from
+    /// it.
     pub fn resume(catalog: Catalog, history: History) -> Rc<Shared> {
         let shared = Shared::new(catalog);
         let unknown = |submit: &Submit| submit.answer == SubmitAnswer::Ambiguous && submit.key.is_some();
@@ -109,7 +111,7 @@ impl Shared {
         self.next_mark.replace(self.next_mark.get() + 1)
     }
 
-    /// This server answers from here on.
+    /// Notes that a server answers from now on.
     pub fn is_up(&self, peer: &Peer) {
         self.is_gone_from(peer);
         self.peers.borrow_mut().push((peer.clone(), clock::now()));
@@ -117,12 +119,12 @@ impl Shared {
         self.acked.set(0);
     }
 
-    /// There is no server from here on.
+    /// Notes that there is no server from now on.
     pub fn is_gone(&self) {
         self.peers.borrow_mut().clear();
     }
 
-    /// This server answers no more, or not reliably.
+    /// Notes that a server no longer answers, or not reliably.
     pub fn is_gone_from(&self, peer: &Peer) {
         self.peers.borrow_mut().retain(|(own, _)| own.address != peer.address);
     }
@@ -134,7 +136,7 @@ impl Shared {
         (!peers.is_empty()).then(|| peers[turn % peers.len()].0.clone())
     }
 
-    /// Whether one is at this address, and was at that time.
+    /// Returns true if a server is at this address, and was at that time.
     fn is_at(&self, peer: &Peer, then: Micros) -> bool {
         self.peers.borrow().iter().any(|(own, since)| own.address == peer.address && *since <= then)
     }

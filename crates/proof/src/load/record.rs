@@ -13,11 +13,11 @@ use crate::wire::{self, View};
 /// The history, and what is needed to keep it short.
 #[derive(Debug, Default)]
 pub struct Recorder {
-    /// What happened so far.
+    /// History so far.
     pub history: History,
     /// Calls of every kind that were sent.
     pub sent: u64,
-    /// Those of them of which nobody knows whether they were heard.
+    /// Number of ambiguous calls among them.
     pub ambiguous: u64,
     last: HashMap<Uuid, Arc<View>>,
 }

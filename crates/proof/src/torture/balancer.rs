@@ -1,4 +1,5 @@
-//! HAProxy in front of several nodes, as operators run it: it asks each whether it is ready, and passes requests round.
+//! HAProxy in front of several nodes, as operators run it: it asks each whether it is ready, and passes
+//! requests round.
 
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::Path;
@@ -11,15 +12,15 @@ use tokio::time::{Instant, sleep};
 
 use crate::http::{Client, Peer, Request};
 
-/// How long it may take until it passes requests on.
+/// Longest time until the balancer passes requests on.
 const PATIENCE: Duration = Duration::from_secs(20);
-/// Between two questions to a node.
+/// Pause between two checks of a node.
 pub(super) const CHECK: Duration = Duration::from_millis(300);
 
 /// A running balancer, which ends with this.
 pub(super) struct Balancer {
     _child: Child,
-    /// Where it listens.
+    /// Address of the balancer.
     pub(super) address: SocketAddr,
 }
 

@@ -1,5 +1,5 @@
-//! F21: nodes behind a balancer are stopped in order, one after the other, under load. Nobody notices. F22: each comes back as another
-//! release, and later as the first again.
+//! F21: nodes behind a balancer are stopped in order, one after the other, under load. Nobody notices. F22:
+//! each comes back as another release, and later as the first again.
 
 use std::path::Path;
 use std::time::Duration;

@@ -1,5 +1,5 @@
-//! When the faults are over: the server comes up, what was unknown is asked again, everything that ever let somebody in
-//! is tried, a write succeeds, all ends.
+//! End of the faults: the server comes up, ambiguous calls are repeated, every credential is tried, a write
+//! succeeds, all tasks end.
 
 use std::rc::Rc;
 use std::time::Duration;
@@ -17,10 +17,10 @@ use crate::load::{Caller, Sending, Shared};
 use crate::server::{Server, Start};
 use crate::wire::TaskStatus;
 
-/// How long the tasks may take to end.
+/// Longest time for the tasks to end.
 const QUIET: Duration = Duration::from_secs(60);
 
-/// How it went.
+/// State after the faults.
 pub(super) struct Healed {
     /// The time until nothing moved any more.
     took: Option<Duration>,
@@ -54,7 +54,7 @@ pub(super) async fn heal(
     ended(&peer, shared, callers).await
 }
 
-/// The same with servers that are at work.
+/// Ends a load on servers that are at work.
 pub(super) async fn ended(peer: &Peer, shared: &Rc<Shared>, callers: Vec<JoinHandle<()>>) -> Result<Healed> {
     if !callers.is_empty() {
         sleep(Duration::from_secs(1)).await;
@@ -89,7 +89,7 @@ pub(super) fn sending(caller: &Caller, workflow: &str, key: Option<&str>) -> Sen
 }
 
 impl Healed {
-    /// What is not as it should be.
+    /// Returns everything that is not as it should be.
     pub(super) fn faults(&self) -> Vec<String> {
         let mut faults = Vec::new();
         if self.took.is_none() {
@@ -101,7 +101,7 @@ impl Healed {
         faults
     }
 
-    /// In words.
+    /// Returns the state in words.
     pub(super) fn figure(&self) -> String {
         self.took.map_or_else(|| "not quiet".to_owned(), |took| format!("quiet after {took:.1?}"))
     }

@@ -7,8 +7,8 @@ use rusqlite::Connection;
 
 use super::place::copy;
 
-/// What `PRAGMA integrity_check` says of a directory's databases, the log of an unfinished life included; empty when
-/// they are sound. A server that was killed before it had one has none.
+/// Returns the findings of `PRAGMA integrity_check` for a directory's databases, including the log of an
+/// unfinished life; empty when they are sound. A server that was killed before it had a database has none.
 pub(super) fn faults(data: &Path, scratch: &Path) -> Result<Vec<String>> {
     if !data.exists() {
         return Ok(Vec::new());

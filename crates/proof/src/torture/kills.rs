@@ -19,23 +19,23 @@ use crate::load::{Recorder, Shared};
 use crate::report::{Report, say};
 use crate::server::{Program, Start};
 
-/// How long calls that a dead server still had under way may take to reach the effect counter.
+/// Longest time for calls of a dead server to reach the effect counter.
 pub(super) const STRAGGLERS: Duration = Duration::from_millis(25);
-/// How long a start may take.
+/// Longest time for a start.
 const START: Duration = Duration::from_secs(2);
-/// How long until something is accepted again.
+/// Longest time until a submission is accepted again.
 const HEALED: Duration = Duration::from_secs(20);
 
-/// When a kill comes.
+/// Time of a kill.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Moment {
-    /// So long after the server was started, ready or not.
+    /// Delay after the server was started, ready or not.
     AfterSpawn(Duration),
-    /// So long after the first submission of this life was answered.
+    /// Delay after the first submission of this life was answered.
     IntoLoad(Duration),
 }
 
-/// What is killed, how often, under whose load.
+/// Settings of the part: target, number of kills, load.
 #[derive(Clone, Copy)]
 pub(super) struct Kills {
     /// The fault's name in the report.
@@ -95,7 +95,8 @@ pub(super) async fn run(place: &Place, what: Kills, report: &mut Report) -> Resu
     Ok(())
 }
 
-/// How much nobody knows, how it ended, and what was answered that must not be. A server whose database is `away` at times says so.
+/// Reports the share of ambiguous calls, the end of the tasks, and answers that no server may give. A server
+/// whose database is `away` at times says so.
 pub(super) fn odd_and_unknown(
     recorder: &Recorder,
     healed: &Healed,
@@ -127,8 +128,8 @@ pub(super) fn odd_and_unknown(
     report.add_noted(part, "odd", "no answer that no server may give", figure, odd);
 }
 
-/// Half of the kills come uniformly within 3 s of load, most others with each ten-fold of time from 1 ms on equally
-/// often; every tenth while the server starts.
+/// Half of the kills come uniformly within 3 s of load, most others with each ten-fold of time from 1 ms on
+/// equally often; every tenth while the server starts.
 fn moment(rng: &mut Rng, round: usize) -> Moment {
     if round % 10 == 4 {
         return Moment::AfterSpawn(Duration::from_secs_f64(log_uniform(rng, 0.001, 0.1)));
@@ -222,7 +223,8 @@ fn summary(history: &History, part: &'static str, kills: usize, report: &mut Rep
     report.add(part, "unknown", "submissions of which nobody knew", format!("{unknown}"), true);
 }
 
-/// What the run went through: a check of what never happened proves nothing. A few kills need not meet everything.
+/// Reports the events that the run went through: a check of events that never happened proves nothing. A few
+/// kills need not meet all of them.
 pub(super) fn coverage(
     history: &History,
     dump: &Dump,

@@ -1,5 +1,6 @@
-//! F12: the machine's clock is set by hours and days, in both directions, while work is under way. Leases, timers and pauses go on as
-//! if nothing had happened, nothing ends before it began, and tokens follow the wall.
+//! F12: the machine's clock is set by hours and days, in both directions, while work is under way. Leases,
+//! timers and pauses go on as if nothing had happened, nothing ends before it began, and tokens follow the
+//! wall.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -25,14 +26,14 @@ use crate::wire::{AttemptView, TaskStatus};
 
 /// Tasks under way at each leap.
 const TASKS: usize = 6;
-/// What the timer of each waits, and the pause before its second try, in milliseconds.
+/// Durations of each timer, and of the pause before a second attempt, in milliseconds.
 const WAIT: i64 = 1_500;
 const PAUSE: i64 = 1_000;
-/// By how much either may be longer: the sweep, the machine.
+/// Time by which either may be longer: the sweep, the machine.
 const LATE: i64 = 1_200;
-/// How long one round may take: far more than the work, far less than a leap.
+/// Longest time for one round: far more than the work, far less than a jump.
 const ROUND: Duration = Duration::from_secs(30);
-/// Where the clock is set, in seconds off the machine's.
+/// Offsets that the clock is set to, in seconds from the machine's.
 pub(super) const LEAPS: [i64; 5] = [7_200, -7_200, 86_400, -86_400, 0];
 /// The workflow.
 const WORKFLOW: &str = "proof-leap";
@@ -73,11 +74,11 @@ pub(super) async fn run(place: &Place, leaps: usize, seed: u64, report: &mut Rep
     Ok(())
 }
 
-/// What was seen from outside.
+/// Jumps as seen from outside.
 #[derive(Default)]
 struct Found {
     leaps: usize,
-    /// Of which the server's own answers showed it.
+    /// Number of jumps that the server's own answers showed.
     shown: usize,
     /// Rounds that did not end in time.
     slow: usize,
@@ -190,7 +191,8 @@ async fn let_in(client: &mut Client, peer: &Peer, token: &str) -> Result<bool> {
     }
 }
 
-/// A worker's step, a timer, a step that fails once and is tried again after a pause, and one with a limit that a leap would exceed.
+/// A worker's step, a timer, a step that fails once and is tried again after a pause, and one with a limit
+/// that a leap would exceed.
 async fn put_workflow(peer: &Peer) -> Result<()> {
     let step = |name: &str, action: Value| json!({ "name": name, "description": name, "action": action });
     let with = |mut step: Value, name: &str, value: Value| {
@@ -235,7 +237,7 @@ fn ended(dump: &Dump) -> Verdict {
     verdict
 }
 
-/// Nothing was lost or timed out: each step has the attempts that its workflow asks for.
+/// Checks that nothing was lost or timed out: each sub-task has the attempts that its workflow asks for.
 fn kept(dump: &Dump) -> Verdict {
     let mut verdict = verdict("I9", "no attempt ended by a leap");
     for (name, wanted) in [("Worker", 1), ("Timer", 1), ("Again", 2), ("Limited", 1)] {
@@ -271,7 +273,7 @@ fn timers(dump: &Dump) -> Verdict {
     verdict
 }
 
-/// Nothing ends before it began.
+/// Checks that nothing ends before it begins.
 fn order(dump: &Dump) -> Verdict {
     let mut verdict = verdict("I13", "nothing ended before it began, nothing began before its task");
     for (id, task) in &dump.tasks {

@@ -66,7 +66,7 @@ struct Arguments {
         default_value = "f1,f1n,f2,f3,f4,f4n,f12,f12n,f16,f17,f17a,f18,f19,f20,f21,f26,mixed,mixedn"
     )]
     faults: Vec<String>,
-    /// What the randomness is made from; a new one each time unless given.
+    /// Seed of all randomness; a new one each time unless given.
     #[arg(long)]
     seed: Option<u64>,
     /// The `longhaul` binary; built when not given.
@@ -75,7 +75,7 @@ struct Arguments {
     /// The `longhaul` binary of another release: nodes are brought to it and back under load (f22).
     #[arg(long)]
     next: Option<PathBuf>,
-    /// Where data and logs go and stay; a temporary directory that is removed unless given.
+    /// Directory for data and logs, which stay there; a temporary one that is removed unless given.
     #[arg(long)]
     keep: Option<PathBuf>,
     /// A Python interpreter that has the package of clients/python, for `mixed`.
@@ -106,7 +106,7 @@ enum Part {
     /// A worker made of the library in Rust.
     #[command(hide = true)]
     Sdk(Sdk),
-    /// What `longhaul worker exec` runs.
+    /// The program that `longhaul worker exec` runs.
     #[command(hide = true)]
     Program(Program),
 }

@@ -1,4 +1,4 @@
-//! Where things are: the binary, and the directories of a run.
+//! Locations: the binary, and the directories of a run.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;

@@ -19,7 +19,7 @@ use crate::load::Shared;
 use crate::report::{Report, say};
 use crate::server::{Program, Start};
 
-/// How long the load runs before the first kill.
+/// Duration of the load before the first kill.
 const LOAD: Duration = Duration::from_millis(1500);
 /// Syncs of the recovery, and of the work that it sets going, at the most.
 const MOST: u32 = 60;
@@ -100,7 +100,8 @@ async fn crash(
     Ok(history)
 }
 
-/// One recovery that is killed at its k-th sync, and one that is not. True with what was found wrong if the kill fired.
+/// Runs one recovery that is killed at its k-th sync, and one that is not. Returns true if the kill fired,
+/// and the faults that were found.
 async fn one(
     place: &Place,
     base: &Program,

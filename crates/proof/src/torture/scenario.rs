@@ -14,7 +14,7 @@ pub(super) async fn run(shared: &Rc<Shared>) -> bool {
     accounts.is_some() && tasks(&mut Caller::new(shared.clone())).await.is_some()
 }
 
-/// Each way to take something back that costs no hash of a password.
+/// Revokes credentials in each way that costs no hash of a password.
 async fn accounts(keeper: &mut Keeper) -> Option<()> {
     let at = keeper.add(true).await?;
     keeper.log_in(at).await?;

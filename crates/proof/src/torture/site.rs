@@ -1,4 +1,5 @@
-//! What workers are proven against: a server on its own files, or three nodes of a database behind a balancer.
+//! Servers that workers are proven against: one on its own files, or three nodes of a database behind a
+//! balancer.
 
 use std::net::SocketAddr;
 
@@ -15,13 +16,13 @@ use crate::server::{Program, Server, Start};
 
 pub(super) struct Site {
     nodes: Vec<(Program, Server)>,
-    /// How all of it is reached.
+    /// Address for all calls.
     pub(super) peer: Peer,
     _front: Option<(Balancer, Database)>,
 }
 
 impl Site {
-    /// So many nodes; one has files of its own. They keep their addresses over a kill.
+    /// Starts that many nodes; a single one has files of its own. Addresses stay the same over a kill.
     pub(super) async fn start(place: &Place, name: &str, nodes: usize, effects: &Effects) -> Result<Site> {
         let (program, _) = place.program(&place.fresh(name)?, effects)?;
         if nodes == 1 {
@@ -45,17 +46,17 @@ impl Site {
         Ok(Site { nodes: running, peer, _front: Some((balancer, database)) })
     }
 
-    /// Where workers reach it.
+    /// Address for the workers.
     pub(super) fn address(&self) -> SocketAddr {
         self.peer.address
     }
 
-    /// What all nodes have: where their keys are, and by what they are started.
+    /// Program of the nodes, with the place of their keys.
     pub(super) fn program(&self) -> &Program {
         &self.nodes[0].0
     }
 
-    /// How many nodes.
+    /// Number of nodes.
     pub(super) fn len(&self) -> usize {
         self.nodes.len()
     }

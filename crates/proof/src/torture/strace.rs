@@ -1,4 +1,5 @@
-//! Kills at a given system call. The count is kept by thread: the k-th call of any one thread ends the process.
+//! Kills at a given system call. The count is kept by thread: the k-th call of any one thread ends the
+//! process.
 
 use std::path::Path;
 use std::process::Stdio;
@@ -38,7 +39,8 @@ fn arguments(calls: &str, when: u32, trace: &Path) -> Vec<String> {
     .into()
 }
 
-/// What to run the server under. It stays the harness's own child: the tracer is the one that steps aside.
+/// Returns the command to run the server under. The server stays the harness's own child: the tracer is the
+/// one that steps aside.
 pub(super) fn under(calls: &str, when: u32, trace: &Path) -> Vec<String> {
     let mut all = vec!["strace".to_owned(), "-D".to_owned()];
     all.extend(arguments(calls, when, trace));
@@ -67,7 +69,7 @@ pub(super) async fn attach(calls: &str, when: u32, trace: &Path, to: Pid) -> Res
     Ok(child)
 }
 
-/// How many such calls each thread made, most first.
+/// Returns the number of such calls that each thread made, largest first.
 pub(super) fn counts(trace: &Path) -> Result<Vec<usize>> {
     let text = std::fs::read_to_string(trace).with_context(|| trace.display().to_string())?;
     let mut counts = std::collections::HashMap::<&str, usize>::new();

@@ -1,5 +1,5 @@
-//! F2: the server is killed at every sync and at every write of a small fixed run: while it makes its database, while it takes in its
-//! workflows, and while tasks run.
+//! F2: the server is killed at every sync and at every write of a small fixed run: while it makes its
+//! database, while it takes in its workflows, and while tasks run.
 
 use std::path::Path;
 
@@ -20,15 +20,15 @@ use crate::load::Shared;
 use crate::report::{Report, say};
 use crate::server::{Program, Server, Start};
 
-/// No run has more such calls of one thread than this.
+/// Upper bound on such calls of one thread in a run.
 const MOST: u32 = 2000;
 
-/// From where on syncs are counted.
+/// Start of the run from which syncs are counted.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum From {
-    /// There is no data directory.
+    /// No data directory.
     Nothing,
-    /// There is a database without workflows.
+    /// A database without workflows.
     Empty,
     /// A server with its workflows is ready.
     Ready,

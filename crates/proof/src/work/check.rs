@@ -1,4 +1,4 @@
-//! What must be true of workers' work, each a function of the evidence.
+//! Checks of workers' work, each a function of the evidence.
 
 use std::collections::{HashMap, HashSet};
 
@@ -6,7 +6,7 @@ use super::{Deed, Event, Evidence};
 use crate::check::Verdict;
 use crate::wire::{SubStatus, TaskStatus};
 
-/// All of them.
+/// Runs every check.
 pub fn all(evidence: &Evidence) -> Vec<Verdict> {
     [once, holders, fenced, effects, ends, counted].iter().map(|check| check(evidence)).collect()
 }

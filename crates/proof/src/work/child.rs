@@ -1,5 +1,5 @@
-//! A worker process of the proof: it leases, changes the world, reports, and says each of it on standard output before
-//! it goes on, so that whoever kills it knows what it had done.
+//! A worker process of the proof: it leases, changes the world, reports, and says each of it on standard
+//! output before it goes on, so that whoever kills it knows what it had done.
 
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -15,7 +15,7 @@ use tokio::time::{Instant, sleep};
 use super::{Deed, Lease};
 use crate::http::{Client, NoAnswer, Peer, Request};
 
-/// What the environment calls the key.
+/// Environment variable with the key.
 pub const KEY: &str = "LONGHAUL_PROOF_KEY";
 
 /// The worker.
@@ -27,10 +27,10 @@ pub struct Child {
     /// The effect counter.
     #[arg(long)]
     pub effects: SocketAddr,
-    /// How it is called.
+    /// Name of the worker.
     #[arg(long)]
     pub name: String,
-    /// What its pauses are made from.
+    /// Seed of its pauses.
     #[arg(long)]
     pub seed: u64,
     /// Attempts at once.
@@ -144,7 +144,7 @@ impl Worker {
     }
 }
 
-/// One line, in one write: a kill leaves no half of it.
+/// Prints a line in one write: a kill leaves no half of it.
 fn say(lease: Lease, deed: Deed) {
     let word = match deed {
         Deed::Granted => "granted 0".to_owned(),

@@ -12,7 +12,7 @@ use crate::http::{Client, Peer, Request};
 /// The longest pause before the effect, and after it, in microseconds.
 const PAUSE: u64 = 30_000;
 
-/// What an attempt is told of itself.
+/// Facts that an attempt is told of itself.
 #[derive(Clone, Debug)]
 pub struct Attempt {
     /// The task.
@@ -23,7 +23,7 @@ pub struct Attempt {
     pub key: String,
     /// The fencing token.
     pub token: u64,
-    /// What kind of worker does it.
+    /// Kind of worker.
     pub by: &'static str,
 }
 

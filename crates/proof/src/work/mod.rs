@@ -1,4 +1,5 @@
-//! Workers under proof: a worker process that tells what it does, the record of all of them, and what must be true of it.
+//! Workers under proof: a worker process that tells what it does, the record of all of them, and what must be
+//! true of it.
 
 pub mod check;
 pub mod child;
@@ -15,7 +16,7 @@ use uuid::Uuid;
 use crate::dump::Dump;
 use crate::history::Effect;
 
-/// One lease, as its name on the wire has it.
+/// Lease, as its name on the wire has it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Lease {
     /// The task.
@@ -39,45 +40,45 @@ impl Lease {
     }
 }
 
-/// What a worker did.
+/// Operation of a worker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Deed {
-    /// It was given a lease.
+    /// A lease was given.
     Granted,
-    /// It changed the world.
+    /// The effect was made.
     Did,
-    /// It reported a success, and was answered so.
+    /// A success was reported, and answered with this status.
     Completed(u16),
-    /// It reported a failure, and was answered so.
+    /// A failure was reported, and answered with this status.
     Failed(u16),
 }
 
-/// One thing that a worker said, in the order heard.
+/// Line of a worker, in the order heard.
 #[derive(Clone, Copy, Debug)]
 pub struct Event {
-    /// Which process.
+    /// Number of the process.
     pub worker: usize,
     /// About which lease.
     pub lease: Lease,
-    /// What.
+    /// Operation.
     pub deed: Deed,
 }
 
-/// All that is known of a run.
+/// Evidence of a run.
 #[derive(Clone, Debug, Default)]
 pub struct Evidence {
     /// Tasks that were accepted.
     pub tasks: Vec<Uuid>,
-    /// What workers said.
+    /// Lines of the workers.
     pub events: Vec<Event>,
-    /// What the world saw.
+    /// Calls that the effect counter received.
     pub effects: Vec<Effect>,
     /// The server's word in the end.
     pub dump: Dump,
 }
 
 impl Evidence {
-    /// What was said, by sub-task.
+    /// Returns the lines by sub-task.
     fn by_sub_task(&self) -> HashMap<(Uuid, usize), Vec<Event>> {
         let mut all: HashMap<_, Vec<Event>> = HashMap::new();
         for event in &self.events {

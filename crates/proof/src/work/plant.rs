@@ -7,14 +7,14 @@ use crate::wire::TaskStatus;
 
 /// A bug.
 pub struct Plant {
-    /// In words.
+    /// Name of the bug, in words.
     pub name: &'static str,
     /// The invariant that it breaks.
     pub invariant: &'static str,
     put: fn(&mut Evidence) -> bool,
 }
 
-/// All of them.
+/// Planted bugs.
 pub const PLANTS: [Plant; 8] = [
     Plant { name: "a success was leased again", invariant: "I4", put: lease_again },
     Plant { name: "a lease was given twice", invariant: "I7", put: give_twice },
@@ -96,7 +96,8 @@ fn stick(evidence: &mut Evidence) -> bool {
     true
 }
 
-/// Only an attempt whose lease reached a worker that lived to say so can be missed: of the others nobody knows but the server.
+/// Drops an attempt from the history whose lease reached a worker that lived to say so: of the others only
+/// the server knows.
 fn forget_attempt(evidence: &mut Evidence) -> bool {
     let granted = evidence.events.iter().filter(|event| event.deed == Deed::Granted).map(|event| event.lease);
     for lease in granted {

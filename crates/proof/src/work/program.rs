@@ -1,4 +1,5 @@
-//! The program that `longhaul worker exec` runs for each attempt: it does what the environment says, and prints its output.
+//! The program that `longhaul worker exec` runs for each attempt: it does what the environment says, and
+//! prints its output.
 
 use std::net::SocketAddr;
 
@@ -16,7 +17,7 @@ pub struct Program {
     pub effects: SocketAddr,
 }
 
-/// One attempt.
+/// Runs one attempt.
 pub async fn run(program: Program) -> Result<()> {
     let told = |name: &str| std::env::var(name).with_context(|| format!("{name} is not in the environment"));
     let attempt = Attempt {

@@ -1,5 +1,5 @@
-//! What must be true when workers of every kind worked side by side: the server's history and the world's count agree,
-//! attempt by attempt.
+//! Checks of workers of every kind side by side: the server's history and the effect counter agree, attempt
+//! by attempt.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -12,7 +12,7 @@ use crate::check::plant::Outcome;
 use crate::history::Effect;
 use crate::wire::{AttemptView, SubStatus, TaskStatus};
 
-/// What a worker is made of.
+/// Kind of a worker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Kind {
     /// The library in Rust.
@@ -23,14 +23,14 @@ pub enum Kind {
     Exec,
 }
 
-/// All of them.
+/// Kinds of workers.
 pub const KINDS: [Kind; 3] = [Kind::Rust, Kind::Python, Kind::Exec];
 
 /// The queue that all kinds serve.
 pub const SHARED: &str = "mixed-shared";
 
 impl Kind {
-    /// In a word.
+    /// Name of the kind, in a word.
     pub fn word(self) -> &'static str {
         match self {
             Kind::Rust => "rust",
@@ -58,7 +58,7 @@ impl Kind {
     }
 }
 
-/// All that must be true.
+/// Runs every check.
 pub fn all(evidence: &Evidence) -> Vec<Verdict> {
     [one_success, in_turn, recorded, own_queue, ends].iter().map(|check| check(evidence)).collect()
 }
@@ -111,7 +111,8 @@ fn in_turn(evidence: &Evidence) -> Verdict {
     verdict
 }
 
-/// I15: an attempt that succeeded has its effect, once; no attempt has two; every effect has its attempt; all of a sub-task carry one key.
+/// I15: an attempt that succeeded has its effect, once; no attempt has two; every effect has its attempt; all
+/// of a sub-task carry one key.
 fn recorded(evidence: &Evidence) -> Verdict {
     let mut verdict = verdict("I15", "no effect lost, none recorded twice, none without its attempt");
     let mut effects = by_token(evidence);
@@ -170,14 +171,14 @@ pub fn kinds_on_shared(evidence: &Evidence) -> BTreeSet<Kind> {
 
 /// A planted bug: what a faulty server would have left.
 pub struct Plant {
-    /// In words.
+    /// Name of the bug, in words.
     pub name: &'static str,
     /// The invariant that it breaks.
     pub invariant: &'static str,
     put: fn(&mut Evidence) -> bool,
 }
 
-/// All of them.
+/// Planted bugs.
 const PLANTS: [Plant; 7] = [
     Plant { name: "two attempts succeeded", invariant: "I4", put: succeed_twice },
     Plant { name: "two attempts ran side by side", invariant: "I7", put: overlap },
@@ -201,7 +202,7 @@ pub fn all_planted(evidence: &Evidence) -> Vec<(&'static Plant, Outcome)> {
     PLANTS.iter().map(outcome).collect()
 }
 
-/// Some attempt that another one followed.
+/// Returns an attempt that another one followed.
 fn repeated(evidence: &mut Evidence) -> Option<&mut AttemptView> {
     let mut all = evidence.dump.tasks.values_mut().flat_map(|task| task.attempts.iter_mut());
     all.find(|attempt| attempt.status == "LOST")

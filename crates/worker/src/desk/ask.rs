@@ -21,7 +21,7 @@ const DRAINING: Duration = Duration::from_secs(2);
 /// The question that is under way.
 pub(super) struct Asking {
     pub(super) flight: Flight<Result<Leases, Unanswered>>,
-    /// For how many attempts.
+    /// Number of attempts that the call asks for.
     asked: usize,
     /// Earliest time of the next call, as the server asks.
     not_before: Option<Instant>,
@@ -32,7 +32,7 @@ impl Asking {
         Asking { flight: Flight::none(), asked: 0, not_before: None }
     }
 
-    /// For how many attempts one is under way.
+    /// Returns the number of attempts that the call in flight asks for.
     pub(super) fn asked(&self) -> usize {
         self.asked
     }

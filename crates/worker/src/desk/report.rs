@@ -151,7 +151,7 @@ impl Desk {
         Ok(())
     }
 
-    /// Looks at what became of each.
+    /// Settles each report by its result.
     fn settle(&mut self, batch: Vec<Report>, results: Vec<ResultBody>) {
         let mut results: HashMap<String, ResultBody> =
             results.into_iter().map(|result| (result.lease.clone(), result)).collect();

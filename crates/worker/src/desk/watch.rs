@@ -18,7 +18,7 @@ use crate::wire::{BeatBody, Beats, HeartbeatBody, LeaseName, MOST_SLOTS, span};
 
 /// The longest that an answer waits, whatever the leases last.
 const LONGEST_WAIT: Duration = Duration::from_secs(30);
-/// However short a lease is.
+/// Shortest pause between heartbeats, however short a lease is.
 const SHORTEST_BEAT: Duration = Duration::from_millis(100);
 /// The longest time that a new lease is not watched, and that lies between two of these calls.
 const LONGEST_PACE: Duration = Duration::from_millis(500);

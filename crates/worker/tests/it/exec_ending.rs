@@ -143,7 +143,8 @@ const LEFT_BEHIND: [&str; 7] = [
     r#"setsid sh -c 'exec > /dev/null 2>&1 < /dev/null; cd /; echo $$ > $0; exec sleep 3600' "$1" &"#,
 ];
 
-/// For each way to leave a process behind and each way in which an attempt ends: nothing of it is left.
+/// Nothing is left of a program, for each way to leave a process behind and each way in which an attempt
+/// ends.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn whatever_a_program_leaves_behind_ends_with_its_attempt() {
     let server = Server::start().await;

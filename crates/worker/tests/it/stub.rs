@@ -24,11 +24,11 @@ pub(crate) struct Asked {
 /// Answer of the stub.
 pub(crate) enum Reply {
     Json(u16, Value),
-    /// With this value of Retry-After.
+    /// Refusal with this value of Retry-After.
     Later(u16, u64),
     /// A body that is not JSON.
     Page(u16, &'static str),
-    /// To be asked elsewhere.
+    /// Redirect to another address.
     Elsewhere(&'static str),
     /// Closes the connection.
     Nothing,

@@ -90,7 +90,7 @@ impl Server {
         Server::start_with(&[]).await
     }
 
-    /// With a certificate that it made itself.
+    /// Starts a server with a certificate that it makes itself.
     pub(crate) async fn start_with_tls() -> Self {
         Server::start_with(&["--tls", "self-signed"]).await
     }

@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 use longhaul_testbed::Cluster;
 use rusqlite::Connection;
 
-/// By how much tasks are made older, in milliseconds: 400 days, more than they are kept.
+/// Time by which tasks are made older, in milliseconds: 400 days, more than they are kept.
 const BY: i64 = 400 * 86_400_000;
 
 /// Statements that make all tasks of history older, and move the totals of their buckets with them.

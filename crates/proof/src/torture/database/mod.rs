@@ -21,12 +21,12 @@ use servers::{Loss, Pair, Servers};
 const NAME: &str = "tasks";
 /// Commits that are cut in a row.
 const CUTS: usize = 10;
-/// How long a standby that fell behind was told nothing before the primary was lost.
+/// Time for which a standby that fell behind receives nothing before the primary is lost.
 const BEHIND: Duration = Duration::from_millis(300);
-/// How long a node may take to accept something again after its primary was lost.
+/// Longest time until a node accepts a submission after its primary was lost.
 const FAILOVER: Duration = Duration::from_secs(15);
 
-/// What happens to it.
+/// Fault of the database.
 enum Fault {
     /// F16: the connection is cut around commits.
     Commits(Proxy),
@@ -38,7 +38,7 @@ enum Fault {
     Loss,
     /// F18: a crash of the server, and in turn ten rounds in which every connection is cut.
     Crash,
-    /// None of its own.
+    /// No fault of its own.
     None,
 }
 
@@ -47,9 +47,9 @@ pub(super) struct Database {
     servers: Arc<Mutex<Servers>>,
     homes: Vec<PathBuf>,
     fault: Fault,
-    /// How long it took until another server took the place of the one that was lost last.
+    /// Time until another server replaced the primary that was lost last.
     took: Cell<Duration>,
-    /// How long it took until something was accepted again.
+    /// Times until a submission was accepted again.
     healed: RefCell<Vec<Duration>>,
 }
 
@@ -96,18 +96,18 @@ impl Database {
         Database { servers, homes, fault, took: Cell::default(), healed: RefCell::default() }
     }
 
-    /// Where the sockets of its servers are.
+    /// Directories of the servers' sockets.
     pub(super) fn homes(&self) -> Vec<PathBuf> {
         self.homes.clone()
     }
 
-    /// What tells a node of it that reaches its servers there.
+    /// Environment of a node that reaches the servers there.
     pub(super) fn environment_by(&self, homes: Vec<&Path>) -> Vec<(String, String)> {
         let allowed = ("LONGHAUL_ALLOW_UNSAFE_DATABASE".to_owned(), "true".to_owned());
         vec![("LONGHAUL_DATABASE_URL".to_owned(), longhaul_testbed::url(&homes, NAME)), allowed]
     }
 
-    /// One fault.
+    /// Injects one fault.
     pub(super) async fn trouble(&self, number: usize) -> Result<()> {
         match &self.fault {
             Fault::Commits(proxy) => proxy.cut(CUTS).await,
@@ -130,7 +130,8 @@ impl Database {
         }
     }
 
-    /// Something was accepted again, so long after the fault began; what the fault left broken is mended.
+    /// Notes that a submission was accepted again, so long after the fault began, and repairs what the fault
+    /// left broken.
     pub(super) async fn healed(&self, after: Duration) -> Result<()> {
         // What Patroni takes is its own: it waits until whoever is silent must be gone.
         self.healed.borrow_mut().push(after.saturating_sub(self.took.take()));
@@ -138,7 +139,7 @@ impl Database {
         self.with(move |servers| servers.mend(synchronous)).await
     }
 
-    /// What this fault shows beside the load's own checks.
+    /// Reports what the fault shows beside the load's own checks.
     pub(super) fn report(&self, part: &'static str, report: &mut Report) {
         let longest = self.healed.borrow().iter().max().copied().unwrap_or_default();
         let times = self.healed.borrow().len();
@@ -174,7 +175,7 @@ impl Database {
         }
     }
 
-    /// What the server's own checks find: indexes that do not have what their tables have.
+    /// Returns the findings of the server's own checks: indexes that do not match their tables.
     pub(super) async fn faults(&self) -> Result<Vec<String>> {
         self.with(|servers| {
             servers.sql("CREATE EXTENSION IF NOT EXISTS amcheck")?;

@@ -1,5 +1,6 @@
-//! F16: what stands between a node and its database, and cuts the connection when a commit is on its way: before the database
-//! gets it, after it, or when the answer is there. It reads what goes through as far as that takes: the frontend's messages.
+//! F16: what stands between a node and its database, and cuts the connection when a commit is on its way:
+//! before the database gets it, after it, or when the answer is there. It reads what goes through as far as
+//! that takes: the frontend's messages.
 
 use std::cell::Cell;
 use std::path::{Path, PathBuf};
@@ -17,17 +18,17 @@ use tokio::time::{sleep, timeout};
 const SOCKET: &str = ".s.PGSQL.5432";
 /// The code of a wish for TLS, which is sent before the startup message.
 const WISH: [u8; 4] = 80_877_103_u32.to_be_bytes();
-/// How long commits are waited for.
+/// Longest time for which commits are waited for.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// When a connection is cut.
+/// Point at which a connection is cut.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Cut {
     /// The database does not get the commit.
     Before,
-    /// It does, and its answer is not waited for.
+    /// The database commits, and its answer is not waited for.
     Underway,
-    /// Its answer is there, and is thrown away.
+    /// The database has answered, and the answer is thrown away.
     Answered,
 }
 
@@ -39,7 +40,7 @@ pub(super) struct Proxy {
     plan: Rc<Plan>,
 }
 
-/// What is to be cut, and what was.
+/// Cuts to make, and cuts made.
 #[derive(Default)]
 struct Plan {
     wanted: Cell<usize>,
@@ -47,7 +48,7 @@ struct Plan {
 }
 
 impl Plan {
-    /// Whether the commit at hand is one to cut, and how.
+    /// Returns the cut for the commit at hand, if it is one to cut.
     fn next(&self) -> Option<Cut> {
         let wanted = self.wanted.get().checked_sub(1)?;
         self.wanted.set(wanted);
@@ -77,7 +78,7 @@ impl Proxy {
         Ok(Proxy { home, plan })
     }
 
-    /// Where it listens.
+    /// Directory of its socket.
     pub(super) fn directory(&self) -> PathBuf {
         self.home.path().to_owned()
     }
@@ -93,7 +94,7 @@ impl Proxy {
         timeout(PATIENCE, all).await.context("there are no commits to cut")
     }
 
-    /// How many were cut in each way.
+    /// Returns the number of cuts of each kind.
     pub(super) fn counts(&self) -> [(&'static str, usize); CUTS.len()] {
         let done = |cut: Cut| self.plan.done[cut as usize].get();
         [

@@ -1,4 +1,5 @@
-//! The servers of a database: the proof's own, of which it does with each what it wants, or two that Patroni looks after.
+//! The servers of a database: the proof's own, of which it does with each what it wants, or two that Patroni
+//! looks after.
 
 use std::io::{Error, Result};
 use std::time::Duration;
@@ -9,14 +10,14 @@ use nix::unistd::Pid;
 
 use super::NAME;
 
-/// How a primary is lost.
+/// Way in which a primary is lost.
 #[derive(Clone, Copy)]
 pub(super) enum Loss {
-    /// It is gone, as with its machine.
+    /// The server is gone, as with its machine.
     Gone,
-    /// The same, and for so long before its standby was told nothing.
+    /// The server is gone, and its standby received nothing for so long before.
     Behind(Duration),
-    /// It stands still: it takes connections, and answers nobody.
+    /// The server is stopped: it takes connections, and answers nobody.
     Still,
 }
 
@@ -48,7 +49,7 @@ impl Servers {
         }
     }
 
-    /// Whoever was lost follows. `synchronous`: commits wait for it.
+    /// Brings the lost server back as a standby; with `synchronous`, commits wait for it.
     pub(super) fn mend(&mut self, synchronous: bool) -> Result<()> {
         match self {
             Servers::Own(pair) => pair.mend(synchronous),

@@ -48,7 +48,7 @@ pub(super) struct Demand {
     pub(super) make: fn(Peer, Sizes) -> Done,
 }
 
-/// All demands in order: waiting tasks remain, so that each demand finds less room than the one before.
+/// Demands in order: waiting tasks remain, so that each demand finds less room than the one before.
 pub(super) const ALL: [Demand; 4] = [
     Demand {
         name: "flood",

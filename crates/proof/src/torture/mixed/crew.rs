@@ -16,7 +16,7 @@ const SLOTS: usize = 3;
 /// Seconds that a lease lasts.
 pub(super) const LEASE: u64 = 2;
 
-/// What workers are made of.
+/// Tools that workers are made of.
 pub(super) struct Tools {
     /// `longhaul`.
     pub(super) binary: PathBuf,
@@ -24,7 +24,7 @@ pub(super) struct Tools {
     pub(super) python: PathBuf,
     /// The Python worker.
     pub(super) script: PathBuf,
-    /// Where what they print goes.
+    /// Directory for the workers' output.
     pub(super) log: PathBuf,
     /// An API key.
     pub(super) key: String,
@@ -44,7 +44,7 @@ impl Crew {
         Crew { tools, workers: Vec::new() }
     }
 
-    /// One more worker.
+    /// Starts one more worker.
     pub(super) fn hire(&mut self, kind: Kind) -> Result<()> {
         let mut command = self.command(kind)?;
         let log = File::options().create(true).append(true).open(&self.tools.log)?;

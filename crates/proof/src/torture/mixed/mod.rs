@@ -1,5 +1,5 @@
-//! Workers of each kind side by side on one workflow: the library in Rust, the package in Python, and `longhaul worker exec`;
-//! they and the server are killed at random. No effect may be lost or recorded twice.
+//! Workers of each kind side by side on one workflow: the library in Rust, the package in Python, and
+//! `longhaul worker exec`; they and the server are killed at random. No effect may be lost or recorded twice.
 
 mod crew;
 
@@ -29,12 +29,12 @@ use crew::{Crew, Tools};
 const EACH: usize = 2;
 /// Tasks that are kept under way.
 const UNDER_WAY: u64 = 16;
-/// How long the rest may take once the faults are over: a lease, and work.
+/// Longest time for the rest once the faults are over: a lease, and work.
 const QUIET: Duration = Duration::from_secs(60);
 /// The workflow.
 const WORKFLOW: &str = "proof-mixed";
 
-/// How often workers and the server are killed.
+/// Numbers of kills of workers and of the server.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Faults {
     pub(super) workers: usize,

@@ -1,4 +1,4 @@
-//! What happens to a fleet of nodes in one round, and what must come of it.
+//! Faults of a round on a fleet of nodes, and the results that must follow.
 
 use std::time::Duration;
 
@@ -13,21 +13,21 @@ use crate::torture::database::Database;
 use crate::torture::kills::STRAGGLERS;
 use crate::torture::leaps::LEAPS;
 
-/// How long until something is accepted again, whatever happened to the database.
+/// Longest time until a submission is accepted again, whatever happened to the database.
 const HEALED: Duration = Duration::from_secs(20);
-/// Others may have taken over by then: ten seconds of silence, and the look that finds it.
+/// Time after which others may have taken over: ten seconds of silence, and the look that finds it.
 const TAKEN_OVER: Duration = Duration::from_millis(12_500);
 /// An interruption that a node outlives, as it may not have been missed.
 const SHORT: Duration = Duration::from_millis(2_500);
 /// A node that does not reach its database begins anew after six seconds; others take over after ten.
 const GIVES_UP: Duration = Duration::from_millis(9_500);
 
-/// What a part of the proof does to nodes and their database.
+/// Fault that a part injects into nodes and their database.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Blow {
     /// A node is killed, at times two, and started again at once or after others took over.
     Kill,
-    /// The same, and the database has a fault of its own in every third round.
+    /// A kill, with a fault of the database in every third round.
     Trouble,
     /// A node and its database do not reach each other, in one direction or both.
     Partition,
@@ -37,12 +37,12 @@ pub(super) enum Blow {
     Leap,
 }
 
-/// What became of all the rounds.
+/// Results of all rounds.
 #[derive(Default)]
 pub(super) struct Tally {
-    /// In words, with how often each was.
+    /// Kinds of rounds in words, with their counts.
     pub(super) counts: Vec<(&'static str, usize)>,
-    /// How long it took nodes that were cut off to give up.
+    /// Longest time until a node that was cut off gave up.
     pub(super) longest_give_up: Duration,
 }
 
@@ -59,7 +59,7 @@ impl Tally {
     }
 }
 
-/// One round.
+/// Runs one round.
 pub(super) async fn strike(
     blow: Blow,
     fleet: &mut Fleet,

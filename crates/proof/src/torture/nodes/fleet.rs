@@ -21,20 +21,20 @@ use crate::torture::database::Database;
 use crate::torture::kills::STRAGGLERS;
 use crate::torture::leaps::{self, LEAPS};
 
-/// How many nodes.
+/// Number of nodes.
 pub(super) const NODES: usize = 3;
-/// How long a node that is over may take until it begins anew.
+/// Longest time until a node whose session is over begins anew.
 const GIVES_UP: Duration = Duration::from_secs(20);
 
 /// A node, which runs or does not.
 struct Node {
     program: Program,
     link: Link,
-    /// What its clock is set by, if it has one of its own.
+    /// File that sets the node's clock, if it has one of its own.
     clock: Option<PathBuf>,
-    /// With how it is reached, which changes when its process begins anew.
+    /// Server with its address, which changes when its process begins anew.
     running: Option<(Server, Rc<RefCell<Peer>>)>,
-    /// Its process began anew, and was not at work since.
+    /// True while the node's process has begun anew and is not at work yet.
     away: watch::Sender<bool>,
 }
 
@@ -68,8 +68,8 @@ pub(super) struct Fleet {
 }
 
 impl Fleet {
-    /// Starts them all: the first makes the schema and the account of the proof, which are the others', too. With `clocks`, a directory,
-    /// each has a clock of its own, which none of the others has.
+    /// Starts them all: the first makes the schema and the account of the proof, which are the others', too.
+    /// With `clocks`, a directory, each has a clock of its own, which none of the others has.
     pub(super) async fn start(
         program: &Program,
         database: &Database,
@@ -100,8 +100,8 @@ impl Fleet {
         Ok(fleet)
     }
 
-    /// From here on what is heard is of a new life of the whole: a fault lies between. `returned`: a node came back from which others
-    /// have taken over.
+    /// From here on what is heard is of a new life of the whole: a fault lies between. `returned`: a node
+    /// came back from which others have taken over.
     pub(super) fn begin_life(&self, killed: bool, returned: bool) {
         self.lives.begin(killed, returned);
     }
@@ -141,7 +141,7 @@ impl Fleet {
         Ok(())
     }
 
-    /// How it is reached, from now on by nobody: as if a balancer had noticed.
+    /// Takes the node's address away from callers, as if a balancer had noticed.
     pub(super) fn withdraw(&self, node: usize) -> Result<()> {
         let (_, peer) = self.nodes[node].running.as_ref().context("the node does not run")?;
         self.shared.is_gone_from(&peer.borrow());
@@ -179,7 +179,7 @@ impl Fleet {
         Ok(kill(server.pid()?, signal)?)
     }
 
-    /// It must find that its turn is over, and begin anew; how long that took.
+    /// Waits until the node finds that its session is over and begins anew; returns the time that took.
     pub(super) async fn gives_up(&mut self, node: usize) -> Result<Duration> {
         let begun = Instant::now();
         let mut away = self.nodes[node].away.subscribe();
@@ -198,7 +198,7 @@ impl Fleet {
         Ok(revived)
     }
 
-    /// Whether it began anew, and was not at work since.
+    /// Returns true if the node began anew, and was not at work since.
     pub(super) fn gave_up(&self, node: usize) -> bool {
         *self.nodes[node].away.borrow()
     }
@@ -219,12 +219,12 @@ impl Fleet {
         }
     }
 
-    /// Its way to the database.
+    /// Link of the node to its database.
     pub(super) fn link(&self, node: usize) -> &Link {
         &self.nodes[node].link
     }
 
-    /// One that is at work.
+    /// Returns the node, once it is at work.
     pub(super) fn peer(&self, node: usize) -> Result<Peer> {
         self.nodes[node]
             .running

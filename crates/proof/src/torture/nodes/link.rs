@@ -1,5 +1,5 @@
-//! F19: a node's way to its database, on which bytes can be held up in either direction without a word to anybody, as behind a
-//! network that lost its way. What was held up goes on when the way is open again.
+//! F19: a node's way to its database, on which bytes can be held up in either direction without a word to
+//! anybody, as behind a network that lost its way. What was held up goes on when the way is open again.
 
 use std::path::{Path, PathBuf};
 
@@ -12,12 +12,12 @@ use tokio::sync::watch;
 /// The name of a server's socket in its directory.
 const SOCKET: &str = ".s.PGSQL.5432";
 
-/// What is held up.
+/// Directions in which bytes are held up.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Held {
-    /// From the node to the database.
+    /// True while bytes from the node to the database are held up.
     pub(super) out: bool,
-    /// From the database to the node.
+    /// True while bytes from the database to the node are held up.
     pub(super) back: bool,
 }
 
@@ -41,7 +41,7 @@ impl Link {
         Ok(Link { homes, held })
     }
 
-    /// Where it listens, in the servers' order.
+    /// Directories of its sockets, in the servers' order.
     pub(super) fn directories(&self) -> Vec<&Path> {
         self.homes.iter().map(TempDir::path).collect()
     }

@@ -1,5 +1,5 @@
-//! F17 where the standby is asynchronous: what it did not receive is lost with the primary. How much that is, that it is the last
-//! moments only, and that what is left is whole, whatever nodes remember of the rest.
+//! F17 where the standby is asynchronous: what it did not receive is lost with the primary. How much that is,
+//! that it is the last moments only, and that what is left is whole, whatever nodes remember of the rest.
 
 use std::time::Duration;
 
@@ -24,11 +24,11 @@ pub(in crate::torture) const NAME: &str = "F17A";
 /// Failovers in a release, and in a quick run.
 const FULL: usize = 20;
 const QUICK: usize = 2;
-/// What was confirmed earlier than that before the loss of a primary must be there.
+/// Time before the loss of a primary up to which acknowledged tasks may be gone.
 const LAST: Duration = Duration::from_secs(1);
-/// How long until something is accepted again.
+/// Longest time until a submission is accepted again.
 const HEALED: Duration = Duration::from_secs(30);
-/// Of the invariants those that a loss does not touch: what is there is counted right, and comes to its end.
+/// Invariants that a loss does not touch: remaining tasks are counted right, and come to their end.
 const WHOLE: [&str; 2] = ["I12", "I14"];
 
 pub(in crate::torture) async fn run(place: &Place, run: Run, report: &mut Report) -> Result<()> {

@@ -1,5 +1,6 @@
-//! F1, F12, F16 to F20 over three nodes of one database: any of them is asked anything, while nodes are killed, cut off and stand
-//! still, while their clocks differ, and while their database has faults of its own.
+//! F1, F12, F16 to F20 over three nodes of one database: any of them is asked anything, while nodes are
+//! killed, cut off and stand still, while their clocks differ, and while their database has faults of its
+//! own.
 
 mod blows;
 mod fleet;
@@ -23,7 +24,7 @@ use crate::report::{Report, say};
 use blows::{Blow, Tally, strike};
 use fleet::{Fleet, NODES};
 
-/// How long a node may take from its start until it is at work, on a machine that the others keep busy.
+/// Longest time from a node's start until it is at work, on a machine that the others keep busy.
 const START: Duration = Duration::from_secs(5);
 /// A cut-off node has given up before others take over.
 const GIVEN_UP: Duration = Duration::from_secs(10);
@@ -37,7 +38,7 @@ pub(super) struct Part {
     blow: Blow,
 }
 
-/// All, with their rounds: in a release, and in a quick run.
+/// Parts with their rounds: in a full run, and in a quick one.
 pub(super) const PARTS: [Part; 8] = [
     Part { name: "F1N", full: 150, quick: 6, blow: Blow::Kill },
     Part { name: "F12N", full: 50, quick: 3, blow: Blow::Leap },
@@ -49,7 +50,7 @@ pub(super) const PARTS: [Part; 8] = [
     Part { name: "F20", full: 100, quick: 3, blow: Blow::Pause },
 ];
 
-/// How much of it, under whose load.
+/// Settings of a part: rounds, and load.
 #[derive(Clone, Copy)]
 pub(super) struct Run {
     pub(super) rounds: Option<usize>,

@@ -17,7 +17,7 @@ use tokio::task::JoinHandle;
 use crate::access::key_file;
 use crate::work::{Deed, Event, Lease, child};
 
-/// Where a worker stood when it was killed.
+/// States of a worker, for counting kills.
 pub(in crate::torture) const IDLE: &str = "without work";
 pub(in crate::torture) const LEASED: &str = "after a lease";
 pub(in crate::torture) const DONE: &str = "after the effect";
@@ -60,7 +60,7 @@ impl Crew {
         })
     }
 
-    /// One more worker.
+    /// Starts one more worker.
     pub(in crate::torture) fn hire(&mut self) -> Result<()> {
         let number = self.hired;
         self.hired += 1;
@@ -99,7 +99,7 @@ impl Crew {
         Ok(self.stood(worker.number))
     }
 
-    /// Where one stands now, as far as it said.
+    /// Returns the state of a worker, as far as it said.
     pub(in crate::torture) fn stands(&self, which: usize) -> &'static str {
         self.stood(self.workers[which].number)
     }

@@ -1,4 +1,5 @@
-//! F4, F5, F11, F20: workers that die, sleep past their leases and report twice, and a server that stands still.
+//! F4, F5, F11, F20: workers that die, sleep past their leases and report twice, and a server that stands
+//! still.
 
 pub(super) mod crew;
 mod reports;
@@ -27,10 +28,10 @@ const WORKERS: usize = 6;
 const UNDER_WAY: usize = 24;
 /// Past a lease of a second, and the look for those that are over.
 const PAST_LEASE: Duration = Duration::from_millis(2_300);
-/// How long the rest may take once the faults are over: a lease, and work.
+/// Longest time for the rest once the faults are over: a lease, and work.
 const QUIET: Duration = Duration::from_secs(40);
 
-/// What is done to the workers and the server.
+/// Numbers of faults of the workers and the server.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Faults {
     pub(super) kills: usize,
@@ -112,7 +113,7 @@ struct Run {
     peer: Peer,
     client: Client,
     evidence: Evidence,
-    /// Where workers stood when they were killed.
+    /// States of workers when they were killed, counted.
     points: HashMap<&'static str, usize>,
 }
 
@@ -217,7 +218,8 @@ impl Run {
     }
 }
 
-/// A worker that has reported all it was given and waits for more, if there is one within the time that the work should take.
+/// A worker that has reported all it was given and waits for more, if there is one within the time that the
+/// work should take.
 async fn done_with_all(crew: &Crew) -> Option<usize> {
     let until = Instant::now() + QUIET;
     while Instant::now() < until {

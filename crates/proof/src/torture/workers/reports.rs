@@ -54,7 +54,7 @@ pub(super) async fn run(peer: &Peer, rounds: usize, report: &mut Report) -> Resu
     Ok(())
 }
 
-/// All reports at once; the statuses, those of success first.
+/// Sends all reports at once; returns their statuses, those of `complete` first.
 async fn at_once(clients: &mut [Client], peer: &Peer, lease: &str, round: usize) -> Result<Vec<u16>> {
     let success =
         json!({ "worker": WORKER, "completed": [{ "lease": lease, "output": { "round": round } }] });
