@@ -1,4 +1,4 @@
-"""From JSON to what a function takes: dataclasses, enums, instants, identifiers, models of pydantic."""
+"""Conversion of JSON to the types that functions take: dataclasses, enums, instants, identifiers, pydantic models."""
 
 from __future__ import annotations
 
@@ -130,7 +130,7 @@ def _union(of: tuple[Any, ...], value: Any, place: str) -> Any:
         try:
             return build(kind, value, place)
         except Mismatch as mismatch:
-            # Of a thing that may be missing, what it should be says more than that it should be null.
+            # For an optional value, the expected type says more than that it could be null.
             first = mismatch if first is None and kind is not type(None) else first
     raise first or Mismatch(place, "something else", value)
 

@@ -103,7 +103,7 @@ def _key(key: Any) -> str:
 
 
 def _text(value: str) -> str:
-    # Of a subclass the text itself, not what its methods say.
+    # The text itself, not what the methods of a subclass say.
     text = str.__str__(value)
     if not text.isascii():
         try:
@@ -121,7 +121,7 @@ def _number(value: float) -> float:
 
 
 def _decimal(value: Decimal) -> str:
-    # As a text: a number of JSON would be read as a binary one, and differ.
+    # Written as a text: a JSON number would be read as a binary one, and differ.
     if not value.is_finite():
         raise Unfit(f"{value} has no JSON form")
     return str(value)

@@ -56,7 +56,7 @@ class Verbs:
         spec |= {} if version is None else {"version": version}
         spec |= {} if labels is None else {"labels": dict(labels)}
         spec |= {} if not_before is None else {"notBefore": instant_text(not_before)}
-        # With a key of its own every start can be sent again, and never starts a second task.
+        # A key of its own lets every start be sent again without starting a second task.
         headers = {"Idempotency-Key": idempotency_key or str(uuid.uuid4())}
         request = Request.of_json(
             "POST", "/v1/tasks", spec, query=_wait(wait), headers=headers, wait=wait or 0.0, repeatable=True

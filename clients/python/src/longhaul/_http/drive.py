@@ -134,7 +134,7 @@ def _client(kind: Callable[..., C], connection: Connection) -> C:
     try:
         return kind(**connection.options())
     except (ImportError, ValueError) as error:
-        # All else of the options is known to be right.
+        # The other options are known to be valid.
         raise ValueError(f"HTTP_PROXY, HTTPS_PROXY, ALL_PROXY or NO_PROXY is not understood: {error}") from error
 
 

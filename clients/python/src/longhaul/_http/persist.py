@@ -81,7 +81,7 @@ def _read(answer: Answer, read: Callable[[Answer], T]) -> T:
 
 def _is_later(trouble: LonghaulError, request: Request, reach: Reach | None) -> bool:
     if isinstance(trouble, Untrusted):
-        # Where the server was reached before, something else answers in its place for now.
+        # The server was reached before: something else answers in its place for now.
         return request.repeatable and reach is not None and reach.ever
     if isinstance(trouble, ApiError):
         return trouble.status == 429 or (

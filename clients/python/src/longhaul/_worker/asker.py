@@ -25,6 +25,6 @@ class Asker:
     def ask(self, request: Request, read: Callable[[Answer], T], *, longest: float | None = None) -> Plan[T]:
         """Sends a request until its answer can be read. `longest`: where pauses must be shorter still."""
         most = self.longest if longest is None else min(longest, self.longest)
-        # Who must be back sooner than the server asks for comes back sooner: a lease does not wait.
+        # A lease that is due sooner than the server asks for is not kept waiting.
         latest = LATEST if longest is None else longest
         return persist(self.authority, request, read, patience=None, longest=most, latest=latest, reach=self.reach)

@@ -62,7 +62,7 @@ class Attempt:
         future.set_running_or_notify_cancel()
 
         def ended(task: asyncio.Task[Result]) -> None:
-            # One that was cancelled before its first step gave no result of its own.
+            # A function that was cancelled before its first step gave no result of its own.
             future.set_result(abandoned(self.lease, self.context) if task.cancelled() else task.result())
 
         def launch() -> None:

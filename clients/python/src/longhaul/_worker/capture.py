@@ -80,7 +80,7 @@ class Records(logging.Handler):
             except Exception:
                 self.handleError(record)
         if self._fallback is not None and record.levelno >= self._fallback.level:
-            # Its stream may be a tee, which would write the line once more.
+            # The stream may be a tee, which would write the line once more.
             token = CURRENT.set(None)
             try:
                 self._fallback.handle(record)

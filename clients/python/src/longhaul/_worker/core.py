@@ -177,7 +177,7 @@ class Core:
 
     def _told(self) -> None:
         """Wakes the loop for news of an attempt, from any thread."""
-        # It may outlive this worker.
+        # A function may outlive this worker.
         with contextlib.suppress(RuntimeError):
             self._loop.call_soon_threadsafe(self._book.bell.ring)
 

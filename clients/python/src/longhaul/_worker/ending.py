@@ -52,7 +52,7 @@ def failed(lease: Lease, context: Context, error: BaseException) -> Result:
 
 
 def _failed(lease: Lease, context: Context, error: BaseException) -> Result:
-    # By its class: an exception's own `__class__` may lie, or fail.
+    # The class is read from the type: an exception's own `__class__` may lie, or fail.
     kind = type(error)
     if issubclass(kind, ActionError):
         members = _of_action_error(error)
@@ -69,7 +69,7 @@ def _failed(lease: Lease, context: Context, error: BaseException) -> Result:
 
 
 def _of_action_error(error: BaseException) -> dict[str, Any]:
-    # Its members are anything in a subclass that sets them, or sets none.
+    # Members may be anything in a subclass that sets them, or missing in one that sets none.
     def member(name: str, read: Callable[[Any], T], otherwise: T) -> T:
         try:
             value = getattr(error, name, None)

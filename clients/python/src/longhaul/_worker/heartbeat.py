@@ -157,7 +157,7 @@ class Heartbeat:
     def _learn(self, told: Beat) -> bool:
         attempt = self._book.held(told.lease)
         if attempt is None:
-            # Its result was recorded meanwhile.
+            # The result was recorded meanwhile.
             return True
         if told.refusal is not None:
             log.error("the server refused what was told of %s: %s", attempt.lease.id, told.refusal)

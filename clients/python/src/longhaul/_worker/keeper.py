@@ -38,7 +38,7 @@ class Keeper:
     """The parent's end of that process, which ends together with the parent, however the parent ends."""
 
     def __init__(self, worker: str, asker: Asker, book: Book, connection: dict[str, Any]) -> None:
-        # On its standard input, as others can read arguments and environments.
+        # The settings go to its standard input, as others can read arguments and environments.
         self._begin = {
             "path": sys.path,
             "parent": os.getpid(),
@@ -58,14 +58,14 @@ class Keeper:
             *(sys.executable, "-I", "-c", PROGRAM),
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
-            # What is typed at this process, such as Ctrl-C, is not meant for that one.
+            # Keys typed at this process, such as Ctrl-C, are not meant for that one.
             start_new_session=True,
         )
         self._write(self._begin)
         self._told = {}
         self.tell(self._book.all_held())
         assert self._process.stdout is not None
-        # Nothing is leased before it can be kept.
+        # Leases are taken only once they can be kept.
         if await self._process.stdout.readline() != READY:
             log.error("the process of the heartbeats does not start")
 

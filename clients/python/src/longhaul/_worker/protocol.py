@@ -51,7 +51,7 @@ class Wanted:
 
     def to_json(self) -> dict[str, Any]:
         wait = {"wait": duration(self.wait)} if self.wait else {}
-        # The same call again, as its answer was lost, is given what it was given before.
+        # A call repeated because its answer was lost is given the same leases as before.
         request = {"request": secrets.token_hex(16)}
         return {"queues": list(self.queues), "max": self.max, "lease": duration(self.span), **wait, **request}
 

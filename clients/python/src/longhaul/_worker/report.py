@@ -57,7 +57,7 @@ class Reporter:
 
     @property
     def idle(self) -> bool:
-        """There is nothing to tell. While there is, a report asks for work, and nobody else need."""
+        """True if there is nothing to report. Otherwise a report asks for work, and no other call need."""
         return not self._pending and not self._busy
 
     async def run(self) -> None:
@@ -100,13 +100,13 @@ class Reporter:
         except (Unauthorized, Forbidden):
             raise
         except Conflict as error:
-            # All of them were refused.
+            # The whole call was refused.
             for result in batch:
                 self._judge(result, {"status": 409, "error": {"message": error.message}})
             return None
         except ApiError as error:
             if len(batch) > 1:
-                # Who of them is to blame is found out one by one.
+                # Sending them one by one finds the one to blame.
                 for result in batch:
                     await self._report([result], None)
             else:
