@@ -1,5 +1,5 @@
 //! What must be true of every task at every moment, as functions: used by debug assertions, by the property test
-//! and by whoever checks a stored task. The names are those of the reliability goals.
+//! and by the check of stored tasks. The numbers are those of docs/reliability.md.
 
 use crate::claims::Hold;
 use crate::record::Record;

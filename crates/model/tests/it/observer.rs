@@ -1,5 +1,5 @@
-//! Drives a task and remembers what happened to it, to see what must never happen. The names of the rules are those
-//! of the reliability goals.
+//! Drives a task, remembers its past, and checks every change against it. The numbers of the rules are those of
+//! docs/reliability.md.
 
 use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
