@@ -484,6 +484,9 @@ pub struct Launch {
     pub action: CompiledAction,
     /// Longest time that the attempt may take.
     pub timeout: Option<Span>,
+    /// Time for which the worker's lease lasts without a heartbeat; `None` if no worker has the attempt. Never
+    /// longer than the timeout.
+    pub lease: Option<Span>,
     /// False if a second run may do harm.
     pub repeatable: bool,
     /// Variables of the action's expressions; secrets in the input are sealed.

@@ -113,6 +113,8 @@ pub(crate) struct Grant {
     pub(crate) key: Key,
     /// Key by which the target knows the attempt's effects.
     pub(crate) known_by: String,
+    /// Time for which the lease lasts, in milliseconds.
+    pub(crate) span: u64,
 }
 
 /// Job that a node gives to its writer.

@@ -13,8 +13,8 @@ use crate::world::{World, note};
 
 /// Time that a lease lasts without a heartbeat, in milliseconds.
 pub(crate) const SPAN: u64 = 4_000;
-/// Time in milliseconds since a sign of life within which a worker must not lose its lease.
-const SURELY_HELD: u64 = SPAN - 500;
+/// Time in milliseconds before the end of a lease from which on it may end: clocks and ticks are that coarse.
+const COARSE: u64 = 500;
 
 impl World {
     /// Returns the terms of a worker's leases: it serves every queue, at any priority.
@@ -132,15 +132,16 @@ impl World {
         for (key, held) in &self.nodes[n].memory.leases {
             let late = held.deadline.is_some_and(|at| at <= mono);
             if !held.ending && (late || self.lease_is_over(n, held)) {
-                over.push((*key, if late { Failure::Timeout } else { Failure::Lost }, held.extended));
+                let failure = if late { Failure::Timeout } else { Failure::Lost };
+                over.push((*key, failure, held.extended + held.span));
             }
         }
-        for (key, failure, extended) in over {
+        for (key, failure, held_until) in over {
             if let Some(held) = self.nodes[n].memory.leases.get_mut(&key) {
                 held.ending = true;
             }
             note!(self, "n{n} ends the lease of {key:?}: {failure:?}");
-            if failure == Failure::Lost && now - extended < SURELY_HELD {
+            if failure == Failure::Lost && now + COARSE < held_until {
                 self.oracle
                     .breaks(format!("the lease of {key:?} ends, though its worker was heard of just now"));
             }

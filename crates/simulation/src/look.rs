@@ -19,6 +19,9 @@ const SERVED: u64 = 3_000;
 /// Longest time in milliseconds that a run may take once healed: timers set by a clock that was ahead take so
 /// long.
 const LONGEST: u64 = 1_500_000;
+/// Time in milliseconds added to it for each sub-task: those of a `forEach` that run one by one take so long, and
+/// a retry may run them again.
+const EACH: u64 = 12_000;
 
 /// Stuck work that could go on: its task, its sub-task, and the reason.
 type Standing = (usize, u32, &'static str);
@@ -41,7 +44,8 @@ impl World {
         let left = self.bring_on();
         let all = self.confirmed.iter().all(|confirmed| *confirmed);
         self.quiet = !left && all && self.database.open.is_empty() && self.is_idle();
-        if self.now > self.plan.chaos + LONGEST {
+        let sub_tasks = self.database.tasks.iter().map(|stored| stored.task.record().sub_tasks.len() as u64);
+        if self.now > self.plan.chaos + LONGEST + EACH * sub_tasks.sum::<u64>() {
             self.oracle.breaks("I14: the run does not come to rest".to_owned());
         }
         self.agenda.plan(self.now + 1_000, Event::Look);

@@ -410,8 +410,11 @@ impl Oracle {
         }
     }
 
-    /// Checks the key of an attempt that is about to run.
+    /// Checks the key of an attempt that is about to run, and its lease.
     pub(crate) fn launched(&mut self, task: usize, launch: &Launch, known_by: &str) {
+        if launch.lease.is_some() && launch.timeout.is_some() && launch.lease > launch.timeout {
+            self.breaks(format!("t{task} s{}: the lease lasts longer than the attempt may", launch.sub_task));
+        }
         let before = self.keys.insert((task, launch.sub_task), known_by.to_owned());
         let noted = &mut self.tasks[task].subs[launch.sub_task as usize];
         noted.in_doubt = false;
@@ -430,6 +433,13 @@ impl Oracle {
         if !self.is_known(key) {
             self.breaks(format!("{key:?} starts, and no commit says so"));
         }
+    }
+
+    /// Notes that a process died before it could store that an attempt never began. All that the store knows is
+    /// that the attempt was granted room, so that a takeover has to assume that it ran.
+    pub(crate) fn hand_back_lost(&mut self, key: Key) {
+        self.saw("hand-back lost");
+        self.in_line.remove(&key);
     }
 
     /// True if a commit gave that attempt to somebody, now or before.

@@ -45,11 +45,13 @@ pub enum Plant {
     ResultsDropped,
     /// An attempt that is handed back stays counted.
     HandBackCounts,
+    /// A worker is told of a lease that lasts longer than its attempt may.
+    LeaseOutlastsTimeout,
 }
 
 impl Plant {
     /// All planted faults.
-    pub const ALL: [Plant; 19] = [
+    pub const ALL: [Plant; 20] = [
         Plant::LifeByWallClock,
         Plant::KeyOfGeneration,
         Plant::WakeFirstFew,
@@ -69,6 +71,7 @@ impl Plant {
         Plant::LeasesByWallClock,
         Plant::ResultsDropped,
         Plant::HandBackCounts,
+        Plant::LeaseOutlastsTimeout,
     ];
 }
 

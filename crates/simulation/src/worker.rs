@@ -4,7 +4,6 @@
 use std::collections::BTreeMap;
 
 use crate::event::{Answer, Call, Ending, Event, Grant, Key, Stands, Who, WorkerEvent};
-use crate::leases::SPAN;
 use crate::node::Course;
 use crate::world::{World, note};
 
@@ -171,14 +170,15 @@ impl World {
         }
     }
 
-    /// Begins the granted attempts, unless the answer took so long that the leases may be over: their spans
-    /// are counted from the request.
+    /// Begins the granted attempts, except those whose answer took so long that their leases may be over: the
+    /// spans are counted from the request.
     fn take_on(&mut self, who: Who, grants: Vec<Grant>, asked: u64) {
-        if self.now - asked >= SPAN && !grants.is_empty() {
-            return self.oracle.saw("leased too long ago");
-        }
-        for Grant { key, known_by } in grants {
+        for Grant { key, known_by, span } in grants {
             if self.workers[who.0].work.contains_key(&key) {
+                continue;
+            }
+            if self.now - asked >= span {
+                self.oracle.saw("leased too long ago");
                 continue;
             }
             let mut course = self.course(None);

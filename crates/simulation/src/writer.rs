@@ -5,6 +5,7 @@ use longhaul_model::{Change, Command, Effect, Failure, Refused, Room, Task, Unli
 
 use crate::claims::Care;
 use crate::event::{Answer, Done, Grant, Job, Key, NodeEvent, Reply, Who, Work};
+use crate::leases::SPAN;
 use crate::oracle::Asked;
 use crate::plant::Plant;
 use crate::world::{World, note};
@@ -209,8 +210,8 @@ impl World {
                 Ok(granted) => grants.extend(granted),
                 Err(_) if self.is(Plant::LeaseFromMemory) => {
                     let token = self.database.record(task).sub_tasks[sub_task as usize].token();
-                    grants
-                        .push(Grant { key: (task, sub_task, token), known_by: format!("{task}-{sub_task}") });
+                    let (key, known_by) = ((task, sub_task, token), format!("{task}-{sub_task}"));
+                    grants.push(Grant { key, known_by, span: SPAN });
                 }
                 Err(_) => {}
             }
@@ -356,7 +357,9 @@ impl World {
         }
         let grant = |launch: &longhaul_model::Launch| {
             let key: Key = (task, launch.sub_task, launch.token);
-            Grant { key, known_by: self.known_by(task, launch) }
+            let whole = self.is(Plant::LeaseOutlastsTimeout);
+            let span = launch.lease.filter(|_| !whole).map_or(SPAN, |span| span.0);
+            Grant { key, known_by: self.known_by(task, launch), span }
         };
         change.grants.iter().map(grant).collect()
     }

@@ -70,7 +70,8 @@ pub struct Assignment {
     pub lease: LeaseName,
     /// The fencing token.
     pub token: Token,
-    /// Time for which the lease lasts without a heartbeat.
+    /// Time for which the lease lasts without a heartbeat: what the worker asked for, or the attempt's timeout
+    /// if that is shorter.
     pub expires_in: Span,
     /// Name of the task.
     pub task_name: String,
@@ -252,7 +253,7 @@ impl Engine {
         Some(Assignment {
             lease: LeaseName::new(id, launch.sub_task, launch.token),
             token: launch.token,
-            expires_in: ask.lease,
+            expires_in: launch.lease.unwrap_or(ask.lease),
             task_name: name,
             task_type: workflow.definition.kind.clone(),
             workflow: workflow.definition.name.clone(),

@@ -26,6 +26,7 @@ pub(crate) fn launch(action: Value, input: Value) -> Launch {
         idempotency_key: "key-of-the-attempt".to_owned(),
         action: workflow.sub_tasks[0].action.clone(),
         timeout: None,
+        lease: None,
         repeatable: true,
         scope: Scope::new([("input", visible(&input))]),
         permit: Default::default(),

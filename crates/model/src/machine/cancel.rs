@@ -4,7 +4,7 @@ use super::Step;
 use crate::command::{Effect, Failure, Refused};
 use crate::record::{Decision, StopReason, Stopping};
 use crate::status::{SubTaskStatus, TaskStatus};
-use crate::time::Span;
+use crate::time::{Span, Timestamp};
 
 /// How long running attempts have to stop when a task's timeout passed.
 const TIMEOUT_GRACE: Span = Span(30_000);
@@ -25,17 +25,24 @@ impl Step<'_> {
             return Err(Refused::NotCancellable);
         }
         self.decided("cancel", by, None, None);
-        self.stop(StopReason::Cancel, grace);
+        self.stop(StopReason::Cancel, self.now.after(grace));
         Ok(())
     }
 
     /// The task's timeout passed: like a cancel, but it ends FAILED.
     pub(super) fn out_of_time(&mut self) {
-        self.stop(StopReason::Timeout, TIMEOUT_GRACE);
+        let grace = self.now.after(TIMEOUT_GRACE);
+        // A worker whose answer is late begins as long as its lease may last. Were its attempt given up before,
+        // an operator might decide that the work is to be done anew, and it would be done twice.
+        let leases = self.task.record.sub_tasks.iter().filter_map(|sub| {
+            let lease = sub.lease.as_ref().filter(|_| sub.status == SubTaskStatus::InProgress)?;
+            Some(sub.started_at?.after(lease.span))
+        });
+        let give_up_at = leases.fold(grace, Timestamp::max);
+        self.stop(StopReason::Timeout, give_up_at);
     }
 
-    fn stop(&mut self, why: StopReason, grace: Span) {
-        let give_up_at = self.now.after(grace);
+    fn stop(&mut self, why: StopReason, give_up_at: Timestamp) {
         self.task.record.state.stopping = Some(Stopping { why, at: self.now, give_up_at });
         for index in 0..self.task.record.sub_tasks.len() as u32 {
             let sub = &self.task.record.sub_tasks[index as usize];

@@ -9,6 +9,7 @@ use crate::id::{Token, WorkerId};
 use crate::record::{EffectKey, Lease};
 use crate::room::Permit;
 use crate::status::{SubTaskStatus, TaskStatus};
+use crate::time::Span;
 use crate::workflow::{CompiledAction, WorkerTemplate};
 
 impl Step<'_> {
@@ -77,7 +78,8 @@ impl Step<'_> {
             self.change.effects.push(Effect::Unqueued { sub_task: index, queue, node });
         }
         let token = self.begin_attempt(index, None);
-        let lease = Lease { worker: terms.worker.clone(), span: terms.span, request: terms.request.clone() };
+        let span = terms.span_within(self.task.record.definition(index).timeout);
+        let lease = Lease { worker: terms.worker.clone(), span, request: terms.request.clone() };
         self.task.set_queued(index, None);
         let sub = self.task.sub(index);
         sub.reported = None;
@@ -191,6 +193,7 @@ impl Step<'_> {
             idempotency_key: format!("{id}-{index}-{generation}-{run}"),
             action: definition.action.clone(),
             timeout: definition.timeout,
+            lease: sub.lease.as_ref().map(|lease| lease.span),
             repeatable: definition.repeatable,
             scope: if constant {
                 Default::default()
@@ -207,6 +210,13 @@ impl Terms {
     /// Whether work that just became ready may be taken past what waits.
     fn cover(&self, work: &WorkerTemplate) -> bool {
         self.queues.iter().any(|(queue, floor)| *queue == work.queue && work.priority >= *floor)
+    }
+
+    /// Returns the span of a lease for an attempt with a timeout. A worker whose answer is late begins as long
+    /// as the lease may last, so that a lease must not outlast the attempt: the server ends it at its timeout,
+    /// and an operator who finds nobody at work then may decide that the work is to be done anew.
+    fn span_within(&self, timeout: Option<Span>) -> Span {
+        timeout.map_or(self.span, |timeout| timeout.min(self.span))
     }
 }
 

@@ -1,6 +1,6 @@
 //! F32: hours of steady load with a kill each minute, on one data directory. The peak usage of a life
-//! (memory, descriptors, write-ahead log) must not grow from life to life, and in the end everything that was
-//! promised must be there.
+//! (memory, descriptors, write-ahead log) must not grow from life to life, except by SQLite's page caches while
+//! the database is smaller than they are, and in the end everything that was promised must be there.
 
 use std::path::Path;
 use std::time::Duration;
@@ -36,6 +36,12 @@ const LARGEST_LOG: u64 = 64 << 20;
 /// hour is more: the pages that the allocator keeps differ by as much from life to life.
 const MEMORY_NOISE: u64 = 8 << 20;
 const DESCRIPTOR_NOISE: u64 = 8;
+/// Bytes of SQLite's page cache of the connection that writes, and of each connection that reads, as the server
+/// sets them. A cache never holds more than the database has, so these fill from life to life while the
+/// database grows from nothing.
+const WRITER_CACHE: u64 = 32 << 20;
+const READER_CACHE: u64 = 8 << 20;
+const READERS: u64 = 4;
 
 /// Length of the soak, and of the lives between kills.
 #[derive(Clone, Copy)]
@@ -54,6 +60,8 @@ struct Usage {
     descriptors: u64,
     /// The write-ahead log, in bytes.
     log: u64,
+    /// The database's file, in bytes.
+    database: u64,
 }
 
 impl Usage {
@@ -62,8 +70,14 @@ impl Usage {
             memory: self.memory.max(other.memory),
             descriptors: self.descriptors.max(other.descriptors),
             log: self.log.max(other.log),
+            database: self.database.max(other.database),
         }
     }
+}
+
+/// Returns the bytes that SQLite's caches may hold of a database of a size.
+fn cached(database: u64) -> u64 {
+    database.min(WRITER_CACHE) + READERS * database.min(READER_CACHE)
 }
 
 pub(super) async fn run(place: &Place, soak: Soak, report: &mut Report) -> Result<()> {
@@ -147,9 +161,10 @@ fn look(pid: Pid, data: &Path) -> Result<Usage> {
     let descriptors =
         std::fs::read_dir(format!("/proc/{pid}/fd")).context("the server's descriptors")?.count();
     // The file is absent just after a start.
-    let log = std::fs::metadata(data.join("longhaul.db-wal")).map_or(0, |log| log.len());
+    let size = |name: &str| std::fs::metadata(data.join(name)).map_or(0, |file| file.len());
+    let (database, log) = (size("longhaul.db"), size("longhaul.db-wal"));
     let memory = kilobytes.context("the server's memory is not told")? * 1024;
-    Ok(Usage { memory, descriptors: descriptors as u64, log })
+    Ok(Usage { memory, descriptors: descriptors as u64, log, database })
 }
 
 /// Returns the median of one figure over some lives.
@@ -172,9 +187,20 @@ fn flat(usage: &[Usage], soak: Soak, report: &mut Report) {
     let hours = soak.length.as_secs_f64() / 3600.0;
     // A growth of one percent per hour is allowed; the medians of the two halves are half of the run apart.
     let may = MEMORY_NOISE.max((first as f64 * 0.01 * hours / 2.0) as u64);
+    let small = median(before, |one| one.database);
+    let large = median(after, |one| one.database);
+    let caches = cached(large) - cached(small.min(large));
     let lives = usage.len();
-    let figure = format!("{lives} lives: {:.1} MiB, then {:.1} MiB", mib(first), mib(second));
-    report.add(PART, "rss", "memory is flat (1 % an hour, or 8 MiB)", figure, second <= first + may);
+    let figure = format!(
+        "{lives} lives: {:.1} MiB with a database of {:.1}, then {:.1} MiB with {:.1} (caches: {:.1} more)",
+        mib(first),
+        mib(small),
+        mib(second),
+        mib(large),
+        mib(caches)
+    );
+    let wanted = "memory is flat (1 % an hour, or 8 MiB, beside SQLite's caches)";
+    report.add(PART, "rss", wanted, figure, second <= first + may + caches);
     let (first, second) = (median(before, |one| one.descriptors), median(after, |one| one.descriptors));
     let figure = format!("{first}, then {second}");
     report.add(PART, "fd", "descriptors are flat", figure, second <= first + DESCRIPTOR_NOISE);
@@ -192,11 +218,12 @@ fn flat(usage: &[Usage], soak: Soak, report: &mut Report) {
 fn tell(usage: &[Usage], begun: Instant) {
     let last = &usage[usage.len() - 10..];
     say(&format!(
-        "  life {}: {:.1} MiB, {} descriptors, a log of {:.1} MiB, {:.0?}",
+        "  life {}: {:.1} MiB, {} descriptors, a log of {:.1} MiB, a database of {:.1} MiB, {:.0?}",
         usage.len(),
         mib(median(last, |one| one.memory)),
         median(last, |one| one.descriptors),
         mib(last.iter().map(|one| one.log).max().unwrap_or(0)),
+        mib(median(last, |one| one.database)),
         begun.elapsed()
     ));
 }
@@ -209,9 +236,10 @@ fn mib(bytes: u64) -> f64 {
 mod tests {
     use super::*;
 
-    fn soaked(memory: impl Fn(u64) -> u64) -> bool {
-        let usage: Vec<Usage> =
-            (0..120).map(|life| Usage { memory: memory(life), descriptors: 40, log: 1 << 20 }).collect();
+    fn soaked(memory: impl Fn(u64) -> u64, database: impl Fn(u64) -> u64) -> bool {
+        let life =
+            |life| Usage { memory: memory(life), descriptors: 40, log: 1 << 20, database: database(life) };
+        let usage: Vec<Usage> = (0..120).map(life).collect();
         let soak =
             Soak { length: Duration::from_secs(7200), life: Duration::from_secs(60), clients: 12, seed: 1 };
         let mut report = Report::default();
@@ -221,7 +249,22 @@ mod tests {
 
     #[test]
     fn a_leak_from_life_to_life_is_noticed() {
-        assert!(soaked(|life| (60 << 20) + (life % 7) * (1 << 19)), "noise is no leak");
-        assert!(!soaked(|life| (60 << 20) + life * (1 << 18)), "a quarter of a MiB a minute is one");
+        let leak = |life| (60 << 20) + life * (1 << 18);
+        assert!(soaked(|life| (60 << 20) + (life % 7) * (1 << 19), |_| 64 << 20), "noise is no leak");
+        assert!(!soaked(leak, |_| 64 << 20), "a quarter of a MiB a minute is one");
+        assert!(
+            !soaked(leak, |life| (64 << 20) + (life << 20)),
+            "a database beyond the caches explains nothing"
+        );
+    }
+
+    #[test]
+    fn caches_that_fill_are_no_leak() {
+        let small = |life| life << 18;
+        assert!(soaked(|life| (60 << 20) + cached(small(life)), small), "caches grow with the database");
+        assert!(
+            !soaked(|life| (60 << 20) + 3 * cached(small(life)), small),
+            "but by no more than their sizes"
+        );
     }
 }

@@ -7,6 +7,7 @@ mod claims;
 mod due;
 mod fan;
 mod keys;
+mod lease;
 mod line;
 mod operator;
 mod recover;
