@@ -31,13 +31,14 @@ $$;
 -- imported: make those of the coming months in time, by a job each month.
 CREATE FUNCTION history_month(begins date) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
-  EXECUTE format('CREATE TABLE IF NOT EXISTS %I PARTITION OF history FOR VALUES FROM (%L) TO (%L)',
+  EXECUTE format('CREATE TABLE IF NOT EXISTS %I PARTITION OF history FOR VALUES FROM (%L) TO (%L)
+      WITH (autovacuum_vacuum_insert_scale_factor = 0.02)',
     'history_' || to_char(begins, 'YYYY_MM'), id_of(begins), id_of(begins + interval '1 month'));
 END $$;
 
 ALTER TABLE history RENAME TO history_whole;
 CREATE TABLE history (LIKE history_whole INCLUDING ALL) PARTITION BY RANGE (id);
-CREATE TABLE history_rest PARTITION OF history DEFAULT;
+CREATE TABLE history_rest PARTITION OF history DEFAULT WITH (autovacuum_vacuum_insert_scale_factor = 0.02);
 SELECT history_month((date_trunc('month', now()) + n * interval '1 month')::date) FROM generate_series(0, 11) AS n;
 INSERT INTO history SELECT * FROM history_whole;
 DROP TABLE history_whole;

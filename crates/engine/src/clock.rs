@@ -18,6 +18,17 @@ use crate::error::EngineError;
 const NAME: &str = "clock";
 /// Interval between two moves of the mark.
 const ROUND: Duration = Duration::from_secs(60);
+/// Age of a mark in milliseconds up to which a round leaves it alone: another node of the store moved it.
+const YOUNG: i64 = 30_000;
+
+/// When the mark is moved.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Moved {
+    /// In the rounds of all nodes, unless another one moved it just now.
+    InTurn,
+    /// At the end, whatever others do.
+    Last,
+}
 
 /// Knowledge about the clock: the time lived through, and the instant of its last update.
 pub(crate) struct Clock(Mutex<(Lived, Instant)>);
@@ -66,7 +77,7 @@ impl Engine {
     }
 
     /// Moves the mark by the elapsed time.
-    pub(crate) async fn mark_clock(&self) {
+    pub(crate) async fn mark_clock(&self, when: Moved) {
         let mut clock = self.inner.clock.0.lock().await;
         let moved = async {
             let stored = self.beside(kept).await?;
@@ -78,6 +89,9 @@ impl Engine {
                 tracing::info!("the clock is believed again");
             }
             self.inner.env.set_doubt(lived.doubt());
+            if when == Moved::InTurn && stored.is_some_and(|stored| is_young(stored, lived.mark())) {
+                return Ok(());
+            }
             self.inner.store.put_setting(NAME, json!(lived.mark()), None).await
         };
         if let Err(e) = moved.await {
@@ -86,13 +100,41 @@ impl Engine {
     }
 }
 
+/// Returns true if a stored mark says nearly all that a new one would say.
+fn is_young(stored: Mark, new: Mark) -> bool {
+    (0..YOUNG).contains(&new.lived.saturating_sub(stored.lived))
+        && new.waited.abs_diff(stored.waited) < YOUNG as u64
+}
+
 /// Keeps moving the mark until stopped.
 pub(crate) async fn keep(engine: Engine, stop: CancellationToken) {
     let rounds = async {
         loop {
-            engine.mark_clock().await;
+            engine.mark_clock(Moved::InTurn).await;
             tokio::time::sleep(ROUND).await;
         }
     };
     stop.run_until_cancelled(rounds).await;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Checks that a round leaves a mark alone only if it is nearly the new one, and never one that goes back.
+    #[test]
+    fn only_a_young_mark_is_left_alone() {
+        let mark = |lived, waited| Mark { lived, waited };
+        for (stored, new, young) in [
+            (mark(0, 0), mark(0, 0), true),
+            (mark(0, 0), mark(YOUNG - 1, 0), true),
+            (mark(0, 0), mark(YOUNG, 0), false),
+            (mark(1, 0), mark(0, 0), false),
+            (mark(0, 0), mark(0, YOUNG as u64), false),
+            (mark(0, YOUNG as u64), mark(5, 0), false),
+            (mark(0, 7), mark(5, 12), true),
+        ] {
+            assert_eq!(is_young(stored, new), young, "{stored:?} {new:?}");
+        }
+    }
 }

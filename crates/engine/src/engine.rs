@@ -12,7 +12,7 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use crate::action::Actions;
-use crate::clock::{self, Clock};
+use crate::clock::{self, Clock, Moved};
 use crate::dispatch::Dispatcher;
 use crate::history;
 use crate::peers;
@@ -215,7 +215,7 @@ impl Engine {
     pub async fn shutdown(&self, limit: Duration) {
         self.settle(limit).await;
         self.inner.dispatcher.close_actions().await;
-        self.mark_clock().await;
+        self.mark_clock(Moved::Last).await;
         self.inner.closing.cancel();
         self.inner.store.close().await;
     }

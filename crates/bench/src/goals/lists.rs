@@ -4,7 +4,9 @@
 use std::time::Instant;
 
 use anyhow::{Context, Result};
+use longhaul_testbed::{Cluster, Durability};
 
+use super::upkeep::moved;
 use crate::bench::{Bench, bodies};
 use crate::child::Server;
 use crate::load::{Connection, figures, get, histogram, on_one_thread, posts};
@@ -114,6 +116,16 @@ pub(crate) fn kinds(tasks: u64, middle_ms: i64) -> Vec<(String, Query, f64)> {
             )
         }),
     );
+    add(
+        "two statuses, orderBy=name",
+        PAGE,
+        Box::new(|_| "taskStatus=FAILED,CANCELLED&orderBy=name&orderDirection=ASC".into()),
+    );
+    add(
+        "completedAfter, orderBy=id ASC",
+        PAGE,
+        Box::new(move |n| format!("completedAfter={}&orderBy=id&orderDirection=ASC", middle_ms + n as i64)),
+    );
     const NAME: f64 = 30.0;
     add("taskName, one hit", NAME, Box::new(move |n| format!("taskName=unit%20{:08}", data::mix(n) % tasks)));
     add(
@@ -124,6 +136,8 @@ pub(crate) fn kinds(tasks: u64, middle_ms: i64) -> Vec<(String, Query, f64)> {
     add("taskName, a tenth", NAME, Box::new(|_| "taskName=upgrade".into()));
     add("taskName, all", NAME, Box::new(|_| "taskName=cluster-".into()));
     add("taskName of two letters", NAME, Box::new(|_| "taskName=it".into()));
+    add("taskName of two letters, no hit", NAME, Box::new(|_| "taskName=qq".into()));
+    add("taskName of one letter, no hit", NAME, Box::new(|_| "taskName=q".into()));
     add("taskName, no hit", NAME, Box::new(|n| format!("taskName=nowhere{n}")));
     add(
         "taskName, taskStatus",
@@ -145,40 +159,65 @@ pub(crate) fn kinds(tasks: u64, middle_ms: i64) -> Vec<(String, Query, f64)> {
     kinds
 }
 
+/// Limits of each kind of list in milliseconds, and what the kind is called.
+const LIMITS: [(&str, f64); 3] =
+    [("lists, any filter and order", 5.0), ("name substrings", 30.0), ("page 5,000", 20.0)];
+/// Times that a list on PostgreSQL may take what one on SQLite may.
+const ON_POSTGRES: f64 = 3.0;
+
 impl Bench {
     /// P6.
     pub(crate) fn lists(&mut self) -> Result<()> {
-        say("P6 lists");
+        say("P6 lists on SQLite");
         let data = self.store(self.tasks, "large")?;
         let server = self.places.longhaul(&data)?;
+        self.lists_of(&server, "SQLite", 1.0)?;
+        server.stop()?;
+        self.lists_on_postgres()
+    }
+
+    /// Measures the same lists on PostgreSQL.
+    fn lists_on_postgres(&mut self) -> Result<()> {
+        say("P6 lists on PostgreSQL");
+        let cluster = Cluster::start(Durability::Full)?;
+        let url = cluster.create("tasks")?;
+        let from = self.store(self.tasks, "large-moved")?;
+        moved(&self.places.longhaul, &from, &url)?;
+        // Autovacuum does that in time.
+        cluster.sql("tasks", "VACUUM (ANALYZE) history")?;
+        let server = self.places.longhaul_moved(&url, &self.places.fresh("large-postgres")?, &from)?;
+        self.lists_of(&server, "PostgreSQL", ON_POSTGRES)?;
+        server.stop()
+    }
+
+    /// Measures every kind of list of a server, whose limits are `times` those of SQLite.
+    fn lists_of(&mut self, server: &Server, engine: &str, times: f64) -> Result<()> {
         let (mut worst, mut found) = ([("", 0.0); 3], Vec::new());
-        let kinds = kinds(self.tasks, middle(&server, self.tasks)?);
+        let kinds = kinds(self.tasks, middle(server, self.tasks)?);
         for (name, query, limit) in &kinds {
-            let (figures, total) = time(&server, query).with_context(|| format!("the list with {name}"))?;
-            let verdict = if figures.p99 <= *limit { "" } else { "   MISSED" };
+            let (figures, total) = time(server, query).with_context(|| format!("the list with {name}"))?;
+            let verdict = if figures.p99 <= *limit * times { "" } else { "   MISSED" };
             say(&format!(
                 "  {name:62} {total:>8} hits  p50 {:>7} ms  p99 {:>7} ms{verdict}",
                 short(figures.p50),
                 short(figures.p99)
             ));
-            let group = [5.0, 30.0, 20.0].iter().position(|l| l == limit).unwrap_or_default();
+            let group = LIMITS.iter().position(|(_, l)| l == limit).unwrap_or_default();
             if figures.p99 > worst[group].1 {
                 worst[group] = (name, figures.p99);
             }
             found.push((figures, limit));
         }
-        server.stop()?;
-        let groups = [("lists, any filter and order", 5.0), ("name substrings", 30.0), ("page 5,000", 20.0)];
-        for ((what, limit), (name, p99)) in groups.into_iter().zip(worst) {
+        for ((what, limit), (name, p99)) in LIMITS.into_iter().zip(worst) {
             let of: Vec<_> = found.iter().filter(|(_, l)| **l == limit).collect();
-            let met = of.iter().filter(|(figures, _)| figures.p99 <= limit).count();
+            let met = of.iter().filter(|(figures, _)| figures.p99 <= limit * times).count();
             self.rows.push(Row {
                 goal: "P6",
-                what: format!("{what}, {} tasks: worst p99 (ms)", self.tasks),
+                what: format!("{what}, {} tasks on {engine}: worst p99 (ms)", self.tasks),
                 ours: format!("{met} of {} within", of.len()),
                 other: format!("worst: {name}"),
                 measure: p99,
-                target: Target::AtMost(limit),
+                target: Target::AtMost(limit * times),
             });
         }
         Ok(())

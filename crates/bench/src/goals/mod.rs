@@ -3,6 +3,7 @@
 pub(crate) mod auth;
 pub(crate) mod growth;
 pub(crate) mod horizon;
+pub(crate) mod idle;
 pub(crate) mod lists;
 pub(crate) mod nodes;
 pub(crate) mod postgres;

@@ -208,7 +208,7 @@ fn bytes_in(directory: &Path) -> Result<u64> {
 }
 
 /// Moves a filled data directory into a database.
-fn moved(longhaul: &Path, from: &Path, url: &str) -> Result<()> {
+pub(super) fn moved(longhaul: &Path, from: &Path, url: &str) -> Result<()> {
     let mut command = Command::new(longhaul);
     command.args(["migrate", "--to", url, "--from"]).arg(format!("sqlite:{}", from.display()));
     command.arg("--key-file").arg(from.join("keys.json")).stdout(std::process::Stdio::null());

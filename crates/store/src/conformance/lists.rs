@@ -5,8 +5,8 @@ use std::cmp::Ordering;
 use std::sync::Arc;
 
 use longhaul_model::{
-    Command, Failure, Fault, Resource, Span, SubTaskStatus, TaskId, TaskStatus, Terms, Timestamp, Token,
-    WorkerId,
+    Command, Failure, Fault, Record, Resource, Span, SubTaskStatus, TaskId, TaskStatus, Terms, Timestamp,
+    Token, WorkerId,
 };
 use serde_json::json;
 
@@ -15,8 +15,8 @@ use crate::{ImportOutcome, ImportedTask, OrderBy, Store, Stored, TaskQuery, Work
 
 /// A task as this test knows it.
 #[derive(Clone, Debug)]
-struct Known {
-    id: TaskId,
+pub(super) struct Known {
+    pub(super) id: TaskId,
     name: String,
     kind: String,
     status: TaskStatus,
@@ -26,7 +26,32 @@ struct Known {
 }
 
 impl Known {
-    fn matches(&self, query: &TaskQuery) -> bool {
+    pub(super) fn imported(task: ImportedTask) -> Known {
+        Known {
+            id: task.id,
+            name: task.name,
+            kind: task.kind,
+            status: task.status,
+            created_at: task.created_at,
+            completed_at: task.completed_at,
+            resources: task.resources.into_iter().map(|r| (r.kind, r.resource_id)).collect(),
+        }
+    }
+
+    pub(super) fn own(record: &Record) -> Known {
+        let resources = record.state.resources.iter();
+        Known {
+            id: record.id,
+            name: record.name.clone(),
+            kind: record.workflow.definition.kind.clone(),
+            status: record.state.status,
+            created_at: record.state.created_at,
+            completed_at: record.state.completed_at,
+            resources: resources.map(|r| (r.kind.clone(), r.resource_id.clone())).collect(),
+        }
+    }
+
+    pub(super) fn matches(&self, query: &TaskQuery) -> bool {
         let resource = |id: &Option<String>, kind: &Option<String>| {
             self.resources.iter().any(|(this_kind, this_id)| {
                 id.as_ref().is_none_or(|id| id == this_id)
@@ -46,7 +71,7 @@ impl Known {
                 .is_none_or(|text| self.name.to_lowercase().contains(&text.to_lowercase()))
     }
 
-    fn compare(&self, other: &Known, query: &TaskQuery) -> Ordering {
+    pub(super) fn compare(&self, other: &Known, query: &TaskQuery) -> Ordering {
         let by = match query.order {
             OrderBy::Id => Ordering::Equal,
             OrderBy::Name => self.name.cmp(&other.name),
@@ -89,41 +114,14 @@ async fn populate(store: &dyn Store, env: &longhaul_model::Env) -> Vec<Known> {
             ids.push(id);
         }
     }
-    known.extend(ids.into_iter().map(|id| {
-        let record = record(store, id);
-        Known {
-            id,
-            name: record.name.clone(),
-            kind: record.workflow.definition.kind.clone(),
-            status: record.state.status,
-            created_at: record.state.created_at,
-            completed_at: record.state.completed_at,
-            resources: record
-                .state
-                .resources
-                .iter()
-                .map(|r| (r.kind.clone(), r.resource_id.clone()))
-                .collect(),
-        }
-    }));
+    known.extend(ids.into_iter().map(|id| Known::own(&record(store, id))));
     known
 }
 
 async fn import_many(store: &dyn Store, env: &longhaul_model::Env) -> Vec<Known> {
     let tasks: Vec<ImportedTask> = (0..300).map(|n| imported(env.new_task_id(), n)).collect();
     store.import(tasks.clone(), None).await.expect("imported");
-    tasks
-        .into_iter()
-        .map(|task| Known {
-            id: task.id,
-            name: task.name,
-            kind: task.kind,
-            status: task.status,
-            created_at: task.created_at,
-            completed_at: task.completed_at,
-            resources: task.resources.into_iter().map(|r| (r.kind, r.resource_id)).collect(),
-        })
-        .collect()
+    tasks.into_iter().map(Known::imported).collect()
 }
 
 fn imported(id: TaskId, n: i64) -> ImportedTask {

@@ -9,6 +9,7 @@ pub mod credentials;
 pub mod damage;
 pub mod history;
 pub mod line;
+pub mod listing;
 pub mod lists;
 pub mod lost;
 pub mod sessions;
@@ -51,6 +52,7 @@ macro_rules! store_conformance {
             commands::change_that_panics_costs_only_its_task,
             commands::posted_change_that_panics_fails_its_attempt,
             lists::lists_agree_with_counting_by_hand,
+            listing::generated_lists_agree_with_a_plain_model,
             lists::totals_follow_changes,
             lists::tasks_are_found_by_either_end_of_their_id,
             lists::children_are_listed_in_numbers,

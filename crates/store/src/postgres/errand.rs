@@ -101,7 +101,9 @@ where
     if let Some(note) = note {
         audit::write(&transaction, ERRANDS, note, now).await?;
     }
-    let Err(e) = transaction.commit().await else { return Ok(Ok(done)) };
+    let committed = transaction.commit().await;
+    shared.turn.agenda.changed();
+    let Err(e) = committed else { return Ok(Ok(done)) };
     if !is_broken(&e) {
         return Err(failed(e));
     }

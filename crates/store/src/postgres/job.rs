@@ -105,6 +105,7 @@ impl Finished {
     /// Carries out the effects and answers the callers; on the callers' runtime, while the next batch is
     /// written.
     pub(super) fn tell(self, shared: &Shared) {
+        shared.turn.agenda.changed();
         shared.carry_out(self.commits);
         for (job, done) in self.answers {
             job.answer(done);

@@ -1,4 +1,5 @@
-//! Keeps a node's turn: says every second that the node lives. One that cannot say so gives up by its own
+//! Keeps a node's turn: says every other second that the node lives, and looks every second at what the
+//! others say. One that cannot say so gives up by its own
 //! clock, before others take over what it looks after.
 
 use std::sync::Arc;
@@ -8,7 +9,7 @@ use longhaul_model::Timestamp;
 use longhaul_model::liveness::SILENT;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout};
-use tokio_postgres::Client;
+use tokio_postgres::{Client, Statement};
 
 use super::connect::Place;
 use super::nodes::{self, Begun, Company, Heard, Occupant};
@@ -19,13 +20,16 @@ use super::watch::{Beat, Watch};
 use crate::error::StoreError;
 use crate::nodes::Node;
 
-/// How often a node is heard of.
-pub(super) const BEAT: Duration = Duration::from_secs(1);
+/// Interval between two looks at the database.
+pub(super) const LOOK: Duration = Duration::from_secs(1);
+/// Looks from one beat to the next. A beat writes, a look only reads: others see within one look that a beat
+/// was counted, however rarely that happens.
+const LOOKS_PER_BEAT: u32 = 2;
 /// How long one sign of life may take.
 const PATIENCE: Duration = Duration::from_secs(3);
 /// Maximum time that a node goes on without a successful beat: less than [`SILENT`], so that it stops before
 /// others take over.
-const ALONE: Duration = Duration::from_secs(6);
+const ALONE: Duration = Duration::from_secs(7);
 
 /// Refuses a node whose keys are not those that seal what is in the database.
 pub(super) async fn check_keys(place: &Place, keys: &str) -> Result<(), StoreError> {
@@ -71,7 +75,7 @@ pub(super) async fn begin(place: &Place, node: &Node, before: Option<i64>) -> Re
             }
             Err(_) => {}
         }
-        tokio::time::sleep(BEAT).await;
+        tokio::time::sleep(LOOK).await;
     }
 }
 
@@ -100,7 +104,7 @@ pub(super) async fn begin_alone(place: &Place) -> Result<Beginning, StoreError> 
             tracing::info!(by = by.name, "looking whether anybody is at work on the database");
         }
         before = Some((by.turn, by.beat));
-        tokio::time::sleep(BEAT).await;
+        tokio::time::sleep(LOOK).await;
     }
 }
 
@@ -134,7 +138,9 @@ impl Beginning {
     pub(super) fn keep(self, listener: Listener) -> JoinHandle<()> {
         let Beginning { turn, place, session, heard, clock: _ } = self;
         let unkept = Unkept(turn.clone());
-        let keeper = Keeper { place, turn, session: Some(session), timeline: None, hangs: false, listener };
+        let session = Some(session);
+        let keeper =
+            Keeper { place, turn, session, look: None, looks: 0, timeline: None, hangs: false, listener };
         tokio::spawn(async move {
             let _unkept = unkept;
             keeper.run(heard).await;
@@ -190,6 +196,10 @@ struct Keeper {
     place: Place,
     turn: Arc<Turn>,
     session: Option<Session>,
+    /// Statement of the session's looks, once it is prepared.
+    look: Option<Statement>,
+    /// Looks since the last beat.
+    looks: u32,
     /// That of the session's server.
     timeline: Option<i64>,
     /// The last session was not answered, and nobody hung up.
@@ -216,13 +226,16 @@ impl Keeper {
             let signed = timeout(PATIENCE.min(left(heard)), self.sign()).await;
             self.hangs |= open && signed.is_err();
             match signed.unwrap_or_else(|_| Err(silent())) {
-                Ok(()) => (heard, self.hangs) = (asked, false),
+                Ok(beaten) => {
+                    heard = if beaten { asked } else { heard };
+                    self.hangs = false;
+                }
                 Err(e) => {
                     if self.turn.standing() == Standing::Active {
                         tracing::warn!(error = %e, "the database is not reached");
                     }
                     self.turn.set(Standing::CutOff);
-                    self.session = None;
+                    (self.session, self.look) = (None, None);
                 }
             }
             if left(heard).is_zero() {
@@ -235,14 +248,15 @@ impl Keeper {
                 Standing::Closed => return self.leave().await,
             }
             tokio::select! {
-                () = tokio::time::sleep(BEAT.min(left(heard))) => {}
+                () = tokio::time::sleep(LOOK.min(left(heard))) => {}
                 () = self.turn.closed.notified() => {}
             }
         }
     }
 
-    /// A sign of life, on a new connection after an interruption.
-    async fn sign(&mut self) -> Result<(), StoreError> {
+    /// Looks at the database, on a new connection after an interruption. Returns true if a beat was counted:
+    /// every other time, and whenever the look before failed.
+    async fn sign(&mut self) -> Result<bool, StoreError> {
         let session = match self.session.take() {
             Some(session) => session,
             None => {
@@ -254,18 +268,28 @@ impl Keeper {
                         "another server took over from one that hangs, and all that waits for that one does"
                     );
                     self.turn.set(Standing::Over);
-                    return Ok(());
+                    return Ok(false);
                 }
                 session
             }
         };
-        let mut heard = nodes::beat(&session.0, self.turn.number, &self.turn.watch).await?;
+        let statement = match self.look.take() {
+            Some(statement) => statement,
+            None => {
+                self.looks = 0;
+                nodes::prepare_look(&session.0).await?
+            }
+        };
+        let beats = self.looks == 0;
+        let mut heard = nodes::look(&session.0, &statement, &self.turn, beats).await?;
+        self.looks = (self.looks + 1) % LOOKS_PER_BEAT;
+        self.look = Some(statement);
         heard.timeline = self.timeline;
         self.session = Some(session);
         let Some(living) = heard.living.take() else {
             tracing::error!("others took over from this node");
             self.turn.set(Standing::Over);
-            return Ok(());
+            return Ok(false);
         };
         self.turn.set_living(living, heard.left);
         if self.turn.standing() == Standing::CutOff {
@@ -273,7 +297,7 @@ impl Keeper {
             self.turn.set(Standing::Active);
         }
         (self.listener)(&heard);
-        Ok(())
+        Ok(beats)
     }
 
     /// Lets go of the turn, so that nobody waits for a sign of life.

@@ -4,6 +4,7 @@
 
 mod accounts;
 mod again;
+mod agenda;
 mod assumptions;
 mod audit;
 mod batch;
@@ -46,6 +47,7 @@ mod totals;
 mod transaction;
 pub(crate) mod transfer;
 mod turn;
+mod upkeep;
 mod vitals;
 mod watch;
 mod workflows;
@@ -146,6 +148,7 @@ impl Postgres {
             handle.spawn(writer.run()),
             keeper,
             handle.spawn(watch),
+            handle.spawn(upkeep::run(shared.clone())),
             handle.spawn(relay::run(
                 place.called(&opening::called(&place, &shared.turn)),
                 shared.clone(),
@@ -167,6 +170,13 @@ impl Postgres {
     /// The number of this node's turn.
     pub fn turn(&self) -> i64 {
         self.shared.turn.number
+    }
+
+    /// Builds those indexes of active tasks anew that are much larger than what they index, as the store does
+    /// every ten minutes; returns their number. Err: somebody is at work on the table, and nothing has
+    /// happened.
+    pub async fn shrink_indexes(&self) -> Result<usize, StoreError> {
+        upkeep::shrink(&self.shared).await
     }
 
     /// Acts when others took over from this node, or may: whatever this one runs must stop at once. On a

@@ -1,18 +1,20 @@
-//! The nodes of a database: each begins a turn and counts a beat every second, and is ended by the others
-//! once they have observed for too long that its beat does not change. The database's clock plays no part in
-//! that, as it may be set.
+//! The nodes of a database: each begins a turn and counts a beat every other second, and is ended by the
+//! others once they have observed for too long that its beat does not change. The database's clock plays no
+//! part in that, as it may be set.
 
 use std::time::Duration;
 
 use deadpool_postgres::GenericClient;
 use longhaul_model::{NodeId, Timestamp};
 use tokio::time::Instant;
-use tokio_postgres::Client;
 use tokio_postgres::types::ToSql;
+use tokio_postgres::{Client, Statement};
 
+use super::agenda::Entry;
 use super::process;
 use super::rows::query;
 use super::sql::{column, failed};
+use super::turn::Turn;
 use super::watch::{BEAT_COLUMNS, Beat, Watch, beat as beat_of};
 use crate::error::StoreError;
 use crate::nodes::{KnownNode, Node, NodeState};
@@ -114,7 +116,7 @@ async fn occupant(
     Ok(found.into_iter().find(in_the_way).map(|(occupant, _)| occupant))
 }
 
-/// What a sign of life brings to know.
+/// Knowledge that a look at the database brings.
 pub(super) struct Heard {
     /// The nodes that live; none with this one, whose turn is over.
     pub(super) living: Option<Vec<NodeId>>,
@@ -172,20 +174,37 @@ fn silent() -> StoreError {
     StoreError::Unavailable("the database's clock was not asked".to_owned())
 }
 
-/// Counts a beat of a turn's node, and returns what it learns of the others.
-pub(super) async fn beat(client: &Client, turn: i64, watch: &Watch) -> Result<Heard, StoreError> {
+/// Prepares the statement of [`look`].
+pub(super) async fn prepare_look(client: &Client) -> Result<Statement, StoreError> {
     let statement = format!(
-        "WITH beat AS (UPDATE nodes SET beat = beat + 1, seen_at = clock_timestamp() WHERE turn = $1)
+        "WITH beat AS (UPDATE nodes SET beat = beat + 1, seen_at = clock_timestamp() WHERE turn = $1 AND $2)
          SELECT t.turn, t.node, (SELECT revision FROM account_state),
            (SELECT n FROM revisions WHERE name = 'workflows'), (SELECT n FROM revisions WHERE name = 'settings'), {CLOCK},
-           {BEAT_COLUMNS}, t.over
-         FROM turns t LEFT JOIN nodes n USING (turn)"
+           {BEAT_COLUMNS}, t.over, n.process, a.due, a.untold, a.waiting
+         FROM turns t LEFT JOIN nodes n USING (turn) LEFT JOIN agenda() AS a ON true"
     );
+    client.prepare(&statement).await.map_err(failed)
+}
+
+/// Looks at all that a node must know of the others and of the work that waits; counts a beat of its own if
+/// `beats`.
+pub(super) async fn look(
+    client: &Client,
+    statement: &Statement,
+    turn: &Turn,
+    beats: bool,
+) -> Result<Heard, StoreError> {
+    let (watch, mark) = (&turn.watch, turn.agenda.ask());
     let asked = Instant::now();
-    let rows = client.query(&statement, &[&turn]).await.map_err(failed)?;
+    let rows = client.query(statement, &[&turn.number, &beats]).await.map_err(failed)?;
     let took = asked.elapsed();
+    if let Some(row) = rows.first()
+        && let Some(entry) = Entry::read(row, 10)?
+    {
+        turn.agenda.learn(mark, entry);
+    }
     let mut heard = Heard { living: None, left: false, revisions: [0; 3], clock: None, timeline: None };
-    let (mut nodes, mut beats) = (Vec::with_capacity(rows.len()), Vec::with_capacity(rows.len()));
+    let (mut nodes, mut seen) = (Vec::with_capacity(rows.len()), Vec::with_capacity(rows.len()));
     for row in &rows {
         let number: i64 = column(row, 0)?;
         if column(row, 8)? {
@@ -195,11 +214,13 @@ pub(super) async fn beat(client: &Client, turn: i64, watch: &Watch) -> Result<He
         nodes.push((number, NodeId(column::<i16>(row, 1)?.unsigned_abs())));
         heard.revisions = [column(row, 3)?, column(row, 4)?, column(row, 2)?];
         heard.clock = Some(Shown::new(column(row, 5)?, took));
-        beats.push((number, beat_of(row, 6)?));
+        // The dead of this machine are known at once.
+        heard.left |= number != turn.number && column::<Option<&str>>(row, 9)?.is_some_and(process::is_gone);
+        seen.push((number, beat_of(row, 6)?));
     }
-    watch.look(asked, beats);
-    if nodes.iter().any(|(number, _)| *number == turn) {
-        let lives = |(number, _): &(i64, NodeId)| *number == turn || !watch.is_silent(*number);
+    watch.look(asked, seen);
+    if nodes.iter().any(|(number, _)| *number == turn.number) {
+        let lives = |(number, _): &(i64, NodeId)| *number == turn.number || !watch.is_silent(*number);
         let living: Vec<NodeId> = nodes.iter().filter(|node| lives(node)).map(|(_, node)| *node).collect();
         heard.left |= living.len() < nodes.len();
         heard.living = Some(living);

@@ -70,7 +70,7 @@ impl Waiting {
             tracing::warn!("{said}; this node waits for it");
             self.told = Some(Instant::now());
         }
-        tokio::time::sleep(keeper::BEAT).await;
+        tokio::time::sleep(keeper::LOOK).await;
         Ok(())
     }
 }

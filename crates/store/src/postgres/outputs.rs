@@ -28,6 +28,19 @@ pub(super) struct Cursor {
     chunk: Option<u32>,
 }
 
+impl Cursor {
+    /// Returns true before the first step.
+    pub(super) fn is_at_start(self) -> bool {
+        self.id.is_nil() && self.chunk.is_none()
+    }
+}
+
+/// Returns true if no running task has outputs.
+pub(super) async fn none_runs(db: &impl GenericClient) -> Result<bool, StoreError> {
+    let running = i16::from(TaskStatus::InProgress.code());
+    Ok(query(db, TASKS, &[&Uuid::nil(), &running, &(CHUNK as i32), &1_i64]).await?.is_empty())
+}
+
 /// Runs one step in a transaction that sees one moment; returns what it found, and where the next one starts
 /// unless everything was looked at.
 pub(super) async fn lost(

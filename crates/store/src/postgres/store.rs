@@ -143,6 +143,9 @@ impl Store for Postgres {
     }
 
     async fn due(&self, now: Timestamp, limit: u32) -> Result<Vec<TaskId>, StoreError> {
+        if self.shared.turn.agenda.has_nothing_due(now) {
+            return Ok(Vec::new());
+        }
         let (share, damaged) = (self.shared.turn.share(), self.shared.damaged.all());
         self.read(move |db, _| Box::pin(async move { list::due(db, now, limit, share, &damaged).await }))
     }
@@ -221,6 +224,10 @@ impl Store for Postgres {
     }
 
     async fn sweep_claims(&self) -> Result<Sweep, StoreError> {
+        if self.shared.turn.agenda.has_nothing_waiting() {
+            *self.claims.lock() = claims::Cursor::default();
+            return Ok(Sweep { found: 0, is_through: true });
+        }
         let cursor = self.claims.lock().clone();
         let (found, cursor) =
             self.read(move |db, _| Box::pin(async move { claims::stuck(db, cursor).await }))?;
@@ -238,6 +245,10 @@ impl Store for Postgres {
 
     async fn sweep_outputs(&self) -> Result<Sweep, StoreError> {
         let cursor = *self.lost.lock();
+        // One statement is one moment: where nothing runs, no transaction is needed to see it.
+        if cursor.is_at_start() && self.read(|db, _| Box::pin(outputs::none_runs(db)))? {
+            return Ok(Sweep { found: 0, is_through: true });
+        }
         let (found, next) =
             self.snapshot(move |db, _| Box::pin(async move { outputs::lost(db, cursor).await }))?;
         *self.lost.lock() = next.unwrap_or_default();

@@ -10,7 +10,7 @@ use tokio::sync::{Notify, mpsc, oneshot};
 use uuid::Uuid;
 
 use super::job::Job;
-use super::keeper::BEAT;
+use super::keeper::LOOK;
 use super::rows::{execute, query};
 use super::sql::{column, no_connection};
 use super::{Shared, nodes};
@@ -21,23 +21,26 @@ const AT_ONCE: i64 = 1024;
 /// After so many rounds a node does also what is others' to do.
 const PATIENCE: u32 = 5;
 
-/// Looks every second, and when it is told, for as long as the store is open.
+/// Acts every second where the keeper's look found something to do, and when it is told, for as long as the
+/// store is open.
 pub(super) async fn watch(shared: Arc<Shared>, jobs: mpsc::WeakSender<Job>, told: Arc<Notify>) {
     let (mut vain, mut untold) = (0, HashSet::new());
     loop {
-        tokio::select! {
-            () = tokio::time::sleep(BEAT) => {}
-            () = told.notified() => {}
-        }
+        let called = tokio::select! {
+            () = tokio::time::sleep(LOOK) => false,
+            () = told.notified() => true,
+        };
         let Some(jobs) = jobs.upgrade() else { return };
         let share = if vain < PATIENCE { shared.turn.share() } else { (1, 0) };
-        match round(&shared, &jobs, share).await {
-            Ok(Round { left: true, .. }) => vain += 1,
-            Ok(Round { left: false, .. }) => vain = 0,
-            Err(e) => {
-                shared
-                    .vitals
-                    .statement_failed("the other nodes were not looked after; it will be repeated", &e);
+        if called || vain > 0 || shared.turn.has_left() {
+            match round(&shared, &jobs, share).await {
+                Ok(Round { left: true, .. }) => vain += 1,
+                Ok(Round { left: false, .. }) => vain = 0,
+                Err(e) => {
+                    shared
+                        .vitals
+                        .statement_failed("the other nodes were not looked after; it will be repeated", &e);
+                }
             }
         }
         untold = tell(&shared, &jobs, &untold).await;
@@ -164,6 +167,9 @@ async fn asked(
 /// Tells tasks that their claims were granted where the granting node died before doing so: those also found
 /// untold in the previous round. Returns the tasks found in this round.
 async fn tell(shared: &Shared, jobs: &mpsc::Sender<Job>, before: &HashSet<Uuid>) -> HashSet<Uuid> {
+    if shared.turn.agenda.has_nothing_untold() {
+        return HashSet::new();
+    }
     let untold = async {
         let client = shared.pool.get().await.map_err(no_connection)?;
         let statement = "SELECT DISTINCT id FROM claims WHERE held AND NOT told LIMIT 1000";

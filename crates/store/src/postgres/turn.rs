@@ -9,6 +9,7 @@ use longhaul_model::NodeId;
 use parking_lot::RwLock;
 use tokio_postgres::Row;
 
+use super::agenda::Agenda;
 use super::sql::column;
 use super::watch::Watch;
 use crate::error::StoreError;
@@ -41,6 +42,8 @@ pub(super) struct Turn {
     left: AtomicBool,
     /// Observations of the other nodes' beats.
     pub(super) watch: Arc<Watch>,
+    /// Work that waits in the database, as the last look showed it.
+    pub(super) agenda: Agenda,
 }
 
 /// The first statement of a transaction that writes: keeps the turn from ending before it does; and the
@@ -69,6 +72,7 @@ impl Turn {
             living: RwLock::new(vec![node]),
             left: AtomicBool::new(true),
             watch,
+            agenda: Agenda::default(),
         }
     }
 

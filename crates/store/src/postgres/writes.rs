@@ -16,7 +16,7 @@ use crate::packed::unpack;
 /// Between the keys of one task's resources, on their way.
 const SEPARATOR: &str = "\u{1e}";
 /// The longest beginning of a name that is sorted by, and of a resource's key, in bytes: what an index takes.
-const LONGEST_KEY: usize = 500;
+pub(super) const LONGEST_KEY: usize = 500;
 
 /// By what a resource of this type, of this id, or of both is found.
 pub(super) fn found_by(kind: Option<&str>, id: Option<&str>) -> String {

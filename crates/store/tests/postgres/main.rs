@@ -7,6 +7,8 @@ mod clock;
 mod damage;
 mod deadlines;
 mod failover;
+mod idle;
+mod migrations;
 mod order;
 mod partitioned;
 mod surroundings;

@@ -19,7 +19,7 @@ const HEALED: Duration = Duration::from_secs(20);
 const TAKEN_OVER: Duration = Duration::from_millis(12_500);
 /// An interruption that a node outlives, as it may not have been missed.
 const SHORT: Duration = Duration::from_millis(2_500);
-/// A node that does not reach its database begins anew after six seconds; others take over after ten.
+/// A node that does not reach its database begins anew after seven seconds; others take over after ten.
 const GIVES_UP: Duration = Duration::from_millis(9_500);
 
 /// Fault that a part injects into nodes and their database.
@@ -93,7 +93,7 @@ pub(super) async fn strike(
             if round % 3 == 2 {
                 let begun = Instant::now();
                 database.trouble(round).await?;
-                // Nodes give up a database that is away for six seconds, as they must.
+                // Nodes give up a database that is away for seven seconds, as they must.
                 let over = fleet.accepts(HEALED).await?;
                 database.healed(begun.elapsed()).await?;
                 for _ in 0..over {

@@ -74,6 +74,9 @@ fn completed(connection: &Connection, filter: &Filter<'_>, after: i64) -> Result
 
 fn in_history(connection: &Connection, filter: &Filter<'_>) -> Result<u64, StoreError> {
     let query = filter.query;
+    if let Some(hits) = filter.hits {
+        return Ok(hits);
+    }
     if let Some(id) = &query.resource_id {
         let mut all = Sql {
             text: "SELECT count(DISTINCT r.seq) FROM history_resources r CROSS JOIN history h ON h.seq = r.seq WHERE 1".into(),
@@ -94,7 +97,7 @@ fn in_history(connection: &Connection, filter: &Filter<'_>) -> Result<u64, Store
     }
     if let Some(named) = &filter.named {
         let mut all = Sql { text: "SELECT count(*) FROM json_each(".into(), values: Vec::new() };
-        all.bind(named.clone());
+        all.bind(named.rows.clone());
         all.push(") n CROSS JOIN history h ON h.seq = n.value WHERE 1");
         all.append(filter.plain());
         all.append(filter.resource());

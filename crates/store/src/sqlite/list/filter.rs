@@ -9,6 +9,8 @@ use crate::error::StoreError;
 use crate::query::TaskQuery;
 use crate::sqlite::rows::sql;
 
+/// Number of matches up to which it is quicker to take all of them and sort than to walk along the order.
+pub(super) const FEW: u64 = 3_000;
 /// Matches of the trigram index from which a walk along the index of names is quicker than looking each one up.
 const MANY_NAMES: usize = 20_000;
 
@@ -17,8 +19,17 @@ pub(super) struct Filter<'a> {
     pub(super) query: &'a TaskQuery,
     /// The text that names must contain, folded; never empty.
     pub(super) needle: Option<String>,
-    /// The rows of history whose names contain it, as a JSON array, where they are few enough to be looked at singly.
-    pub(super) named: Option<String>,
+    /// The rows of history whose names contain it, where they are few enough to be looked at singly.
+    pub(super) named: Option<Named>,
+    /// Number of rows of history whose names contain it, where nothing else is asked for and it is known.
+    pub(super) hits: Option<u64>,
+}
+
+/// Rows of history.
+pub(super) struct Named {
+    /// Their numbers, as a JSON array.
+    pub(super) rows: String,
+    pub(super) count: u64,
 }
 
 /// A piece of SQL with its parameters in order.
@@ -54,21 +65,41 @@ impl Sql {
 impl<'a> Filter<'a> {
     pub(super) fn new(query: &'a TaskQuery) -> Self {
         let needle = query.name_contains.as_deref().map(str::to_lowercase).filter(|text| !text.is_empty());
-        Filter { query, needle, named: None }
+        Filter { query, needle, named: None, hits: None }
     }
 
-    /// Asks the trigram index for the name: once, as it may have to read much for little.
+    /// Asks the trigram index for the name: once, as it may have to read much for little. Where nothing else
+    /// is asked for and the matches are many, only their number is of use.
     pub(super) fn look_up_name(&mut self, connection: &Connection) -> Result<(), StoreError> {
         let Some(phrase) = self.phrase().filter(|_| self.query.resource_id.is_none()) else { return Ok(()) };
+        let most = if self.only_name() { FEW as usize + 1 } else { MANY_NAMES };
         let mut statement = connection
             .prepare_cached("SELECT rowid FROM history_names WHERE history_names MATCH ?1 LIMIT ?2")
             .map_err(sql)?;
-        let rows = statement.query_map(params![phrase, MANY_NAMES as i64], |row| row.get(0)).map_err(sql)?;
+        let rows = statement.query_map(params![phrase, most as i64], |row| row.get(0)).map_err(sql)?;
         let found: Vec<i64> = rows.collect::<Result<_, _>>().map_err(sql)?;
-        if found.len() < MANY_NAMES {
-            self.named = Some(json(&found)?);
+        if found.len() < most {
+            let count = found.len() as u64;
+            self.hits = self.only_name().then_some(count);
+            self.named = Some(Named { rows: json(&found)?, count });
+        } else if self.only_name() {
+            let mut statement = connection
+                .prepare_cached("SELECT count(*) FROM history_names WHERE history_names MATCH ?1")
+                .map_err(sql)?;
+            let count: i64 = statement.query_row(params![phrase], |row| row.get(0)).map_err(sql)?;
+            self.hits = Some(count.max(0).unsigned_abs());
         }
         Ok(())
+    }
+
+    /// Returns true if nothing but the name is asked for.
+    fn only_name(&self) -> bool {
+        let query = self.query;
+        query.kind.is_none()
+            && query.statuses.is_empty()
+            && query.completed_after.is_none()
+            && !self.has_resource()
+            && self.needle.is_some()
     }
 
     pub(super) fn has_resource(&self) -> bool {

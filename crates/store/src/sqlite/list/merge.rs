@@ -5,14 +5,11 @@ use std::cmp::Ordering;
 use rusqlite::{Connection, params_from_iter};
 
 use super::count::count;
-use super::filter::{Filter, Sql};
+use super::filter::{FEW, Filter, Sql};
 use crate::error::StoreError;
 use crate::query::{OrderBy, TaskQuery};
 use crate::sqlite::lenient;
 use crate::sqlite::rows::sql;
-
-/// Matches up to which it is quicker to take them all and sort than to walk along the order.
-const FEW: u64 = 3_000;
 
 /// What a row is sorted by.
 struct Key {
@@ -134,15 +131,15 @@ fn history_source(connection: &Connection, filter: &Filter<'_>, total: u64) -> R
         source.append(filter.name());
         return Ok(source);
     }
-    if let Some(named) = &filter.named {
+    if let Some(named) = filter.named.as_ref().filter(|named| named.count <= FEW || total <= FEW) {
         source.push("history WHERE seq IN (SELECT value FROM json_each(");
-        source.bind(named.clone());
+        source.bind(named.rows.clone());
         source.push("))");
         source.append(filter.plain());
         source.append(filter.resource());
         return Ok(source);
     }
-    if let Some(kind) = query.resource_kind.as_ref().filter(|_| total <= FEW || is_rare(connection, filter)) {
+    if let Some(kind) = query.resource_kind.as_ref().filter(|_| resources_lead(connection, filter, total)) {
         source.push("history WHERE seq IN (SELECT seq FROM history_resources WHERE leads");
         source.and("kind = ", kind.clone());
         source.push(")");
@@ -159,10 +156,14 @@ fn history_source(connection: &Connection, filter: &Filter<'_>, total: u64) -> R
     Ok(source)
 }
 
-/// Whether the type of resource alone leads to few rows.
-fn is_rare(connection: &Connection, filter: &Filter<'_>) -> bool {
-    let alone = TaskQuery { resource_kind: filter.query.resource_kind.clone(), ..TaskQuery::default() };
-    count(connection, &Filter::new(&alone)).is_ok_and(|all| all <= FEW)
+/// Returns true if the type of resource leads to few rows, or to fewer than all other filters where few match
+/// in all.
+fn resources_lead(connection: &Connection, filter: &Filter<'_>, total: u64) -> bool {
+    let query = filter.query;
+    let number = |query: &TaskQuery| count(connection, &Filter::new(query)).unwrap_or(u64::MAX);
+    let alone = number(&TaskQuery { resource_kind: query.resource_kind.clone(), ..TaskQuery::default() });
+    let rest = TaskQuery { resource_kind: None, name_contains: None, ..query.clone() };
+    alone <= FEW || total <= FEW && alone <= number(&rest)
 }
 
 /// The index to walk along. One that filters is taken where it also sorts, or where few rows match.
