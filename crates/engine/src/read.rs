@@ -52,7 +52,11 @@ impl Engine {
 
     /// Every attempt of a task; none for an imported one.
     pub async fn attempts(&self, id: TaskId) -> Result<Report, EngineError> {
-        let Stored::Own(record) = self.get(id)? else { return Err(EngineError::Imported(id)) };
+        let record = match self.get(id)? {
+            Stored::Own(record) => record,
+            Stored::Imported { .. } => return Err(EngineError::Imported(id)),
+            Stored::Damaged(damaged) => return Err(EngineError::Unreadable { id, why: damaged.why }),
+        };
         let attempts =
             self.beside(move |store| store.attempts(id)).await.map_err(|e| Engine::wrong(id, e))?;
         Ok(Report { record, attempts })

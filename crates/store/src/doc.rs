@@ -9,6 +9,7 @@ use longhaul_model::{Children, Record, State, SubTask, TaskId, TaskStatus};
 use serde::de::{DeserializeOwned, IgnoredAny};
 use serde::{Deserialize, Serialize};
 
+use crate::checksum;
 use crate::deep;
 use crate::error::StoreError;
 
@@ -23,6 +24,8 @@ struct Writing<'a> {
     t: &'a State,
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     u: &'a [SubTask],
+    /// Checksum of the name, which is in a column of its own.
+    m: u32,
 }
 
 #[derive(Deserialize)]
@@ -34,6 +37,8 @@ pub(crate) struct Reading {
     t: State,
     #[serde(default)]
     u: Vec<SubTask>,
+    /// None in documents of versions without checksums.
+    m: Option<u32>,
 }
 
 /// The document of a task's row.
@@ -41,14 +46,14 @@ pub(crate) fn head(wid: i64, record: &Record) -> Result<String, StoreError> {
     let first = &record.sub_tasks[..record.sub_tasks.len().min(CHUNK)];
     let count = record.sub_tasks.len();
     let n = (count > CHUNK).then_some(count);
-    json(&Writing { w: wid, n, t: &record.state, u: first })
+    text(&Writing { w: wid, n, t: &record.state, u: first, m: checksum::of(&record.name) })
 }
 
 /// The document of a further chunk.
 pub(crate) fn chunk(record: &Record, n: usize) -> Result<String, StoreError> {
     let from = n * CHUNK;
     let to = record.sub_tasks.len().min(from + CHUNK);
-    json(&&record.sub_tasks[from..to])
+    text(&&record.sub_tasks[from..to])
 }
 
 /// How many chunks a task has beyond the first.
@@ -56,6 +61,12 @@ pub(crate) fn further_chunks(sub_tasks: usize) -> usize {
     sub_tasks.div_ceil(CHUNK).saturating_sub(1)
 }
 
+/// Returns a document as a row keeps it: with its checksum.
+pub(crate) fn text<T: Serialize + ?Sized>(value: &T) -> Result<String, StoreError> {
+    json(value).map(checksum::add)
+}
+
+/// Returns a document without a checksum, for what is not kept in rows of documents.
 pub(crate) fn json<T: Serialize + ?Sized>(value: &T) -> Result<String, StoreError> {
     let text = serde_json::to_string(value).map_err(|e| StoreError::Corrupt(e.to_string()))?;
     // Everything that enters a task is measured on entry.
@@ -63,8 +74,10 @@ pub(crate) fn json<T: Serialize + ?Sized>(value: &T) -> Result<String, StoreErro
     Ok(text)
 }
 
-/// Parses a document, including one nested deeper than `serde_json` allows.
+/// Parses a document whose checksum, if it has one, is right; including one nested deeper than `serde_json`
+/// allows.
 pub(crate) fn parse<T: DeserializeOwned>(text: &str) -> Result<T, StoreError> {
+    let text = checksum::verified(text)?;
     let read = match serde_json::from_str(text) {
         Err(_) if deep::is_deep(text) => deep::read(text).and_then(serde_json::from_value),
         read => read,
@@ -72,11 +85,40 @@ pub(crate) fn parse<T: DeserializeOwned>(text: &str) -> Result<T, StoreError> {
     read.map_err(|e| StoreError::Corrupt(e.to_string()))
 }
 
+/// Parses a document of another table than that of the task's row, which an error then names.
+pub(crate) fn part<T: DeserializeOwned>(table: &str, text: &str) -> Result<T, StoreError> {
+    parse(text).map_err(|e| within(table, e))
+}
+
+/// Adds the table to an error about damage.
+pub(crate) fn within(table: &str, e: StoreError) -> StoreError {
+    match e {
+        StoreError::Corrupt(why) => StoreError::Corrupt(format!("in `{table}`: {why}")),
+        other => other,
+    }
+}
+
+/// Returns the table that an error about damage names, and what it says of that; `otherwise` if it names none.
+pub(crate) fn place<'a>(why: &'a str, otherwise: &'a str) -> (&'a str, &'a str) {
+    let named = why.strip_prefix("in `").and_then(|rest| rest.split_once("`: "));
+    named.unwrap_or((otherwise, why))
+}
+
+/// Returns the description of damage to a task, with the table that it is in: its row's if none is named.
+pub(crate) fn placed(table: &str, why: &str) -> String {
+    let (table, why) = place(why, table);
+    format!("in `{table}`: {why}")
+}
+
 impl Reading {
-    /// Rejects a document whose status differs from its row's: the row was changed without it.
-    pub(crate) fn check_status(&self, row: Option<TaskStatus>) -> Result<(), StoreError> {
+    /// Rejects a document whose name or status differs from its row's: the row was changed without it.
+    pub(crate) fn check_row(&self, name: &str, status: Option<TaskStatus>) -> Result<(), StoreError> {
+        if self.m.is_some_and(|sum| sum != checksum::of(name)) {
+            let why = "its column `name` is not the name that its document was written for";
+            return Err(StoreError::Corrupt(why.to_owned()));
+        }
         let said = self.t.status;
-        match row {
+        match status {
             Some(status) if status == said => Ok(()),
             Some(status) => {
                 let (row, said) = (status.constant(), said.constant());
@@ -148,15 +190,16 @@ pub(crate) fn own_record(
 /// Returns the sub-tasks of a row's document, followed by those of its chunks.
 fn sub_tasks(mut first: Vec<SubTask>, chunks: &[String]) -> Result<Vec<SubTask>, StoreError> {
     for text in chunks {
-        first.extend(parse::<Vec<SubTask>>(text)?);
+        first.extend(part::<Vec<SubTask>>("chunks", text)?);
     }
     Ok(first)
 }
 
-/// Rejects a text that is not a JSON object.
-pub(crate) fn check_object(text: &str) -> Result<(), StoreError> {
+/// Returns the JSON object in a row, of another shape than tasks of our own have. Err: it is none, or changed.
+pub(crate) fn object(text: &str) -> Result<&str, StoreError> {
+    let text = checksum::verified(text)?;
     let object = text.trim_start().starts_with('{') && serde_json::from_str::<IgnoredAny>(text).is_ok();
-    if object { Ok(()) } else { Err(StoreError::Corrupt("its document is no JSON object".to_owned())) }
+    if object { Ok(text) } else { Err(StoreError::Corrupt("its document is no JSON object".to_owned())) }
 }
 
 /// Returns the task state in a row's document, if readable: for rows whose other columns are damaged.
@@ -165,7 +208,7 @@ pub(crate) fn state(document: &str) -> Option<State> {
     struct Only {
         t: State,
     }
-    parse::<Only>(document).ok().map(|only| only.t)
+    serde_json::from_str::<Only>(document).ok().map(|only| only.t)
 }
 
 /// Whether a row's document says that there are further chunks. A look, not a parse: reads are many.
@@ -187,7 +230,7 @@ pub(crate) fn without_nodes(document: String) -> Result<String, StoreError> {
     for sub_task in sub_tasks.filter_map(serde_json::Value::as_object_mut) {
         sub_task.shift_remove("j");
     }
-    json(&value)
+    text(&value)
 }
 
 /// The record of a row's document and its further chunks.

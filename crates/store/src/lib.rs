@@ -9,6 +9,7 @@ mod audit;
 mod budget;
 mod cache;
 mod check;
+mod checksum;
 #[cfg(feature = "conformance")]
 pub mod conformance;
 mod counters;

@@ -44,6 +44,19 @@ pub struct Damaged {
 }
 
 impl Damaged {
+    /// Describes a task whose own row can be read and another row of which cannot.
+    pub fn beside(record: &Record, why: String) -> Self {
+        Damaged {
+            id: record.id,
+            name: record.name.clone(),
+            kind: record.workflow.definition.kind.clone(),
+            status: Some(record.state.status),
+            created_at: Some(record.state.created_at),
+            completed_at: record.state.completed_at,
+            why,
+        }
+    }
+
     /// Returns the state machine's view, which decides what may still be done to the task.
     pub fn unread(&self, holds: bool) -> Unread {
         Unread { status: self.status, completed_at: self.completed_at, holds }

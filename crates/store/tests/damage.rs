@@ -2,14 +2,16 @@
 //! in turn, in every way that SQLite allows; then every query and command is tried.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
 use longhaul_model::Env;
 use longhaul_store::conformance::damage::{Damage, Everything, fill};
+use longhaul_store::conformance::flips::{PAYLOADS, everything, flipped, silent};
 use longhaul_store::conformance::support::START;
 use longhaul_store::sqlite::Sqlite;
-use longhaul_store::{Store, StoreError};
+use longhaul_store::{Finding, Inspector, Location, Store, StoreError, check};
 use rusqlite::Connection;
 
 /// Values that a column is damaged with, as SQL expressions; `{doc}` stands for the column's previous value.
@@ -123,4 +125,70 @@ async fn walk(copy: tempfile::TempDir, env: Env, everything: Arc<Everything>, da
 fn says(e: &StoreError, damage: &Damage) -> bool {
     let table = damage.table.strip_suffix("_migrations").unwrap_or(&damage.table);
     e.to_string().contains(table)
+}
+
+#[derive(Default)]
+struct Found(Vec<Finding>);
+
+impl Inspector for Found {
+    fn found(&mut self, finding: Finding) {
+        self.0.push(finding);
+    }
+}
+
+/// The answers to all reads of a store; the refusal to open it where that is refused.
+async fn answers(directory: &Path, env: &Env) -> BTreeMap<String, String> {
+    let store = Sqlite::open(directory, env.clone()).unwrap();
+    let all = everything(&*store);
+    store.close().await;
+    all
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn flipped_byte_of_a_payload_is_found_and_never_served() {
+    let (whole, env) = (tempfile::tempdir().unwrap(), Env::manual(START));
+    let store = Sqlite::open(whole.path(), env.clone()).unwrap();
+    fill(&*store, &*store, &env).await;
+    store.close().await;
+    seal(whole.path());
+    let before = answers(whole.path(), &env).await;
+    let origin = database(whole.path());
+    for table in tables(&origin) {
+        let has = columns(&origin, &table).0.iter().any(|column| column == "doc");
+        let known = PAYLOADS.contains(&(table.as_str(), "doc"));
+        assert!(has == known || table.starts_with("history_"), "payloads of {table}");
+    }
+    let mut tried = 0;
+    for (table, column) in PAYLOADS {
+        let key = columns(&origin, table).1.join(", ");
+        let own = if (table, column) == ("history", "name") { "WHERE origin = 0" } else { "" };
+        let mut rows = origin.prepare(&format!("SELECT {column} FROM {table} {own} ORDER BY {key}")).unwrap();
+        let texts: Vec<String> =
+            rows.query_map([], |row| row.get(0)).unwrap().collect::<Result<_, _>>().unwrap();
+        assert!(!texts.is_empty(), "{table}.{column}");
+        for (place, text) in texts.iter().enumerate().take(5) {
+            let changed = flipped(text, place * 7919 + 13).unwrap();
+            let copy = tempfile::tempdir().unwrap();
+            std::fs::copy(whole.path().join("longhaul.db"), copy.path().join("longhaul.db")).unwrap();
+            let row = format!("SELECT {key} FROM {table} {own} ORDER BY {key} LIMIT 1 OFFSET {place}");
+            let statement = format!("UPDATE {table} SET {column} = ? WHERE ({key}) = ({row})");
+            assert_eq!(database(copy.path()).execute(&statement, [&changed]).unwrap(), 1);
+            let found = {
+                let at = Location::Directory(copy.path().to_owned());
+                let check = move || {
+                    let mut found = Found::default();
+                    check(&at, &mut found).unwrap();
+                    found.0
+                };
+                std::thread::spawn(check).join().unwrap()
+            };
+            let of_task = !matches!(table, "workflows" | "settings");
+            let named = |finding: &Finding| finding.table == table && finding.task.is_some() == of_task;
+            assert!(found.iter().any(named), "{table}.{column}: {changed}: {found:#?}");
+            let after = answers(copy.path(), &env).await;
+            assert_eq!(silent(&before, &after), Vec::<String>::new(), "{table}.{column}: {changed}");
+            tried += 1;
+        }
+    }
+    assert!(tried > 30, "{tried}");
 }

@@ -133,7 +133,7 @@ pub(super) fn check(
     source.indexed(&whole.line, &mut |finding| inspector.found(finding))?;
     if whole.is_imported() {
         if let Some(text) = whole.line.text(column::DOC)
-            && let Err(e) = doc::check_object(text)
+            && let Err(e) = doc::object(text)
         {
             inspector.found(whole.finding(table, e.to_string(), Remedy::Restore));
         }
@@ -142,6 +142,7 @@ pub(super) fn check(
     let task = match load(&whole, source) {
         Ok(task) => task,
         Err(StoreError::Corrupt(why)) if !whole.is_partial => {
+            let (table, why) = doc::place(&why, table);
             inspector.found(whole.finding(table, format!("it cannot be read: {why}"), whole.lost()));
             return Ok(());
         }
@@ -190,9 +191,9 @@ fn load(whole: &Whole, source: &mut dyn Source) -> Result<Task, StoreError> {
     let text = line.text(column::DOC).ok_or_else(|| corrupt("it has no document"))?;
     let head: doc::Reading = doc::parse(text)?;
     let status = line.int(column::STATUS).and_then(|code| u8::try_from(code).ok());
-    head.check_status(status.and_then(TaskStatus::from_code))?;
     let workflow = source.workflow(head.w)?;
     let name = line.text(column::NAME).ok_or_else(|| corrupt("its name is lost"))?.to_owned();
+    head.check_row(&name, status.and_then(TaskStatus::from_code))?;
     let chunks: Vec<String> = match head.is_large(&workflow) {
         true => whole.chunks.iter().filter_map(|chunk| chunk.text(2).map(str::to_owned)).collect(),
         false => Vec::new(),
@@ -200,13 +201,13 @@ fn load(whole: &Whole, source: &mut dyn Source) -> Result<Task, StoreError> {
     let record = doc::record(id, name, workflow, head, chunks)?;
     let children = record.state.children.clone();
     let spec = whole.specs.first().ok_or_else(|| corrupt("it has no spec"))?;
-    let spec: Spec = doc::parse(spec.text(1).ok_or_else(|| corrupt("its spec has no document"))?)?;
+    let spec: Spec = doc::part("specs", spec.text(1).ok_or_else(|| corrupt("its spec has no document"))?)?;
     let mut outputs: BTreeMap<u32, Value> = BTreeMap::new();
     for output in &whole.outputs {
         let index = output.int(1).and_then(|index| u32::try_from(index).ok());
         let index = index.ok_or_else(|| corrupt("an output has no number"))?;
         let text = output.text(2).ok_or_else(|| corrupt("an output has no document"))?;
-        outputs.insert(index, doc::parse(text)?);
+        outputs.insert(index, doc::part("outputs", text)?);
     }
     let task = Task::load(record, spec, outputs);
     // Tasks stored before children were counted have no numbers.

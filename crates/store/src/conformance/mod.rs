@@ -7,6 +7,7 @@ pub mod claims;
 pub mod commands;
 pub mod credentials;
 pub mod damage;
+pub mod flips;
 pub mod history;
 pub mod line;
 pub mod listing;

@@ -175,18 +175,18 @@ impl Writes {
         let task = &held.loaded.task;
         if held.spec {
             let specs = if held.was == Was::New { &mut self.new_specs } else { &mut self.specs };
-            specs.add(id, 0, 0, doc::json(task.spec())?);
+            specs.add(id, 0, 0, doc::text(task.spec())?);
         }
         for n in &held.chunks {
             self.chunks.add(id, *n as u32, 0, doc::chunk(task.record(), *n)?);
         }
         for index in &held.outputs {
             if let Some(output) = task.output(*index) {
-                self.outputs.add(id, *index, 0, doc::json(output)?);
+                self.outputs.add(id, *index, 0, doc::text(output)?);
             }
         }
         for ((sub_task, number), attempt) in &held.attempts {
-            self.attempts.add(id, *sub_task, *number, doc::json(attempt)?);
+            self.attempts.add(id, *sub_task, *number, doc::text(attempt)?);
         }
         Ok(())
     }

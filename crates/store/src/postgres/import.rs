@@ -11,6 +11,7 @@ use super::rows::query;
 use super::sql::column;
 use super::totals;
 use super::writes::{HistoryRow, HistoryRows};
+use crate::checksum;
 use crate::counters::{Counted, Counters};
 use crate::error::StoreError;
 use crate::packed::pack;
@@ -76,7 +77,7 @@ pub(super) async fn import(
             imported: true,
             holders: String::from("{}"),
             resources: &resources,
-            doc: task.json.clone(),
+            doc: checksum::add(task.json.clone()),
         });
     }
     rows.write(db).await?;

@@ -66,7 +66,7 @@ impl Logs {
             rows.attempts.push(attempt as i32);
             rows.lines.push(kept.len() as i64);
             rows.totals.push(total as i64);
-            rows.docs.push(doc::json(&kept)?);
+            rows.docs.push(doc::text(&kept)?);
             *next += kept.len() as i64;
             *written = total;
         }
@@ -111,7 +111,7 @@ pub(super) async fn read(
             number: first as u64,
             sub_task: number(row, 1)?,
             attempt: number(row, 2)?,
-            lines: doc::parse(column(row, 4)?)?,
+            lines: doc::part("logs", column(row, 4)?)?,
         });
         lines += (first + count - from.max(first)).max(0) as usize;
     }

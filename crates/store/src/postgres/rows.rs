@@ -70,7 +70,7 @@ impl Row {
         chunks: Vec<String>,
     ) -> Result<(i64, Record), StoreError> {
         let head: doc::Reading = doc::parse(&self.doc)?;
-        head.check_status(self.status)?;
+        head.check_row(&self.name, self.status)?;
         let wid = head.w;
         let workflow = workflows::by_row(db, known, wid).await?;
         Ok((wid, doc::record(self.id, self.name, workflow, head, chunks)?))
@@ -94,8 +94,8 @@ impl Row {
     async fn whole(self, db: &impl GenericClient, known: &Workflows) -> Result<Stored, StoreError> {
         if self.place == Place::Imported {
             // An imported document is returned verbatim, so it must still be valid.
-            doc::check_object(&self.doc)?;
-            return Ok(Stored::Imported { id: self.id, json: self.doc });
+            let json = doc::object(&self.doc)?.to_owned();
+            return Ok(Stored::Imported { id: self.id, json });
         }
         let chunks = if self.is_large() { chunks(db, self.id).await? } else { Vec::new() };
         let (_, record) = self.record(db, known, chunks).await?;
@@ -130,7 +130,7 @@ impl Row {
             return self.whole(db, known).await;
         }
         let head: doc::Reading = doc::parse(&self.doc)?;
-        head.check_status(self.status)?;
+        head.check_row(&self.name, self.status)?;
         let workflow = workflows::by_row(db, known, head.w).await?;
         let (listing, shown) = head.listing(&workflow, *room);
         *room -= shown;
@@ -205,7 +205,7 @@ pub(super) async fn damaged(
         status: u8::try_from(column::<i16>(row, 2)?).ok().and_then(TaskStatus::from_code),
         created_at: Some(Timestamp(column(row, 3)?)),
         completed_at: column::<Option<i64>>(row, 4)?.map(Timestamp),
-        why: format!("in `{table}`: {why}"),
+        why: doc::placed(table, &why),
     })
 }
 
@@ -247,13 +247,13 @@ async fn chunks(db: &impl GenericClient, id: TaskId) -> Result<Vec<String>, Stor
 
 pub(super) async fn spec(db: &impl GenericClient, id: TaskId) -> Result<Option<Spec>, StoreError> {
     let rows = query(db, "SELECT doc FROM specs WHERE id = $1", &[&id.0]).await?;
-    rows.first().map(|row| doc::parse(column(row, 0)?)).transpose()
+    rows.first().map(|row| doc::part("specs", column(row, 0)?)).transpose()
 }
 
 pub(super) async fn outputs(db: &impl GenericClient, id: TaskId) -> Result<Vec<(u32, Value)>, StoreError> {
     let rows =
         query(db, "SELECT sub_task, doc FROM outputs WHERE id = $1 ORDER BY sub_task", &[&id.0]).await?;
-    rows.iter().map(|row| Ok((number(row, 0)?, doc::parse(column(row, 1)?)?))).collect()
+    rows.iter().map(|row| Ok((number(row, 0)?, doc::part("outputs", column(row, 1)?)?))).collect()
 }
 
 /// A small number, kept as a signed one.
@@ -299,11 +299,11 @@ impl Parts {
         let id = row.id;
         let spec =
             self.specs.get(&id.0).ok_or_else(|| StoreError::Corrupt(format!("task {id} has no spec")))?;
-        let spec = doc::parse(spec)?;
+        let spec = doc::part("specs", spec)?;
         let chunks = self.chunks.remove(&id.0).unwrap_or_default();
         let (wid, record) = row.record(db, known, chunks).await?;
         let outputs = self.outputs.remove(&id.0).unwrap_or_default();
-        let outputs = outputs.iter().map(|(index, text)| Ok((*index, doc::parse(text)?)));
+        let outputs = outputs.iter().map(|(index, text)| Ok((*index, doc::part("outputs", text)?)));
         Ok((wid, Task::load(record, spec, outputs.collect::<Result<BTreeMap<u32, Value>, StoreError>>()?)))
     }
 }

@@ -12,11 +12,17 @@ use crate::peers::Rare;
 
 pub(super) async fn get(db: &impl GenericClient, name: &str) -> Result<Option<Value>, StoreError> {
     let rows = query(db, "SELECT doc FROM settings WHERE name = $1", &[&clean(name)]).await?;
-    rows.first().map(|row| doc::parse(column(row, 0)?)).transpose()
+    let read = |row: &tokio_postgres::Row| {
+        doc::parse(column(row, 0)?).map_err(|e| match e {
+            StoreError::Corrupt(why) => StoreError::Corrupt(format!("the row `{name}` of settings: {why}")),
+            other => other,
+        })
+    };
+    rows.first().map(read).transpose()
 }
 
 pub(super) async fn put(db: &impl GenericClient, name: &str, value: &Value) -> Result<(), StoreError> {
     let statement = "INSERT INTO settings (name, doc) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET doc = excluded.doc";
-    execute(db, statement, &[&clean(name), &doc::json(value)?]).await?;
+    execute(db, statement, &[&clean(name), &doc::text(value)?]).await?;
     shared::changed(db, Rare::Settings).await
 }

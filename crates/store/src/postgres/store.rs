@@ -21,9 +21,8 @@ use super::{
     Postgres, Shared, audit, claims, compare, errand, import, list, logs, nodes, outputs, purge, rows,
     settings, takeover, workflows,
 };
-use crate::attempts::whole;
+use crate::attempts;
 use crate::audit::{Audit, AuditPage, AuditQuery};
-use crate::doc;
 use crate::error::StoreError;
 use crate::health::Health;
 use crate::locks::{Lock, LockPage, LockQuery, Sweep};
@@ -209,11 +208,18 @@ impl Store for Postgres {
         self.snapshot(move |db, known| {
             Box::pin(async move {
                 let row = rows::find(db, id).await?.ok_or(StoreError::NotFound)?;
-                let Stored::Own(record) = row.stored(db, known).await? else { return Ok(Vec::new()) };
-                let found = rows::query(db, "SELECT doc FROM attempts WHERE id = $1", &[&id.0]).await?;
-                // An unreadable entry is left out, at no cost to the others.
-                let kept = found.iter().filter_map(|row| doc::parse(super::sql::column(row, 0).ok()?).ok());
-                Ok(whole(kept.collect(), &record))
+                let record = match row.stored(db, known).await? {
+                    Stored::Own(record) => record,
+                    Stored::Imported { .. } => return Ok(Vec::new()),
+                    Stored::Damaged(damaged) => return Err(StoreError::Corrupt(damaged.why)),
+                };
+                let statement = "SELECT sub_task, number, doc FROM attempts WHERE id = $1";
+                let found = rows::query(db, statement, &[&id.0]).await?;
+                let kept = found.iter().map(|row| {
+                    let text = super::sql::column(row, 2).map_err(|e| e.to_string());
+                    Ok(attempts::read(rows::number(row, 0)?, rows::number(row, 1)?, text))
+                });
+                Ok(attempts::whole(kept.collect::<Result<_, StoreError>>()?, &record))
             })
         })
     }

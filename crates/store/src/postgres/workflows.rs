@@ -9,6 +9,7 @@ use longhaul_model::{Timestamp, WorkflowVersion};
 use super::rows::{execute, number, query};
 use super::shared;
 use super::sql::{clean, column};
+use crate::checksum::content;
 use crate::doc;
 use crate::error::StoreError;
 use crate::known::{Workflows, compile};
@@ -27,7 +28,10 @@ pub(super) async fn by_row(
     let rows = query(db, "SELECT doc, version FROM workflows WHERE wid = $1", &[&wid]).await?;
     let row =
         rows.first().ok_or_else(|| StoreError::Corrupt(format!("there is no workflow of row {wid}")))?;
-    known.compile(wid, column(row, 0)?, number(row, 1)?)
+    known.compile(wid, column(row, 0)?, number(row, 1)?).map_err(|e| match e {
+        StoreError::Corrupt(why) => StoreError::Corrupt(format!("the row {wid} of workflows: {why}")),
+        other => other,
+    })
 }
 
 /// By name: the newest listed, or a version whether listed or not.
@@ -107,7 +111,7 @@ pub(super) async fn put(
     definition: Definition,
     now: Timestamp,
 ) -> Result<(i64, WorkflowPut), StoreError> {
-    let text = doc::json(&definition)?;
+    let text = doc::text(&definition)?;
     // Another node may be storing a version of the same name.
     execute(db, "LOCK TABLE workflows IN SHARE ROW EXCLUSIVE MODE", &[]).await?;
     let newest = query(
@@ -118,7 +122,7 @@ pub(super) async fn put(
     .await?;
     let newest = newest.first();
     if let Some(row) = newest
-        && column::<&str>(row, 2)? == text
+        && content(column(row, 2)?) == content(&text)
         && !column::<bool>(row, 3)?
     {
         let wid = column(row, 0)?;

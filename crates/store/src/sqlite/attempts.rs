@@ -4,8 +4,7 @@ use longhaul_model::{Attempt, TaskId};
 use rusqlite::Connection;
 
 use super::{lenient, rows};
-use crate::attempts::whole;
-use crate::doc;
+use crate::attempts::{read, whole};
 use crate::error::StoreError;
 use crate::known::Workflows;
 use crate::stored::Stored;
@@ -17,14 +16,23 @@ pub(super) fn attempts(
 ) -> Result<Vec<Attempt>, StoreError> {
     let row = rows::find(connection, id)?.ok_or(StoreError::NotFound)?;
     let seq = row.seq;
-    let Stored::Own(record) = row.stored(connection, workflows)? else { return Ok(Vec::new()) };
-    let mut statement =
-        connection.prepare_cached("SELECT doc FROM attempts WHERE seq = ?").map_err(rows::sql)?;
-    let texts = statement
-        .query_map([seq], |row| lenient::text(row, 0))
+    let record = match row.stored(connection, workflows)? {
+        Stored::Own(record) => record,
+        Stored::Imported { .. } => return Ok(Vec::new()),
+        Stored::Damaged(damaged) => return Err(StoreError::Corrupt(damaged.why)),
+    };
+    let mut statement = connection
+        .prepare_cached("SELECT sub_task, number, doc FROM attempts WHERE seq = ?")
+        .map_err(rows::sql)?;
+    let number = |row: &rusqlite::Row<'_>, n| -> rusqlite::Result<u32> {
+        Ok(lenient::int(row, n)?.and_then(|number| u32::try_from(number).ok()).unwrap_or(u32::MAX))
+    };
+    let kept = statement
+        .query_map([seq], |row| {
+            let text = lenient::text(row, 2)?;
+            Ok(read(number(row, 0)?, number(row, 1)?, text.as_deref().map_err(Clone::clone)))
+        })
         .and_then(Iterator::collect::<Result<Vec<_>, _>>)
         .map_err(rows::sql)?;
-    // An unreadable attempt is left out and does not affect the others.
-    let kept = texts.iter().filter_map(|text| doc::parse(text.as_ref().ok()?).ok()).collect();
     Ok(whole(kept, &record))
 }

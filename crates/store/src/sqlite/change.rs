@@ -62,7 +62,7 @@ impl Loaded {
             .prepare_cached("INSERT INTO ids (id, seq) VALUES (?, ?)")
             .and_then(|mut s| s.execute(params![record.id.as_bytes(), self.seq]))
             .map_err(sql)?;
-        let spec = doc::json(self.task.spec())?;
+        let spec = doc::text(self.task.spec())?;
         connection
             .prepare_cached("INSERT INTO specs (seq, doc) VALUES (?, ?)")
             .and_then(|mut s| s.execute(params![self.seq, spec]))
@@ -166,7 +166,7 @@ impl Loaded {
 
     fn write_additions(&self, connection: &Connection, change: &Change) -> Result<(), StoreError> {
         if change.input {
-            let spec = doc::json(self.task.spec())?;
+            let spec = doc::text(self.task.spec())?;
             connection
                 .prepare_cached("UPDATE specs SET doc = ?2 WHERE seq = ?1")
                 .and_then(|mut s| s.execute(params![self.seq, spec]))
@@ -174,14 +174,14 @@ impl Loaded {
         }
         for index in &change.outputs {
             let Some(output) = self.task.output(*index) else { continue };
-            let text = doc::json(output)?;
+            let text = doc::text(output)?;
             connection
                 .prepare_cached("INSERT OR REPLACE INTO outputs (seq, sub_task, doc) VALUES (?, ?, ?)")
                 .and_then(|mut s| s.execute(params![self.seq, index, text]))
                 .map_err(sql)?;
         }
         for attempt in &change.attempts {
-            let text = doc::json(attempt)?;
+            let text = doc::text(attempt)?;
             connection
                 .prepare_cached(
                     "INSERT OR REPLACE INTO attempts (seq, sub_task, number, doc) VALUES (?, ?, ?, ?)",

@@ -5,6 +5,7 @@ use rusqlite::{Connection, params};
 use super::rows::{self, Place, sql};
 use super::seal;
 use super::writer::Writer;
+use crate::checksum;
 use crate::counters::{Counted, Counters};
 use crate::error::StoreError;
 use crate::packed::pack;
@@ -70,7 +71,7 @@ fn insert(
                 task.created_at.0,
                 task.completed_at.map(|at| at.0),
                 resources,
-                task.json
+                checksum::add(task.json.clone())
             ])
         })
         .map_err(sql)?;

@@ -21,7 +21,7 @@ pub(super) fn write(
     let seq = rows::seq(connection, id)?.ok_or(StoreError::NotFound)?;
     let total = written(connection, seq, sub_task, attempt)?;
     for (kept, total) in fitting(lines, total) {
-        let (number, text) = (next(connection, seq)?, doc::json(&kept)?);
+        let (number, text) = (next(connection, seq)?, doc::text(&kept)?);
         connection
             .prepare_cached(
                 "INSERT INTO logs (seq, n, sub_task, attempt, lines, total, doc) VALUES (?, ?, ?, ?, ?, ?, ?)",
@@ -81,7 +81,7 @@ pub(super) fn read(
             number: number as u64,
             sub_task: row.get(1).map_err(sql)?,
             attempt: row.get(2).map_err(sql)?,
-            lines: doc::parse(&text)?,
+            lines: doc::part("logs", &text)?,
         };
         lines += (number + count - from.max(number)).max(0) as usize;
         chunks.push(chunk);

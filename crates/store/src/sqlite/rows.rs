@@ -180,7 +180,7 @@ pub(super) fn damaged(
                     status: lenient::status(row, 2)?,
                     created_at: lenient::int(row, 3)?.map(Timestamp),
                     completed_at: lenient::int(row, 4)?.map(Timestamp),
-                    why: format!("in `{table}`: {why}"),
+                    why: doc::placed(table, &why),
                 })
             })
         })
@@ -238,7 +238,7 @@ impl Row {
         if self.place == Place::Imported {
             let json = self.doc.map_err(StoreError::Corrupt)?;
             // Imported tasks are returned verbatim, so the document must be intact.
-            doc::check_object(&json)?;
+            let json = doc::object(&json)?.to_owned();
             return Ok(Stored::Imported { id: self.id, json });
         }
         let (_, record) = self.record(connection, workflows)?;
@@ -272,7 +272,7 @@ impl Row {
         }
         let head: doc::Reading =
             doc::parse(self.doc.as_ref().map_err(|why| StoreError::Corrupt(why.clone()))?)?;
-        head.check_status(self.status)?;
+        head.check_row(&self.name, self.status)?;
         let workflow = workflows.by_row(connection, head.w)?;
         let (listing, shown) = head.listing(&workflow, *room);
         *room -= shown;
@@ -298,7 +298,7 @@ impl Row {
         workflows: &Workflows,
     ) -> Result<(i64, longhaul_model::Record), StoreError> {
         let head: doc::Reading = doc::parse(&self.doc.map_err(StoreError::Corrupt)?)?;
-        head.check_status(self.status)?;
+        head.check_row(&self.name, self.status)?;
         let wid = head.w;
         let workflow = workflows.by_row(connection, wid)?;
         let chunks = if head.is_large(&workflow) {
@@ -329,7 +329,7 @@ impl Row {
 
 pub(super) fn spec(connection: &Connection, seq: i64) -> Result<Option<Spec>, StoreError> {
     let text = texts(connection, "SELECT doc FROM specs WHERE seq = ?", seq)?;
-    text.first().map(|text| doc::parse(text)).transpose()
+    text.first().map(|text| doc::part("specs", text)).transpose()
 }
 
 pub(super) fn outputs(connection: &Connection, seq: i64) -> Result<Vec<(u32, Value)>, StoreError> {
@@ -337,7 +337,8 @@ pub(super) fn outputs(connection: &Connection, seq: i64) -> Result<Vec<(u32, Val
         .prepare_cached("SELECT sub_task, doc FROM outputs WHERE seq = ? ORDER BY sub_task")
         .map_err(sql)?;
     let rows = statement.query_map([seq], |row| Ok((row.get(0)?, row.get::<_, String>(1)?))).map_err(sql)?;
-    rows.map(|row| row.map_err(sql).and_then(|(sub_task, text)| Ok((sub_task, doc::parse(&text)?)))).collect()
+    rows.map(|row| row.map_err(sql).and_then(|(sub_task, text)| Ok((sub_task, doc::part("outputs", &text)?))))
+        .collect()
 }
 
 /// Reads the first `further` chunks after the one in a task's row.

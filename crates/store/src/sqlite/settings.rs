@@ -24,7 +24,7 @@ fn in_row(name: &str, e: StoreError) -> StoreError {
 }
 
 pub(super) fn put(connection: &Connection, name: &str, value: &Value) -> Result<(), StoreError> {
-    let text = doc::json(value)?;
+    let text = doc::text(value)?;
     connection
         .prepare_cached(
             "INSERT INTO settings (name, doc) VALUES (?, ?) ON CONFLICT DO UPDATE SET doc = excluded.doc",

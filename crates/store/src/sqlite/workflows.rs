@@ -8,6 +8,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use super::lenient;
 use super::rows::sql;
+use crate::checksum::content;
 use crate::doc;
 use crate::error::StoreError;
 use crate::known::{Workflows, compile};
@@ -122,7 +123,7 @@ pub(super) fn put(
     definition: Definition,
     now: Timestamp,
 ) -> Result<(i64, WorkflowPut), StoreError> {
-    let text = doc::json(&definition)?;
+    let text = doc::text(&definition)?;
     let newest: Option<(i64, WorkflowVersion, String, bool)> = connection
         .query_row(
             "SELECT wid, version, doc, hidden FROM workflows WHERE name = ? ORDER BY version DESC LIMIT 1",
@@ -132,7 +133,7 @@ pub(super) fn put(
         .optional()
         .map_err(sql)?;
     if let Some((wid, _, stored, hidden)) = &newest
-        && *stored == text
+        && content(stored) == content(&text)
         && !hidden
     {
         let workflow = workflows.by_row(connection, *wid)?;

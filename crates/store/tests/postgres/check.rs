@@ -22,7 +22,7 @@ fn alone<T: Send>(work: impl FnOnce() -> T + Send) -> T {
     std::thread::scope(|scope| scope.spawn(work).join().unwrap())
 }
 
-fn checked(url: &str) -> Result<Vec<Finding>, StoreError> {
+pub(super) fn checked(url: &str) -> Result<Vec<Finding>, StoreError> {
     alone(|| {
         let mut found = Found::default();
         check(&Location::Database(url.to_owned()), &mut found)?;

@@ -4,9 +4,12 @@
 use std::sync::Arc;
 
 use longhaul_model::Env;
+use longhaul_store::Store;
 use longhaul_store::conformance::damage::{Damage, Everything, fill};
+use longhaul_store::conformance::flips::{PAYLOADS, everything, flipped, silent};
 use longhaul_store::conformance::support::{Fixture, START};
 
+use super::check::checked;
 use super::{CLUSTER, Database};
 
 /// Tables left out: records of the nodes about themselves, and numbers whose damage cannot be detected. They
@@ -87,4 +90,50 @@ async fn damaged_row_costs_only_itself() {
     }
     assert!(failures.is_empty(), "{} of {tried}: {failures:#?}", failures.len());
     assert!(tried > 60, "{tried}");
+}
+
+/// A text of a column in hexadecimal digits, as `psql` prints it.
+fn decoded(digits: &str) -> String {
+    let byte = |at: usize| u8::from_str_radix(&digits[at..at + 2], 16).unwrap();
+    String::from_utf8((0..digits.len()).step_by(2).map(byte).collect()).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn flipped_byte_of_a_payload_is_found_and_never_served() {
+    let mut whole = Database::new();
+    let (store, accounts) = whole.open_accounts().await;
+    fill(&*store, &*accounts, &whole.env()).await;
+    let mut before = everything(&*store);
+    // Another node takes over what runs here.
+    before.retain(|_, said| !said.contains("InProgress") && !said.contains("Running"));
+    drop(accounts);
+    store.close().await;
+    drop(store);
+    for (table, column) in PAYLOADS {
+        let own = if (table, column) == ("history", "name") { "WHERE origin = 0" } else { "" };
+        let one = format!("SELECT ctid FROM {table} {own} ORDER BY ctid LIMIT 1");
+        let read =
+            format!("SELECT encode(convert_to({column}, 'UTF8'), 'hex') FROM {table} WHERE ctid = ({one})");
+        let text = decoded(CLUSTER.sql(&whole.name, &read).unwrap().trim());
+        let changed = flipped(&text, 13).unwrap();
+        let name = format!("flipped_{table}_{column}");
+        CLUSTER.sql("postgres", &format!("CREATE DATABASE {name} TEMPLATE {}", whole.name)).unwrap();
+        let digits: String = changed.bytes().map(|byte| format!("{byte:02x}")).collect();
+        let value = format!("convert_from(decode('{digits}', 'hex'), 'UTF8')");
+        CLUSTER.sql(&name, &format!("UPDATE {table} SET {column} = {value} WHERE ctid = ({one})")).unwrap();
+        let url = CLUSTER.url(&name);
+        let found = checked(&url).unwrap();
+        let of_task = !matches!(table, "workflows" | "settings");
+        assert!(
+            found.iter().any(|finding| finding.table == table && finding.task.is_some() == of_task),
+            "{table}.{column}: {changed}: {found:#?}"
+        );
+        let copy = Database { name: name.clone(), url, env: whole.env() };
+        let store = copy.node().await.unwrap();
+        let after = everything(&*store);
+        store.close().await;
+        drop(store);
+        assert_eq!(silent(&before, &after), Vec::<String>::new(), "{table}.{column}: {changed}");
+        CLUSTER.sql("postgres", &format!("DROP DATABASE {name} WITH (FORCE)")).unwrap();
+    }
 }

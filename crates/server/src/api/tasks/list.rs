@@ -3,7 +3,7 @@
 use axum::extract::{RawQuery, State};
 use axum::response::Response;
 use http::StatusCode;
-use longhaul_engine::{Stored, TaskQuery};
+use longhaul_engine::{Damaged, EngineError, Stored, TaskQuery};
 
 use super::{query, view};
 use crate::access::Caller;
@@ -29,10 +29,16 @@ pub(crate) async fn list(
     let page = app.engine.list(TaskQuery { children, ..asked.query }).await?;
     let total = asked.cap.map_or(page.total, |cap| page.total.min(cap));
     let mut tasks = Vec::with_capacity(page.tasks.len());
-    for task in page.tasks {
+    for mut task in page.tasks {
         let mut extras = Extras::default();
         if let (true, Stored::Own(record)) = (shown.labels, &task) {
-            extras.labels = app.engine.spec(record).await?;
+            match app.engine.spec(record).await {
+                // It costs its own place in the list only.
+                Err(EngineError::Unreadable { why, .. }) => {
+                    task = Stored::Damaged(Box::new(Damaged::beside(record, why)));
+                }
+                spec => extras.labels = spec?,
+            }
         }
         tasks.push((task, extras));
     }
