@@ -53,6 +53,41 @@ impl ApiError {
         ApiError::new(StatusCode::BAD_REQUEST, fault)
     }
 
+    /// 400 for a query parameter, with a message of its own.
+    pub(crate) fn about_parameter(name: &str, message: impl Into<String>) -> Self {
+        ApiError::new(
+            StatusCode::BAD_REQUEST,
+            Fault::new("INVALID_PARAMETER", message).argument(shortened(name)),
+        )
+    }
+
+    /// The same for a caller who gave these members of the input in the query: what is wrong with one of them
+    /// is a mistake of the query.
+    pub(crate) fn in_query<'a>(mut self, members: impl Iterator<Item = &'a String>) -> Self {
+        let mut first = None;
+        for name in members {
+            let place = format!("/input/{}", name.replace('~', "~0").replace('/', "~1"));
+            for nested in &mut self.fault.nested_errors {
+                let pointer = nested.context.get("pointer").and_then(|pointer| pointer.as_str());
+                let Some(inner) = pointer.and_then(|pointer| pointer.strip_prefix(&place)) else { continue };
+                if !inner.is_empty() && !inner.starts_with('/') {
+                    continue;
+                }
+                let said = nested.message.split_once(": ").map_or(nested.message.as_str(), |(_, said)| said);
+                let message = format!("the query parameter {}: {said}", shortened(name));
+                *nested = Fault::new("INVALID_PARAMETER", message).argument(shortened(name));
+                first.get_or_insert_with(|| nested.clone());
+            }
+        }
+        if let Some(first) = first {
+            self.status = StatusCode::BAD_REQUEST;
+            let nested_errors = std::mem::take(&mut self.fault.nested_errors);
+            let remediation_message = self.fault.remediation_message.take();
+            self.fault = Box::new(Fault { nested_errors, remediation_message, ..first });
+        }
+        self
+    }
+
     /// The same for a part of the body, which is at `root`.
     pub(crate) fn below(mut self, root: &str) -> Self {
         let inner =

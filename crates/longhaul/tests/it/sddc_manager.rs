@@ -16,13 +16,16 @@ struct Operation {
     success: Vec<u16>,
     /// The least body that it takes.
     body: Option<Value>,
+    /// The parameters of its query, truth values all of them.
+    query: Vec<&'static str>,
 }
 
 fn operations() -> Vec<Operation> {
     let rows = TABLE.lines().filter(|row| row.contains("| /v1/")).map(|row| {
         let cells: Vec<&str> = row.split('|').map(str::trim).collect();
         let success = cells[3].split('/').map(|code| code.parse().expect("a code")).collect();
-        Operation { method: cells[1], path: cells[2], success, body: least(cells[2], cells[4]) }
+        let query = cells[5].split(',').map(str::trim).filter(|name| !name.is_empty()).collect();
+        Operation { method: cells[1], path: cells[2], success, body: least(cells[2], cells[4]), query }
     });
     rows.filter(|one| {
         !["/v1/tasks", "/v1/credentials", "/v1/tokens"].iter().any(|own| one.path.starts_with(own))
@@ -75,6 +78,24 @@ fn every_operation_answers_with_a_task_that_runs() {
         // What does not fit is refused with a declared code, without a task.
         let (status, refused) = server.call(method, &path, Some(&json!(true)));
         assert!((400..500).contains(&status), "{method} {path}: {status} {refused}");
+    }
+    assert_eq!(operations.iter().filter(|one| !one.query.is_empty()).count(), 5);
+    for (one, parameter) in operations.iter().flat_map(|one| one.query.iter().map(move |name| (one, name))) {
+        let (method, path) = (one.method, called(one.path, "f3a1"));
+        let call = |query: &str| server.call(method, &format!("{path}?{query}"), one.body.as_ref());
+        let (status, task) = call(&format!("{parameter}=true"));
+        assert!(one.success.contains(&status), "{method} {path}: {status} {task}");
+        let id = task["id"].as_str().expect("an id").to_owned();
+        let (_, task) = server.call("GET", &format!("/v1/tasks/{id}?include=input&wait=60s"), None);
+        assert_eq!(task["input"][parameter], true, "{method} {path}: {task}");
+        // What the parameter says not to do is not done.
+        let skipped = task["subTasks"].as_array().expect("sub-tasks").iter();
+        assert_eq!(skipped.filter(|sub| sub["status"] == "NOT_APPLICABLE").count(), 1, "{task}");
+        for (query, named) in [(format!("{parameter}=maybe"), *parameter), ("other=true".to_owned(), "other")]
+        {
+            let (status, refused) = call(&query);
+            assert_eq!((status, &refused["arguments"]), (400, &json!([named])), "{method} {path}: {refused}");
+        }
     }
     for (one, id) in tasks {
         let (_, task) = server.call("GET", &format!("/v1/tasks/{id}?wait=60s"), None);

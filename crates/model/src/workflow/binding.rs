@@ -56,7 +56,8 @@ fn body(definition: &Definition, route: Option<&Route>, schema: &Value, problems
     }
 }
 
-fn parameters(route: &Route) -> impl Iterator<Item = &str> {
+/// Names of the parts of a path that become members of the input.
+pub(super) fn parameters(route: &Route) -> impl Iterator<Item = &str> {
     route.segments.iter().filter_map(|segment| match segment {
         Segment::Parameter(name) => Some(name.as_str()),
         Segment::Literal(_) => None,
@@ -64,7 +65,7 @@ fn parameters(route: &Route) -> impl Iterator<Item = &str> {
 }
 
 /// True unless a schema rules a type of JSON out by its `type`.
-fn takes(schema: &Value, kind: &str) -> bool {
+pub(super) fn takes(schema: &Value, kind: &str) -> bool {
     match &schema["type"] {
         Value::String(only) => only == kind,
         Value::Array(some) => some.iter().any(|one| one == kind),
@@ -73,7 +74,7 @@ fn takes(schema: &Value, kind: &str) -> bool {
 }
 
 /// True if a schema takes the properties that it names and no others, and this is none of them.
-fn is_closed_to(schema: &Value, name: &str) -> bool {
+pub(super) fn is_closed_to(schema: &Value, name: &str) -> bool {
     schema["additionalProperties"] == Value::Bool(false)
         && schema["properties"].get(name).is_none()
         && schema.get("patternProperties").is_none()

@@ -6,6 +6,7 @@ mod compile;
 mod definition;
 mod graph;
 mod masked;
+mod query;
 mod readers;
 mod route;
 mod schema;
@@ -20,6 +21,7 @@ pub use compile::{
 pub use definition::*;
 pub(crate) use graph::did_you_mean;
 pub use graph::nearest;
+pub use query::{QueryError, QueryMistake};
 pub use route::{Route, RouteError};
 pub use schema::{InputSchema, Violation};
 pub use secret::{SEALED, SecretPlace, Secrets, Unclear, is_sealed};

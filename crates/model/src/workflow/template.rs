@@ -16,6 +16,7 @@ pub fn definition_schema() -> Value {
             "description": text("What it is for"),
             "route": { "type": "string", "pattern": "^(POST|PUT|PATCH|DELETE) /v1/", "description": "A request that starts a task with its body as input and answers 202 with it" },
             "body": { "type": "string", "minLength": 1, "description": "The member of the input that a body of the route takes if it is no object" },
+            "query": { "type": "array", "items": { "type": "string", "minLength": 1 }, "uniqueItems": true, "description": "Parameters of the route's query that become members of the input; others are refused" },
             "credentials": { "enum": Operation::ALL.map(Operation::constant), "description": "The operation of PATCH /v1/credentials that a task of it carries out" },
             "input": { "type": "object", "description": "JSON Schema of the input" },
             "resources": { "type": "array", "items": { "$ref": "#/$defs/resource" } },

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::support::Running;
+use super::support::{Answer, Running};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn definitions_are_stored_listed_and_taken_out() {
@@ -141,4 +141,96 @@ async fn routes_take_bodies_of_any_type() {
     let refused = server.send("POST", "/v1/named/x", Some(json!({ "given": null, "a": 1 }))).await.json();
     assert_eq!(refused["nestedErrors"][0]["context"]["pointer"], "", "{refused}");
     assert_eq!(server.send("DELETE", "/v1/text", None).await.status, 405);
+}
+
+/// Parameters of a query are members of the input, by their types; a request with one that is not, or is
+/// wrong, starts nothing and is told its name.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn routes_take_parameters_of_a_query() {
+    let server = Running::start().await;
+    let definition = json!({ "name": "sites", "type": "T_X", "title": "t",
+        "route": "DELETE /v1/sites/{id}", "body": "note", "query": ["force", "depth", "tag", "at/most"],
+        "input": { "type": "object", "required": ["id", "depth"], "properties": {
+            "id": { "type": "string" }, "note": { "type": "string" }, "force": { "type": "boolean" },
+            "depth": { "type": "integer", "maximum": 9 }, "at/most": { "type": "number" },
+            "tag": { "type": "array", "items": { "type": "string", "maxLength": 3 } } } },
+        "subTasks": [{ "name": "A", "description": "x", "action": { "simulate": {} } }] });
+    assert_eq!(server.send("PUT", "/v1/workflows/sites", Some(definition.clone())).await.status, 201);
+    for (query, body, given) in [
+        ("depth=3", None, json!({ "depth": 3 })),
+        ("force=true&depth=-1&wait=5s", None, json!({ "depth": -1, "force": true })),
+        ("depth=1&tag=a&tag=b%26", None, json!({ "depth": 1, "tag": ["a", "b&"] })),
+        ("d%65pth=1&tag=&at%2Fmost=1e-1", None, json!({ "depth": 1, "tag": [""], "at/most": 0.1 })),
+        ("depth=1", Some(json!("x")), json!({ "depth": 1, "note": "x" })),
+        ("force=FALSE", Some(json!({ "depth": 2 })), json!({ "depth": 2, "force": false })),
+    ] {
+        let answer = server.send("DELETE", &format!("/v1/sites/s?{query}"), body).await;
+        assert_eq!(answer.status, 202, "{query}: {answer:?}");
+        let id = answer.json()["id"].as_str().unwrap().to_owned();
+        let mut wanted = given;
+        wanted["id"] = json!("s");
+        assert_eq!(
+            server.get(&format!("/v1/tasks/{id}?include=input")).await.json()["input"],
+            wanted,
+            "{query}"
+        );
+    }
+    let tasks = async || server.get("/v1/tasks").await.json()["pageMetadata"]["totalElements"].clone();
+    let before = tasks().await;
+    for (query, body, parameter) in [
+        ("", None, "depth"),
+        ("depth=", None, "depth"),
+        ("depth=1.5", None, "depth"),
+        ("depth=10", None, "depth"),
+        ("depth=1&depth=1", None, "depth"),
+        ("depth=1", Some(json!({ "depth": 1 })), "depth"),
+        ("depth=1&force", None, "force"),
+        ("depth=1&force=ja", None, "force"),
+        ("depth=1&at%2Fmost=x", None, "at/most"),
+        ("depth=1&tag=a&tag=long", None, "tag"),
+        ("depth=1&Force=true", None, "Force"),
+        ("depth=1&id=other", None, "id"),
+        ("depth=1&note=x", None, "note"),
+    ] {
+        let refused = server.send("DELETE", &format!("/v1/sites/s?{query}"), body).await;
+        assert_eq!((refused.status.as_u16(), refused.code().as_str()), (400, "INVALID_PARAMETER"), "{query}");
+        let refused = refused.json();
+        assert_eq!(refused["arguments"], json!([parameter]), "{query}: {refused}");
+        assert!(refused["message"].as_str().unwrap().contains(parameter), "{query}: {refused}");
+    }
+    assert_eq!(tasks().await, before);
+    // Without `query` a route takes any query, as before; with an empty one it takes none.
+    let mut other = definition;
+    (other["name"], other["route"]) = (json!("open"), json!("PUT /v1/open/{id}"));
+    other.as_object_mut().unwrap().remove("query");
+    assert_eq!(server.send("PUT", "/v1/workflows/open", Some(other.clone())).await.status, 201);
+    let body = Some(json!({ "depth": 1 }));
+    assert_eq!(server.send("PUT", "/v1/open/a?force=x&y=", body.clone()).await.status, 202);
+    other["query"] = json!([]);
+    assert_eq!(server.send("PUT", "/v1/workflows/open", Some(other)).await.status, 201);
+    assert_eq!(server.send("PUT", "/v1/open/a?y=", body.clone()).await.json()["arguments"], json!(["y"]));
+    assert_eq!(server.send("PUT", "/v1/open/a", body).await.status, 202);
+}
+
+/// A request with other parameters is another request, though its idempotency key is the same.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn parameters_of_a_query_count_for_an_idempotency_key() {
+    let server = Running::start().await;
+    let definition = json!({ "name": "w", "type": "T_X", "title": "t", "route": "POST /v1/things", "query": ["a", "b"],
+        "input": { "type": "object", "properties": {
+            "a": { "type": "array", "items": { "type": "string" } }, "b": { "type": "integer" } } },
+        "subTasks": [{ "name": "A", "description": "x", "action": { "simulate": {} } }] });
+    assert_eq!(server.send("PUT", "/v1/workflows/w", Some(definition)).await.status, 201);
+    let post = async |query: &str| {
+        let path = format!("/v1/things?{query}");
+        Answer::of(server.client.post(server.url(&path)).header("idempotency-key", "k")).await
+    };
+    let first = post("a=x&b=1&a=y").await;
+    assert_eq!(first.status, 202, "{first:?}");
+    for same in ["b=1&a=x&a=y", "a=x&a=y&b=1&wait=1s"] {
+        assert_eq!(post(same).await.json()["id"], first.json()["id"], "{same}");
+    }
+    for other in ["a=y&a=x&b=1", "a=x&b=1", "a=x&a=y&b=2", "", "a=x%22%2C%22y&b=1"] {
+        assert_eq!(post(other).await.code(), "IDEMPOTENCY_KEY_REUSED", "{other}");
+    }
 }

@@ -34,7 +34,10 @@ pub(crate) async fn run(name: &str, version: Option<u32>, context: &Context) -> 
         shown.push_str(&format!("  {fact}\n"));
     }
     if let Some(route) = text("route") {
-        shown.push_str(&format!("  {dim}also started by {route}{dim:#}\n"));
+        let names = definition.get("query").and_then(Value::as_array).into_iter().flatten();
+        let names: Vec<&str> = names.filter_map(Value::as_str).collect();
+        let query = if names.is_empty() { String::new() } else { format!(" with ?{}", names.join(", ")) };
+        shown.push_str(&format!("  {dim}also started by {route}{query}{dim:#}\n"));
     }
     shown.push_str(&format!("\n{strong}Input{strong:#}\n{}", inputs(schema, context)));
     shown.push_str(&format!("\n{strong}Start it{strong:#}\n"));

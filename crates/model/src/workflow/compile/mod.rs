@@ -14,6 +14,7 @@ use super::binding;
 use super::check::{self, Problem, Problems};
 use super::definition::Definition;
 use super::graph;
+use super::query;
 use super::route::Route;
 use super::schema::{InputSchema, no_input};
 use super::secret::{Secrets, Unclear};
@@ -100,6 +101,7 @@ impl Workflow {
             Route::parse(text).map_err(|e| problems.error("/route".into(), e.to_string(), hint())).ok()
         });
         binding::check(&definition, route.as_ref(), &schema_text, &mut problems);
+        query::check(&definition, route.as_ref(), &schema_text, &mut problems);
         let needs = graph::needs(&definition.sub_tasks, &mut problems);
         let mut compiler = Compiler {
             definition: &definition,

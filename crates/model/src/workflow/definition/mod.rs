@@ -37,6 +37,10 @@ pub struct Definition {
     /// The member of the input that a body of the route takes if it is no object.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub body: Option<String>,
+    /// The parameters of the route's query that become members of the input; others are refused. Without it
+    /// a query is ignored.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub query: Option<Vec<String>>,
     /// The operation on credentials that a task of it carries out, started by `PATCH /v1/credentials`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub credentials: Option<Operation>,
