@@ -72,6 +72,18 @@ impl ClientError {
         }
     }
 
+    /// The code of a refusal.
+    pub fn code(&self) -> Option<&str> {
+        match self {
+            ClientError::Refused { error, .. } => Some(&error.error_code),
+            ClientError::Unreachable { .. }
+            | ClientError::Certificate { .. }
+            | ClientError::Protocol { .. }
+            | ClientError::Setup { .. }
+            | ClientError::Address { .. } => None,
+        }
+    }
+
     /// Returns true if nobody answered.
     pub fn is_unreachable(&self) -> bool {
         matches!(self, ClientError::Unreachable { .. })

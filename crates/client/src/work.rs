@@ -174,22 +174,11 @@ impl Client {
         self.json(Call::new(Method::GET, &["v1", "queues"])).await
     }
 
-    /// `PUT /v1/queues/{name}`: what is `None` is not limited.
-    pub async fn limit_queue(
-        &self,
-        name: &str,
-        max_running: Option<u32>,
-        rate: Option<&str>,
-        paused: bool,
-    ) -> Result<Value, ClientError> {
-        let mut body = json!({ "paused": paused });
-        if let Some(most) = max_running {
-            body["maxRunning"] = most.into();
-        }
-        if let Some(rate) = rate {
-            body["rate"] = rate.into();
-        }
-        self.json(Call::new(Method::PUT, &["v1", "queues", name]).json(&body)).await
+    /// `PATCH /v1/queues/{name}`: changes the limits that are named, `null` for none; a queue that nobody asked
+    /// for is made only if `create` says so.
+    pub async fn change_queue(&self, name: &str, change: &Value, create: bool) -> Result<Value, ClientError> {
+        let call = Call::new(Method::PATCH, &["v1", "queues", name]).json(change);
+        self.json(call.query("create", create.then(|| "true".to_owned()))).await
     }
 
     /// `GET /v1/workers`.

@@ -51,6 +51,6 @@ pub use settings::{DeletionResult, TaskSettings};
 pub use submit::SubmitRequest;
 pub use why::{Obstacle, Reason};
 pub use workers::{
-    Ask, Assigned, Assignment, Beat, Beats, Ending, LeaseName, LeaseState, Origin, QueueLimits, QueueSummary,
-    Rate, Recorded, WorkerBounds, WorkerReport, WorkerSummary, is_queue_name,
+    Ask, Assigned, Assignment, Beat, Beats, Ending, LeaseName, LeaseState, Origin, QueueChange, QueueLimits,
+    QueueSummary, Rate, Recorded, WorkerBounds, WorkerReport, WorkerSummary, is_queue_name,
 };

@@ -122,6 +122,8 @@ impl Engine {
 
     /// Another node changed settings.
     async fn read_limits(&self) {
+        // A change of this node's own is over, or begins afterwards: an older state never takes its place.
+        let _turn = self.inner.settings.lock().await;
         match self.beside(|store| Ok(kept_limits(store))).await {
             Ok(Ok(kept)) => self.inner.dispatcher.workers().reset_limits(kept),
             Ok(Err(e)) => tracing::warn!(error = %e, "the limits of queues were not read anew"),

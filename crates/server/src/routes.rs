@@ -228,6 +228,10 @@ pub(crate) fn table() -> Vec<Route> {
             Doc::new("limitQueue", "Workers", "Set the limits of a queue; what is left out is not limited").with(vec![Param::queue()]).body(Body::Json("QueueLimits"))
                 .answers(vec![Answer::json(200, "The queue from now on", "Queue"), Answer::error(400)]),
             put(queues::put)),
+        route(Method::PATCH, "/v1/queues/{name}", Admin,
+            Doc::new("changeQueue", "Workers", "Change some limits of a queue; what is left out stays as it is").with(vec![Param::queue(), Param::create()]).body(Body::Json("QueueChange"))
+                .answers(vec![Answer::json(200, "The queue from now on", "Queue"), Answer::error(400), Answer::error(404)]),
+            patch(queues::patch)),
         route(Method::POST, "/v1/tokens", Public,
             Doc::new("createToken", "Tokens", "Log in").body(Body::Json("TokenCreationSpec"))
                 .answers(vec![Answer::json(201, "An access token and a refresh token", "TokenPair"), Answer::error(400), Answer::error(401), Answer::error(429)]),

@@ -21,6 +21,7 @@ mod known;
 mod locks;
 mod logs;
 mod lost;
+mod merge;
 mod migrate;
 mod nodes;
 mod packed;

@@ -278,6 +278,15 @@ pub trait Store: Send + Sync + 'static {
     /// Keeps a setting.
     async fn put_setting(&self, name: &str, value: Value, audit: Option<Audit>) -> Result<(), StoreError>;
 
+    /// Changes a setting in what the patch names (JSON Merge Patch, RFC 7396; an object that is left empty
+    /// goes, too) and returns all of it. Nobody else's change at the same time is lost, another node's neither.
+    async fn merge_setting(
+        &self,
+        name: &str,
+        patch: Value,
+        audit: Option<Audit>,
+    ) -> Result<Value, StoreError>;
+
     /// Notes something that changed nothing, such as a refused login.
     async fn note(&self, audit: Audit) -> Result<(), StoreError>;
 

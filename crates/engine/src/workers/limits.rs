@@ -23,6 +23,37 @@ pub struct QueueLimits {
     pub paused: bool,
 }
 
+/// A change of a queue's limits: `None` leaves one as it is, `Some(None)` takes it away.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct QueueChange {
+    /// How many attempts workers may have at once.
+    #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
+    pub max_running: Option<Option<u32>>,
+    /// How many attempts may start in a time.
+    #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
+    pub rate: Option<Option<Rate>>,
+    /// True lets nothing be leased; `null` is as good as false.
+    #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
+    pub paused: Option<Option<bool>>,
+}
+
+/// A member that is there, `null` or not.
+fn given<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
+    T::deserialize(deserializer).map(Some)
+}
+
+impl From<QueueLimits> for QueueChange {
+    /// The change after which these limits hold, whatever held before.
+    fn from(limits: QueueLimits) -> Self {
+        QueueChange {
+            max_running: Some(limits.max_running),
+            rate: Some(limits.rate),
+            paused: Some(limits.paused.then_some(true)),
+        }
+    }
+}
+
 fn is_false(flag: &bool) -> bool {
     !flag
 }

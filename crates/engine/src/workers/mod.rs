@@ -28,7 +28,7 @@ use tokio::time::Instant;
 pub use heartbeat::{Beat, Beats};
 pub use lease::{Ask, Assigned, Assignment};
 pub use leases::LeaseState;
-pub use limits::{QueueLimits, Rate};
+pub use limits::{QueueChange, QueueLimits, Rate};
 pub use name::{LeaseName, is_queue_name};
 pub use queues::QueueSummary;
 pub(crate) use queues::kept_limits;

@@ -6,10 +6,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use longhaul_store::Audit;
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use super::limits::QueueLimits;
+use super::limits::{QueueChange, QueueLimits};
 use super::queue::Queue;
 use super::seen::Seen;
 use super::short::SLICE;
@@ -145,6 +145,11 @@ impl Workers {
         all
     }
 
+    /// True if a queue is among those that operators see.
+    fn is_shown(&self, name: &str) -> bool {
+        self.state.lock().queues.get(name).is_some_and(Queue::is_shown)
+    }
+
     fn summary_of(&self, name: &Arc<str>) -> Option<QueueSummary> {
         let state = self.state.lock();
         let queue = state.queues.get(name)?;
@@ -176,16 +181,44 @@ impl Engine {
         limits: QueueLimits,
         audit: Audit,
     ) -> Result<QueueSummary, EngineError> {
-        // One at a time: what is kept is one value.
-        let _turn = self.inner.settings.lock().await;
-        let mut kept = kept_limits(&*self.inner.store)?;
-        if limits == QueueLimits::default() {
-            kept.remove(name);
-        } else {
-            kept.insert(name.to_owned(), limits);
+        let audit = audit.detail(json!(limits).to_string());
+        self.write_limits(name, limits.into(), audit).await
+    }
+
+    /// Changes what a queue may do in what is named. Nothing, and `None`, if no such queue is there and none is
+    /// to be made. After Ok it holds, also after a restart.
+    pub async fn change_queue(
+        &self,
+        name: &str,
+        change: QueueChange,
+        makes: bool,
+        audit: Audit,
+    ) -> Result<Option<QueueSummary>, EngineError> {
+        let is_there = || {
+            let known = self.inner.dispatcher.workers().is_shown(name);
+            Ok::<_, EngineError>(known || kept_limits(&*self.inner.store)?.contains_key(name))
+        };
+        if !makes && !is_there()? {
+            return Ok(None);
         }
-        let audit = audit.target(name).detail(json!(limits).to_string());
-        self.inner.store.put_setting(NAME, json!(kept), Some(audit)).await.map_err(EngineError::Store)?;
+        let audit = audit.detail(json!(change).to_string());
+        self.write_limits(name, change, audit).await.map(Some)
+    }
+
+    async fn write_limits(
+        &self,
+        name: &str,
+        change: QueueChange,
+        audit: Audit,
+    ) -> Result<QueueSummary, EngineError> {
+        // What is kept and what holds here change in one order.
+        let _turn = self.inner.settings.lock().await;
+        // A queue that is not paused does not say so.
+        let paused = change.paused.map(|paused| paused.filter(|is_so| *is_so));
+        let change = QueueChange { paused, ..change };
+        let patch = json!({ name: change });
+        let kept = self.inner.store.merge_setting(NAME, patch, Some(audit.target(name))).await;
+        let limits = limits_of(&kept.map_err(EngineError::Store)?, name);
         let name: Arc<str> = name.into();
         self.inner.dispatcher.workers().limit([(name.clone(), limits)]);
         let found = self.inner.dispatcher.workers().summary_of(&name);
@@ -199,6 +232,12 @@ impl Engine {
         };
         Ok(found.unwrap_or_else(unknown))
     }
+}
+
+/// The limits of one queue among those that a store keeps.
+fn limits_of(kept: &Value, name: &str) -> QueueLimits {
+    let own = kept.get(name).cloned();
+    own.and_then(|own| serde_json::from_value(own).ok()).unwrap_or_default()
 }
 
 /// The limits as a store keeps them.

@@ -1,6 +1,8 @@
 //! `queue …`.
 
-use longhaul_client::{PageBody, QueueBody, QueueLimitsBody};
+use longhaul_client::{PageBody, QueueBody};
+use serde::Serialize;
+use serde_json::{Map, Value, json};
 
 use super::Context;
 use crate::cli::{Limit, QueueArgs, QueueCommand, QueueSetArgs};
@@ -57,57 +59,41 @@ fn limits(queue: &QueueBody) -> String {
 
 /// Stops or starts the leasing of a queue's work.
 async fn pause(args: &QueueArgs, paused: bool, context: &Context) -> Result<Code, Failure> {
-    let queue = known(context, &args.name, args.create).await?;
-    put(context, &args.name, QueueLimitsBody { paused, ..queue.limits }).await
+    change(context, &args.name, json!({ "paused": paused }), args.create).await
 }
 
 /// Changes what is named; the other limits stay.
 async fn set(args: &QueueSetArgs, context: &Context) -> Result<Code, Failure> {
-    if args.max_running.is_none() && args.rate.is_none() && args.paused.is_none() {
+    let mut named = Map::new();
+    if let Some(most) = &args.max_running {
+        named.insert("maxRunning".to_owned(), value(most));
+    }
+    if let Some(rate) = &args.rate {
+        named.insert("rate".to_owned(), value(rate));
+    }
+    if let Some(paused) = args.paused {
+        named.insert("paused".to_owned(), paused.into());
+    }
+    if named.is_empty() {
         return Err(Failure::Usage("say what to change: --max-running, --rate or --paused".to_owned()));
     }
-    let QueueLimitsBody { max_running, rate, paused } = known(context, &args.name, args.create).await?.limits;
-    let limits = QueueLimitsBody {
-        max_running: changed(args.max_running.clone(), max_running),
-        rate: changed(args.rate.clone(), rate),
-        paused: args.paused.unwrap_or(paused),
+    change(context, &args.name, Value::Object(named), args.create).await
+}
+
+fn value<T: Serialize>(limit: &Limit<T>) -> Value {
+    match limit {
+        Limit::None => Value::Null,
+        Limit::Of(new) => json!(new),
+    }
+}
+
+/// Changes a queue in one call, so that nobody's change at the same time is lost.
+async fn change(context: &Context, name: &str, named: Value, create: bool) -> Result<Code, Failure> {
+    let Context { client, out } = context;
+    let queue = match client.change_queue(name, &named, create).await {
+        Err(e) if e.code() == Some("QUEUE_NOT_FOUND") => return Err(unknown(context, name).await?),
+        answer => answer?,
     };
-    put(context, &args.name, limits).await
-}
-
-fn changed<T>(given: Option<Limit<T>>, old: Option<T>) -> Option<T> {
-    match given {
-        None => old,
-        Some(Limit::None) => None,
-        Some(Limit::Of(new)) => Some(new),
-    }
-}
-
-/// The queue of a name as it is. One that nobody asked for yet is rather a slip, unless it is to be made.
-async fn known(context: &Context, name: &str, create: bool) -> Result<QueueBody, Failure> {
-    let page: PageBody<QueueBody> =
-        crate::cmd::plain(context.client.list_queues().await?).map_err(anyhow::Error::from)?;
-    if let Some(queue) = page.elements.iter().find(|queue| queue.name == name) {
-        return Ok(queue.clone());
-    }
-    if create {
-        return Ok(QueueBody { name: name.to_owned(), ..QueueBody::default() });
-    }
-    let near = longhaul_model::workflow::nearest(name, page.elements.iter().map(|queue| queue.name.as_str()));
-    let near = near.map(|near| format!("did you mean `{near}`? ")).unwrap_or_default();
-    let text = format!(
-        "there is no queue `{name}`: no workflow or worker has asked for it. {near}`longhaul queue list` shows \
-         those there are; --create sets limits for a new one"
-    );
-    Err(Failure::Usage(text))
-}
-
-async fn put(
-    Context { client, out }: &Context,
-    name: &str,
-    limits: QueueLimitsBody,
-) -> Result<Code, Failure> {
-    let queue = client.limit_queue(name, limits.max_running, limits.rate.as_deref(), limits.paused).await?;
     if out.verbatim(&queue)? {
         return Ok(Code::Success);
     }
@@ -116,4 +102,17 @@ async fn put(
     let said = if limits.is_empty() { "not limited" } else { limits.as_str() };
     out.remark(&format!("{}: {said}", queue.name))?;
     Ok(Code::Success)
+}
+
+/// The failure for a queue that nobody asked for yet, which is rather a slip.
+async fn unknown(context: &Context, name: &str) -> Result<Failure, Failure> {
+    let page: PageBody<QueueBody> =
+        crate::cmd::plain(context.client.list_queues().await?).map_err(anyhow::Error::from)?;
+    let near = longhaul_model::workflow::nearest(name, page.elements.iter().map(|queue| queue.name.as_str()));
+    let near = near.map(|near| format!("did you mean `{near}`? ")).unwrap_or_default();
+    let text = format!(
+        "there is no queue `{name}`: no workflow or worker has asked for it. {near}`longhaul queue list` shows \
+         those there are; --create sets limits for a new one"
+    );
+    Ok(Failure::Usage(text))
 }

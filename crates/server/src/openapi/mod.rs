@@ -175,6 +175,16 @@ impl Param {
         Param::path("name", schema, "Name of the queue")
     }
 
+    /// Lets a change make a queue that nobody asked for.
+    pub(crate) fn create() -> Self {
+        let schema = json!({ "type": "boolean", "default": false });
+        Param::query(
+            "create",
+            schema,
+            "Set limits for a queue, too, that no workflow or worker has asked for yet",
+        )
+    }
+
     /// Parameters of a task's log.
     pub(crate) fn logs() -> Vec<Self> {
         let int = |least: i64, most: i64| json!({ "type": "integer", "format": "int64", "minimum": least, "maximum": most });

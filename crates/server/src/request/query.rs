@@ -29,6 +29,16 @@ impl Parameters {
         &self.0
     }
 
+    /// A truth value, false unless given.
+    pub(crate) fn flag(&self, name: &str) -> Result<bool, ApiError> {
+        match self.get(name) {
+            None => Ok(false),
+            Some(text) if text.eq_ignore_ascii_case("true") => Ok(true),
+            Some(text) if text.eq_ignore_ascii_case("false") => Ok(false),
+            Some(_) => Err(ApiError::parameter(name, "It takes `true` or `false`")),
+        }
+    }
+
     /// The last value of a parameter; an empty one is as good as none.
     pub(crate) fn get(&self, name: &str) -> Option<&str> {
         self.0

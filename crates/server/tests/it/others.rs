@@ -72,7 +72,7 @@ impl Objects {
                 json!({ "password": "a stranger's password" }),
             ],
             "addApiKey" => vec![json!({ "name": "a stranger's" })],
-            "limitQueue" => vec![json!({ "maxRunning": 1 })],
+            "limitQueue" | "changeQueue" => vec![json!({ "maxRunning": 1 })],
             "updateMyPassword" => {
                 vec![json!({ "oldPassword": "anna's password", "newPassword": "a stranger's password" })]
             }

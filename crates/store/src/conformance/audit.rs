@@ -98,3 +98,32 @@ pub async fn settings_are_kept(fixture: &mut impl Fixture) {
     assert_eq!(actions(&*store, all()).len(), 2);
     store.close().await;
 }
+
+/// Changes of one setting at the same time are all kept, whatever else of it they leave alone.
+pub async fn settings_are_merged(fixture: &mut impl Fixture) {
+    let store = fixture.open().await;
+    let merge = |patch| store.merge_setting("queues", patch, by("ada", "changeQueue"));
+    let changes = (0..24).map(|n| {
+        let (queue, member) = (format!("q{}", n % 3), format!("m{n}"));
+        merge(json!({ queue: { member: n } }))
+    });
+    for answer in futures_util::future::join_all(changes).await {
+        answer.expect("merged");
+    }
+    let of = |queue: u64| -> serde_json::Map<String, serde_json::Value> {
+        (0..24).filter(|n| n % 3 == queue).map(|n| (format!("m{n}"), json!(n))).collect()
+    };
+    let wanted = json!({ "q0": of(0), "q1": of(1), "q2": of(2) });
+    assert_eq!(store.setting("queues").expect("read"), Some(wanted.clone()));
+    let gone: serde_json::Map<_, _> = of(1).into_iter().map(|(member, _)| (member, json!(null))).collect();
+    let left = merge(json!({ "q1": gone, "q0": { "m0": "other" } })).await.expect("merged");
+    let mut wanted = wanted;
+    wanted.as_object_mut().expect("an object").remove("q1");
+    wanted["q0"]["m0"] = json!("other");
+    assert_eq!(left, wanted);
+    assert_eq!(actions(&*store, AuditQuery { limit: 100, ..all() }).len(), 25);
+    store.close().await;
+    let store = fixture.open().await;
+    assert_eq!(store.setting("queues").expect("read"), Some(wanted));
+    store.close().await;
+}

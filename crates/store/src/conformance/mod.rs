@@ -67,6 +67,7 @@ macro_rules! store_conformance {
             audit::each_change_is_noted_once,
             audit::notes_are_found_and_pruned,
             audit::settings_are_kept,
+            audit::settings_are_merged,
             history::tasks_are_deleted_by_name,
             history::key_of_a_deleted_task_is_free,
             history::old_tasks_are_purged_in_rounds,

@@ -8,6 +8,7 @@ use super::shared;
 use super::sql::{clean, column};
 use crate::doc;
 use crate::error::StoreError;
+use crate::merge::merged;
 use crate::peers::Rare;
 
 pub(super) async fn get(db: &impl GenericClient, name: &str) -> Result<Option<Value>, StoreError> {
@@ -25,4 +26,16 @@ pub(super) async fn put(db: &impl GenericClient, name: &str, value: &Value) -> R
     let statement = "INSERT INTO settings (name, doc) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET doc = excluded.doc";
     execute(db, statement, &[&clean(name), &doc::text(value)?]).await?;
     shared::changed(db, Rare::Settings).await
+}
+
+/// Changes a setting in what the patch names, and returns all of it.
+pub(super) async fn merge(db: &impl GenericClient, name: &str, patch: Value) -> Result<Value, StoreError> {
+    // The row is there before it is locked: two nodes that both find none would each write the first.
+    let statement = "INSERT INTO settings (name, doc) VALUES ($1, 'null') ON CONFLICT (name) DO NOTHING";
+    execute(db, statement, &[&clean(name)]).await?;
+    let rows = query(db, "SELECT doc FROM settings WHERE name = $1 FOR UPDATE", &[&clean(name)]).await?;
+    let old = rows.first().map(|row| doc::parse(column(row, 0)?)).transpose()?.unwrap_or_default();
+    let all = merged(old, patch);
+    put(db, name, &all).await?;
+    Ok(all)
 }

@@ -416,6 +416,18 @@ impl Store for Postgres {
         .await
     }
 
+    async fn merge_setting(
+        &self,
+        name: &str,
+        patch: Value,
+        note: Option<Audit>,
+    ) -> Result<Value, StoreError> {
+        self.errand(note, (name.to_owned(), patch), |db, (name, patch), _| {
+            Box::pin(async move { settings::merge(db, &name, patch).await })
+        })
+        .await
+    }
+
     async fn note(&self, note: Audit) -> Result<(), StoreError> {
         self.errand(Some(note), (), |_, (), _| Box::pin(async { Ok(()) })).await
     }

@@ -495,6 +495,17 @@ impl Store for Sqlite {
             .await
     }
 
+    async fn merge_setting(
+        &self,
+        name: &str,
+        patch: Value,
+        audit: Option<Audit>,
+    ) -> Result<Value, StoreError> {
+        let name = name.to_owned();
+        self.errand(Need::Room, audit, move |writer, _| settings::merge(&writer.connection, &name, patch))
+            .await
+    }
+
     async fn note(&self, audit: Audit) -> Result<(), StoreError> {
         self.errand(Need::Room, Some(audit), |_, _| Ok(())).await
     }

@@ -6,6 +6,7 @@ use serde_json::Value;
 use super::rows::sql;
 use crate::doc;
 use crate::error::StoreError;
+use crate::merge::merged;
 
 pub(super) fn get(connection: &Connection, name: &str) -> Result<Option<Value>, StoreError> {
     let text: Option<String> = connection
@@ -32,4 +33,11 @@ pub(super) fn put(connection: &Connection, name: &str, value: &Value) -> Result<
         .and_then(|mut s| s.execute(params![name, text]))
         .map(|_| ())
         .map_err(sql)
+}
+
+/// Changes a setting in what the patch names, and returns all of it.
+pub(super) fn merge(connection: &Connection, name: &str, patch: Value) -> Result<Value, StoreError> {
+    let all = merged(get(connection, name)?.unwrap_or_default(), patch);
+    put(connection, name, &all)?;
+    Ok(all)
 }

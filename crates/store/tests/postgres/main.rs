@@ -214,6 +214,17 @@ async fn nodes_know_what_others_change() {
     let news = second.accounts_news();
     first.put_setting("queues", serde_json::json!({}), None).await.unwrap();
     told.until(|told| told.heard(&News::Changed(Rare::Settings))).await;
+    // Of changes at both nodes at once none is lost, the first of a setting neither.
+    for round in 0..10 {
+        let (a, b) = tokio::join!(
+            first.merge_setting("merged", serde_json::json!({ "q": { format!("a{round}"): round } }), None),
+            second.merge_setting("merged", serde_json::json!({ "q": { format!("b{round}"): round } }), None),
+        );
+        let (a, b) = (a.unwrap(), b.unwrap());
+        let kept = second.setting("merged").unwrap().unwrap();
+        assert_eq!(kept["q"].as_object().unwrap().len(), 2 * (round + 1), "{kept}");
+        assert!(kept == a || kept == b, "{a} {b}");
+    }
     first.delete_workflow("w", None).await.unwrap();
     assert!(matches!(second.submit(submission(&new)).await, Err(StoreError::WorkflowChanged)));
     assert_eq!(second.accounts_news(), news);

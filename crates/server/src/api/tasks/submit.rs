@@ -98,12 +98,7 @@ pub(crate) fn wait(app: &App, uri: &Uri) -> Result<Option<Duration>, ApiError> {
 }
 
 fn dry_run(app: &App, uri: &Uri) -> Result<bool, ApiError> {
-    match Parameters::parse(uri.query(), &app.config.limits)?.get("dryRun") {
-        None => Ok(false),
-        Some(text) if text.eq_ignore_ascii_case("true") => Ok(true),
-        Some(text) if text.eq_ignore_ascii_case("false") => Ok(false),
-        Some(_) => Err(ApiError::parameter("dryRun", "It takes `true` or `false`")),
-    }
+    Parameters::parse(uri.query(), &app.config.limits)?.flag("dryRun")
 }
 
 /// Hands a submission on and answers 202 with its task.

@@ -31,6 +31,7 @@ pub(super) fn add(add: &mut impl FnMut(&str, Value)) {
     add("Queue", queue());
     add("PageOfQueue", page("Queue"));
     add("QueueLimits", limits());
+    add("QueueChange", change());
 }
 
 fn worker_name() -> Value {
@@ -237,6 +238,17 @@ fn limits() -> Value {
             "maxRunning": { "type": "integer", "format": "int32", "minimum": 0, "description": "Attempts that workers may have at once" },
             "rate": duration("^[1-9][0-9]{0,5}/[1-9][0-9]{0,3}(ms|s|m|h)$", "So many attempts may start in a time, such as 100/1m"),
             "paused": { "type": "boolean", "default": false, "description": "Nothing is leased" },
+        }),
+    )
+}
+
+fn change() -> Value {
+    closed(
+        &[],
+        json!({
+            "maxRunning": { "type": ["integer", "null"], "format": "int32", "minimum": 0, "maximum": u32::MAX, "description": "Attempts that workers may have at once; null for any number" },
+            "rate": { "type": ["string", "null"], "pattern": "^[1-9][0-9]{0,5}/[1-9][0-9]{0,3}(ms|s|m|h)$", "description": "So many attempts may start in a time, such as 100/1m; null for any number" },
+            "paused": { "type": ["boolean", "null"], "description": "True lets nothing be leased" },
         }),
     )
 }

@@ -99,3 +99,73 @@ async fn tasks_that_wait_for_each_other_say_so() {
     };
     assert_eq!(next["task"]["id"], json!(second));
 }
+
+/// Each call changes what it names and nothing else, however many come at the same time.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn changes_at_the_same_time_are_all_kept() {
+    let server = Running::start().await;
+    let patch = async |path: String, body: Value| server.send("PATCH", &path, Some(body)).await;
+    let unknown = patch("/v1/queues/a".to_owned(), json!({ "paused": true })).await;
+    assert_eq!((unknown.status.as_u16(), unknown.code().as_str()), (404, "QUEUE_NOT_FOUND"));
+    assert_eq!(server.get("/v1/queues").await.json()["elements"], json!([]));
+    for round in 1..=8 {
+        let changes = ["a", "b", "c"].into_iter().flat_map(|queue| {
+            let path = format!("/v1/queues/{queue}?create=true");
+            [
+                json!({ "maxRunning": round }),
+                json!({ "rate": format!("{round}/1m") }),
+                json!({ "paused": round % 2 == 0 }),
+            ]
+            .map(|body| patch(path.clone(), body))
+        });
+        for answer in futures_util::future::join_all(changes).await {
+            assert_eq!(answer.status, 200, "{answer:?}");
+        }
+        let mut limits = json!({ "maxRunning": round, "rate": format!("{round}/1m") });
+        if round % 2 == 0 {
+            limits["paused"] = json!(true);
+        }
+        let listed = server.get("/v1/queues").await.json();
+        let found: Vec<&Value> =
+            listed["elements"].as_array().unwrap().iter().map(|queue| &queue["limits"]).collect();
+        assert_eq!(found, [&limits; 3], "{listed}");
+    }
+    let one = |body| patch("/v1/queues/a".to_owned(), body);
+    assert_eq!(
+        one(json!({})).await.json()["limits"],
+        json!({ "maxRunning": 8, "rate": "8/1m", "paused": true })
+    );
+    assert_eq!(
+        one(json!({ "rate": null })).await.json()["limits"],
+        json!({ "maxRunning": 8, "paused": true })
+    );
+    assert_eq!(
+        one(json!({ "paused": null, "maxRunning": 0 })).await.json()["limits"],
+        json!({ "maxRunning": 0 })
+    );
+    assert_eq!(limit_of(&server, "b", json!({ "rate": "1/1s" })).await, json!({ "rate": "1/1s" }));
+    for (body, pointer) in [
+        (json!({ "rate": "fast" }), "/rate"),
+        (json!({ "maxRunning": -1 }), "/maxRunning"),
+        (json!({ "paused": "yes" }), "/paused"),
+        (json!({ "pause": true }), ""),
+    ] {
+        let refused = one(body.clone()).await;
+        assert_eq!((refused.status.as_u16(), refused.code().as_str()), (400, "INVALID_REQUEST"), "{body}");
+        assert!(refused.json()["context"]["pointer"].as_str().unwrap().starts_with(pointer), "{refused:?}");
+    }
+    assert_eq!(
+        patch("/v1/queues/a?create=maybe".to_owned(), json!({})).await.json()["arguments"],
+        json!(["create"])
+    );
+    assert_eq!(one(json!({})).await.json()["limits"], json!({ "maxRunning": 0 }));
+    let noted = server.get("/v1/audit?action=changeQueue&size=1").await.json();
+    assert_eq!(noted["elements"][0]["target"], "a", "{noted}");
+}
+
+/// What `PUT` sets is all that a queue is limited by.
+async fn limit_of(server: &Running, queue: &str, limits: Value) -> Value {
+    let answer = server.send("PUT", &format!("/v1/queues/{queue}"), Some(limits)).await;
+    assert_eq!(answer.status, 200, "{answer:?}");
+    answer.json()["limits"].clone()
+}
