@@ -1,5 +1,5 @@
-//! The keys that sign access tokens: in the key file of one server, or shared by all nodes of a database, so
-//! that each knows what the others sign.
+//! The keys that sign access tokens: in the key file of one server, shared by all nodes of a database, so that
+//! each knows what the others sign, or stored by a copy, whose key file is that of its original, too.
 
 use longhaul_crypto::KeyringError;
 use longhaul_store::Audit;
@@ -14,7 +14,7 @@ impl Auth {
     /// Makes a new signing key. What was signed before stays good for as long as it lives. Where nodes share
     /// keys, it signs once all of them know it. After Ok: durable. The note follows the key.
     pub async fn rotate_signing_keys(&self, note: Audit) -> Result<(), RotateError> {
-        if self.accounts.accounts_are_shared() {
+        if self.keys_are_stored()? {
             self.share_keys(true).await?;
         } else {
             let (ring, now) = (self.ring.clone(), self.env.now().0);
@@ -28,7 +28,7 @@ impl Auth {
 
     /// Goes on with the keys as they should be by now; says whether there is a new one.
     pub(crate) async fn renew_keys(&self) -> Result<bool, RotateError> {
-        if self.accounts.accounts_are_shared() {
+        if self.keys_are_stored()? {
             return self.share_keys(false).await;
         }
         let (ring, now) = (self.ring.clone(), self.env.now().0);
@@ -36,7 +36,12 @@ impl Auth {
         Ok(rotated.unwrap_or(Err(KeyringError::Stopping))?)
     }
 
-    /// Has the ring adopt the keys stored for all nodes, which are renewed if that is due or wished for.
+    /// Returns true if the signing keys are stored with the accounts: those that nodes share, or of a copy.
+    fn keys_are_stored(&self) -> Result<bool, RotateError> {
+        Ok(self.accounts.accounts_are_shared() || self.accounts.signing_keys()?.is_some())
+    }
+
+    /// Has the ring adopt the keys that are stored, which are renewed if that is due or wished for.
     async fn share_keys(&self, wished: bool) -> Result<bool, RotateError> {
         for _ in 0..TRIES {
             let Some(kept) = self.accounts.signing_keys()? else {

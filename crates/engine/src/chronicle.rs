@@ -64,6 +64,7 @@ fn is_of(action: &str, what: &str) -> bool {
         "skipSubTask" => what == "skip",
         "resolveTask" => matches!(what, "resolve" | "done" | "notDone" | "skip"),
         "releaseTaskLocks" => what == "release",
+        "copyData" => what == "park",
         _ => false,
     }
 }

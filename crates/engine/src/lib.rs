@@ -6,6 +6,7 @@ pub mod action;
 mod chronicle;
 mod clock;
 mod config;
+mod copy;
 mod credentials;
 mod dispatch;
 mod egress;
@@ -31,6 +32,7 @@ mod workflows;
 
 pub use chronicle::Told;
 pub use config::{AllowedProgram, CommandConfig, CommandLimits, EngineConfig, HttpConfig};
+pub use copy::park_all;
 pub use credentials::CredentialsPage;
 pub use engine::Engine;
 pub use error::EngineError;

@@ -63,6 +63,8 @@ pub(crate) struct Config {
     pub(crate) workflows: Option<PathBuf>,
     /// The data is at home where it is, though it was elsewhere.
     pub(crate) moved: bool,
+    /// The data is a copy, and what it was copied from lives on.
+    pub(crate) copy: bool,
     /// Keys without a database begin a new one.
     pub(crate) new_store: bool,
     /// Whether to show what there is.
@@ -141,6 +143,7 @@ impl Config {
             unix_mode: args.unix_mode.or(file.unix_mode).map_or(0o660, |mode| mode.0),
             workflows: args.workflows.or(file.workflows),
             moved: args.moved,
+            copy: args.copy,
             new_store: args.new_store,
             demo,
             is_plain,

@@ -31,6 +31,12 @@ impl NotStarted {
     }
 }
 
+impl From<StoreError> for NotStarted {
+    fn from(e: StoreError) -> Self {
+        NotStarted::of(e.to_string(), Some(&e))
+    }
+}
+
 impl From<StartError> for NotStarted {
     fn from(e: StartError) -> Self {
         let cause = match &e {
@@ -67,6 +73,7 @@ pub(crate) async fn start(
              it is shown this once; `longhaul login {name}` asks for it, `longhaul user passwd` changes it\n"
         ));
     };
+    original::make_copy(ground, env, config.copy).await?;
     let accounts = ground.accounts.clone();
     let auth = Auth::start(accounts, env.clone(), ground.keys.clone(), config.auth.clone(), announce).await?;
     let mut settings = config.engine.clone();
@@ -111,8 +118,9 @@ async fn is_original(config: &Config, ground: &Ground) -> Result<bool, NotStarte
     if !is_original {
         tracing::warn!(
             data = ground.place,
-            "the data was restored, copied or moved: the server starts paused, so that nothing runs twice. If the original is \
-             gone, start once with --moved"
+            "the data was restored, copied or moved: the server starts paused, so that nothing runs twice. Start it \
+             once with --moved if the original is gone and this takes its place, or with --copy if the original lives on: \
+             then sessions and API keys of the original are not accepted here, and its tasks do not go on here by themselves"
         );
     }
     Ok(is_original)

@@ -54,7 +54,9 @@ async fn own(config: &Config, env: &Env, settings: ServerConfig) -> anyhow::Resu
     let store = Sqlite::open(&config.data_dir, env.clone()).map_err(|e| anyhow!("{e}"))?;
     let at = address(config, env, settings).await?;
     let had_keys = config.key_file.exists();
-    let keys = keys(config, env)?;
+    // A copy has signing keys of its own, and leaves those of the key file to its original.
+    let kept = store.signing_keys().map_err(|e| anyhow!("{e}"))?.is_some();
+    let keys = if kept || config.copy { shared_keys(config, env)? } else { keys(config, env)? };
     if !had_keys && !store.users().map_err(|e| anyhow!("{e}"))?.users.is_empty() {
         tracing::warn!(
             keys = %config.key_file.display(),

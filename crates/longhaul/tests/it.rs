@@ -4,6 +4,7 @@ mod it {
     mod accounts;
     mod check;
     mod contexts;
+    mod copies;
     mod crew;
     mod demo;
     mod disk;

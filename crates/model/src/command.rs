@@ -94,6 +94,14 @@ pub enum Command {
     },
     /// The task has acquired all that it claims: it starts or goes on.
     Acquired,
+    /// The store of the task is a copy, and the original lives on: the task fails here, and goes on only once
+    /// somebody decides so.
+    Park {
+        /// Name of who says that it is a copy.
+        by: String,
+        /// Reason given.
+        reason: String,
+    },
     /// A failed task releases what it holds.
     Release {
         /// Name of the operator.

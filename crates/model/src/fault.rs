@@ -163,6 +163,8 @@ pub mod code {
     pub const TIMEOUT: &str = "SUB_TASK_TIMEOUT";
     /// The task ran longer than its timeout.
     pub const TASK_TIMEOUT: &str = "TASK_TIMEOUT";
+    /// The task is a copy, and the original goes on elsewhere.
+    pub const TASK_COPIED: &str = "TASK_COPIED";
     /// The server or worker that ran the attempt died.
     pub const LEASE_EXPIRED: &str = "LEASE_EXPIRED";
     /// The attempt was stopped because the task is cancelled.

@@ -89,6 +89,7 @@ impl Asked {
             }
             Command::OutputsStored { .. } => "OutputsStored",
             Command::Cancel { .. } => "Cancel",
+            Command::Park { .. } => "Park",
             Command::Release { .. } => "Release",
             Command::Retry { .. } | Command::RetryCredentials { .. } => "Retry",
             Command::CancelCredentials { .. } => "CancelCredentials",

@@ -167,7 +167,8 @@ pub trait Accounts: Send + Sync + 'static {
         false
     }
 
-    /// The signing keys that all nodes share, sealed; `None` where there are none yet.
+    /// The signing keys that all nodes share, or that a copy has for itself, sealed; `None` where the key file
+    /// has them.
     fn signing_keys(&self) -> Result<Option<String>, StoreError> {
         Ok(None)
     }
@@ -177,6 +178,11 @@ pub trait Accounts: Send + Sync + 'static {
     async fn put_signing_keys(&self, _before: Option<String>, _after: String) -> Result<bool, StoreError> {
         Ok(false)
     }
+
+    /// Makes void all that was given to accounts, as the store became a copy: API keys, sessions, access tokens.
+    /// `signing_keys` take the place of those before; passwords stay.
+    /// After Ok: durable. Crash in the middle: all of it is void, or nothing.
+    async fn void_all(&self, signing_keys: String) -> Result<(), StoreError>;
 
     /// Every account.
     fn users(&self) -> Result<Users, StoreError>;

@@ -222,6 +222,23 @@ impl Cluster {
         Ok(self.url(name))
     }
 
+    /// Makes a database of a dump of another one, as an operator restores it elsewhere. Returns its URL.
+    pub fn restore_dump(&self, from: &str, to: &str) -> Result<String> {
+        let url = self.create(to)?;
+        let dump = self.home.path().join(format!("{to}.dump"));
+        let mut dumping = Command::new(program("pg_dump"));
+        dumping.args(["-Fc", "-d", from, "-f"]).arg(&dump);
+        let mut restoring = Command::new(program("pg_restore"));
+        restoring.args(["--exit-on-error", "-d", to]).arg(&dump);
+        for mut command in [dumping, restoring] {
+            let output = command.args(["-U", USER, "-h"]).arg(self.home.path()).output()?;
+            if !output.status.success() {
+                return Err(Error::other(String::from_utf8_lossy(&output.stderr).into_owned()));
+            }
+        }
+        Ok(url)
+    }
+
     /// The URL of a database.
     pub fn url(&self, database: &str) -> String {
         url(&[self.home.path()], database)

@@ -43,7 +43,7 @@ version knows its schema, and whether the keys are those that seal its secrets. 
 directory.
 
 The server on it starts paused, so that nothing runs twice beside the original: reads and decisions work. If the original \
-is gone, start it once with --moved.
+is gone, start it once with --moved; where it lives on, with --copy.
 
 Examples:
   longhaul restore /backup/longhaul-2026-11-30.db --key-file /safe/keys.json --data-dir /var/lib/longhaul

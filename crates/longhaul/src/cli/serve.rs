@@ -97,6 +97,10 @@ pub(crate) struct ServeArgs {
     /// server on such data starts paused
     #[arg(long)]
     pub(crate) moved: bool,
+    /// The data is a copy, and the original lives on: sessions and API keys of the original are not accepted,
+    /// and its tasks do not go on here unless somebody decides so
+    #[arg(long, conflicts_with = "moved")]
+    pub(crate) copy: bool,
     /// Begin with an empty store although there are keys already
     #[arg(long)]
     pub(crate) new_store: bool,

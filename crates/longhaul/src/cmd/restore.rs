@@ -43,7 +43,7 @@ pub(crate) fn run(args: &RestoreArgs, out: &Out) -> Result<Code, Failure> {
     out.text(&format!(
         "{directory}: {bytes} bytes\n\
          a server on it starts paused: `longhaul serve --data-dir {directory}` to look at it, with --moved where the original \
-         is gone\n"
+         is gone, with --copy where it lives on\n"
     ))?;
     Ok(Code::Success)
 }

@@ -61,7 +61,7 @@ fn the_drill_of_the_page_restores_a_server() {
     ]);
 
     let blocks = blocks(root.path());
-    assert_eq!(blocks.len(), 5, "{blocks:#?}");
+    assert_eq!(blocks.len(), 7, "{blocks:#?}");
     shell(&blocks[0], old.address());
     shell(&blocks[1], old.address());
     let restored = root.path().join("longhaul-restored");
@@ -89,6 +89,16 @@ fn the_drill_of_the_page_restores_a_server() {
     copy.run(&["task", "cancel", &under_way]).code(0);
     copy.until(&under_way, "Cancelled");
     copy.stop();
+
+    // The same backup as a copy that lives beside the original.
+    shell(&blocks[5], old.address());
+    assert_eq!(options(&blocks[6]), ["--copy"]);
+    let beside = root.path().join("longhaul-copy");
+    let beside = Server::start(&beside, "127.0.0.1:0", &["--copy", "--log-level", "error"]);
+    let parked = beside.run(&["task", "get", &under_way, "-o", "json"]).code(0).json();
+    assert!(parked["errors"].to_string().contains("TASK_COPIED"), "{parked}");
+    beside.stop();
+    assert_eq!(old.run(&["task", "get", &under_way, "-o", "json"]).code(0).json()["status"], "In Progress");
     drop(old);
 
     assert_eq!(options(&blocks[4]), ["--moved"]);

@@ -1,12 +1,13 @@
 //! What follows from a change: sub-tasks that became ready start, and a task with nothing left to do ends.
 
 use super::Step;
+use super::park::copied;
 use crate::claims::Hold;
 use crate::command::{Effect, Refused};
 use crate::expr::Template;
 use crate::fault::{Fault, code};
 use crate::id::Token;
-use crate::record::Outcome;
+use crate::record::{Outcome, StopReason};
 use crate::status::{Resolution, SubTaskStatus, TaskStatus};
 use crate::time::{Span, Timestamp};
 use crate::workflow::{CompiledAction, WaitTemplate};
@@ -221,8 +222,8 @@ impl Step<'_> {
         }
         if let Some(stopping) = &self.task.record.state.stopping {
             return match stopping.why {
-                crate::record::StopReason::Cancel => self.end(TaskStatus::Cancelled),
-                crate::record::StopReason::Timeout => self.end(TaskStatus::Failed),
+                StopReason::Cancel => self.end(TaskStatus::Cancelled),
+                StopReason::Timeout | StopReason::Copy => self.end(TaskStatus::Failed),
             };
         }
         if tally.blocking > 0 {
@@ -269,7 +270,10 @@ impl Step<'_> {
                 nested.extend(sub.errors.iter().map(|e| (record.sub_task_name(i).to_owned(), e.clone())));
             }
         }
-        if record.state.stopping.is_some() {
+        let why = record.state.stopping.as_ref().map(|stopping| stopping.why);
+        if why == Some(StopReason::Copy) {
+            nested.insert(0, (record.name.clone(), copied()));
+        } else if why.is_some() {
             let limit = record.workflow.definition.timeout.unwrap_or_default();
             let fault = Fault::new(code::TASK_TIMEOUT, format!("the task took longer than {limit}"))
                 .remedy("Find out what was slow, then retry the task: it goes on where it stopped");

@@ -318,7 +318,7 @@ pub(super) fn stopped() -> Fault {
     Fault::new(code::CANCELLED, "the attempt was stopped with its task")
 }
 
-fn outcome_unknown(why: Fault) -> Fault {
+pub(super) fn outcome_unknown(why: Fault) -> Fault {
     Fault::new(
         code::OUTCOME_UNKNOWN,
         "whether the attempt did its work is unknown, and a second run may do harm",

@@ -55,7 +55,7 @@ impl Step<'_> {
     }
 
     /// Attempts that did not stop in time no longer count; their late results are refused.
-    fn give_up(&mut self, why: StopReason) {
+    pub(super) fn give_up(&mut self, why: StopReason) {
         for index in 0..self.task.record.sub_tasks.len() as u32 {
             let sub = &self.task.record.sub_tasks[index as usize];
             if sub.status == SubTaskStatus::InProgress && sub.fan.is_none() {
@@ -64,7 +64,7 @@ impl Step<'_> {
                     index,
                     match why {
                         StopReason::Cancel => Failure::Stopped,
-                        StopReason::Timeout => Failure::Timeout,
+                        StopReason::Timeout | StopReason::Copy => Failure::Timeout,
                     },
                 );
             }

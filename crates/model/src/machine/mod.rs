@@ -11,6 +11,7 @@ mod fan;
 mod lease;
 mod line;
 mod operator;
+mod park;
 mod recover;
 mod stored;
 mod titles;
@@ -85,6 +86,7 @@ impl Step<'_> {
             }
             Command::HandBack { sub_task, token, by } => step.hand_back(sub_task, token, by)?,
             Command::Acquired => step.acquired()?,
+            Command::Park { by, reason } => step.park(by, reason)?,
             Command::Release { by, reason } => step.release(by, reason)?,
             Command::Due => step.due()?,
             Command::Recover { node } => step.recover(node)?,

@@ -123,6 +123,9 @@ pub enum StopReason {
     /// The timeout passed: the task ends FAILED.
     #[serde(rename = "t")]
     Timeout,
+    /// The store became a copy of one that lives on: the task ends FAILED, in the same change.
+    #[serde(rename = "p")]
+    Copy,
 }
 
 /// Something an operator decided about a task.
@@ -131,7 +134,7 @@ pub struct Decision {
     /// Time of the decision.
     #[serde(rename = "a")]
     pub at: Timestamp,
-    /// `cancel`, `retry`, `skip`, `resolve`, `release`, `done` or `notDone`.
+    /// `cancel`, `retry`, `skip`, `resolve`, `release`, `done`, `notDone`, `failed` or `park`.
     #[serde(rename = "d")]
     pub what: String,
     /// Account that decided.

@@ -287,6 +287,10 @@ impl Observer {
                 let lost = attempts(before).into_iter().map(|(i, _)| i).filter(unleased);
                 self.in_doubt.extend(lost.filter(|i| !repeatable(*i)));
             }
+            // Whatever runs is in doubt, also what may be repeated; a task that was being stopped is given up.
+            Command::Park { .. } if before.state.stopping.is_none() => {
+                self.in_doubt.extend(attempts(before).into_iter().map(|(i, _)| i));
+            }
             Command::Decide { sub_tasks, .. } => self.in_doubt.retain(|index| !sub_tasks.contains(index)),
             Command::Resolve { verdict: Some(verdict), .. } => {
                 self.in_doubt.remove(&verdict.sub_task);
@@ -405,6 +409,12 @@ impl Observer {
             assert!(
                 !blocked || ended == 0 && new.completed_at == old.completed_at,
                 "it went on while another blocks"
+            );
+        }
+        if matches!(command, Command::Park { .. }) {
+            assert!(new.status.is_ended() && new.stopping.is_none() == old.stopping.is_none());
+            assert!(
+                !change.effects.iter().any(|effect| matches!(effect, Effect::Start(_) | Effect::Timer(_)))
             );
         }
         if matches!(command, Command::Cancel { .. }) {

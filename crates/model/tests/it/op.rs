@@ -68,6 +68,7 @@ pub(crate) enum Op {
     /// A node is no more; without a number, all of them are.
     Recover(Option<u16>),
     Acquired,
+    Park,
     Release,
     Cancel {
         grace: u64,
@@ -178,6 +179,7 @@ impl Op {
             Op::DueNow => Command::Due,
             Op::Recover(node) => Command::Recover { node: node.map(NodeId) },
             Op::Acquired => Command::Acquired,
+            Op::Park => Command::Park { by: by(), reason: reason() },
             Op::Release => Command::Release { by: by(), reason: reason() },
             Op::Cancel { grace } => Command::Cancel { by: by(), grace: Span(grace) },
             Op::Retry => Command::Retry { by: by() },
@@ -334,6 +336,7 @@ pub(crate) fn op() -> impl Strategy<Value = Op> {
         1 => Just(Op::DueNow),
         1 => weighted(0.7, 0..NODES).prop_map(Op::Recover),
         5 => Just(Op::Acquired),
+        1 => Just(Op::Park),
         1 => Just(Op::Release),
         1 => prop_oneof![Just(0), 1..5000_u64].prop_map(|grace| Op::Cancel { grace }),
         4 => Just(Op::Retry),

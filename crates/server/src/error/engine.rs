@@ -20,7 +20,10 @@ impl From<EngineError> for ApiError {
             }
             EngineError::Paused => {
                 let fault = Fault::new("SERVER_PAUSED", message)
-                    .remedy("Start the server again without `--paused`");
+                    .remedy(
+                    "Start the server again without `--paused`; one on data that was copied or restored with `--moved`, where the \
+                     original is gone, or with `--copy`, where it lives on",
+                );
                 ApiError::new(StatusCode::SERVICE_UNAVAILABLE, fault)
             }
             EngineError::NoSubTask(_, name) => {

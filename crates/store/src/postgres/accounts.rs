@@ -9,12 +9,13 @@ use tokio_postgres::Row;
 use super::errand::ERRANDS;
 use super::rows::{execute, query};
 use super::sql::{clean, column};
-use super::{Postgres, audit, sessions, shared};
+use super::{Postgres, audit, sessions, settings, shared};
 use crate::accounts::{ADMIN, AccountRefused, Accounts, ApiKey, MOST_API_KEYS, User, UserChange, Users};
 use crate::audit::Audit;
 use crate::error::StoreError;
 use crate::peers::Rare;
 use crate::session::{RefreshToken, SessionId, SessionPage, SessionQuery};
+use crate::transfer::SIGNING_KEYS;
 
 #[async_trait]
 impl Accounts for Postgres {
@@ -33,8 +34,8 @@ impl Accounts for Postgres {
     fn signing_keys(&self) -> Result<Option<String>, StoreError> {
         self.read(|db, _| {
             Box::pin(async move {
-                let statement = "SELECT signing_keys FROM installation";
-                query(db, statement, &[]).await?.first().map_or(Ok(None), |row| column(row, 0))
+                let statement = format!("SELECT {KEPT_KEYS} FROM installation");
+                query(db, &statement, &[]).await?.first().map_or(Ok(None), |row| column(row, 0))
             })
         })
     }
@@ -42,10 +43,18 @@ impl Accounts for Postgres {
     async fn put_signing_keys(&self, before: Option<String>, after: String) -> Result<bool, StoreError> {
         self.errand(None, (before, after), |db, (before, after), _| {
             Box::pin(async move {
-                let statement = "UPDATE installation SET signing_keys = $2
-                     WHERE signing_keys IS NOT DISTINCT FROM $1";
-                Ok(execute(db, statement, &[&before, &after]).await? > 0)
+                let statement = format!(
+                    "UPDATE installation SET signing_keys = $2 WHERE {KEPT_KEYS} IS NOT DISTINCT FROM $1"
+                );
+                Ok(execute(db, &statement, &[&before, &after]).await? > 0)
             })
+        })
+        .await
+    }
+
+    async fn void_all(&self, signing_keys: String) -> Result<(), StoreError> {
+        self.errand(None, signing_keys, |db, keys, now| {
+            Box::pin(async move { void_all(db, &keys, now).await })
         })
         .await
     }
@@ -130,6 +139,24 @@ impl Accounts for Postgres {
         self.errand(None, (), move |db, (), _| Box::pin(async move { sessions::prune(db, now, limit).await }))
             .await
     }
+}
+
+/// The signing keys that nodes share: those of a copy before it was moved here, where there are no others yet.
+const KEPT_KEYS: &str =
+    "coalesce(signing_keys, (SELECT doc::jsonb #>> '{}' FROM settings WHERE name = 'signingKeys'))";
+
+/// Takes away all API keys and refresh tokens, begins a new epoch of every account, and keeps other signing keys.
+async fn void_all(db: &impl GenericClient, keys: &str, now: Timestamp) -> Result<(), StoreError> {
+    alone(db).await?;
+    let epoch = next_epoch(db, now).await?;
+    for statement in ["DELETE FROM api_keys", "DELETE FROM refresh_tokens"] {
+        execute(db, statement, &[]).await?;
+    }
+    execute(db, "UPDATE users SET epoch = $1", &[&epoch]).await?;
+    execute(db, "UPDATE installation SET signing_keys = $1", &[&keys]).await?;
+    // Goes along where the tasks are moved to a store of the other kind.
+    settings::put(db, SIGNING_KEYS, &keys.into()).await?;
+    changed(db).await
 }
 
 /// A name as it is compared.

@@ -269,9 +269,10 @@ pub(super) async fn end_own(client: &Client, turn: i64) -> Result<(), StoreError
 }
 
 /// Cuts the connections of a turn that are of that name: a transaction of it that hangs would be waited for.
+/// Only here: of a copy of the database, the original may be in the same server.
 async fn cut(client: &Client, application: &str) -> Result<(), StoreError> {
     let statement = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
-         WHERE application_name = $1 AND pid <> pg_backend_pid()";
+         WHERE application_name = $1 AND datname = current_database() AND pid <> pg_backend_pid()";
     client.query(statement, &[&application]).await.map_err(failed).map(drop)
 }
 

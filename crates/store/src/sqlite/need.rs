@@ -39,6 +39,7 @@ impl Need {
             | Command::Resolve { .. }
             | Command::Decide { .. }
             | Command::Release { .. }
+            | Command::Park { .. }
             | Command::Recover { .. } => Need::WayOut,
             // `Due` also covers timeouts and the end of a cancel's grace period.
             Command::Complete { .. }

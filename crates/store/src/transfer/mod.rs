@@ -35,6 +35,9 @@ pub const STORAGE_ID: &str = "storageId";
 /// Setting with the names of the key rings that seal the secrets, as a list.
 pub const KEYS: &str = "keys";
 
+/// Setting with the sealed signing keys of a copy, which signs with none of the key file that its original has, too.
+pub(crate) const SIGNING_KEYS: &str = "signingKeys";
+
 /// Where a store is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Location {

@@ -10,6 +10,7 @@ mod keys;
 mod lease;
 mod line;
 mod operator;
+mod park;
 mod recover;
 mod unread;
 mod values;

@@ -62,7 +62,7 @@ fn told() -> Value {
     json!({
         "id": count("Its place in the order of changes"), "timestamp": instant("When"), "user": text("Who"),
         "action": text("The `operationId` of the call"),
-        "decision": { "type": "string", "enum": ["cancel", "retry", "skip", "resolve", "release", "done", "notDone"] },
+        "decision": { "type": "string", "enum": ["cancel", "retry", "skip", "resolve", "release", "done", "notDone", "park"] },
         "subTask": text("The sub-task that it was about; of several children their parent"),
         "subTaskCount": count("How many sub-tasks were decided at once"), "reason": text("Why"),
     })

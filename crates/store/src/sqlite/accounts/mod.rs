@@ -21,6 +21,22 @@ impl Accounts for Sqlite {
         self.readers.with(users::revision)
     }
 
+    fn signing_keys(&self) -> Result<Option<String>, StoreError> {
+        self.readers.with(users::signing_keys)
+    }
+
+    async fn put_signing_keys(&self, before: Option<String>, after: String) -> Result<bool, StoreError> {
+        self.errand(Need::Room, None, move |writer, _| {
+            users::put_signing_keys(&writer.connection, before.as_deref(), &after)
+        })
+        .await
+    }
+
+    async fn void_all(&self, signing_keys: String) -> Result<(), StoreError> {
+        let void = move |writer: &mut Writer, now| users::void_all(&writer.connection, &signing_keys, now);
+        self.errand(Need::WayOut, None, void).await
+    }
+
     fn users(&self) -> Result<Users, StoreError> {
         self.readers.snapshot(|connection| {
             Ok(Users { history: 0, revision: users::revision(connection)?, users: users::all(connection)? })

@@ -5,9 +5,11 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::super::lenient;
 use super::super::rows::sql;
+use super::super::settings;
 use super::sessions;
 use crate::accounts::{ADMIN, AccountRefused, ApiKey, MOST_API_KEYS, User, UserChange};
 use crate::error::StoreError;
+use crate::transfer::SIGNING_KEYS;
 
 pub(super) fn revision(connection: &Connection) -> Result<i64, StoreError> {
     connection
@@ -152,6 +154,34 @@ pub(super) fn delete(connection: &Connection, name: &str) -> Result<(), StoreErr
         connection.prepare_cached(statement).and_then(|mut s| s.execute([name])).map_err(sql)?;
     }
     changed(connection)
+}
+
+/// Takes away all API keys and refresh tokens, begins a new epoch of every account, and keeps other signing keys.
+pub(super) fn void_all(connection: &Connection, keys: &str, now: Timestamp) -> Result<(), StoreError> {
+    let epoch = next_epoch(connection, now)?;
+    for statement in ["DELETE FROM api_keys", "DELETE FROM refresh_tokens"] {
+        connection.execute(statement, []).map_err(sql)?;
+    }
+    connection.execute("UPDATE users SET epoch = ?", [epoch]).map_err(sql)?;
+    settings::put(connection, SIGNING_KEYS, &keys.into())?;
+    changed(connection)
+}
+
+pub(super) fn signing_keys(connection: &Connection) -> Result<Option<String>, StoreError> {
+    let kept = settings::get(connection, SIGNING_KEYS)?;
+    Ok(kept.and_then(|keys| keys.as_str().map(str::to_owned)))
+}
+
+/// Keeps signing keys in place of others; false if those are not the ones that are kept.
+pub(super) fn put_signing_keys(
+    connection: &Connection,
+    before: Option<&str>,
+    after: &str,
+) -> Result<bool, StoreError> {
+    if signing_keys(connection)?.as_deref() != before {
+        return Ok(false);
+    }
+    settings::put(connection, SIGNING_KEYS, &after.into()).map(|()| true)
 }
 
 /// Not a change that anybody's copy of the accounts must follow: the revision stays.
