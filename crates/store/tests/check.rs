@@ -266,7 +266,6 @@ enum Outcome {
     Silent(Option<Vec<TaskId>>),
 }
 
-/// A byte of a column that no document repeats is the one exception.
 #[test]
 fn flipped_byte_of_the_database_is_found_or_harmless() {
     let env = Env::manual(START);
@@ -284,15 +283,7 @@ fn flipped_byte_of_the_database_is_found_or_harmless() {
         match flipped(whole.path(), "longhaul.db", at, &before, &env) {
             Outcome::Found => found += 1,
             Outcome::Harmless => harmless += 1,
-            Outcome::Silent(tasks) => {
-                let one = tasks.is_some_and(|mut tasks| {
-                    tasks.dedup();
-                    tasks.sort_unstable();
-                    tasks.dedup();
-                    tasks.len() == 1
-                });
-                assert!(one && at > 4096, "byte {at} passed without a word");
-            }
+            silent => panic!("byte {at} of {size}: {silent:?}"),
         }
     }
     assert!(found > 30, "{found} found, {harmless} harmless");
