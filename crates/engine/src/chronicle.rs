@@ -15,7 +15,7 @@ const MOST: u32 = 1_000;
 pub struct Told {
     /// The row of the audit log.
     pub entry: AuditEntry,
-    /// The decision as the task recorded it, if the call led to one.
+    /// Decision as the task recorded it, if the call led to one.
     pub decision: Option<Decision>,
     /// The name of the sub-task that the decision was about.
     pub sub_task: Option<String>,
@@ -41,8 +41,8 @@ impl Engine {
     }
 }
 
-/// Both are in the order in which they happened: each row that is a decision has the newest that fits and is
-/// not taken.
+/// Pairs entries with decisions. Both are in the order in which they happened: each entry that is a decision
+/// gets the newest that fits and is not taken.
 fn paired(entries: Vec<AuditEntry>, record: &Record) -> Vec<Told> {
     let mut decisions = record.state.decisions.iter().rev().peekable();
     let told = |entry: AuditEntry| {

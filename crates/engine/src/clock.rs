@@ -1,5 +1,5 @@
-//! Decides whether the clock is trusted when old data is deleted ([`longhaul_model::lived`]): a mark of the
-//! time that was lived through is kept with the tasks, and moved every minute and at the end.
+//! Trust in the clock when old data is deleted ([`longhaul_model::lived`]): a mark of the time that was lived
+//! through is kept with the tasks, and moved every minute and at the end.
 
 use std::time::Duration;
 
@@ -21,7 +21,7 @@ const ROUND: Duration = Duration::from_secs(60);
 /// Age of a mark in milliseconds up to which a round leaves it alone: another node of the store moved it.
 const YOUNG: i64 = 30_000;
 
-/// When the mark is moved.
+/// Time at which the mark is moved.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Moved {
     /// In the rounds of all nodes, unless another one moved it just now.
@@ -62,7 +62,8 @@ impl Engine {
         self.inner.env.doubt()
     }
 
-    /// Records an operator's word that the clock is right: anything old by the clock may be deleted.
+    /// Records an operator's confirmation that the clock is right: data that is old by the clock may be
+    /// deleted.
     pub async fn confirm_clock(&self, audit: Audit) -> Result<(), EngineError> {
         let mut clock = self.inner.clock.0.lock().await;
         let now = self.inner.env.now();

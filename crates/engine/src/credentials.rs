@@ -1,5 +1,5 @@
-//! Credentials tasks (wire contract, section 6): started by a spec and the operation in it, retried and cancelled by
-//! calls of their own.
+//! Credentials tasks (wire contract, section 6): started by a spec and the operation in it, retried and
+//! cancelled by calls of their own.
 
 use longhaul_model::credentials::{self, Operation};
 use longhaul_model::{Command, Record, Refused, Spec, TaskId};
@@ -12,17 +12,17 @@ use crate::error::EngineError;
 use crate::secrets::remove;
 use crate::submit::{Start, clear_about_secrets};
 
-/// The newest credentials tasks, and how many there are.
+/// Page of the newest credentials tasks, with the count of all.
 #[derive(Clone, Debug, Default)]
 pub struct CredentialsPage {
     /// Newest first.
     pub tasks: Vec<Record>,
-    /// All of them.
+    /// Count of all.
     pub total: u64,
 }
 
 impl Engine {
-    /// Starts the task of a spec by the workflow of its operation.
+    /// Starts the task of a spec, by the workflow of its operation.
     pub async fn update_credentials(
         &self,
         spec: Value,
@@ -42,7 +42,7 @@ impl Engine {
         self.accept(self.inner.env.new_task_id(), workflow, spec, start).await
     }
 
-    /// A failed credentials task goes on, with a new spec if one is given.
+    /// Retries a failed credentials task, with a new spec if one is given.
     pub async fn retry_credentials(
         &self,
         id: TaskId,
@@ -71,7 +71,7 @@ impl Engine {
         Ok(spec)
     }
 
-    /// A failed credentials task is given up; its resources are free.
+    /// Cancels a failed credentials task, which frees its resources.
     pub async fn cancel_credentials(&self, id: TaskId, audit: Audit) -> Result<Stored, EngineError> {
         self.credentials_task(id)?;
         self.command(id, audit, |by| Command::CancelCredentials { by }).await
@@ -88,7 +88,7 @@ impl Engine {
         }
     }
 
-    /// The spec of a credentials task, without its passwords.
+    /// Returns the spec of a credentials task, without its passwords.
     pub async fn credentials_spec(&self, record: &Record) -> Result<Value, EngineError> {
         let id = record.id;
         let spec = self.beside(move |store| store.spec(id)).await.map_err(|e| Engine::wrong(id, e))?;
@@ -110,8 +110,8 @@ impl Engine {
                         Stored::Own(record) if record.credentials_operation().is_some() => {
                             page.tasks.push(*record);
                         }
-                        // History of another server has no spec and no sub-tasks of this kind; a workflow that only has the
-                        // type is none of these.
+                        // History of another server has no spec and no sub-tasks of this kind; a workflow
+                        // that only has the type is none of these.
                         Stored::Own(_) | Stored::Imported { .. } | Stored::Damaged(_) => page.total -= 1,
                     }
                 }

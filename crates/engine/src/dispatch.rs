@@ -1,5 +1,5 @@
-//! Carrying out effects once they are durable: attempts start and stop, timers are set, those who wait are
-//! told. Called by the store's writer, so it hands work on and never waits.
+//! Execution of effects once they are durable: attempts start and stop, timers are set, waiters are notified.
+//! The store's writer calls it, so it hands work on and never waits.
 
 use std::collections::HashMap;
 use std::panic::AssertUnwindSafe;
@@ -29,13 +29,13 @@ use crate::timers::Timers;
 use crate::watch::{Watch, Watches};
 use crate::workers::{Gifts, Key, Workers};
 
-/// How long an action may take to clean up once it is told to stop.
+/// Longest time that an action has to clean up once it is told to stop.
 const CLEAN_UP: Duration = Duration::from_secs(10);
 
 /// Maximum memory in bytes of large outputs on their way to the store.
 const UNDER_WAY: usize = 32 << 20;
 
-/// How often what a running attempt writes is stored.
+/// Interval at which log lines of a running attempt are stored.
 const LOG_PAUSE: Duration = Duration::from_secs(1);
 
 pub(crate) struct Dispatcher {
@@ -47,7 +47,7 @@ pub(crate) struct Dispatcher {
     vault: Vault,
     redactors: Redactors,
     permits: Permits,
-    /// Room for large outputs on their way to the store.
+    /// Memory budget for large outputs on their way to the store.
     under_way: Budget,
     running: Mutex<HashMap<(TaskId, u32, Token), CancellationToken>>,
     timers: Arc<Timers>,
@@ -55,7 +55,7 @@ pub(crate) struct Dispatcher {
     workers: Arc<Workers>,
     draining: AtomicBool,
     attempts: TaskTracker,
-    /// What other nodes changed.
+    /// Changes at other nodes.
     pub(crate) changes: Changes,
 }
 
@@ -101,38 +101,38 @@ impl Dispatcher {
         self.watches.watch(id)
     }
 
-    /// Lets go of what attempts ran in.
+    /// Releases the resources of attempts.
     pub(crate) async fn close_actions(&self) {
         self.actions.close().await;
     }
 
-    /// Returns how many attempts run here, and how many wait for room.
+    /// Returns the count of attempts that run here, and of those that wait for a permit.
     pub(crate) fn line(&self) -> LineSummary {
         self.permits.summary(Instant::now())
     }
 
-    /// Lets nothing begin from here on: ready sub-tasks stay in line until another node or the next start
-    /// takes them over, an attempt beginning right now is handed back, and nobody waits for the end of a
-    /// task.
-    /// No attempt of a built-in action begins here.
+    /// Lets no attempt of a built-in action begin here.
     pub(crate) fn pause(&self) {
         self.permits.close();
     }
 
+    /// Drains: nothing begins from here on. Ready sub-tasks stay in line until another node or the next start
+    /// takes them over, an attempt beginning right now is handed back, and nobody waits for the end of a
+    /// task.
     pub(crate) fn drain(&self) {
         self.permits.close();
         self.draining.store(true, Ordering::SeqCst);
         self.watches.release();
     }
 
-    /// Waits until no attempt runs and none will, or the time is over. The last word of an attempt may start
-    /// another, which is handed back: only when nothing is left after all words are written is it quiet.
+    /// Waits until no attempt runs and none will, or the time is over. The result of an attempt may start
+    /// another, which is handed back: all is quiet only when nothing is left after all results are written.
     pub(crate) async fn wait_idle(&self, limit: Duration) {
         self.attempts.close();
         let quiet = async {
             loop {
                 self.attempts.wait().await;
-                // A store that cannot write any more has nothing to tell either.
+                // A store that cannot write any more has no results to announce either.
                 if self.store.flush().await.is_err() || self.attempts.is_empty() {
                     return;
                 }
@@ -146,7 +146,7 @@ impl Dispatcher {
         }
     }
 
-    /// An attempt is to stop that runs here, or whose lease is watched here.
+    /// Stops an attempt that runs here, or whose lease is watched here.
     pub(crate) fn stop(&self, key: Key) {
         if let Some(stop) = self.running.lock().get(&key) {
             return stop.cancel();
@@ -165,28 +165,28 @@ impl Dispatcher {
         self.watches.ended(id, None);
     }
 
-    /// The attempts that run here, and those whose leases are watched here.
+    /// Returns the attempts that run here, and those whose leases are watched here.
     pub(crate) fn looked_after(&self) -> Vec<Key> {
         let mut all: Vec<Key> = self.running.lock().keys().copied().collect();
         all.extend(self.workers.leased_keys());
         all
     }
 
-    /// Tells other nodes.
+    /// Sends events to other nodes.
     pub(crate) fn tell_all(&self, gifts: Gifts) {
         for (to, news) in gifts {
             self.store.tell(to, news);
         }
     }
 
-    /// A worker that calls another node is to be told something there.
+    /// Wakes the heartbeat of a worker that calls another node.
     fn wake_elsewhere(&self, at: Option<(NodeId, WorkerId)>) {
         if let Some((node, worker)) = at {
             self.store.tell(To::Node(node), News::Worker(worker));
         }
     }
 
-    /// Asks the store to begin the attempt of the sub-task next in line, which has room now.
+    /// Asks the store to begin the attempt of the sub-task next in line, which has a permit now.
     fn begin(&self, next: Option<Waiting>) {
         let (Some((id, sub_task)), Some(this)) = (next, self.this.upgrade()) else { return };
         // The permit is held from the request on: a runtime that shuts down drops the futures it no longer
@@ -199,7 +199,7 @@ impl Dispatcher {
         self.attempts.spawn_on(ask, &self.runtime);
     }
 
-    /// Wraps a permit already taken, to be given back on drop.
+    /// Wraps a permit that was taken, to be returned on drop.
     fn held(&self) -> Permit {
         Permit::new(Held(self.this.clone()))
     }
@@ -228,17 +228,19 @@ impl Dispatcher {
             _ => 0,
         };
         let room = if weight > SMALL { Some(self.under_way.take(weight).await) } else { None };
-        // Dropped before the result is posted, so that the next sub-task of the same task finds room.
+        // The permit is dropped before the result is posted, so that the next sub-task of the same task gets
+        // one.
         drop(permit);
         self.running.lock().remove(&(id, sub_task, token));
         self.store.post(id, command).await;
         if room.is_some() {
-            // The output keeps its room until it is stored; if that fails, the store reports it.
+            // The output keeps its share of the budget until it is stored; if that fails, the store reports
+            // it.
             let _ = self.store.flush().await;
         }
     }
 
-    /// Runs an attempt with its secrets open, and takes them out of what it says.
+    /// Runs an attempt with its secrets open, and removes them from its output.
     async fn run(&self, id: TaskId, mut launch: Launch, stop: CancellationToken) -> Outcome {
         let redactor = self.opened(id, &mut launch)?;
         let log = Log::of(self.env.clone(), redactor.clone());
@@ -261,7 +263,7 @@ impl Dispatcher {
         }
     }
 
-    /// Stores what an attempt wrote since the last time.
+    /// Stores the lines that an attempt wrote since the last call.
     async fn keep_log(&self, id: TaskId, launch: &Launch, log: &Log, redactor: Option<&Redactor>) {
         let lines = clean(log.take(), redactor);
         if lines.is_empty() {
@@ -272,8 +274,8 @@ impl Dispatcher {
         }
     }
 
-    /// Takes a task's secrets out of what an attempt at a worker says; `None` if the task has none. It is
-    /// kept until the lease ends if that is a live one.
+    /// Returns the redactor for an attempt at a worker, which removes the task's secrets; `None` if the task
+    /// has none. The redactor of a live lease is kept until the lease ends.
     pub(crate) fn redactor(&self, key: &Key, live: bool) -> Result<Option<Arc<Redactor>>, StoreError> {
         if let Some(redactor) = self.redactors.of_lease(key) {
             return Ok(Some(redactor));
@@ -305,7 +307,7 @@ impl Dispatcher {
         Ok(Some(redactor))
     }
 
-    /// Opens the secrets that a launch may need; `None` if it needs none.
+    /// Opens the secrets that an attempt may need; returns `None` if it needs none.
     pub(crate) fn opened(&self, id: TaskId, launch: &mut Launch) -> Result<Option<Arc<Redactor>>, Failure> {
         let Some(workflow) = &launch.secrets else { return Ok(None) };
         let unreadable = |e: StoreError| {
@@ -321,7 +323,8 @@ impl Dispatcher {
         Ok(Some(redactor))
     }
 
-    /// As [`Dispatcher::opened`], for an attempt at a worker: what it says is cleaned until its lease ends.
+    /// Opens secrets like [`Dispatcher::opened`], for an attempt at a worker: the worker's output is cleaned
+    /// until the lease ends.
     pub(crate) fn opened_for_worker(&self, id: TaskId, launch: &mut Launch) -> Result<(), Failure> {
         if let Some(redactor) = self.opened(id, launch)? {
             self.redactors.lease((id, launch.sub_task, launch.token), redactor);
@@ -329,7 +332,7 @@ impl Dispatcher {
         Ok(())
     }
 
-    /// Runs an attempt within its time.
+    /// Runs an attempt within its timeout.
     async fn timed(&self, launch: &Launch, stop: CancellationToken, log: &Log) -> Outcome {
         let action = AssertUnwindSafe(self.actions.run(launch, stop.clone(), log)).catch_unwind();
         let Some(limit) = launch.timeout else { return caught(action.await) };
@@ -338,7 +341,7 @@ impl Dispatcher {
             Ok(outcome) => caught(outcome),
             Err(_) => {
                 stop.cancel();
-                // What it still says does not count; it only gets the time to clean up.
+                // Further output does not count; the action only gets the time to clean up.
                 let _ = tokio::time::timeout(CLEAN_UP, action).await;
                 Err(Failure::Timeout)
             }
@@ -356,7 +359,7 @@ fn caught(outcome: std::thread::Result<Outcome>) -> Outcome {
     })
 }
 
-/// A permit that is taken; on drop, it goes to the first in line.
+/// Permit that is taken; on drop, it goes to the first in line.
 struct Held(Weak<Dispatcher>);
 
 impl Drop for Held {

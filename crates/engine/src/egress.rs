@@ -1,8 +1,8 @@
-//! Where requests may go. Tasks are written by people who may not reach everything this machine reaches, so
-//! an `http` action gets to public addresses only, and to what the operator lists.
+//! Destinations of requests. Tasks are written by people who may not reach everything this machine reaches,
+//! so an `http` action gets to public addresses only, and to those that the operator lists.
 //!
-//! The address that is connected to is the one that is judged: names are resolved here, once, and only permitted
-//! addresses are handed to the connector, so a name that changes its address between a check and a use gains
+//! The address of the connection is the one that is judged: names are resolved here, once, and only permitted
+//! addresses are passed to the connector, so a name that changes its address between a check and a use gains
 //! nothing. Addresses written in the URL never reach a resolver and are judged before the request.
 
 mod address;
@@ -23,10 +23,10 @@ pub(crate) struct Egress {
     allow: Vec<Entry>,
 }
 
-/// Why a URL is not requested. Says nothing about what answers there.
+/// Reason why a URL is not requested. It tells nothing about who answers there.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 pub(crate) enum Denied {
-    /// No URL at all.
+    /// The text is not a URL.
     #[error("it is no absolute URL: {0}")]
     Malformed(String),
     /// Another scheme.
@@ -40,31 +40,31 @@ pub(crate) enum Denied {
     Address {
         /// The host, with the address if that is another.
         host: String,
-        /// What kind of address.
+        /// Kind of the address.
         what: &'static str,
     },
 }
 
 impl Denied {
-    /// True when the operator's list could permit it.
+    /// Returns true if the operator's list could permit the address.
     pub(crate) fn is_about_address(&self) -> bool {
         matches!(self, Denied::Address { .. })
     }
 }
 
 impl Egress {
-    /// Parses the operator's list; the error names the entry and what is wrong with it.
+    /// Parses the operator's list; the error names the entry and its mistake.
     pub(crate) fn new(allow: &[String]) -> Result<Self, (String, String)> {
         let parsed = allow.iter().map(|text| Entry::parse(text).map_err(|reason| (text.clone(), reason)));
         Ok(Egress { allow: parsed.collect::<Result<_, _>>()? })
     }
 
-    /// The ports that entries name: for these the answer may differ from that for others.
+    /// Returns the ports that entries name: for these the decision may differ from that for others.
     pub(crate) fn ports(&self) -> impl Iterator<Item = u16> + '_ {
         self.allow.iter().filter_map(|entry| entry.port)
     }
 
-    /// Parses a URL and checks all that can be said before its name is resolved.
+    /// Parses a URL and checks all that is known before its name is resolved.
     pub(crate) fn check_url(&self, text: &str) -> Result<Url, Denied> {
         let url = Url::parse(text).map_err(|e| Denied::Malformed(e.to_string()))?;
         if !matches!(url.scheme(), "http" | "https") {
@@ -84,13 +84,13 @@ impl Egress {
         Ok(url)
     }
 
-    /// Whether a connection to an address may be made for a host and port.
+    /// Checks that a connection to an address may be made for a host and port.
     pub(crate) fn check_address(&self, host: &str, address: IpAddr, port: u16) -> Result<(), Denied> {
         let Some(what) = address::not_public(address) else { return Ok(()) };
         let name = plain_name(host);
         let metadata = address::is_metadata(address);
         let permits = |entry: &Entry| match &entry.target {
-            // Whoever lists a network does not mean the metadata service in it.
+            // An operator who lists a network does not mean the metadata service in it.
             Target::Network(network) => network.contains(address) && (!metadata || network.is_single()),
             Target::Host(own) => *own == name && !metadata,
         };

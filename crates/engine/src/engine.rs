@@ -1,4 +1,4 @@
-//! The engine as its callers see it: one function a use case.
+//! Engine as its callers see it: one function for each use case.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -23,13 +23,13 @@ use crate::timers;
 use crate::workers::{WorkerBounds, kept_limits};
 use crate::{EngineConfig, EngineError, LineSummary};
 
-/// Lists at work at once: each may take milliseconds of a core.
+/// Maximum number of lists that run at once: each may take milliseconds of a core.
 const LISTS: usize = 8;
 
 /// Maximum memory in bytes of large values on their way to the store.
 const UNDER_WAY: usize = 32 << 20;
-/// Bytes below which a value goes to the store without reserving room: such values are never so many at once
-/// that they matter.
+/// Bytes below which a value goes to the store without a share of the budget: such values are never so many
+/// at once that they matter.
 pub(crate) const SMALL: usize = 64 * 1024;
 
 /// The running engine. Cheap to clone.
@@ -46,13 +46,13 @@ pub(crate) struct Inner {
     pub(crate) dispatcher: Arc<Dispatcher>,
     pub(crate) routes: Routes,
     pub(crate) lists: Semaphore,
-    /// Room for large inputs on their way to the store.
+    /// Memory budget for large inputs on their way to the store.
     pub(crate) under_way: Budget,
-    /// Taken by who changes settings of which several are one value.
+    /// Lock for changes of settings of which several are one value.
     pub(crate) settings: tokio::sync::Mutex<()>,
     draining: AtomicBool,
     pub(crate) clock: Clock,
-    /// Cancelled on drain: nobody waits for anything any more.
+    /// Cancelled on drain: from then on nobody waits for anything.
     timers: CancellationToken,
     /// Cancelled when the store closes: until then, due tasks and leases are still watched.
     closing: CancellationToken,
@@ -62,8 +62,8 @@ pub(crate) struct Inner {
 }
 
 impl Inner {
-    /// Makes sure that the given tasks of an earlier process have recovered: everything that process looked
-    /// after is known here then.
+    /// Makes sure that the given tasks of an earlier process have recovered, so that all their sub-tasks are
+    /// known here.
     pub(crate) async fn recover_first(&self, tasks: impl Iterator<Item = TaskId>) -> Result<(), EngineError> {
         if self.recovering.load(Ordering::Relaxed) || self.store.takes_over() {
             let tasks: BTreeSet<TaskId> = tasks.collect();
@@ -75,19 +75,19 @@ impl Inner {
         Ok(())
     }
 
-    /// Whether the end is near: nobody waits for anything any more.
+    /// Returns true if the engine is about to stop, and nobody waits for anything any more.
     pub(crate) fn timers_stopped(&self) -> bool {
         self.timers.is_cancelled()
     }
 
-    /// Waits until it is.
+    /// Waits until the engine drains.
     pub(crate) async fn stopped(&self) {
         self.timers.cancelled().await;
     }
 }
 
 impl Engine {
-    /// Starts the engine: tasks of the store move, and calls are served. Tasks left by an earlier process
+    /// Starts the engine: tasks of the store proceed, and calls are served. Tasks left by an earlier process
     /// recover in the background, if the store allows it: a task that is needed sooner recovers first.
     pub async fn start(
         store: Arc<dyn Store>,
@@ -158,18 +158,18 @@ impl Engine {
         &self.inner.env
     }
 
-    /// A digest of a request that is kept with its idempotency key. It is keyed, as requests hold secrets
-    /// that could be guessed from a plain one.
+    /// Returns a digest of a request that is kept with its idempotency key. The digest is keyed, as requests
+    /// hold secrets that could be guessed from a plain one.
     pub fn fingerprint(&self, parts: &[&[u8]]) -> [u8; 32] {
         self.inner.vault.fingerprint(parts)
     }
 
-    /// False once draining, when paused, or when the store cannot write.
+    /// Returns false once draining, when paused, or when the store cannot write.
     pub fn is_ready(&self) -> bool {
         !self.is_draining() && !self.is_paused() && self.inner.store.is_writable()
     }
 
-    /// True at a server where nothing starts until it is started again without the setting.
+    /// Returns true at a server where nothing starts until it is started again without the setting.
     pub fn is_paused(&self) -> bool {
         self.inner.config.paused
     }
@@ -180,7 +180,7 @@ impl Engine {
         self.inner.pulse.age()
     }
 
-    /// Sets what one account may have of queues and workers. Those that are there already stay.
+    /// Sets the maximum number of queues and workers of one account. Existing ones stay.
     pub fn bound_workers(&self, bounds: WorkerBounds) {
         self.inner.dispatcher.workers().bound(bounds);
     }
@@ -195,8 +195,8 @@ impl Engine {
         self.inner.draining.load(Ordering::Relaxed)
     }
 
-    /// Says that the end is near: [`Engine::is_ready`] is false from now on, no attempt starts any more, and
-    /// who waits for the end of a task is answered with the task as it stands.
+    /// Drains: [`Engine::is_ready`] is false from now on, no attempt starts any more, and callers who wait
+    /// for the end of a task are answered with its current state.
     pub fn drain(&self) {
         self.inner.draining.store(true, Ordering::Relaxed);
         self.inner.timers.cancel();
@@ -211,7 +211,7 @@ impl Engine {
         self.inner.dispatcher.wait_idle(limit).await;
     }
 
-    /// As [`Engine::settle`], and closes the store.
+    /// Settles like [`Engine::settle`], then closes the store.
     pub async fn shutdown(&self, limit: Duration) {
         self.settle(limit).await;
         self.inner.dispatcher.close_actions().await;
@@ -220,12 +220,12 @@ impl Engine {
         self.inner.store.close().await;
     }
 
-    /// Returns how many attempts of built-in actions run here, and how many wait for room.
+    /// Returns the count of attempts of built-in actions that run here, and of those that wait for a permit.
     pub fn line(&self) -> LineSummary {
         self.inner.dispatcher.line()
     }
 
-    /// The store's errors in the engine's words.
+    /// Converts an error of the store into one of the engine.
     pub(crate) fn wrong(id: TaskId, e: StoreError) -> EngineError {
         match e {
             StoreError::NotFound => EngineError::NoTask(id),
@@ -237,7 +237,7 @@ impl Engine {
         }
     }
 
-    /// One task. A point read: microseconds, where it stands.
+    /// Returns one task. A point read: microseconds, wherever the task is stored.
     pub fn get(&self, id: TaskId) -> Result<Stored, EngineError> {
         self.inner.store.get(id).map_err(|e| Engine::wrong(id, e))
     }
@@ -278,7 +278,7 @@ async fn recover(inner: Arc<Inner>) {
     }
 }
 
-/// Whether nothing more happens to a task by itself.
+/// Returns true if a task does not change any more by itself.
 pub(crate) fn has_ended(task: &Stored) -> bool {
     match task {
         Stored::Own(record) => record.state.status.is_ended(),

@@ -1,4 +1,5 @@
-//! Why the engine did not do what it was asked. No word of HTTP: the server maps each to a status and a code.
+//! Reasons why the engine did not do what it was asked. They know nothing of HTTP: the server maps each to a
+//! status and a code.
 
 use longhaul_model::credentials::Operation;
 use longhaul_model::workflow::{Problem, Violation};
@@ -9,7 +10,7 @@ use thiserror::Error;
 /// An expected refusal, or a failure of the storage below.
 #[derive(Debug, Error)]
 pub enum EngineError {
-    /// No task of this id.
+    /// The task does not exist.
     #[error("task with ID {0} not found")]
     NoTask(TaskId),
     /// The server is paused: nothing new starts.
@@ -18,10 +19,10 @@ pub enum EngineError {
     /// The task has no such sub-task.
     #[error("task {0} has no sub-task `{1}`")]
     NoSubTask(TaskId, String),
-    /// No workflow of this name.
+    /// The workflow does not exist.
     #[error("there is no workflow `{name}`")]
     NoWorkflow {
-        /// As asked for.
+        /// Name, as it was given.
         name: String,
         /// A name that is close.
         nearest: Option<String>,
@@ -34,13 +35,13 @@ pub enum EngineError {
     InvalidInput {
         /// The workflow.
         workflow: String,
-        /// At least one.
+        /// Violations, at least one.
         violations: Vec<Violation>,
     },
-    /// The workflow was stored when its schema could still be unclear about its secrets: nothing new starts.
+    /// The workflow was stored when its schema could still be unclear about its secrets: no new task starts.
     #[error("the schema of the workflow `{0}` is unclear about its secrets")]
     UnclearSecrets(String),
-    /// A value of the input is a secret by the validator's account, and none by ours: nothing is stored.
+    /// A value of the input is a secret for the schema's validator, and none for us: nothing is stored.
     #[error(
         "{pointer}: the schema of the workflow `{workflow}` does not say clearly that this value is a secret"
     )]
@@ -50,7 +51,7 @@ pub enum EngineError {
         /// JSON pointer of the value.
         pointer: String,
     },
-    /// Name, resources or a description could not be made from the input.
+    /// The name, resources or a description could not be made from the input.
     #[error("{0}")]
     Expression(String),
     /// A value that a task cannot keep; nothing changed.
@@ -69,24 +70,24 @@ pub enum EngineError {
     RouteTaken {
         /// The route.
         route: String,
-        /// Whose it is.
+        /// Account that owns the name.
         owner: String,
     },
-    /// Another workflow does this to credentials.
+    /// Another workflow has this operation on credentials.
     #[error("the operation {} belongs to the workflow `{owner}`", .operation.constant())]
     OperationTaken {
         /// The operation.
         operation: Operation,
-        /// Whose it is.
+        /// Account that owns the name.
         owner: String,
     },
-    /// No workflow does this to credentials.
+    /// The operation on credentials has no workflow.
     #[error("no workflow has `credentials: {}`", .0.constant())]
     NoOperation(Operation),
     /// A `CredentialsUpdateSpec` that is none; every violation.
     #[error("the body is no CredentialsUpdateSpec")]
     BadSpec(Vec<Violation>),
-    /// A credentials task is started by its own call.
+    /// The task is a credentials task, which is started by its own call.
     #[error("tasks of the workflow `{0}` are started by PATCH /v1/credentials")]
     StartedByOwnCall(String),
     /// A value of a setting that is not allowed.
@@ -94,7 +95,7 @@ pub enum EngineError {
     BadSetting {
         /// The member.
         member: &'static str,
-        /// What is wrong.
+        /// Reason why the value is not allowed.
         reason: &'static str,
     },
     /// The state of the task rules the command out; nothing changed.
@@ -102,7 +103,7 @@ pub enum EngineError {
     Refused {
         /// The task.
         id: TaskId,
-        /// Why.
+        /// Rule that refused it.
         refused: Refused,
     },
     /// Imported tasks are history: nothing can be asked of them.

@@ -1,5 +1,4 @@
-//! The end of tasks' history: deleted by name, or by age, a small batch at a time beside the load. And the
-//! audit log.
+//! Deletion of ended tasks, by name or by age, a small batch at a time beside the load. And the audit log.
 
 use std::time::{Duration, Instant};
 
@@ -17,21 +16,21 @@ use crate::settings::DeletionResult;
 const BATCH: u32 = 10;
 /// Number of audit log entries that one transaction deletes.
 const NOTES: u32 = 200;
-/// Pause between two batches of retention, so that others come to write.
+/// Pause between two batches of retention, so that others can write.
 const PAUSE: Duration = Duration::from_millis(5);
 /// Longest pause between two batches that somebody waits for. Such a pause is as long as the batch before it
 /// took: others get half of the writer's time at least.
 const LONGEST_PAUSE: Duration = Duration::from_millis(100);
-/// Between two rounds of retention.
+/// Pause between two rounds of retention.
 const ROUND: Duration = Duration::from_secs(10 * 60);
-/// From the start to the first round: a start is busy enough.
+/// Time from the start to the first round: a start is busy enough.
 const FIRST: Duration = Duration::from_secs(60);
-/// How long the audit log is kept.
+/// Days for which the audit log is kept.
 const AUDIT_DAYS: i64 = 730;
 
 const DAY: i64 = 24 * 60 * 60 * 1000;
 
-/// Which tasks, for the audit log: the first of many.
+/// Names tasks for the audit log: the first of many.
 fn named(tasks: &[TaskId]) -> String {
     const NAMED: usize = 50;
     let ids: Vec<String> = tasks.iter().take(NAMED).map(ToString::to_string).collect();
@@ -59,12 +58,12 @@ impl Engine {
         Ok(results)
     }
 
-    /// Who changed what, newest first.
+    /// Returns a page of the audit log, newest first.
     pub async fn audit(&self, query: AuditQuery) -> Result<AuditPage, EngineError> {
         self.beside(move |store| store.audit(&query)).await.map_err(EngineError::Store)
     }
 
-    /// Deletes what is older than the settings say, now.
+    /// Deletes all tasks that are older than the settings allow, now.
     pub async fn retain(&self) -> Result<u64, EngineError> {
         let days = i64::from(self.settings()?.retention_days.get());
         let deleted = purge(&*self.inner.store, &self.inner.env, days).await;
@@ -88,7 +87,7 @@ pub(crate) async fn keep(engine: Engine, stop: CancellationToken) {
     stop.run_until_cancelled(rounds).await;
 }
 
-/// Deletes by the time that was lived through: a clock that is far ahead deletes nothing.
+/// Deletes tasks by the time that was lived through: a clock that is far ahead deletes nothing.
 async fn purge(store: &dyn Store, env: &Env, days: i64) -> Result<u64, StoreError> {
     let before = Timestamp(env.lived().0 - days * DAY);
     let (mut from, mut deleted) = (None, 0);

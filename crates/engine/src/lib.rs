@@ -1,5 +1,5 @@
-//! What makes tasks move: the use cases, the dispatch of attempts, timers, built-in actions, recovery.
-//! Knows the model and the store, nothing of HTTP or SQL.
+//! Execution of tasks: the use cases, the dispatch of attempts, timers, built-in actions, recovery. The crate
+//! knows the model and the store, nothing of HTTP or SQL.
 #![forbid(unsafe_code)]
 
 pub mod action;
@@ -37,7 +37,7 @@ pub use credentials::CredentialsPage;
 pub use engine::Engine;
 pub use error::EngineError;
 pub use logs::{Log, LogChunk, LogLine, LogQuery, LogStream};
-/// The launcher that starts and ends the programs of `command` actions.
+/// Launcher that starts and ends the programs of `command` actions.
 pub use longhaul_process as launcher;
 pub use longhaul_store::{
     Audit, AuditEntry, AuditPage, AuditQuery, Budget, Damaged, Deletion, Health, IdempotencyKey,

@@ -1,4 +1,4 @@
-//! What tasks have for themselves: who holds what, who waits for whom, and taking it from one that failed.
+//! Locks of tasks: holders, waiting tasks, and the release of a failed task's locks.
 
 use longhaul_model::TaskId;
 use longhaul_store::{Audit, KnownNode, Lock, LockPage, LockQuery, Stored};
@@ -10,12 +10,12 @@ use crate::error::EngineError;
 const NAMED: u32 = 20;
 
 impl Engine {
-    /// Which nodes share the store; none where it is one server's own.
+    /// Returns the nodes that share the store; none for a server on its own files.
     pub async fn nodes(&self) -> Result<Vec<KnownNode>, EngineError> {
         self.beside(|store| store.nodes()).await.map_err(EngineError::Store)
     }
 
-    /// A page of what tasks have for themselves, or wait for.
+    /// Returns a page of locks and slots that tasks hold, or wait for.
     pub async fn locks(&self, query: LockQuery) -> Result<LockPage, EngineError> {
         self.beside(move |store| store.locks(&query)).await.map_err(EngineError::Store)
     }
@@ -25,7 +25,7 @@ impl Engine {
         self.beside(move |store| store.blockers(id, NAMED)).await.map_err(|e| Engine::wrong(id, e))
     }
 
-    /// Releases what a failed task holds; whatever its late attempts say is refused by their tokens.
+    /// Releases the locks of a failed task; late reports of its attempts are refused by their tokens.
     pub async fn release_locks(&self, id: TaskId, reason: &str, audit: Audit) -> Result<Stored, EngineError> {
         let (audit, reason) = (audit.detail(reason), reason.to_owned());
         self.command(id, audit, |by| longhaul_model::Command::Release { by, reason }).await

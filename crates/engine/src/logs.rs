@@ -1,4 +1,4 @@
-//! Logs of sub-tasks: what attempts write, kept with their task, to be read while they run.
+//! Logs of sub-tasks: lines of attempts, kept with their task, to be read while they run.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,7 +17,7 @@ use longhaul_store::{LARGEST_LOG, LONGEST_LINE};
 
 pub use longhaul_store::{LogChunk, LogLine, LogQuery, LogStream};
 
-/// How often a reader that waits for new lines looks.
+/// Interval at which a reader that waits for new lines looks.
 const LOOK: Duration = Duration::from_millis(200);
 
 /// Bytes of memory of lines waiting to be stored, above which writers wait.
@@ -27,12 +27,12 @@ const LINE: usize = 64;
 /// Longest wait of a program that writes faster than its log is stored; after that, lines are left out.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// The log of an attempt, to which its action writes. Memory is bounded: only a few lines wait to be stored,
-/// and nothing is kept beyond the limit of an attempt ([`longhaul_store::LARGEST_LOG`]).
+/// Log of an attempt, to which its action writes. Memory is bounded: only a few lines wait to be stored, and
+/// nothing is kept beyond the limit of an attempt ([`longhaul_store::LARGEST_LOG`]).
 pub struct Log {
     env: Env,
     redactor: Option<Arc<Redactor>>,
-    /// Longest wait of a writer for room.
+    /// Longest wait of a writer for space.
     pub(crate) patience: Duration,
     waiting: Mutex<Waiting>,
     /// Notified when lines are to be stored soon: there are many, or none will follow.
@@ -49,20 +49,20 @@ struct Waiting {
     bytes: usize,
     /// Bytes of text written since the beginning.
     written: u64,
-    /// Number of lines dropped for lack of room.
+    /// Number of lines dropped for lack of space.
     left_out: u64,
-    /// True once a writer waited for room in vain: nobody waits again until lines are taken.
+    /// True once a writer waited for space in vain: nobody waits again until lines are taken.
     stuck: bool,
     closed: bool,
 }
 
 impl Log {
-    /// An empty one, of a task without secrets.
+    /// Creates an empty log, of a task without secrets.
     pub fn new(env: Env) -> Self {
         Log::of(env, None)
     }
 
-    /// An empty one. Secrets are taken out of what is quoted from it.
+    /// Creates an empty log. Secrets are removed from quotations of it.
     pub(crate) fn of(env: Env, redactor: Option<Arc<Redactor>>) -> Self {
         Log {
             env,
@@ -74,7 +74,7 @@ impl Log {
         }
     }
 
-    /// The text without the task's secrets: called before a text is cut, as nobody recognises half a secret.
+    /// Removes the task's secrets from a text, before the text is cut: nobody recognizes half a secret.
     pub(crate) fn clean(&self, text: String) -> String {
         match &self.redactor {
             Some(redactor) => redactor.text(text),
@@ -82,7 +82,7 @@ impl Log {
         }
     }
 
-    /// Writes a line, or drops it if there is no room. Callers that write many lines wait for room first.
+    /// Writes a line, or drops it if there is no space. Callers that write many lines wait for space first.
     pub fn write(&self, stream: LogStream, text: impl Into<String>) {
         let mut waiting = self.waiting.lock();
         if waiting.written >= LARGEST_LOG {
@@ -103,13 +103,13 @@ impl Log {
         }
     }
 
-    /// True if the attempt has written as much as it may: further output is ignored.
+    /// Returns true if the attempt has written as much as it may: further output is ignored.
     pub(crate) fn is_over(&self) -> bool {
         self.waiting.lock().written >= LARGEST_LOG
     }
 
-    /// Waits until there is room for a line: the writer is only as fast as the store. The wait is bounded: if
-    /// nothing is stored for a while, lines are left out instead.
+    /// Waits until there is space for a line: the writer is only as fast as the store. The wait is bounded:
+    /// if nothing is stored for a while, lines are left out instead.
     pub(crate) async fn room(&self) {
         let free = async {
             loop {
@@ -128,7 +128,7 @@ impl Log {
         }
     }
 
-    /// What was written since the last time.
+    /// Takes the lines that were written since the last call.
     pub fn take(&self) -> Vec<LogLine> {
         let mut waiting = self.waiting.lock();
         let mut lines = std::mem::take(&mut waiting.lines);
@@ -191,8 +191,8 @@ pub(crate) fn clean(lines: Vec<LogLine>, redactor: Option<&Redactor>) -> Vec<Log
 }
 
 impl Engine {
-    /// Keeps what a worker's attempt writes, unless the lease is lost. Durable no later than what follows in the same
-    /// call.
+    /// Stores lines of a worker's attempt, unless the lease is lost. They are durable no later than other
+    /// parts of the same call.
     pub(crate) async fn log(
         &self,
         lease: LeaseName,
@@ -210,7 +210,7 @@ impl Engine {
         }
     }
 
-    /// Lines of a task's log. With `wait`, once there are any, the task ended, or the time is over.
+    /// Returns lines of a task's log. With `wait`, once there are any, the task ended, or the time is over.
     pub async fn logs(
         &self,
         id: TaskId,

@@ -1,4 +1,4 @@
-//! What callers decide about tasks: retry, cancel, skip, resolve.
+//! Decisions of callers about tasks: retry, cancel, skip, resolve.
 
 use std::collections::HashMap;
 
@@ -9,14 +9,14 @@ use serde_json::Value;
 use crate::engine::Engine;
 use crate::error::EngineError;
 
-/// What an operator found out about a sub-task of unknown outcome.
+/// Verdict of an operator about a sub-task of unknown outcome.
 #[derive(Clone, Debug)]
 pub struct VerdictRequest {
-    /// The sub-task, by its name.
+    /// Name of the sub-task.
     pub sub_task: String,
     /// True: done. False: not done.
     pub done: bool,
-    /// Its output, where it was done.
+    /// Output of the sub-task, if its work was done.
     pub output: Option<Value>,
 }
 
@@ -56,18 +56,18 @@ impl Engine {
         self.command(id, audit, |by| Command::Decide { sub_tasks, what, by, reason }).await
     }
 
-    /// A failed task goes on from what failed; answers with the task, running again.
+    /// Retries a failed task from what failed; returns the task, running again.
     pub async fn retry(&self, id: TaskId, audit: Audit) -> Result<Stored, EngineError> {
         self.command(id, audit, |by| Command::Retry { by }).await
     }
 
-    /// No attempt of the task starts from here on; running ones are told to stop.
+    /// Cancels a task: no attempt starts from here on, and running ones are told to stop.
     pub async fn cancel(&self, id: TaskId, audit: Audit) -> Result<Stored, EngineError> {
         let grace = self.inner.config.cancel_grace;
         self.command(id, audit, |by| Command::Cancel { by, grace }).await
     }
 
-    /// A failed task goes on without one failed sub-task.
+    /// Skips a failed sub-task, so that its failed task goes on without it.
     pub async fn skip(
         &self,
         id: TaskId,
@@ -80,7 +80,7 @@ impl Engine {
         self.command(id, audit, |by| Command::Skip { sub_task, by, reason: reason.to_owned() }).await
     }
 
-    /// Somebody dealt with a failure; with a verdict, a task of unknown outcome goes on.
+    /// Resolves a failure that somebody dealt with; with a verdict, a task of unknown outcome goes on.
     pub async fn resolve(
         &self,
         id: TaskId,
@@ -98,7 +98,7 @@ impl Engine {
         self.command(id, audit, |by| Command::Resolve { by, reason: reason.to_owned(), verdict }).await
     }
 
-    /// Has the store apply what one principal asks, and note it.
+    /// Gives the store one principal's command to apply, with an entry for the audit log.
     pub(crate) async fn command(
         &self,
         id: TaskId,
@@ -108,7 +108,7 @@ impl Engine {
         let command = command(audit.by.as_ref().to_owned());
         match self.inner.store.command(id, command, Some(audit.target(id.to_string()))).await {
             Ok(()) => self.get(id),
-            // A store finds nothing to command in an imported task: say which of the two it is.
+            // A store finds no task to command in an imported one: the two must be told apart here.
             Err(longhaul_store::StoreError::NotFound) => match self.get(id)? {
                 Stored::Imported { .. } => Err(EngineError::Imported(id)),
                 Stored::Own(_) | Stored::Damaged(_) => Err(EngineError::NoTask(id)),

@@ -1,5 +1,5 @@
-//! What nodes that share a store hear of each other. All of it makes things sooner only: what is not heard is found out by
-//! comparing with the store.
+//! Events between nodes that share a store. All of them only make things sooner: an event that is missed is
+//! found out by comparing with the store.
 
 use std::collections::HashSet;
 use std::time::Duration;
@@ -13,12 +13,12 @@ use crate::dispatch::Dispatcher;
 use crate::engine::Engine;
 use crate::workers::kept_limits;
 
-/// How often what runs here is compared with the store.
+/// Interval at which the attempts that run here are compared with the store.
 const COMPARE: Duration = Duration::from_secs(5);
-/// How often the others are told how the queues stand.
+/// Interval at which the state of the queues is sent to the other nodes.
 const TICK: Duration = Duration::from_secs(1);
 
-/// What changed elsewhere and is to be read anew.
+/// Changes at other nodes that are to be read again.
 #[derive(Default)]
 pub(crate) struct Changes {
     workflows: Notify,
@@ -26,7 +26,7 @@ pub(crate) struct Changes {
 }
 
 impl Dispatcher {
-    /// Another node says something.
+    /// Handles an event of another node.
     pub(crate) fn hear(&self, from: NodeId, news: News) {
         let workers = self.workers();
         match news {
@@ -64,7 +64,7 @@ pub(crate) async fn watch(engine: Engine, stop: CancellationToken) {
         loop {
             tokio::time::sleep(TICK).await;
             let (dispatcher, nodes) = (&engine.inner.dispatcher, engine.inner.store.peers() as u32 + 1);
-            // Once more after the others are gone, so that what was given to them is put back.
+            // One more tick follows after the others are gone, so that lent items are put back.
             if nodes > 1 || before > 1 {
                 dispatcher.tell_all(dispatcher.workers().tick(nodes));
             }
@@ -89,7 +89,8 @@ pub(crate) async fn watch(engine: Engine, stop: CancellationToken) {
 }
 
 impl Engine {
-    /// Looks whether what has run here since the last look is live still; gives what runs now.
+    /// Stops attempts that have run here since the last look and are no longer live; returns those that run
+    /// now.
     async fn compare(&self, before: HashSet<(TaskId, u32, Token)>) -> HashSet<(TaskId, u32, Token)> {
         let dispatcher = &self.inner.dispatcher;
         let now: HashSet<_> = dispatcher.looked_after().into_iter().collect();

@@ -1,7 +1,7 @@
-//! Limits how many attempts of built-in actions run at once, and keeps the line of those that wait for room.
-//! A permit is taken by the change that begins an attempt, and given back when the attempt has ended or the
-//! change was not made after all; it then goes to the first in line, if there is one. So either no permit is
-//! free or the line is empty.
+//! Limits the count of attempts of built-in actions that run at once, and keeps the line of those that wait
+//! for a permit. A permit is taken by the change that begins an attempt, and returned when the attempt has
+//! ended or the change was not made after all; it then goes to the first in line, if there is one. So either
+//! no permit is free or the line is empty.
 
 use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
@@ -10,7 +10,7 @@ use longhaul_model::TaskId;
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
-/// A sub-task that stands in line.
+/// Sub-task in line.
 pub(crate) type Waiting = (TaskId, u32);
 
 /// Permits and the line of sub-tasks that wait for one.
@@ -34,7 +34,7 @@ pub struct LineSummary {
     pub most: usize,
     /// Number of attempts that run.
     pub running: usize,
-    /// Number of sub-tasks that wait for room.
+    /// Number of sub-tasks that wait for a permit.
     pub waiting: usize,
     /// Longest wait among the sub-tasks in line; `None` if the line is empty.
     pub oldest_wait: Option<Duration>,
@@ -45,7 +45,7 @@ impl Permits {
         Permits { most, state: Mutex::new(State { free: most, ..State::default() }) }
     }
 
-    /// Takes a permit, if one is free.
+    /// Takes a permit; returns false if none is free.
     pub(crate) fn take(&self) -> bool {
         let mut state = self.state.lock();
         if state.closed || state.free == 0 {
@@ -55,7 +55,7 @@ impl Permits {
         true
     }
 
-    /// Gives a permit back. If a sub-task stands in line, the permit goes to the first one, which is returned
+    /// Returns a permit. If a sub-task stands in line, the permit goes to the first one, which is returned
     /// and may begin.
     #[must_use]
     pub(crate) fn give_back(&self) -> Option<Waiting> {
@@ -67,7 +67,7 @@ impl Permits {
         next
     }
 
-    /// Adds a sub-task to the line. Returns the sub-task that may begin now, with a permit: room may have
+    /// Adds a sub-task to the line. Returns the sub-task that may begin now, with a permit: one may have
     /// become free meanwhile.
     #[must_use]
     pub(crate) fn line_up(&self, waiting: Waiting, now: Instant) -> Option<Waiting> {
@@ -102,8 +102,7 @@ impl Permits {
     }
 }
 
-/// The waiting sub-tasks, served one per task in turn, so that a task with thousands does not hold up the
-/// others.
+/// Waiting sub-tasks, served one per task in turn, so that a task with thousands does not hold up the others.
 #[derive(Default)]
 struct Line {
     /// Tasks with sub-tasks in line, next first.
@@ -184,7 +183,7 @@ mod tests {
     async fn room_that_came_before_the_line_was_known_is_not_missed() {
         let (permits, now) = (Permits::new(2), Instant::now());
         assert!(permits.take() && permits.take() && !permits.take());
-        // The change that found no room has not been reported yet.
+        // The change that got no permit has not been reported yet.
         assert_eq!(permits.give_back(), None);
         assert_eq!(permits.line_up((task(1), 4), now), Some((task(1), 4)));
         assert_eq!(permits.line_up((task(1), 5), now), None);

@@ -1,4 +1,4 @@
-//! Reading: lists, attempts, inputs and outputs, counts. What may take milliseconds runs beside the event
+//! Reads: lists, attempts, inputs and outputs, counts. Reads that may take milliseconds run beside the event
 //! loop.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -12,12 +12,12 @@ use crate::engine::Engine;
 use crate::error::EngineError;
 use crate::secrets::hide;
 
-/// Everything about the attempts of a task.
+/// Task with all its attempts.
 #[derive(Clone, Debug)]
 pub struct Report {
     /// The task.
     pub record: Box<Record>,
-    /// Its attempts, in order of their starts.
+    /// Attempts of the task, in order of their starts.
     pub attempts: Vec<Attempt>,
 }
 
@@ -27,18 +27,18 @@ impl Engine {
         self.beside(move |store| store.list(&query)).await.map_err(EngineError::Store)
     }
 
-    /// Tasks whose id begins or ends with these hexadecimal digits, in short, at most so many.
+    /// Returns at most so many tasks whose ID begins or ends with these hexadecimal digits, in short.
     pub async fn tasks_like(&self, digits: String, limit: u32) -> Result<Vec<Stored>, EngineError> {
         let found = self.beside(move |store| {
             let ids = store.ids_like(&digits, limit)?;
             let read = ids.into_iter().map(|id| store.get_short(id));
-            // One that was deleted meanwhile is none.
+            // A task that was deleted meanwhile is left out.
             read.filter(|read| !matches!(read, Err(StoreError::NotFound))).collect()
         });
         found.await.map_err(EngineError::Store)
     }
 
-    /// Returns those of the given tasks that exist, with the numbers of their children only.
+    /// Returns those of the given tasks that exist, with the counts of their children only.
     pub async fn in_short(&self, ids: BTreeSet<TaskId>) -> Result<BTreeMap<TaskId, Stored>, EngineError> {
         if ids.is_empty() {
             return Ok(BTreeMap::new());
@@ -50,7 +50,7 @@ impl Engine {
         read.await.map_err(EngineError::Store)
     }
 
-    /// Every attempt of a task; none for an imported one.
+    /// Returns every attempt of a task; none for an imported one.
     pub async fn attempts(&self, id: TaskId) -> Result<Report, EngineError> {
         let record = match self.get(id)? {
             Stored::Own(record) => record,
@@ -62,7 +62,7 @@ impl Engine {
         Ok(Report { record, attempts })
     }
 
-    /// Input, labels and requester; `None` for an imported task. Secrets are not shown to anybody.
+    /// Returns input, labels and requester; `None` for an imported task. Secrets are shown to nobody.
     pub async fn spec(&self, record: &Record) -> Result<Option<Spec>, EngineError> {
         let id = record.id;
         let mut spec = self.beside(move |store| store.spec(id)).await.map_err(|e| Engine::wrong(id, e))?;
@@ -72,13 +72,13 @@ impl Engine {
         Ok(spec)
     }
 
-    /// What the sub-tasks gave, by index.
+    /// Returns the outputs of a task's sub-tasks, by index.
     pub async fn outputs(&self, id: TaskId) -> Result<Vec<(u32, Value)>, EngineError> {
         self.beside(move |store| store.outputs(id)).await.map_err(|e| Engine::wrong(id, e))
     }
 
-    /// Takes in tasks from elsewhere, a few at a time beside the load. After an error the first ones may be
-    /// there; importing the same tasks again replaces them.
+    /// Imports tasks, a few at a time beside the load. After an error the first ones may be stored; importing
+    /// the same tasks again replaces them.
     pub async fn import(&self, tasks: Vec<ImportedTask>, audit: Audit) -> Result<ImportOutcome, EngineError> {
         let audit = audit.detail(format!("{} tasks", tasks.len()));
         self.inner.store.import(tasks, Some(audit)).await.map_err(EngineError::Store)

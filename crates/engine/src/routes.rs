@@ -1,5 +1,5 @@
-//! The requests that start tasks: a small table in memory, looked through for paths that are not the API's own, and
-//! for operations on credentials.
+//! Routes of workflows: a small table in memory of the requests that start tasks, for paths that are not the
+//! API's own, and for operations on credentials.
 
 use std::sync::Arc;
 
@@ -19,7 +19,7 @@ impl Routes {
         Routes(RwLock::new(bound.collect()))
     }
 
-    /// What all workflows are by now.
+    /// Replaces the routes by those of all workflows as they are now.
     pub(crate) fn reset(&self, all: Vec<WorkflowSummary>) {
         let bound = all.into_iter().map(|summary| summary.workflow).filter(|workflow| is_bound(workflow));
         *self.0.write() = bound.collect();
@@ -39,7 +39,7 @@ impl Routes {
         self.0.read().iter().find(|workflow| workflow.definition.credentials == Some(operation)).cloned()
     }
 
-    /// Another workflow that would answer the same requests.
+    /// Returns another workflow that would answer the same requests.
     pub(crate) fn owner_of_overlap(&self, candidate: &Workflow) -> Option<String> {
         let route = candidate.route.as_ref()?;
         let bound = self.0.read();

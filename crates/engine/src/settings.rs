@@ -16,11 +16,11 @@ const NAME: &str = "tasks";
 /// The longest retention, in days.
 const LONGEST: u16 = 730;
 
-/// What operators set.
+/// Settings of an installation, which operators change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct TaskSettings {
-    /// How long a task is kept after its end, in days: 1 to 730.
+    /// Days for which a task is kept after its end: 1 to 730.
     pub retention_days: NonZeroU16,
 }
 
@@ -31,11 +31,11 @@ impl Default for TaskSettings {
     }
 }
 
-/// What became of a task that was to be deleted.
+/// Outcome of a deletion, with the task that was to be deleted.
 pub type DeletionResult = (TaskId, Deletion);
 
 impl Engine {
-    /// The settings; the default where nobody set any.
+    /// Returns the settings; the default where nobody set any.
     pub fn settings(&self) -> Result<TaskSettings, EngineError> {
         let stored = self.inner.store.setting(NAME).map_err(EngineError::Store)?;
         Ok(stored.and_then(|value| serde_json::from_value(value).ok()).unwrap_or_default())

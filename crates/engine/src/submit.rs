@@ -14,7 +14,7 @@ use crate::engine::{Engine, SMALL, has_ended};
 use crate::error::EngineError;
 use crate::watch::Watch;
 
-/// How often the end of a task is looked for that another node may have seen.
+/// Interval at which the end of a task is looked for that another node may have seen.
 const LOOK: Duration = Duration::from_secs(1);
 
 /// A task to start.
@@ -22,32 +22,32 @@ const LOOK: Duration = Duration::from_secs(1);
 pub struct SubmitRequest {
     /// The workflow's name.
     pub workflow: String,
-    /// Its version, the newest unless given.
+    /// Version of the workflow; the newest unless given.
     pub version: Option<WorkflowVersion>,
-    /// Its input; an empty object unless given.
+    /// Input of the task; an empty object unless given.
     pub input: Value,
-    /// What the task is called, the workflow's title unless given.
+    /// Name of the task; the workflow's title unless given.
     pub name: Option<String>,
-    /// When it may start.
+    /// Earliest instant at which the task may start.
     pub not_before: Option<Timestamp>,
-    /// Free words to find it by.
+    /// Labels, by which the task can be found.
     pub labels: BTreeMap<String, String>,
-    /// Who asks, and what is noted of it.
+    /// Entry for the audit log, with who asks.
     pub audit: Option<Audit>,
     /// The caller's key.
     pub key: Option<IdempotencyKey>,
-    /// Memory that the caller has reserved for the request: kept until the task is stored.
+    /// Memory that the caller has reserved for the request, kept until the task is stored.
     pub room: Option<Arc<Room>>,
 }
 
-/// How a task begins.
+/// Attributes of a task at its start.
 #[derive(Default)]
 pub(crate) struct Start {
     pub(crate) name: Option<String>,
     pub(crate) not_before: Option<Timestamp>,
     pub(crate) audit: Option<Audit>,
     pub(crate) key: Option<IdempotencyKey>,
-    /// Its workflow was named without a version.
+    /// True if the workflow was named without a version.
     pub(crate) newest: bool,
     /// Memory that the caller has already reserved.
     pub(crate) room: Option<Arc<Room>>,
@@ -60,8 +60,8 @@ impl Engine {
         self.submit_as(id, request).await
     }
 
-    /// Checks all of a submission that [`Engine::submit`] checks before the store has its say, and gives the
-    /// task as it would be accepted, under an id of zeros. Nothing is stored, noted or started.
+    /// Checks all of a submission that [`Engine::submit`] checks before the store is asked, and returns the
+    /// task as it would be accepted, under an ID of zeros. Nothing is stored, noted or started.
     pub fn rehearse(&self, request: &SubmitRequest) -> Result<Stored, EngineError> {
         let workflow = self.startable(&request.workflow, request.version, &request.input)?;
         if let Some(pointer) = workflow.missed_secret(&request.input) {
@@ -76,7 +76,7 @@ impl Engine {
         Ok(Stored::Own(Box::new(task.map_err(not_accepted)?.into_record())))
     }
 
-    /// Accepts a task and answers once it ended, or as it stands when the time is over.
+    /// Accepts a task and returns it once it has ended, or in its current state when the time is over.
     pub async fn submit_and_wait(
         &self,
         request: SubmitRequest,
@@ -94,7 +94,7 @@ impl Engine {
         Ok(submitted)
     }
 
-    /// Answers once a task ended, or as it stands when the time is over.
+    /// Returns a task once it has ended, or in its current state when the time is over.
     pub async fn wait(&self, id: TaskId, limit: Duration) -> Result<Stored, EngineError> {
         let mut watch = self.inner.dispatcher.watch(id);
         let task = self.get(id)?;
@@ -104,8 +104,8 @@ impl Engine {
         self.ended(task, &mut watch, limit).await
     }
 
-    /// Waits for the end of a task that is watched and stood like this; what other nodes say of it may get
-    /// lost, so it is looked at now and then.
+    /// Waits for the end of a watched task, from this state on. Events of other nodes may get lost, so the
+    /// task is read now and then.
     async fn ended(&self, task: Stored, watch: &mut Watch, limit: Duration) -> Result<Stored, EngineError> {
         let (id, until) = (task.id(), Instant::now() + limit);
         let revision = |task: &Stored| match task {
@@ -117,7 +117,7 @@ impl Engine {
             let left = until.saturating_duration_since(Instant::now());
             let alone = self.inner.store.peers() == 0;
             let ended = watch.ended(if alone { left } else { left.min(LOOK) }).await;
-            // Not one that came late, of before it was looked at.
+            // A late notice of an end before this state does not count.
             if let Some(ended) = ended.filter(|ended| ended.state.revision > known) {
                 return Ok(Stored::Own(Box::new(ended)));
             }
@@ -150,7 +150,7 @@ impl Engine {
         self.accept(id, workflow, spec, Start { name, not_before, audit, key, newest, room }).await
     }
 
-    /// The workflow of that name, if a task of it may be started with this input.
+    /// Returns the workflow of that name, if a task of it may be started with this input.
     fn startable(
         &self,
         name: &str,
@@ -158,7 +158,7 @@ impl Engine {
         input: &Value,
     ) -> Result<Arc<Workflow>, EngineError> {
         if version.is_some() {
-            // Of a deleted workflow the versions are there for the tasks that ran them only.
+            // The versions of a deleted workflow are there for the tasks that ran them only.
             self.workflow(name, None)?;
         }
         let workflow = self.workflow(name, version)?;
@@ -175,7 +175,7 @@ impl Engine {
         }
     }
 
-    /// Seals what is secret in an input that was found valid, and has the store accept the task.
+    /// Seals the secrets of a valid input, and gives the task to the store.
     pub(crate) async fn accept(
         &self,
         id: TaskId,

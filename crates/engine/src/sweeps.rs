@@ -1,4 +1,4 @@
-//! Sweeps over what is stored, which make good what got lost, whatever the cause: claims that can be granted
+//! Sweeps over stored tasks, which make up for what got lost, whatever the cause: claims that can be granted
 //! although no release woke their waiter, and sub-tasks under way although their output is stored. Each goes
 //! in steps of bounded cost, and rests so long after each that it takes a small share of a processor only.
 
@@ -10,7 +10,7 @@ use parking_lot::Mutex;
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
-/// How often a sweep runs, and how much it may cost.
+/// Pace of a sweep: how often it runs, and how much of the writer it may take.
 struct Pace {
     /// Least pause between the end of one sweep and the start of the next.
     pause: Duration,
@@ -18,13 +18,13 @@ struct Pace {
     rest: u32,
 }
 
-/// Claims: a lost wake-up is made good within a second, for a twentieth of a processor.
+/// Pace of claims: a lost wake-up is made up for within a second, for a twentieth of a processor.
 const CLAIMS: Pace = Pace { pause: Duration::from_millis(500), rest: 19 };
-/// Outputs: nothing is known to lose a success, so a hundredth of a processor will do.
+/// Pace of outputs: nothing is known to lose a success, so a hundredth of a processor will do.
 const OUTPUTS: Pace = Pace { pause: Duration::from_secs(10), rest: 99 };
 
-/// Time of the last step of a sweep that the store answered: a sign that the engine lives, whatever there is
-/// to do.
+/// Time of the last step of a sweep that the store answered: a sign that the engine lives, however little
+/// there is to do.
 pub(crate) struct Pulse(Mutex<Instant>);
 
 impl Pulse {
@@ -36,7 +36,7 @@ impl Pulse {
         *self.0.lock() = Instant::now();
     }
 
-    /// Returns the time since the last one.
+    /// Returns the time since the last answer.
     pub(crate) fn age(&self) -> Duration {
         self.0.lock().elapsed()
     }

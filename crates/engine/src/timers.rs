@@ -1,5 +1,6 @@
-//! Time. Near instants are waited for exactly; far ones are found by a sweep of what is stored. The sweep derives
-//! what is due from the store, so nothing depends on a timer that was set: it only makes things sooner.
+//! Timers. Near instants are waited for exactly; far ones are found by a sweep of the store. The sweep
+//! derives what is due from stored tasks, so nothing depends on a timer that was set: it only makes things
+//! sooner.
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashSet};
@@ -12,11 +13,11 @@ use parking_lot::Mutex;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
-/// Instants nearer than this are waited for exactly, in milliseconds.
+/// Time before an instant from which it is waited for exactly, in milliseconds.
 const NEAR: i64 = 60_000;
-/// How often the store is asked.
+/// Interval at which the store is asked for due timers.
 const SWEEP: Duration = Duration::from_millis(500);
-/// A leap of the machine's clock that somebody should know of, in milliseconds.
+/// Smallest leap of the machine's clock that is logged, in milliseconds.
 const NOTABLE: i64 = 10_000;
 /// Number of tasks notified at once; the next page follows once these are written, so that others get to
 /// write meanwhile.
@@ -44,7 +45,7 @@ impl Timers {
         }
     }
 
-    /// Takes what is due out; and how long it is to the next.
+    /// Takes the tasks that are due; returns the time until the next one, too.
     fn due(&self, now: Timestamp) -> (Vec<TaskId>, Duration) {
         let mut heap = self.heap.lock();
         let mut due = Vec::new();
@@ -87,7 +88,7 @@ pub(crate) async fn run(store: Arc<dyn Store>, env: Env, timers: Arc<Timers>, st
     }
 }
 
-/// Says that somebody set the machine's clock. `before` is how far it was apart at the last look.
+/// Logs a leap of the machine's clock. `before` is its difference at the last look.
 fn tell_leap(env: &Env, before: &mut i64) {
     let apart = env.wall().0 - env.now().0;
     if (apart - *before).abs() > NOTABLE {

@@ -1,4 +1,4 @@
-//! Who waits for the end of which task.
+//! Waiters for the end of tasks.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -9,15 +9,15 @@ use longhaul_model::{Record, Task, TaskId};
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
-/// The tasks that somebody watches.
+/// Watched tasks.
 #[derive(Default)]
 pub(crate) struct Watches {
     watched: Mutex<HashMap<TaskId, Arc<Watched>>>,
-    /// The engine drains: nobody waits any more.
+    /// True once the engine drains, and nobody waits any more.
     over: AtomicBool,
 }
 
-/// A watched task. A task may end more than once: it may be retried.
+/// Watched task. A task may end more than once: it may be retried.
 #[derive(Default)]
 struct Watched {
     ends: Mutex<Ends>,
@@ -27,16 +27,16 @@ struct Watched {
 #[derive(Default)]
 struct Ends {
     count: u64,
-    /// As the last one left it, if that is known here.
+    /// Task as the last end left it, if it is known here.
     last: Option<Arc<Record>>,
 }
 
-/// One that waits. What happens from its making on is not missed.
+/// Waiter for the end of a task. No end after its creation is missed.
 pub(crate) struct Watch {
     id: TaskId,
     all: Arc<Watches>,
     watched: Arc<Watched>,
-    /// Ends that it knows of.
+    /// Number of ends that the watch knows of.
     seen: u64,
 }
 
@@ -47,7 +47,7 @@ impl Watches {
         Watch { id, all: self.clone(), watched, seen }
     }
 
-    /// Lets everybody go who waits, and whoever comes after: the server wants to stop.
+    /// Releases all who wait, and whoever comes after: the server is about to stop.
     pub(crate) fn release(&self) {
         self.over.store(true, Ordering::SeqCst);
         let all: Vec<Arc<Watched>> = self.watched.lock().values().cloned().collect();
@@ -56,7 +56,7 @@ impl Watches {
         }
     }
 
-    /// Tells all who watch a task, with the task as its end left it where that is at hand.
+    /// Notifies all who watch a task, with the task as its end left it if it is known.
     pub(crate) fn ended(&self, id: TaskId, task: Option<Box<Task>>) {
         let watched = self.watched.lock().get(&id).cloned();
         if let Some(watched) = watched {
@@ -71,8 +71,9 @@ impl Watches {
 }
 
 impl Watch {
-    /// Returns when the task ended once more, the time is over, or the engine drains: the task as its end left it, or nothing, and the
-    /// caller looks how it stands. What is told of an end may come late: another one may have seen the task go on already.
+    /// Returns when the task ended once more, the time is over, or the engine drains: the task as its end
+    /// left it, or nothing, and the caller reads it. The notice of an end may be late: another one may have
+    /// seen the task go on already.
     pub(crate) async fn ended(&mut self, limit: Duration) -> Option<Record> {
         let Watch { watched, all, seen, .. } = self;
         let ended = async {
@@ -96,7 +97,7 @@ impl Watch {
         tokio::time::timeout(limit, ended).await.unwrap_or_default()
     }
 
-    /// Whether nobody waits any more.
+    /// Returns true if nobody waits any more.
     pub(crate) fn is_over(&self) -> bool {
         self.all.over.load(Ordering::SeqCst)
     }

@@ -25,7 +25,7 @@ pub enum Reason {
     Unreadable(String),
     /// The task has ended, other than by a failure.
     Ended(TaskStatus, Option<Timestamp>),
-    /// The task failed, and an operator may retry or resolve it.
+    /// The task failed; an operator may retry or resolve it.
     Failed {
         /// Error that the task failed with.
         error: Option<Box<Fault>>,
@@ -34,13 +34,13 @@ pub enum Reason {
     },
     /// The outcome of a sub-task is unknown: an operator must decide.
     Decision(String),
-    /// The task is being stopped; its running attempts have until then.
+    /// The task is being stopped; its running attempts have until this instant.
     Stop(Timestamp),
-    /// Nothing starts at this server, which is paused.
+    /// The server is paused, and starts nothing.
     Paused,
     /// The server is stopping.
     Draining,
-    /// The task waits for locks or a place, and these tasks are before it.
+    /// The task waits for locks or a slot, and these tasks are ahead of it.
     Lock(Vec<Obstacle>),
     /// The task has a start time.
     Start(Timestamp),
@@ -54,7 +54,7 @@ pub enum Reason {
         at: Timestamp,
         /// Attempts made so far in this run of the task.
         tries: u32,
-        /// Attempts that one run of the task may make.
+        /// Maximum number of attempts in one run of the task.
         most: Option<u32>,
         /// Error of the latest attempt.
         error: Option<Box<Fault>>,
@@ -67,10 +67,10 @@ pub enum Reason {
         count: usize,
         /// Time since which the first of them waits.
         since: Timestamp,
-        /// The queue; `None` if nothing is known of it here.
+        /// State of the queue; `None` if nothing is known of it here.
         queue: Box<QueueSummary>,
     },
-    /// A sub-task waits for room among the attempts that run at once.
+    /// A sub-task waits for a permit among the attempts that run at once.
     Capacity(String, Timestamp, LineSummary),
     /// An attempt runs.
     Running {
@@ -80,12 +80,12 @@ pub enum Reason {
         since: Option<Timestamp>,
         /// The number of the attempt.
         attempt: u32,
-        /// The worker that has it; `None` for the server itself.
+        /// Worker that has the attempt; `None` for the server itself.
         worker: Option<String>,
     },
 }
 
-/// A task that is ahead of another one for a lock or place.
+/// Task that is ahead of another one for a lock or slot.
 #[derive(Clone, Debug)]
 pub struct Obstacle {
     /// The lock or place that the task holds or waits for.
@@ -98,7 +98,7 @@ pub struct Obstacle {
 
 impl Engine {
     /// Returns the reasons for which a task does not proceed, in the order in which they are shown. Empty for
-    /// one that proceeds without waiting.
+    /// a task that proceeds without waiting.
     pub async fn why(&self, id: TaskId) -> Result<Vec<Reason>, EngineError> {
         let record = match self.get(id)? {
             Stored::Own(record) => record,
@@ -147,7 +147,7 @@ impl Engine {
         Ok(self.blockers(id).await?.into_iter().map(stands).collect())
     }
 
-    /// Sub-tasks in queues of workers, by queue, and those that wait for room here.
+    /// Adds sub-tasks in queues of workers, by queue, and those that wait for a permit here.
     fn queued(&self, record: &Record, reasons: &mut Vec<Reason>) {
         let mut queues: BTreeMap<&str, (u32, Timestamp, usize)> = BTreeMap::new();
         let waits = record.sub_tasks.iter().zip(0..).filter_map(|(sub, index)| Some((index, sub.queued_at?)));
@@ -190,7 +190,7 @@ fn of_ended(record: &Record) -> Vec<Reason> {
     vec![Reason::Failed { error, retryable: record.is_retryable() }]
 }
 
-/// Sub-tasks with a timer, and those that are tried again, the earliest first.
+/// Returns sub-tasks with a timer, and those that are tried again, the earliest first.
 fn timed(record: &Record, attempts: &[Attempt], reasons: &mut Vec<Reason>) {
     let due = record.sub_tasks.iter().zip(0..).filter_map(|(sub, index)| Some((sub.due_at?, index, sub)));
     let mut due: Vec<_> = due.collect();

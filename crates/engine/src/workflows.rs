@@ -34,7 +34,7 @@ impl Engine {
         Ok(put)
     }
 
-    /// Takes a workflow out of the list. Its tasks go on; its versions stay.
+    /// Removes a workflow from the list. Its tasks go on; its versions stay.
     pub async fn delete_workflow(&self, name: &str, audit: Audit) -> Result<(), EngineError> {
         let audit = audit.target(name);
         self.inner
@@ -46,7 +46,7 @@ impl Engine {
         Ok(())
     }
 
-    /// A workflow by name, the newest version unless one is given.
+    /// Returns a workflow by name, in the newest version unless one is given.
     pub fn workflow(
         &self,
         name: &str,
@@ -55,12 +55,12 @@ impl Engine {
         self.inner.store.workflow(name, version).map_err(|e| self.no_workflow(name, version, e))
     }
 
-    /// Every workflow, by name.
+    /// Returns every workflow, by name.
     pub fn workflows(&self) -> Result<Vec<WorkflowSummary>, EngineError> {
         self.inner.store.workflows().map_err(EngineError::Store)
     }
 
-    /// The workflow whose `route:` a request is, with the path's parameters.
+    /// Returns the workflow whose `route:` a request is, with the path's parameters.
     pub fn route(&self, method: &str, path: &str) -> Option<Bound> {
         self.inner.routes.find(method, path)
     }

@@ -1,4 +1,4 @@
-//! The built-in actions against the real thing: processes of this machine, a server on its loopback address.
+//! Built-in actions against the real thing: processes of this machine, a server on its loopback address.
 
 #[path = "actions/command.rs"]
 mod command;
@@ -15,7 +15,7 @@ use longhaul_engine::action::Actions;
 use longhaul_engine::{CommandConfig, EngineConfig, HttpConfig};
 use support::program;
 
-/// Actions with these lists of what is allowed.
+/// Creates actions with these allow lists.
 pub(crate) fn actions(hosts: &[&str], programs: &[&str]) -> Actions {
     let http =
         HttpConfig { allow: hosts.iter().map(|text| (*text).to_owned()).collect(), ..Default::default() };

@@ -1,6 +1,6 @@
 //! Commands started through the launcher, as a server starts them, up to the kill of that server.
 //!
-//! Not a test binary of the usual kind: it plays the server's binary, so it must be able to start itself as
+//! Test binary of an unusual kind: it plays the server's binary, so it must be able to start itself as
 //! launcher and as a server that is then killed.
 
 #[path = "actions/support.rs"]
@@ -54,7 +54,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// The little of the usual command line that cargo and other runners of tests use.
+/// Implements the few options of the usual command line that cargo and other runners of tests use.
 fn test(arguments: impl Iterator<Item = String>) -> ExitCode {
     let (flags, names): (Vec<String>, Vec<String>) =
         arguments.partition(|argument| argument.starts_with("--"));
@@ -194,11 +194,11 @@ fn escapes() {
     for (n, escape) in ESCAPES.into_iter().enumerate() {
         let mark = format!("escaped-{n}");
         let actions = actions(&[SH]);
-        // It ends of itself.
+        // The program ends by itself.
         let text = format!("{escape}\nsleep 0.1; echo done");
         block_on(async { run(&actions, script(&mark, &text), json!({})).await }).expect("a success");
         assert_eq!(marked(&mark), [] as [i32; 0], "{escape}");
-        // It is told to stop, and pays no heed.
+        // The program is told to stop, and ignores it.
         let text = format!("trap '' TERM HUP INT\n{escape}\nwhile :; do sleep 0.1; done");
         let launch = launch(script(&mark, &text), json!({}));
         let dropped = block_on(async {

@@ -1,5 +1,6 @@
-//! Restart of a node whose turn is over, as if somebody had started it again: its process becomes a new one
-//! of the same program. Nothing of the old one can continue there, whatever hangs on an unreachable database.
+//! Restart of a node whose session is over, as if somebody had started it again: its process becomes a new
+//! one of the same program. Nothing of the old one can continue there, whatever hangs on an unreachable
+//! database.
 
 use std::ffi::OsString;
 use std::os::unix::process::CommandExt;
@@ -20,9 +21,9 @@ const COMMAND: &str = "__again";
 pub(crate) struct Origin {
     /// Arguments that the process was started with, its own name first.
     pub(crate) arguments: Vec<OsString>,
-    /// Turn that the node had before its process became a new one.
+    /// Session that the node had before its process became a new one.
     pub(crate) turn: Option<i64>,
-    /// Process ids of children that the process had from the beginning, started by somebody else.
+    /// Process IDs of children that the process had from the beginning, started by somebody else.
     strangers: Vec<i32>,
 }
 
@@ -49,16 +50,16 @@ impl Origin {
         Origin { arguments, turn, strangers }
     }
 
-    /// Returns the argument that tells the next process what this one knows.
+    /// Returns the argument that tells the next process the facts that this one knows.
     fn known(&self, turn: i64) -> String {
         let strangers: String = self.strangers.iter().map(|id| format!(",{id}")).collect();
         format!("{turn}{strangers}")
     }
 
-    /// Ends what is left of the process before: programs that it ran, which others start anew.
+    /// Ends what the process before left behind: programs that it ran, which other nodes start again.
     pub(crate) fn end_inherited(&self) {
         if self.turn.is_some() {
-            // The executable is called differently by now. A name is no reason to fail.
+            // The executable has another name by now. A name is no reason to fail.
             let _ = prctl::set_name(c"longhaul");
             longhaul_process::end_inherited(&self.strangers);
         }
@@ -78,7 +79,7 @@ impl Again {
         Again { origin: Arc::new(origin), forbidden: Arc::default() }
     }
 
-    /// Returns the turn that the process had before.
+    /// Returns the session that the process had before.
     pub(crate) fn turn_before(&self) -> Option<i64> {
         self.origin.turn
     }

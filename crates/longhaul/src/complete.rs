@@ -1,5 +1,5 @@
-//! Completion of what only a server knows: ids of tasks, names of workflows and queues. The shell calls the
-//! program itself with the words so far; candidates that cannot be found in time are not offered.
+//! Completion of values that only a server knows: IDs of tasks, names of workflows and queues. The shell
+//! calls the program itself with the words so far; candidates that cannot be found in time are not offered.
 
 use std::ffi::OsStr;
 use std::path::PathBuf;

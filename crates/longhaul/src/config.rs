@@ -27,66 +27,66 @@ use wire::Wire;
 use crate::cli::{LogFormat, ServeArgs};
 use crate::{environment, log};
 
-/// How long what runs may take to end when the server stops.
+/// Longest time that work has to end when the server stops.
 const SHUTDOWN_GRACE: Duration = Duration::from_secs(30);
-/// How long a node that stops answers on, until a balancer has noticed.
+/// Time for which a node that stops still answers, until a balancer has noticed.
 const SHUTDOWN_DELAY: Duration = Duration::from_secs(3);
-/// The same in a demonstration.
+/// Longest time that work has to end when a demonstration stops.
 const DEMO_GRACE: Duration = Duration::from_secs(1);
 
-/// Connections of a node to its database.
+/// Number of connections of a node to its database.
 const CONNECTIONS: usize = 16;
 
-/// Everything that can be set.
+/// All settings of a server.
 pub(crate) struct Config {
-    /// Where tasks are kept.
+    /// Directory of the stored tasks.
     pub(crate) data_dir: PathBuf,
-    /// The database that several nodes share; `None` keeps tasks in the data directory.
+    /// Database that several nodes share; `None` keeps tasks in the data directory.
     pub(crate) database: Option<PostgresOptions>,
     /// The addresses to listen on.
     pub(crate) listen: Vec<Listen>,
     /// Permissions of sockets at a path.
     pub(crate) unix_mode: u32,
-    /// How connections are protected.
+    /// Protection of connections.
     pub(crate) tls: Tls,
-    /// Whether other machines may come without TLS.
+    /// True if other machines may connect without TLS.
     pub(crate) insecure_http: bool,
-    /// Balancers that are believed where requests come from.
+    /// Proxies that are trusted to name the address of their client.
     pub(crate) trusted_proxies: Proxies,
-    /// Where the keys are.
+    /// File of the keys.
     pub(crate) key_file: PathBuf,
-    /// Who may come in.
+    /// Settings of logins and tokens.
     pub(crate) auth: AuthConfig,
-    /// What each may ask for.
+    /// Limits of callers and connections.
     pub(crate) limits: Limits,
     /// A folder of workflow files.
     pub(crate) workflows: Option<PathBuf>,
-    /// The data is at home where it is, though it was elsewhere.
+    /// True if the data belongs here, though it was elsewhere before.
     pub(crate) moved: bool,
-    /// The data is a copy, and what it was copied from lives on.
+    /// True if the data is a copy whose original lives on.
     pub(crate) copy: bool,
-    /// Keys without a database begin a new one.
+    /// True if keys without a database may begin a new one.
     pub(crate) new_store: bool,
-    /// Whether to show what there is.
+    /// True for a demonstration, which starts with example tasks.
     pub(crate) demo: bool,
-    /// Neither a configuration file nor a database was given: somebody tries it out.
+    /// True if neither a configuration file nor a database was given: somebody tries the server out.
     pub(crate) is_plain: bool,
-    /// How the log is written.
+    /// Format of the log.
     pub(crate) log_format: LogFormat,
-    /// What is logged.
+    /// Filter of the log.
     pub(crate) log_level: String,
-    /// How the API speaks.
+    /// Settings of the wire format.
     pub(crate) wire: Wire,
-    /// How tasks run.
+    /// Settings of the engine.
     pub(crate) engine: EngineConfig,
-    /// How long what runs may take to end when the server stops.
+    /// Longest time that work has to end when the server stops.
     pub(crate) shutdown_grace: Duration,
-    /// How long a node of a database that stops answers on at least.
+    /// Shortest time for which a node of a database still answers when it stops.
     pub(crate) shutdown_delay: Duration,
 }
 
 impl Config {
-    /// Flags and environment (the flags know both) over the file over the defaults.
+    /// Loads the settings: flags and environment (the flags know both) over the file over the defaults.
     pub(crate) fn load(args: ServeArgs) -> anyhow::Result<Config> {
         let (config, path, text) = Config::unchecked(args)?;
         let mut reading = Reading::begin(&path, &text);
@@ -121,10 +121,10 @@ impl Config {
             ));
         }
         let is_plain = args.config.is_none() && database.is_none();
-        // What a demonstration runs is not worth waiting for, and its log not worth reading.
+        // The tasks of a demonstration are not worth waiting for, and its log not worth reading.
         let (level, grace) = if demo { ("warn", DEMO_GRACE) } else { ("info", SHUTDOWN_GRACE) };
         let data_dir = args.data_dir.or(file.data_dir).unwrap_or_else(|| "./longhaul-data".into());
-        // As a whole: a mode here and files there would be a riddle.
+        // The section is replaced as a whole: a mode here and files there would be a riddle.
         let flags = TlsSection { mode: args.tls, cert: args.tls_cert, key: args.tls_key };
         let tls = if flags.is_empty() { file.tls } else { flags };
         let mut listen = if args.listen.is_empty() { file.listen } else { args.listen };

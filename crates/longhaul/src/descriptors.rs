@@ -1,17 +1,17 @@
-//! The limit of open files, which also limits connections: raised at the start as far as it goes, and what is
-//! left for connections once the server has what it needs for itself.
+//! Limit of open files, which also limits connections: raised at the start as far as possible; the server's
+//! own needs come first, and connections get the rest.
 
 use longhaul_server::Limits;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
-/// More than the server ever needs; programs that close every possible file at their start are slow with a
-/// higher limit.
+/// Wanted limit, more than the server ever needs; programs that close every possible file at their start are
+/// slow with a higher one.
 const WANTED: u64 = 65_536;
 
-/// Files, database connections and pipes of programs that are there beside connections.
+/// Number of files, database connections and pipes of programs that are open beside connections.
 const OWN: u64 = 256;
 
-/// Raises the limit as far as it may be, and gives it.
+/// Raises the limit as far as it may be, and returns it.
 pub(crate) fn raise() -> nix::Result<u64> {
     let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE)?;
     let wanted = hard.min(WANTED);
@@ -21,7 +21,7 @@ pub(crate) fn raise() -> nix::Result<u64> {
     Ok(soft.max(wanted))
 }
 
-/// Returns how many files are open; `None` where it cannot be told.
+/// Returns the number of open files; `None` if it cannot be determined.
 pub(crate) fn open() -> Option<usize> {
     std::fs::read_dir("/proc/self/fd").ok().map(Iterator::count)
 }
@@ -35,9 +35,9 @@ pub(crate) fn warn(files: u64, limits: &Limits) {
     );
 }
 
-/// Makes connections fit into so many open files. Returns true if they are fewer than wanted.
+/// Limits connections so that they fit into so many open files. Returns true if they are fewer than wanted.
 pub(crate) fn fit(limits: &mut Limits, files: u64) -> bool {
-    // An eighth more for the server: what it needs grows with what it is asked.
+    // The server keeps another eighth: its needs grow with its load.
     let room = files.saturating_sub(OWN + files / 8).max(16);
     let room = usize::try_from(room).unwrap_or(usize::MAX);
     limits.beyond = limits.beyond.min(room / 5);

@@ -1,4 +1,4 @@
-//! Environment variables of Longhaul: whether they are known, and whether they can be read.
+//! Environment variables of Longhaul: checks that they are known and readable.
 
 use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
@@ -41,7 +41,7 @@ const PATHS: [&str; 7] = [
     "LONGHAUL_WORKFLOWS",
 ];
 
-/// Returns an environment variable, if it is there and readable.
+/// Returns an environment variable, if it is set and readable.
 pub(crate) fn text(name: &str) -> Option<String> {
     std::env::var(name).ok()
 }
@@ -67,7 +67,7 @@ pub(crate) fn warnings() -> Vec<String> {
 
 fn warning(name: &str, known: &BTreeSet<String>) -> String {
     let meant = rest(name).to_ascii_uppercase();
-    // One is good with short names, the other with long ones that begin alike.
+    // One measure is good with short names, the other with long ones that begin alike.
     let similarity = |other: &String| {
         let letters = strsim::normalized_damerau_levenshtein(&meant, rest(other));
         letters.max(strsim::jaro_winkler(&meant, rest(other)) - 0.25)
@@ -92,7 +92,8 @@ fn is_of_cluster(name: &str) -> bool {
     rest(name) == "PORT" || ["PORT_", "SERVICE_"].iter().any(|start| rest(name).starts_with(start))
 }
 
-/// Returns the variables whose names begin as ours do, in any case: those of the system are told apart by it.
+/// Returns the variables with the prefix of Longhaul's, in any case, which sets them apart from those of the
+/// system.
 fn ours(all: impl Iterator<Item = (OsString, OsString)>) -> impl Iterator<Item = (String, OsString)> {
     let is_ours = |name: &str| name.get(..OURS.len()).is_some_and(|start| start.eq_ignore_ascii_case(OURS));
     all.filter_map(|(name, value)| Some((name.into_string().ok()?, value)))
@@ -128,7 +129,7 @@ pub(crate) fn source(option: &str, variable: &str) -> String {
 mod tests {
     use super::*;
 
-    /// A letter less, one more, two exchanged, another one: whatever the name, it is found again.
+    /// A name with a letter missing, added, exchanged or replaced is recognized.
     #[test]
     fn misspelt_names_find_the_right_one() {
         let known = known();

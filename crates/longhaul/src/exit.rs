@@ -1,4 +1,4 @@
-//! How a command ends: exit codes that scripts can tell apart, and what is said on the way out.
+//! Ends of a command: exit codes that scripts can tell apart, and the message on the way out.
 
 use std::io;
 
@@ -12,9 +12,9 @@ use crate::out::{Out, clean, error};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub(crate) enum Code {
-    /// All well.
+    /// Success.
     Success = 0,
-    /// The task failed or was cancelled; files have mistakes; something local went wrong.
+    /// The task failed or was cancelled; files have mistakes; something local failed.
     Failed = 1,
     /// The command line is wrong.
     Usage = 2,
@@ -28,16 +28,16 @@ pub(crate) enum Code {
     Interrupted = 130,
 }
 
-/// Why a command ended early.
+/// Reason why a command ended early.
 #[derive(Debug)]
 pub(crate) enum Failure {
     /// A call to the server failed.
     Call(ClientError),
     /// The command line is wrong in a way that its parser cannot know.
     Usage(String),
-    /// Something on this machine.
+    /// A failure on this machine.
     Local(anyhow::Error),
-    /// All was said already.
+    /// All messages were printed already.
     Said(Code),
 }
 
@@ -60,7 +60,7 @@ impl From<io::Error> for Failure {
 }
 
 impl Failure {
-    /// Its exit code.
+    /// Exit code of the failure.
     pub(crate) fn code(&self) -> Code {
         match self {
             Failure::Call(ClientError::Refused { status: 500.., .. } | ClientError::Protocol { .. }) => {
@@ -79,13 +79,13 @@ impl Failure {
         }
     }
 
-    /// Whoever read the output has had enough, as `head` does.
+    /// Returns true if the reader of the output closed it, as `head` does.
     fn is_broken_pipe(&self) -> bool {
         let Failure::Local(error) = self else { return false };
         error.downcast_ref::<io::Error>().is_some_and(|e| e.kind() == io::ErrorKind::BrokenPipe)
     }
 
-    /// Says it on standard error, unless it is said already.
+    /// Prints the message on standard error, unless it was printed already.
     pub(crate) fn say(&self, out: &Out) {
         let palette = out.error_palette;
         let (bad, strong) = (palette.bad(), palette.strong());
@@ -102,7 +102,7 @@ impl Failure {
             Failure::Local(e) => format!("{bad}error:{bad:#} {}", harmless(&format!("{e:#}"), true)),
             Failure::Said(_) => return,
         };
-        // Where nobody listens, there is nobody to tell.
+        // A failure to write means that nobody listens.
         let _ = out.remark(text.trim_end());
     }
 }

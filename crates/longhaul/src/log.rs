@@ -1,5 +1,6 @@
-//! The log: lines of text or of JSON on standard error. Every value is cut and has its control characters
-//! escaped, here and for all: what others sent cannot begin a line of its own, and cannot fill the disk.
+//! Server log: lines of text or of JSON on standard error. Every value is cut and has its control characters
+//! escaped, here and for all: values that others sent cannot begin a line of their own, and cannot fill the
+//! disk.
 
 mod pipe;
 
@@ -29,7 +30,7 @@ const LONGEST: usize = 4_096;
 /// Longest wait at the end of the process for a reader of the log.
 const ENDING: Duration = Duration::from_millis(500);
 
-/// The log of this process, once there is one.
+/// Log of this process, once it was started.
 static LOG: OnceLock<Log> = OnceLock::new();
 
 struct Log {
@@ -38,8 +39,7 @@ struct Log {
     filter: Box<dyn Fn(EnvFilter) -> anyhow::Result<()> + Send + Sync>,
 }
 
-/// Begins to write the log as the configuration says. Returns the count of lines that were lost as nobody
-/// read them.
+/// Starts the log as the configuration says. Returns the count of lines that were lost as nobody read them.
 pub(crate) fn start(config: &Config) -> anyhow::Result<Arc<AtomicU64>> {
     let filter = filter(&config.log_level)?;
     let colour = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
@@ -52,7 +52,7 @@ pub(crate) fn start(config: &Config) -> anyhow::Result<Arc<AtomicU64>> {
     let log = tracing_subscriber::fmt()
         .with_ansi(colour)
         .with_writer(move || lines.clone())
-        // Nobody to read them is no reason to stop: the complaint of it would be a panic.
+        // A log without readers is no reason to stop: the complaint of it would be a panic.
         .log_internal_errors(false)
         .fmt_fields(fields())
         .event_format(Shape { is_json: is_json.clone(), text: Format::default() })
@@ -61,7 +61,7 @@ pub(crate) fn start(config: &Config) -> anyhow::Result<Arc<AtomicU64>> {
     let handle = log.reload_handle();
     log.init();
     let filter = Box::new(move |filter| Ok(handle.reload(filter)?));
-    // There is one log in a process.
+    // A process has one log.
     let _ = LOG.set(Log { pipe, is_json, filter });
     // The default one would write to standard error itself, and wait for its reader.
     std::panic::set_hook(Box::new(|panic| tracing::error!(%panic, "a thread panicked")));
@@ -73,7 +73,7 @@ pub(crate) fn filter(text: &str) -> anyhow::Result<EnvFilter> {
     EnvFilter::try_new(text).map_err(|_| anyhow::anyhow!("write info, or info,longhaul_store=debug"))
 }
 
-/// Changes what is logged, and how.
+/// Changes the level and the format of the log.
 pub(crate) fn change(format: LogFormat, level: &str) -> anyhow::Result<()> {
     if let Some(log) = LOG.get() {
         (log.filter)(filter(level)?)?;
@@ -82,15 +82,15 @@ pub(crate) fn change(format: LogFormat, level: &str) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Waits for what was logged to be written, but not for a reader that has stalled. To be called before the
-/// process ends.
+/// Waits for the log to be written, but not for a reader that has stalled. To be called before the process
+/// ends.
 pub(crate) fn flush() {
     if let Some(log) = LOG.get() {
         log.pipe.flush(ENDING);
     }
 }
 
-/// The line that tells of lost ones.
+/// Returns the line that reports lost ones.
 fn lost_lines(count: u64, is_json: bool) -> String {
     let mut now = String::new();
     // Writing to a text cannot fail.
@@ -107,7 +107,7 @@ fn lost_lines(count: u64, is_json: bool) -> String {
     }
 }
 
-/// A line of text or of JSON for each event; which one can change while the server runs.
+/// Format of a line for each event, text or JSON, which can change while the server runs.
 struct Shape {
     is_json: Arc<AtomicBool>,
     text: Format,
@@ -131,12 +131,12 @@ where
     }
 }
 
-/// How a line of text has its values.
+/// Formatter of the values in a line of text.
 pub(crate) fn fields() -> impl for<'a> FormatFields<'a> + Send + Sync + 'static {
     debug_fn(text_field).delimited(" ")
 }
 
-/// A value as a line of text has it.
+/// Writes a value as a line of text has it.
 fn text_field(writer: &mut Writer<'_>, field: &Field, value: &dyn Debug) -> fmt::Result {
     if field.name() != "message" {
         write!(writer, "{}=", field.name())?;
@@ -144,7 +144,7 @@ fn text_field(writer: &mut Writer<'_>, field: &Field, value: &dyn Debug) -> fmt:
     write!(Escaped::new(writer, LONGEST), "{value:?}")
 }
 
-/// A line of JSON for each event: when, how bad, what, where in the program.
+/// Format of a line of JSON for each event: time, level, message, place in the program.
 struct Json;
 
 impl<S, N> FormatEvent<S, N> for Json

@@ -30,7 +30,7 @@ use std::process::ExitCode;
 
 use longhaul_model::{Env, Timestamp};
 
-/// The system's allocator took a seventh of the time of a submission.
+/// Allocator; the system's took a seventh of the time of a submission.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 

@@ -1,5 +1,5 @@
-//! Messages to the service manager that started this process (`sd_notify(3)`): when the server serves,
-//! reloads and stops, and that it still makes progress. Without `NOTIFY_SOCKET` nobody is told anything.
+//! Messages to the service manager that started this process (`sd_notify(3)`): the server serves, reloads or
+//! stops, and still makes progress. Without `NOTIFY_SOCKET` no message is sent.
 
 use std::ffi::OsString;
 use std::os::linux::net::SocketAddrExt;
@@ -15,7 +15,7 @@ use nix::time::{ClockId, clock_gettime};
 /// ones.
 const STANDSTILL: Duration = Duration::from_secs(30);
 
-/// The service manager, if there is one.
+/// Connection to the service manager, if there is one.
 #[derive(Clone, Default)]
 pub(crate) struct Manager {
     socket: Option<Arc<(UnixDatagram, SocketAddr)>>,
@@ -42,12 +42,12 @@ impl Manager {
         Manager { socket, watchdog: time.map(Duration::from_micros) }
     }
 
-    /// Tells that the server serves.
+    /// Reports that the server serves.
     pub(crate) fn ready(&self, status: &str) {
         self.tell(&format!("READY=1\nSTATUS={status}"));
     }
 
-    /// Tells that the server reads its configuration again; [`Manager::ready`] follows.
+    /// Reports that the server reads its configuration again; [`Manager::ready`] follows.
     pub(crate) fn reloading(&self) {
         // The manager compares it with the time of its own request.
         let now = clock_gettime(ClockId::CLOCK_MONOTONIC).map(Duration::from).unwrap_or_default();
@@ -57,12 +57,12 @@ impl Manager {
         ));
     }
 
-    /// Tells that the server stops.
+    /// Reports that the server stops.
     pub(crate) fn stopping(&self) {
         self.tell("STOPPING=1\nSTATUS=stopping: waiting for what runs");
     }
 
-    /// Tells people what the server does.
+    /// Reports the server's activity in words for people.
     pub(crate) fn status(&self, status: &str) {
         self.tell(&format!("STATUS={status}"));
     }
@@ -118,13 +118,13 @@ fn connect(name: &OsString) -> std::io::Result<(UnixDatagram, SocketAddr)> {
     Ok((socket, address))
 }
 
-/// Returns true if tasks go on, or a restart would not help. The writer is judged by what it was given to
-/// write, the engine by its sweeps, which read the store twice a second.
+/// Returns true if tasks go on, or a restart would not help. The writer is judged by its jobs, the engine by
+/// its sweeps, which read the store twice a second.
 fn makes_progress(engine: &Engine, standstill: Duration) -> bool {
     let health = engine.store_health();
     match health.trouble {
         None => health.oldest_wait.max(engine.since_last_sweep()) < standstill,
-        // A full disk and a database that is away are waited for, in this process or the next.
+        // This process or the next must wait for a full disk and a missing database alike.
         Some(Trouble::Full | Trouble::Failing(_) | Trouble::Closed) => true,
         Some(Trouble::Stuck(_) | Trouble::Broken(_)) => false,
     }

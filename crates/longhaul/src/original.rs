@@ -25,7 +25,7 @@ pub(crate) fn check_database(data_dir: &Path, key_file: &Path) -> anyhow::Result
     ))
 }
 
-/// Refuses keys that do not open the secrets in the database. `made` says that the keys were just made
+/// Refuses keys that do not open the secrets in the database. `made` says that the keys were just created
 /// because the old ones were missing: the names of the old ones are kept, so that they can be put back.
 pub(crate) async fn check_keys(store: &dyn Store, keys: &str, made: bool) -> anyhow::Result<()> {
     let kept = store.setting(KEYS)?;
@@ -43,8 +43,8 @@ pub(crate) async fn check_keys(store: &dyn Store, keys: &str, made: bool) -> any
     Ok(store.put_setting(KEYS, json!(names), None).await?)
 }
 
-/// Makes the data a copy of its own, where `asked` says that its original lives on, or an earlier start did and was
-/// interrupted: what was given to accounts is void, access tokens are signed with new keys, and no task goes on by
+/// Makes the data a copy of its own, if `asked` says that its original lives on, or an earlier start did and was
+/// interrupted: sessions and API keys are void, access tokens are signed with new keys, and no task goes on by
 /// itself.
 /// After Ok: durable. Crash in the middle: the next start goes on with it, whatever it is told.
 pub(crate) async fn make_copy(ground: &Ground, env: &Env, asked: bool) -> Result<(), NotStarted> {
@@ -75,8 +75,8 @@ pub(crate) async fn make_copy(ground: &Ground, env: &Env, asked: bool) -> Result
     Ok(())
 }
 
-/// Returns true if the data is in the storage that it was served from last, or `moved` says that this storage
-/// takes its place; false for a copy.
+/// Returns true if the data is in the storage from which it was last served, or `moved` says that this
+/// storage takes its place; false for a copy.
 pub(crate) async fn is_original(store: &dyn Store, moved: bool) -> anyhow::Result<bool> {
     let Some(here) = store.storage_id() else { return Ok(true) };
     let note = match store.setting(STORAGE_ID)? {

@@ -1,5 +1,5 @@
-//! Change of settings while the server runs, as SIGHUP asks for it. All or nothing of what was read: a
-//! configuration with a mistake changes nothing. What counts from the start on is named.
+//! Change of settings while the server runs, at a SIGHUP. A configuration is applied as a whole or not at
+//! all: one with a mistake changes nothing. Settings that are fixed at the start are named.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -18,7 +18,7 @@ use crate::log;
 use crate::out::style::Palette;
 use crate::start::put_workflows;
 
-/// Everything of a running server that can change.
+/// Parts of a running server that a reload can change.
 pub(crate) struct Running {
     pub(crate) args: ServeArgs,
     /// Settings that the server was started with.
@@ -33,9 +33,9 @@ pub(crate) struct Running {
 /// Times of a stop.
 #[derive(Clone, Copy)]
 pub(crate) struct Stopping {
-    /// As [`Config::shutdown_grace`].
+    /// Current value of [`Config::shutdown_grace`].
     pub(crate) grace: Duration,
-    /// As [`Config::shutdown_delay`].
+    /// Current value of [`Config::shutdown_delay`].
     pub(crate) delay: Duration,
 }
 
@@ -46,8 +46,8 @@ impl Stopping {
 }
 
 impl Running {
-    /// Reads the configuration again, and changes what can change. Returns the new times of a stop; `None` if
-    /// nothing was changed.
+    /// Reads the configuration again, and changes the settings that can change. Returns the new times of a
+    /// stop; `None` if nothing was changed.
     pub(crate) async fn reload(&self) -> Option<Stopping> {
         match self.read().await {
             Ok((config, workflows)) => {
@@ -65,7 +65,7 @@ impl Running {
         }
     }
 
-    /// Reads everything that may have changed. The certificate comes last, as it is taken at once.
+    /// Reads everything that may have changed. The certificate is last, as it is replaced at once.
     async fn read(&self) -> anyhow::Result<(Config, Vec<(String, Definition)>)> {
         let args = self.args.clone();
         let read = move || {

@@ -41,7 +41,8 @@ const ENDING: Duration = Duration::from_secs(1);
 /// Runs the server until a signal stops it.
 pub(crate) fn run(args: ServeArgs, out: Out, again: Again) -> Result<Code, Failure> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    // Before anything else, so that no signal is missed, and none ends the process that means something else.
+    // Signals come before anything else, so that none is missed, and none ends the process that has another
+    // meaning.
     let signals = {
         let _entered = runtime.enter();
         Signals::listen()?
@@ -115,7 +116,7 @@ async fn serve(prepared: Prepared, mut signals: Signals, out: Out, again: Again)
         lost_log_lines: lost,
     };
     if config.database.is_some() {
-        // Signals count at every moment: one that is only heard later is lost in a process that becomes
+        // Signals are received at every moment: one that arrives later is lost in a process that becomes
         // another.
         let (mut signals, again) = (Signals::listen()?, again.clone());
         tokio::spawn(async move {
@@ -209,7 +210,7 @@ async fn serve(prepared: Prepared, mut signals: Signals, out: Out, again: Again)
     }
 }
 
-/// Does what signals ask for until one of them says to stop. Returns its name, and how long the stop may
+/// Serves signals until one of them asks for a stop. Returns its name, and the longest time that the stop may
 /// take.
 async fn until_stopped(
     running: &Running,
@@ -234,7 +235,7 @@ async fn until_stopped(
     }
 }
 
-/// Says on standard output what whoever started the server should know.
+/// Prints on standard output what the person who started the server should know.
 fn greet(
     config: &Config,
     address: Option<SocketAddr>,

@@ -17,7 +17,8 @@ fn shipped_workflows_have_no_findings_and_fit_the_schema() {
     }
 }
 
-/// The workflows for authors of clients: one for each operation of SDDC Manager that answers with a task.
+/// Workflows for authors of clients, one for each operation of SDDC Manager that answers with a task, have no
+/// findings.
 #[test]
 fn workflows_of_sddc_manager_have_no_findings_and_cover_each_operation() {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../workflows/sddc-manager");
@@ -43,7 +44,7 @@ fn workflows_of_sddc_manager_have_no_findings_and_cover_each_operation() {
     }
 }
 
-/// Every sub-task of the documented examples is in a shipped workflow, word for word.
+/// A sub-task of the documented examples is in a shipped workflow, word for word.
 #[test]
 fn shipped_workflows_are_those_of_the_documented_examples() {
     let page: Value = serde_json::from_str(include_str!("../fixtures/tasks.json")).unwrap();
@@ -72,7 +73,7 @@ fn text(value: &Value) -> String {
     value.as_str().unwrap_or_default().to_owned()
 }
 
-/// The schema is written by hand: what it names and what the parser takes must be the same.
+/// The schema is written by hand: its names must be those that the parser takes.
 #[test]
 fn the_schema_names_what_the_parser_takes() {
     let schema = definition_schema();
@@ -115,7 +116,7 @@ fn merged(base: &Value, more: Value) -> Value {
     all
 }
 
-/// The names in "unknown field `?`, expected one of `a`, `b`".
+/// Returns the names in "unknown field `?`, expected one of `a`, `b`".
 fn named(refusal: &str) -> Vec<String> {
     let expected = refusal.split_once("expected").map_or("", |(_, rest)| rest);
     let mut names: Vec<String> = expected.split('`').skip(1).step_by(2).map(str::to_owned).collect();

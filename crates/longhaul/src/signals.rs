@@ -1,6 +1,6 @@
-//! Signals to a server: SIGTERM and SIGINT stop it, SIGHUP has it read its configuration again, SIGUSR1 and
-//! SIGUSR2 have it log how it is. Only a terminal that goes away sends SIGHUP in another sense, and then
-//! nobody is left to look after the server: it stops.
+//! Signals to a server: SIGTERM and SIGINT stop it, SIGHUP makes it read its configuration again, SIGUSR1 and
+//! SIGUSR2 make it log its state. Only a terminal that goes away sends SIGHUP in another sense, and then
+//! nobody is left to operate the server: it stops.
 
 use std::io::{self, IsTerminal};
 
@@ -12,25 +12,25 @@ pub(crate) struct Signals {
     interrupt: Signal,
     hang_up: Signal,
     user: [Signal; 2],
-    /// Whether somebody started it from a terminal.
+    /// True if the process was started from a terminal.
     had_terminal: bool,
     /// True if a reload was asked for while only a stop was waited for.
     missed_reload: bool,
 }
 
-/// What a signal asks for.
+/// Request that a signal makes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Wanted {
     /// Stop; the signal's name.
     Stop(&'static str),
-    /// Read what may have changed.
+    /// Read the configuration and the files that it names again.
     Reload,
     /// Log how the server is.
     Status,
 }
 
 impl Signals {
-    /// From now on.
+    /// Listens to signals from now on.
     pub(crate) fn listen() -> io::Result<Self> {
         Ok(Signals {
             terminate: signal(SignalKind::terminate())?,
@@ -42,7 +42,7 @@ impl Signals {
         })
     }
 
-    /// Waits for the next one.
+    /// Waits for the next signal.
     pub(crate) async fn next(&mut self) -> Wanted {
         if std::mem::take(&mut self.missed_reload) {
             return Wanted::Reload;
@@ -55,7 +55,7 @@ impl Signals {
         tokio::select! {
             _ = self.terminate.recv() => Wanted::Stop("SIGTERM"),
             _ = self.interrupt.recv() => Wanted::Stop("SIGINT"),
-            // A terminal that has gone is none any more.
+            // A terminal that has gone is no longer a terminal.
             _ = self.hang_up.recv() => match self.had_terminal && !io::stdin().is_terminal() {
                 true => Wanted::Stop("SIGHUP"),
                 false => Wanted::Reload,
@@ -65,8 +65,8 @@ impl Signals {
         }
     }
 
-    /// Waits for the next one that says to stop. A reload that is asked for meanwhile comes with the next
-    /// call of [`Signals::next`].
+    /// Waits for the next signal to stop. A reload that is asked for meanwhile is returned by the next call
+    /// of [`Signals::next`].
     pub(crate) async fn stop(&mut self) -> &'static str {
         loop {
             match self.arrived().await {

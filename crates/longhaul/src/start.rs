@@ -58,7 +58,7 @@ impl NotStarted {
     }
 }
 
-/// Starts accounts and engine, and stores the workflows, each of which comes with the name of its file.
+/// Starts accounts and engine, and stores the workflows, each with the name of its file.
 pub(crate) async fn start(
     config: &Config,
     env: &Env,
@@ -67,7 +67,7 @@ pub(crate) async fn start(
     out: Out,
 ) -> Result<(Arc<Auth>, Engine), NotStarted> {
     let announce = |name: &str, password: &str| {
-        // Where nobody reads the output, LONGHAUL_ADMIN_PASSWORD sets the password.
+        // LONGHAUL_ADMIN_PASSWORD sets the password where nobody reads the output.
         let _ = out.text(&format!(
             "made the first administrator: user {name}, password {password}\n\
              it is shown this once; `longhaul login {name}` asks for it, `longhaul user passwd` changes it\n"
@@ -88,8 +88,8 @@ pub(crate) async fn start(
     Ok((auth, engine))
 }
 
-/// Stores workflows, each of which comes with the name of its file. Returns those that replaced others, or
-/// the file of the first that could not be stored.
+/// Stores workflows, each with the name of its file. Returns those that replaced others, or the file of the
+/// first that could not be stored.
 pub(crate) async fn put_workflows(
     engine: &Engine,
     workflows: Vec<(String, Definition)>,
@@ -136,8 +136,8 @@ async fn at_work_elsewhere(engine: &Engine, ground: &Ground) -> Vec<String> {
     others.map(|known| format!("{} at {}", known.node.name, known.node.address)).collect()
 }
 
-/// Warns that other nodes are active. Nodes store what their folders have, and the newest version counts for
-/// all of them: two folders that differ would replace each other's workflows with every start.
+/// Warns that other nodes are active. Nodes store the workflows of their folders, and the newest version
+/// counts for all of them: two folders that differ would replace each other's workflows with every start.
 fn warn_of_other_folders(others: &[String], replaced: &[String]) {
     if others.is_empty() {
         return;

@@ -24,13 +24,13 @@ pub(crate) struct Ground {
     pub(crate) accounts: Arc<dyn Accounts>,
     /// Location of the data, for people.
     pub(crate) place: String,
-    /// Turn of a node that shares its store.
+    /// Session of a node that shares its store.
     pub(crate) turn: Option<i64>,
 }
 
 impl Ground {
-    /// Takes all of these. A node that must wait for its database does so here, and answers that it waits;
-    /// `None` if a signal says to stop first.
+    /// Acquires address, keys and store. A node that must wait for its database does so here, and answers
+    /// that it waits; `None` if a signal asks for a stop first.
     pub(crate) async fn take(
         config: &Config,
         env: &Env,
@@ -45,8 +45,9 @@ impl Ground {
     }
 }
 
-/// Takes the store of a data directory. The directory comes first, so that a second server on it is refused
-/// with that reason; the address comes before keys and accounts, which a failed start would leave behind.
+/// Opens the store of a data directory. The directory is locked first, so that a second server on it is
+/// refused with that reason; the address is bound before keys and accounts are made, which a failed start
+/// would leave behind.
 async fn own(config: &Config, env: &Env, settings: ServerConfig) -> anyhow::Result<Ground> {
     if !config.new_store {
         original::check_database(&config.data_dir, &config.key_file)?;
@@ -102,7 +103,7 @@ async fn shared(
     Ok(Some(Ground { at, keys, store: store.clone(), accounts: store, place, turn: Some(turn) }))
 }
 
-/// Takes the sockets that the supervisor of this process hands over (`LISTEN_FDS`), or those at the
+/// Takes over the sockets that the supervisor of this process passes on (`LISTEN_FDS`), or binds the
 /// configured addresses.
 async fn address(config: &Config, env: &Env, settings: ServerConfig) -> anyhow::Result<Address> {
     let handed = handed()?;

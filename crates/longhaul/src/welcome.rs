@@ -1,5 +1,5 @@
-//! Greeting of a server that was started with few settings: where its data is, who its administrators are,
-//! and what to try next.
+//! Greeting of a server that was started with few settings: the place of its data, its administrators, and
+//! suggestions what to try next.
 
 use std::path::Path;
 
@@ -8,7 +8,7 @@ use longhaul_engine::Engine;
 
 use crate::out::style::Palette;
 
-/// Facts that the greeting tells about the server.
+/// Facts about the server for the greeting.
 pub(crate) struct Welcome<'a> {
     /// Address at which clients on this machine reach the server.
     pub(crate) address: String,

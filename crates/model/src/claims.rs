@@ -1,5 +1,6 @@
-//! What a task must have for itself before it starts: locks on its resources, and a place among those of its concurrency
-//! key. The store grants all of them at once, in order of arrival; here is what is claimed, and while it is held.
+//! Claims of a task: the locks on its resources, and a slot of its concurrency key, which it must have before
+//! it starts. The store grants all of them at once, in order of arrival; this module says what is claimed,
+//! and while it is held.
 
 mod line;
 
@@ -11,17 +12,17 @@ use crate::record::Record;
 use crate::resource::LockMode;
 use crate::status::TaskStatus;
 
-/// Whether a task has what it claims.
+/// Lock state of a task: whether it has what it claims.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub enum Hold {
-    /// It does not ask, or let go.
+    /// The task does not ask yet, or has released its locks.
     #[default]
     #[serde(rename = "n")]
     None,
-    /// It asks, and is PENDING until it has all of them.
+    /// The task asks, and is PENDING until it has all of them.
     #[serde(rename = "w")]
     Waiting,
-    /// It has them.
+    /// The task has all of them.
     #[serde(rename = "h")]
     Held,
 }
@@ -32,43 +33,43 @@ impl Hold {
     }
 }
 
-/// How something is claimed.
+/// Mode of a claim.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum ClaimMode {
-    /// With others that share.
+    /// Shared with other tasks.
     Shared,
-    /// Alone.
+    /// Exclusive: no other task may hold the lock.
     Exclusive,
-    /// As one of so many.
+    /// A slot, of so many.
     Slot(u32),
 }
 
-/// One thing that is claimed.
+/// Request for one lock or slot.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Claim {
-    /// The type of the resource in capitals; of a place, the workflow's name.
+    /// Type of the resource in capitals; of a slot, the workflow's name.
     pub kind: String,
-    /// The resource's id in small letters; of a place, its concurrency key.
+    /// ID of the resource in small letters; of a slot, its concurrency key.
     pub id: String,
-    /// How.
+    /// Mode of the claim.
     pub mode: ClaimMode,
 }
 
 impl Claim {
-    /// What it is known by: claims of the same key meet each other. A place never meets a resource.
+    /// Key of the claim: claims of the same key meet each other. A slot never meets a resource.
     pub fn key(&self) -> String {
         let sort = if matches!(self.mode, ClaimMode::Slot(_)) { 's' } else { 'r' };
         format!("{sort} {} {}", self.kind, self.id)
     }
 
-    /// Whether a key is that of a place.
+    /// Returns true if a key is that of a slot.
     pub fn is_place(key: &str) -> bool {
         key.starts_with("s ")
     }
 }
 
 impl Record {
-    /// Whether it has to have anything for itself before it starts.
+    /// Returns true if the task has to have locks or a slot before it starts.
     pub fn has_claims(&self) -> bool {
         let definition = &self.workflow.definition;
         let locked = |resource: &crate::workflow::ResourceTemplate| resource.lock != LockMode::None;
@@ -77,7 +78,7 @@ impl Record {
             || definition.resources.iter().any(locked)
     }
 
-    /// What it claims, sorted, each once.
+    /// Returns the claims, sorted, each once.
     pub fn claims(&self) -> Vec<Claim> {
         let definition = &self.workflow.definition;
         let mut claims = Vec::new();
@@ -98,7 +99,7 @@ impl Record {
             };
             claims.push(Claim { kind: kind(), id: resource.resource_id.to_lowercase(), mode });
         }
-        // Of the same resource twice the stronger claim counts, which sorts behind the weaker.
+        // The stronger of two claims on the same resource counts, which sorts behind the weaker.
         claims.sort_unstable_by(|a, b| b.cmp(a));
         claims.dedup_by(|a, b| a.kind == b.kind && a.id == b.id);
         claims.reverse();
@@ -109,18 +110,19 @@ impl Record {
         claims
     }
 
-    /// Whether it has what it claims for itself.
+    /// Returns true if the task holds all that it claims.
     pub fn holds_locks(&self) -> bool {
         self.state.hold == Hold::Held
     }
 
-    /// Whether it is refused, instead of waiting, when others hold what it claims (wire contract, section 6).
+    /// Returns true if the task is refused, instead of waiting, when others hold what it claims (wire
+    /// contract, section 6).
     pub fn conflicts_at_once(&self) -> bool {
         self.credentials_operation().is_some()
     }
 
-    /// Whether it keeps what it holds though it ended: a failed credentials task until it is dealt with, and whatever
-    /// waits for somebody to find out what was done.
+    /// Returns true if the task keeps its locks though it ended: a failed credentials task until it is dealt
+    /// with, and a task that waits for somebody to find out what was done.
     pub(crate) fn keeps_locks(&self) -> bool {
         self.state.status == TaskStatus::Failed
             && (self.credentials_operation().is_some() || self.undecided().is_some())

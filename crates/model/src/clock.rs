@@ -1,7 +1,8 @@
-//! The machine's clock, steadied. Whoever sets the clock of a machine by an hour does not want every timer, lease and limit that is
-//! under way to end at once, nor anything to end before it began. So time goes on as the machine counts it from its boot,
-//! and comes nearer to the clock on the wall by a tenth of what passes. Servers that work on the same tasks follow the clock of
-//! their database instead, so that theirs need not agree.
+//! Monotonic clock, adjusted to the wall clock. If somebody sets the clock of a machine by an hour, timers,
+//! leases and limits under way should not all end at once, nor should anything end before it began. So time
+//! goes on as the machine counts it from its boot, and approaches the wall clock by a tenth of the time that
+//! passes. Servers that work on the same tasks follow the clock of their database instead, so that theirs
+//! need not agree.
 
 use std::sync::atomic::{AtomicI64, Ordering};
 
@@ -9,20 +10,20 @@ use nix::time::ClockId;
 
 use crate::time::Timestamp;
 
-/// How often the wall is looked at, in milliseconds.
+/// Interval between looks at the wall clock, in milliseconds.
 const LOOK: i64 = 1_000;
-/// The part of the time passed by which it comes nearer to the wall.
+/// Divisor of the time passed by which the clock approaches the wall clock.
 const PART: i64 = 10;
 
 /// A clock that is never set.
 pub struct Steady {
-    /// What is added to the time since the boot, in milliseconds.
+    /// Difference to the time since the boot, in milliseconds.
     offset: AtomicI64,
-    /// When the wall was looked at last, in milliseconds since the boot.
+    /// Time of the last look at the wall clock, in milliseconds since the boot.
     looked: AtomicI64,
-    /// The latest that was told: time does not go back.
+    /// Latest time that was returned: time does not go back.
     latest: AtomicI64,
-    /// The same as `offset`, of the clock that is followed instead of the wall; [`NONE`] while there is none.
+    /// Difference of the clock that is followed instead of the wall clock; [`NONE`] while there is none.
     reference: AtomicI64,
 }
 
@@ -33,8 +34,8 @@ impl Steady {
         Steady::starting(wall(), since_boot())
     }
 
-    /// One that starts when the clock on the wall shows `wall`, and `boot` milliseconds have passed since the
-    /// machine's boot.
+    /// Creates a clock that starts when the wall clock shows `wall`, and `boot` milliseconds have passed
+    /// since the machine's boot.
     pub fn starting(wall: i64, boot: i64) -> Self {
         Steady {
             offset: AtomicI64::new(wall - boot),
@@ -44,8 +45,9 @@ impl Steady {
         }
     }
 
-    /// Another clock shows this just now, in milliseconds since 1970. From the first time on it is the one that is followed, which is
-    /// done at once then: nothing can have begun by the other one.
+    /// Sets the reference: another clock shows this at the moment, in milliseconds since 1970. From the first
+    /// call on it is followed instead of the wall clock, and then at once: nothing can have begun by the
+    /// other one.
     pub(crate) fn refer(&self, shown: i64) {
         let offset = shown - since_boot();
         if self.reference.swap(offset, Ordering::Relaxed) == NONE {
@@ -54,7 +56,7 @@ impl Steady {
         }
     }
 
-    /// What the clock that is followed shows, leaps and all.
+    /// Time of the clock that is followed, leaps and all.
     pub(crate) fn shown(&self) -> i64 {
         match self.reference.load(Ordering::Relaxed) {
             NONE => wall(),
@@ -66,8 +68,7 @@ impl Steady {
         self.at(since_boot(), || self.shown())
     }
 
-    /// The time at so many milliseconds since the boot; `wall` gives what the clock that is followed shows
-    /// just then.
+    /// Returns the time at so many milliseconds since the boot; `wall` reads the clock that is followed.
     pub fn at(&self, boot: i64, wall: impl Fn() -> i64) -> Timestamp {
         let looked = self.looked.load(Ordering::Relaxed);
         if boot - looked >= LOOK
@@ -86,14 +87,14 @@ impl Steady {
     }
 }
 
-/// The clock on the wall, in milliseconds since 1970.
+/// Reads the wall clock, in milliseconds since 1970.
 #[expect(clippy::disallowed_methods, reason = "this is the one place that asks the machine")]
 pub(crate) fn wall() -> i64 {
     let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
     since.map_or(0, |d| d.as_millis() as i64)
 }
 
-/// Milliseconds since the boot, those in which the machine slept too.
+/// Returns the milliseconds since the boot, with those in which the machine slept.
 fn since_boot() -> i64 {
     // There is no Linux without that clock; on anything else time would stand still, which tests see.
     ClockId::CLOCK_BOOTTIME.now().map_or(0, |t| t.tv_sec() * 1000 + t.tv_nsec() / 1_000_000)

@@ -1,4 +1,4 @@
-//! Commands to a task, and the changes that come of them.
+//! Commands to a task, and the changes that they make.
 
 use std::sync::Arc;
 
@@ -28,10 +28,10 @@ pub enum Command {
         token: Token,
         /// Output of the attempt.
         output: Option<Value>,
-        /// The worker that says so; `None` for the server itself.
+        /// Worker that sends the report; `None` for the server itself.
         by: Option<WorkerId>,
-        /// Terms of what the same worker would take next: sub-tasks that become ready by this may be leased
-        /// to it at once.
+        /// Terms of the leases that the same worker would take next: sub-tasks that become ready by this may
+        /// be leased to it at once.
         next: Option<Arc<Terms>>,
     },
     /// An attempt did not succeed.
@@ -42,34 +42,34 @@ pub enum Command {
         token: Token,
         /// The failure.
         failure: Failure,
-        /// The worker that says so; `None` for the server itself.
+        /// Worker that sends the report; `None` for the server itself.
         by: Option<WorkerId>,
     },
-    /// A sub-task that waits in line at a node begins there, as there is room for it now.
+    /// Begins a sub-task that waits in line at a node, as there is a permit for it now.
     Start {
         /// The sub-task.
         sub_task: u32,
-        /// The room.
+        /// Permit for the attempt.
         permit: Permit,
     },
-    /// A worker takes an attempt that waits for one.
+    /// Leases a waiting attempt to a worker.
     Lease {
         /// The sub-task.
         sub_task: u32,
         /// Terms of the lease.
         terms: Arc<Terms>,
     },
-    /// The answer that gave an attempt to a worker may be lost: the same call again is given it again. No
-    /// second attempt begins.
+    /// Repeats a lease whose answer may be lost: the same call gets the same attempt again. No second attempt
+    /// begins.
     LeaseAgain {
         /// The sub-task.
         sub_task: u32,
         /// The attempt's token.
         token: Token,
-        /// The worker, and its name for the call.
+        /// Terms of the lease, with the worker and its name for the call.
         terms: Arc<Terms>,
     },
-    /// A running attempt tells how far it is.
+    /// Reports the progress of a running attempt.
     Report {
         /// The sub-task.
         sub_task: u32,
@@ -77,87 +77,88 @@ pub enum Command {
         token: Token,
         /// Percent done.
         progress: Option<u8>,
-        /// All its stages, if they changed.
+        /// All stages of the sub-task, if they changed.
         stages: Option<Vec<Stage>>,
-        /// The worker that says so; `None` for the server itself.
+        /// Worker that sends the report; `None` for the server itself.
         by: Option<WorkerId>,
     },
-    /// An attempt was granted but never begun, as its server or worker is stopping: it does not count, and is
-    /// due at once.
+    /// Hands back an attempt that was granted but never begun, as its server or worker is stopping: it does
+    /// not count, and is due at once.
     HandBack {
         /// The sub-task.
         sub_task: u32,
         /// The attempt's token.
         token: Token,
-        /// The worker that says so; `None` for the server itself.
+        /// Worker that sends the report; `None` for the server itself.
         by: Option<WorkerId>,
     },
-    /// The task has acquired all that it claims: it starts or goes on.
+    /// Grants the task all its claims: it starts or goes on.
     Acquired,
-    /// The store of the task is a copy, and the original lives on: the task fails here, and goes on only once
+    /// Parks a task whose store is a copy of one that lives on: the task fails here, and goes on only once
     /// somebody decides so.
     Park {
-        /// Name of who says that it is a copy.
+        /// Name of the caller who says that it is a copy.
         by: String,
         /// Reason given.
         reason: String,
     },
-    /// A failed task releases what it holds.
+    /// Releases the locks of a failed task.
     Release {
         /// Name of the operator.
         by: String,
-        /// Reason that the operator gives.
+        /// Reason of the operator.
         reason: String,
     },
-    /// Time has passed: whatever is due happens.
+    /// Notifies the task that time has passed: whatever is due happens.
     Due,
-    /// A node is gone: the attempts that it ran are lost, and the node that reports this takes over its
-    /// duties.
+    /// Recovers from the loss of a node: the attempts that it ran are lost, and the node that applies this
+    /// takes over its duties.
     Recover {
-        /// The node that is gone; all of them where the store belongs to a single server, which starts.
+        /// Node that is gone; `None` for all of them where the store belongs to a single server, which
+        /// starts.
         node: Option<NodeId>,
     },
-    /// Outputs of sub-tasks are stored, which happens only together with their success: those that still
-    /// count as running are successful.
+    /// Takes in stored outputs of sub-tasks. They are stored only together with a success: sub-tasks that
+    /// still count as running are successful.
     OutputsStored {
         /// The sub-tasks, and their outputs.
         outputs: Vec<(u32, Value)>,
     },
-    /// No further attempt starts, running ones are told to stop.
+    /// Stops the task: no further attempt starts, running ones are told to stop.
     Cancel {
         /// Name of the caller.
         by: String,
         /// Time that running attempts have to stop.
         grace: Span,
     },
-    /// A failed task goes on from what failed.
+    /// Retries a failed task from what failed.
     Retry {
         /// Name of the caller.
         by: String,
     },
-    /// A failed credentials task goes on, with a new spec if one is given.
+    /// Retries a failed credentials task, with a new spec if one is given.
     RetryCredentials {
         /// Name of the caller.
         by: String,
         /// The new spec.
         input: Option<Value>,
     },
-    /// A failed credentials task is given up: it releases its resources.
+    /// Cancels a failed credentials task, which releases its resources.
     CancelCredentials {
         /// Name of the caller.
         by: String,
     },
-    /// A failed task goes on without one failed sub-task.
+    /// Skips a failed sub-task, so that its failed task goes on without it.
     Skip {
         /// The sub-task.
         sub_task: u32,
         /// Name of the operator.
         by: String,
-        /// Reason that the operator gives.
+        /// Reason of the operator.
         reason: String,
     },
-    /// Several failed sub-tasks are decided alike, all in one change, and the task goes on if nothing else
-    /// holds it up.
+    /// Decides several failed sub-tasks alike, all in one change; the task goes on if nothing else holds it
+    /// up.
     Decide {
         /// The sub-tasks.
         sub_tasks: Vec<u32>,
@@ -165,16 +166,16 @@ pub enum Command {
         what: Decided,
         /// Name of the operator.
         by: String,
-        /// Reason that the operator gives.
+        /// Reason of the operator.
         reason: String,
     },
     /// An operator dealt with the failure.
     Resolve {
         /// Name of the operator.
         by: String,
-        /// Reason that the operator gives.
+        /// Reason of the operator.
         reason: String,
-        /// The operator's finding about the sub-task, where the outcome was unknown.
+        /// Verdict of the operator about the sub-task, if the outcome was unknown.
         verdict: Option<Verdict>,
     },
 }
@@ -184,15 +185,15 @@ pub enum Command {
 pub struct Terms {
     /// The worker that leases.
     pub worker: WorkerId,
-    /// The queues, each with the lowest priority that may be taken from it past what waits there.
+    /// Queues, each with the lowest priority that may be leased from it ahead of waiting sub-tasks.
     pub queues: Vec<(Arc<str>, i8)>,
     /// Time for which a lease lasts without a heartbeat.
     pub span: Span,
-    /// The worker's name for its call, if it has one.
+    /// Name that the worker gave its call, if any.
     pub request: Option<Arc<str>>,
 }
 
-/// An operator's finding about a sub-task that failed or whose outcome is unknown.
+/// Verdict of an operator about a sub-task that failed or whose outcome is unknown.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Verdict {
     /// The sub-task.
@@ -206,12 +207,11 @@ pub struct Verdict {
 /// A decision about several sub-tasks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Decided {
-    /// The sub-tasks, whose outcome was unknown or whose failure was repaired, were done and count as
-    /// successful.
+    /// Done: the sub-tasks, whose outcome was unknown or whose failure was repaired, count as successful.
     Done,
     /// The sub-tasks were not done, and run again.
     NotDone,
-    /// The sub-tasks, whose outcome was unknown, failed: they stay failed, and a retry asks for new work.
+    /// Failed: the sub-tasks, whose outcome was unknown, stay failed, and a retry asks for new work.
     Failed,
     /// The sub-tasks failed, and are skipped.
     Skipped,
@@ -243,7 +243,7 @@ pub enum Failure {
     /// The executor gave the attempt up before the work was done, as it is stopping; another one need not
     /// fare better.
     Abandoned {
-        /// Error that the executor gave.
+        /// Error that the executor reported.
         fault: Fault,
     },
     /// The attempt ran too long.
@@ -272,7 +272,7 @@ pub enum Refused {
     /// A credentials call for another task.
     #[error("the task is no credentials task")]
     NoCredentialsTask,
-    /// A cancel of a credentials task that did not fail, by its own call.
+    /// A credentials task that did not fail was to be cancelled, by its own call.
     #[error("only a failed credentials task can be cancelled; this one is {}", .0.display())]
     NothingToGiveUp(TaskStatus),
     /// A retry whose spec names another operation or other resources than the task's.
@@ -284,7 +284,7 @@ pub enum Refused {
     /// A cancel of a task that ended or is being stopped.
     #[error("only a pending or running task can be cancelled; this one is {}", .0.display())]
     NotRunning(TaskStatus),
-    /// A cancel while one is under way.
+    /// A stop is under way already.
     #[error("the task is being stopped already")]
     Stopping,
     /// A cancel that the workflow rules out.
@@ -299,16 +299,16 @@ pub enum Refused {
     /// A verdict about a sub-task that failed with its children.
     #[error("the sub-task `{0}` failed with its children: decide about those that failed")]
     DecidedByChildren(String),
-    /// A finding that a sub-task failed whose failure is known.
+    /// A verdict "failed" was given about a sub-task whose failure is known.
     #[error("the outcome of the sub-task `{0}` is known: it failed")]
     OutcomeKnown(String),
     /// A sub-task that does not exist.
     #[error("the task has no sub-task `{0}`")]
     NoSubTask(String),
-    /// A report that was recorded before, word for word.
+    /// The report was recorded before, word for word.
     #[error("this was reported before")]
     Repeated,
-    /// A result of an attempt that is not the live one.
+    /// The result is of an attempt that is not live.
     #[error("the attempt is not the live one of its sub-task")]
     Stale,
     /// A release of a task that runs, or holds nothing.
@@ -317,7 +317,7 @@ pub enum Refused {
     /// A release of a credentials task by the call for other tasks.
     #[error("a failed credentials task lets go of its resources when it is cancelled by its own call")]
     ReleasedByOwnCall,
-    /// The change ended in an unforeseen way: a fault of Longhaul's own. The task in memory is spoilt.
+    /// The change ended in an unforeseen way: a fault of Longhaul's own. The task in memory is unusable.
     #[error("the change ended in a way that Longhaul did not foresee")]
     Panicked,
     /// An output or a spec that a task cannot keep.
@@ -328,17 +328,17 @@ pub enum Refused {
         /// Reason.
         unfit: Unfit,
     },
-    /// Nothing is due, nothing was lost, nothing begins.
+    /// The command changes nothing: no timer is due, no attempt was lost, no sub-task can begin.
     #[error("there is nothing to do")]
     Nothing,
 }
 
-/// Outcome of a command. The task's own state always changed; the rest is named.
+/// Outcome of a command. The task's own state always changed; everything else is listed.
 #[derive(Clone, Debug, Default)]
 pub struct Change {
     /// The sub-tasks that changed, each once, in no order.
     pub sub_tasks: Vec<u32>,
-    /// The sub-tasks whose output is new.
+    /// Sub-tasks whose output is new.
     pub outputs: Vec<u32>,
     /// The input is new.
     pub input: bool,
@@ -346,12 +346,12 @@ pub struct Change {
     pub attempts: Vec<Attempt>,
     /// Attempts that were leased to the worker whose terms the command carried.
     pub grants: Vec<Launch>,
-    /// True if the task asks for what it claims: the store applies [`Command::Acquired`] once it has all of
-    /// it, at once if no other task is ahead.
+    /// True if the task requests its claims: the store applies [`Command::Acquired`] once it has all of them,
+    /// at once if no other task is ahead.
     pub claims: bool,
-    /// True if the task releases what it held or asked for, so that others may have it.
+    /// True if the task releases its claims, held or waiting, so that others may have them.
     pub releases: bool,
-    /// The task's revision behind it.
+    /// Revision of the task after the change.
     pub revision: u64,
     /// Effects to carry out once the change is durable.
     pub effects: Vec<Effect>,
@@ -385,20 +385,20 @@ pub enum Effect {
         sub_task: u32,
         /// The attempt's token.
         token: Token,
-        /// The node that runs it, or watches its lease.
+        /// Node that runs the attempt, or watches its lease.
         node: NodeId,
     },
-    /// A sub-task that this node runs itself waits until it has room for it: ask again with
+    /// Put a sub-task in line that this node runs itself, until there is a permit for it: ask again with
     /// [`Command::Start`].
     InLine {
         /// The sub-task.
         sub_task: u32,
     },
-    /// A sub-task no longer waits for room, and no attempt of it runs.
+    /// Remove a sub-task from the line, as no attempt of it will run.
     OutOfLine {
         /// The sub-task.
         sub_task: u32,
-        /// The node where it stood in line.
+        /// Node where the sub-task stood in line.
         node: NodeId,
     },
     /// A sub-task waits for a worker.
@@ -410,16 +410,16 @@ pub enum Effect {
         /// Higher goes first.
         priority: i8,
     },
-    /// A sub-task no longer waits for a worker, and no worker has it.
+    /// Remove a sub-task from its queue, as it waits no longer for a worker and none has it.
     Unqueued {
         /// The sub-task.
         sub_task: u32,
         /// Queue in which it waited.
         queue: Arc<str>,
-        /// The node that had it in its queue.
+        /// Node that had the sub-task in its queue.
         node: NodeId,
     },
-    /// A worker has an attempt: watch its time.
+    /// Watch the lease of an attempt that a worker has.
     Leased(Box<Leased>),
     /// A worker's attempt is over, or no longer the worker's.
     LeaseEnded {
@@ -427,7 +427,7 @@ pub enum Effect {
         sub_task: u32,
         /// The attempt's token.
         token: Token,
-        /// The node that watched it.
+        /// Node that watched the lease.
         node: NodeId,
     },
     /// Ask again with [`Command::Due`] at this instant.
@@ -462,15 +462,15 @@ pub struct Leased {
     pub sub_task: u32,
     /// The attempt's token.
     pub token: Token,
-    /// Terms of the lease, and the worker that has it.
+    /// Lease terms, and the worker that has it.
     pub lease: Lease,
-    /// The queue that it came from.
+    /// Queue that the attempt came from.
     pub queue: Arc<str>,
     /// Time at which the attempt began.
     pub started_at: Timestamp,
-    /// Longest time that the attempt may take.
+    /// Timeout of the attempt.
     pub timeout: Option<Span>,
-    /// True if the worker may have seen secrets, which must be taken out of what it says.
+    /// True if the worker may have seen secrets, which must be removed from its reports.
     pub secrets: bool,
 }
 
@@ -479,18 +479,18 @@ pub struct Leased {
 pub struct Launch {
     /// The sub-task.
     pub sub_task: u32,
-    /// The attempt's token, which its result must carry.
+    /// Token of the attempt, which its result must carry.
     pub token: Token,
     /// Number of the attempt over all generations, from 1.
     pub number: u32,
-    /// The number of its item under `forEach`, from 0.
+    /// Index of the item under `forEach`, from 0.
     pub item: Option<u32>,
-    /// Key that its effects are known by: the same for an attempt and for all that follow it, whichever of
+    /// Key by which the effects are known: the same for an attempt and for all that follow it, whichever of
     /// them asks, until one is known to have failed or an operator says that the work was not done.
     pub idempotency_key: String,
     /// Action to run.
     pub action: CompiledAction,
-    /// Longest time that the attempt may take.
+    /// Timeout of the attempt.
     pub timeout: Option<Span>,
     /// Time for which the worker's lease lasts without a heartbeat; `None` if no worker has the attempt. Never
     /// longer than the timeout.
@@ -499,8 +499,8 @@ pub struct Launch {
     pub repeatable: bool,
     /// Variables of the action's expressions; secrets in the input are sealed.
     pub scope: Scope,
-    /// The room that it has at the node that runs it: given back when this is dropped.
+    /// Permit of the attempt at the node that runs it: returned when this is dropped.
     pub permit: Permit,
-    /// The workflow, if its inputs have secrets, which the action may need or say.
+    /// Workflow, if its inputs have secrets, which the action may need or output.
     pub secrets: Option<Arc<Workflow>>,
 }

@@ -1,5 +1,6 @@
-//! Credentials tasks (wire contract, sections 1.7, 1.8 and 6): tasks whose input is a `CredentialsUpdateSpec`. They
-//! are retried and cancelled by calls of their own, and a failed one holds its resources until then.
+//! Credentials tasks (wire contract, sections 1.7, 1.8 and 6): tasks whose input is a
+//! `CredentialsUpdateSpec`. They are retried and cancelled by calls of their own, and a failed one holds its
+//! resources until then.
 
 use std::sync::LazyLock;
 
@@ -12,26 +13,26 @@ use crate::resource::Resource;
 use crate::status::{SubTaskStatus, TaskStatus};
 use crate::workflow::{InputSchema, Violation};
 
-/// What is done to credentials.
+/// Operation on credentials.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum Operation {
     /// New passwords that the caller chose.
     Update,
-    /// New passwords that nobody chose.
+    /// Replaces passwords by new ones that nobody chose.
     Rotate,
-    /// The caller says what the passwords are.
+    /// Takes over passwords that the caller gives.
     Remediate,
-    /// When passwords rotate by themselves.
+    /// Change of the policy by which passwords rotate by themselves.
     UpdateAutoRotatePolicy,
 }
 
 impl Operation {
-    /// All of them.
+    /// All operations.
     pub const ALL: [Operation; 4] =
         [Operation::Update, Operation::Rotate, Operation::Remediate, Operation::UpdateAutoRotatePolicy];
 
-    /// The word on the wire.
+    /// Constant on the wire.
     pub fn constant(self) -> &'static str {
         match self {
             Operation::Update => "UPDATE",
@@ -52,10 +53,11 @@ impl Operation {
     }
 }
 
-/// The JSON Schema of a `CredentialsUpdateSpec`. Members that it does not name are allowed, as clients send some.
+/// Returns the JSON Schema of a `CredentialsUpdateSpec`. Members that it does not name are allowed, as
+/// clients send some.
 pub fn spec_schema() -> Value {
     let mut schema = spec_shape();
-    // What an operation needs beyond the shape, and may not have.
+    // Members that an operation needs beyond the shape, and may not have.
     let when = |operations: &[Operation], then: Value| {
         let words: Vec<&str> = operations.iter().map(|operation| operation.constant()).collect();
         json!({ "if": { "properties": { "operationType": { "enum": words } } }, "then": then })
@@ -63,7 +65,7 @@ pub fn spec_schema() -> Value {
     let credentials = |of_each: Value| json!({ "properties": { "elements": { "items": { "properties": { "credentials": { "items": of_each } } } } } });
     schema["allOf"] = json!([
         when(&[Operation::Update, Operation::Remediate], credentials(json!({ "required": ["password"] }))),
-        // Nobody chooses a service account's password.
+        // A service account's password is chosen by nobody.
         when(
             &[Operation::Update],
             credentials(json!({ "properties": { "accountType": { "not": { "const": "SERVICE" } } } }))
@@ -142,30 +144,31 @@ pub fn resources(spec: &Value) -> Vec<Resource> {
     all
 }
 
-/// The id of a sub-task in the credentials API, where sub-tasks have one: made from the task's and its place.
+/// Returns the ID of a sub-task in the credentials API, where sub-tasks have one: made from the task's ID and
+/// the index.
 pub fn sub_task_id(task: TaskId, index: u32) -> TaskId {
     let mut bytes = task.as_bytes().to_owned();
     for (byte, part) in bytes[12..].iter_mut().zip((index + 1).to_be_bytes()) {
         *byte ^= part;
     }
-    // Version 8: made by a rule of ours.
+    // Version 8 marks an ID made by a rule of ours.
     bytes[6] = bytes[6] & 0x0f | 0x80;
     TaskId::from_bytes(bytes)
 }
 
 impl Record {
-    /// What is done, if this is a credentials task.
+    /// Returns the operation on credentials, if this is a credentials task.
     pub fn credentials_operation(&self) -> Option<Operation> {
         self.workflow.definition.credentials
     }
 
-    /// Its status in the credentials API (wire contract, section 1.7).
+    /// Status of the task in the credentials API (wire contract, section 1.7).
     pub fn credentials_status(&self) -> &'static str {
         match self.state.status {
             TaskStatus::Pending => "PENDING",
             TaskStatus::InProgress => "IN_PROGRESS",
             TaskStatus::Successful | TaskStatus::CompletedWithWarning | TaskStatus::Skipped => "SUCCESSFUL",
-            // Nobody knows whether a password was changed: that is what the word means.
+            // An undecided task may have changed a password or not, which is the meaning of the word.
             TaskStatus::Failed if self.undecided().is_some() => "INCONSISTENT",
             TaskStatus::Failed => "FAILED",
             TaskStatus::Cancelled => "USER_CANCELLED",
@@ -179,7 +182,7 @@ impl Record {
 }
 
 impl SubTask {
-    /// Its status in the credentials API (wire contract, section 1.7).
+    /// Status of the sub-task in the credentials API (wire contract, section 1.7).
     pub fn credentials_status(&self) -> &'static str {
         match self.status {
             SubTaskStatus::Pending => "PENDING",

@@ -1,4 +1,4 @@
-//! The encoding of a text from outside: UTF-8, with a byte order mark or without, and UTF-16, which Windows
+//! Encoding of a text from outside: UTF-8, with a byte order mark or without, and UTF-16, which Windows
 //! PowerShell writes to files by default (`>`, `Out-File`).
 
 use std::borrow::Cow;
@@ -14,7 +14,7 @@ pub enum BadEncoding {
     /// UTF-16 that is invalid from this byte on.
     #[error("it is not valid UTF-16 from byte {0} on")]
     Utf16(usize),
-    /// UTF-32, by its byte order mark.
+    /// UTF-32, recognized by its byte order mark.
     #[error("it is UTF-32, which is not read; save it as UTF-8")]
     Utf32,
 }

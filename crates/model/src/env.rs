@@ -1,4 +1,4 @@
-//! The only source of the outside world: clock and randomness. Tests give their own.
+//! Environment: the only source of time and randomness. Tests provide their own.
 
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -9,13 +9,13 @@ use crate::clock::{Steady, wall};
 use crate::id::TaskId;
 use crate::time::Timestamp;
 
-/// Where time and identities come from.
+/// Source of time and identities.
 #[derive(Clone)]
 pub struct Env {
     clock: Clock,
-    /// How far the clock is doubted to be ahead, in milliseconds.
+    /// Span in milliseconds by which the clock may be ahead.
     doubt: Arc<AtomicI64>,
-    /// What keeps identities of the same millisecond in order.
+    /// Generator that keeps identities of the same millisecond in order.
     identities: Arc<Mutex<ContextV7>>,
 }
 
@@ -31,7 +31,7 @@ impl Env {
         Env::of(Clock::Steady(Arc::new(Steady::new())))
     }
 
-    /// A clock that stands still until [`Env::advance`] moves it.
+    /// Creates a clock that stands still until [`Env::advance`] moves it.
     pub fn manual(start: Timestamp) -> Self {
         Env::of(Clock::Manual(Arc::new(AtomicI64::new(start.0))))
     }
@@ -40,7 +40,8 @@ impl Env {
         Env { clock, doubt: Arc::default(), identities: Arc::new(Mutex::new(ContextV7::new())) }
     }
 
-    /// Now, in UTC. It does not leap when the machine's clock is set, and never goes back.
+    /// Returns the current time, in UTC. It does not leap when the machine's clock is set, and never goes
+    /// back.
     pub fn now(&self) -> Timestamp {
         match &self.clock {
             Clock::Steady(clock) => clock.now(),
@@ -48,8 +49,8 @@ impl Env {
         }
     }
 
-    /// What the clock that is followed says, leaps and all: for what others date, tokens and certificates. It is the machine's, or
-    /// the one of [`Env::refer`].
+    /// Time of the clock that is followed, leaps and all: for data that others date, tokens and certificates.
+    /// The clock is the machine's, or the one of [`Env::refer`].
     pub fn wall(&self) -> Timestamp {
         match &self.clock {
             Clock::Steady(clock) => Timestamp(clock.shown()),
@@ -57,31 +58,32 @@ impl Env {
         }
     }
 
-    /// The time by which what is old is deleted: [`Env::now`], less what the clock is doubted to be ahead
-    /// ([`crate::lived`]).
+    /// Returns the time by which old data is deleted: [`Env::now`], less the span by which the clock may be
+    /// ahead ([`crate::lived`]).
     pub fn lived(&self) -> Timestamp {
         Timestamp(self.now().0.saturating_sub(self.doubt.load(Ordering::SeqCst)))
     }
 
-    /// The clock is doubted to be so far ahead; 0 believes it.
+    /// Sets the span by which the clock may be ahead; 0 believes it.
     pub fn set_doubt(&self, doubt: crate::time::Span) {
         self.doubt.store(i64::try_from(doubt.0).unwrap_or(i64::MAX), Ordering::SeqCst);
     }
 
-    /// How far the clock is doubted to be ahead; 0 while it is believed.
+    /// Returns the span by which the clock may be ahead; 0 while it is believed.
     pub fn doubt(&self) -> crate::time::Span {
         crate::time::Span(self.doubt.load(Ordering::SeqCst).unsigned_abs())
     }
 
-    /// Another clock shows this just now: it is followed from now on, at once the first time, slowly afterwards. For servers that work on
-    /// the same tasks, and whose machines' clocks need not agree.
+    /// Sets the reference: another clock that shows this at the moment is followed from now on, at once the
+    /// first time, slowly afterwards. For servers that work on the same tasks, and whose machines' clocks
+    /// need not agree.
     pub fn refer(&self, shown: Timestamp) {
         if let Clock::Steady(clock) = &self.clock {
             clock.refer(shown.0);
         }
     }
 
-    /// How far the machine's clock is ahead of the one that is followed, in milliseconds.
+    /// Returns the span by which the machine's clock is ahead of the one that is followed, in milliseconds.
     pub fn machine_ahead(&self) -> i64 {
         match &self.clock {
             Clock::Steady(clock) => wall() - clock.shown(),
@@ -96,8 +98,8 @@ impl Env {
         }
     }
 
-    /// A new task's identity: version 7, of the time that [`Env::now`] gives, so that newer ones sort behind older ones wherever they
-    /// were made.
+    /// Creates a new task's ID: version 7, of the time that [`Env::now`] returns, so that newer ones sort
+    /// behind older ones wherever they were made.
     #[expect(clippy::disallowed_methods, reason = "this is the one place that makes identities")]
     pub fn new_task_id(&self) -> TaskId {
         let now = self.now().0.max(0) as u64;
@@ -106,7 +108,7 @@ impl Env {
         TaskId(Uuid::new_v7(at))
     }
 
-    /// Sixteen random bytes, as text: a node's epoch, a reference token's seed.
+    /// Returns sixteen random bytes: a node's epoch, a reference token's seed.
     #[expect(clippy::disallowed_methods, reason = "this is the one place that draws randomness")]
     pub fn random(&self) -> u128 {
         Uuid::new_v4().as_u128()

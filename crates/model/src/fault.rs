@@ -1,4 +1,4 @@
-//! The Error of the Tasks API (wire contract, section 1.5): what went wrong, and what to do about it.
+//! Error of the Tasks API (wire contract, section 1.5): what failed, and what to do about it.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -8,17 +8,17 @@ use crate::{text, value};
 
 /// The longest message of an answer, in characters.
 const LONG: usize = 1_000;
-/// The longest code, argument or fact of an answer, in characters.
+/// Maximum length of a code, argument or fact of an answer, in characters.
 const SHORT: usize = 200;
-/// The most arguments, causes and errors within errors of an answer.
+/// Maximum number of arguments, causes and nested errors of an answer.
 const MANY: usize = 100;
 
 pub mod context;
 
-/// How deep errors within errors are kept.
+/// Deepest level of errors within errors that is kept.
 const NESTED: usize = 8;
 
-/// An error as tasks, sub-tasks and answers carry it. Empty members are left out.
+/// Error as tasks, sub-tasks and answers carry it. Empty members are left out.
 #[derive(Clone, Debug, PartialEq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Fault {
@@ -27,21 +27,21 @@ pub struct Fault {
     /// `ERROR` or `WARNING`.
     #[serde(default = "error_type")]
     pub error_type: String,
-    /// What the message was made from.
+    /// Values that the message was made from.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub arguments: Vec<String>,
     /// Further facts by name, each a text.
     #[serde(default, skip_serializing_if = "context::is_empty", with = "context")]
     pub context: Map<String, Value>,
-    /// For people; always there.
+    /// Message for people; always there.
     pub message: String,
-    /// What to do.
+    /// Advice on what to do.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub remediation_message: Option<String>,
-    /// Why, nearest first.
+    /// Chain of causes, nearest first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub causes: Vec<Cause>,
-    /// The errors this one is made of.
+    /// Nested errors, of which this one is made.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub nested_errors: Vec<Fault>,
     /// Six characters that are in the server's log line too.
@@ -53,13 +53,13 @@ fn error_type() -> String {
     "ERROR".to_owned()
 }
 
-/// One link of a chain of causes.
+/// Link of a chain of causes.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Cause {
-    /// What kind of thing failed.
+    /// Kind of thing that failed.
     #[serde(rename = "type")]
     pub kind: String,
-    /// What it said.
+    /// Message of the cause.
     pub message: String,
 }
 
@@ -74,26 +74,26 @@ impl Fault {
         }
     }
 
-    /// With what to do about it.
+    /// Adds advice on what to do.
     pub fn remedy(mut self, text: impl Into<String>) -> Self {
         self.remediation_message = Some(text.into());
         self
     }
 
-    /// With a cause behind those it has.
+    /// Adds a cause behind the existing ones.
     pub fn cause(mut self, kind: impl Into<String>, message: impl Into<String>) -> Self {
         self.causes.push(Cause { kind: kind.into(), message: message.into() });
         self
     }
 
-    /// With an argument behind those it has.
+    /// Adds an argument behind the existing ones.
     pub fn argument(mut self, argument: impl Into<String>) -> Self {
         self.arguments.push(argument.into());
         self
     }
 
-    /// As it may be kept: facts are text, those nested too deep are left out, and so are errors within errors
-    /// beyond any use.
+    /// Limits the error to what may be stored: facts are text, those nested too deep are left out, and so are
+    /// errors within errors beyond any use.
     pub(crate) fn bounded(self) -> Self {
         self.bounded_within(NESTED)
     }
@@ -108,8 +108,8 @@ impl Fault {
         self
     }
 
-    /// As it may be answered and logged: every text cut, harmful characters replaced, and of each list the
-    /// beginning.
+    /// Limits the error to what may be answered and logged: every text cut, harmful characters replaced, and
+    /// the beginning of each list.
     pub fn presentable(mut self) -> Self {
         fn fit(text: &mut String, most: usize) {
             let cut = text::shortened(text, most);
@@ -143,17 +143,17 @@ impl Fault {
         self.context.get(Fault::RETRY_AFTER)?.as_str()?.parse().ok().map(Span)
     }
 
-    /// The fact that asks for a pause before the next attempt, in milliseconds.
+    /// Name of the fact that asks for a pause before the next attempt, in milliseconds.
     pub const RETRY_AFTER: &str = "retryAfterMs";
 
-    /// With a fact by name, kept as text.
+    /// Adds a fact by name, kept as text.
     pub fn with(mut self, name: &str, value: impl Into<Value>) -> Self {
         self.context.extend(context::text(value.into()).map(|text| (name.to_owned(), text)));
         self
     }
 }
 
-/// The codes Longhaul gives to failures of its own making.
+/// Codes of failures that Longhaul itself reports.
 pub mod code {
     /// The outcome of an attempt cannot be known, and the sub-task must not be run again unasked.
     pub const OUTCOME_UNKNOWN: &str = "OUTCOME_UNKNOWN";
@@ -177,13 +177,13 @@ pub mod code {
     pub const OUTPUT_AMBIGUOUS: &str = "OUTPUT_AMBIGUOUS";
     /// The output of an attempt is too large to be kept.
     pub const OUTPUT_TOO_LARGE: &str = "OUTPUT_TOO_LARGE";
-    /// What is stored of the task cannot be read.
+    /// Code of the error for a task whose stored data cannot be read.
     pub const TASK_UNREADABLE: &str = "TASK_UNREADABLE";
     /// An expression of the workflow could not be evaluated.
     pub const EXPRESSION: &str = "EXPRESSION_ERROR";
     /// Some children of a `forEach` failed.
     pub const FOR_EACH: &str = "FOR_EACH_FAILED";
-    /// A simulated failure that names no code of its own.
+    /// Code of a simulated failure that names none of its own.
     pub const SIMULATED: &str = "SIMULATED_FAILURE";
 }
 

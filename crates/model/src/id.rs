@@ -1,4 +1,4 @@
-//! Identities. A type for each, so that one is never taken for another.
+//! Identities. Each has a type of its own, so that one is never taken for another.
 
 use std::fmt;
 use std::str::FromStr;
@@ -7,7 +7,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-/// A task's identity: a UUID, version 7 for tasks made here (sorted by time), any version for imported ones.
+/// ID of a task: a UUID, version 7 for tasks made here (sorted by time), any version for imported ones.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct TaskId(pub Uuid);
 
@@ -17,7 +17,7 @@ impl TaskId {
         self.0.as_bytes()
     }
 
-    /// From sixteen stored bytes.
+    /// Creates an ID from sixteen stored bytes.
     pub fn from_bytes(bytes: [u8; 16]) -> Self {
         TaskId(Uuid::from_bytes(bytes))
     }
@@ -43,24 +43,25 @@ impl FromStr for TaskId {
     }
 }
 
-/// The right to report the outcome of one attempt. Strictly rising per sub-task: a stale one is refused.
+/// Fencing token: the right to report the outcome of one attempt. Strictly rising per sub-task: a stale one
+/// is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Token(pub u64);
 
-/// One of the servers that share a store, by its number in it: what is under way is under way at one of them. A store of one
-/// server's own has number 0 only.
+/// Number of a server among those that share a store: an attempt is under way at one of them. A server on its
+/// own files has number 0.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct NodeId(pub u16);
 
 impl NodeId {
-    /// Whether it is the number of a store's only server.
+    /// Returns true if it is the number of a store's only server.
     pub fn is_only(&self) -> bool {
         self.0 == 0
     }
 }
 
-/// Who leases attempts: the account and the name that a process of it gave itself at its start. A lease counts for this
-/// one only.
+/// Identity of a worker that leases attempts: the account, and the name that its process gave itself at its
+/// start. A lease counts for this worker only.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct WorkerId(pub Arc<str>);
 
@@ -76,5 +77,5 @@ impl fmt::Debug for WorkerId {
     }
 }
 
-/// The number of a workflow's version: 1 for the first, never changed once given.
+/// Number of a workflow's version: 1 for the first, never changed once assigned.
 pub type WorkflowVersion = u32;

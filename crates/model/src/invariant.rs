@@ -1,5 +1,5 @@
-//! What must be true of every task at every moment, as functions: used by debug assertions, by the property test
-//! and by the check of stored tasks. The numbers are those of docs/reliability.md.
+//! Invariants: functions that must hold for every task at every moment, used by debug assertions, by the
+//! property test and by the check of stored tasks. The numbers are those of docs/reliability.md.
 
 use crate::claims::Hold;
 use crate::record::Record;
@@ -9,7 +9,7 @@ use crate::task::Task;
 /// A task of more sub-tasks is large.
 const LARGE: usize = 100;
 
-/// Every rule that a task breaks, in words; empty when it is sound.
+/// Returns every rule that a task breaks, in words; none for a sound one.
 pub fn violations(task: &Task) -> Vec<String> {
     let mut broken = record_violations(task.record());
     // Beyond what every change can afford in a debug build, once in a while will do.
@@ -53,7 +53,7 @@ pub fn record_violations(record: &Record) -> Vec<String> {
     let state = &record.state;
     let count = |status: SubTaskStatus| record.sub_tasks.iter().filter(|sub| sub.status == status).count();
     let (running, skipped) = (count(SubTaskStatus::InProgress), count(SubTaskStatus::Skipped));
-    // Of a parent that an operator passed over the children stay as they were.
+    // The children of a parent that an operator passed over stay as they were.
     let own = || record.sub_tasks.iter().take(record.workflow.sub_tasks.len());
     let pending = own().filter(|sub| sub.status == SubTaskStatus::Pending).count();
     let failed = |goes_on: bool| {

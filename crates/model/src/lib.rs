@@ -1,5 +1,5 @@
-//! The pure heart of Longhaul: what tasks and workflows are, and every change of a status as a function of
-//! (task, command, now). No I/O, no clock of its own, nothing asynchronous.
+//! Pure core of Longhaul: tasks and workflows, and every change of a status as a function of (task, command,
+//! now). No I/O, no clock of its own, nothing asynchronous.
 #![forbid(unsafe_code)]
 
 mod claims;

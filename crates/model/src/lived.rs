@@ -1,8 +1,8 @@
-//! The time that a store has lived through: what is deleted by age is deleted by it, not by a clock alone. A
-//! clock that is years ahead at a start would otherwise take the whole history with it.
+//! Lived time of a store: data is deleted by it, not by a clock alone. A clock that is years ahead at a start
+//! would otherwise delete the whole history.
 //!
 //! A store keeps a mark of the time until which it was at work. At a start the clock is believed if it is
-//! less than a day ahead of the mark. If it is further ahead, either the store was at rest for so long, or
+//! less than a day ahead of the mark. If it is further ahead, either the store was stopped for so long, or
 //! the clock is wrong, and nobody can tell which: from then on the store counts only the time that passes
 //! while it is at work, by a monotonic clock, until an operator confirms the clock, or until it was at work
 //! for as long as the clock was ahead.
@@ -11,20 +11,20 @@ use serde::{Deserialize, Serialize};
 
 use crate::time::{Span, Timestamp};
 
-/// How far a clock may be ahead of a store's mark at a start.
+/// Longest time that a clock may be ahead of a store's mark at a start.
 pub const BELIEVED: Span = Span(24 * 3_600_000);
 
-/// What a store keeps of the time it has lived through.
+/// Stored mark of the time that a store has lived through.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Mark {
-    /// Until when it was at work, in milliseconds since 1970.
+    /// End of the time at work, in milliseconds since 1970.
     pub lived: i64,
-    /// How long it was at work while the clock was doubted, in milliseconds.
+    /// Time at work while the clock was doubted, in milliseconds.
     #[serde(default)]
     pub waited: u64,
 }
 
-/// The time that a store has lived through, while it is at work.
+/// Lived time of a store, while it is at work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Lived {
     mark: Mark,
@@ -32,7 +32,7 @@ pub struct Lived {
 }
 
 impl Lived {
-    /// At a start, with the mark of before, if there is one, and what the clock shows.
+    /// Begins at a start, with the previous mark, if there is one, and the time that the clock shows.
     pub fn begin(mark: Option<Mark>, now: Timestamp) -> Lived {
         let mark = mark.unwrap_or(Mark { lived: now.0, waited: 0 });
         let mut lived = Lived { mark, doubt: Span(0) };
@@ -40,8 +40,8 @@ impl Lived {
         lived
     }
 
-    /// Some time has passed by a monotonic clock. `stored` is the mark as it is kept by now: another node of
-    /// the store may have moved it.
+    /// Adds time that has passed by a monotonic clock. `stored` is the mark as it is kept by now: another
+    /// node of the store may have moved it.
     pub fn pass(&mut self, stored: Option<Mark>, now: Timestamp, passed: Span) {
         let doubted = self.doubt.0 > 0;
         if doubted {
@@ -58,7 +58,7 @@ impl Lived {
         self.judge(now, doubted && ahead > BELIEVED.0 && self.mark.waited < ahead);
     }
 
-    /// Somebody who knows says that the clock is right.
+    /// Confirms that the clock is right, for somebody who knows the time.
     pub fn confirm(&mut self, now: Timestamp) {
         self.judge(now, false);
     }
@@ -72,18 +72,18 @@ impl Lived {
         }
     }
 
-    /// How far the clock is ahead of the time that counts; 0 while it is believed.
+    /// Returns the span by which the clock is ahead of the time that counts; 0 while it is believed.
     pub fn doubt(&self) -> Span {
         self.doubt
     }
 
-    /// What is to be kept.
+    /// Returns the mark to be stored.
     pub fn mark(&self) -> Mark {
         self.mark
     }
 }
 
-/// How far a clock is ahead of a mark, in milliseconds; 0 if it is behind.
+/// Returns the span by which a clock is ahead of a mark, in milliseconds; 0 if it is behind.
 fn ahead(mark: Mark, now: Timestamp) -> u64 {
     now.0.saturating_sub(mark.lived).max(0).unsigned_abs()
 }
@@ -152,8 +152,8 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever the clock shows at the starts of a store, what it takes for lived is never more than a
-        /// day ahead of what was lived for each time that the clock was believed, or as far as it waited
+        /// The lived time that a store assumes, whatever the clock shows at its starts, is never more than a
+        /// day ahead of the real one for each time that the clock was believed, or as far as the store waited
         /// before.
         #[test]
         fn no_clock_makes_a_store_older_than_it_is(

@@ -1,26 +1,26 @@
-//! Who lives, by counted beats. A node raises a counter of its own at every beat; whoever watches it
-//! remembers, by a monotonic clock of its own, since when the counter has not changed. No two clocks are ever
-//! compared, so a clock that is set wrong, or stepped, makes nobody look dead.
+//! Liveness by counted beats. A node raises a counter of its own at every beat; each watcher remembers, by
+//! its own monotonic clock, since when the counter has not changed. No two clocks are ever compared, so a
+//! clock that is set wrong, or stepped, makes no node look dead.
 //!
-//! Pure: the watcher says what time it is, as the time since some start of its own.
+//! The observer is pure: the watcher provides the time, as the time since some start of its own.
 
 use std::collections::HashMap;
 use std::hash::Hash;
 use std::time::Duration;
 
-/// How long a node may be silent until the others take over from it.
+/// Longest silence of a node before the others take over from it.
 pub const SILENT: Duration = Duration::from_secs(10);
-/// Looks that are further apart than this tell nothing about the time between them: the watcher itself may
-/// have stood still, and the nodes with it.
+/// Longest gap between looks: a longer one tells nothing about the time between them, as the watcher itself
+/// may have stood still, and the nodes with it.
 pub const GAP: Duration = Duration::from_secs(5);
 
-/// What one watcher knows about the beats of others. `T` names a turn of a node; `B` is its beat, of which
+/// Knowledge of one watcher about the beats of others. `T` names a node session; `B` is its beat, of which
 /// only equality counts: a counter that went back, as after the crash of a database, has changed too.
 #[derive(Clone, Debug)]
 pub struct Observer<T, B> {
     span: Duration,
     gap: Duration,
-    /// When the last look began.
+    /// Time at which the last look began.
     looked: Option<Duration>,
     seen: HashMap<T, Seen<B>>,
 }
@@ -28,21 +28,21 @@ pub struct Observer<T, B> {
 #[derive(Clone, Debug)]
 struct Seen<B> {
     beat: B,
-    /// When the watcher knew of this beat for the first time, or began anew to count.
+    /// Time at which the watcher knew of this beat for the first time, or started to count again.
     since: Duration,
-    /// Up to when it is known not to have changed.
+    /// Time up to which the beat is known not to have changed.
     until: Duration,
 }
 
 impl<T: Eq + Hash, B: PartialEq> Observer<T, B> {
-    /// One that takes a node for silent after `span` without a beat, all of it observed by looks no more than
-    /// `gap` apart.
+    /// Creates an observer that takes a node for silent after `span` without a beat, all of it observed by
+    /// looks no more than `gap` apart.
     pub fn new(span: Duration, gap: Duration) -> Self {
         Observer { span, gap, looked: None, seen: HashMap::new() }
     }
 
-    /// Takes in a look at all beats, which was asked for and answered at these times. A turn that is not
-    /// among them is forgotten, and would be observed anew.
+    /// Takes in a look at all beats, which was asked for and answered at these times. A session that is not
+    /// among them is forgotten, and would be observed from the beginning.
     pub fn look(&mut self, asked: Duration, answered: Duration, beats: impl IntoIterator<Item = (T, B)>) {
         let answered = answered.max(asked);
         let stood_still = self.looked.is_some_and(|before| asked.saturating_sub(before) > self.gap);
@@ -62,14 +62,14 @@ impl<T: Eq + Hash, B: PartialEq> Observer<T, B> {
         }
     }
 
-    /// Whether a node was silent for the whole span, as far as this watcher has observed it. Never so of a
-    /// turn that it does not know.
+    /// Returns true if a node was silent for the whole span, as far as this watcher has observed it. A
+    /// session that it does not know is never silent.
     pub fn is_silent(&self, turn: &T) -> bool {
         self.seen.get(turn).is_some_and(|seen| seen.until.saturating_sub(seen.since) >= self.span)
     }
 
-    /// The beat of a node that was silent for the whole span: whoever ends its turn does so only if this is
-    /// still its beat.
+    /// Returns the beat of a node that was silent for the whole span: its session may only be ended if this
+    /// is still its beat.
     pub fn silent_at(&self, turn: &T) -> Option<&B> {
         self.seen.get(turn).filter(|_| self.is_silent(turn)).map(|seen| &seen.beat)
     }
@@ -140,8 +140,8 @@ mod tests {
     }
 
     proptest! {
-        /// Against the truth: a node whose last beat is younger than the span, by the one true time, is never
-        /// silent, whatever the looks are; and one that stays dead is found out by looks that are close
+        /// Living nodes are never silent: a node whose last beat is younger than the span, by the one true
+        /// time, is not, whatever the looks are; and one that stays dead is found by looks that are close
         /// enough.
         #[test]
         fn the_living_are_never_silent(

@@ -1,32 +1,33 @@
-//! What a task works on (wire contract, section 1.4).
+//! Resources that a task works on (wire contract, section 1.4).
 
 use serde::{Deserialize, Serialize};
 
-/// A resource of a task. `type` is the producer's own word and is kept as written; only filters ignore its case.
+/// Resource of a task. `type` is the producer's own word and is kept as written; only filters ignore its
+/// case.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Resource {
-    /// Its id.
+    /// ID of the resource.
     pub resource_id: String,
-    /// What it is: `HOST`, `VCENTER`, `Cluster`, ...
+    /// Type of the resource: `HOST`, `VCENTER`, `Cluster`, ...
     #[serde(rename = "type")]
     pub kind: String,
-    /// Its fully qualified name.
+    /// Fully qualified name of the resource.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fqdn: Option<String>,
-    /// Its display name.
+    /// Display name of the resource.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
 }
 
-/// How a task holds a resource while it runs.
+/// Lock mode of a resource while a task runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum LockMode {
-    /// Nobody else.
+    /// Exclusive: no other task may hold the resource.
     #[default]
     Exclusive,
-    /// Others that share.
+    /// Shared: other tasks may share the resource.
     Shared,
     /// Named for search only.
     None,

@@ -1,16 +1,17 @@
-//! Room for attempts that a node runs itself. Whether there is any is an input of a change, as its time is.
+//! Permits for attempts that a node runs itself. Whether there is one is an input of a change, as its time
+//! is.
 
 use std::any::Any;
 use std::fmt;
 use std::sync::Arc;
 
-/// Room for one attempt. Whoever gave it has it back once the last copy is dropped: with the attempt's end,
-/// or with a change that was not made.
+/// Permit for one attempt. Its source has it back once the last copy is dropped: with the attempt's end, or
+/// with a change that was not made.
 #[derive(Clone, Default)]
 pub struct Permit(Option<Arc<dyn Any + Send + Sync>>);
 
 impl Permit {
-    /// One that is given back by dropping this.
+    /// Creates a permit that is given back by dropping it.
     pub fn new(held: impl Any + Send + Sync) -> Permit {
         Permit(Some(Arc::new(held)))
     }
@@ -22,13 +23,13 @@ impl fmt::Debug for Permit {
     }
 }
 
-/// Where attempts find room.
+/// Source of permits for attempts.
 pub trait Room {
-    /// Room for one more attempt, if there is any.
+    /// Returns a permit for one more attempt, if there is one.
     fn permit(&self) -> Option<Permit>;
 }
 
-/// Room for all.
+/// Source of permits without a limit.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Unlimited;
 

@@ -1,21 +1,22 @@
-//! The statuses of tasks, sub-tasks and stages, and how they are spelled.
+//! Statuses of tasks, sub-tasks and stages, and their spelling.
 //!
 //! Real servers write both `FAILED` and `Failed` (wire contract, section 3); well-known clients match one of
 //! the two exactly. A task carries a style; sub-tasks and stages are always in constant style.
 
 use serde::{Deserialize, Serialize};
 
-/// Where a task stands. The order is the alphabetical one of the spelling, which is what `orderBy=status` sorts by.
+/// Status of a task. The order is the alphabetical one of the spelling, which is what `orderBy=status` sorts
+/// by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[repr(u8)]
 pub enum TaskStatus {
     /// Cancelled by a caller; nothing of it runs any more.
     Cancelled = 0,
-    /// Ended, though a sub-task was skipped by an operator or failed without stopping the task.
+    /// Ended with a warning: a sub-task was skipped by an operator or failed without stopping the task.
     CompletedWithWarning = 1,
-    /// A sub-task failed for good, or the outcome of one is unknown.
+    /// Failed: a sub-task failed for good, or the outcome of one is unknown.
     Failed = 2,
-    /// At least one sub-task has started.
+    /// Running: at least one sub-task has started.
     InProgress = 3,
     /// Accepted and durable, not started.
     Pending = 4,
@@ -26,7 +27,7 @@ pub enum TaskStatus {
 }
 
 impl TaskStatus {
-    /// All of them, in the order of their codes.
+    /// All statuses, in the order of their codes.
     pub const ALL: [TaskStatus; 7] = [
         TaskStatus::Cancelled,
         TaskStatus::CompletedWithWarning,
@@ -42,12 +43,12 @@ impl TaskStatus {
         self as u8
     }
 
-    /// From the stored number; `None` for one that no version wrote.
+    /// Converts the stored number; `None` for one that no version wrote.
     pub fn from_code(code: u8) -> Option<Self> {
         Self::ALL.get(usize::from(code)).copied()
     }
 
-    /// True when nothing happens any more unless somebody asks for it.
+    /// Returns true if the task does not change any more unless somebody asks for it.
     pub fn is_ended(self) -> bool {
         match self {
             TaskStatus::Pending | TaskStatus::InProgress => false,
@@ -59,7 +60,8 @@ impl TaskStatus {
         }
     }
 
-    /// True for what `completedAfter` calls completed: successful or failed, not cancelled (wire contract, 2.2).
+    /// Returns true for the statuses that `completedAfter` calls completed: successful or failed, not
+    /// cancelled (wire contract, 2.2).
     pub fn counts_as_completed(self) -> bool {
         matches!(self, TaskStatus::Successful | TaskStatus::Failed | TaskStatus::CompletedWithWarning)
     }
@@ -98,7 +100,7 @@ impl TaskStatus {
         }
     }
 
-    /// From any spelling: case, `_`, `-` and space do not matter.
+    /// Parses any spelling: case, `_`, `-` and space do not matter.
     pub fn parse(text: &str) -> Option<Self> {
         let plain = |s: &str| {
             s.chars()
@@ -111,7 +113,7 @@ impl TaskStatus {
     }
 }
 
-/// How a task's status is spelled on the wire.
+/// Spelling of a task's status on the wire.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum StatusStyle {
@@ -122,10 +124,10 @@ pub enum StatusStyle {
     Constant,
 }
 
-/// Where a sub-task stands.
+/// Status of a sub-task.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum SubTaskStatus {
-    /// Not started, or waiting for its next automatic attempt.
+    /// The sub-task has not started, or waits for its next automatic attempt.
     #[serde(rename = "P")]
     Pending,
     /// An attempt runs, or a timer does.
@@ -134,19 +136,19 @@ pub enum SubTaskStatus {
     /// Done; never run again.
     #[serde(rename = "S")]
     Successful,
-    /// Its attempts are spent, or its outcome is unknown.
+    /// The attempts are spent, or the outcome is unknown.
     #[serde(rename = "F")]
     Failed,
-    /// An operator decided to go on without it.
+    /// An operator decided to go on without the sub-task.
     #[serde(rename = "K")]
     Skipped,
-    /// Its condition was false.
+    /// The condition was false.
     #[serde(rename = "N")]
     NotApplicable,
 }
 
 impl SubTaskStatus {
-    /// All of them.
+    /// All statuses.
     pub const ALL: [SubTaskStatus; 6] = [
         SubTaskStatus::Pending,
         SubTaskStatus::InProgress,
@@ -169,11 +171,11 @@ impl SubTaskStatus {
     }
 }
 
-/// Where a stage inside a sub-task stands.
+/// Status of a stage inside a sub-task.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum StageStatus {
-    /// Not started.
+    /// The stage has not started.
     Pending,
     /// Running.
     InProgress,
@@ -195,10 +197,10 @@ impl StageStatus {
     }
 }
 
-/// Whether somebody dealt with a failure.
+/// Mark on a failed task: whether somebody dealt with the failure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 pub enum Resolution {
-    /// Nobody did, or there was nothing to deal with.
+    /// Nobody has dealt with the failure, or there is none.
     #[default]
     #[serde(rename = "U")]
     Unresolved,
@@ -216,7 +218,7 @@ impl Resolution {
         }
     }
 
-    /// True for the default, which stored documents leave out.
+    /// Returns true for the default, which stored documents leave out.
     pub fn is_unresolved(&self) -> bool {
         *self == Resolution::Unresolved
     }

@@ -1,4 +1,4 @@
-//! A task with everything its transitions need: the record, its input, and what its sub-tasks gave.
+//! Task with everything its transitions need: the record, its input, and the outputs of its sub-tasks.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, OnceLock};
@@ -18,7 +18,7 @@ use crate::value::{self, Unfit};
 use crate::weight;
 use crate::workflow::Workflow;
 
-/// A task that can be changed. Only [`Task::apply`] changes a status.
+/// Task that can be changed. Only [`Task::apply`] changes a status.
 #[derive(Clone, Debug)]
 pub struct Task {
     pub(crate) record: Record,
@@ -27,11 +27,11 @@ pub struct Task {
     pub(crate) tally: Tally,
     /// Tallies of the children of each `forEach`, by its index.
     pub(crate) fans: BTreeMap<u32, FanTally>,
-    /// Number of sub-tasks that each node looks after.
+    /// Number of sub-tasks that each node owns.
     pub(crate) nodes: BTreeMap<NodeId, usize>,
     /// Timers, by the time at which they are due.
     timers: BTreeSet<(Timestamp, u32)>,
-    /// Children that the change at work touched: they are counted no more, until it is done.
+    /// Children that the current change touched: they are not counted until it is done.
     touched: BTreeSet<u32>,
     seen: Seen,
     /// Budget left to the expressions of the current change.
@@ -39,7 +39,7 @@ pub struct Task {
     weights: Weights,
 }
 
-/// Memory cost of the values of a task, in bytes: counted when they come in.
+/// Memory cost of a task's values, in bytes: counted when they come in.
 #[derive(Clone, Copy, Debug, Default)]
 struct Weights {
     input: usize,
@@ -51,8 +51,8 @@ struct Weights {
 const SUB_TASK: usize = size_of::<SubTask>() + 160;
 /// Memory cost of any task, in bytes.
 const TASK: usize = 2 * 1024;
-/// Values that cost more are converted for expressions anew with each change, instead of being kept in both
-/// forms.
+/// Cost above which a value is converted for expressions again with each change, instead of being kept in
+/// both forms.
 const HEAVY: usize = 64 * 1024;
 
 /// Request for a task: written once, and again only when a retry brings a new input. Secrets in it are sealed
@@ -62,7 +62,7 @@ pub struct Spec {
     /// Input, valid against the workflow's schema.
     #[serde(rename = "i")]
     pub input: Value,
-    /// Free words to find it by.
+    /// Labels, by which the task can be found.
     #[serde(rename = "l", default, skip_serializing_if = "BTreeMap::is_empty")]
     pub labels: BTreeMap<String, String>,
     /// Account that asked.
@@ -86,23 +86,24 @@ pub enum NotAccepted {
 pub(crate) struct Tally {
     pub(crate) pending: usize,
     pub(crate) running: usize,
-    /// Failed, and not passed over: the task cannot go on.
+    /// Number of sub-tasks that failed and were not skipped: the task cannot go on.
     pub(crate) blocking: usize,
-    /// Ended well, or did not apply.
+    /// Number of sub-tasks that ended well, or did not apply.
     pub(crate) well: usize,
-    /// Failed and passed over, or skipped by an operator: the task ends with a warning.
+    /// Number of sub-tasks that failed and were passed over, or were skipped by an operator: the task ends
+    /// with a warning.
     pub(crate) warnings: usize,
 }
 
-/// Number of children by status. Follows every change of one; never stored.
+/// Counts of children by status, which follow every change of one; never stored.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct FanTally {
-    /// Not begun, or to begin again.
+    /// Count of children that have not begun, or are to begin again.
     pub(crate) idle: usize,
-    /// Under way ([`SubTask::is_active`]).
+    /// Number of children under way ([`SubTask::is_active`]).
     pub(crate) active: usize,
     pub(crate) failed: usize,
-    /// No child before this one is idle.
+    /// Position of a child before which none is idle.
     pub(crate) next: u32,
 }
 
@@ -138,7 +139,7 @@ struct Seen {
 }
 
 impl Task {
-    /// A new task: durable and PENDING once a store has it; [`crate::Command::Begin`] sets it going.
+    /// Creates a task: durable and PENDING once a store has it; [`crate::Command::Begin`] starts it.
     pub fn new(
         id: TaskId,
         workflow: Arc<Workflow>,
@@ -158,7 +159,7 @@ impl Task {
             .sub_tasks
             .iter()
             .map(|sub| {
-                // Those of children, which know their item.
+                // Names of children, which know their item.
                 if sub.for_each.is_some() {
                     return Ok(SubTask::pending(None, made(&sub.description, &scope).ok().flatten()));
                 }
@@ -190,7 +191,7 @@ impl Task {
 
     /// A stored task.
     pub fn load(mut record: Record, spec: Spec, outputs: BTreeMap<u32, Value>) -> Task {
-        // Stored before locks were written down: such a task had them from its start.
+        // Older versions did not store locks: such a task had them from its start.
         let open = !record.state.status.is_ended() || record.state.status == TaskStatus::Failed;
         let begun = record.state.revision > 0;
         if record.credentials_operation().is_some() && open && begun && record.state.hold == Hold::None {
@@ -204,7 +205,7 @@ impl Task {
                 Some(child) => fans.entry(child.parent).or_insert_with(FanTally::default).count(sub, true),
             }
             if sub.fan.is_some() {
-                // Also one without any.
+                // A parent without children has a tally, too.
                 fans.entry(i).or_insert_with(FanTally::default);
             }
             timers.extend(sub.due_at.map(|at| (at, i)));
@@ -243,7 +244,7 @@ impl Task {
         &self.record
     }
 
-    /// The same, when nothing more is to be done with it.
+    /// Returns the record, when nothing more is to be done with the task.
     pub fn into_record(self) -> Record {
         self.record
     }
@@ -258,7 +259,7 @@ impl Task {
         self.outputs.get(&sub_task)
     }
 
-    /// Puts a new input in the place of the one it was accepted with.
+    /// Replaces the input of the task.
     pub(crate) fn set_input(&mut self, input: Value) {
         self.weights.input = weight::of(&input);
         self.spec.input = input;
@@ -272,7 +273,7 @@ impl Task {
         if weight > value::LARGEST_OUTPUTS { Err(Unfit::NoRoom) } else { Ok(()) }
     }
 
-    /// The one way a sub-task's output comes in.
+    /// Sets a sub-task's output. No other function does.
     pub(crate) fn set_output(&mut self, index: u32, output: Value) {
         self.weights.outputs += weight::of(&output);
         if let Some(before) = self.outputs.insert(index, output) {
@@ -286,15 +287,15 @@ impl Task {
         TASK + self.record.sub_tasks.len() * SUB_TASK + 2 * (input + outputs) + items
     }
 
-    /// Drops what expressions saw of large values.
+    /// Drops the converted forms of large values for expressions.
     pub(crate) fn lighten(&mut self) {
         if self.weights.input + self.weights.outputs > HEAVY {
             self.seen = Seen::default();
         }
     }
 
-    /// Returns the record, to be passed on while others wait: large values go, small ones may stay and go
-    /// later, elsewhere.
+    /// Returns the record, to be passed on while others wait: large values are freed, small ones may stay and
+    /// be freed later, elsewhere.
     pub fn at_rest(mut self: Box<Self>) -> Box<Self> {
         if self.weights.input + self.weights.outputs > HEAVY {
             self.spec.input = Value::Null;
@@ -336,32 +337,32 @@ impl Task {
         }
     }
 
-    /// A change begins: its expressions have a budget of their own.
+    /// Starts a new budget of the expressions, at the beginning of a change.
     pub(crate) fn budget_anew(&mut self) {
         self.budget = Budget::default();
     }
 
-    /// The one way a sub-task's status changes.
+    /// Sets a sub-task's status. No other function does.
     pub(crate) fn set_status(&mut self, index: u32, status: SubTaskStatus) {
         self.change(index, |sub| sub.status = status);
     }
 
-    /// The one way its timer is set.
+    /// Sets a sub-task's timer. No other function does.
     pub(crate) fn set_due(&mut self, index: u32, at: Option<Timestamp>) {
         self.change(index, |sub| sub.due_at = at);
     }
 
-    /// The one way it is offered to workers, or no more.
+    /// Sets since when a sub-task is offered to workers, or `None`. No other function does.
     pub(crate) fn set_queued(&mut self, index: u32, at: Option<Timestamp>) {
         self.change(index, |sub| sub.queued_at = at);
     }
 
-    /// The one way a node comes to look after it. It is nobody's again once nothing of it is under way.
+    /// Sets the node that owns a sub-task. It has no owner again once nothing of it is under way.
     pub(crate) fn set_node(&mut self, index: u32, node: NodeId) {
         self.change(index, |sub| sub.node = node);
     }
 
-    /// Changes what is counted about a sub-task: the counts follow.
+    /// Changes counted attributes of a sub-task: the counts follow.
     fn change(&mut self, index: u32, change: impl FnOnce(&mut SubTask)) {
         self.touch(index);
         let before = self.record.sub_tasks[index as usize].status;
@@ -406,7 +407,8 @@ impl Task {
         }
     }
 
-    /// A sub-task is about to change: a child leaves the numbers of its parent until [`Task::count_touched`].
+    /// Prepares a change of a sub-task: a child leaves the counts of its parent until
+    /// [`Task::count_touched`].
     fn touch(&mut self, index: u32) {
         let sub = &self.record.sub_tasks[index as usize];
         let Some(child) = &sub.child else { return };
@@ -417,7 +419,7 @@ impl Task {
         }
     }
 
-    /// A change is done: the children that it touched are counted as they are now.
+    /// Counts the children that a change touched, as they are now.
     pub(crate) fn count_touched(&mut self) {
         let touched = std::mem::take(&mut self.touched);
         let mut parents = BTreeSet::new();
@@ -439,7 +441,7 @@ impl Task {
         }
     }
 
-    /// Adds children behind the sub-tasks that there are.
+    /// Adds children behind the existing sub-tasks.
     pub(crate) fn add_children(&mut self, parent: u32, children: Vec<SubTask>) {
         let first = self.record.sub_tasks.len() as u32;
         let items =
@@ -453,7 +455,7 @@ impl Task {
         self.fans.insert(parent, tally);
     }
 
-    /// The nodes that look after something of it.
+    /// Returns the nodes that own a sub-task.
     pub fn nodes(&self) -> impl Iterator<Item = NodeId> {
         self.nodes.keys().copied()
     }
@@ -465,8 +467,8 @@ impl Task {
         due
     }
 
-    /// The earliest instant at which something is due without anybody asking: [`Record::due_at`], without a
-    /// walk.
+    /// Returns the earliest instant at which something is due without anybody asking: [`Record::due_at`],
+    /// without a walk.
     pub fn due_at(&self) -> Option<Timestamp> {
         self.record.due_among(self.timers.first().map(|(at, _)| *at))
     }
@@ -477,7 +479,7 @@ impl Task {
     }
 }
 
-/// A node looks after one less.
+/// Counts one sub-task less at a node.
 fn leave(nodes: &mut BTreeMap<NodeId, usize>, node: NodeId) {
     if let Some(count) = nodes.get_mut(&node) {
         *count -= 1;

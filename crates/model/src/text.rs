@@ -1,11 +1,12 @@
-//! Texts that others wrote, on their way to a person: cut to a length, without characters that do something to a terminal or
-//! a log, and without what was sent where only its place and kind matter.
+//! Texts that others wrote, on their way to a person: cut to a length, without characters that control a
+//! terminal or a log, and without the sent value where only its place and kind matter.
 
 use std::borrow::Cow;
 use std::fmt::{self, Write};
 
-/// True for a character that moves a cursor, reorders a line or breaks it where none is expected: control characters of
-/// both sets except tab and line feed, marks of direction, separators of lines, and tags that nobody sees.
+/// Returns true for a character that moves a cursor, reorders a line or breaks it where none is expected:
+/// control characters of both sets except tab and line feed, marks of direction, separators of lines, and
+/// tags that nobody sees.
 pub fn is_harmful(c: char) -> bool {
     let is_direction = matches!(
         c,
@@ -15,7 +16,7 @@ pub fn is_harmful(c: char) -> bool {
     c.is_control() && !matches!(c, '\n' | '\t') || is_direction || is_hidden
 }
 
-/// The text with U+FFFD in the place of each harmful character; of line feeds, too, unless `lines`.
+/// Returns the text with U+FFFD in the place of each harmful character; of line feeds, too, unless `lines`.
 pub fn harmless(text: &str, lines: bool) -> Cow<'_, str> {
     let goes = |c: char| is_harmful(c) || c == '\n' && !lines;
     if text.contains(goes) {
@@ -25,7 +26,7 @@ pub fn harmless(text: &str, lines: bool) -> Cow<'_, str> {
     }
 }
 
-/// The beginning of a text: so many characters at the most, and `…` where something is left out.
+/// Returns the beginning of a text: at most so many characters, and `…` where something is left out.
 pub fn shortened(text: &str, most: usize) -> Cow<'_, str> {
     match text.char_indices().nth(most) {
         Some((end, _)) => format!("{}…", &text[..end]).into(),
@@ -33,14 +34,14 @@ pub fn shortened(text: &str, most: usize) -> Cow<'_, str> {
     }
 }
 
-/// Passes a text on with harmful characters and line feeds escaped, such as `\u{1b}` and `\n`, up to a number of bytes.
+/// Writer that escapes harmful characters and line feeds, such as `\u{1b}` and `\n`, up to a number of bytes.
 pub struct Escaped<'a> {
     out: &'a mut dyn Write,
     left: usize,
 }
 
 impl<'a> Escaped<'a> {
-    /// Passes on so many bytes at the most.
+    /// Creates a writer that passes on at most so many bytes.
     pub fn new(out: &'a mut dyn Write, most: usize) -> Self {
         Escaped { out, left: most }
     }
@@ -70,11 +71,11 @@ impl Write for Escaped<'_> {
     }
 }
 
-/// Longest name of a member that is said back.
+/// Longest name of a member that a message repeats.
 const LONGEST_NAME: usize = 60;
 
-/// The message of a parser without the value that it complains of: what was sent may be a secret in the wrong place. Place,
-/// kind and what is expected stay.
+/// Returns the message of a parser without the value that it complains of: the value may be a secret in the
+/// wrong place. Place, kind and expectation stay.
 pub fn without_value(message: &str) -> String {
     let (text, place) = split_place(message);
     let expected = text.rfind(", expected ").map(|at| &text[at..]);

@@ -7,7 +7,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use thiserror::Error;
 
-/// An instant in UTC: milliseconds since 1970, may be negative. Stored and compared as this number.
+/// Instant in UTC: milliseconds since 1970, may be negative. Stored and compared as this number.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Timestamp(pub i64);
@@ -25,7 +25,7 @@ impl Timestamp {
     /// Instants that RFC 3339 can represent: the years 0000 to 9999.
     const WRITABLE: std::ops::RangeInclusive<i64> = -719_528 * DAY..=2_932_897 * DAY - 1;
 
-    /// This instant plus a duration; saturates at the end of time.
+    /// Returns the instant that is a duration later; saturates at the end of time.
     pub fn after(self, span: Span) -> Timestamp {
         Timestamp(self.0.saturating_add(span.0 as i64))
     }
@@ -52,13 +52,13 @@ impl Timestamp {
 pub struct TimestampText([u8; 24]);
 
 impl TimestampText {
-    /// As text; always ASCII.
+    /// Returns the time as text; always ASCII.
     pub fn as_str(&self) -> &str {
         std::str::from_utf8(&self.0).unwrap_or("1970-01-01T00:00:00.000Z")
     }
 }
 
-/// The count of days since 1970 of a year, month and day: the reverse of [`civil`].
+/// Returns the number of days since 1970 of a year, month and day: the reverse of [`civil`].
 fn days(year: i64, month: i64, day: i64) -> i64 {
     let (shifted_year, shifted_month) = (year - i64::from(month <= 2), (month + 9) % 12);
     let (era, year_of_era) = (shifted_year.div_euclid(400), shifted_year.rem_euclid(400));
@@ -66,7 +66,8 @@ fn days(year: i64, month: i64, day: i64) -> i64 {
     era * 146_097 + year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year - 719_468
 }
 
-/// Year, month and day of a count of days since 1970 (the proleptic Gregorian calendar in 400-year eras).
+/// Returns year, month and day of a number of days since 1970 (the proleptic Gregorian calendar in 400-year
+/// eras).
 fn civil(days: i64) -> (i64, u32, u32) {
     let shifted = days + 719_468;
     let era = shifted.div_euclid(146_097);
@@ -114,7 +115,7 @@ impl FromStr for Timestamp {
     }
 }
 
-/// A length of time in milliseconds. In files and bodies: a whole number and `ms`, `s`, `m`, `h` or `d`.
+/// Length of time in milliseconds. In files and bodies: a whole number and `ms`, `s`, `m`, `h` or `d`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Span(pub u64);
 
@@ -124,7 +125,7 @@ pub struct Span(pub u64);
 pub struct BadSpan;
 
 const UNITS: [(&str, u64); 5] = [("ms", 1), ("s", 1000), ("m", 60_000), ("h", 3_600_000), ("d", 86_400_000)];
-/// A hundred years: longer is a mistake, and shorter than what overflows an instant.
+/// Maximum duration, a hundred years: longer is a mistake, and shorter than what overflows an instant.
 const LONGEST: u64 = 36_525 * 86_400_000;
 
 impl FromStr for Span {

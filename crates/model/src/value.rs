@@ -1,5 +1,5 @@
-//! The limits of values that enter a task. Whatever a task keeps must be readable again, by us and by
-//! everybody who is given it, so each value is measured before it becomes part of one.
+//! Limits of values that enter a task. Whatever a task keeps must be readable again, by us and by everybody
+//! else, so each value is measured before it becomes part of one.
 
 use serde_json::Value;
 use thiserror::Error;
@@ -9,28 +9,27 @@ use crate::fault::{Fault, code};
 mod names;
 
 /// Deepest nesting of a value that enters a task. Common JSON readers stop at 128 levels, ours by default
-/// among them: this leaves room for what answers, pages and stored documents wrap around a value.
+/// among them: this leaves space for the levels that answers, pages and stored documents wrap around a value.
 pub const DEEPEST: usize = 100;
 
 /// The largest output of a sub-task, in bytes of JSON.
 pub const LARGEST_OUTPUT: usize = 1024 * 1024;
 
-/// The largest list of outputs that is kept as a parent's, and of items that a `forEach` takes, in bytes of
-/// JSON.
+/// Largest list of outputs that is kept as a parent's, and of items for a `forEach`, in bytes of JSON.
 pub const LARGEST_LIST: usize = 8 * 1024 * 1024;
 
-/// The outputs of one task together, in bytes of memory: all of them are at hand while it runs.
+/// Largest sum of the outputs of one task, in bytes of memory: all of them are in memory while it runs.
 pub const LARGEST_OUTPUTS: usize = 128 * 1024 * 1024;
 
-/// The longest name that an expression may give a task, a sub-task, a resource or a place in line, in bytes.
+/// Longest name that an expression may give a task, a sub-task, a resource or a concurrency key, in bytes.
 pub const LONGEST_NAME: usize = 4 * 1024;
 
-/// The longest description that an expression may give a sub-task, in bytes.
+/// Longest description that an expression may give a sub-task, in bytes.
 pub const LONGEST_DESCRIPTION: usize = 64 * 1024;
 
-/// Deepest nesting of a stored document that can be read: that written before [`DEEPEST`] held (up to
-/// 128 levels), what rows wrap around values, and as much again. Readers recurse, so it must fit a thread's
-/// stack.
+/// Deepest nesting of a stored document that can be read: documents written before [`DEEPEST`] applied (up to
+/// 128 levels), the levels that rows wrap around values, and as much again. Readers recurse, so it must fit a
+/// thread's stack.
 pub const READABLE: usize = 256;
 
 /// Reason for which a value cannot enter a task.
@@ -48,7 +47,7 @@ pub enum Unfit {
 }
 
 impl Unfit {
-    /// The failure of an attempt that gave such an output.
+    /// Returns the failure of an attempt with such an output.
     pub fn fault(self) -> Fault {
         let code = match self {
             Unfit::TooDeep => code::OUTPUT_TOO_DEEP,
@@ -59,7 +58,7 @@ impl Unfit {
     }
 }
 
-/// A name that one object of a JSON text has twice. The name is not repeated: it may be a secret.
+/// Error about a name that one object of a JSON text has twice. The name is not repeated: it may be a secret.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 #[error("a name is given twice in the same object, at line {line} column {column}")]
 pub struct DoubledName {
@@ -153,7 +152,7 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    /// A value of so many levels: lists and objects in turn.
+    /// Builds a value of so many levels: lists and objects in turn.
     fn deep(levels: usize) -> Value {
         (0..levels)
             .fold(json!(1), |inner, n| if n % 2 == 0 { json!([0, inner]) } else { json!({ "a": inner }) })

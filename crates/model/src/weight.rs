@@ -1,11 +1,11 @@
-//! What values cost in memory, in bytes, roughly: limits on memory count with it.
+//! Memory cost of values, in bytes, roughly: limits on memory count with it.
 
 use serde_json::Value;
 
-/// A value in its place: the largest of its forms.
+/// Memory of a value itself: the largest of its forms.
 const PLACE: usize = std::mem::size_of::<Value>();
 
-/// What a value costs: far more than its text where it has many small parts.
+/// Cost of a value: far more than its text if it has many small parts.
 pub fn of(value: &Value) -> usize {
     PLACE
         + match value {
@@ -19,7 +19,7 @@ pub fn of(value: &Value) -> usize {
         }
 }
 
-/// What the value of a JSON text will cost, at the most, without reading it into one.
+/// Largest possible cost of the value of a JSON text, without parsing it.
 pub fn of_text(text: &[u8]) -> usize {
     let (mut parts, mut quoted, mut escaped) = (1_usize, false, false);
     for byte in text {

@@ -1,5 +1,5 @@
-//! The model from outside: random sequences of commands against its invariants, each verb by examples, the checking
-//! of workflows, expressions and URLs, the pauses between attempts.
+//! The model from outside: random sequences of commands against its invariants, each verb by examples, the
+//! checking of workflows, expressions and URLs, the pauses between attempts.
 
 #[path = "it/example.rs"]
 mod example;

@@ -24,13 +24,13 @@ pub(crate) use cell::end;
 const SERVER: &str = "longhaul-server";
 /// Beginning of the name of a server's folder of groups.
 const COMMANDS: &str = "longhaul-commands-";
-/// The controllers that limits need, where the system has them.
+/// Controllers that limits need, where the system has them.
 const CONTROLLERS: [&str; 3] = ["memory", "pids", "cpu"];
 /// Longest wait for the processes of a killed server to end.
 const PATIENCE: Duration = Duration::from_secs(2);
 const PAUSE: Duration = Duration::from_millis(2);
 
-/// The control groups of one server's programs. Dropping the value removes them.
+/// Control groups of one server's programs. Dropping the value removes them.
 #[derive(Debug)]
 pub struct Groups {
     folder: PathBuf,
@@ -41,15 +41,15 @@ pub struct Groups {
 }
 
 impl Groups {
-    /// Moves this process into a group of its own and makes room for those of programs beside it, below the
-    /// group that the process is in. Removes what killed servers left there.
+    /// Moves this process into a group of its own and makes a place for those of programs beside it, below
+    /// the group that the process is in. Removes groups that killed servers left there.
     ///
     /// The error says why programs cannot have groups; the process goes on as before.
     pub fn prepare() -> Result<Groups, String> {
         Groups::below(&site::of_process()?, &CONTROLLERS)
     }
 
-    /// The same below the group of this folder, with these controllers.
+    /// Prepares groups below the group of this folder, with these controllers.
     pub fn below(site: &Path, controllers: &[&str]) -> Result<Groups, String> {
         let unable = |e: io::Error| format!("{} is not for this process to change: {e}", site.display());
         let server = site.join(SERVER);
@@ -75,8 +75,9 @@ impl Groups {
         &self.folder
     }
 
-    /// Names of the controllers by which programs are limited, of `memory`, `pids` and `cpu`: fewer where the
-    /// system has fewer, or where other processes are in the group that the server was started in.
+    /// Returns the names of the controllers by which programs are limited, of `memory`, `pids` and `cpu`:
+    /// fewer where the system has fewer, or where other processes are in the group that the server was
+    /// started in.
     pub fn controllers(&self) -> &[String] {
         &self.controllers
     }
@@ -92,7 +93,7 @@ impl Groups {
 
 impl Drop for Groups {
     fn drop(&mut self) {
-        // What is still in use is removed by the next server.
+        // A group that is still in use is removed by the next server.
         let _ = cell::remove(&self.folder);
     }
 }
@@ -107,7 +108,7 @@ fn write(folder: &Path, file: &str, value: &str) -> io::Result<()> {
     File::options().write(true).open(folder.join(file))?.write_all(value.as_bytes())
 }
 
-/// Makes the group of a folder; returns false if it is there.
+/// Makes the group of a folder; returns false if it exists.
 fn make(folder: &Path) -> io::Result<bool> {
     match fs::create_dir(folder) {
         Ok(()) => Ok(true),
@@ -116,10 +117,10 @@ fn make(folder: &Path) -> io::Result<bool> {
     }
 }
 
-/// Has the groups below a folder's get these controllers, as far as they can.
+/// Enables these controllers for the groups below a folder's, as far as possible.
 fn pass_on(folder: &Path, controllers: &[&str]) {
     for controller in controllers {
-        // One by one: a controller that is missing keeps no other away.
+        // Controllers are enabled one by one: a missing one keeps no other away.
         let _ = write(folder, "cgroup.subtree_control", &format!("+{controller}"));
     }
 }
@@ -144,7 +145,7 @@ fn claim(site: &Path) -> io::Result<(PathBuf, File)> {
     Err(io::Error::other("every name of a group is taken"))
 }
 
-/// Removes the groups of servers that are gone, and ends what runs in them.
+/// Removes the groups of servers that are gone, and ends the processes in them.
 fn remove_abandoned(site: &Path) {
     let Ok(listing) = fs::read_dir(site) else { return };
     let is_ours = |entry: &fs::DirEntry| {
@@ -156,7 +157,7 @@ fn remove_abandoned(site: &Path) {
         let Ok(file) = File::open(&folder) else { continue };
         match file.try_lock() {
             Ok(()) => end_and_remove(&folder),
-            // Its server lives, this one or another.
+            // The server of the group lives, this one or another.
             Err(TryLockError::WouldBlock | TryLockError::Error(_)) => {}
         }
     }
@@ -177,7 +178,7 @@ fn end_and_remove(folder: &Path) {
 mod tests {
     use super::*;
 
-    /// A folder that is no control group has no files of one: nothing is made, and nothing stays.
+    /// A folder that is not a control group has no files of one: nothing is made, and nothing stays.
     #[test]
     fn what_is_no_control_group_is_left_as_it_was() {
         let site = std::env::temp_dir().join(format!("longhaul-no-group-{}", std::process::id()));
@@ -190,7 +191,7 @@ mod tests {
         fs::remove_dir(&site).unwrap();
     }
 
-    /// Whatever a killed server left is removed, but nothing of a living one, and nothing of others.
+    /// Groups that a killed server left are removed, but none of a living one, and none of others.
     #[test]
     fn only_what_nobody_locks_is_abandoned() {
         let site = std::env::temp_dir().join(format!("longhaul-abandoned-{}", std::process::id()));

@@ -3,9 +3,9 @@
 //! Some settings must be made between fork and exec, which safe code cannot do, so a server or a worker
 //! starts itself, in two steps. As `longhaul __launch …` it is the *supervisor* of one program: it adopts
 //! whatever the program leaves behind ([`supervise`]), and ends all of it with the program, when it is told
-//! to, and when its parent is gone. The supervisor in turn starts `longhaul __launch --become …`, which gives
-//! up what the program must not have and becomes the program ([`restrict`]). Where the system lets it, the
-//! program is in a control group of its own ([`Groups`]).
+//! to, and when its parent is gone. The supervisor in turn starts `longhaul __launch --become …`, which drops
+//! the rights that the program must not have and becomes the program ([`restrict`]). Where the system allows
+//! it, the program is in a control group of its own ([`Groups`]).
 #![forbid(unsafe_code)]
 
 mod group;
@@ -30,24 +30,24 @@ pub use tree::{all_children, become_subreaper, end_adopted};
 pub const COMMAND: &str = "__launch";
 /// Name of the launcher in a list of processes.
 pub const NAME: &str = "longhaul";
-/// The exit code of a launcher that did not become the program.
+/// Exit code of a launcher that did not become the program.
 pub const REFUSED: i32 = 125;
 /// Prefix of a launcher's reason on stderr.
 pub const COMPLAINT: &str = "longhaul launcher: ";
 /// Beginning of the reason of a launcher whose control group was gone.
 pub const NO_GROUP: &str = "its control group cannot be entered";
-/// Asks a supervisor to ask its program to end.
+/// Signal that asks a supervisor to ask its program to end.
 pub const ASK: Signal = Signal::SIGTERM;
-/// Tells a supervisor to end its program at once. The kernel sends it when the parent is gone.
+/// Signal that makes a supervisor end its program at once. The kernel sends it when the parent is gone.
 pub const END: Signal = Signal::SIGHUP;
 const BECOME: &str = "--become";
-/// Stands for the control group where there is none, and for the limits where there are none and no right is
-/// taken away.
+/// Argument in the place of a control group where there is none, and of limits where there are none and no
+/// right is dropped.
 const NONE: &str = "-";
 
-/// The arguments that make a launcher the supervisor of the program in this file, which is called `name`; the
-/// program's own arguments follow. Without limits, it keeps all rights of this process: only its end is seen
-/// to.
+/// Returns the arguments that make a launcher the supervisor of the program in this file, under the name
+/// `name`; the program's own arguments follow. Without limits, it keeps all rights of this process, and only
+/// its end is supervised.
 pub fn arguments(file: &Path, name: &Path, limits: Option<&Limits>, cell: Option<&Cell>) -> [OsString; 7] {
     let parent = std::process::id().to_string();
     let limits = limits.map_or_else(|| NONE.to_owned(), Limits::written);
@@ -55,7 +55,7 @@ pub fn arguments(file: &Path, name: &Path, limits: Option<&Limits>, cell: Option
     [COMMAND.into(), parent.into(), limits.into(), group.into(), "--".into(), file.into(), name.into()]
 }
 
-/// The folder of a control group, as an argument names it.
+/// Returns the folder of a control group from an argument.
 fn group_of(argument: &OsStr) -> Option<&Path> {
     (argument != NONE).then_some(Path::new(argument))
 }
@@ -76,13 +76,13 @@ pub fn main(arguments: impl Iterator<Item = OsString>) -> ! {
         }
         [..] => "it is started by `longhaul` itself only".to_owned(),
     };
-    // Where this goes is the parent's pipe; if that is gone there is nobody to tell.
+    // The output is the parent's pipe; if that is gone there is nobody to tell.
     let _ = writeln!(io::stderr(), "{COMPLAINT}{reason}");
     std::process::exit(REFUSED)
 }
 
-/// Closes what the parent itself was started with, such as sockets handed to it: what it opened closes by
-/// itself.
+/// Closes files that the parent itself was started with, such as sockets handed to it: files that it opened
+/// are closed by exec.
 fn close_files() {
     let Ok(open) = std::fs::read_dir("/proc/self/fd") else { return };
     let numbers = open.flatten().filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
@@ -92,20 +92,19 @@ fn close_files() {
     }
 }
 
-/// The children of this process, while it has one thread.
+/// Returns the children of this process, while it has one thread.
 pub fn children() -> Vec<i32> {
     tree::own_children()
 }
 
-/// Ends the programs that this process started before it became what it is now, which is a new server: it
-/// must have done nothing else yet. `strangers` are children that it had from the beginning, started by
-/// others.
+/// Ends the programs that this process started before it became a new server: it must have done nothing else
+/// yet. `strangers` are children that it had from the beginning, started by others.
 pub fn end_inherited(strangers: &[i32]) {
     let ours = children().into_iter().filter(|child| !strangers.contains(child)).map(Pid::from_raw);
     let ours: Vec<Pid> = ours.collect();
     for child in &ours {
         if is_launcher(*child) {
-            // It ends its program and all that this started, and then itself.
+            // The launcher ends its program and all that this started, and then itself.
             let _ = kill(*child, END);
         } else {
             let _ = killpg(*child, Signal::SIGKILL);

@@ -1,11 +1,10 @@
-//! Limits on what one program may use of the machine, as its parent writes them for the launcher and as the
-//! launcher sets them.
+//! Limits on one program's use of the machine, as its parent writes them for the launcher and as the launcher
+//! sets them.
 
 use nix::errno::Errno;
 use nix::sys::resource::{Resource, setrlimit};
 
-/// Seconds between the signal that says that the processor's time is used up and the one that cannot be
-/// caught.
+/// Seconds between the signal that announces the end of the processor time and the one that cannot be caught.
 const LAST_SECONDS: u64 = 5;
 
 /// Limits of one program; 0 means no limit.
@@ -13,20 +12,21 @@ const LAST_SECONDS: u64 = 5;
 pub struct Limits {
     /// Seconds of a processor's time.
     pub cpu_seconds: u64,
-    /// Bytes of memory that it fills, for each of its processes; in a control group, also for all together.
+    /// Maximum bytes of memory, for each of its processes; in a control group, also for all together.
     pub memory: u64,
-    /// Processes of the account that runs it; in a control group, also those of the program.
+    /// Maximum number of processes of the account that runs the program; in a control group, also of the
+    /// program.
     pub processes: u64,
-    /// Open files of each of its processes.
+    /// Maximum number of open files of each of its processes.
     pub files: u64,
-    /// Bytes of each file that it writes.
+    /// Maximum bytes of each file that it writes.
     pub file_size: u64,
-    /// Hundredths of a processor that it may keep busy; needs a control group.
+    /// Maximum processor time, in hundredths of a processor; needs a control group.
     pub processors: u64,
 }
 
 impl Limits {
-    /// One argument of a launcher.
+    /// Writes an argument of a launcher.
     pub(crate) fn written(&self) -> String {
         let Limits { cpu_seconds, memory, processes, files, file_size, processors } = self;
         format!("{cpu_seconds},{memory},{processes},{files},{file_size},{processors}")
@@ -39,7 +39,7 @@ impl Limits {
         Some(Limits { cpu_seconds, memory, processes, files, file_size, processors })
     }
 
-    /// Sets them for this process and all that it becomes or starts.
+    /// Sets the limits for this process and all that it becomes or starts.
     pub(super) fn set(&self) -> Result<(), Errno> {
         // A dump would hold the values that the program was given.
         setrlimit(Resource::RLIMIT_CORE, 0, 0)?;
@@ -52,7 +52,8 @@ impl Limits {
             },
         };
         set(Resource::RLIMIT_CPU, self.cpu_seconds, LAST_SECONDS)?;
-        // What it fills, and not the addresses that it reserves: some runtimes reserve hundreds of gigabytes.
+        // The memory that it fills, and not the addresses that it reserves: some runtimes reserve hundreds of
+        // gigabytes.
         set(Resource::RLIMIT_DATA, self.memory, 0)?;
         set(Resource::RLIMIT_NPROC, self.processes, 0)?;
         set(Resource::RLIMIT_NOFILE, self.files, 0)?;

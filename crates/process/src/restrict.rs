@@ -1,4 +1,4 @@
-//! The step in which a launcher becomes the program: between fork and exec, so to say.
+//! Last step of a launcher, which becomes the program: the work between fork and exec.
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::process::CommandExt;
@@ -14,7 +14,7 @@ use super::NONE;
 use super::limits::Limits;
 use super::tree::is_child_of;
 
-/// The rights by which a machine's administrator reads the memory and the environment of other processes, or
+/// Rights by which a machine's administrator reads the memory and the environment of other processes, or
 /// changes the system so as to do that.
 const ADMINISTRATION: [CapabilitySet; 6] = [
     CapabilitySet::SYS_PTRACE,
@@ -25,7 +25,7 @@ const ADMINISTRATION: [CapabilitySet; 6] = [
     CapabilitySet::SYS_RAWIO,
 ];
 
-/// Returns only the reason why it could not.
+/// Replaces this process by the program. Returns only the reason if it could not.
 pub(super) fn become_program(
     parent: &OsStr,
     limits: &OsStr,
@@ -53,7 +53,7 @@ pub(super) fn become_program(
     Command::new(file).arg0(name).args(arguments).exec().to_string()
 }
 
-/// Ends this process with its supervisor, however that ends, and gives it signals of its own: a supervisor
+/// Binds the end of this process to that of its supervisor, and gives it signals of its own: a supervisor
 /// reads its own from a file.
 fn bind() -> Result<(), Errno> {
     prctl::set_pdeathsig(Signal::SIGKILL)?;
@@ -64,8 +64,7 @@ fn restrict(limits: &Limits) -> Result<(), Errno> {
     prctl::set_no_new_privs()?;
     for right in ADMINISTRATION {
         match remove_capability_from_bounding_set(right) {
-            // Of an account that is not the administrator's there is nothing to take away; an older system
-            // knows fewer.
+            // An account that is not the administrator's has no rights to drop; an older system knows fewer.
             Ok(()) | Err(rustix::io::Errno::PERM | rustix::io::Errno::INVAL) => {}
             Err(e) => return Err(Errno::from_raw(e.raw_os_error())),
         }

@@ -1,4 +1,4 @@
-//! The supervisor of one program: the process that adopts what the program leaves behind, and ends all of it.
+//! Supervisor of one program: the process that adopts all that the program leaves behind, and ends it.
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::process::CommandExt;
@@ -34,7 +34,7 @@ pub(super) fn supervise(parent: &OsStr, limits: &OsStr, group: &OsStr, program: 
         Err(e) => return format!("its process cannot be made: {e}"),
     };
     let ended = watch(program, &signals);
-    // At once for all in the group, so that nothing can be started faster than it is ended.
+    // All processes of the group end at once, so that nothing can be started faster than it is ended.
     if let Some(folder) = group_of(group) {
         group::end(folder);
     }
@@ -42,7 +42,7 @@ pub(super) fn supervise(parent: &OsStr, limits: &OsStr, group: &OsStr, program: 
     end_as(ended)
 }
 
-/// Sees to it that nothing escapes and no signal is missed.
+/// Makes sure that nothing escapes and no signal is missed.
 fn prepare(parent: &OsStr, limits: &OsStr) -> Result<SignalFd, String> {
     let unable = |e| format!("it cannot be supervised: {e}");
     let mut wanted = SigSet::empty();
@@ -51,7 +51,7 @@ fn prepare(parent: &OsStr, limits: &OsStr) -> Result<SignalFd, String> {
     }
     wanted.thread_block().map_err(unable)?;
     let signals = SignalFd::with_flags(&wanted, SfdFlags::SFD_CLOEXEC).map_err(unable)?;
-    // The file is called otherwise in the list of processes. A name is no reason to fail.
+    // The file has another name in the list of processes. A name is no reason to fail.
     let _ = prctl::set_name(c"longhaul");
     if limits != NONE {
         prctl::set_no_new_privs().map_err(unable)?;
@@ -62,13 +62,13 @@ fn prepare(parent: &OsStr, limits: &OsStr) -> Result<SignalFd, String> {
     if tree::is_child_of(parent) { Ok(signals) } else { Err("whoever started it has ended".to_owned()) }
 }
 
-/// Waits until the program ends, or is to; returns how it ended.
+/// Waits until the program ends, or is told to; returns its wait status.
 fn watch(program: Pid, signals: &SignalFd) -> Option<WaitStatus> {
     loop {
         let signal = match signals.read_signal() {
             Ok(Some(info)) => Signal::try_from(info.ssi_signo as i32).ok(),
             Ok(None) | Err(nix::errno::Errno::EINTR) => continue,
-            // Without its signals it cannot watch: everything ends.
+            // The supervisor cannot watch without its signals: everything ends.
             Err(_) => return None,
         };
         match signal {
@@ -91,7 +91,7 @@ fn end_as(ended: Option<WaitStatus>) -> ! {
         Some(WaitStatus::Exited(_, code)) => std::process::exit(code),
         Some(WaitStatus::Signaled(_, signal, _)) => {
             let _ = SigSet::empty().thread_set_mask();
-            // Of some signals the first only ends the handler that a Rust program begins with.
+            // The first of some signals only ends the handler that a Rust program begins with.
             let _ = raise(signal);
             let _ = raise(signal);
             std::process::exit(128 + signal as i32)

@@ -1,5 +1,5 @@
 //! Processes below this one: those that it started, those that these started, and those that it adopted
-//! because whoever started them is gone.
+//! because their parents are gone.
 
 use std::collections::HashMap;
 use std::ffi::OsStr;
@@ -20,12 +20,12 @@ pub fn become_subreaper() -> Result<(), Errno> {
     prctl::set_child_subreaper(true)
 }
 
-/// Whether the parent of this process has that number.
+/// Returns true if the parent of this process has that number.
 pub(super) fn is_child_of(parent: &OsStr) -> bool {
     parent.to_str().and_then(|text| text.parse().ok()) == Some(getppid().as_raw())
 }
 
-/// Takes note of all children that ended; returns how `program` did, if it is one of them, and whether there
+/// Reaps all children that ended; returns the status of `program`, if it is one of them, and whether there
 /// are others.
 fn look(program: Pid) -> (Option<WaitStatus>, bool) {
     let mut found = None;
@@ -39,13 +39,13 @@ fn look(program: Pid) -> (Option<WaitStatus>, bool) {
     }
 }
 
-/// Takes note of all children that ended; returns how `program` did, if it is one of them.
+/// Reaps all children that ended; returns the status of `program`, if it is one of them.
 pub(super) fn bury(program: Pid) -> Option<WaitStatus> {
     look(program).0
 }
 
-/// Kills every descendant and waits until there is none; returns how `program` ended, if it had not been
-/// buried before.
+/// Kills every descendant and waits until there is none; returns the status of `program`, if it had not been
+/// reaped before.
 pub(super) fn end_descendants(program: Pid) -> Option<WaitStatus> {
     let mut ended = None;
     loop {
@@ -60,20 +60,20 @@ pub(super) fn end_descendants(program: Pid) -> Option<WaitStatus> {
     }
 }
 
-/// The children of this process, while it has one thread.
+/// Returns the children of this process, while it has one thread.
 pub(super) fn own_children() -> Vec<i32> {
     let own = format!("/proc/self/task/{}/children", std::process::id());
     let ids = std::fs::read_to_string(own).unwrap_or_default();
     ids.split_ascii_whitespace().filter_map(|id| id.parse().ok()).collect()
 }
 
-/// All children of this process.
+/// Returns all children of this process.
 pub fn all_children() -> Vec<i32> {
     children(&parents(), std::process::id() as i32).collect()
 }
 
-/// Kills what this process adopted because a supervisor was killed: all its children, with what is below
-/// them, but `known` ones.
+/// Kills the processes that this one adopted because a supervisor was killed: all its children, with those
+/// below them, but `known` ones.
 pub fn end_adopted(known: impl Fn(i32) -> bool) {
     loop {
         let parents = parents();
@@ -93,7 +93,7 @@ pub fn end_adopted(known: impl Fn(i32) -> bool) {
     }
 }
 
-/// All stand still first, so that none starts others while the rest is killed.
+/// Stops all of them first, so that none starts others while the rest is killed.
 fn kill_all(processes: &[i32]) {
     for signal in [Signal::SIGSTOP, Signal::SIGKILL] {
         for process in processes {
@@ -126,7 +126,7 @@ fn parents() -> HashMap<i32, i32> {
 fn parent_of(process: i32) -> Option<i32> {
     let stat = std::fs::read(format!("/proc/{process}/stat")).ok()?;
     let stat = String::from_utf8_lossy(&stat);
-    // Behind the name, which may have any character in it: the state, then the parent.
+    // The fields follow the name, which may have any character in it: the state, then the parent.
     stat.rsplit(')').next()?.split_ascii_whitespace().nth(1)?.parse().ok()
 }
 

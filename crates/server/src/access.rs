@@ -22,7 +22,7 @@ use crate::share::Place;
 #[derive(Clone, Copy)]
 pub(crate) struct Peer(pub(crate) SocketAddr);
 
-/// Facts that a layer knows of its route.
+/// Requirements of a route, as its layer knows them.
 #[derive(Clone)]
 pub(crate) struct Gate {
     pub(crate) app: App,
@@ -41,7 +41,7 @@ pub(crate) struct Caller {
     who: Option<Principal>,
     from: IpAddr,
     action: &'static str,
-    /// The caller's place among all who are served; `None` if the call needs no credential.
+    /// Share of the caller that the request holds; `None` if the call needs no credential.
     place: Option<Arc<Place>>,
     /// Settings of the Tasks API for this caller.
     wire: Arc<WireConfig>,
@@ -54,7 +54,7 @@ impl std::fmt::Debug for Caller {
 }
 
 impl Caller {
-    /// The answer may wait so long for something to happen; such requests have a share of their own.
+    /// Lets the answer wait up to `limit` for something to happen; such requests have a share of their own.
     pub(crate) fn waits(&self, limit: Duration) -> Result<(), ApiError> {
         match &self.place {
             Some(place) if !limit.is_zero() => place.wait(),
@@ -74,7 +74,7 @@ impl Caller {
         refused.map_or(Ok(()), |name| Err(ApiError::out_of_bounds(who, "queue", name)))
     }
 
-    /// True for administrators, who write what they read.
+    /// Returns true for administrators, who may write the workflows that they read.
     pub(crate) fn is_admin(&self) -> bool {
         self.who.as_ref().is_some_and(|who| who.role == longhaul_auth::Role::Admin)
     }
@@ -109,14 +109,14 @@ pub(crate) async fn check(
 ) -> Result<Response, ApiError> {
     let peer = request.extensions().get::<Peer>().copied();
     let caller = gate.admit(request.headers(), peer).await?;
-    // The place is kept until the handler is done, whatever it does with its request.
+    // The share is held until the handler is done, whatever it does with its request.
     let _place = caller.place.clone();
     request.extensions_mut().insert(caller);
     Ok(next.run(request).await)
 }
 
 impl Gate {
-    /// The refusal of what a role does not allow, which is noted.
+    /// Refuses a call that the role does not allow, with an entry in the audit log.
     async fn forbid(&self, who: &Principal, from: IpAddr, needed: Role) -> ApiError {
         self.app.auth.note_forbidden(who, from, self.action, needed.name()).await;
         ApiError::forbidden(who, needed)
@@ -128,7 +128,7 @@ impl Gate {
         if role.admits(who.role) { Ok(()) } else { Err(self.forbid(who, caller.from, role).await) }
     }
 
-    /// Returns the caller if the call is allowed, with its place among all who are served.
+    /// Returns the caller if the call is allowed, with its share of the requests in flight.
     pub(crate) async fn admit(&self, headers: &HeaderMap, peer: Option<Peer>) -> Result<Caller, ApiError> {
         let proxies = &self.app.config.trusted_proxies;
         let from =

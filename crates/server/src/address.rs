@@ -1,5 +1,5 @@
-//! Addresses of a server, which are taken before there is anything to serve: connections wait, or are told
-//! that the node starts.
+//! Addresses of a server, which are bound before there is anything to serve: connections wait, or are
+//! answered that the node starts.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -19,22 +19,23 @@ use crate::tls::{self, Certificate, Tls, TlsError};
 /// Reason why a server does not start.
 #[derive(Debug, Error)]
 pub enum ServerError {
-    /// Other machines could reach it, and anybody on the way could read along.
+    /// The address is reachable from other machines and has no TLS: anybody on the network path could read
+    /// what is sent.
     #[error(
         "{0} can be reached from other machines, and without TLS passwords, tokens and data could be read on the way: \
         add --tls self-signed, or --tls-cert and --tls-key, or listen on 127.0.0.1; --insecure-http allows it all the \
         same, for a network that is protected by other means"
     )]
     InsecureHttp(SocketAddr),
-    /// There is TLS to be, and no certificate for it.
+    /// The certificate for TLS is missing or unusable.
     #[error(transparent)]
     Tls(#[from] TlsError),
-    /// The address cannot be had.
+    /// The address cannot be bound.
     #[error("cannot listen on {place}: {source}")]
     Bind {
-        /// As asked for.
+        /// Address, as it was given.
         place: String,
-        /// Why.
+        /// Cause, as the operating system reports it.
         source: std::io::Error,
     },
 }
@@ -49,7 +50,7 @@ pub struct Address {
 }
 
 impl Address {
-    /// Reads the certificate, or makes it, and takes all the places.
+    /// Reads or makes the certificate, and binds all addresses.
     pub async fn take(places: &[Listen], env: Env, config: ServerConfig) -> Result<Address, ServerError> {
         let mut resolved = Vec::new();
         for place in places {
@@ -68,7 +69,7 @@ impl Address {
             let is_bound = |at: &SocketAddr| bound.iter().any(|socket| socket.address() == Some(*at));
             let all: Vec<SocketAddr> = all.iter().filter(|at| !is_bound(at)).copied().collect();
             if all.is_empty() && !matches!(place, Listen::Path(_)) && !bound.is_empty() {
-                // Named twice.
+                // The address was given twice.
                 continue;
             }
             let beside = all.iter().any(|at| everywhere(at.port()));
@@ -77,7 +78,7 @@ impl Address {
         Address::with(bound, env, config)
     }
 
-    /// The same with sockets that listen already, such as a supervisor hands over: they stay open, and take
+    /// Takes over sockets that already listen, as a supervisor hands them over: they stay open, and take
     /// connections, while the server behind them is restarted.
     pub async fn take_over(
         given: Vec<Handed>,
@@ -98,7 +99,7 @@ impl Address {
         Ok(Address { sockets: Arc::new(bound), acceptor, certificate, config: Arc::new(config), register })
     }
 
-    /// Returns the first TCP address; `None` if it listens on paths only.
+    /// Returns the first TCP address; `None` if the server listens on paths only.
     pub fn local_addr(&self) -> Option<SocketAddr> {
         self.sockets.iter().find_map(Socket::address)
     }
@@ -118,13 +119,14 @@ impl Address {
         if self.certificate.is_some() { "https" } else { "http" }
     }
 
-    /// The certificate, to have it read again; `None` without TLS. It is looked at every few seconds anyway.
+    /// Returns the certificate, so that it can be read again; `None` without TLS. The files are looked at
+    /// every few seconds anyway.
     pub fn certificate(&self) -> Option<Certificate> {
         self.certificate.clone()
     }
 
-    /// Identity of a node here: its host and port, so that one that is started again replaces
-    /// the one before.
+    /// Returns the identity of a node at these addresses: its host and port, so that a node that is started
+    /// again replaces the one before.
     pub fn node(&self, env: &Env) -> Node {
         let host = nix::unistd::gethostname().ok().and_then(|name| name.into_string().ok());
         let (at, part) = match self.local_addr() {
@@ -139,7 +141,7 @@ impl Address {
         }
     }
 
-    /// Takes connections and answers that this node starts, until `until` is cancelled. Those that come later
+    /// Accepts connections and answers that this node starts, until `until` is cancelled. Later connections
     /// wait for the server: the addresses stay bound throughout.
     pub async fn wait_for(&self, until: CancellationToken) {
         let (sockets, acceptor) = (self.sockets.clone(), self.acceptor.clone());
@@ -160,7 +162,7 @@ fn failed(place: &dyn std::fmt::Display) -> impl Fn(std::io::Error) -> ServerErr
     move |source| ServerError::Bind { place: place.clone(), source }
 }
 
-/// Without TLS nobody but this machine may come, unless told otherwise.
+/// Checks that an address without TLS is this machine's own, unless the operator allows others.
 fn check(address: SocketAddr, config: &ServerConfig) -> Result<(), ServerError> {
     let loopback = address.ip().to_canonical().is_loopback();
     if config.tls == Tls::Off && !loopback && !config.insecure_http {
@@ -169,7 +171,7 @@ fn check(address: SocketAddr, config: &ServerConfig) -> Result<(), ServerError> 
     Ok(())
 }
 
-/// Has the certificate's files watched while something is served.
+/// Watches the certificate's files while something is served.
 pub(crate) async fn with_certificate(
     certificate: Option<Certificate>,
     serving: impl Future<Output = ()>,

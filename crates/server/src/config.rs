@@ -29,9 +29,9 @@ pub struct ServerConfig {
     pub insecure_http: bool,
     /// Proxies that are trusted to name the address of their client. Default none.
     pub trusted_proxies: Proxies,
-    /// Permissions of the sockets in the file system that it listens on. Default 0660.
+    /// Permissions of the sockets that the server listens on in the file system. Default 0660.
     pub unix_mode: u32,
-    /// Count of the process's lines of log that nobody read in time, for the metrics.
+    /// Count of log lines that nobody read in time, for the metrics.
     pub lost_log_lines: Arc<AtomicU64>,
 }
 
@@ -77,7 +77,7 @@ pub struct WireConfig {
 pub enum ActionBody {
     /// The task.
     Task,
-    /// No body.
+    /// The request has no body.
     Empty,
 }
 
@@ -102,48 +102,52 @@ pub struct Limits {
     pub body: usize,
     /// The largest body of a call that needs no credential, in bytes. Default 16 KiB.
     pub public_body: usize,
-    /// How long such a body may take. Default 10 s.
+    /// Longest time for such a body to arrive. Default 10 s.
     pub public_body_time: Duration,
     /// The largest body of an import, in bytes. Default 16 MiB.
     pub import: usize,
-    /// What all bodies in flight and their values may take in memory, in bytes. Default 32 MiB.
+    /// Memory budget for all bodies in flight and their values, in bytes. Default 32 MiB.
     pub bodies: Budget,
     /// The longest query, in bytes. Default 8 KiB.
     pub query: usize,
     /// The deepest nesting of a JSON body. Default 64.
     pub depth: usize,
-    /// Requests that one principal may have under way. Default 1,024. Reading a single task is never refused.
+    /// Maximum number of requests that one principal may have in flight. Default 1,024. Reading a single task
+    /// is never refused.
     pub in_flight: u32,
-    /// Requests of one principal that may wait for something to happen, such as long polls. Default 8,192.
+    /// Maximum number of requests of one principal that wait for something to happen, such as long polls.
+    /// Default 8,192.
     pub waits: u32,
-    /// Requests that one principal may make in a second; twice as many may come at once. Default: no limit.
+    /// Maximum number of requests that one principal may make in a second; twice as many may arrive at once.
+    /// Default: no limit.
     pub rate: Option<u32>,
     /// Connections that are kept between requests. Default 16,384.
     pub connections: usize,
-    /// Connections of one address (a network of 64 bits, with IPv6); trusted proxies have no such limit.
-    /// Default half of all.
+    /// Maximum number of connections of one address (a network of 64 bits, with IPv6); trusted proxies have
+    /// no such limit. Default half of all.
     pub per_address: Option<usize>,
-    /// Connections beyond these limits that are served one request each. Default 512.
+    /// Maximum number of connections beyond these limits, which are served one request each. Default 512.
     pub beyond: usize,
-    /// From a connection's beginning to the end of its TLS handshake. Default 10 s.
+    /// Longest time from a connection's beginning to the end of its TLS handshake. Default 10 s.
     pub handshake_time: Duration,
-    /// From a request's first byte to the end of its headers. Default 10 s.
+    /// Longest time from a request's first byte to the end of its headers. Default 10 s.
     pub header_time: Duration,
-    /// How long the sender of a body may pause. Default 30 s.
+    /// Longest pause of the sender of a body. Default 30 s.
     pub body_pause: Duration,
-    /// How long a whole body may take. Default 5 min.
+    /// Longest time for a whole body to arrive. Default 5 min.
     pub body_time: Duration,
     /// Longest idle time of a connection between requests; longer than the usual pauses of pollers. Default
     /// 2 min.
     pub idle_time: Duration,
     /// Longest time in which a reader takes none of its answer. Default 30 s.
     pub write_time: Duration,
-    /// How long open requests may take to end when the server stops; then they are cut off. Default 10 s.
+    /// Longest time that open requests have to end when the server stops; then they are cut off. Default 10
+    /// s.
     pub drain: Duration,
 }
 
 impl Limits {
-    /// Connections that one address may have.
+    /// Returns the maximum number of connections of one address.
     pub(crate) fn connections_per_address(&self) -> usize {
         self.per_address.unwrap_or_else(|| self.connections.div_ceil(2))
     }

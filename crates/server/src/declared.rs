@@ -16,8 +16,8 @@ use crate::error::Refusal;
 static OPERATIONS: LazyLock<Vec<Operation>> =
     LazyLock::new(|| include_str!("declared/operations.md").lines().filter_map(Operation::read).collect());
 
-/// Codes of refusals that are not about the operation, but about what Longhaul adds to it, or about there
-/// being none.
+/// Codes of refusals that concern Longhaul's additions to an operation, or the lack of an operation, rather
+/// than the operation itself.
 const APART: [&str; 2] = ["INVALID_PARAMETER", "ROUTE_NOT_FOUND"];
 
 /// An operation of the official document.
@@ -41,8 +41,7 @@ impl Operation {
         path.starts_with('/').then_some(Operation { method, path, success, errors })
     }
 
-    /// True if a request is one of this operation; how exactly, so that a literal path wins over one with
-    /// parameters.
+    /// Matches a request with the operation; the result ranks a literal path above one with parameters.
     fn matches(&self, method: &Method, path: &str) -> Option<usize> {
         let (mut own, mut given, mut literals) = (self.path.split('/'), path.split('/'), 0);
         loop {
@@ -62,8 +61,8 @@ fn operation(method: &Method, path: &str) -> Option<&'static Operation> {
     matching.max_by_key(|(literals, _)| *literals).map(|(_, one)| one)
 }
 
-/// The declared code for a refusal. What is about the caller, the transfer, the load or the server (401, 403,
-/// 408, 413, 415, 429, 5xx) stays, and so does everything where the operation declares no code for refusals.
+/// Returns the declared code for a refusal. Codes about the caller, the transfer, the load or the server
+/// (401, 403, 408, 413, 415, 429, 5xx) stay, and so do all where the operation declares no code for refusals.
 fn conforming(status: StatusCode, declared: &[u16]) -> StatusCode {
     let about_the_request = matches!(status.as_u16(), 400 | 404 | 409 | 422);
     if !about_the_request || declared.contains(&status.as_u16()) {
@@ -73,7 +72,7 @@ fn conforming(status: StatusCode, declared: &[u16]) -> StatusCode {
     candidates.into_iter().find(|code| declared.contains(&code.as_u16())).unwrap_or(status)
 }
 
-/// Gives refusals of official operations a declared code; their bodies stay as they are.
+/// Replaces the code of refusals of official operations by a declared one; their bodies stay as they are.
 pub(crate) async fn conform(State(dialects): State<Arc<Dialects>>, request: Request, next: Next) -> Response {
     if !dialects.common().strict_codes {
         return next.run(request).await;
@@ -88,7 +87,7 @@ pub(crate) async fn conform(State(dialects): State<Arc<Dialects>>, request: Requ
     {
         *response.status_mut() = conforming(status, &operation.errors);
     }
-    // A route's task was accepted, which an operation may call by another code.
+    // A route's task was accepted; an operation may declare another code for that.
     if status == StatusCode::ACCEPTED
         && let Some(operation) = operation(&method, uri.path())
         && !operation.success.contains(&202)

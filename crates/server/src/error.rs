@@ -1,5 +1,5 @@
-//! Every error as an answer: a status, and the Error body of the Tasks API (wire contract, sections 1.5 and
-//! 4.1). What is internal goes to the log under the same reference token, never into a body.
+//! Errors as answers: a status, and the Error body of the Tasks API (wire contract, sections 1.5 and 4.1).
+//! Internal details go to the log under the same reference token, never into a body.
 
 mod auth;
 mod engine;
@@ -15,7 +15,7 @@ use crate::respond;
 
 pub(crate) use engine::task_unreadable;
 
-/// How much of what a caller sent is said back.
+/// Longest part of a caller's value that a message repeats, in characters.
 const SHOWN: usize = 100;
 
 /// An error on its way to a caller.
@@ -24,7 +24,7 @@ pub(crate) struct ApiError {
     pub(crate) status: StatusCode,
     pub(crate) fault: Box<Fault>,
     header: Option<(HeaderName, HeaderValue)>,
-    /// For the log only.
+    /// Cause, for the log only.
     cause: Option<String>,
 }
 
@@ -47,7 +47,7 @@ impl ApiError {
 
     /// 400 for a query parameter.
     pub(crate) fn parameter(name: &str, allowed: &str) -> Self {
-        // The value is not said back: it may be a secret in the wrong place.
+        // The message does not repeat the value: it may be a secret in the wrong place.
         let message = format!("the query parameter `{name}` does not take this value");
         let fault = Fault::new("INVALID_PARAMETER", message).argument(name).remedy(allowed);
         ApiError::new(StatusCode::BAD_REQUEST, fault)
@@ -61,8 +61,8 @@ impl ApiError {
         )
     }
 
-    /// The same for a caller who gave these members of the input in the query: what is wrong with one of them
-    /// is a mistake of the query.
+    /// Names parameters of the query instead of the input's members, for a caller who gave these members in
+    /// the query.
     pub(crate) fn in_query<'a>(mut self, members: impl Iterator<Item = &'a String>) -> Self {
         let mut first = None;
         for name in members {
@@ -88,7 +88,7 @@ impl ApiError {
         self
     }
 
-    /// The same for a part of the body, which is at `root`.
+    /// Moves pointers below `root`, for an error in a part of the body.
     pub(crate) fn below(mut self, root: &str) -> Self {
         let inner =
             self.fault.context.get("pointer").and_then(|pointer| pointer.as_str()).unwrap_or_default();
@@ -97,7 +97,8 @@ impl ApiError {
         self
     }
 
-    /// The same for a caller who sent a body that is the input, or the member of it that has this name.
+    /// Names members of the body instead of the input's, for a caller whose body is the input, or has it as
+    /// `member`.
     pub(crate) fn in_body(mut self, member: Option<&str>) -> Self {
         let escaped = member.map(|name| format!("/{}", name.replace('~', "~0").replace('/', "~1")));
         for nested in &mut self.fault.nested_errors {
@@ -166,7 +167,7 @@ impl ApiError {
     }
 }
 
-/// The whole answer to what is no request: the connection's own, which knows no handler.
+/// Builds the whole answer to bytes that are not a request: the connection's own, which knows no handler.
 pub(crate) fn unreadable(status: u16) -> Vec<u8> {
     let (code, message, remedy, reason) = match status {
         431 => (
@@ -194,7 +195,7 @@ pub(crate) fn unreadable(status: u16) -> Vec<u8> {
     .into_bytes()
 }
 
-/// What to do about a refusal that does not say itself.
+/// Remediation for a refusal that has none of its own.
 fn remedy_of(status: StatusCode, code: &str) -> Option<&'static str> {
     match status {
         // As real servers have it (wire contract, section 4.1).
@@ -218,24 +219,24 @@ tokio::task_local! {
     static REFERENCE: Reference;
 }
 
-/// What an answer's log line, its body and the audit log share.
+/// Reference that an answer's log line, its body and the audit log share.
 #[derive(Clone, Debug)]
 pub(crate) struct Reference(String);
 
 impl Reference {
-    /// That of the request at hand; a new one outside of any.
+    /// Reference of the current request; a new one outside of a request.
     pub(crate) fn current() -> Self {
         REFERENCE.try_with(Clone::clone).unwrap_or_else(|_| Reference::new())
     }
 
-    /// Gives everything that the future does one reference.
+    /// Runs a future with one reference for all that it does.
     pub(crate) async fn within<T>(of: impl Future<Output = T>) -> T {
         let reference = Reference::new();
         let text = reference.0.clone();
         longhaul_store::referenced(&text, REFERENCE.scope(reference, of)).await
     }
 
-    /// Six characters of `[0-9A-Z]`, as real servers give them.
+    /// Creates a reference of six characters of `[0-9A-Z]`, as real servers have them.
     fn new() -> Self {
         const LETTERS: &[u8; 36] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ";
         let mut seed = Env::real().random();
@@ -252,8 +253,7 @@ impl Reference {
     }
 }
 
-/// The Error body of an answer. As from real servers, `arguments` is always there, other empty members are
-/// not.
+/// Error body of an answer. As from real servers, `arguments` is always there; other empty members are not.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct ErrorBody<'a> {
@@ -305,7 +305,7 @@ impl IntoResponse for ApiError {
             self.fault.remediation_message =
                 remedy_of(self.status, &self.fault.error_code).map(str::to_owned);
         }
-        // The one place that all refusals pass: nothing longer than this is answered or logged.
+        // All refusals pass here: nothing longer than this is answered or logged.
         self.fault = Box::new(self.fault.presentable());
         if let Some(cause) = self.cause.as_deref().filter(|_| self.status.is_server_error()) {
             tracing::error!(

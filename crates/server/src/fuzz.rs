@@ -1,10 +1,11 @@
-//! What the fuzz targets of `fuzz/` call: readers of what anybody may send, each with what must hold of its result.
+//! Entry points of the fuzz targets in `fuzz/`: readers of what anybody may send, each with the properties of
+//! its result.
 
 use crate::api::tasks::import;
 use crate::config::Limits;
 use crate::request::Parameters;
 
-/// Reads a query. What it gives can be written again, and is then read as the same.
+/// Reads a query. The result can be written again, and is then read as the same.
 pub fn query(text: &str) {
     let Ok(read) = Parameters::parse(Some(text), &Limits::default()) else { return };
     let encoded = |text: &str| text.bytes().map(|byte| format!("%{byte:02x}")).collect::<String>();
@@ -12,13 +13,14 @@ pub fn query(text: &str) {
     let written = pairs.collect::<Vec<_>>().join("&");
     assert!(read.pairs().iter().all(|(name, value)| !name.contains('\0') && !value.contains('\0')));
     if let Ok(again) = Parameters::parse(Some(&written), &Limits::default()) {
-        // A pair without a name and a value leaves nothing to be read.
+        // A pair without a name and a value leaves nothing to read.
         let kept = |one: &&(String, String)| !one.0.is_empty() || !one.1.is_empty();
         assert!(read.pairs().iter().filter(kept).eq(again.pairs().iter().filter(kept)));
     }
 }
 
-/// Reads the body of an import. What it keeps is the same JSON; what it refuses is said without what was sent.
+/// Reads the body of an import. Tasks that are kept are the same JSON; a refusal does not repeat what was
+/// sent.
 pub fn import_file(bytes: &[u8]) {
     match import::read(bytes) {
         Ok(tasks) => {

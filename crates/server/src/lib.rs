@@ -1,5 +1,5 @@
 //! Longhaul over HTTP: the Tasks API as SDDC Manager speaks it, Longhaul's own calls in the same style, and
-//! the document that describes both. Parses, checks, and hands on to the engine.
+//! the document that describes both. The crate parses, checks, and passes requests on to the engine.
 #![forbid(unsafe_code)]
 
 mod access;
@@ -44,14 +44,14 @@ pub use routes::Role;
 pub use sockets::{Handed, Listen};
 pub use tls::{Certificate, Tls, TlsError};
 
-/// A server that has its address.
+/// Server with its addresses.
 pub struct Server {
     at: Address,
     app: App,
 }
 
 impl Server {
-    /// A server at an address. Connections wait until [`Server::run`].
+    /// Creates a server at an address. Connections wait until [`Server::run`].
     pub fn new(at: Address, engine: Engine, auth: Arc<Auth>) -> Server {
         let openapi = openapi_document().into();
         let shares = share::Shares::new(&at.config.limits, engine.env().clone());
@@ -61,7 +61,7 @@ impl Server {
         Server { at, app }
     }
 
-    /// Returns the first TCP address; `None` if it listens on paths only.
+    /// Returns the first TCP address; `None` if the server listens on paths only.
     pub fn local_addr(&self) -> Option<SocketAddr> {
         self.at.local_addr()
     }
@@ -95,8 +95,8 @@ pub struct Controls {
 }
 
 impl Controls {
-    /// Changes the settings of the Tasks API, and the limits on requests and connections, from the next of
-    /// each on.
+    /// Changes the settings of the Tasks API, and the limits on requests and connections, from the next
+    /// request and connection on.
     pub fn change(&self, wire: &WireConfig, limits: &Limits) {
         self.dialects.change(wire);
         self.shares.change(limits);

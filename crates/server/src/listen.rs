@@ -32,11 +32,10 @@ use crate::transport::Transport;
 const HEADERS: usize = 16 << 10;
 const HEADER_COUNT: usize = 100;
 
-/// How long a connection on which nothing came yet is waited for at a stop: whoever connected is about to
-/// ask.
+/// Time that a stop waits for a connection on which nothing arrived yet: whoever connected is about to ask.
 const FRESH: Duration = Duration::from_millis(500);
 
-/// Said to connections beyond even those, as they come.
+/// Answer to connections beyond even those, as they arrive.
 const TOO_MANY: &[u8] =
     b"HTTP/1.1 503 Service Unavailable\r\ncontent-type: application/json; charset=utf-8\r\nretry-after: 1\r\n\
     connection: close\r\ncontent-length: 149\r\n\r\n\
@@ -52,7 +51,7 @@ struct Connections {
     closed_after_one: http1::Builder,
     register: Arc<Register>,
     /// Connections beyond the limit are served one request each, so that reads and health checks go on while
-    /// all others are at work.
+    /// all others are busy.
     beyond: Arc<Semaphore>,
     tasks: TaskTracker,
     stop: CancellationToken,
@@ -95,7 +94,7 @@ impl Connections {
     ) -> Self {
         let limits = &config.limits;
         let mut kept = http1::Builder::new();
-        // The stream has the time limits, see there.
+        // The time limits are in `stream`.
         kept.header_read_timeout(None).max_buf_size(HEADERS).max_headers(HEADER_COUNT);
         let mut closed_after_one = kept.clone();
         closed_after_one.keep_alive(false);
@@ -131,10 +130,11 @@ impl Connections {
                     pause = Duration::ZERO;
                     self.take(stream, peer);
                 }
-                // It ended before it began.
+                // The connection ended before it began.
                 Err(e) if is_of_the_connection(&e) => {}
                 Err(e) => {
-                    // Out of descriptors, say: that passes, and must not be said a thousand times a second.
+                    // The cause may be a lack of descriptors: that passes, and must not be logged a thousand
+                    // times a second.
                     pause = (pause * 2).clamp(Duration::from_millis(5), Duration::from_secs(1));
                     tracing::warn!(error = %e, "no connection can be accepted for a moment");
                     tokio::time::sleep(pause).await;
@@ -144,7 +144,7 @@ impl Connections {
     }
 
     fn take(&self, stream: Stream, peer: SocketAddr) {
-        // Those behind a proxy share its address, and those of a path have none.
+        // Connections through a proxy share its address, and those of a path have none.
         let counted = matches!(stream, Stream::Tcp(_)) && !self.proxies.trusts(peer.ip().to_canonical());
         if let Some(entry) = self.register.enter(peer.ip(), counted) {
             let (phase, over) = (entry.phase.clone(), entry.over.clone());
@@ -154,7 +154,7 @@ impl Connections {
             let alone = (Phase::new(), CancellationToken::new());
             self.start(stream, peer, &self.closed_after_one, alone, slot);
         } else if !self.acceptor.is_secure() {
-            // A new connection takes these few bytes or is broken. Said in a handshake they would mean
+            // A new connection takes these few bytes or is broken. Within a TLS handshake they would mean
             // nothing.
             let _ = match stream {
                 Stream::Tcp(stream) => stream.try_write(TOO_MANY),
@@ -163,7 +163,7 @@ impl Connections {
         }
     }
 
-    /// Serves a connection in a task of its own, which holds `place` until it ends.
+    /// Serves a connection in a Tokio task of its own, which holds `place` until it ends.
     fn start(
         &self,
         stream: Stream,
@@ -172,7 +172,7 @@ impl Connections {
         (phase, over): (Phase, CancellationToken),
         place: impl Send + 'static,
     ) {
-        // Without this a small answer waits for the acknowledgement of the one before it.
+        // Otherwise a small answer waits for the acknowledgement of the one before it.
         if let Stream::Tcp(stream) = &stream {
             let _ = stream.set_nodelay(true);
         }
@@ -182,7 +182,7 @@ impl Connections {
         let (stop, cut) = (self.stop.clone(), self.cut.clone());
         self.tasks.spawn(async move {
             let _place = place;
-            // A handshake at a stop is given a moment, as no request has begun on it.
+            // A handshake is given a moment at a stop, as no request has begun on it.
             let given_up = async {
                 stop.cancelled().await;
                 tokio::time::sleep(FRESH).await;
@@ -229,7 +229,7 @@ impl Connections {
         });
     }
 
-    /// Lets the connections end that came after the stop.
+    /// Ends the connections that arrived after the stop.
     async fn end(self, before: &TaskTracker, limit: Duration) {
         self.tasks.close();
         let _ = tokio::time::timeout(limit, self.tasks.wait()).await;
@@ -239,8 +239,8 @@ impl Connections {
     }
 }
 
-/// Serves a connection until it ends. At a stop no request follows the one at work; a connection on which
-/// nobody asked yet is given a moment for its first.
+/// Serves a connection until it ends. At a stop no request follows the current one; a connection on which
+/// nobody has asked yet is given a moment for its first.
 async fn until_stopped<S>(
     connection: http1::Connection<TokioIo<Timed<Transport>>, S>,
     stop: &CancellationToken,

@@ -1,8 +1,9 @@
-//! Requests that a page of another site makes a browser send. A browser adds no token by itself, so such a request is
-//! nobody's, unless the page came by a token: then this is the second lock, and it also keeps foreign pages from trying
-//! passwords from inside. What only looks is not checked: browsers keep its answer from foreign pages.
-//! Over TLS a page of the same host is the server's own, wherever that is: no other name that leads here has a
-//! certificate. Without, only this machine's own names are sure to be its own.
+//! Requests that a page of another site makes a browser send. A browser adds no token by itself, so such a
+//! request has no caller, unless the page came by a token: then this is the second lock, and it also keeps
+//! foreign pages from trying passwords from inside. Requests that only read are not checked: browsers keep
+//! their answers from foreign pages. Over TLS a page of the same host is the server's own, wherever that is:
+//! no other name that leads here has a certificate. Without TLS, only this machine's own names are sure to be
+//! its own.
 
 use std::net::IpAddr;
 
@@ -13,7 +14,8 @@ use longhaul_model::Fault;
 
 use crate::error::ApiError;
 
-/// Passes what comes from no browser, what a page of this server sends, and what only looks.
+/// Passes requests without a browser's headers, requests of this server's own pages, and requests that only
+/// read.
 pub(crate) fn check(method: &Method, headers: &HeaderMap, secure: bool) -> Result<(), ApiError> {
     if method.is_safe() {
         return Ok(());
@@ -33,7 +35,7 @@ pub(crate) fn check(method: &Method, headers: &HeaderMap, secure: bool) -> Resul
     Err(ApiError::new(StatusCode::FORBIDDEN, fault))
 }
 
-/// The origin is where the request went, and that is this server.
+/// Returns true if the origin is where the request went, which is this server.
 fn is_own(origin: &[u8], headers: &HeaderMap, secure: bool) -> bool {
     let Ok(origin) = Uri::try_from(origin) else { return false };
     let scheme = if secure { Scheme::HTTPS } else { Scheme::HTTP };

@@ -11,13 +11,13 @@ use bytes::Bytes;
 use http_body_util::BodyExt;
 use hyper::body::{Body, Frame, Incoming, SizeHint};
 
-/// Between requests.
+/// Phase between two requests.
 pub(crate) const IDLE: u8 = 0;
-/// Headers are being read, or nothing ever came.
+/// Headers are being read, or nothing was ever received.
 pub(crate) const HEAD: u8 = 1;
-/// A handler has the request. A body has its own limits, where it is read.
+/// A handler has the request. Limits of a body apply where it is read.
 pub(crate) const BUSY: u8 = 2;
-/// The handler is done; its answer has not begun to be written.
+/// The handler is done; no byte of its answer has been written.
 pub(crate) const ANSWERED: u8 = 3;
 
 /// Phase of a connection, which its stream and its service share.
@@ -26,7 +26,7 @@ pub(crate) struct Phase(Arc<State>);
 
 struct State {
     phase: AtomicU8,
-    /// The body of the latest request was not read to its end.
+    /// True if the body of the latest request was not read to its end.
     unread: AtomicBool,
     /// Body that a handler dropped before its end.
     rest: Mutex<Option<Incoming>>,
@@ -38,13 +38,13 @@ const REST: u64 = 64 << 10;
 const REST_TIME: Duration = Duration::from_millis(100);
 
 impl Phase {
-    /// Of a connection that nothing came on yet.
+    /// Creates the phase of a connection that has received nothing yet.
     pub(crate) fn new() -> Phase {
         let (phase, unread) = (AtomicU8::new(HEAD), AtomicBool::new(false));
         Phase(Arc::new(State { phase, unread, rest: Mutex::new(None) }))
     }
 
-    /// True while no request is answered.
+    /// Returns true while no request is answered.
     pub(crate) fn is_idle(&self) -> bool {
         matches!(self.get(), IDLE | HEAD)
     }
@@ -54,7 +54,7 @@ impl Phase {
         self.set(BUSY);
     }
 
-    /// Wraps the body of a request, to know whether all of it was read.
+    /// Wraps the body of a request, so that the phase knows whether all of it was read.
     pub(crate) fn track(&self, body: Incoming) -> TrackedBody {
         self.0.unread.store(!body.is_end_stream(), Ordering::Relaxed);
         self.keep(None);
@@ -66,8 +66,8 @@ impl Phase {
     }
 
     /// Reads and drops the rest of a small body, so that the connection can serve another request. False
-    /// where the rest is long or does not come: the answer must then say that the connection ends with it, or
-    /// the client sends its next request into a connection that is about to be closed.
+    /// where the rest is long or does not arrive: the answer must then say that the connection ends with it,
+    /// or the client sends its next request into a connection that is about to be closed.
     pub(crate) async fn drain(&self) -> bool {
         let rest = self.keep(None);
         if !self.is_unread() {
@@ -99,7 +99,7 @@ impl Phase {
     }
 
     pub(crate) fn get(&self) -> u8 {
-        // Stream and service run in one task, one after the other; others only look whether it is idle.
+        // Stream and service run in one Tokio task, one after the other; others only read whether it is idle.
         self.0.phase.load(Ordering::Relaxed)
     }
 
@@ -108,9 +108,9 @@ impl Phase {
     }
 }
 
-/// The body of a request, which tells its connection when all of it was read, and hands back what was not.
+/// Body of a request, which tells its connection when all of it was read, and returns the unread rest.
 pub(crate) struct TrackedBody {
-    /// None once it was handed back.
+    /// Body in flight; `None` once it was handed back.
     body: Option<Incoming>,
     phase: Phase,
 }

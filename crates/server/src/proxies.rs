@@ -1,5 +1,5 @@
-//! Proxies whose word counts: where a request came from is what they say in `X-Forwarded-For`, and whether over TLS, what they say in
-//! `X-Forwarded-Proto`. Nobody else's word does.
+//! Trusted proxies: `X-Forwarded-For` of such a proxy names the address that a request came from, and
+//! `X-Forwarded-Proto` says whether over TLS. The headers of all others are ignored.
 
 use std::net::{IpAddr, SocketAddr};
 use std::str::FromStr;
@@ -7,9 +7,9 @@ use std::str::FromStr;
 use http::HeaderMap;
 use ipnet::IpNet;
 
-/// The header by which proxies say for whom they ask; each adds whom it was asked by at the end.
+/// Header by which proxies name the client; each appends the address that it was asked by.
 const FORWARDED_FOR: &str = "x-forwarded-for";
-/// The one by which they say how they were asked.
+/// Header by which proxies name the protocol that they were asked by.
 const FORWARDED_PROTO: &str = "x-forwarded-proto";
 
 /// The addresses of proxies that are believed.
@@ -17,34 +17,35 @@ const FORWARDED_PROTO: &str = "x-forwarded-proto";
 pub struct Proxies(Vec<IpNet>);
 
 impl Proxies {
-    /// Of addresses and networks, such as `10.0.0.5`, `10.0.0.0/8`, `fd00::/8`. The error says what is wrong with one.
+    /// Reads addresses and networks such as `10.0.0.5`, `10.0.0.0/8`, `fd00::/8`. The error says what is
+    /// wrong with one.
     pub fn new<S: AsRef<str>>(all: impl IntoIterator<Item = S>) -> Result<Proxies, String> {
         all.into_iter().map(|one| network(one.as_ref())).collect::<Result<_, _>>().map(Proxies)
     }
 
-    /// Whether an address is that of a proxy that is believed.
+    /// Returns true if `address` is that of a trusted proxy.
     pub(crate) fn trusts(&self, address: IpAddr) -> bool {
         self.0.iter().any(|network| network.contains(&address))
     }
 
-    /// Where a request came from that such a peer sent: the last one in the row of proxies that is none of these.
+    /// Address of the client behind a peer: the last entry in the row of proxies that is not a trusted one.
     pub(crate) fn client(&self, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
         let mut client = peer.to_canonical();
-        // Nobody else's word counts, and where there are no proxies nothing is read.
+        // Headers of others do not count, and without proxies none is read.
         let mut said = headers
             .get_all(FORWARDED_FOR)
             .iter()
             .rev()
             .flat_map(|value| value.as_bytes().rsplit(|byte| *byte == b','));
         while self.trusts(client) {
-            // What cannot be read ends the row: what stands before it is anybody's word.
+            // An unreadable entry ends the row: anybody may have written those before it.
             let Some(before) = said.next().and_then(address) else { break };
             client = before;
         }
         client
     }
 
-    /// Whether such a peer says that it was asked over TLS.
+    /// Returns true if a trusted peer says that it was asked over TLS.
     pub(crate) fn was_secure(&self, peer: IpAddr, headers: &HeaderMap) -> bool {
         let said = headers.get_all(FORWARDED_PROTO).iter().next_back();
         let last = said.and_then(|value| value.as_bytes().rsplit(|byte| *byte == b',').next());
@@ -66,7 +67,7 @@ fn network(text: &str) -> Result<IpNet, String> {
     }
 }
 
-/// An address as proxies write it, some with a port.
+/// Reads an address as proxies write it, some with a port.
 fn address(bytes: &[u8]) -> Option<IpAddr> {
     let text = std::str::from_utf8(bytes).ok()?.trim();
     let bare = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(text);
@@ -95,7 +96,7 @@ mod tests {
             (inner, "10.0.0.1", &[], "10.0.0.1"),
             (inner, "10.0.0.1", &["1.2.3.4"], "1.2.3.4"),
             (inner, "192.0.2.1", &["1.2.3.4"], "192.0.2.1"),
-            // What whoever asked made up stands before what the proxy added.
+            // Entries that the caller made up stand before those that the proxy added.
             (inner, "10.0.0.1", &["6.6.6.6, 1.2.3.4"], "1.2.3.4"),
             (inner, "10.0.0.1", &["6.6.6.6", "1.2.3.4, 10.0.0.2"], "1.2.3.4"),
             (inner, "10.0.0.1", &["6.6.6.6, nonsense"], "10.0.0.1"),

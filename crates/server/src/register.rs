@@ -1,4 +1,4 @@
-//! Who is connected, so that nobody's connections keep others out: each address may have so many, and where
+//! Register of connections, so that nobody's connections keep others out: each address has a limit, and when
 //! there are too many altogether, the longest idle one of whoever has most makes room for the next.
 
 use std::collections::BTreeMap;
@@ -12,11 +12,11 @@ use tokio_util::sync::CancellationToken;
 
 use crate::phase::Phase;
 
-/// All connections that are kept between requests.
+/// Register of all connections that are kept between requests.
 pub(crate) struct Register {
     /// The largest number of them.
     most: AtomicUsize,
-    /// The largest number from one address.
+    /// Maximum number of connections from one address.
     each: AtomicUsize,
     state: Mutex<State>,
 }
@@ -25,7 +25,7 @@ pub(crate) struct Register {
 struct State {
     number: u64,
     total: usize,
-    /// By address, in the order in which they came.
+    /// Connections by address, in the order of arrival.
     by_address: BTreeMap<IpAddr, BTreeMap<u64, One>>,
 }
 
@@ -34,14 +34,14 @@ struct One {
     over: CancellationToken,
 }
 
-/// A connection that has its place, until this is dropped.
+/// Registered connection, which leaves the register when this is dropped.
 pub(crate) struct Entry {
     register: Arc<Register>,
     address: IpAddr,
     number: u64,
-    /// Where it stands, which decides whether it may be ended for another one.
+    /// Phase of the connection, which decides whether it may be ended for another one.
     pub(crate) phase: Phase,
-    /// Cancelled when it makes room for another one.
+    /// Cancelled when the connection has to make room for another one.
     pub(crate) over: CancellationToken,
 }
 
@@ -50,14 +50,14 @@ impl Register {
         Arc::new(Register { most: most.into(), each: each.into(), state: Mutex::default() })
     }
 
-    /// Changes how many there may be, from the next connection on: those that are there stay.
+    /// Changes the limits from the next connection on: connections that are open stay.
     pub(crate) fn change(&self, most: usize, each: usize) {
         self.most.store(most, Ordering::Relaxed);
         self.each.store(each, Ordering::Relaxed);
     }
 
-    /// A place for a connection from there; `None` if all are at work that would have to make room. `counted`
-    /// is false for an address that stands for many, such as a trusted proxy's.
+    /// Registers a connection; `None` if all that would have to make room are busy. `counted` is false for an
+    /// address that stands for many, such as a trusted proxy's.
     pub(crate) fn enter(self: &Arc<Self>, from: IpAddr, counted: bool) -> Option<Entry> {
         let address = network(from);
         let mut state = self.state.lock();
@@ -81,7 +81,8 @@ impl Register {
 }
 
 impl State {
-    /// Ends the oldest connection of an address that no request is answered on; false if there is none.
+    /// Ends the oldest connection of an address on which no request is being answered; false if there is
+    /// none.
     fn end_idle(&mut self, address: IpAddr) -> bool {
         let Some(all) = self.by_address.get(&address) else { return false };
         let Some(number) = all.iter().find(|(_, one)| one.phase.is_idle()).map(|(number, _)| *number) else {

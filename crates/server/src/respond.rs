@@ -5,7 +5,7 @@ use axum::response::Response;
 use http::StatusCode;
 use http::header::{self, HeaderValue};
 
-/// JSON is UTF-8, which PowerShell 5.1 takes for Latin-1 where the header does not say it.
+/// Media type of JSON. It is UTF-8, which PowerShell 5.1 takes for Latin-1 where the header does not name it.
 const JSON: HeaderValue = HeaderValue::from_static("application/json; charset=utf-8");
 
 /// A JSON answer.
@@ -15,8 +15,9 @@ pub(crate) fn json(status: StatusCode, body: impl Into<Body>) -> Response {
     response
 }
 
-/// What all answers share. They are of the moment and may hold what is not for everybody on the machine: nothing on
-/// the way keeps them. An ETag serves callers that keep answers themselves.
+/// Builds an answer with the headers that all answers share. Answers are of the moment and may hold what is
+/// not for everybody on the machine, so caches keep none of them. An ETag serves callers that keep answers
+/// themselves.
 fn plain(status: StatusCode, body: Body) -> Response {
     let mut response = Response::new(body);
     *response.status_mut() = status;
@@ -31,7 +32,8 @@ pub(crate) fn value(status: StatusCode, value: &serde_json::Value) -> Response {
     json(status, value.to_string())
 }
 
-/// An answer without a body. Its length is said, as clients wait for it otherwise (wire contract, 8.2).
+/// Builds an answer without a body. Its length is stated, as clients wait for it otherwise (wire contract,
+/// 8.2).
 pub(crate) fn empty(status: StatusCode) -> Response {
     let mut response = plain(status, Body::empty());
     if status != StatusCode::NO_CONTENT && status != StatusCode::NOT_MODIFIED {

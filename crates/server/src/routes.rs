@@ -1,5 +1,5 @@
-//! Every route on one page: method, path, the role it needs, what the document says of it, who answers it.
-//! Router, OpenAPI document and tests are made from this table; a route without a role does not compile.
+//! Table of routes: method, path, required role, description in the document, and handler. Router, OpenAPI
+//! document and tests are made from this table; a route without a role does not compile.
 
 use std::sync::LazyLock;
 
@@ -19,25 +19,25 @@ use crate::declared;
 use crate::error::ApiError;
 use crate::openapi::{Answer, Body, Doc, Param};
 
-/// Who may call a route.
+/// Requirement of a route.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
-    /// Anybody, without a token.
+    /// Any caller, without a token.
     Public,
-    /// Whoever has a token, of any role.
+    /// Any caller with a token, of any role.
     Known,
-    /// Who may look.
+    /// Callers who may read.
     Viewer,
-    /// Who may start, retry, cancel and decide.
+    /// Callers who may start, retry, cancel and decide.
     Operator,
-    /// Who may change what there is.
+    /// Callers who may change workflows, settings and accounts.
     Admin,
-    /// Who does the work of sub-tasks.
+    /// Callers who do the work of sub-tasks.
     Worker,
 }
 
 impl Role {
-    /// Its name, as messages and the document have it.
+    /// Name of the requirement, as messages and the document have it.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Role::Public => "PUBLIC",
@@ -49,7 +49,7 @@ impl Role {
         }
     }
 
-    /// Whether somebody of that role may call it.
+    /// Returns true if a caller of that role may call the route.
     pub fn admits(self, who: longhaul_auth::Role) -> bool {
         use longhaul_auth::Role as Held;
         match self {
@@ -62,12 +62,12 @@ impl Role {
     }
 }
 
-/// One route.
+/// Entry of the table of routes.
 pub(crate) struct Route {
     pub(crate) method: Method,
     pub(crate) path: &'static str,
     pub(crate) role: Role,
-    /// `None` for what is not part of the API.
+    /// Description in the document; `None` for routes that are not part of the API.
     pub(crate) doc: Option<Doc>,
     handler: MethodRouter<App>,
 }
@@ -311,13 +311,14 @@ pub(crate) fn table() -> Vec<Route> {
     ]
 }
 
-/// Paths that later versions of the Tasks API answer: not the names of tasks.
+/// Paths that later versions of the Tasks API answer: they are not the names of tasks.
 const RESERVED: [&str; 1] = ["/v1/tasks/events"];
 
-/// What pollers live on: a single refusal ends the whole run of some of them (wire contract, section 4.4).
+/// Call that pollers live on: a single refusal ends the whole run of some of them (wire contract, section
+/// 4.4).
 const POLLED: &str = "getTask";
 
-/// The router of the table. What it does not know may be a workflow's.
+/// Builds the router of the table. Paths that it does not know may be a workflow's.
 pub(crate) fn router(app: App) -> Router {
     let mut router: Router<App> = Router::new();
     for route in table() {
@@ -332,7 +333,8 @@ pub(crate) fn router(app: App) -> Router {
     router.fallback(bound::bound).method_not_allowed_fallback(wrong_method).layer(conform).with_state(app)
 }
 
-/// Whether that is the `operationId` of a call that somebody of that role may make with a credential.
+/// Returns true if `name` is the `operationId` of a call that a caller of that role may make with a
+/// credential.
 pub(crate) fn is_action_of(name: &str, who: longhaul_auth::Role) -> bool {
     let named = |route: &Route| route.doc.as_ref().is_some_and(|doc| doc.id == name);
     table().iter().any(|route| named(route) && route.role != Role::Public && route.role.admits(who))
@@ -347,13 +349,13 @@ async fn wrong_method(matched: Option<MatchedPath>, request: Request) -> Respons
     ApiError::wrong_method(request.method(), request.uri().path(), &allowed(pattern)).into_response()
 }
 
-/// The methods that a path of the table takes, for `Allow`.
+/// Returns the methods that a path of the table accepts, for `Allow`.
 fn allowed(pattern: &str) -> String {
-    /// Method and path of every route; the whole table is more than a refusal should cost.
+    /// Method and path of every route; building the whole table is more than a refusal should cost.
     static CALLS: LazyLock<Vec<(Method, &str)>> =
         LazyLock::new(|| table().into_iter().map(|route| (route.method, route.path)).collect());
     let methods = CALLS.iter().filter(|(_, path)| *path == pattern).flat_map(|(method, _)| {
-        // Whatever answers GET answers HEAD.
+        // A route that answers GET answers HEAD.
         [Some(method.as_str()), (method == Method::GET).then_some("HEAD")].into_iter().flatten()
     });
     methods.collect::<Vec<_>>().join(", ")
@@ -371,7 +373,7 @@ mod tests {
         assert_eq!(allowed("/v1/nothing"), "");
     }
 
-    /// Changes of what is one's own.
+    /// Calls that change only what belongs to the caller.
     const OF_ANYBODY: [&str; 5] = [
         "/v1/tokens",
         "/v1/tokens/access-token/refresh",

@@ -1,4 +1,4 @@
-//! One request: what is done for each of them before and after the router.
+//! Life of one request: the steps for each of them before and after the router.
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -22,10 +22,10 @@ use crate::origin;
 use crate::phase::TrackedBody;
 use crate::proxies::Proxies;
 
-/// Browsers come back over TLS only, for a year.
+/// Header by which browsers return over TLS only, for a year.
 const HSTS: HeaderValue = HeaderValue::from_static("max-age=31536000");
 
-/// Answers a request, whatever happens. `secure` is whether it came over TLS; to a proxy it may have, too.
+/// Answers a request, whatever happens. `secure` is true if it came over TLS; to a proxy it may have, too.
 pub(crate) async fn answer(
     router: Router,
     proxies: Arc<Proxies>,
@@ -77,8 +77,8 @@ async fn routed(router: Router, peer: SocketAddr, secure: bool, request: Request
     }
 }
 
-/// A request of HTTP/1.1 names its host once (RFC 9112, section 3.2): where two readers on its way could take
-/// different ones for it, it is nobody's.
+/// Checks the host of a request. HTTP/1.1 names it once (RFC 9112, section 3.2): where two readers on the way
+/// could take different ones for it, the request is refused.
 fn host<B>(request: &Request<B>) -> Result<(), ApiError> {
     let mut given = request.headers().get_all(header::HOST).iter();
     let refused = |message: &str| {
@@ -88,7 +88,7 @@ fn host<B>(request: &Request<B>) -> Result<(), ApiError> {
     match (given.next(), given.next()) {
         (Some(_), Some(_)) => refused("the request has more than one Host header"),
         (None, _) if request.version() >= Version::HTTP_11 => refused("the request has no Host header"),
-        // Empty is what has no authority, which the standard allows.
+        // An empty host stands for no authority, which the standard allows.
         (Some(host), None) if !host.is_empty() && Authority::try_from(host.as_bytes()).is_err() => {
             refused("the Host header is no name or address with or without a port")
         }

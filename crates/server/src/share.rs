@@ -1,5 +1,5 @@
-//! What one caller may have of the server: so many requests at once, and so many in a second. Nobody who is
-//! within their share waits for somebody who is not.
+//! Limits of one caller: requests at once, and requests in a second. A caller within its limits waits for
+//! nobody who is not.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -10,10 +10,10 @@ use parking_lot::{Mutex, RwLock};
 use crate::config::Limits;
 use crate::error::ApiError;
 
-/// Callers remembered; beyond, those that ask for nothing now are forgotten.
+/// Maximum number of callers remembered; beyond it, those that ask for nothing now are forgotten.
 const REMEMBERED: usize = 1_024;
 
-/// Everybody's share.
+/// Use of all callers.
 pub(crate) struct Shares {
     env: Env,
     each: RwLock<Each>,
@@ -34,7 +34,7 @@ impl Each {
         Each { in_flight: limits.in_flight, waits: limits.waits, rate: limits.rate }
     }
 
-    /// Twice what a second brings: callers that come in waves are not refused.
+    /// Returns twice the rate of a second: callers whose requests come in waves are not refused.
     fn burst(&self) -> u64 {
         u64::from(self.rate.unwrap_or(0)) * 2_000
     }
@@ -44,7 +44,7 @@ impl Each {
     }
 }
 
-/// What one caller has of it.
+/// Current use of one caller.
 #[derive(Clone, Copy)]
 struct Use {
     in_flight: u32,
@@ -62,10 +62,10 @@ pub(crate) struct Place {
     counts: Mutex<Counts>,
 }
 
-/// What a request counts as.
+/// Limit against which a request counts.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Counts {
-    /// It is never refused.
+    /// Exempt: such a request is never refused.
     No,
     InFlight,
     Waits,
@@ -77,12 +77,12 @@ impl Shares {
         Arc::new(Shares { env, each: RwLock::new(Each::of(limits)), callers })
     }
 
-    /// Changes what one caller may have, from the next request on.
+    /// Changes the limits of one caller, from the next request on.
     pub(crate) fn change(&self, limits: &Limits) {
         *self.each.write() = Each::of(limits);
     }
 
-    /// A place for one more request, or when to come again.
+    /// Counts one more request, or returns when to try again.
     pub(crate) fn enter(self: &Arc<Self>, name: &Arc<str>) -> Result<Place, ApiError> {
         let (now, each) = (self.env.now(), *self.each.read());
         let mut callers = self.callers.lock();
@@ -111,7 +111,7 @@ impl Shares {
         Ok(self.place(name, Counts::InFlight))
     }
 
-    /// A place for a request that is never refused, unless it waits.
+    /// Counts a request that is never refused, unless it waits.
     pub(crate) fn uncounted(self: &Arc<Self>, name: &Arc<str>) -> Place {
         self.place(name, Counts::No)
     }
@@ -122,8 +122,8 @@ impl Shares {
 }
 
 impl Place {
-    /// From here on the request waits for something to happen: it counts among those, which have a share of
-    /// their own, and no more among those that are worked on.
+    /// Marks the request as waiting for something to happen: it counts against a limit of its own, and no
+    /// longer among those that are worked on.
     pub(crate) fn wait(&self) -> Result<(), ApiError> {
         let (mut counts, now) = (self.counts.lock(), self.shares.env.now());
         if *counts == Counts::Waits {

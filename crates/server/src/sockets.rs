@@ -38,7 +38,7 @@ impl FromStr for Listen {
         const HELP: &str = "write an address or name with a port, such as 127.0.0.1:8080, [::]:8080 or localhost:8080, \
             or unix:/path";
         if let Some(path) = text.strip_prefix("unix:") {
-            // An address of the system has room for so many bytes.
+            // An address of the system has space for so many bytes.
             return match path.starts_with('/') && path.len() <= 107 && !path.contains('\0') {
                 true => Ok(Listen::Path(path.into())),
                 false => Err("after unix: write an absolute path of at most 107 bytes".to_owned()),
@@ -68,12 +68,12 @@ impl fmt::Display for Listen {
     }
 }
 
-/// A socket that a supervisor hands over: it listens already.
+/// Socket that a supervisor hands over: it listens already.
 #[derive(Debug)]
 pub enum Handed {
-    /// On TCP.
+    /// Socket on TCP.
     Tcp(std::net::TcpListener),
-    /// In the file system, which the supervisor cleans up.
+    /// Socket in the file system, which the supervisor cleans up.
     Unix(std::os::unix::net::UnixListener),
 }
 
@@ -83,7 +83,7 @@ pub(crate) enum Socket {
     Unix {
         listener: UnixListener,
         path: PathBuf,
-        /// Removed with the socket, unless a supervisor looks after it.
+        /// File of the socket, removed with it, unless a supervisor owns it.
         _file: Option<OwnFile>,
     },
 }
@@ -95,7 +95,7 @@ pub(crate) enum Stream {
 }
 
 impl Socket {
-    /// Waits for the next connection, and returns the address of its other end.
+    /// Accepts the next connection, and returns it with the address of its other end.
     pub(crate) async fn accept(&self) -> io::Result<(Stream, SocketAddr)> {
         match self {
             Socket::Tcp(listener, _) => {
@@ -108,7 +108,7 @@ impl Socket {
         }
     }
 
-    /// Returns its TCP address, if it has one.
+    /// Returns the TCP address of the socket, if it has one.
     pub(crate) fn address(&self) -> Option<SocketAddr> {
         match self {
             Socket::Tcp(_, address) => Some(*address),
@@ -116,7 +116,7 @@ impl Socket {
         }
     }
 
-    /// Takes a socket that listens already.
+    /// Takes over a socket that listens already.
     pub(crate) fn of(handed: Handed) -> io::Result<Socket> {
         match handed {
             Handed::Tcp(socket) => {
@@ -211,7 +211,7 @@ fn bind_address(address: SocketAddr, beside: bool) -> io::Result<TcpListener> {
 /// The file of a socket, which is removed with it.
 pub(crate) struct OwnFile {
     path: PathBuf,
-    /// Device and inode: another server may have put its own there meanwhile.
+    /// Device and inode, since another server may have put its own file there meanwhile.
     file: (u64, u64),
 }
 
@@ -236,7 +236,7 @@ fn bind_path(path: &Path, mode: u32) -> io::Result<Socket> {
             return Err(io::Error::new(ErrorKind::AlreadyExists, "there is a file that is not a socket"));
         }
         Ok(_) => match std::os::unix::net::UnixStream::connect(path) {
-            // Left by a server that was killed.
+            // The socket was left by a server that was killed.
             Err(e) if e.kind() == ErrorKind::ConnectionRefused => std::fs::remove_file(path)?,
             Err(e) if e.kind() == ErrorKind::NotFound => {}
             Err(e) => return Err(e),
@@ -245,7 +245,7 @@ fn bind_path(path: &Path, mode: u32) -> io::Result<Socket> {
         Err(e) if e.kind() == ErrorKind::NotFound => {}
         Err(e) => return Err(e),
     }
-    // Nobody else can connect before its mode is set: the process makes files for its own account only.
+    // No other account can connect before the mode is set: the process makes files for its own account only.
     let listener = UnixListener::bind(path)?;
     let file = OwnFile::of(path)?;
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode))?;

@@ -1,4 +1,4 @@
-//! What a node answers while it waits for its store: that it lives, that it is not the one to ask yet, and nothing else.
+//! Answers of a node that waits for its store: it is alive, it is not ready, and nothing else.
 
 use axum::Router;
 use axum::response::{IntoResponse, Response};

@@ -1,7 +1,7 @@
-//! A connection with limits on silence: how long a request's headers may take, how long a connection may lie
-//! idle between requests, how long a reader may leave an answer lying. hyper's own header time would also
-//! close idle connections, and nothing below us looks at slow readers. Under TLS too: what counts is whole
-//! data, not the records that somebody sends a byte at a time.
+//! Connection with limits on silence: the time of a request's headers, the time that a connection may be idle
+//! between requests, the time in which a reader may leave an answer unread. hyper's own header time would
+//! also close idle connections, and nothing below us looks at slow readers. The limits apply under TLS too:
+//! whole data counts, not the records that somebody sends a byte at a time.
 
 use std::io;
 use std::mem::MaybeUninit;
@@ -14,18 +14,18 @@ use tokio::time::{Instant, Sleep, sleep_until};
 
 use crate::phase::{ANSWERED, HEAD, IDLE, Phase};
 
-/// How long a connection may be silent.
+/// Longest silence of a connection, by phase.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Silence {
-    /// From a request's first byte, or the connection's beginning, to the end of its headers.
+    /// Longest time from a request's first byte, or the connection's beginning, to the end of its headers.
     pub(crate) head: Duration,
-    /// Between requests.
+    /// Longest idle time between requests.
     pub(crate) idle: Duration,
-    /// Until a reader takes the next bytes of an answer.
+    /// Longest time until a reader takes the next bytes of an answer.
     pub(crate) write: Duration,
 }
 
-/// A stream that fails once it was silent for too long.
+/// Stream that fails after too long a silence.
 pub(crate) struct Timed<S> {
     inner: S,
     phase: Phase,
@@ -34,12 +34,12 @@ pub(crate) struct Timed<S> {
     /// The phase that the read alarm was set for.
     set_for: u8,
     write: Alarm,
-    /// What is written in the place of hyper's own refusal, which has no body, and how much of it has been.
+    /// Answer that replaces hyper's own refusal, which has no body, and the bytes of it that are written.
     refusal: Option<(Vec<u8>, usize)>,
     lingering: Lingering,
 }
 
-/// Bytes of a refused request that are read, and dropped, after its answer.
+/// Maximum number of bytes of a refused request that are read, and dropped, after its answer.
 const LINGER_BYTES: usize = 16 << 20;
 /// Longest time for that.
 const LINGER: Duration = Duration::from_secs(2);
@@ -70,7 +70,7 @@ impl<S> Timed<S> {
         }
     }
 
-    /// For the service of this connection.
+    /// Returns the phase, for the service of this connection.
     pub(crate) fn phase(&self) -> Phase {
         self.phase.clone()
     }
@@ -97,7 +97,7 @@ impl<S> Timed<S> {
         Poll::Ready(Err(too_slow("nothing came in time")))
     }
 
-    /// Whether hyper answers by itself: no handler has been asked, and what comes is a head without a body.
+    /// Status of an answer by hyper itself: no handler was asked, and the bytes are a head without a body.
     fn is_refusal(&self, bytes: &[u8]) -> Option<u16> {
         if !matches!(self.phase.get(), HEAD | IDLE) || !bytes.starts_with(b"HTTP/1.1 4") {
             return None;
@@ -114,7 +114,8 @@ impl<S> Timed<S> {
         self.taken(outcome, cx)
     }
 
-    /// TLS takes an answer before the connection does: what was written may still wait to be flushed.
+    /// Updates the phase after a write. TLS accepts an answer before the connection does: written bytes may
+    /// still wait to be flushed.
     fn taken<T>(&mut self, outcome: Poll<T>, cx: &mut Context<'_>) -> Poll<Result<T, io::Error>> {
         match outcome {
             Poll::Ready(done) => {
@@ -150,7 +151,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Timed<S> {
 }
 
 impl<S: AsyncWrite + Unpin> Timed<S> {
-    /// Writes the refusal that stands for so many bytes of hyper's.
+    /// Writes the refusal that replaces hyper's answer of so many bytes.
     fn poll_refusal(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Option<Poll<io::Result<usize>>> {
         if self.refusal.is_none() {
             let status = self.is_refusal(bytes)?;
@@ -228,7 +229,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Timed<S> {
     }
 }
 
-/// A deadline that costs nothing while it is not waited for, and no timer's move when it is put off.
+/// Deadline that costs nothing while nobody waits for it, and moves no timer when it is put off.
 #[derive(Default)]
 struct Alarm {
     at: Option<Instant>,
@@ -236,12 +237,12 @@ struct Alarm {
 }
 
 impl Alarm {
-    /// The next wait begins anew.
+    /// Lets the next wait start from the beginning.
     fn off(&mut self) {
         self.at = None;
     }
 
-    /// Ready once the time since the first poll after `off` is over.
+    /// Becomes ready once `limit` has passed since the first poll after `off`.
     fn poll(&mut self, cx: &mut Context<'_>, limit: Duration) -> Poll<()> {
         let at = *self.at.get_or_insert_with(|| Instant::now() + limit);
         let sleep = self.sleep.get_or_insert_with(|| Box::pin(sleep_until(at)));
@@ -253,7 +254,7 @@ impl Alarm {
             if sleep.deadline() >= at {
                 return Poll::Ready(());
             }
-            // It rang for a wait that was put off since.
+            // The alarm rang for a wait that was put off since.
             sleep.as_mut().reset(at);
         }
     }

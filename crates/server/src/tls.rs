@@ -1,5 +1,5 @@
-//! The certificate of a running server: where it comes from, and how it is replaced while connections go on.
-//! Whoever is connected stays so; whoever comes next is shown the new one.
+//! Certificate of a running server: its source, and its replacement while connections go on. Open connections
+//! keep the old one; the next ones are shown the new one.
 
 mod accept;
 mod error;
@@ -26,34 +26,34 @@ use pair::{Files, Pair, Stamp};
 use self_signed::SelfSigned;
 use validity::Validity;
 
-/// How often the files are looked at.
+/// Interval between looks at the files.
 const LOOK: Duration = Duration::from_secs(5);
-/// How often an operator is told of a certificate that runs out.
+/// Interval between warnings about a certificate that expires soon.
 const REMIND: Span = Span(24 * 3600 * 1000);
-/// How often it is tried to make a new one that cannot be made.
+/// Interval between attempts to make a new certificate after a failure.
 const TRY: Span = Span(3600 * 1000);
 
-/// How connections are protected.
+/// Protection of connections.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Tls {
-    /// Not at all: plain HTTP.
+    /// Plain HTTP, without protection.
     #[default]
     Off,
-    /// With a certificate of the operator's. The files are read again when they change.
+    /// TLS with the operator's own certificate. The files are read again when they change.
     Files {
-        /// PEM: the server's own certificate first, then those that lead to its authority.
+        /// PEM file of the server's own certificate first, then those that lead to its authority.
         cert: PathBuf,
-        /// PEM: its key, which only its owner may read.
+        /// PEM file of the key, which only its owner may read.
         key: PathBuf,
     },
-    /// With a certificate that the server makes at its first start and keeps.
+    /// TLS with a certificate that the server makes at its first start and keeps.
     SelfSigned {
-        /// Where it is kept, as `cert.pem` and `key.pem`.
+        /// Directory of the certificate, with `cert.pem` and `key.pem`.
         directory: PathBuf,
     },
 }
 
-/// The certificate of a server. Clones are the same one.
+/// Certificate of a server. Clones share it.
 #[derive(Clone, Debug)]
 pub struct Certificate(Arc<Inner>);
 
@@ -64,22 +64,22 @@ struct Inner {
     env: Env,
     /// Read at every handshake, written at a change.
     shown: RwLock<Arc<CertifiedKey>>,
-    /// Held while the files are read, so that two who do it do not undo each other's work.
+    /// State, locked while the files are read, so that two readers do not undo each other's work.
     state: Mutex<State>,
 }
 
 struct State {
-    /// How the files looked when they were read last, with success or without.
+    /// Stamp of the files when they were last read, with success or without.
     read: Stamp,
     validity: Validity,
-    /// When an operator was told last that it runs out.
+    /// Time of the last warning about the certificate's end.
     reminded: Timestamp,
-    /// When it was tried last to make a new one.
+    /// Time of the last attempt to make a new certificate.
     tried: Timestamp,
 }
 
 impl Certificate {
-    /// Reads the certificate, or makes it; `None` without TLS. Reads and writes files.
+    /// Reads the certificate, or makes it; `None` without TLS. The call reads and writes files.
     pub(crate) fn open(tls: &Tls, listen: &[IpAddr], env: Env) -> Result<Option<Certificate>, TlsError> {
         let provider = Arc::new(aws_lc_rs::default_provider());
         let (files, maker) = match tls {
@@ -90,7 +90,7 @@ impl Certificate {
                 (maker.files(), Some(maker))
             }
         };
-        // Before the files are read: what changes meanwhile is seen at the next look.
+        // The stamp is taken before the files are read: a change meanwhile is seen at the next look.
         let read = files.stamp();
         let pair = match &maker {
             Some(maker) => maker.open(&env, &provider)?,
@@ -110,17 +110,17 @@ impl Certificate {
         Ok(Some(Certificate(Arc::new(inner))))
     }
 
-    /// The certificate's file: what clients are given to trust a self-signed one.
+    /// Returns the certificate's file, which clients are given to trust a self-signed one.
     pub fn path(&self) -> &Path {
         &self.0.files.certificate
     }
 
-    /// Whether the server made it itself, so that no client trusts it unasked.
+    /// Returns true if the server made the certificate itself, so that clients must be told to trust it.
     pub fn is_self_signed(&self) -> bool {
         self.0.maker.is_some()
     }
 
-    /// Reads the files again, changed or not. After an error the certificate is what it was.
+    /// Reads the files again, changed or not. After an error the certificate stays as it was.
     pub async fn reload(&self) -> Result<(), TlsError> {
         let inner = self.0.clone();
         let reloaded = tokio::task::spawn_blocking(move || inner.load(&mut inner.state.lock())).await;
@@ -137,7 +137,8 @@ impl Certificate {
         }
     }
 
-    /// What connections are accepted with: TLS 1.2 and 1.3, forward secret and authenticated ciphers only.
+    /// TLS configuration for accepted connections: TLS 1.2 and 1.3, forward secret and authenticated ciphers
+    /// only.
     fn server_config(&self) -> Result<rustls::ServerConfig, TlsError> {
         let failed = |e: rustls::Error| TlsError::Setup(e.to_string());
         let mut config = rustls::ServerConfig::builder_with_provider(self.0.provider.clone())
@@ -146,14 +147,15 @@ impl Certificate {
             .with_no_client_auth()
             .with_cert_resolver(self.0.clone());
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
-        // Who comes back saves both sides the costly half of the handshake.
+        // A returning client saves both sides the costly half of the handshake.
         config.ticketer = aws_lc_rs::Ticketer::new().map_err(failed)?;
         Ok(config)
     }
 }
 
 impl Inner {
-    /// One look: a new certificate if it is time for one, the files if they changed, a word if they run out.
+    /// Looks at the certificate once: makes a new one if it is due, reads the files if they changed, warns if
+    /// they expire soon.
     fn tick(&self) {
         let mut state = self.state.lock();
         self.renew(&mut state);
@@ -187,7 +189,8 @@ impl Inner {
     }
 
     fn load(&self, state: &mut State) -> Result<(), TlsError> {
-        // First, and also if it fails: nobody wants to read the same complaint every five seconds.
+        // The stamp is updated first, also for a failure: nobody wants to read the same complaint every five
+        // seconds.
         state.read = self.files.stamp();
         let Pair { certified, validity } = self.files.load(&self.provider)?;
         *self.shown.write() = certified;
@@ -278,7 +281,7 @@ mod tests {
         assert_eq!(shown(&certificate), before);
 
         let (second, second_key) = pair();
-        // As it looks between the two writes of whoever replaces them.
+        // The state between the two writes of an operator who replaces them.
         std::fs::write(directory.path().join("cert.pem"), &second).unwrap();
         certificate.0.tick();
         assert_eq!(shown(&certificate), before, "the new certificate has no key yet");

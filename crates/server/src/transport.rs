@@ -1,5 +1,5 @@
-//! What requests come over: TCP, or TLS over it. An enum rather than a type parameter, so that the HTTP code
-//! above is compiled once; its one branch a read is nothing beside the read.
+//! Transport of requests: TCP, or TLS over it. An enum rather than a type parameter, so that the HTTP code
+//! above is compiled once; its one branch per read costs nothing beside the read.
 
 use std::io;
 use std::pin::Pin;
@@ -11,16 +11,16 @@ use tokio_rustls::server::TlsStream;
 
 /// A connection, ready for requests.
 pub(crate) enum Transport {
-    /// As it is.
+    /// Plain TCP.
     Plain(TcpStream),
     /// A connection of this machine, which needs no protection.
     Local(UnixStream),
-    /// After its handshake. Boxed, so that plain connections do not pay for its size.
+    /// TLS after its handshake. Boxed, so that plain connections do not pay for its size.
     Secure(Box<TlsStream<TcpStream>>),
 }
 
 impl Transport {
-    /// True if it came over TLS.
+    /// Returns true if the connection came over TLS.
     pub(crate) fn is_secure(&self) -> bool {
         matches!(self, Transport::Secure(_))
     }

@@ -1,5 +1,5 @@
-//! Fifty secrets, each through another door; afterwards none of them is anywhere: not in the database and its
-//! log, not in a backup, in no answer to anybody, and not in the log at its most talkative.
+//! Canaries: fifty secrets, each by another way in; afterwards none of them is anywhere: not in the database
+//! and its log, not in a backup, in no answer to anybody, and not in the log at its most verbose.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 #[path = "it/support.rs"]
@@ -19,7 +19,7 @@ use longhaul_server::ServerConfig;
 use serde_json::{Value, json};
 use support::{Answer, PASSWORD, Parts, Running};
 
-/// Gives secrets, and knows them.
+/// Generator of secrets, which remembers them.
 struct Canaries {
     given: Vec<String>,
 }
@@ -32,7 +32,7 @@ impl Canaries {
         canary
     }
 
-    /// The secrets that a text holds in any of the usual spellings.
+    /// Returns the secrets that a text holds in any of the usual spellings.
     fn found_in(&self, bytes: &[u8]) -> Vec<String> {
         let encoded = |canary: &str| canary.replace('/', "%2F").replace('+', "%2B").replace('&', "%26");
         let spellings = |canary: &String| [canary.to_owned(), encoded(canary), canary.replace('/', "\\/")];
@@ -59,7 +59,8 @@ impl Write for Log {
     }
 }
 
-/// A service that says back all it is told, with an error if it is asked for one; and what it was told.
+/// Starts a service that repeats all it is told, with an error if it is asked for one; returns what it was
+/// told.
 async fn parrot() -> (String, Log) {
     let heard = Log::default();
     let ear = heard.clone();
@@ -75,7 +76,7 @@ async fn parrot() -> (String, Log) {
     (address, heard)
 }
 
-/// Each sub-task of a task went the way that it was written for.
+/// Checks that each sub-task of a task ended in the way that it was written for.
 fn went_every_way(task: &Value) {
     let subs = task["subTasks"].as_array().unwrap();
     let of = |n: usize| (subs[n]["status"].as_str().unwrap(), subs[n].to_string());
@@ -92,7 +93,7 @@ fn went_every_way(task: &Value) {
     }
 }
 
-/// A workflow whose input is secret wherever it can be.
+/// Builds a workflow whose input is secret wherever it can be.
 fn telling(name: &str, subs: Vec<Value>) -> Value {
     let secret = || json!({ "type": "string", "writeOnly": true, "maxLength": 40 });
     let subs: Vec<Value> = subs
@@ -265,7 +266,7 @@ async fn fifty_secrets_are_nowhere_to_be_found() {
         post(&server, "/v1/tokens", &json!({ "apiKey": format!("lhk_{}", canaries.next()) })).await.status,
         401
     );
-    // What is given is as secret as what is told.
+    // Errors are as secret as outputs.
     for given in [
         access,
         pair["accessToken"].as_str().unwrap(),
@@ -281,7 +282,7 @@ async fn fifty_secrets_are_nowhere_to_be_found() {
     canaries.given.push(robot["apiKey"].as_str().unwrap().to_owned());
     assert!(canaries.given.len() >= 50, "{}", canaries.given.len());
 
-    // Nobody is told.
+    // No role sees a secret.
     for role in Role::ALL {
         let client = server.client_of(role).await;
         let mut paths: Vec<String> = [

@@ -1,5 +1,5 @@
-//! Accounts: who may come in, and what was given to them. Secrets are never here: passwords are hashed,
-//! tokens and API keys are digests.
+//! Accounts: principals that may log in, with their API keys and sessions. Secrets are never here: passwords
+//! are hashed, tokens and API keys are digests.
 
 use async_trait::async_trait;
 use longhaul_model::Timestamp;
@@ -9,9 +9,9 @@ use crate::audit::Audit;
 use crate::error::StoreError;
 use crate::session::{RefreshToken, SessionId, SessionPage, SessionQuery};
 
-/// The code of the role that administers accounts: one account with it and a password is always left enabled.
+/// Code of the role that administers accounts: one account with it and a password is always left enabled.
 pub const ADMIN: &str = "ADMIN";
-/// API keys of one account, at the most.
+/// Maximum number of API keys of one account.
 pub const MOST_API_KEYS: usize = 32;
 
 /// An account: a person, or a service.
@@ -19,18 +19,18 @@ pub const MOST_API_KEYS: usize = 32;
 pub struct User {
     /// Name as it was written; names are compared without case.
     pub name: String,
-    /// The code of its role.
+    /// Code of the account's role.
     pub role: String,
-    /// The code of its kind: a person or a service.
+    /// Code of the account's kind: a person or a service.
     pub kind: String,
-    /// Bounds that narrow the role, in the words of those who check them.
+    /// Bounds that narrow the role, in the form of the crate that checks them.
     pub bounds: Option<String>,
-    /// The hash of its password, if it has one.
+    /// Hash of the account's password, if it has one.
     pub password_hash: Option<String>,
     /// True if the account is disabled.
     pub disabled: bool,
-    /// Changes when everything given to the account before is void: it never comes back, not even with
-    /// another account of that name. Given by the store.
+    /// Epoch, which changes when everything given to the account before is void: a value is never used again,
+    /// not even with another account of that name. Assigned by the store.
     pub epoch: i64,
     /// Time of creation.
     pub created_at: Timestamp,
@@ -53,42 +53,44 @@ pub struct ApiKey {
     pub last_used_at: Option<Timestamp>,
 }
 
-/// All accounts, of one moment.
+/// Accounts as a whole, of one moment.
 #[derive(Clone, Debug)]
 pub struct Users {
-    /// Rises when the database went on without what it had, and revisions are given anew.
+    /// Count that rises when the database continued without data that it had, and revisions are assigned
+    /// again.
     pub history: u64,
     /// Rises with every change of any account.
     pub revision: i64,
-    /// By name.
+    /// Accounts, by name.
     pub users: Vec<User>,
 }
 
-/// A change of one account.
+/// Change of one account.
 #[derive(Clone, Debug)]
 pub enum UserChange {
-    /// Sets the fields that are given. A new password, and disabling, begin a new epoch and take the refresh
-    /// tokens away.
+    /// Sets the fields that are given. A new password, and disabling, begin a new epoch and delete the
+    /// refresh tokens.
     Settings {
-        /// The code of its role.
+        /// Code of the role.
         role: Option<String>,
-        /// May it come in?
+        /// True to disable the account, false to enable it.
         disabled: Option<bool>,
-        /// The hash of its password.
+        /// Hash of the password.
         password_hash: Option<String>,
         /// Bounds that narrow the role.
         bounds: Option<String>,
     },
-    /// The same password, hashed in today's way. Changes nothing if the password was changed meanwhile.
+    /// Replaces the hash of the same password by one with today's parameters. Changes nothing if the password
+    /// was changed meanwhile.
     Rehash {
         /// Hash before.
         from: String,
         /// Hash after.
         to: String,
     },
-    /// One more API key.
+    /// Adds an API key.
     AddApiKey(ApiKey),
-    /// Removes an API key, by its identity. Begins a new epoch and takes the refresh tokens away, as some may
+    /// Removes an API key, by its identity. Begins a new epoch and deletes the refresh tokens, as some may
     /// come from that key.
     RemoveApiKey(String),
 }
@@ -99,10 +101,10 @@ pub enum AccountRefused {
     /// The name is taken.
     #[error("there is an account of that name")]
     Exists,
-    /// Nobody could administer accounts any more.
+    /// The change would leave nobody who can administer accounts.
     #[error("the last enabled ADMIN with a password cannot be deleted, disabled or demoted")]
     LastAdmin,
-    /// The account has as many API keys as it may.
+    /// The account has as many API keys as allowed.
     #[error("the account has {MOST_API_KEYS} API keys: delete one first")]
     TooManyApiKeys,
 }
@@ -117,7 +119,7 @@ impl User {
         self.api_keys.iter().any(|key| key.id == id)
     }
 
-    /// The account after a change, and whether everything given to it before is void.
+    /// Returns the account after a change, and true if everything given to it before is void.
     pub(crate) fn changed(&self, change: UserChange) -> Result<(User, bool), StoreError> {
         let mut user = self.clone();
         let mut void = false;
@@ -150,14 +152,14 @@ impl User {
     }
 }
 
-/// Store of accounts. Reads are quick enough for an event loop, and see every change that was
-/// answered before they began. Names are compared without case. What is noted of a change is written with it.
+/// Store of accounts. Reads are quick enough for an event loop, and see every change that was answered before
+/// they began. Names are compared without case. The audit entry of a change is written with it.
 #[async_trait]
 pub trait Accounts: Send + Sync + 'static {
-    /// The revision of [`Users`], to see cheaply whether anything changed.
+    /// Returns the revision of [`Users`], to see cheaply whether anything changed.
     fn accounts_revision(&self) -> Result<i64, StoreError>;
 
-    /// Rises whenever others may have changed an account; for a look that costs nothing.
+    /// Returns a count that rises whenever others may have changed an account; for a look that costs nothing.
     fn accounts_news(&self) -> u64 {
         0
     }
@@ -167,14 +169,14 @@ pub trait Accounts: Send + Sync + 'static {
         false
     }
 
-    /// The signing keys that all nodes share, or that a copy has for itself, sealed; `None` where the key file
-    /// has them.
+    /// Returns the signing keys that all nodes share, or that a copy has for itself, sealed; `None` if the key
+    /// file has them.
     fn signing_keys(&self) -> Result<Option<String>, StoreError> {
         Ok(None)
     }
 
-    /// Keeps signing keys for all nodes in place of what was kept; false if that was not what was kept.
-    /// After Ok: durable. Crash in the middle: the old ones are kept, or the new ones.
+    /// Stores signing keys for all nodes in place of `before`; returns false if those were not the stored
+    /// ones. After Ok: durable. Crash in the middle: the old ones are kept, or the new ones.
     async fn put_signing_keys(&self, _before: Option<String>, _after: String) -> Result<bool, StoreError> {
         Ok(false)
     }
@@ -184,19 +186,19 @@ pub trait Accounts: Send + Sync + 'static {
     /// After Ok: durable. Crash in the middle: all of it is void, or nothing.
     async fn void_all(&self, signing_keys: String) -> Result<(), StoreError>;
 
-    /// Every account.
+    /// Returns every account.
     fn users(&self) -> Result<Users, StoreError>;
 
-    /// One account; `NotFound` if there is none.
+    /// Returns one account; `NotFound` if it does not exist.
     fn user(&self, name: &str) -> Result<User, StoreError>;
 
-    /// Makes an account; gives it back with its epoch.
-    /// After Ok: durable. Crash in the middle: it is there whole or not at all. Refused: the name is taken.
+    /// Creates an account; returns it with its epoch. After Ok: durable. Crash in the middle: it is there
+    /// whole or not at all. Refused: the name is taken.
     async fn create_user(&self, user: User, audit: Option<Audit>) -> Result<User, StoreError>;
 
-    /// Changes an account; gives it back as it is then.
-    /// After Ok: durable. Crash in the middle: it happened whole or not at all. Refused: no enabled ADMIN
-    /// would be left, or there would be too many API keys; `NotFound`: no such account or key.
+    /// Changes an account; returns it as it is then. After Ok: durable. Crash in the middle: it happened
+    /// whole or not at all. Refused: no enabled ADMIN would be left, or there would be too many API keys;
+    /// `NotFound`: no such account or key.
     async fn change_user(
         &self,
         name: &str,
@@ -204,35 +206,36 @@ pub trait Accounts: Send + Sync + 'static {
         audit: Option<Audit>,
     ) -> Result<User, StoreError>;
 
-    /// Takes an account away with all that was given to it.
-    /// After Ok: durable. Crash in the middle: it happened whole or not at all. Refused: no enabled ADMIN
-    /// would be left.
+    /// Deletes an account with all that was given to it. After Ok: durable. Crash in the middle: it happened
+    /// whole or not at all. Refused: no enabled ADMIN would be left.
     async fn delete_user(&self, name: &str, audit: Option<Audit>) -> Result<(), StoreError>;
 
-    /// Remembers when API keys were used; keys that are gone are passed over.
+    /// Records when API keys were used; keys that no longer exist are skipped.
     async fn touch_api_keys(&self, used: Vec<(String, Timestamp)>) -> Result<(), StoreError>;
 
-    /// Remembers a refresh token. `NotFound` if it rests on an account that is gone, is disabled, or is in
+    /// Stores a refresh token. `NotFound` if it rests on an account that is gone, is disabled, or is in
     /// another epoch. After Ok: durable. Crash in the middle: it is there or not.
     async fn put_refresh_token(&self, token: RefreshToken, audit: Option<Audit>) -> Result<(), StoreError>;
 
-    /// A refresh token by its digest; `None` if there is none. It may be over: see `expires_at`.
+    /// Returns a refresh token by its digest; `None` if it does not exist. It may have expired: see
+    /// `expires_at`.
     fn refresh_token(&self, hash: &[u8; 32]) -> Result<Option<RefreshToken>, StoreError>;
 
-    /// The refresh token of a session; `None` if there is none. It may be over: see `expires_at`.
+    /// Returns the refresh token of a session; `None` if it does not exist. It may have expired: see
+    /// `expires_at`.
     fn session(&self, id: SessionId) -> Result<Option<RefreshToken>, StoreError>;
 
-    /// Sessions that last, newest first, and how many there are. A row that cannot be read is passed over.
+    /// Returns sessions that last, newest first, and their count. A row that cannot be read is skipped.
     fn sessions(&self, query: &SessionQuery) -> Result<SessionPage, StoreError>;
 
-    /// Takes a refresh token away; says whether there was one.
-    /// After Ok: durable, it never comes back. Crash in the middle: it is there or not.
+    /// Revokes a refresh token; returns true if it existed. After Ok: durable, it is never valid again. Crash
+    /// in the middle: it is there or not.
     async fn revoke_refresh_token(&self, hash: [u8; 32], audit: Option<Audit>) -> Result<bool, StoreError>;
 
-    /// Notes what is no change of an account: a new signing key, or that somebody was not let in.
-    /// After Ok: durable.
+    /// Adds an audit entry for what does not change an account: a new signing key, or a refused login. After
+    /// Ok: durable.
     async fn note(&self, audit: Audit) -> Result<(), StoreError>;
 
-    /// Takes away refresh tokens that are over by now, so many at the most; says how many went.
+    /// Deletes at most so many refresh tokens that have expired by now; returns their count.
     async fn prune_refresh_tokens(&self, now: Timestamp, limit: u32) -> Result<u64, StoreError>;
 }

@@ -1,4 +1,4 @@
-//! The attempts of a task: those that history keeps, and the latest of each sub-task from the sub-task itself.
+//! Attempts of a task: those that history keeps, and the latest of each sub-task from the sub-task itself.
 
 use longhaul_model::{Attempt, Fault, Outcome, Record, Timestamp};
 
@@ -33,13 +33,14 @@ pub(crate) fn read(sub_task: u32, number: u32, document: Result<&str, String>) -
     }
 }
 
-/// All of them, in order of their starts.
+/// Returns all attempts, in order of their starts.
 pub(crate) fn whole(kept: Vec<Attempt>, record: &Record) -> Vec<Attempt> {
     let mut all = kept;
     // An attempt of a sub-task that does not exist is damage.
     all.retain(|attempt| (attempt.sub_task as usize) < record.sub_tasks.len());
     for latest in record.latest_attempts() {
-        // An operator's verdict makes an attempt that history has as lost a success: history's word stays.
+        // An operator's verdict makes a success of an attempt that history has as lost: history is not
+        // changed.
         if !all.iter().any(|kept| (kept.sub_task, kept.number) == (latest.sub_task, latest.number)) {
             all.push(latest);
         }

@@ -9,7 +9,7 @@ tokio::task_local! {
     static REFERENCE: Arc<str>;
 }
 
-/// Does what a request asks for: all that is noted meanwhile has its reference.
+/// Runs a future; all audit entries that are made meanwhile have this reference.
 pub async fn referenced<T>(reference: &str, of: impl Future<Output = T>) -> T {
     REFERENCE.scope(reference.into(), of).await
 }
@@ -19,22 +19,22 @@ pub async fn referenced<T>(reference: &str, of: impl Future<Output = T>) -> T {
 pub struct Audit {
     /// Account that asked.
     pub by: Arc<str>,
-    /// From where.
+    /// Address that the request came from.
     pub from: Option<IpAddr>,
     /// Purpose: the `operationId` of the call.
     pub action: &'static str,
     /// Target of the change; a new task's ID unless given.
     pub target: Option<String>,
-    /// More about it, without secrets.
+    /// Further details, without secrets.
     pub detail: Option<String>,
-    /// False for what was refused, such as a login.
+    /// False for a refused action, such as a login.
     pub accepted: bool,
-    /// The reference of the request, which its answer and the server's log have too.
+    /// Reference of the request, which its answer and the server's log have too.
     pub reference: Option<String>,
 }
 
 impl Audit {
-    /// An accepted change, with the reference of the request at hand.
+    /// Creates the entry of an accepted change, with the reference of the current request.
     pub fn new(by: Arc<str>, from: Option<IpAddr>, action: &'static str) -> Self {
         let reference = REFERENCE.try_with(|reference| reference.to_string()).ok();
         Audit { by, from, action, target: None, detail: None, accepted: true, reference }
@@ -47,7 +47,7 @@ impl Audit {
         self
     }
 
-    /// More about it.
+    /// Adds further details.
     #[must_use]
     pub fn detail(mut self, detail: impl Into<String>) -> Self {
         self.detail = Some(detail.into());
@@ -62,7 +62,7 @@ impl Audit {
     }
 }
 
-/// One row.
+/// Entry of the audit log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AuditEntry {
     /// Position in the order of changes, without gaps.
@@ -71,13 +71,13 @@ pub struct AuditEntry {
     pub at: Timestamp,
     /// Account that asked.
     pub by: String,
-    /// From where.
+    /// Selects entries of this address.
     pub from: Option<String>,
     /// Purpose.
     pub action: String,
     /// Target.
     pub target: Option<String>,
-    /// More about it.
+    /// Further details.
     pub detail: Option<String>,
     /// True if the change was accepted.
     pub accepted: bool,
@@ -88,15 +88,15 @@ pub struct AuditEntry {
 /// Query for rows, newest first.
 #[derive(Clone, Debug, Default)]
 pub struct AuditQuery {
-    /// Of this principal.
+    /// Selects entries of this principal.
     pub by: Option<String>,
-    /// Of this action.
+    /// Selects entries of this action.
     pub action: Option<String>,
-    /// On this target.
+    /// Selects entries with this target.
     pub target: Option<String>,
-    /// Accepted ones, or refused ones.
+    /// Selects accepted or refused actions.
     pub accepted: Option<bool>,
-    /// Since then.
+    /// Selects entries since this instant.
     pub since: Option<Timestamp>,
     /// Rows to leave out.
     pub offset: u64,

@@ -1,11 +1,11 @@
-//! A shared memory budget in bytes: large holdings are reserved in advance, and wait while the budget is
+//! Shared memory budget in bytes: large holdings are reserved in advance, and wait while the budget is
 //! exhausted.
 
 use std::sync::Arc;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-/// A memory budget in bytes, shared by all clones. Cheap to clone.
+/// Memory budget in bytes, shared by all clones. Cheap to clone.
 ///
 /// Holders that wait for more cannot deadlock: one of them at a time gets what it needs beyond the limit,
 /// finishes, and frees its share. Memory in use is therefore at most the limit plus the largest single
@@ -17,7 +17,7 @@ pub struct Budget {
     size: usize,
 }
 
-/// One holder's share of a budget; returned on drop.
+/// Share of a budget that one holder has; returned on drop.
 #[derive(Debug)]
 pub struct Room {
     budget: Budget,

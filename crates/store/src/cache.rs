@@ -15,7 +15,7 @@ const LARGEST_TASK: usize = LARGEST / 4;
 pub(crate) struct Cache<T> {
     tasks: HashMap<TaskId, T>,
     size: usize,
-    /// Changed by the batch at work.
+    /// Tasks that the current batch has changed.
     touched: Vec<TaskId>,
 }
 
@@ -26,12 +26,12 @@ impl<T> Default for Cache<T> {
 }
 
 impl<T: AsRef<Task>> Cache<T> {
-    /// Whether a task is there.
+    /// Returns true if the cache has the task.
     pub(crate) fn has(&self, id: TaskId) -> bool {
         self.tasks.contains_key(&id)
     }
 
-    /// Takes a task out, to be put back once it is changed.
+    /// Takes a task out, to be returned once it is changed.
     pub(crate) fn take(&mut self, id: TaskId) -> Option<T> {
         let task = self.tasks.remove(&id)?;
         self.size -= weight(&task);
@@ -84,7 +84,7 @@ impl<T: AsRef<Task>> Cache<T> {
         }
     }
 
-    /// The batch failed: what it changed is not what is stored.
+    /// Forgets the tasks that a failed batch touched: they differ from what is stored.
     pub(crate) fn forget_touched(&mut self) {
         for id in std::mem::take(&mut self.touched) {
             self.take(id);

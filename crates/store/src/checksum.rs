@@ -1,9 +1,9 @@
 //! The checksum of a stored document, kept in the document's own column, so that a text that changed on disk
 //! and still parses is told from one that was written so.
 //!
-//! It follows the document as white space, two bits a character: JSON allows that behind a value, so the column
-//! stays a document for every reader, versions without checksums among them, and whoever writes a document
-//! without knowing of checksums leaves none that could be out of date. A document without one is accepted.
+//! The checksum follows the document as white space, two bits a character: JSON allows that behind a value,
+//! so the column stays a document for every reader, versions without checksums among them, and a writer that
+//! knows nothing of checksums leaves none that could be out of date. A document without one is accepted.
 
 use crate::error::StoreError;
 

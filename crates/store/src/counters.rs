@@ -1,5 +1,5 @@
-//! Exact totals without counting: how many tasks there are by type, status and type of resource, and how many
-//! completed in each second, minute, hour and day. Collected over a batch, written once with it.
+//! Exact totals without counting: the number of tasks by type, status and type of resource, and of
+//! completions in each second, minute, hour and day. Collected over a batch, written once with it.
 
 use std::collections::HashMap;
 
@@ -10,17 +10,17 @@ use crate::packed::unpack;
 /// Widths of the buckets of completions, largest first, in milliseconds.
 pub(crate) const WIDTHS: [i64; 4] = [86_400_000, 3_600_000, 60_000, 1_000];
 
-/// What counts of one task.
+/// Attributes of one task that are counted.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Counted<'a> {
     pub(crate) kind: &'a str,
     pub(crate) status: TaskStatus,
     pub(crate) completed_at: Option<Timestamp>,
-    /// Packed.
+    /// Resources, packed.
     pub(crate) resources: &'a str,
 }
 
-/// One number.
+/// Identity of one counter.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) struct Cell {
     /// Zero: all tasks. Else the width of a bucket of completions.
@@ -47,12 +47,12 @@ impl Counters {
         self.count(task, 1);
     }
 
-    /// A task disappears, or stops being what it was.
+    /// Removes the contribution of a task that disappears, or changes.
     pub(crate) fn remove(&mut self, task: Counted<'_>) {
         self.count(task, -1);
     }
 
-    /// Forgets what a failed batch collected.
+    /// Forgets the changes that a failed batch collected.
     pub(crate) fn clear(&mut self) {
         self.changes.clear();
         self.latest.clear();
@@ -100,7 +100,7 @@ impl Counters {
         self.latest.push((cell, by));
     }
 
-    /// What is to be added to each cell; nothing is left.
+    /// Takes the sum that is to be added to each cell; none is left.
     pub(crate) fn drain(&mut self) -> impl Iterator<Item = (Cell, i64)> + '_ {
         self.settle();
         self.changes.drain().filter(|(_, by)| *by != 0)

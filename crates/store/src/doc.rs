@@ -1,5 +1,5 @@
-//! The documents in rows: a task's state with its first sub-tasks, and chunks of further sub-tasks, so that a change
-//! writes a bounded piece whatever the size of the task.
+//! Documents in rows: a task's state with its first sub-tasks, and chunks of further sub-tasks, so that a
+//! change writes a bounded piece whatever the size of the task.
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use crate::checksum;
 use crate::deep;
 use crate::error::StoreError;
 
-/// Sub-tasks in one chunk.
+/// Number of sub-tasks in one chunk.
 pub(crate) const CHUNK: usize = 16;
 
 #[derive(Serialize)]
@@ -32,7 +32,7 @@ struct Writing<'a> {
 pub(crate) struct Reading {
     /// The workflow version's row.
     pub(crate) w: i64,
-    /// How many sub-tasks there are, where they are more than one chunk.
+    /// Count of the sub-tasks, if they take more than one chunk.
     n: Option<usize>,
     t: State,
     #[serde(default)]
@@ -56,7 +56,7 @@ pub(crate) fn chunk(record: &Record, n: usize) -> Result<String, StoreError> {
     text(&&record.sub_tasks[from..to])
 }
 
-/// How many chunks a task has beyond the first.
+/// Count of a task's chunks beyond the first.
 pub(crate) fn further_chunks(sub_tasks: usize) -> usize {
     sub_tasks.div_ceil(CHUNK).saturating_sub(1)
 }
@@ -128,7 +128,7 @@ impl Reading {
         }
     }
 
-    /// Whether there are further chunks; tasks stored before children were known do not say how many.
+    /// Returns true if there are further chunks; tasks stored before children were known do not say how many.
     pub(crate) fn is_large(&self, workflow: &Workflow) -> bool {
         self.n.unwrap_or(workflow.sub_tasks.len()) > CHUNK
     }
@@ -148,15 +148,15 @@ pub(crate) fn awaiting_output(document: &str, n: u32) -> Vec<u32> {
 
 /// Form in which a row is shown in a list.
 pub(crate) enum Listing {
-    /// With its children: there is room for them.
+    /// The task with its children: they fit.
     Whole,
-    /// Without its children; the number of further chunks that hold its own sub-tasks.
+    /// The task without its children, and the number of further chunks that hold its own sub-tasks.
     Own(usize),
 }
 
 impl Reading {
-    /// Returns how a list with room for `room` children shows the task, and how many children are then shown.
-    /// A task stored before children were counted is read in full.
+    /// Returns how a list that may show `room` more children shows the task, and the number of children then
+    /// shown. A task stored before children were counted is read in full.
     pub(crate) fn listing(&self, workflow: &Workflow, room: u32) -> (Listing, u32) {
         let own = workflow.sub_tasks.len();
         let children = self.n.unwrap_or_else(|| own.max(self.u.len())).saturating_sub(own) as u32;
@@ -211,12 +211,13 @@ pub(crate) fn state(document: &str) -> Option<State> {
     serde_json::from_str::<Only>(document).ok().map(|only| only.t)
 }
 
-/// Whether a row's document says that there are further chunks. A look, not a parse: reads are many.
+/// Returns true if a row's document says that there are further chunks. A look, not a parse: reads are many.
 pub(crate) fn says_large(document: &str) -> bool {
     document.split_once(',').is_some_and(|(_, rest)| rest.starts_with("\"n\":"))
 }
 
-/// A row's document or a chunk as a store of one server's own has it, which knows of no nodes.
+/// Converts a row's document or a chunk into the form of a store with one server only, which knows of no
+/// nodes.
 pub(crate) fn without_nodes(document: String) -> Result<String, StoreError> {
     if !document.contains("\"j\":") {
         return Ok(document);
@@ -233,7 +234,7 @@ pub(crate) fn without_nodes(document: String) -> Result<String, StoreError> {
     text(&value)
 }
 
-/// The record of a row's document and its further chunks.
+/// Builds the record of a row's document and its further chunks.
 pub(crate) fn record(
     id: TaskId,
     name: String,

@@ -1,14 +1,14 @@
-//! What can go wrong in a store, in words that name no engine.
+//! Errors of a store, in words that name no engine.
 
 use longhaul_model::{Refused, TaskId};
 use thiserror::Error;
 
 use crate::accounts::AccountRefused;
 
-/// Why a store did not do what it was asked.
+/// Reason why a store did not do what it was asked.
 #[derive(Debug, Error)]
 pub enum StoreError {
-    /// There is no such task, workflow or account.
+    /// The task, workflow or account does not exist.
     #[error("not found")]
     NotFound,
     /// The model refused the command; nothing changed.
@@ -20,23 +20,22 @@ pub enum StoreError {
     /// The idempotency key was used for another request; nothing changed.
     #[error("the idempotency key was used for another request")]
     KeyReused,
-    /// The workflow was named without its version, and is another or gone by now; nothing changed.
+    /// The workflow was named without its version, and has changed or is gone by now; nothing changed.
     #[error("the workflow was changed meanwhile")]
     WorkflowChanged,
-    /// Other tasks hold the resources; nothing changed.
+    /// The resources are held by other tasks; nothing changed.
     #[error("the resources are held by {}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "))]
     Locked(Vec<TaskId>),
-    /// The storage cannot be used just now; nothing changed, or whether it did is unknown only if
-    /// `ambiguous`.
+    /// The storage cannot be used at the moment; nothing changed, or, if `ambiguous`, the outcome is unknown.
     #[error("the storage is unavailable: {0}")]
     Unavailable(String),
-    /// Others were at work on the same at the same time; nothing changed, and the same again may do.
+    /// A concurrent change got in the way; nothing changed, and a repetition may succeed.
     #[error("the storage is busy with the same: {0}")]
     Conflict(String),
     /// The storage is full; nothing changed.
     #[error("the storage is full")]
     Full,
-    /// Something stored cannot be read.
+    /// Stored data cannot be read.
     #[error("stored data is damaged: {0}")]
     Corrupt(String),
     /// The data directory is in use, of an unknown version, or not writable.
@@ -45,8 +44,8 @@ pub enum StoreError {
 }
 
 impl From<Refused> for StoreError {
-    /// A task that cannot be changed for a fault of ours is treated like one that cannot be read: it is told
-    /// of, passed over, and an operator may end it.
+    /// Converts a refusal. A task that cannot be changed for a fault of ours is treated like one that cannot
+    /// be read: it is reported, skipped, and an operator may end it.
     fn from(refused: Refused) -> StoreError {
         match refused {
             Refused::Panicked => StoreError::Corrupt(refused.to_string()),
@@ -56,12 +55,12 @@ impl From<Refused> for StoreError {
 }
 
 impl StoreError {
-    /// True for a change that panicked, which is no fault of what is stored.
+    /// Returns true for a change that panicked, which is not due to stored data.
     pub(crate) fn is_fault_of_ours(&self) -> bool {
         matches!(self, StoreError::Corrupt(why) if *why == Refused::Panicked.to_string())
     }
 
-    /// The same once more: errors are told to many.
+    /// Copies the error, because all callers of a batch are told the same one.
     pub(crate) fn copy(&self) -> StoreError {
         match self {
             StoreError::NotFound => StoreError::NotFound,

@@ -1,4 +1,4 @@
-//! Health of a store's writing side, for readiness, metrics and operators.
+//! Health of a store's writer, for readiness, metrics and operators.
 
 use std::fmt;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! Workflow definitions: compiled once, kept for as long as the process lives.
+//! Cache of workflow definitions: compiled once, kept for as long as the process lives.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -17,13 +17,13 @@ pub(crate) struct Workflows {
     compiled: RwLock<HashMap<i64, Arc<Workflow>>>,
     /// The newest listed version by name.
     newest: RwLock<HashMap<String, (i64, Arc<Workflow>)>>,
-    /// Rises with every change of `newest`, so that a reader with an older snapshot does not put back what
-    /// was true before.
+    /// Count that rises with every change of `newest`, so that a reader with an older snapshot does not put
+    /// back what was true before.
     epoch: AtomicU64,
 }
 
 impl Workflows {
-    /// The version of a row, if it is at hand.
+    /// Returns the version of a row, if it is cached.
     pub(crate) fn compiled(&self, wid: i64) -> Option<Arc<Workflow>> {
         self.compiled.read().get(&wid).cloned()
     }
@@ -39,12 +39,12 @@ impl Workflows {
         Ok(self.compiled.write().entry(wid).or_insert(compiled).clone())
     }
 
-    /// The newest listed version, if it is at hand.
+    /// Returns the newest listed version, if it is cached.
     pub(crate) fn newest(&self, name: &str) -> Option<Arc<Workflow>> {
         self.newest.read().get(name).map(|(_, workflow)| workflow.clone())
     }
 
-    /// The newest listed version with its row, if it is at hand and no other is asked for.
+    /// Returns the newest listed version with its row, if it is cached and no other is asked for.
     pub(crate) fn at_hand(
         &self,
         name: &str,
@@ -54,12 +54,12 @@ impl Workflows {
         newest.get(name).filter(|found| version.is_none_or(|version| version == found.1.version)).cloned()
     }
 
-    /// To be taken before the newest version is read, and given with it.
+    /// Returns the epoch, to be read before the newest version is, and passed on with it.
     pub(crate) fn epoch(&self) -> u64 {
         self.epoch.load(Ordering::SeqCst)
     }
 
-    /// Remembers the newest version, unless another came since.
+    /// Caches the newest version, unless another was committed since.
     pub(crate) fn read(&self, epoch: u64, wid: i64, workflow: &Arc<Workflow>) {
         let mut newest = self.newest.write();
         if self.epoch() == epoch {
@@ -67,7 +67,7 @@ impl Workflows {
         }
     }
 
-    /// Remembers what was committed.
+    /// Caches a version that was committed.
     pub(crate) fn committed(&self, wid: i64, workflow: &Arc<Workflow>) {
         self.compiled.write().insert(wid, workflow.clone());
         let mut newest = self.newest.write();
@@ -82,13 +82,13 @@ impl Workflows {
         newest.clear();
     }
 
-    /// Forgets everything, as the rows may be others than they were.
+    /// Forgets everything, as the rows may differ from the cached ones.
     pub(crate) fn forget_all(&self) {
         self.compiled.write().clear();
         self.forget();
     }
 
-    /// Forgets a name that was taken out of the list.
+    /// Forgets a name that was removed from the list.
     pub(crate) fn removed(&self, name: &str) {
         let mut newest = self.newest.write();
         self.epoch.fetch_add(1, Ordering::SeqCst);
@@ -102,7 +102,7 @@ impl Workflows {
 pub(crate) struct Damages(RwLock<HashSet<TaskId>>);
 
 impl Damages {
-    /// Remembers a damaged task, and logs it the first time.
+    /// Notes a damaged task, and logs it the first time.
     pub(crate) fn found(&self, id: TaskId, why: &str) {
         if self.0.write().insert(id) {
             tracing::error!(

@@ -1,36 +1,36 @@
-//! What tasks have for themselves, as operators see it.
+//! Locks and slots of tasks, as operators see them.
 
 use longhaul_model::{ClaimMode, TaskId, Timestamp};
 
-/// One claim of one task.
+/// Claim of one task, held or waiting.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Lock {
-    /// The type of the resource in capitals; of a place, the workflow's name.
+    /// Type of the resource in capitals; of a slot, the workflow's name.
     pub kind: String,
-    /// The resource's id in small letters; of a place, its concurrency key.
+    /// ID of the resource in small letters; of a slot, its concurrency key.
     pub name: String,
-    /// How.
+    /// Mode of the claim.
     pub mode: ClaimMode,
-    /// Whose.
+    /// Task that has the claim.
     pub task: TaskId,
-    /// What that task is called.
+    /// Name of that task.
     pub task_name: String,
-    /// False while it waits.
+    /// False while the claim waits.
     pub held: bool,
-    /// Since when it is held, or waits.
+    /// Time since when it is held, or waits.
     pub since: Timestamp,
 }
 
-/// Which claims to read, in order of kind, name and arrival.
+/// Selection of claims, in order of kind, name and arrival.
 #[derive(Clone, Debug, Default)]
 pub struct LockQuery {
-    /// Of this type of resource, case ignored.
+    /// Selects claims on this type of resource, case ignored.
     pub kind: Option<String>,
-    /// Of this id, case ignored.
+    /// Selects claims on this ID, case ignored.
     pub name: Option<String>,
-    /// How many to leave out.
+    /// Count of claims to leave out at the beginning.
     pub offset: u64,
-    /// How many at the most.
+    /// Largest count of claims to return.
     pub limit: u32,
 }
 
@@ -39,7 +39,7 @@ pub struct LockQuery {
 pub struct LockPage {
     /// The claims.
     pub locks: Vec<Lock>,
-    /// How many match.
+    /// Count of all matching claims.
     pub total: u64,
 }
 

@@ -1,37 +1,37 @@
-//! What sub-tasks write while they run: lines, kept in chunks.
+//! Logs of sub-tasks, written while they run: lines, kept in chunks.
 
 use longhaul_model::Timestamp;
 use serde::{Deserialize, Serialize};
 
-/// The longest line, in bytes; a longer one is cut.
+/// Longest line, in bytes; a longer one is cut.
 pub const LONGEST_LINE: usize = 8 * 1024;
 
-/// What one attempt may write, in bytes of text.
+/// Largest log of one attempt, in bytes of text.
 pub const LARGEST_LOG: u64 = 4 * 1024 * 1024;
 
-/// Where a line was written to.
+/// Stream that a line was written to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum LogStream {
-    /// The usual one.
+    /// Standard output.
     #[default]
     #[serde(rename = "stdout")]
     Out,
-    /// The one for errors.
+    /// Standard error.
     #[serde(rename = "stderr")]
     Err,
 }
 
-/// One line.
+/// Line of a log.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LogLine {
-    /// When it was written.
+    /// Time at which the line was written.
     #[serde(rename = "a")]
     pub at: Timestamp,
-    /// Where to.
+    /// Stream of the line.
     #[serde(rename = "s", default, skip_serializing_if = "is_out")]
     pub stream: LogStream,
-    /// What it says, without its line break.
+    /// Text of the line, without its line break.
     #[serde(rename = "t")]
     pub text: String,
 }
@@ -41,12 +41,12 @@ fn is_out(stream: &LogStream) -> bool {
 }
 
 impl LogLine {
-    /// A line, cut to its longest.
+    /// Creates a line, cut to the longest.
     pub fn new(at: Timestamp, stream: LogStream, text: String) -> Self {
         LogLine { at, stream, text }.cut()
     }
 
-    /// The line, cut to its longest.
+    /// Cuts the line to the longest.
     #[must_use]
     pub fn cut(mut self) -> Self {
         if self.text.len() > LONGEST_LINE {
@@ -66,32 +66,32 @@ impl LogLine {
 /// Lines that one attempt wrote one after the other.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LogChunk {
-    /// The number of its first line within the task, from 1.
+    /// Number of the chunk's first line within the task, from 1.
     pub number: u64,
     /// The sub-task.
     pub sub_task: u32,
     /// The attempt's number.
     pub attempt: u32,
-    /// At least one.
+    /// Lines, at least one.
     pub lines: Vec<LogLine>,
 }
 
-/// Which lines of a task to read.
+/// Selection of a task's log lines.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct LogQuery {
-    /// Only those behind this number.
+    /// Selects lines behind this number.
     pub after: u64,
-    /// Only this sub-task's.
+    /// Selects lines of this sub-task.
     pub sub_task: Option<u32>,
-    /// At the most so many, rounded up to a whole chunk.
+    /// Maximum number of lines, rounded up to a whole chunk.
     pub limit: usize,
 }
 
-/// Lines of one chunk, at the most.
+/// Maximum number of lines in one chunk.
 const CHUNK: usize = 1_000;
 
-/// The chunks of lines that an attempt which wrote so many bytes may still write, each with how many it wrote by its end. Of
-/// lines that are left out the last chunk tells.
+/// Returns the chunks that fit into the log of an attempt which wrote so many bytes before, each with the
+/// number of bytes by its end. The last chunk tells of lines that are left out.
 pub(crate) fn fitting(lines: &[LogLine], mut total: u64) -> Vec<(Vec<LogLine>, u64)> {
     let mut chunks = Vec::new();
     for lines in lines.chunks(CHUNK) {

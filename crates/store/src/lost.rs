@@ -1,4 +1,5 @@
-//! Successes that were lost although their outputs are stored: what the sweeps of both engines do with them.
+//! Successes that were lost although their outputs are stored: the part of the sweeps that both engines
+//! share.
 
 use longhaul_model::{Command, TaskId};
 use serde_json::Value;
@@ -9,7 +10,7 @@ use crate::store::Store;
 /// Outputs of one task that contradict its document.
 pub(crate) type Lost = (TaskId, Vec<(u32, Value)>);
 
-/// Has the sub-tasks end whose success was lost; returns for how many documents there were any.
+/// Ends the sub-tasks whose success was lost; returns the count of documents that had any.
 pub(crate) async fn recover(store: &dyn Store, found: Vec<Lost>) -> Result<usize, StoreError> {
     let mut recovered = 0;
     for (id, outputs) in found {

@@ -5,14 +5,14 @@ use sha2::{Digest, Sha256};
 
 use crate::error::StoreError;
 
-/// One step of the schema.
+/// Step of the schema's migration.
 pub(crate) struct Migration {
     pub(crate) number: u32,
     pub(crate) name: &'static str,
     pub(crate) sql: &'static str,
 }
 
-/// Brings a database to the newest schema this program knows; refuses one it does not know.
+/// Migrates a database to the newest schema this program knows; refuses one it does not know.
 pub(crate) fn run(connection: &mut Connection, migrations: &[Migration], now: i64) -> Result<(), StoreError> {
     let failed = |e: rusqlite::Error| {
         StoreError::Open(format!("the database schema could not be brought up to date: {e}"))

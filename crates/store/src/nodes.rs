@@ -2,35 +2,35 @@
 
 use longhaul_model::Timestamp;
 
-/// A node, as it introduces itself.
+/// Identity of a node, as it registers.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Node {
-    /// What it is called: no two that live have the same.
+    /// Name of the node: no two living nodes have the same.
     pub name: String,
-    /// Where it listens, for people.
+    /// Address of the node, for people.
     pub address: String,
-    /// The version of its program.
+    /// Version of the node's program.
     pub version: String,
-    /// When it was started.
+    /// Time at which the node was started.
     pub started_at: Timestamp,
 }
 
-/// What a node does.
+/// Activity of a node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NodeState {
-    /// It runs tasks and serves the API.
+    /// The node runs tasks and serves the API.
     Active,
-    /// It was not heard of for too long, and the others took over from it.
+    /// The node was not heard of for too long, and the others took over from it.
     Silent,
 }
 
-/// A node with what is known of it.
+/// Node with its state.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KnownNode {
-    /// Who it is.
+    /// Identity of the node.
     pub node: Node,
-    /// What it does.
+    /// Activity of the node.
     pub state: NodeState,
-    /// When it was last heard of.
+    /// Time at which the node was last heard of.
     pub seen_at: Timestamp,
 }

@@ -1,13 +1,13 @@
-//! A task's resources in one text, as its row keeps them.
+//! Resources of a task in one text, as its row keeps them.
 
 use longhaul_model::Resource;
 
-/// Between a resource's type and its id.
+/// Separator between a resource's type and its ID.
 const UNIT: char = '\u{1f}';
-/// Behind each resource.
+/// Terminator of each resource.
 const RECORD: char = '\u{1e}';
 
-/// A task's resources as its row keeps them, for filters that look at few rows.
+/// Packs a task's resources as its row keeps them, for filters that look at few rows.
 pub(crate) fn pack(resources: &[Resource]) -> String {
     let mut packed = String::new();
     for resource in resources {

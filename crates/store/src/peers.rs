@@ -1,10 +1,10 @@
-//! What the nodes of a store tell each other. Nothing rests on it: what is true is in the store, and news that get lost are found
-//! out there a little later.
+//! Events that the nodes of a store send each other. Nothing depends on their delivery: the store has the
+//! truth, and an event that gets lost is found out there a little later.
 
 use longhaul_model::{NodeId, TaskId, Token, WorkerId};
 use serde::{Deserialize, Serialize};
 
-/// Something that another node should know.
+/// Event that another node should know.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum News {
     /// An attempt that the node runs, or whose lease it watches, is to stop.
@@ -20,31 +20,31 @@ pub enum News {
     /// A task ended: some may wait for that.
     #[serde(rename = "e")]
     Ended(TaskId),
-    /// How a queue stands at the node.
+    /// State of a queue at the sending node.
     #[serde(rename = "q")]
     Queue(QueueNews),
-    /// Sub-tasks that wait for workers, by priority: no worker is free where they are.
+    /// Sub-tasks that are lent, by priority: the sending node has no free worker for them.
     #[serde(rename = "g")]
     Given(String, Vec<(TaskId, u32, i8)>),
-    /// A worker was heard of at the node: what it has lasts longer.
+    /// A worker was heard of at the sending node: its leases last longer.
     #[serde(rename = "b")]
     Beat(WorkerId, Vec<(TaskId, u32, Token)>),
-    /// Something is to be told a worker that was heard of at the node.
+    /// A worker that was heard of at the receiving node is to be told something.
     #[serde(rename = "w")]
     Worker(WorkerId),
-    /// Something that is rarely changed is not as it was.
+    /// Data that rarely changes has changed.
     #[serde(rename = "c")]
     Changed(Rare),
-    /// The turn of a node is over: what it looked after is to be taken over.
+    /// The session of a node is over: its work is to be taken over.
     #[serde(rename = "o")]
     Over,
-    /// News may have been lost.
+    /// Events may have been lost.
     #[serde(rename = "x")]
     Gap,
 }
 
 impl News {
-    /// Splits a list in two, for news too long for one letter.
+    /// Splits a list in two, for an event too long for one envelope.
     pub(crate) fn halves(self) -> Option<(News, News)> {
         fn split<T>(mut all: Vec<T>) -> Option<(Vec<T>, Vec<T>)> {
             let rest = all.split_off(all.len() / 2);
@@ -64,13 +64,13 @@ fn at_any_time() -> u64 {
     u64::MAX
 }
 
-/// How a queue stands at a node.
+/// State of a queue at a node.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct QueueNews {
     /// The queue.
     #[serde(rename = "n")]
     pub name: String,
-    /// Attempts that workers wait for, who have asked and found none.
+    /// Number of attempts that workers wait for, who have asked and found none.
     #[serde(rename = "i", default)]
     pub wanted: u32,
     /// Sub-tasks that wait.
@@ -82,12 +82,12 @@ pub struct QueueNews {
     /// Workers that asked lately.
     #[serde(rename = "s", default)]
     pub serving: u32,
-    /// How long the oldest waits, in milliseconds.
+    /// Longest wait of a sub-task, in milliseconds.
     #[serde(rename = "o", default)]
     pub oldest: u64,
 }
 
-/// What is rarely changed.
+/// Kind of data that rarely changes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Rare {
     /// Workflows.
@@ -101,21 +101,21 @@ pub enum Rare {
     Accounts,
 }
 
-/// An attempt that a node looks after, and need not any more.
+/// Attempt that a node owns, and need not any more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stale {
     /// Task, sub-task and token.
     pub attempt: (TaskId, u32, Token),
-    /// It is over; otherwise it is to stop.
+    /// True if the attempt is over; otherwise it is to stop.
     pub over: bool,
 }
 
-/// For whom news are.
+/// Recipients of an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum To {
-    /// One node.
+    /// A single node.
     Node(NodeId),
-    /// All others.
+    /// All other nodes.
     All,
 }
 

@@ -1,4 +1,4 @@
-//! What a list of tasks is asked for (wire contract, section 2.2).
+//! Query of a list of tasks (wire contract, section 2.2).
 
 use longhaul_model::{TaskStatus, Timestamp};
 
@@ -14,22 +14,22 @@ pub struct TaskQuery {
     pub kind: Option<String>,
     /// A resource's id, exactly.
     pub resource_id: Option<String>,
-    /// A resource's type, case ignored. With `resource_id`: both of one and the same resource.
+    /// Type of a resource, case ignored. With `resource_id`: both of one and the same resource.
     pub resource_kind: Option<String>,
-    /// Completed (successful, with warning or failed) after this instant.
+    /// Instant after which the task completed (successful, with warning or failed).
     pub completed_after: Option<Timestamp>,
     /// The name contains this text, case ignored.
     pub name_contains: Option<String>,
-    /// What to sort by; the id breaks ties, in the same direction.
+    /// Sort order; the ID breaks ties, in the same direction.
     pub order: OrderBy,
     /// Largest first.
     pub descending: bool,
-    /// How many to leave out at the beginning.
+    /// Count of tasks to leave out at the beginning.
     pub offset: u64,
-    /// How many to give at the most.
+    /// Largest count of tasks to return.
     pub limit: u32,
-    /// Maximum number of `forEach` children on the page, in total. A task whose children do not fit is given
-    /// with their counts only ([`longhaul_model::Record::leaves_out_children`]).
+    /// Maximum number of `forEach` children on the page, in total. A task whose children do not fit has only
+    /// their counts ([`longhaul_model::Record::leaves_out_children`]).
     pub children: u32,
 }
 
@@ -52,25 +52,25 @@ impl Default for TaskQuery {
     }
 }
 
-/// What a list is sorted by.
+/// Member by which a list is sorted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum OrderBy {
-    /// By id.
+    /// ID.
     Id,
-    /// By name, as bytes.
+    /// Name, as bytes.
     Name,
-    /// By type, case ignored; then by creation.
+    /// Type, case ignored; then creation.
     Kind,
-    /// By the status's constant spelling; then by creation.
+    /// Status by its constant spelling; then creation.
     Status,
-    /// By creation.
+    /// Creation.
     CreatedAt,
-    /// By completion; those that have not ended come before the first.
+    /// Completion; tasks that have not ended sort before the first.
     CompletedAt,
 }
 
 impl OrderBy {
-    /// All of them.
+    /// All orders.
     pub const ALL: [OrderBy; 6] = [
         OrderBy::Id,
         OrderBy::Name,

@@ -7,7 +7,7 @@ use longhaul_model::{Command, Failure, Fault};
 
 use crate::error::StoreError;
 
-/// Returns the command that takes the place of one that failed; `None` if no other could do better.
+/// Returns the command that replaces one that failed; `None` if no other could do better.
 pub(crate) fn replacement(command: &Command, why: &StoreError) -> Option<Command> {
     if !why.is_fault_of_ours() {
         return None;

@@ -1,5 +1,5 @@
-//! Sessions: each login gives a refresh token, and the session lasts as long as that token does. Only the
-//! token's digest is stored; its first half is the public identity of the session, from which nobody can
+//! Login sessions: each login creates a refresh token, and the session lasts as long as that token does. Only
+//! the token's digest is stored; its first half is the public identity of the session, from which nobody can
 //! compute the token.
 
 use std::fmt;
@@ -12,14 +12,14 @@ use longhaul_model::Timestamp;
 pub struct SessionId([u8; 16]);
 
 impl SessionId {
-    /// The session whose refresh token has that digest.
+    /// Returns the session whose refresh token has that digest.
     pub fn of(hash: &[u8; 32]) -> Self {
         let mut half = [0; 16];
         half.copy_from_slice(&hash[..16]);
         SessionId(half)
     }
 
-    /// The least and the greatest digest of a session's refresh token.
+    /// Returns the least and the greatest digest of a session's refresh token.
     pub(crate) fn range(self) -> ([u8; 32], [u8; 32]) {
         let with = |rest: u8| {
             let mut hash = [rest; 32];
@@ -57,11 +57,11 @@ pub struct RefreshToken {
     pub user: String,
     /// Basis of the session.
     pub basis: Basis,
-    /// The code of the kind of credential that was shown for it, unless an earlier version gave it.
+    /// Code of the kind of credential that was shown for it, unless an earlier version created it.
     pub means: Option<String>,
-    /// The address where the login came from, unless an earlier version gave it.
+    /// Address where the login came from, unless an earlier version created it.
     pub origin: Option<String>,
-    /// Time at which the token was given.
+    /// Time at which the token was created.
     pub created_at: Timestamp,
     /// Time at which the token expires.
     pub expires_at: Timestamp,
@@ -77,23 +77,23 @@ impl RefreshToken {
 /// Basis that a session rests on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Basis {
-    /// An account, in this epoch of it.
+    /// An account, in one of its epochs.
     Account {
         /// The epoch.
         epoch: i64,
     },
-    /// The word of another issuer.
+    /// A foreign issuer.
     External {
-        /// The code of the role that it gave.
+        /// Code of the role that the issuer granted.
         role: String,
         /// The issuer, unless an earlier version wrote this.
         issuer: Option<String>,
-        /// The roles of the issuer that counted, by its own names.
+        /// Roles of the issuer that counted, by its own names.
         granted: Vec<String>,
     },
 }
 
-/// A [`Basis`] as it is in a row: epoch, role, issuer, granted roles in JSON.
+/// Columns of a [`Basis`]: epoch, role, issuer, granted roles in JSON.
 pub(crate) type Columns = (Option<i64>, Option<String>, Option<String>, Option<String>);
 
 impl Basis {
@@ -107,7 +107,7 @@ impl Basis {
         }
     }
 
-    /// The basis that a row tells of; an error says what is wrong with the row.
+    /// Reads the basis of a row; the error describes the mistake in the row.
     pub(crate) fn read((epoch, role, issuer, granted): Columns) -> Result<Self, String> {
         match (epoch, role) {
             (Some(epoch), None) => Ok(Basis::Account { epoch }),
@@ -127,11 +127,11 @@ pub enum Whose {
     /// Any owner.
     #[default]
     Anybody,
-    /// Owners of that name, in any case: an account, or a user that another issuer vouches for.
+    /// Owners of that name, in any case: an account, or a user of a foreign issuer.
     Named(String),
     /// Exactly one principal.
     Of {
-        /// The name as it is written.
+        /// Name as it is written.
         name: String,
         /// True if another issuer vouches for the name.
         external: bool,
@@ -143,7 +143,7 @@ pub enum Whose {
 pub struct SessionQuery {
     /// Owner of the sessions.
     pub whose: Whose,
-    /// Only sessions that last beyond this time.
+    /// Selects sessions that last beyond this time.
     pub now: Timestamp,
     /// Number of sessions to skip.
     pub offset: u64,

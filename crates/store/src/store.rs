@@ -23,35 +23,35 @@ use crate::stored::*;
 
 /// A task to be accepted.
 pub struct Submission {
-    /// The task, new; the store sets it going in the transaction that stores it.
+    /// New task; the store starts it in the transaction that stores it.
     pub task: Box<Task>,
     /// The caller's key.
     pub key: Option<IdempotencyKey>,
     /// Audit row of the submission, unless it is replayed.
     pub audit: Option<Audit>,
     /// True if its workflow must be the newest of that name: refused with [`StoreError::WorkflowChanged`] if
-    /// it is not any more, as another node changed it.
+    /// it is no longer, as another node changed it.
     pub newest: bool,
 }
 
 /// Reports of a worker and the leases that it asks for, in one transaction.
 #[derive(Debug, Default)]
 pub struct Work {
-    /// Reports: [`Command::Complete`], [`Command::Fail`] or [`Command::HandBack`]. What becomes ready by them
-    /// may be leased at once, on the terms that they carry.
+    /// Reports: [`Command::Complete`], [`Command::Fail`] or [`Command::HandBack`]. Sub-tasks that become
+    /// ready by them may be leased at once, on the terms that they carry.
     pub reports: Vec<(TaskId, Command)>,
     /// Sub-tasks that wait for a worker, to be leased after that.
     pub leases: Vec<(TaskId, u32)>,
-    /// Attempts that the same call gave to the worker before, and that the worker may not know of: given
+    /// Attempts that the same call leased to the worker before, and that the worker may not know of: returned
     /// again, before anything else.
     pub again: Vec<(TaskId, u32, Token)>,
-    /// On what terms.
+    /// Terms of the leases.
     pub terms: Option<Arc<Terms>>,
     /// Maximum number of attempts to lease, in all.
     pub room: usize,
 }
 
-/// One durable change.
+/// Durable change of a task, with its effects.
 #[derive(Debug)]
 pub struct Commit {
     /// The task.
@@ -60,8 +60,7 @@ pub struct Commit {
     pub revision: u64,
     /// Effects to carry out now.
     pub effects: Vec<Effect>,
-    /// The task as this change left it, unless the writer goes on with it: it has ended, or rests until its
-    /// start.
+    /// Task as this change left it, unless the writer keeps it: it has ended, or waits for its start.
     pub at_rest: Option<Box<Task>>,
 }
 
@@ -70,17 +69,17 @@ pub trait CommitSink: Send + Sync {
     /// Called with changes that are durable, in this order.
     fn committed(&self, commits: Vec<Commit>);
 
-    /// Returns room for one more attempt at this node, if there is any; called while a change is being made.
-    /// Must not block.
+    /// Returns a permit for one more attempt at this node, if there is one; called while a change is being
+    /// made. Must not block.
     fn permit(&self) -> Option<Permit> {
         Some(Permit::default())
     }
 
-    /// Another node says this; number 0 is the store itself. Must not block either.
+    /// Handles an event of another node; number 0 is the store itself. Must not block either.
     fn heard(&self, _from: NodeId, _news: News) {}
 }
 
-/// Room for attempts as offered by a store's commit sink.
+/// Permits for attempts as offered by a store's commit sink.
 pub(crate) struct SinkRoom<'a>(pub(crate) &'a RwLock<Option<Arc<dyn CommitSink>>>);
 
 impl Room for SinkRoom<'_> {
@@ -92,11 +91,11 @@ impl Room for SinkRoom<'_> {
 /// Store of tasks. Reads see every change that was answered before they began.
 #[async_trait]
 pub trait Store: Send + Sync + 'static {
-    /// Names who is told of changes. Before this, effects are lost; call it before [`Store::recover`].
+    /// Sets the receiver of effects. Before this, effects are lost; call it before [`Store::recover`].
     fn attach(&self, sink: Arc<dyn CommitSink>);
 
-    /// Accepts a task.
-    /// After Ok: the task is durable and has begun. Crash in the middle: it is there whole or not at all.
+    /// Accepts a task. After Ok: the task is durable and has begun. Crash in the middle: it is there whole or
+    /// not at all.
     async fn submit(&self, submission: Submission) -> Result<Submitted, StoreError>;
 
     /// Applies a command to a task.
@@ -104,9 +103,9 @@ pub trait Store: Send + Sync + 'static {
     /// nothing changed.
     async fn command(&self, id: TaskId, command: Command, audit: Option<Audit>) -> Result<(), StoreError>;
 
-    /// As [`Store::command`], for callers that need no answer: what becomes of it shows in its effects. A
-    /// refused command is dropped; one that fails for want of storage is repeated until it is durable or the
-    /// store closes.
+    /// Applies a command like [`Store::command`], for callers that need no answer: its outcome shows in its
+    /// effects. A refused command is dropped; one that fails for want of storage is repeated until it is
+    /// durable or the store closes.
     async fn post(&self, id: TaskId, command: Command);
 
     /// Records a worker's reports and leases attempts to it.
@@ -114,20 +113,19 @@ pub trait Store: Send + Sync + 'static {
     /// the middle: all of it happened or nothing.
     async fn work(&self, work: Work) -> Result<Worked, StoreError>;
 
-    /// Recovers every task that was run by a server which is gone ([`Command::Recover`]); called at the start
-    /// of a server. Where the server may serve meanwhile ([`Store::recovers_behind`]), attempts begun since
-    /// the store was opened are not lost, and nothing that the earlier server still reports is accepted.
-    /// After Ok: done for all. Crash in the middle: some have recovered; repeating is harmless.
+    /// Recovers every task of a server which is gone ([`Command::Recover`]); called at the start of a server.
+    /// Where the server may serve meanwhile ([`Store::recovers_behind`]), attempts begun since the store was
+    /// opened are not lost, and nothing that the earlier server still reports is accepted. After Ok: done for
+    /// all. Crash in the middle: some have recovered; repeating is harmless.
     async fn recover(&self) -> Result<u64, StoreError>;
 
-    /// Returns true if calls may be served while [`Store::recover`] is at work; otherwise it must finish
-    /// first.
+    /// Returns true if calls may be served while [`Store::recover`] runs; otherwise it must finish first.
     fn recovers_behind(&self) -> bool {
         false
     }
 
-    /// Returns true while work of servers that are gone may not have been taken over by those that live,
-    /// which happens all the time where several serve one store.
+    /// Returns true while work of dead servers may not have been taken over by living ones, which happens all
+    /// the time where several serve one store.
     fn takes_over(&self) -> bool {
         false
     }
@@ -138,14 +136,14 @@ pub trait Store: Send + Sync + 'static {
         Ok(())
     }
 
-    /// Tasks that have something due by now, oldest first: the sweep behind the timers.
+    /// Returns tasks that have something due by now, oldest first: the sweep behind the timers.
     async fn due(&self, now: Timestamp, limit: u32) -> Result<Vec<TaskId>, StoreError>;
 
-    /// One task. A point read: quick enough to be called where it stands.
+    /// Returns one task. A point read: quick enough to be called without a thread of its own.
     fn get(&self, id: TaskId) -> Result<Stored, StoreError>;
 
     /// Returns one task with only the counts of its `forEach` children: the cost of reading does not depend
-    /// on how many there are.
+    /// on their number.
     fn get_short(&self, id: TaskId) -> Result<Stored, StoreError> {
         Ok(match self.get(id)? {
             Stored::Own(record) => Stored::Own(Box::new(record.without_children())),
@@ -153,12 +151,13 @@ pub trait Store: Send + Sync + 'static {
         })
     }
 
-    /// A page of tasks and the exact total, both of one moment. May take milliseconds: not for an event loop.
+    /// Returns a page of tasks and the exact total, both of one moment. May take milliseconds: not for an
+    /// event loop.
     fn list(&self, query: &TaskQuery) -> Result<Page, StoreError>;
 
-    /// Tasks whose id begins or ends with these hexadecimal digits (lower case, no hyphens), in order of id
-    /// and at most so many. An end is looked up among the newest tasks only (100,000), so that the cost does
-    /// not grow with history. May take milliseconds: not for an event loop.
+    /// Returns tasks whose ID begins or ends with these hexadecimal digits (lower case, no hyphens), in order
+    /// of ID and at most so many. An end is looked up among the newest tasks only (100,000), so that the cost
+    /// does not grow with history. May take milliseconds: not for an event loop.
     fn ids_like(&self, digits: &str, limit: u32) -> Result<Vec<TaskId>, StoreError>;
 
     /// Returns the request for a task; `None` for an imported one.
@@ -177,41 +176,41 @@ pub trait Store: Send + Sync + 'static {
     /// most `most`.
     fn blockers(&self, id: TaskId, most: u32) -> Result<Vec<Lock>, StoreError>;
 
-    /// Runs one step, of bounded cost, of a sweep over everything that waits: finds claims that could be
-    /// granted although nothing triggered it, and has the writer grant them. Only the sweep repairs lost
-    /// wake-ups. After Ok: the finds are queued, and checked again before they are granted.
+    /// Runs one step, of bounded cost, of a sweep over all waiting tasks: finds claims that could be granted
+    /// although nothing triggered it, and makes the writer grant them. Only the sweep repairs lost wake-ups.
+    /// After Ok: the finds are queued, and checked again before they are granted.
     async fn sweep_claims(&self) -> Result<Sweep, StoreError>;
 
     /// Runs one step, of bounded cost, of a sweep over running tasks: finds sub-tasks under way whose output
-    /// is stored, which means that their success was lost ([`Command::OutputsStored`]), and has them end.
-    /// After Ok: those found have ended, unless they could not be read.
+    /// is stored, which means that their success was lost ([`Command::OutputsStored`]), and ends them. After
+    /// Ok: those found have ended, unless they could not be read.
     async fn sweep_outputs(&self) -> Result<Sweep, StoreError>;
 
-    /// Returns the nodes that share the store, by name; none where it is one server's own.
+    /// Returns the nodes that share the store, by name; none for a store of one server only.
     fn nodes(&self) -> Result<Vec<KnownNode>, StoreError> {
         Ok(Vec::new())
     }
 
-    /// Returns the number of other nodes at work just now.
+    /// Returns the number of other nodes that are active now.
     fn peers(&self) -> usize {
         0
     }
 
-    /// Tells other nodes something, some time soon; it may get lost.
+    /// Sends an event to other nodes, soon; it may get lost.
     fn tell(&self, _to: To, _news: News) {}
 
-    /// False while nothing can be told to other nodes, nor heard of them.
+    /// Returns false while no event can be sent to other nodes, nor received from them.
     fn is_in_touch(&self) -> bool {
         true
     }
 
-    /// Returns those of these attempts that are not live any more, or are to stop. For nodes that may not
-    /// have heard of it.
+    /// Returns those of these attempts that are no longer live, or are to stop. For nodes that may have
+    /// missed an event.
     async fn stale(&self, _attempts: Vec<(TaskId, u32, Token)>) -> Result<Vec<Stale>, StoreError> {
         Ok(Vec::new())
     }
 
-    /// Puts lines behind the log of an attempt; those beyond [`crate::LARGEST_LOG`] are left out, and the log
+    /// Appends lines to the log of an attempt; those beyond [`crate::LARGEST_LOG`] are left out, and the log
     /// says so. After Ok: they are durable. Crash in the middle: all are there or none. Sent before a
     /// command, they are durable no later than it, also if nobody waits for the answer.
     async fn write_log(
@@ -222,7 +221,7 @@ pub trait Store: Send + Sync + 'static {
         lines: Vec<LogLine>,
     ) -> Result<(), StoreError>;
 
-    /// The chunks of a task's log that hold the lines asked for; the first may begin before them.
+    /// Returns the chunks of a task's log with the requested lines; the first may begin before them.
     fn log(&self, id: TaskId, query: &LogQuery) -> Result<Vec<LogChunk>, StoreError>;
 
     /// Stores a checked definition as a new version, unless the newest is the same.
@@ -232,18 +231,17 @@ pub trait Store: Send + Sync + 'static {
         audit: Option<Audit>,
     ) -> Result<WorkflowPut, StoreError>;
 
-    /// Takes a workflow's name out of the list; its versions stay for the tasks that ran them.
+    /// Removes a workflow's name from the list; its versions stay for the tasks that ran them.
     async fn delete_workflow(&self, name: &str, audit: Option<Audit>) -> Result<(), StoreError>;
 
-    /// A workflow by name, the newest version unless one is given.
+    /// Returns a workflow by name, in the newest version unless one is given.
     fn workflow(&self, name: &str, version: Option<WorkflowVersion>) -> Result<Arc<Workflow>, StoreError>;
 
-    /// Every workflow, by name.
+    /// Returns every workflow, by name.
     fn workflows(&self) -> Result<Vec<WorkflowSummary>, StoreError>;
 
-    /// Takes in tasks from elsewhere.
-    /// After Ok: all are durable. After an error or a crash: the first ones may be; importing the same tasks
-    /// again replaces them.
+    /// Imports tasks. After Ok: all are durable. After an error or a crash: the first ones may be; importing
+    /// the same tasks again replaces them.
     async fn import(
         &self,
         tasks: Vec<ImportedTask>,
@@ -278,8 +276,9 @@ pub trait Store: Send + Sync + 'static {
     /// Keeps a setting.
     async fn put_setting(&self, name: &str, value: Value, audit: Option<Audit>) -> Result<(), StoreError>;
 
-    /// Changes a setting in what the patch names (JSON Merge Patch, RFC 7396; an object that is left empty
-    /// goes, too) and returns all of it. Nobody else's change at the same time is lost, another node's neither.
+    /// Changes the members of a setting that the patch names (JSON Merge Patch, RFC 7396; an object that is left
+    /// empty is removed, too) and returns all of it. No change at the same time is lost, nor one at another
+    /// node.
     async fn merge_setting(
         &self,
         name: &str,
@@ -287,23 +286,23 @@ pub trait Store: Send + Sync + 'static {
         audit: Option<Audit>,
     ) -> Result<Value, StoreError>;
 
-    /// Notes something that changed nothing, such as a refused login.
+    /// Adds an audit entry for an action that changed nothing, such as a refused login.
     async fn note(&self, audit: Audit) -> Result<(), StoreError>;
 
     /// Returns a page of the audit log, newest first.
     fn audit(&self, query: &AuditQuery) -> Result<AuditPage, StoreError>;
 
-    /// Deletes the notes older than an instant, at most `limit`; says how many.
+    /// Deletes the audit entries older than an instant, at most `limit`; returns their count.
     async fn prune_audit(&self, before: Timestamp, limit: u32) -> Result<u64, StoreError>;
 
-    /// Waits for all that was asked before.
-    /// After Ok: what was posted is durable or was refused, and its effects were told.
+    /// Waits for all earlier requests. After Ok: posted commands are durable or were refused, and their
+    /// effects were announced.
     async fn flush(&self) -> Result<(), StoreError>;
 
     /// Counts and sizes.
     fn stats(&self) -> Result<Stats, StoreError>;
 
-    /// False once the storage failed so that nothing can be written any more, or is closed.
+    /// Returns false once the storage failed so that nothing can be written any more, or is closed.
     fn is_writable(&self) -> bool;
 
     /// Returns the health of the writing side. In memory: neither waits nor reads.
@@ -313,6 +312,6 @@ pub trait Store: Send + Sync + 'static {
         Health { trouble, ..Health::default() }
     }
 
-    /// Finishes what was accepted and closes. Further calls are refused.
+    /// Finishes accepted requests and closes. Further calls are refused.
     async fn close(&self);
 }

@@ -1,4 +1,4 @@
-//! Values that go into and come out of a store.
+//! Parameters and results of a store's operations.
 
 use std::sync::Arc;
 
@@ -8,26 +8,26 @@ use longhaul_model::{
 
 use crate::error::StoreError;
 
-/// A task as it is read.
+/// Task as a store returns it.
 #[derive(Clone, Debug)]
 pub enum Stored {
-    /// One that Longhaul runs or ran.
+    /// Task that Longhaul runs or ran.
     Own(Box<Record>),
-    /// One that came from elsewhere: it is given back as it came.
+    /// Imported task, which is given back as it came.
     Imported {
         /// ID of the task.
         id: TaskId,
-        /// The JSON object, members and their order as they came.
+        /// JSON object, with members and their order as they were received.
         json: String,
     },
-    /// A task that cannot be read in full: what remains of it.
+    /// Task that cannot be read in full, with its remains.
     Damaged(Box<Damaged>),
 }
 
 /// Known facts of a task that cannot be read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Damaged {
-    /// Id of the task; derived from its row number where even the id cannot be read.
+    /// ID of the task; derived from its row number where even the ID cannot be read.
     pub id: TaskId,
     /// Name, as far as it can be read.
     pub name: String,
@@ -62,7 +62,7 @@ impl Damaged {
         Unread { status: self.status, completed_at: self.completed_at, holds }
     }
 
-    /// Returns true if, for all that is known, nothing more happens to the task by itself.
+    /// Returns true if, for all that is known, the task does not change any more by itself.
     pub fn has_ended(&self) -> bool {
         self.status.is_none_or(TaskStatus::is_ended)
     }
@@ -79,7 +79,7 @@ impl Stored {
     }
 }
 
-/// One page of tasks.
+/// Page of tasks.
 #[derive(Clone, Debug)]
 pub struct Page {
     /// The tasks, in the order asked for.
@@ -88,14 +88,14 @@ pub struct Page {
     pub total: u64,
 }
 
-/// An attempt that was leased, with what its worker is told of its task.
+/// Attempt that was leased, with the facts that its worker is told of its task.
 #[derive(Clone, Debug)]
 pub struct Grant {
     /// The task.
     pub id: TaskId,
     /// Name of the task.
     pub name: String,
-    /// The workflow version it runs.
+    /// Workflow version of the task.
     pub workflow: Arc<Workflow>,
     /// Name of the sub-task.
     pub sub_task: String,
@@ -110,38 +110,38 @@ pub struct Worked {
     pub reports: Vec<Result<(), StoreError>>,
     /// Attempts leased: first those that became ready by the reports.
     pub grants: Vec<Grant>,
-    /// Of what was to be leased, what there was no room for: it waits still.
+    /// Items that were offered for a lease and had no room: they wait still.
     pub unused: Vec<(TaskId, u32)>,
 }
 
-/// An `Idempotency-Key`: the same key and request within its lifetime give the same task.
+/// `Idempotency-Key` of a submission: the same key and request within its lifetime give the same task.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct IdempotencyKey {
     /// Account that the key belongs to.
     pub principal: String,
     /// The key.
     pub key: String,
-    /// Hash of the request it came with.
+    /// Hash of the request that carried it.
     pub fingerprint: [u8; 32],
 }
 
 /// Outcome of a submission.
 #[derive(Clone, Debug)]
 pub struct Submitted {
-    /// The task: the new one, or the one that the key made before.
+    /// New task, or the one that the key made before.
     pub task: Stored,
     /// True when the key had been used for the same request before.
     pub replayed: bool,
 }
 
-/// A task from elsewhere, with what it is found by.
+/// Imported task, with the members by which it is found.
 #[derive(Clone, Debug)]
 pub struct ImportedTask {
     /// ID of the task.
     pub id: TaskId,
     /// Name of the task.
     pub name: String,
-    /// Type of the task; empty if there is none.
+    /// Type of the task; empty if it has none.
     pub kind: String,
     /// Status of the task.
     pub status: TaskStatus,
@@ -151,7 +151,7 @@ pub struct ImportedTask {
     pub completed_at: Option<Timestamp>,
     /// Resources that the task worked on.
     pub resources: Vec<Resource>,
-    /// The JSON object as it came.
+    /// JSON object, as it was received.
     pub json: String,
 }
 
@@ -160,7 +160,7 @@ pub struct ImportedTask {
 pub enum Deletion {
     /// The task is gone.
     Deleted,
-    /// There is no such task.
+    /// The task does not exist.
     NotFound,
     /// The task may still change: it has not ended, can be retried, or waits for a decision.
     Open(TaskStatus),
@@ -182,9 +182,9 @@ pub struct Purged {
 pub struct ImportOutcome {
     /// Tasks that are new here.
     pub imported: u64,
-    /// Tasks that had been imported before and are now as they came this time.
+    /// Number of tasks that had been imported before, and were replaced.
     pub replaced: u64,
-    /// Tasks with the id of one that Longhaul ran itself: left as they are.
+    /// Number of tasks with the ID of one that Longhaul ran itself: left as they are.
     pub kept: u64,
 }
 
@@ -204,16 +204,16 @@ pub struct WorkflowPut {
     pub workflow: Arc<Workflow>,
     /// False when the newest version was the same already.
     pub created: bool,
-    /// True when it is the first version of its name.
+    /// True for the first version of its name.
     pub first: bool,
 }
 
-/// One line of the list of workflows.
+/// Entry of the list of workflows.
 #[derive(Clone, Debug)]
 pub struct WorkflowSummary {
     /// The newest version.
     pub workflow: Arc<Workflow>,
-    /// All versions, oldest first, with the time each was stored.
+    /// Versions, oldest first, with the time at which each was stored.
     pub versions: Vec<(WorkflowVersion, Timestamp)>,
 }
 

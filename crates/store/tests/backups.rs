@@ -1,4 +1,4 @@
-//! Backups that share nothing and leave nothing, and restores that take only what is whole.
+//! Backups that share nothing and leave nothing, and restores that accept only complete ones.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails, and says why")]
 
 use std::fs::File;
@@ -13,7 +13,7 @@ use longhaul_store::{KEYS, STORAGE_ID, Store, StoreError};
 use serde_json::json;
 use tempfile::TempDir;
 
-/// A store with some tasks, and the name of its keys.
+/// Fills a store with some tasks; returns the name of its keys, too.
 async fn filled(folder: &Path, tasks: usize) -> (Arc<Sqlite>, Env) {
     let env = Env::manual(START);
     let store = Sqlite::open(folder, env.clone()).unwrap();
@@ -46,7 +46,7 @@ fn restored(file: &Path, folder: &Path) -> Result<Restored, StoreError> {
     restore(file, folder, Some("ours"), || Ok(()), |_, _| {})
 }
 
-/// Of several backups to one name at once, one succeeds, and what is there under the name is whole.
+/// One of several backups to one name at once succeeds, and the file under the name is whole.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn backups_at_once_share_no_file() {
     let (data, target) = (TempDir::new().unwrap(), TempDir::new().unwrap());
@@ -66,7 +66,7 @@ async fn backups_at_once_share_no_file() {
     store.close().await;
 }
 
-/// Failed backups leave nothing under any name; what a killed process left is removed by the next.
+/// Failed backups leave nothing under any name; files of a killed process are removed by the next backup.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn failed_backups_leave_nothing() {
     let (data, target) = (TempDir::new().unwrap(), TempDir::new().unwrap());
@@ -117,7 +117,7 @@ async fn a_restored_store_has_everything_in_another_storage() {
     store.close().await;
 }
 
-/// Each way in which a backup can be no backup.
+/// Backups that are damaged or incomplete in each possible way.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_no_whole_backup_is_refused_and_nothing_is_made() {
     let (data, target) = (TempDir::new().unwrap(), TempDir::new().unwrap());
@@ -172,8 +172,8 @@ async fn what_is_no_whole_backup_is_refused_and_nothing_is_made() {
     store.close().await;
 }
 
-/// A byte that flips anywhere in a backup is found by its checksum; without that, what is restored can be
-/// opened.
+/// A byte that flips anywhere in a backup is found by its checksum; without a checksum, the restored database
+/// can be opened.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn flipped_bytes_are_found() {
     let (data, target) = (TempDir::new().unwrap(), TempDir::new().unwrap());

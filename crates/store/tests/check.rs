@@ -1,5 +1,5 @@
-//! The check of a data directory: finds nothing in a sound one, names what was tampered with, repairs what is
-//! derived, and lets no flipped byte pass that changes what is read.
+//! Check of a data directory: finds nothing in a sound one, names what was tampered with, rebuilds derived
+//! data, and misses no flipped byte that changes what is read.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 use std::collections::BTreeMap;
@@ -35,7 +35,7 @@ fn database(directory: &Path) -> Connection {
     Connection::open(directory.join("longhaul.db")).unwrap()
 }
 
-/// Everything that a reader gets, by task; `None` where the store is refused or a list cannot be read.
+/// Reads all that a reader gets, by task; `None` where the store is refused or a list cannot be read.
 fn read(directory: &Path, env: &Env) -> Option<BTreeMap<TaskId, String>> {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
     runtime.block_on(async {
@@ -59,7 +59,7 @@ fn read(directory: &Path, env: &Env) -> Option<BTreeMap<TaskId, String>> {
     })
 }
 
-/// A data directory with a bit of everything; its changes are in the write-ahead log if `is_open`.
+/// Fills a data directory with a bit of everything; its changes are in the write-ahead log if `is_open`.
 fn filled(env: &Env, is_open: bool) -> TempDir {
     let (directory, copy) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
@@ -117,7 +117,7 @@ fn sound_store_has_no_findings_and_a_repair_changes_nothing_of_it() {
     }
 }
 
-/// A tampering with a store: the change, the table that is named then, and a word of the message.
+/// Cases of tampering with a store: the change, the table of the finding, and a word of its message.
 const DERIVED: [(&str, &str, &str); 25] = [
     ("UPDATE counters SET n = n + 1 WHERE resource_kind = ''", "counters", "wrong by 1"),
     ("DELETE FROM counters WHERE resource_kind = 'HOST'", "counters", "wrong by -"),
@@ -237,7 +237,7 @@ fn scattered(seed: u64) -> usize {
     (x ^ (x >> 27)) as usize
 }
 
-/// Flips bits of one byte of a file of a copy; returns what became of it.
+/// Flips bits of one byte of a file of a copy; returns the outcome.
 fn flipped(whole: &Path, name: &str, at: usize, before: &BTreeMap<TaskId, String>, env: &Env) -> Outcome {
     let copy = tempfile::tempdir().unwrap();
     copied(whole, copy.path());

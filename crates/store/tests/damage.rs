@@ -1,5 +1,5 @@
-//! A damaged row of the embedded engine costs only itself: each column of each table in the schema is damaged
-//! in turn, in every way that SQLite allows; then every query and command is tried.
+//! Damage to the SQLite engine: a damaged row costs only itself. Each column of each table in the schema is
+//! damaged in turn, in every way that SQLite allows; then every query and command is tried.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 use std::collections::BTreeMap;

@@ -1,4 +1,4 @@
-//! The embedded engine passes the suite, and keeps a second server off its files.
+//! The SQLite engine passes the suite, and keeps a second server off its files.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 use std::sync::Arc;
@@ -76,7 +76,7 @@ async fn backup_is_a_store_of_its_own() {
     store.close().await;
 }
 
-/// A backup is for its owner's eyes from its first byte on, whatever the process makes its files with.
+/// A backup can be read by its owner only from its first byte on, whatever the process's file mode mask.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn backup_is_for_its_owner_only() {
     use std::os::unix::fs::PermissionsExt;
@@ -104,7 +104,7 @@ async fn backup_is_for_its_owner_only() {
     store.close().await;
 }
 
-/// Whoever may write the directory decides what the server reads.
+/// A directory that others may write is refused: they would decide what the server reads.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn directory_that_others_may_write_is_refused() {
     use std::os::unix::fs::PermissionsExt;

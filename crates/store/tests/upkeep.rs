@@ -1,4 +1,4 @@
-//! Upkeep of the embedded engine under load: its log stays small under readers and shrinks, the data of a
+//! Upkeep of the SQLite engine under load: its log stays small under readers and shrinks, the data of a
 //! deleted task is removed in slices, and a backup is of one moment.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
@@ -70,7 +70,7 @@ async fn log_stays_small_under_readers_and_shrinks_afterwards() {
         fill(&store, &env, &workflow).await;
         written += 16 * FILLING as u64;
         largest = largest.max(size());
-        // No faster than the readers, however busy the machine is.
+        // The writer is no faster than the readers, however busy the machine is.
         let read = lists.load(Ordering::Relaxed);
         until("they read on", || lists.load(Ordering::Relaxed) >= read + 8).await;
     }
@@ -82,7 +82,7 @@ async fn log_stays_small_under_readers_and_shrinks_afterwards() {
     store.close().await;
 }
 
-/// Somebody outside of the process, such as a backup, who reads for long: the log cannot restart, and the writer
+/// A long read from outside of the process, such as a backup, keeps the log from restarting, and the writer
 /// goes on all the same.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_reader_from_outside_does_not_stop_the_writer() {
@@ -158,7 +158,7 @@ async fn what_a_deleted_task_wrote_goes_in_slices_also_after_a_restart() {
     store.close().await;
 }
 
-/// The first transaction of a deletion handles no more than a slice.
+/// A deletion of a large task handles no more than a slice in its first transaction.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn deletion_of_a_large_task_holds_the_writer_for_a_slice_only() {
     let directory = tempfile::tempdir().unwrap();

@@ -1,4 +1,4 @@
-//! Reliability F8, F36 and related cases of the embedded engine: a change that cannot be written starves no
+//! Reliability F8, F36 and related cases of the SQLite engine: a change that cannot be written starves no
 //! other, a full disk leaves a way out, and closing never waits for storage that does not answer.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 

@@ -1,5 +1,5 @@
-//! The actions that the server runs itself. One file or folder each; here is what they share: the way in, and
-//! the bound on what they give.
+//! Built-in actions, which the server runs itself. Each has a file or folder; here is what they share: their
+//! entry point, and the bound on their output.
 
 mod command;
 mod http;
@@ -28,18 +28,18 @@ pub struct Actions {
     command: command::Commands,
 }
 
-/// Why the actions cannot be set up as configured.
+/// Reason why the actions cannot be set up as configured.
 #[derive(Debug, Error)]
 pub enum ActionsError {
     /// An entry of `http.allow` that cannot be read.
     #[error("http.allow: `{entry}` {reason}")]
     HttpAllow {
-        /// The entry as it is written.
+        /// Entry as it is written.
         entry: String,
         /// The problem with the entry.
         reason: String,
     },
-    /// A file of `http` that cannot be read, or is not of the expected kind.
+    /// A file for `http` actions cannot be read, or is not of the expected kind.
     #[error("http: `{}`: {reason}", path.display())]
     HttpFile {
         /// The file.
@@ -50,9 +50,9 @@ pub enum ActionsError {
     /// An entry of `command.allow` that makes no sense.
     #[error("command.allow: `{}` {reason}", path.display())]
     CommandAllow {
-        /// The program that it is about.
+        /// Path of the program.
         path: PathBuf,
-        /// The problem with the entry, and what to write.
+        /// Description of the mistake, and its correction.
         reason: String,
     },
     /// The client could not be made.
@@ -63,8 +63,8 @@ pub enum ActionsError {
     Thread(std::io::Error),
 }
 
-/// Returns every mistake in the settings of actions: the setting, as it is called in the configuration file,
-/// and what is wrong with it.
+/// Returns every mistake in the settings of actions: the name of the setting in the configuration file, and
+/// the mistake.
 pub(crate) fn mistakes(config: &EngineConfig) -> Vec<(String, String)> {
     let entries = config.http.allow.iter().enumerate().filter_map(|(index, entry)| {
         let (entry, reason) = is_destination(entry).err()?;
@@ -100,13 +100,13 @@ impl Actions {
         })
     }
 
-    /// Lets go of what attempts run in. None may follow.
+    /// Releases the resources of attempts. No attempt may follow.
     pub async fn close(&self) {
         self.command.close().await;
     }
 
-    /// Runs one attempt to its end. When `stop` is cancelled it cleans up, killing what it started, and ends
-    /// as stopped; whether that was a cancel or a timeout is the caller's to say. What it has to say goes to
+    /// Runs one attempt to its end. When `stop` is cancelled the attempt cleans up, kills what it started,
+    /// and ends as stopped; the caller knows whether that was a cancel or a timeout. Lines of output go to
     /// `log`.
     pub async fn run(
         &self,
@@ -139,8 +139,8 @@ impl Actions {
     }
 }
 
-/// Passes an output on if it can be kept. The model checks again; checking here spares the writer that work,
-/// and the output of commands is not checked here at all.
+/// Passes an output on if it can be kept. The model checks again; the check here spares the writer that work.
+/// The output of commands is not checked here at all.
 fn checked(output: Option<Value>) -> Result<Option<Value>, Failure> {
     let unfit = output.as_ref().and_then(|value| value::check_output(value).err());
     unfit.map_or(Ok(output), |unfit| Err(refuse(unfit.fault())))
@@ -173,13 +173,13 @@ fn may_pass(fault: Fault) -> Failure {
     Failure::Local { fault, retryable: true }
 }
 
-/// Returns a failure for work that the party asked to do it says was not done.
+/// Returns a failure for work that was not done, as the party asked to do it says.
 fn not_done(fault: Fault, retryable: bool) -> Failure {
     Failure::Error { fault, retryable }
 }
 
-/// An expression that could not be evaluated: the input and outputs of an attempt do not change, so neither
-/// would the next one do better.
+/// Returns the failure of an expression that could not be evaluated: the input and outputs of an attempt do
+/// not change, so the next attempt would fail, too.
 pub(crate) fn bad_expression(field: &str, error: &ExprError) -> Failure {
     refuse(Fault::new(code::EXPRESSION, format!("`{field}`: {error}")).remedy(error.remedy()))
 }

@@ -1,4 +1,4 @@
-//! `simulate`: takes a while, fails on given attempts, gives a given output. For demonstrations and tests.
+//! `simulate`: takes a while, fails on given attempts, returns a given output. For demonstrations and tests.
 
 use longhaul_model::fault::code;
 use longhaul_model::workflow::{FailTemplate, SimulateTemplate};
@@ -20,7 +20,8 @@ pub(super) async fn run(
                 .remedy("Let the expression give such a text"),
         )
     })?;
-    // Without a duration the attempt ends in the same moment: even the shortest sleep takes a tick of the timer.
+    // Without a duration the attempt ends in the same moment: even the shortest sleep takes a tick of the
+    // timer.
     if duration > Span(0) {
         tokio::select! {
             () = tokio::time::sleep(duration.into()) => {}

@@ -1,9 +1,9 @@
-//! Which addresses are public: everything that is not named here. The networks of this machine, of private
-//! networks, of clouds' metadata services, and those that carry an IPv4 address inside an IPv6 one.
+//! Public addresses: all that are not named here. Named are the networks of this machine, private networks,
+//! clouds' metadata services, and networks that carry an IPv4 address inside an IPv6 one.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-/// A range of addresses: a base and how many of its bits count.
+/// Range of addresses: a base and the number of its bits that count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Network {
     base: IpAddr,
@@ -11,13 +11,13 @@ pub(super) struct Network {
 }
 
 impl Network {
-    /// `None` when the length is too long, or the base has bits behind it.
+    /// Creates a network; `None` if the length is too long, or the base has bits behind it.
     pub(super) fn new(base: IpAddr, bits: u8) -> Option<Self> {
         let network = Network { base, bits };
         (bits <= width(base) && mask(base, bits) == number(base)).then_some(network)
     }
 
-    /// The network in which an address with surplus bits lies, for advice.
+    /// Returns the network in which an address with surplus bits lies, for advice.
     pub(super) fn around(address: IpAddr, bits: u8) -> Option<Self> {
         let bits = (bits <= width(address)).then_some(bits)?;
         let base = match address {
@@ -31,7 +31,7 @@ impl Network {
         self.base.is_ipv4() == address.is_ipv4() && mask(address, self.bits) == number(self.base)
     }
 
-    /// True for a network of one address.
+    /// Returns true for a network of one address.
     pub(super) fn is_single(&self) -> bool {
         self.bits == width(self.base)
     }
@@ -70,7 +70,8 @@ const fn v6(head: [u16; 4], tail: [u16; 4], bits: u8, what: &'static str) -> (Ne
     (Network { base: IpAddr::V6(Ipv6Addr::new(a, b, c, d, e, f, g, h)), bits }, what)
 }
 
-/// Where clouds answer with a machine's credentials. Also denied where a wider network is allowed.
+/// Addresses where clouds answer with a machine's credentials. They are denied even where a wider network is
+/// allowed.
 const METADATA: [(Network, &str); 11] = [
     v4(169, 254, 169, 254, 32, "a cloud metadata address"),
     v4(169, 254, 169, 253, 32, "a cloud metadata address"),
@@ -122,7 +123,7 @@ const DENIED: [(Network, &str); 34] = [
     v6([0xff00, 0, 0, 0], [0, 0, 0, 0], 8, "a multicast address"),
 ];
 
-/// What an address is, if it is not a public one.
+/// Kind of an address that is not public; `None` for a public one.
 pub(super) fn not_public(address: IpAddr) -> Option<&'static str> {
     if is_metadata(address) {
         return Some("a cloud metadata address");
@@ -130,13 +131,14 @@ pub(super) fn not_public(address: IpAddr) -> Option<&'static str> {
     DENIED.iter().find(|(network, _)| network.contains(address)).map(|(_, what)| *what)
 }
 
-/// Whether an address, or the IPv4 address inside it, is a metadata service's.
+/// Returns true if an address, or the IPv4 address inside it, is a metadata service's.
 pub(super) fn is_metadata(address: IpAddr) -> bool {
     let listed = |address: IpAddr| METADATA.iter().any(|(network, _)| network.contains(address));
     listed(address) || embedded(address).is_some_and(|v4| listed(IpAddr::V4(v4)))
 }
 
-/// The IPv4 address that an IPv6 one leads to, where the network translates: mapped, compatible, NAT64, 6to4, Teredo.
+/// Returns the IPv4 address that an IPv6 one leads to, where the network translates: mapped, compatible,
+/// NAT64, 6to4, Teredo.
 fn embedded(address: IpAddr) -> Option<Ipv4Addr> {
     let IpAddr::V6(v6) = address else { return None };
     let [a, b, c, d, e, f, g, h] = v6.segments();

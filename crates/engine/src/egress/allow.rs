@@ -1,28 +1,29 @@
-//! The operator's exceptions: networks, addresses and host names, each with an optional port.
+//! Allow list, the operator's exceptions: networks, addresses and host names, each with an optional port.
 
 use std::net::{IpAddr, Ipv6Addr};
 
 use super::address::Network;
 
-/// One entry of the allow list.
+/// Entry of the allow list.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Entry {
     pub(super) target: Target,
-    /// Any port unless given.
+    /// Port that the entry allows; any if `None`.
     pub(super) port: Option<u16>,
 }
 
-/// What an entry names.
+/// Target that an entry names.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Target {
-    /// A network; a single address is one of full length.
+    /// A network; a single address is a network of full length.
     Network(Network),
     /// A host name, in lower case, without a dot at its end.
     Host(String),
 }
 
 impl Entry {
-    /// Parses `10.0.0.0/8`, `127.0.0.1:8080`, `[fd00::1]:443`, `vcenter.lab.local:443`. The error says what is wrong.
+    /// Parses `10.0.0.0/8`, `127.0.0.1:8080`, `[fd00::1]:443`, `vcenter.lab.local:443`. The error describes
+    /// the mistake.
     pub(super) fn parse(text: &str) -> Result<Self, String> {
         let text = text.trim();
         if text.is_empty() {
@@ -54,7 +55,7 @@ impl Entry {
         }
     }
 
-    /// Whether it is about this port.
+    /// Returns true if the entry allows this port.
     pub(super) fn is_for(&self, port: u16) -> bool {
         self.port.is_none_or(|own| own == port)
     }
@@ -88,7 +89,7 @@ fn name(host: &str, port: Option<u16>) -> Result<Entry, String> {
             "is no network, address or host name (international names are written as xn--…)".to_owned()
         );
     }
-    // What ends in a number is an address to URLs, never a name: 127.1, 0x7f000001.
+    // A host that ends in a number is an address to URLs, never a name: 127.1, 0x7f000001.
     let last = host.rsplit('.').next().unwrap_or_default();
     let is_number = last.chars().all(|c| c.is_ascii_digit()) || last.starts_with("0x");
     if is_number {

@@ -1,4 +1,4 @@
-//! Which URLs are requested: as written, and as their names resolve. No name is looked up and nothing is sent.
+//! Checks of URLs, as written and as their names resolve. No name is looked up and nothing is sent.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -10,7 +10,7 @@ fn egress(allow: &[&str]) -> Egress {
     Egress::new(&allow).expect("good entries")
 }
 
-/// What a URL whose name resolves to an address comes to.
+/// Checks a URL whose name resolves to `resolved`.
 fn judge(egress: &Egress, url: &str, resolved: &str) -> Result<(), Denied> {
     let url = egress.check_url(url)?;
     let port = url.port_or_known_default().unwrap();
@@ -99,7 +99,7 @@ const DENIED: [(&str, &str); 66] = [
     ("http://[64:ff9b:1::1]/", "NAT64"),
     ("http://[2002:7f00:1::1]/", "6to4"),
     ("http://[2001::1]/", "Teredo"),
-    // What nobody serves from.
+    // Addresses that nobody serves from.
     ("http://224.0.0.1/", "multicast"),
     ("http://[ff02::1]/", "multicast"),
     ("http://240.0.0.1/", "reserved"),

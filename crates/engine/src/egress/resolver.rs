@@ -1,4 +1,4 @@
-//! Name resolution that gives only addresses which may be connected to.
+//! Name resolution that returns permitted addresses only.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -7,7 +7,7 @@ use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 
 use super::Egress;
 
-/// Resolves names for connections to one port: what is permitted may depend on it.
+/// Resolver for connections to one port, as permission may depend on it.
 #[derive(Clone, Debug)]
 pub(crate) struct Resolver {
     egress: Arc<Egress>,
@@ -15,12 +15,13 @@ pub(crate) struct Resolver {
 }
 
 impl Resolver {
-    /// For connections to a port; 0 stands for every port that no entry of the allow list names.
+    /// Creates a resolver for connections to a port; 0 stands for every port that no entry of the allow list
+    /// names.
     pub(crate) fn new(egress: Arc<Egress>, port: u16) -> Self {
         Resolver { egress, port }
     }
 
-    /// The permitted ones among the addresses of a host; why not, if none is.
+    /// Returns the permitted ones among the addresses of a host; an error with the reason, if none is.
     pub(super) fn permitted(
         &self,
         host: &str,

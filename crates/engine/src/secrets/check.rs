@@ -1,4 +1,4 @@
-//! A look at stored secrets, for those who check a store: whether the keys open them, not what they are.
+//! Check of stored secrets: whether the keys open them, without their values.
 
 use longhaul_crypto::Sealer;
 use longhaul_model::TaskId;
@@ -16,7 +16,7 @@ impl SecretCheck {
         SecretCheck(Vault::new(sealer))
     }
 
-    /// Opens every secret in the input of a task. Err: the reason why one stays closed.
+    /// Opens every secret in the input of a task. The error is the reason why one stays closed.
     pub fn opens(&self, id: TaskId, workflow: &Workflow, input: &Value) -> Result<(), String> {
         let mut input = input.clone();
         self.0.open(id, &workflow.secrets, &mut input).map(drop).map_err(|e| e.to_string())

@@ -1,5 +1,5 @@
-//! Texts as their readers decode them: each step of decoding gives a view whose bytes know where in the text
-//! they come from.
+//! Texts as their readers decode them: each step of decoding gives a view whose bytes know their place in the
+//! text.
 
 use std::ops::Range;
 
@@ -7,18 +7,18 @@ use std::ops::Range;
 #[derive(Clone, Debug, Default)]
 pub(super) struct View {
     pub(super) bytes: Vec<u8>,
-    /// Where the part of each byte begins.
+    /// Start of the part of the text that each byte comes from.
     from: Vec<u32>,
-    /// Where the part of each byte ends.
+    /// End of the part of the text that each byte comes from.
     to: Vec<u32>,
     /// True if the text itself may begin in the middle of something that is sought.
     pub(super) at_start: bool,
-    /// The same for its end.
+    /// True if the text itself may end in the middle of something that is sought.
     pub(super) at_end: bool,
 }
 
 impl View {
-    /// The text as it stands.
+    /// Creates the view of the text itself.
     pub(super) fn of(text: &str) -> View {
         let length = u32::try_from(text.len()).unwrap_or(u32::MAX);
         let (from, to) = ((0..length).collect(), (1..=length).collect());
@@ -29,7 +29,7 @@ impl View {
         View { at_start: like.at_start, at_end: like.at_end, ..View::default() }
     }
 
-    /// The part of the text that some of the bytes come from.
+    /// Returns the part of the text that some of the bytes come from.
     pub(super) fn part(&self, range: &Range<usize>) -> Range<usize> {
         let from = self.from.get(range.start).map_or(0, |at| *at as usize);
         let to = range.end.checked_sub(1).and_then(|last| self.to.get(last)).map_or(from, |at| *at as usize);
@@ -58,7 +58,7 @@ impl View {
         }
     }
 
-    /// With one level of escapes of some kinds taken off; `None` if there is none.
+    /// Returns the view with one level of escapes of some kinds removed; `None` if there are none.
     pub(super) fn unescaped(&self, kinds: &[u8]) -> Option<View> {
         let special = |byte: &u8| kinds.contains(byte);
         let mut at = self.bytes.iter().position(special)?;
@@ -84,7 +84,7 @@ impl View {
         changed.then_some(view)
     }
 
-    /// Without line breaks and what indents the next line; `None` if there is none.
+    /// Returns the view without line breaks and the indentation of the next line; `None` if there are none.
     pub(super) fn unwrapped(&self) -> Option<View> {
         self.bytes.iter().position(|byte| matches!(byte, b'\n' | b'\r'))?;
         let mut view = View::empty(self);
@@ -102,8 +102,8 @@ impl View {
         Some(view)
     }
 
-    /// Decoded runs of the letters of a code, if they begin at their letter of number `skip`: all of
-    /// it one after the other, and which pieces of it read like text.
+    /// Decodes runs of the letters of a code that begin at their letter of number `skip`: all of them one
+    /// after the other, with the pieces that read like text.
     pub(super) fn decoded(&self, code: &Code, skip: usize) -> (View, Vec<View>) {
         let mut all = View { at_start: false, at_end: false, ..View::default() };
         let mut pieces = Vec::new();
@@ -145,17 +145,17 @@ impl View {
 /// The bytes that begin escapes of each kind.
 pub(super) const ESCAPES: &[u8] = b"%\\&";
 
-/// Letters of padding behind a run.
+/// Maximum number of padding letters behind a run.
 const PADDING: usize = 2;
 
-/// A code whose letters stand for some bits each.
+/// Code whose letters stand for some bits each.
 pub(super) struct Code {
     bits: u32,
-    /// By letter; [`NONE`] for what is no letter.
+    /// Values by letter; [`NONE`] for other bytes.
     values: [u8; 256],
-    /// Letters that the shortest thing sought has.
+    /// Number of letters of the shortest thing sought.
     shortest: usize,
-    /// Letters after which the same bits begin a byte again.
+    /// Number of letters after which the same bits begin a byte again.
     pub(super) period: usize,
 }
 
@@ -164,7 +164,7 @@ pub(super) static BASE64: Code = Code { bits: 6, values: table(BASE64_LETTERS), 
 /// Hexadecimal, in both cases.
 pub(super) static HEX: Code = Code { bits: 4, values: table(HEX_LETTERS), shortest: 8, period: 2 };
 
-/// Stands for no value.
+/// Value of a byte that is not a letter.
 const NONE: u8 = 0xff;
 
 impl Code {
@@ -173,7 +173,7 @@ impl Code {
     }
 }
 
-/// The values of the letters from one to another, beginning with a value.
+/// Returns the table of an alphabet, given as ranges of letters with their first values.
 const fn table<const N: usize>(alphabet: [(u8, u8, u8); N]) -> [u8; 256] {
     let (mut values, mut n) = ([NONE; 256], 0);
     while n < N {
@@ -198,7 +198,7 @@ const BASE64_LETTERS: [(u8, u8, u8); 7] = [
 ];
 const HEX_LETTERS: [(u8, u8, u8); 3] = [(b'0', b'9', 0), (b'A', b'F', 10), (b'a', b'f', 10)];
 
-/// The runs of letters of a code that are long enough.
+/// Returns the runs of letters of a code that are long enough.
 fn runs(bytes: &[u8], code: &Code) -> Vec<Range<usize>> {
     let (mut all, mut at) = (Vec::new(), 0);
     while at < bytes.len() {
@@ -218,7 +218,7 @@ fn reads_like_text(bytes: &[u8]) -> bool {
         && std::str::from_utf8(bytes).map_or_else(|e| e.valid_up_to() + 4 > bytes.len(), |_| true)
 }
 
-/// The escape that the bytes begin with: its length, and how many bytes of `out` it stands for.
+/// Decodes the escape that the bytes begin with: returns its length, and the number of bytes in `out`.
 fn escape(bytes: &[u8], out: &mut [u8; 8]) -> Option<(usize, usize)> {
     match (bytes[0], *bytes.get(1)?) {
         (b'%', b'u' | b'U') => unicode(bytes, out, b'%'),
@@ -259,7 +259,7 @@ fn octal(bytes: &[u8], out: &mut [u8; 8]) -> Option<(usize, usize)> {
     Some((4, 1))
 }
 
-/// `\u0041`, `\u{41}`, `\U00000041`, and two of them for one character.
+/// Decodes `\u0041`, `\u{41}`, `\U00000041`, and two of them for one character.
 fn unicode(bytes: &[u8], out: &mut [u8; 8], mark: u8) -> Option<(usize, usize)> {
     let (unit, length) = unit(bytes, mark)?;
     if let Some(single) = char::from_u32(unit) {

@@ -1,4 +1,4 @@
-//! Redactors of the tasks whose attempts are at work, so that none is made twice.
+//! Redactors of tasks with live attempts, so that none is made twice.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Weak};
@@ -11,10 +11,10 @@ use super::Redactor;
 /// An attempt.
 type Key = (TaskId, u32, Token);
 
-/// Attempts at workers whose redactors are kept. All are dropped when there are more, and made again when they are
-/// needed.
+/// Maximum number of attempts at workers whose redactors are kept. All are dropped when there are more, and
+/// made again when they are needed.
 const MOST: usize = 16 * 1024;
-/// Forgotten redactors are swept out when so many are known.
+/// Number of known redactors at which forgotten ones are removed.
 const SWEEP: usize = 1024;
 
 /// Redactors of tasks, kept for as long as one of their attempts needs them.
@@ -23,20 +23,20 @@ pub(crate) struct Redactors(Mutex<Known>);
 
 #[derive(Default)]
 struct Known {
-    /// By task, with a number that is another one for other secrets.
+    /// Redactors by task, with a number that differs for other secrets.
     tasks: HashMap<TaskId, (u64, Weak<Redactor>)>,
     leased: HashMap<Key, Arc<Redactor>>,
 }
 
 impl Redactors {
-    /// The one of a task with these secrets.
+    /// Returns the redactor of a task with these secrets.
     pub(crate) fn of_task(&self, id: TaskId, print: u64) -> Option<Arc<Redactor>> {
         let known = self.0.lock();
         let (of, redactor) = known.tasks.get(&id)?;
         redactor.upgrade().filter(|_| *of == print)
     }
 
-    /// Remembers the one of a task for as long as somebody holds it.
+    /// Remembers the redactor of a task for as long as somebody holds it.
     pub(crate) fn add(&self, id: TaskId, print: u64, redactor: &Arc<Redactor>) {
         let mut known = self.0.lock();
         if known.tasks.len() >= SWEEP && known.tasks.len().is_power_of_two() {
@@ -45,12 +45,12 @@ impl Redactors {
         known.tasks.insert(id, (print, Arc::downgrade(redactor)));
     }
 
-    /// The one of an attempt at a worker.
+    /// Returns the redactor of an attempt at a worker.
     pub(crate) fn of_lease(&self, key: &Key) -> Option<Arc<Redactor>> {
         self.0.lock().leased.get(key).cloned()
     }
 
-    /// Holds the one of an attempt at a worker until its lease ends.
+    /// Holds the redactor of an attempt at a worker until its lease ends.
     pub(crate) fn lease(&self, key: Key, redactor: Arc<Redactor>) {
         let mut known = self.0.lock();
         if known.leased.len() >= MOST {

@@ -1,5 +1,5 @@
 //! Secrets: the parts of an input that its schema calls `writeOnly`. They are sealed before the store sees
-//! them, opened for the attempt that needs them, and taken out of whatever the attempt says.
+//! them, opened for the attempt that needs them, and removed from all that the attempt outputs.
 
 mod check;
 mod decode;
@@ -20,7 +20,7 @@ pub(crate) use known::Redactors;
 pub(crate) use needles::Learner;
 pub(crate) use redact::Redactor;
 
-/// What a secret is where it stays closed.
+/// Text in the place of a secret that stays closed.
 const CLOSED: &str = "<redacted>";
 
 /// Seals and opens the secrets of inputs. Each is bound to its task and its place in the input.
@@ -35,8 +35,8 @@ impl Vault {
         Vault { sealer, prints: RandomState::new() }
     }
 
-    /// Puts sealed secrets in the place of those in clear. Whatever a caller sent there is one, also
-    /// something that looks sealed.
+    /// Seals the secrets of an input in place. Whatever a caller sent there is a secret in clear, also a
+    /// value that looks sealed.
     pub(crate) fn seal(&self, id: TaskId, secrets: &Secrets, input: &mut Value) {
         secrets.visit(input, &mut |place, value| {
             let text = longhaul_crypto::Zeroizing::new(value.to_string());
@@ -44,15 +44,14 @@ impl Vault {
         });
     }
 
-    /// A number that is the same for the same sealed secrets, for as long as this process lives.
+    /// Returns a number that is the same for the same sealed secrets, for as long as this process lives.
     pub(crate) fn print(&self, secrets: &Secrets, input: &mut Value) -> u64 {
         let mut hasher = self.prints.build_hasher();
         secrets.visit(input, &mut |place, value| (place.pointer, value.to_string()).hash(&mut hasher));
         hasher.finish()
     }
 
-    /// Puts secrets in clear in the place of sealed ones; gives what was learned of them, to make a redactor
-    /// of.
+    /// Opens the sealed secrets of an input in place; returns the texts that a redactor is made of.
     pub(crate) fn open(
         &self,
         id: TaskId,
@@ -67,8 +66,8 @@ impl Vault {
         failed.map_or(Ok(learner), Err)
     }
 
-    /// Opens a sealed value. One in clear was stored before its schema was known to call it a secret; there
-    /// may be sealed ones in it.
+    /// Opens a sealed value. A value in clear was stored before its schema was known to call it a secret;
+    /// sealed ones may be in it.
     fn unseal(&self, id: TaskId, pointer: &str, value: &mut Value) -> Result<(), SealError> {
         if is_sealed(value) {
             let sealed = value[SEALED].as_str().ok_or(SealError::Damaged)?;
@@ -95,12 +94,12 @@ impl Vault {
     }
 }
 
-/// Puts a word in the place of every secret, for those who look.
+/// Replaces every secret by a fixed text, for readers.
 pub(crate) fn hide(secrets: &Secrets, input: &mut Value) {
     secrets.visit(input, &mut |_, value| *value = Value::String(CLOSED.to_owned()));
 }
 
-/// Takes the secrets out of an input, and the members that held them.
+/// Removes the secrets from an input, with the members that held them.
 pub(crate) fn remove(secrets: &Secrets, input: &mut Value) {
     secrets.visit(input, &mut |_, value| *value = Value::Null);
     without_nulls(input);
@@ -117,7 +116,7 @@ fn without_nulls(value: &mut Value) {
     }
 }
 
-/// The failure of an attempt whose secrets stay closed: the key file is not the one that sealed them.
+/// Returns the failure of an attempt whose secrets stay closed: the key file is not the one that sealed them.
 pub(crate) fn closed(e: &SealError) -> Failure {
     let fault = Fault::new("SECRET_UNREADABLE", format!("a secret of the input cannot be read: {e}"))
         .remedy("Restore the server's key file (keys.json), then retry");

@@ -1,5 +1,5 @@
-//! Texts to search for: the secrets of a task, each of their lines, and what they contain that is a secret of
-//! its own.
+//! Texts to search for: the secrets of a task, each of their lines, and values in them that are secrets of
+//! their own.
 
 use std::collections::HashMap;
 use std::ops::Range;
@@ -10,11 +10,13 @@ use serde_json::Value;
 
 use super::decode::{ESCAPES, View};
 
-/// A secret shorter than this is in too many words by chance: only a text that is all of it counts.
+/// Shortest secret that is searched for within texts; a shorter one is in too many words by chance, so only a
+/// text that is all of it counts.
 pub(super) const SHORTEST: usize = 4;
-/// A line of a secret, or a value in a document that is one, counts from this length on.
+/// Shortest line of a secret, or value in a secret document, that is searched for.
 const SHORTEST_PART: usize = 8;
-/// How often escapes are taken off a secret, to find it where they are taken off the text around it.
+/// Largest count of escapes that are taken off a secret, to find it where they are taken off the text around
+/// it.
 const LEVELS: usize = 3;
 
 type Bytes = Zeroizing<Vec<u8>>;
@@ -102,7 +104,7 @@ impl Learner {
     }
 }
 
-/// The password of an address such as `postgres://user:password@host/`.
+/// Returns the password of an address such as `postgres://user:password@host/`.
 fn password_in_url(text: &str) -> Option<&str> {
     let (_, rest) = text.split_once("://")?;
     let authority = rest.split(['/', '?', '#']).next()?;
@@ -114,9 +116,9 @@ fn password_in_url(text: &str) -> Option<&str> {
 pub(super) struct Needles {
     long: Vec<Bytes>,
     short: Vec<Bytes>,
-    /// `None` if there are none, or so many that no automaton can be made of them.
+    /// Automaton of the texts; `None` without any, or with so many that no automaton can be made of them.
     automaton: Option<AhoCorasick>,
-    /// Those with the same first bytes, and with the same last bytes.
+    /// Secrets by their first bytes; `endings` has them by their last bytes.
     beginnings: HashMap<[u8; SHORTEST], Vec<usize>>,
     endings: HashMap<[u8; SHORTEST], Vec<usize>>,
     longest: usize,
@@ -137,18 +139,18 @@ impl Needles {
         Needles { long, short, automaton, beginnings, endings, longest }
     }
 
-    /// True if there is nothing to look for.
+    /// Returns true if there is nothing to search for.
     pub(super) fn is_empty(&self) -> bool {
         self.long.is_empty() && self.short.is_empty()
     }
 
-    /// True if a text is a secret from beginning to end.
+    /// Returns true if a text is a secret from beginning to end.
     pub(super) fn are(&self, text: &str) -> bool {
         let same = |known: &Bytes| known.as_slice() == text.as_bytes();
         self.short.iter().any(same) || self.long.iter().any(same)
     }
 
-    /// Calls `each` with every place of a secret. False if they cannot be looked for.
+    /// Calls `each` with every place of a secret. Returns false if they cannot be searched for.
     pub(super) fn find(&self, bytes: &[u8], each: &mut impl FnMut(Range<usize>)) -> bool {
         if self.long.is_empty() {
             return true;
@@ -158,7 +160,7 @@ impl Needles {
         true
     }
 
-    /// How long the beginning of a text is that is the end of a secret.
+    /// Length of the beginning of a text that is the end of a secret.
     pub(super) fn ended_by(&self, bytes: &[u8]) -> Option<usize> {
         let most = bytes.len().min(self.longest.saturating_sub(1));
         (SHORTEST..=most).rev().find(|length| {
@@ -168,7 +170,7 @@ impl Needles {
         })
     }
 
-    /// Where the end of a text begins that is the beginning of a secret.
+    /// Position of the end of a text that is the beginning of a secret.
     pub(super) fn begun_by(&self, bytes: &[u8]) -> Option<usize> {
         let most = bytes.len().min(self.longest.saturating_sub(1));
         let from = bytes.len() - most;

@@ -1,5 +1,5 @@
-//! Taking secrets out of whatever an attempt says: outputs, errors, stages, what a program printed. Names count as
-//! much as texts.
+//! Removal of secrets from all that an attempt outputs: results, errors, stages, the lines of a program.
+//! Names count as much as texts.
 
 use longhaul_model::fault::Cause;
 use longhaul_model::{Failure, Fault, Stage};
@@ -20,7 +20,8 @@ impl From<Learner> for Redactor {
 }
 
 impl Redactor {
-    /// The text without secrets. One that was cut may end or begin in the middle of a secret: so much of it goes, too.
+    /// Returns the text without secrets. A text that was cut may end or begin in the middle of a secret: that
+    /// part is removed, too.
     pub(crate) fn text(&self, text: String) -> String {
         if self.0.are(&text) {
             return CLOSED.to_owned();
@@ -39,10 +40,11 @@ impl Redactor {
         clean
     }
 
-    /// Lines without secrets, also without those that are spread over several lines of a stream.
+    /// Returns lines without secrets, also without those that are spread over several lines of a stream.
     pub(crate) fn lines(&self, mut lines: Vec<LogLine>) -> Vec<LogLine> {
         for line in &mut lines {
-            // Who wrote it may have cut it; and a short secret is one if the line is nothing else.
+            // The line may have been cut by its writer; and a short secret is one if the line is nothing
+            // else.
             if line.text.len() + CUT > LONGEST_LINE || self.0.are(&line.text) {
                 line.text = self.text(std::mem::take(&mut line.text));
             }
@@ -162,7 +164,7 @@ impl Redactor {
     }
 }
 
-/// Bytes that a line may lack of the longest when it was cut at a whole character.
+/// Maximum number of bytes by which a line is shorter than the longest when it was cut at a whole character.
 const CUT: usize = 8;
 
 #[cfg(test)]

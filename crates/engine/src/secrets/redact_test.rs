@@ -150,7 +150,7 @@ fn codings_within_codings_hide_nothing() {
                     let context = format!("{secret} in {inner} in {outer}: {coded} became {clean}");
                     assert!(clean.contains(CLOSED), "{context}");
                     assert!(clean.starts_with(before) && !clean.contains(&coded), "{context}");
-                    // What is left of what was coded is what was put around the secret inside.
+                    // The rest of the coded text is what was put around the secret inside.
                     let left = clean.len() - CLOSED.len() * clean.matches(CLOSED).count();
                     assert!(left <= before.len() + after.len() + coded.len() / 2, "{context}");
                 }
@@ -175,7 +175,7 @@ fn cut_anywhere_a_secret_is_not_told() {
     for (name, code) in CODINGS {
         let coded = code(secret);
         for at in (0..=coded.len()).filter(|at| coded.is_char_boundary(*at)) {
-            // What can be read of the secret in each half.
+            // The readable part of the secret in each half.
             for half in [format!("said {}", &coded[..at]), format!("{} it said", &coded[at..])] {
                 let clean = redactor.text(half.clone());
                 let known = [code(&secret[..8]), code(&secret[secret.len() - 8..])];
@@ -220,7 +220,7 @@ fn every_text_and_name_of_a_report_is_searched() {
         let clean = format!("{:?}", redactor.failure(failure(fault.clone())));
         assert!(!clean.contains(secret) && clean.matches(CLOSED).count() > 20, "{clean}");
     }
-    // Whatever a report can hold is one of these texts: a member that is added is missed by none of them.
+    // Each text that a report can hold is one of these: a member that is added is missed by none of them.
     let untouched = serde_json::to_value(&fault).unwrap();
     assert_eq!(redactor.value(json!(redactor.fault(fault))), redactor.value(untouched));
 }

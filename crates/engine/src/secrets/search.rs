@@ -1,4 +1,4 @@
-//! Looks for secrets in a text, in whatever usual coding they stand there, and nested in each other.
+//! Search for secrets in a text, in all usual codings, and nested in each other.
 
 use std::collections::HashSet;
 use std::hash::{BuildHasher, RandomState};
@@ -7,16 +7,16 @@ use std::ops::Range;
 use super::decode::{BASE64, ESCAPES, HEX, View};
 use super::needles::Needles;
 
-/// How many codings are taken off, one inside of the other.
+/// Largest count of codings that are taken off, one inside of the other.
 const DEEPEST: usize = 5;
-/// Bytes looked at for each byte of a text, at the most. A text made to need more counts as a secret.
+/// Maximum number of bytes looked at for each byte of a text. A text made to need more counts as a secret.
 const PATIENCE: usize = 256;
-/// The same for short texts.
+/// Least such budget, which short texts get.
 const SMALL: usize = 64 * 1024;
 /// The longest escape that may be cut at the end of a text.
 const LONGEST_ESCAPE: usize = 12;
 
-/// The parts of a text that are secrets, in order and apart from each other.
+/// Returns the parts of a text that are secrets, in order and apart from each other.
 pub(super) fn secret_parts(needles: &Needles, text: &str) -> Vec<Range<usize>> {
     if text.is_empty() || needles.is_empty() {
         return Vec::new();
@@ -34,11 +34,11 @@ pub(super) fn secret_parts(needles: &Needles, text: &str) -> Vec<Range<usize>> {
 struct Search<'a> {
     needles: &'a Needles,
     found: Vec<Range<usize>>,
-    /// Digests of what was looked at: taking escapes off in another order mostly gives the same.
+    /// Digests of the views that were searched: escapes removed in another order mostly give the same.
     known: HashSet<u64>,
     digests: RandomState,
     left: usize,
-    /// False once the text needs more work than it may.
+    /// False once the text needs more work than allowed.
     fits: bool,
 }
 
@@ -56,8 +56,8 @@ impl Search<'_> {
                 pieces.iter().for_each(|piece| self.look(piece, depth + 1));
             }
         }
-        // Of all kinds, as readers of nested documents do, and of each kind alone: a secret may hold what
-        // looks like an escape of another kind.
+        // Escapes of all kinds, as readers of nested documents do, and of each kind alone: a secret may hold
+        // what looks like an escape of another kind.
         let kinds = ESCAPES.chunks(1).chain([ESCAPES]);
         for inner in kinds.filter_map(|kinds| view.unescaped(kinds)).chain(view.unwrapped()) {
             let whole = inner.part(&(0..inner.bytes.len()));
@@ -79,8 +79,8 @@ impl Search<'_> {
         }
     }
 
-    /// A text that was cut begins or ends in the middle of a secret.
-    /// Where it was decoded, what is left of a cut escape stands before or behind that.
+    /// Handles the edges of a text that was cut, which may be in the middle of a secret. Where it was
+    /// decoded, the rest of a cut escape stands before or behind that.
     fn edges(&mut self, view: &View, decoded: bool) {
         let bytes = &view.bytes;
         let skips = if decoded { LONGEST_ESCAPE.min(bytes.len()) } else { 0 };
@@ -103,7 +103,7 @@ impl Search<'_> {
     }
 }
 
-/// In order, those that touch as one, and whole characters only.
+/// Sorts ranges, joins those that touch, and extends them to whole characters.
 fn settled(mut found: Vec<Range<usize>>, text: &str) -> Vec<Range<usize>> {
     found.sort_unstable_by_key(|range| (range.start, range.end));
     let mut settled: Vec<Range<usize>> = Vec::new();

@@ -1,5 +1,6 @@
-//! One queue at several nodes. What waits at one goes to another whose workers are free; that is said between the nodes, and
-//! nothing of it is stored: whoever leases it first has it, and what nobody took goes back.
+//! State of a queue at several nodes. Sub-tasks that wait at one node are lent to another whose workers are
+//! free. Nodes tell each other so, and nothing of it is stored: whoever leases a sub-task first has it, and
+//! what nobody took goes back.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -13,26 +14,27 @@ use super::queue::{Item, Place, Queue};
 use super::short::SLICE;
 use super::{State, Workers};
 
-/// What was given to another node and not taken there by then waits here again, and no more there.
+/// Time after which a lent sub-task that was not leased at the other node waits here again, and no longer
+/// there.
 const LENT: Duration = Duration::from_millis(1_500);
-/// What another node said of a queue holds for so long.
+/// Time for which another node's state of a queue holds.
 const SAID: Duration = Duration::from_millis(3_500);
 
 /// A queue elsewhere.
 #[derive(Default)]
 pub(super) struct Abroad {
-    /// How it stands at other nodes, and since when that is known.
+    /// State of the queue at each other node, and since when it is known.
     nodes: BTreeMap<NodeId, (QueueNews, Instant)>,
-    /// What was given to others, and when.
+    /// Sub-tasks that were lent to others, and when.
     lent: BTreeMap<Item, (Place, Instant, Instant)>,
-    /// What others gave, and when.
+    /// Sub-tasks that others lent, and when.
     borrowed: BTreeMap<Item, Instant>,
-    /// The same in the order of time; what is in it may be known no more.
+    /// Lent sub-tasks in the order of time; some may have been forgotten since.
     lent_order: VecDeque<(Instant, Item)>,
     borrowed_order: VecDeque<(Instant, Item)>,
 }
 
-/// What goes to other nodes.
+/// Events to send to other nodes.
 pub(crate) type Gifts = Vec<(To, News)>;
 
 impl Abroad {
@@ -41,41 +43,41 @@ impl Abroad {
         self.sum(|said| said.running)
     }
 
-    /// A number that the other nodes say of it, of all of them.
+    /// Sums up a number of the queue over all other nodes.
     pub(super) fn sum(&self, of: impl Fn(&QueueNews) -> u32) -> usize {
         self.nodes.values().map(|(news, _)| of(news) as usize).sum()
     }
 
-    /// How long the oldest waits at other nodes.
+    /// Longest time that a sub-task has waited at other nodes.
     pub(super) fn oldest(&self) -> Option<Duration> {
         let waits = self.nodes.values().filter(|(news, _)| news.waiting > 0);
         waits.map(|(news, _)| Duration::from_millis(news.oldest)).max()
     }
 
-    /// It waits nowhere any more.
+    /// Forgets a sub-task that waits nowhere any more.
     pub(super) fn forget(&mut self, item: &Item) {
         self.lent.remove(item);
         self.borrowed.remove(item);
     }
 
-    /// True if nothing is known of other nodes here.
+    /// Returns true if nothing is known of other nodes here.
     pub(super) fn is_unknown(&self) -> bool {
         self.nodes.is_empty() && self.lent.is_empty() && self.borrowed.is_empty()
     }
 
-    /// How many others gave.
+    /// Count of sub-tasks that others lent.
     pub(super) fn borrowed_len(&self) -> usize {
         self.borrowed.len()
     }
 
-    /// Whether another node gave it.
+    /// Returns true if another node lent the sub-task.
     pub(super) fn is_borrowed(&self, item: &Item) -> bool {
         self.borrowed.contains_key(item)
     }
 }
 
 impl Queue {
-    /// Gives what waits to nodes whose workers are free, while there are none here.
+    /// Lends waiting sub-tasks to nodes whose workers are free, while there are none here.
     fn give(&mut self, name: &Arc<str>, now: Instant) -> Gifts {
         let mut gifts = Vec::new();
         if self.asking > 0 || self.limits().paused || self.len() == 0 {
@@ -106,14 +108,14 @@ impl Queue {
         gifts
     }
 
-    /// How it stands here.
+    /// State of the queue at this node.
     fn stands(&self, name: &str, serving: usize, now: Instant) -> QueueNews {
         let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
         let oldest =
             self.oldest().0.map_or(0, |since| now.saturating_duration_since(since).as_millis() as u64);
         QueueNews {
             name: name.to_owned(),
-            // What waits here was given to them already, or is beyond a limit.
+            // The waiting items were lent to them already, or are beyond a limit.
             wanted: if self.len() == 0 { count(self.asking) } else { 0 },
             waiting: count(self.own_len()),
             running: count(self.running),
@@ -122,7 +124,8 @@ impl Queue {
         }
     }
 
-    /// Puts back what nobody took, on either side: a slice of it. Gives the number of items visited.
+    /// Puts back a slice of the sub-tasks that nobody took, on either side. Returns the number of items
+    /// visited.
     fn tidy(&mut self, now: Instant) -> usize {
         let late = |at: &Instant| now.saturating_duration_since(*at) >= LENT;
         let mut visited = 0;
@@ -153,13 +156,13 @@ impl Queue {
 }
 
 impl Workers {
-    /// What of a queue goes to other nodes just now.
+    /// Events of a queue that go to other nodes just now.
     pub(crate) fn gifts(&self, name: &Arc<str>) -> Gifts {
         let mut state = self.state.lock();
         state.queues.get_mut(name).map_or_else(Vec::new, |queue| queue.give(name, Instant::now()))
     }
 
-    /// Another node says how a queue stands there; gives what goes to it at once.
+    /// Handles another node's state of a queue; returns the events that go to it at once.
     pub(crate) fn heard_of_queue(&self, from: NodeId, news: QueueNews) -> Gifts {
         let (mut state, now) = (self.state.lock(), Instant::now());
         let name: Arc<str> = news.name.as_str().into();
@@ -168,7 +171,7 @@ impl Workers {
         queue.give(&name, now)
     }
 
-    /// True if other nodes report leasable work in these queues.
+    /// Returns true if other nodes report leasable work in these queues.
     pub(super) fn wait_abroad(&self, names: &[Arc<str>]) -> bool {
         let state = self.state.lock();
         names
@@ -177,7 +180,7 @@ impl Workers {
             .any(|queue| !queue.limits().paused && queue.abroad.sum(|said| said.waiting) > 0)
     }
 
-    /// Another node gives what waits there, as workers are free here.
+    /// Adds sub-tasks that another node lends, as workers are free here.
     pub(crate) fn given(&self, name: &str, items: Vec<(TaskId, u32, i8)>) {
         let name: Arc<str> = name.into();
         for slice in items.chunks(SLICE) {
@@ -194,7 +197,7 @@ impl Workers {
         }
     }
 
-    /// Workers wait for something out of these queues; says so to the other nodes, to whom it may be news.
+    /// Notes workers that wait for work of these queues; tells the other nodes, if they do not know it yet.
     pub(super) fn asking(self: &Arc<Self>, names: &[Arc<str>], most: usize) -> (Asking, Gifts) {
         let (mut state, now) = (self.state.lock(), Instant::now());
         let mut news = Vec::new();
@@ -205,7 +208,8 @@ impl Workers {
         (Asking { workers: self.clone(), names: names.to_vec(), most }, news)
     }
 
-    /// What the other nodes should know of the queues, every second; what was given and not taken is put back.
+    /// Events that tell the other nodes the state of the queues, every second; sub-tasks that were lent and
+    /// not taken are put back.
     pub(crate) fn tick(&self, nodes: u32) -> Gifts {
         let mut news = Vec::new();
         let now = Instant::now();

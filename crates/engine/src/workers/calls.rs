@@ -1,5 +1,5 @@
 //! Named calls for work. A call that is repeated, as its answer may have been lost, supersedes the earlier
-//! one: it waits until the earlier call is out of the way, and is then given the same leases.
+//! one: it waits until the earlier call has ended, and then gets the same leases.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -17,7 +17,7 @@ pub(super) struct Calls(Mutex<HashMap<Call, One>>);
 
 #[derive(Default)]
 struct One {
-    /// Token of the latest call of this name; cancelled when the same call comes again.
+    /// Token of the latest call of this name; cancelled when the call is repeated.
     over: CancellationToken,
     busy: Arc<tokio::sync::Mutex<()>>,
     /// Number of calls of this name being answered.
@@ -47,12 +47,12 @@ impl Drop for Leaving {
 }
 
 impl Entered {
-    /// True if the same call came again.
+    /// Returns true if the call was repeated.
     pub(super) fn is_over(&self) -> bool {
         self.over.is_cancelled()
     }
 
-    /// Waits until the same call comes again.
+    /// Waits until the call is repeated.
     pub(super) async fn over(&self) {
         self.over.cancelled().await;
     }

@@ -1,4 +1,5 @@
-//! Workers whose leases another node watches: what they say here is passed on, and how they stand is read from the store.
+//! Workers whose leases another node watches: their heartbeats here are passed on, and the state of their
+//! leases is read from the store.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
@@ -16,7 +17,7 @@ use crate::engine::Engine;
 use crate::error::EngineError;
 
 impl Workers {
-    /// A worker was heard of at another node.
+    /// Notes that a worker was heard of at another node.
     pub(crate) fn heard_elsewhere(&self, at: NodeId, worker: &WorkerId, leases: &[Key]) {
         for slice in leases.chunks(SLICE) {
             let (mut state, now) = (self.state.lock(), Instant::now());
@@ -33,7 +34,7 @@ impl Workers {
         self.state.lock().seen.tell(worker);
     }
 
-    /// What was said in vain may have been a heartbeat: every lease lasts its whole span anew.
+    /// Renews all leases for their whole span, after heartbeats may have gone unheard.
     pub(crate) fn pardon(&self) {
         self.state.lock().leases.pardon(Instant::now());
     }
@@ -55,22 +56,22 @@ impl Workers {
     }
 }
 
-/// That something is to stop is news once.
+/// Time for which a worker that was told to stop an attempt is not told again.
 const TOLD: Duration = Duration::from_secs(120);
 
 /// Number of entries that are looked at for each new one.
 const LOOKS: usize = 4;
 
-/// Leases watched elsewhere whose workers were told here that they are to stop.
+/// Leases watched elsewhere whose workers were told here to stop.
 #[derive(Default)]
 pub(super) struct Told {
     at: BTreeMap<Key, Instant>,
-    /// In the order of time; an entry may have been renewed since.
+    /// Entries in the order of time; one may have been renewed since.
     order: VecDeque<(Instant, Key)>,
 }
 
 impl Told {
-    /// Notes that a worker is told; true if it is for the first time.
+    /// Notes that a worker is told; returns true if it is for the first time.
     fn is_news(&mut self, key: &Key, now: Instant) -> bool {
         for _ in 0..LOOKS {
             let old = |(at, _): &(Instant, Key)| now.saturating_duration_since(*at) >= TOLD;
@@ -90,7 +91,7 @@ impl Told {
 }
 
 impl State {
-    /// Whether a worker does not know yet how a lease stands that is watched elsewhere.
+    /// Returns true if a worker has not been told yet the state of a lease that is watched elsewhere.
     pub(super) fn is_news_here(&mut self, key: &Key, state: &LeaseState, now: Instant) -> bool {
         match state {
             LeaseState::Live(_) => false,
@@ -99,7 +100,7 @@ impl State {
         }
     }
 
-    /// Extends what is watched here; `None` for what is not.
+    /// Extends a lease that is watched here; returns `None` for others.
     pub(super) fn extend_here(&mut self, key: &Key, worker: &WorkerId, now: Instant) -> Option<LeaseState> {
         if !self.leases.has(key) {
             return None;
@@ -110,7 +111,7 @@ impl State {
 }
 
 impl Engine {
-    /// How leases stand that are not watched here, by their names; those that live last longer.
+    /// Returns the states of leases that are not watched here, by their names; those that live are extended.
     pub(super) fn extend_elsewhere(
         &self,
         worker: &WorkerId,
@@ -138,7 +139,7 @@ impl Engine {
         Ok(states)
     }
 
-    /// Whether that worker has the lease, wherever it is watched.
+    /// Returns true if that worker has the lease, wherever it is watched.
     pub(crate) fn holds(&self, lease: LeaseName, worker: &WorkerId) -> bool {
         self.inner.dispatcher.workers().holds(lease, worker)
             || self.inner.store.peers() > 0

@@ -1,5 +1,5 @@
-//! Heartbeats: leases last longer, progress and log lines come in, and the worker learns what was cancelled or lost.
-//! Extending a lease writes nothing.
+//! Heartbeats: they extend leases and report progress and log lines, and the answer tells the worker which
+//! leases were cancelled or lost. Extending a lease writes nothing.
 
 use std::time::Duration;
 
@@ -15,35 +15,35 @@ use crate::engine::Engine;
 use crate::error::EngineError;
 use crate::logs::LogLine;
 
-/// Longest wait of a heartbeat until the data that came with it is written.
+/// Longest wait of a heartbeat until the data sent with it is written.
 const PATIENCE: Duration = Duration::from_secs(2);
 
 /// A worker's sign of life for several leases.
 #[derive(Clone, Debug)]
 pub struct Beats {
-    /// Whose.
+    /// Worker that sends the heartbeat.
     pub worker: WorkerId,
-    /// One for each lease.
+    /// Entry for each lease.
     pub leases: Vec<Beat>,
-    /// How long the answer may wait for a cancelled or lost one.
+    /// Longest wait of the answer for a cancelled or lost lease.
     pub wait: Duration,
 }
 
-/// A sign of life for one lease.
+/// Heartbeat of one lease.
 #[derive(Clone, Debug)]
 pub struct Beat {
-    /// Which.
+    /// Lease that the entry is about.
     pub lease: LeaseName,
     /// Percent done.
     pub progress: Option<u8>,
     /// All stages, if they changed.
     pub stages: Option<Vec<Stage>>,
-    /// New lines of its log.
+    /// New lines of the attempt's log.
     pub log: Vec<LogLine>,
 }
 
 impl Engine {
-    /// Extends leases; says how each stands, in their order.
+    /// Extends leases; returns the state of each, in their order.
     pub async fn heartbeat(&self, beats: Beats) -> Result<Vec<LeaseState>, EngineError> {
         let Beats { worker, leases, wait } = beats;
         let until = Instant::now() + wait;
@@ -56,7 +56,7 @@ impl Engine {
         for beat in leases {
             self.told(&worker, beat, patience).await?;
         }
-        // What is known by now counts as seen: only what comes later wakes.
+        // News known by now counts as seen: only later ones wake.
         loop {
             news.borrow_and_update();
             let (here, mut is_news) = workers.extend(&worker, &names);
@@ -84,7 +84,7 @@ impl Engine {
         }
     }
 
-    /// Recovers leases given by an earlier process, so that they are known before they are looked up.
+    /// Recovers leases of an earlier process, so that they are known before they are looked up.
     pub(super) async fn recover_leases(
         &self,
         leases: impl Iterator<Item = LeaseName>,
@@ -96,7 +96,7 @@ impl Engine {
         self.inner.recover_first(unknown.into_iter()).await
     }
 
-    /// Extends leases before any data that came with the heartbeat is written: the life of a worker must not
+    /// Extends leases before any data sent with the heartbeat is written: the life of a worker must not
     /// depend on whether its reports can be stored.
     fn touch(&self, worker: &WorkerId, names: &[LeaseName]) {
         let mut away: Vec<LeaseName> = Vec::new();
@@ -136,7 +136,8 @@ impl Engine {
 }
 
 impl Workers {
-    /// Extends the leases that are watched here, `None` for others; and whether the worker has to be told something.
+    /// Extends the leases that are watched here, `None` for others; returns true if the worker has to be told
+    /// something.
     fn extend(&self, worker: &WorkerId, names: &[LeaseName]) -> (Vec<Option<LeaseState>>, bool) {
         let (mut here, mut is_news) = (Vec::with_capacity(names.len()), false);
         for slice in names.chunks(SLICE) {

@@ -1,5 +1,5 @@
-//! A worker asks for work: what waits is taken out of its queues, leased in one durable change, and handed
-//! out with its input evaluated and its secrets open.
+//! Requests of workers for leases: waiting sub-tasks are taken out of the queues, leased in one durable
+//! change, and handed out with their input evaluated and their secrets open.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -24,13 +24,13 @@ use crate::action::bad_expression;
 use crate::engine::Engine;
 use crate::error::EngineError;
 
-/// When a worker that may not wait should ask again.
+/// Pause after which a worker that may not wait should ask again.
 const ASK_AGAIN: Span = Span(1_000);
 /// Minimum wait of a call, even one that may not wait, if work waits at other nodes: long enough for them to
-/// hear of the call and give some.
+/// hear of the call and lend some.
 const ROUND_TRIP: Duration = Duration::from_millis(750);
 
-/// Interval at which a named call looks for leases it was given before.
+/// Interval at which a named call looks for leases that it got before.
 const LOOK_AGAIN: Duration = Duration::from_millis(500);
 
 /// A worker's request for work.
@@ -38,7 +38,7 @@ const LOOK_AGAIN: Duration = Duration::from_millis(500);
 pub struct Ask {
     /// The worker that asks.
     pub worker: WorkerId,
-    /// The queues to lease from, at least one.
+    /// Queues to lease from, at least one.
     pub queues: Vec<Arc<str>>,
     /// Maximum number of attempts.
     pub max: usize,
@@ -46,9 +46,9 @@ pub struct Ask {
     pub wait: Duration,
     /// Time for which a lease lasts without a heartbeat.
     pub lease: Span,
-    /// The worker's name for this call: a repeated call is given the same leases as before.
+    /// Name that the worker gave this call: a repeated call gets the same leases as before.
     pub request: Option<Arc<str>>,
-    /// Host and process of the worker, if it tells them.
+    /// Host and process of the worker, if they are known.
     pub origin: Option<Arc<Origin>>,
 }
 
@@ -63,7 +63,7 @@ pub struct Assigned {
     pub draining: bool,
 }
 
-/// One attempt, leased.
+/// Attempt that was leased.
 #[derive(Clone, Debug)]
 pub struct Assignment {
     /// Name of the lease, for later calls.
@@ -85,18 +85,18 @@ pub struct Assignment {
     pub queue: Arc<str>,
     /// The attempt's number over all generations.
     pub attempt: u32,
-    /// The number of its item under `forEach`, from 0.
+    /// Index of the item under `forEach`, from 0.
     pub item_index: Option<u32>,
     /// Key by which the effects of the attempt are known.
     pub idempotency_key: String,
-    /// Longest time that the attempt may take.
+    /// Timeout of the attempt.
     pub timeout: Option<Span>,
     /// Input of the sub-task, in clear.
     pub input: Option<Value>,
 }
 
 impl Ask {
-    /// Returns how long the worker may be silent from now on, and its origin.
+    /// Returns the time that the worker may be silent from now on, and its origin.
     pub(super) fn how(&self) -> Asked {
         let lease: Duration = self.lease.into();
         Asked { patience: self.wait.max(lease), origin: self.origin.clone() }
@@ -107,7 +107,8 @@ impl Ask {
         Some((self.worker.clone(), self.request.clone()?))
     }
 
-    /// The terms of this call's leases; what may be leased past what waits is of this moment.
+    /// Returns the terms of this call's leases; the priorities that may be leased ahead of waiting work are
+    /// those of this moment.
     pub(super) fn terms(&self, workers: &Workers) -> Arc<Terms> {
         let (state, now) = (workers.state.lock(), Instant::now());
         let floor = |name: &Arc<str>| {
@@ -125,13 +126,13 @@ impl Ask {
 }
 
 impl Engine {
-    /// Leases what waits; waits for something if there is nothing.
+    /// Leases waiting sub-tasks; waits for some if there are none.
     pub async fn lease(&self, ask: Ask) -> Result<Assigned, EngineError> {
         let call = self.inner.dispatcher.workers().calls.enter(&ask).await;
         self.lease_for(ask, &call).await
     }
 
-    /// As [`Engine::lease`], for a call that has begun.
+    /// Leases like [`Engine::lease`], for a call that has begun.
     pub(super) async fn lease_for(&self, ask: Ask, call: &Arc<Entered>) -> Result<Assigned, EngineError> {
         let began = Instant::now();
         let workers = self.inner.dispatcher.workers().clone();
@@ -191,8 +192,8 @@ impl Engine {
         }
     }
 
-    /// Has the store do a worker's work, with what was taken out of queues for it; what is not needed goes
-    /// back.
+    /// Gives the store a worker's work, with what was taken out of queues for it; items that are not needed
+    /// go back.
     pub(super) async fn lease_taken(
         &self,
         ask: &Ask,
@@ -224,7 +225,7 @@ impl Engine {
         Ok((worked, assigned))
     }
 
-    /// Hands back attempts leased to a caller that has gone without seeing them: they never began.
+    /// Hands back attempts leased to a caller that left without seeing them: they never began.
     async fn take_back(&self, unseen: Worked) {
         for Grant { id, launch, .. } in unseen.grants {
             let (sub_task, token) = (launch.sub_task, launch.token);
@@ -272,15 +273,15 @@ impl Engine {
     }
 }
 
-/// Returns the failure for an input that wraps outputs too deeply for most JSON parsers: the answer would be
-/// lost on the worker, along with everything else it leases.
+/// Returns the failure for an input that wraps outputs too deeply for most JSON parsers: the worker would
+/// lose the answer, along with everything else it leases.
 fn too_deep(unfit: Unfit) -> Failure {
     let fault = Fault::new("INPUT_TOO_DEEP", format!("the `input` of the `worker` action is {unfit}"))
         .remedy("Give the worker only what it needs of earlier outputs");
     Failure::Error { fault, retryable: false }
 }
 
-/// Leases on their way to the caller: taken back if the caller is gone before it has received them.
+/// Leases on their way to the caller: handed back if the caller left before it received them.
 struct Unseen {
     engine: Engine,
     worked: Option<Worked>,
@@ -297,12 +298,12 @@ impl Drop for Unseen {
 }
 
 impl Workers {
-    /// Returns the leases that the same call was given before.
+    /// Returns the leases that the same call got before.
     pub(super) fn given_before(&self, ask: &Ask) -> Vec<Key> {
         ask.call().map_or_else(Vec::new, |call| self.state.lock().leases.given(&call))
     }
 
-    /// Notes that a worker asks, and gives what tells of new work while it looks.
+    /// Notes that a worker asks, and returns the signal of new work.
     fn look(
         self: &Arc<Self>,
         ask: &Ask,
@@ -325,7 +326,7 @@ impl Workers {
         queues.iter().filter_map(|name| state.queues.get_mut(name)?.pause(now)).min()
     }
 
-    /// What was taken is leased, or waits on; all of it when nothing was done.
+    /// Settles items that were taken: they are leased, or wait on; all of them wait on when nothing was done.
     pub(super) fn settle(&self, taken: Vec<Taken>, unused: Option<&[(TaskId, u32)]>) {
         let mut state = self.state.lock();
         let unused: Option<BTreeSet<_>> = unused.map(|unused| unused.iter().collect());

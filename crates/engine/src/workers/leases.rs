@@ -1,5 +1,5 @@
-//! The live leases, with the worker and the deadline of each. Heartbeats change only this state, and none of
-//! it is stored: after a restart every lease lasts its whole span again.
+//! Live leases, with the worker and the deadline of each. Heartbeats change only this state, and none of it
+//! is stored: after a restart every lease lasts its whole span again.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
@@ -11,7 +11,7 @@ use tokio::time::Instant;
 
 use super::short::SLICE;
 
-/// One attempt at a worker.
+/// Identity of an attempt at a worker.
 pub(crate) type Key = (TaskId, u32, Token);
 
 /// The leases.
@@ -21,7 +21,7 @@ pub(super) struct Leases {
     all: BTreeMap<Key, Held>,
     /// Leases of each named call.
     calls: BTreeMap<Call, Vec<Key>>,
-    /// When each lease is to be looked at; it may have been extended since.
+    /// Times at which leases are to be looked at; a lease may have been extended since.
     due: BTreeSet<(Instant, Key)>,
     /// The leases of each worker that has some.
     running: BTreeMap<WorkerId, BTreeSet<Key>>,
@@ -40,13 +40,13 @@ pub(super) struct Held {
     pub(super) secrets: bool,
     /// The worker's name for the call that returned this lease.
     request: Option<Arc<str>>,
-    /// The node that its worker was heard of last, if that is another one.
+    /// Node at which the worker was last heard of, if that is another one.
     pub(super) heard_at: Option<NodeId>,
     span: Duration,
     expires: Instant,
     /// Time at which the lease is looked at next.
     due: Instant,
-    /// Time at which the attempt times out, whatever the worker says.
+    /// Deadline of the attempt, whatever the worker reports.
     deadline: Option<Instant>,
     state: State,
 }
@@ -54,7 +54,7 @@ pub(super) struct Held {
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum State {
     Live,
-    /// To be stopped; whether its worker was told.
+    /// Cancelled; `told` once its worker knows.
     Cancelled {
         told: bool,
     },
@@ -62,20 +62,20 @@ enum State {
     Ending,
 }
 
-/// What a worker is told of a lease.
+/// State of a lease, as its worker is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LeaseState {
-    /// It lasts so long from now.
+    /// The lease lasts so long from now.
     Live(Span),
-    /// The work is to stop; the report of it is still awaited, for so long.
+    /// The work is to stop; its report is still awaited, for this long.
     Cancelled(Span),
-    /// It ended.
+    /// The lease is no longer this worker's.
     Lost,
 }
 
 impl Leases {
-    /// A worker has an attempt. `now` twice: deadlines are of the wall clock, watched by one that never
-    /// jumps.
+    /// Adds the lease of a worker. `now` twice: deadlines are of the database's clock, watched by one that
+    /// never jumps.
     pub(super) fn insert(&mut self, id: TaskId, leased: &Leased, wall: Timestamp, now: Instant) {
         let span = Duration::from_millis(leased.lease.span.0);
         let deadline = leased.timeout.map(|timeout| {
@@ -127,18 +127,18 @@ impl Leases {
         Some(held)
     }
 
-    /// Returns the leases that a call was given and its worker still has.
+    /// Returns the leases that a call got and its worker still has.
     pub(super) fn given(&self, call: &Call) -> Vec<Key> {
         let live = |key: &&Key| self.all.get(key).is_some_and(|held| held.state == State::Live);
         self.calls.get(call).map_or_else(Vec::new, |keys| keys.iter().filter(live).copied().collect())
     }
 
-    /// The lease, if it is that worker's.
+    /// Returns the lease, if it is that worker's.
     pub(super) fn of(&self, key: &Key, worker: &WorkerId) -> Option<&Held> {
         self.all.get(key).filter(|held| held.worker == *worker && held.state != State::Ending)
     }
 
-    /// The work is to stop; gives whose it is, and where else that was heard of.
+    /// Cancels a lease; returns its worker, and the other node where that was heard of.
     pub(super) fn cancel(&mut self, key: &Key) -> Option<(WorkerId, Option<NodeId>)> {
         let held = self.all.get_mut(key)?;
         if held.state == State::Live {
@@ -147,7 +147,7 @@ impl Leases {
         Some((held.worker.clone(), held.heard_at))
     }
 
-    /// Records a sign of life, before the answer to it is known: the lease lasts its span from now.
+    /// Records a heartbeat, before the answer to it is known: the lease lasts its span from now.
     pub(super) fn touch(&mut self, key: &Key, worker: &WorkerId, now: Instant) {
         let found =
             self.all.get_mut(key).filter(|held| held.worker == *worker && held.state != State::Ending);
@@ -156,7 +156,7 @@ impl Leases {
         }
     }
 
-    /// A heartbeat: the lease lasts its span from now.
+    /// Extends a lease after a heartbeat: it lasts its span from now.
     pub(super) fn extend(&mut self, key: &Key, worker: &WorkerId, now: Instant) -> LeaseState {
         let found = self.all.get_mut(key).filter(|held| held.worker == *worker);
         let Some(held) = found else { return LeaseState::Lost };
@@ -174,14 +174,14 @@ impl Leases {
         LeaseState::Live(span)
     }
 
-    /// Where its worker was heard of; `None` for here.
+    /// Notes the node where the lease's worker was heard of; `None` for this one.
     pub(super) fn heard_at(&mut self, key: &Key, node: Option<NodeId>) {
         if let Some(held) = self.all.get_mut(key) {
             held.heard_at = node;
         }
     }
 
-    /// So many of them that follow one, in order.
+    /// Returns at most `most` keys that follow `last`, in order.
     pub(super) fn keys_after(&self, last: Option<&Key>, most: usize) -> Vec<Key> {
         let from = last.map_or(Bound::Unbounded, Bound::Excluded);
         self.all.range((from, Bound::Unbounded)).take(most).map(|(key, _)| *key).collect()
@@ -200,8 +200,8 @@ impl Leases {
         }
     }
 
-    /// Leases whose time is over, and how they end; each is named once. Looks at a slice of them: true if
-    /// there may be more.
+    /// Returns leases whose time is over, and how they end; each is named once. Looks at a slice of them:
+    /// true if there may be more.
     pub(super) fn over(&mut self, now: Instant) -> (Vec<(Key, WorkerId, Failure)>, bool) {
         let mut over = Vec::new();
         for _ in 0..SLICE {
@@ -226,7 +226,7 @@ impl Leases {
         (over, true)
     }
 
-    /// Pardons all leases, as the server itself stood still and could not hear heartbeats: every lease lasts
+    /// Renews all leases, as the server itself stood still and could not hear heartbeats: every lease lasts
     /// its whole span again, as after a restart.
     pub(super) fn pardon(&mut self, now: Instant) {
         self.pardoned = Some(now);

@@ -1,4 +1,4 @@
-//! What an operator allows a queue: so many attempts at once, so many in a time, or none for now.
+//! Limits of a queue, which an operator sets: attempts at once, attempts in a time, or a pause.
 
 use std::fmt;
 use std::str::FromStr;
@@ -12,13 +12,13 @@ use tokio::time::Instant;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct QueueLimits {
-    /// How many attempts workers may have at once.
+    /// Largest count of attempts that workers may have at once.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_running: Option<u32>,
-    /// How many attempts may start in a time.
+    /// Largest count of attempts that may start in a time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rate: Option<Rate>,
-    /// Nothing is leased until this is taken back; what runs goes on.
+    /// True if nothing is leased until the pause ends; running attempts go on.
     #[serde(default, skip_serializing_if = "is_false")]
     pub paused: bool,
 }
@@ -58,12 +58,12 @@ fn is_false(flag: &bool) -> bool {
     !flag
 }
 
-/// So many in a time, written `100/1m`.
+/// Rate of attempts, written `100/1m`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rate {
-    /// How many, at least one.
+    /// Count of attempts, at least one.
     pub count: u32,
-    /// In how long, at least a millisecond.
+    /// Period of the count, at least a millisecond.
     pub per: Span,
 }
 
@@ -101,10 +101,10 @@ impl<'de> Deserialize<'de> for Rate {
     }
 }
 
-/// A rate at work: it fills steadily, and holds what its time brings.
+/// Token bucket of a rate: it fills steadily, and holds what its time brings.
 pub(super) struct Bucket {
     rate: Rate,
-    /// How many nodes share the rate.
+    /// Count of nodes that share the rate.
     nodes: u32,
     left: f64,
     seen: Instant,
@@ -115,17 +115,17 @@ impl Bucket {
         Bucket { rate, nodes: 1, left: f64::from(rate.count), seen: now }
     }
 
-    /// How long one takes to come.
+    /// Seconds in which one attempt becomes available.
     fn interval(&self) -> f64 {
         self.rate.per.0 as f64 / 1_000.0 / f64::from(self.rate.count) * f64::from(self.nodes)
     }
 
-    /// What it holds at the most.
+    /// Largest count that the bucket holds.
     fn most(&self) -> f64 {
         (f64::from(self.rate.count) / f64::from(self.nodes)).max(1.0)
     }
 
-    /// Takes one node's share of the rate.
+    /// Divides the rate among `nodes` nodes.
     pub(super) fn share(&mut self, nodes: u32, now: Instant) {
         if self.nodes != nodes {
             self.fill(now);
@@ -153,7 +153,7 @@ impl Bucket {
         self.left += 1.0;
     }
 
-    /// How long until there is one more; `None` if there is one.
+    /// Time until there is one more; `None` if there is one.
     pub(super) fn pause(&mut self, now: Instant) -> Option<Duration> {
         self.fill(now);
         let missing = 1.0 - self.left;

@@ -1,5 +1,5 @@
-//! The server's side of workers: which work waits in which queue, who has a lease until when, who was heard
-//! of. What must survive is in the store; what is here is made again from it at every start.
+//! The server's side of workers: waiting work by queue, leases with their deadlines, and workers that were
+//! heard of. Durable state is in the store; the state here is made again from it at every start.
 
 mod abroad;
 mod calls;
@@ -70,12 +70,12 @@ impl Workers {
         self.state.lock().recovering = is;
         self.each_queue(|_, queue, _| {
             queue.recovering(is);
-            // Those that are woken count, too.
+            // Workers that are woken count, too.
             1 + queue.len().min(SLICE)
         });
     }
 
-    /// Sets what one account may have.
+    /// Sets the limits of one account.
     pub(crate) fn bound(&self, bounds: WorkerBounds) {
         self.state.lock().seen.bounds = bounds;
     }
@@ -88,7 +88,7 @@ impl Workers {
         state.queue(queue).offer((id, sub_task), priority, number, revision, Instant::now());
     }
 
-    /// Removes a sub-task that no longer waits, both here and where it was given, as of that revision of its
+    /// Removes a sub-task that no longer waits, both here and where it was lent, as of that revision of its
     /// task.
     pub(crate) fn unqueued(&self, id: TaskId, sub_task: u32, queue: &Arc<str>, revision: u64) {
         if let Some(queue) = self.state.lock().queues.get_mut(queue) {
@@ -108,7 +108,7 @@ impl Workers {
         state.seen.touch(&leased.lease.worker, wall);
     }
 
-    /// An attempt is to stop, if a worker has it; gives where else that was heard of.
+    /// Cancels an attempt, if a worker has it; returns the other node where the worker was heard of.
     pub(crate) fn cancel(&self, key: &Key) -> Option<(NodeId, WorkerId)> {
         let mut state = self.state.lock();
         let (worker, heard_at) = state.leases.cancel(key)?;
@@ -116,7 +116,7 @@ impl Workers {
         Some((heard_at?, worker))
     }
 
-    /// A worker has an attempt no more; gives where else it was heard of.
+    /// Ends the lease of an attempt; returns the other node where its worker was heard of.
     pub(crate) fn lease_ended(&self, key: &Key) -> Option<(NodeId, WorkerId)> {
         let mut state = self.state.lock();
         let held = state.leases.remove(key)?;
@@ -125,20 +125,20 @@ impl Workers {
         Some((held.heard_at?, held.worker))
     }
 
-    /// Whether a worker has this lease.
+    /// Returns true if a worker has this lease.
     pub(crate) fn holds(&self, lease: LeaseName, worker: &WorkerId) -> bool {
         self.state.lock().leases.of(&lease.key, worker).is_some()
     }
 
-    /// Whether that worker may know secrets of the task; `None` if it has no such lease here.
+    /// Returns true if that worker may know secrets of the task; `None` if it has no such lease here.
     fn knows_secrets(&self, key: &Key, worker: &WorkerId) -> Option<bool> {
         self.state.lock().leases.of(key, worker).map(|held| held.secrets)
     }
 }
 
 impl State {
-    /// State of a queue, kept from its first mention on; [`Queue::is_real`] tells whether there is such a
-    /// queue.
+    /// Returns the state of a queue, kept from its first mention on; [`Queue::is_real`] tells whether the
+    /// queue exists.
     fn queue(&mut self, name: &Arc<str>) -> &mut Queue {
         if !self.queues.contains_key(name) {
             let mut queue = Queue::default();
@@ -148,7 +148,8 @@ impl State {
         self.queues.entry(name.clone()).or_default()
     }
 
-    /// Takes up to so many out of these queues: the highest priority of them all first, then the oldest.
+    /// Takes up to so many sub-tasks out of these queues: the highest priority of them all first, then the
+    /// oldest.
     fn take(&mut self, names: &[Arc<str>], most: usize, now: Instant) -> Vec<Taken> {
         let mut taken = Vec::new();
         let head = |state: &mut State, name| state.queues.get_mut(name).and_then(|queue| queue.head(now));

@@ -1,4 +1,4 @@
-//! How leases and queues are called on the wire.
+//! Names of leases and queues on the wire.
 
 use std::fmt;
 use std::str::FromStr;
@@ -7,7 +7,7 @@ use longhaul_model::{TaskId, Token};
 
 use super::leases::Key;
 
-/// A lease by name: task, index of the sub-task, token, with points between.
+/// Lease by name: task, index of the sub-task, token, with points between.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LeaseName {
     pub(super) key: Key,
@@ -18,7 +18,7 @@ impl LeaseName {
         LeaseName { key: (id, sub_task, token) }
     }
 
-    /// Task, sub-task, and the number of the attempt, which its token is.
+    /// Returns task, sub-task, and the number of the attempt, which its token is.
     pub(crate) fn attempt(&self) -> (TaskId, u32, u32) {
         let (id, sub_task, token) = self.key;
         (id, sub_task, u32::try_from(token.0).unwrap_or(u32::MAX))
@@ -55,7 +55,7 @@ impl FromStr for LeaseName {
     }
 }
 
-/// Whether a queue may be called so.
+/// Returns true if a text may be the name of a queue.
 pub fn is_queue_name(text: &str) -> bool {
     (1..=100).contains(&text.len())
         && text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-'))

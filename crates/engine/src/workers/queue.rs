@@ -1,5 +1,5 @@
-//! One queue: what waits in it, in order, and how much of it may go out. In memory only: it is made again
-//! from the tasks at every start.
+//! A queue: the sub-tasks that wait in it, in order, and the limits of what may go out. In memory only: it is
+//! made again from the tasks at every start.
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
@@ -14,16 +14,16 @@ use super::abroad::Abroad;
 use super::limits::{Bucket, QueueLimits};
 use super::short::SLICE;
 
-/// Work that waited so long goes before work that only just became ready.
+/// Longest wait of a sub-task before it goes ahead of work that only just became ready.
 const PATIENCE: Duration = Duration::from_millis(500);
 
 /// A sub-task that waits for a worker.
 pub(super) type Item = (TaskId, u32);
 
-/// Its place among all that wait: the highest priority first, then the oldest.
+/// Position among all that wait: the highest priority first, then the oldest.
 pub(super) type Place = (Reverse<i8>, u64);
 
-/// One queue.
+/// Sub-tasks that wait for workers, under one name.
 #[derive(Default)]
 pub(super) struct Queue {
     waiting: BTreeMap<Place, (Item, Instant)>,
@@ -32,7 +32,7 @@ pub(super) struct Queue {
     since: BTreeMap<Item, u64>,
     /// Attempts that workers have.
     pub(super) running: usize,
-    /// Taken out, and not leased yet.
+    /// Number of items that are taken out, and not leased yet.
     taken: usize,
     limits: QueueLimits,
     bucket: Option<Bucket>,
@@ -45,13 +45,13 @@ pub(super) struct Queue {
     /// True once work waited or ran here, or an operator set limits: that makes a queue, asking for it does
     /// not.
     pub(super) is_real: bool,
-    /// How it stands at other nodes.
+    /// State of the queue at other nodes.
     pub(super) abroad: Abroad,
-    /// Tells one that waits for work that there may be some.
+    /// Notifies a worker's call that waits for work that there may be some.
     pub(super) news: Arc<Notify>,
 }
 
-/// What was taken out of a queue.
+/// Sub-task that was taken out of a queue.
 pub(super) struct Taken {
     pub(super) item: Item,
     pub(super) queue: Arc<str>,
@@ -78,8 +78,8 @@ impl Queue {
         *since = revision.max(*since);
     }
 
-    /// Removes an item, unless it began to wait anew after that revision of its task: news of a lease at
-    /// another node may arrive when the item already waits here again.
+    /// Removes an item, unless it began to wait again after that revision of its task: the event of a lease
+    /// at another node may arrive when the item already waits here again.
     pub(super) fn withdraw(&mut self, item: Item, revision: u64) {
         if self.since.get(&item).is_some_and(|since| *since > revision) {
             return;
@@ -91,7 +91,7 @@ impl Queue {
         }
     }
 
-    /// The place of what would be taken next, if anything may be.
+    /// Returns the position of the next item, if one may be taken.
     pub(super) fn head(&mut self, now: Instant) -> Option<Place> {
         let running = self.running + self.taken + self.abroad.running();
         let full = self.limits.max_running.is_some_and(|most| self.recovering || running >= most as usize);
@@ -101,7 +101,7 @@ impl Queue {
         self.waiting.first_key_value().map(|(place, _)| *place)
     }
 
-    /// Takes out what [`Queue::head`] named.
+    /// Takes out the item at the position that [`Queue::head`] returned.
     pub(super) fn take(&mut self, queue: &Arc<str>) -> Option<Taken> {
         let (place, (item, since)) = self.waiting.pop_first()?;
         self.places.remove(&item);
@@ -114,12 +114,12 @@ impl Queue {
         Some(Taken { item, queue: queue.clone(), place, since, revision })
     }
 
-    /// What was taken is leased, or waits no more.
+    /// Settles a taken sub-task that is leased, or waits no more.
     pub(super) fn settle(&mut self) {
         self.taken = self.taken.saturating_sub(1);
     }
 
-    /// What was taken waits on, in its old place.
+    /// Puts a taken sub-task back into its old position.
     pub(super) fn put_back(&mut self, taken: Taken) {
         self.settle();
         if let Some(bucket) = &mut self.bucket {
@@ -131,7 +131,7 @@ impl Queue {
         self.news.notify_one();
     }
 
-    /// Takes up to so many out that no other node gave, in order, among those that are next.
+    /// Takes out up to so many items that no other node lent, in order, among those that are next.
     pub(super) fn take_own(&mut self, most: usize) -> Vec<(Place, Item, Instant)> {
         let seen = self.waiting.iter().take(SLICE);
         let own = seen.filter(|(_, (item, _))| !self.abroad.is_borrowed(item));
@@ -143,7 +143,7 @@ impl Queue {
         taken
     }
 
-    /// What was taken by [`Queue::take_own`] waits on.
+    /// Puts a sub-task back that [`Queue::take_own`] took.
     pub(super) fn wait_again(&mut self, item: Item, place: Place, since: Instant) {
         self.places.insert(item, place);
         self.waiting.insert(place, (item, since));
@@ -159,7 +159,7 @@ impl Queue {
         }
     }
 
-    /// A worker has one attempt less.
+    /// Counts one attempt less at a worker.
     pub(super) fn ended(&mut self) {
         self.running = self.running.saturating_sub(1);
         if self.limits.max_running.is_some() && !self.waiting.is_empty() {
@@ -167,7 +167,8 @@ impl Queue {
         }
     }
 
-    /// The lowest priority that may be leased past what waits; of a limited queue one that none has.
+    /// Returns the lowest priority that may be leased ahead of waiting items; in a limited queue one that no
+    /// item has.
     pub(super) fn floor(&self, now: Instant) -> i8 {
         if self.limits != QueueLimits::default() {
             return i8::MAX;
@@ -179,14 +180,14 @@ impl Queue {
         if kept_waiting { highest.saturating_add(1) } else { *highest }
     }
 
-    /// Its rate is shared by so many nodes.
+    /// Divides the rate among `nodes` nodes.
     pub(super) fn share_rate(&mut self, nodes: u32, now: Instant) {
         if let Some(bucket) = &mut self.bucket {
             bucket.share(nodes, now);
         }
     }
 
-    /// How long until its rate allows one more; `None` if that is not what it waits for.
+    /// Time until the rate allows one more; `None` if the queue does not wait for its rate.
     pub(super) fn pause(&mut self, now: Instant) -> Option<Duration> {
         if self.waiting.is_empty() || self.limits.paused {
             return None;
@@ -212,12 +213,12 @@ impl Queue {
         self.waiting.len()
     }
 
-    /// What waits, but for what other nodes gave.
+    /// Count of waiting sub-tasks, without those that other nodes lent.
     pub(super) fn own_len(&self) -> usize {
         self.waiting.keys().len().saturating_sub(self.abroad.borrowed_len())
     }
 
-    /// Since when the oldest waits, and the number of items looked at to know.
+    /// Start of the oldest wait, and the count of items looked at to know it.
     pub(super) fn oldest(&self) -> (Option<Instant>, usize) {
         let (mut oldest, mut visited, mut from) = (None::<Instant>, 0, (Reverse(i8::MAX), 0));
         // The first of each priority is the oldest of it.
@@ -230,7 +231,7 @@ impl Queue {
         (oldest, visited)
     }
 
-    /// True if nothing waits, runs or is looked for here, and nothing is set.
+    /// Returns true if nothing waits, runs or is looked for here, and nothing is set.
     pub(super) fn is_idle(&self) -> bool {
         self.waiting.is_empty()
             && self.running == 0
@@ -241,7 +242,7 @@ impl Queue {
             && self.limits == QueueLimits::default()
     }
 
-    /// True if operators are to see it.
+    /// Returns true if operators are to see the queue.
     pub(super) fn is_shown(&self) -> bool {
         self.is_real || self.abroad.sum(|said| said.waiting.saturating_add(said.running)) > 0
     }

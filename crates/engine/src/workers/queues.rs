@@ -20,25 +20,26 @@ use crate::error::EngineError;
 /// The name under which the limits are kept.
 const NAME: &str = "queues";
 
-/// A queue as a list shows it.
+/// Queue as a list shows it.
 #[derive(Clone, Debug)]
 pub struct QueueSummary {
-    /// Its name.
+    /// Name of the queue.
     pub name: Arc<str>,
-    /// Sub-tasks that wait in it.
+    /// Number of sub-tasks that wait in it.
     pub waiting: usize,
     /// Attempts that workers have.
     pub running: usize,
-    /// How long the oldest waits.
+    /// Longest time that a sub-task has waited.
     pub oldest_wait: Option<Duration>,
-    /// Workers that asked it for work lately.
+    /// Number of workers that asked it for work lately.
     pub workers: usize,
-    /// What an operator allows it.
+    /// Limits that an operator set.
     pub limits: QueueLimits,
 }
 
 impl QueueSummary {
-    /// A queue of which nothing is known here but how many workers ask for its work.
+    /// Returns the summary of a queue of which this node knows only the number of workers that ask for its
+    /// work.
     pub(crate) fn unused(name: &str, workers: usize) -> Self {
         let (limits, oldest_wait) = (QueueLimits::default(), None);
         QueueSummary { name: name.into(), waiting: 0, running: 0, oldest_wait, workers, limits }
@@ -46,14 +47,14 @@ impl QueueSummary {
 }
 
 impl Workers {
-    /// Sets what was kept, at a start.
+    /// Sets the stored limits, at a start.
     pub(crate) fn limit(&self, limits: impl IntoIterator<Item = (Arc<str>, QueueLimits)>) {
         for (name, limits) in limits {
             self.state.lock().queue(&name).limit(limits, Instant::now());
         }
     }
 
-    /// Sets what another node kept: what is not named is not limited.
+    /// Sets the limits that another node stored: queues that are not named have none.
     pub(crate) fn reset_limits(&self, kept: BTreeMap<String, QueueLimits>) {
         let now = Instant::now();
         self.each_queue(|name, queue, _| {
@@ -73,8 +74,8 @@ impl Workers {
         }
     }
 
-    /// Goes through all queues, in order of their names; after each slice others have their turn. What is
-    /// done with one gives the number of items that were visited for it.
+    /// Visits all queues, in order of their names; after each slice the lock is passed on. `visit` returns
+    /// the number of items that it looked at.
     pub(super) fn each_queue(&self, mut visit: impl FnMut(&Arc<str>, &mut Queue, &Seen) -> usize) {
         let mut last: Option<Arc<str>> = None;
         loop {
@@ -111,7 +112,7 @@ impl Workers {
             let mut state = self.state.lock();
             state.visit(slice.len());
             for name in slice {
-                // Somebody may have come meanwhile.
+                // An item may have come meanwhile.
                 if state.queues.get(name).is_some_and(Queue::is_idle) {
                     state.queues.remove(name);
                 }
@@ -156,25 +157,26 @@ impl Workers {
         Some(Workers::summary(name, queue, &state.seen, Instant::now()).0)
     }
 
-    /// The longest time that anybody held what all workers' calls need.
+    /// Returns the longest time that the lock of all workers' calls was held.
     pub(crate) fn longest_hold(&self) -> Duration {
         self.state.longest()
     }
 }
 
 impl Engine {
-    /// Every queue that work waited or ran in lately or that is limited, by name. One that is only asked is
-    /// none.
+    /// Returns every queue that work waited or ran in lately or that is limited, by name. A name that workers
+    /// only ask for is not a queue.
     pub fn queues(&self) -> Vec<QueueSummary> {
         self.inner.dispatcher.workers().summaries()
     }
 
-    /// The longest time since the start that anybody held what every call of a worker needs.
+    /// Returns the longest time since the start that the lock of all workers' calls was held.
     pub fn longest_hold_of_workers(&self) -> Duration {
         self.inner.dispatcher.workers().longest_hold()
     }
 
-    /// Sets what a queue may do; what is not set is not limited. After Ok it holds, also after a restart.
+    /// Sets the limits of a queue; those that are not given do not apply. After Ok they hold, also after a
+    /// restart.
     pub async fn limit_queue(
         &self,
         name: &str,
@@ -185,8 +187,8 @@ impl Engine {
         self.write_limits(name, limits.into(), audit).await
     }
 
-    /// Changes what a queue may do in what is named. Nothing, and `None`, if no such queue is there and none is
-    /// to be made. After Ok it holds, also after a restart.
+    /// Changes the limits of a queue that are named. Returns `None`, and changes nothing, if the queue does not
+    /// exist and is not to be created. After Ok they hold, also after a restart.
     pub async fn change_queue(
         &self,
         name: &str,

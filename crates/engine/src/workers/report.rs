@@ -1,4 +1,4 @@
-//! What a worker reports, and what it takes next, in one durable change.
+//! Reports of workers, and the attempts that they take next, in one durable change.
 
 use std::sync::Arc;
 
@@ -14,45 +14,45 @@ use crate::error::EngineError;
 use crate::logs::LogLine;
 use crate::secrets::Redactor;
 
-/// What a worker says of one of its attempts.
+/// Report of a worker on one of its attempts.
 #[derive(Clone, Debug)]
 pub struct WorkerReport {
-    /// Of which.
+    /// Lease of the attempt.
     pub lease: LeaseName,
-    /// What came of it.
+    /// Result of the attempt.
     pub ending: Ending,
-    /// The last lines of its log.
+    /// Last lines of the attempt's log.
     pub log: Vec<LogLine>,
 }
 
-/// How an attempt ended at a worker.
+/// Result of an attempt at a worker.
 #[derive(Clone, Debug)]
 pub enum Ending {
-    /// It succeeded.
+    /// The attempt succeeded.
     Completed {
-        /// What it gave.
+        /// Output of the attempt.
         output: Option<Value>,
     },
-    /// It did not.
+    /// The attempt failed.
     Failed(Failure),
-    /// It was not begun.
+    /// The attempt was never begun.
     Released,
 }
 
-/// What became of a report.
+/// Outcome of a report.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Recorded {
-    /// It is durable, now or since before.
+    /// The report is durable, now or since before.
     Yes,
     /// The lease is not this worker's live one: nothing changed.
     Lost,
-    /// The output has so many bytes, which is too many: nothing changed, and the lease lives.
+    /// The output has this many bytes, which is too many: nothing changed, and the lease lives.
     TooLarge(usize),
 }
 
 impl Engine {
-    /// Records a worker's reports and leases to it what it asks for next. After Ok every report that was not
-    /// refused is durable; the same call again records nothing twice.
+    /// Records a worker's reports and leases it the sub-tasks that it asks for next. After Ok every report
+    /// that was not refused is durable; a repeated call records nothing twice.
     pub async fn report(
         &self,
         worker: WorkerId,
@@ -103,7 +103,7 @@ impl Engine {
         for ((place, given_back), done) in places.into_iter().zip(done.reports) {
             recorded[place] = match done {
                 Ok(()) | Err(StoreError::Refused(Refused::Repeated)) => Recorded::Yes,
-                // What one does not have need not be given back: so the call may be repeated.
+                // A lease that one does not have need not be given back: so the call may be repeated.
                 Err(StoreError::Refused(Refused::Stale)) if given_back => Recorded::Yes,
                 Err(_) => Recorded::Lost,
             };
@@ -115,13 +115,14 @@ impl Engine {
         Ok((recorded, assigned))
     }
 
-    /// Takes a task's secrets out of what a worker says of it; `None` if the task has none.
+    /// Returns the redactor of a task's secrets for a worker's report; `None` if the task has none.
     pub(super) fn redactor(
         &self,
         worker: &WorkerId,
         lease: LeaseName,
     ) -> Result<Option<Arc<Redactor>>, EngineError> {
-        // Of a lease that ended the task itself tells: the same report again must be told from another one.
+        // The task itself knows about a lease that ended: the same report sent again must be told from
+        // another one.
         let knows = self.inner.dispatcher.workers().knows_secrets(&lease.key, worker);
         if knows == Some(false) {
             return Ok(None);
@@ -134,7 +135,8 @@ impl Engine {
     }
 }
 
-/// What an attempt ended with as it may be stored: without secrets, and only then cut to what is kept.
+/// Converts a result into the form that is stored: without secrets, and only then cut to the size that is
+/// kept.
 fn storable(ending: Ending, redactor: Option<&Redactor>) -> Ending {
     match (ending, redactor) {
         (Ending::Completed { output }, Some(redactor)) => {
@@ -149,12 +151,12 @@ fn storable(ending: Ending, redactor: Option<&Redactor>) -> Ending {
 }
 
 impl super::Workers {
-    /// What waits for a worker that reports and asks for more.
+    /// Takes waiting sub-tasks for a worker that reports and asks for more.
     fn taken_for(&self, ask: &Ask) -> Vec<super::queue::Taken> {
         self.state.lock().take(&ask.queues, ask.max, tokio::time::Instant::now())
     }
 
-    /// Notes that a worker asks for more work; false if its account asks too many queues.
+    /// Notes that a worker asks for more work; returns false if its account asks too many queues.
     fn may_ask(&self, ask: &Ask, wall: longhaul_model::Timestamp) -> bool {
         self.state.lock().seen.asked(&ask.worker, &ask.queues, ask.how(), wall).is_ok()
     }

@@ -18,7 +18,7 @@ use crate::error::EngineError;
 /// Silence after which a worker without a lease is forgotten.
 const FORGOTTEN: Duration = Duration::from_secs(300);
 
-/// A worker that asked a queue for work within this time is said to serve it, unless it promised to be heard
+/// Time for which a worker that asked a queue for work counts as serving it, unless it promised to be heard
 /// of earlier.
 const SERVES: Duration = Duration::from_secs(75);
 
@@ -28,15 +28,15 @@ const LATE: Duration = Duration::from_secs(2);
 /// Attempts of a worker that a list names.
 const NAMED: usize = 8;
 
-/// Calls within this time of the last one noted are not noted anew.
+/// Time after a noted call in which further calls are not noted again.
 const SAME_MOMENT: Duration = Duration::from_secs(1);
 
-/// Number of queues and workers that one account may have at a time.
+/// Maximum number of queues and workers that one account may have at a time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct WorkerBounds {
-    /// Queues that its workers asked for work lately. Default 1,024.
+    /// Maximum number of queues that its workers asked for work lately. Default 1,024.
     pub queues: usize,
-    /// Workers heard of within the last minutes. Default 16,384.
+    /// Maximum number of workers heard of within the last minutes. Default 16,384.
     pub workers: usize,
 }
 
@@ -58,11 +58,11 @@ pub(super) struct Seen {
     accounts: BTreeMap<Box<str>, Account>,
 }
 
-/// What the workers of one account have together.
+/// Totals of one account's workers.
 #[derive(Default)]
 struct Account {
     workers: usize,
-    /// Number of its workers that serve each queue.
+    /// Number of the account's workers that serve each queue.
     queues: BTreeMap<Arc<str>, usize>,
 }
 
@@ -75,13 +75,13 @@ struct One {
     due: Option<Instant>,
     /// Longest silence that is allowed: as long as the worker waits for work, or as its leases last.
     patience: Duration,
-    /// Host and process of the worker, as it tells them.
+    /// Host and process of the worker, as it reports them.
     origin: Option<Arc<Origin>>,
-    /// Rises whenever one of its leases was cancelled or ended.
+    /// Counter that rises whenever one of the worker's leases was cancelled or ended.
     news: watch::Sender<u64>,
 }
 
-/// Host and process of a worker, as it tells them itself.
+/// Host and process of a worker, as it reports them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Origin {
     /// Name of the host.
@@ -90,7 +90,7 @@ pub struct Origin {
     pub process: Option<u32>,
 }
 
-/// Facts that a request for work tells of its worker.
+/// Facts about a worker in its request for work.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Asked {
     /// Longest silence that is allowed from now on.
@@ -98,20 +98,20 @@ pub(super) struct Asked {
     pub(super) origin: Option<Arc<Origin>>,
 }
 
-/// A worker as a list shows it.
+/// Worker as a list shows it.
 #[derive(Clone, Debug)]
 pub struct WorkerSummary {
     /// Account and name.
     pub worker: WorkerId,
-    /// The queues it asked for work last.
+    /// Queues that the worker last asked for work.
     pub queues: Arc<[Arc<str>]>,
-    /// Attempts that it has.
+    /// Number of attempts that it has.
     pub running: usize,
     /// Some of these attempts: task and sub-task.
     pub work: Vec<(TaskId, u32)>,
     /// Time of the last call.
     pub last_seen: Timestamp,
-    /// False once it was silent for longer than it said, and has no lease.
+    /// False once the worker was silent for longer than it announced, and has no lease.
     pub alive: bool,
     /// Host and process of the worker.
     pub origin: Option<Arc<Origin>>,
@@ -165,7 +165,7 @@ impl Seen {
         Ok(())
     }
 
-    /// A sign of life: one that serves queues does so for longer.
+    /// Notes a sign of life: a worker that serves queues does so for longer.
     fn lives(&mut self, worker: &WorkerId) {
         let Some(one) = self.workers.get_mut(worker) else { return };
         let (Some(before), due) = (one.due, Instant::now() + one.patience) else { return };
@@ -195,7 +195,8 @@ impl Seen {
         Ok(())
     }
 
-    /// The queues that the worker asked before count as well: it may have called twice at once.
+    /// Checks the queues of a call against the bounds. The queues that the worker asked before count as well:
+    /// it may have called twice at once.
     fn check_queues(&self, worker: &WorkerId, queues: &[Arc<str>]) -> Result<(), EngineError> {
         let of = self.accounts.get(account(worker));
         let known = |name: &&Arc<str>| of.is_some_and(|of| of.queues.contains_key(*name));
@@ -257,7 +258,7 @@ impl Seen {
         }
     }
 
-    /// Notes that a worker called, and gives what [`Seen::tell`] wakes from now on.
+    /// Notes that a worker called, and returns the counter that [`Seen::tell`] raises from now on.
     pub(super) fn news(
         &mut self,
         worker: &WorkerId,
@@ -279,7 +280,7 @@ impl Seen {
         self.workers.len()
     }
 
-    /// Takes workers that were not heard of in time out of the counts, a slice of them; true if there may be
+    /// Removes workers that were not heard of in time from the counts, a slice of them; true if there may be
     /// more.
     pub(super) fn expire(&mut self, now: Instant) -> bool {
         for _ in 0..SLICE / 32 {
@@ -319,8 +320,8 @@ impl Seen {
 }
 
 impl State {
-    /// Forgets those that are silent for long and have no lease, of a slice; gives where the next slice
-    /// begins.
+    /// Forgets workers that are silent for long and have no lease, of a slice; returns the beginning of the
+    /// next slice.
     pub(super) fn forget_silent(&mut self, last: Option<&WorkerId>) -> Option<WorkerId> {
         let (mut gone, mut reached, mut visited) = (Vec::new(), None, 0);
         for (worker, one) in self.seen.after(last).take(SLICE) {
@@ -332,7 +333,7 @@ impl State {
         for worker in gone.iter().take(SLICE / 32) {
             self.seen.forget(worker);
         }
-        // Whatever was too much for this slice goes in the next round.
+        // The rest beyond this slice goes in the next round.
         reached.filter(|_| visited == SLICE)
     }
 }
@@ -343,7 +344,7 @@ impl Workers {
         self.state.lock().seen.serving(queue)
     }
 
-    /// Workers heard of, by name; read in slices, between which others have their turn.
+    /// Returns workers heard of, by name; read in slices, between which the lock is passed on.
     pub(super) fn heard_of(&self) -> Vec<WorkerSummary> {
         let mut all: Vec<WorkerSummary> = Vec::new();
         loop {
@@ -374,7 +375,7 @@ impl Workers {
 }
 
 impl Engine {
-    /// Workers heard of within the last minutes, by name.
+    /// Returns workers heard of within the last minutes, by name.
     pub fn workers(&self) -> Vec<WorkerSummary> {
         self.inner.dispatcher.workers().heard_of()
     }
@@ -424,7 +425,8 @@ mod tests {
         assert!(seen.serving.is_empty() && seen.accounts.is_empty() && seen.due.is_empty());
     }
 
-    /// Random asks and signs of life of some workers, against a plain count of those that kept their word.
+    /// Silent workers are not counted: random calls and signs of life of some workers, against a plain count
+    /// of those that kept their word.
     #[tokio::test(start_paused = true)]
     async fn silent_workers_are_not_counted() {
         let mut random = 7_u64;

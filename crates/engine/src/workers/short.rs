@@ -1,6 +1,6 @@
-//! The lock on what is known of workers. Every lease, report and heartbeat needs it, so no caller may hold it
-//! for long: one that goes through many items takes them in slices and passes the lock on in between. The
-//! longest hold is measured, and so is the largest number of items visited in one.
+//! Lock on the state of workers. Every lease, report and heartbeat needs it, so no caller may hold it for
+//! long: one that goes through many items takes them in slices and passes the lock on in between. The longest
+//! hold is measured, and so is the largest number of items visited in one.
 
 use std::ops::{Deref, DerefMut};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -15,19 +15,19 @@ pub(super) const SLICE: usize = 64;
 #[derive(Default)]
 pub(super) struct Short<T> {
     inner: Mutex<T>,
-    /// In nanoseconds.
+    /// Longest hold, in nanoseconds.
     longest: AtomicU64,
     most_visited: AtomicU64,
 }
 
 /// The lock, held.
 pub(super) struct Holding<'a, T> {
-    // Before the measure: what is measured ends when the lock is free.
+    // The guard comes before the measure: the measured time ends when the lock is free.
     guard: MutexGuard<'a, T>,
     measure: Measure<'a>,
 }
 
-/// One hold.
+/// Measurement of one hold of the lock.
 struct Measure<'a> {
     longest: &'a AtomicU64,
     most_visited: &'a AtomicU64,
@@ -42,12 +42,12 @@ impl<T> Short<T> {
         Holding { guard, measure: Measure { longest, most_visited, since: Instant::now(), visited: 0 } }
     }
 
-    /// The longest time that anybody held the lock.
+    /// Returns the longest time that the lock was held.
     pub(super) fn longest(&self) -> Duration {
         Duration::from_nanos(self.longest.load(Ordering::Relaxed))
     }
 
-    /// The largest number of items that anybody visited while holding the lock.
+    /// Returns the largest number of items visited while the lock was held.
     #[cfg(test)]
     pub(super) fn most_visited(&self) -> u64 {
         self.most_visited.load(Ordering::Relaxed)
@@ -61,13 +61,13 @@ impl<T> Short<T> {
 }
 
 impl<T> Holding<'_, T> {
-    /// Notes that so many items were visited; false once these are as many as one hold may visit.
+    /// Notes that so many items were visited; returns false once these are as many as one hold may visit.
     pub(super) fn visit(&mut self, items: usize) -> bool {
         self.measure.visited += items;
         self.measure.visited < SLICE
     }
 
-    /// Lets go; who waits for the lock has it next.
+    /// Releases the lock to whoever waits for it.
     pub(super) fn pass_on(self) {
         let Holding { guard, measure } = self;
         MutexGuard::unlock_fair(guard);

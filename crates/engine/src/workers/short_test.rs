@@ -1,5 +1,5 @@
-//! Each list, count and sweep visits a bounded number of items while it holds the lock that all
-//! calls of workers need, however many queues, workers and attempts there are.
+//! Lists, counts and sweeps visit a bounded number of items while they hold the lock that all calls of
+//! workers need, however many queues, workers and attempts there are.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,7 +12,7 @@ use super::seen::Asked;
 use super::short::SLICE;
 use super::{QueueLimits, Workers};
 
-/// How many there are of each kind.
+/// Count of items of each kind.
 struct Size {
     queues: u32,
     workers: u32,
@@ -62,7 +62,7 @@ fn filled(size: &Size) -> Arc<Workers> {
     workers
 }
 
-/// Everything that goes through many; each with its name.
+/// Calls everything that goes through many items; each with its name.
 fn walk(workers: &Arc<Workers>, size: &Size, said: &mut dyn FnMut(&str)) {
     assert!(workers.summaries().len() >= size.queues as usize);
     said("queues");

@@ -1,14 +1,14 @@
-//! The limits of what a worker says of an attempt. Texts are cut only once secrets are out of them: a cut may leave a
-//! part of a secret that nobody recognises.
+//! Limits on the texts of a worker's report. Texts are cut only once secrets are out of them: a cut may leave
+//! a part of a secret that nobody recognizes.
 
 use longhaul_model::fault::Cause;
 use longhaul_model::{Failure, Fault, Stage};
 
-/// The longest text of an error or a stage, in bytes; longer ones are cut.
+/// Longest text of an error or a stage, in bytes; longer ones are cut.
 const LONGEST_TEXT: usize = 8 * 1_024;
 /// Causes that an error keeps.
 const MOST_CAUSES: usize = 20;
-/// The largest context of an error, in bytes of JSON; a larger one is left out.
+/// Largest context of an error, in bytes of JSON; a larger one is left out.
 const LARGEST_CONTEXT: usize = 16 * 1_024;
 
 /// A stage within the limits.

@@ -1,5 +1,5 @@
-//! Ends leases that nobody extends, and attempts whose time is over. It only asks; what becomes of them is
-//! the model's.
+//! Watchdog: ends leases that nobody extends, and attempts whose time is over. It only asks; the model
+//! decides what becomes of them.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,7 +13,7 @@ use super::Workers;
 use super::leases::Key;
 use super::short::SLICE;
 
-/// How often it looks. A lease may last longer by so much.
+/// Interval at which the watchdog looks. A lease may last longer by so much.
 const LOOK: Duration = Duration::from_millis(250);
 
 /// Looks later than this mean that the server stood still.
@@ -54,13 +54,13 @@ impl Workers {
         }
     }
 
-    /// Takes workers that asked long ago out of the counts, and gives the leases whose time is over.
+    /// Removes workers that asked long ago from the counts, and returns the leases whose time is over.
     pub(super) fn sweep(&self, now: Instant) -> Vec<(Key, WorkerId, Failure)> {
         self.expire(now);
         self.over(now)
     }
 
-    /// Leases whose time is over; their workers' heartbeats are woken.
+    /// Returns leases whose time is over, and wakes their workers' heartbeats.
     fn over(&self, now: Instant) -> Vec<(Key, WorkerId, Failure)> {
         let mut all = Vec::new();
         loop {

@@ -16,7 +16,7 @@ use crate::support::{assert_gone, error, launch, log, marked, program, run};
 
 const SH: &str = "/bin/sh";
 
-/// A script, marked, so that whatever it starts can be found.
+/// Returns a script, marked, so that all processes that it starts can be found.
 fn script(mark: &str, text: &str) -> Value {
     json!({"command": {"run": [SH, "-c", text], "env": {"MARK": mark}}})
 }
@@ -25,7 +25,7 @@ async fn sh(mark: &str, text: &str) -> Result<Option<Value>, Failure> {
     run(&actions(&[], &[SH]), script(mark, text), json!({})).await
 }
 
-/// Runs a script, stops it once it printed to its file, and tells how long it took to end.
+/// Runs a script, stops it once it printed to its file, and returns the time that it took to end.
 async fn stopped(mark: &str, text: &str) -> (Result<Option<Value>, Failure>, Duration) {
     let (actions, launch) = (actions(&[], &[SH]), launch(script(mark, text), json!({})));
     let stop = CancellationToken::new();

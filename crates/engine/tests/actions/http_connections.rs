@@ -1,4 +1,4 @@
-//! `http` and its connections, and what it makes of answers in other forms than JSON in UTF-8.
+//! `http` and its connections, and its reading of answers in other forms than JSON in UTF-8.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 

@@ -1,4 +1,4 @@
-//! A server of a few lines: it answers every request with the bytes that a function gives.
+//! Small server that answers every request with the bytes that a function returns.
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -9,10 +9,10 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 
-/// An answer that never comes.
+/// Answer that never arrives.
 pub(crate) const SILENCE: &[u8] = b"silence";
 
-/// A request as it came.
+/// Request as it was received.
 #[derive(Clone, Debug)]
 pub(crate) struct Request {
     pub(crate) head: String,
@@ -26,7 +26,7 @@ impl Request {
     }
 }
 
-/// It ends with its value.
+/// Server for the tests of `http` actions, which ends when it is dropped.
 pub(crate) struct Server {
     address: SocketAddr,
     seen: Arc<Seen>,
@@ -120,7 +120,7 @@ async fn serve(mut stream: TcpStream, seen: &Seen, respond: &(impl Fn(&Request) 
     }
 }
 
-/// An answer that does not say its length, or is shorter than it says, ends with the connection.
+/// Returns true if a response states its length and has it; any other ends with the connection.
 fn is_whole(response: &[u8]) -> bool {
     let text = String::from_utf8_lossy(response);
     text.split_once("\r\n\r\n").is_some_and(|(head, body)| length(head) == Some(body.len()))

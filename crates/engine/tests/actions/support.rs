@@ -1,4 +1,4 @@
-//! Attempts made by hand, and what is left of them.
+//! Attempts made by hand, and the processes that they leave.
 
 use std::time::{Duration, Instant};
 
@@ -10,7 +10,7 @@ use longhaul_model::{Env, Failure, Fault, Launch, Token};
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
-/// An attempt of an action, as a workflow file writes it, with an input.
+/// Builds an attempt of an action, as a workflow file writes it, with an input.
 pub(crate) fn launch(action: Value, input: Value) -> Launch {
     let definition = json!({
         "name": "test", "type": "TEST", "title": "Test", "input": { "type": "object" },
@@ -34,14 +34,14 @@ pub(crate) fn launch(action: Value, input: Value) -> Launch {
     }
 }
 
-/// A program as these tests allow it: marked, a shell with the usual programs.
+/// Returns a program as these tests allow it: marked, a shell with the usual programs.
 pub(crate) fn program(path: &str) -> AllowedProgram {
     let env = ["MARK", "A", "B"].map(str::to_owned).to_vec();
     let usual = (path == "/bin/sh").then(|| ("PATH".to_owned(), "/usr/bin:/bin".to_owned()));
     AllowedProgram { env, set: usual.into_iter().collect(), ..AllowedProgram::from(path) }
 }
 
-/// A log that nobody reads.
+/// Creates a log that nobody reads.
 pub(crate) fn log() -> &'static Log {
     Box::leak(Box::new(Log::new(Env::real())))
 }
@@ -51,7 +51,7 @@ pub(crate) async fn run(actions: &Actions, action: Value, input: Value) -> Resul
     actions.run(&launch(action, input), CancellationToken::new(), log()).await
 }
 
-/// The error of an attempt that failed, and whether another may do better.
+/// Returns the error of an attempt that failed, and true if another may do better.
 #[track_caller]
 pub(crate) fn error(result: Result<Option<Value>, Failure>) -> (Fault, bool) {
     match result {
@@ -60,7 +60,7 @@ pub(crate) fn error(result: Result<Option<Value>, Failure>) -> (Fault, bool) {
     }
 }
 
-/// The processes that have a variable of this value in their environment.
+/// Returns the processes that have a variable of this value in their environment.
 pub(crate) fn marked(mark: &str) -> Vec<i32> {
     let wanted = format!("MARK={mark}");
     let pids = std::fs::read_dir("/proc").expect("a proc file system").flatten();

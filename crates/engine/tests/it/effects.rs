@@ -1,5 +1,4 @@
-//! I15, measured where it matters: at a target that does the work once per key, whatever happens to the
-//! attempts.
+//! I15, measured at the target: the target does the work once per key, whatever happens to the attempts.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -17,19 +16,19 @@ use super::support::*;
 /// Behaviour of the target on a call.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Call {
-    /// Does the work and says so.
+    /// The server does the work and answers.
     Answered,
-    /// Does the work, and never answers.
+    /// The server does the work, and never answers.
     Silent,
-    /// Does the work and cuts the connection.
+    /// The server does the work and cuts the connection.
     Cut,
-    /// Does the work; a gateway in between answers with this status.
+    /// The server does the work; a gateway in between answers with this status.
     Gateway(u16),
-    /// Does nothing and says so with this status.
+    /// The server does nothing and answers with this status.
     Refused(u16),
 }
 
-/// A target that remembers keys: work done under a key is not done again.
+/// Target that remembers keys: work done under a key is not done again.
 struct Target {
     address: std::net::SocketAddr,
     /// Number of effects by key.

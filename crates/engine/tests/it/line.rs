@@ -1,4 +1,4 @@
-//! Built-in actions with room for only a few: the others stand in line, and cost nothing until they begin.
+//! Built-in actions with permits for only a few: the others stand in line, and cost nothing until they begin.
 
 use std::path::Path;
 use std::time::Duration;
@@ -15,7 +15,7 @@ async fn engine_of(directory: &Path, max_running: usize) -> Engine {
     engine_with(directory, EngineConfig { max_running, ..EngineConfig::default() }).await
 }
 
-/// Puts a workflow with one child for each item, all of which may run in parallel.
+/// Stores a workflow with one child for each item, all of which may run in parallel.
 async fn put_fan(engine: &Engine, name: &str, duration: &str, more: Value) {
     let mut fan = json!({ "forEach": "{{ input.items }}", "parallel": 10_000,
         "action": { "simulate": { "duration": duration, "output": "{{ item }}" } } });
@@ -86,7 +86,7 @@ async fn cancel_counts_no_attempt_of_what_stands_in_line() {
     let attempts = engine.attempts(id).await.unwrap().attempts;
     assert_eq!(attempts.iter().filter(|attempt| attempt.outcome == Outcome::Stopped).count(), ROOM);
     assert_eq!(attempts.len(), ROOM);
-    // Their room is free again once the last of them has ended.
+    // Their permits are free again once the last of them has ended.
     put_fan(&engine, "after", "0s", json!({})).await;
     assert_eq!(
         ended(&engine, engine.submit(fan_of("after", 50)).await.unwrap().task.id()).await.state.status,

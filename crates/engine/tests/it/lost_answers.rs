@@ -1,5 +1,4 @@
-//! Lost answers to workers: a repeated call is given the same leases, and an attempt that nobody saw never
-//! began.
+//! Lost answers to workers: a repeated call gets the same leases, and an attempt that nobody saw never began.
 
 use std::path::Path;
 use std::time::Duration;

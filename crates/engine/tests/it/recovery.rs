@@ -1,4 +1,4 @@
-//! What a new engine makes of what an old one left.
+//! Recovery: a new engine takes up the tasks that an old one left.
 
 use std::time::Duration;
 
@@ -74,8 +74,7 @@ async fn stop_between_two_sub_tasks_spends_no_attempt() {
 }
 
 /// A start does not wait until everything has recovered, and nobody notices: a task that is asked for sooner
-/// recovers first.
-/// `start` starts an engine on one and the same store.
+/// recovers first. `start` starts an engine on one and the same store.
 async fn calls_are_served_while_tasks_recover(start: impl AsyncFn() -> Engine) {
     let first = start().await;
     let slow = json!({ "action": { "wait": { "for": "1h" } } });

@@ -1,4 +1,4 @@
-//! Secrets of inputs: usable by actions, nowhere else to be found.
+//! Secrets of inputs: usable by actions, and found nowhere else.
 
 use std::path::Path;
 
@@ -67,7 +67,7 @@ async fn secrets_open_again_after_a_restart_and_for_a_retry() {
     assert_eq!(second.outputs(record.id).await.unwrap()[0].1, json!(PASSWORD.len()));
     second.shutdown(std::time::Duration::from_secs(5)).await;
 
-    // Another key file: what it cannot open fails with what to do, and is not run without its secret.
+    // Another key file cannot open the secret: the attempt fails with advice, and is not run without it.
     let third = engine(dir.path()).await;
     let record = start(
         &third,

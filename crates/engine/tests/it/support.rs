@@ -49,7 +49,8 @@ async fn engine_of(store: Arc<dyn Store>, directory: &Path, env: Env, config: En
     Engine::start(store, env, keys.sealer(), config).await.unwrap()
 }
 
-/// A workflow of simulated sub-tasks; each is given as what its definition has beyond name and description.
+/// Builds a workflow of simulated sub-tasks; each is given by the members of its definition beyond name and
+/// description.
 pub(crate) fn definition(name: &str, sub_tasks: Vec<Value>) -> Definition {
     let sub_tasks: Vec<Value> = sub_tasks
         .into_iter()
@@ -70,7 +71,7 @@ pub(crate) fn definition(name: &str, sub_tasks: Vec<Value>) -> Definition {
     .unwrap()
 }
 
-/// Who asks in tests.
+/// Audit entry of the caller in tests.
 pub(crate) fn audit() -> Audit {
     Audit::new("tester".into(), None, "test")
 }

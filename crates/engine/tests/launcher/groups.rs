@@ -1,4 +1,4 @@
-//! Control groups of commands. Each test says which way this machine takes it, and asserts what holds there.
+//! Control groups of commands. Each test reports whether this machine has them, and asserts what holds there.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -15,7 +15,7 @@ use super::{SH, actions, block_on, say, script, start_server, wait_until};
 /// First argument of a process that looks at the groups of a folder from inside.
 pub(super) const INSIDE: &str = "--inside";
 
-/// The unified control group in what the kernel says of a process.
+/// Returns the unified control group from the kernel's list of a process's groups.
 fn unified(groups: &str) -> String {
     groups.lines().find_map(|line| line.strip_prefix("0::")).unwrap_or_default().to_owned()
 }
@@ -24,7 +24,7 @@ fn own() -> String {
     unified(&fs::read_to_string("/proc/self/cgroup").unwrap_or_default())
 }
 
-/// Says whether there are control groups here; returns the folder in which servers make them.
+/// Reports whether there are control groups here; returns the folder in which servers make them.
 fn site() -> Option<PathBuf> {
     match Groups::prepare() {
         Ok(groups) => {
@@ -42,7 +42,7 @@ fn site() -> Option<PathBuf> {
     }
 }
 
-/// Each attempt has a group of its own, gone with the attempt, whatever the program did in it.
+/// Every attempt has a group of its own, gone with the attempt, whatever the program did in it.
 pub(super) fn of_commands() {
     let site = site();
     let actions = actions(&[SH]);
@@ -70,7 +70,7 @@ pub(super) fn of_commands() {
     wait_until("the groups of a server that stopped are removed", || !folder.exists());
 }
 
-/// A server and its supervisors killed at the same moment: what nobody ended is ended by the next server.
+/// Programs of a server that was killed with its supervisors at the same moment are ended by the next server.
 pub(super) fn next_server() {
     let site = site();
     let mut server = start_server("unwatched");
@@ -100,8 +100,8 @@ fn children(process: Pid) -> Vec<Pid> {
     listed.split_whitespace().map(|id| Pid::from_raw(id.parse().expect("a number"))).collect()
 }
 
-/// In a group that is not the machine's first, controllers are passed on once the server has left it, and
-/// not while others are in it; programs have groups either way.
+/// Controllers of a group that is not the machine's first are passed on once the server has left it, and not
+/// while others are in it; programs have groups either way.
 pub(super) fn of_a_service() {
     let Some(site) = site() else {
         assert_eq!(unified("4:memory:/a\n0::/b\n"), "/b");
@@ -145,7 +145,7 @@ fn inside(folder: &Path, what: &str, output: Stdio) -> Child {
     child
 }
 
-/// Part of such a process: it waits, or prepares groups, makes one and says which controllers they have.
+/// Runs the part of such a process: it waits, or prepares groups, makes one and prints their controllers.
 pub(super) fn look(what: &str, folder: &Path) -> ExitCode {
     fs::write(folder.join("cgroup.procs"), "0").expect("inside");
     if what == "sleep" {

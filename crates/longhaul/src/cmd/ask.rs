@@ -1,4 +1,4 @@
-//! Asking a person, or reading what a script has for us.
+//! Prompts for a person at a terminal, and input from scripts.
 
 use std::io::{self, BufRead, IsTerminal};
 
@@ -6,12 +6,12 @@ use console::Term;
 
 use crate::exit::Failure;
 
-/// A line that shows while it is typed.
+/// Asks for a line that shows while it is typed.
 pub(crate) fn line(question: &str) -> Result<String, Failure> {
     line_or(question, "give the name on the command line")
 }
 
-/// Asks for a line, with advice for where nobody can be asked.
+/// Asks for a line, with advice for callers without a terminal.
 pub(crate) fn line_or(question: &str, otherwise: &str) -> Result<String, Failure> {
     let term = person(otherwise)?;
     term.write_str(&format!("{question}: "))?;
@@ -53,7 +53,7 @@ pub(crate) fn next_line() -> Result<String, Failure> {
     Ok(text)
 }
 
-/// Whoever sits before the terminal.
+/// Prompts on the terminal; without one, fails with `otherwise`.
 fn person(otherwise: &str) -> Result<Term, Failure> {
     let term = Term::stderr();
     if !io::stdin().is_terminal() || !term.is_term() {

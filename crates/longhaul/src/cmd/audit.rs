@@ -1,4 +1,4 @@
-//! `audit`: who changed what.
+//! `audit`: the audit log.
 
 use longhaul_client::{AuditBody, AuditFilter, PageBody};
 

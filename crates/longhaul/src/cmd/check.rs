@@ -1,4 +1,4 @@
-//! `check`: looks for damage in a store, and makes anew what is derived.
+//! `check`: looks for damage in a store, and rebuilds derived data.
 
 use std::path::{Path, PathBuf};
 
@@ -16,10 +16,10 @@ use crate::exit::{Code, Failure};
 use crate::out::Out;
 use crate::out::bar::bar;
 
-/// Findings that are printed; further ones are counted.
+/// Maximum number of findings that are printed; further ones are counted.
 const SHOWN: u64 = 1_000;
 
-/// Checks, with a bar on a terminal; repairs first if asked to.
+/// Checks a store, with a bar on a terminal; repairs it first if asked to.
 pub(crate) fn run(args: &CheckArgs, out: Out) -> Result<Code, Failure> {
     let out = if args.json { Out { format: OutputFormat::Json, ..out } } else { out };
     let place = Place::of(args)?;
@@ -60,7 +60,7 @@ pub(crate) fn run(args: &CheckArgs, out: Out) -> Result<Code, Failure> {
 /// The store that is checked, and its key file.
 struct Place {
     location: Location,
-    /// The option that names it, for advice.
+    /// Option that names the store, for advice.
     option: String,
     key_file: Option<PathBuf>,
 }
@@ -79,7 +79,7 @@ impl Place {
                     let text = "--data-dir and --database-url name two stores: check one after the other";
                     return Err(Failure::Usage(text.to_owned()));
                 }
-                // As `serve` has it: the database is used where both are only in the environment.
+                // The rule is that of `serve`: the database is used if both are only in the environment.
                 url_given || !directory_given
             }
             (_, url) => url.is_some(),
@@ -112,7 +112,7 @@ impl Place {
         }
     }
 
-    /// Opens the key file, which is left as it is; `None` where there is none.
+    /// Opens the key file, which is left as it is; `None` if it does not exist.
     fn keys(&self) -> Result<Option<SecretCheck>, Failure> {
         let Some(file) = &self.key_file else { return Ok(None) };
         if !file.exists() {
@@ -149,14 +149,14 @@ fn cannot(verb: &str, place: &Place, e: &StoreError, out: &Out) -> Result<Code, 
     Ok(Code::Usage)
 }
 
-/// Prints findings as they come.
+/// Inspector that prints findings as they are found.
 struct Watcher<'a> {
     out: Out,
     place: &'a Place,
     keys: Option<&'a SecretCheck>,
     bar: ProgressBar,
     count: u64,
-    /// For formats that are one document.
+    /// Findings, for formats that are one document.
     findings: Vec<Value>,
     failed: Option<std::io::Error>,
 }
@@ -220,7 +220,7 @@ fn word(remedy: Remedy) -> &'static str {
     }
 }
 
-/// Returns what to do about a finding, with the command where there is one.
+/// Returns advice on a finding, with the command where there is one.
 fn advice(remedy: Remedy, place: &Place) -> (&'static str, Option<String>) {
     match remedy {
         Remedy::Repair => (

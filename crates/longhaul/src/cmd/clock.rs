@@ -8,7 +8,7 @@ use crate::exit::{Code, Failure};
 use crate::out::span;
 use crate::out::table::Table;
 
-/// Runs one.
+/// Runs a `clock` command.
 pub(crate) async fn run(args: ClockArgs, context: &Context) -> Result<Code, Failure> {
     match args.command {
         None => show(context).await,

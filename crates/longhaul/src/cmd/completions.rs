@@ -8,7 +8,7 @@ use crate::complete::VARIABLE;
 use crate::exit::{Code, Failure};
 use crate::out::Out;
 
-/// Prints it.
+/// Prints the completion script.
 pub(crate) fn run(args: &CompletionsArgs, out: &Out) -> Result<Code, Failure> {
     let name = args.shell.to_string();
     let shells = Shells::builtins();

@@ -27,7 +27,7 @@ pub(crate) struct Place {
     pub(crate) insecure: bool,
 }
 
-/// All contexts.
+/// Stored contexts.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct Stored {

@@ -1,5 +1,5 @@
-//! The identity that the environment gives. Half of one is an error: a command that a script means for one
-//! account must not run with the rights of the account that logged in last.
+//! Identity from the environment. Half of one is an error: a command that a script means for one account must
+//! not run with the rights of the account that logged in last.
 
 use crate::exit::Failure;
 
@@ -8,7 +8,7 @@ use crate::exit::Failure;
 pub(crate) enum Identity {
     /// The owner of an access token or API key.
     Token(String),
-    /// An account whose password is given.
+    /// An account with its password.
     Password {
         /// Name of the account.
         user: String,

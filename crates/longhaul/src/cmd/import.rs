@@ -1,5 +1,5 @@
 //! `import`: makes tasks of another server searchable here. The file is split into requests of a size that
-//! the server accepts; every task is sent as the text that it is.
+//! the server accepts; every task is sent with its text unchanged.
 
 use std::io::Read;
 use std::path::Path;
@@ -16,9 +16,9 @@ use crate::cli::{ImportArgs, OutputFormat};
 use crate::exit::{Code, Failure};
 use crate::out::bar::bar;
 
-/// The most tasks that one request carries.
+/// Maximum number of tasks in one request.
 const TASKS: usize = 1000;
-/// The most text that one request carries, unless a single task is larger.
+/// Maximum size of a request's text in bytes, unless a single task is larger.
 const BYTES: usize = 4 << 20;
 
 /// Reads the whole file first: a mistake in it is found before anything is sent.
@@ -75,7 +75,7 @@ fn name(file: &Path) -> String {
     if file.as_os_str() == "-" { "standard input".to_owned() } else { file.display().to_string() }
 }
 
-/// The text of a file in UTF-8 or, as PowerShell writes it, in UTF-16.
+/// Reads the text of a file in UTF-8 or, as PowerShell writes it, in UTF-16.
 fn read(file: &Path) -> anyhow::Result<String> {
     let mut bytes = Vec::new();
     if file.as_os_str() == "-" {
@@ -87,15 +87,15 @@ fn read(file: &Path) -> anyhow::Result<String> {
     Ok(text.into_owned())
 }
 
-/// Reports a refusal of one task with its place in the file instead of that in the request; `sent` tasks went
-/// before.
+/// Reports a refusal of one task with its position in the file instead of that in the request; `sent` tasks
+/// went before.
 fn placed(e: ClientError, sent: usize, tasks: &[&RawValue], text: &str) -> ClientError {
     let ClientError::Refused { status, mut error } = e else { return e };
     let pointer = error.context.get("pointer").and_then(|pointer| pointer.as_str()).unwrap_or_default();
     let index =
         pointer.strip_prefix("/elements/").and_then(|rest| rest.split('/').next()?.parse::<usize>().ok());
     if let Some((n, task)) = index.and_then(|n| Some((n, tasks.get(sent + n)?))) {
-        // Both are of the same text.
+        // Both pointers are into the same text.
         let at = (task.get().as_ptr() as usize).saturating_sub(text.as_ptr() as usize);
         let line = text.get(..at).unwrap_or_default().matches('\n').count() + 1;
         let here = format!("task {} (line {line})", sent + n + 1);
@@ -110,10 +110,10 @@ struct Page<'a> {
     elements: Option<Vec<&'a RawValue>>,
 }
 
-/// Every task in a text: of pages, of lists, or on its own, any number of them one after the other.
+/// Returns every task in a text: of pages, of lists, or on its own, any number of them one after the other.
 fn tasks(text: &str) -> anyhow::Result<Vec<&RawValue>> {
     let mut tasks = Vec::new();
-    // What the file has is not said back: it may hold secrets of the other server.
+    // The message does not repeat the text: it may hold secrets of the other server.
     let unsaid = |e: serde_json::Error| anyhow!("{}", without_value(&e.to_string()));
     for (n, value) in serde_json::Deserializer::from_str(text).into_iter::<&RawValue>().enumerate() {
         let value = value.map_err(unsaid)?;
@@ -134,7 +134,7 @@ fn tasks(text: &str) -> anyhow::Result<Vec<&RawValue>> {
     Ok(tasks)
 }
 
-/// What is sent at once.
+/// Splits tasks into parts that are sent at once.
 fn pieces<'t, 'a>(tasks: &'t [&'a RawValue]) -> impl Iterator<Item = &'t [&'a RawValue]> {
     let mut rest = tasks;
     std::iter::from_fn(move || {

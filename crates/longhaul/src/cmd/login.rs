@@ -39,14 +39,14 @@ pub(crate) async fn logout(global: &Global, out: Out) -> Result<Code, Failure> {
         out.remark(&format!("there is no session with {}", client.server()))?;
         return Ok(Code::Success);
     };
-    // Here first: whatever the server says, nobody uses it from here any more.
+    // The local session goes first: whatever the server answers, nobody uses it from here any more.
     sessions.set(&session, None)?;
     client.logout(&kept.refresh_token).await?;
     out.remark(&format!("logged out of {}; its tokens are refused from now on", client.server()))?;
     Ok(Code::Success)
 }
 
-/// Who one is to the server.
+/// Shows who the caller is to the server.
 pub(crate) async fn whoami(global: &Global, out: Out) -> Result<Code, Failure> {
     let Context { client, .. } = context(global, out).await?;
     let me = client.me().await?;

@@ -56,7 +56,7 @@ pub(crate) fn run(args: &MigrateArgs, out: &Out) -> Result<Code, Failure> {
     Ok(Code::Success)
 }
 
-/// The key file of the data directory among the two: of the one that is left, or of the one that goes on.
+/// Returns the key file of the data directory among the two stores: the old or the new one.
 fn default_key_file(from: &Location, to: &Location) -> Option<PathBuf> {
     [from, to].into_iter().find_map(|store| match store {
         Location::Directory(directory) => Some(directory.join("keys.json")),
@@ -64,7 +64,7 @@ fn default_key_file(from: &Location, to: &Location) -> Option<PathBuf> {
     })
 }
 
-/// The name of a key ring that is there.
+/// Returns the name of a key ring that exists.
 fn keys(file: &std::path::Path, env: &Env) -> Result<String, Failure> {
     if !file.exists() {
         return Err(anyhow!(

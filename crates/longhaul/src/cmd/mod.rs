@@ -1,4 +1,4 @@
-//! Commands, one a file.
+//! Commands, one in each file.
 
 mod ask;
 mod audit;
@@ -40,11 +40,11 @@ use crate::cli::{Command, Global};
 use crate::exit::{Code, Failure};
 use crate::out::{Out, clean};
 
-/// What every command that talks to a server has.
+/// Context of every command that talks to a server.
 pub(crate) struct Context {
     /// The server.
     pub(crate) client: Client,
-    /// Where to show the answers.
+    /// Output for the answers.
     pub(crate) out: Out,
 }
 
@@ -58,7 +58,7 @@ pub(crate) fn run(command: Command, global: &Global, out: Out, again: Again) -> 
             | Command::Migrate(_)
             | Command::Check(_)
     ) {
-        // Whatever these make holds tasks or keys.
+        // All files that these commands make hold tasks or keys.
         umask(Mode::from_bits_truncate(0o077));
     }
     if !matches!(command, Command::Serve(_)) {
@@ -95,7 +95,8 @@ pub(crate) fn run(command: Command, global: &Global, out: Out, again: Again) -> 
     }
 }
 
-/// A client of the server that the options name, as whoever the environment or the last login says.
+/// Creates a client of the server that the options name, with the identity of the environment or of the last
+/// login.
 pub(crate) async fn context(global: &Global, out: Out) -> Result<Context, Failure> {
     let identity = Identity::given()?;
     let client = connect(global)?;
@@ -109,7 +110,7 @@ pub(crate) async fn context(global: &Global, out: Out) -> Result<Context, Failur
         Identity::Session => {
             let nobody = connect(global)?.build()?;
             let name = Target::of(global)?.session(&nobody);
-            // Without a place for sessions there is none.
+            // A user without a directory for sessions has none.
             let kept = Sessions::of_user().ok().map(|sessions| sessions.get(&name)).transpose()?;
             match kept.flatten() {
                 Some(kept) => with_session(client, &kept, name)?,
@@ -120,7 +121,7 @@ pub(crate) async fn context(global: &Global, out: Out) -> Result<Context, Failur
     Ok(Context { client: client.build()?, out })
 }
 
-/// The server that the options name, and whom to trust.
+/// Returns the server that the options name, with the certificates to trust.
 fn connect(global: &Global) -> Result<ClientBuilder, Failure> {
     let target = Target::of(global)?;
     let client = Client::builder(&target.server);
@@ -133,12 +134,12 @@ fn connect(global: &Global) -> Result<ClientBuilder, Failure> {
     })
 }
 
-/// Goes on with the session of that name; a renewed access token is kept for the next command.
+/// Continues the session of that name; a renewed access token is kept for the next command.
 fn with_session(client: ClientBuilder, kept: &Kept, name: String) -> Result<ClientBuilder, Failure> {
     let old = kept.clone();
     let renewed = move |access_token: &str| {
         let new = Kept { access_token: access_token.to_owned(), ..old.clone() };
-        // Not kept, it is renewed once more next time.
+        // A session that cannot be stored is renewed once more next time.
         let _ = Sessions::of_user().and_then(|sessions| sessions.set(&name, Some(new)));
     };
     let session = Session::new(&kept.access_token, &kept.refresh_token, renewed)?;
@@ -152,7 +153,7 @@ pub(crate) fn plain<T: serde::de::DeserializeOwned>(mut answer: Value) -> serde_
     longhaul_client::read(answer)
 }
 
-/// A client does one thing at a time: one thread is enough.
+/// Runs a client on one thread, which is enough for one request at a time.
 fn blocking(work: impl Future<Output = Result<Code, Failure>>) -> Result<Code, Failure> {
     tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(work)
 }

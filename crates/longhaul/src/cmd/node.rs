@@ -8,7 +8,7 @@ use crate::exit::{Code, Failure};
 use crate::out::span;
 use crate::out::table::Table;
 
-/// Runs one.
+/// Runs a `node` command.
 pub(crate) async fn run(command: NodeCommand, context: &Context) -> Result<Code, Failure> {
     match command {
         NodeCommand::List => list(context).await,

@@ -19,7 +19,7 @@ pub(crate) fn place(name: &str) -> anyhow::Result<PathBuf> {
     Ok(folder.join("longhaul").join(name))
 }
 
-/// Reads a JSON file; a missing one is empty. `remedy` says what to do about a damaged one.
+/// Reads a JSON file; a missing one is empty. `remedy` is the advice about a damaged one.
 pub(crate) fn read<T: DeserializeOwned + Default>(path: &Path, remedy: &str) -> anyhow::Result<T> {
     match fs::read(path) {
         Ok(text) => serde_json::from_slice(&text).with_context(|| format!("{}: {remedy}", path.display())),

@@ -10,7 +10,7 @@ use crate::exit::{Code, Failure};
 use crate::out::span;
 use crate::out::table::Table;
 
-/// Runs one.
+/// Runs a `queue` command.
 pub(crate) async fn run(command: QueueCommand, context: &Context) -> Result<Code, Failure> {
     match command {
         QueueCommand::List => list(context).await,
@@ -62,7 +62,7 @@ async fn pause(args: &QueueArgs, paused: bool, context: &Context) -> Result<Code
     change(context, &args.name, json!({ "paused": paused }), args.create).await
 }
 
-/// Changes what is named; the other limits stay.
+/// Changes the limits that are named; the others stay.
 async fn set(args: &QueueSetArgs, context: &Context) -> Result<Code, Failure> {
     let mut named = Map::new();
     if let Some(most) = &args.max_running {
@@ -87,7 +87,7 @@ fn value<T: Serialize>(limit: &Limit<T>) -> Value {
     }
 }
 
-/// Changes a queue in one call, so that nobody's change at the same time is lost.
+/// Changes a queue in one call, so that no change at the same time is lost.
 async fn change(context: &Context, name: &str, named: Value, create: bool) -> Result<Code, Failure> {
     let Context { client, out } = context;
     let queue = match client.change_queue(name, &named, create).await {

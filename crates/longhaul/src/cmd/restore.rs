@@ -1,4 +1,4 @@
-//! `restore`: a data directory of a backup and its keys.
+//! `restore`: makes a data directory from a backup and its keys.
 
 use std::io::Write;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
@@ -74,7 +74,7 @@ fn keys(args: &RestoreArgs) -> Result<Zeroizing<Vec<u8>>, Failure> {
     Ok(passphrase::open(text, &phrase).map_err(|e| anyhow!("{}: {e}", file.display()))?)
 }
 
-/// Puts the keys into the data directory; the same that are there already are left.
+/// Puts the keys into the data directory; the same keys that are there already are left.
 fn place(keys: &[u8], directory: &Path) -> std::io::Result<()> {
     let file = directory.join("keys.json");
     if std::fs::read(&file).is_ok_and(|there| there == keys) {

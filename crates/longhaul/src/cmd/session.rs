@@ -8,7 +8,7 @@ use crate::exit::{Code, Failure};
 use crate::out::span;
 use crate::out::table::Table;
 
-/// Runs one.
+/// Runs a `session` command.
 pub(crate) async fn run(command: SessionCommand, context: &Context) -> Result<Code, Failure> {
     match command {
         SessionCommand::List(args) => list(&args, context).await,

@@ -11,7 +11,7 @@ use crate::exit::Failure;
 /// Address of the server if neither an address nor a context is given.
 const DEFAULT: &str = "http://127.0.0.1:8080";
 
-/// A server, and how it is trusted.
+/// Server, with the means to trust it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Target {
     /// Address of the server.
@@ -84,7 +84,8 @@ mod tests {
     use super::*;
     use crate::cmd::context::Stored;
 
-    /// Tries all combinations of what may name a server against the order of precedence.
+    /// Tries all combinations of options and variables that may name a server against the order of
+    /// precedence.
     #[test]
     fn nearest_word_decides() {
         for n in 0..16_u32 {

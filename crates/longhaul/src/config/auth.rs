@@ -1,4 +1,4 @@
-//! The sections `[auth]` and `[limits]`: who may come in, and how much each may ask for.
+//! Sections `[auth]` and `[limits]`: logins and tokens, and the limits of callers.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -10,7 +10,7 @@ use longhaul_model::Span;
 use longhaul_server::Limits;
 use serde::{Deserialize, Deserializer};
 
-/// How long what is given lasts, and who else may vouch for somebody.
+/// Section `auth`: lifetimes of credentials, and foreign issuers.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct AuthSection {
@@ -20,7 +20,7 @@ pub(super) struct AuthSection {
     oidc: Option<Oidc>,
 }
 
-/// Another issuer whose tokens are accepted.
+/// Foreign issuer whose tokens are accepted.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Oidc {
@@ -48,7 +48,7 @@ fn roles<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<String, 
 }
 
 impl AuthSection {
-    /// With the password that the environment has for the first administrator.
+    /// Applies the section, with the password that the environment has for the first administrator.
     pub(super) fn resolve(self, admin_password: Option<String>) -> AuthConfig {
         let defaults = AuthConfig::default();
         AuthConfig {
@@ -61,11 +61,11 @@ impl AuthSection {
     }
 }
 
-/// Longest life of anything that is given; beyond, instants could not be told.
+/// Longest lifetime of a token; later instants could not be represented.
 const LONGEST: Span = Span(3650 * 24 * 3_600_000);
 
 impl AuthSection {
-    /// Returns the settings that make no sense, and what to write there.
+    /// Returns the settings that make no sense, and values that do.
     pub(super) fn nonsense(&self) -> Vec<(String, String)> {
         let oidc = self.oidc.as_ref();
         let lives = [
@@ -111,7 +111,7 @@ impl Oidc {
     }
 }
 
-/// What one caller may have of the server.
+/// Section `limits`: limits of callers.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct LimitsSection {
@@ -125,7 +125,7 @@ pub(super) struct LimitsSection {
 }
 
 impl LimitsSection {
-    /// Whether each limit is 0, which would let nobody in.
+    /// Returns for each limit whether it is 0, which would let nobody in.
     pub(super) fn zeros(&self) -> [(&'static str, bool); 7] {
         [
             ("in_flight", self.in_flight == Some(0)),
@@ -138,7 +138,7 @@ impl LimitsSection {
         ]
     }
 
-    /// What an account's workers may have.
+    /// Bounds of an account's workers.
     pub(super) fn workers(&self) -> WorkerBounds {
         let defaults = WorkerBounds::default();
         WorkerBounds {

@@ -1,5 +1,5 @@
-//! The section `[actions.command]`: which programs workflows may run, each with what they may give it and
-//! what it may use.
+//! Section `[actions.command]`: programs that workflows may run, each with its permitted parameters and
+//! limits.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -22,7 +22,7 @@ pub(super) struct CommandSection {
     limits: LimitsTable,
 }
 
-/// A program: its path, or a table of all that can be said of it.
+/// Entry of a program: its path, or a table of all its settings.
 #[derive(Debug)]
 struct Entry(Program);
 
@@ -42,7 +42,7 @@ struct Program {
     limits: LimitsTable,
 }
 
-/// Limits as far as they are given; 0 is none.
+/// Limits as far as they are given; 0 means no limit.
 #[derive(Clone, Copy, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 struct LimitsTable {
@@ -88,7 +88,7 @@ impl LimitsTable {
 }
 
 impl CommandSection {
-    /// The programs, with the limits of the section where they have none of their own.
+    /// Returns the programs, with the limits of the section where they have none of their own.
     pub(super) fn resolve(self) -> Vec<AllowedProgram> {
         let limits = self.limits.over(CommandLimits::default());
         let resolved = self.allow.into_iter().map(|Entry(program)| AllowedProgram {
@@ -104,7 +104,7 @@ impl CommandSection {
     }
 }
 
-// By hand: of an untagged enum an error would say no more than that nothing fits.
+// Written by hand: for an untagged enum an error would say no more than that nothing fits.
 impl<'de> Deserialize<'de> for Entry {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_any(EntryVisitor)

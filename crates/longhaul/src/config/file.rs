@@ -1,4 +1,4 @@
-//! The configuration file: its sections and keys, and what makes no sense in them.
+//! Configuration file: its sections and keys, and the mistakes in them.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -66,7 +66,7 @@ impl Database {
     }
 }
 
-/// The section `[tls]`, and what the flags say of the same.
+/// Section `[tls]`, with the flags of the same settings.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct TlsSection {
@@ -80,7 +80,7 @@ impl TlsSection {
         self.mode.is_none() && self.cert.is_none() && self.key.is_none()
     }
 
-    /// Setting as it applies to a data directory; its reader has checked it.
+    /// Applies the setting to a data directory; its reader has checked it.
     pub(super) fn resolve(self, data_dir: &Path) -> Tls {
         match self {
             TlsSection { cert: Some(cert), key: Some(key), .. } => Tls::Files { cert, key },
@@ -131,7 +131,7 @@ fn proxies<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Proxies,
     Proxies::new(Vec::<String>::deserialize(deserializer)?).map_err(serde::de::Error::custom)
 }
 
-/// Reads one place to listen on, or a list of them.
+/// Reads one address to listen on, or a list of them.
 fn one_or_more<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Listen>, D::Error> {
     struct Places;
 
@@ -170,7 +170,7 @@ pub(super) fn parse(path: &Path, text: &str) -> anyhow::Result<File> {
 }
 
 impl File {
-    /// Returns the settings that make no sense, and what to write there.
+    /// Returns the settings that make no sense, and values that do.
     fn nonsense(&self) -> Vec<(String, String)> {
         let mut all: Vec<(String, String)> = Vec::new();
         let mut say = |is_wrong: bool, key: &str, remedy: &str| {

@@ -3,7 +3,7 @@
 
 use super::Config;
 
-/// Values of the settings that count from the start on, each by its name.
+/// Values of the settings that are fixed at the start, each by its name.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Fixed(Vec<(&'static str, String)>);
 

@@ -36,10 +36,10 @@ impl<'a> Reading<'a> {
         reading
     }
 
-    /// Returns the settings, or what is left of them without those that cannot be read. `None` if nothing is.
+    /// Returns the settings without those that cannot be read; `None` if none is left.
     pub(super) fn settings<T: DeserializeOwned>(&mut self) -> Option<T> {
         if !self.findings.is_empty() {
-            // What could be read of a broken file says little about it.
+            // The readable part of a broken file says little about it.
             return None;
         }
         let mut left = self.whole.clone();
@@ -85,7 +85,7 @@ impl<'a> Reading<'a> {
         self.findings.push(Finding::error(place(self.text, span.unwrap_or_default()), message, None));
     }
 
-    /// Returns the place of a key, or that of the innermost table around it which the file has.
+    /// Returns the place of a key, or that of the innermost table around it in the file.
     fn span_of(&self, path: &str) -> Option<Range<usize>> {
         let mut span = None;
         let mut at: Option<&DeTable<'_>> = Some(&self.whole);
@@ -107,7 +107,7 @@ impl<'a> Reading<'a> {
     }
 }
 
-/// Removes the setting that an error is about; false if it cannot be told.
+/// Removes the setting that an error is about; false if it cannot be determined.
 fn remove<'p>(table: &mut DeTable<'_>, mut path: impl Iterator<Item = &'p Segment>) -> bool {
     let Some(Segment::Map { key }) = path.next() else { return false };
     // An array is removed as a whole: its places would change.

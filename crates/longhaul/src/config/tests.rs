@@ -139,7 +139,7 @@ fn all_mistakes_are_shown_at_once_in_their_order() {
     assert!(text.contains("longhaul.toml:1:") && text.contains("longhaul.toml:2:"), "{text}");
 }
 
-/// Every number and duration for which 0 makes no sense is refused at its place.
+/// A number or duration for which 0 makes no sense is refused at its place.
 #[test]
 fn nothing_lasts_no_time_and_nothing_is_limited_to_nothing() {
     for key in [

@@ -68,7 +68,7 @@ fn pattern<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<UserAgen
 }
 
 impl Wire {
-    /// Returns the settings that make no sense, and what to write there.
+    /// Returns the settings that make no sense, and values that do.
     pub(super) fn nonsense(&self) -> Vec<(String, String)> {
         let of = |section: &str, login: Option<u16>, page: Option<u32>| {
             let login = login.filter(|status| ![200, 201].contains(status));

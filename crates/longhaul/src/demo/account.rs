@@ -1,4 +1,5 @@
-//! Who the tips are: a service account with an API key, kept beside the data so that a second start prints the same.
+//! Account of the tips: a service account with an API key, kept beside the data so that a second start prints
+//! the same.
 
 use std::fs::OpenOptions;
 use std::io::Write;
@@ -11,10 +12,10 @@ use longhaul_engine::Audit;
 
 /// The account.
 const NAME: &str = "demo";
-/// The file of its key.
+/// Name of the file with the account's key.
 const FILE: &str = "demo-api-key";
 
-/// The API key of the demonstration's account, which is made if need be.
+/// Returns the API key of the demonstration's account, which is created if need be.
 pub(crate) async fn api_key(auth: &Auth, data_dir: &Path) -> anyhow::Result<String> {
     let path = data_dir.join(FILE);
     if let Ok(kept) = std::fs::read_to_string(&path)

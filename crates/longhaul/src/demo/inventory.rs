@@ -1,5 +1,5 @@
-//! A tiny inventory service on this machine, for the workflow that does real work: something to ask over HTTP without a
-//! data centre at hand.
+//! Inventory service of the demonstration, on this machine, for the workflow that does real work: it answers
+//! over HTTP in the place of a data centre.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
@@ -13,15 +13,15 @@ use axum::{Json, Router};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
-/// The hosts that it knows.
+/// Hosts of the inventory.
 const HOSTS: [(&str, &str, &str); 3] = [
     ("e43b90cd-e635-4f30-ae49-5d3e72d15212", "sfo01-m01-esx01.rainpole.io", "ASSIGNED"),
     ("a7dd8cbf-7afa-4cd6-9b85-05c5a61c007e", "sfo01-m01-esx02.rainpole.io", "ASSIGNED"),
     ("d74692f3-27da-468e-b3a7-bfc37c1d7d87", "sfo01-m01-esx03.rainpole.io", "UNASSIGNED_USEABLE"),
 ];
 
-/// Starts it on a free port of the loopback interface; it ends with the process. The port is kept with the data, so
-/// that tasks which were given it find the service again after a restart.
+/// Starts the service on a free port of the loopback interface; it ends with the process. The port is kept
+/// with the data, so that tasks which were given it find the service again after a restart.
 pub(super) async fn start(data_dir: &Path) -> std::io::Result<SocketAddr> {
     let memory = data_dir.join("demo-inventory-port");
     let before = std::fs::read_to_string(&memory).ok().and_then(|text| text.trim().parse::<u16>().ok());

@@ -1,5 +1,5 @@
 //! `serve --demo`: the shipped workflows, a service for the one that does real work, tasks of every outcome,
-//! and what to try next. Starting it again on the same data makes nothing twice.
+//! and suggestions what to try next. A second start on the same data makes nothing twice.
 
 mod account;
 mod inventory;
@@ -31,13 +31,13 @@ pub(crate) const WORKFLOWS: [(&str, &str); 6] = [
 /// The program that the shipped workflows run.
 const PROGRAM: &str = "/usr/bin/uname";
 
-/// Everything that must be there before the server starts.
+/// State that must exist before a demonstration's server starts.
 pub(crate) struct Demo {
     inventory: SocketAddr,
 }
 
 impl Demo {
-    /// Starts the inventory service, and allows its address and the one program.
+    /// Starts the inventory service, and allows its address and its one program.
     pub(crate) async fn prepare(config: &mut Config) -> anyhow::Result<Demo> {
         let inventory =
             inventory::start(&config.data_dir).await.context("the demonstration's inventory service")?;
@@ -46,7 +46,7 @@ impl Demo {
         Ok(Demo { inventory })
     }
 
-    /// Starts the tasks and says what to try. What goes wrong is said and stops nothing.
+    /// Starts the tasks and prints the suggestions. Failures are reported and stop nothing.
     pub(crate) async fn run(self, reach: Reach, out: Out) {
         let shown = async {
             let client = reach.client()?;

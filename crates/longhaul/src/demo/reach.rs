@@ -1,4 +1,4 @@
-//! How a demonstration is reached from the machine that it runs on, by its own client and by whoever tries its tips.
+//! Connection to a demonstration from its own machine, by its own client and by whoever tries its tips.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use longhaul_client::{Client, ClientError, Credentials};
 use longhaul_server::Certificate;
 
-/// Where it listens, and how it is trusted.
+/// Address of a demonstration, and the means to trust it.
 pub(crate) struct Reach {
     address: String,
     trust: Trust,
@@ -14,16 +14,16 @@ pub(crate) struct Reach {
 }
 
 enum Trust {
-    /// There is nothing to trust: plain HTTP.
+    /// Plain HTTP: there is no certificate to trust.
     Plain,
-    /// By the certificate that the server made.
+    /// The certificate that the server made is trusted.
     Own(PathBuf),
-    /// It has its operator's certificate, which is for other names than this machine's own.
+    /// The server has its operator's certificate, which is for other names than this machine's own.
     Unchecked,
 }
 
 impl Reach {
-    /// Of a server that listens there with that certificate, by that API key.
+    /// Describes a server that listens at `listen` with `certificate`, for a caller with that API key.
     pub(crate) fn new(listen: SocketAddr, certificate: Option<&Certificate>, api_key: String) -> Self {
         let ip = match listen.ip() {
             IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
@@ -46,19 +46,19 @@ impl Reach {
         &self.address
     }
 
-    /// A client of it.
+    /// Creates a client of the demonstration.
     pub(super) fn client(&self) -> anyhow::Result<Client> {
         let client = Client::builder(&self.address).credentials(Credentials::Token(self.api_key.clone()));
         let client = match &self.trust {
             Trust::Plain => client,
             Trust::Own(certificate) => client.authority(std::fs::read(certificate)?),
-            // It speaks to itself.
+            // The demonstration connects to itself.
             Trust::Unchecked => client.insecure(),
         };
         client.build().map_err(|e: ClientError| e.into())
     }
 
-    /// What the shell must know for what follows.
+    /// Shell lines that set the variables of the commands that follow.
     pub(super) fn variables(&self) -> String {
         let (address, key) = (&self.address, &self.api_key);
         match &self.trust {
@@ -73,7 +73,7 @@ impl Reach {
         }
     }
 
-    /// `curl` with what it must be told besides the address; the variables are set.
+    /// Returns `curl` with its options besides the address; the variables are set.
     pub(super) fn curl(&self) -> String {
         let trust = match &self.trust {
             Trust::Plain => "curl -s",

@@ -1,5 +1,5 @@
-//! A task of every outcome, started over the API as anybody would. Each has an idempotency key, so that a second start
-//! finds what the first one made.
+//! Tasks of every outcome, started over the API as anybody would. Each has an idempotency key, so that a
+//! second start finds those that the first one made.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -12,16 +12,16 @@ use tokio::time::sleep;
 /// The documented examples of the Tasks API.
 const EXAMPLES: [&str; 2] =
     [include_str!("../../fixtures/tasks.json"), include_str!("../../fixtures/task.json")];
-/// The id of one of them.
+/// ID of an imported example task.
 pub(super) const EXAMPLE: &str = "2d6b764b-9e7d-4ce2-99f3-39f33d71ee36";
-/// How long one thing may take to happen.
+/// Longest wait for one change.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// The ids that the tips speak of.
 pub(super) struct Shown {
     /// Failed, can be retried.
     pub(super) failed: String,
-    /// Parked, as nobody knows what became of it.
+    /// ID of a task that waits for a verdict, as its outcome is unknown.
     pub(super) parked: String,
     /// Running for a while.
     pub(super) running: String,
@@ -70,7 +70,7 @@ pub(super) async fn fill(client: &Client, inventory: SocketAddr) -> anyhow::Resu
         json!({ "domain": "sfo-w01", "pace": "300ms", "failAt": "HostMaintenanceModeValidationAction" });
     let warned = demo.start("warned", "create-domain", validation).await?;
 
-    // What operators do; after a restart it has been done already.
+    // Decisions of operators; after a restart they have been made already.
     if cancelled.fresh {
         client.cancel_task(&cancelled.id).await?;
     }
@@ -102,7 +102,7 @@ struct Filler<'a> {
     client: &'a Client,
 }
 
-/// A task, and whether this start made it.
+/// Task, and true if this start made it.
 struct Made {
     id: String,
     fresh: bool,
@@ -113,7 +113,8 @@ impl Filler<'_> {
         self.submit(key, StartTask { workflow: workflow.to_owned(), input, ..StartTask::default() }).await
     }
 
-    /// One that the tips speak of: another, where somebody has dealt with those of earlier starts.
+    /// Finds or starts the task that the tips speak of: a new one where somebody has dealt with those of
+    /// earlier starts.
     async fn open(&self, key: &str, workflow: &str, input: Value) -> anyhow::Result<Made> {
         for n in 1.. {
             let key = if n == 1 { key.to_owned() } else { format!("{key}-{n}") };
@@ -123,7 +124,7 @@ impl Filler<'_> {
             }
             let task = self.client.get_task(&made.id, &Read::default()).await?;
             let task: TaskBody = serde_json::from_value(task)?;
-            // One that was retried goes on, and is soon as done as those that ended.
+            // A task that was retried is running again, and soon as complete as the ended ones.
             let going = !task.phase().has_ended() && task.attempt.unwrap_or(1) == 1;
             if task.phase() == Phase::Failed || going {
                 return Ok(made);

@@ -1,4 +1,4 @@
-//! What to try next: lines that work as they are printed.
+//! Tips: commands to try next, which work as they are printed.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -7,10 +7,10 @@ use super::Reach;
 use super::tasks::{EXAMPLE, Shown};
 use crate::out::style::Palette;
 
-/// What to rotate.
+/// Body of a credentials task that rotates a password.
 const ROTATE: &str = r#"{"operationType": "ROTATE", "elements": [{"resourceType": "ESXI", "resourceName": "sfo01-m01-esx01.rainpole.io", "credentials": [{"credentialType": "SSH", "username": "root"}]}]}"#;
 
-/// All of them.
+/// Returns all tips as text.
 pub(super) fn text(reach: &Reach, inventory: SocketAddr, shown: &Shown, palette: Palette) -> String {
     let (longhaul, address, curl) = (program(), reach.address(), reach.curl());
     let Shown { failed, parked, running, waiting } = shown;
@@ -59,7 +59,7 @@ pub(super) fn text(reach: &Reach, inventory: SocketAddr, shown: &Shown, palette:
     out
 }
 
-/// How this program is called from anywhere: by its name if the shell would find it, else by its path.
+/// Name by which a shell finds this program, else its path.
 fn program() -> String {
     let Ok(own) = std::env::current_exe() else { return "longhaul".to_owned() };
     let folders = crate::environment::text("PATH").unwrap_or_default();

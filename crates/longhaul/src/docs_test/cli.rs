@@ -10,7 +10,7 @@ use crate::config::Config;
 
 const CLI: &str = include_str!("../../../../docs/cli.md");
 
-/// The part of the page under a command's heading, up to the next one.
+/// Returns the part of the page under a command's heading, up to the next one.
 fn section(words: &str) -> &'static str {
     let heading = format!("# `{words}`\n");
     let (_, rest) = CLI.split_once(&heading).unwrap_or_else(|| panic!("docs/cli.md has no part `{words}`"));
@@ -21,7 +21,7 @@ fn section(words: &str) -> &'static str {
     &rest[..end.unwrap_or(rest.len())]
 }
 
-/// Every command with its words: `longhaul task list`.
+/// Collects every command with its words: `longhaul task list`.
 fn commands(command: &Command, above: &str, all: &mut Vec<(String, Command)>) {
     let words = format!("{above}{}", command.get_name());
     for inner in command.get_subcommands().filter(|inner| inner.get_name() != "help") {
@@ -38,7 +38,7 @@ fn all_commands() -> Vec<(String, Command)> {
     all
 }
 
-/// What an argument is written as: `--status`, `ID`.
+/// Spelling of an argument: `--status`, `ID`.
 fn spelled(arg: &Arg) -> String {
     match arg.get_long() {
         Some(long) => format!("--{long}"),
@@ -51,7 +51,7 @@ fn every_command_and_option_has_its_place() {
     for (words, command) in all_commands() {
         let part = section(&words);
         let global = words == "longhaul";
-        // What every command takes is said once.
+        // Options of every command are described once.
         let own = command
             .get_arguments()
             .filter(|arg| global || !arg.is_global_set() && arg.get_id().as_str() != "help");
@@ -149,7 +149,7 @@ fn examples_are_understood() {
     }
 }
 
-/// What a configuration file of this text gives, or what is wrong with it.
+/// Reads a configuration file of this text; fails with the message of its error.
 fn configured(text: &str) -> Result<Config, String> {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("longhaul.toml");

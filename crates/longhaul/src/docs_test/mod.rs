@@ -1,5 +1,5 @@
-//! The pages of `docs/` against the code that they are about: a command, an option, a key or an example that is in the
-//! one and not in the other fails here.
+//! Pages of `docs/` against the code that they are about: a command, an option, a key or an example that is
+//! in the one and not in the other fails here.
 
 mod cli;
 mod workflows;

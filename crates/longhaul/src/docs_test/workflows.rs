@@ -27,7 +27,7 @@ fn every_example_lints_clean() {
     }
 }
 
-/// The part under a heading, up to the next one that is not below it.
+/// Returns the part under a heading, up to the next one that is not below it.
 fn part(heading: &str) -> &'static str {
     let (_, rest) = WORKFLOWS.split_once(&format!("\n{heading}\n")).expect(heading);
     let level = heading.split(' ').next().unwrap_or_default();
@@ -41,7 +41,8 @@ fn keys(part: &str) -> BTreeSet<&str> {
     rows.filter_map(|row| row.split('`').nth(1)).collect()
 }
 
-/// What the schema has is in the table of its part, and nothing else is; what this version does not run is named below.
+/// Each table has the keys of its part of the schema and no others; keys that this version does not run are
+/// named below.
 #[test]
 fn tables_have_the_keys_of_the_schema() {
     let schema = definition_schema();

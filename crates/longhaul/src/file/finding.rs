@@ -1,4 +1,4 @@
-//! What is wrong with a file, and how it is shown: the way compilers do, so that editors can jump to it.
+//! Findings in a file, and their form: that of compilers, so that editors can jump to them.
 
 use std::fmt::Write as _;
 
@@ -6,14 +6,14 @@ use longhaul_model::workflow::Severity;
 
 use crate::out::style::Palette;
 
-/// A place in a text. Lines and columns count from 1, columns and lengths in characters.
+/// Position in a text. Lines and columns count from 1, columns and lengths in characters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Place {
     /// Line.
     pub(crate) line: usize,
     /// Column.
     pub(crate) column: usize,
-    /// How many characters are meant; what reaches beyond the line's end is not shown.
+    /// Length in characters; a part beyond the line's end is not shown.
     pub(crate) length: usize,
 }
 
@@ -22,16 +22,16 @@ impl Place {
     pub(crate) const START: Place = Place { line: 1, column: 1, length: 1 };
 }
 
-/// One mistake or warning at its place.
+/// Mistake or warning with its place.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Finding {
-    /// Whether the file is refused for it.
+    /// Severity; an error makes the server refuse the file.
     pub(crate) severity: Severity,
-    /// Where.
+    /// Place in the file.
     pub(crate) place: Place,
-    /// What is wrong.
+    /// Description of the mistake.
     pub(crate) message: String,
-    /// What to write instead.
+    /// Proposal of a correction.
     pub(crate) hint: Option<String>,
 }
 
@@ -41,12 +41,13 @@ impl Finding {
         Finding { severity: Severity::Error, place, message: message.into(), hint }
     }
 
-    /// Whether the file is refused for it.
+    /// Returns true if the server would refuse the file.
     pub(crate) fn is_error(&self) -> bool {
         self.severity == Severity::Error
     }
 
-    /// As text: `file:line:column: error: message`, the line with a caret below, and the hint.
+    /// Renders the finding as text: `file:line:column: error: message`, the line with a caret below, and the
+    /// hint.
     pub(crate) fn render(&self, file: &str, text: &str, palette: Palette) -> String {
         let Place { line, column, length } = self.place;
         let (word, paint) = match self.severity {

@@ -1,4 +1,4 @@
-//! The workflow files that paths name: files as they are, folders by what is in them.
+//! Workflow files of a list of paths: files as they are, folders by their contents.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -6,21 +6,21 @@ use std::path::{Path, PathBuf};
 /// A file, read.
 #[derive(Debug)]
 pub(crate) struct SourceFile {
-    /// As it was named or found.
+    /// Path, as it was named or found.
     pub(crate) path: PathBuf,
-    /// What is in it.
+    /// Text of the file.
     pub(crate) text: String,
 }
 
 impl SourceFile {
-    /// Its path, for people.
+    /// Path in a form for people.
     pub(crate) fn name(&self) -> String {
         self.path.display().to_string()
     }
 }
 
-/// Reads every file named, and every `.yaml`, `.yml` and `.json` file in the folders named and below them, in the
-/// order of their names. The error names the path.
+/// Reads every file named, and every `.yaml`, `.yml` and `.json` file in the folders named and below them, in
+/// the order of their names. The error names the path.
 pub(crate) fn find(paths: &[PathBuf]) -> Result<Vec<SourceFile>, (PathBuf, io::Error)> {
     let mut found = Vec::new();
     for path in paths {

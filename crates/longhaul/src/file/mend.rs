@@ -1,5 +1,5 @@
 //! Mending of documents: wrong shapes are replaced by right ones, so that everything else can be checked in
-//! the same run. Tells which problems of the result are only consequences of that.
+//! the same run. The mended document knows which problems of the result are only consequences of that.
 
 use longhaul_model::workflow::Problem;
 use serde_json::{Map, Value, json};
@@ -7,11 +7,11 @@ use serde_json::{Map, Value, json};
 /// Text in place of a required text that is missing or of another type.
 const TEXT: &str = "placeholder";
 
-/// A document that is mended until it can be compiled.
+/// Document that is mended until it can be compiled.
 pub(crate) struct Mended {
     root: Value,
     value: Value,
-    /// JSON pointers of everything that is not as its author wrote it.
+    /// JSON pointers of all parts that are not as their author wrote them.
     places: Vec<String>,
     /// JSON pointers of removed members: unknown ones, which may be misspelt known ones.
     removed: Vec<String>,
@@ -23,7 +23,7 @@ impl Mended {
         Mended { root: schema.clone(), value, places: Vec::new(), removed: Vec::new() }
     }
 
-    /// Returns the document as it can be compiled.
+    /// Returns the document in the form that can be compiled.
     pub(crate) fn value(&self) -> &Value {
         &self.value
     }

@@ -15,17 +15,17 @@ pub(crate) use finding::{Finding, Place};
 pub(crate) use folder::find;
 use tree::{Tree, Unreadable};
 
-/// What became of reading a file.
+/// Result of reading a file.
 #[derive(Debug)]
 pub(crate) struct Checked {
-    /// The workflow; `None` when there are mistakes.
+    /// Workflow; `None` if there are mistakes.
     pub(crate) definition: Option<Definition>,
     /// Mistakes and warnings, in the order of their places.
     pub(crate) findings: Vec<Finding>,
 }
 
-/// Reads and checks a workflow file: its syntax, its shape, its values, and what only compiling it shows; as
-/// much of that as can be had at once.
+/// Reads and checks a workflow file: its syntax, its shape, its values, and what only compilation shows; as
+/// much of that as possible at once.
 pub(crate) fn check(text: &str) -> Checked {
     let mut checked = steps(text);
     checked.findings.sort_by_key(|finding| finding.place);
@@ -45,7 +45,7 @@ fn steps(text: &str) -> Checked {
     let definition = match definition(mended.value()) {
         Ok(definition) => definition,
         Err((pointer, message)) => {
-            // What is wrong with the shape has been told in better words.
+            // Mistakes in the shape have been reported in better words.
             if findings.is_empty() {
                 findings.push(Finding::error(tree.at(&pointer), message, None));
             }
@@ -66,7 +66,7 @@ fn steps(text: &str) -> Checked {
     Checked { definition: Some(definition), findings }
 }
 
-/// The definition that a value is, or the pointer of what is wrong with it.
+/// Converts a value into a definition, or returns the pointer of its mistake.
 fn definition(value: &Value) -> Result<Definition, (String, String)> {
     serde_path_to_error::deserialize(value).map_err(|e| {
         let pointer = e.path().iter().fold(String::new(), |pointer, segment| {
@@ -82,7 +82,7 @@ fn definition(value: &Value) -> Result<Definition, (String, String)> {
     })
 }
 
-/// Why a text is no document; the usual slip with YAML has words of its own.
+/// Finding for a text that is no document; the usual slip with YAML has words of its own.
 fn unreadable(text: &str, Unreadable { place, message }: Unreadable) -> Finding {
     let line = text.lines().nth(place.line - 1).unwrap_or_default();
     let value = line.split_once(": ").map_or(line.trim_start_matches([' ', '-']), |(_, value)| value).trim();
@@ -103,7 +103,7 @@ pub(crate) fn value(text: &str) -> Result<Value, Finding> {
     Tree::parse(text).map(|tree| tree.value).map_err(|e| Finding::error(e.place, e.message, None))
 }
 
-/// Where a part of a document stands.
+/// Place of a part of a document, by its pointer.
 pub(crate) fn place_of(text: &str, pointer: &str) -> Place {
     Tree::parse(text).map_or(Place::START, |tree| tree.at(pointer))
 }

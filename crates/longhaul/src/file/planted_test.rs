@@ -3,7 +3,7 @@
 
 use super::{Checked, check};
 
-/// A workflow without mistakes. Each line ends with a mark by which it is replaced.
+/// Workflow without mistakes. Each line ends with a mark by which it is replaced.
 const GOOD: &str = r#"name: planted
 type: PLANTED
 title: "Plant {{ input.fqdn }}" #title
@@ -30,7 +30,7 @@ subTasks:
     action: { command: { run: [/bin/true], env: { A: "1" } } } #run
 "#;
 
-/// The mark of a line, what stands there instead, and what must be said of it.
+/// Mistakes: the mark of a line, its replacement, and the words that the findings must have.
 const MISTAKES: &[(&str, &str, &[&str])] = &[
     (
         "title",
@@ -75,7 +75,7 @@ const MISTAKES: &[(&str, &str, &[&str])] = &[
     ),
 ];
 
-/// The good workflow with these mistakes, and the line of each.
+/// Returns the good workflow with these mistakes, and the line of each.
 fn planted(which: &[usize]) -> String {
     let line = |line: &str| {
         let mark = line.rsplit_once(" #").map_or("", |(_, mark)| mark);
@@ -137,7 +137,7 @@ fn without_a_schema_there_is_no_input() {
     }
 }
 
-/// Numbers and texts as people write them: what is advised is the same value, as a text or in a list.
+/// Advice on numbers and texts keeps the value, as a text or in a list.
 #[test]
 fn advice_keeps_the_value() {
     for written in [
@@ -156,7 +156,7 @@ fn advice_keeps_the_value() {
     ] {
         let text = GOOD.replace("description: Use it", &format!("description: {written}"));
         let findings = check(&text).findings;
-        // What this dialect of YAML reads as a text is none of the mistakes.
+        // Lines that this dialect of YAML reads as a text are not among the mistakes.
         let Some(finding) = findings.first() else { continue };
         assert_eq!(finding.hint, Some(format!("put it in quotes: \"{written}\"")), "{written}");
         let advised =

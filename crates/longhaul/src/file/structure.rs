@@ -1,5 +1,5 @@
 //! Check of the shape of a workflow file: reports unknown and missing members, wrong types and values, all of
-//! them at once. It follows the published schema of workflow files, so that editors mark what it refuses.
+//! them at once. It follows the published schema of workflow files, so that editors mark the same mistakes.
 //! Wrong shapes are mended in a copy, so that the rest of the file can be compiled in the same run.
 
 use longhaul_model::Span;
@@ -171,8 +171,8 @@ fn has_type(schema: &Value, value: &Value) -> bool {
     }
 }
 
-/// Returns the message about a value of a wrong type, and the hint what to write instead: the same value, as
-/// it is written in the file.
+/// Returns the message about a value of a wrong type, and a hint: the same value in the right type, as it is
+/// written in the file.
 fn wrong_type(schema: &Value, value: &Value, written: Option<String>) -> (String, Option<String>) {
     let in_words = |name: &str| match name {
         "object" => "members (`name: value`)",
@@ -220,7 +220,7 @@ fn wrong_type(schema: &Value, value: &Value, written: Option<String>) -> (String
     (format!("{wanted} is wanted here, and this is {found}"), hint)
 }
 
-/// Returns true if a text means the same in a flow sequence of YAML as it does where it is written.
+/// Returns true if a text has the same meaning in a flow sequence of YAML as in its place.
 fn stands_in_list(written: &str) -> bool {
     let quoted = |quote: char| written.len() > 1 && written.starts_with(quote) && written.ends_with(quote);
     let plain = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-' | '.' | '/' | ' ');

@@ -1,5 +1,5 @@
-//! A YAML or JSON document as a plain value, together with the place of each part of it, so that a mistake
-//! found by anything later can be shown where it stands.
+//! YAML or JSON document as a plain value, together with the place of each part, so that a mistake found by a
+//! later check can be shown at its place.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -12,7 +12,7 @@ use serde_saphyr::{Location, Spanned};
 
 use super::finding::Place;
 
-/// A document: its value, and the place of each part by JSON pointer (names unescaped, as the model writes
+/// Document: its value, and the place of each part by JSON pointer (names unescaped, as the model writes
 /// them).
 #[derive(Debug)]
 pub(crate) struct Tree {
@@ -54,8 +54,8 @@ impl Tree {
         Ok(Tree { value, source: text.to_owned(), places })
     }
 
-    /// Returns the place of a value, or of the nearest part of the document that holds it. A list or an
-    /// object is shown at its name, as its own beginning is seldom where one looks.
+    /// Returns the place of a value, or of the nearest part of the document that holds it. The place of a
+    /// list or an object is its name, as readers seldom look at its own beginning.
     pub(crate) fn at(&self, pointer: &str) -> Place {
         let mut pointer = pointer;
         loop {
@@ -72,7 +72,8 @@ impl Tree {
         }
     }
 
-    /// A text, number or truth value as the document spells it: `1.10`, `0x1F` and `"a"` with their signs.
+    /// Returns a text, number or truth value as the document spells it: `1.10`, `0x1F` and `"a"` with their
+    /// signs.
     pub(crate) fn written(&self, pointer: &str) -> Option<String> {
         let Places { value, container: false, .. } = self.places.get(pointer)? else { return None };
         let line = self.source.lines().nth(value.line - 1)?;

@@ -1,5 +1,5 @@
-//! Way of log lines to standard error: a bounded queue and a thread that writes. Whoever logs never waits for
-//! whoever reads the log; lines for which there is no room are counted and left out.
+//! Pipe of log lines to standard error: a bounded queue and a thread that writes. A writer of the log never
+//! waits for its reader; lines for which there is no space are counted and left out.
 
 use std::collections::VecDeque;
 use std::io::{self, Write};
@@ -50,7 +50,7 @@ impl Pipe {
         Ok(pipe)
     }
 
-    /// Adds a line, or counts it as lost if there is no room.
+    /// Adds a line, or counts it as lost if there is no space.
     fn add(&self, line: &[u8]) {
         let mut state = self.state.lock();
         if state.bytes + line.len() > ROOM {
@@ -115,7 +115,7 @@ fn write(out: &mut impl Write, mut line: &[u8]) -> bool {
             Ok(0) => return false,
             Ok(written) => line = line.get(written..).unwrap_or_default(),
             Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
-            // Whoever shares the output may have made it non-blocking.
+            // Another process that shares the output may have made it non-blocking.
             Err(e) if e.kind() == io::ErrorKind::WouldBlock => std::thread::sleep(FULL),
             Err(_) => return false,
         }

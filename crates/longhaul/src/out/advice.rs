@@ -2,7 +2,7 @@
 
 use longhaul_client::{Phase, SubTaskBody, TaskBody};
 
-/// Error code of a sub-task of which nobody knows whether it did its work.
+/// Error code of a sub-task with an unknown outcome.
 const UNKNOWN: &str = "OUTCOME_UNKNOWN";
 /// Error code of a stored task that cannot be read.
 const UNREADABLE: &str = "TASK_UNREADABLE";
@@ -87,7 +87,7 @@ fn waiting(task: &TaskBody) -> Vec<String> {
     }
 }
 
-/// Collects the sub-tasks that failed by themselves: of a parent the children that did.
+/// Collects the sub-tasks that failed by themselves: in place of a parent, its children that did.
 fn leaves<'a>(sub_tasks: &'a [SubTaskBody], found: &mut Vec<&'a SubTaskBody>) {
     for sub in sub_tasks {
         let before = found.len();

@@ -1,10 +1,10 @@
-//! How far something is: a bar on a terminal, nothing elsewhere.
+//! Progress: a bar on a terminal, nothing elsewhere.
 
 use std::fmt::Write;
 
 use indicatif::{HumanCount, ProgressBar, ProgressState, ProgressStyle};
 
-/// A bar by a template of its library, which may have `{rate}`: steps in a second.
+/// Creates a bar by a template of its library, which may have `{rate}`: steps in a second.
 pub(crate) fn bar(template: &str, length: u64) -> anyhow::Result<ProgressBar> {
     let rate = |state: &ProgressState, text: &mut dyn Write| {
         // Writing to a text cannot fail.

@@ -1,5 +1,5 @@
-//! The filter that everything passes on its way to a terminal: what others wrote, in names, messages and
-//! logs, cannot move the cursor, hide or reorder text, or change the terminal in any other way.
+//! Filter for all output to a terminal: names, messages and logs that others wrote cannot move the cursor,
+//! hide or reorder text, or change the terminal in any other way.
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
@@ -8,7 +8,7 @@ use longhaul_client::{CauseBody, ErrorBody};
 use longhaul_model::text::{harmless, is_harmful};
 use serde_json::Value;
 
-/// A text as it may be printed: with colours, if these are on, and nothing else that does something.
+/// Returns a text in printable form: with colours, if these are on, and no other control sequences.
 pub(super) fn printable(text: &str, colours: bool) -> Cow<'_, str> {
     if !text.contains(is_harmful) {
         return text.into();
@@ -31,14 +31,14 @@ pub(super) fn printable(text: &str, colours: bool) -> Cow<'_, str> {
     out.into()
 }
 
-/// The length of a sequence that sets colours at the beginning of a text; 0 if there is none.
+/// Returns the length of a sequence that sets colours at the beginning of a text; 0 without one.
 fn colour(text: &str) -> usize {
     let Some(parameters) = text.strip_prefix("\x1b[") else { return 0 };
     let length = parameters.bytes().take_while(|b| b.is_ascii_digit() || *b == b';').count();
     if parameters[length..].starts_with('m') { length + 3 } else { 0 }
 }
 
-/// A value as JSON, the same to every reader, with harmful characters as escapes.
+/// Returns a value as JSON, the same to every reader, with harmful characters as escapes.
 pub(super) fn json(text: String) -> String {
     if !text.contains(is_harmful) {
         return text;
@@ -58,7 +58,7 @@ pub(super) fn json(text: String) -> String {
     out
 }
 
-/// What a server said, for people. Messages keep their line breaks.
+/// Cleans a server's value for a terminal. Messages keep their line breaks.
 pub(crate) fn value(value: &mut Value, lines: bool) {
     match value {
         Value::String(text) => {
@@ -84,7 +84,7 @@ pub(crate) fn value(value: &mut Value, lines: bool) {
     }
 }
 
-/// The same of an error that a server answered with.
+/// Cleans an error that a server answered with.
 pub(crate) fn error(error: &ErrorBody) -> ErrorBody {
     let fit = |text: &String| harmless(text, true).into_owned();
     let mut context = Value::Object(error.context.clone());

@@ -7,10 +7,10 @@ use longhaul_client::{ClientError, ErrorBody};
 use super::speak;
 use super::style::Palette;
 
-/// What to do when the server does not know who asks.
+/// Advice when the server does not know the caller.
 const LOG_IN: &str = "log in with `longhaul login NAME`, or set LONGHAUL_TOKEN to an access token or API key that still counts";
 
-/// What went wrong with a call, for standard error.
+/// Describes an error of a call, for standard error.
 pub(crate) fn call(error: &ClientError, palette: Palette) -> String {
     let (bad, dim) = (palette.bad(), palette.dim());
     match error {
@@ -21,7 +21,7 @@ pub(crate) fn call(error: &ClientError, palette: Palette) -> String {
             facts.extend(error.reference_token.as_ref().map(|token| format!("reference {token}")));
             let mut out =
                 format!("{bad}error:{bad:#} {} {dim}({}){dim:#}\n", error.message, facts.join(", "));
-            // Who asks the API for a token and who has this program do not do the same next.
+            // Callers of the API need a token next; users of this program log in instead.
             let advice = (*status == 401 && error.error_code == "Unauthorized").then(|| ErrorBody {
                 causes: Vec::new(),
                 remediation_message: Some(LOG_IN.to_owned()),
@@ -47,19 +47,19 @@ pub(crate) fn call(error: &ClientError, palette: Palette) -> String {
     }
 }
 
-/// An error that a task or sub-task carries, in one line.
+/// Renders the error of a task or sub-task in one line.
 pub(crate) fn line(error: &ErrorBody) -> String {
     let code = if error.error_code.is_empty() { "ERROR" } else { &error.error_code };
     format!("{code}: {}", error.message.replace(['\n', '\r'], " "))
 }
 
-/// An error that a task or sub-task carries: code, message, remedy.
+/// Renders the error of a task or sub-task: code, message, remedy.
 pub(crate) fn brief(error: &ErrorBody, indent: &str, palette: Palette) -> String {
     let without = ErrorBody { causes: Vec::new(), nested_errors: Vec::new(), ..error.clone() };
     carried(&without, indent, palette)
 }
 
-/// The same with its causes and what it is made of.
+/// Describes an error with its causes and nested errors.
 pub(crate) fn carried(error: &ErrorBody, indent: &str, palette: Palette) -> String {
     let bad = palette.bad();
     let code = if error.error_code.is_empty() { "ERROR" } else { &error.error_code };

@@ -1,6 +1,7 @@
-//! Pictures that are higher than the terminal: lines of what runs or failed stay, the others are counted.
+//! Pictures that are higher than the terminal: lines of running or failed sub-tasks stay, the others are
+//! counted.
 
-/// Importance of a line where there is no room for all, most important first.
+/// Importance of a line when not all lines fit, most important first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Rank {
     /// The task itself.
@@ -9,7 +10,7 @@ pub(crate) enum Rank {
     Live,
     /// A detail of a live sub-task.
     Detail,
-    /// Anything else, such as sub-tasks that are done or to come.
+    /// Lowest rank, such as sub-tasks that are done or to come.
     Rest,
 }
 
@@ -29,8 +30,7 @@ impl Line {
     }
 }
 
-/// Returns as many lines as there is room for, the most important ones, in their order. The last one counts
-/// those left out.
+/// Returns as many lines as fit, the most important ones, in their order. The last one counts those left out.
 pub(crate) fn fit(lines: Vec<Line>, room: usize) -> Vec<String> {
     if lines.len() <= room {
         return lines.into_iter().map(|line| line.text).collect();

@@ -1,4 +1,4 @@
-//! How answers are shown: as the server said them, as tables, as trees.
+//! Forms of an answer: as the server sent it, as a table, as a tree.
 
 pub(crate) mod advice;
 pub(crate) mod bar;
@@ -20,7 +20,7 @@ use serde_json::Value;
 use crate::cli::{Global, OutputFormat};
 use style::Palette;
 
-/// Where and how a command shows what it has to say.
+/// Destination and form of a command's output.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Out {
     /// The format asked for.
@@ -29,12 +29,12 @@ pub(crate) struct Out {
     pub(crate) palette: Palette,
     /// Colours of standard error.
     pub(crate) error_palette: Palette,
-    /// Whether a person reads standard output.
+    /// True if standard output is a terminal.
     pub(crate) terminal: bool,
 }
 
 impl Out {
-    /// From the options and the environment.
+    /// Creates the output from the options and the environment.
     pub(crate) fn new(global: &Global) -> Self {
         let no_color = crate::environment::text("NO_COLOR").is_some_and(|value| !value.is_empty());
         let (out, err) = (io::stdout(), io::stderr());
@@ -46,7 +46,7 @@ impl Out {
         }
     }
 
-    /// How many characters fit on a line; `None` where nobody looks.
+    /// Characters that fit on a line; `None` without a terminal.
     pub(crate) fn width(&self) -> Option<usize> {
         self.terminal.then(|| usize::from(Term::stdout().size().1)).filter(|width| *width > 0)
     }
@@ -64,7 +64,7 @@ impl Out {
         writeln!(err, "{}", clean::printable(text, self.error_palette.is_on()))
     }
 
-    /// Writes an answer as the server said it, if that is what was asked for.
+    /// Writes an answer as the server sent it, if that format was asked for.
     pub(crate) fn verbatim(&self, answer: &Value) -> io::Result<bool> {
         match self.format {
             OutputFormat::Json => self.text(&clean::json(format!("{answer:#}\n"))).map(|()| true),
@@ -82,7 +82,7 @@ impl Out {
         self.text(&clean::json(format!("{value}\n")))
     }
 
-    /// Whether there is room for more columns.
+    /// Returns true if there is room for more columns.
     pub(crate) fn is_wide(&self) -> bool {
         self.format == OutputFormat::Wide
     }

@@ -15,7 +15,7 @@ pub(crate) fn duration(ms: i64) -> String {
     }
 }
 
-/// How long ago, in one unit: `12s`, `3m`, `5h`, `12d`, `7y`.
+/// Age in one unit: `12s`, `3m`, `5h`, `12d`, `7y`.
 pub(crate) fn age(ms: i64) -> String {
     let s = ms.max(0) / 1000;
     match s {
@@ -27,12 +27,12 @@ pub(crate) fn age(ms: i64) -> String {
     }
 }
 
-/// An instant as servers write it.
+/// Parses an instant as servers write it.
 pub(crate) fn parse(text: &str) -> Option<Timestamp> {
     text.parse().ok()
 }
 
-/// How long something took or takes, from its instants; `None` if it has not begun or nobody knows when.
+/// Duration between two instants, or up to now; `None` if the first is unknown.
 pub(crate) fn taken(from: Option<&str>, to: Option<&str>, now: Timestamp) -> Option<String> {
     let from = parse(from?)?;
     let to = match to {

@@ -1,11 +1,11 @@
-//! Translation of errors into the words of the command line. A server speaks to programs: of calls, query
-//! parameters and members of a body. Users of the command line type commands, options and arguments, and are
-//! told about those.
+//! Translation of errors into the terms of the command line. Messages of a server are for programs: about
+//! calls, query parameters and members of a body. Users of the command line type commands, options and
+//! arguments, and read about those.
 
 use longhaul_client::ErrorBody;
 
-/// Calls of the API as messages name them, each with the command that makes it. `{}` stands for what the call
-/// is about.
+/// Calls of the API as messages name them, each with the command that makes it. `{}` stands for the object of
+/// the call.
 const CALLS: &[(&str, &str, &str)] = &[
     ("GET", "/v1/tasks", "longhaul task list"),
     ("POST", "/v1/tasks", "longhaul task start"),
@@ -34,7 +34,7 @@ const CALLS: &[(&str, &str, &str)] = &[
     ("PATCH", "/v1/users/{}", "longhaul user bind {}"),
 ];
 
-/// Members and parameters of the API, each with the option or argument that gives it.
+/// Members and parameters of the API, each with the option or argument that sets it.
 const NAMES: &[(&str, &str)] = &[
     ("actions", "--action"),
     ("all", "--all"),
@@ -137,7 +137,7 @@ fn after_pointer<'a>(message: &'a str, pointer: &str) -> Option<&'a str> {
     behind(pointer).or_else(|| behind(name)).or_else(|| behind(&format!("`{name}`")))
 }
 
-/// Returns the option that gives the member of a body at a pointer.
+/// Returns the option that sets the member of a body at a pointer.
 fn option_of(pointer: &str) -> Option<String> {
     let path = pointer.strip_prefix('/')?;
     if path == "input" {
@@ -253,7 +253,7 @@ mod tests {
         assert_eq!(said, "`--status` does not take this value");
     }
 
-    /// Collects the texts in quotes of the server's sources that a user could be told.
+    /// Collects the texts in quotes of the server's sources that a user could read.
     fn texts(folder: &Path, found: &mut Vec<String>) {
         for entry in std::fs::read_dir(folder).unwrap() {
             let path = entry.unwrap().path();

@@ -1,11 +1,12 @@
-//! Colours: the sixteen of the terminal, so that its owner's theme decides how they look; none when none are wanted.
+//! Colours: the sixteen of the terminal, so that its owner's theme decides how they look; none if the user
+//! wants none.
 
 use std::io::IsTerminal;
 
 use anstyle::{AnsiColor, Style};
 use clap::ValueEnum;
 
-/// When to colour.
+/// Choice of colours.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub(crate) enum ColorChoice {
     /// On a terminal, unless NO_COLOR is set
@@ -24,7 +25,7 @@ pub(crate) struct Palette {
 }
 
 impl Palette {
-    /// For what is written to a stream.
+    /// Chooses the palette for a stream.
     pub(crate) fn choose(choice: ColorChoice, no_color: bool, stream: &impl IsTerminal) -> Self {
         let on = match choice {
             ColorChoice::Always => true,
@@ -34,12 +35,12 @@ impl Palette {
         Palette { on }
     }
 
-    /// Whether there are colours.
+    /// Returns true if there are colours.
     pub(crate) fn is_on(self) -> bool {
         self.on
     }
 
-    /// Without colours.
+    /// Returns the palette without colours.
     pub(crate) fn plain() -> Self {
         Palette { on: false }
     }

@@ -1,4 +1,4 @@
-//! A task and its sub-tasks as a tree, which `task get` prints once and `task watch` keeps drawing.
+//! Task and its sub-tasks as a tree, which `task get` prints once and `task watch` keeps drawing.
 
 use anstyle::Style;
 use longhaul_client::{Phase, SubTaskBody, TaskBody, WaitingForBody};
@@ -30,11 +30,11 @@ pub(crate) struct Moment {
 /// Neighbours that are only counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Folds {
-    /// None.
+    /// Counts no neighbours: all are shown.
     Nothing,
     /// Children that are done.
     DoneChildren,
-    /// All that are done, and those to come.
+    /// Counts all that are done, and those to come.
     All,
 }
 
@@ -220,7 +220,7 @@ fn leaf(sub: &SubTaskBody, moment: Moment, palette: Palette) -> String {
     line
 }
 
-/// Returns what a task waits for, in words.
+/// Returns the reason for a task's wait, in words.
 pub(crate) fn waits_for(waiting: &WaitingForBody, now: Timestamp) -> Option<String> {
     let sub = waiting.sub_task.as_deref().unwrap_or("a sub-task");
     let until = waiting.until.as_deref().and_then(span::parse).map(|at| {

@@ -1,4 +1,4 @@
-//! Who one is: logging in and out, accounts, API keys, and what somebody hears who is nobody.
+//! Identity: logging in and out, accounts, API keys, and the answers to callers without a credential.
 
 use std::process::{Command, Stdio};
 
@@ -7,7 +7,7 @@ use tempfile::TempDir;
 
 use super::support::{Done, PASSWORD, Server, longhaul, shipped_server, with_input};
 
-/// A person at a terminal of their own: what their commands keep is theirs.
+/// Person at a terminal of their own: files that their commands keep are theirs.
 struct Person {
     home: TempDir,
     server: String,
@@ -230,7 +230,7 @@ fn the_first_start_tells_the_password_and_later_ones_do_not() {
     let address = lines.last().unwrap().split(' ').find(|word| word.starts_with("http")).unwrap();
     let person = Person { home: TempDir::new().unwrap(), server: address.trim_end_matches(',').to_owned() };
     person.with(&["login", "admin", "--password-stdin"], password).code(0);
-    // What is in memory is in no core dump.
+    // Memory is in no core dump.
     let limits = std::fs::read_to_string(format!("/proc/{}/limits", child.id())).unwrap();
     let core = limits.lines().find(|line| line.starts_with("Max core file size")).unwrap();
     assert_eq!(core.split_whitespace().skip(4).take(2).collect::<Vec<_>>(), ["0", "0"], "{core}");

@@ -29,7 +29,7 @@ subTasks:
     action: { simulate: { duration: 1ms } }
 ";
 
-/// Runs SQL as somebody would who should not.
+/// Runs SQL on a database behind the server's back.
 fn tamper(data: &Path, statements: &str) {
     let database = rusqlite::Connection::open(data.join("longhaul.db")).expect("a database");
     database.execute_batch(statements).expect("tampered with");

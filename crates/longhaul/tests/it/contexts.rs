@@ -1,4 +1,4 @@
-//! Contexts, completion of what the server knows, and the display of workflows.
+//! Contexts, completion of values that the server knows, and the display of workflows.
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
@@ -31,7 +31,7 @@ fn each_context_has_its_server_and_session() {
         let login = ["login", "admin", "--password-stdin", "--context", context];
         with_input(&mut at(home, &login), PASSWORD).code(0);
     }
-    // The same server, but without a session.
+    // The second context has the same server, but no session.
     run(home, &["task", "list", "--context", "ops"]).code(3);
     run(home, &["task", "list", "--server", prod.address()]).code(3);
     let start = ["task", "start", "enable-ceip", "-i", "status=ENABLE", "--name"];

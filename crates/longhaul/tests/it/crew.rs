@@ -1,4 +1,4 @@
-//! Workers at one node, and the work at another.
+//! Workers at one node, with the work at another.
 
 use std::collections::BTreeSet;
 use std::process::Stdio;
@@ -15,7 +15,7 @@ use super::nodes::Site;
 const CHILDREN: usize = 2_000;
 /// Workers that ask for them.
 const WORKERS: usize = 40;
-/// By when all of them are done: many times what it takes.
+/// Longest time until all of them are done: many times what it takes.
 const DEADLINE: Duration = Duration::from_secs(150);
 
 const WORKFLOW: &str = r#"
@@ -34,13 +34,13 @@ subTasks:
     action: { simulate: {} }
 "#;
 
-/// A worker, and what it knows of the others.
+/// Worker with its knowledge of the others.
 struct Worker {
     http: Client,
     address: String,
     key: String,
     name: String,
-    /// How many children the crew has completed.
+    /// Count of children that the crew has completed.
     completed: Arc<AtomicUsize>,
     until: Instant,
 }
@@ -55,8 +55,8 @@ impl Worker {
         serde_json::from_str(&text).expect("JSON")
     }
 
-    /// Asks for work without waiting for any, does it and reports it until all is done; returns the items, each
-    /// with the number of its attempt.
+    /// Asks for work without waiting for any, does it and reports it until all is done; returns the items,
+    /// each with the number of its attempt.
     async fn works(self) -> Vec<(u64, u64)> {
         let mut done = Vec::new();
         while self.completed.load(Ordering::SeqCst) < CHILDREN && Instant::now() < self.until {
@@ -79,8 +79,8 @@ impl Worker {
     }
 }
 
-/// The workers of a node that has no work of its own get what waits at another one although they wait for none:
-/// every child is leased and completed once.
+/// Workers that do not wait at a node without work of its own get what waits at another one: every child is
+/// leased and completed once.
 #[test]
 fn workers_that_do_not_wait_get_what_waits_at_another_node() {
     let site = Site::new();
@@ -109,7 +109,7 @@ fn workers_that_do_not_wait_get_what_waits_at_another_node() {
     assert_eq!((done.len(), done.into_iter().collect::<BTreeSet<_>>()), (CHILDREN, expected));
 }
 
-/// Has the crew work at a node; returns what they did.
+/// Runs the crew at a node; returns the sub-tasks and attempts that it did.
 fn crew_at(address: &str, key: &str) -> Vec<(u64, u64)> {
     let runtime = tokio::runtime::Runtime::new().expect("threads");
     let (http, completed, until) = (Client::new(), Arc::default(), Instant::now() + DEADLINE);

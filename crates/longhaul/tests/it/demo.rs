@@ -7,7 +7,7 @@ use std::process::Command;
 use super::support::{PATIENCE, Server};
 use tempfile::TempDir;
 
-/// Starts it and gives what it says to try.
+/// Starts the demonstration and returns its suggestions.
 fn demo(data: &Path) -> (Server, Vec<String>) {
     let server = Server::start(data, "127.0.0.1:0", &["--demo", "--log-level", "error"]);
     let mut tips = Vec::new();
@@ -40,7 +40,7 @@ fn every_outcome_is_there_and_every_tip_works() {
     assert_eq!(found, all);
 
     assert!(tips.len() > 10, "{tips:?}");
-    // What it says first tells the others where the server is and who they are.
+    // The first tip tells the others where the server is and who they are.
     let (first, tips) = tips.split_first().unwrap();
     assert!(first.starts_with("export LONGHAUL_SERVER="), "{first}");
     for tip in tips {

@@ -1,5 +1,5 @@
-//! Disks that are full and disks that hang (reliability F8 and F36): a way out is left, readiness tells, and
-//! a stop ends.
+//! Disks that are full and disks that hang (reliability F8 and F36): a way out is left, readiness reports it,
+//! and a stop ends.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
@@ -12,7 +12,7 @@ use tempfile::TempDir;
 
 use super::support::{PATIENCE, Server};
 
-/// A program that is at work while the disk fills, and ends when it is told to by a file.
+/// Workflow with a program that runs while the disk fills, and ends when a file tells it to.
 const WORKFLOW: &str = r"
 name: wait
 type: WAIT
@@ -31,7 +31,7 @@ pub(super) fn until(what: &str, mut holds: impl FnMut() -> bool) {
     }
 }
 
-/// What `/health/ready` answers.
+/// Body of `/health/ready`.
 fn readiness(server: &Server) -> String {
     let mut stream = TcpStream::connect(server.socket()).expect("it listens");
     stream
@@ -42,7 +42,7 @@ fn readiness(server: &Server) -> String {
     answer
 }
 
-/// A small file system of its own; a test that cannot have one fails.
+/// Small file system of its own; a test that cannot have one fails.
 struct Small(TempDir);
 
 impl Small {
@@ -96,7 +96,7 @@ fn full_disk_leaves_a_way_out() {
     let (done, cancelled) = (server.task(&["wait"]), server.task(&["wait"]));
     small.fill();
     until("readiness tells", || {
-        // Somebody writes, or nobody notices.
+        // A write is needed, or nobody notices.
         let _ = server.run(&["task", "start", "wait"]);
         readiness(&server).contains("STORAGE_FULL")
     });
@@ -115,7 +115,7 @@ fn full_disk_leaves_a_way_out() {
     assert_eq!(server.wait(), Some(0));
 }
 
-/// Has every sync of a process take minutes from now on.
+/// Makes every sync of a process take minutes from now on.
 pub(super) fn hang(pid: u32) -> Child {
     let mut tracer = Command::new("strace")
         .args(["-f", "-o", "/dev/null", "-e", "trace=fsync,fdatasync"])
@@ -154,7 +154,7 @@ fn disk_that_hangs_keeps_nobody_waiting_and_a_stop_ends() {
     let _ = server.wait();
 }
 
-/// Whether a process is no more, or only its exit code is left of it.
+/// Returns true if a process has ended, or only its exit code is left of it.
 fn has_ended(pid: u32) -> bool {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
     stat.rsplit_once(") ").is_none_or(|(_, rest)| rest.starts_with('Z') || rest.starts_with('X'))

@@ -1,5 +1,5 @@
-//! Every command that a page prints is run, each page against a demonstration of its own, in its order. What
-//! cannot be run is listed with the reason.
+//! Every command that a page prints is run, each page against a demonstration of its own, in its order.
+//! Commands that cannot be run are listed with the reason.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -17,8 +17,8 @@ const CHECKS: &str = "the tests of `check` run it, on a store that is there";
 const DRILL: &str = "the drill of restoring has a test of its own, which runs the page";
 const BUILDS: &str = "it builds this program";
 
-/// Commands that are not run: the page, how the command begins, and why it is not run. The number is written
-/// down: a longer list is noticed.
+/// Commands that are not run: the page, the beginning of the command, and the reason. Their number is fixed:
+/// a longer list is noticed.
 const NOT_RUN: [(&str, &str, &str); 41] = [
     ("README.md", "make run", BUILDS),
     ("README.md", "make test", BUILDS),
@@ -106,7 +106,7 @@ fn commands(page: &str) -> Vec<String> {
     all
 }
 
-/// Lines that end with a backslash go on in the next one.
+/// Joins lines that end with a backslash with the next one.
 fn joined(lines: &[String]) -> Vec<String> {
     let mut all: Vec<String> = Vec::new();
     let mut open = false;
@@ -149,7 +149,7 @@ fn what_is_not_run_is_there_and_has_its_reason() {
 const TASK: &str = r#"{"id": "bc32f3be-a777-434b-a156-3fa54e8d2ded", "name": "Enable CEIP", "status": "Successful",
  "creationTimestamp": "2026-01-01T00:00:00.000Z", "completionTimestamp": "2026-01-01T00:01:00.000Z"}"#;
 
-/// A demonstration with all that the pages take for granted.
+/// Demonstration with all that the pages take for granted.
 struct Ground {
     home: TempDir,
     server: Server,
@@ -207,7 +207,7 @@ impl Ground {
         self.shell(command).output().expect("a shell").into()
     }
 
-    /// A task as the command wants it.
+    /// Returns a task that the command can act on.
     fn task(&self, command: &str) -> String {
         let start = |arguments: &[&str]| self.server.task(arguments);
         let quick = ["enable-ceip", "-i", "status=ENABLE", "-i", "pace=10ms"];
@@ -237,7 +237,7 @@ impl Ground {
         id
     }
 
-    /// The command with what is here in the place of what the page has.
+    /// Returns the command with the values of this test in the place of the page's.
     fn here(&self, command: &str) -> String {
         let mut text = command.replace("http://127.0.0.1:8080", self.server.address());
         text = text.replace("/var/lib/longhaul", "./longhaul-data").replace("\"/backup/", "\"./backup/");

@@ -1,5 +1,4 @@
-//! The first two minutes: what is installed to run the server, and what it prints when it starts for the
-//! first time.
+//! First two minutes: installation of what the server needs, and its output at the first start.
 
 use std::io::{BufRead, BufReader};
 use std::os::unix::fs::{PermissionsExt, symlink};
@@ -43,7 +42,7 @@ fn running_installs_what_running_needs() {
     }
     let all = installed(&[]);
     assert!(all.contains("gcc") && all.contains("strace") && all.contains("python3"), "{all}");
-    // What `make run` does, without doing it.
+    // A dry run shows what `make run` does.
     let dry: Done =
         Command::new("make").arg("-n").arg("run").current_dir(root()).output().expect("make").into();
     assert!(dry.out.contains("scripts/setup.sh run\n"), "{}", dry.out);

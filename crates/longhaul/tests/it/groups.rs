@@ -1,4 +1,4 @@
-//! Control groups of `command` actions: the log of a start says whether there are some, and it is so.
+//! Control groups of `command` actions: the log of a start says whether there are some, and it is true.
 
 use std::fs::{self, File};
 use std::path::Path;
@@ -8,7 +8,7 @@ use tempfile::TempDir;
 
 use super::support::Server;
 
-/// The unified control group in what the kernel says of a process.
+/// Returns the unified control group from the kernel's list of a process's groups.
 fn unified(groups: &str) -> &str {
     groups.lines().find_map(|line| line.strip_prefix("0::")).unwrap_or_default()
 }

@@ -226,7 +226,7 @@ fn advice_names_the_child_that_failed_and_the_outcome_that_is_unknown() {
         assert!(shown.contains(&command), "{shown}");
     }
     assert!(!shown.contains("task retry"), "{shown}");
-    // Once the failure is known, a retry is at hand.
+    // A retry is possible once the failure is known.
     let failed = ["task", "resolve", &id, "--sub-task", "Once", "--failed", "--reason", "the host says so"];
     server.run(&failed).code(0);
     let known = server.run(&failed).code(3).err;

@@ -12,7 +12,7 @@ fn fixture(name: &str) -> String {
     format!("{}/fixtures/{name}", env!("CARGO_MANIFEST_DIR"))
 }
 
-/// The documented examples come back as they are: the same values, in the same order, and nothing more.
+/// Documented examples come back unchanged: the same values, in the same order, and nothing more.
 #[test]
 fn imported_tasks_come_back_as_they_came() {
     let (_data, server) = shipped_server();
@@ -67,8 +67,8 @@ fn what_is_no_history_is_refused_before_anything_is_sent() {
     assert_eq!(server.run(&["task", "list", "-o", "json"]).json()["pageMetadata"]["totalElements"], 0);
 }
 
-/// A file as Windows PowerShell writes it, and one that it cut at its depth: the mistake is shown with its
-/// place.
+/// A file in the encoding of Windows PowerShell is read, and one that PowerShell cut at its depth is refused:
+/// the mistake is shown with its place.
 #[test]
 fn files_of_powershell_are_read_or_refused_with_their_place() {
     let (data, server) = shipped_server();

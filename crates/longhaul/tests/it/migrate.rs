@@ -1,4 +1,4 @@
-//! Moving from a data directory to a database and back, with tasks at work and keys in use.
+//! Moving from a data directory to a database and back, with running tasks and keys in use.
 
 use std::path::Path;
 use std::process::Stdio;
@@ -20,8 +20,8 @@ fn serving(data: &Path) -> Done {
     command.output().expect("the binary runs").into()
 }
 
-/// A server that was killed at work moves to a database and back; the task goes on, whoever had a key has it still, and the
-/// command may be killed at any time.
+/// A server that was killed while it worked moves to a database and back; the task goes on, all keys stay
+/// valid, and the command may be killed at any time.
 #[test]
 fn server_moves_to_a_database_and_back() {
     let site = Site::new();

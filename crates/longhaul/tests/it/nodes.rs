@@ -1,4 +1,4 @@
-//! Several nodes at work on one PostgreSQL database.
+//! Several active nodes on one PostgreSQL database.
 
 use std::net::TcpListener;
 use std::path::PathBuf;
@@ -12,7 +12,7 @@ use tempfile::TempDir;
 
 use super::support::{Done, PASSWORD, PATIENCE, ended, longhaul, shipped};
 
-/// A database, and the key file that its nodes have.
+/// Database, with the key file of its nodes.
 pub(crate) struct Site {
     pub(crate) cluster: Cluster,
     pub(crate) url: String,
@@ -73,7 +73,7 @@ impl Node {
             .into()
     }
 
-    /// Waits until it is at work.
+    /// Waits until the node is active.
     #[track_caller]
     pub(crate) fn active(&self) -> Duration {
         let start = Instant::now();
@@ -108,7 +108,7 @@ impl Node {
         self.run(&["task", "get", id, "--wait", "60s", "--exit-status"]).code(0);
     }
 
-    /// Whether its process was a node before, and became a new one.
+    /// Returns true if the process was a node before, and became a new one.
     pub(crate) fn began_anew(&self) -> bool {
         let line =
             std::fs::read_to_string(format!("/proc/{}/cmdline", self.child.id())).expect("it is there");
@@ -127,7 +127,7 @@ impl Drop for Node {
     }
 }
 
-/// The states of nodes, as one of them lists them.
+/// Returns the states of nodes, as one of them lists them.
 fn states(asked: &Node, nodes: &[&Node]) -> Vec<Option<String>> {
     let list = asked.run(&["node", "list", "-o", "json"]).code(0).json();
     let all = list["elements"].as_array().expect("nodes");
@@ -165,7 +165,7 @@ fn nodes_share_their_tasks() {
     assert_eq!(states(&third, &[&first, &second, &third]), [silent, active.clone(), active]);
 }
 
-/// Reliability F20: a node that stood still for too long and comes back finds that its turn is over, and
+/// Reliability F20: a node that stood still for too long and comes back finds that its session is over, and
 /// restarts, though nobody reads its output any more.
 #[test]
 fn node_that_stood_still_begins_anew() {
@@ -191,7 +191,7 @@ fn node_that_stood_still_begins_anew() {
     assert!(attempts.contains("    2        SUCCESSFUL"), "{attempts}");
 }
 
-/// A node whose workflow files are not those of the others says so, naming both.
+/// A node with workflow files other than the other nodes' logs that, with the names of both.
 #[test]
 fn nodes_with_other_workflow_files_say_so() {
     let site = Site::new();
@@ -266,7 +266,7 @@ fn a_copied_database_starts_paused() {
     moved.run(&new).code(0);
 }
 
-/// Who stops in order hands over what it has, in a moment. All have the same keys.
+/// A node that stops in order hands over its tasks in a moment. All nodes have the same keys.
 #[test]
 fn node_that_stops_hands_over() {
     let site = Site::new();
@@ -282,7 +282,7 @@ fn node_that_stops_hands_over() {
     assert_eq!(states(&second, &[&first, &second]), [None, Some("ACTIVE".to_owned())]);
 }
 
-/// What is changed at one node holds at every other, as soon as it was answered.
+/// A change at one node holds at every other as soon as it was answered.
 #[test]
 fn nodes_know_what_others_change() {
     let site = Site::new();

@@ -10,7 +10,7 @@ use longhaul_testbed::Stop;
 use super::nodes::{Node, Site};
 use super::support::PATIENCE;
 
-/// A workflow whose command takes as long as it lasts when it runs first, and ends at once when it runs again.
+/// Workflow whose command runs without end the first time, and ends at once the second time.
 const WORKFLOW: &str = r"
 name: linger
 type: LINGER
@@ -29,7 +29,7 @@ fn until(what: &str, holds: impl Fn() -> bool) {
     }
 }
 
-/// What `/health/ready` answers, if anything does.
+/// Body of `/health/ready`, if the node answers.
 fn readiness(node: &Node) -> Option<String> {
     use std::io::Write;
     let mut stream = TcpStream::connect(node.address.strip_prefix("http://")?).ok()?;
@@ -49,7 +49,8 @@ fn children(pid: u32) -> Vec<String> {
         .collect()
 }
 
-/// A node waits for a database that is not there yet, and for one that went away: its process goes on, but nothing that it ran.
+/// A node waits for a database that is not there yet, and for one that went away: its process goes on, but
+/// none of its programs does.
 #[test]
 fn nodes_wait_for_their_database() {
     let mut site = Site::new();
@@ -89,7 +90,7 @@ fn nodes_wait_for_their_database() {
     until("it does not answer", || readiness(&node).is_some_and(|answer| answer.starts_with("HTTP/1.1 503")));
     site.cluster.resume().expect("PostgreSQL");
     node.active();
-    // Nobody waits until the turn of before was silent for ten seconds.
+    // The start does not wait until the previous session was silent for ten seconds.
     let turns = site.cluster.sql("tasks", "SELECT count(*) FROM turns WHERE NOT over").expect("turns");
     assert_eq!(turns, "1");
     node.succeeds(&id);

@@ -1,4 +1,4 @@
-//! No stored task stops a start: tasks that today's checks would refuse, as an earlier version may have
+//! Stored tasks never stop a start: tasks that today's checks would refuse, as an earlier version may have
 //! stored them or a fault may have left them, are planted in the database of a stopped server, in every
 //! state.
 
@@ -11,7 +11,7 @@ use tempfile::TempDir;
 
 use super::support::{PATIENCE, Server};
 
-/// States in which a server finds tasks. They leave them by themselves after a moment.
+/// States in which a server finds tasks. Tasks leave them by themselves after a moment.
 const STATES: [&str; 4] = ["due", "running", "locked", "backing-off"];
 /// Seconds of that moment, the shortest that lets everything be planted before any of the tasks goes on.
 const MOMENTS: [u32; 3] = [8, 40, 200];
@@ -78,14 +78,15 @@ const ROWS: [(&str, &str); 12] = [
     ("input-gone", "DELETE FROM specs WHERE seq IN (SELECT seq FROM hot WHERE name = ?1)"),
 ];
 
-/// A `simulate` action evaluates its output when an attempt starts: also one that is started again.
+/// Plants an output that a `simulate` action evaluates when an attempt starts, also one that is started
+/// again.
 fn evil_output(sub_task: &mut Value, expression: &str) {
     if let Some(action) = sub_task["action"].get_mut("simulate") {
         action["output"] = json!(expression);
     }
 }
 
-/// A workflow whose task is in a state after a moment, and goes on soon.
+/// Workflow whose task is in a state after a moment, and goes on soon.
 fn definition(name: &str, state: &str, seconds: u32) -> Value {
     let moment = format!("{seconds}s");
     let action = match state {
@@ -108,7 +109,7 @@ fn definition(name: &str, state: &str, seconds: u32) -> Value {
     definition
 }
 
-/// Stores a workflow and starts its task; gives the id.
+/// Stores a workflow and starts its task; returns the ID.
 fn submit(server: &Server, definition: &Value) -> String {
     let name = definition["name"].as_str().expect("a name");
     let (status, answer) = server.call("PUT", &format!("/v1/workflows/{name}"), Some(definition));
@@ -120,7 +121,7 @@ fn submit(server: &Server, definition: &Value) -> String {
     answer["id"].as_str().expect("an id").to_owned()
 }
 
-/// Everything that was planted, and what was not.
+/// Directory with planted tasks and healthy ones.
 struct Field {
     data: TempDir,
     /// Names and ids of planted tasks.
@@ -130,12 +131,12 @@ struct Field {
 }
 
 impl Field {
-    /// Has a server start tasks, kills it, and plants.
+    /// Starts tasks at a server, kills it, and plants damage.
     fn plant() -> Field {
         MOMENTS.into_iter().find_map(Field::plant_within).expect("tasks that have not ended")
     }
 
-    /// The same; nothing if a task went on before the server was killed.
+    /// Plants damage once; returns `None` if a task went on before the server was killed.
     fn plant_within(seconds: u32) -> Option<Field> {
         let data = TempDir::new().expect("a directory");
         let server = Server::start(data.path(), "127.0.0.1:0", &["--log-level", "error"]);
@@ -176,7 +177,7 @@ impl Field {
         Some(Field { data, planted, healthy })
     }
 
-    /// Starts a server on it, as often as this may happen, and checks that it does its work.
+    /// Starts a server on the directory, as often as this may happen, and checks that it does its work.
     fn serve(&self) -> Server {
         let server = Server::start(self.data.path(), "127.0.0.1:0", &["--log-level", "off"]);
         let (status, answer) = server.call("GET", "/health/ready", None);
@@ -194,7 +195,7 @@ impl Field {
         server
     }
 
-    /// The task of a planted row or definition, unless it has become what it should.
+    /// Returns the task of a planted row or definition, unless it has become what it should.
     fn unsettled(&self, server: &Server, name: &str, id: &str) -> Option<Value> {
         let (status, task) = server.call("GET", &format!("/v1/tasks/{id}"), None);
         assert_eq!(status, 200, "{name}: {task}");
@@ -202,7 +203,7 @@ impl Field {
         let settled = match task["errors"][0]["errorCode"].as_str() {
             Some("TASK_UNREADABLE") => true,
             Some(_) => task["status"] == "Failed",
-            // What is damaged may not be needed, or be written anew. What cannot go on can be ended.
+            // The damaged part may not be needed, or be rewritten. A task that cannot go on can be ended.
             None => !is_definition && (task["status"] == "Successful" || task["isCancellable"] == true),
         };
         (!settled).then_some(task)

@@ -1,4 +1,4 @@
-//! Backups brought back: the page about it as it is printed, a paused server, and a copy without its keys.
+//! Restored backups: the commands of the page as printed, a paused server, and a copy without its keys.
 
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -9,7 +9,7 @@ use super::support::{Done, PASSWORD, Server, longhaul, shipped, shipped_server};
 
 const PAGE: &str = include_str!("../../../../docs/restore.md");
 
-/// The commands of the page, block by block, with the places of this test for those that are printed.
+/// Returns the commands of the page, block by block, with the paths of this test for those that are printed.
 fn blocks(root: &Path) -> Vec<String> {
     let root = root.to_str().expect("UTF-8");
     let block = |text: &str| text.split("\n```").next().unwrap_or_default().to_owned();
@@ -151,8 +151,8 @@ fn a_copy_without_its_keys_is_warned_of_once() {
     assert!(!start(&log).contains("restored without"), "said once, when the keys are made");
 }
 
-/// A directory that was copied as a whole, with its keys, is no original: it starts paused until told
-/// otherwise.
+/// A directory that was copied as a whole, with its keys, is not the original: its server starts paused until
+/// told otherwise.
 #[test]
 fn a_copied_directory_starts_paused() {
     let (data, server) = shipped_server();
@@ -179,7 +179,7 @@ fn a_copied_directory_starts_paused() {
         server.run(&new).code(code);
         server.stop();
     }
-    // The same place under another name, as a volume that is mounted elsewhere.
+    // A path under another name to the same place, as of a volume that is mounted elsewhere.
     let elsewhere = TempDir::new().expect("a directory");
     let moved = elsewhere.path().join("moved");
     std::fs::rename(data.path(), &moved).expect("renamed");
@@ -188,7 +188,7 @@ fn a_copied_directory_starts_paused() {
     server.stop();
 }
 
-/// Keys without a database, or with one of other keys, mean that something is not where it should be.
+/// Keys without a database, or with one of other keys, are refused: a file is not where it should be.
 #[test]
 fn keys_without_their_database_are_refused() {
     let (data, server) = shipped_server();
@@ -215,7 +215,7 @@ fn keys_without_their_database_are_refused() {
     assert!(why.contains("other keys"), "{why}");
 }
 
-/// `backup --with-keys`, and what it made is all that a restore needs.
+/// A backup with `--with-keys` is all that a restore needs.
 #[test]
 fn keys_travel_with_a_backup_behind_a_passphrase() {
     let (data, server) = shipped_server();

@@ -14,7 +14,7 @@ struct Operation {
     method: &'static str,
     path: &'static str,
     success: Vec<u16>,
-    /// The least body that it takes.
+    /// Smallest body that the operation accepts.
     body: Option<Value>,
     /// The parameters of its query, truth values all of them.
     query: Vec<&'static str>,
@@ -75,7 +75,7 @@ fn every_operation_answers_with_a_task_that_runs() {
         assert!(task["subTasks"].as_array().is_some_and(|subs| subs.len() > 1), "{method} {path}: {task}");
         assert!(!task.to_string().contains("VMware1!"), "{task}");
         tasks.push((one, task["id"].as_str().expect("an id").to_owned()));
-        // What does not fit is refused with a declared code, without a task.
+        // A body that does not fit is refused with a declared code, without a task.
         let (status, refused) = server.call(method, &path, Some(&json!(true)));
         assert!((400..500).contains(&status), "{method} {path}: {status} {refused}");
     }

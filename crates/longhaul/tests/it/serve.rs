@@ -141,8 +141,8 @@ fn the_log_can_be_json() {
     assert!(log.contains("stored a workflow"), "{log}");
 }
 
-/// Polls a task with a new connection each time until told to stop. Returns how many polls there were and the
-/// first that was not answered with the task.
+/// Polls a task with a new connection each time until told to stop. Returns the count of polls and the first
+/// that was not answered with the task.
 fn poll(
     address: SocketAddr,
     path: &str,

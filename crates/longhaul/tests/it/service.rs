@@ -1,5 +1,5 @@
-//! The server as a service of systemd or another manager: what it tells the manager, what signals do, and
-//! what happens where its log, its files or its configuration are not as they should be.
+//! The server as a service of systemd or another manager: its messages to the manager, its reactions to
+//! signals, and its behaviour with a log, files or a configuration that are not as they should be.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
@@ -22,7 +22,7 @@ const WORKFLOW: &str = "name: one\ntype: ONE\ntitle: One\nsubTasks:\n  - name: a
 struct Manager(UnixDatagram);
 
 impl Manager {
-    /// Returns one with an abstract socket, and the name of that.
+    /// Returns a manager with an abstract socket, and the name of that.
     fn with_abstract_socket() -> (Manager, String) {
         let name = format!("longhaul-test-{}", std::process::id());
         let address = SocketAddr::from_abstract_name(&name).expect("a socket");
@@ -50,7 +50,7 @@ impl Manager {
         String::from_utf8(buffer[..length].to_vec()).expect("a socket")
     }
 
-    /// Throws away what came so far, and returns how much it was.
+    /// Drops all messages so far, and returns their count.
     fn drain(&self) -> usize {
         self.0.set_nonblocking(true).expect("a socket");
         let mut count = 0;
@@ -169,7 +169,7 @@ fn reload_changes_what_can_change_and_names_what_cannot() {
     assert_eq!(page_size(), Some(7));
     server.task(&["one"]);
 
-    // Of these nothing is taken: neither the page size nor the workflow.
+    // None of these applies: neither the page size nor the workflow.
     let two = WORKFLOW.replace("one", "two");
     for (file, workflow, wanted) in [
         ("[wire]\ndefault_page_size = 8\nextension = 1\n[limits]\nrate = 0\n", two.as_str(), "limits.rate"),
@@ -201,7 +201,7 @@ fn signals_of_the_user_log_the_status_and_stop_nothing() {
     server.stop();
 }
 
-/// Asks as the administrator, on a connection of its own.
+/// Sends a request as the administrator, on a connection of its own.
 fn get(server: &Server, path: &str) -> String {
     let mut stream = TcpStream::connect(server.socket()).expect("a connection");
     let token = server.token();
@@ -258,7 +258,7 @@ fn health(address: &str) -> String {
     answer
 }
 
-/// Clients that take all connections, silent or not, keep no supervisor from asking for health.
+/// Clients that use all connections, silent or not, keep no supervisor from asking for health.
 #[test]
 fn few_open_files_leave_health_answering() {
     let data = TempDir::new().unwrap();
@@ -385,7 +385,7 @@ fn both_families_of_a_port_can_be_listed() {
     server.stop();
 }
 
-/// The unit files of the page are what systemd takes.
+/// Unit files of the page are valid for systemd.
 #[test]
 fn units_of_the_page_are_valid() {
     let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/service.md");

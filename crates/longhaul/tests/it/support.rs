@@ -1,4 +1,4 @@
-//! A server of its own for each test, and its commands.
+//! Server of its own for each test, with its commands.
 
 use std::ffi::OsStr;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -14,20 +14,20 @@ use nix::unistd::Pid;
 use serde_json::Value;
 use tempfile::TempDir;
 
-/// How long anything may take before the test gives up.
+/// Longest wait for anything before the test gives up.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
-/// The binary, without what the tests' own environment would tell it.
+/// Returns the binary's command, without the variables of the tests' own environment.
 pub(crate) fn longhaul() -> Command {
     alone(Command::new(env!("CARGO_BIN_EXE_longhaul")))
 }
 
-/// A program without what the tests' own environment would tell it.
+/// Removes the variables of the tests' own environment from a command.
 fn alone(mut command: Command) -> Command {
     for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("LONGHAUL_")) {
         command.env_remove(name);
     }
-    // No session of whoever runs the tests either.
+    // The session of the user who runs the tests is not used either.
     command.env("XDG_CONFIG_HOME", concat!(env!("CARGO_TARGET_TMPDIR"), "/no-sessions"));
     command.env("NO_COLOR", "1").env_remove("COLUMNS").stdin(Stdio::null());
     command
@@ -36,7 +36,7 @@ fn alone(mut command: Command) -> Command {
 /// The password of the administrator of each server here.
 pub(crate) const PASSWORD: &str = "a password of the tests";
 
-/// What a command did.
+/// Result of a command.
 pub(crate) struct Done {
     pub(crate) code: i32,
     pub(crate) out: String,
@@ -44,7 +44,7 @@ pub(crate) struct Done {
 }
 
 impl Done {
-    /// Its standard output as JSON.
+    /// Standard output as JSON.
     #[track_caller]
     pub(crate) fn json(&self) -> Value {
         serde_json::from_str(&self.out).unwrap_or_else(|e| panic!("{e}: {}\n{}", self.out, self.err))
@@ -81,7 +81,7 @@ pub(crate) fn with_input(command: &mut Command, input: &str) -> Done {
     child.wait_with_output().expect("it ends").into()
 }
 
-/// Logs the administrator in, as an operator would, and gives the access token of the session.
+/// Logs the administrator in, as an operator would, and returns the access token of the session.
 fn log_in(address: &str) -> String {
     let home = TempDir::new().expect("a directory");
     let mut command = longhaul();
@@ -96,20 +96,20 @@ fn log_in(address: &str) -> String {
 pub(crate) struct Server {
     child: Child,
     address: String,
-    /// All places where it listens.
+    /// Addresses that the server listens on.
     listens_on: Vec<String>,
     token: String,
-    /// Lines that it wrote to standard output.
+    /// Lines that the server wrote to standard output.
     pub(crate) lines: mpsc::Receiver<String>,
 }
 
 impl Server {
-    /// Starts one on a data directory and a free port, or the port given.
+    /// Starts a server on a data directory and a free port, or the port given.
     pub(crate) fn start(data: &Path, listen: &str, more: &[&str]) -> Server {
         Server::spawn(longhaul(), data, listen, more)
     }
 
-    /// Starts one with a socket that listens already, handed over as systemd does it.
+    /// Starts a server with a socket that listens already, handed over as systemd does it.
     pub(crate) fn handed_over(data: &Path, socket: &TcpListener) -> Server {
         let mut command = alone(Command::new("sh"));
         let become_it = "exec 3<&0 </dev/null; export LISTEN_FDS=1 LISTEN_PID=$$; exec \"$@\"";
@@ -118,29 +118,29 @@ impl Server {
         Server::spawn(command, data, "127.0.0.1:0", &["--log-level", "error"])
     }
 
-    /// Starts one whose standard input is a terminal.
+    /// Starts a server whose standard input is a terminal.
     pub(crate) fn from_terminal(data: &Path, terminal: Stdio) -> Server {
         let mut command = longhaul();
         command.stdin(terminal);
         Server::spawn(command, data, "127.0.0.1:0", &["--log-level", "error"])
     }
 
-    /// Starts one whose log goes to a file.
+    /// Starts a server whose log goes to a file.
     pub(crate) fn logging(data: &Path, log: std::fs::File) -> Server {
         Server::logging_with(data, log, &[])
     }
 
-    /// The same with more arguments.
+    /// Starts a server that logs to a file, with more arguments.
     pub(crate) fn logging_with(data: &Path, log: std::fs::File, more: &[&str]) -> Server {
         Server::spawn_logging(longhaul(), data, "127.0.0.1:0", more, log.into())
     }
 
-    /// Starts one by a command of the caller's.
+    /// Starts a server by a command of the caller's.
     pub(crate) fn of(command: Command, data: &Path, listen: &str, more: &[&str]) -> Server {
         Server::spawn(alone(command), data, listen, more)
     }
 
-    /// Starts one whose log goes to a pipe, say.
+    /// Starts a server whose log goes to a given output, such as a pipe.
     pub(crate) fn logging_to(data: &Path, more: &[&str], log: Stdio) -> Server {
         Server::spawn_logging(longhaul(), data, "127.0.0.1:0", more, log)
     }
@@ -171,7 +171,7 @@ impl Server {
         Server { address, listens_on, token, child, lines }
     }
 
-    /// All places where it listens.
+    /// Returns the addresses that the server listens on.
     pub(crate) fn listens_on(&self) -> &[String] {
         &self.listens_on
     }
@@ -181,22 +181,22 @@ impl Server {
         &self.token
     }
 
-    /// Where it listens.
+    /// URL of the server.
     pub(crate) fn address(&self) -> &str {
         &self.address
     }
 
-    /// The same without the scheme.
+    /// Address of the server without the scheme.
     pub(crate) fn socket(&self) -> &str {
         self.address.split_once("://").map_or(&self.address, |(_, socket)| socket)
     }
 
-    /// A command that speaks to it as the administrator.
+    /// Builds a command for the server, with the administrator's identity.
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         self.command_at(&self.address, arguments)
     }
 
-    /// The same through another address.
+    /// Builds a command for the server at another address.
     pub(crate) fn command_at(&self, address: &str, arguments: &[&str]) -> Command {
         let mut command = longhaul();
         command.args(arguments).args(["--server", address]).env("LONGHAUL_TOKEN", &self.token);
@@ -208,12 +208,12 @@ impl Server {
         self.command(arguments).output().expect("the binary runs").into()
     }
 
-    /// Runs one with something on standard input.
+    /// Runs a command with something on standard input.
     pub(crate) fn run_with_input(&self, arguments: &[&str], input: &str) -> Done {
         with_input(&mut self.command(arguments), input)
     }
 
-    /// Starts a task and gives its id.
+    /// Starts a task and returns its ID.
     #[track_caller]
     pub(crate) fn task(&self, arguments: &[&str]) -> String {
         let all = [&["task", "start", "-o", "json"], arguments].concat();
@@ -234,7 +234,7 @@ impl Server {
         }
     }
 
-    /// Calls the API as the administrator; gives the status and the body.
+    /// Calls the API as the administrator; returns the status and the body.
     pub(crate) fn call(&self, method: &str, path: &str, body: Option<&Value>) -> (u16, Value) {
         let method = reqwest::Method::from_bytes(method.as_bytes()).expect("a method");
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
@@ -250,7 +250,7 @@ impl Server {
         })
     }
 
-    /// Its process.
+    /// ID of the server's process.
     pub(crate) fn pid(&self) -> u32 {
         self.child.id()
     }
@@ -260,12 +260,12 @@ impl Server {
         kill(Pid::from_raw(self.child.id().cast_signed()), signal).expect("it is there");
     }
 
-    /// Waits for its end and gives its exit code.
+    /// Waits for the end of the server and returns its exit code.
     pub(crate) fn wait(&mut self) -> Option<i32> {
         ended(&mut self.child)
     }
 
-    /// Stops it in order.
+    /// Stops the server in order.
     pub(crate) fn stop(mut self) {
         self.signal(Signal::SIGTERM);
         assert_eq!(self.wait(), Some(0));
@@ -279,7 +279,7 @@ impl Drop for Server {
     }
 }
 
-/// Waits for a process and gives its exit code.
+/// Waits for a process and returns its exit code.
 pub(crate) fn ended(child: &mut Child) -> Option<i32> {
     let start = Instant::now();
     loop {
@@ -291,7 +291,7 @@ pub(crate) fn ended(child: &mut Child) -> Option<i32> {
     }
 }
 
-/// Everything that a pipe gives, once it is closed.
+/// Reads a pipe until it is closed.
 pub(crate) fn all(mut pipe: impl Read) -> String {
     let mut text = String::new();
     pipe.read_to_string(&mut text).expect("text");
@@ -303,7 +303,7 @@ pub(crate) fn shipped() -> String {
     concat!(env!("CARGO_MANIFEST_DIR"), "/../../workflows").to_owned()
 }
 
-/// A server with the shipped workflows, on a data directory of its own.
+/// Starts a server with the shipped workflows, on a data directory of its own.
 pub(crate) fn shipped_server() -> (TempDir, Server) {
     let data = TempDir::new().expect("a directory");
     let server =
@@ -311,7 +311,7 @@ pub(crate) fn shipped_server() -> (TempDir, Server) {
     (data, server)
 }
 
-/// Compares with a file of this folder; with `UPDATE_SNAPSHOTS` set, writes it instead.
+/// Compares a text with a file of this folder; with `UPDATE_SNAPSHOTS` set, writes it instead.
 #[track_caller]
 pub(crate) fn snapshot(name: &str, text: &str) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/snapshots").join(name);

@@ -255,7 +255,8 @@ fn shown(table: &str) -> Vec<String> {
     table.lines().skip(1).map(cell).collect()
 }
 
-/// Ids that a list shows are accepted by each command that takes an id, however many tasks came since.
+/// IDs that a list shows are accepted by each command that takes an ID, however many tasks were started
+/// since.
 #[test]
 fn listed_ids_are_taken_back() {
     let (_data, server) = shipped_server();

@@ -13,7 +13,7 @@ use tempfile::TempDir;
 
 use super::support::{Done, PASSWORD, PATIENCE, Server, longhaul, run};
 
-/// A server with a certificate of its own making, and where that is.
+/// Starts a server with a certificate of its own making; returns the certificate's path, too.
 fn secure() -> (TempDir, Server, String) {
     let data = TempDir::new().expect("a directory");
     let server = Server::start(data.path(), "127.0.0.1:0", &["--tls", "self-signed", "--log-level", "error"]);
@@ -66,7 +66,7 @@ fn a_name_that_it_is_not_for_is_said() {
     let (_data, server, certificate) = secure();
     let address = server.address().replace("127.0.0.1", "127.0.0.2");
     let listener = TcpListener::bind(address.trim_start_matches("https://")).unwrap();
-    // A door beside the server's own leads to it.
+    // A proxy beside the server's own address leads to it.
     let target = server.socket().to_owned();
     std::thread::spawn(move || {
         for stream in listener.incoming().map_while(Result::ok) {
@@ -123,7 +123,7 @@ fn certificates_change_on_sighup_and_by_themselves() {
     assert!(!trusts(&first_ca));
     install(first.path(), folder.path());
     until(&first_ca);
-    // What cannot be used changes nothing, and SIGHUP stops nothing.
+    // A certificate that cannot be used changes nothing, and SIGHUP stops nothing.
     std::fs::write(folder.path().join("key.pem"), "no key").unwrap();
     server.signal(Signal::SIGHUP);
     std::thread::sleep(Duration::from_millis(500));

@@ -86,7 +86,7 @@ fn a_lock_that_a_failed_task_keeps_says_that_somebody_must_decide() {
     assert_eq!((&lock["awaitsDecision"], &lock["taskStatus"]), (&json!(true), &json!("FAILED")), "{lock}");
 }
 
-/// Decisions of every kind are recorded with who and why, for viewers, too.
+/// Decisions of every kind are recorded with who made them and why, for viewers, too.
 #[test]
 fn the_history_of_a_task_has_actor_and_reason_of_each_decision() {
     let (_data, server) = server();

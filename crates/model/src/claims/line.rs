@@ -1,26 +1,24 @@
-//! The rules of claims in their plainest form: a line of requests in memory. It is what the stores are
-//! compared with, and what the simulator keeps its claims in. It looks at the whole line each time, so it is
-//! not what a store works like.
+//! Rules of claims in their plainest form: a line of requests in memory. The stores are compared with it, and
+//! the simulator keeps its claims in it. Every step looks at the whole line, so it is no way for a store to
+//! work.
 //!
-//! - A request has all that it claims at once, or nothing of it.
-//! - **Locks** go by order of arrival. A request has its turn on a lock once nobody who came before it, and
-//!   claims the same in a way
-//!   that does not go with it, is left, whether that one holds or waits. Those that share go together, up to
-//!   the first that wants it alone.
-//! - **Places** are taken by those who hold only. Of those that have their turn on all their locks, whoever
-//!   came first goes first, and
-//!   goes once fewer than its own limit hold a place of the key. Whoever waits for a lock keeps nobody from a
-//!   place.
+//! - A request gets all its claims at once, or none of them.
+//! - **Locks** go by order of arrival. A request may have a lock once no earlier request is left, waiting or
+//!   holding, that claims the same in an incompatible way. Shared claims go together, up to the first
+//!   exclusive one.
+//! - **Slots** are occupied by holders only. Of the requests that may have all their locks, the earliest goes
+//!   first, and goes once fewer than its own limit hold a slot of the key. A request that waits for a lock
+//!   keeps nobody from a slot.
 //!
-//! Everybody who waits, waits for holders or for those that came before. So nobody waits in a circle, and
-//! nobody waits for ever for a lock.
+//! Tasks that wait, wait for holders or for tasks that came before. So no tasks wait in a circle, and none
+//! waits for ever for a lock.
 
 use std::collections::{HashMap, HashSet};
 
 use super::{Claim, ClaimMode};
 use crate::id::TaskId;
 
-/// One request in the line.
+/// Claims of one task, with its place in the line.
 #[derive(Clone, Debug)]
 struct Request {
     task: TaskId,
@@ -28,25 +26,25 @@ struct Request {
     held: bool,
 }
 
-/// What tasks hold and wait for, in order of arrival.
+/// Claims that tasks hold and wait for, in order of arrival.
 #[derive(Clone, Debug, Default)]
 pub struct Line {
     requests: Vec<Request>,
 }
 
 impl Line {
-    /// Puts a task that asks for these at the end. It has them once [`Line::grant`] says so.
+    /// Adds a task with its claims at the end. It has them once [`Line::grant`] returns it.
     pub fn request(&mut self, task: TaskId, claims: &[Claim]) {
         let claims = claims.iter().map(|claim| (claim.key(), claim.mode)).collect();
         self.requests.push(Request { task, claims, held: false });
     }
 
-    /// Takes out what a task holds or waits for.
+    /// Removes all that a task holds or waits for.
     pub fn release(&mut self, task: TaskId) {
         self.requests.retain(|request| request.task != task);
     }
 
-    /// Grants all that can be granted: the tasks, in order of arrival.
+    /// Grants all that can be granted; returns the tasks, in order of arrival.
     pub fn grant(&mut self) -> Vec<TaskId> {
         let mut places: HashMap<String, u32> = HashMap::new();
         for request in self.requests.iter().filter(|request| request.held) {
@@ -54,7 +52,7 @@ impl Line {
                 *places.entry(key.to_owned()).or_default() += 1;
             }
         }
-        // Of those that came before: who locks what, and who would have a place next.
+        // Keys of earlier requests: the locks that they claim, and the slots that they would get next.
         let (mut locked, mut next) = (HashMap::new(), HashSet::new());
         let mut granted = Vec::new();
         for request in &mut self.requests {
@@ -72,7 +70,7 @@ impl Line {
         granted
     }
 
-    /// The tasks that hold what they claim, in order of arrival.
+    /// Returns the tasks that hold their claims, in order of arrival.
     pub fn holders(&self) -> Vec<TaskId> {
         self.requests.iter().filter(|request| request.held).map(|request| request.task).collect()
     }
@@ -82,7 +80,7 @@ impl Line {
         self.requests.iter().filter(|request| !request.held).map(|request| request.task).collect()
     }
 
-    /// Whether a task holds what it claims; `None` for one that is not in the line.
+    /// Returns true if a task holds all that it claims; `None` for one that is not in the line.
     pub fn holds(&self, task: TaskId) -> Option<bool> {
         self.requests.iter().find(|request| request.task == task).map(|request| request.held)
     }
@@ -94,7 +92,7 @@ impl Request {
         locks.map(|(key, mode)| (key.as_str(), *mode))
     }
 
-    /// The key of its place, and how many may have one.
+    /// Returns the key of the request's slot, and its limit.
     fn place(&self) -> Option<(&str, u32)> {
         self.claims.iter().find_map(|(key, mode)| match mode {
             ClaimMode::Slot(most) => Some((key.as_str(), *most)),
@@ -102,7 +100,8 @@ impl Request {
         })
     }
 
-    /// `locked`: the keys that those before it claim, and whether one of them wants it alone.
+    /// Returns true if the request may have its locks. `locked`: the keys that earlier requests claim, and
+    /// whether one of them is exclusive.
     fn has_its_turn(&self, locked: &HashMap<String, bool>) -> bool {
         self.locks().all(|(key, mode)| match locked.get(key) {
             None => true,
@@ -110,7 +109,7 @@ impl Request {
         })
     }
 
-    /// Takes a place, if it claims one, unless somebody is before it or none is left.
+    /// Occupies a slot, if the request claims one, unless an earlier one waits for it or none is left.
     fn takes_place(&self, places: &mut HashMap<String, u32>, next: &mut HashSet<String>) -> bool {
         let Some((key, most)) = self.place() else { return true };
         let taken = places.entry(key.to_owned()).or_default();

@@ -1,5 +1,5 @@
-//! The filters, tests and operators of expressions. Most are the template library's own, and are given values
-//! that were weighed. Those that could make much out of little are bounded here.
+//! Filters, tests and operators of expressions. Most are the template library's own, and get values that were
+//! weighed. Those that could make much out of little are bounded here.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -65,7 +65,7 @@ pub const FILTERS: &[&str] = &[
     "zip",
 ];
 
-/// Every test that may be written, sorted. Those that are signs are for `select` and its like.
+/// Names of the tests, sorted. Signs are for `select` and its like.
 pub const TESTS: &[&str] = &[
     "!=",
     "<",
@@ -111,11 +111,11 @@ pub const TESTS: &[&str] = &[
     "upper",
 ];
 
-/// The filter that weighs a value and passes it on.
+/// Name of the filter that weighs a value and passes it on.
 pub(super) const WEIGHED: &str = "op_weighed";
 /// The filter around a whole expression.
 pub(super) const WHOLE: &str = "op_whole";
-/// The name by which filters find the budget: nothing that can be written.
+/// Name by which filters find the budget: nobody can write it.
 pub(super) const BUDGET: &str = " budget";
 
 /// Operators by the filters that stand for them.
@@ -137,7 +137,7 @@ const OPERATORS: &[(&str, &str)] = &[
     ("op_in", "in"),
 ];
 
-/// Filters that are applied once it was estimated what they make.
+/// Filters whose result is estimated before they are applied.
 const ESTIMATES: &[(&str, Estimate)] = &[
     ("format", formatted),
     ("indent", indented),
@@ -149,10 +149,10 @@ const ESTIMATES: &[(&str, Estimate)] = &[
     ("sum", summed),
 ];
 
-/// The widest indentation of `tojson` and `indent`, in characters.
+/// Maximum indentation of `tojson` and `indent`, in characters.
 const WIDEST: usize = 100;
 
-/// What a URL has as it is, wherever it stands in it.
+/// Characters that a URL has as they are, wherever they stand in it.
 const UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// The environment that expressions are compiled for.
@@ -184,10 +184,10 @@ pub(super) static ENGINE: LazyLock<Environment<'static>> = LazyLock::new(|| {
     engine
 });
 
-/// The template library's own environment, for what was weighed.
+/// The template library's own environment, for values that were weighed.
 static PLAIN: LazyLock<Environment<'static>> = LazyLock::new(plain);
 
-/// The same operators without any bound, applied to what was weighed.
+/// Operators without any bound, applied to values that were weighed.
 static SIGNS: LazyLock<BTreeMap<&'static str, Expression<'static, 'static>>> = LazyLock::new(|| {
     let signs = OPERATORS.iter().map(|(_, sign)| *sign);
     signs
@@ -202,7 +202,7 @@ fn plain() -> Environment<'static> {
     engine
 }
 
-/// Notes in the budget how far an expression has come.
+/// Notes the steps of an expression in the budget.
 fn see(state: &State) {
     let steps = state.fuel_levels().map_or(0, |(taken, _)| taken);
     if let Some(budget) = state.lookup(BUDGET).and_then(|value| value.downcast_object::<Budget>()) {
@@ -261,7 +261,7 @@ fn operate(state: &State, sign: &str, a: &Value, b: &Value) -> Result<Value, Err
     operator.eval(Value::from_pairs([("a", a.clone()), ("b", b.clone())]))
 }
 
-/// JSON as a text that is no more trusted than the value: in a URL it is encoded.
+/// Converts a value to JSON, as a text that is no more trusted than the value: in a URL it is encoded.
 fn tojson(state: &mut State, value: &Value, args: Rest<ValueOrKwargs>) -> Result<Value, Error> {
     let mut args: Vec<Value> = args.0.into_iter().map(ValueOrKwargs::into_value).collect();
     let weight = weighed(state, value)?;
@@ -281,7 +281,7 @@ fn tojson(state: &mut State, value: &Value, args: Rest<ValueOrKwargs>) -> Result
     Ok(Value::from(text))
 }
 
-/// HTML, as a text that is no more trusted than the value: in a URL it is encoded.
+/// Escapes a value for HTML, as a text that is no more trusted than the value: in a URL it is encoded.
 fn escape(value: &Value) -> Result<Value, Error> {
     PLAIN
         .empty_state()
@@ -289,7 +289,7 @@ fn escape(value: &Value) -> Result<Value, Error> {
         .map(|escaped| Value::from(escaped.as_str().unwrap_or_default()))
 }
 
-/// A text for any place in a URL; a map as a query. What it gives is not encoded again.
+/// Encodes a text for any place in a URL; a map as a query. The result is not encoded again.
 fn urlencode(value: &Value) -> Result<Value, Error> {
     let encode = |value: &Value| match value.as_str() {
         Some(text) => utf8_percent_encode(text, UNRESERVED).to_string(),
@@ -330,7 +330,8 @@ fn argument(args: &[Value], at: usize, name: &str) -> Option<Value> {
     args.get(at).filter(|value| !value.is_kwargs()).cloned().or_else(named).filter(given)
 }
 
-/// Each sign may ask for a width and a precision, and for the text of an argument again and again.
+/// Bounds a format: each sign may ask for a width and a precision, and for the text of an argument again and
+/// again.
 fn formatted(args: &[Value]) -> Result<(), Error> {
     let format = text_of(args, 0);
     let signs = format.matches('%').count();
@@ -394,7 +395,7 @@ fn replaced(args: &[Value]) -> Result<(), Error> {
     room_for(text.len().saturating_add(found.saturating_mul(to.len())))
 }
 
-/// Lists that are added up one by one would be copied again and again.
+/// Bounds a sum: lists that are added up one by one would be copied again and again.
 fn summed(args: &[Value]) -> Result<(), Error> {
     match argument(args, 2, "start") {
         Some(start) if !start.is_number() => Err(wrong("`sum` adds numbers, so its `start` is one")),

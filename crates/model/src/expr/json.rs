@@ -4,10 +4,10 @@ use serde_json::Value;
 
 use super::{Expr, ExprError, Reading, Scope, Template};
 
-/// A JSON value whose texts may hold expressions.
+/// JSON value whose texts may hold expressions.
 #[derive(Debug)]
 pub enum JsonTemplate {
-    /// No expression in it.
+    /// A value without an expression.
     Plain(Value),
     /// A text.
     Text(Template),
@@ -57,7 +57,7 @@ impl JsonTemplate {
         })
     }
 
-    /// Its expressions.
+    /// Returns the expressions of the template.
     pub fn expressions(&self) -> Vec<&Expr> {
         match self {
             JsonTemplate::Plain(_) => Vec::new(),

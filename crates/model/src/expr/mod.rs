@@ -1,5 +1,5 @@
-//! Expressions: `{{ input.host }}` in texts, bare in `when` and `forEach`. No statements, no loops, no calls;
-//! a template library evaluates them, bounded in steps, in memory on the way, and in what they give.
+//! Expressions: `{{ input.host }}` in texts, bare in `when` and `forEach`. They have no statements, no loops,
+//! no calls; a template library evaluates them, with bounds on steps, on memory on the way, and on results.
 
 mod budget;
 mod functions;
@@ -29,14 +29,14 @@ use weigh::{Unusable, to_json};
 
 /// The longest text that may hold expressions, in bytes.
 pub const LONGEST_TEMPLATE: usize = 8 * 1024;
-/// The longest text that an expression may give, in bytes.
+/// Maximum length of a text that an expression may return, in bytes.
 pub const LONGEST_RESULT: usize = 1024 * 1024;
 
 /// Error of reading or evaluating an expression.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 #[error("in the expression `{expression}`: {reason}")]
 pub struct ExprError {
-    /// The expression as it is written; the beginning of a long one.
+    /// Expression as it is written; the beginning of a long one.
     pub expression: String,
     /// The problem with the expression.
     pub reason: String,
@@ -74,17 +74,17 @@ impl ExprError {
     }
 }
 
-/// How strictly a definition is read.
+/// Strictness with which a definition is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reading {
-    /// A new definition: an expression that cannot be read is an error.
+    /// A new definition: an expression that cannot be parsed is an error.
     New,
     /// A definition that was accepted once, maybe by a version that knew other names: an expression that
-    /// cannot be read fails where it is evaluated.
+    /// cannot be parsed fails where it is evaluated.
     Stored,
 }
 
-/// The values that an expression sees, by root, and the budget it spends. Cheap to clone.
+/// Values that an expression sees, by root, and the budget it spends. Cheap to clone.
 #[derive(Clone, Debug, Default)]
 pub struct Scope {
     roots: Vec<(&'static str, minijinja::Value)>,
@@ -93,7 +93,7 @@ pub struct Scope {
 }
 
 impl Scope {
-    /// From the roots by name, such as `input` and `subTasks`, with a budget of its own.
+    /// Creates a scope of roots by name, such as `input` and `subTasks`, with a budget of its own.
     pub fn new(roots: impl IntoIterator<Item = (&'static str, minijinja::Value)>) -> Self {
         Scope::within(roots.into_iter().collect(), Budget::default())
     }
@@ -104,13 +104,13 @@ impl Scope {
         Scope { roots, all, budget }
     }
 
-    /// This scope with one more root, for the parts of an answer.
+    /// Returns a scope with one more root, for the parts of an answer.
     pub fn with(&self, name: &'static str, value: minijinja::Value) -> Self {
         let roots = self.roots.iter().cloned().chain([(name, value)]).collect();
         Scope::within(roots, self.budget.clone())
     }
 
-    /// This scope, spending another budget.
+    /// Returns a scope that spends another budget.
     pub fn spending(self, budget: Budget) -> Self {
         Scope::within(self.roots, budget)
     }
@@ -120,7 +120,7 @@ impl Scope {
         if self.budget.take(bytes) { Ok(()) } else { Err(ExprError::new("", Unusable::Spent)) }
     }
 
-    /// This scope with another value for a root that it has.
+    /// Returns a scope with another value for a root that it has.
     pub fn replaced(&self, name: &'static str, value: &Value) -> Self {
         let value = visible(value);
         let roots = self
@@ -131,11 +131,11 @@ impl Scope {
     }
 }
 
-/// One expression, parsed once.
+/// Expression, parsed once.
 pub struct Expr {
     source: String,
     paths: Vec<NamePath>,
-    /// The compiled expression, or the reason why there is none.
+    /// Compiled expression, or the reason why there is none.
     compiled: Result<Expression<'static, 'static>, ExprError>,
 }
 
@@ -146,12 +146,12 @@ impl std::fmt::Debug for Expr {
 }
 
 impl Expr {
-    /// Parses; `{{ … }}` around the whole is allowed and taken off.
+    /// Parses an expression; `{{ … }}` around the whole is allowed and removed.
     pub fn parse(text: &str) -> Result<Self, ExprError> {
         Expr::read(text, Reading::New)
     }
 
-    /// Parses as strictly as its definition is read.
+    /// Parses an expression as strictly as its definition is read.
     pub(crate) fn read(text: &str, reading: Reading) -> Result<Self, ExprError> {
         let trimmed = text.trim();
         let inner =
@@ -183,7 +183,7 @@ impl Expr {
         &self.source
     }
 
-    /// Evaluates, and makes something of the value. Whatever goes wrong is this expression's own error.
+    /// Evaluates the expression, and converts the value. Any failure is this expression's own error.
     fn run<T>(
         &self,
         scope: &Scope,
@@ -250,7 +250,7 @@ impl Expr {
         self.run(scope, |value| Ok(value.is_true()))
     }
 
-    /// Returns the value as a text, and whether that is marked as encoded for its place.
+    /// Returns the value as a text, and true if that is marked as encoded for its place.
     fn text(&self, scope: &Scope) -> Result<(String, bool), ExprError> {
         let mut safe = false;
         let value = self.run(scope, |value| {
@@ -277,7 +277,8 @@ impl Expr {
     }
 }
 
-/// Compiles an expression as the library is to evaluate it. What it reads is known even where it is wrong.
+/// Compiles an expression as the library is to evaluate it. The values that it reads are known even where it
+/// is wrong.
 fn compile(source: &str) -> (Vec<NamePath>, Result<Expression<'static, 'static>, ExprError>) {
     let source::Source { paths, written } = source::read(source);
     let compiled = written
@@ -294,7 +295,7 @@ fn compile(source: &str) -> (Vec<NamePath>, Result<Expression<'static, 'static>,
     (paths, compiled)
 }
 
-/// A JSON value as an expression sees it.
+/// Converts a JSON value into the form that an expression sees.
 pub fn visible(value: &Value) -> minijinja::Value {
     minijinja::Value::from(minijinja::value::Serde(value))
 }

@@ -5,7 +5,7 @@ use std::fmt;
 
 use minijinja::machinery::ast::{CallArg, Expr};
 
-/// The names that lead to a value, from its root. A member is one however it is written: `a.b` and `a['b']`.
+/// Names that lead to a value, from its root. A member is one however it is written: `a.b` and `a['b']`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct NamePath(Vec<String>);
 
@@ -15,7 +15,7 @@ impl NamePath {
         NamePath(names.to_vec())
     }
 
-    /// The names, the root first. An index of a list is its digits.
+    /// Returns the names, the root first. An index of a list is its digits.
     pub fn names(&self) -> &[String] {
         &self.0
     }
@@ -84,7 +84,7 @@ fn collect(expr: &Expr<'_>, found: &mut Vec<NamePath>) {
         Expr::List(e) => e.items.iter().for_each(|item| collect(item, found)),
         Expr::Tuple(e) => e.items.iter().for_each(|item| collect(item, found)),
         Expr::Map(e) => e.keys.iter().chain(&e.values).for_each(|part| collect(part, found)),
-        // Of what is called, the name is none of a value.
+        // The name of a called function is not that of a value.
         Expr::Call(e) => {
             match &e.expr {
                 Expr::Var(_) => {}
@@ -107,8 +107,9 @@ fn arguments(arguments: &[CallArg<'_>], found: &mut Vec<NamePath>) {
     }
 }
 
-/// The path of a chain of members, and whether it reaches to the chain's end; `None` if it begins with no
-/// name. What is read on the way, in brackets and before the first member, is collected.
+/// Returns the path of a chain of members, and true if it reaches to the chain's end; `None` if it does not
+/// begin with a name. Values that are read on the way, in brackets and before the first member, are
+/// collected.
 fn chain(expr: &Expr<'_>, found: &mut Vec<NamePath>) -> Option<(NamePath, bool)> {
     let (container, member) = match expr {
         Expr::Var(e) => return Some((NamePath(vec![e.id.to_owned()]), true)),

@@ -1,8 +1,8 @@
 //! Reads an expression as written, before it is compiled. Three things the template library does not do: it
-//! does not bound how deep an expression is nested (its parser and compiler recurse), it does not say at once
-//! that a filter or test does not exist, and its operators do not ask what a value weighs. So tokens are
-//! counted before anything recurses, names are compared with those that exist, and the expression is written
-//! anew with each operator as a filter of ours and each value weighed before a filter or test gets it.
+//! does not bound the nesting of an expression (its parser and compiler recurse), it does not report at once
+//! that a filter or test does not exist, and its operators do not ask for the weight of a value. So tokens
+//! are counted before anything recurses, names are compared with those that exist, and the expression is
+//! rewritten with each operator as a filter of ours and each value weighed before a filter or test gets it.
 
 use std::fmt::Write;
 
@@ -13,10 +13,10 @@ use super::functions::{FILTERS, TESTS, WEIGHED};
 use super::paths::{self, NamePath};
 use crate::workflow::did_you_mean;
 
-/// How deep an expression may be nested: brackets, and operators, filters and members behind one another.
+/// Deepest allowed nesting of an expression: brackets, and operators, filters and members behind one another.
 pub const DEEPEST_EXPRESSION: usize = 120;
 
-/// The problem with an expression as it is written, and what to write instead.
+/// Mistake in an expression as it is written, with its correction.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Wrong {
     pub(super) reason: String,
@@ -31,9 +31,9 @@ impl Wrong {
 
 /// An expression that was read.
 pub(super) struct Source {
-    /// The values that it reads.
+    /// Values that the expression reads.
     pub(super) paths: Vec<NamePath>,
-    /// As it is compiled, or everything that is wrong with it.
+    /// Source as it is compiled, or everything that is wrong with it.
     pub(super) written: Result<String, Vec<Wrong>>,
 }
 
@@ -56,10 +56,10 @@ pub(super) fn read(source: &str) -> Source {
     Source { paths: paths::read(&parsed), written }
 }
 
-/// Counts how deep the parser could get. It recurses for brackets and for most operators; what it makes of a
-/// chain (`a + b + c`, `a|f|g`, `a.b.c`) is as deep as the chain is long. A comma begins a new chain.
+/// Bounds the depth that the parser could reach. It recurses for brackets and for most operators; its result
+/// for a chain (`a + b + c`, `a|f|g`, `a.b.c`) is as deep as the chain is long. A comma begins a new chain.
 fn bounded(source: &str) -> Result<(), Wrong> {
-    // Of each open bracket: how deep the chain was when it was opened.
+    // Depth of the chain at each open bracket.
     let mut open: Vec<usize> = Vec::new();
     let mut depth = 0;
     for token in tokenize(source, true, Default::default()) {
@@ -70,7 +70,7 @@ fn bounded(source: &str) -> Result<(), Wrong> {
                 depth += 1;
                 open.push(depth);
             }
-            // What follows a bracket goes on with the chain in which it was opened.
+            // Tokens after a bracket continue the chain in which it was opened.
             Token::BracketClose | Token::ParenClose | Token::BraceClose => {
                 depth = open.pop().unwrap_or(depth);
             }
@@ -103,7 +103,7 @@ impl<'s> Writer<'s> {
         self.out.push_str(text);
     }
 
-    /// Where nothing can come between it and what is around it.
+    /// Writes an expression where nothing can come between it and what is around it.
     fn any(&mut self, expr: &Expr<'s>) {
         match expr {
             Expr::IfExpr(e) => {
@@ -141,7 +141,7 @@ impl<'s> Writer<'s> {
         }
     }
 
-    /// The left side of `and` and `or`: a chain of the same needs no brackets.
+    /// Writes the left side of `and` and `or`: a chain of the same needs no brackets.
     fn side(&mut self, expr: &Expr<'s>, op: BinOpKind) {
         match expr {
             Expr::BinOp(e) if std::mem::discriminant(&e.op) == std::mem::discriminant(&op) => self.any(expr),
@@ -149,7 +149,7 @@ impl<'s> Writer<'s> {
         }
     }
 
-    /// In brackets if anything could come between.
+    /// Writes an operand, in brackets if anything could come between.
     fn operand(&mut self, expr: &Expr<'s>) {
         let loose = match expr {
             Expr::IfExpr(_) | Expr::UnaryOp(_) | Expr::Compare(_) => true,
@@ -164,7 +164,7 @@ impl<'s> Writer<'s> {
         self.text(")");
     }
 
-    /// As a value that filters can follow.
+    /// Writes an expression as a value that filters can follow.
     fn postfix(&mut self, expr: &Expr<'s>) {
         match expr {
             Expr::Var(e) => self.text(e.id),
@@ -249,7 +249,7 @@ impl<'s> Writer<'s> {
         self.text(close);
     }
 
-    /// A value that is weighed before whatever follows gets it.
+    /// Writes a value that is weighed before the next filter gets it.
     fn weighed(&mut self, expr: &Expr<'s>) {
         self.operand(expr);
         if !matches!(expr, Expr::Const(_)) {
@@ -258,7 +258,8 @@ impl<'s> Writer<'s> {
         }
     }
 
-    /// What a member or item is taken of. A path of names is left as it is: it is not walked.
+    /// Writes the container that a member or item is taken of. A path of names is left as it is: it is not
+    /// walked.
     fn container(&mut self, expr: &Expr<'s>) {
         if is_path(expr) {
             return self.postfix(expr);
@@ -298,7 +299,7 @@ fn is_path(expr: &Expr<'_>) -> bool {
     }
 }
 
-/// The filter or test that a filter applies to each item, where its name is written.
+/// Returns the filter or test that a filter applies to each item, where its name is written.
 fn named_inside(filter: &str, arguments: &[CallArg<'_>]) -> Option<Wrong> {
     let at = usize::from(filter.ends_with("attr"));
     let mut positional = arguments.iter().filter_map(|argument| match argument {
@@ -336,7 +337,7 @@ fn no_call(callee: &Expr<'_>) -> Wrong {
     Wrong::new(format!("there is no function `{shown}`"), Some(hint))
 }
 
-/// The filter that stands for an operator.
+/// Returns the filter that stands for an operator.
 fn operator(op: BinOpKind) -> &'static str {
     match op {
         BinOpKind::Eq => "op_eq",

@@ -7,20 +7,20 @@ use super::{Expr, ExprError, LONGEST_TEMPLATE, Reading, Scope};
 /// A text that may hold expressions.
 #[derive(Debug)]
 pub enum Template {
-    /// None in it.
+    /// A text without an expression.
     Plain(String),
-    /// One expression and nothing else: it keeps the value's type.
+    /// A single expression and nothing else: it keeps the value's type.
     Whole(Expr),
-    /// Texts and expressions in turn.
+    /// A sequence of texts and expressions.
     Mixed(Vec<Piece>),
 }
 
 /// A piece of a mixed text.
 #[derive(Debug)]
 pub enum Piece {
-    /// As it stands.
+    /// A part that stays as it is.
     Text(String),
-    /// To be evaluated.
+    /// An expression to be evaluated.
     Expr(Expr),
 }
 
@@ -60,7 +60,7 @@ impl Template {
         }
     }
 
-    /// Its expressions.
+    /// Returns the expressions of the template.
     pub fn expressions(&self) -> Vec<&Expr> {
         match self {
             Template::Plain(_) => Vec::new(),
@@ -75,7 +75,7 @@ impl Template {
         }
     }
 
-    /// Its value: the type of a whole expression is kept, anything else is a text.
+    /// Evaluates the template: a whole expression keeps its type, anything else is a text.
     pub fn value(&self, scope: &Scope) -> Result<Value, ExprError> {
         match self {
             Template::Whole(expr) => expr.value(scope),
@@ -83,7 +83,7 @@ impl Template {
         }
     }
 
-    /// Its value as a text of no more than so many bytes, for what every list of tasks shows.
+    /// Evaluates the template as a text of at most `most` bytes, for members that every list of tasks shows.
     pub fn short(&self, scope: &Scope, most: usize) -> Result<String, ExprError> {
         let text = self.text(scope)?;
         if text.len() <= most || matches!(self, Template::Plain(_)) {
@@ -94,7 +94,7 @@ impl Template {
         Err(ExprError::new(source, reason).hint("Show a short name of it, such as a member".to_owned()))
     }
 
-    /// Its value as a text.
+    /// Evaluates the template as a text.
     pub fn text(&self, scope: &Scope) -> Result<String, ExprError> {
         let mut out = String::new();
         match self {
@@ -116,7 +116,7 @@ impl Template {
     }
 }
 
-/// Where the `}}` that ends an expression stands, texts in quotes and nested braces passed over.
+/// Position of the `}}` that ends an expression; texts in quotes and nested braces are passed over.
 fn closing(body: &str) -> Option<usize> {
     let bytes = body.as_bytes();
     let mut quote: Option<u8> = None;

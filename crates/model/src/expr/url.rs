@@ -1,14 +1,15 @@
-//! URLs made of values. A value is encoded for the place where it stands, so that it cannot become another
-//! part of the URL: whatever a task is given, the request goes where the author of the workflow wrote.
+//! URLs made of values. A value is encoded for its place in the URL, so that it cannot become another part of
+//! it: whatever a task is given, the request goes where the author of the workflow wrote.
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 
 use super::{Expr, ExprError, LONGEST_RESULT, Piece, Scope, Template};
 
-/// What a value may have as it is, in a path and in a query.
+/// Characters of a value that are kept as they are, in a path and in a query.
 const UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
-/// What a value keeps in a path that is marked as encoded: everything that a path is made of.
+/// Characters of a value that are kept in a path that is marked as encoded: everything that a path is made
+/// of.
 const PATH: &AsciiSet = &UNRESERVED
     .remove(b'%')
     .remove(b'/')
@@ -26,7 +27,7 @@ const PATH: &AsciiSet = &UNRESERVED
     .remove(b':')
     .remove(b'@');
 
-/// What a value keeps in a query that is marked as encoded.
+/// Characters of a value that are kept in a query that is marked as encoded.
 const QUERY: &AsciiSet = &PATH.remove(b'?');
 
 /// A URL that may hold expressions.
@@ -36,20 +37,20 @@ pub struct UrlTemplate(Template);
 /// A place in a URL.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Place {
-    /// Before `://`.
+    /// The part before `://`.
     Scheme,
     /// Host and port.
     Host,
-    /// Behind the host.
+    /// The part behind the host.
     Path,
-    /// Behind `?`.
+    /// The part behind `?`.
     Query,
-    /// Behind `#`: never sent.
+    /// The part behind `#`, which is never sent.
     Fragment,
 }
 
 impl Place {
-    /// The place behind some more of the URL as its author wrote it. `before` is all of that so far.
+    /// Returns the place after some more of the URL as its author wrote it. `before` is all of that so far.
     fn after(self, before: &str, text: &str) -> Place {
         let mut place = self;
         let mut rest = text;
@@ -72,7 +73,7 @@ impl Place {
 }
 
 impl UrlTemplate {
-    /// Takes a template as that of a URL.
+    /// Treats a template as that of a URL.
     pub fn new(template: Template) -> UrlTemplate {
         UrlTemplate(template)
     }
@@ -82,8 +83,8 @@ impl UrlTemplate {
         &self.0
     }
 
-    /// What is wrong with where its expressions stand, if anything is: only a URL of one expression may have
-    /// everything decided by values.
+    /// Returns the mistake in where the expressions stand, if there is one: only a URL of one expression may
+    /// have everything decided by values.
     pub fn misplaced(&self) -> Option<String> {
         let Template::Mixed(pieces) = &self.0 else { return None };
         let mut written = String::new();
@@ -155,18 +156,18 @@ impl UrlTemplate {
     }
 }
 
-/// A URL while it is made.
+/// URL in the making.
 struct Made<'e> {
     url: String,
     place: Place,
-    /// Where the segment of the path begins that is being made.
+    /// Start of the path's segment that is being made.
     segment: usize,
-    /// The expression that gave a part of that segment.
+    /// Expression that gave a part of that segment.
     of: Option<&'e Expr>,
 }
 
 impl<'e> Made<'e> {
-    /// What the author wrote.
+    /// Appends a text that the author wrote.
     fn written(&mut self, text: &str) -> Result<(), ExprError> {
         for c in text.chars() {
             let was = self.place;
@@ -204,14 +205,14 @@ impl<'e> Made<'e> {
         {
             return refuse("it gives an address that has `?`, `#`, `@`, `\\` or a blank in it");
         }
-        // What follows is its author's, and begins with a `/` or `?`.
+        // The rest is the author's, and begins with a `/` or `?`.
         self.url.push_str(value.trim_end_matches('/'));
         self.place = Place::Path;
         self.segment = self.url.len();
         Ok(())
     }
 
-    /// A value, encoded for where it stands.
+    /// Appends a value, encoded for its place.
     fn value(&mut self, expr: &'e Expr, value: &str, encoded: bool) -> Result<(), ExprError> {
         let refuse = |reason: String| {
             Err(ExprError::new(expr.source(), reason)
@@ -252,8 +253,8 @@ impl<'e> Made<'e> {
         Ok(())
     }
 
-    /// A segment of the path is complete. One that a value is a part of names neither the segment it stands
-    /// in nor the one above, and is there: `/hosts/` is another resource than `/hosts/17`.
+    /// Completes a segment of the path. One that a value is a part of must not be empty, `.` or `..`:
+    /// `/hosts/` is another resource than `/hosts/17`.
     fn segment_ends(&mut self) -> Result<(), ExprError> {
         let Some(expr) = self.of.take() else { return Ok(()) };
         let segment = &self.url[self.segment..];

@@ -10,35 +10,35 @@ use thiserror::Error;
 use super::budget::{Budget, LARGEST_GAIN, NODE};
 use crate::value::DEEPEST;
 
-/// The heaviest value that an operator, filter or test may be given, in bytes of memory.
+/// Maximum weight of a value for an operator, filter or test, in bytes of memory.
 pub(super) const HEAVIEST: usize = 32 * 1024 * 1024;
 
-/// The longest text that an expression may make on its way to a result, in bytes.
+/// Maximum length of a text that an expression may make on its way to a result, in bytes.
 pub(super) const LONGEST_TEXT: usize = 4 * 1024 * 1024;
 
-/// Why a value is not used.
+/// Reason why a value is not used.
 #[derive(Debug, Error)]
 pub(super) enum Unusable {
-    /// It is too heavy for one expression.
+    /// The value is too heavy for one expression.
     #[error(
         "it works on a value of more than {} MiB in memory, or on a text of more than {} MiB",
         HEAVIEST >> 20,
         LONGEST_TEXT >> 20
     )]
     Heavy,
-    /// It is too heavy for what the change has left.
+    /// The value is too heavy for what the change has left.
     #[error(
         "the expressions that are evaluated together give more than {} MiB in memory",
         LARGEST_GAIN >> 20
     )]
     Spent,
-    /// It is nested too deep.
+    /// The value is nested too deep.
     #[error("it gives a value that is nested deeper than {DEEPEST} levels")]
     Deep,
-    /// One of its parts could not be made.
+    /// A part of the value could not be made.
     #[error("{0}")]
     Broken(minijinja::Error),
-    /// It has no form in JSON.
+    /// The value has no form in JSON.
     #[error("{0}")]
     NoJson(String),
 }
@@ -46,11 +46,11 @@ pub(super) enum Unusable {
 /// Weight, number and depth of the parts of a value.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Weight {
-    /// In bytes of memory.
+    /// Bytes of memory.
     pub(super) bytes: usize,
-    /// Values in it, itself and keys included.
+    /// Number of values in it, with itself and keys.
     pub(super) nodes: usize,
-    /// How deep it is nested; 1 is nothing within it.
+    /// Depth of its nesting; 1 has nothing within it.
     pub(super) levels: usize,
 }
 
@@ -63,13 +63,13 @@ impl Weight {
     }
 }
 
-/// The bytes of a text; those of binary data as they are in JSON, as a list of numbers.
+/// Returns the bytes of a text; those of binary data as they are in JSON, as a list of numbers.
 fn text_of(value: &Value) -> usize {
     let bytes = |value: &Value| value.as_bytes().map(|bytes| bytes.len() * NODE);
     value.as_str().map(str::len).or_else(|| bytes(value)).unwrap_or_default()
 }
 
-/// A part of a container, and its key if that is a map.
+/// Part of a container, with its key if that is a map.
 type Part = Result<(Option<Value>, Value), minijinja::Error>;
 type Parts = Box<dyn Iterator<Item = Part>>;
 
@@ -118,7 +118,7 @@ pub(super) fn weigh(value: &Value) -> Result<Weight, Unusable> {
     Ok(weight)
 }
 
-/// Turns a value into JSON. Each part is charged to the budget before it is made.
+/// Converts a value into JSON. Each part is charged to the budget before it is made.
 pub(super) fn to_json(value: &Value, budget: &Budget) -> Result<Json, Unusable> {
     made(value, budget, 0)
 }
@@ -145,7 +145,7 @@ fn made(value: &Value, budget: &Budget, levels: usize) -> Result<Json, Unusable>
     members.collect::<Result<_, _>>().map(Json::Object)
 }
 
-/// A key of a map as JSON has it: a text.
+/// Converts a key of a map into JSON: a text.
 fn name_of(key: &Value, budget: &Budget) -> Result<String, Unusable> {
     let text = text_of(key);
     if !budget.take(NODE + text) {

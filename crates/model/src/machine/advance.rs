@@ -1,4 +1,4 @@
-//! What follows from a change: sub-tasks that became ready start, and a task with nothing left to do ends.
+//! Consequences of a change: sub-tasks that became ready start, and a task with nothing left to do ends.
 
 use super::Step;
 use super::park::copied;
@@ -13,7 +13,7 @@ use crate::time::{Span, Timestamp};
 use crate::workflow::{CompiledAction, WaitTemplate};
 
 impl Step<'_> {
-    /// A new task starts, or waits for its start time.
+    /// Begins a new task, which starts or waits for its start time.
     pub(super) fn begin(&mut self) -> Result<(), Refused> {
         let state = &self.task.record.state;
         let waits = state.hold == Hold::Waiting;
@@ -28,7 +28,7 @@ impl Step<'_> {
         Ok(())
     }
 
-    /// PENDING to IN_PROGRESS, or SKIPPED when the workflow's condition is false.
+    /// Starts a task: PENDING to IN_PROGRESS, or SKIPPED when the workflow's condition is false.
     pub(super) fn start_task(&mut self) {
         let workflow = self.task.record.workflow.clone();
         if let Some(when) = &workflow.when {
@@ -60,8 +60,8 @@ impl Step<'_> {
         self.advance(all);
     }
 
-    /// Starts what is ready among the candidates and what becomes ready by that; ends the task when nothing is
-    /// left. Costs what the candidates cost, not what the task has.
+    /// Starts the ready candidates and all that become ready by that; ends the task when nothing is left. The
+    /// cost depends on the candidates, not on the size of the task.
     pub(super) fn advance(&mut self, mut candidates: Vec<u32>) {
         // Popped from the back: the order written is the order of starting.
         candidates.reverse();
@@ -90,7 +90,7 @@ impl Step<'_> {
             && record.workflow.sub_tasks[index as usize].needs.iter().all(|&need| self.ended_well(need))
     }
 
-    /// Whether those that wait for a sub-task may go on.
+    /// Returns true if sub-tasks that need this one may go on.
     fn ended_well(&self, index: u32) -> bool {
         match self.task.record.sub_tasks[index as usize].status {
             SubTaskStatus::Successful | SubTaskStatus::Skipped | SubTaskStatus::NotApplicable => true,
@@ -99,7 +99,7 @@ impl Step<'_> {
         }
     }
 
-    /// Starts one sub-task. True when it ended in the same moment, so that others may be ready.
+    /// Starts one sub-task. Returns true when it ended in the same moment, so that others may be ready.
     fn start(&mut self, index: u32) -> bool {
         let workflow = self.task.record.workflow.clone();
         let definition = &workflow.sub_tasks[index as usize];
@@ -118,7 +118,7 @@ impl Step<'_> {
         self.launch(index)
     }
 
-    /// A sub-task that cannot even start fails; true when the task goes on without it.
+    /// Fails a sub-task that cannot even start; returns true when the task goes on without it.
     pub(super) fn spoiled(&mut self, index: u32, reason: String) -> bool {
         let fault = Fault::new(code::EXPRESSION, reason).remedy(
             "Correct the expression in a new version of the workflow, or start the task with another input",
@@ -135,7 +135,7 @@ impl Step<'_> {
         !is_child && self.ended_well(index)
     }
 
-    /// Starts a sub-task's work. True only when that failed at once and the task goes on.
+    /// Starts a sub-task's work. Returns true only when that failed at once and the task goes on.
     fn launch(&mut self, index: u32) -> bool {
         if self.task.record.definition(index).for_each.is_some() {
             return self.open_fan(index);
@@ -143,7 +143,7 @@ impl Step<'_> {
         self.launch_action(index)
     }
 
-    /// Starts an attempt. True only when that failed at once and the task goes on.
+    /// Starts an attempt. Returns true only when that failed at once and the task goes on.
     pub(super) fn launch_action(&mut self, index: u32) -> bool {
         let workflow = self.task.record.workflow.clone();
         let definition = &workflow.sub_tasks[self.task.record.own(index) as usize];
@@ -166,9 +166,11 @@ impl Step<'_> {
         false
     }
 
-    /// When a sub-task starts: now, and not before the end of what it needs, which may be dated by a node whose clock is a little ahead.
+    /// Returns the start of a sub-task: now, and not before the end of what it needs, which may be dated by a
+    /// node whose clock is a little ahead.
     fn starts(&self, index: u32) -> Timestamp {
-        /// By how much, in milliseconds. What is further off was a clock that was wrong, and is not waited for.
+        /// Maximum difference of a node's clock that is waited for, in milliseconds. A larger one was of a
+        /// clock that was wrong.
         const AHEAD: i64 = 5_000;
         let record = &self.task.record;
         let needs = &record.workflow.sub_tasks[record.own(index) as usize].needs;
@@ -176,7 +178,7 @@ impl Step<'_> {
         ended.filter(|at| at.0 - self.now.0 <= AHEAD).map_or(self.now, |at| at.max(self.now))
     }
 
-    /// PENDING to IN_PROGRESS; gives the attempt's token.
+    /// Begins an attempt: PENDING to IN_PROGRESS; returns the attempt's token.
     pub(super) fn begin_attempt(&mut self, index: u32, due_at: Option<Timestamp>) -> Token {
         let (starts, generation) = (self.starts(index), self.task.record.state.generation);
         let node = self.node;
@@ -259,7 +261,7 @@ impl Step<'_> {
         self.change.effects.push(Effect::Ended(status));
     }
 
-    /// The errors of a failed task: the workflow's own, with those of the sub-tasks as what it is made of.
+    /// Returns the errors of a failed task: the workflow's own, with those of the sub-tasks nested in it.
     fn task_errors(&self) -> Vec<Fault> {
         let record = &self.task.record;
         let mut nested: Vec<(String, Fault)> = Vec::new();

@@ -1,4 +1,5 @@
-//! What attempts report: success, failure, progress. A result counts only with the token of the live attempt.
+//! Results and progress of attempts: success, failure, progress. A result counts only with the token of the
+//! live attempt.
 
 use serde_json::Value;
 
@@ -12,8 +13,8 @@ use crate::status::{StageStatus, SubTaskStatus};
 use crate::time::Span;
 use crate::workflow::{CompiledAction, RetryPolicy};
 
-/// Number of lost attempts that one generation allows where no `retry` says otherwise: a sub-task that kills
-/// its server must not do so for ever.
+/// Number of lost attempts that one generation allows without a `retry`: a sub-task that kills its server
+/// must not do so for ever.
 const LOST_LIMIT: u32 = 10;
 
 impl Step<'_> {
@@ -33,7 +34,7 @@ impl Step<'_> {
         match output.as_ref().map_or(Ok(()), |output| self.task.check_output(output)) {
             Ok(()) => self.succeeded(index, output),
             Err(unfit) => {
-                // The work is done, and would give the same again.
+                // The work is done, and would have the same result again.
                 self.attempt_failed(index, Failure::Local { fault: unfit.fault(), retryable: false });
                 self.after_failure(index);
             }
@@ -41,7 +42,7 @@ impl Step<'_> {
         Ok(())
     }
 
-    /// A sub-task ends well, and those that wait for it may start.
+    /// Ends a sub-task successfully; those that need it may start.
     pub(super) fn succeeded(&mut self, index: u32, output: Option<Value>) {
         let now = self.now;
         self.task.sub(index).worker = self.task.sub(index).lease.as_ref().map(|lease| lease.worker.clone());
@@ -81,7 +82,7 @@ impl Step<'_> {
         Ok(())
     }
 
-    /// What follows once a failure is recorded: those behind one that goes on start, or the task ends.
+    /// Goes on once a failure is recorded: sub-tasks behind one that goes on start, or the task ends.
     pub(super) fn after_failure(&mut self, index: u32) {
         if let Some(child) = &self.task.record.sub_tasks[index as usize].child {
             let parent = child.parent;
@@ -113,7 +114,7 @@ impl Step<'_> {
         };
         let key = self.task.record.sub_tasks[index as usize].live_key();
         // Only the executor that was asked to do the work can say that it was not done: then the next attempt
-        // asks for it anew.
+        // asks with a new key.
         self.task.sub(index).key = (!matches!(failure, Failure::Error { .. })).then_some(key);
         let (outcome, fault, retryable) = match failure {
             Failure::Error { fault, retryable } | Failure::Local { fault, retryable } => {
@@ -150,7 +151,7 @@ impl Step<'_> {
         }
     }
 
-    /// Back to PENDING: after a pause, or at once when the attempt was lost.
+    /// Sets a sub-task back to PENDING: after a pause, or at once when the attempt was lost.
     fn again(&mut self, index: u32, outcome: Outcome, fault: Fault, policy: Option<&RetryPolicy>) {
         let asked = fault.retry_after().unwrap_or_default();
         self.remember(index, outcome, Some(fault));
@@ -184,7 +185,7 @@ impl Step<'_> {
     /// Puts the latest attempt into the history.
     fn remember(&mut self, index: u32, outcome: Outcome, error: Option<Fault>) {
         if self.task.record.sub_tasks[index as usize].fan.is_some() {
-            // A parent has no attempts of its own: those of its children tell.
+            // A parent has no attempts of its own: its children have them.
             return;
         }
         let sub = &self.task.record.sub_tasks[index as usize];
@@ -217,7 +218,7 @@ impl Step<'_> {
             sub.progress = Some(percent.min(100));
         }
         if let Some(mut stages) = stages {
-            // The reporter tells where each stands; when that was first heard is ours to know.
+            // The reporter knows each stage's status; the time of the first report is ours to record.
             for stage in &mut stages {
                 let before = sub.stages.iter().find(|before| before.name == stage.name);
                 stage.created_at = before.map_or(now, |before| before.created_at);
@@ -231,7 +232,7 @@ impl Step<'_> {
         Ok(())
     }
 
-    /// The number stays used, so that the token stays rising; the try does not count.
+    /// Hands an attempt back. Its number stays used, so that tokens keep rising; the try does not count.
     pub(super) fn hand_back(
         &mut self,
         index: u32,
@@ -256,7 +257,7 @@ impl Step<'_> {
         Ok(())
     }
 
-    /// Who ran it died, or was not heard of in time.
+    /// Error of an attempt whose node or worker died, or was not heard of in time.
     fn lost(&self, index: u32) -> Fault {
         let Some(lease) = &self.task.record.sub_tasks[index as usize].lease else {
             let text = "the process that ran the attempt ended before it reported a result";
@@ -272,7 +273,7 @@ impl Step<'_> {
 }
 
 impl Failure {
-    /// What tells this worker's report from any other.
+    /// Digest that tells this worker's report from any other.
     fn digest(&self, by: &WorkerId) -> u64 {
         match self {
             Failure::Error { fault, retryable } => digest(&(by, "error", fault, retryable)),
@@ -287,14 +288,14 @@ impl Failure {
 }
 
 impl RetryPolicy {
-    /// The pause after so many tries. A failed attempt may ask for a longer one, up to the longest of the
-    /// policy.
+    /// Returns the pause after so many tries. A failed attempt may ask for a longer one, up to the longest of
+    /// the policy.
     pub fn pause_after(&self, asked: Span, tries: u32, task: TaskId, sub_task: u32) -> Span {
         self.pause(tries, task, sub_task).max(asked.min(self.max))
     }
 
-    /// The pause after so many tries. Jitter comes from the attempt's identity, so that the machine stays a
-    /// function of its inputs.
+    /// Returns the pause after so many tries. Jitter comes from the attempt's identity, so that the machine
+    /// stays a function of its inputs.
     pub fn pause(&self, tries: u32, task: TaskId, sub_task: u32) -> Span {
         let grown = self.backoff.0 as f64 * self.factor.powi(tries.saturating_sub(1).min(64) as i32);
         let pause = grown.min(self.max.0 as f64) as u64;

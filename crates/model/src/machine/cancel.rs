@@ -1,4 +1,5 @@
-//! Cancel: a barrier. From its commit no attempt starts; those that run are told, and given up after a grace time.
+//! Cancel: a barrier. From its commit on no attempt starts; running ones are told, and given up after a grace
+//! time.
 
 use super::Step;
 use crate::command::{Effect, Failure, Refused};
@@ -6,7 +7,7 @@ use crate::record::{Decision, StopReason, Stopping};
 use crate::status::{SubTaskStatus, TaskStatus};
 use crate::time::{Span, Timestamp};
 
-/// How long running attempts have to stop when a task's timeout passed.
+/// Time that running attempts have to stop when a task's timeout passed.
 const TIMEOUT_GRACE: Span = Span(30_000);
 
 impl Step<'_> {
@@ -29,7 +30,7 @@ impl Step<'_> {
         Ok(())
     }
 
-    /// The task's timeout passed: like a cancel, but it ends FAILED.
+    /// Ends a task whose timeout passed: like a cancel, but it ends FAILED.
     pub(super) fn out_of_time(&mut self) {
         let grace = self.now.after(TIMEOUT_GRACE);
         // A worker whose answer is late begins as long as its lease may last. Were its attempt given up before,
@@ -47,11 +48,11 @@ impl Step<'_> {
         for index in 0..self.task.record.sub_tasks.len() as u32 {
             let sub = &self.task.record.sub_tasks[index as usize];
             if sub.fan.is_some() {
-                // It ends with its children.
+                // A parent ends with its children.
                 continue;
             }
             match (sub.status, sub.due_at) {
-                // A timer has nobody to tell: it stops here.
+                // A timer has no executor to tell: it stops here.
                 (SubTaskStatus::InProgress, Some(_)) => self.attempt_failed(index, Failure::Stopped),
                 (SubTaskStatus::InProgress, None) => {
                     let (token, node) = (sub.token(), sub.node);
@@ -78,7 +79,7 @@ impl Step<'_> {
         self.settle();
     }
 
-    /// Notes who decided what.
+    /// Records a decision and its author.
     pub(super) fn decided(&mut self, what: &str, by: String, sub_task: Option<u32>, reason: Option<String>) {
         let decision = Decision { at: self.now, what: what.to_owned(), by, sub_task, count: None, reason };
         self.task.record.state.decisions.push(decision);

@@ -1,4 +1,4 @@
-//! Claims: a task starts once it has all that it claims for itself, and lets go when it has ended.
+//! Claims: a task starts once it has all its locks and slots, and releases them when it has ended.
 
 use super::Step;
 use crate::claims::Hold;
@@ -6,7 +6,7 @@ use crate::command::Refused;
 use crate::status::TaskStatus;
 
 impl Step<'_> {
-    /// The task starts, or goes on, once it has what it claims: now, if there is nothing.
+    /// Starts or resumes the task once it has its claims: now, if there are none.
     pub(super) fn start_or_wait(&mut self) {
         let record = &self.task.record;
         if record.state.hold == Hold::Held || !record.has_claims() {
@@ -21,7 +21,7 @@ impl Step<'_> {
         self.change.claims = true;
     }
 
-    /// It has all of it.
+    /// Starts or resumes the task, which now has all that it claims.
     pub(super) fn acquired(&mut self) -> Result<(), Refused> {
         let state = &mut self.task.record.state;
         if state.hold != Hold::Waiting || state.status != TaskStatus::Pending {
@@ -39,7 +39,7 @@ impl Step<'_> {
         }
     }
 
-    /// Lets go unless it keeps what it has though it ended.
+    /// Releases the claims unless the task keeps them after its end.
     pub(super) fn let_go(&mut self) {
         if self.task.record.state.hold != Hold::None && !self.task.record.keeps_locks() {
             self.task.record.state.hold = Hold::None;
@@ -47,7 +47,7 @@ impl Step<'_> {
         }
     }
 
-    /// An operator takes from a failed task what it keeps.
+    /// Releases the locks that a failed task keeps, for an operator.
     pub(super) fn release(&mut self, by: String, reason: String) -> Result<(), Refused> {
         let record = &self.task.record;
         if record.state.status != TaskStatus::Failed || record.state.hold != Hold::Held {

@@ -1,4 +1,4 @@
-//! The calls that credentials tasks have of their own: retry with a new spec, and cancel of a failed one.
+//! Calls that only credentials tasks have: retry with a new spec, and cancel of a failed one.
 
 use serde_json::Value;
 
@@ -15,7 +15,7 @@ impl Step<'_> {
         }
         self.check_retryable()?;
         if let Some(input) = input {
-            // It holds the locks of these, and what succeeded was done to these.
+            // The task holds the locks of these resources, and its successful sub-tasks worked on them.
             let (new, held) = (resources(&input), &self.task.record.state.resources);
             if new.len() != held.len() || !new.iter().all(|resource| held.contains(resource)) {
                 return Err(Refused::OtherResources);
@@ -31,7 +31,8 @@ impl Step<'_> {
         Ok(())
     }
 
-    /// What is asked for from here on is another request, which a target must not take for the one before.
+    /// Gives new keys to the sub-tasks that run again: from here on they ask for another effect, which a
+    /// target must not take for the one before.
     fn new_keys(&mut self) {
         for index in 0..self.task.record.sub_tasks.len() as u32 {
             let sub = &self.task.record.sub_tasks[index as usize];
@@ -42,7 +43,7 @@ impl Step<'_> {
         }
     }
 
-    /// FAILED to CANCELLED: nothing more happens, and the resources are free.
+    /// Cancels a failed task: FAILED to CANCELLED. Nothing more happens, and the resources are free.
     pub(super) fn cancel_credentials(&mut self, by: String) -> Result<(), Refused> {
         let record = &self.task.record;
         if record.credentials_operation().is_none() {

@@ -1,4 +1,5 @@
-//! Time: waits end, pauses end, start times come, limits pass. Asked as often as one likes: what is not due stays.
+//! Time: waits end, pauses end, start times come, limits pass. The command may be repeated at will: timers
+//! that are not due stay.
 
 use super::Step;
 use crate::command::{Failure, Refused};
@@ -25,7 +26,7 @@ impl Step<'_> {
         }
         for index in self.task.due_by(self.now) {
             let sub = &self.task.record.sub_tasks[index as usize];
-            // What became of those before may have taken it off.
+            // The end of those before may have removed the timer.
             if sub.due_at.is_some_and(|at| at <= self.now) {
                 match sub.status {
                     SubTaskStatus::InProgress => self.succeeded(index, None),
@@ -46,7 +47,7 @@ impl Step<'_> {
         if let Some(child) = &self.task.record.sub_tasks[index as usize].child {
             let parent = child.parent;
             if self.may_start() {
-                // It was under way, and keeps its place among those that are.
+                // The child was under way, and keeps its place among those that are.
                 self.launch_action(index);
             }
             return self.tend(parent);
@@ -54,7 +55,7 @@ impl Step<'_> {
         self.advance(vec![index]);
     }
 
-    /// Attempts that did not stop in time no longer count; their late results are refused.
+    /// Gives up attempts that did not stop in time; their late results are refused.
     pub(super) fn give_up(&mut self, why: StopReason) {
         for index in 0..self.task.record.sub_tasks.len() as u32 {
             let sub = &self.task.record.sub_tasks[index as usize];

@@ -13,12 +13,12 @@ use crate::task::with_item;
 use crate::value::{self, LARGEST_LIST, LONGEST_NAME};
 use crate::workflow::MOST_ITEMS;
 
-/// Children whose failures the parent's error names.
+/// Maximum number of children whose failures the parent's error names.
 const NAMED: usize = 20;
 
 impl Step<'_> {
-    /// A `forEach` starts, or goes on after a retry: its children are made the first time. True only when it
-    /// ended at once and those behind it were not looked at.
+    /// Starts a `forEach`, or resumes it after a retry: its children are made the first time. Returns true
+    /// only when it ended at once and those behind it were not looked at.
     pub(super) fn open_fan(&mut self, index: u32) -> bool {
         if self.task.record.sub_tasks[index as usize].fan.is_none() {
             match self.make_children(index) {
@@ -79,8 +79,8 @@ impl Step<'_> {
         Ok(children.into_iter().zip(titles).map(child).collect())
     }
 
-    /// Starts children while there is room, and ends the parent when nothing of it is under way and nothing
-    /// more starts. Costs what it starts, not what there is.
+    /// Starts children up to the limit of parallel ones, and ends the parent when nothing of it is under way
+    /// and nothing more starts. The cost depends on what it starts, not on the number of children.
     pub(super) fn tend(&mut self, parent: u32) {
         if self.task.record.sub_tasks[parent as usize].status != SubTaskStatus::InProgress {
             return;
@@ -115,7 +115,7 @@ impl Step<'_> {
         }
     }
 
-    /// Every `forEach` that runs is looked after.
+    /// Starts children of every running `forEach`, or ends it.
     pub(super) fn tend_all(&mut self) {
         let open: Vec<u32> = self.task.fans.keys().copied().collect();
         for parent in open {
@@ -141,7 +141,7 @@ impl Step<'_> {
         found
     }
 
-    /// Nothing of a `forEach` is under way, and nothing more starts: it ends as its children did.
+    /// Ends a `forEach` of which nothing is under way and nothing more starts: it ends as its children did.
     fn close_fan(&mut self, parent: u32) {
         let fan = self.fan(parent);
         if fan.failed > 0 {
@@ -179,7 +179,7 @@ impl Step<'_> {
         })
     }
 
-    /// What the children gave, in order; left out when that is too much to be passed on.
+    /// Returns the outputs of the children, in order; `None` if they are too large to be passed on.
     fn fan_output(&self, parent: u32) -> Option<Value> {
         let all = || self.task.record.children(parent).map(|child| self.task.outputs.get(&child));
         let size: usize = all().map(|output| output.map_or(0, value::size)).sum();
@@ -187,7 +187,7 @@ impl Step<'_> {
         (size <= LARGEST_LIST).then(|| Value::Array(copied()))
     }
 
-    /// An operator dealt with a failed child: once there is no other, its parent goes on, too.
+    /// Handles an operator's decision about a failed child: once there is no other, its parent goes on, too.
     pub(super) fn child_decided(&mut self, index: u32) {
         let child = self.task.record.sub_tasks[index as usize].child.as_ref();
         let Some(parent) = child.map(|child| child.parent) else { return };

@@ -1,4 +1,4 @@
-//! Work for workers: a sub-task that is ready waits in a queue until one leases it.
+//! Work for workers: a ready sub-task waits in a queue until a worker leases it.
 
 use std::sync::Arc;
 
@@ -13,8 +13,8 @@ use crate::time::Span;
 use crate::workflow::{CompiledAction, WorkerTemplate};
 
 impl Step<'_> {
-    /// A sub-task of a `worker` action is ready: the worker whose report made it so takes it at once if it
-    /// may, else it waits in its queue. It stays PENDING until it is leased.
+    /// Offers a ready sub-task of a `worker` action: the worker whose report made it so leases it at once if
+    /// it may, else it waits in its queue. The sub-task stays PENDING until it is leased.
     pub(super) fn offer(&mut self, index: u32, work: &WorkerTemplate) {
         if let Some(terms) = self.terms.clone().filter(|terms| terms.cover(work)) {
             return self.grant(index, work, &terms);
@@ -25,7 +25,7 @@ impl Step<'_> {
         self.change.effects.push(queued(index, work));
     }
 
-    /// A worker takes what waits for one.
+    /// Leases a waiting sub-task to a worker.
     pub(super) fn lease(&mut self, index: u32, terms: &Arc<Terms>) -> Result<(), Refused> {
         let record = &self.task.record;
         let sub = record.sub_tasks.get(index as usize).ok_or(Refused::Stale)?;
@@ -45,8 +45,8 @@ impl Step<'_> {
         Ok(())
     }
 
-    /// The call that gave a lease comes again, as its answer may be lost: it is given the same again, which
-    /// lasts its whole span from now.
+    /// Repeats a lease for the call that got it, as its answer may be lost: the call gets the same again,
+    /// which lasts its whole span from now.
     pub(super) fn lease_again(&mut self, index: u32, token: Token, terms: &Terms) -> Result<(), Refused> {
         self.check_live(index, token, Some(&terms.worker))?;
         let workflow = self.task.record.workflow.clone();
@@ -59,7 +59,7 @@ impl Step<'_> {
         let Some(lease) = lease.filter(same).cloned() else { return Err(Refused::Stale) };
         let here = self.task.record.sub_tasks[index as usize].node == self.node;
         if !here || self.task.record.state.stopping.is_some() {
-            // Another node watches it, or it is not to be begun any more.
+            // Another node watches the lease, or the sub-task is not to begin any more.
             return Err(Refused::Stale);
         }
         self.change.sub_tasks.push(index);
@@ -73,7 +73,7 @@ impl Step<'_> {
     fn grant(&mut self, index: u32, work: &WorkerTemplate, terms: &Terms) {
         let sub = &self.task.record.sub_tasks[index as usize];
         if sub.queued_at.is_some() && sub.node != self.node {
-            // It waits at another node, too.
+            // The sub-task waits at another node, too.
             let (queue, node) = (work.queue.clone(), sub.node);
             self.change.effects.push(Effect::Unqueued { sub_task: index, queue, node });
         }
@@ -107,7 +107,8 @@ impl Step<'_> {
         }
     }
 
-    /// Its node is no more: what waits is offered anew here, leases last their whole time anew.
+    /// Takes over a sub-task of a node that is no more: if it waits, it is offered again here; if it is
+    /// leased, its lease lasts its whole time again.
     pub(super) fn offer_again(&mut self, index: u32) {
         let workflow = self.task.record.workflow.clone();
         let definition = &workflow.sub_tasks[self.task.record.own(index) as usize];
@@ -130,7 +131,7 @@ impl Step<'_> {
         }
     }
 
-    /// What waited for a worker, or for room, waits no more.
+    /// Ends the wait of a sub-task for a worker, or for a permit.
     pub(super) fn unqueue(&mut self, index: u32) {
         let sub = self.task.sub(index);
         if sub.queued_at.is_none() {
@@ -160,7 +161,8 @@ impl Step<'_> {
         if live { Ok(()) } else { Err(Refused::Stale) }
     }
 
-    /// As [`Step::check_live`], for a report that ends the attempt: the same one again is told from another.
+    /// Checks a report that ends the attempt, like [`Step::check_live`]; the same report sent again is told
+    /// from another one.
     pub(super) fn check_report(
         &self,
         index: u32,
@@ -207,7 +209,7 @@ impl Step<'_> {
 }
 
 impl Terms {
-    /// Whether work that just became ready may be taken past what waits.
+    /// Returns true if work that just became ready may be leased ahead of what waits.
     fn cover(&self, work: &WorkerTemplate) -> bool {
         self.queues.iter().any(|(queue, floor)| *queue == work.queue && work.priority >= *floor)
     }
@@ -224,8 +226,8 @@ fn queued(index: u32, work: &WorkerTemplate) -> Effect {
     Effect::Queued { sub_task: index, queue: work.queue.clone(), priority: work.priority }
 }
 
-/// A report as a number that is the same for the same report, in every version of the program (FNV-1a over
-/// its JSON).
+/// Returns a number that is the same for the same report, in every version of the program (FNV-1a over its
+/// JSON).
 pub(super) fn digest(report: &impl serde::Serialize) -> u64 {
     struct Fnv(u64);
     impl std::io::Write for Fnv {

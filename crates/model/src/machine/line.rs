@@ -1,5 +1,5 @@
-//! Attempts that a node runs itself: one begins in the change that makes it ready where the node has room for
-//! it; else the sub-task stays PENDING, in line at that node, and nothing of it counts until it begins.
+//! Attempts that a node runs itself: one begins in the change that makes it ready if the node has a permit
+//! for it; else the sub-task stays PENDING, in line at that node, and nothing of it counts until it begins.
 
 use super::Step;
 use crate::command::{Effect, Refused};
@@ -15,7 +15,7 @@ impl Step<'_> {
         self.change.effects.push(Effect::Start(launch));
     }
 
-    /// There is no room: it waits for some at this node.
+    /// Puts a sub-task in line at this node, as there is no permit for it.
     pub(super) fn stand_in_line(&mut self, index: u32) {
         self.task.set_queued(index, Some(self.now));
         self.task.set_node(index, self.node);
@@ -23,7 +23,7 @@ impl Step<'_> {
         self.change.effects.push(Effect::InLine { sub_task: index });
     }
 
-    /// There is room now for what stands in line at this node.
+    /// Starts a sub-task that stands in line at this node, with a permit.
     pub(super) fn start_in_line(&mut self, index: u32, permit: Permit) -> Result<(), Refused> {
         let record = &self.task.record;
         let sub = record.sub_tasks.get(index as usize).ok_or(Refused::Stale)?;

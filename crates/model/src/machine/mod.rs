@@ -1,5 +1,5 @@
-//! The state machine: the only code that changes a status. One verb a file; [`Task::apply`] is total over the
-//! commands, and a refused command has changed nothing.
+//! State machine: the only code that changes a status. Each verb has a file; [`Task::apply`] is total over
+//! the commands, and a refused command has changed nothing.
 
 mod advance;
 mod attempt;
@@ -29,19 +29,19 @@ use crate::time::Timestamp;
 pub use unread::Unread;
 
 impl Task {
-    /// Applies a command where the store is one server's own. On `Err` the task is as it was, except after
-    /// [`Refused::Panicked`]: then nobody knows how it is, and it must be read again.
+    /// Applies a command in the store of a single server. On `Err` the task is as it was, except after
+    /// [`Refused::Panicked`]: then its state is unknown, and it must be read again.
     pub fn apply(&mut self, command: Command, now: Timestamp) -> Result<Change, Refused> {
         self.apply_at(NodeId::default(), command, now)
     }
 
-    /// Applies a command at a node, which looks after what begins by it. On `Err` the task is as it was.
+    /// Applies a command at a node, which owns what begins by it. On `Err` the task is as it was.
     pub fn apply_at(&mut self, node: NodeId, command: Command, now: Timestamp) -> Result<Change, Refused> {
         self.apply_in(node, &Unlimited, command, now)
     }
 
-    /// As [`Task::apply_at`], where the node has only so much room for attempts of its own: what finds none
-    /// stands in line.
+    /// Applies a command like [`Task::apply_at`], where the node has only so many permits for attempts of its
+    /// own: a sub-task that gets none stands in line.
     pub fn apply_in(
         &mut self,
         node: NodeId,
@@ -103,15 +103,15 @@ impl Step<'_> {
     }
 }
 
-/// One command at work on one task.
+/// Command that is being applied to a task.
 struct Step<'a> {
     task: &'a mut Task,
     now: Timestamp,
-    /// Where it is applied.
+    /// Node that applies the command.
     node: NodeId,
-    /// What attempts that the node runs itself need.
+    /// Permits for attempts that the node runs itself.
     room: &'a dyn Room,
-    /// On what terms work that becomes ready may be leased at once.
+    /// Terms on which work that becomes ready may be leased at once.
     terms: Option<Arc<Terms>>,
     change: Change,
 }

@@ -8,7 +8,7 @@ use crate::fault::code;
 use crate::status::{Resolution, SubTaskStatus, TaskStatus};
 
 impl Step<'_> {
-    /// FAILED sub-tasks go back to PENDING; what succeeded stays, with its output.
+    /// Retries a task: FAILED sub-tasks go back to PENDING; successful ones stay, with their outputs.
     pub(super) fn retry(&mut self, by: String) -> Result<(), Refused> {
         if self.task.record.credentials_operation().is_some() {
             return Err(Refused::RetriedByOwnCall);
@@ -33,7 +33,7 @@ impl Step<'_> {
         Ok(())
     }
 
-    /// Sets the failed sub-tasks back to pending, and lets the task go on.
+    /// Sets the failed sub-tasks back to PENDING, and lets the task go on.
     pub(super) fn go_back(&mut self, by: String) {
         self.decided("retry", by, None, None);
         for index in 0..self.task.record.sub_tasks.len() as u32 {
@@ -85,7 +85,7 @@ impl Step<'_> {
                 Decided::Skipped => self.skipped(*index),
             }
         }
-        // One note for all: of the children of one parent under that.
+        // One note covers all: of the children of one parent under that.
         let parent = self.task.record.own(first);
         let of_one = sub_tasks.iter().all(|index| self.task.record.own(*index) == parent);
         let about = if sub_tasks.len() == 1 { Some(first) } else { of_one.then_some(parent) };
@@ -145,7 +145,7 @@ impl Step<'_> {
         self.child_decided(index);
     }
 
-    /// Makes a failure known: the sub-task stays failed, and whatever runs next asks for new work.
+    /// Makes a failure known: the sub-task stays failed, and the next attempt asks for new work.
     fn failed(&mut self, index: u32) {
         let sub = self.task.sub(index);
         sub.outcome_unknown = false;
@@ -260,12 +260,13 @@ impl Step<'_> {
 
     /// Lets the task go on unless another sub-task still holds it up.
     fn go_on_if_free(&mut self) {
-        // Also when it does not: a status that an operator took back is told from one that fell by itself.
+        // The generation rises even if the task does not go on: a status that an operator took back is told
+        // from one that fell by itself.
         self.task.record.state.generation += 1;
         if self.task.tally.blocking == 0 {
             self.go_on();
         } else {
-            // Perhaps it was the last of which nobody knew what was done.
+            // This was perhaps the last sub-task with an unknown outcome.
             self.let_go();
         }
     }
@@ -275,7 +276,7 @@ impl Step<'_> {
             let sub = self.task.sub(index);
             if sub.status == SubTaskStatus::Pending && (sub.tries, sub.lost) != (0, 0) {
                 if sub.lost > 0 {
-                    // Where the key was not written down, as of old, the counts tell it.
+                    // Older versions did not store the key: it follows from the counts.
                     sub.key = Some(sub.next_key());
                 }
                 (sub.tries, sub.lost) = (0, 0);

@@ -1,5 +1,5 @@
-//! After a crash of a node: attempts that it ran itself are lost, those of workers are not. The same functions as without a
-//! crash decide what follows.
+//! Recovery from the crash of a node: attempts that it ran itself are lost, those of workers are not. The
+//! same functions as without a crash decide what follows.
 
 use super::Step;
 use crate::command::{Failure, Refused};
@@ -13,21 +13,21 @@ impl Step<'_> {
         let record = &self.task.record;
         let lost = || record.sub_tasks.iter().any(runs) || self.has_lost_a_success();
         if record.state.status != TaskStatus::InProgress || !lost() {
-            // Timers need nothing: what is due is derived from what is stored.
+            // Timers need nothing: due times are derived from stored state.
             return Err(Refused::Nothing);
         }
-        // Those that were under way before; what starts meanwhile is not lost.
+        // Sub-tasks that were under way before; those that start meanwhile are not lost.
         let all: Vec<u32> = (0..self.task.record.sub_tasks.len() as u32)
             .filter(|index| runs(&self.task.record.sub_tasks[*index as usize]))
             .collect();
-        // What is known to be done does not run again.
+        // Sub-tasks that are known to be done do not run again.
         self.recover_successes();
         for index in all {
             let sub = &self.task.record.sub_tasks[index as usize];
             if sub.queued_at.is_some() || sub.lease.is_some() {
                 self.offer_again(index);
             } else if sub.status == SubTaskStatus::InProgress {
-                // What became of those before may have withdrawn it.
+                // The recovery of those before may have withdrawn it.
                 let stopping = self.task.record.state.stopping.is_some();
                 self.attempt_failed(index, if stopping { Failure::Stopped } else { Failure::Lost });
                 if self.task.record.sub_tasks[index as usize].status != SubTaskStatus::InProgress {

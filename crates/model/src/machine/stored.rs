@@ -1,5 +1,5 @@
-//! Outputs that are stored although their sub-tasks still count as under way: an output is stored only together
-//! with the success of its sub-task, so a later write took that success back, and it is made good here.
+//! Stored outputs of sub-tasks that still count as under way: an output is stored only together with the
+//! success of its sub-task, so a later write undid that success, and it is restored here.
 
 use serde_json::Value;
 
@@ -10,14 +10,14 @@ use crate::status::{SubTaskStatus, TaskStatus};
 
 impl SubTask {
     /// Returns true if an output stored for this sub-task shows that its success was lost: it is under way,
-    /// while only what succeeded has an output.
+    /// while only successful ones have an output.
     pub fn contradicts_stored_output(&self) -> bool {
         self.is_active()
     }
 }
 
 impl Step<'_> {
-    /// Takes in outputs as they are stored, and ends the sub-tasks whose success was lost.
+    /// Takes in stored outputs, and ends the sub-tasks whose success was lost.
     pub(super) fn outputs_stored(&mut self, outputs: Vec<(u32, Value)>) -> Result<(), Refused> {
         if self.task.record.state.status != TaskStatus::InProgress {
             return Err(Refused::Nothing);
@@ -48,11 +48,12 @@ impl Step<'_> {
                 self.recover_success(index);
                 continue;
             }
-            // Its output is made of those of all its children: each of them has succeeded, with or without one.
+            // The output of the parent is made of those of all its children: each of them has succeeded, with
+            // or without one.
             let mut children = self.task.record.children(index);
             while let Some(child) = children.find(|child| self.is_under_way(*child)) {
                 self.recover_success(child);
-                // The place of one that ended may have gone to any other.
+                // The place of a child that ended may have gone to any other.
                 children = self.task.record.children(index);
             }
             self.tend(index);

@@ -1,11 +1,11 @@
-//! Names by which children can be told apart.
+//! Titles by which children can be told apart.
 
 use std::collections::{HashMap, HashSet};
 
 use crate::value::LONGEST_NAME;
 
-/// Makes titles distinct from one another and from the names that are taken: those that are not get the
-/// number of their item, as children without a title have it (`Update host[3]`).
+/// Makes titles distinct from one another and from the names that are taken: duplicates get the number of
+/// their item, as children without a title have it (`Update host[3]`).
 pub(super) fn distinct<'a>(mut titles: Vec<String>, taken: impl Iterator<Item = &'a str>) -> Vec<String> {
     let taken: HashSet<&str> = taken.collect();
     loop {
@@ -17,14 +17,14 @@ pub(super) fn distinct<'a>(mut titles: Vec<String>, taken: impl Iterator<Item = 
         if again.is_empty() {
             return titles;
         }
-        // Each round makes those that are not distinct longer, by numbers that are: there is an end.
+        // Each round makes duplicates longer, by numbers that are distinct: there is an end.
         for n in again {
             titles[n] = numbered(&titles[n], n);
         }
     }
 }
 
-/// A title with a number behind it, within the length that a name may have.
+/// Returns a title with a number behind it, within the length that a name may have.
 fn numbered(title: &str, n: usize) -> String {
     let number = format!("[{n}]");
     let end = title.floor_char_boundary(LONGEST_NAME.saturating_sub(number.len()).min(title.len()));

@@ -1,24 +1,24 @@
-//! What an operator may still do to a task whose document cannot be read: end it, and take from it what it
-//! holds. Decided by the little that is known of it without the document.
+//! Decisions about a task whose document cannot be read: an operator may end it, and release its locks. They
+//! depend on the little that is known of it without the document.
 
 use crate::command::{Command, Refused};
 use crate::status::TaskStatus;
 use crate::time::Timestamp;
 
-/// What is known of a task that cannot be read.
+/// Facts that are known of a task that cannot be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Unread {
-    /// Where it stands; `None` if that cannot be read either.
+    /// Status of the task; `None` if that cannot be read either.
     pub status: Option<TaskStatus>,
-    /// When it ended.
+    /// Time at which the task ended.
     pub completed_at: Option<Timestamp>,
-    /// Whether it holds or waits for locks or a place.
+    /// True if the task holds or waits for locks or a slot.
     pub holds: bool,
 }
 
 impl Unread {
-    /// Result of a command on an unread task: it releases all that it holds. `None` for commands that need
-    /// the document.
+    /// Returns the result of a command on an unread task: it releases all that it holds. `None` for commands
+    /// that need the document.
     pub fn apply(self, command: &Command, now: Timestamp) -> Option<Result<Unread, Refused>> {
         match command {
             Command::Cancel { .. } => Some(self.cancel(now)),
@@ -27,12 +27,12 @@ impl Unread {
         }
     }
 
-    /// Whether its history may be deleted.
+    /// Returns true if the task's history may be deleted.
     pub fn is_deletable(self) -> bool {
         self.has_ended() && !self.holds
     }
 
-    /// True if a cancel would be accepted now.
+    /// Returns true if a cancel would be accepted now.
     pub fn is_cancellable(self) -> bool {
         !self.has_ended()
     }
@@ -41,7 +41,7 @@ impl Unread {
         self.status.is_some_and(TaskStatus::is_ended)
     }
 
-    /// To CANCELLED, from wherever it stands; a workflow that rules a cancel out cannot be asked.
+    /// Cancels a task in any status; a workflow that forbids a cancel cannot be asked.
     fn cancel(self, now: Timestamp) -> Result<Unread, Refused> {
         match self.status {
             Some(status) if !self.is_cancellable() => Err(Refused::NotRunning(status)),

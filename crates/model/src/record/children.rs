@@ -1,5 +1,4 @@
-//! How the children of a `forEach` stand, in numbers: what lists say of them, and what is known of a task
-//! without reading them.
+//! Counts of the children of a `forEach`: shown by lists, and known of a task without reading the children.
 
 use std::collections::BTreeMap;
 
@@ -9,53 +8,53 @@ use super::{Record, SubTask};
 use crate::status::SubTaskStatus;
 use crate::time::Timestamp;
 
-/// The children of one sub-task in numbers. Follows every change of one of them.
+/// Counts of the children of one sub-task, which follow every change of one of them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Children {
-    /// How many have each status, in the order of [`SubTaskStatus::ALL`].
+    /// Count of children by status, in the order of [`SubTaskStatus::ALL`].
     #[serde(rename = "c")]
     counts: [u32; SubTaskStatus::ALL.len()],
-    /// The sum of what each has done, in percent.
+    /// Sum of the children's progress, in percent.
     #[serde(rename = "p", default, skip_serializing_if = "super::is_zero")]
     percent: u32,
     /// Attempts that run: IN_PROGRESS, and not a timer.
     #[serde(rename = "r", default, skip_serializing_if = "super::is_zero")]
     pub(crate) running: u32,
-    /// Those that wait for a worker.
+    /// Count of children that wait for a worker.
     #[serde(rename = "q", default, skip_serializing_if = "super::is_zero")]
     pub(crate) queued: u32,
-    /// Those of which nobody knows whether they were done.
+    /// Count of children with an unknown outcome.
     #[serde(rename = "u", default, skip_serializing_if = "super::is_zero")]
     pub(crate) unknown: u32,
-    /// When the first timer of one of them is due.
+    /// Earliest time at which a child's timer is due.
     #[serde(rename = "d", default, skip_serializing_if = "Option::is_none")]
     pub(crate) due: Option<Timestamp>,
 }
 
 impl Children {
-    /// So many that have not started.
+    /// Counts children that have not started.
     pub(crate) fn pending(count: u32) -> Self {
         let mut all = Children::default();
         all.counts[SubTaskStatus::Pending as usize] = count;
         all
     }
 
-    /// How many there are.
+    /// Returns the count of all children.
     pub fn total(&self) -> u32 {
         self.counts.iter().sum()
     }
 
-    /// How many have each status; those that none has are left out.
+    /// Returns the count of children by status; statuses that none has are left out.
     pub fn by_status(&self) -> impl Iterator<Item = (SubTaskStatus, u32)> + '_ {
         SubTaskStatus::ALL.into_iter().zip(self.counts).filter(|(_, count)| *count > 0)
     }
 
-    /// How much of them is done, in percent.
+    /// Returns how much of the work is done, in percent.
     pub(crate) fn progress(&self) -> u8 {
         (self.percent / self.total().max(1)).min(100) as u8
     }
 
-    /// Counts a child, or counts it no more; not its timer.
+    /// Counts a child, or no longer counts it; not its timer.
     pub(crate) fn count(&mut self, sub: &SubTask, up: bool) {
         let add = |slot: &mut u32, n: u32| {
             *slot = if up { slot.saturating_add(n) } else { slot.saturating_sub(n) };
@@ -84,14 +83,14 @@ impl Record {
         all
     }
 
-    /// The children of a sub-task in numbers; `None` if it has none.
+    /// Returns the counts of a sub-task's children; `None` if it has none.
     pub fn children_in_numbers(&self, index: u32) -> Option<Children> {
         self.sub_tasks[index as usize].fan.as_ref()?;
         let stored = self.state.children.get(&index).copied();
         stored.or_else(|| self.count_children().get(&index).copied())
     }
 
-    /// The same without its children, of which it keeps the numbers.
+    /// Returns the record without its children, of which it keeps the counts.
     pub fn without_children(mut self) -> Self {
         if !self.leaves_out_children() {
             self.state.children = self.count_children();
@@ -100,14 +99,15 @@ impl Record {
         self
     }
 
-    /// Whether it has children that are not here, but only their numbers.
+    /// Returns true if the record has children that are left out, with only their counts kept.
     pub fn leaves_out_children(&self) -> bool {
         let own = self.workflow.sub_tasks.len();
         self.sub_tasks.len() == own
             && self.sub_tasks.iter().any(|sub| sub.fan.as_ref().is_some_and(|fan| fan.count > 0))
     }
 
-    /// Whether it has the workflow's sub-tasks only, and the numbers of all children that it leaves out.
+    /// Returns true if the record has the workflow's sub-tasks only, and the counts of all children that it
+    /// leaves out.
     pub fn is_whole_in_numbers(&self) -> bool {
         self.sub_tasks.len() == self.workflow.sub_tasks.len()
             && self.sub_tasks.iter().zip(0..).all(|(sub, index)| {
@@ -116,7 +116,7 @@ impl Record {
             })
     }
 
-    /// The parent of a child that is left out; the index itself if there is no such child.
+    /// Returns the parent of a child that is left out; the index itself if there is no such child.
     pub(super) fn parent_left_out(&self, index: u32) -> u32 {
         let has = |sub: &SubTask| sub.fan.as_ref().is_some_and(|fan| fan.children().contains(&index));
         self.sub_tasks.iter().position(has).map_or(index, |parent| parent as u32)

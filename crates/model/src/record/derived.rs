@@ -1,4 +1,4 @@
-//! What a record says beyond what is written in it: nothing here is stored.
+//! Facts derived from a record: nothing here is stored.
 
 use super::{Attempt, Outcome, Record, SubTask};
 use crate::claims::Hold;
@@ -8,12 +8,12 @@ use crate::status::{Resolution, SubTaskStatus, TaskStatus};
 use crate::time::Timestamp;
 use crate::workflow::CompiledSubTask;
 
-/// What a task that does not move waits for.
+/// Reason why a task does not move.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum WaitingFor {
-    /// Its start time.
+    /// The start time of the task.
     Start(Timestamp),
-    /// What it claims for itself, and others have.
+    /// Locks or slots that the task claims, and others hold.
     Lock,
     /// A sub-task's timer.
     Timer(u32, Timestamp),
@@ -21,7 +21,7 @@ pub enum WaitingFor {
     Retry(u32, Timestamp),
     /// A worker of the sub-task's queue.
     Worker(u32, Timestamp),
-    /// Room at the node that is to run the sub-task: as many attempts run there as it may.
+    /// A permit at the node that is to run the sub-task: as many attempts run there as it may.
     Capacity(u32, Timestamp),
     /// An operator: a sub-task's outcome is unknown.
     Decision(u32),
@@ -30,7 +30,7 @@ pub enum WaitingFor {
 }
 
 impl SubTask {
-    /// Percent done of one without children.
+    /// Returns the progress of a sub-task without children, in percent.
     pub(crate) fn own_progress(&self) -> Option<u8> {
         match self.status {
             SubTaskStatus::Successful | SubTaskStatus::Skipped | SubTaskStatus::NotApplicable => Some(100),
@@ -41,13 +41,13 @@ impl SubTask {
 }
 
 impl Record {
-    /// How many sub-tasks are the workflow's own; those behind are children.
+    /// Returns the count of the workflow's own sub-tasks; those behind are children.
     pub fn own_sub_tasks(&self) -> u32 {
         self.workflow.sub_tasks.len() as u32
     }
 
-    /// Returns true if it has the workflow's sub-tasks and, behind them, the children of each that has some:
-    /// nothing else.
+    /// Returns true if the record has the workflow's sub-tasks and, behind them, the children of each that
+    /// has some: nothing else.
     pub fn is_whole(&self) -> bool {
         let own = self.workflow.sub_tasks.len();
         let Some((mine, children)) = self.sub_tasks.split_at_checked(own) else { return false };
@@ -62,18 +62,18 @@ impl Record {
             })
     }
 
-    /// The index of the workflow's sub-task that a sub-task is, or is a child of.
+    /// Returns the index of the workflow's sub-task that a sub-task is, or is a child of.
     pub fn own(&self, index: u32) -> u32 {
         let Some(sub) = self.sub_tasks.get(index as usize) else { return self.parent_left_out(index) };
         sub.child.as_ref().map_or(index, |child| child.parent)
     }
 
-    /// What the workflow says of a sub-task; of a child what it says of its parent.
+    /// Returns the workflow's definition of a sub-task; of a child, the definition of its parent.
     pub fn definition(&self, index: u32) -> &CompiledSubTask {
         &self.workflow.sub_tasks[self.own(index) as usize]
     }
 
-    /// Its children, if it has any and they are not left out.
+    /// Returns the indexes of the children, if there are any and they are not left out.
     pub fn children(&self, index: u32) -> std::ops::Range<u32> {
         let fan = self.sub_tasks[index as usize].fan.as_ref();
         fan.filter(|fan| (fan.first as usize) < self.sub_tasks.len()).map_or(0..0, |fan| fan.children())
@@ -94,8 +94,8 @@ impl Record {
         self.sub_tasks[index as usize].description.as_deref().unwrap_or(written)
     }
 
-    /// The sub-task of a name: its key or, failing that, its name on the wire. `Name[3]` is the child of item
-    /// 3 of the sub-task of that name, or the one of that item among children of that name.
+    /// Finds a sub-task by name: its key or, failing that, its name on the wire. `Name[3]` is the child of
+    /// item 3 of the sub-task of that name, or the one of that item among children of that name.
     pub fn find_sub_task(&self, name: &str) -> Option<u32> {
         let all = || 0..self.sub_tasks.len() as u32;
         let known = |name: &str| {
@@ -112,12 +112,12 @@ impl Record {
         })
     }
 
-    /// Whether a cancel would be accepted now.
+    /// Returns true if a cancel would be accepted now.
     pub fn is_cancellable(&self) -> bool {
         !self.state.status.is_ended() && self.state.stopping.is_none() && self.workflow.definition.cancellable
     }
 
-    /// Whether a retry would be accepted now.
+    /// Returns true if a retry would be accepted now.
     pub fn is_retryable(&self) -> bool {
         self.state.status == TaskStatus::Failed
             && self.workflow.definition.retryable
@@ -130,7 +130,8 @@ impl Record {
         self.state.status == TaskStatus::Failed && self.holds_locks()
     }
 
-    /// Returns true if its history may be deleted: nothing can change it any more, or somebody resolved it.
+    /// Returns true if the task's history may be deleted: nothing can change the task any more, or somebody
+    /// resolved it.
     pub fn is_deletable(&self) -> bool {
         let dealt_with = self.state.resolution == Resolution::Resolved;
         match self.state.status {
@@ -146,20 +147,21 @@ impl Record {
         }
     }
 
-    /// Returns true if retention may delete its history once old enough: nobody waits for what it holds, or
-    /// for a decision.
+    /// Returns true if retention may delete the task's history once old enough: nobody waits for its locks,
+    /// or for a decision.
     pub fn may_expire(&self) -> bool {
         self.state.status.is_ended() && !self.holds_locks() && self.undecided().is_none()
     }
 
-    /// The first sub-task whose outcome an operator must decide; of children that are left out, their parent.
+    /// Returns the first sub-task whose outcome an operator must decide; of children that are left out, their
+    /// parent.
     pub fn undecided(&self) -> Option<u32> {
         let here = self.sub_tasks.iter().position(|sub| sub.outcome_unknown).map(|i| i as u32);
         here.or_else(|| self.left_out().find(|(_, children)| children.unknown > 0).map(|(parent, _)| parent))
     }
 
-    /// The sub-tasks that a decision about all of them concerns: those of the whole task, or the children of
-    /// one sub-task. A parent is decided by its children.
+    /// Returns the sub-tasks that a decision about all of them concerns: those of the whole task, or the
+    /// children of one sub-task. A parent is decided by its children.
     pub fn open_to(&self, what: Decided, parent: Option<u32>) -> Vec<u32> {
         let fits = |index: &u32| {
             let sub = &self.sub_tasks[*index as usize];
@@ -172,7 +174,8 @@ impl Record {
         (0..self.sub_tasks.len() as u32).filter(fits).collect()
     }
 
-    /// What the task waits for, if it waits. Children that are left out wait under the name of their parent.
+    /// Returns the reason for the task's wait, if it waits. Children that are left out wait under the name of
+    /// their parent.
     pub fn waiting_for(&self) -> Option<WaitingFor> {
         if self.state.status.is_ended() {
             let open = self.undecided().filter(|_| self.state.status == TaskStatus::Failed);
@@ -195,7 +198,7 @@ impl Record {
         if self.sub_tasks.iter().any(works) || self.left_out().any(|(_, children)| children.running > 0) {
             return None;
         }
-        // Of a child only its parent is known, and so is not whether it is a wait or a next attempt.
+        // Only the parent of a child is known here, and not whether the timer is a wait or a next attempt.
         let of_children = self
             .left_out()
             .filter_map(|(parent, children)| Some((children.due?, SubTaskStatus::Pending, parent)));
@@ -216,7 +219,7 @@ impl Record {
         timer.or_else(queued).or_else(queued_children)
     }
 
-    /// What a sub-task waits for that is in a queue.
+    /// Returns the reason for the wait of a sub-task in a queue or in line.
     fn in_line(&self, index: u32, since: Timestamp) -> WaitingFor {
         match self.definition(index).action.is_built_in() {
             true => WaitingFor::Capacity(index, since),
@@ -224,13 +227,14 @@ impl Record {
         }
     }
 
-    /// True if the task's input may hold secrets. An attempt may say one even if it was not given any: what
-    /// an earlier one told a service, the service may tell a later one.
+    /// Returns true if the task's input may hold secrets. An attempt may output one even if it was not given
+    /// any: a service may repeat to a later attempt what an earlier one told it.
     pub fn has_secrets(&self) -> bool {
         !self.workflow.secrets.is_empty()
     }
 
-    /// Percent done: ended sub-tasks, and what running ones reported. Children count within their parent.
+    /// Returns the progress in percent: ended sub-tasks, and the reports of running ones. Children count
+    /// within their parent.
     pub fn progress(&self) -> u8 {
         if self.sub_tasks.is_empty() || self.state.status == TaskStatus::Successful {
             return 100;
@@ -240,7 +244,7 @@ impl Record {
         (sum / own as usize) as u8
     }
 
-    /// Percent done of one sub-task: as reported, or how much of its children has ended.
+    /// Returns the progress of one sub-task in percent: as reported, or the share of its children that ended.
     pub fn sub_task_progress(&self, index: u32) -> Option<u8> {
         let sub = &self.sub_tasks[index as usize];
         match sub.status {
@@ -252,12 +256,12 @@ impl Record {
         }
     }
 
-    /// The earliest instant at which something is due without anybody asking.
+    /// Returns the earliest instant at which something is due without anybody asking.
     pub fn due_at(&self) -> Option<Timestamp> {
         self.due_among(self.sub_tasks.iter().filter_map(|sub| sub.due_at).min())
     }
 
-    /// As [`Record::due_at`], with the earliest timer of its sub-tasks.
+    /// Returns the due time like [`Record::due_at`], with the earliest timer of its sub-tasks.
     pub(crate) fn due_among(&self, timer: Option<Timestamp>) -> Option<Timestamp> {
         if self.state.status.is_ended() {
             return None;
@@ -269,8 +273,8 @@ impl Record {
         timer.into_iter().chain(start).chain(stop).chain(deadline).min()
     }
 
-    /// The latest attempt of each sub-task that has one, unless history has it already (history keeps every
-    /// one that did not succeed).
+    /// Returns the latest attempt of each sub-task that has one, unless history has it already (history keeps
+    /// every one that did not succeed).
     pub fn latest_attempts(&self) -> impl Iterator<Item = Attempt> + '_ {
         let own = |(sub, _): &(&SubTask, u32)| sub.fan.is_none();
         self.sub_tasks.iter().zip(0..).filter(own).filter_map(|(sub, sub_task)| {

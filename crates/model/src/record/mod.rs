@@ -1,5 +1,5 @@
-//! Record of a task: all that the API shows and stores keep. Definitions are shared; only what a run adds
-//! is here. The short names are those of stored documents; the wire has its own (wire contract, section 1).
+//! Record of a task: all that the API shows and stores keep. Definitions are shared; only what a run adds is
+//! here. The short names are those of stored documents; the wire has its own (wire contract, section 1).
 
 mod children;
 mod derived;
@@ -23,26 +23,26 @@ use crate::workflow::Workflow;
 pub use children::Children;
 pub use derived::WaitingFor;
 
-/// A task and its sub-tasks, without its input and outputs.
+/// Task with its sub-tasks, without its input and outputs.
 #[derive(Clone, Debug)]
 pub struct Record {
     /// Identity of the task.
     pub id: TaskId,
     /// Name of the task.
     pub name: String,
-    /// The workflow version it runs, fixed at its submission.
+    /// Workflow version of the task, fixed at its submission.
     pub workflow: Arc<Workflow>,
     /// Changing state of the task itself.
     pub state: State,
-    /// One for each of the workflow's, in the same order; behind them the children of those with `forEach`,
-    /// unless they are left out ([`Record::leaves_out_children`]), as in lists.
+    /// Sub-tasks of the workflow, in its order; behind them the children of those with `forEach`, unless they
+    /// are left out ([`Record::leaves_out_children`]), as in lists.
     pub sub_tasks: Vec<SubTask>,
 }
 
 /// Changing state of a task.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct State {
-    /// Rises by one with every change.
+    /// Count that rises by one with every change.
     #[serde(rename = "v")]
     pub revision: u64,
     /// Status of the task.
@@ -57,7 +57,7 @@ pub struct State {
     /// End of the task.
     #[serde(rename = "z", default, skip_serializing_if = "Option::is_none")]
     pub completed_at: Option<Timestamp>,
-    /// Rises by one with every accepted retry, skip or decision.
+    /// Count that rises by one with every accepted retry, skip or decision.
     #[serde(rename = "g", default, skip_serializing_if = "is_zero")]
     pub generation: u32,
     /// Resources that the task works on.
@@ -81,13 +81,13 @@ pub struct State {
     /// State of the claims: none, waiting or held.
     #[serde(rename = "h", default, skip_serializing_if = "Hold::is_none")]
     pub hold: Hold,
-    /// The key under which only so many tasks run at once.
+    /// Concurrency key, under which only so many tasks run at once.
     #[serde(rename = "q", default, skip_serializing_if = "Option::is_none")]
     pub slot: Option<String>,
     /// Decisions of operators, oldest first.
     #[serde(rename = "o", default, skip_serializing_if = "Vec::is_empty")]
     pub decisions: Vec<Decision>,
-    /// Progress of the children of each `forEach`, by its index.
+    /// Counts of the children of each `forEach`, by its index.
     #[serde(rename = "f", default, skip_serializing_if = "BTreeMap::is_empty")]
     pub children: BTreeMap<u32, Children>,
 }
@@ -106,7 +106,7 @@ pub struct Stopping {
     /// Reason.
     #[serde(rename = "w")]
     pub why: StopReason,
-    /// Since when.
+    /// Time at which the stop began.
     #[serde(rename = "a")]
     pub at: Timestamp,
     /// Time at which running attempts are given up.
@@ -117,7 +117,7 @@ pub struct Stopping {
 /// Reason for which a task is being stopped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum StopReason {
-    /// Somebody cancelled it: it ends CANCELLED.
+    /// A caller cancelled the task: it ends CANCELLED.
     #[serde(rename = "c")]
     Cancel,
     /// The timeout passed: the task ends FAILED.
@@ -128,25 +128,25 @@ pub enum StopReason {
     Copy,
 }
 
-/// Something an operator decided about a task.
+/// Decision of an operator about a task.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Decision {
     /// Time of the decision.
     #[serde(rename = "a")]
     pub at: Timestamp,
-    /// `cancel`, `retry`, `skip`, `resolve`, `release`, `done`, `notDone`, `failed` or `park`.
+    /// Kind of decision: `cancel`, `retry`, `skip`, `resolve`, `release`, `done`, `notDone`, `failed` or `park`.
     #[serde(rename = "d")]
     pub what: String,
     /// Account that decided.
     #[serde(rename = "b")]
     pub by: String,
-    /// The sub-task concerned; of several the parent, if they are the children of one.
+    /// Sub-task concerned; of several the parent, if they are the children of one.
     #[serde(rename = "s", default, skip_serializing_if = "Option::is_none")]
     pub sub_task: Option<u32>,
     /// Number of sub-tasks decided at once, if several.
     #[serde(rename = "n", default, skip_serializing_if = "Option::is_none")]
     pub count: Option<u32>,
-    /// Reason given.
+    /// Reason of the operator.
     #[serde(rename = "r", default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
 }
@@ -163,7 +163,7 @@ pub struct SubTask {
     /// End of the sub-task.
     #[serde(rename = "z", default, skip_serializing_if = "Option::is_none")]
     pub completed_at: Option<Timestamp>,
-    /// Attempts started so far, over all generations; the number of the latest one, and its token.
+    /// Number of attempts started so far, over all generations; the number of the latest one, and its token.
     #[serde(rename = "a", default, skip_serializing_if = "is_zero")]
     pub attempt: u32,
     /// The generation of the latest attempt.
@@ -172,12 +172,11 @@ pub struct SubTask {
     /// Attempts started in this generation.
     #[serde(rename = "t", default, skip_serializing_if = "is_zero")]
     pub tries: u32,
-    /// Attempts of this generation of which nobody knows whether they did their work: lost, timed out, broken
-    /// off.
+    /// Number of attempts of this generation with an unknown outcome: lost, timed out, broken off.
     #[serde(rename = "l", default, skip_serializing_if = "is_zero")]
     pub lost: u32,
-    /// The key of its latest attempt, where the next one is to carry it again: nothing is known of whether
-    /// the work was done under it. Absent, the next attempt has a key of its own ([`SubTask::next_key`]).
+    /// Key of the latest attempt, if the next one is to carry it again: nothing is known of whether the work
+    /// was done under it. Absent, the next attempt has a key of its own ([`SubTask::next_key`]).
     #[serde(rename = "i", default, skip_serializing_if = "Option::is_none")]
     pub key: Option<EffectKey>,
     /// Time at which the timer is due: the end of a wait, or the next automatic attempt.
@@ -186,21 +185,22 @@ pub struct SubTask {
     /// Errors with which the sub-task failed.
     #[serde(rename = "e", default, skip_serializing_if = "Vec::is_empty")]
     pub errors: Vec<Fault>,
-    /// Progress inside it, as reported.
+    /// Stages of the sub-task, as reported.
     #[serde(rename = "g", default, skip_serializing_if = "Vec::is_empty")]
     pub stages: Vec<Stage>,
     /// Percent done, as reported.
     #[serde(rename = "p", default, skip_serializing_if = "Option::is_none")]
     pub progress: Option<u8>,
-    /// PENDING, and offered since then to the workers of its queue, or in line at the node that is to run it.
+    /// Time since which a PENDING sub-task has been offered to the workers of its queue, or stood in line at
+    /// the node that is to run it.
     #[serde(rename = "q", default, skip_serializing_if = "Option::is_none")]
     pub queued_at: Option<Timestamp>,
     /// IN_PROGRESS at a worker.
     #[serde(rename = "k", default, skip_serializing_if = "Option::is_none")]
     pub lease: Option<Box<Lease>>,
-    /// The node that looks after it while an attempt runs or waits for a worker or for room: it runs the
-    /// attempt, has it in its queue or in line, or watches its lease. Of what nobody looks after, and in a
-    /// store of one server's own, 0.
+    /// Node that owns the sub-task while an attempt runs or waits for a worker or a permit: it runs the
+    /// attempt, has it in its queue or in line, or watches its lease. 0 for sub-tasks that no node owns, and
+    /// in a store of one server only.
     #[serde(rename = "j", default, skip_serializing_if = "NodeId::is_only")]
     pub node: NodeId,
     /// SUCCESSFUL by this worker.
@@ -209,10 +209,10 @@ pub struct SubTask {
     /// Digest of the latest report of a worker, which tells the same report sent again from another one.
     #[serde(rename = "y", default, skip_serializing_if = "Option::is_none")]
     pub reported: Option<u64>,
-    /// FAILED because its outcome is unknown: an operator must decide.
+    /// True if the sub-task is FAILED because its outcome is unknown: an operator must decide.
     #[serde(rename = "u", default, skip_serializing_if = "is_false")]
     pub outcome_unknown: bool,
-    /// The children that it has, once they are there.
+    /// Children of the sub-task, once they are there.
     #[serde(rename = "f", default, skip_serializing_if = "Option::is_none")]
     pub fan: Option<Box<Fan>>,
     /// Parent and item, if the sub-task is a child.
@@ -226,11 +226,11 @@ pub struct SubTask {
     pub description: Option<String>,
 }
 
-/// Key of the effects of one sub-task: attempts with the same key ask for the same effect, and a
-/// target that remembers keys has it once.
+/// Key of the effects of one sub-task: attempts with the same key ask for the same effect, and a target that
+/// remembers keys has it once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EffectKey {
-    /// The generation in which it was first used.
+    /// Generation in which the key was first used.
     #[serde(rename = "g", default, skip_serializing_if = "is_zero")]
     pub generation: u32,
     /// Number of the run in that generation, from 1.
@@ -241,7 +241,7 @@ pub struct EffectKey {
 /// The children of a `forEach`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Fan {
-    /// The index of the first; the others follow it.
+    /// Index of the first child; the others follow it.
     #[serde(rename = "f")]
     pub first: u32,
     /// Number of children.
@@ -262,10 +262,10 @@ impl Fan {
 /// Relation of a child to its parent sub-task.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Child {
-    /// The index of its parent.
+    /// Index of the parent.
     #[serde(rename = "p")]
     pub parent: u32,
-    /// The number of its item, from 0.
+    /// Index of the item, from 0.
     #[serde(rename = "i")]
     pub index: u32,
     /// Item of the child.
@@ -279,15 +279,16 @@ pub struct Lease {
     /// Worker that has the lease.
     #[serde(rename = "w")]
     pub worker: WorkerId,
-    /// Duration without a heartbeat. Heartbeats are not stored: after a restart the lease lasts so long anew.
+    /// Duration without a heartbeat. Heartbeats are not stored: after a restart the lease lasts so long
+    /// again.
     #[serde(rename = "d")]
     pub span: Span,
-    /// The worker's name for the call that it was given by, so that the same call again is given it again.
+    /// Name that the worker gave the call for this lease, so that the same call gets it again.
     #[serde(rename = "r", default, skip_serializing_if = "Option::is_none")]
     pub request: Option<Arc<str>>,
 }
 
-/// One stage of a sub-task, as its runner reports it.
+/// Stage of a sub-task, as its executor reports it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Stage {
@@ -296,7 +297,7 @@ pub struct Stage {
     /// Machine readable.
     #[serde(rename = "type")]
     pub kind: String,
-    /// For people.
+    /// Description for people.
     pub description: String,
     /// Status of the stage.
     pub status: StageStatus,
@@ -310,7 +311,7 @@ pub struct Stage {
     pub errors: Vec<Fault>,
 }
 
-/// One execution of a sub-task, as history keeps it.
+/// Execution of a sub-task, as history keeps it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Attempt {
     /// The sub-task.
@@ -319,7 +320,7 @@ pub struct Attempt {
     /// Number of the attempt, from 1, over all generations.
     #[serde(rename = "n")]
     pub number: u32,
-    /// The generation it belongs to.
+    /// Generation of the attempt.
     #[serde(rename = "g", default, skip_serializing_if = "is_zero")]
     pub generation: u32,
     /// Start of the attempt.
@@ -334,7 +335,7 @@ pub struct Attempt {
     /// Error with which the attempt failed.
     #[serde(rename = "e", default, skip_serializing_if = "Option::is_none")]
     pub error: Option<Fault>,
-    /// The worker that ran it.
+    /// Worker that ran the attempt.
     #[serde(rename = "k", default, skip_serializing_if = "Option::is_none")]
     pub worker: Option<WorkerId>,
 }
@@ -358,7 +359,7 @@ pub enum Outcome {
 }
 
 impl SubTask {
-    /// One that has not started.
+    /// Creates a sub-task that has not started.
     pub(crate) fn pending(title: Option<String>, description: Option<String>) -> Self {
         SubTask {
             status: SubTaskStatus::Pending,
@@ -386,18 +387,19 @@ impl SubTask {
         }
     }
 
-    /// One that has not started, of one item.
+    /// Creates a child that has not started, for one item.
     pub(crate) fn of_item(child: Child, title: String, description: Option<String>) -> Self {
         SubTask { child: Some(Box::new(child)), ..SubTask::pending(Some(title), description) }
     }
 
-    /// Returns true while the sub-task is under way: an attempt runs, waits for a worker or room, or is due.
+    /// Returns true while the sub-task is under way: an attempt runs, waits for a worker or a permit, or is
+    /// due.
     pub fn is_active(&self) -> bool {
         self.status == SubTaskStatus::InProgress || self.queued_at.is_some() || self.due_at.is_some()
     }
 
-    /// Returns true while some node looks after the sub-task: an attempt runs, or waits for a worker or for
-    /// room. Not a timer, which every node sees.
+    /// Returns true while some node owns the sub-task: an attempt runs, or waits for a worker or a permit. A
+    /// timer has no owner, as every node sees it.
     pub fn is_looked_after(&self) -> bool {
         let runs = self.status == SubTaskStatus::InProgress && self.due_at.is_none() && self.fan.is_none();
         runs || self.queued_at.is_some()
@@ -415,13 +417,13 @@ impl SubTask {
         self.key.unwrap_or(own)
     }
 
-    /// The key that its next attempt in the generation of the latest would have.
+    /// Returns the key of the next attempt in the generation of the latest.
     pub(crate) fn next_key(&self) -> EffectKey {
         let own = EffectKey { generation: self.generation, run: (self.tries + 1).saturating_sub(self.lost) };
         self.key.unwrap_or(own)
     }
 
-    /// The token of its latest attempt.
+    /// Returns the token of the latest attempt.
     pub fn token(&self) -> Token {
         Token(u64::from(self.attempt))
     }

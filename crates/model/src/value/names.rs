@@ -1,4 +1,4 @@
-//! A JSON text whose objects have each name once.
+//! JSON text whose objects have each name once.
 
 use std::borrow::Cow;
 use std::collections::HashSet;
@@ -15,7 +15,7 @@ impl<'de> Deserialize<'de> for Single {
     }
 }
 
-/// A name, without a copy where it has no escapes.
+/// Name, without a copy where it has no escapes.
 #[derive(PartialEq, Eq, Hash)]
 struct Name<'a>(Cow<'a, str>);
 

@@ -6,7 +6,7 @@ use super::check::Problems;
 use super::definition::Definition;
 use super::route::{Route, Segment};
 
-/// Looks for what a request would give in vain.
+/// Reports parts of a request that the input has no place for.
 pub(super) fn check(definition: &Definition, route: Option<&Route>, schema: &Value, problems: &mut Problems) {
     body(definition, route, schema, problems);
     let Some(route) = route else { return };
@@ -64,7 +64,7 @@ pub(super) fn parameters(route: &Route) -> impl Iterator<Item = &str> {
     })
 }
 
-/// True unless a schema rules a type of JSON out by its `type`.
+/// Returns true unless a schema excludes a type of JSON by its `type`.
 pub(super) fn takes(schema: &Value, kind: &str) -> bool {
     match &schema["type"] {
         Value::String(only) => only == kind,
@@ -73,7 +73,7 @@ pub(super) fn takes(schema: &Value, kind: &str) -> bool {
     }
 }
 
-/// True if a schema takes the properties that it names and no others, and this is none of them.
+/// Returns true if a schema accepts the properties that it names and no others, and this is none of them.
 pub(super) fn is_closed_to(schema: &Value, name: &str) -> bool {
     schema["additionalProperties"] == Value::Bool(false)
         && schema["properties"].get(name).is_none()
@@ -81,9 +81,9 @@ pub(super) fn is_closed_to(schema: &Value, name: &str) -> bool {
 }
 
 impl Definition {
-    /// The input that a body of JSON is, without what the path gives; the name of its type if it takes none
-    /// such. An object's members are the input's own, `null` is as good as no body, anything else becomes the
-    /// member that `body` names, or the whole input if that is no object.
+    /// Returns the input for a body of JSON, without the parameters of the path; the name of its type if it
+    /// is not accepted. An object's members are the input's own, `null` is as good as no body, anything else
+    /// becomes the member that `body` names, or the whole input if that is not an object.
     pub fn input_of(&self, body: Value) -> Result<Value, &'static str> {
         let kind = match &body {
             Value::Object(_) => return Ok(body),

@@ -1,4 +1,4 @@
-//! Problems with a definition, each with its JSON pointer and what to write instead.
+//! Problems of a definition, each with its JSON pointer and a correction.
 
 use serde::Serialize;
 use serde_json::Value;
@@ -7,10 +7,10 @@ use super::definition::Definition;
 use super::graph::{did_you_mean, one_of};
 use crate::expr::{Expr, NamePath};
 
-/// Items that one `forEach` may have.
+/// Maximum number of items of one `forEach`.
 pub const MOST_ITEMS: u32 = 10_000;
 
-/// A problem with a definition, or a hint to its author.
+/// Problem of a definition, or a hint to its author.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Problem {
@@ -18,9 +18,9 @@ pub struct Problem {
     pub severity: Severity,
     /// JSON pointer into the definition.
     pub pointer: String,
-    /// The problem in words.
+    /// Description of the problem.
     pub message: String,
-    /// What to write instead.
+    /// Proposal of a correction.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub hint: Option<String>,
 }
@@ -127,7 +127,7 @@ pub(super) fn structure(definition: &Definition, problems: &mut Problems) {
     later(definition, problems);
 }
 
-/// A workflow of credentials is started by one call only, and works on what that call names.
+/// Checks a workflow of credentials, which is started by one call only, and works on what that call names.
 fn credentials(definition: &Definition, problems: &mut Problems) {
     let Some(operation) = definition.credentials else { return };
     if definition.kind != operation.kind() {
@@ -157,7 +157,7 @@ fn credentials(definition: &Definition, problems: &mut Problems) {
     }
 }
 
-/// Refuses what the language has a place for but this version does not run: it is never silently ignored.
+/// Refuses parts of the language that this version does not run: they are never silently ignored.
 fn later(definition: &Definition, problems: &mut Problems) {
     let hint = || Some("this version of Longhaul does not run it yet".to_owned());
     if definition.on_failure == Some(super::TaskOnFailure::Undo) {
@@ -180,9 +180,9 @@ fn later(definition: &Definition, problems: &mut Problems) {
     }
 }
 
-/// The names that an expression may use at its place.
+/// Names that an expression may use at its place.
 pub(super) struct Names<'a> {
-    /// Declared properties of the input; `None` when any is allowed.
+    /// Declared properties of the input; `None` if any is allowed.
     pub(super) input: Option<Vec<&'a str>>,
     /// True if the workflow declares its input.
     pub(super) has_input: bool,
@@ -254,7 +254,7 @@ impl Names<'_> {
     }
 }
 
-/// The properties that a schema declares, if it allows no others that could be meant.
+/// Returns the properties that a schema declares, if it allows no others that could be meant.
 pub(super) fn declared(schema: &Value) -> Option<Vec<&str>> {
     let open = schema.get("additionalProperties").is_some_and(|more| more != &Value::Bool(false))
         || ["allOf", "anyOf", "oneOf", "$ref", "patternProperties", "if"]

@@ -1,11 +1,12 @@
-//! Who waits for whom among the sub-tasks.
+//! Dependencies between sub-tasks.
 
 use std::collections::HashMap;
 
 use super::check::Problems;
 use super::definition::SubTaskDefinition;
 
-/// For each sub-task, the indexes of those it waits for. One without `needs` waits for the one written before it.
+/// Returns for each sub-task the indexes of those that it needs. One without `needs` needs the one written
+/// before it.
 pub(super) fn needs(sub_tasks: &[SubTaskDefinition], problems: &mut Problems) -> Vec<Vec<u32>> {
     let index: HashMap<&str, u32> =
         sub_tasks.iter().zip(0..).map(|(sub, i)| (sub.name.as_str(), i)).collect();
@@ -41,7 +42,7 @@ pub(super) fn needs(sub_tasks: &[SubTaskDefinition], problems: &mut Problems) ->
     all
 }
 
-/// For each sub-task, everything that has ended before it starts.
+/// Returns for each sub-task everything that has ended before it starts.
 pub(super) fn before(needs: &[Vec<u32>]) -> Vec<Vec<bool>> {
     let mut all: Vec<Option<Vec<bool>>> = vec![None; needs.len()];
     fn visit(i: usize, needs: &[Vec<u32>], all: &mut Vec<Option<Vec<bool>>>) {
@@ -98,12 +99,12 @@ fn cycle(needs: &[Vec<u32>]) -> Option<Vec<u32>> {
     (0..needs.len() as u32).find_map(|i| visit(i, needs, &mut marks, &mut Vec::new()))
 }
 
-/// "did you mean", if a name is close to one that exists.
+/// Returns "did you mean", if a name is close to one that exists.
 pub(crate) fn did_you_mean<'a>(wrong: &str, known: impl IntoIterator<Item = &'a str>) -> Option<String> {
     nearest(wrong, known).map(|name| format!("did you mean `{name}`?"))
 }
 
-/// The one that was meant, else the first of those there are.
+/// Returns the name that was probably meant, else the first existing ones.
 pub(super) fn one_of<'a>(
     wrong: &str,
     known: impl IntoIterator<Item = &'a str, IntoIter: Clone>,
@@ -115,7 +116,7 @@ pub(super) fn one_of<'a>(
     })
 }
 
-/// The known name that is closest to a wrong one, if it is close.
+/// Returns the known name that is closest to a wrong one, if it is close.
 pub fn nearest<'a>(wrong: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     known
         .into_iter()

@@ -1,13 +1,14 @@
-//! Definitions for readers who may not write them: what looks like a credential is masked where it is written out.
+//! Definitions for readers who may not write them: values that look like credentials are masked where they
+//! are written out.
 
 use serde_json::{Map, Value, json};
 
 use super::definition::Definition;
 
-/// Stands where a credential is.
+/// Text in the place of a credential.
 const MASK: &str = "<redacted>";
 
-/// Headers whose values are no credentials.
+/// Headers whose values are not credentials.
 const PLAIN_HEADERS: [&str; 12] = [
     "accept",
     "accept-encoding",
@@ -23,7 +24,7 @@ const PLAIN_HEADERS: [&str; 12] = [
     "user-agent",
 ];
 
-/// Parts of names of what is a credential, without their separators.
+/// Parts of names of credentials, without their separators.
 const CREDENTIALS: [&str; 13] = [
     "password",
     "passwd",
@@ -40,16 +41,16 @@ const CREDENTIALS: [&str; 13] = [
     "signature",
 ];
 
-/// Names that are one as a whole only.
+/// Names that mean a credential only as a whole.
 const WHOLE_CREDENTIALS: [&str; 5] = ["auth", "pass", "pwd", "pin", "sig"];
 
 /// Keywords of a schema that give values.
 const GIVEN: [&str; 4] = ["default", "const", "enum", "examples"];
 
 impl Definition {
-    /// The definition as JSON, with a word in the place of what looks like a literal credential: values of headers and
-    /// of environments, passwords in addresses, texts under names such as `password`, and values that a schema gives
-    /// for secrets. Expressions that only name values are shown.
+    /// Returns the definition as JSON, with a mask in the place of literal credentials: values of headers and
+    /// of environments, passwords in addresses, texts under names such as `password`, and values that a
+    /// schema gives for secrets. Expressions that only name values are shown.
     pub fn masked(&self) -> Value {
         let mut whole = json!(self);
         for part in ["subTasks", "input"] {
@@ -109,18 +110,18 @@ fn mask_members(members: &mut Map<String, Value>) {
     }
 }
 
-/// True if a name says that its value is a credential.
+/// Returns true if a name says that its value is a credential.
 fn names_credential(name: &str) -> bool {
     let plain: String = name.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect();
     CREDENTIALS.iter().any(|part| plain.contains(part)) || WHOLE_CREDENTIALS.contains(&plain.as_str())
 }
 
-/// True for an argument such as `--password`, behind which one stands.
+/// Returns true for an argument such as `--password`, behind which a credential stands.
 fn is_flag_of_credential(text: &str) -> bool {
     text.starts_with('-') && !text.contains('=') && names_credential(text)
 }
 
-/// True if a text says more than which values are to be put in: `Bearer {{ input.token }}` does not.
+/// Returns true if a text has more than placeholders of values: `Bearer {{ input.token }}` does not.
 fn is_literal(text: &str) -> bool {
     let (mut rest, mut outside) = (text, String::new());
     while let Some((before, behind)) = rest.split_once("{{") {
@@ -136,7 +137,7 @@ fn is_literal(text: &str) -> bool {
     !(outside.is_empty() || ["Basic", "Bearer", "Token"].contains(&outside))
 }
 
-/// A text with the passwords of addresses in it masked, and what is given under a name such as `token=`.
+/// Returns a text with the passwords of addresses in it masked, and the values under a name such as `token=`.
 fn in_text(text: &str) -> String {
     let text = without_passwords(text);
     let mut clean = String::with_capacity(text.len());

@@ -1,4 +1,4 @@
-//! Workflows: the definition as written, and what is made of it once so that running it is cheap.
+//! Workflows: the definition as written, and its compiled form, which makes running it cheap.
 
 mod binding;
 mod check;

@@ -30,7 +30,7 @@ pub enum QueryMistake {
     Unknown(Vec<String>),
     /// The text is no value of the property's type; what it takes.
     Type(&'static str),
-    /// It stands there several times and takes one value.
+    /// The parameter is repeated and takes one value.
     Repeated,
     /// The input needs it.
     Missing,
@@ -178,7 +178,7 @@ fn typed(root: &Value, schema: &Value, texts: &[&str]) -> Result<Value, QueryMis
     if texts.len() > 1 { Err(QueryMistake::Repeated) } else { Err(QueryMistake::Type(wanted(&kinds))) }
 }
 
-/// What a refusal says that is taken.
+/// Describes the accepted types, for a refusal.
 fn wanted(kinds: &[Kind]) -> &'static str {
     let numeric = |kind: &Kind| matches!(kind, Kind::Integer | Kind::Number);
     match kinds {

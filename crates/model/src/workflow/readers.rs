@@ -44,7 +44,7 @@ mod tests {
 
     use crate::workflow::Workflow;
 
-    /// Wherever an expression may stand, and however it names the sub-task, its output is known to be needed.
+    /// An output is known to be needed wherever an expression may stand, and however it names the sub-task.
     #[test]
     fn readers_are_found_wherever_they_read() {
         for path in ["subTasks.First.output.n", "subTasks['First'].output", "subTasks[\"First\"]"] {

@@ -2,7 +2,7 @@
 
 use thiserror::Error;
 
-/// A method and a path, whose `{name}` segments become members of the input.
+/// Method and path, whose `{name}` segments become members of the input.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Route {
     /// `POST`, `PUT`, `PATCH` or `DELETE`.
@@ -11,19 +11,19 @@ pub struct Route {
     pub segments: Vec<Segment>,
 }
 
-/// One segment of a path.
+/// Segment of a path.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Segment {
-    /// Exactly this text.
+    /// A literal text.
     Literal(String),
-    /// Any text, given to the input under this name.
+    /// Any text, which becomes the member of the input with this name.
     Parameter(String),
 }
 
-/// Why a text is no route.
+/// Reason why a text is not a route.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 pub enum RouteError {
-    /// Not two words.
+    /// The text is not two words.
     #[error("write a method and a path, such as `PATCH /v1/system/ceip`")]
     Form,
     /// A method that starts nothing.
@@ -54,7 +54,8 @@ const OWN: [&str; 13] = [
     "events",
 ];
 
-/// True if a path of that beginning is Longhaul's own. Below `resources` there are operations of others, too.
+/// Returns true if a path of that beginning is Longhaul's own. Below `resources` there are operations of
+/// others, too.
 fn is_own(first: &str, second: Option<&Segment>) -> bool {
     let is_free = |segment: &Segment| matches!(segment, Segment::Literal(name) if name != "locks");
     OWN.contains(&first) && !(first == "resources" && second.is_some_and(is_free))
@@ -82,7 +83,7 @@ impl Route {
         }
     }
 
-    /// The parameters if a request is this route's; `path` is without its trailing slash.
+    /// Returns the parameters if a request is this route's; `path` is without its trailing slash.
     pub fn matches<'a>(&'a self, method: &str, path: &'a str) -> Option<Vec<(&'a str, &'a str)>> {
         if method != self.method {
             return None;
@@ -102,7 +103,7 @@ impl Route {
         Some(parameters)
     }
 
-    /// True when some request would be both routes'.
+    /// Returns true when some request would be both routes'.
     pub fn overlaps(&self, other: &Route) -> bool {
         self.method == other.method
             && self.segments.len() == other.segments.len()

@@ -1,4 +1,5 @@
-//! The one place that touches the JSON Schema library: compile once, name every violation by its JSON pointer.
+//! JSON Schema library, touched nowhere else: a schema is compiled once, and every violation named by its
+//! JSON pointer.
 
 use jsonschema::ValidationError;
 use jsonschema::error::ValidationErrorKind;
@@ -6,15 +7,15 @@ use serde_json::{Value, json};
 
 use crate::text::shortened;
 
-/// A workflow's input schema, compiled. No reference leaves the document, and patterns run in linear time.
+/// Compiled input schema of a workflow. No reference leaves the document, and patterns run in linear time.
 pub struct InputSchema(jsonschema::Validator);
 
-/// One way in which an input breaks its schema.
+/// Violation of the schema by an input.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Violation {
     /// JSON pointer of the offending value; empty for the whole input.
     pub pointer: String,
-    /// What is wrong with it.
+    /// Description of the violation.
     pub message: String,
 }
 
@@ -25,7 +26,7 @@ impl std::fmt::Debug for InputSchema {
 }
 
 impl InputSchema {
-    /// Compiles a schema (2020-12 unless it says otherwise).
+    /// Compiles a schema (2020-12 unless it names another draft).
     pub fn compile(schema: &Value) -> Result<Self, String> {
         jsonschema::options()
             .with_pattern_options(jsonschema::PatternOptions::regex())
@@ -35,8 +36,8 @@ impl InputSchema {
             .map_err(|e| e.to_string())
     }
 
-    /// The violations, in document order; empty when the input is valid. Of more than a hundred the last one tells
-    /// how many there are beside the others.
+    /// Returns the violations, in document order; empty if the input is valid. Of more than a hundred the
+    /// last one says how many there are beside the others.
     pub fn violations(&self, input: &Value) -> Vec<Violation> {
         if self.0.is_valid(input) {
             return Vec::new();
@@ -61,8 +62,8 @@ impl InputSchema {
 }
 
 impl InputSchema {
-    /// The JSON pointers of the values of an input that the validator annotates as `writeOnly`, also in branches that
-    /// the input does not take.
+    /// Returns the JSON pointers of the values of an input that the validator annotates as `writeOnly`, also
+    /// in branches that the input does not take.
     pub fn write_only(&self, input: &Value) -> Vec<String> {
         let evaluation = self.0.evaluate(input);
         let (mut open, mut found) = (vec![evaluation.root()], Vec::new());
@@ -76,12 +77,12 @@ impl InputSchema {
         found
     }
 }
-/// Violations that are told one by one; one more stands for all others.
+/// Maximum number of violations that are named one by one; one more stands for all others.
 const MOST: usize = 99;
-/// The longest pointer and message of one, in characters.
+/// Longest pointer and message of a violation, in characters.
 const LONGEST: usize = 500;
 
-/// What is wrong, without the value, which may be secret.
+/// Describes a violation without the value, which may be secret.
 fn message(e: &ValidationError<'_>) -> String {
     match e.kind() {
         ValidationErrorKind::FalseSchema => "nothing may be given here".to_owned(),
@@ -89,7 +90,7 @@ fn message(e: &ValidationError<'_>) -> String {
     }
 }
 
-/// The schema of a workflow without `input`: an object without members.
+/// Returns the schema of a workflow without `input`: an object without members.
 pub(super) fn no_input() -> Value {
     json!({ "type": "object", "additionalProperties": false })
 }

@@ -1,5 +1,5 @@
-//! The JSON Schema of a workflow file, for editors: written by hand beside the types it describes, and held
-//! against them by a test.
+//! JSON Schema of a workflow file, for editors: written by hand beside the types it describes, and compared
+//! with them by a test.
 
 use crate::credentials::Operation;
 use serde_json::{Value, json};

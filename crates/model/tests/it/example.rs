@@ -1,4 +1,4 @@
-//! Tasks for examples: made from the members of a workflow that matter, driven by one call a step.
+//! Tasks for examples: made from the relevant members of a workflow, driven by one call for each step.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -11,10 +11,10 @@ use longhaul_model::{
 };
 use serde_json::{Value, json};
 
-/// When every example begins.
+/// Time at which every example begins.
 pub(crate) const START: Timestamp = Timestamp(1_700_000_000_000);
 
-/// A task and its clock.
+/// Task with its clock.
 pub(crate) struct Example {
     pub(crate) task: Task,
     pub(crate) now: Timestamp,
@@ -29,7 +29,7 @@ pub(crate) fn sub(name: &str, more: Value) -> Value {
     sub
 }
 
-/// A task that was accepted, before it begins.
+/// Creates a task that was accepted, before it begins.
 pub(crate) fn accepted(more: Value, sub_tasks: Vec<Value>, not_before: Option<Timestamp>) -> Example {
     let input = json!({"of": "it", "yes": true, "hosts": [{"fqdn": "a"}, {"fqdn": "b"}, {"fqdn": "c"}]});
     accepted_with(input, more, sub_tasks, not_before)
@@ -64,7 +64,7 @@ pub(crate) fn begun_with(input: Value, sub_tasks: Vec<Value>) -> Example {
     example
 }
 
-/// Simulated sub-tasks, one after the other, of a task that has begun.
+/// Creates a task of simulated sub-tasks, one after the other, that has begun.
 pub(crate) fn in_turn(names: &[&str]) -> Example {
     begun(json!({}), names.iter().map(|name| sub(name, json!({}))).collect())
 }
@@ -121,7 +121,7 @@ impl Example {
         Command::Fail { sub_task, token: self.sub(sub_task).token(), failure, by: None }
     }
 
-    /// A task whose sub-task failed for good.
+    /// Fails a sub-task for good.
     #[track_caller]
     pub(crate) fn fail_for_good(&mut self, sub_task: u32) -> Change {
         self.apply(self.fail(sub_task, broken(false)))
@@ -161,7 +161,7 @@ pub(crate) fn launches(change: &Change) -> Vec<&Launch> {
     all
 }
 
-/// Their sub-tasks.
+/// Returns the sub-tasks whose attempts a change starts.
 pub(crate) fn starts(change: &Change) -> Vec<u32> {
     launches(change).iter().map(|launch| launch.sub_task).collect()
 }

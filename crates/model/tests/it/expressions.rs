@@ -1,5 +1,5 @@
-//! Expressions: they mean what the template library says, they stay within their bounds whatever they are made
-//! of, and what cannot be evaluated is told where it is written.
+//! Expressions: they mean what the template library says, they stay within their bounds whatever they are
+//! made of, and a failure names the place where it is written.
 
 use longhaul_model::expr::{
     Budget, DEEPEST_EXPRESSION, Expr, FILTERS, LARGEST_GAIN, LONGEST_RESULT, Scope, TESTS, Template, visible,
@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use crate::workflow::with;
 
-/// An input with a list of so many objects, and a text of so many lines.
+/// Builds an input with a list of so many objects, and a text of so many lines.
 fn input(items: u32, lines: usize) -> Value {
     let item =
         |n: u32| json!({"id": format!("host-{n}"), "n": n % 97, "up": n.is_multiple_of(3), "site": n % 7});
@@ -39,7 +39,7 @@ fn peak() -> usize {
     line.split_whitespace().nth(1).and_then(|kib| kib.parse::<usize>().ok()).expect("a number") * 1024
 }
 
-/// What could make much out of little: `X` stands for something that is large already.
+/// Expressions that could make much out of little: `X` stands for something that is large already.
 const AMPLIFIERS: &[&str] = &[
     "[0] * input.n",
     "[X] * input.n",
@@ -116,7 +116,7 @@ const AMPLIFIERS: &[&str] = &[
     "[[[[[[[[[[[[input.deep]]]]]]]]]]]]",
 ];
 
-/// Each amplifier of each other one of some plain values.
+/// Returns each amplifier of each other one of some plain values.
 fn piled(levels: usize) -> Vec<String> {
     let plain =
         ["input.list", "input.text", "[[0] * 1000] * 1000", "input.n", "[[[0] * 100000000] * 100000000]"];
@@ -267,7 +267,7 @@ fn stored_definition_with_an_expression_that_is_refused_today_fails_where_it_is_
     }
 }
 
-/// Expressions of a few values with every operator and some filters.
+/// Generates expressions of a few values with every operator and some filters.
 fn expression() -> impl Strategy<Value = String> {
     let leaf = prop_oneof![
         (-3..4_i32).prop_map(|n| n.to_string()),

@@ -1,4 +1,4 @@
-//! I15: which attempts ask for the same effect. A target that remembers keys acts once for all of one key, so
+//! I15: attempts that ask for the same effect. A target that remembers keys acts once for all of one key, so
 //! a key changes exactly where the effect is known not to have happened.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -8,9 +8,9 @@ use longhaul_model::{Command, Decided, Failure, Launch, Verdict};
 /// The keys that attempts had.
 #[derive(Default)]
 pub(crate) struct Keys {
-    /// By sub-task, the key of its latest attempt, and how many attempts had it.
+    /// Key of each sub-task's latest attempt, and the number of attempts that had it.
     latest: BTreeMap<u32, (String, u32)>,
-    /// Sub-tasks whose latest key is done with: an attempt under it is known to have failed.
+    /// Sub-tasks whose latest key is spent: an attempt under it is known to have failed.
     spent: BTreeSet<u32>,
     /// Every key of every sub-task.
     used: BTreeSet<String>,
@@ -34,7 +34,7 @@ impl Keys {
         }
     }
 
-    /// The latest attempt was not begun: a key that only it had was never used.
+    /// Notes that the latest attempt was not begun: a key that only it had was never used.
     fn hand_back(&mut self, index: u32) {
         let Some((key, count)) = self.latest.get_mut(&index) else { return };
         *count -= 1;
@@ -44,7 +44,7 @@ impl Keys {
         }
     }
 
-    /// An attempt is given to its worker once more.
+    /// Checks an attempt that is given to its worker once more.
     pub(crate) fn check_again(&self, launch: &Launch) {
         let before = self.latest.get(&launch.sub_task).map(|(key, _)| key);
         assert_eq!(before, Some(&launch.idempotency_key), "I15: a lease given again has another key");

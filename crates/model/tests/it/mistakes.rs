@@ -1,4 +1,4 @@
-//! Every kind of mistake in a workflow: where it is reported, what it says, and what to write instead.
+//! Mistakes in a workflow, of every kind: the place of the report, its message, and the correction.
 
 use longhaul_model::expr::LONGEST_TEMPLATE;
 use longhaul_model::workflow::Severity;
@@ -9,7 +9,7 @@ use crate::workflow::{problems, with};
 #[test]
 fn compile_with_a_mistake_names_its_place_and_what_to_write() {
     let long = format!("{{{{ {} }}}}", "é".repeat(LONGEST_TEMPLATE));
-    // Where it is written, what is written, where the problem is reported, what it says, what to write instead.
+    // Each case: the place, the text there, the place of the report, its message, and the correction.
     let cases = [
         ("/name", json!("Commission Host"), "/name", "is no name", "lower-case letters"),
         ("/name", json!(""), "/name", "is no name", "lower-case letters"),

@@ -1,5 +1,5 @@
-//! Drives a task, remembers its past, and checks every change against it. The numbers of the rules are those of
-//! docs/reliability.md.
+//! Drives a task, remembers its past, and checks every change against it. The numbers of the rules are those
+//! of docs/reliability.md.
 
 use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -16,17 +16,17 @@ use serde_json::Value;
 use crate::keys::Keys;
 use crate::op::attempts;
 
-/// A task, and all that its past rules out.
+/// Task, with all that its past excludes.
 pub(crate) struct Observer {
     pub(crate) task: Task,
     pub(crate) now: Timestamp,
-    /// Where the next command is applied.
+    /// Node that applies the next command.
     pub(crate) node: NodeId,
-    /// For how many attempts of its own the node has room.
+    /// Number of permits that the node has for attempts of its own.
     pub(crate) room: u32,
     /// Sub-tasks that succeeded, as they were then, with their outputs.
     succeeded: BTreeMap<u32, (SubTask, Option<Value>)>,
-    /// Attempts by sub-task and number that history was given.
+    /// Attempts by sub-task and number that history has.
     history: BTreeMap<(u32, u32), Attempt>,
     /// Attempts started by number, and those handed back.
     started: BTreeSet<(u32, u32)>,
@@ -34,11 +34,11 @@ pub(crate) struct Observer {
     /// Attempts by sub-task and generation.
     tries: BTreeMap<(u32, u32), u32>,
     timers: BTreeSet<Timestamp>,
-    /// Sub-tasks that a node's queue was told of.
+    /// Sub-tasks that a node's queue knows.
     offered: BTreeSet<(u32, NodeId)>,
-    /// The node that runs each attempt, or watches its lease.
+    /// Node that runs each attempt, or watches its lease.
     looked_after: BTreeMap<(u32, Token), NodeId>,
-    /// Sub-tasks not to be repeated of which nobody knows what the last attempt did.
+    /// Sub-tasks not to be repeated whose last attempt has an unknown outcome.
     in_doubt: BTreeSet<u32>,
     keys: Keys,
     cancelled: bool,
@@ -102,8 +102,8 @@ impl Observer {
         result
     }
 
-    /// If all of a change is lost but the outputs that it stored, they are found and made good, and a sound task
-    /// is left as it is.
+    /// Checks that successes are found and restored if all of a change is lost but the outputs that it
+    /// stored, and that a sound task is left as it is.
     fn check_lost_update(&self, before: Record, mut outputs: BTreeMap<u32, Value>, change: &Change) {
         let own = Command::OutputsStored { outputs: self.outputs().into_iter().collect() };
         assert_eq!(self.reload().apply(own, self.now).err(), Some(Refused::Nothing), "nothing was lost");
@@ -129,7 +129,7 @@ impl Observer {
         }
     }
 
-    /// The task as a store gives it back.
+    /// Returns the task as a store loads it.
     pub(crate) fn reload(&self) -> Task {
         Task::load(self.record().clone(), self.task.spec().clone(), self.outputs())
     }
@@ -230,7 +230,7 @@ impl Observer {
                 Effect::Ended(status) => assert_eq!(*status, after.state.status),
             }
         }
-        // What is given again does not start.
+        // An attempt that is leased again does not start.
         let again = matches!(command, Command::LeaseAgain { .. });
         for launch in change.grants.iter().filter(|_| !again) {
             self.check_start(before, &after, launch, change);
@@ -258,7 +258,7 @@ impl Observer {
         self.cancelled |= matches!(command, Command::Cancel { .. });
     }
 
-    /// No more begins at a node than it has room for.
+    /// Checks that no more attempts begin at a node than it has permits for.
     fn check_room(&self, command: &Command, change: &Change) {
         let started = change.effects.iter().filter(|effect| matches!(effect, Effect::Start(_))).count();
         let brought = usize::from(matches!(command, Command::Start { .. }));
@@ -400,7 +400,8 @@ impl Observer {
                 let failed = before.sub_tasks[*i as usize].status == SubTaskStatus::Failed;
                 failed && *i != decided && !before.definition(*i).goes_on
             };
-            // A failed parent blocks by those of its children that failed, unless it is dealt with as a whole.
+            // A failed parent blocks by those of its children that failed, unless it is dealt with as a
+            // whole.
             let failed = |i: &u32| before.sub_tasks[*i as usize].status == SubTaskStatus::Failed;
             let parent = Some(before.own(decided)).filter(|parent| *parent != decided && failed(parent));
             let children = parent.map_or(0..0, |parent| before.children(parent));
@@ -425,7 +426,7 @@ impl Observer {
         }
     }
 
-    /// Every attempt is told exactly once: by the history, or as the latest of its sub-task.
+    /// Checks that every attempt is shown exactly once: by the history, or as the latest of its sub-task.
     fn check_history(&self, after: &Record) {
         let latest: BTreeMap<(u32, u32), Attempt> =
             after.latest_attempts().map(|attempt| ((attempt.sub_task, attempt.number), attempt)).collect();
@@ -450,7 +451,7 @@ impl Observer {
     }
 }
 
-/// Room for so many.
+/// Source of so many permits.
 struct Places(Cell<u32>);
 
 impl Places {
@@ -473,7 +474,7 @@ fn assert_equal(a: &Record, b: &Record) {
     assert_eq!((a.id, &a.name), (b.id, &b.name));
 }
 
-/// What is stored of a task is all there is to it.
+/// Checks that the stored form of a task is complete.
 fn assert_round_trip(record: &Record, change: &Change) {
     let text = serde_json::to_string(&record.state).expect("stored");
     assert_eq!(serde_json::from_str::<State>(&text).expect("read"), record.state, "{text}");
@@ -488,7 +489,7 @@ fn assert_round_trip(record: &Record, change: &Change) {
     }
 }
 
-/// A task that was loaded does the same as one that was not.
+/// Checks that a task that was loaded does the same as one that was not.
 fn assert_same(a: &Result<Change, Refused>, b: &Result<Change, Refused>) {
     match (a, b) {
         (Err(a), Err(b)) => assert_eq!(a, b),
@@ -505,7 +506,7 @@ fn assert_same(a: &Result<Change, Refused>, b: &Result<Change, Refused>) {
     }
 }
 
-/// An effect as text; of an attempt, what it is given too.
+/// Describes an effect as text; of an attempt, what it is given too.
 fn told(effect: &Effect) -> String {
     let Effect::Start(launch) = effect else { return format!("{effect:?}") };
     given(launch)

@@ -1,4 +1,4 @@
-//! Random operations, and the command that each is for a task as it stands.
+//! Random operations, and the command of each for a task in its current state.
 
 use std::sync::Arc;
 
@@ -13,26 +13,26 @@ use serde_json::json;
 /// The nodes that things happen at.
 pub(crate) const NODES: u16 = 3;
 
-/// Something that happens. Numbers pick among what there is, modulo.
+/// Event in the life of a task. Numbers pick among what there is, modulo.
 #[derive(Clone, Debug)]
 pub(crate) enum Op {
     Begin,
     Complete {
         pick: u8,
         output: Option<u16>,
-        /// Its worker would take more.
+        /// True if the worker would take more.
         next: bool,
     },
-    /// A worker takes what waits.
+    /// A worker leases a waiting sub-task.
     Lease {
         pick: u8,
         right: bool,
     },
-    /// A node has room for what stands in line.
+    /// A node has a permit for a sub-task in line.
     Start {
         pick: u8,
     },
-    /// The call that gave a lease again, or one that is not the same.
+    /// The call that got a lease comes again, or one that is not the same.
     LeaseAgain {
         pick: u8,
         right: bool,
@@ -53,7 +53,7 @@ pub(crate) enum Op {
         progress: Option<u8>,
         stages: bool,
     },
-    /// A result with a token that is not the live one.
+    /// A result has a token that is not the live one.
     Stale {
         sub_task: u8,
         token: u8,
@@ -61,7 +61,7 @@ pub(crate) enum Op {
     },
     /// The clock moves, backwards too.
     Elapse(i32),
-    /// The clock moves to what is due next, and that happens.
+    /// The clock moves to the next due time, and that happens.
     Due,
     /// Asked too early, too late, or just so.
     DueNow,
@@ -78,10 +78,10 @@ pub(crate) enum Op {
         sub_task: u8,
     },
     Resolve,
-    /// Several at once: those of unknown outcome, or whatever failed.
+    /// Several sub-tasks are decided at once: those of unknown outcome, or all that failed.
     Decide {
         what: Decided,
-        /// One that cannot be decided among them.
+        /// True to name one that cannot be decided among them.
         wrong: bool,
     },
     Verdict {
@@ -91,7 +91,7 @@ pub(crate) enum Op {
     },
 }
 
-/// How an attempt fails.
+/// Way in which an attempt fails.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum How {
     Again,
@@ -105,7 +105,7 @@ pub(crate) enum How {
 }
 
 impl Op {
-    /// The command; `None` where there is nothing to pick. Moves the clock.
+    /// Returns the command; `None` where there is nothing to pick. Moves the clock.
     pub(crate) fn command(&self, record: &Record, now: &mut Timestamp) -> Option<Command> {
         let by = || "somebody".to_owned();
         let reason = || "why not".to_owned();
@@ -228,12 +228,12 @@ pub(crate) fn indexes(record: &Record, is: impl Fn(usize) -> bool) -> Vec<u32> {
     (0..record.sub_tasks.len()).filter(|&i| is(i)).map(|i| i as u32).collect()
 }
 
-/// Whether a sub-task that waits does so in line at its node, rather than for a worker.
+/// Returns true if a waiting sub-task waits in line at its node, rather than for a worker.
 pub(crate) fn waits(record: &Record, index: usize) -> Option<bool> {
     record.sub_tasks[index].queued_at.map(|_| record.definition(index as u32).action.is_built_in())
 }
 
-/// The sub-tasks of which an attempt runs somewhere: not timers, which run themselves.
+/// Returns the sub-tasks of which an attempt runs somewhere: not timers, which run themselves.
 pub(crate) fn attempts(record: &Record) -> Vec<(u32, Token)> {
     let runs = |i: usize| {
         let sub = &record.sub_tasks[i];
@@ -277,7 +277,7 @@ fn stage(now: Timestamp) -> Stage {
     }
 }
 
-/// A result for a sub-task that nobody runs, or with another token than that of its live attempt.
+/// Returns a result for a sub-task that nobody runs, or with another token than that of its live attempt.
 fn stale(record: &Record, sub_task: u32, token: u8, what: u8) -> Command {
     let live = record.sub_tasks.get(sub_task as usize).map_or(0, |sub| sub.token().0);
     let runs =

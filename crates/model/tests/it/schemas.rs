@@ -1,8 +1,9 @@
-//! Schemas with a secret behind every keyword that can hold a schema, each with an input that has a canary there.
+//! Schemas with a secret behind every keyword that can hold a schema, each with an input that has a canary
+//! there.
 
 use serde_json::{Value, json};
 
-/// A schema and an input that has a text at the place which the schema describes.
+/// Schema with an input that has a text at the place which the schema describes.
 #[derive(Clone, Debug)]
 pub(crate) struct Case {
     pub(crate) name: String,
@@ -10,7 +11,7 @@ pub(crate) struct Case {
     pub(crate) input: Value,
 }
 
-/// Puts a case behind one more keyword; the number is unlike any other of the same schema.
+/// Wrapper that puts a case behind one more keyword; the number is unlike any other of the same schema.
 pub(crate) type Wrap = (&'static str, fn(Case, usize) -> (Value, Value));
 
 /// Keywords of both drafts.
@@ -111,7 +112,7 @@ fn with_target(mut schema: Value, place: &str, mut target: Value, n: usize) -> V
     schema
 }
 
-/// The drafts of JSON Schema that are tried, with their keywords.
+/// Returns the drafts of JSON Schema that are tried, with their keywords.
 pub(crate) fn drafts() -> [(&'static str, Vec<Wrap>); 2] {
     [
         ("http://json-schema.org/draft-07/schema#", [COMMON, DRAFT_07].concat()),
@@ -119,7 +120,8 @@ pub(crate) fn drafts() -> [(&'static str, Vec<Wrap>); 2] {
     ]
 }
 
-/// Calls `each` with every nesting of as many keywords as are asked for, with `canary` at the place of the secret.
+/// Calls `each` with every nesting of as many keywords as are asked for, with `canary` at the place of the
+/// secret.
 pub(crate) fn nestings(depth: usize, canary: &str, each: &mut impl FnMut(Case)) {
     for (draft, wraps) in drafts() {
         let leaf = Case {

@@ -1,4 +1,4 @@
-//! What a schema calls `writeOnly` is found, or the schema is refused.
+//! Parts that a schema calls `writeOnly` are found, or the schema is refused.
 
 use longhaul_model::workflow::{Definition, InputSchema, Secrets, Workflow};
 use serde_json::{Value, json};
@@ -8,7 +8,7 @@ use crate::workflow::with;
 
 const CANARY: &str = "CANARY-7f3a";
 
-/// Whether the canary is hidden by what is known of the schema; `None` if the schema is refused.
+/// Returns true if the canary is hidden by what is known of the schema; `None` if the schema is refused.
 fn hides(case: &Case) -> Option<bool> {
     let secrets = Secrets::survey(&case.schema).ok()?;
     let mut input = case.input.clone();

@@ -1,5 +1,5 @@
-//! Random workflows, random commands. `PROPTEST_CASES` sets how many; a failure prints the shortest sequence
-//! found.
+//! Random workflows, random commands. `PROPTEST_CASES` sets the number; a failure prints the shortest
+//! sequence found.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -38,7 +38,8 @@ fn apply_of_any_sequence_keeps_every_invariant() {
     assert!(cases() < 1000 || missing.is_empty(), "never seen: {missing:?} among {seen:?}");
 }
 
-/// What a run of the test must have come across: commands and how they were answered, and ends of tasks.
+/// Cases that a run of the test must have come across: commands and how they were answered, and ends of
+/// tasks.
 const PLACES: [&str; 50] = [
     "Begin accepted",
     "Begin Nothing",
@@ -127,7 +128,7 @@ fn run(shape: &Shape, ops: &[(u16, u32, Op)], seen: &mut BTreeMap<String, u32>) 
     }
 }
 
-/// Room for attempts at a node: mostly enough.
+/// Generates the number of permits for attempts at a node: mostly enough.
 fn room() -> impl Strategy<Value = u32> {
     prop_oneof![3 => Just(u32::MAX), 2 => 0..4_u32]
 }
@@ -138,7 +139,7 @@ fn word(value: &impl std::fmt::Debug) -> String {
     text.split(|c: char| !c.is_alphanumeric()).next().unwrap_or_default().to_owned()
 }
 
-/// I14: when every attempt ends and every instant comes, the task ends.
+/// Checks I14: when every attempt ends and every instant comes, the task ends.
 fn finish(observer: &mut Observer) {
     for _ in 0..400 {
         let record = observer.record();
@@ -170,7 +171,8 @@ fn finish(observer: &mut Observer) {
     panic!("I14: the task does not end: {:?}", observer.record());
 }
 
-/// A failed task never is a dead end: decided, retried and with attempts that succeed it ends well.
+/// Checks that a failed task never is a dead end: decided, retried and with attempts that succeed it ends
+/// well.
 fn bring_to_success(observer: &mut Observer) {
     for _ in 0..20 {
         let record = observer.record();

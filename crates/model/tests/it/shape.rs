@@ -1,4 +1,5 @@
-//! Random small workflows: 1 to 7 sub-tasks in a random graph, with everything that changes what the machine does.
+//! Random small workflows: 1 to 7 sub-tasks in a random graph, with everything that changes what the machine
+//! does.
 
 use std::sync::Arc;
 
@@ -17,18 +18,18 @@ pub(crate) struct Shape {
     cancellable: bool,
     retryable: bool,
     own_error: bool,
-    /// It must have something for itself.
+    /// True if the task must have a lock or slot.
     pub(crate) claims: bool,
-    /// Before the start, in milliseconds.
+    /// Wait before the start, in milliseconds.
     pub(crate) not_before: Option<u64>,
 }
 
 /// A sub-task to be made.
 #[derive(Clone, Debug)]
 struct Sub {
-    /// Where it stands in an order in which all that it needs comes earlier.
+    /// Position in an order in which all that the sub-task needs comes earlier.
     rank: u16,
-    /// Bit n: it needs the sub-task that is n-th in that order, if that is earlier. `None`: the one written before.
+    /// Bit n: the sub-task needs the n-th in that order, if that is earlier. `None`: the one written before.
     needs: Option<u8>,
     wait: Option<u64>,
     worker: bool,
@@ -36,14 +37,14 @@ struct Sub {
     goes_on: bool,
     repeatable: bool,
     when: Option<bool>,
-    /// It has so many children, and so many under way at once.
+    /// Count of children, and of those that may be under way at once.
     fan: Option<(usize, u32)>,
-    /// Its output is made from that of the first one it needs.
+    /// True if the output is made from that of the first sub-task it needs.
     chained: bool,
 }
 
 impl Shape {
-    /// Whether nothing in it can fail without an attempt that fails.
+    /// Returns true if nothing in it can fail without an attempt that fails.
     pub(crate) fn is_sound(&self) -> bool {
         self.timeout.is_none() && !self.subs.iter().any(|sub| sub.chained)
     }

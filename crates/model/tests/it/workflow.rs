@@ -1,9 +1,9 @@
-//! The checking of workflows: what is accepted, what is reported with it.
+//! Checks of workflows: what is accepted, and the problems that are reported with it.
 
 use longhaul_model::workflow::{Definition, Problem, Severity, Workflow, definition_schema};
 use serde_json::{Value, json};
 
-/// A workflow without problems, in which each case changes one thing.
+/// Returns a workflow without problems, in which each case changes one thing.
 pub(crate) fn good() -> Value {
     json!({
         "name": "commission-host", "type": "HOST_COMMISSION", "title": "Commission {{ input.fqdn }}",
@@ -30,7 +30,7 @@ pub(crate) fn problems(definition: Value) -> Vec<Problem> {
     }
 }
 
-/// The good one with one value set, at a JSON pointer whose last part may be new.
+/// Returns the good one with one value set, at a JSON pointer whose last part may be new.
 pub(crate) fn with(pointer: &str, value: Value) -> Value {
     let mut definition = good();
     let (parent, member) = pointer.rsplit_once('/').expect("a pointer");

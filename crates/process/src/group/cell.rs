@@ -1,4 +1,4 @@
-//! The control group of one program.
+//! Control group of one program.
 
 use std::fs;
 use std::io;
@@ -10,13 +10,13 @@ use nix::unistd::Pid;
 use super::write;
 use crate::Limits;
 
-/// The most processes that the kernel lets a group be limited to; more is no limit.
+/// Maximum number of processes that the kernel can limit a group to; more means no limit.
 const MOST_PROCESSES: u64 = 4 << 20;
-/// Microseconds of the span over which processor time is shared out.
+/// Microseconds of the period over which processor time is shared out.
 const PERIOD: u64 = 100_000;
 
-/// A control group with one program and everything that it started. Removed with the value, if nothing runs
-/// in it any more.
+/// Control group with one program and everything that it started. Removed with the value, if nothing runs in
+/// it any more.
 #[derive(Debug)]
 pub struct Cell {
     folder: PathBuf,
@@ -52,7 +52,7 @@ impl Cell {
         end(&self.folder);
     }
 
-    /// True if a process of the group was ended because the group used more memory than it may.
+    /// Returns true if a process of the group was ended because the group used more memory than it may.
     pub fn ran_out_of_memory(&self) -> bool {
         ran_out(&self.folder)
     }
@@ -69,7 +69,7 @@ impl Drop for Cell {
     }
 }
 
-/// True if the kernel ended a process of the group of a folder for its memory.
+/// Returns true if the kernel ended a process of the group of a folder for its memory.
 fn ran_out(folder: &Path) -> bool {
     let events = fs::read_to_string(folder.join("memory.events")).unwrap_or_default();
     let count = events.lines().find_map(|line| line.strip_prefix("oom_kill "));
@@ -83,7 +83,7 @@ fn settings(limits: &Limits) -> Vec<(&'static str, &'static str, String)> {
         settings.push(("memory", "memory.max", limits.memory.to_string()));
         // With swap, a program beyond its limit would make the whole machine slow instead.
         settings.push(("memory", "memory.swap.max", "0".to_owned()));
-        // A program of which a part is gone is worse than one that ended.
+        // A program that lost a part of itself is worse than one that ended.
         settings.push(("memory", "memory.oom.group", "1".to_owned()));
     }
     if (1..=MOST_PROCESSES).contains(&limits.processes) {
@@ -101,8 +101,7 @@ pub(crate) fn end(folder: &Path) {
     if write(folder, "cgroup.kill", "1").is_ok() {
         return;
     }
-    // Older kernels, before 5.14, end processes one by one: whoever calls this does so again until there is
-    // none.
+    // Older kernels, before 5.14, end processes one by one: the caller repeats this until there is none.
     for group in all_below(folder) {
         let processes = fs::read_to_string(group.join("cgroup.procs")).unwrap_or_default();
         for process in processes.lines().filter_map(|line| line.parse().ok()).filter(|process| *process > 0) {
@@ -122,7 +121,7 @@ pub(super) fn remove(folder: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// A folder and all folders below it, each before those in it.
+/// Returns a folder and all folders below it, each before those in it.
 fn all_below(folder: &Path) -> Vec<PathBuf> {
     let mut found = vec![folder.to_owned()];
     let mut looked = 0;
@@ -159,7 +158,8 @@ mod tests {
         assert_eq!(settings(&Limits { processes: u64::MAX, ..Limits::default() }), []);
     }
 
-    /// The files that a kernel has are written, and only those of controllers that the group was given.
+    /// Limits are written to the files that a kernel has, and only to those of controllers that the group was
+    /// given.
     #[test]
     fn limits_are_written_for_the_controllers_at_hand() {
         let folder = std::env::temp_dir().join(format!("longhaul-cell-{}", std::process::id()));

@@ -1,4 +1,4 @@
-//! The folder of the control group that this process was started in.
+//! Folder of the control group that this process was started in.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -9,7 +9,7 @@ use super::SERVER;
 /// Directory that exists where systemd runs the system.
 const SYSTEMD: &str = "/run/systemd/system";
 
-/// Returns the folder of the group below which this process may have groups, or says why there is none.
+/// Returns the folder of the group below which this process may have groups, or the reason why there is none.
 pub(super) fn of_process() -> Result<PathBuf, String> {
     let read = |file: &str| fs::read_to_string(file).map_err(|e| format!("{file} cannot be read: {e}"));
     let site = folder(&read("/proc/self/cgroup")?, &read("/proc/self/mountinfo")?)?;
@@ -24,7 +24,7 @@ pub(super) fn of_process() -> Result<PathBuf, String> {
     Ok(site)
 }
 
-/// True if systemd has marked the group of a folder as one that it leaves alone.
+/// Returns true if systemd has marked the group of a folder as one that it leaves alone.
 fn is_delegated(folder: &Path) -> bool {
     let marked = |name: &str| {
         let mut value = [0; 8];
@@ -33,15 +33,15 @@ fn is_delegated(folder: &Path) -> bool {
     marked("user.delegate") || marked("trusted.delegate")
 }
 
-/// The folder of a process's group, from what the kernel says of its groups and its mounts. A server that
-/// moved into a group of its own before is taken for where it came from.
+/// Returns the folder of a process's group, from the kernel's lists of its groups and its mounts. A server
+/// that moved into a group of its own before gets the one that it came from.
 fn folder(groups: &str, mounts: &str) -> Result<PathBuf, String> {
     let group = groups.lines().find_map(|line| line.strip_prefix("0::"));
     let group = Path::new(group.ok_or("this system has no control groups of version 2")?);
     let mut mounted = false;
     for (root, place) in mounts.lines().filter_map(unified) {
         mounted = true;
-        // What a namespace hides is written with `..`.
+        // The part that a namespace hides is written with `..`.
         let Ok(below) = group.strip_prefix(&root) else { continue };
         if below.components().any(|part| part == Component::ParentDir) {
             continue;
@@ -59,7 +59,7 @@ fn folder(groups: &str, mounts: &str) -> Result<PathBuf, String> {
     })
 }
 
-/// The group and the place of a mount of the unified hierarchy.
+/// Returns the group and the place of a mount of the unified hierarchy.
 fn unified(line: &str) -> Option<(PathBuf, PathBuf)> {
     let (mount, kind) = line.split_once(" - ")?;
     if kind.split(' ').next() != Some("cgroup2") {

@@ -1,4 +1,4 @@
-//! `GET /v1/audit`: who changed what, newest first.
+//! `GET /v1/audit`: the audit log, newest first.
 
 use axum::extract::{RawQuery, State};
 use axum::response::Response;

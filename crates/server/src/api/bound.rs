@@ -1,4 +1,4 @@
-//! Everything that no route of ours answers: a workflow's `route:` may, with 202 and a task.
+//! Requests that no route of the server answers: a workflow's `route:` may, with 202 and a task.
 
 use axum::body::Body;
 use axum::extract::State;
@@ -18,7 +18,7 @@ use crate::routes::Role;
 /// Methods that a workflow can be bound to.
 const METHODS: [&str; 4] = ["POST", "PUT", "PATCH", "DELETE"];
 
-/// What all of them are in the audit log: a task is started.
+/// Action of all of them in the audit log: a task is started.
 const ACTION: &str = "startTask";
 
 /// Starts the task of a bound workflow: the body and the path's parameters are its input.
@@ -45,7 +45,7 @@ pub(crate) async fn bound(State(app): State<App>, request: Request<Body>) -> Res
     let mut input = workflow.definition.with_query(input, query.pairs()).map_err(in_query)?;
     for (name, text) in parameters {
         let text = decoded(&text)?;
-        // An input that is no object has no place for them, of which `lint` warned.
+        // An input that is not an object has no place for them, of which `lint` warned.
         if let Value::Object(members) = &mut input {
             members.insert(name, Value::String(text));
         }
@@ -99,7 +99,8 @@ fn in_query(e: QueryError) -> ApiError {
     ApiError::about_parameter(&shown, format!("the query parameter `{shown}` {said}")).remedy(remedy)
 }
 
-/// The input that a body is. No body, `null` and an empty object are the same: clients send any of them.
+/// Reads a body as the input. An absent body, `null` and an empty object are the same: clients send any of
+/// them.
 fn given(body: &[u8], definition: &Definition) -> Result<Value, ApiError> {
     let body: Value = if body.trim_ascii().is_empty() { Value::Null } else { request::any(body)? };
     definition.input_of(body).map_err(|kind| {

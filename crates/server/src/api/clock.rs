@@ -1,4 +1,4 @@
-//! `GET /v1/clock` and `POST /v1/clock/confirm`: whether what is old by the clock may be deleted.
+//! `GET /v1/clock` and `POST /v1/clock/confirm`: whether tasks that are old by the clock may be deleted.
 
 use axum::body::Body;
 use axum::extract::State;
@@ -27,15 +27,15 @@ pub(crate) async fn get(State(app): State<App>) -> Result<Response, ApiError> {
     ))
 }
 
-/// What an administrator says.
+/// Body of a confirmation by an administrator.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct Confirmation {
-    /// What time it is: a clock is confirmed by who knows.
+    /// Current time, as the administrator knows it: only somebody who knows the time can confirm a clock.
     clock_timestamp: String,
 }
 
-/// How far what is said may be from what the clock shows, in milliseconds.
+/// Largest difference between the time given and the clock, in milliseconds.
 const NEAR: u64 = 3_600_000;
 
 /// The clock is right.

@@ -16,7 +16,7 @@ static PAGE: LazyLock<Arc<utoipa_swagger_ui::Config<'static>>> = LazyLock::new(|
     Arc::new(utoipa_swagger_ui::Config::new(["/openapi.json"]).try_it_out_enabled(true).validator_url("none"))
 });
 
-/// Nothing from elsewhere. Styles are the page's only inline part: it sets them from its script.
+/// Forbids content from elsewhere. Styles are the page's only inline part: it sets them from its script.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; \
     img-src 'self' data:; connect-src 'self'; base-uri 'none'; frame-ancestors 'none'; form-action 'none'";
 
@@ -25,7 +25,7 @@ pub(crate) async fn openapi(State(app): State<App>) -> Response {
     respond::json(StatusCode::OK, app.openapi.to_string())
 }
 
-/// To the page, with the slash that its relative links need.
+/// Redirects to the page, with the slash that its relative links need.
 pub(crate) async fn redirect() -> Response {
     let mut response = respond::empty(StatusCode::PERMANENT_REDIRECT);
     response.headers_mut().insert(header::LOCATION, HeaderValue::from_static("/docs/index.html"));

@@ -15,8 +15,8 @@ pub(crate) async fn live() -> Response {
 }
 
 /// Answers 200 if the server accepts and runs tasks; 503 with the reason while it drains, is paused or cannot
-/// write. The call needs no credential, so it tells no more than a load balancer or an alarm needs; the
-/// server's log says the rest.
+/// write. The call needs no credential, so it tells no more than a load balancer or an alarm needs; the rest
+/// is in the server's log.
 pub(crate) async fn ready(State(app): State<App>) -> Response {
     let health = app.engine.store_health();
     let reason = match &health.trouble {

@@ -1,4 +1,4 @@
-//! `GET /v1/resources/locks`: what tasks have for themselves, and who waits.
+//! `GET /v1/resources/locks`: locks and slots of tasks, with those that wait.
 
 use axum::extract::{RawQuery, State};
 use axum::response::Response;
@@ -13,7 +13,7 @@ use crate::wire::{self, Json};
 
 const DEFAULT_SIZE: u32 = 50;
 
-/// A page of locks and places, in order of resource and arrival.
+/// Returns a page of locks and slots, in order of resource and arrival.
 pub(crate) async fn list(State(app): State<App>, RawQuery(text): RawQuery) -> Result<Response, ApiError> {
     let parameters = Parameters::parse(text.as_deref(), &app.config.limits)?;
     let Paging { number, size, offset } = Paging::read(&parameters, DEFAULT_SIZE)?;
@@ -28,7 +28,7 @@ pub(crate) async fn list(State(app): State<App>, RawQuery(text): RawQuery) -> Re
     Ok(respond::json(StatusCode::OK, body))
 }
 
-/// One lock, with how its holder stands.
+/// Writes one lock, with the status of its holder.
 fn write(json: &mut Json, lock: &Lock, holder: Option<&Stored>) {
     wire::lock(json, lock);
     let Some(Stored::Own(record)) = holder else { return };

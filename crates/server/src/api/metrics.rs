@@ -1,5 +1,5 @@
-//! `GET /metrics`, as Prometheus reads it. Names of queues are the only labels that grow, and each costs a
-//! few lines.
+//! `GET /metrics`, in the format of Prometheus. Names of queues are the only labels that grow, and each costs
+//! a few lines.
 
 use std::fmt::Write;
 use std::sync::atomic::Ordering;
@@ -13,16 +13,16 @@ use longhaul_engine::{Health, LineSummary, QueueSummary};
 use crate::api::App;
 use crate::error::ApiError;
 
-/// How long the figures that are read from the store may take.
+/// Longest time to read figures from the store.
 const STATS: Duration = Duration::from_secs(2);
 
 /// A figure of a queue.
 type Figure = fn(&QueueSummary) -> f64;
 
-/// What is counted.
+/// Returns all metrics.
 pub(crate) async fn get(State(app): State<App>) -> Result<Response, ApiError> {
-    // What is not read from the store in time is left out: the rest is what one looks for when the store does
-    // not answer.
+    // Figures that the store does not return in time are left out: the others are the ones to look at when
+    // the store does not answer.
     let stats = tokio::time::timeout(STATS, app.engine.stats()).await.ok().and_then(Result::ok);
     let queues = app.engine.queues();
     let mut out = String::with_capacity(1024 + 256 * queues.len());
@@ -76,7 +76,7 @@ pub(crate) async fn get(State(app): State<App>) -> Result<Response, ApiError> {
     Ok(response)
 }
 
-/// How the store's writing side does.
+/// Writes the figures of the store's writer.
 fn writing(out: &mut String, health: &Health) {
     let writable = u8::from(health.trouble.is_none());
     let figures = [
@@ -111,7 +111,7 @@ fn writing(out: &mut String, health: &Health) {
     }
 }
 
-/// Attempts of built-in actions, and those that wait for room.
+/// Writes the attempts of built-in actions, and those that wait for a permit.
 fn line(out: &mut String, line: &LineSummary) {
     let oldest = line.oldest_wait.map_or(0.0, |wait| wait.as_secs_f64());
     let all = [

@@ -26,7 +26,7 @@ use longhaul_engine::{Engine, Node};
 use crate::config::{Dialects, ServerConfig};
 use crate::share::Shares;
 
-/// State that every handler has at hand.
+/// State that every handler needs.
 #[derive(Clone)]
 pub(crate) struct App {
     pub(crate) engine: Engine,
@@ -35,7 +35,7 @@ pub(crate) struct App {
     /// Settings of the Tasks API for each client.
     pub(crate) dialects: Arc<Dialects>,
     pub(crate) shares: Arc<Shares>,
-    /// This node.
+    /// Facts about this node.
     pub(crate) node: Arc<Node>,
     /// The OpenAPI document, made once.
     pub(crate) openapi: Arc<str>,

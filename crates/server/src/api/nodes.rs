@@ -1,4 +1,4 @@
-//! `GET /v1/nodes`: which nodes there are, and which were lost.
+//! `GET /v1/nodes`: nodes, with those that were lost.
 
 use axum::extract::State;
 use axum::response::Response;
@@ -10,7 +10,7 @@ use crate::error::ApiError;
 use crate::respond;
 use crate::wire::{self, Json};
 
-/// All, by name; a server on its own files is the only one.
+/// Returns all nodes, by name; a server on its own files is the only one.
 pub(crate) async fn list(State(app): State<App>) -> Result<Response, ApiError> {
     let mut nodes = app.engine.nodes().await?;
     if nodes.is_empty() {

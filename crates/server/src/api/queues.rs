@@ -1,4 +1,4 @@
-//! `GET /v1/queues`, `PUT` and `PATCH /v1/queues/{name}`: what waits for workers, and what an operator allows.
+//! `GET /v1/queues`, `PUT` and `PATCH /v1/queues/{name}`: waiting sub-tasks, and the limits that an operator sets.
 
 use axum::body::Body;
 use axum::extract::State;
@@ -14,7 +14,7 @@ use crate::request::{self, Named, Parameters};
 use crate::respond;
 use crate::wire::{self, Json};
 
-/// Every queue, by name.
+/// Returns every queue, by name.
 pub(crate) async fn list(State(app): State<App>) -> Response {
     let queues = app.engine.queues();
     let count = queues.len();
@@ -22,7 +22,7 @@ pub(crate) async fn list(State(app): State<App>) -> Response {
     respond::json(StatusCode::OK, body)
 }
 
-/// Sets the limits of one; what is left out is not limited.
+/// Sets the limits of a queue; members that are left out are not limited.
 pub(crate) async fn put(
     State(app): State<App>,
     caller: Caller,

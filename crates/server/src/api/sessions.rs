@@ -1,4 +1,4 @@
-//! `/v1/sessions`: who is logged in; one's own, or for administrators everybody's.
+//! `/v1/sessions`: the caller's own login sessions, or for administrators everybody's.
 
 use axum::extract::{RawQuery, State};
 use axum::response::Response;
@@ -32,7 +32,7 @@ pub(crate) async fn list(
     Ok(respond::json(StatusCode::OK, body))
 }
 
-/// The sessions that somebody may see: of all, those of the account that is asked for.
+/// Returns the sessions that the caller may see; with a name, those of that account, for administrators only.
 fn whose(who: &Principal, named: Option<&str>) -> Result<Whose, ApiError> {
     match named {
         Some(name) if who.role == Role::Admin => Ok(Whose::Named(name.to_owned())),
@@ -44,7 +44,7 @@ fn whose(who: &Principal, named: Option<&str>) -> Result<Whose, ApiError> {
     }
 }
 
-/// Ends one: neither its refresh token nor its access tokens count any more.
+/// Ends a session: neither its refresh token nor its access tokens count any more.
 pub(crate) async fn end(State(app): State<App>, caller: Caller, names: Named) -> Result<Response, ApiError> {
     let Ok(id) = names.get("id").parse() else { return Err(ApiError::no_session()) };
     let ended = app.auth.end_session(caller.principal()?, id, caller.audit()).await;

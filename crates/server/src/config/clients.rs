@@ -18,17 +18,17 @@ pub struct WireClient {
     pub account: Option<String>,
     /// The ID or name of the API key that it sends, as bearer or at its login.
     pub api_key: Option<String>,
-    /// A pattern of its `User-Agent`.
+    /// Pattern of the client's `User-Agent`.
     pub user_agent: Option<UserAgent>,
-    /// As [`WireConfig::status_style`].
+    /// Overrides [`WireConfig::status_style`] for these clients.
     pub status_style: Option<StatusStyle>,
-    /// As [`WireConfig::login_status`].
+    /// Overrides [`WireConfig::login_status`] for these clients.
     pub login_status: Option<u16>,
-    /// As [`WireConfig::default_page_size`].
+    /// Overrides [`WireConfig::default_page_size`] for these clients.
     pub default_page_size: Option<u32>,
 }
 
-/// A pattern of the header `User-Agent`, in any case; `*` stands for any characters.
+/// Pattern of the header `User-Agent`, in any case; `*` stands for any characters.
 #[derive(Clone, Debug)]
 pub struct UserAgent {
     pattern: String,
@@ -121,7 +121,7 @@ impl Dialects {
 }
 
 impl WireClient {
-    /// True if all that the entry names fits.
+    /// Returns true if all that the entry names fits.
     fn is_about(&self, client: &Client<'_>, auth: &Auth) -> bool {
         let account = |name: &String| client.who.is_some_and(|who| who.name.eq_ignore_ascii_case(name));
         let key = |wanted: &String| {

@@ -1,4 +1,4 @@
-//! Refusals of access, and their reasons: little to the caller, more to the log. The words are those that
+//! Refusals of access, and their reasons: little to the caller, more to the log. The messages are those that
 //! clients look for (wire contract, sections 4.1 and 4.3).
 
 use http::StatusCode;
@@ -11,11 +11,11 @@ use longhaul_store::{AccountRefused, StoreError};
 use super::ApiError;
 use crate::routes::Role;
 
-/// The code of a login that failed; scripts look for it, on other calls, too.
+/// Code of a login that failed; scripts look for it, on other calls, too.
 const NOBODY: &str = "IDENTITY_UNAUTHORIZED_ENTITY";
 
 impl ApiError {
-    /// 401: no credential that counts. `Unauthorized` makes clients get a new token and try once more.
+    /// 401: no valid credential. `Unauthorized` makes clients get a new token and try once more.
     fn unauthorized(message: &str, challenge: &'static str) -> Self {
         let mut fault =
             Fault::new("Unauthorized", message).remedy("Get an access token with POST /v1/tokens");
@@ -25,7 +25,7 @@ impl ApiError {
         e
     }
 
-    /// 401: there is no credential at all.
+    /// 401: no credential at all.
     pub(crate) fn no_credential() -> Self {
         ApiError::unauthorized(
             "Unauthorized: the request has no `Authorization: Bearer` with an access token or API key",
@@ -33,7 +33,7 @@ impl ApiError {
         )
     }
 
-    /// 403: somebody, but not for this.
+    /// 403: a known caller without the right to this call.
     pub(crate) fn forbidden(who: &Principal, needed: Role) -> Self {
         let message = format!("{} is {}, and this call needs {}", who.name, who.role.code(), needed.name());
         let fault = Fault::new("FORBIDDEN", message)

@@ -1,4 +1,4 @@
-//! The engine's refusals in the words of the Tasks API: each a status, a code and what to do.
+//! Refusals of the engine in the terms of the Tasks API: each a status, a code and advice on what to do.
 
 use http::StatusCode;
 use longhaul_engine::{EngineError, StoreError};
@@ -8,7 +8,7 @@ use longhaul_model::{Fault, Refused};
 
 use super::ApiError;
 
-/// The engine's refusals in the words of the Tasks API.
+/// Converts a refusal of the engine into the terms of the Tasks API.
 impl From<EngineError> for ApiError {
     fn from(e: EngineError) -> Self {
         let message = e.to_string();
@@ -162,7 +162,7 @@ fn nested(code: &str, root: &str, violations: Vec<Violation>) -> Vec<Fault> {
     violations.into_iter().map(each).collect()
 }
 
-/// What is said of a task that cannot be read, in its place and where something is asked of it.
+/// Error that is shown in the place of an unreadable task, and returned where something is asked of it.
 pub(crate) fn task_unreadable(message: String) -> Fault {
     Fault::new(code::TASK_UNREADABLE, message).remedy(
         "DELETE /v1/tasks/{id} ends it, POST /v1/tasks/{id}/release-locks frees what it holds, DELETE /v1/tasks/history deletes it; or \
@@ -171,8 +171,8 @@ pub(crate) fn task_unreadable(message: String) -> Fault {
 }
 
 impl ApiError {
-    /// The refusal of a call on a credentials task: those declare 400 where others have 409 (wire contract,
-    /// section 6).
+    /// Converts the refusal of a call on a credentials task: those declare 400 where others have 409 (wire
+    /// contract, section 6).
     pub(crate) fn of_credentials(e: EngineError) -> Self {
         let refused = matches!(e, EngineError::Refused { .. });
         let mut e = ApiError::from(e);
@@ -182,7 +182,7 @@ impl ApiError {
         e
     }
 
-    /// The refusal of a retry or cancel, for which clients know one code only.
+    /// Converts the refusal of a retry or cancel, for which clients know one code only.
     pub(crate) fn of_command(e: EngineError, code: &str) -> Self {
         let imported = matches!(e, EngineError::Imported(_));
         let mut e = ApiError::from(e);

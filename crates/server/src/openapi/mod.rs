@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 
 use crate::routes::{Role, Route};
 
-/// What the document says of a route.
+/// Description of a route in the document.
 pub(crate) struct Doc {
     /// The `operationId`.
     pub(crate) id: &'static str,
@@ -18,7 +18,7 @@ pub(crate) struct Doc {
     answers: Vec<Answer>,
 }
 
-/// A body that a route takes.
+/// Body that a route accepts.
 pub(crate) enum Body {
     /// JSON of a schema.
     Json(&'static str),
@@ -110,7 +110,7 @@ impl Param {
         Param::path("id", json!({ "type": "string", "format": "uuid" }), "ID of the task")
     }
 
-    /// The reason for a call whose body is ignored.
+    /// Parameter for the reason of a call whose body is ignored.
     pub(crate) fn reason() -> Self {
         let schema = json!({ "type": "string", "minLength": 1, "maxLength": 1000, "pattern": "\\S" });
         Param::query("reason", schema, "Why, for the audit log and the history of the task")
@@ -253,7 +253,7 @@ impl Param {
         Param::query("dryRun", schema, "Check only: nothing is stored, noted or started")
     }
 
-    /// Part of a task's ID, as people write it.
+    /// Parameter for a part of a task's ID, as people write it.
     pub(crate) fn id_part() -> Self {
         let schema = json!({ "type": "string", "pattern": "^-*([0-9A-Fa-f]-*){4,32}$" });
         Param::path("part", schema, "The first or the last 4 to 32 hexadecimal digits; hyphens are ignored")
@@ -269,14 +269,15 @@ impl Param {
         Param::query("view", schema, "`summary` leaves out sub-tasks that have not failed")
     }
 
-    /// Longhaul's own members that a list shows when asked, and one task besides.
+    /// Parameter for Longhaul's own members, which a list shows when asked, and a single task in addition to
+    /// its defaults.
     pub(crate) fn include(list: bool) -> Self {
         let mut words = vec!["progress", "waitingFor", "workflow", "attempt", "version", "labels", "all"];
         words.extend(if list { &["children"][..] } else { &["input", "outputs"] });
         Param::words("include", &words, "Longhaul's own members to show, separated by commas")
     }
 
-    /// A list of words, separated by commas.
+    /// Parameter that is a list of words, separated by commas.
     fn words(name: &'static str, words: &[&str], description: &str) -> Self {
         let items = json!({ "type": "string", "enum": words });
         Param::query(name, json!({ "type": "array", "items": items }), description)

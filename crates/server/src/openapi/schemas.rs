@@ -9,7 +9,7 @@ use longhaul_model::workflow::definition_schema;
 use longhaul_model::{SubTaskStatus, TaskStatus};
 use serde_json::{Map, Value, json};
 
-/// By name, as `$ref`s have them.
+/// Returns all schemas by the names that `$ref`s have.
 pub(super) fn all() -> Map<String, Value> {
     let mut all = Map::new();
     let mut add = |name: &str, schema: Value| {
@@ -146,10 +146,10 @@ fn instant(description: &str) -> Value {
     json!({ "type": "string", "format": "date-time", "description": description })
 }
 
-/// Not only spaces.
+/// Pattern of a text that is not blank.
 const SAYS_SOMETHING: &str = r"\S";
 
-/// A member of a request that may as well be null: some clients send every member of a type.
+/// Allows null for a member of a request: some clients send every member of a type.
 fn or_null(mut schema: Value) -> Value {
     schema["type"] = json!([schema["type"].take(), "null"]);
     if let Some(words) = schema.get_mut("enum").and_then(Value::as_array_mut) {
@@ -240,7 +240,7 @@ fn task_import() -> Value {
     json!({ "description": "A task, a list of tasks, or a page of them", "anyOf": [tasks, task, page] })
 }
 
-/// What is read of a task from elsewhere; all of it is kept as it came.
+/// Schema of an imported task: the members that are read; all others are kept as they came.
 fn imported_task() -> Value {
     let resource = object(
         &["resourceId", "type"],
@@ -452,7 +452,7 @@ fn workflow() -> Value {
     )
 }
 
-/// The schema of workflow files, its definitions moved to where this document has them.
+/// Schema of workflow files, its definitions moved to where this document has them.
 fn definition() -> Value {
     let mut schema = definition_schema();
     if let Some(members) = schema.as_object_mut() {

@@ -21,8 +21,8 @@ use tokio::time::{Instant, timeout, timeout_at};
 use crate::config::Limits;
 use crate::error::{ApiError, shortened};
 
-/// A body of JSON: its type, length, time, encoding and depth checked. The character NUL is in none of its
-/// texts: what they name is looked for and kept in columns that cannot have it.
+/// Reads a JSON body and checks its type, length, time, encoding and depth. No text of it may have the
+/// character NUL: texts are looked up and kept in columns that cannot have it.
 pub(crate) async fn json_body(
     request: Request<Body>,
     limits: &Limits,
@@ -40,7 +40,7 @@ pub(crate) async fn json_body(
     }
 }
 
-/// As [`json_body`], of a caller that nobody knows yet: small, and soon.
+/// Reads a body like [`json_body`], with a small size and a short time: its caller is not known yet.
 pub(crate) async fn public_body(request: Request<Body>, limits: &Limits) -> Result<Json, ApiError> {
     let patience = limits.public_body_time;
     let hurried = Limits {
@@ -51,10 +51,10 @@ pub(crate) async fn public_body(request: Request<Body>, limits: &Limits) -> Resu
     json_body(request, &hurried, limits.body.min(limits.public_body)).await
 }
 
-/// Where the character NUL is in a JSON text: in the value or name of a member, by JSON pointer.
+/// JSON pointer to the first NUL character in a text: in the value or the name of a member.
 fn nul(bytes: &[u8]) -> Option<String> {
     let text = std::str::from_utf8(bytes).ok()?;
-    // A look that costs little: hardly any body has this sequence, whether it is an escape or the end of an
+    // A cheap check comes first: hardly any body has this sequence, whether it is an escape or the end of an
     // escaped backslash.
     if !text.contains("\\u0000") {
         return None;
@@ -81,7 +81,7 @@ fn nul(bytes: &[u8]) -> Option<String> {
     None
 }
 
-/// As [`json_body`], with any character in its texts: for what is only kept.
+/// Reads a body like [`json_body`], with any character in its texts: for data that is only kept.
 pub(crate) async fn any_json_body(
     request: Request<Body>,
     limits: &Limits,
@@ -96,7 +96,7 @@ pub(crate) async fn any_json_body(
     let bytes = match read(&mut body, limits, largest, &mut room).await {
         Ok(bytes) => bytes,
         Err(e) => {
-            // Who asked first whether to send is not made to.
+            // A client that asked first whether to send need not.
             if e.status == StatusCode::PAYLOAD_TOO_LARGE && !head.headers.contains_key(header::EXPECT) {
                 discard(&mut body).await;
             }
@@ -108,10 +108,10 @@ pub(crate) async fn any_json_body(
         let message = format!("the body is nested deeper than {} levels", limits.depth);
         return Err(ApiError::bad("MALFORMED_JSON", message));
     }
-    // Here, so that it holds for every body, whatever it is read as.
+    // The check is here, so that it holds for every body, whatever its type.
     let names = match bytes.len() {
         0..=SMALL => value::check_names(&bytes),
-        // Megabytes of JSON take long enough to hold up others.
+        // Parsing megabytes of JSON takes long enough to hold up others.
         _ => {
             let bytes = bytes.clone();
             let checked = tokio::task::spawn_blocking(move || value::check_names(&bytes));
@@ -124,15 +124,15 @@ pub(crate) async fn any_json_body(
     }
     let values = weight::of_text(&bytes);
     if values > SMALL {
-        // Anew, and not beyond what it has: those that wait for much hold nothing, so none of them needs to
-        // go first.
+        // The share starts from zero, and not beyond what it has: bodies that wait for much hold nothing, so
+        // none of them needs to go first.
         room = limits.bodies.room();
         enlarge(&mut room, bytes.len() + values).await?;
     }
     Ok(Json { bytes, room })
 }
 
-/// A body in UTF-8 without byte order mark, whichever encoding it came in.
+/// Converts a body into UTF-8 without byte order mark, whichever encoding it has.
 async fn in_utf8(bytes: Bytes, room: &mut Room, limits: &Limits) -> Result<Bytes, ApiError> {
     let unreadable = |e: BadEncoding| ApiError::bad("MALFORMED_JSON", format!("the body is no text: {e}"));
     let text = match encoding::text_of(&bytes).map_err(unreadable)? {
@@ -143,21 +143,21 @@ async fn in_utf8(bytes: Bytes, room: &mut Room, limits: &Limits) -> Result<Bytes
         Cow::Owned(text) => text,
     };
     if text.len() > SMALL {
-        // Anew, as it was read with no more room than its own.
+        // The share starts from zero, as the body was read within its own.
         *room = limits.bodies.room();
         enlarge(room, bytes.len() + text.len()).await?;
     }
     Ok(text.into())
 }
 
-/// A body of JSON, with the room that it and its values take.
+/// Body of JSON, with its share of the memory budget.
 pub(crate) struct Json {
     bytes: Bytes,
     room: Room,
 }
 
 impl Json {
-    /// The room alone, for as long as its values are there.
+    /// Returns the share alone, which lasts for as long as the body's values.
     pub(crate) fn into_room(self) -> Arc<Room> {
         Arc::new(self.room)
     }
@@ -171,12 +171,13 @@ impl std::ops::Deref for Json {
     }
 }
 
-/// What is read without asking for room, in bytes.
+/// Largest body that is read without a share of the budget, in bytes.
 const SMALL: usize = 64 * 1024;
-/// How long room among all bodies is waited for.
+/// Longest wait for a share of the budget for all bodies.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// Room for so many bytes among all bodies; who sends more waits for others, but not for long.
+/// Enlarges the share of a body among all bodies; a body that finds no memory waits for others, but not for
+/// long.
 async fn enlarge(room: &mut Room, bytes: usize) -> Result<(), ApiError> {
     timeout(PATIENCE, room.reach(bytes)).await.map_err(|_| {
         let fault = Fault::new("SERVER_BUSY", "the server has no memory left for a body of this size")
@@ -204,7 +205,7 @@ async fn read(body: &mut Body, limits: &Limits, largest: usize, room: &mut Room)
         let next = timeout(limits.body_pause, body.frame());
         let frame = match timeout_at(end, next).await.map_err(|_| too_slow())?.map_err(|_| too_slow())? {
             Some(frame) => frame.map_err(|_| ApiError::bad("INVALID_REQUEST", "the body ended early"))?,
-            // Most bodies come in one piece, which is not copied.
+            // Most bodies arrive in one piece, which is not copied.
             None if all.is_empty() => return Ok(first),
             None => return Ok(all.freeze()),
         };
@@ -214,7 +215,7 @@ async fn read(body: &mut Body, limits: &Limits, largest: usize, room: &mut Room)
         }
         let length = first.len().max(all.len()) + data.len();
         if length > SMALL {
-            // What a buffer that doubles may take.
+            // The space that a buffer may take as it doubles.
             enlarge(room, length.next_power_of_two()).await?;
         }
         if first.is_empty() {
@@ -242,7 +243,7 @@ async fn discard(body: &mut Body) {
             }
         }
     };
-    // Either way the answer follows.
+    // The answer follows either way.
     let _ = timeout(LONGEST, read).await;
 }
 
@@ -266,9 +267,9 @@ fn check_type(headers: &HeaderMap) -> Result<(), ApiError> {
     Err(ApiError::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, fault))
 }
 
-/// A body as a type; what is wrong is named with its place.
+/// Parses a body as a type; a mistake is named with its pointer.
 pub(crate) fn parsed<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
-    // The reader would take a list for the members of an object, in the order of our code.
+    // The deserializer would accept a list for the members of an object, in the order of our code.
     if bytes.trim_ascii_start().first() == Some(&b'[') {
         let message = "the body must be an object, and it is a list";
         return Err(ApiError::field("", message).remedy("Write its members by name, as /docs shows them"));
@@ -276,7 +277,7 @@ pub(crate) fn parsed<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
     any(bytes)
 }
 
-/// As [`parsed`], for bodies that may be anything.
+/// Parses a body like [`parsed`], of any shape.
 pub(crate) fn any<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
     serde_json::from_slice(bytes).map_err(|e| match e.is_data() {
         true => unfit::<T>(bytes, &e),
@@ -284,7 +285,8 @@ pub(crate) fn any<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
     })
 }
 
-/// JSON, but not of this type. Only here it is read once more, slower, to know which member it is about.
+/// Describes JSON that is not of this type. Only here it is read once more, slower, to know which member is
+/// wrong.
 fn unfit<T: DeserializeOwned>(bytes: &[u8], e: &serde_json::Error) -> ApiError {
     let mut reader = serde_json::Deserializer::from_slice(bytes);
     let read = serde_path_to_error::deserialize::<_, T>(&mut reader);
@@ -300,12 +302,12 @@ fn unfit<T: DeserializeOwned>(bytes: &[u8], e: &serde_json::Error) -> ApiError {
     ApiError::field(&pointer, format!("{}: {}", shortened(&named), unsaid(e)))
 }
 
-/// What is wrong with a JSON text, without what was sent.
+/// Describes an error of a JSON text without repeating what was sent.
 pub(crate) fn unsaid(e: &serde_json::Error) -> String {
     text::without_value(&e.to_string())
 }
 
-/// A step of a path, as JSON pointers have it.
+/// Converts a step of a path into a reference token of a JSON pointer.
 fn member(step: &Segment) -> Option<String> {
     match step {
         Segment::Map { key } => Some(key.replace('~', "~0").replace('/', "~1")),

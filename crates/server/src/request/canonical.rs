@@ -1,14 +1,14 @@
-//! One form for all texts of the same JSON value, so that a request counts as the same request though another
-//! library wrote it: members in order, no spaces, escapes and numbers in one spelling.
+//! Canonical form of a JSON value, so that a request counts as the same request though another library wrote
+//! it: members in order, no spaces, escapes and numbers in one spelling.
 
 use std::borrow::Cow;
 
 use serde_json::{Map, Number, Value};
 
-/// Integers up to this size are told apart by a 64-bit float.
+/// Largest integer up to which a 64-bit float tells integers apart.
 const EXACT: f64 = 9_007_199_254_740_992.0;
 
-/// The canonical form of a body; a body that is not JSON stays as it is.
+/// Returns the canonical form of a body; a body that is not JSON stays as it is.
 pub(crate) fn canonical(body: &[u8]) -> Cow<'_, [u8]> {
     match serde_json::from_slice(body) {
         Ok(value) => Cow::Owned(ordered(value).to_string().into_bytes()),
@@ -16,7 +16,7 @@ pub(crate) fn canonical(body: &[u8]) -> Cow<'_, [u8]> {
     }
 }
 
-/// The depth of a body is limited where it is read.
+/// Sorts the members. The depth of a body is limited where it is read.
 fn ordered(value: Value) -> Value {
     match value {
         Value::Array(items) => items.into_iter().map(ordered).collect(),

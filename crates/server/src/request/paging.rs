@@ -6,14 +6,14 @@ use crate::error::ApiError;
 /// The largest page.
 const LARGEST: u32 = 100;
 
-/// Which page is asked for.
+/// Page that a list's query asks for.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Paging {
-    /// From 1; 0 is the first, too.
+    /// Number of the page, from 1; 0 is the first, too.
     pub(crate) number: u64,
     /// Elements of a page.
     pub(crate) size: u32,
-    /// Elements before it.
+    /// Count of elements before the page.
     pub(crate) offset: u64,
 }
 
@@ -31,7 +31,7 @@ impl Paging {
     }
 }
 
-/// A parameter that is not negative; the documented type is int32.
+/// Reads a parameter that is not negative; the documented type is int32.
 pub(crate) fn whole_number(parameters: &Parameters, name: &str) -> Result<Option<u64>, ApiError> {
     let Some(text) = parameters.get(name) else { return Ok(None) };
     let number = text.parse::<i32>().ok().and_then(|number| u64::try_from(number).ok());

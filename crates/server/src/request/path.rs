@@ -1,4 +1,4 @@
-//! What a request's path and headers name.
+//! Values that a request's path and headers name.
 
 use axum::extract::{FromRequestParts, Path};
 use http::HeaderValue;
@@ -29,7 +29,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Id {
     }
 }
 
-/// Another part of the path, by its name in the route.
+/// Parameters of the path, by their names in the route.
 pub(crate) struct Named(Vec<(String, String)>);
 
 impl Named {
@@ -58,7 +58,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Named {
 pub(crate) struct IfNoneMatch(Option<HeaderValue>);
 
 impl IfNoneMatch {
-    /// Whether the caller has this one, weak or not.
+    /// Returns true if the caller has this tag, weak or strong.
     pub(crate) fn has(&self, tag: &str) -> bool {
         let given = self.0.as_ref().and_then(|value| value.to_str().ok());
         given.is_some_and(|given| {
@@ -78,7 +78,7 @@ impl<S: Send + Sync> FromRequestParts<S> for IfNoneMatch {
     }
 }
 
-/// A segment of a path as it was meant.
+/// Decodes a segment of a path.
 pub(crate) fn decoded(segment: &str) -> Result<String, ApiError> {
     percent_decoded(segment, false).ok_or_else(|| {
         ApiError::bad("INVALID_REQUEST", "the path is not valid UTF-8 without NUL in percent encoding")

@@ -6,7 +6,7 @@ use longhaul_model::Fault;
 use crate::config::Limits;
 use crate::error::ApiError;
 
-/// A query's parameters: decoded, in order. Unknown ones are for nobody and ignored.
+/// Parameters of a query: decoded, in order. Unknown ones are ignored.
 pub(crate) struct Parameters(Vec<(String, String)>);
 
 impl Parameters {
@@ -24,12 +24,12 @@ impl Parameters {
         pairs.collect::<Result<_, ApiError>>().map(Parameters)
     }
 
-    /// All of them.
+    /// Returns all parameters.
     pub(crate) fn pairs(&self) -> &[(String, String)] {
         &self.0
     }
 
-    /// A truth value, false unless given.
+    /// Returns a truth value, false unless given.
     pub(crate) fn flag(&self, name: &str) -> Result<bool, ApiError> {
         match self.get(name) {
             None => Ok(false),
@@ -39,7 +39,7 @@ impl Parameters {
         }
     }
 
-    /// The last value of a parameter; an empty one is as good as none.
+    /// Returns the last value of a parameter; an empty one counts as none.
     pub(crate) fn get(&self, name: &str) -> Option<&str> {
         self.0
             .iter()
@@ -56,8 +56,8 @@ fn decoded(text: &str) -> Result<String, ApiError> {
     })
 }
 
-/// `%20`, and with `plus` also `+`, to a space. NUL is in no name and no value of ours, and no database takes
-/// it in a text.
+/// Decodes `%20`, and with `plus` also `+`, to a space. NUL is in no name and no value of ours, and no
+/// database takes it in a text.
 pub(super) fn percent_decoded(text: &str, plus: bool) -> Option<String> {
     let digit = |byte: u8| char::from(byte).to_digit(16).map(|digit| digit as u8);
     let mut out = Vec::with_capacity(text.len());

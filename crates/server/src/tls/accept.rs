@@ -1,5 +1,5 @@
-//! From an accepted connection to one that requests can be read from. This runs in the connection's own task:
-//! whoever takes long, or never says a word, keeps nobody waiting.
+//! Handshake: from an accepted connection to one that requests can be read from. It runs in the connection's
+//! own Tokio task, so slow or silent clients keep nobody waiting.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -15,18 +15,18 @@ use super::error::TlsError;
 use crate::sockets::Stream;
 use crate::transport::Transport;
 
-/// Said to those who speak plain HTTP to a port that takes TLS.
+/// Answer to clients that speak plain HTTP to a port with TLS.
 const HTTPS_ONLY: &[u8] = b"HTTP/1.1 400 Bad Request\r\ncontent-type: application/json\r\n\
     connection: close\r\ncontent-length: 221\r\n\r\n\
     {\"errorCode\":\"HTTPS_REQUIRED\",\"errorType\":\"ERROR\",\"arguments\":[],\
     \"message\":\"this port takes HTTPS only, and the request came as plain HTTP\",\
     \"remediationMessage\":\"Write https:// instead of http:// in the server's address\"}";
 
-/// How long and how much is read of such a request, so that its sender gets to read the answer.
+/// Time and size up to which such a request is read, so that its sender gets to read the answer.
 const LINGER: Duration = Duration::from_secs(1);
 const LINGER_BYTES: u64 = 64 << 10;
 
-/// Takes connections in, with TLS or without.
+/// Acceptor of connections, with TLS or without.
 #[derive(Clone)]
 pub(crate) struct Acceptor {
     tls: Option<TlsAcceptor>,
@@ -39,12 +39,12 @@ impl Acceptor {
         Ok(Acceptor { tls: config.map(|config| TlsAcceptor::from(Arc::new(config))), handshake_time })
     }
 
-    /// Whether it takes TLS only.
+    /// Returns true if the acceptor takes TLS only.
     pub(crate) fn is_secure(&self) -> bool {
         self.tls.is_some()
     }
 
-    /// The connection, once its handshake is done; `None` if it came to nothing.
+    /// Returns the connection, once its handshake is done; `None` if the handshake failed.
     pub(crate) async fn accept(&self, stream: Stream, peer: SocketAddr) -> Option<Transport> {
         let stream = match stream {
             Stream::Tcp(stream) => stream,

@@ -1,11 +1,11 @@
-//! What can be wrong with a certificate and its key, and what to do about it.
+//! Errors of a certificate and its key, with what to do about them.
 
 use std::io;
 use std::path::PathBuf;
 
 use thiserror::Error;
 
-/// Why a certificate cannot be used.
+/// Reason why a certificate cannot be used.
 #[derive(Debug, Error)]
 pub enum TlsError {
     /// A file cannot be read.
@@ -13,10 +13,10 @@ pub enum TlsError {
     Read {
         /// The file.
         path: PathBuf,
-        /// Why.
+        /// Cause, as the operating system reports it.
         source: io::Error,
     },
-    /// Others than its owner could have read the key.
+    /// The key's permissions let others than its owner read it.
     #[error(
         "others than its owner have access to the key {0} (mode {mode:03o}): run `chmod 600 {0}`, and have a new key \
         and certificate made if somebody may have read it",
@@ -25,7 +25,7 @@ pub enum TlsError {
     Exposed {
         /// The key's file.
         path: PathBuf,
-        /// Its permissions.
+        /// Permissions of the key's file.
         mode: u32,
     },
     /// A file is no PEM.
@@ -33,7 +33,7 @@ pub enum TlsError {
     NoPem {
         /// The file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// Error of the file's format.
         reason: String,
     },
     /// A file has no certificate.
@@ -52,7 +52,7 @@ pub enum TlsError {
         /// The key's file.
         path: PathBuf,
     },
-    /// The key needs a password, and a server that starts by itself has nobody to ask.
+    /// The key needs a password, and a server that starts unattended has nobody to ask.
     #[error(
         "{0}: the key is encrypted with a password; store it without: `openssl pkey -in {0} -out key.pem`, then \
         `chmod 600 key.pem`",
@@ -75,20 +75,20 @@ pub enum TlsError {
         /// The key's file.
         key: PathBuf,
     },
-    /// TLS cannot be spoken with it.
+    /// The certificate or its key cannot be used for TLS.
     #[error("{}: {reason}", path.display())]
     Unusable {
         /// The file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// Cause, as the TLS library reports it.
         reason: String,
     },
-    /// No certificate can be made.
+    /// The server cannot make a certificate.
     #[error("no certificate can be made in {}: {reason}", directory.display())]
     Make {
-        /// Where.
+        /// Directory for the certificate.
         directory: PathBuf,
-        /// Why.
+        /// Cause of the failure.
         reason: String,
     },
     /// The library refuses to begin.

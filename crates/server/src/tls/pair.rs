@@ -16,7 +16,7 @@ use rustls::{Error, InconsistentKeys};
 use super::error::TlsError;
 use super::validity::Validity;
 
-/// More than any chain has; what is larger is another file.
+/// Largest file, more than any chain has; a larger file is something else.
 const LARGEST: u64 = 1 << 20;
 
 /// The two files.
@@ -26,7 +26,7 @@ pub(super) struct Files {
     pub(super) key: PathBuf,
 }
 
-/// A chain with its key, ready to be shown to clients.
+/// Certificate chain with its key, ready to be shown to clients.
 #[derive(Debug)]
 pub(super) struct Pair {
     pub(super) certified: Arc<CertifiedKey>,
@@ -34,8 +34,8 @@ pub(super) struct Pair {
 }
 
 impl Files {
-    /// Reads both and checks that clients can be served with them. Expired ones can: clients say so themselves, and an
-    /// operator who is told may rather have that than no server.
+    /// Reads both and checks that clients can be served with them. An expired certificate passes: clients
+    /// report it themselves, and a warned operator may rather have that than no server.
     pub(super) fn load(&self, provider: &CryptoProvider) -> Result<Pair, TlsError> {
         let chain = chain(&self.certificate)?;
         let key = key(&self.key)?;
@@ -64,17 +64,17 @@ impl Files {
         Ok(Pair { certified: Arc::new(certified), validity })
     }
 
-    /// What changes when either of them is written or replaced.
+    /// Stamp of both files, which changes when either of them is written or replaced.
     pub(super) fn stamp(&self) -> Stamp {
         Stamp([Mark::of(&self.certificate), Mark::of(&self.key)])
     }
 }
 
-/// How two files looked.
+/// State of two files at a read.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Stamp([Option<Mark>; 2]);
 
-/// How a file looked: what a write changes, and what a rename or another target of a link changes.
+/// State of a file: attributes that change with a write, with a rename, or with another target of a link.
 #[derive(Debug, PartialEq, Eq)]
 struct Mark {
     modified: (i64, i64),
@@ -106,10 +106,10 @@ fn chain(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
     Ok(chain)
 }
 
-/// The key of a file that only its owner can read.
+/// Reads the key from a file that only its owner can read.
 pub(super) fn key(path: &Path) -> Result<PrivateKeyDer<'static>, TlsError> {
     let text = read(path, |file| {
-        // Asked of the open file, so that it is the one that is read.
+        // The mode is that of the open file, so that it is the one that is read.
         let mode = file.metadata().map_err(|e| unreadable(path, e))?.permissions().mode() & 0o777;
         if mode & 0o077 != 0 {
             return Err(TlsError::Exposed { path: path.to_owned(), mode });

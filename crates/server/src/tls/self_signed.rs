@@ -1,6 +1,7 @@
-//! A certificate that the server makes for itself, for those who have none: encrypted from the first start,
-//! and trusted by whoever is given the file. It is kept, so that trust given once lasts; a new one keeps the
-//! key, so that clients that trust a certificate by its key trust the next one too.
+//! Self-signed certificate, made by the server for operators who have none: connections are encrypted from
+//! the first start, and clients that are given the file trust it. The certificate is kept, so that trust
+//! given once lasts; a new one keeps the key, so that clients that trust a certificate by its key trust the
+//! next one too.
 
 use std::collections::BTreeSet;
 use std::fs::{DirBuilder, File, OpenOptions};
@@ -27,20 +28,20 @@ use super::validity::Validity;
 const DAY: u64 = 24 * 3600 * 1000;
 /// The longest that browsers accept.
 const LIFE: Span = Span(397 * DAY);
-/// A new one is made this long before its end.
+/// Time before its end at which a certificate is replaced.
 const RENEWED: Span = Span(30 * DAY);
 /// Clocks that are late by less accept a new certificate.
 const BACKDATED: i64 = DAY as i64;
-/// Addresses of this machine that go into a certificate, at the most.
+/// Maximum number of addresses of this machine that go into a certificate.
 const ADDRESSES: usize = 32;
 /// The longest common name (RFC 5280, appendix A.1).
 const COMMON_NAME: usize = 64;
 
-/// The maker of one directory's certificate.
+/// Maker of one directory's certificate.
 #[derive(Clone, Debug)]
 pub(super) struct SelfSigned {
     directory: PathBuf,
-    /// Addresses that it is reached at.
+    /// Addresses that the server listens on.
     listen: Vec<IpAddr>,
 }
 
@@ -49,13 +50,13 @@ impl SelfSigned {
         SelfSigned { directory, listen }
     }
 
-    /// The certificate and its key.
+    /// Returns the files of the certificate and its key.
     pub(super) fn files(&self) -> Files {
         Files { certificate: self.directory.join("cert.pem"), key: self.directory.join("key.pem") }
     }
 
-    /// The pair that is there, if it still serves; else a new one. A key that is there is kept, and one that
-    /// is not as it should be is an error: somebody else put it there, or may have read it.
+    /// Opens the existing pair if it can still be used; else makes a new one. An existing key is kept, and
+    /// one with the wrong form or permissions is an error: somebody else put it there, or may have read it.
     pub(super) fn open(&self, env: &Env, provider: &CryptoProvider) -> Result<Pair, TlsError> {
         let files = self.files();
         if files.key.exists() && files.certificate.exists() {
@@ -81,12 +82,12 @@ impl SelfSigned {
         files.load(provider)
     }
 
-    /// Whether a new one is due.
+    /// Returns true if a new certificate is due.
     pub(super) fn is_due(&self, validity: Validity, now: Timestamp) -> bool {
         validity.until < now.after(RENEWED)
     }
 
-    /// Why a certificate serves no longer.
+    /// Reason why a certificate can no longer be used.
     fn objection(&self, pair: &Pair, now: Timestamp) -> Option<String> {
         if self.is_due(pair.validity, now) {
             return Some(format!("it expires on {}", pair.validity.until));
@@ -113,7 +114,7 @@ impl SelfSigned {
         let key = key.map_err(|e| failed(&e))?;
         let params = self.params(env).map_err(|e| failed(&e))?;
         let certificate = params.self_signed(&key).map_err(|e| failed(&e))?;
-        // The key first: one without a certificate gets it at the next start.
+        // The key is written first: one without a certificate gets it at the next start.
         if !files.key.exists() {
             write(&files.key, key.serialize_pem().as_bytes()).map_err(|e| failed(&e))?;
         }
@@ -149,16 +150,18 @@ impl SelfSigned {
         Ok(params)
     }
 
-    /// What a certificate must be for to be kept. Not the host name and the machine's other addresses: they
-    /// come and go, with containers at every start, and trust in a certificate should not go with them.
+    /// Names that a certificate must have to be kept. The host name and the machine's other addresses are
+    /// left out: they come and go, with containers at every start, and trust in a certificate should not go
+    /// with them.
     fn needed(&self) -> Vec<ServerName<'static>> {
         let listen = self.listen.iter().filter(|ip| !ip.is_unspecified()).copied();
         let addresses = [IpAddr::V4(Ipv4Addr::LOCALHOST)].into_iter().chain(listen);
         addresses.map(|address| ServerName::IpAddress(address.into())).collect()
     }
 
-    /// Loopback, and where it can be reached: the address it listens on, or all of the machine's. Those are
-    /// in it too while it listens on loopback, so that it still serves once the server is opened to others.
+    /// Returns loopback, and the addresses at which the server can be reached: the one it listens on, or all
+    /// of the machine's. Those are included while it listens on loopback, so that the certificate is still
+    /// usable once the server is opened to others.
     fn addresses(&self) -> BTreeSet<IpAddr> {
         let everywhere = self.listen.iter().all(IpAddr::is_loopback);
         let everywhere = everywhere || self.listen.iter().any(IpAddr::is_unspecified);
@@ -179,13 +182,13 @@ fn instant(at: Timestamp) -> Result<OffsetDateTime, rcgen::Error> {
     OffsetDateTime::from_unix_timestamp(at.0 / 1000).map_err(|_| rcgen::Error::Time)
 }
 
-/// The machine's name, if it can stand in a certificate.
+/// Returns the machine's name, if a certificate can have it.
 fn host_name() -> Option<String> {
     let name = nix::unistd::gethostname().ok()?.into_string().ok()?.to_ascii_lowercase();
     matches!(ServerName::try_from(name.as_str()), Ok(ServerName::DnsName(_))).then_some(name)
 }
 
-/// The addresses of the machine's interfaces that others can use: without those that need to know the
+/// Returns the addresses of the machine's interfaces that others can use: without those that need to know the
 /// interface.
 fn machine_addresses() -> Vec<IpAddr> {
     let Ok(interfaces) = nix::ifaddrs::getifaddrs() else { return Vec::new() };
@@ -201,7 +204,7 @@ fn machine_addresses() -> Vec<IpAddr> {
     interfaces.filter_map(address).filter(|address| !linked(address)).collect()
 }
 
-/// Writes a file for its owner's eyes, whole or not at all, also if the power fails.
+/// Writes a file that only its owner may read, whole or not at all, also if the power fails.
 fn write(path: &Path, content: &[u8]) -> io::Result<()> {
     let partial = path.with_extension("pem.partial");
     match std::fs::remove_file(&partial) {

@@ -1,17 +1,17 @@
-//! From when until when a certificate counts. The TLS library checks what clients present, not what we do, so this is
-//! read from the certificate itself (RFC 5280, section 4.1).
+//! Validity of a certificate. The TLS library checks what clients present, not the server's own certificate,
+//! so its dates are read from the certificate itself (RFC 5280, section 4.1).
 
 use longhaul_model::{Span, Timestamp};
 use yasna::models::{GeneralizedTime, UTCTime};
 use yasna::{ASN1Error, ASN1ErrorKind, ASN1Result, BERReader, Tag};
 
-/// How long before its end a certificate is worth a word.
+/// Time before a certificate's end at which warnings begin.
 const SOON: Span = Span(14 * 24 * 3600 * 1000);
 const DAY: i64 = 24 * 3600 * 1000;
 const UTC_TIME: u64 = 23;
 const GENERALIZED_TIME: u64 = 24;
 
-/// From when until when a certificate counts.
+/// Period in which a certificate is valid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Validity {
     pub(super) from: Timestamp,
@@ -19,7 +19,7 @@ pub(super) struct Validity {
 }
 
 impl Validity {
-    /// Of a certificate in DER; `None` if that is not what the bytes are.
+    /// Reads the validity of a certificate in DER; `None` if the bytes are something else.
     pub(super) fn of(certificate: &[u8]) -> Option<Validity> {
         yasna::parse_der(certificate, |reader| {
             reader.read_sequence(|certificate| {
@@ -46,7 +46,7 @@ impl Validity {
         .ok()
     }
 
-    /// What an operator should hear about it, if anything.
+    /// Warning for an operator, if there is a reason for one.
     pub(super) fn warning(&self, now: Timestamp) -> Option<String> {
         if self.until < now {
             Some(format!("the certificate has expired on {}: clients refuse it", self.until))

@@ -24,7 +24,7 @@ pub(crate) fn credentials_task(json: &mut Json, record: &Record) {
     });
 }
 
-/// A `CredentialsSubTask`; with `typed` it has what a `CredentialsTask` must have, too.
+/// Writes a `CredentialsSubTask`; with `typed` also the members that a `CredentialsTask` must have.
 pub(crate) fn credentials_sub_task(json: &mut Json, record: &Record, index: u32, typed: bool) {
     let sub = &record.sub_tasks[index as usize];
     json.object(|json| {

@@ -3,7 +3,7 @@
 use longhaul_model::Timestamp;
 use serde::Serialize;
 
-/// JSON text under way.
+/// Writer of JSON text.
 pub(crate) struct Json {
     out: Vec<u8>,
 }
@@ -17,14 +17,14 @@ impl Json {
         self.out
     }
 
-    /// An object; its members are written inside.
+    /// Writes an object; its members are written inside.
     pub(crate) fn object(&mut self, members: impl FnOnce(&mut Json)) {
         self.out.push(b'{');
         members(self);
         self.out.push(b'}');
     }
 
-    /// A list; `each` writes one item.
+    /// Writes a list; `each` writes one item.
     pub(crate) fn list<T>(&mut self, items: impl IntoIterator<Item = T>, mut each: impl FnMut(&mut Json, T)) {
         self.out.push(b'[');
         for (n, item) in items.into_iter().enumerate() {
@@ -36,7 +36,7 @@ impl Json {
         self.out.push(b']');
     }
 
-    /// A member's name; its value comes next. Names are ours and need no escaping.
+    /// Writes a member's name; its value comes next. Names are ours and need no escaping.
     pub(crate) fn key(&mut self, name: &str) -> &mut Self {
         if self.out.last() != Some(&b'{') {
             self.out.push(b',');
@@ -57,7 +57,7 @@ impl Json {
         self
     }
 
-    /// Anything that serialises; such values always do.
+    /// Writes a value that serialises; values of these types always do.
     pub(crate) fn value<T: Serialize + ?Sized>(&mut self, value: &T) {
         if serde_json::to_writer(&mut self.out, value).is_err() {
             self.out.extend_from_slice(b"null");
@@ -75,7 +75,7 @@ impl Json {
         self.plain(at.text().as_str());
     }
 
-    /// JSON text as it stands.
+    /// Writes JSON text unchanged.
     pub(crate) fn raw(&mut self, json: &str) {
         self.out.extend_from_slice(json.as_bytes());
     }

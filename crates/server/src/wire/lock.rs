@@ -1,11 +1,11 @@
-//! A lock on a resource, or a place among those of a concurrency key.
+//! Wire form of a lock on a resource, or a slot of a concurrency key.
 
 use longhaul_engine::Lock;
 use longhaul_model::ClaimMode;
 
 use super::Json;
 
-/// Its members.
+/// Writes the members of a lock.
 pub(crate) fn lock(json: &mut Json, lock: &Lock) {
     match lock.mode {
         ClaimMode::Slot(limit) => {

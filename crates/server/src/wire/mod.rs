@@ -1,5 +1,5 @@
-//! Tasks as the wire has them (wire contract, sections 0 and 1). Written straight into bytes: a page holds
-//! hundreds of sub-tasks and a task is read far more often than it changes.
+//! Wire form of tasks (wire contract, sections 0 and 1). It is written straight into bytes: a page holds
+//! hundreds of sub-tasks, and a task is read far more often than it changes.
 
 mod credentials;
 mod json;

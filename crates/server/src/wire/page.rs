@@ -23,7 +23,7 @@ pub(crate) fn page<T>(
     json.finish()
 }
 
-/// One thing.
+/// Writes a single value as a document.
 pub(crate) fn one(write: impl FnOnce(&mut Json)) -> Vec<u8> {
     let mut json = Json::new(512);
     write(&mut json);

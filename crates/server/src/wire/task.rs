@@ -1,4 +1,4 @@
-//! One task: the documented members in the documented order, Longhaul's own behind them.
+//! Wire form of a task: the documented members in the documented order, Longhaul's own behind them.
 
 use longhaul_engine::{Damaged, Lock, Stored};
 use longhaul_model::workflow::CompiledAction;
@@ -11,12 +11,12 @@ use super::{Json, lock};
 use crate::api::tasks::import;
 use crate::error::task_unreadable;
 
-/// What a reader wants to see of a task.
+/// Selection of a task's members for a reader.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct View {
-    /// The spelling for workflows that do not say.
+    /// Spelling of statuses for workflows that name none.
     pub(crate) style: StatusStyle,
-    /// Only failed sub-tasks.
+    /// Leaves out all but the failed sub-tasks.
     pub(crate) summary: bool,
     pub(crate) progress: bool,
     pub(crate) waiting_for: bool,
@@ -25,7 +25,7 @@ pub(crate) struct View {
     pub(crate) version: bool,
     /// Own members of sub-tasks.
     pub(crate) sub_tasks: bool,
-    /// How many children of a `forEach` stand where, if they are not shown themselves.
+    /// Adds the counts of a `forEach`'s children by status, if they are not shown themselves.
     pub(crate) child_counts: bool,
 }
 
@@ -45,7 +45,7 @@ impl View {
         }
     }
 
-    /// With all own members that cost nothing to know.
+    /// Selects the documented members, and all own ones that cost nothing to know.
     pub(crate) fn extended(style: StatusStyle) -> Self {
         View {
             style,
@@ -61,21 +61,21 @@ impl View {
     }
 }
 
-/// What must be read besides the task itself.
+/// Facts that must be read besides the task itself.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Extras {
     pub(crate) input: Option<Spec>,
     pub(crate) labels: Option<Spec>,
     pub(crate) outputs: Option<Vec<(u32, Value)>>,
-    /// Locks of the tasks that are ahead of it.
+    /// Locks of the tasks that are ahead of this one.
     pub(crate) locks: Vec<Lock>,
-    /// How many workers ask the queue that it waits in.
+    /// Count of workers that ask the queue that the task waits in.
     pub(crate) workers: Option<usize>,
-    /// How many attempts of built-in actions run at once at this node.
+    /// Largest count of attempts of built-in actions that run at once at this node.
     pub(crate) limit: Option<usize>,
 }
 
-/// Writes a task, an imported one as it came.
+/// Writes a task; an imported one as it was received.
 pub(crate) fn stored(json: &mut Json, task: &Stored, view: View, extras: &Extras) {
     match task {
         Stored::Own(record) => own(json, record, view, extras),
@@ -84,9 +84,10 @@ pub(crate) fn stored(json: &mut Json, task: &Stored, view: View, extras: &Extras
     }
 }
 
-/// What is known of a task that cannot be read, and what is wrong with it: with all that a task must have.
+/// Writes what is known of an unreadable task, and what is wrong with it, with all members that a task must
+/// have.
 fn damaged(json: &mut Json, task: &Damaged, view: View) {
-    // One of which even that cannot be read waits for nothing: whoever watches it is told.
+    // A task of which even that cannot be read waits for nothing: its watchers are told.
     let status = task.status.unwrap_or(TaskStatus::Failed);
     let fault = task_unreadable(format!("what is stored of the task cannot be read: {}", task.why));
     json.object(|json| {

@@ -1,4 +1,4 @@
-//! Accounts, and whoever asks. No secret is in any of them, but a new API key, once.
+//! Accounts and principals on the wire. They show no secret but a new API key, once.
 
 use longhaul_auth::{ApiKeyView, Bounds, NewApiKey, Principal, SessionView, UserView};
 

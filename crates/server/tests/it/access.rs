@@ -1,4 +1,4 @@
-//! Who may do what: every route of the document as every role, and as nobody.
+//! Access rules: every route of the document as every role, and as nobody.
 
 use longhaul_auth::Role;
 use reqwest::Method;
@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::support::{Answer, Running};
 
-/// Each call of the document: method, path with something in place of its names, role.
+/// Returns each call of the document: method, path with something in place of its names, role.
 fn calls(document: &Value) -> Vec<(Method, String, String)> {
     let mut calls = Vec::new();
     for (path, operations) in document["paths"].as_object().unwrap() {
@@ -31,7 +31,7 @@ fn may(role: Role, needed: &str) -> bool {
     }
 }
 
-/// Asks with a body that is wrong everywhere, so that nothing changes where it is let through.
+/// Sends a body that is wrong everywhere, so that nothing changes if the call is let through.
 async fn ask(server: &Running, client: &reqwest::Client, method: &Method, path: &str) -> Answer {
     let request = client.request(method.clone(), server.url(path));
     let request = match method.is_safe() {
@@ -75,7 +75,7 @@ async fn every_route_is_for_those_it_says() {
             }
         }
     }
-    // What is noted is the accounts of this test, and a new signing key, which needs no body to be made.
+    // The log has the accounts of this test, and a new signing key, which needs no body to be made.
     let page = server.get("/v1/audit?outcome=ACCEPTED&pageSize=100").await.json();
     let after = page["pageMetadata"]["totalElements"].as_u64().unwrap();
     assert_eq!(after - before.as_u64().unwrap(), Role::ALL.len() as u64 + 1, "{page}");
@@ -102,7 +102,7 @@ async fn route_of_a_workflow_is_for_operators() {
     assert_eq!(server.total().await, 2);
 }
 
-/// Each call of workers in turn is the only one that an account is bound to: it gets in there, and nowhere else.
+/// An account is bound to each call of workers in turn: it gets in there, and nowhere else.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn account_that_is_bound_to_a_call_makes_that_one_only() {
     let server = Running::start().await;
@@ -132,7 +132,7 @@ async fn account_that_is_bound_to_a_call_makes_that_one_only() {
     assert!(tried >= 6, "{tried}");
 }
 
-/// Wherever a worker asks for work, it is refused queues of others, and they are named.
+/// A worker that asks for the work of queues of others is refused at each call, and they are named.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn account_that_is_bound_to_queues_asks_for_those_only() {
     let server = Running::start().await;

@@ -1,4 +1,4 @@
-//! Bad input: each the right status and code with an Error body, and nothing changed.
+//! Bad input: each has the right status and code with an Error body, and changes nothing.
 
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -174,7 +174,7 @@ async fn bodies_that_are_refused_unread_do_not_reset_the_connection() {
                 }
                 let refused = answer_on(&mut stream).await.unwrap_or_else(|e| panic!("{call}, {size}: {e}"));
                 assert!(refused.starts_with("http/1.1 4"), "{call}, {size}: {refused}");
-                // A client sends its next request on a connection of which nobody said that it ends.
+                // A client sends its next request on a connection unless the answer said that it ends.
                 let ends = refused.contains("connection: close");
                 assert!(!ends || size > 64 << 10, "{call}, {size}: {refused}");
                 if !ends {
@@ -187,7 +187,7 @@ async fn bodies_that_are_refused_unread_do_not_reset_the_connection() {
     }
 }
 
-/// One answer on a connection, its head in lower case; its body is read and dropped.
+/// Reads one answer on a connection, its head in lower case; its body is read and dropped.
 async fn answer_on(stream: &mut tokio::net::TcpStream) -> std::io::Result<String> {
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
@@ -200,7 +200,7 @@ async fn answer_on(stream: &mut tokio::net::TcpStream) -> std::io::Result<String
     Ok(head)
 }
 
-/// What no handler ever sees is answered in the same words.
+/// Requests that no handler ever sees are answered in the same words.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_no_request_gets_an_error_body_too() {
     let server = Running::start().await;

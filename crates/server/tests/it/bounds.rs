@@ -1,4 +1,4 @@
-//! What anybody may take before it is known who they are, and what each account may keep waiting.
+//! Limits of callers before they are known, and of what each account may keep waiting.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ async fn limited(limits: Limits) -> Running {
     Running::with(ServerConfig { limits, ..ServerConfig::default() }).await
 }
 
-/// The answer to what is sent as it is.
+/// Sends a text as it is and returns the answer.
 async fn raw(server: &Running, text: &str) -> String {
     let mut stream = TcpStream::connect(server.address).await.unwrap();
     stream.write_all(text.as_bytes()).await.unwrap();

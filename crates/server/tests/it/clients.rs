@@ -1,4 +1,4 @@
-//! One server, clients of several habits: each is spoken with as its account, key or `User-Agent` asks for.
+//! Clients of several habits at one server: each is spoken with as its account, key or `User-Agent` asks for.
 
 use longhaul_auth::Role;
 use longhaul_model::StatusStyle;
@@ -57,7 +57,7 @@ async fn each_client_is_spoken_with_in_its_way() {
     assert_eq!(size, 50);
     let (_, size, ..) = spoken(&server.key, "other").await;
     assert_eq!(size, 7);
-    // What a login gives is of the account.
+    // A token from a login belongs to the account.
     let token = server.send("POST", "/v1/tokens", Some(json!({ "apiKey": vv }))).await.json();
     let task =
         server.send_as(token["accessToken"].as_str().unwrap(), "GET", &format!("/v1/tasks/{id}"), None).await;

@@ -1,4 +1,4 @@
-//! Credentials tasks, as the clients of the wire contract ask for them.
+//! Credentials tasks, in the requests of the wire contract's clients.
 
 use serde_json::{Value, json};
 

@@ -1,12 +1,12 @@
 //! Refusals of the operations of the official document: whatever is wrong with a request, the answer has a
-//! code that the document declares for its operation, and the message.
+//! code that the document declares for its operation, and a message.
 
 use longhaul_server::{ServerConfig, WireConfig};
 use serde_json::json;
 
 use super::support::{Answer, Running};
 
-/// The table that the server reads, as a test reads it.
+/// Table of declared codes, the same that the server reads.
 const TABLE: &str = include_str!("../../src/declared/operations.md");
 
 /// Codes that are about the caller or the transfer, not about the operation.
@@ -33,7 +33,7 @@ fn is_built_in(path: &str) -> bool {
     ["/v1/tasks", "/v1/credentials", "/v1/tokens"].iter().any(|own| path.starts_with(own))
 }
 
-/// Binds a workflow to each of the others. Its input needs a number that nobody sends.
+/// Binds a workflow to each of the other operations. Its input needs a number that nobody sends.
 async fn bind_routes(server: &Running, operations: &[Operation]) {
     for (n, one) in operations.iter().filter(|one| !is_built_in(one.path)).enumerate() {
         let parameters = one.path.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}'));
@@ -50,7 +50,7 @@ async fn bind_routes(server: &Running, operations: &[Operation]) {
     }
 }
 
-/// Bad requests of an operation: other ids in the path, other bodies, other content types.
+/// Returns bad requests of an operation: other IDs in the path, other bodies, other content types.
 fn bad_requests(one: &Operation, task: &str) -> Vec<(String, &'static str, Vec<u8>)> {
     let ids = ["00000000-0000-4000-8000-000000000000", task, "nonsense", "%ff", "a%00b"];
     let bodies: [(&str, Vec<u8>); 10] = [

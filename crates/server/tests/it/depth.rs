@@ -1,4 +1,5 @@
-//! Outputs of every depth, by each way that values take into a task: the task ends, and is read by everybody.
+//! Outputs of every depth, by each way that values have into a task: the task ends, and everybody can read
+//! it.
 
 use longhaul_engine::{CommandConfig, EngineConfig, HttpConfig};
 use longhaul_server::ServerConfig;
@@ -8,14 +9,14 @@ use tokio::net::TcpListener;
 
 use super::support::{Parts, Running};
 
-/// How deep an output may be (docs/workflows.md).
+/// Deepest allowed nesting of an output (docs/workflows.md).
 const DEEPEST: usize = 100;
 
 fn nested(levels: usize) -> String {
     format!("{}{}", "[".repeat(levels), "]".repeat(levels))
 }
 
-/// Answers `GET /n` with JSON of so many levels. Its port.
+/// Starts a service that answers `GET /n` with JSON of so many levels. Returns its port.
 async fn answers() -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
@@ -34,7 +35,7 @@ async fn answers() -> u16 {
                     "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{body}",
                     body.len()
                 );
-                // Whoever asked may have gone.
+                // The client may have gone.
                 let _ = stream.write_all(answer.as_bytes()).await;
             });
         }
@@ -96,7 +97,7 @@ async fn outputs_of_every_depth_end_in_readable_tasks() {
     let step = |action: Value| vec![json!({ "name": "Only", "description": "…", "action": action })];
     store(&server, "fetches", step(json!({ "http": { "method": "GET", "url": url } }))).await;
     each_depth_ends(&server, "fetches", DEEPEST, |levels| json!({ "levels": levels })).await;
-    // What a command prints is a member of its output.
+    // The lines that a command prints are a member of its output.
     store(
         &server,
         "prints",

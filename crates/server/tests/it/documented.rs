@@ -21,7 +21,8 @@ async fn examples_come_back_to_the_byte_of_their_values() {
     let again = server.send("POST", "/v1/tasks/import", Some(serde_json::from_str(LIST).unwrap())).await;
     assert_eq!(again.json(), json!({ "imported": 0, "replaced": 2, "kept": 0 }));
 
-    // Both examples of the list have one instant; the documented order is then that of descending ids reversed.
+    // Both examples of the list have one instant; the documented order is then that of descending ids
+    // reversed.
     let page = server.get("/v1/tasks?orderBy=id&orderDirection=ASC").await;
     assert_same(&page.text, LIST);
 

@@ -1,4 +1,4 @@
-//! Whatever is sent in a place where it does not belong is said back nowhere: each member of each body of the OpenAPI
+//! Values in places where they do not belong are repeated nowhere: each member of each body of the OpenAPI
 //! document is sent as a value of another type, as a very long text, and with control characters.
 
 use std::io::Write;
@@ -12,7 +12,7 @@ use super::support::{Answer, Running, service};
 const CANARY: &str = "CANARY-s3cret";
 /// A number that nothing else has.
 const NUMBER: u64 = 7_313_373_137;
-/// No answer to a mistake, and nothing that is logged of it, is longer, in bytes.
+/// Longest answer to a mistake, and longest log of it, in bytes.
 const LONGEST: usize = 16 << 10;
 
 #[derive(Clone, Default)]
@@ -35,7 +35,7 @@ impl Log {
     }
 }
 
-/// A body as a schema describes it, with every member.
+/// Builds a body as a schema describes it, with every member.
 fn sample(document: &Value, schema: &Value, depth: usize) -> Value {
     if let Some(reference) = schema["$ref"].as_str() {
         return sample(document, document.pointer(&reference[1..]).unwrap(), depth + 1);
@@ -76,7 +76,7 @@ fn pointers(value: &Value, at: &str, all: &mut Vec<String>) {
     }
 }
 
-/// Values of other types than that of this one.
+/// Returns values of other types than that of this one.
 fn foreign(value: &Value) -> Vec<Value> {
     let text = json!(CANARY);
     let list = json!([CANARY, { "name": CANARY }]);
@@ -97,7 +97,7 @@ struct Calls {
 }
 
 impl Calls {
-    /// Sends a body, as whoever may; the answer, and what was logged of it.
+    /// Sends a body with a sufficient credential; returns the answer, and the log of it.
     async fn send(&mut self, method: &str, path: &str, body: &Value) -> (Answer, String) {
         self.log.taken();
         let admin = self.server.key.clone();

@@ -26,7 +26,7 @@ mod workflows;
 
 /// The longest input that a mutation makes, in bytes.
 const LONGEST: usize = 8192;
-/// The seed of a run, for another than the usual one.
+/// Variable with the seed of a run, for another than the usual one.
 const SEED: &str = "FUZZ_SEED";
 
 /// Pieces that mean something to some reader.
@@ -61,7 +61,7 @@ const PIECES: [&str; 28] = [
     "-",
 ];
 
-/// Numbers that look random and follow from a seed (SplitMix64).
+/// Generator of pseudo-random numbers that follow from a seed (SplitMix64).
 struct Chance(u64);
 
 impl Chance {
@@ -164,7 +164,7 @@ fn some<'a>(value: &'a mut Value, chance: &mut Chance) -> &'a mut Value {
     value.pointer_mut(&found[chance.below(found.len())]).unwrap()
 }
 
-/// Changes a document in one to four places and leaves it a document.
+/// Changes a document in one to four places so that it is still a document.
 fn reshaped(mut value: Value, mut donor: Value, chance: &mut Chance) -> Value {
     for _ in 0..=chance.below(4) {
         let given = match chance.below(2) {
@@ -191,7 +191,7 @@ fn reshaped(mut value: Value, mut donor: Value, chance: &mut Chance) -> Value {
     value
 }
 
-/// Changes an input that is JSON, or has lines that are; nothing of another.
+/// Changes an input that is JSON, or has lines that are; leaves any other as it is.
 fn reshaped_json(corpus: &[Vec<u8>], chance: &mut Chance) -> Option<Vec<u8>> {
     let read = |input: &[u8]| -> Option<Vec<Value>> {
         let whole = serde_json::from_slice(input).map(|value| vec![value]);
@@ -207,7 +207,7 @@ fn reshaped_json(corpus: &[Vec<u8>], chance: &mut Chance) -> Option<Vec<u8>> {
     Some(changed.collect::<Vec<_>>().join("\n").into_bytes())
 }
 
-/// Runs a target over its corpus and so many mutations; names the first input of which something does not
+/// Runs a target over its corpus and so many mutations; names the first input for which a property does not
 /// hold.
 fn replay(target: &str, mutations: usize, run: fn(&[u8])) {
     let folder = format!("{}/../../fuzz/corpus/{target}", env!("CARGO_MANIFEST_DIR"));
@@ -228,7 +228,7 @@ fn replay(target: &str, mutations: usize, run: fn(&[u8])) {
     }
 }
 
-/// Gives a target that reads texts those that the bytes stand for.
+/// Passes the texts that the bytes stand for to a target that reads texts.
 macro_rules! text {
     ($run:path) => {
         |input| $run(&String::from_utf8_lossy(input))

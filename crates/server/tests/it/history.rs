@@ -95,7 +95,7 @@ async fn audit_tells_who_changed_what() {
     assert_eq!(server.get("/v1/audit?since=2999-01-01T00:00:00.000Z").await.json()["elements"], json!([]));
 }
 
-/// A clock is confirmed by who says what time it is.
+/// A clock is confirmed by a caller who says what time it is.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_clock_is_shown_and_confirmed() {
     let server = Running::start().await;

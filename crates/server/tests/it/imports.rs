@@ -1,5 +1,5 @@
-//! Imports of files as other programs write them: each task is taken as it is, or refused with its place and
-//! id; and whatever was taken, lists of it are read by typed clients.
+//! Imports of files as other programs write them: each task is imported, or refused with its position and ID;
+//! and lists of the imported ones are readable by typed clients.
 
 use serde_json::{Value, json};
 
@@ -98,7 +98,7 @@ async fn nulls_are_left_out_and_facts_are_text() {
     assert_eq!(got.json()["errors"][0]["context"], json!({ "exitCode": "1" }));
 }
 
-/// A generator without surprises: the same numbers in each run.
+/// Generator with the same numbers in each run.
 struct Dice(u64);
 
 impl Dice {

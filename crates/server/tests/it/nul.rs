@@ -1,12 +1,12 @@
-//! The character NUL in anything that a request names: a 400, or nothing is found by it. Generated from the
-//! route table's document.
+//! The character NUL in anything that a request names: a 400, or nothing is found by it. Cases are generated
+//! from the route table's document.
 
 use reqwest::Method;
 use serde_json::{Value, json};
 
 use super::support::{Answer, Running};
 
-/// Every string in a body, one at a time, with a NUL in it.
+/// Returns a body once for each of its strings, with a NUL in that.
 fn spoiled(body: &Value) -> Vec<Value> {
     match body {
         Value::String(text) => vec![json!(format!("{text}\0"))],
@@ -38,7 +38,7 @@ fn spoiled(body: &Value) -> Vec<Value> {
     }
 }
 
-/// What there is: tasks, workflows, accounts.
+/// Current state: tasks, workflows, accounts.
 async fn standing(server: &Running) -> (u64, String, usize) {
     let users = server.get("/v1/users").await.json()["elements"].as_array().unwrap().len();
     (server.total().await, server.get("/v1/workflows").await.text, users)

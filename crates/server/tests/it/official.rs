@@ -1,10 +1,10 @@
-//! The types of the official document, strictly: each answer of each test is read as a typed client reads it.
-//! A member that the document describes has its type wherever it occurs; members of Longhaul's own may stand
+//! Types of the official document, strictly: each answer of each test is read as a typed client reads it. A
+//! member that the document describes has its type wherever it occurs; members of Longhaul's own may stand
 //! beside it.
 
 use serde_json::Value;
 
-/// Types by name: members with their types, those that must be there with `!`.
+/// Types by name: members with their types, mandatory ones with `!`.
 const TYPES: [(&str, &str); 14] = [
     (
         "Task",

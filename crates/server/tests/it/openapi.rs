@@ -1,10 +1,10 @@
-//! The document: committed, complete, and what the server really answers.
+//! The OpenAPI document: committed, complete, and equal to the server's answers.
 
 use serde_json::{Value, json};
 
 use super::support::Running;
 
-/// `UPDATE_OPENAPI=1` writes it anew.
+/// The committed document is that of the code; `UPDATE_OPENAPI=1` writes it.
 #[test]
 fn committed_document_is_that_of_the_code() {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../openapi/longhaul.json");

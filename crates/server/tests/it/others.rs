@@ -1,4 +1,4 @@
-//! Access to what belongs to other accounts: each call of the document, by each role, on another account's
+//! Access to objects of other accounts: each call of the document, by each role, on another account's
 //! session, API key, account and lease. Only an administrator changes or sees them.
 
 use longhaul_auth::Role;

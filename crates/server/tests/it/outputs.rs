@@ -54,7 +54,7 @@ fn cases() -> Vec<Case> {
     cases
 }
 
-/// Answers `GET /n` with the bytes of that case, as JSON. Its port.
+/// Starts a service that answers `GET /n` with the bytes of that case, as JSON. Returns its port.
 async fn answers(cases: Arc<Vec<Case>>) -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
@@ -118,7 +118,7 @@ fn depth(value: &Value) -> usize {
     }
 }
 
-/// Waits for the end of a task, reads it in every way, and gives the code of its error if it failed.
+/// Waits for the end of a task, reads it in every way, and returns the code of its error if it failed.
 async fn ended(server: &Running, id: &str, what: &str) -> Option<String> {
     let answer = server.get(&format!("/v1/tasks/{id}?wait=60s&include=all")).await;
     assert_eq!(answer.status, 200, "{what}");

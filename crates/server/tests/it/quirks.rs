@@ -1,4 +1,4 @@
-//! What real clients send (wire contract, section 8), byte for byte.
+//! Requests of real clients (wire contract, section 8), byte for byte.
 
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};

@@ -55,7 +55,7 @@ pub(crate) struct Running {
     pub(crate) address: SocketAddr,
     /// Speaks as an administrator.
     pub(crate) client: Client,
-    /// The API key that it has.
+    /// API key of the server's first account.
     pub(crate) key: String,
     pub(crate) parts: Parts,
     pub(crate) certificate: Option<Certificate>,
@@ -81,23 +81,23 @@ impl Running {
         Running { address, client, key, parts, certificate, stop }
     }
 
-    /// A client that speaks as somebody of that role.
+    /// Returns a client with an account of that role.
     pub(crate) async fn client_of(&self, role: Role) -> Client {
         let key = service(&self.parts.auth, &format!("{role}-tests"), role).await;
         bearing(trusting(self.certificate.as_ref()), &key)
     }
 
-    /// A client that speaks as whoever has that credential.
+    /// Returns a client with that credential.
     pub(crate) fn client_with(&self, credential: &str) -> Client {
         bearing(trusting(self.certificate.as_ref()), credential)
     }
 
-    /// A client that speaks as nobody.
+    /// Returns a client without a credential.
     pub(crate) fn nobody(&self) -> Client {
         trusting(self.certificate.as_ref()).build().unwrap()
     }
 
-    /// Sends a request as whoever has that credential.
+    /// Sends a request with that credential.
     pub(crate) async fn send_as(
         &self,
         credential: &str,
@@ -123,7 +123,7 @@ impl Running {
         self.send("GET", path, None).await
     }
 
-    /// Stores a workflow of simulated sub-tasks, each given by what it has beyond name and description.
+    /// Stores a workflow of simulated sub-tasks, each given by its members beyond name and description.
     pub(crate) async fn workflow(&self, name: &str, sub_tasks: Vec<Value>) {
         let subs: Vec<Value> = sub_tasks
             .into_iter()
@@ -170,7 +170,7 @@ fn with_body(request: reqwest::RequestBuilder, body: Option<Value>) -> reqwest::
     }
 }
 
-/// Makes a service account; gives its API key.
+/// Creates a service account; returns its API key.
 pub(crate) async fn service(auth: &Auth, name: &str, role: Role) -> String {
     let note = Audit::new("tests".into(), None, "addUser");
     let new =
@@ -222,7 +222,7 @@ impl Answer {
         self.headers.get(name).map_or("", |value| value.to_str().unwrap())
     }
 
-    /// The Error body's code; every error has message, code and reference token.
+    /// Returns the Error body's code; every error has message, code and reference token.
     pub(crate) fn code(&self) -> String {
         let body = self.json();
         assert!(body["message"].as_str().is_some_and(|text| !text.is_empty()), "{body}");

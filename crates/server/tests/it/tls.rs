@@ -19,12 +19,12 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
-/// A configuration with a certificate of the server's own, in a directory.
+/// Builds a configuration with a certificate of the server's own, in a directory.
 fn self_signed(directory: &Path) -> ServerConfig {
     ServerConfig { tls: Tls::SelfSigned { directory: directory.to_owned() }, ..ServerConfig::default() }
 }
 
-/// Writes a new pair for `127.0.0.1`, and gives its certificate.
+/// Writes a new pair for `127.0.0.1`, and returns its certificate.
 fn put_pair(directory: &Path) -> Vec<u8> {
     use std::os::unix::fs::PermissionsExt;
     let key = KeyPair::generate().unwrap();

@@ -18,7 +18,7 @@ async fn pair(server: &Running, username: &str, password: &str) -> (String, Stri
     (text(&body["accessToken"]), text(&body["refreshToken"]["id"]))
 }
 
-/// A request whose body is these bytes.
+/// Builds a request whose body is these bytes.
 async fn bytes(server: &Running, method: &str, path: &str, body: &str) -> Answer {
     let method = reqwest::Method::from_bytes(method.as_bytes()).unwrap();
     let request = server.nobody().request(method, server.url(path));
@@ -115,7 +115,8 @@ async fn guessing_is_slowed_and_never_locks_out_for_good() {
     assert_eq!(server.get("/v1/tasks").await.status, 200);
 }
 
-/// Behind a balancer whoever guesses slows down nobody else, and cannot say that he is somebody else.
+/// Guesses of passwords behind a balancer slow down nobody but their sender, who cannot claim another
+/// address.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn guessing_behind_a_proxy_is_slowed_by_who_guesses() {
     let trusted_proxies = longhaul_server::Proxies::new(["127.0.0.1"]).unwrap();
@@ -262,7 +263,7 @@ async fn bad_accounts_are_refused_by_member() {
     assert_eq!(server.send("POST", "/v1/users", Some(good())).await.code(), "USER_EXISTS");
 }
 
-/// Each accepted change is noted once, by whom, from where and on what.
+/// Each accepted change has one entry in the audit log, with its principal, address and target.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_change_of_accounts_is_noted_once() {
     let server = Running::start().await;

@@ -30,7 +30,7 @@ impl<'a> Worker<'a> {
         (answer.status.as_u16(), answer.json())
     }
 
-    /// What it is given at once.
+    /// Asks for leases and returns those that were given at once.
     async fn lease(&self, more: Value) -> Vec<Value> {
         let mut body = json!({ "queues": ["q"], "max": 10 });
         body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
@@ -55,7 +55,7 @@ impl<'a> Worker<'a> {
     }
 }
 
-/// A workflow of `worker` sub-tasks on the queue `q`, each given by what it has beyond that.
+/// Stores a workflow of `worker` sub-tasks on the queue `q`, each given by its members beyond that.
 async fn workflow(server: &Running, sub_tasks: Vec<Value>) {
     let action = json!({ "worker": { "queue": "q", "input": { "host": "{{ input.host }}" } } });
     let subs = sub_tasks.into_iter().map(|mut sub| {
@@ -80,5 +80,5 @@ async fn ended(server: &Running, id: &str) -> Value {
     server.get(&format!("/v1/tasks/{id}?wait=10s&include=all")).await.json()
 }
 
-/// Longer than a lease of a second, and the look of the watchdog.
+/// Time longer than a lease of a second with the interval of the watchdog.
 const PAST_LEASE: Duration = Duration::from_millis(1_700);

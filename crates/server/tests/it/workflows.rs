@@ -90,7 +90,7 @@ async fn lists_are_not_taken_for_objects() {
     assert_eq!((listed.status.as_u16(), listed.code().as_str()), (400, "INVALID_REQUEST"));
 }
 
-/// Any type of JSON is a body of a route, where its workflow has a place for it.
+/// A body of a route may be of any JSON type, where its workflow has a place for it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn routes_take_bodies_of_any_type() {
     let server = Running::start().await;
@@ -135,7 +135,7 @@ async fn routes_take_bodies_of_any_type() {
         let task = server.get(&format!("/v1/tasks/{id}?include=input")).await.json();
         assert_eq!(task["input"], input, "{method} {path} {body}");
     }
-    // What is wrong is named by its place in the body.
+    // A mistake is named by its place in the body.
     let refused = server.send("PUT", "/v1/list", Some(json!([1, "x"]))).await.json();
     assert_eq!(refused["nestedErrors"][0]["context"]["pointer"], "/1", "{refused}");
     let refused = server.send("POST", "/v1/named/x", Some(json!({ "given": null, "a": 1 }))).await.json();

@@ -1,15 +1,15 @@
-//! One thing that is wrong in a store.
+//! Finding: one fault of a store.
 
 use longhaul_model::TaskId;
 
-/// Something that is wrong in a store.
+/// Fault of a store, with its place and remedy.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finding {
-    /// The table, or `database` for the file as a whole and `log` for its write-ahead log.
+    /// Table of the finding, or `database` for the file as a whole and `log` for its write-ahead log.
     pub table: String,
     /// The task that the row belongs to, if known.
     pub task: Option<TaskId>,
-    /// The row, by its key, if the finding is about one.
+    /// Row of the finding by its key, if it is about one.
     pub row: Option<String>,
     /// Description of the fault.
     pub what: String,
@@ -20,17 +20,17 @@ pub struct Finding {
 /// Ways out of a fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Remedy {
-    /// A repair makes it anew.
+    /// Repair the store, which rebuilds the data.
     Repair,
-    /// The task can be cancelled, so that nothing waits for it; its document is kept.
+    /// Cancel the task, so that nothing waits for it; its document is kept.
     Cancel(TaskId),
-    /// A running server mends it by itself.
+    /// Start the server, which repairs the data while it runs.
     Serve,
-    /// Only a backup has what was there.
+    /// Restore a backup: the data is nowhere else.
     Restore,
-    /// The key file is not the one that sealed this.
+    /// Use the key file that sealed the secrets; this one did not.
     Keys,
-    /// Nothing reads it: it only takes room.
+    /// Leave it: it is never read, and only takes room.
     Leave,
 }
 

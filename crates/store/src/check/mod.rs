@@ -1,6 +1,6 @@
-//! The check of a whole store, of either engine: every row is read as a server reads it, and what is derived
-//! is compared with what it is derived from. Reads one moment, changes nothing, and keeps no more than one
-//! task and one page of each table in memory. [`repair`] makes anew what is derived.
+//! Check of a whole store, of either engine: every row is read as a server reads it, and derived data is
+//! compared with its source. The check reads one moment, changes nothing, and keeps no more than one task and
+//! one page of each table in memory. [`repair`] rebuilds derived data.
 
 mod finding;
 mod source;
@@ -27,11 +27,11 @@ pub(crate) use walk::run;
 
 /// Listener to a check.
 pub trait Inspector {
-    /// Hears how far the check is.
+    /// Called with the progress of the check.
     fn progress(&mut self, _progress: Progress) {}
-    /// Hears of a finding, as soon as there is one.
+    /// Called with a finding, as soon as there is one.
     fn found(&mut self, finding: Finding);
-    /// Tries to open the secrets in the input of a task. Err: the reason why they stay closed.
+    /// Tries to open the secrets in the input of a task. The error is the reason why they stay closed.
     fn secrets(&mut self, _id: TaskId, _workflow: &Workflow, _input: &Value) -> Result<(), String> {
         Ok(())
     }
@@ -53,13 +53,13 @@ pub struct Progress {
 pub struct Checked {
     /// Number of rows read, by table.
     pub rows: Vec<(&'static str, u64)>,
-    /// Remarks on what was not checked, and why.
+    /// Remarks on parts that were not checked, with the reasons.
     pub notes: Vec<String>,
 }
 
-/// Checks a store. A data directory may be that of a running server, and nodes may be at work on a database:
-/// one moment of it is read, and nothing is written. To be called where no runtime is.
-/// Err: the store cannot be checked, such as one that is not there or of another version.
+/// Checks a store. A data directory may be that of a running server, and nodes may be active on a database:
+/// one moment of it is read, and nothing is written. To be called outside of a runtime. Err: the store cannot
+/// be checked, such as one that does not exist or is of another version.
 pub fn check(at: &Location, inspector: &mut dyn Inspector) -> Result<Checked, StoreError> {
     match at {
         Location::Directory(directory) => sqlite::check(directory, inspector),
@@ -67,10 +67,10 @@ pub fn check(at: &Location, inspector: &mut dyn Inspector) -> Result<Checked, St
     }
 }
 
-/// Makes anew what a store derives from its tasks: indexes, totals, claims. Documents are left as they are.
-/// Returns what was done, one sentence each. Refused while a server or node is at work on the store. To be
-/// called where no runtime is.
-/// After Ok: on disk. Crash in the middle: each step happened whole or not at all.
+/// Rebuilds the data that a store derives from its tasks: indexes, totals, claims. Documents are left as they
+/// are. Returns one sentence for each thing done. Refused while a server or node is active on the store. To
+/// be called outside of a runtime. After Ok: on disk. Crash in the middle: each step happened whole or not at
+/// all.
 pub fn repair(at: &Location, env: &Env) -> Result<Vec<String>, StoreError> {
     match at {
         Location::Directory(directory) => sqlite::repair(directory, env),

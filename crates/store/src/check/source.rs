@@ -1,4 +1,4 @@
-//! Rows as a check reads them: cell by cell, so that damage to one is a finding and not an end.
+//! Rows as a check reads them: cell by cell, so that damage to one is a finding and does not end the check.
 
 use std::sync::Arc;
 
@@ -10,13 +10,13 @@ use crate::counters::Cell;
 use crate::error::StoreError;
 use crate::transfer::{Table, Value};
 
-/// A row of a table, in the order of [`Table::columns`] with the engine's own columns behind them.
+/// Row of a table, in the order of [`Table::columns`] with the engine's own columns behind them.
 pub(crate) struct Line {
-    /// Its place in the order of the table.
+    /// Position of the row in the order of the table.
     pub(crate) at: Vec<Value>,
-    /// The task it belongs to, as a number that sorts like the table.
+    /// Task of the row, as a number that sorts like the table.
     pub(crate) key: u128,
-    /// Its values, or the reason why one cannot be read.
+    /// Values of the row, or the reason why one cannot be read.
     pub(crate) cells: Vec<Result<Value, String>>,
 }
 
@@ -73,12 +73,12 @@ pub(crate) fn key_of(key: &Value) -> u128 {
     }
 }
 
-/// A store that is checked, at one moment of it.
+/// Store that is checked, at one moment of it.
 pub(crate) trait Source {
     /// Returns the number of rows of a table, roughly.
     fn count(&mut self, table: Table) -> Result<u64, StoreError>;
-    /// Reads the rows behind a place: as many as are read well at once, none at the end of the table. Tasks
-    /// and their parts come in the order of tasks.
+    /// Reads the rows behind a position: one page, empty at the end of the table. Tasks and their parts are
+    /// in the order of tasks.
     fn page(&mut self, table: Table, after: Option<&[Value]>) -> Result<Vec<Line>, StoreError>;
     /// Returns a workflow version by its row.
     fn workflow(&mut self, wid: i64) -> Result<Arc<Workflow>, StoreError>;
@@ -86,10 +86,10 @@ pub(crate) trait Source {
     fn is_doomed(&mut self, key: u128) -> Result<bool, StoreError>;
     /// Passes on the totals of the store, each cell any number of times.
     fn totals(&mut self, each: &mut dyn FnMut(Cell, i64)) -> Result<(), StoreError>;
-    /// Compares the indexes that the engine alone has with a task's row.
+    /// Compares the engine's own indexes with a task's row.
     fn indexed(&mut self, line: &Line, found: &mut dyn FnMut(Finding)) -> Result<(), StoreError>;
-    /// Compares the columns that the engine alone has with the task.
+    /// Compares the engine's own columns with the task.
     fn derived(&mut self, _line: &Line, _task: &Task, _found: &mut dyn FnMut(Finding)) {}
-    /// Checks what only the store as a whole tells: indexes, the rules of claims.
+    /// Checks properties of the store as a whole: indexes, the rules of claims.
     fn own(&mut self, inspector: &mut dyn Inspector) -> Result<(), StoreError>;
 }

@@ -1,4 +1,4 @@
-//! Rows of tables that stand for themselves: workflows, idempotency keys, settings, accounts, the audit log.
+//! Rows of independent tables: workflows, idempotency keys, settings, accounts, the audit log.
 
 use std::collections::HashSet;
 

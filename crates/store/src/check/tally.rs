@@ -1,5 +1,5 @@
-//! Totals counted anew, in memory that does not depend on the number of tasks: of the completions, which have
-//! a cell for every second, only the sum of a digest of all cells of one day is kept.
+//! Recount of the totals, in memory that does not depend on the number of tasks: of the completions, which
+//! have a cell for every second, only the sum of a digest of all cells of one day is kept.
 
 use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -8,13 +8,13 @@ use super::{Finding, Remedy};
 use crate::counters::{Cell, Counted, Counters, WIDTHS};
 use crate::error::StoreError;
 
-/// Totals as the tasks give them, less the totals as they are stored.
+/// Totals computed from the tasks, less the stored totals.
 #[derive(Default)]
 pub(crate) struct Tally {
     counting: Counters,
     /// The difference of each total.
     totals: BTreeMap<Cell, i64>,
-    /// The difference of the completions by width of the buckets and day, as a digest.
+    /// Difference of the completions by width of the buckets and day, as a digest.
     days: BTreeMap<(i64, i64), u64>,
 }
 
@@ -76,7 +76,7 @@ fn unit(width: i64) -> String {
     }
 }
 
-/// Adds the stored totals, and reports what differs from the tasks.
+/// Adds the stored totals, and reports where they differ from the tasks.
 pub(super) fn finish(
     mut tally: Tally,
     source: &mut dyn super::Source,

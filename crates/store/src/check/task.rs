@@ -1,4 +1,4 @@
-//! One task with all its parts.
+//! Check of one task with all its parts.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -17,8 +17,8 @@ use crate::logs::LogLine;
 use crate::packed::pack;
 use crate::transfer::{Table, task as column};
 
-/// Column of claims behind those of [`Table::columns`] and `clear`: whether the task knows that it was
-/// granted.
+/// Column of claims behind those of [`Table::columns`] and `clear`: true if the task was told that its claims
+/// were granted.
 const TOLD: usize = 10;
 
 /// A task's row with its parts.
@@ -49,7 +49,7 @@ impl Whole {
         }
     }
 
-    /// Takes a part.
+    /// Takes in a part.
     pub(super) fn part(&mut self, table: Table, part: Line) {
         match table {
             Table::Specs => self.specs.push(part),
@@ -239,7 +239,7 @@ fn columns(whole: &Whole, task: &Task, found: &mut dyn FnMut(Finding)) {
     );
 }
 
-/// I3: an output belongs to a success, which it does not contradict.
+/// Checks I3: an output belongs to a success, which it does not contradict.
 fn outputs(whole: &Whole, task: &Task, found: &mut dyn FnMut(Finding)) {
     let sub_tasks = &task.record().sub_tasks;
     for line in &whole.outputs {
@@ -255,7 +255,7 @@ fn outputs(whole: &Whole, task: &Task, found: &mut dyn FnMut(Finding)) {
     }
 }
 
-/// I3: attempts are numbered, none follows a success, and at most one succeeded.
+/// Checks I3: attempts are numbered, none follows a success, and at most one succeeded.
 fn attempts(whole: &Whole, task: &Task, found: &mut dyn FnMut(Finding)) {
     let mut successes = BTreeSet::new();
     for line in &whole.attempts {
@@ -308,9 +308,9 @@ pub(crate) fn expected_claims(record: &Record) -> BTreeMap<String, (i64, i64, Cl
     record.claims().into_iter().map(row).collect()
 }
 
-/// I9: a task has the claims that its document says, and no others.
+/// Checks I9: a task has the claims of its document, and no others.
 fn claims(whole: &Whole, record: &Record, found: &mut dyn FnMut(Finding)) {
-    // One engine has no NUL.
+    // One of the engines has no NUL.
     let clean = |text: &str| text.replace('\0', "\u{fffd}");
     let mut expected: BTreeMap<_, _> =
         expected_claims(record).into_iter().map(|(key, claim)| (clean(&key), claim)).collect();
@@ -323,7 +323,7 @@ fn claims(whole: &Whole, record: &Record, found: &mut dyn FnMut(Finding)) {
             Some((mode, most, _)) if (line.int(5), line.int(6)) != (Some(mode), Some(most)) => {
                 wrong(format!("I9: it claims `{key}` in another way than its document says"));
             }
-            // Granted, and not told yet: it is told in a transaction of its own.
+            // The grant has not been announced yet: that happens in a transaction of its own.
             Some(_) if !held && line.flag(7) && !line.flag(TOLD) => {}
             Some(_) if line.flag(7) != held => {
                 let (row, said) = if held { ("waits for", "holds") } else { ("holds", "waits for") };

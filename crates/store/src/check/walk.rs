@@ -1,4 +1,4 @@
-//! The walk: tasks and their parts side by side in the same order, each table page by page.
+//! Walk through a store: tasks and their parts side by side in the same order, each table page by page.
 
 use std::collections::VecDeque;
 
@@ -11,7 +11,7 @@ use crate::transfer::{Table, Value};
 const PARTS: [Table; 6] =
     [Table::Specs, Table::Chunks, Table::Outputs, Table::Attempts, Table::Claims, Table::Logs];
 
-/// Tables that stand for themselves.
+/// Independent tables.
 const OTHERS: [Table; 8] = [
     Table::Workflows,
     Table::Keys,
@@ -32,7 +32,7 @@ pub(super) struct Cursor {
     /// Reason why the rest of the table cannot be read.
     broken: Option<String>,
     read: u64,
-    /// Rows that there are: a damaged table may lead back to those that were read, for ever.
+    /// Count of rows: a damaged table may lead back to rows that were read, for ever.
     all: Option<u64>,
 }
 
@@ -98,7 +98,7 @@ impl Cursor {
     }
 }
 
-/// Checks everything of a store that its rows say.
+/// Checks all that the rows of a store show.
 pub(crate) fn run(source: &mut dyn Source, inspector: &mut dyn Inspector) -> Result<Checked, StoreError> {
     let mut all = 0;
     for table in OTHERS.into_iter().chain(PARTS).chain([Table::Tasks]) {
@@ -131,7 +131,7 @@ struct Walk<'a> {
 }
 
 impl Walk<'_> {
-    /// Walks a table that stands for itself.
+    /// Walks an independent table.
     fn other(&mut self, table: Table) -> Result<(), StoreError> {
         let mut cursor = Cursor::new(table);
         let mut seen = tables::Seen::default();
@@ -190,7 +190,7 @@ impl Walk<'_> {
         Ok(is_whole)
     }
 
-    /// Reports a part whose task is not there.
+    /// Reports a part whose task does not exist.
     fn left_over(&mut self, table: Table, part: &Line) -> Result<(), StoreError> {
         if self.source.is_doomed(part.key)? {
             return Ok(());

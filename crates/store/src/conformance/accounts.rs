@@ -1,4 +1,4 @@
-//! Accounts: kept whole, never without an administrator, and what was given to them ends when it must.
+//! Accounts: kept whole, never without an administrator, and their credentials end when they must.
 
 use std::sync::Arc;
 
@@ -67,7 +67,7 @@ pub(super) async fn reopen(
     fixture.open_accounts().await
 }
 
-/// What was created is there, whole, for the next process too.
+/// Accounts that were created are there, whole, for the next process too.
 pub async fn accounts_are_read_back_also_after_reopening(fixture: &mut impl Fixture) {
     let (store, accounts) = fixture.open_accounts().await;
     assert!(accounts.users().expect("readable").users.is_empty());
@@ -91,7 +91,7 @@ pub async fn accounts_are_read_back_also_after_reopening(fixture: &mut impl Fixt
     store.close().await;
 }
 
-/// A name is one however it is written, and stays as it was first.
+/// Names that differ in case only are one, in the spelling of their creation.
 pub async fn names_are_compared_without_case(fixture: &mut impl Fixture) {
     let (store, accounts) = fixture.open_accounts().await;
     create(&accounts, user("Anna", "ADMIN")).await;
@@ -112,7 +112,7 @@ pub async fn names_are_compared_without_case(fixture: &mut impl Fixture) {
     store.close().await;
 }
 
-/// What is given changes, the rest stays.
+/// A change sets the values that it names, and leaves all others.
 pub async fn changes_change_what_they_name(fixture: &mut impl Fixture) {
     let (store, accounts) = fixture.open_accounts().await;
     create(&accounts, user("admin", "ADMIN")).await;
@@ -147,7 +147,7 @@ pub async fn changes_change_what_they_name(fixture: &mut impl Fixture) {
     store.close().await;
 }
 
-/// Somebody with a password can administer, whatever is asked.
+/// The last account that can administer and has a password stays, whatever is asked.
 pub async fn last_admin_is_kept(fixture: &mut impl Fixture) {
     let (store, accounts) = fixture.open_accounts().await;
     let admin = create(&accounts, user("admin", "ADMIN")).await;
@@ -174,7 +174,7 @@ pub async fn last_admin_is_kept(fixture: &mut impl Fixture) {
     store.close().await;
 }
 
-/// The rule holds in the transaction, not in the caller's view.
+/// The rule about administrators holds in the transaction, not in the caller's view.
 pub async fn concurrent_demotions_leave_an_admin(fixture: &mut impl Fixture) {
     let (store, accounts) = fixture.open_accounts().await;
     let names: Vec<String> = (0..16).map(|n| format!("admin{n}")).collect();
@@ -200,7 +200,8 @@ pub async fn concurrent_demotions_leave_an_admin(fixture: &mut impl Fixture) {
     store.close().await;
 }
 
-/// Not even for another account of that name, while the clock stands still or goes back.
+/// An epoch is never used again, not even for another account of that name while the clock stands still or
+/// goes back.
 pub async fn epochs_never_come_back(fixture: &mut impl Fixture) {
     let (store, accounts) = fixture.open_accounts().await;
     create(&accounts, user("admin", "ADMIN")).await;
@@ -219,7 +220,7 @@ pub async fn epochs_never_come_back(fixture: &mut impl Fixture) {
     store.close().await;
 }
 
-/// The better hash of an old password does not bring that password back.
+/// A better hash of an old password does not bring that password back.
 pub async fn rehash_gives_way_to_a_new_password(fixture: &mut impl Fixture) {
     let (store, accounts) = fixture.open_accounts().await;
     let before = create(&accounts, user("anna", "ADMIN")).await;
@@ -232,7 +233,7 @@ pub async fn rehash_gives_way_to_a_new_password(fixture: &mut impl Fixture) {
     store.close().await;
 }
 
-/// Keys are bounded; one that goes takes the sessions with it.
+/// API keys are bounded in number; a deleted one ends the sessions with it.
 pub async fn api_keys_come_and_go(fixture: &mut impl Fixture) {
     let (store, accounts) = fixture.open_accounts().await;
     let mut robot = create(&accounts, user("robot", "ADMIN")).await;
@@ -261,7 +262,7 @@ pub async fn api_keys_come_and_go(fixture: &mut impl Fixture) {
     store.close().await;
 }
 
-/// Whoever keeps a copy sees when it is old; sessions and use of keys do not make it so.
+/// The revision shows a copy of the accounts to be old; sessions and the use of keys do not change it.
 pub async fn revision_follows_changes(fixture: &mut impl Fixture) {
     let (store, accounts) = fixture.open_accounts().await;
     let anna = create(&accounts, User { api_keys: vec![key(1)], ..user("anna", "ADMIN") }).await;

@@ -1,4 +1,4 @@
-//! Who changed what, and settings.
+//! The audit log and the settings.
 
 use longhaul_model::{Command, Timestamp};
 use serde_json::json;
@@ -19,7 +19,7 @@ fn all() -> AuditQuery {
     AuditQuery { limit: 100, ..AuditQuery::default() }
 }
 
-/// Each accepted change is noted once, in its transaction; what changes nothing is not.
+/// Accepted changes have one entry each, in their transaction; commands that change nothing have none.
 pub async fn each_change_is_noted_once(fixture: &mut impl Fixture) {
     let (store, env) = (fixture.open().await, fixture.env());
     let put = |version| store.put_workflow(definition("w", "T_RUN", version), by("ada", "putWorkflow"));
@@ -59,7 +59,7 @@ pub async fn each_change_is_noted_once(fixture: &mut impl Fixture) {
     store.close().await;
 }
 
-/// Filters, pages and exact totals; the oldest notes are deleted first.
+/// Filters, pages and exact totals of the audit log; the oldest entries are deleted first.
 pub async fn notes_are_found_and_pruned(fixture: &mut impl Fixture) {
     let (store, env) = (fixture.open().await, fixture.env());
     for n in 0..10 {
@@ -84,7 +84,7 @@ pub async fn notes_are_found_and_pruned(fixture: &mut impl Fixture) {
     store.close().await;
 }
 
-/// A setting is kept, with its note.
+/// A setting is kept, with its audit entry.
 pub async fn settings_are_kept(fixture: &mut impl Fixture) {
     let store = fixture.open().await;
     assert_eq!(store.setting("retention").expect("read"), None);

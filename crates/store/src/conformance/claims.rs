@@ -1,4 +1,4 @@
-//! Locks and places: all at once, in order of arrival, released at the end.
+//! Locks and slots: all at once, in order of arrival, released at the end.
 
 use longhaul_model::{ClaimMode, Command, Env, Hold, Span, Spec, Task, TaskId, TaskStatus};
 use serde_json::{Value, json};
@@ -29,7 +29,7 @@ fn runs(store: &dyn Store, id: TaskId) -> bool {
     record(store, id).state.status == TaskStatus::InProgress
 }
 
-/// Whoever came first goes first, on every key at once; those that share run side by side.
+/// Locks go to whoever came first, on every key at once; tasks that share a lock run side by side.
 pub async fn locks_are_granted_in_order_of_arrival(fixture: &mut impl Fixture) {
     let (store, env) = (fixture.open().await, fixture.env());
     let both = json!([host("a", "exclusive"), host("b", "exclusive")]);
@@ -61,8 +61,8 @@ pub async fn locks_are_granted_in_order_of_arrival(fixture: &mut impl Fixture) {
     store.close().await;
 }
 
-/// A failed task lets go; its retry queues behind those that came meanwhile. One that is cancelled waits no
-/// more.
+/// A failed task releases its locks; its retry queues behind tasks that came meanwhile. A cancelled task
+/// waits no more.
 pub async fn locks_are_let_go_of_at_the_end(fixture: &mut impl Fixture) {
     let (store, env) = (fixture.open().await, fixture.env());
     let of = || json!([host("a", "exclusive")]);
@@ -80,7 +80,7 @@ pub async fn locks_are_let_go_of_at_the_end(fixture: &mut impl Fixture) {
     store.close().await;
 }
 
-/// So many tasks of a key run at once, and the next starts when one ends.
+/// At most `limit` tasks of a key run at once, and the next starts when one ends.
 pub async fn places_are_limited(fixture: &mut impl Fixture) {
     let (store, env) = (fixture.open().await, fixture.env());
     let mut tasks = Vec::new();

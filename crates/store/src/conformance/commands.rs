@@ -1,4 +1,5 @@
-//! Changing tasks: whole or not at all, told after the commit, found again however long ago they ended.
+//! Changes of tasks: whole or not at all, announced after the commit, found again however long ago the tasks
+//! ended.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -22,7 +23,7 @@ pub async fn refused_command_changes_nothing(fixture: &mut impl Fixture) {
     store.close().await;
 }
 
-/// A result of an attempt that is not the live one changes nothing.
+/// A result of an attempt that is not live changes nothing.
 pub async fn stale_token_is_refused(fixture: &mut impl Fixture) {
     let (store, env) = (fixture.open().await, fixture.env());
     let workflow = put(&*store, definition("w", "T_RUN", 2)).await;
@@ -37,7 +38,7 @@ pub async fn stale_token_is_refused(fixture: &mut impl Fixture) {
     store.close().await;
 }
 
-/// Nothing is made of a task that does not exist.
+/// A command on a task that does not exist creates nothing.
 pub async fn command_on_unknown_task_is_not_found(fixture: &mut impl Fixture) {
     let (store, env) = (fixture.open().await, fixture.env());
     let nobody = env.new_task_id();
@@ -47,7 +48,7 @@ pub async fn command_on_unknown_task_is_not_found(fixture: &mut impl Fixture) {
     store.close().await;
 }
 
-/// Each change's effects are told once, in order, not before they can be read.
+/// Effects of a change are announced once, in order, not before they can be read.
 pub async fn effects_follow_their_commit(fixture: &mut impl Fixture) {
     let (store, env) = (fixture.open().await, fixture.env());
     let sink = Arc::new(Remembering::default());
@@ -70,7 +71,7 @@ pub async fn effects_follow_their_commit(fixture: &mut impl Fixture) {
     store.close().await;
 }
 
-/// What is told of a task's end has the task with it, as it is stored; what goes on has not.
+/// Effects of a task's end carry the task with it, as it is stored; effects of a task that goes on do not.
 pub async fn ended_task_goes_with_its_effects(fixture: &mut impl Fixture) {
     let (store, env) = (fixture.open().await, fixture.env());
     let sink = Arc::new(Rested::default());
@@ -92,7 +93,7 @@ pub async fn ended_task_goes_with_its_effects(fixture: &mut impl Fixture) {
     store.close().await;
 }
 
-/// After reopening, what ran is lost and repeated; what ended or waits is left.
+/// Running attempts are lost and repeated after reopening; ended and waiting tasks are left alone.
 pub async fn recover_asks_active_tasks_only(fixture: &mut impl Fixture) {
     let (store, env) = (fixture.open().await, fixture.env());
     let workflow = put(&*store, definition("w", "T_RUN", 1)).await;
@@ -173,7 +174,7 @@ pub async fn commands_and_recovery_come_in_any_order(fixture: &mut impl Fixture)
     store.close().await;
 }
 
-/// What is due is found by its time, and no sooner.
+/// Due tasks are found by their time, and no sooner.
 pub async fn due_tasks_are_found(fixture: &mut impl Fixture) {
     let (store, env) = (fixture.open().await, fixture.env());
     let workflow = put(&*store, definition("w", "T_RUN", 1)).await;
@@ -188,7 +189,7 @@ pub async fn due_tasks_are_found(fixture: &mut impl Fixture) {
     store.close().await;
 }
 
-/// Outputs are as given, attempts are all there.
+/// Outputs come back as given, and all attempts are there.
 pub async fn outputs_and_attempts_are_kept(fixture: &mut impl Fixture) {
     let (store, env) = (fixture.open().await, fixture.env());
     let workflow = put(&*store, definition("w", "T_RUN", 2)).await;
@@ -253,8 +254,8 @@ pub async fn long_ended_task_is_retried(fixture: &mut impl Fixture) {
     store.close().await;
 }
 
-/// A change that a fault of ours ends is answered, and costs neither other tasks nor the store: its task is
-/// as it was before, can be cancelled, and goes on once the fault is gone.
+/// A change that panics for a fault of ours is answered, and costs neither other tasks nor the store: its
+/// task is as it was before, can be cancelled, and goes on once the fault is gone.
 pub async fn change_that_panics_costs_only_its_task(fixture: &mut impl Fixture) {
     let (store, env) = (fixture.open().await, fixture.env());
     let sink = Arc::new(Faulty::default());
@@ -292,8 +293,8 @@ pub async fn change_that_panics_costs_only_its_task(fixture: &mut impl Fixture) 
     store.close().await;
 }
 
-/// The end of an attempt that a fault of ours keeps from being applied, with nobody waiting for the answer:
-/// the attempt fails and counts, what waits besides is written, and nothing is left for a start to trip over.
+/// An attempt whose end cannot be applied for a fault of ours, with nobody waiting for the answer, fails and
+/// counts; waiting changes are written besides, and the next start has no trouble.
 pub async fn posted_change_that_panics_fails_its_attempt(fixture: &mut impl Fixture) {
     let (store, env) = (fixture.open().await, fixture.env());
     let sink = Arc::new(Faulty::default());

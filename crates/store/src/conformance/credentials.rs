@@ -1,4 +1,4 @@
-//! Credentials tasks: resources that one task has for itself.
+//! Credentials tasks: resources that one task holds exclusively.
 
 use std::sync::Arc;
 
@@ -66,7 +66,7 @@ pub async fn resources_are_held_until_dealt_with(fixture: &mut impl Fixture) {
     store.close().await;
 }
 
-/// A retry with a new spec keeps it, and works on the same resources.
+/// A retry with a new spec stores it, and works on the same resources.
 pub async fn retry_takes_a_new_spec(fixture: &mut impl Fixture) {
     let (store, env) = (fixture.open().await, fixture.env());
     let workflow = put(&*store, rotate()).await;

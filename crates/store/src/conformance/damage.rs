@@ -1,5 +1,5 @@
-//! Fills a store with a bit of everything and walks through every query and command: damage to a row may cost
-//! only the task that the row belongs to.
+//! Damage: fills a store with a bit of everything and goes through every query and command. Damage to a row
+//! may cost only the task that the row belongs to.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

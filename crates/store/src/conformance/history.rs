@@ -17,7 +17,7 @@ fn total(store: &dyn Store, name: Option<&str>) -> u64 {
     store.list(&query).expect("a list").total
 }
 
-/// What cannot change any more is deleted, whole; all else stays; numbers are not given again.
+/// Tasks that cannot change any more are deleted, whole; all others stay; numbers are not given again.
 pub async fn tasks_are_deleted_by_name(fixture: &mut impl Fixture) {
     let (store, env) = (fixture.open().await, fixture.env());
     let mut ended = Vec::new();
@@ -73,7 +73,7 @@ pub async fn key_of_a_deleted_task_is_free(fixture: &mut impl Fixture) {
     store.close().await;
 }
 
-/// Retention: oldest first, in rounds, sparing what somebody has yet to deal with.
+/// Retention deletes oldest first, in rounds, and spares tasks that somebody has yet to deal with.
 pub async fn old_tasks_are_purged_in_rounds(fixture: &mut impl Fixture) {
     let (store, env) = (fixture.open().await, fixture.env());
     for n in 0..25 {
@@ -101,8 +101,8 @@ pub async fn old_tasks_are_purged_in_rounds(fixture: &mut impl Fixture) {
     store.close().await;
 }
 
-/// Tasks that wait for their start are listed and found, start when they are due, and can be cancelled; also when
-/// they have been waiting for so long that the store put them away.
+/// Tasks that wait for their start are listed and found, start when they are due, and can be cancelled; also
+/// when they have been waiting for so long that the store sealed them.
 pub async fn waiting_tasks_rest_and_wake(fixture: &mut impl Fixture) {
     let (store, env) = (fixture.open().await, fixture.env());
     let workflow = put(&*store, definition("w", "T_RUN", 1)).await;

@@ -54,11 +54,12 @@ impl Wish {
     }
 }
 
-/// A store and its reference model.
+/// Store with its reference model.
 struct Both {
     store: Arc<dyn Store>,
     env: Env,
-    /// Versions of one workflow by shape: the workflow's name identifies a place, the version sets its limit.
+    /// Versions of one workflow by shape: the workflow's name identifies the slots, the version sets their
+    /// limit.
     versions: HashMap<(Vec<bool>, Option<u32>), Arc<Workflow>>,
     line: Line,
 }

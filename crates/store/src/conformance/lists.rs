@@ -13,7 +13,7 @@ use serde_json::json;
 use super::support::*;
 use crate::{ImportOutcome, ImportedTask, OrderBy, Store, Stored, TaskQuery, Work};
 
-/// A task as this test knows it.
+/// Task as this test knows it.
 #[derive(Clone, Debug)]
 pub(super) struct Known {
     pub(super) id: TaskId,
@@ -89,7 +89,7 @@ impl Known {
     }
 }
 
-/// A few thousand tasks of every kind, and what is known of them.
+/// Stores a few thousand tasks of every kind; returns what is known of them.
 async fn populate(store: &dyn Store, env: &longhaul_model::Env) -> Vec<Known> {
     let mut known = import_many(store, env).await;
     let mut ids = Vec::new();
@@ -191,7 +191,7 @@ fn queries() -> Vec<TaskQuery> {
     all
 }
 
-/// Every query gives the page and the total that counting by hand gives, after reopening, too.
+/// A query gives the page and the total that counting by hand gives, after reopening, too.
 pub async fn lists_agree_with_counting_by_hand(fixture: &mut impl Fixture) {
     let (store, env) = (fixture.open().await, fixture.env());
     let known = populate(&*store, &env).await;
@@ -242,7 +242,7 @@ pub async fn totals_follow_changes(fixture: &mut impl Fixture) {
     store.close().await;
 }
 
-/// Imported tasks are given back to the letter.
+/// Imported tasks come back to the letter.
 pub async fn imported_tasks_come_back_as_they_came(fixture: &mut impl Fixture) {
     let (store, env) = (fixture.open().await, fixture.env());
     let task = imported(env.new_task_id(), 3);
@@ -258,7 +258,7 @@ pub async fn imported_tasks_come_back_as_they_came(fixture: &mut impl Fixture) {
     store.close().await;
 }
 
-/// An import can be repeated; a task of our own is never overwritten by one.
+/// An import can be repeated, and never overwrites a task of our own.
 pub async fn import_replaces_imported_and_keeps_own(fixture: &mut impl Fixture) {
     let (store, env) = (fixture.open().await, fixture.env());
     let workflow = put(&*store, definition("w", "T_RUN", 1)).await;
@@ -283,7 +283,7 @@ pub async fn import_replaces_imported_and_keeps_own(fixture: &mut impl Fixture) 
     store.close().await;
 }
 
-/// The first and the last instant that can be written are instants like any other.
+/// The first and the last instant that can be written are treated like any other.
 pub async fn extreme_instants_are_kept_and_sorted(fixture: &mut impl Fixture) {
     let (store, env) = (fixture.open().await, fixture.env());
     let instants =
@@ -387,7 +387,8 @@ pub async fn children_are_listed_in_numbers(fixture: &mut impl Fixture) {
     store.close().await;
 }
 
-/// Active, resting and imported tasks by each beginning and end of their ids, against counting by hand.
+/// Active, sealed and imported tasks are found by each beginning and end of their IDs, against counting by
+/// hand.
 pub async fn tasks_are_found_by_either_end_of_their_id(fixture: &mut impl Fixture) {
     let (store, env) = (fixture.open().await, fixture.env());
     let workflow = put(&*store, definition("found", "FOUND", 1)).await;

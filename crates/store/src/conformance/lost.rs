@@ -1,4 +1,4 @@
-//! Successes that a later write took back: their outputs are stored, and the sweep finds them.
+//! Successes that a later write undid: their outputs are stored, and the sweep finds them.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -15,7 +15,7 @@ const CHILDREN: u32 = 300;
 /// Indexes of the first child, and behind the last.
 const FIRST: u32 = 3;
 const END: u32 = FIRST + CHILDREN;
-/// Small tasks, more than one step of the sweep looks at.
+/// Number of small tasks, more than one step of the sweep looks at.
 const SMALL: usize = 150;
 
 /// Checks that sub-tasks under way whose output is stored end, those of leased attempts and of attempts that
@@ -29,7 +29,7 @@ pub async fn lost_successes_are_made_good(
     let mut small = Vec::new();
     for n in 0..SMALL {
         small.push(start(&*store, &env, &workflow, &format!("small {n}")).await);
-        // Those without any output are passed over.
+        // Tasks without any output are passed over.
         complete(&*store, small[n], 0, (n % 7 > 0).then(|| json!(n))).await;
     }
     let large = large(&*store, fixture).await;
@@ -68,7 +68,7 @@ pub async fn lost_successes_are_made_good(
     store.close().await;
 }
 
-/// A task whose children wait for workers; every third is leased.
+/// Starts a task whose children wait for workers; every third is leased.
 async fn large(store: &dyn Store, fixture: &impl Fixture) -> TaskId {
     let definition = serde_json::from_value(json!({
         "name": "fan", "type": "FAN", "title": "Fan", "input": { "type": "object" },
@@ -99,7 +99,7 @@ fn documents(sub_tasks: impl Iterator<Item = u32>) -> usize {
     sub_tasks.map(|index| index as usize / CHUNK).collect::<BTreeSet<_>>().len()
 }
 
-/// Sweeps all of the store; returns in how many documents something was found.
+/// Sweeps all of the store; returns the number of documents with findings.
 async fn swept(store: &dyn Store) -> usize {
     let mut found = 0;
     for step in 0.. {

@@ -1,5 +1,6 @@
-//! What every engine must do, as tests over the trait. An engine's test file is one line:
-//! `longhaul_store::store_conformance!(open)`, where `open` makes a fresh store, and opens the same again.
+//! Conformance suite: the duties of every store engine, as tests over the trait. An engine's test file is one
+//! line: `longhaul_store::store_conformance!(open)`, where `open` makes a fresh store, and opens the same
+//! again.
 
 pub mod accounts;
 pub mod audit;

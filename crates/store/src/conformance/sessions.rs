@@ -1,4 +1,4 @@
-//! Refresh tokens and the sessions that last as long: kept, found, listed, ended with what they rest on.
+//! Refresh tokens and sessions: kept, found, listed, and ended together with their account or credential.
 
 use std::cmp::Reverse;
 
@@ -43,7 +43,7 @@ pub async fn refresh_tokens_are_kept_until_revoked(fixture: &mut impl Fixture) {
     store.close().await;
 }
 
-/// A new password, disabling and deletion end sessions, also those that are just being given.
+/// A new password, disabling and deletion end sessions, also those that are just being created.
 pub async fn refresh_tokens_end_with_what_they_rest_on(fixture: &mut impl Fixture) {
     let (store, accounts) = fixture.open_accounts().await;
     create(&accounts, user("admin", "ADMIN")).await;

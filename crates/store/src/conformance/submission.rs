@@ -7,7 +7,7 @@ use super::support::*;
 use crate::{IdempotencyKey, StoreError, Submission};
 
 mod futures_like {
-    //! All of several futures, without a library for it.
+    //! Join of several futures, without a library for it.
     pub(super) async fn join_all<T: Send + 'static>(
         all: Vec<impl Future<Output = T> + Send + 'static>,
     ) -> Vec<T> {
@@ -39,7 +39,7 @@ pub async fn submitted_task_is_read_back(fixture: &mut impl Fixture) {
     store.close().await;
 }
 
-/// What was answered is there after the store was opened again.
+/// An accepted submission is there after the store was opened again.
 pub async fn submitted_task_survives_reopening(fixture: &mut impl Fixture) {
     let (store, env) = (fixture.open().await, fixture.env());
     let workflow = put(&*store, definition("w", "T_RUN", 3)).await;
@@ -56,7 +56,7 @@ pub async fn submitted_task_survives_reopening(fixture: &mut impl Fixture) {
     store.close().await;
 }
 
-/// The same key and request give the task that they made, whatever became of it.
+/// A repeated key and request give the task that they made, whatever became of it.
 pub async fn key_gives_the_same_task_also_after_reopening(fixture: &mut impl Fixture) {
     let (store, env) = (fixture.open().await, fixture.env());
     let workflow = put(&*store, definition("w", "T_RUN", 1)).await;
@@ -71,7 +71,7 @@ pub async fn key_gives_the_same_task_also_after_reopening(fixture: &mut impl Fix
     store.close().await;
 }
 
-/// The same key with another request makes nothing.
+/// A repeated key with another request makes nothing.
 pub async fn key_with_another_request_is_refused(fixture: &mut impl Fixture) {
     let (store, env) = (fixture.open().await, fixture.env());
     let workflow = put(&*store, definition("w", "T_RUN", 1)).await;
@@ -83,7 +83,7 @@ pub async fn key_with_another_request_is_refused(fixture: &mut impl Fixture) {
     store.close().await;
 }
 
-/// A hundred at once with one key are one task.
+/// Concurrent submissions with one key, a hundred of them, make one task.
 pub async fn concurrent_submissions_with_one_key_make_one_task(fixture: &mut impl Fixture) {
     let (store, env) = (fixture.open().await, fixture.env());
     let workflow = put(&*store, definition("w", "T_RUN", 1)).await;

@@ -1,4 +1,4 @@
-//! Pieces of the suite: a store to test, tasks in a line, a sink that remembers.
+//! Parts of the suite: a store to test, tasks in a line, a sink that remembers.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -18,19 +18,19 @@ pub const START: Timestamp = Timestamp(1_700_000_000_000);
 /// Makes stores of one engine.
 #[async_trait::async_trait]
 pub trait Fixture: Send {
-    /// A place for one store, empty.
+    /// Creates an empty place for one store.
     fn new() -> Self
     where
         Self: Sized;
-    /// Its clock, which stands still.
+    /// Clock of the store, which stands still.
     fn env(&self) -> Env;
-    /// The store there, opened for the first time or once more after [`Store::close`].
+    /// Opens the store, for the first time or once more after [`Store::close`].
     async fn open(&mut self) -> Arc<dyn Store>;
-    /// The same, and the accounts in it.
+    /// Opens the store like [`Fixture::open`], with the accounts in it.
     async fn open_accounts(&mut self) -> (Arc<dyn Store>, Arc<dyn Accounts>);
 }
 
-/// Sub-tasks as they are, whoever looks after them: that may be another node by now.
+/// Returns sub-tasks without the node that owns them, which may be another one by now.
 pub fn sub_tasks(record: &Record) -> Vec<SubTask> {
     record.sub_tasks.iter().map(|sub| SubTask { node: NodeId::default(), ..sub.clone() }).collect()
 }
@@ -68,12 +68,13 @@ pub async fn submit(store: &dyn Store, task: Box<Task>, key: Option<IdempotencyK
     store.submit(Submission { task, key, audit: None, newest: false }).await.expect("submitted")
 }
 
-/// Submits a task and gives its id.
+/// Submits a task and returns its ID.
 pub async fn start(store: &dyn Store, env: &Env, workflow: &Arc<Workflow>, title: &str) -> TaskId {
     submit(store, task(env, workflow, title, None), None).await.task.id()
 }
 
-/// Completes the attempt that runs. That is the first one, unless the store was opened anew and another node took it over since.
+/// Completes the running attempt. That is the first one, unless the store was opened again and another node
+/// took it over since.
 pub async fn complete(store: &dyn Store, id: TaskId, sub_task: u32, output: Option<Value>) {
     let command = |token| Command::Complete { sub_task, token, output: output.clone(), by: None, next: None };
     let first = store.command(id, command(Token(1)), None).await;
@@ -84,7 +85,7 @@ pub async fn complete(store: &dyn Store, id: TaskId, sub_task: u32, output: Opti
     done.expect("completed");
 }
 
-/// Fails one attempt for good.
+/// Fails one attempt without a retry.
 pub async fn fail(store: &dyn Store, id: TaskId, sub_task: u32) {
     let failure = longhaul_model::Failure::Error {
         fault: longhaul_model::Fault::new("BROKEN", "it broke"),
@@ -104,7 +105,7 @@ pub fn record(store: &dyn Store, id: TaskId) -> Record {
     }
 }
 
-/// Remembers what was committed.
+/// Sink that remembers commits.
 #[derive(Default)]
 pub struct Remembering(pub Mutex<Vec<(TaskId, Effect)>>);
 
@@ -117,7 +118,7 @@ impl CommitSink for Remembering {
     }
 }
 
-/// Has a fault of ours planted in it: while that is there, a change that asks for room panics.
+/// Switch of a fault that tests plant: while it is on, a change that asks for room panics.
 #[derive(Default)]
 pub struct Faulty(pub AtomicBool);
 
@@ -130,7 +131,7 @@ impl CommitSink for Faulty {
     }
 }
 
-/// Remembers the tasks that came with what was committed.
+/// Sink that remembers the tasks that came with commits.
 #[derive(Default)]
 pub struct Rested(pub Mutex<Vec<Record>>);
 

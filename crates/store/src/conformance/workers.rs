@@ -1,4 +1,4 @@
-//! Workers' work: leases and reports in one transaction, children of `forEach`, logs.
+//! Work of workers: leases and reports in one transaction, children of `forEach`, logs.
 
 use std::sync::Arc;
 
@@ -8,7 +8,8 @@ use serde_json::json;
 use super::support::*;
 use crate::{LARGEST_LOG, LogLine, LogQuery, LogStream, StoreError, Work};
 
-/// A `forEach` of many items: every child is stored, found again after a crash, and a change of one writes little.
+/// Children of a `forEach` over many items are all stored and found again after a crash, and a change of one
+/// writes little.
 pub async fn children_are_kept(fixture: &mut impl Fixture) {
     let (store, env) = (fixture.open().await, fixture.env());
     let definition = serde_json::from_value(json!({
@@ -79,7 +80,8 @@ pub async fn children_are_kept(fixture: &mut impl Fixture) {
     store.close().await;
 }
 
-/// Lines are numbered through the task, read in pages, bounded for each attempt, and go with their task.
+/// Log lines are numbered through the task, read in pages, bounded for each attempt, and deleted with their
+/// task.
 pub async fn logs_are_kept_in_order_and_bounded(fixture: &mut impl Fixture) {
     let (store, env) = (fixture.open().await, fixture.env());
     let workflow = put(&*store, definition("w", "T_RUN", 2)).await;

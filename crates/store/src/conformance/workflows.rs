@@ -1,9 +1,9 @@
-//! Definitions: versions are given, kept, and never change.
+//! Definitions: versions are assigned, kept, and never change.
 
 use super::support::*;
 use crate::StoreError;
 
-/// The same definition is the same version; another is the next.
+/// Equal definitions are one version; a different one is the next.
 pub async fn versions_are_given_and_kept(fixture: &mut impl Fixture) {
     let store = fixture.open().await;
     let first = store.put_workflow(definition("w", "T_RUN", 1), None).await.expect("stored");
@@ -24,7 +24,7 @@ pub async fn versions_are_given_and_kept(fixture: &mut impl Fixture) {
     store.close().await;
 }
 
-/// Deleting hides a name; tasks that run go on, and the name may be used again.
+/// A deleted workflow is hidden; running tasks go on, and the name may be used again.
 pub async fn deleted_workflow_is_out_of_the_list_only(fixture: &mut impl Fixture) {
     let (store, env) = (fixture.open().await, fixture.env());
     let workflow = put(&*store, definition("w", "T_RUN", 2)).await;

@@ -1,4 +1,4 @@
-//! Accounts: rare changes, each in a transaction of its own that has the one row of `account_state`, so one
+//! Accounts: rare changes, each in a transaction of its own that locks the one row of `account_state`, so one
 //! after the other; and point reads.
 
 use async_trait::async_trait;
@@ -60,7 +60,7 @@ impl Accounts for Postgres {
     }
 
     fn users(&self) -> Result<Users, StoreError> {
-        // Before the look: what is of the history before is never taken for newer.
+        // The count is read before the accounts: data of an older history is never taken for newer.
         let history = self.shared.forgotten();
         self.snapshot(move |db, _| {
             Box::pin(
@@ -141,11 +141,11 @@ impl Accounts for Postgres {
     }
 }
 
-/// The signing keys that nodes share: those of a copy before it was moved here, where there are no others yet.
+/// Signing keys that nodes share: those of a copy before it was moved here, if there are no others yet.
 const KEPT_KEYS: &str =
     "coalesce(signing_keys, (SELECT doc::jsonb #>> '{}' FROM settings WHERE name = 'signingKeys'))";
 
-/// Takes away all API keys and refresh tokens, begins a new epoch of every account, and keeps other signing keys.
+/// Deletes all API keys and refresh tokens, begins a new epoch of every account, and stores other signing keys.
 async fn void_all(db: &impl GenericClient, keys: &str, now: Timestamp) -> Result<(), StoreError> {
     alone(db).await?;
     let epoch = next_epoch(db, now).await?;
@@ -154,12 +154,12 @@ async fn void_all(db: &impl GenericClient, keys: &str, now: Timestamp) -> Result
     }
     execute(db, "UPDATE users SET epoch = $1", &[&epoch]).await?;
     execute(db, "UPDATE installation SET signing_keys = $1", &[&keys]).await?;
-    // Goes along where the tasks are moved to a store of the other kind.
+    // The setting goes along if the tasks are moved to a store of the other engine.
     settings::put(db, SIGNING_KEYS, &keys.into()).await?;
     changed(db).await
 }
 
-/// A name as it is compared.
+/// Returns a name in the form in which names are compared.
 pub(super) fn folded(name: &str) -> String {
     clean(name).to_ascii_lowercase()
 }
@@ -201,14 +201,15 @@ async fn find(db: &impl GenericClient, name: &str) -> Result<User, StoreError> {
     Ok(user)
 }
 
-/// The epoch of an account, and whether it is disabled; it stays so until the transaction ends.
+/// Locks an account and returns its epoch, and true if it is disabled; both stay so until the transaction
+/// ends.
 pub(super) async fn standing(db: &impl GenericClient, name: &str) -> Result<Option<(i64, bool)>, StoreError> {
     let statement = "SELECT epoch, disabled FROM users WHERE folded = $1 FOR SHARE";
     let rows = query(db, statement, &[&folded(name)]).await?;
     rows.first().map(|row| Ok((column(row, 0)?, column(row, 1)?))).transpose()
 }
 
-/// Whoever changes accounts does so alone, until its transaction ends.
+/// Keeps other changes of the accounts out until the transaction ends.
 async fn alone(db: &impl GenericClient) -> Result<(), StoreError> {
     query(db, "SELECT 1 FROM account_state FOR UPDATE", &[]).await.map(drop)
 }
@@ -278,7 +279,7 @@ async fn delete(db: &impl GenericClient, name: &str) -> Result<(), StoreError> {
     changed(db).await
 }
 
-/// Not a change that anybody's copy of the accounts must follow: the revision stays.
+/// Notes when API keys were used. Nobody's copy of the accounts must follow, so the revision stays.
 async fn touch(db: &impl GenericClient, used: &[(String, Timestamp)]) -> Result<(), StoreError> {
     let ids: Vec<String> = used.iter().map(|(id, _)| clean(id)).collect();
     let at: Vec<i64> = used.iter().map(|(_, at)| at.0).collect();
@@ -288,7 +289,7 @@ async fn touch(db: &impl GenericClient, used: &[(String, Timestamp)]) -> Result<
     execute(db, statement, &[&ids, &at]).await.map(drop)
 }
 
-/// Refuses unless somebody else administers, too.
+/// Refuses a change unless somebody else administers, too.
 async fn keep_an_admin(db: &impl GenericClient, leaving: &str) -> Result<(), StoreError> {
     let statement = "SELECT 1 FROM users
          WHERE role = $1 AND NOT disabled AND password_hash IS NOT NULL AND folded <> $2 LIMIT 1";
@@ -296,7 +297,8 @@ async fn keep_an_admin(db: &impl GenericClient, leaving: &str) -> Result<(), Sto
     if another { Ok(()) } else { Err(AccountRefused::LastAdmin.into()) }
 }
 
-/// A number that no account had before, also not one in an older copy of this database: time goes into it.
+/// Returns an epoch that no account had before, also not in an older copy of this database: time is part of
+/// it.
 async fn next_epoch(db: &impl GenericClient, now: Timestamp) -> Result<i64, StoreError> {
     let statement = "UPDATE account_state SET epoch = greatest(epoch + 1, $1) RETURNING epoch";
     let rows = query(db, statement, &[&now.0]).await?;

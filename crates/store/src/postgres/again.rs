@@ -40,15 +40,15 @@ impl<J> Group<J> {
 /// Cause of a failure to write changes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Fault {
-    /// Nothing can be written at present.
+    /// The database accepts no writes at present.
     General,
-    /// At least one of the changes cannot be written; smaller groups are tried to find out which.
+    /// A change among several cannot be written; smaller groups are tried to find out which.
     Particular,
     /// Another session keeps the task locked.
     Locked,
 }
 
-/// All changes that wait for a retry.
+/// Changes that wait for a retry.
 pub(super) struct Again<J> {
     groups: VecDeque<Group<J>>,
     /// Number of transactions written.
@@ -89,7 +89,7 @@ impl<J> Again<J> {
     pub(super) fn failed(&mut self, mut group: Group<J>, fault: Fault, reason: &str, now: Instant) -> bool {
         reason.clone_into(&mut group.reason);
         group.locked = fault == Fault::Locked;
-        // Failing along with everything else says nothing about the group itself.
+        // A failure along with everything else says nothing about the group itself.
         let alone = fault != Fault::General && group.written != self.written;
         if alone && group.jobs.len() > 1 {
             let rest = group.jobs.split_off(group.jobs.len() / 2);
@@ -170,7 +170,7 @@ impl<J> Again<J> {
 mod tests {
     use super::*;
 
-    /// Retries what is due against a simulated database that cannot write one of the changes: a few tries
+    /// Due changes are retried against a simulated database that cannot write one of them: a few tries
     /// isolate it.
     #[test]
     fn one_that_cannot_be_written_is_found_and_the_others_are_written() {

@@ -18,7 +18,7 @@ const FRESH: Duration = Duration::from_secs(2);
 /// State of the stored work at one moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Entry {
-    /// When the first task is due, in milliseconds since 1970; `None` if no task has a due date.
+    /// Earliest due time of a task, in milliseconds since 1970; `None` if no task has a due date.
     due: Option<i64>,
     /// True if there is a granted claim of which its task may not have been told.
     untold: bool,

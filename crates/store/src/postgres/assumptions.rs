@@ -11,11 +11,13 @@ use super::connect::Place;
 use super::sql::{failed, is_broken, text};
 use crate::error::StoreError;
 
-/// Transactions that others hold meanwhile; each makes a pooler that shares connections use another one.
+/// Number of transactions that others hold meanwhile; each makes a pooler that shares connections use another
+/// one.
 const HELD: usize = 3;
-/// Longest wait for an answer. A pooler that has no connection left lets its clients wait.
+/// Longest wait for an answer. A pooler without a free connection lets its clients wait.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// Connections of a node beside those of its pool: one that keeps its turn, one that listens to other nodes.
+/// Number of a node's connections beside those of its pool: one for its session, one that listens to other
+/// nodes.
 const BESIDE: usize = 2;
 
 /// Refuses a database that would lose what it has confirmed, or that is reached through a pooler that shares
@@ -33,9 +35,9 @@ fn refused(place: &Place, why: &str) -> StoreError {
     StoreError::Open(format!("the database {} cannot be used: {why}", place.shown()))
 }
 
-/// Refuses a pooler that gives each transaction, or each statement, another connection: settings of a session
-/// then act on others' transactions, and the session of a turn is nobody's. While other transactions are
-/// held, the backend of an own session must stay the same, and be nobody else's.
+/// Refuses a pooler that uses another connection for each transaction, or each statement: settings of a
+/// session would then act on others' transactions, and the connection of a node session would be anybody's.
+/// While other transactions are held, the backend of an own session must stay the same, and be nobody else's.
 pub(super) async fn same_session(place: &Place) -> Result<(), StoreError> {
     let shares = || {
         refused(
@@ -73,7 +75,7 @@ pub(super) async fn same_session(place: &Place) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// The first value of the last row that statements give. Err: no answer in time.
+/// Returns the first value of the last row that statements return. Err: no answer in time.
 async fn answered(
     client: &Client,
     statements: &str,
@@ -86,7 +88,7 @@ async fn answered(
     }))
 }
 
-/// A pooler refuses in words of its own, with codes that servers use for cut connections.
+/// Converts the refusal of a pooler, which has codes that servers use for cut connections.
 fn unasked(e: Error) -> StoreError {
     if is_broken(&e) { StoreError::Unavailable(text(&e)) } else { failed(e) }
 }
@@ -98,7 +100,7 @@ fn row(message: &SimpleQueryMessage) -> Option<&SimpleQueryRow> {
     }
 }
 
-/// Refuses a server that a crash can rob of what it has confirmed.
+/// Refuses a server that may lose confirmed commits in a crash.
 async fn durable(place: &Place, client: &Client) -> Result<(), StoreError> {
     for (setting, loses) in [
         ("fsync", "a crash of its machine loses or damages what was confirmed"),
@@ -129,7 +131,7 @@ fn silent(place: &Place) -> StoreError {
     StoreError::Unavailable(format!("the database {} does not answer", place.shown()))
 }
 
-/// Connections that are left: by the server's limit, the role's and the database's.
+/// Query for the connections that are left: by the server's limit, the role's and the database's.
 const LEFT: &str = "SELECT least(
       current_setting('max_connections')::int - current_setting('superuser_reserved_connections')::int
         - (SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend'),

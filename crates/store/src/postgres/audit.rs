@@ -1,4 +1,4 @@
-//! The audit log: written with the change it tells of.
+//! Audit log, written with the changes that it describes.
 
 use deadpool_postgres::GenericClient;
 use longhaul_model::Timestamp;
@@ -33,7 +33,7 @@ impl Notes {
         self.reference.push(audit.reference.as_deref().map(clean));
     }
 
-    /// How many there are.
+    /// Count of entries.
     pub(super) fn count(&self) -> usize {
         self.at.len()
     }
@@ -118,7 +118,8 @@ pub(super) async fn prune(
     before: Timestamp,
     limit: u32,
 ) -> Result<u64, StoreError> {
-    // By number, not by time, up to the first that is young enough: what is left is the end of the log.
+    // Entries are deleted by number, not by time, up to the first that is young enough: the end of the log is
+    // left.
     let statement = "WITH oldest AS (SELECT seq, at FROM audit ORDER BY seq LIMIT $2)
          DELETE FROM audit WHERE seq IN (SELECT seq FROM oldest)
            AND seq < coalesce((SELECT min(seq) FROM oldest WHERE at >= $1), 9223372036854775807)
@@ -130,7 +131,7 @@ pub(super) async fn prune(
     Ok(pruned)
 }
 
-/// For callers with a single note.
+/// Writes one entry, for callers without others.
 pub(super) async fn write(
     db: &impl GenericClient,
     place: i16,

@@ -1,6 +1,6 @@
-//! One transaction at work: the tasks of its jobs are locked in the order of their ids and loaded in one round trip, the
-//! jobs run in memory, and what they changed is written in one more. Where all tasks are at hand, both are one: whether they
-//! are as they are stored is known with the writes, before the commit.
+//! Transaction of a batch: the tasks of its jobs are locked in the order of their IDs and loaded in one round
+//! trip, the jobs run in memory, and their changes are written in one more. If all tasks are cached, both are
+//! one: the writes tell whether the cached tasks are current, before the commit.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
@@ -28,21 +28,21 @@ use crate::postgres::audit::Notes;
 use crate::store::Commit;
 use crate::stored::Stored;
 
-/// How often tasks that were neither here nor there are looked for once more.
+/// Largest count of further looks for tasks that were in neither table.
 const LOOKS: usize = 3;
 
-/// The jobs of one transaction.
+/// Jobs of one transaction.
 pub(super) struct Batch<'a> {
     pub(super) db: &'a deadpool_postgres::Client,
     pub(super) shared: &'a Shared,
     cache: &'a mut Cache<Loaded>,
     pub(super) now: Timestamp,
     pub(super) tasks: HashMap<TaskId, Held>,
-    /// Looked for in vain.
+    /// Tasks that do not exist.
     pub(super) missing: HashSet<TaskId>,
-    /// What cannot be read, and why.
+    /// Tasks that cannot be read, with the reason.
     pub(super) damaged: HashMap<TaskId, String>,
-    /// Why the whole transaction cannot be written: what a job did to a task is lost.
+    /// Reason why the whole transaction cannot be written: a job's change to a task is lost.
     pub(super) spoilt: Option<String>,
     pub(super) keys: Keys,
     pub(super) logs: Logs,
@@ -52,25 +52,25 @@ pub(super) struct Batch<'a> {
     pub(super) commits: Vec<Commit>,
     /// Claims that tasks request and release: settled once all jobs are done.
     pub(super) claims: claims::Open,
-    /// Tasks that have what they claim, and are told in a transaction of their own.
+    /// Tasks whose claims are granted, and that are told in a transaction of their own.
     pub(super) granted: Vec<TaskId>,
 }
 
-/// A transaction before its commit.
+/// Transaction before its commit.
 pub(super) struct Written {
     pub(super) commits: Vec<Commit>,
     pub(super) done: Vec<Done>,
     pub(super) kept: Vec<(TaskId, Loaded)>,
-    /// What was counted, with it.
+    /// Counts of the transaction, with the row's mark.
     pub(super) tally: Tally,
-    /// Tasks that have what they claim, and are to be told.
+    /// Tasks whose claims are granted, and that are still to be told.
     pub(super) granted: Vec<TaskId>,
     /// Claims left for another transaction to look at.
     pub(super) left: claims::Left,
 }
 
 impl<'a> Batch<'a> {
-    /// Begins a transaction, runs the jobs and writes what they changed; the commit is the caller's.
+    /// Begins a transaction, runs the jobs and writes their changes; the caller commits.
     pub(super) async fn run(
         db: &'a deadpool_postgres::Client,
         shared: &'a Shared,
@@ -116,7 +116,8 @@ impl<'a> Batch<'a> {
             Some(versions) => {
                 let known = shared.revision_of_workflows();
                 let confirm = confirm(db, &confirmation, &ids, &versions);
-                // Sent in this order, without waiting in between: what is at hand is hardly ever not what is stored.
+                // Statements are sent in this order, without waiting in between: a cached task is almost
+                // always current.
                 let (confirmed, done) =
                     join!(biased; async { try_join!(biased; open, confirm) }, batch.run_all(jobs));
                 let ((), as_stored) = confirmed?;
@@ -147,7 +148,8 @@ impl<'a> Batch<'a> {
         Ok(Written { commits, done, kept, tally, granted, left: claims.into_left() })
     }
 
-    /// Takes tasks out of the cache if all of them are there: with the versions that they have if nobody else changed them.
+    /// Takes tasks out of the cache if all of them are there: with the versions that they have if nobody else
+    /// changed them.
     fn at_hand(&mut self, ids: &BTreeSet<TaskId>) -> Option<Vec<i64>> {
         if !ids.iter().all(|id| self.cache.has(*id)) {
             return None;
@@ -161,7 +163,7 @@ impl<'a> Batch<'a> {
         Some(versions)
     }
 
-    /// Runs the jobs and writes what they changed.
+    /// Runs the jobs and writes their changes.
     async fn run_all(&mut self, jobs: &[Job]) -> Result<Vec<Done>, StoreError> {
         self.keys.take(self.db, jobs, self.now).await?;
         let mut done = Vec::with_capacity(jobs.len());
@@ -190,7 +192,7 @@ impl<'a> Batch<'a> {
         }
     }
 
-    /// Locks tasks and loads those of which nothing newer is at hand.
+    /// Locks tasks and loads those that are not cached in the newest version.
     pub(super) async fn load(&mut self, ids: BTreeSet<TaskId>) -> Result<(), StoreError> {
         let mut wanted: Vec<TaskId> = ids
             .into_iter()
@@ -207,14 +209,14 @@ impl<'a> Batch<'a> {
                 return Ok(());
             }
             wanted = self.look(&wanted, &mut cached).await?;
-            // What was at hand and has changed, or moved between the tables meanwhile.
+            // Cached tasks that have changed, or moved between the tables meanwhile.
             cached.clear();
         }
         self.missing.extend(wanted);
         Ok(())
     }
 
-    /// One round trip; gives back what is to be looked for once more.
+    /// Looks for tasks in one round trip; returns those that are to be looked for once more.
     async fn look(
         &mut self,
         wanted: &[TaskId],
@@ -271,7 +273,7 @@ impl<'a> Batch<'a> {
             let was = match place {
                 Place::Hot => Was::Hot,
                 Place::History => Was::History,
-                // Nothing can be done to it.
+                // An imported task accepts no command.
                 Place::Imported => {
                     self.missing.insert(id);
                     continue;
@@ -289,9 +291,8 @@ impl<'a> Batch<'a> {
         Ok(wanted.iter().copied().filter(|id| again.contains(id)).collect())
     }
 
-    /// Writes everything that changed: the tables of most transactions in one statement, the rest in one for
-    /// each table, sent without waiting in between and in no certain order, as no two of them change the same
-    /// row.
+    /// Writes all changes: the tables of most transactions in one statement, the rest in one for each table,
+    /// sent without waiting in between and in no certain order, as no two of them change the same row.
     async fn write(&mut self) -> Result<(), StoreError> {
         let mut writes = Writes::default();
         for held in self.tasks.values_mut() {
@@ -340,12 +341,12 @@ async fn gone(db: &deadpool_postgres::Client, statement: &str, ids: &[Uuid]) -> 
     if ids.is_empty() { Ok(()) } else { execute(db, statement, &[&ids]).await.map(drop) }
 }
 
-/// Locks active tasks, in the order of their ids, where they have these versions.
+/// Statement that locks active tasks, in the order of their IDs, where they have these versions.
 const CONFIRM: &str = "SELECT count(*) FROM (
        SELECT 1 FROM unnest($1::uuid[], $2::bigint[]) AS k (id, version)
        JOIN hot h ON h.id = k.id AND h.version = k.version ORDER BY h.id FOR UPDATE OF h) AS locked";
 
-/// Whether all of them do.
+/// Returns true if all tasks have these versions.
 async fn confirm(
     db: &deadpool_postgres::Client,
     statement: &Statement,

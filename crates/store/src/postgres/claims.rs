@@ -27,7 +27,7 @@ const SHARED: i16 = 0;
 const EXCLUSIVE: i16 = 1;
 const SLOT: i16 = 2;
 
-/// Derives which claims are clear, for a database filled without those marks.
+/// Statement that derives which claims are clear, for a database filled without those marks.
 pub(super) const DERIVE: &str = "
     UPDATE claims SET clear = held;
     UPDATE claims SET clear = true WHERE NOT clear AND mode = 1 AND NOT EXISTS (
@@ -71,7 +71,7 @@ async fn others(db: &impl GenericClient, keys: &[String]) -> Result<Vec<TaskId>,
     rows.iter().map(|row| column(row, 0).map(TaskId)).collect()
 }
 
-/// Inserts the claims of tasks, in order of arrival. The place of a task without locks is clear at once.
+/// Inserts the claims of tasks, in order of arrival. The slot of a task without locks is clear at once.
 async fn enter(
     db: &impl GenericClient,
     requests: &[(TaskId, Vec<Claim>)],
@@ -122,7 +122,7 @@ pub(super) async fn holds(db: &impl GenericClient, id: TaskId) -> Result<bool, S
     Ok(!query(db, "SELECT 1 FROM claims WHERE id = $1 LIMIT 1", &[&id.0]).await?.is_empty())
 }
 
-/// A task with no other before it on a lock.
+/// Task with no other before it on a lock.
 struct Next {
     key: String,
     ticket: i64,
@@ -180,15 +180,15 @@ async fn ours(db: &impl GenericClient, tasks: Vec<Uuid>) -> Result<Vec<Uuid>, St
     Ok(ours)
 }
 
-/// Clears the `clear` marks of waiting tasks' locks; returns their keys, whose next inspection sets the marks
-/// anew.
+/// Removes the `clear` marks of waiting tasks' locks; returns their keys, whose next inspection sets the
+/// marks again.
 async fn forget(db: &impl GenericClient, tasks: &[Uuid]) -> Result<Vec<String>, StoreError> {
     let statement =
         "UPDATE claims SET clear = false WHERE id = ANY($1) AND mode < 2 AND NOT held RETURNING key";
     query(db, statement, &[&tasks]).await?.iter().map(|row| column(row, 0)).collect()
 }
 
-/// Returns those of the waiting tasks that are clear on all their locks, each with the key of the place it
+/// Returns those of the waiting tasks that are clear on all their locks, each with the key of the slot it
 /// requests.
 async fn ready(db: &impl GenericClient, tasks: &[Uuid]) -> Result<Vec<(Uuid, Option<String>)>, StoreError> {
     let statement = "SELECT id, max(key) FILTER (WHERE mode = 2) FROM claims WHERE id = ANY($1) GROUP BY id
@@ -207,14 +207,13 @@ async fn in_line(db: &impl GenericClient, tasks: &[Uuid]) -> Result<(), StoreErr
 struct Place {
     key: String,
     task: Uuid,
-    /// True if a place is left for it. If all candidates of a key get one, there may be more.
+    /// True if a slot is left for the task. If all candidates of a key get one, there may be more.
     goes: bool,
     /// Maximum number of candidates requested for the key.
     asked: i64,
 }
 
-/// Returns, for each key, the tasks that can get a place, in order, and the first that cannot; at most
-/// `most`.
+/// Returns, for each key, the tasks that can get a slot, in order, and the first that cannot; at most `most`.
 async fn next_places(db: &impl GenericClient, keys: &[&String], most: i64) -> Result<Vec<Place>, StoreError> {
     let statement = "SELECT k.key, r.id, bool_and(r.most > held.n + r.i) OVER (PARTITION BY k.key ORDER BY r.ticket), r.asked
          FROM unnest($1::text[]) AS k (key)

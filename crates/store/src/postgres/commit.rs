@@ -1,4 +1,4 @@
-//! A transaction of the writer on its way to be durable.
+//! Commit of a writer's transaction.
 
 use std::sync::Arc;
 
@@ -23,11 +23,11 @@ pub(super) struct UnderWay {
     pub(super) outcome: JoinHandle<Outcome>,
 }
 
-/// What became of it: committed, and the connection if that lives; or nothing of it happened.
+/// Outcome of a commit: committed, with the connection if that lives; or nothing of it happened.
 pub(super) type Outcome = Result<Option<Client>, StoreError>;
 
 impl UnderWay {
-    /// Comes back when there is one and its outcome is known, which it gives once.
+    /// Waits for the outcome of the commit in flight, and returns it once; never returns without one.
     pub(super) async fn outcome(under_way: &mut Option<UnderWay>) -> Outcome {
         let Some(batch) = under_way else { return std::future::pending().await };
         (&mut batch.outcome).await.unwrap_or_else(|e| match e.try_into_panic() {
@@ -37,7 +37,7 @@ impl UnderWay {
     }
 }
 
-/// Commits, whatever happens to the connection meanwhile: an outcome that got lost is found out.
+/// Commits, whatever happens to the connection meanwhile: a lost outcome is found out.
 pub(super) async fn commit(shared: Arc<Shared>, client: Client, (place, number): (i16, i64)) -> Outcome {
     let closed = tokio::select! {
         biased;
@@ -63,7 +63,8 @@ pub(super) async fn commit(shared: Arc<Shared>, client: Client, (place, number):
     if shared.was_committed(place, number).await? { Ok(None) } else { Err(failed(e)) }
 }
 
-/// Both in one round trip: if the turn is over, the first one fails, and the second one has nothing to commit.
+/// Sends fence and commit in one round trip: if the session is over, the first one fails, and the second one
+/// has nothing to commit.
 async fn close(shared: &Shared, client: &Client) -> Result<(), Error> {
     let closing = client.prepare_cached(CLOSING).await?;
     let turn = [&shared.turn.number as &(dyn ToSql + Sync)];

@@ -1,4 +1,4 @@
-//! Attempts that a node looks after, compared with what is stored: for what it should have heard of others and did not.
+//! Comparison of the attempts that a node owns with the store, for events of others that it missed.
 
 use std::collections::HashMap;
 
@@ -13,10 +13,10 @@ use crate::error::StoreError;
 use crate::peers::Stale;
 use crate::stored::Stored;
 
-/// Tasks that one statement asks for.
+/// Number of tasks that one statement asks for.
 const PAGE: usize = 500;
 
-/// Those that are not live any more, or whose task is being stopped.
+/// Returns attempts that are no longer live, or whose task is being stopped.
 pub(super) async fn stale(
     shared: &Shared,
     mut attempts: Vec<(TaskId, u32, Token)>,
@@ -46,7 +46,7 @@ pub(super) async fn stale(
         }
         snapshot.commit().await.map_err(failed)?;
         for (id, sub_task, token) in page.iter().copied() {
-            // What is not there has ended.
+            // A task that does not exist has ended.
             let record = found.get(&id);
             let sub = record.and_then(|record| record.sub_tasks.get(sub_task as usize));
             let over = sub.is_none_or(|sub| sub.status != SubTaskStatus::InProgress || sub.token() != token);

@@ -1,4 +1,4 @@
-//! What is too rare for the writer: a function in a transaction of its own.
+//! Errands: functions in a transaction of their own, for work that is too rare for the writer.
 
 use std::time::Duration;
 
@@ -21,11 +21,11 @@ const TURN: Duration = Duration::from_secs(10);
 /// Maximum duration of an errand: an import may be large. Waits for locks are bounded by the connection's
 /// lock timeout.
 const WORK: Duration = Duration::from_secs(60);
-/// The place of errands in the totals, of all nodes.
+/// Partition of the counters for errands, of all nodes.
 pub(super) const ERRANDS: i16 = 1;
 
-/// Runs a function on what it is given in a transaction, with a note of it; again where others were at work on the same, or the
-/// connection was cut before the commit.
+/// Runs a function with its arguments in a transaction, with an audit entry; again after a conflict with
+/// others, or if the connection was cut before the commit.
 pub(super) async fn run<C, T, F>(
     shared: &Shared,
     note: Option<Audit>,
@@ -37,7 +37,7 @@ where
     F: for<'a> Fn(&'a Transaction<'a>, C, Timestamp) -> BoxFuture<'a, Result<T, StoreError>>,
 {
     shared.check()?;
-    // One at a time: they are rare, and leave their rows in one place.
+    // One errand at a time: errands are rare, and leave their rows in one place.
     let turn = timeout(TURN, shared.errands.lock()).await;
     let _turn = turn.map_err(|_| late("what is to be done before it takes too long"))?;
     let mut patience = Patience::default();
@@ -50,7 +50,8 @@ where
     }
 }
 
-/// Runs it once. An error says that nothing of it has happened, and that it may be run again; any other failure is an outcome.
+/// Runs it once. An error means that nothing of it has happened, and that it may be run again; any other
+/// failure is an outcome.
 async fn attempt<C, T, F>(
     shared: &Shared,
     note: Option<&Audit>,
@@ -62,7 +63,7 @@ where
 {
     let client = match shared.pool.get().await {
         Ok(client) => client,
-        // That was patience enough, and others wait for their turn.
+        // The retry budget is spent, and others wait.
         Err(e @ PoolError::Timeout(_)) => return Ok(Err(no_connection(e))),
         Err(e) => return Err(no_connection(e)),
     };
@@ -114,7 +115,7 @@ where
     }
 }
 
-/// Leaves the row by which the transaction's outcome can be found out.
+/// Writes the row by which the transaction's outcome can be found out.
 async fn mark(db: &Transaction<'_>, place: i16) -> Result<i64, StoreError> {
     let leave = "INSERT INTO tallies (place, number, cells, notes)
          SELECT $1::smallint, coalesce(max(number), 0) + 1, '[]', 0 FROM tallies WHERE place = $1::smallint RETURNING number";

@@ -1,4 +1,4 @@
-//! A task in the hands of the writer: what is stored of it, what became of it, what of that is to be written.
+//! Task in the current transaction: its stored form, its changes, and the rows to be written.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,12 +12,12 @@ use crate::packed::pack;
 
 /// A task with what the writer knows about its rows.
 pub(super) struct Loaded {
-    /// The row of its workflow version.
+    /// Row number of its workflow version.
     pub(super) wid: i64,
-    /// The version of what is stored.
+    /// Version of the stored row.
     pub(super) version: i64,
     pub(super) task: Box<Task>,
-    /// Its resources as its row has them.
+    /// Resources of the task, as its row has them.
     pub(super) resources: String,
 }
 
@@ -34,7 +34,7 @@ impl AsRef<Task> for Loaded {
     }
 }
 
-/// Where a task's row was before the transaction.
+/// Location of a task's row before the transaction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Was {
     New,
@@ -42,7 +42,7 @@ pub(super) enum Was {
     History,
 }
 
-/// A task that the transaction at work has locked, or makes.
+/// Task that the current transaction has locked, or makes.
 pub(super) struct Held {
     pub(super) loaded: Loaded,
     was: Was,
@@ -69,7 +69,7 @@ impl Held {
         }
     }
 
-    /// One that is submitted: all of it is to be written.
+    /// Holds a submitted task, all of which is to be written.
     pub(super) fn submitted(loaded: Loaded) -> Self {
         let mut held = Held::new(loaded, Was::New);
         held.spec = true;
@@ -89,7 +89,7 @@ impl Held {
         }
     }
 
-    /// True if the transaction has changed it.
+    /// Returns true if the transaction has changed the task.
     pub(super) fn has_changed(&self) -> bool {
         self.changed || self.was == Was::New
     }
@@ -113,7 +113,7 @@ impl Held {
         }
     }
 
-    /// What is kept at hand once the transaction is durable; or the task, if it rests.
+    /// Returns the part that stays cached once the transaction is durable; or the task, if it has ended.
     pub(super) fn into_loaded(self) -> Result<Loaded, Box<Task>> {
         if self.is_active() { Ok(self.loaded) } else { Err(self.loaded.task) }
     }
@@ -123,13 +123,13 @@ fn counts_as(record: &Record) -> (TaskStatus, Option<Timestamp>) {
     (record.state.status, record.state.completed_at)
 }
 
-/// All that the tasks of a transaction have to be written.
+/// Rows that the tasks of a transaction have to be written.
 #[derive(Default)]
 pub(super) struct Writes {
     pub(super) hot: HistoryRows,
-    /// Those that were elsewhere.
+    /// Rows that were elsewhere before.
     pub(super) to_history: HistoryRows,
-    /// Those that are there.
+    /// Rows that are in the history already.
     pub(super) history: HistoryRows,
     pub(super) updates: HotUpdates,
     pub(super) gone_from_hot: Vec<uuid::Uuid>,
@@ -142,7 +142,7 @@ pub(super) struct Writes {
 }
 
 impl Writes {
-    /// Adds what became of a task, whose version rises.
+    /// Adds the changes of a task, whose version rises.
     pub(super) fn add(&mut self, held: &mut Held, counters: &mut Counters) -> Result<(), StoreError> {
         if !held.changed {
             return Ok(());

@@ -1,4 +1,4 @@
-//! Taking in tasks from elsewhere: straight into history, as they came.
+//! Import of tasks: straight into history, as they were received.
 
 use std::collections::HashMap;
 

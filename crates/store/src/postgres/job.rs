@@ -33,7 +33,7 @@ pub(super) enum Job {
     /// Looks at claims left by an earlier transaction.
     Settle(Left),
     Flush(Answer<()>),
-    /// Does nothing: probes if anything can be written.
+    /// Probes whether anything can be written, and changes nothing.
     Probe,
 }
 
@@ -82,7 +82,7 @@ impl Job {
             (Job::Command(_, _, Some((answer, _))) | Job::Log(_, answer) | Job::Flush(answer), Err(e)) => {
                 drop(answer.send(Err(e)));
             }
-            // No caller waits, or the kinds do not match, which the batch rules out.
+            // No caller waits, or the types do not match, which the batch excludes.
             _ => {}
         }
     }
@@ -95,7 +95,7 @@ pub(super) enum Done {
     Work(Result<Worked, StoreError>),
 }
 
-/// A batch whose outcome is certain: its effects are carried out, then its callers are answered.
+/// Batch whose outcome is certain: its effects are carried out, then its callers are answered.
 pub(super) struct Finished {
     pub(super) commits: Vec<Commit>,
     pub(super) answers: Vec<(Job, Result<Done, StoreError>)>,

@@ -1,4 +1,4 @@
-//! The jobs of a transaction: what each does to the tasks at hand, and what it comes to.
+//! Jobs of a transaction: their changes to the loaded tasks, and their results.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -17,7 +17,7 @@ use crate::store::{Commit, SinkRoom, Submission, Work};
 use crate::stored::{Grant, IdempotencyKey, Stored, Submitted, Worked};
 
 impl Batch<'_> {
-    /// Runs one.
+    /// Runs a job.
     pub(super) async fn job(&mut self, job: &Job) -> Result<Done, StoreError> {
         Ok(match job {
             Job::Submit(submission, _) => Done::Submitted(answer(self.submit(submission).await)?),
@@ -29,7 +29,7 @@ impl Batch<'_> {
                     && let Some(substitute) = replacement(command, why)
                 {
                     tracing::error!(task.id = %id, error = %why, "a change of a task ended in a fault: its attempt fails");
-                    // Only what is in memory was spoilt: it is read again.
+                    // Only the task in memory was unusable: it is read again.
                     self.damaged.remove(id);
                     self.shared.damaged.forget(*id);
                     done = answer(self.change(*id, substitute).await)?;
@@ -50,8 +50,8 @@ impl Batch<'_> {
             Job::Log(log, _) => Done::Command(answer(self.log(log).await)?),
             Job::Flush(_) => Done::Command(Ok(())),
             Job::Probe => {
-                // Goes as far as a change does before its rows are looked up: table locks and limits of the
-                // database show here.
+                // The command goes as far as a change does before its rows are looked up: table locks and
+                // limits of the database show here.
                 rows::execute(self.db, "UPDATE hot SET version = version WHERE false", &[]).await?;
                 Done::Command(Ok(()))
             }
@@ -102,7 +102,8 @@ impl Batch<'_> {
         };
         let known = &self.shared.workflows;
         let wid = if newest {
-            // As another node may have stored a newer one, or taken it away, since it was looked up here.
+            // Another node may have stored a newer version, or deleted the workflow, since it was looked up
+            // here.
             match workflows::find(self.db, known, &name, None).await {
                 Ok((wid, found)) if found.version == version => wid,
                 Ok(_) | Err(StoreError::NotFound) => return Err(StoreError::WorkflowChanged),
@@ -137,7 +138,7 @@ impl Batch<'_> {
                 let task = row.stored(self.db, &self.shared.workflows).await?;
                 Ok(Some(Submitted { task, replayed: true }))
             }
-            // Deleted since: the key is free again.
+            // The task was deleted since: the key is free again.
             None => {
                 self.keys.give(self.db, key, id, self.now).await?;
                 Ok(None)
@@ -145,7 +146,7 @@ impl Batch<'_> {
         }
     }
 
-    /// Applies a command to a task; gives what it leased.
+    /// Applies a command to a task; returns the leases that it made.
     pub(super) async fn change(&mut self, id: TaskId, command: Command) -> Result<Vec<Grant>, StoreError> {
         if !self.tasks.contains_key(&id) && !self.missing.contains(&id) {
             self.load(BTreeSet::from([id])).await?;
@@ -165,11 +166,11 @@ impl Batch<'_> {
                 self.tell(id, change);
                 Ok(grants)
             }
-            // What is in memory is spoilt; the rows are as they were.
+            // The task in memory is unusable; the rows are as they were.
             Err(StoreError::Corrupt(why)) => {
                 self.shared.damaged.found(id, &why);
                 if held.has_changed() {
-                    // What earlier jobs did to it is lost with it: each is run by itself.
+                    // The changes of earlier jobs to it are lost with it: each is run by itself.
                     self.spoilt = Some(why.clone());
                 }
                 self.damaged.insert(id, why.clone());
@@ -182,7 +183,7 @@ impl Batch<'_> {
         done
     }
 
-    /// Applies a command to a task at this node, with the room for attempts currently available.
+    /// Applies a command to a task at this node, with the permits for attempts currently available.
     fn apply(&self, task: &mut Task, command: Command) -> Result<Change, StoreError> {
         let room = SinkRoom(&self.shared.sink);
         Ok(task.apply_in(self.shared.turn.node, &room, command, self.now)?)
@@ -227,8 +228,8 @@ impl Batch<'_> {
         }
     }
 
-    /// A worker's work: its reports recorded and attempts leased to it. What became ready by a report is
-    /// leased in the same change, so that a chain of sub-tasks costs one change each.
+    /// Does a worker's work: its reports are recorded and attempts leased to it. Sub-tasks that became ready
+    /// by a report are leased in the same change, so that a chain of sub-tasks costs one change each.
     async fn work(&mut self, work: &Work) -> Result<Worked, StoreError> {
         let mut room = work.room;
         let mut worked = Worked::default();
@@ -264,7 +265,7 @@ impl Batch<'_> {
                     room = room.saturating_sub(grants.len());
                     worked.grants.extend(grants);
                 }
-                // It waits no more: taken, stopped, gone.
+                // The sub-task waits no more: leased, stopped, gone.
                 Err(StoreError::Refused(_) | StoreError::NotFound) => {}
                 Err(e) => {
                     tracing::error!(task.id = %id, error = %e, "a task cannot be read and is left as it is");
@@ -276,14 +277,14 @@ impl Batch<'_> {
 
     async fn log(&mut self, log: &super::job::Log) -> Result<(), StoreError> {
         if !self.tasks.contains_key(&log.id) {
-            // An imported one has no log, and one that is damaged may still have.
+            // An imported task has no log, and a damaged one may still have one.
             rows::check(self.db, log.id).await?;
         }
         self.logs.add(self.db, log.id, (log.sub_task, log.attempt), &log.lines).await
     }
 }
 
-/// What a change leased, with what its worker is told of the task.
+/// Returns the attempts that a change leased, with the facts that their worker is told of the task.
 fn grants(record: &Record, change: &mut Change) -> Vec<Grant> {
     let granted = |launch: Launch| Grant {
         id: record.id,
@@ -295,7 +296,7 @@ fn grants(record: &Record, change: &mut Change) -> Vec<Grant> {
     change.grants.drain(..).map(granted).collect()
 }
 
-/// A refusal is an answer like any other; a failure of the storage ends the transaction.
+/// Turns a refusal into an answer like any other; a failure of the storage ends the transaction.
 fn answer<T>(done: Result<T, StoreError>) -> Result<Result<T, StoreError>, StoreError> {
     match done {
         Err(e @ (StoreError::Unavailable(_) | StoreError::Full | StoreError::Conflict(_))) => Err(e),

@@ -1,6 +1,5 @@
-//! Keeps a node's turn: says every other second that the node lives, and looks every second at what the
-//! others say. One that cannot say so gives up by its own
-//! clock, before others take over what it looks after.
+//! Keeper of a node's session: it counts a beat every other second, and looks every second at the beats of
+//! others. A node that cannot do so gives up by its own clock, before others take over its work.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,13 +24,13 @@ pub(super) const LOOK: Duration = Duration::from_secs(1);
 /// Looks from one beat to the next. A beat writes, a look only reads: others see within one look that a beat
 /// was counted, however rarely that happens.
 const LOOKS_PER_BEAT: u32 = 2;
-/// How long one sign of life may take.
+/// Longest time of one beat or look.
 const PATIENCE: Duration = Duration::from_secs(3);
 /// Maximum time that a node goes on without a successful beat: less than [`SILENT`], so that it stops before
 /// others take over.
 const ALONE: Duration = Duration::from_secs(7);
 
-/// Refuses a node whose keys are not those that seal what is in the database.
+/// Refuses a node whose keys are not those that seal the secrets in the database.
 pub(super) async fn check_keys(place: &Place, keys: &str) -> Result<(), StoreError> {
     let (client, _driver) = place.connect().await?;
     let first = "UPDATE installation SET keys = $1 WHERE keys IS NULL";
@@ -47,13 +46,13 @@ pub(super) async fn check_keys(place: &Place, keys: &str) -> Result<(), StoreErr
     )))
 }
 
-/// A connection of the keeper's own, and the task that drives it.
+/// Connection of the keeper's own, and the Tokio task that drives it.
 type Session = (Client, JoinHandle<()>);
 
-/// Whom a keeper tells what it hears.
+/// Listener that hears the reply to each beat.
 pub(super) type Listener = Box<dyn Fn(&Heard) + Send>;
 
-/// A turn that was begun, before anybody keeps it.
+/// Session that was registered and is not kept yet.
 pub(super) struct Beginning {
     pub(super) turn: Arc<Turn>,
     place: Place,
@@ -63,7 +62,7 @@ pub(super) struct Beginning {
     pub(super) clock: Timestamp,
 }
 
-/// Begins a node's turn, once no transfer is under way; one that its process had before is over.
+/// Registers a node's session, once no transfer is under way; a session that its process had before is ended.
 pub(super) async fn begin(place: &Place, node: &Node, before: Option<i64>) -> Result<Beginning, StoreError> {
     let (watch, mut told) = (Arc::new(Watch::new()), false);
     loop {
@@ -79,8 +78,8 @@ pub(super) async fn begin(place: &Place, node: &Node, before: Option<i64>) -> Re
     }
 }
 
-/// Begins the turn of a transfer; refused while nodes are at work. Nodes that left no trace of their end are
-/// observed first, until one beats or all have been silent for long enough.
+/// Registers the session of a transfer; refused while nodes are active. Nodes that left no trace of their end
+/// are observed first, until one beats or all have been silent for long enough.
 pub(super) async fn begin_alone(place: &Place) -> Result<Beginning, StoreError> {
     let host = nix::unistd::gethostname().ok().and_then(|name| name.into_string().ok()).unwrap_or_default();
     let name = format!("longhaul migrate at {host}:{}", std::process::id());
@@ -120,7 +119,7 @@ async fn try_begin(
         nodes::end_own(&client, turn).await?;
     }
     nodes::end_dead(&client, -1, watch).await?;
-    // Before the turn begins, so that nothing may fail behind it.
+    // Before the session begins, so that nothing may fail behind it.
     let (clock, heard) = (nodes::clock(&client).await?, Instant::now());
     Ok(match nodes::begin(&mut client, node, place.application(), company, watch).await? {
         Begun::Taken(by) => Err(by),
@@ -134,7 +133,7 @@ async fn try_begin(
 }
 
 impl Beginning {
-    /// Has it kept until it is closed or over.
+    /// Keeps the session until it is closed or over.
     pub(super) fn keep(self, listener: Listener) -> JoinHandle<()> {
         let Beginning { turn, place, session, heard, clock: _ } = self;
         let unkept = Unkept(turn.clone());
@@ -148,20 +147,20 @@ impl Beginning {
     }
 }
 
-/// A turn that nobody keeps is over, whatever its keeper ended of.
+/// Ends the session when its keeper ends, for whatever reason.
 struct Unkept(Arc<Turn>);
 
 impl Drop for Unkept {
     fn drop(&mut self) {
-        // Not one that was closed, which stays so.
+        // A session that was closed stays so.
         self.0.set(Standing::Over);
     }
 }
 
-/// Lets go of a turn, so that the others need not wait.
+/// Ends a session in order, so that the others need not wait.
 pub(super) async fn end(turn: &Turn, keeper: JoinHandle<()>) {
     turn.set(Standing::Closed);
-    // It ends by itself, or was ended.
+    // The keeper ends by itself, or was ended.
     let _ = keeper.await;
 }
 
@@ -169,24 +168,24 @@ fn silent() -> StoreError {
     StoreError::Unavailable(format!("the database does not answer within {} s", PATIENCE.as_secs()))
 }
 
-/// A connection whose server notices soon when this host is gone.
+/// Opens a connection whose server notices soon when this host is gone.
 async fn session(place: &Place) -> Result<Session, StoreError> {
     let (client, driver) = place.connect().await?;
     client.batch_execute(ATTENTIVE).await.map_err(failed)?;
     Ok((client, driver))
 }
 
-/// For connections that sit idle, or hold what others wait for: their server notices within ten seconds when
-/// they are gone.
+/// Settings for connections that sit idle, or hold what others wait for: their server notices within ten
+/// seconds when they are gone.
 pub(super) const ATTENTIVE: &str =
     "SET tcp_keepalives_idle = 5; SET tcp_keepalives_interval = 2; SET tcp_keepalives_count = 3;
      SET tcp_user_timeout = 10000; SET idle_session_timeout = 0";
 
-/// A sign of life counts when it is seen. It need not wait for a disk that is busy: after a crash of the
-/// database the last of them is a second older.
+/// Setting for beats, which count when they are seen. They need not wait for a disk that is busy: after a
+/// crash of the database the last of them is a second older.
 const HASTY: &str = "SET synchronous_commit = off";
 
-/// Makes a connection one for signs of life; gives the timeline of its server.
+/// Prepares a connection for beats; returns the timeline of its server.
 async fn made_hasty(client: &Client) -> Result<Option<i64>, StoreError> {
     client.batch_execute(HASTY).await.map_err(failed)?;
     Ok(timeline::read(client).await)
@@ -200,14 +199,14 @@ struct Keeper {
     look: Option<Statement>,
     /// Looks since the last beat.
     looks: u32,
-    /// That of the session's server.
+    /// Timeline of the session's server.
     timeline: Option<i64>,
-    /// The last session was not answered, and nobody hung up.
+    /// True if the last session was not answered, and nobody closed it.
     hangs: bool,
     listener: Listener,
 }
 
-/// How long a node may go on that was heard of last at that instant.
+/// Time for which a node may go on that was heard of last at that instant.
 fn left(heard: Instant) -> Duration {
     (heard + ALONE).saturating_duration_since(Instant::now())
 }
@@ -300,7 +299,7 @@ impl Keeper {
         Ok(beats)
     }
 
-    /// Lets go of the turn, so that nobody waits for a sign of life.
+    /// Ends the session in order, so that nobody waits for a beat.
     async fn leave(self) {
         let Some((client, _driver)) = self.session else { return };
         match timeout(PATIENCE, nodes::leave(&client, self.turn.number)).await {

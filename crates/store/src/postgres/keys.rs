@@ -11,10 +11,10 @@ use super::sql::{clean, column};
 use crate::error::StoreError;
 use crate::stored::IdempotencyKey;
 
-/// How long a key is remembered at least, in milliseconds.
+/// Shortest time for which a key is remembered, in milliseconds.
 const KEY_LIFE: i64 = 48 * 3_600_000;
 
-/// The keys of a transaction's submissions: the request and the task that each stands for.
+/// Keys of a transaction's submissions, with the request and the task that each stands for.
 #[derive(Default)]
 pub(super) struct Keys {
     known: BTreeMap<(String, String), (Vec<u8>, TaskId)>,
@@ -26,8 +26,8 @@ fn named(key: &IdempotencyKey) -> (String, String) {
 }
 
 impl Keys {
-    /// Enters the keys of submissions that nobody had before, and learns what the others stand for. Another transaction with
-    /// one of them is waited for.
+    /// Enters the keys of submissions that are new, and reads the tasks of the others. Another transaction
+    /// with one of them is waited for.
     pub(super) async fn take(
         &mut self,
         db: &impl GenericClient,
@@ -70,7 +70,7 @@ impl Keys {
         Ok(())
     }
 
-    /// The task that a key stands for, unless it is this one.
+    /// Returns the task that a key stands for, unless it is this one.
     pub(super) fn before(&self, key: &IdempotencyKey, id: TaskId) -> Result<Option<TaskId>, StoreError> {
         match self.known.get(&named(key)) {
             Some((fingerprint, _)) if *fingerprint != key.fingerprint => Err(StoreError::KeyReused),
@@ -79,12 +79,12 @@ impl Keys {
         }
     }
 
-    /// Whether a key stands for anything: not, once the submission that had it was refused.
+    /// Returns true if a key stands for a task; it does not once its submission was refused.
     pub(super) fn has(&self, key: &IdempotencyKey) -> bool {
         self.known.contains_key(&named(key))
     }
 
-    /// Makes a key stand for another task, as the one before is gone.
+    /// Makes a key stand for another task, as the previous one is gone.
     pub(super) async fn give(
         &mut self,
         db: &impl GenericClient,
@@ -114,7 +114,8 @@ impl Keys {
         Ok(())
     }
 
-    /// Two old ones go for each new one: the table stays small without a sweep. What another writer has at hand is left to it.
+    /// Deletes two old keys for each new one: the table stays small without a sweep. Keys that another writer
+    /// has locked are left to it.
     pub(super) async fn forget_old(&self, db: &impl GenericClient, now: Timestamp) -> Result<(), StoreError> {
         if self.new == 0 {
             return Ok(());

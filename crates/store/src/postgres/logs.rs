@@ -13,7 +13,7 @@ use crate::doc;
 use crate::error::StoreError;
 use crate::logs::{LogChunk, LogLine, LogQuery, fitting};
 
-/// Chunks on their way, and where the logs that they belong to end by now.
+/// Chunks on their way, and the current ends of the logs that they belong to.
 #[derive(Default)]
 pub(super) struct Logs {
     /// The number of each task's next line.
@@ -36,8 +36,8 @@ struct Rows {
 }
 
 impl Logs {
-    /// Puts lines behind those that are there; those beyond what an attempt may write are left out, and that is said.
-    /// The task is locked.
+    /// Appends lines to a log; those beyond the limit of an attempt are left out, and the log says so. The
+    /// task is locked.
     pub(super) async fn add(
         &mut self,
         db: &impl GenericClient,
@@ -87,14 +87,15 @@ impl Logs {
     }
 }
 
-/// The chunks with the lines asked for; the first may begin before them.
+/// Returns the chunks with the requested lines; the first may begin before them.
 pub(super) async fn read(
     db: &impl GenericClient,
     id: TaskId,
     asked: &LogQuery,
 ) -> Result<Vec<LogChunk>, StoreError> {
     rows::check(db, id).await?;
-    // A chunk holds a line at least, so no more of them than lines are needed; the last of a page is read whole.
+    // A chunk holds a line at least, so no more of them than lines are needed; the last of a page is read
+    // whole.
     let statement = "SELECT n, sub_task, attempt, lines, doc FROM logs
          WHERE id = $1 AND n + lines > $2 AND n >= coalesce((SELECT max(n) FROM logs WHERE id = $1 AND n <= $2), 0)
          AND ($3::integer IS NULL OR sub_task = $3) ORDER BY n LIMIT $4";

@@ -1,6 +1,6 @@
-//! The schema: numbered SQL files, each run once and in order, by one node at a time, each in a transaction of
-//! its own or, where it would keep others from working, statement by statement. One that only adds says so, by
-//! which version of the schema a program must know to run on it: so nodes are brought up to date one by one.
+//! Schema: numbered SQL files, each run once and in order, by one node at a time, each in a transaction of its
+//! own or, where it would keep others from working, statement by statement. A migration that only adds names
+//! the oldest schema that a program must know to run on it: so nodes can be upgraded one by one.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -14,18 +14,18 @@ use super::sql::{column, failed, is_away};
 use crate::error::StoreError;
 use crate::migrate::{Migration, checksum};
 
-/// The advisory lock of whoever brings the schema up to date.
+/// Advisory lock of the node that migrates the schema.
 const MIGRATING: i64 = 0x6c6f_6e67_6861_756d;
 /// The first version that is tested.
 const OLDEST: i32 = 150_000;
 
-/// A migration, and how it is run.
+/// Migration, with the way in which it is run.
 struct Step {
     migration: Migration,
     /// The newest schema that a program must know to run on it.
     needs: i64,
-    /// True for one whose statements are run one by one while nodes are at work, as some of them take long:
-    /// each may be run again, so that a migration that was interrupted is begun anew.
+    /// True if the statements are run one by one while nodes are active, as some of them take long: each may
+    /// be run again, so that an interrupted migration starts again.
     online: bool,
 }
 
@@ -47,15 +47,16 @@ const STEPS: &[Step] = &[
     Step { online: true, ..step(8, "lists", include_str!("migrations/0008_lists.sql"), 7) },
 ];
 
-/// Pause between two tries to be the one that brings the schema up to date.
+/// Pause between two tries to be the node that migrates the schema.
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// Brings the database to the newest schema that this program knows; refuses one it does not know.
+/// Migrates the database to the newest schema that this program knows; refuses one it does not know.
 pub(super) async fn run(place: &Place, now: Timestamp) -> Result<(), StoreError> {
     let (mut client, _driver) = place.connect().await?;
     fits(&client).await?;
     alone(&client).await?;
-    // Only where there is none: a role that may not create tables works on a schema that another one made.
+    // The table is created only if it is missing: a role that may not create tables works on a schema that
+    // another one made.
     if !is_there(&client).await? {
         client
             .batch_execute(
@@ -229,7 +230,7 @@ fn undone(e: tokio_postgres::Error) -> StoreError {
     StoreError::Open(format!("the database schema could not be brought up to date: {}", failed(e)))
 }
 
-/// Whether the server and the database are such that the schema means what it says.
+/// Checks that the server and the database are such that the schema means what it says.
 async fn fits(client: &Client) -> Result<(), StoreError> {
     let row = client
         .query_one(

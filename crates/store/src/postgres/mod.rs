@@ -1,6 +1,6 @@
-//! PostgreSQL: for data that must outlive a machine. Any number of nodes work on it at once. Every
-//! transaction of a node locks the tasks it changes and checks their version, so what a node remembers is
-//! never trusted blindly.
+//! PostgreSQL engine: for data that must outlive a machine. Any number of nodes work on it at once. Every
+//! transaction of a node locks the tasks it changes and checks their version, so cached data is never trusted
+//! blindly.
 
 mod accounts;
 mod again;
@@ -74,27 +74,27 @@ const QUEUE: usize = 16_384;
 /// Shards of tasks.
 const SHARDS: u8 = 64;
 
-/// The shard of a task: from the part of its id that is random.
+/// Returns the shard of a task, from the random part of its ID.
 fn shard(id: TaskId) -> i16 {
     i16::from(id.as_bytes()[15] % SHARDS)
 }
 
-/// How a database is used.
+/// Options for the use of a database.
 #[derive(Clone)]
 pub struct PostgresOptions {
     /// `postgres://user:password@host1,host2:port/database?sslmode=verify-full&sslrootcert=ca.pem`
     pub url: String,
-    /// Connections at the most, beside the two that keep the turn and listen to other nodes; 3 at least, of
-    /// which the writer takes 2.
+    /// Maximum number of connections, beside the two that keep the session and listen to other nodes; 3 at
+    /// least, of which the writer takes 2.
     pub connections: usize,
-    /// The name of the key ring that seals secrets: every node of a database has the same. `None` does not
-    /// ask.
+    /// Name of the key ring that seals secrets: every node of a database has the same. `None` skips the
+    /// check.
     pub keys: Option<String>,
-    /// How this node introduces itself to the others.
+    /// Identity that this node shows to the others.
     pub node: Node,
-    /// Accepts a server that may lose what it has confirmed (`fsync = off`): for tests.
+    /// True to accept a server that may lose confirmed commits (`fsync = off`): for tests.
     pub allow_unsafe: bool,
-    /// A turn that this process had before, if any: it is over, and nobody need wait until it was silent for
+    /// Session that this process had before, if any: it is over, and nobody need wait until it was silent for
     /// long enough.
     pub before: Option<i64>,
 }
@@ -103,7 +103,8 @@ pub struct PostgresOptions {
 pub struct Postgres {
     shared: Arc<Shared>,
     jobs: mpsc::Sender<Job>,
-    /// Drives the connections: its own, so that callers may wait for an answer wherever they stand.
+    /// Runtime that drives the connections: the store's own, so that callers may block on an answer in any
+    /// thread.
     runtime: Mutex<Option<Runtime>>,
     handle: Handle,
     place: String,
@@ -115,9 +116,9 @@ pub struct Postgres {
 }
 
 impl Postgres {
-    /// Opens the store of a database, once it is reached: brings its schema up to date, and begins a turn
-    /// beside those of other nodes. To be called on a runtime, whose threads tell callers of their changes.
-    /// After Ok: on the newest schema. Crash in the middle: each migration happened whole or not at all.
+    /// Opens the store of a database, once it is reached: migrates its schema, and registers a session beside
+    /// those of other nodes. To be called on a runtime, whose threads answer callers. After Ok: on the newest
+    /// schema. Crash in the middle: each migration happened whole or not at all.
     pub async fn open(options: &PostgresOptions, env: Env) -> Result<Arc<Postgres>, StoreError> {
         let place = connect::Place::new(&options.url)?;
         let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -127,7 +128,7 @@ impl Postgres {
             .build()
             .map_err(|e| StoreError::Open(format!("no threads for the database: {e}")))?;
         let handle = runtime.handle().clone();
-        // From here on dropped in the background, as a runtime must not end inside of another one.
+        // The runtime is dropped in the background from here on, as it must not end inside of another one.
         let runtime = Ending(Some(runtime));
         let (at, now, own_env) = (place.clone(), env.now(), env.clone());
         let options = PostgresOptions { connections: options.connections.max(3), ..options.clone() };
@@ -162,25 +163,24 @@ impl Postgres {
         Ok(Arc::new(Postgres { shared, jobs, runtime, handle, place, tasks, claims, lost }))
     }
 
-    /// Where the data is, without the password.
+    /// Returns the location of the data, without the password.
     pub fn place(&self) -> &str {
         &self.place
     }
 
-    /// The number of this node's turn.
+    /// Returns the number of this node's session.
     pub fn turn(&self) -> i64 {
         self.shared.turn.number
     }
 
-    /// Builds those indexes of active tasks anew that are much larger than what they index, as the store does
-    /// every ten minutes; returns their number. Err: somebody is at work on the table, and nothing has
-    /// happened.
+    /// Rebuilds those indexes of active tasks that are much larger than what they index, as the store does
+    /// every ten minutes; returns their number. Err: the table is in use, and nothing has happened.
     pub async fn shrink_indexes(&self) -> Result<usize, StoreError> {
         upkeep::shrink(&self.shared).await
     }
 
-    /// Acts when others took over from this node, or may: whatever this one runs must stop at once. On a
-    /// thread of the store's own, so that nothing which waits for the database holds it up.
+    /// Calls `act` when others took over from this node, or may: everything that runs here must stop at once.
+    /// The call is on a thread of the store's own, so that nothing which waits for the database holds it up.
     pub fn when_over(&self, act: impl FnOnce() + Send + 'static) {
         let turn = self.shared.turn.clone();
         self.handle.spawn(async move {

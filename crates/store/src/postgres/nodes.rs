@@ -1,4 +1,4 @@
-//! The nodes of a database: each begins a turn and counts a beat every other second, and is ended by the
+//! Nodes of a database: each registers a session and counts a beat every other second, and is ended by the
 //! others once they have observed for too long that its beat does not change. The database's clock plays no
 //! part in that, as it may be set.
 
@@ -24,20 +24,20 @@ const REMEMBERED: f64 = 86_400.0;
 /// Nodes at once, at the most.
 const MOST: i32 = 1_000;
 
-/// Whether a node shares the database with others.
+/// Exclusivity of a session: whether a node shares the database with others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Company {
-    /// As nodes do.
+    /// Shared with other nodes.
     Any,
-    /// As a transfer does not.
+    /// Alone, as a transfer needs it.
     None,
 }
 
-/// What became of the wish to begin a turn.
+/// Outcome of a registration.
 pub(super) enum Begun {
-    /// Its number, and the node's.
+    /// Numbers of the session and of the node.
     Turn(i64, NodeId),
-    /// Somebody is there who does not go together with it.
+    /// Another session is there that excludes this one.
     Taken(Occupant),
 }
 
@@ -48,7 +48,7 @@ pub(super) struct Occupant {
     pub(super) beat: Beat,
 }
 
-/// Begins a turn. `application` is how the node's connections are called, without the turn's number.
+/// Registers a session. `application` is the name of the node's connections, without the session's number.
 pub(super) async fn begin(
     client: &mut Client,
     node: &Node,
@@ -58,7 +58,7 @@ pub(super) async fn begin(
 ) -> Result<Begun, StoreError> {
     let transaction = client.transaction().await.map_err(failed)?;
     // One after the other, by the lock of this row. By the clock, too: a standby of the database that was
-    // promoted may not have heard of the last turns.
+    // promoted may not know the last sessions.
     let next = "UPDATE installation SET turn =
            greatest(turn + 1, (extract(epoch FROM clock_timestamp()) * 1000)::bigint) RETURNING turn";
     let turn: i64 = column(&transaction.query_one(next, &[]).await.map_err(failed)?, 0)?;
@@ -116,21 +116,21 @@ async fn occupant(
     Ok(found.into_iter().find(in_the_way).map(|(occupant, _)| occupant))
 }
 
-/// Knowledge that a look at the database brings.
+/// Result of a look at the database.
 pub(super) struct Heard {
-    /// The nodes that live; none with this one, whose turn is over.
+    /// Living nodes; `None` without this one, whose session is over.
     pub(super) living: Option<Vec<NodeId>>,
-    /// True if there are nodes that do not live and whose work may not have been taken over.
+    /// True if some nodes are dead and their work may not have been taken over.
     pub(super) left: bool,
-    /// The revisions of the workflows, of the settings and of the accounts.
+    /// Revisions of the workflows, of the settings and of the accounts.
     pub(super) revisions: [i64; 3],
     /// The clock of the database.
     pub(super) clock: Option<Shown>,
-    /// The timeline of the database, if it is known.
+    /// Timeline of the database, if it is known.
     pub(super) timeline: Option<i64>,
 }
 
-/// What the clock of the database showed, and for how long nobody knows when that was.
+/// Sample of the database's clock, with the time that passed around it.
 #[derive(Clone, Copy)]
 pub(super) struct Shown {
     pub(super) at: Timestamp,
@@ -139,19 +139,19 @@ pub(super) struct Shown {
 
 impl Shown {
     fn new(clock: i64, took: Duration) -> Shown {
-        // Somewhere between the question and the answer it showed what it says.
+        // The clock showed this somewhere between the question and the answer.
         Shown { at: Timestamp(clock + took.as_millis() as i64 / 2), took }
     }
 }
 
-/// How often the clock is asked until it answers promptly, and how promptly.
+/// Largest count of questions until the clock answers promptly, and the time that counts as prompt.
 const QUESTIONS: usize = 10;
 const PROMPT: Duration = Duration::from_millis(2);
 
 /// The time of the database's clock.
 const CLOCK: &str = "(extract(epoch FROM clock_timestamp()) * 1000)::bigint";
 
-/// What the clock of the database shows, by the promptest of a few answers.
+/// Reads the clock of the database, by the promptest of a few answers.
 pub(super) async fn clock(client: &Client) -> Result<Timestamp, StoreError> {
     let statement = client.prepare(&format!("SELECT {CLOCK}")).await.map_err(failed)?;
     let mut best: Option<(Shown, Instant)> = None;
@@ -228,8 +228,8 @@ pub(super) async fn look(
     Ok(heard)
 }
 
-/// Ends the turns of dead nodes: observed to be silent for too long, or processes of this machine that are
-/// gone. Returns the number of turns ended.
+/// Ends the sessions of dead nodes: observed to be silent for too long, or processes of this machine that are
+/// gone. Returns the number of sessions ended.
 pub(super) async fn end_dead(client: &Client, own: i64, watch: &Watch) -> Result<u64, StoreError> {
     let statement = format!(
         "SELECT t.turn, n.name, n.process, n.application, {BEAT_COLUMNS}
@@ -256,9 +256,9 @@ pub(super) async fn end_dead(client: &Client, own: i64, watch: &Watch) -> Result
     Ok(ended)
 }
 
-/// Ends a turn that this process had, and has no more.
+/// Ends a session that this process had before.
 pub(super) async fn end_own(client: &Client, turn: i64) -> Result<(), StoreError> {
-    // Of this process, whatever database this is.
+    // Sessions of this process, whatever database this is.
     let own = "SELECT n.application FROM turns t JOIN nodes n USING (turn)
          WHERE t.turn = $1 AND NOT t.over AND n.process = $2";
     let Some(row) = client.query_opt(own, &[&turn, &process::own()]).await.map_err(failed)? else {
@@ -268,21 +268,21 @@ pub(super) async fn end_own(client: &Client, turn: i64) -> Result<(), StoreError
     client.execute("UPDATE turns SET over = true WHERE turn = $1", &[&turn]).await.map_err(failed).map(drop)
 }
 
-/// Cuts the connections of a turn that are of that name: a transaction of it that hangs would be waited for.
-/// Only here: of a copy of the database, the original may be in the same server.
+/// Cuts the connections of a session, by their name: otherwise a transaction of it that hangs would be waited
+/// for. Only those of this database: the original of a copy may be in the same server.
 async fn cut(client: &Client, application: &str) -> Result<(), StoreError> {
     let statement = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
          WHERE application_name = $1 AND datname = current_database() AND pid <> pg_backend_pid()";
     client.query(statement, &[&application]).await.map_err(failed).map(drop)
 }
 
-/// Ends a turn in order: the node is taken off the list, and others take over what it looks after still.
+/// Ends a session in order: the node is removed from the list, and others take over the rest of its work.
 pub(super) async fn leave(client: &Client, turn: i64) -> Result<(), StoreError> {
     client.execute("UPDATE turns SET over = true WHERE turn = $1", &[&turn]).await.map_err(failed)?;
     client.execute("DELETE FROM nodes WHERE turn = $1", &[&turn]).await.map_err(failed).map(drop)
 }
 
-/// All, by name; of those that began anew, or were started again, the last turn.
+/// Returns all nodes, by name; the last session of those that restarted.
 pub(super) async fn list(db: &impl GenericClient, watch: &Watch) -> Result<Vec<KnownNode>, StoreError> {
     let statement = "SELECT n.name, n.address, n.version, n.started_at, (extract(epoch FROM n.seen_at) * 1000)::bigint, n.turn,
            coalesce(t.over, true)
@@ -297,7 +297,7 @@ pub(super) async fn list(db: &impl GenericClient, watch: &Watch) -> Result<Vec<K
             version: column(row, 2)?,
             started_at: Timestamp(column(row, 3)?),
         };
-        // An earlier turn of the same node, which is over.
+        // An earlier session of the same node, which is over.
         if nodes.last().is_some_and(|last| last.node.name == node.name && last.state == NodeState::Silent) {
             nodes.pop();
         }

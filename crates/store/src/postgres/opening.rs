@@ -1,4 +1,4 @@
-//! From a URL to a turn on a database whose schema is the newest.
+//! Opening of a database: from a URL to a session on the newest schema.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64};
@@ -35,29 +35,29 @@ pub(super) async fn opened(
     }
 }
 
-/// A database that is not there yet, or not again, is waited for: it may be started at the same time as the
-/// nodes, or be about to be replaced by its standby.
+/// Wait for a database that is not reached: it may be started at the same time as the nodes, or be about to
+/// be replaced by its standby.
 #[derive(Default)]
 struct Waiting {
     told: Option<Instant>,
-    /// How often in a row it was reached, and failed all the same.
+    /// Count of failures in a row although the database was reached.
     failed: usize,
 }
 
-/// Why a database was not opened.
+/// Reason why a database was not opened.
 struct Unopened {
     why: StoreError,
-    /// Whether it was reached at all.
+    /// True if the database was reached at all.
     reached: bool,
 }
 
 impl Waiting {
-    /// How often is said that it is waited for.
+    /// Interval between log lines about the wait for the database.
     const TOLD: Duration = Duration::from_secs(30);
-    /// A database that is there is tried so often: it may be about to end, or to begin.
+    /// Number of tries at a database that is reached and fails: it may be about to stop, or to start.
     const TRIES: usize = 10;
 
-    /// Waits a moment; refused where that would be in vain.
+    /// Waits a moment; returns the error where a wait would be in vain.
     async fn on(&mut self, Unopened { why, reached }: Unopened) -> Result<(), StoreError> {
         self.failed = if reached { self.failed + 1 } else { 0 };
         let said = match &why {
@@ -75,7 +75,7 @@ impl Waiting {
     }
 }
 
-/// Tries it once.
+/// Tries once to open the database.
 async fn reached(
     place: &Place,
     options: &PostgresOptions,
@@ -94,19 +94,19 @@ async fn reached(
     opened.await.map_err(|why| Unopened { why, reached: true })
 }
 
-/// A turn that was begun, with what rests on it.
+/// Registered session, with the state that depends on it.
 pub(super) struct Opened {
     pub(super) shared: Arc<Shared>,
     pub(super) keeper: JoinHandle<()>,
     pub(super) outgoing: mpsc::Receiver<relay::Outgoing>,
 }
 
-/// Begins a turn on a database whose schema is the newest.
+/// Registers a session on a database with the newest schema.
 async fn begin(place: &Place, options: &PostgresOptions, env: Env) -> Result<Opened, StoreError> {
     let beginning = keeper::begin(place, &options.node, options.before).await?;
     let turn = beginning.turn.clone();
     follow(&env, beginning.clock);
-    // Only now: what a transfer does to it, it does while there is no node.
+    // The check comes only now: a transfer changes the database while there is no node.
     let pool = match whole(place).await {
         Ok(()) => Connections::new(&place.called(&called(place, &turn)), options.connections),
         Err(e) => Err(e),
@@ -144,8 +144,8 @@ async fn begin(place: &Place, options: &PostgresOptions, env: Env) -> Result<Ope
         if let Some(shared) = listening.upgrade() {
             shared.on_timeline(heard.timeline);
             shared.compare_all(heard.revisions);
-            // What it shows is right within half the time that the answer took: no news unless it is further
-            // off.
+            // The sample is right within half the time that the answer took: a smaller difference is not
+            // reported.
             if let Some(clock) = heard.clock
                 && (clock.at.0 - shared.env.wall().0).abs() > 1 + clock.took.as_millis() as i64 / 2
             {
@@ -157,9 +157,9 @@ async fn begin(place: &Place, options: &PostgresOptions, env: Env) -> Result<Ope
     Ok(Opened { shared, keeper, outgoing })
 }
 
-/// From here on the clock of the database is the one that counts, as it is the same for all nodes.
+/// Follows the clock of the database from here on, as it is the same for all nodes.
 fn follow(env: &Env, clock: Timestamp) {
-    /// How far a machine's clock may be off before somebody should know, in milliseconds.
+    /// Largest difference of a machine's clock that is not logged, in milliseconds.
     const NOTABLE: i64 = 2_000;
     env.refer(clock);
     let ahead = env.machine_ahead();
@@ -172,12 +172,12 @@ fn follow(env: &Env, clock: Timestamp) {
     }
 }
 
-/// How the connections of a turn are called, so that they can be cut when it is over.
+/// Returns the name of a session's connections, by which they can be cut when it is over.
 pub(super) fn called(place: &Place, turn: &Turn) -> String {
     format!("{} {}", place.application(), turn.number)
 }
 
-/// Refuses a database in the middle of a transfer, or whose content is elsewhere now.
+/// Refuses a database in the middle of a transfer, or whose content has been moved.
 async fn whole(place: &Place) -> Result<(), StoreError> {
     let (client, _driver) = place.connect().await?;
     let rows = client.query("SELECT name, doc FROM settings", &[]).await.map_err(failed)?;

@@ -1,6 +1,6 @@
-//! What became of a commit whose answer was lost: asked of the database, never guessed. Each transaction leaves a row in `tallies`, under
-//! a number that no other one before it has. Not the database's own number of the transaction: a standby that was promoted
-//! before it heard of one gives that number to another.
+//! Outcome of a commit whose answer was lost: asked of the database, never guessed. Each transaction leaves a
+//! row in `tallies`, under a number that no other one before it has. The database's own number of the
+//! transaction would not do: a standby that was promoted before it heard of one gives that number to another.
 
 use std::time::Duration;
 
@@ -13,11 +13,12 @@ use super::turn::{OPENING, Standing};
 use crate::error::StoreError;
 
 const PAUSE: Duration = Duration::from_millis(200);
-/// How long one look may take: it waits for a transaction that is under way still.
+/// Longest time of one look, which waits for a transaction that is still under way.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 impl Shared {
-    /// Whether the transaction of that place and number was committed; asks until the database says so one way or the other.
+    /// Returns true if the transaction of that place and number was committed; asks until the database says
+    /// so one way or the other.
     pub(super) async fn was_committed(&self, place: i16, number: i64) -> Result<bool, StoreError> {
         loop {
             match self.is_there(place, number).await {
@@ -37,12 +38,13 @@ impl Shared {
         if let Ok(known) = timeout(PATIENCE, self.look(&mut client, place, number)).await {
             return known;
         }
-        // Not given back: it waits still.
+        // The connection is not returned to the pool: its statement still waits.
         drop(Object::take(client));
         Err(StoreError::Unavailable("its server has not noticed that the connection is gone".to_owned()))
     }
 
-    /// Tries to write the same row: that waits for whoever is at it, and finds nothing to do if it is there.
+    /// Tries to write the same row: that waits for a transaction that is writing it, and finds nothing to do
+    /// if it is there.
     async fn look(&self, client: &mut Client, place: i16, number: i64) -> Result<bool, StoreError> {
         let transaction = client.transaction().await.map_err(failed)?;
         let rows = transaction.query(OPENING, &[&self.turn.number]).await.map_err(failed)?;

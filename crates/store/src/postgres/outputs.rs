@@ -1,4 +1,4 @@
-//! The sweep of outputs: finds sub-tasks under way whose output is stored. Read-only: the model decides what
+//! Sweep of outputs: finds sub-tasks under way whose output is stored. Read-only: the model decides what
 //! becomes of them, so several nodes may sweep at once. Each step looks at a limited number of documents, and
 //! the next one continues after them.
 
@@ -24,7 +24,7 @@ const TASKS_READ: usize = 16;
 pub(super) struct Cursor {
     /// The last task looked at.
     id: Uuid,
-    /// The last chunk of it that was looked at, if there may be more.
+    /// Last chunk of the task that was looked at, if there may be more.
     chunk: Option<u32>,
 }
 
@@ -99,7 +99,7 @@ async fn contradicted(
     let statement = "SELECT sub_task, doc FROM outputs WHERE id = $1 AND sub_task = ANY($2)";
     let mut outputs = Vec::new();
     for row in &query(db, statement, &[&id, &of]).await? {
-        // An unreadable one is left out.
+        // An unreadable output is left out.
         let output = doc::parse(column(row, 1)?).ok();
         outputs.extend(output.map(|output| Ok((number(row, 0)?, output))));
     }

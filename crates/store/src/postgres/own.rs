@@ -31,7 +31,7 @@ impl Deref for Own {
     type Target = Client;
 
     fn deref(&self) -> &Client {
-        // Only `free` and `drop` take it out, and both end `self`.
+        // Only `free` and `drop` take the client out, and both end `self`.
         self.0.as_ref().unwrap_or_else(|| unreachable!("a connection is there until it is free"))
     }
 }

@@ -1,4 +1,4 @@
-//! When a transaction is worth running again: nothing of it has happened, and the next time may go better.
+//! Retries of a transaction: only if nothing of it has happened, and the next attempt may go better.
 
 use std::time::Duration;
 
@@ -6,13 +6,14 @@ use super::Shared;
 use super::sql::is_late;
 use crate::error::StoreError;
 
-/// How often a transaction that met others at work is repeated before it fails.
+/// Largest count of repetitions of a transaction that conflicted with others, before it fails.
 pub(super) const TRIES: usize = 8;
-/// How often one that could not be run is tried on another connection before it fails, and what passes in between.
+/// Largest count of attempts on other connections for a transaction that could not be run, and the pause
+/// between them.
 const CUTS: usize = 3;
 const NOTICED: Duration = Duration::from_millis(10);
 
-/// What is left of the patience with one transaction.
+/// Retry budget of one transaction.
 #[derive(Default)]
 pub(super) struct Patience {
     tries: usize,
@@ -20,14 +21,14 @@ pub(super) struct Patience {
 }
 
 impl Patience {
-    /// Whether it is to be run again after such a failure, of which nobody may doubt that it left nothing behind.
+    /// Returns true if the transaction is to be run again after a failure that certainly left nothing behind.
     pub(super) async fn allows(&mut self, shared: &Shared, failure: &StoreError) -> bool {
         match failure {
             e if is_late(e) => false,
             StoreError::Unavailable(why) if self.cuts < CUTS && shared.check().is_ok() => {
                 self.cuts += 1;
                 tracing::debug!(why, cuts = self.cuts, "a transaction is tried on another connection");
-                // Those at rest may be cut, too, and noticed a moment later.
+                // Idle connections may be cut, too, and noticed a moment later.
                 tokio::time::sleep(NOTICED).await;
                 true
             }

@@ -1,5 +1,5 @@
-//! Which process of which machine a node is: so that a node started again on the same machine knows at once that the one before
-//! is dead, and does not wait until it was silent for long enough.
+//! Identity of a node's process and machine, so that a node started again on the same machine knows at once
+//! that the one before is dead, and does not wait until it was silent for long enough.
 
 use std::fs::{read_link, read_to_string};
 
@@ -7,14 +7,15 @@ use nix::errno::Errno;
 use nix::sys::signal::kill;
 use nix::unistd::Pid;
 
-/// This process: the boot of the machine, the space that its id is one of, the id, and when it was started. `None` where the
-/// machine does not tell.
+/// Identity of this process: the boot of the machine, the space that its ID is one of, the ID, and when it
+/// was started. `None` where the machine does not tell.
 pub(super) fn own() -> Option<String> {
     let pid = std::process::id();
     Some(format!("{} {pid} {}", space()?, started(pid)?))
 }
 
-/// Whether that process was one of this machine and space, and is no more. Of others nobody here knows.
+/// Returns true if the process was one of this machine and space, and has ended. Nobody here knows about
+/// others.
 pub(super) fn is_gone(process: &str) -> bool {
     let mut parts = process.splitn(3, ' ');
     let (Some(place), Some(pid), Some(since)) = (parts.next(), parts.next(), parts.next()) else {
@@ -31,11 +32,11 @@ pub(super) fn is_gone(process: &str) -> bool {
 enum Sight {
     /// The system reports no process with this id.
     Free,
-    /// A process with this id is running; its start time.
+    /// A process with this ID is running; its start time.
     Runs(String),
     /// A process with this id is a zombie.
     Dead,
-    /// A process with this id cannot be inspected: it belongs to another user, and `/proc` hides it
+    /// A process with this ID cannot be inspected: it belongs to another user, and `/proc` hides it
     /// (`hidepid`).
     Hidden,
 }
@@ -52,7 +53,7 @@ impl Sight {
     }
 
     /// Returns true if the process started at `since` is certainly gone. A process started later may have its
-    /// id by now.
+    /// ID by now.
     fn is_gone(&self, since: &str) -> bool {
         match self {
             Sight::Free | Sight::Dead => true,
@@ -62,14 +63,14 @@ impl Sight {
     }
 }
 
-/// Where ids of processes mean something: this boot of this machine, and of its containers this one.
+/// Space in which IDs of processes mean something: this boot of this machine, and of its containers this one.
 fn space() -> Option<String> {
     let boot = read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
     let ids = read_link("/proc/self/ns/pid").ok()?;
     Some(format!("{}/{}", boot.trim(), ids.display()))
 }
 
-/// When a process was started, in ticks since the boot; `None` if there is none, or it is dead and not yet buried.
+/// Start of a process, in ticks since the boot; `None` if it does not exist, or is dead and not yet reaped.
 fn started(pid: u32) -> Option<String> {
     stat(pid).filter(|(dead, _)| !dead).map(|(_, since)| since)
 }

@@ -1,4 +1,4 @@
-//! Deleting tasks for good: by the wish of an operator, or by their age.
+//! Deletion of tasks: at the request of an operator, or by their age.
 
 use std::collections::HashMap;
 
@@ -16,7 +16,7 @@ use crate::error::StoreError;
 use crate::known::Workflows;
 use crate::stored::{Deletion, Purged, Stored};
 
-/// Deletes what may be deleted of the tasks named.
+/// Deletes those of the named tasks that may be deleted.
 pub(super) async fn named(
     db: &impl GenericClient,
     known: &Workflows,
@@ -31,7 +31,7 @@ pub(super) async fn named(
     Ok(tasks.iter().map(|id| (*id, told(id))).collect())
 }
 
-/// One round of retention.
+/// Deletes old tasks in one round of retention.
 pub(super) async fn aged(
     db: &impl GenericClient,
     known: &Workflows,
@@ -53,7 +53,7 @@ pub(super) async fn aged(
     Ok(Purged { deleted, next: oldest.last().copied().filter(|_| oldest.len() == limit as usize) })
 }
 
-/// Deletes those that have ended and that `may` says.
+/// Deletes tasks that have ended and that `may` allows.
 async fn delete(
     db: &impl GenericClient,
     known: &Workflows,

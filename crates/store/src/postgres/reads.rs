@@ -1,4 +1,4 @@
-//! Reads beside the writer, for callers who wait for them where they stand.
+//! Reads beside the writer, for callers that block on them.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,13 +15,13 @@ use super::{Postgres, Shared};
 use crate::error::StoreError;
 use crate::known::Workflows;
 
-/// How many wait for the database at the most.
+/// Largest count of reads that wait for the database.
 pub(super) const WAITING: usize = 256;
-/// How long a read may take, the wait for a connection with it.
+/// Longest time of a read, with the wait for a connection.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 impl Postgres {
-    /// Reads with one statement.
+    /// Runs a read of one statement.
     pub(super) fn read<T, F>(&self, work: F) -> Result<T, StoreError>
     where
         T: Send + 'static,
@@ -36,7 +36,7 @@ impl Postgres {
         })
     }
 
-    /// Reads with many statements, all of one moment.
+    /// Runs a read of many statements, all of one moment.
     pub(super) fn snapshot<T, F>(&self, work: F) -> Result<T, StoreError>
     where
         T: Send + 'static,
@@ -48,12 +48,13 @@ impl Postgres {
         self.wait(async move { in_snapshot(&shared, work).await })
     }
 
-    /// Waits for the store's own threads. On a worker of a runtime others take over its tasks meanwhile.
+    /// Blocks on the store's own threads. On a worker of a runtime, other workers take over its tasks
+    /// meanwhile.
     fn wait<T: Send + 'static>(
         &self,
         work: impl Future<Output = Result<T, StoreError>> + Send + 'static,
     ) -> Result<T, StoreError> {
-        // Each of them holds a thread: when the database hangs, those who come later are told so at once.
+        // Each read holds a thread: when the database hangs, later callers are refused at once.
         let Ok(_place) = self.shared.waiting.try_acquire() else {
             return Err(StoreError::Unavailable("too many wait for the database".to_owned()));
         };
@@ -61,7 +62,7 @@ impl Postgres {
         self.handle.spawn(async move {
             let late = || StoreError::Unavailable("the database does not answer".to_owned());
             let done = timeout(PATIENCE, work).await.unwrap_or_else(|_| Err(late()));
-            // Whoever asked waits, or its thread is gone.
+            // The caller waits, or its thread is gone.
             let _ = answer.send(done);
         });
         let receive = move || {

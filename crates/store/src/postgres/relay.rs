@@ -1,5 +1,5 @@
-//! News between nodes, by the database's notifications: gathered, and sent ten times a second at the most, as each notification
-//! makes commits wait for each other.
+//! Events between nodes, by the database's notifications: gathered, and sent ten times a second at the most,
+//! as each notification makes commits wait for each other.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -24,42 +24,42 @@ use crate::peers::{News, Rare, To};
 
 /// The channel of all nodes of a database.
 const CHANNEL: &str = "longhaul";
-/// Between two sends.
+/// Pause between two sends.
 const PAUSE: Duration = Duration::from_millis(100);
-/// Before the connection is tried again.
+/// Pause before the connection is tried again.
 const AGAIN: Duration = Duration::from_millis(500);
-/// What one notification holds, in bytes, less than the database takes.
+/// Largest payload of a notification, in bytes, less than the database takes.
 const LARGEST: usize = 7_800;
-/// Maximum bytes of a letter besides its news.
+/// Maximum bytes of an envelope besides its events.
 const ENVELOPE: usize = 64;
 /// Maximum time for sending.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// News that may wait to be sent; beyond, they are lost, as they may be.
+/// Maximum number of events that wait to be sent; beyond it they are lost, which is allowed.
 pub(super) const WAITING: usize = 65_536;
 
-/// News from one node.
+/// Envelope with the events of one node.
 #[derive(Serialize, Deserialize)]
 struct Letter<N> {
-    /// From whom; 0 for what all must hear, the sender too.
+    /// Sending node; 0 for events that all must hear, the sender too.
     #[serde(rename = "f")]
     from: NodeId,
-    /// To whom; 0 for all.
+    /// Recipient; 0 for all nodes.
     #[serde(rename = "t", default)]
     to: NodeId,
     #[serde(rename = "n")]
     news: N,
 }
 
-/// What is on its way to other nodes.
+/// Event on its way to other nodes.
 pub(super) type Outgoing = (To, News);
 
-/// Tells all nodes of a change, this one too, the moment it is committed.
+/// Notifies all nodes of a change, this one too, the moment it is committed.
 pub(super) async fn announce(db: &impl GenericClient, what: Rare) -> Result<(), StoreError> {
     let letter = Letter { from: NodeId::default(), to: NodeId::default(), news: [News::Changed(what)] };
     query(db, "SELECT pg_notify($1, $2)", &[&CHANNEL, &doc::json(&letter)?]).await.map(drop)
 }
 
-/// What an effect is to the node whose it is to carry out.
+/// Converts an effect into the event for the node that is to carry it out.
 pub(super) fn news_of(id: TaskId, revision: u64, effect: Effect) -> Option<News> {
     match effect {
         Effect::Stop { sub_task, token, .. } => Some(News::Stop(id, sub_task, token)),
@@ -78,7 +78,7 @@ pub(super) fn news_of(id: TaskId, revision: u64, effect: Effect) -> Option<News>
     }
 }
 
-/// Carries news to and fro for as long as the store is open.
+/// Sends and receives events for as long as the store is open.
 pub(super) async fn run(place: Place, shared: Arc<Shared>, mut outgoing: mpsc::Receiver<Outgoing>) {
     loop {
         let carried = carry(&place, &shared, &mut outgoing).await;
@@ -97,7 +97,7 @@ pub(super) async fn run(place: Place, shared: Arc<Shared>, mut outgoing: mpsc::R
     }
 }
 
-/// The same with one connection.
+/// Carries notifications over one connection, until it fails.
 async fn carry(
     place: &Place,
     shared: &Shared,
@@ -129,7 +129,7 @@ async fn carry(
 
 fn open(shared: &Shared, letter: &Notification) {
     let Ok(Letter { from, to, news }) = serde_json::from_str::<Letter<Vec<News>>>(letter.payload()) else {
-        // Of a newer version, which knows that it may not be understood.
+        // The sender has a newer version, which knows that it may not be understood.
         return tracing::debug!("news from another node are not understood");
     };
     let own = shared.turn.node;
@@ -140,7 +140,7 @@ fn open(shared: &Shared, letter: &Notification) {
     }
 }
 
-/// Sends news in as few notifications as they take.
+/// Sends events in as few notifications as possible.
 async fn send(client: &Client, shared: &Shared, news: Vec<Outgoing>) -> Result<(), StoreError> {
     let mut by_node: BTreeMap<NodeId, Vec<News>> = BTreeMap::new();
     for (to, news) in news {
@@ -168,7 +168,7 @@ async fn send(client: &Client, shared: &Shared, news: Vec<Outgoing>) -> Result<(
     }
 }
 
-/// Serializes news in order, on as few pages as hold them. News too long for a page are split; those that
+/// Serializes events in order, on as few pages as hold them. Events too long for a page are split; those that
 /// cannot be split or serialized are left out.
 fn pages(news: Vec<News>, mut left_out: impl FnMut(StoreError)) -> Vec<Vec<String>> {
     let (mut pages, mut page, mut size) = (Vec::new(), Vec::new(), 0);
@@ -216,7 +216,7 @@ mod tests {
         TaskId(uuid::Uuid::from_u128(u128::from(n)))
     }
 
-    /// Checks that every letter fits into a notification, and that all news arrive in order.
+    /// Checks that every envelope fits into a notification, and that all events arrive in order.
     #[test]
     fn every_letter_fits_and_nothing_is_lost() {
         let queue = "q".repeat(200);
@@ -250,7 +250,7 @@ mod tests {
         }
     }
 
-    /// Checks that news that cannot be split are left out alone.
+    /// Checks that only events that cannot be split are left out.
     #[test]
     fn what_is_too_long_takes_nothing_with_it() {
         let mut left_out = 0;

@@ -14,14 +14,14 @@ use crate::error::StoreError;
 use crate::known::Workflows;
 use crate::stored::{Damaged, Stored};
 
-/// Where a task's row is.
+/// Location of a task's row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Place {
-    /// It moves.
+    /// The table of active tasks.
     Hot,
-    /// It rests.
+    /// The history.
     History,
-    /// It came from elsewhere.
+    /// The history, for an imported task.
     Imported,
 }
 
@@ -35,9 +35,9 @@ pub(super) struct Row {
     pub(super) status: Option<TaskStatus>,
 }
 
-/// The columns of a [`Row`], in their order, as both tables have them.
+/// Columns of a [`Row`], in their order, as both tables have them.
 pub(super) const HOT: &str = "id, -1::smallint AS origin, version, name, doc, status";
-/// The same of history.
+/// Columns of the history.
 pub(super) const HISTORY: &str = "id, origin, version, name, doc, status";
 
 impl Row {
@@ -57,12 +57,12 @@ impl Row {
         })
     }
 
-    /// Whether it takes further reads, which must be of the same moment.
+    /// Returns true if the task takes further reads, which must be of the same moment.
     pub(super) fn is_large(&self) -> bool {
         self.place != Place::Imported && doc::says_large(&self.doc)
     }
 
-    /// Its record and the row of its workflow version; `chunks` are those beyond the first.
+    /// Reads the record and the row of its workflow version; `chunks` are those beyond the first.
     pub(super) async fn record(
         self,
         db: &impl GenericClient,
@@ -104,7 +104,7 @@ impl Row {
 }
 
 impl Row {
-    /// Reads the task as shown by a list with room for `room` children, and subtracts the children it shows.
+    /// Reads the task as shown by a list that may show `room` more children, and subtracts those it shows.
     pub(super) async fn listed(
         self,
         db: &impl GenericClient,
@@ -169,7 +169,7 @@ pub(super) async fn query(
     db.query(&statement, parameters).await.map_err(failed)
 }
 
-/// Runs a statement; how many rows it changed.
+/// Runs a statement; returns the number of rows it changed.
 pub(super) async fn execute(
     db: &impl GenericClient,
     statement: &str,
@@ -179,7 +179,7 @@ pub(super) async fn execute(
     db.execute(&statement, parameters).await.map_err(failed)
 }
 
-/// Finds a task by id, wherever it is. One statement, so one moment.
+/// Finds a task by ID, in either table. One statement, so one moment.
 pub(super) async fn find(db: &impl GenericClient, id: TaskId) -> Result<Option<Row>, StoreError> {
     let statement =
         format!("SELECT {HOT} FROM hot WHERE id = $1 UNION ALL SELECT {HISTORY} FROM history WHERE id = $1");
@@ -187,7 +187,7 @@ pub(super) async fn find(db: &impl GenericClient, id: TaskId) -> Result<Option<R
     rows.first().map(Row::read).transpose()
 }
 
-/// Reads what remains of a damaged task, and says which table it is in.
+/// Reads what remains of a damaged task, and names the table that it is in.
 pub(super) async fn damaged(
     db: &impl GenericClient,
     id: TaskId,
@@ -234,7 +234,7 @@ pub(super) async fn end_unread(
     column(rows.first().ok_or(StoreError::NotFound)?, 0)
 }
 
-/// Whether there is such a task.
+/// Checks that the task exists.
 pub(super) async fn check(db: &impl GenericClient, id: TaskId) -> Result<(), StoreError> {
     let statement = "SELECT 1 FROM hot WHERE id = $1 UNION ALL SELECT 1 FROM history WHERE id = $1";
     if query(db, statement, &[&id.0]).await?.is_empty() { Err(StoreError::NotFound) } else { Ok(()) }
@@ -256,12 +256,12 @@ pub(super) async fn outputs(db: &impl GenericClient, id: TaskId) -> Result<Vec<(
     rows.iter().map(|row| Ok((number(row, 0)?, doc::part("outputs", column(row, 1)?)?))).collect()
 }
 
-/// A small number, kept as a signed one.
+/// Reads a small number, kept as a signed one.
 pub(super) fn number(row: &tokio_postgres::Row, n: usize) -> Result<u32, StoreError> {
     Ok(column::<i32>(row, n)? as u32)
 }
 
-/// What commands need of tasks beside their rows, read for many at once.
+/// Parts of tasks that commands need beside their rows, read for many at once.
 pub(super) struct Parts {
     specs: HashMap<uuid::Uuid, String>,
     outputs: HashMap<uuid::Uuid, Vec<(u32, String)>>,
@@ -269,7 +269,7 @@ pub(super) struct Parts {
 }
 
 impl Parts {
-    /// Of what was read: (id, doc), (id, sub-task, doc), (id, doc) in order.
+    /// Sorts rows by task: (ID, doc), (ID, sub-task, doc), (ID, doc) in order.
     pub(super) fn new(
         specs: &[tokio_postgres::Row],
         outputs: &[tokio_postgres::Row],
@@ -289,7 +289,8 @@ impl Parts {
         Ok(parts)
     }
 
-    /// The task of a row, with everything that commands need, and the row of its workflow version.
+    /// Reads the task of a row, with everything that commands need, and the row number of its workflow
+    /// version.
     pub(super) async fn task(
         &mut self,
         row: Row,

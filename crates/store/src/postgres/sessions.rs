@@ -59,7 +59,7 @@ async fn within(
     rows.first().map(read).transpose()
 }
 
-/// A page, newest first; a row that cannot be read is passed over.
+/// Returns a page of sessions, newest first; a row that cannot be read is skipped.
 pub(super) async fn page(db: &impl GenericClient, query: &SessionQuery) -> Result<SessionPage, StoreError> {
     let mut count = Sql::new("SELECT count(*) FROM refresh_tokens WHERE true");
     filter(&mut count, query);
@@ -114,7 +114,7 @@ pub(super) async fn revoke(db: &impl GenericClient, hash: [u8; 32]) -> Result<bo
     Ok(gone > 0)
 }
 
-/// All of one account.
+/// Revokes all sessions of one account.
 pub(super) async fn revoke_all(db: &impl GenericClient, user: &str) -> Result<(), StoreError> {
     execute(db, "DELETE FROM refresh_tokens WHERE folded = $1", &[&folded(user)]).await.map(drop)
 }

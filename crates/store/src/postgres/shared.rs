@@ -29,32 +29,32 @@ pub(super) struct Shared {
     pub(super) damaged: Damages,
     pub(super) sink: RwLock<Option<Arc<dyn CommitSink>>>,
     pub(super) errands: tokio::sync::Mutex<()>,
-    /// Held by a round of the takeover ([`super::takeover::round`]).
+    /// Lock held by a round of the takeover ([`super::takeover::round`]).
     pub(super) takeover: tokio::sync::Mutex<()>,
-    /// Places for those who wait for a read.
+    /// Semaphore of callers that wait for a read.
     pub(super) waiting: Semaphore,
-    /// News on their way to other nodes.
+    /// Events on their way to other nodes.
     pub(super) outgoing: mpsc::Sender<Outgoing>,
-    /// A node's turn may be over.
+    /// Notified when the node's session may be over.
     pub(super) lost: Arc<Notify>,
-    /// The revisions of workflows, settings and accounts that were heard of last.
+    /// Latest known revisions of workflows, settings and accounts.
     pub(super) revisions: [AtomicI64; 3],
-    /// Whether the other nodes can be told and heard.
+    /// True if events reach the other nodes, and theirs reach this one.
     pub(super) in_touch: AtomicBool,
     /// Rises when the accounts may not be as they were.
     pub(super) account_changes: AtomicU64,
-    /// The newest timeline of the database that was heard of; 0 before any was.
+    /// Newest known timeline of the database; 0 before any was known.
     pub(super) timeline: Mutex<i64>,
-    /// How often everything was forgotten, as the database went on on another timeline.
+    /// Count of the times that everything was forgotten because the database continued on another timeline.
     pub(super) forgotten: AtomicU64,
-    /// Signals that the store closes: the writer ends, whatever still waits for it.
+    /// Notified when the store closes: the writer ends, whatever still waits for it.
     pub(super) closing: Notify,
     /// Health of the writing side.
     pub(super) vitals: Vitals,
 }
 
 impl Shared {
-    /// Refuses what cannot be written any more.
+    /// Refuses changes that cannot be written any more.
     pub(super) fn check(&self) -> Result<(), StoreError> {
         let why = match self.turn.standing() {
             Standing::Active | Standing::CutOff => return Ok(()),
@@ -64,28 +64,28 @@ impl Shared {
         Err(StoreError::Unavailable(why.to_owned()))
     }
 
-    /// Refuses a transaction whose opening found that the turn is over.
+    /// Refuses a transaction whose first statement found that the session is over.
     pub(super) fn opened(&self, rows: &[Row]) -> Result<(), StoreError> {
         let revision = self.turn.opened(rows)?;
         self.compare(0, revision);
         Ok(())
     }
 
-    /// Notes the revisions of workflows, settings and accounts, and acts where one is not as it was.
+    /// Notes the revisions of workflows, settings and accounts, and acts where one has changed.
     pub(super) fn compare_all(&self, revisions: [i64; 3]) {
         for (n, revision) in revisions.into_iter().enumerate() {
             self.compare(n, revision);
         }
     }
 
-    /// The database is on that timeline. If it is a new one, what was heard on the one before is forgotten,
-    /// as it may be lost; revisions, too, which will be given again to what is another change.
+    /// Notes the timeline of the database. On a new one, everything learned on the one before is forgotten,
+    /// as it may be lost; revisions, too, which will be assigned again to other changes.
     pub(super) fn on_timeline(&self, found: Option<i64>) {
         let Some(found) = found else { return };
-        // Held to the end: whoever comes second finds all of it forgotten.
+        // The lock is held to the end: a second caller finds all of it forgotten.
         let mut timeline = self.timeline.lock();
         let before = *timeline;
-        // Never back: an answer of the old server may be late.
+        // The timeline never goes back: an answer of the old server may be late.
         *timeline = before.max(found);
         if before == 0 || found <= before {
             return;
@@ -102,25 +102,25 @@ impl Shared {
         }
     }
 
-    /// How often everything was forgotten.
+    /// Count of the times that everything was forgotten.
     pub(super) fn forgotten(&self) -> u64 {
         self.forgotten.load(Ordering::SeqCst)
     }
 
-    /// The revision of the workflows that was heard of last.
+    /// Returns the latest known revision of the workflows.
     pub(super) fn revision_of_workflows(&self) -> i64 {
         self.revisions[0].load(Ordering::SeqCst)
     }
 
     fn compare(&self, n: usize, revision: i64) {
-        // Never back: a slow look may bring an old one.
+        // The revision never goes back: a slow look may bring an old one.
         if self.revisions[n].fetch_max(revision, Ordering::SeqCst) < revision {
             let what = [Rare::Workflows, Rare::Settings, Rare::Accounts][n];
             self.hear(NodeId::default(), News::Changed(what));
         }
     }
 
-    /// Another node says something, or the database.
+    /// Handles an event of another node, or of the database.
     pub(super) fn hear(&self, from: NodeId, news: News) {
         match &news {
             News::Changed(Rare::Workflows) => self.workflows.forget(),
@@ -134,15 +134,15 @@ impl Shared {
         }
     }
 
-    /// Says something to other nodes, unless too much waits to be said.
+    /// Sends an event to other nodes, unless too many wait to be sent.
     pub(super) fn say(&self, to: To, news: News) {
-        // One that is named is there, though this node may not have heard of it yet.
+        // A named node exists, though this node may not have heard of it yet.
         if matches!(to, To::Node(_)) || self.turn.peers() > 0 {
             let _ = self.outgoing.try_send((to, news));
         }
     }
 
-    /// Has effects carried out that are durable: each by the node whose it is.
+    /// Carries out effects that are durable, each at the node that owns its sub-task.
     pub(super) fn carry_out(&self, mut commits: Vec<Commit>) {
         let own = self.turn.node;
         for commit in &mut commits {
@@ -174,13 +174,12 @@ impl Shared {
     }
 }
 
-/// Notes inside a transaction that something is not as it was: all nodes hear of it the moment it is
-/// committed.
+/// Notes a change inside a transaction: all nodes hear of it the moment it is committed.
 pub(super) async fn changed(db: &impl GenericClient, what: Rare) -> Result<(), StoreError> {
     let name = match what {
         Rare::Workflows => Some("workflows"),
         Rare::Settings => Some("settings"),
-        // They have a revision of their own.
+        // Accounts have a revision of their own.
         Rare::Accounts => None,
     };
     if let Some(name) = name {

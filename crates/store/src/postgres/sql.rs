@@ -1,4 +1,4 @@
-//! What statements are made of, and what their failures mean.
+//! Building blocks of statements, and the meaning of their failures.
 
 use std::fmt::Write;
 use std::io;
@@ -9,10 +9,10 @@ use tokio_postgres::{Error, Row};
 
 use crate::error::StoreError;
 
-/// A value on its way to the database.
+/// Value on its way to the database.
 pub(super) type Value = Box<dyn ToSql + Send + Sync>;
 
-/// A failure in the store's words.
+/// Converts a failure into a store's error.
 pub(super) fn failed(e: Error) -> StoreError {
     let said = text(&e);
     match e.code() {
@@ -49,7 +49,7 @@ pub(super) fn is_late(e: &StoreError) -> bool {
     matches!(e, StoreError::Unavailable(why) if why.starts_with(LATE))
 }
 
-/// The same from the pool.
+/// Converts an error of the connection pool.
 pub(super) fn no_connection(e: deadpool_postgres::PoolError) -> StoreError {
     match e {
         deadpool_postgres::PoolError::Backend(e) => failed(e),
@@ -57,7 +57,7 @@ pub(super) fn no_connection(e: deadpool_postgres::PoolError) -> StoreError {
     }
 }
 
-/// What a failure says, with its causes: those of the driver are silent by themselves.
+/// Describes a failure with its causes: those of the driver are silent by themselves.
 pub(super) fn text(e: &Error) -> String {
     if let Some(e) = e.as_db_error() {
         return format!("{} ({})", e.message(), e.code().code());
@@ -72,9 +72,9 @@ pub(super) fn text(e: &Error) -> String {
     said
 }
 
-/// True if the server is not there just now: it starts, stops, takes no writes or no more connections, or is
-/// not reached. One that is there and refuses is another matter, as is one that is not whom its certificate
-/// should name.
+/// Returns true if the server cannot be used at the moment: it starts, stops, takes no writes or no more
+/// connections, or is not reached. A server that is reached and refuses is another matter, as is one with
+/// another name than its certificate.
 pub(super) fn is_away(e: &Error) -> bool {
     if let Some(code) = e.code() {
         // Too many connections; a standby, which refuses to write; beside what `is_broken` knows.
@@ -86,7 +86,7 @@ pub(super) fn is_away(e: &Error) -> bool {
             .is_some_and(|e| !matches!(e.kind(), io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput))
 }
 
-/// Whether the connection is gone, or its server is going: another one may do.
+/// Returns true if the connection is gone, or its server is going: another one may do.
 pub(super) fn is_broken(e: &Error) -> bool {
     e.is_closed()
         || e.as_db_error().is_none()
@@ -96,12 +96,12 @@ pub(super) fn is_broken(e: &Error) -> bool {
         })
 }
 
-/// The one character that no text of the database can have is replaced.
+/// Replaces the one character that no text of the database can have.
 pub(super) fn clean(text: &str) -> String {
     text.replace('\0', "\u{fffd}")
 }
 
-/// A column's value; one of another type than expected is damage.
+/// Reads a column's value; a value of another type than expected is damage.
 pub(super) fn column<'a, T: tokio_postgres::types::FromSql<'a>>(
     row: &'a Row,
     n: usize,
@@ -109,7 +109,7 @@ pub(super) fn column<'a, T: tokio_postgres::types::FromSql<'a>>(
     row.try_get(n).map_err(|e| StoreError::Corrupt(text(&e)))
 }
 
-/// A statement in the making, with its parameters in order.
+/// Statement in the making, with its parameters in order.
 #[derive(Default)]
 pub(super) struct Sql {
     pub(super) text: String,

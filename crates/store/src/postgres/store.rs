@@ -55,7 +55,7 @@ impl Postgres {
         })
     }
 
-    /// Runs a function on what it is given in a transaction of its own, with a note of it.
+    /// Runs a function with its arguments in a transaction of its own, with an audit entry.
     pub(super) async fn errand<C, T, F>(
         &self,
         note: Option<Audit>,
@@ -74,7 +74,7 @@ impl Postgres {
         self.driven(async move { errand::run(&shared, note, given, work).await }).await
     }
 
-    /// Awaits what the store's own threads do: to its end, also when whoever asked goes away.
+    /// Awaits work of the store's own threads: to its end, also when the caller goes away.
     async fn driven<T: Send + 'static>(
         &self,
         work: impl Future<Output = Result<T, StoreError>> + Send + 'static,
@@ -103,7 +103,7 @@ impl Store for Postgres {
     }
 
     async fn post(&self, id: TaskId, command: Command) {
-        // Closed: what was not recorded is recovered at the next start.
+        // The store is closed: unrecorded results are recovered at the next start.
         let _ = self.jobs.send(Job::Command(id, Box::new(command), None)).await;
     }
 
@@ -112,13 +112,14 @@ impl Store for Postgres {
     }
 
     async fn recover(&self) -> Result<u64, StoreError> {
-        // All of it, whoever else is at it: what was moved here may wait for no other node.
+        // Everything is recovered, whoever else does it: no other node may take over what a transfer moved
+        // here.
         let (shared, jobs) = (self.known(), self.jobs.clone());
         let round = self.driven(async move {
             let mut tries = 0;
             loop {
                 match takeover::round(&shared, &jobs, (1, 0)).await {
-                    // Others are at the same.
+                    // Other nodes do the same.
                     Err(StoreError::Conflict(_)) if tries < TRIES => tries += 1,
                     done => return done,
                 }
@@ -317,7 +318,7 @@ impl Store for Postgres {
             .errand(None, (shared, definition, note), |db, (shared, definition, note), now| {
                 Box::pin(async move {
                     let (wid, put) = workflows::put(db, &shared.workflows, definition, now).await?;
-                    // The same again changes nothing.
+                    // The same definition again changes nothing.
                     if let Some(note) = note.filter(|_| put.created) {
                         audit::write(db, errand::ERRANDS, &note, now).await?;
                     }
@@ -476,7 +477,7 @@ impl Store for Postgres {
         {
             tracing::error!("the writer does not end");
         }
-        // The turn's keeper, which gives the turn up; the others go on for ever.
+        // The session's keeper, which ends the session; the others go on for ever.
         if let Some(keeper) = tasks.next() {
             let _ = timeout(END, keeper).await;
         }

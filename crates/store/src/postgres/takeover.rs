@@ -1,5 +1,5 @@
-//! Taking over from nodes that are no more. All that live share the work, by shards; any of them does what
-//! another one left.
+//! Takeover of the work of dead nodes. All living ones share it, by shards; any of them does what another one
+//! left.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -16,13 +16,13 @@ use super::sql::{column, no_connection};
 use super::{Shared, nodes};
 use crate::error::StoreError;
 
-/// Tasks taken over in one go.
+/// Number of tasks taken over at once.
 const AT_ONCE: i64 = 1024;
-/// After so many rounds a node does also what is others' to do.
+/// Number of rounds after which a node also does the others' share.
 const PATIENCE: u32 = 5;
 
-/// Acts every second where the keeper's look found something to do, and when it is told, for as long as the
-/// store is open.
+/// Takes over every second if the keeper's look found something to do, and when it is notified, for as long as
+/// the store is open.
 pub(super) async fn watch(shared: Arc<Shared>, jobs: mpsc::WeakSender<Job>, told: Arc<Notify>) {
     let (mut vain, mut untold) = (0, HashSet::new());
     loop {
@@ -47,15 +47,15 @@ pub(super) async fn watch(shared: Arc<Shared>, jobs: mpsc::WeakSender<Job>, told
     }
 }
 
-/// What a round came to.
+/// Result of a round of takeover.
 pub(super) struct Round {
-    /// Tasks that were taken over.
+    /// Number of tasks that were taken over.
     pub(super) recovered: u64,
-    /// Some nodes that are no more look after something still.
+    /// True if some dead nodes still own something.
     pub(super) left: bool,
 }
 
-/// Ends the turns of the dead, and takes over a share of what they looked after.
+/// Ends the sessions of dead nodes, and takes over a share of their work.
 pub(super) async fn round(
     shared: &Shared,
     jobs: &mpsc::Sender<Job>,
@@ -104,7 +104,7 @@ pub(super) async fn these(
     Ok(())
 }
 
-/// Has this node look after a share of what another one looked after. How many tasks.
+/// Takes over a share of another node's tasks. Returns the count of tasks.
 async fn take_over(
     client: &Client,
     jobs: &mpsc::Sender<Job>,
@@ -143,7 +143,7 @@ async fn take_over(
     }
 }
 
-/// What became of a command for each of these tasks.
+/// Sends a command to each of these tasks and returns the results.
 async fn asked(
     jobs: &mpsc::Sender<Job>,
     tasks: &[Uuid],

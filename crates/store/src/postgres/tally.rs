@@ -1,7 +1,8 @@
-//! What the writer has counted lately. Adding to the rows of the totals with each transaction would change the same few rows a thousand
-//! times a second; while anybody keeps an old snapshot open, whose versions must stay, each change would have to find its way
-//! through all versions before it. So each transaction writes one new row instead: all that was counted since the totals were
-//! added to last. The newest row counts, and every second it is added to the totals.
+//! Counters of the writer. Adding to the rows of the totals with each transaction would change the same few
+//! rows a thousand times a second; while an old snapshot stays open, their old versions must stay, and each
+//! change would have to find its way through all of them. So each transaction writes one new row instead: all
+//! that was counted since the totals were added to last. The newest row counts, and every second it is added
+//! to the totals.
 
 use std::collections::BTreeMap;
 
@@ -16,20 +17,20 @@ use crate::counters::{Cell, Counters};
 use crate::doc;
 use crate::error::StoreError;
 
-/// A row is added to the totals after so long, or sooner when it has many cells.
+/// Time after which a row is added to the totals, or sooner when it has many cells.
 const LIFE: Duration = Duration::from_secs(1);
 const LARGEST: usize = 100;
 
-/// The newest row, as it was committed.
+/// Newest row, as it was committed.
 #[derive(Clone)]
 pub(super) struct Tally {
     /// The writer's place in the totals.
     place: i16,
-    /// Its number.
+    /// Number of the row.
     number: i64,
-    /// The number of the oldest row that is there still.
+    /// Number of the oldest row that still exists.
     oldest: i64,
-    /// When it was added to the totals last.
+    /// Time at which the counts were last added to the totals.
     since: Instant,
     cells: BTreeMap<Cell, i64>,
     /// Notes of the audit log.
@@ -37,7 +38,7 @@ pub(super) struct Tally {
 }
 
 impl Tally {
-    /// Its place and number, by which the outcome of its transaction can be found out.
+    /// Place and number of the row, by which the outcome of its transaction can be found out.
     pub(super) fn mark(&self) -> (i16, i64) {
         (self.place, self.number)
     }
@@ -61,8 +62,8 @@ impl Tally {
         Ok(tally)
     }
 
-    /// Counts what a transaction did, inside of it: the tally as it is once that is committed. Its row is the caller's to insert, also if
-    /// nothing was counted.
+    /// Counts the changes of a transaction, inside of it: returns the counters as they are once it is
+    /// committed. The caller inserts the row, also if nothing was counted.
     pub(super) async fn count(
         &self,
         db: &impl GenericClient,
@@ -83,7 +84,7 @@ impl Tally {
         Ok(next)
     }
 
-    /// Its cells, as its row has them.
+    /// Returns the cells as the row has them.
     pub(super) fn cells(&self) -> Result<String, StoreError> {
         let cells: Vec<_> = self
             .cells
@@ -94,24 +95,25 @@ impl Tally {
         doc::json(&cells)
     }
 
-    /// Inserts its row.
+    /// Inserts the row of the counters.
     pub(super) fn insert<'a>(&'a self, cells: &'a String, together: &mut Together<'a>) {
         let statement =
             "INSERT INTO tallies (place, number, cells, notes) VALUES ($1, $2, $3::text::jsonb, $4)";
         together.add(statement, &[&self.place, &self.number, cells, &self.notes]);
     }
 
-    /// Adds all of it to the totals, and begins anew.
+    /// Adds all counters to the totals, and begins again from zero.
     async fn add_up(&mut self, db: &impl GenericClient) -> Result<(), StoreError> {
         let cells = std::mem::take(&mut self.cells);
         totals::add(db, self.place, cells).await?;
         if self.notes != 0 {
             audit::count(db, self.place, self.notes).await?;
         }
-        // From the oldest on: those before it are gone, and would be walked over as long as somebody sees them.
+        // The search starts at the oldest row: those before it are dead, and would be walked over as long as
+        // a snapshot sees them.
         let gone = "DELETE FROM tallies WHERE place = $1 AND number >= $2 AND number < $3";
         execute(db, gone, &[&self.place, &self.oldest, &self.number]).await?;
-        // The one before may not be committed yet, and is not seen: it goes the next time.
+        // The previous row may not be committed yet, and is not seen: it is deleted the next time.
         (self.oldest, self.notes, self.since) = (self.number - 1, 0, Instant::now());
         Ok(())
     }

@@ -1,5 +1,5 @@
-//! Several statements sent as one. A statement by itself costs the database more than what it does to a few rows: it is taken
-//! apart, begun, answered, and whoever asked is woken up.
+//! Several statements sent as one. A statement by itself costs the database more than its work on a few rows:
+//! it must be parsed, begun and answered, and its sender woken up.
 
 use deadpool_postgres::GenericClient;
 use tokio_postgres::types::ToSql;
@@ -7,23 +7,25 @@ use tokio_postgres::types::ToSql;
 use super::rows::execute;
 use crate::error::StoreError;
 
-/// Statements that change rows, none of which may see or touch what another one changes: all of them work on the same snapshot, in no
-/// certain order. Their text depends only on which they are, so that there are few to prepare.
+/// Statements that change rows, none of which may see or touch what another one changes: all of them work on
+/// the same snapshot, in no certain order. Their text depends only on which they are, so that there are few
+/// to prepare.
 #[derive(Default)]
 pub(super) struct Together<'a> {
-    /// Each one's, its parameters counted on from those before.
+    /// Texts of the statements, their parameters counted on from those before.
     texts: Vec<String>,
     parameters: Vec<&'a (dyn ToSql + Sync)>,
 }
 
 impl<'a> Together<'a> {
-    /// Adds one, whose parameters are `$1` to the number of them. A `$` stands for nothing else in its text.
+    /// Adds a statement, whose parameters are `$1` to the number of them. A `$` stands for nothing else in
+    /// its text.
     pub(super) fn add(&mut self, statement: &str, parameters: &[&'a (dyn ToSql + Sync)]) {
         self.texts.push(counted_on(statement, self.parameters.len()));
         self.parameters.extend_from_slice(parameters);
     }
 
-    /// Runs them; nothing, if there are none.
+    /// Runs the statements, if there are any.
     pub(super) async fn run(self, db: &impl GenericClient) -> Result<(), StoreError> {
         let Some((last, others)) = self.texts.split_last() else { return Ok(()) };
         let named: Vec<String> =
@@ -33,7 +35,7 @@ impl<'a> Together<'a> {
     }
 }
 
-/// The text with its parameters counted on from a number.
+/// Returns the text with its parameters counted on from a number.
 fn counted_on(statement: &str, from: usize) -> String {
     let mut parts = statement.split('$');
     let mut text = parts.next().unwrap_or_default().to_owned();

@@ -1,4 +1,4 @@
-//! The rows of the totals, added to in one statement for each table, in a place of the writer's own.
+//! Rows of the totals, added to in one statement for each table, in a partition of the writer's own.
 
 use std::collections::BTreeMap;
 
@@ -9,7 +9,7 @@ use super::sql::clean;
 use crate::counters::{Cell, Counters};
 use crate::error::StoreError;
 
-/// Adds what was collected.
+/// Adds the collected changes.
 pub(super) async fn write(
     db: &impl GenericClient,
     place: i16,
@@ -24,7 +24,7 @@ pub(super) async fn write(
     add(db, place, cells).await
 }
 
-/// Adds to each cell, whose words are as they are compared.
+/// Adds to each cell, whose words are in the form in which they are compared.
 pub(super) async fn add(
     db: &impl GenericClient,
     place: i16,

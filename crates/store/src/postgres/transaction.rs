@@ -49,7 +49,7 @@ impl Writer {
         }
     }
 
-    /// Makes one attempt, within its deadline and no longer than the node's turn lasts.
+    /// Makes one attempt, within its deadline and no longer than the node's session lasts.
     async fn attempt(&mut self, jobs: &[Job]) -> Result<(Client, Written), StoreError> {
         let shared = self.shared.clone();
         shared.check()?;
@@ -98,7 +98,7 @@ impl Writer {
         }
     }
 
-    /// Returns an idle connection or a new one; if connecting takes longer than the batch under way, reuses
+    /// Returns an idle connection or a new one; if connecting takes longer than the batch in flight, reuses
     /// the connection of that batch.
     async fn connection(&mut self) -> Result<Client, StoreError> {
         self.connections.retain(|client| !client.is_closed());
@@ -127,9 +127,9 @@ impl Writer {
         (self.cache, self.tally, self.forgotten) = (Cache::default(), None, self.shared.forgotten());
     }
 
-    /// Reads the tally. A database that lacks what it confirmed to this node is an outdated copy, such as an
-    /// asynchronous standby that was promoted. Everything that this node remembers is then invalid, and its
-    /// turn is over.
+    /// Reads the newest row of the counters. A database that lacks what it confirmed to this node is an
+    /// outdated copy, such as an asynchronous standby that was promoted. Everything that this node remembers
+    /// is then invalid, and its session is over.
     async fn read_tally(&self, client: &Client) -> Result<Tally, StoreError> {
         let tally = Tally::read(client, self.shared.turn.writer_place()).await?;
         if tally.mark().1 >= self.committed {

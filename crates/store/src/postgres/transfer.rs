@@ -24,13 +24,13 @@ use crate::doc;
 use crate::error::StoreError;
 use crate::transfer::{End, FILLED, FILLING, Found, OWN_SETTINGS, Table, Value, task};
 
-/// What one page takes at the most: rows, and about so many bytes of them.
+/// Largest size of a page: rows, and about so many bytes of them.
 const ROWS: usize = 2_000;
 const BYTES: usize = 8 << 20;
-/// Rows that are fetched in one go.
+/// Number of rows that are fetched at once.
 const FETCHED: i32 = 200;
 
-/// A database on which no node is active: this is in its place, and others stand by.
+/// Database on which no node is active: this session excludes them, and later ones wait.
 pub(crate) struct Database {
     runtime: Runtime,
     pool: Connections,
@@ -40,12 +40,13 @@ pub(crate) struct Database {
 }
 
 impl Database {
-    /// One that has Longhaul's tables.
+    /// Opens a database that has Longhaul's tables.
     pub(crate) fn existing(url: &str, keys: Option<&str>, env: &Env) -> Result<Self, StoreError> {
         Database::open(url, keys, env, true)
     }
 
-    /// One that gets them if need be. `keys` names the key ring that seals its secrets.
+    /// Opens a database that gets Longhaul's tables if need be. `keys` names the key ring that seals its
+    /// secrets.
     pub(crate) fn new(url: &str, keys: Option<&str>, env: &Env) -> Result<Self, StoreError> {
         Database::open(url, keys, env, false)
     }
@@ -84,7 +85,7 @@ impl Database {
         Ok(Database { runtime, pool, place: place.shown(), turn, keeper: Some(keeper) })
     }
 
-    /// Runs a function in a transaction that fails once another one has the turn.
+    /// Runs a function in a transaction that fails once the session is another one's.
     pub(super) fn transaction<T>(
         &self,
         work: impl AsyncFnOnce(&Transaction<'_>) -> Result<T, StoreError>,
@@ -112,7 +113,7 @@ impl Drop for Database {
     }
 }
 
-/// How a table is read: from where, in which order, and what each of its columns is there.
+/// Layout of a table's read: its source, its order, and the form of each column there.
 struct Layout {
     from: String,
     key: &'static [&'static str],
@@ -153,7 +154,7 @@ fn layout(table: Table) -> Layout {
     Layout { from, key, columns: columns(table) }
 }
 
-/// The columns in the database's words.
+/// Returns the columns by their names in the database.
 fn columns(table: Table) -> Vec<&'static str> {
     let word = |&(name, _): &(&'static str, _)| match (table, name) {
         (Table::ApiKeys, "user") => "folded",
@@ -271,7 +272,7 @@ impl End for Database {
         })?;
         self.runtime.block_on(async {
             let client = self.pool.get().await.map_err(no_connection)?;
-            // So that the first queries already know what there is.
+            // The first queries then already have statistics.
             client.batch_execute("ANALYZE").await.map_err(failed)
         })
     }
@@ -289,7 +290,7 @@ async fn set(db: &Transaction<'_>, name: &str, doc: Option<&str>) -> Result<(), 
     .map(drop)
 }
 
-/// Adds rows the fastest way there is.
+/// Copies rows in, by the fastest way.
 async fn copy(db: &Transaction<'_>, table: Table, rows: &[Vec<Value>]) -> Result<(), StoreError> {
     let Some(first) = rows.first() else { return Ok(()) };
     let mut names = columns(table);
@@ -337,7 +338,7 @@ async fn write_tasks(db: &Transaction<'_>, rows: &[Vec<Value>]) -> Result<(), St
             completed_at,
             due_at: at(task::DUE_AT),
             imported,
-            // Of the node that is no more: it is recovered.
+            // Sub-tasks belong to a node that does not exist: they are recovered.
             holders: String::from("{0}"),
             resources,
             doc: row[task::DOC].text().to_owned(),

@@ -1,6 +1,6 @@
-//! A node's turn: as long as it lasts the node may write. The database decides, by a row that each
-//! transaction of the node locks: once the turn is over, it changes nothing any more, though it may not have
-//! noticed.
+//! Session of a node: as long as it lasts the node may write. The database decides, by a row that each
+//! transaction of the node locks: once the session is over, the node changes nothing any more, though it may
+//! not have noticed.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
@@ -14,31 +14,31 @@ use super::sql::column;
 use super::watch::Watch;
 use crate::error::StoreError;
 
-/// Whether a node may write.
+/// State of a node session, by which the node may write or not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Standing {
-    /// It may.
+    /// The node may write.
     Active,
-    /// It cannot reach the database just now.
+    /// The node cannot reach the database just now.
     CutOff,
-    /// Others took over what it looked after, or may: this one is over.
+    /// The session is over: others took over its tasks, or may.
     Over,
-    /// It closed.
+    /// The node closed the session.
     Closed,
 }
 
-/// A node's turn.
+/// Session of a node.
 pub(super) struct Turn {
-    /// Rises from turn to turn.
+    /// Number of the session, which rises from one to the next.
     pub(super) number: i64,
-    /// The number of its node, which no other has until the turn is over and all of it taken over.
+    /// Number of the node, which no other has until the session is over and all its work taken over.
     pub(super) node: NodeId,
     standing: AtomicU8,
     over: tokio::sync::Notify,
     pub(super) closed: tokio::sync::Notify,
-    /// The nodes that live, this one with them, in order.
+    /// Living nodes, this one with them, in order.
     living: RwLock<Vec<NodeId>>,
-    /// True while work of nodes that do not live may not have been taken over.
+    /// True while work of dead nodes may not have been taken over.
     left: AtomicBool,
     /// Observations of the other nodes' beats.
     pub(super) watch: Arc<Watch>,
@@ -46,19 +46,19 @@ pub(super) struct Turn {
     pub(super) agenda: Agenda,
 }
 
-/// The first statement of a transaction that writes: keeps the turn from ending before it does; and the
+/// First statement of a transaction that writes: keeps the session from ending before it does; and reads the
 /// newest revision of the workflows.
 pub(super) const OPENING: &str = "SELECT (SELECT n FROM revisions WHERE name = 'workflows') FROM turns WHERE turn = $1 AND NOT over FOR SHARE OF turns";
 
-/// The same for the writer where it asks for the newest version of a workflow. It keeps the turn from ending
-/// only where it commits, by [`CLOSING`]: of two transactions that overlap not both hold on to its row, which
+/// Checks the session where the writer asks for the newest version of a workflow. The session is kept from
+/// ending only at the commit, by [`CLOSING`]: of two transactions that overlap, not both hold its row, which
 /// would cost the database a list of holders each time.
 pub(super) const GLANCE: &str =
     "SELECT (SELECT n FROM revisions WHERE name = 'workflows') FROM turns WHERE turn = $1 AND NOT over";
 
-/// Last statement of the writer's transactions: fails, by a division by zero, if the turn is over. Otherwise
-/// keeps the turn from ending before the commit sent with it, and lifts the statement timeout for that
-/// commit.
+/// Last statement of the writer's transactions: fails, by a division by zero, if the session is over.
+/// Otherwise keeps the session from ending before the commit sent with it, and lifts the statement timeout
+/// for that commit.
 pub(super) const CLOSING: &str = "SELECT 1 / count(*), set_config('statement_timeout', '0', true) FROM (SELECT 1 FROM turns WHERE turn = $1 AND NOT over FOR SHARE) AS own";
 
 impl Turn {
@@ -85,7 +85,7 @@ impl Turn {
         }
     }
 
-    /// What ended does not begin again.
+    /// Sets the state. A session that has ended does not begin again.
     pub(super) fn set(&self, standing: Standing) {
         let to = standing as u8;
         let set = |now: u8| (now < 2 || to > now).then_some(to);
@@ -103,12 +103,12 @@ impl Turn {
         }
     }
 
-    /// Comes back when the turn is over.
+    /// Returns when the session is over.
     pub(super) async fn over(&self) {
         self.until(|standing| standing == Standing::Over).await;
     }
 
-    /// Returns when the turn is over or was closed.
+    /// Returns when the session is over or was closed.
     pub(super) async fn ended(&self) {
         self.until(|standing| matches!(standing, Standing::Over | Standing::Closed)).await;
     }
@@ -123,7 +123,8 @@ impl Turn {
         }
     }
 
-    /// The revision that the opening of a transaction found; refused if it found that the turn is over.
+    /// Returns the revision that the first statement of a transaction found; refused if it found that the
+    /// session is over.
     pub(super) fn opened(&self, rows: &[Row]) -> Result<i64, StoreError> {
         let Some(row) = rows.first() else {
             self.set(Standing::Over);
@@ -132,18 +133,18 @@ impl Turn {
         column(row, 0)
     }
 
-    /// Where its writer counts.
+    /// Partition of the counters that the session's writer uses.
     pub(super) fn writer_place(&self) -> i16 {
-        // 0 and 1 are the totals themselves and what is rare.
+        // 0 and 1 are the totals themselves and the errands.
         self.node.0 as i16 + 1
     }
 
-    /// Where its errands leave their rows.
+    /// Partition of the counters that the session's errands use.
     pub(super) fn errand_place(&self) -> i16 {
         -self.writer_place()
     }
 
-    /// Sets the nodes that live, and whether others may have left work behind.
+    /// Sets the living nodes, and whether dead ones may have left work behind.
     pub(super) fn set_living(&self, mut living: Vec<NodeId>, left: bool) {
         self.left.store(left, Ordering::SeqCst);
         if !living.contains(&self.node) {
@@ -153,18 +154,18 @@ impl Turn {
         *self.living.write() = living;
     }
 
-    /// Returns true while work of nodes that do not live may not have been taken over.
+    /// Returns true while work of dead nodes may not have been taken over.
     pub(super) fn has_left(&self) -> bool {
         self.left.load(Ordering::SeqCst)
     }
 
-    /// How many other nodes live.
+    /// Count of other living nodes.
     pub(super) fn peers(&self) -> usize {
         self.living.read().len() - 1
     }
 
-    /// This node's share of the work of all nodes: shards that leave the second number when divided
-    /// by the first.
+    /// Share of this node in the work of all nodes: shards that leave the second number when divided by the
+    /// first.
     pub(super) fn share(&self) -> (i16, i16) {
         let living = self.living.read();
         let place = living.iter().position(|node| *node == self.node).unwrap_or(0);

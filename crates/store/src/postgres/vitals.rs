@@ -1,4 +1,4 @@
-//! Health of the writing side: kept in memory, so that it is reported without asking the database.
+//! Health of the writer: kept in memory, so that it is reported without asking the database.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -53,7 +53,7 @@ impl Vitals {
     /// Notes a failure: as far as is known, nothing can be written.
     pub(super) fn failed(&self, e: &StoreError) {
         let trouble = match e {
-            // Conflicts with other transactions are no trouble.
+            // Conflicts with other transactions do not count as trouble.
             StoreError::Conflict(_) => return,
             StoreError::Full => Trouble::Full,
             other => Trouble::Failing(other.to_string()),

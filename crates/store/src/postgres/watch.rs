@@ -22,7 +22,7 @@ pub(super) fn beat(row: &Row, first: usize) -> Result<Beat, StoreError> {
     Ok((column(row, first)?, column(row, first + 1)?))
 }
 
-/// Observations of this process, by turn number.
+/// Observations of this process, by session number.
 pub(super) struct Watch {
     start: Instant,
     observer: Mutex<Observer<i64, Beat>>,
@@ -33,7 +33,7 @@ impl Watch {
         Watch { start: Instant::now(), observer: Mutex::default() }
     }
 
-    /// Records the beats of all turns that are not over: requested at `asked`, and known now.
+    /// Records the beats of all sessions that are not over: requested at `asked`, and known now.
     pub(super) fn look(&self, asked: Instant, beats: impl IntoIterator<Item = (i64, Beat)>) {
         let since = |at: Instant| at.saturating_duration_since(self.start);
         self.observer.lock().look(since(asked), since(Instant::now()), beats);

@@ -34,7 +34,7 @@ pub(super) async fn by_row(
     })
 }
 
-/// By name: the newest listed, or a version whether listed or not.
+/// Finds a workflow by name: the newest listed, or a version whether listed or not.
 pub(super) async fn find(
     db: &impl GenericClient,
     known: &Workflows,
@@ -65,7 +65,7 @@ pub(super) async fn find(
     Ok((wid, workflow))
 }
 
-/// Every listed workflow, by name.
+/// Returns every listed workflow, by name.
 pub(super) async fn list(
     db: &impl GenericClient,
     known: &Workflows,
@@ -104,7 +104,7 @@ pub(super) async fn list(
     Ok(all)
 }
 
-/// Stores a definition; the row and what became of it.
+/// Stores a definition; returns the row number and the outcome.
 pub(super) async fn put(
     db: &impl GenericClient,
     known: &Workflows,
@@ -140,7 +140,7 @@ pub(super) async fn put(
     Ok((wid, WorkflowPut { workflow, created: true, first: newest.is_none() }))
 }
 
-/// Takes a name out of the list.
+/// Removes a name from the list.
 pub(super) async fn hide(db: &impl GenericClient, name: &str) -> Result<(), StoreError> {
     let statement = "UPDATE workflows SET hidden = true WHERE name = $1 AND NOT hidden";
     if execute(db, statement, &[&clean(name)]).await? == 0 {

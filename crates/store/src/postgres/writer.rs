@@ -1,8 +1,8 @@
-//! The one task of a node that writes. It drains its queue, runs every waiting job in one transaction,
-//! commits once, then answers all of them: many changes share a few round trips and one fsync. While one
-//! transaction commits, the next is run on a second connection; it commits only after its predecessor, whose
-//! counts it continues. Every transaction has a deadline, and failed changes that no caller waits for are
-//! retried alongside new ones, never ahead of them.
+//! Writer of a node: its only Tokio task that writes. It drains its queue, runs every waiting job in one
+//! transaction, commits once, then answers all of them: many changes share a few round trips and one fsync.
+//! While one transaction commits, the next is run on a second connection; it commits only after its
+//! predecessor, whose counts it continues. Every transaction has a deadline, and failed changes that no
+//! caller waits for are retried alongside new ones, never ahead of them.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -29,7 +29,7 @@ use crate::cache::Cache;
 use crate::error::StoreError;
 use crate::health::SetAside;
 
-/// Jobs in one transaction, at the most.
+/// Maximum number of jobs in one transaction.
 const LARGEST_BATCH: usize = 512;
 /// Interval between probes while writing fails and no job is due.
 const PROBE: Duration = Duration::from_secs(1);
@@ -42,31 +42,31 @@ const LOOK: Duration = Duration::from_secs(3);
 pub(super) struct Writer {
     pub(super) shared: Arc<Shared>,
     pub(super) jobs: mpsc::Receiver<Job>,
-    /// Where finished batches go to be told of.
+    /// Channel over which finished batches go, for their callers to be answered.
     pub(super) told: mpsc::UnboundedSender<Finished>,
     pub(super) cache: Cache<Loaded>,
-    /// Connections at rest.
+    /// Idle connections.
     pub(super) connections: Vec<Client>,
     /// The batch that commits.
     pub(super) under_way: Option<UnderWay>,
     /// Posted commands of batches that failed.
     pub(super) again: Again<Job>,
-    /// True if new jobs had their turn since the last retry.
+    /// True if new jobs have been run since the last retry.
     pub(super) new_had_its_turn: bool,
     /// Time of the last probe.
     pub(super) probed: Instant,
-    /// Tasks that were given what they claim, and could not be told in the same transaction.
+    /// Tasks whose claims were granted, and that could not be told in the same transaction.
     pub(super) granted: Vec<TaskId>,
     /// Claims left for the next transaction to look at.
     pub(super) left: Left,
-    /// Until then no second connection is asked for, as none was to be had.
+    /// Time until which no second connection is asked for, as none was available.
     pub(super) one_until: Instant,
-    /// As it will be in the database once the batch under way is committed; read anew where one failed, and from each new connection:
-    /// another server may answer there.
+    /// Counters as the database will have them once the batch in flight is committed. They are read again
+    /// after a failure and at each new connection: another server may answer there.
     pub(super) tally: Option<Tally>,
-    /// The number of the newest row of it that is known to be committed.
+    /// Number of the newest row of the counters that is known to be committed.
     pub(super) committed: i64,
-    /// How often everything was forgotten when the cache was begun.
+    /// Value of [`Shared::forgotten`] when the cache was begun.
     pub(super) forgotten: u64,
 }
 
@@ -95,7 +95,7 @@ impl Writer {
         }
     }
 
-    /// Runs until it is closed or nobody is left to ask.
+    /// Runs until the store closes or no caller is left.
     pub(super) async fn run(mut self) {
         while let Some(round) = self.next().await {
             match round {
@@ -106,7 +106,7 @@ impl Writer {
         self.end().await;
     }
 
-    /// Returns the next round: new jobs and retries take turns.
+    /// Returns the next round: new jobs and retries alternate.
     async fn next(&mut self) -> Option<Round> {
         loop {
             if !self.granted.is_empty() || !self.left.is_empty() {
@@ -336,7 +336,7 @@ impl Writer {
         }
     }
 
-    /// Waits until the batch under way is committed, and tells; false if it failed.
+    /// Waits until the batch in flight is committed, and answers; returns false if it failed.
     pub(super) async fn settle(&mut self) -> bool {
         if self.under_way.is_none() {
             return true;
@@ -383,7 +383,8 @@ impl Writer {
         self.hand_over(Finished { commits, answers });
     }
 
-    /// Nothing of the batch happened: everybody who waits is told so; what nobody waits for is repeated.
+    /// Fails a batch of which nothing happened: callers who wait are told so; changes that nobody waits for
+    /// are repeated.
     fn fail(&mut self, jobs: Vec<Job>, e: &StoreError) {
         let over = self.is_over();
         let (again, told): (Vec<Job>, Vec<Job>) =
@@ -421,7 +422,7 @@ enum Round {
     Again(Group<Job>),
 }
 
-/// Classifies an error by what it says of the changes that it hit.
+/// Classifies an error by its meaning for the changes that it hit.
 fn fault(e: &StoreError) -> Fault {
     match e {
         e if is_late(e) => Fault::Locked,

@@ -1,5 +1,5 @@
-//! What a transaction writes, collected column by column: one statement for each table at the most, however
-//! many tasks changed.
+//! Rows that a transaction writes, collected column by column: one statement for each table at the most,
+//! however many tasks changed.
 
 use deadpool_postgres::GenericClient;
 use longhaul_model::{Task, TaskId, TaskStatus, Timestamp};
@@ -13,12 +13,12 @@ use super::together::Together;
 use crate::error::StoreError;
 use crate::packed::unpack;
 
-/// Between the keys of one task's resources, on their way.
+/// Separator between the keys of one task's resources, on their way.
 const SEPARATOR: &str = "\u{1e}";
-/// The longest beginning of a name that is sorted by, and of a resource's key, in bytes: what an index takes.
+/// Longest beginning of a name that is sorted by, and of a resource's key, in bytes that fit into an index.
 pub(super) const LONGEST_KEY: usize = 500;
 
-/// By what a resource of this type, of this id, or of both is found.
+/// Returns the key by which a resource of this type, of this ID, or of both is found.
 pub(super) fn found_by(kind: Option<&str>, id: Option<&str>) -> String {
     let kind = kind.map(|kind| clean(kind).to_ascii_lowercase());
     let key = match (kind, id.map(clean)) {
@@ -35,7 +35,7 @@ fn begin(text: &str, most: usize) -> &str {
     &text[..text.floor_char_boundary(most)]
 }
 
-/// All keys by which the packed resources are found.
+/// Returns all keys by which the packed resources are found.
 fn keys(resources: &str) -> String {
     let mut keys: Vec<String> = Vec::new();
     for (kind, id) in unpack(resources) {
@@ -48,20 +48,20 @@ fn keys(resources: &str) -> String {
     keys.join(SEPARATOR)
 }
 
-/// The columns by which a task is found, of its name and its packed resources: `sort_name`, `folded`, and
-/// `found_by` in one text.
+/// Returns the columns by which a task is found, from its name and its packed resources: `sort_name`,
+/// `folded`, and `found_by` in one text.
 pub(super) fn derived(name: &str, resources: &str) -> [String; 3] {
     let name = clean(name);
     [begin(&name, LONGEST_KEY).to_owned(), name.to_lowercase(), keys(resources)]
 }
 
-/// The nodes that look after something of a task, as the database writes arrays.
+/// Returns the nodes that own something of a task, as the database writes arrays.
 pub(super) fn holders(task: &Task) -> String {
     let nodes: Vec<String> = task.nodes().map(|node| node.0.to_string()).collect();
     format!("{{{}}}", nodes.join(","))
 }
 
-/// A task as one of the two tables has it.
+/// Task as one of the two tables has it.
 pub(super) struct HistoryRow<'a> {
     pub(super) id: TaskId,
     pub(super) version: i64,
@@ -72,9 +72,9 @@ pub(super) struct HistoryRow<'a> {
     pub(super) completed_at: Option<Timestamp>,
     pub(super) due_at: Option<Timestamp>,
     pub(super) imported: bool,
-    /// The nodes that look after something of it, as the database writes arrays.
+    /// Nodes that own something of the task, as the database writes arrays.
     pub(super) holders: String,
-    /// Packed.
+    /// Resources, packed.
     pub(super) resources: &'a str,
     pub(super) doc: String,
 }
@@ -155,7 +155,7 @@ impl HistoryRows {
         }
     }
 
-    /// Writes them to history; those that are there are replaced.
+    /// Writes the rows to history; existing ones are replaced.
     pub(super) async fn write(&self, db: &impl GenericClient) -> Result<(), StoreError> {
         if self.ids.is_empty() {
             return Ok(());
@@ -251,7 +251,7 @@ impl Documents {
         self.docs.push(doc);
     }
 
-    /// Writes them to a table whose key is the task and one number.
+    /// Writes the rows to a table whose key is the task and one number.
     pub(super) async fn write(
         &self,
         db: &impl GenericClient,

@@ -12,7 +12,7 @@ pub(super) type Tell = Box<dyn FnOnce(Result<(), &StoreError>, &Workflows) + Sen
 /// An answer that depends on the commit.
 pub(super) enum Told {
     Answer(Tell),
-    /// Answer to a command that is run again if the reserve makes room for it.
+    /// Answer to a command that is run again if the reserve makes space for it.
     WayOut {
         entry: Box<Entry>,
         done: Result<(), StoreError>,

@@ -1,4 +1,4 @@
-//! The audit log: written with the change it tells of.
+//! Audit log, written with the changes that it describes.
 
 use longhaul_model::Timestamp;
 use rusqlite::types::Value;
@@ -33,7 +33,8 @@ pub(super) fn write(connection: &Connection, audit: &Audit, now: Timestamp) -> R
         .map_err(sql)
 }
 
-/// A page, newest first. Without a filter the total follows from the ends of the log, which has no gaps.
+/// Returns a page, newest first. Without a filter the total follows from the ends of the log, which has no
+/// gaps.
 pub(super) fn page(connection: &Connection, query: &AuditQuery) -> Result<AuditPage, StoreError> {
     let (filter, mut values) = filter(query);
     let count = if values.is_empty() {

@@ -1,4 +1,4 @@
-//! An online backup: one consistent copy, taken while a server works, complete or not there at all.
+//! Online backup: one consistent copy, taken while a server works, complete or not there at all.
 
 use std::fs::{File, Permissions};
 use std::io::{Read, Write};
@@ -33,9 +33,8 @@ const LEFT_BEHIND: Duration = Duration::from_secs(10);
 /// The copy has a name of its own until it is complete, so that two backups never share a file; after any
 /// error it is removed. A file beside it, `FILE.sha256`, has its checksum. After Ok: the file is complete and
 /// on disk. Crash in the middle: a `.partial` file may be left, which the next backup to the same name
-/// removes.
-/// Err: [`StoreError::Open`] if there is no database, the file exists, another backup to it is under way, or
-/// the disk has not enough room; nothing is written then.
+/// removes. Err: [`StoreError::Open`] if there is no database, the file exists, another backup to it is under
+/// way, or the disk has not enough space; nothing is written then.
 pub fn backup(directory: &Path, file: &Path, mut progress: impl FnMut(u64, u64)) -> Result<u64, StoreError> {
     let database = open::database(directory);
     if !database.exists() {
@@ -45,7 +44,7 @@ pub fn backup(directory: &Path, file: &Path, mut progress: impl FnMut(u64, u64))
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let source = Connection::open_with_flags(&database, flags).map_err(|e| failed(&e))?;
     let expected = size(&database);
-    // What the log has is not in the file yet; most of it replaces pages of the file.
+    // Pages in the log are not in the file yet; most of them replace pages of the file.
     let partial = Partial::begin(file, expected + size(&open::log(directory)))?;
     copy(&source, partial.path(), &mut |done| progress(done.min(expected), expected))
         .map_err(|e| failed(&e))?;
@@ -64,13 +63,13 @@ pub(super) fn checksum_of(file: &Path) -> PathBuf {
 fn note_checksum(file: &Path, sum: &str) -> std::io::Result<()> {
     let name = file.file_name().unwrap_or_default().to_string_lossy();
     let mut options = File::options();
-    // One that is there belonged to a backup of the same name, which is gone.
+    // An existing one belonged to a backup of the same name, which is gone.
     let mut made = options.write(true).create(true).truncate(true).mode(0o600).open(checksum_of(file))?;
     writeln!(made, "{sum}  {name}")?;
     made.sync_all()
 }
 
-/// The SHA-256 of what is read, in hexadecimal digits.
+/// Returns the SHA-256 of an input, in hexadecimal digits.
 pub(super) fn digest(from: &mut impl Read) -> std::io::Result<String> {
     let (mut sum, mut buffer) = (Sha256::new(), vec![0; 256 << 10]);
     loop {
@@ -81,7 +80,7 @@ pub(super) fn digest(from: &mut impl Read) -> std::io::Result<String> {
     }
 }
 
-/// A file in the making: under a name of its own, private and locked, and gone unless it is completed.
+/// File in the making: under a name of its own, private and locked, and removed unless it is completed.
 pub(super) struct Partial {
     target: PathBuf,
     file: NamedTempFile,
@@ -89,7 +88,8 @@ pub(super) struct Partial {
 }
 
 impl Partial {
-    /// Begins a file of about so many bytes. Err: it exists, another process is at it, or there is no room.
+    /// Begins a file of about so many bytes. Err: it exists, another process is writing it, or there is no
+    /// space.
     pub(super) fn begin(target: &Path, bytes: u64) -> Result<Partial, StoreError> {
         let refuse = |text: String| Err(StoreError::Open(text));
         if target.symlink_metadata().is_ok() {
@@ -126,8 +126,8 @@ impl Partial {
         self.file.path()
     }
 
-    /// Puts the file on disk under its own name. Returns its size in bytes. Err: somebody else made one of
-    /// that name, which is left as it is.
+    /// Puts the file on disk under its own name. Returns its size in bytes. Err: another file of that name
+    /// was made meanwhile, which is left as it is.
     pub(super) fn complete(self) -> Result<u64, StoreError> {
         let Partial { target, file, .. } = self;
         let failed = |e: std::io::Error| StoreError::Unavailable(format!("{}: {e}", target.display()));
@@ -141,9 +141,9 @@ impl Partial {
 /// State of the partial copies that earlier backups left.
 #[derive(PartialEq, Eq)]
 enum Leftovers {
-    /// There are none, or none that a process still writes: those were removed.
+    /// No partial copy is left, or none that a process still writes: the others were removed.
     Removed,
-    /// A process still writes one.
+    /// A process still writes a partial copy.
     InUse,
 }
 
@@ -159,9 +159,9 @@ fn left_behind(folder: &Path, prefix: &str) -> Leftovers {
         let age = entry.metadata().ok().and_then(|about| about.modified().ok()?.elapsed().ok());
         match Flock::lock(file, FlockArg::LockSharedNonblock) {
             Err(_) => return Leftovers::InUse,
-            // One that is younger may be about to be locked.
+            // A younger one may be about to be locked.
             Ok(_held) if age.is_some_and(|age| age >= LEFT_BEHIND) => {
-                // Somebody else may be doing the same.
+                // Another process may be doing the same.
                 let _ = std::fs::remove_file(entry.path());
             }
             Ok(_) => {}

@@ -1,4 +1,4 @@
-//! One batch at work: each job runs inside the transaction, its answer waits for the commit.
+//! Batch of the writer: each job runs inside the transaction, and its answer waits for the commit.
 
 use longhaul_model::{Change, Command, Effect, Launch, NodeId, Refused, Task, TaskId, TaskStatus, Timestamp};
 
@@ -25,7 +25,7 @@ pub(super) enum Verdict {
     Failed(StoreError),
 }
 
-/// The jobs of one transaction.
+/// Jobs of one transaction.
 pub(super) struct Batch {
     now: Timestamp,
     commits: Vec<Commit>,
@@ -86,7 +86,7 @@ impl Batch {
                 let done =
                     workflows::put(&writer.connection, &writer.shared.workflows, *definition, self.now);
                 let done = done.and_then(|(wid, put)| {
-                    // The same again changes nothing.
+                    // The same definition again changes nothing.
                     self.noted(writer, audit.filter(|_| put.created))?;
                     Ok((wid, put))
                 });
@@ -128,8 +128,8 @@ impl Batch {
         Mark { commits: self.commits.len(), posted: self.posted.len(), claims: self.claims.clone() }
     }
 
-    /// Undoes the job since the mark; its caller is still answered. A posted command moves to the spoilt
-    /// ones.
+    /// Undoes the job since the mark; its caller is still answered. A posted command is added to those that
+    /// failed by themselves.
     pub(super) fn take_back(&mut self, mark: Mark, why: &StoreError) {
         self.commits.truncate(mark.commits);
         self.claims = mark.claims;
@@ -179,7 +179,7 @@ impl Batch {
         audit::write(&writer.connection, &audit, self.now)
     }
 
-    /// Applies a command to a task, with the room for attempts currently available.
+    /// Applies a command to a task, with the permits for attempts currently available.
     pub(super) fn apply(
         &self,
         writer: &Writer,
@@ -190,7 +190,7 @@ impl Batch {
         task.apply_in(NodeId::default(), &room, command, self.now).map_err(refused)
     }
 
-    /// When the batch began.
+    /// Time at which the batch began.
     pub(super) fn now(&self) -> Timestamp {
         self.now
     }
@@ -217,7 +217,7 @@ impl Batch {
                 (Err(refusal), _) => Err(refusal),
                 (Ok(_), Err(e)) => Err(e.copy()),
             };
-            // Whoever asked may have gone; what was done is done.
+            // The caller may have gone; the change stays.
             let _ = answer.send(result);
         })));
     }
@@ -260,7 +260,7 @@ impl Batch {
         self.change(writer, id, command).map(drop)
     }
 
-    /// Applies a command to a task and writes what it changed; gives what it leased.
+    /// Applies a command to a task and writes its changes; returns the leases that it made.
     pub(super) fn change(
         &mut self,
         writer: &mut Writer,
@@ -286,7 +286,7 @@ impl Batch {
             put_back(writer, loaded, place);
             return Err(refused(Refused::Nothing));
         }
-        // Leftovers of an earlier process are dealt with before anything else happens to the task.
+        // The attempts of an earlier process are recovered before anything else happens to the task.
         writer.recovering.push(loaded.seq);
         match self.change_loaded(writer, loaded, place, Command::Recover { node: None }) {
             done if recovers => done,
@@ -307,7 +307,7 @@ impl Batch {
         let way_out = (Need::of_command(&command) == Need::WayOut).then(|| command.clone());
         let mut change = match self.apply(writer, &mut loaded.task, command) {
             Ok(change) => change,
-            // What is in memory is spoilt; the rows are as they were.
+            // The task in memory is unusable; the rows are as they were.
             Err(StoreError::Corrupt(why)) => {
                 writer.shared.damaged.found(id, &why);
                 let Some(command) = way_out else { return Err(StoreError::Corrupt(why)) };
@@ -374,8 +374,8 @@ impl Batch {
         Ok(())
     }
 
-    /// A running task stays at hand; one that rests waits to be sealed, and goes with its effects, which also
-    /// gives it back to memory where that keeps nobody waiting.
+    /// Keeps a running task in the cache; a task that has ended or waits for its start is to be sealed, and
+    /// goes with its effects, which also frees its memory where that keeps nobody waiting.
     fn keep(&mut self, writer: &mut Writer, id: TaskId, loaded: Loaded, effects: Vec<Effect>) {
         let revision = loaded.task.record().state.revision;
         let at_rest = if loaded.task.record().state.status == TaskStatus::InProgress {
@@ -390,7 +390,7 @@ impl Batch {
         }
     }
 
-    /// The batch is durable: effects go out, then everybody is answered.
+    /// Carries out the effects of a durable batch, then answers everybody.
     pub(super) fn succeed(self, known: &Workflows, sink: Option<&dyn CommitSink>) {
         if let Some(sink) = sink
             && !self.commits.is_empty()
@@ -407,12 +407,13 @@ impl Batch {
         std::mem::take(&mut self.spoilt)
     }
 
-    /// The posted commands, to be repeated: nothing of the batch happened.
+    /// Takes out the posted commands, to be repeated: nothing of the batch happened.
     pub(super) fn posted(&mut self) -> Vec<Posted> {
         std::mem::take(&mut self.posted)
     }
 
-    /// Takes out the way-out commands, to be run again now that there is room: nothing of the batch happened.
+    /// Takes out the way-out commands, to be run again now that there is space: nothing of the batch
+    /// happened.
     pub(super) fn ways_out(&mut self) -> Vec<Entry> {
         let mut ways_out = Vec::new();
         for told in std::mem::take(&mut self.told) {
@@ -424,7 +425,7 @@ impl Batch {
         ways_out
     }
 
-    /// Nothing of the batch happened: everybody who waits is told so.
+    /// Fails a batch of which nothing happened: all callers are told so.
     pub(super) fn fail(self, e: &StoreError) {
         let nothing = Workflows::default();
         for told in self.told {

@@ -1,4 +1,4 @@
-//! The brake of the writer. A write-ahead log grows as fast as batches are committed and shrinks only when it
+//! Brake of the writer. A write-ahead log grows as fast as batches are committed and shrinks only when it
 //! restarts, which takes a moment without readers: so a writer that is faster than that moment comes stops in
 //! front of it. Where a reader stays for longer, the writer goes on, and the log grows by what is written.
 
@@ -20,7 +20,7 @@ pub(super) enum Restart {
     Done,
     /// A read of this process did not end in time.
     Reader,
-    /// All reads of this process ended, and somebody else still uses the log.
+    /// All reads of this process ended, and another process still uses the log.
     Outsider,
 }
 
@@ -32,9 +32,9 @@ pub(super) struct Brake {
 
 #[derive(Default)]
 struct State {
-    /// The writer stands still until the checkpoint thread answers.
+    /// True while the writer stands still until the checkpoint thread answers.
     stopped: bool,
-    /// The checkpoint thread ended: nobody would answer.
+    /// True once the checkpoint thread ended: nobody would answer.
     over: bool,
     /// Earliest time of the next stop.
     next: Option<Instant>,
@@ -59,7 +59,7 @@ impl Brake {
         }
     }
 
-    /// Rests the checkpoint thread for `pause`, or until the writer stops. Returns whether the writer stands
+    /// Rests the checkpoint thread for `pause`, or until the writer stops. Returns true if the writer stands
     /// still.
     pub(super) fn rest(&self, pause: Duration) -> bool {
         let mut state = self.state.lock();
@@ -68,7 +68,7 @@ impl Brake {
         state.stopped
     }
 
-    /// Lets the writer go on.
+    /// Lets the writer continue.
     pub(super) fn release(&self, outcome: Restart) {
         let mut state = self.state.lock();
         let pause = match outcome {
@@ -82,7 +82,7 @@ impl Brake {
         self.changed.notify_all();
     }
 
-    /// Ends the rest of the checkpoint thread, and lets the writer go on for good.
+    /// Ends the rest of the checkpoint thread, and lets the writer continue for good.
     pub(super) fn end(&self) {
         let mut state = self.state.lock();
         (state.stopped, state.over) = (false, true);
@@ -96,7 +96,7 @@ mod tests {
 
     use super::*;
 
-    /// A checkpoint thread that answers each stop with the outcomes in turn, and counts the stops.
+    /// Runs a checkpoint thread that answers each stop with the next of the outcomes, and counts the stops.
     fn answers(brake: &Arc<Brake>, outcomes: Vec<Restart>) -> std::thread::JoinHandle<usize> {
         let brake = brake.clone();
         std::thread::spawn(move || {

@@ -1,4 +1,4 @@
-//! Writing one change of one task: its row, the chunks and outputs that are new, nothing else.
+//! Unit of work of one change of one task: its row, the new chunks and outputs, nothing else.
 
 use longhaul_model::{Change, Record, Task, TaskStatus, Timestamp};
 use rusqlite::{Connection, params};
@@ -12,10 +12,10 @@ use crate::packed::pack;
 /// A task with what the writer knows about its rows.
 pub(super) struct Loaded {
     pub(super) seq: i64,
-    /// The row of its workflow version.
+    /// Row number of its workflow version.
     pub(super) wid: i64,
     pub(super) task: Box<Task>,
-    /// Its resources as its row has them.
+    /// Resources of the task, as its row has them.
     pub(super) resources: String,
 }
 
@@ -25,7 +25,7 @@ impl AsRef<Task> for Loaded {
     }
 }
 
-/// What a task counted as before a change.
+/// Attributes by which a task was counted before a change.
 #[derive(Clone, Copy)]
 pub(super) struct Before {
     status: TaskStatus,
@@ -76,7 +76,7 @@ impl Loaded {
         Ok(())
     }
 
-    /// Puts the row of an active task where active rows are: a new one, or one that comes back from history.
+    /// Inserts the row of an active task into the hot table: a new one, or one that comes back from history.
     pub(super) fn insert_row(&self, connection: &Connection) -> Result<(), StoreError> {
         let record = self.task.record();
         let head = doc::head(self.wid, record)?;
@@ -103,7 +103,7 @@ impl Loaded {
             .map_err(sql)
     }
 
-    /// Writes what a change of an active task changed.
+    /// Writes the changes of an active task.
     pub(super) fn update(
         &self,
         connection: &Connection,

@@ -1,5 +1,5 @@
 //! Checkpoints off the writer's path: a thread of its own copies the write-ahead log into the database while
-//! commits go on. Under load it never quite catches up, and only a log that is wholly copied is begun anew: so
+//! commits go on. Under load it never quite catches up, and only a log that is wholly copied is restarted: so
 //! when nearly all is copied, the writer copies the small rest between two batches. Where readers keep the
 //! log from restarting, the gate holds them back for a moment; a writer that fills it faster than that stops.
 
@@ -24,10 +24,10 @@ const GATE_FROM: i64 = 8192;
 const REST: i64 = 1024;
 /// Bytes above which the log file is truncated at a restart; a smaller one is overwritten, which costs less.
 const CUT_FROM: u64 = 48 << 20;
-/// The same limit for a log that has been idle for a while.
+/// Size from which a log is cut that has been idle for a while.
 const CUT_IDLE_FROM: u64 = 4 << 20;
 const IDLE: Duration = Duration::from_secs(5);
-/// How often the log is looked at.
+/// Interval between looks at the log.
 const PAUSE: Duration = Duration::from_millis(200);
 /// Longest wait for long readers to leave, and the pause after a failed attempt. Both double with each
 /// failure: the pause up to four times this value, the wait up to the longest. A log that is too large gets
@@ -39,12 +39,12 @@ const TOO_LARGE: i64 = 12_288;
 /// log stays within 64 MiB.
 const STOP_FROM: i32 = 10_240;
 
-/// What writer and checkpoint thread tell each other.
+/// Signals between the writer and the checkpoint thread.
 #[derive(Default)]
 pub(super) struct Signals {
-    /// The writer should copy the rest at its next opportunity.
+    /// True if the writer should copy the rest at its next opportunity.
     finish: AtomicBool,
-    /// The disk is full: the log keeps the space it has.
+    /// True if the disk is full: the log keeps the space it has.
     pub(super) full: AtomicBool,
     /// The thread should end.
     stop: AtomicBool,
@@ -54,7 +54,7 @@ pub(super) struct Signals {
 }
 
 impl Signals {
-    /// Has the writer's connection tell how long the log is.
+    /// Makes the writer's connection report the length of the log.
     pub(super) fn watch(self: &Arc<Self>, writer: &mut Connection) -> rusqlite::Result<()> {
         let signals = self.clone();
         writer.wal_hook(Some(move |_: &mut rusqlite::hooks::Wal, pages| {
@@ -63,8 +63,8 @@ impl Signals {
         }))
     }
 
-    /// Called by the writer between two batches: copies a small rest of the log, and stops before one that
-    /// is too large.
+    /// Copies a small rest of the log, between two batches of the writer, and stops before a log that is too
+    /// large.
     pub(super) fn between_batches(&self, writer: &Connection) {
         if self.finish.swap(false, Ordering::Relaxed)
             && let Err(e) = passive(writer)
@@ -106,7 +106,7 @@ pub(super) fn start(
         .map_err(|e| StoreError::Open(format!("no thread for checkpoints: {e}")))
 }
 
-/// The write-ahead log as the thread sees it.
+/// Write-ahead log as the thread sees it.
 struct Log {
     connection: Connection,
     file: PathBuf,
@@ -140,7 +140,7 @@ impl Log {
         }
     }
 
-    /// Copies what it can, and holds readers back where the log has become large.
+    /// Copies as much as possible, and holds readers back where the log has become large.
     fn copy(&mut self) {
         match passive(&self.connection) {
             Ok((pages, _)) => {
@@ -176,7 +176,7 @@ impl Log {
         }
     }
 
-    /// One attempt: holds readers back, for at most `patience` long ones, and restarts the log.
+    /// Tries once to restart the log: holds readers back, long ones for at most `patience`.
     fn restart(&self, patience: Duration, cut_from: u64) -> Restart {
         let cut = self.size() > cut_from && !self.signals.full.load(Ordering::Relaxed);
         let nearly = || passive(&self.connection).is_ok_and(|(pages, copied)| pages - copied <= REST);

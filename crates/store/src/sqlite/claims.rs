@@ -1,6 +1,7 @@
 //! Claims: a task gets all its claims at once, by the rules of [`longhaul_model::Line`]. The cost of each
 //! step does not depend on the number of waiters: a claim is *clear* once nobody is ahead of it on its key,
-//! and stays clear; an index finds the next claim to become clear. A *place* is a slot of a key.
+//! and stays clear; an index finds the next claim to become clear. Tables and names in the code
+//! call a slot of a key its *place*.
 
 mod handing;
 mod list;
@@ -43,7 +44,7 @@ fn numbers(mode: ClaimMode) -> (i64, i64) {
     }
 }
 
-/// Refuses a task that does not wait while others hold what it claims.
+/// Refuses a task that does not wait while others hold its claims.
 pub(super) fn check(connection: &Connection, record: &Record) -> Result<(), StoreError> {
     let mut holders: Vec<TaskId> = Vec::new();
     for claim in record.claims() {
@@ -60,7 +61,7 @@ pub(super) fn check(connection: &Connection, record: &Record) -> Result<(), Stor
     if holders.is_empty() { Ok(()) } else { Err(StoreError::Locked(holders)) }
 }
 
-/// Enters what a task claims; true when it has all of it at once.
+/// Enters the claims of a task; returns true if it gets all of them at once.
 pub(super) fn request(
     connection: &Connection,
     seq: i64,
@@ -72,7 +73,7 @@ pub(super) fn request(
         .and_then(|mut s| s.query_row([], |row| row.get(0)))
         .map_err(sql)?;
     let (mut all_clear, mut place) = (true, None);
-    // Locks come first: a place is clear if all locks of its task are.
+    // Locks come first: a slot is clear if all locks of its task are.
     for claim in record.claims() {
         let (mode, most) = numbers(claim.mode);
         let key = claim.key();
@@ -104,8 +105,8 @@ pub(super) fn request(
     Ok(all_clear && has_place)
 }
 
-/// Returns true if a claim made now has nobody ahead of it on a lock. Claims whose turn has come but is not
-/// yet recorded count as ahead.
+/// Returns true if a claim made now has nobody ahead of it on a lock. Claims that are clear but not yet
+/// marked count as ahead.
 fn is_clear(connection: &Connection, key: &str, mode: i64) -> Result<bool, StoreError> {
     let statement = if mode == EXCLUSIVE {
         "SELECT NOT EXISTS (SELECT 1 FROM claims WHERE key = ?1)"
@@ -125,12 +126,12 @@ fn grant(connection: &Connection, seq: i64, now: Timestamp) -> Result<(), StoreE
         .map_err(sql)
 }
 
-/// Releases all that a task holds or asks for; returns the keys that are freer now.
+/// Releases all that a task holds or asks for; returns the keys that may be granted to others now.
 pub(super) fn release(connection: &Connection, seq: i64) -> Result<Vec<String>, StoreError> {
     let mut statement =
         connection.prepare_cached("DELETE FROM claims WHERE seq = ? RETURNING key").map_err(sql)?;
     let keys = statement.query_map([seq], |row| lenient::text(row, 0)).map_err(sql)?;
-    // Nobody waits under an unreadable key.
+    // No task waits under an unreadable key.
     let keys: Vec<Result<String, String>> = keys.collect::<Result<_, _>>().map_err(sql)?;
     Ok(keys.into_iter().flatten().collect())
 }
@@ -143,14 +144,14 @@ pub(super) fn holds(connection: &Connection, seq: i64) -> Result<bool, StoreErro
         .map_err(sql)
 }
 
-/// Clears the recorded turns of a waiting task on its locks; returns their keys, which record them anew when
+/// Removes the `clear` marks of a waiting task on its locks; returns their keys, which mark them again when
 /// settled.
 pub(super) fn forget(connection: &Connection, seq: i64) -> Result<Vec<String>, StoreError> {
     let mut statement = connection
         .prepare_cached("UPDATE claims SET clear = 0 WHERE seq = ? AND mode < 2 AND held = 0 RETURNING key")
         .map_err(sql)?;
     let keys = statement.query_map([seq], |row| lenient::text(row, 0)).map_err(sql)?;
-    // Nobody waits under an unreadable key.
+    // No task waits under an unreadable key.
     let keys: Vec<Result<String, String>> = keys.collect::<Result<_, _>>().map_err(sql)?;
     Ok(keys.into_iter().flatten().collect())
 }
@@ -158,7 +159,7 @@ pub(super) fn forget(connection: &Connection, seq: i64) -> Result<Vec<String>, S
 /// Outcome of settling a key.
 #[derive(Default)]
 pub(super) struct Settled {
-    /// Tasks that now have all their claims, and are to be told.
+    /// Tasks whose claims are all granted, and that are to be told.
     pub(super) granted: Vec<i64>,
     /// Further keys to settle.
     pub(super) keys: Vec<String>,
@@ -168,7 +169,7 @@ pub(super) struct Settled {
     pub(super) more: bool,
 }
 
-/// Gives the waiters for a key all they can have now, touching at most `most` claims.
+/// Grants the waiters for a key all that is free now, touching at most `most` claims.
 pub(super) fn settle(
     connection: &Connection,
     key: &str,
@@ -217,7 +218,7 @@ fn advance(connection: &Connection, key: &str, most: usize, now: Timestamp) -> R
     Ok(settled)
 }
 
-/// Grants a task its claims, or queues it for its place, if nobody is ahead of it on any of its locks.
+/// Grants a task its claims, or queues it for its slot, if nobody is ahead of it on any of its locks.
 pub(super) fn has_its_turn(
     connection: &Connection,
     seq: i64,
@@ -249,7 +250,7 @@ pub(super) fn has_its_turn(
     Ok(())
 }
 
-/// Gives the free places of a key to the next tasks in line.
+/// Grants the free slots of a key to the next tasks in line.
 fn fill(connection: &Connection, key: &str, most: usize, now: Timestamp) -> Result<Settled, StoreError> {
     let mut settled = Settled::default();
     while settled.touched < most {
@@ -262,7 +263,7 @@ fn fill(connection: &Connection, key: &str, most: usize, now: Timestamp) -> Resu
     Ok(settled)
 }
 
-/// Returns the next task in line for a place, if one is free for it.
+/// Returns the next task in line for a slot, if one is free for it.
 fn next_place(connection: &Connection, key: &str) -> Result<Option<i64>, StoreError> {
     let found: Option<(i64, bool)> = connection
         .prepare_cached(
@@ -275,7 +276,7 @@ fn next_place(connection: &Connection, key: &str) -> Result<Option<i64>, StoreEr
     Ok(found.and_then(|(seq, goes)| goes.then_some(seq)))
 }
 
-/// Returns the id of the task that a claim belongs to; `None` if there is no such task.
+/// Returns the ID of the task that a claim belongs to; `None` if it does not exist.
 pub(super) fn task(connection: &Connection, seq: i64) -> Result<Option<TaskId>, StoreError> {
     let statement = "SELECT id FROM hot WHERE seq = ?1 UNION ALL SELECT id FROM history WHERE seq = ?1";
     connection

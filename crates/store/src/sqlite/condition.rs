@@ -9,7 +9,7 @@ use super::need::Need;
 use crate::error::StoreError;
 use crate::health::{Health, SetAside, Trouble};
 
-/// Time at work after which the writer counts as stuck: the storage does not answer.
+/// Time of one piece of work after which the writer counts as stuck: the storage does not answer.
 const STUCK: Duration = Duration::from_secs(5);
 
 #[derive(Default)]
@@ -106,7 +106,7 @@ impl Condition {
         self.0.lock().reserve = there;
     }
 
-    /// Notes that the writer is at work; `oldest` is the arrival of its oldest job.
+    /// Notes that the writer begins to work; `oldest` is the arrival of its oldest job.
     pub(super) fn begins(&self, oldest: Instant) {
         self.0.lock().at_work = Some((Instant::now(), oldest));
     }

@@ -1,4 +1,4 @@
-//! The counters' rows: collected over a batch, written once with it.
+//! Rows of the counters: collected over a batch, written once with it.
 
 use rusqlite::{Connection, params};
 
@@ -19,7 +19,7 @@ pub(super) fn mend(connection: &Connection) -> Result<(), StoreError> {
     recount(connection)
 }
 
-/// Counts all tasks anew.
+/// Recounts all tasks.
 pub(super) fn recount(connection: &Connection) -> Result<(), StoreError> {
     let transaction = connection.unchecked_transaction().map_err(sql)?;
     transaction.execute_batch("DELETE FROM counters; DELETE FROM completions").map_err(sql)?;
@@ -37,7 +37,7 @@ pub(super) fn recount(connection: &Connection) -> Result<(), StoreError> {
     transaction.commit().map_err(sql)
 }
 
-/// Writes what the batch changed, inside its transaction.
+/// Writes the changes of the batch, inside its transaction.
 pub(super) fn write(counters: &mut Counters, connection: &Connection) -> Result<(), StoreError> {
     for (cell, by) in counters.drain() {
         if cell.width == 0 {

@@ -1,6 +1,6 @@
-//! Parts of deleted tasks. The first transaction removes a task itself: its row, its id, its place in indexes
-//! and totals. Its other data may be far larger and is deleted in slices, alongside the load, also after a
-//! restart.
+//! Parts of deleted tasks. The first transaction removes a task itself: its row, its ID, its entries in
+//! indexes and totals. Its other data may be far larger and is deleted in slices, alongside the load, also
+//! after a restart.
 
 use std::time::Instant;
 

@@ -1,5 +1,5 @@
-//! Jobs that are too rare for a form of their own: a function to run in the writer's transaction, and where its
-//! answer goes.
+//! Errands: jobs that are too rare for a form of their own, each a function to run in the writer's
+//! transaction with a channel for its answer.
 
 use longhaul_model::Timestamp;
 
@@ -8,18 +8,18 @@ use super::need::Need;
 use super::writer::{Answer, Job, Writer};
 use crate::error::StoreError;
 
-/// What the writer does with an errand.
+/// Call of an errand by the writer.
 pub(super) enum Turn<'a> {
-    /// Runs it inside the transaction.
+    /// Runs the errand inside the transaction.
     Run(&'a mut Batch, &'a mut Writer),
-    /// Tells its caller that it will not be run.
+    /// Tells the errand's caller that it will not be run.
     Refuse(&'a StoreError),
 }
 
-/// An errand on its way to the writer.
+/// Errand on its way to the writer.
 pub(super) type Errand = Box<dyn FnOnce(Turn<'_>) + Send>;
 
-/// The job of a function; its answer waits for the commit.
+/// Makes the job of a function; its answer waits for the commit.
 pub(super) fn errand<T: Send + 'static>(
     work: impl FnOnce(&mut Writer, Timestamp) -> Result<T, StoreError> + Send + 'static,
     answer: Answer<T>,
@@ -30,7 +30,7 @@ pub(super) fn errand<T: Send + 'static>(
             let done = work(writer, batch.now());
             batch.tell(done, answer, |_, _| {});
         }
-        // Whoever asked may have gone.
+        // The caller may have gone.
         Turn::Refuse(e) => drop(answer.send(Err(e.copy()))),
     };
     Job::Errand(Box::new(errand), need)

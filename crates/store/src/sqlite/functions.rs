@@ -1,4 +1,4 @@
-//! What SQL is taught: how names and a row's resources are searched.
+//! SQL functions of our own: the search of names and of a row's resources.
 
 use std::sync::Arc;
 
@@ -25,10 +25,10 @@ pub(super) fn register(connection: &Connection) -> Result<()> {
     })
 }
 
-/// Names up to this length are folded where they stand.
+/// Length up to which names are folded on the stack.
 const SHORT: usize = 256;
 
-/// A folded text to be looked for, prepared once for a whole walk.
+/// Folded text to be searched for, prepared once for a whole walk.
 struct Needle(memmem::Finder<'static>);
 
 impl Needle {
@@ -36,7 +36,7 @@ impl Needle {
         Needle(memmem::Finder::new(folded).into_owned())
     }
 
-    /// Whether a text contains it, case ignored.
+    /// Returns true if a text contains the pattern, case ignored.
     fn is_in(&self, text: &str) -> bool {
         let mut room = [0_u8; SHORT];
         match room.get_mut(..text.len()).filter(|_| text.is_ascii()) {

@@ -1,4 +1,4 @@
-//! The gate for readers. A write-ahead log restarts only at a moment when nobody reads from it. Under many
+//! Gate for readers. A write-ahead log restarts only at a moment when nobody reads from it. Under many
 //! readers that moment never comes by itself, so it is forced: new readers wait briefly at the gate until
 //! those inside have left.
 
@@ -25,7 +25,7 @@ pub(super) enum Length {
 pub(super) enum Stayed {
     /// A read that came through the gate did not end in time.
     Inside,
-    /// Nobody was inside, and the work failed: a writer that does not come through the gate blocks it.
+    /// No reader was inside, and the work failed: a writer that does not come through the gate blocks it.
     Outside,
 }
 
@@ -43,7 +43,7 @@ struct State {
     closed_to_long: bool,
 }
 
-/// A reader inside the gate; dropping it lets the reader out.
+/// Reader inside the gate; dropping it lets the reader out.
 pub(super) struct Inside<'a> {
     gate: &'a Gate,
     length: Length,

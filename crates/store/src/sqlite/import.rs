@@ -1,4 +1,4 @@
-//! Taking in tasks from elsewhere: straight into history, as they came.
+//! Import of tasks: straight into history, as they were received.
 
 use rusqlite::{Connection, params};
 
@@ -11,8 +11,8 @@ use crate::error::StoreError;
 use crate::packed::pack;
 use crate::stored::{ImportOutcome, ImportedTask};
 
-/// Tasks imported by one transaction: a few milliseconds of the writer's time, as the changes of others wait
-/// for it.
+/// Number of tasks imported by one transaction: a few milliseconds of the writer's time, as the changes of
+/// others wait for it.
 pub(super) const SLICE: usize = 10;
 
 /// Imports inside the writer's transaction.

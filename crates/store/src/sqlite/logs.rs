@@ -9,7 +9,7 @@ use crate::doc;
 use crate::error::StoreError;
 use crate::logs::{LogChunk, LogLine, LogQuery, fitting};
 
-/// Puts lines behind those that are there; those beyond what an attempt may write are left out, and that is said.
+/// Appends lines to a log; those beyond the limit of an attempt are left out, and the log says so.
 pub(super) fn write(
     writer: &Writer,
     id: TaskId,
@@ -54,7 +54,7 @@ fn next(connection: &Connection, seq: i64) -> Result<i64, StoreError> {
         .map_err(sql)
 }
 
-/// The chunks with the lines asked for; the first may begin before them.
+/// Returns the chunks with the requested lines; the first may begin before them.
 pub(super) fn read(
     connection: &Connection,
     id: TaskId,

@@ -1,4 +1,4 @@
-//! The embedded engine: SQLite in one file, one writer thread with group commit, readers beside it.
+//! SQLite engine: an embedded database in one file, one writer thread with group commit, readers beside it.
 
 mod accounts;
 mod answers;
@@ -81,7 +81,7 @@ const LAST: Duration = Duration::from_secs(5);
 const FINISHING: Duration = Duration::from_secs(5);
 /// Further wait of the close for a storage that is still blocked.
 const LETTING_GO: Duration = Duration::from_secs(2);
-/// Tasks recovered in one go.
+/// Number of tasks recovered at once.
 const RECOVERED_AT_ONCE: usize = 256;
 
 /// A store in one SQLite file.
@@ -89,14 +89,16 @@ pub struct Sqlite {
     directory: PathBuf,
     shared: Arc<Shared>,
     readers: Readers,
-    /// Tasks before this one were accepted by an earlier process: only those have anything to recover.
+    /// Number of the first task of this process; earlier ones were accepted by an earlier process, and only
+    /// those have anything to recover.
     first_seq: i64,
     threads: Mutex<Vec<JoinHandle<()>>>,
     /// Position of the sweep of claims.
     claims: Mutex<claims::Cursor>,
     /// Position of the sweep of outputs.
     lost: Mutex<outputs::Cursor>,
-    /// Let go of at the close, so that the next one may open even while somebody still holds this store.
+    /// Lock of the directory, released at the close, so that the next store may open even while somebody
+    /// still holds this one.
     lock: Mutex<Option<open::DirectoryLock>>,
 }
 
@@ -106,9 +108,9 @@ impl Sqlite {
         std::fs::metadata(open::database(directory)).is_ok_and(|about| about.len() > 0)
     }
 
-    /// Opens the store of a data directory, which is made if need be. Refused while another process has it.
-    /// To be called on a runtime, whose threads tell callers of their changes.
-    /// After Ok: on the newest schema. Crash in the middle: each migration happened whole or not at all.
+    /// Opens the store of a data directory, which is created if need be. Refused while another process has
+    /// it. To be called on a runtime, whose threads answer callers. After Ok: on the newest schema. Crash in
+    /// the middle: each migration happened whole or not at all.
     pub fn open(directory: &Path, env: Env) -> Result<Arc<Sqlite>, StoreError> {
         let lock = open::lock(directory)?;
         let mut reserve = reserve::Reserve::find(directory);
@@ -188,7 +190,7 @@ impl Sqlite {
         }))
     }
 
-    /// Runs a function in the writer's transaction, with a note of it.
+    /// Runs a function in the writer's transaction, with an audit entry.
     async fn errand<T: Send + 'static>(
         &self,
         need: Need,
@@ -224,7 +226,7 @@ impl Sqlite {
     }
 }
 
-/// Reads the writer's initial state: the next number, the resting tasks that are still hot, and the active
+/// Reads the writer's initial state: the next number, the hot tasks that are to be sealed, and the active
 /// ones.
 fn resume(connection: &rusqlite::Connection) -> Result<(i64, VecDeque<i64>, HashSet<i64>), StoreError> {
     let largest = |table: &str| -> Result<i64, StoreError> {
@@ -239,7 +241,7 @@ fn resume(connection: &rusqlite::Connection) -> Result<(i64, VecDeque<i64>, Hash
     let (mut resting, mut active) = (VecDeque::new(), HashSet::new());
     while let Some(row) = rows.next().map_err(sql)? {
         let seq = row.get(0).map_err(sql)?;
-        // A task without a valid status is damaged, and counts as resting.
+        // A task without a valid status is damaged, and is sealed like an ended one.
         if lenient::status(row, 1).map_err(sql)? == Some(TaskStatus::InProgress) {
             active.insert(seq);
         } else {
@@ -263,7 +265,7 @@ impl Sqlite {
         for (id, answered) in answers {
             match answered.await {
                 Ok(Ok(())) => recovered += 1,
-                // Ended meanwhile, or damaged: one bad row never stops the others.
+                // The task has ended meanwhile, or is damaged: one bad row never stops the others.
                 Ok(Err(StoreError::Refused(_) | StoreError::NotFound)) => {}
                 Ok(Err(e @ StoreError::Corrupt(_))) => {
                     tracing::error!(task.id = %id, error = %e, "a task cannot be read and is left as it is");
@@ -291,7 +293,7 @@ impl Store for Sqlite {
     }
 
     async fn post(&self, id: TaskId, command: Command) {
-        // Closed: what was not recorded is recovered at the next start.
+        // The store is closed: unrecorded results are recovered at the next start.
         let _ = self.shared.queue.put(Job::Command(id, command, None), None).await;
     }
 
@@ -300,7 +302,7 @@ impl Store for Sqlite {
     }
 
     async fn recover(&self) -> Result<u64, StoreError> {
-        // Of what has not started nothing can be lost, and the sweep finds what is due.
+        // Tasks that have not started have nothing to lose, and the sweep finds what is due.
         let running = TaskStatus::InProgress.code();
         let (mut last, mut recovered) = (0, 0);
         loop {

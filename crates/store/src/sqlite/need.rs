@@ -8,12 +8,12 @@ use super::writer::Job;
 /// Source of the disk space for a job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Need {
-    /// A way out for an operator: written as long as there is any room at all.
+    /// A way out for an operator: written as long as there is any space at all.
     WayOut,
     /// A record of something that has already happened. Records may use half of the reserve, so that many of
     /// them leave some for operators.
     Record,
-    /// Something new: refused while the disk is full.
+    /// New data: refused while the disk is full.
     Room,
 }
 

@@ -1,5 +1,5 @@
-//! Opening a data directory: one server at a time, a known SQLite, a known schema, the settings that keep
-//! promises.
+//! Opening of a data directory: one server at a time, a known SQLite, a known schema, the settings that
+//! durability needs.
 
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Seek, Write};
@@ -40,7 +40,7 @@ pub(super) fn log(directory: &Path) -> PathBuf {
     directory.join("longhaul.db-wal")
 }
 
-/// The file that a server has locked while it has the data directory.
+/// Returns the file that a server has locked while it has the data directory.
 pub(super) fn lock_file(directory: &Path) -> PathBuf {
     directory.join("longhaul.lock")
 }
@@ -71,7 +71,7 @@ pub(super) struct DirectoryLock {
     _held: Flock<File>,
 }
 
-/// Makes the directory if need be and takes it.
+/// Creates the directory if need be and locks it.
 pub(super) fn lock(directory: &Path) -> Result<DirectoryLock, StoreError> {
     let failed = |e: std::io::Error| {
         StoreError::Open(format!("the data directory {} cannot be used: {e}", directory.display()))
@@ -108,15 +108,15 @@ pub(super) fn lock(directory: &Path) -> Result<DirectoryLock, StoreError> {
     }
 }
 
-/// Refuses a directory in which others than its owner may put files in the place of those that are there.
+/// Refuses a directory in which accounts other than its owner may replace files.
 fn check_alone(directory: &Path, mode: u32) -> Result<(), StoreError> {
     if mode & 0o022 == 0 {
         return Ok(());
     }
     let directory = directory.display();
-    // The mark of a folder that a group shares, such as the root of a Kubernetes volume with `fsGroup`. Who
-    // is in the group, nobody can tell from here, and the orchestrator would take the bits away from nobody
-    // but set them again.
+    // This is the mark of a folder that a group shares, such as the root of a Kubernetes volume with
+    // `fsGroup`. The members of the group cannot be determined from here, and the orchestrator would set the
+    // bits again if they were cleared.
     let shared = match mode & 0o2022 {
         0o2020 => {
             format!(
@@ -159,7 +159,7 @@ pub(super) fn migrate(connection: &mut Connection, now: Timestamp) -> Result<(),
     migrate::run(connection, MIGRATIONS, now.0)
 }
 
-/// Makes a file for its owner only, if it is not there; SQLite gives what it puts beside it the same mode.
+/// Creates a file for its owner only, if it does not exist; SQLite gives the files beside it the same mode.
 pub(super) fn make_private(path: &Path) -> std::io::Result<()> {
     OpenOptions::new().append(true).create(true).mode(0o600).open(path).map(drop)
 }
@@ -173,7 +173,7 @@ pub(super) fn reader(directory: &Path) -> Result<Connection, StoreError> {
     try_reader(directory).map_err(|e| StoreError::Unavailable(format!("the database cannot be read: {e}")))
 }
 
-/// Opens the database for reading, with SQLite's own error where there is none.
+/// Opens the database for reading, with SQLite's own error where it does not exist.
 pub(super) fn try_reader(directory: &Path) -> rusqlite::Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(database(directory), flags)?;

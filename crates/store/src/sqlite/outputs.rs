@@ -1,4 +1,4 @@
-//! The sweep of outputs: finds sub-tasks under way whose output is stored. Read-only: the model decides what
+//! Sweep of outputs: finds sub-tasks under way whose output is stored. Read-only: the model decides what
 //! becomes of them. Each step looks at a limited number of documents, and the next one continues after them.
 
 use longhaul_model::{TaskId, TaskStatus};
@@ -19,7 +19,7 @@ const LOOKED_AT: usize = 128;
 pub(super) struct Cursor {
     /// The last task looked at.
     seq: i64,
-    /// The last chunk of it that was looked at, if there may be more.
+    /// Last chunk of the task that was looked at, if there may be more.
     chunk: Option<u32>,
 }
 
@@ -65,7 +65,7 @@ pub(super) fn lost(
 
 type Text = Result<String, String>;
 
-/// The running task after another one that has outputs: row number, id, document.
+/// Returns the next running task with outputs after another one: row number, ID, document.
 fn next_task(connection: &Connection, after: i64) -> Result<Option<(i64, Option<TaskId>, Text)>, StoreError> {
     let statement = "SELECT seq, id, doc FROM hot WHERE seq > ?1 AND status = ?2
          AND EXISTS (SELECT 1 FROM outputs WHERE outputs.seq = hot.seq) ORDER BY seq LIMIT 1";
@@ -80,7 +80,8 @@ fn next_task(connection: &Connection, after: i64) -> Result<Option<(i64, Option<
         .map_err(sql)
 }
 
-/// The chunk of a task after another one that has outputs: the task's id, the chunk's number, its document.
+/// Returns the next chunk of a task with outputs after another one: the task's ID, the chunk's number, its
+/// document.
 fn next_chunk(
     connection: &Connection,
     seq: i64,
@@ -99,7 +100,7 @@ fn next_chunk(
         .map_err(sql)
 }
 
-/// The outputs of some sub-tasks of a task; unreadable ones are left out.
+/// Returns the outputs of some sub-tasks of a task; unreadable ones are left out.
 fn stored(connection: &Connection, seq: i64, of: Vec<u32>) -> Result<Vec<(u32, Value)>, StoreError> {
     let mut outputs = Vec::new();
     for index in of {

@@ -1,4 +1,4 @@
-//! Deleting tasks for good: by the wish of an operator, or by their age.
+//! Deletion of tasks: at the request of an operator, or by their age.
 
 use longhaul_model::{Record, TaskId, Timestamp};
 use rusqlite::{Connection, params};
@@ -11,7 +11,7 @@ use crate::error::StoreError;
 use crate::known::Workflows;
 use crate::stored::{Deletion, Purged, Stored};
 
-/// Deletes what may be deleted of the tasks named.
+/// Deletes those of the named tasks that may be deleted.
 pub(super) fn named(writer: &mut Writer, tasks: &[TaskId]) -> Result<Vec<(TaskId, Deletion)>, StoreError> {
     raise_floor(writer)?;
     let mut budget = Budget::slice();
@@ -19,7 +19,7 @@ pub(super) fn named(writer: &mut Writer, tasks: &[TaskId]) -> Result<Vec<(TaskId
     tasks.iter().map(&mut each).collect()
 }
 
-/// One round of retention.
+/// Deletes old tasks in one round of retention.
 pub(super) fn aged(
     writer: &mut Writer,
     before: Timestamp,
@@ -75,7 +75,7 @@ fn alone(
     }
 }
 
-/// The setting that keeps the numbers of deleted tasks from being given again.
+/// Setting that keeps the numbers of deleted tasks from being assigned again.
 pub(super) const FLOOR: &str = "seq.floor";
 
 type Aged = Vec<(Timestamp, TaskId)>;

@@ -1,5 +1,5 @@
-//! Jobs waiting for the writer, in order of arrival. Closing overtakes waiting jobs, and the writer wakes on
-//! its own for retries that are due: a channel alone offers neither.
+//! Queue of jobs that wait for the writer, in order of arrival. Closing overtakes waiting jobs, and the
+//! writer wakes on its own for retries that are due: a channel alone offers neither.
 
 use std::collections::VecDeque;
 use std::time::Instant;
@@ -10,10 +10,10 @@ use tokio::sync::Semaphore;
 use super::repeats::Posted;
 use super::writer::Job;
 
-/// Maximum waiting jobs; beyond that, callers wait for room.
+/// Maximum waiting jobs; beyond that, callers wait for space.
 const LONGEST: usize = 16_384;
 
-/// A job on its way to the writer.
+/// Job on its way to the writer.
 pub(super) struct Entry {
     pub(super) job: Job,
     /// Arrival of the job.
@@ -36,7 +36,7 @@ impl Entry {
     }
 }
 
-/// The queue is closed: no more jobs are accepted.
+/// Error of a closed queue: no more jobs are accepted.
 pub(super) struct Closed;
 
 pub(super) struct Queue {
@@ -48,7 +48,7 @@ pub(super) struct Queue {
 #[derive(Default)]
 struct Waiting {
     entries: VecDeque<Entry>,
-    /// Set once the writer is to close: no job begins after this time.
+    /// Time set once the writer is to close: no job begins after it.
     closing: Option<Instant>,
 }
 
@@ -57,7 +57,7 @@ impl Queue {
         Queue { waiting: Mutex::default(), news: Condvar::new(), room: Semaphore::new(LONGEST) }
     }
 
-    /// Appends a job; waits while there is no room.
+    /// Appends a job; waits while the queue is full.
     pub(super) async fn put(&self, job: Job, until: Option<Instant>) -> Result<(), Closed> {
         self.room.acquire().await.map_err(|_| Closed)?.forget();
         let mut waiting = self.waiting.lock();

@@ -10,7 +10,7 @@ use super::gate::{Gate, Length};
 use super::open;
 use crate::error::StoreError;
 
-/// Connections kept though nobody uses them.
+/// Maximum number of idle connections that are kept.
 const KEPT: usize = 4;
 
 pub(super) struct Readers {
@@ -24,7 +24,7 @@ impl Readers {
         Readers { directory, gate, idle: Mutex::new(Vec::new()) }
     }
 
-    /// Reads with a connection of its own for the time.
+    /// Runs a read with a connection of its own.
     pub(super) fn with<T>(
         &self,
         read: impl FnOnce(&Connection) -> Result<T, StoreError>,
@@ -48,7 +48,7 @@ impl Readers {
         outcome
     }
 
-    /// Reads of one moment, however many statements.
+    /// Runs reads of one moment, however many statements.
     pub(super) fn snapshot<T>(
         &self,
         read: impl FnOnce(&Connection) -> Result<T, StoreError>,
@@ -56,7 +56,8 @@ impl Readers {
         self.read(Length::Short, |connection| moment(connection, read))
     }
 
-    /// Like [`snapshot`](Self::snapshot), for reads that may take as long as a list: not for an event loop.
+    /// Runs reads like [`snapshot`](Self::snapshot), for those that may take as long as a list: not for an
+    /// event loop.
     pub(super) fn long<T>(
         &self,
         read: impl FnOnce(&Connection) -> Result<T, StoreError>,

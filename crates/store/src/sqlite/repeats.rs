@@ -17,7 +17,7 @@ use crate::replacement::replacement;
 /// Pause before the writer retries a failed batch; doubles each time, up to the longest.
 const PAUSE: Duration = Duration::from_millis(200);
 const LONGEST_PAUSE: Duration = Duration::from_secs(4);
-/// The same pause for changes set aside.
+/// Shortest and longest pause for changes set aside.
 const ASIDE: Duration = Duration::from_secs(1);
 const LONGEST_ASIDE: Duration = Duration::from_secs(300);
 /// Maximum number of changes kept, and bytes of their outputs. From a tenth of the number on, changes that a
@@ -127,7 +127,7 @@ impl Repeats {
         }
     }
 
-    /// Takes in a change in the place of one that failed by itself; sets that one aside if there is none.
+    /// Takes in the replacement of a change that failed by itself; sets the change aside if there is none.
     /// Returns true if there is one.
     pub(super) fn spoilt(&mut self, posted: Posted, tries: u32, why: &StoreError) -> bool {
         match replacement(&posted.command, why) {

@@ -1,5 +1,5 @@
-//! A reserve of disk space: a file that is given up when the disk is full, so that jobs that end or free
-//! something can still be written, and that is recreated once there is room.
+//! Reserve of disk space: a file that is removed when the disk is full, so that jobs that end or free
+//! something can still be written, and that is recreated once there is space.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
@@ -50,7 +50,7 @@ impl Reserve {
         self.free() < self.size / 4
     }
 
-    /// Gives up the space. Returns false if there was none, or if giving it up failed.
+    /// Frees the space. Returns false if there was none, or if the removal failed.
     pub(super) fn release(&mut self) -> bool {
         if !self.there {
             return false;

@@ -9,7 +9,7 @@ use super::backup::{Partial, checksum_of, digest};
 use super::open;
 use crate::error::StoreError;
 
-/// Characters of a path that stand for something else in a URI.
+/// Characters of a path that are escaped in a URI.
 const PATH: &AsciiSet = &NON_ALPHANUMERIC.remove(b'/').remove(b'.').remove(b'-').remove(b'_');
 /// Problems of a damaged database that are named.
 const NAMED: u32 = 5;
@@ -17,21 +17,21 @@ const NAMED: u32 = 5;
 /// A data directory that was made of a backup.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Restored {
-    /// Size of its database.
+    /// Size of the restored database.
     pub bytes: u64,
     /// True if the backup had a checksum beside it, and was compared with that; otherwise only its structure
     /// was checked.
     pub is_summed: bool,
 }
 
-/// Copies a backup into a data directory that is empty or not there. `keys` is the name of the key ring that
-/// is to open its secrets; `None` does not ask. `place_keys` puts them beside the database, just before that
-/// is there.
+/// Copies a backup into a data directory that is empty or does not exist. `keys` is the name of the key ring
+/// that is to open its secrets; `None` skips the check. `place_keys` puts them beside the database, just
+/// before that is there.
 ///
-/// The copy knows that it was restored: a server on it starts paused until told that the original is gone.
-/// After Ok: complete and on disk. Crash in the middle: at most a `.partial` file is in the directory, and no
-/// database. Err: [`StoreError::Open`] if the directory is not empty, or the file is no backup, damaged, of a
-/// newer version, of other keys, or the disk has not enough room; nothing is written then.
+/// The copy is marked as restored: a server on it starts paused until told that the original is gone. After
+/// Ok: complete and on disk. Crash in the middle: at most a `.partial` file is in the directory, and no
+/// database. Err: [`StoreError::Open`] if the directory is not empty, or the file is not a backup, damaged,
+/// of a newer version, of other keys, or the disk has not enough space; nothing is written then.
 pub fn restore(
     file: &Path,
     directory: &Path,
@@ -87,7 +87,7 @@ fn empty(directory: &Path) -> Result<(), StoreError> {
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(()),
         Err(e) => return Err(StoreError::Open(format!("{}: {e}", directory.display()))),
     };
-    // What a refused restore leaves, and what the operator puts there for the server.
+    // Files that a refused restore leaves, and that the operator puts there for the server.
     let known = ["longhaul.lock", "keys.json", "lost+found"];
     match entries.find(|entry| !known.iter().any(|name| entry.file_name() == *name)) {
         None => Ok(()),
@@ -99,7 +99,7 @@ fn empty(directory: &Path) -> Result<(), StoreError> {
     }
 }
 
-/// A connection to a file that nobody changes, which leaves nothing beside it.
+/// Opens a file that nobody changes, and leaves nothing beside it.
 fn unchanging(file: &Path) -> rusqlite::Result<Connection> {
     let flags =
         OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_URI;
@@ -107,7 +107,7 @@ fn unchanging(file: &Path) -> rusqlite::Result<Connection> {
     Connection::open_with_flags(format!("file:{path}?immutable=1"), flags)
 }
 
-/// Refuses a file that is no database of Longhaul's that this version knows, or whose secrets other keys
+/// Refuses a file that is not a database of Longhaul's that this version knows, or whose secrets other keys
 /// seal.
 fn fits(file: &Path, keys: Option<&str>) -> Result<(), StoreError> {
     let name = file.display();
@@ -132,8 +132,7 @@ fn fits(file: &Path, keys: Option<&str>) -> Result<(), StoreError> {
     }
 }
 
-/// Refuses a copy that is not what the checksum beside the backup says. Returns false if there is no
-/// checksum.
+/// Refuses a copy that differs from the checksum beside the backup. Returns false if there is no checksum.
 fn unchanged(copy: &Path, original: &Path) -> Result<bool, StoreError> {
     let beside = checksum_of(original);
     let Ok(text) = std::fs::read_to_string(&beside) else { return Ok(false) };
@@ -159,7 +158,7 @@ fn whole(copy: &Path, original: &Path) -> Result<(), StoreError> {
     if problems.is_empty() { Ok(()) } else { Err(damaged(problems.join("; "))) }
 }
 
-/// The names of the keys that seal the secrets of a database, if a server has noted them.
+/// Returns the names of the keys that seal the secrets of a database, if a server has noted them.
 fn keys_of(database: &Connection) -> rusqlite::Result<Option<Vec<String>>> {
     let doc: Option<String> = database
         .query_row("SELECT doc FROM settings WHERE name = ?", [crate::transfer::KEYS], |row| row.get(0))

@@ -15,14 +15,14 @@ use crate::known::Workflows;
 use crate::packed::pack;
 use crate::stored::{Damaged, Stored};
 
-/// Where a task's row is.
+/// Location of a task's row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Place {
-    /// It is active, or ended lately.
+    /// The table of tasks that are active, or ended lately.
     Hot,
-    /// It ended, and is sealed.
+    /// The history, for an ended and sealed task.
     History,
-    /// It came from elsewhere.
+    /// The history, for an imported task.
     Imported,
 }
 
@@ -58,8 +58,8 @@ pub(super) fn sql(e: rusqlite::Error) -> StoreError {
     }
 }
 
-/// Finds a task by id, wherever it is. One statement, so one moment; subqueries instead of joins, as a cached
-/// statement that joins on a parameter is prepared anew at each use.
+/// Finds a task by ID, in either table. One statement, so one moment; subqueries instead of joins, as a
+/// cached statement that joins on a parameter is prepared again at each use.
 pub(super) fn find(connection: &Connection, id: TaskId) -> Result<Option<Row>, StoreError> {
     let mut statement = connection
         .prepare_cached(
@@ -79,7 +79,7 @@ pub(super) fn find(connection: &Connection, id: TaskId) -> Result<Option<Row>, S
     }
 }
 
-/// Returns true if the row with this number is hot; `None` if there is no such row.
+/// Returns true if the row with this number is hot; `None` if it does not exist.
 fn place(connection: &Connection, seq: i64) -> Result<Option<bool>, StoreError> {
     connection
         .prepare_cached("SELECT 1 FROM hot WHERE seq = ?1 UNION ALL SELECT 0 FROM history WHERE seq = ?1")
@@ -112,7 +112,7 @@ pub(super) fn seq(connection: &Connection, id: TaskId) -> Result<Option<i64>, St
         .map_err(sql)
 }
 
-/// What a stored row counts as.
+/// Attributes by which a stored row is counted.
 pub(super) struct Counting {
     pub(super) status: TaskStatus,
     pub(super) kind: String,
@@ -158,7 +158,7 @@ pub(super) fn counting(connection: &Connection, hot: bool, seq: i64) -> Result<O
         .map_err(sql)
 }
 
-/// Reads the remains of an unreadable task, and says which table it is in.
+/// Reads the remains of an unreadable task, and names the table that it is in.
 pub(super) fn damaged(
     connection: &Connection,
     row: (bool, i64),
@@ -218,7 +218,7 @@ pub(super) fn at(connection: &Connection, hot: bool, seq: i64) -> Result<Row, St
 }
 
 impl Row {
-    /// Whether it takes further reads, which must be of the same moment.
+    /// Returns true if the task takes further reads, which must be of the same moment.
     pub(super) fn is_large(&self) -> bool {
         self.place != Place::Imported && self.doc.as_ref().is_ok_and(|text| doc::says_large(text))
     }
@@ -245,7 +245,7 @@ impl Row {
         Ok(Stored::Own(Box::new(record)))
     }
 
-    /// Reads the task for a list that has room for `room` more children; subtracts those shown.
+    /// Reads the task for a list that may show `room` more children; subtracts those shown.
     pub(super) fn listed(
         self,
         connection: &Connection,
@@ -309,7 +309,8 @@ impl Row {
         Ok((wid, doc::record(self.id, self.name, workflow, head, chunks)?))
     }
 
-    /// With everything that commands need; `None` for an imported one. Also the workflow version's row.
+    /// Reads the task with everything that commands need, and the row number of the workflow version; `None`
+    /// for an imported one.
     pub(super) fn task(
         self,
         connection: &Connection,
@@ -350,7 +351,7 @@ fn own_chunks(connection: &Connection, seq: i64, further: usize) -> Result<Vec<S
     rows.collect::<Result<_, _>>().map_err(sql)
 }
 
-/// One text column of all rows of a task.
+/// Reads one text column of all rows of a task.
 pub(super) fn texts(connection: &Connection, statement: &str, seq: i64) -> Result<Vec<String>, StoreError> {
     let mut statement = connection.prepare_cached(statement).map_err(sql)?;
     let rows = statement.query_map([seq], |row| row.get(0)).map_err(sql)?;

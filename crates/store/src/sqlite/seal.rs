@@ -1,6 +1,6 @@
-//! Sealing: tasks that rest, as they ended or wait for their start, move from the hot table to history, a
-//! slice at a time, beside the load. Only then do their names and resources enter the large indexes, whose
-//! pages are many: so a change of an active task costs the same however long the history is.
+//! Sealing: tasks that have ended or wait for their start move from the hot table to history, a slice at a
+//! time, beside the load. Only then do their names and resources enter the large indexes, whose pages are
+//! many: so a change of an active task costs the same however long the history is.
 
 use std::time::{Duration, Instant};
 
@@ -13,7 +13,7 @@ use super::writer::Writer;
 use crate::error::StoreError;
 use crate::packed::unpack;
 
-/// Resting tasks left unsealed; few enough to be scanned by every list.
+/// Maximum number of such tasks left unsealed; few enough to be scanned by every list.
 const UNSEALED: usize = 512;
 /// Number of tasks that are sealed at once as soon as they rest, as part of a batch. Many at once, so that
 /// index pages, and the segment that the index of names makes each time, are written once for all of them.
@@ -24,8 +24,8 @@ const SMALL_SLICE: usize = 128;
 const SMALL_AFTER: Duration = Duration::from_millis(50);
 
 impl Writer {
-    /// Seals a slice once there are enough tasks for one; the slice grows with the number of hot resting
-    /// tasks, so that sealing keeps up.
+    /// Seals a slice once there are enough tasks for one; the slice grows with the number of hot tasks to be
+    /// sealed, so that sealing keeps up.
     pub(super) fn seal_some(&mut self) -> Result<(), StoreError> {
         let excess = self.resting.len().saturating_sub(UNSEALED);
         let enough = if self.sealed.elapsed() < SMALL_AFTER { SLICE } else { SMALL_SLICE };
@@ -59,7 +59,7 @@ impl Writer {
     }
 }
 
-/// A row of history by what is found of it.
+/// Row of history with what it is found by.
 pub(super) struct Entry<'a> {
     pub(super) seq: i64,
     pub(super) name: &'a str,
@@ -67,7 +67,7 @@ pub(super) struct Entry<'a> {
     pub(super) resources: &'a str,
 }
 
-/// Seals those of the given tasks that rest still and are hot still. A few statements for all of them: the
+/// Seals those of the given tasks that still can be and are hot still. A few statements for all of them: the
 /// index of names writes a segment for each statement.
 pub(super) fn seal(connection: &Connection, tasks: &[i64]) -> Result<(), StoreError> {
     let given = numbers(tasks.iter());
@@ -99,7 +99,7 @@ pub(super) fn seal(connection: &Connection, tasks: &[i64]) -> Result<(), StoreEr
     Ok(())
 }
 
-/// Row numbers as a JSON list, for one statement over many.
+/// Returns row numbers as a JSON list, for one statement over many.
 fn numbers<'a>(all: impl Iterator<Item = &'a i64>) -> String {
     let texts: Vec<String> = all.map(i64::to_string).collect();
     format!("[{}]", texts.join(","))
@@ -120,11 +120,11 @@ pub(super) struct ResourceEntry<'a> {
     pub(super) kind: &'a str,
     /// True for the first of its kind within its task.
     pub(super) leads: bool,
-    /// True for the first with its id within its task.
+    /// True for the first with its ID within its task.
     pub(super) first: bool,
 }
 
-/// Returns what a row of history has in the index of resources, each once.
+/// Returns the entries of a row of history in the index of resources, each once.
 pub(super) fn entries(resources: &str) -> Vec<ResourceEntry<'_>> {
     let mut entries: Vec<ResourceEntry<'_>> = Vec::new();
     for (kind, id) in unpack(resources) {
@@ -161,7 +161,7 @@ pub(super) fn index_resources(
 /// Statement that removes a row's name from the index, using the name in the row.
 const UNNAME: &str = "INSERT INTO history_names (history_names, rowid, name) SELECT 'delete', seq, name FROM history WHERE seq = ?";
 
-/// Takes a row out of history and its indexes: the task moves again, is imported again, or is deleted.
+/// Removes a row from history and its indexes: the task is active again, is imported again, or is deleted.
 pub(super) fn unseal(connection: &Connection, seq: i64) -> Result<(), StoreError> {
     let (resources, created_at) = connection
         .prepare_cached("SELECT resources, created_at FROM history WHERE seq = ?")

@@ -1,5 +1,5 @@
-//! The writer and disk space: notices a full disk, gives up and recreates the reserve, and meanwhile writes
-//! only jobs that end or free something.
+//! Writer and disk space: notices a full disk, frees and recreates the reserve, and meanwhile writes only
+//! jobs that end or free something.
 
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -42,7 +42,7 @@ impl Writer {
         }
     }
 
-    /// Notes a full disk and gives up the reserve. Returns false if there was none.
+    /// Notes a full disk and frees the reserve. Returns false if there was none.
     pub(super) fn fills(&mut self) -> bool {
         let released = self.reserve.release();
         let condition = &self.shared.condition;
@@ -58,7 +58,7 @@ impl Writer {
         released
     }
 
-    /// Recreates the reserve if there is room. The disk is no longer full once the reserve exists, or once
+    /// Recreates the reserve if there is space. The disk is no longer full once the reserve exists, or once
     /// twice its size is free inside the database.
     fn regain(&mut self) {
         let restored = self.reserve.restore();

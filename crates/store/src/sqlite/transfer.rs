@@ -11,7 +11,7 @@ use crate::counters::{Counted, Counters};
 use crate::error::StoreError;
 use crate::transfer::{End, Found, Kind, OWN_SETTINGS, Table, Value, task};
 
-/// What one page takes at the most: rows, and bytes of them.
+/// Largest size of a page: rows, and bytes of them.
 const ROWS: usize = 2_000;
 const BYTES: usize = 8 << 20;
 
@@ -23,7 +23,7 @@ pub(crate) struct Directory {
 }
 
 impl Directory {
-    /// One that must be there.
+    /// Opens a directory that must have a database.
     pub(crate) fn existing(directory: &Path, env: &Env) -> Result<Self, StoreError> {
         if !open::database(directory).exists() {
             return Err(StoreError::Open(format!("there is no database in {}", directory.display())));
@@ -31,7 +31,7 @@ impl Directory {
         Directory::new(directory, env)
     }
 
-    /// One that is made if need be.
+    /// Opens a directory, and creates its database if need be.
     pub(crate) fn new(directory: &Path, env: &Env) -> Result<Self, StoreError> {
         let lock = open::lock(directory)?;
         let connection = open::writer(directory, env.now())?;
@@ -41,14 +41,14 @@ impl Directory {
     }
 }
 
-/// How a table is read: from where, in which order, and what each of its columns is there.
+/// Layout of a table's read: its source, its order, and the form of each column there.
 struct Layout {
     from: String,
     key: &'static [&'static str],
     columns: Vec<String>,
 }
 
-/// A task's id by its number.
+/// SQL of a task's ID by its number.
 const ID: &str = "coalesce((SELECT id FROM history WHERE history.seq = t.seq), (SELECT id FROM hot WHERE hot.seq = t.seq))";
 
 fn layout(table: Table) -> Layout {
@@ -148,12 +148,12 @@ impl End for Directory {
         set(&transaction, crate::transfer::FILLING, None)?;
         set(&transaction, crate::transfer::FILLED, Some(filled))?;
         transaction.commit().map_err(sql)?;
-        // What is in the log only would be read by nobody but SQLite.
+        // Pages that are in the log only would be read by nobody but SQLite.
         self.connection.execute_batch("PRAGMA wal_checkpoint(TRUNCATE); PRAGMA optimize").map_err(sql)
     }
 }
 
-/// Reads a setting as it stands.
+/// Reads a setting without parsing it.
 pub(super) fn setting(connection: &Connection, name: &str) -> Result<Option<String>, StoreError> {
     let statement = "SELECT doc FROM settings WHERE name = ?";
     connection.query_row(statement, [name], |row| row.get(0)).optional().map_err(sql)
@@ -181,7 +181,7 @@ fn found(table: Table, keys: usize, row: &rusqlite::Row<'_>) -> rusqlite::Result
     Ok(Found { at, row })
 }
 
-/// A key as it is compared, whatever it is.
+/// Returns a key as it is compared, of whatever type.
 fn position(given: rusqlite::types::ValueRef<'_>) -> rusqlite::Result<Value> {
     use rusqlite::types::ValueRef;
     Ok(match given {
@@ -206,7 +206,8 @@ fn insert(table: Table) -> String {
     format!("INSERT INTO {} ({names}) VALUES ({marks})", table.name())
 }
 
-/// Those that move where they move, the others where they rest, in the order of acceptance; counted.
+/// Writes tasks in the order of acceptance, active ones to `hot` and the others to `history`, and counts
+/// them.
 fn write_tasks(connection: &Connection, rows: &[Vec<Value>]) -> Result<(), StoreError> {
     let largest =
         "SELECT max(coalesce((SELECT max(seq) FROM hot), 0), coalesce((SELECT max(seq) FROM history), 0))";

@@ -1,5 +1,6 @@
-//! A worker's work: its reports recorded and attempts leased to it, in one transaction. What became ready by a report is
-//! leased in the same change, so that a chain of sub-tasks costs one change each.
+//! Work of a worker: its reports are recorded and attempts leased to it, in one transaction. Sub-tasks that
+//! became ready by a report are leased in the same change, so that a chain of sub-tasks costs one change
+//! each.
 
 use longhaul_model::Command;
 
@@ -51,7 +52,7 @@ impl Batch {
                     worked.grants.extend(grants);
                 }
                 Err(e @ (StoreError::Unavailable(_) | StoreError::Full)) => return Err(e),
-                // It waits no more: taken, stopped, gone.
+                // The sub-task waits no more: leased, stopped, gone.
                 Err(StoreError::Refused(_) | StoreError::NotFound) => {}
                 Err(e) => {
                     tracing::error!(task.id = %id, error = %e, "a task cannot be read and is left as it is")

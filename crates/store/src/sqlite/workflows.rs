@@ -30,7 +30,7 @@ impl Workflows {
         self.compile(wid, &text, version).map_err(|e| in_row(wid, e))
     }
 
-    /// By name: the newest listed, or a version whether listed or not.
+    /// Finds a workflow by name: the newest listed, or a version whether listed or not.
     pub(super) fn find(
         &self,
         connection: &Connection,
@@ -63,7 +63,7 @@ impl Workflows {
         Ok((wid, workflow))
     }
 
-    /// Every listed workflow, by name.
+    /// Returns every listed workflow, by name.
     pub(super) fn list(&self, connection: &Connection) -> Result<Vec<WorkflowSummary>, StoreError> {
         let mut statement = connection
             .prepare_cached("SELECT wid, name, version, created_at FROM workflows WHERE NOT hidden ORDER BY name, version")
@@ -116,7 +116,7 @@ fn in_row(wid: i64, e: StoreError) -> StoreError {
     }
 }
 
-/// Stores a definition inside the writer's transaction; the row and what became of it.
+/// Stores a definition inside the writer's transaction; returns the row number and the outcome.
 pub(super) fn put(
     connection: &Connection,
     workflows: &Workflows,
@@ -152,7 +152,7 @@ pub(super) fn put(
     Ok((wid, WorkflowPut { workflow, created: true, first: newest.is_none() }))
 }
 
-/// Takes a name out of the list.
+/// Removes a name from the list.
 pub(super) fn hide(connection: &Connection, name: &str) -> Result<(), StoreError> {
     let changed = connection
         .execute("UPDATE workflows SET hidden = 1 WHERE name = ? AND NOT hidden", [name])

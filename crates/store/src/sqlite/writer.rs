@@ -1,5 +1,6 @@
-//! The one thread that writes. It drains its queue, runs every waiting job in one transaction, commits once,
-//! then answers all of them: many changes share one fsync, and commands on one task have an order.
+//! Writer: the one thread that writes. It drains its queue, runs every waiting job in one transaction,
+//! commits once, then answers all of them: many changes share one fsync, and commands on one task have an
+//! order.
 
 use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
@@ -33,26 +34,26 @@ use crate::known::Workflows;
 use crate::store::{CommitSink, Submission, Work};
 use crate::stored::{Submitted, Worked, WorkflowPut};
 
-/// Jobs in one transaction, at the most.
+/// Maximum number of jobs in one transaction.
 const LARGEST_BATCH: usize = 512;
 
 pub(super) type Answer<T> = oneshot::Sender<Result<T, StoreError>>;
 
-/// Who waits for a command, and what is noted of it.
+/// Caller who waits for a command, and the entry for the audit log.
 pub(super) type Asked = (Answer<()>, Option<Box<Audit>>);
 
-/// What the writer is asked to do.
+/// Request to the writer.
 pub(super) enum Job {
     Submit(Submission, Answer<Submitted>),
     Command(TaskId, Command, Option<Asked>),
     Work(Work, Answer<Worked>),
     PutWorkflow(Box<Definition>, Option<Audit>, Answer<WorkflowPut>),
     DeleteWorkflow(String, Option<Audit>, Answer<()>),
-    /// Anything rare.
+    /// Rare work, given as a function.
     Errand(Errand, Need),
 }
 
-/// What the writer shares with the rest of the store.
+/// State that the writer shares with the rest of the store.
 pub(super) struct Shared {
     pub(super) queue: Queue,
     pub(super) condition: Condition,
@@ -73,7 +74,7 @@ pub(super) struct Writer {
     pub(super) next_seq: i64,
     /// Resting tasks that are hot still, oldest first.
     pub(super) resting: VecDeque<i64>,
-    /// Those that the batch at work takes out of there.
+    /// Tasks that the current batch moves out of `hot`.
     pub(super) sealing: Vec<i64>,
     /// Time of the last slice sealed.
     pub(super) sealed: Instant,
@@ -90,11 +91,11 @@ pub(super) struct Writer {
     /// True if parts of deleted tasks may be left; the next slice may be deleted from `cleared` on.
     pub(super) has_doomed: bool,
     pub(super) cleared: Instant,
-    /// Last time at which a full disk had room again.
+    /// Last time at which a full disk had space again.
     pub(super) regained: Instant,
     /// Current wait for another process that writes.
     pub(super) patience: Duration,
-    /// Where finished batches go to be told of.
+    /// Channel over which finished batches go, for their callers to be answered.
     pub(super) told: mpsc::UnboundedSender<Finished>,
 }
 
@@ -191,7 +192,7 @@ impl Writer {
             }
             Err(e) => {
                 let (mut posted, asked) = Entry::apart(entries);
-                // The batch did not reach these jobs: they may fare better in the next.
+                // The batch did not reach these jobs: they may succeed in the next.
                 self.left.extend(asked);
                 match culprit {
                     // A command that keeps others from being written is set aside, and the others are tried
@@ -206,11 +207,11 @@ impl Writer {
         }
     }
 
-    /// Has a change that failed by itself replaced or set aside.
+    /// Replaces or sets aside a change that failed by itself.
     fn spoilt(&mut self, posted: Posted, tries: u32, why: &StoreError) {
         let id = posted.id;
         if self.repeats.spoilt(posted, tries, why) {
-            // Only what is in memory was spoilt: the task is no damaged one.
+            // Only the task in memory was unusable: its rows are not damaged.
             self.shared.damaged.forget(id);
         }
     }
@@ -330,12 +331,12 @@ impl Writer {
     }
 }
 
-/// Error for callers that come too late.
+/// Error for callers after the store began to close.
 pub(super) fn stopping() -> StoreError {
     StoreError::Unavailable("the server is stopping".to_owned())
 }
 
-/// A batch whose outcome is certain.
+/// Batch whose outcome is certain.
 pub(super) struct Finished {
     batch: Batch,
     outcome: Result<(), StoreError>,
@@ -348,7 +349,7 @@ impl Finished {
         if self.outcome.is_ok() { self.batch.claims.take_left() } else { Default::default() }
     }
 
-    /// Effects go out, then everybody is answered.
+    /// Carries out the effects, then answers everybody.
     pub(super) fn tell(self, shared: &Shared) {
         match self.outcome {
             Ok(()) => {
@@ -360,7 +361,7 @@ impl Finished {
     }
 }
 
-/// A refusal in the store's words.
+/// Converts a refusal into a store's error.
 pub(super) fn refused(refused: Refused) -> StoreError {
     refused.into()
 }

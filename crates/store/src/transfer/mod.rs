@@ -1,6 +1,7 @@
-//! Moving everything from one store to another of either engine: page by page, each in one transaction with a
-//! note of how far it went, so that it goes on wherever it was cut off; counted and summed up at the end.
-//! While it lasts, and for the source ever after, neither can be served: no task is run by two.
+//! Transfer of everything from one store to another of either engine: page by page, each in one transaction
+//! with a note of its progress, so that the transfer continues wherever it was cut off; counted and summed up
+//! at the end. While it lasts, and for the source ever after, neither store can be served: no task is run by
+//! two.
 
 mod sum;
 mod table;
@@ -22,23 +23,23 @@ use table::TABLES;
 pub(crate) use table::{Table, task};
 pub(crate) use value::{Kind, Value};
 
-/// The setting of a store that is being filled: how far that went.
+/// Setting of a store that is being filled: the progress of the transfer.
 pub(crate) const FILLING: &str = "transfer.filling";
 /// The setting of a store that was filled: by which transfer.
 pub(crate) const FILLED: &str = "transfer.filled";
-/// The setting of a store whose content moves elsewhere, or did.
+/// Setting of a store whose content is being moved, or was.
 const MOVED: &str = "transfer.moved";
-/// The settings that belong to one store, not to the tasks.
+/// Settings that belong to one store, not to the tasks.
 pub(crate) const OWN_SETTINGS: [&str; 6] = [FILLING, FILLED, MOVED, "seq.floor", STORAGE_ID, KEYS];
 /// Setting with the identity of the storage that served the data last ([`crate::Store::storage_id`]).
 pub const STORAGE_ID: &str = "storageId";
 /// Setting with the names of the key rings that seal the secrets, as a list.
 pub const KEYS: &str = "keys";
 
-/// Setting with the sealed signing keys of a copy, which signs with none of the key file that its original has, too.
+/// Setting with the sealed signing keys of a copy, which uses none of the key file of its original.
 pub(crate) const SIGNING_KEYS: &str = "signingKeys";
 
-/// Where a store is.
+/// Location of a store.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Location {
     /// `sqlite:DIR`, a data directory.
@@ -78,11 +79,11 @@ impl Location {
     }
 }
 
-/// Moves everything from one store to another, which is empty, or in which this was begun before. No server
-/// may run on either, and none starts on the source afterwards. `keys` names the key ring that seals the
-/// secrets; `step` is told of each page, and ends this with its error: the same call goes on where it ended.
-/// To be called where no runtime is. After Ok: everything is in the target, compared row by row, and on disk.
-/// Crash in the middle: neither can be served; the same call goes on.
+/// Moves everything from one store to another, which is empty, or in which this transfer was begun before. No
+/// server may run on either, and none starts on the source afterwards. `keys` names the key ring that seals
+/// the secrets; `step` is called after each page, and ends the transfer by an error: the same call continues
+/// where it ended. To be called outside of a runtime. After Ok: everything is in the target, compared row by
+/// row, and on disk. Crash in the middle: neither can be served; the same call continues.
 pub fn transfer(
     from: &Location,
     to: &Location,
@@ -95,50 +96,50 @@ pub fn transfer(
     run(&mut *source, &mut *target, env, &mut step)
 }
 
-/// Makes a store whole again whose content was moved, or was to be; what is in the other store stays as it
-/// is.
+/// Makes a store usable again whose content was moved, or was to be; the other store stays as it is.
 pub fn undo_transfer(at: &Location, env: &Env) -> Result<(), StoreError> {
     undo(&mut *at.existing(None, env)?)
 }
 
-/// A row with where it is in its table, for the page behind it.
+/// Row with its position in its table, for the next page.
 pub(crate) struct Found {
     pub(crate) at: Vec<Value>,
     pub(crate) row: Vec<Value>,
 }
 
-/// A store that is read or filled. Nobody else has it meanwhile.
+/// Store that is read or filled. Nobody else has it meanwhile.
 pub(crate) trait End {
-    /// Where it is, for people.
+    /// Returns the location, for people.
     fn place(&self) -> String;
     /// Reads a setting.
     fn setting(&mut self, name: &str) -> Result<Option<String>, StoreError>;
     /// Writes a setting, or removes it, in a transaction of its own.
     fn set(&mut self, name: &str, doc: Option<&str>) -> Result<(), StoreError>;
-    /// How many rows a table has.
+    /// Returns the count of a table's rows.
     fn count(&mut self, table: Table) -> Result<u64, StoreError>;
-    /// The rows behind a place, in the table's order: as many as are read well at once, none at its end.
+    /// Reads the rows behind a position, in the table's order: one page, empty at its end.
     fn read(&mut self, table: Table, after: Option<&[Value]>) -> Result<Vec<Found>, StoreError>;
     /// Adds rows and the note of how far this went, together.
     fn write(&mut self, table: Table, rows: Vec<Vec<Value>>, note: &str) -> Result<(), StoreError>;
-    /// Makes it ready to be served, and exchanges the note of how far this went for that of who filled it.
+    /// Makes the store ready to be served, and replaces the note of the transfer's progress by one about its
+    /// end.
     fn finish(&mut self, filled: &str) -> Result<(), StoreError>;
 }
 
-/// How far it went.
+/// Progress of a transfer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Step {
-    /// What is at work.
+    /// Current phase.
     pub phase: Phase,
     /// The table.
     pub table: &'static str,
     /// Rows of all tables, in this phase.
     pub done: u64,
-    /// How many there are.
+    /// Count of all rows.
     pub all: u64,
 }
 
-/// What a transfer does.
+/// Phase of a transfer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Phase {
     /// Rows are moved.
@@ -147,12 +148,12 @@ pub enum Phase {
     Checking,
 }
 
-/// What a transfer did: how many rows each table has, on both sides.
+/// Result of a transfer: the count of each table's rows, on both sides.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Moved {
-    /// By table.
+    /// Count of rows by table.
     pub rows: Vec<(&'static str, u64)>,
-    /// Whether an earlier transfer had begun it.
+    /// True if an earlier transfer had begun it.
     pub resumed: bool,
 }
 
@@ -160,25 +161,25 @@ pub struct Moved {
 #[derive(Serialize, Deserialize)]
 struct Filling {
     transfer: Uuid,
-    /// The table at work; those before it are done.
+    /// Table that is being moved; those before it are done.
     table: usize,
     after: Option<Vec<Value>>,
     sums: Vec<Sum>,
 }
 
-/// The note in the store that is emptied of its meaning, and in the one that has it now.
+/// Note in the store whose content is being moved, and in the one that gets it.
 #[derive(Serialize, Deserialize)]
 struct Note {
     transfer: Uuid,
     /// The other store.
     place: String,
     at: i64,
-    /// Whether everything is there.
+    /// True if everything has been transferred.
     done: bool,
 }
 
-/// Moves everything. `step` is told of each page, and ends the transfer with its error; the same call goes on
-/// with it.
+/// Moves everything. `step` is called after each page, and ends the transfer by an error; the same call
+/// continues it.
 fn run(
     from: &mut dyn End,
     to: &mut dyn End,
@@ -188,7 +189,7 @@ fn run(
     let (mut filling, resumed) = match begin(from, to, env)? {
         Begun::At(filling, resumed) => (filling, resumed),
         Begun::Filled(note) => {
-            // It was cut off in its last moment.
+            // The transfer was cut off in its last moment.
             settle(from, &note, to.place())?;
             return Ok(Moved { rows: counts(to)?, resumed: true });
         }
@@ -227,8 +228,8 @@ enum Begun {
     Filled(Note),
 }
 
-/// Start of the transfer: at the beginning if the source is whole and the target empty, or where this
-/// transfer was cut off.
+/// Returns the start of the transfer: the beginning if the source is whole and the target empty, or the place
+/// where this transfer was cut off.
 fn begin(from: &mut dyn End, to: &mut dyn End, env: &Env) -> Result<Begun, StoreError> {
     if from.setting(FILLING)?.is_some() {
         return refuse(format!(
@@ -255,7 +256,7 @@ fn begin(from: &mut dyn End, to: &mut dyn End, env: &Env) -> Result<Begun, Store
         (_, None, _) if !is_empty(to)? => {
             refuse(format!("{} is not empty: move into a new directory or database", to.place()))
         }
-        // Begun before, and cut off before anything came over; or never.
+        // The transfer was begun before, and cut off before anything was moved; or never begun.
         (moved, None, _) => {
             let transfer = moved.map_or_else(|| Uuid::from_u128(env.random()), |moved| moved.transfer);
             let note = Note { transfer, place: to.place(), at: env.now().0, done: false };
@@ -273,7 +274,7 @@ fn settle(from: &mut dyn End, note: &Note, to: String) -> Result<(), StoreError>
     from.set(MOVED, Some(&text(&Note { place: to, transfer: note.transfer, at: note.at, done: true })?))
 }
 
-/// Whether nothing was ever kept in it.
+/// Returns true if nothing was ever kept in the store.
 fn is_empty(end: &mut dyn End) -> Result<bool, StoreError> {
     let counted = counts(end)?;
     Ok(counted.iter().all(|(table, rows)| *rows == 0 || *table == Table::AccountState.name()))
@@ -314,7 +315,7 @@ fn check(
     Ok(())
 }
 
-/// Makes a store whole again whose content moved or was to; what it was moved to is left as it is.
+/// Makes a store usable again whose content was moved, or was to be; the other store stays as it is.
 fn undo(end: &mut dyn End) -> Result<(), StoreError> {
     match note::<Note>(end, MOVED)? {
         Some(_) => end.set(MOVED, None),
@@ -322,8 +323,8 @@ fn undo(end: &mut dyn End) -> Result<(), StoreError> {
     }
 }
 
-/// Refuses to serve a store in the middle of a transfer, or whose content is elsewhere now. `setting` reads
-/// one.
+/// Refuses to serve a store in the middle of a transfer, or whose content has been moved. `setting` reads a
+/// setting.
 pub(crate) fn check_whole(
     place: &str,
     mut setting: impl FnMut(&'static str) -> Result<Option<String>, StoreError>,

@@ -1,4 +1,4 @@
-//! How two stores are compared: each table's rows counted and summed up, in whatever order they are read.
+//! Comparison of two stores: each table's rows counted and summed up, in whatever order they are read.
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -6,7 +6,7 @@ use sha2::{Digest, Sha256};
 use super::value::Value;
 use crate::error::StoreError;
 
-/// The rows of a table: how many, and the sum of their digests.
+/// Sum of a table: the count of its rows, and the sum of their digests.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Sum {
     pub(crate) rows: u64,

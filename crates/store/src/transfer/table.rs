@@ -7,7 +7,7 @@ use super::value::Kind::{self, Bytes, Flag, Id, Int, Text};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Table {
     Workflows,
-    /// Their rows; the parts follow, each with its task's id.
+    /// Rows of tasks; the parts follow, each with its task's ID.
     Tasks,
     Specs,
     Chunks,
@@ -15,7 +15,7 @@ pub(crate) enum Table {
     Attempts,
     Logs,
     Claims,
-    /// Those of tasks that are gone stand for nothing, and stay behind.
+    /// Idempotency keys. Keys of tasks that are gone stand for nothing, and stay behind.
     Keys,
     Settings,
     Users,
@@ -25,7 +25,7 @@ pub(crate) enum Table {
     Audit,
 }
 
-/// All, each behind those that it needs.
+/// All tables, each behind those that it needs.
 pub(crate) const TABLES: [Table; 15] = [
     Table::Workflows,
     Table::Tasks,
@@ -45,7 +45,7 @@ pub(crate) const TABLES: [Table; 15] = [
 ];
 
 impl Table {
-    /// Its name, which both engines use.
+    /// Name of the table, which both engines use.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Table::Workflows => "workflows",
@@ -66,13 +66,13 @@ impl Table {
         }
     }
 
-    /// Whether its rows are parts of tasks: the first column is the task's id.
+    /// Returns true if the rows are parts of tasks: the first column is the task's ID.
     pub(crate) fn is_part(self) -> bool {
         use Table::{Attempts, Chunks, Claims, Keys, Logs, Outputs, Specs};
         matches!(self, Specs | Chunks | Outputs | Attempts | Logs | Claims | Keys)
     }
 
-    /// Its columns.
+    /// Columns of the table.
     pub(crate) fn columns(self) -> &'static [(&'static str, Kind)] {
         match self {
             Table::Workflows => &[

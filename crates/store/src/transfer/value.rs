@@ -1,9 +1,9 @@
-//! One value of a row, as both engines have it.
+//! Value of a row, as both engines have it.
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-/// A value on its way from one store to the other.
+/// Value on its way from one store to the other.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) enum Value {
     Null,
@@ -14,7 +14,7 @@ pub(crate) enum Value {
     Id(Uuid),
 }
 
-/// What a column has.
+/// Type of a column.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
     Flag,
@@ -25,7 +25,7 @@ pub(crate) enum Kind {
 }
 
 impl Value {
-    /// Bytes that it takes, roughly: pages are bounded by them.
+    /// Returns the approximate size in bytes: pages are bounded by it.
     pub(crate) fn size(&self) -> usize {
         match self {
             Value::Text(text) => text.len(),
@@ -68,7 +68,8 @@ mod in_sqlite {
     }
 
     impl Value {
-        /// A column of the embedded engine, which knows fewer kinds. NUL, which the other one cannot have, is replaced there, too.
+        /// Converts a column of SQLite, which knows fewer types. NUL, which PostgreSQL cannot have, is
+        /// replaced there, too.
         pub(crate) fn from_sqlite(kind: Kind, given: ValueRef<'_>) -> FromSqlResult<Value> {
             Ok(match (kind, given) {
                 (_, ValueRef::Null) => Value::Null,
@@ -95,7 +96,7 @@ mod in_postgres {
 
     type Failure = Box<dyn Error + Sync + Send>;
 
-    /// The engine says which type a column has, and integers come in three widths.
+    /// Writes a value by the type that the engine gives for its column: integers come in three widths.
     impl ToSql for Value {
         fn to_sql(&self, ty: &Type, out: &mut BytesMut) -> Result<IsNull, Failure> {
             match self {

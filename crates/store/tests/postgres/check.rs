@@ -1,5 +1,5 @@
-//! The check of a database: nothing is found in a sound one beside its nodes; what was tampered with is
-//! named, and made anew where it is derived.
+//! Check of a database: nothing is found in a sound one beside its nodes; data that was tampered with is
+//! named, and rebuilt where it is derived.
 
 use longhaul_model::Env;
 use longhaul_store::conformance::damage::fill;
@@ -34,8 +34,8 @@ fn repaired(url: &str) -> Result<Vec<String>, StoreError> {
     alone(|| repair(&Location::Database(url.to_owned()), &Env::manual(START)))
 }
 
-/// A tampering with a database: the change, the table that is named then, a word of the message, and whether
-/// it is derived.
+/// Cases of tampering with a database: the change, the table of the finding, a word of its message, and
+/// whether the data is derived.
 const TAMPERING: [(&str, &str, &str, bool); 16] = [
     ("INSERT INTO counters VALUES (0, 't_run', 5, 'nothing', 3)", "counters", "wrong by 3", true),
     ("DELETE FROM counters; DELETE FROM tallies", "counters", "wrong by -", true),
@@ -101,7 +101,7 @@ async fn databases_of_others_are_not_checked() {
     assert!(why.contains("newer version"), "{why}");
 }
 
-/// PostgreSQL's own check of its files, where the extension is there.
+/// Files are checked by PostgreSQL itself, where the extension is installed.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn files_are_checked_where_the_extension_is_there() {
     let database = Database::new();

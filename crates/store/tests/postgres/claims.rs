@@ -40,8 +40,8 @@ async fn claims_of_before_go_on() {
 
 const TASKS: usize = 120;
 
-/// Two nodes submit, complete and cancel on the same locks and places: the limits are never exceeded, and
-/// every task gets its turn without the sweep.
+/// Two nodes submit, complete and cancel on the same locks and slots: the limits are never exceeded, and
+/// every task gets its claims without the sweep.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nodes_share_keys() {
     let database = Database::new();

@@ -10,7 +10,7 @@ use longhaul_store::{NodeState, Store};
 
 use super::{CLUSTER, Database, Told};
 
-/// A clock set by the operator: found before the database's own by every statement of every session.
+/// Clock set by the operator, which every statement of every session finds before the database's own.
 const CLOCK: &str = "CREATE SCHEMA faked;
      CREATE TABLE faked.step (by interval NOT NULL);
      INSERT INTO faked.step VALUES ('0 s');

@@ -1,5 +1,5 @@
-//! A damaged row costs only itself: each column of each table of tasks in the schema is damaged in turn, in
-//! ways that the database allows; then every query and command is tried.
+//! Damage: a damaged row costs only itself. Each column of each table of tasks in the schema is damaged in
+//! turn, in ways that the database allows; then every query and command is tried.
 
 use std::sync::Arc;
 

@@ -1,5 +1,5 @@
-//! Whatever the database does, callers are answered, posted changes are retried without holding anything up,
-//! and the store closes.
+//! Deadlines: whatever the database does, callers are answered, posted changes are retried without holding
+//! anything up, and the store closes.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -193,7 +193,7 @@ async fn what_fails_alone_is_set_aside() {
     node.close().await;
 }
 
-/// With a database server that hangs, every caller is answered, and the store closes.
+/// A database server that hangs: every caller is answered, and the store closes.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_server_that_hangs_keeps_nobody() {
     let mut cluster = Cluster::start(Durability::None).unwrap();

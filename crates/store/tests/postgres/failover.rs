@@ -1,4 +1,4 @@
-//! A standby that was behind is promoted, and the nodes go on with it.
+//! Failover: a standby that was behind is promoted, and the nodes go on with it.
 
 use std::time::{Duration, Instant};
 
@@ -16,8 +16,8 @@ fn until(what: &str, holds: impl Fn() -> bool) {
     }
 }
 
-/// Reliability F17 with an asynchronous standby: a node that has lost nothing of its own remembers nothing
-/// either of what others have lost, though what comes instead has the same numbers.
+/// Reliability F17 with an asynchronous standby: a node that has lost nothing of its own also forgets what
+/// others have lost, though what comes instead has the same numbers.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_others_lost_is_forgotten() {
     let mut primary = Cluster::start(Durability::None).unwrap();
@@ -45,7 +45,7 @@ async fn what_others_lost_is_forgotten() {
     let followers = "SELECT count(*) FROM pg_stat_replication";
     until("the standby follows still", || primary.sql("postgres", followers).unwrap() == "0");
     let lost = put(&*first, definition("w", "T_LOST", 1)).await;
-    // Until the second node has heard of it in every way, and forgets nothing for that any more.
+    // Time until the second node has heard of it in every way, and forgets nothing for that any more.
     tokio::time::sleep(Duration::from_millis(1_500)).await;
     let newest = |node: &Postgres| node.workflow("w", None).unwrap();
     assert_eq!(newest(&second).definition.kind, "T_LOST");
@@ -64,7 +64,7 @@ async fn what_others_lost_is_forgotten() {
     }
 }
 
-/// A server that takes connections and answers nobody keeps no node from the one that took its place.
+/// A server that accepts connections and answers nobody keeps no node from the one that took its place.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_server_that_hangs_is_passed_over() {
     let cluster = Cluster::start(Durability::None).unwrap();
@@ -82,7 +82,7 @@ async fn a_server_that_hangs_is_passed_over() {
     let begun = Instant::now();
     let node = Postgres::open(&options, Env::manual(START)).await.unwrap();
     put(&*node, definition("w", "T", 1)).await;
-    // Passed over once: who answered last is asked first.
+    // The server is skipped once: the one that answered last is asked first.
     assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
     node.close().await;
     drop(hanging);

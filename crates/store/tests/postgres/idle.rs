@@ -99,7 +99,7 @@ async fn an_idle_node_asks_one_question_a_look() {
     }
 }
 
-/// What a node wrote itself its sweeps find at once, whatever the last look showed.
+/// Changes of a node itself are found by its sweeps at once, whatever the last look showed.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn own_changes_are_found_at_once() {
     let database = Database::new();
@@ -118,7 +118,7 @@ async fn own_changes_are_found_at_once() {
     node.close().await;
 }
 
-/// What another node wrote is found once it is looked for again.
+/// Changes of another node are found by the next look.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn changes_of_others_are_found_by_the_next_look() {
     let database = Database::new();

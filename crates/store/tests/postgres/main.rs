@@ -26,7 +26,7 @@ use longhaul_store::postgres::{Postgres, PostgresOptions};
 use longhaul_store::{Accounts, Commit, CommitSink, Node, NodeState, Store, StoreError, TaskQuery};
 use longhaul_testbed::{Cluster, Durability};
 
-/// One for all tests; each has a database of its own.
+/// Server for all tests; each test has a database of its own.
 static CLUSTER: LazyLock<Cluster> = LazyLock::new(|| Cluster::start(Durability::None).unwrap());
 
 struct Database {
@@ -52,7 +52,7 @@ impl Database {
         self.operator_says(statements);
     }
 
-    /// The same, with what was printed.
+    /// Runs statements as an operator would, and returns the output.
     fn operator_says(&self, statements: &str) -> String {
         CLUSTER.sql(&self.name, statements).unwrap()
     }
@@ -98,7 +98,7 @@ async fn schema_of_the_future_is_refused() {
     assert!(message.contains("schema 999"), "{message}");
 }
 
-/// A node that could not open what others sealed does not even stand by.
+/// A node that could not open the secrets of others is refused.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn node_with_other_keys_is_refused() {
     let database = Database::new();
@@ -112,7 +112,7 @@ async fn node_with_other_keys_is_refused() {
     Postgres::open(&with("one"), database.env.clone()).await.unwrap().close().await;
 }
 
-/// What a node's effects come to, and what it hears of others.
+/// Record of a node's effects, and of the events that it hears of others.
 #[derive(Default)]
 struct Told {
     commits: Mutex<Vec<Commit>>,
@@ -136,7 +136,7 @@ impl Told {
         told
     }
 
-    /// Waits until something was told.
+    /// Waits until something was recorded.
     async fn until(&self, what: impl Fn(&Told) -> bool) {
         let start = Instant::now();
         while !what(self) {
@@ -165,7 +165,7 @@ async fn met(nodes: [&Postgres; 2]) {
     }
 }
 
-/// Each runs what it committed; a cancel at one stops what the other runs; whoever waits at one hears of an
+/// Nodes run what they committed; a cancel at one stops an attempt at the other; a waiter at one hears of an
 /// end at the other.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nodes_work_on_the_same_tasks() {
@@ -193,7 +193,7 @@ async fn nodes_work_on_the_same_tasks() {
     second.close().await;
 }
 
-/// What one node stores of a workflow, every other uses from then on.
+/// A workflow that one node stores is used by every other from then on.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nodes_know_what_others_change() {
     let database = Database::new();
@@ -270,7 +270,7 @@ async fn nodes_take_over_from_the_dead() {
     }
 }
 
-/// A node whose turn is over writes nothing any more, though it has not noticed.
+/// A node whose session is over writes nothing any more, though it has not noticed.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn node_whose_turn_is_over_writes_nothing() {
     let database = Database::new();
@@ -293,7 +293,7 @@ async fn node_whose_turn_is_over_writes_nothing() {
     node.close().await;
 }
 
-/// Reliability F18: connections are cut again and again under load; what was accepted is there, and the node
+/// Reliability F18: connections are cut again and again under load; accepted tasks are there, and the node
 /// goes on.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn cut_connections_lose_nothing() {
@@ -340,7 +340,7 @@ async fn cut_connections_lose_nothing() {
     node.close().await;
 }
 
-/// What is done in a transaction of its own is done again where it and another one waited for each other.
+/// A transaction of an errand is run again after a deadlock with another one.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_errand_in_a_deadlock_is_repeated() {
     let database = Database::new();
@@ -383,8 +383,8 @@ async fn an_errand_in_a_deadlock_is_repeated() {
     node.close().await;
 }
 
-/// Reliability F17, with a standby that was behind: a node whose database has lost what it had confirmed
-/// ends. One whose connections were only cut goes on, with exact totals.
+/// Reliability F17, with a standby that was behind: a node whose database has lost confirmed commits ends. A
+/// node whose connections were only cut goes on, with exact totals.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_database_that_forgot_is_noticed() {
     let database = Database::new();
@@ -405,7 +405,7 @@ async fn a_database_that_forgot_is_noticed() {
     let last = node.submit(submission()).await.unwrap().task.id();
     assert_eq!(node.list(&TaskQuery::default()).unwrap().total, 4);
 
-    // As if that commit had never been.
+    // The state is as if that commit had never been.
     database.operator(&format!("DELETE FROM hot WHERE id = '{last}'; DELETE FROM specs WHERE id = '{last}'"));
     database.operator(
         "DELETE FROM tallies WHERE (place, number) = (SELECT place, max(number) FROM tallies GROUP BY place
@@ -421,7 +421,7 @@ async fn a_database_that_forgot_is_noticed() {
     node.close().await;
 }
 
-/// A hand-over far longer than a notification arrives, and so do the news sent after it.
+/// A loan of many sub-tasks, far longer than a notification, arrives, and so do the events sent after it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn long_news_arrive_whole() {
     let database = Database::new();

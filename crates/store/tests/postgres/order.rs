@@ -69,7 +69,7 @@ async fn every_batch_locks_before_it_reads() {
     assert!(wrong.is_empty(), "{} of {loads} batches read before they locked: {wrong:#?}", wrong.len());
 }
 
-/// Reports each of the steps until it is written.
+/// Repeats the report of each step until it is written.
 async fn complete(node: Arc<Postgres>, id: TaskId, steps: Vec<usize>) {
     for step in steps {
         let begun = Instant::now();

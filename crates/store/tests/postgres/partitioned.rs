@@ -1,4 +1,5 @@
-//! The whole suite on tables in partitions, as docs/sql/partitions.sql makes them; and what of them a statement touches.
+//! The whole suite on tables in partitions, as docs/sql/partitions.sql makes them; and the partitions that a
+//! statement touches.
 
 use std::sync::Arc;
 
@@ -47,7 +48,7 @@ impl Fixture for Partitioned {
 
 longhaul_store::store_conformance!(Partitioned);
 
-/// Whatever is asked by a task's id has one partition of each table to do with.
+/// A request by a task's ID touches one partition of each table.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_asked_by_id_touches_one_partition() {
     let mut fixture = Partitioned::new();

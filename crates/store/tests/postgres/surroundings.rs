@@ -141,7 +141,7 @@ async fn role_that_may_not_change_the_schema_works_on_one_that_is_there() {
     again.close().await;
 }
 
-/// A role with few connections: callers wait for those that there are, and none is refused.
+/// A role with few connections: callers wait for the existing ones, and none is refused.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn pool_that_cannot_grow_waits_for_a_free_connection() {
     let cluster = Cluster::with(Durability::None, &["max_connections=12"]).unwrap();

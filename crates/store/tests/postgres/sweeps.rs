@@ -1,5 +1,5 @@
-//! Reliability F34: every sweep by several nodes at once on the same rows. Each row is handled once, and nothing is moved back, also when
-//! connections are cut in the middle.
+//! Reliability F34: every sweep by several nodes at once on the same rows. Each row is handled once, and
+//! nothing is moved back, also when connections are cut in the middle.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,7 +26,8 @@ async fn close(nodes: impl IntoIterator<Item = Arc<Postgres>>) {
     }
 }
 
-/// Has both nodes try the same command on each of these tasks at once: how many of the tries were carried out.
+/// Runs the same command on each of these tasks at both nodes at once; returns the count of those that were
+/// carried out.
 async fn both(nodes: &[Arc<Postgres>; 2], tasks: &[TaskId], command: Command) -> usize {
     let tries = tasks.iter().flat_map(|id| {
         let tried = |node: &Arc<Postgres>| {
@@ -46,7 +47,7 @@ async fn both(nodes: &[Arc<Postgres>; 2], tasks: &[TaskId], command: Command) ->
     done
 }
 
-/// Two sweeps of timers: what is due begins once.
+/// Two sweeps of timers begin due tasks once.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn due_tasks_begin_once() {
     let database = Database::new();
@@ -59,7 +60,7 @@ async fn due_tasks_begin_once() {
         let later = task(&database.env, &workflow, &format!("later {n}"), Some(at));
         tasks.push(submit(&*nodes[n % 2], later, None).await.task.id());
     }
-    // So late that a node does also what another one should have done.
+    // The time is so late that a node also does the other one's share.
     database.env.advance(Span(120_000));
     let now = database.env.now();
     let found = [nodes[0].due(now, 1_000).await.unwrap(), nodes[1].due(now, 1_000).await.unwrap()];
@@ -73,7 +74,7 @@ async fn due_tasks_begin_once() {
     close(nodes).await;
 }
 
-/// Two reapers: an attempt that is lost is lost once, and repeated once.
+/// Two reapers: a lost attempt is lost once, and repeated once.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn lost_attempts_are_repeated_once() {
     let database = Database::new();
@@ -109,7 +110,7 @@ async fn nodes_take_over_once_though_they_are_cut_off() {
     database.operator("UPDATE turns SET over = true WHERE node = 1");
     for _ in 0..10 {
         tokio::time::sleep(Duration::from_millis(100)).await;
-        // All but those by which nodes say that they live.
+        // All connections are cut but those of the nodes' beats.
         let cut = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
              WHERE datname = current_database() AND pid <> pg_backend_pid() AND query !~ 'beat|LISTEN'";
         CLUSTER.sql(&database.name, cut).unwrap();
@@ -125,7 +126,7 @@ async fn nodes_take_over_once_though_they_are_cut_off() {
     close(nodes).await;
 }
 
-/// Two runs of retention, and two deletions by name: each task goes once, and the totals with it.
+/// Two runs of retention, and two deletions by name, delete each task once, and its totals with it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn old_tasks_go_once() {
     let database = Database::new();
@@ -163,7 +164,7 @@ async fn old_tasks_go_once() {
     close(nodes).await;
 }
 
-/// Deletes what is older in small rounds; how much.
+/// Deletes old tasks in small rounds; returns their count.
 async fn retain(node: Arc<Postgres>, before: Timestamp) -> u64 {
     let (mut from, mut deleted) = (None, 0);
     loop {

@@ -1,5 +1,5 @@
-//! Moving a store: whatever it was is what it is, wherever the transfer was cut off, and nobody serves half
-//! of it.
+//! Transfer of a store: the target equals the source, wherever the transfer was cut off, and nobody serves
+//! half of it.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -15,11 +15,11 @@ use longhaul_store::{
 
 use super::Database;
 
-/// A store that is moved to the other engine before each time that it is opened: so the suite is about what
-/// was moved. It begins in a database, or in files.
+/// Store that is moved to the other engine before each time that it is opened, so that the suite tests moved
+/// data. It begins in a database, or in files.
 struct Moving<const DATABASE: bool> {
     at: Location,
-    /// Those it was in, which are kept so that their directories are.
+    /// Directories of the stores, kept for as long as they are used.
     homes: Vec<tempfile::TempDir>,
     env: Env,
     opened: bool,
@@ -74,7 +74,7 @@ async fn moved(from: &Location, to: &Location, env: &Env) -> Result<Moved, Store
     until(from, to, env, usize::MAX).await
 }
 
-/// The same, cut off after so many steps.
+/// Runs a transfer that is cut off after so many steps.
 async fn until(from: &Location, to: &Location, env: &Env, steps: usize) -> Result<Moved, StoreError> {
     let (from, to, env) = (from.clone(), to.clone(), env.clone());
     let mut left = steps;
@@ -151,7 +151,7 @@ async fn fill(at: &Location, env: &Env) {
     store.close().await;
 }
 
-/// Everything that can be asked, as text.
+/// Returns everything that can be read, as text.
 async fn shown(at: &Location, env: &Env) -> String {
     let (store, accounts) = open(at, env).await.unwrap();
     let page = store.list(&TaskQuery { limit: 5_000, ..TaskQuery::default() }).unwrap();
@@ -173,7 +173,7 @@ async fn shown(at: &Location, env: &Env) -> String {
     shown
 }
 
-/// Says where they differ.
+/// Panics with the first difference.
 #[track_caller]
 fn same(now: &str, before: &str) {
     for (now, before) in now.lines().zip(before.lines()) {
@@ -182,8 +182,8 @@ fn same(now: &str, before: &str) {
     assert_eq!(now.lines().count(), before.lines().count());
 }
 
-/// Cut off behind each step, one after the other, in both directions: it goes on, and nothing is lost,
-/// doubled or changed.
+/// A transfer cut off behind each step, one after the other, in both directions, continues, and nothing is
+/// lost, doubled or changed.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_cut_off_goes_on() {
     let (home, env) = (tempfile::tempdir().unwrap(), Env::manual(START));
@@ -194,7 +194,7 @@ async fn what_is_cut_off_goes_on() {
     for (from, to) in [(&files, &database), (&database, &back)] {
         let mut cut = 0;
         let done = loop {
-            // One step more of the way each time; comparing begins anew.
+            // Each transfer goes one step further; the comparison begins from the start.
             match until(from, to, &env, if cut < 25 { 1 } else { cut }).await {
                 Ok(done) => break done,
                 Err(StoreError::Unavailable(_)) => cut += 1,
@@ -210,13 +210,13 @@ async fn what_is_cut_off_goes_on() {
         assert!(done.rows.contains(&("tasks", 4_102)), "{:?}", done.rows);
         same(&shown(to, &env).await, &before);
         assert!(refusal(open(from, &env).await.map(drop)).contains("were moved to"), "the source was served");
-        // Once more is as good as once.
+        // A repetition changes nothing.
         let again = moved(from, to, &env).await.unwrap();
         assert!(again.resumed && again.rows == done.rows);
     }
 }
 
-/// Neither what is in use, nor what is not there, nor what is not empty is touched.
+/// Stores that are in use, do not exist or are not empty are refused, and not touched.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_cannot_be_moved_is_refused_and_stays() {
     let (home, env) = (tempfile::tempdir().unwrap(), Env::manual(START));
@@ -238,8 +238,7 @@ async fn what_cannot_be_moved_is_refused_and_stays() {
     store.close().await;
 }
 
-/// Moved data is served again once somebody says so, and half-moved data does not mix with what
-/// happened since.
+/// Moved data is served again after an undo, and half-moved data does not mix with what happened since.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn undone_transfer_leaves_the_source_as_it_was() {
     let (home, env) = (tempfile::tempdir().unwrap(), Env::manual(START));
@@ -260,7 +259,7 @@ async fn undone_transfer_leaves_the_source_as_it_was() {
     same(&shown(&other, &env).await, &before);
 }
 
-/// What was damaged on the way, or by somebody else meanwhile, is found.
+/// Rows that were damaged on the way, or changed by somebody else meanwhile, are found.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_differs_is_found() {
     let (home, env) = (tempfile::tempdir().unwrap(), Env::manual(START));

@@ -10,29 +10,29 @@ use tokio_util::sync::CancellationToken;
 
 use crate::logs::{Log, LogStream};
 
-/// The most that is kept of one stream, in bytes.
+/// Largest part of one stream that is kept, in bytes.
 pub(super) const LARGEST_STREAM: usize = 1024 * 1024;
 
 /// Maximum bytes of a stream's tail, before the excess over [`LARGEST_STREAM`] is dropped in one go.
 const LONGEST_TAIL: usize = LARGEST_STREAM + LARGEST_STREAM / 4;
-/// Bytes of a stream that are kept without reserving room: most programs print no more.
+/// Bytes of a stream that are kept without a share of the budget: most programs print no more.
 const SMALL: usize = 64 * 1024;
 /// Maximum bytes of a single read.
 const READ: usize = 8 * 1024;
-/// Bytes of a line read beyond the longest that is kept: a secret that crosses the cut is recognised.
+/// Bytes of a line read beyond the longest that is kept: a secret that crosses the cut is recognized.
 const MARGIN: usize = 8 * 1024;
 /// Longest silence of a stream once the program is gone. A process that left its group may hold the pipes for
 /// ever.
 const DRAIN: Duration = Duration::from_secs(1);
-/// Longest wait for more room; after that, no more is kept.
+/// Longest wait for a larger share of the budget; after that, no more is kept.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Which end of a long stream is kept.
+/// End of a long stream that is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Keep {
-    /// Its beginning: output that is to be read.
+    /// The beginning: output that is to be read.
     First,
-    /// Its end: where errors say why.
+    /// The end: there errors say why.
     Last,
 }
 
@@ -42,18 +42,18 @@ pub(super) struct Capture<'a> {
     bytes: Vec<u8>,
     truncated: bool,
     lines: Lines<'a>,
-    /// Share of the room for all programs that this stream has.
+    /// Share of this stream in the budget for all programs.
     room: Room,
-    /// Limit in bytes, set once there was no room for more.
+    /// Limit in bytes, set once the budget had no more.
     most: Option<usize>,
     patience: Duration,
 }
 
-/// Passes whole lines on to the log as they come.
+/// Sink that passes whole lines on to the log as they arrive.
 pub(super) struct Lines<'a> {
     log: &'a Log,
     stream: LogStream,
-    /// The line under way.
+    /// Line that is not complete yet.
     begun: Vec<u8>,
 }
 
@@ -68,7 +68,7 @@ impl<'a> Lines<'a> {
             return;
         }
         for part in chunk.split_inclusive(|byte| *byte == b'\n') {
-            // Of a line too long to be kept the rest is dropped.
+            // The rest of a line that is too long to be kept is dropped.
             let room = (LONGEST_LINE + MARGIN).saturating_sub(self.begun.len());
             let (text, ended) = match part.split_last() {
                 Some((b'\n', text)) => (text, true),
@@ -88,12 +88,12 @@ impl<'a> Lines<'a> {
     }
 }
 
-/// What was kept of a stream.
+/// Kept part of a stream.
 #[derive(Debug)]
 pub(super) struct Captured {
     pub(super) text: String,
     pub(super) truncated: bool,
-    /// Room that the text takes.
+    /// Share of the budget that the text takes.
     pub(super) room: Room,
 }
 
@@ -148,7 +148,7 @@ impl<'a> Capture<'a> {
                 self.bytes.extend_from_slice(&chunk[..chunk.len().min(room)]);
             }
             Keep::Last => {
-                // Moved now and then, not with every chunk.
+                // Bytes are moved now and then, not with every chunk.
                 if self.bytes.len() + chunk.len() > longest {
                     self.trim((longest - longest / 5).saturating_sub(chunk.len()));
                 }
@@ -157,7 +157,7 @@ impl<'a> Capture<'a> {
         }
     }
 
-    /// Reserves space for `wanted` bytes and some more, if there is room for them among all programs.
+    /// Reserves space for `wanted` bytes and some more, if the budget for all programs has it.
     async fn enlarge(&mut self, wanted: usize) {
         let capacity = wanted.next_power_of_two().max(READ).min(self.longest());
         if capacity > SMALL && tokio::time::timeout(self.patience, self.room.reach(capacity)).await.is_err() {
@@ -228,7 +228,7 @@ mod tests {
         }
     }
 
-    /// Only a few lines wait to be stored, whatever a program prints and however fast.
+    /// Few lines wait to be stored, whatever a program prints and however fast.
     #[tokio::test]
     async fn what_waits_to_be_stored_is_bounded_whatever_is_printed() {
         let megabytes = |pattern: &[u8]| pattern.repeat((8 << 20) / pattern.len());
@@ -261,7 +261,7 @@ mod tests {
         }
     }
 
-    /// Nothing can be stored: the program goes on, and the log says how much is missing.
+    /// A program goes on although nothing can be stored, and the log says how much is missing.
     #[tokio::test]
     async fn lines_that_cannot_be_stored_are_left_out_and_counted() {
         let (mut log, budget) = (log(), Budget::new(LARGEST_STREAM));

@@ -27,10 +27,10 @@ use process::Finished;
 use spawner::{Program, Spawner, StartError};
 use trusted::Untrusted;
 
-/// How much of what a failed program printed last an error quotes, in characters.
+/// Longest part of a failed program's last output that an error quotes, in characters.
 const QUOTED: usize = 2000;
 
-/// Maximum bytes of values that are parsed from output without reserving room.
+/// Maximum bytes of values that are parsed from output without a share of the budget.
 const SMALL: usize = 64 * 1024;
 /// Maximum bytes held of the output of all programs.
 const OUTPUT: usize = 32 << 20;
@@ -44,7 +44,7 @@ pub(super) struct Commands {
     spawner: Option<Spawner>,
 }
 
-/// Checks the settings of a program; the error says what is wrong with them.
+/// Checks the settings of a program; the error describes the mistake.
 pub(super) fn check(program: &AllowedProgram) -> Result<(), String> {
     Policy::new(program).map(drop)
 }
@@ -94,14 +94,15 @@ impl Commands {
         judge(program, finished, log)
     }
 
-    /// Lets go of what programs run in, once they have ended.
+    /// Releases the control groups and the thread of programs, once they have ended.
     pub(super) async fn close(&self) {
         if let Some(spawner) = &self.spawner {
             spawner.close().await;
         }
     }
 
-    /// Exactly as listed, byte by byte: `/usr/bin/../bin/x` is another program than `/usr/bin/x`.
+    /// Returns the policy of a program, matched byte by byte: `/usr/bin/../bin/x` is another program than
+    /// `/usr/bin/x`.
     fn policy(&self, program: &str) -> Option<&Policy> {
         self.allow.iter().find(|policy| policy.path().as_os_str() == OsStr::new(program))
     }
@@ -172,7 +173,7 @@ fn not_started(program: &str, error: &StartError) -> Failure {
         StartError::Untrusted(_) | StartError::NoProgram(_) => {
             refuse(fault.remedy("Install it, or correct `run` and `command.allow`"))
         }
-        // Too many processes, no memory: another time it may go.
+        // The system lacks processes or memory: another attempt may succeed.
         StartError::System(_) => {
             may_pass(fault.remedy("Look at the limits of processes and memory on the server"))
         }
@@ -204,7 +205,7 @@ fn judge(program: &str, finished: Finished, log: &Log) -> Result<Option<Value>, 
         }
         (None, signal) => {
             let name = signal.and_then(|n| Signal::try_from(n).ok()).map_or("a signal", Signal::as_str);
-            // Somebody else killed it: how far it had come is not known.
+            // Another process killed it: how far it had come is not known.
             let fault = Fault::new("COMMAND_FAILED", format!("`{program}` was ended by {name}"));
             let fault = fault.remedy(match signal.and_then(|n| Signal::try_from(n).ok()) {
                 _ if ran_out_of_memory => {
@@ -221,7 +222,7 @@ fn judge(program: &str, finished: Finished, log: &Log) -> Result<Option<Value>, 
     }
 }
 
-/// With the end of what it printed: errors first.
+/// Adds the end of a program's output to an error: standard error first.
 fn quoting(fault: Fault, stdout: &Captured, stderr: &Captured, log: &Log) -> Fault {
     let tail = |text: &str| {
         let text = log.clean(text.trim_end().to_owned());

@@ -1,7 +1,7 @@
-//! Names of environment variables: which are names at all, and which decide what code a program runs.
+//! Names of environment variables: the valid ones, and those that decide what code a program runs.
 
-/// Beginnings of names, in upper case, by which loaders, shells, interpreters and tools find code, options, settings or
-/// other programs to run. A workflow never sets them.
+/// Beginnings of names, in upper case, by which loaders, shells, interpreters and tools find code, options,
+/// settings or other programs to run. A workflow never sets them.
 const PREFIXES: &str = "
     ANSIBLE_ BASH BUNDLE_ CARGO COMPLUS_ CORECLR_ COR_ CORE_ DOTNET_ DYLD_ ELIXIR_ ERL_ GCONV_ GEM_ GIO_ GIT_ GLIBC_ GTK_
     GUILE_ JAVA_ JDK_ JULIA_ KUBE LD_ LESS LUA_ MALLOC_ MONO_ NODE_ NPM_ OPENSSL_ PERL PHP PIP_ PYTHON QT_ RUBY RUST SSH_
@@ -15,13 +15,15 @@ const NAMES: &str = "
     RESOLV_HOST_CONF RES_OPTIONS RSYNC_RSH R_HOME R_PROFILE SHELL SHELLOPTS TAR_OPTIONS TERMCAP TERMINFO TERMINFO_DIRS
     TMPDIR VIMINIT VISUAL WGETRC ZDOTDIR";
 
-/// Whether a text is a name: letters, digits and `_`, and no digit first. Shells export functions under others.
+/// Returns true if a text is a name: letters, digits and `_`, and no digit first. Shells export functions
+/// under others.
 pub(super) fn is_name(name: &str) -> bool {
     let known = |c: u8| c.is_ascii_alphanumeric() || c == b'_';
     name.bytes().all(known) && name.bytes().next().is_some_and(|first| !first.is_ascii_digit())
 }
 
-/// Whether a variable decides what code the program runs, whom it trusts, or where it looks for its settings.
+/// Returns true if a variable decides what code the program runs, whom it trusts, or where it looks for its
+/// settings.
 pub(super) fn is_dangerous(name: &str) -> bool {
     let name = name.to_ascii_uppercase();
     PREFIXES.split_whitespace().any(|prefix| name.starts_with(prefix))

@@ -1,4 +1,5 @@
-//! What the configuration says of one program: the environment and the arguments that a workflow may give it.
+//! Policy of one program, from the configuration: the environment and the arguments that a workflow may give
+//! it.
 
 use std::path::{Path, PathBuf};
 
@@ -12,7 +13,7 @@ use crate::launcher::Limits;
 /// Maximum size of a compiled pattern, in bytes.
 const LARGEST_PATTERN: usize = 1 << 20;
 
-/// One program that may run.
+/// Policy of one program that may run.
 #[derive(Debug)]
 pub(super) struct Policy {
     path: PathBuf,
@@ -25,7 +26,7 @@ pub(super) struct Policy {
 }
 
 impl Policy {
-    /// Reads an entry of the configuration; an error names the field, says what is wrong with it and what to write.
+    /// Reads an entry of the configuration; an error names the field, the mistake and its correction.
     pub(super) fn new(program: &AllowedProgram) -> Result<Policy, String> {
         if !program.path.is_absolute() {
             return Err("is not an absolute path; write all of it, such as /usr/bin/uptime".to_owned());
@@ -42,7 +43,8 @@ impl Policy {
             }
         }
         let pattern = |field: String, text: &String| {
-            // In a group of its own, so that an alternative is not anchored at one end only.
+            // The expression is in a group of its own, so that an alternative is not anchored at one end
+            // only.
             let whole = format!(r"\A(?:{text})\z");
             let built = regex::RegexBuilder::new(&whole).size_limit(LARGEST_PATTERN).build();
             built.map_err(|e| format!("{field}: `{text}` is no regular expression: {e}"))
@@ -68,7 +70,7 @@ impl Policy {
         &self.path
     }
 
-    /// What the program may use.
+    /// Limits of the program's resources.
     pub(super) fn limits(&self) -> Limits {
         self.limits
     }
@@ -78,7 +80,8 @@ impl Policy {
         &self.set
     }
 
-    /// Refuses a variable that the workflow may not set; says why, and what an operator can write.
+    /// Refuses a variable that the workflow may not set; the error has the reason, and the setting that an
+    /// operator can write.
     pub(super) fn check_name(&self, name: &str) -> Result<(), String> {
         if !is_name(name) {
             return Err("is no name of an environment variable: use letters, digits and `_`".to_owned());
@@ -157,11 +160,12 @@ fn matched(pattern: &Regex, field: &str, text: &str) -> Result<(), String> {
     if pattern.is_match(text) {
         return Ok(());
     }
-    // Not the text, which may be a secret.
+    // The message has no text of the argument, which may be a secret.
     Err(format!("does not match `{field}` of the program's entry of `command.allow`"))
 }
 
-/// Whether the workflow itself says which option an argument is: all of it, or at least a letter behind the `-`.
+/// Returns true if the workflow itself says which option an argument is: all of it, or at least a letter
+/// behind the `-`.
 fn names_its_option(template: &Template) -> bool {
     match template {
         Template::Plain(_) => true,
@@ -183,7 +187,7 @@ mod tests {
         Policy::new(&program)
     }
 
-    /// Every dangerous name is refused however it is listed, and given if the configuration says its value.
+    /// Dangerous names are refused however they are listed, and set if the configuration gives their value.
     #[test]
     fn dangerous_names_are_for_the_configuration_only() {
         for name in ["PATH", "path", "LD_PRELOAD", "BASH_ENV", "PYTHONPATH", "PERL5OPT"] {

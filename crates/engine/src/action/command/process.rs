@@ -1,4 +1,4 @@
-//! One running program and everything it started. Whatever way an attempt ends, all of that does.
+//! A running program and everything it started. However an attempt ends, all of that ends with it.
 
 use std::io;
 use std::os::unix::process::ExitStatusExt;
@@ -19,12 +19,12 @@ use super::spawner::Ended;
 use crate::launcher::{self, Cell};
 use crate::logs::{Log, LogStream};
 
-/// How long a program has to end after it was asked to.
+/// Longest time that a program has to end after it was asked to.
 const GRACE: Duration = Duration::from_secs(5);
 /// Longest wait for the rest of the output once the group is gone, while more of it arrives and is stored.
 const DRAIN: Duration = Duration::from_secs(15);
 
-/// Longest wait for a supervisor to end what it looks after, before it is killed itself.
+/// Longest wait for a supervisor to end its processes, before it is killed itself.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// A program that was started.
@@ -39,9 +39,10 @@ pub(super) struct Running {
 #[derive(Debug)]
 pub(super) struct Finished {
     pub(super) status: ExitStatus,
-    /// It was told to stop before it ended.
+    /// True if the program was told to stop before it ended.
     pub(super) stopped: bool,
-    /// The system ended it, or a part of it, for using more memory than its control group may.
+    /// True if the system ended the program, or a part of it, for using more memory than its control group
+    /// may.
     pub(super) ran_out_of_memory: bool,
     pub(super) stdout: Captured,
     pub(super) stderr: Captured,
@@ -52,7 +53,7 @@ impl Running {
         Running { child, cell, whole: Whole { id: Pid::from_raw(pid), reach, ended } }
     }
 
-    /// Waits for its end; once `stop` is cancelled, asks it to end and then makes it.
+    /// Waits for the program's end; once `stop` is cancelled, asks it to end and then kills it.
     pub(super) async fn finish(
         mut self,
         stop: &CancellationToken,
@@ -109,7 +110,7 @@ async fn at(instant: Option<Instant>) {
     }
 }
 
-/// The process that stands for a program and all it started.
+/// Process by which a program and all it started are reached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Reach {
     /// The program itself, the leader of a process group.
@@ -118,7 +119,7 @@ pub(super) enum Reach {
     Supervisor,
 }
 
-/// A program with all it started, which does not outlive its value.
+/// Program with all it started, which ends at the latest when this is dropped.
 #[derive(Debug)]
 struct Whole {
     id: Pid,
@@ -126,9 +127,9 @@ struct Whole {
     ended: Ended,
 }
 
-// What is gone already is what was wanted: no error of a signal means anything.
+// A process that is gone already is what was wanted: errors of signals mean nothing.
 impl Whole {
-    /// Asks it to end.
+    /// Asks the program to end.
     fn ask(&self) {
         let _ = match self.reach {
             Reach::Group => killpg(self.id, Signal::SIGTERM),
@@ -136,7 +137,7 @@ impl Whole {
         };
     }
 
-    /// Ends it.
+    /// Ends the program.
     fn end(&self) {
         let _ = match self.reach {
             Reach::Group => killpg(self.id, Signal::SIGKILL),
@@ -144,13 +145,13 @@ impl Whole {
         };
     }
 
-    /// Ends it though its supervisor does not: the program may have stopped it.
+    /// Ends the program though its supervisor does not: the program may have stopped it.
     fn force(&mut self) {
         self.ended.by_force();
         let _ = kill(self.id, Signal::SIGKILL);
     }
 
-    /// Ends what is left behind by a process that was just waited for.
+    /// Ends what a process left behind that was just waited for.
     fn left(&mut self, status: Option<&ExitStatus>) {
         match self.reach {
             // At once after the leader was reaped, before its number can be given to another process.

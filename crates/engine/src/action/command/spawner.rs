@@ -1,4 +1,4 @@
-//! The thread that starts programs. A supervisor is told to end everything when the *thread* that started it
+//! Thread that starts programs. A supervisor is told to end everything when the *thread* that started it
 //! ends, so that has to be one that lives as long as the server, not one of a pool that comes and goes.
 
 use std::ffi::OsString;
@@ -21,7 +21,7 @@ use crate::launcher::{self, Cell, Groups, Limits};
 /// Pause between two tries to remove control groups in which something has not ended yet.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// What to start.
+/// Description of a program to start.
 #[derive(Debug)]
 pub(super) struct Program {
     pub(super) path: PathBuf,
@@ -30,13 +30,13 @@ pub(super) struct Program {
     pub(super) limits: Limits,
 }
 
-/// Why a program was not started.
+/// Reason why a program was not started.
 #[derive(Debug, Error)]
 pub(super) enum StartError {
-    /// There is none that could be.
+    /// The description starts no program, such as with arguments that are too long.
     #[error("{0}")]
     NoProgram(String),
-    /// Its file is not one to be run.
+    /// The program's file must not be run.
     #[error(transparent)]
     Untrusted(#[from] Untrusted),
     /// The system refused.
@@ -50,11 +50,11 @@ pub(super) struct Spawner {
     jobs: mpsc::Sender<Job>,
 }
 
-/// Tells the thread that a process of its own is gone.
+/// Notice to the thread that a process of its own is gone.
 #[derive(Debug)]
 pub(super) struct Ended {
     pid: i32,
-    /// Whether what it started may have outlived it.
+    /// True if processes that the program started may have outlived it.
     killed: bool,
     jobs: mpsc::Sender<Job>,
 }
@@ -72,14 +72,14 @@ enum Job {
         pid: i32,
         killed: bool,
     },
-    /// No more programs are to come.
+    /// Ends the thread: no more programs are to come.
     Close {
         done: oneshot::Sender<()>,
     },
 }
 
 impl Ended {
-    /// The process was killed, so that it could not end what it looked after.
+    /// Marks the process as killed, so that it could not end the processes below it.
     pub(super) fn by_force(&mut self) {
         self.killed = true;
     }
@@ -87,13 +87,13 @@ impl Ended {
 
 impl Drop for Ended {
     fn drop(&mut self) {
-        // Where the thread is gone, so is the server.
+        // Without the thread, the server is gone, too.
         let _ = self.jobs.send(Job::Ended { pid: self.pid, killed: self.killed });
     }
 }
 
 impl Spawner {
-    /// Starts the thread. It ends with the last of these.
+    /// Starts the thread, which ends when the last handle is dropped.
     pub(super) fn new(launcher: Option<PathBuf>) -> io::Result<Self> {
         let (jobs, queue) = mpsc::channel();
         let mut groups = None;
@@ -125,7 +125,7 @@ impl Spawner {
     }
 }
 
-/// Prepares control groups for programs where this process may have some, and logs whether it does.
+/// Prepares control groups for programs where the system allows it, and logs the result.
 fn prepare_groups() -> Option<Groups> {
     match Groups::prepare() {
         Ok(groups) => {
@@ -156,7 +156,7 @@ struct Thread {
     /// Control groups of programs that were ended, in which something may not have noticed yet.
     ending: Vec<Arc<Cell>>,
     groups: Option<Groups>,
-    /// Children that the process had before, and those that others of it started.
+    /// Children that the process had before, and those that other parts of it started.
     strangers: Vec<i32>,
 }
 
@@ -173,12 +173,12 @@ impl Thread {
             match job {
                 Ok(Job::Start { program, runtime, reply, jobs }) => {
                     let _inside = runtime.enter();
-                    // Where nobody waits any more, the program ends as the answer is dropped.
+                    // The program ends as the answer is dropped, where nobody waits for it any more.
                     let _ = reply.send(self.start(&program, jobs));
                 }
                 Ok(Job::Ended { pid, killed }) => self.ended(pid, killed),
                 Ok(Job::Close { done }) => {
-                    // What is in use still is removed by the next start.
+                    // Groups that are still in use are removed by the next start.
                     self.ending.clear();
                     self.groups = None;
                     let _ = done.send(());
@@ -198,7 +198,7 @@ impl Thread {
             cell.end();
         }
         if killed && self.launcher.is_some() {
-            // What it looked after has come to this process.
+            // The processes below it are children of this process now.
             let is_running = |child| self.running.iter().any(|(running, _)| *running == child);
             launcher::end_adopted(|child| is_running(child) || self.strangers.contains(&child));
         }
@@ -231,7 +231,7 @@ impl Thread {
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .process_group(0)
-            // A supervisor that is killed leaves behind what it looks after.
+            // A killed supervisor would leave its processes behind.
             .kill_on_drop(self.launcher.is_none());
         let child = command.spawn().map_err(|e| match e.kind() {
             io::ErrorKind::ArgumentListTooLong => {
@@ -248,7 +248,7 @@ impl Thread {
         Ok(Running::new(child, pid, reach, cell, ended))
     }
 
-    /// Makes the control group of a program, where programs have one.
+    /// Makes the control group of a program, where control groups are available.
     fn cell(&mut self, limits: &Limits) -> Option<Arc<Cell>> {
         let made = self.groups.as_mut()?.make(limits);
         let warn = |e: &io::Error| {

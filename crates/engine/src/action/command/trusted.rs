@@ -1,5 +1,5 @@
-//! Whether a program's file is one that nobody can exchange but the machine's administrator and the server's own account: all
-//! of its path is looked at, links resolved.
+//! Trust in a program's file: only the machine's administrator and the server's own account may be able to
+//! exchange it. All of its path is looked at, links resolved.
 
 use std::ffi::OsString;
 use std::io;
@@ -9,30 +9,30 @@ use std::path::{Component, Path, PathBuf};
 use nix::unistd::geteuid;
 use thiserror::Error;
 
-/// Maximum links on the way, as the system has it.
+/// Maximum number of links in a path, as the system has it.
 const MOST_LINKS: usize = 40;
 
-/// Why a file is not run.
+/// Reason why a file is not run.
 #[derive(Debug, Error)]
 pub(super) enum Untrusted {
-    /// There is no such file, or it cannot be looked at.
+    /// The file does not exist, or cannot be looked at.
     #[error("{}: {cause}", path.display())]
     Missing { path: PathBuf, cause: io::Error },
-    /// Something else than a file.
+    /// The path names something other than a file.
     #[error("it is no file")]
     NoFile,
-    /// Nobody may run it.
+    /// The file has no permission to be executed.
     #[error("it is not executable")]
     NotExecutable,
-    /// Others than its owner may write the file or a folder on the way.
+    /// Accounts other than its owner may write the file or a folder on the way.
     #[error("others than its owner may write {}", path.display())]
     Writable { path: PathBuf, mode: u32 },
-    /// The file or a folder on the way belongs to somebody else.
+    /// The file or a folder on the way belongs to another account.
     #[error("{} belongs to the account {owner}", path.display())]
     Owner { path: PathBuf, owner: u32 },
 }
 
-/// Returns the file that a path means, once all links are resolved, if it is to be trusted.
+/// Returns the file that a path names, once all links are resolved, if it can be trusted.
 pub(super) fn resolve(path: &Path) -> Result<PathBuf, Untrusted> {
     let mut found = PathBuf::from("/");
     let mut left: Vec<OsString> = components(path);
@@ -75,7 +75,7 @@ pub(super) fn resolve(path: &Path) -> Result<PathBuf, Untrusted> {
     Err(Untrusted::NoFile)
 }
 
-/// What is left to walk, last first.
+/// Splits a path into the components left to walk, last first.
 fn components(path: &Path) -> Vec<OsString> {
     let names = path.components().rev().filter_map(|component| match component {
         Component::Normal(name) => Some(name.to_owned()),
@@ -134,8 +134,8 @@ mod tests {
         set_permissions(path, Permissions::from_mode(mode)).unwrap();
     }
 
-    /// One part of the path after the other is opened to others: the program is refused each time, whichever way leads
-    /// to it.
+    /// Each part of the path in its turn is opened to others: the program is refused each time, whichever way
+    /// leads to it.
     #[test]
     fn part_of_the_path_that_others_may_write_is_refused_wherever_it_is() {
         let root = tempfile::tempdir().unwrap();

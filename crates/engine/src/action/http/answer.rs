@@ -1,4 +1,4 @@
-//! Judges the answer: its status, its body, and what becomes the output.
+//! Judgement of an answer: its status, its body, and the output made from it.
 
 use std::borrow::Cow;
 use std::time::{Duration, SystemTime};
@@ -18,16 +18,16 @@ use crate::logs::Log;
 
 /// The largest body that is read, in bytes.
 pub(super) const LARGEST_BODY: usize = 10 * 1024 * 1024;
-/// Maximum memory in bytes that the values of a body may take.
+/// Maximum memory in bytes for the values of a body.
 const LARGEST_VALUES: usize = 64 << 20;
-/// Bytes that are read without reserving room among all answers.
+/// Bytes that are read without a share of the budget for all answers.
 const SMALL: usize = 64 * 1024;
-/// How much of an unexpected answer's body an error quotes, in characters.
+/// Longest part of an unexpected answer's body that an error quotes, in characters.
 const QUOTED: usize = 500;
-/// How long the body of an unexpected answer is waited for: the status alone is enough to fail.
+/// Longest wait for the body of an unexpected answer: the status alone is enough to fail.
 const QUOTE_LIMIT: Duration = Duration::from_secs(5);
 
-/// The output of a success; a failure for any status that is not expected.
+/// Returns the output of a success; a failure for any status that is not expected.
 pub(super) async fn judge(
     template: &HttpTemplate,
     launch: &Launch,
@@ -100,7 +100,8 @@ async fn read(what: &str, response: &mut Response, room: &mut Room) -> Result<Ve
             return Err(too_large());
         }
         if length > bytes.capacity() {
-            // Only bytes received count, not the announced length; while there is no room, the service waits.
+            // Only bytes received count, not the announced length; while the budget is exhausted, the service
+            // waits.
             let capacity = length.next_power_of_two().min(LARGEST_BODY);
             if capacity > SMALL {
                 room.reach(capacity).await;
@@ -112,15 +113,15 @@ async fn read(what: &str, response: &mut Response, room: &mut Room) -> Result<Ve
     Ok(bytes)
 }
 
-/// True if the answer is declared as JSON.
+/// Returns true if the answer is declared as JSON.
 fn is_json(headers: &HeaderMap) -> bool {
     let kind = headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
     let kind = kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
     kind.ends_with("/json") || kind.ends_with("+json")
 }
 
-/// JSON where the answer says so and it is, else a text; `None` without a body. A service that mislabels its
-/// text has done its work all the same, so that is no failure.
+/// Parses JSON where the answer says so and it is, else returns a text; `None` without a body. A service that
+/// mislabels its text has done its work all the same, so that is no failure.
 fn parse(headers: &HeaderMap, text: Cow<'_, str>) -> Result<Option<Value>, Failure> {
     if text.is_empty() {
         return Ok(None);
@@ -133,7 +134,7 @@ fn parse(headers: &HeaderMap, text: Cow<'_, str>) -> Result<Option<Value>, Failu
     Ok(Some(Value::String(text.into_owned())))
 }
 
-/// By lower-case name; one that comes several times is joined with commas.
+/// Returns headers by lower-case name; values of a repeated header are joined with commas.
 fn headers(headers: &HeaderMap) -> Value {
     let mut all = Map::new();
     for name in headers.keys() {
@@ -205,7 +206,7 @@ fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     }
 }
 
-/// The beginning of a body, if it comes soon.
+/// Returns the beginning of a body, if it arrives soon.
 async fn quote(response: &mut Response, log: &Log) -> Option<String> {
     let mut bytes = Vec::new();
     let reading = async {
@@ -216,10 +217,10 @@ async fn quote(response: &mut Response, log: &Log) -> Option<String> {
             }
         }
     };
-    // What had come by the end of the time is quoted too.
+    // Bytes that arrived by the end of the time are quoted too.
     let _ = tokio::time::timeout(QUOTE_LIMIT, reading).await;
     let packed = response.headers().contains_key(CONTENT_ENCODING);
-    // Of a body that was cut, the last character may be.
+    // The last character of a body that was cut may be cut, too.
     let decoded =
         if packed { None } else { decode::text(response.headers(), &bytes).ok().map(Cow::into_owned) };
     let text = decoded.or_else(|| (!packed).then(|| String::from_utf8_lossy(&bytes).into_owned()))?;

@@ -1,5 +1,5 @@
-//! The clients that send requests: with connections that are kept for the next request and without, and with
-//! the authorities and the certificate that the operator gave.
+//! Clients that send requests: with connections that are kept for the next request and without, and with the
+//! operator's authorities and certificate.
 
 use std::cell::Cell;
 use std::collections::HashMap;
@@ -15,13 +15,13 @@ use super::super::ActionsError;
 use crate::HttpConfig;
 use crate::egress::{Egress, Resolver};
 
-/// Longest time that making a connection may take, name resolution and TLS included.
+/// Longest time to make a connection, with name resolution and TLS.
 pub(super) const CONNECT_LIMIT: Duration = Duration::from_secs(5);
-/// Connections kept open to one service for the next request.
+/// Maximum number of connections kept open to one service for the next request.
 const IDLE_PER_HOST: usize = 64;
 
-/// The clients. What a connection may reach depends on its port where the allow list names ports, and a
-/// resolver is not told the port: each of those has clients of its own.
+/// HTTP clients. The addresses that a connection may reach depend on its port where the allow list names
+/// ports, and a resolver is not told the port: each of those ports has clients of its own.
 #[derive(Debug)]
 pub(super) struct Clients {
     by_port: HashMap<u16, Pair>,
@@ -49,9 +49,9 @@ impl Clients {
         Ok(Clients { by_port, other: pair(0)? })
     }
 
-    /// Sends a request. One that must not be done twice goes over a connection of its own, as one that was
-    /// kept may be closed by the service at this very moment, and then nobody knows what became of the
-    /// request. Any other is sent once more if that is what happened.
+    /// Sends a request. A request that must not be done twice uses a connection of its own, as the service
+    /// may close a kept one at this very moment, and then nobody knows what became of the request. Any other
+    /// is sent once more if that happens.
     pub(super) async fn send(&self, request: Request, repeatable: bool) -> Result<Response, reqwest::Error> {
         let port = request.url().port_or_known_default().unwrap_or_default();
         let Pair { kept, fresh } = self.by_port.get(&port).unwrap_or(&self.other);
@@ -71,7 +71,7 @@ tokio::task_local! {
     static DIALLED: Cell<bool>;
 }
 
-/// Awaits a request, and tells whether a connection was made for it.
+/// Awaits a request, and returns true if a connection was made for it.
 async fn watched<T>(request: impl Future<Output = T>) -> (T, bool) {
     DIALLED
         .scope(Cell::new(false), async {
@@ -81,7 +81,7 @@ async fn watched<T>(request: impl Future<Output = T>) -> (T, bool) {
         .await
 }
 
-/// Notes that a connection is made. It is made by the task that sends the request.
+/// Observer of connections that are made. A connection is made by the Tokio task that sends the request.
 #[derive(Clone)]
 struct Watch;
 
@@ -106,7 +106,7 @@ impl<S: Service<R>, R> Service<R> for Watched<S> {
     }
 
     fn call(&mut self, request: R) -> S::Future {
-        // Elsewhere nobody asks.
+        // Outside of `watched` nobody asks.
         let _ = DIALLED.try_with(|dialled| dialled.set(true));
         self.0.call(request)
     }

@@ -1,5 +1,5 @@
-//! From the bytes of an answer to its text: what was packed is unpacked, and whatever the charset, the text
-//! is decoded as its sender meant it or not at all. Nothing is stored as garble.
+//! Decoding of an answer's bytes into text: content codings are removed, and whatever the charset, the text
+//! is decoded as its sender meant it or not at all. No garbled text is stored.
 
 use std::borrow::Cow;
 use std::io::Read;
@@ -20,7 +20,7 @@ pub(super) enum Undecoded {
     Unreadable(String),
 }
 
-/// The body without its content codings.
+/// Returns the body without its content codings.
 pub(super) fn unpacked(headers: &HeaderMap, bytes: Vec<u8>) -> Result<Vec<u8>, Undecoded> {
     let codings = headers.get_all(CONTENT_ENCODING).iter().filter_map(|coding| coding.to_str().ok());
     let codings = codings.flat_map(|text| text.split(',')).map(|coding| coding.trim().to_ascii_lowercase());
@@ -50,7 +50,7 @@ fn whole(reader: impl Read, coding: &str) -> Result<Vec<u8>, Undecoded> {
     }
 }
 
-/// The text of a body. A byte order mark says more than any header; without either it is UTF-8.
+/// Returns the text of a body. A byte order mark counts more than any header; without either it is UTF-8.
 pub(super) fn text<'a>(headers: &HeaderMap, bytes: &'a [u8]) -> Result<Cow<'a, str>, Undecoded> {
     let unreadable = |reason: String| Undecoded::Unreadable(reason);
     let marked = matches!(bytes, [0xef, 0xbb, 0xbf, ..] | [0xff, 0xfe, ..] | [0xfe, 0xff, ..]);

@@ -1,4 +1,4 @@
-//! How requests fail, and what to do about each.
+//! Failures of requests, with what to do about each.
 
 use std::error::Error;
 
@@ -69,7 +69,7 @@ fn distrusted<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a rustls::Error>
             matches!(found, rustls::Error::InvalidCertificate(_) | rustls::Error::NoCertificatesPresented)
         });
     }
-    // What an I/O error was made of is not among its sources.
+    // The inner error of an I/O error is not among its sources.
     let inner = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
     let inner = inner.and_then(|inner| distrusted(inner as &(dyn Error + 'static)));
     inner.or_else(|| error.source().and_then(distrusted))
@@ -110,7 +110,7 @@ fn find_denied<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a Denied> {
     std::iter::successors(Some(error), |&error| error.source()).find_map(|error| error.downcast_ref())
 }
 
-/// The last link of a chain of errors says what happened; those before it only where.
+/// Returns the last link of a chain of errors, which says what happened; those before it only say where.
 fn innermost(error: &(dyn Error + 'static)) -> String {
     let last = std::iter::successors(Some(error), |&error| error.source()).last();
     last.map(ToString::to_string).unwrap_or_default()

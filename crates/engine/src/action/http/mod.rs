@@ -1,5 +1,5 @@
 //! `http`: one request to another service. Redirects are not followed and proxies of the environment not
-//! used, so that a request goes where its URL says, and only where the operator lets it go.
+//! used, so that a request goes where its URL says, and only where the operator allows it.
 
 mod answer;
 mod clients;
@@ -22,7 +22,7 @@ use crate::HttpConfig;
 use crate::egress::Egress;
 use crate::logs::{Log, LogStream};
 
-/// How long a request may take when its sub-task has no `timeout`: nothing waits for ever.
+/// Longest time of a request whose sub-task has no `timeout`: nothing waits for ever.
 const DEFAULT_LIMIT: Duration = Duration::from_secs(300);
 /// Maximum bytes held of all answers, both raw and as values.
 const ANSWERS: usize = 48 << 20;

@@ -1,4 +1,4 @@
-//! Makes the request from its template.
+//! Construction of the request from its template.
 
 use longhaul_model::workflow::HttpTemplate;
 use longhaul_model::{Failure, Fault, Launch};
@@ -10,7 +10,8 @@ use super::super::{bad_expression, refuse};
 use super::{DEFAULT_LIMIT, failure};
 use crate::egress::Egress;
 
-/// Headers that belong to the connection or follow from URL and body; set by hand they would say something else.
+/// Headers that belong to the connection or follow from URL and body; a value set by hand would contradict
+/// them.
 const RESERVED: [&str; 9] = [
     "connection",
     "content-length",
@@ -23,7 +24,7 @@ const RESERVED: [&str; 9] = [
     "upgrade",
 ];
 
-/// Evaluates the template and checks where the request would go.
+/// Evaluates the template and checks the destination of the request.
 pub(super) fn build(template: &HttpTemplate, launch: &Launch, egress: &Egress) -> Result<Request, Failure> {
     let scope = &launch.scope;
     let url = template.url.text(scope).map_err(|e| bad_expression("url", &e))?;
@@ -52,7 +53,7 @@ pub(super) fn build(template: &HttpTemplate, launch: &Launch, egress: &Egress) -
     Ok(request)
 }
 
-/// A header as written replaces one that Longhaul sends of itself.
+/// Sets a header, which replaces one that Longhaul sends of itself.
 fn set(headers: &mut HeaderMap, name: &str, text: &str) -> Result<(), Failure> {
     let field = format!("headers.{name}");
     let key = HeaderName::from_bytes(name.as_bytes())
@@ -84,7 +85,7 @@ pub(super) fn describe(request: &Request) -> String {
     format!("{} {}", request.method(), shown(request.url()))
 }
 
-/// A URL without what may be secret in it: user, password, query, fragment.
+/// Returns a URL without its parts that may be secret: user, password, query, fragment.
 pub(super) fn shown(url: &Url) -> String {
     let mut url = url.clone();
     let has_query = url.query().is_some();

@@ -8,7 +8,7 @@ use crate::exit::{Code, Failure};
 use crate::out::table::Table;
 use crate::out::{span, tree};
 
-/// Every execution of a task's sub-tasks, in the order of their starts.
+/// Shows every attempt of a task's sub-tasks, in the order of their starts.
 pub(crate) async fn run(args: &IdArgs, context: &Context) -> Result<Code, Failure> {
     let out = &context.out;
     let id = id::whole(context, &args.id).await?;

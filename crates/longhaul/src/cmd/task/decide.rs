@@ -1,4 +1,4 @@
-//! `task retry`, `cancel`, `skip`, `resolve`: what an operator decides.
+//! `task retry`, `cancel`, `skip`, `resolve`: decisions of an operator.
 
 use longhaul_client::{Read, ResolveTask};
 use serde_json::Value;
@@ -8,7 +8,7 @@ use crate::cli::{CancelArgs, ResolveArgs, RetryArgs, SkipArgs};
 use crate::exit::{Code, Failure};
 use crate::out::advice;
 
-/// Runs a failed task on from where it failed.
+/// Retries a failed task from where it failed.
 pub(crate) async fn retry(args: &RetryArgs, context: &Context) -> Result<Code, Failure> {
     let id = id::whole(context, &args.id).await?;
     let task = context.client.retry_task_because(&id, args.reason.as_deref()).await?;
@@ -18,14 +18,14 @@ pub(crate) async fn retry(args: &RetryArgs, context: &Context) -> Result<Code, F
     show(context, &id, task).await
 }
 
-/// Nothing of the task starts any more.
+/// Cancels a task: nothing of it starts any more.
 pub(crate) async fn cancel(args: &CancelArgs, context: &Context) -> Result<Code, Failure> {
     let id = id::whole(context, &args.id).await?;
     let task = context.client.cancel_task_because(&id, args.reason.as_deref()).await?;
     show(context, &id, task).await
 }
 
-/// Goes on without a failed sub-task.
+/// Skips a failed sub-task, so that its task goes on without it.
 pub(crate) async fn skip(args: &SkipArgs, context: &Context) -> Result<Code, Failure> {
     let id = id::whole(context, &args.id).await?;
     if !args.force {
@@ -51,7 +51,7 @@ async fn check_unneeded(context: &Context, id: &str, sub_task: &str) -> Result<(
     )))
 }
 
-/// Says what became of it.
+/// Resolves a failed task, with a verdict if its outcome is unknown.
 pub(crate) async fn resolve(args: &ResolveArgs, context: &Context) -> Result<Code, Failure> {
     let chosen =
         [(args.done, "done"), (args.not_done, "notDone"), (args.failed, "failed"), (args.skip, "skipped")];
@@ -90,7 +90,7 @@ pub(crate) async fn resolve(args: &ResolveArgs, context: &Context) -> Result<Cod
     show(context, &id, task).await
 }
 
-/// Servers may answer nothing, as the original does; then it is read.
+/// Shows the task. Servers may answer nothing, as the original does; then the task is read.
 async fn show(context: &Context, id: &str, task: Value) -> Result<Code, Failure> {
     let task = if task.is_null() { context.client.get_task(id, &Read::default()).await? } else { task };
     super::show(context, &task).await?;

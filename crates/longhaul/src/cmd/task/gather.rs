@@ -1,5 +1,5 @@
-//! Lists by what a server cannot filter by: failures that nobody has resolved, and labels. Pages are read one
-//! after the other, up to a limit.
+//! Lists with filters that a server does not have: failures that nobody has resolved, and labels. Pages are
+//! read one after the other, up to a limit.
 
 use longhaul_client::{PageBody, Phase, TaskBody, TaskFilter};
 use serde_json::{Value, json};

@@ -6,7 +6,7 @@ use super::{Context, id};
 use crate::cli::GetArgs;
 use crate::exit::{Code, Failure};
 
-/// One task, once it ended if that was asked for.
+/// Shows one task, once it ended if that was asked for.
 pub(crate) async fn run(args: &GetArgs, context: &Context) -> Result<Code, Failure> {
     let id = id::whole(context, &args.id).await?;
     let read = Read { wait: args.wait, include: args.include.clone(), summary: args.summary };

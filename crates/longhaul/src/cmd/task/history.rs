@@ -1,4 +1,4 @@
-//! `task history`: who did what to a task, and why.
+//! `task history`: decisions about a task, with who made them and why.
 
 use longhaul_client::{HistoryBody, PageBody};
 

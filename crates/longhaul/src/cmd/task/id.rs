@@ -1,5 +1,5 @@
-//! Abbreviated ids: a prefix or suffix that matches exactly one task of the server. Ids made one after the
-//! other begin alike, so the suffix is often shorter, and it is what lists show.
+//! Abbreviated IDs: a prefix or suffix that matches exactly one task of the server. IDs made one after the
+//! other begin alike, so the suffix is often shorter, and lists show it.
 
 use longhaul_client::{PageBody, TaskBody};
 
@@ -26,7 +26,7 @@ pub(crate) async fn whole(context: &Context, given: &str) -> Result<String, Fail
         crate::cmd::plain(context.client.tasks_like(given).await?).unwrap_or_default();
     match found.elements.as_slice() {
         [one] => Ok(one.id.clone()),
-        // The server has the right words about an id that it does not know.
+        // The server has the right message for an unknown ID.
         [] => Ok(given.to_owned()),
         many => {
             let line = |task: &TaskBody| format!("\n  {}  {}  {}", task.id, task.status, task.name);

@@ -116,7 +116,7 @@ mod tests {
         }
     }
 
-    /// A text remains a text whatever it looks like, and JSON remains as it is.
+    /// A text stays a text whatever it looks like, and JSON stays as it is.
     #[test]
     fn nothing_is_guessed() {
         for text in

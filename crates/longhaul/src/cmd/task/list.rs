@@ -83,7 +83,7 @@ fn wide(task: &TaskBody, out: &Out) -> Vec<String> {
     ]
 }
 
-/// Returns how long the task took or takes.
+/// Returns the duration of the task, so far if it has not ended.
 fn took(task: &TaskBody) -> String {
     let ended = task.completion_timestamp.as_deref();
     let running = task.phase() == Phase::InProgress;

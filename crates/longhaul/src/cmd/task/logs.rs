@@ -6,15 +6,15 @@ use super::{Context, body, id};
 use crate::cli::LogsArgs;
 use crate::exit::{Code, Failure};
 
-/// How long one call waits for new lines.
+/// Longest wait of one call for new lines.
 const WAIT: &str = "20s";
 
-/// Prints what a task's sub-tasks wrote; with `--follow`, until the task ends.
+/// Prints the log of a task's sub-tasks; with `--follow`, until the task ends.
 pub(crate) async fn run(args: &LogsArgs, context: &Context) -> Result<Code, Failure> {
     let id = id::whole(context, &args.id).await?;
     let mut filter = LogFilter { sub_task: args.sub_task.clone(), ..LogFilter::default() };
     loop {
-        // Looked at before the lines are: what an attempt wrote before its end is not missed.
+        // The status is read before the lines: lines that an attempt wrote before its end are not missed.
         let ended = !args.follow || ended(context, &id).await?;
         let answer = context.client.task_logs(&id, &filter).await?;
         let log: LogBody = crate::cmd::plain(answer.clone()).map_err(anyhow::Error::from)?;

@@ -25,7 +25,7 @@ use crate::cli::TaskCommand;
 use crate::exit::{Code, Failure};
 use crate::out::tree;
 
-/// Runs one.
+/// Runs a `task` command.
 pub(crate) async fn run(command: TaskCommand, context: &Context) -> Result<Code, Failure> {
     match command {
         TaskCommand::List(args) => list::run(&args, context).await,
@@ -43,7 +43,7 @@ pub(crate) async fn run(command: TaskCommand, context: &Context) -> Result<Code,
     }
 }
 
-/// The whole id of a task that was named by part of it.
+/// Returns the whole ID of a task that was named by part of it.
 pub(crate) async fn whole_id(context: &Context, given: &str) -> Result<String, Failure> {
     id::whole(context, given).await
 }
@@ -56,7 +56,7 @@ fn body(context: &Context, task: &Value) -> Result<TaskBody, Failure> {
     })
 }
 
-/// Shows a task: as it came, or as a tree and what can be done next.
+/// Shows a task: as the server sent it, or as a tree with suggestions for the next step.
 async fn show(context: &Context, task: &Value) -> Result<(), Failure> {
     if context.out.verbatim(task)? {
         return Ok(());
@@ -69,7 +69,7 @@ async fn show(context: &Context, task: &Value) -> Result<(), Failure> {
     advise::next(context, &body).await
 }
 
-/// The exit code that says how a task ended.
+/// Returns the exit code for the end of a task.
 fn outcome(phase: Phase) -> Code {
     if phase.is_failure() { Code::Failed } else { Code::Success }
 }

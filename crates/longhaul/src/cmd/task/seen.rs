@@ -20,7 +20,7 @@ pub(super) struct Seen {
 }
 
 impl Seen {
-    /// Completes a reading. Attempts that cannot be read, such as those of imported tasks, are not missed.
+    /// Completes a reading. Attempts that cannot be read, such as those of imported tasks, are left out.
     pub(super) async fn complete(&mut self, context: &Context, task: &mut TaskBody) {
         let backoff = task.waiting_for.as_ref().filter(|waiting| waiting.kind == "RETRY");
         let again = task.attempt.is_some_and(|attempt| attempt > 1);

@@ -1,4 +1,4 @@
-//! `task why`: why a task does not go on.
+//! `task why`: the reasons why a task does not proceed.
 
 use longhaul_client::{Read, WhyBody};
 
@@ -7,7 +7,7 @@ use crate::cli::IdArgs;
 use crate::exit::{Code, Failure};
 use crate::out::{error, speak};
 
-/// Every reason, and what can be done.
+/// Prints every reason, with suggestions.
 pub(crate) async fn run(args: &IdArgs, context: &Context) -> Result<Code, Failure> {
     let out = &context.out;
     let id = id::whole(context, &args.id).await?;

@@ -7,7 +7,7 @@ use crate::cmd::Context;
 use crate::exit::{Code, Failure};
 use crate::out::table::Table;
 
-/// Runs one.
+/// Runs a `user key` command.
 pub(crate) async fn run(command: KeyCommand, Context { client, out }: &Context) -> Result<Code, Failure> {
     match command {
         KeyCommand::Add { user, name } => {

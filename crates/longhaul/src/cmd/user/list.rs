@@ -6,7 +6,7 @@ use crate::cmd::Context;
 use crate::exit::{Code, Failure};
 use crate::out::table::Table;
 
-/// Every account, a line each.
+/// Lists every account, one in each line.
 pub(crate) async fn run(Context { client, out }: &Context) -> Result<Code, Failure> {
     let answer = client.list_users().await?;
     if out.verbatim(&answer)? {

@@ -10,7 +10,7 @@ use crate::cli::{AddArgs, Global, PasswdArgs, UserCommand};
 use crate::exit::{Code, Failure};
 use crate::out::Out;
 
-/// Runs one.
+/// Runs a `user` command.
 pub(crate) async fn run(command: UserCommand, global: &Global, out: Out) -> Result<Code, Failure> {
     let context = context(global, out).await?;
     match command {

@@ -7,7 +7,7 @@ use crate::exit::{Code, Failure};
 use crate::out::span;
 use crate::out::table::Table;
 
-/// Lists the workers seen lately, one a line.
+/// Lists the workers seen lately, one in each line.
 pub(crate) async fn run(Context { client, out }: &Context) -> Result<Code, Failure> {
     let answer = client.list_workers().await?;
     if out.verbatim(&answer)? {
@@ -41,7 +41,7 @@ pub(crate) async fn run(Context { client, out }: &Context) -> Result<Code, Failu
     Ok(Code::Success)
 }
 
-/// Returns what the worker works on: the first attempt in words, and the number of others.
+/// Returns the current work of the worker: the first attempt in words, and the number of others.
 fn work(worker: &WorkerBody) -> Option<String> {
     let first = worker.work.first()?;
     let id = crate::cmd::short_ids(&[&first.task_id]).pop().unwrap_or_default();

@@ -8,7 +8,7 @@ use crate::cli::{Global, WorkerCommand};
 use crate::exit::{Code, Failure};
 use crate::out::Out;
 
-/// Runs one.
+/// Runs a `worker` command.
 pub(crate) async fn run(command: WorkerCommand, global: &Global, out: Out) -> Result<Code, Failure> {
     match command {
         WorkerCommand::List => list::run(&context(global, out).await?).await,

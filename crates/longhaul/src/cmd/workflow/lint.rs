@@ -1,4 +1,4 @@
-//! `workflow lint`, and the same for whoever loads workflow files.
+//! `workflow lint`, and the same checks for all commands that load workflow files.
 
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -14,15 +14,15 @@ use crate::out::style::Palette;
 
 /// Files that were read and checked.
 pub(crate) struct Linted {
-    /// The workflows of the files without mistakes, by file, in order.
+    /// Workflows of the files without mistakes, by file, in order.
     pub(crate) definitions: Vec<(String, Definition)>,
-    /// How many files there were.
+    /// Count of files.
     pub(crate) files: usize,
-    /// How many mistakes.
+    /// Count of mistakes.
     pub(crate) errors: usize,
-    /// How many warnings.
+    /// Count of warnings.
     pub(crate) warnings: usize,
-    /// All of both, as compilers print them.
+    /// Mistakes and warnings, as compilers print them.
     pub(crate) report: String,
 }
 

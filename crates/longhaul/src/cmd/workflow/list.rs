@@ -6,7 +6,7 @@ use crate::cmd::Context;
 use crate::exit::{Code, Failure};
 use crate::out::table::Table;
 
-/// Every workflow, by name.
+/// Lists every workflow, by name.
 pub(crate) async fn run(context: &Context) -> Result<Code, Failure> {
     let out = &context.out;
     let page = context.client.list_workflows().await?;

@@ -15,7 +15,7 @@ use crate::out::Out;
 
 pub(crate) use lint::Linted;
 
-/// Runs one.
+/// Runs a `workflow` command.
 pub(crate) async fn run(command: WorkflowCommand, global: &Global, out: Out) -> Result<Code, Failure> {
     match command {
         WorkflowCommand::Lint(args) => lint::run(&args, &out),
@@ -40,7 +40,7 @@ pub(crate) async fn run(command: WorkflowCommand, global: &Global, out: Out) -> 
     }
 }
 
-/// A definition is for people as it was written: in YAML, with what the server adds as a remark.
+/// Shows a definition to people as it was written: in YAML, with the server's additions as a remark.
 fn show(out: &Out, answer: &Value) -> Result<Code, Failure> {
     if out.verbatim(answer)? {
         return Ok(Code::Success);

@@ -1,4 +1,4 @@
-//! Actions: what only one of them may say.
+//! Compilation of actions: rules that only one of them has.
 
 use std::sync::Arc;
 
@@ -203,7 +203,7 @@ impl Compiler<'_> {
     }
 }
 
-/// A member's name as JSON pointers write it.
+/// Escapes a member's name for a JSON pointer.
 fn escaped(name: &str) -> String {
     name.replace('~', "~0").replace('/', "~1")
 }

@@ -15,13 +15,13 @@ pub struct CompiledSubTask {
     pub title: Option<Template>,
     /// Description.
     pub description: Template,
-    /// The sub-tasks it waits for.
+    /// Sub-tasks that this one needs.
     pub needs: Vec<u32>,
-    /// The sub-tasks that wait for it.
+    /// Sub-tasks that need this one.
     pub dependents: Vec<u32>,
     /// Condition.
     pub when: Option<Expr>,
-    /// The list that it has a child for each item of.
+    /// List for whose items the sub-task has children.
     pub for_each: Option<JsonTemplate>,
     /// Maximum number of children under way at once.
     pub parallel: u32,
@@ -29,7 +29,7 @@ pub struct CompiledSubTask {
     pub action: CompiledAction,
     /// Automatic retries.
     pub retry: Option<RetryPolicy>,
-    /// Longest duration of one attempt.
+    /// Timeout of one attempt.
     pub timeout: Option<Span>,
     /// Set if the task goes on after a failure of the sub-task.
     pub goes_on: bool,
@@ -120,9 +120,9 @@ pub struct CommandTemplate {
 /// A `wait` action.
 #[derive(Debug)]
 pub enum WaitTemplate {
-    /// For a duration.
+    /// A wait of a duration.
     For(Template),
-    /// Until an instant.
+    /// A wait until an instant.
     Until(Template),
 }
 
@@ -131,14 +131,14 @@ pub enum WaitTemplate {
 pub enum FailTemplate {
     /// Attempts with these numbers.
     These(Vec<u32>),
-    /// Attempts whose numbers the expression gives.
+    /// Attempts whose numbers the expression returns.
     Expression(Template),
 }
 
 /// A `worker` action.
 #[derive(Debug)]
 pub struct WorkerTemplate {
-    /// The queue that its attempts wait in.
+    /// Queue in which the attempts wait.
     pub queue: Arc<str>,
     /// Higher goes first.
     pub priority: i8,

@@ -1,4 +1,5 @@
-//! A definition made ready: expressions parsed, schema compiled, graph known. Made once per workflow version.
+//! Compilation of a definition: expressions parsed, schema compiled, graph known. Done once per workflow
+//! version.
 
 mod actions;
 mod compiled;
@@ -32,24 +33,24 @@ use resources::ResourceTemplates;
 /// A workflow version, ready to run.
 #[derive(Debug)]
 pub struct Workflow {
-    /// The version that the store gave it.
+    /// Version that the store assigned.
     pub version: WorkflowVersion,
-    /// As written.
+    /// Definition, as written.
     pub definition: Definition,
-    /// The request that starts it.
+    /// Request that starts a task of the workflow.
     pub route: Option<Route>,
-    /// What an input must be.
+    /// Schema of the input.
     pub schema: InputSchema,
-    /// Which parts of an input are secrets.
+    /// Parts of an input that are secrets.
     pub secrets: Secrets,
-    /// True if its schema is unclear about its secrets, which is accepted of stored definitions only: its
-    /// tasks go on, and no new one starts.
+    /// True if the schema is unclear about its secrets, which is accepted of stored definitions only: tasks
+    /// go on, and no new one starts.
     pub is_unclear: bool,
     /// The task's condition.
     pub when: Option<Expr>,
-    /// The sub-tasks, in the order written: their index is their identity within a task.
+    /// Sub-tasks, in the order written: their index is their identity within a task.
     pub sub_tasks: Vec<CompiledSubTask>,
-    /// What its author should know though it is accepted.
+    /// Warnings to the author about an accepted definition.
     pub warnings: Vec<Problem>,
     title: Template,
     resources: Vec<ResourceTemplates>,
@@ -63,7 +64,7 @@ impl Workflow {
         Workflow::read(definition, version, Reading::New)
     }
 
-    /// Compiles a version that was accepted once. An expression in it that cannot be read any more fails
+    /// Compiles a version that was accepted once. An expression in it that can no longer be parsed fails
     /// where it is evaluated: neither the tasks of the version nor a start fail because of it. Where its
     /// schema is unclear about its secrets, the whole input is one, and no new task starts.
     pub fn stored(definition: Definition, version: WorkflowVersion) -> Result<Workflow, Vec<Problem>> {
@@ -88,7 +89,7 @@ impl Workflow {
             Secrets::everything()
         });
         if definition.credentials.is_some() {
-            // Whatever its author's schema says of them.
+            // These are secrets whatever the author's schema says of them.
             secrets = secrets.and(Secrets::of(&credentials::spec_schema()));
         }
         let schema = InputSchema::compile(&schema_text).map_err(|reason| {
@@ -147,8 +148,8 @@ impl Workflow {
         }
     }
 
-    /// The JSON pointer of a value that the validator's own annotations call `writeOnly` and that is no part
-    /// of a known secret; there should be none.
+    /// Returns the JSON pointer of a value that the validator's own annotations call `writeOnly` and that is
+    /// no part of a known secret; there should be none.
     pub fn missed_secret(&self, input: &Value) -> Option<String> {
         if self.secrets.is_empty() {
             return None;
@@ -169,12 +170,12 @@ impl Workflow {
         self.by_name.get(name).copied()
     }
 
-    /// The key under which only so many tasks of this workflow run at once.
+    /// Returns the concurrency key, under which only so many tasks of this workflow run at once.
     pub fn slot(&self, scope: &Scope) -> Result<Option<String>, ExprError> {
         self.slot.as_ref().map(|slot| slot.short(scope, LONGEST_NAME)).transpose()
     }
 
-    /// What a task of this input is called.
+    /// Returns the name of a task with this input.
     pub fn title(&self, scope: &Scope) -> Result<String, ExprError> {
         self.title.short(scope, LONGEST_NAME)
     }
@@ -196,16 +197,16 @@ fn flip<T>(value: Option<Option<T>>) -> Option<Option<T>> {
     }
 }
 
-/// A definition while it is compiled, and what was found wrong with it.
+/// Definition in compilation, with the problems found so far.
 struct Compiler<'a> {
     definition: &'a Definition,
     input: Option<Vec<&'a str>>,
     secrets: Secrets,
-    /// True if expressions that name a secret where it would be shown are let pass; they see it sealed.
+    /// True to accept expressions that name a secret where it would be shown; they see it sealed.
     may_show_secrets: bool,
     /// Names that a child of a `forEach` knows, while one is compiled.
     more: &'static [&'static str],
-    /// Whether any of its expressions names them.
+    /// True if an expression may name `item`.
     knows_item: bool,
     reading: Reading,
     problems: Problems,

@@ -1,4 +1,4 @@
-//! What a task works on: texts that the input decides.
+//! Resources that a task works on: texts that the input decides.
 
 use super::{Compiler, Workflow, flip};
 use crate::expr::{ExprError, Scope, Template};
@@ -28,7 +28,7 @@ impl ResourceTemplates {
 }
 
 impl Workflow {
-    /// What a task of this input works on.
+    /// Returns the resources that a task of this input works on.
     pub fn resources(&self, scope: &Scope) -> Result<Vec<Resource>, ExprError> {
         self.resources.iter().map(|resource| resource.of(scope)).collect()
     }

@@ -69,7 +69,7 @@ impl Compiler<'_> {
         })
     }
 
-    /// A list, which only an expression gives.
+    /// Compiles a list, which only an expression returns.
     fn items(&mut self, pointer: &str, text: &str, ended: &[bool]) -> Option<JsonTemplate> {
         let template = self.template(pointer, text, Some(ended), &[])?;
         if !matches!(template, Template::Whole(_)) {

@@ -1,4 +1,4 @@
-//! Expressions where they stand: parsed, and looked at for names that are not there, or not yet, or secret.
+//! Expressions at their places: parsed, and checked for names that do not exist, or not yet, or are secret.
 
 use serde_json::Value;
 
@@ -42,8 +42,8 @@ impl<'a> Compiler<'a> {
         self.problem(pointer, format!("{what} means nothing here: there are expressions only"), hint);
     }
 
-    /// Reports what is wrong with the place of an expression; in a definition that was accepted once, that
-    /// shows where it is evaluated.
+    /// Reports a mistake in the place of an expression; in a definition that was accepted once, that shows
+    /// where it is evaluated.
     pub(super) fn problem(&mut self, pointer: &str, message: String, hint: &str) {
         if self.reading == Reading::New {
             self.problems.error(pointer.to_owned(), message, Some(hint.to_owned()));
@@ -60,7 +60,7 @@ impl<'a> Compiler<'a> {
         let names = self.names(ended, if roots.is_empty() { self.more } else { roots });
         for expr in expressions {
             self.knows_item |= expr.paths().iter().any(|path| matches!(path.root(), "item" | "index"));
-            // Of a definition that was accepted once, an expression fails where it is evaluated.
+            // An expression of a definition that was accepted once fails where it is evaluated.
             if self.reading == Reading::Stored {
                 continue;
             }
@@ -100,7 +100,7 @@ impl<'a> Compiler<'a> {
         Some(template)
     }
 
-    /// What is shown to everybody names no secret.
+    /// Checks that a text shown to everybody names no secret.
     fn no_secret(&mut self, pointer: &str, template: &Template) {
         let mut paths = template.expressions().into_iter().flat_map(Expr::paths);
         if let Some(name) = paths.find(|path| self.secrets.are_read_by(path.names())) {
@@ -131,7 +131,7 @@ impl<'a> Compiler<'a> {
         Some(template)
     }
 
-    /// A template that gives a duration; a plain one is checked at once.
+    /// Compiles a template that returns a duration; a plain one is checked at once.
     pub(super) fn span(&mut self, pointer: &str, text: &str, ended: &[bool]) -> Option<Template> {
         let template = self.template(pointer, text, Some(ended), &[])?;
         if let Template::Plain(text) = &template

@@ -1,4 +1,4 @@
-//! Action of a sub-task as a file writes it: exactly one, by its word.
+//! Action of a sub-task as a file writes it: exactly one, by its keyword.
 
 use std::collections::BTreeMap;
 
@@ -22,14 +22,15 @@ pub enum Action {
     Approval(ApprovalAction),
     /// Another workflow, as a task of its own.
     Task(TaskAction),
-    /// Nothing, for a while, with the outcome asked for: demonstrations and tests.
+    /// A simulated action: it does nothing for a while, and has the outcome asked for. For demonstrations and
+    /// tests.
     Simulate(SimulateAction),
     /// A worker's work.
     Worker(WorkerAction),
 }
 
 impl Action {
-    /// The word that names it in a file.
+    /// Keyword of the action in a file.
     pub fn kind(&self) -> &'static str {
         match self {
             Action::Http(_) => "http",
@@ -47,7 +48,7 @@ impl Action {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct HttpAction {
-    /// `GET` unless given.
+    /// Method; `GET` unless given.
     #[serde(default = "get")]
     pub method: String,
     /// Absolute, `http` or `https`.
@@ -55,10 +56,10 @@ pub struct HttpAction {
     /// Further headers.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub headers: BTreeMap<String, String>,
-    /// A text is sent as it is, anything else as JSON.
+    /// Body: a text is sent unchanged, anything else as JSON.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub body: Option<Value>,
-    /// Status codes and ranges that are a success: `[200-299]` unless given.
+    /// Status codes and ranges that count as a success: `[200-299]` unless given.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub expect: Vec<StatusRange>,
     /// Output: an expression over `status`, `headers` and `body`; the body unless given.
@@ -74,7 +75,7 @@ fn get() -> String {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct CommandAction {
-    /// The program's absolute path and its arguments; no shell.
+    /// Absolute path of the program and its arguments; no shell.
     pub run: Vec<String>,
     /// Environment of the program, which inherits nothing.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
@@ -85,10 +86,10 @@ pub struct CommandAction {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct WaitAction {
-    /// A duration, or an expression that gives one.
+    /// Duration, or an expression that returns one.
     #[serde(rename = "for", default, skip_serializing_if = "Option::is_none")]
     pub for_: Option<String>,
-    /// An RFC 3339 instant, or an expression that gives one.
+    /// RFC 3339 instant, or an expression that returns one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub until: Option<String>,
 }
@@ -120,10 +121,10 @@ pub struct TaskAction {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct SimulateAction {
-    /// Duration of an attempt: a literal, or an expression that gives one.
+    /// Duration of an attempt: a literal, or an expression that returns one.
     #[serde(default = "no_time")]
     pub duration: String,
-    /// The attempts (1 is the first) that fail: a list, or an expression that gives one.
+    /// Attempts (1 is the first) that fail: a list, or an expression that returns one.
     #[serde(default, skip_serializing_if = "FailAttempts::is_none")]
     pub fail_attempts: FailAttempts,
     /// Error of the attempts that fail.
@@ -161,16 +162,16 @@ impl FailAttempts {
     }
 }
 
-/// `worker`: whoever leases it from its queue does it.
+/// `worker`: a worker that leases the sub-task from its queue does it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct WorkerAction {
-    /// The queue that its workers lease from.
+    /// Queue that the workers lease from.
     pub queue: String,
     /// Input of the worker.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub input: Option<Value>,
-    /// Of what waits in a queue, the highest goes first: -100 to 100.
+    /// Priority among what waits in a queue: the highest goes first, from -100 to 100.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub priority: i8,
 }

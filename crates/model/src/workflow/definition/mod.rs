@@ -1,5 +1,4 @@
-//! A workflow as it is written: one YAML or JSON file (design: section "Workflows"). Plain data; what may be
-//! combined with what is checked by [`super::check`].
+//! Workflow as it is written: one YAML or JSON file. Plain data; [`super::check`] checks the combinations.
 
 mod action;
 mod retry;
@@ -17,7 +16,7 @@ pub use action::*;
 pub use retry::RetryPolicy;
 pub use status_range::StatusRange;
 
-/// A workflow: what a task of it needs, works on and does.
+/// Workflow: what its tasks need, work on and do.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Definition {
@@ -26,22 +25,22 @@ pub struct Definition {
     /// `Task.type`, `<RESOURCE>_<OPERATION>`.
     #[serde(rename = "type")]
     pub kind: String,
-    /// Name of its tasks, unless a request gives another; may use `input`.
+    /// Name of the tasks, unless a request gives another; may use `input`.
     pub title: String,
     /// Purpose, for people who choose a workflow.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
-    /// A request such as `PATCH /v1/system/ceip` that starts a task with its body as input.
+    /// Request such as `PATCH /v1/system/ceip` that starts a task with its body as input.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub route: Option<String>,
-    /// The member of the input that a body of the route takes if it is no object.
+    /// Member of the input for a body of the route that is not an object.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub body: Option<String>,
-    /// The parameters of the route's query that become members of the input; others are refused. Without it
-    /// a query is ignored.
+    /// Parameters of the route's query that become members of the input; others are refused. Without it a
+    /// query is ignored.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub query: Option<Vec<String>>,
-    /// The operation on credentials that a task of it carries out, started by `PATCH /v1/credentials`.
+    /// Operation on credentials that a task of the workflow carries out, started by `PATCH /v1/credentials`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub credentials: Option<Operation>,
     /// JSON Schema of the input; `writeOnly` properties are secrets.
@@ -50,10 +49,10 @@ pub struct Definition {
     /// Resources that a task works on.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub resources: Vec<ResourceTemplate>,
-    /// Set if its tasks may be cancelled.
+    /// Set if the tasks may be cancelled.
     #[serde(default = "yes")]
     pub cancellable: bool,
-    /// Set if its failed tasks may be retried.
+    /// Set if failed tasks may be retried.
     #[serde(default = "yes")]
     pub retryable: bool,
     /// Limit on the tasks that run at once, by a key.
@@ -65,16 +64,16 @@ pub struct Definition {
     /// Condition: false makes the task SKIPPED.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub when: Option<String>,
-    /// `undo` runs the undo actions of what had succeeded when the task fails or is cancelled.
+    /// `undo` runs the undo actions of successful sub-tasks when the task fails or is cancelled.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub on_failure: Option<TaskOnFailure>,
-    /// The error that a failed task carries; that of the sub-task becomes its cause.
+    /// Error that a failed task carries; that of the sub-task becomes its cause.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<FaultTemplate>,
     /// Spelling of the task's status on the wire; the server's setting unless given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub status_style: Option<StatusStyle>,
-    /// Sub-tasks, in order unless one says what it `needs`.
+    /// Sub-tasks, in order unless one names what it `needs`.
     pub sub_tasks: Vec<SubTaskDefinition>,
 }
 
@@ -82,7 +81,7 @@ fn yes() -> bool {
     true
 }
 
-/// One step.
+/// Sub-task of a workflow.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct SubTaskDefinition {
@@ -98,16 +97,16 @@ pub struct SubTaskDefinition {
     /// Automatic retries; without it one attempt.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry: Option<RetryPolicy>,
-    /// Longest duration of one attempt.
+    /// Timeout of one attempt.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timeout: Option<Span>,
-    /// Condition: false makes it NOT_APPLICABLE.
+    /// Condition: false makes the sub-task NOT_APPLICABLE.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub when: Option<String>,
-    /// The sub-tasks that must have ended well before it starts; without it the one written before it.
+    /// Sub-tasks that must have ended well before this one starts; without it the one written before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub needs: Option<Vec<String>>,
-    /// A list: one child sub-task for each of its items.
+    /// List: one child sub-task for each of its items.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub for_each: Option<String>,
     /// Number of children that run at once.
@@ -116,14 +115,13 @@ pub struct SubTaskDefinition {
     /// `continue` lets the task go on, to end COMPLETED_WITH_WARNING.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub on_failure: Option<SubTaskOnFailure>,
-    /// `false` says that a second run may do harm: an attempt whose outcome is unknown is not repeated
-    /// unasked.
+    /// `false` if a second run may do harm: an attempt whose outcome is unknown is not repeated unasked.
     #[serde(default = "yes")]
     pub repeatable: bool,
     /// Looks at the real world when an outcome is unknown.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub probe: Option<Action>,
-    /// Takes it back.
+    /// Action that undoes the sub-task.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub undo: Option<Action>,
 }
@@ -158,13 +156,13 @@ pub struct ResourceTemplate {
     pub lock: LockMode,
 }
 
-/// An error as a file writes it.
+/// Error as a file writes it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct FaultTemplate {
     /// Stable and machine readable.
     pub code: String,
-    /// For people.
+    /// Message for people.
     pub message: String,
     /// Remediation.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -181,12 +179,12 @@ pub enum SubTaskOnFailure {
     Continue,
 }
 
-/// Treatment, by a failed or cancelled task, of what it had done.
+/// Treatment, by a failed or cancelled task, of its successful sub-tasks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum TaskOnFailure {
-    /// Nothing: an operator retries, skips or resolves.
+    /// The task stops: an operator retries, skips or resolves.
     Stop,
-    /// The undo actions of what had succeeded run in reverse order.
+    /// Undo actions of the successful sub-tasks run in reverse order.
     Undo,
 }

@@ -14,13 +14,13 @@ pub struct RetryPolicy {
     /// The pause before the second attempt.
     #[serde(default = "one_second")]
     pub backoff: Span,
-    /// What the pause is multiplied by each time.
+    /// Factor by which the pause grows each time.
     #[serde(default = "two")]
     pub factor: f64,
     /// The longest pause.
     #[serde(default = "one_minute")]
     pub max: Span,
-    /// Lengthens each pause by up to a half, so that many failed at once do not come back at once.
+    /// Lengthens each pause by up to a half, so that many that failed at once do not come back at once.
     #[serde(default = "yes")]
     pub jitter: bool,
 }

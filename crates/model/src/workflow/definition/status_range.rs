@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 /// `200`, or `200-299`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct StatusRange {
-    /// First.
+    /// First code.
     pub from: u16,
     /// Last, included.
     pub to: u16,

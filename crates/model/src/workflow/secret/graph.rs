@@ -1,5 +1,5 @@
-//! The places that a schema describes, as a graph: one node a schema, edges to the schemas of the same value, of its
-//! members and of its items. A recursive schema is a cycle, so places are found at any depth.
+//! Graph of the places that a schema describes: one node for each schema, edges to the schemas of the same
+//! value, of its members and of its items. A recursive schema is a cycle, so places are found at any depth.
 
 /// Nodes by number.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -9,7 +9,7 @@ pub(super) struct Graph {
     pub(super) start: Vec<u32>,
 }
 
-/// One schema.
+/// Schema in the graph.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Node {
     /// True if the value is a secret.
@@ -39,8 +39,8 @@ impl Node {
 }
 
 impl Graph {
-    /// Only what leads to a secret, and the new number of each node that is kept. A name that is a secret makes the
-    /// whole object one, and a secret inside of a text the whole text.
+    /// Keeps only the nodes that lead to a secret, and gives the new number of each of them. A name that is a
+    /// secret makes the whole object one, and a secret inside of a text the whole text.
     pub(super) fn pruned(self) -> (Graph, Vec<Option<u32>>) {
         let leads = self.leading_to_secrets();
         let any = |all: &[u32]| all.iter().any(|to| leads[*to as usize]);
@@ -71,7 +71,7 @@ impl Graph {
         (graph, number)
     }
 
-    /// For each node whether it may describe a value inside of a secret.
+    /// Returns for each node whether it may describe a value inside of a secret.
     pub(super) fn below_secrets(&self) -> Vec<bool> {
         let mut below = vec![false; self.nodes.len()];
         let mut open: Vec<u32> =
@@ -84,7 +84,7 @@ impl Graph {
         below
     }
 
-    /// For each node whether it leads to a secret.
+    /// Returns for each node whether it leads to a secret.
     fn leading_to_secrets(&self) -> Vec<bool> {
         let mut into: Vec<Vec<u32>> = vec![Vec::new(); self.nodes.len()];
         for (node, from) in self.nodes.iter().zip(0..) {
@@ -117,7 +117,7 @@ impl Graph {
         all
     }
 
-    /// Schemas of a member of what these nodes describe.
+    /// Returns the schemas of a member of the values that these nodes describe.
     pub(super) fn member(&self, nodes: &[u32], name: &str) -> Vec<u32> {
         let mut all = Vec::new();
         for node in nodes.iter().map(|node| &self.nodes[*node as usize]) {
@@ -127,12 +127,12 @@ impl Graph {
         all
     }
 
-    /// Schemas of an item of what these nodes describe.
+    /// Returns the schemas of an item of the values that these nodes describe.
     pub(super) fn item(&self, nodes: &[u32]) -> Vec<u32> {
         nodes.iter().flat_map(|node| &self.nodes[*node as usize].items).copied().collect()
     }
 
-    /// This graph and another: a place is a secret if either says so.
+    /// Joins two graphs: a place is a secret if either says so.
     pub(super) fn joined(mut self, other: Graph) -> Graph {
         let by = u32::try_from(self.nodes.len()).unwrap_or(u32::MAX);
         let moved = |all: Vec<u32>| all.into_iter().map(|to| to + by).collect::<Vec<u32>>();

@@ -1,5 +1,5 @@
-//! Secret parts of an input: those that its schema calls `writeOnly`. Wherever a schema can say so
-//! it counts, also in a branch that an input does not take: better one value hidden too many.
+//! Secret parts of an input: those that its schema calls `writeOnly`. Every place of the schema counts, also
+//! in a branch that an input does not take: better one value hidden too many.
 
 mod graph;
 mod survey;
@@ -10,34 +10,34 @@ use graph::{Graph, Node};
 pub use survey::Unclear;
 use survey::push;
 
-/// The member of the object that stands where a sealed secret was. An object of an input that has such a
-/// member is treated as a secret, so that nobody can pass one off as sealed.
+/// Member of the object in the place of a sealed secret. An object of an input that has such a member is
+/// treated as a secret, so that nobody can pass one off as sealed.
 pub const SEALED: &str = "$sealed";
 
-/// Schemas looked at for one input. Schemas and inputs can be made that nobody has time for: then what is
-/// left of the input is a secret.
+/// Maximum number of schemas looked at for one input. Some schemas and inputs would take for ever: then the
+/// rest of the input is a secret.
 const BUDGET: usize = 10_000_000;
 
-/// The places of secrets in inputs of one schema.
+/// Places of secrets in inputs of one schema.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Secrets(Graph);
 
 /// A place of an input that holds a secret.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SecretPlace<'a> {
-    /// Its JSON pointer.
+    /// JSON pointer of the secret.
     pub pointer: &'a str,
-    /// True if the names of its members are secrets as well as their values.
+    /// True if the names of the members are secrets as well as their values.
     pub names: bool,
 }
 
 impl Secrets {
-    /// The secrets of a schema. The whole input is one if the schema is unclear about them.
+    /// Returns the secrets of a schema. The whole input is one if the schema is unclear about them.
     pub fn of(schema: &Value) -> Secrets {
         Secrets::survey(schema).unwrap_or_else(|_| Secrets::everything())
     }
 
-    /// The secrets of a schema, or every place where it is unclear about them.
+    /// Returns the secrets of a schema, or every place where it is unclear about them.
     pub fn survey(schema: &Value) -> Result<Secrets, Vec<Unclear>> {
         survey::graph(schema).map(Secrets)
     }
@@ -47,17 +47,17 @@ impl Secrets {
         Secrets(Graph { nodes: vec![node], start: vec![0] })
     }
 
-    /// These and others.
+    /// Joins two sets of secrets.
     pub fn and(self, other: Secrets) -> Secrets {
         Secrets(self.0.joined(other.0))
     }
 
-    /// True if inputs have none.
+    /// Returns true if inputs have none.
     pub fn is_empty(&self) -> bool {
         self.0.start.is_empty()
     }
 
-    /// True if a path such as `input.password` reads a secret, or something inside of one.
+    /// Returns true if a path such as `input.password` reads a secret, or something inside of one.
     pub fn are_read_by(&self, path: &[String]) -> bool {
         let Some(("input", members @ [_, ..])) = path.split_first().map(|(root, rest)| (root.as_str(), rest))
         else {
@@ -77,14 +77,14 @@ impl Secrets {
         self.says_secret(&nodes).is_some()
     }
 
-    /// True if one of the nodes is a secret, with whether its members' names are secrets.
+    /// Returns true if one of the nodes is a secret, and whether its members' names are secrets.
     fn says_secret(&self, nodes: &[u32]) -> Option<bool> {
         let mut found = nodes.iter().map(|node| &self.0.nodes[*node as usize]).filter(|node| node.secret);
         let first = found.next()?;
         Some(first.secret_names || found.any(|node| node.secret_names))
     }
 
-    /// Calls `each` for every secret that an input has. None of them is inside of another.
+    /// Calls `each` for every secret of an input. None of them is inside of another.
     pub fn visit(&self, input: &mut Value, each: &mut impl FnMut(SecretPlace<'_>, &mut Value)) {
         if !self.is_empty() {
             let mut walk = Walk { secrets: self, pointer: String::new(), budget: BUDGET, each };
@@ -100,12 +100,12 @@ impl Secrets {
     }
 }
 
-/// True for what stands where a sealed secret was.
+/// Returns true for the object in the place of a sealed secret.
 pub fn is_sealed(value: &Value) -> bool {
     matches!(value, Value::Object(members) if members.contains_key(SEALED))
 }
 
-/// A walk through an input beside the nodes that describe each value.
+/// Walk through an input beside the nodes that describe each value.
 struct Walk<'a, F> {
     secrets: &'a Secrets,
     pointer: String,

@@ -1,5 +1,6 @@
-//! Finds what a schema calls `writeOnly`. References are resolved by the validator's own resolver, every keyword of
-//! every draft that can hold a schema is followed, and a `writeOnly` that cannot be reached from an input is reported.
+//! Survey of the places that a schema calls `writeOnly`. References are resolved by the validator's own
+//! resolver, every keyword of every draft that can hold a schema is followed, and a `writeOnly` that cannot
+//! be reached from an input is reported.
 
 use std::collections::{HashMap, HashSet, VecDeque};
 
@@ -22,18 +23,18 @@ const SAME: [&str; 7] = ["allOf", "anyOf", "oneOf", "if", "then", "else", "not"]
 /// Keywords whose schemas describe items.
 const ITEMS: [&str; 5] = ["items", "prefixItems", "additionalItems", "contains", "unevaluatedItems"];
 
-/// A place of a schema that is not clear about its secrets.
+/// Place of a schema that is not clear about its secrets.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Unclear {
     /// JSON pointer into the schema.
     pub pointer: String,
-    /// What is wrong there.
+    /// Description of the mistake.
     pub message: String,
-    /// What to write instead.
+    /// Proposal of a correction.
     pub hint: String,
 }
 
-/// The graph of the places that a schema describes, or every place where it is unclear which they are.
+/// Builds the graph of the places that a schema describes, or returns every place where that is unclear.
 pub(super) fn graph(schema: &Value) -> Result<Graph, Vec<Unclear>> {
     if !schema.is_object() {
         return Ok(Graph::default());
@@ -55,7 +56,7 @@ pub(super) fn graph(schema: &Value) -> Result<Graph, Vec<Unclear>> {
     survey.finish()
 }
 
-/// A schema and what its references are relative to.
+/// Schema with the base of its references.
 #[derive(Clone)]
 struct Place<'a> {
     schema: &'a Value,
@@ -64,7 +65,7 @@ struct Place<'a> {
 }
 
 impl<'a> Place<'a> {
-    /// A schema written inside of this one.
+    /// Returns a schema written inside of this one.
     fn inner(&self, schema: &'a Value) -> Place<'a> {
         let draft = self.draft.detect(schema);
         let resolver = self.resolver.in_subresource(draft.create_resource_ref(schema));
@@ -81,7 +82,7 @@ struct Survey<'a> {
     graph: Graph,
     known: HashMap<usize, u32>,
     queue: VecDeque<(u32, Place<'a>)>,
-    /// Every schema that says `writeOnly: true`, by address, with its JSON pointer.
+    /// Schemas with `writeOnly: true`, by address, with their JSON pointers.
     says: Vec<(usize, String)>,
     /// Schemas by the names that dynamic references find them by.
     dynamic: HashMap<&'a str, Vec<Place<'a>>>,
@@ -94,7 +95,7 @@ struct Survey<'a> {
 }
 
 impl<'a> Survey<'a> {
-    /// Notes what is written anywhere in the schema, whether an input can reach it or not.
+    /// Notes all that is written anywhere in the schema, whether an input can reach it or not.
     fn declared(&mut self, place: Place<'a>, pointer: &mut String) {
         match place.schema {
             Value::Array(items) => {
@@ -148,7 +149,7 @@ impl<'a> Survey<'a> {
         }
     }
 
-    /// Builds the graph of what describes an input, from the root on.
+    /// Builds the graph of the schemas that describe an input, from the root on.
     fn reach(&mut self, root: Place<'a>) {
         self.graph.start = vec![self.node(root)];
         while let Some((id, place)) = self.queue.pop_front() {
@@ -174,7 +175,7 @@ impl<'a> Survey<'a> {
         }
     }
 
-    /// The node of a schema; a new one is looked at later.
+    /// Returns the node of a schema; a new one is looked at later.
     fn node(&mut self, place: Place<'a>) -> u32 {
         *self.known.entry(place.address()).or_insert_with(|| {
             let id = u32::try_from(self.graph.nodes.len()).unwrap_or(u32::MAX);
@@ -209,7 +210,7 @@ impl<'a> Survey<'a> {
         }
     }
 
-    /// What a schema refers to. A dynamic reference may mean any schema of its name.
+    /// Adds the schemas that a schema refers to. A dynamic reference may mean any schema of its name.
     fn references(&mut self, place: &Place<'a>, members: &'a Map<String, Value>, node: &mut Node) {
         for keyword in ["$ref", "$dynamicRef", "$recursiveRef"] {
             let Some(Value::String(reference)) = members.get(keyword) else { continue };
@@ -274,7 +275,7 @@ impl<'a> Survey<'a> {
     }
 }
 
-/// True if a value has something to say at the place of a secret.
+/// Returns true if a value has something at the place of a secret.
 fn gives_secret(graph: Graph, value: &Value) -> bool {
     let mut gives = false;
     Secrets(graph).visit(&mut value.clone(), &mut |_, value| gives |= value.is_number() || holds_text(value));
@@ -290,7 +291,7 @@ fn holds_text(value: &Value) -> bool {
     }
 }
 
-/// The schema that a keyword has, or those in its list.
+/// Returns the schema that a keyword has, or those in its list.
 fn one_or_more(value: &Value) -> Vec<&Value> {
     value.as_array().map_or_else(|| vec![value], |all| all.iter().collect())
 }

@@ -1,4 +1,4 @@
-//! What attempts report: complete, fail, report, hand back.
+//! Results of attempts: complete, fail, report, hand back.
 
 use longhaul_model::{
     Command, Failure, Fault, Outcome, Refused, SubTaskStatus, TaskStatus, Timestamp, Token, WaitingFor,
@@ -259,7 +259,8 @@ fn hand_back_of_a_cancelled_task_ends_it() {
 
 #[test]
 fn what_starts_is_not_dated_before_the_end_of_what_it_needs() {
-    // What it needs ended at a node whose clock is a little ahead of this one's; a clock that was wrong is not waited for.
+    // The sub-task that it needs ended at a node whose clock is a little ahead of this one's; a clock that
+    // was wrong is not waited for.
     for (behind, earlier) in [(40, 0), (60_000, 60_000)] {
         let mut task = in_turn(&["a", "b"]);
         task.elapse(100_000);

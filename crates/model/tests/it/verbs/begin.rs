@@ -1,4 +1,4 @@
-//! The start of a task, and which sub-tasks start with it.
+//! The start of a task, and the sub-tasks that start with it.
 
 use longhaul_model::{Command, Refused, SubTaskStatus, TaskStatus, Timestamp, WaitingFor};
 use serde_json::json;

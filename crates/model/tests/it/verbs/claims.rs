@@ -1,4 +1,4 @@
-//! What a task claims for itself: when it asks, when it has it, when it lets go.
+//! Claims of a task: when it asks, when it has them, when it releases them.
 
 use longhaul_model::{Claim, ClaimMode, Command, Failure, Hold, Refused, TaskStatus, WaitingFor};
 use serde_json::json;

@@ -1,4 +1,4 @@
-//! Time: limits of tasks, and what is asked too early.
+//! Time: limits of tasks, and commands that come too early.
 
 use longhaul_model::{Command, Failure, Refused, SubTaskStatus, TaskStatus, WaitingFor};
 use serde_json::json;

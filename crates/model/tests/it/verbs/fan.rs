@@ -1,11 +1,11 @@
-//! `forEach`: children, how many at once, what becomes of their failures.
+//! `forEach`: children, how many at once, and their failures.
 
 use longhaul_model::{Command, Decided, Failure, Fault, Refused, SubTaskStatus as S, TaskStatus};
 use serde_json::{Value, json};
 
 use crate::example::{Example, begun, begun_with, cancel, ended, launches, retry, skip, starts, sub};
 
-/// One sub-task over three hosts, so many at once, and one behind it.
+/// Builds a sub-task over three hosts, so many at once, and one behind it.
 fn fan(parallel: u32, more: &Value) -> Example {
     let mut each =
         json!({"forEach": "{{ input.hosts }}", "parallel": parallel, "description": "of {{ item.fqdn }}"});

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::example::{Example, accepted, begun, broken, launches, resolve, retry, sub};
 
-/// The key of the only attempt that a change starts, without the task's part of it.
+/// Returns the key of the only attempt that a change starts, without the task's part of it.
 fn key(change: &Change) -> String {
     let launches = launches(change);
     let [launch] = launches.as_slice() else { panic!("one attempt starts, not {}", launches.len()) };
@@ -25,7 +25,7 @@ fn unknown() -> Vec<Failure> {
     ]
 }
 
-/// A task with one sub-task whose attempt runs.
+/// Creates a task with one sub-task whose attempt runs.
 fn running(more: Value) -> Example {
     begun(json!({}), vec![sub("a", more)])
 }
@@ -85,7 +85,7 @@ fn key_of_a_child_stays_when_its_list_is_retried() {
     assert_eq!(keys, ["-1-0-1", "-2-1-1"]);
 }
 
-/// What a server of before stored: the counts only.
+/// Returns the task as an earlier server stored it: the counts only.
 fn of_before(task: &Task) -> Task {
     let mut record = task.record().clone();
     for sub in &mut record.sub_tasks {

@@ -1,11 +1,11 @@
-//! Built-in actions where a node has room for no more: what has not begun costs nothing.
+//! Built-in actions at a node without a free permit: sub-tasks that have not begun cost nothing.
 
 use longhaul_model::{Command, Effect, NodeId, Permit, Refused, SubTaskStatus, TaskStatus, WaitingFor};
 use serde_json::json;
 
 use crate::example::{Example, accepted, cancel, ended, launches, retry, sub};
 
-/// A task of three that may run side by side, at a node with room for none.
+/// Creates a task of three sub-tasks that may run side by side, at a node without permits.
 fn in_line(more: serde_json::Value) -> Example {
     let side = |name| sub(name, json!({"needs": [], "repeatable": false}));
     let mut task = accepted(more, vec![side("a"), side("b"), side("c")], None);

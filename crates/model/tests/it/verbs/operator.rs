@@ -1,4 +1,4 @@
-//! What operators decide: retry, skip, resolve.
+//! Decisions of operators: retry, skip, resolve.
 
 use longhaul_model::{Failure, Outcome, Refused, Resolution, SubTaskStatus, TaskStatus};
 use serde_json::json;
@@ -17,7 +17,7 @@ fn two_failed() -> Example {
     task
 }
 
-/// A task parked because the outcome of one sub-task is unknown.
+/// Creates a task parked because the outcome of one sub-task is unknown.
 fn parked() -> Example {
     parked_with("fail")
 }

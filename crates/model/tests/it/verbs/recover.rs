@@ -1,4 +1,4 @@
-//! After a crash.
+//! Recovery after a crash.
 
 use longhaul_model::{Command, NodeId, Outcome, Refused, SubTaskStatus, TaskStatus, Timestamp};
 use serde_json::json;
@@ -85,7 +85,7 @@ fn outputs_stored_of_what_still_runs_end_it() {
     let each = json!({"forEach": "{{ input.hosts }}", "parallel": 3});
     let mut task = begun(json!({}), vec![sub("each", each), sub("then", json!({}))]);
     task.apply(task.complete(3, Some(json!("b"))));
-    // Those of all children, of some, of the parent only.
+    // Outputs of all children, of some, of the parent only.
     for stored in
         [vec![(2, json!("a")), (4, json!("c"))], vec![(4, json!("c"))], vec![(0, json!([null, "b", null]))]]
     {

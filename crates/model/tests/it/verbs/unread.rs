@@ -1,4 +1,4 @@
-//! What may be done to a task that cannot be read.
+//! Decisions about a task that cannot be read.
 
 use longhaul_model::{Command, Refused, Span, TaskStatus, Timestamp, Unread};
 

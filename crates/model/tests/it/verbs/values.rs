@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::example::{START, begun, in_turn, sub};
 
-/// A value of so many levels.
+/// Builds a value of so many levels.
 fn deep(levels: usize) -> Value {
     (0..levels).fold(json!(1), |inner, n| if n % 2 == 0 { json!([inner]) } else { json!({ "a": inner }) })
 }
@@ -74,8 +74,7 @@ fn input_that_is_too_deep_is_not_accepted() {
     assert_eq!(accept(DEEPEST + 1), Err(NotAccepted::Input(Unfit::TooDeep)));
 }
 
-/// Each step wraps what the one before gave: wherever the limit is passed, the task fails there and keeps
-/// nothing deeper.
+/// Values that each step wraps once more stop at the limit: the task fails there and keeps nothing deeper.
 #[test]
 fn values_that_grow_step_by_step_stop_at_the_limit() {
     for stride in [1, 7, 40] {

@@ -1,4 +1,4 @@
-//! `PATCH` and `DELETE /v1/credentials/tasks/{id}`: a failed task is retried, or given up.
+//! `PATCH` and `DELETE /v1/credentials/tasks/{id}`: retry and cancellation of a failed task.
 
 use axum::body::Body;
 use axum::extract::State;
@@ -13,7 +13,7 @@ use crate::error::ApiError;
 use crate::request::Id;
 use crate::respond;
 
-/// Retries a failed task, with a new spec if there is one; answered once it runs again.
+/// Retries a failed task, with a new spec if there is one; answers once it runs again.
 pub(crate) async fn retry(
     State(app): State<App>,
     caller: Caller,
@@ -26,7 +26,7 @@ pub(crate) async fn retry(
     Ok(respond::json(StatusCode::ACCEPTED, body(&caller, &task)))
 }
 
-/// Gives a failed task up; its resources are free.
+/// Cancels a failed task, which frees its resources.
 pub(crate) async fn cancel(State(app): State<App>, caller: Caller, Id(id): Id) -> Result<Response, ApiError> {
     let cancelled = app.engine.cancel_credentials(id, caller.audit()).await;
     let task = cancelled.map_err(ApiError::of_credentials)?;

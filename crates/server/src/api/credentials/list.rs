@@ -10,7 +10,7 @@ use crate::request::{Parameters, whole_number};
 use crate::respond;
 use crate::wire;
 
-/// Tasks without a `limit`, and the most with one: clients look for theirs among all.
+/// Page size without a `limit`, and the largest with one: clients look for their task among all.
 const MOST: u32 = 1000;
 
 /// The newest credentials tasks.

@@ -1,4 +1,4 @@
-//! `GET /v1/credentials/tasks/{id}`, one of its sub-tasks, and the credentials that it is about.
+//! `GET /v1/credentials/tasks/{id}`, one of its sub-tasks, and the credentials that the task changes.
 
 use axum::extract::State;
 use axum::response::Response;
@@ -19,7 +19,7 @@ pub(crate) async fn get(State(app): State<App>, Id(id): Id) -> Result<Response, 
     Ok(respond::json(StatusCode::OK, json.finish()))
 }
 
-/// One of its sub-tasks, by the id that sub-tasks have here.
+/// Sub-task of a credentials task, by the ID that sub-tasks have in these calls.
 pub(crate) async fn sub_task(State(app): State<App>, Id(id): Id, path: Named) -> Result<Response, ApiError> {
     let record = app.engine.credentials_task(id)?;
     let given = path.get("subtaskId");
@@ -34,7 +34,7 @@ pub(crate) async fn sub_task(State(app): State<App>, Id(id): Id, path: Named) ->
     Ok(respond::json(StatusCode::OK, json.finish()))
 }
 
-/// The credentials that it is about, without passwords.
+/// Returns the credentials that the task changes, without passwords.
 pub(crate) async fn resource_credentials(State(app): State<App>, Id(id): Id) -> Result<Response, ApiError> {
     let record = app.engine.credentials_task(id)?;
     let spec = app.engine.credentials_spec(&record).await?;

@@ -1,4 +1,5 @@
-//! Credentials, and the tasks that change them (wire contract, section 6). A task's id is the same as in the Tasks API.
+//! Credentials, and the tasks that change them (wire contract, section 6). A task's ID is the same as in the
+//! Tasks API.
 
 pub(crate) mod act;
 pub(crate) mod list;
@@ -13,7 +14,8 @@ use super::App;
 use crate::error::ApiError;
 use crate::request;
 
-/// The body as JSON; `None` for no body, `null` and an empty object, as clients send any of them.
+/// Reads the body as JSON; `None` for an absent body, `null` and an empty object, as clients send any of
+/// them.
 async fn given(app: &App, request: Request<Body>) -> Result<Option<Value>, ApiError> {
     let bytes = request::json_body(request, &app.config.limits, app.config.limits.body).await?;
     if bytes.trim_ascii().is_empty() {

@@ -14,7 +14,7 @@ use crate::wire;
 /// Every attempt of every sub-task, in order of their starts.
 pub(crate) async fn attempts(State(app): State<App>, Id(id): Id) -> Result<Response, ApiError> {
     let report = match app.engine.attempts(id).await {
-        // Nothing is known of them.
+        // An imported task has no known attempts.
         Err(EngineError::Imported(_)) => {
             let none: [(); 0] = [];
             return Ok(respond::json(StatusCode::OK, wire::page(none, 1, 0, 0, |_, ()| {})));

@@ -13,7 +13,7 @@ use crate::error::ApiError;
 use crate::request::Id;
 use crate::respond;
 
-/// Cancels a task; answered once no attempt of it can start any more.
+/// Cancels a task; answers once no attempt of it can start any more.
 pub(crate) async fn cancel(
     State(app): State<App>,
     caller: Caller,

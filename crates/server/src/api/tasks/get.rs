@@ -18,7 +18,7 @@ use crate::request::{Id, IfNoneMatch, Parameters};
 use crate::respond;
 use crate::wire::{self, Extras, Json};
 
-/// One task; with `wait`, once it ended or the time is over.
+/// Returns one task; with `wait`, as soon as it has ended or the time is over.
 pub(crate) async fn get(
     State(app): State<App>,
     caller: Caller,
@@ -71,7 +71,8 @@ async fn extras(app: &App, task: &Stored, shown: &Shown) -> Result<Extras, ApiEr
     Ok(extras)
 }
 
-/// Changes whenever what is shown may have changed: the revision, and what of the task is shown.
+/// Tag of the shown task, which changes whenever the task may have changed: its revision, and the members
+/// that are shown.
 fn tag(task: &Stored, shown: &Shown) -> String {
     match task {
         Stored::Own(record) => {

@@ -1,4 +1,5 @@
-//! `DELETE /v1/tasks/history` (wire contract, sections 1.10 and 2.1): each task for itself, so that some may fail.
+//! `DELETE /v1/tasks/history` (wire contract, sections 1.10 and 2.1): each task for itself, so that some may
+//! fail.
 
 use axum::body::Body;
 use axum::extract::State;
@@ -15,7 +16,7 @@ use crate::request;
 use crate::respond;
 use crate::wire::Json;
 
-/// Tasks that one call deletes.
+/// Maximum number of tasks that one call deletes.
 const MOST: usize = 1000;
 
 #[derive(Deserialize)]

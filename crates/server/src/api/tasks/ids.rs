@@ -1,4 +1,4 @@
-//! `GET /v1/task-ids/{part}`: tasks by the beginning or the end of their id, as people write it.
+//! `GET /v1/task-ids/{part}`: tasks by the beginning or the end of their ID, as people write it.
 
 use axum::extract::State;
 use axum::response::Response;
@@ -10,10 +10,11 @@ use crate::request::Named;
 use crate::respond;
 use crate::wire::{self, Extras, View};
 
-/// One more than anybody reads: from there on, more digits are needed.
+/// Page size that shows an ambiguous prefix: one more than anybody reads, so that a full page asks for more
+/// digits.
 const MOST: u32 = 11;
 
-/// The tasks that are meant, without sub-tasks; several if the part is ambiguous.
+/// Returns the matching tasks, without sub-tasks; several if the part is ambiguous.
 pub(crate) async fn ids(State(app): State<App>, names: Named) -> Result<Response, ApiError> {
     let digits: String =
         names.get("part").chars().filter(|c| *c != '-').map(|c| c.to_ascii_lowercase()).collect();

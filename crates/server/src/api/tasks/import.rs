@@ -1,4 +1,4 @@
-//! `POST /v1/tasks/import`: tasks as a Tasks API returned them, kept to the letter but for nulls and facts
+//! `POST /v1/tasks/import`: tasks as a Tasks API returned them, stored to the letter but for nulls and facts
 //! that are not text, which no typed client could read.
 
 mod fitted;
@@ -25,7 +25,7 @@ use crate::error::{ApiError, shortened};
 use crate::request::{self, unsaid};
 use crate::respond;
 
-/// What a task is found by; everything else is only kept.
+/// Members by which an imported task is found; all others are only kept.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct TaskIn {
@@ -44,7 +44,7 @@ struct Identity {
     id: Option<String>,
 }
 
-/// The longest type of a task or resource, in characters: what an index takes.
+/// Longest type of a task or resource, in characters, that fits into an index.
 const LONGEST_TYPE: usize = 200;
 
 #[derive(Deserialize)]
@@ -53,14 +53,14 @@ struct PageIn<'a> {
     elements: Option<Vec<&'a RawValue>>,
 }
 
-/// Takes in one task, a list of them, or a page; all or none.
+/// Imports one task, a list of them, or a page; all or none.
 pub(crate) async fn import(
     State(app): State<App>,
     caller: Caller,
     request: Request<Body>,
 ) -> Result<Response, ApiError> {
     let bytes = request::json_body(request, &app.config.limits, app.config.limits.import).await?;
-    // Megabytes of JSON take long enough to hold up others.
+    // Parsing megabytes of JSON takes long enough to hold up others.
     let tasks = tokio::task::spawn_blocking(move || tasks(&bytes));
     let tasks = tasks.await.map_err(|e| ApiError::internal(e.to_string()))??;
     let outcome = app.engine.import(tasks, caller.audit()).await?;
@@ -76,7 +76,7 @@ fn tasks(bytes: &[u8]) -> Result<Vec<ImportedTask>, ApiError> {
         .collect()
 }
 
-/// The refusal of an import for one of its tasks, named by its place and its id.
+/// Refuses an import for one of its tasks, named by its position and its ID.
 fn refused(n: usize, raw: &RawValue, Unfit { pointer, message, cut }: Unfit) -> ApiError {
     let id = serde_json::from_str::<Identity>(raw.get()).ok().and_then(|one| one.id);
     // Anything else may be a secret in the wrong place.
@@ -97,7 +97,8 @@ fn refused(n: usize, raw: &RawValue, Unfit { pointer, message, cut }: Unfit) -> 
     }
 }
 
-/// An imported task as every client can read it: earlier versions kept nulls and facts that are not text.
+/// Converts an imported task into a form that every client can read: earlier versions kept nulls and facts
+/// that are not text.
 pub(crate) fn readable(json: &str) -> Cow<'_, str> {
     if !json.contains("null") && !json.contains("\"context\"") {
         return json.into();
@@ -106,7 +107,7 @@ pub(crate) fn readable(json: &str) -> Cow<'_, str> {
     fitted.map_or(Cow::Borrowed(json), Cow::Owned)
 }
 
-/// The JSON of each task that would be kept, or why none would be.
+/// Returns the JSON of each task to be stored, or the reason why none is.
 pub(crate) fn read(bytes: &[u8]) -> Result<Vec<String>, String> {
     let tasks = tasks(bytes).map_err(|e| e.fault.message)?;
     Ok(tasks.into_iter().map(|task| task.json).collect())
@@ -134,7 +135,7 @@ fn task(raw: &RawValue) -> Result<ImportedTask, Unfit> {
         text.parse::<Timestamp>().map_err(|e| wrong(&format!("/{member}"), e.to_string()))
     };
     let resources = given.resources.unwrap_or_default();
-    // Totals are counted by both.
+    // Both are part of the totals.
     if given.kind.as_deref().is_some_and(is_long) {
         return Err(wrong("/type", format!("a type has at most {LONGEST_TYPE} characters")));
     }

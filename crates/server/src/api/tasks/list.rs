@@ -13,7 +13,7 @@ use crate::request::Parameters;
 use crate::respond;
 use crate::wire::{self, Extras};
 
-/// Children of `forEach` sub-tasks in one page, at the most.
+/// Maximum number of children of `forEach` sub-tasks in one page.
 const MOST_CHILDREN: u32 = 1_000;
 
 /// A page of tasks and the exact total.

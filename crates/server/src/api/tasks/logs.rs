@@ -1,4 +1,4 @@
-//! `GET /v1/tasks/{id}/logs`: what sub-tasks write, in pages that can be followed while they run.
+//! `GET /v1/tasks/{id}/logs`: logs of sub-tasks, in pages that can be followed while they run.
 
 use axum::extract::{RawQuery, State};
 use axum::response::Response;
@@ -54,7 +54,7 @@ pub(crate) async fn logs(
     let Stored::Own(record) = app.engine.get(id)? else {
         return Ok(respond::json(StatusCode::OK, r#"{"lines":[],"next":0}"#));
     };
-    // A chunk of a sub-task that there is not is damage, and costs the others nothing.
+    // A chunk of a sub-task that does not exist is damage, and costs the others nothing.
     let known = |chunk: &&LogChunk| (chunk.sub_task as usize) < record.sub_tasks.len();
     let lines =
         chunks.iter().filter(known).flat_map(numbered).filter(|(number, ..)| *number > after).take(limit);

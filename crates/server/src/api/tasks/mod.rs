@@ -27,7 +27,7 @@ use crate::access::Caller;
 use crate::respond;
 use crate::wire::{self, Extras, Json, View};
 
-/// A task as JSON, with what one task shows by default.
+/// Renders a task as JSON, with the members that a single task shows by default.
 pub(crate) fn body(caller: &Caller, task: &Stored) -> Vec<u8> {
     let wire = caller.wire();
     let view =

@@ -11,10 +11,10 @@ use crate::request::{Paging, Parameters, whole_number};
 #[derive(Debug, PartialEq)]
 pub(crate) struct Asked {
     pub(crate) query: TaskQuery,
-    /// From 1.
+    /// Number of the page, from 1.
     pub(crate) number: u64,
     pub(crate) size: u32,
-    /// `limit`: how many elements there are at the most, over all pages.
+    /// `limit`: maximum number of elements over all pages.
     pub(crate) cap: Option<u64>,
 }
 
@@ -80,7 +80,7 @@ fn order(parameters: &Parameters) -> Result<OrderBy, ApiError> {
     })
 }
 
-/// The newest first; with an order of one's own, ascending.
+/// Reads the sort direction: newest first by default; ascending with an order of the caller's own.
 fn descending(parameters: &Parameters) -> Result<bool, ApiError> {
     match parameters.get("orderDirection") {
         None => Ok(parameters.get("orderBy").is_none_or(|by| by.eq_ignore_ascii_case("creationTimestamp"))),

@@ -19,7 +19,7 @@ struct ReleaseBody {
     reason: String,
 }
 
-/// Releases what a failed task holds.
+/// Releases the locks of a failed task.
 pub(crate) async fn release(
     State(app): State<App>,
     caller: Caller,

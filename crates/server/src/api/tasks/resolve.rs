@@ -36,7 +36,7 @@ enum OutcomeBody {
     Skipped,
 }
 
-/// Sub-tasks that one call may name.
+/// Maximum number of sub-tasks that one call may name.
 const MOST_NAMED: usize = 10_000;
 
 /// Marks a failure as dealt with; with a sub-task and its outcome, the task goes on.
@@ -78,7 +78,7 @@ pub(crate) async fn resolve(
     Ok(answer(&caller, &task))
 }
 
-/// Which sub-tasks are decided alike, and how.
+/// Reads which sub-tasks get the same verdict, and the verdict.
 fn several(given: ResolveBody) -> Result<(Several, Decided), ApiError> {
     let ResolveBody { sub_task, sub_tasks, all, outcome, output, .. } = given;
     if output.is_some() {
@@ -110,7 +110,7 @@ fn several(given: ResolveBody) -> Result<(Several, Decided), ApiError> {
     Ok((several, what))
 }
 
-/// A note with the reason that the query of a call gives whose body is ignored, if it gives one.
+/// Adds the reason from the query of a call whose body is ignored, if it has one, to the audit entry.
 pub(crate) fn because(audit: Audit, app: &App, query: Option<&str>) -> Result<Audit, ApiError> {
     let parameters = Parameters::parse(query, &app.config.limits)?;
     let Some(given) = parameters.get("reason") else { return Ok(audit) };
@@ -119,7 +119,7 @@ pub(crate) fn because(audit: Audit, app: &App, query: Option<&str>) -> Result<Au
     Ok(audit.detail(said))
 }
 
-/// A reason that says something.
+/// Checks that a reason is not blank.
 pub(crate) fn reason(text: &str) -> Result<&str, ApiError> {
     let text = text.trim();
     if text.is_empty() || text.chars().count() > 1000 {

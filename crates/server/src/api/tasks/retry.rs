@@ -14,7 +14,7 @@ use crate::error::ApiError;
 use crate::request::Id;
 use crate::respond;
 
-/// Retries a failed task; answered once it runs again.
+/// Retries a failed task; answers once it runs again.
 pub(crate) async fn retry(
     State(app): State<App>,
     caller: Caller,

@@ -18,7 +18,7 @@ pub(crate) async fn get(State(app): State<App>) -> Result<Response, ApiError> {
     Ok(answer(app.engine.settings()?))
 }
 
-/// Sets them; answered with what holds from now on.
+/// Changes the settings; answers with those that are valid from now on.
 pub(crate) async fn patch(
     State(app): State<App>,
     caller: Caller,

@@ -19,7 +19,7 @@ struct SkipBody {
     reason: String,
 }
 
-/// A failed task goes on without one failed sub-task.
+/// Skips a failed sub-task and lets its failed task go on.
 pub(crate) async fn skip(
     State(app): State<App>,
     caller: Caller,

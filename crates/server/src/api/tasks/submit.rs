@@ -20,7 +20,7 @@ use crate::error::ApiError;
 use crate::request::{self, Parameters, canonical};
 use crate::respond;
 
-/// What a submission says.
+/// Body of a submission.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct SubmitBody {
@@ -33,8 +33,8 @@ struct SubmitBody {
     labels: BTreeMap<String, String>,
 }
 
-/// Starts a task: 202 once it is durable; with `wait`, once it ended or the time is over. With `dryRun` it is
-/// only checked: 200, and the task as it would begin.
+/// Starts a task: 202 once it is durable; with `wait`, once it ended or the time is over. With `dryRun` the
+/// submission is only checked: 200, and the task as it would begin.
 pub(crate) async fn submit(
     State(app): State<App>,
     caller: Caller,
@@ -87,12 +87,12 @@ fn checked(
     })
 }
 
-/// Whether a text has more characters than this.
+/// Returns true if a text has more than `most` characters.
 fn longer(text: &str, most: usize) -> bool {
     text.chars().nth(most).is_some()
 }
 
-/// The `wait` of a submission, looked at before anything is accepted.
+/// Reads the `wait` of a submission, before anything is accepted.
 pub(crate) fn wait(app: &App, uri: &Uri) -> Result<Option<Duration>, ApiError> {
     view::wait(&Parameters::parse(uri.query(), &app.config.limits)?)
 }
@@ -101,7 +101,7 @@ fn dry_run(app: &App, uri: &Uri) -> Result<bool, ApiError> {
     Parameters::parse(uri.query(), &app.config.limits)?.flag("dryRun")
 }
 
-/// Hands a submission on and answers 202 with its task.
+/// Passes a submission to the engine and answers 202 with its task.
 pub(crate) async fn accept(
     app: &App,
     caller: &Caller,
@@ -115,7 +115,7 @@ pub(crate) async fn accept(
     Ok(accepted(caller, &submitted))
 }
 
-/// 202 with the task, and where to look at it.
+/// Answers 202 with the task, and its location.
 pub(crate) fn accepted(caller: &Caller, submitted: &Submitted) -> Response {
     let mut response = respond::json(StatusCode::ACCEPTED, body(caller, &submitted.task));
     let headers = response.headers_mut();
@@ -132,7 +132,7 @@ pub(crate) fn accepted(caller: &Caller, submitted: &Submitted) -> Response {
 pub(crate) struct KeyText(String);
 
 impl KeyText {
-    /// The one of a request, if it has one.
+    /// Reads the key of a request, if it has one.
     pub(crate) fn of(headers: &HeaderMap) -> Result<Option<Self>, ApiError> {
         let Some(given) = headers.get("idempotency-key") else { return Ok(None) };
         let key = given.to_str().ok().filter(|key| !key.is_empty() && key.len() <= 255).ok_or_else(|| {
@@ -144,7 +144,8 @@ impl KeyText {
         Ok(Some(KeyText(key.to_owned())))
     }
 
-    /// The key with the hash of what it asks for: a call and the value of a body, however that is written.
+    /// Combines the key with the hash of the request: the call and the value of the body, however that is
+    /// written.
     pub(crate) fn with(self, app: &App, caller: &Caller, call: &str, body: &[u8]) -> IdempotencyKey {
         let fingerprint = app.engine.fingerprint(&[call.as_bytes(), &canonical(body)]);
         IdempotencyKey { principal: caller.name().to_owned(), key: self.0, fingerprint }

@@ -1,4 +1,4 @@
-//! `GET /v1/tasks/{id}/history`: who did what to a task, and why, newest first.
+//! `GET /v1/tasks/{id}/history`: decisions about a task, with who made them and why, newest first.
 
 use axum::extract::{RawQuery, State};
 use axum::response::Response;
@@ -13,7 +13,7 @@ use crate::wire::{self, Json};
 
 const DEFAULT_SIZE: u32 = 100;
 
-/// A page of what was done to the task. Whoever may see the task may see it; addresses of callers are for
+/// Returns a page of the task's history. Whoever may see the task may see it; addresses of callers are for
 /// administrators, in the audit log.
 pub(crate) async fn history(
     State(app): State<App>,

@@ -1,4 +1,4 @@
-//! `view`, `include` and `wait`: what of a task is shown, and when.
+//! `view`, `include` and `wait`: the members of a task that are shown, and when.
 
 use std::time::Duration;
 
@@ -9,20 +9,21 @@ use crate::error::ApiError;
 use crate::request::Parameters;
 use crate::wire::View;
 
-/// The longest wait, so that no proxy in between gives up first.
+/// Longest wait, so that no proxy in between gives up first.
 const LONGEST_WAIT: Span = Span(300_000);
 
-/// What is to be shown.
+/// Members to show, by the query's `include`.
 pub(crate) struct Shown {
     pub(crate) view: View,
     pub(crate) input: bool,
     pub(crate) labels: bool,
     pub(crate) outputs: bool,
-    /// In a list: children themselves, where there are few, instead of their numbers.
+    /// Shows the children themselves in a list where they are few, instead of their counts.
     pub(crate) children: bool,
 }
 
-/// Reads `view` and `include`. One task shows Longhaul's own members by itself, a list only those asked for.
+/// Reads `view` and `include`. A single task shows Longhaul's own members by default, a list only those asked
+/// for.
 pub(crate) fn shown(parameters: &Parameters, wire: &WireConfig, list: bool) -> Result<Shown, ApiError> {
     let mut view = if list || !wire.extensions {
         View::documented(wire.status_style)
@@ -63,7 +64,7 @@ pub(crate) fn shown(parameters: &Parameters, wire: &WireConfig, list: bool) -> R
         }
     }
     if !wire.extensions {
-        // Read, so that a mistake is named, and then left out like everything of our own.
+        // The parameter is read, so that a mistake is named, and then ignored like all our own.
         let summary = shown.view.summary;
         shown = Shown {
             view: View { summary, ..View::documented(wire.status_style) },

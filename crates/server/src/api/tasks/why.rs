@@ -1,4 +1,4 @@
-//! `GET /v1/tasks/{id}/why`: one answer to "why does it not go on?".
+//! `GET /v1/tasks/{id}/why`: the reasons why a task does not proceed.
 
 use axum::extract::State;
 use axum::response::Response;
@@ -12,7 +12,7 @@ use crate::request::Id;
 use crate::respond;
 use crate::wire::{self, Json};
 
-/// Every reason, the first of them in words as `summary`.
+/// Returns every reason, the first of them in words as `summary`.
 pub(crate) async fn why(State(app): State<App>, Id(id): Id) -> Result<Response, ApiError> {
     let reasons = app.engine.why(id).await?;
     Ok(respond::json(StatusCode::OK, body(id, &reasons)))
@@ -132,7 +132,7 @@ fn kind(reason: &Reason) -> &'static str {
     }
 }
 
-/// A reason in one sentence.
+/// Describes a reason in one sentence.
 fn message(reason: &Reason) -> String {
     match reason {
         Reason::Imported => "the task was imported: it is the history of another server".to_owned(),

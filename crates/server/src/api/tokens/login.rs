@@ -17,7 +17,7 @@ use crate::error::ApiError;
 use crate::request;
 use crate::respond;
 
-/// With what somebody comes; other members are of no interest, as real clients send some.
+/// Credentials of a login; unknown members are ignored, as real clients send some.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct TokenCreationSpec {
@@ -27,7 +27,7 @@ struct TokenCreationSpec {
     id_token: Option<Zeroizing<String>>,
 }
 
-/// Lets somebody in.
+/// Logs an account in.
 pub(crate) async fn login(
     State(app): State<App>,
     caller: Caller,

@@ -1,4 +1,4 @@
-//! `/v1/tokens`: who somebody is, for an hour (wire contract, section 5).
+//! `/v1/tokens`: access tokens, valid for an hour (wire contract, section 5).
 
 pub(crate) mod login;
 pub(crate) mod refresh;
@@ -12,7 +12,7 @@ use super::App;
 use crate::error::ApiError;
 use crate::request;
 
-/// The refresh token that a body names: a JSON string, or bare as some clients send it.
+/// Reads the refresh token from a body: a JSON string, or bare as some clients send it.
 async fn refresh_id(app: &App, request: Request<Body>) -> Result<Uuid, ApiError> {
     let bytes = request::public_body(request, &app.config.limits).await?;
     let body = bytes.trim_ascii();
@@ -20,7 +20,7 @@ async fn refresh_id(app: &App, request: Request<Body>) -> Result<Uuid, ApiError>
         Some(b'"') => request::any::<String>(body)?,
         _ => String::from_utf8_lossy(body).into_owned(),
     };
-    // What it was is not said back: it may be a secret with a typing error.
+    // The message does not repeat the value: it may be a secret with a typing error.
     Uuid::try_parse(text.trim()).map_err(|_| {
         ApiError::bad("REFRESH_TOKEN_MALFORMED", "the body is not the id of a refresh token")
             .remedy("Send the `refreshToken.id` that POST /v1/tokens gave, as a JSON string")

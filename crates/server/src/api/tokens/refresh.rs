@@ -11,7 +11,7 @@ use crate::api::App;
 use crate::error::ApiError;
 use crate::respond;
 
-/// A new access token for a refresh token, which may be used again.
+/// Issues an access token for a refresh token, which may be used again.
 pub(crate) async fn refresh(State(app): State<App>, request: Request<Body>) -> Result<Response, ApiError> {
     let id = refresh_id(&app, request).await?;
     let token = app.auth.refresh(id)?;

@@ -1,4 +1,4 @@
-//! `DELETE /v1/tokens/refresh-token`: a refresh token that works no more.
+//! `DELETE /v1/tokens/refresh-token`: revocation of a refresh token.
 
 use axum::body::Body;
 use axum::extract::State;
@@ -12,7 +12,7 @@ use crate::api::App;
 use crate::error::ApiError;
 use crate::respond;
 
-/// Takes it back; the answer is the same whether there was one.
+/// Revokes the token; the answer is the same if there was none.
 pub(crate) async fn revoke(
     State(app): State<App>,
     caller: Caller,

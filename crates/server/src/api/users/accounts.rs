@@ -33,7 +33,7 @@ struct UserSpec {
     actions: Option<Vec<String>>,
 }
 
-/// What of an account shall become different.
+/// Changes to an account.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct UserUpdateSpec {
@@ -49,7 +49,7 @@ struct UserUpdateSpec {
     actions: Option<Vec<String>>,
 }
 
-/// What an account shall be bound to: calls that there are, of those that its role may make.
+/// Reads the bounds of an account. Actions must exist and be open to its role.
 fn bounds(queues: Option<Vec<String>>, actions: Option<Vec<String>>) -> Result<Bounds, ApiError> {
     for (n, action) in actions.iter().flatten().enumerate() {
         if !routes::is_action_of(action, longhaul_auth::Role::Worker) {
@@ -60,7 +60,7 @@ fn bounds(queues: Option<Vec<String>>, actions: Option<Vec<String>>) -> Result<B
     Ok(Bounds { queues, actions })
 }
 
-/// Every account, by name. There are few: they are one page.
+/// Returns every account, by name. Accounts are few: they are one page.
 pub(crate) async fn list(State(app): State<App>) -> Result<Response, ApiError> {
     let users = app.auth.users()?;
     let all = u32::try_from(users.len()).unwrap_or(u32::MAX);
@@ -68,13 +68,13 @@ pub(crate) async fn list(State(app): State<App>) -> Result<Response, ApiError> {
     Ok(respond::json(StatusCode::OK, body))
 }
 
-/// One account.
+/// Returns one account.
 pub(crate) async fn get(State(app): State<App>, names: Named) -> Result<Response, ApiError> {
     let found = app.auth.user(names.get("name"))?;
     Ok(respond::json(StatusCode::OK, wire::one(|json| user::account(json, &found, None))))
 }
 
-/// Makes an account; that of a service comes with its API key in clear, this once.
+/// Creates an account; a service account is answered with its API key in clear, this once.
 pub(crate) async fn create(
     State(app): State<App>,
     caller: Caller,
@@ -95,7 +95,7 @@ pub(crate) async fn create(
     Ok(respond::json(StatusCode::CREATED, body))
 }
 
-/// Changes an account; answered with it.
+/// Changes an account and answers with it.
 pub(crate) async fn change(
     State(app): State<App>,
     caller: Caller,
@@ -114,7 +114,7 @@ pub(crate) async fn change(
     Ok(respond::json(StatusCode::OK, wire::one(|json| user::account(json, &changed, None))))
 }
 
-/// Deletes an account with all that was given to it.
+/// Deletes an account with its API keys and sessions.
 pub(crate) async fn delete(
     State(app): State<App>,
     caller: Caller,

@@ -21,7 +21,7 @@ struct ApiKeySpec {
     name: Option<String>,
 }
 
-/// Gives an account one more; in clear, this once.
+/// Creates an API key for an account and answers with it in clear, this once.
 pub(crate) async fn create(
     State(app): State<App>,
     caller: Caller,
@@ -35,7 +35,7 @@ pub(crate) async fn create(
     Ok(respond::value(StatusCode::CREATED, &json!({ "id": made.id, "apiKey": *made.key })))
 }
 
-/// Takes one away, and with it every session of the account.
+/// Deletes an API key, and with it every session of the account.
 pub(crate) async fn delete(
     State(app): State<App>,
     caller: Caller,

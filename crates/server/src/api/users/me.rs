@@ -1,4 +1,4 @@
-//! Whoever asks: who that is, and their password.
+//! The caller's own account: who it is, and its password.
 
 use axum::body::Body;
 use axum::extract::State;
@@ -14,7 +14,7 @@ use crate::request;
 use crate::respond;
 use crate::wire::{self, user};
 
-/// One's own password, changed.
+/// Change of the caller's own password.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct PasswordUpdateSpec {
@@ -28,7 +28,7 @@ pub(crate) async fn get(caller: Caller) -> Result<Response, ApiError> {
     Ok(respond::json(StatusCode::OK, wire::one(|json| user::principal(json, who))))
 }
 
-/// Changes one's own password; every session of the account is over, this one included.
+/// Changes the caller's own password; every session of the account is over, this one included.
 pub(crate) async fn password(
     State(app): State<App>,
     caller: Caller,

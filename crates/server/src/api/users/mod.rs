@@ -1,4 +1,4 @@
-//! `/v1/users`: accounts and their API keys, for administrators; and one's own.
+//! `/v1/users`: accounts and their API keys, for administrators; and the caller's own.
 
 pub(crate) mod accounts;
 pub(crate) mod api_keys;
@@ -8,7 +8,7 @@ use longhaul_auth::Role;
 
 use crate::error::ApiError;
 
-/// A role as a body names it.
+/// Reads a role by its name in a body.
 fn role(text: &str) -> Result<Role, ApiError> {
     text.parse().map_err(|e: longhaul_auth::BadRole| ApiError::field("/role", e.to_string()))
 }

@@ -1,5 +1,5 @@
-//! `POST /v1/workers/heartbeat`: for many leases at once, each of which is judged alone. What is wrong with
-//! one is said beside it, and costs no other its life.
+//! `POST /v1/workers/heartbeat`: for many leases at once, each of which is judged alone. A mistake in one
+//! entry is named beside it, and costs no other lease its life.
 
 use axum::body::Body;
 use axum::extract::State;
@@ -39,7 +39,7 @@ struct BeatSpec {
     log: Vec<LineSpec>,
 }
 
-/// Leases last longer, and the worker learns how each stands.
+/// Extends leases, and answers with the state of each.
 pub(crate) async fn heartbeat(
     State(app): State<App>,
     caller: Caller,
@@ -66,12 +66,12 @@ pub(crate) async fn heartbeat(
     Ok(respond::json(StatusCode::OK, json.finish()))
 }
 
-/// A sign of life for one lease, as far as it can be read.
+/// Entry of a heartbeat, as far as it can be read.
 struct Read {
     /// The lease as it was written.
     name: String,
-    /// The sign of life; `None` if the entry names no lease. If other members are wrong, only the sign of
-    /// life counts.
+    /// Heartbeat of the lease; `None` if the entry names no lease. If other members are wrong, only the
+    /// extension counts.
     beat: Option<Beat>,
     /// The problem with the entry, if there is one.
     wrong: Option<Fault>,

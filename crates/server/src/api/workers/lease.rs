@@ -33,10 +33,10 @@ pub(crate) async fn lease(
     Ok(respond::json(StatusCode::OK, json.finish()))
 }
 
-/// What a worker was given.
+/// Writes the leases that a worker was given.
 pub(super) fn members(json: &mut Json, assigned: &Assigned) {
     json.key("leases").list(&assigned.leases, assignment);
-    // A worker that obeys must not ask a server that ends as fast as it can answer.
+    // A worker that obeys must not poll a stopping server as fast as it can answer.
     let retry_after =
         if assigned.draining { assigned.retry_after.max(DRAINING) } else { assigned.retry_after };
     json.key("retryAfterMs").value(&retry_after.0);

@@ -1,4 +1,4 @@
-//! `GET /v1/workers`: who was heard of lately.
+//! `GET /v1/workers`: workers that were heard of lately.
 
 use std::collections::BTreeMap;
 
@@ -13,7 +13,7 @@ use crate::error::ApiError;
 use crate::respond;
 use crate::wire::{self, Json};
 
-/// Tasks that are read for their names; of further ones the IDs say enough.
+/// Maximum number of tasks that are read for their names; further ones are shown by their IDs.
 const READ: usize = 200;
 
 /// Workers heard of within the last minutes.
@@ -40,7 +40,7 @@ fn worker(json: &mut Json, one: &WorkerSummary, tasks: &BTreeMap<TaskId, Stored>
             json.key("taskId").value(task);
             if let Some(Stored::Own(record)) = tasks.get(task) {
                 json.key("taskName").value(&record.name);
-                // Children are not read: the number of one is beyond those of the workflow's own sub-tasks.
+                // Children are not read: their indexes are beyond those of the workflow's own sub-tasks.
                 if *index < record.own_sub_tasks() {
                     json.key("subTask").value(record.sub_task_name(*index));
                 }

@@ -1,4 +1,4 @@
-//! The worker protocol (docs/workers.md): lease, heartbeat, complete and fail; and who works.
+//! The worker protocol (docs/workers.md): lease, heartbeat, complete and fail; and the list of workers.
 
 pub(crate) mod heartbeat;
 pub(crate) mod lease;
@@ -16,7 +16,7 @@ use crate::request::{self, Json};
 /// The largest body of a worker, in bytes.
 const LARGEST_BODY: usize = 8 << 20;
 
-/// A worker's body. What programs print, and what they give, may have any character: it is kept in documents.
+/// Reads a worker's body. Outputs and printed lines may have any character: they are kept in documents.
 async fn body(app: &App, request: Request<Body>) -> Result<Json, ApiError> {
     request::any_json_body(request, &app.config.limits, LARGEST_BODY).await
 }

@@ -81,7 +81,7 @@ fn yes() -> bool {
     true
 }
 
-/// Records what became of attempts, and leases the next.
+/// Records the results of attempts, and leases the next.
 pub(crate) async fn report(
     State(app): State<App>,
     caller: Caller,
@@ -92,7 +92,7 @@ pub(crate) async fn report(
     let worker = spec::worker(&given.worker, &caller)?;
     let mut next = given.next.take().map(|next| next.ask(worker.clone(), &caller, "/next")).transpose()?;
     if let Some(ask) = next.as_mut().filter(|ask| caller.waits(ask.wait).is_err()) {
-        // What is reported counts all the same.
+        // The reports count all the same.
         ask.wait = Duration::ZERO;
     }
     let (names, reports) = reports(given, app.engine.env())?;

@@ -1,4 +1,4 @@
-//! What workers send (docs/workers.md), checked member by member.
+//! Bodies that workers send (docs/workers.md), checked member by member.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 use crate::access::Caller;
 use crate::error::ApiError;
 
-/// Leases that one call may be about.
+/// Maximum number of leases that one call may name.
 pub(super) const MOST_LEASES: usize = 1_024;
 const MOST_QUEUES: usize = 32;
 const MOST_ATTEMPTS: usize = 256;
@@ -21,7 +21,7 @@ const SHORTEST_LEASE: Span = Span(1_000);
 const LONGEST_LEASE: Span = Span(3_600_000);
 const USUAL_LEASE: Span = Span(30_000);
 
-/// What a worker asks for; at `/lease` with the worker's name beside it.
+/// Request for leases; at `/lease` with the worker's name beside it.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(super) struct NextSpec {
@@ -84,7 +84,7 @@ impl LeaseSpec {
 }
 
 impl NextSpec {
-    /// `root` is where it stands in the body.
+    /// Builds the request for leases. `root` is its JSON pointer in the body.
     pub(super) fn ask(self, worker: WorkerId, caller: &Caller, root: &str) -> Result<Ask, ApiError> {
         let wrong = |member: &str, message: &str| ApiError::field(&format!("{root}/{member}"), message);
         if self.queues.is_empty() || self.queues.len() > MOST_QUEUES {
@@ -124,7 +124,7 @@ pub(super) fn wait(span: Span, pointer: &str) -> Result<Duration, ApiError> {
     Ok(span.into())
 }
 
-/// Who asks: the account, and the name that a process of it gave itself.
+/// Identity of a worker: the account, and the name that its process gave itself.
 pub(super) fn worker(name: &str, caller: &Caller) -> Result<WorkerId, ApiError> {
     let known = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
     if !(16..=200).contains(&name.len()) || !name.chars().all(known) {
@@ -141,7 +141,7 @@ pub(super) fn lease(text: &str, pointer: &str) -> Result<LeaseName, ApiError> {
     })
 }
 
-/// A line of a log: a text, or more about it.
+/// Line of a log: a text, or an object with its time and stream.
 #[derive(Deserialize)]
 #[serde(untagged)]
 pub(super) enum LineSpec {
@@ -159,13 +159,13 @@ pub(super) struct FullLine {
     at: Option<Timestamp>,
 }
 
-/// As texts have it; what is stored has a number.
+/// Reads a time as text; the stored form is a number.
 fn instant<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<Timestamp>, D::Error> {
     let text = Option::<String>::deserialize(deserializer)?;
     text.map(|text| text.parse().map_err(serde::de::Error::custom)).transpose()
 }
 
-/// As given; the engine cuts what is too long once secrets are out of it.
+/// Returns log lines as given; the engine cuts long ones once secrets are out of them.
 pub(super) fn lines(given: Vec<LineSpec>, env: &Env) -> Vec<LogLine> {
     let now = env.now();
     let line = |spec| match spec {
@@ -204,7 +204,7 @@ pub(super) fn stages(given: Vec<StageSpec>, pointer: &str, env: &Env) -> Result<
     Ok(given.into_iter().map(stage).collect())
 }
 
-/// Why an attempt failed, in the worker's words.
+/// Failure of an attempt, in the worker's words.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ErrorSpec {
@@ -227,8 +227,8 @@ struct CauseSpec {
 }
 
 impl ErrorSpec {
-    /// The error; whoever reads the task must learn what happened, so neither code nor message is blank.
-    /// `pointer` is where the attempt stands in the body.
+    /// Converts the error. Whoever reads the task must learn what happened, so neither code nor message is
+    /// blank. `pointer` is the place of the attempt in the body.
     pub(super) fn fault(self, pointer: &str) -> Result<Fault, ApiError> {
         for (member, text) in [("code", &self.code), ("message", &self.message)] {
             if text.trim().is_empty() {

@@ -10,7 +10,7 @@ use crate::error::ApiError;
 use crate::request::Named;
 use crate::respond;
 
-/// Takes a workflow out of the list; its tasks go on.
+/// Removes a workflow from the list; its tasks go on.
 pub(crate) async fn delete(
     State(app): State<App>,
     caller: Caller,

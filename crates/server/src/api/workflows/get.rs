@@ -11,7 +11,7 @@ use crate::error::ApiError;
 use crate::request::{Named, Parameters};
 use crate::respond;
 
-/// The newest version unless one is asked for.
+/// Returns a workflow, in its newest version unless one is asked for.
 pub(crate) async fn get(
     State(app): State<App>,
     caller: Caller,

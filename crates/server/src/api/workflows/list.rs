@@ -10,7 +10,7 @@ use crate::error::ApiError;
 use crate::respond;
 use crate::wire::{self, Json};
 
-/// Every workflow, its newest version; all on one page.
+/// Returns every workflow in its newest version, on one page.
 pub(crate) async fn list(State(app): State<App>) -> Result<Response, ApiError> {
     let all = app.engine.workflows()?;
     let count = all.len();

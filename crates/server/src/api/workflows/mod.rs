@@ -14,7 +14,7 @@ use crate::access::Caller;
 use crate::error::ApiError;
 use crate::wire::Json;
 
-/// One version of a workflow. Who may not write it sees no literal credentials.
+/// Writes one version of a workflow. Callers who may not change it see no literal credentials.
 fn whole(app: &App, caller: &Caller, workflow: &Arc<Workflow>) -> Result<Vec<u8>, ApiError> {
     let name = &workflow.definition.name;
     let all = app.engine.workflows()?;

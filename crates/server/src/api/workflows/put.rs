@@ -35,7 +35,7 @@ pub(crate) async fn put(
     Ok(respond::json(status, whole(&app, &caller, &put.workflow)?))
 }
 
-/// A definition; a mistake of its shape has its place.
+/// Reads a definition; a mistake of its shape has its pointer.
 fn read(bytes: &[u8]) -> Result<Definition, ApiError> {
     let definition: Definition = request::parsed(bytes).map_err(|mut e| {
         if e.fault.error_code == "INVALID_REQUEST" {
@@ -43,7 +43,8 @@ fn read(bytes: &[u8]) -> Result<Definition, ApiError> {
         }
         e
     })?;
-    // The reader takes a list for the members of an object, in the order of our code: nobody means that.
+    // The deserializer accepts a list for the members of an object, in the order of our code: nobody means
+    // that.
     let (given, own) = (request::any::<Value>(bytes)?, json!(definition));
     if let Some(pointer) = list_for_object(&given, &own) {
         let mut e =
@@ -54,7 +55,7 @@ fn read(bytes: &[u8]) -> Result<Definition, ApiError> {
     Ok(definition)
 }
 
-/// Where a list stands for an object, if anywhere.
+/// Pointer to a list that stands for an object, if there is one.
 fn list_for_object(given: &Value, own: &Value) -> Option<String> {
     let inside = |name: &str, given, own| {
         let name = name.replace('~', "~0").replace('/', "~1");

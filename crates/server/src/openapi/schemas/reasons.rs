@@ -1,4 +1,4 @@
-//! The schemas of why a task does not go on, and of who did what to it.
+//! Schemas of the reasons why a task does not proceed, and of its history.
 
 use serde_json::{Value, json};
 

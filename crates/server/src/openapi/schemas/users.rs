@@ -70,7 +70,7 @@ fn key_name() -> Value {
     json!({ "type": "string", "maxLength": 64, "pattern": r"^[^\u0000-\u001f\u007f-\u009f]*$", "description": "What people call it" })
 }
 
-/// What a worker's account is bound to.
+/// Schema of the queues that a worker's account is bound to.
 fn queues() -> Value {
     json!({
         "type": "array", "minItems": 1, "maxItems": 64,
@@ -92,7 +92,7 @@ fn token_spec() -> Value {
         "username": text("Whose account"), "password": secret("Its password"),
         "apiKey": secret("Instead: an API key"), "idToken": secret("Instead: an ID token of the configured issuer"),
     });
-    // One way to come in: its members, and none of another's.
+    // Each kind of login has its own members, and none of another's.
     let names: Vec<String> = members.as_object().map(|all| all.keys().cloned().collect()).unwrap_or_default();
     let way = |mine: &[&str]| {
         let others = names.iter().filter(|name| !mine.contains(&name.as_str()));

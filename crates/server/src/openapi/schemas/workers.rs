@@ -38,7 +38,7 @@ fn worker_name() -> Value {
     json!({ "type": "string", "pattern": "^[A-Za-z0-9._-]{16,200}$", "description": "Made at random at each start of the process" })
 }
 
-/// A duration in whole units up to a limit, in the shapes that every reader of patterns knows.
+/// Schema of a duration in whole units up to a limit, in the notation that every reader of patterns knows.
 fn duration(pattern: &str, description: &str) -> Value {
     json!({ "type": "string", "pattern": pattern, "description": description })
 }

@@ -9,7 +9,7 @@ use longhaul_server::{ServerConfig, ServerError, TlsError};
 use super::super::support::{Parts, Running};
 use super::{ask, connect, files, put_pair, self_signed, shown, trusting};
 
-/// Why a server does not start.
+/// Starts a server and returns the error that keeps it from starting.
 async fn refused(listen: &str, config: ServerConfig) -> Option<ServerError> {
     Parts::new().await.bind(listen, config).await.err()
 }
@@ -57,7 +57,7 @@ async fn a_self_signed_certificate_is_made_once_and_kept() {
     drop(first);
     let second = Running::with(self_signed(&folder)).await;
     assert_eq!(shown(&connect(second.address, &config).await.unwrap()), before);
-    // Whoever does not know it does not trust it.
+    // A client without the certificate does not trust it.
     let stranger = reqwest::Client::builder().tls_certs_only([]).build().unwrap();
     let e = stranger.get(second.url("/v1/tasks")).send().await.unwrap_err();
     assert!(format!("{e:?}").contains("UnknownIssuer"), "{e:?}");

@@ -1,4 +1,4 @@
-//! Who gets in, and who is told what.
+//! Handshakes: which clients get in, and what the others are told.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,7 +17,7 @@ const FATAL: u8 = 2;
 const HANDSHAKE_FAILURE: u8 = 40;
 const PROTOCOL_VERSION: u8 = 70;
 
-/// A ClientHello without extensions but for the curves, as old clients send it.
+/// Builds a ClientHello without extensions but for the curves, as old clients send it.
 fn client_hello(version: [u8; 2], suites: &[u16]) -> Vec<u8> {
     let mut body = Vec::from(version);
     body.extend([7; 32]);
@@ -68,7 +68,7 @@ async fn two_versions_are_spoken_and_no_other() {
         assert_eq!(session.protocol_version(), Some(wanted));
         assert_eq!(session.alpn_protocol(), Some(&b"http/1.1"[..]));
     }
-    // The same by a client that many programs are made with.
+    // Refusals to a client library that many programs use.
     for version in [Version::TLS_1_2, Version::TLS_1_3] {
         let pem = std::fs::read(server.certificate.as_ref().unwrap().path()).unwrap();
         let client = reqwest::Client::builder()
@@ -91,7 +91,7 @@ async fn two_versions_are_spoken_and_no_other() {
     }
     let answer = said(&server, &client_hello([3, 3], &old)).await;
     assert_eq!((answer[0], &answer[5..]), (ALERT, &[FATAL, HANDSHAKE_FAILURE][..]), "TLS 1.2 with CBC only");
-    // The same with ECDHE-ECDSA-AES128-GCM is answered: the refusals are not for the way it is written.
+    // A ClientHello with ECDHE-ECDSA-AES128-GCM is answered: the refusals are not due to its form.
     let answer = said(&server, &client_hello([3, 3], &[0xc02b])).await;
     assert_eq!(answer[0], 22, "{answer:?}");
 }
@@ -100,7 +100,7 @@ async fn two_versions_are_spoken_and_no_other() {
 async fn plain_http_is_told_to_use_https() {
     let directory = tempfile::tempdir().unwrap();
     let server = Running::with(self_signed(directory.path())).await;
-    // Whoever is still sending gets to send, and then to read the answer.
+    // A client that is still sending can finish, and then read the answer.
     let begun = "POST /v1/tasks HTTP/1.1\r\nHost: x\r\nContent-Length: 40000\r\n\r\n".to_owned();
     let slow: Vec<String> =
         std::iter::once(begun).chain(std::iter::repeat_n("x".repeat(10_000), 4)).collect();

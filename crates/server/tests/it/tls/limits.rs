@@ -1,4 +1,4 @@
-//! Those who are slow, or say nothing, and those beside them.
+//! Clients who are slow or silent, and those beside them.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -13,7 +13,7 @@ use super::super::support::Running;
 use super::{ask, connect, self_signed, trusting};
 
 const SHORT: Duration = Duration::from_millis(300);
-/// Long enough for a loaded machine, far shorter than the limits that are not meant.
+/// Time long enough for a loaded machine, and far shorter than the limits that are not meant.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 async fn server(limits: Limits) -> (tempfile::TempDir, Running) {
@@ -23,7 +23,7 @@ async fn server(limits: Limits) -> (tempfile::TempDir, Running) {
     (directory, running)
 }
 
-/// A connection that begins a handshake and leaves it there.
+/// Opens a connection that begins a handshake and does not go on.
 async fn half_open(server: &Running) -> TcpStream {
     let mut stream = TcpStream::connect(server.address).await.unwrap();
     stream.write_all(b"\x16\x03\x01\x02\x00\x01\x00").await.unwrap();

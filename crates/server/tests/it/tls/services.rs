@@ -1,5 +1,5 @@
-//! `http` actions to services over TLS: whom they trust is the operator's to say, and so is as whom they
-//! come.
+//! `http` actions to services over TLS: the operator decides which certificates they trust, and which one
+//! they present.
 
 use longhaul_engine::{EngineConfig, HttpConfig};
 use serde_json::{Value, json};

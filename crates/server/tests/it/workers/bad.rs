@@ -1,4 +1,4 @@
-//! What is wrong in a worker's call is named, and nothing changes.
+//! Mistakes in a worker's call are named, and change nothing.
 
 use serde_json::{Value, json};
 
@@ -94,7 +94,7 @@ async fn bad_calls_are_refused_by_member_and_change_nothing() {
     assert_eq!(worker.complete(&lease, json!(1)).await.0, 200, "the lease lives");
 }
 
-/// One bad lease of a heartbeat costs only itself: whatever stands in its place, the others live on.
+/// A bad lease in a heartbeat costs only itself: whatever stands in its place, the others live on.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn heartbeat_judges_each_lease_alone() {
     let server = Running::start().await;
@@ -131,7 +131,7 @@ async fn heartbeat_judges_each_lease_alone() {
         for n in [0, 2] {
             assert_eq!((&told[n]["state"], told[n].get("error")), (&json!("live"), None), "{bad}: {told}");
         }
-        // A sign of life is one, whatever else it says.
+        // An entry that names a lease extends it, whatever else it has.
         let names_it = bad["lease"] == json!(lease);
         assert_eq!(told[1]["state"], if names_it { "live" } else { "lost" }, "{bad}: {told}");
         assert_eq!(told[1]["error"]["errorCode"], "INVALID_REQUEST", "{told}");

@@ -1,11 +1,12 @@
-//! Reliability F15: a failure of every kind at every place, by workers and by built-in actions, and the retry of it.
+//! Reliability F15: a failure of every kind at every place, of workers and of built-in actions, and its
+//! retry.
 
 use serde_json::{Value, json};
 
 use super::{Worker, ended, start, task, workflow};
 use crate::it::support::Running;
 
-/// How an attempt fails.
+/// Way in which an attempt fails.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Kind {
     Error,
@@ -29,7 +30,7 @@ fn statuses(task: &Value) -> Vec<&str> {
     task["subTasks"].as_array().unwrap().iter().map(|sub| sub["status"].as_str().unwrap()).collect()
 }
 
-/// Before the failing place all succeeded, behind it nothing began.
+/// Checks that all before the failing place succeeded, and nothing behind it began.
 fn assert_failed_at(task: &Value, at: usize, length: usize, what: &str) {
     let wanted: Vec<&str> = (0..length)
         .map(|n| match n.cmp(&at) {
@@ -50,7 +51,7 @@ async fn worker_that_fails_in_any_way_at_any_place_is_found_there_and_retried() 
         put(&server, "work", (0..length).map(step).collect()).await;
         for at in 0..length {
             for kind in KINDS {
-                // Those that take time are tried at the ends only.
+                // Kinds that take time are tried at the ends only.
                 let slow = matches!(kind, Kind::Timeout | Kind::Silent);
                 if slow && (length > 2 || at > 0) {
                     continue;
@@ -71,7 +72,7 @@ async fn one(server: &Running, worker: &Worker<'_>, length: usize, at: usize, ki
     match kind {
         Kind::Error => assert_eq!(worker.fail(&lease, json!({ "retryable": false })).await.0, 200),
         Kind::Unknown => assert_eq!(worker.fail(&lease, json!({ "outcomeUnknown": true })).await.0, 200),
-        // Nobody says anything: its time ends it.
+        // Without a report, its timeout ends the attempt.
         Kind::Timeout | Kind::Silent => {}
         Kind::LostAnswer => {
             for _ in 0..3 {

@@ -1,4 +1,4 @@
-//! Leases: long poll, heartbeats, expiry, cancel, the attempt's own time.
+//! Leases: long poll, heartbeats, expiry, cancel, the attempt's own timeout.
 
 use std::time::{Duration, Instant};
 
@@ -161,7 +161,7 @@ async fn call_whose_answer_was_cut_off_is_given_the_same_again() {
         let lost = worker.lease(json!({ "request": "call-1", "lease": "60s", "wait": "5s" })).await;
         (lost[0]["lease"].clone(), lost[0]["input"].clone(), lost[0]["idempotencyKey"].clone())
     };
-    // As good as one whose answer a proxy has cut off: nothing of it is known to whoever asks.
+    // A dropped call is as good as an answer that a proxy has cut off: the caller knows nothing of it.
     let lost = call().await;
     assert_eq!(call().await, lost);
     assert!(

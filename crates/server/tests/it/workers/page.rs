@@ -1,4 +1,4 @@
-//! A worker written from docs/workers.md alone, in a language without a library of ours, does its work.
+//! A worker written from docs/workers.md alone, in a language without a client library, does its work.
 
 use std::process::{Command, Stdio};
 

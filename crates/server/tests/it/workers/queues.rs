@@ -1,4 +1,4 @@
-//! Queues: priorities, limits, what outlives a restart.
+//! Queues: priorities, limits, and their state after a restart.
 
 use std::time::{Duration, Instant};
 
@@ -37,7 +37,7 @@ async fn limits_hold_and_are_lifted() {
     limit(&server, json!({ "maxRunning": 2 })).await;
     let leases = worker.lease(json!({})).await;
     assert_eq!(leases.len(), 2);
-    // What becomes ready by a report counts like any other.
+    // Sub-tasks that become ready by a report count like any other.
     let done =
         json!({ "completed": [{ "lease": leases[0]["lease"] }], "next": { "queues": ["q"], "max": 10 } });
     assert_eq!(worker.call("complete", done).await.1["leases"].as_array().unwrap().len(), 1);

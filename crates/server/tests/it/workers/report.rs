@@ -1,4 +1,5 @@
-//! Reports: recorded once, whoever sends them how often; the next lease in the same call; logs; secrets.
+//! Reports: recorded once, whoever sends them and however often; the next lease in the same call; logs;
+//! secrets.
 
 use serde_json::{Value, json};
 
@@ -61,7 +62,7 @@ async fn same_report_again_is_accepted_and_another_one_refused() {
     );
 }
 
-/// Reliability F11: whoever wins, there is one result.
+/// Reliability F11: of parallel reports one wins, and there is one result.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn reports_in_parallel_are_recorded_once() {
     let server = Running::start().await;
@@ -114,7 +115,7 @@ async fn unknown_outcome_waits_for_an_operator_and_a_released_one_costs_nothing(
     let worker = Worker::new(&server, "a");
     for _ in 0..4 {
         let lease = worker.lease_one().await;
-        // The answer may be lost: what is given back twice is given back.
+        // The answer may be lost: a lease that is handed back twice is handed back.
         for _ in 0..2 {
             assert_eq!(worker.call("complete", json!({ "released": [{ "lease": lease }] })).await.0, 200);
         }

@@ -7,21 +7,21 @@ use crate::check::{Finding, Inspector, Remedy};
 use crate::error::StoreError;
 use crate::postgres::sql::{column, failed};
 
-/// Claims that count as clear although others stand before them.
+/// Query for claims that are marked clear although others stand before them.
 const PASSED: &str = "SELECT id, key FROM claims AS mine WHERE NOT held AND clear AND CASE mode
      WHEN 2 THEN EXISTS (SELECT 1 FROM claims AS other
        WHERE other.id = mine.id AND other.mode < 2 AND NOT other.clear)
      ELSE EXISTS (SELECT 1 FROM claims AS other
        WHERE other.key = mine.key AND other.ticket < mine.ticket AND (mine.mode = 1 OR other.mode = 1)) END";
 
-/// Claims that wait although nobody stands before them.
+/// Query for claims that wait although nobody stands before them.
 const FORGOTTEN: &str = "SELECT id, key FROM claims AS mine WHERE NOT held AND NOT clear AND CASE mode
      WHEN 2 THEN NOT EXISTS (SELECT 1 FROM claims AS other
        WHERE other.id = mine.id AND other.mode < 2 AND NOT other.clear)
      ELSE NOT EXISTS (SELECT 1 FROM claims AS other
        WHERE other.key = mine.key AND other.ticket < mine.ticket AND (mine.mode = 1 OR other.mode = 1)) END";
 
-/// Tasks that hold a lock together, of which one has it alone.
+/// Query for tasks that hold a lock together although one of them holds it exclusively.
 const TWICE: &str = "SELECT id, key FROM claims WHERE held AND mode < 2 AND key IN (
      SELECT key FROM claims WHERE held AND mode < 2 GROUP BY key HAVING count(*) > 1 AND max(mode) = 1)";
 

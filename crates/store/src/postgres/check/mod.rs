@@ -1,4 +1,4 @@
-//! The check of a database: in one read-only transaction of one snapshot, beside the nodes at work on it.
+//! Check of a database: in one read-only transaction of one snapshot, beside its active nodes.
 
 mod claims;
 mod repair;
@@ -31,10 +31,10 @@ const FETCHED: i32 = 50;
 const BYTES: usize = 1 << 20;
 /// Totals that are fetched at once.
 const TOTALS: i32 = 5_000;
-/// Time within which nodes grant what they can grant.
+/// Time within which nodes grant claims that can be granted.
 const SOON: Duration = Duration::from_secs(3);
 
-/// Columns behind those of [`Table::Tasks`].
+/// Engine's own columns behind those of [`Table::Tasks`].
 mod own {
     use crate::transfer::task;
 
@@ -86,7 +86,7 @@ fn runtime() -> Result<Runtime, StoreError> {
     built.map_err(|e| StoreError::Open(format!("no threads for the database: {e}")))
 }
 
-/// One moment of a database.
+/// Consistent snapshot of a database.
 struct Snapshot<'a> {
     runtime: &'a Runtime,
     db: &'a Transaction<'a>,
@@ -255,7 +255,7 @@ impl Source for Snapshot<'_> {
     }
 
     fn derived(&mut self, line: &Line, task: &Task, found: &mut dyn FnMut(Finding)) {
-        // What was moved here is of node 0 until it is recovered.
+        // Sub-tasks that a transfer moved belong to node 0 until they are recovered.
         let Some(holders) = line.text(own::HOLDERS).filter(|holders| *holders != "0") else { return };
         let is_hot = line.int(task::ORIGIN) == Some(-1);
         if is_hot && format!("{{{holders}}}") != writes::holders(task) {

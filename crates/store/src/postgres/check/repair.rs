@@ -1,5 +1,5 @@
-//! The repair of a database: what follows from the tasks is made anew, each part in a transaction of its own,
-//! while no node is at work.
+//! Repair of a database: data that follows from the tasks is rebuilt, each part in a transaction of its own,
+//! while no node is active.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -23,7 +23,7 @@ use crate::stored::Stored;
 /// Tasks that are read at once.
 const AT_ONCE: i64 = 500;
 
-/// Repairs a database that no node is at work on.
+/// Repairs a database on which no node is active.
 pub(crate) fn repair(url: &str, env: &Env) -> Result<Vec<String>, StoreError> {
     let database = Database::existing(url, None, env)?;
     let mut done = database.transaction(async |db| indexes(db).await)?;
@@ -33,7 +33,7 @@ pub(crate) fn repair(url: &str, env: &Env) -> Result<Vec<String>, StoreError> {
     Ok(done)
 }
 
-/// Makes all indexes anew, and those that are missing.
+/// Rebuilds all indexes, and creates those that are missing.
 async fn indexes(db: &Transaction<'_>) -> Result<Vec<String>, StoreError> {
     let missing = schema::missing(db).await?;
     for (name, statement) in &missing {
@@ -47,7 +47,7 @@ async fn indexes(db: &Transaction<'_>) -> Result<Vec<String>, StoreError> {
     Ok(made.into_iter().chain(["all indexes were made anew".to_owned()]).collect())
 }
 
-/// Sets the columns by which tasks are found, and the nodes that look after them.
+/// Sets the columns by which tasks are found, and the nodes that own them.
 async fn found_by(db: &Transaction<'_>) -> Result<Option<String>, StoreError> {
     let known = Workflows::default();
     let mut changed = 0;
@@ -84,7 +84,7 @@ async fn found_by(db: &Transaction<'_>) -> Result<Option<String>, StoreError> {
     Ok((changed > 0).then(|| format!("{changed} rows can be found again by what is in them")))
 }
 
-/// Reads a task as the writer does; `None` for one that cannot be read, was imported or is not there.
+/// Reads a task as the writer does; `None` for one that cannot be read, was imported or does not exist.
 async fn task(db: &Transaction<'_>, known: &Workflows, id: TaskId) -> Result<Option<Task>, StoreError> {
     let Some(row) = rows::find(db, id).await? else { return Ok(None) };
     let Stored::Own(record) = row.stored(db, known).await? else { return Ok(None) };
@@ -95,7 +95,7 @@ async fn task(db: &Transaction<'_>, known: &Workflows, id: TaskId) -> Result<Opt
     }
 }
 
-/// Counts all tasks anew, and the notes of the audit log.
+/// Recounts all tasks, and the entries of the audit log.
 async fn recount(db: &Transaction<'_>) -> Result<String, StoreError> {
     db.batch_execute(
         "DELETE FROM counters; DELETE FROM completions; DELETE FROM tallies; DELETE FROM audit_totals",
@@ -128,12 +128,12 @@ async fn recount(db: &Transaction<'_>) -> Result<String, StoreError> {
     Ok("the totals were counted anew".to_owned())
 }
 
-/// Gives each task the claims that its document says. Claims of a task that cannot be read stay.
+/// Sets the claims of each task to those of its document. Claims of a task that cannot be read stay.
 async fn claims(db: &Transaction<'_>, now: Timestamp) -> Result<String, StoreError> {
     let gone = "DELETE FROM claims WHERE NOT EXISTS (SELECT 1 FROM hot WHERE hot.id = claims.id)
          AND NOT EXISTS (SELECT 1 FROM history WHERE history.id = claims.id)";
     let gone = execute(db, gone, &[]).await?;
-    // Those that have claims, and those whose documents may say so.
+    // Tasks that have claims, and those whose documents may say so.
     let asking = "SELECT id FROM claims
          UNION SELECT id FROM hot WHERE doc LIKE '%\"h\":\"w\"%' OR doc LIKE '%\"h\":\"h\"%'
          UNION SELECT id FROM history
@@ -153,7 +153,7 @@ async fn claims(db: &Transaction<'_>, now: Timestamp) -> Result<String, StoreErr
     Ok(format!("claims follow from the tasks again: {changed} tasks had others, {gone} were of no task"))
 }
 
-/// Sets the claims of a task; returns true if they were others.
+/// Sets the claims of a task; returns true if they were different.
 async fn set(db: &Transaction<'_>, record: &Record, now: Timestamp) -> Result<bool, StoreError> {
     let (expected, held, id) = (expected_claims(record), record.holds_locks(), record.id.0);
     let text = "SELECT key, mode, most, held AND told, ticket, since FROM claims WHERE id = $1";

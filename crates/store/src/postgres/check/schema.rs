@@ -1,5 +1,4 @@
-//! State of its files as PostgreSQL itself knows it, and the indexes against those that the migrations
-//! make.
+//! State of the files as PostgreSQL itself knows it, and the indexes against those that the migrations make.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +10,7 @@ use crate::error::StoreError;
 use crate::postgres::migrations;
 use crate::postgres::sql::{column, failed, text};
 
-/// Tables of Longhaul's: those of the schema that its tables are in.
+/// Query for Longhaul's tables: those of the schema that its tables are in.
 const TABLES: &str = "SELECT oid::regclass::text FROM pg_class
      WHERE relkind = 'r' AND relnamespace = (SELECT relnamespace FROM pg_class WHERE oid = 'hot'::regclass)
        AND relname IN ('workflows', 'specs', 'hot', 'chunks', 'outputs', 'attempts', 'keys', 'history', 'counters',
@@ -33,7 +32,7 @@ pub(super) async fn check(db: &Client, inspector: &mut dyn Inspector) -> Result<
     files(db, inspector).await
 }
 
-/// Has PostgreSQL check tables and their indexes.
+/// Checks tables and their indexes by PostgreSQL's own means.
 async fn files(db: &Client, inspector: &mut dyn Inspector) -> Result<Vec<String>, StoreError> {
     for table in tables(db).await? {
         let heap = "SELECT blkno::text || ': ' || msg FROM verify_heapam($1::text::regclass) LIMIT 10";
@@ -62,7 +61,7 @@ async fn files(db: &Client, inspector: &mut dyn Inspector) -> Result<Vec<String>
     Ok(Vec::new())
 }
 
-/// Reports what PostgreSQL says of damage; any other error ends the check.
+/// Reports damage that PostgreSQL found; any other error ends the check.
 fn broken(
     name: &str,
     e: &tokio_postgres::Error,
@@ -83,8 +82,8 @@ pub(super) async fn tables(db: &impl GenericClient) -> Result<Vec<String>, Store
     rows.iter().map(|row| column(row, 0)).collect()
 }
 
-/// Returns the indexes that the migrations make and that are not there or not valid, each with the statement
-/// that makes it.
+/// Returns the indexes of the migrations that are missing or not valid, each with the statement that makes
+/// it.
 pub(super) async fn missing(db: &impl GenericClient) -> Result<BTreeMap<String, String>, StoreError> {
     let there = "SELECT c.relname::text FROM pg_index AS i JOIN pg_class AS c ON c.oid = i.indexrelid
          WHERE i.indisvalid AND i.indisready

@@ -1,4 +1,4 @@
-//! Hands claims on within a transaction: requests of its jobs are entered, and what they release goes to the
+//! Hand-over of claims within a transaction: requests of its jobs are entered, and released claims go to the
 //! next in line. All of that happens after the jobs, in a few statements for all of them.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
@@ -157,7 +157,7 @@ impl Batch<'_> {
                 tasks.extend(self.advance(&locks).await?);
             }
             let mut granted = self.in_line(&tasks).await?;
-            // Places of tasks that got in line just now are looked at in the next round.
+            // Slots of tasks that got in line just now are looked at in the next round.
             if !places.is_empty() && self.claims.room() > 0 {
                 granted.extend(self.fill(&places).await?);
             } else {
@@ -201,8 +201,8 @@ impl Batch<'_> {
         Ok(next.into_iter().map(|next| next.task).collect())
     }
 
-    /// Sorts out the tasks that are clear on all their locks: returns those without a place, which may go,
-    /// and puts the others in line for theirs.
+    /// Sorts the tasks that are clear on all their locks: returns those without a slot, which may start, and
+    /// puts the others in line for theirs.
     async fn in_line(&mut self, tasks: &[Uuid]) -> Result<Vec<Uuid>, StoreError> {
         if tasks.is_empty() {
             return Ok(Vec::new());
@@ -230,7 +230,7 @@ impl Batch<'_> {
         for place in &next {
             let (count, more) = counts.entry(&place.key).or_default();
             *count += 1;
-            // All candidates go, as many as were requested: there may be places left, as counted by the
+            // All candidates got a slot, as many as were requested: there may be more, as counted by the
             // first.
             *more = place.goes && *count >= place.asked;
         }
@@ -242,7 +242,7 @@ impl Batch<'_> {
         Ok(go)
     }
 
-    /// Grants tasks their claims and continues them: in this transaction, unless another is at work on them.
+    /// Grants tasks their claims and continues them: in this transaction, unless another one has locked them.
     async fn grant(&mut self, tasks: Vec<Uuid>) -> Result<(), StoreError> {
         if tasks.is_empty() {
             return Ok(());

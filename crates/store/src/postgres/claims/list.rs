@@ -48,7 +48,7 @@ pub(in crate::postgres) async fn blockers(
         let chosen: &[&str] = match (column::<i16>(row, 2)?, column(row, 3)?) {
             (SHARED, _) => &["ticket < $2 AND mode = 1"],
             (EXCLUSIVE, _) => &["ticket < $2 AND held", "ticket < $2 AND NOT held"],
-            // The task waits for a lock, not for a place.
+            // The task waits for a lock, not for a slot.
             (_, false) => &[],
             (_, true) => {
                 &["$2::bigint IS NOT NULL AND held", "ticket < $2 AND mode = 2 AND clear AND NOT held"]

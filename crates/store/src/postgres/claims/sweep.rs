@@ -1,6 +1,6 @@
-//! The sweep: finds claims that could be granted although nothing triggered it. The sweep only reads; the
-//! writer checks again before it grants anything, so several nodes may sweep at once. Each step looks at a
-//! limited number of keys and tasks, and the next one continues after them.
+//! Sweep of claims: finds those that could be granted although nothing triggered it. The sweep only reads;
+//! the writer checks again before it grants anything, so several nodes may sweep at once. Each step looks at
+//! a limited number of keys and tasks, and the next one continues after them.
 
 use deadpool_postgres::GenericClient;
 use uuid::Uuid;
@@ -9,7 +9,7 @@ use super::super::rows::query;
 use super::super::sql::column;
 use crate::error::StoreError;
 
-/// Maximum number of locks, of places and of tasks that one step looks at.
+/// Maximum number of locks, of slots and of tasks that one step looks at.
 const LOOKED_AT: i64 = 256;
 
 /// Progress of the sweep; `None` where it is complete.
@@ -74,7 +74,7 @@ pub(in crate::postgres) async fn stuck(
     Ok((stuck, cursor))
 }
 
-/// Query for the locks that tasks wait for, and if the first waiter of each is clear.
+/// Query for the locks that tasks wait for, with the mark of each one's first waiter.
 const LOCKS: &str = "WITH RECURSIVE waited (key) AS (
        (SELECT key FROM claims WHERE mode < 2 AND NOT clear AND key > $1 ORDER BY key LIMIT 1)
        UNION ALL
@@ -91,7 +91,7 @@ const LOCKS: &str = "WITH RECURSIVE waited (key) AS (
         WHERE first.key = waited.key AND first.mode < 2 AND NOT first.clear ORDER BY first.ticket LIMIT 1)
      FROM (SELECT key FROM waited WHERE key IS NOT NULL LIMIT $2) AS waited";
 
-/// Query for the places that tasks wait for, and if the first waiter of each could have one.
+/// Query for the slots that tasks wait for, and whether the first waiter of each could have one.
 const PLACES: &str = "WITH RECURSIVE waited (key) AS (
        (SELECT key FROM claims WHERE mode = 2 AND clear AND NOT held AND key > $1 ORDER BY key LIMIT 1)
        UNION ALL
@@ -105,8 +105,8 @@ const PLACES: &str = "WITH RECURSIVE waited (key) AS (
         ORDER BY first.ticket LIMIT 1)
      FROM (SELECT key FROM waited WHERE key IS NOT NULL LIMIT $2) AS waited";
 
-/// Query for tasks with a clear lock or a place not clear, and if all their locks are clear while their place
-/// is not, or they have none.
+/// Query for tasks with a clear lock or a slot that is not clear, and whether all their locks are clear while
+/// their slot is not, or they have none.
 const TASKS: &str = "SELECT near.id, NOT EXISTS (SELECT 1 FROM claims AS mine WHERE mine.id = near.id
          AND (mine.held OR mine.mode < 2 AND NOT mine.clear OR mine.mode = 2 AND mine.clear))
      FROM claims AS near

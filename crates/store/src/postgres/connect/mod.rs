@@ -1,5 +1,5 @@
-//! Connecting to the database: its servers, one after the other, and the statements that each connection
-//! begins with.
+//! Connections to the database: its servers, one after the other, and the first statements of each
+//! connection.
 
 mod parameters;
 mod pinned;
@@ -29,8 +29,7 @@ use crate::error::StoreError;
 
 /// Longest time that connecting to a server may take, until it accepts statements.
 const CONNECT: Duration = Duration::from_secs(5);
-/// The same limit if there are several servers: one that hangs must not keep a node from the one that took
-/// its place.
+/// Limit for each of several servers: one that hangs must not keep a node from the one that took its place.
 const CONNECT_EACH: Duration = Duration::from_secs(2);
 /// Connection settings of a database: its servers and TLS.
 #[derive(Clone)]
@@ -42,20 +41,20 @@ pub(super) struct Place {
     last: Arc<AtomicUsize>,
 }
 
-/// The future that drives a connection, and must be polled for it to work.
+/// Future that drives a connection, and must be polled for it to work.
 type Driver = Connection<Socket, <MakeRustlsConnect as MakeTlsConnect<Socket>>::Stream>;
-/// A connection with its driver.
+/// Connection with its driver.
 type Reached = (Client, Driver);
 
 impl Place {
-    /// Reads a URL, `postgres://user:password@host1:5432,host2:5432/database?sslmode=…`, and takes what it
-    /// leaves open from the places where other PostgreSQL clients look ([`parameters`]). Of several hosts,
-    /// the one that accepts writes is used.
+    /// Reads a URL, `postgres://user:password@host1:5432,host2:5432/database?sslmode=…`, and takes missing
+    /// parameters from the places where other PostgreSQL clients look ([`parameters`]). Of several hosts, the
+    /// one that accepts writes is used.
     pub(super) fn new(url: &str) -> Result<Self, StoreError> {
         Place::with(url, &Surroundings::of_process())
     }
 
-    /// The same with other surroundings than those of the process.
+    /// Reads a URL with other surroundings than those of the process.
     fn with(url: &str, surroundings: &Surroundings) -> Result<Self, StoreError> {
         let Parameters { servers, tls } = Parameters::read(url, surroundings)?;
         let tls = MakeRustlsConnect::new(tls::client(&tls)?);
@@ -90,21 +89,21 @@ impl Place {
         place
     }
 
-    /// A connection of its own; the task that drives it ends with it.
+    /// Opens a connection; the Tokio task that drives it ends with it.
     pub(super) async fn connect(&self) -> Result<(Client, JoinHandle<()>), StoreError> {
         let (client, connection) =
             self.reach(Some(PINNED)).await.map_err(|e| self.no_connection(e.as_ref()))?;
         Ok((client, driven(connection)))
     }
 
-    /// A connection whose session is as the server makes it: nothing was set.
+    /// Opens a connection whose session is as the server makes it: nothing was set.
     pub(super) async fn connect_bare(&self) -> Result<(Client, JoinHandle<()>), StoreError> {
         let (client, connection) = self.reach(None).await.map_err(|e| self.no_connection(e.as_ref()))?;
         Ok((client, driven(connection)))
     }
 
-    /// Asks one server after the other for a connection that accepts writes, on which these statements come
-    /// first. Err: the error of the last server, or of one that is there and refuses; `None` if no server
+    /// Asks one server after the other for a connection that accepts writes, and runs these statements first
+    /// on it. Err: the error of the last server, or of one that is reached and refuses; `None` if no server
     /// answered in time.
     async fn reach(&self, first: Option<&str>) -> Result<Reached, Option<Error>> {
         let (count, start) = (self.servers.len(), self.last.load(Ordering::Relaxed));
@@ -130,7 +129,7 @@ impl Place {
         Err(said)
     }
 
-    /// A connection with what it is told by others; the task that drives it ends with it.
+    /// Opens a connection that receives notifications; the Tokio task that drives it ends with it.
     pub(super) async fn listen(&self) -> Result<(Client, UnboundedReceiver<Notification>), StoreError> {
         let (client, mut connection) =
             self.reach(Some(PINNED)).await.map_err(|e| self.no_connection(e.as_ref()))?;
@@ -174,7 +173,7 @@ impl Connect for Place {
     }
 }
 
-/// Runs statements on a new connection, before anybody else has it.
+/// Runs statements on a new connection, before anybody else uses it.
 async fn said_first((client, mut connection): Reached, statements: &str) -> Result<Reached, Error> {
     let driven = async {
         while let Some(message) = poll_fn(|context| connection.poll_message(context)).await {
@@ -190,7 +189,7 @@ async fn said_first((client, mut connection): Reached, statements: &str) -> Resu
     Ok((client, connection))
 }
 
-/// Has a connection work until it ends.
+/// Drives a connection until it ends.
 fn driven(connection: Driver) -> JoinHandle<()> {
     tokio::spawn(async move {
         if let Err(e) = connection.await {

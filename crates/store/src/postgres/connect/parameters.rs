@@ -1,4 +1,4 @@
-//! Connection parameters: a URL, and what it leaves open from the environment, the service file and the
+//! Connection parameters: a URL, with missing parameters from the environment, the service file and the
 //! password file, where every PostgreSQL client looks.
 //!
 //! Source: the chapters "Database Connection Control Functions", "Environment Variables", "The Password File"
@@ -25,7 +25,7 @@ const PORT: u16 = 5432;
 /// Parameters of a URL that the driver does not know: they are read here.
 const OWN: [&str; 6] = ["sslmode", "sslrootcert", "sslcert", "sslkey", "service", "passfile"];
 
-/// The environment variables and the home directory that parameters may come from.
+/// Environment variables and home directory that parameters may come from.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Surroundings {
     pub(super) variables: BTreeMap<String, String>,
@@ -50,10 +50,10 @@ impl Surroundings {
     }
 }
 
-/// Everything that a connection needs.
+/// Parameters of a connection.
 #[derive(Debug)]
 pub(super) struct Parameters {
-    /// Each server of the database.
+    /// Servers of the database.
     pub(super) servers: Vec<Config>,
     pub(super) tls: Tls,
 }
@@ -63,9 +63,9 @@ fn wrong(why: &str) -> StoreError {
 }
 
 impl Parameters {
-    /// Reads a URL. What it leaves open is taken from the service that it names (`service`, else
+    /// Reads a URL. Missing parameters are taken from the service that it names (`service`, else
     /// `PGSERVICE`), then from the environment (`PGPASSWORD`, `PGUSER`, `PGSSLMODE`, …); a password also from
-    /// the password file. Err: what is wrong, without a password.
+    /// the password file. Err: the mistake, without a password.
     pub(super) fn read(url: &str, surroundings: &Surroundings) -> Result<Self, StoreError> {
         if !url.starts_with("postgres://") && !url.starts_with("postgresql://") {
             return Err(wrong("the database URL must begin with postgres://"));
@@ -98,7 +98,7 @@ impl Parameters {
     }
 }
 
-/// Parameters by where they come from, the strongest first.
+/// Parameters by their source, the strongest first.
 struct Known<'a> {
     own: BTreeMap<String, String>,
     service: BTreeMap<String, String>,
@@ -161,7 +161,7 @@ impl Known<'_> {
         hosts.split(',').enumerate().map(one).collect()
     }
 
-    /// With what was left open, and with what all connections have.
+    /// Completes a configuration with defaults, and with the settings that all connections have.
     fn completed(&self, mut config: Config, mode: SslMode) -> Result<Config, StoreError> {
         if config.get_user().is_none()
             && let Some(user) = self.get("user", "PGUSER")
@@ -216,7 +216,8 @@ impl Known<'_> {
     }
 }
 
-/// The text of a password file; `None` where there is none, or where others may read it, which is said.
+/// Returns the text of a password file; `None` if it does not exist, or if others may read it, which is
+/// logged.
 fn readable_by_owner_only(file: &Path) -> Result<Option<String>, StoreError> {
     let Ok(about) = std::fs::metadata(file) else { return Ok(None) };
     if !about.is_file() {
@@ -232,8 +233,8 @@ fn readable_by_owner_only(file: &Path) -> Result<Option<String>, StoreError> {
     std::fs::read_to_string(file).map(Some).map_err(read)
 }
 
-/// The password of a line `host:port:database:user:password`, if the line is about that. `*` is any; a
-/// backslash takes the meaning from the character behind it.
+/// Returns the password of a line `host:port:database:user:password`, if the line is about these values. `*`
+/// matches any; a backslash escapes the character behind it.
 fn password_of(line: &str, about: [&str; 4]) -> Option<String> {
     if line.starts_with('#') {
         return None;
@@ -254,7 +255,7 @@ fn password_of(line: &str, about: [&str; 4]) -> Option<String> {
     fits.then_some(password)
 }
 
-/// The parameters of a service, from `PGSERVICEFILE`, `~/.pg_service.conf` or `pg_service.conf` in
+/// Returns the parameters of a service, from `PGSERVICEFILE`, `~/.pg_service.conf` or `pg_service.conf` in
 /// `PGSYSCONFDIR`.
 fn service(name: &str, surroundings: &Surroundings) -> Result<BTreeMap<String, String>, StoreError> {
     let own = match surroundings.variable("PGSERVICEFILE") {
@@ -288,7 +289,7 @@ fn section(text: &str, name: &str) -> Option<BTreeMap<String, String>> {
     Some(parameters.collect())
 }
 
-/// A URL without the parameters that are read here, and those.
+/// Splits a URL into the part for the driver, and the parameters that are read here.
 fn taken_apart(url: &str) -> Result<(String, BTreeMap<String, String>), StoreError> {
     let Some((place, query)) = url.split_once('?') else { return Ok((url.to_owned(), BTreeMap::new())) };
     let (mut own, mut rest) = (BTreeMap::new(), Vec::new());
@@ -306,7 +307,7 @@ fn taken_apart(url: &str) -> Result<(String, BTreeMap<String, String>), StoreErr
     Ok((format!("{place}{query}"), own))
 }
 
-/// A URL for each server that one names: `postgres://user@a:1,b:2/tasks` is two.
+/// Splits a URL into one for each server: `postgres://user@a:1,b:2/tasks` is two.
 fn each_server(url: &str) -> Vec<String> {
     let begin = url.find("://").map_or(0, |at| at + 3);
     let end = url[begin..].find(['/', '?']).map_or(url.len(), |at| begin + at);

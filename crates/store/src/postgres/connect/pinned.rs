@@ -1,13 +1,13 @@
 //! Settings that every connection has, whatever the server, the database or the role sets.
 
-/// The first statements of a connection. What Longhaul relies on is not left to `postgresql.conf`,
+/// First statements of a connection. Settings that Longhaul relies on are not left to `postgresql.conf`,
 /// `ALTER ROLE … SET` or `ALTER DATABASE … SET`:
 ///
 /// - transactions are READ COMMITTED: statements take row locks in an order that rules conflicts out, and a
 ///   stricter isolation refuses them all the same;
 /// - sessions may write, and no time limit but Longhaul's own ends them;
 /// - statements are not compiled: that takes longer than any of Longhaul's;
-/// - what was confirmed is on disk: `synchronous_commit = off` becomes `on`. The other values, which say how
+/// - confirmed commits are on disk: `synchronous_commit = off` becomes `on`. The other values, which say how
 ///   many standbys have it too, stay.
 ///
 /// A standby refuses `READ WRITE`: the next server is asked.

@@ -1,4 +1,4 @@
-//! Connections for reads and for what is rare, as many as the database grants.
+//! Connections for reads and for rare work, as many as the database grants.
 
 use std::time::{Duration, Instant};
 
@@ -18,7 +18,7 @@ const PAUSE: Duration = Duration::from_millis(100);
 /// Time after which a pool that was made smaller may grow again.
 const REGROW: Duration = Duration::from_secs(30);
 
-/// A pool that becomes smaller where the database has no connection left: callers then wait for one that this
+/// Pool that becomes smaller when the database has no connection left: callers then wait for one that this
 /// node has, instead of failing.
 pub(in crate::postgres) struct Connections {
     pool: Pool,
@@ -73,7 +73,7 @@ impl Connections {
         self.pool.close();
     }
 
-    /// Makes do with the connections that there are.
+    /// Reduces the pool to the connections that exist.
     async fn shrink(&self) {
         let has = self.pool.status().size;
         if has == 0 {

@@ -15,11 +15,11 @@ use crate::error::StoreError;
 /// Proof of identity that the server must give.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Proof {
-    /// None: the connection is only encrypted.
+    /// No verification: the connection is only encrypted.
     None,
-    /// A certificate of a trusted authority, for any name (`verify-ca`).
+    /// Certificate of a trusted authority, for any name (`verify-ca`).
     Authority,
-    /// A certificate of a trusted authority for the host's name (`verify-full`).
+    /// Certificate of a trusted authority for the host's name (`verify-full`).
     Name,
 }
 
@@ -37,7 +37,7 @@ fn wrong(why: &str) -> StoreError {
     StoreError::Open(format!("TLS to the database cannot be used: {why}"))
 }
 
-/// The configuration of a client. Err: a file that cannot be used, by its name.
+/// Creates the configuration of a client. Err: a file that cannot be used, by its name.
 pub(super) fn client(tls: &Tls) -> Result<ClientConfig, StoreError> {
     let provider = Arc::new(aws_lc_rs::default_provider());
     let builder = ClientConfig::builder_with_provider(provider.clone())
@@ -123,7 +123,7 @@ impl ServerCertVerifier for AnyName {
     }
 }
 
-/// Encrypts without asking who it is, as `prefer` and `require` do everywhere.
+/// Verifier that accepts any server, as `prefer` and `require` do everywhere.
 #[derive(Debug)]
 struct Anyone(Arc<CryptoProvider>);
 

@@ -42,7 +42,7 @@ fn cells(sql: &mut Sql, asked: &TaskQuery) {
     filter::statuses(sql, asked);
 }
 
-/// From the buckets of completions: whole days, then whole hours, minutes and seconds, then rows.
+/// Counts completions from the buckets: whole days, then whole hours, minutes and seconds, then rows.
 async fn completed(db: &impl GenericClient, asked: &TaskQuery, after: i64) -> Result<u64, StoreError> {
     // Exclusive: the first instant that counts.
     let first = after.saturating_add(1);

@@ -31,7 +31,7 @@ pub(in crate::postgres) async fn ids_like(
     rows.iter().map(|row| column(row, 0).map(TaskId)).collect()
 }
 
-/// What is overdue for so long, in milliseconds, every node sees to.
+/// Delay in milliseconds from which an overdue task is every node's concern.
 const OVERDUE: i64 = 2_000;
 
 /// Returns tasks with something due, oldest first, except those known to be damaged: tasks of the node's own

@@ -1,5 +1,5 @@
-//! Accounts in SQLite: errands of the one writer like all that is rare, and point reads beside it. An errand
-//! checks before it writes, as it shares its transaction with others and cannot be taken back alone.
+//! Accounts in SQLite: errands of the one writer like all rare work, and point reads beside it. An errand
+//! checks before it writes, as it shares its transaction with others and cannot be undone alone.
 
 mod sessions;
 mod users;

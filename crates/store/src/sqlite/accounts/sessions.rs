@@ -61,7 +61,7 @@ fn within(
     found.transpose()
 }
 
-/// A page, newest first; a row that cannot be read is passed over.
+/// Returns a page of sessions, newest first; a row that cannot be read is skipped.
 pub(super) fn page(connection: &Connection, query: &SessionQuery) -> Result<SessionPage, StoreError> {
     let (filter, whose): (&str, Option<String>) = match &query.whose {
         Whose::Anybody => ("", None),
@@ -125,7 +125,7 @@ pub(super) fn revoke(connection: &Connection, hash: &[u8; 32]) -> Result<bool, S
         .map_err(sql)
 }
 
-/// All of one account.
+/// Revokes all sessions of one account.
 pub(super) fn revoke_all(connection: &Connection, user: &str) -> Result<(), StoreError> {
     connection
         .prepare_cached("DELETE FROM refresh_tokens WHERE user = ?")

@@ -69,7 +69,7 @@ pub(super) fn find(connection: &Connection, name: &str) -> Result<User, StoreErr
     Ok(user)
 }
 
-/// The epoch of an account, and whether it is disabled.
+/// Returns the epoch of an account, and true if it is disabled.
 pub(super) fn standing(connection: &Connection, name: &str) -> Result<Option<(i64, bool)>, StoreError> {
     connection
         .prepare_cached("SELECT epoch, disabled FROM users WHERE name = ?")
@@ -156,7 +156,7 @@ pub(super) fn delete(connection: &Connection, name: &str) -> Result<(), StoreErr
     changed(connection)
 }
 
-/// Takes away all API keys and refresh tokens, begins a new epoch of every account, and keeps other signing keys.
+/// Deletes all API keys and refresh tokens, begins a new epoch of every account, and stores other signing keys.
 pub(super) fn void_all(connection: &Connection, keys: &str, now: Timestamp) -> Result<(), StoreError> {
     let epoch = next_epoch(connection, now)?;
     for statement in ["DELETE FROM api_keys", "DELETE FROM refresh_tokens"] {
@@ -172,7 +172,7 @@ pub(super) fn signing_keys(connection: &Connection) -> Result<Option<String>, St
     Ok(kept.and_then(|keys| keys.as_str().map(str::to_owned)))
 }
 
-/// Keeps signing keys in place of others; false if those are not the ones that are kept.
+/// Stores signing keys in place of others; returns false if those are not the stored ones.
 pub(super) fn put_signing_keys(
     connection: &Connection,
     before: Option<&str>,
@@ -184,7 +184,7 @@ pub(super) fn put_signing_keys(
     settings::put(connection, SIGNING_KEYS, &after.into()).map(|()| true)
 }
 
-/// Not a change that anybody's copy of the accounts must follow: the revision stays.
+/// Notes when API keys were used. Nobody's copy of the accounts must follow, so the revision stays.
 pub(super) fn touch(connection: &Connection, used: &[(String, Timestamp)]) -> Result<(), StoreError> {
     let mut statement = connection
         .prepare_cached(
@@ -197,7 +197,7 @@ pub(super) fn touch(connection: &Connection, used: &[(String, Timestamp)]) -> Re
     Ok(())
 }
 
-/// Refuses unless somebody else administers, too.
+/// Refuses a change unless somebody else administers, too.
 fn keep_an_admin(connection: &Connection, leaving: &str) -> Result<(), StoreError> {
     let another = connection
         .prepare_cached(
@@ -208,7 +208,8 @@ fn keep_an_admin(connection: &Connection, leaving: &str) -> Result<(), StoreErro
     if another { Ok(()) } else { Err(AccountRefused::LastAdmin.into()) }
 }
 
-/// A number that no account had before, also not one in an older copy of this database: time goes into it.
+/// Returns an epoch that no account had before, also not in an older copy of this database: time is part of
+/// it.
 fn next_epoch(connection: &Connection, now: Timestamp) -> Result<i64, StoreError> {
     connection
         .prepare_cached("UPDATE account_state SET epoch = max(epoch + 1, ?) RETURNING epoch")

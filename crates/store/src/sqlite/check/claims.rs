@@ -1,4 +1,4 @@
-//! The rules of claims over all tasks, and how many have a place of each key.
+//! Rules of claims over all tasks, and the count of slots in use for each key.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -12,24 +12,24 @@ use crate::error::StoreError;
 use crate::sqlite::rows::sql;
 use crate::sqlite::{claims, lenient, open};
 
-/// Time within which a running server grants what it can grant.
+/// Time within which a running server grants claims that can be granted.
 const SOON: Duration = Duration::from_secs(3);
 
-/// Claims that count as clear although others stand before them.
+/// Query for claims that are marked clear although others stand before them.
 const PASSED: &str = "SELECT seq, key FROM claims AS mine WHERE held = 0 AND clear = 1 AND CASE mode
      WHEN 2 THEN EXISTS (SELECT 1 FROM claims AS other
        WHERE other.seq = mine.seq AND other.mode < 2 AND other.clear = 0)
      ELSE EXISTS (SELECT 1 FROM claims AS other
        WHERE other.key = mine.key AND other.ticket < mine.ticket AND (mine.mode = 1 OR other.mode = 1)) END";
 
-/// Claims that wait although nobody stands before them.
+/// Query for claims that wait although nobody stands before them.
 const FORGOTTEN: &str = "SELECT seq, key FROM claims AS mine WHERE held = 0 AND clear = 0 AND CASE mode
      WHEN 2 THEN NOT EXISTS (SELECT 1 FROM claims AS other
        WHERE other.seq = mine.seq AND other.mode < 2 AND other.clear = 0)
      ELSE NOT EXISTS (SELECT 1 FROM claims AS other
        WHERE other.key = mine.key AND other.ticket < mine.ticket AND (mine.mode = 1 OR other.mode = 1)) END";
 
-/// Tasks that hold a lock together, of which one has it alone.
+/// Query for tasks that hold a lock together although one of them holds it exclusively.
 const TWICE: &str = "SELECT seq, key FROM claims WHERE held = 1 AND mode < 2 AND key IN (
      SELECT key FROM claims WHERE held = 1 AND mode < 2 GROUP BY key HAVING count(*) > 1 AND max(mode) = 1)";
 
@@ -37,7 +37,7 @@ const TWICE: &str = "SELECT seq, key FROM claims WHERE held = 1 AND mode < 2 AND
 const CROWDED: &str = "SELECT seq, key FROM claims WHERE held = 1 AND mode = 2 AND key IN (
      SELECT key FROM claims WHERE held = 1 AND mode = 2 GROUP BY key HAVING count(*) > max(most))";
 
-/// Keys whose places are miscounted.
+/// Query for keys whose slots are miscounted.
 const MISCOUNTED: &str = "SELECT NULL, key FROM (
        SELECT key, held AS n FROM places
        UNION ALL SELECT key, -count(*) FROM claims WHERE mode = 2 AND held = 1 GROUP BY key)
@@ -89,7 +89,7 @@ pub(super) fn check(
 
 type Claims = BTreeSet<(Option<i64>, String)>;
 
-/// Returns waiting claims that have nobody before them; of places those that are free.
+/// Returns waiting claims that have nobody before them; of slots those that are free.
 fn stuck(connection: &Connection) -> Result<Claims, StoreError> {
     rows(connection, FORGOTTEN)
 }
@@ -107,7 +107,7 @@ fn is_served(directory: &Path) -> bool {
     Flock::lock(file, FlockArg::LockSharedNonblock).is_err()
 }
 
-/// Makes the marks and numbers of claims anew that follow from the claims themselves.
+/// Rebuilds the marks and numbers of claims that follow from the claims themselves.
 pub(super) fn derive(connection: &Connection) -> Result<(), StoreError> {
     connection.execute_batch(claims::DERIVE).map_err(sql)?;
     connection

@@ -1,5 +1,5 @@
-//! The indexes that are kept by hand, of names and of resources, compared with the rows of history: by the
-//! sum of a digest of all entries of some rows, so that memory does not depend on how many there are.
+//! Indexes that are kept by hand, of names and of resources, compared with the rows of history: by the sum of
+//! a digest of all entries of some rows, so that memory does not depend on their number.
 
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -12,18 +12,18 @@ use crate::sqlite::rows::sql;
 use crate::sqlite::{lenient, seal};
 use crate::transfer::task;
 
-/// Sums that are kept for each index, at the most: rows beyond share one.
+/// Maximum number of sums that are kept for each index: rows beyond share one.
 const SUMS: i64 = 1 << 16;
-/// Names that are split into words at once.
+/// Number of names that are split into words at once.
 const AT_ONCE: usize = 1_000;
 
-/// Sums of the entries that the rows should have, less those of the entries that are there.
+/// Sums of the entries that the rows should have, less those of the existing entries.
 pub(super) struct Indexes {
     /// Rows that share a sum, as a power of two.
     shift: u32,
     names: HashMap<i64, u64>,
     resources: HashMap<i64, u64>,
-    /// Names whose words SQLite has to tell, as it folds more than ASCII letters.
+    /// Names whose words only SQLite knows, as it folds more than ASCII letters.
     asked: Vec<(i64, String)>,
 }
 
@@ -39,7 +39,7 @@ impl Indexes {
         Ok(Indexes { shift, names: HashMap::new(), resources: HashMap::new(), asked: Vec::new() })
     }
 
-    /// Adds what a row of history should have.
+    /// Adds the entries that a row of history should have.
     pub(super) fn add(&mut self, connection: &Connection, seq: i64, line: &Line) -> Result<(), StoreError> {
         let name = line.text(task::NAME).unwrap_or_default();
         if name.is_ascii() && !name.contains('\0') {
@@ -63,7 +63,7 @@ impl Indexes {
         Ok(())
     }
 
-    /// Has SQLite split names into words, in a table that only this connection sees.
+    /// Splits names into words by SQLite's own means, in a table that only this connection sees.
     fn ask(&mut self, connection: &Connection) -> Result<(), StoreError> {
         connection
             .execute_batch(

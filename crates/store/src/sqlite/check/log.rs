@@ -1,5 +1,5 @@
-//! The write-ahead log. SQLite reads it up to the first frame whose checksum is wrong and drops the rest
-//! without a word: right for what was being written when the machine stopped, and silent loss where a byte
+//! Check of the write-ahead log. SQLite reads it up to the first frame whose checksum is wrong and silently
+//! drops the rest: right for an unfinished write when the machine stopped, and silent loss where a byte
 //! changed since. Every frame carries the checksum of all before it, so a later one that is whole shows that
 //! the earlier ones were, too.
 
@@ -12,9 +12,9 @@ use crate::sqlite::open;
 const HEADER: usize = 32;
 const FRAME: usize = 24;
 
-/// Returns what of the log of a database is lost or about to be, in words; nothing if it is sound.
+/// Describes the changes in the log of a database that are lost or about to be; nothing if it is sound.
 pub(in crate::sqlite) fn lost_changes(directory: &Path) -> Vec<String> {
-    // A server may begin the log anew meanwhile: then it is another one, and read once more.
+    // A server may restart the log meanwhile: then it is another one, and read once more.
     for _ in 0..3 {
         let before = header(directory);
         let found = scan(directory).unwrap_or_default();
@@ -31,7 +31,7 @@ fn header(directory: &Path) -> Option<[u8; HEADER]> {
     Some(bytes)
 }
 
-/// Checksum of the log, in the byte order that its header says.
+/// Checksum of the log, in the byte order that its header names.
 #[derive(Clone, Copy, PartialEq, Eq)]
 struct Sum {
     is_big: bool,
@@ -59,7 +59,7 @@ fn pair(bytes: &[u8], from: usize) -> (u32, u32) {
     (number(bytes, from), number(bytes, from + 4))
 }
 
-/// Reads the log once; `None` if there is none.
+/// Reads the log once; `None` if it does not exist.
 fn scan(directory: &Path) -> Option<Option<String>> {
     let file = File::open(open::log(directory)).ok()?;
     let mut log = BufReader::with_capacity(1 << 20, file);
@@ -83,8 +83,8 @@ fn scan(directory: &Path) -> Option<Option<String>> {
     Some(frames(&mut log, size, salt, sum))
 }
 
-/// Looks for a frame that is not whole though a commit depends on it. Frames without a commit behind them are
-/// of a change that was rolled back.
+/// Finds a frame that is not whole though a commit depends on it. Frames without a commit behind them are of
+/// a change that was rolled back.
 fn frames(log: &mut impl Read, size: usize, salt: (u32, u32), mut sum: Sum) -> Option<String> {
     let (mut frame, mut page) = ([0; FRAME], vec![0; size]);
     let (mut bad, mut is_commit_lost) = (None, false);

@@ -1,4 +1,4 @@
-//! The check of a data directory: by connections that only read, also beside a running server.
+//! Check of a data directory: by connections that only read, also beside a running server.
 
 mod claims;
 mod indexes;
@@ -59,7 +59,7 @@ pub(crate) fn check(directory: &Path, inspector: &mut dyn Inspector) -> Result<C
     }
 }
 
-/// Returns what is wrong with the versions of the file format, which SQLite tells only those who write.
+/// Describes faults in the versions of the file format, which SQLite reports only to connections that write.
 fn header(file: &Path) -> Option<String> {
     let mut bytes = [0; 20];
     std::fs::File::open(file).and_then(|mut file| std::io::Read::read_exact(&mut file, &mut bytes)).ok()?;
@@ -88,7 +88,7 @@ fn of_file(
     crate::check::run(&mut source, inspector)
 }
 
-/// Says which table a problem of the file is in, and what to do.
+/// Converts a problem of the file into a finding with its table and remedy.
 fn of_problem(problem: &str) -> Finding {
     let derived = ["missing from index", "entries in index", "non-unique entry", "history_names"];
     let remedy =
@@ -99,7 +99,7 @@ fn of_problem(problem: &str) -> Finding {
     Finding::of(table.unwrap_or("database"), problem, remedy)
 }
 
-/// One moment of a database.
+/// Consistent snapshot of a database.
 struct Snapshot<'a> {
     connection: &'a Connection,
     directory: &'a Path,
@@ -154,7 +154,7 @@ fn tasks(is_behind: bool) -> String {
     )
 }
 
-/// Reads a cell; the error says why it is not what its column has.
+/// Reads a cell; the error says why it does not fit its column.
 fn cell(kind: Kind, given: ValueRef<'_>) -> Result<Value, String> {
     Ok(match (kind, given) {
         (_, ValueRef::Null) => Value::Null,
@@ -224,7 +224,7 @@ impl Source for Snapshot<'_> {
                     page.push(line);
                 }
                 Ok(None) => break,
-                // The next page begins with it, and tells of it.
+                // The next page begins with the damaged row, and reports it.
                 Err(StoreError::Corrupt(_)) if !page.is_empty() => break,
                 Err(e) => return Err(e),
             }
@@ -295,7 +295,7 @@ impl Source for Snapshot<'_> {
     }
 }
 
-/// Makes a finding of a table that cannot be read, so that the others are looked at all the same.
+/// Reports a table that cannot be read, so that the others are checked all the same.
 fn readable(
     table: &str,
     checked: Result<(), StoreError>,
@@ -329,7 +329,7 @@ fn ids(connection: &Connection, found: &mut dyn FnMut(Finding)) -> Result<(), St
     Ok(())
 }
 
-/// Reports tasks that are there although they count as deleted: what they wrote would be deleted.
+/// Reports tasks that exist although they count as deleted: their data would be deleted.
 fn doomed(connection: &Connection, found: &mut dyn FnMut(Finding)) -> Result<(), StoreError> {
     let text = "SELECT seq FROM doomed WHERE EXISTS (SELECT 1 FROM hot WHERE hot.seq = doomed.seq)
          OR EXISTS (SELECT 1 FROM history WHERE history.seq = doomed.seq)";

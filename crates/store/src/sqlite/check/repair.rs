@@ -1,5 +1,5 @@
-//! The repair of a data directory: what follows from the tasks is made anew, each part in a transaction of
-//! its own.
+//! Repair of a data directory: data that follows from the tasks is rebuilt, each part in a transaction of its
+//! own.
 
 use std::path::Path;
 
@@ -13,7 +13,7 @@ use crate::known::Workflows;
 use crate::sqlite::rows::{self, sql};
 use crate::sqlite::{counters, lenient, open, seal};
 
-/// Part of a repair; returns what it did, if anything.
+/// Part of a repair; returns a sentence about what it did, if anything.
 type Step = fn(&Connection, &Env) -> Result<Option<String>, StoreError>;
 
 /// Repairs a data directory that no server has.
@@ -65,7 +65,7 @@ fn missing(connection: &Connection, _: &Env) -> Result<Option<String>, StoreErro
     Ok((!made.is_empty()).then(|| format!("these were missing, and are made: {}", made.join(", "))))
 }
 
-/// Has every id lead to its row, and no others.
+/// Makes every ID lead to its row, and removes all other entries.
 fn ids(connection: &Connection, _: &Env) -> Result<Option<String>, StoreError> {
     let transaction = connection.unchecked_transaction().map_err(sql)?;
     let gone = transaction
@@ -105,7 +105,7 @@ fn resources(connection: &Connection, _: &Env) -> Result<Option<String>, StoreEr
     Ok(Some("the index of resources was made anew".to_owned()))
 }
 
-/// Keeps the parts of tasks that are there.
+/// Keeps the parts of tasks that exist.
 fn kept(connection: &Connection, _: &Env) -> Result<Option<String>, StoreError> {
     let kept = connection
         .execute(
@@ -117,7 +117,7 @@ fn kept(connection: &Connection, _: &Env) -> Result<Option<String>, StoreError> 
     Ok((kept > 0).then(|| format!("the parts of {kept} tasks were about to be deleted, and are kept")))
 }
 
-/// Gives each task the claims that its document says. Claims of a task that cannot be read stay.
+/// Sets the claims of each task to those of its document. Claims of a task that cannot be read stay.
 fn task_claims(connection: &Connection, env: &Env) -> Result<Option<String>, StoreError> {
     let transaction = connection.unchecked_transaction().map_err(sql)?;
     let gone = transaction
@@ -150,7 +150,7 @@ fn task_claims(connection: &Connection, env: &Env) -> Result<Option<String>, Sto
     Ok(Some(text))
 }
 
-/// Sets the claims of a task; returns true if they were others.
+/// Sets the claims of a task; returns true if they were different.
 fn set(connection: &Connection, seq: i64, task: &Task, env: &Env) -> Result<bool, StoreError> {
     let record: &Record = task.record();
     let (expected, held) = (expected_claims(record), record.holds_locks());

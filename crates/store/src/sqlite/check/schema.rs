@@ -1,4 +1,4 @@
-//! The schema against the one that the migrations make.
+//! Check of the schema against the one that the migrations make.
 
 use std::collections::BTreeMap;
 
@@ -20,7 +20,8 @@ pub(super) fn of(connection: &Connection) -> Result<Schema, StoreError> {
     rows.collect::<Result<_, _>>().map_err(sql)
 }
 
-/// Refuses a database of another version, and reports what of the schema is not as the migrations made it.
+/// Refuses a database of another version, and reports parts of the schema that are not as the migrations made
+/// them.
 pub(super) fn check(connection: &Connection, inspector: &mut dyn Inspector) -> Result<(), StoreError> {
     let there = of(connection)?;
     if !there.contains_key("schema_migrations") {

@@ -1,4 +1,4 @@
-//! Handing on in a batch: released claims go to the next tasks in line.
+//! Hand-over of claims in a batch: released claims go to the next tasks in line.
 
 use std::collections::BTreeSet;
 
@@ -58,7 +58,7 @@ pub(in crate::sqlite) fn errand(keys: impl IntoIterator<Item = String>, tasks: V
 }
 
 impl Batch {
-    /// Settles the claims of a change: requests new ones, granted at once if free, and releases old ones to
+    /// Settles the claims of a change: requests new ones, granted at once if free, and hands released ones to
     /// others.
     pub(in crate::sqlite) fn settle_claims(
         &mut self,
@@ -77,7 +77,7 @@ impl Batch {
         Ok(())
     }
 
-    /// Gives released claims to the next tasks in line, which may release theirs at once.
+    /// Grants released claims to the next tasks in line, which may release theirs at once.
     pub(in crate::sqlite) fn hand_on(&mut self, writer: &mut Writer) -> Result<(), StoreError> {
         for seq in std::mem::take(&mut self.claims.tasks) {
             let locks = forget(&writer.connection, seq)?;
@@ -113,7 +113,7 @@ impl Batch {
         Ok(())
     }
 
-    /// Tells tasks that they have their claims, so that they go on.
+    /// Tells tasks that their claims are granted, so that they go on.
     fn tell_granted(&mut self, writer: &mut Writer, granted: Vec<i64>) -> Result<(), StoreError> {
         for seq in granted {
             let Some(id) = task(&writer.connection, seq)? else {

@@ -44,7 +44,7 @@ pub(in crate::sqlite) fn blockers(
                 let int = |n| lenient::int(row, n).map(Option::unwrap_or_default);
                 Ok((lenient::text(row, 0)?, int(1)?, int(2)?, int(3)? == 1))
             })?;
-            // Nobody blocks under an unreadable key.
+            // No task blocks under an unreadable key.
             let readable =
                 |row: (Result<String, String>, i64, i64, bool)| Some((row.0.ok()?, row.1, row.2, row.3));
             rows.filter_map(|row| row.map(readable).transpose()).collect()
@@ -59,7 +59,7 @@ pub(in crate::sqlite) fn blockers(
                 "INDEXED BY claims_held WHERE key = ?1 AND ticket < ?2 AND held = 1",
                 "WHERE key = ?1 AND ticket < ?2 AND held = 0",
             ],
-            // The task waits for a lock, not yet for a place.
+            // The task waits for a lock, not yet for a slot.
             (_, false) => &[],
             (_, true) => &[
                 "INDEXED BY claims_held WHERE key = ?1 AND ?2 = ?2 AND held = 1",

@@ -1,6 +1,6 @@
-//! The sweep: finds tasks that could have their claims though nobody was told so. Read-only: the writer
-//! checks again before it grants anything. Each step looks at a limited number of keys and tasks, and the
-//! next one continues after them.
+//! Sweep of claims: finds tasks that could have their claims though nothing triggered it. Read-only: the
+//! writer checks again before it grants anything. Each step looks at a limited number of keys and tasks, and
+//! the next one continues after them.
 
 use rusqlite::{Connection, params};
 
@@ -8,7 +8,7 @@ use super::super::lenient;
 use super::super::rows::sql;
 use crate::error::StoreError;
 
-/// Maximum locks, places and tasks, each, that one step looks at.
+/// Maximum locks, slots and tasks, each, that one step looks at.
 const LOOKED_AT: usize = 256;
 
 /// Position of the sweep; `None` for a part that is finished.
@@ -32,8 +32,7 @@ impl Cursor {
     }
 }
 
-/// Keys whose first waiter could have its turn, and tasks still waiting though their turn has come on every
-/// lock.
+/// Keys whose first waiter could get its claim, and tasks still waiting though they are clear on every lock.
 #[derive(Debug, Default)]
 pub(in crate::sqlite) struct Stuck {
     pub(in crate::sqlite) keys: Vec<String>,
@@ -97,7 +96,7 @@ const LOCKS: &str = "WITH RECURSIVE waited (key) AS (
         WHERE first.key = waited.key AND first.mode < 2 AND first.clear = 0 ORDER BY first.ticket LIMIT 1)
      FROM waited WHERE waited.key IS NOT NULL";
 
-/// Selects places with waiters, and whether the first waiter could have one.
+/// Selects slots with waiters, and whether the first waiter could have one.
 const PLACES: &str = "WITH RECURSIVE waited (key) AS (
        SELECT (SELECT key FROM claims INDEXED BY claims_ready
                WHERE mode = 2 AND clear = 1 AND held = 0 AND key > ?1 ORDER BY key LIMIT 1)
@@ -112,8 +111,8 @@ const PLACES: &str = "WITH RECURSIVE waited (key) AS (
         ORDER BY first.ticket LIMIT 1)
      FROM waited WHERE waited.key IS NOT NULL";
 
-/// Selects tasks with a clear lock or a place that is not clear, and whether all their locks are clear while
-/// their place is not, or they have none.
+/// Selects tasks with a clear lock or a slot that is not clear, and whether all their locks are clear while
+/// their slot is not, or they have none.
 const TASKS: &str = "SELECT near.seq, NOT EXISTS (SELECT 1 FROM claims AS mine WHERE mine.seq = near.seq
          AND (mine.held = 1 OR mine.mode < 2 AND mine.clear = 0 OR mine.mode = 2 AND mine.clear = 1))
      FROM claims AS near INDEXED BY claims_near

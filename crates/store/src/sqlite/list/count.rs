@@ -1,5 +1,5 @@
-//! Exact totals. Type, status, type of resource and completion are counted in advance; a resource or a name is
-//! counted along its index, and the hot table is scanned.
+//! Exact totals. Type, status, type of resource and completion are counted in advance; a resource or a name
+//! is counted along its index, and the hot table is scanned.
 
 use rusqlite::{Connection, OptionalExtension, params_from_iter};
 
@@ -22,7 +22,7 @@ pub(super) fn count(connection: &Connection, filter: &Filter<'_>) -> Result<u64,
     Ok(number(connection, &hot)? + in_history(connection, filter)?)
 }
 
-/// From the counters of all tasks.
+/// Counts by the counters of all tasks.
 fn counted(connection: &Connection, filter: &Filter<'_>) -> Result<u64, StoreError> {
     let mut all = Sql { text: "SELECT coalesce(sum(n), 0) FROM counters WHERE 1".into(), values: Vec::new() };
     cells(&mut all, filter);
@@ -37,7 +37,7 @@ fn cells(all: &mut Sql, filter: &Filter<'_>) {
     all.append(filter.statuses());
 }
 
-/// From the buckets of completions: whole days, then whole hours, minutes and seconds, then rows.
+/// Counts completions from the buckets: whole days, then whole hours, minutes and seconds, then rows.
 fn completed(connection: &Connection, filter: &Filter<'_>, after: i64) -> Result<u64, StoreError> {
     // Exclusive: the first instant that counts.
     let first = after.saturating_add(1);
@@ -113,7 +113,7 @@ fn in_history(connection: &Connection, filter: &Filter<'_>) -> Result<u64, Store
     number(connection, &all)
 }
 
-/// The filters of the row, for statements where `kind` would name two columns.
+/// Returns the filters of the row, for statements where `kind` would name two columns.
 fn prefixed(filter: &Filter<'_>) -> Sql {
     let mut sql = filter.plain();
     sql.append(filter.name());

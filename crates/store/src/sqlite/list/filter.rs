@@ -1,4 +1,4 @@
-//! A query's filters as SQL conditions. Column names are the same in both sources, so the conditions are, too.
+//! Filter of a list as SQL conditions. Column names are the same in both sources, so the conditions are, too.
 
 use longhaul_model::TaskStatus;
 use rusqlite::types::Value;
@@ -9,30 +9,31 @@ use crate::error::StoreError;
 use crate::query::TaskQuery;
 use crate::sqlite::rows::sql;
 
-/// Number of matches up to which it is quicker to take all of them and sort than to walk along the order.
+/// Number of matches up to which it is quicker to read them all and sort than to walk along the order.
 pub(super) const FEW: u64 = 3_000;
-/// Matches of the trigram index from which a walk along the index of names is quicker than looking each one up.
+/// Number of matches of the trigram index from which a walk along the index of names is quicker than looking
+/// each one up.
 const MANY_NAMES: usize = 20_000;
 
-/// A query with what is derived from it.
+/// Query with what is derived from it.
 pub(super) struct Filter<'a> {
     pub(super) query: &'a TaskQuery,
     /// The text that names must contain, folded; never empty.
     pub(super) needle: Option<String>,
-    /// The rows of history whose names contain it, where they are few enough to be looked at singly.
+    /// Rows of history whose names contain the text, where they are few enough to be looked at singly.
     pub(super) named: Option<Named>,
-    /// Number of rows of history whose names contain it, where nothing else is asked for and it is known.
+    /// Number of rows of history whose names contain the text, if it is known and nothing else is asked for.
     pub(super) hits: Option<u64>,
 }
 
 /// Rows of history.
 pub(super) struct Named {
-    /// Their numbers, as a JSON array.
+    /// Numbers of the rows, as a JSON array.
     pub(super) rows: String,
     pub(super) count: u64,
 }
 
-/// A piece of SQL with its parameters in order.
+/// Piece of SQL with its parameters in order.
 #[derive(Clone, Default)]
 pub(super) struct Sql {
     pub(super) text: String,
@@ -68,7 +69,7 @@ impl<'a> Filter<'a> {
         Filter { query, needle, named: None, hits: None }
     }
 
-    /// Asks the trigram index for the name: once, as it may have to read much for little. Where nothing else
+    /// Searches the trigram index for the name: once, as it may have to read much for little. If nothing else
     /// is asked for and the matches are many, only their number is of use.
     pub(super) fn look_up_name(&mut self, connection: &Connection) -> Result<(), StoreError> {
         let Some(phrase) = self.phrase().filter(|_| self.query.resource_id.is_none()) else { return Ok(()) };
@@ -106,7 +107,7 @@ impl<'a> Filter<'a> {
         self.query.resource_id.is_some() || self.query.resource_kind.is_some()
     }
 
-    /// Whether nothing but the resource is asked for.
+    /// Returns true if the filter asks for a resource and nothing else.
     pub(super) fn only_resource(&self) -> bool {
         let query = self.query;
         query.kind.is_none()
@@ -171,7 +172,7 @@ impl<'a> Filter<'a> {
         sql
     }
 
-    /// All of them, for the hot table.
+    /// Returns all conditions, for the hot table.
     pub(super) fn all(&self) -> Sql {
         let mut sql = self.plain();
         sql.append(self.name());
@@ -179,7 +180,7 @@ impl<'a> Filter<'a> {
         sql
     }
 
-    /// The name as a phrase of the trigram index, if it is long enough for one.
+    /// Returns the name as a phrase of the trigram index, if it is long enough for one.
     fn phrase(&self) -> Option<String> {
         // The index does not support NUL and contains none.
         let long = |needle: &&str| needle.chars().count() >= 3 && !needle.contains('\0');

@@ -1,4 +1,4 @@
-//! One page out of two sources in one order.
+//! Merge of two sources in one order into one page.
 
 use std::cmp::Ordering;
 
@@ -11,14 +11,14 @@ use crate::query::{OrderBy, TaskQuery};
 use crate::sqlite::lenient;
 use crate::sqlite::rows::sql;
 
-/// What a row is sorted by.
+/// Sort key of a row.
 struct Key {
     values: [lenient::Key; 2],
     id: lenient::Key,
     seq: i64,
 }
 
-/// The page's rows: whether each is hot, and its number.
+/// Returns the page's rows: each one's number, and true if it is hot.
 pub(super) fn page(
     connection: &Connection,
     filter: &Filter<'_>,
@@ -27,7 +27,8 @@ pub(super) fn page(
     let query = filter.query;
     let end = query.offset.saturating_add(u64::from(query.limit)).min(total);
     let hot = keys(connection, hot_source(filter), query, 0, end)?;
-    // Of the rows before the page at most all hot ones are hot, so so many of history's can be left out unread.
+    // At most all hot rows come before the page, so the other rows before it are history's, and can be left
+    // out unread.
     let left_out = query.offset.saturating_sub(hot.len() as u64);
     let history =
         keys(connection, history_source(connection, filter, total)?, query, left_out, end - left_out)?;
@@ -74,7 +75,7 @@ fn compare(a: &Key, b: &Key, query: &TaskQuery) -> Ordering {
     if query.descending { order.reverse() } else { order }
 }
 
-/// The two columns that come before the id.
+/// Returns the two columns that come before the ID.
 fn columns(order: OrderBy) -> [&'static str; 2] {
     match order {
         OrderBy::Id => ["NULL", "NULL"],
@@ -103,14 +104,14 @@ fn hot_source(filter: &Filter<'_>) -> Sql {
     source
 }
 
-/// Where to read history: along the order, or along what is rare and then sorted.
+/// Chooses the way to read history: along the order, or along a rare value and then sorted.
 fn history_source(connection: &Connection, filter: &Filter<'_>, total: u64) -> Result<Sql, StoreError> {
     let query = filter.query;
     let mut source = Sql::default();
     if let Some(id) =
         query.resource_id.as_ref().filter(|_| filter.only_resource() && query.order == OrderBy::CreatedAt)
     {
-        // The index of resources is in the order asked for: no more is read than is shown.
+        // The index of resources is in the requested order: no more is read than is shown.
         source.push("(SELECT r.created_at, h.id, r.seq FROM history_resources r CROSS JOIN history h ON h.seq = r.seq WHERE 1");
         source.and("r.resource_id = ", id.clone());
         match &query.resource_kind {
@@ -166,7 +167,8 @@ fn resources_lead(connection: &Connection, filter: &Filter<'_>, total: u64) -> b
     alone <= FEW || total <= FEW && alone <= number(&rest)
 }
 
-/// The index to walk along. One that filters is taken where it also sorts, or where few rows match.
+/// Returns the index to walk along. An index that filters is used where it also sorts, or where few rows
+/// match.
 fn along(filter: &Filter<'_>, total: u64) -> &'static str {
     let query = filter.query;
     let by_created = query.order == OrderBy::CreatedAt;

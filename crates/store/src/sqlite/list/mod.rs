@@ -37,8 +37,8 @@ pub(super) fn list(
     Ok(Page { tasks, total })
 }
 
-/// Tasks by part of their id: by its beginning, a range of the table of ids; by its end, the hot tasks
-/// and the newest [`NEWEST`] of history.
+/// Returns tasks by part of their ID: by its beginning, a range of the table of IDs; by its end, the hot
+/// tasks and the newest [`NEWEST`] of history.
 pub(super) fn ids_like(connection: &Connection, digits: &str, limit: u32) -> Result<Vec<TaskId>, StoreError> {
     let mut statement = connection
         .prepare_cached(

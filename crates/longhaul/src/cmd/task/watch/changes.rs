@@ -218,8 +218,8 @@ mod tests {
     }
 
     proptest! {
-        /// Times do not go back, the id comes first, and each failure of a child is reported, whatever is
-        /// read.
+        /// Lines have times that never go back, the ID comes first, and each failure of a child is reported,
+        /// whatever is read.
         #[test]
         fn lines_are_in_order(readings in prop::collection::vec(reading(), 1..5)) {
             let mut changes = Changes::new(Palette::plain());

@@ -19,11 +19,11 @@ use crate::out::span;
 use changes::Changes;
 use screen::Screen;
 
-/// Between two questions while things change.
+/// Pause between two polls while things change.
 const QUICK: Duration = Duration::from_millis(200);
-/// Between two questions while nothing does, and to a server that does not answer.
+/// Pause between two polls while nothing changes, and to a server that does not answer.
 const SLOW: Duration = Duration::from_secs(1);
-/// Between two pictures.
+/// Pause between two pictures.
 const FRAME: Duration = Duration::from_millis(100);
 
 /// Watches until the task ends.
@@ -32,7 +32,7 @@ pub(crate) async fn run(args: &WatchArgs, context: &Context) -> Result<Code, Fai
     follow(context, &id).await
 }
 
-/// Watches a task by its whole id.
+/// Watches a task by its whole ID.
 pub(crate) async fn follow(context: &Context, id: &str) -> Result<Code, Failure> {
     let mut view = View::new(context);
     view.open(id)?;
@@ -93,7 +93,7 @@ async fn poll(context: &Context, id: &str, view: &mut View<'_>) -> Result<Option
     }
 }
 
-/// How long until something is said to happen; then is the time to look again.
+/// Time until the next change that the task announces; then it is read again.
 fn until_due(task: &TaskBody) -> Duration {
     let at = task.waiting_for.as_ref().and_then(|waiting| waiting.until.as_deref()).and_then(span::parse);
     match at.map(|at| at.0 - crate::now().0) {
@@ -103,19 +103,19 @@ fn until_due(task: &TaskBody) -> Duration {
     }
 }
 
-/// Whether a failure may be that of a server which is being restarted.
+/// Returns true if the error may be that of a server which is being restarted.
 fn passes(error: &ClientError) -> bool {
     error.is_unreachable() || error.status().is_some_and(|status| status >= 500)
 }
 
-/// Where changes are shown.
+/// Output for the changes of a task.
 struct View<'a> {
     context: &'a Context,
     kind: Kind,
     lost: bool,
 }
 
-/// How.
+/// Form of that output.
 enum Kind {
     /// Redrawn in place.
     Screen(Box<Screen>),
@@ -138,7 +138,7 @@ impl<'a> View<'a> {
         View { context, kind, lost: false }
     }
 
-    /// Says first which task it is: lines and JSON have its id in what they show first.
+    /// Prints first which task is watched: lines and JSON have its ID in their first output.
     fn open(&self, id: &str) -> Result<(), Failure> {
         if matches!(self.kind, Kind::Screen(_)) {
             let strong = self.context.out.palette.strong();

@@ -9,7 +9,7 @@ use crate::out::fit::{Line, Rank, fit};
 use crate::out::style::Palette;
 use crate::out::tree::{self, Folds, Moment};
 
-/// Draws over what it drew before.
+/// Screen on which each picture replaces the one before.
 pub(super) struct Screen {
     term: Term,
     palette: Palette,
@@ -20,12 +20,12 @@ pub(super) struct Screen {
 }
 
 impl Screen {
-    /// Nothing drawn yet.
+    /// Starts with an empty screen.
     pub(super) fn new(palette: Palette) -> Self {
         Screen { term: Term::buffered_stdout(), palette, task: None, note: None, frame: 0, drawn: 0 }
     }
 
-    /// From now on this.
+    /// Shows this reading of the task from now on.
     pub(super) fn show(&mut self, task: TaskBody) -> io::Result<()> {
         self.task = Some(task);
         self.draw()
@@ -40,7 +40,7 @@ impl Screen {
     /// The next picture.
     pub(super) fn draw(&mut self) -> io::Result<()> {
         let (height, width) = self.term.size();
-        // A terminal that knows no size is drawn to as one of the usual.
+        // A terminal without a known size is assumed to have a usual one.
         let (height, width) =
             if height == 0 || width == 0 { (24, 80) } else { (usize::from(height), usize::from(width)) };
         let room = height.saturating_sub(1).max(1);
@@ -56,7 +56,7 @@ impl Screen {
         self.put(lines.iter().map(|line| truncate_str(line, width, "…").into_owned()).collect())
     }
 
-    /// The last picture, whole, and the terminal as it was.
+    /// Draws the last picture, whole, and leaves the terminal as it was.
     pub(super) fn close(&mut self) -> io::Result<()> {
         self.note = None;
         let lines = self.lines(None, Folds::DoneChildren);
@@ -94,7 +94,7 @@ impl Screen {
 
 impl Drop for Screen {
     fn drop(&mut self) {
-        // Whatever ended the watching, the terminal must not stay without its cursor.
+        // The terminal must get its cursor back, however the watching ended.
         let _ = self.term.show_cursor();
         let _ = self.term.flush();
     }

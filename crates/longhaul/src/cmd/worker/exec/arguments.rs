@@ -42,7 +42,7 @@ fn replaced(template: &str, input: &Value) -> Result<String, ActionError> {
     Ok(text)
 }
 
-/// `path` and what is behind it, of a text that begins with `{path}`.
+/// Splits a text that begins with `{path}` into `path` and the rest.
 fn named(text: &str) -> Option<(&str, &str)> {
     let (path, behind) = text.strip_prefix('{')?.split_once('}')?;
     let plain = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-');

@@ -1,11 +1,11 @@
-//! How a worker's end is said, and with which exit code.
+//! Message and exit code of a worker's end.
 
 use longhaul_client::{ClientError, ErrorBody};
 use longhaul_worker::WorkerError;
 
 use crate::exit::Failure;
 
-/// As other commands say it.
+/// Converts a worker's error into the failure that other commands report.
 pub(super) fn of(error: WorkerError) -> Failure {
     match error {
         WorkerError::Setup { what, reason } => Failure::Call(ClientError::Setup { what, reason }),

@@ -2,8 +2,8 @@
 
 use tokio::io::{AsyncRead, AsyncReadExt};
 
-/// Reads lines to the end of a stream; of one that is too long the rest is dropped. May be dropped at any time: what was
-/// read was passed on, but for a line under way.
+/// Reads lines to the end of a stream; the rest of a line that is too long is dropped. The future may be
+/// dropped at any time: lines that were read were passed on, but for an unfinished one.
 pub(super) async fn read(stream: Option<impl AsyncRead + Unpin>, longest: usize, mut take: impl FnMut(&str)) {
     let Some(mut stream) = stream else { return };
     let (mut chunk, mut begun) = (vec![0; 32 << 10], Vec::new());

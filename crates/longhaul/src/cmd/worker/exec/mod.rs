@@ -25,7 +25,7 @@ use crate::exit::{Code, Failure};
 use crate::signals::Signals;
 use program::Program;
 
-/// What the worker's own clean-up takes, beside the program's.
+/// Time for the worker's own clean-up, beside the program's.
 const MARGIN: Duration = Duration::from_secs(3);
 
 /// Works until a signal.
@@ -62,7 +62,7 @@ pub(crate) async fn run(args: ExecArgs, global: &Global) -> Result<Code, Failure
     }
 }
 
-/// Whom to trust, as every command does.
+/// Sets the certificates to trust, as in every command.
 fn trusting(builder: WorkerBuilder, global: &Global) -> Result<WorkerBuilder, Failure> {
     let target = Target::of(global)?;
     if target.insecure {
@@ -74,7 +74,7 @@ fn trusting(builder: WorkerBuilder, global: &Global) -> Result<WorkerBuilder, Fa
     })
 }
 
-/// What the worker itself has to say, on standard error.
+/// Sends the worker's own messages to standard error.
 fn start_log() -> Result<(), Failure> {
     let filter = crate::environment::text("LONGHAUL_LOG").unwrap_or_else(|| "info".to_owned());
     let filter =

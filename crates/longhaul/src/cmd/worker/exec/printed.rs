@@ -1,41 +1,42 @@
-//! What a program prints on standard output: its result, and lines that are none. Which is which is known only at the end,
-//! but lines should be seen while it runs; so those are held back, and only those, that may still be the result.
+//! Standard output of a program: its result, and lines that are none. Only at the end is it known which is
+//! which, but lines should be seen while the program runs; so those that may still be the result are held
+//! back, and no others.
 
 use serde::de::IgnoredAny;
 use serde_json::Value;
 
-/// The largest output that a sub-task may have, in bytes of JSON, without what surrounds a text.
+/// Largest output that a sub-task may have, in bytes of JSON, without what surrounds a text.
 const LARGEST_TEXT: usize = (1 << 20) - 100;
 /// The most that is held back.
 const MOST_HELD: usize = 4 << 20;
 
-/// Standard output as it comes.
+/// Reader of a program's standard output.
 #[derive(Default)]
 pub(super) struct Printed {
     text: String,
-    /// What the text takes as JSON.
+    /// Size of the text as a JSON string.
     size: usize,
     cut: bool,
-    /// What may be the result, all of it or its beginning.
+    /// Text that may be the result, all of it or its beginning.
     held: String,
-    /// Whether what is held is a whole JSON value, as far as that was looked at.
+    /// True if the held text is a whole JSON value, as far as it was looked at.
     whole: bool,
-    /// When to look again, by the length of what is held.
+    /// Length of the held text at which it is read again.
     look_at: usize,
-    /// Something was printed that is not the result.
+    /// True if something was printed that is not the result.
     mixed: bool,
 }
 
-/// What came of it.
+/// Result of the output.
 #[derive(Debug, PartialEq)]
 pub(super) enum Result {
     Nothing,
     Json(Value),
-    /// A text, and whether its end is missing.
+    /// A text, and true if its end is missing.
     Text(String, bool),
 }
 
-/// What a text is, read as JSON.
+/// Outcome of reading a text as JSON.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Reading {
     Whole,
@@ -52,7 +53,7 @@ fn reading(text: &str) -> Reading {
 }
 
 impl Printed {
-    /// Takes the next line; what is not the result goes to the log.
+    /// Takes the next line; lines that cannot be the result go to the log.
     pub(super) fn line(&mut self, line: &str, log: &mut impl FnMut(&str)) {
         self.keep(line);
         let blank = line.trim().is_empty();
@@ -119,7 +120,7 @@ impl Printed {
         }
     }
 
-    /// The result; JSON only if it is wanted.
+    /// Returns the result; JSON only if it is wanted.
     pub(super) fn finish(mut self, log: &mut impl FnMut(&str), wanted: impl Fn(&Value) -> bool) -> Result {
         if let Some((value, before)) = self.json().filter(|(value, _)| wanted(value)) {
             before.lines().for_each(log);
@@ -133,8 +134,8 @@ impl Printed {
         Result::Text(self.text, self.cut)
     }
 
-    /// The JSON at the end, and what is before it of what is held. Behind other text only a list or an object is meant as
-    /// a result.
+    /// Returns the JSON at the end, and the held text before it. Behind other text only a list or an object
+    /// is meant as a result.
     fn json(&self) -> Option<(Value, &str)> {
         let composed = |value: &Value| value.is_object() || value.is_array();
         let all = serde_json::from_str::<Value>(&self.held).ok();
@@ -153,7 +154,7 @@ mod tests {
 
     use super::*;
 
-    /// The result of a text, and what went to the log.
+    /// Returns the result of a text, and the lines that went to the log.
     fn printed(text: &str) -> (Result, Vec<String>) {
         let (mut printed, mut logged) = (Printed::default(), Vec::new());
         let mut log = |line: &str| logged.push(line.to_owned());

@@ -1,4 +1,4 @@
-//! A run of the program: gives it its input, reads its output, and ends it if it must stop.
+//! Run of the program: passes it its input, reads its output, and ends it if it must stop.
 
 use std::io;
 use std::pin::pin;
@@ -111,7 +111,7 @@ async fn ended(
     }
 }
 
-/// Waits until the instant; forever without one.
+/// Waits until the instant; for ever without one.
 async fn at(instant: Option<Instant>) {
     match instant {
         Some(instant) => sleep_until(instant).await,

@@ -1,4 +1,4 @@
-//! The program that does the work: found once, started for each attempt.
+//! Program that does the work: found once, started for each attempt.
 
 use std::ffi::OsString;
 use std::io;
@@ -96,7 +96,7 @@ fn environment(context: &Context) -> Vec<(&'static str, String)> {
     all
 }
 
-/// Returns true if there is such a program, in one of these folders unless its path names one.
+/// Returns true if the program exists, in one of these folders unless its path names one.
 fn can_be_run(program: &Path, folders: impl IntoIterator<Item = PathBuf>) -> bool {
     let is_executable = |path: &Path| {
         std::fs::metadata(path).is_ok_and(|found| found.is_file() && found.permissions().mode() & 0o111 != 0)

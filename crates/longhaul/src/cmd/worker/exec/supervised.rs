@@ -14,16 +14,16 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use tokio::process::{Child, Command};
 
-/// All supervisors of a worker.
+/// Supervisors of a worker.
 pub(super) struct Supervisors {
-    /// Process ids of supervisors that are not known to have ended.
+    /// Process IDs of supervisors that are not known to have ended.
     running: Mutex<Vec<i32>>,
     /// Process ids of children that the worker was started with.
     strangers: Vec<i32>,
 }
 
 impl Supervisors {
-    /// Makes this process adopt whatever a killed supervisor leaves behind.
+    /// Makes this process adopt all processes that a killed supervisor leaves behind.
     pub(super) fn begin() -> io::Result<Arc<Self>> {
         launcher::become_subreaper()?;
         Ok(Arc::new(Supervisors { running: Mutex::default(), strangers: launcher::all_children() }))
@@ -50,7 +50,7 @@ impl Supervisors {
     }
 }
 
-/// A supervisor with all processes below it.
+/// Supervisor with all processes below it.
 pub(super) struct Tree {
     id: i32,
     supervisors: Arc<Supervisors>,

@@ -174,7 +174,7 @@ impl Maker<'_> {
     }
 }
 
-/// Merges two schemas that must both hold into one, as far as one can say both.
+/// Merges two schemas that must both hold into one, as far as one schema can express both.
 fn merged(base: &Map<String, Value>, more: &Value) -> Value {
     let Value::Object(more) = more else {
         return if *more == Value::Bool(false) { more.clone() } else { Value::Object(base.clone()) };

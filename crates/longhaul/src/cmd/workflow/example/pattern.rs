@@ -2,7 +2,8 @@
 
 use regex_syntax::hir::{Class, Hir, HirKind};
 
-/// The shortest text that the pattern matches, with every repetition `more` times longer than it must be.
+/// Returns the shortest text that the pattern matches, with every repetition `more` times longer than it must
+/// be.
 pub(super) fn text(pattern: &str, more: u32) -> Option<String> {
     let hir = regex_syntax::parse(pattern).ok()?;
     let mut bytes = Vec::new();
@@ -37,7 +38,7 @@ fn append(hir: &Hir, more: u32, out: &mut Vec<u8>) -> Option<()> {
     Some(())
 }
 
-/// One that people like to read, if the class has one.
+/// Picks a character of the class that people like to read, if it has one.
 fn character(class: &Class) -> Option<char> {
     let ranges: Vec<(char, char)> = match class {
         Class::Unicode(class) => class.ranges().iter().map(|range| (range.start(), range.end())).collect(),

@@ -120,7 +120,7 @@ fn schema() -> impl Strategy<Value = Value> {
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(500) })]
 
-    /// Also where it is behind a reference.
+    /// Random schemas have an example, also behind a reference.
     #[test]
     fn random_schemas_have_one(part in schema(), referred in any::<bool>()) {
         match referred {

@@ -1,5 +1,5 @@
-//! A task from elsewhere as every client can read it: to the letter, but without white space and without
-//! nulls, and with facts that are text. A member of another type than documented is refused with its place.
+//! Form of an imported task that every client can read: to the letter, but without white space and without
+//! nulls, and with facts that are text. A member of another type than documented is refused with its pointer.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -15,7 +15,7 @@ pub(super) struct Unfit {
     /// JSON pointer into the task.
     pub(super) pointer: String,
     pub(super) message: String,
-    /// True if the place holds what PowerShell writes for what is nested deeper than it was told to write.
+    /// True if the value is what PowerShell writes for values nested deeper than its limit.
     pub(super) cut: bool,
 }
 
@@ -82,7 +82,7 @@ impl Writer {
         self.members(text, |writer, name, value| writer.value(value, shape(name)))
     }
 
-    /// Facts of any type are text, as typed clients read nothing else.
+    /// Converts facts of any type into text, as typed clients read nothing else.
     fn facts(&mut self, text: &str) -> Result<(), Unfit> {
         self.members(text, |writer, _, value| {
             writer.fact(value);

@@ -1,4 +1,4 @@
-//! The types of the official document that a task consists of (wire contract, section 1), as far as they say
+//! Types of the official document that a task consists of (wire contract, section 1), as far as they say
 //! which member has which type. A typed client reads these and nothing else.
 
 /// Type of the value of a member.
