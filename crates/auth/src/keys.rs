@@ -1,5 +1,5 @@
-//! The keys that sign access tokens: in the key file of one server, shared by all nodes of a database, so that
-//! each knows what the others sign, or stored by a copy, whose key file is that of its original, too.
+//! The keys that sign access tokens: in the key file of one server, shared by all nodes of a database, so
+//! that each knows what the others sign, or stored by a copy, whose key file is that of its original, too.
 
 use longhaul_crypto::KeyringError;
 use longhaul_store::Audit;

@@ -1,5 +1,5 @@
-//! A store that became a copy while its original lives on: the original goes on with what is under way, and the
-//! copy with none of it unless somebody decides so.
+//! A store that became a copy while its original lives on: the original goes on with what is under way, and
+//! the copy with none of it unless somebody decides so.
 
 use longhaul_model::{Command, Refused, TaskId, TaskStatus};
 use longhaul_store::{Audit, Store, StoreError, TaskQuery};
@@ -7,9 +7,10 @@ use longhaul_store::{Audit, Store, StoreError, TaskQuery};
 /// Tasks of a page.
 const PAGE: u32 = 200;
 
-/// Parks every task that has not ended ([`Command::Park`]), each with its note in the audit log. To be called before
-/// an engine starts on the store. Returns how many were parked.
-/// After Ok: durable. After Err, or a crash in the middle: some are parked; the same call again parks the others.
+/// Parks every task that has not ended ([`Command::Park`]), each with its note in the audit log. To be
+/// called before an engine starts on the store. Returns how many were parked.
+/// After Ok: durable. After Err, or a crash in the middle: some are parked; the same call again parks the
+/// others.
 pub async fn park_all(store: &dyn Store) -> Result<u64, StoreError> {
     let mut all = 0;
     loop {

@@ -43,9 +43,9 @@ pub(crate) async fn check_keys(store: &dyn Store, keys: &str, made: bool) -> any
     Ok(store.put_setting(KEYS, json!(names), None).await?)
 }
 
-/// Makes the data a copy of its own, if `asked` says that its original lives on, or an earlier start did and was
-/// interrupted: sessions and API keys are void, access tokens are signed with new keys, and no task goes on by
-/// itself.
+/// Makes the data a copy of its own, if `asked` says that its original lives on, or an earlier start did and
+/// was interrupted: sessions and API keys are void, access tokens are signed with new keys, and no task goes
+/// on by itself.
 /// After Ok: durable. Crash in the middle: the next start goes on with it, whatever it is told.
 pub(crate) async fn make_copy(ground: &Ground, env: &Env, asked: bool) -> Result<(), NotStarted> {
     let store = &*ground.store;

@@ -169,8 +169,8 @@ pub trait Accounts: Send + Sync + 'static {
         false
     }
 
-    /// Returns the signing keys that all nodes share, or that a copy has for itself, sealed; `None` if the key
-    /// file has them.
+    /// Returns the signing keys that all nodes share, or that a copy has for itself, sealed; `None` if the
+    /// key file has them.
     fn signing_keys(&self) -> Result<Option<String>, StoreError> {
         Ok(None)
     }
@@ -181,8 +181,8 @@ pub trait Accounts: Send + Sync + 'static {
         Ok(false)
     }
 
-    /// Makes void all that was given to accounts, as the store became a copy: API keys, sessions, access tokens.
-    /// `signing_keys` take the place of those before; passwords stay.
+    /// Makes void all that was given to accounts, as the store became a copy: API keys, sessions, access
+    /// tokens. `signing_keys` take the place of those before; passwords stay.
     /// After Ok: durable. Crash in the middle: all of it is void, or nothing.
     async fn void_all(&self, signing_keys: String) -> Result<(), StoreError>;
 

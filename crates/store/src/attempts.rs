@@ -4,7 +4,8 @@ use longhaul_model::{Attempt, Fault, Outcome, Record, Timestamp};
 
 use crate::doc;
 
-/// Returns an attempt by its row: one that cannot be read says so in its place, and does not affect the others.
+/// Returns an attempt by its row: one that cannot be read says so in its place, and does not affect the
+/// others.
 pub(crate) fn read(sub_task: u32, number: u32, document: Result<&str, String>) -> Attempt {
     let why = match document.map(doc::parse) {
         Ok(Ok(attempt)) => return attempt,

@@ -44,8 +44,8 @@ pub(crate) fn verified(text: &str) -> Result<&str, StoreError> {
     ))
 }
 
-/// Returns the checksum of a text that is kept in another column than the document with the checksum. NUL, which
-/// one engine does not store, counts as its replacement.
+/// Returns the checksum of a text that is kept in another column than the document with the checksum. NUL,
+/// which one engine does not store, counts as its replacement.
 pub(crate) fn of(text: &str) -> u32 {
     if text.contains('\0') {
         return crc32fast::hash(text.replace('\0', "\u{fffd}").as_bytes());

@@ -1,5 +1,5 @@
-//! A copy beside a live original (`--copy`): what was given out there is not accepted here, what runs there does not
-//! run here, and the original notices nothing.
+//! A copy beside a live original (`--copy`): what was given out there is not accepted here, what runs there
+//! does not run here, and the original notices nothing.
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;

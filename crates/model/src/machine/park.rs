@@ -1,5 +1,5 @@
-//! A copy of a task whose original lives on: the original does the work. Here nothing goes on by itself, and what
-//! runs over there has an outcome that nobody knows here.
+//! A copy of a task whose original lives on: the original does the work. Here nothing goes on by itself, and
+//! what runs over there has an outcome that nobody knows here.
 
 use super::Step;
 use super::attempt::outcome_unknown;
@@ -10,14 +10,16 @@ use crate::status::SubTaskStatus;
 use crate::workflow::CompiledAction;
 
 impl Step<'_> {
-    /// To FAILED, from wherever a task stands that has not ended: an operator decides whether it goes on here.
+    /// To FAILED, from wherever a task stands that has not ended: an operator decides whether it goes on
+    /// here.
     pub(super) fn park(&mut self, by: String, reason: String) -> Result<(), Refused> {
         let state = &self.task.record.state;
         if state.status.is_ended() {
             return Err(Refused::Nothing);
         }
         if let Some(why) = state.stopping.as_ref().map(|stopping| stopping.why) {
-            // It was being stopped: what ran is over there, and the rest follows as if it had not stopped in time.
+            // It was being stopped: what ran is over there, and the rest follows as if it had not stopped in
+            // time.
             self.give_up(why);
             return Ok(());
         }
@@ -66,8 +68,8 @@ impl Step<'_> {
         child.is_none_or(|child| record.sub_tasks[child.parent as usize].status == SubTaskStatus::InProgress)
     }
 
-    /// The sub-task fails with an unknown outcome, also one that may be repeated: it is under way at this very
-    /// moment, and a second run is an operator's decision.
+    /// The sub-task fails with an unknown outcome, also one that may be repeated: it is under way at this
+    /// very moment, and a second run is an operator's decision.
     fn runs_elsewhere(&mut self, index: u32) {
         let fault = outcome_unknown(copied());
         let sub = &self.task.record.sub_tasks[index as usize];

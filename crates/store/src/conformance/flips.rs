@@ -1,5 +1,5 @@
-//! Flipped bytes of stored texts: what a reader gets from a store with one must be what was stored, or say that
-//! it is damaged.
+//! Flipped bytes of stored texts: what a reader gets from a store with one must be what was stored, or say
+//! that it is damaged.
 
 use std::collections::BTreeMap;
 
@@ -23,8 +23,8 @@ pub const PAYLOADS: [(&str, &str); 11] = [
     ("logs", "doc"),
 ];
 
-/// Returns a text with one bit flipped that is as good a text as before: a document still parses. `None` if there
-/// is no such bit near the place.
+/// Returns a text with one bit flipped that is as good a text as before: a document still parses. `None` if
+/// there is no such bit near the place.
 pub fn flipped(text: &str, seed: usize) -> Option<String> {
     let is_document = serde_json::from_str::<IgnoredAny>(text).is_ok();
     // White space behind a document is its checksum, not its payload.

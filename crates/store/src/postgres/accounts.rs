@@ -145,7 +145,8 @@ impl Accounts for Postgres {
 const KEPT_KEYS: &str =
     "coalesce(signing_keys, (SELECT doc::jsonb #>> '{}' FROM settings WHERE name = 'signingKeys'))";
 
-/// Deletes all API keys and refresh tokens, begins a new epoch of every account, and stores other signing keys.
+/// Deletes all API keys and refresh tokens, begins a new epoch of every account, and stores other signing
+/// keys.
 async fn void_all(db: &impl GenericClient, keys: &str, now: Timestamp) -> Result<(), StoreError> {
     alone(db).await?;
     let epoch = next_epoch(db, now).await?;

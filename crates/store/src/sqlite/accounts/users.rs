@@ -156,7 +156,8 @@ pub(super) fn delete(connection: &Connection, name: &str) -> Result<(), StoreErr
     changed(connection)
 }
 
-/// Deletes all API keys and refresh tokens, begins a new epoch of every account, and stores other signing keys.
+/// Deletes all API keys and refresh tokens, begins a new epoch of every account, and stores other signing
+/// keys.
 pub(super) fn void_all(connection: &Connection, keys: &str, now: Timestamp) -> Result<(), StoreError> {
     let epoch = next_epoch(connection, now)?;
     for statement in ["DELETE FROM api_keys", "DELETE FROM refresh_tokens"] {
