@@ -32,6 +32,10 @@ test-python: setup ## check and test the Python package in clients/python
 lint: ## formatting and clippy, warnings are errors
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
+	scripts/package-crates.sh
+
+package-crates: ## package the client and worker libraries for crates.io, and compile the packages
+	scripts/package-crates.sh --verify
 
 deny: ## licences, sources, duplicates and known faults of the crates; needs cargo-deny 0.20
 	$(CARGO) deny --locked check
@@ -59,4 +63,4 @@ soak: setup ## two hours of load with a kill each minute (MINUTES=120)
 fuzz: ## each fuzz target for some minutes (MINUTES=5); needs nightly and cargo-fuzz
 	scripts/fuzz.sh $$(( $(or $(MINUTES),5) * 60 ))
 
-.PHONY: help setup setup-run run test test-clients test-python lint deny simulate bench torture torture-quick soak fuzz
+.PHONY: help setup setup-run run test test-clients test-python lint package-crates deny simulate bench torture torture-quick soak fuzz

@@ -7,6 +7,7 @@ use crate::body::ErrorBody;
 
 /// Reason for which a call failed.
 #[derive(Debug, Error)]
+#[non_exhaustive]
 pub enum ClientError {
     /// No answer: the server does not listen, its name is unknown, or the connection broke. A request that
     /// was being sent may or may not have taken effect.

@@ -1,6 +1,4 @@
-//! A typed client of Longhaul's HTTP API: tasks and workflows. It speaks HTTP only and shares no code with
-//! the server, so what it can read is what any client can read. Answers are kept as they came
-//! ([`serde_json::Value`], member order included); [`TaskBody`] is a lenient view of those that hold a task.
+#![doc = include_str!("../README.md")]
 #![forbid(unsafe_code)]
 
 mod audit;

@@ -24,6 +24,7 @@ pub enum Login<'a> {
 /// Answer to a login.
 #[derive(Clone, Deserialize)]
 #[serde(rename_all = "camelCase")]
+#[non_exhaustive]
 pub struct Tokens {
     /// Access token, for requests; lasts an hour.
     pub access_token: String,
@@ -33,6 +34,7 @@ pub struct Tokens {
 
 /// A refresh token.
 #[derive(Clone, Deserialize)]
+#[non_exhaustive]
 pub struct RefreshTokenBody {
     /// ID of the refresh token, which is all of it.
     pub id: String,

@@ -74,7 +74,7 @@ impl Failure {
                 Code::Usage
             }
             Failure::Local(_) if self.is_broken_pipe() => Code::Success,
-            Failure::Local(_) => Code::Failed,
+            Failure::Call(_) | Failure::Local(_) => Code::Failed,
             Failure::Said(code) => *code,
         }
     }

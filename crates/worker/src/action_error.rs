@@ -1,10 +1,10 @@
 //! Error of an attempt, for people and scripts: a code, a message, remediation, causes.
 
+use std::collections::BTreeMap;
 use std::error::Error;
 use std::fmt;
 
-use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+use serde::Serialize;
 
 /// The code of an error that was made from another one by `?`.
 pub const ACTION_FAILED: &str = "ACTION_FAILED";
@@ -30,6 +30,7 @@ pub const ACTION_FAILED: &str = "ACTION_FAILED";
 ///
 /// Deliberately not a [`std::error::Error`]: `?` could not tell it from the errors that it converts.
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct ActionError {
     /// Stable and machine readable, such as `HOST_UNREACHABLE`.
     pub code: String,
@@ -39,8 +40,8 @@ pub struct ActionError {
     pub remediation: Option<String>,
     /// Causes, nearest first.
     pub causes: Vec<Cause>,
-    /// Facts by name.
-    pub context: Map<String, Value>,
+    /// Facts by name, as texts: the API has no other kind.
+    pub context: BTreeMap<String, String>,
     /// True if another attempt may succeed, as the sub-task's `retry` allows.
     pub retryable: bool,
     /// True if it is unknown whether the work was done. With `repeatable: false` an operator then decides.
@@ -48,7 +49,8 @@ pub struct ActionError {
 }
 
 /// Link of a chain of causes.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
 pub struct Cause {
     /// Kind of thing that failed.
     #[serde(rename = "type")]
@@ -65,7 +67,7 @@ impl ActionError {
             message: message.into(),
             remediation: None,
             causes: Vec::new(),
-            context: Map::new(),
+            context: BTreeMap::new(),
             retryable: true,
             outcome_unknown: false,
         }
@@ -101,9 +103,9 @@ impl ActionError {
         self
     }
 
-    /// Adds a fact to the context.
-    pub fn with(mut self, name: impl Into<String>, value: impl Into<Value>) -> Self {
-        self.context.insert(name.into(), value.into());
+    /// Adds a fact to the context: a text, a number, or what else can be shown.
+    pub fn with(mut self, name: impl Into<String>, value: impl ToString) -> Self {
+        self.context.insert(name.into(), value.to_string());
         self
     }
 

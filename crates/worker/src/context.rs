@@ -1,15 +1,13 @@
 //! Context of an attempt: facts for its handler, and ways to report progress.
 
 use std::fmt;
-use std::sync::Arc;
-use std::sync::OnceLock;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
-use parking_lot::Mutex;
 use tokio::sync::Notify;
-use tokio_util::sync::CancellationToken;
 
+use crate::cancellation::Cancellation;
 use crate::stage::Stage;
 use crate::told::{News, Told};
 use crate::wire::{Lease, LeaseName, LineBody, Stream, Task};
@@ -27,6 +25,7 @@ pub struct Context {
 
 /// Reason for which a handler is asked to stop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum StopReason {
     /// The task was cancelled: clean up and return; what is returned is recorded and changes nothing else.
     Cancelled,
@@ -47,7 +46,7 @@ struct Inner {
     idempotency_key: String,
     item_index: Option<u64>,
     timeout: Option<Duration>,
-    cancellation: CancellationToken,
+    cancellation: Cancellation,
     why: OnceLock<StopReason>,
     told: Mutex<Told>,
     /// Says that there is something to tell.
@@ -67,7 +66,7 @@ impl Context {
                 idempotency_key: std::mem::take(&mut lease.idempotency_key),
                 item_index: lease.item_index,
                 timeout: lease.timeout_ms.map(Duration::from_millis),
-                cancellation: CancellationToken::new(),
+                cancellation: Cancellation::new(),
                 why: OnceLock::new(),
                 told: Mutex::new(Told::default()),
                 news,
@@ -118,7 +117,7 @@ impl Context {
     }
 
     /// Cancelled when the handler is to stop: await it beside the work, or pass it on to what does the work.
-    pub fn cancellation(&self) -> &CancellationToken {
+    pub fn cancellation(&self) -> &Cancellation {
         &self.inner.cancellation
     }
 
@@ -163,9 +162,14 @@ impl Context {
     }
 
     fn tell(&self, say: impl FnOnce(&mut Told) -> bool) {
-        if say(&mut self.inner.told.lock()) {
+        if say(&mut self.told()) {
             self.inner.news.notify_one();
         }
+    }
+
+    /// Returns the updates that wait to be sent. No code that can panic runs under the lock.
+    fn told(&self) -> MutexGuard<'_, Told> {
+        self.inner.told.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn lease(&self) -> &LeaseName {
@@ -180,35 +184,35 @@ impl Context {
     }
 
     pub(crate) fn has_news(&self) -> bool {
-        self.inner.told.lock().has_news()
+        self.told().has_news()
     }
 
     /// Returns true if updates must be sent before the attempt's end: a report has no room for them.
     pub(crate) fn must_tell_first(&self) -> bool {
-        let told = self.inner.told.lock();
+        let told = self.told();
         told.has_new_stages() || told.waiting() > ROOM_IN_REPORT
     }
 
     /// Takes updates, with log lines of so many bytes; returns them and the bytes of the lines.
     pub(crate) fn take_news(&self, room: usize) -> (News, usize) {
-        let mut told = self.inner.told.lock();
+        let mut told = self.told();
         let before = told.waiting();
         let news = told.take(room);
         (news, before - told.waiting())
     }
 
     pub(crate) fn take_lines(&self) -> Vec<LineBody> {
-        self.inner.told.lock().lines(usize::MAX)
+        self.told().lines(usize::MAX)
     }
 
     /// The handler returned: what a copy of this says later is not heard.
     pub(crate) fn close(&self) {
-        self.inner.told.lock().close();
+        self.told().close();
     }
 
     /// Discards updates that were not sent: the lease is no longer ours.
     pub(crate) fn forget(&self) {
-        self.inner.told.lock().forget();
+        self.told().forget();
     }
 }
 

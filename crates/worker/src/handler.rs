@@ -1,7 +1,6 @@
 //! From a typed async function to what the worker runs: JSON in, JSON out, nothing that can bring the worker
 //! down.
 
-use std::any::Any;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
@@ -13,6 +12,7 @@ use serde_json::value::{RawValue, to_raw_value};
 
 use crate::action_error::ActionError;
 use crate::context::Context;
+use crate::panic::panicked;
 use crate::wire::{DEEPEST_OUTPUT, LARGEST_OUTPUT};
 
 /// Result of an attempt: its output, if it has one, or its error.
@@ -100,14 +100,6 @@ fn nesting(text: &str) -> usize {
         }
     }
     deepest
-}
-
-/// A mistake in the handler.
-pub(crate) fn panicked(panic: &(dyn Any + Send)) -> ActionError {
-    let said = panic.downcast_ref::<&str>().copied();
-    let said = said.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
-    let message = format!("the worker's function panicked: {}", said.unwrap_or("it did not say why"));
-    ActionError::new("HANDLER_PANICKED", message)
 }
 
 #[cfg(test)]

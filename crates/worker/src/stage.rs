@@ -4,6 +4,7 @@ use serde::Serialize;
 
 /// A step inside of an attempt, as it stands now.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
 pub struct Stage {
     /// Name, unique among the stages of an attempt.
     pub name: String,
@@ -19,6 +20,7 @@ pub struct Stage {
 /// Status of a stage.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+#[non_exhaustive]
 #[expect(missing_docs, reason = "the names say it")]
 pub enum StageStatus {
     Pending,

@@ -14,6 +14,7 @@ pub trait TokenSource: Send + Sync + 'static {
 
 /// Result of renewing a token that the server refused.
 #[derive(Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Renewal {
     /// The token that replaces it.
     Token(String),

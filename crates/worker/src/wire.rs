@@ -1,11 +1,11 @@
 //! The bodies of the worker protocol, as docs/workers.md has them.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
-use serde_json::{Map, Value};
 
 use crate::action_error::Cause;
 use crate::stage::Stage;
@@ -114,8 +114,8 @@ pub(crate) struct ErrorBody<'a> {
     pub(crate) remediation: Option<&'a str>,
     #[serde(skip_serializing_if = "<[Cause]>::is_empty")]
     pub(crate) causes: &'a [Cause],
-    #[serde(skip_serializing_if = "Map::is_empty")]
-    pub(crate) context: &'a Map<String, Value>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) context: &'a BTreeMap<String, String>,
 }
 
 /// A line that an attempt wrote.
@@ -208,6 +208,7 @@ pub(crate) struct Lease {
 
 /// The task that an attempt belongs to.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[non_exhaustive]
 pub struct Task {
     /// ID of the task.
     pub id: String,

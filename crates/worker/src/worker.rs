@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 use crate::builder::WorkerBuilder;
 use crate::desk::{Desk, Orders};
 use crate::error::WorkerError;
+use crate::panic;
 
 /// A worker that can be run.
 pub struct Worker {
@@ -48,6 +49,7 @@ impl Worker {
     ///
     /// Outside of a Tokio runtime.
     pub async fn run(self, shutdown: impl Future<Output = ()>) -> Result<(), WorkerError> {
+        panic::note_places();
         let (stop, gone) = (CancellationToken::new(), CancellationToken::new());
         // Whatever way this ends, the thread does, too.
         let _gone = gone.clone().drop_guard();

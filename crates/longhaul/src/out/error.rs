@@ -43,7 +43,8 @@ pub(crate) fn call(error: &ClientError, palette: Palette) -> String {
             palette.strong(),
             palette.strong(),
         ),
-        ClientError::Setup { .. } | ClientError::Address { .. } => format!("{bad}error:{bad:#} {error}\n"),
+        // The errors of an address or a setting say it all, as will those to come.
+        error => format!("{bad}error:{bad:#} {error}\n"),
     }
 }
 

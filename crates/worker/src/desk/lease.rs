@@ -9,7 +9,8 @@ use super::Desk;
 use super::attempt::{Report, Running, did_not_stop};
 use crate::action_error::ActionError;
 use crate::context::{Context, StopReason};
-use crate::handler::{Outcome, panicked};
+use crate::handler::Outcome;
+use crate::panic::panicked;
 use crate::wire::{Beats, Lease, LeaseName, LeaseState};
 
 impl Desk {

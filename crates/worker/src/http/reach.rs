@@ -1,9 +1,9 @@
 //! Outages of the server, as the log has them: since when it does not answer, and why.
 
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
-use parking_lot::Mutex;
 use tokio::time::Instant;
 
 use crate::error::WorkerError;
@@ -41,14 +41,18 @@ impl Reach {
         Reach { server, patience, state: Mutex::default() }
     }
 
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Returns true once the server has answered.
     pub(super) fn was_ever(&self) -> bool {
-        self.state.lock().ever
+        self.state().ever
     }
 
     /// Notes that a call failed and is repeated. The error says that patience has run out.
     pub(super) fn failed(&self, why: &str) -> Result<(), WorkerError> {
-        let (now, mut state) = (Instant::now(), self.state.lock());
+        let (now, mut state) = (Instant::now(), self.state());
         let told = state.told.map(|told| now - told);
         let outage =
             state.outage.get_or_insert(Outage { began: now, since: Timestamp::now(), announced: false });
@@ -72,7 +76,7 @@ impl Reach {
 
     /// Notes an answer of the server's own. Returns true if it ends an outage.
     pub(super) fn answered(&self) -> bool {
-        let mut state = self.state.lock();
+        let mut state = self.state();
         state.ever = true;
         let outage = state.outage.take();
         if let Some(outage) = outage.as_ref().filter(|outage| outage.announced) {

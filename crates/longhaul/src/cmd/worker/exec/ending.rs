@@ -117,7 +117,12 @@ fn in_its_words(own: Map<String, Value>, known: ActionError) -> ActionError {
         failure = failure.cause(text(cause, "type"), text(cause, "message"));
     }
     failure.context = known.context;
-    failure.context.extend(own["context"].as_object().cloned().unwrap_or_default());
+    for (name, value) in own["context"].as_object().into_iter().flatten() {
+        failure = match value {
+            Value::String(text) => failure.with(name, text),
+            other => failure.with(name, other),
+        };
+    }
     failure
 }
 
@@ -156,7 +161,7 @@ mod tests {
         let error = judged(exited(3), "", "first\nno such host\n").unwrap_err();
         assert_eq!((error.code.as_str(), error.retryable), ("EXIT_3", true));
         assert_eq!(error.message, "`./work` ended with exit code 3: first\nno such host");
-        assert_eq!(error.context["exitCode"], 3);
+        assert_eq!(error.context["exitCode"], "3");
         assert!(judged(exited(75), "", "").unwrap_err().retryable);
         assert!(!judged(exited(65), "", "").unwrap_err().retryable);
         assert_eq!(judged(9, "", "").unwrap_err().code, "SIGKILL");
@@ -177,7 +182,7 @@ mod tests {
             assert_eq!(error.remediation.as_deref(), Some("start it"));
             assert!(error.retryable && error.outcome_unknown);
             assert_eq!(error.causes[0].message, "no answer");
-            assert_eq!((&error.context["host"], &error.context["exitCode"]), (&json!("esx1"), &json!(65)));
+            assert_eq!((&*error.context["host"], &*error.context["exitCode"]), ("esx1", "65"));
         }
         assert!(!judged(exited(65), "", r#"{"code":"X","message":"y"}"#).unwrap_err().retryable);
         assert_eq!(judged(exited(1), r#"{"code":"X"}"#, "").unwrap_err().code, "EXIT_1");
