@@ -18,7 +18,7 @@ pub(crate) fn run(data: &[u8]) {
     secrets.visit(&mut sealed, &mut |_, value| *value = json!({ SEALED: "x" }));
     assert_eq!(secrets.places(&sealed), places);
     let Ok(schema) = InputSchema::compile(&schema) else { return };
-    for pointer in schema.write_only(&input) {
+    for pointer in schema.write_only(&input).unwrap_or_default() {
         let known = |place: &String| pointer == *place || pointer.starts_with(&format!("{place}/"));
         assert!(places.iter().any(known), "{pointer} of {places:?}");
     }

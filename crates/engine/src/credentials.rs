@@ -10,7 +10,7 @@ use crate::IdempotencyKey;
 use crate::engine::Engine;
 use crate::error::EngineError;
 use crate::secrets::remove;
-use crate::submit::{Start, clear_about_secrets};
+use crate::submit::{Start, clear_about_secrets, fitting};
 
 /// Page of the newest credentials tasks, with the count of all.
 #[derive(Clone, Debug, Default)]
@@ -33,7 +33,7 @@ impl Engine {
         let workflow =
             self.inner.routes.of_operation(operation).ok_or(EngineError::NoOperation(operation))?;
         clear_about_secrets(&workflow)?;
-        let violations = workflow.schema.violations(&spec);
+        let violations = fitting(&workflow, &spec);
         if !violations.is_empty() {
             return Err(EngineError::BadSpec(violations));
         }
@@ -56,14 +56,15 @@ impl Engine {
 
     fn sealed(&self, record: &Record, mut spec: Value) -> Result<Value, EngineError> {
         let mut violations = credentials::violations(&spec);
-        violations.extend(record.workflow.schema.violations(&spec));
+        violations.extend(fitting(&record.workflow, &spec));
         if !violations.is_empty() {
             return Err(EngineError::BadSpec(violations));
         }
         if credentials::operation(&spec) != record.credentials_operation() {
             return Err(EngineError::Refused { id: record.id, refused: Refused::OtherResources });
         }
-        if let Some(pointer) = record.workflow.missed_secret(&spec) {
+        let missed = record.workflow.missed_secret(&spec);
+        if let Some(pointer) = missed.map_err(|violation| EngineError::BadSpec(vec![violation]))? {
             let workflow = record.workflow.definition.name.clone();
             return Err(EngineError::MissedSecret { workflow, pointer });
         }

@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 pub mod action;
+mod aside;
 mod chronicle;
 mod clock;
 mod config;

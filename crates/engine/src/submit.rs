@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use longhaul_model::workflow::Workflow;
-use longhaul_model::{NotAccepted, Spec, Task, TaskId, Timestamp, WorkflowVersion};
+use longhaul_model::workflow::{Violation, Workflow};
+use longhaul_model::{NotAccepted, Spec, Task, TaskId, Timestamp, WorkflowVersion, value};
 use longhaul_store::{Audit, IdempotencyKey, Room, StoreError, Stored, Submission, Submitted};
 use serde_json::Value;
 use tokio::time::Instant;
 
+use crate::aside::aside;
 use crate::engine::{Engine, SMALL, has_ended};
 use crate::error::EngineError;
 use crate::watch::Watch;
@@ -64,9 +65,7 @@ impl Engine {
     /// task as it would be accepted, under an ID of zeros. Nothing is stored, noted or started.
     pub fn rehearse(&self, request: &SubmitRequest) -> Result<Stored, EngineError> {
         let workflow = self.startable(&request.workflow, request.version, &request.input)?;
-        if let Some(pointer) = workflow.missed_secret(&request.input) {
-            return Err(EngineError::MissedSecret { workflow: workflow.definition.name.clone(), pointer });
-        }
+        clear_of_missed_secrets(&workflow, &request.input)?;
         let id = TaskId::from_bytes([0; 16]);
         let (mut input, labels) = (request.input.clone(), request.labels.clone());
         self.inner.vault.seal(id, &workflow.secrets, &mut input);
@@ -166,7 +165,7 @@ impl Engine {
             return Err(EngineError::StartedByOwnCall(workflow.definition.name.clone()));
         }
         clear_about_secrets(&workflow)?;
-        let violations = workflow.schema.violations(input);
+        let violations = fitting(&workflow, input);
         match violations.is_empty() {
             true => Ok(workflow),
             false => {
@@ -184,9 +183,7 @@ impl Engine {
         start: Start,
     ) -> Result<Submitted, EngineError> {
         let Start { name, not_before, audit, key, newest, room } = start;
-        if let Some(pointer) = workflow.missed_secret(&spec.input) {
-            return Err(EngineError::MissedSecret { workflow: workflow.definition.name.clone(), pointer });
-        }
+        clear_of_missed_secrets(&workflow, &spec.input)?;
         self.inner.vault.seal(id, &workflow.secrets, &mut spec.input);
         spec.requested_by = audit.as_ref().map(|audit| audit.by.as_ref().to_owned());
         let now = self.inner.env.now();
@@ -222,6 +219,23 @@ fn not_accepted(e: NotAccepted) -> EngineError {
     match e {
         NotAccepted::Expression(e) => EngineError::Expression(e.to_string()),
         NotAccepted::Input(unfit) => EngineError::Unfit { what: "input", unfit },
+    }
+}
+
+/// Returns the violations of a workflow's schema. Steps are bounded, yet a large input takes many.
+pub(crate) fn fitting(workflow: &Workflow, input: &Value) -> Vec<Violation> {
+    /// Bytes of an input that are checked as fast as one byte is searched for secrets.
+    const FASTER: usize = 8;
+    aside(value::size(input) / FASTER, || workflow.schema.violations(input))
+}
+
+/// Refuses an input of which the validator says that a value is secret, and that would be stored in clear.
+pub(crate) fn clear_of_missed_secrets(workflow: &Workflow, input: &Value) -> Result<(), EngineError> {
+    let named = || workflow.definition.name.clone();
+    match aside(value::size(input), || workflow.missed_secret(input)) {
+        Ok(None) => Ok(()),
+        Ok(Some(pointer)) => Err(EngineError::MissedSecret { workflow: named(), pointer }),
+        Err(violation) => Err(EngineError::InvalidInput { workflow: named(), violations: vec![violation] }),
     }
 }
 

@@ -19,6 +19,7 @@ mod it {
     mod others;
     mod outputs;
     mod quirks;
+    mod standstill;
     mod support;
     mod tasks;
     mod tls;

@@ -97,6 +97,11 @@ impl Learner {
         }
     }
 
+    /// Returns the number of bytes that were learned.
+    pub(super) fn size(&self) -> usize {
+        self.long.iter().map(|needle| needle.len()).sum()
+    }
+
     pub(super) fn needles(mut self) -> Needles {
         self.long.sort_unstable_by(|a, b| a.as_slice().cmp(b.as_slice()));
         self.long.dedup();

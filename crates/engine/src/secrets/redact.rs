@@ -2,20 +2,21 @@
 //! Names count as much as texts.
 
 use longhaul_model::fault::Cause;
-use longhaul_model::{Failure, Fault, Stage};
+use longhaul_model::{Failure, Fault, Stage, value};
 use longhaul_store::{LONGEST_LINE, LogLine, LogStream};
 use serde_json::{Map, Value};
 
 use super::CLOSED;
 use super::needles::{Learner, Needles};
 use super::search::secret_parts;
+use crate::aside::aside;
 
 /// Knows the secrets of a task.
 pub(crate) struct Redactor(Needles);
 
 impl From<Learner> for Redactor {
     fn from(learner: Learner) -> Self {
-        Redactor(learner.needles())
+        aside(learner.size(), || Redactor(learner.needles()))
     }
 }
 
@@ -41,7 +42,11 @@ impl Redactor {
     }
 
     /// Returns lines without secrets, also without those that are spread over several lines of a stream.
-    pub(crate) fn lines(&self, mut lines: Vec<LogLine>) -> Vec<LogLine> {
+    pub(crate) fn lines(&self, lines: Vec<LogLine>) -> Vec<LogLine> {
+        aside(lines.iter().map(|line| line.text.len()).sum(), || self.clean_lines(lines))
+    }
+
+    fn clean_lines(&self, mut lines: Vec<LogLine>) -> Vec<LogLine> {
         for line in &mut lines {
             // The line may have been cut by its writer; and a short secret is one if the line is nothing
             // else.
@@ -82,6 +87,10 @@ impl Redactor {
 
     /// The value without secrets, also in the names of members.
     pub(crate) fn value(&self, value: Value) -> Value {
+        aside(value::size(&value), || self.clean_value(value))
+    }
+
+    fn clean_value(&self, value: Value) -> Value {
         match value {
             Value::String(text) => Value::String(self.text(text)),
             Value::Number(number) => {
@@ -91,7 +100,7 @@ impl Redactor {
                     Value::Number(number)
                 }
             }
-            Value::Array(items) => items.into_iter().map(|item| self.value(item)).collect(),
+            Value::Array(items) => items.into_iter().map(|item| self.clean_value(item)).collect(),
             Value::Object(members) => Value::Object(self.members(members)),
             other @ (Value::Null | Value::Bool(_)) => other,
         }
@@ -105,13 +114,24 @@ impl Redactor {
             while clean.contains_key(&name) {
                 name.push('\'');
             }
-            clean.insert(name, self.value(member));
+            clean.insert(name, self.clean_value(member));
         }
         clean
     }
 
     /// The failure without secrets.
     pub(crate) fn failure(&self, failure: Failure) -> Failure {
+        let bytes = match &failure {
+            Failure::Error { fault, .. }
+            | Failure::Local { fault, .. }
+            | Failure::Unknown { fault }
+            | Failure::Abandoned { fault } => size_of(fault),
+            Failure::Timeout | Failure::Lost | Failure::Stopped => 0,
+        };
+        aside(bytes, || self.clean_failure(failure))
+    }
+
+    fn clean_failure(&self, failure: Failure) -> Failure {
         match failure {
             Failure::Error { fault, retryable } => Failure::Error { fault: self.fault(fault), retryable },
             Failure::Local { fault, retryable } => Failure::Local { fault: self.fault(fault), retryable },
@@ -123,6 +143,11 @@ impl Redactor {
 
     /// The stage without secrets.
     pub(crate) fn stage(&self, stage: Stage) -> Stage {
+        let texts = stage.name.len() + stage.kind.len() + stage.description.len();
+        aside(texts + stage.errors.iter().map(size_of).sum::<usize>(), || self.clean_stage(stage))
+    }
+
+    fn clean_stage(&self, stage: Stage) -> Stage {
         let Stage { name, kind, description, status, created_at, completed_at, errors } = stage;
         Stage {
             name: self.text(name),
@@ -162,6 +187,11 @@ impl Redactor {
             reference_token: reference_token.map(clean),
         }
     }
+}
+
+/// Returns the size of an error, in bytes of JSON.
+fn size_of(fault: &Fault) -> usize {
+    serde_json::to_vec(fault).map_or(0, |json| json.len())
 }
 
 /// Maximum number of bytes by which a line is shorter than the longest when it was cut at a whole character.

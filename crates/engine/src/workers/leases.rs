@@ -11,6 +11,9 @@ use tokio::time::Instant;
 
 use super::short::SLICE;
 
+/// Interval at which a lease is looked at whose report is being judged.
+const JUDGING: Duration = Duration::from_millis(500);
+
 /// Identity of an attempt at a worker.
 pub(crate) type Key = (TaskId, u32, Token);
 
@@ -48,6 +51,8 @@ pub(super) struct Held {
     due: Instant,
     /// Deadline of the attempt, whatever the worker reports.
     deadline: Option<Instant>,
+    /// Number of reports of it that have arrived and are not judged yet.
+    reporting: u32,
     state: State,
 }
 
@@ -94,6 +99,7 @@ impl Leases {
             expires,
             due,
             deadline,
+            reporting: 0,
             state: State::Live,
         };
         // Heard of twice, it lasts from the second time on.
@@ -212,6 +218,12 @@ impl Leases {
             let Some(held) = self.all.get_mut(&key).filter(|held| held.state != State::Ending) else {
                 continue;
             };
+            if held.reporting > 0 {
+                // Whatever the report takes to be searched and stored, it arrived in time.
+                held.due = now + JUDGING;
+                self.due.insert((held.due, key));
+                continue;
+            }
             let late = held.deadline.is_some_and(|at| at <= now);
             let pardoned = self.pardoned.map_or(held.expires, |at| held.expires.max(at + held.span));
             if late || pardoned <= now {
@@ -224,6 +236,12 @@ impl Leases {
             }
         }
         (over, true)
+    }
+
+    /// Notes that a report of a lease has arrived, or is judged: meanwhile, the lease does not end by itself.
+    pub(super) fn reporting(&mut self, key: &Key, worker: &WorkerId, arrived: bool) {
+        let Some(held) = self.all.get_mut(key).filter(|held| held.worker == *worker) else { return };
+        held.reporting = if arrived { held.reporting + 1 } else { held.reporting.saturating_sub(1) };
     }
 
     /// Renews all leases, as the server itself stood still and could not hear heartbeats: every lease lasts
@@ -308,6 +326,20 @@ mod tests {
         let _ = leases.extend(&key(1), &worker, now + Duration::from_millis(450));
         let (over, _) = leases.over(now + Duration::from_millis(501));
         assert!(matches!(over[..], [(_, _, Failure::Timeout)]));
+    }
+
+    #[tokio::test]
+    async fn lease_whose_report_is_being_judged_does_not_end() {
+        let now = Instant::now();
+        let (mut leases, worker) = leases(Some(Span(2_000)), now);
+        let at = |ms| now + Duration::from_millis(ms);
+        leases.reporting(&key(1), &WorkerId("b/w".into()), true);
+        leases.reporting(&key(1), &worker, true);
+        leases.reporting(&key(1), &worker, true);
+        leases.reporting(&key(1), &worker, false);
+        assert!(leases.over(at(60_000)).0.is_empty(), "neither lost nor timed out");
+        leases.reporting(&key(1), &worker, false);
+        assert_eq!(leases.over(at(60_600)).0.len(), 1, "the report was refused, and its time is over");
     }
 
     #[tokio::test]

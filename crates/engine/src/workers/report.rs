@@ -6,8 +6,10 @@ use longhaul_model::{Command, Failure, Refused, Unfit, WorkerId, value};
 use longhaul_store::{StoreError, Work};
 use serde_json::Value;
 
+use super::Workers;
 use super::lease::{Ask, Assigned};
 use super::name::LeaseName;
+use super::short::SLICE;
 use super::texts;
 use crate::engine::Engine;
 use crate::error::EngineError;
@@ -63,6 +65,7 @@ impl Engine {
         // Reports count whether or not there may be more work.
         let next = next.filter(|ask| self.is_ready() && workers.may_ask(ask, self.inner.env.now()));
         self.recover_leases(reports.iter().map(|report| report.lease)).await?;
+        let judged = Judging::begin(&workers, &worker, &reports);
         let mut recorded = vec![Recorded::Lost; reports.len()];
         let (mut work, mut places) = (Work::default(), Vec::with_capacity(reports.len()));
         let terms = next.as_ref().map(|ask| ask.terms(&workers));
@@ -108,6 +111,7 @@ impl Engine {
                 Err(_) => Recorded::Lost,
             };
         }
+        drop(judged);
         let assigned = match next.zip(call) {
             Some((ask, call)) if leases.is_empty() => self.lease_for(ask, &call).await?,
             _ => Assigned { leases, draining: !self.is_ready(), ..Assigned::default() },
@@ -132,6 +136,35 @@ impl Engine {
             Err(StoreError::NotFound) => Ok(None),
             Err(e) => Err(Engine::wrong(lease.key.0, e)),
         }
+    }
+}
+
+/// Reports that are being judged: their leases do not end by themselves until this is dropped.
+struct Judging {
+    workers: Arc<Workers>,
+    worker: WorkerId,
+    leases: Vec<LeaseName>,
+}
+
+impl Judging {
+    fn begin(workers: &Arc<Workers>, worker: &WorkerId, reports: &[WorkerReport]) -> Judging {
+        let leases = reports.iter().map(|report| report.lease).collect();
+        let judging = Judging { workers: workers.clone(), worker: worker.clone(), leases };
+        judging.mark(true);
+        judging
+    }
+
+    fn mark(&self, arrived: bool) {
+        for slice in self.leases.chunks(SLICE) {
+            let mut state = self.workers.state.lock();
+            slice.iter().for_each(|lease| state.leases.reporting(&lease.key, &self.worker, arrived));
+        }
+    }
+}
+
+impl Drop for Judging {
+    fn drop(&mut self) {
+        self.mark(false);
     }
 }
 

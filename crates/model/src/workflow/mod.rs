@@ -6,6 +6,7 @@ mod compile;
 mod definition;
 mod graph;
 mod masked;
+mod metered;
 mod query;
 mod readers;
 mod route;

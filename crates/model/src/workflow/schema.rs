@@ -5,10 +5,29 @@ use jsonschema::ValidationError;
 use jsonschema::error::ValidationErrorKind;
 use serde_json::{Value, json};
 
+use super::metered::{Metered, OutOfFuel, Read, weight, within};
 use crate::text::shortened;
 
-/// Compiled input schema of a workflow. No reference leaves the document, and patterns run in linear time.
-pub struct InputSchema(jsonschema::Validator);
+/// Compiled input schema of a workflow. No reference leaves the document, patterns run in linear time, and no check
+/// takes more than a bounded number of reads for each value of the input.
+pub struct InputSchema(jsonschema::Validator<Metered>);
+
+/// Reads that a check may take: so many in any case, and so many more for each value of the input.
+struct Fuel(u64, u64);
+
+/// To tell whether an input is valid, which the library does without repeating itself.
+const VALIDITY: Fuel = Fuel(500_000, 32);
+/// To list the violations, each of which takes memory.
+const VIOLATIONS: Fuel = Fuel(100_000, 16);
+/// To find the values that are annotated, each of which takes memory.
+const ANNOTATIONS: Fuel = Fuel(200_000, 64);
+
+impl Fuel {
+    fn of(&self, input: &Value) -> u64 {
+        let Fuel(least, each) = self;
+        least + each * weight(input)
+    }
+}
 
 /// Violation of the schema by an input.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,7 +47,7 @@ impl std::fmt::Debug for InputSchema {
 impl InputSchema {
     /// Compiles a schema (2020-12 unless it names another draft).
     pub fn compile(schema: &Value) -> Result<Self, String> {
-        jsonschema::options()
+        jsonschema::options_for::<Metered>()
             .with_pattern_options(jsonschema::PatternOptions::regex())
             .should_validate_formats(true)
             .build(schema)
@@ -36,17 +55,29 @@ impl InputSchema {
             .map_err(|e| e.to_string())
     }
 
-    /// Returns the violations, in document order; empty if the input is valid. Of more than a hundred the
-    /// last one says how many there are beside the others.
+    /// Returns the violations, in document order; empty if the input is valid. Of more than a hundred the last one says
+    /// how many there are beside the others. An input whose check takes too long is not valid either: the one
+    /// violation says so.
     pub fn violations(&self, input: &Value) -> Vec<Violation> {
-        if self.0.is_valid(input) {
-            return Vec::new();
+        match within(VALIDITY.of(input), || self.0.is_valid(Read(input))) {
+            Ok(true) => Vec::new(),
+            Ok(false) => within(VIOLATIONS.of(input), || self.listed(input)).unwrap_or_else(|OutOfFuel| {
+                vec![Violation::of_whole(
+                    "it does not fit the schema, and to say where takes too long: the schema has alternatives that \
+                     only differ far inside, so give each of them a member with a `const` of its own",
+                )]
+            }),
+            Err(OutOfFuel) => vec![Violation::too_long()],
         }
+    }
+
+    /// Lists the violations of an input that is not valid.
+    fn listed(&self, input: &Value) -> Vec<Violation> {
         let violation = |e: ValidationError<'_>| Violation {
             pointer: shortened(&e.instance_path().to_string(), LONGEST).into_owned(),
             message: shortened(&message(&e), LONGEST).into_owned(),
         };
-        let mut errors = self.0.iter_errors(input);
+        let mut errors = self.0.iter_errors(Read(input));
         let mut all: Vec<Violation> = errors.by_ref().take(MOST).map(violation).collect();
         let next = errors.next().map(violation);
         // A large input has one for each of its members: the rest is only counted.
@@ -62,10 +93,14 @@ impl InputSchema {
 }
 
 impl InputSchema {
-    /// Returns the JSON pointers of the values of an input that the validator annotates as `writeOnly`, also
-    /// in branches that the input does not take.
-    pub fn write_only(&self, input: &Value) -> Vec<String> {
-        let evaluation = self.0.evaluate(input);
+    /// The JSON pointers of the values of an input that the validator annotates as `writeOnly`, also in branches that
+    /// the input does not take. The error says that it takes too long to find them.
+    pub fn write_only(&self, input: &Value) -> Result<Vec<String>, Violation> {
+        within(ANNOTATIONS.of(input), || self.annotated(input)).map_err(|OutOfFuel| Violation::too_long())
+    }
+
+    fn annotated(&self, input: &Value) -> Vec<String> {
+        let evaluation = self.0.evaluate(Read(input));
         let (mut open, mut found) = (vec![evaluation.root()], Vec::new());
         while let Some(unit) = open.pop() {
             let mut annotations = unit.annotations().into_iter().chain(unit.dropped_annotations());
@@ -77,7 +112,21 @@ impl InputSchema {
         found
     }
 }
-/// Maximum number of violations that are named one by one; one more stands for all others.
+
+impl Violation {
+    fn of_whole(message: &str) -> Violation {
+        Violation { pointer: String::new(), message: message.to_owned() }
+    }
+
+    fn too_long() -> Violation {
+        Violation::of_whole(
+            "it takes too long to check against the schema: make the input smaller, or the schema's alternatives easier \
+             to tell apart, such as by a member with a `const` of its own",
+        )
+    }
+}
+
+/// Violations that are told one by one; one more stands for all others.
 const MOST: usize = 99;
 /// Longest pointer and message of a violation, in characters.
 const LONGEST: usize = 500;
@@ -123,5 +172,68 @@ mod tests {
         let expected =
             Violation { pointer: "/old".to_owned(), message: "nothing may be given here".to_owned() };
         assert_eq!(found, [expected]);
+    }
+
+    /// A schema of conditions in conditions, as people write it: each level may be either of two that begin alike.
+    fn nested_conditions() -> Value {
+        let either = |name: &str| {
+            json!({ "type": "object", "required": ["of"],
+            "properties": { "of": { "$ref": "#/$defs/condition" }, "secret": { "writeOnly": true }, name: {} } })
+        };
+        json!({ "$ref": "#/$defs/condition", "$defs": { "and": either("and"), "or": either("or"), "condition": {
+            "oneOf": [{ "$ref": "#/$defs/and" }, { "$ref": "#/$defs/or" }, { "type": "string" }] } } })
+    }
+
+    /// References to references, two for each, without any recursion: 2^40 ways for one value.
+    fn doubled(with: &str) -> Value {
+        let next = |n: usize| json!({ "$ref": format!("#/$defs/d{}", n + 1) });
+        let each = |n: usize| (format!("d{n}"), json!({ with: [next(n), next(n)] }));
+        let mut all: serde_json::Map<String, Value> = (0..40).map(each).collect();
+        all.insert("d40".to_owned(), json!({ "type": "string", "writeOnly": true }));
+        json!({ "$ref": "#/$defs/d0", "$defs": all })
+    }
+
+    fn nested(levels: usize, inner: Value) -> Value {
+        (0..levels).fold(inner, |inner, _| json!({ "of": inner }))
+    }
+
+    /// None of these may take long, whatever it says: unbounded, each takes years and all of the memory.
+    #[test]
+    fn checks_that_double_with_each_level_are_given_up() {
+        let recursive = InputSchema::compile(&nested_conditions()).unwrap();
+        for inner in [json!("leaf"), json!(5), json!({})] {
+            for levels in [1, 8, 20, 58] {
+                let input = nested(levels, inner.clone());
+                assert!(!recursive.violations(&input).is_empty(), "both alternatives fit, or none");
+                let _ = recursive.write_only(&input);
+            }
+        }
+        assert!(recursive.violations(&nested(2, json!(5)))[0].pointer.is_empty());
+        assert!(recursive.write_only(&nested(58, json!("leaf"))).is_err());
+        for with in ["anyOf", "allOf", "oneOf"] {
+            let schema = InputSchema::compile(&doubled(with)).unwrap();
+            for input in [json!(7), json!("text"), json!({ "a": [1, 2] })] {
+                let _ = (schema.violations(&input), schema.write_only(&input));
+            }
+        }
+        let given_up = InputSchema::compile(&doubled("oneOf")).unwrap().violations(&json!(7));
+        assert!(given_up[0].message.contains("takes too long"), "{given_up:?}");
+    }
+
+    #[test]
+    fn large_inputs_of_ordinary_schemas_are_checked_in_full() {
+        let host = json!({ "type": "object", "required": ["name"], "additionalProperties": false, "properties": {
+            "name": { "type": "string", "pattern": "^[a-z0-9-]+$", "maxLength": 63 },
+            "role": { "enum": ["compute", "edge", "management"] },
+            "key": { "type": "string", "writeOnly": true },
+            "nics": { "type": "array", "uniqueItems": true, "items": { "anyOf": [{ "type": "integer" }, { "type": "string" }] } } } });
+        let schema =
+            json!({ "type": "object", "properties": { "hosts": { "type": "array", "items": host } } });
+        let schema = InputSchema::compile(&schema).unwrap();
+        let host = |n: usize| json!({ "name": format!("esx-{n}"), "role": "edge", "key": "k", "nics": [n, "vmnic0", "vmnic1"] });
+        let input = json!({ "hosts": (0..12_000).map(host).collect::<Vec<_>>() });
+        assert!(input.to_string().len() > 800_000);
+        assert_eq!(schema.violations(&input), []);
+        assert_eq!(schema.write_only(&input).unwrap().len(), 12_000);
     }
 }

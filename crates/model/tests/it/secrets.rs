@@ -47,7 +47,7 @@ fn what_the_validator_annotates_is_known_before() {
             return;
         };
         let places = secrets.places(&case.input);
-        for pointer in schema.write_only(&case.input) {
+        for pointer in schema.write_only(&case.input).expect("it takes no time") {
             annotated += 1;
             let known = |place: &String| pointer == *place || pointer.starts_with(&format!("{place}/"));
             assert!(places.iter().any(known), "{}: {pointer} of {places:?}", case.name);

@@ -128,7 +128,8 @@ fn meaning(part: &Value) -> String {
 /// Returns a command line that starts the workflow. Secrets, and members that -i cannot set, are read from
 /// standard input.
 fn start(name: &str, schema: &Value, input: &Value) -> String {
-    let secrets = InputSchema::compile(schema).is_ok_and(|schema| !schema.write_only(input).is_empty());
+    let secret = |schema: InputSchema| schema.write_only(input).map_or(true, |secrets| !secrets.is_empty());
+    let secrets = InputSchema::compile(schema).is_ok_and(secret);
     let flags = input.as_object().filter(|all| !secrets && all.keys().all(|key| is_plain(key)));
     match flags {
         Some(all) => {

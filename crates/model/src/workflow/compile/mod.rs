@@ -17,7 +17,7 @@ use super::definition::Definition;
 use super::graph;
 use super::query;
 use super::route::Route;
-use super::schema::{InputSchema, no_input};
+use super::schema::{InputSchema, Violation, no_input};
 use super::secret::{Secrets, Unclear};
 use crate::credentials;
 use crate::expr::{Expr, ExprError, Reading, Scope, Template};
@@ -148,11 +148,11 @@ impl Workflow {
         }
     }
 
-    /// Returns the JSON pointer of a value that the validator's own annotations call `writeOnly` and that is
-    /// no part of a known secret; there should be none.
-    pub fn missed_secret(&self, input: &Value) -> Option<String> {
+    /// Returns the JSON pointer of a value that the validator's own annotations call `writeOnly` and that is no part
+    /// of a known secret; there should be none.
+    pub fn missed_secret(&self, input: &Value) -> Result<Option<String>, Violation> {
         if self.secrets.is_empty() {
-            return None;
+            return Ok(None);
         }
         let places = self.secrets.places(input);
         let known = |pointer: &String| {
@@ -162,7 +162,7 @@ impl Workflow {
                     .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
             })
         };
-        self.schema.write_only(input).into_iter().find(|pointer| !known(pointer))
+        Ok(self.schema.write_only(input)?.into_iter().find(|pointer| !known(pointer)))
     }
 
     /// The sub-task of a name.
