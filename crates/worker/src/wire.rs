@@ -167,13 +167,16 @@ impl BeatBody {
     }
 }
 
-/// Answer of `/lease` and `/complete`.
+/// Answer of `/lease` and `/complete`. JSON without `leases` is not the server's own: a proxy made it.
 #[derive(Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
+#[serde(rename_all = "camelCase")]
 pub(crate) struct Leases {
+    #[serde(default)]
     pub(crate) results: Vec<ResultBody>,
     pub(crate) leases: Vec<Lease>,
+    #[serde(default)]
     pub(crate) retry_after_ms: u64,
+    #[serde(default)]
     pub(crate) draining: bool,
 }
 

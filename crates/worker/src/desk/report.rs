@@ -1,6 +1,6 @@
 //! Reporting what ended, all of it in one call, which asks for the next, too.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::time::Duration;
 
 use serde_json::value::RawValue;
@@ -89,8 +89,24 @@ impl Desk {
         let body = ReportBody { worker: &self.orders.worker, completed, failed, released, next };
         let Ok(body) = serde_json::to_vec(&body) else { return };
         let (transport, given_up) = (self.orders.transport.clone(), self.given_up.clone());
+        let reported: HashSet<String> = batch.iter().map(|report| (*report.lease).to_owned()).collect();
         self.reporting.flight.begin(async move {
-            let answer = transport.call(Verb::Complete, body.into(), ANSWER, LONGEST_PAUSE, &given_up).await;
+            let judges_all = |answer: &Leases| {
+                let judged: HashSet<&str> = answer.results.iter().map(|result| &*result.lease).collect();
+                match reported.iter().all(|lease| judged.contains(&**lease)) {
+                    true => Ok(()),
+                    false => Err("it does not say what became of every result".to_owned()),
+                }
+            };
+            let call = transport.call_until(
+                Verb::Complete,
+                body.into(),
+                ANSWER,
+                LONGEST_PAUSE,
+                &given_up,
+                judges_all,
+            );
+            let answer = call.await;
             (batch, answer)
         });
     }
@@ -168,7 +184,9 @@ impl Desk {
                     };
                     self.fail_instead(report, too_large(size));
                 }
-                Some(ResultBody { status: 409, .. }) | None => lost(&report),
+                Some(ResultBody { status: 409, .. }) => lost(&report),
+                // One result of two reports of one lease judges both.
+                None => {}
                 Some(ResultBody { error, .. }) => self.refused(vec![report], &error),
             }
         }

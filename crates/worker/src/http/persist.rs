@@ -41,17 +41,34 @@ impl Transport {
         longest: Duration,
         given_up: &CancellationToken,
     ) -> Result<T, Unanswered> {
+        self.call_until(verb, body, limit, longest, given_up, |_| Ok(())).await
+    }
+
+    /// As [`Transport::call`], until the answer also passes a check. The error says what the answer lacks: whoever made
+    /// it, the call has not been answered.
+    pub(crate) async fn call_until<T: DeserializeOwned>(
+        &self,
+        verb: Verb,
+        body: Bytes,
+        limit: Duration,
+        longest: Duration,
+        given_up: &CancellationToken,
+        complete: impl Fn(&T) -> Result<(), String>,
+    ) -> Result<T, Unanswered> {
         let mut pause = FIRST_PAUSE;
         loop {
             let (reason, retry_after, is_down) = match self.once(verb, &body, limit).await {
-                Ok(answer) => match serde_json::from_slice(&answer) {
-                    Ok(answer) => {
-                        self.answered();
-                        return Ok(answer);
+                Ok(answer) => {
+                    let read = serde_json::from_slice(&answer).map_err(|e| e.to_string());
+                    match read.and_then(|answer| complete(&answer).map(|()| answer)) {
+                        Ok(answer) => {
+                            self.answered();
+                            return Ok(answer);
+                        }
+                        // A proxy's page, perhaps while the server is away.
+                        Err(reason) => (format!("its answer is not understood: {reason}"), None, false),
                     }
-                    // A proxy's page, perhaps while the server is away.
-                    Err(e) => (format!("its answer is not understood: {e}"), None, false),
-                },
+                }
                 Err(Broken::Refused { status, refusal }) => {
                     self.answered();
                     return Err(self.refused(status, refusal));
