@@ -15,7 +15,7 @@ const TICK: u64 = 250;
 /// Time between two ticks, in milliseconds, above which the process stood still.
 const STOOD_STILL: u64 = 1_500;
 /// Longest time that a node goes on without reaching the database, in milliseconds.
-const ALONE: u64 = 6_000;
+const ALONE: u64 = 7_000;
 /// Time in milliseconds since a node's last sign of life within which it must not be declared dead.
 const SURELY_ALIVE: u64 = 8_500;
 /// Silence on the database's clock, in milliseconds, that a careless observer takes for death.

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use super::nodes::{Node, Site};
-use super::support::{PASSWORD, Server, ended, longhaul, shipped, shipped_server};
+use super::support::{Done, PASSWORD, Server, ended, longhaul, shipped, shipped_server};
 
 /// What somebody was given at the original.
 struct Given {
@@ -164,6 +164,32 @@ fn a_copy_lives_beside_its_original() {
     let copy = copied(&place, &["--copy"]);
     assert_eq!(call(copy.address(), "/v1/tasks", Some(&token), None).0, 200, "it is one already");
     copy.until(&pair.waiting, "Successful");
+    pair.original.until(&pair.running, "Successful");
+}
+
+/// Moved elsewhere, a copy would no longer show that it is one, and would run the original's tasks.
+#[test]
+fn a_copy_moves_nowhere_until_somebody_says_what_it_is() {
+    let pair = Pair::new();
+    let place = pair.restored("copy");
+    let migrate = || {
+        let mut command = longhaul();
+        command.args(["migrate", "--from", &format!("sqlite:{}", place.display()), "--to"]);
+        command.arg(format!("sqlite:{}", pair.root.path().join("moved").display()));
+        command.arg("--key-file").arg(place.join("keys.json"));
+        Done::from(command.output().expect("the binary runs"))
+    };
+    // The key ring lies where the restore put it, or where it was taken from.
+    let refused = migrate();
+    let said = refused.code(1);
+    assert!(said.err.contains("--moved") && said.err.contains("--copy"), "{}", said.err);
+    copied(&place, &["--copy"]).stop();
+    migrate().code(0);
+    let moved = copied(
+        &pair.root.path().join("moved"),
+        &["--key-file", &place.join("keys.json").display().to_string()],
+    );
+    pair.assert_copied(&moved);
     pair.original.until(&pair.running, "Successful");
 }
 

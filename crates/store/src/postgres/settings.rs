@@ -11,6 +11,10 @@ use crate::error::StoreError;
 use crate::merge::merged;
 use crate::peers::Rare;
 
+/// Reads the identity of the database: that of its cluster, and its number there. A restored dump has another one.
+pub(super) const STORAGE_ID: &str = "SELECT system_identifier || '/' ||
+    (SELECT oid FROM pg_database WHERE datname = current_database()) FROM pg_control_system()";
+
 pub(super) async fn get(db: &impl GenericClient, name: &str) -> Result<Option<Value>, StoreError> {
     let rows = query(db, "SELECT doc FROM settings WHERE name = $1", &[&clean(name)]).await?;
     let read = |row: &tokio_postgres::Row| {

@@ -390,11 +390,9 @@ impl Store for Postgres {
     }
 
     fn storage_id(&self) -> Option<String> {
-        let statement = "SELECT system_identifier || '/' ||
-               (SELECT oid FROM pg_database WHERE datname = current_database()) FROM pg_control_system()";
         let found = self.read(move |db, _| {
             Box::pin(async move {
-                let rows = rows::query(db, statement, &[]).await?;
+                let rows = rows::query(db, settings::STORAGE_ID, &[]).await?;
                 rows.first().map(|row| column::<&str>(row, 0).map(str::to_owned)).transpose()
             })
         });

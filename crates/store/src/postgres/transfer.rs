@@ -18,7 +18,7 @@ use super::sql::{column, failed, no_connection};
 use super::together::Together;
 use super::turn::{OPENING, Standing, Turn};
 use super::writes::{HistoryRow, HistoryRows};
-use super::{assumptions, connect, migrations, shard, totals};
+use super::{assumptions, connect, migrations, settings, shard, totals};
 use crate::counters::{Counted, Counters};
 use crate::doc;
 use crate::error::StoreError;
@@ -178,6 +178,14 @@ fn derived(table: Table, row: &[Value]) -> Option<(&'static str, Value)> {
 impl End for Database {
     fn place(&self) -> String {
         self.place.clone()
+    }
+
+    fn storage_id(&mut self) -> Option<String> {
+        let found = self.transaction(async |db| {
+            let rows = query(db, settings::STORAGE_ID, &[]).await?;
+            rows.first().map(|row| column(row, 0)).transpose()
+        });
+        found.ok().flatten()
     }
 
     fn setting(&mut self, name: &str) -> Result<Option<String>, StoreError> {

@@ -1,6 +1,6 @@
 //! The embedded engine as an end of a transfer.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use longhaul_model::{Env, TaskStatus, Timestamp};
 use rusqlite::{Connection, OptionalExtension, params, params_from_iter};
@@ -18,7 +18,7 @@ const BYTES: usize = 8 << 20;
 /// A data directory that no server has.
 pub(crate) struct Directory {
     connection: Connection,
-    place: String,
+    directory: PathBuf,
     _lock: open::DirectoryLock,
 }
 
@@ -37,7 +37,7 @@ impl Directory {
         let connection = open::writer(directory, env.now())?;
         connection.pragma_update(None, "wal_autocheckpoint", 10_000).map_err(sql)?;
         doomed::finish(&connection)?;
-        Ok(Directory { connection, place: directory.display().to_string(), _lock: lock })
+        Ok(Directory { connection, directory: directory.to_owned(), _lock: lock })
     }
 }
 
@@ -89,7 +89,11 @@ fn layout(table: Table) -> Layout {
 
 impl End for Directory {
     fn place(&self) -> String {
-        self.place.clone()
+        self.directory.display().to_string()
+    }
+
+    fn storage_id(&mut self) -> Option<String> {
+        open::storage_id(&self.directory)
     }
 
     fn setting(&mut self, name: &str) -> Result<Option<String>, StoreError> {

@@ -111,6 +111,8 @@ pub(crate) struct Found {
 pub(crate) trait End {
     /// Returns the location, for people.
     fn place(&self) -> String;
+    /// Returns the identity of the storage, as [`crate::Store::storage_id`] does.
+    fn storage_id(&mut self) -> Option<String>;
     /// Reads a setting.
     fn setting(&mut self, name: &str) -> Result<Option<String>, StoreError>;
     /// Writes a setting, or removes it, in a transaction of its own.
@@ -237,6 +239,7 @@ fn begin(from: &mut dyn End, to: &mut dyn End, env: &Env) -> Result<Begun, Store
             from.place()
         ));
     }
+    refuse_copy(from)?;
     let moved: Option<Note> = note(from, MOVED)?;
     let filling: Option<Filling> = note(to, FILLING)?;
     let filled: Option<Note> = note(to, FILLED)?;
@@ -267,6 +270,21 @@ fn begin(from: &mut dyn End, to: &mut dyn End, env: &Env) -> Result<Begun, Store
             Ok(Begun::At(filling, false))
         }
     }
+}
+
+/// Refuses a source that is a copy of which nobody has said what it is. Its tasks would go on at the target, which no
+/// longer shows that they may be at work elsewhere.
+fn refuse_copy(from: &mut dyn End) -> Result<(), StoreError> {
+    let known: Option<serde_json::Value> = note(from, STORAGE_ID)?;
+    let (Some(known), Some(here)) = (known, from.storage_id()) else { return Ok(()) };
+    if known == serde_json::Value::String(here) {
+        return Ok(());
+    }
+    refuse(format!(
+        "{} is a copy, or was moved, and nobody has said which: serve it once with --moved, if the original is no more, or with \
+         --copy, if it lives on; then move it",
+        from.place()
+    ))
 }
 
 /// The source is history from here on.
