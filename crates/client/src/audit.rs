@@ -7,6 +7,7 @@ use serde_json::Value;
 use crate::body::ErrorBody;
 use crate::error::ClientError;
 use crate::http::{Call, Client};
+use crate::shape::Shape;
 
 /// An entry of the audit log.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
@@ -125,17 +126,17 @@ impl Client {
             .query("outcome", filter.outcome.clone())
             .query("pageNumber", filter.page.map(|n| n.to_string()))
             .query("pageSize", filter.page_size.map(|n| n.to_string()));
-        self.json(call).await
+        self.json(call, Shape::Page).await
     }
 
     /// `GET /v1/tasks/{id}/history`: a page, newest first.
     pub async fn task_history(&self, id: &str, page: Option<u32>) -> Result<Value, ClientError> {
         let call = Call::new(Method::GET, &["v1", "tasks", id, "history"]);
-        self.json(call.query("pageNumber", page.map(|n| n.to_string()))).await
+        self.json(call.query("pageNumber", page.map(|n| n.to_string())), Shape::Page).await
     }
 
     /// `GET /v1/tasks/{id}/why`.
     pub async fn task_why(&self, id: &str) -> Result<Value, ClientError> {
-        self.json(Call::new(Method::GET, &["v1", "tasks", id, "why"])).await
+        self.json(Call::new(Method::GET, &["v1", "tasks", id, "why"]), Shape::Reasons).await
     }
 }

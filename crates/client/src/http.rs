@@ -10,6 +10,7 @@ use crate::body::ErrorBody;
 use crate::builder::ClientBuilder;
 use crate::credentials::Authority;
 use crate::error::ClientError;
+use crate::shape::Shape;
 use crate::trust::{Verdict, verdict};
 
 /// Longest time for an answer, beyond the wait that the server was asked for.
@@ -195,17 +196,29 @@ impl Client {
         }
     }
 
-    /// Sends a request whose answer is JSON; an empty answer is null.
-    pub(crate) async fn json(&self, call: Call<'_>) -> Result<Value, ClientError> {
+    /// Sends a request and reads its answer, which must have a shape.
+    pub(crate) async fn json(&self, call: Call<'_>, shape: Shape) -> Result<Value, ClientError> {
         let answer = self.send(call).await?;
-        self.parsed(&answer.body)
+        self.read(&answer, shape)
     }
 
-    pub(crate) fn parsed(&self, body: &[u8]) -> Result<Value, ClientError> {
-        if body.is_empty() {
-            return Ok(Value::Null);
+    /// Reads an answer, which must have a shape.
+    pub(crate) fn read(&self, answer: &Answer, shape: Shape) -> Result<Value, ClientError> {
+        shape.read(&answer.body).map_err(|reason| self.protocol(reason))
+    }
+
+    /// Sends a request that is answered by nothing: 204. Another success is one of somebody else.
+    pub(crate) async fn done(&self, call: Call<'_>) -> Result<(), ClientError> {
+        let answer = self.send(call).await?;
+        self.check_done(&answer)
+    }
+
+    /// Checks that an answer is the nothing that a call is answered by.
+    pub(crate) fn check_done(&self, answer: &Answer) -> Result<(), ClientError> {
+        match answer.status {
+            StatusCode::NO_CONTENT => Ok(()),
+            other => Err(self.protocol(format!("the status is {other} instead of 204"))),
         }
-        serde_json::from_slice(body).map_err(|e| self.protocol(format!("it is no JSON: {e}")))
     }
 }
 

@@ -6,10 +6,13 @@ mod body;
 mod builder;
 mod credentials;
 mod error;
+#[cfg(test)]
+mod foreign_test;
 mod http;
 mod lenient;
 mod session;
 mod sessions;
+mod shape;
 mod tasks;
 mod tokens;
 mod trust;

@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use crate::error::ClientError;
 use crate::http::{Call, Client};
+use crate::shape::Shape;
 
 /// A session, as far as a client can read it.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
@@ -38,11 +39,11 @@ impl Client {
             .query("user", user.map(str::to_owned))
             .query("pageNumber", page.map(|n| n.to_string()))
             .query("pageSize", Some("100".to_owned()));
-        self.json(call).await
+        self.json(call, Shape::Page).await
     }
 
     /// `DELETE /v1/sessions/{id}`.
     pub async fn end_session(&self, id: &str) -> Result<(), ClientError> {
-        self.send(Call::new(Method::DELETE, &["v1", "sessions", id])).await.map(|_| ())
+        self.done(Call::new(Method::DELETE, &["v1", "sessions", id])).await
     }
 }

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 
 use crate::error::ClientError;
 use crate::http::{Call, Client};
+use crate::shape::Shape;
 
 /// Query for a list of tasks. Filters are joined by "and".
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -138,17 +139,17 @@ impl Client {
             .query("pageNumber", filter.page.map(|n| n.to_string()))
             .query("pageSize", filter.page_size.map(|n| n.to_string()))
             .query("include", joined(&filter.include));
-        self.json(call).await
+        self.json(call, Shape::Page).await
     }
 
     /// `GET /v1/task-ids/{part}`: a page of the tasks whose id begins or ends with these hexadecimal digits.
     pub async fn tasks_like(&self, part: &str) -> Result<Value, ClientError> {
-        self.json(Call::new(Method::GET, &["v1", "task-ids", part])).await
+        self.json(Call::new(Method::GET, &["v1", "task-ids", part]), Shape::Page).await
     }
 
     /// `GET /v1/tasks/{id}`.
     pub async fn get_task(&self, id: &str, read: &Read) -> Result<Value, ClientError> {
-        self.json(get(id, read)).await
+        self.json(get(id, read), Shape::Task).await
     }
 
     /// `GET /v1/tasks/{id}`, answered only if it is not what the tag says any more.
@@ -160,10 +161,11 @@ impl Client {
     ) -> Result<Option<Versioned>, ClientError> {
         let answer = self.send(get(id, read).header(IF_NONE_MATCH, etag)).await?;
         if answer.status == StatusCode::NOT_MODIFIED {
-            return Ok(None);
+            // Nothing else was asked: to a reader that knows nothing, an unchanged task is no answer.
+            return etag.map(|_| None).ok_or_else(|| self.protocol("it says that nothing has changed"));
         }
         let etag = answer.headers.get(ETAG).and_then(|tag| tag.to_str().ok()).map(str::to_owned);
-        Ok(Some(Versioned { task: self.parsed(&answer.body)?, etag }))
+        Ok(Some(Versioned { task: self.read(&answer, Shape::Task)?, etag }))
     }
 
     /// `POST /v1/tasks`.
@@ -189,7 +191,7 @@ impl Client {
             .json(&body);
         let answer = self.send(call).await?;
         let replayed = answer.headers.get("idempotency-replayed").is_some_and(|value| value == "true");
-        Ok(Started { task: self.parsed(&answer.body)?, replayed })
+        Ok(Started { task: self.read(&answer, Shape::Task)?, replayed })
     }
 
     /// `PATCH /v1/tasks/{id}`: runs a failed task on from where it failed. Null from servers that answer
@@ -200,7 +202,11 @@ impl Client {
 
     /// Retries a task as [`Client::retry_task`] does, with a reason for the record.
     pub async fn retry_task_because(&self, id: &str, reason: Option<&str>) -> Result<Value, ClientError> {
-        self.json(Call::new(Method::PATCH, &["v1", "tasks", id]).query("reason", reason)).await
+        self.json(
+            Call::new(Method::PATCH, &["v1", "tasks", id]).query("reason", reason),
+            Shape::TaskOrNothing,
+        )
+        .await
     }
 
     /// `DELETE /v1/tasks/{id}`: cancels. Null from servers that answer nothing.
@@ -210,13 +216,17 @@ impl Client {
 
     /// Cancels a task as [`Client::cancel_task`] does, with a reason for the record.
     pub async fn cancel_task_because(&self, id: &str, reason: Option<&str>) -> Result<Value, ClientError> {
-        self.json(Call::new(Method::DELETE, &["v1", "tasks", id]).query("reason", reason)).await
+        self.json(
+            Call::new(Method::DELETE, &["v1", "tasks", id]).query("reason", reason),
+            Shape::TaskOrNothing,
+        )
+        .await
     }
 
     /// `POST /v1/tasks/{id}/subtasks/{name}/skip`.
     pub async fn skip_sub_task(&self, id: &str, sub_task: &str, reason: &str) -> Result<Value, ClientError> {
         let call = Call::new(Method::POST, &["v1", "tasks", id, "subtasks", sub_task, "skip"]);
-        self.json(call.json(&json!({ "reason": reason }))).await
+        self.json(call.json(&json!({ "reason": reason })), Shape::Task).await
     }
 
     /// `POST /v1/tasks/{id}/resolve`.
@@ -237,17 +247,19 @@ impl Client {
         if let Some(output) = &resolve.output {
             body["output"] = output.clone();
         }
-        self.json(Call::new(Method::POST, &["v1", "tasks", id, "resolve"]).json(&body)).await
+        self.json(Call::new(Method::POST, &["v1", "tasks", id, "resolve"]).json(&body), Shape::Task).await
     }
 
     /// `GET /v1/tasks/{id}/attempts`.
     pub async fn task_attempts(&self, id: &str) -> Result<Value, ClientError> {
-        self.json(Call::new(Method::GET, &["v1", "tasks", id, "attempts"])).await
+        self.json(Call::new(Method::GET, &["v1", "tasks", id, "attempts"]), Shape::Page).await
     }
 
     /// `POST /v1/tasks/import`: a task, an array of tasks or a page of tasks, as text.
     pub async fn import_tasks(&self, body: Vec<u8>) -> Result<Imported, ClientError> {
-        let answer = self.json(Call::new(Method::POST, &["v1", "tasks", "import"]).bytes(body)).await?;
+        let answer = self
+            .json(Call::new(Method::POST, &["v1", "tasks", "import"]).bytes(body), Shape::Imported)
+            .await?;
         serde_json::from_value(answer).map_err(|e| self.protocol(e.to_string()))
     }
 }

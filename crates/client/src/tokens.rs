@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use crate::error::ClientError;
 use crate::http::{Call, Client};
+use crate::shape::Shape;
 
 /// Credentials of a login.
 #[derive(Clone, Copy)]
@@ -55,17 +56,20 @@ impl Client {
     pub async fn refresh(&self, refresh_token: &str) -> Result<String, ClientError> {
         let call = Call::new(Method::PATCH, &["v1", "tokens", "access-token", "refresh"]);
         let answer = self.send_plainly(call.json(&json!(refresh_token)), None).await?;
-        serde_json::from_slice(&answer.body).map_err(|e| self.protocol(format!("it is no token: {e}")))
+        let token: String = serde_json::from_slice(&answer.body)
+            .map_err(|e| self.protocol(format!("it is no token: {e}")))?;
+        if token.is_empty() { Err(self.protocol("it is an empty token")) } else { Ok(token) }
     }
 
     /// `DELETE /v1/tokens/refresh-token`.
     pub async fn logout(&self, refresh_token: &str) -> Result<(), ClientError> {
         let call = Call::new(Method::DELETE, &["v1", "tokens", "refresh-token"]);
-        self.send_plainly(call.json(&json!(refresh_token)), None).await.map(|_| ())
+        let answer = self.send_plainly(call.json(&json!(refresh_token)), None).await?;
+        self.check_done(&answer)
     }
 
     /// `GET /v1/users/me`.
     pub async fn me(&self) -> Result<Value, ClientError> {
-        self.json(Call::new(Method::GET, &["v1", "users", "me"])).await
+        self.json(Call::new(Method::GET, &["v1", "users", "me"]), Shape::Principal).await
     }
 }

@@ -6,6 +6,7 @@ use serde_json::{Map, Value, json};
 
 use crate::error::ClientError;
 use crate::http::{Call, Client};
+use crate::shape::Shape;
 
 /// An account, as far as a client can read it.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
@@ -82,7 +83,7 @@ fn bounds<'a>(queues: &'a [String], actions: &'a [String]) -> impl Iterator<Item
 impl Client {
     /// `GET /v1/users`.
     pub async fn list_users(&self) -> Result<Value, ClientError> {
-        self.json(Call::new(Method::GET, &["v1", "users"])).await
+        self.json(Call::new(Method::GET, &["v1", "users"]), Shape::Page).await
     }
 
     /// `POST /v1/users`: an account of a person with a password, of a service without.
@@ -95,12 +96,12 @@ impl Client {
         let mut body =
             Map::from_iter([("name".to_owned(), json!(name)), ("role".to_owned(), json!(role)), how]);
         body.extend(bounds(queues, actions));
-        self.json(Call::new(Method::POST, &["v1", "users"]).json(&Value::Object(body))).await
+        self.json(Call::new(Method::POST, &["v1", "users"]).json(&Value::Object(body)), Shape::User).await
     }
 
     /// `GET /v1/users/{name}`.
     pub async fn get_user(&self, name: &str) -> Result<Value, ClientError> {
-        self.json(Call::new(Method::GET, &["v1", "users", name])).await
+        self.json(Call::new(Method::GET, &["v1", "users", name]), Shape::User).await
     }
 
     /// `PATCH /v1/users/{name}`.
@@ -110,28 +111,29 @@ impl Client {
         body.extend(change.disabled.map(|disabled| ("disabled".to_owned(), json!(disabled))));
         body.extend(change.password.map(|password| ("password".to_owned(), json!(password))));
         body.extend(bounds(change.queues, change.actions));
-        self.json(Call::new(Method::PATCH, &["v1", "users", name]).json(&Value::Object(body))).await
+        self.json(Call::new(Method::PATCH, &["v1", "users", name]).json(&Value::Object(body)), Shape::User)
+            .await
     }
 
     /// `DELETE /v1/users/{name}`.
     pub async fn delete_user(&self, name: &str) -> Result<(), ClientError> {
-        self.send(Call::new(Method::DELETE, &["v1", "users", name])).await.map(|_| ())
+        self.done(Call::new(Method::DELETE, &["v1", "users", name])).await
     }
 
     /// `PATCH /v1/users/me/password`.
     pub async fn change_my_password(&self, old: &str, new: &str) -> Result<(), ClientError> {
         let body = json!({ "oldPassword": old, "newPassword": new });
-        self.send(Call::new(Method::PATCH, &["v1", "users", "me", "password"]).json(&body)).await.map(|_| ())
+        self.done(Call::new(Method::PATCH, &["v1", "users", "me", "password"]).json(&body)).await
     }
 
     /// `POST /v1/users/{name}/api-keys`.
     pub async fn add_api_key(&self, user: &str, name: Option<&str>) -> Result<Value, ClientError> {
         let body = name.map_or_else(|| json!({}), |name| json!({ "name": name }));
-        self.json(Call::new(Method::POST, &["v1", "users", user, "api-keys"]).json(&body)).await
+        self.json(Call::new(Method::POST, &["v1", "users", user, "api-keys"]).json(&body), Shape::Key).await
     }
 
     /// `DELETE /v1/users/{name}/api-keys/{id}`.
     pub async fn delete_api_key(&self, user: &str, id: &str) -> Result<(), ClientError> {
-        self.send(Call::new(Method::DELETE, &["v1", "users", user, "api-keys", id])).await.map(|_| ())
+        self.done(Call::new(Method::DELETE, &["v1", "users", user, "api-keys", id])).await
     }
 }

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use crate::error::ClientError;
 use crate::http::{Call, Client};
+use crate::shape::Shape;
 
 /// A queue, as far as a client can read it.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
@@ -171,35 +172,35 @@ pub struct LogFilter {
 impl Client {
     /// `GET /v1/queues`.
     pub async fn list_queues(&self) -> Result<Value, ClientError> {
-        self.json(Call::new(Method::GET, &["v1", "queues"])).await
+        self.json(Call::new(Method::GET, &["v1", "queues"]), Shape::Page).await
     }
 
     /// `PATCH /v1/queues/{name}`: changes the limits that are named, `null` for none; a queue that nobody asked
     /// for is made only if `create` says so.
     pub async fn change_queue(&self, name: &str, change: &Value, create: bool) -> Result<Value, ClientError> {
         let call = Call::new(Method::PATCH, &["v1", "queues", name]).json(change);
-        self.json(call.query("create", create.then(|| "true".to_owned()))).await
+        self.json(call.query("create", create.then(|| "true".to_owned())), Shape::Queue).await
     }
 
     /// `GET /v1/workers`.
     pub async fn list_workers(&self) -> Result<Value, ClientError> {
-        self.json(Call::new(Method::GET, &["v1", "workers"])).await
+        self.json(Call::new(Method::GET, &["v1", "workers"]), Shape::Page).await
     }
 
     /// `GET /v1/nodes`.
     pub async fn list_nodes(&self) -> Result<Value, ClientError> {
-        self.json(Call::new(Method::GET, &["v1", "nodes"])).await
+        self.json(Call::new(Method::GET, &["v1", "nodes"]), Shape::Page).await
     }
 
     /// `GET /v1/clock`.
     pub async fn clock(&self) -> Result<Value, ClientError> {
-        self.json(Call::new(Method::GET, &["v1", "clock"])).await
+        self.json(Call::new(Method::GET, &["v1", "clock"]), Shape::Clock).await
     }
 
-    /// `POST /v1/clock/confirm`, with the current time as its caller knows it, in RFC 3339; answers null.
-    pub async fn confirm_clock(&self, time: &str) -> Result<Value, ClientError> {
+    /// `POST /v1/clock/confirm`, with the current time as its caller knows it, in RFC 3339.
+    pub async fn confirm_clock(&self, time: &str) -> Result<(), ClientError> {
         let call = Call::new(Method::POST, &["v1", "clock", "confirm"]);
-        self.json(call.json(&json!({ "clockTimestamp": time }))).await
+        self.done(call.json(&json!({ "clockTimestamp": time }))).await
     }
 
     /// `GET /v1/resources/locks`, a page.
@@ -214,7 +215,7 @@ impl Client {
             .query("resourceId", resource_id.map(str::to_owned))
             .query("pageNumber", page.map(|n| n.to_string()))
             .query("pageSize", Some("100".to_owned()));
-        self.json(call).await
+        self.json(call, Shape::Page).await
     }
 
     /// `GET /v1/tasks/{id}/logs`.
@@ -223,12 +224,12 @@ impl Client {
             .query("after", Some(filter.after.to_string()))
             .query("subTask", filter.sub_task.clone())
             .query("wait", filter.wait.clone());
-        self.json(call).await
+        self.json(call, Shape::Log).await
     }
 
     /// `POST /v1/tasks/{id}/release-locks`.
     pub async fn release_locks(&self, id: &str, reason: &str) -> Result<Value, ClientError> {
         let call = Call::new(Method::POST, &["v1", "tasks", id, "release-locks"]);
-        self.json(call.json(&json!({ "reason": reason }))).await
+        self.json(call.json(&json!({ "reason": reason })), Shape::Task).await
     }
 }

@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use crate::error::ClientError;
 use crate::http::{Call, Client};
+use crate::shape::Shape;
 
 /// Entry of the list of workflows.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
@@ -33,23 +34,23 @@ pub struct WorkflowBody {
 impl Client {
     /// `GET /v1/workflows`.
     pub async fn list_workflows(&self) -> Result<Value, ClientError> {
-        self.json(Call::new(Method::GET, &["v1", "workflows"])).await
+        self.json(Call::new(Method::GET, &["v1", "workflows"]), Shape::Page).await
     }
 
     /// `GET /v1/workflows/{name}`, the newest version unless one is given.
     pub async fn get_workflow(&self, name: &str, version: Option<u32>) -> Result<Value, ClientError> {
         let call = Call::new(Method::GET, &["v1", "workflows", name]);
-        self.json(call.query("version", version.map(|n| n.to_string()))).await
+        self.json(call.query("version", version.map(|n| n.to_string())), Shape::Workflow).await
     }
 
     /// `PUT /v1/workflows/{name}`: true when this made a new version.
     pub async fn put_workflow(&self, name: &str, definition: &Value) -> Result<(Value, bool), ClientError> {
         let answer = self.send(Call::new(Method::PUT, &["v1", "workflows", name]).json(definition)).await?;
-        Ok((self.parsed(&answer.body)?, answer.status == StatusCode::CREATED))
+        Ok((self.read(&answer, Shape::Workflow)?, answer.status == StatusCode::CREATED))
     }
 
     /// `DELETE /v1/workflows/{name}`.
     pub async fn delete_workflow(&self, name: &str) -> Result<(), ClientError> {
-        self.send(Call::new(Method::DELETE, &["v1", "workflows", name])).await.map(|_| ())
+        self.done(Call::new(Method::DELETE, &["v1", "workflows", name])).await
     }
 }

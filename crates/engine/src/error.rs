@@ -2,10 +2,13 @@
 //! status and a code.
 
 use longhaul_model::credentials::Operation;
-use longhaul_model::workflow::{Problem, Violation};
-use longhaul_model::{Refused, TaskId, Unfit};
+use longhaul_model::workflow::{Problem, Violation, nearest};
+use longhaul_model::{Record, Refused, TaskId, Unfit};
 use longhaul_store::StoreError;
 use thiserror::Error;
+
+/// Largest number of names that are told where one is not known.
+const TOLD: usize = 10;
 
 /// An expected refusal, or a failure of the storage below.
 #[derive(Debug, Error)]
@@ -17,8 +20,17 @@ pub enum EngineError {
     #[error("the server is paused: no task starts")]
     Paused,
     /// The task has no such sub-task.
-    #[error("task {0} has no sub-task `{1}`")]
-    NoSubTask(TaskId, String),
+    #[error("task {task} has no sub-task `{name}`")]
+    NoSubTask {
+        /// The task.
+        task: TaskId,
+        /// As asked for.
+        name: String,
+        /// The first names of those that it has.
+        known: Vec<String>,
+        /// A name that is close.
+        nearest: Option<String>,
+    },
     /// The workflow does not exist.
     #[error("there is no workflow `{name}`")]
     NoWorkflow {
@@ -141,4 +153,14 @@ pub enum EngineError {
     /// The storage failed.
     #[error(transparent)]
     Store(StoreError),
+}
+
+impl EngineError {
+    /// Returns the error about a name that no sub-task of a task has.
+    pub fn no_sub_task(record: &Record, name: String) -> EngineError {
+        let all = || (0..record.sub_tasks.len() as u32).map(|index| record.sub_task_name(index));
+        let known = all().take(TOLD).map(str::to_owned).collect();
+        let nearest = nearest(&name, all()).map(str::to_owned);
+        EngineError::NoSubTask { task: record.id, name, known, nearest }
+    }
 }

@@ -43,10 +43,12 @@ impl Engine {
         let record = self.own(id)?;
         let sub_tasks = match several {
             Several::Named(names) => {
-                by_name(&record, names).map_err(|name| EngineError::NoSubTask(id, name))?
+                by_name(&record, names).map_err(|name| EngineError::no_sub_task(&record, name))?
             }
             Several::All(parent) => {
-                let find = |name: String| record.find_sub_task(&name).ok_or(EngineError::NoSubTask(id, name));
+                let find = |name: String| {
+                    record.find_sub_task(&name).ok_or_else(|| EngineError::no_sub_task(&record, name))
+                };
                 record.open_to(what, parent.map(find).transpose()?)
             }
         };
@@ -118,7 +120,8 @@ impl Engine {
     }
 
     fn sub_task(&self, id: TaskId, name: &str) -> Result<u32, EngineError> {
-        self.own(id)?.find_sub_task(name).ok_or_else(|| EngineError::NoSubTask(id, name.to_owned()))
+        let record = self.own(id)?;
+        record.find_sub_task(name).ok_or_else(|| EngineError::no_sub_task(&record, name.to_owned()))
     }
 
     /// Returns the record of a task, if the task can be decided about.

@@ -167,6 +167,8 @@ impl Engine {
             let sub_task = record.sub_task_name(index).to_owned();
             reasons.push(Reason::Worker { sub_task, count, since, queue });
         }
+        // A paused server has room, and starts nothing all the same: the pause is the reason.
+        let in_line = if self.is_paused() { Vec::new() } else { in_line };
         for (index, since) in in_line.into_iter().take(TOLD) {
             reasons.push(Reason::Capacity(record.sub_task_name(index).to_owned(), since, self.line()));
         }

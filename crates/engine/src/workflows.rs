@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use longhaul_model::WorkflowVersion;
-use longhaul_model::workflow::{Definition, Workflow};
+use longhaul_model::workflow::{CompiledAction, CompiledSubTask, Definition, Workflow};
 use longhaul_store::{Audit, StoreError, WorkflowPut, WorkflowSummary};
 
 use crate::engine::Engine;
@@ -58,6 +58,15 @@ impl Engine {
     /// Returns every workflow, by name.
     pub fn workflows(&self) -> Result<Vec<WorkflowSummary>, EngineError> {
         self.inner.store.workflows().map_err(EngineError::Store)
+    }
+
+    /// Returns true if the newest version of a workflow has work for a queue.
+    pub(crate) fn names_queue(&self, queue: &str) -> Result<bool, EngineError> {
+        let asks = |sub: &CompiledSubTask| match &sub.action {
+            CompiledAction::Worker(work) => &*work.queue == queue,
+            _ => false,
+        };
+        Ok(self.workflows()?.iter().any(|summary| summary.workflow.sub_tasks.iter().any(asks)))
     }
 
     /// Returns the workflow whose `route:` a request is, with the path's parameters.

@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use anyhow::anyhow;
 use longhaul_model::text::Escaped;
 use serde_json::{Map, Value};
 use tracing::field::{Field, Visit};
@@ -26,6 +27,12 @@ use crate::config::Config;
 
 /// The longest value in a line, in bytes.
 const LONGEST: usize = 4_096;
+
+/// The levels, for messages.
+const LEVELS: &str = "error, warn, info, debug, trace or off";
+
+/// A filter of more than a level, for messages.
+const EXAMPLE: &str = "info,longhaul_store=debug";
 
 /// Longest wait at the end of the process for a reader of the log.
 const ENDING: Duration = Duration::from_millis(500);
@@ -68,9 +75,46 @@ pub(crate) fn start(config: &Config) -> anyhow::Result<Arc<AtomicU64>> {
     Ok(lost)
 }
 
-/// Reads a filter such as `info,longhaul_store=debug`.
+/// Reads a filter: a level in any case, or directives such as `info,longhaul_store=debug`. A word alone that is
+/// no level is refused: the library would take a misspelt level for the name of a module, and log nothing else.
 pub(crate) fn filter(text: &str) -> anyhow::Result<EnvFilter> {
-    EnvFilter::try_new(text).map_err(|_| anyhow::anyhow!("write info, or info,longhaul_store=debug"))
+    let mut known = Vec::new();
+    for part in directives(text).into_iter().map(str::trim).filter(|part| !part.is_empty()) {
+        known.push(match part.rsplit_once('=') {
+            Some((target, word)) => format!("{target}={}", level(word).unwrap_or(word.trim())),
+            None if part.contains(['[', '{']) => part.to_owned(),
+            None => level(part)
+                .map(str::to_owned)
+                .ok_or_else(|| anyhow!("`{part}` is no level: write {LEVELS}, or {EXAMPLE}"))?,
+        });
+    }
+    if known.is_empty() {
+        return Err(anyhow!("it is empty: write {LEVELS}, or {EXAMPLE}"));
+    }
+    EnvFilter::try_new(known.join(",")).map_err(|_| anyhow!("write info, or {EXAMPLE}"))
+}
+
+/// Splits a filter at its commas, but for those within the fields of a span.
+fn directives(text: &str) -> Vec<&str> {
+    let mut depth = 0_i32;
+    let split = move |c: char| {
+        depth += i32::from(matches!(c, '[' | '{')) - i32::from(matches!(c, ']' | '}'));
+        c == ',' && depth <= 0
+    };
+    text.split(split).collect()
+}
+
+/// Returns the level that a word names, in whatever case it is written.
+fn level(word: &str) -> Option<&'static str> {
+    match word.trim().to_ascii_lowercase().as_str() {
+        "error" => Some("error"),
+        "warn" | "warning" => Some("warn"),
+        "info" => Some("info"),
+        "debug" => Some("debug"),
+        "trace" => Some("trace"),
+        "off" => Some("off"),
+        _ => None,
+    }
 }
 
 /// Changes the level and the format of the log.
@@ -207,6 +251,38 @@ mod tests {
     use std::sync::{Arc, Mutex};
 
     use super::*;
+
+    #[test]
+    fn a_level_is_read_in_any_case_and_a_misspelt_one_is_refused() {
+        for (written, meant) in [
+            ("error", "error"),
+            ("WARNING", "warn"),
+            ("Warn", "warn"),
+            (" INFO ", "info"),
+            ("debug", "debug"),
+            ("TRACE", "trace"),
+            ("Off", "off"),
+            ("info,longhaul_worker=DEBUG", "longhaul_worker=debug,info"),
+            ("warning, longhaul_store=Warning,", "longhaul_store=warn,warn"),
+        ] {
+            let read = filter(written).unwrap_or_else(|e| panic!("{written}: {e}")).to_string();
+            let sorted = |text: &str| {
+                let mut parts: Vec<String> = directives(text).into_iter().map(str::to_owned).collect();
+                parts.sort();
+                parts
+            };
+            assert_eq!(sorted(&read), sorted(meant), "{written}");
+        }
+        for wrong in ["inof", "info,longhaul", "verbose", "warn,inof", "information", "", " , "] {
+            let said = filter(wrong).expect_err(wrong).to_string();
+            assert!(said.contains(LEVELS) && said.contains(EXAMPLE), "{wrong}: {said}");
+        }
+        assert!(
+            filter("info,longhaul_store[save{id=1,node=2}]=debug").is_ok(),
+            "commas of fields split nothing"
+        );
+        assert!(filter("a=b=c").is_err() && filter("longhaul=loud").is_err());
+    }
 
     #[derive(Clone, Default)]
     struct Kept(Arc<Mutex<Vec<u8>>>);

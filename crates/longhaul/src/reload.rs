@@ -13,7 +13,6 @@ use crate::cli::ServeArgs;
 use crate::cmd::Linted;
 use crate::config::{Config, Fixed};
 use crate::descriptors;
-use crate::exit::Failure;
 use crate::log;
 use crate::out::style::Palette;
 use crate::start::put_workflows;
@@ -133,11 +132,7 @@ impl Running {
 
 /// Reads the workflows of a folder; any mistake is an error.
 fn workflows(folder: &PathBuf) -> anyhow::Result<Vec<(String, Definition)>> {
-    let linted =
-        Linted::read(std::slice::from_ref(folder), Palette::plain()).map_err(|failure| match failure {
-            Failure::Local(e) => e,
-            other => anyhow!("{}: {other:?}", folder.display()),
-        })?;
+    let linted = Linted::read(std::slice::from_ref(folder), Palette::plain());
     match linted.errors {
         0 => Ok(linted.definitions),
         _ => Err(anyhow!("{}\n{}: {}", linted.report.trim_end(), folder.display(), linted.summary())),

@@ -246,8 +246,16 @@ fn greet(
 ) {
     let said = |text: String| drop(out.text(&text));
     if engine.is_paused() {
-        said("it is paused: reads and decisions work, nothing starts until it is started again without --paused\n".to_owned());
-        tracing::warn!("paused: nothing starts until the server is started again without it");
+        let until = match config.engine.paused {
+            true => "until it is started again without --paused",
+            // Data of another place: `is_original` says more in the log.
+            false => {
+                "as its data was restored, copied or moved: start it once with --moved if the original is gone, or with \
+                 --copy if the original lives on"
+            }
+        };
+        said(format!("it is paused: reads and decisions work, nothing starts {until}\n"));
+        tracing::warn!("paused: nothing starts {until}");
     }
     let own = certificate.filter(|certificate| certificate.is_self_signed());
     if let Some(own) = own {
@@ -294,7 +302,7 @@ fn end_in_time(limit: Duration) -> std::io::Result<()> {
 
 /// Reads the workflows of a folder; any mistake prevents the start.
 fn workflows(folder: &Path, out: &Out) -> Result<Vec<(String, Definition)>, Failure> {
-    let linted = Linted::read(&[folder.to_owned()], out.error_palette)?;
+    let linted = Linted::read(&[folder.to_owned()], out.error_palette);
     if !linted.report.is_empty() {
         // With mistakes or without, nobody may read standard error any more.
         let _ = out.remark(linted.report.trim_end());

@@ -75,38 +75,37 @@ impl Write for Escaped<'_> {
 const LONGEST_NAME: usize = 60;
 
 /// Returns the message of a parser without the value that it complains of: the value may be a secret in the
-/// wrong place. Place, kind and expectation stay.
+/// wrong place. Place, kind and expectation stay, in the words of JSON: the parser's own are names of types.
 pub fn without_value(message: &str) -> String {
     let (text, place) = split_place(message);
     let expected = text.rfind(", expected ").map(|at| &text[at..]);
     let kind = |rest: &str| {
         let kinds = [
-            "boolean",
-            "integer",
-            "floating point",
-            "character",
-            "string",
-            "byte array",
-            "unit value",
-            "null",
-            "Option value",
-            "newtype struct",
-            "sequence",
-            "map",
-            "enum",
-            "unit variant",
-            "newtype variant",
-            "tuple variant",
-            "struct variant",
+            ("boolean", "a truth value"),
+            ("integer", "an integer"),
+            ("floating point", "a number"),
+            ("character", "a string"),
+            ("string", "a string"),
+            ("unit variant", "a string"),
+            ("unit value", "null"),
+            ("null", "null"),
+            ("sequence", "a list"),
+            ("tuple variant", "a list"),
+            ("map", "an object"),
+            ("struct variant", "an object"),
+            ("newtype variant", "an object"),
         ];
-        kinds.into_iter().find(|kind| rest.starts_with(kind)).unwrap_or("another value")
+        kinds.into_iter().find(|(kind, _)| rest.starts_with(kind)).map_or("another value", |(_, said)| said)
     };
+    let expected =
+        expected.map(|text| format!(", expected {}", in_json(text.trim_start_matches(", expected "))));
+    let expected = || expected.clone().unwrap_or_default();
     let said = if let Some(rest) = text.strip_prefix("invalid type: ") {
-        format!("invalid type: {}{}", kind(rest), expected.unwrap_or_default())
+        format!("invalid type: {}{}", kind(rest), expected())
     } else if let Some(rest) = text.strip_prefix("invalid value: ") {
-        format!("invalid value: {}{}", kind(rest), expected.unwrap_or_default())
+        format!("invalid value: {}{}", kind(rest), expected())
     } else if text.starts_with("unknown variant `") {
-        format!("unknown value{}", expected.unwrap_or_default())
+        format!("unknown value{}", expected())
     } else if let Some(rest) = text.strip_prefix("unknown field `") {
         let name = rest
             .rfind(", expected ")
@@ -114,13 +113,63 @@ pub fn without_value(message: &str) -> String {
             .map_or(rest, |at| &rest[..at]);
         let name = name.strip_suffix('`').unwrap_or(name);
         let name = harmless(&shortened(name, LONGEST_NAME), false).into_owned();
-        format!("unknown field `{name}`{}", expected.unwrap_or_default())
+        format!("unknown field `{name}`{}", expected())
     } else if text.starts_with("data did not match any variant of untagged enum") {
         "it has none of the forms that it may have".to_owned()
+    } else if let Some((length, _)) =
+        text.strip_prefix("invalid length ").and_then(|rest| rest.split_once(", expected "))
+    {
+        format!("invalid length {length}{}", expected())
     } else {
         text.to_owned()
     };
     said + place
+}
+
+/// Returns the expectation of a parser in the words of JSON.
+fn in_json(expected: &str) -> String {
+    let plain = match expected.strip_prefix("a nonzero ").or(expected.strip_prefix("nonzero ")) {
+        Some(kind) => {
+            return whole_number(kind, 1).unwrap_or_else(|| "a whole number that is not 0".to_owned());
+        }
+        None => expected,
+    };
+    if let Some(number) = whole_number(plain, 0) {
+        return number;
+    }
+    if let Some(size) = plain.strip_prefix("a tuple of size ") {
+        return format!("a list of {size}");
+    }
+    let starts = |words: &[&str]| words.iter().any(|word| plain.starts_with(word));
+    let said = match plain {
+        "f32" | "f64" => "a number",
+        "bool" | "a boolean" => "true or false",
+        "unit" | "option" | "null" => "null",
+        "string or map" => "a string or an object",
+        _ if starts(&["struct variant", "a map", "map"]) => "an object",
+        _ if starts(&["tuple", "a tuple", "a sequence", "sequence"]) => "a list",
+        _ if starts(&["unit struct"]) => "null",
+        _ if starts(&["struct "]) => "an object",
+        _ if starts(&["variant", "unit variant", "newtype variant", "enum ", "field identifier"]) => {
+            "a string"
+        }
+        _ if starts(&["newtype struct", "identifier", "byte array", "bytes"]) => "another value",
+        other => return other.to_owned(),
+    };
+    said.to_owned()
+}
+
+/// Returns the whole numbers that a type of integer has, from `least` on; `None` if it is no integer.
+fn whole_number(kind: &str, least: u8) -> Option<String> {
+    let most = match kind {
+        "u8" => u64::from(u8::MAX),
+        "u16" => u64::from(u16::MAX),
+        "u32" => u64::from(u32::MAX),
+        "u64" | "u128" | "usize" => return Some(format!("a whole number, {least} or more")),
+        "i8" | "i16" | "i32" | "i64" | "i128" | "isize" => return Some("a whole number".to_owned()),
+        _ => return None,
+    };
+    Some(format!("a whole number from {least} to {most}"))
 }
 
 /// Splits ` at line 1 column 2` off the end of a message.
@@ -156,7 +205,39 @@ mod tests {
         forms: Option<Forms>,
         unit: Option<()>,
         letter: Option<char>,
+        inner: Option<Inner>,
+        inners: Option<Vec<Inner>>,
+        named: Option<std::collections::BTreeMap<String, u32>>,
+        large: Option<usize>,
+        signed: Option<i64>,
+        port: Option<std::num::NonZeroU16>,
+        count: Option<std::num::NonZeroUsize>,
+        part: Option<f64>,
+        array: Option<[u8; 3]>,
+        action: Option<Action>,
+        wrapped: Option<Wrapped>,
     }
+
+    #[derive(Debug, Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    #[expect(dead_code, reason = "only read")]
+    struct Inner {
+        needed: u64,
+    }
+
+    #[derive(Debug, Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    #[expect(dead_code, reason = "only read")]
+    enum Action {
+        Http(Inner),
+        Wait { seconds: u16 },
+        Pair(u8, u8),
+        Nothing,
+    }
+
+    #[derive(Debug, Deserialize)]
+    #[expect(dead_code, reason = "only read")]
+    struct Wrapped(u8, u8);
 
     #[derive(Debug, Deserialize)]
     #[serde(rename_all = "lowercase")]
@@ -178,15 +259,28 @@ mod tests {
         const CANARY: &str = "s3cret, expected `x` at line 1 column 2";
         let values = [
             json!(CANARY),
-            json!(31337),
+            json!(313_371),
             json!(-31337),
             json!(3133.7),
             json!([CANARY]),
+            json!([1, 2, 3, 4]),
+            json!([]),
             json!({ CANARY: 1 }),
+            json!({}),
+            json!({ "http": 31337 }),
+            json!({ "wait": [CANARY] }),
+            json!({ "wait": { "seconds": 313_371 } }),
+            json!({ "pair": {} }),
+            json!({ "nothing": CANARY }),
+            json!({ "needed": -31337 }),
+            json!(0),
             json!(true),
         ];
         let mut refused = 0;
-        for name in ["text", "small", "flag", "list", "pair", "word", "forms", "unit", "letter"] {
+        for name in [
+            "text", "small", "flag", "list", "pair", "word", "forms", "unit", "letter", "inner", "inners",
+            "named", "large", "signed", "port", "count", "part", "array", "action", "wrapped",
+        ] {
             for value in &values {
                 let text = json!({ name: value }).to_string();
                 let Err(e) = serde_json::from_str::<All>(&text) else { continue };
@@ -194,16 +288,32 @@ mod tests {
                 let said = without_value(&e.to_string());
                 assert!(!said.contains("s3cret") && !said.contains("3133"), "{name} {value}: {said}");
                 assert!(said.contains(" at line 1 column "), "{said}");
+                for word in
+                    ["struct", "size", "u8", "u16", "u32", "u64", "i64", "f64", "enum", "variant", "tuple"]
+                {
+                    assert!(!said.contains(word), "{name} {value}: {said}");
+                }
+                for word in
+                    ["Inner", "Action", "Wrapped", "Word", "Forms", "map", "sequence", "unit", "nonzero"]
+                {
+                    assert!(!said.contains(word), "{name} {value}: {said}");
+                }
             }
         }
-        assert!(refused > 40, "{refused}");
+        assert!(refused > 150, "{refused}");
         let said =
             |value: Value| without_value(&serde_json::from_value::<All>(value).unwrap_err().to_string());
-        assert_eq!(said(json!({ "small": "x" })), "invalid type: string, expected u8");
-        assert_eq!(said(json!({ "small": 300 })), "invalid value: integer, expected u8");
+        assert_eq!(
+            said(json!({ "small": "x" })),
+            "invalid type: a string, expected a whole number from 0 to 255"
+        );
+        assert_eq!(
+            said(json!({ "small": 300 })),
+            "invalid value: an integer, expected a whole number from 0 to 255"
+        );
         assert_eq!(said(json!({ "word": "x" })), "unknown value, expected `one` or `two`");
         assert!(said(json!({ "wrod": 1 })).starts_with("unknown field `wrod`, expected one of `text`"));
-        assert!(said(json!({ "w\u{1b}d".repeat(1000): 1 })).len() < 300);
+        assert!(said(json!({ "w\u{1b}d".repeat(1000): 1 })).len() < 500);
     }
 
     #[test]

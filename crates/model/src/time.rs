@@ -15,8 +15,14 @@ pub struct Timestamp(pub i64);
 /// A text that is no instant of RFC 3339.
 #[derive(Debug, Error, PartialEq, Eq)]
 // Without the text: it may be a secret in the wrong place.
-#[error("this is not an RFC 3339 instant such as 2026-01-31T12:00:00.000Z")]
-pub struct BadTimestamp;
+pub enum BadTimestamp {
+    /// The text has another form.
+    #[error("this is not an RFC 3339 instant such as 2026-01-31T12:00:00.000Z")]
+    Form,
+    /// The month has no such day.
+    #[error("there is no such day: its month has fewer days")]
+    Day,
+}
 
 /// Milliseconds of a day.
 const DAY: i64 = 86_400_000;
@@ -103,16 +109,31 @@ impl FromStr for Timestamp {
     type Err = BadTimestamp;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        // In parts, as the library's own instants end a day before the last year that RFC 3339 can write.
-        let parts = jiff::fmt::temporal::Pieces::parse(text).map_err(|_| BadTimestamp)?;
-        let (date, time) = (parts.date(), parts.time().ok_or(BadTimestamp)?);
-        let offset = parts.to_numeric_offset().ok_or(BadTimestamp)?;
-        let days = days(date.year().into(), date.month().into(), date.day().into());
-        let minutes = i64::from(time.hour()) * 60 + i64::from(time.minute());
-        let seconds = minutes * 60 + i64::from(time.second()) - i64::from(offset.seconds());
-        let at = days * DAY + seconds * 1000 + i64::from(time.millisecond());
-        Timestamp::WRITABLE.contains(&at).then_some(Timestamp(at)).ok_or(BadTimestamp)
+        read(text).ok_or_else(|| if names_no_day(text) { BadTimestamp::Day } else { BadTimestamp::Form })
     }
+}
+
+/// Returns true if a text is an instant but for its day, which its month does not have.
+fn names_no_day(text: &str) -> bool {
+    if jiff::fmt::temporal::Pieces::parse(text).is_ok() {
+        return false;
+    }
+    let day = text.get(8..10).is_some_and(|day| day.bytes().all(|byte| byte.is_ascii_digit()));
+    let parts = || Some((text.get(..8)?, text.get(10..)?));
+    day && parts().is_some_and(|(before, after)| read(&format!("{before}01{after}")).is_some())
+}
+
+/// Reads an instant in parts, as the library's own instants end a day before the last year that RFC 3339 can
+/// write.
+fn read(text: &str) -> Option<Timestamp> {
+    let parts = jiff::fmt::temporal::Pieces::parse(text).ok()?;
+    let (date, time) = (parts.date(), parts.time()?);
+    let offset = parts.to_numeric_offset()?;
+    let days = days(date.year().into(), date.month().into(), date.day().into());
+    let minutes = i64::from(time.hour()) * 60 + i64::from(time.minute());
+    let seconds = minutes * 60 + i64::from(time.second()) - i64::from(offset.seconds());
+    let at = days * DAY + seconds * 1000 + i64::from(time.millisecond());
+    Timestamp::WRITABLE.contains(&at).then_some(Timestamp(at))
 }
 
 /// Length of time in milliseconds. In files and bodies: a whole number and `ms`, `s`, `m`, `h` or `d`.
@@ -224,7 +245,6 @@ mod tests {
             "0000-01-01T00:00:00+00:01",
             "10000-01-01T00:00:00Z",
             "-000001-01-01T00:00:00Z",
-            "2024-02-30T00:00:00Z",
             "2024-01-01T24:00:00Z",
             "2024-01-01T00:00:61Z",
             "2024-01-01T00:00:00",
@@ -232,7 +252,10 @@ mod tests {
             "2024-01-01T00:00:00+99:00",
             "",
         ] {
-            assert_eq!(text.parse::<Timestamp>(), Err(BadTimestamp), "{text}");
+            assert_eq!(text.parse::<Timestamp>(), Err(BadTimestamp::Form), "{text}");
+        }
+        for text in ["2024-02-30T00:00:00Z", "2023-02-29T12:00:00.5+02:00", "2024-04-31T00:00:00Z"] {
+            assert_eq!(text.parse::<Timestamp>(), Err(BadTimestamp::Day), "{text}");
         }
     }
 

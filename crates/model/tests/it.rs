@@ -15,6 +15,8 @@ mod observer;
 mod op;
 #[path = "it/pause.rs"]
 mod pause;
+#[path = "it/places.rs"]
+mod places;
 #[path = "it/schemas.rs"]
 mod schemas;
 #[path = "it/secrets.rs"]

@@ -13,7 +13,7 @@ use serde_json::{Map, Value};
 
 use crate::respond;
 
-pub(crate) use engine::task_unreadable;
+pub(crate) use engine::{UNPAUSE, task_unreadable};
 
 /// Longest part of a caller's value that a message repeats, in characters.
 const SHOWN: usize = 100;
@@ -202,7 +202,7 @@ fn remedy_of(status: StatusCode, code: &str) -> Option<&'static str> {
         _ if code == "TA_TASK_NOT_FOUND" => None,
         StatusCode::BAD_REQUEST => Some("Correct the request; /docs shows what each call takes"),
         StatusCode::UNAUTHORIZED => Some("Check user name and password; an administrator may set a new one"),
-        StatusCode::NOT_FOUND => Some("Check its name or ID; the list beside it shows what there is"),
+        StatusCode::NOT_FOUND => Some("Check its name or ID"),
         StatusCode::CONFLICT => Some("Look at how it stands now, then decide"),
         StatusCode::URI_TOO_LONG => Some("Ask for less in one request"),
         StatusCode::UNPROCESSABLE_ENTITY => Some("Correct the values that the message names"),

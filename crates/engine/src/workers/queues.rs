@@ -198,7 +198,8 @@ impl Engine {
     ) -> Result<Option<QueueSummary>, EngineError> {
         let is_there = || {
             let known = self.inner.dispatcher.workers().is_shown(name);
-            Ok::<_, EngineError>(known || kept_limits(&*self.inner.store)?.contains_key(name))
+            let kept = || kept_limits(&*self.inner.store).map(|kept| kept.contains_key(name));
+            Ok::<_, EngineError>(known || kept()? || self.names_queue(name)?)
         };
         if !makes && !is_there()? {
             return Ok(None);

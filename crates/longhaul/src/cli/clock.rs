@@ -3,7 +3,7 @@
 use clap::{Args, Subcommand};
 use longhaul_model::Timestamp;
 
-use super::task::instant;
+use super::task::point;
 
 /// `clock`.
 #[derive(Debug, Args)]
@@ -34,6 +34,25 @@ The server compares the time with its clock, and refuses what is more than an ho
 machine give the time from elsewhere: its clock cannot vouch for itself. The audit log has who confirmed it.")]
 pub(crate) struct ConfirmArgs {
     /// The time now, in RFC 3339 or milliseconds since 1970 [default: by this machine's clock]
-    #[arg(value_parser = instant, value_name = "TIME")]
+    #[arg(value_parser = point, value_name = "TIME")]
     pub(crate) time: Option<Timestamp>,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser as _;
+
+    use crate::cli::Cli;
+
+    /// A time before now is no time that a watch says.
+    #[test]
+    fn a_clock_is_confirmed_by_a_point_in_time() {
+        let confirm = |time: &str| Cli::try_parse_from(["longhaul", "clock", "confirm", time]);
+        for right in ["2027-03-01T12:00:00Z", "1700000000000"] {
+            assert!(confirm(right).is_ok(), "{right}");
+        }
+        for wrong in ["30m", "1h", "0s", "now", ""] {
+            assert!(confirm(wrong).is_err(), "{wrong}");
+        }
+    }
 }

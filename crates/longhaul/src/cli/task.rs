@@ -324,6 +324,14 @@ pub(super) fn instant(text: &str) -> Result<Timestamp, String> {
     text.parse().map_err(|e| format!("{e}, nor a time before now such as 1h, nor milliseconds since 1970"))
 }
 
+/// Parses an instant that is said outright: a timestamp, or milliseconds since 1970.
+pub(super) fn point(text: &str) -> Result<Timestamp, String> {
+    match text.parse::<i64>() {
+        Ok(milliseconds) => Ok(Timestamp(milliseconds)),
+        Err(_) => text.parse().map_err(|e| format!("{e}, nor milliseconds since 1970")),
+    }
+}
+
 /// Parses an instant in the future: a timestamp, or a duration from now.
 fn later(text: &str) -> Result<Timestamp, String> {
     if let Ok(span) = text.parse::<Span>() {

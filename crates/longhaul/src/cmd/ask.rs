@@ -6,6 +6,11 @@ use console::Term;
 
 use crate::exit::Failure;
 
+/// Option by which commands take a password from standard input.
+pub(crate) const PASSWORD: &str = "--password-stdin";
+/// Option by which commands take a passphrase from standard input.
+pub(crate) const PASSPHRASE: &str = "--passphrase-stdin";
+
 /// Asks for a line that shows while it is typed.
 pub(crate) fn line(question: &str) -> Result<String, Failure> {
     line_or(question, "give the name on the command line")
@@ -22,9 +27,10 @@ pub(crate) fn line_or(question: &str, otherwise: &str) -> Result<String, Failure
     Ok(text)
 }
 
-/// A line that does not.
-pub(crate) fn secret(question: &str) -> Result<String, Failure> {
-    let term = person("give it on standard input, with --password-stdin")?;
+/// A secret line, which does not show. `option` is the one that takes it from standard input, where nobody can
+/// be asked.
+pub(crate) fn secret(question: &str, option: &str) -> Result<String, Failure> {
+    let term = person(&format!("give it on standard input, with {option}"))?;
     term.write_str(&format!("{question}: "))?;
     let text = term.read_secure_line()?;
     if text.is_empty() {
@@ -33,11 +39,11 @@ pub(crate) fn secret(question: &str) -> Result<String, Failure> {
     Ok(text)
 }
 
-/// A new password, typed twice.
-pub(crate) fn new_secret(question: &str) -> Result<String, Failure> {
-    let first = secret(question)?;
-    if first != secret("Once more")? {
-        return Err(Failure::Usage("the two passwords are not the same".to_owned()));
+/// A new secret, typed twice.
+pub(crate) fn new_secret(question: &str, option: &str) -> Result<String, Failure> {
+    let first = secret(question, option)?;
+    if first != secret("Once more", option)? {
+        return Err(Failure::Usage("what was typed is not the same twice".to_owned()));
     }
     Ok(first)
 }

@@ -2,17 +2,26 @@
 
 use longhaul_client::{AuditBody, AuditFilter, PageBody};
 
-use super::Context;
+use super::{Context, task};
 use crate::cli::AuditArgs;
 use crate::exit::{Code, Failure};
 use crate::out::table::Table;
 
 /// A page of the audit log, newest first.
-pub(crate) async fn run(args: &AuditArgs, Context { client, out }: &Context) -> Result<Code, Failure> {
+pub(crate) async fn run(args: &AuditArgs, context: &Context) -> Result<Code, Failure> {
+    let Context { client, out } = context;
+    // A target may be a task, named by part of its ID as everywhere, or a queue that is called `beef`.
+    let task = match &args.target {
+        Some(target) => task::maybe_id(context, target).await?,
+        None => None,
+    };
+    if let Some(id) = &task {
+        out.remark(&format!("about the task {id}"))?;
+    }
     let filter = AuditFilter {
         user: args.user.clone(),
         action: args.action.clone(),
-        target: args.target.clone(),
+        target: task.or_else(|| args.target.clone()),
         since: args.since.map(|at| at.to_string()),
         outcome: match (args.refused, args.accepted) {
             (true, _) => Some("REFUSED".to_owned()),

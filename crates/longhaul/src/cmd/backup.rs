@@ -16,7 +16,7 @@ use crate::out::bar::bar;
 /// Copies the database, with a bar on a terminal, and then the keys: they may be rotated meanwhile, and later
 /// keys open what earlier ones sealed.
 pub(crate) fn run(args: &BackupArgs, out: &Out) -> Result<Code, Failure> {
-    let asked = || ask::new_secret("Passphrase for the copy of the keys");
+    let asked = || ask::new_secret("Passphrase for the copy of the keys", ask::PASSPHRASE);
     let phrase = args.with_keys.then(|| given_passphrase(args.passphrase_stdin, asked)).transpose()?;
     let bar = bar("{wide_bar} {bytes} of about {total_bytes}", 0)?;
     let copied = longhaul_store::sqlite::backup(&args.data_dir, &args.file, |done, expected| {

@@ -38,8 +38,8 @@ async fn show(Context { client, out }: &Context) -> Result<Code, Failure> {
 
 async fn confirm(args: &ConfirmArgs, Context { client, out }: &Context) -> Result<Code, Failure> {
     let time = args.time.unwrap_or_else(crate::now).to_string();
-    let answer = client.confirm_clock(&time).await?;
-    if !out.verbatim(&answer)? {
+    client.confirm_clock(&time).await?;
+    if !out.verbatim(&serde_json::Value::Null)? {
         out.remark(&format!("the server's clock is confirmed by {time}"))?;
     }
     Ok(Code::Success)

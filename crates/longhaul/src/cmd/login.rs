@@ -16,7 +16,8 @@ pub(crate) async fn login(args: LoginArgs, global: &Global, out: Out) -> Result<
         client.login(Login::ApiKey(&ask::next_line()?)).await?
     } else {
         let username = args.name.map_or_else(|| ask::line("User name"), Ok)?;
-        let password = if args.password_stdin { ask::next_line()? } else { ask::secret("Password")? };
+        let password =
+            if args.password_stdin { ask::next_line()? } else { ask::secret("Password", ask::PASSWORD)? };
         client.login(Login::Password { username: &username, password: &password }).await?
     };
     let kept = Kept {

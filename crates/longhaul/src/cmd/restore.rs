@@ -50,6 +50,8 @@ pub(crate) fn run(args: &RestoreArgs, out: &Out) -> Result<Code, Failure> {
 
 /// The keys, in clear.
 fn keys(args: &RestoreArgs) -> Result<Zeroizing<Vec<u8>>, Failure> {
+    // Before the keys beside it: without the backup there are none to speak of.
+    std::fs::metadata(&args.file).with_context(|| args.file.display().to_string())?;
     let beside = keys_beside(&args.file);
     let file = match &args.key_file {
         Some(file) => file.clone(),
@@ -70,7 +72,8 @@ fn keys(args: &RestoreArgs) -> Result<Zeroizing<Vec<u8>>, Failure> {
     if !passphrase::is_sealed(text) {
         return Err(anyhow!("{} is no key file", file.display()).into());
     }
-    let phrase = given_passphrase(args.passphrase_stdin, || ask::secret("Passphrase of the keys"))?;
+    let phrase =
+        given_passphrase(args.passphrase_stdin, || ask::secret("Passphrase of the keys", ask::PASSPHRASE))?;
     Ok(passphrase::open(text, &phrase).map_err(|e| anyhow!("{}: {e}", file.display()))?)
 }
 

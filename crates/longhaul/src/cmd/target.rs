@@ -27,9 +27,14 @@ pub(crate) struct Target {
 impl Target {
     /// Selects the server by the options, else by the environment, else by the context in use.
     pub(crate) fn of(global: &Global) -> Result<Target, Failure> {
-        let given = |name| crate::environment::text(name).filter(|text| !text.is_empty());
         let stored = || Contexts::of_user().ok().map(|file| file.read()).transpose();
-        Target::choose(global, given("LONGHAUL_SERVER"), given("LONGHAUL_CONTEXT"), stored)
+        let (server, context) = ("LONGHAUL_SERVER", "LONGHAUL_CONTEXT");
+        // Options go before both.
+        if global.server.is_some() || global.context.is_some() {
+            return Target::choose(global, None, None, stored);
+        }
+        let variable = crate::environment::text;
+        Target::choose(global, given(server, variable(server))?, given(context, variable(context))?, stored)
     }
 
     fn choose(
@@ -77,12 +82,31 @@ impl Target {
     }
 }
 
+/// Refuses a variable that is set to nothing: a script meant some server, and the default is another one.
+fn given(name: &str, value: Option<String>) -> Result<Option<String>, Failure> {
+    match value {
+        Some(text) if text.trim().is_empty() => {
+            Err(Failure::Usage(format!("{name} is set, but empty: give it a value, or unset it")))
+        }
+        value => Ok(value),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use clap::Parser;
 
     use super::*;
     use crate::cmd::context::Stored;
+
+    #[test]
+    fn an_empty_variable_is_an_error() {
+        for empty in ["", " ", "\t\n"] {
+            assert!(matches!(given("LONGHAUL_SERVER", Some(empty.to_owned())), Err(Failure::Usage(_))));
+        }
+        assert_eq!(given("LONGHAUL_SERVER", None).unwrap(), None);
+        assert_eq!(given("LONGHAUL_SERVER", Some("x".to_owned())).unwrap().as_deref(), Some("x"));
+    }
 
     /// Tries all combinations of options and variables that may name a server against the order of
     /// precedence.

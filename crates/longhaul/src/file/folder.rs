@@ -19,43 +19,74 @@ impl SourceFile {
     }
 }
 
-/// Reads every file named, and every `.yaml`, `.yml` and `.json` file in the folders named and below them, in
-/// the order of their names. The error names the path.
-pub(crate) fn find(paths: &[PathBuf]) -> Result<Vec<SourceFile>, (PathBuf, io::Error)> {
-    let mut found = Vec::new();
-    for path in paths {
-        collect(path, true, &mut found)?;
-    }
-    found
-        .into_iter()
-        .map(|path| read(&path).map(|text| SourceFile { path: path.clone(), text }).map_err(|e| (path, e)))
-        .collect()
+/// The files that paths name.
+#[derive(Debug, Default)]
+pub(crate) struct Found {
+    /// Those that were read.
+    pub(crate) files: Vec<SourceFile>,
+    /// Paths that could not be read, each with the reason: they do not keep the others from being checked.
+    pub(crate) unreadable: Vec<(PathBuf, String)>,
 }
 
-fn read(path: &Path) -> io::Result<String> {
-    let text = std::fs::read_to_string(path)?;
+/// Reads every file named, and every `.yaml`, `.yml` and `.json` file in the folders named and below them, in
+/// the order of their names.
+pub(crate) fn find(paths: &[PathBuf]) -> Found {
+    let (mut named, mut found) = (Vec::new(), Found::default());
+    for path in paths {
+        collect(path, true, &mut named, &mut found.unreadable);
+    }
+    for path in named {
+        match read(&path) {
+            Ok(text) => found.files.push(SourceFile { path, text }),
+            Err(reason) => found.unreadable.push((path, reason)),
+        }
+    }
+    found
+}
+
+fn read(path: &Path) -> Result<String, String> {
+    let bytes = std::fs::read(path).map_err(|e| e.to_string())?;
+    let text = String::from_utf8(bytes)
+        .map_err(|e| format!("not UTF-8: byte {} is of another encoding", e.utf8_error().valid_up_to()))?;
     // Editors of one platform put it there; it means nothing.
     Ok(text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text))
 }
 
-fn collect(path: &Path, named: bool, found: &mut Vec<PathBuf>) -> Result<(), (PathBuf, io::Error)> {
-    let wrong = |e| (path.to_owned(), e);
-    let kind = std::fs::metadata(path).map_err(wrong)?;
-    if !kind.is_dir() {
-        let extension = path.extension().and_then(|e| e.to_str()).unwrap_or_default();
-        if named || matches!(extension, "yaml" | "yml" | "json") {
-            found.push(path.to_owned());
+fn collect(path: &Path, named: bool, found: &mut Vec<PathBuf>, unreadable: &mut Vec<(PathBuf, String)>) {
+    match inside(path, named) {
+        Ok(Inside::File) => found.push(path.to_owned()),
+        Ok(Inside::Folder(paths)) => {
+            paths.iter().for_each(|path| collect(path, false, found, unreadable));
         }
-        return Ok(());
+        Ok(Inside::Nothing) => {}
+        Err(e) => unreadable.push((path.to_owned(), e.to_string())),
     }
-    let mut inside = Vec::new();
-    for entry in std::fs::read_dir(path).map_err(wrong)? {
-        let entry = entry.map_err(wrong)?;
+}
+
+/// What a path names.
+enum Inside {
+    /// A file to be read.
+    File,
+    /// A folder of these paths, in the order of their names.
+    Folder(Vec<PathBuf>),
+    /// Something else.
+    Nothing,
+}
+
+fn inside(path: &Path, named: bool) -> io::Result<Inside> {
+    if !std::fs::metadata(path)?.is_dir() {
+        let extension = path.extension().and_then(|e| e.to_str()).unwrap_or_default();
+        let is_meant = named || matches!(extension, "yaml" | "yml" | "json");
+        return Ok(if is_meant { Inside::File } else { Inside::Nothing });
+    }
+    let mut paths = Vec::new();
+    for entry in std::fs::read_dir(path)? {
+        let entry = entry?;
         // Hidden files are editors' and version control's.
         if !entry.file_name().to_string_lossy().starts_with('.') {
-            inside.push(entry.path());
+            paths.push(entry.path());
         }
     }
-    inside.sort();
-    inside.iter().try_for_each(|path| collect(path, false, found))
+    paths.sort();
+    Ok(Inside::Folder(paths))
 }

@@ -12,8 +12,8 @@ use longhaul_model::workflow::{Definition, Problem, Workflow};
 use serde_json::Value;
 
 pub(crate) use finding::{Finding, Place};
-pub(crate) use folder::find;
-use tree::{Tree, Unreadable};
+pub(crate) use folder::{Found, find};
+use tree::{Doubled, Tree, Unreadable};
 
 /// Result of reading a file.
 #[derive(Debug)]
@@ -42,6 +42,7 @@ fn steps(text: &str) -> Checked {
         Err(e) => return refused(vec![unreadable(text, e)]),
     };
     let (mut findings, mended) = structure::check(&tree);
+    findings.extend(tree.doubled.iter().map(doubled));
     let definition = match definition(mended.value()) {
         Ok(definition) => definition,
         Err((pointer, message)) => {
@@ -83,7 +84,7 @@ fn definition(value: &Value) -> Result<Definition, (String, String)> {
 }
 
 /// Finding for a text that is no document; the usual slip with YAML has words of its own.
-fn unreadable(text: &str, Unreadable { place, message }: Unreadable) -> Finding {
+fn unreadable(text: &str, Unreadable { place, message, hint }: Unreadable) -> Finding {
     let line = text.lines().nth(place.line - 1).unwrap_or_default();
     let value = line.split_once(": ").map_or(line.trim_start_matches([' ', '-']), |(_, value)| value).trim();
     let value = value.split(" #").next().unwrap_or_default().trim_end();
@@ -95,12 +96,21 @@ fn unreadable(text: &str, Unreadable { place, message }: Unreadable) -> Finding 
         let hint = format!("put the text in quotes: {quoted}");
         return Finding::error(place, "`{{` without quotes begins a mapping, not a text", Some(hint));
     }
-    Finding::error(place, message, None)
+    Finding::error(place, message, hint.map(str::to_owned))
+}
+
+/// Finding for a name that is written twice.
+fn doubled(found: &Doubled) -> Finding {
+    Finding::error(found.again, found.message(), Some("keep one of them".to_owned()))
 }
 
 /// A YAML or JSON document as a plain value.
 pub(crate) fn value(text: &str) -> Result<Value, Finding> {
-    Tree::parse(text).map(|tree| tree.value).map_err(|e| Finding::error(e.place, e.message, None))
+    let tree = Tree::parse(text).map_err(|e| Finding::error(e.place, e.message, None))?;
+    match tree.doubled.first() {
+        Some(found) => Err(doubled(found)),
+        None => Ok(tree.value),
+    }
 }
 
 /// Place of a part of a document, by its pointer.

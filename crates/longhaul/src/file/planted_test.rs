@@ -137,6 +137,48 @@ fn without_a_schema_there_is_no_input() {
     }
 }
 
+/// Numbers in place of durations are seconds, and what is advised is accepted.
+#[test]
+fn advice_gives_durations_their_unit() {
+    type Written = fn(&str) -> String;
+    let places: [(&str, Written); 4] = [
+        ("timeout: 30s", |text| format!("timeout: {text}")),
+        ("duration: 1s", |text| format!("duration: {text}")),
+        ("retry: { attempts: 3 }", |text| format!("retry: {{ attempts: 3, backoff: {text} }}")),
+        ("action: { command: { run: [/bin/true], env: { A: \"1\" } } }", |text| {
+            format!("action: {{ wait: {{ for: {text} }} }}")
+        }),
+    ];
+    for (good, write) in places {
+        for (written, advised) in [
+            ("30", "\"30s\""),
+            ("0", "\"0s\""),
+            ("1.5", "\"1500ms\""),
+            ("2.0", "\"2s\""),
+            ("1e3", "\"1000s\""),
+        ] {
+            let findings = check(&GOOD.replace(good, &write(written))).findings;
+            let hints: Vec<_> = findings.iter().filter_map(|finding| finding.hint.as_deref()).collect();
+            assert_eq!(hints, [format!("write it with its unit: {advised}")], "{good} {written}");
+            let mended = check(&GOOD.replace(good, &write(advised))).findings;
+            assert_eq!(mended, [], "{good} {advised}");
+        }
+    }
+}
+
+/// A day that its month does not have is no matter of the form.
+#[test]
+fn a_day_that_there_is_not_is_called_so() {
+    let action = "action: { command: { run: [/bin/true], env: { A: \"1\" } } }";
+    for (written, said) in
+        [("2026-02-30T00:00:00Z", "there is no such day"), ("2026-02-28T00:00:00", "not an RFC 3339 instant")]
+    {
+        let findings =
+            check(&GOOD.replace(action, &format!("action: {{ wait: {{ until: '{written}' }} }}"))).findings;
+        assert!(findings.len() == 1 && findings[0].message.contains(said), "{findings:?}");
+    }
+}
+
 /// Advice on numbers and texts keeps the value, as a text or in a list.
 #[test]
 fn advice_keeps_the_value() {
@@ -168,6 +210,9 @@ fn advice_keeps_the_value() {
         ("\"Fetch it\"", "[\"Fetch it\"]"),
         ("'Fetch, it'", "['Fetch, it']"),
         ("a,b", "[\"a,b\"]"),
+        ("1e3", "[\"1e3\"]"),
+        ("7", "[\"7\"]"),
+        ("true", "[\"true\"]"),
     ] {
         let text = GOOD.replace("needs: [Fetch it]", &format!("needs: {written}"));
         let hints: Vec<_> = check(&text).findings.into_iter().filter_map(|finding| finding.hint).collect();

@@ -37,7 +37,10 @@ impl Walk<'_> {
         let Some(schema) = self.resolved(schema) else { return };
         let schema = schema.clone();
         if !has_type(&schema, value) {
-            let (message, hint) = wrong_type(&schema, value, self.tree.written(pointer));
+            let (message, mut hint) = wrong_type(&schema, value, self.tree.written(pointer));
+            if self.is_duration(&schema, pointer) {
+                hint = with_unit(value).or_else(|| about(&schema));
+            }
             return self.wrong(&schema, pointer, message, hint);
         }
         if let Some(allowed) = schema.get("enum").and_then(Value::as_array)
@@ -129,6 +132,12 @@ impl Walk<'_> {
         }
     }
 
+    /// Returns true if a text is a duration, or a template of one.
+    fn is_duration(&self, schema: &Value, pointer: &str) -> bool {
+        Some(schema) == self.root.pointer("/$defs/duration")
+            || ["/action/wait/for", "/action/simulate/duration"].iter().any(|end| pointer.ends_with(end))
+    }
+
     /// Checks texts that are durations: names and routes are checked elsewhere, with better messages.
     fn text(&mut self, schema: &Value, text: &str, pointer: &str) {
         if Some(schema) == self.root.pointer("/$defs/duration")
@@ -208,7 +217,9 @@ fn wrong_type(schema: &Value, value: &Value, written: Option<String>) -> (String
             Some(format!("write it as a list: [{item}]"))
         }
         (Some("array"), Value::Number(_) | Value::Bool(_)) => {
-            Some(format!("write it as a list: [{written}]"))
+            let of_texts = schema.pointer("/items/type").and_then(Value::as_str) == Some("string");
+            let item = if of_texts { format!("\"{written}\"") } else { written };
+            Some(format!("write it as a list: [{item}]"))
         }
         (Some("boolean"), Value::String(text)) => match text.to_lowercase().as_str() {
             "yes" | "on" | "y" => Some("write `true`".to_owned()),
@@ -218,6 +229,18 @@ fn wrong_type(schema: &Value, value: &Value, written: Option<String>) -> (String
         _ => about(schema),
     };
     (format!("{wanted} is wanted here, and this is {found}"), hint)
+}
+
+/// Returns the advice for a number in place of a duration: it counts seconds, as its author will have meant.
+fn with_unit(value: &Value) -> Option<String> {
+    let seconds = value.as_f64().filter(|seconds| (0.0..1e9).contains(seconds))?;
+    let milliseconds = (seconds * 1000.0).round() as u64;
+    let text = match value.as_u64() {
+        Some(whole) => format!("{whole}s"),
+        None if milliseconds.is_multiple_of(1000) => format!("{}s", milliseconds / 1000),
+        None => format!("{milliseconds}ms"),
+    };
+    Some(format!("write it with its unit: \"{text}\""))
 }
 
 /// Returns true if a text has the same meaning in a flow sequence of YAML as in its place.

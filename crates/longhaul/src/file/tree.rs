@@ -4,11 +4,11 @@
 use std::collections::HashMap;
 use std::fmt;
 
-use longhaul_model::text::without_value;
+use longhaul_model::text::{harmless, shortened, without_value};
 use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
-use serde_saphyr::{Location, Spanned};
+use serde_saphyr::{DuplicateKeyPolicy, Location, Spanned};
 
 use super::finding::Place;
 
@@ -18,8 +18,32 @@ use super::finding::Place;
 pub(crate) struct Tree {
     /// Value of the document.
     pub(crate) value: Value,
+    /// Names that are written twice in one object; the first counts.
+    pub(crate) doubled: Vec<Doubled>,
     source: String,
     places: HashMap<String, Places>,
+}
+
+/// A name that is written twice in one object.
+#[derive(Debug)]
+pub(crate) struct Doubled {
+    /// The name.
+    pub(crate) name: String,
+    /// Place where it is written first.
+    pub(crate) first: Place,
+    /// Place where it is written again.
+    pub(crate) again: Place,
+}
+
+impl Doubled {
+    /// Returns what is wrong in words.
+    pub(crate) fn message(&self) -> String {
+        let name = harmless(&shortened(&self.name, 100), false).into_owned();
+        match (self.first.line, self.again.line) {
+            (first, again) if first == again => format!("key `{name}` is written twice (line {first})"),
+            (first, again) => format!("key `{name}` is written twice (lines {first} and {again})"),
+        }
+    }
 }
 
 /// Places of a member's name and of its value.
@@ -37,6 +61,8 @@ pub(crate) struct Unreadable {
     pub(crate) place: Place,
     /// Error at that place.
     pub(crate) message: String,
+    /// Advice, where it is a slip that has words of its own.
+    pub(crate) hint: Option<&'static str>,
 }
 
 impl Tree {
@@ -47,11 +73,13 @@ impl Tree {
             leading_zero_numbers_as_strings: true,
             underscored_numbers_as_strings: true,
             with_snippet: false,
+            // Told in our words, with both places, and the rest of the document is read.
+            duplicate_keys: DuplicateKeyPolicy::PassThrough,
         };
         let node: Node = serde_saphyr::from_str_with_options(text, options).map_err(|e| unreadable(&e))?;
-        let mut places = HashMap::new();
-        let value = node.place(String::new(), None, &mut places);
-        Ok(Tree { value, source: text.to_owned(), places })
+        let mut found = Found { places: HashMap::new(), doubled: Vec::new() };
+        let value = node.place(String::new(), None, &mut found);
+        Ok(Tree { value, doubled: found.doubled, source: text.to_owned(), places: found.places })
     }
 
     /// Returns the place of a value, or of the nearest part of the document that holds it. The place of a
@@ -90,13 +118,22 @@ impl Tree {
 
 fn unreadable(error: &serde_saphyr::Error) -> Unreadable {
     let place = error.location().map_or(Place::START, place);
+    let error = error.without_snippet();
+    if let serde_saphyr::Error::MultipleDocuments { .. } = error {
+        let message = "another document begins here, and a file has one".to_owned();
+        return Unreadable {
+            place,
+            message,
+            hint: Some("one workflow for a file: move it to a file of its own"),
+        };
+    }
     // The library repeats the place at the end of its sentence.
-    let message = error.without_snippet().to_string();
+    let message = error.to_string();
     let message = match message.rfind(" at line ") {
         Some(end) => message[..end].to_owned(),
         None => message,
     };
-    Unreadable { place, message: without_value(&message) }
+    Unreadable { place, message: without_value(&message), hint: None }
 }
 
 fn place(location: Location) -> Place {
@@ -116,28 +153,41 @@ enum Shape {
     Members(Vec<(Spanned<String>, Node)>),
 }
 
+/// What is found on the way through a document.
+struct Found {
+    places: HashMap<String, Places>,
+    doubled: Vec<Doubled>,
+}
+
 trait Placing {
-    fn place(self, pointer: String, key: Option<Place>, places: &mut HashMap<String, Places>) -> Value;
+    fn place(self, pointer: String, key: Option<Place>, found: &mut Found) -> Value;
 }
 
 impl Placing for Node {
-    fn place(self, pointer: String, key: Option<Place>, places: &mut HashMap<String, Places>) -> Value {
+    fn place(self, pointer: String, key: Option<Place>, found: &mut Found) -> Value {
         let container = !matches!(self.value, Shape::Plain(_));
-        places.insert(pointer.clone(), Places { key, value: place(self.referenced), container });
+        found.places.insert(pointer.clone(), Places { key, value: place(self.referenced), container });
         match self.value {
             Shape::Plain(value) => value,
             Shape::List(items) => Value::Array(
                 items
                     .into_iter()
                     .enumerate()
-                    .map(|(n, item)| item.place(format!("{pointer}/{n}"), None, places))
+                    .map(|(n, item)| item.place(format!("{pointer}/{n}"), None, found))
                     .collect(),
             ),
             Shape::Members(members) => {
                 let mut object = Map::new();
+                let mut keys: HashMap<String, Place> = HashMap::new();
                 for (name, value) in members {
+                    let key = place(name.referenced);
+                    if let Some(first) = keys.get(&name.value) {
+                        found.doubled.push(Doubled { name: name.value, first: *first, again: key });
+                        continue;
+                    }
+                    keys.insert(name.value.clone(), key);
                     let inner = format!("{pointer}/{}", name.value);
-                    let value = value.place(inner, Some(place(name.referenced)), places);
+                    let value = value.place(inner, Some(key), found);
                     object.insert(name.value, value);
                 }
                 Value::Object(object)
@@ -251,8 +301,30 @@ mod tests {
     }
 
     #[test]
+    fn doubled_names_are_found_at_every_depth_with_both_places() {
+        let text = "a: 1\nb:\n  - {c: 1, d: 2, c: 3}\na: 2\ne: {a: 1}\na: 3\n";
+        let tree = Tree::parse(text).unwrap();
+        let said: Vec<String> = tree.doubled.iter().map(Doubled::message).collect();
+        assert_eq!(
+            said,
+            [
+                "key `c` is written twice (line 3)",
+                "key `a` is written twice (lines 1 and 4)",
+                "key `a` is written twice (lines 1 and 6)",
+            ]
+        );
+        assert_eq!(tree.value, json!({"a": 1, "b": [{"c": 1, "d": 2}], "e": {"a": 1}}), "the first counts");
+        let json = Tree::parse("{\"a\": 1,\n\"a\": 2}").unwrap();
+        assert_eq!(json.doubled[0].message(), "key `a` is written twice (lines 1 and 2)");
+        let second = Tree::parse("a: 1\n---\na: 2\n").unwrap_err();
+        assert!(second.message.contains("a file has one") && second.hint.is_some(), "{second:?}");
+    }
+
+    #[test]
     fn what_cannot_be_read_says_where() {
-        for (text, line) in [("a: 1\nb: [1, 2\n", 3), ("a: 1\na: 2\n", 2), ("a: b: c\n", 1), ("a: .inf", 1)] {
+        for (text, line) in
+            [("a: 1\nb: [1, 2\n", 3), ("a: b: c\n", 1), ("a: .inf", 1), ("a: 1\n---\na: 2\n", 2)]
+        {
             let error = Tree::parse(text).unwrap_err();
             assert!(error.place.line.abs_diff(line) <= 1, "{text:?}: {error:?}");
             assert!(!error.message.is_empty());

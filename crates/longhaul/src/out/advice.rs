@@ -22,7 +22,7 @@ pub(crate) fn next(task: &TaskBody) -> Vec<String> {
     leaves(&task.sub_tasks, &mut failed);
     let unknown = failed.iter().filter(|sub| is_unknown(sub)).count();
     if let Some(first) = failed.iter().find(|sub| is_unknown(sub)) {
-        let which = format!("--sub-task {}", quoted(&first.name));
+        let which = option(&first.name);
         let mut commands = vec![
             format!("longhaul task resolve {id} {which} --done --reason 'it was done'"),
             format!("longhaul task resolve {id} {which} --not-done --reason 'it was not done'"),
@@ -39,9 +39,8 @@ pub(crate) fn next(task: &TaskBody) -> Vec<String> {
         commands.push(format!("longhaul task retry {id} --watch"));
     }
     if let Some(first) = failed.first() {
-        let name = quoted(&first.name);
-        commands
-            .push(format!("longhaul task resolve {id} --sub-task {name} --done --reason 'repaired by hand'"));
+        let which = option(&first.name);
+        commands.push(format!("longhaul task resolve {id} {which} --done --reason 'repaired by hand'"));
         commands.push(skip(id, &first.name));
     }
     if task.resolution_status != "RESOLVED" {
@@ -51,7 +50,11 @@ pub(crate) fn next(task: &TaskBody) -> Vec<String> {
 }
 
 fn skip(id: &str, sub_task: &str) -> String {
-    format!("longhaul task skip {id} {} --reason 'it is not needed'", quoted(sub_task))
+    let name = quoted(sub_task);
+    match sub_task.starts_with('-') {
+        true => format!("longhaul task skip {id} --reason 'it is not needed' -- {name}"),
+        false => format!("longhaul task skip {id} {name} --reason 'it is not needed'"),
+    }
 }
 
 /// Returns the sub-task that a command of [`next`] skips, or resolves without an output.
@@ -65,11 +68,8 @@ pub(crate) fn skipped<'t>(task: &'t TaskBody, command: &str) -> Option<&'t str> 
 
 /// Returns the command that resolves a failed sub-task as done, with an output.
 pub(crate) fn with_output(task: &TaskBody, sub_task: &str) -> String {
-    let name = quoted(sub_task);
-    format!(
-        "longhaul task resolve {} --sub-task {name} --done --output '{{}}' --reason 'repaired by hand'",
-        task.id
-    )
+    let which = option(sub_task);
+    format!("longhaul task resolve {} {which} --done --output '{{}}' --reason 'repaired by hand'", task.id)
 }
 
 /// Returns the commands that show more about a task that waits for others.
@@ -78,13 +78,18 @@ fn waiting(task: &TaskBody) -> Vec<String> {
     match waiting.kind.as_str() {
         "LOCK" => {
             let holder = waiting.locks.iter().find(|lock| lock.state == "HELD");
-            let mut commands = vec![format!("longhaul task why {}", task.id)];
+            let mut commands = vec![why(task)];
             commands.extend(holder.map(|lock| format!("longhaul task get {}", lock.task_id)));
             commands
         }
-        "WORKER" | "CAPACITY" | "RETRY" => vec![format!("longhaul task why {}", task.id)],
+        "WORKER" | "CAPACITY" | "RETRY" => vec![why(task)],
         _ => Vec::new(),
     }
+}
+
+/// Returns the command that tells why a task does not go on.
+pub(crate) fn why(task: &TaskBody) -> String {
+    format!("longhaul task why {}", task.id)
 }
 
 /// Collects the sub-tasks that failed by themselves: in place of a parent, its children that did.
@@ -100,6 +105,12 @@ fn leaves<'a>(sub_tasks: &'a [SubTaskBody], found: &mut Vec<&'a SubTaskBody>) {
 
 fn is_unknown(sub: &SubTaskBody) -> bool {
     sub.errors.iter().any(|error| error.error_code == UNKNOWN)
+}
+
+/// Returns the option that names a sub-task. A name that looks like an option is joined to it.
+pub(crate) fn option(sub_task: &str) -> String {
+    let joint = if sub_task.starts_with('-') { '=' } else { ' ' };
+    format!("--sub-task{joint}{}", quoted(sub_task))
 }
 
 /// Quotes a name for a shell.
@@ -128,6 +139,60 @@ mod tests {
         let commands = next(&task);
         assert_eq!(commands[0], "longhaul task retry i --watch");
         assert_eq!(commands[2], r"longhaul task skip i 'it'\''s [1]' --reason 'it is not needed'");
+    }
+
+    /// What is advised is read by the command line as it is meant, whatever a sub-task is called.
+    #[test]
+    fn commands_are_read_as_they_are_meant() {
+        use clap::Parser as _;
+        for name in ["Update", "-x", "--done", "-", "--", "a b", "it's", "=", "-a=b", "ü"] {
+            let failed = |error: &str| {
+                let body = json!({
+                    "id": "bc32f3be-a777-434b-a156-3fa54e8d2ded", "status": "Failed", "isRetryable": true,
+                    "workflow": {"name": "w", "version": 1},
+                    "subTasks": [{"name": name, "status": "FAILED", "errors": [{"errorCode": error}]}]});
+                longhaul_client::read::<TaskBody>(body).unwrap()
+            };
+            let (known, unknown) = (failed("E"), failed(UNKNOWN));
+            let mut commands = next(&known);
+            commands.push(with_output(&known, name));
+            commands.extend(next(&unknown));
+            let about = |command: &&String| command.contains(" --sub-task") || command.contains(" skip ");
+            let named: Vec<&String> = commands.iter().filter(about).collect();
+            assert_eq!(named.len(), 5, "{commands:?}");
+            for command in named {
+                let words = shell_words(command);
+                let cli =
+                    crate::cli::Cli::try_parse_from(&words).unwrap_or_else(|e| panic!("{command}: {e}"));
+                let crate::cli::Command::Task(task) = cli.command else { panic!("{command}") };
+                match task {
+                    crate::cli::TaskCommand::Resolve(args) => assert_eq!(args.sub_task, [name], "{command}"),
+                    crate::cli::TaskCommand::Skip(args) => assert_eq!(args.sub_task, name, "{command}"),
+                    other => panic!("{command}: {other:?}"),
+                }
+            }
+        }
+    }
+
+    /// Splits a command into words as a shell does.
+    fn shell_words(command: &str) -> Vec<String> {
+        let (mut words, mut word, mut quoted, mut escaped) = (Vec::new(), None::<String>, false, false);
+        for c in command.chars() {
+            match c {
+                '\'' if !escaped => {
+                    quoted = !quoted;
+                    word.get_or_insert_default();
+                }
+                '\\' if !quoted && !escaped => escaped = true,
+                ' ' if !quoted => words.extend(word.take()),
+                c => {
+                    escaped = false;
+                    word.get_or_insert_default().push(c);
+                }
+            }
+        }
+        words.extend(word);
+        words
     }
 
     #[test]

@@ -91,8 +91,17 @@ const PHRASES: &[(&str, &str)] = &[
     ("the nested errors point to", "is named below"),
     ("the nested errors name", "is named below"),
     (
-        "with the sub-task and its outcome, or skip it",
-        "--sub-task NAME with --done or --not-done, or skip it",
+        "` with the sub-task and its outcome: done, not done or failed; or skip it",
+        " --sub-task NAME --done --reason TEXT`, or with `--not-done` or `--failed`; or skip it",
+    ),
+    // Servers of earlier versions say it so.
+    (
+        "` with the sub-task and its outcome, or skip it",
+        " --sub-task NAME --done --reason TEXT`, or with `--not-done` or `--failed`; or skip it",
+    ),
+    (
+        "`longhaul workflow list` lists each workflow with its `versions`",
+        "`longhaul workflow list -o json` lists each workflow with its `versions`",
     ),
     ("with `queues` or `actions`", "with --queue or --action"),
     ("with `subTask` or `subTasks`", "with --sub-task"),
@@ -235,12 +244,12 @@ mod tests {
         let id = "bc32f3be-a777-434b-a156-3fa54e8d2ded";
         let said = translated(&error(json!({
             "errorCode": "TA_TASK_CAN_NOT_BE_RETRIED", "message": "the outcome is unknown", "arguments": [id],
-            "remediationMessage": "Look at the real world, then POST /v1/tasks/{id}/resolve with the sub-task and its outcome, or skip it",
+            "remediationMessage": "Look at the real world, then POST /v1/tasks/{id}/resolve with the sub-task and its outcome: done, not done or failed; or skip it",
         })));
         assert_eq!(
             said.remediation_message.unwrap(),
             format!(
-                "Look at the real world, then `longhaul task resolve {id}` --sub-task NAME with --done or --not-done, or skip it"
+                "Look at the real world, then `longhaul task resolve {id} --sub-task NAME --done --reason TEXT`, or with `--not-done` or `--failed`; or skip it"
             )
         );
         let said = translated(&error(json!({

@@ -111,7 +111,24 @@ fn lint_of_good_files_is_quiet_and_warnings_count_when_strict() {
 fn lint_of_nothing_says_so() {
     let folder = TempDir::new().unwrap();
     assert!(lint(folder.path(), &["."]).code(1).err.contains("there is no .yaml"));
-    assert!(lint(folder.path(), &["absent.yaml"]).code(1).err.contains("absent.yaml: No such file"));
+    assert!(lint(folder.path(), &["absent.yaml"]).code(1).out.contains("absent.yaml: error: No such file"));
+}
+
+/// A file that cannot be read does not hide the mistakes of the others.
+#[test]
+fn lint_goes_on_behind_a_file_that_cannot_be_read() {
+    let folder = TempDir::new().unwrap();
+    std::fs::write(folder.path().join("a.yaml"), b"name: a\ntype: \xff\n").unwrap();
+    std::fs::write(folder.path().join("b.yaml"), "name: b\nname: c\n").unwrap();
+    let done = lint(folder.path(), &["absent.yaml", "."]).code(1);
+    for said in [
+        "absent.yaml: error: No such file",
+        "a.yaml: error: not UTF-8: byte 14 is of another encoding",
+        "error: key `name` is written twice (lines 1 and 2)",
+        "`subTasks` is missing",
+    ] {
+        assert!(done.out.contains(said), "{said}: {}", done.out);
+    }
 }
 
 #[test]

@@ -80,6 +80,9 @@ fn the_drill_of_the_page_restores_a_server() {
     assert!(refused.contains("SERVER_PAUSED"), "{refused}");
     let why = copy.run(&["task", "why", &under_way, "-o", "json"]).code(0).json();
     assert_eq!(why["reasons"][0]["type"], "PAUSED", "{why}");
+    let remedy = why["reasons"][0]["remediationMessage"].as_str().expect("a remedy");
+    assert!(remedy.contains("--moved") && remedy.contains("--copy"), "{why}");
+    assert!(!why.to_string().contains("CAPACITY"), "{why}");
     let task = copy.run(&["task", "get", &under_way, "-o", "json"]).code(0).json();
     let running =
         task["subTasks"].as_array().expect("sub-tasks").iter().filter(|sub| sub["status"] == "IN_PROGRESS");

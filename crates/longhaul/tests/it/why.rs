@@ -41,7 +41,12 @@ fn each_thing_that_a_task_waits_for_is_the_answer() {
     server.until(&waits, "In Progress");
     let (kinds, summary) = why(&server, &waits);
     assert_eq!((kinds, summary.contains("no worker asks")), (vec!["WORKER".to_owned()], true), "{summary}");
+    let told = server.run(&["task", "why", &waits]).code(0);
+    assert!(told.out.contains("`longhaul worker exec --queue nobody -- COMMAND`"), "{}", told.out);
+    assert!(!told.err.contains("longhaul task why"), "{}", told.err);
     server.run(&["queue", "pause", "nobody"]).code(0);
+    let told = server.run(&["task", "why", &waits]).code(0);
+    assert!(told.out.contains("`longhaul queue resume nobody`"), "{}", told.out);
     assert!(why(&server, &waits).1.contains("which is paused"));
     let answer = server.run(&["task", "why", &waits, "-o", "json"]).json();
     assert_eq!(answer["reasons"][0]["queue"]["limits"], json!({ "paused": true }));
@@ -69,6 +74,8 @@ fn each_thing_that_a_task_waits_for_is_the_answer() {
     assert_eq!(why(&server, &quick).0, ["ENDED"]);
     server.run(&["import", concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/task.json")]).code(0);
     assert_eq!(why(&server, "bc32f3be-a777-434b-a156-3fa54e8d2ded").0, ["IMPORTED"]);
+    let unknown = server.run(&["task", "why", "ffff-ffff"]).code(3).err;
+    assert!(unknown.contains("no task begins or ends with ffff-ffff"), "{unknown}");
     server.run(&["task", "why", "00000000-0000-0000-0000-000000000000"]).code(3);
 }
 

@@ -13,7 +13,8 @@ const TIMEOUT_GRACE: Span = Span(30_000);
 impl Step<'_> {
     pub(super) fn cancel(&mut self, by: String, grace: Span) -> Result<(), Refused> {
         let record = &self.task.record;
-        if record.holds_locks() && record.state.status == TaskStatus::Failed {
+        let failed = record.state.status == TaskStatus::Failed;
+        if failed && record.holds_locks() && record.credentials_operation().is_some() {
             return Err(Refused::CancelledByOwnCall);
         }
         if record.state.status.is_ended() {

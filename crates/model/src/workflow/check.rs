@@ -4,8 +4,6 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::definition::Definition;
-use super::graph::{did_you_mean, one_of};
-use crate::expr::{Expr, NamePath};
 
 /// Maximum number of items of one `forEach`.
 pub const MOST_ITEMS: u32 = 10_000;
@@ -175,80 +173,6 @@ fn later(definition: &Definition, problems: &mut Problems) {
         for (name, present) in [("probe", sub.probe.is_some()), ("undo", sub.undo.is_some())] {
             if present {
                 problems.error(format!("/subTasks/{i}/{name}"), format!("`{name}` is not available"), hint());
-            }
-        }
-    }
-}
-
-/// Names that an expression may use at its place.
-pub(super) struct Names<'a> {
-    /// Declared properties of the input; `None` if any is allowed.
-    pub(super) input: Option<Vec<&'a str>>,
-    /// True if the workflow declares its input.
-    pub(super) has_input: bool,
-    /// Sub-tasks by name, and whether each has ended by then.
-    pub(super) sub_tasks: Vec<(&'a str, bool)>,
-    /// Further roots, such as `body` in the output of an `http` action.
-    pub(super) roots: &'static [&'static str],
-}
-
-impl Names<'_> {
-    pub(super) fn check(&self, expr: &Expr, pointer: &str, problems: &mut Problems) {
-        for name in expr.paths() {
-            let mut parts = name.names().iter().map(String::as_str).skip(1);
-            let root = name.root();
-            let mut wrong = |message: String, hint: Option<String>| {
-                problems.error(pointer.to_owned(), format!("`{name}`: {message}"), hint);
-            };
-            match root {
-                "input" => {
-                    if let (Some(known), Some(property)) = (&self.input, parts.next())
-                        && !known.contains(&property)
-                    {
-                        let hint = did_you_mean(property, known.iter().copied())
-                            .or_else(|| Some("declare it under `input: properties:`".into()));
-                        let message = match self.has_input {
-                            true => format!("the input has no property `{property}`"),
-                            false => format!(
-                                "the input has no property `{property}`: without `input:` the workflow takes none"
-                            ),
-                        };
-                        wrong(message, hint);
-                    }
-                }
-                "subTasks" => {
-                    let Some(sub) = parts.next() else { continue };
-                    match self.sub_tasks.iter().find(|(known, _)| *known == sub) {
-                        None => {
-                            let hint = one_of(sub, self.sub_tasks.iter().map(|(known, _)| *known));
-                            wrong(format!("there is no sub-task `{sub}`"), hint);
-                        }
-                        Some((_, false)) => wrong(
-                            format!("`{sub}` has not ended when this is evaluated"),
-                            Some(format!("add it: `needs: [{sub}]`, or write it further up")),
-                        ),
-                        Some((_, true)) => {
-                            if parts.next().is_some_and(|member| member != "output") {
-                                let sub = name.names().get(..2).map(NamePath::of);
-                                let hint = sub.map(|path| format!("{path}.output"));
-                                wrong("a sub-task has only `output`".into(), hint);
-                            }
-                        }
-                    }
-                }
-                "task" => {
-                    if parts.next().is_some_and(|member| !matches!(member, "id" | "name")) {
-                        wrong("a task has `id` and `name`".into(), Some("task.id or task.name".into()));
-                    }
-                }
-                other if self.roots.contains(&other) => {}
-                other => {
-                    let known = ["input", "subTasks", "task"].into_iter().chain(self.roots.iter().copied());
-                    let hint = did_you_mean(other, known).or_else(|| {
-                        Some("the roots are `input`, `subTasks.<name>.output` and `task`".into())
-                    });
-                    wrong(format!("there is no `{other}`"), hint);
-                }
             }
         }
     }

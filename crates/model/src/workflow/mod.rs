@@ -7,6 +7,7 @@ mod definition;
 mod graph;
 mod masked;
 mod metered;
+mod names;
 mod query;
 mod readers;
 mod route;

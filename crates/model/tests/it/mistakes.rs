@@ -18,7 +18,14 @@ fn compile_with_a_mistake_names_its_place_and_what_to_write() {
         ("/title", json!("{{ input.fqdn"), "/title", "`}}` is missing", "{{ input.name }}"),
         ("/title", json!("{{ input.fqnd }}"), "/title", "no property `fqnd`", "did you mean `fqdn`?"),
         ("/title", json!("{{ input.other }}"), "/title", "no property `other`", "input: properties:"),
-        ("/title", json!("{{ subTasks.Fetch.output }}"), "/title", "has not ended", "needs: [Fetch]"),
+        (
+            "/title",
+            json!("{{ subTasks.Fetch.output }}"),
+            "/title",
+            "before there is a task",
+            "{{ input.name }}",
+        ),
+        ("/when", json!("subTasks.Fetch.output.n"), "/when", "`Fetch` has not ended", "behind `Fetch`"),
         ("/title", json!(long), "/title", "longer than 8192 bytes", "{{ input.name }}"),
         (
             "/title",
@@ -74,7 +81,7 @@ fn compile_with_a_mistake_names_its_place_and_what_to_write() {
             json!("{{ nope }}"),
             "/resources/0/name",
             "there is no `nope`",
-            "the roots are",
+            "the root here is `input`",
         ),
         (
             "/concurrency",
@@ -134,7 +141,14 @@ fn compile_with_a_mistake_names_its_place_and_what_to_write() {
             json!("subTasks.Run.output"),
             "/subTasks/0/when",
             "has not ended",
-            "needs: [Run]",
+            "`Run` waits for `Validate`: move this behind `Run`",
+        ),
+        (
+            "/subTasks/1/when",
+            json!("subTasks.Fetch.output"),
+            "/subTasks/1/when",
+            "`Fetch` is this sub-task",
+            "in a sub-task behind this one",
         ),
         (
             "/subTasks/1/when",

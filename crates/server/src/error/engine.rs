@@ -4,9 +4,13 @@ use http::StatusCode;
 use longhaul_engine::{EngineError, StoreError};
 use longhaul_model::fault::code;
 use longhaul_model::workflow::Violation;
-use longhaul_model::{Fault, Refused};
+use longhaul_model::{Fault, Refused, TaskStatus};
 
-use super::ApiError;
+use super::{ApiError, shortened};
+
+/// Advice about a server that is paused.
+pub(crate) const UNPAUSE: &str = "Start the server again without `--paused`; one on data that was copied or restored with \
+                                  `--moved`, where the original is gone, or with `--copy`, where it lives on";
 
 /// Converts a refusal of the engine into the terms of the Tasks API.
 impl From<EngineError> for ApiError {
@@ -19,15 +23,16 @@ impl From<EngineError> for ApiError {
                 ApiError::new(StatusCode::NOT_FOUND, fault)
             }
             EngineError::Paused => {
-                let fault = Fault::new("SERVER_PAUSED", message)
-                    .remedy(
-                    "Start the server again without `--paused`; one on data that was copied or restored with `--moved`, where the \
-                     original is gone, or with `--copy`, where it lives on",
-                );
+                let fault = Fault::new("SERVER_PAUSED", message).remedy(UNPAUSE);
                 ApiError::new(StatusCode::SERVICE_UNAVAILABLE, fault)
             }
-            EngineError::NoSubTask(_, name) => {
-                ApiError::new(StatusCode::NOT_FOUND, Fault::new("SUB_TASK_NOT_FOUND", message).argument(name))
+            EngineError::NoSubTask { name, known, nearest, .. } => {
+                let meant = nearest.map(|near| format!("Did you mean `{near}`? ")).unwrap_or_default();
+                let known: Vec<String> = known.iter().map(|name| format!("`{}`", shortened(name))).collect();
+                let fault = Fault::new("SUB_TASK_NOT_FOUND", message)
+                    .argument(name)
+                    .remedy(format!("{meant}Its sub-tasks are {}", known.join(", ")));
+                ApiError::new(StatusCode::NOT_FOUND, fault)
             }
             EngineError::NoWorkflow { name, nearest } => {
                 let remedy = nearest.map_or_else(
@@ -40,7 +45,7 @@ impl From<EngineError> for ApiError {
             EngineError::NoWorkflowVersion(..) => ApiError::new(
                 StatusCode::NOT_FOUND,
                 Fault::new("WORKFLOW_VERSION_NOT_FOUND", message)
-                    .remedy("GET /v1/workflows lists the versions"),
+                    .remedy("GET /v1/workflows lists each workflow with its `versions`"),
             ),
             EngineError::InvalidInput { violations, .. } => {
                 let mut fault = Fault::new("INVALID_INPUT", message)
@@ -221,7 +226,13 @@ impl ApiError {
             Refused::NotRetryable => ("TA_TASK_CAN_NOT_BE_RETRIED", "Start a new task instead"),
             Refused::Undecided(_) => (
                 "TA_TASK_CAN_NOT_BE_RETRIED",
-                "Look at the real world, then POST /v1/tasks/{id}/resolve with the sub-task and its outcome, or skip it",
+                "Look at the real world, then POST /v1/tasks/{id}/resolve with the sub-task and its outcome: done, not done or \
+                 failed; or skip it",
+            ),
+            Refused::NotRunning(TaskStatus::Failed) => (
+                "TA_TASK_CAN_NOT_BE_CANCELLED",
+                "It has failed, and nothing of it runs: PATCH /v1/tasks/{id} tries again, POST /v1/tasks/{id}/resolve says what \
+                 became of a sub-task, and POST /v1/tasks/{id}/release-locks frees what it still holds",
             ),
             Refused::NotRunning(_) | Refused::Stopping => (
                 "TA_TASK_CAN_NOT_BE_CANCELLED",

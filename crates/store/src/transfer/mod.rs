@@ -247,7 +247,7 @@ fn begin(from: &mut dyn End, to: &mut dyn End, env: &Env) -> Result<Begun, Store
         (Some(moved), Some(filling), _) if moved.transfer == filling.transfer => Ok(Begun::At(filling, true)),
         (Some(moved), None, Some(filled)) if moved.transfer == filled.transfer => Ok(Begun::Filled(filled)),
         (Some(moved), None, _) if !is_empty(to)? || moved.done => refuse(format!(
-            "the tasks of {} {} {}: `longhaul migrate --undo` makes it whole again, without what happened there since",
+            "the tasks of {} {} {}: `longhaul migrate --undo STORE` makes it whole again, without what happened there since",
             from.place(),
             if moved.done { "were moved to" } else { "are on their way to" },
             moved.place
@@ -354,13 +354,13 @@ pub(crate) fn check_whole(
     let moved: Note = crate::doc::parse(&moved)?;
     if moved.done {
         return refuse(format!(
-            "the tasks of {place} were moved to {}: serve that. (`longhaul migrate --undo` makes this one whole again, \
+            "the tasks of {place} were moved to {}: serve that. (`longhaul migrate --undo STORE` makes this one whole again, \
              without what happened there since.)",
             moved.place
         ));
     }
     refuse(format!(
-        "the tasks of {place} are on their way to {}: finish `longhaul migrate`, or give it up with `longhaul migrate --undo`",
+        "the tasks of {place} are on their way to {}: finish `longhaul migrate`, or give it up with `longhaul migrate --undo STORE`",
         moved.place
     ))
 }

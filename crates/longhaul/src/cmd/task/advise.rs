@@ -9,7 +9,17 @@ use crate::out::advice;
 
 /// Prints the suggestions, if there are any.
 pub(super) async fn next(context: &Context, task: &TaskBody) -> Result<(), Failure> {
+    print(context, task, advice::next(task)).await
+}
+
+/// Prints the suggestions but for the command that has just told why the task does not go on.
+pub(super) async fn next_after_why(context: &Context, task: &TaskBody) -> Result<(), Failure> {
     let mut commands = advice::next(task);
+    commands.retain(|command| *command != advice::why(task));
+    print(context, task, commands).await
+}
+
+async fn print(context: &Context, task: &TaskBody, mut commands: Vec<String>) -> Result<(), Failure> {
     for command in &mut commands {
         // Sub-tasks that read its output would fail without it: a command that is just copied must not skip
         // it.

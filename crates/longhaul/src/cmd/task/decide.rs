@@ -43,9 +43,9 @@ async fn check_unneeded(context: &Context, id: &str, sub_task: &str) -> Result<(
     if readers.is_empty() {
         return Ok(());
     }
-    let name = advice::quoted(sub_task);
+    let which = advice::option(sub_task);
     Err(Failure::Usage(format!(
-        "{} would fail without the output of {sub_task}. To give one: longhaul task resolve {id} --sub-task {name} \
+        "{} would fail without the output of {sub_task}. To give one: longhaul task resolve {id} {which} \
          --done --output '{{}}' --reason 'repaired by hand'. To skip it all the same: --force",
         readers.join(", ")
     )))

@@ -48,6 +48,19 @@ pub(crate) async fn whole_id(context: &Context, given: &str) -> Result<String, F
     id::whole(context, given).await
 }
 
+/// The whole id of the only task that a text names a part of, for places where other names may stand as well;
+/// `None` if it names no task.
+pub(crate) async fn maybe_id(context: &Context, given: &str) -> Result<Option<String>, Failure> {
+    if !id::is_part(given) {
+        return Ok(None);
+    }
+    match id::whole(context, given).await {
+        Ok(id) => Ok(Some(id)),
+        Err(Failure::Call(e)) if e.status() == Some(404) => Ok(None),
+        Err(e) => Err(e),
+    }
+}
+
 /// The typed view of a task that a server sent.
 fn body(context: &Context, task: &Value) -> Result<TaskBody, Failure> {
     crate::cmd::plain(task.clone()).map_err(|e| {

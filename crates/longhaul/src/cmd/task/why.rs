@@ -39,6 +39,6 @@ pub(crate) async fn run(args: &IdArgs, context: &Context) -> Result<Code, Failur
     }
     out.text(&text)?;
     let task = context.client.get_task(&id, &Read::default()).await?;
-    advise::next(context, &super::body(context, &task)?).await?;
+    advise::next_after_why(context, &super::body(context, &task)?).await?;
     Ok(Code::Success)
 }

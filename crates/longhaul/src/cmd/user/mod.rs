@@ -46,7 +46,7 @@ async fn add(args: &AddArgs, Context { client, out }: &Context) -> Result<Code, 
     let password = match args {
         AddArgs { service: true, .. } => None,
         AddArgs { password_stdin: true, .. } => Some(ask::next_line()?),
-        AddArgs { name, .. } => Some(ask::new_secret(&format!("Password of {name}"))?),
+        AddArgs { name, .. } => Some(ask::new_secret(&format!("Password of {name}"), ask::PASSWORD)?),
     };
     let AddArgs { name, role, queue, action, .. } = args;
     let new = NewUserBody { name, role, password: password.as_deref(), queues: queue, actions: action };
@@ -66,9 +66,12 @@ async fn add(args: &AddArgs, Context { client, out }: &Context) -> Result<Code, 
 }
 
 async fn passwd(args: &PasswdArgs, context: &Context) -> Result<Code, Failure> {
-    let read = |question: &str| if args.password_stdin { ask::next_line() } else { ask::secret(question) };
-    let read_new =
-        |question: &str| if args.password_stdin { ask::next_line() } else { ask::new_secret(question) };
+    let read = |question: &str| {
+        if args.password_stdin { ask::next_line() } else { ask::secret(question, ask::PASSWORD) }
+    };
+    let read_new = |question: &str| {
+        if args.password_stdin { ask::next_line() } else { ask::new_secret(question, ask::PASSWORD) }
+    };
     let Some(name) = &args.name else {
         let (old, new) = (read("Old password")?, read_new("New password")?);
         context.client.change_my_password(&old, &new).await?;

@@ -10,7 +10,7 @@ use crate::exit::{Code, Failure};
 /// Checks every file, then stores every workflow.
 pub(crate) async fn run(args: &ApplyArgs, context: &Context) -> Result<Code, Failure> {
     let out = &context.out;
-    let linted = Linted::read(&args.paths, out.error_palette)?;
+    let linted = Linted::read(&args.paths, out.error_palette);
     if !linted.report.is_empty() {
         out.remark(linted.report.trim_end())?;
     }

@@ -28,15 +28,20 @@ pub(crate) struct Linted {
 
 impl Linted {
     /// Reads and checks files and folders.
-    pub(crate) fn read(paths: &[PathBuf], palette: Palette) -> Result<Linted, Failure> {
-        let files = file::find(paths).map_err(|(path, e)| anyhow!("{}: {e}", path.display()))?;
+    pub(crate) fn read(paths: &[PathBuf], palette: Palette) -> Linted {
+        let file::Found { files, unreadable } = file::find(paths);
         let mut linted = Linted {
             definitions: Vec::new(),
-            files: files.len(),
-            errors: 0,
+            files: files.len() + unreadable.len(),
+            errors: unreadable.len(),
             warnings: 0,
             report: String::new(),
         };
+        let (bad, bold) = (palette.bad(), palette.strong());
+        for (path, reason) in unreadable {
+            let path = path.display();
+            linted.report.push_str(&format!("{bold}{path}:{bold:#} {bad}error:{bad:#} {reason}\n"));
+        }
         let mut owners: HashMap<String, String> = HashMap::new();
         for file in &files {
             let mut checked = file::check(&file.text);
@@ -54,7 +59,7 @@ impl Linted {
             }
             linted.definitions.extend(checked.definition.map(|definition| (file.name(), definition)));
         }
-        Ok(linted)
+        linted
     }
 
     /// `3 files, 2 mistakes, 1 warning`.
@@ -71,7 +76,7 @@ impl Linted {
 
 /// Checks and prints.
 pub(crate) fn run(args: &LintArgs, out: &Out) -> Result<Code, Failure> {
-    let linted = Linted::read(&args.paths, out.palette)?;
+    let linted = Linted::read(&args.paths, out.palette);
     if linted.files == 0 {
         return Err(anyhow!("there is no .yaml, .yml or .json file in what was named").into());
     }

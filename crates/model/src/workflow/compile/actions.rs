@@ -7,6 +7,8 @@ use super::{
     WorkerTemplate, flip,
 };
 use crate::expr::{Template, UrlTemplate};
+use crate::time::BadTimestamp;
+use crate::workflow::names::Place;
 use crate::workflow::{
     Action, CommandAction, FailAttempts, HttpAction, SimulateAction, StatusRange, WaitAction, WorkerAction,
     graph,
@@ -17,14 +19,14 @@ impl Compiler<'_> {
         &mut self,
         pointer: &str,
         action: &Action,
-        ended: &[bool],
+        place: Place<'_>,
     ) -> Option<CompiledAction> {
         match action {
-            Action::Http(http) => self.http(&format!("{pointer}/http"), http, ended),
-            Action::Command(command) => self.command(&format!("{pointer}/command"), command, ended),
-            Action::Wait(wait) => self.wait(&format!("{pointer}/wait"), wait, ended),
-            Action::Simulate(simulate) => self.simulate(&format!("{pointer}/simulate"), simulate, ended),
-            Action::Worker(worker) => self.worker(&format!("{pointer}/worker"), worker, ended),
+            Action::Http(http) => self.http(&format!("{pointer}/http"), http, place),
+            Action::Command(command) => self.command(&format!("{pointer}/command"), command, place),
+            Action::Wait(wait) => self.wait(&format!("{pointer}/wait"), wait, place),
+            Action::Simulate(simulate) => self.simulate(&format!("{pointer}/simulate"), simulate, place),
+            Action::Worker(worker) => self.worker(&format!("{pointer}/worker"), worker, place),
             // Refused by check::structure before anything is compiled.
             Action::Approval(_) | Action::Task(_) => None,
         }
@@ -34,15 +36,15 @@ impl Compiler<'_> {
         &mut self,
         pointer: &str,
         simulate: &SimulateAction,
-        ended: &[bool],
+        place: Place<'_>,
     ) -> Option<CompiledAction> {
-        let duration = self.span(&format!("{pointer}/duration"), &simulate.duration, ended);
+        let duration = self.span(&format!("{pointer}/duration"), &simulate.duration, place);
         let output =
-            flip(simulate.output.as_ref().map(|value| self.json(&format!("{pointer}/output"), value, ended)));
+            flip(simulate.output.as_ref().map(|value| self.json(&format!("{pointer}/output"), value, place)));
         let fail_attempts = match &simulate.fail_attempts {
             FailAttempts::These(list) => Some(FailTemplate::These(list.clone())),
             FailAttempts::Expression(text) => {
-                self.fail_attempts(&format!("{pointer}/failAttempts"), text, ended)
+                self.fail_attempts(&format!("{pointer}/failAttempts"), text, place)
             }
         };
         Some(CompiledAction::Simulate(Arc::new(SimulateTemplate {
@@ -53,8 +55,8 @@ impl Compiler<'_> {
         })))
     }
 
-    fn fail_attempts(&mut self, pointer: &str, text: &str, ended: &[bool]) -> Option<FailTemplate> {
-        let template = self.template(pointer, text, Some(ended), &[])?;
+    fn fail_attempts(&mut self, pointer: &str, text: &str, place: Place<'_>) -> Option<FailTemplate> {
+        let template = self.template(pointer, text, place, &[])?;
         if !matches!(template, Template::Whole(_)) {
             let hint = Some("write a list, such as [1, 2], or \"{{ input.failAttempts }}\"".to_owned());
             self.problems.error(
@@ -66,13 +68,13 @@ impl Compiler<'_> {
         Some(FailTemplate::Expression(template))
     }
 
-    fn http(&mut self, pointer: &str, http: &HttpAction, ended: &[bool]) -> Option<CompiledAction> {
+    fn http(&mut self, pointer: &str, http: &HttpAction, place: Place<'_>) -> Option<CompiledAction> {
         const METHODS: [&str; 7] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
         if !METHODS.contains(&http.method.as_str()) {
             let hint = graph::one_of(&http.method, METHODS);
             self.problems.error(format!("{pointer}/method"), format!("`{}` is no method", http.method), hint);
         }
-        let url = self.template(&format!("{pointer}/url"), &http.url, Some(ended), &[]);
+        let url = self.template(&format!("{pointer}/url"), &http.url, place, &[]);
         if let Some(Template::Plain(text)) = &url
             && !(text.starts_with("http://") || text.starts_with("https://"))
         {
@@ -91,20 +93,17 @@ impl Compiler<'_> {
             .headers
             .iter()
             .map(|(name, text)| {
-                let value =
-                    self.template(&format!("{pointer}/headers/{}", escaped(name)), text, Some(ended), &[]);
+                let value = self.template(&format!("{pointer}/headers/{}", escaped(name)), text, place, &[]);
                 value.map(|value| (name.clone(), value))
             })
             .collect();
-        let body = flip(http.body.as_ref().map(|value| self.json(&format!("{pointer}/body"), value, ended)));
+        let body = flip(http.body.as_ref().map(|value| self.json(&format!("{pointer}/body"), value, place)));
         let roots: &'static [&'static str] = match self.more {
             [] => &["status", "headers", "body"],
             _ => &["status", "headers", "body", "item", "index"],
         };
         let output = flip(
-            http.output
-                .as_deref()
-                .map(|text| self.expr(&format!("{pointer}/output"), text, Some(ended), roots)),
+            http.output.as_deref().map(|text| self.expr(&format!("{pointer}/output"), text, place, roots)),
         );
         let expect = if http.expect.is_empty() {
             vec![StatusRange { from: 200, to: 299 }]
@@ -121,7 +120,12 @@ impl Compiler<'_> {
         })))
     }
 
-    fn command(&mut self, pointer: &str, command: &CommandAction, ended: &[bool]) -> Option<CompiledAction> {
+    fn command(
+        &mut self,
+        pointer: &str,
+        command: &CommandAction,
+        place: Place<'_>,
+    ) -> Option<CompiledAction> {
         let Some((program, arguments)) = command.run.split_first() else {
             self.problems.error(
                 format!("{pointer}/run"),
@@ -140,14 +144,13 @@ impl Compiler<'_> {
         let arguments: Option<Vec<_>> = arguments
             .iter()
             .enumerate()
-            .map(|(n, text)| self.template(&format!("{pointer}/run/{}", n + 1), text, Some(ended), &[]))
+            .map(|(n, text)| self.template(&format!("{pointer}/run/{}", n + 1), text, place, &[]))
             .collect();
         let env: Option<Vec<_>> = command
             .env
             .iter()
             .map(|(name, text)| {
-                let value =
-                    self.template(&format!("{pointer}/env/{}", escaped(name)), text, Some(ended), &[]);
+                let value = self.template(&format!("{pointer}/env/{}", escaped(name)), text, place, &[]);
                 value.map(|value| (name.clone(), value))
             })
             .collect();
@@ -158,7 +161,7 @@ impl Compiler<'_> {
         })))
     }
 
-    fn worker(&mut self, pointer: &str, worker: &WorkerAction, ended: &[bool]) -> Option<CompiledAction> {
+    fn worker(&mut self, pointer: &str, worker: &WorkerAction, place: Place<'_>) -> Option<CompiledAction> {
         let known = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
         if worker.queue.is_empty() || worker.queue.len() > 100 || !worker.queue.chars().all(known) {
             self.problems.error(
@@ -172,7 +175,7 @@ impl Compiler<'_> {
             self.problems.error(format!("{pointer}/priority"), "a priority is -100 to 100", Some(hint));
         }
         let input =
-            flip(worker.input.as_ref().map(|value| self.json(&format!("{pointer}/input"), value, ended)));
+            flip(worker.input.as_ref().map(|value| self.json(&format!("{pointer}/input"), value, place)));
         Some(CompiledAction::Worker(Arc::new(WorkerTemplate {
             queue: worker.queue.as_str().into(),
             priority: worker.priority,
@@ -180,15 +183,18 @@ impl Compiler<'_> {
         })))
     }
 
-    fn wait(&mut self, pointer: &str, wait: &WaitAction, ended: &[bool]) -> Option<CompiledAction> {
+    fn wait(&mut self, pointer: &str, wait: &WaitAction, place: Place<'_>) -> Option<CompiledAction> {
         let template = match (&wait.for_, &wait.until) {
-            (Some(text), None) => WaitTemplate::For(self.span(&format!("{pointer}/for"), text, ended)?),
+            (Some(text), None) => WaitTemplate::For(self.span(&format!("{pointer}/for"), text, place)?),
             (None, Some(text)) => {
-                let template = self.template(&format!("{pointer}/until"), text, Some(ended), &[])?;
+                let template = self.template(&format!("{pointer}/until"), text, place, &[])?;
                 if let Template::Plain(text) = &template
                     && let Err(e) = text.parse::<crate::time::Timestamp>()
                 {
-                    let hint = "write it in UTC, with `Z` at its end".to_owned();
+                    let hint = match e {
+                        BadTimestamp::Form => "write it in UTC, with `Z` at its end".to_owned(),
+                        BadTimestamp::Day => "write a day that its month has".to_owned(),
+                    };
                     self.problems.error(format!("{pointer}/until"), e.to_string(), Some(hint));
                 }
                 WaitTemplate::Until(template)

@@ -15,6 +15,7 @@ use super::binding;
 use super::check::{self, Problem, Problems};
 use super::definition::Definition;
 use super::graph;
+use super::names::Place;
 use super::query;
 use super::route::Route;
 use super::schema::{InputSchema, Violation, no_input};
@@ -114,11 +115,14 @@ impl Workflow {
             reading,
             problems,
         };
-        let title = compiler.template("/title", &definition.title, None, &[]);
-        let when = definition.when.as_deref().map(|text| compiler.expr("/when", text, None, &[]));
+        let title = compiler.template("/title", &definition.title, Place::Start, &[]);
+        let when = definition.when.as_deref().map(|text| compiler.expr("/when", text, Place::Task, &[]));
         let resources = compiler.resources();
         let slot = flip(
-            definition.concurrency.as_ref().map(|c| compiler.template("/concurrency/key", &c.key, None, &[])),
+            definition
+                .concurrency
+                .as_ref()
+                .map(|c| compiler.template("/concurrency/key", &c.key, Place::Start, &[])),
         );
         let sub_tasks = compiler.sub_tasks(&needs);
         let Compiler { problems, secrets, .. } = compiler;

@@ -4,6 +4,7 @@ use super::{Compiler, Workflow, flip};
 use crate::expr::{ExprError, Scope, Template};
 use crate::resource::Resource;
 use crate::value::LONGEST_NAME;
+use crate::workflow::names::Place;
 
 #[derive(Debug)]
 pub(super) struct ResourceTemplates {
@@ -39,15 +40,20 @@ impl Compiler<'_> {
         let definition = self.definition;
         let mut all = Vec::new();
         for (i, resource) in definition.resources.iter().enumerate() {
-            let part = |compiler: &mut Self, member: &str, text: &Option<String>| {
-                flip(
-                    text.as_deref()
-                        .map(|t| compiler.template(&format!("/resources/{i}/{member}"), t, None, &[])),
-                )
-            };
+            let part =
+                |compiler: &mut Self, member: &str, text: &Option<String>| {
+                    flip(text.as_deref().map(|t| {
+                        compiler.template(&format!("/resources/{i}/{member}"), t, Place::Start, &[])
+                    }))
+                };
             let fqdn = part(self, "fqdn", &resource.fqdn);
             let name = part(self, "name", &resource.name);
-            let id = self.template(&format!("/resources/{i}/resourceId"), &resource.resource_id, None, &[]);
+            let id = self.template(
+                &format!("/resources/{i}/resourceId"),
+                &resource.resource_id,
+                Place::Start,
+                &[],
+            );
             all.push(ResourceTemplates { kind: resource.kind.clone(), id: id?, fqdn: fqdn?, name: name? });
         }
         Some(all)

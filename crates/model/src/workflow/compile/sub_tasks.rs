@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use super::{CompiledSubTask, Compiler, flip};
 use crate::expr::{JsonTemplate, Template};
+use crate::workflow::names::Place;
 use crate::workflow::{Action, SubTaskDefinition, SubTaskOnFailure, graph};
 
 impl Compiler<'_> {
@@ -14,7 +15,7 @@ impl Compiler<'_> {
             .sub_tasks
             .iter()
             .enumerate()
-            .map(|(i, sub)| self.sub_task(i, sub, &needs[i], &before[i]))
+            .map(|(i, sub)| self.sub_task(i, sub, &needs[i], &before))
             .collect();
         let mut all = compiled.into_iter().collect::<Option<Vec<_>>>()?;
         for (i, waits) in needs.iter().enumerate() {
@@ -30,18 +31,21 @@ impl Compiler<'_> {
         i: usize,
         sub: &SubTaskDefinition,
         needs: &[u32],
-        ended: &[bool],
+        before: &[Vec<bool>],
     ) -> Option<CompiledSubTask> {
         let at = |member: &str| format!("/subTasks/{i}/{member}");
-        let when = flip(sub.when.as_deref().map(|text| self.expr(&at("when"), text, Some(ended), &[])));
-        let for_each = flip(sub.for_each.as_deref().map(|text| self.items(&at("forEach"), text, ended)));
+        let place = Place::SubTask { own: i, before };
+        let when = flip(sub.when.as_deref().map(|text| self.expr(&at("when"), text, place, &[])));
+        let for_each = flip(sub.for_each.as_deref().map(|text| self.items(&at("forEach"), text, place)));
+        // The texts of children are made with the children, those of others before there is a task.
+        let shown = if sub.for_each.is_some() { Place::Task } else { Place::Start };
         if sub.for_each.is_some() {
             self.more = &["item", "index"];
         }
         self.knows_item = false;
-        let title = flip(sub.title.as_deref().map(|text| self.template(&at("title"), text, None, &[])));
-        let description = self.template(&at("description"), &sub.description, None, &[]);
-        let action = self.action(&at("action"), &sub.action, ended);
+        let title = flip(sub.title.as_deref().map(|text| self.template(&at("title"), text, shown, &[])));
+        let description = self.template(&at("description"), &sub.description, shown, &[]);
+        let action = self.action(&at("action"), &sub.action, place);
         self.more = &[];
         if sub.for_each.is_some() && !self.knows_item {
             let hint =
@@ -70,12 +74,12 @@ impl Compiler<'_> {
     }
 
     /// Compiles a list, which only an expression returns.
-    fn items(&mut self, pointer: &str, text: &str, ended: &[bool]) -> Option<JsonTemplate> {
-        let template = self.template(pointer, text, Some(ended), &[])?;
+    fn items(&mut self, pointer: &str, text: &str, place: Place<'_>) -> Option<JsonTemplate> {
+        let template = self.template(pointer, text, place, &[])?;
         if !matches!(template, Template::Whole(_)) {
             let hint = Some("such as `{{ input.hosts }}`".to_owned());
             self.problems.error(pointer.to_owned(), "must be one expression that gives a list", hint);
         }
-        self.json(pointer, &Value::String(text.to_owned()), ended)
+        self.json(pointer, &Value::String(text.to_owned()), place)
     }
 }

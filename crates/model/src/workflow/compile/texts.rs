@@ -5,13 +5,18 @@ use serde_json::Value;
 use super::Compiler;
 use crate::expr::{Expr, ExprError, JsonTemplate, Reading, Template};
 use crate::time::Span;
-use crate::workflow::check::Names;
+use crate::workflow::names::{Names, Place};
 
 impl<'a> Compiler<'a> {
-    fn names(&self, ended: Option<&[bool]>, roots: &'static [&'static str]) -> Names<'a> {
-        let subs = self.definition.sub_tasks.iter().enumerate();
-        let sub_tasks = subs.map(|(i, sub)| (sub.name.as_str(), ended.is_some_and(|e| e[i]))).collect();
-        Names { input: self.input.clone(), has_input: self.definition.input.is_some(), sub_tasks, roots }
+    fn names<'p>(&self, place: Place<'p>, roots: &'static [&'static str]) -> Names<'a, 'p> {
+        let sub_tasks = self.definition.sub_tasks.iter().map(|sub| sub.name.as_str()).collect();
+        Names {
+            input: self.input.clone(),
+            has_input: self.definition.input.is_some(),
+            sub_tasks,
+            place,
+            roots,
+        }
     }
 
     fn keep<T>(&mut self, pointer: &str, parsed: Result<T, ExprError>) -> Option<T> {
@@ -54,10 +59,10 @@ impl<'a> Compiler<'a> {
         &mut self,
         pointer: &str,
         expressions: impl IntoIterator<Item = &'e Expr>,
-        ended: Option<&[bool]>,
+        place: Place<'_>,
         roots: &'static [&'static str],
     ) {
-        let names = self.names(ended, if roots.is_empty() { self.more } else { roots });
+        let names = self.names(place, if roots.is_empty() { self.more } else { roots });
         for expr in expressions {
             self.knows_item |= expr.paths().iter().any(|path| matches!(path.root(), "item" | "index"));
             // An expression of a definition that was accepted once fails where it is evaluated.
@@ -75,12 +80,12 @@ impl<'a> Compiler<'a> {
         &mut self,
         pointer: &str,
         text: &str,
-        ended: Option<&[bool]>,
+        place: Place<'_>,
         roots: &'static [&'static str],
     ) -> Option<Expr> {
         let expr = self.keep(pointer, Expr::read(text, Reading::Stored))?;
         self.no_statement(pointer, text);
-        self.look(pointer, [&expr], ended, roots);
+        self.look(pointer, [&expr], place, roots);
         Some(expr)
     }
 
@@ -88,13 +93,13 @@ impl<'a> Compiler<'a> {
         &mut self,
         pointer: &str,
         text: &str,
-        ended: Option<&[bool]>,
+        place: Place<'_>,
         roots: &'static [&'static str],
     ) -> Option<Template> {
         let template = self.keep(pointer, Template::read(text, Reading::Stored))?;
         self.no_statement(pointer, text);
-        self.look(pointer, template.expressions(), ended, roots);
-        if ended.is_none() && !self.may_show_secrets {
+        self.look(pointer, template.expressions(), place, roots);
+        if place.is_shown() && !self.may_show_secrets {
             self.no_secret(pointer, &template);
         }
         Some(template)
@@ -124,16 +129,16 @@ impl<'a> Compiler<'a> {
         }
     }
 
-    pub(super) fn json(&mut self, pointer: &str, value: &Value, ended: &[bool]) -> Option<JsonTemplate> {
+    pub(super) fn json(&mut self, pointer: &str, value: &Value, place: Place<'_>) -> Option<JsonTemplate> {
         let template = self.keep(pointer, JsonTemplate::read(value, Reading::Stored))?;
         self.no_statements(pointer, value);
-        self.look(pointer, template.expressions(), Some(ended), &[]);
+        self.look(pointer, template.expressions(), place, &[]);
         Some(template)
     }
 
     /// Compiles a template that returns a duration; a plain one is checked at once.
-    pub(super) fn span(&mut self, pointer: &str, text: &str, ended: &[bool]) -> Option<Template> {
-        let template = self.template(pointer, text, Some(ended), &[])?;
+    pub(super) fn span(&mut self, pointer: &str, text: &str, place: Place<'_>) -> Option<Template> {
+        let template = self.template(pointer, text, place, &[])?;
         if let Template::Plain(text) = &template
             && let Err(e) = text.parse::<Span>()
         {

@@ -74,6 +74,8 @@ fn unknown_outcome_keeps_what_it_holds_until_somebody_decides_or_takes_it() {
     parked.apply(Command::Acquired);
     let change = parked.apply(parked.fail(0, Failure::Lost));
     assert_eq!((change.releases, parked.state().hold), (false, Hold::Held));
+    // What is kept has to be decided about, as the task is none of credentials.
+    assert_eq!(parked.refused(cancel()), Refused::NotRunning(TaskStatus::Failed));
     let release = Command::Release { by: "ada".into(), reason: "looked".into() };
     let mut taken = Example {
         task: longhaul_model::Task::load(

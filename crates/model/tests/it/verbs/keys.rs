@@ -144,6 +144,7 @@ fn key_changes_with_the_spec_of_a_credentials_task() {
         task.apply(Command::Begin);
         task.apply(Command::Acquired);
         task.apply(task.fail(0, Failure::Timeout));
+        assert_eq!(task.refused(crate::example::cancel()), longhaul_model::Refused::CancelledByOwnCall);
         key(&task.apply(Command::RetryCredentials { by: "ann".to_owned(), input }))
     };
     assert_eq!(with(None), "0-1");

@@ -45,7 +45,7 @@ pub(crate) async fn logs(
         Some(name) => Some(
             record
                 .find_sub_task(name)
-                .ok_or_else(|| longhaul_engine::EngineError::NoSubTask(id, name.to_owned()))?,
+                .ok_or_else(|| longhaul_engine::EngineError::no_sub_task(&record, name.to_owned()))?,
         ),
     };
     let wait = view::wait(&parameters)?.unwrap_or_default();

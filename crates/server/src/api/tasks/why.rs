@@ -7,7 +7,7 @@ use longhaul_engine::{Obstacle, QueueSummary, Reason};
 use longhaul_model::{Fault, TaskId};
 
 use crate::api::App;
-use crate::error::{ApiError, task_unreadable};
+use crate::error::{ApiError, UNPAUSE, task_unreadable};
 use crate::request::Id;
 use crate::respond;
 use crate::wire::{self, Json};
@@ -34,7 +34,7 @@ fn reason(json: &mut Json, reason: &Reason) {
         json.key("type").plain(kind(reason));
         json.key("message").value(&message(reason));
         if let Some(text) = remedy(reason) {
-            json.key("remediationMessage").value(text);
+            json.key("remediationMessage").value(&text);
         }
         match reason {
             Reason::Decision(sub_task) => json.key("subTask").value(sub_task),
@@ -210,21 +210,29 @@ fn queued(sub_task: &str, count: usize, queue: &QueueSummary) -> String {
 }
 
 /// Returns advice for a reason that somebody can remove.
-fn remedy(reason: &Reason) -> Option<&'static str> {
-    match reason {
+fn remedy(reason: &Reason) -> Option<String> {
+    let text = match reason {
         Reason::Failed { retryable: true, .. } => {
-            Some("Retry the task once the cause is gone, or resolve what was repaired by hand")
+            "Retry the task once the cause is gone, or resolve what was repaired by hand"
         }
-        Reason::Failed { retryable: false, .. } => Some("Resolve or skip what failed, or start a new task"),
+        Reason::Failed { retryable: false, .. } => "Resolve or skip what failed, or start a new task",
         Reason::Decision(_) => {
-            Some("Look at the real world, then resolve the sub-task as done, failed or not done")
+            "Look at the real world, then resolve the sub-task as done, failed or not done"
         }
-        Reason::Paused => Some("Start the server again without `--paused`, or resume it"),
+        Reason::Paused => UNPAUSE,
         Reason::Lock(obstacles) if obstacles.iter().any(|obstacle| obstacle.awaits_decision) => {
-            Some("Decide about the task that failed, or take its locks from it")
+            "Decide about the task that failed, or take its locks from it"
         }
-        Reason::Worker { queue, .. } if queue.limits.paused => Some("Resume the queue"),
-        Reason::Worker { queue, .. } if queue.workers == 0 => Some("Start a worker of the queue"),
-        _ => None,
-    }
+        Reason::Worker { queue, .. } if queue.limits.paused => {
+            return Some(format!("Resume the queue: `longhaul queue resume {}`", queue.name));
+        }
+        Reason::Worker { queue, .. } if queue.workers == 0 => {
+            return Some(format!(
+                "Start a worker of the queue, such as `longhaul worker exec --queue {} -- COMMAND`",
+                queue.name
+            ));
+        }
+        _ => return None,
+    };
+    Some(text.to_owned())
 }

@@ -163,6 +163,19 @@ async fn changes_at_the_same_time_are_all_kept() {
     assert_eq!(noted["elements"][0]["target"], "a", "{noted}");
 }
 
+/// A queue that a stored workflow names is known before any of its work waits there.
+#[tokio::test]
+async fn queue_of_a_stored_workflow_can_be_paused() {
+    let server = Running::start().await;
+    let pause = async || server.send("PATCH", "/v1/queues/q", Some(json!({ "paused": true }))).await;
+    assert_eq!(pause().await.code(), "QUEUE_NOT_FOUND");
+    workflow(&server, vec![json!({ "action": { "worker": { "queue": "q" } } })]).await;
+    let paused = pause().await;
+    assert_eq!((paused.status.as_u16(), &paused.json()["limits"]["paused"]), (200, &json!(true)));
+    let other = server.send("PATCH", "/v1/queues/p", Some(json!({ "paused": true }))).await;
+    assert_eq!(other.code(), "QUEUE_NOT_FOUND");
+}
+
 /// What `PUT` sets is all that a queue is limited by.
 async fn limit_of(server: &Running, queue: &str, limits: Value) -> Value {
     let answer = server.send("PUT", &format!("/v1/queues/{queue}"), Some(limits)).await;

@@ -17,7 +17,6 @@ use std::time::Duration;
 use anyhow::Context as _;
 use longhaul_worker::{Context, WorkerBuilder};
 use serde_json::Value;
-use tracing_subscriber::EnvFilter;
 
 use crate::cli::{ExecArgs, Global};
 use crate::cmd::Target;
@@ -77,8 +76,7 @@ fn trusting(builder: WorkerBuilder, global: &Global) -> Result<WorkerBuilder, Fa
 /// Sends the worker's own messages to standard error.
 fn start_log() -> Result<(), Failure> {
     let filter = crate::environment::text("LONGHAUL_LOG").unwrap_or_else(|| "info".to_owned());
-    let filter =
-        EnvFilter::try_new(&filter).context("LONGHAUL_LOG: write info, or info,longhaul_worker=debug")?;
+    let filter = crate::log::filter(&filter).context("LONGHAUL_LOG")?;
     let colour = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
     tracing_subscriber::fmt()
         .with_env_filter(filter)
