@@ -60,7 +60,11 @@ soak: setup ## two hours of load with a kill each minute (MINUTES=120)
 	$(CARGO) build --release --locked -p longhaul -p longhaul-proof
 	$(TARGET)/release/torture --faults f32 --minutes $(or $(MINUTES),120) --longhaul $(LONGHAUL)
 
+typed: ## 6,000 generated requests, each answer held against its declared type (CASES=6000, SEED=19)
+	GENERATED_CASES=$(or $(CASES),6000) GENERATED_SEED=$(or $(SEED),19) \
+	  $(CARGO) test --locked -p longhaul-server --test it -- --nocapture generated
+
 fuzz: ## each fuzz target for some minutes (MINUTES=5); needs nightly and cargo-fuzz
 	scripts/fuzz.sh $$(( $(or $(MINUTES),5) * 60 ))
 
-.PHONY: help setup setup-run run test test-clients test-python lint package-crates deny simulate bench torture torture-quick soak fuzz
+.PHONY: help setup setup-run run test test-clients test-python lint package-crates deny simulate bench torture torture-quick soak typed fuzz

@@ -61,6 +61,12 @@ impl<'a> Call<'a> {
         self
     }
 
+    /// The same parameter once for each value.
+    pub(crate) fn query_each(mut self, name: &'a str, values: &[String]) -> Self {
+        self.query.extend(values.iter().map(|value| (name, value.clone())));
+        self
+    }
+
     pub(crate) fn header(mut self, name: HeaderName, value: Option<impl Into<String>>) -> Self {
         self.headers.extend(value.map(|value| (name, value.into())));
         self

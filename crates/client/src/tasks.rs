@@ -17,6 +17,10 @@ use crate::shape::Shape;
 pub struct TaskFilter {
     /// Statuses, any of which matches, in any spelling.
     pub status: Vec<String>,
+    /// Failed tasks that nobody has resolved; with statuses, those as well.
+    pub open_failures: bool,
+    /// Labels that the tasks have, each `name` or `name=value`.
+    pub labels: Vec<String>,
     /// The task's type.
     pub kind: Option<String>,
     /// A resource's id.
@@ -129,6 +133,8 @@ impl Client {
     pub async fn list_tasks(&self, filter: &TaskFilter) -> Result<Value, ClientError> {
         let call = Call::new(Method::GET, &["v1", "tasks"])
             .query("taskStatus", joined(&filter.status))
+            .query("openFailures", filter.open_failures.then_some("true"))
+            .query_each("label", &filter.labels)
             .query("taskType", filter.kind.clone())
             .query("resourceId", filter.resource_id.clone())
             .query("resourceType", filter.resource_kind.clone())

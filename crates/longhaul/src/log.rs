@@ -48,9 +48,18 @@ struct Log {
 
 /// Starts the log as the configuration says. Returns the count of lines that were lost as nobody read them.
 pub(crate) fn start(config: &Config) -> anyhow::Result<Arc<AtomicU64>> {
-    let filter = filter(&config.log_level)?;
+    begin(&config.log_level, config.log_format, Format::default())
+}
+
+/// Begins to write the log of a process that is no server: lines of text without the module that they are of.
+pub(crate) fn start_plain(level: &str) -> anyhow::Result<()> {
+    begin(level, LogFormat::Text, Format::default().with_target(false)).map(drop)
+}
+
+fn begin(level: &str, format: LogFormat, text: Format) -> anyhow::Result<Arc<AtomicU64>> {
+    let filter = filter(level)?;
     let colour = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-    let is_json = Arc::new(AtomicBool::new(config.log_format == LogFormat::Json));
+    let is_json = Arc::new(AtomicBool::new(format == LogFormat::Json));
     let lost = Arc::new(AtomicU64::new(0));
     let json = is_json.clone();
     let notice = move |count| lost_lines(count, json.load(Ordering::Relaxed));
@@ -62,7 +71,7 @@ pub(crate) fn start(config: &Config) -> anyhow::Result<Arc<AtomicU64>> {
         // A log without readers is no reason to stop: the complaint of it would be a panic.
         .log_internal_errors(false)
         .fmt_fields(fields())
-        .event_format(Shape { is_json: is_json.clone(), text: Format::default() })
+        .event_format(Shape { is_json: is_json.clone(), text })
         .with_env_filter(filter)
         .with_filter_reloading();
     let handle = log.reload_handle();

@@ -12,6 +12,7 @@ mod it {
     mod documented;
     mod echo;
     mod fuzz;
+    mod generated;
     mod history;
     mod imports;
     mod nul;

@@ -16,6 +16,7 @@ mod counters;
 mod deep;
 mod doc;
 mod error;
+mod found;
 mod health;
 mod known;
 mod locks;

@@ -20,6 +20,10 @@ pub struct TaskQuery {
     pub completed_after: Option<Timestamp>,
     /// The name contains this text, case ignored.
     pub name_contains: Option<String>,
+    /// True to list, of failed tasks, only those that nobody has resolved.
+    pub open_failures: bool,
+    /// Labels that a task must have, all of them: each a name and, unless any will do, its value.
+    pub labels: Vec<(String, Option<String>)>,
     /// Sort order; the ID breaks ties, in the same direction.
     pub order: OrderBy,
     /// Largest first.
@@ -43,12 +47,21 @@ impl Default for TaskQuery {
             resource_kind: None,
             completed_after: None,
             name_contains: None,
+            open_failures: false,
+            labels: Vec::new(),
             order: OrderBy::CreatedAt,
             descending: true,
             offset: 0,
             limit: 10,
             children: 0,
         }
+    }
+}
+
+impl TaskQuery {
+    /// Returns true if only documents say whether a task belongs to the list, so that no counter has its length.
+    pub(crate) fn reads_documents(&self) -> bool {
+        self.open_failures || !self.labels.is_empty()
     }
 }
 

@@ -25,6 +25,9 @@ Output of a program that ends with 0:
   JSON             the output of the sub-task: all of standard output, or an object or list at its end
   other text       {\"stdout\": \"...\"}
   nothing          no output
+  unfit JSON       a failure, not tried again: OUTPUT_AMBIGUOUS (a name twice in one object), OUTPUT_TOO_DEEP,
+                   OUTPUT_TOO_LARGE (over 1 MiB), OUTPUT_INVALID (NaN or Infinity, or bytes that are not UTF-8).
+                   Text is cut at 1 MiB instead, and other bytes in it are replaced
 Lines that are not the result, and all of standard error, are in `longhaul task logs`, while the program runs.
 
 Failure:
@@ -59,6 +62,9 @@ pub(crate) struct ExecArgs {
     /// Time that the program has to end when it is to stop
     #[arg(long, default_value = "10s", value_parser = duration, value_name = "DURATION")]
     pub(crate) grace: Duration,
+    /// Time without an answer of the server after which the worker ends; it waits for ever unless given
+    #[arg(long, value_parser = duration, value_name = "DURATION")]
+    pub(crate) patience: Option<Duration>,
     /// The program and its arguments
     #[arg(last = true, required = true, value_name = "PROGRAM")]
     pub(crate) program: Vec<OsString>,

@@ -1,15 +1,16 @@
 //! Stored tasks never stop a start: tasks that today's checks would refuse, as an earlier version may have
 //! stored them or a fault may have left them, are planted in the database of a stopped server, in every
-//! state.
+//! state, on both engines.
 
 use std::time::{Duration, Instant};
 
+use longhaul_testbed::{Cluster, Durability};
 use nix::sys::signal::Signal;
 use rusqlite::Connection;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use super::support::{PATIENCE, Server};
+use super::support::{PATIENCE, Server, longhaul};
 
 /// States in which a server finds tasks. Tasks leave them by themselves after a moment.
 const STATES: [&str; 4] = ["due", "running", "locked", "backing-off"];
@@ -62,21 +63,128 @@ const DEFINITIONS: [(&str, Change); 9] = [
     ("later-version", |_, second| second["action"] = json!({ "teleport": { "to": ["a", "b"] } })),
 ];
 
-/// Faults planted in columns, as SQL.
-const ROWS: [(&str, &str); 12] = [
-    ("workflow-nonsense", "UPDATE workflows SET doc = 'nonsense' WHERE name = ?1"),
-    ("workflow-bytes", "UPDATE workflows SET doc = X'00FF' WHERE name = ?1"),
-    ("workflow-gone", "DELETE FROM workflows WHERE name = ?1"),
-    ("document-nonsense", "UPDATE hot SET doc = '{\"w\":' WHERE name = ?1"),
-    ("document-bytes", "UPDATE hot SET doc = X'00FF' WHERE name = ?1"),
-    ("document-later", "UPDATE hot SET doc = replace(doc, '\"s\":\"', '\"s\":\"LATER_') WHERE name = ?1"),
-    ("status", "UPDATE hot SET status = 99 WHERE name = ?1"),
-    ("due", "UPDATE hot SET due_at = 'soon' WHERE name = ?1"),
-    ("created", "UPDATE hot SET created_at = -9.5e300 WHERE name = ?1"),
-    ("resources", "UPDATE hot SET resources = 17 WHERE name = ?1"),
-    ("input-nonsense", "UPDATE specs SET doc = '[' WHERE seq IN (SELECT seq FROM hot WHERE name = ?1)"),
-    ("input-gone", "DELETE FROM specs WHERE seq IN (SELECT seq FROM hot WHERE name = ?1)"),
+/// Faults planted in columns, as SQL: on SQLite, and on PostgreSQL, whose columns take values of their type only.
+const ROWS: [(&str, &str, &str); 12] = [
+    ("workflow-nonsense", "UPDATE workflows SET doc = 'nonsense' WHERE name = $name", SAME),
+    (
+        "workflow-bytes",
+        "UPDATE workflows SET doc = X'00FF' WHERE name = $name",
+        "UPDATE workflows SET doc = U&'\\0001\\FFFF' WHERE name = $name",
+    ),
+    ("workflow-gone", "DELETE FROM workflows WHERE name = $name", SAME),
+    ("document-nonsense", "UPDATE hot SET doc = '{\"w\":' WHERE name = $name", SAME),
+    (
+        "document-bytes",
+        "UPDATE hot SET doc = X'00FF' WHERE name = $name",
+        "UPDATE hot SET doc = U&'\\0001\\FFFF' WHERE name = $name",
+    ),
+    (
+        "document-later",
+        "UPDATE hot SET doc = replace(doc, '\"s\":\"', '\"s\":\"LATER_') WHERE name = $name",
+        SAME,
+    ),
+    ("status", "UPDATE hot SET status = 99 WHERE name = $name", SAME),
+    (
+        "due",
+        "UPDATE hot SET due_at = 'soon' WHERE name = $name",
+        "UPDATE hot SET due_at = -9223372036854775808 WHERE name = $name",
+    ),
+    (
+        "created",
+        "UPDATE hot SET created_at = -9.5e300 WHERE name = $name",
+        "UPDATE hot SET created_at = -9223372036854775808 WHERE name = $name",
+    ),
+    (
+        "resources",
+        "UPDATE hot SET resources = 17 WHERE name = $name",
+        "UPDATE hot SET resources = '17', found_by = '{17}' WHERE name = $name",
+    ),
+    (
+        "input-nonsense",
+        "UPDATE specs SET doc = '[' WHERE seq IN (SELECT seq FROM hot WHERE name = $name)",
+        "UPDATE specs SET doc = '[' WHERE id IN (SELECT id FROM hot WHERE name = $name)",
+    ),
+    (
+        "input-gone",
+        "DELETE FROM specs WHERE seq IN (SELECT seq FROM hot WHERE name = $name)",
+        "DELETE FROM specs WHERE id IN (SELECT id FROM hot WHERE name = $name)",
+    ),
 ];
+
+/// The same statement on both engines.
+const SAME: &str = "";
+
+/// A folder for the server and its database.
+struct Base {
+    home: TempDir,
+    /// PostgreSQL and the address of the database there; none for the database in the folder.
+    cluster: Option<(Cluster, String)>,
+}
+
+impl Base {
+    fn sqlite() -> Base {
+        Base { home: TempDir::new().expect("a directory"), cluster: None }
+    }
+
+    fn postgres() -> Base {
+        let cluster = Cluster::start(Durability::None).expect("PostgreSQL");
+        let url = cluster.create("tasks").expect("a database");
+        Base { cluster: Some((cluster, url)), ..Base::sqlite() }
+    }
+
+    fn serve(&self, level: &str) -> Server {
+        let mut command = longhaul();
+        if let Some((_, url)) = &self.cluster {
+            command.env("LONGHAUL_DATABASE_URL", url).env("LONGHAUL_ALLOW_UNSAFE_DATABASE", "true");
+        }
+        Server::of(command, self.home.path(), "127.0.0.1:0", &["--log-level", level])
+    }
+
+    /// Returns the one number that a query asks for.
+    fn number(&self, query: &str) -> i64 {
+        match &self.cluster {
+            Some((cluster, _)) => {
+                cluster.sql("tasks", query).expect("an answer").trim().parse().expect("a number")
+            }
+            None => self.file().query_row(query, [], |row| row.get(0)).expect("a number"),
+        }
+    }
+
+    /// Returns the one text that a query asks for.
+    fn text(&self, query: &str) -> String {
+        match &self.cluster {
+            Some((cluster, _)) => cluster.sql("tasks", query).expect("an answer").trim().to_owned(),
+            None => self.file().query_row(query, [], |row| row.get(0)).expect("a text"),
+        }
+    }
+
+    /// Carries out a change, and returns the number of rows that it changed.
+    fn change(&self, statement: &str) -> i64 {
+        match &self.cluster {
+            Some(_) => {
+                self.number(&format!("WITH done AS ({statement} RETURNING 1) SELECT count(*) FROM done"))
+            }
+            None => self.file().execute(statement, []).expect("changed") as i64,
+        }
+    }
+
+    fn file(&self) -> Connection {
+        Connection::open(self.home.path().join("longhaul.db")).expect("a database")
+    }
+
+    /// Returns the number of tasks that have ended.
+    fn ended(&self) -> i64 {
+        self.number(match self.cluster {
+            Some(_) => "SELECT count(*) FROM history WHERE completed_at IS NOT NULL",
+            None => "SELECT count(*) FROM hot WHERE completed_at IS NOT NULL",
+        })
+    }
+}
+
+/// A text as SQL writes it.
+fn quoted(text: &str) -> String {
+    format!("'{}'", text.replace('\'', "''"))
+}
 
 /// Plants an output that a `simulate` action evaluates when an attempt starts, also one that is started
 /// again.
@@ -123,7 +231,7 @@ fn submit(server: &Server, definition: &Value) -> String {
 
 /// Directory with planted tasks and healthy ones.
 struct Field {
-    data: TempDir,
+    base: Base,
     /// Names and ids of planted tasks.
     planted: Vec<(String, String)>,
     /// Ids of tasks that nothing was done to.
@@ -132,18 +240,20 @@ struct Field {
 
 impl Field {
     /// Starts tasks at a server, kills it, and plants damage.
-    fn plant() -> Field {
-        MOMENTS.into_iter().find_map(Field::plant_within).expect("tasks that have not ended")
+    fn plant(base: fn() -> Base) -> Field {
+        MOMENTS
+            .into_iter()
+            .find_map(|seconds| Field::plant_within(base(), seconds))
+            .expect("tasks that have not ended")
     }
 
     /// Plants damage once; returns `None` if a task went on before the server was killed.
-    fn plant_within(seconds: u32) -> Option<Field> {
-        let data = TempDir::new().expect("a directory");
-        let server = Server::start(data.path(), "127.0.0.1:0", &["--log-level", "error"]);
+    fn plant_within(base: Base, seconds: u32) -> Option<Field> {
+        let server = base.serve("error");
         let mut holder = definition("holder", "running", seconds);
         holder["resources"] = json!([{ "type": "HOST", "resourceId": "held" }]);
         let mut healthy = vec![submit(&server, &holder)];
-        let names = DEFINITIONS.iter().map(|(name, _)| *name).chain(ROWS.iter().map(|(name, _)| *name));
+        let names = DEFINITIONS.iter().map(|(name, _)| *name).chain(ROWS.iter().map(|(name, ..)| *name));
         let mut planted = Vec::new();
         for name in names {
             for state in STATES {
@@ -157,29 +267,33 @@ impl Field {
         }
         server.signal(Signal::SIGKILL);
         drop(server);
-        let database = Connection::open(data.path().join("longhaul.db")).expect("a database");
-        let ended = "SELECT count(*) FROM hot WHERE completed_at IS NOT NULL";
-        let ended: i64 = database.query_row(ended, [], |row| row.get(0)).expect("a number");
-        if ended > 0 {
+        if base.ended() > 0 {
             return None;
         }
         for (kind, change) in DEFINITIONS {
             for state in STATES {
-                change_definition(&database, &format!("{kind}-{state}"), change);
+                change_definition(&base, &format!("{kind}-{state}"), change);
             }
         }
-        for (kind, change) in ROWS {
+        for (kind, sqlite, postgres) in ROWS {
+            let change = if base.cluster.is_some() && postgres != SAME { postgres } else { sqlite };
             for state in STATES {
-                let changed = database.execute(change, [format!("{kind}-{state}")]).expect("changed");
-                assert_eq!(changed, 1, "{kind}-{state}");
+                let name = format!("{kind}-{state}");
+                let change = change.replace("$name", &quoted(&name));
+                let changed = match base.change(&change) {
+                    // PostgreSQL keeps a task that waits for a lock among those at rest.
+                    0 if base.cluster.is_some() => base.change(&change.replace("hot", "history")),
+                    changed => changed,
+                };
+                assert_eq!(changed, 1, "{name}");
             }
         }
-        Some(Field { data, planted, healthy })
+        Some(Field { base, planted, healthy })
     }
 
     /// Starts a server on the directory, as often as this may happen, and checks that it does its work.
     fn serve(&self) -> Server {
-        let server = Server::start(self.data.path(), "127.0.0.1:0", &["--log-level", "off"]);
+        let server = self.base.serve("off");
         let (status, answer) = server.call("GET", "/health/ready", None);
         assert_eq!(status, 200, "{answer}");
         for id in &self.healthy {
@@ -223,17 +337,16 @@ impl Field {
     }
 }
 
-fn change_definition(database: &Connection, name: &str, change: Change) {
-    let read = "SELECT doc FROM workflows WHERE name = ?1";
-    let text: String = database.query_row(read, [name], |row| row.get(0)).expect("a document");
+fn change_definition(base: &Base, name: &str, change: Change) {
+    let text = base.text(&format!("SELECT doc FROM workflows WHERE name = {}", quoted(name)));
     let mut definition: Value = serde_json::from_str(&text).expect("JSON");
     let [first, second] = definition["subTasks"].as_array_mut().expect("sub-tasks").as_mut_slice() else {
         panic!("two sub-tasks: {text}")
     };
     change(first, second);
-    let changed =
-        database.execute("UPDATE workflows SET doc = ?2 WHERE name = ?1", (name, definition.to_string()));
-    assert_eq!(changed, Ok(1), "{name}");
+    let doc = quoted(&definition.to_string());
+    let statement = format!("UPDATE workflows SET doc = {doc} WHERE name = {}", quoted(name));
+    assert_eq!(base.change(&statement), 1, "{name}");
 }
 
 /// The most memory that a process has had, in bytes.
@@ -245,7 +358,15 @@ fn peak(process: u32) -> u64 {
 
 #[test]
 fn no_stored_task_stops_a_start() {
-    let field = Field::plant();
+    starts_are_stopped_by_none(&Field::plant(Base::sqlite));
+}
+
+#[test]
+fn no_stored_task_stops_a_start_on_postgresql() {
+    starts_are_stopped_by_none(&Field::plant(Base::postgres));
+}
+
+fn starts_are_stopped_by_none(field: &Field) {
     for start in 1..=2 {
         let server = field.serve();
         let most = peak(server.pid());

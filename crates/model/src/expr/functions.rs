@@ -139,14 +139,21 @@ const OPERATORS: &[(&str, &str)] = &[
 
 /// Filters whose result is estimated before they are applied.
 const ESTIMATES: &[(&str, Estimate)] = &[
+    ("capitalize", shown),
     ("format", formatted),
     ("indent", indented),
     ("join", joined),
     ("lines", divided),
+    ("lower", shown),
     ("pprint", printed),
     ("replace", replaced),
+    ("safe", shown),
     ("split", divided),
+    ("string", shown),
     ("sum", summed),
+    ("title", shown),
+    ("trim", shown),
+    ("upper", shown),
 ];
 
 /// Maximum indentation of `tojson` and `indent`, in characters.
@@ -255,6 +262,8 @@ fn operate(state: &State, sign: &str, a: &Value, b: &Value) -> Result<Value, Err
             }
         }
         "+" | "~" if left.bytes + right.bytes > HEAVIEST => return Err(refused(Unusable::Heavy)),
+        // A side that is not a text is made into one on the way.
+        "~" => [a, b].into_iter().try_for_each(|side| Counter::measure(side, |_| 1))?,
         _ => {}
     }
     let operator = SIGNS.get(sign).ok_or_else(|| wrong(format!("there is no operator `{sign}`")))?;
@@ -269,11 +278,17 @@ fn tojson(state: &mut State, value: &Value, args: Rest<ValueOrKwargs>) -> Result
         true => arg.get_attr("indent").ok().filter(|indent| !indent.is_undefined()),
         false => Some(arg.clone()),
     });
-    if let Some(width) = indent.filter(|indent| indent.kind() == ValueKind::Number) {
-        let width = usize::try_from(width).ok().filter(|width| *width <= WIDEST);
-        let width = width.ok_or_else(|| wrong(format!("`indent` is 0 to {WIDEST}")))?;
-        room_for(weight.nodes.saturating_mul(width * weight.levels))?;
+    // Without a width there is a space behind each sign; `true` is a width of two.
+    let mut width = 2;
+    if let Some(given) = indent.filter(|indent| indent.kind() == ValueKind::Number) {
+        let given = usize::try_from(given).ok().filter(|width| *width <= WIDEST);
+        width = given.ok_or_else(|| wrong(format!("`indent` is 0 to {WIDEST}")))?.max(width);
     }
+    let mut counter = Counter::of(|byte| if b"<>&'".contains(&byte) { 6 } else { 1 });
+    counter.bytes = weight.nodes.saturating_mul(width * weight.levels);
+    // What has no form in JSON is refused by the filter itself.
+    let _ = serde_json::to_writer(&mut counter, value);
+    room_for(counter.bytes)?;
     args.insert(0, value.clone());
     let json = PLAIN.empty_state().apply_filter("tojson", &args)?;
     let text = json.as_str().unwrap_or_default();
@@ -281,8 +296,54 @@ fn tojson(state: &mut State, value: &Value, args: Rest<ValueOrKwargs>) -> Result
     Ok(Value::from(text))
 }
 
+/// Counts a text instead of making it, up to the longest one that may be made.
+struct Counter {
+    bytes: usize,
+    /// The bytes that one byte becomes.
+    becomes: fn(u8) -> usize,
+}
+
+impl Counter {
+    fn of(becomes: fn(u8) -> usize) -> Self {
+        Counter { bytes: 0, becomes }
+    }
+
+    /// Refuses a value whose text is too long once each byte has become what it does.
+    fn measure(value: &Value, becomes: fn(u8) -> usize) -> Result<(), Error> {
+        let mut counter = Counter::of(becomes);
+        // The counter fails where there is too much, which the count says.
+        let _ = match value.as_str() {
+            Some(text) => counter.write_str(text),
+            None => write!(counter, "{value}"),
+        };
+        room_for(counter.bytes)
+    }
+
+    fn count(&mut self, bytes: &[u8]) -> bool {
+        self.bytes = bytes.iter().fold(self.bytes, |sum, byte| sum.saturating_add((self.becomes)(*byte)));
+        self.bytes <= LONGEST_TEXT
+    }
+}
+
+impl Write for Counter {
+    fn write_str(&mut self, text: &str) -> std::fmt::Result {
+        if self.count(text.as_bytes()) { Ok(()) } else { Err(std::fmt::Error) }
+    }
+}
+
+impl std::io::Write for Counter {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        if self.count(bytes) { Ok(bytes.len()) } else { Err(std::io::ErrorKind::FileTooLarge.into()) }
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
 /// Escapes a value for HTML, as a text that is no more trusted than the value: in a URL it is encoded.
 fn escape(value: &Value) -> Result<Value, Error> {
+    Counter::measure(value, |byte| if b"<>&'\"/".contains(&byte) { 6 } else { 1 })?;
     PLAIN
         .empty_state()
         .apply_filter("escape", std::slice::from_ref(value))
@@ -298,6 +359,7 @@ fn urlencode(value: &Value) -> Result<Value, Error> {
     if value.is_undefined() {
         return Err(wrong("it names a value that does not exist"));
     }
+    Counter::measure(value, |byte| if byte.is_ascii_alphanumeric() { 1 } else { 3 })?;
     if value.is_none() {
         return Ok(Value::from_safe_string(String::new()));
     }
@@ -361,6 +423,7 @@ fn indented(args: &[Value]) -> Result<(), Error> {
     if width > WIDEST {
         return Err(wrong(format!("`width` is 0 to {WIDEST}")));
     }
+    shown(args)?;
     let text = text_of(args, 0);
     room_for(text.len() + (text.matches('\n').count() + 1) * width)
 }
@@ -390,9 +453,15 @@ fn printed(args: &[Value]) -> Result<(), Error> {
 }
 
 fn replaced(args: &[Value]) -> Result<(), Error> {
+    args.iter().try_for_each(|arg| Counter::measure(arg, |_| 1))?;
     let (text, from, to) = (text_of(args, 0), text_of(args, 1), text_of(args, 2));
     let found = if from.is_empty() { text.len() + 1 } else { text.matches(from).count() };
     room_for(text.len().saturating_add(found.saturating_mul(to.len())))
+}
+
+/// Bounds the text of a value that is not a text.
+fn shown(args: &[Value]) -> Result<(), Error> {
+    args.first().map_or(Ok(()), |value| Counter::measure(value, |_| 1))
 }
 
 /// Bounds a sum: lists that are added up one by one would be copied again and again.

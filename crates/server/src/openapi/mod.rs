@@ -339,6 +339,16 @@ impl Param {
             ),
             Param::query("taskName", text(), "A text that the name contains, case ignored"),
             Param::query(
+                "openFailures",
+                json!({ "type": "boolean", "default": false }),
+                "Longhaul's own: failed tasks that nobody has resolved; with `taskStatus`, those as well",
+            ),
+            Param::query(
+                "label",
+                json!({ "type": "array", "maxItems": 50, "items": { "type": "string", "pattern": "^[^=]" } }),
+                "Longhaul's own: tasks that have this label, `name` or `name=value`; given several times, all of them",
+            ),
+            Param::query(
                 "doLiveRefresh",
                 json!({ "type": "boolean", "default": false }),
                 "Accepted, and changes nothing",
@@ -357,8 +367,9 @@ impl Param {
             // An empty value is as good as none.
             parameter["allowEmptyValue"] = json!(true);
             if self.schema["type"] == "array" {
-                // With commas between.
-                parameter["explode"] = json!(false);
+                // Words of ours have commas between; texts of others may have commas in them, and stand
+                // each by itself.
+                parameter["explode"] = json!(self.schema["items"]["enum"].is_null());
             }
         }
         parameter

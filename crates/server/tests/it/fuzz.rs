@@ -62,9 +62,13 @@ const PIECES: [&str; 28] = [
 ];
 
 /// Generator of pseudo-random numbers that follow from a seed (SplitMix64).
-struct Chance(u64);
+pub(crate) struct Chance(u64);
 
 impl Chance {
+    pub(crate) fn new(seed: u64) -> Self {
+        Chance(seed)
+    }
+
     fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
         let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
@@ -73,7 +77,7 @@ impl Chance {
     }
 
     /// A number below another, which is not 0.
-    fn below(&mut self, most: usize) -> usize {
+    pub(crate) fn below(&mut self, most: usize) -> usize {
         (self.next() % most as u64) as usize
     }
 
@@ -85,7 +89,7 @@ impl Chance {
 }
 
 /// Changes an input in one to four places.
-fn mutated(corpus: &[Vec<u8>], chance: &mut Chance) -> Vec<u8> {
+pub(crate) fn mutated(corpus: &[Vec<u8>], chance: &mut Chance) -> Vec<u8> {
     let mut input = corpus[chance.below(corpus.len())].clone();
     for _ in 0..=chance.below(4) {
         let place = chance.below(input.len() + 1);
@@ -165,7 +169,7 @@ fn some<'a>(value: &'a mut Value, chance: &mut Chance) -> &'a mut Value {
 }
 
 /// Changes a document in one to four places so that it is still a document.
-fn reshaped(mut value: Value, mut donor: Value, chance: &mut Chance) -> Value {
+pub(crate) fn reshaped(mut value: Value, mut donor: Value, chance: &mut Chance) -> Value {
     for _ in 0..=chance.below(4) {
         let given = match chance.below(2) {
             0 => serde_json::from_str(VALUES[chance.below(VALUES.len())]).unwrap(),

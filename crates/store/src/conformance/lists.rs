@@ -2,11 +2,12 @@
 //! imported.
 
 use std::cmp::Ordering;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use longhaul_model::{
-    Command, Failure, Fault, Record, Resource, Span, SubTaskStatus, TaskId, TaskStatus, Terms, Timestamp,
-    Token, WorkerId,
+    Command, Env, Failure, Fault, Record, Resolution, Resource, Span, Spec, SubTaskStatus, Task, TaskId,
+    TaskStatus, Terms, Timestamp, Token, WorkerId, workflow::Workflow,
 };
 use serde_json::json;
 
@@ -23,6 +24,9 @@ pub(super) struct Known {
     created_at: Timestamp,
     completed_at: Option<Timestamp>,
     resources: Vec<(String, String)>,
+    labels: BTreeMap<String, String>,
+    /// Somebody dealt with its failure.
+    resolved: bool,
 }
 
 impl Known {
@@ -35,6 +39,11 @@ impl Known {
             created_at: task.created_at,
             completed_at: task.completed_at,
             resources: task.resources.into_iter().map(|r| (r.kind, r.resource_id)).collect(),
+            resolved: task.json.contains("\"RESOLVED\""),
+            labels: match task.json.contains("labels") {
+                true => [("site".to_owned(), "old".to_owned())].into(),
+                false => BTreeMap::new(),
+            },
         }
     }
 
@@ -48,6 +57,8 @@ impl Known {
             created_at: record.state.created_at,
             completed_at: record.state.completed_at,
             resources: resources.map(|r| (r.kind.clone(), r.resource_id.clone())).collect(),
+            labels: BTreeMap::new(),
+            resolved: record.state.resolution == Resolution::Resolved,
         }
     }
 
@@ -69,6 +80,10 @@ impl Known {
                 .name_contains
                 .as_ref()
                 .is_none_or(|text| self.name.to_lowercase().contains(&text.to_lowercase()))
+            && !(query.open_failures && self.status == TaskStatus::Failed && self.resolved)
+            && query.labels.iter().all(|(name, value)| {
+                self.labels.get(name).is_some_and(|is| value.as_ref().is_none_or(|value| value == is))
+            })
     }
 
     pub(super) fn compare(&self, other: &Known, query: &TaskQuery) -> Ordering {
@@ -97,7 +112,10 @@ async fn populate(store: &dyn Store, env: &longhaul_model::Env) -> Vec<Known> {
         let workflow = put(store, definition(&kind.to_lowercase(), kind, 2)).await;
         for n in 0..count {
             env.advance(Span(37_000));
-            let id = start(store, env, &workflow, &format!("Task {n} of {kind}")).await;
+            let id = submit(store, labelled(env, &workflow, &format!("Task {n} of {kind}"), n), None)
+                .await
+                .task
+                .id();
             match n % 9 {
                 0 => {}
                 1 => {
@@ -105,7 +123,13 @@ async fn populate(store: &dyn Store, env: &longhaul_model::Env) -> Vec<Known> {
                     store.command(id, cancel, None).await.expect("cancelled");
                     store.command(id, Command::Due, None).await.expect("given up");
                 }
-                2 | 3 => fail(store, id, 0).await,
+                2 => fail(store, id, 0).await,
+                3 => {
+                    fail(store, id, 0).await;
+                    let resolve =
+                        Command::Resolve { by: "me".into(), reason: "by hand".into(), verdict: None };
+                    store.command(id, resolve, None).await.expect("resolved");
+                }
                 _ => {
                     complete(store, id, 0, None).await;
                     complete(store, id, 1, None).await;
@@ -114,8 +138,25 @@ async fn populate(store: &dyn Store, env: &longhaul_model::Env) -> Vec<Known> {
             ids.push(id);
         }
     }
-    known.extend(ids.into_iter().map(|id| Known::own(&record(store, id))));
+    known.extend(ids.into_iter().map(|id| {
+        let labels = store.spec(id).expect("readable").expect("a specification").labels;
+        Known { labels, ..Known::own(&record(store, id)) }
+    }));
     known
+}
+
+/// A task with labels by its number.
+fn labelled(env: &Env, workflow: &Arc<Workflow>, title: &str, n: u32) -> Box<Task> {
+    let mut labels = BTreeMap::new();
+    if n.is_multiple_of(5) {
+        labels.insert("change \"x\"".to_owned(), format!("C={}", n % 50));
+    }
+    if n % 7 < 2 {
+        labels.insert("site".to_owned(), ["old", ""][n as usize % 2].to_owned());
+    }
+    let input = json!({ "title": title, "host": format!("host-{title}"), "l": { "site": "old" } });
+    let spec = Spec { input, labels, requested_by: None };
+    Box::new(Task::new(env.new_task_id(), workflow.clone(), spec, None, None, env.now()).expect("a task"))
 }
 
 async fn import_many(store: &dyn Store, env: &longhaul_model::Env) -> Vec<Known> {
@@ -136,13 +177,18 @@ fn imported(id: TaskId, n: i64) -> ImportedTask {
         created_at: Timestamp(START.0 - 86_400_000 * (n % 40)),
         completed_at: status.is_ended().then_some(Timestamp(START.0 - 86_400_000 * (n % 40) + 1000 * n)),
         resources: vec![resource("VCENTER", format!("vc-{}", n % 7)), resource("Host", format!("host-{n}"))],
-        json: format!("{{\"id\":\"{id}\",\"n\":{n}}}"),
+        json: match n % 4 {
+            0 => format!("{{\"id\":\"{id}\",\"n\":{n}}}"),
+            1 => format!("{{ \"resolutionStatus\": \"RESOLVED\", \"id\": \"{id}\" }}"),
+            2 => format!("{{\"id\":\"{id}\",\"resolutionStatus\":\"UNRESOLVED\"}}"),
+            _ => format!("{{ \"id\": \"{id}\", \"labels\": {{ \"site\": \"old\" }} }}"),
+        },
     }
 }
 
 fn queries() -> Vec<TaskQuery> {
     let text = |text: &str| Some(text.to_owned());
-    let filters: Vec<TaskQuery> = vec![
+    let mut filters: Vec<TaskQuery> = vec![
         TaskQuery::default(),
         TaskQuery { statuses: vec![TaskStatus::Failed], ..Default::default() },
         TaskQuery { statuses: vec![TaskStatus::Cancelled, TaskStatus::InProgress], ..Default::default() },
@@ -178,6 +224,59 @@ fn queries() -> Vec<TaskQuery> {
         TaskQuery { name_contains: text("rotate"), resource_kind: text("domain"), ..Default::default() },
         TaskQuery { name_contains: text(""), ..Default::default() },
     ];
+    let failed = vec![TaskStatus::Failed];
+    let label = |name: &str, value: Option<&str>| (name.to_owned(), value.map(str::to_owned));
+    let site = vec![label("site", None)];
+    let by_documents = vec![
+        TaskQuery { open_failures: true, statuses: failed.clone(), ..Default::default() },
+        TaskQuery {
+            open_failures: true,
+            statuses: vec![TaskStatus::Failed, TaskStatus::Cancelled],
+            kind: text("host_commission"),
+            ..Default::default()
+        },
+        TaskQuery {
+            open_failures: true,
+            statuses: failed.clone(),
+            completed_after: Some(START),
+            ..Default::default()
+        },
+        TaskQuery { labels: site.clone(), ..Default::default() },
+        TaskQuery { labels: vec![label("site", Some("old"))], ..Default::default() },
+        TaskQuery {
+            labels: vec![label("site", Some("")), label("change \"x\"", None)],
+            ..Default::default()
+        },
+        TaskQuery { labels: vec![label("change \"x\"", Some("C=15"))], ..Default::default() },
+        TaskQuery { labels: vec![label("Site", None)], ..Default::default() },
+        TaskQuery {
+            labels: site.clone(),
+            open_failures: true,
+            statuses: failed.clone(),
+            ..Default::default()
+        },
+        TaskQuery { labels: site.clone(), name_contains: text("task 1"), ..Default::default() },
+        TaskQuery {
+            labels: site.clone(),
+            resource_id: text("d1"),
+            kind: text("host_commission"),
+            ..Default::default()
+        },
+        TaskQuery { labels: site.clone(), resource_kind: text("vcenter"), ..Default::default() },
+        TaskQuery {
+            open_failures: true,
+            statuses: failed.clone(),
+            resource_id: text("d1"),
+            ..Default::default()
+        },
+        TaskQuery {
+            open_failures: true,
+            statuses: failed,
+            name_contains: text("rotate"),
+            ..Default::default()
+        },
+    ];
+    filters.extend(by_documents);
     let mut all = Vec::new();
     for filter in filters {
         for order in OrderBy::ALL {

@@ -1,6 +1,7 @@
 //! Lists: a page and the exact total, of one moment. The page's ids come first, out of indexes alone where
 //! the filters allow it; only then its documents are read.
 
+mod by_documents;
 mod count;
 mod due;
 mod filter;
@@ -26,6 +27,9 @@ pub(super) async fn list(
     known: &Workflows,
     asked: &TaskQuery,
 ) -> Result<Page, StoreError> {
+    if asked.reads_documents() {
+        return by_documents::list(db, known, asked).await;
+    }
     let total = count::count(db, asked).await?;
     if total == 0 || asked.offset >= total || asked.limit == 0 {
         return Ok(Page { tasks: Vec::new(), total });

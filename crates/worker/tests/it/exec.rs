@@ -227,3 +227,87 @@ async fn command_lines_that_cannot_work_are_refused() {
     let (code, _) = run(&["--help"], None);
     assert_eq!(code, Some(0));
 }
+
+/// Whatever a program prints, what became of its attempt is reported, and the worker goes on.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_report_goes_out_whatever_is_printed() {
+    let server = Server::start().await;
+    server.workflow("prints", json!({ "retry": { "attempts": 3, "backoff": "1ms" } })).await;
+    let worker = Exec::start(
+        &server,
+        &["--queue", "prints", "--slots", "2"],
+        &["sh", "-c", "eval \"$1\"", "sh", "{script}"],
+    );
+    let two_megabytes = "head -c 2097152 /dev/zero | tr '\\0' x";
+    for (script, code, said) in [
+        (format!("printf '{{\"a\":\"'; {two_megabytes}; echo '\"}}'"), "OUTPUT_TOO_LARGE", "bytes of JSON"),
+        (r#"echo '{"a": NaN}'"#.to_owned(), "OUTPUT_INVALID", "NaN or Infinity"),
+        (
+            r#"echo note; printf '{\n "a": [1, -Infinity]\n}\n'"#.to_owned(),
+            "OUTPUT_INVALID",
+            "NaN or Infinity",
+        ),
+        (r#"echo '{"a": 1, "b": {"c": 1, "c": 2}}'"#.to_owned(), "OUTPUT_AMBIGUOUS", "twice"),
+        (r#"printf '{"a": "\377\376"}\n'"#.to_owned(), "OUTPUT_INVALID", "not UTF-8"),
+        (
+            "head -c 5000 /dev/zero | tr '\\0' '['; head -c 5000 /dev/zero | tr '\\0' ']'".to_owned(),
+            "OUTPUT_TOO_DEEP",
+            "deep",
+        ),
+        (r#"printf '\377\376 is odd\n' >&2; exit 3"#.to_owned(), "EXIT_3", "\u{fffd}\u{fffd} is odd"),
+        (format!("{two_megabytes} >&2; exit 4"), "EXIT_4", "exit code 4"),
+    ] {
+        let id = server.task("prints", json!({ "script": script })).await;
+        let error = server.error(&id).await;
+        assert_eq!(error["errorCode"], code, "{script}: {error}");
+        assert!(error["message"].as_str().unwrap().contains(said), "{script}: {error}");
+        let attempts = if code.starts_with("EXIT") { 3 } else { 1 };
+        assert_eq!(server.attempts(&id).await.len(), attempts, "{script}");
+    }
+    let text = output(&server, "prints", json!({ "script": two_megabytes })).await;
+    assert_eq!(text["stdoutTruncated"], true);
+    let kept = text["stdout"].as_str().unwrap();
+    assert!(kept.len() > 1_000_000 && kept.bytes().all(|byte| byte == b'x'), "{}", kept.len());
+    let odd = output(&server, "prints", json!({ "script": r"printf 'caf\351 \377\n'" })).await;
+    assert_eq!(odd, json!({ "stdout": "caf\u{fffd} \u{fffd}" }));
+    worker.stop().await;
+}
+
+/// Nobody reads what the worker says of itself, and its work goes on.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_log_that_nobody_reads_holds_up_nothing() {
+    let server = Server::start().await;
+    server.workflow("work", json!({})).await;
+    let mut command = longhaul();
+    command.args(["worker", "exec", "--server", &server.address, "--queue", "work", "--", "echo", "1"]);
+    command.env("LONGHAUL_TOKEN", &server.key).env("LONGHAUL_LOG", "trace").stdout(Stdio::null());
+    // More than a pipe takes is written within some tasks.
+    let mut process = command.stderr(Stdio::piped()).spawn().unwrap();
+    let unread = process.stderr.take();
+    let worker = Exec { process: Process(process) };
+    for _ in 0..80 {
+        assert_eq!(output(&server, "work", json!({ "filler": "x".repeat(4_000) })).await, 1);
+    }
+    worker.signal(Signal::SIGTERM);
+    let mut worker = worker;
+    assert_eq!(worker.ended().await.code(), Some(0));
+    let mut written = Vec::new();
+    std::io::Read::read_to_end(&mut unread.unwrap(), &mut written).unwrap();
+    assert!(written.len() > 60 << 10, "the pipe was not full: {}", written.len());
+}
+
+/// A worker with `--patience` ends when the server is gone for longer, as a command does that does not reach it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn patience_ends_with_the_code_of_a_server_that_is_gone() {
+    let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let run = |patience: &str| {
+        let mut command = longhaul();
+        command.args(["worker", "exec", "--server", &format!("http://{nobody}"), "--queue", "q"]);
+        command.args(["--patience", patience, "--", "true"]).env("LONGHAUL_TOKEN", "a-key");
+        let done = command.output().unwrap();
+        (done.status.code(), String::from_utf8_lossy(&done.stderr).into_owned())
+    };
+    let (code, said) = run("200ms");
+    assert!(code == Some(4) && said.contains("does not answer") && said.contains("since"), "{code:?} {said}");
+    assert_eq!(run("soon").0, Some(2));
+}

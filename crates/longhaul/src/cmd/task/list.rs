@@ -3,21 +3,19 @@
 use clap::ValueEnum;
 use longhaul_client::{PageBody, Phase, TaskBody, TaskFilter};
 
-use super::gather::Beyond;
 use super::{Context, id};
 use crate::cli::ListArgs;
 use crate::exit::{Code, Failure};
 use crate::out::table::Table;
 use crate::out::{Out, span, tree};
 
+/// Pseudo-status of failures that nobody has resolved.
+pub(crate) const OPEN_FAILURES: &str = "open-failures";
+
 /// Prints a page of tasks.
 pub(crate) async fn run(args: &ListArgs, context: &Context) -> Result<Code, Failure> {
     let out = &context.out;
-    let mut filter = filter(args);
-    let page = match Beyond::of(&mut filter.status, &args.label) {
-        None => context.client.list_tasks(&filter).await?,
-        Some(beyond) => beyond.page(context, filter).await?,
-    };
+    let page = context.client.list_tasks(&filter(args)).await?;
     if out.verbatim(&page)? {
         return Ok(Code::Success);
     }
@@ -102,8 +100,11 @@ fn labels(task: &TaskBody) -> String {
 
 fn filter(args: &ListArgs) -> TaskFilter {
     let include = ["progress", "workflow", "labels"].map(str::to_owned).to_vec();
+    let is_pseudo = |status: &&String| status.trim().eq_ignore_ascii_case(OPEN_FAILURES);
     TaskFilter {
-        status: args.status.clone(),
+        status: args.status.iter().filter(|status| !is_pseudo(status)).cloned().collect(),
+        open_failures: args.status.iter().any(|status| is_pseudo(&status)),
+        labels: args.label.clone(),
         kind: args.kind.clone(),
         resource_id: args.resource_id.clone(),
         resource_kind: args.resource_type.clone(),

@@ -3,7 +3,6 @@
 mod advise;
 mod attempts;
 mod decide;
-mod gather;
 mod get;
 mod history;
 mod id;
@@ -15,8 +14,8 @@ mod start;
 mod watch;
 mod why;
 
-pub(crate) use gather::OPEN_FAILURES;
 pub(crate) use id::short as short_ids;
+pub(crate) use list::OPEN_FAILURES;
 use longhaul_client::{Phase, TaskBody};
 use serde_json::Value;
 

@@ -7,6 +7,9 @@ use crate::config::WireConfig;
 use crate::error::ApiError;
 use crate::request::{Paging, Parameters, whole_number};
 
+/// Labels of one task, and so of a question for tasks.
+const MOST_LABELS: usize = 50;
+
 /// A list as asked for.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Asked {
@@ -34,13 +37,16 @@ pub(crate) fn read(parameters: &Parameters, wire: &WireConfig) -> Result<Asked, 
             "It takes `true` or `false`, and changes nothing here",
         ));
     }
+    let (statuses, open_failures) = statuses(parameters)?;
     let query = TaskQuery {
-        statuses: statuses(parameters)?,
+        statuses,
         kind: text("taskType"),
         resource_id: text("resourceId"),
         resource_kind: text("resourceType"),
         completed_after: completed_after(parameters)?,
         name_contains: text("taskName"),
+        open_failures,
+        labels: labels(parameters)?,
         order: order(parameters)?,
         descending: descending(parameters)?,
         offset,
@@ -50,7 +56,38 @@ pub(crate) fn read(parameters: &Parameters, wire: &WireConfig) -> Result<Asked, 
     Ok(Asked { query, number, size, cap })
 }
 
-fn statuses(parameters: &Parameters) -> Result<Vec<TaskStatus>, ApiError> {
+/// The statuses, and whether a failed task belongs to the list only while nobody has resolved it.
+fn statuses(parameters: &Parameters) -> Result<(Vec<TaskStatus>, bool), ApiError> {
+    let mut named = named_statuses(parameters)?;
+    let adds_open = parameters.flag("openFailures")? && !named.contains(&TaskStatus::Failed);
+    if adds_open {
+        named.push(TaskStatus::Failed);
+    }
+    Ok((named, adds_open))
+}
+
+/// `label=name` and `label=name=value`, each once or several times.
+fn labels(parameters: &Parameters) -> Result<Vec<(String, Option<String>)>, ApiError> {
+    let given = parameters.pairs().iter().filter(|(name, text)| name == "label" && !text.is_empty());
+    let labels: Vec<_> = given
+        .map(|(_, text)| match text.split_once('=') {
+            Some((name, value)) => (name.to_owned(), Some(value.to_owned())),
+            None => (text.clone(), None),
+        })
+        .collect();
+    if labels.iter().any(|(name, _)| name.is_empty()) {
+        return Err(ApiError::parameter("label", "It takes the name of a label, or `name=value`"));
+    }
+    if labels.len() > MOST_LABELS {
+        return Err(ApiError::parameter(
+            "label",
+            "It may be there 50 times, as a task has 50 labels at the most",
+        ));
+    }
+    Ok(labels)
+}
+
+fn named_statuses(parameters: &Parameters) -> Result<Vec<TaskStatus>, ApiError> {
     let Some(text) = parameters.get("taskStatus") else { return Ok(Vec::new()) };
     text.split(',')
         .filter(|word| !word.trim().is_empty())
@@ -148,5 +185,32 @@ mod tests {
             assert_eq!(e.status, 400, "{query}");
             assert_eq!(e.fault.arguments[0], name, "{query}");
         }
+    }
+
+    #[test]
+    fn open_failures_join_the_statuses_and_labels_are_all_asked_for() {
+        let (failed, cancelled) = (TaskStatus::Failed, TaskStatus::Cancelled);
+        for (query, statuses, open) in [
+            ("openFailures=true", vec![failed], true),
+            ("openFailures=True&taskStatus=Cancelled", vec![cancelled, failed], true),
+            ("openFailures=true&taskStatus=FAILED", vec![failed], false),
+            ("openFailures=false&taskStatus=FAILED", vec![failed], false),
+            ("openFailures=", vec![], false),
+        ] {
+            let query_read = asked(query).unwrap().query;
+            assert_eq!((query_read.statuses, query_read.open_failures), (statuses, open), "{query}");
+        }
+        let of = |query: &str| asked(query).unwrap().query.labels;
+        let label = |name: &str, value: Option<&str>| (name.to_owned(), value.map(str::to_owned));
+        assert_eq!(
+            of("label=a&label=b%3Dc%3Dd&label=e="),
+            [label("a", None), label("b", Some("c=d")), label("e", Some(""))]
+        );
+        assert_eq!(of("label="), []);
+        for (query, name) in [("openFailures=maybe", "openFailures"), ("label=%3Dx", "label")] {
+            let refused = asked(query).unwrap_err();
+            assert_eq!((refused.status.as_u16(), &*refused.fault.arguments), (400, &[name.to_owned()][..]));
+        }
+        assert!(asked(&vec!["label=a"; 51].join("&")).is_err());
     }
 }

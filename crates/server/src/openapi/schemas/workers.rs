@@ -57,7 +57,7 @@ fn lease_spec(named: bool) -> Value {
         "queues": { "type": "array", "minItems": 1, "maxItems": 32, "items": { "type": "string", "pattern": "^[A-Za-z0-9._-]{1,100}$" } },
         "max": { "type": "integer", "minimum": 1, "maximum": 256, "default": 1, "description": "How many attempts at the most" },
         "wait": wait(),
-        "lease": duration("^(60|[1-5]?[1-9])[sm]$", "How long a lease lasts without a heartbeat, 1s to 1h; 30s unless given"),
+        "lease": duration("^(60|[1-5][0-9]|[1-9])[sm]$", "How long a lease lasts without a heartbeat, 1s to 1h; 30s unless given"),
         "request": { "type": "string", "pattern": "^[A-Za-z0-9._-]{1,64}$",
             "description": "A name for this call, made anew for each: the same call again, as its answer was lost, is given the same leases" },
     });

@@ -127,7 +127,7 @@ fn end(asked: &TaskQuery, total: u64) -> i64 {
 const NAMES: &[&str] = &["sort_name", "id"];
 
 /// Columns that an order sorts by.
-fn columns(order: OrderBy) -> &'static [&'static str] {
+pub(super) fn columns(order: OrderBy) -> &'static [&'static str] {
     match order {
         OrderBy::Id => &["id"],
         OrderBy::Name => &["sort_name", "name", "id"],
@@ -138,8 +138,8 @@ fn columns(order: OrderBy) -> &'static [&'static str] {
     }
 }
 
-/// Statement for the ids of a page; each source gives no more than the page may need.
-fn statement(asked: &TaskQuery, total: u64, way: Way, columns: &[&str]) -> Sql {
+/// The columns of an order as SQL sorts by them.
+pub(super) fn order(asked: &TaskQuery, columns: &[&str]) -> String {
     // What has not ended comes before the first, as the index has it.
     let nulls = |column: &str| match (column, asked.descending) {
         ("completed_at", false) => " NULLS FIRST",
@@ -147,7 +147,12 @@ fn statement(asked: &TaskQuery, total: u64, way: Way, columns: &[&str]) -> Sql {
         _ => "",
     };
     let sorted = |column: &&str| format!("{column} {}{}", direction(asked), nulls(column));
-    let order = columns.iter().map(sorted).collect::<Vec<_>>().join(", ");
+    columns.iter().map(sorted).collect::<Vec<_>>().join(", ")
+}
+
+/// Statement for the ids of a page; each source gives no more than the page may need.
+fn statement(asked: &TaskQuery, total: u64, way: Way, columns: &[&str]) -> Sql {
+    let order = order(asked, columns);
     let columns = columns.join(", ");
     let cut = match columns.starts_with("sort_name") {
         true => format!("octet_length(sort_name) >= {MAY_BE_CUT}"),

@@ -11,7 +11,7 @@ use crate::sqlite::rows::sql;
 
 pub(super) fn count(connection: &Connection, filter: &Filter<'_>) -> Result<u64, StoreError> {
     let query = filter.query;
-    if query.resource_id.is_none() && filter.needle.is_none() {
+    if query.resource_id.is_none() && filter.needle.is_none() && !query.reads_documents() {
         return match query.completed_after {
             None => counted(connection, filter),
             Some(at) => completed(connection, filter, at.0),
@@ -79,7 +79,7 @@ fn in_history(connection: &Connection, filter: &Filter<'_>) -> Result<u64, Store
     }
     if let Some(id) = &query.resource_id {
         let mut all = Sql {
-            text: "SELECT count(DISTINCT r.seq) FROM history_resources r CROSS JOIN history h ON h.seq = r.seq WHERE 1".into(),
+            text: "SELECT count(DISTINCT r.seq) FROM history_resources r CROSS JOIN history ON history.seq = r.seq WHERE 1".into(),
             values: Vec::new(),
         };
         let bare = filter.only_resource();
@@ -98,19 +98,27 @@ fn in_history(connection: &Connection, filter: &Filter<'_>) -> Result<u64, Store
     if let Some(named) = &filter.named {
         let mut all = Sql { text: "SELECT count(*) FROM json_each(".into(), values: Vec::new() };
         all.bind(named.rows.clone());
-        all.push(") n CROSS JOIN history h ON h.seq = n.value WHERE 1");
+        all.push(") n CROSS JOIN history ON history.seq = n.value WHERE 1");
         all.append(filter.plain());
         all.append(filter.resource());
+        all.append(filter.documents("history"));
         return number(connection, &all);
     }
-    let mut all = Sql {
-        text: "SELECT count(*) FROM history INDEXED BY history_name WHERE 1".into(),
-        values: Vec::new(),
-    };
+    let mut all =
+        Sql { text: format!("SELECT count(*) FROM history {} WHERE 1", index(filter)), values: Vec::new() };
     all.append(filter.plain());
     all.append(filter.name());
     all.append(filter.resource());
+    all.append(filter.documents("history"));
     number(connection, &all)
+}
+
+/// Returns the index to count along: that of names for a part of a name, that of statuses for a few of those.
+fn index(filter: &Filter<'_>) -> &'static str {
+    match filter.needle {
+        None if !filter.query.statuses.is_empty() => "INDEXED BY history_status",
+        _ => "INDEXED BY history_name",
+    }
 }
 
 /// Returns the filters of the row, for statements where `kind` would name two columns.
@@ -118,9 +126,10 @@ fn prefixed(filter: &Filter<'_>) -> Sql {
     let mut sql = filter.plain();
     sql.append(filter.name());
     for column in ["kind =", "status IN", "completed_at >"] {
-        sql.text = sql.text.replace(column, &format!("h.{column}"));
+        sql.text = sql.text.replace(column, &format!("history.{column}"));
     }
-    sql.text = sql.text.replace("(name,", "(h.name,");
+    sql.text = sql.text.replace("(name,", "(history.name,");
+    sql.append(filter.documents("history"));
     sql
 }
 

@@ -100,6 +100,7 @@ impl<'a> Filter<'a> {
             && query.statuses.is_empty()
             && query.completed_after.is_none()
             && !self.has_resource()
+            && !query.reads_documents()
             && self.needle.is_some()
     }
 
@@ -114,6 +115,7 @@ impl<'a> Filter<'a> {
             && query.statuses.is_empty()
             && query.completed_after.is_none()
             && self.needle.is_none()
+            && !query.reads_documents()
             && query.resource_id.is_some()
     }
 
@@ -172,11 +174,30 @@ impl<'a> Filter<'a> {
         sql
     }
 
+    /// Returns ` AND …` for the filters that only documents answer, those of a source's rows.
+    pub(super) fn documents(&self, source: &str) -> Sql {
+        let mut sql = Sql::default();
+        let is_imported = if source == "history" { "origin = 1" } else { "0" };
+        if self.query.open_failures {
+            let failed = TaskStatus::Failed.code();
+            sql.push(&format!(" AND (status <> {failed} OR is_open_failure(doc, {is_imported}))"));
+        }
+        if !self.query.labels.is_empty() {
+            let spec = format!("(SELECT s.doc FROM specs s WHERE s.seq = {source}.seq)");
+            sql.push(&format!(" AND has_labels(iif({is_imported}, {source}.doc, {spec}), "));
+            // Names and values are texts: nothing of them cannot be written.
+            sql.bind(serde_json::json!(self.query.labels).to_string());
+            sql.push(")");
+        }
+        sql
+    }
+
     /// Returns all conditions, for the hot table.
     pub(super) fn all(&self) -> Sql {
         let mut sql = self.plain();
         sql.append(self.name());
         sql.append(self.resource());
+        sql.append(self.documents("hot"));
         sql
     }
 

@@ -130,6 +130,7 @@ fn history_source(connection: &Connection, filter: &Filter<'_>, total: u64) -> R
         source.push(")");
         source.append(filter.plain());
         source.append(filter.name());
+        source.append(filter.documents("history"));
         return Ok(source);
     }
     if let Some(named) = filter.named.as_ref().filter(|named| named.count <= FEW || total <= FEW) {
@@ -138,6 +139,7 @@ fn history_source(connection: &Connection, filter: &Filter<'_>, total: u64) -> R
         source.push("))");
         source.append(filter.plain());
         source.append(filter.resource());
+        source.append(filter.documents("history"));
         return Ok(source);
     }
     if let Some(kind) = query.resource_kind.as_ref().filter(|_| resources_lead(connection, filter, total)) {
@@ -146,6 +148,7 @@ fn history_source(connection: &Connection, filter: &Filter<'_>, total: u64) -> R
         source.push(")");
         source.append(filter.plain());
         source.append(filter.name());
+        source.append(filter.documents("history"));
         return Ok(source);
     }
     source.push("history INDEXED BY ");
@@ -154,6 +157,7 @@ fn history_source(connection: &Connection, filter: &Filter<'_>, total: u64) -> R
     source.append(filter.plain());
     source.append(filter.name());
     source.append(filter.resource());
+    source.append(filter.documents("history"));
     Ok(source)
 }
 

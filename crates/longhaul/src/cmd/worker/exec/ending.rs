@@ -4,11 +4,12 @@ use std::collections::VecDeque;
 use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
 
+use longhaul_model::fault::code;
 use longhaul_worker::ActionError;
 use nix::sys::signal::Signal;
 use serde_json::{Map, Value, json};
 
-use super::printed::{self, Printed};
+use super::printed::{self, Printed, Unfit};
 
 /// Exit code `EX_DATAERR` of sysexits.h, after which another attempt would fail, too.
 const DATA_ERROR: i32 = 65;
@@ -65,16 +66,17 @@ pub(super) fn judge(
     log: &mut impl FnMut(&str),
 ) -> Result<Option<Value>, ActionError> {
     if status.success() {
-        return Ok(match printed.finish(log, |_| true) {
-            printed::Result::Nothing => None,
-            printed::Result::Json(value) => Some(value),
-            printed::Result::Text(text, false) => Some(json!({ "stdout": text })),
-            printed::Result::Text(text, true) => Some(json!({ "stdout": text, "stdoutTruncated": true })),
-        });
+        return match printed.finish(log, |_| true) {
+            printed::Result::Nothing => Ok(None),
+            printed::Result::Json(value) => Ok(Some(value)),
+            printed::Result::Text(text, false) => Ok(Some(json!({ "stdout": text }))),
+            printed::Result::Text(text, true) => Ok(Some(json!({ "stdout": text, "stdoutTruncated": true }))),
+            printed::Result::Unfit(unfit) => Err(no_output(unfit)),
+        };
     }
     let own = match printed.finish(log, |value| error(value.clone()).is_some()) {
         printed::Result::Json(value) => error(value),
-        printed::Result::Nothing | printed::Result::Text(..) => None,
+        printed::Result::Nothing | printed::Result::Text(..) | printed::Result::Unfit(_) => None,
     };
     let own = complaints.own().or(own);
     let failure = match (status.code(), status.signal()) {
@@ -95,6 +97,33 @@ pub(super) fn judge(
         Some(own) => in_its_words(own, failure),
         None => with_complaints(failure, complaints),
     })
+}
+
+/// Returns the error for JSON that is no output: another attempt would print it again.
+fn no_output(unfit: Unfit) -> ActionError {
+    let (code, message, remediation) = match unfit {
+        Unfit::Doubled(doubled) => (
+            code::OUTPUT_AMBIGUOUS,
+            format!("the output is JSON in which {doubled}"),
+            "Have the program use each name of an object once",
+        ),
+        Unfit::Deep => (
+            code::OUTPUT_TOO_DEEP,
+            "the output is JSON that is nested too deeply".to_owned(),
+            "Have the program print less of it, or the deep part as a text",
+        ),
+        Unfit::NotUtf8 => (
+            "OUTPUT_INVALID",
+            "the output is JSON with bytes that are not UTF-8".to_owned(),
+            "Have the program print UTF-8, or Base64 for what is no text",
+        ),
+        Unfit::NotANumber => (
+            "OUTPUT_INVALID",
+            "the output would be JSON but for NaN or Infinity, which are no numbers of JSON".to_owned(),
+            "Have the program print null, or a text, where it has no number",
+        ),
+    };
+    ActionError::new(code, message).remediation(remediation).permanent()
 }
 
 /// Returns the members of a JSON value that is an error: an object with `code` and `message`.

@@ -1,14 +1,22 @@
 //! A stream as lines, each of a limited length.
 
+use std::borrow::Cow;
+
 use tokio::io::{AsyncRead, AsyncReadExt};
 
-/// Reads lines to the end of a stream; the rest of a line that is too long is dropped. The future may be
-/// dropped at any time: lines that were read were passed on, but for an unfinished one.
-pub(super) async fn read(stream: Option<impl AsyncRead + Unpin>, longest: usize, mut take: impl FnMut(&str)) {
+/// Reads lines to the end of a stream; the rest of a line that is too long is dropped. Each is passed on with true
+/// if it is UTF-8; bytes that are not are replaced. The future may be dropped at any time: lines that were read were
+/// passed on, but for an unfinished one.
+pub(super) async fn read(
+    stream: Option<impl AsyncRead + Unpin>,
+    longest: usize,
+    mut take: impl FnMut(&str, bool),
+) {
     let Some(mut stream) = stream else { return };
     let (mut chunk, mut begun) = (vec![0; 32 << 10], Vec::new());
     let mut end = |line: &mut Vec<u8>| {
-        take(&String::from_utf8_lossy(line.strip_suffix(b"\r").unwrap_or(line)));
+        let text = String::from_utf8_lossy(line.strip_suffix(b"\r").unwrap_or(line));
+        take(&text, matches!(text, Cow::Borrowed(_)));
         line.clear();
     };
     while let Ok(length @ 1..) = stream.read(&mut chunk).await {
@@ -37,7 +45,8 @@ mod tests {
     async fn lines_are_whole_and_limited() {
         let mut lines = Vec::new();
         let text: &[u8] = b"one\r\n\ntwo is too long\nlast \xff";
-        read(Some(text), 7, |line| lines.push(line.to_owned())).await;
-        assert_eq!(lines, ["one", "", "two is ", "last \u{fffd}"]);
+        read(Some(text), 7, |line, is_utf8| lines.push((line.to_owned(), is_utf8))).await;
+        let lines: Vec<_> = lines.iter().map(|(line, is_utf8)| (line.as_str(), *is_utf8)).collect();
+        assert_eq!(lines, [("one", true), ("", true), ("two is ", true), ("last \u{fffd}", false)]);
     }
 }

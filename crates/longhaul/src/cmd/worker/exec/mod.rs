@@ -10,7 +10,6 @@ mod program;
 mod session;
 mod supervised;
 
-use std::io::IsTerminal;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -27,14 +26,23 @@ use program::Program;
 /// Time for the worker's own clean-up, beside the program's.
 const MARGIN: Duration = Duration::from_secs(3);
 
-/// Works until a signal.
+/// Works until a signal, or until the server cannot be reached for longer than the worker's patience.
 pub(crate) async fn run(args: ExecArgs, global: &Global) -> Result<Code, Failure> {
+    let ended = work(args, global).await;
+    crate::log::flush();
+    ended
+}
+
+async fn work(args: ExecArgs, global: &Global) -> Result<Code, Failure> {
     let program = Arc::new(Program::new(&args.program, args.grace)?);
     let mut builder = trusting(session::builder(global).await?, global)?
         .slots(args.slots)
         .lease(args.lease)
         .grace(args.grace)
         .cleanup(args.grace.saturating_add(MARGIN));
+    if let Some(patience) = args.patience {
+        builder = builder.patience(patience);
+    }
     for queue in args.queues {
         let program = program.clone();
         builder = builder.queue(queue, move |context: Context, input: Value| {
@@ -73,17 +81,9 @@ fn trusting(builder: WorkerBuilder, global: &Global) -> Result<WorkerBuilder, Fa
     })
 }
 
-/// Sends the worker's own messages to standard error.
+/// Sends the worker's own messages to standard error; no message waits for its reader.
 fn start_log() -> Result<(), Failure> {
-    let filter = crate::environment::text("LONGHAUL_LOG").unwrap_or_else(|| "info".to_owned());
-    let filter = crate::log::filter(&filter).context("LONGHAUL_LOG")?;
-    let colour = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_ansi(colour)
-        .with_target(false)
-        .with_writer(std::io::stderr)
-        .fmt_fields(crate::log::fields())
-        .init();
+    let level = crate::environment::text("LONGHAUL_LOG").unwrap_or_else(|| "info".to_owned());
+    crate::log::start_plain(&level).context("LONGHAUL_LOG")?;
     Ok(())
 }

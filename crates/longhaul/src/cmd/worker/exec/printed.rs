@@ -2,6 +2,7 @@
 //! which, but lines should be seen while the program runs; so those that may still be the result are held
 //! back, and no others.
 
+use longhaul_model::value::{DoubledName, check_names};
 use serde::de::IgnoredAny;
 use serde_json::Value;
 
@@ -25,6 +26,8 @@ pub(super) struct Printed {
     look_at: usize,
     /// True if something was printed that is not the result.
     mixed: bool,
+    /// A line of what is held was not UTF-8.
+    garbled: bool,
 }
 
 /// Result of the output.
@@ -34,6 +37,21 @@ pub(super) enum Result {
     Json(Value),
     /// A text, and true if its end is missing.
     Text(String, bool),
+    /// JSON that is no output.
+    Unfit(Unfit),
+}
+
+/// Reasons why JSON that was printed is no output.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Unfit {
+    /// An object has a name twice.
+    Doubled(DoubledName),
+    /// It is nested deeper than JSON is read.
+    Deep,
+    /// Bytes of it are no text.
+    NotUtf8,
+    /// It would be JSON but for `NaN` or `Infinity`.
+    NotANumber,
 }
 
 /// Outcome of reading a text as JSON.
@@ -42,6 +60,35 @@ enum Reading {
     Whole,
     Begun,
     NoJson,
+}
+
+/// A text with `null` for each `NaN` and `Infinity` outside of strings, as other writers of JSON spell what it has
+/// no number for; `None` without any.
+fn with_numbers(text: &str) -> Option<String> {
+    let (mut mended, mut rest) = (String::with_capacity(text.len()), text);
+    let (mut quoted, mut found) = (false, false);
+    while let Some(first) = rest.chars().next() {
+        let word = ["NaN", "-Infinity", "Infinity"].into_iter().find(|word| rest.starts_with(word));
+        let taken = match (word, quoted, first) {
+            (Some(word), false, _) => {
+                found = true;
+                mended.push_str("null");
+                word.len()
+            }
+            (_, true, '\\') => {
+                let escaped = rest.chars().nth(1).map_or(0, char::len_utf8);
+                mended.push_str(&rest[..1 + escaped]);
+                1 + escaped
+            }
+            _ => {
+                quoted ^= first == '"';
+                mended.push(first);
+                first.len_utf8()
+            }
+        };
+        rest = &rest[taken..];
+    }
+    found.then_some(mended)
 }
 
 fn reading(text: &str) -> Reading {
@@ -96,7 +143,13 @@ impl Printed {
         self.whole = reading == Reading::Whole;
     }
 
+    /// The line that came last was not UTF-8: JSON with it would not be what the program meant.
+    pub(super) fn garble(&mut self) {
+        self.garbled = !self.held.is_empty();
+    }
+
     fn release(&mut self, log: &mut impl FnMut(&str)) {
+        self.garbled = false;
         if !self.held.is_empty() {
             self.mixed = true;
             std::mem::take(&mut self.held).split('\n').for_each(log);
@@ -112,16 +165,34 @@ impl Printed {
             _ => 0,
         };
         let size = line.len() + line.bytes().map(longer).sum::<usize>() + 2;
-        self.cut |= self.size + size > LARGEST_TEXT;
-        if !self.cut {
+        if self.cut {
+            return;
+        }
+        if self.size + size <= LARGEST_TEXT {
             self.size += size;
             self.text.push_str(line);
-            self.text.push('\n');
+        } else {
+            // The beginning of a line that is too long is worth more than nothing of it.
+            self.cut = true;
+            for character in line.chars() {
+                let mut bytes = [0; 4];
+                let bytes = character.encode_utf8(&mut bytes).bytes();
+                self.size += bytes.map(|byte| 1 + longer(byte)).sum::<usize>();
+                if self.size > LARGEST_TEXT {
+                    break;
+                }
+                self.text.push(character);
+            }
         }
+        self.text.push('\n');
     }
 
     /// Returns the result; JSON only if it is wanted.
     pub(super) fn finish(mut self, log: &mut impl FnMut(&str), wanted: impl Fn(&Value) -> bool) -> Result {
+        if let Some(unfit) = self.unfit() {
+            self.release(log);
+            return Result::Unfit(unfit);
+        }
         if let Some((value, before)) = self.json().filter(|(value, _)| wanted(value)) {
             before.lines().for_each(log);
             return Result::Json(value);
@@ -132,6 +203,35 @@ impl Printed {
         }
         self.text.pop();
         Result::Text(self.text, self.cut)
+    }
+
+    /// Returns the reason why JSON at the end is no output, if there is some.
+    fn unfit(&self) -> Option<Unfit> {
+        let held = match (reading(&self.held), self.held.trim_end().rsplit_once('\n')) {
+            (Reading::Whole, _) => self.held.trim(),
+            (_, Some((_, last))) if reading(last) == Reading::Whole => last,
+            _ => return self.has_no_number().then_some(Unfit::NotANumber),
+        };
+        if self.mixed && !held.starts_with(['{', '[']) {
+            return None;
+        }
+        if let Err(doubled) = check_names(held.as_bytes()) {
+            return Some(Unfit::Doubled(doubled));
+        }
+        let is_deep = serde_json::from_str::<Value>(held).is_err();
+        is_deep.then_some(Unfit::Deep).or(self.garbled.then_some(Unfit::NotUtf8))
+    }
+
+    /// True if what was printed ends with an object or list that is JSON but for numbers that are none.
+    fn has_no_number(&self) -> bool {
+        let text = self.text.trim();
+        let begins = |line: &str| line.starts_with(['{', '[']);
+        let last = text.rfind("\n{").max(text.rfind("\n[")).map(|at| &text[at + 1..]);
+        let candidates = [Some(text), last, text.lines().last()];
+        candidates.into_iter().flatten().any(|candidate| {
+            begins(candidate)
+                && with_numbers(candidate).is_some_and(|mended| reading(&mended) == Reading::Whole)
+        })
     }
 
     /// Returns the JSON at the end, and the held text before it. Behind other text only a list or an object
@@ -222,5 +322,63 @@ mod tests {
         printed.line("{\"a\":1}", &mut |_: &str| ());
         let result = printed.finish(&mut |line: &str| logged.push(line.to_owned()), |_| false);
         assert_eq!((result, logged.len()), (Result::Text("{\"a\":1}".to_owned(), false), 1));
+    }
+
+    #[test]
+    fn json_that_is_no_output_is_told_from_text() {
+        let deep = format!("{}{}", "[".repeat(200), "]".repeat(200));
+        let of = |text: &str| match printed(text).0 {
+            Result::Unfit(unfit) => Some(unfit),
+            _ => None,
+        };
+        for text in ["{\"a\":1,\"a\":2}", "[{\"a\":1,\n\"b\":{\"c\":1,\"c\":1}}]", "note\n{\"a\":1,\"a\":1}"]
+        {
+            assert!(matches!(of(text), Some(Unfit::Doubled(_))), "{text}");
+        }
+        assert_eq!(of(&deep), Some(Unfit::Deep));
+        for text in [
+            "{\"a\": NaN}",
+            "[1, -Infinity]",
+            "{\n  \"a\": Infinity\n}",
+            "note\n{\"a\": [NaN, \"x\"]}",
+            "note\n{\n \"a\": NaN\n}",
+        ] {
+            assert_eq!(of(text), Some(Unfit::NotANumber), "{text}");
+        }
+        for text in ["NaN", "{\"a\":\"NaN\"}", "{ NaN", "[INFO] NaN", "{\"a\":\"\\\"\", NaN }", "\"NaN\""] {
+            assert_eq!(of(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn bytes_that_are_no_text_are_no_json() {
+        let finished = |lines: &[(&str, bool)]| {
+            let mut printed = Printed::default();
+            for (line, is_utf8) in lines {
+                printed.line(line, &mut |_: &str| ());
+                if !is_utf8 {
+                    printed.garble();
+                }
+            }
+            printed.finish(&mut |_: &str| (), |_| true)
+        };
+        assert_eq!(finished(&[("{\"a\":\"\u{fffd}\"}", false)]), Result::Unfit(Unfit::NotUtf8));
+        assert_eq!(finished(&[("note \u{fffd}", false), ("[1]", true)]), Result::Json(json!([1])));
+        assert_eq!(finished(&[("\u{fffd}", false)]), Result::Text("\u{fffd}".to_owned(), false));
+        assert_eq!(finished(&[("{\"a\":\"\u{fffd}\"}", true)]), Result::Json(json!({ "a": "\u{fffd}" })));
+    }
+
+    /// Of a line that is longer than an output may be, the output has the beginning.
+    #[test]
+    fn a_long_line_is_cut_and_not_left_out() {
+        for line in
+            ["x".repeat(2 << 20), "ä\u{1}".repeat(1 << 20), format!("{}\"", "y".repeat(LARGEST_TEXT - 2))]
+        {
+            let (result, logged) = printed(&line);
+            let Result::Text(text, true) = result else { panic!("a text") };
+            assert!(line.starts_with(&text) && logged == [line.as_str()]);
+            let size = json!({ "stdout": text, "stdoutTruncated": true }).to_string().len();
+            assert!(size <= 1 << 20 && size > 1_000_000, "{size}");
+        }
     }
 }

@@ -50,8 +50,13 @@ impl Running {
             let talking = async {
                 tokio::join!(
                     feed(stdin, input.as_bytes()),
-                    lines::read(stdout, LONGEST_LINE, |line| printed.line(line, &mut log)),
-                    lines::read(stderr, LONGEST_LINE, |line| {
+                    lines::read(stdout, LONGEST_LINE, |line, is_utf8| {
+                        printed.line(line, &mut log);
+                        if !is_utf8 {
+                            printed.garble();
+                        }
+                    }),
+                    lines::read(stderr, LONGEST_LINE, |line, _| {
                         context.log_err(line);
                         complaints.line(line);
                     }),
