@@ -1,6 +1,6 @@
-//! Shapes of answers: the members that make an answer one of a Longhaul server. Everything else a client reads
-//! leniently, so without this check the JSON of any other program (a proxy's page, an empty object) would read
-//! as a task without a name, or as a list without elements.
+//! Shapes of answers: the members that make an answer one of a Longhaul server. Everything else a client
+//! reads leniently, so without this check the JSON of any other program (a proxy's page, an empty object)
+//! would read as a task without a name, or as a list without elements.
 
 use serde_json::Value;
 

@@ -1,14 +1,16 @@
-//! Long computations in async code. The runtime has a thread for each processor, and one that computes for long may be
-//! the one that was to notice new connections and timers: with two of them, the whole server stands still.
+//! Long computations in async code. The runtime has a thread for each processor, and one that computes for
+//! long may be the one that was to notice new connections and timers: with two of them, the whole server
+//! stands still.
 
 use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::task::block_in_place;
 
-/// Size of a computation, in bytes of its input, from which on it costs more than handing the thread's other work to
-/// another thread does: some microseconds.
+/// Size of a computation, in bytes of its input, from which on it costs more than handing the thread's other
+/// work to another thread does: some microseconds.
 const LONG: usize = 1024;
 
-/// Runs a computation over so many bytes. If it may take long, the runtime goes on with everything else meanwhile.
+/// Runs a computation over so many bytes. If it may take long, the runtime goes on with everything else
+/// meanwhile.
 pub(crate) fn aside<T>(bytes: usize, compute: impl FnOnce() -> T) -> T {
     let several =
         || Handle::try_current().is_ok_and(|now| now.runtime_flavor() == RuntimeFlavor::MultiThread);

@@ -122,7 +122,8 @@ pub(crate) async fn keep(engine: Engine, stop: CancellationToken) {
 mod tests {
     use super::*;
 
-    /// Checks that a round leaves a mark alone only if it is nearly the new one, and never one that goes back.
+    /// Checks that a round leaves a mark alone only if it is nearly the new one, and never one that goes
+    /// back.
     #[test]
     fn only_a_young_mark_is_left_alone() {
         let mark = |lived, waited| Mark { lived, waited };

@@ -84,8 +84,9 @@ fn begin(level: &str, format: LogFormat, text: Format) -> anyhow::Result<Arc<Ato
     Ok(lost)
 }
 
-/// Reads a filter: a level in any case, or directives such as `info,longhaul_store=debug`. A word alone that is
-/// no level is refused: the library would take a misspelt level for the name of a module, and log nothing else.
+/// Reads a filter: a level in any case, or directives such as `info,longhaul_store=debug`. A word alone that
+/// is no level is refused: the library would take a misspelt level for the name of a module, and log nothing
+/// else.
 pub(crate) fn filter(text: &str) -> anyhow::Result<EnvFilter> {
     let mut known = Vec::new();
     for part in text.split(',').map(str::trim).filter(|part| !part.is_empty()) {

@@ -8,8 +8,8 @@ use serde_json::{Value, json};
 #[global_allocator]
 static MEMORY: PeakAlloc = PeakAlloc;
 
-/// The most that one evaluation may take at any moment, in bytes: what it works on, what it makes of that, and
-/// the room that a growing text or list has left.
+/// The most that one evaluation may take at any moment, in bytes: what it works on, what it makes of that,
+/// and the room that a growing text or list has left.
 const PEAK: usize = 3 * LARGEST_GAIN;
 
 /// Values that a filter makes most of, as expressions.
@@ -50,8 +50,8 @@ fn scope() -> Scope {
     Scope::new([("input", visible(&input))])
 }
 
-/// Every filter over a list of large texts, and what some operators make. All values and arguments of a filter take
-/// minutes, so one of each is drawn here.
+/// Every filter over a list of large texts, and what some operators make. All values and arguments of a
+/// filter take minutes, so one of each is drawn here.
 fn expressions() -> Vec<String> {
     let mut all = vec![
         "'' ~ [input.signs * 16] * 7".to_owned(),

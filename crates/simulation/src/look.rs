@@ -19,8 +19,8 @@ const SERVED: u64 = 3_000;
 /// Longest time in milliseconds that a run may take once healed: timers set by a clock that was ahead take so
 /// long.
 const LONGEST: u64 = 1_500_000;
-/// Time in milliseconds added to it for each sub-task: those of a `forEach` that run one by one take so long, and
-/// a retry may run them again.
+/// Time in milliseconds added to it for each sub-task: those of a `forEach` that run one by one take so long,
+/// and a retry may run them again.
 const EACH: u64 = 12_000;
 
 /// Stuck work that could go on: its task, its sub-task, and the reason.

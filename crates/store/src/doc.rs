@@ -98,7 +98,8 @@ pub(crate) fn within(table: &str, e: StoreError) -> StoreError {
     }
 }
 
-/// Returns the table that an error about damage names, and what it says of that; `otherwise` if it names none.
+/// Returns the table that an error about damage names, and what it says of that; `otherwise` if it names
+/// none.
 pub(crate) fn place<'a>(why: &'a str, otherwise: &'a str) -> (&'a str, &'a str) {
     let named = why.strip_prefix("in `").and_then(|rest| rest.split_once("`: "));
     named.unwrap_or((otherwise, why))
@@ -195,7 +196,8 @@ fn sub_tasks(mut first: Vec<SubTask>, chunks: &[String]) -> Result<Vec<SubTask>,
     Ok(first)
 }
 
-/// Returns the JSON object in a row, of another shape than tasks of our own have. Err: it is none, or changed.
+/// Returns the JSON object in a row, of another shape than tasks of our own have. Err: it is none, or
+/// changed.
 pub(crate) fn object(text: &str) -> Result<&str, StoreError> {
     let text = checksum::verified(text)?;
     let object = text.trim_start().starts_with('{') && serde_json::from_str::<IgnoredAny>(text).is_ok();

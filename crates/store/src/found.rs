@@ -22,7 +22,7 @@ struct OwnState {
     x: Resolution,
 }
 
-/// The same of an imported task.
+/// Members of an imported task's document that the filters of a list read.
 #[derive(Deserialize)]
 struct Foreign<'a> {
     #[serde(default, rename = "resolutionStatus", borrow)]

@@ -12,8 +12,8 @@ thread_local! {
     static PLACE: RefCell<Option<String>> = const { RefCell::new(None) };
 }
 
-/// Has panics note their places, from now on; the hook that was there before goes on to do its part. A program that
-/// replaces the hook later only loses the places.
+/// Has panics note their places, from now on; the hook that was there before goes on to do its part. A
+/// program that replaces the hook later only loses the places.
 pub(crate) fn note_places() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {

@@ -27,8 +27,8 @@ pub(crate) fn line_or(question: &str, otherwise: &str) -> Result<String, Failure
     Ok(text)
 }
 
-/// A secret line, which does not show. `option` is the one that takes it from standard input, where nobody can
-/// be asked.
+/// A secret line, which does not show. `option` is the one that takes it from standard input, where nobody
+/// can be asked.
 pub(crate) fn secret(question: &str, option: &str) -> Result<String, Failure> {
     let term = person(&format!("give it on standard input, with {option}"))?;
     term.write_str(&format!("{question}: "))?;

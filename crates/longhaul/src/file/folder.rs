@@ -63,7 +63,7 @@ fn collect(path: &Path, named: bool, found: &mut Vec<PathBuf>, unreadable: &mut 
     }
 }
 
-/// What a path names.
+/// Target of a path.
 enum Inside {
     /// A file to be read.
     File,

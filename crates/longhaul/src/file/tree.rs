@@ -153,7 +153,7 @@ enum Shape {
     Members(Vec<(Spanned<String>, Node)>),
 }
 
-/// What is found on the way through a document.
+/// Event on the way through a document.
 struct Found {
     places: HashMap<String, Places>,
     doubled: Vec<Doubled>,

@@ -11,7 +11,7 @@ use tempfile::TempDir;
 use super::nodes::{Node, Site};
 use super::support::{Done, PASSWORD, Server, ended, longhaul, shipped, shipped_server};
 
-/// What somebody was given at the original.
+/// Credentials that the original issued.
 struct Given {
     token: String,
     refresh: String,

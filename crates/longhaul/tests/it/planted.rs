@@ -63,7 +63,8 @@ const DEFINITIONS: [(&str, Change); 9] = [
     ("later-version", |_, second| second["action"] = json!({ "teleport": { "to": ["a", "b"] } })),
 ];
 
-/// Faults planted in columns, as SQL: on SQLite, and on PostgreSQL, whose columns take values of their type only.
+/// Faults planted in columns, as SQL: on SQLite, and on PostgreSQL, whose columns take values of their type
+/// only.
 const ROWS: [(&str, &str, &str); 12] = [
     ("workflow-nonsense", "UPDATE workflows SET doc = 'nonsense' WHERE name = $name", SAME),
     (
@@ -111,7 +112,7 @@ const ROWS: [(&str, &str, &str); 12] = [
     ),
 ];
 
-/// The same statement on both engines.
+/// Marks a statement that is written alike on both engines.
 const SAME: &str = "";
 
 /// A folder for the server and its database.

@@ -34,8 +34,8 @@ impl Step<'_> {
     /// Ends a task whose timeout passed: like a cancel, but it ends FAILED.
     pub(super) fn out_of_time(&mut self) {
         let grace = self.now.after(TIMEOUT_GRACE);
-        // A worker whose answer is late begins as long as its lease may last. Were its attempt given up before,
-        // an operator might decide that the work is to be done anew, and it would be done twice.
+        // A worker whose answer is late begins as long as its lease may last. Were its attempt given up
+        // before, an operator might decide that the work is to be done anew, and it would be done twice.
         let leases = self.task.record.sub_tasks.iter().filter_map(|sub| {
             let lease = sub.lease.as_ref().filter(|_| sub.status == SubTaskStatus::InProgress)?;
             Some(sub.started_at?.after(lease.span))

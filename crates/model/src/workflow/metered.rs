@@ -1,9 +1,10 @@
-//! JSON whose reading costs fuel: what bounds the work of the JSON Schema library, which has no limit of its own.
+//! JSON whose reading costs fuel: what bounds the work of the JSON Schema library, which has no limit of its
+//! own.
 //!
-//! A recursive schema with alternatives doubles the work with each level of the input (50 levels never end), in every
-//! mode but the one that tells only whether an input is valid; references shared by alternatives do the same without any
-//! recursion. The library reads the input through a trait, and no keyword does any work without reading: so the reads
-//! are counted.
+//! A recursive schema with alternatives doubles the work with each level of the input (50 levels never end),
+//! in every mode but the one that tells only whether an input is valid; references shared by alternatives do
+//! the same without any recursion. The library reads the input through a trait, and no keyword does any work
+//! without reading: so the reads are counted.
 
 use std::any::Any;
 use std::borrow::Cow;
@@ -27,7 +28,8 @@ pub(super) struct OutOfFuel;
 
 /// Runs a check that reads at most so many values.
 ///
-/// The library can only be left by unwinding; no hook hears of it, and what panics in earnest goes on to do so.
+/// The library can only be left by unwinding; no hook hears of it, and what panics in earnest goes on to do
+/// so.
 pub(super) fn within<T>(fuel: u64, check: impl FnOnce() -> T) -> Result<T, OutOfFuel> {
     let before = FUEL.replace(fuel);
     let done = catch_unwind(AssertUnwindSafe(check));

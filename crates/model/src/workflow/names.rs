@@ -44,7 +44,7 @@ pub(super) struct Names<'a, 'p> {
     pub(super) roots: &'static [&'static str],
 }
 
-/// What is wrong with a name, and what to write instead.
+/// Fault of a name, and advice on what to write instead.
 type Wrong = (String, Option<String>);
 
 impl Names<'_, '_> {
@@ -138,7 +138,7 @@ impl Names<'_, '_> {
     }
 }
 
-/// What is said of `task` and `subTasks` where there is no task yet.
+/// Reason for which `task` and `subTasks` are refused where there is no task yet.
 fn before_the_task() -> Wrong {
     let message = "this is evaluated before there is a task, when only `input` is known".to_owned();
     (message, Some("write a value of the input, such as `{{ input.name }}`".to_owned()))

@@ -8,8 +8,8 @@ use serde_json::{Value, json};
 use super::metered::{Metered, OutOfFuel, Read, weight, within};
 use crate::text::shortened;
 
-/// Compiled input schema of a workflow. No reference leaves the document, patterns run in linear time, and no check
-/// takes more than a bounded number of reads for each value of the input.
+/// Compiled input schema of a workflow. No reference leaves the document, patterns run in linear time, and no
+/// check takes more than a bounded number of reads for each value of the input.
 pub struct InputSchema(jsonschema::Validator<Metered>);
 
 /// Reads that a check may take: so many in any case, and so many more for each value of the input.
@@ -55,9 +55,9 @@ impl InputSchema {
             .map_err(|e| e.to_string())
     }
 
-    /// Returns the violations, in document order; empty if the input is valid. Of more than a hundred the last one says
-    /// how many there are beside the others. An input whose check takes too long is not valid either: the one
-    /// violation says so.
+    /// Returns the violations, in document order; empty if the input is valid. Of more than a hundred the
+    /// last one says how many there are beside the others. An input whose check takes too long is not valid
+    /// either: the one violation says so.
     pub fn violations(&self, input: &Value) -> Vec<Violation> {
         match within(VALIDITY.of(input), || self.0.is_valid(Read(input))) {
             Ok(true) => Vec::new(),
@@ -93,8 +93,8 @@ impl InputSchema {
 }
 
 impl InputSchema {
-    /// The JSON pointers of the values of an input that the validator annotates as `writeOnly`, also in branches that
-    /// the input does not take. The error says that it takes too long to find them.
+    /// The JSON pointers of the values of an input that the validator annotates as `writeOnly`, also in
+    /// branches that the input does not take. The error says that it takes too long to find them.
     pub fn write_only(&self, input: &Value) -> Result<Vec<String>, Violation> {
         within(ANNOTATIONS.of(input), || self.annotated(input)).map_err(|OutOfFuel| Violation::too_long())
     }
@@ -174,7 +174,8 @@ mod tests {
         assert_eq!(found, [expected]);
     }
 
-    /// A schema of conditions in conditions, as people write it: each level may be either of two that begin alike.
+    /// A schema of conditions in conditions, as people write it: each level may be either of two that begin
+    /// alike.
     fn nested_conditions() -> Value {
         let either = |name: &str| {
             json!({ "type": "object", "required": ["of"],

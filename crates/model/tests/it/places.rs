@@ -1,5 +1,5 @@
-//! Each place of an expression with each name that an expression may hold: what is accepted where a workflow is
-//! stored is known where the expression is evaluated.
+//! Each place of an expression with each name that an expression may hold: what is accepted where a workflow
+//! is stored is known where the expression is evaluated.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::workflow::{good, problems, with};
 
-/// What is known at a place.
+/// Names that are visible at a place.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Known {
     /// The input.
@@ -133,7 +133,7 @@ fn texts_of_children_know_the_task_and_the_item() {
     }
 }
 
-/// What is advised can be done: a `needs` that is advised makes no cycle.
+/// Advice can be followed: a `needs` that is advised makes no cycle.
 #[test]
 fn needs_are_advised_only_where_they_help() {
     let names = ["Validate", "Fetch", "Run", "Wait"];

@@ -1,6 +1,6 @@
 //! F32: hours of steady load with a kill each minute, on one data directory. The peak usage of a life
-//! (memory, descriptors, write-ahead log) must not grow from life to life, except by SQLite's page caches while
-//! the database is smaller than they are, and in the end everything that was promised must be there.
+//! (memory, descriptors, write-ahead log) must not grow from life to life, except by SQLite's page caches
+//! while the database is smaller than they are, and in the end everything that was promised must be there.
 
 use std::path::Path;
 use std::time::Duration;
@@ -36,9 +36,9 @@ const LARGEST_LOG: u64 = 64 << 20;
 /// hour is more: the pages that the allocator keeps differ by as much from life to life.
 const MEMORY_NOISE: u64 = 8 << 20;
 const DESCRIPTOR_NOISE: u64 = 8;
-/// Bytes of SQLite's page cache of the connection that writes, and of each connection that reads, as the server
-/// sets them. A cache never holds more than the database has, so these fill from life to life while the
-/// database grows from nothing.
+/// Bytes of SQLite's page cache of the connection that writes, and of each connection that reads, as the
+/// server sets them. A cache never holds more than the database has, so these fill from life to life while
+/// the database grows from nothing.
 const WRITER_CACHE: u64 = 32 << 20;
 const READER_CACHE: u64 = 8 << 20;
 const READERS: u64 = 4;

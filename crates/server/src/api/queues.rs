@@ -1,4 +1,5 @@
-//! `GET /v1/queues`, `PUT` and `PATCH /v1/queues/{name}`: waiting sub-tasks, and the limits that an operator sets.
+//! `GET /v1/queues`, `PUT` and `PATCH /v1/queues/{name}`: waiting sub-tasks, and the limits that an operator
+//! sets.
 
 use axum::body::Body;
 use axum::extract::State;

@@ -1,5 +1,6 @@
-//! Requests that need long computations, and everybody else meanwhile. Each test has a runtime of one thread: a
-//! computation that keeps it to itself stops the whole server, so that the number of answers beside it tells.
+//! Requests that need long computations, and everybody else meanwhile. Each test has a runtime of one thread:
+//! a computation that keeps it to itself stops the whole server, so that the number of answers beside it
+//! tells.
 
 use std::future::Future;
 
@@ -9,8 +10,8 @@ use tokio::task::JoinHandle;
 
 use crate::it::support::{Running, service};
 
-/// Answers that others must have had while a request was at work. A server that stands still gives those that were on
-/// their way before.
+/// Answers that others must have had while a request was at work. A server that stands still gives those that
+/// were on their way before.
 const ANSWERS: usize = 30;
 
 /// A text of some hundred bytes with something to decode in it, as logs have.

@@ -1,6 +1,6 @@
-//! Schema: numbered SQL files, each run once and in order, by one node at a time, each in a transaction of its
-//! own or, where it would keep others from working, statement by statement. A migration that only adds names
-//! the oldest schema that a program must know to run on it: so nodes can be upgraded one by one.
+//! Schema: numbered SQL files, each run once and in order, by one node at a time, each in a transaction of
+//! its own or, where it would keep others from working, statement by statement. A migration that only adds
+//! names the oldest schema that a program must know to run on it: so nodes can be upgraded one by one.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

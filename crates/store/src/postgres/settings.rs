@@ -11,7 +11,8 @@ use crate::error::StoreError;
 use crate::merge::merged;
 use crate::peers::Rare;
 
-/// Reads the identity of the database: that of its cluster, and its number there. A restored dump has another one.
+/// Reads the identity of the database: that of its cluster, and its number there. A restored dump has another
+/// one.
 pub(super) const STORAGE_ID: &str = "SELECT system_identifier || '/' ||
     (SELECT oid FROM pg_database WHERE datname = current_database()) FROM pg_control_system()";
 

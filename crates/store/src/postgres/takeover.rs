@@ -21,8 +21,8 @@ const AT_ONCE: i64 = 1024;
 /// Number of rounds after which a node also does the others' share.
 const PATIENCE: u32 = 5;
 
-/// Takes over every second if the keeper's look found something to do, and when it is notified, for as long as
-/// the store is open.
+/// Takes over every second if the keeper's look found something to do, and when it is notified, for as long
+/// as the store is open.
 pub(super) async fn watch(shared: Arc<Shared>, jobs: mpsc::WeakSender<Job>, told: Arc<Notify>) {
     let (mut vain, mut untold) = (0, HashSet::new());
     loop {

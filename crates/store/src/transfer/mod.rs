@@ -272,8 +272,8 @@ fn begin(from: &mut dyn End, to: &mut dyn End, env: &Env) -> Result<Begun, Store
     }
 }
 
-/// Refuses a source that is a copy of which nobody has said what it is. Its tasks would go on at the target, which no
-/// longer shows that they may be at work elsewhere.
+/// Refuses a source that is a copy of which nobody has said what it is. Its tasks would go on at the target,
+/// which no longer shows that they may be at work elsewhere.
 fn refuse_copy(from: &mut dyn End) -> Result<(), StoreError> {
     let known: Option<serde_json::Value> = note(from, STORAGE_ID)?;
     let (Some(known), Some(here)) = (known, from.storage_id()) else { return Ok(()) };

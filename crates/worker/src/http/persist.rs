@@ -44,8 +44,8 @@ impl Transport {
         self.call_until(verb, body, limit, longest, given_up, |_| Ok(())).await
     }
 
-    /// As [`Transport::call`], until the answer also passes a check. The error says what the answer lacks: whoever made
-    /// it, the call has not been answered.
+    /// As [`Transport::call`], until the answer also passes a check. The error says what the answer lacks:
+    /// whoever made it, the call has not been answered.
     pub(crate) async fn call_until<T: DeserializeOwned>(
         &self,
         verb: Verb,

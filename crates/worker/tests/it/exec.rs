@@ -296,7 +296,8 @@ async fn a_log_that_nobody_reads_holds_up_nothing() {
     assert!(written.len() > 60 << 10, "the pipe was not full: {}", written.len());
 }
 
-/// A worker with `--patience` ends when the server is gone for longer, as a command does that does not reach it.
+/// A worker with `--patience` ends when the server is gone for longer, as a command does that does not reach
+/// it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn patience_ends_with_the_code_of_a_server_that_is_gone() {
     let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();

@@ -152,8 +152,8 @@ impl Workflow {
         }
     }
 
-    /// Returns the JSON pointer of a value that the validator's own annotations call `writeOnly` and that is no part
-    /// of a known secret; there should be none.
+    /// Returns the JSON pointer of a value that the validator's own annotations call `writeOnly` and that is
+    /// no part of a known secret; there should be none.
     pub fn missed_secret(&self, input: &Value) -> Result<Option<String>, Violation> {
         if self.secrets.is_empty() {
             return Ok(None);

@@ -1,6 +1,6 @@
 //! Seeded requests over all operations of the document and of the official one: every answer has a declared
-//! code, the content type, and a body of its declared type, read strictly. A share of them runs with the other
-//! tests; `make typed` runs 6,000, `GENERATED_CASES` any number, `GENERATED_SEED` others.
+//! code, the content type, and a body of its declared type, read strictly. A share of them runs with the
+//! other tests; `make typed` runs 6,000, `GENERATED_CASES` any number, `GENERATED_SEED` others.
 
 mod requests;
 mod values;

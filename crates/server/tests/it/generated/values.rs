@@ -1,11 +1,11 @@
-//! Values of a JSON Schema, by chance: those that the schema allows, as far as it says so with the keywords of
-//! the document.
+//! Values of a JSON Schema, by chance: those that the schema allows, as far as it says so with the keywords
+//! of the document.
 
 use serde_json::{Map, Value, json};
 
 use crate::it::fuzz::Chance;
 
-/// How deep a value is nested before members that may be left out are.
+/// Depth from which on a value leaves out the members that it may.
 const DEEP: usize = 4;
 /// Texts for every pattern of the document, and for members without one.
 const WORDS: [&str; 30] = [
@@ -41,7 +41,7 @@ const WORDS: [&str; 30] = [
     "30s",
 ];
 
-/// What a generator knows of the server: names and ids that are there.
+/// Names and ids that exist at the server, as far as the generator knows them.
 pub(super) struct Known<'a> {
     /// The document, in which references lead somewhere.
     pub(super) document: &'a Value,

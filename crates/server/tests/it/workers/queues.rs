@@ -176,7 +176,7 @@ async fn queue_of_a_stored_workflow_can_be_paused() {
     assert_eq!(other.code(), "QUEUE_NOT_FOUND");
 }
 
-/// What `PUT` sets is all that a queue is limited by.
+/// A `PUT` replaces every limit of a queue.
 async fn limit_of(server: &Running, queue: &str, limits: Value) -> Value {
     let answer = server.send("PUT", &format!("/v1/queues/{queue}"), Some(limits)).await;
     assert_eq!(answer.status, 200, "{answer:?}");

@@ -1,5 +1,5 @@
-//! Lists by what only documents say. The database leaves out what cannot belong to the list and sorts the rest;
-//! what does belong is decided here, so that a document that cannot be read fails no list.
+//! Lists by what only documents say. The database leaves out what cannot belong to the list and sorts the
+//! rest; what does belong is decided here, so that a document that cannot be read fails no list.
 
 use deadpool_postgres::GenericClient;
 use futures_util::{StreamExt, pin_mut};

@@ -4,9 +4,9 @@ use std::borrow::Cow;
 
 use tokio::io::{AsyncRead, AsyncReadExt};
 
-/// Reads lines to the end of a stream; the rest of a line that is too long is dropped. Each is passed on with true
-/// if it is UTF-8; bytes that are not are replaced. The future may be dropped at any time: lines that were read were
-/// passed on, but for an unfinished one.
+/// Reads lines to the end of a stream; the rest of a line that is too long is dropped. Each is passed on with
+/// true if it is UTF-8; bytes that are not are replaced. The future may be dropped at any time: lines that
+/// were read were passed on, but for an unfinished one.
 pub(super) async fn read(
     stream: Option<impl AsyncRead + Unpin>,
     longest: usize,

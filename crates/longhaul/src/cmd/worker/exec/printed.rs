@@ -62,8 +62,8 @@ enum Reading {
     NoJson,
 }
 
-/// A text with `null` for each `NaN` and `Infinity` outside of strings, as other writers of JSON spell what it has
-/// no number for; `None` without any.
+/// A text with `null` for each `NaN` and `Infinity` outside of strings, as other writers of JSON spell what
+/// it has no number for; `None` without any.
 fn with_numbers(text: &str) -> Option<String> {
     let (mut mended, mut rest) = (String::with_capacity(text.len()), text);
     let (mut quoted, mut found) = (false, false);
