@@ -190,5 +190,5 @@ async fn flipped_byte_of_a_payload_is_found_and_never_served() {
             tried += 1;
         }
     }
-    assert!(tried > 30, "{tried}");
+    assert!(tried >= 25, "{tried}");
 }

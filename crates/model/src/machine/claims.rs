@@ -39,9 +39,12 @@ impl Step<'_> {
         }
     }
 
-    /// Releases the claims unless the task keeps them after its end.
+    /// Releases the claims unless the task keeps them after its end. Claims that a task only waits for are no locks
+    /// to keep: it leaves the line.
     pub(super) fn let_go(&mut self) {
-        if self.task.record.state.hold != Hold::None && !self.task.record.keeps_locks() {
+        let record = &self.task.record;
+        let keeps = record.state.hold == Hold::Held && record.keeps_locks();
+        if record.state.hold != Hold::None && !keeps {
             self.task.record.state.hold = Hold::None;
             self.change.releases = true;
         }

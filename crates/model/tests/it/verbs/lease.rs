@@ -20,7 +20,7 @@ fn leased(task: Value, more: Value) -> (Example, Change) {
     (example, change)
 }
 
-fn terms() -> Arc<Terms> {
+pub(super) fn terms() -> Arc<Terms> {
     Arc::new(Terms {
         worker: longhaul_model::WorkerId("svc/worker".into()),
         queues: vec![("q".into(), i8::MIN)],

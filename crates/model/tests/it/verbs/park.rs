@@ -1,6 +1,6 @@
 //! A copy whose original lives on.
 
-use longhaul_model::{Command, Refused, SubTaskStatus, TaskStatus, Timestamp, Verdict};
+use longhaul_model::{Command, Failure, Hold, Refused, SubTaskStatus, TaskStatus, Timestamp, Verdict};
 use serde_json::json;
 
 use crate::example::{START, accepted, begun, cancel, ended, in_turn, starts, sub};
@@ -81,4 +81,23 @@ fn park_of_children_leaves_those_that_were_not_begun() {
     assert_eq!((starts(&change), ended(&change)), (vec![], Some(TaskStatus::Failed)));
     assert!(task.sub(2).outcome_unknown);
     assert_eq!((task.sub(0).status, task.sub(3).status), (SubTaskStatus::Failed, SubTaskStatus::Pending));
+}
+
+/// A retry that waits in line again for what it claims: the outcome in doubt keeps no lock that it does not have.
+#[test]
+fn park_of_a_retry_in_line_leaves_the_line() {
+    let resources = json!([{ "type": "HOST", "resourceId": "esx1" }]);
+    let work = json!({"action": {"worker": {"queue": "q"}}});
+    let mut task = accepted(json!({ "resources": resources, "timeout": "1s" }), vec![sub("a", work)], None);
+    task.apply(Command::Begin);
+    task.apply(Command::Acquired);
+    task.apply(Command::Lease { sub_task: 0, terms: crate::verbs::lease::terms() });
+    task.apply(task.fail(0, Failure::Lost));
+    let change = task.due_after(60_000);
+    assert_eq!(ended(&change), Some(TaskStatus::Failed));
+    task.apply(Command::Retry { by: "ada".into() });
+    assert_eq!(task.state().hold, Hold::Waiting);
+    let change = task.apply(park());
+    assert!(task.sub(0).outcome_unknown && change.releases);
+    assert_eq!((ended(&change), task.state().hold), (Some(TaskStatus::Failed), Hold::None));
 }
