@@ -151,7 +151,9 @@ async fn deep_documents_of_before_are_read() {
         "\"e\":[{{\"errorCode\":\"E\",\"message\":\"m\",\"context\":{{\"deep\":{}}}}}],\"c\":",
         deep(128)
     );
-    let changed = database.execute("UPDATE hot SET doc = replace(doc, '\"c\":', ?)", [title]).unwrap();
+    // Documents of before have no checksum, which is white space behind them.
+    let statement = "UPDATE hot SET doc = replace(rtrim(doc, char(9, 10, 13, 32)), '\"c\":', ?)";
+    let changed = database.execute(statement, [title]).unwrap();
     assert_eq!(changed, 1);
     drop(database);
     let store = files.open().await;
