@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Packages the crates that are published (the client library and the worker library), and checks what their users
-# get: metadata, a README, and a tree of fewer than 100 crates. With --verify each package is also compiled from its
-# archive alone.
+# Packages the crates that are published (the client library and the worker library), and checks what their
+# users get: metadata, a README, and a tree of fewer than 100 crates. With --verify each package is also compiled
+# from its archive alone.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 

@@ -9,12 +9,9 @@ use tokio::time::{Instant, sleep};
 use uuid::Uuid;
 
 use crate::clock::{self, Micros};
-use crate::http::{Answer, Client, NoAnswer, Peer, Request};
+use crate::http::{Answer, Client, Peer, Request};
 use crate::wire::{self, AttemptView, TaskStatus, View};
 
-/// Longest time for a node that began anew to answer again, and the pause between two tries.
-const BACK: Duration = Duration::from_secs(20);
-const AGAIN: Duration = Duration::from_millis(100);
 /// Connections that read at once.
 const READERS: usize = 8;
 
@@ -50,18 +47,9 @@ pub struct Final {
     pub attempts: Vec<AttemptView>,
 }
 
-/// A GET that must succeed, though perhaps not at once.
+/// A GET that must succeed.
 pub async fn get(client: &mut Client, to: &Peer, path: &str) -> Result<Answer> {
-    let (request, until) = (Request::get(path), Instant::now() + BACK);
-    let answer = loop {
-        match client.ask(to, &request).await {
-            // A node that lost its database for too long begins anew, perhaps at this very moment.
-            Err(NoAnswer::Unsent | NoAnswer::Lost) if Instant::now() < until => {}
-            Ok(answer) if answer.status == 503 && Instant::now() < until => {}
-            answer => break answer,
-        }
-        sleep(AGAIN).await;
-    };
+    let answer = client.ask(to, &Request::get(path)).await;
     let answer = answer.map_err(|e| anyhow::anyhow!("GET {path}: {e:?}"))?;
     if answer.status != 200 {
         bail!("GET {path}: {} {}", answer.status, String::from_utf8_lossy(&answer.body));

@@ -34,6 +34,7 @@ impl World {
             }
             let Some(key) = memory.line.pop_front() else { return };
             if memory.draining {
+                self.oracle.hands_back(key);
                 self.finish(n, key, Ending::HandedBack);
                 continue;
             }

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use longhaul_model::{
     Change, Claim, ClaimMode, Command, Effect, Failure, Hold, Launch, Line, Outcome, Record, SubTask,
-    SubTaskStatus, Task, TaskId, TaskStatus, Timestamp, Token, WorkerId, invariant,
+    SubTaskStatus, Task, TaskId, TaskStatus, Timestamp, Token, WorkerId, invariant, time::Span,
 };
 
 use crate::event::Key;
@@ -115,6 +115,8 @@ pub(crate) struct Oracle {
     at_work: BTreeMap<(usize, u32), BTreeSet<(Token, usize)>>,
     /// Attempts that have not begun, though the store says that they run.
     in_line: BTreeSet<Key>,
+    /// Attempts that have not begun and that their nodes hand back.
+    handing_back: BTreeSet<Key>,
     /// Key of the last attempt of each sub-task.
     keys: BTreeMap<(usize, u32), String>,
     /// Rules that were broken.
@@ -327,7 +329,7 @@ impl Oracle {
         if after.outcome_unknown && !before.unknown {
             rule(!record.definition(index).repeatable, "what can be repeated is parked");
             let key = (task, index, Token(u64::from(before.attempt)));
-            rule(!self.in_line.contains(&key), "an attempt is parked that never began");
+            rule(!self.never_began(&key, asked), "an attempt is parked that never began");
             self.saw("parked");
         }
         self.note_sub(task, index, record, asked, begun);
@@ -367,7 +369,7 @@ impl Oracle {
     ) {
         for attempt in &change.attempts {
             let key = (task, attempt.sub_task, Token(u64::from(attempt.number)));
-            if self.in_line.contains(&key) {
+            if self.never_began(&key, asked) {
                 broken.push(format!("s{}: an attempt that never began is in the history", attempt.sub_task));
             }
             let noted = &mut self.tasks[task].subs[attempt.sub_task as usize];
@@ -411,11 +413,8 @@ impl Oracle {
         }
     }
 
-    /// Checks the key of an attempt that is about to run, and its lease.
+    /// Checks the key of an attempt that is about to run.
     pub(crate) fn launched(&mut self, task: usize, launch: &Launch, known_by: &str) {
-        if launch.lease.is_some() && launch.timeout.is_some() && launch.lease > launch.timeout {
-            self.breaks(format!("t{task} s{}: the lease lasts longer than the attempt may", launch.sub_task));
-        }
         let before = self.keys.insert((task, launch.sub_task), known_by.to_owned());
         let noted = &mut self.tasks[task].subs[launch.sub_task as usize];
         noted.in_doubt = false;
@@ -428,6 +427,14 @@ impl Oracle {
         }
     }
 
+    /// Checks the lease that a worker is told of, in milliseconds. The server ends an attempt at its timeout;
+    /// a worker begins as long as its lease may last.
+    pub(crate) fn leased(&mut self, key: Key, lasts: u64, timeout: Option<Span>) {
+        if timeout.is_some_and(|timeout| lasts > timeout.0) {
+            self.breaks(format!("the lease of {key:?} lasts longer than the attempt may"));
+        }
+    }
+
     /// Notes that a built-in attempt waits for a permit.
     pub(crate) fn lined_up(&mut self, key: Key) {
         self.in_line.insert(key);
@@ -436,11 +443,18 @@ impl Oracle {
         }
     }
 
-    /// Notes that a process died before it could store that an attempt never began. All that the store knows is
-    /// that the attempt was granted room, so that a takeover has to assume that it ran.
-    pub(crate) fn hand_back_lost(&mut self, key: Key) {
-        self.saw("hand-back lost");
-        self.in_line.remove(&key);
+    /// Notes that a node hands back an attempt that never began.
+    pub(crate) fn hands_back(&mut self, key: Key) {
+        self.saw("handed back");
+        self.handing_back.insert(key);
+    }
+
+    /// True if an attempt that never began must not be ended by this command as one that may have run. Until
+    /// its hand-back is stored, all that the store knows is that the attempt was granted room: a takeover, or
+    /// the timer of a task that is being stopped, has to assume that it ran.
+    fn never_began(&self, key: &Key, asked: &Asked) -> bool {
+        let is_unaware = matches!(asked.name, "Recover" | "Due") && self.handing_back.contains(key);
+        self.in_line.contains(key) && !is_unaware
     }
 
     /// True if a commit gave that attempt to somebody, now or before.

@@ -103,13 +103,6 @@ impl World {
         for key in memory.runs.into_keys() {
             self.oracle.run_ends(key);
         }
-        for job in memory.jobs {
-            if let Job::Command { task, command, .. } = job
-                && let Command::HandBack { sub_task, token, .. } = *command
-            {
-                self.oracle.hand_back_lost((task, sub_task, token));
-            }
-        }
     }
 
     /// Replaces a process whose turn is over by a new one.

@@ -112,6 +112,10 @@ fn sub_task(rng: &mut Rng, index: usize) -> Value {
     }
     if rng.chance(150) {
         sub["forEach"] = "{{ input.items }}".into();
+        if is_wait {
+            // A hundred items that wait one by one must come to rest before the run is judged.
+            sub["action"] = json!({ "wait": { "for": format!("{}ms", rng.within(0, 500)) } });
+        }
         if rng.chance(700) {
             sub["parallel"] = rng.within(1, 5).into();
         }

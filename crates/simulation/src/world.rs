@@ -6,6 +6,7 @@ use longhaul_model::NodeId;
 
 use crate::database::Database;
 use crate::event::{Agenda, Call, Event, Fault, NodeEvent, Who, WorkerEvent};
+use crate::look::Standing;
 use crate::node::{Node, Pending};
 use crate::oracle::Oracle;
 use crate::plan::Plan;
@@ -34,7 +35,7 @@ pub(crate) struct World {
     /// True once everything has ended that can.
     pub(crate) quiet: bool,
     /// Sub-tasks that can go on and do not, the reason, and the time since when.
-    pub(crate) standing: BTreeMap<(usize, u32, &'static str), u64>,
+    pub(crate) standing: BTreeMap<Standing, u64>,
     /// Time of the last lease.
     pub(crate) leased: u64,
     /// Trace of all that happened, if requested.

@@ -355,13 +355,15 @@ impl World {
             let known_by = self.known_by(task, launch);
             self.oracle.launched(task, launch, &known_by);
         }
-        let grant = |launch: &longhaul_model::Launch| {
+        let mut grants = Vec::with_capacity(change.grants.len());
+        for launch in &change.grants {
             let key: Key = (task, launch.sub_task, launch.token);
             let whole = self.is(Plant::LeaseOutlastsTimeout);
             let span = launch.lease.filter(|_| !whole).map_or(SPAN, |span| span.0);
-            Grant { key, known_by: self.known_by(task, launch), span }
-        };
-        change.grants.iter().map(grant).collect()
+            self.oracle.leased(key, span, launch.timeout);
+            grants.push(Grant { key, known_by: self.known_by(task, launch), span });
+        }
+        grants
     }
 
     /// Returns the key by which an attempt's effects are known.

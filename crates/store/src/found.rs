@@ -91,7 +91,7 @@ mod tests {
         }
     }
 
-    /// Whatever is in names and values, a specification with the labels has their marks.
+    /// A specification with the labels has their marks, for all names and values.
     #[test]
     fn labels_are_found_by_name_and_value() {
         let odd = ["a", "A", "a=b", "\"", "\\", "\u{1}", "ä", "a\":\"b", "", "\u{2028}", "/"];

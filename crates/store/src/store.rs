@@ -114,9 +114,9 @@ pub trait Store: Send + Sync + 'static {
     async fn work(&self, work: Work) -> Result<Worked, StoreError>;
 
     /// Recovers every task of a server which is gone ([`Command::Recover`]); called at the start of a server.
-    /// Where the server may serve meanwhile ([`Store::recovers_behind`]), attempts begun since the store was
-    /// opened are not lost, and nothing that the earlier server still reports is accepted. After Ok: done for
-    /// all. Crash in the middle: some have recovered; repeating is harmless.
+    /// Attempts begun since the store was opened are not lost if the server may serve meanwhile
+    /// ([`Store::recovers_behind`]), and nothing that the earlier server still reports is accepted. After Ok:
+    /// done for all. Crash in the middle: some have recovered; repeating is harmless.
     async fn recover(&self) -> Result<u64, StoreError>;
 
     /// Returns true if calls may be served while [`Store::recover`] runs; otherwise it must finish first.

@@ -166,7 +166,7 @@ async fn flipped_byte_of_a_payload_is_found_and_never_served() {
         let texts: Vec<String> =
             rows.query_map([], |row| row.get(0)).unwrap().collect::<Result<_, _>>().unwrap();
         assert!(!texts.is_empty(), "{table}.{column}");
-        for (place, text) in texts.iter().enumerate().take(5) {
+        for (place, text) in texts.iter().enumerate().take(6) {
             let changed = flipped(text, place * 7919 + 13).unwrap();
             let copy = tempfile::tempdir().unwrap();
             std::fs::copy(whole.path().join("longhaul.db"), copy.path().join("longhaul.db")).unwrap();
@@ -190,5 +190,5 @@ async fn flipped_byte_of_a_payload_is_found_and_never_served() {
             tried += 1;
         }
     }
-    assert!(tried >= 25, "{tried}");
+    assert!(tried > 30, "{tried}");
 }

@@ -141,7 +141,7 @@ mod tests {
         assert_eq!(commands[2], r"longhaul task skip i 'it'\''s [1]' --reason 'it is not needed'");
     }
 
-    /// What is advised is read by the command line as it is meant, whatever a sub-task is called.
+    /// Advised commands are parsed by the command line as meant, for any name of a sub-task.
     #[test]
     fn commands_are_read_as_they_are_meant() {
         use clap::Parser as _;

@@ -39,8 +39,8 @@ impl Step<'_> {
         }
     }
 
-    /// Releases the claims unless the task keeps them after its end. Claims that a task only waits for are no locks
-    /// to keep: it leaves the line.
+    /// Releases the claims unless the task keeps them after its end. Claims that a task only waits for are no
+    /// locks to keep: it leaves the line.
     pub(super) fn let_go(&mut self) {
         let record = &self.task.record;
         let keeps = record.state.hold == Hold::Held && record.keeps_locks();

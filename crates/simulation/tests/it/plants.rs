@@ -3,7 +3,7 @@
 use longhaul_simulation::{Plant, run};
 
 /// Number of seeds within which a fault must show.
-const WITHIN: u64 = 12_000;
+const WITHIN: u64 = 10_000;
 
 fn found(plant: Plant) -> Option<u64> {
     (0..WITHIN).find(|seed| !run(*seed, Some(plant), false).broken.is_empty())

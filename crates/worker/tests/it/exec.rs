@@ -228,7 +228,7 @@ async fn command_lines_that_cannot_work_are_refused() {
     assert_eq!(code, Some(0));
 }
 
-/// Whatever a program prints, what became of its attempt is reported, and the worker goes on.
+/// Every output of a program leads to a report of its attempt, and the worker goes on.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_report_goes_out_whatever_is_printed() {
     let server = Server::start().await;

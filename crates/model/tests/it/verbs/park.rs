@@ -83,7 +83,8 @@ fn park_of_children_leaves_those_that_were_not_begun() {
     assert_eq!((task.sub(0).status, task.sub(3).status), (SubTaskStatus::Failed, SubTaskStatus::Pending));
 }
 
-/// A retry that waits in line again for what it claims: the outcome in doubt keeps no lock that it does not have.
+/// A retry that waits in line again for what it claims: the outcome in doubt keeps no lock that it does not
+/// have.
 #[test]
 fn park_of_a_retry_in_line_leaves_the_line() {
     let resources = json!([{ "type": "HOST", "resourceId": "esx1" }]);

@@ -90,6 +90,12 @@ pub(super) async fn run(place: &Place, part: Part, run: Run, report: &mut Report
             ));
         }
     }
+    if part.blow == Blow::Trouble {
+        // The last fault may have brought a node close to giving up, which it must have done before the end
+        // is judged.
+        sleep(GIVEN_UP).await;
+        fleet.revived().await?;
+    }
     fleet.begin_life(false, false);
     let healed = heal::ended(&fleet.peer(0)?, &shared, callers).await?;
     for node in 0..NODES {

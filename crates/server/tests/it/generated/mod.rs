@@ -100,7 +100,7 @@ impl Ground {
         Answer::of(sent).await
     }
 
-    /// What is wrong with an answer.
+    /// Returns the violations of an answer.
     fn violations(&mut self, operation: &Operation, answer: &Answer) -> Vec<String> {
         let status = answer.status.as_u16();
         let mut wrong = Vec::new();

@@ -46,11 +46,11 @@ pub(super) enum Result {
 pub(super) enum Unfit {
     /// An object has a name twice.
     Doubled(DoubledName),
-    /// It is nested deeper than JSON is read.
+    /// Nesting deeper than JSON is read.
     Deep,
     /// Bytes of it are no text.
     NotUtf8,
-    /// It would be JSON but for `NaN` or `Infinity`.
+    /// `NaN` or `Infinity`, without which it would be JSON.
     NotANumber,
 }
 
