@@ -2,13 +2,14 @@
 //! cancelled by calls of their own.
 
 use longhaul_model::credentials::{self, Operation};
-use longhaul_model::{Command, Record, Refused, Spec, TaskId};
+use longhaul_model::{Command, Record, Refused, Spec, TaskId, value};
 use longhaul_store::{Audit, Stored, Submitted, TaskQuery};
 use serde_json::Value;
 
 use crate::IdempotencyKey;
 use crate::engine::Engine;
 use crate::error::EngineError;
+use crate::long_work::beside_runtime;
 use crate::secrets::remove;
 use crate::submit::{Start, clear_about_secrets, fitting};
 
@@ -63,7 +64,7 @@ impl Engine {
         if credentials::operation(&spec) != record.credentials_operation() {
             return Err(EngineError::Refused { id: record.id, refused: Refused::OtherResources });
         }
-        let missed = record.workflow.missed_secret(&spec);
+        let missed = beside_runtime(value::size(&spec), || record.workflow.missed_secret(&spec));
         if let Some(pointer) = missed.map_err(|violation| EngineError::BadSpec(vec![violation]))? {
             let workflow = record.workflow.definition.name.clone();
             return Err(EngineError::MissedSecret { workflow, pointer });

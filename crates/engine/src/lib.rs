@@ -3,7 +3,6 @@
 #![forbid(unsafe_code)]
 
 pub mod action;
-mod aside;
 mod chronicle;
 mod clock;
 mod config;
@@ -16,6 +15,7 @@ mod error;
 mod history;
 mod locks;
 mod logs;
+mod long_work;
 mod operate;
 mod peers;
 mod permits;

@@ -10,9 +10,9 @@ use longhaul_store::{Audit, IdempotencyKey, Room, StoreError, Stored, Submission
 use serde_json::Value;
 use tokio::time::Instant;
 
-use crate::aside::aside;
 use crate::engine::{Engine, SMALL, has_ended};
 use crate::error::EngineError;
+use crate::long_work::beside_runtime;
 use crate::watch::Watch;
 
 /// Interval at which the end of a task is looked for that another node may have seen.
@@ -226,13 +226,13 @@ fn not_accepted(e: NotAccepted) -> EngineError {
 pub(crate) fn fitting(workflow: &Workflow, input: &Value) -> Vec<Violation> {
     /// Bytes of an input that are checked as fast as one byte is searched for secrets.
     const FASTER: usize = 8;
-    aside(value::size(input) / FASTER, || workflow.schema.violations(input))
+    beside_runtime(value::size(input) / FASTER, || workflow.schema.violations(input))
 }
 
 /// Refuses an input of which the validator says that a value is secret, and that would be stored in clear.
 pub(crate) fn clear_of_missed_secrets(workflow: &Workflow, input: &Value) -> Result<(), EngineError> {
     let named = || workflow.definition.name.clone();
-    match aside(value::size(input), || workflow.missed_secret(input)) {
+    match beside_runtime(value::size(input), || workflow.missed_secret(input)) {
         Ok(None) => Ok(()),
         Ok(Some(pointer)) => Err(EngineError::MissedSecret { workflow: named(), pointer }),
         Err(violation) => Err(EngineError::InvalidInput { workflow: named(), violations: vec![violation] }),

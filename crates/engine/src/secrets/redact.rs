@@ -9,14 +9,14 @@ use serde_json::{Map, Value};
 use super::CLOSED;
 use super::needles::{Learner, Needles};
 use super::search::secret_parts;
-use crate::aside::aside;
+use crate::long_work::beside_runtime;
 
 /// Knows the secrets of a task.
 pub(crate) struct Redactor(Needles);
 
 impl From<Learner> for Redactor {
     fn from(learner: Learner) -> Self {
-        aside(learner.size(), || Redactor(learner.needles()))
+        beside_runtime(learner.size(), || Redactor(learner.needles()))
     }
 }
 
@@ -43,7 +43,7 @@ impl Redactor {
 
     /// Returns lines without secrets, also without those that are spread over several lines of a stream.
     pub(crate) fn lines(&self, lines: Vec<LogLine>) -> Vec<LogLine> {
-        aside(lines.iter().map(|line| line.text.len()).sum(), || self.clean_lines(lines))
+        beside_runtime(lines.iter().map(|line| line.text.len()).sum(), || self.clean_lines(lines))
     }
 
     fn clean_lines(&self, mut lines: Vec<LogLine>) -> Vec<LogLine> {
@@ -87,7 +87,7 @@ impl Redactor {
 
     /// The value without secrets, also in the names of members.
     pub(crate) fn value(&self, value: Value) -> Value {
-        aside(value::size(&value), || self.clean_value(value))
+        beside_runtime(value::size(&value), || self.clean_value(value))
     }
 
     fn clean_value(&self, value: Value) -> Value {
@@ -128,7 +128,7 @@ impl Redactor {
             | Failure::Abandoned { fault } => size_of(fault),
             Failure::Timeout | Failure::Lost | Failure::Stopped => 0,
         };
-        aside(bytes, || self.clean_failure(failure))
+        beside_runtime(bytes, || self.clean_failure(failure))
     }
 
     fn clean_failure(&self, failure: Failure) -> Failure {
@@ -144,7 +144,7 @@ impl Redactor {
     /// The stage without secrets.
     pub(crate) fn stage(&self, stage: Stage) -> Stage {
         let texts = stage.name.len() + stage.kind.len() + stage.description.len();
-        aside(texts + stage.errors.iter().map(size_of).sum::<usize>(), || self.clean_stage(stage))
+        beside_runtime(texts + stage.errors.iter().map(size_of).sum::<usize>(), || self.clean_stage(stage))
     }
 
     fn clean_stage(&self, stage: Stage) -> Stage {

@@ -12,7 +12,7 @@ use tokio::time::Instant;
 use super::short::SLICE;
 
 /// Interval at which a lease is looked at whose report is being judged.
-const JUDGING: Duration = Duration::from_millis(500);
+const LOOK_AGAIN: Duration = Duration::from_millis(500);
 
 /// Identity of an attempt at a worker.
 pub(crate) type Key = (TaskId, u32, Token);
@@ -220,7 +220,7 @@ impl Leases {
             };
             if held.reporting > 0 {
                 // Whatever the report takes to be searched and stored, it arrived in time.
-                held.due = now + JUDGING;
+                held.due = now + LOOK_AGAIN;
                 self.due.insert((held.due, key));
                 continue;
             }

@@ -65,7 +65,7 @@ impl Engine {
         // Reports count whether or not there may be more work.
         let next = next.filter(|ask| self.is_ready() && workers.may_ask(ask, self.inner.env.now()));
         self.recover_leases(reports.iter().map(|report| report.lease)).await?;
-        let judged = Judging::begin(&workers, &worker, &reports);
+        let in_flight = InFlightReports::begin(&workers, &worker, &reports);
         let mut recorded = vec![Recorded::Lost; reports.len()];
         let (mut work, mut places) = (Work::default(), Vec::with_capacity(reports.len()));
         let terms = next.as_ref().map(|ask| ask.terms(&workers));
@@ -111,7 +111,7 @@ impl Engine {
                 Err(_) => Recorded::Lost,
             };
         }
-        drop(judged);
+        drop(in_flight);
         let assigned = match next.zip(call) {
             Some((ask, call)) if leases.is_empty() => self.lease_for(ask, &call).await?,
             _ => Assigned { leases, draining: !self.is_ready(), ..Assigned::default() },
@@ -140,18 +140,18 @@ impl Engine {
 }
 
 /// Reports that are being judged: their leases do not end by themselves until this is dropped.
-struct Judging {
+struct InFlightReports {
     workers: Arc<Workers>,
     worker: WorkerId,
     leases: Vec<LeaseName>,
 }
 
-impl Judging {
-    fn begin(workers: &Arc<Workers>, worker: &WorkerId, reports: &[WorkerReport]) -> Judging {
+impl InFlightReports {
+    fn begin(workers: &Arc<Workers>, worker: &WorkerId, reports: &[WorkerReport]) -> InFlightReports {
         let leases = reports.iter().map(|report| report.lease).collect();
-        let judging = Judging { workers: workers.clone(), worker: worker.clone(), leases };
-        judging.mark(true);
-        judging
+        let in_flight = InFlightReports { workers: workers.clone(), worker: worker.clone(), leases };
+        in_flight.mark(true);
+        in_flight
     }
 
     fn mark(&self, arrived: bool) {
@@ -162,7 +162,7 @@ impl Judging {
     }
 }
 
-impl Drop for Judging {
+impl Drop for InFlightReports {
     fn drop(&mut self) {
         self.mark(false);
     }

@@ -6,7 +6,7 @@ use memchr::memmem;
 use rusqlite::functions::FunctionFlags;
 use rusqlite::{Connection, Result};
 
-use crate::found;
+use crate::document_filters;
 use crate::packed::unpack;
 
 pub(super) fn register(connection: &Connection) -> Result<()> {
@@ -18,14 +18,17 @@ pub(super) fn register(connection: &Connection) -> Result<()> {
     })?;
     connection.create_scalar_function("is_open_failure", 2, flags, |context| {
         let is_imported = context.get_raw(1).as_i64().is_ok_and(|flag| flag != 0);
-        Ok(context.get_raw(0).as_str().map_or(true, |document| found::is_open(document, is_imported)))
+        Ok(context
+            .get_raw(0)
+            .as_str()
+            .map_or(true, |document| document_filters::is_open(document, is_imported)))
     })?;
     connection.create_scalar_function("has_labels", 2, flags, |context| {
-        let wanted: Arc<Vec<found::Label>> = context.get_or_create_aux(1, |value| {
+        let wanted: Arc<Vec<document_filters::Label>> = context.get_or_create_aux(1, |value| {
             value.as_str().map(|text| serde_json::from_str(text).unwrap_or_default())
         })?;
         let document = context.get_raw(0).as_str().unwrap_or_default();
-        Ok(found::has_labels(document, &wanted))
+        Ok(document_filters::has_labels(document, &wanted))
     })?;
     connection.create_scalar_function("has_resource", 3, flags, |context| {
         let packed = context.get_raw(0).as_str().unwrap_or_default();

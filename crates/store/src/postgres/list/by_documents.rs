@@ -8,8 +8,8 @@ use longhaul_model::TaskStatus;
 use super::documents;
 use super::filter::Filter;
 use super::page::{columns, order};
+use crate::document_filters;
 use crate::error::StoreError;
-use crate::found;
 use crate::known::Workflows;
 use crate::postgres::sql::{Sql, clean, column, failed};
 use crate::query::TaskQuery;
@@ -78,7 +78,7 @@ fn candidates(asked: &TaskQuery) -> Sql {
         filter.add_to(&mut sql, source);
         if with_labels {
             sql.push(&format!(" AND ({imported} OR EXISTS (SELECT FROM specs s WHERE s.id = {source}.id"));
-            for mark in found::marks(&asked.labels) {
+            for mark in document_filters::marks(&asked.labels) {
                 sql.push(" AND position(").bind(clean(&mark)).push("::text IN s.doc) > 0");
             }
             sql.push("))");
@@ -93,7 +93,7 @@ fn belongs(row: &tokio_postgres::Row, asked: &TaskQuery) -> Result<bool, StoreEr
     let said: Option<&str> = column(row, 3)?;
     if asked.open_failures
         && status == i16::from(TaskStatus::Failed.code())
-        && said.is_some_and(|said| !found::is_open(said, is_imported))
+        && said.is_some_and(|said| !document_filters::is_open(said, is_imported))
     {
         return Ok(false);
     }
@@ -101,5 +101,5 @@ fn belongs(row: &tokio_postgres::Row, asked: &TaskQuery) -> Result<bool, StoreEr
         return Ok(true);
     }
     let labelled: Option<&str> = if is_imported { said } else { column(row, 4)? };
-    Ok(labelled.is_some_and(|document| found::has_labels(document, &asked.labels)))
+    Ok(labelled.is_some_and(|document| document_filters::has_labels(document, &asked.labels)))
 }

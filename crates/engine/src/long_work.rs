@@ -11,7 +11,7 @@ const LONG: usize = 1024;
 
 /// Runs a computation over so many bytes. If it may take long, the runtime goes on with everything else
 /// meanwhile.
-pub(crate) fn aside<T>(bytes: usize, compute: impl FnOnce() -> T) -> T {
+pub(crate) fn beside_runtime<T>(bytes: usize, compute: impl FnOnce() -> T) -> T {
     let several =
         || Handle::try_current().is_ok_and(|now| now.runtime_flavor() == RuntimeFlavor::MultiThread);
     // A runtime of one thread, as in tests, has nobody to hand its work to.
@@ -34,7 +34,7 @@ mod tests {
                 let _ = answer.send(());
             }
         });
-        aside(bytes, || {
+        beside_runtime(bytes, || {
             let _ = ask.send(());
             answered.recv_timeout(Duration::from_secs(10)).is_ok()
         })
@@ -48,6 +48,6 @@ mod tests {
 
     #[tokio::test]
     async fn runtime_of_one_thread_computes_in_place() {
-        assert_eq!(aside(LONG, || 7), 7);
+        assert_eq!(beside_runtime(LONG, || 7), 7);
     }
 }
