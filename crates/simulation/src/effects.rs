@@ -92,7 +92,8 @@ impl World {
             self.oracle.saw("news lost");
             return self.at(other, 1_500, NodeEvent::Hear(from, News::Gap));
         }
-        let after = self.rng.within(5, 250);
+        let late = !self.healed && self.rng.chance(self.plan.loss);
+        let after = if late { self.rng.within(250, 3_000) } else { self.rng.within(5, 250) };
         self.at(other, after, NodeEvent::Hear(from, news));
     }
 

@@ -12,6 +12,8 @@ use crate::world::{World, note};
 
 /// Interval between two ticks of a node, in milliseconds.
 const TICK: u64 = 250;
+/// Ticks from one beat of a node to the next: it writes every two seconds that it lives.
+const TICKS_PER_BEAT: u64 = 8;
 /// Time between two ticks, in milliseconds, above which the process stood still.
 const STOOD_STILL: u64 = 1_500;
 /// Longest time that a node goes on without reaching the database, in milliseconds.
@@ -151,7 +153,7 @@ impl World {
         memory.ticks += 1;
         let ticks = memory.ticks;
         memory.queues.give_back(ticks);
-        if self.plan.cluster && !self.keep_turn(n, ticks.is_multiple_of(4)) {
+        if self.plan.cluster && !self.keep_turn(n, ticks.is_multiple_of(TICKS_PER_BEAT)) {
             return self.begin_anew(n);
         }
         self.watch_leases(n);
