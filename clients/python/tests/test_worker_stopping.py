@@ -68,7 +68,9 @@ def test_a_child_that_a_function_forks_goes_no_further_than_it(
     client: Client, admin: Admin, queue: str, spawn: Spawn
 ) -> None:
     process = spawn()
-    for id in (start(client, admin, queue, fork="yes"), start(client, admin, f"{queue}-async", deed="fork")):
+    for name, input in ((queue, {"fork": "yes"}), (f"{queue}-async", {"deed": "fork"})):
+        # One after the other: children of a second function would be taken for those that the first left behind.
+        id = start(client, admin, name, **input)
         assert output(client, id) == {"codes": [0, 7, 1, -signal.SIGTERM, 0]}
         assert len(client.attempts(id)) == 1
         assert process.family() == [process.id]
