@@ -1,0 +1,20 @@
+import type { ComponentType } from "react";
+import type { Role } from "../api/types";
+import { Home, List } from "../ui/icons";
+
+/** A page in the navigation. */
+export interface NavEntry {
+  path: string;
+  label: string;
+  icon: ComponentType<{ size?: number }>;
+  /** The key that follows `g` to go there. */
+  key: string;
+  /** The least role that may see it; VIEWER unless given. */
+  role?: Role;
+}
+
+/** The pages, in the order of the navigation. */
+export const NAV: NavEntry[] = [
+  { path: "/", label: "Overview", icon: Home, key: "o" },
+  { path: "/tasks", label: "Tasks", icon: List, key: "t" },
+];

@@ -1,0 +1,5 @@
+import { PageHead } from "../ui/PageHead";
+
+export function TaskPage({ id }: { id: string }) {
+  return <PageHead title={id} />;
+}
