@@ -4,7 +4,7 @@
 use std::sync::LazyLock;
 
 use axum::Router;
-use axum::extract::{MatchedPath, Request};
+use axum::extract::{MatchedPath, Request, State};
 use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, delete, get, patch, post, put};
@@ -13,7 +13,7 @@ use http::Method;
 use crate::access::{self, Gate};
 use crate::api::{
     App, audit, bound, clock, credentials, docs, health, locks, metrics, nodes, queues, sessions,
-    signing_keys, tasks, tokens, users, workers, workflows,
+    signing_keys, tasks, tokens, ui, users, workers, workflows,
 };
 use crate::declared;
 use crate::error::ApiError;
@@ -308,6 +308,8 @@ pub(crate) fn table() -> Vec<Route> {
         page("/openapi.json", get(docs::openapi)),
         page("/docs", get(docs::redirect)),
         page("/docs/{*file}", get(docs::file)),
+        page("/ui", get(ui::index)),
+        page("/ui/{*path}", get(ui::path)),
     ]
 }
 
@@ -330,7 +332,7 @@ pub(crate) fn router(app: App) -> Router {
         router = router.route(path, axum::routing::any(reserved));
     }
     let conform = from_fn_with_state(app.dialects.clone(), declared::conform);
-    router.fallback(bound::bound).method_not_allowed_fallback(wrong_method).layer(conform).with_state(app)
+    router.fallback(other).method_not_allowed_fallback(wrong_method).layer(conform).with_state(app)
 }
 
 /// Returns true if `name` is the `operationId` of a call that a caller of that role may make with a
@@ -338,6 +340,16 @@ pub(crate) fn router(app: App) -> Router {
 pub(crate) fn is_action_of(name: &str, who: longhaul_auth::Role) -> bool {
     let named = |route: &Route| route.doc.as_ref().is_some_and(|doc| doc.id == name);
     table().iter().any(|route| named(route) && route.role != Role::Public && route.role.admits(who))
+}
+
+/// Answers a path that the table does not know: a browser at the server's root is led to the page, everything
+/// else may be a workflow's route.
+async fn other(State(app): State<App>, request: Request) -> Response {
+    let to_page = request.uri().path() == "/" && request.method().is_safe();
+    if to_page && ui::takes_html(request.headers()) {
+        return ui::redirect();
+    }
+    bound::bound(State(app), request).await.into_response()
 }
 
 async fn reserved(request: Request) -> Response {

@@ -19,6 +19,7 @@ mod it {
     mod openapi;
     mod others;
     mod outputs;
+    mod page;
     mod quirks;
     mod standstill;
     mod support;

@@ -14,6 +14,7 @@ pub(crate) mod sessions;
 pub(crate) mod signing_keys;
 pub(crate) mod tasks;
 pub(crate) mod tokens;
+pub(crate) mod ui;
 pub(crate) mod users;
 pub(crate) mod workers;
 pub(crate) mod workflows;

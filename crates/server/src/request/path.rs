@@ -58,6 +58,12 @@ impl<S: Send + Sync> FromRequestParts<S> for Named {
 pub(crate) struct IfNoneMatch(Option<HeaderValue>);
 
 impl IfNoneMatch {
+    /// Wraps the header of a request.
+    #[cfg(test)]
+    pub(crate) fn of(header: Option<HeaderValue>) -> Self {
+        IfNoneMatch(header)
+    }
+
     /// Returns true if the caller has this tag, weak or strong.
     pub(crate) fn has(&self, tag: &str) -> bool {
         let given = self.0.as_ref().and_then(|value| value.to_str().ok());
