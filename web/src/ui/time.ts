@@ -7,6 +7,7 @@ const SECOND = 1000;
 const MINUTE = 60 * SECOND;
 const HOUR = 60 * MINUTE;
 const DAY = 24 * HOUR;
+const YEAR = 365 * DAY;
 
 /** A duration in at most two units, such as `1 h 5 min`; below a minute in seconds, below one with a decimal. */
 export function duration(milliseconds: number): string {
@@ -23,13 +24,14 @@ function two(ms: number, large: number, largeName: string, small: number, smallN
   return `${Math.floor(ms / large)} ${largeName}${rest > 0 ? ` ${rest} ${smallName}` : ""}`;
 }
 
-/** A span in its largest unit, for ages: `12 s`, `4 min`, `3 h`, `8 d`. */
+/** A span in its largest unit, for ages: `12 s`, `4 min`, `3 h`, `8 d`, `7 y`. */
 export function age(milliseconds: number): string {
   const ms = Math.max(0, milliseconds);
   if (ms < MINUTE) return `${Math.floor(ms / SECOND)} s`;
   if (ms < HOUR) return `${Math.floor(ms / MINUTE)} min`;
   if (ms < DAY) return `${Math.floor(ms / HOUR)} h`;
-  return `${Math.floor(ms / DAY)} d`;
+  if (ms < 2 * YEAR) return `${Math.floor(ms / DAY)} d`;
+  return `${Math.floor(ms / YEAR)} y`;
 }
 
 /** An instant relative to `now`: `12 min ago`, `in 3 h`, `just now`. */
