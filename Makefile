@@ -14,20 +14,26 @@ setup: ## install what tests need and is missing (a C compiler, strace, Python, 
 setup-run: ## install what running needs and is missing: a C compiler
 	@scripts/setup.sh run
 
-run: setup-run ## build, start a server with demo tasks, and say what to try next
+run: setup-run ## build the page and the server, start it with demo tasks, and say what to try next
+	@scripts/build-web.sh --or-without
 	$(CARGO) build --release --locked -p longhaul
 	$(LONGHAUL) serve --demo
 
 test: setup ## run every test
+	@scripts/build-web.sh --or-without
 	$(CARGO) test --workspace --locked
 	scripts/test-clients.sh
 	scripts/test-python.sh
+	scripts/test-web.sh
 
 test-clients: setup ## run the tests with clients that are not ours (Python)
 	scripts/test-clients.sh
 
 test-python: setup ## check and test the Python package in clients/python
 	scripts/test-python.sh
+
+test-web: setup ## check and test the web page, in a browser too
+	scripts/test-web.sh
 
 lint: ## formatting and clippy, warnings are errors
 	$(CARGO) fmt --all --check
@@ -67,4 +73,4 @@ typed: ## 6,000 generated requests, each answer held against its declared type (
 fuzz: ## each fuzz target for some minutes (MINUTES=5); needs nightly and cargo-fuzz
 	scripts/fuzz.sh $$(( $(or $(MINUTES),5) * 60 ))
 
-.PHONY: help setup setup-run run test test-clients test-python lint package-crates deny simulate bench torture torture-quick soak typed fuzz
+.PHONY: help setup setup-run run test test-clients test-python test-web lint package-crates deny simulate bench torture torture-quick soak typed fuzz

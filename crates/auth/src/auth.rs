@@ -109,15 +109,21 @@ impl Auth {
     /// is now. [`Denied::NeedsFetch`] means that the other issuer's keys must be fetched
     /// ([`Auth::fetch_keys`]) and the question asked once more.
     pub fn authenticate(&self, credential: &str) -> Result<Principal, Denied> {
+        self.decided(|| self.decide(credential))
+    }
+
+    /// Decides by the accounts that are known here and, where another node may have changed them, once more
+    /// by those of now.
+    pub(crate) fn decided<T>(&self, decide: impl Fn() -> Result<T, Denied>) -> Result<T, Denied> {
         let known = self.directory.moment();
-        match self.decide(credential) {
+        match decide() {
             // Another node may have made or changed the account a moment ago.
             Err(
                 denied @ Denied::Refused(
                     Reason::ApiKey | Reason::NoAccount | Reason::Disabled | Reason::Epoch,
                 ),
             ) => match self.directory.is_renewed(known) {
-                Ok(true) => self.decide(credential),
+                Ok(true) => decide(),
                 Ok(false) => Err(denied),
                 Err(e) => {
                     tracing::warn!(error = %e, "a credential is not known here, and the accounts cannot be read");
@@ -228,6 +234,6 @@ impl Auth {
     }
 }
 
-fn enabled(account: &Arc<Account>) -> Result<&Arc<Account>, Reason> {
+pub(crate) fn enabled(account: &Arc<Account>) -> Result<&Arc<Account>, Reason> {
     if account.user.disabled { Err(Reason::Disabled) } else { Ok(account) }
 }

@@ -71,6 +71,9 @@ pub enum Reason {
     /// The foreign issuer's user has the name of an account here.
     #[error("the external name is that of an account")]
     NameTaken,
+    /// The session is of an account that does not sign in to the page.
+    #[error("the session is not one of the page")]
+    Page,
     /// The API key is not known.
     #[error("the API key is not known")]
     ApiKey,

@@ -59,6 +59,9 @@ pub enum LoginError {
     /// than that.
     #[error("User is not authorized")]
     Unauthorized,
+    /// The password is right, and the account is a worker's, which the page has nothing for.
+    #[error("accounts of the role WORKER do not sign in to the page")]
+    Worker,
     /// Too many failures.
     #[error("too many failed logins: try again in {} s", seconds(*after))]
     TooMany {
@@ -186,7 +189,7 @@ impl From<HasherError> for UserError {
 impl From<LoginError> for UserError {
     fn from(e: LoginError) -> Self {
         match e {
-            LoginError::Unauthorized => UserError::WrongPassword,
+            LoginError::Unauthorized | LoginError::Worker => UserError::WrongPassword,
             LoginError::TooMany { after } => UserError::TooMany { after },
             LoginError::Busy => UserError::Busy,
             LoginError::Store(e) => e.into(),

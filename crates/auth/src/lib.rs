@@ -21,6 +21,7 @@ mod login;
 mod names;
 mod noted;
 mod oidc;
+mod page;
 mod password;
 mod principal;
 mod role;

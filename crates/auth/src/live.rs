@@ -4,7 +4,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 
 use longhaul_model::Env;
 use longhaul_store::{Accounts, RefreshToken, SessionId, StoreError};
@@ -26,6 +26,8 @@ enum Known {
 struct Lasting {
     token: Arc<RefreshToken>,
     looked_at: AtomicI64,
+    /// True once somebody lets the session last longer.
+    prolonging: AtomicBool,
 }
 
 /// The sessions that requests came with lately.
@@ -65,6 +67,30 @@ impl Live {
         }
     }
 
+    /// The refresh token with a digest, as [`Live::find`]. Anybody can make up a secret, so what never was a
+    /// session is not remembered.
+    pub(crate) fn with_digest(&self, hash: &[u8; 32]) -> Result<Option<Arc<RefreshToken>>, StoreError> {
+        let id = SessionId::of(hash);
+        let found = if self.known.read().contains_key(&id) {
+            self.find(id)?
+        } else {
+            match self.accounts.refresh_token(hash)? {
+                Some(token) => self.learn(id, Some(token)),
+                None => None,
+            }
+        };
+        Ok(found.filter(|token| token.hash == *hash))
+    }
+
+    /// Returns true to the first of those who would let a session last longer, until the next look at the
+    /// store.
+    pub(crate) fn is_first_to_prolong(&self, id: SessionId) -> bool {
+        match self.known.read().get(&id) {
+            Some(Known::Lasting(known)) => !known.prolonging.swap(true, Ordering::Relaxed),
+            Some(Known::Over) | None => false,
+        }
+    }
+
     /// Takes note of what the store has.
     pub(crate) fn learn(&self, id: SessionId, found: Option<RefreshToken>) -> Option<Arc<RefreshToken>> {
         let mut all = self.known.write();
@@ -78,7 +104,7 @@ impl Live {
         let token = found.map(Arc::new);
         let known = token.clone().map_or(Known::Over, |token| {
             let looked_at = AtomicI64::new(self.env.now().0);
-            Known::Lasting(Arc::new(Lasting { token, looked_at }))
+            Known::Lasting(Arc::new(Lasting { token, looked_at, prolonging: AtomicBool::new(false) }))
         });
         all.insert(id, known);
         token

@@ -10,9 +10,9 @@ use longhaul_model::Span;
 use longhaul_store::{Basis, RefreshToken, SessionId, StoreError, UserChange};
 use uuid::Uuid;
 
-use crate::auth::Auth;
+use crate::auth::{Auth, enabled};
 use crate::compact::Compact;
-use crate::denied::Denied;
+use crate::denied::{Denied, Reason};
 use crate::directory::Account;
 use crate::error::{LoginError, RefreshError};
 use crate::names::is_name;
@@ -22,7 +22,7 @@ use crate::principal::{Kind, Principal};
 use crate::{access, api_key, noted};
 
 /// The kinds of credentials that sessions begin with.
-const PASSWORD: &str = "PASSWORD";
+pub(crate) const PASSWORD: &str = "PASSWORD";
 const API_KEY: &str = "API_KEY";
 const ID_TOKEN: &str = "ID_TOKEN";
 
@@ -87,20 +87,29 @@ impl Auth {
         let now = self.env.now();
         let token = found.filter(|token| token.expires_at > now).ok_or(RefreshError::NotFound)?;
         let (session, left) = (token.session(), Span(token.expires_at.0.abs_diff(now.0)));
-        match token.basis {
+        let epoch = match token.basis {
+            Basis::Account { epoch } => Some(epoch),
+            Basis::External { .. } => None,
+        };
+        self.directory.look().map_err(RefreshError::Store)?;
+        let holder = self.holder(&token).map_err(|_| RefreshError::NotFound)?;
+        Ok(self.mint(&holder, session, epoch, left))
+    }
+
+    /// Returns the principal that a session stands for now.
+    pub(crate) fn holder(&self, token: &RefreshToken) -> Result<Principal, Denied> {
+        match &token.basis {
             Basis::Account { epoch } => {
-                self.directory.look().map_err(RefreshError::Store)?;
-                let account = self.directory.by_name(&token.user).ok_or(RefreshError::NotFound)?;
-                if account.user.disabled || account.user.epoch != epoch {
-                    return Err(RefreshError::NotFound);
+                let account = self.directory.by_name(&token.user).ok_or(Reason::NoAccount)?;
+                enabled(&account)?;
+                if account.user.epoch != *epoch {
+                    return Err(Reason::Epoch.into());
                 }
-                Ok(self.mint(&account.principal, session, Some(epoch), left))
+                Ok(account.principal.clone())
             }
             Basis::External { .. } => {
-                let role = self.external_role(&token.basis).ok_or(RefreshError::NotFound)?;
-                let external = Principal::new(token.user, role, Kind::External);
-                let external = self.unless_taken(external).map_err(|_| RefreshError::NotFound)?;
-                Ok(self.mint(&external, session, None, left))
+                let role = self.external_role(&token.basis).ok_or(Reason::Session)?;
+                self.unless_taken(Principal::new(token.user.as_str(), role, Kind::External))
             }
         }
     }
@@ -193,7 +202,7 @@ impl Auth {
 
     async fn vouched(&self, token: &str) -> Result<Vouched, Denied> {
         let token = Compact::parse(token)?;
-        let oidc = self.oidc.as_ref().ok_or(crate::denied::Reason::Issuer)?;
+        let oidc = self.oidc.as_ref().ok_or(Reason::Issuer)?;
         match oidc.verify(&token, Shown::Login) {
             Err(Denied::NeedsFetch) => {
                 oidc.fetch().await;
@@ -203,7 +212,8 @@ impl Auth {
         }
     }
 
-    async fn open(
+    /// Begins a session of an account.
+    pub(crate) async fn open(
         &self,
         account: &Account,
         means: &'static str,

@@ -82,11 +82,15 @@ impl Refusals {
 /// field.
 pub(crate) fn claimed(request: &LoginRequest) -> String {
     match request {
-        LoginRequest::Password { username, .. } if is_name(username) => username.clone(),
-        LoginRequest::Password { .. } => "(no name)".to_owned(),
+        LoginRequest::Password { username, .. } => claimed_name(username),
         LoginRequest::ApiKey(_) => "(API key)".to_owned(),
         LoginRequest::IdToken(_) => "(ID token)".to_owned(),
     }
+}
+
+/// Returns a name that was typed, as [`claimed`] does.
+pub(crate) fn claimed_name(name: &str) -> String {
+    if is_name(name) { name.to_owned() } else { "(no name)".to_owned() }
 }
 
 /// A note of a login.
@@ -120,7 +124,7 @@ impl Auth {
     /// Notes that somebody was not let in.
     pub(crate) async fn note_refused(&self, note: Audit, why: &LoginError) {
         let news = match why {
-            LoginError::Unauthorized => true,
+            LoginError::Unauthorized | LoginError::Worker => true,
             LoginError::TooMany { .. } => self.refusals.is_news(&note.by, self.env.now()),
             LoginError::Busy | LoginError::Store(_) | LoginError::Hash(_) => false,
         };

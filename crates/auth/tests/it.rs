@@ -7,6 +7,7 @@ mod it {
     mod forged;
     mod login;
     mod oidc;
+    mod page;
     mod rotation;
     mod sessions;
     mod start;

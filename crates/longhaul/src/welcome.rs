@@ -55,7 +55,8 @@ impl Welcome<'_> {
             }
         }
         add("longhaul task list".to_owned(), "what it has done and does");
-        out.push_str(&format!("\nThe API, to read and to try: {}/docs\n", self.address));
+        out.push_str(&format!("\nThe page, in a browser: {}/ui\n", self.address));
+        out.push_str(&format!("The API, to read and to try: {}/docs\n", self.address));
         out.push_str("With tasks to look at: longhaul serve --demo\n");
         out.push_str("Ctrl-C stops the server; nothing is lost.\n");
         out

@@ -7,20 +7,30 @@ use std::time::Duration;
 use axum::extract::{FromRequestParts, Request, State};
 use axum::middleware::Next;
 use axum::response::Response;
+use http::Method;
 use http::header::{self, HeaderMap};
 use http::request::Parts;
-use longhaul_auth::Principal;
+use longhaul_auth::{Auth, Denied, Principal};
 use longhaul_engine::Audit;
 
 use crate::api::App;
 use crate::config::{Client, WireConfig};
+use crate::cookie;
 use crate::error::ApiError;
+use crate::origin::Site;
 use crate::routes::Role;
 use crate::share::Place;
 
-/// Address that a request came from; an extension of every request.
+/// Facts about the connection that a request came by, and about the page that sent it; an extension of every
+/// request.
 #[derive(Clone, Copy)]
-pub(crate) struct Peer(pub(crate) SocketAddr);
+pub(crate) struct Peer {
+    /// Address of the other end, which may be a proxy's.
+    pub(crate) address: SocketAddr,
+    /// True if the request came over TLS, here or to a trusted proxy.
+    pub(crate) secure: bool,
+    pub(crate) site: Site,
+}
 
 /// Requirements of a route, as its layer knows them.
 #[derive(Clone)]
@@ -108,7 +118,7 @@ pub(crate) async fn check(
     next: Next,
 ) -> Result<Response, ApiError> {
     let peer = request.extensions().get::<Peer>().copied();
-    let caller = gate.admit(request.headers(), peer).await?;
+    let caller = gate.admit(request.method(), request.headers(), peer).await?;
     // The share is held until the handler is done, whatever it does with its request.
     let _place = caller.place.clone();
     request.extensions_mut().insert(caller);
@@ -129,16 +139,21 @@ impl Gate {
     }
 
     /// Returns the caller if the call is allowed, with its share of the requests in flight.
-    pub(crate) async fn admit(&self, headers: &HeaderMap, peer: Option<Peer>) -> Result<Caller, ApiError> {
+    pub(crate) async fn admit(
+        &self,
+        method: &Method,
+        headers: &HeaderMap,
+        peer: Option<Peer>,
+    ) -> Result<Caller, ApiError> {
         let proxies = &self.app.config.trusted_proxies;
         let from =
-            peer.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |Peer(peer)| proxies.client(peer.ip(), headers));
+            peer.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| proxies.client(peer.address.ip(), headers));
         if self.role == Role::Public {
             let wire = self.app.dialects.of(&Client { who: None, credential: None, headers }, &self.app.auth);
             return Ok(Caller { who: None, from, action: self.action, place: None, wire });
         }
-        let credential = bearer(headers)?;
-        let who = self.app.auth.authenticate_fetching(credential).await?;
+        let credential = Credential::of(method, headers, peer)?;
+        let who = credential.authenticate(&self.app.auth).await?;
         if !self.role.admits(who.role) {
             return Err(self.forbid(&who, from, self.role).await);
         }
@@ -148,13 +163,54 @@ impl Gate {
         }
         let shares = &self.app.shares;
         let place = if self.counts { shares.enter(&who.name)? } else { shares.uncounted(&who.name) };
-        let client = Client { who: Some(&who), credential: Some(credential), headers };
+        let client = Client { who: Some(&who), credential: credential.bearer(), headers };
         let wire = self.app.dialects.of(&client, &self.app.auth);
         Ok(Caller { who: Some(who), from, action: self.action, place: Some(Arc::new(place)), wire })
     }
 }
 
-/// The credential of a request. One header, one scheme, in any case (wire contract, 8.1).
+/// Credential of a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Credential<'a> {
+    /// Access token or API key of the header `Authorization`.
+    Bearer(&'a str),
+    /// Secret of the page's session.
+    Cookie(&'a str),
+}
+
+impl<'a> Credential<'a> {
+    /// Returns the credential of a request. The cookie counts only where there is no other, and a change by
+    /// it must come from the page.
+    pub(crate) fn of(method: &Method, headers: &'a HeaderMap, peer: Option<Peer>) -> Result<Self, ApiError> {
+        if headers.contains_key(header::AUTHORIZATION) {
+            return bearer(headers).map(Credential::Bearer);
+        }
+        let peer = peer.ok_or_else(ApiError::no_credential)?;
+        let secret = cookie::read(headers, peer.secure).ok_or_else(ApiError::no_credential)?;
+        if !method.is_safe() {
+            peer.site.must_be_own()?;
+        }
+        Ok(Credential::Cookie(secret))
+    }
+
+    /// Finds the principal that the credential belongs to now.
+    pub(crate) async fn authenticate(self, auth: &Auth) -> Result<Principal, Denied> {
+        match self {
+            Credential::Bearer(credential) => auth.authenticate_fetching(credential).await,
+            Credential::Cookie(secret) => auth.authenticate_page(secret).await,
+        }
+    }
+
+    /// Returns the token or key, if it is one.
+    fn bearer(self) -> Option<&'a str> {
+        match self {
+            Credential::Bearer(credential) => Some(credential),
+            Credential::Cookie(_) => None,
+        }
+    }
+}
+
+/// The credential of the header. One header, one scheme, in any case (wire contract, 8.1).
 fn bearer(headers: &HeaderMap) -> Result<&str, ApiError> {
     let mut given = headers.get_all(header::AUTHORIZATION).iter();
     let (Some(value), None) = (given.next(), given.next()) else { return Err(ApiError::no_credential()) };

@@ -6,6 +6,7 @@ mod access;
 mod address;
 mod api;
 mod config;
+mod cookie;
 mod declared;
 mod error;
 #[doc(hidden)]

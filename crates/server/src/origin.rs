@@ -14,17 +14,44 @@ use longhaul_model::Fault;
 
 use crate::error::ApiError;
 
+/// Page that a request comes from, as far as its headers say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Site {
+    /// A page of this server.
+    Own,
+    /// No page, as with programs; or the headers do not say.
+    Unsaid,
+}
+
+impl Site {
+    /// Refuses a change unless it comes from this server's own page: a browser adds a cookie by itself,
+    /// whatever made it send the request.
+    pub(crate) fn must_be_own(self) -> Result<(), ApiError> {
+        if self == Site::Own {
+            return Ok(());
+        }
+        let message =
+            "a change with the page's cookie comes from the page, and this request does not say that it does";
+        let fault = Fault::new("FOREIGN_ORIGIN", message).remedy(
+            "Programs send `Authorization: Bearer` with an access token or API key instead of the cookie",
+        );
+        Err(ApiError::new(StatusCode::FORBIDDEN, fault))
+    }
+}
+
 /// Passes requests without a browser's headers, requests of this server's own pages, and requests that only
 /// read.
-pub(crate) fn check(method: &Method, headers: &HeaderMap, secure: bool) -> Result<(), ApiError> {
+pub(crate) fn check(method: &Method, headers: &HeaderMap, secure: bool) -> Result<Site, ApiError> {
     if method.is_safe() {
-        return Ok(());
+        return Ok(Site::Unsaid);
     }
     let fetched_from = headers.get("sec-fetch-site").map(|site| site.as_bytes());
+    let origin = headers.get(header::ORIGIN);
     let foreign = fetched_from.is_some_and(|site| site != b"same-origin" && site != b"none")
-        || headers.get(header::ORIGIN).is_some_and(|origin| !is_own(origin.as_bytes(), headers, secure));
+        || origin.is_some_and(|origin| !is_own(origin.as_bytes(), headers, secure));
     if !foreign {
-        return Ok(());
+        let own = fetched_from.map_or(origin.is_some(), |site| site == b"same-origin");
+        return Ok(if own { Site::Own } else { Site::Unsaid });
     }
     let own = if secure {
         "Open this server's own address, https:// with its name and port"
@@ -106,5 +133,27 @@ mod tests {
         assert!(!checked(&[own, ("origin", "https://sfo-vcf01.rainpole.io")], true), "another port");
         assert!(!checked(&[own, ("origin", "https://evil.example")], true));
         assert!(!checked(&[own, ("origin", "null")], true));
+    }
+
+    #[test]
+    fn own_page_says_so_itself() {
+        let site = |pairs: &[(&'static str, &'static str)]| {
+            let mut headers = HeaderMap::from_iter([(header::HOST, "localhost:8080".parse().unwrap())]);
+            for (name, value) in pairs {
+                headers.append(*name, value.parse().unwrap());
+            }
+            check(&Method::POST, &headers, false).ok()
+        };
+        let (fetched, origin) = ("sec-fetch-site", ("origin", "http://localhost:8080"));
+        assert_eq!(site(&[(fetched, "same-origin"), origin]), Some(Site::Own));
+        assert_eq!(site(&[(fetched, "same-origin")]), Some(Site::Own));
+        assert_eq!(site(&[origin]), Some(Site::Own), "an older browser");
+        assert_eq!(site(&[]), Some(Site::Unsaid));
+        assert_eq!(site(&[(fetched, "none")]), Some(Site::Unsaid), "typed into the address bar");
+        assert_eq!(site(&[(fetched, "none"), origin]), Some(Site::Unsaid));
+        for foreign in ["same-site", "cross-site", "else", ""] {
+            assert_eq!(site(&[(fetched, foreign)]), None, "{foreign}");
+            assert_eq!(site(&[(fetched, foreign), origin]), None, "{foreign}");
+        }
     }
 }

@@ -310,6 +310,9 @@ pub(crate) fn table() -> Vec<Route> {
         page("/docs/{*file}", get(docs::file)),
         page("/ui", get(ui::index)),
         page("/ui/{*path}", get(ui::path)),
+        Route { method: Method::POST, path: "/ui/session", role: Public, doc: None, handler: post(ui::session::begin) },
+        Route { method: Method::GET, path: "/ui/session", role: Known, doc: None, handler: get(ui::session::get) },
+        Route { method: Method::DELETE, path: "/ui/session", role: Public, doc: None, handler: delete(ui::session::end) },
     ]
 }
 

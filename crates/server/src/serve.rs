@@ -64,11 +64,12 @@ async fn routed(router: Router, peer: SocketAddr, secure: bool, request: Request
     if let Err(e) = host(&request) {
         return e.into_response();
     }
-    if let Err(e) = origin::check(request.method(), request.headers(), secure) {
-        return e.into_response();
-    }
+    let site = match origin::check(request.method(), request.headers(), secure) {
+        Ok(site) => site,
+        Err(e) => return e.into_response(),
+    };
     let mut request = with_single_slashes(request.map(Body::new));
-    request.extensions_mut().insert(Peer(peer));
+    request.extensions_mut().insert(Peer { address: peer, secure, site });
     let answered = Reference::within(router.oneshot(request));
     match AssertUnwindSafe(answered).catch_unwind().await {
         Ok(Ok(response)) => response,

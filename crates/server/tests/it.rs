@@ -20,6 +20,7 @@ mod it {
     mod others;
     mod outputs;
     mod page;
+    mod page_session;
     mod quirks;
     mod standstill;
     mod support;

@@ -228,6 +228,10 @@ pub trait Accounts: Send + Sync + 'static {
     /// Returns sessions that last, newest first, and their count. A row that cannot be read is skipped.
     fn sessions(&self, query: &SessionQuery) -> Result<SessionPage, StoreError>;
 
+    /// Lets a refresh token last longer; returns false if it does not exist or lasts as long already. After
+    /// Ok: durable. Crash in the middle: it lasts until one of the two times.
+    async fn prolong_refresh_token(&self, hash: [u8; 32], until: Timestamp) -> Result<bool, StoreError>;
+
     /// Revokes a refresh token; returns true if it existed. After Ok: durable, it is never valid again. Crash
     /// in the middle: it is there or not.
     async fn revoke_refresh_token(&self, hash: [u8; 32], audit: Option<Audit>) -> Result<bool, StoreError>;

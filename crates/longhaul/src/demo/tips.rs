@@ -54,7 +54,7 @@ pub(super) fn text(reach: &Reach, inventory: SocketAddr, shown: &Shown, palette:
         out.push_str(&format!("\n  {line}\n"));
     }
     out.push_str(&format!(
-        "\nThe API, to read and to try: {address}/docs\nCtrl-C stops the server; nothing is lost.\n"
+        "\nThe page, in a browser: {address}/ui\nThe API, to read and to try: {address}/docs\nCtrl-C stops the server; nothing is lost.\n"
     ));
     out
 }

@@ -27,7 +27,7 @@ pub(crate) async fn bound(State(app): State<App>, request: Request<Body>) -> Res
     // First of all: without a credential nobody learns which paths there are.
     let gate = Gate { app: app.clone(), action: ACTION, role: Role::Known, counts: true };
     let peer = request.extensions().get::<Peer>().copied();
-    let caller = gate.admit(request.headers(), peer).await?;
+    let caller = gate.admit(&method, request.headers(), peer).await?;
     let Some((workflow, parameters)) = app.engine.route(method.as_str(), &path) else {
         let others = METHODS.into_iter().filter(|other| app.engine.route(other, &path).is_some());
         let others: Vec<&str> = others.collect();

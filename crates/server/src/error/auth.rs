@@ -93,6 +93,8 @@ impl From<LoginError> for ApiError {
         let message = e.to_string();
         match e {
             LoginError::Unauthorized => ApiError::new(StatusCode::UNAUTHORIZED, Fault::new(NOBODY, message)),
+            LoginError::Worker => ApiError::new(StatusCode::FORBIDDEN, Fault::new("FORBIDDEN", message))
+                .remedy("Sign in with an account of the role VIEWER, OPERATOR or ADMIN"),
             LoginError::TooMany { after } => ApiError::too_many("TOO_MANY_FAILED_LOGINS", message, after),
             LoginError::Busy => ApiError::too_many("TOO_MANY_LOGINS", message, Span(1000)),
             LoginError::Store(e) => stored(e),

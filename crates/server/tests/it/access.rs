@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::support::{Answer, Running};
 
 /// Returns each call of the document: method, path with something in place of its names, role.
-fn calls(document: &Value) -> Vec<(Method, String, String)> {
+pub(crate) fn calls(document: &Value) -> Vec<(Method, String, String)> {
     let mut calls = Vec::new();
     for (path, operations) in document["paths"].as_object().unwrap() {
         for (method, operation) in operations.as_object().unwrap() {
@@ -20,7 +20,7 @@ fn calls(document: &Value) -> Vec<(Method, String, String)> {
     calls
 }
 
-fn may(role: Role, needed: &str) -> bool {
+pub(crate) fn may(role: Role, needed: &str) -> bool {
     match needed {
         "PUBLIC" | "KNOWN" => true,
         "VIEWER" => matches!(role, Role::Viewer | Role::Operator | Role::Admin),

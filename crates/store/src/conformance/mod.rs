@@ -90,6 +90,7 @@ macro_rules! store_conformance {
             accounts::rehash_gives_way_to_a_new_password,
             accounts::api_keys_come_and_go,
             sessions::refresh_tokens_are_kept_until_revoked,
+            sessions::refresh_tokens_can_last_longer,
             sessions::refresh_tokens_end_with_what_they_rest_on,
             sessions::sessions_are_found_and_listed,
             sessions::refresh_tokens_are_pruned_in_batches,

@@ -43,6 +43,29 @@ pub async fn refresh_tokens_are_kept_until_revoked(fixture: &mut impl Fixture) {
     store.close().await;
 }
 
+/// A token that is in use lasts longer; never shorter, and none comes back by it.
+pub async fn refresh_tokens_can_last_longer(fixture: &mut impl Fixture) {
+    let (store, accounts) = fixture.open_accounts().await;
+    let anna = create(&accounts, user("anna", "ADMIN")).await;
+    let (first, second) = (token(1, &anna), token(2, &anna));
+    for token in [&first, &second] {
+        accounts.put_refresh_token(token.clone(), None).await.expect("kept");
+    }
+    let later = first.expires_at.after(Span(1000));
+    assert!(accounts.prolong_refresh_token(first.hash, later).await.expect("prolonged"));
+    for sooner in [later, first.expires_at] {
+        assert!(!accounts.prolong_refresh_token(first.hash, sooner).await.expect("nothing to do"));
+    }
+    assert!(!accounts.prolong_refresh_token([9; 32], later).await.expect("no such token"));
+    assert!(accounts.revoke_refresh_token(second.hash, None).await.expect("revoked"));
+    assert!(!accounts.prolong_refresh_token(second.hash, later).await.expect("it is gone"));
+    let (store, accounts) = reopen(fixture, &store).await;
+    let kept = RefreshToken { expires_at: later, ..first.clone() };
+    assert_eq!(accounts.refresh_token(&first.hash).expect("readable"), Some(kept));
+    assert_eq!(accounts.refresh_token(&second.hash).expect("readable"), None);
+    store.close().await;
+}
+
 /// A new password, disabling and deletion end sessions, also those that are just being created.
 pub async fn refresh_tokens_end_with_what_they_rest_on(fixture: &mut impl Fixture) {
     let (store, accounts) = fixture.open_accounts().await;

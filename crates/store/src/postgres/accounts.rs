@@ -118,6 +118,13 @@ impl Accounts for Postgres {
         self.snapshot(move |db, _| Box::pin(async move { sessions::page(db, &query).await }))
     }
 
+    async fn prolong_refresh_token(&self, hash: [u8; 32], until: Timestamp) -> Result<bool, StoreError> {
+        self.errand(None, (), move |db, (), _| {
+            Box::pin(async move { sessions::prolong(db, hash, until).await })
+        })
+        .await
+    }
+
     async fn revoke_refresh_token(&self, hash: [u8; 32], note: Option<Audit>) -> Result<bool, StoreError> {
         self.errand(None, note, move |db, note, now| {
             Box::pin(async move {

@@ -109,6 +109,15 @@ fn read(row: &Row) -> Result<RefreshToken, StoreError> {
     })
 }
 
+pub(super) async fn prolong(
+    db: &impl GenericClient,
+    hash: [u8; 32],
+    until: Timestamp,
+) -> Result<bool, StoreError> {
+    let statement = "UPDATE refresh_tokens SET expires_at = $2 WHERE hash = $1 AND expires_at < $2";
+    Ok(execute(db, statement, &[&&hash[..], &until.0]).await? > 0)
+}
+
 pub(super) async fn revoke(db: &impl GenericClient, hash: [u8; 32]) -> Result<bool, StoreError> {
     let gone = execute(db, "DELETE FROM refresh_tokens WHERE hash = $1", &[&&hash[..]]).await?;
     Ok(gone > 0)

@@ -2,6 +2,7 @@
 
 mod files;
 mod index;
+pub(crate) mod session;
 
 use axum::response::{IntoResponse, Response};
 use http::header::{self, HeaderMap, HeaderValue};

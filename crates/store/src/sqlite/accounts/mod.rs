@@ -89,6 +89,11 @@ impl Accounts for Sqlite {
         self.readers.snapshot(|connection| sessions::page(connection, query))
     }
 
+    async fn prolong_refresh_token(&self, hash: [u8; 32], until: Timestamp) -> Result<bool, StoreError> {
+        self.errand(Need::WayOut, None, move |writer, _| sessions::prolong(&writer.connection, &hash, until))
+            .await
+    }
+
     async fn revoke_refresh_token(&self, hash: [u8; 32], audit: Option<Audit>) -> Result<bool, StoreError> {
         let work = move |writer: &mut Writer, now| {
             let revoked = sessions::revoke(&writer.connection, &hash)?;

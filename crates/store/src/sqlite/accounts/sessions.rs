@@ -49,6 +49,18 @@ pub(super) fn session(connection: &Connection, id: SessionId) -> Result<Option<R
     within(connection, id.range())
 }
 
+pub(super) fn prolong(
+    connection: &Connection,
+    hash: &[u8; 32],
+    until: Timestamp,
+) -> Result<bool, StoreError> {
+    connection
+        .prepare_cached("UPDATE refresh_tokens SET expires_at = ?2 WHERE hash = ?1 AND expires_at < ?2")
+        .and_then(|mut s| s.execute(params![&hash[..], until.0]))
+        .map(|changed| changed > 0)
+        .map_err(sql)
+}
+
 /// The first token with a digest in a range.
 fn within(
     connection: &Connection,
