@@ -7,6 +7,7 @@ export type SubTask = Schemas["SubTask"];
 export type Attempt = Schemas["Attempt"];
 export type Lock = Schemas["Lock"];
 export type LogLine = Schemas["LogLine"];
+export type TaskLog = Schemas["TaskLog"];
 export type Queue = Schemas["Queue"];
 export type Worker = Schemas["Worker"];
 export type WaitingFor = Schemas["WaitingFor"];

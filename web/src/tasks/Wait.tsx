@@ -2,6 +2,7 @@ import { Link } from "wouter";
 import type { Lock, Task, WaitingFor } from "../api/types";
 import { canonical, hasEnded } from "../ui/status";
 import { Time } from "../ui/Time";
+import { plain } from "../ui/text";
 import { resourceText } from "./resources";
 import styles from "./Wait.module.css";
 
@@ -28,7 +29,7 @@ export function WaitOrError({ task }: { task: Task }) {
   const cause = error.nestedErrors?.[0]?.message ?? error.causes?.[0]?.message ?? error.message;
   return (
     <span className={task.resolutionStatus === "RESOLVED" ? styles.quiet : ""} title={cause}>
-      <bdi>{cause}</bdi>
+      <bdi>{plain(cause)}</bdi>
     </span>
   );
 }
@@ -42,7 +43,7 @@ function Waits({ task, waiting }: { task: Task; waiting: WaitingFor }) {
         <span>
           <bdi>{lockName(lock)}</bdi>, {lock.state === "HELD" ? "held by" : "behind"}{" "}
           <Link href={`/tasks/${lock.taskId}`}>
-            <bdi>{lock.taskName}</bdi>
+            <bdi>{plain(lock.taskName)}</bdi>
           </Link>
           {lock.awaitsDecision && <span className={styles.warn}> (failed, awaits a decision)</span>}
         </span>

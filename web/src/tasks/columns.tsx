@@ -4,6 +4,7 @@ import { Progress } from "../ui/Progress";
 import { TaskStatus } from "../ui/Status";
 import { hasEnded, lookOfTask } from "../ui/status";
 import { Span, Time } from "../ui/Time";
+import { plain } from "../ui/text";
 import { resourceText, shortId } from "./resources";
 import styles from "./tasks.module.css";
 import { WaitOrError, waitText } from "./Wait";
@@ -26,7 +27,7 @@ export const COLUMNS: Column<Task>[] = [
     narrow: "main",
     cell: (task) => (
       <bdi title={task.name} className={styles.name}>
-        {task.name}
+        {plain(task.name)}
       </bdi>
     ),
   },

@@ -1,5 +1,6 @@
 import { type ReactNode, useEffect } from "react";
 import styles from "./PageHead.module.css";
+import { plain } from "./text";
 
 interface Props {
   title: string;
@@ -14,13 +15,13 @@ interface Props {
 /** The head of a page: its title, which becomes the title of the tab too, with facts and actions. */
 export function PageHead({ title, before, facts, actions }: Props) {
   useEffect(() => {
-    document.title = `${title} · Longhaul`;
+    document.title = `${plain(title)} · Longhaul`;
   }, [title]);
   return (
     <header className={styles.head}>
       <div className={styles.texts}>
         <h1 className={styles.title}>
-          <bdi>{title}</bdi>
+          <bdi>{plain(title)}</bdi>
         </h1>
         {(before || facts) && (
           <div className={styles.facts}>

@@ -1,0 +1,100 @@
+import { Link } from "wouter";
+import type { Task } from "../api/types";
+import { useMay } from "../app/session-context";
+import { resourceText, shortId } from "../tasks/resources";
+import { Button } from "../ui/Button";
+import { CopyButton } from "../ui/CopyButton";
+import { Flash } from "../ui/Flash";
+import { ChevronDown } from "../ui/icons";
+import { type Entry, Menu } from "../ui/Menu";
+import { PageHead } from "../ui/PageHead";
+import { TaskStatus } from "../ui/Status";
+import { hasEnded, lookOfTask } from "../ui/status";
+import { Span, Time } from "../ui/Time";
+import { plain } from "../ui/text";
+import { type AskVerb, refusal, type Verb, WORDS } from "./verbs";
+
+/** The head of a task: its status, how old and how far it is, and the verbs. */
+export function TaskHead({ task, ask }: { task: Task; ask: AskVerb }) {
+  const workflow = task.workflow as { name?: string; version?: number } | undefined;
+  const resources = resourceText(task.resources ?? []);
+  return (
+    <PageHead
+      title={task.name}
+      before={
+        <Flash value={lookOfTask(task).word}>
+          <TaskStatus task={task} />
+        </Flash>
+      }
+      facts={
+        <>
+          {hasEnded(task.status) && task.completionTimestamp ? (
+            <span>
+              ended <Time at={task.completionTimestamp} />, took{" "}
+              <Span from={task.creationTimestamp} to={task.completionTimestamp} />
+            </span>
+          ) : (
+            <span>
+              created <Time at={task.creationTimestamp} />
+            </span>
+          )}
+          {!hasEnded(task.status) && task.progress !== undefined && <span>{task.progress} %</span>}
+          {(task.attempt ?? 1) > 1 && <span>run {task.attempt}</span>}
+          {resources && (
+            <span>
+              <bdi>{plain(resources)}</bdi>
+            </span>
+          )}
+          {workflow?.name && (
+            <span>
+              <Link href={`/tasks?type=${encodeURIComponent(task.type ?? "")}`}>{workflow.name}</Link>{" "}
+              {workflow.version !== undefined && `v${workflow.version}`}
+            </span>
+          )}
+          <span>
+            <code title={task.id}>{shortId(task.id)}</code>
+            <CopyButton text={task.id} what="the id" />
+          </span>
+        </>
+      }
+      actions={<Verbs task={task} ask={ask} />}
+    />
+  );
+}
+
+function Verbs({ task, ask }: { task: Task; ask: AskVerb }) {
+  const operator = useMay("OPERATOR");
+  const admin = useMay("ADMIN");
+  if (!operator) return null;
+  const entry = (verb: Verb): Entry => {
+    const refused = refusal(verb, task);
+    return {
+      id: verb,
+      label: WORDS[verb].title,
+      note: refused,
+      disabled: !!refused,
+      run: () => ask({ verb }),
+    };
+  };
+  const entries = [entry("resolve"), ...(admin ? [entry("release")] : [])];
+  return (
+    <>
+      <Button
+        look={task.isRetryable ? "primary" : "normal"}
+        refused={refusal("retry", task)}
+        onPress={() => ask({ verb: "retry" })}
+      >
+        Retry
+      </Button>
+      <Button refused={refusal("cancel", task)} onPress={() => ask({ verb: "cancel" })}>
+        Cancel
+      </Button>
+      <Menu label="More verbs" entries={entries}>
+        <Button>
+          More
+          <ChevronDown size={12} />
+        </Button>
+      </Menu>
+    </>
+  );
+}
