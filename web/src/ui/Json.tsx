@@ -16,9 +16,9 @@ export function Json({ title, value }: { title: string; value: unknown }) {
         </CopyButton>
       </div>
       {/* biome-ignore lint/a11y/noNoninteractiveTabindex: a region that scrolls must be reached by keyboard */}
-      <pre className={styles.json} tabIndex={0} role="region" aria-label={title}>
-        {text.slice(0, MOST)}
-      </pre>
+      <section className={styles.json} tabIndex={0} aria-label={title}>
+        <pre>{text.slice(0, MOST)}</pre>
+      </section>
       {text.length > MOST && (
         <p>The first {MOST.toLocaleString("en")} characters are shown; a copy has all.</p>
       )}
