@@ -24,11 +24,11 @@ stamp=$target/web/built
 if [ -e web/dist/index.html ] && [ "$(cat "$stamp" 2>/dev/null)" = "$now" ]; then
   exit 0
 fi
-node=$(scripts/node.sh) || without "there is no Node.js"
-export PATH=$node:$PATH
+echo "building the web page"
 mkdir -p "$target/web"
 log=$target/web/log
-echo "building the web page"
+node=$(scripts/node.sh 2>"$log") || without "$(tail -n 1 "$log")"
+export PATH=$node:$PATH
 if ! scripts/npm-ci.sh >"$log" 2>&1; then
   without "its packages cannot be installed (log: $log)"
 fi

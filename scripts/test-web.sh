@@ -12,6 +12,7 @@ node=$(scripts/node.sh)
 export PATH=$node:$PATH
 scripts/npm-ci.sh
 scripts/build-web.sh
+node scripts/web-licences.mjs
 cd web
 npm run --silent lint
 npm run --silent test

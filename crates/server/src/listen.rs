@@ -20,9 +20,8 @@ use tokio_util::task::TaskTracker;
 
 use crate::config::ServerConfig;
 use crate::phase::Phase;
-use crate::proxies::Proxies;
 use crate::register::Register;
-use crate::serve::answer;
+use crate::serve::{Belief, answer};
 use crate::sockets::{Socket, Stream};
 use crate::stream::{Silence, Timed};
 use crate::tls::Acceptor;
@@ -44,7 +43,7 @@ const TOO_MANY: &[u8] =
 
 struct Connections {
     router: Router,
-    proxies: Arc<Proxies>,
+    belief: Arc<Belief>,
     acceptor: Acceptor,
     silence: Silence,
     kept: http1::Builder,
@@ -100,7 +99,10 @@ impl Connections {
         closed_after_one.keep_alive(false);
         Connections {
             router,
-            proxies: config.trusted_proxies.clone().into(),
+            belief: Arc::new(Belief {
+                proxies: config.trusted_proxies.clone(),
+                insecure_http: config.insecure_http,
+            }),
             acceptor,
             silence: Silence { head: limits.header_time, idle: limits.idle_time, write: limits.write_time },
             kept,
@@ -145,7 +147,8 @@ impl Connections {
 
     fn take(&self, stream: Stream, peer: SocketAddr) {
         // Connections through a proxy share its address, and those of a path have none.
-        let counted = matches!(stream, Stream::Tcp(_)) && !self.proxies.trusts(peer.ip().to_canonical());
+        let counted =
+            matches!(stream, Stream::Tcp(_)) && !self.belief.proxies.trusts(peer.ip().to_canonical());
         if let Some(entry) = self.register.enter(peer.ip(), counted) {
             let (phase, over) = (entry.phase.clone(), entry.over.clone());
             let http = if self.stop.is_cancelled() { &self.closed_after_one } else { &self.kept };
@@ -178,7 +181,7 @@ impl Connections {
         }
         let (acceptor, router, http, silence) =
             (self.acceptor.clone(), self.router.clone(), http.clone(), self.silence);
-        let proxies = self.proxies.clone();
+        let belief = self.belief.clone();
         let (stop, cut) = (self.stop.clone(), self.cut.clone());
         self.tasks.spawn(async move {
             let _place = place;
@@ -204,7 +207,7 @@ impl Connections {
                 let waits = request.headers().contains_key(EXPECT);
                 let request = request.map(|body| phase.track(body));
                 let (answer, phase) =
-                    (answer(router.clone(), proxies.clone(), peer, secure, request), phase.clone());
+                    (answer(router.clone(), belief.clone(), peer, secure, request), phase.clone());
                 async move {
                     let mut answered = answer.await;
                     if let Ok(response) = &mut answered

@@ -3,7 +3,9 @@
 //! foreign pages from trying passwords from inside. Requests that only read are not checked: browsers keep
 //! their answers from foreign pages. Over TLS a page of the same host is the server's own, wherever that is:
 //! no other name that leads here has a certificate. Without TLS, only this machine's own names are sure to be
-//! its own.
+//! its own: whoever owns another name can let it lead here. Where other machines may come without TLS, by
+//! `insecure_http`, every name counts, as the page would be of no use there; the cookie of one name is not sent
+//! to another.
 
 use std::net::IpAddr;
 
@@ -13,6 +15,17 @@ use http::{Method, StatusCode, Uri};
 use longhaul_model::Fault;
 
 use crate::error::ApiError;
+
+/// Way that a request came, and with it the names that are this server's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Way {
+    /// Over TLS, here or to a trusted proxy: the name of the certificate.
+    Tls,
+    /// Without TLS: the names of this machine itself.
+    Plain,
+    /// Without TLS, as other machines may: every name that leads here.
+    PlainForAll,
+}
 
 /// Page that a request comes from, as far as its headers say.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,37 +54,39 @@ impl Site {
 
 /// Passes requests without a browser's headers, requests of this server's own pages, and requests that only
 /// read.
-pub(crate) fn check(method: &Method, headers: &HeaderMap, secure: bool) -> Result<Site, ApiError> {
+pub(crate) fn check(method: &Method, headers: &HeaderMap, way: Way) -> Result<Site, ApiError> {
     if method.is_safe() {
         return Ok(Site::Unsaid);
     }
     let fetched_from = headers.get("sec-fetch-site").map(|site| site.as_bytes());
     let origin = headers.get(header::ORIGIN);
     let foreign = fetched_from.is_some_and(|site| site != b"same-origin" && site != b"none")
-        || origin.is_some_and(|origin| !is_own(origin.as_bytes(), headers, secure));
+        || origin.is_some_and(|origin| !is_own(origin.as_bytes(), headers, way));
     if !foreign {
         let own = fetched_from.map_or(origin.is_some(), |site| site == b"same-origin");
         return Ok(if own { Site::Own } else { Site::Unsaid });
     }
-    let own = if secure {
-        "Open this server's own address, https:// with its name and port"
-    } else {
-        "Open this server's own address, http://127.0.0.1 or http://localhost with its port"
+    let own = match way {
+        Way::Tls => "Open this server's own address, https:// with its name and port",
+        Way::PlainForAll => "Open this server's own address, http:// with its name and port",
+        Way::Plain => {
+            "Open this server's own address, http://127.0.0.1 or http://localhost with its port; other names need TLS"
+        }
     };
     let fault = Fault::new("FOREIGN_ORIGIN", "a page of another site asked for this").remedy(own);
     Err(ApiError::new(StatusCode::FORBIDDEN, fault))
 }
 
 /// Returns true if the origin is where the request went, which is this server.
-fn is_own(origin: &[u8], headers: &HeaderMap, secure: bool) -> bool {
+fn is_own(origin: &[u8], headers: &HeaderMap, way: Way) -> bool {
     let Ok(origin) = Uri::try_from(origin) else { return false };
-    let scheme = if secure { Scheme::HTTPS } else { Scheme::HTTP };
+    let scheme = if way == Way::Tls { Scheme::HTTPS } else { Scheme::HTTP };
     if origin.scheme() != Some(&scheme) {
         return false;
     }
     let Some(origin) = origin.into_parts().authority else { return false };
     let host = headers.get(header::HOST).and_then(|host| Authority::try_from(host.as_bytes()).ok());
-    host.is_some_and(|host| host == origin) && (secure || is_loopback(origin.host()))
+    host.is_some_and(|host| host == origin) && (way != Way::Plain || is_loopback(origin.host()))
 }
 
 fn is_loopback(host: &str) -> bool {
@@ -85,15 +100,15 @@ mod tests {
     use super::*;
 
     fn passes(pairs: &[(&'static str, &'static str)]) -> bool {
-        checked(pairs, false)
+        checked(pairs, Way::Plain)
     }
 
-    fn checked(pairs: &[(&'static str, &'static str)], secure: bool) -> bool {
+    fn checked(pairs: &[(&'static str, &'static str)], way: Way) -> bool {
         let mut headers = HeaderMap::new();
         for (name, value) in pairs {
             headers.insert(*name, value.parse().unwrap());
         }
-        check(&Method::POST, &headers, secure).is_ok()
+        check(&Method::POST, &headers, way).is_ok()
     }
 
     #[test]
@@ -119,20 +134,24 @@ mod tests {
         );
         assert!(!passes(&[("host", "127.0.0.1:8080"), ("sec-fetch-site", "cross-site")]));
         let link = HeaderMap::from_iter([("sec-fetch-site".parse().unwrap(), "cross-site".parse().unwrap())]);
-        assert!(check(&Method::GET, &link, false).is_ok(), "somebody follows a link to /docs");
+        assert!(check(&Method::GET, &link, Way::Plain).is_ok(), "somebody follows a link to /docs");
     }
 
     #[test]
     fn over_tls_the_host_is_enough() {
         let own = ("host", "sfo-vcf01.rainpole.io:8443");
-        assert!(checked(&[own, ("origin", "https://sfo-vcf01.rainpole.io:8443")], true));
+        assert!(checked(&[own, ("origin", "https://sfo-vcf01.rainpole.io:8443")], Way::Tls));
         assert!(
-            !checked(&[own, ("origin", "http://sfo-vcf01.rainpole.io:8443")], true),
+            !checked(&[own, ("origin", "http://sfo-vcf01.rainpole.io:8443")], Way::Tls),
             "a page that was not secure"
         );
-        assert!(!checked(&[own, ("origin", "https://sfo-vcf01.rainpole.io")], true), "another port");
-        assert!(!checked(&[own, ("origin", "https://evil.example")], true));
-        assert!(!checked(&[own, ("origin", "null")], true));
+        assert!(!checked(&[own, ("origin", "https://sfo-vcf01.rainpole.io")], Way::Tls), "another port");
+        assert!(!checked(&[own, ("origin", "https://evil.example")], Way::Tls));
+        assert!(!checked(&[own, ("origin", "null")], Way::Tls));
+        let other = [own, ("origin", "http://sfo-vcf01.rainpole.io:8443")];
+        assert!(checked(&other, Way::PlainForAll) && !checked(&other, Way::Plain));
+        assert!(!checked(&[own, ("origin", "http://evil.example")], Way::PlainForAll));
+        assert!(!checked(&[own, ("origin", "https://sfo-vcf01.rainpole.io:8443")], Way::PlainForAll));
     }
 
     #[test]
@@ -142,7 +161,7 @@ mod tests {
             for (name, value) in pairs {
                 headers.append(*name, value.parse().unwrap());
             }
-            check(&Method::POST, &headers, false).ok()
+            check(&Method::POST, &headers, Way::Plain).ok()
         };
         let (fetched, origin) = ("sec-fetch-site", ("origin", "http://localhost:8080"));
         assert_eq!(site(&[(fetched, "same-origin"), origin]), Some(Site::Own));

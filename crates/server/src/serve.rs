@@ -18,36 +18,57 @@ use tracing::Level;
 
 use crate::access::Peer;
 use crate::error::{ApiError, Reference};
-use crate::origin;
+use crate::origin::{self, Way};
 use crate::phase::TrackedBody;
 use crate::proxies::Proxies;
 
 /// Header by which browsers return over TLS only, for a year.
 const HSTS: HeaderValue = HeaderValue::from_static("max-age=31536000");
 
+/// Settings by which a server believes what requests say of where they come from.
+pub(crate) struct Belief {
+    /// Proxies whose headers name the client.
+    pub(crate) proxies: Proxies,
+    /// True if other machines may come without TLS.
+    pub(crate) insecure_http: bool,
+}
+
+impl Belief {
+    /// Returns the way of a request on a connection of `peer`, which is over TLS if `secure`.
+    fn way<B>(&self, peer: SocketAddr, secure: bool, request: &Request<B>) -> Way {
+        if secure || self.proxies.was_secure(peer.ip(), request.headers()) {
+            Way::Tls
+        } else if self.insecure_http {
+            Way::PlainForAll
+        } else {
+            Way::Plain
+        }
+    }
+}
+
 /// Answers a request, whatever happens. `secure` is true if it came over TLS; to a proxy it may have, too.
 pub(crate) async fn answer(
     router: Router,
-    proxies: Arc<Proxies>,
+    belief: Arc<Belief>,
     peer: SocketAddr,
     secure: bool,
     request: Request<TrackedBody>,
 ) -> Result<Response, Infallible> {
-    let came_secure = secure || proxies.was_secure(peer.ip(), request.headers());
-    let mut response = logged(router, peer, came_secure, request).await;
+    let way = belief.way(peer, secure, &request);
+    let mut response = logged(router, peer, way, request).await;
     if secure {
         response.headers_mut().insert(header::STRICT_TRANSPORT_SECURITY, HSTS);
     }
     Ok(response)
 }
 
-async fn logged(router: Router, peer: SocketAddr, secure: bool, request: Request<TrackedBody>) -> Response {
+async fn logged(router: Router, peer: SocketAddr, way: Way, request: Request<TrackedBody>) -> Response {
     if !tracing::enabled!(Level::DEBUG) {
-        return routed(router, peer, secure, request).await;
+        return routed(router, peer, way, request).await;
     }
     let begun = Instant::now();
     let (method, path) = (request.method().clone(), request.uri().path().to_owned());
-    let response = routed(router, peer, secure, request).await;
+    let response = routed(router, peer, way, request).await;
     tracing::debug!(
         %peer,
         %method,
@@ -60,16 +81,16 @@ async fn logged(router: Router, peer: SocketAddr, secure: bool, request: Request
     response
 }
 
-async fn routed(router: Router, peer: SocketAddr, secure: bool, request: Request<TrackedBody>) -> Response {
+async fn routed(router: Router, peer: SocketAddr, way: Way, request: Request<TrackedBody>) -> Response {
     if let Err(e) = host(&request) {
         return e.into_response();
     }
-    let site = match origin::check(request.method(), request.headers(), secure) {
+    let site = match origin::check(request.method(), request.headers(), way) {
         Ok(site) => site,
         Err(e) => return e.into_response(),
     };
     let mut request = with_single_slashes(request.map(Body::new));
-    request.extensions_mut().insert(Peer { address: peer, secure, site });
+    request.extensions_mut().insert(Peer { address: peer, secure: way == Way::Tls, site });
     let answered = Reference::within(router.oneshot(request));
     match AssertUnwindSafe(answered).catch_unwind().await {
         Ok(Ok(response)) => response,

@@ -270,6 +270,31 @@ async fn cookie_over_tls_is_another_one() {
     }
 }
 
+/// The page works under whatever name leads to a server that other machines may reach without TLS.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn page_without_tls_works_on_other_machines_where_that_is_allowed() {
+    for (insecure_http, status) in [(true, 200), (false, 403)] {
+        let server = Running::with(ServerConfig { insecure_http, ..Default::default() }).await;
+        for host in ["lab.example:8080", "192.0.2.7:8080"] {
+            let origin = format!("http://{host}");
+            // Such a browser says less: there is no `Sec-Fetch-Site` without TLS.
+            let own = [("host", host), ("origin", origin.as_str())];
+            let answer = try_sign_in(&server, "admin", PASSWORD, &own).await;
+            assert_eq!(answer.status, status, "{host}: {answer:?}");
+            if status != 200 {
+                assert!(answer.text.contains("other names need TLS"), "{answer:?}");
+                continue;
+            }
+            let cookie = cookie(&answer);
+            let mine = [own[0], own[1], ("cookie", cookie.as_str())];
+            let other = [own[0], ("origin", "http://evil.example"), mine[2]];
+            let started = async |headers| send(&server, "POST", "/v1/tasks", headers, Some(json!({}))).await;
+            assert_eq!(started(&mine).await.status, 400);
+            assert_eq!(started(&other).await.code(), "FOREIGN_ORIGIN");
+        }
+    }
+}
+
 /// Secrets of the page are in no list, no audit entry and no answer but the one header.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn secret_is_nowhere_but_in_the_cookie() {
