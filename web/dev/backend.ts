@@ -4,7 +4,7 @@
  * It signs in with the API's tokens, keeps them behind a cookie, and forwards `/v1` with them. A server that has
  * `/ui/session` and the feed of its own is simply forwarded to.
  */
-import type { IncomingMessage, ServerResponse } from "node:http";
+import { type IncomingMessage, type ServerResponse, request as send } from "node:http";
 import type { Connect, Plugin } from "vite";
 import { pollingFeed } from "./feed.ts";
 
@@ -66,10 +66,36 @@ async function forward(request: IncomingMessage, response: ServerResponse, sessi
   response.end(Buffer.from(await reply.arrayBuffer()));
 }
 
+let whole: Promise<boolean> | undefined;
+
+/** True when the server has sessions of its own; then nothing is done here but to pass requests on. */
+function hasSessions(): Promise<boolean> {
+  whole ??= fetch(`${SERVER}/ui/session`).then(
+    (reply) => reply.status === 401,
+    () => {
+      whole = undefined;
+      return false;
+    },
+  );
+  return whole;
+}
+
+/** Passes a request on as it is, and the answer back as it comes: the feed is a stream. */
+function pass(request: IncomingMessage, response: ServerResponse): void {
+  const onward = send(SERVER + request.url, { method: request.method, headers: request.headers }, (reply) => {
+    response.writeHead(reply.statusCode ?? 502, reply.headers);
+    reply.pipe(response);
+  });
+  onward.on("error", () => (response.headersSent ? response.destroy() : answer(response, 502)));
+  response.on("close", () => onward.destroy());
+  request.pipe(onward);
+}
+
 async function handle(request: IncomingMessage, response: ServerResponse, next: () => void): Promise<void> {
   const path = (request.url ?? "").split("?")[0] ?? "";
-  if (path === "/ui/session" && request.method === "POST") return signIn(request, response);
   if (path !== "/ui/session" && !path.startsWith("/v1/")) return next();
+  if (await hasSessions()) return pass(request, response);
+  if (path === "/ui/session" && request.method === "POST") return signIn(request, response);
   const found = sessionOf(request);
   if (!found) return answer(response, 401, { errorCode: "UNAUTHENTICATED", message: "nobody is signed in" });
   const [id, session] = found;

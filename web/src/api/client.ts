@@ -1,10 +1,15 @@
 /** The one way of the page to the API: typed by the OpenAPI document, with refusals as `ApiError`. */
 import createClient from "openapi-fetch";
 import { ApiError, type ErrorDocument } from "./errors";
+import { queryString } from "./query";
 import type { paths } from "./schema";
 
 /** The typed client. Credentials are the session's cookie, which scripts cannot read. */
-export const api = createClient<paths>({ baseUrl: "/", credentials: "same-origin" });
+export const api = createClient<paths>({
+  baseUrl: "/",
+  credentials: "same-origin",
+  querySerializer: queryString,
+});
 
 const signedOutListeners = new Set<() => void>();
 

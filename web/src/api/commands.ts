@@ -1,5 +1,6 @@
 /** What the page shows and does, as commands for a terminal. */
 import type { Filters } from "../tasks/filters";
+import { queryString } from "./query";
 
 /** A word of a POSIX shell that means `text`, whatever is in it. */
 export function shellWord(text: string): string {
@@ -64,13 +65,8 @@ export const commandLine = {
 
 /** A request to the API as a `curl` command; the credential stays in a variable of the shell. */
 export function curl(method: string, path: string, query: object = {}, body?: unknown): string {
-  const params = new URLSearchParams();
-  for (const [name, value] of Object.entries(query)) {
-    // Labels are given several times; the other lists of the API are one value with commas.
-    if (Array.isArray(value) && name === "label") for (const each of value) params.append(name, String(each));
-    else if (value !== undefined && value !== "") params.append(name, String(value));
-  }
-  const url = location.origin + path + (params.size > 0 ? `?${params}` : "");
+  const params = queryString(query);
+  const url = location.origin + path + (params ? `?${params}` : "");
   const parts = ["curl -sS", '-H "Authorization: Bearer $LONGHAUL_TOKEN"'];
   if (method !== "GET") parts.push(`-X ${method}`);
   if (body !== undefined)

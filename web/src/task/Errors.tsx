@@ -1,5 +1,5 @@
 import type { ErrorDocument } from "../api/errors";
-import { sentence } from "../ui/ErrorBox";
+import { Prose } from "../ui/Prose";
 import { plain } from "../ui/text";
 import styles from "./task.module.css";
 
@@ -11,11 +11,11 @@ export function Errors({ errors }: { errors: ErrorDocument[] }) {
         <li key={`${error.errorCode} ${error.message}`} className={styles.error}>
           <p>
             {error.errorCode && <code className={styles.code}>{error.errorCode}</code>}{" "}
-            <bdi>{sentence(plain(error.message))}</bdi>
+            <Prose text={error.message} />
           </p>
           {error.remediationMessage && (
             <p className={styles.remedy}>
-              <b>What to do:</b> {sentence(plain(error.remediationMessage))}
+              <b>What to do:</b> <Prose text={error.remediationMessage} />
             </p>
           )}
           {(error.causes ?? []).map((cause) => (

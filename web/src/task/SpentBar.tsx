@@ -12,11 +12,17 @@ const PARTS: [keyof Spent, string, Tone][] = [
   ["person", "until somebody decided", "warn"],
 ];
 
+/** A smaller part of the whole is left out. */
+const NOTABLE = 0.005;
+
 /** Where the time of an ended task went. */
 export function SpentBar({ task, attempts }: { task: Task; attempts: Attempt[] }) {
   if (!hasEnded(task.status) || !task.completionTimestamp || attempts.length === 0) return null;
   const spent = spentOf(attempts, Date.parse(task.creationTimestamp), Date.parse(task.completionTimestamp));
-  const parts = PARTS.filter(([part]) => spent[part] > 0);
+  const whole = Object.values(spent).reduce((sum, part) => sum + part, 0);
+  const parts = PARTS.filter(([part]) => spent[part] > whole * NOTABLE);
+  // A task that did nothing but run needs no bar that says so.
+  if (parts.length < 2) return null;
   return (
     <div className={styles.spent}>
       <Shares

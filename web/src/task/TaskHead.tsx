@@ -12,6 +12,7 @@ import { TaskStatus } from "../ui/Status";
 import { hasEnded, lookOfTask } from "../ui/status";
 import { Span, Time } from "../ui/Time";
 import { plain } from "../ui/text";
+import styles from "./task.module.css";
 import { type AskVerb, refusal, type Verb, WORDS } from "./verbs";
 
 /** The head of a task: its status, how old and how far it is, and the verbs. */
@@ -51,7 +52,7 @@ export function TaskHead({ task, ask }: { task: Task; ask: AskVerb }) {
               {workflow.version !== undefined && `v${workflow.version}`}
             </span>
           )}
-          <span>
+          <span className={styles.id}>
             <code title={task.id}>{shortId(task.id)}</code>
             <CopyButton text={task.id} what="the id" />
           </span>

@@ -16,6 +16,7 @@ import { LogsTab } from "./LogsTab";
 import { RelatedTab } from "./RelatedTab";
 import { SpentBar } from "./SpentBar";
 import { Steps } from "./Steps";
+import { failedSteps } from "./steps";
 import { TaskHead } from "./TaskHead";
 import styles from "./task.module.css";
 import { useAttempts, useTask, useWhy } from "./useTask";
@@ -54,12 +55,16 @@ function Loaded({ task, stale }: { task: Task; stale: unknown }) {
   const verb = (name: Verb) => () => operator && !refusal(name, task) && ask({ verb: name });
   useHotkeys({ r: verb("retry"), c: verb("cancel"), l: () => openTab("logs") });
   useOfferCommands(useMemo(() => taskCommands(task, operator, ask), [task, operator, ask]));
+  // The steps that failed have the same errors, in their place.
+  const inSteps =
+    tab === "steps" && failedSteps(task.subTasks ?? []).some((step) => (step.errors ?? []).length > 0);
+  const showsErrors = (task.errors ?? []).length > 0 && !inSteps;
   return (
     <>
       <TaskHead task={task} ask={ask} />
       {stale !== undefined && <ErrorBox error={stale} />}
-      <Why why={why} />
-      {(task.errors ?? []).length > 0 && <Errors errors={task.errors ?? []} />}
+      <Why why={why} task={task} ask={ask} />
+      {showsErrors && <Errors errors={task.errors ?? []} />}
       <SpentBar task={task} attempts={attempts.data ?? []} />
       <nav className={styles.tabs} aria-label="Parts of the task">
         {TABS.map(([name, label]) => (

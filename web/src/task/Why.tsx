@@ -1,23 +1,33 @@
+import type { ReactNode } from "react";
 import { Link } from "wouter";
-import type { TaskReason } from "../api/types";
+import type { Task, TaskReason } from "../api/types";
+import { useMay } from "../app/session-context";
 import { lockName } from "../tasks/Wait";
-import { ErrorBox, Remark, sentence } from "../ui/ErrorBox";
+import { Button } from "../ui/Button";
+import { ErrorBox, Remark } from "../ui/ErrorBox";
+import { Prose } from "../ui/Prose";
 import { Time } from "../ui/Time";
 import { plain } from "../ui/text";
 import styles from "./task.module.css";
 import type { useWhy } from "./useTask";
+import { type AskVerb, undecidedCount } from "./verbs";
 
 const QUIET = ["ENDED", "RUNNING", "IMPORTED"];
 
 /** Why the task does not go on, in the server's words, with links to what it waits for. */
-export function Why({ why }: { why: ReturnType<typeof useWhy> }) {
+export function Why({ why, task, ask }: { why: ReturnType<typeof useWhy>; task: Task; ask: AskVerb }) {
+  const operator = useMay("OPERATOR");
   if (why.isError) return <ErrorBox error={why.error} />;
   const reasons = why.data?.reasons.filter((reason) => !QUIET.includes(reason.type)) ?? [];
   if (reasons.length === 0) return null;
   return (
     <div className={styles.why}>
       {reasons.slice(0, 4).map((reason) => (
-        <Reason key={`${reason.type} ${reason.subTask} ${reason.message}`} reason={reason} />
+        <Reason key={`${reason.type} ${reason.subTask} ${reason.message}`} reason={reason}>
+          {reason.type === "DECISION" && reason.subTask && operator && (
+            <Decide subTask={reason.subTask} task={task} ask={ask} />
+          )}
+        </Reason>
       ))}
       {reasons.length > 4 && <p className={styles.quiet}>and {reasons.length - 4} more reasons</p>}
     </div>
@@ -31,11 +41,30 @@ function toneOf(reason: TaskReason): "grey" | "warn" | "bad" {
   return blocked ? "warn" : "grey";
 }
 
-function Reason({ reason }: { reason: TaskReason }) {
+/** The answers to "did it do its work?", of the step that waits for one. */
+function Decide({ subTask, task, ask }: { subTask: string; task: Task; ask: AskVerb }) {
+  const others = undecidedCount(task) - 1;
+  return (
+    <div className={styles.buttons}>
+      <Button onPress={() => ask({ verb: "done", subTask })}>It was done</Button>
+      <Button onPress={() => ask({ verb: "notDone", subTask })}>It was not done</Button>
+      <Button onPress={() => ask({ verb: "failed", subTask })}>It failed</Button>
+      {others > 0 && <span className={styles.quiet}>and {others} more steps, below</span>}
+    </div>
+  );
+}
+
+function Reason({ reason, children }: { reason: TaskReason; children: ReactNode }) {
   return (
     <Remark tone={toneOf(reason)}>
-      <p className={styles.reason}>{sentence(plain(reason.message))}.</p>
-      {reason.remediationMessage && <p>{sentence(reason.remediationMessage)}.</p>}
+      <p className={styles.reason}>
+        <Prose text={reason.message} />
+      </p>
+      {reason.remediationMessage && (
+        <p>
+          <Prose text={reason.remediationMessage} />
+        </p>
+      )}
       {reason.locks?.map((lock) => (
         <p key={`${lock.taskId} ${lock.resourceId} ${lock.key}`}>
           <bdi>{lockName(lock)}</bdi>: {lock.state === "HELD" ? "held by" : "behind"}{" "}
@@ -56,6 +85,7 @@ function Reason({ reason }: { reason: TaskReason }) {
           Until <Time at={reason.until} />
         </p>
       )}
+      {children}
     </Remark>
   );
 }

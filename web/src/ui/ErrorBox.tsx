@@ -1,14 +1,21 @@
 import type { ReactNode } from "react";
 import { toApiError } from "../api/errors";
 import styles from "./Box.module.css";
+import { Prose } from "./Prose";
 
 /** An error of a request: what happened, what to do, and the reference under which the server's log has it. */
 export function ErrorBox({ error, children }: { error: unknown; children?: ReactNode }) {
   const { message, remediation, reference, code } = toApiError(error);
   return (
     <div role="alert" className={`${styles.box} ${styles.bad}`}>
-      <p className={styles.title}>{sentence(message)}</p>
-      {remediation && <p>{sentence(remediation)}</p>}
+      <p className={styles.title}>
+        <Prose text={message} />
+      </p>
+      {remediation && (
+        <p>
+          <Prose text={remediation} />
+        </p>
+      )}
       <p className={styles.fine}>
         <code>{code}</code>
         {reference && (
@@ -36,9 +43,4 @@ export function Empty({ title, children }: { title: string; children?: ReactNode
       {children}
     </div>
   );
-}
-
-/** A message of the server as a sentence: a capital first; code in backquotes stays as it is. */
-export function sentence(text: string): string {
-  return /^[a-z]+[ ,:]/.test(text) ? text.charAt(0).toUpperCase() + text.slice(1) : text;
 }

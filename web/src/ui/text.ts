@@ -10,3 +10,8 @@ export function plain(text: string): string {
     return code === 0x7f ? "␡" : "�";
   });
 }
+
+/** A message of the server as a sentence: a capital first; code in backquotes stays as it is. */
+export function sentence(text: string): string {
+  return /^[a-z]+[ ,:]/.test(text) ? text.charAt(0).toUpperCase() + text.slice(1) : text;
+}
