@@ -83,6 +83,11 @@ function hasSessions(): Promise<boolean> {
 /** Passes a request on as it is, and the answer back as it comes: the feed is a stream. */
 function pass(request: IncomingMessage, response: ServerResponse): void {
   const onward = send(SERVER + request.url, { method: request.method, headers: request.headers }, (reply) => {
+    if (reply.statusCode === 404 && request.url?.startsWith("/v1/tasks/events")) {
+      reply.resume();
+      void pollingFeed(SERVER, { cookie: request.headers.cookie ?? "" }, request, response);
+      return;
+    }
     response.writeHead(reply.statusCode ?? 502, reply.headers);
     reply.pipe(response);
   });
@@ -104,7 +109,9 @@ async function handle(request: IncomingMessage, response: ServerResponse, next: 
     return answer(response, 204);
   }
   if (path === "/ui/session") return answer(response, 200, session.info);
-  if (path === "/v1/tasks/events") return pollingFeed(SERVER, session.token, request, response);
+  if (path === "/v1/tasks/events") {
+    return pollingFeed(SERVER, { authorization: `Bearer ${session.token}` }, request, response);
+  }
   return forward(request, response, session);
 }
 

@@ -10,7 +10,7 @@ interface Row {
 /** Streams what changed among the newest 100 tasks, each second, until the reader leaves. */
 export async function pollingFeed(
   server: string,
-  token: string,
+  headers: Record<string, string>,
   request: IncomingMessage,
   response: ServerResponse,
 ): Promise<void> {
@@ -18,21 +18,24 @@ export async function pollingFeed(
   const send = (event: string, data: unknown, id?: string) =>
     response.write(`event: ${event}\n${id ? `id: ${id}\n` : ""}data: ${JSON.stringify(data)}\n\n`);
   const known = new Map<string, string>();
+  // Nothing is kept from before: a reader that resumes is told of everything, and drops what it knows.
+  const resumed = request.url?.includes("cursor=") === true;
   let open = true;
   request.on("close", () => {
     open = false;
   });
   for (let round = 0; open; round++) {
-    const reply = await fetch(`${server}/v1/tasks?view=summary&include=all&pageSize=100`, {
-      headers: { authorization: `Bearer ${token}` },
-    });
+    const reply = await fetch(`${server}/v1/tasks?view=summary&include=all&pageSize=100`, { headers }).catch(
+      () => undefined,
+    );
+    if (!reply?.ok) break;
     const page = (await reply.json()) as { elements: Row[]; pageMetadata: { totalElements: number } };
     for (const task of page.elements) {
       const text = JSON.stringify(task);
-      if (known.get(task.id) !== text && round > 0) send("task", task, `${round}`);
+      if (known.get(task.id) !== text && (round > 0 || resumed)) send("task", task, `${round}`);
       known.set(task.id, text);
     }
-    if (round === 0) send("snapshot", { pageMetadata: page.pageMetadata }, "0");
+    if (round === 0 && !resumed) send("snapshot", { pageMetadata: page.pageMetadata }, "0");
     if (round % 15 === 14) send("bookmark", { totalElements: page.pageMetadata.totalElements }, `${round}`);
     await new Promise((resolve) => setTimeout(resolve, 1000));
   }
