@@ -78,7 +78,7 @@ describe("the list", () => {
       "request",
       (request) => request.url().includes("/v1/tasks/events") && streams.push(request.url()),
     );
-    const tabs = await Promise.all(Array.from({ length: 7 }, () => context.newPage()));
+    const tabs = await Promise.all(Array.from({ length: 6 }, () => context.newPage()));
     await Promise.all(tabs.map((tab) => tab.goto("/ui/tasks")));
     await Promise.all(tabs.map((tab) => tab.locator("[data-feed=live]").waitFor()));
     expect(streams).toEqual([]);
@@ -89,6 +89,25 @@ describe("the list", () => {
     await last?.getByRole("button", { name: /1 new: show/ }).click();
     await last?.locator(`tr[data-key="${id}"]`).waitFor();
     expect(streams).toHaveLength(1);
+    expect(faults).toEqual([]);
+    await context.close();
+  });
+});
+
+describe("several tasks", () => {
+  it("are cancelled at once after the number was written, with a result for each", async () => {
+    const ids = [await server.start("waits"), await server.start("waits")];
+    const { page, context, faults } = await open("/ui/tasks?status=IN_PROGRESS&type=WAITS");
+    for (const id of ids) await page.locator(`tr[data-key="${id}"] input`).check();
+    await page.getByRole("button", { name: "Cancel (2 can)" }).click();
+    // One of them ends meanwhile: its refusal is shown with its name.
+    await server.call("DELETE", `/v1/tasks/${ids[0]}`);
+    await page.getByLabel("Reason").fill("the wrong rack");
+    await page.getByLabel(/Write 2/).fill("2");
+    await page.getByRole("button", { name: "Cancel 2 tasks" }).click();
+    await page.getByText("2 of 2 asked, 1 refused.").waitFor();
+    await page.getByRole("button", { name: "Close" }).last().click();
+    for (const id of ids) await page.locator(`tr[data-key="${id}"]`).getByText("Cancelled").waitFor();
     expect(faults).toEqual([]);
     await context.close();
   });
@@ -141,6 +160,20 @@ describe("a task", () => {
     await page.getByRole("button", { name: /^Successful 3,000/ }).click();
     await page.getByText("Each[0]").waitFor();
     expect(await page.locator("[data-step]").count()).toBeLessThan(200);
+    await context.close();
+  });
+
+  it("of which many steps failed goes on without them in one decision", async () => {
+    const id = await server.start("fan-fails");
+    const { page, context, faults } = await open(`/ui/tasks/${id}`);
+    await page.locator("main header").getByText("Failed").waitFor();
+    await page.getByRole("button", { name: "More", exact: true }).click();
+    await page.getByRole("menuitem", { name: "Skip all steps that failed (3)" }).click();
+    await page.getByText("The task goes on without the 3 steps that failed.").waitFor();
+    await page.getByLabel("Reason").fill("they are being replaced");
+    await page.getByRole("button", { name: "Skip the step" }).click();
+    await page.locator("main header").getByText("With warning").waitFor();
+    expect(faults).toEqual([]);
     await context.close();
   });
 

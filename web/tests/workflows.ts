@@ -35,6 +35,16 @@ const WORKFLOWS = [
   },
   { name: "waits", type: "WAITS", title: "Waits", subTasks: [step("Wait", { wait: { for: "1h" } })] },
   {
+    ...{ name: "fan-fails", type: "FAN_FAILS", title: "Fan-out that fails" },
+    subTasks: [
+      step(
+        "Each",
+        { simulate: { duration: "1ms", failAttempts: [1], error: { code: "BROKEN", message: "it broke" } } },
+        { forEach: "{{ [1, 2, 3] }}" },
+      ),
+    ],
+  },
+  {
     ...{ name: "fan", type: "FAN", title: "Fan-out" },
     input: { type: "object", properties: { items: { type: "array" } } },
     subTasks: [

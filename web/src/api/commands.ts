@@ -40,6 +40,8 @@ function list(filters: Filters): string {
   );
 }
 
+const FLAGS: Record<string, string> = { notDone: "not-done", skipped: "skip" };
+
 /** Command lines of `longhaul` for what the page shows and does. */
 export const commandLine = {
   list,
@@ -54,11 +56,12 @@ export const commandLine = {
     words("longhaul", "task", "skip", id, subTask, ...flag("--reason", reason)),
   release: (id: string, reason: string) =>
     words("longhaul", "lock", "release", id, ...flag("--reason", reason)),
-  resolve: (id: string, subTasks: string[], outcome: string | undefined, reason: string) =>
+  /** `about` has the sub-tasks, or is "all"; `outcome` is the API's word, or undefined to mark the task. */
+  resolve: (id: string, about: string[] | "all", outcome: string | undefined, reason: string) =>
     words(
       ...["longhaul", "task", "resolve", id],
-      ...subTasks.flatMap((name) => ["--sub-task", name]),
-      ...(outcome ? [`--${outcome === "notDone" ? "not-done" : outcome}`] : []),
+      ...(about === "all" ? ["--all"] : about.flatMap((name) => ["--sub-task", name])),
+      ...(outcome ? [`--${FLAGS[outcome] ?? outcome}`] : []),
       ...flag("--reason", reason),
     ),
 };

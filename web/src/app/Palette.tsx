@@ -5,6 +5,7 @@ import { api, must } from "../api/client";
 import { useSignOut } from "../api/session";
 import { Dialog } from "../ui/Dialog";
 import { lookOfTask } from "../ui/status";
+import { plain } from "../ui/text";
 import { type Command, matching, usePageCommands } from "./commands";
 import { NAV } from "./nav";
 import styles from "./Palette.module.css";
@@ -34,7 +35,7 @@ function useFoundTasks(text: string): Command[] {
   const found = [...(ids.data?.elements ?? []), ...(names.data?.elements ?? [])];
   return found.slice(0, 10).map((task) => ({
     id: `task ${task.id}`,
-    label: task.name,
+    label: plain(task.name),
     note: `${lookOfTask(task).word} · ${task.id.slice(-8)}`,
     run: () => navigate(`/tasks/${task.id}`),
   }));

@@ -13,7 +13,7 @@ import { hasEnded, lookOfTask } from "../ui/status";
 import { Span, Time } from "../ui/Time";
 import { plain } from "../ui/text";
 import styles from "./task.module.css";
-import { type AskVerb, refusal, type Verb, WORDS } from "./verbs";
+import { type AskVerb, countOfAll, refusal, type Verb, WORDS } from "./verbs";
 
 /** The head of a task: its status, how old and how far it is, and the verbs. */
 export function TaskHead({ task, ask }: { task: Task; ask: AskVerb }) {
@@ -77,7 +77,19 @@ function Verbs({ task, ask }: { task: Task; ask: AskVerb }) {
       run: () => ask({ verb }),
     };
   };
-  const entries = [entry("resolve"), ...(admin ? [entry("release")] : [])];
+  const many = (verb: Verb, label: string): Entry[] => {
+    const count = countOfAll(verb, task);
+    const run = () => ask({ verb, all: true });
+    return count > 1 ? [{ id: `all ${verb}`, label: `${label} (${count.toLocaleString("en")})`, run }] : [];
+  };
+  const entries = [
+    entry("resolve"),
+    ...many("done", "All in doubt were done"),
+    ...many("notDone", "All in doubt were not done"),
+    ...many("failed", "All in doubt failed"),
+    ...many("skip", "Skip all steps that failed"),
+    ...(admin ? [entry("release")] : []),
+  ];
   return (
     <>
       <Button

@@ -10,41 +10,18 @@ import { ErrorBox } from "../ui/ErrorBox";
 import { TextField } from "../ui/Field";
 import { notify } from "../ui/notices";
 import { plain } from "../ui/text";
+import { request } from "./request";
 import { useLocks } from "./useTask";
 import styles from "./VerbDialog.module.css";
 import { type Asked, consequences, readersOf, type Verb, WORDS } from "./verbs";
-
-/** Asks the server for the verb; `output` is JSON, for a step that was done. */
-export function request(asked: Asked, id: string, reason: string, output: unknown): Promise<unknown> {
-  const path = { id };
-  const { verb, subTask } = asked;
-  const query = reason ? { reason } : {};
-  if (verb === "retry") return must(api.PATCH("/v1/tasks/{id}", { params: { path, query } }));
-  if (verb === "cancel") return must(api.DELETE("/v1/tasks/{id}", { params: { path, query } }));
-  if (verb === "release") {
-    return must(api.POST("/v1/tasks/{id}/release-locks", { params: { path }, body: { reason } }));
-  }
-  if (verb === "skip" && subTask) {
-    const params = { path: { id, name: subTask } };
-    return must(api.POST("/v1/tasks/{id}/subtasks/{name}/skip", { params, body: { reason } }));
-  }
-  const outcome = verb === "done" || verb === "notDone" || verb === "failed" ? verb : undefined;
-  const body = {
-    reason,
-    all: false,
-    ...(subTask ? { subTask } : {}),
-    ...(outcome ? { outcome } : {}),
-    ...(output === undefined ? {} : { output }),
-  };
-  return must(api.POST("/v1/tasks/{id}/resolve", { params: { path }, body }));
-}
 
 function commandOf(asked: Asked, id: string, reason: string): string {
   const { verb, subTask } = asked;
   if (verb === "retry") return commandLine.retry(id, reason);
   if (verb === "cancel") return commandLine.cancel(id, reason);
   if (verb === "release") return commandLine.release(id, reason);
-  if (verb === "skip") return commandLine.skip(id, subTask ?? "", reason);
+  if (verb === "skip" && subTask) return commandLine.skip(id, subTask, reason);
+  if (asked.all) return commandLine.resolve(id, "all", verb === "skip" ? "skipped" : verb, reason);
   return commandLine.resolve(id, subTask ? [subTask] : [], verb === "resolve" ? undefined : verb, reason);
 }
 
@@ -120,7 +97,7 @@ export function VerbDialog({ task, asked, onClose }: { task: Task; asked: Asked;
           value={reason}
           onChange={(event) => setReason(event.target.value)}
         />
-        {asked.verb === "done" && (
+        {asked.verb === "done" && asked.subTask && (
           <TextField
             label="Output (optional)"
             hint="JSON that later steps read as the output of this one"

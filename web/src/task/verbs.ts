@@ -7,10 +7,12 @@ import { allSteps, failedSteps, isUndecided } from "./steps";
 /** A verb; those behind `release` decide about one sub-task. */
 export type Verb = "retry" | "cancel" | "resolve" | "release" | "done" | "notDone" | "failed" | "skip";
 
-/** A verb, and the sub-task that it is about. */
+/** A verb, and the sub-task or sub-tasks that it is about. */
 export interface Asked {
   verb: Verb;
   subTask?: string;
+  /** All steps in doubt; of `skip`, all that failed. */
+  all?: boolean;
 }
 export type AskVerb = (asked: Asked) => void;
 
@@ -91,9 +93,21 @@ export function refusal(verb: Verb, task: Task): string | undefined {
 
 const count = (n: number, one: string, many: string) => `${n.toLocaleString("en")} ${n === 1 ? one : many}`;
 
+/** How many steps a decision about all of them is about. */
+export function countOfAll(verb: Verb, task: Task): number {
+  return verb === "skip" ? failedSteps(task.subTasks ?? []).length : undecidedCount(task);
+}
+
+function nameOfAsked(asked: Asked, task: Task): string {
+  if (asked.subTask) return `“${plain(asked.subTask)}”`;
+  if (!asked.all) return "the step";
+  const steps = count(countOfAll(asked.verb, task), "step", "steps");
+  return asked.verb === "skip" ? `the ${steps} that failed` : `the ${steps} in doubt`;
+}
+
 /** What follows from the verb, each a sentence. */
 export function consequences(asked: Asked, task: Task, locks: Lock[], readers: string[]): string[] {
-  const name = asked.subTask ? `“${plain(asked.subTask)}”` : "the step";
+  const name = nameOfAsked(asked, task);
   switch (asked.verb) {
     case "retry":
       return [...retryFacts(task), ...lockFacts(task, locks)];
@@ -111,11 +125,15 @@ export function consequences(asked: Asked, task: Task, locks: Lock[], readers: s
       ];
     case "done":
       return [
-        `The task goes on behind ${name}, as if it had succeeded.`,
+        `The task goes on behind ${name}, ${asked.all ? "as if they had succeeded" : "as if it had succeeded"}.`,
         ...readerFacts(readers, "its output"),
       ];
     case "notDone":
-      return [`${name} runs again, it alone; then the task goes on.`];
+      return [
+        asked.all
+          ? `Only ${name} run again; then the task goes on.`
+          : `${name} runs again, it alone; then the task goes on.`,
+      ];
     case "failed":
       return [
         `It is recorded that ${name} did not do its work. The task stays failed.`,
