@@ -11,6 +11,8 @@ export class ApiError extends Error {
   readonly remediation: string | undefined;
   /** Six characters that the server's log has, too. */
   readonly reference: string | undefined;
+  /** Faults of single values of the request. */
+  readonly nested: readonly ErrorDocument[];
 
   constructor(status: number, document: Partial<ErrorDocument> | undefined) {
     super(document?.message ?? `the server answered with status ${status} and no explanation`);
@@ -19,6 +21,7 @@ export class ApiError extends Error {
     this.code = document?.errorCode ?? `HTTP_${status}`;
     this.remediation = document?.remediationMessage;
     this.reference = document?.referenceToken;
+    this.nested = document?.nestedErrors ?? [];
   }
 
   /** An error for a server that did not answer. */

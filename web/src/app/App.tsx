@@ -9,6 +9,7 @@ import { TasksPage } from "../tasks/TasksPage";
 import { Button } from "../ui/Button";
 import { Empty, ErrorBox } from "../ui/ErrorBox";
 import { Frame } from "./Frame";
+import { PAGES } from "./pages";
 import { SignIn } from "./SignIn";
 import { SessionContext } from "./session-context";
 
@@ -63,6 +64,9 @@ function SignedIn({ session }: { session: Session }) {
                 <Route path="/" component={Overview} />
                 <Route path="/tasks" component={TasksPage} />
                 <Route path="/tasks/:id">{({ id }) => <TaskPage key={id} id={id} />}</Route>
+                {PAGES.map(([path, page]) => (
+                  <Route key={path} path={path} component={page} />
+                ))}
                 <Route>
                   <Empty title="There is no page at this address.">
                     <p>The navigation above leads to those that there are.</p>

@@ -1,6 +1,6 @@
 import type { ComponentType } from "react";
 import type { Role } from "../api/types";
-import { Home, List } from "../ui/icons";
+import { Flow, Home, List } from "../ui/icons";
 
 /** A page in the navigation. */
 export interface NavEntry {
@@ -17,4 +17,5 @@ export interface NavEntry {
 export const NAV: NavEntry[] = [
   { path: "/", label: "Overview", icon: Home, key: "o" },
   { path: "/tasks", label: "Tasks", icon: List, key: "t" },
+  { path: "/workflows", label: "Workflows", icon: Flow, key: "w" },
 ];

@@ -1,4 +1,10 @@
-import { type InputHTMLAttributes, type ReactNode, type SelectHTMLAttributes, useId } from "react";
+import {
+  type InputHTMLAttributes,
+  type ReactNode,
+  type SelectHTMLAttributes,
+  type TextareaHTMLAttributes,
+  useId,
+} from "react";
 import styles from "./Field.module.css";
 
 interface Common {
@@ -62,9 +68,38 @@ export function SelectField({
   const id = useId();
   return (
     <Frame id={id} label={label} hint={hint} error={error}>
-      <select {...select} id={id} className={styles.input} aria-describedby={described(id, { hint, error })}>
+      <select
+        {...select}
+        id={id}
+        className={styles.input}
+        aria-describedby={described(id, { hint, error })}
+        aria-invalid={error ? true : undefined}
+      >
         {children}
       </select>
+    </Frame>
+  );
+}
+
+/** A field for several lines of code, such as JSON. */
+export function CodeField({
+  label,
+  hint,
+  error,
+  ...area
+}: Common & Omit<TextareaHTMLAttributes<HTMLTextAreaElement>, "className">) {
+  const id = useId();
+  return (
+    <Frame id={id} label={label} hint={hint} error={error}>
+      <textarea
+        spellCheck={false}
+        autoComplete="off"
+        {...area}
+        id={id}
+        className={`${styles.input} ${styles.code}`}
+        aria-describedby={described(id, { hint, error })}
+        aria-invalid={error ? true : undefined}
+      />
     </Frame>
   );
 }

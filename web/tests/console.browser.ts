@@ -1,0 +1,153 @@
+import type { Browser } from "playwright-core";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { expectSound, startBrowser, type Visit, visit } from "./browser";
+import { PASSWORD, startServer, type TestServer } from "./server";
+
+const HOSTILE = '<img src=x onerror="alert(1)"> \u202Eevil';
+let server: TestServer;
+let browser: Browser;
+const open = async (path: string, options: Parameters<typeof visit>[3] = {}): Promise<Visit> =>
+  visit(browser, server, path, options);
+
+/** A workflow whose input has every kind of field. */
+const ROUTINE = {
+  name: "routine",
+  type: "ROUTINE",
+  title: "Routine of {{ input.host.fqdn }}",
+  description: HOSTILE,
+  input: {
+    type: "object",
+    required: ["host", "mode"],
+    additionalProperties: false,
+    properties: {
+      host: {
+        type: "object",
+        required: ["fqdn"],
+        properties: {
+          fqdn: { type: "string", pattern: "^[a-z0-9.]+$" },
+          password: { type: "string", writeOnly: true },
+        },
+      },
+      mode: { enum: ["fast", "safe"] },
+      count: { type: "integer", maximum: 9 },
+      tags: { type: "array", items: { type: "string", minLength: 1 } },
+      extra: { oneOf: [{ type: "string" }, { type: "array" }] },
+    },
+  },
+  subTasks: [
+    { name: "Prepare", description: "Prepares it", action: { simulate: { duration: "1ms" } } },
+    { name: "Left", description: "One side", needs: ["Prepare"], action: { simulate: { duration: "1ms" } } },
+    {
+      name: "Right",
+      description: "The other",
+      needs: ["Prepare"],
+      action: { simulate: { duration: "1ms" } },
+    },
+    {
+      name: "Finish",
+      description: "Both are done",
+      needs: ["Left", "Right"],
+      when: "input.mode == 'safe'",
+      action: { simulate: { duration: "1ms" } },
+    },
+  ],
+};
+
+beforeAll(async () => {
+  [server, browser] = await Promise.all([startServer(), startBrowser()]);
+  await server.call("PUT", "/v1/workflows/routine", { ...ROUTINE, title: "An older title" });
+  await server.call("PUT", "/v1/workflows/routine", ROUTINE);
+  await server.call("POST", "/v1/users", { name: "looker", password: PASSWORD, role: "VIEWER" });
+});
+afterAll(async () => {
+  await browser?.close();
+  await server?.stop();
+});
+
+describe("workflows", () => {
+  it("are listed, and one shows its sub-tasks, its definition and its older versions", async () => {
+    const visited = await open("/ui/workflows");
+    const { page, context } = visited;
+    await page.getByRole("link", { name: "routine" }).click();
+    await page.getByRole("heading", { name: "routine" }).waitFor();
+    const drawing = page.getByRole("img", { name: /4 sub-tasks/ });
+    expect(await drawing.locator("path[marker-end]").count()).toBe(4);
+    await page.getByRole("cell", { name: "Left, Right" }).waitFor();
+    await page.getByText('<img src=x onerror="alert(1)"> �evil').waitFor();
+    await page.getByRole("link", { name: "Definition" }).click();
+    await page
+      .getByRole("region", { name: "Definition as JSON" })
+      .getByText("{{ input.host.fqdn }}")
+      .waitFor();
+    await page.getByLabel("Version").selectOption("1");
+    await page.getByText("v1, the newest is v2").waitFor();
+    expect(page.url()).toContain("version=1");
+    await expectSound(visited);
+    await context.close();
+  });
+
+  it("start tasks by a form from their schema, whose faults stand at their fields", async () => {
+    const visited = await open("/ui/workflows/routine/start");
+    const { page, context } = visited;
+    await page.getByLabel("fqdn").fill("NOT A HOST");
+    await page.getByLabel("password (optional)").fill("the-secret-1");
+    await page.getByLabel("count (optional)").fill("12");
+    await page.getByRole("button", { name: "Add to tags" }).click();
+    await page.getByRole("button", { name: "Add to tags" }).click();
+    await page.getByRole("textbox", { name: "tags 1" }).fill("a");
+    await page.getByRole("button", { name: "Start", exact: true }).click();
+    await page
+      .getByRole("alert")
+      .getByText(/does not match the schema/)
+      .waitFor();
+    const faulty = page.locator("[aria-invalid=true]");
+    const at = await faulty.evaluateAll((all) => all.map((each) => (each as HTMLElement).dataset.pointer));
+    expect(at.sort()).toEqual(["/count", "/host/fqdn", "/mode", "/tags/1"]);
+    await expectSound(visited);
+    await page.getByLabel("fqdn").fill("esx07.lab");
+    await page.getByLabel("count (optional)").fill("3");
+    await page.getByLabel("mode").selectOption({ label: "safe" });
+    await page.getByRole("button", { name: "Remove tags 2" }).click();
+    await page.getByLabel("extra (optional)").fill('["x"]');
+    await page.getByRole("button", { name: "Check only" }).click();
+    await page.getByText(/accepts it, as Routine of esx07.lab/).waitFor();
+    await page.getByRole("button", { name: "Start", exact: true }).click();
+    await page.getByRole("heading", { name: "Routine of esx07.lab" }).waitFor();
+    const id = page.url().split("/").at(-1);
+    const task = (await server.call("GET", `/v1/tasks/${id}?include=input`)) as { input: unknown };
+    const host = { fqdn: "esx07.lab", password: "<redacted>" };
+    expect(task.input).toEqual({ host, mode: "safe", count: 3, tags: ["a"], extra: ["x"] });
+    expect(visited.faults).toEqual([]);
+    await context.close();
+  });
+
+  it("take the same input as JSON, and keep the form away from what it would lose", async () => {
+    const { page, context, faults } = await open("/ui/workflows/routine/start");
+    await page.getByLabel("fqdn").fill("esx08.lab");
+    await page.getByRole("button", { name: "Write JSON" }).click();
+    const json = page.getByLabel("Input as JSON");
+    expect(JSON.parse(await json.inputValue())).toEqual({ host: { fqdn: "esx08.lab" } });
+    await json.fill('{"host": {"fqdn": "esx08.lab"}, "unknown": 1}');
+    expect(await page.getByRole("button", { name: "Use the form" }).getAttribute("aria-disabled")).toBe(
+      "true",
+    );
+    await json.fill('{"host": {"fqdn": "esx09.lab"}, "mode": "fast"}');
+    await page.getByRole("button", { name: "Use the form" }).click();
+    expect(await page.getByLabel("fqdn").inputValue()).toBe("esx09.lab");
+    await page.keyboard.press("Tab");
+    await page.getByRole("button", { name: "Start", exact: true }).focus();
+    await page.keyboard.press("Enter");
+    await page.getByRole("heading", { name: "Routine of esx09.lab" }).waitFor();
+    expect(faults).toEqual([]);
+    await context.close();
+  });
+
+  it("are only looked at by those who may not start tasks", async () => {
+    const visited = await open("/ui/workflows/routine", { user: "looker" });
+    await visited.page.getByRole("heading", { name: "routine" }).waitFor();
+    expect(await visited.page.getByRole("button", { name: /Start/ }).count()).toBe(0);
+    await visited.page.goto("/ui/workflows/routine/start");
+    await visited.page.getByText("Your role does not allow tasks to be started.").waitFor();
+    await visited.context.close();
+  });
+});
