@@ -215,6 +215,7 @@ describe("by keyboard", () => {
 describe("every page", () => {
   const look = [
     { width: 1280, dark: true },
+    { width: 768, dark: true },
     { width: 320, dark: false },
   ];
   it.each(look)("is accessible and fits at $width px, dark: $dark", async ({ width, dark }) => {
@@ -223,7 +224,9 @@ describe("every page", () => {
     await seen.page.getByRole("heading", { name: /Needs you/ }).waitFor();
     await expectSound(seen);
     await seen.page.goto("/ui/tasks");
-    await seen.page.locator("tr[data-key]").first().waitFor();
+    const name = seen.page.locator("tr[data-key] a[data-main]").first();
+    await name.waitFor();
+    expect((await name.boundingBox())?.width).toBeGreaterThan(80);
     await expectSound(seen);
     await seen.page.goto(`/ui/tasks/${failed}`);
     await seen.page.getByText("<b>esx07</b> is silent").first().waitFor();

@@ -77,10 +77,10 @@ function UserMenu({ onHelp }: { onHelp: () => void }) {
     run,
   });
   const entries: Entry[] = [
-    choice("light", "Light", theme === "light", () => setPreference("theme", "light")),
-    choice("dark", "Dark", theme === "dark", () => setPreference("theme", "dark")),
-    choice("system", "As the system", theme === "system", () => setPreference("theme", "system")),
-    choice("relative", "Times: how long ago", times === "relative", () => setPreference("times", "relative")),
+    choice("light", "Theme: light", theme === "light", () => setPreference("theme", "light")),
+    choice("dark", "Theme: dark", theme === "dark", () => setPreference("theme", "dark")),
+    choice("system", "Theme: as the system", theme === "system", () => setPreference("theme", "system")),
+    choice("relative", "Times: relative", times === "relative", () => setPreference("times", "relative")),
     choice("local", "Times: local", times === "local", () => setPreference("times", "local")),
     choice("utc", "Times: UTC", times === "utc", () => setPreference("times", "utc")),
     choice("compact", "Compact rows", density === "compact", () =>

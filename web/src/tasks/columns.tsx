@@ -14,7 +14,7 @@ export const COLUMNS: Column<Task>[] = [
   {
     id: "status",
     label: "Status",
-    width: "166px",
+    width: "176px",
     sort: "status",
     narrow: "side",
     value: (task) => lookOfTask(task).word,

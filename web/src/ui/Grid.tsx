@@ -62,7 +62,11 @@ export function Grid<T>(props: Props<T>) {
         <colgroup>
           {onSelect && <col style={{ width: 36 }} />}
           {columns.map((column) => (
-            <col key={column.id} style={column.width ? { width: column.width } : undefined} />
+            <col
+              key={column.id}
+              className={styles[column.narrow ?? "line"]}
+              style={column.width ? { width: column.width } : undefined}
+            />
           ))}
         </colgroup>
         <thead>
@@ -108,7 +112,11 @@ function HeadCell<T>({ column, sort, onSort }: { column: Column<T> } & Props<T>)
   const active = sort !== undefined && by === sort.by;
   const order = active ? (sort.ascending ? "ascending" : "descending") : undefined;
   return (
-    <th scope="col" className={column.align === "end" ? styles.end : ""} aria-sort={order}>
+    <th
+      scope="col"
+      className={`${column.align === "end" ? styles.end : ""} ${column.narrow === "none" ? styles.none : ""}`}
+      aria-sort={order}
+    >
       {by && onSort ? (
         <button
           type="button"

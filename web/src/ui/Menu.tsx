@@ -29,7 +29,11 @@ export function Menu({ label, entries, children }: { label: string; entries: Ent
           {entries.map((entry) => (
             <MenuItem key={entry.id} id={entry.id} textValue={entry.label} className={styles.item ?? ""}>
               <span>
-                {entry.checked !== undefined && <span aria-hidden>{entry.checked ? "✓ " : "   "}</span>}
+                {entry.checked !== undefined && (
+                  <span aria-hidden className={styles.check}>
+                    {entry.checked ? "✓" : ""}
+                  </span>
+                )}
                 {entry.label}
                 {entry.checked && <span className="visually-hidden">, chosen</span>}
               </span>
