@@ -21,6 +21,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::action::Actions;
 use crate::engine::SMALL;
+use crate::feed::Feed;
 use crate::logs::{Log, clean};
 use crate::peers::Changes;
 use crate::permits::{LineSummary, Permits, Waiting};
@@ -52,6 +53,7 @@ pub(crate) struct Dispatcher {
     running: Mutex<HashMap<(TaskId, u32, Token), CancellationToken>>,
     timers: Arc<Timers>,
     watches: Arc<Watches>,
+    feed: Feed,
     workers: Arc<Workers>,
     draining: AtomicBool,
     attempts: TaskTracker,
@@ -80,6 +82,7 @@ impl Dispatcher {
             running: Mutex::new(HashMap::new()),
             timers: Arc::new(Timers::default()),
             watches: Arc::new(Watches::default()),
+            feed: Feed::default(),
             workers: Arc::new(Workers::default()),
             draining: AtomicBool::new(false),
             attempts: TaskTracker::new(),
@@ -94,6 +97,11 @@ impl Dispatcher {
     /// Queues and leases.
     pub(crate) fn workers(&self) -> &Arc<Workers> {
         &self.workers
+    }
+
+    /// Feed of changes.
+    pub(crate) fn feed(&self) -> &Feed {
+        &self.feed
     }
 
     /// Watches for the end of a task.
@@ -401,6 +409,10 @@ impl CommitSink for Dispatcher {
 
     fn permit(&self) -> Option<Permit> {
         self.permits.take().then(|| self.held())
+    }
+
+    fn changed(&self) {
+        self.feed.changed();
     }
 
     fn heard(&self, from: NodeId, news: News) {

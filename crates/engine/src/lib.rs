@@ -12,6 +12,7 @@ mod dispatch;
 mod egress;
 mod engine;
 mod error;
+mod feed;
 mod history;
 mod locks;
 mod logs;
@@ -37,13 +38,14 @@ pub use copy::park_all;
 pub use credentials::CredentialsPage;
 pub use engine::Engine;
 pub use error::EngineError;
+pub use feed::{FeedEnd, FeedEvent, FeedPage, FeedTask, Follower, Form};
 pub use logs::{Log, LogChunk, LogLine, LogQuery, LogStream};
 /// Launcher that starts and ends the programs of `command` actions.
 pub use longhaul_process as launcher;
 pub use longhaul_store::{
     Audit, AuditEntry, AuditPage, AuditQuery, Budget, Damaged, Deletion, Health, IdempotencyKey,
-    ImportOutcome, ImportedTask, KnownNode, Lock, LockPage, LockQuery, Node, NodeState, OrderBy, Page, Room,
-    Stats, StoreError, Stored, Submitted, TaskQuery, Trouble, WorkflowPut, WorkflowSummary,
+    ImportOutcome, ImportedTask, KnownNode, Lock, LockPage, LockQuery, Node, NodeState, OrderBy, Page,
+    Position, Room, Stats, StoreError, Stored, Submitted, TaskQuery, Trouble, WorkflowPut, WorkflowSummary,
 };
 pub use operate::{Several, VerdictRequest};
 pub use permits::LineSummary;

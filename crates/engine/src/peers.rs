@@ -43,6 +43,7 @@ impl Dispatcher {
             News::Changed(Rare::Workflows) => self.changes.workflows.notify_one(),
             News::Changed(Rare::Settings) => self.changes.settings.notify_one(),
             News::Changed(Rare::Accounts) | News::Over => {}
+            News::Tasks => self.feed().changed(),
             News::Gap => workers.pardon(),
         }
     }

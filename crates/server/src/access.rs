@@ -55,6 +55,10 @@ pub(crate) struct Caller {
     place: Option<Arc<Place>>,
     /// Settings of the Tasks API for this caller.
     wire: Arc<WireConfig>,
+    /// Credential of the call, for answers that go on for long.
+    credential: Option<Arc<str>>,
+    /// Requirement of the call.
+    role: Role,
 }
 
 impl std::fmt::Debug for Caller {
@@ -70,6 +74,14 @@ impl Caller {
             Some(place) if !limit.is_zero() => place.wait(),
             _ => Ok(()),
         }
+    }
+
+    /// Returns true if the call would still be allowed: an answer that goes on for hours ends with the session
+    /// or the role that allowed it.
+    pub(crate) async fn is_admitted_still(&self, app: &App) -> bool {
+        let Some(credential) = &self.credential else { return self.role == Role::Public };
+        let decided = app.auth.authenticate_fetching(credential).await;
+        decided.is_ok_and(|who| self.role.admits(who.role) && who.may_call(self.action))
     }
 
     /// Returns the principal; the table of routes makes sure that there is one.
@@ -150,7 +162,15 @@ impl Gate {
             peer.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| proxies.client(peer.address.ip(), headers));
         if self.role == Role::Public {
             let wire = self.app.dialects.of(&Client { who: None, credential: None, headers }, &self.app.auth);
-            return Ok(Caller { who: None, from, action: self.action, place: None, wire });
+            return Ok(Caller {
+                who: None,
+                from,
+                action: self.action,
+                place: None,
+                wire,
+                credential: None,
+                role: self.role,
+            });
         }
         let credential = Credential::of(method, headers, peer)?;
         let who = credential.authenticate(&self.app.auth).await?;
@@ -165,7 +185,8 @@ impl Gate {
         let place = if self.counts { shares.enter(&who.name)? } else { shares.uncounted(&who.name) };
         let client = Client { who: Some(&who), credential: credential.bearer(), headers };
         let wire = self.app.dialects.of(&client, &self.app.auth);
-        Ok(Caller { who: Some(who), from, action: self.action, place: Some(Arc::new(place)), wire })
+        let (place, credential) = (Some(Arc::new(place)), Some(Arc::from(credential)));
+        Ok(Caller { who: Some(who), from, action: self.action, place, wire, credential, role: self.role })
     }
 }
 

@@ -9,6 +9,7 @@ mod config;
 mod cookie;
 mod declared;
 mod error;
+mod event_stream;
 #[doc(hidden)]
 pub mod fuzz;
 mod listen;

@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
-use http::header::{CONNECTION, EXPECT};
-use http::{HeaderValue, Request};
+use http::header::{CONNECTION, CONTENT_TYPE, EXPECT};
+use http::{HeaderValue, Request, Response};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -216,7 +216,10 @@ impl Connections {
                     {
                         response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
                     }
-                    phase.answered();
+                    // The idle time between requests is none of a stream, which ends its connection.
+                    if !answered.as_ref().is_ok_and(is_stream) {
+                        phase.answered();
+                    }
                     answered
                 }
             });
@@ -269,6 +272,12 @@ where
 fn is_of_the_connection(e: &io::Error) -> bool {
     use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
     matches!(e.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset)
+}
+
+/// Returns true for the answer of a stream of events.
+fn is_stream(response: &Response<impl hyper::body::Body>) -> bool {
+    let media = response.headers().get(CONTENT_TYPE);
+    media.is_some_and(|media| media.as_bytes() == crate::event_stream::MEDIA_TYPE.as_bytes())
 }
 
 #[cfg(test)]

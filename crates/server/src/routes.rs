@@ -98,6 +98,18 @@ pub(crate) fn table() -> Vec<Route> {
             Doc::new("importTasks", "Tasks", "Take in tasks as a Tasks API returned them: one, a list, or a page").body(Body::Json("TaskImport"))
                 .answers(vec![Answer::json(200, "What became of them", "TaskImportResult"), Answer::error(400)]),
             post(tasks::import::import)),
+        route(Method::GET, "/v1/tasks/events", Viewer,
+            Doc::new("getTaskEvents", "Tasks", "Follow a list of tasks: its page, then every change as it happens").with(Param::events())
+                .answers(vec![Answer::stream(200, "Events: `task` for each task of the page, `snapshot`, then `task`, `left` (it no longer belongs to the list), `deleted`, `bookmark` and `reset` (begin anew)"), Answer::error(400), Answer::error(410)]),
+            get(tasks::feed::events)),
+        route(Method::GET, "/v1/tasks/{id}/events", Viewer,
+            Doc::new("getEventsOfTask", "Tasks", "Follow a task: as it is, then every change as it happens").with(vec![Param::id(), Param::view(), Param::include(false), Param::cursor(), Param::last_event_id()])
+                .answers(vec![Answer::stream(200, "Events: `task`, `snapshot`, then `task`, `deleted`, `bookmark` and `reset` (begin anew)"), Answer::error(400), Answer::error(404), Answer::error(410)]),
+            get(tasks::task_events::events)),
+        route(Method::GET, "/v1/changes", Viewer,
+            Doc::new("getChanges", "Tasks", "Retrieve the changes of tasks since a cursor, for programs that poll").with(Param::changes())
+                .answers(vec![Answer::json(200, "The changes, each task in its newest state, and the next cursor; without a cursor: none, and that of now", "PageOfChange"), Answer::error(400), Answer::error(410)]),
+            get(tasks::feed::changes)),
         route(Method::GET, "/v1/task-ids/{part}", Viewer,
             Doc::new("findTasksById", "Tasks", "Find tasks by the beginning or the end of their ID").with(vec![Param::id_part()])
                 .answers(vec![Answer::json(200, "Those whose ID has it, at most 11, without sub-tasks that have not failed", "PageOfTask"), Answer::error(400)]),
@@ -316,9 +328,6 @@ pub(crate) fn table() -> Vec<Route> {
     ]
 }
 
-/// Paths that later versions of the Tasks API answer: they are not the names of tasks.
-const RESERVED: [&str; 1] = ["/v1/tasks/events"];
-
 /// Call that pollers live on: a single refusal ends the whole run of some of them (wire contract, section
 /// 4.4).
 const POLLED: &str = "getTask";
@@ -330,9 +339,6 @@ pub(crate) fn router(app: App) -> Router {
         let action = route.doc.as_ref().map_or("getPage", |doc| doc.id);
         let gate = Gate { app: app.clone(), action, role: route.role, counts: action != POLLED };
         router = router.route(route.path, route.handler.layer(from_fn_with_state(gate, access::check)));
-    }
-    for path in RESERVED {
-        router = router.route(path, axum::routing::any(reserved));
     }
     let conform = from_fn_with_state(app.dialects.clone(), declared::conform);
     router.fallback(other).method_not_allowed_fallback(wrong_method).layer(conform).with_state(app)
@@ -353,10 +359,6 @@ async fn other(State(app): State<App>, request: Request) -> Response {
         return ui::redirect();
     }
     bound::bound(State(app), request).await.into_response()
-}
-
-async fn reserved(request: Request) -> Response {
-    ApiError::unknown_route(request.method(), request.uri().path()).into_response()
 }
 
 async fn wrong_method(matched: Option<MatchedPath>, request: Request) -> Response {

@@ -38,6 +38,9 @@ pub enum News {
     /// The session of a node is over: its work is to be taken over.
     #[serde(rename = "o")]
     Over,
+    /// Tasks changed: the log of changes has more.
+    #[serde(rename = "t")]
+    Tasks,
     /// Events may have been lost.
     #[serde(rename = "x")]
     Gap,

@@ -12,6 +12,7 @@ use parking_lot::RwLock;
 use serde_json::Value;
 
 use crate::audit::{Audit, AuditPage, AuditQuery};
+use crate::changes::{Changes, Position};
 use crate::error::StoreError;
 use crate::health::{Health, Trouble};
 use crate::locks::{Lock, LockPage, LockQuery, Sweep};
@@ -74,6 +75,10 @@ pub trait CommitSink: Send + Sync {
     fn permit(&self) -> Option<Permit> {
         Some(Permit::default())
     }
+
+    /// Called once tasks changed, and their changes are in the log ([`Store::changes`]). Must not block
+    /// either.
+    fn changed(&self) {}
 
     /// Handles an event of another node; number 0 is the store itself. Must not block either.
     fn heard(&self, _from: NodeId, _news: News) {}
@@ -154,6 +159,14 @@ pub trait Store: Send + Sync + 'static {
     /// Returns a page of tasks and the exact total, both of one moment. May take milliseconds: not for an
     /// event loop.
     fn list(&self, query: &TaskQuery) -> Result<Page, StoreError>;
+
+    /// Returns the end of the log of changes.
+    fn change_position(&self) -> Result<Position, StoreError>;
+
+    /// Returns the changes after a position, until there are at least so many. Every change that was answered
+    /// before the call is among them or follows. `None` if the log does not have all of them (any more): it
+    /// keeps a million changes of each writer, and those of another storage are not its own.
+    fn changes(&self, after: &Position, limit: u32) -> Result<Option<Changes>, StoreError>;
 
     /// Returns tasks whose ID begins or ends with these hexadecimal digits (lower case, no hyphens), in order
     /// of ID and at most so many. An end is looked up among the newest tasks only (100,000), so that the cost

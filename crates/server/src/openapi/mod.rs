@@ -41,6 +41,8 @@ pub(crate) struct Answer {
     schema: Option<&'static str>,
     /// True if the answer is a list of them.
     list: bool,
+    /// True if the answer is a stream of events.
+    stream: bool,
 }
 
 impl Doc {
@@ -66,7 +68,7 @@ impl Doc {
 
 impl Answer {
     pub(crate) fn json(status: u16, description: &'static str, schema: &'static str) -> Self {
-        Answer { status, description, schema: Some(schema), list: false }
+        Answer { status, description, schema: Some(schema), list: false, stream: false }
     }
 
     /// A list of a schema.
@@ -75,7 +77,12 @@ impl Answer {
     }
 
     pub(crate) fn empty(status: u16, description: &'static str) -> Self {
-        Answer { status, description, schema: None, list: false }
+        Answer { status, description, schema: None, list: false, stream: false }
+    }
+
+    /// Server-sent events.
+    pub(crate) fn stream(status: u16, description: &'static str) -> Self {
+        Answer { stream: true, ..Answer::empty(status, description) }
     }
 
     pub(crate) fn error(status: u16) -> Self {
@@ -85,11 +92,12 @@ impl Answer {
             403 => "The caller's role does not allow it",
             404 => "There is no such thing",
             409 => "The state of it rules that out; nothing changed",
+            410 => "The changes after the cursor are not known any more: begin anew without one",
             429 => "Too much at once: `Retry-After` says when to come again",
             422 => "The request breaks a rule; every violation is a nested error",
             _ => "It failed",
         };
-        Answer { status, description, schema: Some("Error"), list: false }
+        Answer { status, description, schema: Some("Error"), list: false, stream: false }
     }
 }
 
@@ -297,6 +305,42 @@ impl Param {
         )
     }
 
+    pub(crate) fn cursor() -> Self {
+        Param::query("cursor", json!({ "type": "string" }), "Where to go on, as an event or a page had it")
+    }
+
+    pub(crate) fn last_event_id() -> Self {
+        let schema = json!({ "type": "string" });
+        Param::header("Last-Event-ID", schema, "The same as `cursor`, as browsers send it")
+    }
+
+    /// Parameters of the events of a list: filters, order and page of the list, and where to go on.
+    pub(crate) fn events() -> Vec<Self> {
+        let own = ["limit", "view", "include"];
+        let mut all: Vec<Self> = Param::list().into_iter().filter(|one| !own.contains(&one.name)).collect();
+        all.extend([Param::cursor(), Param::last_event_id()]);
+        all
+    }
+
+    /// Parameters of pages of changes: the filters of the list, and where to go on.
+    pub(crate) fn changes() -> Vec<Self> {
+        let paging =
+            ["limit", "view", "include", "pageNumber", "page", "pageSize", "orderBy", "orderDirection"];
+        let mut all: Vec<Self> =
+            Param::list().into_iter().filter(|one| !paging.contains(&one.name)).collect();
+        let limit = json!({ "type": "integer", "format": "int32", "minimum": 0, "default": 100 });
+        all.extend([
+            Param::cursor(),
+            Param::query("limit", limit, "How many changes there are at the most, about, up to 1,000"),
+            Param::query(
+                "wait",
+                json!({ "type": "string", "pattern": "^[0-9]+(ms|s|m|h|d)$" }),
+                "Answer as soon as there is a change, or after this time; at most 5m",
+            ),
+        ]);
+        all
+    }
+
     /// Parameters of the task list.
     pub(crate) fn list() -> Vec<Self> {
         let text = || json!({ "type": "string" });
@@ -461,6 +505,10 @@ fn answer(answer: &Answer) -> Value {
             json!({ "description": answer.description, "content": content })
         }
         Some(schema) => json!({ "description": answer.description, "content": content(schema) }),
+        None if answer.stream => {
+            let text = json!({ "schema": { "type": "string" } });
+            json!({ "description": answer.description, "content": { crate::event_stream::MEDIA_TYPE: text } })
+        }
         None => json!({ "description": answer.description }),
     }
 }

@@ -9,6 +9,30 @@ use longhaul_model::workflow::definition_schema;
 use longhaul_model::{SubTaskStatus, TaskStatus};
 use serde_json::{Map, Value, json};
 
+/// Schema of a change.
+fn change() -> Value {
+    object(
+        &["change"],
+        json!({
+            "change": { "type": "string", "enum": ["TASK", "LEFT", "DELETED"], "description": "A task is new or has changed, has changed and does not belong to the list (any more), or was deleted" },
+            "task": { "$ref": "#/components/schemas/Task" },
+            "id": { "type": "string", "format": "uuid", "description": "Of a task that left or was deleted" },
+            "version": { "type": "integer", "format": "int64", "minimum": 0, "description": "Of a task that left: it rises with each change" },
+        }),
+    )
+}
+
+fn page_of_changes() -> Value {
+    object(
+        &["elements", "cursor", "more"],
+        json!({
+            "elements": list_of("Change"),
+            "cursor": { "type": "string", "description": "Where the next page begins" },
+            "more": { "type": "boolean", "description": "There are more already" },
+        }),
+    )
+}
+
 /// Returns all schemas by the names that `$ref`s have.
 pub(super) fn all() -> Map<String, Value> {
     let mut all = Map::new();
@@ -17,6 +41,8 @@ pub(super) fn all() -> Map<String, Value> {
     };
     add("Task", task());
     add("PageOfTask", page("Task"));
+    add("Change", change());
+    add("PageOfChange", page_of_changes());
     add("SubTask", sub_task());
     add("Stage", stage());
     add("Resource", resource());

@@ -12,7 +12,7 @@ use longhaul_model::{
 use serde_json::json;
 
 use super::support::*;
-use crate::{ImportOutcome, ImportedTask, OrderBy, Store, Stored, TaskQuery, Work};
+use crate::{Facts, ImportOutcome, ImportedTask, OrderBy, Store, Stored, TaskQuery, Work};
 
 /// Task as this test knows it.
 #[derive(Clone, Debug)]
@@ -302,7 +302,19 @@ pub async fn lists_agree_with_counting_by_hand(fixture: &mut impl Fixture) {
 }
 
 fn agree(store: &dyn Store, known: &[Known]) {
+    // Readers of changes are told of the same tasks, which is decided without the store's queries.
+    let facts: Vec<Facts> = known
+        .iter()
+        .map(|task| {
+            let spec = store.spec(task.id).expect("a specification");
+            Facts::of(&store.get_short(task.id).expect("a task"), spec.as_ref())
+        })
+        .collect();
     for query in queries() {
+        for (task, facts) in known.iter().zip(&facts) {
+            assert_eq!(query.matches(facts), task.matches(&query), "{query:?} of {facts:?}");
+            assert!(query.may_have_matched(facts) || !query.matches(facts), "{query:?} of {facts:?}");
+        }
         let mut expected: Vec<&Known> = known.iter().filter(|task| task.matches(&query)).collect();
         expected.sort_by(|a, b| a.compare(b, &query));
         let page = store.list(&query).expect("a page");

@@ -4,6 +4,7 @@
 
 pub mod accounts;
 pub mod audit;
+pub mod changes;
 pub mod claims;
 pub mod commands;
 pub mod credentials;
@@ -53,6 +54,8 @@ macro_rules! store_conformance {
             commands::long_ended_task_is_retried,
             commands::change_that_panics_costs_only_its_task,
             commands::posted_change_that_panics_fails_its_attempt,
+            changes::every_change_is_in_the_log,
+            changes::positions_outlive_a_restart_and_not_their_store,
             lists::lists_agree_with_counting_by_hand,
             listing::generated_lists_agree_with_a_plain_model,
             lists::totals_follow_changes,

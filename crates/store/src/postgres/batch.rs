@@ -22,6 +22,7 @@ use super::tally::Tally;
 use super::together::Together;
 use super::turn::GLANCE;
 use crate::cache::Cache;
+use crate::changes::Pending;
 use crate::counters::Counters;
 use crate::error::StoreError;
 use crate::postgres::audit::Notes;
@@ -48,6 +49,8 @@ pub(super) struct Batch<'a> {
     pub(super) logs: Logs,
     pub(super) notes: Notes,
     pub(super) counters: Counters,
+    /// Tasks that the jobs changed.
+    pub(super) changes: Pending,
     tally: Tally,
     pub(super) commits: Vec<Commit>,
     /// Claims that tasks request and release: settled once all jobs are done.
@@ -92,6 +95,7 @@ impl<'a> Batch<'a> {
             logs: Logs::default(),
             notes: Notes::default(),
             counters: Counters::default(),
+            changes: Pending::default(),
             tally,
             commits: Vec::new(),
             claims: claims::Open::default(),
@@ -299,7 +303,9 @@ impl<'a> Batch<'a> {
             writes.add(held, &mut self.counters)?;
         }
         let db = self.db;
-        let tally = self.tally.count(db, &mut self.counters, self.notes.count()).await?;
+        let mut tally = self.tally.count(db, &mut self.counters, self.notes.count()).await?;
+        let (place, _) = tally.mark();
+        let changed = tally.changes.row(place, &mut self.changes, self.now);
         let cells = tally.cells()?;
         let mut together = Together::default();
         if !writes.gone_from_hot.is_empty() {
@@ -310,6 +316,9 @@ impl<'a> Batch<'a> {
         writes.updates.write(&mut together);
         writes.new_specs.insert_specs(&mut together);
         tally.insert(&cells, &mut together);
+        if let Some(changed) = &changed {
+            changed.insert(&mut together);
+        }
         let seldom = async {
             try_join!(
                 gone(db, "DELETE FROM history WHERE id = ANY($1)", &writes.gone_from_history),

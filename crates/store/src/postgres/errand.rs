@@ -104,6 +104,7 @@ where
     }
     let committed = transaction.commit().await;
     shared.turn.agenda.changed();
+    shared.tasks_changed();
     let Err(e) = committed else { return Ok(Ok(done)) };
     if !is_broken(&e) {
         return Err(failed(e));

@@ -9,8 +9,9 @@ use uuid::Uuid;
 use super::errand::ERRANDS;
 use super::rows::query;
 use super::sql::column;
-use super::totals;
 use super::writes::{HistoryRow, HistoryRows};
+use super::{Shared, changes, totals};
+use crate::changes::Pending;
 use crate::checksum;
 use crate::counters::{Counted, Counters};
 use crate::error::StoreError;
@@ -20,7 +21,9 @@ use crate::stored::{ImportOutcome, ImportedTask};
 /// Imports inside a transaction.
 pub(super) async fn import(
     db: &impl GenericClient,
+    shared: &Shared,
     tasks: &[ImportedTask],
+    now: Timestamp,
 ) -> Result<ImportOutcome, StoreError> {
     let ids: Vec<Uuid> = tasks.iter().map(|task| task.id.0).collect();
     let mut own: HashMap<TaskId, bool> = HashMap::new();
@@ -81,6 +84,9 @@ pub(super) async fn import(
         });
     }
     rows.write(db).await?;
+    let mut pending = Pending::default();
+    taken.keys().for_each(|id| pending.changed(*id));
+    changes::write(db, shared, pending, now).await?;
     totals::write(db, ERRANDS, &mut counters).await?;
     Ok(outcome)
 }

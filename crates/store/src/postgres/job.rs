@@ -106,6 +106,7 @@ impl Finished {
     /// written.
     pub(super) fn tell(self, shared: &Shared) {
         shared.turn.agenda.changed();
+        shared.tasks_changed();
         shared.carry_out(self.commits);
         for (job, done) in self.answers {
             job.answer(done);

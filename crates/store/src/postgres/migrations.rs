@@ -45,6 +45,7 @@ const STEPS: &[Step] = &[
     // Nodes of earlier versions would let sessions in that were ended.
     step(7, "sessions", include_str!("migrations/0007_sessions.sql"), 7),
     Step { online: true, ..step(8, "lists", include_str!("migrations/0008_lists.sql"), 7) },
+    step(9, "changes", include_str!("migrations/0009_changes.sql"), 7),
 ];
 
 /// Pause between two tries to be the node that migrates the schema.

@@ -8,6 +8,7 @@ mod agenda;
 mod assumptions;
 mod audit;
 mod batch;
+mod changes;
 pub(crate) mod check;
 mod claims;
 mod commit;

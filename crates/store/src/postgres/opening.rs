@@ -138,6 +138,8 @@ async fn begin(place: &Place, options: &PostgresOptions, env: Env) -> Result<Ope
         forgotten: AtomicU64::new(0),
         closing: Notify::new(),
         vitals: Vitals::default(),
+        logs_cut: Default::default(),
+        storage: Default::default(),
     });
     let listening = Arc::downgrade(&shared);
     let listener = move |heard: &nodes::Heard| {

@@ -10,19 +10,20 @@ use super::claims;
 use super::errand::ERRANDS;
 use super::rows::{HISTORY, Row, execute, query};
 use super::sql::column;
-use super::totals;
+use super::{Shared, changes, totals};
+use crate::changes::Pending;
 use crate::counters::{Counted, Counters};
 use crate::error::StoreError;
-use crate::known::Workflows;
 use crate::stored::{Deletion, Purged, Stored};
 
 /// Deletes those of the named tasks that may be deleted.
 pub(super) async fn named(
     db: &impl GenericClient,
-    known: &Workflows,
+    shared: &Shared,
     tasks: &[TaskId],
+    now: Timestamp,
 ) -> Result<Vec<(TaskId, Deletion)>, StoreError> {
-    let mut done = delete(db, known, tasks, Record::is_deletable).await?;
+    let mut done = delete(db, shared, tasks, Record::is_deletable, now).await?;
     let mut told = |id: &TaskId| match done.get(id).copied() {
         // Named twice: the second time it is gone.
         Some(Deletion::Deleted) => done.remove(id).unwrap_or(Deletion::NotFound),
@@ -34,11 +35,15 @@ pub(super) async fn named(
 /// Deletes old tasks in one round of retention.
 pub(super) async fn aged(
     db: &impl GenericClient,
-    known: &Workflows,
+    shared: &Shared,
     before: Timestamp,
     from: Option<(Timestamp, TaskId)>,
     limit: u32,
+    now: Timestamp,
 ) -> Result<Purged, StoreError> {
+    if from.is_none() && shared.cuts_logs(now) {
+        changes::forget_old(db, now).await?;
+    }
     let (at, id) = from.map_or((i64::MIN, Uuid::nil()), |(at, id)| (at.0, id.0));
     let statement = "SELECT completed_at, id FROM history
          WHERE completed_at < $1 AND (completed_at, id) > ($2, $3) ORDER BY completed_at, id LIMIT $4";
@@ -48,7 +53,7 @@ pub(super) async fn aged(
         .map(|row| Ok((Timestamp(column(row, 0)?), TaskId(column(row, 1)?))))
         .collect::<Result<Vec<_>, StoreError>>()?;
     let ids: Vec<TaskId> = oldest.iter().map(|(_, id)| *id).collect();
-    let done = delete(db, known, &ids, Record::may_expire).await?;
+    let done = delete(db, shared, &ids, Record::may_expire, now).await?;
     let deleted = done.values().filter(|what| **what == Deletion::Deleted).count() as u64;
     Ok(Purged { deleted, next: oldest.last().copied().filter(|_| oldest.len() == limit as usize) })
 }
@@ -56,9 +61,10 @@ pub(super) async fn aged(
 /// Deletes tasks that have ended and that `may` allows.
 async fn delete(
     db: &impl GenericClient,
-    known: &Workflows,
+    shared: &Shared,
     tasks: &[TaskId],
     may: impl Fn(&Record) -> bool + Send,
+    now: Timestamp,
 ) -> Result<HashMap<TaskId, Deletion>, StoreError> {
     let ids: Vec<Uuid> = tasks.iter().map(|id| id.0).collect();
     let mut done = HashMap::new();
@@ -78,7 +84,7 @@ async fn delete(
             done.insert(id, Deletion::Unreadable);
             continue;
         };
-        let deletable = match row.stored(db, known).await? {
+        let deletable = match row.stored(db, &shared.workflows).await? {
             Stored::Own(record) => may(&record),
             Stored::Imported { .. } => status.is_ended(),
             Stored::Damaged(damaged) => damaged.unread(claims::holds(db, id).await?).is_deletable(),
@@ -100,6 +106,9 @@ async fn delete(
     for table in ["history", "specs", "chunks", "outputs", "attempts", "logs"] {
         execute(db, &format!("DELETE FROM {table} WHERE id = ANY($1)"), &[&gone]).await?;
     }
+    let mut pending = Pending::default();
+    gone.iter().for_each(|id| pending.deleted(TaskId(*id)));
+    changes::write(db, shared, pending, now).await?;
     totals::write(db, ERRANDS, &mut counters).await?;
     Ok(done)
 }

@@ -24,6 +24,9 @@ use crate::peers::{News, Rare, To};
 
 /// The channel of all nodes of a database.
 const CHANNEL: &str = "longhaul";
+/// Channel on which a node says that tasks changed. Nodes of earlier versions, which do not know that event,
+/// do not listen to it.
+const TASKS: &str = "longhaul_tasks";
 /// Pause between two sends.
 const PAUSE: Duration = Duration::from_millis(100);
 /// Pause before the connection is tried again.
@@ -104,7 +107,7 @@ async fn carry(
     outgoing: &mut mpsc::Receiver<Outgoing>,
 ) -> Result<(), StoreError> {
     let (client, mut heard) = place.listen().await?;
-    client.batch_execute(&format!("{ATTENTIVE}; LISTEN {CHANNEL}")).await.map_err(failed)?;
+    client.batch_execute(&format!("{ATTENTIVE}; LISTEN {CHANNEL}; LISTEN {TASKS}")).await.map_err(failed)?;
     shared.hear(NodeId::default(), News::Gap);
     shared.in_touch.store(true, Ordering::SeqCst);
     let (mut waiting, mut next) = (Vec::new(), Instant::now());
@@ -128,6 +131,13 @@ async fn carry(
 }
 
 fn open(shared: &Shared, letter: &Notification) {
+    if letter.channel() == TASKS {
+        let from = letter.payload().parse().map(NodeId).unwrap_or_default();
+        if from != shared.turn.node {
+            shared.hear(from, News::Tasks);
+        }
+        return;
+    }
     let Ok(Letter { from, to, news }) = serde_json::from_str::<Letter<Vec<News>>>(letter.payload()) else {
         // The sender has a newer version, which knows that it may not be understood.
         return tracing::debug!("news from another node are not understood");
@@ -143,7 +153,8 @@ fn open(shared: &Shared, letter: &Notification) {
 /// Sends events in as few notifications as possible.
 async fn send(client: &Client, shared: &Shared, news: Vec<Outgoing>) -> Result<(), StoreError> {
     let mut by_node: BTreeMap<NodeId, Vec<News>> = BTreeMap::new();
-    for (to, news) in news {
+    let tasks_changed = news.iter().any(|(_, news)| *news == News::Tasks);
+    for (to, news) in news.into_iter().filter(|(_, news)| *news != News::Tasks) {
         let to = match to {
             To::Node(node) => node,
             To::All => NodeId::default(),
@@ -156,10 +167,16 @@ async fn send(client: &Client, shared: &Shared, news: Vec<Outgoing>) -> Result<(
             letters.push(letter(shared.turn.node, to, page));
         }
     }
-    let statement = "SELECT pg_notify($1, letter) FROM unnest($2::text[]) AS letter";
+    let mut channels = vec![CHANNEL; letters.len()];
+    if tasks_changed {
+        channels.push(TASKS);
+        letters.push(shared.turn.node.0.to_string());
+    }
+    let statement =
+        "SELECT pg_notify(channel, letter) FROM unnest($1::text[], $2::text[]) AS news (channel, letter)";
     let told = async {
         let statement = client.prepare(statement).await?;
-        client.query(&statement, &[&CHANNEL, &letters]).await
+        client.query(&statement, &[&channels, &letters]).await
     };
     // The connection may hang.
     match timeout(PATIENCE, told).await {

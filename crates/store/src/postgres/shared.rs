@@ -1,11 +1,11 @@
 //! State that the writer, errands, readers and the traffic with other nodes share; and this node's memory of
 //! what others change.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use deadpool_postgres::GenericClient;
-use longhaul_model::{Effect, Env, NodeId};
+use longhaul_model::{Effect, Env, NodeId, Timestamp};
 use parking_lot::{Mutex, RwLock};
 use tokio::sync::{Notify, Semaphore, mpsc};
 use tokio_postgres::Row;
@@ -19,6 +19,9 @@ use crate::error::StoreError;
 use crate::known::{Damages, Workflows};
 use crate::peers::{News, Rare, To};
 use crate::store::{Commit, CommitSink};
+
+/// Interval in milliseconds at which old logs of changes are cut.
+const LOGS_CUT: i64 = 3_600_000;
 
 pub(super) struct Shared {
     pub(super) pool: Connections,
@@ -51,9 +54,20 @@ pub(super) struct Shared {
     pub(super) closing: Notify,
     /// Health of the writing side.
     pub(super) vitals: Vitals,
+    /// Time at which the logs of changes were last cut, in milliseconds.
+    pub(super) logs_cut: AtomicI64,
+    /// Identity of the database, once it is known.
+    pub(super) storage: OnceLock<String>,
 }
 
 impl Shared {
+    /// Returns true once an hour: old logs of changes are to be cut.
+    pub(super) fn cuts_logs(&self, now: Timestamp) -> bool {
+        let last = self.logs_cut.load(Ordering::Relaxed);
+        let is_time = now.0.saturating_sub(last) > LOGS_CUT;
+        is_time && self.logs_cut.compare_exchange(last, now.0, Ordering::Relaxed, Ordering::Relaxed).is_ok()
+    }
+
     /// Refuses changes that cannot be written any more.
     pub(super) fn check(&self) -> Result<(), StoreError> {
         let why = match self.turn.standing() {
@@ -170,6 +184,14 @@ impl Shared {
             && !commits.is_empty()
         {
             sink.committed(commits);
+        }
+    }
+
+    /// Notifies this node and the others that tasks changed.
+    pub(super) fn tasks_changed(&self) {
+        self.say(To::All, News::Tasks);
+        if let Some(sink) = self.sink.read().clone() {
+            sink.changed();
         }
     }
 }

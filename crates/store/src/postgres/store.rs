@@ -18,11 +18,12 @@ use super::patience::TRIES;
 use super::sql::{column, late};
 use super::turn::Standing;
 use super::{
-    Postgres, Shared, audit, claims, compare, errand, import, list, logs, nodes, outputs, purge, rows,
-    settings, takeover, workflows,
+    Postgres, Shared, audit, changes, claims, compare, errand, import, list, logs, nodes, outputs, purge,
+    rows, settings, takeover, workflows,
 };
 use crate::attempts;
 use crate::audit::{Audit, AuditPage, AuditQuery};
+use crate::changes::{Changes, Position};
 use crate::error::StoreError;
 use crate::health::Health;
 use crate::locks::{Lock, LockPage, LockQuery, Sweep};
@@ -81,6 +82,18 @@ impl Postgres {
     ) -> Result<T, StoreError> {
         let done = self.handle.spawn(work).await;
         done.map_err(|e| StoreError::Unavailable(format!("the store was interrupted: {e}")))?
+    }
+
+    /// Identity of the logs of changes: of the database and its timeline.
+    fn lineage(&self) -> String {
+        let storage = match self.shared.storage.get() {
+            Some(known) => known.clone(),
+            None => match self.storage_id() {
+                Some(found) => self.shared.storage.get_or_init(|| found).clone(),
+                None => String::new(),
+            },
+        };
+        format!("{storage}/{}", *self.shared.timeline.lock())
     }
 
     fn known(&self) -> Arc<Shared> {
@@ -180,6 +193,16 @@ impl Store for Postgres {
     fn list(&self, query: &TaskQuery) -> Result<Page, StoreError> {
         let query = query.clone();
         self.snapshot(move |db, known| Box::pin(async move { list::list(db, known, &query).await }))
+    }
+
+    fn change_position(&self) -> Result<Position, StoreError> {
+        let lineage = self.lineage();
+        self.read(move |db, _| Box::pin(async move { changes::position(db, lineage).await }))
+    }
+
+    fn changes(&self, after: &Position, limit: u32) -> Result<Option<Changes>, StoreError> {
+        let (lineage, after) = (self.lineage(), after.clone());
+        self.read(move |db, _| Box::pin(async move { changes::after(db, lineage, &after, limit).await }))
     }
 
     fn ids_like(&self, digits: &str, limit: u32) -> Result<Vec<TaskId>, StoreError> {
@@ -358,8 +381,9 @@ impl Store for Postgres {
         tasks: Vec<ImportedTask>,
         note: Option<Audit>,
     ) -> Result<ImportOutcome, StoreError> {
-        self.errand(note, Arc::new(tasks), |db, tasks, _| {
-            Box::pin(async move { import::import(db, &tasks).await })
+        let shared = self.known();
+        self.errand(note, (shared, Arc::new(tasks)), |db, (shared, tasks), now| {
+            Box::pin(async move { import::import(db, &shared, &tasks, now).await })
         })
         .await
     }
@@ -370,8 +394,8 @@ impl Store for Postgres {
         note: Option<Audit>,
     ) -> Result<Vec<(TaskId, Deletion)>, StoreError> {
         let shared = self.known();
-        self.errand(note, (shared, tasks), |db, (shared, tasks), _| {
-            Box::pin(async move { purge::named(db, &shared.workflows, &tasks).await })
+        self.errand(note, (shared, tasks), |db, (shared, tasks), now| {
+            Box::pin(async move { purge::named(db, &shared, &tasks, now).await })
         })
         .await
     }
@@ -383,8 +407,8 @@ impl Store for Postgres {
         limit: u32,
     ) -> Result<Purged, StoreError> {
         let shared = self.known();
-        self.errand(None, shared, move |db, shared, _| {
-            Box::pin(async move { purge::aged(db, &shared.workflows, before, from, limit).await })
+        self.errand(None, shared, move |db, shared, now| {
+            Box::pin(async move { purge::aged(db, &shared, before, from, limit, now).await })
         })
         .await
     }

@@ -12,7 +12,7 @@ use tokio::time::{Duration, Instant};
 use super::rows::{execute, query};
 use super::sql::{clean, column};
 use super::together::Together;
-use super::{audit, totals};
+use super::{audit, changes, totals};
 use crate::counters::{Cell, Counters};
 use crate::doc;
 use crate::error::StoreError;
@@ -35,6 +35,8 @@ pub(super) struct Tally {
     cells: BTreeMap<Cell, i64>,
     /// Notes of the audit log.
     notes: i64,
+    /// End of the writer's log of changes.
+    pub(super) changes: changes::End,
 }
 
 impl Tally {
@@ -49,8 +51,15 @@ impl Tally {
             "SELECT (SELECT min(number) FROM tallies WHERE place = $1), number, cells::text, notes
              FROM tallies WHERE place = $1 ORDER BY number DESC LIMIT 1";
         let rows = query(db, statement, &[&place]).await?;
-        let mut tally =
-            Tally { place, number: 0, oldest: 1, since: Instant::now(), cells: BTreeMap::new(), notes: 0 };
+        let mut tally = Tally {
+            place,
+            number: 0,
+            oldest: 1,
+            since: Instant::now(),
+            cells: BTreeMap::new(),
+            notes: 0,
+            changes: changes::End::read(db, place).await?,
+        };
         if let Some(row) = rows.first() {
             let cells: Vec<(i64, i64, String, u8, String, i64)> = doc::parse(column(row, 2)?)?;
             let cell = |(width, bucket, kind, status, resource_kind, n)| {
@@ -113,6 +122,7 @@ impl Tally {
         // a snapshot sees them.
         let gone = "DELETE FROM tallies WHERE place = $1 AND number >= $2 AND number < $3";
         execute(db, gone, &[&self.place, &self.oldest, &self.number]).await?;
+        self.changes.trim(db, self.place).await?;
         // The previous row may not be committed yet, and is not seen: it is deleted the next time.
         (self.oldest, self.notes, self.since) = (self.number - 1, 0, Instant::now());
         Ok(())

@@ -349,7 +349,7 @@ impl Batch {
         command: &Command,
         why: String,
     ) -> Result<(), StoreError> {
-        let Writer { connection, counters, shared, resting, .. } = writer;
+        let Writer { connection, counters, changes, shared, resting, .. } = writer;
         let row = rows::find(connection, id)?.ok_or(StoreError::NotFound)?;
         let (seq, hot) = (row.seq, row.place == Place::Hot);
         let damaged = rows::damaged(connection, (hot, seq), id, String::new())?;
@@ -370,6 +370,7 @@ impl Batch {
             resting.push_back(seq);
         }
         let effects = after.status.map(Effect::Ended).into_iter().collect();
+        changes.changed(id);
         self.commits.push(Commit { id, revision: 0, effects, at_rest: None });
         Ok(())
     }
@@ -377,6 +378,7 @@ impl Batch {
     /// Keeps a running task in the cache; a task that has ended or waits for its start is to be sealed, and
     /// goes with its effects, which also frees its memory where that keeps nobody waiting.
     fn keep(&mut self, writer: &mut Writer, id: TaskId, loaded: Loaded, effects: Vec<Effect>) {
+        writer.changes.changed(id);
         let revision = loaded.task.record().state.revision;
         let at_rest = if loaded.task.record().state.status == TaskStatus::InProgress {
             writer.cache.keep(id, loaded);

@@ -17,7 +17,7 @@ pub(super) const SLICE: usize = 10;
 
 /// Imports inside the writer's transaction.
 pub(super) fn slice(writer: &mut Writer, tasks: &[ImportedTask]) -> Result<ImportOutcome, StoreError> {
-    let Writer { connection, counters, next_seq, .. } = writer;
+    let Writer { connection, counters, changes, next_seq, .. } = writer;
     let mut outcome = ImportOutcome::default();
     for task in tasks {
         let seq = match rows::find(connection, task.id)? {
@@ -45,6 +45,7 @@ pub(super) fn slice(writer: &mut Writer, tasks: &[ImportedTask]) -> Result<Impor
             }
         };
         insert(connection, counters, task, seq)?;
+        changes.changed(task.id);
     }
     Ok(outcome)
 }

@@ -8,6 +8,7 @@ mod backup;
 mod batch;
 mod brake;
 mod change;
+mod changes;
 pub(crate) mod check;
 mod checkpoint;
 mod claims;
@@ -60,6 +61,7 @@ pub use backup::backup;
 pub use restore::{Restored, restore};
 
 use crate::audit::{Audit, AuditPage, AuditQuery};
+use crate::changes::{Changes, Position};
 use crate::error::StoreError;
 use crate::health::Health;
 use crate::locks::{Lock, LockPage, LockQuery, Sweep};
@@ -103,6 +105,11 @@ pub struct Sqlite {
 }
 
 impl Sqlite {
+    /// Identity of the log of changes. A copy of the file has another one.
+    fn lineage(&self) -> String {
+        open::storage_id(&self.directory).unwrap_or_default()
+    }
+
     /// Returns true if a data directory has a database that is not empty.
     pub fn is_in(directory: &Path) -> bool {
         std::fs::metadata(open::database(directory)).is_ok_and(|about| about.len() > 0)
@@ -127,6 +134,7 @@ impl Sqlite {
         })?;
         counters::mend(&connection)?;
         let (next_seq, resting, unrecovered) = resume(&connection)?;
+        let changes_end = changes::End::read(&connection)?;
         let shared = Arc::new(Shared {
             workflows: crate::known::Workflows::default(),
             sink: RwLock::new(None),
@@ -156,6 +164,8 @@ impl Sqlite {
             env,
             cache: crate::cache::Cache::default(),
             counters: crate::counters::Counters::default(),
+            changes: crate::changes::Pending::default(),
+            changes_end,
             next_seq,
             resting,
             sealing: Vec::new(),
@@ -359,6 +369,14 @@ impl Store for Sqlite {
 
     fn list(&self, query: &TaskQuery) -> Result<Page, StoreError> {
         self.readers.long(|connection| list::list(connection, &self.shared.workflows, query))
+    }
+
+    fn change_position(&self) -> Result<Position, StoreError> {
+        self.readers.with(|connection| changes::position(connection, self.lineage()))
+    }
+
+    fn changes(&self, after: &Position, limit: u32) -> Result<Option<Changes>, StoreError> {
+        self.readers.snapshot(|connection| changes::after(connection, self.lineage(), after, limit))
     }
 
     fn ids_like(&self, digits: &str, limit: u32) -> Result<Vec<TaskId>, StoreError> {

@@ -28,6 +28,7 @@ const MIGRATIONS: &[Migration] = &[
     Migration { number: 8, name: "bounds", sql: include_str!("migrations/0008_bounds.sql") },
     Migration { number: 9, name: "references", sql: include_str!("migrations/0009_references.sql") },
     Migration { number: 10, name: "sessions", sql: include_str!("migrations/0010_sessions.sql") },
+    Migration { number: 11, name: "changes", sql: include_str!("migrations/0011_changes.sql") },
 ];
 
 /// The database file of a data directory.

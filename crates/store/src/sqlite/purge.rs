@@ -51,7 +51,7 @@ fn alone(
     budget: &mut Budget,
 ) -> Result<Deletion, StoreError> {
     writer.has_doomed = true;
-    let Writer { connection, counters, shared, .. } = writer;
+    let Writer { connection, counters, changes, shared, .. } = writer;
     let run =
         |statement: &str| connection.prepare_cached(statement).and_then(|mut s| s.execute([])).map_err(sql);
     run("SAVEPOINT one")?;
@@ -64,6 +64,9 @@ fn alone(
         Ok((deletion, gone)) => {
             if let Some(gone) = gone {
                 counters.remove(gone.counted());
+            }
+            if deletion == Deletion::Deleted {
+                changes.deleted(id);
             }
             Ok(deletion)
         }

@@ -16,6 +16,7 @@ pub(super) struct Place {
     resting: usize,
     touched: usize,
     counted: usize,
+    changed: usize,
     recovering: usize,
 }
 
@@ -58,6 +59,7 @@ impl Writer {
             self.shared.condition.breaks("a rollback failed");
         }
         self.counters.clear();
+        self.changes.clear();
         self.cache.forget_touched();
         self.unrecovered.extend(self.recovering.drain(..));
         for seq in self.sealing.drain(..).rev() {
@@ -71,6 +73,7 @@ impl Writer {
             resting: self.resting.len(),
             touched: self.cache.touched(),
             counted: self.counters.mark(),
+            changed: self.changes.mark(),
             recovering: self.recovering.len(),
         }
     }
@@ -90,6 +93,7 @@ impl Writer {
         self.unrecovered.extend(self.recovering.drain(place.recovering..));
         self.cache.forget_since(place.touched);
         self.counters.take_back(place.counted);
+        self.changes.take_back(place.changed);
         Ok(())
     }
 

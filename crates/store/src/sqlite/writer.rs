@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use longhaul_model::workflow::Definition;
-use longhaul_model::{Command, Env, Refused, TaskId};
+use longhaul_model::{Command, Env, Refused, TaskId, Timestamp};
 use parking_lot::RwLock;
 use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
@@ -15,6 +15,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::answers::refuse;
 use super::batch::{Batch, Verdict};
 use super::change::Loaded;
+use super::changes;
 use super::checkpoint::Signals;
 use super::condition::Condition;
 use super::counters;
@@ -28,6 +29,7 @@ use super::space::LOOK;
 use super::transaction::PATIENCE;
 use crate::audit::Audit;
 use crate::cache::Cache;
+use crate::changes::Pending;
 use crate::counters::Counters;
 use crate::error::StoreError;
 use crate::known::Workflows;
@@ -71,6 +73,9 @@ pub(super) struct Writer {
     pub(super) env: Env,
     pub(super) cache: Cache<Loaded>,
     pub(super) counters: Counters,
+    pub(super) changes: Pending,
+    /// End of the log of changes, as it is committed.
+    pub(super) changes_end: changes::End,
     pub(super) next_seq: i64,
     /// Resting tasks that are hot still, oldest first.
     pub(super) resting: VecDeque<i64>,
@@ -176,8 +181,7 @@ impl Writer {
                 self.job(&mut batch, entry, &mut culprit)?;
             }
             self.seal_some()?;
-            counters::write(&mut self.counters, &self.connection)?;
-            self.commit()
+            self.finish(batch.now())
         })();
         for (posted, why) in batch.spoilt() {
             self.spoilt(posted, 0, &why);
@@ -205,6 +209,15 @@ impl Writer {
                 self.failed(batch, posted, &e);
             }
         }
+    }
+
+    /// Writes what was collected over the batch, and commits.
+    fn finish(&mut self, now: Timestamp) -> Result<(), StoreError> {
+        counters::write(&mut self.counters, &self.connection)?;
+        let end = changes::write(&self.connection, self.changes_end, &mut self.changes, now)?;
+        self.commit()?;
+        self.changes_end = end;
+        Ok(())
     }
 
     /// Replaces or sets aside a change that failed by itself.
@@ -260,8 +273,7 @@ impl Writer {
         let (kept, entry) = (posted.again(), Entry::from(posted));
         let outcome = self.begin().and_then(|()| {
             self.job(&mut batch, entry, &mut culprit)?;
-            counters::write(&mut self.counters, &self.connection)?;
-            self.commit()
+            self.finish(batch.now())
         });
         let spoilt = batch.spoilt().pop();
         match (outcome, spoilt) {
@@ -354,6 +366,9 @@ impl Finished {
         match self.outcome {
             Ok(()) => {
                 let sink = shared.sink.read().clone();
+                if let Some(sink) = &sink {
+                    sink.changed();
+                }
                 self.batch.succeed(&shared.workflows, sink.as_deref());
             }
             Err(e) => self.batch.fail(&e),

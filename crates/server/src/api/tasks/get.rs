@@ -8,7 +8,7 @@ use http::StatusCode;
 use http::header::{self, HeaderValue};
 use longhaul_engine::Stored;
 use longhaul_model::workflow::CompiledAction;
-use longhaul_model::{StatusStyle, TaskStatus, WaitingFor};
+use longhaul_model::{StatusStyle, TaskId, TaskStatus, WaitingFor};
 
 use super::view::{self, Shown};
 use crate::access::Caller;
@@ -43,6 +43,15 @@ pub(crate) async fn get(
     let mut json = Json::new(2048);
     wire::stored(&mut json, &task, shown.view, &extras);
     Ok(tagged(respond::json(StatusCode::OK, json.finish()), &tag))
+}
+
+/// Returns a task as it is now.
+pub(super) async fn body(app: &App, id: TaskId, shown: &Shown) -> Result<Vec<u8>, ApiError> {
+    let task = app.engine.get(id)?;
+    let extras = extras(app, &task, shown).await?;
+    let mut json = Json::new(2048);
+    wire::stored(&mut json, &task, shown.view, &extras);
+    Ok(json.finish())
 }
 
 async fn extras(app: &App, task: &Stored, shown: &Shown) -> Result<Extras, ApiError> {

@@ -26,12 +26,25 @@ pub(crate) async fn list(
     let asked = query::read(&parameters, caller.wire())?;
     let shown = view::shown(&parameters, caller.wire(), true)?;
     let children = if shown.children { MOST_CHILDREN } else { 0 };
-    let page = app.engine.list(TaskQuery { children, ..asked.query }).await?;
-    let total = asked.cap.map_or(page.total, |cap| page.total.min(cap));
+    let (tasks, total) = rows(&app, TaskQuery { children, ..asked.query }, shown.labels).await?;
+    let total = asked.cap.map_or(total, |cap| total.min(cap));
+    let body = wire::page(&tasks, asked.number, asked.size, total, |json, (task, extras)| {
+        wire::stored(json, task, shown.view, extras);
+    });
+    Ok(respond::json(StatusCode::OK, body))
+}
+
+/// Returns the tasks of a page, with their labels if these are asked for, and the exact total.
+pub(super) async fn rows(
+    app: &App,
+    query: TaskQuery,
+    labels: bool,
+) -> Result<(Vec<(Stored, Extras)>, u64), ApiError> {
+    let page = app.engine.list(query).await?;
     let mut tasks = Vec::with_capacity(page.tasks.len());
     for mut task in page.tasks {
         let mut extras = Extras::default();
-        if let (true, Stored::Own(record)) = (shown.labels, &task) {
+        if let (true, Stored::Own(record)) = (labels, &task) {
             match app.engine.spec(record).await {
                 // It costs its own place in the list only.
                 Err(EngineError::Unreadable { why, .. }) => {
@@ -42,8 +55,5 @@ pub(crate) async fn list(
         }
         tasks.push((task, extras));
     }
-    let body = wire::page(&tasks, asked.number, asked.size, total, |json, (task, extras)| {
-        wire::stored(json, task, shown.view, extras);
-    });
-    Ok(respond::json(StatusCode::OK, body))
+    Ok((tasks, page.total))
 }

@@ -2,6 +2,8 @@
 
 pub(crate) mod attempts;
 pub(crate) mod cancel;
+mod cursor;
+pub(crate) mod feed;
 pub(crate) mod get;
 pub(crate) mod history;
 pub(crate) mod ids;
@@ -15,6 +17,7 @@ pub(crate) mod retry;
 pub(crate) mod settings;
 pub(crate) mod skip;
 pub(crate) mod submit;
+pub(crate) mod task_events;
 pub(crate) mod told;
 pub(crate) mod view;
 pub(crate) mod why;

@@ -23,7 +23,6 @@ pub(crate) struct Asked {
 
 /// Reads the parameters. Unknown ones are ignored, malformed values of known ones refused.
 pub(crate) fn read(parameters: &Parameters, wire: &WireConfig) -> Result<Asked, ApiError> {
-    let text = |name: &str| parameters.get(name).map(str::to_owned);
     let Paging { number, size, offset } = Paging::read(parameters, wire.default_page_size)?;
     let cap = whole_number(parameters, "limit")?;
     let left = cap.map_or(u64::MAX, |cap| cap.saturating_sub(offset));
@@ -37,8 +36,21 @@ pub(crate) fn read(parameters: &Parameters, wire: &WireConfig) -> Result<Asked, 
             "It takes `true` or `false`, and changes nothing here",
         ));
     }
-    let (statuses, open_failures) = statuses(parameters)?;
     let query = TaskQuery {
+        order: order(parameters)?,
+        descending: descending(parameters)?,
+        offset,
+        limit,
+        ..filters(parameters)?
+    };
+    Ok(Asked { query, number, size, cap })
+}
+
+/// Reads the filters, without order and page.
+pub(crate) fn filters(parameters: &Parameters) -> Result<TaskQuery, ApiError> {
+    let text = |name: &str| parameters.get(name).map(str::to_owned);
+    let (statuses, open_failures) = statuses(parameters)?;
+    Ok(TaskQuery {
         statuses,
         kind: text("taskType"),
         resource_id: text("resourceId"),
@@ -47,13 +59,8 @@ pub(crate) fn read(parameters: &Parameters, wire: &WireConfig) -> Result<Asked, 
         name_contains: text("taskName"),
         open_failures,
         labels: labels(parameters)?,
-        order: order(parameters)?,
-        descending: descending(parameters)?,
-        offset,
-        limit,
-        children: 0,
-    };
-    Ok(Asked { query, number, size, cap })
+        ..TaskQuery::default()
+    })
 }
 
 /// The statuses, and whether a failed task belongs to the list only while nobody has resolved it.

@@ -14,7 +14,7 @@ use crate::postgres::sql::{column, failed, text};
 const TABLES: &str = "SELECT oid::regclass::text FROM pg_class
      WHERE relkind = 'r' AND relnamespace = (SELECT relnamespace FROM pg_class WHERE oid = 'hot'::regclass)
        AND relname IN ('workflows', 'specs', 'hot', 'chunks', 'outputs', 'attempts', 'keys', 'history', 'counters',
-         'completions', 'tallies', 'logs', 'claims', 'audit', 'audit_totals', 'settings', 'users', 'api_keys',
+         'completions', 'tallies', 'changes', 'logs', 'claims', 'audit', 'audit_totals', 'settings', 'users', 'api_keys',
          'refresh_tokens', 'account_state', 'installation', 'turns', 'nodes', 'revisions', 'places')
      ORDER BY 1";
 
