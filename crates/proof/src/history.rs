@@ -8,6 +8,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use crate::clock::Micros;
+use crate::followers::Told;
 use crate::grants::Grants;
 use crate::wire::View;
 
@@ -28,6 +29,8 @@ pub struct History {
     pub lives: Vec<Life>,
     /// A server was stopped in order: what it had not begun it handed back.
     pub stopped: bool,
+    /// What each reader of the feed was told.
+    pub told: Vec<Told>,
     /// Answers that no server may give: 5xx while it was not being killed, malformed bodies.
     pub oddities: Vec<String>,
 }

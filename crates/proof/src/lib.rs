@@ -11,6 +11,7 @@ pub mod check;
 pub mod clock;
 pub mod dump;
 pub mod effects;
+pub mod followers;
 pub mod grants;
 pub mod history;
 pub mod http;

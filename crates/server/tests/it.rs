@@ -11,6 +11,7 @@ mod it {
     mod depth;
     mod documented;
     mod echo;
+    mod feed;
     mod fuzz;
     mod generated;
     mod history;

@@ -41,7 +41,7 @@ mod transfer;
 pub use accounts::{ADMIN, AccountRefused, Accounts, ApiKey, MOST_API_KEYS, User, UserChange, Users};
 pub use audit::{Audit, AuditEntry, AuditPage, AuditQuery, referenced};
 pub use budget::{Budget, Room};
-pub use changes::{Changed, Changes, Position};
+pub use changes::{Changes, Position};
 pub use check::{Checked, Finding, Inspector, Progress, Remedy, check, repair};
 pub use error::StoreError;
 pub use health::{Health, SetAside, Trouble};

@@ -110,15 +110,15 @@ impl Follower {
         }
     }
 
-    /// Returns the next change of one task: true if it is there still, false if it was deleted.
-    pub async fn next_of(&mut self, id: TaskId) -> Result<bool, FeedEnd> {
+    /// Waits for the next change of one task.
+    pub async fn next_of(&mut self, id: TaskId) -> Result<(), FeedEnd> {
         loop {
             self.rest().await?;
             self.changed.borrow_and_update();
             let part = self.part(CATCHING_UP).await?;
             self.position = part.position.clone();
-            if let Some(one) = part.tasks.iter().find(|one| one.id == id) {
-                return Ok(!one.deleted);
+            if part.tasks.contains(&id) {
+                return Ok(());
             }
             if !part.more {
                 self.wait().await?;
@@ -166,7 +166,7 @@ impl Follower {
             let mut shelf = self.engine.inner.dispatcher.feed().shelf.lock().await;
             shelf.tasks(&self.engine, part, &self.form).await.map_err(FeedEnd::Failed)?
         };
-        Ok(part.tasks.iter().filter_map(|one| self.event(one.id, &found)).collect())
+        Ok(part.tasks.iter().filter_map(|id| self.event(*id, &found)).collect())
     }
 
     fn event(&self, id: TaskId, found: &Found) -> Option<FeedEvent> {

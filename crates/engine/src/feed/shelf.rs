@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 
 use longhaul_model::{Spec, TaskId};
-use longhaul_store::{Changed, Changes, Facts, Position, Store, StoreError, Stored};
+use longhaul_store::{Changes, Facts, Position, Store, StoreError, Stored};
 
 use super::{FeedTask, Form};
 use crate::engine::Engine;
@@ -21,7 +21,7 @@ pub(super) struct Part {
     from: Position,
     pub(super) position: Position,
     /// Tasks that changed, each once, in the order of their last change.
-    pub(super) tasks: Vec<Changed>,
+    pub(super) tasks: Vec<TaskId>,
     pub(super) more: bool,
     /// Number of the read: a task that was read by a later one is at least as new as the part.
     read: u64,
@@ -87,7 +87,7 @@ impl Shelf {
     ) -> Result<Found, StoreError> {
         let mut found = Found::new();
         let (mut missing, mut known) = (Vec::new(), HashMap::new());
-        for id in part.tasks.iter().filter(|one| !one.deleted).map(|one| one.id) {
+        for id in part.tasks.iter().copied() {
             match self.tasks.get(&(id, form.number)) {
                 Some(kept) if kept.read >= part.read => drop(found.insert(id, kept.task.clone())),
                 Some(Kept { task: Some(before), .. }) => {
@@ -164,9 +164,9 @@ fn labelled(labels: BTreeMap<String, String>) -> Spec {
     Spec { input: serde_json::Value::Null, labels, requested_by: None }
 }
 
-fn last_of_each(tasks: Vec<Changed>) -> Vec<Changed> {
+fn last_of_each(tasks: Vec<TaskId>) -> Vec<TaskId> {
     let mut seen = HashSet::with_capacity(tasks.len());
-    let mut last: Vec<Changed> = tasks.into_iter().rev().filter(|one| seen.insert(one.id)).collect();
+    let mut last: Vec<TaskId> = tasks.into_iter().rev().filter(|id| seen.insert(*id)).collect();
     last.reverse();
     last
 }

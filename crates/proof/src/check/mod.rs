@@ -4,6 +4,7 @@
 mod attempts;
 mod cancel;
 mod effects;
+mod feed;
 mod idempotency;
 mod locks;
 mod monotone;
@@ -55,7 +56,7 @@ pub struct Verdict {
 pub type Check = fn(&Evidence<'_>) -> Verdict;
 
 /// Checks of all invariants.
-pub const CHECKS: [Check; 13] = [
+pub const CHECKS: [Check; 14] = [
     submissions::check,
     idempotency::check,
     success::check,
@@ -69,6 +70,7 @@ pub const CHECKS: [Check; 13] = [
     locks::check,
     totals::ended,
     withdrawn::check,
+    feed::check,
 ];
 
 /// Holds the evidence against every invariant.

@@ -32,8 +32,11 @@ pub enum Outcome {
     NoPlace,
 }
 
+/// Invariant of the feed, which not every part of the run has readers of.
+const FEED: &str = "I19";
+
 /// Every planted bug.
-pub const PLANTS: [Plant; 23] = [
+pub const PLANTS: [Plant; 25] = [
     Plant { name: "an acknowledged task is gone", invariant: "I1", put: lose },
     Plant { name: "an input is stored wrong", invariant: "I1", put: spoil_input },
     Plant { name: "a lost answer made two tasks", invariant: "I1", put: double },
@@ -57,12 +60,15 @@ pub const PLANTS: [Plant; 23] = [
     Plant { name: "a disabled user came in", invariant: "I18", put: let_disabled_in },
     Plant { name: "an old password works again", invariant: "I18", put: restore_password },
     Plant { name: "a session was forgotten", invariant: "I18", put: forget_session },
+    Plant { name: "a reader of the feed missed a task", invariant: FEED, put: miss_task },
+    Plant { name: "a reader of the feed missed the last change", invariant: FEED, put: miss_change },
 ];
 
 /// Puts each bug into a copy and looks whether it is seen.
 pub fn all_planted(history: &History, dump: &Dump, catalog: &Catalog) -> Vec<(&'static Plant, Outcome)> {
     PLANTS
         .iter()
+        .filter(|plant| plant.invariant != FEED || !history.told.is_empty())
         .map(|plant| {
             let (mut history, mut dump) = (history.clone(), dump.clone());
             if !(plant.put)(&mut history, &mut dump, catalog) {
@@ -91,6 +97,17 @@ fn acked(history: &History) -> Option<Uuid> {
 fn task(dump: &mut Dump, id: Option<Uuid>) -> Option<(Uuid, &mut Final)> {
     let id = id?;
     Some((id, dump.tasks.get_mut(&id)?))
+}
+
+fn miss_task(history: &mut History, dump: &mut Dump, _: &Catalog) -> bool {
+    let id = find(dump, |_, _| true);
+    history.told.last_mut().is_some_and(|told| id.is_some_and(|id| told.tasks.remove(&id).is_some()))
+}
+
+fn miss_change(history: &mut History, dump: &mut Dump, _: &Catalog) -> bool {
+    let id = find(dump, |_, task| task.view.status.is_ended());
+    let told = history.told.first_mut().and_then(|told| told.tasks.get_mut(&id?));
+    told.map(|(revision, _)| *revision -= 1).is_some()
 }
 
 fn lose(history: &mut History, dump: &mut Dump, _: &Catalog) -> bool {

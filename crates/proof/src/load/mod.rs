@@ -21,6 +21,7 @@ pub use record::Recorder;
 
 use crate::catalog::Catalog;
 use crate::clock::{self, Micros};
+use crate::followers::{self, Told};
 use crate::history::{History, Submit, SubmitAnswer};
 use crate::http::Peer;
 
@@ -54,8 +55,15 @@ pub struct Shared {
     /// Submissions with a key whose answer was lost: to be sent again.
     owed: RefCell<VecDeque<usize>>,
     next_mark: Cell<u64>,
+    /// Nothing changes any more: readers of the feed end once they have read all there is.
+    pub over: Cell<bool>,
+    /// Number of readers of the feed.
+    pub readers: Cell<usize>,
+    followers: RefCell<Vec<JoinHandle<Told>>>,
 }
 
+/// Number of readers of the feed beside a load.
+const READERS: usize = 6;
 /// Number of tasks in `recent`: most of them are running.
 const RECENT: usize = 300;
 /// Number of failed tasks remembered for a decision.
@@ -79,6 +87,9 @@ impl Shared {
             failed: RefCell::default(),
             owed: RefCell::default(),
             next_mark: Cell::new(1),
+            over: Cell::new(false),
+            readers: Cell::new(READERS),
+            followers: RefCell::default(),
         })
     }
 
@@ -100,10 +111,33 @@ impl Shared {
         self.stop.set(false);
         let rng = |n: u64| fastrand::Rng::with_seed(seed ^ (n + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15));
         let keeper = tokio::task::spawn_local(keeper::run(self.clone(), rng(clients)));
+        self.follow();
         (0..clients)
             .map(|n| tokio::task::spawn_local(client::run(Caller::new(self.clone()), rng(n))))
             .chain([keeper])
             .collect()
+    }
+
+    /// Starts the readers of the feed: half of them read streams, half pages.
+    fn follow(self: &Rc<Self>) {
+        let mut followers = self.followers.borrow_mut();
+        for n in followers.len()..self.readers.get() {
+            followers.push(match n % 2 {
+                0 => tokio::task::spawn_local(followers::stream(self.clone(), n)),
+                _ => tokio::task::spawn_local(followers::poll(self.clone(), n)),
+            });
+        }
+    }
+
+    /// Ends the readers of the feed; returns what they were told. Nothing may change any more.
+    pub async fn followed(&self) -> Vec<Told> {
+        self.over.set(true);
+        let (mut all, followers) = (Vec::new(), std::mem::take(&mut *self.followers.borrow_mut()));
+        for follower in followers {
+            all.extend(follower.await);
+        }
+        self.over.set(false);
+        all
     }
 
     /// A number that no other submission has.

@@ -69,6 +69,8 @@ pub(super) async fn ended(peer: &Peer, shared: &Rc<Shared>, callers: Vec<JoinHan
     let wrote = write(&mut caller).await;
     let took = dump::quiet(peer, QUIET).await?;
     let dump = dump::take(peer).await?;
+    let told = shared.followed().await;
+    shared.recorder.borrow_mut().history.told = told;
     let oddities = std::mem::take(&mut shared.recorder.borrow_mut().history.oddities);
     Ok(Healed { took, wrote, dump, oddities })
 }

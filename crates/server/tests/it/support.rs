@@ -152,6 +152,11 @@ impl Running {
         answer.json()
     }
 
+    /// Waits for the end of a task.
+    pub(crate) async fn ended(&self, id: &str) -> Value {
+        self.get(&format!("/v1/tasks/{id}?wait=20s")).await.json()
+    }
+
     pub(crate) async fn total(&self) -> u64 {
         self.get("/v1/tasks").await.json()["pageMetadata"]["totalElements"].as_u64().unwrap()
     }

@@ -169,7 +169,7 @@ fn imported(id: TaskId, n: i64) -> ImportedTask {
     let status = TaskStatus::ALL[n as usize % TaskStatus::ALL.len()];
     let resource =
         |kind: &str, id: String| Resource { resource_id: id, kind: kind.into(), fqdn: None, name: None };
-    ImportedTask {
+    let task = ImportedTask {
         id,
         name: format!("Älterer Task {} \"{n}\"", n % 50),
         kind: ["Domain_Create", "HOST_COMMISSION", ""][n as usize % 3].into(),
@@ -177,13 +177,20 @@ fn imported(id: TaskId, n: i64) -> ImportedTask {
         created_at: Timestamp(START.0 - 86_400_000 * (n % 40)),
         completed_at: status.is_ended().then_some(Timestamp(START.0 - 86_400_000 * (n % 40) + 1000 * n)),
         resources: vec![resource("VCENTER", format!("vc-{}", n % 7)), resource("Host", format!("host-{n}"))],
-        json: match n % 4 {
-            0 => format!("{{\"id\":\"{id}\",\"n\":{n}}}"),
-            1 => format!("{{ \"resolutionStatus\": \"RESOLVED\", \"id\": \"{id}\" }}"),
-            2 => format!("{{\"id\":\"{id}\",\"resolutionStatus\":\"UNRESOLVED\"}}"),
-            _ => format!("{{ \"id\": \"{id}\", \"labels\": {{ \"site\": \"old\" }} }}"),
-        },
+        json: String::new(),
+    };
+    let mut document = json!({
+        "id": id, "n": n, "name": task.name, "type": task.kind, "status": task.status.constant(),
+        "resources": task.resources, "completionTimestamp": task.completed_at.map(|at| at.text().as_str().to_owned()),
+    });
+    match n % 4 {
+        0 => {}
+        1 => document["resolutionStatus"] = json!("RESOLVED"),
+        2 => document["resolutionStatus"] = json!("UNRESOLVED"),
+        _ => document["labels"] = json!({ "site": "old" }),
     }
+    let json = if n % 8 < 4 { document.to_string() } else { format!("{document:#}") };
+    ImportedTask { json, ..task }
 }
 
 fn queries() -> Vec<TaskQuery> {

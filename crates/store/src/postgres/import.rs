@@ -85,7 +85,7 @@ pub(super) async fn import(
     }
     rows.write(db).await?;
     let mut pending = Pending::default();
-    taken.keys().for_each(|id| pending.changed(*id));
+    taken.keys().for_each(|id| pending.add(*id));
     changes::write(db, shared, pending, now).await?;
     totals::write(db, ERRANDS, &mut counters).await?;
     Ok(outcome)

@@ -213,13 +213,13 @@ impl Batch<'_> {
         }
         self.claims.release(id);
         let effects = after.status.map(Effect::Ended).into_iter().collect();
-        self.changes.changed(id);
+        self.changes.add(id);
         self.commits.push(Commit { id, revision: 0, effects, at_rest: None });
         Ok(())
     }
 
     fn tell(&mut self, id: TaskId, change: Change) {
-        self.changes.changed(id);
+        self.changes.add(id);
         if !change.effects.is_empty() {
             self.commits.push(Commit {
                 id,

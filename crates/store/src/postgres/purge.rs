@@ -107,7 +107,7 @@ async fn delete(
         execute(db, &format!("DELETE FROM {table} WHERE id = ANY($1)"), &[&gone]).await?;
     }
     let mut pending = Pending::default();
-    gone.iter().for_each(|id| pending.deleted(TaskId(*id)));
+    gone.iter().for_each(|id| pending.add(TaskId(*id)));
     changes::write(db, shared, pending, now).await?;
     totals::write(db, ERRANDS, &mut counters).await?;
     Ok(done)

@@ -370,7 +370,7 @@ impl Batch {
             resting.push_back(seq);
         }
         let effects = after.status.map(Effect::Ended).into_iter().collect();
-        changes.changed(id);
+        changes.add(id);
         self.commits.push(Commit { id, revision: 0, effects, at_rest: None });
         Ok(())
     }
@@ -378,7 +378,7 @@ impl Batch {
     /// Keeps a running task in the cache; a task that has ended or waits for its start is to be sealed, and
     /// goes with its effects, which also frees its memory where that keeps nobody waiting.
     fn keep(&mut self, writer: &mut Writer, id: TaskId, loaded: Loaded, effects: Vec<Effect>) {
-        writer.changes.changed(id);
+        writer.changes.add(id);
         let revision = loaded.task.record().state.revision;
         let at_rest = if loaded.task.record().state.status == TaskStatus::InProgress {
             writer.cache.keep(id, loaded);

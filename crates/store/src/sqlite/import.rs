@@ -45,7 +45,7 @@ pub(super) fn slice(writer: &mut Writer, tasks: &[ImportedTask]) -> Result<Impor
             }
         };
         insert(connection, counters, task, seq)?;
-        changes.changed(task.id);
+        changes.add(task.id);
     }
     Ok(outcome)
 }

@@ -66,7 +66,7 @@ fn alone(
                 counters.remove(gone.counted());
             }
             if deletion == Deletion::Deleted {
-                changes.deleted(id);
+                changes.add(id);
             }
             Ok(deletion)
         }

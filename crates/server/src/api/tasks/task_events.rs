@@ -90,7 +90,7 @@ impl Stream {
                     }
                 }
                 next = follower.next_of(self.id) => match next {
-                    Ok(_) => {
+                    Ok(()) => {
                         if !self.changed(&cursor::write(follower.position())).await? {
                             return Ok(());
                         }

@@ -1,4 +1,4 @@
--- Log of changes: a row for each transaction that changed tasks, with the kind (0 changed, 1 deleted) and the id of each. Each writer and the
+-- Log of changes: a row for each transaction that changed tasks, with the id of each. Each writer and the
 -- one-off transactions of each node have a log of their own, so that the numbers of a log are
 -- committed in order; `total` is the number of changes in the log up to and with the row.
 CREATE TABLE changes (

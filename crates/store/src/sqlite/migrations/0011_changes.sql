@@ -1,4 +1,4 @@
--- Log of changes: a row for each transaction that changed tasks, with the kind (0 changed, 1 deleted) and the id of each, and the number of
+-- Log of changes: a row for each transaction that changed tasks, with the id of each, and the number of
 -- changes up to and with it. What became of a task is read from the task.
 CREATE TABLE changes (
   number INTEGER PRIMARY KEY,
