@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 mod again;
+mod allocator;
 mod cli;
 mod cmd;
 mod complete;
@@ -30,10 +31,6 @@ use std::process::ExitCode;
 
 use longhaul_model::{Env, Timestamp};
 
-/// Allocator; the system's took a seventh of the time of a submission.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 fn main() -> ExitCode {
     let mut arguments = std::env::args_os().skip(1);
     // Not a command of its own: servers and workers start programs through its own binary.
@@ -41,6 +38,7 @@ fn main() -> ExitCode {
         longhaul_process::main(arguments);
     }
     complete::answer();
+    allocator::set_up();
     let origin = again::Origin::of_process();
     origin.end_inherited();
     if let Err(failure) = environment::refuse_unreadable() {

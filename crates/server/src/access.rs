@@ -56,7 +56,7 @@ pub(crate) struct Caller {
     /// Settings of the Tasks API for this caller.
     wire: Arc<WireConfig>,
     /// Credential of the call, for answers that go on for long.
-    credential: Option<Arc<str>>,
+    credential: Option<KeptCredential>,
     /// Requirement of the call.
     role: Role,
 }
@@ -80,7 +80,7 @@ impl Caller {
     /// or the role that allowed it.
     pub(crate) async fn is_admitted_still(&self, app: &App) -> bool {
         let Some(credential) = &self.credential else { return self.role == Role::Public };
-        let decided = app.auth.authenticate_fetching(credential).await;
+        let decided = credential.borrowed().authenticate(&app.auth).await;
         decided.is_ok_and(|who| self.role.admits(who.role) && who.may_call(self.action))
     }
 
@@ -185,7 +185,7 @@ impl Gate {
         let place = if self.counts { shares.enter(&who.name)? } else { shares.uncounted(&who.name) };
         let client = Client { who: Some(&who), credential: credential.bearer(), headers };
         let wire = self.app.dialects.of(&client, &self.app.auth);
-        let (place, credential) = (Some(Arc::new(place)), Some(Arc::from(credential)));
+        let (place, credential) = (Some(Arc::new(place)), Some(credential.kept()));
         Ok(Caller { who: Some(who), from, action: self.action, place, wire, credential, role: self.role })
     }
 }
@@ -222,11 +222,35 @@ impl<'a> Credential<'a> {
         }
     }
 
+    /// Keeps the credential beyond its request.
+    fn kept(self) -> KeptCredential {
+        match self {
+            Credential::Bearer(credential) => KeptCredential::Bearer(credential.into()),
+            Credential::Cookie(secret) => KeptCredential::Cookie(secret.into()),
+        }
+    }
+
     /// Returns the token or key, if it is one.
     fn bearer(self) -> Option<&'a str> {
         match self {
             Credential::Bearer(credential) => Some(credential),
             Credential::Cookie(_) => None,
+        }
+    }
+}
+
+/// Credential that outlives its request.
+#[derive(Clone)]
+enum KeptCredential {
+    Bearer(Arc<str>),
+    Cookie(Arc<str>),
+}
+
+impl KeptCredential {
+    fn borrowed(&self) -> Credential<'_> {
+        match self {
+            KeptCredential::Bearer(credential) => Credential::Bearer(credential),
+            KeptCredential::Cookie(secret) => Credential::Cookie(secret),
         }
     }
 }
