@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-Script = Callable[["Call"], "bytes | int | None"]
+Script = Callable[["Call"], "bytes | int | Cut | None"]
 
 
 @dataclass
@@ -23,9 +23,17 @@ class Call:
     whole: bytes = field(repr=False)
 
 
+@dataclass(frozen=True)
+class Cut:
+    """The connection is reset behind the first `bytes` of an answer that comes bit by bit."""
+
+    bytes: int
+
+
 class Proxy:
     """A proxy that takes one request per connection. `script` decides: bytes are the answer, a number is the count of
-    bytes of the server's own answer before the connection is reset, `None` lets the request through."""
+    bytes of the server's own answer before the connection is reset, `Cut` the same for an answer without an end, `None`
+    lets the request through."""
 
     def __init__(self, server: str) -> None:
         host, port = server.split("://")[1].split(":")
@@ -82,18 +90,22 @@ class Proxy:
         with self._lock:
             self._counts.clear()
 
-    def _forward(self, client: socket.socket, whole: bytes, limit: int | None) -> None:
-        if limit is None:
+    def _forward(self, client: socket.socket, whole: bytes, limit: int | Cut | None) -> None:
+        if not isinstance(limit, int):
+            left = float("inf") if limit is None else limit.bytes
             for part in self._asked(whole):
-                client.sendall(part)
-            return
+                client.sendall(part if left > len(part) else part[: int(left)])
+                left -= len(part)
+                if left <= 0:
+                    return _reset_at_close(client)
+            return None
         if whole not in self._answered:
             self._answered[whole] = b"".join(self._asked(whole))
         answer = self._answered[whole]
         client.sendall(answer[:limit])
         if limit < len(answer):
-            # Closing with nothing to linger for resets the connection.
-            client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            _reset_at_close(client)
+        return None
 
     def _asked(self, whole: bytes) -> Iterator[bytes]:
         head, _, body = whole.partition(b"\r\n\r\n")
@@ -106,6 +118,11 @@ class Proxy:
 
     def close(self) -> None:
         self._listener.close()
+
+
+def _reset_at_close(client: socket.socket) -> None:
+    # Closing with nothing to linger for resets the connection.
+    client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
 
 def _request(client: socket.socket) -> bytes | None:

@@ -10,10 +10,12 @@ from typing import Any, TypeVar
 from urllib.parse import quote
 
 from ._http.authority import Authority
-from ._http.persist import persist
+from ._http.persist import pauses, persist
 from ._http.plan import Answer, Item, Pause, Plan, Request, Stream, duration
 from ._plain import plain
+from ._watch import Watch, end_heard
 from .errors import ServerError, TooManyRequests, Unintelligible, Unreachable, Untrusted
+from .events import Changes, Event, read_task
 from .model import Attempt, LogLine, Principal, Status, Task, instant_text
 
 T = TypeVar("T")
@@ -24,6 +26,8 @@ SLOW = 2.0
 """Seconds between looks at a task that does not change. The end of a task is reported at once."""
 LONG_POLL = 60.0
 """Seconds one request waits for the end of a task."""
+SHORT = 1.0
+"""Seconds for which no stream is opened."""
 
 
 class Verbs:
@@ -97,21 +101,8 @@ class Verbs:
         page_size: int,
         limit: int | None,
     ) -> Stream[Task]:
-        if isinstance(completed_after, datetime):
-            completed_after = round(completed_after.timestamp() * 1000)
-        filters = {
-            "taskStatus": None if status is None else ",".join(_statuses(status)),
-            "taskType": type,
-            "resourceId": resource_id,
-            "resourceType": resource_type,
-            "taskName": name,
-            "completedAfter": None if completed_after is None else str(completed_after),
-            "orderBy": order_by,
-            "orderDirection": None if descending is None else "DESC" if descending else "ASC",
-            "pageSize": str(page_size),
-        }
-        query = {key: value for key, value in filters.items() if value is not None}
-        query |= _shown(include, summary)
+        query = _filters(status, type, resource_id, resource_type, name, completed_after)
+        query |= _order(order_by, descending, page_size) | _shown(include, summary)
         yield from self._pages(query, limit)
 
     def _pages(self, query: Mapping[str, str], limit: int | None) -> Stream[Task]:
@@ -132,7 +123,50 @@ class Verbs:
                 return
             number += 1
 
-    def watch(self, id: str, *, include: Iterable[str]) -> Stream[Task]:
+    def watch(
+        self,
+        *,
+        status: Status | str | Iterable[Status | str] | None,
+        type: str | None,
+        resource_id: str | None,
+        resource_type: str | None,
+        name: str | None,
+        completed_after: datetime | int | None,
+        order_by: str | None,
+        descending: bool | None,
+        page_size: int,
+        cursor: str | None,
+    ) -> Stream[Event]:
+        query = _filters(status, type, resource_id, resource_type, name, completed_after)
+        query |= _order(order_by, descending, page_size)
+        statuses = frozenset(Status.read(one) for one in query.get("taskStatus", "").split(",") if one)
+        path = "/v1/tasks/events"
+        return Watch(self._authority, self._patience, path, query, cursor=cursor, statuses=statuses).events()
+
+    def watch_task(self, id: str, *, include: Iterable[str], cursor: str | None) -> Stream[Event]:
+        path, query = _path(id, "events"), _shown(include, False)
+        return Watch(self._authority, self._patience, path, query, cursor=cursor, id=id).events()
+
+    def changes(
+        self,
+        cursor: str | None,
+        *,
+        wait: float | None,
+        limit: int | None,
+        status: Status | str | Iterable[Status | str] | None,
+        type: str | None,
+        resource_id: str | None,
+        resource_type: str | None,
+        name: str | None,
+        completed_after: datetime | int | None,
+    ) -> Plan[Changes]:
+        query = _filters(status, type, resource_id, resource_type, name, completed_after) | _wait(wait)
+        query |= {} if cursor is None else {"cursor": cursor}
+        query |= {} if limit is None else {"limit": str(limit)}
+        request = Request("GET", "/v1/changes", query, wait=wait or 0.0, repeatable=True)
+        return self._ask(request, lambda answer: Changes.from_json(answer.object()))
+
+    def states(self, id: str, *, include: Iterable[str]) -> Stream[Task]:
         """Yields each state seen, until the end. Waits for a server that restarts, once it has shown the task."""
         tag: str | None = None
         known, pause = False, 0.0
@@ -150,19 +184,30 @@ class Verbs:
             pause = QUICK
 
     def wait(self, id: str, *, include: Iterable[str], timeout: float | None) -> Plan[Task]:
-        """Waits for the end of a task. Raises `TimeoutError` if that takes too long."""
+        """Waits for the end of a task. Raises `TimeoutError` if that takes too long.
+
+        The stream of the task says when to look again; where there is none, each look waits on the server.
+        """
         deadline, known = None if timeout is None else monotonic() + timeout, False
+        # The first look does not wait: once the task is known to be there, a restart is waited for.
+        span, streams, spans = 0.0, True, pauses(longest=SLOW)
         while True:
             left = None if deadline is None else max(0.0, deadline - monotonic())
-            # The first look does not wait: once the task is known to be there, a restart is waited for.
-            span = 0.0 if not known else LONG_POLL if left is None else min(left, LONG_POLL)
+            span = span if left is None else min(span, left)
             task, _ = yield from self._look(id, include, span, {}, known, left)
             if task is not None:
                 known = True
                 if task.has_ended:
                     return task
-            if deadline is not None and monotonic() >= deadline:
+            left = None if deadline is None else deadline - monotonic()
+            if left is not None and left <= 0:
                 raise TimeoutError(f"task {id} did not end within {timeout} seconds")
+            if streams and (left is None or left > SHORT):
+                streams = yield from end_heard(self._authority, _path(id, "events"), left)
+                # A stream that broke off is not opened again at once, but the task's end is not missed meanwhile.
+                span = next(spans) if streams else LONG_POLL
+            else:
+                span = LONG_POLL
 
     def _look(
         self,
@@ -235,20 +280,40 @@ def _shown(include: Iterable[str], summary: bool) -> dict[str, str]:
     return ({"include": words} if words else {}) | ({"view": "summary"} if summary else {})
 
 
+def _filters(
+    status: Status | str | Iterable[Status | str] | None,
+    type: str | None,
+    resource_id: str | None,
+    resource_type: str | None,
+    name: str | None,
+    completed_after: datetime | int | None,
+) -> dict[str, str]:
+    if isinstance(completed_after, datetime):
+        completed_after = round(completed_after.timestamp() * 1000)
+    filters = {
+        "taskStatus": None if status is None else ",".join(_statuses(status)),
+        "taskType": type,
+        "resourceId": resource_id,
+        "resourceType": resource_type,
+        "taskName": name,
+        "completedAfter": None if completed_after is None else str(completed_after),
+    }
+    return {key: value for key, value in filters.items() if value is not None}
+
+
+def _order(order_by: str | None, descending: bool | None, page_size: int) -> dict[str, str]:
+    order = {} if order_by is None else {"orderBy": order_by}
+    order |= {} if descending is None else {"orderDirection": "DESC" if descending else "ASC"}
+    return order | {"pageSize": str(page_size)}
+
+
 def _statuses(status: Status | str | Iterable[Status | str]) -> Iterable[str]:
     several = [status] if isinstance(status, str) else status
     return [one.value if isinstance(one, Status) else one for one in several]
 
 
 def _task(answer: Answer) -> Task:
-    return _listed(answer.object())
-
-
-def _listed(body: Any) -> Task:
-    # An object without an ID is not a task, whoever sent it.
-    if not isinstance(body["id"], str):
-        raise TypeError("the id of a task is a text")
-    return Task.from_json(body)
+    return read_task(answer.object())
 
 
 def _state(answer: Answer) -> tuple[Task | None, str | None]:
@@ -257,7 +322,7 @@ def _state(answer: Answer) -> tuple[Task | None, str | None]:
 
 def _page(answer: Answer) -> tuple[list[Task], int]:
     body = answer.object()
-    return [_listed(task) for task in body["elements"]], int(body["pageMetadata"]["totalPages"])
+    return [read_task(task) for task in body["elements"]], int(body["pageMetadata"]["totalPages"])
 
 
 def _lines(answer: Answer) -> tuple[list[LogLine], int]:

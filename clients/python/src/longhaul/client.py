@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Generator, Iterable, Iterator, Mapping
 from datetime import datetime
 from types import TracebackType
-from typing import Any
+from typing import Any, overload
 
 from ._http.connection import connect
 from ._http.drive import Driver
 from ._verbs import Verbs
+from .events import Changes, Event
 from .model import Attempt, LogLine, Principal, Status, Task
 
 
@@ -137,9 +138,105 @@ class Client:
             )
         )
 
-    def watch(self, id: str, *, include: Iterable[str] = ()) -> Iterator[Task]:
-        """Yields a task each time it changes, until its end. Waits for a server that restarts."""
-        return self._driver.each(self._verbs.watch(id, include=include))
+    @overload
+    def watch(self, id: str, *, include: Iterable[str] = ()) -> Iterator[Task]: ...
+
+    @overload
+    def watch(
+        self,
+        *,
+        status: Status | str | Iterable[Status | str] | None = None,
+        type: str | None = None,
+        resource_id: str | None = None,
+        resource_type: str | None = None,
+        name: str | None = None,
+        completed_after: datetime | int | None = None,
+        order_by: str | None = None,
+        descending: bool | None = None,
+        page_size: int = 100,
+        cursor: str | None = None,
+    ) -> Generator[Event, None, None]: ...
+
+    def watch(
+        self,
+        id: str | None = None,
+        *,
+        include: Iterable[str] = (),
+        status: Status | str | Iterable[Status | str] | None = None,
+        type: str | None = None,
+        resource_id: str | None = None,
+        resource_type: str | None = None,
+        name: str | None = None,
+        completed_after: datetime | int | None = None,
+        order_by: str | None = None,
+        descending: bool | None = None,
+        page_size: int = 100,
+        cursor: str | None = None,
+    ) -> Iterator[Task] | Generator[Event, None, None]:
+        """Iterates over the events of tasks that match: a snapshot of `page_size` rows, then each change without end.
+
+        Events are `TaskChanged`, `TaskLeft` (it matches no longer) and `TaskDeleted`; `Snapshot` ends the snapshot,
+        `Bookmark` is a sign of life. Once connected, it waits for a server that restarts, and goes on where it was.
+        Where that place is gone, `Reset` comes, and a snapshot again, with whatever became of the tasks that were under
+        way. The version of a task never falls. `cursor`, of an event of an earlier run, goes on from there without a
+        snapshot. The iterator ends when it is closed.
+
+        With an `id`: yields that task each time it changes, until its end; `include` as in `get`.
+        """
+        if id is not None:
+            return self._driver.each(self._verbs.states(id, include=include))
+        return self._driver.each(
+            self._verbs.watch(
+                status=status,
+                type=type,
+                resource_id=resource_id,
+                resource_type=resource_type,
+                name=name,
+                completed_after=completed_after,
+                order_by=order_by,
+                descending=descending,
+                page_size=page_size,
+                cursor=cursor,
+            )
+        )
+
+    def watch_task(
+        self, id: str, *, include: Iterable[str] = (), cursor: str | None = None
+    ) -> Generator[Event, None, None]:
+        """Iterates over the events of one task, as `watch` does, until it is deleted: a task that ended may go on."""
+        return self._driver.each(self._verbs.watch_task(id, include=include, cursor=cursor))
+
+    def changes(
+        self,
+        cursor: str | None = None,
+        *,
+        wait: float | None = None,
+        limit: int | None = None,
+        status: Status | str | Iterable[Status | str] | None = None,
+        type: str | None = None,
+        resource_id: str | None = None,
+        resource_type: str | None = None,
+        name: str | None = None,
+        completed_after: datetime | int | None = None,
+    ) -> Changes:
+        """One page of changes since `cursor`; without one, no changes, and the cursor of now.
+
+        `wait`: seconds to wait for a change. `limit`: the most changes of the page. Raises `Gone` for a cursor that is
+        too old: `list` the tasks anew then.
+        """
+        return self._driver.run(
+            self._verbs.changes(
+                cursor,
+                wait=wait,
+                limit=limit,
+                status=status,
+                type=type,
+                resource_id=resource_id,
+                resource_type=resource_type,
+                name=name,
+                completed_after=completed_after,
+            )
+        )
 
     def wait(self, id: str, *, timeout: float | None = None, include: Iterable[str] = ()) -> Task:
         """Waits for a task to end and returns it. Raises `TimeoutError` after `timeout` seconds."""

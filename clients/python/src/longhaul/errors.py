@@ -129,6 +129,10 @@ class Conflict(ApiError):
     """409: the current state does not allow this; nothing changed."""
 
 
+class Gone(ApiError):
+    """410: the cursor is too old, or of another history; begin anew without one."""
+
+
 class Invalid(ApiError):
     """400, 413, 422: the request cannot be read, is too large, or breaks a rule."""
 
@@ -147,6 +151,7 @@ _KINDS: Mapping[int, type[ApiError]] = {
     403: Forbidden,
     404: NotFound,
     409: Conflict,
+    410: Gone,
     413: Invalid,
     422: Invalid,
     429: TooManyRequests,

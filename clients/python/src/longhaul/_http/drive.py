@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncGenerator, Callable, Generator
 from concurrent.futures import wait
 from typing import Any, TypeAlias, TypeVar
 
@@ -13,7 +13,8 @@ import httpx
 
 from ..errors import LonghaulError, Unintelligible, Unreachable, Untrusted
 from .connection import Connection
-from .plan import Answer, Item, Join, Pause, Plan, Request, Step, Stream
+from .line import AsyncLine, Line, answer
+from .plan import Answer, Item, Join, More, Pause, Plan, Request, Step, Stream
 
 T = TypeVar("T")
 C = TypeVar("C", httpx.Client, httpx.AsyncClient)
@@ -30,18 +31,21 @@ class Driver:
 
     def run(self, plan: Plan[T]) -> T:
         outcome: Outcome = None
+        line = Line(self._http)
         try:
             while True:
                 try:
                     step = _advance(plan, outcome)
                 except StopIteration as end:
                     return end.value  # type: ignore[no-any-return]
-                outcome = self._carry_out(step)
+                outcome = self._outcome(step, line)
         finally:
             plan.close()
+            line.close()
 
-    def each(self, stream: Stream[T]) -> Iterator[T]:
+    def each(self, stream: Stream[T]) -> Generator[T, None, None]:
         outcome: Outcome = None
+        line = Line(self._http)
         try:
             while True:
                 try:
@@ -52,9 +56,26 @@ class Driver:
                     outcome = None
                     yield step.value
                 else:
-                    outcome = self._carry_out(step)
+                    outcome = self._outcome(step, line)
+        except Exception:
+            # Whoever closes the client closes what it watches, too.
+            if not (line.was_used and self._http.is_closed):
+                raise
         finally:
             stream.close()
+            line.close()
+
+    def _outcome(self, step: Step, line: Line) -> Outcome:
+        try:
+            if isinstance(step, More):
+                return line.more()
+            if isinstance(step, Request) and step.quiet is not None:
+                return line.open(_arguments(step, self._connection))
+        except Exception as error:
+            if self._http.is_closed:
+                raise
+            return _silence(self._connection, error)
+        return self._carry_out(step)
 
     def _carry_out(self, step: Step) -> Outcome:
         if isinstance(step, Pause):
@@ -63,8 +84,9 @@ class Driver:
         if isinstance(step, Join):
             wait([step.other])
             return None
+        assert isinstance(step, Request), "a stream is read by its line"
         try:
-            return _answer(self._http.request(**_arguments(step, self._connection)))
+            return answer(self._http.request(**_arguments(step, self._connection)))
         except Exception as error:
             if self._http.is_closed:
                 raise
@@ -83,18 +105,21 @@ class AsyncDriver:
 
     async def run(self, plan: Plan[T]) -> T:
         outcome: Outcome = None
+        line = AsyncLine(self._http)
         try:
             while True:
                 try:
                     step = _advance(plan, outcome)
                 except StopIteration as end:
                     return end.value  # type: ignore[no-any-return]
-                outcome = await self._carry_out(step)
+                outcome = await self._outcome(step, line)
         finally:
             plan.close()
+            await line.close()
 
-    async def each(self, stream: Stream[T]) -> AsyncIterator[T]:
+    async def each(self, stream: Stream[T]) -> AsyncGenerator[T, None]:
         outcome: Outcome = None
+        line = AsyncLine(self._http)
         try:
             while True:
                 try:
@@ -105,9 +130,26 @@ class AsyncDriver:
                     outcome = None
                     yield step.value
                 else:
-                    outcome = await self._carry_out(step)
+                    outcome = await self._outcome(step, line)
+        except Exception:
+            # Whoever closes the client closes what it watches, too.
+            if not (line.was_used and self._http.is_closed):
+                raise
         finally:
             stream.close()
+            await line.close()
+
+    async def _outcome(self, step: Step, line: AsyncLine) -> Outcome:
+        try:
+            if isinstance(step, More):
+                return await line.more()
+            if isinstance(step, Request) and step.quiet is not None:
+                return await line.open(_arguments(step, self._connection))
+        except Exception as error:
+            if self._http.is_closed:
+                raise
+            return _silence(self._connection, error)
+        return await self._carry_out(step)
 
     async def _carry_out(self, step: Step) -> Outcome:
         if isinstance(step, Pause):
@@ -116,11 +158,12 @@ class AsyncDriver:
         if isinstance(step, Join):
             await asyncio.wait([asyncio.wrap_future(step.other)])
             return None
+        assert isinstance(step, Request), "a stream is read by its line"
         request = self._http.request(**_arguments(step, self._connection))
         try:
             # An answer may come in drops, each in time.
             whole = None if step.patience is None else step.wait + step.patience
-            return _answer(await asyncio.wait_for(request, whole))
+            return answer(await asyncio.wait_for(request, whole))
         except Exception as error:
             if self._http.is_closed:
                 raise
@@ -144,19 +187,15 @@ def _advance(plan: Any, outcome: Outcome) -> Any:
 
 def _arguments(request: Request, connection: Connection) -> dict[str, Any]:
     patience = connection.answer if request.patience is None else request.patience
+    quiet = request.wait + patience if request.quiet is None else request.quiet
     return {
         "method": request.method,
         "url": request.path,
         "params": request.query or None,
         "headers": request.headers,
         "content": request.body,
-        "timeout": httpx.Timeout(patience, read=request.wait + patience, pool=None),
+        "timeout": httpx.Timeout(patience, read=quiet, pool=None),
     }
-
-
-def _answer(response: httpx.Response) -> Answer:
-    headers = {name.lower(): value for name, value in response.headers.items()}
-    return Answer(response.status_code, headers, response.content)
 
 
 def _silence(connection: Connection, error: Exception) -> LonghaulError:

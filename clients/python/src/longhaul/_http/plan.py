@@ -31,6 +31,8 @@ class Request:
     patience: float | None = None
     """Seconds the whole answer may take beyond `wait`; unless given, the connection's `answer` limits each part."""
     repeatable: bool = False
+    quiet: float | None = None
+    """For an event stream: seconds without a byte after which it is broken. Such an answer comes without its body."""
 
     @staticmethod
     def of_json(method: str, path: str, body: Any, **more: Any) -> Request:
@@ -54,6 +56,11 @@ class Join:
     """Waits for another plan's work that this one needs, too, such as a login."""
 
     other: Future[Any]
+
+
+@dataclass(frozen=True)
+class More:
+    """Waits for the next bytes of the event stream that the plan opened last; none are its end."""
 
 
 @dataclass(frozen=True)
@@ -99,6 +106,10 @@ class Answer:
             raise Unintelligible(f"{self.described()} is not of a Longhaul server")
         raise self.refusal()
 
+    def is_stream(self) -> bool:
+        """True for an event stream, whose body is yet to come."""
+        return self.status == 200 and self.headers.get("content-type", "").startswith(EVENT_STREAM)
+
     def fault(self) -> Fault | None:
         """The Error document of a refusal; `None` if the answer is not the server's own."""
         try:
@@ -135,9 +146,10 @@ class Answer:
 
 
 _OF_AN_ERROR = ("errorCode", "message")
+EVENT_STREAM = "text/event-stream"
 
 
-Step: TypeAlias = "Request | Pause | Join"
+Step: TypeAlias = "Request | More | Pause | Join"
 Plan: TypeAlias = "Generator[Step, Answer | None, T]"
 Stream: TypeAlias = "Generator[Step | Item[T], Answer | None, None]"
 
