@@ -53,6 +53,16 @@ const ROUTINE = {
   ],
 };
 
+const queued = (name: string) => ({
+  ...{ name, type: "QUEUED", title: "Queued" },
+  subTasks: [{ name: "Work", description: "Works", action: { worker: { queue: "esxi" } } }],
+});
+const held = (name: string, action: object) => ({
+  ...{ name, type: "HELD", title: "Held" },
+  resources: [{ type: "HOST", resourceId: "esx07", lock: "exclusive" }],
+  subTasks: [{ name: "Hold", description: "Holds it", repeatable: false, timeout: "1s", action }],
+});
+
 beforeAll(async () => {
   [server, browser] = await Promise.all([startServer(), startBrowser()]);
   await server.call("PUT", "/v1/workflows/routine", { ...ROUTINE, title: "An older title" });
@@ -148,6 +158,97 @@ describe("workflows", () => {
     expect(await visited.page.getByRole("button", { name: /Start/ }).count()).toBe(0);
     await visited.page.goto("/ui/workflows/routine/start");
     await visited.page.getByText("Your role does not allow tasks to be started.").waitFor();
+    await visited.context.close();
+  });
+});
+
+describe("workers and queues", () => {
+  beforeAll(async () => {
+    await server.call("PUT", "/v1/workflows/queued", queued("queued"));
+    await server.start("queued");
+    await server.start("queued");
+    const lease = {
+      queues: ["esxi"],
+      max: 1,
+      worker: "builder-0123456789",
+      lease: "10m",
+      host: "build07",
+      process: 4711,
+    };
+    await server.call("POST", "/v1/workers/lease", lease);
+  });
+
+  it("show who works on what, and queues are paused, limited and resumed", async () => {
+    const visited = await open("/ui/workers");
+    const { page, context, faults } = visited;
+    const worker = page
+      .getByRole("table", { name: "Workers" })
+      .getByRole("row", { name: /builder-0123456789/ });
+    await worker.getByText("build07 (4711)").waitFor();
+    await worker.getByRole("link", { name: "Queued" }).waitFor();
+    const queue = page.getByRole("table", { name: "Queues" }).getByRole("row", { name: /esxi/ });
+    const ask = async (entry: string) => {
+      await page.getByRole("button", { name: "Actions for the queue esxi" }).click();
+      await page.getByRole("menuitem", { name: entry }).click();
+    };
+    await ask("Pause…");
+    await page.getByText("1 sub-task waits in it now; more may join.").waitFor();
+    await page.keyboard.press("Enter");
+    await queue.getByText("Paused").waitFor();
+    await ask("Set limits…");
+    const dialog = page.getByRole("dialog");
+    await page.getByLabel("Attempts at once").fill("2");
+    await page.getByLabel("Starts in a time").fill("soon");
+    await dialog.getByRole("button", { name: "Set the limits" }).click();
+    await dialog.getByRole("alert").getByText(/rate/).waitFor();
+    await expectSound(visited);
+    await page.getByLabel("Starts in a time").fill("100/1m");
+    await page.keyboard.press("Enter");
+    await queue.getByText("2 at once, 100 in 1m").waitFor();
+    await ask("Resume…");
+    await dialog.getByRole("button", { name: "Resume" }).click();
+    await queue.getByText("Open").waitFor();
+    const { elements } = (await server.call("GET", "/v1/queues")) as { elements: unknown[] };
+    const limits = { maxRunning: 2, rate: "100/1m" };
+    expect(elements).toMatchObject([{ name: "esxi", limits }]);
+    expect(JSON.stringify(elements)).not.toContain('"paused":true');
+    expect(faults).toEqual([]);
+    await context.close();
+  });
+});
+
+describe("locks", () => {
+  it("show holder and waiters, and are taken from a failed task with a reason", async () => {
+    await server.call("PUT", "/v1/workflows/held", held("held", { simulate: { duration: "1h" } }));
+    const id = await server.start("held", {}, "The holder");
+    const waiter = await server.start("held", {}, "The waiter");
+    const { page, context, faults } = await open("/ui/locks?type=host");
+    const holds = page.getByRole("row", { name: /The holder/ });
+    await holds.getByText("Awaits a decision").waitFor();
+    await page
+      .getByRole("row", { name: /The waiter/ })
+      .getByText("Waiting")
+      .waitFor();
+    await page.getByRole("button", { name: "Take the locks of The holder" }).click();
+    const dialog = page.getByRole("dialog");
+    await dialog.getByText(/The waiter can then go on/).waitFor();
+    await page.keyboard.type("esx07 was replaced");
+    await page.keyboard.press("Enter");
+    await holds.waitFor({ state: "detached" });
+    const history = JSON.stringify(await server.call("GET", `/v1/tasks/${id}/history`));
+    expect(history).toContain("esx07 was replaced");
+    await page.getByRole("link", { name: "The waiter" }).click();
+    await page.waitForURL(`**/ui/tasks/${waiter}`);
+    expect(faults).toEqual([]);
+    await context.close();
+  });
+});
+
+describe("nodes", () => {
+  it("are shown, to those who only look, too", async () => {
+    const visited = await open("/ui/nodes", { user: "looker", width: 320, dark: true });
+    await visited.page.getByRole("table", { name: "Nodes" }).getByText("Active").waitFor();
+    await expectSound(visited);
     await visited.context.close();
   });
 });

@@ -1,6 +1,6 @@
 import type { ComponentType } from "react";
 import type { Role } from "../api/types";
-import { Flow, Home, List } from "../ui/icons";
+import { Cluster, Flow, Home, List, Padlock, Server } from "../ui/icons";
 
 /** A page in the navigation. */
 export interface NavEntry {
@@ -18,4 +18,7 @@ export const NAV: NavEntry[] = [
   { path: "/", label: "Overview", icon: Home, key: "o" },
   { path: "/tasks", label: "Tasks", icon: List, key: "t" },
   { path: "/workflows", label: "Workflows", icon: Flow, key: "w" },
+  { path: "/workers", label: "Workers", icon: Cluster, key: "q" },
+  { path: "/locks", label: "Locks", icon: Padlock, key: "l" },
+  { path: "/nodes", label: "Nodes", icon: Server, key: "n" },
 ];
