@@ -6,6 +6,7 @@ import json
 import random
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -97,7 +98,8 @@ class Model:
             ends: list[Answer | LonghaulError] = [Unreachable("reset"), Unintelligible("odd"), Answer(200, {}, b"")]
             return self._dice.choice(ends)
         if self.faults and self._dice.random() < 0.1:
-            self._say("reset", {"errorCode": "SLOW_READER", "message": "too slow"})
+            code = self._dice.choice(["READER_TOO_SLOW", "SERVER_STOPPING", "SESSION_ENDED", "FEED_INTERRUPTED"])
+            self._say("reset", {"errorCode": code, "message": "it ends"})
         for place in range(self._sent, len(self._log)):
             id, cursor = self._log[place], str(place + 1)
             if id in self.deleted:
@@ -190,3 +192,53 @@ def test_no_end_is_missed_and_no_version_falls(seed: int, only_going: bool) -> N
         assert model.tasks[id]["version"] == version
     kept = [id for id in model.rows if id in model.tasks]
     assert {id for id in kept if not only_going or model.tasks[id]["status"] == GOING} <= set(caller.view)
+
+
+def told(*streams: bytes) -> tuple[list[Event], list[Request]]:
+    """The events that a watcher shows of streams, each of which breaks at its end; and what it asked."""
+    plan = Watch(Authority(token="k"), 0, "/v1/tasks/events", {}).events()
+    left, events, requests = list(streams), list[Event](), list[Request]()
+    part, outcome = b"", None
+    while True:
+        step = plan.send(outcome)
+        outcome = None
+        if isinstance(step, Item):
+            events.append(step.value)
+        elif isinstance(step, Request):
+            if not left:
+                return events, requests
+            requests.append(step)
+            part, outcome = left.pop(0), Answer(200, {"content-type": "text/event-stream; charset=utf-8"}, b"")
+        elif isinstance(step, More):
+            part, outcome = b"", Answer(200, {}, part)
+
+
+SNAPSHOT = b'event: snapshot\nid: c1\ndata: {"pageMetadata": {}}\n\n'
+IMPORTED = b'event: task\ndata: {"id": "a", "name": "a", "status": "Failed"}\n\n'
+
+
+def test_tasks_without_versions_are_shown_whenever_they_come() -> None:
+    events, requests = told(IMPORTED + SNAPSHOT + IMPORTED, IMPORTED)
+    assert [type(event) for event in events] == [TaskChanged, Snapshot, TaskChanged, TaskChanged]
+    assert [request.query for request in requests] == [{}, {"cursor": "c1"}]
+
+
+@pytest.mark.parametrize("code", ["READER_TOO_SLOW", "CURSOR_GONE", "FEED_INTERRUPTED", "ANOTHER"])
+def test_a_reset_begins_anew(code: str) -> None:
+    reset = f'event: reset\ndata: {{"errorCode": "{code}", "message": "no"}}\n\n'.encode()
+    events, requests = told(SNAPSHOT + reset, SNAPSHOT)
+    assert [type(event) for event in events] == [Snapshot, Reset, Snapshot]
+    assert [request.query for request in requests] == [{}, {}]
+
+
+@pytest.mark.parametrize("code", ["SERVER_STOPPING", "SESSION_ENDED"])
+def test_a_stream_that_only_ends_is_gone_on_with(code: str) -> None:
+    reset = f'event: reset\ndata: {{"errorCode": "{code}", "message": "no"}}\n\n'.encode()
+    events, requests = told(SNAPSHOT + reset, IMPORTED)
+    assert [type(event) for event in events] == [Snapshot, TaskChanged]
+    assert [request.query for request in requests] == [{}, {"cursor": "c1"}]
+
+
+def test_events_of_later_versions_of_the_server_are_passed_over() -> None:
+    events, _ = told(SNAPSHOT + b"event: novel\nid: c2\ndata: {}\n\n", b"")
+    assert [type(event) for event in events] == [Snapshot]

@@ -18,6 +18,8 @@ QUIET = 45.0
 """Seconds of silence after which a stream is broken; the server's bookmarks come every 15 seconds."""
 QUIET_WAIT = 20.0
 """The same for `wait`, which then looks at its task by itself."""
+HARMLESS = ("SERVER_STOPPING", "SESSION_ENDED")
+"""Reasons of a `reset` that end the stream only: the cursor stays good."""
 MOST_KNOWN = 100_000
 """Tasks whose versions are kept; beyond that, those that ended are forgotten first."""
 
@@ -35,14 +37,19 @@ class Known:
     def __bool__(self) -> bool:
         return bool(self._now)
 
-    def accepts(self, id: str, version: int) -> bool:
-        """True for a newer version; after a new beginning, once for the version shown before it, too."""
+    def accepts(self, id: str, version: int | None) -> bool:
+        """True for a newer version; after a new beginning, once for the version shown before it, too.
+
+        Imported tasks have no versions: whatever comes of them is shown.
+        """
+        if version is None:
+            return True
         return version > self._now.get(id, (-1,))[0] and version >= self._before.get(id, (-1,))[0]
 
-    def note(self, id: str, version: int, under_way: bool) -> None:
+    def note(self, id: str, version: int | None, under_way: bool) -> None:
         """Notes a version that is shown."""
-        self._now.pop(id, None)
-        self._now[id] = (version, under_way)
+        last, _ = self._now.pop(id, (0, False))
+        self._now[id] = (last if version is None else version, under_way)
         if len(self._now) > self._limit:
             ended = [id for id, (_, under_way) in self._now.items() if not under_way]
             for id in ended[: len(ended) // 2 + 1]:
@@ -108,7 +115,8 @@ class Watch:
             in_snapshot, fault = self._cursor is None, None
             while (event := (yield from self._next())) is not None:
                 if isinstance(event, Reset):
-                    fault, self._cursor = event.fault, None
+                    if event.fault is None or event.fault.code not in HARMLESS:
+                        fault, self._cursor = event.fault, None
                     break
                 if isinstance(event, Snapshot):
                     yield from self._unseen()
@@ -167,13 +175,13 @@ class Watch:
         if not isinstance(event, TaskChanged | TaskLeft):
             return True
         if isinstance(event, TaskChanged):
-            id, version, under_way = event.task.id, event.task.version or 0, not event.task.has_ended
+            id, version, under_way = event.task.id, event.task.version, not event.task.has_ended
         else:
             id, version, under_way = event.id, event.version, False
-        if not self._known.accepts(id, version):
-            return False
-        self._known.note(id, version, under_way)
-        return True
+        accepted = self._known.accepts(id, version)
+        if accepted:
+            self._known.note(id, version, under_way)
+        return accepted
 
     def _unseen(self) -> Stream[Event]:
         """Looks up tasks that were under way and are not in a later snapshot: they changed, or went out of its page."""

@@ -16,7 +16,8 @@ class TaskChanged:
 
     task: Task
     cursor: str | None = None
-    """The place to go on from, for `watch(cursor=…)`; `None` in a snapshot and in a page of changes."""
+    """The place to go on from, for `watch(cursor=…)`; `None` in a snapshot, in a page of changes, and where further
+    changes of the same moment follow."""
 
 
 @dataclass(frozen=True)
