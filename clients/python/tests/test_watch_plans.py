@@ -39,6 +39,8 @@ class Model:
         self.tasks: dict[str, dict[str, Any]] = {}
         self.deleted: set[str] = set()
         self._log: list[str] = []
+        self._earlier: list[tuple[int, dict[str, dict[str, Any]]]] = []
+        """States of the past, as a node that is late has them, with the lengths of the log then."""
         self.faults = True
         self.rows: list[str] = []
         """The rows of the latest snapshot."""
@@ -48,6 +50,7 @@ class Model:
 
     def change(self) -> None:
         """Starts, changes, ends or deletes a task."""
+        self._earlier.append((len(self._log), {id: {**task} for id, task in self.tasks.items()}))
         deed, ids = self._dice.random(), [*self.tasks]
         if deed < 0.3 or not ids:
             id = f"t{len(self.tasks) + len(self.deleted)}"
@@ -62,8 +65,8 @@ class Model:
                 self.tasks[id] |= {"status": status, "version": self.tasks[id]["version"] + 1}
         self._log.append(id)
 
-    def _fits(self, id: str) -> bool:
-        return not self._only_going or self.tasks[id]["status"] == GOING
+    def _fits(self, task: dict[str, Any]) -> bool:
+        return not self._only_going or task["status"] == GOING
 
     def answer(self, request: Request) -> Answer | LonghaulError:
         """Answers a look at a task, or opens the stream: a snapshot or what changed since the cursor."""
@@ -79,11 +82,13 @@ class Model:
             return refusal(410, "CURSOR_GONE")
         self._line, self._open = b"", True
         if cursor is None:
-            rows = [id for id in reversed(self.tasks) if self._fits(id)]
+            self._sent, tasks = len(self._log), self.tasks
+            if self.faults and self._earlier and self._dice.random() < 0.3:
+                self._sent, tasks = self._earlier[-self._dice.randint(1, min(3, len(self._earlier)))]
+            rows = [id for id in reversed(tasks) if self._fits(tasks[id])]
             self.rows = rows[:PAGE]
             for id in self.rows:
-                self._say("task", self.tasks[id])
-            self._sent = len(self._log)
+                self._say("task", tasks[id])
             metadata = {"pageNumber": 1, "pageSize": PAGE, "totalElements": len(rows), "totalPages": 1}
             self._say("snapshot", {"pageMetadata": metadata}, str(self._sent))
         else:
@@ -104,7 +109,7 @@ class Model:
             id, cursor = self._log[place], str(place + 1)
             if id in self.deleted:
                 self._say("deleted", {"id": id}, cursor)
-            elif self._fits(id):
+            elif self._fits(self.tasks[id]):
                 self._say("task", self.tasks[id], cursor)
             else:
                 self._say("left", {"id": id, "version": self.tasks[id]["version"]}, cursor)

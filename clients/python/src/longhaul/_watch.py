@@ -51,9 +51,7 @@ class Known:
         last, _ = self._now.pop(id, (0, False))
         self._now[id] = (last if version is None else version, under_way)
         if len(self._now) > self._limit:
-            ended = [id for id, (_, under_way) in self._now.items() if not under_way]
-            for id in ended[: len(ended) // 2 + 1]:
-                del self._now[id]
+            _thin(self._now)
             self._limit = max(MOST_KNOWN, 2 * len(self._now))
 
     def forget(self, id: str) -> None:
@@ -63,15 +61,19 @@ class Known:
     def begin_anew(self) -> None:
         self._before |= self._now
         self._now = {}
+        if len(self._before) > MOST_KNOWN:
+            _thin(self._before)
 
     def unseen(self) -> list[str]:
         """Tasks that were under way before the new beginning and are not in its snapshot."""
         return [id for id, (_, under_way) in self._before.items() if under_way and id not in self._now]
 
-    def settle(self) -> None:
-        """Ends a snapshot: what it did not show is as it was."""
-        self._now = self._before | self._now
-        self._before = {}
+
+def _thin(known: dict[str, tuple[int, bool]]) -> None:
+    """Forgets half of the tasks that are not under way, those first that did not change for longest."""
+    ended = [id for id, (_, under_way) in known.items() if not under_way]
+    for id in ended[: len(ended) // 2 + 1]:
+        del known[id]
 
 
 class Watch:
@@ -198,7 +200,6 @@ class Watch:
                 event = TaskChanged(task) if fits else TaskLeft(id, task.version or 0)
             if self._accepts(event):
                 yield Item(event)
-        self._known.settle()
 
 
 def listening(path: str, query: Mapping[str, str], quiet: float) -> Request:
