@@ -177,6 +177,23 @@ describe("a task", () => {
     await context.close();
   });
 
+  it("shows what its steps write, as it is written, in colour and as text, and finds lines", async () => {
+    const id = await server.start("writes");
+    const { page, context, faults } = await open(`/ui/tasks/${id}?tab=logs`);
+    await page.getByText("Nothing was written.").waitFor();
+    const colour = "printf '\\033[31mred\\033[0m <b>bold</b> \\033]0;title\\007\\342\\200\\256end\\n'";
+    server.work("paper", `seq 1 1200; ${colour}; sleep 2; echo last`);
+    const lines = page.getByRole("log");
+    await lines.getByText("red", { exact: true }).waitFor();
+    await lines.getByText("<b>bold</b> �end").waitFor();
+    await lines.getByText("last", { exact: true }).waitFor();
+    await page.getByText("1,202 lines").waitFor();
+    await page.getByLabel("Search the lines").fill("119");
+    await page.getByText("12 of 1,202 lines").waitFor();
+    expect(faults).toEqual([]);
+    await context.close();
+  });
+
   it("shows a viewer no verbs", async () => {
     const id = await server.start("waits");
     const { page, context } = await open(`/ui/tasks/${id}`, { user: "looker" });

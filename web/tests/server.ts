@@ -16,6 +16,8 @@ export interface TestServer {
   call: (method: string, path: string, body?: unknown) => Promise<unknown>;
   /** Starts a task and returns its id. */
   start: (workflow: string, input?: object, name?: string) => Promise<string>;
+  /** Starts a worker of `queue` that runs a script of the shell for each attempt. */
+  work: (queue: string, script: string) => void;
   stop: () => Promise<void>;
 }
 
@@ -56,6 +58,7 @@ export async function startServer(): Promise<TestServer> {
     if (!reply.ok) throw new Error(`${method} ${path}: ${reply.status} ${text}`);
     return text ? (JSON.parse(text) as unknown) : undefined;
   };
+  const workers: ChildProcess[] = [];
   const front = await inFront(url, accessToken);
   return {
     page: front.page,
@@ -63,7 +66,13 @@ export async function startServer(): Promise<TestServer> {
     start: async (workflow, input = {}, name) =>
       ((await call("POST", "/v1/tasks", { workflow, input, ...(name ? { name } : {}) })) as { id: string })
         .id,
+    work: (queue, script) => {
+      const env = { ...process.env, LONGHAUL_SERVER: url, LONGHAUL_TOKEN: accessToken };
+      const options = ["worker", "exec", "--queue", queue, "--", "/bin/sh", "-c", script];
+      workers.push(spawn(binary, options, { env, stdio: "ignore" }));
+    },
     stop: async () => {
+      for (const worker of workers) worker.kill("SIGKILL");
       await front.close();
       const ended = new Promise((resolve) => server.once("exit", resolve));
       server.kill("SIGKILL");

@@ -35,6 +35,12 @@ const WORKFLOWS = [
   },
   { name: "waits", type: "WAITS", title: "Waits", subTasks: [step("Wait", { wait: { for: "1h" } })] },
   {
+    name: "writes",
+    type: "WRITES",
+    title: "Writes",
+    subTasks: [step("Write", { worker: { queue: "paper" } })],
+  },
+  {
     ...{ name: "fan-fails", type: "FAN_FAILS", title: "Fan-out that fails" },
     subTasks: [
       step(
