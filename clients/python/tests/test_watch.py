@@ -246,9 +246,10 @@ def test_no_end_is_missed_over_crashes(fresh: Server) -> None:
         one.ended(ids[:1])
 
 
-@pytest.mark.parametrize("status", [200, 404, 410, 503])
-def test_wait_does_without_a_stream(proxy: Proxy, behind: Client, brief: str, status: int) -> None:
-    proxy.script = lambda call: response(status, PAGE, "text/html") if call.path.endswith("/events") else None
+@pytest.mark.parametrize("status", [200, 404, 410, 429, 503])
+@pytest.mark.parametrize("body", [PAGE, b'{"errorCode": "ENDPOINT_NOT_FOUND", "message": "no such path"}'])
+def test_wait_does_without_a_stream(proxy: Proxy, behind: Client, brief: str, status: int, body: bytes) -> None:
+    proxy.script = lambda call: response(status, body) if call.path.endswith("/events") else None
     id = behind.start(brief).id
     assert behind.wait(id, timeout=30).status is Status.SUCCESSFUL
     assert proxy.count(f"/v1/tasks/{id}/events") == 1
