@@ -1,6 +1,6 @@
 import type { Browser } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { expectSound, startBrowser, type Visit, visit } from "./browser";
+import { expectSound, signIn, startBrowser, type Visit, visit } from "./browser";
 import { PASSWORD, startServer, type TestServer } from "./server";
 
 const HOSTILE = '<img src=x onerror="alert(1)"> \u202Eevil';
@@ -250,5 +250,127 @@ describe("nodes", () => {
     await visited.page.getByRole("table", { name: "Nodes" }).getByText("Active").waitFor();
     await expectSound(visited);
     await visited.context.close();
+  });
+});
+
+describe("the audit log", () => {
+  it("is filtered in the address, and leads to what was changed", async () => {
+    const visited = await open("/ui/audit?action=putWorkflow");
+    const { page, context } = visited;
+    await page
+      .getByRole("table", { name: "Audit log" })
+      .getByRole("link", { name: "routine" })
+      .first()
+      .waitFor();
+    await page.getByLabel("To what").fill("no-such-thing");
+    await page.keyboard.press("Enter");
+    await page.getByText("Nothing matches these filters.").waitFor();
+    expect(page.url()).toContain("target=no-such-thing");
+    await page.getByLabel("Since").fill("yesterday");
+    await page.keyboard.press("Enter");
+    await page.getByRole("alert").getByText(/since/).waitFor();
+    await page.goBack();
+    await page.getByText("Nothing matches these filters.").waitFor();
+    await page.getByRole("button", { name: "Clear filters" }).click();
+    await page
+      .getByRole("row", { name: /createToken/ })
+      .first()
+      .waitFor();
+    await expectSound(visited);
+    await context.close();
+  });
+
+  it("is neither shown nor offered to those who may not see it", async () => {
+    const { page, context } = await open("/ui/audit", { user: "looker" });
+    await page.getByText("Your role does not allow this page to be seen.").waitFor();
+    const pages = page.getByRole("navigation", { name: "Pages" });
+    expect(await pages.getByRole("link", { name: "Locks" }).count()).toBe(1);
+    expect(await pages.getByRole("link", { name: /Audit|Users/ }).count()).toBe(0);
+    await context.close();
+  });
+});
+
+describe("users", () => {
+  it("are made, given keys that are shown once, disabled and deleted", async () => {
+    const visited = await open("/ui/users");
+    const { page, context, faults } = visited;
+    const dialog = page.getByRole("dialog");
+    await page.getByRole("button", { name: "Add an account…" }).click();
+    await page.getByRole("textbox", { name: "Name" }).fill("pipeline");
+    await page.getByLabel("Kind").selectOption("SERVICE");
+    await page.getByLabel("Role", { exact: true }).selectOption("OPERATOR");
+    await dialog.getByRole("button", { name: "Add" }).click();
+    const key = await page.getByLabel("API key", { exact: true }).inputValue();
+    const me = await fetch(`${server.api}/v1/users/me`, { headers: { authorization: `Bearer ${key}` } });
+    expect(await me.json()).toMatchObject({ name: "pipeline", role: "OPERATOR" });
+    await expectSound(visited);
+    await dialog.getByRole("button", { name: "I have it" }).click();
+    expect(await page.content()).not.toContain(key);
+    await page.getByRole("link", { name: "pipeline" }).click();
+    await page.getByRole("button", { name: "Change role…" }).click();
+    await page.getByLabel("Role", { exact: true }).selectOption("VIEWER");
+    await page.getByRole("button", { name: "Change the role" }).click();
+    await page.getByText("pipeline has the role VIEWER").waitFor();
+    await page.getByRole("button", { name: /Delete the API key/ }).click();
+    await dialog.getByRole("button", { name: "Delete" }).click();
+    await page.getByText("It has no API key.").waitFor();
+    await page.getByRole("button", { name: "Disable…" }).click();
+    await page.keyboard.press("Enter");
+    await page.getByText("Disabled", { exact: true }).waitFor();
+    await page.getByRole("button", { name: "Delete…" }).click();
+    await dialog.getByRole("button", { name: "Delete" }).click();
+    await page.waitForURL("**/ui/users");
+    await page.getByRole("link", { name: "pipeline" }).waitFor({ state: "detached" });
+    await page.getByRole("link", { name: "admin", exact: true }).click();
+    const disable = page.getByRole("button", { name: "Disable…" });
+    await disable.focus();
+    const reason = page.locator(`[id="${await disable.getAttribute("aria-describedby")}"]`);
+    expect(await reason.textContent()).toMatch(/last administrator/);
+    expect(faults).toEqual([]);
+    await context.close();
+  });
+});
+
+describe("settings", () => {
+  it("set how long tasks are kept, and show a refusal", async () => {
+    const visited = await open("/ui/settings", { width: 320 });
+    const { page, context } = visited;
+    await page.getByRole("button", { name: "Change…" }).click();
+    await page.getByLabel("Days").fill("0");
+    await page.keyboard.press("Enter");
+    await page
+      .getByRole("dialog")
+      .getByRole("alert")
+      .getByText(/retentionDays/)
+      .waitFor();
+    await page.getByLabel("Days").fill("30");
+    await page.getByText(/ended more than 30 days ago are deleted/).waitFor();
+    await page.keyboard.press("Enter");
+    await page.getByText("30 days", { exact: true }).waitFor();
+    expect(await server.call("GET", "/v1/tasks/config/settings")).toEqual({ retentionDays: 30 });
+    await expectSound(visited);
+    await context.close();
+  });
+
+  it("let people change their own password and end their sessions", async () => {
+    const next = "Another-pass-123";
+    await server.call("POST", "/v1/users", { name: "anna", password: PASSWORD, role: "VIEWER" });
+    const { page, context, faults } = await open("/ui/settings", { user: "anna" });
+    await page.getByRole("button", { name: "Confirm the clock…" }).waitFor({ state: "detached" });
+    await page.getByRole("button", { name: "Change your password…" }).click();
+    await page.keyboard.type(PASSWORD);
+    await page.getByLabel("New password", { exact: true }).fill(next);
+    await page.getByLabel("New password again").fill(next);
+    await page.keyboard.press("Enter");
+    await page.getByRole("button", { name: "Sign in" }).waitFor();
+    await signIn(page, "anna", next);
+    await page.getByRole("button", { name: /End the session of anna/ }).click();
+    await page.keyboard.press("Enter");
+    await page
+      .getByText("Nobody is logged in.")
+      .or(page.getByRole("button", { name: "Sign in" }))
+      .waitFor();
+    expect(faults).toEqual([]);
+    await context.close();
   });
 });

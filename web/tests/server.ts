@@ -12,6 +12,8 @@ const root = join(import.meta.dirname, "..");
 export interface TestServer {
   /** Where the page is, without a slash at the end. */
   page: string;
+  /** Where the server itself is, for requests with other credentials. */
+  api: string;
   /** A request to the API as the administrator. */
   call: (method: string, path: string, body?: unknown) => Promise<unknown>;
   /** Starts a task and returns its id. */
@@ -62,6 +64,7 @@ export async function startServer(): Promise<TestServer> {
   const front = await inFront(url, accessToken);
   return {
     page: front.page,
+    api: url,
     call,
     start: async (workflow, input = {}, name) =>
       ((await call("POST", "/v1/tasks", { workflow, input, ...(name ? { name } : {}) })) as { id: string })

@@ -1,6 +1,6 @@
 import type { ComponentType } from "react";
 import type { Role } from "../api/types";
-import { Cluster, Flow, Home, List, Padlock, Server } from "../ui/icons";
+import { Cluster, Flow, Gear, Home, List, Padlock, People, Scroll, Server } from "../ui/icons";
 
 /** A page in the navigation. */
 export interface NavEntry {
@@ -21,4 +21,7 @@ export const NAV: NavEntry[] = [
   { path: "/workers", label: "Workers", icon: Cluster, key: "q" },
   { path: "/locks", label: "Locks", icon: Padlock, key: "l" },
   { path: "/nodes", label: "Nodes", icon: Server, key: "n" },
+  { path: "/audit", label: "Audit", icon: Scroll, key: "a", role: "ADMIN" },
+  { path: "/users", label: "Users", icon: People, key: "u", role: "ADMIN" },
+  { path: "/settings", label: "Settings", icon: Gear, key: "s" },
 ];

@@ -1,6 +1,8 @@
 /** Pages that are loaded when they are opened, so that the first load stays small. */
-import { type ComponentType, lazy } from "react";
+import { type ComponentType, lazy, type ReactNode } from "react";
 import type { RouteComponentProps } from "wouter";
+import { Empty } from "../ui/ErrorBox";
+import { useMay } from "./session-context";
 
 type Page = ComponentType<RouteComponentProps<{ name?: string }>>;
 
@@ -18,6 +20,22 @@ const WorkersPage = lazy(() =>
 );
 const LocksPage = lazy(() => import("../locks/LocksPage").then((module) => ({ default: module.LocksPage })));
 const NodesPage = lazy(() => import("../nodes/NodesPage").then((module) => ({ default: module.NodesPage })));
+const AuditPage = lazy(() => import("../audit/AuditPage").then((module) => ({ default: module.AuditPage })));
+const UsersPage = lazy(() => import("../users/UsersPage").then((module) => ({ default: module.UsersPage })));
+const UserPage = lazy(() => import("../users/UserPage").then((module) => ({ default: module.UserPage })));
+const SettingsPage = lazy(() =>
+  import("../settings/SettingsPage").then((module) => ({ default: module.SettingsPage })),
+);
+
+/** A page for administrators; others who come to its address are told so. */
+function ForAdmin({ children }: { children: ReactNode }) {
+  if (useMay("ADMIN")) return children;
+  return (
+    <Empty title="Your role does not allow this page to be seen.">
+      <p>It needs the role ADMIN.</p>
+    </Empty>
+  );
+}
 
 /** Addresses and their pages. */
 export const PAGES: [string, Page][] = [
@@ -27,4 +45,29 @@ export const PAGES: [string, Page][] = [
   ["/workers", WorkersPage],
   ["/locks", LocksPage],
   ["/nodes", NodesPage],
+  [
+    "/audit",
+    () => (
+      <ForAdmin>
+        <AuditPage />
+      </ForAdmin>
+    ),
+  ],
+  [
+    "/users",
+    () => (
+      <ForAdmin>
+        <UsersPage />
+      </ForAdmin>
+    ),
+  ],
+  [
+    "/users/:name",
+    ({ params: { name = "" } }) => (
+      <ForAdmin>
+        <UserPage key={name} name={name} />
+      </ForAdmin>
+    ),
+  ],
+  ["/settings", SettingsPage],
 ];

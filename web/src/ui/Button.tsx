@@ -1,3 +1,4 @@
+import { useId } from "react";
 import { type ButtonProps, Button as Pressable } from "react-aria-components";
 import styles from "./Button.module.css";
 
@@ -8,17 +9,26 @@ interface Props extends Omit<ButtonProps, "className"> {
   refused?: string | undefined;
 }
 
-/** A button. One that is impossible now can still be focused, so that its reason can be read. */
+/** A button. One that is impossible now can still be focused, and its reason is then shown and read out. */
 export function Button({ look = "normal", refused, onPress, children, ...rest }: Props) {
+  const reason = useId();
   const button = (
     <Pressable
       {...rest}
       {...(onPress && !refused ? { onPress } : {})}
       className={`${styles.button} ${styles[look]} ${refused ? styles.refused : ""}`}
-      {...(refused ? { "aria-disabled": true, "aria-description": refused } : {})}
+      {...(refused ? { "aria-disabled": true, "aria-describedby": reason } : {})}
     >
       {children}
     </Pressable>
   );
-  return refused ? <span title={refused}>{button}</span> : button;
+  if (!refused) return button;
+  return (
+    <span title={refused} className={styles.frame}>
+      {button}
+      <span id={reason} className={styles.reason}>
+        {refused}
+      </span>
+    </span>
+  );
 }
