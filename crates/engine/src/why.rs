@@ -97,6 +97,15 @@ pub struct Obstacle {
 }
 
 impl Engine {
+    /// Returns the first reason for which a task waits here, as far as its record and the state of the server
+    /// tell it.
+    pub fn waiting_for(&self, record: &Record) -> Option<WaitingFor> {
+        match self.is_paused() {
+            true => record.waiting_for_while_paused(),
+            false => record.waiting_for(),
+        }
+    }
+
     /// Returns the reasons for which a task does not proceed, in the order in which they are shown. Empty for
     /// a task that proceeds without waiting.
     pub async fn why(&self, id: TaskId) -> Result<Vec<Reason>, EngineError> {

@@ -15,13 +15,14 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context as _, anyhow};
-use file::{TlsSection, parse};
+use file::{File, TlsSection};
 pub(crate) use fixed::Fixed;
-use longhaul_auth::AuthConfig;
+use longhaul_auth::{AuthConfig, HttpFetch};
 use longhaul_engine::{CommandConfig, EngineConfig};
 use longhaul_server::{Limits, Listen, Proxies, Tls};
+use longhaul_store::Location;
 use longhaul_store::postgres::PostgresOptions;
-use mistakes::{Reading, not_utf8};
+use mistakes::{Nonsense, Reading, Sound, not_utf8};
 use wire::Wire;
 
 use crate::cli::{LogFormat, ServeArgs};
@@ -88,21 +89,37 @@ pub(crate) struct Config {
 impl Config {
     /// Loads the settings: flags and environment (the flags know both) over the file over the defaults.
     pub(crate) fn load(args: ServeArgs) -> anyhow::Result<Config> {
-        let (config, path, text) = Config::unchecked(args)?;
-        let mut reading = Reading::begin(&path, &text);
-        for (key, message) in config.engine.mistakes() {
-            reading.nonsense(&key, &message);
-        }
-        reading.end()?;
-        Ok(config)
+        Config::checked(args, Files::All)
     }
 
-    /// Loads the configuration without a look at the files that it names. Returns the configuration file,
-    /// too: its path and its text.
-    pub(crate) fn unchecked(args: ServeArgs) -> anyhow::Result<(Config, PathBuf, String)> {
+    /// Loads the settings of a running server again, whose certificate is looked at by itself: a broken one
+    /// keeps no other setting from being read.
+    pub(crate) fn load_again(args: ServeArgs) -> anyhow::Result<Config> {
+        Config::checked(args, Files::ButCertificates)
+    }
+
+    /// Loads the settings without a look at the files that they name.
+    #[cfg(test)]
+    pub(crate) fn unchecked(args: ServeArgs) -> anyhow::Result<Config> {
+        Config::checked(args, Files::None)
+    }
+
+    fn checked(args: ServeArgs, files: Files) -> anyhow::Result<Config> {
         let text = args.config.as_deref().map(read).transpose()?.unwrap_or_default();
         let path = args.config.clone().unwrap_or_default();
-        let file = parse(&path, &text)?;
+        let sound = Sound::of(&text);
+        let mut reading = Reading::begin(&path, &text, &sound);
+        let file = file::settings(&mut reading);
+        let of_file = Named::by(&file);
+        let config = Config::resolved(args, file);
+        let mistakes = config.iter().flat_map(|config| of_file.mistakes(config, files));
+        mistakes.for_each(|wrong| reading.nonsense(&wrong));
+        reading.end()?;
+        config
+    }
+
+    /// Applies flags and defaults to the settings of the file.
+    fn resolved(args: ServeArgs, file: File) -> anyhow::Result<Config> {
         if let Some(Err(e)) = args.log_level.as_deref().map(log::filter) {
             return Err(anyhow!("{}: {e}", environment::source("--log-level", "LONGHAUL_LOG")));
         }
@@ -165,7 +182,67 @@ impl Config {
                 .shutdown_delay
                 .map_or(SHUTDOWN_DELAY, |span| Duration::from_millis(span.0)),
         };
-        Ok((config, path, text))
+        Ok(config)
+    }
+}
+
+/// Files, named by the settings, that are looked at.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Files {
+    #[cfg(test)]
+    None,
+    ButCertificates,
+    All,
+}
+
+/// Settings of the file whose values are checked once flags and defaults are applied: a flag in their place is
+/// no mistake of the file.
+struct Named {
+    database: Option<String>,
+    tls: Option<Tls>,
+    issuer_authorities: Option<PathBuf>,
+}
+
+impl Named {
+    fn by(file: &File) -> Named {
+        let tls = file.tls.cert.clone().zip(file.tls.key.clone());
+        Named {
+            database: file.database.url.clone(),
+            tls: tls.map(|(cert, key)| Tls::Files { cert, key }),
+            issuer_authorities: file.auth.issuer_authorities().cloned(),
+        }
+    }
+
+    /// Returns what is wrong with the values.
+    fn mistakes(&self, config: &Config, files: Files) -> Vec<Nonsense> {
+        let mut all = Vec::new();
+        let is_used = |url: &String| config.database.as_ref().is_some_and(|database| database.url == *url);
+        if let Some(url) = self.database.as_ref().filter(|url| is_used(url))
+            && !matches!(url.parse(), Ok(Location::Database(_)))
+        {
+            all.push(Nonsense::of("database.url", "write postgres://user:password@host/database"));
+        }
+        #[cfg(test)]
+        if files == Files::None {
+            return all;
+        }
+        let of_engine = config.engine.mistakes().into_iter();
+        all.extend(of_engine.map(|(key, message)| Nonsense::each(key, message)));
+        let certificates = self.tls.iter().filter(|tls| files == Files::All && config.tls == **tls);
+        all.extend(
+            certificates
+                .flat_map(Tls::mistakes)
+                .map(|(setting, e)| Nonsense::of(format!("tls.{setting}"), e.to_string())),
+        );
+        if let Some(path) = self.issuer_authorities.as_ref().filter(|_| files == Files::All) {
+            let reason = match std::fs::read(path) {
+                Ok(pem) => HttpFetch::new(Some(&pem)).err().map(|e| e.to_string()),
+                Err(e) => Some(e.to_string()),
+            };
+            let shown = |reason| format!("{}: {reason}", path.display());
+            all.extend(reason.map(|reason| Nonsense::of("auth.oidc.ca_file", shown(reason))));
+        }
+        all
     }
 }
 

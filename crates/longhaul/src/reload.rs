@@ -68,7 +68,7 @@ impl Running {
     async fn read(&self) -> anyhow::Result<(Config, Vec<(String, Definition)>)> {
         let args = self.args.clone();
         let read = move || {
-            let config = Config::load(args)?;
+            let config = Config::load_again(args)?;
             let workflows = config.workflows.as_ref().map(workflows).transpose()?.unwrap_or_default();
             anyhow::Ok((config, workflows))
         };

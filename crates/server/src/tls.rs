@@ -78,6 +78,24 @@ struct State {
     tried: Timestamp,
 }
 
+impl Tls {
+    /// Returns what is wrong with the files of a certificate, each with the setting that names the file: `cert`
+    /// or `key`. Nothing is wrong where the server makes its certificate itself.
+    pub fn mistakes(&self) -> Vec<(&'static str, TlsError)> {
+        let Tls::Files { cert, key } = self else { return Vec::new() };
+        let files = Files { certificate: cert.clone(), key: key.clone() };
+        let read = [("cert", pair::chain(cert).err()), ("key", pair::key(key).err())];
+        let mut all: Vec<_> = read.into_iter().filter_map(|(name, e)| Some((name, e?))).collect();
+        if all.is_empty()
+            && let Err(e) = files.load(&aws_lc_rs::default_provider())
+        {
+            let of_key = matches!(&e, TlsError::Unusable { path, .. } if path == key);
+            all.push((if of_key { "key" } else { "cert" }, e));
+        }
+        all
+    }
+}
+
 impl Certificate {
     /// Reads the certificate, or makes it; `None` without TLS. The call reads and writes files.
     pub(crate) fn open(tls: &Tls, listen: &[IpAddr], env: Env) -> Result<Option<Certificate>, TlsError> {

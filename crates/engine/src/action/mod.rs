@@ -5,7 +5,7 @@ mod command;
 mod http;
 mod simulate;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use longhaul_model::expr::ExprError;
 use longhaul_model::fault::code;
@@ -70,20 +70,45 @@ pub(crate) fn mistakes(config: &EngineConfig) -> Vec<(String, String)> {
         let (entry, reason) = is_destination(entry).err()?;
         Some((format!("actions.http.allow[{index}]"), format!("`{entry}` {reason}")))
     });
-    let programs = config.command.allow.iter().enumerate().filter_map(|(index, program)| {
-        let reason = command::check(program).err()?;
-        Some((format!("actions.command.allow[{index}]"), format!("`{}` {reason}", program.path.display())))
+    let programs = config.command.allow.iter().enumerate().flat_map(|(index, program)| {
+        let each = command::mistakes(program).into_iter();
+        each.map(move |reason| {
+            let path = program.path.display().to_string();
+            let which = if path.is_empty() { "it".to_owned() } else { format!("`{path}`") };
+            (format!("actions.command.allow[{index}]"), format!("{which} {reason}"))
+        })
     });
-    let mut all: Vec<_> = entries.chain(programs).collect();
-    let files = HttpConfig { allow: Vec::new(), ..config.http.clone() };
-    if let Err(ActionsError::HttpFile { path, reason }) = http::Http::new(&files) {
-        let of = match &files.client_certificate {
-            Some((certificate, _)) if *certificate == path => "client_cert",
-            Some((_, key)) if *key == path => "client_key",
-            _ => "ca_file",
-        };
-        all.push((format!("actions.http.{of}"), format!("{}: {reason}", path.display())));
+    entries.chain(programs).chain(file_mistakes(&config.http)).collect()
+}
+
+/// Returns what is wrong with the files of `http` actions.
+fn file_mistakes(config: &HttpConfig) -> Vec<(String, String)> {
+    let own = config.client_certificate.as_ref();
+    let (certificate, key) = (own.map(|(certificate, _)| certificate), own.map(|(_, key)| key));
+    let files = [("ca_file", config.ca_file.as_ref()), ("client_cert", certificate), ("client_key", key)];
+    let named = |name: &str, path: &Path, reason: String| {
+        (format!("actions.http.{name}"), format!("{}: {reason}", path.display()))
+    };
+    let mut all: Vec<_> = files
+        .iter()
+        .filter_map(|(name, path)| {
+            let reason = std::fs::read((*path)?).err()?;
+            Some(named(name, (*path)?, reason.to_string()))
+        })
+        .collect();
+    let is_new = |name: &str| !all.iter().any(|(key, _)| key.ends_with(name));
+    let authorities = HttpConfig { ca_file: config.ca_file.clone(), ..HttpConfig::default() };
+    let own = HttpConfig { client_certificate: config.client_certificate.clone(), ..HttpConfig::default() };
+    let mut found = Vec::new();
+    for (part, is_checked) in
+        [(authorities, is_new("ca_file")), (own, is_new("client_cert") && is_new("client_key"))]
+    {
+        if let (true, Err(ActionsError::HttpFile { path, reason })) = (is_checked, http::Http::new(&part)) {
+            let of = files.iter().find(|(_, file)| *file == Some(&path)).map_or("ca_file", |(name, _)| name);
+            found.push(named(of, &path, reason));
+        }
     }
+    all.extend(found);
     all
 }
 

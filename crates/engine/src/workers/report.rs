@@ -48,7 +48,8 @@ pub enum Recorded {
     Yes,
     /// The lease is not this worker's live one: nothing changed.
     Lost,
-    /// The output has this many bytes, which is too many: nothing changed, and the lease lives.
+    /// The output has this many bytes as it would be stored, without secrets, which is too many: nothing
+    /// changed, and the lease lives.
     TooLarge(usize),
 }
 
@@ -70,17 +71,19 @@ impl Engine {
         let (mut work, mut places) = (Work::default(), Vec::with_capacity(reports.len()));
         let terms = next.as_ref().map(|ask| ask.terms(&workers));
         for (place, report) in reports.into_iter().enumerate() {
-            if let Ending::Completed { output: Some(output) } = &report.ending
+            let redactor = self.redactor(&worker, report.lease)?;
+            let ending = storable(report.ending, redactor.as_deref());
+            // Judged as it will be stored: what stands in the place of a secret may be longer than that.
+            if let Ending::Completed { output: Some(output) } = &ending
                 && let Err(Unfit::TooLarge(size)) = value::check_output(output)
             {
                 recorded[place] = Recorded::TooLarge(size);
                 continue;
             }
-            let redactor = self.redactor(&worker, report.lease)?;
             let (id, sub_task, token) = report.lease.key;
             self.log(report.lease, &worker, report.log, redactor.as_deref()).await;
             let by = Some(worker.clone());
-            let command = match storable(report.ending, redactor.as_deref()) {
+            let command = match ending {
                 Ending::Completed { output } => {
                     Command::Complete { sub_task, token, output, by, next: terms.clone() }
                 }

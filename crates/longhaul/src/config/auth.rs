@@ -10,6 +10,8 @@ use longhaul_model::Span;
 use longhaul_server::Limits;
 use serde::{Deserialize, Deserializer};
 
+use super::mistakes::Nonsense;
+
 /// Section `auth`: lifetimes of credentials, and foreign issuers.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -24,7 +26,10 @@ pub(super) struct AuthSection {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Oidc {
+    // Both are required; an empty one is reported with the other mistakes of the section.
+    #[serde(default)]
     issuer: String,
+    #[serde(default)]
     audiences: Vec<String>,
     #[serde(default)]
     jwks_uri: Option<String>,
@@ -39,15 +44,26 @@ struct Oidc {
 }
 
 fn roles<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<String, Role>, D::Error> {
-    let given = BTreeMap::<String, String>::deserialize(deserializer)?;
-    let read = |(theirs, ours): (String, String)| match ours.parse() {
-        Ok(role) => Ok((theirs, role)),
-        Err(_) => Err(serde::de::Error::custom("this is not a role: use VIEWER, OPERATOR, ADMIN or WORKER")),
-    };
-    given.into_iter().map(read).collect()
+    /// One of them: each has its own place in the file.
+    struct Ours(Role);
+
+    impl<'de> Deserialize<'de> for Ours {
+        fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+            let wrong = "this is not a role: use VIEWER, OPERATOR, ADMIN or WORKER";
+            String::deserialize(deserializer)?.parse().map(Ours).map_err(|_| serde::de::Error::custom(wrong))
+        }
+    }
+
+    let given = BTreeMap::<String, Ours>::deserialize(deserializer)?;
+    Ok(given.into_iter().map(|(theirs, Ours(ours))| (theirs, ours)).collect())
 }
 
 impl AuthSection {
+    /// File of the authorities that the issuer's server is trusted by.
+    pub(super) fn issuer_authorities(&self) -> Option<&PathBuf> {
+        self.oidc.as_ref().and_then(|oidc| oidc.ca_file.as_ref())
+    }
+
     /// Applies the section, with the password that the environment has for the first administrator.
     pub(super) fn resolve(self, admin_password: Option<String>) -> AuthConfig {
         let defaults = AuthConfig::default();
@@ -66,7 +82,7 @@ const LONGEST: Span = Span(3650 * 24 * 3_600_000);
 
 impl AuthSection {
     /// Returns the settings that make no sense, and values that do.
-    pub(super) fn nonsense(&self) -> Vec<(String, String)> {
+    pub(super) fn nonsense(&self) -> Vec<Nonsense> {
         let oidc = self.oidc.as_ref();
         let lives = [
             ("access_token_life", self.access_token_life),
@@ -92,7 +108,7 @@ impl AuthSection {
             ]
         });
         let missing = missing.filter(|(is_missing, ..)| *is_missing).map(|(_, key, remedy)| (key, remedy));
-        lives.chain(missing).map(|(key, remedy)| (format!("auth.{key}"), remedy.to_owned())).collect()
+        lives.chain(missing).map(|(key, remedy)| Nonsense::of(format!("auth.{key}"), remedy)).collect()
     }
 }
 

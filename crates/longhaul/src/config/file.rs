@@ -11,7 +11,9 @@ use longhaul_store::postgres::PostgresOptions;
 use serde::Deserialize;
 use serde::de::{Deserializer, Error, SeqAccess, Visitor};
 
-use super::mistakes::Reading;
+#[cfg(test)]
+use super::mistakes::Sound;
+use super::mistakes::{Nonsense, Reading};
 use super::wire::Wire;
 use super::{CONNECTIONS, auth, command};
 use crate::cli::{LogFormat, TlsMode, UnixMode};
@@ -128,12 +130,33 @@ impl Http {
 }
 
 fn proxies<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Proxies, D::Error> {
-    Proxies::new(Vec::<String>::deserialize(deserializer)?).map_err(serde::de::Error::custom)
+    /// One of them: each has its own place in the file.
+    struct Proxy(String);
+
+    impl<'de> Deserialize<'de> for Proxy {
+        fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+            let text = String::deserialize(deserializer)?;
+            Proxies::new([&text]).map_err(D::Error::custom)?;
+            Ok(Proxy(text))
+        }
+    }
+
+    let all = Vec::<Proxy>::deserialize(deserializer)?;
+    Proxies::new(all.into_iter().map(|Proxy(text)| text)).map_err(D::Error::custom)
 }
 
 /// Reads one address to listen on, or a list of them.
 fn one_or_more<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Listen>, D::Error> {
     struct Places;
+
+    /// One of a list: each has its own place in the file.
+    struct Address(Listen);
+
+    impl<'de> Deserialize<'de> for Address {
+        fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+            String::deserialize(deserializer)?.parse().map(Address).map_err(D::Error::custom)
+        }
+    }
 
     impl<'de> Visitor<'de> for Places {
         type Value = Vec<Listen>;
@@ -148,8 +171,8 @@ fn one_or_more<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Listen>
 
         fn visit_seq<A: SeqAccess<'de>>(self, mut all: A) -> Result<Vec<Listen>, A::Error> {
             let mut places = Vec::new();
-            while let Some(text) = all.next_element::<String>()? {
-                places.push(text.parse().map_err(A::Error::custom)?);
+            while let Some(Address(place)) = all.next_element()? {
+                places.push(place);
             }
             Ok(places)
         }
@@ -158,25 +181,31 @@ fn one_or_more<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Listen>
     deserializer.deserialize_any(Places)
 }
 
-/// Reads a file; the error has all its mistakes.
+/// Reads a file; the error has all its mistakes that show without a look at other files.
+#[cfg(test)]
 pub(super) fn parse(path: &Path, text: &str) -> anyhow::Result<File> {
-    let mut reading = Reading::begin(path, text);
-    let file: Option<File> = reading.settings();
-    for (key, remedy) in file.iter().flat_map(File::nonsense) {
-        reading.nonsense(&key, &remedy);
-    }
+    let sound = Sound::of(text);
+    let mut reading = Reading::begin(path, text, &sound);
+    let file = settings(&mut reading);
     reading.end()?;
-    Ok(file.unwrap_or_default())
+    Ok(file)
+}
+
+/// Returns the settings of a file, without those that cannot be read, and notes all that are wrong.
+pub(super) fn settings(reading: &mut Reading<'_>) -> File {
+    let file: Option<File> = reading.settings();
+    for wrong in file.iter().flat_map(File::nonsense) {
+        reading.nonsense(&wrong);
+    }
+    file.unwrap_or_default()
 }
 
 impl File {
     /// Returns the settings that make no sense, and values that do.
-    fn nonsense(&self) -> Vec<(String, String)> {
-        let mut all: Vec<(String, String)> = Vec::new();
+    fn nonsense(&self) -> Vec<Nonsense> {
+        let mut all: Vec<Nonsense> = Vec::new();
         let mut say = |is_wrong: bool, key: &str, remedy: &str| {
-            if is_wrong {
-                all.push((key.to_owned(), remedy.to_owned()));
-            }
+            all.extend(is_wrong.then(|| Nonsense::beside(key, remedy)));
         };
         let TlsSection { mode, cert, key } = &self.tls;
         let files = cert.is_some() || key.is_some();
@@ -188,14 +217,17 @@ impl File {
             "tls.key",
             "give tls.cert too, the file of its certificate",
         );
-        let few = self.database.connections.is_some_and(|connections| !(3..=1000).contains(&connections));
-        say(few, "database.connections", "write 3 to 1000");
         let http = &self.actions.http;
         let (certificate, key) = (http.client_cert.is_some(), http.client_key.is_some());
         let remedy = "give client_key too, the file of its key";
         say(certificate && !key, "actions.http.client_cert", remedy);
         let remedy = "give client_cert too, the file of its certificate";
         say(key && !certificate, "actions.http.client_key", remedy);
+        let mut say = |is_wrong: bool, key: &str, remedy: &str| {
+            all.extend(is_wrong.then(|| Nonsense::of(key, remedy)));
+        };
+        let few = self.database.connections.is_some_and(|connections| !(3..=1000).contains(&connections));
+        say(few, "database.connections", "write 3 to 1000");
         say(self.engine.max_running == Some(0), "engine.max_running", "write 1 or more");
         if let Some(Err(e)) = self.log_level.as_deref().map(log::filter) {
             say(true, "log_level", &e.to_string());

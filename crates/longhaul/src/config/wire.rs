@@ -4,6 +4,8 @@ use longhaul_model::StatusStyle;
 use longhaul_server::{UserAgent, WireClient, WireConfig};
 use serde::{Deserialize, Deserializer, de};
 
+use super::mistakes::Nonsense;
+
 /// Settings of the section `[wire]`, for clients that expect the habits of a particular server.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -69,12 +71,12 @@ fn pattern<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<UserAgen
 
 impl Wire {
     /// Returns the settings that make no sense, and values that do.
-    pub(super) fn nonsense(&self) -> Vec<(String, String)> {
+    pub(super) fn nonsense(&self) -> Vec<Nonsense> {
         let of = |section: &str, login: Option<u16>, page: Option<u32>| {
             let login = login.filter(|status| ![200, 201].contains(status));
             let page = page.filter(|size| !(1..=100).contains(size));
-            let login = login.map(|_| (format!("{section}.login_status"), "write 200 or 201".to_owned()));
-            let page = page.map(|_| (format!("{section}.default_page_size"), "write 1 to 100".to_owned()));
+            let login = login.map(|_| Nonsense::of(format!("{section}.login_status"), "write 200 or 201"));
+            let page = page.map(|_| Nonsense::of(format!("{section}.default_page_size"), "write 1 to 100"));
             login.into_iter().chain(page)
         };
         let client = |(index, one): (usize, &Client)| {
@@ -88,7 +90,7 @@ impl Wire {
                 (true, true) => None,
             };
             let faults = of(&section, one.login_status, one.default_page_size).collect::<Vec<_>>();
-            missing.map(|remedy| (section, remedy.to_owned())).into_iter().chain(faults)
+            missing.map(|remedy| Nonsense::beside(section, remedy)).into_iter().chain(faults)
         };
         of("wire", Some(self.login_status), Some(self.default_page_size))
             .chain(self.clients.iter().enumerate().flat_map(client))

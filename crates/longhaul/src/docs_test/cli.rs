@@ -156,7 +156,7 @@ fn configured(text: &str) -> Result<Config, String> {
     std::fs::write(&path, text).unwrap();
     let line = ["longhaul".into(), "serve".into(), "--config".into(), path.into_os_string()];
     let Word::Serve(args) = Cli::try_parse_from(line).unwrap().command else { panic!("another command") };
-    Config::unchecked(*args).map(|(config, ..)| config).map_err(|e| format!("{e:#}"))
+    Config::unchecked(*args).map_err(|e| format!("{e:#}"))
 }
 
 #[test]

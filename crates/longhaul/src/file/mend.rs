@@ -15,17 +15,64 @@ pub(crate) struct Mended {
     places: Vec<String>,
     /// JSON pointers of removed members: unknown ones, which may be misspelt known ones.
     removed: Vec<String>,
+    /// Objects of which one member is kept where there are several: their pointers, and the other members.
+    others: Vec<(String, Map<String, Value>)>,
 }
 
 impl Mended {
     /// Copies a document that is to match a schema.
     pub(crate) fn new(schema: &Value, value: Value) -> Self {
-        Mended { root: schema.clone(), value, places: Vec::new(), removed: Vec::new() }
+        Mended { root: schema.clone(), value, places: Vec::new(), removed: Vec::new(), others: Vec::new() }
     }
 
     /// Returns the document in the form that can be compiled.
     pub(crate) fn value(&self) -> &Value {
         &self.value
+    }
+
+    /// Returns a document for each member that was passed over in an object of which one is kept, with that
+    /// member in the place of the kept one.
+    pub(crate) fn alternatives(&self) -> impl Iterator<Item = Value> + '_ {
+        let each = self.others.iter().flat_map(|(pointer, others)| {
+            others.iter().map(move |(name, value)| (pointer, name.clone(), value.clone()))
+        });
+        each.map(|(pointer, name, value)| {
+            let mut document = self.value.clone();
+            if let Some(kept) = at(&mut document, pointer) {
+                *kept = Value::Object([(name, value)].into_iter().collect());
+            }
+            document
+        })
+    }
+
+    /// Keeps the first of several members of an object.
+    pub(crate) fn choose(&mut self, pointer: &str) {
+        if let Some(Value::Object(members)) = at(&mut self.value, pointer) {
+            let mut all = std::mem::take(members).into_iter();
+            members.extend(all.next());
+            self.others.push((pointer.to_owned(), all.collect()));
+        }
+    }
+
+    /// Replaces a value by a given one.
+    pub(crate) fn put(&mut self, pointer: &str, value: Value) {
+        if let Some(old) = at(&mut self.value, pointer) {
+            *old = value;
+        }
+        self.places.push(pointer.to_owned());
+    }
+
+    /// Removes the part at a pointer; with an item goes its whole list. Returns false if there is none.
+    pub(crate) fn take(&mut self, pointer: &str) -> bool {
+        let Some((holder, name)) = pointer.rsplit_once('/') else { return false };
+        match at(&mut self.value, holder) {
+            Some(Value::Object(members)) if members.contains_key(name) => {
+                members.shift_remove(name);
+                self.places.push(pointer.to_owned());
+                true
+            }
+            Some(_) | None => self.take(holder),
+        }
     }
 
     /// Replaces a value by one of the right shape.

@@ -41,27 +41,39 @@ fn steps(text: &str) -> Checked {
         Ok(tree) => tree,
         Err(e) => return refused(vec![unreadable(text, e)]),
     };
-    let (mut findings, mended) = structure::check(&tree);
+    let (mut findings, mut mended) = structure::check(&tree);
     findings.extend(tree.doubled.iter().map(doubled));
-    let definition = match definition(mended.value()) {
-        Ok(definition) => definition,
-        Err((pointer, message)) => {
-            // Mistakes in the shape have been reported in better words.
-            if findings.is_empty() {
-                findings.push(Finding::error(tree.at(&pointer), message, None));
+    let mut taken: Vec<String> = Vec::new();
+    let definition = loop {
+        match definition(mended.value()) {
+            Ok(definition) => break definition,
+            Err((pointer, message)) => {
+                // Mistakes in the shape have been reported in better words.
+                let place = tree.at(&pointer);
+                let follows = taken.iter().any(|part| part.starts_with(&pointer));
+                if !follows && !findings.iter().any(|finding| finding.place == place) {
+                    findings.push(Finding::error(place, message, None));
+                }
+                if !mended.take(&pointer) {
+                    return refused(findings);
+                }
+                taken.push(pointer);
             }
-            return refused(findings);
         }
     };
-    let problems = match Workflow::compile(definition.clone(), 1) {
-        Ok(workflow) => workflow.warnings,
-        Err(problems) => problems,
-    };
-    for problem in problems.into_iter().filter(|problem| !mended.explains(problem)) {
-        let Problem { severity, pointer, message, hint } = problem;
-        let finding = Finding { severity, place: tree.at(&pointer), message, hint };
-        if !findings.contains(&finding) {
-            findings.push(finding);
+    let others: Vec<Definition> =
+        mended.alternatives().filter_map(|document| self::definition(&document).ok()).collect();
+    for definition in std::iter::once(&definition).chain(&others) {
+        let problems = match Workflow::compile(definition.clone(), 1) {
+            Ok(workflow) => workflow.warnings,
+            Err(problems) => problems,
+        };
+        for problem in problems.into_iter().filter(|problem| !mended.explains(problem)) {
+            let Problem { severity, pointer, message, hint } = problem;
+            let finding = Finding { severity, place: tree.at(&pointer), message, hint };
+            if !findings.contains(&finding) {
+                findings.push(finding);
+            }
         }
     }
     Checked { definition: Some(definition), findings }

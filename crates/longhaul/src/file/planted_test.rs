@@ -1,6 +1,10 @@
 //! Mistakes of every kind, planted in a good workflow: each alone, each pair, and all of them in one file.
 //! Each must be found, at its line, in one run.
 
+use std::collections::BTreeSet;
+
+use proptest::prelude::*;
+
 use super::{Checked, check};
 
 /// Workflow without mistakes. Each line ends with a mark by which it is replaced.
@@ -9,7 +13,7 @@ type: PLANTED
 title: "Plant {{ input.fqdn }}" #title
 input: #input
   type: object
-  properties: { fqdn: { type: string }, list: { type: array } }
+  properties: { fqdn: { type: string }, list: { type: array } } #properties
 subTasks:
   - name: Fetch it
     description: Fetch {{ input.fqdn }} #description
@@ -27,11 +31,50 @@ subTasks:
     action: { http: { method: POST, url: "https://h/{{ input.fqdn }}", headers: { A: b } } } #send
   - name: Run
     description: Run it #run-description
+    needs: [Send] #run-needs
     action: { command: { run: [/bin/true], env: { A: "1" } } } #run
 "#;
 
 /// Mistakes: the mark of a line, its replacement, and the words that the findings must have.
 const MISTAKES: &[(&str, &str, &[&str])] = &[
+    (
+        "properties",
+        "  properties: { fqdn: { type: strin }, list: { minItems: -1, items: { $ref: '#/$defs/no' } } }",
+        &["\"strin\" is not", "-1 is less than", "/$defs/no"],
+    ),
+    ("needs", "    needs: [Fetch it, Send, Sned]", &["Use -> Send -> Use", "no sub-task `Sned`"]),
+    ("run-needs", "    needs: [Run, Send]", &["wait for each other: Run -> Run"]),
+    ("fetch", "    action: { simulat: {} }", &["`simulat` is not known here"]),
+    (
+        "send",
+        r#"    action: { http: { method: FETCH, url: "ftp://x", headers: { A: "{{ a", B: "{{ b }}", C: "{{ c }}" }, body: [ "{{ d }}", { e: "{{ f", g: "{{ h }}" } ], expect: [99, 2xx, 200], output: k } }"#,
+        &[
+            "`FETCH` is not one of",
+            "no absolute address",
+            "`a`: `}}` is missing",
+            "no `b`",
+            "no `c`",
+            "no `d`",
+            "`f`: `}}` is missing",
+            "no `h`",
+            "`99` is no status code",
+            "`2xx` is no status code",
+            "no `k`",
+        ],
+    ),
+    (
+        "run",
+        r#"    action: { command: { run: [a.sh, "{{ b }}", "{{ c" ], env: { D: "{{ d }}", E: "{{ e }}" } }, wait: { for: soon } }"#,
+        &[
+            "an absolute path",
+            "no `b`",
+            "`}}` is missing",
+            "no `d`",
+            "no `e`",
+            "one is wanted here",
+            "not a duration",
+        ],
+    ),
     (
         "title",
         r#"title: "{{ input.fqdn|uper }} {{ input.list|jion(',') }}""#,
@@ -115,21 +158,35 @@ fn the_file_without_mistakes_has_none() {
     assert_eq!(check(&planted(&[])).findings, []);
 }
 
+/// Returns those mistakes, without a second one for the same line.
+fn apart(which: impl IntoIterator<Item = usize>) -> Vec<usize> {
+    let mut marks = BTreeSet::new();
+    which.into_iter().filter(|n| marks.insert(MISTAKES[*n].0)).collect()
+}
+
 #[test]
 fn every_mistake_is_found_alone_in_pairs_and_among_all_others() {
-    let all: Vec<usize> = (0..MISTAKES.len()).collect();
-    for one in &all {
-        assert_found(&[*one]);
-        all.iter().filter(|other| *other > one).for_each(|other| assert_found(&[*one, *other]));
+    for one in 0..MISTAKES.len() {
+        assert_found(&[one]);
+        (one + 1..MISTAKES.len()).for_each(|other| assert_found(&apart([one, other])));
     }
-    assert_found(&all);
+    assert_found(&apart(0..MISTAKES.len()));
+    assert_found(&apart((0..MISTAKES.len()).rev()));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+    #[test]
+    fn as_many_mistakes_as_are_planted_are_found(which in prop::collection::vec(0..MISTAKES.len(), 3..12)) {
+        assert_found(&apart(which));
+    }
 }
 
 #[test]
 fn without_a_schema_there_is_no_input() {
     let text = GOOD
         .replace("input: #input\n  type: object\n", "")
-        .replace("  properties: { fqdn: { type: string }, list: { type: array } }\n", "");
+        .replace("  properties: { fqdn: { type: string }, list: { type: array } } #properties\n", "");
     let findings = check(&text).findings;
     assert!(findings.len() >= 3, "{findings:#?}");
     for finding in findings {

@@ -3,7 +3,7 @@
 //! Wrong shapes are mended in a copy, so that the rest of the file can be compiled in the same run.
 
 use longhaul_model::Span;
-use longhaul_model::workflow::definition_schema;
+use longhaul_model::workflow::{StatusRange, definition_schema};
 use serde_json::{Map, Value};
 
 use super::finding::Finding;
@@ -106,10 +106,28 @@ impl Walk<'_> {
             }
         }
         let one_of = schema.get("maxProperties").and_then(Value::as_u64) == Some(1) && closed;
-        if one_of && members.len() != 1 && !unknown {
-            let written = if members.is_empty() { "none".to_owned() } else { names(members.keys()) };
-            let hint = format!("write exactly one of {}", names(known.keys()));
-            self.wrong(schema, pointer, format!("one is wanted here, and there is {written}"), Some(hint));
+        if one_of {
+            self.one_of(schema, members, pointer, unknown);
+        }
+    }
+
+    /// Checks that exactly one of the known members is there.
+    fn one_of(&mut self, schema: &Value, members: &Map<String, Value>, pointer: &str, unknown: bool) {
+        let none = Map::new();
+        let known = schema.get("properties").and_then(Value::as_object).unwrap_or(&none);
+        let written: Vec<&String> = members.keys().filter(|name| known.contains_key(*name)).collect();
+        let hint = || Some(format!("write exactly one of {}", names(known.keys())));
+        match written.as_slice() {
+            [_] => {}
+            // The unknown member has been reported.
+            [] if unknown => self.mended.replace(schema, pointer),
+            [] => self.wrong(schema, pointer, "one is wanted here, and there is none".to_owned(), hint()),
+            several => {
+                let written = names(several.iter().copied());
+                let message = format!("one is wanted here, and there is {written}");
+                self.findings.push(Finding::error(self.tree.at(pointer), message, hint()));
+                self.mended.choose(pointer);
+            }
         }
     }
 
@@ -140,6 +158,9 @@ impl Walk<'_> {
 
     /// Checks texts that are durations: names and routes are checked elsewhere, with better messages.
     fn text(&mut self, schema: &Value, text: &str, pointer: &str) {
+        if is_status_range(pointer) {
+            self.status_range(&Value::from(text), pointer);
+        }
         if Some(schema) == self.root.pointer("/$defs/duration")
             && let Err(e) = text.parse::<Span>()
         {
@@ -147,7 +168,19 @@ impl Walk<'_> {
         }
     }
 
+    fn status_range(&mut self, value: &Value, pointer: &str) {
+        if serde_json::from_value::<StatusRange>(value.clone()).is_err() {
+            let hint = Some("write a code such as 204, or a range such as 200-299".to_owned());
+            let message = format!("{} is no status code from 100 to 599, nor a range", shown(value));
+            self.findings.push(Finding::error(self.tree.at(pointer), message, hint));
+            self.mended.put(pointer, Value::from(200));
+        }
+    }
+
     fn number(&mut self, schema: &Value, number: &serde_json::Number, pointer: &str) {
+        if is_status_range(pointer) {
+            return self.status_range(&Value::Number(number.clone()), pointer);
+        }
         let written = self.tree.written(pointer).unwrap_or_else(|| number.to_string());
         let number = number.as_f64().unwrap_or(f64::INFINITY);
         let limit = |name: &str| schema.get(name).and_then(Value::as_f64);
@@ -161,6 +194,12 @@ impl Walk<'_> {
             self.wrong(schema, pointer, format!("{written} is not {range}"), None);
         }
     }
+}
+
+/// Returns true for an item of `expect`, whose form no type tells.
+fn is_status_range(pointer: &str) -> bool {
+    let list = pointer.rsplit_once('/').map_or("", |(list, _)| list);
+    list.starts_with("/subTasks/") && list.ends_with("/action/http/expect")
 }
 
 fn has_type(schema: &Value, value: &Value) -> bool {

@@ -87,7 +87,8 @@ impl Tree {
     pub(crate) fn at(&self, pointer: &str) -> Place {
         let mut pointer = pointer;
         loop {
-            if let Some(found) = self.places.get(pointer) {
+            let plain = pointer.replace("~1", "/").replace("~0", "~");
+            if let Some(found) = self.places.get(pointer).or_else(|| self.places.get(&plain)) {
                 return match found {
                     Places { key: Some(key), container: true, .. } => *key,
                     Places { value, .. } => *value,

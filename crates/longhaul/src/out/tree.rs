@@ -25,6 +25,8 @@ pub(crate) struct Moment {
     pub(crate) folds: Folds,
     /// True if the task's id is part of the picture.
     pub(crate) id: bool,
+    /// True for the history of another server: nothing of it goes on, and no duration grows.
+    pub(crate) is_imported: bool,
 }
 
 /// Neighbours that are only counted.
@@ -99,8 +101,8 @@ fn head(task: &TaskBody, moment: Moment, palette: Palette) -> Vec<String> {
     let mut first =
         format!("{paint}{glyph}{paint:#} {strong}{}{strong:#}  {paint}{}{paint:#}", task.name, task.status);
     let to = task.completion_timestamp.as_deref();
-    // The duration of an ended task without an end is not known.
-    if (to.is_some() || !task.phase().has_ended())
+    // The duration of a task that does not go on is not known without its end.
+    if (to.is_some() || !(task.phase().has_ended() || moment.is_imported))
         && let Some(taken) = span::taken(Some(&task.creation_timestamp), to, moment.now)
     {
         first.push_str(&format!("  {dim}{taken}{dim:#}"));
@@ -202,7 +204,9 @@ fn leaf(sub: &SubTaskBody, moment: Moment, palette: Palette) -> String {
     let (glyph, paint) = glyph(phase, moment.frame, palette);
     let mut line = format!("{paint}{glyph}{paint:#} {}", sub.name);
     let mut facts = Vec::new();
-    if phase != Phase::Pending && (sub.completion_timestamp.is_some() || phase == Phase::InProgress) {
+    if phase != Phase::Pending
+        && (sub.completion_timestamp.is_some() || (phase == Phase::InProgress && !moment.is_imported))
+    {
         facts.extend(worked(sub, moment.now));
     }
     facts.extend(sub.attempt.filter(|attempt| *attempt > 1).map(|attempt| format!("attempt {attempt}")));
@@ -250,6 +254,10 @@ pub(crate) fn waits_for(waiting: &WaitingForBody, now: Timestamp) -> Option<Stri
             }
             None => "waits for its locks: `longhaul lock list` shows who has them".to_owned(),
         },
+        ("PAUSED", _) => match &waiting.sub_task {
+            Some(sub) => format!("the server is paused: nothing starts, {sub} neither"),
+            None => "the server is paused: nothing starts".to_owned(),
+        },
         ("DECISION", _) => format!("waits for a decision about {sub}"),
         ("STOP", Some(until)) => format!("waits for what runs to stop, until {until} at the latest"),
         ("STOP", None) => "waits for what runs to stop".to_owned(),
@@ -276,7 +284,8 @@ mod tests {
             "errors": [{"errorCode": "CEIP", "message": "no luck", "remediationMessage": "retry", "causes": [{"type": "BUSY", "message": "busy"}]}],
         }))
         .unwrap();
-        let moment = Moment { now: Timestamp(0), frame: None, folds: Folds::Nothing, id: true };
+        let moment =
+            Moment { now: Timestamp(0), frame: None, folds: Folds::Nothing, id: true, is_imported: false };
         let lines = render(&task, moment, Palette::plain());
         let text: Vec<String> = lines.into_iter().map(|line| line.text).collect();
         assert_eq!(
@@ -305,7 +314,7 @@ Update
         sub_tasks.extend(vec![sub("PENDING"); 30]);
         let task = TaskBody { sub_tasks, ..TaskBody::default() };
         let drawn = |task: &TaskBody, folds| -> Vec<String> {
-            let moment = Moment { now: Timestamp(0), frame: None, folds, id: false };
+            let moment = Moment { now: Timestamp(0), frame: None, folds, id: false, is_imported: false };
             render(task, moment, Palette::plain()).into_iter().map(|line| line.text).collect()
         };
         assert_eq!(drawn(&task, Folds::All)[1..], ["  ├─ ✔ 40 done", "  ├─ ● S", "  └─ ○ 30 to come"]);
@@ -322,7 +331,8 @@ Update
             {"name": "Update", "status": "PENDING", "attempt": 1,
              "errors": [{"errorCode": "BUSY", "message": "the host is busy"}]}] }))
             .unwrap();
-        let moment = Moment { now: Timestamp(0), frame: None, folds: Folds::All, id: false };
+        let moment =
+            Moment { now: Timestamp(0), frame: None, folds: Folds::All, id: false, is_imported: false };
         let lines = render(&task, moment, Palette::plain());
         assert_eq!(lines[1], Line::new(Rank::Live, "  └─ ○ Update"));
         assert_eq!(lines[2], Line::new(Rank::Detail, "      BUSY: the host is busy"));
@@ -341,6 +351,7 @@ Update
         let text = |kind, until| waits_for(&waiting(kind, until), now).unwrap();
         assert_eq!(text("TIMER", at), "Pause waits until 1970-01-01T00:01:30.000Z (in 1m 30s)");
         assert_eq!(text("CAPACITY", None), "Pause waits for room: as many attempts run on its node as may");
+        assert_eq!(text("PAUSED", None), "the server is paused: nothing starts, Pause neither");
         assert_eq!(text("DECISION", None), "waits for a decision about Pause");
     }
 }

@@ -4,6 +4,7 @@ use std::process::Stdio;
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use serde_json::json;
 
 use super::support::{Server, all, ended, shipped_server};
 
@@ -99,4 +100,66 @@ fn a_task_that_has_ended_is_shown_once() {
     server.until(&id, "Successful");
     server.run(&["task", "watch", &id]).code(0);
     server.run(&["task", "watch", "00000000-0000-0000-0000-000000000000"]).code(3);
+}
+
+/// Statuses under which another server shows a task that has not ended.
+const UNDER_WAY: [&str; 4] = ["IN_PROGRESS", "In Progress", "PENDING", "Pending"];
+
+#[test]
+fn an_imported_task_that_was_under_way_is_shown_as_received_and_not_waited_for() {
+    let (data, server) = shipped_server();
+    let exported = json!({ "workflow": { "name": "enable-ceip", "version": 1 },
+        "waitingFor": { "type": "TIMER", "subTask": "A", "until": "2019-06-20T13:00:00.000Z" } });
+    for (n, status) in UNDER_WAY.iter().enumerate() {
+        let id = format!("00000000-0000-4000-8000-00000000000{n}");
+        let mut task = json!({ "id": id, "name": "T", "status": status, "creationTimestamp": "2019-06-20T12:00:00.000Z",
+            "subTasks": [{ "name": "A", "status": "IN_PROGRESS", "startTimestamp": "2019-06-20T12:00:00.000Z" }] });
+        // A task of another Longhaul server has the members of one of this server.
+        if n % 2 == 1 {
+            task.as_object_mut().expect("an object").extend(exported.as_object().expect("an object").clone());
+        }
+        let file = data.path().join("task.json");
+        std::fs::write(&file, task.to_string()).expect("a file");
+        server.run(&["import", file.to_str().expect("UTF-8")]).code(0);
+        for format in ["table", "json"] {
+            let mut watch = server.command(&["task", "watch", &id, "-o", format]);
+            let mut watch = watch.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it runs");
+            assert_eq!(ended(&mut watch), Some(1), "{status}");
+            let (out, err) = (all(watch.stdout.take().unwrap()), all(watch.stderr.take().unwrap()));
+            assert!(out.contains(&id) && err.contains("as it was received"), "{status}: {out}{err}");
+        }
+        let got = server.run(&["task", "get", &id, "--wait", "1m"]).code(0);
+        assert!(got.err.contains("as it was received"), "{status}: {}", got.err);
+        // No duration counts on: nothing runs.
+        let heads: Vec<&str> =
+            got.out.lines().filter(|line| line.ends_with(status) || line.ends_with("A")).collect();
+        assert_eq!(heads.len(), 2, "{}", got.out);
+        let why = server.run(&["task", "why", &id]).code(0);
+        assert!(why.out.contains("as it was received"), "{status}: {}", why.out);
+    }
+}
+
+#[test]
+fn a_paused_server_is_the_reason_why_its_tasks_wait() {
+    let (data, server) = shipped_server();
+    let start = |more: &[&str]| server.task(&[&["enable-ceip", "-i", "status=ENABLE", "-i"], more].concat());
+    let running = start(&["pace=1h"]);
+    let later = start(&["pace=1ms", "--not-before", "2040-01-01T00:00:00Z"]);
+    server.until(&running, "In Progress");
+    server.stop();
+    let server = Server::start(data.path(), "127.0.0.1:0", &["--paused", "--log-level", "error"]);
+    let (_, page) = server.call("GET", "/v1/tasks?include=waitingFor", None);
+    let listed = page["elements"].as_array().expect("tasks");
+    for id in [&running, &later] {
+        let got = server.run(&["task", "get", id]).code(0).out;
+        assert!(got.contains("the server is paused") && !got.contains("waits for room"), "{got}");
+        let alone = server.run(&["task", "get", id, "-o", "json"]).code(0).json();
+        let one = listed.iter().find(|task| task["id"] == id.as_str()).expect("the task");
+        assert_eq!(
+            (&one["waitingFor"], &alone["waitingFor"]["type"]),
+            (&alone["waitingFor"], &json!("PAUSED"))
+        );
+        let why = server.run(&["task", "why", id, "-o", "json"]).code(0).json();
+        assert_eq!(why["reasons"][0]["type"], "PAUSED");
+    }
 }

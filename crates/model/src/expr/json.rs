@@ -25,7 +25,6 @@ impl JsonTemplate {
 
     /// Parses every text as strictly as its definition is read.
     pub(crate) fn read(value: &Value, reading: Reading) -> Result<Self, ExprError> {
-        let has_expression = |parsed: &JsonTemplate| !matches!(parsed, JsonTemplate::Plain(_));
         Ok(match value {
             Value::String(text) => match Template::read(text, reading)? {
                 Template::Plain(_) => JsonTemplate::Plain(value.clone()),
@@ -36,25 +35,33 @@ impl JsonTemplate {
                     .iter()
                     .map(|item| JsonTemplate::read(item, reading))
                     .collect::<Result<Vec<_>, _>>()?;
-                if items.iter().any(has_expression) {
-                    JsonTemplate::List(items)
-                } else {
-                    JsonTemplate::Plain(value.clone())
-                }
+                JsonTemplate::list(items, value)
             }
             Value::Object(members) => {
                 let members = members
                     .iter()
                     .map(|(name, value)| Ok((name.clone(), JsonTemplate::read(value, reading)?)))
                     .collect::<Result<Vec<_>, ExprError>>()?;
-                if members.iter().any(|(_, value)| has_expression(value)) {
-                    JsonTemplate::Members(members)
-                } else {
-                    JsonTemplate::Plain(value.clone())
-                }
+                JsonTemplate::members(members, value)
             }
             Value::Null | Value::Bool(_) | Value::Number(_) => JsonTemplate::Plain(value.clone()),
         })
+    }
+
+    /// Returns the template of a list whose items are compiled.
+    pub(crate) fn list(items: Vec<JsonTemplate>, value: &Value) -> Self {
+        let plain = items.iter().all(JsonTemplate::is_plain);
+        if plain { JsonTemplate::Plain(value.clone()) } else { JsonTemplate::List(items) }
+    }
+
+    /// Returns the template of an object whose members are compiled.
+    pub(crate) fn members(members: Vec<(String, JsonTemplate)>, value: &Value) -> Self {
+        let plain = members.iter().all(|(_, value)| value.is_plain());
+        if plain { JsonTemplate::Plain(value.clone()) } else { JsonTemplate::Members(members) }
+    }
+
+    fn is_plain(&self) -> bool {
+        matches!(self, JsonTemplate::Plain(_))
     }
 
     /// Returns the expressions of the template.

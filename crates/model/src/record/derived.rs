@@ -27,6 +27,8 @@ pub enum WaitingFor {
     Decision(u32),
     /// The end of attempts that were told to stop.
     Stop(Timestamp),
+    /// The server, which is paused and starts nothing; the sub-task that it would start, if one waits.
+    Paused(Option<u32>),
 }
 
 impl SubTask {
@@ -191,11 +193,7 @@ impl Record {
             return Some(WaitingFor::Start(at));
         }
         let timed = self.sub_tasks.iter().zip(0..).filter_map(|(sub, i)| Some((sub.due_at?, sub.status, i)));
-        // A parent runs in its children.
-        let works = |sub: &SubTask| {
-            sub.status == SubTaskStatus::InProgress && sub.due_at.is_none() && sub.fan.is_none()
-        };
-        if self.sub_tasks.iter().any(works) || self.left_out().any(|(_, children)| children.running > 0) {
+        if self.runs() {
             return None;
         }
         // Only the parent of a child is known here, and not whether the timer is a wait or a next attempt.
@@ -217,6 +215,35 @@ impl Record {
             waiting.next().map(|(parent, _)| self.in_line(parent, since(parent)))
         };
         timer.or_else(queued).or_else(queued_children)
+    }
+
+    /// Returns the reason for the task's wait at a server that is paused, where neither permits nor timers make
+    /// anything start. What others must give, such as a decision or a lock, is waited for there, too.
+    pub fn waiting_for_while_paused(&self) -> Option<WaitingFor> {
+        match self.waiting_for() {
+            None if self.state.status.is_ended() || self.runs() => None,
+            None | Some(WaitingFor::Start(_)) => Some(WaitingFor::Paused(None)),
+            Some(WaitingFor::Stop(_)) if !self.runs() => Some(WaitingFor::Paused(None)),
+            Some(
+                WaitingFor::Timer(index, _)
+                | WaitingFor::Retry(index, _)
+                | WaitingFor::Worker(index, _)
+                | WaitingFor::Capacity(index, _)
+                | WaitingFor::Paused(Some(index)),
+            ) => Some(WaitingFor::Paused(Some(index))),
+            other @ Some(
+                WaitingFor::Lock | WaitingFor::Decision(_) | WaitingFor::Stop(_) | WaitingFor::Paused(None),
+            ) => other,
+        }
+    }
+
+    /// Returns true if an attempt runs.
+    fn runs(&self) -> bool {
+        // A parent runs in its children.
+        let works = |sub: &SubTask| {
+            sub.status == SubTaskStatus::InProgress && sub.due_at.is_none() && sub.fan.is_none()
+        };
+        self.sub_tasks.iter().any(works) || self.left_out().any(|(_, children)| children.running > 0)
     }
 
     /// Returns the reason for the wait of a sub-task in a queue or in line.

@@ -31,12 +31,18 @@ pub(super) fn needs(sub_tasks: &[SubTaskDefinition], problems: &mut Problems) ->
         waits.dedup();
         all.push(waits);
     }
-    if let Some(cycle) = cycle(&all) {
-        let path: Vec<&str> = cycle.iter().map(|&i| sub_tasks[i as usize].name.as_str()).collect();
+    for Cycle { path, from, to } in cycles(&all) {
+        let names: Vec<&str> = path.iter().map(|&i| sub_tasks[i as usize].name.as_str()).collect();
+        let to = sub_tasks[to as usize].name.as_str();
+        let needs = sub_tasks[from as usize].needs.as_deref().unwrap_or_default();
+        let at = needs.iter().position(|name| name == to).map(|n| format!("/{n}")).unwrap_or_default();
         problems.error(
-            format!("/subTasks/{}/needs", cycle[0]),
-            format!("these sub-tasks wait for each other: {} -> {}", path.join(" -> "), path[0]),
-            Some("take one of these names out of its `needs`".to_owned()),
+            format!("/subTasks/{from}/needs{at}"),
+            format!("these sub-tasks wait for each other: {} -> {}", names.join(" -> "), names[0]),
+            Some(match path.len() {
+                1 => format!("take `{to}` out of its `needs`"),
+                _ => format!("take `{to}` or another one of these names out of its `needs`"),
+            }),
         );
     }
     all
@@ -65,6 +71,35 @@ pub(super) fn before(needs: &[Vec<u32>]) -> Vec<Vec<bool>> {
         visit(i, needs, &mut all);
     }
     all.into_iter().map(Option::unwrap_or_default).collect()
+}
+
+/// Maximum number of cycles that are reported of one workflow.
+const MOST_CYCLES: usize = 100;
+
+/// Sub-tasks that need each other in a circle.
+struct Cycle {
+    /// Each needs the next one, and the last one the first.
+    path: Vec<u32>,
+    /// Sub-task of the circle that needs one written behind it, or itself.
+    from: u32,
+    /// The one that it needs.
+    to: u32,
+}
+
+/// Returns as many cycles as it takes until none is left when each is broken.
+fn cycles(needs: &[Vec<u32>]) -> Vec<Cycle> {
+    let mut left = needs.to_vec();
+    let mut found = Vec::new();
+    while found.len() < MOST_CYCLES
+        && let Some(path) = cycle(&left)
+    {
+        let next = path.iter().cycle().skip(1);
+        // Some need of a circle is for one written behind; such a one is written in `needs`, not implied.
+        let Some((&from, &to)) = path.iter().zip(next).find(|(from, to)| from <= to) else { break };
+        left[from as usize].retain(|other| *other != to);
+        found.push(Cycle { path, from, to });
+    }
+    found
 }
 
 /// The first cycle found, as a path.

@@ -12,6 +12,7 @@ mod query;
 mod readers;
 mod route;
 mod schema;
+mod schema_faults;
 mod secret;
 mod template;
 

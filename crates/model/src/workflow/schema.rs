@@ -44,15 +44,18 @@ impl std::fmt::Debug for InputSchema {
     }
 }
 
+/// Compiles a schema with the library.
+pub(super) fn build(schema: &Value) -> Result<jsonschema::Validator<Metered>, ValidationError<'_>> {
+    jsonschema::options_for::<Metered>()
+        .with_pattern_options(jsonschema::PatternOptions::regex())
+        .should_validate_formats(true)
+        .build(schema)
+}
+
 impl InputSchema {
     /// Compiles a schema (2020-12 unless it names another draft).
     pub fn compile(schema: &Value) -> Result<Self, String> {
-        jsonschema::options_for::<Metered>()
-            .with_pattern_options(jsonschema::PatternOptions::regex())
-            .should_validate_formats(true)
-            .build(schema)
-            .map(InputSchema)
-            .map_err(|e| e.to_string())
+        build(schema).map(InputSchema).map_err(|e| e.to_string())
     }
 
     /// Returns the violations, in document order; empty if the input is valid. Of more than a hundred the

@@ -349,7 +349,8 @@ fn waiting_for() -> Value {
     object(
         &["type"],
         json!({
-            "type": { "type": "string", "enum": ["START", "LOCK", "TIMER", "RETRY", "WORKER", "CAPACITY", "DECISION", "STOP"] },
+            "type": { "type": "string", "enum": ["START", "LOCK", "TIMER", "RETRY", "WORKER", "CAPACITY", "DECISION", "STOP",
+                "PAUSED"] },
             "subTask": text("The sub-task concerned"), "until": instant("When it goes on by itself"),
             "queue": text("The queue whose workers it waits for"), "since": instant("Since when"),
             "workers": count("How many workers asked that queue lately"),

@@ -73,6 +73,8 @@ pub(crate) struct Extras {
     pub(crate) workers: Option<usize>,
     /// Largest count of attempts of built-in actions that run at once at this node.
     pub(crate) limit: Option<usize>,
+    /// True at a server that is paused, which is then what its tasks wait for.
+    pub(crate) is_paused: bool,
 }
 
 /// Writes a task; an imported one as it was received.
@@ -199,8 +201,12 @@ fn extensions(json: &mut Json, record: &Record, view: View, extras: &Extras) {
     if view.progress {
         json.key("progress").value(&record.progress());
     }
+    let reason = || match extras.is_paused {
+        true => record.waiting_for_while_paused(),
+        false => record.waiting_for(),
+    };
     if view.waiting_for
-        && let Some(reason) = record.waiting_for()
+        && let Some(reason) = reason()
     {
         json.key("waitingFor");
         waiting_for(json, record, &reason, extras);
@@ -244,6 +250,7 @@ fn waiting_for(json: &mut Json, record: &Record, reason: &WaitingFor, extras: &E
         WaitingFor::Retry(index, at) => ("RETRY", Some(*index), Some(*at)),
         WaitingFor::Decision(index) => ("DECISION", Some(*index), None),
         WaitingFor::Stop(at) => ("STOP", None, Some(*at)),
+        WaitingFor::Paused(index) => ("PAUSED", *index, None),
     };
     json.object(|json| {
         json.key("type").plain(kind);

@@ -44,15 +44,18 @@ pub(super) struct Commands {
     spawner: Option<Spawner>,
 }
 
-/// Checks the settings of a program; the error describes the mistake.
-pub(super) fn check(program: &AllowedProgram) -> Result<(), String> {
-    Policy::new(program).map(drop)
+/// Returns the mistakes in the settings of a program.
+pub(super) fn mistakes(program: &AllowedProgram) -> Vec<String> {
+    Policy::new(program).err().unwrap_or_default()
 }
 
 impl Commands {
     pub(super) fn new(config: &CommandConfig) -> Result<Self, ActionsError> {
         let read = |program: &AllowedProgram| {
-            let wrong = |reason| ActionsError::CommandAllow { path: program.path.clone(), reason };
+            let wrong = |reasons: Vec<String>| ActionsError::CommandAllow {
+                path: program.path.clone(),
+                reason: reasons.join("; "),
+            };
             Policy::new(program).map_err(wrong)
         };
         let allow = config.allow.iter().map(read).collect::<Result<Vec<_>, _>>()?;

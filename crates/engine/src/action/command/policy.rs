@@ -26,40 +26,50 @@ pub(super) struct Policy {
 }
 
 impl Policy {
-    /// Reads an entry of the configuration; an error names the field, the mistake and its correction.
-    pub(super) fn new(program: &AllowedProgram) -> Result<Policy, String> {
-        if !program.path.is_absolute() {
-            return Err("is not an absolute path; write all of it, such as /usr/bin/uptime".to_owned());
+    /// Reads an entry of the configuration; each error names the field, the mistake and its correction.
+    pub(super) fn new(program: &AllowedProgram) -> Result<Policy, Vec<String>> {
+        let mut wrong = Vec::new();
+        if program.path.as_os_str().is_empty() {
+            wrong.push("has no `path`; write that of the program, such as /usr/bin/uptime".to_owned());
+        } else if !program.path.is_absolute() {
+            wrong.push("is not an absolute path; write all of it, such as /usr/bin/uptime".to_owned());
         }
-        for name in &program.env {
-            check_listed(name)?;
-        }
+        wrong.extend(program.env.iter().filter_map(|name| check_listed(name).err()));
         for (name, value) in &program.set {
             if !is_name(name) {
-                return Err(format!("set: `{name}` is no name of an environment variable"));
+                wrong.push(format!("set: `{name}` is no name of an environment variable"));
             }
             if value.contains('\0') {
-                return Err(format!("set.{name}: has a NUL character, which no program can be given"));
+                wrong.push(format!("set.{name}: has a NUL character, which no program can be given"));
             }
         }
-        let pattern = |field: String, text: &String| {
+        let mut pattern = |field: String, text: &String| {
             // The expression is in a group of its own, so that an alternative is not anchored at one end
             // only.
             let whole = format!(r"\A(?:{text})\z");
             let built = regex::RegexBuilder::new(&whole).size_limit(LARGEST_PATTERN).build();
-            built.map_err(|e| format!("{field}: `{text}` is no regular expression: {e}"))
+            // The last line says what is wrong; those before draw where.
+            let last = |e: &regex::Error| {
+                e.to_string().lines().last().unwrap_or_default().trim_start_matches("error: ").to_owned()
+            };
+            let reason = |e| format!("{field}: `{text}` is no regular expression: {}", last(&e));
+            built.map_err(|e| wrong.push(reason(e))).ok()
         };
-        let arguments = program.arguments.as_ref().map(|patterns| {
+        let arguments: Option<Vec<_>> = program.arguments.as_ref().map(|patterns| {
             let patterns = patterns.iter().enumerate();
-            patterns.map(|(n, text)| pattern(format!("arguments[{n}]"), text)).collect::<Result<_, _>>()
+            patterns.filter_map(|(n, text)| pattern(format!("arguments[{n}]"), text)).collect()
         });
-        let more = program.more_arguments.as_ref().map(|text| pattern("more_arguments".to_owned(), text));
+        let more =
+            program.more_arguments.as_ref().and_then(|text| pattern("more_arguments".to_owned(), text));
+        if !wrong.is_empty() {
+            return Err(wrong);
+        }
         Ok(Policy {
             path: program.path.clone(),
             env: program.env.clone(),
             set: program.set.clone().into_iter().collect(),
-            arguments: arguments.transpose()?,
-            more: more.transpose()?,
+            arguments,
+            more,
             options_from_values: program.options_from_values,
             limits: Limits::from(&program.limits),
         })
@@ -184,7 +194,7 @@ mod tests {
     fn policy(change: impl FnOnce(&mut AllowedProgram)) -> Result<Policy, String> {
         let mut program = AllowedProgram::from("/bin/x");
         change(&mut program);
-        Policy::new(&program)
+        Policy::new(&program).map_err(|wrong| wrong.join("; "))
     }
 
     /// Dangerous names are refused however they are listed, and set if the configuration gives their value.

@@ -9,6 +9,7 @@ mod id;
 mod input;
 mod list;
 mod logs;
+mod received;
 mod seen;
 mod start;
 mod watch;
@@ -75,9 +76,14 @@ async fn show(context: &Context, task: &Value) -> Result<(), Failure> {
     }
     let mut body = body(context, task)?;
     seen::Seen::default().complete(context, &mut body).await;
-    let moment = tree::Moment { now: crate::now(), frame: None, folds: tree::Folds::Nothing, id: true };
+    let is_imported = received::is_under_way(context, &body).await;
+    let folds = tree::Folds::Nothing;
+    let moment = tree::Moment { now: crate::now(), frame: None, folds, id: true, is_imported };
     let lines = tree::render(&body, moment, context.out.palette);
     context.out.text(&lines.into_iter().map(|line| line.text + "\n").collect::<String>())?;
+    if is_imported {
+        return received::remark(context);
+    }
     advise::next(context, &body).await
 }
 

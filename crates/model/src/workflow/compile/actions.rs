@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{
     CommandTemplate, CompiledAction, Compiler, FailTemplate, HttpTemplate, SimulateTemplate, WaitTemplate,
-    WorkerTemplate, flip,
+    WorkerTemplate, all_of, flip,
 };
 use crate::expr::{Template, UrlTemplate};
 use crate::time::BadTimestamp;
@@ -89,14 +89,10 @@ impl Compiler<'_> {
             let hint = "write it as https://host/{{ input.part }}, \"{{ input.base }}/part\", or \"{{ input.url }}\"";
             self.problem(&format!("{pointer}/url"), reason, hint);
         }
-        let headers: Option<Vec<_>> = http
-            .headers
-            .iter()
-            .map(|(name, text)| {
-                let value = self.template(&format!("{pointer}/headers/{}", escaped(name)), text, place, &[]);
-                value.map(|value| (name.clone(), value))
-            })
-            .collect();
+        let headers = all_of(http.headers.iter().map(|(name, text)| {
+            let value = self.template(&format!("{pointer}/headers/{}", escaped(name)), text, place, &[]);
+            value.map(|value| (name.clone(), value))
+        }));
         let body = flip(http.body.as_ref().map(|value| self.json(&format!("{pointer}/body"), value, place)));
         let roots: &'static [&'static str] = match self.more {
             [] => &["status", "headers", "body"],
@@ -126,36 +122,28 @@ impl Compiler<'_> {
         command: &CommandAction,
         place: Place<'_>,
     ) -> Option<CompiledAction> {
-        let Some((program, arguments)) = command.run.split_first() else {
-            self.problems.error(
-                format!("{pointer}/run"),
-                "name a program",
-                Some("run: [/usr/bin/uptime]".into()),
-            );
-            return None;
-        };
-        if !program.starts_with('/') || program.contains("{{") {
+        let named = command.run.split_first();
+        let (program, arguments) = named.map_or(("", &[][..]), |(program, more)| (program.as_str(), more));
+        if named.is_none() {
+            let hint = Some("run: [/usr/bin/uptime]".into());
+            self.problems.error(format!("{pointer}/run"), "name a program", hint);
+        } else if !program.starts_with('/') || program.contains("{{") {
             self.problems.error(
                 format!("{pointer}/run/0"),
                 "the program must be an absolute path, without expressions",
                 Some("such as /usr/bin/uptime".into()),
             );
         }
-        let arguments: Option<Vec<_>> = arguments
-            .iter()
-            .enumerate()
-            .map(|(n, text)| self.template(&format!("{pointer}/run/{}", n + 1), text, place, &[]))
-            .collect();
-        let env: Option<Vec<_>> = command
-            .env
-            .iter()
-            .map(|(name, text)| {
-                let value = self.template(&format!("{pointer}/env/{}", escaped(name)), text, place, &[]);
-                value.map(|value| (name.clone(), value))
-            })
-            .collect();
+        let arguments = all_of((1..).zip(arguments).map(|(n, text)| {
+            let n: usize = n;
+            self.template(&format!("{pointer}/run/{n}"), text, place, &[])
+        }));
+        let env = all_of(command.env.iter().map(|(name, text)| {
+            let value = self.template(&format!("{pointer}/env/{}", escaped(name)), text, place, &[]);
+            value.map(|value| (name.clone(), value))
+        }));
         Some(CompiledAction::Command(Arc::new(CommandTemplate {
-            program: program.clone(),
+            program: program.to_owned(),
             arguments: arguments?,
             env: env?,
         })))
@@ -184,32 +172,37 @@ impl Compiler<'_> {
     }
 
     fn wait(&mut self, pointer: &str, wait: &WaitAction, place: Place<'_>) -> Option<CompiledAction> {
-        let template = match (&wait.for_, &wait.until) {
-            (Some(text), None) => WaitTemplate::For(self.span(&format!("{pointer}/for"), text, place)?),
-            (None, Some(text)) => {
-                let template = self.template(&format!("{pointer}/until"), text, place, &[])?;
-                if let Template::Plain(text) = &template
-                    && let Err(e) = text.parse::<crate::time::Timestamp>()
-                {
-                    let hint = match e {
-                        BadTimestamp::Form => "write it in UTC, with `Z` at its end".to_owned(),
-                        BadTimestamp::Day => "write a day that its month has".to_owned(),
-                    };
-                    self.problems.error(format!("{pointer}/until"), e.to_string(), Some(hint));
-                }
-                WaitTemplate::Until(template)
-            }
-            (Some(_), Some(_)) | (None, None) => {
-                let hint = "such as `wait: { for: 5m }`".to_owned();
-                self.problems.error(pointer.to_owned(), "write exactly one of `for` and `until`", Some(hint));
-                return None;
-            }
+        if wait.for_.is_some() == wait.until.is_some() {
+            let hint = "such as `wait: { for: 5m }`".to_owned();
+            self.problems.error(pointer.to_owned(), "write exactly one of `for` and `until`", Some(hint));
+        }
+        let span = wait.for_.as_deref().map(|text| self.span(&format!("{pointer}/for"), text, place));
+        let until = wait.until.as_deref().map(|text| self.instant(&format!("{pointer}/until"), text, place));
+        let template = match (span, until) {
+            (Some(span), None) => WaitTemplate::For(span?),
+            (None, Some(until)) => WaitTemplate::Until(until?),
+            (Some(_), Some(_)) | (None, None) => return None,
         };
         Some(CompiledAction::Wait(Arc::new(template)))
+    }
+
+    /// Compiles a template that returns an instant; a plain one is checked at once.
+    fn instant(&mut self, pointer: &str, text: &str, place: Place<'_>) -> Option<Template> {
+        let template = self.template(pointer, text, place, &[])?;
+        if let Template::Plain(text) = &template
+            && let Err(e) = text.parse::<crate::time::Timestamp>()
+        {
+            let hint = match e {
+                BadTimestamp::Form => "write it in UTC, with `Z` at its end".to_owned(),
+                BadTimestamp::Day => "write a day that its month has".to_owned(),
+            };
+            self.problems.error(pointer.to_owned(), e.to_string(), Some(hint));
+        }
+        Some(template)
     }
 }
 
 /// Escapes a member's name for a JSON pointer.
-fn escaped(name: &str) -> String {
+pub(super) fn escaped(name: &str) -> String {
     name.replace('~', "~0").replace('/', "~1")
 }

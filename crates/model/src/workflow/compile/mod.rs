@@ -19,6 +19,7 @@ use super::names::Place;
 use super::query;
 use super::route::Route;
 use super::schema::{InputSchema, Violation, no_input};
+use super::schema_faults::{Faults, faults};
 use super::secret::{Secrets, Unclear};
 use crate::credentials;
 use crate::expr::{Expr, ExprError, Reading, Scope, Template};
@@ -81,10 +82,21 @@ impl Workflow {
         check::structure(&definition, &mut problems);
         let own = definition.credentials.map_or_else(no_input, |_| credentials::spec_schema());
         let schema_text = definition.input.clone().unwrap_or(own);
-        let surveyed = Secrets::survey(&schema_text);
+        // What is sound in a faulty schema is checked as if it stood alone.
+        let schema = InputSchema::compile(&schema_text);
+        let sound = match &schema {
+            Ok(_) => None,
+            Err(_) => Some(faults(&schema_text)),
+        };
+        if let Some(faults) = &sound {
+            not_a_schema(faults, &mut problems);
+        }
+        let has_lost_reference = sound.as_ref().is_some_and(|faults| faults.has_lost_reference);
+        let sound = sound.as_ref().map_or(&schema_text, |faults| &faults.rest);
+        let surveyed = Secrets::survey(sound);
         let is_unclear = surveyed.is_err();
         let mut secrets = surveyed.unwrap_or_else(|found| {
-            if reading == Reading::New {
+            if reading == Reading::New && !has_lost_reference {
                 unclear_secrets(found, &mut problems);
             }
             Secrets::everything()
@@ -93,17 +105,12 @@ impl Workflow {
             // These are secrets whatever the author's schema says of them.
             secrets = secrets.and(Secrets::of(&credentials::spec_schema()));
         }
-        let schema = InputSchema::compile(&schema_text).map_err(|reason| {
-            problems.0.retain(|problem| !problem.pointer.starts_with("/input"));
-            let hint = "write a JSON Schema, such as `type: object` with `properties`".to_owned();
-            problems.error("/input".into(), format!("is no JSON Schema: {reason}"), Some(hint));
-        });
         let route = definition.route.as_deref().and_then(|text| {
             let hint = || Some("such as `POST /v1/hosts` or `PATCH /v1/hosts/{hostId}`".to_owned());
             Route::parse(text).map_err(|e| problems.error("/route".into(), e.to_string(), hint())).ok()
         });
-        binding::check(&definition, route.as_ref(), &schema_text, &mut problems);
-        query::check(&definition, route.as_ref(), &schema_text, &mut problems);
+        binding::check(&definition, route.as_ref(), sound, &mut problems);
+        query::check(&definition, route.as_ref(), sound, &mut problems);
         let needs = graph::needs(&definition.sub_tasks, &mut problems);
         let mut compiler = Compiler {
             definition: &definition,
@@ -185,6 +192,14 @@ impl Workflow {
     }
 }
 
+/// Reports the faults of a schema.
+fn not_a_schema(faults: &Faults, problems: &mut Problems) {
+    for (pointer, reason) in &faults.found {
+        let hint = "write a JSON Schema, such as `type: object` with `properties`".to_owned();
+        problems.error(format!("/input{pointer}"), format!("is no JSON Schema: {reason}"), Some(hint));
+    }
+}
+
 /// Reports where a schema is unclear about its secrets.
 fn unclear_secrets(found: Vec<Unclear>, problems: &mut Problems) {
     for Unclear { pointer, message, hint } in found {
@@ -199,6 +214,11 @@ fn flip<T>(value: Option<Option<T>>) -> Option<Option<T>> {
         Some(None) => None,
         Some(some) => Some(some),
     }
+}
+
+/// Returns all values, or `None` if one had problems: each is compiled, so that its problems are found.
+fn all_of<T>(compiled: impl Iterator<Item = Option<T>>) -> Option<Vec<T>> {
+    compiled.collect::<Vec<_>>().into_iter().collect()
 }
 
 /// Definition in compilation, with the problems found so far.

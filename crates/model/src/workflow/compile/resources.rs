@@ -1,6 +1,6 @@
 //! Resources that a task works on: texts that the input decides.
 
-use super::{Compiler, Workflow, flip};
+use super::{Compiler, Workflow, all_of, flip};
 use crate::expr::{ExprError, Scope, Template};
 use crate::resource::Resource;
 use crate::value::LONGEST_NAME;
@@ -38,8 +38,7 @@ impl Workflow {
 impl Compiler<'_> {
     pub(super) fn resources(&mut self) -> Option<Vec<ResourceTemplates>> {
         let definition = self.definition;
-        let mut all = Vec::new();
-        for (i, resource) in definition.resources.iter().enumerate() {
+        let each = definition.resources.iter().enumerate().map(|(i, resource)| {
             let part =
                 |compiler: &mut Self, member: &str, text: &Option<String>| {
                     flip(text.as_deref().map(|t| {
@@ -54,8 +53,8 @@ impl Compiler<'_> {
                 Place::Start,
                 &[],
             );
-            all.push(ResourceTemplates { kind: resource.kind.clone(), id: id?, fqdn: fqdn?, name: name? });
-        }
-        Some(all)
+            Some(ResourceTemplates { kind: resource.kind.clone(), id: id?, fqdn: fqdn?, name: name? })
+        });
+        all_of(each)
     }
 }

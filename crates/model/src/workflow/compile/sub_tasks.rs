@@ -75,11 +75,11 @@ impl Compiler<'_> {
 
     /// Compiles a list, which only an expression returns.
     fn items(&mut self, pointer: &str, text: &str, place: Place<'_>) -> Option<JsonTemplate> {
-        let template = self.template(pointer, text, place, &[])?;
-        if !matches!(template, Template::Whole(_)) {
+        let template = self.json(pointer, &Value::String(text.to_owned()), place)?;
+        if !matches!(template, JsonTemplate::Text(Template::Whole(_))) {
             let hint = Some("such as `{{ input.hosts }}`".to_owned());
             self.problems.error(pointer.to_owned(), "must be one expression that gives a list", hint);
         }
-        self.json(pointer, &Value::String(text.to_owned()), place)
+        Some(template)
     }
 }

@@ -1,8 +1,11 @@
 //! Expressions at their places: parsed, and checked for names that do not exist, or not yet, or are secret.
 
+use std::collections::BTreeSet;
+
 use serde_json::Value;
 
-use super::Compiler;
+use super::actions::escaped;
+use super::{Compiler, all_of};
 use crate::expr::{Expr, ExprError, JsonTemplate, Reading, Template};
 use crate::time::Span;
 use crate::workflow::names::{Names, Place};
@@ -36,15 +39,15 @@ impl<'a> Compiler<'a> {
     fn no_statement(&mut self, pointer: &str, text: &str) {
         let inside =
             |open: &str, close: &str| text.split_once(open).is_some_and(|(_, rest)| rest.contains(close));
-        let (what, hint) = match () {
-            () if inside("{%", "%}") => (
-                "`{% … %}`",
-                "write `{{ a if b else c }}`, or `when` and `forEach`; as text it is `{{ '{%' }}`",
-            ),
-            () if inside("{#", "#}") => ("`{# … #}`", "write a comment of YAML; as text it is `{{ '{#' }}`"),
-            () => return,
-        };
-        self.problem(pointer, format!("{what} means nothing here: there are expressions only"), hint);
+        let statement = "write `{{ a if b else c }}`, or `when` and `forEach`; as text it is `{{ '{%' }}`";
+        let comment = "write a comment of YAML; as text it is `{{ '{#' }}`";
+        for (open, close, what, hint) in
+            [("{%", "%}", "`{% … %}`", statement), ("{#", "#}", "`{# … #}`", comment)]
+        {
+            if inside(open, close) {
+                self.problem(pointer, format!("{what} means nothing here: there are expressions only"), hint);
+            }
+        }
     }
 
     /// Reports a mistake in the place of an expression; in a definition that was accepted once, that shows
@@ -107,8 +110,10 @@ impl<'a> Compiler<'a> {
 
     /// Checks that a text shown to everybody names no secret.
     fn no_secret(&mut self, pointer: &str, template: &Template) {
-        let mut paths = template.expressions().into_iter().flat_map(Expr::paths);
-        if let Some(name) = paths.find(|path| self.secrets.are_read_by(path.names())) {
+        let paths = template.expressions().into_iter().flat_map(Expr::paths);
+        let secret = paths.filter(|path| self.secrets.are_read_by(path.names()));
+        let names: BTreeSet<String> = secret.map(|path| format!("{path}")).collect();
+        for name in names {
             self.problems.error(
                 pointer.to_owned(),
                 format!("`{name}` is a secret (`writeOnly`), and this text is shown to everybody"),
@@ -117,23 +122,27 @@ impl<'a> Compiler<'a> {
         }
     }
 
-    /// Looks for statements in every text of a value.
-    fn no_statements(&mut self, pointer: &str, value: &Value) {
-        match value {
-            Value::String(text) => self.no_statement(pointer, text),
-            Value::Array(items) => items.iter().for_each(|item| self.no_statements(pointer, item)),
-            Value::Object(members) => {
-                members.values().for_each(|member| self.no_statements(pointer, member));
-            }
-            Value::Null | Value::Bool(_) | Value::Number(_) => {}
-        }
-    }
-
+    /// Compiles every text of a value, each at its own place.
     pub(super) fn json(&mut self, pointer: &str, value: &Value, place: Place<'_>) -> Option<JsonTemplate> {
-        let template = self.keep(pointer, JsonTemplate::read(value, Reading::Stored))?;
-        self.no_statements(pointer, value);
-        self.look(pointer, template.expressions(), place, &[]);
-        Some(template)
+        match value {
+            Value::String(text) => match self.template(pointer, text, place, &[])? {
+                Template::Plain(_) => Some(JsonTemplate::Plain(value.clone())),
+                template => Some(JsonTemplate::Text(template)),
+            },
+            Value::Array(items) => {
+                let each = items.iter().enumerate();
+                let items = all_of(each.map(|(n, item)| self.json(&format!("{pointer}/{n}"), item, place)));
+                items.map(|items| JsonTemplate::list(items, value))
+            }
+            Value::Object(members) => {
+                let members = all_of(members.iter().map(|(name, inner)| {
+                    let inner = self.json(&format!("{pointer}/{}", escaped(name)), inner, place);
+                    inner.map(|inner| (name.clone(), inner))
+                }));
+                members.map(|members| JsonTemplate::members(members, value))
+            }
+            Value::Null | Value::Bool(_) | Value::Number(_) => Some(JsonTemplate::Plain(value.clone())),
+        }
     }
 
     /// Compiles a template that returns a duration; a plain one is checked at once.

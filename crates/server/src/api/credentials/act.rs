@@ -23,12 +23,12 @@ pub(crate) async fn retry(
     let spec = given(&app, request).await?;
     let retried = app.engine.retry_credentials(id, spec, caller.audit()).await;
     let task = retried.map_err(ApiError::of_credentials)?;
-    Ok(respond::json(StatusCode::ACCEPTED, body(&caller, &task)))
+    Ok(respond::json(StatusCode::ACCEPTED, body(&app, &caller, &task)))
 }
 
 /// Cancels a failed task, which frees its resources.
 pub(crate) async fn cancel(State(app): State<App>, caller: Caller, Id(id): Id) -> Result<Response, ApiError> {
     let cancelled = app.engine.cancel_credentials(id, caller.audit()).await;
     let task = cancelled.map_err(ApiError::of_credentials)?;
-    Ok(respond::json(StatusCode::ACCEPTED, body(&caller, &task)))
+    Ok(respond::json(StatusCode::ACCEPTED, body(&app, &caller, &task)))
 }

@@ -22,5 +22,5 @@ pub(crate) async fn update(
     let spec = given(&app, request).await?.unwrap_or(Value::Null);
     let key = key.map(|key| key.with(&app, &caller, "PATCH /v1/credentials", spec.to_string().as_bytes()));
     let submitted = app.engine.update_credentials(spec, key, caller.audit()).await?;
-    Ok(accepted(&caller, &submitted))
+    Ok(accepted(&app, &caller, &submitted))
 }

@@ -27,7 +27,7 @@ pub(crate) async fn cancel(
         .await
         .map_err(|e| ApiError::of_command(e, "TA_TASK_CAN_NOT_BE_CANCELLED"))?;
     Ok(match caller.wire().action_body {
-        ActionBody::Task => answer(&caller, &task),
+        ActionBody::Task => answer(&app, &caller, &task),
         ActionBody::Empty => respond::empty(StatusCode::OK),
     })
 }

@@ -14,6 +14,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval_at};
 use super::{cursor, list, query, view};
 use crate::access::Caller;
 use crate::api::App;
+use crate::config::WireConfig;
 use crate::error::ApiError;
 use crate::event_stream::{Events, ReaderGone};
 use crate::request::{Parameters, whole_number};
@@ -39,7 +40,7 @@ pub(crate) async fn events(
     let asked = query::read(&parameters, caller.wire())?;
     caller.waits(BOOKMARK)?;
     let resumed = resumed(&app, &parameters, &headers).await?;
-    let form = form(caller.wire().status_style, caller.wire().extensions);
+    let form = form(&app, caller.wire());
     let (position, snapshot) = match resumed {
         Some(position) => (position, None),
         None => {
@@ -183,14 +184,16 @@ pub(super) async fn resumed(
 
 /// Form of the tasks in the feed: rows of a list with Longhaul's own members, as `view=summary&include=all`
 /// shows them.
-pub(super) fn form(style: StatusStyle, extensions: bool) -> Form {
+pub(super) fn form(app: &App, wire: &WireConfig) -> Form {
+    let (style, extensions, is_paused) = (wire.status_style, wire.extensions, app.engine.is_paused());
     let view = if extensions { View::extended(style) } else { View::documented(style) };
     let view = View { summary: true, ..view };
     let number = u8::from(style == StatusStyle::Constant) | u8::from(extensions) << 1;
     Form {
         number,
         write: Arc::new(move |task: &Stored, spec| {
-            let extras = Extras { labels: spec.cloned().filter(|_| extensions), ..Extras::default() };
+            let labels = spec.cloned().filter(|_| extensions);
+            let extras = Extras { labels, is_paused, ..Extras::default() };
             let mut json = Json::new(1024);
             wire::stored(&mut json, task, view, &extras);
             String::from_utf8(json.finish()).unwrap_or_default()
@@ -213,7 +216,7 @@ pub(crate) async fn changes(
         let position = app.engine.change_position().await?;
         return Ok(respond::json(StatusCode::OK, page(&[], &position, false)));
     };
-    let form = form(caller.wire().status_style, caller.wire().extensions);
+    let form = form(&app, caller.wire());
     let mut follower = app.engine.follow(query, form, position);
     match follower.page(limit, wait).await {
         Ok(found) => Ok(respond::json(StatusCode::OK, page(&found.events, &found.position, found.more))),

@@ -35,7 +35,7 @@ pub(crate) async fn get(
             app.engine.wait(id, limit).await?
         }
     };
-    let tag = tag(&task, &shown);
+    let tag = tag(&task, &shown, app.engine.is_paused());
     if known.has(&tag) {
         return Ok(tagged(respond::empty(StatusCode::NOT_MODIFIED), &tag));
     }
@@ -55,7 +55,7 @@ pub(super) async fn body(app: &App, id: TaskId, shown: &Shown) -> Result<Vec<u8>
 }
 
 async fn extras(app: &App, task: &Stored, shown: &Shown) -> Result<Extras, ApiError> {
-    let mut extras = Extras::default();
+    let mut extras = Extras { is_paused: app.engine.is_paused(), ..Extras::default() };
     let Stored::Own(record) = task else { return Ok(extras) };
     if shown.input || shown.labels {
         let spec = app.engine.spec(record).await?;
@@ -63,7 +63,7 @@ async fn extras(app: &App, task: &Stored, shown: &Shown) -> Result<Extras, ApiEr
         extras.labels = spec.filter(|_| shown.labels);
     }
     if shown.view.waiting_for {
-        match record.waiting_for() {
+        match app.engine.waiting_for(record) {
             Some(WaitingFor::Lock) => extras.locks = app.engine.blockers(task.id()).await?,
             Some(WaitingFor::Worker(index, _)) => {
                 if let CompiledAction::Worker(work) = &record.definition(index).action {
@@ -81,8 +81,8 @@ async fn extras(app: &App, task: &Stored, shown: &Shown) -> Result<Extras, ApiEr
 }
 
 /// Tag of the shown task, which changes whenever the task may have changed: its revision, and the members
-/// that are shown.
-fn tag(task: &Stored, shown: &Shown) -> String {
+/// that are shown; a server that is paused shows other ones.
+fn tag(task: &Stored, shown: &Shown, is_paused: bool) -> String {
     match task {
         Stored::Own(record) => {
             let view = &shown.view;
@@ -98,6 +98,7 @@ fn tag(task: &Stored, shown: &Shown) -> String {
                 shown.input,
                 shown.labels,
                 shown.outputs,
+                is_paused,
             ];
             let bits = bits.iter().fold(0_u32, |all, bit| all << 1 | u32::from(*bit));
             format!("\"{}-{bits:x}\"", record.state.revision)

@@ -43,7 +43,7 @@ pub(super) async fn rows(
     let page = app.engine.list(query).await?;
     let mut tasks = Vec::with_capacity(page.tasks.len());
     for mut task in page.tasks {
-        let mut extras = Extras::default();
+        let mut extras = Extras { is_paused: app.engine.is_paused(), ..Extras::default() };
         if let (true, Stored::Own(record)) = (labels, &task) {
             match app.engine.spec(record).await {
                 // It costs its own place in the list only.

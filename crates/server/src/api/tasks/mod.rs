@@ -27,20 +27,22 @@ use http::StatusCode;
 use longhaul_engine::Stored;
 
 use crate::access::Caller;
+use crate::api::App;
 use crate::respond;
 use crate::wire::{self, Extras, Json, View};
 
 /// Renders a task as JSON, with the members that a single task shows by default.
-pub(crate) fn body(caller: &Caller, task: &Stored) -> Vec<u8> {
+pub(crate) fn body(app: &App, caller: &Caller, task: &Stored) -> Vec<u8> {
     let wire = caller.wire();
     let view =
         if wire.extensions { View::extended(wire.status_style) } else { View::documented(wire.status_style) };
     let mut json = Json::new(2048);
-    wire::stored(&mut json, task, view, &Extras::default());
+    let extras = Extras { is_paused: app.engine.is_paused(), ..Extras::default() };
+    wire::stored(&mut json, task, view, &extras);
     json.finish()
 }
 
 /// 200 with the task.
-pub(crate) fn answer(caller: &Caller, task: &Stored) -> Response {
-    respond::json(StatusCode::OK, body(caller, task))
+pub(crate) fn answer(app: &App, caller: &Caller, task: &Stored) -> Response {
+    respond::json(StatusCode::OK, body(app, caller, task))
 }

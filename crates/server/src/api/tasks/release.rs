@@ -29,5 +29,5 @@ pub(crate) async fn release(
     let bytes = request::json_body(request, &app.config.limits, app.config.limits.body).await?;
     let given: ReleaseBody = request::parsed(&bytes)?;
     let task = app.engine.release_locks(id, reason(&given.reason)?, caller.audit()).await?;
-    Ok(answer(&caller, &task))
+    Ok(answer(&app, &caller, &task))
 }

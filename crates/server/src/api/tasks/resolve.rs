@@ -53,7 +53,7 @@ pub(crate) async fn resolve(
     if given.all || given.sub_tasks.is_some() || !of_one {
         let (several, what) = several(given)?;
         let task = app.engine.decide(id, several, what, &reason, caller.audit()).await?;
-        return Ok(answer(&caller, &task));
+        return Ok(answer(&app, &caller, &task));
     }
     let verdict = match (given.sub_task, given.outcome) {
         (Some(sub_task), Some(outcome)) => {
@@ -75,7 +75,7 @@ pub(crate) async fn resolve(
         }
     };
     let task = app.engine.resolve(id, &reason, verdict, caller.audit()).await?;
-    Ok(answer(&caller, &task))
+    Ok(answer(&app, &caller, &task))
 }
 
 /// Reads which sub-tasks get the same verdict, and the verdict.

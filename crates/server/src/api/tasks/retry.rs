@@ -28,7 +28,7 @@ pub(crate) async fn retry(
         .await
         .map_err(|e| ApiError::of_command(e, "TA_TASK_CAN_NOT_BE_RETRIED"))?;
     Ok(match caller.wire().action_body {
-        ActionBody::Task => answer(&caller, &task),
+        ActionBody::Task => answer(&app, &caller, &task),
         ActionBody::Empty => respond::empty(StatusCode::OK),
     })
 }

@@ -30,5 +30,5 @@ pub(crate) async fn skip(
     let bytes = request::json_body(request, &app.config.limits, app.config.limits.body).await?;
     let given: SkipBody = request::parsed(&bytes)?;
     let task = app.engine.skip(id, path.get("name"), reason(&given.reason)?, caller.audit()).await?;
-    Ok(answer(&caller, &task))
+    Ok(answer(&app, &caller, &task))
 }

@@ -47,7 +47,7 @@ pub(crate) async fn submit(
     let given: SubmitBody = request::parsed(&bytes)?;
     if dry {
         let task = app.engine.rehearse(&checked(given, None, &caller)?)?;
-        return Ok(respond::json(StatusCode::OK, body(&caller, &task)));
+        return Ok(respond::json(StatusCode::OK, body(&app, &caller, &task)));
     }
     let key = key.map(|key| key.with(&app, &caller, "POST /v1/tasks", &bytes));
     let mut submit = checked(given, key, &caller)?;
@@ -112,12 +112,12 @@ pub(crate) async fn accept(
         None => app.engine.submit(submit).await?,
         Some(limit) => app.engine.submit_and_wait(submit, limit).await?,
     };
-    Ok(accepted(caller, &submitted))
+    Ok(accepted(app, caller, &submitted))
 }
 
 /// Answers 202 with the task, and its location.
-pub(crate) fn accepted(caller: &Caller, submitted: &Submitted) -> Response {
-    let mut response = respond::json(StatusCode::ACCEPTED, body(caller, &submitted.task));
+pub(crate) fn accepted(app: &App, caller: &Caller, submitted: &Submitted) -> Response {
+    let mut response = respond::json(StatusCode::ACCEPTED, body(app, caller, &submitted.task));
     let headers = response.headers_mut();
     if let Ok(location) = HeaderValue::from_str(&format!("/v1/tasks/{}", submitted.task.id())) {
         headers.insert(header::LOCATION, location);

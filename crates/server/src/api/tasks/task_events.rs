@@ -46,7 +46,7 @@ pub(crate) async fn events(
         None => Some(get::body(&app, id, &shown).await?),
     };
     let (events, response) = Events::new();
-    let form = feed::form(caller.wire().status_style, caller.wire().extensions);
+    let form = feed::form(&app, caller.wire());
     let follower = app.engine.follow(TaskQuery::default(), form, position);
     let stream = Stream { app, caller, id, shown, events };
     tokio::spawn(async move {

@@ -135,7 +135,11 @@ fn kind(reason: &Reason) -> &'static str {
 /// Describes a reason in one sentence.
 fn message(reason: &Reason) -> String {
     match reason {
-        Reason::Imported => "the task was imported: it is the history of another server".to_owned(),
+        Reason::Imported => {
+            "the task was imported: it is the history of another server, shown as it was received, and does not \
+             change here"
+                .to_owned()
+        },
         Reason::Unreadable(why) => format!("what is stored of the task cannot be read: {why}"),
         Reason::Ended(status, _) => format!("the task has ended: {}", status.display()),
         Reason::Failed { error: Some(error), .. } => {

@@ -141,7 +141,8 @@ fn result(json: &mut Json, name: &str, recorded: &Recorded) {
         Recorded::Yes => (200, None),
         Recorded::Lost => (409, Some(lost())),
         Recorded::TooLarge(size) => {
-            let message = format!("the output is {size} bytes of JSON, and 1 MiB is the most");
+            let message =
+                format!("the output is {size} bytes of JSON as it is stored, and 1 MiB is the most");
             let fault = Fault::new("OUTPUT_TOO_LARGE", message);
             (413, Some(fault.remedy("Report less, or a failure; the lease lives on")))
         }

@@ -194,9 +194,8 @@ async fn logs_are_read_in_pages_and_followed() {
     assert_eq!(server.get(&format!("/v1/tasks/{id}/logs?subTask=Nope")).await.code(), "SUB_TASK_NOT_FOUND");
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn secrets_reach_the_worker_and_nothing_that_it_says() {
-    let server = Running::start().await;
+/// Starts a task of two sub-tasks of a worker with a password.
+async fn with_password(server: &Running, password: &str) -> String {
     let definition = json!({
         "name": "work", "type": "T", "title": "T",
         "input": { "type": "object", "properties": { "host": {}, "password": { "type": "string", "writeOnly": true } } },
@@ -206,8 +205,38 @@ async fn secrets_reach_the_worker_and_nothing_that_it_says() {
         ]
     });
     assert_eq!(server.send("PUT", "/v1/workflows/work", Some(definition)).await.status, 201);
-    let body = json!({ "workflow": "work", "input": { "password": "correct-horse-7" } });
-    let id = server.send("POST", "/v1/tasks", Some(body)).await.json()["id"].as_str().unwrap().to_owned();
+    let body = json!({ "workflow": "work", "input": { "password": password } });
+    server.send("POST", "/v1/tasks", Some(body)).await.json()["id"].as_str().unwrap().to_owned()
+}
+
+/// An output is judged as it is stored: without secrets, in whose place a longer or a shorter text stands.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn output_is_judged_by_its_size_without_secrets() {
+    const MOST: usize = 1 << 20;
+    let long = "correct-horse-battery-staple-7";
+    for password in ["abcd", long] {
+        let server = Running::start().await;
+        let id = with_password(&server, password).await;
+        let worker = Worker::new(&server, "a");
+        let lease = worker.lease_one().await;
+        // Outputs of so many secrets, each with a space behind it; stored, each takes eleven bytes.
+        let output = |count: usize| json!(format!("{password} ").repeat(count));
+        let most = (MOST - 2) / 11;
+        let (status, answer) = worker.complete(&lease, output(most + 1)).await;
+        assert_eq!((status, &answer["results"][0]["status"]), (200, &json!(413)), "{password}");
+        assert_eq!(answer["results"][0]["error"]["errorCode"], "OUTPUT_TOO_LARGE");
+        assert_eq!(task(&server, &id).await["subTasks"][0]["status"], "IN_PROGRESS");
+        let (status, answer) = worker.complete(&lease, output(most)).await;
+        assert_eq!((status, &answer["results"][0]["status"]), (200, &json!(200)), "{password}");
+        assert_eq!(worker.complete(&worker.lease_one().await, json!("small")).await.0, 200);
+        assert_eq!(ended(&server, &id).await["status"], "Successful");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn secrets_reach_the_worker_and_nothing_that_it_says() {
+    let server = Running::start().await;
+    let id = with_password(&server, "correct-horse-7").await;
     let worker = Worker::new(&server, "a");
     let leases = worker.lease(json!({})).await;
     assert_eq!(leases[0]["input"]["p"], "correct-horse-7");

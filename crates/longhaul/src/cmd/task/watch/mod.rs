@@ -12,7 +12,7 @@ use serde_json::Value;
 use tokio::time::{Instant, sleep_until};
 
 use super::seen::Seen;
-use super::{Context, advise, id};
+use super::{Context, advise, id, received};
 use crate::cli::{OutputFormat, WatchArgs};
 use crate::exit::{Code, Failure};
 use crate::out::span;
@@ -42,6 +42,11 @@ pub(crate) async fn follow(context: &Context, id: &str) -> Result<Code, Failure>
     };
     view.close()?;
     match ended {
+        Some(task) if !task.phase().has_ended() => {
+            received::remark(context)?;
+            // Nobody knows its end: a script must not take it for a good one.
+            Ok(Code::Failed)
+        }
         Some(task) => {
             if matches!(context.out.format, OutputFormat::Table | OutputFormat::Wide) {
                 advise::next(context, &task).await?;
@@ -55,7 +60,7 @@ pub(crate) async fn follow(context: &Context, id: &str) -> Result<Code, Failure>
     }
 }
 
-/// Asks and draws until the task has ended.
+/// Asks and draws until the task has ended, or turns out to be imported, and to stay as it is.
 async fn poll(context: &Context, id: &str, view: &mut View<'_>) -> Result<Option<TaskBody>, Failure> {
     let mut etag: Option<String> = None;
     let mut known: Option<TaskBody> = None;
@@ -66,11 +71,12 @@ async fn poll(context: &Context, id: &str, view: &mut View<'_>) -> Result<Option
             Ok(Some(read)) => {
                 let mut task = super::body(context, &read.task)?;
                 seen.complete(context, &mut task).await;
+                let is_imported = known.is_none() && received::is_under_way(context, &task).await;
                 etag = read.etag;
                 pause = QUICK;
                 view.reached()?;
-                view.show(&read.task, &task)?;
-                if task.phase().has_ended() {
+                view.show(&read.task, &task, is_imported)?;
+                if task.phase().has_ended() || is_imported {
                     return Ok(Some(task));
                 }
                 known = Some(task);
@@ -147,9 +153,9 @@ impl<'a> View<'a> {
         Ok(())
     }
 
-    fn show(&mut self, task: &Value, body: &TaskBody) -> Result<(), Failure> {
+    fn show(&mut self, task: &Value, body: &TaskBody, is_imported: bool) -> Result<(), Failure> {
         match &mut self.kind {
-            Kind::Screen(screen) => screen.show(body.clone())?,
+            Kind::Screen(screen) => screen.show(body.clone(), is_imported)?,
             Kind::Lines(changes) => self.context.out.text(&changes.lines(body, crate::now()))?,
             Kind::Json => self.context.out.json_line(task)?,
         }

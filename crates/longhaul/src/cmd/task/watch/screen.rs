@@ -14,6 +14,7 @@ pub(super) struct Screen {
     term: Term,
     palette: Palette,
     task: Option<TaskBody>,
+    is_imported: bool,
     note: Option<String>,
     frame: usize,
     drawn: usize,
@@ -22,12 +23,21 @@ pub(super) struct Screen {
 impl Screen {
     /// Starts with an empty screen.
     pub(super) fn new(palette: Palette) -> Self {
-        Screen { term: Term::buffered_stdout(), palette, task: None, note: None, frame: 0, drawn: 0 }
+        Screen {
+            term: Term::buffered_stdout(),
+            palette,
+            task: None,
+            is_imported: false,
+            note: None,
+            frame: 0,
+            drawn: 0,
+        }
     }
 
     /// Shows this reading of the task from now on.
-    pub(super) fn show(&mut self, task: TaskBody) -> io::Result<()> {
+    pub(super) fn show(&mut self, task: TaskBody, is_imported: bool) -> io::Result<()> {
         self.task = Some(task);
+        self.is_imported = is_imported;
         self.draw()
     }
 
@@ -67,7 +77,7 @@ impl Screen {
 
     fn lines(&self, frame: Option<usize>, folds: Folds) -> Vec<Line> {
         // The id stands above the picture.
-        let moment = Moment { now: crate::now(), frame, folds, id: false };
+        let moment = Moment { now: crate::now(), frame, folds, id: false, is_imported: self.is_imported };
         let mut lines =
             self.task.as_ref().map(|task| tree::render(task, moment, self.palette)).unwrap_or_default();
         if let Some(note) = &self.note {
