@@ -25,6 +25,7 @@ test: setup ## run every test
 	scripts/test-clients.sh
 	scripts/test-python.sh
 	scripts/test-web.sh
+	scripts/test-deploy.sh
 
 test-clients: setup ## run the tests with clients that are not ours (Python)
 	scripts/test-clients.sh
@@ -42,6 +43,12 @@ lint: ## formatting and clippy, warnings are errors
 
 package-crates: ## package the client and worker libraries for crates.io, and compile the packages
 	scripts/package-crates.sh --verify
+
+test-deploy: setup ## check the container file, the compose file, the chart, the unit and the package's parts
+	scripts/test-deploy.sh
+
+deb: ## build the Debian package into target/debian; needs dpkg-dev
+	scripts/build-deb.sh
 
 deny: ## licences, sources, duplicates and known faults of the crates; needs cargo-deny 0.20
 	$(CARGO) deny --locked check
@@ -73,4 +80,4 @@ typed: ## 6,000 generated requests, each answer held against its declared type (
 fuzz: ## each fuzz target for some minutes (MINUTES=5); needs nightly and cargo-fuzz
 	scripts/fuzz.sh $$(( $(or $(MINUTES),5) * 60 ))
 
-.PHONY: help setup setup-run run test test-clients test-python test-web lint package-crates deny simulate bench torture torture-quick soak typed fuzz
+.PHONY: help setup setup-run run test test-clients test-python test-web test-deploy deb lint package-crates deny simulate bench torture torture-quick soak typed fuzz

@@ -149,6 +149,15 @@ impl Client {
         call: Call<'_>,
         authorization: Option<HeaderValue>,
     ) -> Result<Answer, ClientError> {
+        self.accept(self.answer(call, authorization).await?)
+    }
+
+    /// Sends a request as whoever that header says, and returns the answer whatever its status.
+    pub(crate) async fn answer(
+        &self,
+        call: Call<'_>,
+        authorization: Option<HeaderValue>,
+    ) -> Result<Answer, ClientError> {
         let mut url = self.base.clone();
         call.check_segments()?;
         if let Ok(mut path) = url.path_segments_mut() {
@@ -176,8 +185,14 @@ impl Client {
         let response = request.send().await.map_err(|e| self.broken(e))?;
         let (status, headers) = (response.status(), response.headers().clone());
         let body = response.bytes().await.map_err(|e| self.broken(e))?.to_vec();
-        if status.is_success() || status == StatusCode::NOT_MODIFIED {
-            return Ok(Answer { status, headers, body });
+        Ok(Answer { status, headers, body })
+    }
+
+    /// Returns an answer of success; any other is an error.
+    pub(crate) fn accept(&self, answer: Answer) -> Result<Answer, ClientError> {
+        let Answer { status, headers, body } = &answer;
+        if status.is_success() || *status == StatusCode::NOT_MODIFIED {
+            return Ok(answer);
         }
         // Not followed: what is meant for this server, a token above all, is for no other.
         if let Some(elsewhere) = headers.get(LOCATION).filter(|_| status.is_redirection()) {
@@ -186,7 +201,7 @@ impl Client {
                 self.protocol(format!("it sends us to {elsewhere}; if you trust that address, use it"))
             );
         }
-        Err(ClientError::Refused { status: status.as_u16(), error: Box::new(refusal(status, &body)) })
+        Err(ClientError::Refused { status: status.as_u16(), error: Box::new(refusal(*status, body)) })
     }
 
     /// Returns the error for a request without an answer.

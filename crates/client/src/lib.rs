@@ -8,6 +8,7 @@ mod credentials;
 mod error;
 #[cfg(test)]
 mod foreign_test;
+mod health;
 mod http;
 mod lenient;
 mod session;
@@ -28,6 +29,7 @@ pub use body::{
 pub use builder::ClientBuilder;
 pub use credentials::Credentials;
 pub use error::ClientError;
+pub use health::HealthBody;
 pub use http::Client;
 pub use lenient::read;
 pub use session::Session;

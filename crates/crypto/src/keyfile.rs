@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use crate::keyring::KeyringError;
-use crate::{base64url, random};
+use crate::{base64url, private, random};
 
 /// The form that this program writes and reads.
 const FORMAT: u32 = 1;
@@ -80,8 +80,7 @@ impl KeyFile {
             Err(e) if e.kind() == ErrorKind::NotFound => return Ok(None),
             Err(e) => return Err(io(e)),
         };
-        let mode = file.metadata().map_err(io)?.permissions().mode() & 0o777;
-        if mode & 0o077 != 0 {
+        if let Some(mode) = private::exposed(&file).map_err(io)? {
             return Err(KeyringError::Exposed { path: path.to_owned(), mode });
         }
         check_folder(path)?;

@@ -10,12 +10,14 @@ mod keyfile;
 mod keyring;
 pub mod passphrase;
 pub mod password;
+mod private;
 mod public_key;
 pub mod random;
 mod seal;
 mod shared;
 
 pub use keyring::{Keyring, KeyringError, Rotation, SigningKey};
+pub use private::exposed;
 pub use public_key::{BadKey, PublicKey};
 pub use seal::{SealError, Sealer};
 pub use zeroize::Zeroizing;

@@ -12,6 +12,7 @@ mod it {
     mod files;
     mod first;
     mod groups;
+    mod health;
     mod help;
     mod hints;
     mod history;

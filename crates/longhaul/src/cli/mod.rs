@@ -8,6 +8,7 @@ mod check;
 mod clock;
 mod context;
 mod exec;
+mod install;
 mod migrate;
 mod serve;
 mod task;
@@ -20,7 +21,6 @@ use std::path::PathBuf;
 use clap::builder::FalseyValueParser;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
-use clap_complete::Shell;
 
 pub(crate) use account::{
     AddArgs, KeyCommand, LoginArgs, PasswdArgs, SessionCommand, SessionListArgs, UserCommand,
@@ -31,6 +31,7 @@ pub(crate) use check::CheckArgs;
 pub(crate) use clock::{ClockArgs, ClockCommand, ConfirmArgs};
 pub(crate) use context::ContextCommand;
 pub(crate) use exec::ExecArgs;
+pub(crate) use install::{CompletionsArgs, HealthArgs, KeysArgs, ManArgs};
 pub(crate) use migrate::MigrateArgs;
 pub(crate) use serve::{LogFormat, ServeArgs, TlsMode, UnixMode};
 pub(crate) use task::{
@@ -175,8 +176,14 @@ pub(crate) enum Command {
     Check(CheckArgs),
     /// Move everything between a data directory and a PostgreSQL database
     Migrate(MigrateArgs),
+    /// Say whether a server is live and ready
+    Health(HealthArgs),
+    /// Make a key file, for nodes that share a database
+    Keys(KeysArgs),
     /// Print a completion script for a shell
     Completions(CompletionsArgs),
+    /// Write the manual pages
+    Man(ManArgs),
 }
 
 /// `import`.
@@ -193,21 +200,6 @@ pub(crate) struct ImportArgs {
     /// The file; - for standard input
     #[arg(value_name = "FILE")]
     pub(crate) file: PathBuf,
-}
-
-/// `completions`.
-#[derive(Debug, Args)]
-#[command(after_help = "\
-The script asks the program itself, which asks the server for ids, workflows and queues.
-
-Examples:
-  longhaul completions bash > ~/.local/share/bash-completion/completions/longhaul
-  longhaul completions zsh  > ~/.zfunc/_longhaul
-  longhaul completions fish > ~/.config/fish/completions/longhaul.fish")]
-pub(crate) struct CompletionsArgs {
-    /// The shell
-    #[arg(value_enum)]
-    pub(crate) shell: Shell,
 }
 
 /// The command that a command line and the environment say, or what is wrong with them.

@@ -7,11 +7,14 @@ mod check;
 mod clock;
 mod completions;
 mod context;
+mod health;
 mod identity;
 mod import;
 mod kept;
+mod keys;
 mod lock;
 mod login;
+mod man;
 mod migrate;
 mod node;
 mod private;
@@ -91,7 +94,10 @@ pub(crate) fn run(command: Command, global: &Global, out: Out, again: Again) -> 
         Command::Restore(args) => restore::run(&args, &out),
         Command::Check(args) => check::run(&args, out),
         Command::Migrate(args) => migrate::run(&args, &out),
+        Command::Health(args) => blocking(async { health::run(&args, connect(global)?.build()?, out).await }),
+        Command::Keys(args) => keys::run(&args, &out),
         Command::Completions(args) => completions::run(&args, &out),
+        Command::Man(args) => man::run(&args, &out),
     }
 }
 

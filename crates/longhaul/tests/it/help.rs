@@ -71,7 +71,10 @@ fn every_command_has_help() {
         &["restore"],
         &["check"],
         &["migrate"],
+        &["health"],
+        &["keys"],
         &["completions"],
+        &["man"],
     ] {
         let all = [command, &["--help"]].concat();
         assert!(run(&all).code(0).out.contains("Usage: longhaul"), "{command:?}");

@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io::Read;
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -109,9 +109,7 @@ pub(super) fn chain(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsErro
 /// Reads the key from a file that only its owner can read.
 pub(super) fn key(path: &Path) -> Result<PrivateKeyDer<'static>, TlsError> {
     let text = read(path, |file| {
-        // The mode is that of the open file, so that it is the one that is read.
-        let mode = file.metadata().map_err(|e| unreadable(path, e))?.permissions().mode() & 0o777;
-        if mode & 0o077 != 0 {
+        if let Some(mode) = longhaul_crypto::exposed(file).map_err(|e| unreadable(path, e))? {
             return Err(TlsError::Exposed { path: path.to_owned(), mode });
         }
         Ok(())
