@@ -60,7 +60,7 @@ describe("a form from a schema", () => {
         expect(draft).toBeDefined();
         expect(sameJson(collect(field, draft).value, input)).toBe(true);
       }),
-      { numRuns: 500 },
+      { numRuns: 200 },
     );
   });
   it("refuses to show an input of which a part would be lost", () => {
