@@ -134,6 +134,9 @@ pub struct Limits {
     pub header_time: Duration,
     /// Longest pause of the sender of a body. Default 30 s.
     pub body_pause: Duration,
+    /// Least rate of a body, in bytes in a second: beyond a pause, it has the time that its bytes take at this
+    /// rate. Default 4 KiB.
+    pub body_rate: u32,
     /// Longest time for a whole body to arrive. Default 5 min.
     pub body_time: Duration,
     /// Longest idle time of a connection between requests; longer than the usual pauses of pollers. Default
@@ -172,6 +175,7 @@ impl Default for Limits {
             handshake_time: Duration::from_secs(10),
             header_time: Duration::from_secs(10),
             body_pause: Duration::from_secs(30),
+            body_rate: 4 * 1024,
             body_time: Duration::from_secs(300),
             idle_time: Duration::from_secs(120),
             write_time: Duration::from_secs(30),

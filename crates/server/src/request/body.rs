@@ -199,10 +199,11 @@ async fn read(body: &mut Body, limits: &Limits, largest: usize, room: &mut Room)
     if body.size_hint().lower() > largest as u64 {
         return Err(too_large());
     }
-    let end = Instant::now() + limits.body_time;
+    let begin = Instant::now();
     let (mut first, mut all) = (Bytes::new(), BytesMut::new());
     loop {
         let next = timeout(limits.body_pause, body.frame());
+        let end = begin + longest(limits, first.len().max(all.len()));
         let frame = match timeout_at(end, next).await.map_err(|_| too_slow())?.map_err(|_| too_slow())? {
             Some(frame) => frame.map_err(|_| ApiError::bad("INVALID_REQUEST", "the body ended early"))?,
             // Most bodies arrive in one piece, which is not copied.
@@ -227,6 +228,13 @@ async fn read(body: &mut Body, limits: &Limits, largest: usize, room: &mut Room)
         }
         all.extend_from_slice(&data);
     }
+}
+
+/// Returns the longest time for a body to arrive of which so many bytes are there: as long as its sender may
+/// pause, and what they take at the least rate, so that nobody holds a place with a byte now and then.
+fn longest(limits: &Limits, bytes: usize) -> Duration {
+    let earned = Duration::from_secs_f64(bytes as f64 / f64::from(limits.body_rate.max(1)));
+    (limits.body_pause + earned).min(limits.body_time)
 }
 
 /// Reads on for a while without keeping anything: most clients look at the answer only once they have sent
@@ -343,6 +351,40 @@ mod tests {
         let body = Body::from_stream(futures_util::stream::pending::<Result<Bytes, std::io::Error>>());
         let e = json_body(Request::new(body), &limits, 10).await.err().unwrap();
         assert_eq!(e.status, StatusCode::REQUEST_TIMEOUT);
+    }
+
+    /// A text of JSON of so many bytes, that many at a time, with a pause of so many milliseconds before each.
+    fn dripping(bytes: usize, at_once: usize, pause: u64) -> Body {
+        let pieces = futures_util::stream::unfold(bytes, move |left| async move {
+            if left == 0 {
+                return None;
+            }
+            tokio::time::sleep(Duration::from_millis(pause)).await;
+            let rest = left.saturating_sub(at_once);
+            let quoted = |n: usize| if n == bytes || n == 1 { b'"' } else { b'a' };
+            let piece: Vec<u8> = (rest + 1..=left).rev().map(quoted).collect();
+            Some((Ok::<_, std::io::Error>(Bytes::from(piece)), rest))
+        });
+        Body::from_stream(pieces)
+    }
+
+    /// The time is virtual: it passes when everything waits.
+    #[tokio::test(start_paused = true)]
+    async fn body_that_drips_is_given_up_and_a_slow_one_is_not() {
+        let limits = Limits::default();
+        let rate = limits.body_rate as usize;
+        for (at_once, pause) in [(1, 1), (1, 500), (10, 100), (rate / 4, 1_000), (rate, 29_000)] {
+            let begun = Instant::now();
+            let body = dripping(1 << 20, at_once, pause);
+            let e = json_body(Request::new(body), &limits, 1 << 20).await.err().unwrap();
+            assert_eq!(e.status, StatusCode::REQUEST_TIMEOUT, "{at_once} every {pause} ms");
+            assert!(begun.elapsed() <= 2 * limits.body_pause, "{at_once} every {pause} ms");
+        }
+        for (at_once, pause) in [(rate, 1_000), (rate * 29, 29_000), (1 << 20, 29_000)] {
+            let body = dripping(1 << 20, at_once, pause);
+            let read = json_body(Request::new(body), &limits, 1 << 20).await;
+            assert_eq!(read.ok().map(|body| body.len()), Some(1 << 20), "{at_once} every {pause} ms");
+        }
     }
 
     #[tokio::test]
