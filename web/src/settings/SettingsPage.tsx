@@ -115,7 +115,7 @@ function ClockSection({ admin, onConfirm }: { admin: boolean; onConfirm: () => v
             ["The server's clock", <code key="clock">{clock.clockTimestamp}</code>],
             ["Old tasks are deleted by", <code key="lived">{clock.livedTimestamp}</code>],
             ["Doubted", clock.doubted ? "yes" : "no"],
-            ["The server's clock against yours", <Time key="ahead" at={clock.clockTimestamp} />],
+            ["Seen from this machine", <Time key="ahead" at={clock.clockTimestamp} />],
           ]}
         />
       )}

@@ -61,7 +61,13 @@ export function queueColumns(admin: boolean, ask: (asked: AskedOfQueue) => void)
       width: "110px",
       align: "end",
       narrow: "side",
-      cell: (queue) => queue.waiting > 0 && duration(queue.oldestWaitMs),
+      cell: (queue) =>
+        queue.waiting > 0 && (
+          <>
+            <span className={styles.unit}>oldest </span>
+            {duration(queue.oldestWaitMs)}
+          </>
+        ),
     },
     number("running", "Running"),
     number("workers", "Workers"),
@@ -69,7 +75,7 @@ export function queueColumns(admin: boolean, ask: (asked: AskedOfQueue) => void)
       id: "limits",
       label: "Limits",
       width: "20%",
-      cell: (queue) => limitText(queue.limits) || <span className={styles.quiet}>none</span>,
+      cell: (queue) => limitText(queue.limits) || <span className={styles.quiet}>no limits</span>,
     },
     ...(admin ? [actions(ask)] : []),
   ];
