@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, LOCATION};
-use reqwest::{Method, StatusCode, Url};
+use reqwest::{Method, Response, StatusCode, Url};
 use serde_json::Value;
 
 use crate::body::ErrorBody;
@@ -42,6 +42,8 @@ pub(crate) struct Call<'a> {
     headers: Vec<(HeaderName, String)>,
     body: Option<Vec<u8>>,
     wait: Duration,
+    /// True if the answer goes on without an end.
+    streams: bool,
 }
 
 impl<'a> Call<'a> {
@@ -53,6 +55,7 @@ impl<'a> Call<'a> {
             headers: Vec::new(),
             body: None,
             wait: Duration::ZERO,
+            streams: false,
         }
     }
 
@@ -78,6 +81,12 @@ impl<'a> Call<'a> {
 
     pub(crate) fn bytes(mut self, body: Vec<u8>) -> Self {
         self.body = Some(body);
+        self
+    }
+
+    /// Expects an answer that goes on without an end.
+    pub(crate) fn streams(mut self) -> Self {
+        self.streams = true;
         self
     }
 
@@ -129,18 +138,30 @@ impl Client {
     /// Sends a request; an answer of an error status is an error. Where a session's access token is over, it
     /// is renewed and the request sent once more: a refused one did nothing.
     pub(crate) async fn send(&self, call: Call<'_>) -> Result<Answer, ClientError> {
+        let response = self.open(call).await?;
+        self.whole(response).await
+    }
+
+    /// Sends a request like [`Client::send`]; the answer's body is still to be read.
+    pub(crate) async fn open(&self, call: Call<'_>) -> Result<Response, ClientError> {
         let header = self.authority.as_ref().map(Authority::header);
         let Some(Authority::Session(session)) = &self.authority else {
-            return self.send_plainly(call, header).await;
+            return self.open_plainly(call, header).await;
         };
-        match self.send_plainly(call.clone(), header).await {
+        match self.open_plainly(call.clone(), header).await {
             Err(e) if e.status() == Some(401) => {
                 // If it cannot be renewed, the first refusal says what to do: log in.
                 session.renew(&self.refresh(session.refresh_token()).await.map_err(|_| e)?)?;
-                self.send_plainly(call, Some(session.header())).await
+                self.open_plainly(call, Some(session.header())).await
             }
             answered => answered,
         }
+    }
+
+    async fn whole(&self, response: Response) -> Result<Answer, ClientError> {
+        let (status, headers) = (response.status(), response.headers().clone());
+        let body = response.bytes().await.map_err(|e| self.broken(e))?.to_vec();
+        Ok(Answer { status, headers, body })
     }
 
     /// Sends a request as whoever that header says.
@@ -158,6 +179,29 @@ impl Client {
         call: Call<'_>,
         authorization: Option<HeaderValue>,
     ) -> Result<Answer, ClientError> {
+        let response = self.asked(call, authorization).await?;
+        self.whole(response).await
+    }
+
+    async fn open_plainly(
+        &self,
+        call: Call<'_>,
+        authorization: Option<HeaderValue>,
+    ) -> Result<Response, ClientError> {
+        let response = self.asked(call, authorization).await?;
+        if response.status().is_success() || response.status() == StatusCode::NOT_MODIFIED {
+            return Ok(response);
+        }
+        let status = response.status();
+        let refused = self.accept(self.whole(response).await?);
+        Err(refused.err().unwrap_or_else(|| self.protocol(format!("it answers {status}"))))
+    }
+
+    async fn asked(
+        &self,
+        call: Call<'_>,
+        authorization: Option<HeaderValue>,
+    ) -> Result<Response, ClientError> {
         let mut url = self.base.clone();
         call.check_segments()?;
         if let Ok(mut path) = url.path_segments_mut() {
@@ -166,11 +210,12 @@ impl Client {
         if !call.query.is_empty() {
             url.query_pairs_mut().extend_pairs(call.query);
         }
-        let mut request = self
-            .http
-            .request(call.method, url)
-            .timeout(ANSWER + call.wait)
-            .header(ACCEPT, "application/json");
+        let mut request = self.http.request(call.method, url);
+        // An event stream has errors as JSON, too.
+        request = match call.streams {
+            true => request.header(ACCEPT, "text/event-stream, application/json"),
+            false => request.timeout(ANSWER + call.wait).header(ACCEPT, "application/json"),
+        };
         if let Some(authorization) = authorization {
             request = request.header(AUTHORIZATION, authorization);
         }
@@ -182,10 +227,7 @@ impl Client {
         if let Some(body) = call.body {
             request = request.header(CONTENT_TYPE, "application/json").body(body);
         }
-        let response = request.send().await.map_err(|e| self.broken(e))?;
-        let (status, headers) = (response.status(), response.headers().clone());
-        let body = response.bytes().await.map_err(|e| self.broken(e))?.to_vec();
-        Ok(Answer { status, headers, body })
+        request.send().await.map_err(|e| self.broken(e))
     }
 
     /// Returns an answer of success; any other is an error.
@@ -205,7 +247,7 @@ impl Client {
     }
 
     /// Returns the error for a request without an answer.
-    fn broken(&self, e: reqwest::Error) -> ClientError {
+    pub(crate) fn broken(&self, e: reqwest::Error) -> ClientError {
         let server = self.server().to_owned();
         match verdict(&e) {
             Some(Verdict::Distrust(reason)) => ClientError::Certificate { server, reason },

@@ -6,6 +6,7 @@ mod body;
 mod builder;
 mod credentials;
 mod error;
+mod events;
 #[cfg(test)]
 mod foreign_test;
 mod health;
@@ -29,6 +30,7 @@ pub use body::{
 pub use builder::ClientBuilder;
 pub use credentials::Credentials;
 pub use error::ClientError;
+pub use events::{Event, Events};
 pub use health::HealthBody;
 pub use http::Client;
 pub use lenient::read;

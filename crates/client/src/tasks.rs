@@ -43,6 +43,24 @@ pub struct TaskFilter {
     pub include: Vec<String>,
 }
 
+impl TaskFilter {
+    /// Adds filters, order and page to a call.
+    pub(crate) fn query<'a>(&self, call: Call<'a>) -> Call<'a> {
+        call.query("taskStatus", joined(&self.status))
+            .query("openFailures", self.open_failures.then_some("true"))
+            .query_each("label", &self.labels)
+            .query("taskType", self.kind.clone())
+            .query("resourceId", self.resource_id.clone())
+            .query("resourceType", self.resource_kind.clone())
+            .query("taskName", self.name.clone())
+            .query("completedAfter", self.completed_after.map(|at| at.to_string()))
+            .query("orderBy", self.order_by.clone())
+            .query("orderDirection", self.order_direction.clone())
+            .query("pageNumber", self.page.map(|n| n.to_string()))
+            .query("pageSize", self.page_size.map(|n| n.to_string()))
+    }
+}
+
 /// Options for reading one task.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Read {
@@ -131,21 +149,8 @@ fn joined(words: &[String]) -> Option<String> {
 impl Client {
     /// `GET /v1/tasks`: one page.
     pub async fn list_tasks(&self, filter: &TaskFilter) -> Result<Value, ClientError> {
-        let call = Call::new(Method::GET, &["v1", "tasks"])
-            .query("taskStatus", joined(&filter.status))
-            .query("openFailures", filter.open_failures.then_some("true"))
-            .query_each("label", &filter.labels)
-            .query("taskType", filter.kind.clone())
-            .query("resourceId", filter.resource_id.clone())
-            .query("resourceType", filter.resource_kind.clone())
-            .query("taskName", filter.name.clone())
-            .query("completedAfter", filter.completed_after.map(|at| at.to_string()))
-            .query("orderBy", filter.order_by.clone())
-            .query("orderDirection", filter.order_direction.clone())
-            .query("pageNumber", filter.page.map(|n| n.to_string()))
-            .query("pageSize", filter.page_size.map(|n| n.to_string()))
-            .query("include", joined(&filter.include));
-        self.json(call, Shape::Page).await
+        let call = filter.query(Call::new(Method::GET, &["v1", "tasks"]));
+        self.json(call.query("include", joined(&filter.include)), Shape::Page).await
     }
 
     /// `GET /v1/task-ids/{part}`: a page of the tasks whose id begins or ends with these hexadecimal digits.

@@ -3,7 +3,7 @@
 use clap::ValueEnum;
 use longhaul_client::{PageBody, Phase, TaskBody, TaskFilter};
 
-use super::{Context, id};
+use super::{Context, id, live};
 use crate::cli::ListArgs;
 use crate::exit::{Code, Failure};
 use crate::out::table::Table;
@@ -14,6 +14,9 @@ pub(crate) const OPEN_FAILURES: &str = "open-failures";
 
 /// Prints a page of tasks.
 pub(crate) async fn run(args: &ListArgs, context: &Context) -> Result<Code, Failure> {
+    if args.watch {
+        return live::run(&filter(args), context).await;
+    }
     let out = &context.out;
     let page = context.client.list_tasks(&filter(args)).await?;
     if out.verbatim(&page)? {
@@ -27,22 +30,27 @@ pub(crate) async fn run(args: &ListArgs, context: &Context) -> Result<Code, Fail
         out.remark("no tasks")?;
         return Ok(Code::Success);
     }
-    let (short, labelled) = (short_ids(&page.elements), page.elements.iter().any(|t| !t.labels.is_empty()));
-    let mut table = headings(out.is_wide(), labelled);
-    for (task, short) in page.elements.iter().zip(short) {
-        let mut row = if out.is_wide() { wide(task, out) } else { narrow(task, short, out) };
-        if labelled {
-            row.push(labels(task));
-        }
-        table.row(row);
-    }
-    out.text(&table.render(out.palette, out.width()))?;
+    out.text(&rendered(&page.elements, out))?;
     let about = page.page_metadata;
     if about.page_number < about.total_pages {
         let (page, pages, total) = (about.page_number, about.total_pages, about.total_elements);
         out.remark(&format!("page {page} of {pages}, {total} tasks; the next: --page {}", page + 1))?;
     }
     Ok(Code::Success)
+}
+
+/// Returns tasks as a table.
+pub(super) fn rendered(tasks: &[TaskBody], out: &Out) -> String {
+    let (short, labelled) = (short_ids(tasks), tasks.iter().any(|task| !task.labels.is_empty()));
+    let mut table = headings(out.is_wide(), labelled);
+    for (task, short) in tasks.iter().zip(short) {
+        let mut row = if out.is_wide() { wide(task, out) } else { narrow(task, short, out) };
+        if labelled {
+            row.push(labels(task));
+        }
+        table.row(row);
+    }
+    table.render(out.palette, out.width())
 }
 
 fn short_ids(tasks: &[TaskBody]) -> Vec<String> {

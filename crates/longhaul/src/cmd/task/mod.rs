@@ -8,6 +8,7 @@ mod history;
 mod id;
 mod input;
 mod list;
+mod live;
 mod logs;
 mod received;
 mod seen;
