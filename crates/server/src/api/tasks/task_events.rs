@@ -22,8 +22,8 @@ use crate::request::{Id, Parameters};
 const CHECK: Duration = Duration::from_secs(5);
 /// Number of checks between two bookmarks.
 const BOOKMARK: u32 = 3;
-/// Share of the time for which a reader may keep a processor busy with a large task: one part in so many.
-const SHARE: u32 = 10;
+/// Bytes of a large task that a reader gets in a second: it is written anew with each change.
+const RATE: u64 = 2 << 20;
 
 /// Event stream of one task.
 pub(crate) async fn events(
@@ -109,12 +109,11 @@ impl Stream {
 
     /// Tells of the task as it is now; false once it is gone.
     async fn changed(&mut self, cursor: &str) -> Result<bool, ReaderGone> {
-        let begun = Instant::now();
         match get::body(&self.app, self.id, &self.shown).await {
             Ok(body) => {
                 self.events.event("task", Some(cursor), &body).await?;
                 self.events.flush().await?;
-                sleep(begun.elapsed() * (SHARE - 1)).await;
+                sleep(Duration::from_millis(body.len() as u64 * 1_000 / RATE)).await;
                 Ok(true)
             }
             Err(e) if e.status == StatusCode::NOT_FOUND => {

@@ -1,6 +1,8 @@
-//! `task watch`: polls with the tag of what it knows, so that only changes are sent, and draws them. A server
-//! that restarts is waited for; an interrupt ends the watching, never the task.
+//! `task watch`: reads the task whenever the server tells of a change, and draws what changed. A server that tells
+//! nothing is asked again and again, with the tag of what is known; one that restarts is waited for. An
+//! interrupt ends the watching, never the task.
 
+mod bell;
 mod changes;
 mod screen;
 
@@ -16,6 +18,7 @@ use super::{Context, advise, id, received};
 use crate::cli::{OutputFormat, WatchArgs};
 use crate::exit::{Code, Failure};
 use crate::out::span;
+use bell::Bell;
 use changes::Changes;
 use screen::Screen;
 
@@ -23,6 +26,8 @@ use screen::Screen;
 const QUICK: Duration = Duration::from_millis(200);
 /// Pause between two polls while nothing changes, and to a server that does not answer.
 const SLOW: Duration = Duration::from_secs(1);
+/// Pause between two polls of a server that tells of changes.
+const LONG: Duration = Duration::from_secs(15);
 /// Pause between two pictures.
 const FRAME: Duration = Duration::from_millis(100);
 
@@ -65,7 +70,7 @@ async fn poll(context: &Context, id: &str, view: &mut View<'_>) -> Result<Option
     let mut etag: Option<String> = None;
     let mut known: Option<TaskBody> = None;
     let mut pause = QUICK;
-    let mut seen = Seen::default();
+    let (mut seen, mut bell) = (Seen::default(), Bell::new(context, id));
     loop {
         match context.client.changed_task(id, &Read::default(), etag.as_deref()).await {
             Ok(Some(read)) => {
@@ -91,10 +96,16 @@ async fn poll(context: &Context, id: &str, view: &mut View<'_>) -> Result<Option
             }
             Err(e) => return Err(e.into()),
         }
-        let until = Instant::now() + pause.min(known.as_ref().map_or(SLOW, until_due));
+        bell.open().await;
+        let asked = pause.min(known.as_ref().map_or(SLOW, until_due));
+        let until = Instant::now() + if bell.is_there() { LONG } else { asked };
         while Instant::now() < until {
             view.redraw()?;
-            sleep_until(until.min(Instant::now() + FRAME)).await;
+            tokio::select! {
+                // A server that is gone is asked at once: it may be there again.
+                () = bell.rings() => break,
+                () = sleep_until(until.min(Instant::now() + FRAME)) => {}
+            }
         }
     }
 }
