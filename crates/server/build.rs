@@ -1,5 +1,6 @@
-//! Takes the files of the web page, `web/dist`, into the build, each as it is and, where that saves something,
-//! compressed. Without Node.js there are none: the server then says at `/ui` how the page is built.
+//! Takes the files of the web page, `web/dist`, into the build, each as it is and, where that saves
+//! something, compressed. Without Node.js there are none: the server then says at `/ui` how the page is
+//! built.
 
 use std::fmt::Write as _;
 use std::io::{self, Write as _};

@@ -1,6 +1,7 @@
-//! The allocator, and how long it keeps memory that was freed. mimalloc keeps it for a second, which is hundreds
-//! of megabytes under a stream of large inputs: a server whose container has 256 MiB would be killed for memory
-//! that it does not use. mimalloc takes its settings from the environment, before a program begins.
+//! The allocator, and how long it keeps memory that was freed. mimalloc keeps it for a second, which is
+//! hundreds of megabytes under a stream of large inputs: a server whose container has 256 MiB would be killed
+//! for memory that it does not use. mimalloc takes its settings from the environment, before a program
+//! begins.
 
 use std::ffi::OsString;
 use std::os::unix::process::CommandExt;

@@ -195,8 +195,8 @@ enum Files {
     All,
 }
 
-/// Settings of the file whose values are checked once flags and defaults are applied: a flag in their place is
-/// no mistake of the file.
+/// Settings of the file whose values are checked once flags and defaults are applied: a flag in their place
+/// is no mistake of the file.
 struct Named {
     database: Option<String>,
     tls: Option<Tls>,

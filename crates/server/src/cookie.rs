@@ -1,5 +1,6 @@
-//! The cookie that the page's session is in. Over TLS its name has the prefix with which browsers take it from
-//! this host only and over TLS only, so that nobody on the way can plant another; without TLS it has none.
+//! The cookie that the page's session is in. Over TLS its name has the prefix with which browsers take it
+//! from this host only and over TLS only, so that nobody on the way can plant another; without TLS it has
+//! none.
 
 use http::header::{self, HeaderMap, HeaderValue};
 

@@ -4,8 +4,8 @@
 //! their answers from foreign pages. Over TLS a page of the same host is the server's own, wherever that is:
 //! no other name that leads here has a certificate. Without TLS, only this machine's own names are sure to be
 //! its own: whoever owns another name can let it lead here. Where other machines may come without TLS, by
-//! `insecure_http`, every name counts, as the page would be of no use there; the cookie of one name is not sent
-//! to another.
+//! `insecure_http`, every name counts, as the page would be of no use there; the cookie of one name is not
+//! sent to another.
 
 use std::net::IpAddr;
 

@@ -79,8 +79,8 @@ struct State {
 }
 
 impl Tls {
-    /// Returns what is wrong with the files of a certificate, each with the setting that names the file: `cert`
-    /// or `key`. Nothing is wrong where the server makes its certificate itself.
+    /// Returns what is wrong with the files of a certificate, each with the setting that names the file:
+    /// `cert` or `key`. Nothing is wrong where the server makes its certificate itself.
     pub fn mistakes(&self) -> Vec<(&'static str, TlsError)> {
         let Tls::Files { cert, key } = self else { return Vec::new() };
         let files = Files { certificate: cert.clone(), key: key.clone() };

@@ -1,5 +1,5 @@
-//! The feed: events of a list and of a task, and pages of changes. Whatever happens, a reader ends up with what
-//! the list says.
+//! The feed: events of a list and of a task, and pages of changes. Whatever happens, a reader ends up with
+//! what the list says.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};

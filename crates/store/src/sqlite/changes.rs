@@ -62,7 +62,8 @@ pub(super) fn position(connection: &Connection, lineage: String) -> Result<Posit
     Ok(Position { lineage, rows: [(LOG, end)].into() })
 }
 
-/// Returns the changes after a position, until there are so many; `None` if the log does not have all of them.
+/// Returns the changes after a position, until there are so many; `None` if the log does not have all of
+/// them.
 pub(super) fn after(
     connection: &Connection,
     lineage: String,

@@ -1,5 +1,5 @@
-//! `task list --watch`: a list that follows its tasks. On a terminal the table changes in place; elsewhere each
-//! change is a line. A server that restarts is waited for, and no change is lost meanwhile.
+//! `task list --watch`: a list that follows its tasks. On a terminal the table changes in place; elsewhere
+//! each change is a line. A server that restarts is waited for, and no change is lost meanwhile.
 
 use std::time::Duration;
 

@@ -1,5 +1,5 @@
-//! Tasks that were imported: they are shown as they were received, and nothing of them goes on, whatever their
-//! status says.
+//! Tasks that were imported: they are shown as they were received, and nothing of them goes on, whatever
+//! their status says.
 
 use longhaul_client::{TaskBody, WhyBody};
 

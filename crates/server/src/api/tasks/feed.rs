@@ -112,7 +112,8 @@ impl Stream {
         let cursor = cursor::write(position);
         let last = events.len().saturating_sub(1);
         for (n, event) in events.into_iter().enumerate() {
-            // Only the last of a commit's events moves the cursor: whoever resumes before it gets all of them.
+            // Only the last of a commit's events moves the cursor: whoever resumes before it gets all of
+            // them.
             let cursor = (n == last).then_some(cursor.as_str());
             match event {
                 FeedEvent::Task(task) => self.events.event("task", cursor, task.json.as_bytes()).await?,

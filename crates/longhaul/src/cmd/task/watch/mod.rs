@@ -1,5 +1,5 @@
-//! `task watch`: reads the task whenever the server tells of a change, and draws what changed. A server that tells
-//! nothing is asked again and again, with the tag of what is known; one that restarts is waited for. An
+//! `task watch`: reads the task whenever the server tells of a change, and draws what changed. A server that
+//! tells nothing is asked again and again, with the tag of what is known; one that restarts is waited for. An
 //! interrupt ends the watching, never the task.
 
 mod bell;
