@@ -115,7 +115,7 @@ impl Events {
 fn event(text: &str) -> Option<(Option<String>, Event)> {
     let (mut name, mut cursor, mut data) = ("", None, String::new());
     for line in text.lines() {
-        let (field, value) = line.split_once(':')?;
+        let Some((field, value)) = line.split_once(':') else { continue };
         let value = value.strip_prefix(' ').unwrap_or(value);
         match field {
             "event" => name = value,

@@ -19,7 +19,7 @@ const BUILDS: &str = "it builds this program";
 
 /// Commands that are not run: the page, the beginning of the command, and the reason. Their number is fixed:
 /// a longer list is noticed.
-const NOT_RUN: [(&str, &str, &str); 41] = [
+const NOT_RUN: [(&str, &str, &str); 43] = [
     ("README.md", "make run", BUILDS),
     ("README.md", "make test", BUILDS),
     ("README.md", "alias longhaul=", "it names the program that was built"),
@@ -49,6 +49,8 @@ const NOT_RUN: [(&str, &str, &str); 41] = [
     ("cli.md", "longhaul check --data-dir /var/lib/longhaul --repair", CHECKS),
     ("check.md", "longhaul check --database", POSTGRES),
     ("check.md", "longhaul check --data-dir /var/lib/longhaul --repair", CHECKS),
+    ("events.md", "curl -N", "its answer has no end"),
+    ("events.md", "curl -s \"http://127.0.0.1:8080/v1/changes?cursor", "it has the place of a cursor"),
     ("restore.md", "longhaul backup", DRILL),
     ("restore.md", "cp -p", DRILL),
     ("restore.md", "longhaul restore", DRILL),
@@ -286,12 +288,13 @@ fn run_page(page: &str) {
 }
 
 /// Pages with a test below.
-const RUN: [&str; 13] = [
+const RUN: [&str; 14] = [
     "README.md",
     "audit.md",
     "authentication.md",
     "check.md",
     "cli.md",
+    "events.md",
     "metrics.md",
     "restore.md",
     "retention.md",
@@ -316,7 +319,7 @@ fn commands_of_the_command_line_work() {
 
 #[test]
 fn commands_of_short_pages_work() {
-    for page in ["README.md", "authentication.md", "workers.md", "workflows.md", "tls.md"] {
+    for page in ["README.md", "authentication.md", "events.md", "workers.md", "workflows.md", "tls.md"] {
         run_page(page);
     }
 }

@@ -67,8 +67,23 @@ fn type_of(method: &str, path: &str, status: u16) -> Option<&'static str> {
     }
 }
 
-/// Fails if an answer is not of its documented type.
+/// Fails if an answer, or a task of an event or of a page of changes, is not of its documented type.
 pub(crate) fn check(method: &str, path: &str, status: u16, body: &str) {
+    if body.starts_with("event: ") {
+        for event in body.split("\n\n").filter_map(|event| event.strip_prefix("event: task\n")) {
+            let data: String = event.lines().filter_map(|line| line.strip_prefix("data: ")).collect();
+            check("GET", "/v1/tasks/of-an-event", 200, &data);
+        }
+        return;
+    }
+    if path == "/v1/changes" && status == 200 {
+        let page: Value = serde_json::from_str(body).expect("a page of changes");
+        for task in page["elements"].as_array().expect("elements").iter().map(|change| &change["task"]) {
+            let task = if task.is_null() { String::new() } else { task.to_string() };
+            check("GET", "/v1/tasks/of-a-change", 200, &task);
+        }
+        return;
+    }
     let Some(wanted) = type_of(method, path, status).filter(|_| !body.is_empty()) else { return };
     let value: Value = serde_json::from_str(body).unwrap_or_else(|e| panic!("{method} {path}: {e}: {body}"));
     let mut wrong = Vec::new();
