@@ -11,7 +11,7 @@ use super::Database;
 /// The indexes of history as schema 7 has them, and none of those of schema 8, but one that was left behind
 /// half-built.
 const BACK: &str = "
-  DELETE FROM schema_migrations WHERE number >= 8;
+  DELETE FROM schema_migrations WHERE number = 8;
   DROP INDEX history_by_created; DROP INDEX history_by_completed; DROP INDEX history_by_status;
   DROP INDEX history_by_kind;
   UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'history_by_name'::regclass;
