@@ -19,7 +19,7 @@ use super::sql::{column, late};
 use super::turn::Standing;
 use super::{
     Postgres, Shared, audit, changes, claims, compare, errand, import, list, logs, nodes, outputs, purge,
-    rows, settings, takeover, workflows,
+    rows, settings, takeover, timeline, workflows,
 };
 use crate::attempts;
 use crate::audit::{Audit, AuditPage, AuditQuery};
@@ -93,7 +93,18 @@ impl Postgres {
                 None => String::new(),
             },
         };
-        format!("{storage}/{}", *self.shared.timeline.lock())
+        format!("{storage}/{}", self.timeline())
+    }
+
+    /// Timeline of the database; 0 if the database does not tell. It is asked unless a writer has learned it:
+    /// positions from before and after that must be of the same lineage.
+    fn timeline(&self) -> i64 {
+        let known = || *self.shared.timeline.lock();
+        if known() == 0 {
+            let asked = self.read(move |db, _| Box::pin(async move { Ok(timeline::read(db).await) }));
+            self.shared.on_timeline(asked.ok().flatten());
+        }
+        known()
     }
 
     fn known(&self) -> Arc<Shared> {
