@@ -506,8 +506,14 @@ fn answer(answer: &Answer) -> Value {
         }
         Some(schema) => json!({ "description": answer.description, "content": content(schema) }),
         None if answer.stream => {
-            let text = json!({ "schema": { "type": "string" } });
-            json!({ "description": answer.description, "content": { crate::event_stream::MEDIA_TYPE: text } })
+            let event = json!({ "schema": {
+                "type": "object", "description": "One event", "required": ["event", "data"], "properties": {
+                    "event": { "type": "string", "description": "Kind of the event" },
+                    "id": { "type": "string", "description": "Cursor behind the event" },
+                    "data": { "type": "string", "description": "JSON" },
+                },
+            } });
+            json!({ "description": answer.description, "content": { crate::event_stream::MEDIA_TYPE: event } })
         }
         None => json!({ "description": answer.description }),
     }
