@@ -2,6 +2,7 @@
 //! was told is held against the last state of every task.
 
 use std::collections::HashMap;
+use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -22,6 +23,8 @@ pub struct Told {
     pub name: String,
     /// Last revision and status of each task, as the feed or a list had them.
     pub tasks: HashMap<Uuid, (u64, String)>,
+    /// Node that told the last revision of each task.
+    pub nodes: HashMap<Uuid, SocketAddr>,
     /// Tasks whose revision fell, in words.
     pub fell: Vec<String>,
     /// Number of times that the reader resumed from its cursor.
@@ -33,20 +36,26 @@ pub struct Told {
 }
 
 impl Told {
-    fn task(&mut self, task: &Value) {
+    /// Takes a task from a node. A reader that comes from another node may be told what that one had told
+    /// already, and drops what is older; one node never tells an older revision after a newer one.
+    fn task(&mut self, node: SocketAddr, task: &Value) {
         let (Ok(id), Some(revision)) = (wire::id(task), task["version"].as_u64()) else { return };
         let status = task["status"].as_str().unwrap_or_default().to_owned();
         if let Some((known, _)) = self.tasks.get(&id)
             && *known > revision
         {
+            if self.nodes.get(&id) != Some(&node) {
+                return;
+            }
             self.fell.push(format!("{}: task {id} fell from revision {known} to {revision}", self.name));
         }
         self.tasks.insert(id, (revision, status));
+        self.nodes.insert(id, node);
     }
 
-    fn change(&mut self, change: &Value) {
+    fn change(&mut self, node: SocketAddr, change: &Value) {
         match change["change"].as_str() {
-            Some("TASK") => self.task(&change["task"]),
+            Some("TASK") => self.task(node, &change["task"]),
             Some("DELETED") => drop(wire::id(change).map(|id| self.tasks.remove(&id))),
             _ => {}
         }
@@ -82,7 +91,7 @@ pub(crate) async fn poll(shared: Rc<Shared>, number: usize) -> Told {
             Ok(answer) if answer.status == 200 => {
                 let Some(page) = answer.json() else { continue };
                 let changes = page["elements"].as_array().cloned().unwrap_or_default();
-                changes.iter().for_each(|change| told.change(change));
+                changes.iter().for_each(|change| told.change(peer.address, change));
                 cursor = page["cursor"].as_str().map(str::to_owned);
                 if done && changes.is_empty() && page["more"] == false {
                     told.ended = true;
@@ -135,7 +144,7 @@ pub(crate) async fn stream(shared: Rc<Shared>, number: usize) -> Told {
             match timeout(SILENCE, events.next()).await {
                 Ok(Some((name, id, data))) => {
                     match name.as_str() {
-                        "task" => told.task(&data),
+                        "task" => told.task(peer.address, &data),
                         "deleted" => drop(wire::id(&data).map(|id| told.tasks.remove(&id))),
                         "reset" if data["errorCode"] == "CURSOR_GONE" => cursor = None,
                         "reset" if data["errorCode"] == "READER_TOO_SLOW" => cursor = None,
@@ -180,7 +189,8 @@ async fn begin(client: &mut Client, peer: &Peer, told: &mut Told) -> Option<Stri
     told.anew += 1;
     // What the storage has lost is forgotten with it.
     told.tasks.clear();
-    listed.values().for_each(|task| told.task(task));
+    told.nodes.clear();
+    listed.values().for_each(|task| told.task(peer.address, task));
     Some(cursor)
 }
 
