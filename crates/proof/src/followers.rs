@@ -16,7 +16,7 @@ use crate::http::{Client, Peer, Request};
 use crate::load::Shared;
 use crate::wire;
 
-/// What a reader was told.
+/// Last word that a reader had of each task.
 #[derive(Clone, Debug, Default)]
 pub struct Told {
     /// Name of the reader.

@@ -29,7 +29,7 @@ pub struct History {
     pub lives: Vec<Life>,
     /// A server was stopped in order: what it had not begun it handed back.
     pub stopped: bool,
-    /// What each reader of the feed was told.
+    /// Last word that each reader of the feed had of each task.
     pub told: Vec<Told>,
     /// Answers that no server may give: 5xx while it was not being killed, malformed bodies.
     pub oddities: Vec<String>,

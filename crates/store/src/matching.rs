@@ -80,9 +80,7 @@ impl Facts {
             },
         }
     }
-}
 
-impl Facts {
     /// Labels of the task.
     pub fn labels(&self) -> &BTreeMap<String, String> {
         &self.labels
@@ -106,11 +104,6 @@ impl TaskQuery {
     /// Returns true unless a task can never have belonged to the list, whatever became of it meanwhile.
     pub fn may_have_matched(&self, task: &Facts) -> bool {
         task.is_imported || self.concerns(task)
-    }
-
-    /// Returns true if the list asks for anything that changes in the life of a task.
-    pub fn follows_changes(&self) -> bool {
-        !self.statuses.is_empty() || self.completed_after.is_some() || self.open_failures
     }
 
     /// Checks what never changes: name, type, resources and labels.

@@ -1,6 +1,5 @@
 //! Reader of the feed.
 
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use longhaul_model::TaskId;
@@ -68,21 +67,9 @@ impl Engine {
     /// Follows the changes of the tasks of a list, from a position on.
     pub fn follow(&self, query: TaskQuery, form: Form, position: Position) -> Follower {
         let feed = self.inner.dispatcher.feed();
-        feed.readers.fetch_add(1, Ordering::Relaxed);
         let changed = feed.changed.subscribe();
         let rested = Instant::now();
         Follower { engine: self.clone(), query, form, position, changed, behind: 0, rested }
-    }
-
-    /// Number of readers of the feed at this node.
-    pub fn feed_readers(&self) -> usize {
-        self.inner.dispatcher.feed().readers()
-    }
-}
-
-impl Drop for Follower {
-    fn drop(&mut self) {
-        self.engine.inner.dispatcher.feed().readers.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

@@ -9,7 +9,6 @@ mod follower;
 mod shelf;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use longhaul_model::{Spec, TaskId};
 use longhaul_store::{Facts, Position, Stored};
@@ -52,7 +51,7 @@ pub enum FeedEvent {
     Left {
         /// ID of the task.
         id: TaskId,
-        /// Its revision.
+        /// Revision of the task.
         revision: u64,
     },
     /// A task was deleted.
@@ -64,30 +63,23 @@ pub(crate) struct Feed {
     /// Rises when there may be more in the log.
     changed: watch::Sender<u64>,
     shelf: Mutex<Shelf>,
-    readers: AtomicUsize,
 }
 
 impl Default for Feed {
     fn default() -> Self {
-        Feed {
-            changed: watch::Sender::new(0),
-            shelf: Mutex::new(Shelf::default()),
-            readers: AtomicUsize::new(0),
-        }
+        Feed { changed: watch::Sender::new(0), shelf: Mutex::new(Shelf::default()) }
     }
 }
 
 impl Feed {
     /// Notifies the readers that tasks changed.
     pub(crate) fn changed(&self) {
-        if self.changed.receiver_count() > 0 {
-            self.changed.send_modify(|count| *count += 1);
-        }
+        self.changed.send_modify(|count| *count += 1);
     }
 
     /// Number of readers.
     pub(crate) fn readers(&self) -> usize {
-        self.readers.load(Ordering::Relaxed)
+        self.changed.receiver_count()
     }
 }
 

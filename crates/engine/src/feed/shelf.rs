@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use longhaul_model::{Spec, TaskId};
 use longhaul_store::{Changes, Facts, Position, Store, StoreError, Stored};
@@ -11,6 +12,8 @@ use crate::engine::Engine;
 
 /// Number of parts of the log that are kept.
 const PARTS: usize = 64;
+/// Time for which readers share that the log had no more.
+const HEARD: Duration = Duration::from_millis(500);
 /// Largest size in bytes of the tasks that are kept.
 const KEPT: usize = 8 << 20;
 /// Estimated size in bytes of a kept task besides its text.
@@ -23,6 +26,9 @@ pub(super) struct Part {
     /// Tasks that changed, each once, in the order of their last change.
     pub(super) tasks: Vec<TaskId>,
     pub(super) more: bool,
+    /// Count of the feed before the part was read, and the time.
+    count: u64,
+    at: Instant,
     /// Number of the read: a task that was read by a later one is at least as new as the part.
     read: u64,
 }
@@ -35,7 +41,7 @@ struct Kept {
     task: Option<Arc<FeedTask>>,
 }
 
-/// What was read lately.
+/// Parts and tasks that were read lately.
 #[derive(Default)]
 pub(super) struct Shelf {
     reads: u64,
@@ -52,8 +58,12 @@ impl Shelf {
         from: &Position,
         limit: u32,
     ) -> Result<Option<Arc<Part>>, StoreError> {
-        // A part that has changes is as it was. One without is read again: there may be more by now.
-        if let Some(part) = self.parts.iter().find(|part| part.from == *from && !part.tasks.is_empty()) {
+        let count = *engine.inner.dispatcher.feed().changed.borrow();
+        // A part that has changes stays as it is. At the end of the log there may be more by now, unless nothing
+        // was heard of since; that does not count for long, as the word of another node may have been lost.
+        let holds =
+            |part: &Part| !part.tasks.is_empty() || (part.count == count && part.at.elapsed() < HEARD);
+        if let Some(part) = self.parts.iter().rev().find(|part| part.from == *from && holds(part)) {
             return Ok(Some(part.clone()));
         }
         self.reads += 1;
@@ -67,13 +77,14 @@ impl Shelf {
             position,
             tasks: last_of_each(tasks),
             more,
+            count,
+            at: Instant::now(),
             read: self.reads,
         });
-        if !part.tasks.is_empty() {
-            self.parts.push_back(part.clone());
-            if self.parts.len() > PARTS {
-                self.parts.pop_front();
-            }
+        self.parts.retain(|part| !part.tasks.is_empty());
+        self.parts.push_back(part.clone());
+        if self.parts.len() > PARTS {
+            self.parts.pop_front();
         }
         Ok(Some(part))
     }

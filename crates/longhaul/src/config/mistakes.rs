@@ -21,7 +21,7 @@ const MOST: usize = 20;
 /// Text of a configuration file without the lines that are no TOML, each of which is blank in it.
 pub(super) struct Sound {
     text: String,
-    /// What is wrong with the others, and where.
+    /// Mistakes in the others, with their places.
     errors: Vec<(String, Range<usize>)>,
     /// Dotted names of the tables that lost a line.
     torn: BTreeSet<String>,

@@ -87,3 +87,11 @@ impl Out {
         self.format == OutputFormat::Wide
     }
 }
+
+/// Returns height and width of a terminal; one without a known size is assumed to have a usual one.
+pub(crate) fn size_of(terminal: &console::Term) -> (usize, usize) {
+    match terminal.size() {
+        (0, _) | (_, 0) => (24, 80),
+        (height, width) => (usize::from(height), usize::from(width)),
+    }
+}

@@ -51,6 +51,8 @@ pub(super) struct Batch<'a> {
     pub(super) counters: Counters,
     /// Tasks that the jobs changed.
     pub(super) changes: Pending,
+    /// True once they are written, if there are any.
+    has_changed: bool,
     tally: Tally,
     pub(super) commits: Vec<Commit>,
     /// Claims that tasks request and release: settled once all jobs are done.
@@ -62,6 +64,8 @@ pub(super) struct Batch<'a> {
 /// Transaction before its commit.
 pub(super) struct Written {
     pub(super) commits: Vec<Commit>,
+    /// True if tasks changed.
+    pub(super) changed: bool,
     pub(super) done: Vec<Done>,
     pub(super) kept: Vec<(TaskId, Loaded)>,
     /// Counts of the transaction, with the row's mark.
@@ -96,6 +100,7 @@ impl<'a> Batch<'a> {
             notes: Notes::default(),
             counters: Counters::default(),
             changes: Pending::default(),
+            has_changed: false,
             tally,
             commits: Vec::new(),
             claims: claims::Open::default(),
@@ -135,7 +140,7 @@ impl<'a> Batch<'a> {
                 batch.run_all(jobs).await?
             }
         };
-        let Batch { tasks, mut commits, tally, granted, claims, .. } = batch;
+        let Batch { tasks, mut commits, has_changed, tally, granted, claims, .. } = batch;
         let last: HashMap<TaskId, usize> =
             commits.iter().enumerate().map(|(n, commit)| (commit.id, n)).collect();
         let mut kept = Vec::with_capacity(tasks.len());
@@ -149,7 +154,7 @@ impl<'a> Batch<'a> {
                 }
             }
         }
-        Ok(Written { commits, done, kept, tally, granted, left: claims.into_left() })
+        Ok(Written { commits, changed: has_changed, done, kept, tally, granted, left: claims.into_left() })
     }
 
     /// Takes tasks out of the cache if all of them are there: with the versions that they have if nobody else
@@ -337,7 +342,7 @@ impl<'a> Batch<'a> {
             )
         };
         try_join!(together.run(db), seldom, rest)?;
-        self.tally = tally;
+        (self.tally, self.has_changed) = (tally, changed.is_some());
         Ok(())
     }
 }

@@ -14,9 +14,14 @@ use super::together::Together;
 use crate::changes::{Changes, KEPT, Pending, Position, decode, stamp};
 use crate::error::StoreError;
 
-/// Number of changes after which a writer deletes what its log has too many, and the most rows deleted then.
-const TRIMMED_EACH: i64 = KEPT / 10;
-const TRIMMED: i64 = 20_000;
+/// Number of changes after which a writer deletes what its log has too many, and the most rows deleted then:
+/// more than a writer commits between two looks.
+const TRIMMED_EACH: i64 = 1_000;
+const TRIMMED: i64 = 2_000;
+/// Largest number of old rows deleted from each log at once.
+const FORGOTTEN: i64 = 10_000;
+/// Largest number of rows of each log that are read at once.
+const ROWS: i64 = 512;
 /// Age in milliseconds from which the logs of nodes that are gone are cut.
 const OLD: i64 = 24 * 3_600_000;
 
@@ -90,11 +95,17 @@ pub(super) async fn write(
     together.run(db).await
 }
 
-/// Deletes what is old in all logs but the newest row of each, which says how far the log went.
+/// Deletes some of what is old in all logs, oldest first, but the newest row of each, which says how far the
+/// log went.
 pub(super) async fn forget_old(db: &impl GenericClient, now: Timestamp) -> Result<(), StoreError> {
-    let old = "DELETE FROM changes AS old WHERE at < $1
-         AND EXISTS (SELECT 1 FROM changes WHERE place = old.place AND number > old.number)";
-    execute(db, old, &[&(now.0 - OLD)]).await.map(drop)
+    let old = format!(
+        "{PLACES} DELETE FROM changes USING places CROSS JOIN LATERAL
+           (SELECT place, number, at, max(number) OVER () AS newest FROM
+             (SELECT place, number, at FROM changes WHERE place = places.place ORDER BY number LIMIT $2) AS first) AS oldest
+         WHERE changes.place = oldest.place AND changes.number = oldest.number AND oldest.at < $1
+           AND oldest.number < oldest.newest"
+    );
+    execute(db, &old, &[&(now.0 - OLD), &FORGOTTEN]).await.map(drop)
 }
 
 /// All logs, found one after the other without reading what is in them.
@@ -103,6 +114,15 @@ const PLACES: &str = "WITH RECURSIVE places AS (
        UNION ALL
        SELECT (SELECT c.place FROM changes c WHERE c.place > places.place ORDER BY c.place LIMIT 1)
        FROM places WHERE places.place IS NOT NULL)";
+
+/// Progress in one log.
+#[derive(Default)]
+struct Read {
+    /// Rows, with that of the position.
+    rows: i64,
+    /// Changes behind the position.
+    tasks: usize,
+}
 
 /// Returns the ends of all logs as a position.
 pub(super) async fn position(db: &impl GenericClient, lineage: String) -> Result<Position, StoreError> {
@@ -117,7 +137,7 @@ pub(super) async fn position(db: &impl GenericClient, lineage: String) -> Result
     Ok(Position { lineage, rows })
 }
 
-/// Returns the changes after a position, up to so many in each log; `None` if a log does not have all of
+/// Returns the changes after a position, about so many, of each log its share; `None` if a log does not have all of
 /// them.
 pub(super) async fn after(
     db: &impl GenericClient,
@@ -141,15 +161,17 @@ pub(super) async fn after(
     let mut next = position.clone();
     let mut tasks = Vec::new();
     // Each log is read to at least one row beyond that of the position.
-    let rows = i64::from(limit.clamp(2, 512));
-    let mut read: BTreeMap<i16, i64> = BTreeMap::new();
+    let rows = i64::from(limit).clamp(2, ROWS);
+    let (mut read, mut more): (BTreeMap<i16, Read>, bool) = (BTreeMap::new(), false);
     for row in &query(db, &statement, &[&places, &numbers, &rows]).await? {
         let place: i16 = column(row, 0)?;
         let (number, total, at): (i64, i64, i64) = (column(row, 1)?, column(row, 2)?, column(row, 3)?);
         let changed: &[u8] = column(row, 4)?;
-        let count = read.entry(place).or_insert(0);
-        *count += 1;
-        if *count == 1 {
+        let logs = position.rows.len() + 1;
+        let log = read.entry(place).or_default();
+        log.rows += 1;
+        more |= log.rows >= rows;
+        if log.rows == 1 {
             match position.rows.get(&place) {
                 Some(&seen) if seen.0 > 0 => {
                     if seen != (number, at) {
@@ -162,13 +184,19 @@ pub(super) async fn after(
                 _ => {}
             }
         }
+        // No log keeps the others waiting; the changes of one transaction stay together.
+        if log.tasks * logs >= limit as usize && log.tasks > 0 {
+            more = true;
+            continue;
+        }
+        let before = tasks.len();
         tasks.extend(decode(changed));
+        log.tasks += tasks.len() - before;
         next.rows.insert(place, (number, at));
     }
     // A log of the position that is not there at all.
     if position.rows.iter().any(|(place, row)| row.0 > 0 && !read.contains_key(place)) {
         return Ok(None);
     }
-    let more = read.values().any(|count| *count >= rows);
     Ok(Some(Changes { tasks, position: next, more }))
 }

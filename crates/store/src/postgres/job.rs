@@ -98,6 +98,8 @@ pub(super) enum Done {
 /// Batch whose outcome is certain: its effects are carried out, then its callers are answered.
 pub(super) struct Finished {
     pub(super) commits: Vec<Commit>,
+    /// True if tasks changed.
+    pub(super) changed: bool,
     pub(super) answers: Vec<(Job, Result<Done, StoreError>)>,
 }
 
@@ -106,7 +108,9 @@ impl Finished {
     /// written.
     pub(super) fn tell(self, shared: &Shared) {
         shared.turn.agenda.changed();
-        shared.tasks_changed();
+        if self.changed {
+            shared.tasks_changed();
+        }
         shared.carry_out(self.commits);
         for (job, done) in self.answers {
             job.answer(done);

@@ -372,7 +372,7 @@ impl Writer {
     }
 
     fn finish(&mut self, jobs: Vec<Job>, written: Written) {
-        let Written { commits, done, kept, granted, left, .. } = written;
+        let Written { commits, changed, done, kept, granted, left, .. } = written;
         self.granted.extend(granted);
         self.left.add(&left);
         for (id, loaded) in kept {
@@ -380,7 +380,7 @@ impl Writer {
         }
         self.cache.settle();
         let answers = jobs.into_iter().zip(done.into_iter().map(Ok)).collect();
-        self.hand_over(Finished { commits, answers });
+        self.hand_over(Finished { commits, changed, answers });
     }
 
     /// Fails a batch of which nothing happened: callers who wait are told so; changes that nobody waits for
@@ -390,7 +390,7 @@ impl Writer {
         let (again, told): (Vec<Job>, Vec<Job>) =
             jobs.into_iter().partition(|job| !over && job.posted().is_some());
         let answers = told.into_iter().map(|job| (job, Err(e.copy()))).collect();
-        self.hand_over(Finished { commits: Vec::new(), answers });
+        self.hand_over(Finished { commits: Vec::new(), changed: false, answers });
         self.again.keep(again, fault(e), &e.to_string(), Instant::now());
         self.tell_of_repeats();
     }

@@ -15,7 +15,7 @@ const TRIMMED: i64 = 128;
 const LOG: i16 = 0;
 
 /// End of the log, as the writer knows it.
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct End {
     number: i64,
     total: i64,

@@ -91,6 +91,8 @@ pub struct Sqlite {
     directory: PathBuf,
     shared: Arc<Shared>,
     readers: Readers,
+    /// Identity of the log of changes, which a copy of the file does not have.
+    lineage: String,
     /// Number of the first task of this process; earlier ones were accepted by an earlier process, and only
     /// those have anything to recover.
     first_seq: i64,
@@ -105,11 +107,6 @@ pub struct Sqlite {
 }
 
 impl Sqlite {
-    /// Identity of the log of changes. A copy of the file has another one.
-    fn lineage(&self) -> String {
-        open::storage_id(&self.directory).unwrap_or_default()
-    }
-
     /// Returns true if a data directory has a database that is not empty.
     pub fn is_in(directory: &Path) -> bool {
         std::fs::metadata(open::database(directory)).is_ok_and(|about| about.len() > 0)
@@ -192,6 +189,7 @@ impl Sqlite {
             directory: directory.to_owned(),
             shared,
             readers: Readers::new(directory.to_owned(), gate),
+            lineage: open::storage_id(directory).unwrap_or_default(),
             first_seq: next_seq,
             threads: Mutex::new(vec![writer, copier]),
             claims: Mutex::new(claims::Cursor::default()),
@@ -372,11 +370,11 @@ impl Store for Sqlite {
     }
 
     fn change_position(&self) -> Result<Position, StoreError> {
-        self.readers.with(|connection| changes::position(connection, self.lineage()))
+        self.readers.with(|connection| changes::position(connection, self.lineage.clone()))
     }
 
     fn changes(&self, after: &Position, limit: u32) -> Result<Option<Changes>, StoreError> {
-        self.readers.snapshot(|connection| changes::after(connection, self.lineage(), after, limit))
+        self.readers.snapshot(|connection| changes::after(connection, self.lineage.clone(), after, limit))
     }
 
     fn ids_like(&self, digits: &str, limit: u32) -> Result<Vec<TaskId>, StoreError> {

@@ -175,7 +175,7 @@ impl Writer {
             refuse(asked, &e);
             return self.failed(batch, posted, &e);
         }
-        let mut culprit = None;
+        let (mut culprit, before) = (None, self.changes_end);
         let outcome = (|| {
             for entry in entries.by_ref() {
                 self.job(&mut batch, entry, &mut culprit)?;
@@ -192,7 +192,7 @@ impl Writer {
                 self.sealing.clear();
                 self.recovering.clear();
                 self.wrote();
-                self.hand_over(batch, Ok(()));
+                self.hand_over(batch, Ok(self.changes_end != before));
             }
             Err(e) => {
                 let (mut posted, asked) = Entry::apart(entries);
@@ -269,7 +269,7 @@ impl Writer {
     /// Retries a change set aside, in a transaction of its own.
     fn alone(&mut self, posted: Posted, tries: u32) {
         let mut batch = Batch::new(self.env.now());
-        let mut culprit = None;
+        let (mut culprit, before) = (None, self.changes_end);
         let (kept, entry) = (posted.again(), Entry::from(posted));
         let outcome = self.begin().and_then(|()| {
             self.job(&mut batch, entry, &mut culprit)?;
@@ -285,7 +285,7 @@ impl Writer {
                 } else {
                     tracing::info!(task.id = %kept.id, "a change of a task that was set aside is done with");
                 }
-                self.hand_over(batch, Ok(()));
+                self.hand_over(batch, Ok(self.changes_end != before));
             }
             (Err(e), _) => {
                 self.roll_back();
@@ -324,7 +324,7 @@ impl Writer {
 
     /// Hands over a finished batch: answering wakes many tasks, so the runtime's threads do that while the
     /// next batch is written.
-    fn hand_over(&self, batch: Batch, outcome: Result<(), StoreError>) {
+    fn hand_over(&self, batch: Batch, outcome: Result<bool, StoreError>) {
         if let Err(unsent) = self.told.send(Finished { batch, outcome }) {
             unsent.0.tell(&self.shared);
         }
@@ -351,7 +351,8 @@ pub(super) fn stopping() -> StoreError {
 /// Batch whose outcome is certain.
 pub(super) struct Finished {
     batch: Batch,
-    outcome: Result<(), StoreError>,
+    /// True if tasks changed.
+    outcome: Result<bool, StoreError>,
 }
 
 impl Finished {
@@ -364,9 +365,9 @@ impl Finished {
     /// Carries out the effects, then answers everybody.
     pub(super) fn tell(self, shared: &Shared) {
         match self.outcome {
-            Ok(()) => {
+            Ok(changed) => {
                 let sink = shared.sink.read().clone();
-                if let Some(sink) = &sink {
+                if let Some(sink) = sink.as_ref().filter(|_| changed) {
                     sink.changed();
                 }
                 self.batch.succeed(&shared.workflows, sink.as_deref());

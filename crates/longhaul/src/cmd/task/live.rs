@@ -9,11 +9,11 @@ use longhaul_model::text::harmless;
 use serde_json::Value;
 use tokio::time::{Instant, sleep, sleep_until};
 
-use super::Context;
 use super::list::rendered;
+use super::{Context, passes};
 use crate::cli::OutputFormat;
 use crate::exit::{Code, Failure};
-use crate::out::tree;
+use crate::out::{size_of, tree};
 
 /// Pause before the server is asked again.
 const AGAIN: Duration = Duration::from_secs(1);
@@ -173,9 +173,7 @@ impl<'a> Live<'a> {
     fn draw(&mut self) -> Result<(), Failure> {
         let out = &self.context.out;
         let Some(screen) = &mut self.screen else { return Ok(()) };
-        let (height, width) = screen.term.size();
-        let (height, width) =
-            if height == 0 || width == 0 { (24, 80) } else { (usize::from(height), usize::from(width)) };
+        let (height, width) = size_of(&screen.term);
         let mut lines: Vec<String> = match self.tasks.is_empty() {
             true => vec!["no tasks".to_owned()],
             false => rendered(&self.tasks, out).lines().map(str::to_owned).collect(),
@@ -200,9 +198,4 @@ impl<'a> Live<'a> {
         self.note = None;
         self.draw()
     }
-}
-
-/// Returns true if the error may be that of a server which is being restarted.
-fn passes(error: &ClientError) -> bool {
-    error.is_unreachable() || error.status().is_some_and(|status| status >= 500)
 }

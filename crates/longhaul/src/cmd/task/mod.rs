@@ -18,7 +18,7 @@ mod why;
 
 pub(crate) use id::short as short_ids;
 pub(crate) use list::OPEN_FAILURES;
-use longhaul_client::{Phase, TaskBody};
+use longhaul_client::{ClientError, Phase, TaskBody};
 use serde_json::Value;
 
 use super::Context;
@@ -42,6 +42,11 @@ pub(crate) async fn run(command: TaskCommand, context: &Context) -> Result<Code,
         TaskCommand::History(args) => history::run(&args, context).await,
         TaskCommand::Attempts(args) => attempts::run(&args, context).await,
     }
+}
+
+/// Returns true if the error may be that of a server which is being restarted.
+fn passes(error: &ClientError) -> bool {
+    error.is_unreachable() || error.status().is_some_and(|status| status >= 500)
 }
 
 /// Returns the whole ID of a task that was named by part of it.

@@ -96,13 +96,13 @@ impl Stream {
                 () = self.events.closed() => return Err(ReaderGone),
                 _ = check.tick() => {
                     if !self.caller.is_admitted_still(&self.app).await {
-                        return self.reset("SESSION_ENDED", "the credential of this stream is no longer accepted").await;
+                        return session_ended(&mut self.events).await;
                     }
                 }
                 _ = bookmark.tick() => self.bookmark(follower.position()).await?,
                 next = follower.next() => match next {
                     Ok(events) => self.tell(events, follower.position()).await?,
-                    Err(end) => return self.end(end).await,
+                    Err(over) => return end(&mut self.events, over).await,
                 },
             }
         }
@@ -139,26 +139,28 @@ impl Stream {
         self.events.event("bookmark", Some(&cursor::write(position)), data.to_string().as_bytes()).await?;
         self.events.flush().await
     }
+}
 
-    async fn end(&mut self, end: FeedEnd) -> Result<(), ReaderGone> {
-        match end {
-            FeedEnd::Gone => {
-                self.reset("CURSOR_GONE", "the changes after this point are not known any more").await
-            }
-            FeedEnd::Slow => {
-                self.reset("READER_TOO_SLOW", "tasks change faster than they are read here").await
-            }
-            FeedEnd::Stopping => self.reset("SERVER_STOPPING", "the server is stopping").await,
-            FeedEnd::Failed(e) => {
-                tracing::warn!(error = %e, "a feed ended, as the log of changes could not be read");
-                self.reset("FEED_INTERRUPTED", "the changes cannot be read at the moment").await
-            }
+/// Tells a reader how its feed ended.
+pub(super) async fn end(events: &mut Events, end: FeedEnd) -> Result<(), ReaderGone> {
+    match end {
+        FeedEnd::Gone => {
+            reset(events, "CURSOR_GONE", "the changes after this point are not known any more").await
+        }
+        FeedEnd::Slow => {
+            reset(events, "READER_TOO_SLOW", "tasks change faster than they are read here").await
+        }
+        FeedEnd::Stopping => reset(events, "SERVER_STOPPING", "the server is stopping").await,
+        FeedEnd::Failed(e) => {
+            tracing::warn!(error = %e, "a feed ended, as the log of changes could not be read");
+            reset(events, "FEED_INTERRUPTED", "the changes cannot be read at the moment").await
         }
     }
+}
 
-    async fn reset(&mut self, code: &str, message: &str) -> Result<(), ReaderGone> {
-        reset(&mut self.events, code, message).await
-    }
+/// Tells a reader that what allowed its stream is over.
+pub(super) async fn session_ended(events: &mut Events) -> Result<(), ReaderGone> {
+    reset(events, "SESSION_ENDED", "the credential of this stream is no longer accepted").await
 }
 
 /// Tells a reader to begin anew.
@@ -170,17 +172,22 @@ pub(super) async fn reset(events: &mut Events, code: &str, message: &str) -> Res
 }
 
 /// Returns the position to resume from, if the request names one: the header of browsers, or the parameter.
+fn named(parameters: &Parameters, headers: &HeaderMap) -> Result<Option<Position>, ApiError> {
+    let header = headers.get("last-event-id").and_then(|value| value.to_str().ok());
+    let text = header.filter(|text| !text.is_empty()).or_else(|| parameters.get("cursor"));
+    text.map(cursor::read).transpose()
+}
+
+/// Returns the position that a request names, if the log has all changes after it.
 pub(super) async fn resumed(
     app: &App,
     parameters: &Parameters,
     headers: &HeaderMap,
 ) -> Result<Option<Position>, ApiError> {
-    let header = headers.get("last-event-id").and_then(|value| value.to_str().ok());
-    let Some(text) = header.filter(|text| !text.is_empty()).or_else(|| parameters.get("cursor")) else {
-        return Ok(None);
-    };
-    let position = cursor::read(text)?;
-    if app.engine.has_changes_after(&position).await? { Ok(Some(position)) } else { Err(cursor::gone()) }
+    match named(parameters, headers)? {
+        Some(position) if !app.engine.has_changes_after(&position).await? => Err(cursor::gone()),
+        position => Ok(position),
+    }
 }
 
 /// Form of the tasks in the feed: rows of a list with Longhaul's own members, as `view=summary&include=all`
@@ -213,7 +220,7 @@ pub(crate) async fn changes(
     let limit = whole_number(&parameters, "limit")?.unwrap_or(PAGE).clamp(1, LARGEST_PAGE) as u32;
     let wait = view::wait(&parameters)?.unwrap_or_default();
     caller.waits(wait)?;
-    let Some(position) = resumed(&app, &parameters, &HeaderMap::new()).await? else {
+    let Some(position) = named(&parameters, &HeaderMap::new())? else {
         let position = app.engine.change_position().await?;
         return Ok(respond::json(StatusCode::OK, page(&[], &position, false)));
     };

@@ -5,7 +5,7 @@ use std::time::Duration;
 use axum::extract::{RawQuery, State};
 use axum::response::Response;
 use http::{HeaderMap, StatusCode};
-use longhaul_engine::{FeedEnd, Follower, TaskQuery};
+use longhaul_engine::{Follower, TaskQuery};
 use longhaul_model::TaskId;
 use serde_json::json;
 use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep};
@@ -80,8 +80,7 @@ impl Stream {
                 () = self.events.closed() => return Err(ReaderGone),
                 _ = check.tick() => {
                     if !self.caller.is_admitted_still(&self.app).await {
-                        let why = "the credential of this stream is no longer accepted";
-                        return feed::reset(&mut self.events, "SESSION_ENDED", why).await;
+                        return feed::session_ended(&mut self.events).await;
                     }
                     checks += 1;
                     if checks % BOOKMARK == 0 {
@@ -95,13 +94,7 @@ impl Stream {
                             return Ok(());
                         }
                     }
-                    Err(FeedEnd::Stopping) => {
-                        return feed::reset(&mut self.events, "SERVER_STOPPING", "the server is stopping").await;
-                    }
-                    Err(_) => {
-                        let why = "the changes after this point are not known any more";
-                        return feed::reset(&mut self.events, "CURSOR_GONE", why).await;
-                    }
+                    Err(over) => return feed::end(&mut self.events, over).await,
                 },
             }
         }

@@ -14,7 +14,7 @@ use serde_json::Value;
 use tokio::time::{Instant, sleep_until};
 
 use super::seen::Seen;
-use super::{Context, advise, id, received};
+use super::{Context, advise, id, passes, received};
 use crate::cli::{OutputFormat, WatchArgs};
 use crate::exit::{Code, Failure};
 use crate::out::span;
@@ -118,11 +118,6 @@ fn until_due(task: &TaskBody) -> Duration {
         Some(_) => QUICK,
         None => SLOW,
     }
-}
-
-/// Returns true if the error may be that of a server which is being restarted.
-fn passes(error: &ClientError) -> bool {
-    error.is_unreachable() || error.status().is_some_and(|status| status >= 500)
 }
 
 /// Output for the changes of a task.

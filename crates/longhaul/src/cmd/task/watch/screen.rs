@@ -6,6 +6,7 @@ use console::{Term, truncate_str};
 use longhaul_client::TaskBody;
 
 use crate::out::fit::{Line, Rank, fit};
+use crate::out::size_of;
 use crate::out::style::Palette;
 use crate::out::tree::{self, Folds, Moment};
 
@@ -49,10 +50,7 @@ impl Screen {
 
     /// The next picture.
     pub(super) fn draw(&mut self) -> io::Result<()> {
-        let (height, width) = self.term.size();
-        // A terminal without a known size is assumed to have a usual one.
-        let (height, width) =
-            if height == 0 || width == 0 { (24, 80) } else { (usize::from(height), usize::from(width)) };
+        let (height, width) = size_of(&self.term);
         let room = height.saturating_sub(1).max(1);
         let mut lines = self.lines(Some(self.frame), Folds::DoneChildren);
         if lines.len() > room {
