@@ -2,7 +2,7 @@
 //! numbers of a log are committed in their order. A sequence over all nodes would not be: a number may become
 //! visible after a higher one, and whoever reads on from the highest misses it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use deadpool_postgres::GenericClient;
 use longhaul_model::Timestamp;
@@ -163,11 +163,12 @@ pub(super) async fn after(
     // Each log is read to at least one row beyond that of the position.
     let rows = i64::from(limit).clamp(2, ROWS);
     let (mut read, mut more): (BTreeMap<i16, Read>, bool) = (BTreeMap::new(), false);
-    for row in &query(db, &statement, &[&places, &numbers, &rows]).await? {
+    let found = query(db, &statement, &[&places, &numbers, &rows]).await?;
+    let logs: BTreeSet<i16> = found.iter().map(|row| column(row, 0)).collect::<Result<_, _>>()?;
+    for row in &found {
         let place: i16 = column(row, 0)?;
         let (number, total, at): (i64, i64, i64) = (column(row, 1)?, column(row, 2)?, column(row, 3)?);
         let changed: &[u8] = column(row, 4)?;
-        let logs = position.rows.len() + 1;
         let log = read.entry(place).or_default();
         log.rows += 1;
         more |= log.rows >= rows;
@@ -185,7 +186,7 @@ pub(super) async fn after(
             }
         }
         // No log keeps the others waiting; the changes of one transaction stay together.
-        if log.tasks * logs >= limit as usize && log.tasks > 0 {
+        if log.tasks * logs.len() >= limit as usize && log.tasks > 0 {
             more = true;
             continue;
         }

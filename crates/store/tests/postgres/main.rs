@@ -1,6 +1,7 @@
 //! PostgreSQL passes the suite, and keeps its promises when nodes and connections come and go.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails, and says why")]
 
+mod changes;
 mod check;
 mod claims;
 mod clock;
