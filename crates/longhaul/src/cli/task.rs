@@ -119,7 +119,7 @@ pub(crate) struct ListArgs {
     /// Number of tasks on a page, up to 100
     #[arg(long, value_name = "N")]
     pub(crate) page_size: Option<u32>,
-    /// Stay, and show every change as it happens; a line each where the output is no terminal
+    /// Keep watching, and show each change as it happens: in place on a terminal, else a line for each
     #[arg(long, conflicts_with = "page")]
     pub(crate) watch: bool,
 }

@@ -35,7 +35,7 @@ pub(crate) async fn run(args: &HealthArgs, client: Client, out: Out) -> Result<C
         }
     }
     if health.set_aside > 0 {
-        out.remark(&format!("changes that it cannot write although it writes others: {}", health.set_aside))?;
+        out.remark(&format!("changes set aside because they could not be written: {}", health.set_aside))?;
     }
     Ok(code)
 }

@@ -255,8 +255,8 @@ pub(crate) fn waits_for(waiting: &WaitingForBody, now: Timestamp) -> Option<Stri
             None => "waits for its locks: `longhaul lock list` shows who has them".to_owned(),
         },
         ("PAUSED", _) => match &waiting.sub_task {
-            Some(sub) => format!("the server is paused: nothing starts, {sub} neither"),
-            None => "the server is paused: nothing starts".to_owned(),
+            Some(sub) => format!("{sub} cannot start: the server is paused"),
+            None => "it cannot start: the server is paused".to_owned(),
         },
         ("DECISION", _) => format!("waits for a decision about {sub}"),
         ("STOP", Some(until)) => format!("waits for what runs to stop, until {until} at the latest"),
@@ -351,7 +351,7 @@ Update
         let text = |kind, until| waits_for(&waiting(kind, until), now).unwrap();
         assert_eq!(text("TIMER", at), "Pause waits until 1970-01-01T00:01:30.000Z (in 1m 30s)");
         assert_eq!(text("CAPACITY", None), "Pause waits for room: as many attempts run on its node as may");
-        assert_eq!(text("PAUSED", None), "the server is paused: nothing starts, Pause neither");
+        assert_eq!(text("PAUSED", None), "Pause cannot start: the server is paused");
         assert_eq!(text("DECISION", None), "waits for a decision about Pause");
     }
 }

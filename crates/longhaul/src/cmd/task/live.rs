@@ -181,7 +181,8 @@ impl<'a> Live<'a> {
         lines.truncate(height.saturating_sub(2).max(1));
         let dim = out.palette.dim();
         let total = self.total.map_or(String::new(), |total| format!("{total} tasks; "));
-        let note = self.note.clone().unwrap_or_else(|| format!("{total}Ctrl-C ends the list, and no task"));
+        let note =
+            self.note.clone().unwrap_or_else(|| format!("{total}Ctrl-C stops watching; the tasks go on"));
         lines.push(format!("{dim}{note}{dim:#}"));
         if screen.drawn > 0 {
             screen.term.clear_last_lines(screen.drawn)?;

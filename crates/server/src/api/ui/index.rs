@@ -33,7 +33,8 @@ fn answer(document: &str) -> Response {
     response
 }
 
-/// Content-Security-Policy of the page, which loads only what this server has. `styles` is added to the sources of styles.
+/// Content-Security-Policy of the page, which loads only what this server has. `styles` is added to the
+/// sources of styles.
 pub(super) fn policy(styles: &str) -> HeaderValue {
     let policy = format!(
         "default-src 'none'; script-src 'self'; style-src 'self'{styles}; font-src 'self'; img-src 'self' data:; \

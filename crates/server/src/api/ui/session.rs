@@ -55,7 +55,7 @@ pub(crate) async fn begin(
     Ok(with_cookie(respond::json(StatusCode::OK, body), given))
 }
 
-/// Body of a session: the account that is signed in, and the server.
+/// Returns the session: the account that is signed in, and the server.
 pub(crate) async fn get(State(app): State<App>, caller: Caller) -> Result<Response, ApiError> {
     Ok(respond::json(StatusCode::OK, session(&app, caller.principal()?)))
 }
