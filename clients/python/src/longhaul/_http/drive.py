@@ -12,6 +12,7 @@ from typing import Any, TypeAlias, TypeVar
 import httpx
 
 from ..errors import LonghaulError, Unintelligible, Unreachable, Untrusted
+from .cancel import within
 from .connection import Connection
 from .line import AsyncLine, Line, answer
 from .plan import Answer, Item, Join, More, Pause, Plan, Request, Step, Stream
@@ -163,7 +164,7 @@ class AsyncDriver:
         try:
             # An answer may come in drops, each in time.
             whole = None if step.patience is None else step.wait + step.patience
-            return answer(await asyncio.wait_for(request, whole))
+            return answer(await within(request, whole))
         except Exception as error:
             if self._http.is_closed:
                 raise

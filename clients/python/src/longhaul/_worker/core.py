@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from time import monotonic
 
+from .._http.cancel import end
 from .._http.connection import Connection
 from .._http.drive import AsyncDriver
 from .._http.persist import pauses
@@ -99,10 +100,7 @@ class Core:
         finally:
             for attempt in self._book.running():
                 attempt.stop("stopped")
-            everything = [stopped, asks, reports, *beats, *self._tasks]
-            for task in everything:
-                task.cancel()
-            await asyncio.gather(*everything, return_exceptions=True)
+            await end([stopped, asks, reports, *beats, *self._tasks])
             self._pool.close()
             await self._driver.close()
             if self._keeper is not None:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable
 from time import monotonic
 from typing import Any
 
+from .._http.cancel import end
 from .._http.drive import AsyncDriver
 from .._http.persist import LONGEST
 from ..errors import ApiError, Forbidden, Unauthorized
@@ -127,9 +128,7 @@ class Heartbeat:
             log.error("the server refused a heartbeat: %s", error)
             ended = False
         finally:
-            for task in (call, more):
-                task.cancel()
-            await asyncio.gather(call, more, return_exceptions=True)
+            await end((call, more))
         # A server that stops answers early and has nothing to say.
         pace = PACE if ended else min(NEWS, wait)
         await asyncio.sleep(max(0.0, pace - (monotonic() - began)))

@@ -11,6 +11,7 @@ import sys
 from collections.abc import Iterable
 from typing import Any
 
+from .._http.cancel import within
 from .._http.persist import pauses
 from .asker import Asker
 from .attempt import Attempt
@@ -104,7 +105,7 @@ class Keeper:
         if process.stdin is not None:
             process.stdin.close()
         try:
-            await asyncio.wait_for(process.wait(), LAST)
+            await within(process.wait(), LAST)
         except asyncio.TimeoutError:
             with contextlib.suppress(ProcessLookupError):
                 process.kill()
