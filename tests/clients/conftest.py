@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import pytest
 
@@ -28,8 +28,8 @@ extensions = false
 """
 
 
-def serve(config: str = "", tls: bool = True) -> Iterator[Server]:
-    server = Server(config, tls)
+def serve(config: str = "", tls: bool = True, flags: Sequence[str] = ()) -> Iterator[Server]:
+    server = Server(config, tls, flags)
     try:
         yield server
     finally:

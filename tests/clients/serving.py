@@ -9,6 +9,7 @@ import ssl
 import subprocess
 import tempfile
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
@@ -26,9 +27,9 @@ def binary() -> Path:
 
 
 class Server:
-    """One server. `config` is what its configuration file says besides what all of them say."""
+    """One server. `config` is what its configuration file says besides what all of them say, `flags` its command line."""
 
-    def __init__(self, config: str = "", tls: bool = True) -> None:
+    def __init__(self, config: str = "", tls: bool = True, flags: Sequence[str] = ()) -> None:
         self.data = Path(tempfile.mkdtemp(prefix="longhaul-clients-"))
         self.tls = tls
         settings = self.data / "longhaul.toml"
@@ -36,7 +37,7 @@ class Server:
         command = [
             str(binary()), "serve", "--listen", "127.0.0.1:0", "--data-dir", str(self.data / "data"),
             "--workflows", str(HERE / "workflows"), "--config", str(settings), "--log-level", "warn",
-            "--tls", "self-signed" if tls else "off",
+            "--tls", "self-signed" if tls else "off", *flags,
         ]
         quiet = {name: value for name, value in os.environ.items() if not name.startswith("LONGHAUL_")}
         quiet |= {"LONGHAUL_ADMIN_PASSWORD": PASSWORD, "NO_COLOR": "1"}

@@ -84,6 +84,12 @@ impl<'a> Call<'a> {
         self
     }
 
+    /// Gives the answer so much time beyond the usual.
+    pub(crate) fn patient(mut self, wait: Duration) -> Self {
+        self.wait = wait;
+        self
+    }
+
     /// Expects an answer that goes on without an end.
     pub(crate) fn streams(mut self) -> Self {
         self.streams = true;

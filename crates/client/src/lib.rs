@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 #![forbid(unsafe_code)]
 
+mod any;
 mod audit;
 mod body;
 mod builder;
@@ -22,6 +23,7 @@ mod users;
 mod work;
 mod workflows;
 
+pub use any::{AnyCall, Verb};
 pub use audit::{AuditBody, AuditFilter, HistoryBody, ObstacleBody, ReasonBody, WhyBody};
 pub use body::{
     AttemptBody, CauseBody, ErrorBody, PageBody, PageMetadata, Phase, ResourceBody, StageBody, SubTaskBody,

@@ -25,7 +25,7 @@ use longhaul_store::postgres::PostgresOptions;
 use mistakes::{Nonsense, Reading, Sound, not_utf8};
 use wire::Wire;
 
-use crate::cli::{LogFormat, ServeArgs};
+use crate::cli::{LogFormat, McpMode, ServeArgs};
 use crate::{environment, log};
 
 /// Longest time that work has to end when the server stops.
@@ -72,6 +72,8 @@ pub(crate) struct Config {
     pub(crate) demo: bool,
     /// True if neither a configuration file nor a database was given: somebody tries the server out.
     pub(crate) is_plain: bool,
+    /// Tools that agents find at `/mcp`.
+    pub(crate) mcp: McpMode,
     /// Format of the log.
     pub(crate) log_format: LogFormat,
     /// Filter of the log.
@@ -164,6 +166,7 @@ impl Config {
             new_store: args.new_store,
             demo,
             is_plain,
+            mcp: args.mcp.or(file.mcp).unwrap_or_default(),
             log_format: args.log_format.or(file.log_format).unwrap_or_default(),
             log_level: args.log_level.or(file.log_level).unwrap_or_else(|| level.to_owned()),
             wire: file.wire,

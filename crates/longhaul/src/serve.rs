@@ -11,13 +11,13 @@ use longhaul_auth::Auth;
 use longhaul_engine::Engine;
 use longhaul_model::Env;
 use longhaul_model::workflow::Definition;
-use longhaul_server::{Certificate, Server, ServerConfig};
+use longhaul_server::{Agents, Certificate, Server, ServerConfig};
 use nix::sys::prctl;
 use nix::sys::resource::{Resource, setrlimit};
 use tokio_util::sync::CancellationToken;
 
 use crate::again::Again;
-use crate::cli::ServeArgs;
+use crate::cli::{McpMode, ServeArgs};
 use crate::cmd::Linted;
 use crate::config::{Config, Fixed};
 use crate::demo::{self, Demo, Reach};
@@ -114,6 +114,11 @@ async fn serve(prepared: Prepared, mut signals: Signals, out: Out, again: Again)
         trusted_proxies: config.trusted_proxies.clone(),
         unix_mode: config.unix_mode,
         lost_log_lines: lost,
+        agents: match config.mcp {
+            McpMode::Off => Agents::Off,
+            McpMode::Read => Agents::Read,
+            McpMode::Write => Agents::Write,
+        },
     };
     if config.database.is_some() {
         // Signals are received at every moment: one that arrives later is lost in a process that becomes

@@ -8,7 +8,7 @@ use axum::extract::{FromRequestParts, Request, State};
 use axum::middleware::Next;
 use axum::response::Response;
 use http::Method;
-use http::header::{self, HeaderMap};
+use http::header::{self, HeaderMap, HeaderName};
 use http::request::Parts;
 use longhaul_auth::{Auth, Denied, Principal};
 use longhaul_engine::Audit;
@@ -20,6 +20,9 @@ use crate::error::ApiError;
 use crate::origin::Site;
 use crate::routes::Role;
 use crate::share::Place;
+
+/// Header by which a program that acts for a caller says its name.
+pub(crate) const AGENT: HeaderName = HeaderName::from_static("longhaul-agent");
 
 /// Facts about the connection that a request came by, and about the page that sent it; an extension of every
 /// request.
@@ -59,6 +62,8 @@ pub(crate) struct Caller {
     credential: Option<KeptCredential>,
     /// Requirement of the call.
     role: Role,
+    /// Program that acts for the caller, by its own word.
+    agent: Option<Arc<str>>,
 }
 
 impl std::fmt::Debug for Caller {
@@ -119,7 +124,11 @@ impl Caller {
     /// Returns the note for the audit log about the call.
     pub(crate) fn audit(&self) -> Audit {
         let by = self.who.as_ref().map_or_else(|| Arc::from("anonymous"), |who| who.name.clone());
-        Audit::new(by, Some(self.from), self.action)
+        let audit = Audit::new(by, Some(self.from), self.action);
+        match &self.agent {
+            Some(agent) => audit.detail(format!("by the agent {agent}")),
+            None => audit,
+        }
     }
 }
 
@@ -170,6 +179,7 @@ impl Gate {
                 wire,
                 credential: None,
                 role: self.role,
+                agent: None,
             });
         }
         let credential = Credential::of(method, headers, peer)?;
@@ -186,7 +196,17 @@ impl Gate {
         let client = Client { who: Some(&who), credential: credential.bearer(), headers };
         let wire = self.app.dialects.of(&client, &self.app.auth);
         let (place, credential) = (Some(Arc::new(place)), Some(credential.kept()));
-        Ok(Caller { who: Some(who), from, action: self.action, place, wire, credential, role: self.role })
+        let agent = agent(headers)?;
+        Ok(Caller {
+            who: Some(who),
+            from,
+            action: self.action,
+            place,
+            wire,
+            credential,
+            role: self.role,
+            agent,
+        })
     }
 }
 
@@ -253,6 +273,18 @@ impl KeptCredential {
             KeptCredential::Cookie(secret) => Credential::Cookie(secret),
         }
     }
+}
+
+/// Returns the agent that the header `Longhaul-Agent` names: a program that decides by itself what it asks for, such as a
+/// language model. The audit log tells its changes from those of the person whose credential it has.
+fn agent(headers: &HeaderMap) -> Result<Option<Arc<str>>, ApiError> {
+    let Some(value) = headers.get(AGENT) else { return Ok(None) };
+    let name = value.to_str().ok().map(str::trim).filter(|name| !name.is_empty() && name.len() <= 100);
+    let wrong = || {
+        ApiError::bad("INVALID_AGENT", "the header Longhaul-Agent takes 1 to 100 visible ASCII characters")
+            .remedy("Send the name and version of the agent's program")
+    };
+    name.map(|name| Some(name.into())).ok_or_else(wrong)
 }
 
 /// The credential of the header. One header, one scheme, in any case (wire contract, 8.1).

@@ -33,6 +33,20 @@ pub struct ServerConfig {
     pub unix_mode: u32,
     /// Count of log lines that nobody read in time, for the metrics.
     pub lost_log_lines: Arc<AtomicU64>,
+    /// Tools that agents find at `/mcp`. Default none.
+    pub agents: Agents,
+}
+
+/// Tools that agents find at `/mcp`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Agents {
+    /// None: there is no `/mcp`.
+    #[default]
+    Off,
+    /// Tools that read.
+    Read,
+    /// All tools, those that start, retry, cancel and resolve tasks included.
+    Write,
 }
 
 impl Default for ServerConfig {
@@ -45,6 +59,7 @@ impl Default for ServerConfig {
             trusted_proxies: Proxies::default(),
             unix_mode: 0o660,
             lost_log_lines: Arc::default(),
+            agents: Agents::Off,
         }
     }
 }

@@ -13,6 +13,7 @@ mod event_stream;
 #[doc(hidden)]
 pub mod fuzz;
 mod listen;
+mod mcp;
 mod openapi;
 mod origin;
 mod phase;
@@ -40,7 +41,7 @@ use longhaul_engine::Engine;
 use tokio_util::sync::CancellationToken;
 
 pub use address::{Address, ServerError};
-pub use config::{ActionBody, Limits, ServerConfig, UserAgent, WireClient, WireConfig};
+pub use config::{ActionBody, Agents, Limits, ServerConfig, UserAgent, WireClient, WireConfig};
 pub use proxies::Proxies;
 pub use routes::Role;
 pub use sockets::{Handed, Listen};

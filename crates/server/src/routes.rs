@@ -17,6 +17,7 @@ use crate::api::{
 };
 use crate::declared;
 use crate::error::ApiError;
+use crate::mcp;
 use crate::openapi::{Answer, Body, Doc, Param};
 
 /// Requirement of a route.
@@ -91,7 +92,7 @@ pub(crate) fn table() -> Vec<Route> {
                 .answers(vec![Answer::json(200, "A page of tasks, and the exact total", "PageOfTask"), Answer::error(400)]),
             get(tasks::list::list)),
         route(Method::POST, "/v1/tasks", Operator,
-            Doc::new("startTask", "Tasks", "Start a task of a workflow").with(vec![Param::wait(), Param::dry_run(), Param::idempotency_key()]).body(Body::Json("TaskStartSpec"))
+            Doc::new("startTask", "Tasks", "Start a task of a workflow").with(vec![Param::wait(), Param::dry_run(), Param::reason(), Param::idempotency_key()]).body(Body::Json("TaskStartSpec"))
                 .answers(vec![Answer::json(200, "With dryRun: the task as it would begin, under an ID of zeros", "Task"), Answer::json(202, "The task, durable and begun", "Task"), Answer::error(400), Answer::error(404), Answer::error(422)]),
             post(tasks::submit::submit)),
         route(Method::POST, "/v1/tasks/import", Admin,
@@ -341,7 +342,8 @@ pub(crate) fn router(app: App) -> Router {
         router = router.route(route.path, route.handler.layer(from_fn_with_state(gate, access::check)));
     }
     let conform = from_fn_with_state(app.dialects.clone(), declared::conform);
-    router.fallback(other).method_not_allowed_fallback(wrong_method).layer(conform).with_state(app)
+    let router = router.fallback(other).method_not_allowed_fallback(wrong_method).layer(conform);
+    mcp::beside(router.with_state(app.clone()), app)
 }
 
 /// Returns true if `name` is the `operationId` of a call that a caller of that role may make with a

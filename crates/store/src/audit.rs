@@ -50,7 +50,11 @@ impl Audit {
     /// Adds further details.
     #[must_use]
     pub fn detail(mut self, detail: impl Into<String>) -> Self {
-        self.detail = Some(detail.into());
+        let more = detail.into();
+        self.detail = Some(match self.detail {
+            Some(detail) => format!("{detail}: {more}"),
+            None => more,
+        });
         self
     }
 

@@ -9,6 +9,7 @@ mod clock;
 mod context;
 mod exec;
 mod install;
+mod mcp;
 mod migrate;
 mod serve;
 mod task;
@@ -32,8 +33,9 @@ pub(crate) use clock::{ClockArgs, ClockCommand, ConfirmArgs};
 pub(crate) use context::ContextCommand;
 pub(crate) use exec::ExecArgs;
 pub(crate) use install::{CompletionsArgs, HealthArgs, KeysArgs, ManArgs};
+pub(crate) use mcp::McpArgs;
 pub(crate) use migrate::MigrateArgs;
-pub(crate) use serve::{LogFormat, ServeArgs, TlsMode, UnixMode};
+pub(crate) use serve::{LogFormat, McpMode, ServeArgs, TlsMode, UnixMode};
 pub(crate) use task::{
     CancelArgs, GetArgs, IdArgs, ListArgs, LogsArgs, ResolveArgs, RetryArgs, SkipArgs, StartArgs,
     TaskCommand, WatchArgs,
@@ -178,6 +180,8 @@ pub(crate) enum Command {
     Migrate(MigrateArgs),
     /// Say whether a server is live and ready
     Health(HealthArgs),
+    /// Offer tools to agents, over the Model Context Protocol
+    Mcp(McpArgs),
     /// Make a key file, for nodes that share a database
     Keys(KeysArgs),
     /// Print a completion script for a shell

@@ -15,7 +15,7 @@ A flag wins over its environment variable, that over the configuration file, tha
 
 The configuration file is TOML; every key is optional:
   listen = [\"127.0.0.1:8080\", \"unix:/run/longhaul/longhaul.sock\"]
-  data_dir = \"/var/lib/longhaul\"     # workflows, unix_mode, demo, insecure_http, log_format, log_level as the flags
+  data_dir = \"/var/lib/longhaul\"     # workflows, unix_mode, demo, insecure_http, mcp, log_format, log_level as the flags
   trusted_proxies = [\"10.0.0.5\"]     # balancers whose X-Forwarded-For and X-Forwarded-Proto are believed
   [database]                         # several nodes on one PostgreSQL, see --database-url
   url = \"postgres://longhaul@db1,db2/longhaul?sslmode=verify-full\"
@@ -135,6 +135,9 @@ pub(crate) struct ServeArgs {
     /// Start nothing: reads and decisions work. For a restored copy that is looked at before it goes on
     #[arg(long, env = "LONGHAUL_PAUSED", num_args = 0..=1, default_missing_value = "true", value_name = "BOOL", hide_possible_values = true)]
     pub(crate) paused: Option<bool>,
+    /// Tools that agents find at /mcp, over the Model Context Protocol [default: off]
+    #[arg(long, env = "LONGHAUL_MCP", value_enum, value_name = "TOOLS")]
+    pub(crate) mcp: Option<McpMode>,
     /// Format of the log, which goes to standard error [default: text]
     #[arg(long, env = "LONGHAUL_LOG_FORMAT", value_enum, value_name = "FORMAT")]
     pub(crate) log_format: Option<LogFormat>,
@@ -154,6 +157,19 @@ pub(crate) enum TlsMode {
     SelfSigned,
     /// Plain HTTP
     Off,
+}
+
+/// Values of `--mcp`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum McpMode {
+    /// No tools: there is no /mcp
+    #[default]
+    Off,
+    /// The tools that read
+    Read,
+    /// Those that start, retry, cancel and resolve tasks, too
+    Write,
 }
 
 /// Permissions of a socket at a path.

@@ -15,6 +15,7 @@ mod keys;
 mod lock;
 mod login;
 mod man;
+mod mcp;
 mod migrate;
 mod node;
 mod private;
@@ -95,6 +96,7 @@ pub(crate) fn run(command: Command, global: &Global, out: Out, again: Again) -> 
         Command::Check(args) => check::run(&args, out),
         Command::Migrate(args) => migrate::run(&args, &out),
         Command::Health(args) => blocking(async { health::run(&args, connect(global)?.build()?, out).await }),
+        Command::Mcp(args) => blocking(async { mcp::run(&args, context(global, out).await?.client).await }),
         Command::Keys(args) => keys::run(&args, &out),
         Command::Completions(args) => completions::run(&args, &out),
         Command::Man(args) => man::run(&args, &out),

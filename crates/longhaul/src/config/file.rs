@@ -16,7 +16,7 @@ use super::mistakes::Sound;
 use super::mistakes::{Nonsense, Reading};
 use super::wire::Wire;
 use super::{CONNECTIONS, auth, command};
-use crate::cli::{LogFormat, TlsMode, UnixMode};
+use crate::cli::{LogFormat, McpMode, TlsMode, UnixMode};
 use crate::log;
 
 #[derive(Debug, Default, Deserialize)]
@@ -33,6 +33,7 @@ pub(super) struct File {
     pub(super) workflows: Option<PathBuf>,
     pub(super) demo: Option<bool>,
     pub(super) paused: Option<bool>,
+    pub(super) mcp: Option<McpMode>,
     pub(super) log_format: Option<LogFormat>,
     pub(super) log_level: Option<String>,
     pub(super) database: Database,

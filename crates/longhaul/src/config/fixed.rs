@@ -29,6 +29,7 @@ impl Config {
             ("tls", format!("{:?}", self.tls)),
             ("insecure_http", format!("{:?}", self.insecure_http)),
             ("trusted_proxies", format!("{:?}", self.trusted_proxies)),
+            ("mcp", format!("{:?}", self.mcp)),
             ("demo", format!("{:?}", self.demo)),
             ("paused", format!("{:?}", engine.paused)),
             ("auth.access_token_life", format!("{:?}", auth.access_life)),

@@ -218,6 +218,7 @@ fn defaults_are_the_ones_of_the_page() {
     assert_eq!(page.listen, bare.listen);
     assert_eq!(page.tls, bare.tls);
     assert_eq!(page.insecure_http, bare.insecure_http);
+    assert_eq!(page.mcp, bare.mcp);
     assert_eq!(page.demo, bare.demo);
     assert_eq!(page.log_format, bare.log_format);
     assert_eq!(page.log_level, bare.log_level);

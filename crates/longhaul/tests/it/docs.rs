@@ -11,6 +11,7 @@ use tempfile::TempDir;
 const SERVES: &str =
     "it serves until it is stopped; what it reads is checked by the tests of the command line";
 const ASKS: &str = "it asks for a password on a terminal";
+const AGENT: &str = "it speaks a protocol on standard input; the protocol's own client runs it";
 const ELSEWHERE: &str = "it speaks to a machine that is not here";
 const POSTGRES: &str = "it needs a PostgreSQL server of that name; the tests of `migrate` run it";
 const CHECKS: &str = "the tests of `check` run it, on a store that is there";
@@ -19,7 +20,7 @@ const BUILDS: &str = "it builds this program";
 
 /// Commands that are not run: the page, the beginning of the command, and the reason. Their number is fixed:
 /// a longer list is noticed.
-const NOT_RUN: [(&str, &str, &str); 43] = [
+const NOT_RUN: [(&str, &str, &str); 45] = [
     ("README.md", "make run", BUILDS),
     ("README.md", "make test", BUILDS),
     ("README.md", "alias longhaul=", "it names the program that was built"),
@@ -34,6 +35,8 @@ const NOT_RUN: [(&str, &str, &str); 43] = [
     ("cli.md", "longhaul task resolve 4b707 --all", "it needs a `forEach` whose children were lost"),
     ("cli.md", "longhaul lock release", "it needs a failed task that holds a lock"),
     ("cli.md", "longhaul worker exec --queue esxi --", SERVES),
+    ("cli.md", "longhaul mcp", AGENT),
+    ("cli.md", "longhaul --context lab mcp", AGENT),
     ("cli.md", "longhaul login admin --context prod", ASKS),
     ("cli.md", "longhaul login admin", ASKS),
     ("cli.md", "longhaul --server https://longhaul.lab:8443", ELSEWHERE),

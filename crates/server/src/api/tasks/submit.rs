@@ -13,6 +13,7 @@ use longhaul_model::Timestamp;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
+use super::resolve::because;
 use super::{body, view};
 use crate::access::Caller;
 use crate::api::App;
@@ -42,6 +43,7 @@ pub(crate) async fn submit(
 ) -> Result<Response, ApiError> {
     let (key, wait) = (KeyText::of(request.headers())?, wait(&app, request.uri())?);
     let dry = dry_run(&app, request.uri())?;
+    let audit = because(caller.audit(), &app, request.uri().query())?;
     caller.waits(wait.unwrap_or_default())?;
     let bytes = request::json_body(request, &app.config.limits, app.config.limits.body).await?;
     let given: SubmitBody = request::parsed(&bytes)?;
@@ -51,6 +53,7 @@ pub(crate) async fn submit(
     }
     let key = key.map(|key| key.with(&app, &caller, "POST /v1/tasks", &bytes));
     let mut submit = checked(given, key, &caller)?;
+    submit.audit = Some(audit);
     submit.room = Some(bytes.into_room());
     accept(&app, &caller, submit, wait).await
 }
