@@ -26,6 +26,7 @@ test: setup ## run every test
 	scripts/test-python.sh
 	scripts/test-web.sh
 	scripts/test-deploy.sh
+	scripts/test-monitoring.sh
 
 test-clients: setup ## run the tests with clients that are not ours (Python)
 	scripts/test-clients.sh
@@ -46,6 +47,9 @@ package-crates: ## package the client and worker libraries for crates.io, and co
 
 test-deploy: setup ## check the container file, the compose file, the chart, the unit and the package's parts
 	scripts/test-deploy.sh
+
+test-monitoring: setup ## check alert rules and dashboard with Prometheus, against a server under load
+	scripts/test-monitoring.sh
 
 deb: ## build the Debian package into target/debian; needs dpkg-dev
 	scripts/build-deb.sh
@@ -80,4 +84,4 @@ typed: ## 6,000 generated requests, each answer held against its declared type (
 fuzz: ## each fuzz target for some minutes (MINUTES=5); needs nightly and cargo-fuzz
 	scripts/fuzz.sh $$(( $(or $(MINUTES),5) * 60 ))
 
-.PHONY: help setup setup-run run test test-clients test-python test-web test-deploy deb lint package-crates deny simulate bench torture torture-quick soak typed fuzz
+.PHONY: help setup setup-run run test test-clients test-python test-web test-deploy test-monitoring deb lint package-crates deny simulate bench torture torture-quick soak typed fuzz

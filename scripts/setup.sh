@@ -21,6 +21,7 @@ if [ "${1:-test}" != run ]; then
   command -v initdb >/dev/null || ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || packages+=(postgresql)
   command -v chromium >/dev/null || command -v chromium-browser >/dev/null || packages+=(chromium)
   command -v haproxy >/dev/null || [ -x /usr/sbin/haproxy ] || packages+=(haproxy)
+  command -v promtool >/dev/null || packages+=(prometheus)
   command -v pgbouncer >/dev/null || [ -x /usr/sbin/pgbouncer ] || packages+=(pgbouncer)
 fi
 if [ ${#packages[@]} -gt 0 ]; then

@@ -23,6 +23,7 @@ use crate::action::Actions;
 use crate::engine::SMALL;
 use crate::feed::Feed;
 use crate::logs::{Log, clean};
+use crate::meters::Meters;
 use crate::peers::Changes;
 use crate::permits::{LineSummary, Permits, Waiting};
 use crate::secrets::{Redactor, Redactors, Vault, closed};
@@ -57,6 +58,7 @@ pub(crate) struct Dispatcher {
     workers: Arc<Workers>,
     draining: AtomicBool,
     attempts: TaskTracker,
+    meters: Meters,
     /// Changes at other nodes.
     pub(crate) changes: Changes,
 }
@@ -86,6 +88,7 @@ impl Dispatcher {
             workers: Arc::new(Workers::default()),
             draining: AtomicBool::new(false),
             attempts: TaskTracker::new(),
+            meters: Meters::default(),
             changes: Changes::default(),
         })
     }
@@ -97,6 +100,11 @@ impl Dispatcher {
     /// Queues and leases.
     pub(crate) fn workers(&self) -> &Arc<Workers> {
         &self.workers
+    }
+
+    /// Counters of what was committed here.
+    pub(crate) fn meters(&self) -> &Meters {
+        &self.meters
     }
 
     /// Feed of changes.
@@ -402,6 +410,7 @@ impl CommitSink for Dispatcher {
                     Effect::LeaseEnded { sub_task, token, .. } => self.lease_ended((id, sub_task, token)),
                     Effect::Timer(at) => self.timers.set(at, id, self.env.now()),
                     Effect::Ended(_) => self.watches.ended(id, at_rest.take()),
+                    Effect::Measured(measures) => self.meters.count(&measures),
                 }
             }
         }

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use longhaul_crypto::Sealer;
+use longhaul_metrics::Family;
 use longhaul_model::{Env, Refused, TaskId};
 use longhaul_store::{Budget, Health, Store, StoreError, Stored};
 use tokio::sync::Semaphore;
@@ -188,6 +189,18 @@ impl Engine {
     /// Returns the health of the store's writing side.
     pub fn store_health(&self) -> Health {
         self.inner.store.health()
+    }
+
+    /// Returns the counters of the engine and of its store since the start, as metrics.
+    pub fn families(&self) -> Vec<Family> {
+        let mut all = self.inner.dispatcher.meters().families();
+        all.extend(self.inner.store.families());
+        all
+    }
+
+    /// Returns the number of readers of the feed of changes.
+    pub fn feed_readers(&self) -> usize {
+        self.inner.dispatcher.feed().readers()
     }
 
     /// True once the engine drains, see [`Engine::drain`].

@@ -17,6 +17,7 @@ mod history;
 mod locks;
 mod logs;
 mod long_work;
+mod meters;
 mod operate;
 mod peers;
 mod permits;

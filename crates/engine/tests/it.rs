@@ -6,6 +6,7 @@ mod it {
     mod lifecycle;
     mod line;
     mod lost_answers;
+    mod meters;
     mod recovery;
     mod secrets;
     mod support;

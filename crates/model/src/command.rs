@@ -8,6 +8,7 @@ use thiserror::Error;
 use crate::expr::Scope;
 use crate::fault::Fault;
 use crate::id::{NodeId, Token, WorkerId};
+use crate::measure::Measures;
 use crate::record::{Attempt, Lease, Stage};
 use crate::room::Permit;
 use crate::status::TaskStatus;
@@ -434,6 +435,8 @@ pub enum Effect {
     Timer(Timestamp),
     /// The task ended.
     Ended(TaskStatus),
+    /// Count what the change began and ended.
+    Measured(Box<Measures>),
 }
 
 impl Effect {
@@ -450,7 +453,8 @@ impl Effect {
             | Effect::Queued { .. }
             | Effect::Leased(_)
             | Effect::Timer(_)
-            | Effect::Ended(_) => None,
+            | Effect::Ended(_)
+            | Effect::Measured(_) => None,
         }
     }
 }

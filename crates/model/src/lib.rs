@@ -15,6 +15,7 @@ pub mod invariant;
 pub mod lived;
 pub mod liveness;
 mod machine;
+mod measure;
 pub mod record;
 pub mod resource;
 mod room;
@@ -33,6 +34,7 @@ pub use env::Env;
 pub use fault::{Cause, Fault};
 pub use id::{NodeId, TaskId, Token, WorkerId, WorkflowVersion};
 pub use machine::Unread;
+pub use measure::{ActionKind, AttemptEnd, Measure, Measures, Wait};
 pub use record::{
     Attempt, Child, Children, Decision, EffectKey, Fan, Lease, Outcome, Record, Stage, State, StopReason,
     Stopping, SubTask, WaitingFor,

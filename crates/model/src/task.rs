@@ -11,6 +11,7 @@ use crate::claims::Hold;
 use crate::credentials;
 use crate::expr::{Budget, ExprError, Scope, visible};
 use crate::id::{NodeId, TaskId};
+use crate::measure::Move;
 use crate::record::{Child, Children, Fan, Record, State, SubTask, made};
 use crate::status::{Resolution, SubTaskStatus, TaskStatus};
 use crate::time::Timestamp;
@@ -33,6 +34,8 @@ pub struct Task {
     timers: BTreeSet<(Timestamp, u32)>,
     /// Children that the current change touched: they are not counted until it is done.
     touched: BTreeSet<u32>,
+    /// Moves of sub-tasks in the current change, in their order.
+    moves: Vec<Move>,
     seen: Seen,
     /// Budget left to the expressions of the current change.
     budget: Budget,
@@ -233,6 +236,7 @@ impl Task {
             nodes,
             timers,
             touched: BTreeSet::new(),
+            moves: Vec::new(),
             seen: Seen::default(),
             budget: Budget::default(),
             weights,
@@ -371,9 +375,13 @@ impl Task {
             self.fans.entry(parent).or_default().count(&self.record.sub_tasks[index as usize], false);
         }
         let sub = &mut self.record.sub_tasks[index as usize];
-        let due = sub.due_at;
+        let (due, queued_at) = (sub.due_at, sub.queued_at);
         let looked_after = sub.is_looked_after().then_some(sub.node);
         change(sub);
+        let new_due = sub.due_at.filter(|at| due != Some(*at));
+        if sub.status != before || new_due.is_some() {
+            self.moves.push(Move::of(index, sub, before, queued_at, new_due));
+        }
         if !sub.is_looked_after() {
             sub.node = NodeId::default();
         }
@@ -405,6 +413,11 @@ impl Task {
                 *self.tally.slot(&self.record, index, after) += 1;
             }
         }
+    }
+
+    /// Takes the moves of the current change.
+    pub(crate) fn take_moves(&mut self) -> Vec<Move> {
+        std::mem::take(&mut self.moves)
     }
 
     /// Prepares a change of a sub-task: a child leaves the counts of its parent until

@@ -1,6 +1,8 @@
 //! The model from outside: random sequences of commands against its invariants, each verb by examples, the
 //! checking of workflows, expressions and URLs, the pauses between attempts.
 
+#[path = "it/counts.rs"]
+mod counts;
 #[path = "it/example.rs"]
 mod example;
 #[path = "it/expressions.rs"]

@@ -151,6 +151,8 @@ impl Address {
             starting::router(),
             &self.config,
             self.register.clone(),
+            // Nobody can read the counters of a node that waits.
+            Arc::default(),
             until.clone(),
         );
         with_certificate(self.certificate.clone(), serving, until).await;

@@ -14,6 +14,7 @@ mod event_stream;
 pub mod fuzz;
 mod listen;
 mod mcp;
+mod meters;
 mod openapi;
 mod origin;
 mod phase;
@@ -60,7 +61,9 @@ impl Server {
         let shares = share::Shares::new(&at.config.limits, engine.env().clone());
         let node = Arc::new(at.node(engine.env()));
         let dialects = Arc::new(config::Dialects::new(&at.config.wire));
-        let app = App { engine, auth, config: at.config.clone(), dialects, shares, node, openapi };
+        let meters = Arc::default();
+        let config = at.config.clone();
+        let app = App { engine, auth, config, dialects, shares, node, openapi, meters };
         Server { at, app }
     }
 
@@ -84,8 +87,9 @@ impl Server {
     /// the rest: when this returns, nobody asks the engine any more.
     pub async fn run(self, stop: CancellationToken) {
         let Address { sockets, acceptor, certificate, config, register } = self.at;
+        let meters = self.app.meters.clone();
         let router = routes::router(self.app);
-        let serving = listen::serve(sockets, acceptor, router, &config, register, stop.clone());
+        let serving = listen::serve(sockets, acceptor, router, &config, register, meters, stop.clone());
         with_certificate(certificate, serving, stop).await;
     }
 }

@@ -19,6 +19,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::config::ServerConfig;
+use crate::meters::Meters;
 use crate::phase::Phase;
 use crate::register::Register;
 use crate::serve::{Belief, answer};
@@ -65,9 +66,10 @@ pub(crate) async fn serve(
     router: Router,
     config: &ServerConfig,
     register: Arc<Register>,
+    meters: Arc<Meters>,
     stop: CancellationToken,
 ) {
-    let mut connections = Connections::new(acceptor, router, config, register, stop.clone());
+    let mut connections = Connections::new(acceptor, router, config, register, meters, stop.clone());
     connections.accept_until(&sockets, stop.cancelled()).await;
     let (before, limit) = (std::mem::take(&mut connections.tasks), config.limits.drain);
     let cut = connections.cut.clone();
@@ -89,6 +91,7 @@ impl Connections {
         router: Router,
         config: &ServerConfig,
         register: Arc<Register>,
+        meters: Arc<Meters>,
         stop: CancellationToken,
     ) -> Self {
         let limits = &config.limits;
@@ -102,6 +105,7 @@ impl Connections {
             belief: Arc::new(Belief {
                 proxies: config.trusted_proxies.clone(),
                 insecure_http: config.insecure_http,
+                meters,
             }),
             acceptor,
             silence: Silence { head: limits.header_time, idle: limits.idle_time, write: limits.write_time },

@@ -18,6 +18,7 @@ use crate::api::{
 use crate::declared;
 use crate::error::ApiError;
 use crate::mcp;
+use crate::meters;
 use crate::openapi::{Answer, Body, Doc, Param};
 
 /// Requirement of a route.
@@ -339,7 +340,9 @@ pub(crate) fn router(app: App) -> Router {
     for route in table() {
         let action = route.doc.as_ref().map_or("getPage", |doc| doc.id);
         let gate = Gate { app: app.clone(), action, role: route.role, counts: action != POLLED };
-        router = router.route(route.path, route.handler.layer(from_fn_with_state(gate, access::check)));
+        let counted = from_fn_with_state(app.meters.of_route(&route.method, route.path), meters::mark);
+        let handler = route.handler.layer(from_fn_with_state(gate, access::check)).layer(counted);
+        router = router.route(route.path, handler);
     }
     let conform = from_fn_with_state(app.dialects.clone(), declared::conform);
     let router = router.fallback(other).method_not_allowed_fallback(wrong_method).layer(conform);

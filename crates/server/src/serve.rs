@@ -18,6 +18,7 @@ use tracing::Level;
 
 use crate::access::Peer;
 use crate::error::{ApiError, Reference};
+use crate::meters::Meters;
 use crate::origin::{self, Way};
 use crate::phase::TrackedBody;
 use crate::proxies::Proxies;
@@ -25,12 +26,15 @@ use crate::proxies::Proxies;
 /// Header by which browsers return over TLS only, for a year.
 const HSTS: HeaderValue = HeaderValue::from_static("max-age=31536000");
 
-/// Settings by which a server believes what requests say of where they come from.
+/// State that all requests share: settings by which a server believes what they say of where they come from, and
+/// counters.
 pub(crate) struct Belief {
     /// Proxies whose headers name the client.
     pub(crate) proxies: Proxies,
     /// True if other machines may come without TLS.
     pub(crate) insecure_http: bool,
+    /// Counters of the answers.
+    pub(crate) meters: Arc<Meters>,
 }
 
 impl Belief {
@@ -55,7 +59,9 @@ pub(crate) async fn answer(
     request: Request<TrackedBody>,
 ) -> Result<Response, Infallible> {
     let way = belief.way(peer, secure, &request);
+    let begun = Instant::now();
     let mut response = logged(router, peer, way, request).await;
+    belief.meters.answered(&response, begun.elapsed());
     if secure {
         response.headers_mut().insert(header::STRICT_TRANSPORT_SECURITY, HSTS);
     }

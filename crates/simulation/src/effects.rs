@@ -67,7 +67,7 @@ impl World {
                 self.nodes[n].memory.leases.remove(&(task, sub_task, token));
             }
             Effect::Timer(at) => self.set_timer(n, task, at),
-            Effect::Ended(_) => {}
+            Effect::Ended(_) | Effect::Measured(_) => {}
         }
     }
 

@@ -26,6 +26,14 @@ pub struct Position {
     pub rows: BTreeMap<i16, (i64, i64)>,
 }
 
+impl Position {
+    /// Returns the instant of the newest row that is behind an earlier position; `None` if there is none.
+    pub fn newest_since(&self, earlier: &Position) -> Option<Timestamp> {
+        let new = self.rows.iter().filter(|(log, row)| earlier.rows.get(log) != Some(row));
+        new.map(|(_, (_, at))| Timestamp(*at)).max()
+    }
+}
+
 /// Part of the log of changes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Changes {

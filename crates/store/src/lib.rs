@@ -25,6 +25,7 @@ mod logs;
 mod lost;
 mod matching;
 mod merge;
+mod meters;
 mod migrate;
 mod nodes;
 mod packed;

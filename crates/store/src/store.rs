@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use longhaul_metrics::Family;
 use longhaul_model::workflow::{Definition, Workflow};
 use longhaul_model::{
     Attempt, Command, Effect, NodeId, Permit, Room, Spec, Task, TaskId, Terms, Timestamp, Token,
@@ -323,6 +324,11 @@ pub trait Store: Send + Sync + 'static {
         let trouble =
             (!self.is_writable()).then(|| Trouble::Failing("the storage does not answer".to_owned()));
         Health { trouble, ..Health::default() }
+    }
+
+    /// Returns counters of the writing side since the start, as metrics. In memory: neither waits nor reads.
+    fn families(&self) -> Vec<Family> {
+        Vec::new()
     }
 
     /// Finishes accepted requests and closes. Further calls are refused.

@@ -224,4 +224,6 @@ pub struct Stats {
     pub tasks: Vec<(TaskStatus, u64)>,
     /// Bytes on disk.
     pub bytes: u64,
+    /// Bytes of the write-ahead log among them; `None` for a store whose log is not its own.
+    pub wal_bytes: Option<u64>,
 }

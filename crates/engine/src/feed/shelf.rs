@@ -72,6 +72,10 @@ impl Shelf {
             return Ok(None);
         };
         let Changes { tasks, position, more } = changes;
+        if let Some(at) = position.newest_since(from) {
+            let lag = engine.env().now().0.saturating_sub(at.0).max(0).unsigned_abs();
+            engine.inner.dispatcher.meters().feed_read(Duration::from_millis(lag));
+        }
         let part = Arc::new(Part {
             from: from.clone(),
             position,

@@ -1,7 +1,7 @@
 //! Every command that a page prints is run, each page against a demonstration of its own, in its order.
 //! Commands that cannot be run are listed with the reason.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -336,21 +336,44 @@ fn commands_of_operations_work() {
     }
 }
 
-/// The table of metrics names what a scrape has, and nothing else.
+/// The table of metrics names what a scrape has, and nothing else, with the same types and labels.
 #[test]
 fn metrics_are_those_of_a_scrape() {
     let ground = Ground::new("metrics.md");
-    let scrape =
-        ground.run("curl -s \"$LONGHAUL_SERVER/metrics\" -H \"Authorization: Bearer $LONGHAUL_TOKEN\"").out;
-    let there: BTreeSet<&str> =
-        scrape.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next()).collect();
-    assert!(there.len() > 15, "{scrape}");
+    let ask = "curl -s \"$LONGHAUL_SERVER/metrics\" -H \"Authorization: Bearer $LONGHAUL_TOKEN\"";
+    // The second one has the first one among the requests.
+    ground.run(ask);
+    let scrape = ground.run(ask).out;
+    let there: BTreeMap<&str, &str> =
+        scrape.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split_once(' ')).collect();
+    assert!(there.len() > 30, "{scrape}");
     let (_, page) = pages().into_iter().find(|(name, _)| name == "metrics.md").expect("a page");
-    let rows = page.lines().filter(|line| line.starts_with("| `longhaul_"));
-    // A server on its own files has none of these.
-    let told: BTreeSet<&str> = rows
-        .filter(|row| !row.contains("with a PostgreSQL database"))
-        .filter_map(|row| row.split('`').nth(1))
+    // A server on its own files has none of the others.
+    let rows: Vec<Vec<&str>> = page
+        .lines()
+        .filter(|line| line.starts_with("| `longhaul_") && !line.contains("with a PostgreSQL database"))
+        .map(|row| row.split('|').map(str::trim).skip(1).collect())
         .collect();
+    let told: BTreeMap<&str, &str> = rows.iter().map(|row| (row[0].trim_matches('`'), row[1])).collect();
     assert_eq!(told, there);
+    let mut seen = BTreeSet::new();
+    for line in scrape.lines().filter(|line| !line.starts_with('#')) {
+        let (name, labels) = line.split_once(['{', ' ']).expect("a sample");
+        let name = ["_bucket", "_sum", "_count"]
+            .iter()
+            .filter_map(|end| name.strip_suffix(end))
+            .find(|name| told.get(name) == Some(&"histogram"))
+            .unwrap_or(name);
+        let row = rows.iter().find(|row| row[0].trim_matches('`') == name).expect("a row");
+        let of_page: BTreeSet<&str> = row[2].split('`').skip(1).step_by(2).collect();
+        let labels = labels.rsplit_once('}').map_or("", |(labels, _)| labels);
+        let of_sample: BTreeSet<&str> = labels
+            .split("\",")
+            .filter_map(|label| Some(label.split_once('=')?.0))
+            .filter(|label| *label != "le")
+            .collect();
+        assert_eq!(of_sample, of_page, "{line}");
+        seen.insert(name.to_owned());
+    }
+    assert!(seen.len() > 25, "{seen:?}");
 }

@@ -10,6 +10,7 @@ mod due;
 mod fan;
 mod lease;
 mod line;
+mod measures;
 mod operator;
 mod park;
 mod recover;
@@ -52,17 +53,20 @@ impl Task {
         // A wall clock may step back; a task's own times do not.
         let now = now.max(self.record.state.started_at.unwrap_or(self.record.state.created_at));
         self.budget_anew();
+        let before = measures::Before::of(self, &command);
         let mut step = Step { task: self, now, node, room, terms: None, change: Change::default() };
         // A fault of ours costs this task, and not the server and all the others.
         let obeyed = catch_unwind(AssertUnwindSafe(|| step.obey(command))).map_err(|_| Refused::Panicked)?;
         let mut change = step.change;
         self.count_touched();
         self.lighten();
+        let moves = self.take_moves();
         obeyed?;
         change.sub_tasks.sort_unstable();
         change.sub_tasks.dedup();
         self.record.state.revision += 1;
         change.revision = self.record.state.revision;
+        measures::add(&before, &self.record, moves, now, &mut change);
         debug_assert_eq!(crate::invariant::violations(self), Vec::<String>::new());
         Ok(change)
     }

@@ -1,7 +1,8 @@
 //! Decisions about a task whose document cannot be read: an operator may end it, and release its locks. They
 //! depend on the little that is known of it without the document.
 
-use crate::command::{Command, Refused};
+use crate::command::{Command, Effect, Refused};
+use crate::measure::Measures;
 use crate::status::TaskStatus;
 use crate::time::Timestamp;
 
@@ -35,6 +36,14 @@ impl Unread {
     /// Returns true if a cancel would be accepted now.
     pub fn is_cancellable(self) -> bool {
         !self.has_ended()
+    }
+
+    /// Returns the effects of the change from `before` to this state.
+    pub fn effects(self, before: Unread) -> Vec<Effect> {
+        let Some(status) = self.status else { return Vec::new() };
+        let measured = Effect::Measured(Box::new(Measures::of_unread(status)));
+        let measured = (before.status != self.status).then_some(measured);
+        measured.into_iter().chain([Effect::Ended(status)]).collect()
     }
 
     fn has_ended(self) -> bool {

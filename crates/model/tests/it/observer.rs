@@ -13,6 +13,7 @@ use longhaul_model::{
 };
 use serde_json::Value;
 
+use crate::counts::Counts;
 use crate::keys::Keys;
 use crate::op::attempts;
 
@@ -41,6 +42,10 @@ pub(crate) struct Observer {
     /// Sub-tasks not to be repeated whose last attempt has an unknown outcome.
     in_doubt: BTreeSet<u32>,
     keys: Keys,
+    counts: Counts,
+    /// Beginning, and latest time so far: the clock may step back.
+    begun: Timestamp,
+    latest: Timestamp,
     cancelled: bool,
 }
 
@@ -69,6 +74,9 @@ impl Observer {
             looked_after: BTreeMap::new(),
             in_doubt: BTreeSet::new(),
             keys: Keys::default(),
+            counts: Counts::default(),
+            begun: now,
+            latest: now,
             cancelled: false,
         }
     }
@@ -228,6 +236,7 @@ impl Observer {
                     assert_eq!(after.sub_tasks[*sub_task as usize].token(), *token);
                 }
                 Effect::Ended(status) => assert_eq!(*status, after.state.status),
+                Effect::Measured(measures) => self.counts.add(&measures.all),
             }
         }
         // An attempt that is leased again does not start.
@@ -255,6 +264,10 @@ impl Observer {
         }
         self.check_room(command, change);
         self.check_history(&after);
+        self.counts.note(command, before, change);
+        self.latest = self.latest.max(self.now);
+        let span = (self.begun, self.latest);
+        self.counts.check(&after, self.history.values(), self.handed_back.len(), span);
         self.cancelled |= matches!(command, Command::Cancel { .. });
     }
 

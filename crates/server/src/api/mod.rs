@@ -25,6 +25,7 @@ use longhaul_auth::Auth;
 use longhaul_engine::{Engine, Node};
 
 use crate::config::{Dialects, ServerConfig};
+use crate::meters::Meters;
 use crate::share::Shares;
 
 /// State that every handler needs.
@@ -40,4 +41,6 @@ pub(crate) struct App {
     pub(crate) node: Arc<Node>,
     /// The OpenAPI document, made once.
     pub(crate) openapi: Arc<str>,
+    /// Counters of requests.
+    pub(crate) meters: Arc<Meters>,
 }

@@ -1,6 +1,7 @@
 //! Commit of a writer's transaction.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use deadpool_postgres::{Client, Object};
 use tokio::task::JoinHandle;
@@ -37,8 +38,14 @@ impl UnderWay {
     }
 }
 
-/// Commits, whatever happens to the connection meanwhile: a lost outcome is found out.
-pub(super) async fn commit(shared: Arc<Shared>, client: Client, (place, number): (i16, i64)) -> Outcome {
+/// Commits a batch of so many jobs, whatever happens to the connection meanwhile: a lost outcome is found out.
+pub(super) async fn commit(
+    shared: Arc<Shared>,
+    client: Client,
+    (place, number): (i16, i64),
+    jobs: usize,
+) -> Outcome {
+    let begun = Instant::now();
     let closed = tokio::select! {
         biased;
         closed = close(&shared, &client) => closed,
@@ -48,7 +55,10 @@ pub(super) async fn commit(shared: Arc<Shared>, client: Client, (place, number):
         }
     };
     let e = match closed {
-        Ok(()) => return Ok(Some(client)),
+        Ok(()) => {
+            shared.meters.committed(jobs, begun.elapsed());
+            return Ok(Some(client));
+        }
         Err(e) => e,
     };
     drop(Object::take(client));
@@ -60,7 +70,12 @@ pub(super) async fn commit(shared: Arc<Shared>, client: Client, (place, number):
         return Err(failed(e));
     }
     tracing::warn!(error = %e, "a commit was interrupted: its outcome is looked up");
-    if shared.was_committed(place, number).await? { Ok(None) } else { Err(failed(e)) }
+    if shared.was_committed(place, number).await? {
+        shared.meters.committed(jobs, begun.elapsed());
+        Ok(None)
+    } else {
+        Err(failed(e))
+    }
 }
 
 /// Sends fence and commit in one round trip: if the session is over, the first one fails, and the second one

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use longhaul_model::{Change, Command, Effect, Launch, Record, Task, TaskId, Unread};
+use longhaul_model::{Change, Command, Launch, Record, Task, TaskId, Unread};
 
 use super::batch::Batch;
 use super::held::{Held, Loaded};
@@ -212,7 +212,7 @@ impl Batch<'_> {
             self.counters.add(after);
         }
         self.claims.release(id);
-        let effects = after.status.map(Effect::Ended).into_iter().collect();
+        let effects = after.effects(before);
         self.changes.add(id);
         self.commits.push(Commit { id, revision: 0, effects, at_rest: None });
         Ok(())

@@ -138,6 +138,7 @@ async fn begin(place: &Place, options: &PostgresOptions, env: Env) -> Result<Ope
         forgotten: AtomicU64::new(0),
         closing: Notify::new(),
         vitals: Vitals::default(),
+        meters: Default::default(),
         logs_cut: Default::default(),
         storage: Default::default(),
     });

@@ -77,7 +77,8 @@ pub(super) fn news_of(id: TaskId, revision: u64, effect: Effect) -> Option<News>
         | Effect::Queued { .. }
         | Effect::Leased(_)
         | Effect::Timer(_)
-        | Effect::Ended(_) => None,
+        | Effect::Ended(_)
+        | Effect::Measured(_) => None,
     }
 }
 

@@ -17,6 +17,7 @@ use super::turn::{Standing, Turn};
 use super::vitals::Vitals;
 use crate::error::StoreError;
 use crate::known::{Damages, Workflows};
+use crate::meters::Meters;
 use crate::peers::{News, Rare, To};
 use crate::store::{Commit, CommitSink};
 
@@ -54,6 +55,7 @@ pub(super) struct Shared {
     pub(super) closing: Notify,
     /// Health of the writing side.
     pub(super) vitals: Vitals,
+    pub(super) meters: Meters,
     /// Time at which the logs of changes were last cut, in milliseconds.
     pub(super) logs_cut: AtomicI64,
     /// Identity of the database, once it is known.

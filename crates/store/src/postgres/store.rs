@@ -7,6 +7,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use deadpool_postgres::Transaction;
 use futures_util::future::BoxFuture;
+use longhaul_metrics::Family;
 use longhaul_model::workflow::{Definition, Workflow};
 use longhaul_model::{Attempt, Command, Spec, TaskId, TaskStatus, Timestamp, Token, WorkflowVersion};
 use serde_json::Value;
@@ -494,6 +495,10 @@ impl Store for Postgres {
         self.shared.vitals.health(self.shared.turn.standing())
     }
 
+    fn families(&self) -> Vec<Family> {
+        self.shared.meters.families()
+    }
+
     async fn close(&self) {
         self.shared.closing.notify_one();
         let tasks = std::mem::take(&mut *self.tasks.lock());
@@ -533,5 +538,5 @@ async fn stats(db: &impl deadpool_postgres::GenericClient) -> Result<Stats, Stor
     }
     let size = rows::query(db, "SELECT pg_database_size(current_database())", &[]).await?;
     let bytes = size.first().map_or(Ok(0), |row| super::sql::column::<i64>(row, 0))?;
-    Ok(Stats { tasks, bytes: bytes.max(0) as u64 })
+    Ok(Stats { tasks, bytes: bytes.max(0) as u64, wal_bytes: None })
 }

@@ -276,7 +276,8 @@ impl Writer {
         match self.written(&jobs).await {
             Ok((client, written)) => {
                 self.tally = Some(written.tally.clone());
-                let outcome = tokio::spawn(commit(self.shared.clone(), client, written.tally.mark()));
+                let commit = commit(self.shared.clone(), client, written.tally.mark(), jobs.len());
+                let outcome = tokio::spawn(commit);
                 self.under_way = Some(UnderWay { jobs, written, outcome });
                 // The previous commit may have ended meanwhile, and cleared the mark.
                 self.shared.vitals.busy();

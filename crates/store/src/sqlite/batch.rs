@@ -369,7 +369,7 @@ impl Batch {
         if hot && !resting.contains(&seq) {
             resting.push_back(seq);
         }
-        let effects = after.status.map(Effect::Ended).into_iter().collect();
+        let effects = after.effects(before);
         changes.add(id);
         self.commits.push(Commit { id, revision: 0, effects, at_rest: None });
         Ok(())

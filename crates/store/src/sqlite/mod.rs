@@ -50,6 +50,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
+use longhaul_metrics::Family;
 use longhaul_model::workflow::{Definition, Workflow};
 use longhaul_model::{Attempt, Command, Env, Spec, TaskId, TaskStatus, Timestamp, WorkflowVersion};
 use parking_lot::{Mutex, RwLock};
@@ -137,6 +138,7 @@ impl Sqlite {
             sink: RwLock::new(None),
             signals: Arc::new(checkpoint::Signals::default()),
             damaged: crate::known::Damages::default(),
+            meters: crate::meters::Meters::default(),
             queue: queue::Queue::new(),
             condition: condition::Condition::default(),
         });
@@ -560,12 +562,9 @@ impl Store for Sqlite {
             let counts = rows.collect::<Result<Vec<_>, _>>().map_err(sql)?;
             Ok(counts.into_iter().filter_map(|(status, n)| Some((status?, n.max(0) as u64))).collect())
         })?;
-        let bytes = ["longhaul.db", "longhaul.db-wal"]
-            .iter()
-            .filter_map(|name| std::fs::metadata(self.directory.join(name)).ok())
-            .map(|meta| meta.len())
-            .sum();
-        Ok(Stats { tasks, bytes })
+        let size = |name| std::fs::metadata(self.directory.join(name)).map_or(0, |meta| meta.len());
+        let wal = size("longhaul.db-wal");
+        Ok(Stats { tasks, bytes: size("longhaul.db") + wal, wal_bytes: Some(wal) })
     }
 
     fn is_writable(&self) -> bool {
@@ -575,6 +574,10 @@ impl Store for Sqlite {
     fn health(&self) -> Health {
         let Shared { queue, condition, .. } = &*self.shared;
         condition.health(queue.oldest(), queue.is_closed())
+    }
+
+    fn families(&self) -> Vec<Family> {
+        self.shared.meters.families()
     }
 
     async fn close(&self) {

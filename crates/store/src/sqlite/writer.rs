@@ -33,6 +33,7 @@ use crate::changes::Pending;
 use crate::counters::Counters;
 use crate::error::StoreError;
 use crate::known::Workflows;
+use crate::meters::Meters;
 use crate::store::{CommitSink, Submission, Work};
 use crate::stored::{Submitted, Worked, WorkflowPut};
 
@@ -64,6 +65,7 @@ pub(super) struct Shared {
     pub(super) signals: Arc<Signals>,
     /// Tasks that commands found damaged: the sweep skips them.
     pub(super) damaged: crate::known::Damages,
+    pub(super) meters: Meters,
 }
 
 /// The writer's own state.
@@ -169,6 +171,7 @@ impl Writer {
             return refuse(entries, &e);
         }
         let mut batch = Batch::new(self.env.now());
+        let count = entries.len();
         let mut entries = entries.into_iter();
         if let Err(e) = self.begin() {
             let (posted, asked) = Entry::apart(entries);
@@ -181,7 +184,7 @@ impl Writer {
                 self.job(&mut batch, entry, &mut culprit)?;
             }
             self.seal_some()?;
-            self.finish(batch.now())
+            self.finish(batch.now(), count)
         })();
         for (posted, why) in batch.spoilt() {
             self.spoilt(posted, 0, &why);
@@ -211,11 +214,13 @@ impl Writer {
         }
     }
 
-    /// Writes what was collected over the batch, and commits.
-    fn finish(&mut self, now: Timestamp) -> Result<(), StoreError> {
+    /// Writes what was collected over the batch of so many jobs, and commits.
+    fn finish(&mut self, now: Timestamp, jobs: usize) -> Result<(), StoreError> {
         counters::write(&mut self.counters, &self.connection)?;
         let end = changes::write(&self.connection, self.changes_end, &mut self.changes, now)?;
+        let begun = Instant::now();
         self.commit()?;
+        self.shared.meters.committed(jobs, begun.elapsed());
         self.changes_end = end;
         Ok(())
     }
@@ -273,7 +278,7 @@ impl Writer {
         let (kept, entry) = (posted.again(), Entry::from(posted));
         let outcome = self.begin().and_then(|()| {
             self.job(&mut batch, entry, &mut culprit)?;
-            self.finish(batch.now())
+            self.finish(batch.now(), 1)
         });
         let spoilt = batch.spoilt().pop();
         match (outcome, spoilt) {
