@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
 
-use longhaul_model::{Hold, SubTaskStatus, TaskStatus, Timestamp};
+use longhaul_model::{Hold, SubTaskStatus, TaskId, TaskStatus, Timestamp};
 
 use crate::event::Event;
 use crate::node::Node;
@@ -56,9 +56,10 @@ impl World {
         let nodes = (0..self.nodes.len()).filter(|n| self.nodes[*n].up);
         let now = nodes.map(|n| self.time_of(n)).min().unwrap_or(Timestamp(i64::MIN));
         let mut standing = Vec::new();
+        let grantable = self.oracle.grantable();
         for task in &self.database.open {
             let before = standing.len();
-            self.stands(*task, now, &mut standing);
+            self.stands(*task, now, &grantable, &mut standing);
             let record = self.database.record(*task);
             let waits =
                 record.state.hold == Hold::Waiting || self.database.tasks[*task].task.due_at().is_some();
@@ -70,14 +71,14 @@ impl World {
         standing
     }
 
-    fn stands(&self, task: usize, now: Timestamp, standing: &mut Vec<Standing>) {
+    fn stands(&self, task: usize, now: Timestamp, grantable: &[TaskId], standing: &mut Vec<Standing>) {
         let record = self.database.record(task);
         // Of a fan-out, one child after the other becomes due: each is a timer of its own.
         if let Some(at) = self.database.tasks[task].task.due_at().filter(|at| *at <= now) {
             standing.push((task, 0, "it is due", Some(at)));
         }
         if record.state.hold == Hold::Waiting {
-            if self.oracle.is_grantable(record.id) {
+            if grantable.contains(&record.id) {
                 standing.push((task, 0, "it can have what it claims", None));
             } else if self.database.claims.holds(task) {
                 standing.push((task, 0, "it has what it claims", None));

@@ -192,18 +192,23 @@ impl Oracle {
     /// Notes that a task requests its claims.
     pub(crate) fn requested(&mut self, task: TaskId, claims: &[Claim]) {
         self.line.request(task, claims);
-        self.line.grant();
     }
 
     /// Notes that a task releases everything it holds or asks for.
     pub(crate) fn released(&mut self, task: TaskId) {
         self.line.release(task);
-        self.line.grant();
     }
 
-    /// True if a task could have its claims.
-    pub(crate) fn is_grantable(&self, task: TaskId) -> bool {
-        self.line.holds(task) == Some(true)
+    /// Checks I9 for a task that is given its claims: it is its turn.
+    pub(crate) fn granted(&mut self, place: usize, task: TaskId) {
+        if !self.line.give(task) {
+            self.breaks(format!("t{place}: I9: it is given what it claims before its turn"));
+        }
+    }
+
+    /// Returns the tasks that could have their claims.
+    pub(crate) fn grantable(&self) -> Vec<TaskId> {
+        self.line.next()
     }
 
     /// Checks a change that was committed.
@@ -254,7 +259,7 @@ impl Oracle {
         }
     }
 
-    /// Checks I9: a task is given its claims only in its turn, and never beside a conflicting holder.
+    /// Checks I9: a task goes on with its claims only, and never beside a conflicting holder.
     fn check_claims(&mut self, task: usize, record: &Record, broken: &mut Vec<String>) {
         let (before, after) = (self.tasks[task].hold, record.state.hold);
         self.tasks[task].hold = after;
@@ -266,8 +271,8 @@ impl Oracle {
             }
         }
         if before != Hold::Held && after == Hold::Held {
-            if !self.is_grantable(record.id) {
-                broken.push("I9: it is given what it claims before its turn".to_owned());
+            if self.line.holds(record.id) != Some(true) {
+                broken.push("I9: it goes on without what it claims".to_owned());
             }
             let claims = record.claims();
             for claim in &claims {

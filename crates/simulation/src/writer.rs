@@ -146,6 +146,7 @@ impl World {
             Job::Work(work) => self.work(n, work, done),
             Job::SweepClaims => {
                 let granted = self.database.claims.sweep();
+                self.note_granted(&granted);
                 self.granted(n, granted, done);
             }
         }
@@ -233,6 +234,7 @@ impl World {
                 continue;
             }
             let granted = self.database.claims.wake(&key, self.care());
+            self.note_granted(&granted);
             for granted in granted {
                 if self.plan.cluster {
                     self.granted(n, vec![granted], done);
@@ -324,7 +326,18 @@ impl World {
         let (id, claims) = (self.database.record(task).id, self.database.record(task).claims());
         let care = self.care();
         self.oracle.requested(id, &claims);
-        self.database.claims.request(task, claims, care)
+        let at_once = self.database.claims.request(task, claims, care);
+        if at_once {
+            self.note_granted(&[task]);
+        }
+        at_once
+    }
+
+    /// Notes which tasks the table of claims has given what they claim.
+    fn note_granted(&mut self, granted: &[usize]) {
+        for task in granted {
+            self.oracle.granted(*task, self.database.record(*task).id);
+        }
     }
 
     /// Returns the command as a careless engine would change it.

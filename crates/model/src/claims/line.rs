@@ -70,6 +70,22 @@ impl Line {
         granted
     }
 
+    /// Returns the tasks that [`Line::grant`] would grant now, in order of arrival.
+    pub fn next(&self) -> Vec<TaskId> {
+        self.clone().grant()
+    }
+
+    /// Notes that a task was given all that it claims; true if it was its turn. A store settles one key after
+    /// another, and what it grants may end and release before it comes to the next key: so it need not grant
+    /// all at once that [`Line::grant`] would, but nothing else.
+    pub fn give(&mut self, task: TaskId) -> bool {
+        let in_turn = self.next().contains(&task);
+        if let Some(request) = self.requests.iter_mut().find(|request| request.task == task) {
+            request.held = true;
+        }
+        in_turn
+    }
+
     /// Returns the tasks that hold their claims, in order of arrival.
     pub fn holders(&self) -> Vec<TaskId> {
         self.requests.iter().filter(|request| request.held).map(|request| request.task).collect()
@@ -176,6 +192,25 @@ mod tests {
         assert_eq!(line.grant(), []);
         line.release(task(2));
         assert_eq!(line.grant(), [task(1)], "it came before the fourth");
+    }
+
+    #[test]
+    fn turns_are_known_whatever_a_store_settles_first() {
+        let exclusive = |id| lock(id, ClaimMode::Exclusive);
+        let mut line = Line::default();
+        line.request(task(0), &[exclusive("a")]);
+        line.request(task(1), &[exclusive("b")]);
+        line.request(task(2), &[exclusive("b"), place(1)]);
+        line.request(task(3), &[exclusive("a"), place(1)]);
+        assert!(line.give(task(0)) && line.give(task(1)));
+        line.release(task(0));
+        assert_eq!(line.next(), [task(3)]);
+        // Before it is given anything, the lock of an earlier one is free, too.
+        line.release(task(1));
+        assert_eq!(line.next(), [task(2)]);
+        assert!(!line.clone().give(task(3)), "it passes the third");
+        assert!(line.give(task(2)));
+        assert_eq!((line.holders(), line.next()), (vec![task(2)], vec![]));
     }
 
     #[test]
