@@ -3,6 +3,8 @@
 
 #[path = "../../crates/engine/src/secrets/decode.rs"]
 mod decode;
+#[path = "../../crates/engine/src/secrets/dump.rs"]
+mod dump;
 #[path = "../../crates/engine/src/secrets/needles.rs"]
 mod needles;
 #[path = "../../crates/engine/src/secrets/search.rs"]

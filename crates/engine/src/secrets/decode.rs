@@ -18,6 +18,23 @@ pub(super) struct View {
 }
 
 impl View {
+    /// Creates an empty view of something inside of another one.
+    pub(super) fn inside() -> View {
+        View { at_start: false, at_end: false, ..View::default() }
+    }
+
+    /// Adds a byte that a part of another view stands for.
+    pub(super) fn decode(&mut self, view: &View, part: Range<usize>, byte: u8) {
+        self.push_from(view, part, &[byte]);
+    }
+
+    /// Adds what no secret holds, behind a part of another view: no match goes across.
+    pub(super) fn part_here(&mut self, view: &View, at: usize) {
+        let place = view.from.get(at).copied().unwrap_or(u32::MAX);
+        self.push(0, place, place);
+        self.push(0xff, place, place);
+    }
+
     /// Creates the view of the text itself.
     pub(super) fn of(text: &str) -> View {
         let length = u32::try_from(text.len()).unwrap_or(u32::MAX);
@@ -84,7 +101,8 @@ impl View {
         changed.then_some(view)
     }
 
-    /// Returns the view without line breaks and the indentation of the next line; `None` if there are none.
+    /// Returns the view without line breaks, the indentation of the next line, and the `=` by which quoted-printable
+    /// texts break lines; `None` if there are none.
     pub(super) fn unwrapped(&self) -> Option<View> {
         self.bytes.iter().position(|byte| matches!(byte, b'\n' | b'\r'))?;
         let mut view = View::empty(self);
@@ -93,6 +111,7 @@ impl View {
             begun = match byte {
                 b'\n' | b'\r' => true,
                 b' ' | b'\t' => begun,
+                b'=' => matches!(self.bytes.get(at + 1), Some(b'\n' | b'\r')),
                 _ => false,
             };
             if !begun {
@@ -102,10 +121,35 @@ impl View {
         Some(view)
     }
 
+    /// Returns the view of UTF-16 as UTF-8, in both orders of the bytes, as far as its characters are of Latin 1;
+    /// other bytes stay. `None` if no two zeros stand apart.
+    pub(super) fn narrowed(&self) -> Option<View> {
+        let at = |n: Option<usize>| n.and_then(|n| self.bytes.get(n)).copied();
+        let is_half = |n: Option<usize>| {
+            let beside = [n.and_then(|n| n.checked_sub(1)), n.and_then(|n| n.checked_add(1))];
+            at(n) == Some(0) && beside.iter().all(|n| at(*n) != Some(0))
+        };
+        let mut view = View::empty(self);
+        let mut count = 0;
+        for (n, byte) in self.bytes.iter().enumerate() {
+            let is_wide = || is_half(n.checked_sub(1)) || is_half(n.checked_add(1));
+            match *byte {
+                0 if is_half(Some(n)) => count += 1,
+                byte if byte >= 0x80 && is_wide() => {
+                    let mut utf8 = [0; 2];
+                    let utf8 = char::from(byte).encode_utf8(&mut utf8).as_bytes();
+                    view.push_from(self, n..n + 1, utf8);
+                }
+                byte => view.push(byte, self.from[n], self.to[n]),
+            }
+        }
+        (count > 1).then_some(view)
+    }
+
     /// Decodes runs of the letters of a code that begin at their letter of number `skip`: all of them one
     /// after the other, with the pieces that read like text.
     pub(super) fn decoded(&self, code: &Code, skip: usize) -> (View, Vec<View>) {
-        let mut all = View { at_start: false, at_end: false, ..View::default() };
+        let mut all = View::inside();
         let mut pieces = Vec::new();
         for run in runs(&self.bytes, code) {
             let begin = all.bytes.len();
@@ -114,6 +158,9 @@ impl View {
             let at_end = self.at_end && run.end + PADDING >= self.bytes.len();
             if at_start || at_end || reads_like_text(&all.bytes[begin..]) {
                 pieces.push(View { at_start, at_end, ..all.slice(begin..all.bytes.len()) });
+            } else if all.bytes[begin..].contains(&0) {
+                let narrow = all.slice(begin..all.bytes.len()).narrowed();
+                pieces.extend(narrow.filter(|narrow| reads_like_text(&narrow.bytes)));
             }
             // No match goes from one run to the next.
             let end = self.to[run.end - 1];
@@ -144,6 +191,8 @@ impl View {
 
 /// The bytes that begin escapes of each kind.
 pub(super) const ESCAPES: &[u8] = b"%\\&";
+/// The byte that begins escapes of quoted-printable texts, and their soft line breaks.
+pub(super) const QUOTED_PRINTABLE: &[u8] = b"=";
 
 /// Maximum number of padding letters behind a run.
 const PADDING: usize = 2;
@@ -168,7 +217,7 @@ pub(super) static HEX: Code = Code { bits: 4, values: table(HEX_LETTERS), shorte
 const NONE: u8 = 0xff;
 
 impl Code {
-    fn value(&self, byte: u8) -> Option<u8> {
+    pub(super) fn value(&self, byte: u8) -> Option<u8> {
         Some(self.values[usize::from(byte)]).filter(|value| *value != NONE)
     }
 }
@@ -218,7 +267,8 @@ fn reads_like_text(bytes: &[u8]) -> bool {
         && std::str::from_utf8(bytes).map_or_else(|e| e.valid_up_to() + 4 > bytes.len(), |_| true)
 }
 
-/// Decodes the escape that the bytes begin with: returns its length, and the number of bytes in `out`.
+/// Decodes the escape that the bytes begin with: returns its length, and the number of bytes in `out`, which is 0
+/// for a soft line break.
 fn escape(bytes: &[u8], out: &mut [u8; 8]) -> Option<(usize, usize)> {
     match (bytes[0], *bytes.get(1)?) {
         (b'%', b'u' | b'U') => unicode(bytes, out, b'%'),
@@ -240,6 +290,9 @@ fn escape(bytes: &[u8], out: &mut [u8; 8]) -> Option<(usize, usize)> {
             Some((2, 1))
         }
         (b'&', _) => entity(bytes, out),
+        (b'=', b'\n') => Some((2, 0)),
+        (b'=', b'\r') => (bytes.get(2) == Some(&b'\n')).then_some((3, 0)),
+        (b'=', _) => byte(bytes.get(1..3)?, out).map(|length| (3, length)),
         _ => None,
     }
 }

@@ -3,8 +3,11 @@
 
 mod check;
 mod decode;
+mod dump;
 mod known;
 mod needles;
+#[cfg(test)]
+mod needles_test;
 mod redact;
 mod search;
 

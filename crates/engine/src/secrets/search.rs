@@ -1,10 +1,11 @@
 //! Search for secrets in a text, in all usual codings, and nested in each other.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
 use std::ops::Range;
 
-use super::decode::{BASE64, ESCAPES, HEX, View};
+use super::decode::{BASE64, ESCAPES, HEX, QUOTED_PRINTABLE, View};
+use super::dump::{Order, listed};
 use super::needles::Needles;
 
 /// Largest count of codings that are taken off, one inside of the other.
@@ -12,7 +13,7 @@ const DEEPEST: usize = 5;
 /// Maximum number of bytes looked at for each byte of a text. A text made to need more counts as a secret.
 const PATIENCE: usize = 256;
 /// Least such budget, which short texts get.
-const SMALL: usize = 64 * 1024;
+const SMALL: usize = 128 * 1024;
 /// The longest escape that may be cut at the end of a text.
 const LONGEST_ESCAPE: usize = 12;
 
@@ -22,7 +23,7 @@ pub(super) fn secret_parts(needles: &Needles, text: &str) -> Vec<Range<usize>> {
         return Vec::new();
     }
     let left = SMALL + PATIENCE.saturating_mul(text.len());
-    let (known, digests) = (HashSet::new(), RandomState::new());
+    let (known, digests) = (HashMap::new(), RandomState::new());
     let mut search = Search { needles, found: Vec::new(), known, digests, left, fits: true };
     search.look(&View::of(text), 0);
     if !search.fits {
@@ -34,8 +35,9 @@ pub(super) fn secret_parts(needles: &Needles, text: &str) -> Vec<Range<usize>> {
 struct Search<'a> {
     needles: &'a Needles,
     found: Vec<Range<usize>>,
-    /// Digests of the views that were searched: escapes removed in another order mostly give the same.
-    known: HashSet<u64>,
+    /// Digests of the views that were searched, with the codings taken off before: escapes removed in another
+    /// order mostly give the same.
+    known: HashMap<u64, usize>,
     digests: RandomState,
     left: usize,
     /// False once the text needs more work than allowed.
@@ -53,18 +55,32 @@ impl Search<'_> {
             for skip in 0..code.period {
                 let (all, pieces) = view.decoded(code, skip);
                 self.scan(&all);
-                pieces.iter().for_each(|piece| self.look(piece, depth + 1));
+                pieces.iter().for_each(|piece| self.enter(piece, depth + 1));
             }
         }
         // Escapes of all kinds, as readers of nested documents do, and of each kind alone: a secret may hold
         // what looks like an escape of another kind.
-        let kinds = ESCAPES.chunks(1).chain([ESCAPES]);
-        for inner in kinds.filter_map(|kinds| view.unescaped(kinds)).chain(view.unwrapped()) {
-            let whole = inner.part(&(0..inner.bytes.len()));
-            let digest = self.digests.hash_one((&inner.bytes, whole, inner.at_start, inner.at_end));
-            if self.known.insert(digest) {
-                self.look(&inner, depth + 1);
-            }
+        let kinds = ESCAPES.chunks(1).chain([ESCAPES, QUOTED_PRINTABLE]);
+        let orders = [Order::Written, Order::Swapped];
+        let dumped = orders.map(|order| [false, true].map(|offsets| listed(view, order, offsets)));
+        let unescaped = kinds.filter_map(|kinds| view.unescaped(kinds));
+        for inner in unescaped
+            .chain(view.unwrapped())
+            .chain(view.narrowed())
+            .chain(dumped.into_iter().flatten().flatten())
+        {
+            self.enter(&inner, depth + 1);
+        }
+    }
+
+    /// Searches a view, unless it was searched with as many codings inside of it.
+    fn enter(&mut self, view: &View, depth: usize) {
+        let whole = view.part(&(0..view.bytes.len()));
+        let digest = self.digests.hash_one((&view.bytes, whole, view.at_start, view.at_end));
+        let known = self.known.entry(digest).or_insert(usize::MAX);
+        if *known > depth {
+            *known = depth;
+            self.look(view, depth);
         }
     }
 
@@ -94,7 +110,7 @@ impl Search<'_> {
             return;
         }
         let escape = bytes.len().saturating_sub(LONGEST_ESCAPE);
-        let cut = bytes[escape..].iter().rposition(|byte| matches!(byte, b'%' | b'\\' | b'&'));
+        let cut = bytes[escape..].iter().rposition(|byte| matches!(byte, b'%' | b'\\' | b'&' | b'='));
         for end in [Some(bytes.len()), cut.map(|at| escape + at)].into_iter().flatten() {
             if let Some(at) = self.needles.begun_by(&bytes[..end]) {
                 self.found.push(view.part(&(at..end)).start..usize::MAX);
