@@ -12,6 +12,8 @@ const SHOWN: usize = 5;
 #[derive(Debug, Default)]
 pub struct Report {
     lines: Vec<Line>,
+    /// Number of lines that were told.
+    told: usize,
 }
 
 #[derive(Debug)]
@@ -63,6 +65,17 @@ impl Report {
             };
             self.add(part, plant.invariant, &format!("planted: {}", plant.name), figure.to_owned(), ok);
         }
+    }
+
+    /// Says how many of the checks since the last time have passed, and which have not.
+    pub fn tell(&mut self) {
+        let new = &self.lines[self.told..];
+        let failed: Vec<&Line> = new.iter().filter(|line| !line.ok).collect();
+        say(&format!("{} passed, {} failed", new.len() - failed.len(), failed.len()));
+        for Line { part, name, what, figure, .. } in failed {
+            say(&format!("FAILED  {part:4}  {name}  {what}  {figure}"));
+        }
+        self.told = self.lines.len();
     }
 
     /// True if all checks have passed so far.

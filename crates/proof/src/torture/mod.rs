@@ -89,6 +89,9 @@ struct Arguments {
 impl Arguments {
     /// True if a fault was requested.
     fn wants(&self, name: &str) -> bool {
+        if name == "f22" {
+            return self.next.is_some();
+        }
         self.faults.iter().any(|fault| fault.eq_ignore_ascii_case(name))
     }
 
@@ -115,7 +118,7 @@ enum Part {
 const MINUTE: Duration = Duration::from_secs(60);
 /// Nodes behind a balancer that workers are proven against.
 const NODES: usize = 3;
-/// Longest time that a whole run may take, not counting a soak.
+/// Longest time that one part of a run may take, not counting the length of a soak.
 const LIMIT: Duration = Duration::from_secs(3600);
 
 /// The program.
@@ -135,15 +138,7 @@ pub fn main() -> ExitCode {
             }
             None => {}
         }
-        let all = async {
-            let soak = if arguments.wants(soak::NAME) { arguments.soak() } else { Duration::ZERO };
-            let limit = LIMIT + soak;
-            let run = tokio::time::timeout(limit, run(&arguments)).await;
-            run.unwrap_or_else(|_| {
-                anyhow::bail!("the run did not end within {} minutes", limit.as_secs() / 60)
-            })
-        };
-        local.block_on(&runtime, all)
+        local.block_on(&runtime, run(&arguments))
     };
     match run() {
         Ok(true) => ExitCode::SUCCESS,
@@ -170,61 +165,107 @@ fn more_files() -> Result<()> {
 async fn run(arguments: &Arguments) -> Result<bool> {
     let seed = arguments.seed.unwrap_or_else(|| fastrand::u64(..1_000_000));
     say(&format!("seed {seed}"));
-    let place = Place::new(arguments.longhaul.as_deref(), arguments.keep.as_deref())?;
-    let mut report = Report::default();
-    let wanted = |name: &str| arguments.wants(name);
-    if wanted("f1") {
-        let kills = arguments.kills.unwrap_or(if arguments.quick { 20 } else { 300 });
-        let what = Kills { part: "F1", kills, clients: arguments.clients, seed };
-        kills::run(&place, what, &mut report).await?;
+    let place = &Place::new(arguments.longhaul.as_deref(), arguments.keep.as_deref())?;
+    let mut run = Run { arguments, report: Report::default() };
+    run.servers(place, seed).await;
+    run.workers(place, seed).await;
+    run.others(place, seed).await;
+    Ok(run.report.print())
+}
+
+/// A run, part by part.
+struct Run<'a> {
+    arguments: &'a Arguments,
+    report: Report,
+}
+
+impl Run<'_> {
+    /// Runs a part if it was asked for, and says what came of it. A part that breaks off or takes too long costs
+    /// only itself.
+    async fn part(
+        &mut self,
+        name: &'static str,
+        part: impl AsyncFnOnce(&Arguments, &mut Report) -> Result<()>,
+    ) {
+        if !self.arguments.wants(name) {
+            return;
+        }
+        let limit = if name == soak::NAME { LIMIT + self.arguments.soak() } else { LIMIT };
+        let done = tokio::time::timeout(limit, part(self.arguments, &mut self.report)).await;
+        let broken_off = match done {
+            Ok(Ok(())) => None,
+            Ok(Err(e)) => Some(format!("{e:#}")),
+            Err(_) => Some(format!("it did not end within {} minutes", limit.as_secs() / 60)),
+        };
+        if let Some(why) = broken_off {
+            self.report.add(name, "", "the part comes to its end", why, false);
+        }
+        self.report.tell();
     }
-    for part in nodes::PARTS {
-        if wanted(part.name) {
-            let Arguments { kills: rounds, quick, clients, .. } = *arguments;
-            nodes::run(&place, part, nodes::Run { rounds, quick, clients, seed }, &mut report).await?;
+
+    /// Parts in which servers and nodes are killed, stand still or lose their database.
+    async fn servers(&mut self, place: &Place, seed: u64) {
+        self.part("f1", async |given, report| {
+            let kills = given.kills.unwrap_or(if given.quick { 20 } else { 300 });
+            kills::run(place, Kills { part: "F1", kills, clients: given.clients, seed }, report).await
+        })
+        .await;
+        let of = |given: &Arguments| nodes::Run {
+            rounds: given.kills,
+            quick: given.quick,
+            clients: given.clients,
+            seed,
+        };
+        for part in nodes::PARTS {
+            self.part(part.name, async |given, report| nodes::run(place, part, of(given), report).await)
+                .await;
+        }
+        self.part(nodes::loss::NAME, async |given, report| nodes::loss::run(place, of(given), report).await)
+            .await;
+        self.part("f2", async |given, report| syncs::run(place, given.quick, report).await).await;
+        self.part("f3", async |given, report| {
+            recovery::run(place, given.quick, given.clients, seed, report).await
+        })
+        .await;
+    }
+
+    /// Parts in which workers are killed, sleep and report twice.
+    async fn workers(&mut self, place: &Place, seed: u64) {
+        for (name, nodes) in [("f4", 1), ("f4n", NODES)] {
+            self.part(name, async |given, report| {
+                workers::run(place, nodes, workers::Faults::of(given.quick), seed, report).await
+            })
+            .await;
+        }
+        self.part("f12", async |given, report| {
+            leaps::run(place, leaps::rounds(given.quick), seed, report).await
+        })
+        .await;
+        for (name, nodes) in [("mixed", 1), ("mixedn", NODES)] {
+            self.part(name, async |given, report| {
+                mixed::run(place, nodes, mixed::Faults::of(given.quick), &given.python, seed, report).await
+            })
+            .await;
         }
     }
-    if wanted(nodes::loss::NAME) {
-        let Arguments { kills: rounds, quick, clients, .. } = *arguments;
-        nodes::loss::run(&place, nodes::Run { rounds, quick, clients, seed }, &mut report).await?;
+
+    /// Parts about stops, memory and time.
+    async fn others(&mut self, place: &Place, seed: u64) {
+        let stops =
+            |given: &Arguments, whole: usize| given.kills.unwrap_or(if given.quick { 4 } else { whole });
+        self.part("f21", async |given, report| {
+            drain::run(place, None, stops(given, 50), given.clients, seed, report).await
+        })
+        .await;
+        self.part(memory::NAME, async |given, report| memory::run(place, given.quick, report).await).await;
+        self.part(soak::NAME, async |given, report| {
+            let soak = soak::Soak { length: given.soak(), life: MINUTE, clients: given.clients, seed };
+            soak::run(place, soak, report).await
+        })
+        .await;
+        self.part("f22", async |given, report| {
+            drain::run(place, given.next.as_deref(), stops(given, 24), given.clients, seed, report).await
+        })
+        .await;
     }
-    if wanted("f2") {
-        syncs::run(&place, arguments.quick, &mut report).await?;
-    }
-    if wanted("f3") {
-        recovery::run(&place, arguments.quick, arguments.clients, seed, &mut report).await?;
-    }
-    if wanted("f4") {
-        workers::run(&place, 1, workers::Faults::of(arguments.quick), seed, &mut report).await?;
-    }
-    if wanted("f4n") {
-        workers::run(&place, NODES, workers::Faults::of(arguments.quick), seed, &mut report).await?;
-    }
-    if wanted("f12") {
-        leaps::run(&place, leaps::rounds(arguments.quick), seed, &mut report).await?;
-    }
-    if wanted("mixed") {
-        let faults = mixed::Faults::of(arguments.quick);
-        mixed::run(&place, 1, faults, &arguments.python, seed, &mut report).await?;
-    }
-    if wanted("mixedn") {
-        let faults = mixed::Faults::of(arguments.quick);
-        mixed::run(&place, NODES, faults, &arguments.python, seed, &mut report).await?;
-    }
-    if wanted("f21") {
-        let stops = arguments.kills.unwrap_or(if arguments.quick { 4 } else { 50 });
-        drain::run(&place, None, stops, arguments.clients, seed, &mut report).await?;
-    }
-    if wanted(memory::NAME) {
-        memory::run(&place, arguments.quick, &mut report).await?;
-    }
-    if wanted(soak::NAME) {
-        let soak = soak::Soak { length: arguments.soak(), life: MINUTE, clients: arguments.clients, seed };
-        soak::run(&place, soak, &mut report).await?;
-    }
-    if let Some(next) = &arguments.next {
-        let stops = arguments.kills.unwrap_or(if arguments.quick { 4 } else { 24 });
-        drain::run(&place, Some(next), stops, arguments.clients, seed, &mut report).await?;
-    }
-    Ok(report.print())
 }
