@@ -152,6 +152,46 @@ describe("workflows", () => {
     await context.close();
   });
 
+  it("start a task again with changes, which are shown before, and never with a mask as a secret", async () => {
+    const host = { fqdn: "esx10.lab", password: "the-secret-2" };
+    const input = { host, mode: "fast", tags: ["a", "b"] };
+    const first = await server.start("routine", input, "The original");
+    const visited = await open(`/ui/tasks/${first}`);
+    const { page, context } = visited;
+    await page.getByRole("button", { name: "More", exact: true }).click();
+    await page.getByRole("menuitem", { name: "Start again with changes…" }).click();
+    await page.getByText(/Secrets are not copied.*host › password/).waitFor();
+    expect(await page.getByLabel("fqdn").inputValue()).toBe("esx10.lab");
+    expect(await page.getByLabel("password (optional)").inputValue()).toBe("");
+    const changes = page.getByRole("table", { name: "Changes from the original input" });
+    expect(await changes.getByRole("row").allInnerTexts()).toEqual([
+      "Field\tOriginal\tNew",
+      "host › password\tSecret\tNot given",
+    ]);
+    await page.getByLabel("password (optional)").fill("the-secret-3");
+    await page.getByLabel("mode").selectOption({ label: "safe" });
+    await page.getByRole("button", { name: "Remove tags 2" }).click();
+    expect((await changes.getByRole("row").allInnerTexts()).slice(1)).toEqual([
+      "host › password\tSecret\tSecret",
+      'mode\t"fast"\t"safe"',
+      'tags › 1\t"b"\tNot given',
+    ]);
+    await page.setViewportSize({ width: 320, height: 700 });
+    await expectSound(visited);
+    await page.getByRole("button", { name: "Start", exact: true }).click();
+    await page.getByRole("heading", { name: "Routine of esx10.lab" }).waitFor();
+    const id = page.url().split("/").at(-1);
+    expect(id).not.toBe(first);
+    expect(await server.call("GET", `/v1/tasks/${id}?include=input,labels`)).toMatchObject({
+      input: { host: { fqdn: "esx10.lab", password: "<redacted>" }, mode: "safe", tags: ["a"] },
+      labels: { "started-from": first },
+    });
+    await page.getByText("started again from").getByRole("link").click();
+    await page.getByRole("heading", { name: "The original" }).waitFor();
+    expect(visited.faults).toEqual([]);
+    await context.close();
+  });
+
   it("are only looked at by those who may not start tasks", async () => {
     const visited = await open("/ui/workflows/routine", { user: "looker" });
     await visited.page.getByRole("heading", { name: "routine" }).waitFor();

@@ -1,6 +1,7 @@
-import { Link } from "wouter";
+import { Link, useLocation } from "wouter";
 import type { Task } from "../api/types";
 import { useMay } from "../app/session-context";
+import { againPath, originOf } from "../tasks/origin";
 import { resourceText, shortId } from "../tasks/resources";
 import { Button } from "../ui/Button";
 import { CopyButton } from "../ui/CopyButton";
@@ -19,6 +20,7 @@ import { type AskVerb, countOfAll, refusal, type Verb, WORDS } from "./verbs";
 export function TaskHead({ task, ask }: { task: Task; ask: AskVerb }) {
   const workflow = task.workflow as { name?: string; version?: number } | undefined;
   const resources = resourceText(task.resources ?? []);
+  const origin = originOf(task);
   return (
     <PageHead
       title={task.name}
@@ -52,6 +54,11 @@ export function TaskHead({ task, ask }: { task: Task; ask: AskVerb }) {
               {workflow.version !== undefined && `v${workflow.version}`}
             </span>
           )}
+          {origin && (
+            <span>
+              started again from <Link href={`/tasks/${origin}`}>{shortId(origin)}</Link>
+            </span>
+          )}
           <span className={styles.id}>
             <code title={task.id}>{shortId(task.id)}</code>
             <CopyButton text={task.id} what="the id" />
@@ -66,6 +73,7 @@ export function TaskHead({ task, ask }: { task: Task; ask: AskVerb }) {
 function Verbs({ task, ask }: { task: Task; ask: AskVerb }) {
   const operator = useMay("OPERATOR");
   const admin = useMay("ADMIN");
+  const [, navigate] = useLocation();
   if (!operator) return null;
   const entry = (verb: Verb): Entry => {
     const refused = refusal(verb, task);
@@ -82,7 +90,9 @@ function Verbs({ task, ask }: { task: Task; ask: AskVerb }) {
     const run = () => ask({ verb, all: true });
     return count > 1 ? [{ id: `all ${verb}`, label: `${label} (${count.toLocaleString("en")})`, run }] : [];
   };
+  const again = againPath(task);
   const entries = [
+    ...(again ? [{ id: "again", label: "Start again with changes…", run: () => navigate(again) }] : []),
     entry("resolve"),
     ...many("done", "All in doubt were done"),
     ...many("notDone", "All in doubt were not done"),

@@ -1,8 +1,9 @@
 import { type FormEvent, useEffect, useMemo, useRef, useState } from "react";
 import { Link, useLocation } from "wouter";
 import { adminLine } from "../api/admin-commands";
-import type { Workflow } from "../api/types";
+import type { Task, Workflow } from "../api/types";
 import { useMay } from "../app/session-context";
+import { ORIGIN_LABEL } from "../tasks/origin";
 import { Button } from "../ui/Button";
 import { CopyButton } from "../ui/CopyButton";
 import { Empty, ErrorBox, Remark } from "../ui/ErrorBox";
@@ -12,6 +13,8 @@ import { notify } from "../ui/notices";
 import { PageHead } from "../ui/PageHead";
 import { Section } from "../ui/Section";
 import { plain } from "../ui/text";
+import { Changes, OriginalRemark, useOriginal } from "./Again";
+import { stillEmpty, unmasked } from "./again";
 import { atFields, faultsOf } from "./refusal";
 import { SchemaField } from "./SchemaField";
 import { collect, type Draft, draftOf, fieldOf, shownPointers } from "./schema";
@@ -21,9 +24,10 @@ import { useWorkflow } from "./useWorkflows";
 
 /** The form that starts a task of a workflow. */
 export function StartPage({ name }: { name: string }) {
-  const [{ version: asked }] = useAddress(["version"]);
+  const [{ version: asked, from }] = useAddress(["version", "from"]);
   const version = /^\d{1,9}$/.test(asked) ? Number(asked) : undefined;
   const query = useWorkflow(name, version);
+  const original = useOriginal(from);
   const operator = useMay("OPERATOR");
   if (!operator) {
     return (
@@ -43,7 +47,15 @@ export function StartPage({ name }: { name: string }) {
         }
       />
       {query.isError && <ErrorBox error={query.error} />}
-      {query.data && <Form key={query.data.version} workflow={query.data} version={version} />}
+      {original.isError && <ErrorBox error={original.error} />}
+      {query.data && (!from || original.data) && (
+        <Form
+          key={`${query.data.version} ${from}`}
+          workflow={query.data}
+          version={version}
+          original={from ? original.data : undefined}
+        />
+      )}
     </>
   );
 }
@@ -66,24 +78,51 @@ function parsed(json: string): { value?: unknown; errors: Map<string, string> } 
   }
 }
 
-function Form({ workflow, version }: { workflow: Workflow; version: number | undefined }) {
+/** The form as it is first shown: empty, or with the input and the labels of the task that is started again. */
+function firstWritten(
+  field: ReturnType<typeof fieldOf>,
+  original: Task | undefined,
+  value: unknown,
+): Written {
+  const draft = original && field.kind === "object" ? draftOf(field, value) : undefined;
+  const asJson = field.kind !== "object" || (original !== undefined && draft === undefined);
+  const labels = original
+    ? { ...((original.labels ?? {}) as Record<string, string>), [ORIGIN_LABEL]: original.id }
+    : {};
+  return {
+    draft,
+    json: asJson ? JSON.stringify(value ?? {}, null, 2) : undefined,
+    ...{ name: "", notBefore: "" },
+    labels: Object.entries(labels)
+      .map(([name, text]) => `${name}=${text}`)
+      .join("\n"),
+  };
+}
+
+interface FormProps {
+  workflow: Workflow;
+  version: number | undefined;
+  /** The task that is started again. */
+  original: Task | undefined;
+}
+
+function Form({ workflow, version, original }: FormProps) {
   const { definition } = workflow;
   const schema = definition.input;
   const field = useMemo(() => fieldOf(schema ?? {}, schema ?? { type: "object", properties: {} }), [schema]);
-  const [written, setWritten] = useState<Written>({
-    ...{ draft: undefined, json: field.kind === "object" ? undefined : "{}" },
-    ...{ name: "", labels: "", notBefore: "" },
-  });
+  const taken = useMemo(() => unmasked(original?.input), [original]);
+  const [written, setWritten] = useState<Written>(() => firstWritten(field, original, taken.value));
   const [, navigate] = useLocation();
   const call = useStart((task) => {
     notify(`${plain(task.name)} was started`);
     navigate(`/tasks/${task.id}`);
   });
   const input = written.json === undefined ? collect(field, written.draft ?? {}) : parsed(written.json);
+  const empty = stillEmpty(input.value, taken.masked).map((at): [string, string] => [at, "Write it again"]);
   // Faults of the form are shown once somebody asked to go on, like those that the server finds.
   const [tried, setTried] = useState(false);
   const shown = written.json === undefined ? shownPointers(field, written.draft) : new Set([""]);
-  const faults = call.isError ? faultsOf(call.error) : new Map<string, string>();
+  const faults = new Map([...(call.isError ? faultsOf(call.error) : []), ...empty]);
   const errors = tried ? new Map([...atFields(faults, shown), ...input.errors]) : new Map<string, string>();
   const form = useRef<HTMLFormElement>(null);
   useEffect(() => {
@@ -104,7 +143,7 @@ function Form({ workflow, version }: { workflow: Workflow; version: number | und
   };
   const ask = (start: boolean) => {
     setTried(true);
-    if (input.errors.size === 0 && !call.isPending) call.mutate({ spec, start });
+    if (input.errors.size + empty.length === 0 && !call.isPending) call.mutate({ spec, start });
   };
   const submit = (event: FormEvent) => {
     event.preventDefault();
@@ -113,6 +152,7 @@ function Form({ workflow, version }: { workflow: Workflow; version: number | und
   const labels = Object.entries(labelsOf(written.labels)).map(([each, value]) => `${each}=${value}`);
   return (
     <form ref={form} onSubmit={submit} className={styles.form} noValidate>
+      {original && <OriginalRemark task={original} workflow={workflow} masked={taken.masked} />}
       <Section
         title="Input"
         actions={<Mode field={field} written={written} input={input} onChange={change} />}
@@ -166,6 +206,9 @@ function Form({ workflow, version }: { workflow: Workflow; version: number | und
           />
         </div>
       </Section>
+      {original && input.errors.size === 0 && (
+        <Changes field={field} was={original.input ?? {}} now={input.value ?? {}} masked={taken.masked} />
+      )}
       {call.isError && <ErrorBox error={call.error} />}
       {call.data && !call.isPending && call.variables?.start === false && (
         <div role="status">
