@@ -38,6 +38,7 @@ mod rows;
 mod sessions;
 mod settings;
 mod shared;
+mod shown;
 mod sql;
 mod store;
 mod takeover;

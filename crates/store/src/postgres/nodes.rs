@@ -13,6 +13,7 @@ use tokio_postgres::{Client, Statement};
 use super::agenda::Entry;
 use super::process;
 use super::rows::query;
+use super::shown::Shown;
 use super::sql::{column, failed};
 use super::turn::Turn;
 use super::watch::{BEAT_COLUMNS, Beat, Watch, beat as beat_of};
@@ -130,20 +131,6 @@ pub(super) struct Heard {
     pub(super) timeline: Option<i64>,
 }
 
-/// Sample of the database's clock, with the time that passed around it.
-#[derive(Clone, Copy)]
-pub(super) struct Shown {
-    pub(super) at: Timestamp,
-    pub(super) took: Duration,
-}
-
-impl Shown {
-    fn new(clock: i64, took: Duration) -> Shown {
-        // The clock showed this somewhere between the question and the answer.
-        Shown { at: Timestamp(clock + took.as_millis() as i64 / 2), took }
-    }
-}
-
 /// Largest count of questions until the clock answers promptly, and the time that counts as prompt.
 const QUESTIONS: usize = 10;
 const PROMPT: Duration = Duration::from_millis(2);
@@ -154,20 +141,19 @@ const CLOCK: &str = "(extract(epoch FROM clock_timestamp()) * 1000)::bigint";
 /// Reads the clock of the database, by the promptest of a few answers.
 pub(super) async fn clock(client: &Client) -> Result<Timestamp, StoreError> {
     let statement = client.prepare(&format!("SELECT {CLOCK}")).await.map_err(failed)?;
-    let mut best: Option<(Shown, Instant)> = None;
+    let mut best: Option<Shown> = None;
     for _ in 0..QUESTIONS {
         let asked = Instant::now();
         let row = client.query_one(&statement, &[]).await.map_err(failed)?;
         let shown = Shown::new(column(&row, 0)?, asked.elapsed());
-        if best.is_none_or(|(best, _)| shown.took < best.took) {
-            best = Some((shown, Instant::now()));
+        if best.is_none_or(|best| shown.took < best.took) {
+            best = Some(shown);
         }
         if shown.took <= PROMPT {
             break;
         }
     }
-    let (shown, since) = best.ok_or_else(silent)?;
-    Ok(Timestamp(shown.at.0 + since.elapsed().as_millis() as i64))
+    Ok(best.ok_or_else(silent)?.now())
 }
 
 fn silent() -> StoreError {

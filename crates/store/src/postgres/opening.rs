@@ -147,12 +147,8 @@ async fn begin(place: &Place, options: &PostgresOptions, env: Env) -> Result<Ope
         if let Some(shared) = listening.upgrade() {
             shared.on_timeline(heard.timeline);
             shared.compare_all(heard.revisions);
-            // The sample is right within half the time that the answer took: a smaller difference is not
-            // reported.
-            if let Some(clock) = heard.clock
-                && (clock.at.0 - shared.env.wall().0).abs() > 1 + clock.took.as_millis() as i64 / 2
-            {
-                shared.env.refer(clock.at);
+            if let Some(right) = heard.clock.and_then(|clock| clock.corrected(shared.env.wall())) {
+                shared.env.refer(right);
             }
         }
     };
