@@ -73,6 +73,7 @@ fn every_command_has_help() {
         &["migrate"],
         &["health"],
         &["keys"],
+        &["mcp"],
         &["completions"],
         &["man"],
     ] {
