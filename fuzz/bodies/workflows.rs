@@ -23,7 +23,7 @@ pub(crate) fn run(data: &[u8]) {
     };
     assert!(Workflow::stored(again, 1).is_ok(), "what is accepted can be read again");
     let input = json!({"n": 100_000_000, "list": [1, 2], "text": "x".repeat(10_000)});
-    let spec = Spec { input, labels: Default::default(), requested_by: None };
+    let spec = Spec { input, labels: Default::default(), requested_by: None, caller: None };
     let now = Timestamp(1_700_000_000_000);
     let Ok(mut task) = Task::new(TaskId::from_bytes([1; 16]), workflow, spec, None, None, now) else {
         return;

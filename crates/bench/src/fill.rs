@@ -155,6 +155,7 @@ async fn one(engine: &Engine, n: u64) -> Result<()> {
         audit: None,
         key: None,
         room: None,
+        caller: None,
     };
     match fate {
         Fate::Succeeds | Fate::Fails => {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use longhaul_model::Span;
+use longhaul_traces::TraceSettings;
 
 use crate::workers::WorkerBounds;
 
@@ -22,6 +23,8 @@ pub struct EngineConfig {
     pub http: HttpConfig,
     /// The `command` action.
     pub command: CommandConfig,
+    /// Export of traces; off unless given.
+    pub traces: Option<TraceSettings>,
 }
 
 impl Default for EngineConfig {
@@ -33,6 +36,7 @@ impl Default for EngineConfig {
             workers: WorkerBounds::default(),
             http: HttpConfig::default(),
             command: CommandConfig::default(),
+            traces: None,
         }
     }
 }

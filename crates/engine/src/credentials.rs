@@ -38,7 +38,7 @@ impl Engine {
         if !violations.is_empty() {
             return Err(EngineError::BadSpec(violations));
         }
-        let spec = Spec { input: spec, labels: Default::default(), requested_by: None };
+        let spec = Spec { input: spec, labels: Default::default(), requested_by: None, caller: None };
         let start = Start { audit: Some(audit), key, ..Start::default() };
         self.accept(self.inner.env.new_task_id(), workflow, spec, start).await
     }

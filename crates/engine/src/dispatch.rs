@@ -1,6 +1,9 @@
 //! Execution of effects once they are durable: attempts start and stop, timers are set, waiters are notified.
 //! The store's writer calls it, so it hands work on and never waits.
 
+mod effects;
+mod secrets;
+
 use std::collections::HashMap;
 use std::panic::AssertUnwindSafe;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -8,11 +11,10 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use futures_util::FutureExt;
-use longhaul_model::{
-    Command, Effect, Env, Failure, Fault, Launch, NodeId, Permit, TaskId, Token, WorkerId, weight,
-};
+use longhaul_model::{Command, Env, Failure, Fault, Launch, NodeId, Permit, TaskId, Token, WorkerId, weight};
 use longhaul_store::peers::{News, To};
-use longhaul_store::{Budget, Commit, CommitSink, Store, StoreError, Stored};
+use longhaul_store::{Budget, Store};
+use longhaul_traces::Tracer;
 use parking_lot::Mutex;
 use tokio::runtime::Handle;
 use tokio::time::Instant;
@@ -26,7 +28,7 @@ use crate::logs::{Log, clean};
 use crate::meters::Meters;
 use crate::peers::Changes;
 use crate::permits::{LineSummary, Permits, Waiting};
-use crate::secrets::{Redactor, Redactors, Vault, closed};
+use crate::secrets::{Redactor, Redactors, Vault};
 use crate::timers::Timers;
 use crate::watch::{Watch, Watches};
 use crate::workers::{Gifts, Key, Workers};
@@ -36,6 +38,9 @@ const CLEAN_UP: Duration = Duration::from_secs(10);
 
 /// Maximum memory in bytes of large outputs on their way to the store.
 const UNDER_WAY: usize = 32 << 20;
+
+/// Longest time for the export of the last spans at a stop.
+const LAST_SPANS: Duration = Duration::from_secs(3);
 
 /// Interval at which log lines of a running attempt are stored.
 const LOG_PAUSE: Duration = Duration::from_secs(1);
@@ -59,6 +64,8 @@ pub(crate) struct Dispatcher {
     draining: AtomicBool,
     attempts: TaskTracker,
     meters: Meters,
+    /// Traces, if they are exported.
+    tracer: Option<Arc<Tracer>>,
     /// Changes at other nodes.
     pub(crate) changes: Changes,
 }
@@ -66,9 +73,7 @@ pub(crate) struct Dispatcher {
 impl Dispatcher {
     pub(crate) fn new(
         store: Arc<dyn Store>,
-        env: Env,
-        actions: Actions,
-        vault: Vault,
+        (env, actions, vault, tracer): (Env, Actions, Vault, Option<Tracer>),
         max_running: usize,
     ) -> Arc<Self> {
         Arc::new_cyclic(|this| Dispatcher {
@@ -89,6 +94,7 @@ impl Dispatcher {
             draining: AtomicBool::new(false),
             attempts: TaskTracker::new(),
             meters: Meters::default(),
+            tracer: tracer.map(Arc::new),
             changes: Changes::default(),
         })
     }
@@ -105,6 +111,19 @@ impl Dispatcher {
     /// Counters of what was committed here.
     pub(crate) fn meters(&self) -> &Meters {
         &self.meters
+    }
+
+    /// Traces, if they are exported.
+    pub(crate) fn tracer(&self) -> Option<&Tracer> {
+        self.tracer.as_deref()
+    }
+
+    /// Exports the spans that are left.
+    pub(crate) async fn close_traces(&self) {
+        if let Some(tracer) = self.tracer.clone() {
+            // The thread that exports is waited for, which would block the runtime.
+            let _ = tokio::task::spawn_blocking(move || tracer.close(LAST_SPANS)).await;
+        }
     }
 
     /// Feed of changes.
@@ -231,6 +250,7 @@ impl Dispatcher {
     async fn attempt(&self, id: TaskId, mut launch: Launch, stop: CancellationToken) {
         let (sub_task, token) = (launch.sub_task, launch.token);
         let permit = std::mem::take(&mut launch.permit);
+        self.trace(&mut launch);
         let command = if self.draining.load(Ordering::SeqCst) {
             Command::HandBack { sub_task, token, by: None }
         } else {
@@ -254,6 +274,11 @@ impl Dispatcher {
             // it.
             let _ = self.store.flush().await;
         }
+    }
+
+    /// Gives an attempt its span to pass on, if traces are exported.
+    pub(crate) fn trace(&self, launch: &mut Launch) {
+        launch.trace = self.tracer().and_then(|tracer| Some(tracer.decided(launch.trace?)));
     }
 
     /// Runs an attempt with its secrets open, and removes them from its output.
@@ -288,64 +313,6 @@ impl Dispatcher {
         if let Err(e) = self.store.write_log(id, launch.sub_task, launch.number, lines).await {
             tracing::warn!(task.id = %id, error = %e, "lines of a log are lost");
         }
-    }
-
-    /// Returns the redactor for an attempt at a worker, which removes the task's secrets; `None` if the task
-    /// has none. The redactor of a live lease is kept until the lease ends.
-    pub(crate) fn redactor(&self, key: &Key, live: bool) -> Result<Option<Arc<Redactor>>, StoreError> {
-        if let Some(redactor) = self.redactors.of_lease(key) {
-            return Ok(Some(redactor));
-        }
-        let id = key.0;
-        let record = match self.store.get_short(id)? {
-            Stored::Own(record) => record,
-            Stored::Imported { .. } => return Ok(None),
-            // The record may contain secrets: none of it is passed on.
-            Stored::Damaged(damaged) => return Err(StoreError::Corrupt(damaged.why)),
-        };
-        if !record.has_secrets() {
-            return Ok(None);
-        }
-        let Some(mut spec) = self.store.spec(id)? else { return Ok(None) };
-        let secrets = &record.workflow.secrets;
-        let print = self.vault.print(secrets, &mut spec.input);
-        let redactor = match self.redactors.of_task(id, print) {
-            Some(redactor) => redactor,
-            None => {
-                let learned = self.vault.open(id, secrets, &mut spec.input);
-                Arc::new(learned.map_err(|e| StoreError::Corrupt(e.to_string()))?.into())
-            }
-        };
-        if live {
-            self.redactors.add(id, print, &redactor);
-            self.redactors.lease(*key, redactor.clone());
-        }
-        Ok(Some(redactor))
-    }
-
-    /// Opens the secrets that an attempt may need; returns `None` if it needs none.
-    pub(crate) fn opened(&self, id: TaskId, launch: &mut Launch) -> Result<Option<Arc<Redactor>>, Failure> {
-        let Some(workflow) = &launch.secrets else { return Ok(None) };
-        let unreadable = |e: StoreError| {
-            let fault = Fault::new("INPUT_UNREADABLE", format!("the task's input cannot be read: {e}"));
-            Failure::Local { fault, retryable: true }
-        };
-        let Some(mut spec) = self.store.spec(id).map_err(unreadable)? else { return Ok(None) };
-        let print = self.vault.print(&workflow.secrets, &mut spec.input);
-        let learned = self.vault.open(id, &workflow.secrets, &mut spec.input).map_err(|e| closed(&e))?;
-        let redactor = self.redactors.of_task(id, print).unwrap_or_else(|| Arc::new(learned.into()));
-        self.redactors.add(id, print, &redactor);
-        launch.scope = launch.scope.replaced("input", &spec.input);
-        Ok(Some(redactor))
-    }
-
-    /// Opens secrets like [`Dispatcher::opened`], for an attempt at a worker: the worker's output is cleaned
-    /// until the lease ends.
-    pub(crate) fn opened_for_worker(&self, id: TaskId, launch: &mut Launch) -> Result<(), Failure> {
-        if let Some(redactor) = self.opened(id, launch)? {
-            self.redactors.lease((id, launch.sub_task, launch.token), redactor);
-        }
-        Ok(())
     }
 
     /// Runs an attempt within its timeout.
@@ -383,48 +350,5 @@ impl Drop for Held {
         if let Some(dispatcher) = self.0.upgrade() {
             dispatcher.begin(dispatcher.permits.give_back());
         }
-    }
-}
-
-impl CommitSink for Dispatcher {
-    fn committed(&self, commits: Vec<Commit>) {
-        for Commit { id, revision, effects, mut at_rest } in commits {
-            for effect in effects {
-                match effect {
-                    Effect::Start(launch) => self.start(id, launch),
-                    Effect::InLine { sub_task } => {
-                        self.begin(self.permits.line_up((id, sub_task), Instant::now()));
-                    }
-                    Effect::OutOfLine { sub_task, .. } => self.permits.leave((id, sub_task)),
-                    Effect::Stop { sub_task, token, .. } => self.stop((id, sub_task, token)),
-                    Effect::Queued { sub_task, queue, priority } => {
-                        self.workers.queued(id, sub_task, &queue, priority, revision);
-                        if self.store.peers() > 0 {
-                            self.tell_all(self.workers.gifts(&queue));
-                        }
-                    }
-                    Effect::Unqueued { sub_task, queue, .. } => {
-                        self.workers.unqueued(id, sub_task, &queue, revision);
-                    }
-                    Effect::Leased(leased) => self.workers.leased(id, &leased, self.env.now()),
-                    Effect::LeaseEnded { sub_task, token, .. } => self.lease_ended((id, sub_task, token)),
-                    Effect::Timer(at) => self.timers.set(at, id, self.env.now()),
-                    Effect::Ended(_) => self.watches.ended(id, at_rest.take()),
-                    Effect::Measured(measures) => self.meters.count(&measures),
-                }
-            }
-        }
-    }
-
-    fn permit(&self) -> Option<Permit> {
-        self.permits.take().then(|| self.held())
-    }
-
-    fn changed(&self) {
-        self.feed.changed();
-    }
-
-    fn heard(&self, from: NodeId, news: News) {
-        self.hear(from, news);
     }
 }

@@ -9,6 +9,7 @@ use longhaul_crypto::Sealer;
 use longhaul_metrics::Family;
 use longhaul_model::{Env, Refused, TaskId};
 use longhaul_store::{Budget, Health, Store, StoreError, Stored};
+use longhaul_traces::Tracer;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
@@ -98,8 +99,10 @@ impl Engine {
     ) -> Result<Engine, EngineError> {
         let vault = Vault::new(sealer);
         let actions = Actions::new(&config).map_err(|e| EngineError::Config(e.to_string()))?;
-        let dispatcher =
-            Dispatcher::new(store.clone(), env.clone(), actions, vault.clone(), config.max_running);
+        let tracer = config.traces.as_ref().map(Tracer::start).transpose();
+        let tracer = tracer.map_err(|e| EngineError::Config(e.to_string()))?;
+        let own = (env.clone(), actions, vault.clone(), tracer);
+        let dispatcher = Dispatcher::new(store.clone(), own, config.max_running);
         if config.paused {
             dispatcher.pause();
         }
@@ -195,6 +198,7 @@ impl Engine {
     pub fn families(&self) -> Vec<Family> {
         let mut all = self.inner.dispatcher.meters().families();
         all.extend(self.inner.store.families());
+        all.extend(self.inner.dispatcher.tracer().map(Tracer::families).unwrap_or_default());
         all
     }
 
@@ -231,6 +235,7 @@ impl Engine {
         self.mark_clock(Moved::Last).await;
         self.inner.closing.cancel();
         self.inner.store.close().await;
+        self.inner.dispatcher.close_traces().await;
     }
 
     /// Returns the count of attempts of built-in actions that run here, and of those that wait for a permit.

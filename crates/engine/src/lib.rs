@@ -48,6 +48,7 @@ pub use longhaul_store::{
     ImportOutcome, ImportedTask, KnownNode, Lock, LockPage, LockQuery, Node, NodeState, OrderBy, Page,
     Position, Room, Stats, StoreError, Stored, Submitted, TaskQuery, Trouble, WorkflowPut, WorkflowSummary,
 };
+pub use longhaul_traces::TraceSettings;
 pub use operate::{Several, VerdictRequest};
 pub use permits::LineSummary;
 pub use read::Report;

@@ -111,25 +111,25 @@ impl Meters {
             None => self.by_workflow.other(),
         };
         for measure in &measures.all {
-            match *measure {
+            match measure {
                 Measure::TaskAccepted => workflow.accepted.inc(),
                 Measure::TaskStarted => workflow.started.inc(),
-                Measure::TaskEnded { status, ran } => {
+                Measure::TaskEnded { status, ran, .. } => {
                     if let Some(ended) = &workflow.ended[usize::from(status.code())] {
                         ended.inc();
                     }
                     if let Some(ran) = ran {
-                        workflow.ran.observe(seconds(ran));
+                        workflow.ran.observe(seconds(*ran));
                     }
                 }
-                Measure::SubTaskEnded(status) => self.by_status[status as usize].inc(),
-                Measure::AttemptStarted(action) => self.by_action[action as usize].inc(),
-                Measure::AttemptEnded { action, end, took } => {
-                    let histogram = self.by_end[action as usize][end as usize]
+                Measure::SubTaskEnded(status) => self.by_status[*status as usize].inc(),
+                Measure::AttemptStarted(action) => self.by_action[*action as usize].inc(),
+                Measure::AttemptEnded { action, end, took, .. } => {
+                    let histogram = self.by_end[*action as usize][*end as usize]
                         .get_or_init(|| self.took.with_label_values(&[action.name(), end.name()]));
-                    histogram.observe(seconds(took));
+                    histogram.observe(seconds(*took));
                 }
-                Measure::Waited(reason, span) => self.by_wait[reason as usize].observe(seconds(span)),
+                Measure::Waited(reason, span) => self.by_wait[*reason as usize].observe(seconds(*span)),
                 Measure::LeaseLost => self.leases_lost.inc(),
             }
         }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use longhaul_model::workflow::{Violation, Workflow};
-use longhaul_model::{NotAccepted, Spec, Task, TaskId, Timestamp, WorkflowVersion, value};
+use longhaul_model::{NotAccepted, Spec, Task, TaskId, Timestamp, TraceContext, WorkflowVersion, value};
 use longhaul_store::{Audit, IdempotencyKey, Room, StoreError, Stored, Submission, Submitted};
 use serde_json::Value;
 use tokio::time::Instant;
@@ -39,6 +39,8 @@ pub struct SubmitRequest {
     pub key: Option<IdempotencyKey>,
     /// Memory that the caller has reserved for the request, kept until the task is stored.
     pub room: Option<Arc<Room>>,
+    /// Span of the caller, if it named one.
+    pub caller: Option<TraceContext>,
 }
 
 /// Attributes of a task at its start.
@@ -69,7 +71,7 @@ impl Engine {
         let id = TaskId::from_bytes([0; 16]);
         let (mut input, labels) = (request.input.clone(), request.labels.clone());
         self.inner.vault.seal(id, &workflow.secrets, &mut input);
-        let spec = Spec { input, labels, requested_by: None };
+        let spec = Spec { input, labels, requested_by: None, caller: None };
         let now = self.inner.env.now();
         let task = Task::new(id, workflow, spec, request.name.clone(), request.not_before, now);
         Ok(Stored::Own(Box::new(task.map_err(not_accepted)?.into_record())))
@@ -142,10 +144,11 @@ impl Engine {
     }
 
     async fn try_submit(&self, id: TaskId, request: SubmitRequest) -> Result<Submitted, EngineError> {
-        let SubmitRequest { workflow, version, input, name, not_before, labels, audit, key, room } = request;
+        let SubmitRequest { workflow, version, input, name, not_before, labels, audit, key, room, caller } =
+            request;
         let newest = version.is_none();
         let workflow = self.startable(&workflow, version, &input)?;
-        let spec = Spec { input, labels, requested_by: None };
+        let spec = Spec { input, labels, requested_by: None, caller };
         self.accept(id, workflow, spec, Start { name, not_before, audit, key, newest, room }).await
     }
 

@@ -8,6 +8,7 @@ mod fixed;
 mod mistakes;
 #[cfg(test)]
 mod tests;
+mod traces;
 mod wire;
 
 use std::net::{Ipv4Addr, SocketAddr};
@@ -125,6 +126,10 @@ impl Config {
         if let Some(Err(e)) = args.log_level.as_deref().map(log::filter) {
             return Err(anyhow!("{}: {e}", environment::source("--log-level", "LONGHAUL_LOG")));
         }
+        if let Some(Err(remedy)) = args.traces_endpoint.as_deref().map(traces::is_endpoint) {
+            let source = environment::source("--traces-endpoint", "LONGHAUL_TRACES_ENDPOINT");
+            return Err(anyhow!("{source}: {remedy}"));
+        }
         let defaults = EngineConfig::default();
         let demo = args.demo.or(file.demo).unwrap_or_default();
         let database = file.database.resolve(args.database_url, args.allow_unsafe_database);
@@ -177,6 +182,7 @@ impl Config {
                 max_running: file.engine.max_running.unwrap_or(defaults.max_running),
                 http: file.actions.http.resolve(),
                 command: CommandConfig { allow: file.actions.command.resolve(), ..defaults.command },
+                traces: file.traces.resolve(args.traces_endpoint),
             },
             limits: file.limits.resolve(),
             shutdown_grace: file.engine.shutdown_grace.map_or(grace, |span| Duration::from_millis(span.0)),

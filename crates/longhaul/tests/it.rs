@@ -2,6 +2,7 @@
 
 mod it {
     mod accounts;
+    mod base;
     mod check;
     mod contexts;
     mod copies;
@@ -17,6 +18,7 @@ mod it {
     mod hints;
     mod history;
     mod migrate;
+    mod missing_input;
     mod nodes;
     mod operators;
     mod outage;
@@ -28,6 +30,7 @@ mod it {
     mod support;
     mod tasks;
     mod tls;
+    mod traces;
     mod watch;
     mod why;
 }

@@ -13,6 +13,7 @@ use crate::record::{Attempt, Lease, Stage};
 use crate::room::Permit;
 use crate::status::TaskStatus;
 use crate::time::{Span, Timestamp};
+use crate::trace::TraceContext;
 use crate::value::Unfit;
 use crate::workflow::{CompiledAction, Workflow};
 
@@ -507,4 +508,6 @@ pub struct Launch {
     pub permit: Permit,
     /// Workflow, if its inputs have secrets, which the action may need or output.
     pub secrets: Option<Arc<Workflow>>,
+    /// Span of the attempt, which it passes on to whatever it asks; an engine without traces takes it away.
+    pub trace: Option<TraceContext>,
 }

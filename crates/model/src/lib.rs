@@ -23,6 +23,7 @@ pub mod status;
 mod task;
 pub mod text;
 pub mod time;
+pub mod trace;
 pub mod value;
 pub mod weight;
 pub mod workflow;
@@ -34,7 +35,7 @@ pub use env::Env;
 pub use fault::{Cause, Fault};
 pub use id::{NodeId, TaskId, Token, WorkerId, WorkflowVersion};
 pub use machine::Unread;
-pub use measure::{ActionKind, AttemptEnd, Measure, Measures, Wait};
+pub use measure::{ActionKind, AttemptEnd, Ended, Measure, Measures, Run, Wait};
 pub use record::{
     Attempt, Child, Children, Decision, EffectKey, Fan, Lease, Outcome, Record, Stage, State, StopReason,
     Stopping, SubTask, WaitingFor,
@@ -44,4 +45,5 @@ pub use room::{Permit, Room, Unlimited};
 pub use status::{Resolution, StageStatus, StatusStyle, SubTaskStatus, TaskStatus};
 pub use task::{NotAccepted, Spec, Task};
 pub use time::{Span, Timestamp};
+pub use trace::TraceContext;
 pub use value::Unfit;

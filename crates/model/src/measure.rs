@@ -6,6 +6,7 @@ use std::sync::Arc;
 use crate::record::SubTask;
 use crate::status::{SubTaskStatus, TaskStatus};
 use crate::time::{Span, Timestamp};
+use crate::trace::TraceContext;
 use crate::workflow::{CompiledAction, Workflow};
 
 /// Measurements of one change of a task.
@@ -20,12 +21,48 @@ pub struct Measures {
 impl Measures {
     /// Measurements of the end of a task that was ended although it cannot be read.
     pub fn of_unread(status: TaskStatus) -> Measures {
-        Measures { workflow: None, all: vec![Measure::TaskEnded { status, ran: None }] }
+        Measures { workflow: None, all: vec![Measure::TaskEnded { status, ran: None, run: None }] }
     }
 }
 
+/// Run of a task that ended: its first, or the run that an operator's decision began.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Run {
+    /// Number of the run: the generation of the task.
+    pub generation: u32,
+    /// Time at which the run began: the task was accepted, or the decision was made.
+    pub since: Timestamp,
+    /// End of the run.
+    pub until: Timestamp,
+    /// Span of the caller that asked for the task.
+    pub caller: Option<TraceContext>,
+    /// Code of the error with which the run ended, if it failed.
+    pub error: Option<String>,
+}
+
+/// Attempt that ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ended {
+    /// Index of the sub-task.
+    pub sub_task: u32,
+    /// Index of the sub-task of the workflow: of a child, that of its parent.
+    pub own: u32,
+    /// Index of the item under `forEach`, from 0.
+    pub item: Option<u32>,
+    /// Number of the attempt, from 1, over all generations.
+    pub number: u32,
+    /// Generation in which the attempt began.
+    pub generation: u32,
+    /// Start of the attempt.
+    pub since: Timestamp,
+    /// End of the attempt.
+    pub until: Timestamp,
+    /// Code of the error with which the attempt failed.
+    pub error: Option<String>,
+}
+
 /// Something that a change began or ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Measure {
     /// The task was accepted.
     TaskAccepted,
@@ -37,6 +74,8 @@ pub enum Measure {
         status: TaskStatus,
         /// Time from the first start to this end; `None` if the task never started.
         ran: Option<Span>,
+        /// Run that ended; `None` for a task that cannot be read.
+        run: Option<Box<Run>>,
     },
     /// A sub-task ended: a sub-task of the workflow, or a child of a `forEach`.
     SubTaskEnded(SubTaskStatus),
@@ -50,6 +89,8 @@ pub enum Measure {
         end: AttemptEnd,
         /// Time that the attempt took.
         took: Span,
+        /// The attempt; boxed, as most measurements are small.
+        attempt: Box<Ended>,
     },
     /// A wait ended with what was waited for; of a pause before the next attempt, the pause began.
     Waited(Wait, Span),

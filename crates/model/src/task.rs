@@ -15,6 +15,7 @@ use crate::measure::Move;
 use crate::record::{Child, Children, Fan, Record, State, SubTask, made};
 use crate::status::{Resolution, SubTaskStatus, TaskStatus};
 use crate::time::Timestamp;
+use crate::trace::TraceContext;
 use crate::value::{self, Unfit};
 use crate::weight;
 use crate::workflow::Workflow;
@@ -71,6 +72,9 @@ pub struct Spec {
     /// Account that asked.
     #[serde(rename = "b", default, skip_serializing_if = "Option::is_none")]
     pub requested_by: Option<String>,
+    /// Span of the caller, if the request named one: the trace of the first run is linked to it.
+    #[serde(rename = "t", default, skip_serializing_if = "Option::is_none")]
+    pub caller: Option<TraceContext>,
 }
 
 /// Reason for which there can be no such task.

@@ -65,16 +65,45 @@ impl Told {
 /// Longest wait of a page, and silence of a stream after which it is read to its end.
 const WAIT: Duration = Duration::from_secs(1);
 const SILENCE: Duration = Duration::from_secs(3);
-/// Longest time that a reader may take to catch up once all is over.
-const CATCH_UP: Duration = Duration::from_secs(30);
+/// Longest time for which a reader may be told nothing more, once all is over, before it is at the end.
+const STANDSTILL: Duration = Duration::from_secs(30);
+/// Longest time that a reader may take to catch up once all is over, however busy the machine is.
+const CATCH_UP: Duration = Duration::from_secs(600);
+
+/// Patience with a reader that catches up: it may take long on a busy machine, but it must get on.
+struct Patience {
+    /// Time at which the reader saw that all is over.
+    over: Option<Instant>,
+    /// Time at which the reader was last told something.
+    moved: Instant,
+}
+
+impl Patience {
+    fn new() -> Patience {
+        Patience { over: None, moved: Instant::now() }
+    }
+
+    fn moved(&mut self) {
+        self.moved = Instant::now();
+    }
+
+    /// True if all is over and the reader does not get to its end.
+    fn is_lost(&mut self, shared: &Shared) -> bool {
+        if !shared.over.get() {
+            return false;
+        }
+        let over = *self.over.get_or_insert_with(Instant::now);
+        over.max(self.moved).elapsed() > STANDSTILL || over.elapsed() > CATCH_UP
+    }
+}
 
 /// Reads pages of changes until the load is over and nothing follows.
 pub(crate) async fn poll(shared: Rc<Shared>, number: usize) -> Told {
     let mut told = Told { name: format!("poller {number}"), ..Told::default() };
-    let (mut client, mut cursor, mut over) = (Client::default(), None, None);
+    let (mut client, mut cursor, mut patience) = (Client::default(), None, Patience::new());
     loop {
         let done = shared.over.get();
-        if done && over.get_or_insert_with(Instant::now).elapsed() > CATCH_UP {
+        if patience.is_lost(&shared) {
             return told;
         }
         let Some(peer) = shared.peer() else {
@@ -82,7 +111,7 @@ pub(crate) async fn poll(shared: Rc<Shared>, number: usize) -> Told {
             continue;
         };
         let Some(from) = cursor.clone() else {
-            cursor = begin(&mut client, &peer, &mut told).await;
+            cursor = begin(&mut client, &peer, &mut told, &mut patience).await;
             continue;
         };
         let path = format!("/v1/changes?limit=200&wait={}ms&cursor={from}", WAIT.as_millis());
@@ -92,6 +121,9 @@ pub(crate) async fn poll(shared: Rc<Shared>, number: usize) -> Told {
                 let Some(page) = answer.json() else { continue };
                 let changes = page["elements"].as_array().cloned().unwrap_or_default();
                 changes.iter().for_each(|change| told.change(peer.address, change));
+                if !changes.is_empty() {
+                    patience.moved();
+                }
                 cursor = page["cursor"].as_str().map(str::to_owned);
                 if done && changes.is_empty() && page["more"] == false {
                     told.ended = true;
@@ -109,9 +141,9 @@ pub(crate) async fn poll(shared: Rc<Shared>, number: usize) -> Told {
 /// Reads a stream of events until the load is over and nothing follows.
 pub(crate) async fn stream(shared: Rc<Shared>, number: usize) -> Told {
     let mut told = Told { name: format!("stream {number}"), ..Told::default() };
-    let (mut client, mut cursor, mut over) = (Client::default(), None, None);
+    let (mut client, mut cursor, mut patience) = (Client::default(), None, Patience::new());
     loop {
-        if shared.over.get() && over.get_or_insert_with(Instant::now).elapsed() > CATCH_UP {
+        if patience.is_lost(&shared) {
             return told;
         }
         let Some(peer) = shared.peer() else {
@@ -119,7 +151,7 @@ pub(crate) async fn stream(shared: Rc<Shared>, number: usize) -> Told {
             continue;
         };
         if cursor.is_none() {
-            cursor = begin(&mut client, &peer, &mut told).await;
+            cursor = begin(&mut client, &peer, &mut told, &mut patience).await;
         }
         let Some(from) = cursor.clone() else { continue };
         let headers = [("last-event-id", from.as_str())];
@@ -143,6 +175,7 @@ pub(crate) async fn stream(shared: Rc<Shared>, number: usize) -> Told {
         loop {
             match timeout(SILENCE, events.next()).await {
                 Ok(Some((name, id, data))) => {
+                    patience.moved();
                     match name.as_str() {
                         "task" => told.task(peer.address, &data),
                         "deleted" => drop(wire::id(&data).map(|id| told.tasks.remove(&id))),
@@ -158,9 +191,17 @@ pub(crate) async fn stream(shared: Rc<Shared>, number: usize) -> Told {
                     told.resumed += 1;
                     break;
                 }
+                // Silence is the end only if nothing follows the cursor: a busy server is silent, too.
                 Err(_) if shared.over.get() => {
-                    told.ended = true;
-                    return told;
+                    if let Some(from) = &cursor
+                        && is_end(&mut client, &peer, from).await
+                    {
+                        told.ended = true;
+                        return told;
+                    }
+                    if patience.is_lost(&shared) {
+                        return told;
+                    }
                 }
                 Err(_) => {}
             }
@@ -168,8 +209,16 @@ pub(crate) async fn stream(shared: Rc<Shared>, number: usize) -> Told {
     }
 }
 
+/// True if a server knows of no change after a cursor.
+async fn is_end(client: &mut Client, peer: &Peer, from: &str) -> bool {
+    let path = format!("/v1/changes?limit=1&wait=0ms&cursor={from}");
+    let answer = client.ask(peer, &Request::get(&path)).await.ok().filter(|answer| answer.status == 200);
+    let Some(page) = answer.and_then(|answer| answer.json()) else { return false };
+    page["elements"].as_array().is_some_and(Vec::is_empty) && page["more"] == false
+}
+
 /// Begins anew: takes the cursor of now, then reads the whole list.
-async fn begin(client: &mut Client, peer: &Peer, told: &mut Told) -> Option<String> {
+async fn begin(client: &mut Client, peer: &Peer, told: &mut Told, patience: &mut Patience) -> Option<String> {
     let first = client.ask(peer, &Request::get("/v1/changes")).await.ok()?.json()?;
     let cursor = first["cursor"].as_str()?.to_owned();
     let mut listed = HashMap::new();
@@ -179,6 +228,7 @@ async fn begin(client: &mut Client, peer: &Peer, told: &mut Told) -> Option<Stri
         );
         let page = client.ask(peer, &Request::get(&path)).await.ok()?.json()?;
         let tasks = page["elements"].as_array()?;
+        patience.moved();
         for task in tasks {
             listed.insert(wire::id(task).ok()?, task.clone());
         }

@@ -37,7 +37,7 @@ impl World {
         let now = self.nodes[n].clocks.now(self.now);
         let later = rng.chance(100).then(|| now.after(Span(rng.within(1, 5_000))));
         let input = json!({ "a": a, "b": b, "key": key, "items": items });
-        let spec = Spec { input, labels: BTreeMap::new(), requested_by: None };
+        let spec = Spec { input, labels: BTreeMap::new(), requested_by: None, caller: None };
         let mut id = [0; 16];
         id[8..].copy_from_slice(&(client as u64).to_be_bytes());
         let made = workflow(self.plan.tasks[client].0);

@@ -119,7 +119,7 @@ mod tests {
         });
         let definition = serde_json::from_value(definition).expect("a definition");
         let workflow = std::sync::Arc::new(Workflow::compile(definition, 1).expect("a workflow"));
-        let spec = Spec { input, labels: Default::default(), requested_by: None };
+        let spec = Spec { input, labels: Default::default(), requested_by: None, caller: None };
         let id = TaskId::from_bytes([n; 16]);
         Kept(Task::new(id, workflow, spec, None, None, Timestamp(1)).expect("a task"))
     }

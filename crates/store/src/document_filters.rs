@@ -102,6 +102,7 @@ mod tests {
                     input: json!({ "l": { "no": "label" } }),
                     labels: labels.into(),
                     requested_by: None,
+                    caller: None,
                 };
                 let document = crate::doc::json(&spec).unwrap();
                 let one = |value: Option<&str>| vec![(name.to_owned(), value.map(str::to_owned))];

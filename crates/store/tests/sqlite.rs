@@ -196,7 +196,7 @@ async fn tasks_with_large_inputs_go_on_after_they_were_put_out_of_memory() {
         // 5 MB in memory; some are too large to be kept at all.
         let numbers = if n % 20 == 0 { 250_000 } else { 30_000 };
         let input = json!({ "title": n.to_string(), "host": "h", "numbers": vec![n; numbers] });
-        let spec = Spec { input, labels: Default::default(), requested_by: None };
+        let spec = Spec { input, labels: Default::default(), requested_by: None, caller: None };
         let task = Task::new(env.new_task_id(), workflow.clone(), spec, None, None, env.now()).unwrap();
         tasks.push(submit(&*store, Box::new(task), None).await.task.id());
     }

@@ -108,7 +108,7 @@ async fn fill(store: &Sqlite, env: &Env, workflow: &Arc<longhaul_model::workflow
     let filling = "x".repeat(FILLING);
     let tasks = (0..16).map(|_| {
         let input = json!({ "title": "large", "host": "h", "filling": filling });
-        let spec = Spec { input, labels: Default::default(), requested_by: None };
+        let spec = Spec { input, labels: Default::default(), requested_by: None, caller: None };
         let task = Task::new(env.new_task_id(), workflow.clone(), spec, None, None, env.now()).unwrap();
         submit(store, Box::new(task), None)
     });

@@ -45,6 +45,7 @@ struct Inner {
     attempt: u32,
     idempotency_key: String,
     item_index: Option<u64>,
+    traceparent: Option<String>,
     timeout: Option<Duration>,
     cancellation: Cancellation,
     why: OnceLock<StopReason>,
@@ -65,6 +66,7 @@ impl Context {
                 attempt: lease.attempt,
                 idempotency_key: std::mem::take(&mut lease.idempotency_key),
                 item_index: lease.item_index,
+                traceparent: lease.traceparent.take(),
                 timeout: lease.timeout_ms.map(Duration::from_millis),
                 cancellation: Cancellation::new(),
                 why: OnceLock::new(),
@@ -109,6 +111,12 @@ impl Context {
     /// The number of the item, from 0, under `forEach`.
     pub fn item_index(&self) -> Option<u64> {
         self.inner.item_index
+    }
+
+    /// The span of the attempt, as the `traceparent` header of W3C Trace Context has it: the parent of the spans
+    /// that the handler makes. `None` where the server exports no traces.
+    pub fn traceparent(&self) -> Option<&str> {
+        self.inner.traceparent.as_deref()
     }
 
     /// Longest time that the attempt may take, counted from its lease; the server ends it by then.

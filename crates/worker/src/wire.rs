@@ -206,6 +206,8 @@ pub(crate) struct Lease {
     #[serde(default)]
     pub(crate) item_index: Option<u64>,
     #[serde(default)]
+    pub(crate) traceparent: Option<String>,
+    #[serde(default)]
     pub(crate) input: Option<Box<RawValue>>,
 }
 

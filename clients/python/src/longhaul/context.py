@@ -138,6 +138,14 @@ class Context:
         return self._lease.item_index
 
     @property
+    def traceparent(self) -> str | None:
+        """The span of the attempt, as W3C Trace Context writes it: the parent of the handler's own spans.
+
+        None where the server exports no traces.
+        """
+        return self._lease.traceparent
+
+    @property
     def timeout(self) -> float | None:
         """Seconds after which the server ends the attempt, counted from its start."""
         return self._lease.timeout

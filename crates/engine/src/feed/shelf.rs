@@ -176,7 +176,7 @@ fn read(
 
 /// Specification without its input, which readers of the feed do not get.
 fn labelled(labels: BTreeMap<String, String>) -> Spec {
-    Spec { input: serde_json::Value::Null, labels, requested_by: None }
+    Spec { input: serde_json::Value::Null, labels, requested_by: None, caller: None }
 }
 
 fn last_of_each(tasks: Vec<TaskId>) -> Vec<TaskId> {

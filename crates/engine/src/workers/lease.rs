@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use futures_util::future::select_all;
 use longhaul_model::workflow::CompiledAction;
-use longhaul_model::{Command, Failure, Fault, Span, TaskId, Terms, Token, Unfit, WorkerId, value};
+use longhaul_model::{
+    Command, Failure, Fault, Span, TaskId, Terms, Token, TraceContext, Unfit, WorkerId, value,
+};
 use longhaul_store::{Grant, Work, Worked};
 use serde_json::Value;
 use tokio::runtime::Handle;
@@ -91,6 +93,8 @@ pub struct Assignment {
     pub idempotency_key: String,
     /// Timeout of the attempt.
     pub timeout: Option<Span>,
+    /// Span of the attempt, if tasks are traced.
+    pub trace: Option<TraceContext>,
     /// Input of the sub-task, in clear.
     pub input: Option<Value>,
 }
@@ -237,6 +241,7 @@ impl Engine {
     async fn assign(&self, ask: &Ask, grant: Grant) -> Option<Assignment> {
         let Grant { id, name, workflow, sub_task, mut launch } = grant;
         let CompiledAction::Worker(template) = launch.action.clone() else { return None };
+        self.inner.dispatcher.trace(&mut launch);
         let opened = self.inner.dispatcher.opened_for_worker(id, &mut launch);
         let evaluated = opened.and_then(|()| {
             let input = template.input.as_ref().map(|input| input.value(&launch.scope)).transpose();
@@ -264,6 +269,7 @@ impl Engine {
             item_index: launch.item,
             idempotency_key: launch.idempotency_key,
             timeout: launch.timeout,
+            trace: launch.trace,
             input,
         })
     }

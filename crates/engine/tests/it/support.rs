@@ -87,6 +87,7 @@ pub(crate) fn request(workflow: &str) -> SubmitRequest {
         audit: None,
         key: None,
         room: None,
+        caller: None,
     }
 }
 

@@ -46,6 +46,9 @@ The configuration file is TOML; every key is optional:
   shutdown_grace = \"30s\"             # how long what runs may take to end when the server stops
   shutdown_delay = \"3s\"              # how long a node of a database that stops answers on, until a balancer has noticed
   max_running = 4096                 # attempts at once
+  [traces]                           # spans of tasks for a collector of OpenTelemetry
+  endpoint = \"http://127.0.0.1:4318/v1/traces\"
+  sample = 1.0                       # share of the tasks, 0 to 1; headers.NAME = \"...\" and service = \"longhaul\" besides
   [actions.http]
   allow = [\"10.0.0.0/8\"]             # private networks and hosts that `http` actions may reach
   [actions.command]
@@ -138,6 +141,9 @@ pub(crate) struct ServeArgs {
     /// Tools that agents find at /mcp, over the Model Context Protocol [default: off]
     #[arg(long, env = "LONGHAUL_MCP", value_enum, value_name = "TOOLS")]
     pub(crate) mcp: Option<McpMode>,
+    /// Collector of OpenTelemetry that spans of tasks are exported to, such as http://127.0.0.1:4318/v1/traces
+    #[arg(long, env = "LONGHAUL_TRACES_ENDPOINT", value_name = "URL")]
+    pub(crate) traces_endpoint: Option<String>,
     /// Format of the log, which goes to standard error [default: text]
     #[arg(long, env = "LONGHAUL_LOG_FORMAT", value_enum, value_name = "FORMAT")]
     pub(crate) log_format: Option<LogFormat>,

@@ -14,6 +14,7 @@ use serde::de::{Deserializer, Error, SeqAccess, Visitor};
 #[cfg(test)]
 use super::mistakes::Sound;
 use super::mistakes::{Nonsense, Reading};
+use super::traces::TracesSection;
 use super::wire::Wire;
 use super::{CONNECTIONS, auth, command};
 use crate::cli::{LogFormat, McpMode, TlsMode, UnixMode};
@@ -43,6 +44,7 @@ pub(super) struct File {
     pub(super) wire: Wire,
     pub(super) engine: Engine,
     pub(super) actions: Actions,
+    pub(super) traces: TracesSection,
 }
 
 /// The section `[database]`.
@@ -238,6 +240,7 @@ impl File {
         }
         all.extend(self.auth.nonsense());
         all.extend(self.wire.nonsense());
+        all.extend(self.traces.nonsense());
         all
     }
 }

@@ -39,6 +39,7 @@ impl Config {
             ("engine.cancel_grace", format!("{:?}", engine.cancel_grace)),
             ("engine.max_running", format!("{:?}", engine.max_running)),
             ("actions.http", format!("{:?}", engine.http)),
+            ("traces", format!("{:?}", engine.traces)),
             ("actions.command", format!("{:?}", engine.command.allow)),
         ])
     }

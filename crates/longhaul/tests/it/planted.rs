@@ -4,13 +4,11 @@
 
 use std::time::{Duration, Instant};
 
-use longhaul_testbed::{Cluster, Durability};
 use nix::sys::signal::Signal;
-use rusqlite::Connection;
 use serde_json::{Value, json};
-use tempfile::TempDir;
 
-use super::support::{PATIENCE, Server, longhaul};
+use super::base::Base;
+use super::support::{PATIENCE, Server};
 
 /// States in which a server finds tasks. Tasks leave them by themselves after a moment.
 const STATES: [&str; 4] = ["due", "running", "locked", "backing-off"];
@@ -114,73 +112,6 @@ const ROWS: [(&str, &str, &str); 12] = [
 
 /// Marks a statement that is written alike on both engines.
 const SAME: &str = "";
-
-/// A folder for the server and its database.
-struct Base {
-    home: TempDir,
-    /// PostgreSQL and the address of the database there; none for the database in the folder.
-    cluster: Option<(Cluster, String)>,
-}
-
-impl Base {
-    fn sqlite() -> Base {
-        Base { home: TempDir::new().expect("a directory"), cluster: None }
-    }
-
-    fn postgres() -> Base {
-        let cluster = Cluster::start(Durability::None).expect("PostgreSQL");
-        let url = cluster.create("tasks").expect("a database");
-        Base { cluster: Some((cluster, url)), ..Base::sqlite() }
-    }
-
-    fn serve(&self, level: &str) -> Server {
-        let mut command = longhaul();
-        if let Some((_, url)) = &self.cluster {
-            command.env("LONGHAUL_DATABASE_URL", url).env("LONGHAUL_ALLOW_UNSAFE_DATABASE", "true");
-        }
-        Server::of(command, self.home.path(), "127.0.0.1:0", &["--log-level", level])
-    }
-
-    /// Returns the one number that a query asks for.
-    fn number(&self, query: &str) -> i64 {
-        match &self.cluster {
-            Some((cluster, _)) => {
-                cluster.sql("tasks", query).expect("an answer").trim().parse().expect("a number")
-            }
-            None => self.file().query_row(query, [], |row| row.get(0)).expect("a number"),
-        }
-    }
-
-    /// Returns the one text that a query asks for.
-    fn text(&self, query: &str) -> String {
-        match &self.cluster {
-            Some((cluster, _)) => cluster.sql("tasks", query).expect("an answer").trim().to_owned(),
-            None => self.file().query_row(query, [], |row| row.get(0)).expect("a text"),
-        }
-    }
-
-    /// Carries out a change, and returns the number of rows that it changed.
-    fn change(&self, statement: &str) -> i64 {
-        match &self.cluster {
-            Some(_) => {
-                self.number(&format!("WITH done AS ({statement} RETURNING 1) SELECT count(*) FROM done"))
-            }
-            None => self.file().execute(statement, []).expect("changed") as i64,
-        }
-    }
-
-    fn file(&self) -> Connection {
-        Connection::open(self.home.path().join("longhaul.db")).expect("a database")
-    }
-
-    /// Returns the number of tasks that have ended.
-    fn ended(&self) -> i64 {
-        self.number(match self.cluster {
-            Some(_) => "SELECT count(*) FROM history WHERE completed_at IS NOT NULL",
-            None => "SELECT count(*) FROM hot WHERE completed_at IS NOT NULL",
-        })
-    }
-}
 
 /// A text as SQL writes it.
 fn quoted(text: &str) -> String {

@@ -10,6 +10,7 @@ use crate::record::{EffectKey, Lease};
 use crate::room::Permit;
 use crate::status::{SubTaskStatus, TaskStatus};
 use crate::time::Span;
+use crate::trace::TraceContext;
 use crate::workflow::{CompiledAction, WorkerTemplate};
 
 impl Step<'_> {
@@ -186,6 +187,7 @@ impl Step<'_> {
         let id = self.task.record.id;
         let sub = &self.task.record.sub_tasks[index as usize];
         let (token, number, EffectKey { generation, run }) = (sub.token(), sub.attempt, sub.live_key());
+        let trace = TraceContext::of_attempt(id, sub.generation, index, number);
         let constant = definition.action.is_constant();
         Launch {
             sub_task: index,
@@ -204,6 +206,7 @@ impl Step<'_> {
             },
             permit: Permit::default(),
             secrets: (!workflow.secrets.is_empty()).then(|| workflow.clone()),
+            trace: Some(trace),
         }
     }
 }

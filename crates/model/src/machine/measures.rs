@@ -3,12 +3,13 @@
 
 use crate::claims::Hold;
 use crate::command::{Change, Command, Effect, Failure};
-use crate::measure::{ActionKind, AttemptEnd, Measure, Measures, Move, Wait};
-use crate::record::{Outcome, Record};
+use crate::measure::{ActionKind, AttemptEnd, Ended, Measure, Measures, Move, Run, Wait};
+use crate::record::{Attempt, Outcome, Record, State};
 use crate::resource::LockMode;
 use crate::status::{Resolution, SubTaskStatus, TaskStatus};
 use crate::task::Task;
 use crate::time::{Span, Timestamp};
+use crate::trace::TraceContext;
 
 /// State of a task before a change, as far as measurements depend on it.
 pub(super) struct Before {
@@ -47,7 +48,8 @@ impl Before {
 }
 
 /// Adds the measurements of a change to its effects, if there are any.
-pub(super) fn add(before: &Before, record: &Record, moves: Vec<Move>, now: Timestamp, change: &mut Change) {
+pub(super) fn add(before: &Before, task: &Task, moves: Vec<Move>, now: Timestamp, change: &mut Change) {
+    let record = &task.record;
     let mut all = Vec::new();
     of_start(before, record, now, &mut all);
     of_sub_tasks(record, &moves, now, change, &mut all);
@@ -58,14 +60,44 @@ pub(super) fn add(before: &Before, record: &Record, moves: Vec<Move>, now: Times
         if let Effect::Ended(status) = effect {
             let state = &record.state;
             let ran = state.started_at.map(|began| between(began, state.completed_at.unwrap_or(now)));
-            all.push(Measure::TaskEnded { status: *status, ran });
+            let run = Some(Box::new(run_of(state, task.spec().caller, now)));
+            all.push(Measure::TaskEnded { status: *status, ran, run });
         }
     }
     if !all.is_empty() {
-        let workflow = Some(record.workflow.clone());
+        let measures = Measures { workflow: Some(record.workflow.clone()), all };
         // Ahead of the others: whoever learns of an end finds it counted.
-        change.effects.insert(0, Effect::Measured(Box::new(Measures { workflow, all })));
+        change.effects.insert(0, Effect::Measured(Box::new(measures)));
     }
+}
+
+/// Returns the run that ends in a state.
+fn run_of(state: &State, caller: Option<TraceContext>, now: Timestamp) -> Run {
+    let decided = state.decisions.last().filter(|_| state.generation > 0).map(|decision| decision.at);
+    let failed = state.status == TaskStatus::Failed;
+    Run {
+        generation: state.generation,
+        since: decided.unwrap_or(state.created_at),
+        until: state.completed_at.unwrap_or(now),
+        caller,
+        error: state.errors.first().filter(|_| failed).map(|error| error.error_code.clone()),
+    }
+}
+
+/// Returns an attempt that a move ended, with the code of its error.
+fn ended_of(record: &Record, a: &Move, now: Timestamp, attempt: Option<&Attempt>) -> Box<Ended> {
+    let sub = record.sub_tasks.get(a.index as usize);
+    let error = attempt.and_then(|attempt| attempt.error.as_ref()).map(|error| error.error_code.clone());
+    Box::new(Ended {
+        sub_task: a.index,
+        own: record.own(a.index),
+        item: sub.and_then(|sub| sub.child.as_ref()).map(|child| child.index),
+        number: a.attempt,
+        generation: sub.map_or(0, |sub| sub.generation),
+        since: a.started_at.unwrap_or(now),
+        until: now,
+        error,
+    })
 }
 
 /// Measures what the task itself began, and what it had waited for.
@@ -130,15 +162,16 @@ fn of_sub_tasks(record: &Record, moves: &[Move], now: Timestamp, change: &Change
                 if action == ActionKind::Wait {
                     waited(Wait::Timer, a.started_at.unwrap_or(now), now, all);
                 }
-                all.push(Measure::AttemptEnded { action, end: AttemptEnd::Successful, took });
+                let attempt = ended_of(record, a, now, None);
+                all.push(Measure::AttemptEnded { action, end: AttemptEnd::Successful, took, attempt });
             }
             (SubTaskStatus::InProgress, _) => {
-                let is_this =
-                    |attempt: &&crate::Attempt| (attempt.sub_task, attempt.number) == (a.index, a.attempt);
-                let end =
-                    ended.next_if(is_this).map_or(AttemptEnd::HandedBack, |attempt| end_of(attempt.outcome));
+                let is_this = |attempt: &&Attempt| (attempt.sub_task, attempt.number) == (a.index, a.attempt);
+                let known = ended.next_if(is_this);
+                let end = known.map_or(AttemptEnd::HandedBack, |attempt| end_of(attempt.outcome));
                 let took = between(a.started_at.unwrap_or(now), now);
-                all.push(Measure::AttemptEnded { action, end, took });
+                let attempt = ended_of(record, a, now, known);
+                all.push(Measure::AttemptEnded { action, end, took, attempt });
             }
             _ => {}
         }

@@ -66,7 +66,7 @@ impl Task {
         change.sub_tasks.dedup();
         self.record.state.revision += 1;
         change.revision = self.record.state.revision;
-        measures::add(&before, &self.record, moves, now, &mut change);
+        measures::add(&before, self, moves, now, &mut change);
         debug_assert_eq!(crate::invariant::violations(self), Vec::<String>::new());
         Ok(change)
     }

@@ -45,7 +45,7 @@ fn accepted_with(input: Value, more: Value, sub_tasks: Vec<Value>, not_before: O
     }
     let definition = serde_json::from_value(definition).expect("a definition");
     let workflow = Workflow::compile(definition, 1).expect("no problems");
-    let spec = Spec { input, labels: BTreeMap::new(), requested_by: None };
+    let spec = Spec { input, labels: BTreeMap::new(), requested_by: None, caller: None };
     let task = Task::new(TaskId::from_bytes([1; 16]), Arc::new(workflow), spec, None, not_before, START);
     Example { task: task.expect("a task"), now: START }
 }

@@ -56,7 +56,7 @@ impl Observer {
         not_before: Option<Timestamp>,
         now: Timestamp,
     ) -> Self {
-        let spec = Spec { input, labels: BTreeMap::new(), requested_by: None };
+        let spec = Spec { input, labels: BTreeMap::new(), requested_by: None, caller: None };
         let id = TaskId::from_bytes([7; 16]);
         let task = Task::new(id, workflow, spec, None, not_before, now).expect("a task");
         Observer {

@@ -103,7 +103,12 @@ fn a_workflow_that_is_accepted_starts_whatever_its_texts_name() {
                 assert!(!is_known(needed, known), "{place}: {name}");
                 continue;
             };
-            let spec = Spec { input: json!({"fqdn": "esx"}), labels: BTreeMap::new(), requested_by: None };
+            let spec = Spec {
+                input: json!({"fqdn": "esx"}),
+                labels: BTreeMap::new(),
+                requested_by: None,
+                caller: None,
+            };
             let id = TaskId::from_bytes([1; 16]);
             let task = Task::new(id, Arc::new(workflow), spec, None, None, Timestamp(0));
             assert!(task.is_ok(), "{place}: {name}: {:?}", task.err());

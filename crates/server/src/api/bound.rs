@@ -9,7 +9,7 @@ use longhaul_model::workflow::{Definition, QueryError, QueryMistake};
 use serde_json::Value;
 
 use super::App;
-use super::tasks::submit::{KeyText, accept, wait};
+use super::tasks::submit::{KeyText, accept, span_of_caller, wait};
 use crate::access::{Gate, Peer};
 use crate::error::{ApiError, shortened};
 use crate::request::{self, Parameters, decoded};
@@ -39,6 +39,7 @@ pub(crate) async fn bound(State(app): State<App>, request: Request<Body>) -> Res
     gate.require(&caller, Role::Operator).await?;
     let query = Parameters::parse(request.uri().query(), &app.config.limits)?;
     let (key, wait) = (KeyText::of(request.headers())?, wait(&app, request.uri())?);
+    let traced = span_of_caller(request.headers());
     caller.waits(wait.unwrap_or_default())?;
     let body = request::json_body(request, &app.config.limits, app.config.limits.body).await?;
     let input = given(&body, &workflow.definition)?;
@@ -62,6 +63,7 @@ pub(crate) async fn bound(State(app): State<App>, request: Request<Body>) -> Res
         audit: Some(caller.audit()),
         key: key.map(|key| key.with(&app, &caller, &call, &body)),
         room: Some(body.into_room()),
+        caller: traced,
     };
     let accepted = accept(&app, &caller, submit, wait).await;
     accepted.map_err(|e| {

@@ -285,7 +285,7 @@ impl Param {
         Param::words("include", &words, "Longhaul's own members to show, separated by commas")
     }
 
-    /// Parameter that is a list of words, separated by commas.
+    /// Parameter that is a list of words, separated by commas; the parameter may also be there several times.
     fn words(name: &'static str, words: &[&str], description: &str) -> Self {
         let items = json!({ "type": "string", "enum": words });
         Param::query(name, json!({ "type": "array", "items": items }), description)

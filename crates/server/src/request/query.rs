@@ -39,6 +39,13 @@ impl Parameters {
         }
     }
 
+    /// Returns the words of a parameter that is a list: separated by commas, in one parameter or in several of the
+    /// name, as clients write lists either way.
+    pub(crate) fn words(&self, name: &str) -> impl Iterator<Item = &str> {
+        let values = self.0.iter().filter(move |(known, _)| known == name).map(|(_, value)| value.as_str());
+        values.flat_map(|value| value.split(',')).map(str::trim).filter(|word| !word.is_empty())
+    }
+
     /// Returns the last value of a parameter; an empty one counts as none.
     pub(crate) fn get(&self, name: &str) -> Option<&str> {
         self.0
@@ -86,6 +93,14 @@ mod tests {
         let values: Vec<Option<&str>> =
             ["a", "b", "c", "d", "e", "f"].map(|name| parameters.get(name)).into();
         assert_eq!(values, [Some("2"), Some("x y"), None, None, Some("f="), None]);
+    }
+
+    #[test]
+    fn lists_are_written_in_either_way() {
+        for query in ["w=a,b,c", "w=a&w=b&w=c", "w=a&x=z&w=b,c", "w=,a%2Cb&w=&w=+c+,"] {
+            assert_eq!(parse(query).unwrap().words("w").collect::<Vec<_>>(), ["a", "b", "c"], "{query}");
+        }
+        assert_eq!(parse("w=&x=a").unwrap().words("w").count(), 0);
     }
 
     #[test]

@@ -15,7 +15,8 @@ async fn claim(store: &dyn Store, env: &Env, name: &str, resources: Value, slot:
         definition["concurrency"] = json!({ "key": "k", "limit": limit });
     }
     let workflow = put(store, serde_json::from_value(definition).expect("a definition")).await;
-    let spec = Spec { input: json!({ "name": name }), labels: Default::default(), requested_by: None };
+    let spec =
+        Spec { input: json!({ "name": name }), labels: Default::default(), requested_by: None, caller: None };
     let task = Task::new(env.new_task_id(), workflow, spec, None, None, env.now()).expect("a task");
     let submission = Submission { task: Box::new(task), key: None, audit: None, newest: false };
     store.submit(submission).await.expect("accepted").task.id()

@@ -35,7 +35,7 @@ async fn begin(
     workflow: &Arc<Workflow>,
     hosts: &[&str],
 ) -> Result<TaskId, StoreError> {
-    let spec = Spec { input: spec(hosts, "a"), labels: Default::default(), requested_by: None };
+    let spec = Spec { input: spec(hosts, "a"), labels: Default::default(), requested_by: None, caller: None };
     let task = Task::new(env.new_task_id(), workflow.clone(), spec, None, None, env.now()).expect("a task");
     let submission = Submission { task: Box::new(task), key: None, audit: None, newest: false };
     store.submit(submission).await.map(|submitted| submitted.task.id())

@@ -97,7 +97,7 @@ impl Both {
         for (n, (host, _)) in wish.hosts.iter().enumerate() {
             input[format!("h{n}")] = json!(format!("host-{host}"));
         }
-        let spec = Spec { input, labels: Default::default(), requested_by: None };
+        let spec = Spec { input, labels: Default::default(), requested_by: None, caller: None };
         let id = self.env.new_task_id();
         Box::new(Task::new(id, workflow, spec, None, None, self.env.now()).expect("a task"))
     }

@@ -155,7 +155,7 @@ fn labelled(env: &Env, workflow: &Arc<Workflow>, title: &str, n: u32) -> Box<Tas
         labels.insert("site".to_owned(), ["old", ""][n as usize % 2].to_owned());
     }
     let input = json!({ "title": title, "host": format!("host-{title}"), "l": { "site": "old" } });
-    let spec = Spec { input, labels, requested_by: None };
+    let spec = Spec { input, labels, requested_by: None, caller: None };
     Box::new(Task::new(env.new_task_id(), workflow.clone(), spec, None, None, env.now()).expect("a task"))
 }
 

@@ -58,7 +58,7 @@ pub async fn put(store: &dyn Store, definition: Definition) -> Arc<Workflow> {
 /// A new task of a workflow.
 pub fn task(env: &Env, workflow: &Arc<Workflow>, title: &str, not_before: Option<Timestamp>) -> Box<Task> {
     let input = json!({ "title": title, "host": format!("host-{title}") });
-    let spec = Spec { input, labels: Default::default(), requested_by: None };
+    let spec = Spec { input, labels: Default::default(), requested_by: None, caller: None };
     let id = env.new_task_id();
     Box::new(Task::new(id, workflow.clone(), spec, None, not_before, env.now()).expect("a task"))
 }

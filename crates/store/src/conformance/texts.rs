@@ -18,7 +18,7 @@ pub async fn nul_is_kept_or_replaced(fixture: &mut impl Fixture) {
     let workflow = put(&*store, locking).await;
     let input = json!({ "title": "a\0title", "host": "host\0", "\0": "\0" });
     let labels = [("a\0".to_owned(), "\0".to_owned())].into();
-    let spec = Spec { input, labels, requested_by: Some("a\0da".into()) };
+    let spec = Spec { input, labels, requested_by: Some("a\0da".into()), caller: None };
     let task = Task::new(env.new_task_id(), workflow, spec.clone(), None, None, env.now()).expect("a task");
     let id = task.id();
     let key = Some(IdempotencyKey { principal: "a\0da".into(), key: "k\0".into(), fingerprint: [1; 32] });

@@ -59,7 +59,8 @@ async fn nodes_share_keys() {
     let mut submitting = Vec::new();
     for n in 0..TASKS {
         let input = json!({ "a": format!("h{}", n % 7), "b": format!("h{}", (n + 3) % 7) });
-        let spec = longhaul_model::Spec { input, labels: Default::default(), requested_by: None };
+        let spec =
+            longhaul_model::Spec { input, labels: Default::default(), requested_by: None, caller: None };
         let id = database.env.new_task_id();
         let task =
             longhaul_model::Task::new(id, workflow.clone(), spec, None, None, database.env.now()).unwrap();

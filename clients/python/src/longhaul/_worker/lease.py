@@ -31,6 +31,7 @@ class Lease:
     idempotency_key: str
     timeout: float | None
     item_index: int | None
+    traceparent: str | None
     input: Any
 
     @staticmethod
@@ -48,5 +49,6 @@ class Lease:
             idempotency_key=body["idempotencyKey"],
             timeout=None if timeout is None else timeout / 1000,
             item_index=body.get("itemIndex"),
+            traceparent=body.get("traceparent"),
             input=body.get("input"),
         )

@@ -134,7 +134,9 @@ fn env(
         let text = value.text(&launch.scope).map_err(|e| bad_expression(&field, &e))?;
         Ok((name.clone(), no_nul(&field, text)?))
     });
-    fixed.chain(evaluated).collect()
+    // Ahead of all others, which may replace it.
+    let trace = launch.trace.map(|trace| Ok(("TRACEPARENT".to_owned(), trace.to_string())));
+    trace.into_iter().chain(fixed).chain(evaluated).collect()
 }
 
 fn no_nul(field: &str, text: String) -> Result<String, Failure> {

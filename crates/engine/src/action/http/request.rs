@@ -46,6 +46,9 @@ pub(super) fn build(template: &HttpTemplate, launch: &Launch, egress: &Egress) -
     let key = HeaderValue::from_str(&launch.idempotency_key)
         .map_err(|_| wrong("headers", "the idempotency key is no header value".to_owned()))?;
     request.headers_mut().insert("idempotency-key", key);
+    if let Some(trace) = launch.trace.and_then(|trace| HeaderValue::from_str(&trace.to_string()).ok()) {
+        request.headers_mut().insert("traceparent", trace);
+    }
     for (name, text) in &template.headers {
         let text = text.text(scope).map_err(|e| bad_expression(&format!("headers.{name}"), &e))?;
         set(request.headers_mut(), name, &text)?;

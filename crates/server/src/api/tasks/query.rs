@@ -95,9 +95,8 @@ fn labels(parameters: &Parameters) -> Result<Vec<(String, Option<String>)>, ApiE
 }
 
 fn named_statuses(parameters: &Parameters) -> Result<Vec<TaskStatus>, ApiError> {
-    let Some(text) = parameters.get("taskStatus") else { return Ok(Vec::new()) };
-    text.split(',')
-        .filter(|word| !word.trim().is_empty())
+    parameters
+        .words("taskStatus")
         .map(|word| {
             TaskStatus::parse(word).ok_or_else(|| {
                 let known: Vec<&str> = TaskStatus::ALL.iter().map(|status| status.constant()).collect();

@@ -9,7 +9,7 @@ use axum::response::Response;
 use http::header::{self, HeaderName, HeaderValue};
 use http::{HeaderMap, Request, StatusCode, Uri};
 use longhaul_engine::{IdempotencyKey, SubmitRequest, Submitted};
-use longhaul_model::Timestamp;
+use longhaul_model::{Timestamp, TraceContext};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
@@ -43,6 +43,7 @@ pub(crate) async fn submit(
 ) -> Result<Response, ApiError> {
     let (key, wait) = (KeyText::of(request.headers())?, wait(&app, request.uri())?);
     let dry = dry_run(&app, request.uri())?;
+    let traced = span_of_caller(request.headers());
     let audit = because(caller.audit(), &app, request.uri().query())?;
     caller.waits(wait.unwrap_or_default())?;
     let bytes = request::json_body(request, &app.config.limits, app.config.limits.body).await?;
@@ -55,6 +56,7 @@ pub(crate) async fn submit(
     let mut submit = checked(given, key, &caller)?;
     submit.audit = Some(audit);
     submit.room = Some(bytes.into_room());
+    submit.caller = traced;
     accept(&app, &caller, submit, wait).await
 }
 
@@ -87,7 +89,16 @@ fn checked(
         audit: Some(caller.audit()),
         key,
         room: None,
+        caller: None,
     })
+}
+
+/// Returns the span of the caller that the `traceparent` header names. What cannot be read counts for nothing:
+/// W3C Trace Context, section 3.2.2, has a request go on without a trace then.
+pub(crate) fn span_of_caller(headers: &HeaderMap) -> Option<TraceContext> {
+    let mut given = headers.get_all("traceparent").iter();
+    let only = given.next().filter(|_| given.next().is_none())?;
+    only.to_str().ok()?.parse().ok()
 }
 
 /// Returns true if a text has more than `most` characters.

@@ -37,8 +37,11 @@ pub(crate) fn shown(parameters: &Parameters, wire: &WireConfig, list: bool) -> R
     };
     view.child_counts = wire.extensions;
     let mut shown = Shown { view, input: false, labels: false, outputs: false, children: false };
-    let Some(text) = parameters.get("include") else { return Ok(shown) };
-    for word in text.split(',').map(str::trim).filter(|word| !word.is_empty()) {
+    let mut words = parameters.words("include").peekable();
+    if words.peek().is_none() {
+        return Ok(shown);
+    }
+    for word in words {
         match word {
             "all" => {
                 let summary = shown.view.summary;

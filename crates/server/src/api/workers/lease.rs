@@ -66,6 +66,9 @@ fn assignment(json: &mut Json, one: &Assignment) {
         if let Some(timeout) = one.timeout {
             json.key("timeoutMs").value(&timeout.0);
         }
+        if let Some(trace) = &one.trace {
+            json.key("traceparent").plain(&trace.to_string());
+        }
         if let Some(input) = &one.input {
             json.key("input").value(input);
         }

@@ -91,7 +91,9 @@ fn lease() -> Value {
             "subTask": text("The sub-task"), "queue": text("Where it waited"), "attempt": count("From 1"),
             "itemIndex": count("The number of the item under `forEach`, from 0"),
             "idempotencyKey": text("The same for attempts that replace one another"),
-            "timeoutMs": count("How long it may take"), "input": { "description": "What it works on" },
+            "timeoutMs": count("How long it may take"),
+            "traceparent": text("The span of the attempt, as in W3C Trace Context; only where tasks are traced"),
+            "input": { "description": "What it works on" },
         }),
     )
 }

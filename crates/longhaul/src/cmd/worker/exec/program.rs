@@ -57,8 +57,12 @@ impl Program {
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
+        // What the worker itself was started with is not the attempt's.
         if context.item_index().is_none() {
             command.env_remove("LONGHAUL_ITEM_INDEX");
+        }
+        if context.traceparent().is_none() {
+            command.env_remove("TRACEPARENT");
         }
         command.spawn()
     }
@@ -92,6 +96,7 @@ fn environment(context: &Context) -> Vec<(&'static str, String)> {
         ("LONGHAUL_TOKEN", context.token().to_string()),
         ("LONGHAUL_IDEMPOTENCY_KEY", context.idempotency_key().to_owned()),
     ];
+    all.extend(context.traceparent().map(|span| ("TRACEPARENT", span.to_owned())));
     all.extend(context.item_index().map(|index| ("LONGHAUL_ITEM_INDEX", index.to_string())));
     all
 }
