@@ -102,8 +102,8 @@ impl Auth {
         }
     }
 
-    /// Returns the end that a session in use is to have; `None` if it stays as it is. One by an ID token does:
-    /// its issuer is asked again.
+    /// Returns the end that a session in use is to have; `None` if it stays as it is. One by an ID token
+    /// does: its issuer is asked again.
     fn longer(&self, token: &RefreshToken) -> Option<Timestamp> {
         let (life, now) = (self.config.refresh_life, self.env.now());
         let is_due = token.expires_at < now.after(Span(life.0 / 2));

@@ -175,8 +175,8 @@ impl Client {
         self.json(Call::new(Method::GET, &["v1", "queues"]), Shape::Page).await
     }
 
-    /// `PATCH /v1/queues/{name}`: changes the limits that are named, `null` for none; a queue that nobody asked
-    /// for is made only if `create` says so.
+    /// `PATCH /v1/queues/{name}`: changes the limits that are named, `null` for none; a queue that nobody
+    /// asked for is made only if `create` says so.
     pub async fn change_queue(&self, name: &str, change: &Value, create: bool) -> Result<Value, ClientError> {
         let call = Call::new(Method::PATCH, &["v1", "queues", name]).json(change);
         self.json(call.query("create", create.then(|| "true".to_owned())), Shape::Queue).await

@@ -7,8 +7,8 @@ use serde_json::Value;
 /// Time for which a token counts.
 const LIFE: Span = Span(300_000);
 
-/// Maker and judge of tokens. A token counts for one change as it was rehearsed, at this process only, and for five
-/// minutes: a change whose consequences are others by now has to be rehearsed again.
+/// Maker and judge of tokens. A token counts for one change as it was rehearsed, at this process only, and
+/// for five minutes: a change whose consequences are others by now has to be rehearsed again.
 pub struct Passes {
     key: HmacKey,
     env: Env,

@@ -121,8 +121,8 @@ impl<A: Api> ServerHandler for Tools<A> {
     }
 }
 
-/// Returns the name that the agent's program gives itself, for the audit log: letters, digits and a few signs. Over
-/// HTTP it is in the request, as nothing is kept of an earlier one.
+/// Returns the name that the agent's program gives itself, for the audit log: letters, digits and a few
+/// signs. Over HTTP it is in the request, as nothing is kept of an earlier one.
 fn agent(context: &RequestContext<RoleServer>, request: Option<&Parts>) -> String {
     let info = match request {
         Some(_) => context.meta.client_info(),

@@ -497,8 +497,8 @@ pub struct Launch {
     pub action: CompiledAction,
     /// Timeout of the attempt.
     pub timeout: Option<Span>,
-    /// Time for which the worker's lease lasts without a heartbeat; `None` if no worker has the attempt. Never
-    /// longer than the timeout.
+    /// Time for which the worker's lease lasts without a heartbeat; `None` if no worker has the attempt.
+    /// Never longer than the timeout.
     pub lease: Option<Span>,
     /// False if a second run may do harm.
     pub repeatable: bool,

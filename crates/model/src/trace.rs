@@ -1,5 +1,5 @@
-//! Trace contexts: the identities of a task's spans in distributed tracing, and the `traceparent` header of W3C
-//! Trace Context (https://www.w3.org/TR/trace-context/).
+//! Trace contexts: the identities of a task's spans in distributed tracing, and the `traceparent` header of
+//! W3C Trace Context (https://www.w3.org/TR/trace-context/).
 //!
 //! Identities follow from the task, so that they are the same at every node and after every restart, and
 //! nothing is stored for them. The trace of a task's first run has the task's ID, without its hyphens.

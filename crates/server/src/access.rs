@@ -81,8 +81,8 @@ impl Caller {
         }
     }
 
-    /// Returns true if the call would still be allowed: an answer that goes on for hours ends with the session
-    /// or the role that allowed it.
+    /// Returns true if the call would still be allowed: an answer that goes on for hours ends with the
+    /// session or the role that allowed it.
     pub(crate) async fn is_admitted_still(&self, app: &App) -> bool {
         let Some(credential) = &self.credential else { return self.role == Role::Public };
         let decided = credential.borrowed().authenticate(&app.auth).await;
@@ -275,8 +275,9 @@ impl KeptCredential {
     }
 }
 
-/// Returns the agent that the header `Longhaul-Agent` names: a program that decides by itself what it asks for, such as a
-/// language model. The audit log tells its changes from those of the person whose credential it has.
+/// Returns the agent that the header `Longhaul-Agent` names: a program that decides by itself what it asks
+/// for, such as a language model. The audit log tells its changes from those of the person whose credential
+/// it has.
 fn agent(headers: &HeaderMap) -> Result<Option<Arc<str>>, ApiError> {
     let Some(value) = headers.get(AGENT) else { return Ok(None) };
     let name = value.to_str().ok().map(str::trim).filter(|name| !name.is_empty() && name.len() <= 100);

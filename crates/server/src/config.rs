@@ -149,8 +149,8 @@ pub struct Limits {
     pub header_time: Duration,
     /// Longest pause of the sender of a body. Default 30 s.
     pub body_pause: Duration,
-    /// Least rate of a body, in bytes in a second: beyond a pause, it has the time that its bytes take at this
-    /// rate. Default 4 KiB.
+    /// Least rate of a body, in bytes in a second: beyond a pause, it has the time that its bytes take at
+    /// this rate. Default 4 KiB.
     pub body_rate: u32,
     /// Longest time for a whole body to arrive. Default 5 min.
     pub body_time: Duration,

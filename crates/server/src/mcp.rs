@@ -1,5 +1,6 @@
-//! `/mcp`: the tools of agents over the Model Context Protocol, where the configuration switches them on. Each call of
-//! a tool is one or a few calls of the API in this process, with the credential of the agent's request.
+//! `/mcp`: the tools of agents over the Model Context Protocol, where the configuration switches them on.
+//! Each call of a tool is one or a few calls of the API in this process, with the credential of the agent's
+//! request.
 
 use std::sync::Arc;
 
@@ -27,7 +28,8 @@ use crate::error::{ApiError, Reference};
 use crate::routes::Role;
 
 const PATH: &str = "/mcp";
-/// Largest answer of the API that a tool reads, in bytes. Tools ask for pages, so that real ones are far smaller.
+/// Largest answer of the API that a tool reads, in bytes. Tools ask for pages, so that real ones are far
+/// smaller.
 const LARGEST: usize = 32 << 20;
 /// Headers of the agent's request that its calls have, too.
 const KEPT: [HeaderName; 2] = [header::AUTHORIZATION, header::USER_AGENT];
@@ -46,8 +48,8 @@ pub(crate) fn beside(api: Router, app: App) -> Router {
         Arc::new(Passes::new(app.engine.env().clone())),
         allow_write,
     );
-    // Requests and their answers only: nothing is kept between two of them, so any node can answer. Hosts and origins
-    // are checked for every request already.
+    // Requests and their answers only: nothing is kept between two of them, so any node can answer. Hosts and
+    // origins are checked for every request already.
     let settings = StreamableHttpServerConfig::default()
         .with_legacy_session_mode(false)
         .with_json_response(true)

@@ -10,8 +10,8 @@ use http::{Method, StatusCode};
 use longhaul_metrics::{Family, Histogram, HistogramVec, IntCounter, IntCounterVec, SHORT, family_of};
 use longhaul_metrics::{histograms, totals};
 
-/// Label of the requests that no route of the table took: unknown paths, routes of workflows, and requests that
-/// are refused before.
+/// Label of the requests that no route of the table took: unknown paths, routes of workflows, and requests
+/// that are refused before.
 const NO_ROUTE: &str = "other";
 
 /// Classes of status codes, by their first digit.

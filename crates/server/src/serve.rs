@@ -26,8 +26,8 @@ use crate::proxies::Proxies;
 /// Header by which browsers return over TLS only, for a year.
 const HSTS: HeaderValue = HeaderValue::from_static("max-age=31536000");
 
-/// State that all requests share: settings by which a server believes what they say of where they come from, and
-/// counters.
+/// State that all requests share: settings by which a server believes what they say of where they come from,
+/// and counters.
 pub(crate) struct Belief {
     /// Proxies whose headers name the client.
     pub(crate) proxies: Proxies,

@@ -59,7 +59,8 @@ impl Default for TaskQuery {
 }
 
 impl TaskQuery {
-    /// Returns true if only documents say whether a task belongs to the list, so that no counter has its length.
+    /// Returns true if only documents say whether a task belongs to the list, so that no counter has its
+    /// length.
     pub(crate) fn reads_documents(&self) -> bool {
         self.open_failures || !self.labels.is_empty()
     }

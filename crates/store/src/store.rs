@@ -290,9 +290,9 @@ pub trait Store: Send + Sync + 'static {
     /// Keeps a setting.
     async fn put_setting(&self, name: &str, value: Value, audit: Option<Audit>) -> Result<(), StoreError>;
 
-    /// Changes the members of a setting that the patch names (JSON Merge Patch, RFC 7396; an object that is left
-    /// empty is removed, too) and returns all of it. No change at the same time is lost, nor one at another
-    /// node.
+    /// Changes the members of a setting that the patch names (JSON Merge Patch, RFC 7396; an object that is
+    /// left empty is removed, too) and returns all of it. No change at the same time is lost, nor one at
+    /// another node.
     async fn merge_setting(
         &self,
         name: &str,

@@ -27,6 +27,9 @@ const VALUES: [&str; 9] = [
     "'{\"w\":1,\"future\":[' || {doc} || ']}'",
 ];
 
+/// Number of rows of each table that are deleted in turn.
+const ROWS: usize = 12;
+
 fn database(directory: &Path) -> Connection {
     Connection::open(directory.join("longhaul.db")).unwrap()
 }
@@ -109,6 +112,45 @@ async fn damaged_row_costs_only_itself() {
     }
     assert!(failures.is_empty(), "{} of {tried}: {failures:#?}", failures.len());
     assert!(places > 80 && tried > 300, "{places} columns were damaged, {tried} times");
+}
+
+/// Tables of the store as a whole: what they keep of it cannot be told from a store that never had it.
+const OF_THE_STORE: [&str; 1] = ["schema_migrations"];
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn missing_row_costs_only_itself() {
+    let (whole, env) = (tempfile::tempdir().unwrap(), Env::manual(START));
+    let store = Sqlite::open(whole.path(), env.clone()).unwrap();
+    let mut everything: Everything = fill(&*store, &*store, &env).await;
+    store.close().await;
+    seal(whole.path());
+    let store = Sqlite::open(whole.path(), env.clone()).unwrap();
+    everything.remember(&*store);
+    store.close().await;
+    let (everything, origin) = (Arc::new(everything), database(whole.path()));
+    let (mut tried, mut failures) = (0, Vec::new());
+    for table in tables(&origin).into_iter().filter(|table| !OF_THE_STORE.contains(&table.as_str())) {
+        for place in 0..ROWS {
+            let copy = tempfile::tempdir().unwrap();
+            std::fs::copy(whole.path().join("longhaul.db"), copy.path().join("longhaul.db")).unwrap();
+            let key = columns(&origin, &table).1;
+            let key = if key.is_empty() { "rowid".to_owned() } else { key.join(", ") };
+            let row = format!("SELECT {key} FROM {table} ORDER BY {key} LIMIT 1 OFFSET {place}");
+            let deleted =
+                database(copy.path()).execute(&format!("DELETE FROM {table} WHERE ({key}) = ({row})"), []);
+            if !deleted.is_ok_and(|rows| rows == 1) {
+                break;
+            }
+            tried += 1;
+            let damage = Damage::deletion(&table);
+            let walk = walk(copy, env.clone(), everything.clone(), damage.clone());
+            if tokio::spawn(walk).await.is_err() {
+                failures.push((damage, place));
+            }
+        }
+    }
+    assert!(failures.is_empty(), "{} of {tried}: {failures:#?}", failures.len());
+    assert!(tried > 60, "{tried}");
 }
 
 async fn walk(copy: tempfile::TempDir, env: Env, everything: Arc<Everything>, damage: Damage) {

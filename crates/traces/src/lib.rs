@@ -1,9 +1,9 @@
-//! Traces of tasks: a span for each attempt and for each run, exported by the OpenTelemetry protocol (OTLP over
-//! HTTP) once it has ended, with the times that are stored.
+//! Traces of tasks: a span for each attempt and for each run, exported by the OpenTelemetry protocol (OTLP
+//! over HTTP) once it has ended, with the times that are stored.
 //!
-//! A span is made when its end is durable, by the node that committed it, so that a task that outlives servers
-//! has a whole trace all the same. Export is a courtesy: a collector that is away or slow costs spans, which
-//! are counted, and never delays a task.
+//! A span is made when its end is durable, by the node that committed it, so that a task that outlives
+//! servers has a whole trace all the same. Export is a courtesy: a collector that is away or slow costs
+//! spans, which are counted, and never delays a task.
 #![forbid(unsafe_code)]
 
 mod exporter;

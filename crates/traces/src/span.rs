@@ -1,5 +1,5 @@
-//! Spans of what a change ended. Names and attributes come from the workflow, whose author wrote them: values of
-//! inputs and outputs, which may be secret, are in none of them.
+//! Spans of what a change ended. Names and attributes come from the workflow, whose author wrote them: values
+//! of inputs and outputs, which may be secret, are in none of them.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 

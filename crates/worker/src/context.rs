@@ -113,8 +113,8 @@ impl Context {
         self.inner.item_index
     }
 
-    /// The span of the attempt, as the `traceparent` header of W3C Trace Context has it: the parent of the spans
-    /// that the handler makes. `None` where the server exports no traces.
+    /// The span of the attempt, as the `traceparent` header of W3C Trace Context has it: the parent of the
+    /// spans that the handler makes. `None` where the server exports no traces.
     pub fn traceparent(&self) -> Option<&str> {
         self.inner.traceparent.as_deref()
     }

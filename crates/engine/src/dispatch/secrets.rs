@@ -43,8 +43,8 @@ impl Dispatcher {
         Ok(Some(redactor))
     }
 
-    /// Returns the request for a task that has secrets. Without it nobody knows them, and nothing that might hold
-    /// one may be passed on: a missing request is an error.
+    /// Returns the request for a task that has secrets. Without it nobody knows them, and nothing that might
+    /// hold one may be passed on: a missing request is an error.
     fn spec_of_secrets(&self, id: TaskId) -> Result<Spec, StoreError> {
         self.store.spec(id)?.ok_or_else(|| StoreError::Corrupt("its input is missing".to_owned()))
     }

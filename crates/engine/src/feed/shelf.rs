@@ -59,8 +59,9 @@ impl Shelf {
         limit: u32,
     ) -> Result<Option<Arc<Part>>, StoreError> {
         let count = *engine.inner.dispatcher.feed().changed.borrow();
-        // A part that has changes stays as it is. At the end of the log there may be more by now, unless nothing
-        // was heard of since; that does not count for long, as the word of another node may have been lost.
+        // A part that has changes stays as it is. At the end of the log there may be more by now, unless
+        // nothing was heard of since; that does not count for long, as the word of another node may have been
+        // lost.
         let holds =
             |part: &Part| !part.tasks.is_empty() || (part.count == count && part.at.elapsed() < HEARD);
         if let Some(part) = self.parts.iter().rev().find(|part| part.from == *from && holds(part)) {

@@ -101,8 +101,8 @@ impl View {
         changed.then_some(view)
     }
 
-    /// Returns the view without line breaks, the indentation of the next line, and the `=` by which quoted-printable
-    /// texts break lines; `None` if there are none.
+    /// Returns the view without line breaks, the indentation of the next line, and the `=` by which
+    /// quoted-printable texts break lines; `None` if there are none.
     pub(super) fn unwrapped(&self) -> Option<View> {
         self.bytes.iter().position(|byte| matches!(byte, b'\n' | b'\r'))?;
         let mut view = View::empty(self);
@@ -121,8 +121,8 @@ impl View {
         Some(view)
     }
 
-    /// Returns the view of UTF-16 as UTF-8, in both orders of the bytes, as far as its characters are of Latin 1;
-    /// other bytes stay. `None` if no two zeros stand apart.
+    /// Returns the view of UTF-16 as UTF-8, in both orders of the bytes, as far as its characters are of
+    /// Latin 1; other bytes stay. `None` if no two zeros stand apart.
     pub(super) fn narrowed(&self) -> Option<View> {
         let at = |n: Option<usize>| n.and_then(|n| self.bytes.get(n)).copied();
         let is_half = |n: Option<usize>| {
@@ -267,8 +267,8 @@ fn reads_like_text(bytes: &[u8]) -> bool {
         && std::str::from_utf8(bytes).map_or_else(|e| e.valid_up_to() + 4 > bytes.len(), |_| true)
 }
 
-/// Decodes the escape that the bytes begin with: returns its length, and the number of bytes in `out`, which is 0
-/// for a soft line break.
+/// Decodes the escape that the bytes begin with: returns its length, and the number of bytes in `out`, which
+/// is 0 for a soft line break.
 fn escape(bytes: &[u8], out: &mut [u8; 8]) -> Option<(usize, usize)> {
     match (bytes[0], *bytes.get(1)?) {
         (b'%', b'u' | b'U') => unicode(bytes, out, b'%'),

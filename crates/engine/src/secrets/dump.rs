@@ -33,8 +33,8 @@ struct Line {
     dump: Option<Range<usize>>,
 }
 
-/// Returns the bytes that are listed in a view, all of them one after the other; `None` if there are few. Without
-/// `offsets` numbers at the beginning of lines are bytes, too.
+/// Returns the bytes that are listed in a view, all of them one after the other; `None` if there are few.
+/// Without `offsets` numbers at the beginning of lines are bytes, too.
 pub(super) fn listed(view: &View, order: Order, offsets: bool) -> Option<View> {
     let bytes = &view.bytes;
     let (mut all, mut count, mut begin) = (View::inside(), 0, 0);

@@ -111,8 +111,8 @@ impl Learner {
     }
 }
 
-/// Returns the forms that a text has in UTF-16. One without the zero at the end is found in both orders of the
-/// bytes, if the last character is of ASCII.
+/// Returns the forms that a text has in UTF-16. One without the zero at the end is found in both orders of
+/// the bytes, if the last character is of ASCII.
 fn wide(needle: &[u8]) -> Vec<Bytes> {
     let Ok(text) = std::str::from_utf8(needle) else { return Vec::new() };
     let units = || text.encode_utf16();

@@ -72,8 +72,8 @@ pub struct Assignment {
     pub lease: LeaseName,
     /// The fencing token.
     pub token: Token,
-    /// Time for which the lease lasts without a heartbeat: what the worker asked for, or the attempt's timeout
-    /// if that is shorter.
+    /// Time for which the lease lasts without a heartbeat: what the worker asked for, or the attempt's
+    /// timeout if that is shorter.
     pub expires_in: Span,
     /// Name of the task.
     pub task_name: String,

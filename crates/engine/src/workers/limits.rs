@@ -27,10 +27,10 @@ pub struct QueueLimits {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct QueueChange {
-    /// How many attempts workers may have at once.
+    /// Maximum number of attempts that workers have at once.
     #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
     pub max_running: Option<Option<u32>>,
-    /// How many attempts may start in a time.
+    /// Maximum number of attempts that start in a time.
     #[serde(default, deserialize_with = "given", skip_serializing_if = "Option::is_none")]
     pub rate: Option<Option<Rate>>,
     /// True lets nothing be leased; `null` is as good as false.

@@ -187,8 +187,8 @@ impl Engine {
         self.write_limits(name, limits.into(), audit).await
     }
 
-    /// Changes the limits of a queue that are named. Returns `None`, and changes nothing, if the queue does not
-    /// exist and is not to be created. After Ok they hold, also after a restart.
+    /// Changes the limits of a queue that are named. Returns `None`, and changes nothing, if the queue does
+    /// not exist and is not to be created. After Ok they hold, also after a restart.
     pub async fn change_queue(
         &self,
         name: &str,

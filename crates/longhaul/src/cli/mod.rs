@@ -104,7 +104,7 @@ pub(crate) struct Global {
     /// in
     #[arg(long, global = true, env = "LONGHAUL_INSECURE", value_parser = FalseyValueParser::new())]
     pub(crate) insecure: bool,
-    /// How to print what the server says: json and yaml are exactly that, tables are for people
+    /// Output format: json and yaml are exactly what the server says, tables are for people
     #[arg(short = 'o', long, global = true, value_enum, default_value_t, value_name = "FORMAT")]
     pub(crate) format: OutputFormat,
     /// When to colour

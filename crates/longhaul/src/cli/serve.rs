@@ -141,7 +141,8 @@ pub(crate) struct ServeArgs {
     /// Tools that agents find at /mcp, over the Model Context Protocol [default: off]
     #[arg(long, env = "LONGHAUL_MCP", value_enum, value_name = "TOOLS")]
     pub(crate) mcp: Option<McpMode>,
-    /// Collector of OpenTelemetry that spans of tasks are exported to, such as http://127.0.0.1:4318/v1/traces
+    /// Collector of OpenTelemetry that spans of tasks are exported to, such as
+    /// http://127.0.0.1:4318/v1/traces
     #[arg(long, env = "LONGHAUL_TRACES_ENDPOINT", value_name = "URL")]
     pub(crate) traces_endpoint: Option<String>,
     /// Format of the log, which goes to standard error [default: text]

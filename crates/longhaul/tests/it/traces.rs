@@ -4,8 +4,8 @@
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
@@ -14,6 +14,7 @@ use opentelemetry_proto::tonic::common::v1::KeyValue;
 use opentelemetry_proto::tonic::common::v1::any_value::Value as Any;
 use opentelemetry_proto::tonic::trace::v1::Span;
 use opentelemetry_proto::tonic::trace::v1::status::StatusCode;
+use parking_lot::Mutex;
 use prost::Message;
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -113,10 +114,10 @@ impl Seen {
             let mut body = vec![0; header("content-length").and_then(|n| n.parse().ok()).unwrap_or(0)];
             reader.read_exact(&mut body).ok()?;
             let answer = if head[0].starts_with("POST /v1/traces ") {
-                self.authorizations.lock().unwrap().extend(header("authorization"));
+                self.authorizations.lock().extend(header("authorization"));
                 self.collect(&body)
             } else {
-                self.asked.lock().unwrap().extend(header("traceparent"));
+                self.asked.lock().extend(header("traceparent"));
                 "200 OK"
             };
             write!(&stream, "HTTP/1.1 {answer}\r\nContent-Length: 0\r\n\r\n").ok()?;
@@ -128,11 +129,11 @@ impl Seen {
             return "503 Service Unavailable";
         }
         let request = ExportTraceServiceRequest::decode(body).expect("the protocol's own message");
-        self.raw.lock().unwrap().extend(body);
+        self.raw.lock().extend(body);
         for resource in request.resource_spans {
-            self.resources.lock().unwrap().extend(resource.resource.map(|one| one.attributes));
+            self.resources.lock().extend(resource.resource.map(|one| one.attributes));
             let spans = resource.scope_spans.into_iter().flat_map(|scope| scope.spans);
-            self.spans.lock().unwrap().extend(spans.map(|span| (hex(&span.trace_id), span)));
+            self.spans.lock().extend(spans.map(|span| (hex(&span.trace_id), span)));
         }
         "200 OK"
     }
@@ -142,7 +143,7 @@ impl Seen {
     fn of(&self, trace: &str, count: usize) -> Vec<Span> {
         let start = Instant::now();
         loop {
-            let all = self.spans.lock().unwrap().clone();
+            let all = self.spans.lock().clone();
             let own: Vec<Span> =
                 all.iter().filter(|(id, _)| id == trace).map(|(_, span)| span.clone()).collect();
             if own.len() >= count {
@@ -232,7 +233,7 @@ fn every_run_is_a_trace_that_outlives_the_server() {
     }
     let first = seen.of(&trace, 3);
     let (ask, print) = (named(&first, "ask")[0].clone(), named(&first, "print")[0].clone());
-    assert_eq!(*seen.asked.lock().unwrap(), [format!("00-{trace}-{}-01", hex(&ask.span_id))]);
+    assert_eq!(*seen.asked.lock(), [format!("00-{trace}-{}-01", hex(&ask.span_id))]);
     let (_, task) = server.call("GET", &format!("/v1/tasks/{id}?include=all"), None);
     let printed = task["outputs"]["print"]["stdout"].as_str().unwrap_or_else(|| panic!("{task}"));
     assert!(printed.contains(&format!("TRACEPARENT=00-{trace}-{}-01\n", hex(&print.span_id))), "{printed}");
@@ -290,11 +291,11 @@ fn every_run_is_a_trace_that_outlives_the_server() {
     let (_, metrics) = text(&server, "/metrics");
     assert!(metrics.contains("longhaul_trace_spans_total{outcome=\"exported\"} "), "{metrics}");
     server.stop();
-    let resources = seen.resources.lock().unwrap();
+    let resources = seen.resources.lock();
     assert!(resources.iter().all(|one| attribute(one, "service.name") == "tests"));
     assert!(resources.iter().all(|one| attribute(one, "service.version") == env!("CARGO_PKG_VERSION")));
-    assert!(seen.authorizations.lock().unwrap().iter().all(|one| one == "Bearer of the tests"));
-    let raw = String::from_utf8_lossy(&seen.raw.lock().unwrap()).into_owned();
+    assert!(seen.authorizations.lock().iter().all(|one| one == "Bearer of the tests"));
+    let raw = String::from_utf8_lossy(&seen.raw.lock()).into_owned();
     assert!(raw.contains("longhaul.task.id"));
     assert!(!raw.contains(SECRET) && !raw.contains("esx1-of-the-input"), "a value of the input is in a span");
 }
@@ -308,7 +309,8 @@ fn text(server: &Server, path: &str) -> (u16, String) {
     })
 }
 
-/// Spans that wait at a stop are still exported; a collector that is away holds up neither tasks nor the stop.
+/// Spans that wait at a stop are still exported; a collector that is away holds up neither tasks nor the
+/// stop.
 #[test]
 fn a_stop_exports_what_is_left_and_waits_for_no_collector() {
     let home = TempDir::new().expect("a directory");

@@ -217,9 +217,9 @@ impl Terms {
         self.queues.iter().any(|(queue, floor)| *queue == work.queue && work.priority >= *floor)
     }
 
-    /// Returns the span of a lease for an attempt with a timeout. A worker whose answer is late begins as long
-    /// as the lease may last, so that a lease must not outlast the attempt: the server ends it at its timeout,
-    /// and an operator who finds nobody at work then may decide that the work is to be done anew.
+    /// Returns the span of a lease for an attempt with a timeout. A worker whose answer is late begins as
+    /// long as the lease may last, so that a lease must not outlast the attempt: the server ends it at its
+    /// timeout, and an operator who finds nobody at work then may decide that the work is to be done anew.
     fn span_within(&self, timeout: Option<Span>) -> Span {
         timeout.map_or(self.span, |timeout| timeout.min(self.span))
     }

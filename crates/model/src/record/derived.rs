@@ -217,8 +217,8 @@ impl Record {
         timer.or_else(queued).or_else(queued_children)
     }
 
-    /// Returns the reason for the task's wait at a server that is paused, where neither permits nor timers make
-    /// anything start. What others must give, such as a decision or a lock, is waited for there, too.
+    /// Returns the reason for the task's wait at a server that is paused, where neither permits nor timers
+    /// make anything start. What others must give, such as a decision or a lock, is waited for there, too.
     pub fn waiting_for_while_paused(&self) -> Option<WaitingFor> {
         match self.waiting_for() {
             None if self.state.status.is_ended() || self.runs() => None,

@@ -134,7 +134,8 @@ pub struct Decision {
     /// Time of the decision.
     #[serde(rename = "a")]
     pub at: Timestamp,
-    /// Kind of decision: `cancel`, `retry`, `skip`, `resolve`, `release`, `done`, `notDone`, `failed` or `park`.
+    /// Kind of decision: `cancel`, `retry`, `skip`, `resolve`, `release`, `done`, `notDone`, `failed` or
+    /// `park`.
     #[serde(rename = "d")]
     pub what: String,
     /// Account that decided.

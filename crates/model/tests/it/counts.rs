@@ -18,7 +18,7 @@ pub(crate) struct Counts {
     ends: BTreeMap<(ActionKind, AttemptEnd), u32>,
     waits: Vec<(Wait, Span)>,
     lost_leases: u32,
-    /// What the commands and effects themselves say.
+    /// Counts by the commands and effects themselves.
     told_ended: BTreeMap<&'static str, u32>,
     told_lost: u32,
 }

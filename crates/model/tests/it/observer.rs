@@ -300,7 +300,8 @@ impl Observer {
                 let lost = attempts(before).into_iter().map(|(i, _)| i).filter(unleased);
                 self.in_doubt.extend(lost.filter(|i| !repeatable(*i)));
             }
-            // Whatever runs is in doubt, also what may be repeated; a task that was being stopped is given up.
+            // Whatever runs is in doubt, also what may be repeated; a task that was being stopped is given
+            // up.
             Command::Park { .. } if before.state.stopping.is_none() => {
                 self.in_doubt.extend(attempts(before).into_iter().map(|(i, _)| i));
             }

@@ -180,8 +180,8 @@ struct Run<'a> {
 }
 
 impl Run<'_> {
-    /// Runs a part if it was asked for, and says what came of it. A part that breaks off or takes too long costs
-    /// only itself.
+    /// Runs a part if it was asked for, and says what came of it. A part that breaks off or takes too long
+    /// costs only itself.
     async fn part(
         &mut self,
         name: &'static str,

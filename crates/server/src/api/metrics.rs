@@ -1,5 +1,5 @@
-//! `GET /metrics`, in the format of Prometheus. Names of queues, workflows and routes are the only labels that
-//! grow: each queue costs a few lines, and the others are bounded.
+//! `GET /metrics`, in the format of Prometheus. Names of queues, workflows and routes are the only labels
+//! that grow: each queue costs a few lines, and the others are bounded.
 
 use std::sync::atomic::Ordering;
 use std::time::Duration;

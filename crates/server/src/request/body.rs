@@ -353,7 +353,8 @@ mod tests {
         assert_eq!(e.status, StatusCode::REQUEST_TIMEOUT);
     }
 
-    /// A text of JSON of so many bytes, that many at a time, with a pause of so many milliseconds before each.
+    /// A text of JSON of so many bytes, that many at a time, with a pause of so many milliseconds before
+    /// each.
     fn dripping(bytes: usize, at_once: usize, pause: u64) -> Body {
         let pieces = futures_util::stream::unfold(bytes, move |left| async move {
             if left == 0 {

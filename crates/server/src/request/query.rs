@@ -39,8 +39,8 @@ impl Parameters {
         }
     }
 
-    /// Returns the words of a parameter that is a list: separated by commas, in one parameter or in several of the
-    /// name, as clients write lists either way.
+    /// Returns the words of a parameter that is a list: separated by commas, in one parameter or in several
+    /// of the name, as clients write lists either way.
     pub(crate) fn words(&self, name: &str) -> impl Iterator<Item = &str> {
         let values = self.0.iter().filter(move |(known, _)| known == name).map(|(_, value)| value.as_str());
         values.flat_map(|value| value.split(',')).map(str::trim).filter(|word| !word.is_empty())

@@ -137,8 +137,8 @@ pub(super) async fn position(db: &impl GenericClient, lineage: String) -> Result
     Ok(Position { lineage, rows })
 }
 
-/// Returns the changes after a position, about so many, of each log its share; `None` if a log does not have all of
-/// them.
+/// Returns the changes after a position, about so many, of each log its share; `None` if a log does not have
+/// all of them.
 pub(super) async fn after(
     db: &impl GenericClient,
     lineage: String,

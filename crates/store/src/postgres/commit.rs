@@ -38,7 +38,8 @@ impl UnderWay {
     }
 }
 
-/// Commits a batch of so many jobs, whatever happens to the connection meanwhile: a lost outcome is found out.
+/// Commits a batch of so many jobs, whatever happens to the connection meanwhile: a lost outcome is found
+/// out.
 pub(super) async fn commit(
     shared: Arc<Shared>,
     client: Client,

@@ -36,8 +36,8 @@ impl Shown {
 }
 
 /// Moves a clock as little as a sample demands that is right within `error`: if the way to the database takes
-/// longer than the way back, the middle of the sample is wrong by nearly as much, and a clock that followed it
-/// would be ahead of all others.
+/// longer than the way back, the middle of the sample is wrong by nearly as much, and a clock that followed
+/// it would be ahead of all others.
 fn corrected(own: i64, shown: i64, error: i64) -> Option<i64> {
     let off = shown - own;
     (off.abs() > error).then(|| shown - off.signum() * error)

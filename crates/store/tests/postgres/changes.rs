@@ -49,7 +49,7 @@ async fn logs_of_several_nodes_are_read_whole_in_pages_of_any_size() {
     }
 }
 
-/// What is older than a day is cut with the history, and a position before it is refused; the newest row of
+/// Changes older than a day are cut with the history, and a position before it is refused; the newest row of
 /// each log stays, so that later positions are good.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn old_changes_are_cut_and_positions_before_them_are_refused() {

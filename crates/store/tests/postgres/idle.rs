@@ -153,7 +153,8 @@ async fn indexes_shrink_after_a_burst() {
     assert!(size() >= 2, "{} MiB", size());
     assert_eq!(node.shrink_indexes().await.unwrap(), 0, "the table is not empty");
     database.operator("DELETE FROM hot");
-    // A vacuum keeps what a sweep of the node may still see, and gives no pages back while one reads the table.
+    // A vacuum keeps what a sweep of the node may still see, and gives no pages back while one reads the
+    // table.
     let begun = std::time::Instant::now();
     while database.operator_says("SELECT pg_relation_size('hot')") != "0" {
         assert!(begun.elapsed() < Duration::from_secs(60), "the table is not emptied");

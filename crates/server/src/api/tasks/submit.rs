@@ -93,8 +93,8 @@ fn checked(
     })
 }
 
-/// Returns the span of the caller that the `traceparent` header names. What cannot be read counts for nothing:
-/// W3C Trace Context, section 3.2.2, has a request go on without a trace then.
+/// Returns the span of the caller that the `traceparent` header names. What cannot be read counts for
+/// nothing: W3C Trace Context, section 3.2.2, has a request go on without a trace then.
 pub(crate) fn span_of_caller(headers: &HeaderMap) -> Option<TraceContext> {
     let mut given = headers.get_all("traceparent").iter();
     let only = given.next().filter(|_| given.next().is_none())?;
