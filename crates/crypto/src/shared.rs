@@ -7,7 +7,8 @@ use std::sync::Arc;
 use zeroize::Zeroizing;
 
 use crate::keyfile::KeyEntry;
-use crate::keyring::{Keyring, KeyringError, SigningKey};
+use crate::keyring::KeyringError;
+use crate::keyring::{Keyring, SigningKey};
 
 /// Context that binds the sealed keys to their place.
 const CONTEXT: &[u8] = b"shared signing keys";

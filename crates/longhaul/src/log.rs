@@ -23,7 +23,6 @@ use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
 use tracing_subscriber::registry::LookupSpan;
 
 use crate::cli::LogFormat;
-use crate::config::Config;
 
 /// The longest value in a line, in bytes.
 const LONGEST: usize = 4_096;
@@ -46,9 +45,9 @@ struct Log {
     filter: Box<dyn Fn(EnvFilter) -> anyhow::Result<()> + Send + Sync>,
 }
 
-/// Starts the log as the configuration says. Returns the count of lines that were lost as nobody read them.
-pub(crate) fn start(config: &Config) -> anyhow::Result<Arc<AtomicU64>> {
-    begin(&config.log_level, config.log_format, Format::default())
+/// Starts the log at a level and in a format. Returns the count of lines that were lost as nobody read them.
+pub(crate) fn start(level: &str, format: LogFormat) -> anyhow::Result<Arc<AtomicU64>> {
+    begin(level, format, Format::default())
 }
 
 /// Begins to write the log of a process that is no server: lines of text without the module that they are of.

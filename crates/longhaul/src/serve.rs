@@ -29,7 +29,8 @@ use crate::notify::Manager;
 use crate::out::Out;
 use crate::reload::{Running, Stopping};
 use crate::signals::{Signals, Wanted};
-use crate::start::{NotStarted, start};
+use crate::start::NotStarted;
+use crate::start::start;
 use crate::storage::Ground;
 use crate::welcome::Welcome;
 
@@ -52,7 +53,7 @@ pub(crate) fn run(args: ServeArgs, out: Out, again: Again) -> Result<Code, Failu
     setrlimit(Resource::RLIMIT_CORE, 0, 0).context("forbid core dumps")?;
     // Programs of the same account must not read its memory or its environment, which holds passwords.
     prctl::set_dumpable(false).context("forbid that others read its memory")?;
-    let lost = log::start(&config)?;
+    let lost = log::start(&config.log_level, config.log_format)?;
     let served = prepared(args, config, lost, &out)
         .and_then(|prepared| runtime.block_on(serve(prepared, signals, out, again)));
     // Reads that a hanging disk does not answer must not delay the end.

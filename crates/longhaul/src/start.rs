@@ -1,62 +1,21 @@
 //! Steps from a store to a server that answers: accounts, the engine, and the workflows of a folder.
 
+mod not_started;
+
 use std::sync::Arc;
 
-use anyhow::anyhow;
-use longhaul_auth::{Auth, RotateError, StartError};
+use longhaul_auth::Auth;
 use longhaul_engine::{Audit, Engine, EngineError};
 use longhaul_model::Env;
 use longhaul_model::workflow::Definition;
 use longhaul_store::NodeState;
-use longhaul_store::StoreError;
 
 use crate::config::Config;
 use crate::original;
 use crate::out::Out;
 use crate::storage::Ground;
 
-/// Reason why a server does not answer.
-pub(crate) enum NotStarted {
-    /// The store became unavailable meanwhile; it may be back soon.
-    Away(String),
-    Failed(anyhow::Error),
-}
-
-impl NotStarted {
-    fn of(said: String, cause: Option<&StoreError>) -> NotStarted {
-        match cause {
-            Some(StoreError::Unavailable(_) | StoreError::Conflict(_)) => NotStarted::Away(said),
-            _ => NotStarted::Failed(anyhow!("{said}")),
-        }
-    }
-}
-
-impl From<StoreError> for NotStarted {
-    fn from(e: StoreError) -> Self {
-        NotStarted::of(e.to_string(), Some(&e))
-    }
-}
-
-impl From<StartError> for NotStarted {
-    fn from(e: StartError) -> Self {
-        let cause = match &e {
-            StartError::Store(cause) | StartError::Keys(RotateError::Store(cause)) => Some(cause),
-            _ => None,
-        };
-        NotStarted::of(e.to_string(), cause)
-    }
-}
-
-impl NotStarted {
-    fn engine(e: &EngineError, origin: Option<&str>) -> NotStarted {
-        let cause = match e {
-            EngineError::Store(cause) => Some(cause),
-            _ => None,
-        };
-        let said = origin.map_or_else(|| e.to_string(), |origin| format!("{origin}: {e}"));
-        NotStarted::of(said, cause)
-    }
-}
+pub(crate) use not_started::NotStarted;
 
 /// Starts accounts and engine, and stores the workflows, each with the name of its file.
 pub(crate) async fn start(

@@ -8,9 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::id::TaskId;
-use crate::record::{Record, SubTask};
 use crate::resource::Resource;
-use crate::status::{SubTaskStatus, TaskStatus};
 use crate::workflow::{InputSchema, Violation};
 
 /// Operation on credentials.
@@ -154,44 +152,6 @@ pub fn sub_task_id(task: TaskId, index: u32) -> TaskId {
     // Version 8 marks an ID made by a rule of ours.
     bytes[6] = bytes[6] & 0x0f | 0x80;
     TaskId::from_bytes(bytes)
-}
-
-impl Record {
-    /// Returns the operation on credentials, if this is a credentials task.
-    pub fn credentials_operation(&self) -> Option<Operation> {
-        self.workflow.definition.credentials
-    }
-
-    /// Status of the task in the credentials API (wire contract, section 1.7).
-    pub fn credentials_status(&self) -> &'static str {
-        match self.state.status {
-            TaskStatus::Pending => "PENDING",
-            TaskStatus::InProgress => "IN_PROGRESS",
-            TaskStatus::Successful | TaskStatus::CompletedWithWarning | TaskStatus::Skipped => "SUCCESSFUL",
-            // An undecided task may have changed a password or not, which is the meaning of the word.
-            TaskStatus::Failed if self.undecided().is_some() => "INCONSISTENT",
-            TaskStatus::Failed => "FAILED",
-            TaskStatus::Cancelled => "USER_CANCELLED",
-        }
-    }
-
-    /// The place of the sub-task of an id ([`sub_task_id`]).
-    pub fn credentials_sub_task(&self, id: TaskId) -> Option<u32> {
-        (0..self.sub_tasks.len() as u32).find(|index| sub_task_id(self.id, *index) == id)
-    }
-}
-
-impl SubTask {
-    /// Status of the sub-task in the credentials API (wire contract, section 1.7).
-    pub fn credentials_status(&self) -> &'static str {
-        match self.status {
-            SubTaskStatus::Pending => "PENDING",
-            SubTaskStatus::InProgress => "IN_PROGRESS",
-            SubTaskStatus::Successful | SubTaskStatus::Skipped | SubTaskStatus::NotApplicable => "SUCCESSFUL",
-            SubTaskStatus::Failed if self.outcome_unknown => "INCONSISTENT",
-            SubTaskStatus::Failed => "FAILED",
-        }
-    }
 }
 
 #[cfg(test)]

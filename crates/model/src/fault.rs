@@ -14,6 +14,7 @@ const SHORT: usize = 200;
 const MANY: usize = 100;
 
 pub mod context;
+mod unfit;
 
 /// Deepest level of errors within errors that is kept.
 const NESTED: usize = 8;

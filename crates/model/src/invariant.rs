@@ -1,7 +1,7 @@
 //! Invariants: functions that must hold for every task at every moment, used by debug assertions, by the
 //! property test and by the check of stored tasks. The numbers are those of docs/reliability.md.
 
-use crate::claims::Hold;
+use crate::record::Hold;
 use crate::record::Record;
 use crate::status::{SubTaskStatus, TaskStatus};
 use crate::task::Task;

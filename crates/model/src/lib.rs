@@ -28,7 +28,7 @@ pub mod value;
 pub mod weight;
 pub mod workflow;
 
-pub use claims::{Claim, ClaimMode, Hold, Line};
+pub use claims::{Claim, ClaimMode, Line};
 pub use clock::Steady;
 pub use command::{Change, Command, Decided, Effect, Failure, Launch, Leased, Refused, Terms, Verdict};
 pub use env::Env;
@@ -37,8 +37,8 @@ pub use id::{NodeId, TaskId, Token, WorkerId, WorkflowVersion};
 pub use machine::Unread;
 pub use measure::{ActionKind, AttemptEnd, Ended, Measure, Measures, Run, Wait};
 pub use record::{
-    Attempt, Child, Children, Decision, EffectKey, Fan, Lease, Outcome, Record, Stage, State, StopReason,
-    Stopping, SubTask, WaitingFor,
+    Attempt, Child, Children, Decision, EffectKey, Fan, Hold, Lease, Outcome, Record, Stage, State,
+    StopReason, Stopping, SubTask, WaitingFor,
 };
 pub use resource::{LockMode, Resource};
 pub use room::{Permit, Room, Unlimited};

@@ -7,11 +7,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use thiserror::Error;
 
-use crate::claims::Hold;
 use crate::credentials;
 use crate::expr::{Budget, ExprError, Scope, visible};
 use crate::id::{NodeId, TaskId};
 use crate::measure::Move;
+use crate::record::Hold;
 use crate::record::{Child, Children, Fan, Record, State, SubTask, made};
 use crate::status::{Resolution, SubTaskStatus, TaskStatus};
 use crate::time::Timestamp;

@@ -4,8 +4,6 @@
 use serde_json::Value;
 use thiserror::Error;
 
-use crate::fault::{Fault, code};
-
 mod names;
 
 /// Deepest nesting of a value that enters a task. Common JSON readers stop at 128 levels, ours by default
@@ -44,18 +42,6 @@ pub enum Unfit {
     /// The task has as many bytes of outputs as it may keep.
     #[error("one too many: the outputs of a task are {} MiB in memory at the most", LARGEST_OUTPUTS >> 20)]
     NoRoom,
-}
-
-impl Unfit {
-    /// Returns the failure of an attempt with such an output.
-    pub fn fault(self) -> Fault {
-        let code = match self {
-            Unfit::TooDeep => code::OUTPUT_TOO_DEEP,
-            Unfit::TooLarge(_) | Unfit::NoRoom => code::OUTPUT_TOO_LARGE,
-        };
-        Fault::new(code, format!("the output is {self}"))
-            .remedy("Write an `output:` expression that takes only what later sub-tasks need")
-    }
 }
 
 /// Error about a name that one object of a JSON text has twice. The name is not repeated: it may be a secret.

@@ -1,5 +1,7 @@
 //! Authentication and authorization: one layer before every handler of the table.
 
+mod role;
+
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,8 +20,9 @@ use crate::config::{Client, WireConfig};
 use crate::cookie;
 use crate::error::ApiError;
 use crate::origin::Site;
-use crate::routes::Role;
 use crate::share::Place;
+
+pub use role::Role;
 
 /// Header by which a program that acts for a caller says its name.
 pub(crate) const AGENT: HeaderName = HeaderName::from_static("longhaul-agent");

@@ -41,10 +41,10 @@ use longhaul_auth::Auth;
 use longhaul_engine::Engine;
 use tokio_util::sync::CancellationToken;
 
+pub use access::Role;
 pub use address::{Address, ServerError};
 pub use config::{ActionBody, Agents, Limits, ServerConfig, UserAgent, WireClient, WireConfig};
 pub use proxies::Proxies;
-pub use routes::Role;
 pub use sockets::{Handed, Listen};
 pub use tls::{Certificate, Tls, TlsError};
 

@@ -21,11 +21,11 @@ use rmcp::transport::streamable_http_server::session::never::NeverSessionManager
 use serde_json::Value;
 use tower::ServiceExt;
 
+use crate::access::Role;
 use crate::access::{self, AGENT, Gate, Peer};
 use crate::api::App;
 use crate::config::Agents;
 use crate::error::{ApiError, Reference};
-use crate::routes::Role;
 
 const PATH: &str = "/mcp";
 /// Largest answer of the API that a tool reads, in bytes. Tools ask for pages, so that real ones are far

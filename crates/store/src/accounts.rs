@@ -1,18 +1,19 @@
 //! Accounts: principals that may log in, with their API keys and sessions. Secrets are never here: passwords
 //! are hashed, tokens and API keys are digests.
 
+mod refused;
+
 use async_trait::async_trait;
 use longhaul_model::Timestamp;
-use thiserror::Error;
 
 use crate::audit::Audit;
 use crate::error::StoreError;
 use crate::session::{RefreshToken, SessionId, SessionPage, SessionQuery};
 
+pub use refused::{AccountRefused, MOST_API_KEYS};
+
 /// Code of the role that administers accounts: one account with it and a password is always left enabled.
 pub const ADMIN: &str = "ADMIN";
-/// Maximum number of API keys of one account.
-pub const MOST_API_KEYS: usize = 32;
 
 /// An account: a person, or a service.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -93,20 +94,6 @@ pub enum UserChange {
     /// Removes an API key, by its identity. Begins a new epoch and deletes the refresh tokens, as some may
     /// come from that key.
     RemoveApiKey(String),
-}
-
-/// Reason for which a change of accounts was refused; nothing changed.
-#[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
-pub enum AccountRefused {
-    /// The name is taken.
-    #[error("there is an account of that name")]
-    Exists,
-    /// The change would leave nobody who can administer accounts.
-    #[error("the last enabled ADMIN with a password cannot be deleted, disabled or demoted")]
-    LastAdmin,
-    /// The account has as many API keys as allowed.
-    #[error("the account has {MOST_API_KEYS} API keys: delete one first")]
-    TooManyApiKeys,
 }
 
 impl User {

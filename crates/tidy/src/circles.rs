@@ -6,13 +6,22 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::modules::{Crate, Module};
 use crate::tree::File;
 
-/// Returns the circles of a crate: the paths of the files in each.
-pub fn circles(root: &str, files: &[File]) -> Vec<Vec<String>> {
+/// Circle of imports.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Circle {
+    /// Paths of the files, in order.
+    pub files: Vec<String>,
+    /// Imports between them, in words.
+    pub imports: Vec<String>,
+}
+
+/// Returns the circles of a crate.
+pub fn circles(root: &str, files: &[File]) -> Vec<Circle> {
     let of = Crate::read(root, files);
     let edges: BTreeMap<&Module, Vec<&Module>> = of
         .imports
         .iter()
-        .map(|(from, all)| (from, all.iter().filter(|to| !is_line(from, to)).collect()))
+        .map(|(from, all)| (from, all.keys().filter(|to| !is_line(from, to)).collect()))
         .collect();
     let reached: BTreeMap<&Module, BTreeSet<&Module>> =
         edges.keys().map(|from| (*from, reached(from, &edges))).collect();
@@ -21,10 +30,18 @@ pub fn circles(root: &str, files: &[File]) -> Vec<Vec<String>> {
         let circle: BTreeSet<&Module> =
             far.iter().filter(|to| reached[*to].contains(from)).copied().chain([*from]).collect();
         if circle.len() > 1 {
-            circles.insert(circle.into_iter().map(|module| of.files[module].clone()).collect::<Vec<_>>());
+            circles.insert(described(&of, &circle));
         }
     }
     circles.into_iter().collect()
+}
+
+fn described(of: &Crate, circle: &BTreeSet<&Module>) -> Circle {
+    let imports =
+        circle.iter().flat_map(|from| of.imports[*from].iter().map(move |(to, path)| (from, to, path)));
+    let inner = imports.filter(|(from, to, _)| circle.contains(to) && !is_line(from, to));
+    let said = inner.map(|(from, to, path)| format!("{} uses {}: {path}", of.files[*from], of.files[to]));
+    Circle { files: circle.iter().map(|module| of.files[*module].clone()).collect(), imports: said.collect() }
 }
 
 /// Returns the modules that imports lead to from one, however far.
@@ -52,7 +69,7 @@ mod tests {
             .iter()
             .map(|(path, text)| File { path: (*path).to_owned(), text: (*text).to_owned() })
             .collect();
-        circles("src/lib.rs", &files)
+        circles("src/lib.rs", &files).into_iter().map(|circle| circle.files).collect()
     }
 
     #[test]

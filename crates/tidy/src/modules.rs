@@ -19,7 +19,8 @@ pub(crate) type Module = Vec<String>;
 #[derive(Debug, Default)]
 pub(crate) struct Crate {
     pub(crate) files: BTreeMap<Module, String>,
-    pub(crate) imports: BTreeMap<Module, BTreeSet<Module>>,
+    /// Of each file the files that it imports from, each with one path that leads there.
+    pub(crate) imports: BTreeMap<Module, BTreeMap<Module, String>>,
 }
 
 /// File while the crate is read.
@@ -46,9 +47,8 @@ impl Crate {
         for (module, source) in &sources {
             let mut paths = Paths { module, inner: Vec::new(), found: BTreeSet::new() };
             paths.visit_file(&source.syntax);
-            let leads = |path: &Vec<String>| home(path, &sources, &passed_on, 0);
-            let all: BTreeSet<Module> =
-                paths.found.iter().filter_map(leads).filter(|to| to != module).collect();
+            let leads = |path: &Vec<String>| Some((home(path, &sources, &passed_on, 0)?, path.join("::")));
+            let all = paths.found.iter().filter_map(leads).filter(|(to, _)| to != module).collect();
             imports.insert(module.clone(), all);
         }
         let files = sources.into_iter().map(|(module, source)| (module, source.path)).collect();

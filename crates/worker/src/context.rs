@@ -8,9 +8,10 @@ use jiff::Timestamp;
 use tokio::sync::Notify;
 
 use crate::cancellation::Cancellation;
+use crate::line::{LineBody, Stream};
 use crate::stage::Stage;
 use crate::told::{News, Told};
-use crate::wire::{Lease, LeaseName, LineBody, Stream, Task};
+use crate::wire::{Lease, LeaseName, Task};
 
 /// Bytes of log lines that a report takes along.
 const ROOM_IN_REPORT: usize = 64 << 10;

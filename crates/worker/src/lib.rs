@@ -10,6 +10,7 @@ mod error;
 mod handler;
 mod http;
 mod identity;
+mod line;
 mod panic;
 mod stage;
 mod token;

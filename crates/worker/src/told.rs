@@ -5,8 +5,8 @@ use std::mem;
 
 use jiff::{Timestamp, Unit};
 
+use crate::line::{LARGEST_LOG, LONGEST_LINE, LineBody, Stream};
 use crate::stage::Stage;
-use crate::wire::{LARGEST_LOG, LONGEST_LINE, LineBody, Stream};
 
 /// Stages that an attempt may have.
 const MOST_STAGES: usize = 100;

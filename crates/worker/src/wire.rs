@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use crate::action_error::Cause;
+use crate::line::LineBody;
 use crate::stage::Stage;
 use crate::told::News;
 
@@ -26,10 +27,6 @@ pub(crate) const MOST_SLOTS: usize = 1024;
 pub(crate) const LARGEST_OUTPUT: usize = 1 << 20;
 /// Deepest nesting of an output: the server takes bodies of 64 levels, and a report adds three.
 pub(crate) const DEEPEST_OUTPUT: usize = 61;
-/// The longest line of a log, in bytes.
-pub(crate) const LONGEST_LINE: usize = 8 << 10;
-/// Largest log of an attempt, in bytes.
-pub(crate) const LARGEST_LOG: usize = 4 << 20;
 
 /// A duration as the protocol writes it.
 pub(crate) fn span(duration: Duration) -> String {
@@ -116,22 +113,6 @@ pub(crate) struct ErrorBody<'a> {
     pub(crate) causes: &'a [Cause],
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub(crate) context: &'a BTreeMap<String, String>,
-}
-
-/// A line that an attempt wrote.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub(crate) struct LineBody {
-    pub(crate) text: String,
-    pub(crate) stream: Stream,
-    pub(crate) at: String,
-}
-
-/// Stream that a line was written to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum Stream {
-    Stdout,
-    Stderr,
 }
 
 /// The body of `/heartbeat`.

@@ -3,7 +3,7 @@
 use clap::Args;
 use longhaul_model::Timestamp;
 
-use super::task::instant;
+use super::instant::instant;
 
 /// `audit`.
 #[derive(Debug, Args)]

@@ -3,7 +3,7 @@
 use clap::{Args, Subcommand};
 use longhaul_model::Timestamp;
 
-use super::task::point;
+use super::instant::point;
 
 /// `clock`.
 #[derive(Debug, Args)]

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::task::duration;
+use super::instant::duration;
 
 /// `worker exec`.
 #[derive(Debug, Args)]

@@ -9,6 +9,7 @@ mod clock;
 mod context;
 mod exec;
 mod install;
+mod instant;
 mod mcp;
 mod migrate;
 mod serve;

@@ -2,11 +2,11 @@
 
 use super::Step;
 use super::park::copied;
-use crate::claims::Hold;
 use crate::command::{Effect, Refused};
 use crate::expr::Template;
 use crate::fault::{Fault, code};
 use crate::id::Token;
+use crate::record::Hold;
 use crate::record::{Outcome, StopReason};
 use crate::status::{Resolution, SubTaskStatus, TaskStatus};
 use crate::time::{Span, Timestamp};

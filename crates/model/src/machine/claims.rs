@@ -1,8 +1,8 @@
 //! Claims: a task starts once it has all its locks and slots, and releases them when it has ended.
 
 use super::Step;
-use crate::claims::Hold;
 use crate::command::Refused;
+use crate::record::Hold;
 use crate::status::TaskStatus;
 
 impl Step<'_> {

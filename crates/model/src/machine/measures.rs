@@ -1,9 +1,9 @@
 //! Measurements of a change, derived from the moves of its sub-tasks, the attempts that it ended, and the
 //! states of the task before and after it.
 
-use crate::claims::Hold;
 use crate::command::{Change, Command, Effect, Failure};
 use crate::measure::{ActionKind, AttemptEnd, Ended, Measure, Measures, Move, Run, Wait};
+use crate::record::Hold;
 use crate::record::{Attempt, Outcome, Record, State};
 use crate::resource::LockMode;
 use crate::status::{Resolution, SubTaskStatus, TaskStatus};

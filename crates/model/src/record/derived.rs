@@ -1,9 +1,9 @@
 //! Facts derived from a record: nothing here is stored.
 
 use super::{Attempt, Outcome, Record, SubTask};
-use crate::claims::Hold;
 use crate::command::Decided;
 use crate::expr::Template;
+use crate::record::Hold;
 use crate::status::{Resolution, SubTaskStatus, TaskStatus};
 use crate::time::Timestamp;
 use crate::workflow::CompiledSubTask;

@@ -2,7 +2,9 @@
 //! here. The short names are those of stored documents; the wire has its own (wire contract, section 1).
 
 mod children;
+mod credentials;
 mod derived;
+mod hold;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -10,7 +12,6 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::claims::Hold;
 use crate::expr::{ExprError, Scope, Template};
 use crate::fault::Fault;
 use crate::id::{NodeId, TaskId, Token, WorkerId};
@@ -22,6 +23,7 @@ use crate::workflow::Workflow;
 
 pub use children::Children;
 pub use derived::WaitingFor;
+pub use hold::Hold;
 
 /// Task with its sub-tasks, without its input and outputs.
 #[derive(Clone, Debug)]

@@ -10,10 +10,10 @@ use serde_json::Value;
 
 use super::App;
 use super::tasks::submit::{KeyText, accept, span_of_caller, wait};
+use crate::access::Role;
 use crate::access::{Gate, Peer};
 use crate::error::{ApiError, shortened};
 use crate::request::{self, Parameters, decoded};
-use crate::routes::Role;
 
 /// Methods that a workflow can be bound to.
 const METHODS: [&str; 4] = ["POST", "PUT", "PATCH", "DELETE"];

@@ -38,7 +38,7 @@ fn whose(who: &Principal, named: Option<&str>) -> Result<Whose, ApiError> {
         Some(name) if who.role == Role::Admin => Ok(Whose::Named(name.to_owned())),
         None if who.role == Role::Admin => Ok(Whose::Anybody),
         Some(name) if !name.eq_ignore_ascii_case(&who.name) => {
-            Err(ApiError::forbidden(who, crate::routes::Role::Admin))
+            Err(ApiError::forbidden(who, crate::access::Role::Admin))
         }
         _ => Ok(who.own_sessions()),
     }

@@ -9,7 +9,7 @@ use longhaul_model::{Cause, Fault, Span};
 use longhaul_store::{AccountRefused, StoreError};
 
 use super::ApiError;
-use crate::routes::Role;
+use crate::access::Role;
 
 /// Code of a login that failed; scripts look for it, on other calls, too.
 const NOBODY: &str = "IDENTITY_UNAUTHORIZED_ENTITY";

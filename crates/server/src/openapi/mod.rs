@@ -5,7 +5,8 @@ mod schemas;
 use http::Method;
 use serde_json::{Map, Value, json};
 
-use crate::routes::{Role, Route};
+use crate::access::Role;
+use crate::routes::Route;
 
 /// Description of a route in the document.
 pub(crate) struct Doc {

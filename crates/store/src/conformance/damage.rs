@@ -132,8 +132,9 @@ impl Everything {
                 let page = list(TaskQuery { order, descending, ..all_tasks() });
                 let there = self.tasks.len() - what.gone();
                 assert_eq!(page.tasks.len(), there, "{what:?}");
-                // Counts are kept beside the rows; `check` finds what has no row any more.
-                assert!(what.gone() > 0 || page.total == there as u64, "{what:?}: {}", page.total);
+                // Counts are kept beside the rows: `check` finds those that are wrong, and makes them anew.
+                let counted = what.gone() == 0 && (what.value != DELETED || what.table != "counters");
+                assert!(!counted || page.total == there as u64, "{what:?}: {}", page.total);
                 hurt = self.missing(&page.tasks);
                 assert!(hurt.len() <= what.most, "{what:?} {order:?}: {hurt:?}");
             }

@@ -7,8 +7,8 @@ use longhaul_model::Timestamp;
 use tokio_postgres::Row;
 
 use super::errand::ERRANDS;
-use super::rows::{execute, query};
 use super::sql::{clean, column};
+use super::sql::{execute, query};
 use super::{Postgres, audit, sessions, settings, shared};
 use crate::accounts::{ADMIN, AccountRefused, Accounts, ApiKey, MOST_API_KEYS, User, UserChange, Users};
 use crate::audit::Audit;

@@ -3,7 +3,7 @@
 use deadpool_postgres::GenericClient;
 use longhaul_model::Timestamp;
 
-use super::rows::execute;
+use super::sql::execute;
 use super::sql::{Sql, clean, column, failed};
 use crate::audit::{Audit, AuditEntry, AuditPage, AuditQuery};
 use crate::error::StoreError;

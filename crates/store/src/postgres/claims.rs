@@ -8,6 +8,7 @@
 //! other.
 
 mod handing;
+mod left;
 mod list;
 mod sweep;
 
@@ -15,12 +16,13 @@ use deadpool_postgres::GenericClient;
 use longhaul_model::{Claim, ClaimMode, TaskId, Timestamp};
 use uuid::Uuid;
 
-pub(super) use handing::{Left, Open};
+pub(super) use handing::Open;
+pub(super) use left::Left;
 pub(super) use list::{blockers, list};
 pub(super) use sweep::{Cursor, Stuck, stuck};
 
-use super::rows::{execute, query};
 use super::sql::{clean, column};
+use super::sql::{execute, query};
 use crate::error::StoreError;
 
 const SHARED: i16 = 0;

@@ -7,8 +7,8 @@ use tokio_postgres::IsolationLevel;
 use uuid::Uuid;
 
 use super::Shared;
-use super::rows::{self, HOT, Row};
-use super::sql::{failed, no_connection};
+use super::rows::{HOT, Row};
+use super::sql::{failed, no_connection, query};
 use crate::error::StoreError;
 use crate::peers::Stale;
 use crate::stored::Stored;
@@ -37,7 +37,7 @@ pub(super) async fn stale(
             .start()
             .await
             .map_err(failed)?;
-        for row in &rows::query(&snapshot, &statement, &[&ids]).await? {
+        for row in &query(&snapshot, &statement, &[&ids]).await? {
             let row = Row::read(row)?;
             let id = row.id;
             if let Stored::Own(record) = row.stored(&snapshot, &shared.workflows).await? {

@@ -8,6 +8,7 @@ use longhaul_model::{Change, Command, Launch, Record, Task, TaskId, Unread};
 use super::batch::Batch;
 use super::held::{Held, Loaded};
 use super::job::{Done, Job};
+use super::sql::execute;
 use super::{claims, rows, workflows};
 use crate::audit::Audit;
 use crate::counters::Counted;
@@ -52,7 +53,7 @@ impl Batch<'_> {
             Job::Probe => {
                 // The command goes as far as a change does before its rows are looked up: table locks and
                 // limits of the database show here.
-                rows::execute(self.db, "UPDATE hot SET version = version WHERE false", &[]).await?;
+                execute(self.db, "UPDATE hot SET version = version WHERE false", &[]).await?;
                 Done::Command(Ok(()))
             }
             Job::Settle(at) => {

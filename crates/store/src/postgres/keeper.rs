@@ -10,7 +10,7 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout};
 use tokio_postgres::{Client, Statement};
 
-use super::connect::Place;
+use super::connect::{ATTENTIVE, Place};
 use super::nodes::{self, Begun, Company, Heard, Occupant};
 use super::sql::{column, failed};
 use super::timeline;
@@ -174,12 +174,6 @@ async fn session(place: &Place) -> Result<Session, StoreError> {
     client.batch_execute(ATTENTIVE).await.map_err(failed)?;
     Ok((client, driver))
 }
-
-/// Settings for connections that sit idle, or hold what others wait for: their server notices within ten
-/// seconds when they are gone.
-pub(super) const ATTENTIVE: &str =
-    "SET tcp_keepalives_idle = 5; SET tcp_keepalives_interval = 2; SET tcp_keepalives_count = 3;
-     SET tcp_user_timeout = 10000; SET idle_session_timeout = 0";
 
 /// Setting for beats, which count when they are seen. They need not wait for a disk that is busy: after a
 /// crash of the database the last of them is a second older.

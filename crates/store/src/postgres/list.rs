@@ -14,8 +14,9 @@ use uuid::Uuid;
 
 pub(super) use due::{due, ids_like};
 
-use super::rows::{HISTORY, HOT, Row, query};
+use super::rows::{HISTORY, HOT, Row};
 use super::sql::column;
+use super::sql::query;
 use crate::error::StoreError;
 use crate::known::Workflows;
 use crate::query::TaskQuery;

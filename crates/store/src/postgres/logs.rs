@@ -6,9 +6,10 @@ use std::collections::hash_map::Entry;
 use deadpool_postgres::GenericClient;
 use longhaul_model::TaskId;
 
-use super::rows::{self, execute, number, query};
+use super::rows;
 use super::shard;
 use super::sql::column;
+use super::sql::{execute, number, query};
 use crate::doc;
 use crate::error::StoreError;
 use crate::logs::{LogChunk, LogLine, LogQuery, fitting};

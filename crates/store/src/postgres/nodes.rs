@@ -12,8 +12,8 @@ use tokio_postgres::{Client, Statement};
 
 use super::agenda::Entry;
 use super::process;
-use super::rows::query;
 use super::shown::Shown;
+use super::sql::query;
 use super::sql::{column, failed};
 use super::turn::Turn;
 use super::watch::{BEAT_COLUMNS, Beat, Watch, beat as beat_of};

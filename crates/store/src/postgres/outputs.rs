@@ -7,8 +7,8 @@ use longhaul_model::{TaskId, TaskStatus};
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::rows::{number, query};
 use super::sql::column;
+use super::sql::{number, query};
 use crate::doc::{self, CHUNK};
 use crate::error::StoreError;
 use crate::lost::Lost;

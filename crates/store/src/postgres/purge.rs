@@ -8,8 +8,9 @@ use uuid::Uuid;
 
 use super::claims;
 use super::errand::ERRANDS;
-use super::rows::{HISTORY, Row, execute, query};
+use super::rows::{HISTORY, Row};
 use super::sql::column;
+use super::sql::{execute, query};
 use super::{Shared, changes, totals};
 use crate::changes::Pending;
 use crate::counters::{Counted, Counters};

@@ -14,9 +14,9 @@ use tokio::time::{Instant, sleep, sleep_until, timeout};
 use tokio_postgres::{Client, Notification};
 
 use super::Shared;
+use super::connect::ATTENTIVE;
 use super::connect::Place;
-use super::keeper::ATTENTIVE;
-use super::rows::query;
+use super::sql::query;
 use super::sql::{failed, late};
 use crate::doc;
 use crate::error::StoreError;

@@ -5,9 +5,8 @@ use std::collections::{BTreeMap, HashMap};
 use deadpool_postgres::GenericClient;
 use longhaul_model::{Record, Spec, Task, TaskId, TaskStatus, Timestamp, Unread};
 use serde_json::Value;
-use tokio_postgres::types::ToSql;
 
-use super::sql::{column, failed};
+use super::sql::{column, number, query};
 use super::workflows;
 use crate::doc;
 use crate::error::StoreError;
@@ -159,26 +158,6 @@ async fn own_chunks(db: &impl GenericClient, id: TaskId, further: usize) -> Resu
     rows.iter().map(|row| column(row, 0)).collect()
 }
 
-/// The rows of a statement, by a cached preparation.
-pub(super) async fn query(
-    db: &impl GenericClient,
-    statement: &str,
-    parameters: &[&(dyn ToSql + Sync)],
-) -> Result<Vec<tokio_postgres::Row>, StoreError> {
-    let statement = db.prepare_cached(statement).await.map_err(failed)?;
-    db.query(&statement, parameters).await.map_err(failed)
-}
-
-/// Runs a statement; returns the number of rows it changed.
-pub(super) async fn execute(
-    db: &impl GenericClient,
-    statement: &str,
-    parameters: &[&(dyn ToSql + Sync)],
-) -> Result<u64, StoreError> {
-    let statement = db.prepare_cached(statement).await.map_err(failed)?;
-    db.execute(&statement, parameters).await.map_err(failed)
-}
-
 /// Finds a task by ID, in either table. One statement, so one moment.
 pub(super) async fn find(db: &impl GenericClient, id: TaskId) -> Result<Option<Row>, StoreError> {
     let statement =
@@ -254,11 +233,6 @@ pub(super) async fn outputs(db: &impl GenericClient, id: TaskId) -> Result<Vec<(
     let rows =
         query(db, "SELECT sub_task, doc FROM outputs WHERE id = $1 ORDER BY sub_task", &[&id.0]).await?;
     rows.iter().map(|row| Ok((number(row, 0)?, doc::part("outputs", column(row, 1)?)?))).collect()
-}
-
-/// Reads a small number, kept as a signed one.
-pub(super) fn number(row: &tokio_postgres::Row, n: usize) -> Result<u32, StoreError> {
-    Ok(column::<i32>(row, n)? as u32)
 }
 
 /// Parts of tasks that commands need beside their rows, read for many at once.

@@ -5,8 +5,8 @@ use longhaul_model::Timestamp;
 use tokio_postgres::Row;
 
 use super::accounts::{digest, folded, standing};
-use super::rows::{execute, query};
 use super::sql::{Sql, clean, column, failed};
+use super::sql::{execute, query};
 use crate::error::StoreError;
 use crate::session::{Basis, RefreshToken, SessionId, SessionPage, SessionQuery, Whose};
 

@@ -3,9 +3,9 @@
 use deadpool_postgres::GenericClient;
 use serde_json::Value;
 
-use super::rows::{execute, query};
 use super::shared;
 use super::sql::{clean, column};
+use super::sql::{execute, query};
 use crate::doc;
 use crate::error::StoreError;
 use crate::merge::merged;

@@ -12,7 +12,7 @@ use tokio_postgres::Row;
 
 use super::connect::Connections;
 use super::relay::{self, Outgoing};
-use super::rows::execute;
+use super::sql::execute;
 use super::turn::{Standing, Turn};
 use super::vitals::Vitals;
 use crate::error::StoreError;

@@ -3,6 +3,7 @@
 use std::fmt::Write;
 use std::io;
 
+use deadpool_postgres::GenericClient;
 use tokio_postgres::error::SqlState;
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{Error, Row};
@@ -141,4 +142,29 @@ impl Sql {
     pub(super) fn parameters(&self) -> Vec<&(dyn ToSql + Sync)> {
         self.values.iter().map(|value| &**value as &(dyn ToSql + Sync)).collect()
     }
+}
+
+/// The rows of a statement, by a cached preparation.
+pub(super) async fn query(
+    db: &impl GenericClient,
+    statement: &str,
+    parameters: &[&(dyn ToSql + Sync)],
+) -> Result<Vec<tokio_postgres::Row>, StoreError> {
+    let statement = db.prepare_cached(statement).await.map_err(failed)?;
+    db.query(&statement, parameters).await.map_err(failed)
+}
+
+/// Runs a statement; returns the number of rows it changed.
+pub(super) async fn execute(
+    db: &impl GenericClient,
+    statement: &str,
+    parameters: &[&(dyn ToSql + Sync)],
+) -> Result<u64, StoreError> {
+    let statement = db.prepare_cached(statement).await.map_err(failed)?;
+    db.execute(&statement, parameters).await.map_err(failed)
+}
+
+/// Reads a small number, kept as a signed one.
+pub(super) fn number(row: &tokio_postgres::Row, n: usize) -> Result<u32, StoreError> {
+    Ok(column::<i32>(row, n)? as u32)
 }

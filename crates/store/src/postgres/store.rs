@@ -16,7 +16,7 @@ use tokio::time::timeout;
 
 use super::job::{Answer, Job, Log};
 use super::patience::TRIES;
-use super::sql::{column, late};
+use super::sql::{column, late, number, query};
 use super::turn::Standing;
 use super::{
     Postgres, Shared, audit, changes, claims, compare, errand, import, list, logs, nodes, outputs, purge,
@@ -250,10 +250,10 @@ impl Store for Postgres {
                     Stored::Damaged(damaged) => return Err(StoreError::Corrupt(damaged.why)),
                 };
                 let statement = "SELECT sub_task, number, doc FROM attempts WHERE id = $1";
-                let found = rows::query(db, statement, &[&id.0]).await?;
+                let found = query(db, statement, &[&id.0]).await?;
                 let kept = found.iter().map(|row| {
                     let text = super::sql::column(row, 2).map_err(|e| e.to_string());
-                    Ok(attempts::read(rows::number(row, 0)?, rows::number(row, 1)?, text))
+                    Ok(attempts::read(number(row, 0)?, number(row, 1)?, text))
                 });
                 Ok(attempts::whole(kept.collect::<Result<_, StoreError>>()?, &record))
             })
@@ -428,7 +428,7 @@ impl Store for Postgres {
     fn storage_id(&self) -> Option<String> {
         let found = self.read(move |db, _| {
             Box::pin(async move {
-                let rows = rows::query(db, settings::STORAGE_ID, &[]).await?;
+                let rows = query(db, settings::STORAGE_ID, &[]).await?;
                 rows.first().map(|row| column::<&str>(row, 0).map(str::to_owned)).transpose()
             })
         });
@@ -529,14 +529,14 @@ async fn stats(db: &impl deadpool_postgres::GenericClient) -> Result<Stats, Stor
     let statement =
         "SELECT status, sum(n)::bigint FROM counted WHERE resource_kind = '' GROUP BY status ORDER BY status";
     let mut tasks = Vec::new();
-    for row in &rows::query(db, statement, &[]).await? {
+    for row in &query(db, statement, &[]).await? {
         let code: i16 = super::sql::column(row, 0)?;
         let n: i64 = super::sql::column(row, 1)?;
         if let Some(status) = u8::try_from(code).ok().and_then(TaskStatus::from_code) {
             tasks.push((status, n.max(0) as u64));
         }
     }
-    let size = rows::query(db, "SELECT pg_database_size(current_database())", &[]).await?;
+    let size = query(db, "SELECT pg_database_size(current_database())", &[]).await?;
     let bytes = size.first().map_or(Ok(0), |row| super::sql::column::<i64>(row, 0))?;
     Ok(Stats { tasks, bytes: bytes.max(0) as u64, wal_bytes: None })
 }

@@ -11,8 +11,8 @@ use uuid::Uuid;
 
 use super::job::Job;
 use super::keeper::LOOK;
-use super::rows::{execute, query};
 use super::sql::{column, no_connection};
+use super::sql::{execute, query};
 use super::{Shared, nodes};
 use crate::error::StoreError;
 

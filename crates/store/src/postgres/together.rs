@@ -4,7 +4,7 @@
 use deadpool_postgres::GenericClient;
 use tokio_postgres::types::ToSql;
 
-use super::rows::execute;
+use super::sql::execute;
 use crate::error::StoreError;
 
 /// Statements that change rows, none of which may see or touch what another one changes: all of them work on

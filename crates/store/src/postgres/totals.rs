@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use deadpool_postgres::GenericClient;
 
-use super::rows::execute;
 use super::sql::clean;
+use super::sql::execute;
 use crate::counters::{Cell, Counters};
 use crate::error::StoreError;
 

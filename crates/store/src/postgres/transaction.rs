@@ -7,11 +7,11 @@ use tokio::time::{Instant, timeout};
 
 use super::Shared;
 use super::batch::{Batch, Written};
+use super::connect::ATTENTIVE;
 use super::job::Job;
-use super::keeper::ATTENTIVE;
 use super::own::Own;
 use super::patience::Patience;
-use super::rows::query;
+use super::sql::query;
 use super::sql::{failed, late, no_connection};
 use super::tally::Tally;
 use super::timeline;

@@ -6,9 +6,9 @@ use deadpool_postgres::GenericClient;
 use longhaul_model::workflow::{Definition, Workflow};
 use longhaul_model::{Timestamp, WorkflowVersion};
 
-use super::rows::{execute, number, query};
 use super::shared;
 use super::sql::{clean, column};
+use super::sql::{execute, number, query};
 use crate::checksum::content;
 use crate::doc;
 use crate::error::StoreError;

@@ -21,7 +21,7 @@ use super::commit::{Outcome, UnderWay, commit};
 use super::held::Loaded;
 use super::job::{Finished, Job};
 use super::own::Own;
-use super::rows::query;
+use super::sql::query;
 use super::sql::{column, is_late, late};
 use super::tally::Tally;
 use super::turn::Standing;

@@ -6,9 +6,9 @@ use longhaul_model::{Task, TaskId, TaskStatus, Timestamp};
 use tokio_postgres::types::ToSql;
 use uuid::Uuid;
 
-use super::rows::execute;
 use super::shard;
 use super::sql::clean;
+use super::sql::execute;
 use super::together::Together;
 use crate::error::StoreError;
 use crate::packed::unpack;

@@ -3,6 +3,7 @@
 use longhaul_model::{Attempt, TaskId};
 use rusqlite::Connection;
 
+use super::failed::sql;
 use super::{lenient, rows};
 use crate::attempts::{read, whole};
 use crate::error::StoreError;
@@ -21,9 +22,8 @@ pub(super) fn attempts(
         Stored::Imported { .. } => return Ok(Vec::new()),
         Stored::Damaged(damaged) => return Err(StoreError::Corrupt(damaged.why)),
     };
-    let mut statement = connection
-        .prepare_cached("SELECT sub_task, number, doc FROM attempts WHERE seq = ?")
-        .map_err(rows::sql)?;
+    let mut statement =
+        connection.prepare_cached("SELECT sub_task, number, doc FROM attempts WHERE seq = ?").map_err(sql)?;
     let number = |row: &rusqlite::Row<'_>, n| -> rusqlite::Result<u32> {
         Ok(lenient::int(row, n)?.and_then(|number| u32::try_from(number).ok()).unwrap_or(u32::MAX))
     };
@@ -33,6 +33,6 @@ pub(super) fn attempts(
             Ok(read(number(row, 0)?, number(row, 1)?, text.as_deref().map_err(Clone::clone)))
         })
         .and_then(Iterator::collect::<Result<Vec<_>, _>>)
-        .map_err(rows::sql)?;
+        .map_err(sql)?;
     Ok(whole(kept, &record))
 }

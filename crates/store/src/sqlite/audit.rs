@@ -4,8 +4,8 @@ use longhaul_model::Timestamp;
 use rusqlite::types::Value;
 use rusqlite::{Connection, params, params_from_iter};
 
+use super::failed::sql;
 use super::lenient;
-use super::rows::sql;
 use crate::audit::{Audit, AuditEntry, AuditPage, AuditQuery};
 use crate::error::StoreError;
 

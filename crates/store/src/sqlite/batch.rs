@@ -5,10 +5,11 @@ use longhaul_model::{Change, Command, Effect, Launch, NodeId, Refused, Task, Tas
 use super::answers::Told;
 use super::change::{Before, Loaded};
 use super::errand::Turn;
+use super::failed::sql;
 use super::need::Need;
 use super::queue::Entry;
 use super::repeats::Posted;
-use super::rows::{self, Counting, Place, sql};
+use super::rows::{self, Counting, Place};
 use super::writer::{Job, Writer, refused};
 use super::{audit, claims, keys, seal, workflows};
 use crate::audit::Audit;

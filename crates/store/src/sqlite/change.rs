@@ -3,7 +3,7 @@
 use longhaul_model::{Change, Record, Task, TaskStatus, Timestamp};
 use rusqlite::{Connection, params};
 
-use super::rows::sql;
+use super::failed::sql;
 use crate::counters::{Counted, Counters};
 use crate::doc::{self, CHUNK};
 use crate::error::StoreError;

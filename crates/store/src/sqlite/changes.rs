@@ -3,7 +3,7 @@
 use longhaul_model::Timestamp;
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::rows::sql;
+use super::failed::sql;
 use crate::changes::{Changes, KEPT, Pending, Position, decode, stamp};
 use crate::error::StoreError;
 

@@ -14,8 +14,8 @@ pub(super) use handing::{Open, errand};
 pub(super) use list::{blockers, list};
 pub(super) use sweep::{Cursor, Stuck, stuck};
 
+use super::failed::sql;
 use super::lenient;
-use super::rows::sql;
 use crate::error::StoreError;
 
 const SHARED: i64 = 0;

@@ -2,7 +2,8 @@
 
 use rusqlite::{Connection, params};
 
-use super::rows::{self, sql};
+use super::failed::sql;
+use super::rows;
 use crate::counters::Counters;
 use crate::error::StoreError;
 

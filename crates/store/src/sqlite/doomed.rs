@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use rusqlite::{Connection, params};
 
-use super::rows::sql;
+use super::failed::sql;
 use super::writer::Writer;
 use crate::error::StoreError;
 

@@ -2,7 +2,8 @@
 
 use rusqlite::{Connection, params};
 
-use super::rows::{self, Place, sql};
+use super::failed::sql;
+use super::rows::{self, Place};
 use super::seal;
 use super::writer::Writer;
 use crate::checksum;

@@ -3,7 +3,8 @@
 use longhaul_model::{TaskId, Timestamp};
 use rusqlite::{OptionalExtension, params};
 
-use super::rows::{self, sql};
+use super::failed::sql;
+use super::rows;
 use super::writer::Writer;
 use crate::error::StoreError;
 use crate::stored::{IdempotencyKey, Submitted};

@@ -7,7 +7,7 @@ use longhaul_model::{TaskId, TaskStatus};
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OptionalExtension, Row};
 
-use super::rows::sql;
+use super::failed::sql;
 use crate::error::StoreError;
 
 /// Reads a text; the inner error says why the value is not one.

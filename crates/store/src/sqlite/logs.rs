@@ -3,7 +3,8 @@
 use longhaul_model::TaskId;
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::rows::{self, sql};
+use super::failed::sql;
+use super::rows;
 use super::writer::Writer;
 use crate::doc;
 use crate::error::StoreError;

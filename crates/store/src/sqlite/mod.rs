@@ -16,6 +16,7 @@ mod condition;
 mod counters;
 mod doomed;
 mod errand;
+mod failed;
 mod functions;
 mod gate;
 mod import;
@@ -71,9 +72,9 @@ use crate::lost;
 use crate::query::TaskQuery;
 use crate::store::{CommitSink, Store, Submission, Work};
 use crate::stored::*;
+use failed::sql;
 use need::Need;
 use readers::Readers;
-use rows::sql;
 use writer::{Answer, Job, Shared, Writer};
 
 /// Longest wait of a caller until the writer begins its job.

@@ -5,8 +5,8 @@ use longhaul_model::{TaskId, TaskStatus};
 use rusqlite::{Connection, OptionalExtension, params};
 use serde_json::Value;
 
+use super::failed::sql;
 use super::lenient;
-use super::rows::sql;
 use crate::doc::{self, CHUNK};
 use crate::error::StoreError;
 use crate::lost::Lost;

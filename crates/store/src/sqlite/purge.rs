@@ -4,7 +4,8 @@ use longhaul_model::{Record, TaskId, Timestamp};
 use rusqlite::{Connection, params};
 
 use super::doomed::{self, Budget};
-use super::rows::{self, Counting, Place, sql};
+use super::failed::sql;
+use super::rows::{self, Counting, Place};
 use super::writer::Writer;
 use super::{claims, lenient, seal, settings};
 use crate::error::StoreError;

@@ -70,7 +70,7 @@ fn moment<T>(
     connection: &Connection,
     read: impl FnOnce(&Connection) -> Result<T, StoreError>,
 ) -> Result<T, StoreError> {
-    let transaction = connection.unchecked_transaction().map_err(super::rows::sql)?;
+    let transaction = connection.unchecked_transaction().map_err(super::sql)?;
     let outcome = read(&transaction);
     drop(transaction);
     outcome

@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 use longhaul_model::TaskStatus;
 use rusqlite::{Connection, params};
 
+use super::failed::sql;
 use super::lenient;
-use super::rows::sql;
 use super::writer::Writer;
 use crate::error::StoreError;
 use crate::packed::unpack;

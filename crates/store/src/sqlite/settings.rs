@@ -3,7 +3,7 @@
 use rusqlite::{Connection, OptionalExtension, params};
 use serde_json::Value;
 
-use super::rows::sql;
+use super::failed::sql;
 use crate::doc;
 use crate::error::StoreError;
 use crate::merge::merged;

@@ -7,9 +7,9 @@ use std::time::{Duration, Instant};
 use longhaul_model::Command;
 
 use super::answers::refuse;
+use super::failed::sql;
 use super::need::Need;
 use super::queue::Entry;
-use super::rows::sql;
 use super::writer::{Job, Writer};
 use crate::error::StoreError;
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::rows::sql;
+use super::failed::sql;
 use super::writer::Writer;
 use crate::error::StoreError;
 

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use longhaul_model::{Env, TaskStatus, Timestamp};
 use rusqlite::{Connection, OptionalExtension, params, params_from_iter};
 
-use super::rows::sql;
+use super::failed::sql;
 use super::{counters, doomed, open, seal};
 use crate::counters::{Counted, Counters};
 use crate::error::StoreError;

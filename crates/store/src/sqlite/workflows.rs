@@ -6,8 +6,8 @@ use longhaul_model::workflow::{Definition, Workflow};
 use longhaul_model::{Timestamp, WorkflowVersion};
 use rusqlite::{Connection, OptionalExtension, params};
 
+use super::failed::sql;
 use super::lenient;
-use super::rows::sql;
 use crate::checksum::content;
 use crate::doc;
 use crate::error::StoreError;

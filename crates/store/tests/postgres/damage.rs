@@ -48,6 +48,26 @@ fn columns() -> Vec<(String, String, String)> {
     told.lines().filter_map(column).collect()
 }
 
+/// Returns all damages, each with the statement that does it: each column in turn, and each table's first row
+/// deleted.
+fn damages() -> Vec<(Damage, String)> {
+    let first = |table: &str| format!("ctid = (SELECT ctid FROM {table} ORDER BY ctid LIMIT 1)");
+    let (mut all, mut tables) = (Vec::new(), std::collections::BTreeSet::new());
+    for (table, column, kind) in columns() {
+        for value in values(&column, &kind) {
+            let most = if table == "workflows" { usize::MAX } else { 1 };
+            let damage =
+                Damage { table: table.clone(), column: column.clone(), value: (*value).to_owned(), most };
+            all.push((damage, format!("UPDATE {table} SET {column} = {value} WHERE {}", first(&table))));
+        }
+        tables.insert(table);
+    }
+    let gone =
+        |table: &String| (Damage::deletion(table), format!("DELETE FROM {table} WHERE {}", first(table)));
+    all.extend(tables.iter().map(gone));
+    all
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn damaged_row_costs_only_itself() {
     let env = Env::manual(START);
@@ -60,33 +80,25 @@ async fn damaged_row_costs_only_itself() {
     store.close().await;
     let everything = Arc::new(everything);
     let (mut tried, mut failures) = (0, Vec::new());
-    for (table, column, kind) in columns() {
-        for value in values(&column, &kind) {
-            let name = format!("damaged{tried}");
-            CLUSTER.sql("postgres", &format!("CREATE DATABASE {name} TEMPLATE filled")).unwrap();
-            let url = CLUSTER.url(&name);
-            let most = if table == "workflows" { usize::MAX } else { 1 };
-            let damage =
-                Damage { table: table.clone(), column: column.clone(), value: (*value).to_owned(), most };
-            let statement = format!(
-                "UPDATE {table} SET {column} = {value} WHERE ctid = (SELECT ctid FROM {table} ORDER BY ctid LIMIT 1)"
-            );
-            tried += 1;
-            if CLUSTER.sql(&name, &statement).is_ok() {
-                let (everything, env, what) = (everything.clone(), env.clone(), damage.clone());
-                let mut copy = database(&name, url);
-                let walk = async move {
-                    let (store, accounts) = copy.open_accounts().await;
-                    everything.walk(&*store, &*accounts, &env, &what).await;
-                    drop(accounts);
-                    store.close().await;
-                };
-                if tokio::spawn(walk).await.is_err() {
-                    failures.push(damage);
-                }
+    for (damage, statement) in damages() {
+        let name = format!("damaged{tried}");
+        CLUSTER.sql("postgres", &format!("CREATE DATABASE {name} TEMPLATE filled")).unwrap();
+        let url = CLUSTER.url(&name);
+        tried += 1;
+        if CLUSTER.sql(&name, &statement).is_ok() {
+            let (everything, env, what) = (everything.clone(), env.clone(), damage.clone());
+            let mut copy = database(&name, url);
+            let walk = async move {
+                let (store, accounts) = copy.open_accounts().await;
+                everything.walk(&*store, &*accounts, &env, &what).await;
+                drop(accounts);
+                store.close().await;
+            };
+            if tokio::spawn(walk).await.is_err() {
+                failures.push(damage);
             }
-            CLUSTER.sql("postgres", &format!("DROP DATABASE {name} WITH (FORCE)")).unwrap();
         }
+        CLUSTER.sql("postgres", &format!("DROP DATABASE {name} WITH (FORCE)")).unwrap();
     }
     assert!(failures.is_empty(), "{} of {tried}: {failures:#?}", failures.len());
     assert!(tried > 60, "{tried}");

@@ -10,7 +10,8 @@ use tokio::time::Instant;
 use crate::action_error::ActionError;
 use crate::context::{Context, StopReason};
 use crate::handler::Outcome;
-use crate::wire::{CompletedBody, ErrorBody, FailedBody, LineBody, ReleasedBody};
+use crate::line::LineBody;
+use crate::wire::{CompletedBody, ErrorBody, FailedBody, ReleasedBody};
 
 /// Attempt whose handler runs.
 pub(super) struct Running {

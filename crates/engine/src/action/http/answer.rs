@@ -12,12 +12,10 @@ use reqwest::{Response, StatusCode};
 use serde_json::{Map, Value, json};
 
 use super::super::{bad_expression, json_of, may_pass, not_done, refuse};
-use super::decode::{self, Undecoded};
+use super::decode::{self, LARGEST_BODY, Undecoded};
 use super::failure;
 use crate::logs::Log;
 
-/// The largest body that is read, in bytes.
-pub(super) const LARGEST_BODY: usize = 10 * 1024 * 1024;
 /// Maximum memory in bytes for the values of a body.
 const LARGEST_VALUES: usize = 64 << 20;
 /// Bytes that are read without a share of the budget for all answers.

@@ -9,7 +9,8 @@ use flate2::read::{DeflateDecoder, MultiGzDecoder, ZlibDecoder};
 use longhaul_model::encoding;
 use reqwest::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap};
 
-use super::answer::LARGEST_BODY;
+/// The largest body that is read, in bytes.
+pub(super) const LARGEST_BODY: usize = 10 * 1024 * 1024;
 
 /// Reason for which a body is not a text.
 #[derive(Debug, PartialEq, Eq)]

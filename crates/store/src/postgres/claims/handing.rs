@@ -7,31 +7,12 @@ use longhaul_model::{Change, Claim, Command, Record, Task, TaskId};
 use uuid::Uuid;
 
 use super::super::batch::Batch;
+use super::left::Left;
 use crate::error::StoreError;
 
 /// Maximum number of claims touched in one transaction: further ones are left for the next, together with the
 /// jobs that arrived meanwhile.
 const TOUCHED: usize = 256;
-
-/// Claims left for another transaction to look at.
-#[derive(Clone, Debug, Default)]
-pub(in crate::postgres) struct Left {
-    /// Keys to look at.
-    pub(in crate::postgres) keys: BTreeSet<String>,
-    /// Tasks that may have no other before them.
-    pub(in crate::postgres) tasks: BTreeSet<Uuid>,
-}
-
-impl Left {
-    pub(in crate::postgres) fn is_empty(&self) -> bool {
-        self.keys.is_empty() && self.tasks.is_empty()
-    }
-
-    pub(in crate::postgres) fn add(&mut self, other: &Left) {
-        self.keys.extend(other.keys.iter().cloned());
-        self.tasks.extend(&other.tasks);
-    }
-}
 
 /// Claims still to be settled in a transaction.
 #[derive(Default)]

@@ -4,7 +4,7 @@ use deadpool_postgres::GenericClient;
 use longhaul_model::{ClaimMode, TaskId, Timestamp};
 use tokio_postgres::Row;
 
-use super::super::rows::query;
+use super::super::sql::query;
 use super::super::sql::{clean, column};
 use super::{EXCLUSIVE, SHARED, SLOT};
 use crate::error::StoreError;

@@ -31,6 +31,12 @@ use crate::error::StoreError;
 const CONNECT: Duration = Duration::from_secs(5);
 /// Limit for each of several servers: one that hangs must not keep a node from the one that took its place.
 const CONNECT_EACH: Duration = Duration::from_secs(2);
+/// Settings for connections that sit idle, or hold what others wait for: their server notices within ten
+/// seconds when they are gone.
+pub(in crate::postgres) const ATTENTIVE: &str =
+    "SET tcp_keepalives_idle = 5; SET tcp_keepalives_interval = 2; SET tcp_keepalives_count = 3;
+     SET tcp_user_timeout = 10000; SET idle_session_timeout = 0";
+
 /// Connection settings of a database: its servers and TLS.
 #[derive(Clone)]
 pub(super) struct Place {

@@ -4,8 +4,8 @@ use longhaul_model::Timestamp;
 use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension, Row, params, params_from_iter};
 
+use super::super::failed::sql;
 use super::super::lenient;
-use super::super::rows::sql;
 use super::users;
 use crate::error::StoreError;
 use crate::session::{Basis, RefreshToken, SessionId, SessionPage, SessionQuery, Whose};

@@ -3,8 +3,8 @@
 use longhaul_model::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
+use super::super::failed::sql;
 use super::super::lenient;
-use super::super::rows::sql;
 use super::super::settings;
 use super::sessions;
 use crate::accounts::{ADMIN, AccountRefused, ApiKey, MOST_API_KEYS, User, UserChange};

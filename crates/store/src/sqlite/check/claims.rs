@@ -9,7 +9,7 @@ use rusqlite::Connection;
 
 use crate::check::{Finding, Remedy};
 use crate::error::StoreError;
-use crate::sqlite::rows::sql;
+use crate::sqlite::failed::sql;
 use crate::sqlite::{claims, lenient, open};
 
 /// Time within which a running server grants claims that can be granted.

@@ -8,7 +8,7 @@ use rusqlite::Connection;
 
 use crate::check::{Finding, Line, Remedy};
 use crate::error::StoreError;
-use crate::sqlite::rows::sql;
+use crate::sqlite::failed::sql;
 use crate::sqlite::{lenient, seal};
 use crate::transfer::task;
 

@@ -13,8 +13,8 @@ use longhaul_model::workflow::Workflow;
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OptionalExtension, params, params_from_iter};
 
+use super::failed::sql;
 use super::open;
-use super::rows::sql;
 use crate::check::{Checked, Finding, Inspector, Line, Progress, Remedy, Source, key_of};
 use crate::counters::Cell;
 use crate::error::StoreError;

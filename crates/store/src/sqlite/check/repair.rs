@@ -10,7 +10,8 @@ use super::{claims, schema};
 use crate::check::expected_claims;
 use crate::error::StoreError;
 use crate::known::Workflows;
-use crate::sqlite::rows::{self, sql};
+use crate::sqlite::failed::sql;
+use crate::sqlite::rows;
 use crate::sqlite::{counters, lenient, open, seal};
 
 /// Part of a repair; returns a sentence about what it did, if anything.

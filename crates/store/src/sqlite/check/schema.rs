@@ -6,8 +6,8 @@ use rusqlite::Connection;
 
 use crate::check::{Finding, Inspector, Remedy};
 use crate::error::StoreError;
+use crate::sqlite::failed::sql;
 use crate::sqlite::open;
-use crate::sqlite::rows::sql;
 
 /// Tables, indexes and triggers by name: their type, and the statement that made them.
 pub(super) type Schema = BTreeMap<String, (String, String)>;

@@ -3,8 +3,8 @@
 use longhaul_model::{ClaimMode, TaskId, Timestamp};
 use rusqlite::{Connection, Row, params};
 
+use super::super::failed::sql;
 use super::super::lenient;
-use super::super::rows::sql;
 use super::{EXCLUSIVE, ID, SHARED, SLOT};
 use crate::error::StoreError;
 use crate::locks::{Lock, LockPage, LockQuery};

@@ -4,8 +4,8 @@
 
 use rusqlite::{Connection, params};
 
+use super::super::failed::sql;
 use super::super::lenient;
-use super::super::rows::sql;
 use crate::error::StoreError;
 
 /// Maximum locks, slots and tasks, each, that one step looks at.

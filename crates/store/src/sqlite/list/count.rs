@@ -6,8 +6,8 @@ use rusqlite::{Connection, OptionalExtension, params_from_iter};
 use super::filter::{Filter, Sql};
 use crate::counters::WIDTHS;
 use crate::error::StoreError;
+use crate::sqlite::failed::sql;
 use crate::sqlite::lenient;
-use crate::sqlite::rows::sql;
 
 pub(super) fn count(connection: &Connection, filter: &Filter<'_>) -> Result<u64, StoreError> {
     let query = filter.query;

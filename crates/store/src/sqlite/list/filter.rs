@@ -7,7 +7,7 @@ use rusqlite::{Connection, params};
 use crate::doc::json;
 use crate::error::StoreError;
 use crate::query::TaskQuery;
-use crate::sqlite::rows::sql;
+use crate::sqlite::failed::sql;
 
 /// Number of matches up to which it is quicker to read them all and sort than to walk along the order.
 pub(super) const FEW: u64 = 3_000;

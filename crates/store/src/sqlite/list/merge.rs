@@ -8,8 +8,8 @@ use super::count::count;
 use super::filter::{FEW, Filter, Sql};
 use crate::error::StoreError;
 use crate::query::{OrderBy, TaskQuery};
+use crate::sqlite::failed::sql;
 use crate::sqlite::lenient;
-use crate::sqlite::rows::sql;
 
 /// Sort key of a row.
 struct Key {

@@ -10,6 +10,7 @@ use std::collections::HashSet;
 use longhaul_model::{TaskId, Timestamp};
 use rusqlite::Connection;
 
+use super::failed::sql;
 use super::{lenient, rows};
 use crate::error::StoreError;
 use crate::known::Workflows;
@@ -48,7 +49,7 @@ pub(super) fn ids_like(connection: &Connection, digits: &str, limit: u32) -> Res
                SELECT id FROM (SELECT id FROM history ORDER BY created_at DESC, id DESC LIMIT ?6)) WHERE substr(hex(id), -?2) = ?1
              ORDER BY id LIMIT ?3",
         )
-        .map_err(rows::sql)?;
+        .map_err(sql)?;
     let upper = digits.to_ascii_uppercase();
     let found = statement
         .query_map(
@@ -56,7 +57,7 @@ pub(super) fn ids_like(connection: &Connection, digits: &str, limit: u32) -> Res
             |row| lenient::id(row, 0),
         )
         .and_then(Iterator::collect::<Result<Vec<Option<TaskId>>, _>>)
-        .map_err(rows::sql)?;
+        .map_err(sql)?;
     Ok(found.into_iter().flatten().collect())
 }
 
@@ -77,12 +78,12 @@ pub(super) fn due(
     let parts = parts.map(|(table, what)| part(table, what)).join(" UNION ALL ");
     let mut statement = connection
         .prepare_cached(&format!("SELECT id, seq FROM ({parts}) ORDER BY due_at LIMIT ?2"))
-        .map_err(rows::sql)?;
+        .map_err(sql)?;
     let most = i64::from(limit) + damaged.len() as i64;
     let found = statement
         .query_map([now.0, most], |row| Ok((lenient::id(row, 0)?, row.get(1)?)))
         .and_then(Iterator::collect::<Result<Vec<(Option<TaskId>, i64)>, _>>)
-        .map_err(rows::sql)?;
+        .map_err(sql)?;
     let ids = found.into_iter().map(|(id, seq)| id.map_or_else(|| lenient::id_of(connection, seq), Ok));
     let passed = ids.filter(|id| id.as_ref().map_or(true, |id| !damaged.contains(id)));
     passed.take(limit as usize).collect()

@@ -76,7 +76,7 @@ impl Running {
             ActionError::new("PROGRAM_LOST", message).outcome_unknown()
         })?;
         if let Some(reason) = complaints.of_launcher(status) {
-            return Err(super::program::not_started(program, &reason));
+            return Err(not_started(program, &reason));
         }
         judge(program, status, printed, complaints, &mut log)
     }
@@ -122,4 +122,9 @@ async fn at(instant: Option<Instant>) {
         Some(instant) => sleep_until(instant).await,
         None => std::future::pending().await,
     }
+}
+
+/// Returns the error of an attempt whose program did not start.
+pub(super) fn not_started(program: &str, reason: &str) -> ActionError {
+    ActionError::new("PROGRAM_NOT_STARTED", format!("`{program}` was not started: {reason}"))
 }

@@ -13,7 +13,7 @@ use serde_json::Value;
 use tokio::process::Child;
 
 use super::arguments;
-use super::process::Running;
+use super::process::{Running, not_started};
 use super::supervised::{Supervisors, Tree};
 use crate::exit::Failure;
 
@@ -76,11 +76,6 @@ impl Program {
             _ => failure,
         }
     }
-}
-
-/// Returns the error of an attempt whose program did not start.
-pub(super) fn not_started(program: &str, reason: &str) -> ActionError {
-    ActionError::new("PROGRAM_NOT_STARTED", format!("`{program}` was not started: {reason}"))
 }
 
 /// Returns the environment that describes the attempt to the program. The worker's own key is not passed on:
