@@ -3,71 +3,47 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+use ipnet::{IpNet, Ipv4Net, Ipv6Net};
+
 /// Range of addresses: a base and the number of its bits that count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Network {
-    base: IpAddr,
-    bits: u8,
-}
+pub(super) struct Network(IpNet);
 
 impl Network {
     /// Creates a network; `None` if the length is too long, or the base has bits behind it.
     pub(super) fn new(base: IpAddr, bits: u8) -> Option<Self> {
-        let network = Network { base, bits };
-        (bits <= width(base) && mask(base, bits) == number(base)).then_some(network)
+        IpNet::new(base, bits).ok().filter(|network| network.network() == base).map(Network)
     }
 
     /// Returns the network in which an address with surplus bits lies, for advice.
     pub(super) fn around(address: IpAddr, bits: u8) -> Option<Self> {
-        let bits = (bits <= width(address)).then_some(bits)?;
-        let base = match address {
-            IpAddr::V4(_) => IpAddr::V4(Ipv4Addr::from_bits(mask(address, bits) as u32)),
-            IpAddr::V6(_) => IpAddr::V6(Ipv6Addr::from_bits(mask(address, bits))),
-        };
-        Some(Network { base, bits })
+        IpNet::new(address, bits).ok().map(|network| Network(network.trunc()))
     }
 
     pub(super) fn contains(&self, address: IpAddr) -> bool {
-        self.base.is_ipv4() == address.is_ipv4() && mask(address, self.bits) == number(self.base)
+        self.0.contains(&address)
     }
 
     /// Returns true for a network of one address.
     pub(super) fn is_single(&self) -> bool {
-        self.bits == width(self.base)
+        self.0.prefix_len() == self.0.max_prefix_len()
     }
 }
 
 impl std::fmt::Display for Network {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}/{}", self.base, self.bits)
+        self.0.fmt(f)
     }
-}
-
-fn width(address: IpAddr) -> u8 {
-    if address.is_ipv4() { 32 } else { 128 }
-}
-
-fn number(address: IpAddr) -> u128 {
-    match address {
-        IpAddr::V4(v4) => u128::from(v4.to_bits()),
-        IpAddr::V6(v6) => v6.to_bits(),
-    }
-}
-
-fn mask(address: IpAddr, bits: u8) -> u128 {
-    let drop = u32::from(width(address).saturating_sub(bits));
-    let number = number(address);
-    number.checked_shr(drop).and_then(|kept| kept.checked_shl(drop)).unwrap_or(0)
 }
 
 const fn v4(a: u8, b: u8, c: u8, d: u8, bits: u8, what: &'static str) -> (Network, &'static str) {
-    (Network { base: IpAddr::V4(Ipv4Addr::new(a, b, c, d)), bits }, what)
+    (Network(IpNet::V4(Ipv4Net::new_assert(Ipv4Addr::new(a, b, c, d), bits))), what)
 }
 
 const fn v6(head: [u16; 4], tail: [u16; 4], bits: u8, what: &'static str) -> (Network, &'static str) {
     let [a, b, c, d] = head;
     let [e, f, g, h] = tail;
-    (Network { base: IpAddr::V6(Ipv6Addr::new(a, b, c, d, e, f, g, h)), bits }, what)
+    (Network(IpNet::V6(Ipv6Net::new_assert(Ipv6Addr::new(a, b, c, d, e, f, g, h), bits))), what)
 }
 
 /// Addresses where clouds answer with a machine's credentials. They are denied even where a wider network is

@@ -2,14 +2,11 @@
 //! so its dates are read from the certificate itself (RFC 5280, section 4.1).
 
 use longhaul_model::{Span, Timestamp};
-use yasna::models::{GeneralizedTime, UTCTime};
-use yasna::{ASN1Error, ASN1ErrorKind, ASN1Result, BERReader, Tag};
+use x509_parser::prelude::{ASN1Time, FromDer, X509Certificate};
 
 /// Time before a certificate's end at which warnings begin.
 const SOON: Span = Span(14 * 24 * 3600 * 1000);
 const DAY: i64 = 24 * 3600 * 1000;
-const UTC_TIME: u64 = 23;
-const GENERALIZED_TIME: u64 = 24;
 
 /// Period in which a certificate is valid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,29 +18,10 @@ pub(super) struct Validity {
 impl Validity {
     /// Reads the validity of a certificate in DER; `None` if the bytes are something else.
     pub(super) fn of(certificate: &[u8]) -> Option<Validity> {
-        yasna::parse_der(certificate, |reader| {
-            reader.read_sequence(|certificate| {
-                let validity = certificate.next().read_sequence(|signed| {
-                    signed.read_optional(|version| {
-                        version.read_tagged(Tag::context(0), |version| version.read_i64())
-                    })?;
-                    for _serial_algorithm_issuer in 0..3 {
-                        signed.next().read_der()?;
-                    }
-                    let validity = signed.next().read_sequence(|validity| {
-                        Ok(Validity { from: instant(validity.next())?, until: instant(validity.next())? })
-                    })?;
-                    // Subject, key and extensions, of which some may be absent.
-                    while signed.read_optional(|part| part.read_der())?.is_some() {}
-                    Ok(validity)
-                })?;
-                for _algorithm_signature in 0..2 {
-                    certificate.next().read_der()?;
-                }
-                Ok(validity)
-            })
-        })
-        .ok()
+        let (rest, certificate) = X509Certificate::from_der(certificate).ok()?;
+        let at = |time: ASN1Time| Timestamp(time.timestamp().saturating_mul(1000));
+        let validity = certificate.validity();
+        rest.is_empty().then(|| Validity { from: at(validity.not_before), until: at(validity.not_after) })
     }
 
     /// Warning for an operator, if there is a reason for one.
@@ -59,17 +37,6 @@ impl Validity {
             None
         }
     }
-}
-
-fn instant(reader: BERReader<'_, '_>) -> ASN1Result<Timestamp> {
-    let value = reader.read_tagged_der()?;
-    let at = match value.tag().tag_number {
-        UTC_TIME => UTCTime::parse(value.value()).map(|time| *time.datetime()),
-        GENERALIZED_TIME => GeneralizedTime::parse(value.value()).map(|time| *time.datetime()),
-        _ => None,
-    };
-    let at = at.ok_or_else(|| ASN1Error::new(ASN1ErrorKind::Invalid))?;
-    Ok(Timestamp(at.unix_timestamp() * 1000))
 }
 
 #[cfg(test)]
