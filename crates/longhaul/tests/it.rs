@@ -17,6 +17,7 @@ mod it {
     mod help;
     mod hints;
     mod history;
+    mod leaving;
     mod migrate;
     mod missing_input;
     mod nodes;
