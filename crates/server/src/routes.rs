@@ -50,7 +50,7 @@ pub(crate) fn table() -> Vec<Route> {
                 .answers(vec![Answer::json(200, "A page of tasks, and the exact total", "PageOfTask"), Answer::error(400)]),
             get(tasks::list::list)),
         route(Method::POST, "/v1/tasks", Operator,
-            Doc::new("startTask", "Tasks", "Start a task of a workflow").with(vec![Param::wait(), Param::dry_run(), Param::reason(), Param::idempotency_key()]).body(Body::Json("TaskStartSpec"))
+            Doc::new("startTask", "Tasks", "Start a task of a workflow").with(vec![Param::wait(), Param::dry_run(), Param::reason(), Param::idempotency_key(), Param::traceparent()]).body(Body::Json("TaskStartSpec"))
                 .answers(vec![Answer::json(200, "With dryRun: the task as it would begin, under an ID of zeros", "Task"), Answer::json(202, "The task, durable and begun", "Task"), Answer::error(400), Answer::error(404), Answer::error(422)]),
             post(tasks::submit::submit)),
         route(Method::POST, "/v1/tasks/import", Admin,

@@ -2,7 +2,6 @@
 #![forbid(unsafe_code)]
 
 mod action_error;
-mod builder;
 mod cancellation;
 mod context;
 mod desk;
@@ -20,11 +19,10 @@ mod worker;
 
 pub use action_error::{ACTION_FAILED, ActionError, Cause};
 pub use async_trait::async_trait;
-pub use builder::WorkerBuilder;
 pub use cancellation::Cancellation;
 pub use context::{Context, StopReason};
 pub use error::WorkerError;
 pub use stage::{Stage, StageStatus};
 pub use token::{Renewal, TokenSource};
 pub use wire::Task;
-pub use worker::Worker;
+pub use worker::{Worker, WorkerBuilder};

@@ -1,15 +1,18 @@
 //! A worker: made by its builder, then run until it is told to stop.
 
+mod builder;
+
 use std::thread;
 
 use tokio::runtime::{Builder, Handle};
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
-use crate::builder::WorkerBuilder;
 use crate::desk::{Desk, Orders};
 use crate::error::WorkerError;
 use crate::panic;
+
+pub use builder::WorkerBuilder;
 
 /// A worker that can be run.
 pub struct Worker {

@@ -306,6 +306,15 @@ impl Param {
         )
     }
 
+    pub(crate) fn traceparent() -> Self {
+        let schema = json!({ "type": "string", "pattern": "^00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$" });
+        Param::header(
+            "traceparent",
+            schema,
+            "The caller's span (W3C Trace Context): the task's trace is linked to it",
+        )
+    }
+
     pub(crate) fn cursor() -> Self {
         Param::query("cursor", json!({ "type": "string" }), "Where to go on, as an event or a page had it")
     }

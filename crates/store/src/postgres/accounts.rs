@@ -1,15 +1,16 @@
 //! Accounts: rare changes, each in a transaction of its own that locks the one row of `account_state`, so one
 //! after the other; and point reads.
 
+mod sessions;
+
 use async_trait::async_trait;
 use deadpool_postgres::GenericClient;
 use longhaul_model::Timestamp;
 use tokio_postgres::Row;
 
 use super::errand::ERRANDS;
-use super::sql::{clean, column};
-use super::sql::{execute, query};
-use super::{Postgres, audit, sessions, settings, shared};
+use super::sql::{clean, column, execute, query};
+use super::{Postgres, audit, settings, shared};
 use crate::accounts::{ADMIN, AccountRefused, Accounts, ApiKey, MOST_API_KEYS, User, UserChange, Users};
 use crate::audit::Audit;
 use crate::error::StoreError;

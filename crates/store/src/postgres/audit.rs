@@ -3,8 +3,7 @@
 use deadpool_postgres::GenericClient;
 use longhaul_model::Timestamp;
 
-use super::sql::execute;
-use super::sql::{Sql, clean, column, failed};
+use super::sql::{Sql, clean, column, execute, failed};
 use crate::audit::{Audit, AuditEntry, AuditPage, AuditQuery};
 use crate::error::StoreError;
 

@@ -8,8 +8,7 @@ use deadpool_postgres::GenericClient;
 use longhaul_model::Timestamp;
 
 use super::Shared;
-use super::sql::column;
-use super::sql::{execute, query};
+use super::sql::{column, execute, query};
 use super::together::Together;
 use crate::changes::{Changes, KEPT, Pending, Position, decode, stamp};
 use crate::error::StoreError;

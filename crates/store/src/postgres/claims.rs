@@ -21,8 +21,7 @@ pub(super) use left::Left;
 pub(super) use list::{blockers, list};
 pub(super) use sweep::{Cursor, Stuck, stuck};
 
-use super::sql::{clean, column};
-use super::sql::{execute, query};
+use super::sql::{clean, column, execute, query};
 use crate::error::StoreError;
 
 const SHARED: i16 = 0;

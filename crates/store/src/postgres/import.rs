@@ -7,8 +7,7 @@ use longhaul_model::{TaskId, TaskStatus, Timestamp};
 use uuid::Uuid;
 
 use super::errand::ERRANDS;
-use super::sql::column;
-use super::sql::query;
+use super::sql::{column, query};
 use super::writes::{HistoryRow, HistoryRows};
 use super::{Shared, changes, totals};
 use crate::changes::Pending;

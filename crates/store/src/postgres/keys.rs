@@ -6,8 +6,7 @@ use deadpool_postgres::GenericClient;
 use longhaul_model::{TaskId, Timestamp};
 
 use super::job::Job;
-use super::sql::{clean, column};
-use super::sql::{execute, query};
+use super::sql::{clean, column, execute, query};
 use crate::error::StoreError;
 use crate::stored::IdempotencyKey;
 

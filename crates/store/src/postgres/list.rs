@@ -15,8 +15,7 @@ use uuid::Uuid;
 pub(super) use due::{due, ids_like};
 
 use super::rows::{HISTORY, HOT, Row};
-use super::sql::column;
-use super::sql::query;
+use super::sql::{column, query};
 use crate::error::StoreError;
 use crate::known::Workflows;
 use crate::query::TaskQuery;

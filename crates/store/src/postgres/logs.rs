@@ -8,8 +8,7 @@ use longhaul_model::TaskId;
 
 use super::rows;
 use super::shard;
-use super::sql::column;
-use super::sql::{execute, number, query};
+use super::sql::{column, execute, number, query};
 use crate::doc;
 use crate::error::StoreError;
 use crate::logs::{LogChunk, LogLine, LogQuery, fitting};

@@ -35,7 +35,6 @@ mod purge;
 mod reads;
 mod relay;
 mod rows;
-mod sessions;
 mod settings;
 mod shared;
 mod shown;

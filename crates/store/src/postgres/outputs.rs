@@ -7,8 +7,7 @@ use longhaul_model::{TaskId, TaskStatus};
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::sql::column;
-use super::sql::{number, query};
+use super::sql::{column, number, query};
 use crate::doc::{self, CHUNK};
 use crate::error::StoreError;
 use crate::lost::Lost;

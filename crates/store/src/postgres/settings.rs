@@ -4,8 +4,7 @@ use deadpool_postgres::GenericClient;
 use serde_json::Value;
 
 use super::shared;
-use super::sql::{clean, column};
-use super::sql::{execute, query};
+use super::sql::{clean, column, execute, query};
 use crate::doc;
 use crate::error::StoreError;
 use crate::merge::merged;

@@ -11,8 +11,7 @@ use uuid::Uuid;
 
 use super::job::Job;
 use super::keeper::LOOK;
-use super::sql::{column, no_connection};
-use super::sql::{execute, query};
+use super::sql::{column, execute, no_connection, query};
 use super::{Shared, nodes};
 use crate::error::StoreError;
 

@@ -9,8 +9,7 @@ use std::collections::BTreeMap;
 use deadpool_postgres::GenericClient;
 use tokio::time::{Duration, Instant};
 
-use super::sql::{clean, column};
-use super::sql::{execute, query};
+use super::sql::{clean, column, execute, query};
 use super::together::Together;
 use super::{audit, changes, totals};
 use crate::counters::{Cell, Counters};

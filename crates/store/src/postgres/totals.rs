@@ -4,8 +4,7 @@ use std::collections::BTreeMap;
 
 use deadpool_postgres::GenericClient;
 
-use super::sql::clean;
-use super::sql::execute;
+use super::sql::{clean, execute};
 use crate::counters::{Cell, Counters};
 use crate::error::StoreError;
 

@@ -7,8 +7,7 @@ use longhaul_model::workflow::{Definition, Workflow};
 use longhaul_model::{Timestamp, WorkflowVersion};
 
 use super::shared;
-use super::sql::{clean, column};
-use super::sql::{execute, number, query};
+use super::sql::{clean, column, execute, number, query};
 use crate::checksum::content;
 use crate::doc;
 use crate::error::StoreError;

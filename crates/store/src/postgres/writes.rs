@@ -7,8 +7,7 @@ use tokio_postgres::types::ToSql;
 use uuid::Uuid;
 
 use super::shard;
-use super::sql::clean;
-use super::sql::execute;
+use super::sql::{clean, execute};
 use super::together::Together;
 use crate::error::StoreError;
 use crate::packed::unpack;

@@ -3,6 +3,8 @@
 //! at the end. While it lasts, and for the source ever after, neither store can be served: no task is run by
 //! two.
 
+mod end;
+mod settings;
 mod sum;
 mod table;
 mod value;
@@ -18,26 +20,14 @@ use uuid::Uuid;
 use crate::error::StoreError;
 use crate::postgres::transfer::Database;
 use crate::sqlite::transfer::Directory;
+pub(crate) use end::{End, Found};
+use settings::MOVED;
+pub(crate) use settings::{FILLED, FILLING, OWN_SETTINGS, SIGNING_KEYS};
+pub use settings::{KEYS, STORAGE_ID};
 use sum::Sum;
 use table::TABLES;
 pub(crate) use table::{Table, task};
 pub(crate) use value::{Kind, Value};
-
-/// Setting of a store that is being filled: the progress of the transfer.
-pub(crate) const FILLING: &str = "transfer.filling";
-/// The setting of a store that was filled: by which transfer.
-pub(crate) const FILLED: &str = "transfer.filled";
-/// Setting of a store whose content is being moved, or was.
-const MOVED: &str = "transfer.moved";
-/// Settings that belong to one store, not to the tasks.
-pub(crate) const OWN_SETTINGS: [&str; 6] = [FILLING, FILLED, MOVED, "seq.floor", STORAGE_ID, KEYS];
-/// Setting with the identity of the storage that served the data last ([`crate::Store::storage_id`]).
-pub const STORAGE_ID: &str = "storageId";
-/// Setting with the names of the key rings that seal the secrets, as a list.
-pub const KEYS: &str = "keys";
-
-/// Setting with the sealed signing keys of a copy, which uses none of the key file of its original.
-pub(crate) const SIGNING_KEYS: &str = "signingKeys";
 
 /// Location of a store.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -99,33 +89,6 @@ pub fn transfer(
 /// Makes a store usable again whose content was moved, or was to be; the other store stays as it is.
 pub fn undo_transfer(at: &Location, env: &Env) -> Result<(), StoreError> {
     undo(&mut *at.existing(None, env)?)
-}
-
-/// Row with its position in its table, for the next page.
-pub(crate) struct Found {
-    pub(crate) at: Vec<Value>,
-    pub(crate) row: Vec<Value>,
-}
-
-/// Store that is read or filled. Nobody else has it meanwhile.
-pub(crate) trait End {
-    /// Returns the location, for people.
-    fn place(&self) -> String;
-    /// Returns the identity of the storage, as [`crate::Store::storage_id`] does.
-    fn storage_id(&mut self) -> Option<String>;
-    /// Reads a setting.
-    fn setting(&mut self, name: &str) -> Result<Option<String>, StoreError>;
-    /// Writes a setting, or removes it, in a transaction of its own.
-    fn set(&mut self, name: &str, doc: Option<&str>) -> Result<(), StoreError>;
-    /// Returns the count of a table's rows.
-    fn count(&mut self, table: Table) -> Result<u64, StoreError>;
-    /// Reads the rows behind a position, in the table's order: one page, empty at its end.
-    fn read(&mut self, table: Table, after: Option<&[Value]>) -> Result<Vec<Found>, StoreError>;
-    /// Adds rows and the note of how far this went, together.
-    fn write(&mut self, table: Table, rows: Vec<Vec<Value>>, note: &str) -> Result<(), StoreError>;
-    /// Makes the store ready to be served, and replaces the note of the transfer's progress by one about its
-    /// end.
-    fn finish(&mut self, filled: &str) -> Result<(), StoreError>;
 }
 
 /// Progress of a transfer.

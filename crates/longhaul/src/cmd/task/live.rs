@@ -9,7 +9,7 @@ use longhaul_model::text::harmless;
 use serde_json::Value;
 use tokio::time::{Instant, sleep, sleep_until};
 
-use super::list::rendered;
+use super::table::rendered;
 use super::{Context, passes};
 use crate::cli::OutputFormat;
 use crate::exit::{Code, Failure};

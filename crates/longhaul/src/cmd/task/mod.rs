@@ -13,6 +13,7 @@ mod logs;
 mod received;
 mod seen;
 mod start;
+mod table;
 mod watch;
 mod why;
 

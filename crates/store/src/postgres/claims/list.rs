@@ -4,8 +4,7 @@ use deadpool_postgres::GenericClient;
 use longhaul_model::{ClaimMode, TaskId, Timestamp};
 use tokio_postgres::Row;
 
-use super::super::sql::query;
-use super::super::sql::{clean, column};
+use super::super::sql::{clean, column, query};
 use super::{EXCLUSIVE, SHARED, SLOT};
 use crate::error::StoreError;
 use crate::locks::{Lock, LockPage, LockQuery};

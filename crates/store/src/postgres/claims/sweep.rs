@@ -5,8 +5,7 @@
 use deadpool_postgres::GenericClient;
 use uuid::Uuid;
 
-use super::super::sql::column;
-use super::super::sql::query;
+use super::super::sql::{column, query};
 use crate::error::StoreError;
 
 /// Maximum number of locks, of slots and of tasks that one step looks at.

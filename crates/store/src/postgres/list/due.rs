@@ -6,8 +6,7 @@ use deadpool_postgres::GenericClient;
 use longhaul_model::{TaskId, Timestamp};
 
 use crate::error::StoreError;
-use crate::postgres::sql::column;
-use crate::postgres::sql::query;
+use crate::postgres::sql::{column, query};
 use crate::query::NEWEST;
 
 /// Tasks by part of their id: by its beginning, a range of the keys; by its end, the newest

@@ -2,6 +2,7 @@
 //! checks before it writes, as it shares its transaction with others and cannot be undone alone.
 
 mod sessions;
+mod standing;
 mod users;
 
 use async_trait::async_trait;

@@ -6,7 +6,7 @@ use rusqlite::{Connection, OptionalExtension, Row, params, params_from_iter};
 
 use super::super::failed::sql;
 use super::super::lenient;
-use super::users;
+use super::standing::standing;
 use crate::error::StoreError;
 use crate::session::{Basis, RefreshToken, SessionId, SessionPage, SessionQuery, Whose};
 
@@ -14,7 +14,7 @@ const COLUMNS: &str = "hash, user, epoch, role, issuer, granted, means, origin, 
 
 pub(super) fn put(connection: &Connection, token: &RefreshToken) -> Result<(), StoreError> {
     if let Basis::Account { epoch } = token.basis
-        && users::standing(connection, &token.user)? != Some((epoch, false))
+        && standing(connection, &token.user)? != Some((epoch, false))
     {
         return Err(StoreError::NotFound);
     }

@@ -7,6 +7,7 @@ use super::super::failed::sql;
 use super::super::lenient;
 use super::super::settings;
 use super::sessions;
+use super::standing::standing;
 use crate::accounts::{ADMIN, AccountRefused, ApiKey, MOST_API_KEYS, User, UserChange};
 use crate::error::StoreError;
 use crate::transfer::SIGNING_KEYS;
@@ -67,14 +68,6 @@ pub(super) fn find(connection: &Connection, name: &str) -> Result<User, StoreErr
     let keys = statement.query_map([name], read_key).map_err(sql)?;
     user.api_keys = keys.filter_map(|key| lenient::whole("api_keys", key)).collect::<Result<_, _>>()?;
     Ok(user)
-}
-
-/// Returns the epoch of an account, and true if it is disabled.
-pub(super) fn standing(connection: &Connection, name: &str) -> Result<Option<(i64, bool)>, StoreError> {
-    connection
-        .prepare_cached("SELECT epoch, disabled FROM users WHERE name = ?")
-        .and_then(|mut s| s.query_row([name], |row| Ok((row.get(0)?, row.get(1)?))).optional())
-        .map_err(sql)
 }
 
 pub(super) fn create(connection: &Connection, mut user: User, now: Timestamp) -> Result<User, StoreError> {

@@ -4,10 +4,9 @@ use deadpool_postgres::GenericClient;
 use longhaul_model::Timestamp;
 use tokio_postgres::Row;
 
-use super::accounts::{digest, folded, standing};
-use super::sql::{Sql, clean, column, failed};
-use super::sql::{execute, query};
+use super::{digest, folded, standing};
 use crate::error::StoreError;
+use crate::postgres::sql::{Sql, clean, column, execute, failed, query};
 use crate::session::{Basis, RefreshToken, SessionId, SessionPage, SessionQuery, Whose};
 
 const COLUMNS: &str = "hash, name, epoch, role, issuer, granted, means, origin, created_at, expires_at";
