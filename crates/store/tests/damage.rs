@@ -92,16 +92,23 @@ fn damaged(from: &Path, to: &Path, damage: &Damage, place: usize) -> bool {
     database.execute(&statement, []).is_ok_and(|changed| changed == 1)
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn damaged_row_costs_only_itself() {
-    let (whole, env) = (tempfile::tempdir().unwrap(), Env::manual(START));
+/// Returns a store with a bit of everything, and what there is in it.
+async fn filled(env: &Env) -> (tempfile::TempDir, Everything) {
+    let whole = tempfile::tempdir().unwrap();
     let store = Sqlite::open(whole.path(), env.clone()).unwrap();
-    let mut everything: Everything = fill(&*store, &*store, &env).await;
+    let mut everything = fill(&*store, &*store, env).await;
     store.close().await;
     seal(whole.path());
     let store = Sqlite::open(whole.path(), env.clone()).unwrap();
     everything.remember(&*store);
     store.close().await;
+    (whole, everything)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn damaged_row_costs_only_itself() {
+    let env = Env::manual(START);
+    let (whole, everything) = filled(&env).await;
     let (everything, database) = (Arc::new(everything), database(whole.path()));
     let (mut tried, mut places, mut failures) = (0, 0, Vec::new());
     for table in tables(&database) {
@@ -135,14 +142,8 @@ const OF_THE_STORE: [&str; 1] = ["schema_migrations"];
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn missing_row_costs_only_itself() {
-    let (whole, env) = (tempfile::tempdir().unwrap(), Env::manual(START));
-    let store = Sqlite::open(whole.path(), env.clone()).unwrap();
-    let mut everything: Everything = fill(&*store, &*store, &env).await;
-    store.close().await;
-    seal(whole.path());
-    let store = Sqlite::open(whole.path(), env.clone()).unwrap();
-    everything.remember(&*store);
-    store.close().await;
+    let env = Env::manual(START);
+    let (whole, everything) = filled(&env).await;
     let (everything, origin) = (Arc::new(everything), database(whole.path()));
     let (mut tried, mut failures, mut noticed) = (0, Vec::new(), BTreeSet::new());
     // A task that was moved by hand counts as one of the active ones still.

@@ -19,7 +19,8 @@ impl Dispatcher {
         let id = key.0;
         let record = match self.store.get_short(id)? {
             Stored::Own(record) => record,
-            Stored::Imported { .. } => return Ok(None),
+            // No attempt is one of a task of another server.
+            Stored::Imported { .. } => return Err(StoreError::NotFound),
             // The record may contain secrets: none of it is passed on.
             Stored::Damaged(damaged) => return Err(StoreError::Corrupt(damaged.why)),
         };

@@ -117,7 +117,16 @@ impl Engine {
         if progress.is_none() && stages.is_none() && log.is_empty() {
             return Ok(());
         }
-        let redactor = self.redactor(worker, lease)?;
+        let redactor = match self.redactor(worker, lease) {
+            Ok(redactor) => redactor,
+            // The other leases of the call are heard all the same.
+            Err(EngineError::NoTask(_)) => return Ok(()),
+            Err(EngineError::Unreadable { id, why }) => {
+                tracing::error!(task.id = %id, error = why, "a heartbeat's texts are not kept: its task cannot be read");
+                return Ok(());
+            }
+            Err(e) => return Err(e),
+        };
         let redactor = redactor.as_deref();
         if progress.is_some() || stages.is_some() {
             let clean = |stage| match redactor {

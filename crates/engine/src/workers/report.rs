@@ -51,6 +51,9 @@ pub enum Recorded {
     /// The output has this many bytes as it would be stored, without secrets, which is too many: nothing
     /// changed, and the lease lives.
     TooLarge(usize),
+    /// The task cannot be read, so its secrets are not known: nothing of the report is kept, and the task
+    /// waits for an operator. The text says why.
+    Unreadable(String),
 }
 
 impl Engine {
@@ -71,7 +74,17 @@ impl Engine {
         let (mut work, mut places) = (Work::default(), Vec::with_capacity(reports.len()));
         let terms = next.as_ref().map(|ask| ask.terms(&workers));
         for (place, report) in reports.into_iter().enumerate() {
-            let redactor = self.redactor(&worker, report.lease)?;
+            let redactor = match self.redactor(&worker, report.lease) {
+                Ok(redactor) => redactor,
+                Err(EngineError::NoTask(_)) => continue,
+                // The other reports count all the same.
+                Err(EngineError::Unreadable { id, why }) => {
+                    tracing::error!(task.id = %id, error = why, "a report is not kept: its task cannot be read");
+                    recorded[place] = Recorded::Unreadable(why);
+                    continue;
+                }
+                Err(e) => return Err(e),
+            };
             let ending = storable(report.ending, redactor.as_deref());
             // Judged as it will be stored: what stands in the place of a secret may be longer than that.
             if let Ending::Completed { output: Some(output) } = &ending
@@ -122,7 +135,8 @@ impl Engine {
         Ok((recorded, assigned))
     }
 
-    /// Returns the redactor of a task's secrets for a worker's report; `None` if the task has none.
+    /// Returns the redactor of a task's secrets for what a worker says; `None` if the task has none. After an
+    /// error nothing of that may be kept.
     pub(super) fn redactor(
         &self,
         worker: &WorkerId,
@@ -134,11 +148,8 @@ impl Engine {
         if knows == Some(false) {
             return Ok(None);
         }
-        match self.inner.dispatcher.redactor(&lease.key, knows.is_some()) {
-            Ok(redactor) => Ok(redactor),
-            Err(StoreError::NotFound) => Ok(None),
-            Err(e) => Err(Engine::wrong(lease.key.0, e)),
-        }
+        let redactor = self.inner.dispatcher.redactor(&lease.key, knows.is_some());
+        redactor.map_err(|e| Engine::wrong(lease.key.0, e))
     }
 }
 

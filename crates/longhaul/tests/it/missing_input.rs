@@ -19,8 +19,19 @@ fn definition() -> Value {
     })
 }
 
-fn ask() -> Value {
-    json!({ "worker": WORKER, "queues": ["guarded"], "max": 1, "wait": "30s", "lease": "120s" })
+fn healthy() -> Value {
+    json!({
+        "name": "healthy", "type": "HEALTHY", "title": "Healthy", "input": { "type": "object" },
+        "subTasks": [{ "name": "Work", "description": "It works", "action": { "worker": { "queue": "healthy" } } }],
+    })
+}
+
+/// Leases one attempt of a queue.
+fn lease(server: &Server, queue: &str) -> Value {
+    let ask = json!({ "worker": WORKER, "queues": [queue], "max": 1, "wait": "30s", "lease": "120s" });
+    let (status, answer) = server.call("POST", "/v1/workers/lease", Some(&ask));
+    assert_eq!((status, answer["leases"].as_array().map(Vec::len)), (200, Some(1)), "{answer}");
+    answer["leases"][0].clone()
 }
 
 /// Everything that the API shows of a task.
@@ -38,14 +49,13 @@ fn never_shown(base: &Base, delete: &str) {
     let ids: Vec<String> = (0..3)
         .map(|_| server.call("POST", "/v1/tasks", Some(&start)).1["id"].as_str().expect("an id").to_owned())
         .collect();
-    let mut leases = Vec::new();
-    while leases.len() < 2 {
-        let (status, answer) = server.call("POST", "/v1/workers/lease", Some(&ask()));
-        assert_eq!(status, 200, "{answer}");
-        let got = answer["leases"].as_array().expect("leases").clone();
-        assert!(got.iter().all(|lease| lease["input"]["password"] == SECRET), "{answer}");
-        leases.extend(got);
-    }
+    let leases = [lease(&server, "guarded"), lease(&server, "guarded")];
+    assert!(leases.iter().all(|lease| lease["input"]["password"] == SECRET), "{leases:?}");
+    // A task of its own, which the loss of the others must not touch.
+    assert_eq!(server.call("PUT", "/v1/workflows/healthy", Some(&healthy())).0, 201);
+    let start = json!({ "workflow": "healthy", "input": {} });
+    let other = server.call("POST", "/v1/tasks", Some(&start)).1["id"].as_str().expect("an id").to_owned();
+    let well = lease(&server, "healthy");
     server.stop();
     assert_eq!(base.change(delete), 3);
 
@@ -58,12 +68,21 @@ fn never_shown(base: &Base, delete: &str) {
     let beat = json!({ "worker": WORKER, "leases": beats });
     let heard = server.call("POST", "/v1/workers/heartbeat", Some(&beat));
     let done = json!({ "worker": WORKER,
-        "completed": [{ "lease": leases[0]["lease"], "output": { "echo": SECRET }, "log": line }],
+        "completed": [
+            { "lease": leases[0]["lease"], "output": { "echo": SECRET }, "log": line },
+            { "lease": well["lease"] } ],
         "failed": [{ "lease": leases[1]["lease"], "log": line, "retryable": false,
             "error": { "code": "NO", "message": format!("message {SECRET}"), "context": { "x": SECRET } } }],
         "next": { "queues": ["guarded"], "max": 1 } });
     let reported = server.call("POST", "/v1/workers/complete", Some(&done));
     assert!(!format!("{heard:?}{reported:?}").contains(SECRET), "{heard:?} {reported:?}");
+    // Each is refused for itself: another lease of the same call is heard and recorded.
+    assert_eq!((heard.0, reported.0), (200, 200), "{heard:?} {reported:?}");
+    let results = reported.1["results"].as_array().expect("results");
+    let codes: Vec<_> =
+        results.iter().map(|result| result["error"]["errorCode"].as_str().unwrap_or("-")).collect();
+    assert_eq!(codes, ["TASK_UNREADABLE", "-", "TASK_UNREADABLE"], "{reported:?}");
+    assert_eq!(server.until(&other, "Successful")["id"], other.as_str());
     for id in &ids {
         assert!(!shown(&server, id).contains(SECRET), "{}", shown(&server, id));
         let (status, cancelled) = server.call("DELETE", &format!("/v1/tasks/{id}"), None);
@@ -76,10 +95,12 @@ fn never_shown(base: &Base, delete: &str) {
 
 #[test]
 fn a_missing_input_gives_no_secret_away_on_sqlite() {
-    never_shown(&Base::sqlite(), "DELETE FROM specs");
+    let lost = "DELETE FROM specs WHERE seq IN (SELECT seq FROM hot WHERE name = 'Guarded')";
+    never_shown(&Base::sqlite(), lost);
 }
 
 #[test]
 fn a_missing_input_gives_no_secret_away_on_postgresql() {
-    never_shown(&Base::postgres(), "DELETE FROM specs");
+    let lost = "DELETE FROM specs WHERE id IN (SELECT id FROM hot WHERE name = 'Guarded')";
+    never_shown(&Base::postgres(), lost);
 }

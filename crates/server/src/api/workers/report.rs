@@ -146,6 +146,11 @@ fn result(json: &mut Json, name: &str, recorded: &Recorded) {
             let fault = Fault::new("OUTPUT_TOO_LARGE", message);
             (413, Some(fault.remedy("Report less, or a failure; the lease lives on")))
         }
+        Recorded::Unreadable(why) => {
+            let message = format!("nothing of the report is kept, as the task cannot be read: {why}");
+            let remedy = "Stop the work: an operator ends the task, with `longhaul task cancel`";
+            (409, Some(Fault::new("TASK_UNREADABLE", message).remedy(remedy)))
+        }
     };
     json.object(|json| {
         json.key("lease").value(name);
