@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use longhaul_engine::action::{Actions, ActionsError};
 use longhaul_engine::{AllowedProgram, CommandConfig, EngineConfig};
-use longhaul_model::{Failure, Fault};
+use longhaul_model::{Failure, Fault, Launch, TaskId, TraceContext};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::{Value, json};
@@ -126,6 +126,21 @@ async fn command_environment_is_exactly_what_is_given() {
     let action = json!({"command": {"run": ["/usr/bin/env"], "env": {"A": "{{ input.a }}", "B": ""}}});
     let output = run(&actions(&[], &["/usr/bin/env"]), action, json!({"a": "x y"})).await.unwrap().unwrap();
     assert_eq!(output["stdout"], json!("A=x y\nB=\n"));
+}
+
+#[tokio::test]
+async fn command_of_a_traced_task_has_its_span_unless_the_workflow_gives_another() {
+    let trace = TraceContext::of_attempt(TaskId::from_bytes([7; 16]), 0, 0, 1);
+    let own = format!("TRACEPARENT={trace}\n");
+    let allowed = AllowedProgram { env: vec!["TRACEPARENT".to_owned()], ..program("/usr/bin/env") };
+    let config = CommandConfig { allow: vec![allowed], launcher: None };
+    let actions = Actions::new(&EngineConfig { command: config, ..EngineConfig::default() }).unwrap();
+    for (env, said) in [(json!({}), own.as_str()), (json!({"TRACEPARENT": "mine"}), "TRACEPARENT=mine\n")] {
+        let action = json!({"command": {"run": ["/usr/bin/env"], "env": env}});
+        let launch = Launch { trace: Some(trace), ..launch(action, json!({})) };
+        let output = actions.run(&launch, CancellationToken::new(), log()).await.unwrap().unwrap();
+        assert_eq!(output["stdout"], said);
+    }
 }
 
 #[tokio::test]
