@@ -42,7 +42,7 @@ const LONG: &[(&str, usize)] = &[
     ("crates/store/src/postgres/writer.rs", 432),
     ("crates/store/src/sqlite/batch.rs", 461),
     ("crates/store/src/sqlite/mod.rs", 621),
-    ("crates/store/tests/postgres/main.rs", 445),
+    ("crates/store/tests/postgres/main.rs", 403),
 ];
 /// Folders with too many files.
 const FULL: &[(&str, usize)] = &[
@@ -67,6 +67,7 @@ const FULL: &[(&str, usize)] = &[
     ("crates/store/src/postgres", 51),
     ("crates/store/src/sqlite", 40),
     ("crates/longhaul/src/cmd/task", 16),
+    ("crates/store/tests/postgres", 16),
 ];
 /// Number of doc comments of a crate that do not name their subject.
 const UNNAMED: &[(&str, usize)] = &[];

@@ -7,6 +7,7 @@ mod claims;
 mod clock;
 mod damage;
 mod deadlines;
+mod deadlock;
 mod failover;
 mod idle;
 mod migrations;
@@ -337,49 +338,6 @@ async fn cut_connections_lose_nothing() {
     assert!(accepted.len() > 100, "{} accepted, {refused} refused", accepted.len());
     for id in accepted.iter().chain([&last]) {
         assert_eq!(record(&*node, *id).id, *id);
-    }
-    node.close().await;
-}
-
-/// A transaction of an errand is run again after a deadlock with another one.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_errand_in_a_deadlock_is_repeated() {
-    let database = Database::new();
-    // PostgreSQL looks for a deadlock once in each wait: the node's has to begin late enough for the other
-    // one to wait, too, and the other one's must not find it first.
-    let late = format!("ALTER DATABASE \"{}\" SET deadlock_timeout = '2s'", database.name);
-    database.operator(&late);
-    let node = database.node().await.unwrap();
-    node.put_setting("s", 1.into(), None).await.unwrap();
-    let name = database.name.clone();
-    let other = tokio::task::spawn_blocking(move || {
-        // Waits for the node's lock later than the node waits for this one's: the node is who finds that out.
-        let locks = "SET deadlock_timeout = '60s'; BEGIN; SELECT FROM settings WHERE name = 's' FOR UPDATE;
-             DO $$ BEGIN
-               FOR n IN 1..1000 LOOP
-                 EXIT WHEN EXISTS (SELECT FROM pg_stat_activity
-                   WHERE pg_backend_pid() = ANY (pg_blocking_pids(pid)));
-                 PERFORM pg_sleep(0.02), pg_stat_clear_snapshot();
-               END LOOP;
-             END $$;
-             UPDATE turns SET over = over; COMMIT";
-        CLUSTER.sql(&name, locks).unwrap();
-    });
-    let locked = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()
-         AND pid <> pg_backend_pid() AND wait_event = 'PgSleep'";
-    let begun = Instant::now();
-    while database.operator_says(locked) != "1" {
-        assert!(begun.elapsed() < Duration::from_secs(20), "the other one does not begin");
-    }
-    node.put_setting("s", 2.into(), None).await.unwrap();
-    other.await.unwrap();
-    assert_eq!(node.setting("s").unwrap(), Some(2.into()));
-    let deadlocks = "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()";
-    let told = Instant::now();
-    while database.operator_says(deadlocks) != "1" {
-        // An idle session reports its statistics after ten seconds.
-        assert!(told.elapsed() < Duration::from_secs(60), "nobody waited for the other");
-        std::thread::sleep(Duration::from_millis(100));
     }
     node.close().await;
 }
