@@ -63,6 +63,7 @@ def lease(number: int, queue: str = "q") -> Body:
         "queue": queue,
         "attempt": 1,
         "idempotencyKey": f"key-{number}",
+        "traceparent": f"00-{number:032x}-{number:016x}-01",
         "input": {"number": number},
         "itemIndex": number,
         "timeoutMs": 1500,

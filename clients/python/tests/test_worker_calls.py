@@ -149,6 +149,7 @@ def test_the_context_has_what_the_lease_says(overheard: Overheard, pretended_wor
     (ctx,) = seen
     assert (ctx.task.id, ctx.task.name, ctx.task.type, ctx.task.workflow) == ("task-3", "A task", "TEST", "w")
     assert (ctx.sub_task, ctx.attempt, ctx.token, ctx.idempotency_key) == ("Work", 1, 3, "key-3")
+    assert ctx.traceparent == f"00-{3:032x}-{3:016x}-01"
     assert (ctx.item_index, ctx.timeout) == (3, 1.5)
 
 

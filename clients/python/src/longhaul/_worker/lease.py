@@ -31,8 +31,8 @@ class Lease:
     idempotency_key: str
     timeout: float | None
     item_index: int | None
-    traceparent: str | None
     input: Any
+    traceparent: str | None = None
 
     @staticmethod
     def from_json(body: Mapping[str, Any]) -> Lease:
