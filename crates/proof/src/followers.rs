@@ -25,6 +25,8 @@ pub struct Told {
     pub tasks: HashMap<Uuid, (u64, String)>,
     /// Node that told the last revision of each task.
     pub nodes: HashMap<Uuid, SocketAddr>,
+    /// True if one address stands for several nodes, so that nobody knows which node told what.
+    pub balanced: bool,
     /// Tasks whose revision fell, in words.
     pub fell: Vec<String>,
     /// Number of times that the reader resumed from its cursor.
@@ -37,14 +39,15 @@ pub struct Told {
 
 impl Told {
     /// Takes a task from a node. A reader that comes from another node may be told what that one had told
-    /// already, and drops what is older; one node never tells an older revision after a newer one.
+    /// already, and drops what is older, as the feed asks of its readers; one node never tells an older
+    /// revision after a newer one.
     fn task(&mut self, node: SocketAddr, task: &Value) {
         let (Ok(id), Some(revision)) = (wire::id(task), task["version"].as_u64()) else { return };
         let status = task["status"].as_str().unwrap_or_default().to_owned();
         if let Some((known, _)) = self.tasks.get(&id)
             && *known > revision
         {
-            if self.nodes.get(&id) != Some(&node) {
+            if self.balanced || self.nodes.get(&id) != Some(&node) {
                 return;
             }
             self.fell.push(format!("{}: task {id} fell from revision {known} to {revision}", self.name));
@@ -99,7 +102,8 @@ impl Patience {
 
 /// Reads pages of changes until the load is over and nothing follows.
 pub(crate) async fn poll(shared: Rc<Shared>, number: usize) -> Told {
-    let mut told = Told { name: format!("poller {number}"), ..Told::default() };
+    let mut told =
+        Told { name: format!("poller {number}"), balanced: shared.balanced.get(), ..Told::default() };
     let (mut client, mut cursor, mut patience) = (Client::default(), None, Patience::new());
     loop {
         let done = shared.over.get();
@@ -140,7 +144,8 @@ pub(crate) async fn poll(shared: Rc<Shared>, number: usize) -> Told {
 
 /// Reads a stream of events until the load is over and nothing follows.
 pub(crate) async fn stream(shared: Rc<Shared>, number: usize) -> Told {
-    let mut told = Told { name: format!("stream {number}"), ..Told::default() };
+    let mut told =
+        Told { name: format!("stream {number}"), balanced: shared.balanced.get(), ..Told::default() };
     let (mut client, mut cursor, mut patience) = (Client::default(), None, Patience::new());
     loop {
         if patience.is_lost(&shared) {
@@ -290,5 +295,28 @@ impl Events {
             self.line().await?;
             self.text.push_str(std::str::from_utf8(&chunk).ok()?);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn fallen(nodes: [u16; 2], balanced: bool) -> (usize, u64) {
+        let mut told = Told { name: "poller".to_owned(), balanced, ..Told::default() };
+        let id = Uuid::nil();
+        for (port, version) in nodes.into_iter().zip([5, 4]) {
+            told.task(([127, 0, 0, 1], port).into(), &json!({ "id": id, "version": version, "status": "x" }));
+        }
+        (told.fell.len(), told.tasks[&id].0)
+    }
+
+    #[test]
+    fn only_a_single_node_must_not_tell_what_is_older() {
+        assert_eq!(fallen([1, 1], false), (1, 4));
+        assert_eq!(fallen([1, 2], false), (0, 5));
+        assert_eq!(fallen([1, 1], true), (0, 5));
     }
 }

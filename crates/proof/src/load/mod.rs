@@ -57,6 +57,8 @@ pub struct Shared {
     next_mark: Cell<u64>,
     /// Nothing changes any more: readers of the feed end once they have read all there is.
     pub over: Cell<bool>,
+    /// True if one address stands for several nodes, as that of a balancer does.
+    pub balanced: Cell<bool>,
     /// Number of readers of the feed.
     pub readers: Cell<usize>,
     followers: RefCell<Vec<JoinHandle<Told>>>,
@@ -88,6 +90,7 @@ impl Shared {
             owed: RefCell::default(),
             next_mark: Cell::new(1),
             over: Cell::new(false),
+            balanced: Cell::new(false),
             readers: Cell::new(READERS),
             followers: RefCell::default(),
         })

@@ -52,6 +52,7 @@ pub(super) async fn run(
     let balancer = Balancer::start(&place.path(&format!("{part}-balancer")), &addresses).await?;
     let peer = access::enter(balancer.address, &program.data).await?.context("nobody answers")?;
     let shared = Shared::new(catalog);
+    shared.balanced.set(true);
     shared.is_up(&peer);
     // Nothing was killed: the whole run is one life.
     let life = Life { spawned: clock::now(), ready: Some(clock::now()), shared: true, ..Life::default() };
